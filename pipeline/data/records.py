@@ -1,0 +1,158 @@
+"""Checked records: an image with its faces, and an image with its detections, to and from Arrow rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.data.schemas import ATTRIBUTES, CORNERS, LEVELS
+
+Float32 = NDArray[np.float32]
+
+
+def _no_boxes() -> Float32:
+    return np.zeros((0, 4), np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One image of a dataset and its labelled faces.
+
+    Attributes:
+        image_id: unique name within the dataset.
+        path: file, relative to the dataset's root, with forward slashes.
+        digest: BLAKE2b-128 of the file's bytes, hexadecimal.
+        width: pixels after the orientation tag is applied; 0 if the header cannot be read.
+        height: likewise.
+        boxes: float32 [F, 4], xyxy in pixels, x2 = x + w.
+        attributes: name -> int8 [F] or int8 [0] where the dataset has none.
+        levels: "easy" | "medium" | "hard" -> bool [F], whether the face counts.
+        error: why the image cannot be used, or None.
+    """
+
+    image_id: str
+    path: str
+    digest: str
+    width: int
+    height: int
+    boxes: Float32 = field(default_factory=_no_boxes)
+    attributes: Mapping[str, NDArray[np.int8]] = field(default_factory=dict)
+    levels: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    error: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where two lengths disagree."""
+        faces = _check_boxes(self.image_id, self.boxes)
+        for name, values in self.attributes.items():
+            if len(values) not in (0, faces):
+                raise ValueError(f"{self.image_id}: attribute {name} has {len(values)} values for {faces} faces")
+        for name, values in self.levels.items():
+            if len(values) != faces:
+                raise ValueError(f"{self.image_id}: level {name} has {len(values)} values for {faces} faces")
+
+    def to_row(self) -> dict[str, Any]:
+        """Returns a row of `schemas.SAMPLES`."""
+        faces = len(self.boxes)
+        return {
+            "image_id": self.image_id,
+            "path": self.path,
+            "digest": self.digest,
+            "width": self.width,
+            "height": self.height,
+            **{name: self.boxes[:, i] for i, name in enumerate(CORNERS)},
+            **{name: self.attributes.get(name, np.zeros(0, np.int8)) for name in ATTRIBUTES},
+            **{name: self.levels.get(name, np.zeros(faces, bool)) for name in LEVELS},
+            "error": self.error,
+        }
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Sample:
+        """Returns the sample of a row of `schemas.SAMPLES` as `Table.to_pylist` gives it."""
+        return cls(
+            image_id=row["image_id"],
+            path=row["path"],
+            digest=row["digest"],
+            width=row["width"],
+            height=row["height"],
+            boxes=_stack(row, CORNERS),
+            attributes={name: np.asarray(row[name], np.int8) for name in ATTRIBUTES},
+            levels={name: np.asarray(row[name], bool) for name in LEVELS},
+            error=row["error"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Detections:
+    """The boxes a detector found in one image, best first.
+
+    Attributes:
+        image_id: the sample's.
+        width: original image, pixels after orientation; 0 where the image could not be decoded.
+        height: likewise.
+        boxes: float32 [N, 4], xyxy in original pixels, not clipped.
+        scores: float32 [N], never rising.
+        landmarks: float32 [N, 5, 2] in original pixels (eyes, nose, mouth corners; left first) or None.
+        error: why there is nothing here, or None.
+    """
+
+    image_id: str
+    width: int
+    height: int
+    boxes: Float32 = field(default_factory=_no_boxes)
+    scores: Float32 = field(default_factory=lambda: np.zeros(0, np.float32))
+    landmarks: Float32 | None = None
+    error: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where lengths disagree, numbers are not finite or scores rise."""
+        n = _check_boxes(self.image_id, self.boxes)
+        if self.scores.shape != (n,):
+            raise ValueError(f"{self.image_id}: scores have shape {self.scores.shape}, expected ({n},)")
+        if self.landmarks is not None and self.landmarks.shape != (n, 5, 2):
+            raise ValueError(f"{self.image_id}: landmarks have shape {self.landmarks.shape}, expected ({n}, 5, 2)")
+        if not (np.isfinite(self.boxes).all() and np.isfinite(self.scores).all()):
+            raise ValueError(f"{self.image_id}: boxes and scores must be finite")
+        if n > 1 and (np.diff(self.scores) > 0).any():
+            raise ValueError(f"{self.image_id}: scores must never rise from one row to the next")
+
+    def to_row(self) -> dict[str, Any]:
+        """Returns a row of `schemas.DETECTIONS`."""
+        landmarks = np.zeros(0, np.float32) if self.landmarks is None else self.landmarks.reshape(-1)
+        return {
+            "image_id": self.image_id,
+            "width": self.width,
+            "height": self.height,
+            "valid": len(self.boxes),
+            **{name: self.boxes[:, i] for i, name in enumerate(CORNERS)},
+            "score": self.scores,
+            "landmarks": landmarks,
+            "error": self.error,
+        }
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Detections:
+        """Returns the record of a row of `schemas.DETECTIONS` (lists or arrays)."""
+        marks = np.asarray(row["landmarks"], np.float32)
+        return cls(
+            image_id=row["image_id"],
+            width=row["width"],
+            height=row["height"],
+            boxes=_stack(row, CORNERS),
+            scores=np.asarray(row["score"], np.float32),
+            landmarks=marks.reshape(-1, 5, 2) if marks.size else None,
+            error=row["error"],
+        )
+
+
+def _stack(row: Mapping[str, Any], names: tuple[str, ...]) -> Float32:
+    return np.stack([np.asarray(row[name], np.float32) for name in names], axis=1)
+
+
+def _check_boxes(image_id: str, boxes: Float32) -> int:
+    if boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise ValueError(f"{image_id}: boxes have shape {boxes.shape}, expected (N, 4)")
+    return len(boxes)
