@@ -1,0 +1,87 @@
+"""Which stored shards cover which items, and how the rest is cut into new shards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.engine.shards import ShardRecord, shard_name
+from pipeline.engine.stage import Item
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A stored shard that serves; `keys` names the rows that count, None means all of them."""
+
+    record: ShardRecord
+    keys: tuple[str, ...] | None
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """The stored shards to use and the new shards to compute; together they hold every item exactly once."""
+
+    kept: tuple[Kept, ...]
+    todo: tuple[tuple[Item, ...], ...]
+
+
+def assign(
+    items: Sequence[Item], stored: Sequence[ShardRecord], shard_rows: int, retry_errors: bool = False
+) -> Assignment:
+    """Returns how to get a row for every item at the least cost.
+
+    First the items are cut as if nothing were stored: a shard of that cut that exists is used, so an interrupted run
+    goes on with the very shards it had planned. What is left is taken from any other stored shard row by row, so
+    items added, removed, limited or re-ordered later cost nothing that was computed before. Only the remainder is
+    computed.
+
+    Args:
+        items: what is wanted, keys unique.
+        stored: finished shards of this recipe.
+        shard_rows: size of a new shard.
+        retry_errors: treat stored rows that hold an error as not stored.
+
+    Raises:
+        ValueError: if a key occurs twice.
+    """
+    _check_unique(items)
+    cut = [tuple(items[i : i + shard_rows]) for i in range(0, len(items), shard_rows)]
+    by_name = {record.name: record for record in stored}
+    if retry_errors:
+        by_name = {name: record for name, record in by_name.items() if not record.errors}
+    kept = [Kept(by_name[name], None) for part in cut if (name := shard_name(part)) in by_name]
+    done = {pair for each in kept for pair in each.record.items}
+    missing = {(item.key, item.stamp) for item in items} - done
+    used = {each.record.name for each in kept}
+    # Largest first: fewest files to open later.
+    for record in sorted(stored, key=lambda r: (-r.rows, r.name)):
+        if record.name in used or not missing:
+            continue
+        failed = {key for key, _ in record.errors} if retry_errors else set()
+        usable = [pair for pair in record.items if pair in missing and pair[0] not in failed]
+        if usable:
+            missing.difference_update(usable)
+            kept.append(Kept(record, None if len(usable) == len(record.items) else tuple(key for key, _ in usable)))
+    return Assignment(tuple(kept), tuple(_cut_rest(cut, missing, shard_rows)))
+
+
+def _cut_rest(
+    cut: Sequence[tuple[Item, ...]], missing: set[tuple[str, str]], shard_rows: int
+) -> list[tuple[Item, ...]]:
+    whole: list[tuple[Item, ...]] = []
+    loose: list[Item] = []
+    for part in cut:
+        wanted = tuple(item for item in part if (item.key, item.stamp) in missing)
+        if len(wanted) == len(part):
+            whole.append(part)
+        else:
+            loose += wanted
+    return whole + [tuple(loose[i : i + shard_rows]) for i in range(0, len(loose), shard_rows)]
+
+
+def _check_unique(items: Sequence[Item]) -> None:
+    seen: set[str] = set()
+    for item in items:
+        if item.key in seen:
+            raise ValueError(f"two items are called {item.key!r}; keys must be unique")
+        seen.add(item.key)

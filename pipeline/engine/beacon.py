@@ -1,0 +1,34 @@
+"""Signs of life of a worker, written to the store now and then, so that a driver anywhere can show them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from pipeline.engine.storage import Store
+
+SECONDS_BETWEEN = 2.0
+
+
+@dataclass
+class Beacon:
+    """Writes the newest line a worker says to one small file, at most every two seconds. Picklable."""
+
+    store: Store
+    name: str
+    _last: float = field(default=0.0, compare=False)
+
+    def __call__(self, line: str) -> None:
+        """Takes one line; it replaces the one before."""
+        now = time.monotonic()
+        if now - self._last >= SECONDS_BETWEEN:
+            self._last = now
+            self.store.write(self.name, line.encode())
+
+
+def heard(store: Store, folder: str, run_id: str) -> dict[str, str]:
+    """Returns label -> newest line of the workers of this run in `folder`."""
+    inflight = f"{folder}/_inflight"
+    names = [n for n in store.sizes(inflight) if n.startswith(run_id) and n.endswith(".say")]
+    lines = {n.removeprefix(f"{run_id}-").removesuffix(".say"): store.read_or_none(f"{inflight}/{n}") for n in names}
+    return {label: line.decode() for label, line in sorted(lines.items()) if line}

@@ -1,0 +1,144 @@
+"""A YAML file becomes a checked graph: bases merged, overrides applied, every mistake named with its nearest name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from pipeline.engine.graph import Graph, Node, nearest
+from pipeline.engine.stage import Resources, Stage
+
+TOP_FIELDS = ("base", "name", "store", "nodes")
+NODE_FIELDS = ("stage", "inputs", "at", "run")
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Config:
+    """What to run: a name, where the outputs lie, and the graph."""
+
+    name: str
+    store: str
+    graph: Graph
+    path: Path
+
+
+def load_config(path: Path, stages: Mapping[str, type[Stage]], overrides: Sequence[str] = ()) -> Config:
+    """Returns the checked config of a file.
+
+    Args:
+        path: YAML with `name`, `store` and `nodes`; `base: other.yaml` (beside it) is merged below it, and a node set
+            to null is removed.
+        stages: stage name -> class.
+        overrides: `node.field=value` or `store=...`, the value read as YAML.
+
+    Raises:
+        ValueError: naming file, field, what was expected and what was found, all mistakes at once.
+    """
+    tree = _read(path, ())
+    for override in overrides:
+        _override(tree, override)
+    problems = [f"{key}: unknown field{nearest(key, TOP_FIELDS)}" for key in tree if key not in TOP_FIELDS]
+    problems += [f"{key}: missing" for key in ("name", "store", "nodes") if not tree.get(key)]
+    nodes = tree.get("nodes") or {}
+    if not isinstance(nodes, Mapping):
+        problems, nodes = [*problems, f"nodes: expected a mapping of node names, found {type(nodes).__name__}"], {}
+    built = []
+    for name, fields in nodes.items():
+        if fields is not None:
+            built.append(_node(str(name), fields, stages, problems))
+    if problems:
+        raise ValueError(f"{path}:\n" + "\n".join(f"  - {p}" for p in problems))
+    try:
+        graph = Graph([node for node in built if node])
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    return Config(str(tree["name"]), str(tree["store"]), graph, path)
+
+
+def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
+    path = path.resolve()
+    if path in seen:
+        raise ValueError(f"{path}: base files refer to each other in a circle")
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"{path}: no such config file") from None
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path}: not valid YAML: {error}") from None
+    if not isinstance(tree, dict):
+        raise ValueError(f"{path}: expected a mapping with name, store and nodes, found {type(tree).__name__}")
+    base = tree.pop("base", None)
+    return _merge(_read(path.parent / str(base), (*seen, path)), tree) if base else tree
+
+
+def _merge(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = _merge(merged[key], value) if both else value
+    return merged
+
+
+def _override(tree: dict[str, Any], override: str) -> None:
+    field, equals, text = override.partition("=")
+    keys = field.strip().split(".")
+    if not equals or not all(keys):
+        raise ValueError(f"--set {override}: expected node.field=value")
+    if keys[0] not in ("store", "name"):
+        nodes = tree.get("nodes") or {}
+        if keys[0] not in nodes:
+            raise ValueError(f"--set {override}: no node is called {keys[0]!r}{nearest(keys[0], nodes)}")
+        keys = ["nodes", *keys]
+    place = tree
+    for key in keys[:-1]:
+        place = place.setdefault(key, {})
+        if not isinstance(place, dict):
+            raise ValueError(f"--set {override}: {key} is not a group of fields")
+    try:
+        place[keys[-1]] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"--set {override}: the value is not valid YAML ({error})") from None
+
+
+def _node(name: str, fields: object, stages: Mapping[str, type[Stage]], problems: list[str]) -> Node | None:
+    where, before = f"nodes.{name}", len(problems)
+    if not isinstance(fields, Mapping):
+        problems.append(f"{where}: expected a mapping, found {type(fields).__name__}")
+        return None
+    kind = stages.get(str(fields.get("stage")))
+    if kind is None:
+        problems.append(
+            f"{where}.stage: no stage is called {fields.get('stage')!r}{nearest(str(fields.get('stage')), stages)}"
+        )
+        return None
+    params = {key: value for key, value in fields.items() if key not in NODE_FIELDS}
+    stage = _validated(kind, params, where, problems)
+    resources = _validated(Resources, fields.get("run") or {}, f"{where}.run", problems)
+    at = fields.get("at")
+    if at is not None and not isinstance(at, str):
+        problems.append(f"{where}.at: expected a path, found {at!r}")
+    inputs = fields.get("inputs") or {}
+    if not isinstance(inputs, Mapping):
+        problems.append(f"{where}.inputs: expected a mapping of input names, found {inputs!r}")
+    if len(problems) > before or stage is None or resources is None:
+        return None
+    wired = {str(port): tuple([n] if isinstance(n, str) else n or ()) for port, n in inputs.items()}
+    return Node(name, stage, wired, at, resources)
+
+
+def _validated(kind: type[M], fields: object, where: str, problems: list[str]) -> M | None:
+    try:
+        return kind.model_validate(fields)
+    except ValidationError as error:
+        for each in error.errors():
+            place = ".".join([where, *(str(part) for part in each["loc"])])
+            hint = nearest(str(each["loc"][-1]), kind.model_fields) if each["type"] == "extra_forbidden" else ""
+            message = "unknown field" if hint else each["msg"]
+            problems.append(f"{place}: {message}{hint}, found {each['input']!r}")
+        return None

@@ -1,0 +1,62 @@
+"""Who carries out shards: the protocol, and the executor that needs nothing but this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from pipeline.engine.beacon import Beacon
+from pipeline.engine.shards import ShardJob, ShardRecord, compute_shard, compute_whole
+from pipeline.engine.stage import Item, MapStage
+
+
+class Executor(Protocol):
+    """Carries out the shards of a node, in any order, on whatever it has."""
+
+    def capacity(self) -> tuple[float, float]:
+        """Returns the CPUs and accelerators there are."""
+        ...
+
+    def shards(self, job: ShardJob, todo: Sequence[tuple[Item, ...]]) -> Iterator[ShardRecord]:
+        """Computes shards of a map stage; yields each one's record once it is safely stored."""
+        ...
+
+    def whole(self, job: ShardJob) -> ShardRecord:
+        """Runs a whole stage."""
+        ...
+
+    def close(self) -> None:
+        """Gives everything back."""
+        ...
+
+
+def with_beacon(job: ShardJob) -> ShardJob:
+    """Returns the job with a `say` that reaches the driver through the store, from any process."""
+    beacon = Beacon(job.store, f"{job.folder}/_inflight/{job.run_id}-whole.say")
+    return replace(job, ctx=replace(job.ctx, say=beacon))
+
+
+class LocalExecutor:
+    """Runs every stage here, one after another: the reference for the cluster, and the way to debug.
+
+    A node with several workers is still one worker here; threads per worker are the same, so bytes are the same.
+    """
+
+    def capacity(self) -> tuple[float, float]:
+        """Returns infinity: nothing runs side by side here, so nothing can starve."""
+        return float("inf"), float("inf")
+
+    def shards(self, job: ShardJob, todo: Sequence[tuple[Item, ...]]) -> Iterator[ShardRecord]:
+        """Opens the stage once and computes shard after shard."""
+        assert isinstance(job.stage, MapStage)
+        worker = job.stage.open(job.ctx)
+        for items in todo:
+            yield compute_shard(job, worker, items)
+
+    def whole(self, job: ShardJob) -> ShardRecord:
+        """Runs the stage in this thread."""
+        return compute_whole(with_beacon(job))
+
+    def close(self) -> None:
+        """Has nothing to give back."""

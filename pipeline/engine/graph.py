@@ -1,0 +1,118 @@
+"""Nodes wired into a graph: checked when built, ordered, and selected by name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pipeline.engine.stage import Resources, Stage
+
+
+@dataclass(frozen=True)
+class Node:
+    """A stage in its place.
+
+    Attributes:
+        name: what configs and messages call it.
+        stage: the stage with its parameters.
+        inputs: port -> names of the nodes wired to it.
+        at: where its outside files lie; not part of its identity.
+        resources: how it is executed; not part of its identity.
+    """
+
+    name: str
+    stage: Stage
+    inputs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    at: str | None = None
+    resources: Resources = field(default_factory=Resources)
+
+    @property
+    def upstream(self) -> tuple[str, ...]:
+        """Names of all nodes it reads, each once."""
+        return tuple(dict.fromkeys(name for names in self.inputs.values() for name in names))
+
+
+class Graph:
+    """An acyclic graph of nodes, in an order in which every node follows its inputs."""
+
+    def __init__(self, nodes: Iterable[Node]) -> None:
+        """Checks the wiring.
+
+        Raises:
+            ValueError: listing every unknown, missing or mismatched input at once, or the cycle.
+        """
+        self.nodes = {node.name: node for node in nodes}
+        problems = [problem for node in self.nodes.values() for problem in self._wiring_problems(node)]
+        if problems:
+            raise ValueError("the graph does not fit together:\n" + "\n".join(f"  - {p}" for p in problems))
+        self.order = self._sort()
+
+    def _wiring_problems(self, node: Node) -> list[str]:
+        ports, found = node.stage.inputs, []
+        for port in node.inputs.keys() - ports.keys():
+            found.append(f"{node.name}.inputs.{port}: no such input{nearest(port, ports)}")
+        for port, spec in ports.items():
+            names = node.inputs.get(port, ())
+            if not names and not spec.optional:
+                found.append(f"{node.name}.inputs.{port}: missing; name the node that feeds it")
+            if len(names) > 1 and not spec.many:
+                found.append(f"{node.name}.inputs.{port}: takes one node, found {', '.join(names)}")
+            for name in names:
+                if name not in self.nodes:
+                    found.append(f"{node.name}.inputs.{port}: no node is called {name!r}{nearest(name, self.nodes)}")
+                elif not self.nodes[name].stage.output.equals(spec.schema):
+                    expected, given = (
+                        ", ".join(spec.schema.names[:6]),
+                        ", ".join(self.nodes[name].stage.output.names[:6]),
+                    )
+                    found.append(
+                        f"{node.name}.inputs.{port}: expected rows of ({expected}, ...), {name} gives ({given}, ...)"
+                    )
+        return found
+
+    def _sort(self) -> tuple[str, ...]:
+        order: list[str] = []
+        rest = dict(self.nodes)
+        while rest:
+            ready = [name for name, node in rest.items() if all(u in order for u in node.upstream)]
+            if not ready:
+                raise ValueError(f"these nodes feed each other in a circle: {', '.join(sorted(rest))}")
+            order += ready
+            for name in ready:
+                del rest[name]
+        return tuple(order)
+
+    def ancestors(self, name: str) -> set[str]:
+        """Returns the names of all nodes that `name` depends on."""
+        direct = set(self.nodes[name].upstream)
+        return direct.union(*(self.ancestors(each) for each in direct))
+
+    def select(self, only: Sequence[str] = (), start: str | None = None, until: str | None = None) -> tuple[str, ...]:
+        """Returns the chosen nodes in order: `only` these, from `start` on, up to `until`; no choice means all.
+
+        Raises:
+            ValueError: for a name that is not in the graph, with the nearest one.
+        """
+        for name in (*only, *(n for n in (start, until) if n)):
+            self.check_name(name)
+        chosen = set(only or self.order)
+        if start:
+            chosen &= {name for name in self.order if name == start or start in self.ancestors(name)}
+        if until:
+            chosen &= {until} | self.ancestors(until)
+        return tuple(name for name in self.order if name in chosen)
+
+    def check_name(self, name: str) -> None:
+        """Raises ValueError where no node has this name."""
+        if name not in self.nodes:
+            raise ValueError(f"no node is called {name!r}{nearest(name, self.nodes)}; nodes: {', '.join(self.order)}")
+
+
+def nearest(word: str, choices: Iterable[str]) -> str:
+    """Returns ' (did you mean ...?)' or the list of choices where nothing is near."""
+    choices = list(choices)
+    near = difflib.get_close_matches(word, choices, n=1)
+    if near:
+        return f" (did you mean {near[0]!r}?)"
+    return f" (choices: {', '.join(sorted(choices))})" if choices else ""

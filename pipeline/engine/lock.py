@@ -1,0 +1,113 @@
+"""One run per store at a time: a lock file that says who holds it and outlives nobody."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import time
+import uuid
+from types import TracebackType
+from typing import Any
+
+import psutil
+
+from pipeline.engine.storage import Store
+
+LOCK_FILE = "lock.json"
+BEAT_SECONDS = 10.0
+STALE_SECONDS = 60.0  # only for holders on other machines; on this one the process itself is looked up
+
+
+class StoreLockedError(RuntimeError):
+    """Another run holds the store."""
+
+
+class StoreLock:
+    """Holds a store for the length of a `with` block; the lock of a dead process is taken over.
+
+    Two runs that slipped in at once would still do no harm (shards are named by content and written whole): the lock
+    spares the double work and the confusion.
+    """
+
+    def __init__(self, store: Store, purpose: str) -> None:
+        self._store = store
+        self._owner = uuid.uuid4().hex
+        self._purpose = purpose
+        self._stop = threading.Event()
+        self._beat = threading.Thread(target=self._keep_alive, name="store-lock", daemon=True)
+        self.taken_over_from: str | None = None
+
+    def __enter__(self) -> StoreLock:
+        """Takes the lock.
+
+        Raises:
+            StoreLockedError: if a living run holds it, naming process, machine and since when.
+        """
+        if not self._store.create(LOCK_FILE, self._content()):
+            holder = self._holder()
+            if holder and not is_dead(holder):
+                raise StoreLockedError(
+                    f"{self._store.url} is in use by {describe(holder)}; wait for it or stop it first"
+                )
+            self.taken_over_from = describe(holder) if holder else "an unreadable lock"
+            self._store.delete(LOCK_FILE)
+            created = self._store.create(LOCK_FILE, self._content())
+            time.sleep(0.1)  # another run may be taking over the same dead lock: the last one to write wins
+            winner = self._holder() or {}
+            if not created or winner.get("owner") != self._owner:
+                raise StoreLockedError(f"{self._store.url} has just been taken by {describe(winner)}")
+        self._beat.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Gives the lock back, if it is still ours."""
+        self._stop.set()
+        self._beat.join()
+        if (self._holder() or {}).get("owner") == self._owner:
+            self._store.delete(LOCK_FILE)
+
+    def _holder(self) -> dict[str, Any] | None:
+        data = self._store.read_or_none(LOCK_FILE)
+        try:
+            holder = json.loads(data) if data else None
+        except ValueError:
+            return None
+        return holder if isinstance(holder, dict) else None
+
+    def _content(self) -> bytes:
+        process = psutil.Process()
+        return json.dumps(
+            {
+                "owner": self._owner,
+                "host": socket.gethostname(),
+                "pid": os.getpid(),
+                "started": process.create_time(),
+                "purpose": self._purpose,
+                "beat": time.time(),
+            }
+        ).encode()
+
+    def _keep_alive(self) -> None:
+        while not self._stop.wait(BEAT_SECONDS):
+            self._store.write(LOCK_FILE, self._content())
+
+
+def is_dead(holder: dict[str, Any]) -> bool:
+    """Returns whether the run that wrote this lock is certainly, or by its silence, gone."""
+    if holder.get("host") == socket.gethostname():
+        try:
+            # The same number may belong to a new process: its birth tells.
+            return abs(psutil.Process(int(holder["pid"])).create_time() - float(holder["started"])) > 1
+        except psutil.NoSuchProcess:
+            return True
+    return time.time() - float(holder.get("beat", 0)) > STALE_SECONDS
+
+
+def describe(holder: dict[str, Any]) -> str:
+    """Returns one line that names a lock's holder."""
+    since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(float(holder.get("started", 0))))
+    return f"process {holder.get('pid')} on {holder.get('host')} ({holder.get('purpose')}, started {since})"

@@ -1,0 +1,211 @@
+"""Carries out a plan: independent nodes side by side; a failure stops only what depends on it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import threading
+import time
+import traceback
+import uuid
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+
+from pipeline.engine.assign import Kept
+from pipeline.engine.executor import Executor
+from pipeline.engine.graph import Graph, Node
+from pipeline.engine.journal import Journal
+from pipeline.engine.manifest import Artifact, Manifest, finish, now
+from pipeline.engine.plan import NodePlan, Options, Verdict, context, plan, plan_node
+from pipeline.engine.shards import ShardJob
+from pipeline.engine.stage import MapStage
+from pipeline.engine.storage import Store
+
+PACKAGES = ("wider8k", "torch", "ray", "pyarrow", "numpy", "opencv-python-headless")
+
+
+@dataclass
+class Outcome:
+    """What became of a run: names of nodes computed, reused, failed (with the message) and never begun."""
+
+    computed: list[str] = field(default_factory=list)
+    reused: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    blocked: list[str] = field(default_factory=list)
+
+
+class NodeFailed(RuntimeError):
+    """A node could not be finished; what it had done is kept."""
+
+
+class Runner:
+    """Runs the selected nodes of a graph on one store."""
+
+    def __init__(self, graph: Graph, store: Store, options: Options, make_executor: Callable[[], Executor]) -> None:
+        """Starts nothing: the executor is made only when a node has work."""
+        self._graph, self._store, self._options = graph, store, options
+        self._make_executor = make_executor
+        self._run_id = time.strftime("%Y%m%d-%H%M%S-") + uuid.uuid4().hex[:6]
+        self._guard = threading.Lock()
+
+    def run(self) -> Outcome:
+        """Carries out the plan and returns what became of every selected node.
+
+        Raises:
+            ValueError: before any work, if a node cannot run as configured or asks for more than the cluster has.
+        """
+        self._plans = plan(self._graph, self._store, self._options)
+        unfit = [f"{p.node.name}: {p.reason}" for p in self._plans.values() if p.unfit]
+        if unfit:
+            raise ValueError("nothing was started:\n" + "\n".join(f"  - {line}" for line in unfit))
+        chosen = [p for name, p in self._plans.items() if name in self._options.selected]
+        outcome = Outcome(reused=[p.node.name for p in chosen if p.verdict is Verdict.REUSE])
+        for name in outcome.reused:
+            self._publish(self._plans[name], only_missing=True)
+        waiting = {p.node.name for p in chosen if p.verdict in (Verdict.RUN, Verdict.RESUME)}
+        outcome.blocked = [p.node.name for p in chosen if p.verdict is Verdict.BLOCKED]
+        if waiting:
+            executor = self._make_executor()
+            try:
+                _check_capacity([self._plans[name].node for name in waiting], executor.capacity())
+                with Journal(self._store, self._run_id) as journal:
+                    self._carry_out(waiting, executor, journal, outcome)
+            finally:
+                executor.close()
+        return outcome
+
+    def _carry_out(self, waiting: set[str], executor: Executor, journal: Journal, outcome: Outcome) -> None:
+        cpus, gpus = executor.capacity()
+        side_by_side = 1 if cpus == float("inf") else len(waiting)
+        running: dict[Future[Manifest], str] = {}
+        with ThreadPoolExecutor(side_by_side, thread_name_prefix="node") as pool:
+            while waiting or running:
+                for name in [n for n in self._graph.order if n in waiting]:
+                    in_use = [self._graph.nodes[each] for each in running.values()]
+                    if self._is_ready(name) and _fits([*in_use, self._graph.nodes[name]], cpus, gpus):
+                        waiting.discard(name)
+                        running[pool.submit(self._run_node, name, executor, journal)] = name
+                if not running:
+                    break
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    self._settle(running.pop(future), future, journal, outcome)
+        outcome.blocked += [name for name in self._graph.order if name in waiting]
+
+    def _is_ready(self, name: str) -> bool:
+        return all(self._plans[u].artifact for u in self._graph.nodes[name].upstream)
+
+    def _settle(self, name: str, future: Future[Manifest], journal: Journal, outcome: Outcome) -> None:
+        error = future.exception()
+        if error is None:
+            outcome.computed.append(name)
+            return
+        if not isinstance(error, Exception):
+            raise error
+        # A user's mistake is one line; anything else keeps its trace in the log.
+        message = str(error) if isinstance(error, ValueError | NodeFailed) else f"{type(error).__name__}: {error}"
+        outcome.failed[name] = message
+        journal.node_ended(name, f"failed: {message}", trace="".join(traceback.format_exception(error)))
+
+    def _run_node(self, name: str, executor: Executor, journal: Journal) -> Manifest:
+        with self._guard:
+            planned = plan_node(self._graph, name, self._store, self._plans, self._options)
+        if planned.unfit:
+            raise ValueError(planned.reason)
+        assert planned.recipe and planned.fingerprint and planned.payload
+        node, folder = planned.node, f"{name}/{planned.recipe}"
+        ctx = context(self._graph, name, self._plans)
+        job = ShardJob(self._store, folder, planned.recipe, self._run_id, node.stage, ctx)
+        started = time.monotonic()
+        kept, facts = self._collect(planned, job, executor, journal)
+        run = {
+            "finished": now(), "wall_seconds": round(time.monotonic() - started, 3), "run_id": self._run_id,
+            **facts, "machine": platform.platform(), "versions": _versions(),
+        }  # fmt: skip
+        key = node.stage.key if isinstance(node.stage, MapStage) else node.stage.output.names[0]
+        manifest = finish(name, planned.fingerprint, planned.recipe, planned.payload, key, kept, run)
+        _check_errors(manifest, node.resources.max_error_share)
+        manifest.save(self._store)
+        self._store.delete_folder(f"{folder}/_inflight")
+        done = NodePlan(node, Verdict.REUSE, "just computed", planned.payload, planned.fingerprint, planned.recipe,
+                        planned.items, artifact=Artifact(self._store, manifest))  # fmt: skip
+        with self._guard:
+            self._plans[name] = done
+        self._publish(done, only_missing=False)
+        errors = f", {len(manifest.errors)} errors (first: {': '.join(manifest.errors[0])})" if manifest.errors else ""
+        journal.node_ended(name, f"{manifest.rows} rows{errors}", fingerprint=manifest.fingerprint, **run)
+        return manifest
+
+    def _collect(
+        self, planned: NodePlan, job: ShardJob, executor: Executor, journal: Journal
+    ) -> tuple[list[Kept], dict[str, float]]:
+        name = planned.node.name
+        if planned.assignment is None:
+            journal.node_started(job, 1, 0)
+            record = executor.whole(job)
+            return [Kept(record, None)], {"seconds": record.seconds, "peak_mb": record.peak_mb, "items_computed": 1}
+        todo = planned.assignment.todo
+        journal.node_started(job, sum(map(len, todo)), len(todo))
+        kept, seconds, peak = list(planned.assignment.kept), 0.0, 0
+        for record in executor.shards(job, todo) if todo else ():
+            journal.shard_done(name, record)
+            kept.append(Kept(record, None))
+            seconds, peak = seconds + record.seconds, max(peak, record.peak_mb)
+        place = {item.key: i for i, item in enumerate(planned.items or ())}
+        kept.sort(key=lambda k: min(place[key] for key, _ in k.record.items if key in place))
+        return kept, {"seconds": round(seconds, 3), "peak_mb": peak, "items_computed": sum(map(len, todo))}
+
+    def _publish(self, planned: NodePlan, only_missing: bool) -> None:
+        stage, name = planned.node.stage, planned.node.name
+        files = [pattern.format(node=name) for pattern in stage.published]
+        present = self._store.sizes("") if only_missing and files else {}
+        if planned.artifact and any(file not in present for file in files):
+            for file, data in zip(files, stage.publish(list(planned.artifact.rows())), strict=True):
+                self._store.write(file, data)
+
+
+def demand(node: Node) -> tuple[float, float]:
+    """Returns the CPUs and accelerators a node holds while it runs."""
+    workers = node.resources.workers if isinstance(node.stage, MapStage) else 1
+    return workers * node.resources.cpus, workers * node.resources.gpus
+
+
+def _fits(nodes: list[Node], cpus: float, gpus: float) -> bool:
+    needs = [demand(node) for node in nodes]
+    return len(nodes) == 1 or (sum(n[0] for n in needs) <= cpus and sum(n[1] for n in needs) <= gpus)
+
+
+def _check_capacity(nodes: list[Node], capacity: tuple[float, float]) -> None:
+    problems = []
+    for node in nodes:
+        for kind, need, have in zip(("CPUs", "GPUs"), demand(node), capacity, strict=True):
+            if need > have:
+                each = node.resources.cpus if kind == "CPUs" else node.resources.gpus
+                fit = int(have // each)
+                hint = f"try --set {node.name}.run.workers={fit}" if fit else f"no machine has {each:g} {kind}"
+                problems.append(
+                    f"{node.name}: {node.resources.workers} workers of {each:g} {kind} need {need:g}, "
+                    f"the cluster has {have:g} and would wait for ever; {hint}"
+                )
+    if problems:
+        raise ValueError("nothing was started:\n" + "\n".join(f"  - {p}" for p in problems))
+
+
+def _check_errors(manifest: Manifest, allowed: float) -> None:
+    share = len(manifest.errors) / max(1, manifest.rows)
+    if share > allowed:
+        shown = "; ".join(f"{key}: {message}" for key, message in manifest.errors[:3])
+        raise NodeFailed(
+            f"{len(manifest.errors)} of {manifest.rows} rows are errors ({share:.1%}), allowed are {allowed:.1%} "
+            f"({manifest.node}.run.max_error_share): {shown}"
+        )
+
+
+def _versions() -> Mapping[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,196 @@
+"""One shard: a Parquet file with a record beside it, computed item by item, written whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import resource
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.engine.beacon import Beacon
+from pipeline.engine.fingerprint import digest
+from pipeline.engine.stage import Item, MapStage, Row, Stage, StageContext, WholeStage
+from pipeline.engine.storage import Store
+
+CRASHES_TO_GIVE_UP = 2  # crashes *while known to be on one item*; one more, unnamed, came before them
+Worker = Callable[[Sequence[Item]], Iterator[Row]]
+
+
+@dataclass(frozen=True)
+class ShardRecord:
+    """What lies beside a finished shard; `items` says which rows it holds, made from which content.
+
+    Attributes:
+        name: file name without extension.
+        recipe: identity of the function that made the rows.
+        rows, size, checksum: of the Parquet file, in rows and bytes (BLAKE2b-128).
+        items: (key, stamp) of every row, in row order.
+        errors: (key, message) of the rows that hold an error.
+        seconds: wall time of the computation; peak_mb: largest resident memory of the process so far.
+    """
+
+    name: str
+    recipe: str
+    rows: int
+    size: int
+    checksum: str
+    items: list[tuple[str, str]]
+    errors: list[tuple[str, str]]
+    seconds: float
+    peak_mb: int
+    host: str
+
+    def to_json(self) -> bytes:
+        """Returns the record as the bytes of its file."""
+        return json.dumps(asdict(self), ensure_ascii=False).encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> ShardRecord | None:
+        """Returns the record, or None where the bytes are not one (cut off, or of an older layout)."""
+        try:
+            fields: dict[str, Any] = json.loads(data)
+            pairs = {name: [(str(a), str(b)) for a, b in fields.pop(name)] for name in ("items", "errors")}
+            return cls(**{**fields, **pairs})
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return None
+
+
+@dataclass(frozen=True)
+class ShardJob:
+    """Everything a worker needs to compute shards of one node; picklable."""
+
+    store: Store
+    folder: str  # <node>/<recipe>
+    recipe: str
+    run_id: str
+    stage: Stage
+    ctx: StageContext
+
+
+def shard_name(items: Sequence[Item]) -> str:
+    """Returns the file name of the shard that holds exactly these items: equal items, equal name."""
+    return "shard-" + digest([[item.key, item.stamp] for item in items], size=8)
+
+
+def encode(table: pa.Table) -> bytes:
+    """Returns a table as Parquet bytes: float lists byte-stream-split, all zstd; equal tables give equal bytes."""
+    split = [
+        f"{f.name}.list.element" for f in table.schema if pa.types.is_list(f.type) and f.type.value_type == pa.float32()
+    ]
+    text = [f.name for f in table.schema if pa.types.is_string(f.type)]
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="zstd", use_dictionary=text, use_byte_stream_split=split)
+    return sink.getvalue()
+
+
+def compute_shard(job: ShardJob, worker: Worker, items: Sequence[Item]) -> ShardRecord:
+    """Computes the rows of `items`, writes file and record, and returns the record.
+
+    An item that kills its process costs itself only: the first death of a shard is noted without a name; after it
+    the shard is done one item at a time with the name on disk, and an item met at two more deaths becomes an error
+    row. Deaths count within one run, so killing whole runs never poisons an image.
+    """
+    assert isinstance(job.stage, MapStage)
+    started, name = time.monotonic(), shard_name(items)
+    marker = f"{job.folder}/_inflight/{job.run_id}-{name}"
+    attempts = (job.store.read_or_none(marker) or b"").decode()
+    job.store.write(marker, (attempts + "#\n").encode())
+    beacon = Beacon(job.store, f"{marker}.say")
+    rows: list[Row] = []
+    for row in (
+        _first_try(job.stage, worker, items) if not attempts else _careful_try(job, worker, items, marker, attempts)
+    ):
+        rows.append(row)
+        beacon(f"{len(rows)}/{len(items)}")
+    record = _write(job, name, rows, items, started)
+    job.store.delete(marker)
+    job.store.delete(f"{marker}.say")
+    return record
+
+
+def _first_try(stage: MapStage, worker: Worker, items: Sequence[Item]) -> Iterator[Row]:
+    count = 0
+    for item, row in zip(items, worker(items), strict=False):
+        if row[stage.key] != item.key:
+            raise RuntimeError(f"{type(stage).__name__} gave the row of {row[stage.key]} where {item.key} was due")
+        count += 1
+        yield row
+    if count != len(items):
+        raise RuntimeError(f"{type(stage).__name__} gave {count} rows for {len(items)} items")
+
+
+def _careful_try(job: ShardJob, worker: Worker, items: Sequence[Item], marker: str, attempts: str) -> Iterator[Row]:
+    assert isinstance(job.stage, MapStage)
+    # The last name written in an attempt is the item its process died on.
+    last_named = [lines[-1] for part in attempts.split("#\n") if (lines := part.splitlines())]
+    deaths = Counter(last_named)
+    log = attempts + "#\n"
+    for item in items:
+        if deaths[digest(item.key)] >= CRASHES_TO_GIVE_UP:
+            yield job.stage.error_row(item, f"its worker process died {CRASHES_TO_GIVE_UP + 1} times on it")
+            continue
+        log += digest(item.key) + "\n"  # a digest, since a key may hold any character
+        job.store.write(marker, log.encode())
+        yield from _first_try(job.stage, worker, [item])
+
+
+def compute_whole(job: ShardJob) -> ShardRecord:
+    """Runs a `WholeStage`, writes its only shard and returns the record."""
+    assert isinstance(job.stage, WholeStage)
+    started = time.monotonic()
+    rows = list(job.stage.run(job.ctx))
+    return _write(job, "whole", rows, [Item("whole", job.recipe)], started)
+
+
+def _write(job: ShardJob, name: str, rows: list[Row], items: Sequence[Item], started: float) -> ShardRecord:
+    schema = job.stage.output.with_metadata({"wider8k.recipe": job.recipe})
+    data = encode(pa.Table.from_pylist(rows, schema=schema))
+    errors = [
+        (str(r[schema.names[0]]), str(r["error"])) for r in rows if "error" in schema.names and r["error"] is not None
+    ]
+    record = ShardRecord(
+        name=name,
+        recipe=job.recipe,
+        rows=len(rows),
+        size=len(data),
+        checksum=checksum(data),
+        items=[(item.key, item.stamp) for item in items],
+        errors=errors,
+        seconds=round(time.monotonic() - started, 3),
+        peak_mb=peak_memory_mb(),
+        host=f"{socket.gethostname()}:{os.getpid()}",
+    )
+    job.store.write(f"{job.folder}/{name}.parquet", data)
+    job.store.write(f"{job.folder}/{name}.json", record.to_json())  # last: its presence is the success
+    return record
+
+
+def checksum(data: bytes) -> str:
+    """Returns the BLAKE2b-128 of a file's bytes, hexadecimal."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def peak_memory_mb() -> int:
+    """Returns the largest resident memory this process has had, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+def finished_shards(store: Store, folder: str, recipe: str) -> list[ShardRecord]:
+    """Returns the records of the shards in `folder` that are whole and of this recipe, by name.
+
+    A file that is missing, of another size than its record says, or has no readable record, is not listed.
+    """
+    sizes = store.sizes(folder)
+    names = sorted(n.removesuffix(".json") for n in sizes if n.endswith(".json") and n.startswith("shard-"))
+    records = (ShardRecord.from_json(store.read(f"{folder}/{name}.json")) for name in names)
+    return [r for r in records if r is not None and r.recipe == recipe and sizes.get(f"{r.name}.parquet") == r.size]

@@ -1,0 +1,178 @@
+"""What a stage is: a small frozen model whose fields are its parameters and whose one method does the work.
+
+Two shapes cover every step. A `MapStage` makes one row per item, in shards, and is resumed shard by shard; its rows
+must depend on nothing but the parameters and the item. A `WholeStage` looks at its inputs as a whole and makes few
+rows at once (a checkpoint, a table, a page).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from pipeline.engine.manifest import Artifact
+
+Row = Mapping[str, Any]
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+class Resources(BaseModel):
+    """How a node is executed: never part of what its output is, so never hashed.
+
+    Attributes:
+        workers: processes that work on shards at the same time.
+        cpus: CPU cores of one worker; also the number of threads it computes with.
+        gpus: accelerators of one worker.
+        memory_gb: memory of one worker that the cluster sets aside; 0 leaves it out of the accounting.
+        shard_rows: items of one shard: 2-10 minutes of work is a good size.
+        max_error_share: the node fails if more than this share of its rows are errors.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    workers: int = Field(1, ge=1)
+    cpus: float = Field(1, gt=0)
+    gpus: float = Field(0, ge=0)
+    memory_gb: float = Field(0, ge=0)
+    shard_rows: int = Field(100, ge=1)
+    max_error_share: float = Field(0.01, ge=0, le=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing to compute a row for.
+
+    Attributes:
+        key: unique within the node; the value of the output's key column.
+        stamp: identity of the content the row is computed from.
+        data: what the worker needs beside the key (a path, a shard's name); never hashed.
+    """
+
+    key: str
+    stamp: str
+    data: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """One named input of a stage: the schema it must have, and how many nodes may be wired to it."""
+
+    schema: pa.Schema
+    many: bool = False
+    optional: bool = False
+
+
+def in_turn(function: Callable[[A], B], arguments: Sequence[A]) -> list[B]:
+    """Returns [function(a) for a in arguments]: the fan-out of a run without a cluster."""
+    return [function(argument) for argument in arguments]
+
+
+@dataclass(frozen=True)
+class StageContext:
+    """Where a stage finds things while it works; nothing in here changes what it computes.
+
+    Attributes:
+        node: name of the node.
+        at: where the node's outside files lie (dataset folder, weights file), or None.
+        resources: its share of the machine.
+        inputs: port -> finished outputs wired to it.
+        places: node name -> `at` of every node of the graph, for stages that read images of an earlier node.
+        fan_out: like `in_turn`, possibly on a cluster.
+        say: takes one line of progress.
+    """
+
+    node: str
+    at: str | None
+    resources: Resources
+    inputs: Mapping[str, tuple[Artifact, ...]]
+    places: Mapping[str, str | None] = field(default_factory=dict)
+    fan_out: Callable[[Callable[[Any], Any], Sequence[Any]], list[Any]] = in_turn
+    say: Callable[[str], None] = print
+
+    def one(self, port: str) -> Artifact:
+        """Returns the only output wired to `port`."""
+        (artifact,) = self.inputs[port]
+        return artifact
+
+
+class Stage(BaseModel, ABC):
+    """Base of every stage: the pydantic fields are the parameters and enter the fingerprint, all of them.
+
+    Class attributes:
+        name: what configs call it; part of its identity.
+        version: bump it when the meaning of the output changes; refactoring needs no bump.
+        inputs: port name -> `Port`.
+        output: schema of the rows it writes.
+        published: names of the files `publish` writes, `{node}` standing for the node's name.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: ClassVar[str]
+    version: ClassVar[str]
+    inputs: ClassVar[Mapping[str, Port]] = {}
+    output: ClassVar[pa.Schema]
+    published: ClassVar[tuple[str, ...]] = ()
+
+    def externals(self, at: str | None) -> Mapping[str, str]:
+        """Returns name -> digest of outside files (weights) that the output depends on; read at planning time.
+
+        Raises:
+            ValueError: if a file is missing; the node is then shown as blocked with this message.
+        """
+        return {}
+
+    def check(self, at: str | None, resources: Resources) -> None:
+        """Raises ValueError for a mistake that can be seen before any work is done."""
+
+    def publish(self, rows: Sequence[Row]) -> Sequence[bytes]:
+        """Returns the contents of the `published` files, copies at the store's top for people to open."""
+        return ()
+
+
+class MapStage(Stage):
+    """A stage that makes exactly one row per item.
+
+    Class attributes:
+        key: the output column that holds `Item.key`.
+        over: the input that is mapped row by row. It reaches the output through the items alone, so that a new row
+            in it costs one new row here; every other input is part of each row's recipe.
+    """
+
+    key: ClassVar[str] = "image_id"
+    over: ClassVar[str | None] = None
+
+    @abstractmethod
+    def items(self, ctx: StageContext) -> Sequence[Item]:
+        """Returns all items in a stable order. Called while planning: it must not read pixels nor import torch."""
+
+    @abstractmethod
+    def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
+        """Returns the worker: called once per process, it holds the model and yields one row per item in order."""
+
+    def error_row(self, item: Item, message: str) -> Row:
+        """Returns the row that stands for an item whose worker process died."""
+        empty: dict[str, Any] = {}
+        for column in self.output:
+            if pa.types.is_integer(column.type):
+                empty[column.name] = 0
+            elif pa.types.is_list(column.type):
+                empty[column.name] = []
+            else:
+                empty[column.name] = None if column.nullable else ""
+        return {**empty, self.key: item.key, "error": message}
+
+
+class WholeStage(Stage):
+    """A stage that makes all its rows at once from whole inputs."""
+
+    @abstractmethod
+    def run(self, ctx: StageContext) -> Iterable[Row]:
+        """Returns the output's rows."""

@@ -1,0 +1,152 @@
+"""Files of one store, on local disk, S3 or GS, through pyarrow.fs: what is written is whole or absent."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow.fs as pafs
+
+
+def is_remote(url: str) -> bool:
+    """Returns whether `url` names an object store rather than a folder."""
+    return url.startswith(("s3://", "gs://", "gcs://"))
+
+
+@dataclass(frozen=True)
+class Store:
+    """A folder of files. Picklable: a worker opens its own connection.
+
+    Attributes:
+        url: local path, or ``s3://bucket/prefix``, ``gs://bucket/prefix``, with options of pyarrow.fs after ``?``.
+    """
+
+    url: str
+
+    def __post_init__(self) -> None:
+        """Makes a local path absolute, so that workers elsewhere mean the same folder."""
+        if not is_remote(self.url):
+            object.__setattr__(self, "url", str(Path(os.path.expandvars(self.url)).expanduser().absolute()))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leaves the open connection behind."""
+        return {"url": self.url}
+
+    @property
+    def local(self) -> bool:
+        """Whether this store is a folder on this machine's disks."""
+        return not is_remote(self.url)
+
+    @cached_property
+    def _opened(self) -> tuple[pafs.FileSystem, str]:
+        if self.local:
+            return pafs.LocalFileSystem(), self.url
+        filesystem, base = pafs.FileSystem.from_uri(self.url)
+        return filesystem, base.rstrip("/")
+
+    @property
+    def filesystem(self) -> pafs.FileSystem:
+        """The pyarrow file system that `path` is valid in."""
+        return self._opened[0]
+
+    def path(self, name: str = "") -> str:
+        """Returns the full path of `name` within `filesystem`."""
+        base = self._opened[1]
+        return f"{base}/{name}" if name else base
+
+    def read(self, name: str) -> bytes:
+        """Returns a file's bytes. Raises FileNotFoundError."""
+        with self.filesystem.open_input_file(self.path(name)) as file:
+            return bytes(file.read())
+
+    def read_or_none(self, name: str) -> bytes | None:
+        """Returns a file's bytes, or None where there is no such file."""
+        try:
+            return self.read(name)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def write(self, name: str, data: bytes) -> None:
+        """Writes a file so that a reader, or a crash at any moment, meets all of it or none.
+
+        Local: temporary name, fsync, rename, fsync of the folder. Object stores show an object only once closed.
+        """
+        target = self.path(name)
+        if not self.local:
+            with self.filesystem.open_output_stream(target) as file:
+                file.write(data)
+            return
+        folder = os.path.dirname(target)
+        os.makedirs(folder, exist_ok=True)
+        temporary = f"{folder}/.tmp-{uuid.uuid4().hex}"
+        try:
+            with open(temporary, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, target)
+        except BaseException:
+            if os.path.exists(temporary):
+                os.unlink(temporary)
+            raise
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Writes a file only if there is none; returns whether it was this call that made it.
+
+        Exact on local disks. Object stores have no such operation in pyarrow: there two callers within the same
+        second may both be told True, which the caller must survive.
+        """
+        if not self.local:
+            if self.read_or_none(name) is not None:
+                return False
+            self.write(name, data)
+            return self.read_or_none(name) == data
+        target = self.path(name)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        temporary = f"{target}.{uuid.uuid4().hex}"
+        Path(temporary).write_bytes(data)
+        try:
+            os.link(temporary, target)  # fails if the target exists, and never shows half a file
+        except FileExistsError:
+            return False
+        finally:
+            os.unlink(temporary)
+        return True
+
+    def sizes(self, folder: str) -> dict[str, int]:
+        """Returns file name -> bytes for the files right inside `folder`; empty if there is no such folder."""
+        selector = pafs.FileSelector(self.path(folder), allow_not_found=True)
+        return {info.base_name: info.size for info in self._infos(selector) if info.type == pafs.FileType.File}
+
+    def folders(self, folder: str = "") -> list[str]:
+        """Returns the sorted names of the folders right inside `folder`."""
+        selector = pafs.FileSelector(self.path(folder), allow_not_found=True)
+        return sorted(i.base_name for i in self._infos(selector) if i.type == pafs.FileType.Directory)
+
+    def _infos(self, selector: pafs.FileSelector) -> Iterable[pafs.FileInfo]:
+        infos: Iterable[pafs.FileInfo] = self.filesystem.get_file_info(selector)
+        return infos
+
+    def delete(self, name: str) -> None:
+        """Deletes a file; nothing happens where there is none."""
+        try:
+            self.filesystem.delete_file(self.path(name))
+        except FileNotFoundError:
+            return
+
+    def delete_folder(self, folder: str) -> None:
+        """Deletes a folder with all it holds; nothing happens where there is none."""
+        try:
+            self.filesystem.delete_dir(self.path(folder))
+        except FileNotFoundError:
+            return
