@@ -1,1 +1,1 @@
-"""."""
+"""The steps of the pipeline, one per file, and the command line."""

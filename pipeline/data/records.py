@@ -31,6 +31,7 @@ class Sample:
         boxes: float32 [F, 4], xyxy in pixels, x2 = x + w.
         attributes: name -> int8 [F] or int8 [0] where the dataset has none.
         levels: "easy" | "medium" | "hard" -> bool [F], whether the face counts.
+        landmarks: float32 [F, 5, 2] in pixels (eyes, nose, mouth corners; left first) or None.
         error: why the image cannot be used, or None.
     """
 
@@ -42,6 +43,7 @@ class Sample:
     boxes: Float32 = field(default_factory=_no_boxes)
     attributes: Mapping[str, NDArray[np.int8]] = field(default_factory=dict)
     levels: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    landmarks: Float32 | None = None
     error: str | None = None
 
     def __post_init__(self) -> None:
@@ -50,9 +52,10 @@ class Sample:
         for name, values in self.attributes.items():
             if len(values) not in (0, faces):
                 raise ValueError(f"{self.image_id}: attribute {name} has {len(values)} values for {faces} faces")
-        for name, values in self.levels.items():
-            if len(values) != faces:
-                raise ValueError(f"{self.image_id}: level {name} has {len(values)} values for {faces} faces")
+        for name, flags in self.levels.items():
+            if len(flags) != faces:
+                raise ValueError(f"{self.image_id}: level {name} has {len(flags)} values for {faces} faces")
+        _check_landmarks(self.image_id, self.landmarks, faces)
 
     def to_row(self) -> dict[str, Any]:
         """Returns a row of `schemas.SAMPLES`."""
@@ -66,6 +69,7 @@ class Sample:
             **{name: self.boxes[:, i] for i, name in enumerate(CORNERS)},
             **{name: self.attributes.get(name, np.zeros(0, np.int8)) for name in ATTRIBUTES},
             **{name: self.levels.get(name, np.zeros(faces, bool)) for name in LEVELS},
+            "landmarks": _flat(self.landmarks),
             "error": self.error,
         }
 
@@ -81,6 +85,7 @@ class Sample:
             boxes=_stack(row, CORNERS),
             attributes={name: np.asarray(row[name], np.int8) for name in ATTRIBUTES},
             levels={name: np.asarray(row[name], bool) for name in LEVELS},
+            landmarks=_points(row["landmarks"]),
             error=row["error"],
         )
 
@@ -112,8 +117,7 @@ class Detections:
         n = _check_boxes(self.image_id, self.boxes)
         if self.scores.shape != (n,):
             raise ValueError(f"{self.image_id}: scores have shape {self.scores.shape}, expected ({n},)")
-        if self.landmarks is not None and self.landmarks.shape != (n, 5, 2):
-            raise ValueError(f"{self.image_id}: landmarks have shape {self.landmarks.shape}, expected ({n}, 5, 2)")
+        _check_landmarks(self.image_id, self.landmarks, n)
         if not (np.isfinite(self.boxes).all() and np.isfinite(self.scores).all()):
             raise ValueError(f"{self.image_id}: boxes and scores must be finite")
         if n > 1 and (np.diff(self.scores) > 0).any():
@@ -121,7 +125,6 @@ class Detections:
 
     def to_row(self) -> dict[str, Any]:
         """Returns a row of `schemas.DETECTIONS`."""
-        landmarks = np.zeros(0, np.float32) if self.landmarks is None else self.landmarks.reshape(-1)
         return {
             "image_id": self.image_id,
             "width": self.width,
@@ -129,27 +132,40 @@ class Detections:
             "valid": len(self.boxes),
             **{name: self.boxes[:, i] for i, name in enumerate(CORNERS)},
             "score": self.scores,
-            "landmarks": landmarks,
+            "landmarks": _flat(self.landmarks),
             "error": self.error,
         }
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Detections:
         """Returns the record of a row of `schemas.DETECTIONS` (lists or arrays)."""
-        marks = np.asarray(row["landmarks"], np.float32)
         return cls(
             image_id=row["image_id"],
             width=row["width"],
             height=row["height"],
             boxes=_stack(row, CORNERS),
             scores=np.asarray(row["score"], np.float32),
-            landmarks=marks.reshape(-1, 5, 2) if marks.size else None,
+            landmarks=_points(row["landmarks"]),
             error=row["error"],
         )
 
 
 def _stack(row: Mapping[str, Any], names: tuple[str, ...]) -> Float32:
     return np.stack([np.asarray(row[name], np.float32) for name in names], axis=1)
+
+
+def _flat(landmarks: Float32 | None) -> Float32:
+    return np.zeros(0, np.float32) if landmarks is None else landmarks.reshape(-1)
+
+
+def _points(values: Any) -> Float32 | None:
+    flat = np.asarray(values, np.float32)
+    return flat.reshape(-1, 5, 2) if flat.size else None
+
+
+def _check_landmarks(image_id: str, landmarks: Float32 | None, boxes: int) -> None:
+    if landmarks is not None and landmarks.shape != (boxes, 5, 2):
+        raise ValueError(f"{image_id}: landmarks have shape {landmarks.shape}, expected ({boxes}, 5, 2)")
 
 
 def _check_boxes(image_id: str, boxes: Float32) -> int:

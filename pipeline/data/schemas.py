@@ -1,7 +1,7 @@
 """Arrow schemas of everything that lies in the store: one place that says what a row is.
 
 Boxes are corners ``x1, y1, x2, y2`` in pixels of the original image *after* its orientation tag is applied, with
-``x2 = x + w`` (never ``x + w - 1``). Every list column of one row has the same length.
+``x2 = x + w`` (never ``x + w - 1``). List columns of one row have one entry per box unless a comment says otherwise.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ SAMPLES: Final = pa.schema(
         *[pa.field(name, pa.list_(pa.int8()), nullable=False) for name in ATTRIBUTES],
         # True where the face counts in that subset; a face that counts nowhere is ignored, not absent.
         *[pa.field(name, pa.list_(pa.bool_()), nullable=False) for name in LEVELS],
+        # Ten numbers per face (eyes, nose, mouth corners), flattened; empty where the dataset has none.
+        pa.field("landmarks", FLOATS, nullable=False),
         pa.field("error", pa.string()),
     ]
 )

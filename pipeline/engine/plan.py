@@ -80,8 +80,8 @@ def plan_node(graph: Graph, name: str, store: Store, upstream: Mapping[str, Node
         ctx = context(graph, name, upstream) if ready else None
         items = _items(node, ctx, options.limit) if ctx and isinstance(node.stage, MapStage) else None
         payload = _payload(node, upstream, items)
-        node.stage.check(node.at, node.resources)
-    except ValueError as error:
+        node.stage.check(node.at, node.inputs)
+    except (ValueError, OSError) as error:
         return NodePlan(node, Verdict.BLOCKED, str(error), unfit=name in options.selected)
     recipe = _recipe(node, payload)
     known = NodePlan(node, Verdict.RUN, "", payload, digest(payload), recipe, items)
@@ -180,7 +180,7 @@ def _why_new(known: NodePlan, store: Store) -> str:
 
 
 def differences(known: NodePlan, store: Store) -> list[tuple[str, Any, Any]] | None:
-    """Returns (field, stored, wanted) against the most similar stored output of this node; None if nothing is stored."""
+    """Returns (field, stored, wanted) against the most similar stored output of this node; None if there is none."""
     stored = stored_manifests(store, known.node.name)
     if not stored or known.payload is None:
         return None

@@ -129,8 +129,13 @@ class Stage(BaseModel, ABC):
         """
         return {}
 
-    def check(self, at: str | None, resources: Resources) -> None:
-        """Raises ValueError for a mistake that can be seen before any work is done."""
+    def check(self, at: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
+        """Raises ValueError for a mistake that can be seen before any work is done.
+
+        Args:
+            at: where the node's outside files lie.
+            inputs: port -> names of the nodes wired to it.
+        """
 
     def publish(self, rows: Sequence[Row]) -> Sequence[bytes]:
         """Returns the contents of the `published` files, copies at the store's top for people to open."""

@@ -1,1 +1,21 @@
-"""."""
+"""The datasets by name: an explicit table. A new one is a file here and a line in `DATASETS`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from pipeline.data.datasets.coco_json import CocoJson
+from pipeline.data.datasets.dataset import Dataset, Entry, Reader
+from pipeline.data.datasets.image_folder import ImageFolder
+from pipeline.data.datasets.synthetic import Synthetic
+from pipeline.data.datasets.wider_face import WiderFace
+
+__all__ = ["DATASETS", "CocoJson", "Dataset", "Entry", "ImageFolder", "Reader", "Synthetic", "WiderFace"]
+
+DATASETS: Final[Mapping[str, type[Dataset]]] = {
+    "wider_face": WiderFace,
+    "image_folder": ImageFolder,
+    "coco_json": CocoJson,
+    "synthetic": Synthetic,
+}

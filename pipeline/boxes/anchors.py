@@ -1,0 +1,120 @@
+"""The anchors of a dense detector: squares of given sides on the grid of each feature level.
+
+Order everywhere: level, row, column, size. This is also the order in which a detector's heads answer, so index ``i``
+of a score vector and row ``i`` of the anchors speak of the same box.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+# An 8K grid of RetinaFace is 26 MB. Pictures of one size come in runs, so a few entries are enough.
+_CACHED_GRIDS = 4
+
+Sizes = tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnchorGrid:
+    """Where a detector's anchors lie on a picture of any size.
+
+    Attributes:
+        strides: pixels per cell of each level, finest first, e.g. (8, 16, 32).
+        sizes: per level the sides in pixels of the square anchors of one cell, e.g. ((16, 32), (64, 128), (256, 512)).
+    """
+
+    strides: tuple[int, ...]
+    sizes: Sizes
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where levels disagree in number or a side is not positive."""
+        if len(self.strides) != len(self.sizes) or not self.strides:
+            raise ValueError(f"{len(self.strides)} strides for {len(self.sizes)} levels of sizes")
+        if min(self.strides) < 1 or any(not level or min(level) <= 0 for level in self.sizes):
+            raise ValueError(f"strides and sizes must be positive: {self.strides}, {self.sizes}")
+
+    def shapes(self, height: int, width: int) -> tuple[tuple[int, int], ...]:
+        """Returns (rows, columns) of each level: the sides divided by the stride, rounded up."""
+        if height < 1 or width < 1:
+            raise ValueError(f"a picture of {width} x {height} pixels has no anchors")
+        return tuple((-(-height // stride), -(-width // stride)) for stride in self.strides)
+
+    def count(self, height: int, width: int) -> int:
+        """Returns the number of anchors of a picture of that many pixels."""
+        shapes = self.shapes(height, width)
+        return sum(rows * columns * len(sizes) for (rows, columns), sizes in zip(shapes, self.sizes, strict=True))
+
+    def centres(self, height: int, width: int, device: torch.device | str = "cpu") -> Tensor:
+        """Returns all anchors as centre and size.
+
+        Computed in float64, one vector operation per level, and kept for the last few shapes: the tensor is shared,
+        do not write into it.
+
+        Args:
+            height: of the picture, pixels.
+            width: of the picture, pixels.
+            device: where the tensor lies.
+
+        Returns:
+            float32 [A, 4] as ``cx, cy, w, h`` in pixels, not clipped; centre of cell (row, column) is
+            ``((column + 0.5) * stride, (row + 0.5) * stride)``.
+        """
+        self.shapes(height, width)
+        return _centres(self.strides, self.sizes, height, width, str(device))
+
+    def corners(self, height: int, width: int, device: torch.device | str = "cpu") -> Tensor:
+        """Returns all anchors as float32 [A, 4] ``x1, y1, x2, y2`` in pixels, a new tensor."""
+        centres = self.centres(height, width, device)
+        half = centres[:, 2:] / 2
+        return torch.cat([centres[:, :2] - half, centres[:, :2] + half], dim=1)
+
+    def window_indices(
+        self, height: int, width: int, window: tuple[int, int, int, int], device: torch.device | str = "cpu"
+    ) -> Tensor:
+        """Returns, for each anchor of a window cut out of a picture, its index among the whole picture's anchors.
+
+        Args:
+            height: of the whole picture, pixels.
+            width: of the whole picture, pixels.
+            window: x0, y0, x1, y1 in pixels; x0 and y0 are multiples of the largest stride.
+            device: where the tensor lies.
+
+        Returns:
+            int64 [anchors of a picture of the window's size], rising.
+
+        Raises:
+            ValueError: where the window's cells do not fall on the picture's.
+        """
+        x0, y0, x1, y1 = window
+        coarse = max(self.strides)
+        inside = 0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height
+        if not inside or x0 % coarse or y0 % coarse:
+            raise ValueError(f"window {window} does not lie on the {coarse}-pixel cells of {width} x {height}")
+        parts, first = [], 0
+        whole, cut = self.shapes(height, width), self.shapes(y1 - y0, x1 - x0)
+        for (rows, columns), (r, c), stride, sizes in zip(whole, cut, self.strides, self.sizes, strict=True):
+            row = torch.arange(r, device=device) + y0 // stride
+            column = torch.arange(c, device=device) + x0 // stride
+            cell = (row[:, None] * columns + column[None, :]).reshape(-1, 1) * len(sizes)
+            parts.append((first + cell + torch.arange(len(sizes), device=device)).reshape(-1))
+            first += rows * columns * len(sizes)
+        return torch.cat(parts)
+
+
+@lru_cache(maxsize=_CACHED_GRIDS)
+def _centres(strides: tuple[int, ...], sizes: Sizes, height: int, width: int, device: str) -> Tensor:
+    # A tensor born in inference mode could not be used in training later, and this one outlives its caller.
+    with torch.inference_mode(False), torch.no_grad():
+        levels = []
+        for stride, sides in zip(strides, sizes, strict=True):
+            rows, columns = -(-height // stride), -(-width // stride)
+            level = torch.empty((rows, columns, len(sides), 4), dtype=torch.float64, device=device)
+            level[..., 0] = ((torch.arange(columns, dtype=torch.float64, device=device) + 0.5) * stride)[None, :, None]
+            level[..., 1] = ((torch.arange(rows, dtype=torch.float64, device=device) + 0.5) * stride)[:, None, None]
+            level[..., 2:] = torch.tensor(sides, dtype=torch.float64, device=device)[:, None]
+            levels.append(level.reshape(-1, 4).float())
+        return torch.cat(levels)

@@ -1,0 +1,80 @@
+"""Between what a network answers (deltas) and boxes or landmarks in pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pipeline.boxes.geometry import to_centres, to_corners
+
+
+@dataclass(frozen=True, slots=True)
+class BoxCoder:
+    """Deltas relative to an anchor: a shift in units of its side, and the logarithm of a ratio of sides.
+
+    SSD's coding, used by RetinaFace with variances 0.1 and 0.2; MogFace has none, which is 1 and 1.
+
+    Attributes:
+        centre_variance: what shifts are divided by.
+        size_variance: what logarithms of sizes are divided by.
+    """
+
+    centre_variance: float = 0.1
+    size_variance: float = 0.2
+
+    def decode(self, deltas: Tensor, anchors: Tensor) -> Tensor:
+        """Returns boxes for a network's deltas.
+
+        Args:
+            deltas: float [..., 4] as ``tx, ty, tw, th``.
+            anchors: float, broadcastable to it, as ``cx, cy, w, h`` in pixels.
+
+        Returns:
+            float [..., 4] xyxy in pixels, not clipped: negative coordinates occur.
+        """
+        centre = anchors[..., :2] + deltas[..., :2] * self.centre_variance * anchors[..., 2:]
+        size = anchors[..., 2:] * torch.exp(deltas[..., 2:] * self.size_variance)
+        return to_corners(torch.cat([centre, size], dim=-1))
+
+    def encode(self, boxes: Tensor, anchors: Tensor) -> Tensor:
+        """Returns the deltas that `decode` turns into these boxes.
+
+        Args:
+            boxes: float [..., 4] xyxy in pixels with positive sides.
+            anchors: float [..., 4] as ``cx, cy, w, h`` in pixels.
+
+        Returns:
+            float [..., 4]; infinite where a box has no width or height.
+        """
+        target = to_centres(boxes)
+        shift = (target[..., :2] - anchors[..., :2]) / (self.centre_variance * anchors[..., 2:])
+        ratio = torch.log(target[..., 2:] / anchors[..., 2:]) / self.size_variance
+        return torch.cat([shift, ratio], dim=-1)
+
+    def decode_landmarks(self, deltas: Tensor, anchors: Tensor) -> Tensor:
+        """Returns points for a network's deltas.
+
+        Args:
+            deltas: float [..., 2 * P], x and y of each point in turn.
+            anchors: float [..., 4] as ``cx, cy, w, h`` in pixels.
+
+        Returns:
+            float [..., P, 2] in pixels.
+        """
+        shifts = deltas.reshape(*deltas.shape[:-1], -1, 2)
+        return anchors[..., None, :2] + shifts * self.centre_variance * anchors[..., None, 2:]
+
+    def encode_landmarks(self, points: Tensor, anchors: Tensor) -> Tensor:
+        """Returns the deltas that `decode_landmarks` turns into these points.
+
+        Args:
+            points: float [..., P, 2] in pixels.
+            anchors: float [..., 4] as ``cx, cy, w, h`` in pixels.
+
+        Returns:
+            float [..., 2 * P].
+        """
+        shifts = (points - anchors[..., None, :2]) / (self.centre_variance * anchors[..., None, 2:])
+        return shifts.flatten(-2)

@@ -1,0 +1,61 @@
+"""Which of many overlapping boxes to keep: the best k, and greedy non-maximum suppression."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def top_candidates(scores: Tensor, k: int) -> Tensor:
+    """Returns the indices of the k highest scores, best first, equal scores by rising index.
+
+    A full stable sort of the 1.6 million scores of an 8K picture costs several times as much as finding the k-th score
+    and sorting what reaches it.
+
+    Args:
+        scores: float [N], without NaN.
+        k: how many at most; fewer come back where N is smaller.
+
+    Returns:
+        int64 [min(k, N)].
+
+    Raises:
+        ValueError: k is negative.
+    """
+    if k < 0:
+        raise ValueError(f"cannot keep {k} candidates")
+    if k == 0:
+        return torch.zeros(0, dtype=torch.int64, device=scores.device)
+    if k >= len(scores):
+        return torch.sort(scores, descending=True, stable=True).indices
+    least = torch.topk(scores, k, sorted=False).values.min()
+    reached = torch.nonzero(scores >= least).squeeze(1)
+    order = torch.sort(scores[reached], descending=True, stable=True).indices[:k]
+    return reached[order]
+
+
+def nms(boxes_N4: Tensor, scores_N: Tensor, iou: float, *, plus_one: bool = True) -> Tensor:
+    """Returns which boxes survive greedy non-maximum suppression, best first.
+
+    A box is dropped if its overlap with a better kept one is greater than ``iou``; an equal overlap survives. Equal
+    scores are taken by rising index. With ``plus_one`` every width and height is one pixel larger, RetinaFace's own
+    convention: a corner moved by one is exactly that, for areas and intersections alike.
+
+    Args:
+        boxes_N4: float [N, 4] xyxy in pixels.
+        scores_N: float [N].
+        iou: threshold in 0..1.
+        plus_one: count corners as inclusive pixels.
+
+    Returns:
+        int64 [kept], indices into the arguments.
+    """
+    from torchvision.ops import nms as plain_nms
+
+    # float64 because torchvision compares with a double threshold: in float32 an overlap of exactly 2/5 would round
+    # to more than 0.4 and be dropped.
+    corners = boxes_N4.double()
+    if plus_one:
+        corners = torch.cat([corners[:, :2], corners[:, 2:] + 1], dim=1)
+    kept: Tensor = plain_nms(corners, scores_N.double(), iou)
+    return kept

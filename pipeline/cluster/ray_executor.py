@@ -1,0 +1,117 @@
+"""Shards through a Ray Data actor pool, whole stages as one Ray task.
+
+Only ids go in and records come out: a worker reads its images and writes its shard itself, so no pixel enters the
+object store. The plan is `from_items` and one actor pool, which has no read or write tasks that could starve.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from pipeline.cluster.fan_out import fan_out
+from pipeline.cluster.session import connect
+from pipeline.engine.executor import with_beacon
+from pipeline.engine.runner import NodeFailed
+from pipeline.engine.shards import ShardJob, ShardRecord, compute_shard, compute_whole
+from pipeline.engine.stage import Item, MapStage, Resources
+
+
+class ShardWorker:
+    """An actor: the stage opened once, one shard per call."""
+
+    def __init__(self, job: ShardJob) -> None:
+        assert isinstance(job.stage, MapStage)
+        self._job, self._worker = job, job.stage.open(job.ctx)
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Takes pickled item lists, gives back the records of the shards it wrote."""
+        records = [compute_shard(self._job, self._worker, pickle.loads(items)).to_json() for items in batch["items"]]
+        return {"record": np.array(records, dtype=object)}
+
+
+class RayExecutor:
+    """Carries out nodes on the cluster this process is connected to, or connects first."""
+
+    def __init__(self, verbose: bool = False, cpus: int | None = None) -> None:
+        connect(verbose, cpus)
+
+    def capacity(self) -> tuple[float, float]:
+        """Returns the CPUs and GPUs of the cluster as it is now."""
+        import ray
+
+        found = ray.cluster_resources()
+        return float(found.get("CPU", 0)), float(found.get("GPU", 0))
+
+    def shards(self, job: ShardJob, todo: Sequence[tuple[Item, ...]]) -> Iterator[ShardRecord]:
+        """Computes shards in a pool of `job.ctx.resources.workers` actors; yields records as shards finish.
+
+        Raises:
+            NodeFailed: with the worker's own error; shards that were finished stay.
+        """
+        import ray.data
+
+        resources = job.ctx.resources
+        rows = [{"items": pickle.dumps(items)} for items in todo]
+        pool = ray.data.ActorPoolStrategy(size=min(resources.workers, len(todo)))
+        done = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
+            ShardWorker, fn_constructor_args=(job,), batch_size=1, compute=pool, **_request(resources)
+        )
+        try:
+            for batch in done.iter_batches(batch_size=None, prefetch_batches=0):
+                for data in batch["record"]:
+                    record = ShardRecord.from_json(bytes(data))
+                    assert record is not None
+                    yield record
+        except ray.exceptions.RayError as error:
+            raise _cause(error) from error
+
+    def whole(self, job: ShardJob) -> ShardRecord:
+        """Runs a whole stage in one task of its resources; its `fan_out` spreads over the cluster.
+
+        Raises:
+            NodeFailed: with the task's own error.
+        """
+        import ray
+
+        job = with_beacon(replace(job, ctx=replace(job.ctx, fan_out=fan_out)))
+        try:
+            record: ShardRecord = ray.get(ray.remote(**_request(job.ctx.resources))(compute_whole).remote(job))
+        except ray.exceptions.RayError as error:
+            raise _cause(error) from error
+        return record
+
+    def close(self) -> None:
+        """Leaves the cluster; a local one ends."""
+        import ray
+
+        ray.shutdown()
+
+
+def _request(resources: Resources) -> dict[str, Any]:
+    # A GPU actor would otherwise reserve a CPU beside it and could starve its own node of them.
+    request: dict[str, Any] = {"num_cpus": 0 if resources.gpus and resources.cpus <= 1 else resources.cpus}
+    if resources.gpus:
+        request["num_gpus"] = resources.gpus
+    if resources.memory_gb:
+        request["memory"] = int(resources.memory_gb * 2**30)
+    return request
+
+
+def _cause(error: BaseException) -> Exception:
+    """Returns the user's own error out of Ray's wrappers: ValueError as such, anything else as NodeFailed."""
+    chain: list[BaseException] = [error]
+    while (inner := getattr(chain[-1], "cause", None) or chain[-1].__cause__) is not None and inner not in chain:
+        chain.append(inner)
+    last = chain[-1]
+    if isinstance(last, ValueError):
+        return ValueError(
+            str(last).strip().splitlines()[-1] if "\n" in str(last) and "Traceback" in str(last) else str(last)
+        )
+    return NodeFailed(
+        f"{type(last).__name__}: {str(last).strip().splitlines()[-1] if str(last).strip() else 'no message'}"
+    )

@@ -1,0 +1,46 @@
+"""Connecting to Ray: the cluster that `RAY_ADDRESS` names, or a small one of our own on this machine."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from typing import Any
+
+# Only ids and boxes pass through the object store, so the usual third of the memory is not needed for it.
+LOCAL_OBJECT_STORE_BYTES = 500_000_000
+# Ray Data stops a dataset that shows no progress for this long; it must exceed the time of one shard.
+NO_PROGRESS_SECONDS = 4 * 3600
+
+
+def connect(verbose: bool = False, cpus: int | None = None) -> None:
+    """Joins the cluster of `RAY_ADDRESS` (`ray job submit` sets it; `auto` finds one) or starts a local one.
+
+    A cluster that merely happens to run on this machine is not joined: it may be somebody else's.
+
+    Args:
+        verbose: let Ray's own log lines and the workers' output through.
+        cpus: size of a local cluster; all cores if None.
+    """
+    # Without this, a driver under `uv run` starts every worker through uv again, which costs seconds each.
+    os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    if not verbose:
+        # Otherwise every actor pool prints a line about Ray's own constructor arguments.
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    import ray
+    import ray.data
+
+    if not ray.is_initialized():
+        options: dict[str, Any] = {"log_to_driver": verbose, "logging_level": "INFO" if verbose else "ERROR"}
+        if not os.environ.get("RAY_ADDRESS"):
+            options |= {"address": "local", "num_cpus": cpus, "include_dashboard": False}
+            options |= {"object_store_memory": LOCAL_OBJECT_STORE_BYTES}
+        with warnings.catch_warnings():
+            warnings.simplefilter("default" if verbose else "ignore")
+            ray.init(**options)
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = verbose
+    context.execution_options.verbose_progress = verbose
+    context.execution_no_progress_timeout_s = NO_PROGRESS_SECONDS
+    logging.getLogger("ray.data").setLevel(logging.INFO if verbose else logging.ERROR)

@@ -1,0 +1,162 @@
+"""The canvas an image is enlarged to before detection, and the tiles it may be cut into: geometry only, no pixels.
+
+The "8K" of the paper is a long edge of 7680 pixels. A canvas keeps the aspect ratio up to rounding to whole pixels, so
+that the two sides have slightly different factors; both are kept exactly, and boxes map back without drift.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float32 = NDArray[np.float32]
+Box = tuple[int, int, int, int]
+
+LONG_EDGE_8K: Final = 7680
+
+
+@dataclass(frozen=True, slots=True)
+class Canvas:
+    """The size at which a detector sees an image.
+
+    Attributes:
+        long_edge: pixels of the longer side; None keeps the original size.
+    """
+
+    long_edge: int | None = LONG_EDGE_8K
+
+    def __post_init__(self) -> None:
+        """Raises ValueError unless the long edge is at least one pixel."""
+        if self.long_edge is not None and self.long_edge < 1:
+            raise ValueError(f"canvas long edge must be at least 1 pixel, got {self.long_edge}")
+
+    def __str__(self) -> str:
+        """Returns the form that `parse_canvas` reads: ``original`` or the long edge."""
+        return "original" if self.long_edge is None else str(self.long_edge)
+
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        """Returns (width, height) of the canvas in whole pixels for an original of that size.
+
+        The long side is exactly ``long_edge``; the short side is rounded half up and never below one pixel.
+
+        Raises:
+            ValueError: the original has no pixels.
+        """
+        if width < 1 or height < 1:
+            raise ValueError(f"an image of {width} x {height} pixels has no canvas")
+        if self.long_edge is None:
+            return width, height
+        long = max(width, height)
+        return _scaled(width, self.long_edge, long), _scaled(height, self.long_edge, long)
+
+    def factors(self, width: int, height: int) -> tuple[float, float]:
+        """Returns (canvas width / width, canvas height / height) for an original of that size."""
+        canvas_width, canvas_height = self.size(width, height)
+        return canvas_width / width, canvas_height / height
+
+    def to_canvas(self, points: Float32, width: int, height: int) -> Float32:
+        """Returns original-pixel boxes [N, 4] xyxy or points [N, K, 2] in canvas pixels, float32, same shape."""
+        fx, fy = self.factors(width, height)
+        return _scale_points(points, fx, fy)
+
+    def to_original(self, points: Float32, width: int, height: int) -> Float32:
+        """Returns canvas-pixel boxes [N, 4] xyxy or points [N, K, 2] in original pixels, float32, same shape."""
+        canvas_width, canvas_height = self.size(width, height)
+        return _scale_points(points, width / canvas_width, height / canvas_height)
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One window of a canvas and the part of it whose detections are kept.
+
+    Attributes:
+        window: (x0, y0, x1, y1) in canvas pixels, the pixels to read; the origin is a multiple of the stride.
+        core: (x0, y0, x1, y1), inside the window; the cores of all tiles partition the canvas.
+    """
+
+    window: Box
+    core: Box
+
+
+def parse_canvas(text: str | int) -> Canvas:
+    """Returns the canvas named ``8k``, ``original`` or by a long edge such as ``4096``.
+
+    Raises:
+        ValueError: anything else; the message lists the choices.
+    """
+    name = str(text).strip().lower()
+    if name == "8k":
+        return Canvas(LONG_EDGE_8K)
+    if name == "original":
+        return Canvas(None)
+    if name.isascii() and name.isdigit() and int(name) > 0:
+        return Canvas(int(name))
+    raise ValueError(
+        f"unknown canvas {text!r}: choose 8k (long edge {LONG_EDGE_8K}), original, or a long edge in pixels"
+    )
+
+
+def tiles(width: int, height: int, tile: int, halo: int, multiple: int = 32) -> list[Tile]:
+    """Returns the tiles of a canvas, row by row: cores that partition it, each with a halo inside its window.
+
+    Args:
+        width: canvas, pixels.
+        height: canvas, pixels.
+        tile: greatest side of a window, pixels.
+        halo: pixels between a core and the edge of its window on every side that is not the canvas border.
+        multiple: window origins are multiples of this (the detector's coarsest stride), so that its cells line up
+            with those of the whole image.
+
+    Raises:
+        ValueError: an empty canvas, a negative halo, or a tile that leaves no room between its halos.
+    """
+    if width < 1 or height < 1:
+        raise ValueError(f"a canvas of {width} x {height} pixels has no tiles")
+    if halo < 0 or multiple < 1:
+        raise ValueError(f"halo must be at least 0 and multiple at least 1, got {halo} and {multiple}")
+    if tile <= 2 * halo:
+        raise ValueError(
+            f"tile of {tile} px leaves no core between two halos of {halo} px; use at least {2 * halo + multiple}"
+        )
+    columns, rows = list(_cut(width, tile, halo, multiple)), list(_cut(height, tile, halo, multiple))
+    return [
+        Tile(window=(wx0, wy0, wx1, wy1), core=(cx0, cy0, cx1, cy1))
+        for wy0, wy1, cy0, cy1 in rows
+        for wx0, wx1, cx0, cx1 in columns
+    ]
+
+
+def _cut(length: int, tile: int, halo: int, multiple: int) -> Iterator[Box]:
+    """Yields (window start, window end, core start, core end) along one side."""
+    if length <= tile:
+        yield 0, length, 0, length
+        return
+    # Every inner window starts at a multiple of `multiple` and its successor's core starts `halo` after that, so the
+    # step between windows is the largest multiple that still leaves both halos inside one window.
+    step = (tile - 2 * halo) // multiple * multiple
+    if step < 1:
+        raise ValueError(
+            f"tile of {tile} px is too small: two halos of {halo} px and one step of {multiple} px "
+            f"need at least {2 * halo + multiple} px"
+        )
+    window = core = 0
+    while window + tile < length:
+        core_end = window + step + halo
+        yield window, window + tile, core, core_end
+        window, core = window + step, core_end
+    yield window, length, core, length
+
+
+def _scaled(side: int, long_edge: int, long: int) -> int:
+    return max(1, (2 * side * long_edge + long) // (2 * long))
+
+
+def _scale_points(points: Float32, fx: float, fy: float) -> Float32:
+    pairs = points.shape[-1] // 2
+    scale = np.tile(np.array([fx, fy]), pairs)
+    scaled: Float32 = (points * scale).astype(np.float32)
+    return scaled

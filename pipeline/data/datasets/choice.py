@@ -1,0 +1,41 @@
+"""A dataset as one field of a config: ``{kind: wider_face, split: val}`` or just ``wider_face``."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, PlainSerializer
+
+from pipeline.data.datasets import DATASETS
+from pipeline.data.datasets.dataset import Dataset
+
+
+def parse_dataset(fields: object) -> Dataset:
+    """Returns the dataset that a config names.
+
+    Args:
+        fields: a dataset, its kind, or a mapping with `kind` and the dataset's own parameters.
+
+    Raises:
+        ValueError: for an unknown kind (with the choices) or parameter.
+    """
+    if isinstance(fields, Dataset):
+        return fields
+    params = dict(fields) if isinstance(fields, Mapping) else {"kind": fields}
+    kind = str(params.pop("kind", "missing"))
+    if kind not in DATASETS:
+        near = difflib.get_close_matches(kind, DATASETS, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise ValueError(f"no dataset kind {kind!r}; {hint}choices: {', '.join(sorted(DATASETS))}")
+    return DATASETS[kind].model_validate(params)
+
+
+def dataset_fields(dataset: Dataset) -> dict[str, Any]:
+    """Returns what `parse_dataset` reads back: `kind` and every parameter."""
+    kind = next(name for name, each in DATASETS.items() if each is type(dataset))
+    return {"kind": kind, **dataset.model_dump()}
+
+
+DatasetChoice = Annotated[Dataset, BeforeValidator(parse_dataset), PlainSerializer(dataset_fields)]

@@ -1,0 +1,181 @@
+"""What `wider8k evaluate` does: predictions and ground truth from files, AP, JSON and a page.
+
+No torch is imported unless suppression is asked for, so that the whole validation set takes about two seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.data.prediction_set import PredictionSet
+from pipeline.data.wider_ground_truth import WiderGroundTruth, load_ground_truth
+from pipeline.data.wider_text import TextReport, read_wider_text
+from pipeline.evaluation.dump_reader import dump_shards, read_dump
+from pipeline.evaluation.wider_ap import Reading
+from pipeline.evaluation.wider_result import WiderResult, evaluate
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationInputs:
+    """Everything an evaluation needs, read and checked.
+
+    Attributes:
+        truth: the images that are evaluated.
+        predictions: their detections, after score cut and suppression where asked for.
+        reading: "matlab" or "python".
+        extra_scores: float64, see `WiderText.extra_scores`.
+        protocol: what is particular to this run, in plain JSON values.
+        problems: name -> lines.
+    """
+
+    truth: WiderGroundTruth
+    predictions: PredictionSet
+    reading: Reading = "matlab"
+    extra_scores: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    protocol: dict[str, Any] = field(default_factory=dict)
+    problems: dict[str, list[str]] = field(default_factory=dict)
+
+    def evaluate(self) -> WiderResult:
+        """Returns AP, counts, protocol and problems."""
+        return evaluate(self.truth, self.predictions, self.reading, self.extra_scores, self.protocol, self.problems)
+
+
+def read_inputs(
+    predictions: Path,
+    ground_truth: Path,
+    images: Path | None = None,
+    reading: Reading = "matlab",
+    nms: float | None = None,
+    score: float | None = None,
+) -> EvaluationInputs:
+    """Returns the inputs of an evaluation.
+
+    Args:
+        predictions: folder or tar archive in the WIDER submission format, or a folder with Parquet shards (a dump).
+        ground_truth: folder with the four official .mat files.
+        images: text file with one `event/name` or `event/name.jpg` per line; None for the whole validation set.
+        reading: whose oddities to follow, "matlab" or "python".
+        nms: drop boxes that overlap a better one by more than this (+1 IoU); None leaves them.
+        score: keep only scores above this; None keeps all.
+
+    Raises:
+        FileNotFoundError: predictions, the list or a .mat file does not exist.
+        ValueError: malformed predictions, an unknown image in the list, or a threshold out of range.
+    """
+    if reading not in ("matlab", "python"):
+        raise ValueError(f"unknown reading {reading!r}: choose matlab or python")
+    if nms is not None and not 0 <= nms <= 1:
+        raise ValueError(f"an NMS threshold lies in 0..1, got {nms}")
+    whole = load_ground_truth(ground_truth)
+    truth = whole if images is None else whole.restrict(read_image_list(images))
+    if predictions.is_dir() and dump_shards(predictions):
+        inputs = _from_dump(predictions, truth, reading)
+    else:
+        text = read_wider_text(predictions, truth.image_ids, reading, known=whole.image_ids)
+        inputs = EvaluationInputs(
+            truth, text.predictions, reading, text.extra_scores, {"source": "WIDER text"}, text_problems(text.report)
+        )
+    protocol = {**inputs.protocol, "restricted": images is not None, "score_cut": score, "nms": nms}
+    return replace(inputs, predictions=_thinned(inputs.predictions, nms, score), protocol=protocol)
+
+
+def run_evaluation(
+    predictions: Path,
+    ground_truth: Path,
+    images: Path | None = None,
+    reading: Reading = "matlab",
+    nms: float | None = None,
+    score: float | None = None,
+) -> WiderResult:
+    """Returns the evaluation of predictions on disk; arguments and errors as in `read_inputs`."""
+    return read_inputs(predictions, ground_truth, images, reading, nms, score).evaluate()
+
+
+def read_image_list(file: Path) -> list[str]:
+    """Returns the image ids of a list: one `event/name[.jpg]` per line, blank lines and `#` comments skipped."""
+    lines = (line.strip() for line in file.read_text(encoding="utf-8").splitlines())
+    image_ids = [line.removesuffix(".jpg") for line in lines if line and not line.startswith("#")]
+    if not image_ids:
+        raise ValueError(f"{file} lists no image")
+    return image_ids
+
+
+def text_problems(report: TextReport) -> dict[str, list[str]]:
+    """Returns the oddities of a submission as name -> lines, as results and pages carry them."""
+    return {
+        "missing": [f"{image_id}.txt" for image_id in report.missing],
+        "extra": list(report.extra),
+        "malformed": [str(problem) for problem in report.malformed],
+        "disagreeing": list(report.disagreeing),
+    }
+
+
+def _from_dump(folder: Path, truth: WiderGroundTruth, reading: Reading) -> EvaluationInputs:
+    dump = read_dump(folder)
+    present, wanted = set(dump.predictions.image_ids), set(truth.image_ids)
+    problems = {
+        "missing": [image_id for image_id in truth.image_ids if image_id not in present],
+        "errors": [f"{image_id}: {reason}" for image_id, reason in dump.errors.items() if image_id in wanted],
+    }
+    protocol = {"source": "dump"}
+    return EvaluationInputs(truth, dump.predictions.select(truth.image_ids), reading, np.zeros(0), protocol, problems)
+
+
+def _thinned(predictions: PredictionSet, nms: float | None, score: float | None) -> PredictionSet:
+    if nms is None and score is None:
+        return predictions
+    keep = [
+        start + _kept(predictions.boxes[start:stop], predictions.scores[start:stop], nms, score)
+        for start, stop in zip(predictions.offsets[:-1].tolist(), predictions.offsets[1:].tolist(), strict=True)
+    ]
+    offsets = np.concatenate([[0], np.cumsum([len(rows) for rows in keep])]).astype(np.int64)
+    rows = np.concatenate([np.zeros(0, np.int64), *keep])
+    return PredictionSet(predictions.image_ids, offsets, predictions.boxes[rows], predictions.scores[rows])
+
+
+def _kept(
+    boxes: NDArray[np.float64], scores: NDArray[np.float64], nms: float | None, score: float | None
+) -> NDArray[np.int64]:
+    rows = np.arange(len(scores)) if score is None else np.flatnonzero(scores > score)
+    if nms is None or len(rows) == 0:
+        return rows
+    import torch  # seconds: only where suppression is asked for
+
+    from pipeline.boxes.suppression import nms as suppress
+
+    kept = suppress(torch.from_numpy(boxes[rows]), torch.from_numpy(scores[rows]), nms, plus_one=True)
+    survivors: NDArray[np.int64] = rows[kept.numpy()]
+    return survivors
+
+
+def report_page(
+    inputs: EvaluationInputs, result: WiderResult, name: str, score: float = 0.5, commands: Sequence[str] = ()
+) -> str:
+    """Returns the HTML page of one evaluation: AP, curves, protocol, face sizes and problems; no pictures.
+
+    Args:
+        inputs: what was evaluated.
+        result: what `inputs.evaluate()` gave.
+        name: what to call the predictions.
+        score: raw score at and above which the face-size histogram counts a face as found.
+        commands: what was typed.
+    """
+    from pipeline.evaluation.gallery import size_histogram
+    from pipeline.evaluation.page import PageData, RunResult, render_page
+
+    data = PageData(
+        title=f"{name} on WIDER FACE",
+        summary=f"{result.protocol['boxes']:,} detections in {result.protocol['images']:,} images.",
+        runs=[RunResult.of(result, name)],
+        gallery_score=score,
+        sizes=size_histogram(inputs.truth, inputs.predictions, score),
+        errors=[f"{kind}: {line}" for kind, lines in result.problems.items() for line in lines],
+        commands=commands,
+    )
+    return render_page(data)

@@ -1,0 +1,69 @@
+"""Detections out of a dump (Parquet shards of `schemas.DETECTIONS`) in the flat form an evaluation reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from pipeline.data.prediction_set import PredictionSet
+from pipeline.data.schemas import CORNERS
+
+_COLUMNS = ["image_id", *CORNERS, "score", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Dump:
+    """All rows of a dump: the detections, and image_id -> reason of the images that could not be processed."""
+
+    predictions: PredictionSet
+    errors: dict[str, str]
+
+
+def dump_shards(folder: Path) -> list[Path]:
+    """Returns the Parquet files at any depth below a folder, sorted; empty where it is not a dump."""
+    return sorted(file for file in folder.rglob("*.parquet") if not file.name.startswith((".", "_")))
+
+
+def read_dump(folder: Path) -> Dump:
+    """Returns the detections of every shard below a folder; float32 numbers are widened to float64, rows kept as is.
+
+    Raises:
+        FileNotFoundError: there is no shard.
+        ValueError: a shard cannot be read, lacks a column, or an image is in two rows (two dumps in one folder).
+    """
+    shards = dump_shards(folder)
+    if not shards:
+        raise FileNotFoundError(f"no *.parquet below {folder}")
+    table = pa.concat_tables([_read(shard) for shard in shards])
+    lengths = [pc.list_value_length(table[name]).to_numpy() for name in (*CORNERS, "score")]
+    if any((other != lengths[0]).any() for other in lengths):
+        raise ValueError(f"{folder}: the box columns of one image have different lengths")
+    columns = [_flat(table, name) for name in (*CORNERS, "score")]
+    if not all(np.isfinite(column).all() for column in columns):
+        raise ValueError(f"{folder}: boxes and scores must be finite")
+    image_ids = table["image_id"].to_pylist()
+    offsets = np.concatenate([[0], np.cumsum(lengths[0])]).astype(np.int64)
+    try:
+        predictions = PredictionSet(tuple(image_ids), offsets, np.stack(columns[:4], axis=1), columns[4])
+    except ValueError as error:
+        raise ValueError(f"{folder}: {error}; name the folder of one dump only") from error
+    errors = {name: text for name, text in zip(image_ids, table["error"].to_pylist(), strict=True) if text is not None}
+    return Dump(predictions, errors)
+
+
+def _read(shard: Path) -> pa.Table:
+    try:
+        return pq.read_table(shard, columns=_COLUMNS, partitioning=None)
+    except (pa.ArrowInvalid, pa.ArrowKeyError, OSError) as error:
+        raise ValueError(f"{shard} is not a shard of detections: {error}") from error
+
+
+def _flat(table: pa.Table, name: str) -> NDArray[np.float64]:
+    values = [chunk.flatten().to_numpy() for chunk in table[name].chunks]
+    return np.concatenate([np.zeros(0), *values]).astype(np.float64)

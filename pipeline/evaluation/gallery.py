@@ -1,0 +1,164 @@
+"""Hits, misses and false alarms at one score threshold: per image for the gallery, per face size for the histogram.
+
+The matching is the protocol's own (`wider_ap`): the face of highest IoU (+1) among all faces, at least 0.5, ignored
+faces taking their detections out. Only the threshold is added, because a picture needs one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.boxes.matching import first_hits, match_faces
+from pipeline.data.prediction_set import PredictionSet
+from pipeline.data.records import Detections, Sample
+from pipeline.data.wider_ground_truth import WiderGroundTruth
+from pipeline.evaluation.wider_ap import IOU
+
+Float64 = NDArray[np.float64]
+Int64 = NDArray[np.int64]
+
+# Pixels of face height; WIDER FACE's own levels begin at about 9 (hard), 16 (medium) and 34 (easy).
+SIZE_EDGES: Final = (0, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512)
+DISPLAY_EDGE: Final = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One image with its detections sorted into what they are.
+
+    Attributes:
+        image_id: the sample's.
+        width: pixels of the original image.
+        height: likewise.
+        hits: float64 [H, 4] xyxy in original pixels, first detections of counted faces.
+        misses: float64 [M, 4], counted faces that no detection found.
+        false_alarms: float64 [A, 4], detections on no face, or on a counted face that was found before.
+    """
+
+    image_id: str
+    width: int
+    height: int
+    hits: Float64
+    misses: Float64
+    false_alarms: Float64
+
+    @property
+    def mistakes(self) -> int:
+        """Misses plus false alarms."""
+        return len(self.misses) + len(self.false_alarms)
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryItem:
+    """A judged image together with a small JPEG of it (any size of the same shape)."""
+
+    judged: Judged
+    jpeg: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SizeHistogram:
+    """Counted faces and found faces per bin of face height.
+
+    Attributes:
+        edges: lower edge of each bin in pixels; the last bin has no upper edge.
+        faces: int64 [bins], faces that count.
+        found: int64 [bins], those that a detection at or above the threshold matched.
+    """
+
+    edges: tuple[int, ...]
+    faces: Int64
+    found: Int64
+
+
+def judge(sample: Sample, detections: Detections, score: float, subset: str = "hard") -> Judged:
+    """Returns hits, misses and false alarms of one image.
+
+    Args:
+        sample: image with all its faces; a set without levels counts every face.
+        detections: of the same image, best first.
+        score: raw score at and above which a detection is drawn.
+        subset: whose faces count; the others are ignored.
+
+    Raises:
+        ValueError: the two are not of the same image.
+    """
+    if sample.image_id != detections.image_id:
+        raise ValueError(f"faces of {sample.image_id}, detections of {detections.image_id}")
+    boxes = detections.boxes[detections.scores >= score].astype(np.float64)
+    faces = sample.boxes.astype(np.float64)
+    counted = sample.levels.get(subset, np.ones(len(faces), bool))
+    face_N = match_faces(boxes, np.zeros(len(boxes), np.int64), faces, np.zeros(len(faces), np.int64), IOU)
+    on_counted = np.append(counted, False)[face_N]
+    hit = on_counted & first_hits(face_N, len(faces))
+    found = np.zeros(len(faces), bool)
+    found[face_N[hit]] = True
+    return Judged(
+        image_id=sample.image_id,
+        width=sample.width,
+        height=sample.height,
+        hits=boxes[hit],
+        misses=faces[counted & ~found],
+        false_alarms=boxes[(face_N < 0) | (on_counted & ~hit)],
+    )
+
+
+def gallery_order(
+    pairs: Iterable[tuple[Sample, Detections]], score: float, subset: str = "hard", limit: int | None = None
+) -> list[Judged]:
+    """Returns the images with the most mistakes first (equal ones by name), at most `limit`; unreadable ones left out.
+
+    Only boxes are read here; open the pictures of the images that this returns.
+    """
+    judged = [judge(sample, found, score, subset) for sample, found in pairs if sample.width and not found.error]
+    return sorted(judged, key=lambda item: (-item.mistakes, item.image_id))[:limit]
+
+
+def shrink_jpeg(image_bgr: NDArray[np.uint8], long_edge: int = DISPLAY_EDGE, quality: int = 78) -> bytes:
+    """Returns a JPEG with its longer side at most `long_edge` pixels of uint8 [H, W, 3] BGR pixels."""
+    from pipeline.data.images import encode_jpeg, resize
+
+    height, width = image_bgr.shape[:2]
+    factor = min(1.0, long_edge / max(height, width))
+    target = max(1, round(width * factor)), max(1, round(height * factor))
+    # Exact halves average 2 x 2 pixels; a single bilinear step would skip most of an 8K picture.
+    while image_bgr.shape[1] >= 2 * target[0] and image_bgr.shape[0] >= 2 * target[1]:
+        image_bgr = resize(image_bgr, image_bgr.shape[1] // 2, image_bgr.shape[0] // 2)
+    return encode_jpeg(resize(image_bgr, *target), quality)
+
+
+def size_histogram(
+    truth: WiderGroundTruth,
+    predictions: PredictionSet,
+    score: float,
+    subset: str = "hard",
+    edges: Sequence[int] = SIZE_EDGES,
+) -> SizeHistogram:
+    """Returns how many counted faces there are per bin of height, and how many are found at a score threshold.
+
+    Args:
+        truth: all images (`ground_truth_of` makes one from samples).
+        predictions: any images, rows in any order.
+        score: raw score at and above which a detection counts.
+        subset: whose faces count.
+        edges: lower edges in pixels, rising; smaller faces fall into the first bin.
+    """
+    rows = predictions.select(truth.image_ids)
+    use = rows.scores >= score
+    faces = np.concatenate([np.zeros((0, 4)), *truth.boxes])
+    image_F = np.repeat(np.arange(len(truth.boxes)), [len(boxes) for boxes in truth.boxes])
+    face_N = match_faces(rows.boxes[use], rows.image_rows()[use], faces, image_F, IOU)
+    found = np.zeros(len(faces), bool)
+    found[face_N[face_N >= 0]] = True
+    counted = np.concatenate([np.zeros(0, bool), *truth.counts[subset]])
+    place = np.maximum(np.searchsorted(edges, faces[:, 3] - faces[:, 1], side="right") - 1, 0)
+    return SizeHistogram(tuple(edges), _per_bin(place[counted], edges), _per_bin(place[counted & found], edges))
+
+
+def _per_bin(place: NDArray[Any], edges: Sequence[int]) -> Int64:
+    return np.bincount(place, minlength=len(edges)).astype(np.int64)

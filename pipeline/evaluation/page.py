@@ -1,0 +1,216 @@
+"""One self-contained HTML page about some runs: protocol, AP table, curves, worst images, face sizes, timings, errors.
+
+The page has no script, asks the network for nothing and follows the reader's light or dark setting. Equal input gives
+equal bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup, escape
+
+from pipeline.data.schemas import LEVELS
+from pipeline.evaluation.gallery import GalleryItem, SizeHistogram
+from pipeline.evaluation.plots import COLOURS, box_path, loss_curves, pr_curves, size_bars
+from pipeline.evaluation.wider_ap import ApCounts
+from pipeline.evaluation.wider_result import WiderResult
+
+_WORDS = {
+    "benchmark": "Benchmark",
+    "reading": "Reading of the predictions",
+    "iou": "IoU to match",
+    "plus_one": "Boxes count inclusive pixels (+1)",
+    "thresholds": "Score thresholds",
+    "score_dtype": "Scores compared as",
+    "score_min": "Lowest score",
+    "score_max": "Highest score",
+    "images": "Images",
+    "boxes": "Detections",
+    "restricted": "Part of the set only",
+    "score_cut": "Score above",
+    "nms": "NMS IoU",
+    "source": "Predictions from",
+    "scales": "Scales",
+    "weights": "Weights digest",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """One row of the table: a detector on a canvas and what it reached.
+
+    Attributes:
+        name: what the run is called.
+        detector: registry name of the detector, or where the predictions come from.
+        canvas: "original", "8k" or a long edge; "" where it is not known.
+        protocol: plain values; known keys get a caption, others are shown as they are.
+        ap: subset -> AP in 0..1, NaN where it does not exist.
+        counts: subset -> counts, for the curves.
+    """
+
+    name: str
+    detector: str
+    canvas: str
+    protocol: Mapping[str, Any]
+    ap: Mapping[str, float]
+    counts: Mapping[str, ApCounts]
+
+    @classmethod
+    def of(cls, result: WiderResult, name: str, detector: str = "", canvas: str = "") -> RunResult:
+        """Returns the row of an evaluation."""
+        return cls(name, detector, canvas, result.protocol, result.ap, result.counts)
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """One line of the timings: seconds of wall clock, and how many images (0 where that means nothing)."""
+
+    stage: str
+    seconds: float
+    images: int = 0
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PageData:
+    """Everything a page shows; empty parts are left out.
+
+    Attributes:
+        title: headline.
+        summary: one or two sentences under it.
+        runs: rows of the table, in the order to show.
+        gallery: worst first.
+        gallery_score: score at and above which the gallery and the histogram count a detection.
+        gallery_subset: whose faces count there.
+        gallery_run: which run they show.
+        sizes: face-size histogram.
+        losses: name of a training -> loss per logged step.
+        timings: per stage.
+        errors: one line each: images that failed, problems of the input.
+        commands: what was typed, one line each.
+    """
+
+    title: str
+    summary: str = ""
+    runs: Sequence[RunResult] = ()
+    gallery: Sequence[GalleryItem] = ()
+    gallery_score: float = 0.5
+    gallery_subset: str = "hard"
+    gallery_run: str = ""
+    sizes: SizeHistogram | None = None
+    losses: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    timings: Sequence[Timing] = ()
+    errors: Sequence[str] = ()
+    commands: Sequence[str] = ()
+
+
+def render_page(data: PageData) -> str:
+    """Returns the page as HTML text (UTF-8 when written)."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # 0.1 s that an evaluation without a page saves
+
+    loader = FileSystemLoader(Path(__file__).parent, encoding="utf-8")
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    subsets = [level for level in LEVELS if any(level in run.ap for run in data.runs)]
+    shared, own = _split_protocol([_protocol(run) for run in data.runs])
+    page: str = environment.get_template("page.html.j2").render(
+        data=data,
+        colours=COLOURS,
+        subsets=subsets,
+        rows=[_row(run, data.runs, subsets) for run in data.runs],
+        best=[_best(data.runs, subset) for subset in subsets],
+        curves=[(level, pr_curves([_counts(run, level) for run in data.runs], level)) for level in subsets],
+        shared=shared,
+        protocols=[(run, lines) for run, lines in zip(data.runs, own, strict=True) if lines],
+        pictures=[_picture(item) for item in data.gallery],
+        bars=size_bars(data.sizes) if data.sizes else "",
+        loss=loss_curves(data.losses) if data.losses else "",
+        timings=[_timing(timing, max(other.seconds for other in data.timings)) for timing in data.timings],
+    )
+    return page
+
+
+def _counts(run: RunResult, subset: str) -> ApCounts:
+    return run.counts.get(subset, ApCounts.zero())
+
+
+def _row(run: RunResult, runs: Sequence[RunResult], subsets: Sequence[str]) -> dict[str, Any]:
+    cells = []
+    for subset in subsets:
+        value = run.ap.get(subset, math.nan)
+        leads = len(runs) > 1 and all(value >= other.ap.get(subset, -1) or other is run for other in runs)
+        cells.append({"text": _percent(value), "digits": repr(float(value)), "leads": leads})
+    return {"run": run, "cells": cells}
+
+
+def _best(runs: Sequence[RunResult], subset: str) -> dict[str, str]:
+    ranked = [run for run in runs if not math.isnan(run.ap.get(subset, math.nan))]
+    if not ranked:
+        return {"subset": subset, "text": "–", "name": ""}
+    run = max(ranked, key=lambda candidate: candidate.ap[subset])
+    return {"subset": subset, "text": _percent(run.ap[subset]), "name": run.name if len(runs) > 1 else ""}
+
+
+def _percent(value: float) -> str:
+    return "–" if math.isnan(value) else f"{100 * value:.2f}"
+
+
+def _protocol(run: RunResult) -> list[tuple[str, str]]:
+    own = [("Detector", run.detector), ("Canvas", run.canvas)]
+    lines = [(_WORDS.get(key, key.replace("_", " ")), _plain(value)) for key, value in run.protocol.items()]
+    return [(caption, text) for caption, text in (*own, *lines) if text]
+
+
+def _split_protocol(runs: list[list[tuple[str, str]]]) -> tuple[list[tuple[str, str]], list[list[tuple[str, str]]]]:
+    """Returns the lines that all runs have in common, and per run the lines that are its own."""
+    shared = [line for line in runs[0] if all(line in other for other in runs)] if runs else []
+    return shared, [[line for line in lines if line not in shared] for lines in runs]
+
+
+def _plain(value: Any) -> str:
+    if value is None:
+        return "not applied"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.7g}"
+    return ", ".join(map(_plain, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _timing(timing: Timing, slowest: float) -> dict[str, Any]:
+    rate = timing.images / timing.seconds if timing.images and timing.seconds > 0 else 0.0
+    return {
+        "stage": timing.stage,
+        "note": timing.note,
+        "seconds": f"{timing.seconds:,.1f}",
+        "rate": (f"{rate:,.0f}" if rate >= 100 else f"{rate:.2f}") if rate else "–",
+        "share": f"{100 * timing.seconds / slowest:.1f}" if slowest else "0",
+    }
+
+
+def _breakable(name: str) -> Markup:
+    """Returns a long file name that may break after each slash and underscore."""
+    return Markup(str(escape(name)).replace("/", "/<wbr>").replace("_", "_<wbr>"))
+
+
+def _picture(item: GalleryItem) -> dict[str, Any]:
+    judged = item.judged
+    return {
+        "item": judged,
+        "name": _breakable(judged.image_id),
+        "jpeg": base64.b64encode(item.jpeg).decode("ascii"),
+        "layers": [
+            ("hit", box_path(judged.hits)),
+            ("miss", box_path(judged.misses)),
+            ("alarm", box_path(judged.false_alarms)),
+        ],
+    }

@@ -1,0 +1,139 @@
+"""Plots as SVG text without any library: crisp at every size, coloured by the page's CSS, the same bytes every time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from pipeline.evaluation.gallery import SizeHistogram
+from pipeline.evaluation.wider_ap import ApCounts, curve
+
+COLOURS: Final = 8  # --c0 .. --c7 in page.css; a ninth run begins again
+_ROUND: Final = (1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10)
+
+_WIDTH, _HEIGHT = 380, 300
+_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 10, 14, 38
+
+
+def pr_curves(runs: Sequence[ApCounts], title: str) -> Markup:
+    """Returns one square plot with a precision-recall line per run; precision up, recall to the right, both 0 to 1."""
+    lines = []
+    for place, counts in enumerate(runs):
+        precision, recall = curve(counts)
+        known = np.isfinite(precision) & np.isfinite(recall)
+        points = _points(recall[known], precision[known])
+        lines.append(f'<path class="line" style="stroke:var(--c{place % COLOURS})" d="{_path(points)}"/>')
+    ticks = [(value, f"{value:.1f}") for value in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)]
+    return _plot(title, _grid(ticks, ticks), "recall", "precision", lines)
+
+
+def loss_curves(losses: Mapping[str, Sequence[float]]) -> Markup:
+    """Returns training loss per logged step, one line per training; values that are not finite leave a gap."""
+    series = {name: np.asarray(values, np.float64) for name, values in losses.items() if len(values)}
+    finite = np.concatenate([np.zeros(0), *(values[np.isfinite(values)] for values in series.values())])
+    top = _nice_top(float(finite.max())) if finite.size else 1.0
+    steps = max((len(values) for values in series.values()), default=1)
+    lines = []
+    for place, values in enumerate(series.values()):
+        known = np.isfinite(values)
+        x = np.arange(len(values))[known] / max(1, steps - 1)
+        colour = f"stroke:var(--c{place % COLOURS})"
+        lines.append(f'<path class="line faint" style="{colour}" d="{_path(_points(x, values[known] / top))}"/>')
+        smooth = _smooth(values[known])
+        lines.append(f'<path class="line" style="{colour}" d="{_path(_points(x, smooth / top))}"/>')
+    ups = [(share, f"{share * top:.3g}") for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    across = [(share, f"{round(share * steps):,}") for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    return _plot("Training loss", _grid(across, ups), "logged step", "loss", lines)
+
+
+def size_bars(histogram: SizeHistogram) -> Markup:
+    """Returns two bars in one place per bin of face height: all counted faces behind, found ones in front."""
+    bins = len(histogram.edges)
+    top = _nice_top(float(max(1, histogram.faces.max(initial=0))))
+    slot = (_WIDTH - _LEFT - _RIGHT) / bins
+    bars = []
+    for place, (edge, faces, found) in enumerate(
+        zip(histogram.edges, histogram.faces.tolist(), histogram.found.tolist(), strict=True)
+    ):
+        left = _LEFT + (place + 0.14) * slot
+        label = f"{edge} px and more" if place == bins - 1 else f"{edge} to {histogram.edges[place + 1]} px"
+        share = f"{found / faces:.0%}" if faces else ""
+        bars.append(f"<g><title>{label}: {found:,} of {faces:,} faces found</title>")
+        for kind, count in (("all", faces), ("found", found)):
+            y = _up(count / top)
+            size = f'width="{0.72 * slot:.1f}" height="{_HEIGHT - _BOTTOM - y:.1f}"'
+            bars.append(f'<rect class="bar-{kind}" x="{left:.1f}" y="{y:.1f}" {size} rx="1.5"/>')
+        middle = _LEFT + (place + 0.5) * slot
+        bars.append(f'<text class="share" x="{middle:.1f}" y="{_up(faces / top) - 4:.1f}">{share}</text></g>')
+        bars.append(f'<text class="tick mid" x="{middle:.1f}" y="{_HEIGHT - _BOTTOM + 14}">{edge}</text>')
+    ups = [(share, f"{share * top:,.0f}") for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    return _plot("Faces by height", _grid([], ups), "face height from … px", "faces", bars)
+
+
+def box_path(boxes: NDArray[np.float64]) -> str:
+    """Returns the outlines of xyxy boxes [N, 4] as one SVG path, to a tenth of a pixel."""
+    return "".join(f"M{x1:.1f} {y1:.1f}H{x2:.1f}V{y2:.1f}H{x1:.1f}z" for x1, y1, x2, y2 in boxes.tolist())
+
+
+def _plot(title: str, grid: str, across: str, up: str, content: Sequence[str]) -> Markup:
+    """Wraps parts made here; every text in them is a number or a fixed word, so nothing needs escaping."""
+    centre = (_LEFT + _WIDTH - _RIGHT) / 2
+    middle = (_TOP + _HEIGHT - _BOTTOM) / 2
+    axes = (
+        f'<text class="axis" x="{centre}" y="{_HEIGHT - 6}">{across}</text>'
+        f'<text class="axis" transform="translate(10 {middle}) rotate(-90)">{up}</text>'
+    )
+    opening = f'<svg class="plot" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{title}">'
+    return Markup(opening + grid + "".join(content) + axes + "</svg>")
+
+
+def _grid(across: Sequence[tuple[float, str]], ups: Sequence[tuple[float, str]]) -> str:
+    parts = []
+    for share, text in ups:
+        y = _up(share)
+        parts.append(f'<path class="grid" d="M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}"/>')
+        parts.append(f'<text class="tick end" x="{_LEFT - 5}" y="{y + 3.5:.1f}">{text}</text>')
+    for share, text in across:
+        x = _across(share)
+        parts.append(f'<path class="grid" d="M{x:.1f} {_TOP}V{_HEIGHT - _BOTTOM}"/>')
+        parts.append(f'<text class="tick mid" x="{x:.1f}" y="{_HEIGHT - _BOTTOM + 14}">{text}</text>')
+    return "".join(parts)
+
+
+def _across(share: float) -> float:
+    return _LEFT + share * (_WIDTH - _LEFT - _RIGHT)
+
+
+def _up(share: float) -> float:
+    return _HEIGHT - _BOTTOM - share * (_HEIGHT - _TOP - _BOTTOM)
+
+
+def _points(x: NDArray[np.float64], y: NDArray[np.float64]) -> list[tuple[float, float]]:
+    return [(_across(a), _up(b)) for a, b in zip(x.tolist(), y.tolist(), strict=True)]
+
+
+def _path(points: Sequence[tuple[float, float]]) -> str:
+    texts = [f"{x:.1f} {y:.1f}" for x, y in points]
+    return "M" + "L".join(text for place, text in enumerate(texts) if not place or text != texts[place - 1])
+
+
+def _smooth(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns a running mean over a twentieth of the steps."""
+    window = max(1, len(values) // 20)
+    total = np.cumsum(np.concatenate([[0.0], values]))
+    ends = np.arange(1, len(values) + 1)
+    starts = np.maximum(ends - window, 0)
+    mean: NDArray[np.float64] = (total[ends] - total[starts]) / (ends - starts)
+    return mean
+
+
+def _nice_top(value: float) -> float:
+    """Returns the least round number that is not below the value and whose quarters read well."""
+    if value <= 0:
+        return 1.0
+    power = 10.0 ** np.floor(np.log10(value))
+    return float(next(step * power for step in _ROUND if step * power >= value * (1 - 1e-12)))

@@ -1,0 +1,121 @@
+"""The evaluation of a whole set: AP per subset with the counts, the protocol and the problems that belong to it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.data.prediction_set import PredictionSet
+from pipeline.data.wider_ground_truth import WiderGroundTruth
+from pipeline.evaluation.wider_ap import (
+    IOU,
+    STEPS,
+    ApCounts,
+    Reading,
+    ScoreRange,
+    average_precision,
+    count_images,
+    score_range,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WiderResult:
+    """What an evaluation gives.
+
+    Attributes:
+        ap: "easy" | "medium" | "hard" -> AP in 0..1, NaN where no face counts.
+        counts: subset -> the whole numbers it was computed from.
+        protocol: how, in plain JSON values.
+        problems: what was odd about the input: name -> list of lines, only those that occurred.
+    """
+
+    ap: Mapping[str, float]
+    counts: Mapping[str, ApCounts]
+    protocol: Mapping[str, Any]
+    problems: Mapping[str, list[str]] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """Returns `{"easy": .., "medium": .., "hard": .., "protocol", "counts", "problems"}` with all digits.
+
+        An AP that does not exist is null; counts carry both curves (1,000 whole numbers each).
+        """
+        counts = {
+            subset: {
+                "faces": c.faces,
+                "images": c.images,
+                "boxes": c.boxes,
+                "proposals": c.proposals.tolist(),
+                "matches": c.matches.tolist(),
+            }
+            for subset, c in self.counts.items()
+        }
+        ap = {subset: None if math.isnan(value) else value for subset, value in self.ap.items()}
+        content = {**ap, "protocol": dict(self.protocol), "counts": counts, "problems": dict(self.problems)}
+        return json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def result_of(
+    counts: Mapping[str, ApCounts],
+    scores: ScoreRange,
+    reading: Reading = "matlab",
+    protocol: Mapping[str, Any] | None = None,
+    problems: Mapping[str, list[str]] | None = None,
+) -> WiderResult:
+    """Returns the result of counts that were added up elsewhere; `protocol` adds to the protocol's own entries."""
+    some = next(iter(counts.values()), ApCounts.zero())
+    own = {
+        "benchmark": "WIDER FACE",
+        "reading": reading,
+        "iou": IOU,
+        "plus_one": True,
+        "thresholds": STEPS,
+        "score_dtype": "float64",
+        "score_min": scores.low if math.isfinite(scores.low) else None,
+        "score_max": scores.high if math.isfinite(scores.high) else None,
+        "images": some.images,
+        "boxes": some.boxes,
+    }
+    found = {name: list(lines) for name, lines in (problems or {}).items() if lines}
+    if scores.constant:
+        found["scores"] = ["all scores are equal; the official tools divide by zero here, each is taken as 1"]
+    return WiderResult(
+        {subset: average_precision(c) for subset, c in counts.items()},
+        dict(counts),
+        {**own, **(protocol or {})},
+        found,
+    )
+
+
+def evaluate(
+    truth: WiderGroundTruth,
+    predictions: PredictionSet,
+    reading: Reading = "matlab",
+    extra_scores: NDArray[np.float64] | None = None,
+    protocol: Mapping[str, Any] | None = None,
+    problems: Mapping[str, list[str]] | None = None,
+) -> WiderResult:
+    """Returns AP, counts and protocol over the images of the ground truth.
+
+    A restricted evaluation is a restricted `truth` (`WiderGroundTruth.restrict`): detections of other images are left
+    out, and scores are normalised over those that remain.
+
+    Args:
+        truth: the images, their faces and which of them count.
+        predictions: any images, any order of rows.
+        reading: "matlab" or "python", see `count_images` and `ScoreRange.empty`.
+        extra_scores: float64, raw scores that belong to no image but enter the normalisation (Python tool).
+        protocol: what else to state, in plain JSON values.
+        problems: name -> lines, what was odd about the input.
+    """
+    chosen = predictions.select(truth.image_ids)
+    scores = score_range(chosen.scores, reading)
+    if extra_scores is not None:
+        scores = scores | score_range(extra_scores, reading)
+    return result_of(count_images(chosen, truth, scores, reading), scores, reading, protocol, problems)

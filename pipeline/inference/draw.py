@@ -1,0 +1,84 @@
+"""Detections drawn onto an image, for people to look at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]
+Colour = tuple[int, int, int]
+
+_WEAK: Colour = (0, 140, 255)  # BGR: orange, towards score 0
+_STRONG: Colour = (90, 220, 60)  # green, towards score 1
+_DARK: Colour = (20, 20, 20)
+_MARK: Colour = (255, 230, 60)
+
+
+def draw(
+    image_bgr: Image,
+    boxes: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    landmarks: NDArray[np.float32] | None = None,
+    *,
+    labels: bool = True,
+) -> Image:
+    """Returns a copy of the image with boxes, scores and landmarks drawn on it.
+
+    Lines grow with the image and have a dark rim, so that they show on any background; orange is unsure, green is sure.
+    Weak boxes are drawn first, strong ones lie on top. A score is written where the box is wide enough to carry it.
+
+    Args:
+        image_bgr: uint8 [H, W, 3].
+        boxes: float32 [N, 4] xyxy in pixels, may reach beyond the image.
+        scores: float32 [N] in 0..1.
+        landmarks: float32 [N, P, 2] in pixels, or None.
+        labels: write scores.
+
+    Returns:
+        uint8 [H, W, 3], a new array.
+    """
+    cv2 = _opencv()
+    picture: Image = np.ascontiguousarray(image_bgr).copy()
+    line = max(1, round(max(picture.shape[:2]) / 700))
+    for row in np.argsort(scores, kind="stable"):
+        x1, y1, x2, y2 = (round(float(value)) for value in boxes[row])
+        colour = _shade(float(scores[row]))
+        # A small face would vanish under a line meant for a large one.
+        width = max(1, min(line, (x2 - x1) // 12))
+        cv2.rectangle(picture, (x1, y1), (x2, y2), _DARK, width + 2, cv2.LINE_AA)
+        cv2.rectangle(picture, (x1, y1), (x2, y2), colour, width, cv2.LINE_AA)
+        for x, y in landmarks[row] if landmarks is not None and x2 - x1 >= 12 * line else ():
+            cv2.circle(picture, (round(float(x)), round(float(y))), width + 1, _DARK, -1, cv2.LINE_AA)
+            cv2.circle(picture, (round(float(x)), round(float(y))), width, _MARK, -1, cv2.LINE_AA)
+        if labels:
+            _label(cv2, picture, f"{float(scores[row]):.2f}", (x1, y1, x2), line, colour)
+    return picture
+
+
+def _label(cv2: Any, picture: Image, text: str, place: tuple[int, int, int], line: int, colour: Colour) -> None:
+    x1, y1, x2 = place
+    scale, thickness = 0.4 * line, max(1, line // 2)
+    (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, thickness)
+    pad = 1 + line
+    if x2 - x1 < 0.75 * width:
+        return
+    bottom = y1 if y1 >= height + 2 * pad else y1 + height + 2 * pad
+    corner = (x1, bottom - height - 2 * pad)
+    cv2.rectangle(picture, corner, (x1 + width + 2 * pad, bottom), colour, -1)
+    origin = (x1 + pad, bottom - pad)
+    cv2.putText(picture, text, origin, cv2.FONT_HERSHEY_SIMPLEX, scale, _DARK, thickness, cv2.LINE_AA)
+
+
+def _shade(score: float) -> Colour:
+    blue, green, red = (
+        round(weak + (strong - weak) * min(max(score, 0.0), 1.0)) for weak, strong in zip(_WEAK, _STRONG, strict=True)
+    )
+    return blue, green, red
+
+
+def _opencv() -> Any:
+    import cv2
+
+    return cv2

@@ -1,0 +1,99 @@
+"""What every detector is: normalised images in, raw numbers per anchor out, and how to read them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.boxes.anchors import AnchorGrid
+from pipeline.boxes.coder import BoxCoder
+
+
+@dataclass(frozen=True, slots=True)
+class Normalisation:
+    """How pixels become a network's input: ``(pixel - mean) * scale``.
+
+    Attributes:
+        mean_bgr: subtracted from blue, green, red, in 0..255.
+        scale: multiplied afterwards, all channels alike.
+    """
+
+    mean_bgr: tuple[float, float, float]
+    scale: float = 1.0
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        """Returns float32 [..., H, W, 3] for uint8 or float [..., H, W, 3] in BGR order, always a new tensor."""
+        mean = torch.tensor(self.mean_bgr, dtype=torch.float32, device=pixels.device)
+        centred = pixels - mean
+        return centred if self.scale == 1 else centred.mul_(self.scale)
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """A detector's answer, before anchors and scores: A anchors in the order of `AnchorGrid`.
+
+    Attributes:
+        boxes: float [B, A, 4], deltas.
+        logits: float [B, A, C], before sigmoid (C = 1) or softmax (C = 2, face last).
+        landmarks: float [B, A, 2 * P], deltas, or None.
+    """
+
+    boxes: Tensor
+    logits: Tensor
+    landmarks: Tensor | None = None
+
+
+class Detector(nn.Module, ABC):
+    """Base of all detectors.
+
+    Attributes:
+        grid: anchors.
+        coder: deltas to boxes.
+        normalisation: of the input.
+        receptive_halo: pixels of surroundings, a multiple of the largest stride, after which nothing farther away can
+            change an answer. A tile with that halo gives the numbers of the whole image.
+        bytes_per_pixel: greatest memory of a forward pass on CPU per input pixel, measured at 8K, input included.
+    """
+
+    grid: AnchorGrid
+    coder: BoxCoder
+    normalisation: Normalisation
+    receptive_halo: int
+    bytes_per_pixel: int
+
+    @abstractmethod
+    def forward(self, images: Tensor) -> Raw:
+        """Returns raw deltas and logits of images float32 [B, 3, H, W], already normalised; any H, W >= 1."""
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Pixels per cell of each level, finest first."""
+        return self.grid.strides
+
+    def anchors(self, height: int, width: int, device: torch.device | str = "cpu") -> Tensor:
+        """Returns float32 [A, 4] ``cx, cy, w, h`` in pixels of an image of that size; shared, do not write into it."""
+        return self.grid.centres(height, width, device)
+
+    def scores(self, logits: Tensor) -> Tensor:
+        """Returns the probability of a face, float32 [B, A], of logits [B, A, C]."""
+        wide = logits.float()
+        # The softmax of two numbers is the sigmoid of their difference, at a fraction of the cost.
+        return torch.sigmoid(wide[..., 0] if wide.shape[-1] == 1 else wide[..., 1] - wide[..., 0])
+
+    def decode(self, raw: Raw, anchors: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Returns boxes and landmarks in pixels.
+
+        Args:
+            raw: of which all or some anchors are left, [B, K, ...].
+            anchors: float32 [K, 4] or [B, K, 4], those of the rows left.
+
+        Returns:
+            boxes float32 [B, K, 4] xyxy, not clipped; landmarks float32 [B, K, P, 2] or None.
+        """
+        boxes = self.coder.decode(raw.boxes.float(), anchors)
+        if raw.landmarks is None:
+            return boxes, None
+        return boxes, self.coder.decode_landmarks(raw.landmarks.float(), anchors)

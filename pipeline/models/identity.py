@@ -1,0 +1,85 @@
+"""Which detector a checkpoint belongs to: told by the file, never guessed. Needs no torch, so a plan can check it.
+
+Two published RetinaFace files have the same names and shapes but other anchors and activations; loading one as the
+other raises nothing and gives plausible, wrong boxes. Evidence is therefore the digest of a known file, the name
+written into a checkpoint of ours, or what the user says, in this order, and a contradiction is an error.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from pipeline.models.detectors import DETECTORS, detector_spec
+
+METADATA_KEY = "wider8k"
+_HEADER_LIMIT = 100_000_000  # safetensors' own
+
+
+def digest(source: bytes | str | Path) -> str:
+    """Returns the SHA-256 of a checkpoint, hexadecimal; of the bytes given, or of the file at a path."""
+    if isinstance(source, bytes):
+        return hashlib.sha256(source).hexdigest()
+    with open(source, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def variant_of(sha256: str) -> str | None:
+    """Returns the detector of a published checkpoint with that digest, or None where it is not known."""
+    return next((name for name, spec in DETECTORS.items() if sha256 in spec.digests), None)
+
+
+def stored_config(source: bytes | str | Path) -> dict[str, Any] | None:
+    """Returns the configuration written into one of our own checkpoints (``{"detector": name, ...}``), or None.
+
+    Reads the safetensors header only.
+    """
+    if isinstance(source, bytes):
+        return _config_of_header(source[:8], source[8:])
+    with open(source, "rb") as file:
+        size = file.read(8)
+        length = int.from_bytes(size, "little")
+        return _config_of_header(size, file.read(length) if length <= _HEADER_LIMIT else b"")
+
+
+def resolve_detector(
+    source: bytes | str | Path | None = None, requested: str | None = None, *, sha256: str | None = None
+) -> str:
+    """Returns the name of the detector to build for a checkpoint.
+
+    Args:
+        source: the checkpoint, its bytes or its path; None if only its digest is known.
+        requested: the name the user gave, if any.
+        sha256: digest of the checkpoint, computed from the source if not given.
+
+    Raises:
+        ValueError: the name does not exist, contradicts what the file is known to be, or is needed and missing.
+    """
+    if requested is not None:
+        detector_spec(requested)
+    if source is None and sha256 is None:
+        raise ValueError("either the checkpoint or its digest is needed")
+    sha256 = sha256 or digest(source or b"")
+    known, why = variant_of(sha256), f"by its digest {sha256[:12]}…"
+    if known is None and source is not None and (config := stored_config(source)) is not None:
+        known, why = str(config["detector"]), "by the name stored in it"
+        detector_spec(known)
+    if known is None and requested is None:
+        names = ", ".join(sorted(DETECTORS))
+        raise ValueError(f"checkpoint {sha256[:12]}… is unknown: say which detector it belongs to, one of {names}")
+    if known is not None and requested is not None and known != requested:
+        raise ValueError(f"checkpoint is {known} ({why}), not {requested}: use detector {known}")
+    return known or str(requested)
+
+
+def _config_of_header(size: bytes, rest: bytes) -> dict[str, Any] | None:
+    length = int.from_bytes(size, "little")
+    if len(size) < 8 or len(rest) < length or rest[:1] != b"{":
+        return None
+    try:
+        config = json.loads(json.loads(rest[:length]).get("__metadata__", {})[METADATA_KEY])
+    except (ValueError, KeyError, AttributeError):
+        return None
+    return config if isinstance(config, dict) and "detector" in config else None

@@ -1,0 +1,196 @@
+"""Load, save and convert weights: published PyTorch checkpoints by renaming, our own as safetensors."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.models.detectors import detector_spec
+from pipeline.models.detectors.detector import Detector
+from pipeline.models.identity import METADATA_KEY, resolve_detector, stored_config
+
+# Names of the public RetinaFace checkpoints -> ours; the first pattern that matches is used. `-1` after a group means
+# that they count from one and we from zero.
+_RENAMES = (
+    (r"body\.stage1\.0\.0\.", "backbone.stages.0.0.conv."),
+    (r"body\.stage1\.0\.1\.", "backbone.stages.0.0.norm."),
+    (r"body\.stage(\d)\.(\d)\.0\.", "backbone.stages.{0-1}.{1}.depthwise.conv."),
+    (r"body\.stage(\d)\.(\d)\.1\.", "backbone.stages.{0-1}.{1}.depthwise.norm."),
+    (r"body\.stage(\d)\.(\d)\.3\.", "backbone.stages.{0-1}.{1}.pointwise.conv."),
+    (r"body\.stage(\d)\.(\d)\.4\.", "backbone.stages.{0-1}.{1}.pointwise.norm."),
+    (r"body\.", "backbone."),
+    (r"fpn\.output(\d)\.0\.", "pyramid.laterals.{0-1}.conv."),
+    (r"fpn\.output(\d)\.1\.", "pyramid.laterals.{0-1}.norm."),
+    (r"fpn\.merge(\d)\.0\.", "pyramid.merges.{0-1}.conv."),
+    (r"fpn\.merge(\d)\.1\.", "pyramid.merges.{0-1}.norm."),
+    *(
+        (rf"ssh(\d)\.{theirs}\.{index}\.", f"context.{{0-1}}.{ours}.{part}.")
+        for theirs, ours in (
+            ("conv3X3", "near"),
+            ("conv5X5_1", "trunk"),
+            ("conv5X5_2", "middle"),
+            ("conv7X7_2", "far_inner"),
+            ("conv7x7_3", "far"),  # the small x is theirs, in this one only
+        )
+        for index, part in enumerate(("conv", "norm"))
+    ),
+    (r"BboxHead\.(\d)\.conv1x1\.", "heads.kinds.0.levels.{0}."),
+    (r"ClassHead\.(\d)\.conv1x1\.", "heads.kinds.1.levels.{0}."),
+    (r"LandmarkHead\.(\d)\.conv1x1\.", "heads.kinds.2.levels.{0}."),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyReport:
+    """How a checkpoint's names met a network's.
+
+    Attributes:
+        matched: names loaded.
+        missing: names of the network that the checkpoint lacks.
+        unexpected: names of the checkpoint that the network lacks.
+        mismatched: names whose shapes differ, with both shapes.
+    """
+
+    matched: tuple[str, ...]
+    missing: tuple[str, ...] = ()
+    unexpected: tuple[str, ...] = ()
+    mismatched: tuple[str, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether every name met its partner."""
+        return not (self.missing or self.unexpected or self.mismatched)
+
+    def __str__(self) -> str:
+        """Returns one line with counts and the first few names of each trouble."""
+        parts = [f"{len(self.matched)} tensors matched"]
+        for label in ("missing", "unexpected", "mismatched"):
+            names: tuple[str, ...] = getattr(self, label)
+            if names:
+                more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+                parts.append(f"{len(names)} {label}: {', '.join(names[:3])}{more}")
+        return "; ".join(parts)
+
+
+def open_detector(
+    source: bytes | str | Path, requested: str | None = None, *, partial: bool = False
+) -> tuple[str, Detector]:
+    """Returns the name and the loaded detector of a checkpoint, in evaluation mode on the CPU.
+
+    Args:
+        source: checkpoint, its bytes or its path.
+        requested: detector the user asked for; needed only where the file does not tell.
+        partial: load what fits even if names are missing, unexpected or of another shape.
+
+    Raises:
+        ValueError: see `resolve_detector` and `load`.
+    """
+    name = resolve_detector(source, requested)
+    detector = detector_spec(name).build()
+    load(detector, source, partial=partial)
+    return name, detector.eval()
+
+
+def load(detector: nn.Module, source: bytes | str | Path, *, partial: bool = False) -> KeyReport:
+    """Loads a checkpoint into a network in place and returns what met what.
+
+    Nothing here tells variants with equal shapes apart: go through `open_detector`, or `resolve_detector` first.
+
+    Args:
+        detector: with our names, not yet optimised for inference.
+        source: a PyTorch checkpoint (plain or wrapped in ``{"state_dict": …}``, with or without the prefix
+            ``module.``) or safetensors, its bytes or its path.
+        partial: load what fits instead of raising.
+
+    Raises:
+        ValueError: not a checkpoint, or names or shapes disagree and ``partial`` is false; the network is unchanged.
+    """
+    tensors = {rename(name): tensor for name, tensor in read_tensors(source).items()}
+    own = detector.state_dict()
+    same = tuple(name for name in own if name in tensors and own[name].shape == tensors[name].shape)
+    differing = [name for name in own if name in tensors and own[name].shape != tensors[name].shape]
+    report = KeyReport(
+        matched=same,
+        missing=tuple(name for name in own if name not in tensors),
+        unexpected=tuple(name for name in tensors if name not in own),
+        mismatched=tuple(f"{name} {tuple(tensors[name].shape)} for {tuple(own[name].shape)}" for name in differing),
+    )
+    if not partial and not report.complete:
+        raise ValueError(f"checkpoint does not fit {type(detector).__name__}: {report}")
+    detector.load_state_dict({name: tensors[name] for name in same}, strict=False)
+    return report
+
+
+def rename(name: str) -> str:
+    """Returns our name for a tensor of a public checkpoint, ``module.`` stripped; ours come back unchanged."""
+    name = name.removeprefix("module.")
+    for pattern, ours in _RENAMES:
+        if match := re.match(pattern, name):
+            return _fill(ours, match.groups()) + name[match.end() :]
+    return name
+
+
+def _fill(template: str, groups: tuple[str, ...]) -> str:
+    """Returns the template with ``{i}`` replaced by group i and ``{i-1}`` by one less than group i."""
+    return re.sub(r"\{(\d)(-1)?\}", lambda hole: str(int(groups[int(hole[1])]) - bool(hole[2])), template)
+
+
+def read_tensors(source: bytes | str | Path) -> dict[str, Tensor]:
+    """Returns the tensors of a checkpoint by the names it uses, on the CPU.
+
+    Raises:
+        ValueError: not a PyTorch or safetensors file, or not a mapping of names to tensors.
+    """
+    from safetensors.torch import load as load_safetensors
+
+    data = source if isinstance(source, bytes) else Path(source).read_bytes()
+    if data[8:9] == b"{" and int.from_bytes(data[:8], "little") < len(data):
+        loaded: dict[str, Tensor] = load_safetensors(data)
+        return loaded
+    try:
+        content: Any = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except Exception as error:
+        # torch raises half a dozen types for bytes that are no checkpoint.
+        raise ValueError(f"not a checkpoint that torch can load safely: {error}") from error
+    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
+        content = content["state_dict"]
+    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
+        raise ValueError(f"a checkpoint must map names to tensors, this one holds {type(content).__name__}")
+    return dict(content)
+
+
+def save_bytes(name: str, module: nn.Module, config: Mapping[str, Any] | None = None) -> bytes:
+    """Returns safetensors bytes of a network with its detector's name inside; equal weights give equal bytes.
+
+    Args:
+        name: entry of `DETECTORS`.
+        module: that detector.
+        config: more to be kept with it, JSON values.
+    """
+    from safetensors.torch import save
+
+    detector_spec(name)
+    tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in module.state_dict().items()}
+    # One metadata key only: safetensors writes several in no fixed order.
+    text = json.dumps({**(config or {}), "detector": name}, sort_keys=True)
+    data: bytes = save(tensors, metadata={METADATA_KEY: text})
+    return data
+
+
+def load_bytes(data: bytes) -> tuple[str, Detector]:
+    """Returns the name and the loaded detector, in evaluation mode, of bytes that `save_bytes` wrote.
+
+    Raises:
+        ValueError: the bytes do not name their detector, or do not fit it.
+    """
+    if stored_config(data) is None:
+        raise ValueError("these bytes are no checkpoint of ours: they do not name their detector")
+    return open_detector(data)

@@ -1,0 +1,70 @@
+"""One labelled image on its way into a batch, and the batch that a training step sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+Float32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One image with its faces, in the pixels of that image.
+
+    Attributes:
+        image_id: names the image in error messages.
+        image: uint8 [H, W, 3], BGR.
+        boxes: float32 [F, 4], xyxy in pixels.
+        landmarks: float32 [F, 5, 2], xy in pixels (eyes, nose, mouth corners; left first); NaN where a face has none.
+    """
+
+    image_id: str
+    image: NDArray[np.uint8]
+    boxes: Float32
+    landmarks: Float32
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where a shape is wrong or boxes and landmarks differ in number."""
+        if self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.dtype != np.uint8:
+            raise ValueError(
+                f"{self.image_id}: image is {self.image.dtype} {self.image.shape}, expected uint8 (H, W, 3)"
+            )
+        if self.boxes.ndim != 2 or self.boxes.shape[1] != 4:
+            raise ValueError(f"{self.image_id}: boxes have shape {self.boxes.shape}, expected (F, 4)")
+        if self.landmarks.shape != (len(self.boxes), 5, 2):
+            expected = (len(self.boxes), 5, 2)
+            raise ValueError(f"{self.image_id}: landmarks have shape {self.landmarks.shape}, expected {expected}")
+
+
+@dataclass(frozen=True, slots=True)
+class Faces:
+    """The faces of one image as tensors.
+
+    Attributes:
+        boxes: float32 [F, 4], xyxy, in the frame of the anchors (pixels).
+        landmarks: float32 [F, 5, 2] in the same frame; read only where `marked`.
+        marked: bool [F], whether the face has landmarks.
+    """
+
+    boxes: Tensor
+    landmarks: Tensor
+    marked: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one training step sees.
+
+    Attributes:
+        image_ids: B names.
+        images: float32 [B, 3, H, W], normalised as the detector wants it.
+        faces: B entries.
+    """
+
+    image_ids: tuple[str, ...]
+    images: Tensor
+    faces: tuple[Faces, ...]

@@ -1,0 +1,84 @@
+"""RetinaFace's multibox loss: class, box and landmark terms with mined negatives (RetinaFace, section 3.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as functional
+from torch import Tensor
+
+from pipeline.models.detectors.detector import Raw
+from pipeline.training.assigners.assignment import BACKGROUND, FACE
+from pipeline.training.targets import Targets
+
+
+class Losses(NamedTuple):
+    """The terms of one batch, each a scalar tensor, not yet weighted; `total` is their weighted sum."""
+
+    box: Tensor
+    face: Tensor
+    landmarks: Tensor
+    total: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class MultiboxLoss:
+    """What the published training minimises.
+
+    Attributes:
+        negatives: mined negatives per positive anchor of an image.
+        box_weight: factor of the box term in the total.
+        face_weight: factor of the class term.
+        landmark_weight: factor of the landmark term.
+    """
+
+    negatives: int = 7
+    box_weight: float = 2.0
+    face_weight: float = 1.0
+    landmark_weight: float = 1.0
+
+    def __call__(self, raw: Raw, targets: Targets) -> Losses:
+        """Returns the losses of one batch.
+
+        Box and class sums are divided by the number of positive anchors of the whole batch, the landmark sum by the
+        number of those whose face has landmarks (each at least 1). An image without positives adds nothing.
+
+        Args:
+            raw: deltas [B, A, 4], logits [B, A, 2] (column 1 is face), landmarks [B, A, 10] or None.
+            targets: of the same B images and A anchors.
+
+        Raises:
+            ValueError: where the logits do not have two columns, or targets and outputs differ in shape.
+        """
+        if raw.logits.shape != (*targets.label.shape, 2):
+            expected = (*targets.label.shape, 2)
+            raise ValueError(f"logits have shape {tuple(raw.logits.shape)}, the targets expect {expected}")
+        positive = targets.label == FACE
+        count = positive.sum().clamp(min=1)
+        box = _smooth_l1(raw.boxes, targets.boxes, positive) / count
+        face = self._class_loss(raw.logits, targets.label) / count
+        landmarks = torch.zeros_like(box)
+        if raw.landmarks is not None:
+            marked = targets.marked.sum().clamp(min=1)
+            landmarks = _smooth_l1(raw.landmarks, targets.landmarks, targets.marked) / marked
+        total = self.box_weight * box + self.face_weight * face + self.landmark_weight * landmarks
+        return Losses(box=box, face=face, landmarks=landmarks, total=total)
+
+    def _class_loss(self, logits: Tensor, label: Tensor) -> Tensor:
+        """Returns the cross-entropy summed over positives and the hardest negatives of each image."""
+        positive, background = label == FACE, label == BACKGROUND
+        entropy_BA = functional.cross_entropy(logits.permute(0, 2, 1), positive.long(), reduction="none")
+        # Anchors that are not background rank last; those of no loss at all beside them change no sum.
+        hardness = entropy_BA.detach().masked_fill(~background, 0.0)
+        rank = hardness.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
+        wanted = (self.negatives * positive.sum(dim=1, keepdim=True)).clamp(max=label.shape[1] - 1)
+        kept = positive | (background & (rank < wanted))
+        return torch.where(kept, entropy_BA, 0.0).sum()
+
+
+def _smooth_l1(predicted: Tensor, wanted: Tensor, mask: Tensor) -> Tensor:
+    """Returns the smooth L1 (beta 1) of [B, A, K] tensors summed over the anchors in `mask` [B, A]."""
+    each = functional.smooth_l1_loss(predicted, wanted, reduction="none").sum(dim=2)
+    return torch.where(mask, each, 0.0).sum()

@@ -1,0 +1,46 @@
+"""The command `wider8k`: plan, run, explain, status and clean a pipeline; evaluate, detect and download beside it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from stages.commands import detect, download, evaluate, pipeline
+
+app = typer.Typer(
+    name="wider8k",
+    help=__doc__,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for module in (pipeline, evaluate, detect, download):
+    module.register(app)
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the full trace of an error.")] = False,
+) -> None:
+    if debug:
+        os.environ["WIDER8K_DEBUG"] = "1"
+
+
+def main() -> None:
+    """Runs the command line; a user's mistake is one message and exit code 2, never a trace."""
+    try:
+        app()
+    except (ValueError, OSError) as error:
+        if os.environ.get("WIDER8K_DEBUG"):
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The commands of `wider8k`, one group per file; each has `register(app)`."""

@@ -1,0 +1,84 @@
+"""detect: a quick look at what a detector finds in some images."""
+
+from __future__ import annotations
+
+import json as jsonlib
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command of this file."""
+    app.command()(detect)
+
+
+def detect(
+    images: Annotated[list[Path], typer.Argument(help="Image files.")],
+    weights: Annotated[Path, typer.Option(help="Checkpoint: ours (.safetensors) or a published RetinaFace (.pth).")],
+    detector: Annotated[str | None, typer.Option(help="Needed only where the weights do not tell it.")] = None,
+    scale: Annotated[str, typer.Option(help="original, 8k, or a long edge in pixels.")] = "original",
+    score: Annotated[float, typer.Option(min=0, max=1, help="Only boxes above it.")] = 0.02,
+    draw_score: Annotated[float, typer.Option(min=0, max=1, help="Only boxes above it are drawn.")] = 0.5,
+    out: Annotated[Path | None, typer.Option(help="Folder for the images with boxes drawn.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Write boxes, scores and landmarks in original pixels.")] = None,
+) -> None:
+    """Find faces in images; print how many, and draw or write them.
+
+    Example: wider8k detect photo.jpg --weights runs/smoke/detector.safetensors --out found
+    """
+    from pipeline.data.canvas import parse_canvas
+    from pipeline.data.images import decode
+    from pipeline.inference.postprocess import detections
+    from pipeline.inference.predictor import Predictor
+    from pipeline.models.weights import open_detector
+
+    canvas = parse_canvas(scale)
+    name, network = open_detector(weights, detector)
+    predictor, rows, failed = Predictor(network), [], 0
+    for path in images:
+        try:
+            image = decode(path.read_bytes())
+        except (OSError, ValueError) as error:
+            print(f"{path}: {error}", file=sys.stderr)
+            failed += 1
+            continue
+        found = detections(predictor.candidates(image, canvas), score=score)
+        height, width = image.shape[:2]
+        rows.append(_row(path, width, height, found))
+        shown = int((found.scores > draw_score).sum())
+        best = f", best {found.scores[0]:.3f}" if len(found.scores) else ""
+        print(f"{path}: {shown} faces above {draw_score:g} ({len(found.scores)} above {score:g}{best}) by {name}")
+        if out:
+            print(f"  drawn: {_draw(out, path, image, found, shown)}")
+    if json:
+        json.write_text(jsonlib.dumps(rows) + "\n", encoding="utf-8")
+        print(f"all boxes: {json}")
+    if failed:
+        print(f"{failed} of {len(images)} images could not be read", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+def _row(path: Path, width: int, height: int, found: Any) -> dict[str, Any]:
+    marks = [] if found.landmarks is None else found.landmarks.tolist()
+    return {
+        "image": str(path),
+        "width": width,
+        "height": height,
+        "boxes": found.boxes.tolist(),
+        "scores": found.scores.tolist(),
+        "landmarks": marks,
+    }
+
+
+def _draw(out: Path, path: Path, image: Any, found: Any, shown: int) -> Path:
+    from pipeline.data.images import encode_jpeg
+    from pipeline.inference.draw import draw
+
+    out.mkdir(parents=True, exist_ok=True)
+    marks = None if found.landmarks is None else found.landmarks[:shown]
+    target = out / f"{path.stem}.jpg"
+    target.write_bytes(encode_jpeg(draw(image, found.boxes[:shown], found.scores[:shown], marks)))
+    return target

@@ -1,0 +1,58 @@
+"""evaluate: the exact WIDER FACE AP of predictions on disk."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command of this file."""
+    app.command()(evaluate)
+
+
+def evaluate(
+    predictions: Annotated[
+        Path, typer.Argument(help="Folder or .tar.gz in the WIDER text format, or a dump's folder.")
+    ],
+    ground_truth: Annotated[
+        Path, typer.Option(help="Folder with wider_face_val.mat and wider_{easy,medium,hard}_val.mat.")
+    ],
+    images: Annotated[
+        Path | None, typer.Option(help="Evaluate only the images of this list: event/name per line.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Write AP with all digits, protocol and counts.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Write a page with the table and the curves.")] = None,
+    reading: Annotated[str, typer.Option(help="Where the official tools differ: matlab or python.")] = "matlab",
+    nms: Annotated[float | None, typer.Option(help="Suppress above this overlap first (for dumps: 0.4).")] = None,
+    score: Annotated[float | None, typer.Option(help="Drop boxes at or below it first (for dumps: 0.02).")] = None,
+) -> None:
+    """Print easy, medium and hard AP exactly as the benchmark's own tool computes them.
+
+    Example: wider8k evaluate predictions.tar.gz --ground-truth wider_val_gt --json ap.json
+    """
+    from pipeline.evaluation.command import read_inputs
+
+    if reading not in ("matlab", "python"):
+        raise ValueError(f"--reading {reading}: expected matlab or python")
+    chosen: Literal["matlab", "python"] = "python" if reading == "python" else "matlab"
+    result = read_inputs(predictions, ground_truth, images, chosen, nms, score).evaluate()
+    for name, lines in result.problems.items():
+        shown = ", ".join(lines[:5]) + (f" and {len(lines) - 5} more" if len(lines) > 5 else "")
+        print(f"{name}: {len(lines)}: {shown}", file=sys.stderr)
+    for subset, value in result.ap.items():
+        print(f"{subset:<7}{100 * value:6.2f}  ({result.counts[subset].faces} faces)")
+    if json:
+        json.write_text(result.to_json(), encoding="utf-8")
+        print(f"all digits: {json}")
+    if report:
+        from pipeline.evaluation.page import PageData, RunResult, render_page
+
+        problems = [f"{name}: {line}" for name, lines in result.problems.items() for line in lines]
+        run = RunResult.of(result, predictions.name)
+        page = PageData(title=f"WIDER FACE AP of {predictions.name}", runs=[run], errors=problems[:200])
+        report.write_text(render_page(page), encoding="utf-8")
+        print(f"page: {report}")

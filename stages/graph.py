@@ -1,0 +1,29 @@
+"""Every stage by the name that configs use: the whole pipeline's vocabulary on one page.
+
+    index -> samples -> predict -> candidates -> suppress -> detections -> evaluate -> AP -> report
+    index -> samples -> train_detector -> checkpoint -> predict
+
+A new stage is a new file beside this one and one line in `STAGES`; how stages are wired is a config's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from pipeline.engine.stage import Stage
+from stages.evaluate import Evaluate
+from stages.index import Index
+from stages.predict import Predict
+from stages.report import Report
+from stages.suppress import Suppress
+from stages.train_detector import TrainDetector
+
+STAGES: Final[Mapping[str, type[Stage]]] = {
+    Index.name: Index,
+    TrainDetector.name: TrainDetector,
+    Predict.name: Predict,
+    Suppress.name: Suppress,
+    Evaluate.name: Evaluate,
+    Report.name: Report,
+}

@@ -1,0 +1,32 @@
+"""Where a stage gets an image of an earlier index from: its compressed bytes, by the path in the sample's row."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import TypeVar
+
+from pipeline.data.datasets.choice import parse_dataset
+from pipeline.engine.manifest import Artifact
+from pipeline.engine.stage import StageContext
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+def image_source(ctx: StageContext, samples: Artifact) -> Callable[[str], bytes]:
+    """Returns a function from a sample's `path` to the compressed image, which raises OSError where it is gone."""
+    dataset, root = parse_dataset(samples.params["dataset"]), ctx.places.get(samples.node) or ""
+    return lambda path: dataset.image_bytes(root, path)
+
+
+def ahead(pool: ThreadPoolExecutor, function: Callable[[A], B], arguments: Iterable[A], depth: int) -> Iterator[B]:
+    """Yields function(a) in order, computing up to `depth` of them ahead in the pool's threads."""
+    rest = iter(arguments)
+    waiting: deque[Future[B]] = deque(pool.submit(function, each) for each in islice(rest, depth))
+    while waiting:
+        result = waiting.popleft().result()
+        waiting.extend(pool.submit(function, each) for each in islice(rest, 1))
+        yield result

@@ -1,0 +1,148 @@
+"""Samples to candidates: a frozen detector over every image on its canvas, one dump per detector.
+
+This is the paper's 8K dump (CRFace section 4): the best N boxes of every image *before* suppression and without a score
+cut. The compressed image is what travels; decoding, enlarging and detecting happen inside the worker, and boxes come
+back in pixels of the original.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pydantic import Field, field_validator
+
+from pipeline.data.canvas import parse_canvas
+from pipeline.data.images import decode
+from pipeline.data.records import Detections
+from pipeline.data.schemas import CHECKPOINT, DETECTIONS, SAMPLES
+from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
+from pipeline.models.detectors import detector_spec
+from pipeline.models.identity import digest, resolve_detector
+from stages.image_source import ahead, image_source
+
+if TYPE_CHECKING:
+    from pipeline.inference.predictor import Predictor
+
+DECODED_AHEAD = 4  # originals, 2 MB each at 1024 px: an enlarged image is never held but the one in work
+DECODE_THREADS = 2
+Decoded = tuple[Item, NDArray[np.uint8] | None, str | None]
+
+
+class Predict(MapStage):
+    """One detector, one canvas. Weights come from the node's `at`, or from the node wired to `checkpoint`.
+
+    Attributes:
+        detector: entry of `DETECTORS`; not needed where the weights tell it themselves.
+        canvas: "original", "8k" or a long edge in pixels: the size at which the detector sees the image.
+        top: candidates kept per image, best first.
+        memory_budget_gb: what the detector may take for one image; a larger canvas is cut into overlapping tiles.
+            None: always the whole image at once.
+        precision: numbers the network computes with.
+    """
+
+    name: ClassVar[str] = "predict"
+    version: ClassVar[str] = "1"
+    over: ClassVar[str | None] = "samples"
+    inputs: ClassVar[dict[str, Port]] = {"samples": Port(SAMPLES), "checkpoint": Port(CHECKPOINT, optional=True)}
+    output: ClassVar[pa.Schema] = DETECTIONS
+
+    detector: str | None = None
+    canvas: str = "8k"
+    top: int = Field(5000, ge=1)
+    memory_budget_gb: float | None = Field(None, gt=0)
+    precision: Literal["float32", "bfloat16"] = "float32"
+
+    @field_validator("canvas", mode="before")
+    @classmethod
+    def _canvas(cls, value: object) -> str:
+        return str(parse_canvas(value if isinstance(value, int) else str(value)))
+
+    @field_validator("detector")
+    @classmethod
+    def _detector(cls, value: str | None) -> str | None:
+        if value is not None:
+            detector_spec(value)
+        return value
+
+    def check(self, at: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
+        """Raises ValueError unless there is exactly one source of weights, and it fits the detector."""
+        trained = bool(inputs.get("checkpoint"))
+        if trained == bool(at):
+            found = "both" if at else "neither"
+            raise ValueError(f"expected weights either as a file in `at` or from inputs.checkpoint, found {found}")
+        if at:
+            try:
+                resolve_detector(at, self.detector)
+            except ValueError as error:
+                raise ValueError(f"{at}: {error}") from None
+
+    def externals(self, at: str | None) -> Mapping[str, str]:
+        """Returns the digest of the weights file, if there is one."""
+        return {"weights": digest(at)} if at else {}
+
+    def items(self, ctx: StageContext) -> Sequence[Item]:
+        """Returns one item per sample; only a change of the image's bytes changes it, not one of its labels."""
+        rows = ctx.one("samples").rows(["image_id", "digest", "path"])
+        return [Item(row["image_id"], row["digest"], {"path": row["path"]}) for row in rows]
+
+    def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
+        """Returns a worker that decodes the next images while this one is in the network."""
+        read = image_source(ctx, ctx.one("samples"))
+        predictor = self.predictor(ctx)
+        canvas = parse_canvas(self.canvas)
+        threads = ThreadPoolExecutor(DECODE_THREADS, thread_name_prefix="decode")
+
+        def load(item: Item) -> Decoded:
+            try:
+                return item, decode(read(item.data["path"])), None
+            except (OSError, ValueError) as error:
+                return item, None, f"{type(error).__name__}: {error}"
+
+        def work(items: Sequence[Item]) -> Iterator[Row]:
+            for item, image, error in ahead(threads, load, items, DECODED_AHEAD):
+                if image is None:
+                    yield Detections(item.key, 0, 0, error=error).to_row()
+                    continue
+                height, width = image.shape[:2]
+                try:
+                    found = predictor.candidates(image, canvas)
+                    row = Detections(item.key, width, height, found.boxes, found.scores, found.landmarks)
+                except (RuntimeError, ValueError) as problem:  # out of memory, not finite: this image's own trouble
+                    row = Detections(item.key, width, height, error=f"{type(problem).__name__}: {problem}")
+                yield row.to_row()
+
+        return work
+
+    def predictor(self, ctx: StageContext) -> Predictor:
+        """Returns the loaded network, ready for this node's device and threads."""
+        import cv2
+        import torch
+
+        from pipeline.inference.predictor import Predictor
+        from pipeline.inference.tiling import tile_for_budget
+        from pipeline.models.weights import open_detector
+
+        threads = max(1, int(ctx.resources.cpus))
+        torch.set_num_threads(threads)
+        cv2.setNumThreads(threads)
+        source: bytes | str
+        if ctx.at:
+            source = ctx.at
+        else:
+            (row,) = ctx.one("checkpoint").rows(["weights"])
+            source = row["weights"]
+        _, detector = open_detector(source, self.detector)
+        budget = self.memory_budget_gb
+        tile = None if budget is None else tile_for_budget(detector, int(budget * 2**30))
+        return Predictor(
+            detector,
+            device="cuda" if ctx.resources.gpus else "cpu",
+            top=self.top,
+            tile=tile,
+            dtype=getattr(torch, self.precision),
+        )

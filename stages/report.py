@@ -1,0 +1,162 @@
+"""Everything that was found, on one HTML page: protocol, AP, curves, the worst images, face sizes, timings, errors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy as np
+import pyarrow as pa
+from pydantic import Field
+
+from pipeline.data.images import decode
+from pipeline.data.prediction_set import PredictionSet
+from pipeline.data.records import Detections, Sample
+from pipeline.data.schemas import AP, CHECKPOINT, DETECTIONS, PAGE, SAMPLES
+from pipeline.data.wider_ground_truth import ground_truth_of
+from pipeline.engine.manifest import Artifact
+from pipeline.engine.stage import Port, Row, StageContext, WholeStage
+from stages.image_source import image_source
+
+if TYPE_CHECKING:
+    from pipeline.evaluation.gallery import GalleryItem, SizeHistogram
+    from pipeline.evaluation.page import RunResult, Timing
+
+Pairs = list[tuple[Sample, Detections]]
+
+
+class Report(WholeStage):
+    """One row per run in the table: the i-th of `ap`, `detections` and `candidates` belong together.
+
+    The gallery and the histogram show the first run.
+
+    Attributes:
+        title, summary: headline and the sentence below it.
+        score: boxes at and above it are drawn and counted as found.
+        subset: whose faces the gallery counts.
+        gallery: images shown, those with most misses and false alarms first.
+    """
+
+    name: ClassVar[str] = "report"
+    version: ClassVar[str] = "1"
+    inputs: ClassVar[dict[str, Port]] = {
+        "samples": Port(SAMPLES),
+        "candidates": Port(DETECTIONS, many=True),
+        "detections": Port(DETECTIONS, many=True),
+        "ap": Port(AP, many=True),
+        "checkpoint": Port(CHECKPOINT, many=True, optional=True),
+    }
+    output: ClassVar[pa.Schema] = PAGE
+    published: ClassVar[tuple[str, ...]] = ("{node}.html",)
+
+    title: str = "Face detection"
+    summary: str = ""
+    score: float = Field(0.5, ge=0, le=1)
+    subset: Literal["easy", "medium", "hard"] = "hard"
+    gallery: int = Field(24, ge=0)
+
+    def check(self, at: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
+        """Raises ValueError unless the runs' parts are equal in number."""
+        numbers = {port: len(inputs.get(port, ())) for port in ("candidates", "detections", "ap")}
+        if len(set(numbers.values())) > 1:
+            raise ValueError(
+                f"inputs: expected as many candidates, detections and ap as there are runs, found {numbers}"
+            )
+
+    def run(self, ctx: StageContext) -> Iterable[Row]:
+        """Returns the page as one row."""
+        from pipeline.evaluation.page import PageData, render_page
+
+        samples = ctx.one("samples")
+        pairs = list(_joined(samples, ctx.inputs["detections"][0]))
+        runs = [
+            _run(*parts)
+            for parts in zip(ctx.inputs["ap"], ctx.inputs["detections"], ctx.inputs["candidates"], strict=True)
+        ]
+        artifacts = [each for port in self.inputs for each in ctx.inputs[port]]
+        losses = {each.node: next(each.rows(["loss"]))["loss"] for each in ctx.inputs["checkpoint"]}
+        page = PageData(
+            title=self.title,
+            summary=self.summary,
+            runs=runs,
+            gallery=self._gallery(ctx, pairs),
+            gallery_score=self.score,
+            gallery_subset=self.subset,
+            gallery_run=runs[0].name,
+            sizes=self._sizes(pairs),
+            losses={name: loss for name, loss in losses.items() if loss},
+            timings=[_timing(each) for each in artifacts],
+            errors=[f"{each.node}: {key}: {message}" for each in artifacts for key, message in each.manifest.errors],
+        )
+        yield {"name": f"{ctx.node}.html", "content": render_page(page)}
+
+    def publish(self, rows: Sequence[Row]) -> list[bytes]:
+        """Returns the page as a file to open in a browser."""
+        return [row["content"].encode() for row in rows]
+
+    def _gallery(self, ctx: StageContext, pairs: Pairs) -> list[GalleryItem]:
+        from pipeline.evaluation.gallery import GalleryItem, gallery_order, shrink_jpeg
+
+        samples = ctx.one("samples")
+        read = image_source(ctx, samples)
+        paths = {sample.image_id: sample.path for sample, _ in pairs}
+        worst = gallery_order(pairs, self.score, self.subset, self.gallery)
+        return [GalleryItem(judged, shrink_jpeg(decode(read(paths[judged.image_id])))) for judged in worst]
+
+    def _sizes(self, pairs: Pairs) -> SizeHistogram | None:
+        from pipeline.evaluation.gallery import size_histogram
+
+        truth = ground_truth_of(sample for sample, _ in pairs)
+        if not any(len(boxes) for boxes in truth.boxes):
+            return None
+        return size_histogram(truth, PredictionSet.of(found for _, found in pairs), self.score, self.subset)
+
+
+def _joined(samples: Artifact, detections: Artifact) -> Iterator[tuple[Sample, Detections]]:
+    found = {row["image_id"]: Detections.from_row(row) for row in detections.rows()}
+    for row in samples.rows():
+        if row["image_id"] in found:
+            yield Sample.from_row(row), found[row["image_id"]]
+
+
+def _run(ap: Artifact, detections: Artifact, candidates: Artifact) -> RunResult:
+    from pipeline.evaluation.page import RunResult
+    from pipeline.evaluation.wider_ap import ApCounts
+
+    rows = list(ap.rows())
+    counts = {
+        row["subset"]: ApCounts(
+            row["faces"], row["images"], row["boxes"], np.asarray(row["proposals"]), np.asarray(row["matches"])
+        )
+        for row in rows
+    }
+    suppress, predict = detections.params, candidates.params
+    weights = candidates.manifest.payload["externals"].get("weights") or ", ".join(
+        candidates.manifest.payload["inputs"].get("checkpoint", [])
+    )
+    protocol = {
+        **json.loads(rows[0]["protocol"]),
+        "score_cut": suppress.get("score"),
+        "nms": suppress.get("iou"),
+        "candidates per image": predict.get("top"),
+        "scales": predict.get("canvas"),
+        "weights": weights,
+    }
+    detector = str(predict.get("detector") or "as stored in the weights")
+    return RunResult(
+        candidates.node,
+        detector,
+        str(predict.get("canvas")),
+        protocol,
+        {row["subset"]: row["ap"] for row in rows},
+        counts,
+    )
+
+
+def _timing(artifact: Artifact) -> Timing:
+    from pipeline.evaluation.page import Timing
+
+    run = artifact.manifest.run
+    images = int(run.get("items_computed", 0)) if "image_id" in artifact.manifest.key else 0
+    return Timing(artifact.node, float(run.get("wall_seconds", 0)), images, f"peak {run.get('peak_mb', 0)} MB")

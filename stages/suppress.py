@@ -1,0 +1,58 @@
+"""Candidates to detections: score cut and non-maximum suppression, row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import ClassVar
+
+import pyarrow as pa
+from pydantic import Field
+
+from pipeline.data.records import Detections
+from pipeline.data.schemas import DETECTIONS
+from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
+
+
+class Suppress(MapStage):
+    """RetinaFace's own convention (greedy, IoU with +1, equal overlap survives); boxes are not moved.
+
+    Attributes:
+        score: boxes at or below it are dropped first.
+        iou: a box that overlaps a better one by more is dropped.
+        keep: at most so many boxes per image; None keeps all, as the WIDER FACE script does.
+    """
+
+    name: ClassVar[str] = "suppress"
+    version: ClassVar[str] = "1"
+    over: ClassVar[str | None] = "candidates"
+    inputs: ClassVar[dict[str, Port]] = {"candidates": Port(DETECTIONS)}
+    output: ClassVar[pa.Schema] = DETECTIONS
+
+    score: float = Field(0.02, ge=0, lt=1)
+    iou: float = Field(0.4, ge=0, le=1)
+    keep: int | None = Field(None, ge=1)
+
+    def items(self, ctx: StageContext) -> Sequence[Item]:
+        """Returns one item per row of the dump, from its records alone."""
+        return [Item(key, stamp, {"shard": shard}) for key, stamp, shard in ctx.one("candidates").stamps()]
+
+    def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
+        """Returns a worker that holds one shard of the dump at a time."""
+        from pipeline.inference.candidates import Candidates
+        from pipeline.inference.postprocess import detections
+
+        source = ctx.one("candidates")
+
+        def work(items: Sequence[Item]) -> Iterator[Row]:
+            shard, rows = "", {}
+            for item in items:
+                if item.data["shard"] != shard:
+                    shard = item.data["shard"]
+                    rows = {row["image_id"]: row for row in source.table(shard).to_pylist()}
+                found = Detections.from_row(rows[item.key])
+                candidates = Candidates(found.boxes, found.scores, found.landmarks)
+                kept = detections(candidates, score=self.score, iou=self.iou, pre_top=None, keep=self.keep)
+                yield replace(found, boxes=kept.boxes, scores=kept.scores, landmarks=kept.landmarks).to_row()
+
+        return work

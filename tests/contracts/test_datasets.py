@@ -1,0 +1,148 @@
+"""Every dataset of the table obeys the contract of `Dataset`; a new one is picked up by itself."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pydantic import ValidationError
+
+from pipeline.data.datasets import DATASETS, Dataset
+from pipeline.data.images import decode, encode_jpeg
+from pipeline.data.records import Sample
+from pipeline.data.schemas import LEVELS, SAMPLES
+
+Built = tuple[Dataset, str]
+
+
+def _picture(file: Path, shade: int) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(encode_jpeg(np.full((20, 30, 3), shade, np.uint8)))
+
+
+def _wider_face(root: Path) -> Dataset:
+    lines = ""
+    for name in ("0--A/y.jpg", "0--A/x.jpg", "1--B/z.jpg"):
+        _picture(root / "WIDER_train" / "images" / name, 40)
+        lines += f"{name}\n2\n1 2 10 11 0 1 0 0 2 0 \n0 0 0 0 0 0 0 1 0 0 \n"
+    (root / "wider_face_train_bbx_gt.txt").write_text(lines)
+    return DATASETS["wider_face"].model_validate({"split": "train"})
+
+
+def _image_folder(root: Path) -> Dataset:
+    for name in ("b.jpg", "deep/a.jpg"):
+        _picture(root / name, 60)
+    return DATASETS["image_folder"]()
+
+
+def _coco_json(root: Path) -> Dataset:
+    for name in ("b.jpg", "deep/a.jpg"):
+        _picture(root / name, 80)
+    images = [{"id": 1, "file_name": "b.jpg"}, {"id": 2, "file_name": "deep/a.jpg"}]
+    content = {"images": images, "annotations": [{"image_id": 2, "bbox": [1, 2, 3.5, 40]}]}
+    (root / "annotations.json").write_text(json.dumps(content))
+    return DATASETS["coco_json"]()
+
+
+def _synthetic(root: Path) -> Dataset:
+    return DATASETS["synthetic"].model_validate({"images": 4, "width": 64, "height": 48})
+
+
+BUILDERS: dict[str, Callable[[Path], Dataset]] = {
+    "wider_face": _wider_face,
+    "image_folder": _image_folder,
+    "coco_json": _coco_json,
+    "synthetic": _synthetic,
+}
+
+
+@pytest.fixture(params=sorted(DATASETS))
+def built(request: pytest.FixtureRequest, tmp_path: Path) -> Built:
+    return BUILDERS[request.param](tmp_path), str(tmp_path)
+
+
+def test_every_dataset_is_tested() -> None:
+    assert set(BUILDERS) == set(DATASETS)
+
+
+def test_entries_are_sorted_unique_and_repeatable(built: Built) -> None:
+    data, root = built
+    entries = data.entries(root)
+    names = [entry.image_id for entry in entries]
+    assert names == sorted(set(names))
+    assert len(names) >= 2
+    assert data.entries(root) == entries
+    assert all(entry.stamp and not entry.path.startswith("/") and "\\" not in entry.path for entry in entries)
+
+
+def test_samples_match_their_entries_and_their_pixels(built: Built) -> None:
+    data, root = built
+    read = data.open(root)
+    for entry in data.entries(root):
+        sample = read(entry)
+        assert (sample.image_id, sample.path, sample.error) == (entry.image_id, entry.path, None)
+        assert len(sample.digest) == 32
+        assert decode(data.image_bytes(root, sample.path)).shape == (sample.height, sample.width, 3)
+        assert sample.boxes.dtype == np.float32
+        assert set(sample.levels) == set(data.levels)
+        assert set(data.levels) <= set(LEVELS)
+
+
+def test_samples_survive_the_schema(built: Built) -> None:
+    data, root = built
+    read = data.open(root)
+    samples = [read(entry) for entry in data.entries(root)]
+    table = pa.Table.from_pylist([sample.to_row() for sample in samples], SAMPLES)
+    for sample, row in zip(samples, table.to_pylist(), strict=True):
+        back = Sample.from_row(row)
+        np.testing.assert_array_equal(back.boxes, sample.boxes)
+        assert back.to_row().keys() == sample.to_row().keys()
+        for name, values in sample.to_row().items():
+            np.testing.assert_array_equal(back.to_row()[name], values)
+
+
+def test_reading_does_not_depend_on_order(built: Built) -> None:
+    data, root = built
+    entries = data.entries(root)
+    forwards, backwards = data.open(root), data.open(root)
+    rows = [str(forwards(entry).to_row()) for entry in entries]
+    assert rows == [str(backwards(entry).to_row()) for entry in reversed(entries)][::-1]
+
+
+def test_datasets_are_frozen_strict_and_picklable(built: Built) -> None:
+    data, root = built
+    twin = pickle.loads(pickle.dumps(data))
+    assert twin == data
+    assert twin.entries(root) == data.entries(root)
+    assert type(data).model_validate(data.model_dump(mode="json")) == data
+    with pytest.raises(ValidationError):
+        type(data).model_validate({"no_such_parameter": 1})
+    with pytest.raises(ValidationError):
+        data.anything = 1  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("kind", sorted(DATASETS))
+def test_a_missing_folder_is_refused(kind: str, tmp_path: Path) -> None:
+    data = DATASETS[kind]()
+    if not data.needs_root:
+        assert data.entries("") == data.entries(str(tmp_path / "nowhere"))
+        return
+    for act in (data.entries, data.open, lambda root: data.image_bytes(root, "a.jpg")):
+        with pytest.raises(FileNotFoundError, match="does not exist"):
+            act(str(tmp_path / "nowhere"))
+
+
+def test_listing_needs_neither_torch_nor_opencv() -> None:
+    code = (
+        "import sys; from pipeline.data.datasets import DATASETS; DATASETS['synthetic']().entries('');"
+        "print([name for name in ('torch', 'cv2', 'scipy', 'ray', 'PIL') if name in sys.modules])"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "[]"

@@ -1,0 +1,61 @@
+"""Listing a folder and reading one file of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.data.datasets.files import Labels, label_digest, present, read_sample, require_folder, scan
+from pipeline.data.images import digest
+
+Write = Callable[..., Path]
+
+
+def test_scan_finds_images_only_and_nothing_hidden(tmp_path: Path, write_image: Write) -> None:
+    for name in ("a.JPG", "deep/er/b.jpeg", "deep/c.tiff", ".hidden.jpg", ".cache/d.jpg", "e.txt", "jpg"):
+        write_image(tmp_path / name)
+    (tmp_path / "dangling.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    found = dict(scan(str(tmp_path)))
+    assert sorted(found) == ["a.JPG", "deep/c.tiff", "deep/er/b.jpeg"]
+    stat = (tmp_path / "a.JPG").stat()
+    assert found["a.JPG"] == f"{stat.st_size}:{stat.st_mtime_ns}"
+    assert sorted(dict(scan(str(tmp_path), "deep", lambda folder: folder != "deep/er"))) == ["deep/c.tiff"]
+
+
+def test_stamp_sees_a_rewrite_of_equal_size(tmp_path: Path, write_image: Write) -> None:
+    file = write_image(tmp_path / "a.jpg")
+    before = dict(scan(str(tmp_path)))
+    stat = file.stat()
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1_000_000_000))
+    assert dict(scan(str(tmp_path))) != before
+
+
+def test_label_digest_is_short_and_depends_on_content() -> None:
+    assert len(label_digest(b"1 2 3 4")) == 16
+    assert label_digest(b"1 2 3 4") != label_digest(b"1 2 3 5")
+
+
+def test_present_keeps_positions() -> None:
+    rows = list(present(["a", "b", "c"], {"a": "1", "c": "3"}, Path("list.txt"), "skip"))
+    assert rows == [(0, "a", "1"), (2, "c", "3")]
+    with pytest.raises(FileNotFoundError, match=r"5 of 6 images named by list\.txt are missing: b, c, d, \.\.\.; set"):
+        list(present(list("abcdef"), {"a": "1"}, Path("list.txt"), "error"))
+    assert list(present([], {}, Path("list.txt"), "error")) == []
+
+
+def test_read_sample(tmp_path: Path, write_image: Write) -> None:
+    data = write_image(tmp_path / "a.jpg", 17, 9).read_bytes()
+    labels = Labels(boxes=np.ones((1, 4), np.float32), levels={"easy": np.array([True])})
+    sample = read_sample(str(tmp_path), "a", "a.jpg", labels)
+    assert (sample.width, sample.height, sample.digest, sample.error) == (17, 9, digest(data), None)
+    assert sample.boxes is labels.boxes
+
+
+@pytest.mark.parametrize("root", ["", "/does/not/exist"])
+def test_missing_folder_is_named(root: str) -> None:
+    with pytest.raises(FileNotFoundError, match=f"dataset folder '{root}' does not exist"):
+        require_folder(root)

@@ -1,0 +1,160 @@
+"""WIDER FACE on disk: entries, stamps, samples, and every way in which a folder can be incomplete."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.data.datasets import WiderFace
+
+TRAIN = WiderFace(split="train")
+
+
+def annotation(root: Path) -> Path:
+    return root / "wider_face_split" / "wider_face_train_bbx_gt.txt"
+
+
+def test_entries_are_sorted_and_relative(wider_root: Path) -> None:
+    entries = TRAIN.entries(str(wider_root))
+    assert [entry.image_id for entry in entries] == ["0--Parade/a", "0--Parade/b", "1--Handshaking/c"]
+    assert entries[0].path == "WIDER_train/images/0--Parade/a.jpg"
+    assert TRAIN.entries(str(wider_root)) == entries
+
+
+def test_samples_carry_boxes_attributes_and_levels(wider_root: Path) -> None:
+    read = TRAIN.open(str(wider_root))
+    empty, two, one = (read(entry) for entry in TRAIN.entries(str(wider_root)))
+    assert empty.boxes.shape == (0, 4)
+    assert two.boxes.tolist() == [[10, 20, 70, 90], [5, 5, 3, 5]]  # kept as published, w = -2 and all
+    assert {name: values.tolist() for name, values in two.attributes.items()} == {
+        "blur": [1, 0],
+        "expression": [0, 1],
+        "illumination": [1, 0],
+        "invalid": [0, 1],
+        "occlusion": [2, 0],
+        "pose": [0, 1],
+    }
+    assert {name: flags.tolist() for name, flags in two.levels.items()} == {
+        "easy": [True, False],
+        "medium": [True, False],
+        "hard": [True, False],
+    }
+    assert {name: flags.tolist() for name, flags in one.levels.items()} == {
+        "easy": [False],
+        "medium": [True],
+        "hard": [True],
+    }
+    assert (two.width, two.height, two.error) == (40, 30, None)
+    assert TRAIN.image_bytes(str(wider_root), two.path) == (wider_root / two.path).read_bytes()
+
+
+def test_a_changed_label_changes_that_stamp_only(wider_root: Path) -> None:
+    before = {entry.image_id: entry.stamp for entry in TRAIN.entries(str(wider_root))}
+    file = annotation(wider_root)
+    file.write_text(file.read_text().replace("1 2 3 30", "1 2 3 31"))
+    after = {entry.image_id: entry.stamp for entry in TRAIN.entries(str(wider_root))}
+    assert [name for name in before if before[name] != after[name]] == ["1--Handshaking/c"]
+
+
+def test_a_changed_image_changes_that_stamp_only(wider_root: Path, write_image: Callable[..., Path]) -> None:
+    before = {entry.image_id: entry.stamp for entry in TRAIN.entries(str(wider_root))}
+    write_image(wider_root / "WIDER_train/images/0--Parade/b.jpg", width=99)
+    after = {entry.image_id: entry.stamp for entry in TRAIN.entries(str(wider_root))}
+    assert [name for name in before if before[name] != after[name]] == ["0--Parade/b"]
+
+
+def test_unreadable_images_become_errors_with_their_faces(wider_root: Path) -> None:
+    file = wider_root / "WIDER_train/images/0--Parade/b.jpg"
+    for data, message in ((b"", "empty"), (b"not a picture", "not an image"), (file.read_bytes()[:-2], "truncated")):
+        file.write_bytes(data)
+        entry = TRAIN.entries(str(wider_root))[1]
+        sample = TRAIN.open(str(wider_root))(entry)
+        assert sample.error is not None
+        assert message in sample.error
+        assert (sample.width, sample.height, len(sample.boxes)) == (0, 0, 2)
+    file.unlink()
+    assert "cannot read the file" in str(TRAIN.open(str(wider_root))(entry).error)
+
+
+def test_missing_images_are_refused_or_skipped(wider_root: Path) -> None:
+    os.remove(wider_root / "WIDER_train/images/0--Parade/b.jpg")
+    with pytest.raises(
+        FileNotFoundError, match=r"1 of 3 images named by .*train_bbx_gt.txt .*0--Parade/b.jpg; set `mis"
+    ):
+        TRAIN.entries(str(wider_root))
+    skipping = WiderFace(split="train", missing="skip")
+    assert [entry.image_id for entry in skipping.entries(str(wider_root))] == ["0--Parade/a", "1--Handshaking/c"]
+
+
+def test_nothing_present_is_refused_even_when_skipping(wider_root: Path) -> None:
+    for file in (wider_root / "WIDER_train").rglob("*.jpg"):
+        file.unlink()
+    with pytest.raises(FileNotFoundError, match="3 of 3 images"):
+        WiderFace(split="train", missing="skip").entries(str(wider_root))
+
+
+def test_missing_pieces_are_named(wider_root: Path) -> None:
+    with pytest.raises(
+        FileNotFoundError, match=r"no annotation wider_face_val_bbx_gt\.txt; looked in .*wider_face_split"
+    ):
+        WiderFace().entries(str(wider_root))
+    annotation(wider_root).rename(wider_root / "wider_face_val_bbx_gt.txt")
+    with pytest.raises(FileNotFoundError, match="no folder WIDER_val/images"):
+        WiderFace().entries(str(wider_root))
+    with pytest.raises(FileNotFoundError, match=r"no folder with wider_face_val\.mat"):
+        WiderFace(subsets="official").entries(str(wider_root))
+
+
+@pytest.mark.parametrize("place", ["", "wider_face_split", "ground_truth", "../wider_val_gt"])
+def test_annotation_is_found_in_each_documented_place(wider_root: Path, place: str) -> None:
+    target = wider_root / place / "wider_face_train_bbx_gt.txt"
+    target.parent.mkdir(exist_ok=True)
+    annotation(wider_root).rename(target)
+    assert len(TRAIN.entries(str(wider_root))) == 3
+
+
+@pytest.mark.parametrize("wrong", [{"annotation": "mat"}, {"subsets": "official"}])
+def test_training_has_no_mat_files(wrong: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match=r"split 'train' has no \.mat"):
+        WiderFace.model_validate({"split": "train", **wrong})
+
+
+@pytest.mark.wider
+def test_the_real_validation_images(shared: Path) -> None:
+    root = str(shared / "data" / "wider_images")
+    with pytest.raises(FileNotFoundError, match="2731 of 3226 images"):
+        WiderFace().entries(root)
+    text, mat = WiderFace(missing="skip"), WiderFace(missing="skip", annotation="mat")
+    entries = text.entries(root)
+    assert len(entries) == 495
+    assert [entry.image_id for entry in mat.entries(root)] == [entry.image_id for entry in entries]
+    read, other = text.open(root), mat.open(root)
+    faces = different = 0
+    for entry in entries:
+        sample, twin = read(entry), other(entry)
+        assert sample.error is None
+        assert sample.width == 1024
+        faces += len(sample.boxes)
+        assert sample.digest == twin.digest
+        different += int((sample.boxes != twin.boxes).sum())
+        for name, values in sample.attributes.items():
+            np.testing.assert_array_equal(values, twin.attributes[name])
+        for name, flags in sample.levels.items():
+            np.testing.assert_array_equal(flags, twin.levels[name])
+    assert faces == 4838
+    assert different == 1  # the one box, of 39_Ice_Skating_iceskiing_39_583, that is -2 wide in the .mat
+
+
+@pytest.mark.wider
+def test_the_real_training_images(shared: Path) -> None:
+    root = str(shared / "data" / "wider_images")
+    data = WiderFace(split="train", missing="skip")
+    read = data.open(root)
+    samples = [read(entry) for entry in data.entries(root)]
+    assert len(samples) == 18
+    assert sum(len(sample.boxes) for sample in samples) == 1149
+    assert all(sample.error is None for sample in samples)

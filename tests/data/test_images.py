@@ -1,0 +1,226 @@
+"""Pixels: bit-equal to the reference decode, one orientation rule, every odd kind of file handled or refused."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import zlib
+from hashlib import sha256
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from pipeline.data.images import (
+    ImageError,
+    check_complete,
+    decode,
+    digest,
+    encode_jpeg,
+    encode_png,
+    read_header,
+    resize,
+)
+
+WIDTH, HEIGHT = 48, 32
+
+
+def photo() -> np.ndarray:
+    """A smooth RGB picture whose four corners differ, so that every turn and mirror shows."""
+    y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
+    return np.stack([x * 5, y * 7, 255 - x * 2 - y * 3], axis=-1).clip(0, 255).astype(np.uint8)
+
+
+def saved(image: Pillow.Image, kind: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.wider
+def test_decoded_pixels_are_the_references(shared: Path) -> None:
+    folder = shared / "reference" / "retinaface"
+    expected = json.loads((folder / "expected_std.json").read_text())["images"]
+    assert len(expected) >= 6
+    for name, facts in expected.items():
+        data = (folder / "images" / name).read_bytes()
+        image = decode(data)
+        assert sha256(image.tobytes()).hexdigest() == facts["pixel_sha256"], name
+        assert read_header(data) == (facts["width"], facts["height"])
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_orientation_is_applied_to_header_and_pixels(kind: str, orientation: int) -> None:
+    tags = Pillow.Exif()
+    tags[0x0112] = orientation
+    options = {"lossless": True} if kind == "WEBP" else {"quality": 100, "subsampling": 0} if kind == "JPEG" else {}
+    data = saved(Pillow.fromarray(photo()), kind, exif=tags, **options)
+    bgr = photo()[..., ::-1]
+    upright = {
+        1: bgr,
+        2: bgr[:, ::-1],
+        3: bgr[::-1, ::-1],
+        4: bgr[::-1],
+        5: bgr.transpose(1, 0, 2),
+        6: np.rot90(bgr, -1),
+        7: np.rot90(bgr, -1)[:, ::-1][::-1, ::-1],
+        8: np.rot90(bgr, 1),
+    }[orientation]
+    image = decode(data)
+    assert image.shape == upright.shape
+    assert read_header(data) == (image.shape[1], image.shape[0])
+    assert np.abs(image.astype(int) - upright).max() <= 6
+    assert image.flags.c_contiguous
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_equals_opencvs_own_rule(orientation: int) -> None:
+    tags = Pillow.Exif()
+    tags[0x0112] = orientation
+    data = saved(Pillow.fromarray(photo()), "JPEG", exif=tags)
+    np.testing.assert_array_equal(decode(data), cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR))
+
+
+def test_senseless_orientation_counts_as_upright() -> None:
+    tags = Pillow.Exif()
+    tags[0x0112] = 77
+    assert read_header(saved(Pillow.fromarray(photo()), "JPEG", exif=tags)) == (WIDTH, HEIGHT)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "JPEG"])
+def test_greyscale_becomes_three_equal_channels(kind: str) -> None:
+    grey = photo()[..., 0]
+    image = decode(saved(Pillow.fromarray(grey), kind))
+    assert (image == image[..., :1]).all()
+    assert np.abs(image[..., 0].astype(int) - grey).max() <= (3 if kind == "JPEG" else 0)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
+def test_cmyk_is_not_inverted(kind: str) -> None:
+    # Pillow writes Adobe's inverted CMYK into a JPEG; read naively it would be the negative.
+    data = saved(Pillow.fromarray(photo()).convert("CMYK"), kind, **({"quality": 100} if kind == "JPEG" else {}))
+    assert np.abs(decode(data).astype(int) - photo()[..., ::-1]).max() <= 12
+
+
+def test_ycck_jpeg_has_the_colours_of_its_cmyk_twin() -> None:
+    # The Adobe segment's last byte says how four channels are coded: 0 CMYK, 2 YCCK. Recode the samples by hand: the
+    # standard takes 255 - C, 255 - M, 255 - Y of the stored (inverted) samples for red, green and blue.
+    cmyk = np.asarray(Pillow.fromarray(photo()).convert("CMYK")).astype(float)
+    red, green, blue = cmyk[..., 0], cmyk[..., 1], cmyk[..., 2]
+    y = 0.299 * red + 0.587 * green + 0.114 * blue
+    coded = np.stack([y, 128 + 0.564 * (blue - y), 128 + 0.713 * (red - y), 255 - cmyk[..., 3]], axis=-1)
+    samples = 255 - coded.round().clip(0, 255).astype(np.uint8)  # Pillow inverts when it saves
+    data = saved(Pillow.fromarray(samples, "CMYK"), "JPEG", quality=100)
+    place = data.index(b"Adobe") + 11
+    assert data[place] == 0
+    ycck = data[:place] + b"\x02" + data[place + 1 :]
+    assert np.abs(decode(ycck).astype(int) - photo()[..., ::-1]).max() <= 14
+
+
+def test_sixteen_bits_are_scaled_not_wrapped() -> None:
+    ramp = np.linspace(0, 65535, WIDTH * HEIGHT).reshape(HEIGHT, WIDTH).astype(np.uint16)
+    for wide in (ramp, np.dstack([ramp, ramp[::-1], ramp[:, ::-1]])):
+        data = cv2.imencode(".png", wide)[1].tobytes()
+        expected = np.broadcast_to(wide.reshape(HEIGHT, WIDTH, -1) / 257, (HEIGHT, WIDTH, 3))
+        assert np.abs(decode(data) - expected).max() < 1.01
+
+
+def test_palette_alpha_and_bilevel() -> None:
+    picture = Pillow.fromarray(photo())
+    faint = picture.copy()
+    faint.putalpha(40)
+    np.testing.assert_array_equal(decode(saved(faint, "PNG")), photo()[..., ::-1])  # alpha is dropped, not blended
+    np.testing.assert_array_equal(decode(saved(faint, "TIFF")), photo()[..., ::-1])
+    for mode in ("P", "1", "LA"):
+        expected = np.asarray(picture.convert(mode).convert("RGB"))[..., ::-1]
+        np.testing.assert_array_equal(decode(saved(picture.convert(mode), "PNG")), expected)
+
+
+def test_truncated_files_name_what_is_wrong(capfd: pytest.CaptureFixture[str]) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    jpeg, png = encode_jpeg(noise), encode_png(noise)
+    for size in (len(jpeg) - 2, len(jpeg) // 2, 700):
+        with pytest.raises(ImageError, match="JPEG"):
+            decode(jpeg[:size])
+    for size in (len(png) - 12, len(png) // 2):
+        with pytest.raises(ImageError, match="no IEND"):
+            decode(png[:size])
+    assert capfd.readouterr().err == ""
+
+
+def test_the_end_of_a_thumbnail_is_not_the_end_of_the_picture() -> None:
+    small = encode_jpeg(np.zeros((8, 8, 3), np.uint8))
+    jpeg = encode_jpeg(photo())
+    segment = b"\xff\xe1" + struct.pack(">H", len(small) + 2) + small
+    nested = jpeg[:2] + segment + jpeg[2:]
+    check_complete(nested)
+    with pytest.raises(ImageError, match="truncated JPEG"):
+        check_complete(nested[:-2])
+    check_complete(jpeg + b"a phone's video may follow the picture")
+
+
+def test_progressive_and_restart_markers_are_followed() -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8)
+    data = saved(Pillow.fromarray(noise), "JPEG", progressive=True)
+    check_complete(data)
+    with pytest.raises(ImageError, match="truncated"):
+        check_complete(data[: data.rindex(b"\xff\xda") + 20])
+    restarts = cv2.imencode(".jpg", noise, [cv2.IMWRITE_JPEG_RST_INTERVAL, 2])[1].tobytes()
+    assert b"\xff\xd3" in restarts
+    check_complete(restarts)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "empty"),
+        (b"<html>not found</html>", "not an image"),
+        (b"\xff\xd8", "not an image|damaged|JPEG"),
+        (b"\x89PNG\r\n\x1a\n", "not an image|damaged|PNG"),
+    ],
+)
+def test_what_is_no_image_is_refused_in_one_line(data: bytes, message: str) -> None:
+    for read in (read_header, decode):
+        with pytest.raises(ImageError, match=message) as caught:
+            read(data)
+        assert "\n" not in str(caught.value)
+
+
+def test_damaged_pixels_are_refused(capfd: pytest.CaptureFixture[str]) -> None:
+    png = bytearray(encode_png(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)))
+    middle = len(png) // 2
+    png[middle : middle + 64] = b"\x55" * 64
+    with pytest.raises(ImageError, match="damaged PNG: 64 x 64"):
+        decode(bytes(png))
+    assert "WARN" not in capfd.readouterr().err
+
+
+def test_absurd_size_is_refused_before_memory_is_asked_for() -> None:
+    header = struct.pack(">IIBBBBB", 200_000, 200_000, 8, 2, 0, 0, 0)
+    chunk = struct.pack(">I", 13) + b"IHDR" + header + struct.pack(">I", zlib.crc32(b"IHDR" + header))
+    with pytest.raises(ImageError, match="refused"):
+        read_header(b"\x89PNG\r\n\x1a\n" + chunk + b"\0\0\0\0IDAT\0\0\0\0\0\0\0\0IEND\xae\x42\x60\x82")
+
+
+def test_png_round_trip_and_jpeg_quality() -> None:
+    bgr = np.ascontiguousarray(photo()[..., ::-1])
+    np.testing.assert_array_equal(decode(encode_png(bgr)), bgr)
+    assert len(encode_jpeg(bgr, 30)) < len(encode_jpeg(bgr, 95))
+    assert np.abs(decode(encode_jpeg(bgr, 95)).astype(int) - bgr).mean() < 3
+
+
+def test_digest_is_blake2b_of_128_bits() -> None:
+    assert digest(b"") == "cae66941d9efbd404e4d88758ea67670"
+    assert digest(b"a") != digest(b"b")
+
+
+def test_resize_is_bilinear_with_aligned_centres() -> None:
+    ramp = np.repeat(np.array([[0, 100]], np.uint8)[..., None], 3, axis=2)
+    wide = resize(ramp, 4, 1)
+    assert wide[0, :, 0].tolist() == [0, 25, 75, 100]
+    assert resize(ramp, 2, 1) is ramp
+    assert resize(np.zeros((10, 20, 3), np.uint8), 7, 3).shape == (3, 7, 3)

@@ -1,0 +1,102 @@
+"""Tiny real stages for the engine's tests: numbers, their squares, and the sum of the squares."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import pyarrow as pa
+
+from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext, WholeStage
+
+NUMBERS = pa.schema(
+    [pa.field("image_id", pa.string(), False), pa.field("value", pa.int64(), False), pa.field("error", pa.string())]
+)
+TOTAL = pa.schema([pa.field("total", pa.int64(), False)])
+
+
+class Numbers(MapStage):
+    """Reads ``name value`` lines of the file `at`."""
+
+    name: ClassVar[str] = "numbers"
+    version: ClassVar[str] = "1"
+    output: ClassVar[pa.Schema] = NUMBERS
+    plus: int = 0
+
+    def items(self, ctx: StageContext) -> list[Item]:
+        path = Path(ctx.at or "missing")
+        if not path.is_file():
+            raise ValueError(f"{path}: no such file of numbers")
+        pairs = [line.split() for line in path.read_text().splitlines()]
+        return [Item(name, value, {"value": int(value)}) for name, value in pairs]
+
+    def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
+        def work(items: Sequence[Item]) -> Iterator[Row]:
+            for item in items:
+                yield {"image_id": item.key, "value": item.data["value"] + self.plus, "error": None}
+
+        return work
+
+
+class Squares(MapStage):
+    """Squares every number; writes the key it works on to `trace` files and can be told to fail or die."""
+
+    name: ClassVar[str] = "squares"
+    version: ClassVar[str] = "1"
+    over: ClassVar[str | None] = "numbers"
+    inputs: ClassVar[dict[str, Port]] = {"numbers": Port(NUMBERS)}
+    output: ClassVar[pa.Schema] = NUMBERS
+    power: int = 2
+    fail_on: str = ""
+    die_on: str = ""
+    seconds: float = 0.0
+
+    def items(self, ctx: StageContext) -> list[Item]:
+        rows = ctx.one("numbers").rows()
+        return [Item(r["image_id"], str(r["value"]), {"value": r["value"]}) for r in rows]
+
+    def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
+        def work(items: Sequence[Item]) -> Iterator[Row]:
+            for item in items:
+                if ctx.at:
+                    with open(ctx.at, "a") as trace:
+                        trace.write(item.key + "\n")
+                time.sleep(self.seconds)
+                if item.key == self.die_on:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                bad = item.key == self.fail_on
+                value = 0 if bad else item.data["value"] ** self.power
+                yield {"image_id": item.key, "value": value, "error": "told to fail" if bad else None}
+
+        return work
+
+
+class Total(WholeStage):
+    """Adds up all numbers of its inputs, each shard on its own."""
+
+    name: ClassVar[str] = "total"
+    version: ClassVar[str] = "1"
+    inputs: ClassVar[dict[str, Port]] = {"numbers": Port(NUMBERS, many=True)}
+    output: ClassVar[pa.Schema] = TOTAL
+    published: ClassVar[tuple[str, ...]] = ("{node}.txt",)
+    broken: bool = False
+
+    def run(self, ctx: StageContext) -> Iterable[Row]:
+        if self.broken:
+            raise RuntimeError("told to break")
+        tables = [table for artifact in ctx.inputs["numbers"] for table in artifact.tables(["value"])]
+        return [{"total": sum(ctx.fan_out(_add, tables))}]
+
+    def publish(self, rows: Sequence[Row]) -> list[bytes]:
+        return [str(rows[0]["total"]).encode()]
+
+
+def _add(table: pa.Table) -> int:
+    return int(sum(table["value"].to_pylist()))
+
+
+STAGES = {stage.name: stage for stage in (Numbers, Squares, Total)}

@@ -1,0 +1,61 @@
+"""Square crops hold a whole face and keep boxes on their pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pipeline.training.augment.square_crop import square_crop
+from pipeline.training.example import Example
+
+
+def _example(height: int, width: int, boxes: list[list[float]]) -> Example:
+    """Each pixel tells its own place: channel 0 is x, channel 1 is y."""
+    y, x = np.mgrid[:height, :width]
+    image = np.stack([x, y, np.zeros_like(x)], axis=2).astype(np.uint8)
+    b = np.float32(boxes).reshape(-1, 4)
+    return Example("a", image, b, np.repeat((b[:, None, :2] + b[:, None, 2:]) / 2, 5, axis=1))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_holds_a_whole_face_on_its_pixels(seed: int) -> None:
+    before = _example(120, 200, [[20, 30, 50, 62], [100, 40, 130, 75], [150, 90, 190, 119]])
+    after = square_crop(before, 64, (0.5, 0.8, 1.0), np.random.default_rng(seed))
+    assert after.image.shape == (64, 64, 3)
+    sides = {60, 96, 120}
+    near = lambda a, b: abs(a - b) < 1e-3  # noqa: E731
+    whole = 0
+    for box, points in zip(after.boxes, after.landmarks, strict=True):
+        assert (box >= 0).all()
+        assert (box <= 64).all()
+        cx, cy = points[0]
+        # What the picture shows at the face's centre is the place that the face's centre had.
+        shown = after.image[min(int(cy), 63), min(int(cx), 63), :2].astype(float)
+        centres = (before.boxes[:, :2] + before.boxes[:, 2:]) / 2
+        gap = np.abs(centres - shown).max(axis=1)
+        assert gap.min() <= 2.5
+        face = before.boxes[int(gap.argmin())]
+        whole += any(near((face[2] - face[0]) * 64 / s, box[2] - box[0]) for s in sides) and any(
+            near((face[3] - face[1]) * 64 / s, box[3] - box[1]) for s in sides
+        )
+    assert whole >= 1
+
+
+def test_same_state_same_crop() -> None:
+    before = _example(90, 90, [[20, 30, 50, 62]])
+    crops = [square_crop(before, 32, (0.6, 1.0), np.random.default_rng(s)) for s in (1, 1, 2, 3, 4)]
+    np.testing.assert_array_equal(crops[0].image, crops[1].image)
+    assert any(not np.array_equal(crops[0].image, other.image) for other in crops[2:])
+
+
+def test_centred_square_where_no_square_holds_a_face() -> None:
+    before = _example(60, 100, [[-5, 10, 95, 50]])
+    after = square_crop(before, 60, (0.5,), np.random.default_rng(0), tries=3)
+    np.testing.assert_array_equal(after.image, before.image[:, 20:80])
+    np.testing.assert_allclose(after.boxes, [[0, 10, 60, 50]])
+
+
+def test_no_faces_is_fine() -> None:
+    after = square_crop(_example(60, 50, []), 32, (1.0,), np.random.default_rng(0))
+    assert after.boxes.shape == (0, 4)
+    assert after.image.shape == (32, 32, 3)

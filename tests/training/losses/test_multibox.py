@@ -1,0 +1,117 @@
+"""The multibox loss against published vectors and against a plain loop over anchors."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.boxes.coder import BoxCoder
+from pipeline.models.detectors.detector import Raw
+from pipeline.training.assigners import ASSIGNERS
+from pipeline.training.example import Faces
+from pipeline.training.losses.multibox import MultiboxLoss
+from pipeline.training.targets import Targets, encode_targets
+
+
+@pytest.mark.wider
+@pytest.mark.parametrize("case", [1, 2])
+def test_published_vectors(shared: Path, case: int) -> None:
+    z = np.load(shared / "reference" / "retinaface" / f"loss_case{case}.npz")
+    rows = [torch.from_numpy(z[f"target{i}"]) for i in range(len(z["loc"]))]
+    faces = [Faces(r[:, :4], r[:, 4:14].reshape(-1, 5, 2), r[:, 14] > 0) for r in rows]
+    targets = encode_targets(torch.from_numpy(z["priors"]), faces, ASSIGNERS["max_iou"], BoxCoder())
+
+    # The published label is -1 for a face without landmarks.
+    label = torch.where(targets.marked, 1, -targets.label)
+    np.testing.assert_array_equal(label.numpy(), z["match_conf"])
+    learned = z["match_conf"] != 0
+    np.testing.assert_allclose(targets.boxes.numpy()[learned], z["match_loc"][learned], rtol=1e-5, atol=1e-5)
+    marked = z["match_conf"] > 0
+    np.testing.assert_allclose(targets.landmarks.numpy()[marked], z["match_landm"][marked], rtol=1e-5, atol=1e-5)
+
+    outputs = [torch.from_numpy(z[name]).requires_grad_() for name in ("loc", "conf", "landm")]
+    losses = MultiboxLoss()(Raw(*outputs), targets)
+    losses.total.backward()
+    for got, name in zip(losses, ("loss_loc", "loss_cls", "loss_landm", "loss_total"), strict=True):
+        assert got.item() == pytest.approx(z[name].item(), rel=1e-5)
+    for output, name in zip(outputs, ("grad_loc", "grad_conf", "grad_landm"), strict=True):
+        assert output.grad is not None
+        np.testing.assert_allclose(output.grad.numpy(), z[name], rtol=1e-5, atol=1e-6 * np.abs(z[name]).max())
+
+
+def _random(images: int, anchors: int, faces: int, seed: int) -> tuple[Raw, Targets]:
+    g = torch.Generator().manual_seed(seed)
+    raw = Raw(*(torch.randn(images, anchors, k, generator=g, requires_grad=True) for k in (4, 2, 10)))
+    label = torch.zeros(images, anchors, dtype=torch.int64)
+    for image in range(images):
+        label[image, torch.randperm(anchors, generator=g)[: faces * image]] = 1
+    marked = (label == 1) & (torch.rand(images, anchors, generator=g) < 0.6)
+    boxes, points = (torch.randn(images, anchors, k, generator=g) for k in (4, 10))
+    return raw, Targets(boxes=boxes, landmarks=points, label=label, marked=marked)
+
+
+def _smooth(a: torch.Tensor, b: torch.Tensor) -> float:
+    gaps = [abs(x - y) for x, y in zip(a.tolist(), b.tolist(), strict=True)]
+    return sum(0.5 * d * d if d < 1 else d - 0.5 for d in gaps)
+
+
+@pytest.mark.parametrize(("anchors", "faces"), [(60, 2), (40, 6)])
+def test_equals_a_loop_over_anchors(anchors: int, faces: int) -> None:
+    """Image 0 has no faces and adds nothing; with 6 and more faces of 40 anchors the negatives run out."""
+    raw, targets = _random(4, anchors, faces, seed=3)
+    box = face = marks = 0.0
+    for b in range(4):
+        loss = [
+            math.log(sum(math.exp(v) for v in logits)) - logits[label]
+            for logits, label in zip(raw.logits[b].tolist(), targets.label[b].tolist(), strict=True)
+        ]
+        hits = [a for a in range(anchors) if targets.label[b, a] == 1]
+        misses = sorted((loss[a] for a in range(anchors) if a not in hits), reverse=True)
+        face += sum(loss[a] for a in hits) + sum(misses[: min(7 * len(hits), anchors - 1)])
+        assert raw.landmarks is not None
+        for a in hits:
+            box += _smooth(raw.boxes[b, a], targets.boxes[b, a])
+            marks += _smooth(raw.landmarks[b, a], targets.landmarks[b, a]) * bool(targets.marked[b, a])
+    n, m = int((targets.label == 1).sum()), int(targets.marked.sum())
+    got = MultiboxLoss(box_weight=3.0, face_weight=2.0, landmark_weight=0.5)(raw, targets)
+    expected = (box / n, face / n, marks / m, 3 * box / n + 2 * face / n + 0.5 * marks / m)
+    assert [x.item() for x in got] == pytest.approx(expected, rel=1e-5)
+
+
+def test_no_faces_at_all_is_zero_with_zero_gradients() -> None:
+    raw, targets = _random(1, 20, 0, seed=5)
+    losses = MultiboxLoss()(raw, targets)
+    losses.total.backward()
+    assert losses.total.item() == 0.0
+    for output in (raw.boxes, raw.logits, raw.landmarks):
+        assert output is not None
+        assert output.grad is not None
+        assert not output.grad.any()
+
+
+def test_ignored_anchors_count_nowhere() -> None:
+    raw, targets = _random(2, 30, 3, seed=7)
+    before = MultiboxLoss(negatives=100)(raw, targets)
+    hidden = torch.nonzero(targets.label[1] == 0).squeeze(1)[:4]
+    targets.label[1, hidden] = -1
+    after = MultiboxLoss(negatives=100)(raw, targets)
+    gap = torch.nn.functional.cross_entropy(raw.logits[1, hidden], torch.zeros(4, dtype=torch.int64), reduction="sum")
+    assert (before.face - after.face).item() == pytest.approx(gap.item() / 3, rel=1e-5)
+    assert after.box.item() == before.box.item()
+
+
+def test_without_a_landmark_head() -> None:
+    raw, targets = _random(2, 30, 3, seed=9)
+    losses = MultiboxLoss()(Raw(raw.boxes, raw.logits, None), targets)
+    assert losses.landmarks.item() == 0.0
+    assert losses.total.item() == pytest.approx((2 * losses.box + losses.face).item())
+
+
+def test_refuses_logits_of_another_shape() -> None:
+    raw, targets = _random(2, 30, 3, seed=9)
+    with pytest.raises(ValueError, match=r"\(2, 30, 10\).*\(2, 30, 2\)"):
+        MultiboxLoss()(Raw(raw.boxes, raw.landmarks, None), targets)
