@@ -9,7 +9,6 @@ OpenCV and Pillow are imported when first needed, so that planning a run does no
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, Final
@@ -21,10 +20,8 @@ Image = NDArray[np.uint8]
 
 _ORIENTATION_TAG: Final = 0x0112
 _TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
-# The next marker after entropy-coded data: stuffed zeros, fill bytes and restart markers are part of the data.
-_JPEG_MARKER: Final = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
-_JPEG_START, _JPEG_END, _JPEG_SCAN = 0xD8, 0xD9, 0xDA
-_JPEG_BARE: Final = frozenset((0x01, *range(0xD0, 0xD8)))  # markers without a length
+_JPEG_SCAN: Final = 0xDA
+_JPEG_END: Final = b"\xff\xd9"
 _PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 
 
@@ -40,6 +37,10 @@ class _Header:
     height: int
     orientation: int  # EXIF 1..8
 
+    @property
+    def upright_size(self) -> tuple[int, int]:
+        return (self.height, self.width) if self.orientation >= 5 else (self.width, self.height)
+
 
 def read_header(data: bytes) -> tuple[int, int]:
     """Returns (width, height) in pixels after the orientation tag is applied, without decoding.
@@ -50,13 +51,11 @@ def read_header(data: bytes) -> tuple[int, int]:
     Raises:
         ImageError: empty, not an image, or of a size that no image has.
     """
-    header = _probe(data)
-    swapped = header.orientation >= 5
-    return (header.height, header.width) if swapped else (header.width, header.height)
+    return _probe(data).upright_size
 
 
 def check_complete(data: bytes) -> None:
-    """Raises ImageError where the end of a JPEG or PNG is missing; other formats pass. Costs about 0.1 ms per 100 KB.
+    """Raises ImageError where the end of a JPEG or PNG is missing; other formats pass. Costs some 0.02 ms per 100 KB.
 
     A decoder would fill the missing part with grey and say nothing, and the detector would look at grey.
     """
@@ -84,7 +83,7 @@ def decode(data: bytes) -> Image:
         image = _decode_pillow(data)
     else:
         image = _decode_opencv(data, header)
-    width, height = read_header(data)
+    width, height = header.upright_size
     if image.shape != (height, width, 3):
         raise ImageError(f"decoded to {image.shape[1]} x {image.shape[0]}, but the header says {width} x {height}")
     return image
@@ -139,13 +138,16 @@ def _probe(data: bytes) -> _Header:
 
 def _check_jpeg(data: bytes) -> None:
     position = 2
-    while match := _JPEG_MARKER.search(data, position):
-        marker, position = data[match.end() - 1], match.end()
-        if marker == _JPEG_END:
-            return
-        if marker in _JPEG_BARE or marker == _JPEG_START:
-            continue
-        position += int.from_bytes(data[position : position + 2], "big")
+    while data[position : position + 1] == b"\xff" and position + 4 <= len(data):
+        marker = data[position + 1]
+        if marker == _JPEG_SCAN:
+            # In coded data 0xff is followed by a zero, so that these two bytes can only be the end. Looked for from
+            # the first scan on: a thumbnail in a segment before it has an end of its own.
+            if data.find(_JPEG_END, position) >= 0:
+                return
+            break
+        # A fill byte stands alone, a marker is followed by its segment's length.
+        position += 1 if marker == 0xFF else 2 + int.from_bytes(data[position + 2 : position + 4], "big")
     raise ImageError(f"truncated JPEG: no end marker in {len(data)} bytes")
 
 
@@ -198,7 +200,10 @@ def _upright(image: Image, orientation: int) -> Image:
 
 def _encode(suffix: str, image: Image, option: str, value: int) -> bytes:
     cv2 = _opencv()
-    done, buffer = cv2.imencode(suffix, image, [getattr(cv2, option), value])
+    try:
+        done, buffer = cv2.imencode(suffix, image, [getattr(cv2, option), value])
+    except cv2.error:
+        done = False
     if not done:
         raise ImageError(f"cannot encode an array of shape {image.shape} as {suffix}")
     return bytes(buffer)

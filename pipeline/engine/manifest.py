@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
@@ -40,6 +40,7 @@ class Manifest:
         shards: where the rows are.
         rows, errors: how many rows, and (key, message) of those that hold an error.
         run: provenance: seconds of work, peak memory, when, versions.
+        input_errors: input node -> its `error_digest` when this was computed.
     """
 
     node: str
@@ -47,10 +48,16 @@ class Manifest:
     recipe: str
     payload: Mapping[str, Any]
     key: str
-    shards: tuple[ShardEntry, ...]
-    rows: int
-    errors: tuple[tuple[str, str], ...]
+    shards: tuple[ShardEntry, ...] = ()
+    rows: int = 0
+    errors: tuple[tuple[str, str], ...] = ()
     run: Mapping[str, Any] = field(default_factory=dict)
+    input_errors: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def error_digest(self) -> str:
+        """Digest of which rows are errors: the one thing that a retry may change under the same identity."""
+        return digest(sorted(key for key, _ in self.errors), size=8)
 
     @property
     def folder(self) -> str:
@@ -79,20 +86,11 @@ def manifest_name(node: str, recipe: str, fingerprint: str) -> str:
     return f"{node}/{recipe}/manifest-{fingerprint}.json"
 
 
-def finish(
-    node: str,
-    fingerprint: str,
-    recipe: str,
-    payload: Mapping[str, Any],
-    key: str,
-    kept: Sequence[Kept],
-    run: Mapping[str, Any],
-) -> Manifest:
-    """Returns the manifest of an output made of these shards."""
-    entries = [ShardEntry(k.record.name, k.record.size, _count(k), k.record.checksum, k.keys) for k in kept]
-    errors = [e for k in kept for e in k.record.errors if k.keys is None or e[0] in set(k.keys)]
-    rows = sum(entry.rows for entry in entries)
-    return Manifest(node, fingerprint, recipe, payload, key, tuple(entries), rows, tuple(errors), run)
+def finish(base: Manifest, kept: Sequence[Kept]) -> Manifest:
+    """Returns the manifest of an output made of these shards; `base` tells everything else."""
+    entries = tuple(ShardEntry(k.record.name, k.record.size, _count(k), k.record.checksum, k.keys) for k in kept)
+    errors = tuple(e for k in kept for e in k.record.errors if k.keys is None or e[0] in set(k.keys))
+    return replace(base, shards=entries, rows=sum(entry.rows for entry in entries), errors=errors)
 
 
 def _count(kept: Kept) -> int:
@@ -188,7 +186,8 @@ class Artifact:
                 raise ValueError(
                     f"{self.manifest.folder}/{entry.name}.json: not a shard record; run `wider8k run` again"
                 )
-            wanted = None if entry.keys is None else set(entry.keys)
+            wanted, failed = None if entry.keys is None else set(entry.keys), {key for key, _ in record.errors}
             for key, stamp in record.items:
                 if wanted is None or key in wanted:
-                    yield key, digest([self.manifest.recipe, stamp], size=8), entry.name
+                    # A row that was an error and is no longer is another row.
+                    yield key, digest([self.manifest.recipe, stamp, key in failed], size=8), entry.name

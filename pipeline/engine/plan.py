@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.engine.assign import Assignment, assign
 from pipeline.engine.fingerprint import canonical, difference, digest
 from pipeline.engine.graph import Graph, Node
-from pipeline.engine.manifest import Artifact, load_manifest, stored_manifests
+from pipeline.engine.manifest import Artifact, Manifest, load_manifest, stored_manifests
 from pipeline.engine.shards import finished_shards
 from pipeline.engine.stage import Item, MapStage, StageContext
 from pipeline.engine.storage import Store
@@ -133,7 +133,8 @@ def _decide(known: NodePlan, store: Store, upstream: Mapping[str, NodePlan], opt
     manifest = load_manifest(store, name, known.recipe, known.fingerprint)
     broken = manifest.broken(store) if manifest else []
     retry = options.retry_errors and manifest is not None and bool(manifest.errors) and name in options.selected
-    if manifest and not broken and not forced and not retry:
+    stale = [u for u in node.upstream if manifest and _has_new_rows(manifest, upstream[u])]
+    if manifest and not (broken or forced or retry or stale):
         return replace(
             known, verdict=Verdict.REUSE, reason=f"{manifest.rows} rows stored", artifact=Artifact(store, manifest)
         )
@@ -146,6 +147,8 @@ def _decide(known: NodePlan, store: Store, upstream: Mapping[str, NodePlan], opt
         reason = "forced"
     elif broken:
         reason = f"{len(broken)} stored shards are damaged or missing"
+    elif stale:
+        reason = f"errors of {', '.join(stale)} are computed again"
     else:
         reason = f"{len(manifest.errors)} errors to retry" if retry and manifest else _why_new(known, store)
     if not ready:
@@ -154,6 +157,13 @@ def _decide(known: NodePlan, store: Store, upstream: Mapping[str, NodePlan], opt
     if known.items is None:
         return replace(known, reason=reason)
     return _with_shards(replace(known, reason=reason), store, forced, options.retry_errors)
+
+
+def _has_new_rows(manifest: Manifest, upstream: NodePlan) -> bool:
+    """Whether an input of the same identity gives, or may soon give, rows where it gave errors before."""
+    if upstream.artifact is None:
+        return upstream.verdict in (Verdict.RUN, Verdict.RESUME)
+    return manifest.input_errors.get(upstream.node.name) != upstream.artifact.manifest.error_digest
 
 
 def _with_shards(known: NodePlan, store: Store, forced: bool, retry_errors: bool) -> NodePlan:

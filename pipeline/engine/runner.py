@@ -78,7 +78,7 @@ class Runner:
     def _carry_out(self, waiting: set[str], executor: Executor, journal: Journal, outcome: Outcome) -> None:
         cpus, gpus = executor.capacity()
         side_by_side = 1 if cpus == float("inf") else len(waiting)
-        running: dict[Future[Manifest], str] = {}
+        running: dict[Future[bool], str] = {}
         with ThreadPoolExecutor(side_by_side, thread_name_prefix="node") as pool:
             while waiting or running:
                 for name in [n for n in self._graph.order if n in waiting]:
@@ -95,10 +95,10 @@ class Runner:
     def _is_ready(self, name: str) -> bool:
         return all(self._plans[u].artifact for u in self._graph.nodes[name].upstream)
 
-    def _settle(self, name: str, future: Future[Manifest], journal: Journal, outcome: Outcome) -> None:
+    def _settle(self, name: str, future: Future[bool], journal: Journal, outcome: Outcome) -> None:
         error = future.exception()
         if error is None:
-            outcome.computed.append(name)
+            (outcome.computed if future.result() else outcome.reused).append(name)
             return
         if not isinstance(error, Exception):
             raise error
@@ -107,11 +107,16 @@ class Runner:
         outcome.failed[name] = message
         journal.node_ended(name, f"failed: {message}", trace="".join(traceback.format_exception(error)))
 
-    def _run_node(self, name: str, executor: Executor, journal: Journal) -> Manifest:
+    def _run_node(self, name: str, executor: Executor, journal: Journal) -> bool:
+        """Returns whether anything had to be computed."""
         with self._guard:
             planned = plan_node(self._graph, name, self._store, self._plans, self._options)
         if planned.unfit:
             raise ValueError(planned.reason)
+        if planned.verdict is Verdict.REUSE:  # what it waited for turned out as it was
+            with self._guard:
+                self._plans[name] = planned
+            return False
         assert planned.recipe and planned.fingerprint and planned.payload
         node, folder = planned.node, f"{name}/{planned.recipe}"
         ctx = context(self._graph, name, self._plans)
@@ -123,7 +128,9 @@ class Runner:
             **facts, "machine": platform.platform(), "versions": _versions(),
         }  # fmt: skip
         key = node.stage.key if isinstance(node.stage, MapStage) else node.stage.output.names[0]
-        manifest = finish(name, planned.fingerprint, planned.recipe, planned.payload, key, kept, run)
+        seen = {each.node: each.manifest.error_digest for port in ctx.inputs.values() for each in port}
+        base = Manifest(name, planned.fingerprint, planned.recipe, planned.payload, key, run=run, input_errors=seen)
+        manifest = finish(base, kept)
         _check_errors(manifest, node.resources.max_error_share)
         manifest.save(self._store)
         self._store.delete_folder(f"{folder}/_inflight")
@@ -134,7 +141,7 @@ class Runner:
         self._publish(done, only_missing=False)
         errors = f", {len(manifest.errors)} errors (first: {': '.join(manifest.errors[0])})" if manifest.errors else ""
         journal.node_ended(name, f"{manifest.rows} rows{errors}", fingerprint=manifest.fingerprint, **run)
-        return manifest
+        return True
 
     def _collect(
         self, planned: NodePlan, job: ShardJob, executor: Executor, journal: Journal

@@ -28,12 +28,12 @@ class TrainingRecipe:
     """
 
     steps: int = 400
-    batch: int = 8
-    images: int = 512
-    crop: int | None = None
+    batch: int = 16
+    images: int = 400
+    crop: int | None = 160
     shares: tuple[float, ...] = (0.5, 0.7, 0.85, 1.0)
     optimizer: Literal["adamw", "sgd"] = "adamw"
-    learning_rate: float = 4e-3
+    learning_rate: float = 8e-3
     warmup: int = 40
     decay: Literal["cosine", "steps"] = "cosine"
     weight_decay: float = 5e-4

@@ -224,3 +224,16 @@ def test_resize_is_bilinear_with_aligned_centres() -> None:
     assert wide[0, :, 0].tolist() == [0, 25, 75, 100]
     assert resize(ramp, 2, 1) is ramp
     assert resize(np.zeros((10, 20, 3), np.uint8), 7, 3).shape == (3, 7, 3)
+
+
+def test_a_jpeg_without_any_scan_is_refused() -> None:
+    jpeg = encode_jpeg(photo())
+    with pytest.raises(ImageError, match="truncated JPEG"):
+        check_complete(jpeg[: jpeg.index(b"\xff\xda")])
+    filled = jpeg[:2] + b"\xff\xff\xff" + jpeg[2:]  # fill bytes before a marker are allowed
+    check_complete(filled)
+
+
+def test_an_array_that_no_format_holds_is_refused() -> None:
+    with pytest.raises(ImageError, match=r"cannot encode an array of shape \(0, 0, 3\) as \.png"):
+        encode_png(np.zeros((0, 0, 3), np.uint8))

@@ -53,6 +53,7 @@ class Squares(MapStage):
     power: int = 2
     fail_on: str = ""
     die_on: str = ""
+    flaky: bool = False
     seconds: float = 0.0
 
     def items(self, ctx: StageContext) -> list[Item]:
@@ -62,13 +63,14 @@ class Squares(MapStage):
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
         def work(items: Sequence[Item]) -> Iterator[Row]:
             for item in items:
-                if ctx.at:
+                if ctx.at and not self.flaky:
                     with open(ctx.at, "a") as trace:
                         trace.write(item.key + "\n")
                 time.sleep(self.seconds)
                 if item.key == self.die_on:
                     os.kill(os.getpid(), signal.SIGKILL)
-                bad = item.key == self.fail_on
+                trouble = self.flaky and os.path.exists(ctx.at or "") and item.key in ("n003", "n004")
+                bad = item.key == self.fail_on or trouble
                 value = 0 if bad else item.data["value"] ** self.power
                 yield {"image_id": item.key, "value": value, "error": "told to fail" if bad else None}
 

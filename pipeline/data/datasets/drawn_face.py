@@ -1,142 +1,19 @@
-"""One drawn head: how it looks (`Look`), where its box and landmarks are, and drawing it into an image."""
+"""Drawing one head into an image."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.data.datasets.pen import Colour, Pen, Points, arc, shade
+from pipeline.data.datasets.look import Look
+from pipeline.data.datasets.pen import Pen, arc, blend, shade
 
-# Blue, green, red: from pale to deep.
-_SKIN: Final = (
-    (190, 212, 246),
-    (160, 188, 232),
-    (128, 164, 218),
-    (98, 134, 196),
-    (70, 100, 158),
-    (48, 70, 116),
-    (36, 50, 84),
-)
-_HAIR: Final = (
-    (24, 22, 26),
-    (30, 40, 58),
-    (40, 66, 104),
-    (70, 118, 172),
-    (130, 186, 224),
-    (150, 152, 156),
-    (38, 62, 150),
-)
-_IRIS: Final = ((60, 42, 30), (44, 66, 96), (150, 110, 70), (96, 120, 84))
-_STYLES: Final = ("short", "long", "curly", "bald", "hat", "scarf")
-_STYLE_SHARES: Final = (0.36, 0.28, 0.14, 0.08, 0.08, 0.06)
 # A small face is drawn larger and averaged down, else its features would be single pixels.
 _LEAST_UNIT: Final = 28
 _RIM: Final = 1.05
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """Everything that is drawn of one head; lengths in units of half the face height.
-
-    Attributes:
-        breadth: half width of the face.
-        roll: radians, clockwise lean.
-        turn: -1..1, features moved to the left or right.
-        style: hair style.
-        skin, hair, iris, shirt, lips: BGR.
-        smile: -0.3..1, how far the mouth corners rise.
-        opening: 0..1, how far the mouth is open.
-        squint: 0.35..1, how far the eyes are open.
-        fringe: -0.75..-0.45, height of the hairline.
-        light: (u, v) gradient of brightness over the face.
-        glasses: "none", "clear" or "dark".
-        beard: 0..1, 0 for none.
-        cover: what hides a part: "none", "mask" (mouth) or "object" (one lower side).
-        eye_height: v of the eyes.
-        mouth_height: v of the mouth.
-    """
-
-    breadth: float
-    roll: float
-    turn: float
-    style: str
-    skin: Colour
-    hair: Colour
-    iris: Colour
-    shirt: Colour
-    lips: Colour
-    smile: float
-    opening: float
-    squint: float
-    fringe: float
-    light: tuple[float, float]
-    glasses: str
-    beard: float
-    cover: str
-    eye_height: float
-    mouth_height: float
-
-    @property
-    def half_extent(self) -> tuple[float, float]:
-        """Half width and half height of the upright box around the leaning face, in units."""
-        cosine, sine = math.cos(self.roll), math.sin(self.roll)
-        return math.hypot(self.breadth * cosine, sine), math.hypot(self.breadth * sine, cosine)
-
-    def landmarks(self) -> Points:
-        """Returns left eye, right eye, nose tip, left and right mouth corner (image left first), head coordinates."""
-        shift, eye, mouth = self._shift, self._eye, self._mouth_half
-        corner = self.mouth_height - 0.09 * self.smile
-        return [
-            (shift - eye, self.eye_height),
-            (shift + eye, self.eye_height),
-            (1.45 * shift, 0.24),
-            (shift - mouth, corner),
-            (shift + mouth, corner),
-        ]
-
-    @property
-    def _shift(self) -> float:
-        return 0.22 * self.breadth * self.turn
-
-    @property
-    def _eye(self) -> float:
-        return 0.45 * self.breadth
-
-    @property
-    def _mouth_half(self) -> float:
-        return (0.33 + 0.08 * max(0.0, self.smile)) * self.breadth
-
-
-def random_look(rng: np.random.Generator) -> Look:
-    """Returns a head drawn from ``rng``: every skin tone, several hair styles, mild lean and turn, some covered."""
-    skin = _between(rng, _SKIN)
-    style = str(rng.choice(_STYLES, p=_STYLE_SHARES))
-    bearded = rng.random() < 0.25 and style not in ("long", "scarf")
-    return Look(
-        breadth=rng.uniform(0.7, 0.84),
-        roll=float(np.clip(rng.normal(0, 0.16), -0.5, 0.5)),
-        turn=rng.uniform(-1, 1),
-        style=style,
-        skin=skin,
-        hair=_HAIR[rng.integers(len(_HAIR))],
-        iris=_IRIS[rng.integers(len(_IRIS))],
-        shirt=_vivid(rng),
-        lips=(int(skin[0] * 0.62), int(skin[1] * 0.56), int(skin[2] * 0.86)),
-        smile=rng.uniform(-0.3, 1.0),
-        opening=max(0.0, rng.uniform(-0.8, 1.0)),
-        squint=rng.uniform(0.45, 1.0),
-        fringe=rng.uniform(-0.72, -0.48),
-        light=(rng.uniform(-0.28, 0.28), rng.uniform(-0.22, 0.08)),
-        glasses=str(rng.choice(("none", "clear", "dark"), p=(0.8, 0.15, 0.05))),
-        beard=rng.uniform(0.4, 1.0) if bearded else 0.0,
-        cover=str(rng.choice(("none", "mask", "object"), p=(0.86, 0.06, 0.08))),
-        eye_height=rng.uniform(-0.2, -0.08),
-        mouth_height=rng.uniform(0.5, 0.58),
-    )
 
 
 def draw_face(image: NDArray[np.uint8], look: Look, centre: tuple[float, float], unit: float) -> None:
@@ -219,7 +96,7 @@ def _eyes(pen: Pen, look: Look) -> None:
     k, v = look.breadth, look.eye_height
     brow = shade(look.hair, 0.8) if look.style != "bald" else shade(look.skin, 0.45)
     for side in (-1, 1):
-        u = look._shift + side * look._eye
+        u = look.shift + side * look.eye_offset
         open_by = 0.105 * look.squint
         pen.ellipse(u, v, 0.235 * k, 0.17, shade(look.skin, 0.82))
         pen.ellipse(u, v, 0.2 * k, open_by, (236, 238, 240))
@@ -232,9 +109,9 @@ def _eyes(pen: Pen, look: Look) -> None:
 
 
 def _nose(pen: Pen, look: Look) -> None:
-    tip = 1.45 * look._shift
+    tip = 1.45 * look.shift
     dark, bright = shade(look.skin, 0.68), shade(look.skin, 1.14)
-    pen.line([(look._shift + 0.01, look.eye_height + 0.06), (tip, 0.18)], bright, 0.07)
+    pen.line([(look.shift + 0.01, look.eye_height + 0.06), (tip, 0.18)], bright, 0.07)
     pen.line(arc(tip, 0.22, 0.15, 0.1, 5, 175, 7), dark, 0.04)
     for side in (-1, 1):
         pen.ellipse(tip + side * 0.07, 0.27, 0.035, 0.022, shade(look.skin, 0.4))
@@ -266,8 +143,8 @@ def _mouth(pen: Pen, look: Look) -> None:
 
 def _beard(pen: Pen, look: Look) -> None:
     k, v = look.breadth, look.mouth_height
-    tint = _mix(look.skin, shade(look.hair, 0.9), look.beard)
-    inner = arc(look._shift, v, 0.45 * k, 0.24, 180, 360)
+    tint = blend(look.skin, shade(look.hair, 0.9), look.beard)
+    inner = arc(look.shift, v, 0.45 * k, 0.24, 180, 360)
     pen.polygon([*arc(0, 0, k, 1, 8, 172), (-0.72 * k, v - 0.2), *inner, (0.72 * k, v - 0.2)], tint)
 
 
@@ -275,7 +152,7 @@ def _front_hair(pen: Pen, look: Look) -> None:
     k, line = look.breadth, look.fringe
     crown = arc(0, 0, 1.05 * k, 1.06, 200, 340)
     if look.style in ("short", "curly"):
-        pen.polygon([*crown, (0.72 * k, line), (look._shift, line - 0.12), (-0.72 * k, line)], look.hair)
+        pen.polygon([*crown, (0.72 * k, line), (look.shift, line - 0.12), (-0.72 * k, line)], look.hair)
     elif look.style == "long":
         parting = 0.5 * k * look.turn
         left = [*arc(0, 0, 1.08 * k, 1.07, 168, 270), (parting, -0.98), (-0.6 * k, line)]
@@ -291,38 +168,22 @@ def _front_hair(pen: Pen, look: Look) -> None:
 
 def _glasses(pen: Pen, look: Look) -> None:
     for side in (-1, 1):
-        u = look._shift + side * look._eye
+        u = look.shift + side * look.eye_offset
         if look.glasses == "dark":
             pen.ellipse(u, look.eye_height + 0.02, 0.34 * look.breadth, 0.2, (34, 28, 26))
         pen.ellipse(u, look.eye_height + 0.02, 0.34 * look.breadth, 0.2, (30, 30, 34), line=0.045)
-    gap = look._eye - 0.34 * look.breadth
-    pen.line([(look._shift - gap, look.eye_height), (look._shift + gap, look.eye_height)], (30, 30, 34), 0.045)
+    gap = look.eye_offset - 0.34 * look.breadth
+    pen.line([(look.shift - gap, look.eye_height), (look.shift + gap, look.eye_height)], (30, 30, 34), 0.045)
 
 
 def _cover(pen: Pen, look: Look) -> None:
     k = look.breadth
     if look.cover == "mask":
         cloth = (214, 206, 176)
-        pen.polygon([*arc(0, 0, k, 1.0, 14, 166), (look._shift, 0.12)], cloth)
+        pen.polygon([*arc(0, 0, k, 1.0, 14, 166), (look.shift, 0.12)], cloth)
         for v in (0.45, 0.62):
             pen.line([(-0.6 * k, v), (0.6 * k, v)], shade(cloth, 0.86), 0.02)
     else:
         side = 1 if look.turn > 0 else -1
         corner = [(side * 0.25, 0.55), (side * 1.3, 0.1), (side * 1.7, 1.3), (side * 0.5, 1.6)]
         pen.polygon(corner, shade(look.shirt, 1.25))
-
-
-def _between(rng: np.random.Generator, palette: tuple[Colour, ...]) -> Colour:
-    place = rng.uniform(0, len(palette) - 1)
-    low = min(int(place), len(palette) - 2)
-    return _mix(palette[low], palette[low + 1], place - low)
-
-
-def _mix(first: Colour, second: Colour, share: float) -> Colour:
-    blue, green, red = (round(a + (b - a) * share) for a, b in zip(first, second, strict=True))
-    return blue, green, red
-
-
-def _vivid(rng: np.random.Generator) -> Colour:
-    blue, green, red = (int(channel) for channel in rng.integers(30, 230, 3))
-    return blue, green, red

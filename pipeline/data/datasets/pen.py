@@ -85,3 +85,9 @@ def shade(colour: Colour, factor: float) -> Colour:
     """Returns the colour, each channel multiplied by ``factor`` and kept within 0 to 255."""
     blue, green, red = (min(255, max(0, round(channel * factor))) for channel in colour)
     return blue, green, red
+
+
+def blend(first: Colour, second: Colour, share: float) -> Colour:
+    """Returns the colour that lies ``share`` (0 to 1) of the way from ``first`` to ``second``."""
+    blue, green, red = (round(a + (b - a) * share) for a, b in zip(first, second, strict=True))
+    return blue, green, red

@@ -16,7 +16,8 @@ from pydantic import Field
 
 from pipeline.data.datasets.backdrop import backdrop, finish
 from pipeline.data.datasets.dataset import Dataset, Entry, Reader
-from pipeline.data.datasets.drawn_face import Look, draw_face, random_look
+from pipeline.data.datasets.drawn_face import draw_face
+from pipeline.data.datasets.look import Look, random_look
 from pipeline.data.datasets.pen import Pen
 from pipeline.data.datasets.wider_levels import height_levels
 from pipeline.data.images import digest, encode_png
@@ -90,11 +91,11 @@ class Synthetic(Dataset):
         image = backdrop(painting, self.width, self.height)
         for face in faces:
             draw_face(image, face.look, face.centre, face.unit)
-        landmarks = np.array([face.landmarks() for face in faces], np.float32)
-        return finish(image, painting), _boxes(faces), landmarks
+        return finish(image, painting), _boxes(faces), _landmarks(faces)
 
     def _sample(self, index: int) -> Sample:
-        boxes = _boxes(_place_faces(self._random(index)[0], self))
+        faces = _place_faces(self._random(index)[0], self)
+        boxes = _boxes(faces)
         return Sample(
             image_id=self._id(index),
             path=f"{self._id(index)}.png",
@@ -103,6 +104,7 @@ class Synthetic(Dataset):
             height=self.height,
             boxes=boxes,
             levels=height_levels(boxes[:, 3] - boxes[:, 1], np.zeros(len(boxes), bool), _LEAST_HEIGHT),
+            landmarks=_landmarks(faces),
         )
 
     def _random(self, index: int) -> tuple[np.random.Generator, np.random.Generator]:
@@ -173,6 +175,10 @@ def _apart(first: _Face, second: _Face) -> bool:
 
 def _touch(first: tuple[float, ...], second: tuple[float, ...]) -> bool:
     return first[0] < second[2] and second[0] < first[2] and first[1] < second[3] and second[1] < first[3]
+
+
+def _landmarks(faces: list[_Face]) -> Float32:
+    return np.array([face.landmarks() for face in faces], np.float32).reshape(-1, 5, 2)
 
 
 def _boxes(faces: list[_Face]) -> Float32:

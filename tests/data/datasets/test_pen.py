@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from pipeline.data.datasets.pen import Pen, arc, shade
+from pipeline.data.datasets.pen import Pen, arc, blend, shade
 
 
 def pen(roll: float = 0.0) -> Pen:
@@ -45,3 +45,4 @@ def test_arc_and_shade() -> None:
     np.testing.assert_allclose(points[[0, 2]], [[4, 2], [1, 6]], atol=1e-12)
     assert shade((100, 200, 10), 1.5) == (150, 255, 15)
     assert shade((100, 200, 10), -1) == (0, 0, 0)
+    assert blend((0, 100, 200), (100, 100, 0), 0.25) == (25, 100, 150)

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.engine.executor import LocalExecutor
+from pipeline.engine.manifest import Artifact, stored_manifests
+
+SQUARES, CUBES = sum(i**2 for i in range(10)), sum(i**3 for i in range(10))
+
+
+class NeverExecutor(LocalExecutor):
+    def __init__(self) -> None:
+        raise AssertionError("nothing was to be done, yet an executor was made")
+
+
+class SmallExecutor(LocalExecutor):
+    def capacity(self) -> tuple[float, float]:
+        return 2.0, 0.0
+
+
+def rows(world, node):
+    """(key, value) of a node's newest output, in the order of the shards."""
+    artifact = Artifact(world.store, stored_manifests(world.store, node)[0])
+    return [(row["image_id"], row["value"]) for row in artifact.rows()]
+
+
+def test_a_run_computes_everything_once(world):
+    outcome = world.run()
+    assert outcome.computed == ["numbers", "squares", "cubes", "total"]
+    assert world.total() == SQUARES + CUBES
+    assert rows(world, "squares") == [(f"n{i:03d}", i * i) for i in range(10)]
+    assert len(world.traced()) == 10
+
+
+def test_a_second_run_makes_no_executor(world):
+    world.run()
+    assert world.run(executor=NeverExecutor).reused == ["numbers", "squares", "cubes", "total"]
+
+
+def test_added_numbers_alone_are_computed(world):
+    world.run()
+    world.traced()
+    world.numbers([*range(5), 77, *range(5, 10)])
+    world.run()
+    assert world.traced() == ["n077"]
+    assert sorted(rows(world, "squares")) == sorted((f"n{i:03d}", i * i) for i in [*range(10), 77])
+    assert world.total() == SQUARES + CUBES + 77**2 + 77**3
+
+
+def test_removed_numbers_no_longer_count(world):
+    world.run()
+    world.traced()
+    world.numbers(range(7))
+    world.run()
+    assert world.traced() == []
+    assert world.total() == sum(i**2 + i**3 for i in range(7))
+
+
+def test_damage_is_mended_and_nothing_else_touched(world):
+    world.run()
+    world.traced()
+    before = world.total()
+    artifact = Artifact(world.store, stored_manifests(world.store, "squares")[0])
+    entry = artifact.manifest.shards[1]
+    path = world.store.path(f"{artifact.manifest.folder}/{entry.name}.parquet")
+    good = open(path, "rb").read()
+    open(path, "wb").write(good[:-7])
+    world.run()
+    assert world.traced() == artifact.table(entry.name)["image_id"].to_pylist()
+    assert open(path, "rb").read() == good
+    assert world.total() == before
+
+
+def test_flipped_bytes_are_found_by_verification_and_named_by_readers(world):
+    world.run()
+    artifact = Artifact(world.store, stored_manifests(world.store, "squares")[0])
+    entry = artifact.manifest.shards[0]
+    path = world.store.path(f"{artifact.manifest.folder}/{entry.name}.parquet")
+    good = open(path, "rb").read()
+    open(path, "wb").write(b"\x00" * len(good))
+    assert artifact.manifest.broken(world.store) == []
+    assert artifact.manifest.corrupt(world.store) == [entry.name]
+    with pytest.raises(ValueError, match=rf"{entry.name}.*--force squares"):
+        list(artifact.rows())
+
+
+def test_equal_work_gives_equal_bytes(world):
+    world.run()
+    first = {s.name: s.checksum for s in stored_manifests(world.store, "squares")[0].shards}
+    world.run(force=frozenset({"squares"}))
+    assert {s.name: s.checksum for s in stored_manifests(world.store, "squares")[0].shards} == first
+
+
+def test_a_failing_node_stops_only_what_depends_on_it(world):
+    outcome = world.run("squares.fail_on=n003", "squares.run.max_error_share=0.05")
+    assert outcome.computed == ["numbers", "cubes"]
+    assert outcome.blocked == ["total"]
+    assert "1 of 10 rows are errors (10.0%), allowed are 5.0%" in outcome.failed["squares"]
+    assert "n003: told to fail" in outcome.failed["squares"]
+    # Nothing is computed twice once the share is allowed.
+    world.traced()
+    outcome = world.run("squares.fail_on=n003", "squares.run.max_error_share=0.2")
+    assert outcome.computed == ["squares", "total"]
+    assert world.traced() == []
+
+
+def test_an_exception_is_reported_and_its_trace_kept(world):
+    outcome = world.run("total.broken=true")
+    assert outcome.failed == {"total": "RuntimeError: told to break"}
+    logs = world.store.sizes("runs")
+    assert any(b"Traceback" in world.store.read(f"runs/{name}") for name in logs)
+
+
+def test_errors_are_retried_on_request_only(world):
+    world.run("squares.fail_on=n003")
+    world.traced()
+    assert world.run("squares.fail_on=n003").computed == []
+    outcome = world.run("squares.fail_on=n003", retry_errors=True)
+    assert world.traced() == ["n003"]
+    assert outcome.computed == ["squares"]
+    assert sorted(outcome.reused) == ["cubes", "numbers", "total"]
+
+
+def test_a_retry_that_succeeds_reaches_what_depends_on_it(world, tmp_path):
+    # The same identity, but the trouble (say, a disk that was full) is over: `flaky` fails while the file exists.
+    (tmp_path / "trouble").touch()
+    sets = (f"squares.at={tmp_path / 'trouble'}", "squares.flaky=true")
+    world.run(*sets)
+    assert world.total() < SQUARES + CUBES
+    (tmp_path / "trouble").unlink()
+    assert world.run(*sets).computed == []
+    outcome = world.run(*sets, retry_errors=True)
+    assert outcome.computed == ["squares", "total"]
+    assert world.total() == SQUARES + CUBES
+
+
+def test_a_mistake_stops_the_run_before_any_work(world, tmp_path):
+    (tmp_path / "numbers.txt").unlink()
+    with pytest.raises(ValueError, match=r"nothing was started(.|\n)*numbers.txt"):
+        world.run(executor=NeverExecutor)
+
+
+def test_more_workers_than_the_cluster_has_are_refused(world):
+    with pytest.raises(ValueError, match=r"squares: 3 workers of 1 CPUs need 3.*try --set squares.run.workers=2"):
+        world.run("squares.run.workers=3", executor=SmallExecutor)
+    assert world.traced() == []
+
+
+def test_what_is_published_comes_back_when_deleted(world):
+    world.run()
+    world.store.delete("total.txt")
+    world.run(executor=NeverExecutor)
+    assert world.total() == SQUARES + CUBES
+
+
+def test_no_traces_of_work_in_progress_remain(world):
+    world.run()
+    for node in ("numbers", "squares", "cubes", "total"):
+        for recipe in world.store.folders(node):
+            assert world.store.folders(f"{node}/{recipe}") == []
+
+
+def test_shards_carry_their_recipe_and_compact_encoding(world):
+    world.run()
+    artifact = Artifact(world.store, stored_manifests(world.store, "squares")[0])
+    path = world.store.path(f"{artifact.manifest.folder}/{artifact.manifest.shards[0].name}.parquet")
+    assert pq.read_schema(path).metadata[b"wider8k.recipe"].decode() == artifact.manifest.recipe
+    assert pq.read_metadata(path).row_group(0).column(0).compression == "ZSTD"

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.data.records import Detections
+from pipeline.data.schemas import DETECTIONS
+from pipeline.evaluation.dump_reader import dump_shards, read_dump
+
+
+def write_dump(file: Path, *rows: Detections) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist([row.to_row() for row in rows], schema=DETECTIONS), file)
+
+
+def _row(image_id: str, *scores: float) -> Detections:
+    boxes = np.array([[i, 1, i + 10, 12] for i, _ in enumerate(scores)], np.float32).reshape(-1, 4)
+    return Detections(image_id, 20, 20, boxes + np.float32(0.1), np.array(scores, np.float32))
+
+
+def test_shards_at_any_depth_in_order(tmp_path: Path) -> None:
+    write_dump(tmp_path / "f" / "00001.parquet", _row("e/c", 0.5))
+    write_dump(tmp_path / "f" / "00000.parquet", _row("e/a", 0.9, 0.1), Detections("e/b", 0, 0, error="broken"))
+    (tmp_path / "f" / ".tmp-1.parquet").write_bytes(b"half written")
+    dump = read_dump(tmp_path)
+    assert dump.predictions.image_ids == ("e/a", "e/b", "e/c")
+    assert dump.predictions.offsets.tolist() == [0, 2, 2, 3]
+    assert dump.predictions.boxes[1].tolist() == _row("e/a", 0.9, 0.1).boxes[1].astype(np.float64).tolist()
+    assert dump.predictions.scores.tolist() == [float(np.float32(score)) for score in (0.9, 0.1, 0.5)]
+    assert dump.errors == {"e/b": "broken"}
+    assert len(dump_shards(tmp_path)) == 2
+
+
+def test_what_is_not_one_dump(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no \*\.parquet"):
+        read_dump(tmp_path)
+    write_dump(tmp_path / "x" / "0.parquet", _row("e/a", 0.9))
+    write_dump(tmp_path / "y" / "0.parquet", _row("e/a", 0.9))
+    with pytest.raises(ValueError, match="e/a appears more than once in the predictions; name the folder of one dump"):
+        read_dump(tmp_path)
+    (tmp_path / "y" / "0.parquet").write_bytes(b"PAR1 broken")
+    with pytest.raises(ValueError, match="is not a shard of detections"):
+        read_dump(tmp_path / "y")
+    pq.write_table(pa.table({"image_id": ["a"]}), tmp_path / "y" / "0.parquet")
+    with pytest.raises(ValueError, match="is not a shard of detections"):
+        read_dump(tmp_path / "y")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"), [("x1", [1.0], "different lengths"), ("x1", [1.0, np.nan], "finite")]
+)
+def test_damaged_columns(tmp_path: Path, name: str, value: list[float], message: str) -> None:
+    row = {**_row("e/a", 0.9, 0.1).to_row(), name: value}
+    pq.write_table(pa.Table.from_pylist([row], schema=DETECTIONS), tmp_path / "0.parquet")
+    with pytest.raises(ValueError, match=message):
+        read_dump(tmp_path)
