@@ -38,7 +38,7 @@ class RayExecutor:
     """Carries out nodes on the cluster this process is connected to, or connects first."""
 
     def __init__(self, verbose: bool = False, cpus: int | None = None) -> None:
-        connect(verbose, cpus)
+        self._ours = connect(verbose, cpus)
 
     def capacity(self) -> tuple[float, float]:
         """Returns the CPUs and GPUs of the cluster as it is now."""
@@ -86,10 +86,11 @@ class RayExecutor:
         return record
 
     def close(self) -> None:
-        """Leaves the cluster; a local one ends."""
+        """Leaves the cluster if this executor joined it; a local one ends."""
         import ray
 
-        ray.shutdown()
+        if self._ours:
+            ray.shutdown()
 
 
 def _request(resources: Resources) -> dict[str, Any]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 # Only ids and boxes pass through the object store, so the usual third of the memory is not needed for it.
@@ -13,7 +16,7 @@ LOCAL_OBJECT_STORE_BYTES = 500_000_000
 NO_PROGRESS_SECONDS = 4 * 3600
 
 
-def connect(verbose: bool = False, cpus: int | None = None) -> None:
+def connect(verbose: bool = False, cpus: int | None = None) -> bool:
     """Joins the cluster of `RAY_ADDRESS` (`ray job submit` sets it; `auto` finds one) or starts a local one.
 
     A cluster that merely happens to run on this machine is not joined: it may be somebody else's.
@@ -21,6 +24,9 @@ def connect(verbose: bool = False, cpus: int | None = None) -> None:
     Args:
         verbose: let Ray's own log lines and the workers' output through.
         cpus: size of a local cluster; all cores if None.
+
+    Returns:
+        whether this call connected; False where the process was connected already.
     """
     # Without this, a driver under `uv run` starts every worker through uv again, which costs seconds each.
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
@@ -31,16 +37,33 @@ def connect(verbose: bool = False, cpus: int | None = None) -> None:
     import ray
     import ray.data
 
-    if not ray.is_initialized():
+    connects = not ray.is_initialized()
+    if connects:
         options: dict[str, Any] = {"log_to_driver": verbose, "logging_level": "INFO" if verbose else "ERROR"}
         if not os.environ.get("RAY_ADDRESS"):
             options |= {"address": "local", "num_cpus": cpus, "include_dashboard": False}
             options |= {"object_store_memory": LOCAL_OBJECT_STORE_BYTES}
-        with warnings.catch_warnings():
-            warnings.simplefilter("default" if verbose else "ignore")
+        with nullcontext() if verbose else _hushed():
             ray.init(**options)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = verbose
     context.execution_options.verbose_progress = verbose
     context.execution_no_progress_timeout_s = NO_PROGRESS_SECONDS
     logging.getLogger("ray.data").setLevel(logging.INFO if verbose else logging.ERROR)
+    return connects
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Drops warnings, and what Ray's C++ side writes straight to the process's stderr while it starts."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

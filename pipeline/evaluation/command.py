@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.wider_ground_truth import WiderGroundTruth, load_ground_truth
 from pipeline.data.wider_text import TextReport, read_wider_text
+from pipeline.data.wider_text_lines import Reading
 from pipeline.evaluation.dump_reader import dump_shards, read_dump
-from pipeline.evaluation.wider_ap import Reading
 from pipeline.evaluation.wider_result import WiderResult, evaluate
 
 

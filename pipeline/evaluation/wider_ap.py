@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 from pipeline.boxes.matching import first_hits, match_faces
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.wider_ground_truth import WiderGroundTruth
+from pipeline.data.wider_text_lines import Reading
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
-Reading = Literal["matlab", "python"]
 
 IOU: Final = 0.5
 STEPS: Final = 1000

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.wider_ground_truth import WiderGroundTruth
+from pipeline.data.wider_text_lines import Reading
 from pipeline.evaluation.wider_ap import (
     IOU,
     STEPS,
     ApCounts,
-    Reading,
     ScoreRange,
     average_precision,
     count_images,

@@ -54,6 +54,7 @@ class Squares(MapStage):
     fail_on: str = ""
     die_on: str = ""
     flaky: bool = False
+    open_fails: bool = False
     seconds: float = 0.0
 
     def items(self, ctx: StageContext) -> list[Item]:
@@ -61,6 +62,9 @@ class Squares(MapStage):
         return [Item(r["image_id"], str(r["value"]), {"value": r["value"]}) for r in rows]
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
+        if self.open_fails:
+            raise ValueError("squares was told not to open")
+
         def work(items: Sequence[Item]) -> Iterator[Row]:
             for item in items:
                 if ctx.at and not self.flaky:

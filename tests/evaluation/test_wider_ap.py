@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.wider_ground_truth import WiderGroundTruth
+from pipeline.data.wider_text_lines import Reading
 from pipeline.evaluation.wider_ap import (
     THRESHOLDS,
     ApCounts,
-    Reading,
     ScoreRange,
     average_precision,
     count_image,

@@ -100,3 +100,14 @@ def test_faces_without_area_do_no_harm() -> None:
     history = train(detector, Batches(pool, 4, 1, normal), replace(RECIPE, steps=2))
     plain = train(_detector(), Batches(_pool(), 4, 1, normal), replace(RECIPE, steps=2))
     np.testing.assert_array_equal(history.losses["total"], plain.losses["total"])
+
+
+def test_a_long_gradient_is_cut() -> None:
+    """Plain SGD at rate 0.5 (half a cosine, one step) moves the weights by half of the longest gradient allowed."""
+    recipe = replace(RECIPE, steps=1, warmup=0, optimizer="sgd", learning_rate=1.0, momentum=0.0, weight_decay=0.0)
+    start = torch.nn.utils.parameters_to_vector(_detector().parameters()).detach()
+    for clip_norm, moved in ((1e-2, 0.5e-2), (2e-2, 1e-2)):
+        detector = _detector()
+        train(detector, _batches(), replace(recipe, clip_norm=clip_norm))
+        end = torch.nn.utils.parameters_to_vector(detector.parameters()).detach()
+        assert (end - start).double().norm().item() == pytest.approx(moved, rel=1e-2)

@@ -32,6 +32,19 @@ class Normalisation:
 
 
 @dataclass(frozen=True, slots=True)
+class MemoryNeed:
+    """What a forward pass takes on a CPU at its peak, measured in float32 and fitted by a line.
+
+    Attributes:
+        fixed: bytes whatever the size of the input, weights included.
+        per_pixel: bytes per pixel of the input, which itself is 12 of them.
+    """
+
+    fixed: int
+    per_pixel: int
+
+
+@dataclass(frozen=True, slots=True)
 class Raw:
     """A detector's answer, before anchors and scores: A anchors in the order of `AnchorGrid`.
 
@@ -55,14 +68,14 @@ class Detector(nn.Module, ABC):
         normalisation: of the input.
         receptive_halo: pixels of surroundings, a multiple of the largest stride, after which nothing farther away can
             change an answer. A tile with that halo gives the numbers of the whole image.
-        bytes_per_pixel: greatest memory of a forward pass on CPU per input pixel, measured at 8K, input included.
+        memory: what a forward pass takes.
     """
 
     grid: AnchorGrid
     coder: BoxCoder
     normalisation: Normalisation
     receptive_halo: int
-    bytes_per_pixel: int
+    memory: MemoryNeed
 
     @abstractmethod
     def forward(self, images: Tensor) -> Raw:

@@ -17,7 +17,7 @@ from pipeline.models.backbones.mobilenet import MobileNetV1
 from pipeline.models.backbones.resnet import ResNet
 from pipeline.models.blocks import Activation, rectifier
 from pipeline.models.context import SSH
-from pipeline.models.detectors.detector import Detector, Normalisation, Raw
+from pipeline.models.detectors.detector import Detector, MemoryNeed, Normalisation, Raw
 from pipeline.models.heads import DenseHeads
 from pipeline.models.pyramid import FeaturePyramid
 
@@ -42,15 +42,25 @@ class RetinaFace(Detector):
         width: int,
         activation: Activation,
         receptive_halo: int,
-        bytes_per_pixel: int,
+        memory: MemoryNeed,
     ) -> None:
-        """Args: backbone and channels of its levels, anchors, channels of pyramid and context, their activation."""
+        """Assembles the parts.
+
+        Args:
+            backbone: image to feature levels, finest first.
+            channels: of each level.
+            grid: strides of the levels and sizes of their anchors.
+            width: channels of pyramid and context.
+            activation: makes every activation of pyramid and context.
+            receptive_halo: see `Detector`.
+            memory: see `Detector`.
+        """
         super().__init__()
         self.grid = grid
         self.coder = BoxCoder(0.1, 0.2)
         self.normalisation = Normalisation(_MEAN_BGR)
         self.receptive_halo = receptive_halo
-        self.bytes_per_pixel = bytes_per_pixel
+        self.memory = memory
         self.backbone = backbone
         self.pyramid = FeaturePyramid(channels, width, activation=activation)
         self.context = nn.ModuleList(SSH(width, width, activation=activation) for _ in channels)
@@ -79,7 +89,8 @@ def retinaface_mobilenet(*, sizes: Sizes = STANDARD_SIZES, slope: float = 0.1) -
         width=64,
         activation=rectifier(slope),
         receptive_halo=256,
-        bytes_per_pixel=60,
+        # Peaks at 2048-pixel tiles, 4096 x 2732 and 7680 x 5122: 115, 409 and 1244 MB beside the canvas and anchors.
+        memory=MemoryNeed(fixed=100 * 2**20, per_pixel=36),
     )
 
 
@@ -93,5 +104,6 @@ def retinaface_resnet50() -> RetinaFace:
         width=256,
         activation=rectifier(),
         receptive_halo=320,
-        bytes_per_pixel=400,
+        # Peaks at 2048 x 1366 and 4096 x 2732: 690 and 1580 MB beside the canvas and anchors.
+        memory=MemoryNeed(fixed=400 * 2**20, per_pixel=120),
     )

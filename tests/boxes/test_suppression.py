@@ -1,0 +1,79 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from pipeline.boxes.suppression import nms, top_candidates
+
+
+def slow_nms(boxes: NDArray[np.float32], scores: NDArray[np.float32], iou: float, one: float) -> list[int]:
+    """The definition, box by box, in float64."""
+    x1, y1, x2, y2 = boxes.astype(np.float64).T
+    areas = (x2 - x1 + one) * (y2 - y1 + one)
+    order = list(np.argsort(-scores.astype(np.float64), kind="stable"))
+    kept = []
+    while order:
+        best, rest = order[0], np.array(order[1:], int)
+        kept.append(int(best))
+        w = np.maximum(0, np.minimum(x2[best], x2[rest]) - np.maximum(x1[best], x1[rest]) + one)
+        h = np.maximum(0, np.minimum(y2[best], y2[rest]) - np.maximum(y1[best], y1[rest]) + one)
+        order = list(rest[w * h / (areas[best] + areas[rest] - w * h) <= iou])
+    return kept
+
+
+@pytest.mark.parametrize("plus_one", [True, False])
+@pytest.mark.parametrize("whole", [True, False])
+def test_equals_the_slow_definition(plus_one: bool, whole: bool) -> None:
+    rng = np.random.default_rng(5)
+    corner, side = rng.uniform(0, 200, (1500, 2)), rng.uniform(2, 40, (1500, 2))
+    boxes = np.concatenate([corner, corner + side], 1).astype(np.float32)
+    boxes = boxes.round() if whole else boxes  # whole numbers give overlaps of exactly 0.4
+    scores = rng.random(1500).round(2).astype(np.float32)  # and ties
+    kept = nms(torch.from_numpy(boxes), torch.from_numpy(scores), 0.4, plus_one=plus_one)
+    assert kept.tolist() == slow_nms(boxes, scores, 0.4, float(plus_one))
+
+
+def test_an_overlap_equal_to_the_threshold_survives() -> None:
+    # Inclusive pixels: 7 x 1 and 7 x 1, four shared, ten together.
+    boxes = torch.tensor([[0.0, 0, 6, 0], [3, 0, 9, 0]])
+    scores = torch.tensor([0.9, 0.8])
+    assert nms(boxes, scores, 0.4).tolist() == [0, 1]
+    assert nms(boxes, scores, 0.399).tolist() == [0]
+
+
+def test_the_convention_matters() -> None:
+    boxes = torch.tensor([[0.0, 0, 8, 8], [0, 4, 8, 12]])
+    scores = torch.tensor([0.1, 0.2])
+    assert nms(boxes, scores, 0.35, plus_one=False).tolist() == [1, 0]
+    assert nms(boxes, scores, 0.35, plus_one=True).tolist() == [1]
+
+
+def test_nothing_in_nothing_out() -> None:
+    assert nms(torch.zeros(0, 4), torch.zeros(0), 0.4).tolist() == []
+
+
+@pytest.mark.wider
+def test_published_detections_are_a_fixed_point(shared: Path) -> None:
+    for file in sorted((shared / "reference/retinaface/detections").glob("*.npz")):
+        found = np.load(file)
+        kept = nms(torch.from_numpy(found["boxes"]), torch.from_numpy(found["scores"]), 0.4)
+        assert kept.tolist() == list(range(len(found["boxes"]))), file.name
+
+
+@pytest.mark.parametrize("k", [0, 1, 50, 999, 1000, 5000])
+def test_top_candidates_equals_a_stable_sort(k: int) -> None:
+    scores = torch.rand(1000, generator=torch.Generator().manual_seed(1)).mul(40).round().div(40)
+    expected = sorted(range(1000), key=lambda i: (-scores[i].item(), i))[:k]
+    assert top_candidates(scores, k).tolist() == expected
+
+
+def test_top_candidates_of_equal_scores_are_the_first() -> None:
+    assert top_candidates(torch.ones(500), 7).tolist() == list(range(7))
+    assert top_candidates(torch.zeros(0), 7).tolist() == []
+
+
+def test_top_candidates_refuses_a_negative_number() -> None:
+    with pytest.raises(ValueError, match="-1"):
+        top_candidates(torch.ones(3), -1)

@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from pipeline.cluster.session import connect
+from tests.engine.conftest import world
+
+__all__ = ["world"]
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[None]:
+    """One local Ray of two CPUs for all tests of the session."""
+    import ray
+
+    connect(cpus=2)
+    yield
+    ray.shutdown()

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import collections
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pipeline.cluster.ray_executor import RayExecutor
+from pipeline.engine.manifest import Artifact, stored_manifests
+
+pytestmark = pytest.mark.ray
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def checksums(world):
+    manifests = {
+        m.node: m for node in ("numbers", "squares", "cubes", "total") for m in stored_manifests(world.store, node)
+    }
+    return {node: {s.name: s.checksum for s in m.shards} for node, m in manifests.items()}
+
+
+def values(world, node):
+    artifact = Artifact(world.store, stored_manifests(world.store, node)[0])
+    return sorted((row["image_id"], row["value"]) for row in artifact.rows())
+
+
+@pytest.mark.usefixtures("cluster")
+class TestOnOneCluster:
+    def test_ray_and_this_process_write_the_same_bytes(self, world):
+        world.run()
+        here = checksums(world)
+        world.store.delete_folder("squares")
+        world.store.delete_folder("cubes")
+        world.store.delete_folder("total")
+        outcome = world.run(executor=RayExecutor)
+        assert sorted(outcome.computed) == ["cubes", "squares", "total"]
+        assert checksums(world) == here
+
+    def test_an_item_that_kills_its_worker_costs_itself_only(self, world):
+        outcome = world.run("squares.die_on=n005", executor=RayExecutor)
+        assert not outcome.failed
+        assert values(world, "squares") == [(f"n{i:03d}", 0 if i == 5 else i * i) for i in range(10)]
+        (error,) = stored_manifests(world.store, "squares")[0].errors
+        assert error == ("n005", "its worker process died 3 times on it")
+        assert collections.Counter(world.traced())["n005"] == 3
+
+    def test_a_worker_killed_from_outside_costs_nothing(self, world):
+        import threading
+
+        def kill_a_worker() -> None:
+            trace = world.folder / "trace"
+            while not trace.exists() or len(trace.read_text().split()) < 3:
+                time.sleep(0.02)
+            for process in psutil.Process().children(recursive=True):
+                if "MapWorker" in process.name() or "MapWorker" in " ".join(process.cmdline()):
+                    killed.append(process.pid)
+                    process.kill()
+
+        killed: list[int] = []
+        thread = threading.Thread(target=kill_a_worker)
+        thread.start()
+        outcome = world.run("squares.seconds=0.3", executor=RayExecutor)
+        thread.join()
+        assert killed
+        assert not outcome.failed
+        assert values(world, "squares") == [(f"n{i:03d}", i * i) for i in range(10)]
+        assert stored_manifests(world.store, "squares")[0].errors == ()
+
+    def test_errors_of_workers_arrive_as_their_own_words(self, world):
+        outcome = world.run("total.broken=true", "squares.open_fails=true", executor=RayExecutor)
+        assert outcome.failed["squares"] == "squares was told not to open"
+        assert outcome.blocked == ["total"]
+        outcome = world.run("total.broken=true", executor=RayExecutor)
+        assert outcome.failed == {"total": "RuntimeError: told to break"}
+
+    def test_a_pool_that_could_never_start_is_refused(self, world):
+        with pytest.raises(ValueError, match="squares: 3 workers of 1 CPUs need 3, the cluster has 2"):
+            world.run("squares.run.workers=3", executor=RayExecutor)
+        assert world.traced() == []
+
+    def test_independent_nodes_run_side_by_side(self, world):
+        world.run("squares.seconds=0.2", "cubes.seconds=0.2", executor=RayExecutor)
+        (log,) = world.store.sizes("runs")
+        events = [json.loads(line) for line in world.store.read(f"runs/{log}").decode().splitlines()]
+        at = {(e["event"], e["node"]): e["time"] for e in events}
+        assert at["node started", "cubes"] < at["node ended", "squares"]
+        assert at["node started", "squares"] < at["node ended", "cubes"]
+
+
+@pytest.mark.slow
+def test_a_killed_driver_loses_and_doubles_nothing(world):
+    """Three SIGKILLs of driver and workers at random moments, then an undisturbed end: the rows of a quiet run."""
+    world.numbers(range(40))
+    sets = ["squares.seconds=0.15", "squares.run.workers=2", "cubes.seconds=0.05"]
+    command = [sys.executable, "-m", "tests.cluster.squares_job", str(world.folder / "config.yaml"), *sets]
+    finished: set[str] = set()
+    chance = random.Random(7)
+    for _ in range(3):
+        driver = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE)
+        world.traced()
+        trace = world.folder / "trace"
+        limit = time.monotonic() + 60
+        while not trace.exists() and driver.poll() is None and time.monotonic() < limit:
+            time.sleep(0.05)
+        time.sleep(chance.uniform(0.2, 1.5))
+        family = psutil.Process(driver.pid).children(recursive=True)
+        os.kill(driver.pid, signal.SIGKILL)
+        for process in family:
+            if process.is_running():
+                process.kill()
+        driver.wait()
+        assert not finished & set(world.traced()), "a finished shard was computed again"
+        for recipe in world.store.folders("squares"):
+            for name in world.store.sizes(f"squares/{recipe}"):
+                if name.endswith(".json"):
+                    record = json.loads(world.store.read(f"squares/{recipe}/{name}"))
+                    finished |= {key for key, _ in record["items"]}
+    assert 0 < len(finished) < 40, "the kills came too early or too late to show anything"
+    assert subprocess.run(command, cwd=ROOT, check=False).returncode == 0
+    assert not finished & set(world.traced())
+    assert values(world, "squares") == [(f"n{i:03d}", i * i) for i in range(40)]
+    disturbed = checksums(world)
+    world.store.delete_folder("squares")
+    world.store.delete_folder("cubes")
+    world.run()
+    assert checksums(world) == disturbed
