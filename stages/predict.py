@@ -40,8 +40,8 @@ class Predict(MapStage):
         detector: entry of `DETECTORS`; not needed where the weights tell it themselves.
         canvas: "original", "8k" or a long edge in pixels: the size at which the detector sees the image.
         top: candidates kept per image, best first.
-        memory_budget_gb: what the detector may take for one image; a larger canvas is cut into overlapping tiles.
-            None: always the whole image at once.
+        memory_budget_gb: what one worker process may take on a CPU, libraries included; a canvas that needs more is
+            cut into overlapping tiles, which give the same boxes up to rounding. None: always the whole image.
         precision: numbers the network computes with.
     """
 
@@ -123,8 +123,8 @@ class Predict(MapStage):
         import cv2
         import torch
 
+        from pipeline.inference.memory import tile_for_budget
         from pipeline.inference.predictor import Predictor
-        from pipeline.inference.tiling import tile_for_budget
         from pipeline.models.weights import open_detector
 
         threads = max(1, int(ctx.resources.cpus))
@@ -137,8 +137,12 @@ class Predict(MapStage):
             (row,) = ctx.one("checkpoint").rows(["weights"])
             source = row["weights"]
         _, detector = open_detector(source, self.detector)
-        budget = self.memory_budget_gb
-        tile = None if budget is None else tile_for_budget(detector, int(budget * 2**30))
+        tile = None
+        if self.memory_budget_gb is not None:
+            edge = parse_canvas(self.canvas).long_edge
+            # Originals may be of any size; the largest 8K canvas stands for them.
+            sides = {} if edge is None else {"width": edge, "height": edge}
+            tile = tile_for_budget(detector, int(self.memory_budget_gb * 2**30), **sides)
         return Predictor(
             detector,
             device="cuda" if ctx.resources.gpus else "cpu",

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import asdict, replace
+from itertools import islice
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -18,13 +19,11 @@ from pydantic import Field, field_validator
 from pipeline.data.images import decode
 from pipeline.data.records import Sample
 from pipeline.data.schemas import CHECKPOINT, SAMPLES
+from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Port, Row, StageContext, WholeStage
 from pipeline.models.detectors import detector_spec
 from pipeline.models.identity import digest
 from stages.image_source import image_source
-
-if TYPE_CHECKING:
-    from pipeline.training.example import Example
 
 
 class TrainDetector(WholeStage):
@@ -62,57 +61,53 @@ class TrainDetector(WholeStage):
             raise ValueError(str(error).replace("TrainingRecipe.__init__() ", "")) from None
 
     def run(self, ctx: StageContext) -> Iterable[Row]:
-        """Returns the checkpoint as one row."""
+        """Returns the checkpoint as one row.
+
+        Raises:
+            ValueError: if no image has a face.
+        """
         import torch
 
         from pipeline.models.weights import save_bytes
-        from pipeline.training.batches import Batches
-        from pipeline.training.loop import train
+        from pipeline.training.from_scratch import train_from_scratch
         from pipeline.training.recipe import TrainingRecipe
 
         torch.set_num_threads(max(1, int(ctx.resources.cpus)))
         recipe = TrainingRecipe(**self.recipe)
-        torch.manual_seed(recipe.seed)
-        network = detector_spec(self.detector).build()
-        batches = Batches(
-            pool=self._pool(ctx, recipe.images),
-            batch=recipe.batch,
-            seed=recipe.seed,
-            normalisation=network.normalisation,
-            crop=recipe.crop,
-            shares=recipe.shares,
+        usable = _usable(ctx.one("samples"), recipe.images)
+        read = image_source(ctx, ctx.one("samples"))
+
+        def draw(index: int) -> tuple[Any, Any, Any]:
+            sample = usable[index]
+            absent = np.full((len(sample.boxes), 5, 2), np.nan, np.float32)
+            marks = absent if sample.landmarks is None else sample.landmarks
+            return decode(read(sample.path)), sample.boxes, marks
+
+        network, history = train_from_scratch(
+            self.detector,
+            draw,
+            replace(recipe, images=len(usable)),
+            lambda step, steps, losses: ctx.say(f"step {step}/{steps} loss {losses['total']:.3f}"),
+            device="cuda" if ctx.resources.gpus else "cpu",
         )
-        history = train(network, batches, recipe, progress=lambda step, of, losses: ctx.say(_line(step, of, losses)))
-        weights = save_bytes(self.detector, network)
+        config = {"detector": self.detector, "recipe": dict(self.recipe)}
+        weights = save_bytes(self.detector, network, config)
         yield {
             "detector": self.detector,
-            "config": json.dumps({"detector": self.detector, "recipe": dict(self.recipe)}, sort_keys=True),
+            "config": json.dumps(config, sort_keys=True),
             "digest": digest(weights),
             "weights": weights,
             "loss": history.losses["total"],
         }
-
-    def _pool(self, ctx: StageContext, count: int) -> list[Example]:
-        from pipeline.training.example import Example
-
-        samples = ctx.one("samples")
-        read = image_source(ctx, samples)
-        pool: list[Example] = []
-        for row in samples.rows():
-            sample = Sample.from_row(row)
-            if sample.error is None and len(pool) < count:
-                marks = sample.landmarks
-                if marks is None:
-                    marks = np.full((len(sample.boxes), 5, 2), np.nan, np.float32)
-                pool.append(Example(sample.image_id, decode(read(sample.path)), sample.boxes, marks))
-        if not any(len(example.boxes) for example in pool):
-            raise ValueError(f"{samples.node}: no labelled face among {len(pool)} images; nothing to train on")
-        return pool
 
     def publish(self, rows: Iterable[Row]) -> list[bytes]:
         """Returns the weights as a file that `wider8k detect --weights` opens."""
         return [row["weights"] for row in rows]
 
 
-def _line(step: int, steps: int, losses: Mapping[str, float]) -> str:
-    return f"step {step}/{steps} loss {losses['total']:.3f}"
+def _usable(samples: Artifact, most: int) -> list[Sample]:
+    rows = (Sample.from_row(row) for row in samples.rows())
+    found = list(islice((sample for sample in rows if sample.error is None), most))
+    if not any(len(sample.boxes) for sample in found):
+        raise ValueError(f"{samples.node}: no labelled face in {len(found)} readable images; nothing to train on")
+    return found

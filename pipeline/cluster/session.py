@@ -28,7 +28,8 @@ def connect(verbose: bool = False, cpus: int | None = None) -> bool:
     Returns:
         whether this call connected; False where the process was connected already.
     """
-    # Without this, a driver under `uv run` starts every worker through uv again, which costs seconds each.
+    # Ray reads these when it is imported, so nothing may import it before. Without the first, a driver under `uv run`
+    # has every worker started through uv again, in a copy of the project: seconds each, and a hang in a test run.
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     if not verbose:

@@ -1,1 +1,1 @@
-"""."""
+"""A trained detector applied to one image: candidates, suppression, drawing."""

@@ -47,7 +47,7 @@ def draw(
         colour = _shade(float(scores[row]))
         # A small face would vanish under a line meant for a large one.
         width = max(1, min(line, (x2 - x1) // 12))
-        cv2.rectangle(picture, (x1, y1), (x2, y2), _DARK, width + 2, cv2.LINE_AA)
+        cv2.rectangle(picture, (x1, y1), (x2, y2), _DARK, width + 2 * max(1, width // 3), cv2.LINE_AA)
         cv2.rectangle(picture, (x1, y1), (x2, y2), colour, width, cv2.LINE_AA)
         for x, y in landmarks[row] if landmarks is not None and x2 - x1 >= 30 * line else ():
             cv2.circle(picture, (round(float(x)), round(float(y))), width + 1, _DARK, -1, cv2.LINE_AA)

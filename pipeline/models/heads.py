@@ -78,6 +78,8 @@ def _join(convolutions: Sequence[nn.Module]) -> nn.Conv2d:
         sum(conv.out_channels for conv in parts),
         first.kernel_size,  # type: ignore[arg-type]
         padding=first.padding,  # type: ignore[arg-type]
+        device=first.weight.device,
+        dtype=first.weight.dtype,
     )
     with torch.no_grad():
         joined.weight.copy_(torch.cat([conv.weight for conv in parts]))

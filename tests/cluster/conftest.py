@@ -13,8 +13,8 @@ __all__ = ["world"]
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[None]:
     """One local Ray of two CPUs for all tests of the session."""
-    import ray
-
     connect(cpus=2)
     yield
+    import ray  # not before `connect`, which sets variables that Ray reads when it is imported
+
     ray.shutdown()

@@ -1,1 +1,1 @@
-"""."""
+"""Backbones: image to feature levels with known channels and strides."""

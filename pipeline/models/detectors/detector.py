@@ -26,8 +26,10 @@ class Normalisation:
 
     def __call__(self, pixels: Tensor) -> Tensor:
         """Returns float32 [..., H, W, 3] for uint8 or float [..., H, W, 3] in BGR order, always a new tensor."""
-        mean = torch.tensor(self.mean_bgr, dtype=torch.float32, device=pixels.device)
-        centred = pixels - mean
+        centred = torch.empty(pixels.shape, dtype=torch.float32, device=pixels.device).copy_(pixels)
+        # A whole row at a time: subtracting three numbers from every three takes three times as long.
+        row = torch.tensor(self.mean_bgr, dtype=torch.float32, device=pixels.device).repeat(pixels.shape[-2])
+        centred.flatten(-2).sub_(row)
         return centred if self.scale == 1 else centred.mul_(self.scale)
 
 

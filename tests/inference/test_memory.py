@@ -1,0 +1,40 @@
+import pytest
+
+from pipeline.inference.memory import peak_bytes, tile_for_budget
+from pipeline.models.detectors.retinaface import retinaface_mobilenet
+
+MB = 2**20
+
+
+def test_whole_where_it_fits_and_the_largest_tile_where_not() -> None:
+    detector = retinaface_mobilenet()
+    whole = peak_bytes(detector, 7680, 5122)
+    assert tile_for_budget(detector, whole, width=7680, height=5122) is None
+    for budget in (1200 * MB, 1500 * MB, whole - 1):
+        tile = tile_for_budget(detector, budget, width=7680, height=5122)
+        assert tile is not None
+        assert tile % 32 == 0
+        assert peak_bytes(detector, 7680, 5122, tile) <= budget < peak_bytes(detector, 7680, 5122, tile + 32)
+
+
+def test_figures_are_near_what_was_measured() -> None:
+    """Resident megabytes on a CPU with everything loaded: whole 8K, tiles of 4096 and of 2048 pixels."""
+    detector = retinaface_mobilenet()
+    for tile, measured in [(None, 2149), (4096, 1500), (2048, 1127)]:
+        assert 0.98 * measured < peak_bytes(detector, 7680, 5122, tile) / MB < 1.2 * measured
+
+
+def test_a_long_narrow_canvas_gets_longer_tiles() -> None:
+    detector = retinaface_mobilenet()
+    budget = 1000 * MB
+    tile = tile_for_budget(detector, budget, width=7680, height=640)
+    assert tile is None or peak_bytes(detector, 7680, 640, tile) <= budget
+    tight = peak_bytes(detector, 7680, 640, 3200)
+    assert tile_for_budget(detector, tight, width=7680, height=640) == 3200
+
+
+def test_too_little_says_how_much_is_needed() -> None:
+    with pytest.raises(
+        ValueError, match=r"500 MB per worker are too few for a 7680 x 7680 canvas: give at least \d+ MB"
+    ):
+        tile_for_budget(retinaface_mobilenet(), 500 * MB)
