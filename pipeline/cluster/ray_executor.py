@@ -7,6 +7,7 @@ object store. The plan is `from_items` and one actor pool, which has no read or 
 from __future__ import annotations
 
 import pickle
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -104,15 +105,17 @@ def _request(resources: Resources) -> dict[str, Any]:
 
 
 def _cause(error: BaseException) -> Exception:
-    """Returns the user's own error out of Ray's wrappers: ValueError as such, anything else as NodeFailed."""
+    """Returns the worker's own error out of Ray's wrappers: a ValueError as such, anything else as NodeFailed."""
     chain: list[BaseException] = [error]
-    while (inner := getattr(chain[-1], "cause", None) or chain[-1].__cause__) is not None and inner not in chain:
+    while (inner := getattr(chain[-1], "cause", None) or chain[-1].__cause__) is not None:
+        if inner in chain or type(inner).__name__ == "SystemException":  # Ray Data's mark on its own errors
+            break
         chain.append(inner)
     last = chain[-1]
-    if isinstance(last, ValueError):
-        return ValueError(
-            str(last).strip().splitlines()[-1] if "\n" in str(last) and "Traceback" in str(last) else str(last)
-        )
-    return NodeFailed(
-        f"{type(last).__name__}: {str(last).strip().splitlines()[-1] if str(last).strip() else 'no message'}"
-    )
+    kind, message = type(last).__name__, str(last).strip()
+    # A constructor's error arrives as the text of its trace, whose last line names it.
+    if named := re.findall(r"^(\w+(?:Error|Exception)): (.*)$", message, re.MULTILINE):
+        kind, message = named[-1]
+    if kind.endswith("ValueError"):
+        return ValueError(message)
+    return NodeFailed(f"{kind}: {message.splitlines()[-1] if message else 'no message'}")

@@ -74,6 +74,11 @@ def in_turn(function: Callable[[A], B], arguments: Sequence[A]) -> list[B]:
     return [function(argument) for argument in arguments]
 
 
+def to_stdout(line: str) -> None:
+    """Prints a line. A function of ours, since Ray replaces the built-in `print`, which then no longer pickles."""
+    print(line, flush=True)
+
+
 @dataclass(frozen=True)
 class StageContext:
     """Where a stage finds things while it works; nothing in here changes what it computes.
@@ -94,7 +99,7 @@ class StageContext:
     inputs: Mapping[str, tuple[Artifact, ...]]
     places: Mapping[str, str | None] = field(default_factory=dict)
     fan_out: Callable[[Callable[[Any], Any], Sequence[Any]], list[Any]] = in_turn
-    say: Callable[[str], None] = print
+    say: Callable[[str], None] = to_stdout
 
     def one(self, port: str) -> Artifact:
         """Returns the only output wired to `port`."""

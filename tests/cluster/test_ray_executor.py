@@ -57,7 +57,8 @@ class TestOnOneCluster:
 
         def kill_a_worker() -> None:
             trace = world.folder / "trace"
-            while not trace.exists() or len(trace.read_text().split()) < 3:
+            limit = time.monotonic() + 60
+            while time.monotonic() < limit and (not trace.exists() or len(trace.read_text().split()) < 3):
                 time.sleep(0.02)
             for process in psutil.Process().children(recursive=True):
                 if "MapWorker" in process.name() or "MapWorker" in " ".join(process.cmdline()):
@@ -130,5 +131,5 @@ def test_a_killed_driver_loses_and_doubles_nothing(world):
     disturbed = checksums(world)
     world.store.delete_folder("squares")
     world.store.delete_folder("cubes")
-    world.run()
+    world.run(*sets)
     assert checksums(world) == disturbed

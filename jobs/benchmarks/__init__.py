@@ -1,0 +1,1 @@
+"""What `jobs/benchmark.py` measures: one section per file, ours and the peer side by side."""

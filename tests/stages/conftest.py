@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from pipeline.models.detectors.retinaface import retinaface_mobilenet
+from pipeline.models.weights import save_bytes
+from tests.stages.world import World
+
+
+@pytest.fixture(autouse=True)
+def _threads() -> Iterator[None]:
+    """Stages set the number of threads of their process, which here is everybody's."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Path of an untrained detector whose answers vary from place to place."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        detector = retinaface_mobilenet()
+        # The usual first weights let every signal die on the way, and all scores would be one half.
+        for module in detector.modules():
+            if isinstance(module, torch.nn.Conv2d):
+                torch.nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        with torch.no_grad():
+            for parameter in detector.heads.parameters():
+                parameter.mul_(0.01)
+    file = tmp_path_factory.mktemp("weights") / "untrained.safetensors"
+    file.write_bytes(save_bytes("retinaface_mobilenet", detector))
+    return str(file)

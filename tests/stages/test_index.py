@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.data.images import digest, encode_jpeg
+from pipeline.data.records import Sample
+from pipeline.engine.plan import Verdict
+from tests.stages.world import World, picture
+
+ANNOTATION = "0--Parade/a.jpg\n1\n10 20 30 40 0 0 0 0 0 0 \n0--Parade/b.jpg\n0\n0 0 0 0 0 0 0 0 0 0 \n"
+
+
+def save(file: Path, seed: int, width: int = 96, height: int = 64) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(encode_jpeg(picture(seed, width, height)))
+    return file
+
+
+def samples(world: World) -> dict[str, Sample]:
+    return {row["image_id"]: Sample.from_row(row) for row in world.rows("images")}
+
+
+def coco(folder: Path, x: float) -> None:
+    images = [{"id": 1, "file_name": "a.jpg"}, {"id": 2, "file_name": "b.jpg"}]
+    faces = [{"image_id": 1, "bbox": [x, 2, 30, 40]}, {"image_id": 2, "bbox": [1, 2, 30, 40]}]
+    (folder / "annotations.json").write_text(json.dumps({"images": images, "annotations": faces}))
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Two pictures in a folder."""
+    for seed, name in enumerate(("a", "b")):
+        save(tmp_path / "photos" / f"{name}.jpg", seed)
+    return tmp_path / "photos"
+
+
+def test_a_folder(world: World, photos: Path) -> None:
+    save(photos / "deep" / "c.jpg", 2, 80, 50)
+    world.node("images", "index", dataset="image_folder", at=str(photos))
+    assert world.done().computed == ["images"]
+    found = samples(world)
+    assert list(found) == ["a.jpg", "b.jpg", "deep/c.jpg"]
+    deep = found["deep/c.jpg"]
+    assert (deep.width, deep.height, deep.path) == (80, 50, "deep/c.jpg")
+    assert deep.digest == digest((photos / "deep" / "c.jpg").read_bytes())
+    assert deep.boxes.shape == (0, 4)
+
+
+def test_wider_face(world: World) -> None:
+    root = world.folder / "wider"
+    for seed, name in enumerate(("a", "b")):
+        save(root / "WIDER_train/images/0--Parade" / f"{name}.jpg", seed)
+    (root / "wider_face_train_bbx_gt.txt").write_text(ANNOTATION)
+    world.node("images", "index", dataset={"kind": "wider_face", "split": "train"}, at=str(root))
+    world.done()
+    found = samples(world)
+    assert list(found) == ["0--Parade/a", "0--Parade/b"]
+    assert found["0--Parade/a"].boxes.tolist() == [[10, 20, 40, 60]]
+    assert found["0--Parade/a"].levels["medium"].tolist() == [True]
+    assert found["0--Parade/a"].levels["easy"].tolist() == [False]
+    assert len(found["0--Parade/b"].boxes) == 0
+
+
+def test_coco(world: World, photos: Path) -> None:
+    coco(photos, 7.5)
+    world.node("images", "index", dataset={"kind": "coco_json"}, at=str(photos))
+    world.done()
+    assert samples(world)["a.jpg"].boxes.tolist() == [[7.5, 2, 37.5, 42]]
+
+
+def test_synthetic_needs_no_folder_and_knows_its_faces(world: World) -> None:
+    world.node("images", "index", dataset={"kind": "synthetic", "images": 3, "width": 96, "height": 64})
+    world.done()
+    found = samples(world)
+    assert list(found) == ["test/000000", "test/000001", "test/000002"]
+    first = found["test/000000"]
+    assert first.landmarks is not None
+    assert first.landmarks.shape == (len(first.boxes), 5, 2)
+    inside = (first.landmarks >= first.boxes[:, None, :2]) & (first.landmarks <= first.boxes[:, None, 2:])
+    assert inside.all()
+
+
+def test_added_files_alone_are_read(world: World, photos: Path) -> None:
+    world.node("images", "index", dataset="image_folder", at=str(photos), run={"shard_rows": 1})
+    world.done()
+    before = samples(world)
+    save(photos / "aa.jpg", 5)
+    assert world.plan()["images"].verdict is Verdict.RESUME
+    world.done()
+    assert world.computed("images") == 1
+    after = samples(world)
+    assert sorted(after) == ["a.jpg", "aa.jpg", "b.jpg"]
+    assert {name: after[name].digest for name in before} == {name: before[name].digest for name in before}
+
+
+def test_a_rewritten_file_is_read_again(world: World, photos: Path) -> None:
+    world.node("images", "index", dataset="image_folder", at=str(photos))
+    world.done()
+    old = samples(world)
+    save(photos / "b.jpg", 9)
+    world.done()
+    assert world.computed("images") == 1
+    new = samples(world)
+    assert new["b.jpg"].digest != old["b.jpg"].digest
+    assert new["a.jpg"].digest == old["a.jpg"].digest
+
+
+def test_the_same_files_elsewhere_are_the_same_dataset(world: World, photos: Path) -> None:
+    world.node("images", "index", dataset="image_folder", at=str(photos))
+    world.done()
+    os.rename(photos, world.folder / "moved")
+    world.nodes["images"]["at"] = str(world.folder / "moved")
+    assert world.done().reused == ["images"]
+
+
+def test_a_changed_label_reads_one_image_again_and_predicts_none(world: World, photos: Path, weights: str) -> None:
+    coco(photos, 7.5)
+    world.node("images", "index", dataset={"kind": "coco_json"}, at=str(photos))
+    world.node("boxes", "predict", inputs={"samples": "images"}, at=weights, canvas="original", top=20)
+    world.done()
+    before = world.by_id("boxes")
+    coco(photos, 9)
+    world.done()
+    assert world.computed("images") == 1
+    assert samples(world)["a.jpg"].boxes[0, 0] == 9
+    assert world.computed("boxes") == 0
+    after = world.by_id("boxes")
+    assert after.keys() == before.keys()
+    for name, found in after.items():
+        np.testing.assert_array_equal(found.boxes, before[name].boxes)
+
+
+def test_an_unreadable_image_is_an_error_row_with_its_faces(world: World, photos: Path) -> None:
+    coco(photos, 7.5)
+    (photos / "a.jpg").write_bytes((photos / "a.jpg").read_bytes()[:300])
+    world.node("images", "index", dataset={"kind": "coco_json"}, at=str(photos), run={"max_error_share": 0.5})
+    world.done()
+    broken = samples(world)["a.jpg"]
+    assert broken.error is not None
+    assert (broken.width, broken.height) == (0, 0)
+    assert len(broken.boxes) == 1
+    assert [key for key, _ in world.artifact("images").manifest.errors] == ["a.jpg"]
+    assert world.run("images.run.max_error_share=0.4", force=frozenset({"images"})).failed.keys() == {"images"}
+
+
+def test_a_missing_folder_stops_before_any_work(world: World) -> None:
+    world.node("images", "index", dataset="image_folder")
+    with pytest.raises(ValueError, match="images: at: expected the dataset's folder, found nothing"):
+        world.run()
+    world.nodes["images"]["at"] = str(world.folder / "nowhere")
+    with pytest.raises(ValueError, match=r"images: .*nowhere.* does not exist"):
+        world.run()
+    assert world.plan()["images"].verdict is Verdict.BLOCKED

@@ -1,0 +1,306 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+from scipy.spatial import cKDTree
+
+from pipeline.data.images import encode_jpeg, encode_png
+from pipeline.data.records import Detections
+from pipeline.data.schemas import DETECTIONS
+from pipeline.engine.config import load_config
+from pipeline.engine.plan import Verdict
+from stages.graph import STAGES
+from tests.stages.world import World, picture
+
+STANDARD = "retinaface_mobilenet0.25_Final.pth"
+ONE_MEGABYTE = "facedetector1mb_mobilenet0.25_Final.pth"
+
+
+def as_file(image: Pillow.Image, kind: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def odd_files(folder: Path) -> dict[str, str]:
+    """Writes one image of every odd kind, and beside it a plain PNG of the pixels it shows; odd name -> plain name."""
+    bgr = picture(3)
+    rgb, grey = bgr[..., ::-1], bgr[..., 1]
+    turned = Pillow.Exif()
+    turned[0x0112] = 6
+    palette = Pillow.fromarray(rgb).quantize(64)
+    cmyk = as_file(Pillow.fromarray(rgb).convert("CMYK"), "JPEG", quality=95)
+    odd = {
+        "grey.png": (as_file(Pillow.fromarray(grey), "PNG"), np.repeat(grey[..., None], 3, axis=2)),
+        "deep.png": (cv2.imencode(".png", bgr.astype(np.uint16) * 257)[1].tobytes(), bgr),
+        "cmyk.jpg": (cmyk, np.asarray(Pillow.open(io.BytesIO(cmyk)).convert("RGB"))[..., ::-1]),
+        "palette.png": (as_file(palette, "PNG"), np.asarray(palette.convert("RGB"))[..., ::-1]),
+        "turned.png": (as_file(Pillow.fromarray(rgb), "PNG", exif=turned), np.rot90(bgr, -1)),
+    }
+    for name, (data, pixels) in odd.items():
+        (folder / name).write_bytes(data)
+        (folder / f"plain_{name}.png").write_bytes(encode_png(np.ascontiguousarray(pixels)))
+    return {name: f"plain_{name}.png" for name in odd}
+
+
+def broken_files(folder: Path) -> dict[str, str]:
+    """Writes three files that are no images; name -> words that the error must contain."""
+    (folder / "cut.jpg").write_bytes(encode_jpeg(picture(1))[:-200])
+    (folder / "none.jpg").write_bytes(b"")
+    (folder / "text.jpg").write_text("this is no picture")
+    return {"cut.jpg": "truncated JPEG", "none.jpg": "the file is empty", "text.jpg": "not an image"}
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for seed in range(3):
+        (folder / f"{seed}.png").write_bytes(encode_png(picture(seed)))
+    return folder
+
+
+def wire(world: World, photos: Path | str, weights: str, **fields: object) -> None:
+    world.node("images", "index", dataset="image_folder", at=str(photos), run={"max_error_share": 0.9})
+    world.node(
+        "boxes", "predict", **{"inputs": {"samples": "images"}, "at": weights, "canvas": "original", "top": 100, **fields}
+    )
+
+
+def boxes(world: World, *sets: str) -> dict[str, Detections]:
+    return world.by_id("boxes", *sets)
+
+
+def assert_partners(one: Detections, other: Detections, count: int) -> None:
+    """The best `count` of one are all among the other, apart from rounding."""
+    for found, among in ((one, other), (other, one)):
+        distance, row = cKDTree(among.boxes).query(found.boxes[:count], p=np.inf)
+        assert distance.max() < 1e-3
+        np.testing.assert_allclose(found.scores[:count], among.scores[row], atol=1e-5)
+
+
+def test_odd_images_are_seen_as_they_show_and_broken_ones_become_error_rows(
+    world: World, photos: Path, weights: str
+) -> None:
+    odd, broken = odd_files(photos), broken_files(photos)
+    wire(world, photos, weights, run={"max_error_share": 0.3, "shard_rows": 4})
+    world.done()
+    found = boxes(world)
+    assert set(found) == {path.name for path in photos.iterdir()}
+    for name, plain in odd.items():
+        assert found[name].error is None
+        assert (found[name].width, found[name].height) == (found[plain].width, found[plain].height)
+        np.testing.assert_array_equal(found[name].boxes, found[plain].boxes, err_msg=name)
+        np.testing.assert_array_equal(found[name].scores, found[plain].scores, err_msg=name)
+    assert (found["turned.png"].width, found["turned.png"].height) == (64, 96)
+    assert not np.array_equal(found["grey.png"].scores, found["deep.png"].scores)
+    for name, words in broken.items():
+        assert words in str(found[name].error)
+        assert len(found[name].boxes) == found[name].width == 0
+    errors = dict(world.artifact("boxes").manifest.errors)
+    assert errors.keys() == broken.keys()
+
+
+def test_too_many_broken_images_fail_the_node_and_lose_nothing(world: World, photos: Path, weights: str) -> None:
+    broken_files(photos)
+    wire(world, photos, weights, run={"max_error_share": 0.4})
+    world.node("found", "suppress", inputs={"candidates": "boxes"}, run={"max_error_share": 0.5})
+    outcome = world.run()
+    assert outcome.blocked == ["found"]
+    assert "3 of 6 rows are errors (50.0%), allowed are 40.0%" in outcome.failed["boxes"]
+    world.nodes["boxes"]["run"] = {"max_error_share": 0.5}
+    world.done()
+    assert world.computed("boxes") == 0
+
+
+def test_a_file_that_vanished_is_an_error_until_it_is_back(world: World, photos: Path, weights: str) -> None:
+    wire(world, photos, weights, run={"max_error_share": 0.5})
+    world.done(selected=["images"])
+    kept = photos.parent / "kept.png"
+    (photos / "1.png").rename(kept)
+    world.run(selected=["boxes"], force=frozenset({"boxes"}))
+    kept.rename(photos / "1.png")
+    # The index is as it was, so that the plan of a whole folder reaches the row of the vanished file.
+    assert world.plan()["images"].verdict is Verdict.REUSE
+    world.done()
+    assert boxes(world)["1.png"].error is None
+
+
+def test_rows_fall_in_score_and_have_as_many_boxes_as_they_say(world: World, photos: Path, weights: str) -> None:
+    wire(world, photos, weights)
+    world.done()
+    artifact = world.artifact("boxes")
+    assert next(iter(artifact.tables())).schema.remove_metadata() == DETECTIONS
+    rows = list(artifact.rows())
+    assert len(rows) == 3
+    for row in rows:
+        assert row["valid"] == 100
+        assert all(len(row[name]) == 100 for name in ("x1", "y1", "x2", "y2", "score"))
+        assert len(row["landmarks"]) == 1000
+        assert (np.diff(row["score"]) <= 0).all()
+        assert row["score"][0] > row["score"][-1]
+        assert (row["width"], row["height"]) == (96, 64)
+
+
+def test_top_keeps_the_best(world: World, photos: Path, weights: str) -> None:
+    wire(world, photos, weights)
+    world.done()
+    world.done("boxes.top=7")
+    more, few = boxes(world), boxes(world, "boxes.top=7")
+    for name, found in few.items():
+        np.testing.assert_array_equal(found.boxes, more[name].boxes[:7])
+        np.testing.assert_array_equal(found.landmarks, more[name].landmarks[:7])
+    world.done("boxes.top=99999")
+    # Two anchors per cell of strides 8, 16 and 32.
+    assert len(boxes(world, "boxes.top=99999")["0.png"].boxes) == 2 * (12 * 8 + 6 * 4 + 3 * 2)
+
+
+def test_boxes_on_a_larger_canvas_come_back_in_original_pixels(world: World, photos: Path, weights: str) -> None:
+    for file in list(photos.iterdir()):
+        large = cv2.resize(cv2.imread(str(file)), (192, 128), interpolation=cv2.INTER_LINEAR)
+        (photos / f"large_{file.name}").write_bytes(encode_png(large))
+    wire(world, photos, weights)
+    world.done()
+    world.done("boxes.canvas=192")
+    original, doubled = boxes(world), boxes(world, "boxes.canvas=192")
+    for name in ("0.png", "1.png", "2.png"):
+        assert (doubled[name].width, doubled[name].height) == (96, 64)
+        np.testing.assert_allclose(doubled[name].boxes * 2, original[f"large_{name}"].boxes, atol=1e-3)
+        np.testing.assert_allclose(doubled[name].landmarks * 2, original[f"large_{name}"].landmarks, atol=1e-3)
+        np.testing.assert_array_equal(doubled[f"large_{name}"].boxes, original[f"large_{name}"].boxes)
+
+
+def test_a_memory_budget_cuts_tiles_and_gives_the_same_boxes(world: World, photos: Path, weights: str) -> None:
+    for name in ("1.png", "2.png"):
+        (photos / name).unlink()
+    wire(world, photos, weights, canvas=1200, top=2000)
+    world.done()
+    budget = "boxes.memory_budget_gb=0.86"
+    world.done(budget)
+    artifact, stage = world.artifact("images"), world.graph(budget).nodes["boxes"].stage
+    assert stage.memory_budget_gb == 0.86
+    whole, tiled = boxes(world)["0.png"], boxes(world, budget)["0.png"]
+    assert_partners(whole, tiled, 1900)
+    assert artifact.manifest.rows == 1
+    with_tiles = stage.predictor(_context(world, budget))
+    assert with_tiles.tile is not None
+    assert with_tiles.tile < 1200
+    too_little = world.run("boxes.memory_budget_gb=0.5")
+    assert "512 MB per worker are too few for a 1200 x 1200 canvas" in too_little.failed["boxes"]
+
+
+def _context(world: World, *sets: str):
+    from pipeline.engine.plan import context
+
+    return context(world.graph(*sets), "boxes", world.plan(*sets))
+
+
+def test_equal_work_in_other_shards_gives_equal_rows(world: World, photos: Path, weights: str) -> None:
+    wire(world, photos, weights, run={"shard_rows": 1})
+    world.done()
+    one_each = world.rows("boxes")
+    world.nodes["boxes"]["run"] = {"shard_rows": 10}
+    world.done(force=frozenset({"boxes"}))
+    assert len(world.artifact("boxes").manifest.shards) == 1
+    assert world.rows("boxes") == one_each
+
+
+def test_weights_come_from_exactly_one_place(world: World, photos: Path, weights: str) -> None:
+    wire(world, photos, weights)
+    world.nodes["boxes"].pop("at")
+    with pytest.raises(ValueError, match=r"boxes: expected weights .*, found neither"):
+        world.run()
+    world.node("drawings", "index", dataset={"kind": "synthetic", "images": 2})
+    world.node("trained", "train_detector", inputs={"samples": "drawings"})
+    world.nodes["boxes"].update(at=weights, inputs={"samples": "images", "checkpoint": "trained"})
+    with pytest.raises(ValueError, match=r"boxes: expected weights .*, found both"):
+        world.run()
+    assert world.store.folders() == []
+
+
+def test_a_plan_names_weights_that_are_missing_or_of_another_detector(
+    world: World, photos: Path, weights: str
+) -> None:
+    wire(world, photos, weights, detector="retinaface_resnet50")
+    plan = world.plan()["boxes"]
+    assert plan.verdict is Verdict.BLOCKED
+    assert plan.unfit
+    assert "checkpoint is retinaface_mobilenet (by the name stored in it), not retinaface_resnet50" in plan.reason
+    wire(world, photos, str(world.folder / "gone.pth"))
+    assert "gone.pth" in world.plan()["boxes"].reason
+    unknown = world.folder / "unknown.pth"
+    unknown.write_bytes(b"of nobody")
+    wire(world, photos, str(unknown))
+    assert "say which detector it belongs to, one of retinaface_mobilenet" in world.plan()["boxes"].reason
+
+
+def test_changed_weights_are_another_output(world: World, photos: Path, weights: str) -> None:
+    copy = world.folder / "copy.safetensors"
+    copy.write_bytes(Path(weights).read_bytes())
+    wire(world, photos, weights)
+    world.done()
+    world.nodes["boxes"]["at"] = str(copy)
+    assert world.plan()["boxes"].verdict is Verdict.REUSE
+    data = bytearray(copy.read_bytes())
+    data[-1] ^= 1
+    copy.write_bytes(bytes(data))
+    changed = world.plan()["boxes"]
+    assert changed.verdict is Verdict.RUN
+    assert "externals.weights" in changed.reason
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("canvas", "9k", "unknown canvas '9k': choose 8k"),
+        ("detector", "yolo", "no detector 'yolo'; there are"),
+        ("top", 0, "greater than or equal to 1"),
+        ("precision", "float16", "'float32' or 'bfloat16'"),
+    ],
+)
+def test_mistakes_in_a_config_are_named(
+    world: World, photos: Path, weights: str, field: str, value: object, words: str
+) -> None:
+    wire(world, photos, weights, **{field: value})
+    with pytest.raises(ValueError, match=f"nodes.boxes.{field}: .*{words}"):
+        load_config(world.config, STAGES)
+
+
+def test_canvas_by_name_and_by_number_are_the_same_node(world: World, photos: Path, weights: str) -> None:
+    wire(world, photos, weights, canvas="8k")
+    assert world.plan("boxes.canvas=7680")["boxes"].fingerprint == world.plan()["boxes"].fingerprint
+    assert world.plan("boxes.canvas=7681")["boxes"].fingerprint != world.plan()["boxes"].fingerprint
+
+
+@pytest.mark.wider
+def test_the_other_published_variant_is_refused_at_plan_time(world: World, shared: Path, photos: Path) -> None:
+    for file, own, other in (
+        (STANDARD, "retinaface_mobilenet", "retinaface_mobilenet_mb1"),
+        (ONE_MEGABYTE, "retinaface_mobilenet_mb1", "retinaface_mobilenet"),
+    ):
+        wire(world, photos, str(shared / "data/weights" / file), detector=other)
+        with pytest.raises(ValueError, match=f"checkpoint is {own} .by its digest .*, not {other}"):
+            world.run()
+
+
+@pytest.mark.wider
+def test_the_reference_detections_of_real_images(world: World, shared: Path) -> None:
+    folder = shared / "reference/retinaface"
+    wire(world, folder / "images", str(shared / "data/weights" / STANDARD), top=5000)
+    world.node("found", "suppress", inputs={"candidates": "boxes"}, keep=750)
+    world.done()
+    results = world.by_id("found")
+    assert len(results) == 6
+    for name, found in results.items():
+        expected = np.load(folder / "detections" / f"std_{Path(name).stem}.npz")
+        assert len(found.boxes) == len(expected["boxes"]) > 0
+        np.testing.assert_allclose(found.scores, expected["scores"], atol=1e-5)
+        reference = Detections(name, found.width, found.height, expected["boxes"], expected["scores"])
+        assert_partners(found, reference, len(found.boxes))
+        distance, row = cKDTree(expected["boxes"]).query(found.boxes)
+        assert np.abs(found.landmarks - expected["landmarks"][row]).max() < 2e-3, distance.max()

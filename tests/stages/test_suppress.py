@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.data.images import encode_png
+from pipeline.data.records import Detections
+from pipeline.engine.plan import Verdict
+from tests.stages.world import World, picture
+
+
+def slowly(found: Detections, score: float, iou: float) -> list[int]:
+    """Rows that survive, box against box: one pixel more on every side length, an equal overlap survives."""
+    kept: list[int] = []
+    boxes = found.boxes.astype(np.float64)
+    for row in range(len(boxes)):
+        if found.scores[row] > np.float32(score) and all(_overlap(boxes[row], boxes[k]) <= iou for k in kept):
+            kept.append(row)
+    return kept
+
+
+def _overlap(a: np.ndarray, b: np.ndarray) -> float:
+    width = max(0.0, min(a[2], b[2]) - max(a[0], b[0]) + 1)
+    height = max(0.0, min(a[3], b[3]) - max(a[1], b[1]) + 1)
+    areas = [(c[2] - c[0] + 1) * (c[3] - c[1] + 1) for c in (a, b)]
+    return width * height / (areas[0] + areas[1] - width * height)
+
+
+@pytest.fixture
+def candidates(world: World, weights: str) -> World:
+    """Four images, one of them broken, and 150 candidates of each in shards of three."""
+    folder = world.folder / "photos"
+    folder.mkdir()
+    for seed in range(3):
+        (folder / f"{seed}.png").write_bytes(encode_png(picture(seed)))
+    (folder / "broken.jpg").write_text("no picture")
+    lenient = {"max_error_share": 0.5, "shard_rows": 3}
+    world.node("images", "index", dataset="image_folder", at=str(folder), run=lenient)
+    world.node(
+        "boxes", "predict", inputs={"samples": "images"}, at=weights, canvas="original", top=150, run=lenient
+    )
+    world.node("found", "suppress", inputs={"candidates": "boxes"}, run=lenient)
+    return world
+
+
+def test_it_keeps_what_a_slow_reference_keeps(candidates: World) -> None:
+    candidates.done("found.score=0.4")
+    given, kept = candidates.by_id("boxes"), candidates.by_id("found", "found.score=0.4")
+    assert list(kept) == list(given)
+    for name in ("0.png", "1.png", "2.png"):
+        before, after = given[name], kept[name]
+        rows = slowly(before, 0.4, 0.4)
+        assert 0 < len(rows) < len(before.boxes)
+        np.testing.assert_array_equal(after.boxes, before.boxes[rows])
+        np.testing.assert_array_equal(after.scores, before.scores[rows])
+        np.testing.assert_array_equal(after.landmarks, before.landmarks[rows])
+        assert (after.width, after.height) == (96, 64)
+
+
+def test_overlap_and_limit_are_parameters(candidates: World) -> None:
+    loose, few = "found.iou=1.0", "found.keep=5"
+    for sets in ((), (loose,), (few,)):
+        candidates.done(*sets)
+    given = candidates.by_id("boxes")["1.png"]
+    default, everything, five = (candidates.by_id("found", *sets)["1.png"] for sets in ((), (loose,), (few,)))
+    assert len(everything.boxes) == int((given.scores > np.float32(0.02)).sum())
+    assert len(default.boxes) < len(everything.boxes)
+    np.testing.assert_array_equal(five.boxes, default.boxes[:5])
+
+
+def test_the_score_cut_is_strict(candidates: World) -> None:
+    candidates.done()
+    given = candidates.by_id("boxes")["2.png"]
+    exactly = float(given.scores[40])
+    sets = (f"found.score={exactly!r}", "found.iou=1.0")
+    candidates.done(*sets)
+    assert len(candidates.by_id("found", *sets)["2.png"].boxes) == int((given.scores > given.scores[40]).sum())
+
+
+def test_errors_stay_errors(candidates: World) -> None:
+    candidates.done()
+    broken = candidates.by_id("found")["broken.jpg"]
+    assert broken.error == candidates.by_id("boxes")["broken.jpg"].error
+    assert "not an image" in str(broken.error)
+    assert len(broken.boxes) == 0
+    assert [key for key, _ in candidates.artifact("found").manifest.errors] == ["broken.jpg"]
+
+
+def test_a_new_candidate_row_costs_one_row_here(candidates: World) -> None:
+    candidates.done()
+    (candidates.folder / "photos" / "3.png").write_bytes(encode_png(picture(7)))
+    candidates.done()
+    assert candidates.computed("boxes") == candidates.computed("found") == 1
+    assert len(candidates.rows("found")) == 5
+
+
+def test_other_candidates_are_suppressed_anew(candidates: World) -> None:
+    candidates.done()
+    candidates.done("boxes.top=20")
+    assert candidates.computed("found", "boxes.top=20") == 4
+    assert max(len(each.boxes) for each in candidates.by_id("found", "boxes.top=20").values()) <= 20
+
+
+def test_one_shard_at_a_time_is_held(candidates: World, tmp_path: Path) -> None:
+    """Suppression reads rows by the shard they lie in, whatever its own shards are."""
+    candidates.done()
+    rows = candidates.rows("found")
+    candidates.nodes["found"]["run"]["shard_rows"] = 100
+    assert candidates.plan()["found"].verdict is Verdict.REUSE
+    candidates.done(force=frozenset({"found"}))
+    assert candidates.rows("found") == rows
