@@ -14,7 +14,7 @@ from pathlib import Path
 # As a job's working directory the project need not be installed on the cluster.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from stages.cli import main  # noqa: E402
+from stages.cli import main
 
 if __name__ == "__main__":
     if "-c" not in sys.argv:

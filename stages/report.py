@@ -29,7 +29,7 @@ Pairs = list[tuple[Sample, Detections]]
 class Report(WholeStage):
     """One row per run in the table: the i-th of `ap`, `detections` and `candidates` belong together.
 
-    The gallery and the histogram show the first run.
+    Gallery and histogram show the first run. Without `ap` (images without labels) the gallery shows what was found.
 
     Attributes:
         title, summary: headline and the sentence below it.
@@ -44,7 +44,7 @@ class Report(WholeStage):
         "samples": Port(SAMPLES),
         "candidates": Port(DETECTIONS, many=True),
         "detections": Port(DETECTIONS, many=True),
-        "ap": Port(AP, many=True),
+        "ap": Port(AP, many=True, optional=True),
         "checkpoint": Port(CHECKPOINT, many=True, optional=True),
     }
     output: ClassVar[pa.Schema] = PAGE
@@ -59,7 +59,7 @@ class Report(WholeStage):
     def check(self, at: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
         """Raises ValueError unless the runs' parts are equal in number."""
         numbers = {port: len(inputs.get(port, ())) for port in ("candidates", "detections", "ap")}
-        if len(set(numbers.values())) > 1:
+        if len({n for port, n in numbers.items() if n or port != "ap"}) > 1:
             raise ValueError(
                 f"inputs: expected as many candidates, detections and ap as there are runs, found {numbers}"
             )
@@ -70,10 +70,8 @@ class Report(WholeStage):
 
         samples = ctx.one("samples")
         pairs = list(_joined(samples, ctx.inputs["detections"][0]))
-        runs = [
-            _run(*parts)
-            for parts in zip(ctx.inputs["ap"], ctx.inputs["detections"], ctx.inputs["candidates"], strict=True)
-        ]
+        aps = ctx.inputs["ap"] or [None] * len(ctx.inputs["detections"])
+        runs = [_run(*parts) for parts in zip(aps, ctx.inputs["detections"], ctx.inputs["candidates"], strict=True)]
         artifacts = [each for port in self.inputs for each in ctx.inputs[port]]
         losses = {each.node: next(each.rows(["loss"]))["loss"] for each in ctx.inputs["checkpoint"]}
         page = PageData(
@@ -96,12 +94,15 @@ class Report(WholeStage):
         return [row["content"].encode() for row in rows]
 
     def _gallery(self, ctx: StageContext, pairs: Pairs) -> list[GalleryItem]:
-        from pipeline.evaluation.gallery import GalleryItem, gallery_order, shrink_jpeg
+        from pipeline.evaluation.gallery import GalleryItem, gallery_order, most_found, shrink_jpeg
 
         samples = ctx.one("samples")
         read = image_source(ctx, samples)
         paths = {sample.image_id: sample.path for sample, _ in pairs}
-        worst = gallery_order(pairs, self.score, self.subset, self.gallery)
+        if ctx.inputs["ap"]:
+            worst = gallery_order(pairs, self.score, self.subset, self.gallery)
+        else:
+            worst = most_found(pairs, self.score, self.gallery)
         return [GalleryItem(judged, shrink_jpeg(decode(read(paths[judged.image_id])))) for judged in worst]
 
     def _sizes(self, pairs: Pairs) -> SizeHistogram | None:
@@ -120,11 +121,11 @@ def _joined(samples: Artifact, detections: Artifact) -> Iterator[tuple[Sample, D
             yield Sample.from_row(row), found[row["image_id"]]
 
 
-def _run(ap: Artifact, detections: Artifact, candidates: Artifact) -> RunResult:
+def _run(ap: Artifact | None, detections: Artifact, candidates: Artifact) -> RunResult:
     from pipeline.evaluation.page import RunResult
     from pipeline.evaluation.wider_ap import ApCounts
 
-    rows = list(ap.rows())
+    rows = list(ap.rows()) if ap else []
     counts = {
         row["subset"]: ApCounts(
             row["faces"], row["images"], row["boxes"], np.asarray(row["proposals"]), np.asarray(row["matches"])
@@ -136,7 +137,7 @@ def _run(ap: Artifact, detections: Artifact, candidates: Artifact) -> RunResult:
         candidates.manifest.payload["inputs"].get("checkpoint", [])
     )
     protocol = {
-        **json.loads(rows[0]["protocol"]),
+        **(json.loads(rows[0]["protocol"]) if rows else {}),
         "score_cut": suppress.get("score"),
         "nms": suppress.get("iou"),
         "candidates per image": predict.get("top"),

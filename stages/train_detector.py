@@ -7,14 +7,14 @@ stage.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from itertools import islice
 from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
-from pydantic import Field, field_validator
+from pydantic import field_validator
 
 from pipeline.data.images import decode
 from pipeline.data.records import Sample
@@ -23,6 +23,7 @@ from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Port, Row, StageContext, WholeStage
 from pipeline.models.detectors import detector_spec
 from pipeline.models.identity import digest
+from pipeline.training.recipe import TrainingRecipe
 from stages.image_source import image_source
 
 
@@ -31,7 +32,7 @@ class TrainDetector(WholeStage):
 
     Attributes:
         detector: entry of `DETECTORS`.
-        recipe: fields of `TrainingRecipe` that differ from its defaults.
+        recipe: every number that decides the outcome; a config names those that differ from the defaults.
     """
 
     name: ClassVar[str] = "train_detector"
@@ -41,24 +42,13 @@ class TrainDetector(WholeStage):
     published: ClassVar[tuple[str, ...]] = ("{node}.safetensors",)
 
     detector: str = "retinaface_mobilenet"
-    recipe: Mapping[str, Any] = Field(default_factory=dict)
+    recipe: TrainingRecipe = TrainingRecipe()
 
     @field_validator("detector")
     @classmethod
     def _detector(cls, value: str) -> str:
         detector_spec(value)
         return value
-
-    @field_validator("recipe")
-    @classmethod
-    def _recipe(cls, value: Mapping[str, Any]) -> Mapping[str, Any]:
-        from pipeline.training.recipe import TrainingRecipe
-
-        try:
-            # Every number that decides the outcome belongs to the identity, defaults included.
-            return asdict(TrainingRecipe(**value))
-        except TypeError as error:
-            raise ValueError(str(error).replace("TrainingRecipe.__init__() ", "")) from None
 
     def run(self, ctx: StageContext) -> Iterable[Row]:
         """Returns the checkpoint as one row.
@@ -70,11 +60,9 @@ class TrainDetector(WholeStage):
 
         from pipeline.models.weights import save_bytes
         from pipeline.training.from_scratch import train_from_scratch
-        from pipeline.training.recipe import TrainingRecipe
 
         torch.set_num_threads(max(1, int(ctx.resources.cpus)))
-        recipe = TrainingRecipe(**self.recipe)
-        usable = _usable(ctx.one("samples"), recipe.images)
+        usable = _usable(ctx.one("samples"), self.recipe.images)
         read = image_source(ctx, ctx.one("samples"))
 
         def draw(index: int) -> tuple[Any, Any, Any]:
@@ -86,11 +74,11 @@ class TrainDetector(WholeStage):
         network, history = train_from_scratch(
             self.detector,
             draw,
-            replace(recipe, images=len(usable)),
+            replace(self.recipe, images=len(usable)),
             lambda step, steps, losses: ctx.say(f"step {step}/{steps} loss {losses['total']:.3f}"),
             device="cuda" if ctx.resources.gpus else "cpu",
         )
-        config = {"detector": self.detector, "recipe": dict(self.recipe)}
+        config = {"detector": self.detector, "recipe": asdict(self.recipe)}
         weights = save_bytes(self.detector, network, config)
         yield {
             "detector": self.detector,

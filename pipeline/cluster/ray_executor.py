@@ -91,6 +91,7 @@ class RayExecutor:
         import ray
 
         if self._ours:
+            self._ours = False
             ray.shutdown()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import importlib.metadata
 import platform
 import threading
@@ -11,6 +12,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from pipeline.engine.assign import Kept
 from pipeline.engine.executor import Executor
@@ -22,6 +24,7 @@ from pipeline.engine.shards import ShardJob
 from pipeline.engine.stage import MapStage
 from pipeline.engine.storage import Store
 
+T = TypeVar("T")
 PACKAGES = ("wider8k", "torch", "ray", "pyarrow", "numpy", "opencv-python-headless")
 
 
@@ -77,9 +80,10 @@ class Runner:
 
     def _carry_out(self, waiting: set[str], executor: Executor, journal: Journal, outcome: Outcome) -> None:
         cpus, gpus = executor.capacity()
-        side_by_side = 1 if cpus == float("inf") else len(waiting)
         running: dict[Future[bool], str] = {}
-        with ThreadPoolExecutor(side_by_side, thread_name_prefix="node") as pool:
+        # Threads only wait for the cluster; without one the work is done here, where Ctrl-C reaches it.
+        pool = _InTurn() if cpus == float("inf") else ThreadPoolExecutor(len(waiting), thread_name_prefix="node")
+        try:
             while waiting or running:
                 for name in [n for n in self._graph.order if n in waiting]:
                     in_use = [self._graph.nodes[each] for each in running.values()]
@@ -88,8 +92,14 @@ class Runner:
                         running[pool.submit(self._run_node, name, executor, journal)] = name
                 if not running:
                     break
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                wait(running, return_when=FIRST_COMPLETED)
+                for future in [each for each in running if each.done()]:
                     self._settle(running.pop(future), future, journal, outcome)
+        except BaseException:
+            executor.close()  # ends what the threads wait for
+            raise
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
         outcome.blocked += [name for name in self._graph.order if name in waiting]
 
     def _is_ready(self, name: str) -> bool:
@@ -169,6 +179,18 @@ class Runner:
         if planned.artifact and any(file not in present for file in files):
             for file, data in zip(files, stage.publish(list(planned.artifact.rows())), strict=True):
                 self._store.write(file, data)
+
+
+class _InTurn(concurrent.futures.Executor):
+    """Runs what is submitted at once, in this thread."""
+
+    def submit(self, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        future: Future[T] = Future()
+        try:
+            future.set_result(function(*args, **kwargs))
+        except Exception as error:  # kept for whoever asks for the result, as a pool does
+            future.set_exception(error)
+        return future
 
 
 def demand(node: Node) -> tuple[float, float]:

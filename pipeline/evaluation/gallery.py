@@ -119,6 +119,19 @@ def gallery_order(
     return sorted(judged, key=lambda item: (-item.mistakes, item.image_id))[:limit]
 
 
+def most_found(pairs: Iterable[tuple[Sample, Detections]], score: float, limit: int | None = None) -> list[Judged]:
+    """Returns the images with the most detections first, each taken as a hit: for images without labels."""
+    none = np.zeros((0, 4))
+    found = [
+        Judged(
+            sample.image_id, sample.width, sample.height, row.boxes[row.scores >= score].astype(np.float64), none, none
+        )
+        for sample, row in pairs
+        if sample.width and not row.error
+    ]
+    return sorted(found, key=lambda item: (-len(item.hits), item.image_id))[:limit]
+
+
 def shrink_jpeg(image_bgr: NDArray[np.uint8], long_edge: int = DISPLAY_EDGE, quality: int = 78) -> bytes:
     """Returns a JPEG with its longer side at most `long_edge` pixels of uint8 [H, W, 3] BGR pixels."""
     from pipeline.data.images import encode_jpeg, resize

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -101,8 +102,8 @@ def run(
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(LOCKED) from None
     except KeyboardInterrupt:
-        print(f"interrupted; finished shards are kept. Go on with: {_again(config, set_)}", file=sys.stderr)
-        raise typer.Exit(INTERRUPTED) from None
+        print(f"interrupted; finished shards are kept. Go on with: {_again(config, set_)}", file=sys.stderr, flush=True)
+        os._exit(INTERRUPTED)  # threads may still wait for a cluster that is being left
     _conclude(outcome, loaded, store, duration(time.monotonic() - started), _again(config, set_))
 
 

@@ -38,9 +38,7 @@ def candidates(world: World, weights: str) -> World:
     (folder / "broken.jpg").write_text("no picture")
     lenient = {"max_error_share": 0.5, "shard_rows": 3}
     world.node("images", "index", dataset="image_folder", at=str(folder), run=lenient)
-    world.node(
-        "boxes", "predict", inputs={"samples": "images"}, at=weights, canvas="original", top=150, run=lenient
-    )
+    world.node("boxes", "predict", inputs={"samples": "images"}, at=weights, canvas="original", top=150, run=lenient)
     world.node("found", "suppress", inputs={"candidates": "boxes"}, run=lenient)
     return world
 

@@ -1,0 +1,46 @@
+"""The images that a section runs on, in one folder: real ones where they are at hand, else drawn ones."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from jobs.benchmarks.bare_loop import Model
+from pipeline.data.datasets.synthetic import Synthetic
+
+REAL_IMAGES = "data/wider_images/WIDER_val/images"
+REAL_WEIGHTS = "data/weights/retinaface_mobilenet0.25_Final.pth"
+
+
+def gather(folder: Path, number: int, shared: Path | None) -> tuple[list[Path], str]:
+    """Returns the files put into `folder` in the pipeline's order, and what they are.
+
+    Args:
+        folder: empty.
+        number: of images; fewer if there are no more. Real ones are taken evenly over all events.
+        shared: the folder of real data, or None for drawn images of 1024 x 683 pixels.
+    """
+    found = sorted((shared / REAL_IMAGES).glob("*/*.jpg")) if shared else []
+    if found:
+        number = min(number, len(found))
+        for each in (found[index * len(found) // number] for index in range(number)):
+            shutil.copy(each, folder / each.name)
+        return sorted(folder.iterdir()), f"{number} real validation images"
+    drawings = Synthetic(images=number, width=1024, height=683)
+    for entry in drawings.entries():
+        (folder / Path(entry.path).name).write_bytes(drawings.image_bytes("", entry.path))
+    return sorted(folder.iterdir()), f"{number} drawn images"
+
+
+def model_for(folder: Path, canvas: str, shared: Path | None) -> tuple[Model, str]:
+    """Returns the published MobileNet-0.25 RetinaFace, or one of random weights written to `folder`; and what it is."""
+    weights = shared / REAL_WEIGHTS if shared else None
+    if weights and weights.is_file():
+        return Model(weights, None, canvas), "the public MobileNet-0.25 weights"
+    from pipeline.models.detectors import DETECTORS
+    from pipeline.models.weights import save_bytes
+
+    name = "retinaface_mobilenet"
+    file = folder / f"{name}.safetensors"
+    file.write_bytes(save_bytes(name, DETECTORS[name].build()))
+    return Model(file, None, canvas), "MobileNet-0.25 with random weights"

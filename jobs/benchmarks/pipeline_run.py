@@ -1,0 +1,146 @@
+"""Ours: the pipeline's own `predict` node over a folder of images on Ray, and what its records say of it."""
+
+from __future__ import annotations
+
+import pickle
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jobs.benchmarks.bare_loop import Model
+from pipeline.cluster.ray_executor import RayExecutor
+from pipeline.data.datasets.image_folder import ImageFolder
+from pipeline.engine.executor import LocalExecutor
+from pipeline.engine.graph import Graph, Node
+from pipeline.engine.manifest import stored_manifests
+from pipeline.engine.plan import Options
+from pipeline.engine.runner import Runner
+from pipeline.engine.shards import ShardJob, ShardRecord
+from pipeline.engine.stage import Item, Resources
+from pipeline.engine.storage import Store
+from stages.index import Index
+from stages.predict import Predict
+
+
+@dataclass(frozen=True, slots=True)
+class ShardSpan:
+    """When one shard was worked on, seconds since the epoch, and by whom."""
+
+    host: str
+    rows: int
+    begun: float
+    ended: float
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineRun:
+    """One run of the node.
+
+    Attributes:
+        shards: in the order in which they began.
+        seconds: of the whole node, the start of Ray and of its workers included.
+        peak_mb: largest resident memory of one worker.
+        bytes_through_store: of everything that went through Ray's object store: item lists in, records out.
+        errors: rows that hold one.
+    """
+
+    shards: tuple[ShardSpan, ...]
+    seconds: float
+    peak_mb: int
+    bytes_through_store: int
+    errors: int
+
+    @property
+    def images(self) -> int:
+        """Number of images."""
+        return sum(shard.rows for shard in self.shards)
+
+    @property
+    def rate(self) -> float:
+        """Images/s in steady state: from the first shard's begin to the last shard's end."""
+        return self.images / (max(s.ended for s in self.shards) - min(s.begun for s in self.shards))
+
+    @property
+    def busy_rate(self) -> float:
+        """Images/s of the workers while they have shards: each one's own pace from begin to end, added up."""
+        own: dict[str, list[ShardSpan]] = defaultdict(list)
+        for shard in self.shards:
+            own[shard.host].append(shard)
+        return sum(
+            sum(s.rows for s in shards) / (max(s.ended for s in shards) - min(s.begun for s in shards))
+            for shards in own.values()
+        )
+
+
+class CountingExecutor(RayExecutor):
+    """Ray, with a count of the bytes that are handed to it and come back."""
+
+    bytes_counted = 0
+
+    def shards(self, job: ShardJob, todo: Sequence[tuple[Item, ...]]) -> Iterator[ShardRecord]:
+        """Computes shards as `RayExecutor` does; adds up the pickled items and the records."""
+        self.bytes_counted += sum(len(pickle.dumps(items)) for items in todo)
+        for record in super().shards(job, todo):
+            self.bytes_counted += len(record.to_json())
+            yield record
+
+
+def run_pipeline(
+    model: Model, folder: Path, workers: int, shard_rows: int, memory_budget_gb: float | None = None
+) -> PipelineRun:
+    """Returns what one run of the node over all images of a folder took; Ray starts and ends within.
+
+    Args:
+        model: to be run.
+        folder: of images.
+        workers: processes, one core each.
+        shard_rows: images per shard.
+        memory_budget_gb: as in `Predict`.
+
+    Raises:
+        RuntimeError: the node failed.
+    """
+    stage = Predict(detector=model.detector, canvas=model.canvas, top=model.top, memory_budget_gb=memory_budget_gb)
+    graph = Graph(
+        [
+            Node("photos", Index(dataset=ImageFolder()), at=str(folder), resources=Resources(shard_rows=10_000)),
+            Node(
+                "boxes", stage, {"samples": ("photos",)}, str(model.weights),
+                Resources(workers=workers, shard_rows=shard_rows),
+            ),
+        ]
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="wider8k-benchmark-") as place:
+        store = Store(place)
+        indexed = Runner(graph, store, Options(frozenset({"photos"})), LocalExecutor).run()
+        started = time.monotonic()
+        executors: list[CountingExecutor] = []
+
+        def make_executor() -> CountingExecutor:
+            executors.append(CountingExecutor())
+            return executors[0]
+
+        outcome = Runner(graph, store, Options(frozenset(graph.order)), make_executor).run()
+        seconds = time.monotonic() - started
+        failed = {**indexed.failed, **outcome.failed}
+        if failed:
+            raise RuntimeError(f"the benchmark's pipeline failed: {failed}")
+        return _measured(store, seconds, executors[0].bytes_counted)
+
+
+def _measured(store: Store, seconds: float, counted: int) -> PipelineRun:
+    (manifest,) = stored_manifests(store, "boxes")
+    folder = Path(store.path(f"boxes/{manifest.recipe}"))
+    spans, peak = [], 0
+    for file in sorted(folder.glob("shard-*.json")):
+        record = ShardRecord.from_json(file.read_bytes())
+        assert record is not None
+        # A record's seconds end right before its Parquet file is written; the shard ends once the record is there.
+        computed = file.with_suffix(".parquet").stat().st_mtime
+        spans.append(ShardSpan(record.host, record.rows, computed - record.seconds, file.stat().st_mtime))
+        peak = max(peak, record.peak_mb)
+    shards = tuple(sorted(spans, key=lambda span: span.begun))
+    return PipelineRun(shards, seconds, peak, counted, len(manifest.errors))

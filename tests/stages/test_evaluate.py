@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pipeline.data.prediction_set import PredictionSet
+from pipeline.data.records import Sample
+from pipeline.data.wider_ground_truth import ground_truth_of
+from pipeline.evaluation.wider_result import WiderResult, evaluate
+from tests.stages.world import World
+
+DATA = {"kind": "synthetic", "images": 7, "width": 160, "height": 120}
+
+
+@pytest.fixture
+def judged(world: World) -> World:
+    """Guesses about seven drawn images, in shards of two."""
+    world.node("faces", "index", dataset=DATA)
+    world.node("found", "guess", inputs={"samples": "faces"}, run={"shard_rows": 2, "max_error_share": 0.5})
+    world.node("ap", "evaluate", inputs={"samples": "faces", "detections": "found"})
+    return world
+
+
+def at_once(world: World, whole: bool = False) -> WiderResult:
+    """The evaluation of everything in one call, as the stand-alone command does it."""
+    truth = ground_truth_of(Sample.from_row(row) for row in world.rows("faces"))
+    found = list(world.by_id("found").values())
+    if whole:
+        found = [replace(each, boxes=np.trunc(each.boxes)) for each in found]
+    return evaluate(truth, PredictionSet.of(found))
+
+
+def assert_equal_bits(rows: list[dict], expected: WiderResult) -> None:
+    assert [row["subset"] for row in rows] == ["easy", "medium", "hard"]
+    for row in rows:
+        counts = expected.counts[row["subset"]]
+        assert row["ap"].hex() == expected.ap[row["subset"]].hex()
+        assert (row["faces"], row["images"], row["boxes"]) == (counts.faces, counts.images, counts.boxes)
+        assert row["proposals"] == counts.proposals.tolist()
+        assert row["matches"] == counts.matches.tolist()
+        assert (row["score_min"], row["score_max"]) == (expected.protocol["score_min"], expected.protocol["score_max"])
+
+
+def test_shards_add_up_to_the_bits_of_one_evaluation(judged: World) -> None:
+    judged.done()
+    assert len(judged.artifact("found").manifest.shards) == 4
+    rows = judged.rows("ap")
+    assert_equal_bits(rows, at_once(judged))
+    assert all(0.05 < row["ap"] < 0.95 for row in rows)
+    assert rows[0]["faces"] < rows[2]["faces"]
+    protocol = json.loads(rows[0]["protocol"])
+    assert (protocol["iou"], protocol["coordinates"], protocol["images"]) == (0.5, "float", 7)
+
+
+def test_the_cut_into_shards_does_not_matter(judged: World) -> None:
+    judged.done()
+    rows = judged.rows("ap")
+    judged.nodes["found"]["run"]["shard_rows"] = 100
+    judged.done(force=frozenset({"found", "ap"}))
+    assert len(judged.artifact("found").manifest.shards) == 1
+    assert judged.rows("ap") == rows
+
+
+def test_whole_pixels_are_another_evaluation(judged: World) -> None:
+    judged.done()
+    judged.done("ap.coordinates=whole")
+    whole = judged.rows("ap", "ap.coordinates=whole")
+    assert_equal_bits(whole, at_once(judged, whole=True))
+    assert whole[2]["matches"] != judged.rows("ap")[2]["matches"]
+
+
+def test_faces_of_images_without_detections_count(judged: World) -> None:
+    judged.node("few", "index", dataset={**DATA, "images": 3})
+    judged.nodes["found"]["inputs"] = {"samples": "few"}
+    judged.done()
+    rows = judged.rows("ap")
+    assert_equal_bits(rows, at_once(judged))
+    assert len(judged.rows("found")) == 3
+    assert rows[2]["images"] == 7
+    assert rows[2]["faces"] == sum(len(row["x1"]) for row in judged.rows("faces"))
+
+
+def test_an_error_row_is_an_image_without_detections(judged: World) -> None:
+    judged.done()
+    sets = ("found.fails_on=test/000002",)
+    judged.done(*sets)
+    rows, failed = judged.rows("ap"), judged.rows("ap", *sets)
+    assert [row["faces"] for row in failed] == [row["faces"] for row in rows]
+    assert failed[2]["boxes"] == rows[2]["boxes"] - len(judged.by_id("found")["test/000002"].boxes)
+    assert failed[2]["ap"] != rows[2]["ap"]
+
+
+def test_detections_of_another_dataset_are_refused(judged: World) -> None:
+    judged.node("others", "index", dataset={**DATA, "split": "train"})
+    judged.nodes["found"]["inputs"] = {"samples": "others"}
+    outcome = judged.run()
+    assert outcome.failed.keys() == {"ap"}
+    assert "found: 7 of 7 images are not in faces: train/000000, train/000001" in outcome.failed["ap"]
+    assert outcome.computed == ["faces", "others", "found"]
+
+
+def test_nothing_found_is_an_ap_of_zero(judged: World) -> None:
+    sets = ("found.fails_on=test/000000", "faces.dataset.images=1", "found.run.max_error_share=1")
+    judged.done(*sets)
+    assert [row["ap"] for row in judged.rows("ap", *sets)] == [0, 0, 0]

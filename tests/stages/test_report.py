@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pipeline.data.images import encode_png
+from tests.stages.world import World, picture
+
+DATA = {"kind": "synthetic", "images": 5, "width": 160, "height": 120}
+
+
+@pytest.fixture
+def reported(world: World) -> World:
+    world.node("faces", "index", dataset=DATA)
+    world.node("guesses", "guess", inputs={"samples": "faces"}, run={"shard_rows": 2, "max_error_share": 0.5})
+    world.node("found", "suppress", inputs={"candidates": "guesses"}, run={"max_error_share": 0.5})
+    world.node("ap", "evaluate", inputs={"samples": "faces", "detections": "found"})
+    world.node(
+        "page",
+        "report",
+        inputs={"samples": "faces", "candidates": "guesses", "detections": "found", "ap": "ap"},
+        title="A title of <mine>",
+        gallery=3,
+    )
+    return world
+
+
+def page(world: World) -> str:
+    return Path(world.store.path("page.html")).read_text(encoding="utf-8")
+
+
+def test_the_page_shows_the_run(reported: World) -> None:
+    reported.done("guesses.fails_on=test/000001")
+    text = page(reported)
+    assert text == reported.rows("page", "guesses.fails_on=test/000001")[0]["content"]
+    assert "A title of &lt;mine&gt;" in text
+    for row in reported.rows("ap", "guesses.fails_on=test/000001"):
+        assert f"{100 * row['ap']:.2f}" in text
+        assert repr(row["ap"]) in text
+    for words in ("guesses: test/000001: told to fail", "Score above", "0.02", "NMS IoU", "0.4"):
+        assert words in text
+    for node in ("faces", "guesses", "found", "ap"):
+        assert f">{node}<" in text
+    assert len(re.findall("data:image/jpeg", text)) == 3
+    assert re.search(r"\d+ of \d+ faces found", text)
+    assert "http://" not in text.replace("http://www.w3.org/", "")
+
+
+def test_the_page_comes_back_when_deleted(reported: World) -> None:
+    reported.done()
+    before = page(reported)
+    Path(reported.store.path("page.html")).unlink()
+    assert "page" in reported.done().reused
+    assert page(reported) == before
+
+
+def test_a_changed_gallery_draws_the_page_alone(reported: World) -> None:
+    reported.done()
+    outcome = reported.done("page.gallery=0")
+    assert outcome.computed == ["page"]
+    assert "data:image/jpeg" not in page(reported)
+
+
+def test_two_runs_stand_side_by_side(reported: World) -> None:
+    reported.node("others", "guess", inputs={"samples": "faces"}, jitter=0.05, run={"shard_rows": 2})
+    reported.node("sharp", "suppress", inputs={"candidates": "others"})
+    reported.node("better", "evaluate", inputs={"samples": "faces", "detections": "sharp"})
+    reported.nodes["page"]["inputs"].update(
+        candidates=["guesses", "others"], detections=["found", "sharp"], ap=["ap", "better"]
+    )
+    reported.done()
+    text = page(reported)
+    for node in ("ap", "better"):
+        assert repr(reported.rows(node)[2]["ap"]) in text
+
+
+def test_runs_must_be_complete(reported: World) -> None:
+    reported.node("others", "guess", inputs={"samples": "faces"}, jitter=0.05)
+    reported.nodes["page"]["inputs"]["candidates"] = ["guesses", "others"]
+    with pytest.raises(ValueError, match=r"page: inputs: expected as many .* found {'candidates': 2, 'detections': 1"):
+        reported.run()
+
+
+def test_a_training_shows_its_losses_and_weights(reported: World, weights: str) -> None:
+    tiny = {"steps": 3, "batch": 1, "images": 2, "crop": 64, "warmup": 1}
+    reported.node("detector", "train_detector", inputs={"samples": "faces"}, recipe=tiny)
+    reported.node(
+        "guesses", "predict", inputs={"samples": "faces", "checkpoint": "detector"}, canvas="original", top=50
+    )
+    reported.nodes["page"]["inputs"]["checkpoint"] = ["detector"]
+    reported.done()
+    text = page(reported)
+    assert reported.artifact("detector").manifest.fingerprint in text
+    assert text.count("<svg") > 0
+    reported.nodes["guesses"] = {
+        "stage": "predict", "inputs": {"samples": "faces"}, "at": weights, "canvas": "original", "top": 50
+    }  # fmt: skip
+    reported.done()
+    assert reported.artifact("guesses").manifest.payload["externals"]["weights"] in page(reported)
+
+
+def test_a_dataset_without_faces_has_a_page_too(reported: World) -> None:
+    folder = reported.folder / "photos"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(encode_png(picture(0)))
+    reported.node("faces", "index", dataset="image_folder", at=str(folder))
+    reported.done()
+    assert "faces found" not in page(reported)
+    assert "a.png" in page(reported)

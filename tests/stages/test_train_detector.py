@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.data.images import encode_png
+from pipeline.models.identity import digest, stored_config
+from pipeline.models.weights import open_detector
+from tests.stages.world import World, picture
+
+TINY = {"steps": 5, "batch": 2, "images": 4, "crop": 64, "warmup": 1}
+
+
+@pytest.fixture
+def trained(world: World) -> World:
+    world.node(
+        "drawings", "index", dataset={"kind": "synthetic", "split": "train", "images": 6, "width": 96, "height": 96}
+    )
+    world.node("detector", "train_detector", inputs={"samples": "drawings"}, recipe=TINY)
+    return world
+
+
+def checkpoint(world: World, *sets: str) -> dict:
+    (row,) = world.rows("detector", *sets)
+    return row
+
+
+def test_a_few_steps_give_a_checkpoint_that_opens(trained: World) -> None:
+    trained.done()
+    row = checkpoint(trained)
+    file = Path(trained.store.path("detector.safetensors"))
+    assert file.read_bytes() == row["weights"]
+    assert row["digest"] == digest(file)
+    name, detector = open_detector(file)
+    assert name == row["detector"] == "retinaface_mobilenet"
+    assert not detector.training
+    with torch.inference_mode():
+        assert torch.isfinite(detector(torch.zeros(1, 3, 64, 64)).logits).all()
+    assert len(row["loss"]) == 5
+    assert np.isfinite(row["loss"]).all()
+    recipe = json.loads(row["config"])["recipe"]
+    assert recipe["steps"] == 5
+    assert recipe["learning_rate"] == 0.008
+    assert stored_config(file)["recipe"] == recipe
+
+
+def test_it_moves_the_weights(trained: World) -> None:
+    trained.done()
+    trained.done("detector.recipe.steps=1", "detector.recipe.learning_rate=1.0e-12")
+    untouched = checkpoint(trained, "detector.recipe.steps=1", "detector.recipe.learning_rate=1.0e-12")
+    assert untouched["loss"][0] == pytest.approx(checkpoint(trained)["loss"][0])
+    before, after = (open_detector(row["weights"])[1] for row in (untouched, checkpoint(trained)))
+    moved = max((a - b).abs().max() for a, b in zip(before.parameters(), after.parameters(), strict=True))
+    assert moved > 1e-3
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_one_does_not(trained: World) -> None:
+    trained.done()
+    first = checkpoint(trained)
+    trained.done(force=frozenset({"detector"}))
+    assert trained.computed("detector") == 1
+    assert checkpoint(trained)["weights"] == first["weights"]
+    trained.done("detector.recipe.seed=1")
+    assert checkpoint(trained, "detector.recipe.seed=1")["digest"] != first["digest"]
+
+
+def test_defaults_are_part_of_the_identity(trained: World) -> None:
+    same, other = "detector.recipe.momentum=0.9", "detector.recipe.momentum=0.8"
+    fingerprints = [trained.plan(*sets)["detector"].fingerprint for sets in ((), (same,), (other,))]
+    assert fingerprints[0] == fingerprints[1] != fingerprints[2]
+
+
+def test_numbers_may_be_written_as_people_write_them(trained: World) -> None:
+    """YAML reads 8e-3 as text; the config's models make it a number."""
+    plain = trained.plan()["detector"].fingerprint
+    assert trained.plan("detector.recipe.learning_rate=8e-3")["detector"].fingerprint == plain
+
+
+def test_images_without_faces_are_background_but_none_at_all_is_an_error(trained: World) -> None:
+    folder = trained.folder / "photos"
+    folder.mkdir()
+    for seed in range(2):
+        (folder / f"{seed}.png").write_bytes(encode_png(picture(seed)))
+    trained.node("drawings", "index", dataset="image_folder", at=str(folder))
+    outcome = trained.run()
+    assert outcome.failed == {"detector": "drawings: no labelled face in 2 readable images; nothing to train on"}
+    annotation = {"images": [{"id": 1, "file_name": "0.png"}, {"id": 2, "file_name": "1.png"}]}
+    annotation["annotations"] = [{"image_id": 1, "bbox": [10, 10, 40, 40]}]
+    (folder / "annotations.json").write_text(json.dumps(annotation))
+    trained.node("drawings", "index", dataset="coco_json", at=str(folder))
+    trained.done()  # without landmarks, and one image without a face
+    assert np.isfinite(checkpoint(trained)["loss"]).all()
+
+
+def test_unreadable_images_are_left_out(trained: World) -> None:
+    trained.done()
+    folder = trained.folder / "photos"
+    folder.mkdir()
+    names = [f"{i}.png" for i in range(3)]
+    (folder / "0.png").write_bytes(b"")
+    for name in names[1:]:
+        (folder / name).write_bytes(encode_png(picture(5)))
+    images = [{"id": name, "file_name": name} for name in names]
+    faces = [{"image_id": name, "bbox": [10, 10, 40, 40]} for name in names]
+    (folder / "annotations.json").write_text(json.dumps({"images": images, "annotations": faces}))
+    trained.node("drawings", "index", dataset="coco_json", at=str(folder), run={"max_error_share": 0.5})
+    trained.done()
+    assert len(checkpoint(trained)["loss"]) == 5
+
+
+@pytest.mark.parametrize(
+    ("recipe", "words"),
+    [
+        ({"stepps": 5}, "stepps"),
+        ({"steps": 0}, "steps is 0, expected more than 0"),
+        ({"steps": "many"}, "valid integer"),
+        ({"decay": "never"}, "'cosine' or 'steps'"),
+    ],
+)
+def test_mistakes_in_the_recipe_are_named(trained: World, recipe: dict, words: str) -> None:
+    trained.nodes["detector"]["recipe"] = recipe
+    with pytest.raises(ValueError, match=rf"nodes\.detector\.recipe.*{words}"):
+        trained.plan()
+
+
+def test_an_unknown_detector_is_named(trained: World) -> None:
+    trained.nodes["detector"]["detector"] = "yolo"
+    with pytest.raises(ValueError, match=r"nodes\.detector\.detector: .*no detector 'yolo'"):
+        trained.plan()
