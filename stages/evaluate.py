@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.data.prediction_set import PredictionSet
-from pipeline.data.records import Detections, Sample
+from pipeline.data.records import Sample, read_detections
 from pipeline.data.schemas import AP, DETECTIONS, LEVELS, SAMPLES
 from pipeline.data.wider_ground_truth import WiderGroundTruth, ground_truth_of
 from pipeline.engine.manifest import Artifact
@@ -98,7 +98,7 @@ class _Count:
     whole: bool
 
     def __call__(self, shard: str) -> dict[str, ApCounts]:
-        rows = [Detections.from_row(row) for row in self.detections.table(shard).to_pylist()]
+        rows = list(read_detections(self.detections.table(shard)))
         if self.whole:
             rows = [replace(row, boxes=np.trunc(row.boxes)) for row in rows]
         truth = self.truth.restrict({row.image_id for row in rows})

@@ -53,7 +53,7 @@ class Predict(MapStage):
     output: ClassVar[pa.Schema] = DETECTIONS
 
     detector: str | None = None
-    canvas: str = "8k"
+    canvas: str = Field("8k", validate_default=True)
     top: int = Field(5000, ge=1)
     memory_budget_gb: float | None = Field(None, gt=0)
     precision: Literal["float32", "bfloat16"] = "float32"

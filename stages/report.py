@@ -12,7 +12,7 @@ from pydantic import Field
 
 from pipeline.data.images import decode
 from pipeline.data.prediction_set import PredictionSet
-from pipeline.data.records import Detections, Sample
+from pipeline.data.records import Detections, Sample, read_detections
 from pipeline.data.schemas import AP, CHECKPOINT, DETECTIONS, PAGE, SAMPLES
 from pipeline.data.wider_ground_truth import ground_truth_of
 from pipeline.engine.manifest import Artifact
@@ -115,7 +115,7 @@ class Report(WholeStage):
 
 
 def _joined(samples: Artifact, detections: Artifact) -> Iterator[tuple[Sample, Detections]]:
-    found = {row["image_id"]: Detections.from_row(row) for row in detections.rows()}
+    found = {each.image_id: each for table in detections.tables() for each in read_detections(table)}
     for row in samples.rows():
         if row["image_id"] in found:
             yield Sample.from_row(row), found[row["image_id"]]

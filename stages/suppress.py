@@ -9,7 +9,7 @@ from typing import ClassVar
 import pyarrow as pa
 from pydantic import Field
 
-from pipeline.data.records import Detections
+from pipeline.data.records import Detections, read_detections
 from pipeline.data.schemas import DETECTIONS
 from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
 
@@ -45,12 +45,13 @@ class Suppress(MapStage):
         source = ctx.one("candidates")
 
         def work(items: Sequence[Item]) -> Iterator[Row]:
-            shard, rows = "", {}
+            shard = ""
+            rows: dict[str, Detections] = {}
             for item in items:
                 if item.data["shard"] != shard:
                     shard = item.data["shard"]
-                    rows = {row["image_id"]: row for row in source.table(shard).to_pylist()}
-                found = Detections.from_row(rows[item.key])
+                    rows = {found.image_id: found for found in read_detections(source.table(shard))}
+                found = rows[item.key]
                 candidates = Candidates(found.boxes, found.scores, found.landmarks)
                 kept = detections(candidates, score=self.score, iou=self.iou, pre_top=None, keep=self.keep)
                 yield replace(found, boxes=kept.boxes, scores=kept.scores, landmarks=kept.landmarks).to_row()

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.schemas import CORNERS
+from pipeline.engine.manifest import Artifact, load_manifest
+from pipeline.engine.storage import Store
 
 _COLUMNS = ["image_id", *CORNERS, "score", "error"]
 
@@ -37,10 +39,7 @@ def read_dump(folder: Path) -> Dump:
         FileNotFoundError: there is no shard.
         ValueError: a shard cannot be read, lacks a column, or an image is in two rows (two dumps in one folder).
     """
-    shards = dump_shards(folder)
-    if not shards:
-        raise FileNotFoundError(f"no *.parquet below {folder}")
-    table = pa.concat_tables([_read(shard) for shard in shards])
+    table = pa.concat_tables(_tables(folder))
     lengths = [pc.list_value_length(table[name]).to_numpy() for name in (*CORNERS, "score")]
     if any((other != lengths[0]).any() for other in lengths):
         raise ValueError(f"{folder}: the box columns of one image have different lengths")
@@ -55,6 +54,26 @@ def read_dump(folder: Path) -> Dump:
         raise ValueError(f"{folder}: {error}; name the folder of one dump only") from error
     errors = {name: text for name, text in zip(image_ids, table["error"].to_pylist(), strict=True) if text is not None}
     return Dump(predictions, errors)
+
+
+def _tables(folder: Path) -> list[pa.Table]:
+    manifests = sorted(folder.rglob("manifest-*.json"), key=lambda file: file.stat().st_mtime)
+    if manifests:
+        # A manifest knows which rows count where an image was computed twice (a retried error, a changed file).
+        recipes = {file.parent for file in manifests}
+        if len(recipes) > 1:
+            names = ", ".join(sorted(str(recipe) for recipe in recipes))
+            raise ValueError(f"{folder} holds {len(recipes)} dumps; name one of {names}")
+        newest = manifests[-1].resolve()
+        store, name = Store(str(newest.parents[2])), newest.stem.removeprefix("manifest-")
+        manifest = load_manifest(store, newest.parents[1].name, newest.parent.name, name)
+        if manifest is None:
+            raise ValueError(f"{newest} is not a manifest")
+        return list(Artifact(store, manifest).tables(_COLUMNS))
+    shards = dump_shards(folder)
+    if not shards:
+        raise FileNotFoundError(f"no *.parquet below {folder}")
+    return [_read(shard) for shard in shards]
 
 
 def _read(shard: Path) -> pa.Table:

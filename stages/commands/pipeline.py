@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -85,6 +86,7 @@ def run(
     loaded = load_config(config, STAGES, set_ or [])
     options = _options(loaded, only, from_, until, force, limit, retry_errors)
     store, started = Store(loaded.store), time.monotonic()
+    again = _again(config, only, from_, until, set_, limit, local)
 
     def make_executor() -> Executor:
         if local:
@@ -102,9 +104,9 @@ def run(
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(LOCKED) from None
     except KeyboardInterrupt:
-        print(f"interrupted; finished shards are kept. Go on with: {_again(config, set_)}", file=sys.stderr, flush=True)
+        print(f"interrupted; finished shards are kept. Go on with: {again}", file=sys.stderr, flush=True)
         os._exit(INTERRUPTED)  # threads may still wait for a cluster that is being left
-    _conclude(outcome, loaded, store, duration(time.monotonic() - started), _again(config, set_))
+    _conclude(outcome, loaded, store, duration(time.monotonic() - started), again)
 
 
 def _conclude(outcome: Outcome, loaded: Config, store: Store, took: str, again: str) -> None:
@@ -241,5 +243,18 @@ def _options(
     return Options(selected, frozenset(force or []), limit, retry_errors)
 
 
-def _again(config: Path, overrides: list[str] | None) -> str:
-    return " ".join(["wider8k run -c", str(config), *(f"--set {each}" for each in overrides or [])])
+def _again(
+    config: Path,
+    only: list[str] | None,
+    from_: str | None,
+    until: str | None,
+    overrides: list[str] | None,
+    limit: int | None,
+    local: bool,
+) -> str:
+    """Returns the command that goes on with a run: the same choices without --force, so that nothing is lost."""
+    words = ["wider8k", "run", "-c", str(config), *(word for name in only or [] for word in ("--only", name))]
+    for option, value in (("--from", from_), ("--until", until), ("--limit", limit)):
+        words += [] if value is None else [option, str(value)]
+    words += [word for each in overrides or [] for word in ("--set", each)]
+    return shlex.join([*words, "--local"] if local else words)

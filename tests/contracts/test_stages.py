@@ -1,0 +1,139 @@
+"""Every stage of the table obeys the contract of `Stage`, and every config in the repository fits it."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+import re
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from pipeline.engine.config import load_config
+from pipeline.engine.fingerprint import digest
+from pipeline.engine.plan import Options, Verdict, plan
+from pipeline.engine.stage import Item, MapStage, Port, Stage, WholeStage
+from pipeline.engine.storage import Store
+from stages.graph import STAGES
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
+# Parameters that a stage cannot do without, and for each stage one choice beside its defaults.
+NEEDED: dict[str, dict[str, Any]] = {"index": {"dataset": "synthetic"}}
+OTHER: dict[str, dict[str, Any]] = {
+    "index": {"dataset": {"kind": "wider_face", "split": "train", "missing": "skip"}},
+    "train_detector": {"recipe": {"steps": 7, "shares": [0.5, 1], "crop": None}},
+    "predict": {"canvas": 4096, "top": 10, "memory_budget_gb": 2, "detector": "retinaface_mobilenet_mb1"},
+    "suppress": {"score": 0.5, "keep": 3},
+    "evaluate": {"coordinates": "whole"},
+    "report": {"title": "t", "score": 1, "subset": "easy"},
+}
+
+
+@pytest.fixture(params=sorted(STAGES))
+def kind(request: pytest.FixtureRequest) -> type[Stage]:
+    return STAGES[request.param]
+
+
+def examples(kind: type[Stage]) -> list[Stage]:
+    base = NEEDED.get(kind.name, {})
+    return [kind.model_validate(fields) for fields in (base, {**base, **OTHER[kind.name]})]
+
+
+def test_every_stage_has_another_choice_to_test() -> None:
+    assert set(OTHER) == set(STAGES)
+
+
+def test_the_table_says_the_stages_own_names() -> None:
+    assert {name: kind.name for name, kind in STAGES.items()} == {name: name for name in STAGES}
+    assert len({kind for kind in STAGES.values()}) == len(STAGES)
+
+
+def test_names_versions_and_schemas_are_set(kind: type[Stage]) -> None:
+    assert re.fullmatch(r"[a-z][a-z0-9_]*", kind.name)
+    assert isinstance(kind.version, str)
+    assert kind.version
+    assert isinstance(kind.output, pa.Schema)
+    assert issubclass(kind, MapStage | WholeStage)
+    assert not inspect.isabstract(kind)
+    for port, spec in kind.inputs.items():
+        assert port.isidentifier()
+        assert isinstance(spec, Port)
+        assert any(other.output.equals(spec.schema) for other in STAGES.values()), f"nothing feeds {port}"
+    for pattern in kind.published:
+        assert "{node}" in pattern, "two nodes of this stage would write one file"
+    if issubclass(kind, MapStage):
+        assert kind.key in kind.output.names
+        assert "error" in kind.output.names
+        assert kind.over is None or kind.over in kind.inputs
+
+
+def test_parameters_survive_yaml_with_their_identity(kind: type[Stage]) -> None:
+    for stage in examples(kind):
+        text = yaml.safe_dump(stage.model_dump(mode="json"))
+        twin = kind.model_validate(yaml.safe_load(text))
+        assert twin == stage
+        assert digest(twin.model_dump(mode="python")) == digest(stage.model_dump(mode="python"))
+
+
+def test_another_choice_is_another_identity(kind: type[Stage]) -> None:
+    first, second = examples(kind)
+    assert digest(first.model_dump(mode="python")) != digest(second.model_dump(mode="python"))
+
+
+def test_stages_are_picklable_frozen_and_strict(kind: type[Stage]) -> None:
+    for stage in examples(kind):
+        assert pickle.loads(pickle.dumps(stage)) == stage
+        for field in kind.model_fields:
+            with pytest.raises(ValidationError):
+                setattr(stage, field, None)
+    with pytest.raises(ValidationError):
+        kind.model_validate({**NEEDED.get(kind.name, {}), "no_such_parameter": 1})
+
+
+def test_every_parameter_is_explained(kind: type[Stage]) -> None:
+    explained: set[str] = set()
+    for line in (inspect.getdoc(kind) or "").splitlines():
+        if match := re.match(r" {4}([a-z_0-9]+(?:, [a-z_0-9]+)*): \S", line):
+            explained |= set(match[1].split(", "))
+    assert set(kind.model_fields) <= explained
+
+
+def test_the_row_of_a_dead_worker_fits_the_schema(kind: type[Stage]) -> None:
+    if not issubclass(kind, MapStage):
+        pytest.skip("a whole stage has no items")
+    stage = examples(kind)[0]
+    assert isinstance(stage, MapStage)
+    row = stage.error_row(Item("some/image", "stamp"), "died")
+    (back,) = pa.Table.from_pylist([row], schema=kind.output).to_pylist()
+    assert (back[kind.key], back["error"]) == ("some/image", "died")
+    pa.Table.from_pylist([row], schema=kind.output).validate(full=True)
+
+
+def test_there_are_configs() -> None:
+    assert ROOT / "configs" / "smoke.yaml" in CONFIGS
+
+
+@pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.stem)
+def test_every_config_loads_and_plans(file: Path, tmp_path: Path) -> None:
+    loaded = load_config(file, STAGES)
+    assert file.stem in loaded.name or loaded.name in file.stem
+    graph = load_config(file, STAGES, [f"store={tmp_path}"]).graph
+    plans = plan(graph, Store(str(tmp_path)), Options(frozenset(graph.order)))
+    assert list(plans) == list(graph.order)
+    for each in plans.values():
+        assert each.verdict in (Verdict.RUN, Verdict.BLOCKED)
+        assert each.reason
+    roots = [name for name, node in graph.nodes.items() if not node.upstream]
+    assert any(plans[name].verdict is Verdict.RUN or "at" in plans[name].reason for name in roots)
+    assert list(tmp_path.iterdir()) == [], "planning wrote something"
+
+
+@pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.stem)
+def test_every_config_says_how_to_run_it(file: Path) -> None:
+    head = [line for line in file.read_text(encoding="utf-8").splitlines() if line.startswith("#")]
+    assert any("wider8k run -c configs/" in line or f"configs/{file.name}" in line for line in head)

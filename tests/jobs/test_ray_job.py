@@ -1,0 +1,86 @@
+"""The whole pipeline as a job on a real cluster of this machine, as the README says it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+ROOT = Path(__file__).resolve().parents[2]
+SMALL = [
+    "drawings.dataset.images=16", "faces.dataset.images=12", "boxes.run.shard_rows=4", "boxes.run.max_error_share=1",
+    "detector.recipe={steps: 4, images: 16, batch: 4}", "report.gallery=2",
+]  # fmt: skip
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def head(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """Environment of a shell that a `ray start --head` of its own is reachable from."""
+    port, home = free_port(), tmp_path / "home"
+    home.mkdir()
+    env = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
+    env |= {
+        "HOME": str(home),
+        "PATH": f"{Path(sys.executable).parent}:{env['PATH']}",
+        "RAY_AUTH_MODE": "token",
+        "RAY_API_SERVER_ADDRESS": f"http://127.0.0.1:{port}",
+    }
+    subprocess.run(["ray", "get-auth-token", "--generate"], env=env, check=True, stdout=subprocess.DEVNULL)
+    command = ["ray", "start", "--head", "--block", "--num-cpus=2", f"--port={free_port()}", f"--dashboard-port={port}"]
+    log = (tmp_path / "head.log").open("w")
+    process = subprocess.Popen(command, env=env, stdout=log, stderr=log, start_new_session=True)
+    try:
+        for _ in range(300):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/api/version", timeout=2).close()
+                break
+            except urllib.error.HTTPError:
+                break  # it answers, and wants the token
+            except OSError:
+                assert process.poll() is None, (tmp_path / "head.log").read_text()
+                time.sleep(0.2)
+        yield env
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def submit(env: dict[str, str], store: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    sets = [word for each in (*SMALL, f"store={store}") for word in ("--set", each)]
+    command = ["ray", "job", "submit", "--working-dir", ".", "--", "python", "jobs/full_pipeline.py", "-c", "configs/smoke.yaml"]
+    # The submission goes through a shell on the cluster's side, so values with blanks need quotes of their own.
+    quoted = [f"'{word}'" for word in (*sets, *arguments)]
+    return subprocess.run([*command, *quoted], cwd=ROOT, env=env, capture_output=True, text=True, timeout=300, check=False)
+
+
+def test_the_pipeline_runs_as_a_job_and_again_with_nothing_to_do(head, tmp_path):
+    store = tmp_path / "store"
+    first = submit(head, store)
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert "done: 7 computed, 0 reused" in first.stdout
+    assert (store / "report.html").stat().st_size > 10_000
+    second = submit(head, store, "--until", "ap")
+    assert second.returncode == 0, second.stdout + second.stderr
+    assert "done: 0 computed, 6 reused" in second.stdout
+    failing = submit(head, store, "--set", "detector.detector=nonsense")
+    assert failing.returncode == 1
+    assert "no detector 'nonsense'" in failing.stdout
