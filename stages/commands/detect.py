@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json as jsonlib
 import sys
+from collections.abc import Sequence
+from itertools import chain, count
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,7 +40,7 @@ def detect(
     canvas = parse_canvas(scale)
     name, network = open_detector(weights, detector)
     predictor, rows, failed = Predictor(network), [], 0
-    for path in images:
+    for path, stem in zip(images, _stems(images), strict=True):
         try:
             image = decode(path.read_bytes())
         except (OSError, ValueError) as error:
@@ -52,7 +54,7 @@ def detect(
         best = f", best {found.scores[0]:.3f}" if len(found.scores) else ""
         print(f"{path}: {shown} faces above {draw_score:g} ({len(found.scores)} above {score:g}{best}) by {name}")
         if out:
-            print(f"  drawn: {_draw(out, path, image, found, shown)}")
+            print(f"  drawn: {_draw(out / f'{stem}.jpg', image, found, shown)}")
     if json:
         json.write_text(jsonlib.dumps(rows) + "\n", encoding="utf-8")
         print(f"all boxes: {json}")
@@ -73,12 +75,20 @@ def _row(path: Path, width: int, height: int, found: Any) -> dict[str, Any]:
     }
 
 
-def _draw(out: Path, path: Path, image: Any, found: Any, shown: int) -> Path:
+def _stems(images: Sequence[Path]) -> list[str]:
+    """Returns a name for each drawing; images of one name in several folders are numbered."""
+    stems: list[str] = []
+    for path in images:
+        numbered = (f"{path.stem}_{n}" for n in count(2))
+        stems.append(next(stem for stem in chain([path.stem], numbered) if stem not in stems))
+    return stems
+
+
+def _draw(target: Path, image: Any, found: Any, shown: int) -> Path:
     from pipeline.data.images import encode_jpeg
     from pipeline.inference.draw import draw
 
-    out.mkdir(parents=True, exist_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
     marks = None if found.landmarks is None else found.landmarks[:shown]
-    target = out / f"{path.stem}.jpg"
     target.write_bytes(encode_jpeg(draw(image, found.boxes[:shown], found.scores[:shown], marks)))
     return target

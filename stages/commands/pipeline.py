@@ -252,7 +252,7 @@ def _again(
     limit: int | None,
     local: bool,
 ) -> str:
-    """Returns the command that goes on with a run: the same choices without --force, so that nothing is lost."""
+    """Returns the command that goes on with a run: the same choices but --force, which would begin anew."""
     words = ["wider8k", "run", "-c", str(config), *(word for name in only or [] for word in ("--only", name))]
     for option, value in (("--from", from_), ("--until", until), ("--limit", limit)):
         words += [] if value is None else [option, str(value)]

@@ -39,6 +39,7 @@ def head(tmp_path: Path) -> Iterator[dict[str, str]]:
         "HOME": str(home),
         "PATH": f"{Path(sys.executable).parent}:{env['PATH']}",
         "RAY_AUTH_MODE": "token",
+        "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
         "RAY_API_SERVER_ADDRESS": f"http://127.0.0.1:{port}",
     }
     subprocess.run(["ray", "get-auth-token", "--generate"], env=env, check=True, stdout=subprocess.DEVNULL)
@@ -66,10 +67,26 @@ def head(tmp_path: Path) -> Iterator[dict[str, str]]:
 
 def submit(env: dict[str, str], store: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     sets = [word for each in (*SMALL, f"store={store}") for word in ("--set", each)]
-    command = ["ray", "job", "submit", "--working-dir", ".", "--", "python", "jobs/full_pipeline.py", "-c", "configs/smoke.yaml"]
-    # The submission goes through a shell on the cluster's side, so values with blanks need quotes of their own.
-    quoted = [f"'{word}'" for word in (*sets, *arguments)]
-    return subprocess.run([*command, *quoted], cwd=ROOT, env=env, capture_output=True, text=True, timeout=300, check=False)
+    command = [
+        "ray",
+        "job",
+        "submit",
+        "--working-dir",
+        ".",
+        "--",
+        "python",
+        "jobs/full_pipeline.py",
+        "-c",
+        "configs/smoke.yaml",
+    ]
+    for _ in range(30):
+        done = subprocess.run(
+            [*command, *sets, *arguments], cwd=ROOT, env=env, capture_output=True, text=True, timeout=300, check=False
+        )
+        if "No available agent" not in done.stdout + done.stderr:  # the head is up a little before its job agent
+            break
+        time.sleep(1)
+    return done
 
 
 def test_the_pipeline_runs_as_a_job_and_again_with_nothing_to_do(head, tmp_path):

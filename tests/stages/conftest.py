@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,17 @@ import torch
 
 from pipeline.models.detectors.retinaface import retinaface_mobilenet
 from pipeline.models.weights import save_bytes
+from stages.cli import main
 from tests.stages.world import World
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command gave back: exit code, what it printed, and what it complained about."""
+
+    code: int
+    out: str
+    err: str
 
 
 @pytest.fixture(autouse=True)
@@ -41,3 +53,19 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
     file = tmp_path_factory.mktemp("weights") / "untrained.safetensors"
     file.write_bytes(save_bytes("retinaface_mobilenet", detector))
     return str(file)
+
+
+@pytest.fixture
+def wider8k(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Answer]:
+    """The command `wider8k` with its arguments, in this process."""
+    monkeypatch.setenv("WIDER8K_DEBUG", "")  # --debug sets it: put back afterwards what was there
+
+    def call(*arguments: object) -> Answer:
+        monkeypatch.setattr(sys, "argv", ["wider8k", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main()
+        printed = capsys.readouterr()
+        return Answer(int(end.value.code or 0), printed.out, printed.err)
+
+    return call

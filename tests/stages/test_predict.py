@@ -246,6 +246,27 @@ def test_changed_weights_are_another_output(world: World, photos: Path, weights:
     assert "externals.weights" in changed.reason
 
 
+def test_new_pixels_under_an_old_name_are_seen(world: World, photos: Path, weights: str) -> None:
+    wire(world, photos, weights)
+    world.done()
+    before = boxes(world)
+    (photos / "1.png").write_bytes(encode_png(picture(8)))
+    world.done()
+    assert world.computed("boxes") == 1
+    after = boxes(world)
+    assert [np.array_equal(after[name].boxes, before[name].boxes) for name in before] == [True, False, True]
+
+
+def test_bfloat16_is_near_and_another_output(world: World, photos: Path, weights: str) -> None:
+    wire(world, photos, weights, top=1)
+    world.done()
+    world.done("boxes.precision=bfloat16")
+    exact, rough = boxes(world), boxes(world, "boxes.precision=bfloat16")
+    for name, found in exact.items():
+        assert rough[name].scores.dtype == np.float32
+        assert 0 < abs(rough[name].scores[0] - found.scores[0]) < 0.05
+
+
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [

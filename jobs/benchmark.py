@@ -1,0 +1,141 @@
+"""Ours against peers, side by side in one run: evaluation, images/s at 1024 and at 8K, memory, the object store.
+
+    uv run python jobs/benchmark.py all --shared ../shared --json benchmark.json
+
+Give it a quiet machine. Real images, weights and predictions come from a folder `--shared` with `data/` in it (see
+tests/README.md for what it holds); without it the pipeline sections run on drawn images and random weights, and the
+evaluation is skipped.
+"""
+
+from __future__ import annotations
+
+import json as jsonlib
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # `jobs` is no installed package
+
+from jobs.benchmarks.measured import Section, as_json, cores, table  # noqa: E402
+
+SharedOption = Annotated[Path | None, typer.Option(help="Folder of real data; default $WIDER8K_SHARED, ../shared.")]
+RoundsOption = Annotated[int, typer.Option(min=1, help="Ours and the peer take turns so often; medians count.")]
+WorkersOption = Annotated[int | None, typer.Option(min=1, help="Pipeline workers of one core; default all cores.")]
+BudgetOption = Annotated[float, typer.Option(min=0, help="Memory of a worker in the run with tiles, GB; 0: no run.")]
+JsonOption = Annotated[Path | None, typer.Option(help="Write every figure with all digits.")]
+
+app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+
+
+@app.command("evaluation")
+def evaluation(shared: SharedOption = None, rounds: RoundsOption = 5, json: JsonOption = None) -> None:
+    """Full-validation AP against faster-coco-eval on the same boxes.
+
+    Example: uv run python jobs/benchmark.py evaluation --shared ../shared
+    """
+    _conclude([_evaluation(_shared(shared), rounds)], json)
+
+
+@app.command("pipeline-1024")
+def pipeline_1024(
+    images: Annotated[int, typer.Option(min=1)] = 240,
+    shared: SharedOption = None,
+    rounds: RoundsOption = 3,
+    workers: WorkersOption = None,
+    json: JsonOption = None,
+) -> None:
+    """Images/s of the prediction node at long edge 1024 against the bare network.
+
+    Example: uv run python jobs/benchmark.py pipeline-1024 --images 120
+    """
+    _conclude([_pipeline("1024", images, _shared(shared), rounds, workers, None)], json)
+
+
+@app.command("pipeline-8k")
+def pipeline_8k(
+    images: Annotated[int, typer.Option(min=1)] = 12,
+    shared: SharedOption = None,
+    rounds: RoundsOption = 3,
+    workers: WorkersOption = None,
+    tile_budget_gb: BudgetOption = 1.5,
+    json: JsonOption = None,
+) -> None:
+    """Images/s of the prediction node at long edge 7680 against the bare network; memory, whole and in tiles.
+
+    Example: uv run python jobs/benchmark.py pipeline-8k --images 8 --rounds 1
+    """
+    _conclude([_pipeline("8k", images, _shared(shared), rounds, workers, tile_budget_gb or None)], json)
+
+
+@app.command("all")
+def everything(
+    images: Annotated[int, typer.Option(min=1, help="At long edge 1024.")] = 240,
+    images_8k: Annotated[int, typer.Option("--images-8k", min=1)] = 12,
+    shared: SharedOption = None,
+    rounds: RoundsOption = 3,
+    workers: WorkersOption = None,
+    tile_budget_gb: BudgetOption = 1.5,
+    json: JsonOption = None,
+) -> None:
+    """All sections, one table.
+
+    Example: uv run python jobs/benchmark.py all --json benchmark.json
+    """
+    data = _shared(shared)
+    sections = [
+        _evaluation(data, rounds),
+        _pipeline("1024", images, data, rounds, workers, None),
+        _pipeline("8k", images_8k, data, rounds, workers, tile_budget_gb or None),
+    ]
+    _conclude(sections, json)
+
+
+def _evaluation(shared: Path | None, rounds: int) -> Section:
+    from jobs.benchmarks.evaluation import evaluation_section
+
+    if shared is None:
+        return Section("evaluation", [], ["skipped, it needs the real predictions and ground truth: see --shared"])
+    print("evaluation ...", file=sys.stderr, flush=True)
+    data = shared / "data"
+    predictions = data / "predictions/retinaface_mobilenet025.tar.gz"
+    return evaluation_section(predictions, data / "wider_val_gt", rounds, _command("evaluation"))
+
+
+def _pipeline(
+    canvas: str, images: int, shared: Path | None, rounds: int, workers: int | None, budget: float | None
+) -> Section:
+    from jobs.benchmarks.throughput import Load, throughput_section
+
+    name = f"pipeline-{canvas}"
+    print(f"{name} ...", file=sys.stderr, flush=True)
+    load = Load(name, canvas, images, rounds, workers or cores(), budget, shared, _command(name, images))
+    return throughput_section(load)
+
+
+def _command(section: str, images: int | None = None) -> str:
+    return " ".join(["uv run python jobs/benchmark.py", section, *([f"--images {images}"] if images else [])])
+
+
+def _shared(given: Path | None) -> Path | None:
+    """Returns the folder of real data, or None where it is nowhere and was not asked for."""
+    folder = given or Path(os.environ.get("WIDER8K_SHARED", ROOT.parent / "shared"))
+    if (folder / "data").is_dir():
+        return folder.resolve()
+    if given:
+        raise typer.BadParameter(f"{given} has no folder data", param_hint="--shared")
+    return None
+
+
+def _conclude(sections: list[Section], json: Path | None) -> None:
+    print(table(sections))
+    if json:
+        json.write_text(jsonlib.dumps(as_json(sections), indent=1) + "\n", encoding="utf-8")
+        print(f"all digits: {json}")
+
+
+if __name__ == "__main__":
+    app()

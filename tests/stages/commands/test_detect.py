@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from pipeline.data.canvas import Canvas
+from pipeline.data.images import encode_jpeg, encode_png
+from pipeline.inference.postprocess import detections
+from pipeline.inference.predictor import Predictor
+from pipeline.models.weights import open_detector
+from tests.stages.world import picture
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    file = tmp_path / "photo.png"
+    file.write_bytes(encode_png(picture(4)))
+    return file
+
+
+def test_json_holds_what_the_detector_finds(wider8k, photo: Path, weights: str, tmp_path: Path) -> None:
+    answer = wider8k("detect", photo, "--weights", weights, "--score", 0.3, "--json", tmp_path / "found.json")
+    assert answer.code == 0
+    (found,) = json.loads((tmp_path / "found.json").read_text())
+    assert list(found) == ["image", "width", "height", "boxes", "scores", "landmarks"]
+    assert (found["image"], found["width"], found["height"]) == (str(photo), 96, 64)
+    expected = detections(Predictor(open_detector(weights)[1]).candidates(picture(4), Canvas(None)), score=0.3)
+    assert len(expected) > 0
+    np.testing.assert_array_equal(np.array(found["boxes"], np.float32), expected.boxes)
+    np.testing.assert_array_equal(np.array(found["scores"], np.float32), expected.scores)
+    np.testing.assert_array_equal(np.array(found["landmarks"], np.float32), expected.landmarks)
+    shown = int((expected.scores > 0.5).sum())
+    assert f"{photo}: {shown} faces above 0.5 ({len(expected)} above 0.3, best {expected.scores[0]:.3f})" in answer.out
+    assert "retinaface_mobilenet" in answer.out
+
+
+def test_boxes_are_drawn_on_the_image(wider8k, photo: Path, weights: str, tmp_path: Path) -> None:
+    answer = wider8k("detect", photo, "--weights", weights, "--out", tmp_path / "out", "--draw-score", 0.4)
+    assert answer.code == 0
+    assert f"drawn: {tmp_path / 'out' / 'photo.jpg'}" in answer.out
+    drawn = cv2.imread(str(tmp_path / "out" / "photo.jpg"))
+    plain = cv2.imdecode(np.frombuffer(encode_jpeg(picture(4)), np.uint8), cv2.IMREAD_COLOR)
+    assert drawn.shape == (64, 96, 3)
+    assert np.abs(drawn.astype(int) - plain).max() > 60
+
+
+def test_nothing_found_is_an_empty_list(wider8k, photo: Path, weights: str, tmp_path: Path) -> None:
+    answer = wider8k("detect", photo, "--weights", weights, "--score", 1, "--json", tmp_path / "found.json")
+    assert answer.code == 0
+    assert "0 faces above 0.5 (0 above 1)" in answer.out
+    (found,) = json.loads((tmp_path / "found.json").read_text())
+    assert found["boxes"] == found["scores"] == found["landmarks"] == []
+
+
+def test_boxes_of_a_larger_canvas_are_in_original_pixels(wider8k, photo: Path, weights: str, tmp_path: Path) -> None:
+    options = ("--weights", weights, "--scale", 384, "--json", tmp_path / "found.json")
+    assert wider8k("detect", photo, *options).code == 0
+    (found,) = json.loads((tmp_path / "found.json").read_text())
+    expected = detections(Predictor(open_detector(weights)[1]).candidates(picture(4), Canvas(384)))
+    np.testing.assert_array_equal(np.array(found["boxes"], np.float32), expected.boxes)
+
+
+def test_images_of_one_name_do_not_overwrite_each_other(wider8k, weights: str, tmp_path: Path) -> None:
+    files = [tmp_path / folder / "a.png" for folder in ("one", "two")]
+    for seed, file in enumerate(files):
+        file.parent.mkdir()
+        file.write_bytes(encode_png(picture(seed)))
+    assert wider8k("detect", *files, "--weights", weights, "--out", tmp_path / "out").code == 0
+    drawn = sorted((tmp_path / "out").iterdir())
+    assert len(drawn) == 2
+    assert drawn[0].read_bytes() != drawn[1].read_bytes()
+
+
+def test_an_unreadable_image_is_named_and_the_others_are_done(
+    wider8k, photo: Path, weights: str, tmp_path: Path
+) -> None:
+    broken, gone = tmp_path / "broken.jpg", tmp_path / "gone.jpg"
+    broken.write_bytes(b"no image")
+    answer = wider8k("detect", broken, gone, photo, "--weights", weights, "--json", tmp_path / "found.json")
+    assert answer.code == 1
+    assert f"{broken}: not an image" in answer.err
+    assert str(gone) in answer.err
+    assert answer.err.rstrip().endswith("2 of 3 images could not be read")
+    assert [row["image"] for row in json.loads((tmp_path / "found.json").read_text())] == [str(photo)]
+
+
+def test_mistakes_are_named(wider8k, photo: Path, weights: str, tmp_path: Path) -> None:
+    for arguments, words in (
+        (("--weights", tmp_path / "gone.pth"), "gone.pth"),
+        (("--weights", photo), "say which detector it belongs to, one of retinaface_mobilenet"),
+        (("--weights", weights, "--detector", "retinaface_resnet50"), "checkpoint is retinaface_mobilenet"),
+        (("--weights", weights, "--detector", "yolo"), "no detector 'yolo'; there are retinaface_mobilenet"),
+        (("--weights", weights, "--scale", "9k"), "unknown canvas '9k': choose 8k"),
+    ):
+        answer = wider8k("detect", photo, *arguments)
+        assert answer.code == 2
+        assert words in answer.err

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.wider
+def test_a_published_archive_gives_the_expected_digits(wider8k, shared: Path, tmp_path: Path) -> None:
+    archive, truth = shared / "data/predictions/yolov7_face.tar.gz", shared / "data/wider_val_gt"
+    expected = json.loads((shared / "reference/wider_eval/expected.json").read_text())["sets"]["yolov7_face"]["ap"]
+    files = ("--json", tmp_path / "ap.json", "--report", tmp_path / "page.html")
+    answer = wider8k("evaluate", archive, "--ground-truth", truth, *files)
+    assert answer.code == 0
+    for subset, faces in (("easy", 7211), ("medium", 13319), ("hard", 31958)):
+        assert f"{subset:<7}{100 * expected[subset]:6.2f}  ({faces} faces)" in answer.out
+    content = json.loads((tmp_path / "ap.json").read_text())
+    assert {subset: round(content[subset], 10) for subset in expected} == expected
+    assert content["protocol"]["reading"] == "matlab"
+    page = (tmp_path / "page.html").read_text()
+    assert all(repr(content[subset]) in page for subset in expected)
+    assert "yolov7_face" in page
+    assert f"all digits: {tmp_path / 'ap.json'}" in answer.out
+
+
+@pytest.mark.wider
+def test_missing_and_extra_files_are_named(wider8k, shared: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "text" / "0--Parade"
+    folder.mkdir(parents=True)
+    (folder / "0_Parade_marchingband_1_465.txt").write_text("0_Parade_marchingband_1_465\n1\n345 211 4 4 0.9\n")
+    (folder / "stranger.txt").write_text("stranger\n0\n")
+    listing = tmp_path / "list.txt"
+    listing.write_text("0--Parade/0_Parade_marchingband_1_465.jpg\n0--Parade/0_Parade_Parade_0_873.jpg\n")
+    options = ("--ground-truth", shared / "data/wider_val_gt", "--images", listing)
+    answer = wider8k("evaluate", tmp_path / "text", *options)
+    assert answer.code == 0
+    assert "missing: 1: 0--Parade/0_Parade_Parade_0_873.txt" in answer.err
+    assert "extra: 1: " in answer.err
+    assert "stranger" in answer.err
+
+
+def test_mistakes_are_named(wider8k, tmp_path: Path) -> None:
+    answer = wider8k("evaluate", tmp_path / "gone", "--ground-truth", tmp_path)
+    assert answer.code == 2
+    assert "wider_face_val.mat" in answer.err
+    answer = wider8k("evaluate", tmp_path, "--ground-truth", tmp_path, "--reading", "octave")
+    assert answer.code == 2
+    assert "expected matlab or python" in answer.err

@@ -1,0 +1,62 @@
+"""The README's commands exist, its files exist, and its two first commands are what CI and the tests run."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
+WIDER8K = [
+    command.replace("\\\n", " ").split("#")[0].split("&&")[-1].strip()
+    for block in BLOCKS
+    for command in re.split(r"\n(?! )", block)
+    if "wider8k " in command and not command.startswith("#")
+]
+
+
+def test_the_first_two_blocks_are_whole_commands_for_a_fresh_machine():
+    setup = "python3 -m pip install uv && python3 -m uv sync && python3 -m uv run "
+    assert BLOCKS[0].strip() == setup + "wider8k run -c configs/smoke.yaml"
+    assert BLOCKS[1].strip() == setup + "pytest"
+    assert "uv run --locked pytest" in (ROOT / ".ci/run").read_text()
+
+
+def test_there_are_commands_to_check():
+    assert len(WIDER8K) >= 5
+
+
+@pytest.mark.parametrize("command", WIDER8K)
+def test_every_command_is_understood(command, tmp_path):
+    """Options are parsed, configs and overrides are checked; what is then missing is only the data."""
+    words = command[command.index("wider8k ") :].replace("'", "").split()[1:]
+    words = ["plan", *words[1:], "--set", f"store={tmp_path / 'store'}"] if words[0] == "run" else [words[0], "--help"]
+    done = subprocess.run(
+        [sys.executable, "-m", "stages.cli", *words], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0 or "blocked" in done.stdout, done.stdout + done.stderr
+    assert "no such" not in done.stderr
+
+
+def test_every_option_that_is_shown_exists():
+    for command in WIDER8K:
+        words = command[command.index("wider8k ") :].split()
+        page = subprocess.run(
+            [sys.executable, "-m", "stages.cli", words[1], "--help"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        for option in {word for word in words if re.fullmatch(r"--[a-z-]+", word)}:
+            assert option in page.stdout, f"{option} of: {command}"
+
+
+def test_every_file_that_is_named_exists():
+    for name in set(re.findall(r"\b((?:configs|jobs|pipeline|stages)/[\w./]+\.(?:yaml|py|md))", README)):
+        assert (ROOT / name).is_file(), name
