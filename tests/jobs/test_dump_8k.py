@@ -1,0 +1,78 @@
+"""A real dump on 8K canvases: killed three times, resumed, and equal to a quiet one to the last byte."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pipeline.data.records import read_detections
+from pipeline.engine.manifest import Artifact, stored_manifests
+from pipeline.engine.storage import Store
+
+pytestmark = [pytest.mark.wider, pytest.mark.ray, pytest.mark.slow]
+ROOT = Path(__file__).resolve().parents[2]
+IMAGES = 12
+
+
+def command(shared: Path, store: Path) -> list[str]:
+    sets = [
+        f"store={store}",
+        f"faces.at={shared / 'data/wider_images'}",
+        "faces.dataset.missing=skip",
+        f"mobilenet.at={shared / 'data/weights/retinaface_mobilenet0.25_Final.pth'}",
+        "mobilenet.run.shard_rows=2",
+    ]
+    words = [word for each in sets for word in ("--set", each)]
+    return [sys.executable, "jobs/dump_8k.py", "-c", "configs/dump_8k.yaml", "--limit", str(IMAGES), *words]
+
+
+def finished(store: Store) -> dict[str, int]:
+    """Record of each finished shard -> when it was written."""
+    files = Path(store.url).glob("mobilenet/*/shard-*.json")
+    return {file.stem: file.stat().st_mtime_ns for file in files}
+
+
+def kill_at_a_random_moment(words: list[str], store: Store, chance: random.Random) -> None:
+    driver = subprocess.Popen(words, cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    before, limit = finished(store), time.monotonic() + 120
+    while driver.poll() is None and time.monotonic() < limit:
+        # The first time in the middle of a shard, later times after at least one more was finished.
+        begun = any(Path(store.url).glob("mobilenet/*/_inflight/*"))
+        if begun and (not before or len(finished(store)) > len(before)):
+            break
+        time.sleep(0.05)
+    time.sleep(chance.uniform(0.0, 4.0))
+    assert driver.poll() is None, "it ended before it could be killed"
+    family = psutil.Process(driver.pid).children(recursive=True)
+    os.kill(driver.pid, signal.SIGKILL)
+    for process in family:
+        if process.is_running():
+            process.kill()
+    driver.wait()
+
+
+def test_three_kills_change_nothing(shared, tmp_path):
+    chance, store = random.Random(11), Store(str(tmp_path / "killed"))
+    kept: dict[str, int] = {}
+    for _ in range(3):
+        kill_at_a_random_moment(command(shared, tmp_path / "killed"), store, chance)
+        assert kept.items() <= finished(store).items(), "a finished shard was lost or computed again"
+        kept = finished(store)
+        assert not stored_manifests(store, "mobilenet"), "an unfinished dump must not look finished"
+    assert kept
+    subprocess.run(command(shared, tmp_path / "killed"), cwd=ROOT, check=True, timeout=300)
+    assert kept.items() <= finished(store).items()
+    subprocess.run(command(shared, tmp_path / "quiet"), cwd=ROOT, check=True, timeout=300)
+    (killed,), (quiet,) = (stored_manifests(Store(str(tmp_path / name)), "mobilenet") for name in ("killed", "quiet"))
+    assert [(s.name, s.checksum) for s in killed.shards] == [(s.name, s.checksum) for s in quiet.shards]
+    rows = [row for table in Artifact(store, killed).tables() for row in read_detections(table)]
+    assert len({row.image_id for row in rows}) == len(rows) == IMAGES
+    assert all(len(row.boxes) == 5000 and row.error is None for row in rows)
