@@ -144,7 +144,7 @@ def _run(ap: Artifact | None, detections: Artifact, candidates: Artifact) -> Run
         "scales": predict.get("canvas"),
         "weights": weights,
     }
-    detector = str(predict.get("detector") or "as stored in the weights")
+    detector = _detector(candidates)
     return RunResult(
         candidates.node,
         detector,
@@ -153,6 +153,14 @@ def _run(ap: Artifact | None, detections: Artifact, candidates: Artifact) -> Run
         {row["subset"]: row["ap"] for row in rows},
         counts,
     )
+
+
+def _detector(candidates: Artifact) -> str:
+    """Returns the detector's name: as configured, or as the digest of the published weights tells it."""
+    from pipeline.models.identity import variant_of
+
+    known = variant_of(str(candidates.manifest.payload["externals"].get("weights")))
+    return str(candidates.params.get("detector") or known or "as the weights say")
 
 
 def _timing(artifact: Artifact) -> Timing:

@@ -24,7 +24,13 @@ def same(a: Detections, b: Detections) -> bool:
 
 
 def test_detections_survive_the_table_by_either_reader():
-    rows = [made("a", 7), made("b", 0), Detections("c", 0, 0, error="broken"), made("d", 3, landmarks=False), made("e", 5)]
+    rows = [
+        made("a", 7),
+        made("b", 0),
+        Detections("c", 0, 0, error="broken"),
+        made("d", 3, landmarks=False),
+        made("e", 5),
+    ]
     table = pa.concat_tables([pa.Table.from_pylist([row.to_row()], schema=DETECTIONS) for row in rows])
     assert all(same(a, b) for a, b in zip(rows, read_detections(table), strict=True))
     assert all(same(a, Detections.from_row(row)) for a, row in zip(rows, table.to_pylist(), strict=True))
