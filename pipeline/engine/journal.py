@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import threading
 import time
@@ -34,7 +35,8 @@ class NodeProgress:
         heard_lines = heard(self.job.store, self.job.folder, self.job.run_id)
         name, seconds = self.job.ctx.node, now - self.started
         if not self.shards:
-            return f"{name} {next(iter(heard_lines.values()), '')} {duration(seconds)}".replace("  ", " ")
+            said = next(iter(heard_lines.values()), "")
+            return " ".join(part for part in (name, said, _time_left(said, seconds)) if part)
         partial = sum(int(text.partition("/")[0]) for text in heard_lines.values() if "/" in text)
         done = min(self.items, self.items_done + partial)
         rate = done / seconds if seconds > 0 else 0.0
@@ -146,6 +148,14 @@ class Journal:
         if self._drawn:
             self._stream.write("\r" + " " * self._drawn + "\r")
             self._drawn = 0
+
+
+def _time_left(said: str, seconds: float) -> str:
+    """Returns how long a stage that says ``... 30/120 ...`` still needs, else how long it has been at it."""
+    steps = re.search(r"(\d+)/(\d+)", said)
+    if steps is None or not int(steps[1]):
+        return duration(seconds)
+    return duration(seconds * (int(steps[2]) / int(steps[1]) - 1)) + " left"
 
 
 def duration(seconds: float) -> str:

@@ -37,7 +37,11 @@ def test_the_progress_line_counts_finished_and_half_finished_shards(tmp_path):
 def test_a_whole_stage_shows_what_it_says(tmp_path):
     progress = NodeProgress(job(tmp_path, Total()), items=1, shards=0, started=100.0)
     Beacon(progress.job.store, "boxes/r/_inflight/run1-whole.say")("step 3/10 loss 0.5")
-    assert progress.line(now=104.0) == "boxes step 3/10 loss 0.5 4.0s"
+    assert progress.line(now=106.0) == "boxes step 3/10 loss 0.5 14s left"
+
+
+def test_a_whole_stage_that_says_nothing_shows_its_time(tmp_path):
+    assert NodeProgress(job(tmp_path, Total()), items=1, shards=0, started=100.0).line(now=104.0) == "boxes 4.0s"
 
 
 def test_a_beacon_writes_now_and_then_only(tmp_path):

@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from PIL import Image as Pillow
 from scipy.spatial import cKDTree
 
@@ -14,6 +15,7 @@ from pipeline.data.records import Detections
 from pipeline.data.schemas import DETECTIONS
 from pipeline.engine.config import load_config
 from pipeline.engine.plan import Verdict, context
+from pipeline.models.weights import open_detector, save_bytes
 from stages.graph import STAGES
 from tests.stages.world import World, picture
 
@@ -244,6 +246,19 @@ def test_changed_weights_are_another_output(world: World, photos: Path, weights:
     changed = world.plan()["boxes"]
     assert changed.verdict is Verdict.RUN
     assert "externals.weights" in changed.reason
+
+
+def test_an_image_the_network_cannot_answer_is_an_error_row(world: World, photos: Path, weights: str) -> None:
+    _, detector = open_detector(weights)
+    with torch.no_grad():
+        detector.heads.kinds[1].levels[0].bias.fill_(torch.nan)
+    sick = world.folder / "sick.safetensors"
+    sick.write_bytes(save_bytes("retinaface_mobilenet", detector))
+    wire(world, photos, str(sick), run={"max_error_share": 1})
+    world.done()
+    for found in boxes(world).values():
+        assert "the network answered with NaN or infinity in its logits" in str(found.error)
+        assert (found.width, found.height, len(found.boxes)) == (96, 64, 0)
 
 
 def test_new_pixels_under_an_old_name_are_seen(world: World, photos: Path, weights: str) -> None:

@@ -109,3 +109,12 @@ def test_a_dataset_without_faces_has_a_page_too(reported: World) -> None:
     reported.done()
     assert "faces found" not in page(reported)
     assert "a.png" in page(reported)
+
+
+def test_images_without_labels_show_what_was_found(reported: World) -> None:
+    reported.nodes["page"]["inputs"].pop("ap")
+    reported.done(selected=["faces", "guesses", "found", "page"])
+    text = page(reported)
+    assert len(re.findall("data:image/jpeg", text)) == 3
+    assert "guesses" in text
+    assert "Precision and recall" not in text

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.engine.manifest import Artifact, stored_manifests
+from tests.stages.world import World
+
 
 @pytest.mark.wider
 def test_a_published_archive_gives_the_expected_digits(wider8k, shared: Path, tmp_path: Path) -> None:
@@ -38,6 +41,28 @@ def test_missing_and_extra_files_are_named(wider8k, shared: Path, tmp_path: Path
     assert "missing: 1: 0--Parade/0_Parade_Parade_0_873.txt" in answer.err
     assert "extra: 1: " in answer.err
     assert "stranger" in answer.err
+
+
+@pytest.mark.wider
+def test_a_dump_gives_what_the_stage_gives(wider8k, world: World, shared: Path) -> None:
+    data = {"kind": "wider_face", "missing": "skip"}
+    world.node("faces", "index", dataset=data, at=str(shared / "data/wider_images"))
+    world.node("found", "guess", inputs={"samples": "faces"}, run={"shard_rows": 2})
+    world.node("ap", "evaluate", inputs={"samples": "faces", "detections": "found"})
+    world.run(limit=5)
+    newest = {node: stored_manifests(world.store, node)[0] for node in ("faces", "found", "ap")}
+    ap = {row["subset"]: row["ap"] for row in Artifact(world.store, newest["ap"]).rows()}
+    names = [row["image_id"] for row in Artifact(world.store, newest["faces"]).rows(["image_id"])]
+    assert len(names) == 5
+    assert 0.05 < ap["hard"] < 0.95
+    (world.folder / "list.txt").write_text("\n".join(names))
+    dump, output = world.store.path(newest["found"].folder), world.folder / "ap.json"
+    options = ("--ground-truth", shared / "data/wider_val_gt", "--images", world.folder / "list.txt", "--json", output)
+    answer = wider8k("evaluate", dump, *options)
+    assert answer.code == 0, answer.err
+    content = json.loads(output.read_text())
+    assert {subset: content[subset] for subset in ap} == ap
+    assert content["protocol"]["source"] == "dump"
 
 
 def test_mistakes_are_named(wider8k, tmp_path: Path) -> None:

@@ -1,0 +1,55 @@
+"""Ctrl-C in the middle of a run: at once, with a word on how to go on, and nothing lost."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline.models.detectors import DETECTORS
+from pipeline.models.weights import save_bytes
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = """
+name: interrupted
+store: {folder}/store
+nodes:
+  faces:
+    stage: index
+    dataset: {{kind: synthetic, images: 400}}
+    run: {{shard_rows: 400}}
+  boxes:
+    stage: predict
+    inputs: {{samples: faces}}
+    at: {folder}/weights.safetensors
+    canvas: 640
+    run: {{shard_rows: 4}}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", [pytest.param("--local"), pytest.param("--verbose", marks=pytest.mark.ray)])
+def test_ctrl_c_stops_at_once_and_the_next_run_goes_on(tmp_path, mode):
+    (tmp_path / "weights.safetensors").write_bytes(
+        save_bytes("retinaface_mobilenet", DETECTORS["retinaface_mobilenet"].build())
+    )
+    (tmp_path / "config.yaml").write_text(CONFIG.format(folder=tmp_path))
+    words = [sys.executable, "-m", "stages.cli", "run", "-c", str(tmp_path / "config.yaml"), mode]
+    process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    limit = time.monotonic() + 120
+    while len(list(tmp_path.glob("store/boxes/*/shard-*.json"))) < 2 and process.poll() is None:
+        assert time.monotonic() < limit
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130, errors
+    assert "finished shards are kept. Go on with: wider8k run -c" in errors
+    assert not (tmp_path / "store" / "lock.json").exists()
+    done = subprocess.run([*words[:3], "plan", *words[4:6]], cwd=ROOT, capture_output=True, text=True, check=True)
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith("boxes"))
+    assert "resume" in line
+    assert int(line.split(" of 400 items stored")[0].split()[-1]) >= 8
