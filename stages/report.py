@@ -71,7 +71,12 @@ class Report(WholeStage):
         samples = ctx.one("samples")
         pairs = list(_joined(samples, ctx.inputs["detections"][0]))
         aps = ctx.inputs["ap"] or [None] * len(ctx.inputs["detections"])
-        runs = [_run(*parts) for parts in zip(aps, ctx.inputs["detections"], ctx.inputs["candidates"], strict=True)]
+        trained = {
+            each.manifest.fingerprint: next(each.rows(["detector"]))["detector"] for each in ctx.inputs["checkpoint"]
+        }
+        runs = [
+            _run(*parts, trained) for parts in zip(aps, ctx.inputs["detections"], ctx.inputs["candidates"], strict=True)
+        ]
         artifacts = [each for port in self.inputs for each in ctx.inputs[port]]
         losses = {each.node: next(each.rows(["loss"]))["loss"] for each in ctx.inputs["checkpoint"]}
         page = PageData(
@@ -121,7 +126,7 @@ def _joined(samples: Artifact, detections: Artifact) -> Iterator[tuple[Sample, D
             yield Sample.from_row(row), found[row["image_id"]]
 
 
-def _run(ap: Artifact | None, detections: Artifact, candidates: Artifact) -> RunResult:
+def _run(ap: Artifact | None, detections: Artifact, candidates: Artifact, trained: Mapping[str, str]) -> RunResult:
     from pipeline.evaluation.page import RunResult
     from pipeline.evaluation.wider_ap import ApCounts
 
@@ -144,7 +149,7 @@ def _run(ap: Artifact | None, detections: Artifact, candidates: Artifact) -> Run
         "scales": predict.get("canvas"),
         "weights": weights,
     }
-    detector = _detector(candidates)
+    detector = _detector(candidates, weights, trained)
     return RunResult(
         candidates.node,
         detector,
@@ -155,12 +160,11 @@ def _run(ap: Artifact | None, detections: Artifact, candidates: Artifact) -> Run
     )
 
 
-def _detector(candidates: Artifact) -> str:
-    """Returns the detector's name: as configured, or as the digest of the published weights tells it."""
+def _detector(candidates: Artifact, weights: str, trained: Mapping[str, str]) -> str:
+    """Returns the detector's name: as configured, as trained here, or as the published weights' digest tells it."""
     from pipeline.models.identity import variant_of
 
-    known = variant_of(str(candidates.manifest.payload["externals"].get("weights")))
-    return str(candidates.params.get("detector") or known or "as the weights say")
+    return str(candidates.params.get("detector") or trained.get(weights) or variant_of(weights) or "as the weights say")
 
 
 def _timing(artifact: Artifact) -> Timing:

@@ -39,7 +39,16 @@ def test_the_page_shows_the_run(reported: World) -> None:
     for row in reported.rows("ap", "guesses.fails_on=test/000001"):
         assert f"{100 * row['ap']:.2f}" in text
         assert repr(row["ap"]) in text
-    for words in ("guesses: test/000001: told to fail", "Score above", "0.02", "NMS IoU", "0.4"):
+    for words in (
+        "Precision and recall",
+        "IoU to match",
+        "Lowest score",
+        "guesses: test/000001: told to fail",
+        "Score above",
+        "0.02",
+        "NMS IoU",
+        "0.4",
+    ):
         assert words in text
     for node in ("faces", "guesses", "found", "ap"):
         assert f">{node}<" in text
