@@ -15,9 +15,9 @@ from jobs.benchmarks.pictures import gather, model_for
 from jobs.benchmarks.pipeline_run import PipelineRun, run_pipeline
 
 INSIDE = (
-    "ours, steady state: from the first shard's begin to the last one's end; reading and decoding the files, enlarging, "
-    "the network, the best 5,000, Parquet, fsync, records and all that Ray does meanwhile are in it, and so is every "
-    "worker's first, slower pass; the start of Ray and of the workers (imports, weights) is not"
+    "ours, steady state: from the first shard's begin to the last one's end. In it: reading and decoding the files, "
+    "enlarging, the network, the best 5,000, Parquet, fsync, records, all that Ray does meanwhile, and every worker's "
+    "first, slower pass. Not in it: the start of Ray and of the workers (imports, weights)"
 )
 PEER = "peer: the same network over images decoded in memory, warmed up, nothing written; the faster of its two ways"
 
@@ -30,7 +30,7 @@ class Load:
         name: of the section.
         canvas: as in `Predict.canvas`.
         images: how many.
-        rounds: how often ours and each way of the peer are measured, in turn.
+        rounds: how often ours and the peer are measured, in turn; the peer's slower way in the first round only.
         workers: of the pipeline, one core each; the peer gets the same cores.
         tile_budget_gb: memory of one worker in one more run with tiles, None for no such run.
         shared: folder of real data, or None.
@@ -75,13 +75,12 @@ def throughput_section(load: Load) -> Section:
 
 
 def _take_turns(load: Load, model: Model, folder: Path, files: Sequence[Path], shard_rows: int) -> _Rounds:
-    ways = dict.fromkeys([(load.workers, 1), (1, load.workers)])  # one and the same with one worker
-    rounds = _Rounds([], {way: [] for way in ways}, [])
-    for _ in range(load.rounds):
+    rounds = _Rounds([], {(load.workers, 1): [], (1, load.workers): []}, [])  # one and the same with one worker
+    for turn in range(load.rounds):
         rounds.loads.append(os.getloadavg()[0])
         rounds.ours.append(run_pipeline(model, folder, load.workers, shard_rows))
-        for (processes, threads), paces in rounds.peers.items():
-            paces.append(bare_loop(model, files, processes, threads))
+        for way in [rounds.best_peer()] if turn else list(rounds.peers):
+            rounds.peers[way].append(bare_loop(model, files, *way))
     return rounds
 
 
