@@ -82,8 +82,10 @@ def _cpu(spent: Sequence[Spent], reading: bool = False) -> float:
     return median(each.evaluate + (each.load if reading else 0) for each in spent)
 
 
-def _medians(ours: Sequence[tuple[float, float]], peers: Sequence[tuple[float, float]], which: int) -> list[float]:
-    return [median(each[which] for each in side) for side in (ours, peers)]
+def _medians(
+    ours: Sequence[tuple[float, float]], peers: Sequence[tuple[float, float]], which: int
+) -> tuple[float, float]:
+    return median(each[which] for each in ours), median(each[which] for each in peers)
 
 
 def _notes(images: int, boxes: int, rounds: int, ours: Spent, peer: Spent) -> list[str]:

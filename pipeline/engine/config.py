@@ -138,7 +138,9 @@ def _validated(kind: type[M], fields: object, where: str, problems: list[str]) -
     except ValidationError as error:
         for each in error.errors():
             place = ".".join([where, *(str(part) for part in each["loc"])])
-            hint = nearest(str(each["loc"][-1]), kind.model_fields) if each["type"] == "extra_forbidden" else ""
-            message = "unknown field" if hint else each["msg"]
+            unknown = each["type"] in ("extra_forbidden", "unexpected_keyword_argument")
+            # Fields further in belong to a model that is not known here; naming this one's would mislead.
+            hint = nearest(str(each["loc"][-1]), kind.model_fields) if unknown and len(each["loc"]) == 1 else ""
+            message = "unknown field" if unknown else each["msg"]
             problems.append(f"{place}: {message}{hint}, found {each['input']!r}")
         return None

@@ -124,8 +124,8 @@ def _parse(data: bytes) -> Manifest | None:
 
 
 def now() -> float:
-    """Returns the wall clock in whole seconds, for provenance only."""
-    return float(round(time.time()))
+    """Returns the wall clock in seconds, for provenance and to tell the newest output."""
+    return round(time.time(), 6)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from pipeline.engine.plan import NodePlan, Options, differences
 from pipeline.engine.plan import plan as make_plan
 from pipeline.engine.runner import Outcome, Runner
 from pipeline.engine.storage import Store
+from pipeline.engine.unused import unused
 from stages.graph import STAGES
 
 FAILED, MISTAKE, LOCKED, INTERRUPTED = 1, 2, 3, 130
@@ -206,22 +207,13 @@ def clean(
     loaded = load_config(config, STAGES, set_ or [])
     store = Store(loaded.store)
     plans = make_plan(loaded.graph, store, _options(loaded, None, None, None, None, limit, False))
-    unknown = [name for name, each in plans.items() if each.recipe is None]
-    if unknown:
-        raise ValueError(f"cannot tell what {', '.join(unknown)} uses: {plans[unknown[0]].reason}; nothing was deleted")
     try:
         with StoreLock(store, f"wider8k clean -c {config}"):
-            stale = [
-                f"{name}/{recipe}"
-                for name, each in plans.items()
-                for recipe in store.folders(name)
-                if recipe != each.recipe
-            ]
-            for folder in stale:
-                size = sum(store.sizes(folder).values()) / 1e6
-                print(f"{'deleted' if yes else 'would delete'} {folder} ({size:.1f} MB)")
+            stale = list(unused(store, plans))
+            for path, size in stale:
+                print(f"{'deleted' if yes else 'would delete'} {path} ({size / 1e6:.1f} MB)")
                 if yes:
-                    store.delete_folder(folder)
+                    (store.delete if path.endswith((".json", ".parquet")) else store.delete_folder)(path)
     except StoreLockedError as error:
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(LOCKED) from None

@@ -24,7 +24,11 @@ def parse_dataset(fields: object) -> Dataset:
     if isinstance(fields, Dataset):
         return fields
     params = dict(fields) if isinstance(fields, Mapping) else {"kind": fields}
-    kind = str(params.pop("kind", "missing"))
+    if "kind" not in params:
+        raise ValueError(
+            f"expected `kind`, one of {', '.join(sorted(DATASETS))}; found only {', '.join(params) or 'nothing'}"
+        )
+    kind = str(params.pop("kind"))
     if kind not in DATASETS:
         near = difflib.get_close_matches(kind, DATASETS, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""

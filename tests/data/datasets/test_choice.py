@@ -51,7 +51,7 @@ def test_as_a_field_it_is_parsed_and_written() -> None:
     ("fields", "words"),
     [
         ("wider_fase", "no dataset kind 'wider_fase'; did you mean 'wider_face'.* choices: coco_json, image_folder"),
-        ({"split": "val"}, "no dataset kind 'missing'"),
+        ({"split": "val"}, "expected `kind`, one of .*found only split"),
         (7, "no dataset kind '7'; choices: "),
         ({"kind": "synthetic", "pictures": 3}, "pictures"),
         ({"kind": "synthetic", "images": 0}, "greater than or equal to 1"),
