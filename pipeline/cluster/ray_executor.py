@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -21,13 +22,23 @@ from pipeline.engine.runner import NodeFailed
 from pipeline.engine.shards import ShardJob, ShardRecord, compute_shard, compute_whole
 from pipeline.engine.stage import Item, MapStage, Resources
 
+DEATHS_WHILE_OPENING = 3
+
 
 class ShardWorker:
     """An actor: the stage opened once, one shard per call."""
 
     def __init__(self, job: ShardJob) -> None:
         assert isinstance(job.stage, MapStage)
+        # Ray restarts a worker that dies while it opens its model without end; each death leaves its marker.
+        opening = f"{job.run_id}-opening-"
+        deaths = sum(name.startswith(opening) for name in job.store.sizes(f"{job.folder}/_inflight"))
+        if deaths >= job.ctx.resources.workers + DEATHS_WHILE_OPENING:
+            raise ValueError(f"workers of {job.ctx.node} died {deaths} times while they opened their stage")
+        marker = f"{job.folder}/_inflight/{opening}{uuid.uuid4().hex[:8]}"
+        job.store.write(marker, b"")
         self._job, self._worker = job, job.stage.open(job.ctx)
+        job.store.delete(marker)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Takes pickled item lists, gives back the records of the shards it wrote."""
@@ -96,8 +107,7 @@ class RayExecutor:
 
 
 def _request(resources: Resources) -> dict[str, Any]:
-    # A GPU actor would otherwise reserve a CPU beside it and could starve its own node of them.
-    request: dict[str, Any] = {"num_cpus": 0 if resources.gpus and resources.cpus <= 1 else resources.cpus}
+    request: dict[str, Any] = {"num_cpus": resources.reserved_cpus}
     if resources.gpus:
         request["num_gpus"] = resources.gpus
     if resources.memory_gb:

@@ -33,7 +33,7 @@ def assign(
     First the items are cut as if nothing were stored: a shard of that cut that exists is used, so an interrupted run
     goes on with the very shards it had planned. What is left is taken from any other stored shard row by row, so
     items added, removed, limited or re-ordered later cost nothing that was computed before. Only the remainder is
-    computed.
+    computed. A row that holds an error serves only where no stored shard has a good one.
 
     Args:
         items: what is wanted, keys unique.
@@ -46,23 +46,24 @@ def assign(
     """
     _check_unique(items)
     cut = [tuple(items[i : i + shard_rows]) for i in range(0, len(items), shard_rows)]
-    by_name = {record.name: record for record in stored}
-    if retry_errors:
-        by_name = {name: record for name, record in by_name.items() if not record.errors}
-    kept = [Kept(by_name[name], None) for part in cut if (name := shard_name(part)) in by_name]
-    done = {pair for each in kept for pair in each.record.items}
-    missing = {(item.key, item.stamp) for item in items} - done
-    used = {each.record.name for each in kept}
-    # Largest first: fewest files to open later.
-    for record in sorted(stored, key=lambda r: (-r.rows, r.name)):
-        if record.name in used or not missing:
-            continue
-        failed = {key for key, _ in record.errors} if retry_errors else set()
-        usable = [pair for pair in record.items if pair in missing and pair[0] not in failed]
+    planned = {shard_name(part): place for place, part in enumerate(cut)}
+    # The planned shards in their order, then the largest first: fewest files to open later.
+    ordered = sorted(stored, key=lambda r: (planned.get(r.name, len(cut)), -r.rows, r.name))
+    good = {pair for record in stored for pair in record.items if pair[0] not in _failed(record)}
+    missing = {(item.key, item.stamp) for item in items}
+    kept = []
+    for record in ordered:
+        failed = _failed(record)
+        refused = {pair for pair in record.items if pair[0] in failed and (retry_errors or pair in good)}
+        usable = [pair for pair in record.items if pair in missing and pair not in refused]
         if usable:
             missing.difference_update(usable)
             kept.append(Kept(record, None if len(usable) == len(record.items) else tuple(key for key, _ in usable)))
     return Assignment(tuple(kept), tuple(_cut_rest(cut, missing, shard_rows)))
+
+
+def _failed(record: ShardRecord) -> set[str]:
+    return {key for key, _ in record.errors}
 
 
 def _cut_rest(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,7 +130,7 @@ def _node(name: str, fields: object, stages: Mapping[str, type[Stage]], problems
     if len(problems) > before or stage is None or resources is None:
         return None
     wired = {str(port): tuple([n] if isinstance(n, str) else n or ()) for port, n in inputs.items()}
-    return Node(name, stage, wired, at, resources)
+    return Node(name, stage, wired, at and os.path.expandvars(os.path.expanduser(at)), resources)
 
 
 def _validated(kind: type[M], fields: object, where: str, problems: list[str]) -> M | None:

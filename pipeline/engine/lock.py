@@ -52,7 +52,8 @@ class StoreLock:
                     f"{self._store.url} is in use by {describe(holder)}; wait for it or stop it first"
                 )
             self.taken_over_from = describe(holder) if holder else "an unreadable lock"
-            self._store.delete(LOCK_FILE)
+            if self._holder() == holder:  # nobody else has taken it over in the meantime
+                self._store.delete(LOCK_FILE)
             created = self._store.create(LOCK_FILE, self._content())
             time.sleep(0.1)  # another run may be taking over the same dead lock: the last one to write wins
             winner = self._holder() or {}
@@ -93,7 +94,12 @@ class StoreLock:
 
     def _keep_alive(self) -> None:
         while not self._stop.wait(BEAT_SECONDS):
-            self._store.write(LOCK_FILE, self._content())
+            try:
+                if (self._holder() or {}).get("owner") != self._owner:
+                    return  # taken over while this process stood still: the new holder's lock is not ours to renew
+                self._store.write(LOCK_FILE, self._content())
+            except OSError:  # a store that does not answer now may answer at the next beat
+                continue
 
 
 def is_dead(holder: dict[str, Any]) -> bool:

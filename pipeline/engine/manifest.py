@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from pipeline.engine.assign import Kept
 from pipeline.engine.fingerprint import digest
-from pipeline.engine.shards import ShardRecord, checksum
+from pipeline.engine.shards import checksum
 from pipeline.engine.storage import Store
 
 
@@ -40,7 +40,6 @@ class Manifest:
         shards: where the rows are.
         rows, errors: how many rows, and (key, message) of those that hold an error.
         run: provenance: seconds of work, peak memory, when, versions.
-        input_errors: input node -> its `error_digest` when this was computed.
     """
 
     node: str
@@ -52,12 +51,14 @@ class Manifest:
     rows: int = 0
     errors: tuple[tuple[str, str], ...] = ()
     run: Mapping[str, Any] = field(default_factory=dict)
-    input_errors: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def error_digest(self) -> str:
-        """Digest of which rows are errors: the one thing that a retry may change under the same identity."""
-        return digest(sorted(key for key, _ in self.errors), size=8)
+    def content(self) -> str:
+        """Identity of the rows themselves, by which later nodes know this output.
+
+        Computed again with the same bytes it is the same input, whatever was forced, moved or copied before.
+        """
+        return digest(sorted([s.checksum, *(s.keys or ())] for s in self.shards))
 
     @property
     def folder(self) -> str:
@@ -71,9 +72,11 @@ class Manifest:
         )
 
     def broken(self, store: Store) -> list[str]:
-        """Returns the names of shards that are missing or of another size than they were written with."""
+        """Returns the names of shards that lack file or record, or are of another size than they were written with."""
         sizes = store.sizes(self.folder)
-        return [s.name for s in self.shards if sizes.get(f"{s.name}.parquet") != s.size]
+        return [
+            s.name for s in self.shards if sizes.get(f"{s.name}.parquet") != s.size or f"{s.name}.json" not in sizes
+        ]
 
     def corrupt(self, store: Store) -> list[str]:
         """Returns the names of shards whose bytes are not those that were written; reads every byte."""
@@ -179,15 +182,7 @@ class Artifact:
             yield from table.to_pylist()
 
     def stamps(self) -> Iterator[tuple[str, str, str]]:
-        """Yields (key, stamp, shard) of every row from the records alone; the stamp names recipe and content."""
+        """Yields (key, stamp, shard) of every row; the stamp changes with the bytes of the shard it lies in."""
         for entry in self.manifest.shards:
-            record = ShardRecord.from_json(self.store.read(f"{self.manifest.folder}/{entry.name}.json"))
-            if record is None:
-                raise ValueError(
-                    f"{self.manifest.folder}/{entry.name}.json: not a shard record; run `wider8k run` again"
-                )
-            wanted, failed = None if entry.keys is None else set(entry.keys), {key for key, _ in record.errors}
-            for key, stamp in record.items:
-                if wanted is None or key in wanted:
-                    # A row that was an error and is no longer is another row.
-                    yield key, digest([self.manifest.recipe, stamp, key in failed], size=8), entry.name
+            for key in self.table(entry.name, [self.manifest.key]).column(0).to_pylist():
+                yield key, digest([entry.checksum, key], size=8), entry.name

@@ -10,10 +10,12 @@ from typing import Any
 from pipeline.engine.assign import Assignment, assign
 from pipeline.engine.fingerprint import canonical, difference, digest
 from pipeline.engine.graph import Graph, Node
-from pipeline.engine.manifest import Artifact, Manifest, load_manifest, stored_manifests
+from pipeline.engine.manifest import Artifact, load_manifest, stored_manifests
 from pipeline.engine.shards import finished_shards
 from pipeline.engine.stage import Item, MapStage, StageContext
 from pipeline.engine.storage import Store
+
+NOT_COMPUTED = "(not computed yet)"
 
 
 class Verdict(StrEnum):
@@ -42,7 +44,8 @@ class NodePlan:
 
     Attributes:
         verdict, reason: what and why, for people.
-        payload, fingerprint, recipe: identity; None where an input's identity is unknown (blocked).
+        payload: what the identity is made of; None where the node is blocked.
+        fingerprint, recipe: identity, and that of the per-row function; None until all inputs are there.
         items: all items of a map stage, known once its inputs are there.
         assignment: stored shards to keep and new ones to compute, known likewise.
         artifact: the finished output, for `Verdict.REUSE` only.
@@ -72,30 +75,32 @@ def plan(graph: Graph, store: Store, options: Options) -> dict[str, NodePlan]:
 def plan_node(graph: Graph, name: str, store: Store, upstream: Mapping[str, NodePlan], options: Options) -> NodePlan:
     """Returns the decision about one node, given those about its inputs."""
     node = graph.nodes[name]
-    unknown = [u for u in node.upstream if upstream[u].fingerprint is None]
-    if unknown:
-        return NodePlan(node, Verdict.BLOCKED, f"by {', '.join(unknown)}")
-    ready = all(upstream[u].artifact for u in node.upstream)
     try:
-        ctx = context(graph, name, upstream) if ready else None
-        items = _items(node, ctx, options.limit) if ctx and isinstance(node.stage, MapStage) else None
-        payload = _payload(node, upstream, items)
         node.stage.check(node.at, node.inputs)
+        externals = dict(node.stage.externals(node.at))
+        blocked = [u for u in node.upstream if upstream[u].verdict is Verdict.BLOCKED]
+        if blocked:
+            return NodePlan(node, Verdict.BLOCKED, f"by {', '.join(blocked)}")
+        ready = all(upstream[u].artifact for u in node.upstream)
+        ctx = context(graph, name, upstream, externals) if ready else None
+        items = _items(node, ctx, options.limit) if ctx and isinstance(node.stage, MapStage) else None
     except (ValueError, OSError) as error:
         return NodePlan(node, Verdict.BLOCKED, str(error), unfit=name in options.selected)
-    recipe = _recipe(node, payload)
-    known = NodePlan(node, Verdict.RUN, "", payload, digest(payload), recipe, items)
-    return _decide(known, store, upstream, options, ready)
+    payload = _payload(node, externals, upstream, items)
+    known = NodePlan(node, Verdict.RUN, "", payload, items=items)
+    if not ready:
+        return _wait(known, store, upstream, options)
+    return _decide(replace(known, fingerprint=digest(payload), recipe=_recipe(node, payload)), store, options)
 
 
-def context(graph: Graph, name: str, upstream: Mapping[str, NodePlan]) -> StageContext:
+def context(graph: Graph, name: str, upstream: Mapping[str, NodePlan], externals: Mapping[str, str]) -> StageContext:
     """Returns the stage context of a node whose inputs are all finished."""
     node = graph.nodes[name]
     inputs = {
         port: tuple(a for u in node.inputs.get(port, ()) if (a := upstream[u].artifact)) for port in node.stage.inputs
     }
     places = {each.name: each.at for each in graph.nodes.values()}
-    return StageContext(name, node.at, node.resources, inputs, places)
+    return StageContext(name, node.at, node.resources, inputs, places, externals)
 
 
 def _items(node: Node, ctx: StageContext, limit: int | None) -> tuple[Item, ...]:
@@ -104,13 +109,16 @@ def _items(node: Node, ctx: StageContext, limit: int | None) -> tuple[Item, ...]
     return items[:limit] if not node.upstream else items
 
 
-def _payload(node: Node, upstream: Mapping[str, NodePlan], items: tuple[Item, ...] | None) -> dict[str, Any]:
+def _payload(
+    node: Node, externals: Mapping[str, str], upstream: Mapping[str, NodePlan], items: tuple[Item, ...] | None
+) -> dict[str, Any]:
+    contents = {u: a.manifest.content if (a := upstream[u].artifact) else NOT_COMPUTED for u in node.upstream}
     payload = {
         "stage": node.stage.name,
         "version": node.stage.version,
         "params": node.stage.model_dump(mode="python"),
-        "externals": dict(node.stage.externals(node.at)),
-        "inputs": {port: [upstream[u].fingerprint for u in names] for port, names in node.inputs.items()},
+        "externals": externals,
+        "inputs": {port: [contents[u] for u in names] for port, names in node.inputs.items()},
     }
     if not node.upstream and items is not None:
         payload["dataset"] = {"items": len(items), "digest": digest([[i.key, i.stamp] for i in items])}
@@ -126,44 +134,46 @@ def _recipe(node: Node, payload: Mapping[str, Any]) -> str:
     return digest({**{k: v for k, v in payload.items() if k != "dataset"}, "inputs": inputs}, size=8)
 
 
-def _decide(known: NodePlan, store: Store, upstream: Mapping[str, NodePlan], options: Options, ready: bool) -> NodePlan:
-    node, name = known.node, known.node.name
-    assert known.fingerprint and known.recipe and known.payload
-    forced = name in options.force and name in options.selected
+def _wait(known: NodePlan, store: Store, upstream: Mapping[str, NodePlan], options: Options) -> NodePlan:
+    """Decides about a node some of whose inputs are not there: whether it is still the same is seen once they are."""
+    waits = [u for u in known.node.upstream if upstream[u].artifact is None]
+    if known.node.name not in options.selected:
+        return replace(known, verdict=Verdict.LEFT, reason="not selected, and its inputs are not stored")
+    left = [u for u in waits if upstream[u].verdict is Verdict.LEFT]
+    if left:
+        return replace(known, verdict=Verdict.BLOCKED, reason=f"by {', '.join(left)}")
+    changes = differences(known, store)
+    own = (
+        None
+        if changes is None
+        else [change for change in changes if change[2] != NOT_COMPUTED and "inputs." not in change[0]]
+    )
+    return replace(known, reason=f"{_reason(own)}after {', '.join(waits)}")
+
+
+def _decide(known: NodePlan, store: Store, options: Options) -> NodePlan:
+    name = known.node.name
+    assert known.fingerprint and known.recipe
+    selected = name in options.selected
+    forced = selected and name in options.force
     manifest = load_manifest(store, name, known.recipe, known.fingerprint)
     broken = manifest.broken(store) if manifest else []
-    retry = options.retry_errors and manifest is not None and bool(manifest.errors) and name in options.selected
-    stale = [u for u in node.upstream if manifest and _has_new_rows(manifest, upstream[u])]
-    if manifest and not (broken or forced or retry or stale):
-        return replace(
-            known, verdict=Verdict.REUSE, reason=f"{manifest.rows} rows stored", artifact=Artifact(store, manifest)
-        )
-    if name not in options.selected:
+    retry = selected and options.retry_errors and bool(manifest and manifest.errors)
+    if manifest and not (broken or forced or retry):
+        artifact = Artifact(store, manifest)
+        return replace(known, verdict=Verdict.REUSE, reason=f"{manifest.rows} rows stored", artifact=artifact)
+    if not selected:
         return replace(known, verdict=Verdict.LEFT, reason="not selected and not stored")
-    absent = [u for u in node.upstream if upstream[u].verdict in (Verdict.BLOCKED, Verdict.LEFT)]
-    if absent:
-        return replace(known, verdict=Verdict.BLOCKED, reason=f"by {', '.join(absent)}")
     if forced:
         reason = "forced"
     elif broken:
         reason = f"{len(broken)} stored shards are damaged or missing"
-    elif stale:
-        reason = f"errors of {', '.join(stale)} are computed again"
+    elif retry and manifest:
+        reason = f"{len(manifest.errors)} errors to retry"
     else:
-        reason = f"{len(manifest.errors)} errors to retry" if retry and manifest else _why_new(known, store)
-    if not ready:
-        waits = [u for u in node.upstream if upstream[u].artifact is None]
-        return replace(known, reason=f"{reason}; after {', '.join(waits)}")
-    if known.items is None:
-        return replace(known, reason=reason)
-    return _with_shards(replace(known, reason=reason), store, forced, options.retry_errors)
-
-
-def _has_new_rows(manifest: Manifest, upstream: NodePlan) -> bool:
-    """Whether an input of the same identity gives, or may soon give, rows where it gave errors before."""
-    if upstream.artifact is None:
-        return upstream.verdict in (Verdict.RUN, Verdict.RESUME)
-    return manifest.input_errors.get(upstream.node.name) != upstream.artifact.manifest.error_digest
+        reason = _reason(differences(known, store)).removesuffix("; ") or "stored shards without a manifest"
+    known = replace(known, reason=reason)
+    return known if known.items is None else _with_shards(known, store, forced, options.retry_errors)
 
 
 def _with_shards(known: NodePlan, store: Store, forced: bool, retry_errors: bool) -> NodePlan:
@@ -180,13 +190,12 @@ def _with_shards(known: NodePlan, store: Store, forced: bool, retry_errors: bool
     return replace(known, verdict=Verdict.RESUME, reason=reason, assignment=assignment)
 
 
-def _why_new(known: NodePlan, store: Store) -> str:
-    changes = differences(known, store)
+def _reason(changes: list[tuple[str, Any, Any]] | None) -> str:
     if changes is None:
-        return "nothing stored yet"
+        return "nothing stored yet; "
     shown = "; ".join(f"{field} {_short(old)} -> {_short(new)}" for field, old, new in changes[:2])
     more = f" and {len(changes) - 2} more" if len(changes) > 2 else ""
-    return f"changed: {shown}{more}" if changes else "stored shards without a manifest"
+    return f"changed: {shown}{more}; " if changes else ""
 
 
 def differences(known: NodePlan, store: Store) -> list[tuple[str, Any, Any]] | None:

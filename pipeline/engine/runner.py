@@ -65,7 +65,7 @@ class Runner:
         chosen = [p for name, p in self._plans.items() if name in self._options.selected]
         outcome = Outcome(reused=[p.node.name for p in chosen if p.verdict is Verdict.REUSE])
         for name in outcome.reused:
-            self._publish(self._plans[name], only_missing=True)
+            self._publish(self._plans[name])
         waiting = {p.node.name for p in chosen if p.verdict in (Verdict.RUN, Verdict.RESUME)}
         outcome.blocked = [p.node.name for p in chosen if p.verdict is Verdict.BLOCKED]
         if waiting:
@@ -126,10 +126,11 @@ class Runner:
         if planned.verdict is Verdict.REUSE:  # what it waited for turned out as it was
             with self._guard:
                 self._plans[name] = planned
+            self._publish(planned)
             return False
         assert planned.recipe and planned.fingerprint and planned.payload
         node, folder = planned.node, f"{name}/{planned.recipe}"
-        ctx = context(self._graph, name, self._plans)
+        ctx = context(self._graph, name, self._plans, planned.payload["externals"])
         job = ShardJob(self._store, folder, planned.recipe, self._run_id, node.stage, ctx)
         started = time.monotonic()
         kept, facts = self._collect(planned, job, executor, journal)
@@ -138,17 +139,17 @@ class Runner:
             **facts, "machine": platform.platform(), "versions": _versions(),
         }  # fmt: skip
         key = node.stage.key if isinstance(node.stage, MapStage) else node.stage.output.names[0]
-        seen = {each.node: each.manifest.error_digest for port in ctx.inputs.values() for each in port}
-        base = Manifest(name, planned.fingerprint, planned.recipe, planned.payload, key, run=run, input_errors=seen)
+        base = Manifest(name, planned.fingerprint, planned.recipe, planned.payload, key, run=run)
         manifest = finish(base, kept)
         _check_errors(manifest, node.resources.max_error_share)
+        _check_visible(manifest, kept, self._store)
         manifest.save(self._store)
         self._store.delete_folder(f"{folder}/_inflight")
         done = NodePlan(node, Verdict.REUSE, "just computed", planned.payload, planned.fingerprint, planned.recipe,
                         planned.items, artifact=Artifact(self._store, manifest))  # fmt: skip
         with self._guard:
             self._plans[name] = done
-        self._publish(done, only_missing=False)
+        self._publish(done)
         errors = f", {len(manifest.errors)} errors (first: {': '.join(manifest.errors[0])})" if manifest.errors else ""
         journal.node_ended(name, f"{manifest.rows} rows{errors}", fingerprint=manifest.fingerprint, **run)
         return True
@@ -172,13 +173,19 @@ class Runner:
         kept.sort(key=lambda k: min(place[key] for key, _ in k.record.items if key in place))
         return kept, {"seconds": round(seconds, 3), "peak_mb": peak, "items_computed": sum(map(len, todo))}
 
-    def _publish(self, planned: NodePlan, only_missing: bool) -> None:
+    def _publish(self, planned: NodePlan) -> None:
+        """Puts copies for people at the store's top, unless those that lie there are of this very output."""
         stage, name = planned.node.stage, planned.node.name
         files = [pattern.format(node=name) for pattern in stage.published]
-        present = self._store.sizes("") if only_missing and files else {}
-        if planned.artifact and any(file not in present for file in files):
-            for file, data in zip(files, stage.publish(list(planned.artifact.rows())), strict=True):
-                self._store.write(file, data)
+        if not planned.artifact or not files:
+            return
+        content, present = planned.artifact.manifest.content, self._store.sizes("")
+        note = f"{name}/published"
+        if self._store.read_or_none(note) == content.encode() and all(file in present for file in files):
+            return
+        for file, data in zip(files, stage.publish(list(planned.artifact.rows())), strict=True):
+            self._store.write(file, data)
+        self._store.write(note, content.encode())
 
 
 class _InTurn(concurrent.futures.Executor):
@@ -196,7 +203,7 @@ class _InTurn(concurrent.futures.Executor):
 def demand(node: Node) -> tuple[float, float]:
     """Returns the CPUs and accelerators a node holds while it runs."""
     workers = node.resources.workers if isinstance(node.stage, MapStage) else 1
-    return workers * node.resources.cpus, workers * node.resources.gpus
+    return workers * node.resources.reserved_cpus, workers * node.resources.gpus
 
 
 def _fits(nodes: list[Node], cpus: float, gpus: float) -> bool:
@@ -207,26 +214,38 @@ def _fits(nodes: list[Node], cpus: float, gpus: float) -> bool:
 def _check_capacity(nodes: list[Node], capacity: tuple[float, float]) -> None:
     problems = []
     for node in nodes:
-        for kind, need, have in zip(("CPUs", "GPUs"), demand(node), capacity, strict=True):
+        workers = node.resources.workers if isinstance(node.stage, MapStage) else 1
+        each = (node.resources.reserved_cpus, node.resources.gpus)
+        for kind, one, need, have in zip(("cpus", "gpus"), each, demand(node), capacity, strict=True):
             if need > have:
-                each = node.resources.cpus if kind == "CPUs" else node.resources.gpus
-                fit = int(have // each)
-                hint = f"try --set {node.name}.run.workers={fit}" if fit else f"no machine has {each:g} {kind}"
+                fewer = int(have // one)
+                change = f"workers={fewer}" if fewer else f"{kind}={have:g}"
                 problems.append(
-                    f"{node.name}: {node.resources.workers} workers of {each:g} {kind} need {need:g}, "
-                    f"the cluster has {have:g} and would wait for ever; {hint}"
+                    f"{node.name}: {workers} workers of {one:g} {kind} need {need:g}, the cluster has {have:g} and "
+                    f"they would wait for ever; try --set {node.name}.run.{change}"
                 )
     if problems:
         raise ValueError("nothing was started:\n" + "\n".join(f"  - {p}" for p in problems))
 
 
 def _check_errors(manifest: Manifest, allowed: float) -> None:
-    share = len(manifest.errors) / max(1, manifest.rows)
-    if share > allowed:
+    errors, rows = len(manifest.errors), manifest.rows
+    # One bad image never stops a run, however few images there are, unless there is no good one.
+    if errors and (errors > max(1, allowed * rows) or errors == rows):
         shown = "; ".join(f"{key}: {message}" for key, message in manifest.errors[:3])
         raise NodeFailed(
-            f"{len(manifest.errors)} of {manifest.rows} rows are errors ({share:.1%}), allowed are {allowed:.1%} "
-            f"({manifest.node}.run.max_error_share): {shown}"
+            f"{errors} of {rows} rows are errors ({errors / rows:.1%}), allowed are {allowed:.1%}: {shown}. "
+            f"Allow more with --set {manifest.node}.run.max_error_share=..., or mend the cause and add --retry-errors"
+        )
+
+
+def _check_visible(manifest: Manifest, kept: list[Kept], store: Store) -> None:
+    unseen = set(manifest.broken(store))
+    hosts = sorted({k.record.host.partition(":")[0] for k in kept if k.record.name in unseen})
+    if unseen:
+        raise NodeFailed(
+            f"{len(unseen)} shards that workers on {', '.join(hosts)} wrote are not to be seen here in {store.url}; "
+            "a cluster needs a store that all its machines share: a network folder, s3:// or gs://"
         )
 
 

@@ -32,7 +32,7 @@ class Resources(BaseModel):
         gpus: accelerators of one worker.
         memory_gb: memory of one worker that the cluster sets aside; 0 leaves it out of the accounting.
         shard_rows: items of one shard: 2-10 minutes of work is a good size.
-        max_error_share: the node fails if more than this share of its rows are errors.
+        max_error_share: the node fails if more than this share of its rows are errors; a single one never fails it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,6 +43,14 @@ class Resources(BaseModel):
     memory_gb: float = Field(0, ge=0)
     shard_rows: int = Field(100, ge=1)
     max_error_share: float = Field(0.01, ge=0, le=1)
+
+    @property
+    def reserved_cpus(self) -> float:
+        """CPUs that the cluster sets aside for one worker.
+
+        None beside a GPU: such a worker would otherwise take the CPU that its own node's data needs.
+        """
+        return 0 if self.gpus and self.cpus <= 1 else self.cpus
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +96,7 @@ class StageContext:
         at: where the node's outside files lie (dataset folder, weights file), or None.
         resources: its share of the machine.
         inputs: port -> finished outputs wired to it.
+        externals: what `Stage.externals` gave when the run was planned, to be compared with what a worker finds.
         places: node name -> `at` of every node of the graph, for stages that read images of an earlier node.
         fan_out: like `in_turn`, possibly on a cluster.
         say: takes one line of progress.
@@ -98,6 +107,7 @@ class StageContext:
     resources: Resources
     inputs: Mapping[str, tuple[Artifact, ...]]
     places: Mapping[str, str | None] = field(default_factory=dict)
+    externals: Mapping[str, str] = field(default_factory=dict)
     fan_out: Callable[[Callable[[Any], Any], Sequence[Any]], list[Any]] = in_turn
     say: Callable[[str], None] = to_stdout
 

@@ -157,7 +157,7 @@ def _explain_input(field: str, old: str, plans: dict[str, NodePlan], store: Stor
         return
     for name, each in plans.items():
         for manifest in stored_manifests(store, name):
-            if manifest.fingerprint in old and each.payload and manifest.fingerprint != each.fingerprint:
+            if manifest.content in old and each.payload and manifest.fingerprint != each.fingerprint:
                 for inner, was, now in difference(manifest.payload, each.payload):
                     print(f"    {name}.{inner}: stored {was} -> wanted {now}")
 

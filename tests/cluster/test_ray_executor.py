@@ -83,7 +83,7 @@ class TestOnOneCluster:
         assert outcome.failed == {"total": "RuntimeError: told to break"}
 
     def test_a_pool_that_could_never_start_is_refused(self, world):
-        with pytest.raises(ValueError, match="squares: 3 workers of 1 CPUs need 3, the cluster has 2"):
+        with pytest.raises(ValueError, match="squares: 3 workers of 1 cpus need 3, the cluster has 2"):
             world.run("squares.run.workers=3", executor=RayExecutor)
         assert world.traced() == []
 

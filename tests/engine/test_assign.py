@@ -84,3 +84,11 @@ def test_every_item_is_covered_exactly_once(data):
     assert covered(result) == sorted((i.key, i.stamp) for i in items)
     there = {pair for r in stored for pair in r.items}
     assert not there & {(i.key, i.stamp) for part in result.todo for i in part}
+
+
+def test_a_row_that_is_an_error_serves_only_where_there_is_no_good_one():
+    items = numbered(0, 1, 2)
+    stored = [record(items, failed=("k0001", "k0002")), record([items[1]])]
+    result = assign(items, stored, 3)
+    assert result.todo == ()
+    assert [k.keys for k in result.kept] == [("k0000", "k0002"), None]
