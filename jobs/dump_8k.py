@@ -1,23 +1,39 @@
-"""Dumps detections on 8K images: index and predict of a config, nothing else.
+"""Dumps detections on 8K images: of a config's nodes only those of stage index and predict.
 
-    ray job submit --working-dir . -- python jobs/dump_8k.py -c configs/dump_8k.yaml --set faces.at=/data/WIDER \
-        --set mobilenet.at=/data/retinaface_mobilenet0.25_Final.pth
+    ray job submit --working-dir . -- python jobs/dump_8k.py --set faces.at=/data/WIDER --set mobilenet.at=/data/m.pth
 
-Kill it at any time; the same command goes on where it was. Takes the options of `wider8k run`.
+Kill it and repeat it at will; it takes the options of `wider8k run`. Ray and this project's dependencies must be
+installed on the cluster, the project itself need not be.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 
-# As a job's working directory the project need not be installed on the cluster.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
+from pipeline.engine.config import load_config
 from stages.cli import main
+from stages.graph import STAGES
+
+
+def arguments(given: list[str]) -> list[str]:
+    """Returns the arguments of `wider8k` for index and predict alone; a choice made by --only stays as it is."""
+    given = ["-c", "configs/dump_8k.yaml", *given]  # a later -c wins
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for option in (("-c", "--config"), ("--set",), ("--only",)):
+        parser.add_argument(*option, action="append", default=[])
+    known, _ = parser.parse_known_args(given)
+    nodes = load_config(Path(known.config[-1]), STAGES, known.set).graph.nodes.values()
+    if not (only := known.only or [node.name for node in nodes if node.stage.name in ("index", "predict")]):
+        raise ValueError(f"{known.config[-1]}: no node is of stage index or predict")
+    return ["run", *given, *(word for name in only for word in ("--only", name))]
+
 
 if __name__ == "__main__":
-    if "-c" not in sys.argv:
-        sys.argv[1:1] = ["-c", "configs/dump_8k.yaml"]
-    sys.argv[1:1] = ["run"]
+    try:
+        sys.argv[1:] = arguments(sys.argv[1:])
+    except ValueError as error:
+        sys.exit(f"error: {error}")
     main()

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TypeVar
 
 from pipeline.data.datasets.choice import parse_dataset
+from pipeline.data.images import digest
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import StageContext
 
@@ -20,6 +21,25 @@ def image_source(ctx: StageContext, samples: Artifact) -> Callable[[str], bytes]
     """Returns a function from a sample's `path` to the compressed image, which raises OSError where it is gone."""
     dataset, root = parse_dataset(samples.params["dataset"]), ctx.places.get(samples.node) or ""
     return lambda path: dataset.image_bytes(root, path)
+
+
+def indexed_source(ctx: StageContext, samples: Artifact) -> Callable[[str, str], bytes]:
+    """Returns a function from a sample's `path` and `digest` to the compressed image that was indexed.
+
+    It raises OSError where the file is gone, and ValueError where its bytes are no longer those of the digest: rows
+    are kept under the digest, and must not be of other pixels.
+    """
+    dataset, root = parse_dataset(samples.params["dataset"]), ctx.places.get(samples.node) or ""
+
+    def read(path: str, expected: str) -> bytes:
+        data = dataset.image_bytes(root, path)
+        if not expected and dataset.digest_is_of_bytes:
+            raise ValueError(f"{path} could not be read when it was indexed; run again with --retry-errors")
+        if dataset.digest_is_of_bytes and digest(data) != expected:
+            raise ValueError(f"{path} has changed since it was indexed; run again")
+        return data
+
+    return read
 
 
 def ahead(pool: ThreadPoolExecutor, function: Callable[[A], B], arguments: Iterable[A], depth: int) -> Iterator[B]:

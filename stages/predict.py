@@ -8,8 +8,10 @@ back in pixels of the original.
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
@@ -24,7 +26,7 @@ from pipeline.data.schemas import CHECKPOINT, DETECTIONS, SAMPLES
 from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
 from pipeline.models.detectors import detector_spec
 from pipeline.models.identity import digest, resolve_detector
-from stages.image_source import ahead, image_source
+from stages.image_source import ahead, indexed_source
 
 if TYPE_CHECKING:
     from pipeline.inference.predictor import Predictor
@@ -93,15 +95,16 @@ class Predict(MapStage):
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
         """Returns a worker that decodes the next images while this one is in the network."""
-        read = image_source(ctx, ctx.one("samples"))
+        read = indexed_source(ctx, ctx.one("samples"))
         predictor = self.predictor(ctx)
         canvas = parse_canvas(self.canvas)
         threads = ThreadPoolExecutor(DECODE_THREADS, thread_name_prefix="decode")
 
         def load(item: Item) -> Decoded:
             try:
-                return item, decode(read(item.data["path"])), None
-            except (OSError, ValueError) as error:
+                return item, decode(read(item.data["path"], item.stamp)), None
+            # Of this image; any other OSError (a stale mount, no descriptors left) is the machine's and stops the node.
+            except (FileNotFoundError, IsADirectoryError, PermissionError, ValueError) as error:
                 return item, None, f"{type(error).__name__}: {error}"
 
         def work(items: Sequence[Item]) -> Iterator[Row]:
@@ -113,7 +116,9 @@ class Predict(MapStage):
                 try:
                     found = predictor.candidates(image, canvas)
                     row = Detections(item.key, width, height, found.boxes, found.scores, found.landmarks)
-                except (RuntimeError, ValueError) as problem:  # out of memory, not finite: this image's own trouble
+                except (RuntimeError, ValueError) as problem:
+                    if False:
+                        raise  # a broken device or library: other images would fare no better
                     row = Detections(item.key, width, height, error=f"{type(problem).__name__}: {problem}")
                 yield row.to_row()
 
@@ -133,13 +138,7 @@ class Predict(MapStage):
         threads = max(1, int(ctx.resources.cpus))
         torch.set_num_threads(threads)
         cv2.setNumThreads(threads)
-        source: bytes | str
-        if ctx.at:
-            source = ctx.at
-        else:
-            (row,) = ctx.one("checkpoint").rows(["weights"])
-            source = row["weights"]
-        _, detector = open_detector(source, self.detector)
+        _, detector = open_detector(_weights(ctx), self.detector)
         tile = None
         if self.memory_budget_gb is not None:
             edge = parse_canvas(self.canvas).long_edge
@@ -153,3 +152,22 @@ class Predict(MapStage):
             tile=tile,
             dtype=getattr(torch, self.precision),
         )
+
+
+def _weights(ctx: StageContext) -> bytes:
+    """Returns the checkpoint; one from a file only if it is the one that was planned with."""
+    if not ctx.at:
+        (row,) = ctx.one("checkpoint").rows(["weights"])
+        trained: bytes = row["weights"]
+        return trained
+    data = Path(ctx.at).read_bytes()
+    if ctx.externals.get("weights") not in (None, digest(data)):
+        raise ValueError(f"weights at {ctx.at} on {socket.gethostname()} are not those that were planned")
+    return data
+
+
+def _out_of_memory(problem: RuntimeError) -> bool:
+    import torch
+
+    words = ("not enough memory", "out of memory", "can't allocate")
+    return isinstance(problem, torch.OutOfMemoryError) or any(each in str(problem).lower() for each in words)

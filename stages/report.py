@@ -71,9 +71,7 @@ class Report(WholeStage):
         samples = ctx.one("samples")
         pairs = list(_joined(samples, ctx.inputs["detections"][0]))
         aps = ctx.inputs["ap"] or [None] * len(ctx.inputs["detections"])
-        trained = {
-            each.manifest.fingerprint: next(each.rows(["detector"]))["detector"] for each in ctx.inputs["checkpoint"]
-        }
+        trained = {each.manifest.content: next(each.rows(["detector", "digest"])) for each in ctx.inputs["checkpoint"]}
         runs = [
             _run(*parts, trained) for parts in zip(aps, ctx.inputs["detections"], ctx.inputs["candidates"], strict=True)
         ]
@@ -126,9 +124,10 @@ def _joined(samples: Artifact, detections: Artifact) -> Iterator[tuple[Sample, D
             yield Sample.from_row(row), found[row["image_id"]]
 
 
-def _run(ap: Artifact | None, detections: Artifact, candidates: Artifact, trained: Mapping[str, str]) -> RunResult:
+def _run(ap: Artifact | None, detections: Artifact, candidates: Artifact, trained: Mapping[str, Row]) -> RunResult:
     from pipeline.evaluation.page import RunResult
     from pipeline.evaluation.wider_ap import ApCounts
+    from pipeline.models.identity import variant_of
 
     rows = list(ap.rows()) if ap else []
     counts = {
@@ -138,9 +137,8 @@ def _run(ap: Artifact | None, detections: Artifact, candidates: Artifact, traine
         for row in rows
     }
     suppress, predict = detections.params, candidates.params
-    weights = candidates.manifest.payload["externals"].get("weights") or ", ".join(
-        candidates.manifest.payload["inputs"].get("checkpoint", [])
-    )
+    made_here = trained.get(next(iter(candidates.manifest.payload["inputs"].get("checkpoint", ())), ""), {})
+    weights = str(made_here.get("digest") or candidates.manifest.payload["externals"].get("weights", ""))
     protocol = {
         **(json.loads(rows[0]["protocol"]) if rows else {}),
         "score_cut": suppress.get("score"),
@@ -149,7 +147,7 @@ def _run(ap: Artifact | None, detections: Artifact, candidates: Artifact, traine
         "scales": predict.get("canvas"),
         "weights": weights,
     }
-    detector = _detector(candidates, weights, trained)
+    detector = str(predict.get("detector") or made_here.get("detector") or variant_of(weights) or "as the weights say")
     return RunResult(
         candidates.node,
         detector,
@@ -158,13 +156,6 @@ def _run(ap: Artifact | None, detections: Artifact, candidates: Artifact, traine
         {row["subset"]: row["ap"] for row in rows},
         counts,
     )
-
-
-def _detector(candidates: Artifact, weights: str, trained: Mapping[str, str]) -> str:
-    """Returns the detector's name: as configured, as trained here, or as the published weights' digest tells it."""
-    from pipeline.models.identity import variant_of
-
-    return str(candidates.params.get("detector") or trained.get(weights) or variant_of(weights) or "as the weights say")
 
 
 def _timing(artifact: Artifact) -> Timing:

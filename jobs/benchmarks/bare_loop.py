@@ -52,13 +52,14 @@ class Pace:
     Attributes:
         images: how many.
         seconds: from the first process that began to the last that ended, start-up left out.
-        rate: images/s.
         peak_mb: largest resident memory of one process.
+        cpu_seconds: of all processes together in that time.
     """
 
     images: int
     seconds: float
     peak_mb: int
+    cpu_seconds: float
 
     @property
     def rate(self) -> float:
@@ -97,7 +98,7 @@ def bare_loop(model: Model, files: Sequence[Path], processes: int, threads: int)
     with ProcessPoolExecutor(processes, spawn, _prepare, (model, list(files), threads, *shared)) as pool:
         done = [each.result() for each in [pool.submit(_run) for _ in range(processes)]]
     begun, ended = min(each[0] for each in done), max(each[1] for each in done)
-    return Pace(len(files), ended - begun, max(each[2] for each in done))
+    return Pace(len(files), ended - begun, max(each[2] for each in done), sum(each[3] for each in done))
 
 
 def _prepare(model: Model, files: list[Path], threads: int, start_together: Any, next_image: Any) -> None:
@@ -116,16 +117,16 @@ def _prepare(model: Model, files: list[Path], threads: int, start_together: Any,
     _share = _Share(predictor, images, model, start_together, next_image)
 
 
-def _run() -> tuple[float, float, int]:
-    """Returns when this process began and ended, on the machine's monotonic clock, and its peak memory in MB."""
+def _run() -> tuple[float, float, int, float]:
+    """Returns when this process began and ended (monotonic clock), its peak memory in MB, and its CPU seconds."""
     assert _share is not None
     canvas = parse_canvas(_share.model.canvas)
     _share.start_together.wait(PATIENCE_SECONDS)
-    begun = time.monotonic()
+    begun, spent = time.monotonic(), time.process_time()
     while True:
         with _share.next_image.get_lock():
             index = _share.next_image.value
             _share.next_image.value += 1
         if index >= len(_share.images):
-            return begun, time.monotonic(), peak_memory_mb()
+            return begun, time.monotonic(), peak_memory_mb(), time.process_time() - spent
         _share.predictor.candidates(_share.images[index], canvas)

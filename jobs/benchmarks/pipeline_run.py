@@ -7,10 +7,11 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jobs.benchmarks.bare_loop import Model
+from jobs.benchmarks.cpu_watch import CpuWatch
 from pipeline.cluster.ray_executor import RayExecutor
 from pipeline.data.datasets.image_folder import ImageFolder
 from pipeline.engine.executor import LocalExecutor
@@ -45,6 +46,8 @@ class PipelineRun:
         peak_mb: largest resident memory of one worker.
         bytes_through_store: of everything that went through Ray's object store: item lists in, records out.
         errors: rows that hold one.
+        worker_cores: cores that the workers kept busy on average in steady state, None where it was too short to tell.
+        other_cores: likewise for everything else: Ray's own processes and this one.
     """
 
     shards: tuple[ShardSpan, ...]
@@ -52,6 +55,8 @@ class PipelineRun:
     peak_mb: int
     bytes_through_store: int
     errors: int
+    worker_cores: float | None = None
+    other_cores: float | None = None
 
     @property
     def images(self) -> int:
@@ -123,12 +128,23 @@ def run_pipeline(
             executors.append(CountingExecutor())
             return executors[0]
 
-        outcome = Runner(graph, store, Options(frozenset(graph.order)), make_executor).run()
+        with CpuWatch() as watch:
+            outcome = Runner(graph, store, Options(frozenset(graph.order)), make_executor).run()
         seconds = time.monotonic() - started
         failed = {**indexed.failed, **outcome.failed}
         if failed:
             raise RuntimeError(f"the benchmark's pipeline failed: {failed}")
-        return _measured(store, seconds, executors[0].bytes_counted)
+        return _with_cpu(_measured(store, seconds, executors[0].bytes_counted), watch)
+
+
+def _with_cpu(run: PipelineRun, watch: CpuWatch) -> PipelineRun:
+    begun, ended = min(s.begun for s in run.shards), max(s.ended for s in run.shards)
+    workers = {int(shard.host.rpartition(":")[2]) for shard in run.shards}
+    return replace(
+        run,
+        worker_cores=watch.cores(begun, ended, only=workers),
+        other_cores=watch.cores(begun, ended, but=workers),
+    )
 
 
 def _measured(store: Store, seconds: float, counted: int) -> PipelineRun:

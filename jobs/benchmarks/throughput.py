@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import median
 
 from jobs.benchmarks.bare_loop import Model, Pace, bare_loop
-from jobs.benchmarks.measured import Measured, Section, cores, more_is_better
+from jobs.benchmarks.measured import Measured, Section, cores, less_is_better, more_is_better
 from jobs.benchmarks.pictures import gather, model_for
 from jobs.benchmarks.pipeline_run import PipelineRun, run_pipeline
 
@@ -91,11 +91,25 @@ def _rows(load: Load, rounds: _Rounds) -> list[Measured]:
     crossing = median(run.bytes_through_store / run.images for run in rounds.ours)
     peak, peer_peak = max(run.peak_mb for run in rounds.ours), max(pace.peak_mb for pace in peers)
     name, command = load.name, load.command
+    peer_cpu = median(1000 * pace.cpu_seconds / pace.images for pace in peers)
     return [
         more_is_better(f"{name}, images/s: steady state", ours, median(pace.rate for pace in peers), command),
+        *_cpu_rows(rounds.ours, peer_cpu, name, command),
         Measured(f"{name}, images/s: start of Ray and workers included", whole, None, None, command),
         Measured(f"{name}, MB: peak memory of a worker", peak, peer_peak, None, command),
         Measured(f"{name}, bytes/image: through the object store", crossing, None, None, command),
+    ]
+
+
+def _cpu_rows(runs: Sequence[PipelineRun], peer: float, name: str, command: str) -> list[Measured]:
+    """Returns CPU time per image, which other work on the machine disturbs less than images/s."""
+    workers = [1000 * run.worker_cores / run.rate for run in runs if run.worker_cores is not None]
+    others = [1000 * run.other_cores / run.rate for run in runs if run.other_cores is not None]
+    if not workers or not others:
+        return []
+    return [
+        less_is_better(f"{name}, CPU ms/image: workers", median(workers), peer, command),
+        Measured(f"{name}, CPU ms/image: Ray and the driver beside them", median(others), None, None, command),
     ]
 
 

@@ -100,7 +100,7 @@ def context(graph: Graph, name: str, upstream: Mapping[str, NodePlan], externals
         port: tuple(a for u in node.inputs.get(port, ()) if (a := upstream[u].artifact)) for port in node.stage.inputs
     }
     places = {each.name: each.at for each in graph.nodes.values()}
-    return StageContext(name, node.at, node.resources, inputs, places, externals)
+    return StageContext(name, node.at, node.resources, inputs, places, externals or {})
 
 
 def _items(node: Node, ctx: StageContext, limit: int | None) -> tuple[Item, ...]:

@@ -231,7 +231,7 @@ def _check_capacity(nodes: list[Node], capacity: tuple[float, float]) -> None:
 def _check_errors(manifest: Manifest, allowed: float) -> None:
     errors, rows = len(manifest.errors), manifest.rows
     # One bad image never stops a run, however few images there are, unless there is no good one.
-    if errors and (errors > max(1, allowed * rows) or errors == rows):
+    if errors and (errors > max(1, allowed * rows) or (errors == rows and allowed < 1)):
         shown = "; ".join(f"{key}: {message}" for key, message in manifest.errors[:3])
         raise NodeFailed(
             f"{errors} of {rows} rows are errors ({errors / rows:.1%}), allowed are {allowed:.1%}: {shown}. "

@@ -85,18 +85,6 @@ def read_inputs(
     return replace(inputs, predictions=_thinned(inputs.predictions, nms, score), protocol=protocol)
 
 
-def run_evaluation(
-    predictions: Path,
-    ground_truth: Path,
-    images: Path | None = None,
-    reading: Reading = "matlab",
-    nms: float | None = None,
-    score: float | None = None,
-) -> WiderResult:
-    """Returns the evaluation of predictions on disk; arguments and errors as in `read_inputs`."""
-    return read_inputs(predictions, ground_truth, images, reading, nms, score).evaluate()
-
-
 def read_image_list(file: Path) -> list[str]:
     """Returns the image ids of a list: one `event/name[.jpg]` per line, blank lines and `#` comments skipped."""
     lines = (line.strip() for line in file.read_text(encoding="utf-8").splitlines())

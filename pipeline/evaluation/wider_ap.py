@@ -11,7 +11,6 @@ of a counted face is a match, later ones are false alarms. Counted at the 1,000 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
@@ -157,31 +156,6 @@ def count_images(
             matches=_running(enters_N[on_counted_N & first_N]),
         )
     return counts
-
-
-def count_image(
-    boxes_N4: NDArray[Any],
-    scores_N: NDArray[Any],
-    faces_F4: NDArray[Any],
-    counted: Mapping[str, NDArray[np.bool_]],
-    scores: ScoreRange,
-    reading: Reading = "matlab",
-) -> dict[str, ApCounts]:
-    """Returns the counts per subset of one image; `count_images` of one image.
-
-    Args:
-        boxes_N4: float32 or float64 [N, 4], xyxy.
-        scores_N: raw scores [N]; widened to float64 before they are normalised.
-        faces_F4: [F, 4], xyxy, every labelled face.
-        counted: subset -> bool [F], whether the face counts there; the others are ignored.
-        scores: range over the whole set.
-        reading: see `count_images`.
-    """
-    offsets = np.array([0, len(scores_N)], np.int64)
-    rows = PredictionSet(("image",), offsets, boxes_N4.astype(np.float64), scores_N.astype(np.float64))
-    faces = faces_F4.astype(np.float64)
-    truth = WiderGroundTruth(("image",), (faces,), {subset: (flags,) for subset, flags in counted.items()})
-    return count_images(rows, truth, scores, reading)
 
 
 def curve(counts: ApCounts) -> tuple[Float64, Float64]:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from pipeline.models.detectors import detector_spec
 from pipeline.models.detectors.detector import Detector
-from pipeline.models.identity import METADATA_KEY, resolve_detector, stored_config
+from pipeline.models.identity import METADATA_KEY, resolve_detector
 
 # Names of the public RetinaFace checkpoints -> ours; the first pattern that matches is used. `-1` after a group means
 # that they count from one and we from zero.
@@ -183,14 +183,3 @@ def save_bytes(name: str, module: nn.Module, config: Mapping[str, Any] | None = 
     text = json.dumps({**(config or {}), "detector": name}, sort_keys=True)
     data: bytes = save(tensors, metadata={METADATA_KEY: text})
     return data
-
-
-def load_bytes(data: bytes) -> tuple[str, Detector]:
-    """Returns the name and the loaded detector, in evaluation mode, of bytes that `save_bytes` wrote.
-
-    Raises:
-        ValueError: the bytes do not name their detector, or do not fit it.
-    """
-    if stored_config(data) is None:
-        raise ValueError("these bytes are no checkpoint of ours: they do not name their detector")
-    return open_detector(data)

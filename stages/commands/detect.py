@@ -24,6 +24,7 @@ def detect(
     scale: Annotated[str, typer.Option(help="original, 8k, or a long edge in pixels.")] = "original",
     score: Annotated[float, typer.Option(min=0, max=1, help="Only boxes above it.")] = 0.02,
     draw_score: Annotated[float, typer.Option(min=0, max=1, help="Only boxes above it are drawn.")] = 0.5,
+    device: Annotated[str, typer.Option(help="auto (cuda where there is one), cpu or cuda.")] = "auto",
     out: Annotated[Path | None, typer.Option(help="Folder for the images with boxes drawn.")] = None,
     json: Annotated[Path | None, typer.Option(help="Write boxes, scores and landmarks in original pixels.")] = None,
 ) -> None:
@@ -37,9 +38,9 @@ def detect(
     from pipeline.inference.predictor import Predictor
     from pipeline.models.weights import open_detector
 
-    canvas = parse_canvas(scale)
+    canvas, place = parse_canvas(scale), _device(device)
     name, network = open_detector(weights, detector)
-    predictor, rows, failed = Predictor(network), [], 0
+    predictor, rows, failed = Predictor(network, place), [], 0
     for path, stem in zip(images, _stems(images), strict=True):
         try:
             image = decode(path.read_bytes())
@@ -61,6 +62,19 @@ def detect(
     if failed:
         print(f"{failed} of {len(images)} images could not be read", file=sys.stderr)
         raise typer.Exit(1)
+
+
+def _device(choice: str) -> str:
+    """Returns "cpu" or "cuda"."""
+    import torch
+
+    if choice not in ("auto", "cpu", "cuda"):
+        raise ValueError(f"--device {choice}: expected auto, cpu or cuda")
+    if choice == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if choice == "cuda" and not torch.cuda.is_available():
+        raise ValueError("--device cuda: torch sees no CUDA device here; choose cpu or auto")
+    return choice
 
 
 def _row(path: Path, width: int, height: int, found: Any) -> dict[str, Any]:

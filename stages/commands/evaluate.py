@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -25,7 +26,7 @@ def evaluate(
         Path | None, typer.Option(help="Evaluate only the images of this list: event/name per line.")
     ] = None,
     json: Annotated[Path | None, typer.Option(help="Write AP with all digits, protocol and counts.")] = None,
-    report: Annotated[Path | None, typer.Option(help="Write a page with the table and the curves.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Write a page: AP, curves, face sizes, problems.")] = None,
     reading: Annotated[str, typer.Option(help="Where the official tools differ: matlab or python.")] = "matlab",
     nms: Annotated[float | None, typer.Option(help="Suppress above this overlap first (for dumps: 0.4).")] = None,
     score: Annotated[float | None, typer.Option(help="Drop boxes at or below it first (for dumps: 0.02).")] = None,
@@ -34,12 +35,13 @@ def evaluate(
 
     Example: wider8k evaluate predictions.tar.gz --ground-truth wider_val_gt --json ap.json
     """
-    from pipeline.evaluation.command import read_inputs
+    from pipeline.evaluation.command import read_inputs, report_page
 
     if reading not in ("matlab", "python"):
         raise ValueError(f"--reading {reading}: expected matlab or python")
     chosen: Literal["matlab", "python"] = "python" if reading == "python" else "matlab"
-    result = read_inputs(predictions, ground_truth, images, chosen, nms, score).evaluate()
+    inputs = read_inputs(predictions, ground_truth, images, chosen, nms, score)
+    result = inputs.evaluate()
     for name, lines in result.problems.items():
         shown = ", ".join(lines[:5]) + (f" and {len(lines) - 5} more" if len(lines) > 5 else "")
         print(f"{name}: {len(lines)}: {shown}", file=sys.stderr)
@@ -49,10 +51,6 @@ def evaluate(
         json.write_text(result.to_json(), encoding="utf-8")
         print(f"all digits: {json}")
     if report:
-        from pipeline.evaluation.page import PageData, RunResult, render_page
-
-        problems = [f"{name}: {line}" for name, lines in result.problems.items() for line in lines]
-        run = RunResult.of(result, predictions.name)
-        page = PageData(title=f"WIDER FACE AP of {predictions.name}", runs=[run], errors=problems[:200])
-        report.write_text(render_page(page), encoding="utf-8")
+        typed = shlex.join(["wider8k", *sys.argv[1:]])
+        report.write_text(report_page(inputs, result, predictions.name, commands=[typed]), encoding="utf-8")
         print(f"page: {report}")

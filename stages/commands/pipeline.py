@@ -110,6 +110,16 @@ def run(
     _conclude(outcome, loaded, store, duration(time.monotonic() - started), again)
 
 
+def _check_lasting(store: Store) -> None:
+    # Where `ray job submit --working-dir` unpacks a job, one folder per upload, which Ray may delete.
+    here = Path.cwd()
+    if store.local and "working_dir_files" in here.parts and Path(store.url).is_relative_to(here):
+        raise ValueError(
+            f"store: {store.url} lies in Ray's temporary copy of the project and would be lost; "
+            "give a folder that all machines share, or s3://, e.g. --set store=/shared/wider8k"
+        )
+
+
 def _conclude(outcome: Outcome, loaded: Config, store: Store, took: str, again: str) -> None:
     for name in (*outcome.computed, *outcome.reused):
         for pattern in loaded.graph.nodes[name].stage.published:

@@ -15,7 +15,7 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline.data.datasets import DATASETS, Dataset
-from pipeline.data.images import decode, encode_jpeg
+from pipeline.data.images import decode, digest, encode_jpeg
 from pipeline.data.records import Sample
 from pipeline.data.schemas import LEVELS, SAMPLES
 
@@ -89,7 +89,9 @@ def test_samples_match_their_entries_and_their_pixels(built: Built) -> None:
         sample = read(entry)
         assert (sample.image_id, sample.path, sample.error) == (entry.image_id, entry.path, None)
         assert len(sample.digest) == 32
-        assert decode(data.image_bytes(root, sample.path)).shape == (sample.height, sample.width, 3)
+        content = data.image_bytes(root, sample.path)
+        assert decode(content).shape == (sample.height, sample.width, 3)
+        assert (digest(content) == sample.digest) is data.digest_is_of_bytes
         assert sample.boxes.dtype == np.float32
         assert set(sample.levels) == set(data.levels)
         assert set(data.levels) <= set(LEVELS)

@@ -10,7 +10,7 @@ from pipeline.data.canvas import Canvas
 from pipeline.inference.predictor import Predictor
 from pipeline.models.detectors import DETECTORS, detector_spec
 from pipeline.models.detectors.detector import Detector
-from pipeline.models.weights import load_bytes, save_bytes
+from pipeline.models.weights import open_detector, save_bytes
 
 
 @pytest.fixture(scope="module", params=list(DETECTORS))
@@ -78,7 +78,7 @@ def test_pickled_and_saved_copies_answer_alike(named: tuple[str, Detector]) -> N
     with torch.inference_mode():
         expected = detector(images).logits
         assert torch.equal(pickle.loads(pickle.dumps(detector))(images).logits, expected)
-        found, loaded = load_bytes(save_bytes(name, detector))
+        found, loaded = open_detector(save_bytes(name, detector))
         assert found == name
         assert torch.equal(loaded(images).logits, expected)
 

@@ -16,7 +16,8 @@ from pipeline.data.records import Detections
 from pipeline.data.schemas import DETECTIONS
 from pipeline.data.wider_text import PredictionTextError, TextReport, write_wider_text
 from pipeline.data.wider_text_lines import MalformedLine
-from pipeline.evaluation.command import read_image_list, read_inputs, report_page, run_evaluation, text_problems
+from pipeline.evaluation.command import read_image_list, read_inputs, report_page, text_problems
+from pipeline.evaluation.wider_result import WiderResult
 
 FACE = [[10, 10, 9, 9]]
 
@@ -59,10 +60,14 @@ def _dump(folder: Path, *rows: Detections) -> Path:
     return folder
 
 
+def result_of(*arguments: Path, **options: Any) -> WiderResult:
+    return read_inputs(*arguments, **options).evaluate()
+
+
 def test_text_and_dump_give_the_same(truth: Path, tmp_path: Path) -> None:
     write_wider_text(tmp_path / "text", ROWS, truncate=False)
-    text = run_evaluation(tmp_path / "text", truth)
-    dump = run_evaluation(_dump(tmp_path / "dump", *ROWS), truth)
+    text = result_of(tmp_path / "text", truth)
+    dump = result_of(_dump(tmp_path / "dump", *ROWS), truth)
     assert text.counts == dump.counts
     assert (text.protocol["source"], dump.protocol["source"]) == ("WIDER text", "dump")
     assert (text.protocol["boxes"], text.problems) == (4, {})
@@ -72,9 +77,9 @@ def test_text_and_dump_give_the_same(truth: Path, tmp_path: Path) -> None:
 
 def test_score_cut_and_suppression_only_where_asked(truth: Path, tmp_path: Path) -> None:
     dump = _dump(tmp_path / "dump", *ROWS)
-    assert run_evaluation(dump, truth, nms=0.4, score=0.02).counts["hard"].boxes == 2
-    assert run_evaluation(dump, truth, score=0.02).counts["hard"].boxes == 3
-    result = run_evaluation(dump, truth, nms=0.4)
+    assert result_of(dump, truth, nms=0.4, score=0.02).counts["hard"].boxes == 2
+    assert result_of(dump, truth, score=0.02).counts["hard"].boxes == 3
+    result = result_of(dump, truth, nms=0.4)
     assert result.counts["hard"].boxes == 3
     assert (result.protocol["nms"], result.protocol["score_cut"]) == (0.4, None)
     assert result.counts["hard"].proposals[999] == 3
@@ -84,14 +89,14 @@ def test_a_list_of_images_restricts_and_renormalises(truth: Path, tmp_path: Path
     listing = tmp_path / "list.txt"
     listing.write_text("# two of three\ne/b.jpg\n\ne/c\n")
     write_wider_text(tmp_path / "text", ROWS[:2])
-    result = run_evaluation(tmp_path / "text", truth, images=listing)
+    result = result_of(tmp_path / "text", truth, images=listing)
     assert (result.protocol["images"], result.protocol["restricted"]) == (2, True)
     assert (result.protocol["score_min"], result.protocol["score_max"]) == (float(np.float32(0.7)),) * 2
     assert result.problems["missing"] == ["e/c.txt"]
     assert "extra" not in result.problems  # e/a exists, it is only not wanted
     listing.write_text("e/d.jpg\n")
     with pytest.raises(ValueError, match="not in the ground truth: e/d"):
-        run_evaluation(tmp_path / "text", truth, images=listing)
+        result_of(tmp_path / "text", truth, images=listing)
     listing.write_text("# none\n")
     with pytest.raises(ValueError, match="lists no image"):
         read_image_list(listing)
@@ -99,23 +104,23 @@ def test_a_list_of_images_restricts_and_renormalises(truth: Path, tmp_path: Path
 
 def test_problems_of_a_dump(truth: Path, tmp_path: Path) -> None:
     dump = _dump(tmp_path / "dump", ROWS[0], Detections("e/b", 0, 0, error="truncated"), _row("e/zz", 0.9))
-    result = run_evaluation(dump, truth)
+    result = result_of(dump, truth)
     assert result.problems == {"missing": ["e/c"], "errors": ["e/b: truncated"]}
     assert result.counts["hard"].faces == 3
 
 
 def test_mistakes_are_refused_with_the_choices(truth: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="choose matlab or python"):
-        run_evaluation(tmp_path, truth, reading="octave")  # type: ignore[arg-type]
+        result_of(tmp_path, truth, reading="octave")
     with pytest.raises(ValueError, match=r"0\.\.1, got 4"):
-        run_evaluation(tmp_path, truth, nms=4)
+        result_of(tmp_path, truth, nms=4)
     with pytest.raises(FileNotFoundError, match="no predictions"):
-        run_evaluation(tmp_path / "none", truth)
+        result_of(tmp_path / "none", truth)
     with pytest.raises(FileNotFoundError, match=r"wider_face_val\.mat"):
-        run_evaluation(tmp_path, tmp_path)
+        result_of(tmp_path, tmp_path)
     write_wider_text(tmp_path / "text", ROWS[:2])
     with pytest.raises(PredictionTextError, match="no file for e/c"):
-        run_evaluation(tmp_path / "text", truth, reading="python")
+        result_of(tmp_path / "text", truth, reading="python")
 
 
 def test_text_problems() -> None:
@@ -143,8 +148,8 @@ def test_the_whole_set_without_torch_or_ray(shared: Path) -> None:
     code = """
 import json, sys
 from pathlib import Path
-from pipeline.evaluation.command import run_evaluation
-result = run_evaluation(Path(sys.argv[1]), Path(sys.argv[2]))
+from pipeline.evaluation.command import read_inputs
+result = read_inputs(Path(sys.argv[1]), Path(sys.argv[2])).evaluate()
 loaded = [name for name in ("torch", "ray", "cv2", "matplotlib") if name in sys.modules]
 print(json.dumps([loaded, json.loads(result.to_json())]))
 """

@@ -19,7 +19,6 @@ from pipeline.evaluation.wider_ap import (
     ApCounts,
     ScoreRange,
     average_precision,
-    count_image,
     count_images,
     curve,
     score_range,
@@ -34,6 +33,20 @@ def _corners(xywh: Any) -> np.ndarray:
     return boxes
 
 
+def count_image(
+    boxes: np.ndarray,
+    image_scores: np.ndarray,
+    faces: np.ndarray,
+    counted: np.ndarray,
+    scores: ScoreRange,
+    reading: Reading = "matlab",
+) -> ApCounts:
+    offsets = np.array([0, len(image_scores)], np.int64)
+    rows = PredictionSet(("image",), offsets, boxes.astype(np.float64), image_scores.astype(np.float64))
+    truth = WiderGroundTruth(("image",), (faces.astype(np.float64),), {"x": (counted,)})
+    return count_images(rows, truth, scores, reading)["x"]
+
+
 @pytest.mark.wider
 def test_the_twelve_cases(shared: Path) -> None:
     cases = json.loads((shared / "reference/wider_eval/cases.json").read_text())
@@ -42,7 +55,7 @@ def test_the_twelve_cases(shared: Path) -> None:
         rows = np.array(case["pred_xywhs"], np.float64)
         faces = _corners(case["gt_xywh"])
         kept = np.isin(np.arange(1, len(faces) + 1), case["keep_1based"])
-        counts = count_image(_corners(rows[:, :4]), rows[:, 4], faces, {"x": kept}, UNIT, "python")["x"]
+        counts = count_image(_corners(rows[:, :4]), rows[:, 4], faces, kept, UNIT, "python")
         expected = np.zeros((1000, 2), np.int64)
         for start, proposals, matches in case["pr_changes"]:
             expected[start:] = proposals, matches
@@ -137,7 +150,7 @@ def test_any_split_of_the_images_adds_up_to_the_whole(seed: int, reading: Readin
     predictions, truth = _flat(images)
     scores = reduce(or_, [score_range(image[1], reading) for image in images])
     assert scores == score_range(predictions.scores, reading)
-    parts = [count_image(b, s, f, {"x": c}, scores, reading)["x"] for b, s, f, c in images]
+    parts = [count_image(b, s, f, c, scores, reading) for b, s, f, c in images]
     assert reduce(add, parts, ApCounts.zero()) == count_images(predictions, truth, scores, reading)["x"]
 
 
@@ -151,7 +164,7 @@ def test_thresholds_are_the_tools_doubles() -> None:
 def test_scores_above_and_below_every_threshold_under_a_foreign_range() -> None:
     box = np.array([[0, 0, 9, 9]])
     for score, first in ((2.0, 0), (-1.0, None)):
-        counts = count_image(box, np.array([score]), box, {"x": np.ones(1, bool)}, UNIT)["x"]
+        counts = count_image(box, np.array([score]), box, np.ones(1, bool), UNIT)
         assert counts.matches.tolist() == ([1] * 1000 if first == 0 else [0] * 1000)
 
 
@@ -168,7 +181,7 @@ def test_ranges_of_the_two_tools() -> None:
 def test_equal_scores_all_enter_at_once() -> None:
     box = np.array([[0, 0, 9, 9], [50, 50, 59, 59]])
     scores = np.array([0.4, 0.4])
-    counts = count_image(box, scores, box[:1], {"x": np.ones(1, bool)}, score_range(scores))["x"]
+    counts = count_image(box, scores, box[:1], np.ones(1, bool), score_range(scores))
     assert counts.proposals.tolist() == [2] * 1000
 
 

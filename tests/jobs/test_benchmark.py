@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from typer.testing import CliRunner
 from jobs.benchmark import app
 from jobs.benchmarks.bare_loop import bare_loop
 from jobs.benchmarks.coco_peer import coco_detections, coco_truth, spend, write_coco_files
+from jobs.benchmarks.cpu_watch import CpuWatch
 from jobs.benchmarks.evaluation import run_command
 from jobs.benchmarks.measured import Measured, Section, less_is_better, more_is_better, table
 from jobs.benchmarks.pictures import gather, model_for
@@ -51,6 +54,30 @@ class TestRates:
         assert run.images == 30
         assert run.rate == 3.0
         assert run.busy_rate == 20 / 10 + 10 / 2
+
+
+class TestCpuWatch:
+    READINGS = [(10.0, {1: 0.0, 2: 5.0}), (12.0, {1: 1.0, 2: 6.0}), (14.0, {1: 3.0, 2: 6.5, 3: 0.5}), (20.0, {1: 99.0})]
+
+    def test_cores_are_seconds_of_cpu_per_second_inside_the_time(self):
+        watch = CpuWatch(self.READINGS)
+        assert watch.cores(11, 15) == (2 + 0.5 + 0.5) / 2
+        assert watch.cores(11, 15, only={1}) == 1
+        assert watch.cores(11, 15, but={1}) == 0.5
+        assert watch.cores(11, 13) is None
+
+    def test_children_are_read(self):
+        busy = "import time\nwhile time.process_time() < 5: pass"
+        child = subprocess.Popen([sys.executable, "-c", busy])
+        with CpuWatch() as watch:
+            while sum(child.pid in clocks and clocks[child.pid] > 0 for _, clocks in watch.readings) < 2:
+                assert child.poll() is None
+                time.sleep(0.05)
+        child.kill()
+        child.wait()
+        seconds = [clocks[child.pid] for _, clocks in watch.readings if child.pid in clocks]
+        assert seconds == sorted(seconds)
+        assert seconds[-1] > seconds[0]
 
 
 class TestCommands:
@@ -108,6 +135,7 @@ def test_without_real_data_images_are_drawn_and_weights_random(tmp_path):
     assert pace.images == 2
     assert pace.rate == pace.images / pace.seconds > 0
     assert pace.peak_mb > 100
+    assert pace.cpu_seconds > 0
 
 
 @pytest.mark.wider

@@ -101,3 +101,6 @@ def test_the_pipeline_runs_as_a_job_and_again_with_nothing_to_do(head, tmp_path)
     failing = submit(head, store, "--set", "detector.detector=nonsense")
     assert failing.returncode == 1
     assert "no detector 'nonsense'" in failing.stdout
+    lost = submit(head, Path("runs/smoke"))
+    assert lost.returncode == 1
+    assert "lies in Ray's temporary copy of the project" in lost.stdout

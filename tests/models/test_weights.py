@@ -9,7 +9,7 @@ from torchvision.models import resnet50
 
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.retinaface import retinaface_mobilenet, retinaface_resnet50
-from pipeline.models.weights import KeyReport, load, load_bytes, open_detector, read_tensors, rename, save_bytes
+from pipeline.models.weights import KeyReport, load, open_detector, read_tensors, rename, save_bytes
 
 STD = "data/weights/retinaface_mobilenet0.25_Final.pth"
 MB1 = "data/weights/facedetector1mb_mobilenet0.25_Final.pth"
@@ -127,15 +127,15 @@ def test_our_own_format_keeps_name_and_numbers(name: str) -> None:
     built = DETECTORS[name].build().eval()
     data = save_bytes(name, built, {"b": 1, "a": 2})
     assert data == save_bytes(name, built, {"a": 2, "b": 1})
-    found, loaded = load_bytes(data)
+    found, loaded = open_detector(data)
     assert found == name
     assert loaded.grid == built.grid
     images = torch.randn(1, 3, 40, 40)
     assert torch.equal(loaded(images).logits, built(images).logits)
 
 
-def test_bytes_without_a_name_are_not_ours() -> None:
-    with pytest.raises(ValueError, match="do not name their detector"):
-        load_bytes(torch_bytes(retinaface_mobilenet().state_dict()))
+def test_bytes_without_a_name_do_not_tell_their_detector() -> None:
+    with pytest.raises(ValueError, match="is unknown: say which detector it belongs to"):
+        open_detector(torch_bytes(retinaface_mobilenet().state_dict()))
     with pytest.raises(ValueError, match="no detector 'x'"):
         save_bytes("x", retinaface_mobilenet())

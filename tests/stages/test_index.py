@@ -118,6 +118,16 @@ def test_the_same_files_elsewhere_are_the_same_dataset(world: World, photos: Pat
     assert world.done().reused == ["images"]
 
 
+def test_a_fresh_copy_is_read_again_and_nothing_follows(world: World, photos: Path, weights: str) -> None:
+    world.node("images", "index", dataset="image_folder", at=str(photos))
+    world.node("boxes", "predict", inputs={"samples": "images"}, at=weights, canvas="original", top=20)
+    world.done()
+    for file in photos.rglob("*.jpg"):
+        os.utime(file, (1, 1))  # as `cp -r` or an unpacked archive leaves it
+    outcome = world.done()
+    assert (outcome.computed, outcome.reused) == (["images"], ["boxes"])
+
+
 def test_a_changed_label_reads_one_image_again_and_predicts_none(world: World, photos: Path, weights: str) -> None:
     coco(photos, 7.5)
     world.node("images", "index", dataset={"kind": "coco_json"}, at=str(photos))
@@ -145,7 +155,8 @@ def test_an_unreadable_image_is_an_error_row_with_its_faces(world: World, photos
     assert (broken.width, broken.height) == (0, 0)
     assert len(broken.boxes) == 1
     assert [key for key, _ in world.artifact("images").manifest.errors] == ["a.jpg"]
-    assert world.run("images.run.max_error_share=0.4", force=frozenset({"images"})).failed.keys() == {"images"}
+    (photos / "b.jpg").write_bytes(b"")
+    assert world.run("images.run.max_error_share=0.4").failed.keys() == {"images"}
 
 
 def test_a_missing_folder_stops_before_any_work(world: World) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import cv2
@@ -8,13 +9,18 @@ import pytest
 import torch
 from scipy.spatial import cKDTree
 
-from pipeline.data.images import encode_png
+from pipeline.data.canvas import Canvas
+from pipeline.data.images import digest, encode_png
 from pipeline.data.records import Detections
 from pipeline.data.schemas import DETECTIONS
 from pipeline.engine.config import load_config
 from pipeline.engine.plan import Verdict, context
+from pipeline.engine.stage import Item, StageContext
+from pipeline.inference.candidates import Candidates
+from pipeline.inference.predictor import Predictor
 from pipeline.models.weights import open_detector, save_bytes
 from stages.graph import STAGES
+from stages.predict import Predict
 from tests.stages.odd_images import broken_files, odd_files
 from tests.stages.world import World, picture
 
@@ -90,13 +96,104 @@ def test_a_file_that_vanished_after_planning_is_an_error_row(world: World, photo
     wire(world, photos, weights)
     world.done()
     plans = world.plan()
-    ctx = context(world.graph(), "boxes", plans)
+    ctx = context(world.graph(), "boxes", plans, {})
     work = plans["boxes"].node.stage.open(ctx)
     (photos / "1.png").unlink()
     rows = [Detections.from_row(row) for row in work(plans["boxes"].items)]
     assert [row.image_id for row in rows] == ["0.png", "1.png", "2.png"]
     assert [row.error is None for row in rows] == [True, False, True]
     assert "No such file" in str(rows[1].error)
+
+
+def worker(world: World, externals: Mapping[str, str] | None = None) -> Callable[[], list[Detections]]:
+    """What opens the stage of node "boxes" and computes all its rows, planned now."""
+    plans = world.plan()
+    ctx = context(world.graph(), "boxes", plans, externals or {})
+    stage, items = plans["boxes"].node.stage, plans["boxes"].items
+    assert isinstance(stage, Predict)
+    assert items
+    return lambda: [Detections.from_row(row) for row in stage.open(ctx)(items)]
+
+
+def test_an_image_that_changed_after_it_was_indexed_is_an_error_row(world: World, photos: Path, weights: str) -> None:
+    wire(world, photos, weights)
+    world.done()
+    compute = worker(world)
+    (photos / "1.png").write_bytes(encode_png(picture(8)))
+    rows = compute()
+    assert [row.error for row in rows] == [None, "ValueError: 1.png has changed since it was indexed; run again", None]
+    world.done()  # indexes it anew
+    assert [row.error for row in worker(world)()] == [None] * 3
+
+
+def test_an_image_that_could_not_be_read_by_the_index_waits_for_the_next(
+    world: World, photos: Path, weights: str
+) -> None:
+    wire(world, photos, weights)
+    world.done()
+    stage, ctx = world.graph().nodes["boxes"].stage, context(world.graph(), "boxes", world.plan(), {})
+    assert isinstance(stage, Predict)
+    (row,) = stage.open(ctx)([Item("1.png", "", {"path": "1.png"})])
+    assert "could not be read when it was indexed; run again with --retry-errors" in row["error"]
+
+
+def test_trouble_of_the_machine_is_no_row(world: World, photos: Path, weights: str) -> None:
+    wire(world, photos, weights)
+    world.done()
+    compute = worker(world)
+    (photos / "1.png").unlink()
+    (photos / "1.png").symlink_to("1.png")  # a loop: an OSError that is none of a single image's
+    with pytest.raises(OSError, match="symbolic links"):
+        compute()
+
+
+def test_weights_must_be_those_that_were_planned(world: World, photos: Path, weights: str) -> None:
+    copy = world.folder / "copy.safetensors"
+    copy.write_bytes(Path(weights).read_bytes())
+    wire(world, photos, str(copy))
+    world.done()
+    planned = world.graph().nodes["boxes"].stage.externals(str(copy))
+    assert len(worker(world, planned)()) == 3
+    compute = worker(world, planned)
+    data = bytearray(copy.read_bytes())
+    data[-1] ^= 1
+    copy.write_bytes(bytes(data))
+    with pytest.raises(ValueError, match=r"weights at .*copy\.safetensors on \S+ are not those that were planned"):
+        compute()
+
+
+class Clumsy(Predictor):
+    """Asks for a petabyte, or multiplies what does not fit, where a picture is 5 or 6 pixels high."""
+
+    def candidates(self, image_bgr: np.ndarray, canvas: Canvas) -> Candidates:
+        if image_bgr.shape[0] == 5:
+            torch.empty(2**50, dtype=torch.uint8)
+        if image_bgr.shape[0] == 6:
+            torch.ones(2, 3) @ torch.ones(2, 3)
+        return super().candidates(image_bgr, canvas)
+
+
+class PredictClumsily(Predict):
+    def predictor(self, ctx: StageContext) -> Predictor:
+        return Clumsy(super().predictor(ctx).detector, top=self.top)
+
+
+def test_only_a_lack_of_memory_is_an_images_own_trouble(world: World, photos: Path, weights: str) -> None:
+    (photos / "1.png").write_bytes(encode_png(picture(1)[:5]))
+    wire(world, photos, weights)
+    world.done()
+    plans = world.plan()
+    items, ctx = plans["boxes"].items, context(world.graph(), "boxes", plans, {})
+    stage = PredictClumsily(canvas="original", top=100)
+    assert items
+    rows = [Detections.from_row(row) for row in stage.open(ctx)(items)]
+    assert [row.error is None for row in rows] == [True, False, True]
+    assert "can't allocate memory" in str(rows[1].error)
+    assert (rows[1].width, rows[1].height) == (96, 5)
+    data = encode_png(picture(1)[:6])
+    (photos / "1.png").write_bytes(data)
+    with pytest.raises(RuntimeError, match="cannot be multiplied"):
+        list(stage.open(ctx)([Item("1.png", digest(data), {"path": "1.png"})]))
 
 
 def test_rows_fall_in_score_and_have_as_many_boxes_as_they_say(world: World, photos: Path, weights: str) -> None:
@@ -150,7 +247,7 @@ def test_a_memory_budget_cuts_tiles_and_gives_the_same_boxes(world: World, photo
     world.done()
     budget = "boxes.memory_budget_gb=0.86"
     world.done(budget)
-    stage, ctx = world.graph(budget).nodes["boxes"].stage, context(world.graph(budget), "boxes", world.plan(budget))
+    stage, ctx = world.graph(budget).nodes["boxes"].stage, context(world.graph(budget), "boxes", world.plan(budget), {})
     tile = stage.predictor(ctx).tile
     assert tile is not None
     assert tile < 900
@@ -265,10 +362,10 @@ def test_mistakes_in_a_config_are_named(
 
 def test_canvas_by_name_and_by_number_are_the_same_node(world: World, photos: Path, weights: str) -> None:
     wire(world, photos, weights, canvas="8k")
-    same = {world.plan(*sets)["boxes"].fingerprint for sets in ((), ("boxes.canvas=7680",), ("boxes.canvas=8K",))}
+    same = {world.identity("boxes", *sets) for sets in ((), ("boxes.canvas=7680",), ("boxes.canvas=8K",))}
     world.nodes["boxes"].pop("canvas")  # 8K is the default
-    assert {world.plan()["boxes"].fingerprint} == same
-    assert world.plan("boxes.canvas=7681")["boxes"].fingerprint not in same
+    assert {world.identity("boxes")} == same
+    assert world.identity("boxes", "boxes.canvas=7681") not in same
 
 
 @pytest.mark.wider

@@ -70,14 +70,14 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_does_not(trained: Wo
 
 def test_defaults_are_part_of_the_identity(trained: World) -> None:
     same, other = "detector.recipe.momentum=0.9", "detector.recipe.momentum=0.8"
-    fingerprints = [trained.plan(*sets)["detector"].fingerprint for sets in ((), (same,), (other,))]
+    fingerprints = [trained.identity("detector", *sets) for sets in ((), (same,), (other,))]
     assert fingerprints[0] == fingerprints[1] != fingerprints[2]
 
 
 def test_numbers_may_be_written_as_people_write_them(trained: World) -> None:
     """YAML reads 8e-3 as text; the config's models make it a number."""
-    plain = trained.plan()["detector"].fingerprint
-    assert trained.plan("detector.recipe.learning_rate=8e-3")["detector"].fingerprint == plain
+    plain = trained.identity("detector")
+    assert trained.identity("detector", "detector.recipe.learning_rate=8e-3") == plain
 
 
 def test_images_without_faces_are_background_but_none_at_all_is_an_error(trained: World) -> None:

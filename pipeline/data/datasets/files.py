@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,8 +37,13 @@ def require_folder(root: str) -> Path:
     """Returns ``root`` as a path.
 
     Raises:
-        FileNotFoundError: it is not a folder.
+        FileNotFoundError: it is not a folder, or a URL.
     """
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", root):
+        raise FileNotFoundError(
+            f"dataset folder {root!r} is a URL: datasets are read from local or mounted folders "
+            "(the store, for what is computed, may be on S3)"
+        )
     folder = Path(root)
     if not root or not folder.is_dir():
         raise FileNotFoundError(f"dataset folder {root!r} does not exist")
@@ -97,7 +103,11 @@ def present(
     """
     absent = [path for path in listed if path not in stamps]
     if absent and (missing == "error" or len(absent) == len(listed)):
-        advice = "; set `missing: skip` to use only those present" if len(absent) < len(listed) else ""
+        advice = (
+            "; set `missing: skip` of the dataset to use only those present, e.g. --set faces.dataset.missing=skip"
+            if len(absent) < len(listed)
+            else ""
+        )
         raise FileNotFoundError(
             f"{len(absent)} of {len(listed)} images named by {annotation} are missing: {', '.join(absent[:3])}"
             f"{', ...' if len(absent) > 3 else ''}{advice}"

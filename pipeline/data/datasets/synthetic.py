@@ -52,6 +52,7 @@ class Synthetic(Dataset):
     """
 
     needs_root: ClassVar[bool] = False
+    digest_is_of_bytes: ClassVar[bool] = False
     levels: ClassVar[tuple[str, ...]] = LEVELS
 
     images: int = Field(default=200, ge=1, le=999_999)

@@ -44,6 +44,10 @@ def test_present_keeps_positions() -> None:
     assert rows == [(0, "a", "1"), (2, "c", "3")]
     with pytest.raises(FileNotFoundError, match=r"5 of 6 images named by list\.txt are missing: b, c, d, \.\.\.; set"):
         list(present(list("abcdef"), {"a": "1"}, Path("list.txt"), "error"))
+    with pytest.raises(FileNotFoundError, match=r"`missing: skip` of .*, e\.g\. --set faces\.dataset\.missing=skip$"):
+        list(present(["a", "b"], {"a": "1"}, Path("list.txt"), "error"))
+    with pytest.raises(FileNotFoundError, match="2 of 2 images named by list.txt are missing: a, b$"):
+        list(present(["a", "b"], {}, Path("list.txt"), "skip"))
     assert list(present([], {}, Path("list.txt"), "error")) == []
 
 
@@ -58,4 +62,10 @@ def test_read_sample(tmp_path: Path, write_image: Write) -> None:
 @pytest.mark.parametrize("root", ["", "/does/not/exist"])
 def test_missing_folder_is_named(root: str) -> None:
     with pytest.raises(FileNotFoundError, match=f"dataset folder '{root}' does not exist"):
+        require_folder(root)
+
+
+@pytest.mark.parametrize("root", ["s3://bucket/WIDER", "gs://bucket", "https://host/a"])
+def test_a_url_is_told_from_a_missing_folder(root: str) -> None:
+    with pytest.raises(FileNotFoundError, match=f"dataset folder '{root}' is a URL: .* local or mounted folders"):
         require_folder(root)

@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from pipeline.data.canvas import Canvas
 from pipeline.data.images import encode_jpeg, encode_png
@@ -99,3 +100,21 @@ def test_mistakes_are_named(wider8k, photo: Path, weights: str, tmp_path: Path) 
         answer = wider8k("detect", photo, *arguments)
         assert answer.code == 2
         assert words in answer.err
+
+
+def test_the_device_is_chosen_by_name(wider8k, photo: Path, weights: str, tmp_path: Path) -> None:
+    found = {}
+    for device in ("auto", "cpu"):
+        file = tmp_path / f"{device}.json"
+        assert wider8k("detect", photo, "--weights", weights, "--device", device, "--json", file).code == 0
+        found[device] = json.loads(file.read_text())[0]["scores"]
+    np.testing.assert_allclose(found["auto"], found["cpu"], atol=1e-4)
+    answer = wider8k("detect", photo, "--weights", weights, "--device", "tpu")
+    assert (answer.code, answer.err) == (2, "error: --device tpu: expected auto, cpu or cuda\n")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="only where there is no CUDA device")
+def test_a_device_that_is_not_there_is_a_mistake(wider8k, photo: Path, weights: str) -> None:
+    answer = wider8k("detect", photo, "--weights", weights, "--device", "cuda")
+    assert answer.code == 2
+    assert "torch sees no CUDA device here; choose cpu or auto" in answer.err

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,8 @@ def test_a_published_archive_gives_the_expected_digits(wider8k, shared: Path, tm
     page = (tmp_path / "page.html").read_text()
     assert all(repr(content[subset]) in page for subset in expected)
     assert "yolov7_face" in page
+    assert f"wider8k evaluate {archive} --ground-truth {truth}" in page
+    assert sum(int(n.replace(",", "")) for n in re.findall(r"of ([\d,]+) faces found", page)) == 31958
     assert f"all digits: {tmp_path / 'ap.json'}" in answer.out
 
 

@@ -1,0 +1,67 @@
+"""CPU seconds of this process and all its children over time: what holds on a machine that is not quiet."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+import psutil
+
+SECONDS_BETWEEN = 1.0
+
+
+@dataclass
+class CpuWatch:
+    """Reads every process's CPU clock once a second, as a context.
+
+    Attributes:
+        readings: (seconds since the epoch, process id -> CPU seconds since its start).
+    """
+
+    readings: list[tuple[float, dict[int, float]]] = field(default_factory=list)
+    _stop: threading.Event = field(default_factory=threading.Event)
+
+    def __enter__(self) -> CpuWatch:
+        """Starts reading."""
+        self._thread = threading.Thread(target=self._watch, name="cpu watch", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stops reading."""
+        self._stop.set()
+        self._thread.join()
+
+    def cores(self, begun: float, ended: float, only: Collection[int] = (), but: Collection[int] = ()) -> float | None:
+        """Returns how many cores were busy on average, or None where the time is too short to tell.
+
+        Args:
+            begun: seconds since the epoch.
+            ended: likewise.
+            only: process ids that count; empty for all.
+            but: process ids that do not count.
+        """
+        inside = [reading for reading in self.readings if begun <= reading[0] <= ended]
+        if len(inside) < 2:
+            return None
+        (first, before), (last, after) = inside[0], inside[-1]
+        chosen = [pid for pid in after if pid not in but and (not only or pid in only)]
+        return sum(after[pid] - before.get(pid, 0.0) for pid in chosen) / (last - first)
+
+    def _watch(self) -> None:
+        while not self._stop.wait(SECONDS_BETWEEN):
+            self.readings.append((time.time(), _clocks()))
+
+
+def _clocks() -> dict[int, float]:
+    found = {}
+    here = psutil.Process()
+    for process in (here, *here.children(recursive=True)):
+        try:
+            spent = process.cpu_times()
+        except psutil.Error:  # it has just ended
+            continue
+        found[process.pid] = spent.user + spent.system
+    return found
