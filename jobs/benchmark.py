@@ -2,9 +2,9 @@
 
     uv run python jobs/benchmark.py all --shared ../shared --json benchmark.json
 
-Give it a quiet machine. Real images, weights and predictions come from a folder `--shared` with `data/` in it (see
-tests/README.md for what it holds); without it the pipeline sections run on drawn images and random weights, and the
-evaluation is skipped.
+Give it a quiet machine. Real images, weights and predictions come from a folder `--shared` that holds `data/` with
+`wider_images`, `wider_val_gt`, `weights` and `predictions`; without it the pipeline sections run on drawn images and
+random weights, and the evaluation is skipped.
 """
 
 from __future__ import annotations

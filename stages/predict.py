@@ -117,7 +117,7 @@ class Predict(MapStage):
                     found = predictor.candidates(image, canvas)
                     row = Detections(item.key, width, height, found.boxes, found.scores, found.landmarks)
                 except (RuntimeError, ValueError) as problem:
-                    if False:
+                    if isinstance(problem, RuntimeError) and not _out_of_memory(problem):
                         raise  # a broken device or library: other images would fare no better
                     row = Detections(item.key, width, height, error=f"{type(problem).__name__}: {problem}")
                 yield row.to_row()

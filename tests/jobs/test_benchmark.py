@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -57,7 +58,12 @@ class TestRates:
 
 
 class TestCpuWatch:
-    READINGS = [(10.0, {1: 0.0, 2: 5.0}), (12.0, {1: 1.0, 2: 6.0}), (14.0, {1: 3.0, 2: 6.5, 3: 0.5}), (20.0, {1: 99.0})]
+    READINGS: ClassVar = [
+        (10.0, {1: 0.0, 2: 5.0}),
+        (12.0, {1: 1.0, 2: 6.0}),
+        (14.0, {1: 3.0, 2: 6.5, 3: 0.5}),
+        (20.0, {1: 99.0}),
+    ]
 
     def test_cores_are_seconds_of_cpu_per_second_inside_the_time(self):
         watch = CpuWatch(self.READINGS)
