@@ -178,5 +178,5 @@ def test_the_pipeline_section_prints_ratio_memory_and_object_store(tmp_path):
     assert steady["ratio"] == steady["ours"] / steady["peer"]
     assert rows["pipeline-1024, images/s: start of Ray and workers included"]["ours"] < steady["ours"]
     assert rows["pipeline-1024, MB: peak memory of a worker"]["ours"] > 300
-    assert 0 < rows["pipeline-1024, bytes/image: through the object store"]["ours"] < 10_000
+    assert 0 < rows["pipeline-1024, bytes/image: payload through the object store"]["ours"] < 10_000
     assert "pipeline-1024, images/s: steady state" in output.read_text()
