@@ -1,6 +1,6 @@
 # Shortcuts; each is one command that can be typed by hand.
 .PHONY: setup lint types test test-ray smoke
-setup:     ; python3 -m pip install uv && uv sync && uv run pre-commit install
+setup:     ; python3 -m pip install uv && uv sync --compile-bytecode && uv run pre-commit install
 lint:      ; uv run ruff format . && uv run ruff check .
 types:     ; uv run mypy
 test:      ; uv run pytest -m "not ray and not slow"

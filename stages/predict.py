@@ -31,8 +31,9 @@ from stages.image_source import ahead, indexed_source
 if TYPE_CHECKING:
     from pipeline.inference.predictor import Predictor
 
-DECODED_AHEAD = 4  # originals, 2 MB each at 1024 px: an enlarged image is never held but the one in work
+IMAGES_AHEAD = 4  # originals, 2 MB each at 1024 px: an enlarged image is never held but the one in work
 DECODE_THREADS = 2
+Fetched = tuple[Item, bytes | None, str | None]
 Decoded = tuple[Item, NDArray[np.uint8] | None, str | None]
 
 
@@ -94,21 +95,35 @@ class Predict(MapStage):
         return [Item(row["image_id"], row["digest"], {"path": row["path"]}) for row in rows]
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
-        """Returns a worker that decodes the next images while this one is in the network."""
+        """Returns a worker that fetches, and where it has a core to spare decodes, the next images during this one."""
         read = indexed_source(ctx, ctx.one("samples"))
         predictor = self.predictor(ctx)
         canvas = parse_canvas(self.canvas)
         threads = ThreadPoolExecutor(DECODE_THREADS, thread_name_prefix="decode")
+        # On its only core the network and a decoder beside it take 75 ms of CPU an image, one after the other 64.
+        spare_core = ctx.resources.gpus > 0 or ctx.resources.cpus > 1
 
-        def load(item: Item) -> Decoded:
+        def fetch(item: Item) -> Fetched:
             try:
-                return item, decode(read(item.data["path"], item.stamp)), None
+                return item, read(item.data["path"], item.stamp), None
             # Of this image; any other OSError (a stale mount, no descriptors left) is the machine's and stops the node.
             except (FileNotFoundError, IsADirectoryError, PermissionError, ValueError) as error:
                 return item, None, f"{type(error).__name__}: {error}"
 
+        def load(fetched: Fetched) -> Decoded:
+            item, data, error = fetched
+            try:
+                return item, None if data is None else decode(data), error
+            except ValueError as problem:
+                return item, None, f"{type(problem).__name__}: {problem}"
+
+        def images(items: Sequence[Item]) -> Iterator[Decoded]:
+            if spare_core:
+                return ahead(threads, lambda item: load(fetch(item)), items, IMAGES_AHEAD)
+            return map(load, ahead(threads, fetch, items, IMAGES_AHEAD))
+
         def work(items: Sequence[Item]) -> Iterator[Row]:
-            for item, image, error in ahead(threads, load, items, DECODED_AHEAD):
+            for item, image, error in images(items):
                 if image is None:
                     yield Detections(item.key, 0, 0, error=error).to_row()
                     continue
@@ -126,8 +141,10 @@ class Predict(MapStage):
 
     def predictor(self, ctx: StageContext) -> Predictor:
         """Returns the loaded network, ready for this node's device and threads."""
-        # Huge pages make the large maps of an 8K canvas a third faster to touch; read when torch is imported.
-        os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+        threads = max(1, int(ctx.resources.cpus))
+        if threads > 1:
+            # Huge pages: a third off an 8K image on two threads, nothing on one. Read when torch is imported.
+            os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
         import cv2
         import torch
 
@@ -135,7 +152,6 @@ class Predict(MapStage):
         from pipeline.inference.predictor import Predictor
         from pipeline.models.weights import open_detector
 
-        threads = max(1, int(ctx.resources.cpus))
         torch.set_num_threads(threads)
         cv2.setNumThreads(threads)
         _, detector = open_detector(_weights(ctx), self.detector)

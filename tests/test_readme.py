@@ -21,7 +21,7 @@ WIDER8K = [
 
 
 def test_the_first_two_blocks_are_whole_commands_for_a_fresh_machine():
-    setup = "python3 -m pip install uv && python3 -m uv sync && python3 -m uv run "
+    setup = "python3 -m pip install uv && python3 -m uv sync --compile-bytecode && python3 -m uv run "
     assert BLOCKS[0].strip() == setup + "wider8k run -c configs/smoke.yaml"
     assert BLOCKS[1].strip() == setup + "pytest"
     assert "uv run --locked pytest" in (ROOT / ".ci/run").read_text()
