@@ -19,7 +19,8 @@ from pipeline.engine.storage import Store
 
 pytestmark = [pytest.mark.wider, pytest.mark.ray, pytest.mark.slow]
 ROOT = Path(__file__).resolve().parents[2]
-IMAGES = 12
+# Twelve and more in a longer run of one's own; configs/RESULTS.md has what that gave.
+IMAGES = int(os.environ.get("WIDER8K_DUMP_IMAGES", "6"))
 
 
 def command(shared: Path, store: Path) -> list[str]:
@@ -28,7 +29,7 @@ def command(shared: Path, store: Path) -> list[str]:
         f"faces.at={shared / 'data/wider_images'}",
         "faces.dataset.missing=skip",
         f"mobilenet.at={shared / 'data/weights/retinaface_mobilenet0.25_Final.pth'}",
-        "mobilenet.run.shard_rows=2",
+        f"mobilenet.run.shard_rows={max(1, IMAGES // 6)}",
     ]
     words = [word for each in sets for word in ("--set", each)]
     return [sys.executable, "jobs/dump_8k.py", "-c", "configs/dump_8k.yaml", "--limit", str(IMAGES), *words]
@@ -52,7 +53,7 @@ def kill_at_a_random_moment(words: list[str], store: Store, chance: random.Rando
         if len(finished(store)) > len(before) or (first and in_work(store)):
             break
         time.sleep(0.05)
-    time.sleep(chance.uniform(0.0, 4.0))
+    time.sleep(chance.uniform(0.0, 3.0))
     assert driver.poll() is None, "it ended before it could be killed"
     family = psutil.Process(driver.pid).children(recursive=True)
     os.kill(driver.pid, signal.SIGKILL)
