@@ -44,6 +44,8 @@ def head(tmp_path: Path) -> Iterator[dict[str, str]]:
     }
     subprocess.run(["ray", "get-auth-token", "--generate"], env=env, check=True, stdout=subprocess.DEVNULL)
     command = ["ray", "start", "--head", "--block", "--num-cpus=2", f"--port={free_port()}", f"--dashboard-port={port}"]
+    # The default port of the job agent is taken where the tests' own local cluster is up.
+    command.append(f"--dashboard-agent-listen-port={free_port()}")
     log = (tmp_path / "head.log").open("w")
     process = subprocess.Popen(command, env=env, stdout=log, stderr=log, start_new_session=True)
     try:
@@ -79,7 +81,7 @@ def submit(env: dict[str, str], store: Path, *arguments: str) -> subprocess.Comp
         "-c",
         "configs/smoke.yaml",
     ]
-    for _ in range(30):
+    for _ in range(10):
         done = subprocess.run(
             [*command, *sets, *arguments], cwd=ROOT, env=env, capture_output=True, text=True, timeout=300, check=False
         )
