@@ -87,6 +87,7 @@ def run(
     loaded = load_config(config, STAGES, set_ or [])
     options = _options(loaded, only, from_, until, force, limit, retry_errors)
     store, started = Store(loaded.store), time.monotonic()
+    _check_lasting(store)
     again = _again(config, only, from_, until, set_, limit, local)
 
     def make_executor() -> Executor:

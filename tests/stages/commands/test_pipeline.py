@@ -263,3 +263,15 @@ def test_an_interrupt_keeps_what_is_done_and_says_how_to_go_on(faces: World) -> 
     assert err.rstrip().endswith("--until detector --local")
     assert len(faces.rows("many")) == 4
     assert faces.done(selected=["many"]).reused == ["many"]
+
+
+def test_a_store_inside_a_jobs_temporary_folder_is_refused(tmp_path, monkeypatch):
+    from stages.commands.pipeline import _check_lasting
+
+    job = tmp_path / "working_dir_files" / "_ray_pkg_1"
+    job.mkdir(parents=True)
+    monkeypatch.chdir(job)
+    with pytest.raises(ValueError, match="lies in Ray's temporary copy"):
+        _check_lasting(Store("runs/smoke"))
+    _check_lasting(Store(str(tmp_path / "elsewhere")))
+    _check_lasting(Store("s3://bucket/smoke"))
