@@ -13,6 +13,8 @@ import pytest
 
 from pipeline.data.images import encode_png
 from pipeline.engine.lock import StoreLock
+from pipeline.engine.storage import Store
+from stages.commands.pipeline import _check_lasting
 from tests.stages.world import World, picture
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -266,8 +268,6 @@ def test_an_interrupt_keeps_what_is_done_and_says_how_to_go_on(faces: World) -> 
 
 
 def test_a_store_inside_a_jobs_temporary_folder_is_refused(tmp_path, monkeypatch):
-    from stages.commands.pipeline import _check_lasting
-
     job = tmp_path / "working_dir_files" / "_ray_pkg_1"
     job.mkdir(parents=True)
     monkeypatch.chdir(job)
