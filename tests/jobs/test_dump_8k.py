@@ -53,7 +53,7 @@ def kill_at_a_random_moment(words: list[str], store: Store, chance: random.Rando
         if len(finished(store)) > len(before) or (first and in_work(store)):
             break
         time.sleep(0.05)
-    time.sleep(chance.uniform(0.0, 3.0))
+    time.sleep(chance.uniform(0.0, 1.5))
     assert driver.poll() is None, "it ended before it could be killed"
     family = psutil.Process(driver.pid).children(recursive=True)
     os.kill(driver.pid, signal.SIGKILL)
