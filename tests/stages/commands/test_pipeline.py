@@ -76,11 +76,15 @@ def test_run_and_run_again(wider8k, faces: World) -> None:
     assert f"page: {page}" in first.out
     assert page.is_file()
     assert "boxes: 4 rows in " in first.err
-    # Without --local: it must not come as far as Ray.
-    second = wider8k("run", "-c", faces.config)
-    assert second.code == 0
-    assert second.out.splitlines()[-1].startswith("done: 0 computed, 5 reused in ")
-    assert "ray" not in sys.modules
+    # Without --local: it must not come as far as Ray. In an interpreter of its own, for other tests import Ray here.
+    code = (
+        "import sys; from stages.cli import app; "
+        f"app(['run', '-c', {str(faces.config)!r}], standalone_mode=False); "
+        "sys.exit(7 if 'ray' in sys.modules else 0)"
+    )
+    second = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert second.returncode == 0, second.stderr
+    assert second.stdout.splitlines()[-1].startswith("done: 0 computed, 5 reused in ")
 
 
 def test_selections(wider8k, faces: World) -> None:
