@@ -161,13 +161,16 @@ class Predict(MapStage):
             # Originals may be of any size; the largest 8K canvas stands for them.
             sides = {} if edge is None else {"width": edge, "height": edge}
             tile = tile_for_budget(detector, int(self.memory_budget_gb * 2**30), **sides)
-        return Predictor(
+        predictor = Predictor(
             detector,
             device="cuda" if ctx.resources.gpus else "cpu",
             top=self.top,
             tile=tile,
             dtype=getattr(torch, self.precision),
         )
+        # A first pass is slow, and one that fails here fails the node at once instead of image after image.
+        predictor.candidates(np.zeros((256, 256, 3), np.uint8), parse_canvas("original"))
+        return predictor
 
 
 def _weights(ctx: StageContext) -> bytes:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import psutil
 
-SECONDS_BETWEEN = 1.0
+SECONDS_BETWEEN = 2.0
 
 
 @dataclass

@@ -65,7 +65,7 @@ def throughput_section(load: Load) -> Section:
     ):
         files, pictures = gather(Path(images), load.images, load.shared)
         model, network = model_for(Path(weights), load.canvas, load.shared)
-        shard_rows = max(1, len(files) // (4 * load.workers))
+        shard_rows = max(1, len(files) // (8 * load.workers))
         rounds = _take_turns(load, model, Path(images), files, shard_rows)
         rows, tiled = _rows(load, rounds), None
         if load.tile_budget_gb is not None:

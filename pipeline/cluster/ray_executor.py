@@ -6,6 +6,7 @@ object store. The plan is `from_items` and one actor pool, which has no read or 
 
 from __future__ import annotations
 
+import gc
 import pickle
 import re
 import uuid
@@ -39,6 +40,9 @@ class ShardWorker:
         job.store.write(marker, b"")
         self._job, self._worker = job, job.stage.open(job.ctx)
         job.store.delete(marker)
+        # What is loaded by now stays: the collector need not walk Ray's and torch's objects again and again.
+        gc.collect()
+        gc.freeze()
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Takes pickled item lists, gives back the records of the shards it wrote."""

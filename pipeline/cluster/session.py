@@ -35,13 +35,19 @@ def connect(verbose: bool = False, cpus: int | None = None) -> bool:
     if not verbose:
         # Otherwise every actor pool prints a line about Ray's own constructor arguments.
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    local = not os.environ.get("RAY_ADDRESS")
+    if local:
+        # Nobody watches the statistics of a small cluster of our own; they take some 2 % of a core.
+        os.environ.setdefault("RAY_metrics_report_interval_ms", "60000")
+        os.environ.setdefault("RAY_task_events_report_interval_ms", "0")
+        os.environ.setdefault("RAY_event_stats", "0")
     import ray
     import ray.data
 
     connects = not ray.is_initialized()
     if connects:
         options: dict[str, Any] = {"log_to_driver": verbose, "logging_level": "INFO" if verbose else "ERROR"}
-        if not os.environ.get("RAY_ADDRESS"):
+        if local:
             options |= {"address": "local", "num_cpus": cpus, "include_dashboard": False}
             options |= {"object_store_memory": LOCAL_OBJECT_STORE_BYTES}
         with nullcontext() if verbose else _hushed():

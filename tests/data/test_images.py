@@ -199,6 +199,38 @@ def test_damaged_pixels_are_refused(capfd: pytest.CaptureFixture[str]) -> None:
     assert "WARN" not in capfd.readouterr().err
 
 
+@pytest.mark.parametrize("sampling", ["411", "420", "422", "440", "444"])
+@pytest.mark.parametrize("progressive", [0, 1])
+def test_a_jpeg_has_the_pixels_that_opencv_gives_it(sampling: str, progressive: int) -> None:
+    noise = np.random.default_rng(3).integers(0, 256, (61, 83, 3), np.uint8)
+    factor = getattr(cv2, f"IMWRITE_JPEG_SAMPLING_FACTOR_{sampling}")
+    options = [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, factor, cv2.IMWRITE_JPEG_PROGRESSIVE, progressive]
+    data = cv2.imencode(".jpg", cv2.resize(noise, (166, 122)), options)[1]
+    np.testing.assert_array_equal(decode(data.tobytes()), cv2.imdecode(data, cv2.IMREAD_COLOR))
+
+
+@pytest.mark.wider
+def test_real_photographs_have_the_pixels_that_opencv_gives_them(shared: Path) -> None:
+    for file in sorted((shared / "data/wider_images").glob("**/*.jpg"))[::16]:
+        np.testing.assert_array_equal(decode(file.read_bytes()), cv2.imread(str(file)), str(file))
+
+
+def test_a_jpeg_damaged_in_its_middle_is_refused() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
+    jpeg = bytearray(encode_jpeg(noise))
+    middle = len(jpeg) // 2
+    del jpeg[middle : middle + 4000]  # its end marker is still there
+    check_complete(bytes(jpeg))
+    with pytest.raises(ImageError, match="damaged JPEG: "):
+        decode(bytes(jpeg))
+
+
+def test_stray_bytes_between_segments_take_nothing_from_a_jpeg() -> None:
+    jpeg = encode_jpeg(photo())
+    stray = jpeg[:-2] + bytes(17) + jpeg[-2:]
+    np.testing.assert_array_equal(decode(stray), decode(jpeg))
+
+
 def test_absurd_size_is_refused_before_memory_is_asked_for() -> None:
     header = struct.pack(">IIBBBBB", 200_000, 200_000, 8, 2, 0, 0, 0)
     chunk = struct.pack(">I", 13) + b"IHDR" + header + struct.pack(">I", zlib.crc32(b"IHDR" + header))

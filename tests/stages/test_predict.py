@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.spatial import cKDTree
+from torch import Tensor
 
 from pipeline.data.canvas import Canvas
 from pipeline.data.images import digest, encode_png
@@ -18,6 +19,7 @@ from pipeline.engine.plan import Verdict, context
 from pipeline.engine.stage import Item, StageContext
 from pipeline.inference.candidates import Candidates
 from pipeline.inference.predictor import Predictor
+from pipeline.models.detectors.detector import Detector
 from pipeline.models.weights import open_detector, save_bytes
 from stages.graph import STAGES
 from stages.predict import Predict
@@ -309,17 +311,42 @@ def test_changed_weights_are_another_output(world: World, photos: Path, weights:
     assert "externals.weights" in changed.reason
 
 
-def test_an_image_the_network_cannot_answer_is_an_error_row(world: World, photos: Path, weights: str) -> None:
+def sick(world: World, weights: str, change: Callable[[Detector], None]) -> str:
     _, detector = open_detector(weights)
     with torch.no_grad():
-        detector.heads.kinds[1].levels[0].bias.fill_(torch.nan)
-    sick = world.folder / "sick.safetensors"
-    sick.write_bytes(save_bytes("retinaface_mobilenet", detector))
-    wire(world, photos, str(sick), run={"max_error_share": 1})
+        change(detector)
+    file = world.folder / "sick.safetensors"
+    file.write_bytes(save_bytes("retinaface_mobilenet", detector))
+    return str(file)
+
+
+def test_an_image_the_network_cannot_answer_is_an_error_row(world: World, photos: Path, weights: str) -> None:
+    def overflow_unless_black(detector: Detector) -> None:
+        """One channel of the finest level, multiplied so that only what a black image never gives is infinite."""
+        seen: list[Tensor] = []
+        detector.eval().context[0].register_forward_hook(lambda *passed: seen.append(passed[2].amax((0, 2, 3))))
+        for image in (np.zeros((256, 256, 3), np.uint8), *(picture(each) for each in range(3))):
+            detector(detector.normalisation(torch.from_numpy(image)).permute(2, 0, 1)[None])
+        black, least = seen[0], torch.stack(seen[1:]).amin(0)
+        channel = int((least / (black + 1e-3)).argmax())
+        assert least[channel] > 1.2 * black[channel]
+        conv = detector.heads.kinds[1].levels[0]
+        conv.weight[:, channel] = 3.4e38 / float((least[channel] * (black[channel] + 1e-3)).sqrt())
+
+    wire(world, photos, sick(world, weights, overflow_unless_black), run={"max_error_share": 1})
     world.done()
     for found in boxes(world).values():
         assert "the network answered with NaN or infinity in its logits" in str(found.error)
         assert (found.width, found.height, len(found.boxes)) == (96, 64, 0)
+
+
+def test_a_network_that_answers_nothing_stops_its_node_at_once(world: World, photos: Path, weights: str) -> None:
+    def spoil(detector: Detector) -> None:
+        detector.heads.kinds[1].levels[0].bias.fill_(torch.nan)
+
+    wire(world, photos, sick(world, weights, spoil), run={"max_error_share": 1})
+    failed = world.run().failed
+    assert "the network answered with NaN or infinity in its logits" in failed["boxes"]
 
 
 def test_new_pixels_under_an_old_name_are_seen(world: World, photos: Path, weights: str) -> None:
