@@ -14,6 +14,15 @@ from pathlib import Path
 import pytest
 
 _HERE = Path(__file__).resolve().parent
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # two processes on two cores; read when torch is imported
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keeps all that starts Ray in one of the test processes, one after the other, and the rest in any."""
+    for item in items:
+        if item.get_closest_marker("ray"):
+            item.add_marker(pytest.mark.xdist_group("ray"))
 
 
 @pytest.fixture(scope="session")

@@ -17,15 +17,18 @@ def gather(folder: Path, number: int, shared: Path | None) -> tuple[list[Path], 
 
     Args:
         folder: empty.
-        number: of images; fewer if there are no more. Real ones are taken evenly over all events.
+        number: of images. Real ones are taken evenly over all events, and again under other names where there are
+            fewer.
         shared: the folder of real data, or None for drawn images of 1024 x 683 pixels.
     """
     found = sorted((shared / REAL_IMAGES).glob("*/*.jpg")) if shared else []
     if found:
-        number = min(number, len(found))
-        for each in (found[index * len(found) // number] for index in range(number)):
-            shutil.copy(each, folder / each.name)
-        return sorted(folder.iterdir()), f"{number} real validation images"
+        chosen = [found[index * len(found) // number] for index in range(number)] if number < len(found) else found
+        for index in range(number):
+            again, place = divmod(index, len(chosen))
+            shutil.copy(chosen[place], folder / f"{again}-{chosen[place].name}")
+        repeated = f" ({len(chosen)} different ones)" if number > len(chosen) else ""
+        return sorted(folder.iterdir()), f"{number} real validation images{repeated}"
     drawings = Synthetic(images=number, width=1024, height=683)
     for entry in drawings.entries():
         (folder / Path(entry.path).name).write_bytes(drawings.image_bytes("", entry.path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from pipeline.cluster.ray_executor import RayExecutor
 from pipeline.data.records import read_detections
 from pipeline.engine.config import load_config
+from pipeline.engine.executor import Executor, LocalExecutor
 from pipeline.engine.manifest import Artifact, stored_manifests
 from pipeline.engine.plan import Options
 from pipeline.engine.runner import Runner
@@ -29,7 +31,7 @@ CLOSE = 1e-6
 def run(shared, cluster, tmp_path_factory):
     store = tmp_path_factory.mktemp("val") / "store"
 
-    def go(*sets: str) -> dict[str, float]:
+    def go(*sets: str, executor: Callable[[], Executor] = RayExecutor) -> dict[str, float]:
         always = [
             f"store={store}",
             f"faces.at={shared / 'data/wider_images'}",
@@ -38,7 +40,7 @@ def run(shared, cluster, tmp_path_factory):
             "report.gallery=3",
         ]
         graph = load_config(ROOT / "configs/wider_val.yaml", STAGES, [*always, *sets]).graph
-        outcome = Runner(graph, Store(str(store)), Options(frozenset(graph.order)), RayExecutor).run()
+        outcome = Runner(graph, Store(str(store)), Options(frozenset(graph.order)), executor).run()
         assert not outcome.failed
         go.computed = outcome.computed
         newest = stored_manifests(Store(str(store)), "ap")[0]
@@ -71,10 +73,10 @@ def test_the_published_weights_give_the_published_ap(run, expected):
 
 def test_whole_pixels_and_no_score_cut_give_theirs_without_a_new_dump(run, expected):
     run()
-    ap = run("ap.coordinates=whole")
+    ap = run("ap.coordinates=whole", executor=LocalExecutor)
     assert run.computed == ["ap", "report"]
     np.testing.assert_allclose(levels(ap), levels(expected["same_int_truncated"]), rtol=0, atol=1e-5)
-    ap = run("found.score=0")
+    ap = run("found.score=0", executor=LocalExecutor)
     assert run.computed == ["found", "ap", "report"]
     np.testing.assert_allclose(levels(ap), levels(expected["top5000_no_thr_nms0.4"]), rtol=0, atol=CLOSE)
 
