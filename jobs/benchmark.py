@@ -1,4 +1,4 @@
-"""Ours against peers, side by side in one run: evaluation, images/s at 1024 and at 8K, memory, the object store.
+"""Ours against peers, side by side in one run: evaluation, images/s, memory, the object store, parts of training.
 
     uv run python jobs/benchmark.py all --shared ../shared --json benchmark.json
 
@@ -69,6 +69,34 @@ def pipeline_8k(
     Example: uv run python jobs/benchmark.py pipeline-8k --images 8 --rounds 1
     """
     _conclude([_pipeline("8k", images, _shared(shared), rounds, workers, tile_budget_gb or None)], json)
+
+
+@app.command("forward")
+def forward(
+    detector: Annotated[list[str] | None, typer.Option(help="Again for more; default every one there is.")] = None,
+    canvas: Annotated[list[str] | None, typer.Option(help="Again for more; default 640 and 1024.")] = None,
+    passes: Annotated[int, typer.Option(min=1)] = 3,
+    budget_gb: Annotated[float, typer.Option(min=0, help="Memory of the process on a CPU, GB; 0: no tiles.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu, or cuda: there in bfloat16.")] = "cpu",
+    json: JsonOption = None,
+) -> None:
+    """Milliseconds and peak memory of one image through each detector.
+
+    Example: uv run python jobs/benchmark.py forward --detector retinaface_mobilenet --canvas 8k --budget-gb 3
+    """
+    from jobs.benchmarks.forward import forward_section
+    from pipeline.models.detectors import DETECTORS, detector_spec
+
+    names, sizes = detector or list(DETECTORS), canvas or ["640", "1024"]
+    try:
+        for name in names:
+            detector_spec(name)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--detector") from None
+    chosen = " ".join([f"--detector {name}" for name in detector or []] + [f"--canvas {size}" for size in canvas or []])
+    command = " ".join(part for part in (_command("forward"), chosen) if part)
+    print("forward ...", file=sys.stderr, flush=True)
+    _conclude([forward_section(names, sizes, passes, budget_gb or None, device, command)], json)
 
 
 @app.command("all")

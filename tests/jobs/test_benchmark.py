@@ -17,6 +17,7 @@ from jobs.benchmarks.bare_loop import bare_loop
 from jobs.benchmarks.coco_peer import coco_detections, coco_truth, spend, write_coco_files
 from jobs.benchmarks.cpu_watch import CpuWatch
 from jobs.benchmarks.evaluation import run_command
+from jobs.benchmarks.forward import forward_section, time_passes
 from jobs.benchmarks.measured import Measured, Section, less_is_better, more_is_better, table
 from jobs.benchmarks.pictures import gather, model_for
 from jobs.benchmarks.pipeline_run import PipelineRun, ShardSpan
@@ -84,6 +85,26 @@ class TestCpuWatch:
         seconds = [clocks[child.pid] for _, clocks in watch.readings if child.pid in clocks]
         assert seconds == sorted(seconds)
         assert seconds[-1] > seconds[0]
+
+
+class TestForward:
+    def test_one_line_of_time_and_one_of_memory(self):
+        section = forward_section(["retinaface_mobilenet"], ["96"], 2, None, "cpu", "again")
+        time_row, memory_row = section.rows
+        assert time_row.what == "forward, retinaface_mobilenet at 96, ms"
+        assert 0 < time_row.ours < 5000
+        assert memory_row.ours > 300
+        assert "random weights" in section.notes[0]
+
+    def test_tiles_are_told(self):
+        done = time_passes("retinaface_mobilenet", "1400", 1, 0.97, "cpu")
+        assert done.tiles is not None
+        assert done.tiles < 1400
+
+    def test_an_unknown_detector_is_refused_at_once(self):
+        result = CliRunner().invoke(app, ["forward", "--detector", "nonsense"])
+        assert result.exit_code == 2
+        assert "no detector 'nonsense'" in result.output
 
 
 class TestCommands:
@@ -158,7 +179,7 @@ def test_evaluation_without_real_data_says_that_it_was_skipped(monkeypatch, tmp_
     assert "evaluation: skipped" in result.output
 
 
-@pytest.mark.parametrize("section", ["evaluation", "pipeline-1024", "pipeline-8k", "all"])
+@pytest.mark.parametrize("section", ["evaluation", "pipeline-1024", "pipeline-8k", "forward", "all"])
 def test_every_section_shows_an_example(section):
     assert "Example: uv run python jobs/benchmark.py" in CliRunner().invoke(app, [section, "--help"]).output
 
