@@ -71,6 +71,18 @@ def pipeline_8k(
     _conclude([_pipeline("8k", images, _shared(shared), rounds, workers, tile_budget_gb or None)], json)
 
 
+@app.command("assigning")
+def assigning(rounds: RoundsOption = 5, json: JsonOption = None) -> None:
+    """Matching and Ali-AMS of a batch of 8 images of 800 x 800 against the obvious loop over faces.
+
+    Example: uv run python jobs/benchmark.py assigning --rounds 5
+    """
+    from jobs.benchmarks.assigning import assigning_section
+
+    print("assigning ...", file=sys.stderr, flush=True)
+    _conclude([assigning_section(rounds, _command("assigning"))], json)
+
+
 @app.command("forward")
 def forward(
     detector: Annotated[list[str] | None, typer.Option(help="Again for more; default every one there is.")] = None,

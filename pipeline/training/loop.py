@@ -11,8 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from pipeline.models.detectors.detector import Detector
+from pipeline.models.detectors.detector import Detector, Raw
 from pipeline.training.assigners import ASSIGNERS, Assigner
+from pipeline.training.assigners.anchor_set import Anchors
+from pipeline.training.assigners.face_batch import Predicted
 from pipeline.training.example import Batch
 from pipeline.training.losses.multibox import Losses, MultiboxLoss
 from pipeline.training.recipe import TrainingRecipe
@@ -94,9 +96,11 @@ def _step(
     """Moves the weights once and returns the losses before the move."""
     device = next(detector.parameters()).device
     images = batch.images.to(device, memory_format=torch.channels_last)
-    anchors = detector.anchors(images.shape[2], images.shape[3], device)
-    targets = encode_targets(anchors, batch.faces, assigner, detector.coder)
-    terms = loss(detector(images), targets)
+    anchors = Anchors.of(detector.grid, images.shape[2], images.shape[3], device)
+    raw = detector(images)
+    predicted = _predicted(detector, raw, anchors) if assigner.needs_prediction else None
+    targets = encode_targets(anchors, batch.faces, assigner, detector.coder, predicted)
+    terms = loss(raw, targets)
     values = torch.stack(terms).tolist()
     if not np.isfinite(values).all():
         named = ", ".join(f"{name} {value:g}" for name, value in zip(Losses._fields, values, strict=True))
@@ -110,6 +114,15 @@ def _step(
         nn.utils.clip_grad_norm_(detector.parameters(), clip_norm)
     descent.step()
     return values
+
+
+@torch.no_grad()
+def _predicted(detector: Detector, raw: Raw, anchors: Anchors) -> Predicted:
+    """Returns what the detector says before this step, for assigners that look at it."""
+    scores = raw.logits.float()
+    # The logit of a softmax over two classes is their difference.
+    logits = scores[..., 0] if scores.shape[-1] == 1 else scores[..., 1] - scores[..., 0]
+    return Predicted(logits, detector.decode(raw, anchors.centres)[0])
 
 
 @contextmanager

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from pipeline.boxes.coder import BoxCoder
-from pipeline.boxes.geometry import to_corners
 from pipeline.training.assigners import Assigner
-from pipeline.training.assigners.assignment import FACE
+from pipeline.training.assigners.anchor_set import Anchors
+from pipeline.training.assigners.assignment import FACE, Assignment
+from pipeline.training.assigners.face_batch import FaceBatch, Predicted
 from pipeline.training.example import Faces
 
 
@@ -24,54 +25,53 @@ class Targets:
         landmarks: float32 [B, A, 10], deltas where `marked`, else 0.
         label: int64 [B, A], 1 face, 0 background, -1 ignored by the class loss.
         marked: bool [B, A], whether `label` is 1 and the matched face has landmarks.
+        assignment: what they were made from; None where they were not made by `encode_targets`.
     """
 
     boxes: Tensor
     landmarks: Tensor
     label: Tensor
     marked: Tensor
+    assignment: Assignment | None = None
 
 
 @torch.no_grad()
-def encode_targets(anchors: Tensor, faces: Sequence[Faces], assigner: Assigner, coder: BoxCoder) -> Targets:
+def encode_targets(
+    anchors: Anchors,
+    faces: Sequence[Faces],
+    assigner: Assigner,
+    coder: BoxCoder,
+    predicted: Predicted | None = None,
+) -> Targets:
     """Returns the targets of a batch.
 
     Args:
-        anchors: float32 [A, 4] as ``cx, cy, w, h``, in the frame of the faces (pixels).
+        anchors: A of them, in the frame of the faces (pixels).
         faces: of each image; moved to the anchors' device.
         assigner: which anchor learns which face.
         coder: turns boxes and points into deltas.
+        predicted: what the detector says about the batch, for assigners that need it.
+
+    Raises:
+        ValueError: where the assigner needs `predicted` and it is None.
     """
-    corners = to_corners(anchors)
-    images = [_encode_image(anchors, corners, each, assigner, coder) for each in faces]
-    return Targets(
-        boxes=torch.stack([image.boxes for image in images]),
-        landmarks=torch.stack([image.landmarks for image in images]),
-        label=torch.stack([image.label for image in images]),
-        marked=torch.stack([image.marked for image in images]),
+    device = anchors.centres.device
+    batch = FaceBatch.of([each.boxes for each in faces], device)
+    assignment = assigner(anchors, batch, predicted)
+    # Only what is learned is encoded: a face that no anchor may learn can encode to NaN, which poisons the gradient
+    # even if masked.
+    image, anchor = torch.nonzero(assignment.label == FACE, as_tuple=True)
+    row = batch.row_of()[image, assignment.face[image, anchor]]
+    points, marks = (
+        torch.cat([part.cpu() for part in parts]).to(device)
+        for parts in ([each.landmarks for each in faces], [each.marked for each in faces])
     )
-
-
-def _encode_image(anchors: Tensor, corners: Tensor, faces: Faces, assigner: Assigner, coder: BoxCoder) -> Targets:
-    """Returns the targets of one image, without the leading axis."""
-    count, device = len(anchors), anchors.device
-    boxes, landmarks, marks = faces.boxes.to(device), faces.landmarks.to(device), faces.marked.to(device)
-    assignment = assigner(corners, boxes)
-    if len(boxes) == 0:
-        return Targets(
-            boxes=torch.zeros(count, 4, device=device),
-            landmarks=torch.zeros(count, 10, device=device),
-            label=assignment.label,
-            marked=torch.zeros(count, dtype=torch.bool, device=device),
-        )
-    # Zeros elsewhere: a face that no anchor may learn can encode to NaN, which poisons the gradient even if masked.
-    learns = assignment.label == FACE
-    marked = marks[assignment.face] & learns
-    deltas = coder.encode(boxes[assignment.face], anchors)
-    points = coder.encode_landmarks(landmarks[assignment.face], anchors)
-    return Targets(
-        boxes=torch.where(learns[:, None], deltas, 0.0),
-        landmarks=torch.where(marked[:, None], points, 0.0),
-        label=assignment.label,
-        marked=marked,
-    )
+    centres = anchors.centres[anchor]
+    marked = torch.zeros_like(assignment.compensated)
+    marked[image, anchor] = marks[row]
+    boxes = torch.zeros(*marked.shape, 4, device=device)
+    boxes[image, anchor] = coder.encode(batch.rows().boxes[row], centres)
+    landmarks = torch.zeros(*marked.shape, 10, device=device)
+    learned = coder.encode_landmarks(points[row], centres)
+    landmarks[image, anchor] = torch.where(marks[row][:, None], learned, 0.0)
+    return Targets(boxes, landmarks, assignment.label, marked, assignment)

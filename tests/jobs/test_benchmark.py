@@ -179,7 +179,7 @@ def test_evaluation_without_real_data_says_that_it_was_skipped(monkeypatch, tmp_
     assert "evaluation: skipped" in result.output
 
 
-@pytest.mark.parametrize("section", ["evaluation", "pipeline-1024", "pipeline-8k", "forward", "all"])
+@pytest.mark.parametrize("section", ["evaluation", "pipeline-1024", "pipeline-8k", "assigning", "forward", "all"])
 def test_every_section_shows_an_example(section):
     assert "Example: uv run python jobs/benchmark.py" in CliRunner().invoke(app, [section, "--help"]).output
 

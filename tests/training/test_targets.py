@@ -8,6 +8,7 @@ import torch
 from pipeline.boxes.anchors import AnchorGrid
 from pipeline.boxes.coder import BoxCoder
 from pipeline.training.assigners import ASSIGNERS
+from pipeline.training.assigners.anchor_set import Anchors
 from pipeline.training.example import Faces
 from pipeline.training.targets import encode_targets
 
@@ -22,7 +23,7 @@ def _faces(boxes: list[list[float]], marked: list[bool]) -> Faces:
 
 
 def test_decode_gives_the_faces_back() -> None:
-    anchors = GRID.centres(160, 192)
+    anchors = Anchors.of(GRID, 160, 192)
     faces = [
         _faces([[10.0, 12.0, 41.0, 50.0], [90.0, 20.0, 150.0, 96.0]], [True, False]),
         _faces([], []),
@@ -34,12 +35,12 @@ def test_decode_gives_the_faces_back() -> None:
     for image in (0, 2):
         found = set()
         for a in torch.nonzero(targets.label[image] == 1).squeeze(1).tolist():
-            box = BoxCoder().decode(targets.boxes[image, a], anchors[a])
+            box = BoxCoder().decode(targets.boxes[image, a], anchors.centres[a])
             which = int((faces[image].boxes - box).abs().sum(dim=1).argmin())
             torch.testing.assert_close(box, faces[image].boxes[which], rtol=0, atol=1e-3)
             assert targets.marked[image, a] == faces[image].marked[which]
             if faces[image].marked[which]:
-                points = BoxCoder().decode_landmarks(targets.landmarks[image, a], anchors[a])
+                points = BoxCoder().decode_landmarks(targets.landmarks[image, a], anchors.centres[a])
                 torch.testing.assert_close(points, faces[image].landmarks[which], rtol=0, atol=1e-3)
             found.add(which)
         assert found == set(range(len(faces[image].boxes)))
@@ -51,7 +52,7 @@ def test_decode_gives_the_faces_back() -> None:
 def test_targets_stay_finite_beside_faces_without_area(dead: list[float]) -> None:
     for boxes in ([dead], [dead, [2.0, 2.0, 20.0, 21.0]], [[2.0, 2.0, 20.0, 21.0], dead]):
         faces = _faces(boxes, [False] * len(boxes))
-        targets = encode_targets(GRID.centres(64, 64), [faces], ASSIGNERS["max_iou"], BoxCoder())
+        targets = encode_targets(Anchors.of(GRID, 64, 64), [faces], ASSIGNERS["max_iou"], BoxCoder())
         assert torch.isfinite(targets.boxes).all()
         assert torch.isfinite(targets.landmarks).all()
         assert bool((targets.label == 1).any()) == (len(boxes) == 2)

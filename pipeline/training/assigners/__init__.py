@@ -2,15 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from typing import ClassVar, Protocol
 
-from torch import Tensor
-
+from pipeline.training.assigners.ali_ams import AliAms
+from pipeline.training.assigners.anchor_set import Anchors
 from pipeline.training.assigners.assignment import Assignment
-from pipeline.training.assigners.max_iou import assign_by_max_iou
+from pipeline.training.assigners.atss import Atss
+from pipeline.training.assigners.face_batch import FaceBatch, Predicted
+from pipeline.training.assigners.hambox import HamBox
+from pipeline.training.assigners.max_iou import MaxIou
+from pipeline.training.assigners.ota import Ota
 
-Assigner = Callable[[Tensor, Tensor], Assignment]
-"""(anchors [A, 4] xyxy, face boxes [F, 4] xyxy of the same frame) -> Assignment of the A anchors."""
 
-ASSIGNERS: Mapping[str, Assigner] = {"max_iou": assign_by_max_iou}
-"""Assigners by the name that a recipe gives, each with its published thresholds."""
+class Assigner(Protocol):
+    """A frozen set of parameters that can be called; without gradient, on the device of its arguments.
+
+    Attributes:
+        needs_prediction: whether it must be told what the detector says about the batch.
+    """
+
+    needs_prediction: ClassVar[bool]
+
+    def __call__(self, anchors: Anchors, faces: FaceBatch, predicted: Predicted | None = None) -> Assignment:
+        """Returns what each anchor of each image is to learn.
+
+        Args:
+            anchors: A of them, the same for all images.
+            faces: of B images, in the frame of the anchors (pixels), by the same corner convention.
+            predicted: of the same images and anchors; may be None where `needs_prediction` is False.
+
+        Raises:
+            ValueError: where a needed prediction is missing.
+        """
+        ...
+
+
+ASSIGNERS: Mapping[str, Assigner] = {
+    "max_iou": MaxIou(),
+    "s3fd": MaxIou(forced=None, compensation=0.1),
+    "mogface": MaxIou(forced=0.0, hand_over=False),
+    "hambox": HamBox(),
+    "atss": Atss(),
+    "ota": Ota(),
+    "ali_ams": AliAms(),
+}
+"""Assigners by the name that a recipe gives; `max_iou` is RetinaFace's published matching, `mogface` the standard one
+of MogFace's baseline."""

@@ -1,4 +1,4 @@
-"""The two vectors that every assigner gives back."""
+"""What every assigner gives back: a matched face and a label for each anchor of each image."""
 
 from __future__ import annotations
 
@@ -12,30 +12,36 @@ FACE, BACKGROUND, IGNORED = 1, 0, -1
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """What each anchor of one image is to learn.
+    """What each of A anchors of B images is to learn; one face per anchor at most, by construction.
 
     Attributes:
-        face: int64 [A], index of the face the anchor is matched to; to be read only where `label` is FACE.
-        label: int64 [A], 1 face, 0 background, -1 ignored by the class loss.
+        face: int64 [B, A], column of the `FaceBatch` the anchor is matched to; to be read only where `label` is FACE.
+        label: int64 [B, A], 1 face, 0 background, -1 ignored by the class loss.
+        compensated: bool [B, A], whether a FACE anchor was added beyond the ordinary matching (S3FD's second stage,
+            HAMBox, Ali-AMS); False where `label` is not FACE.
     """
 
     face: Tensor
     label: Tensor
+    compensated: Tensor
 
     def __post_init__(self) -> None:
-        """Raises ValueError where the two vectors disagree in length or are not int64."""
-        if self.face.ndim != 1 or self.face.shape != self.label.shape:
-            raise ValueError(f"face {tuple(self.face.shape)} and label {tuple(self.label.shape)} must both be [A]")
-        if self.face.dtype != torch.int64 or self.label.dtype != torch.int64:
-            raise ValueError(f"face is {self.face.dtype} and label is {self.label.dtype}, expected int64 for both")
+        """Raises ValueError where the tensors disagree in shape or have another dtype."""
+        if self.face.ndim != 2 or not self.face.shape == self.label.shape == self.compensated.shape:
+            shapes = ", ".join(str(tuple(each.shape)) for each in (self.face, self.label, self.compensated))
+            raise ValueError(f"face, label and compensated must all be [B, A], got {shapes}")
+        dtypes = (self.face.dtype, self.label.dtype, self.compensated.dtype)
+        if dtypes != (torch.int64, torch.int64, torch.bool):
+            raise ValueError(f"face, label, compensated must be int64, int64, bool, got {dtypes}")
 
 
-def all_background(anchors: int, device: torch.device | None = None) -> Assignment:
-    """Returns the assignment of an image in which no anchor has a face to learn.
+def all_background(images: int, anchors: int, device: torch.device | None = None) -> Assignment:
+    """Returns the assignment of B images in which no anchor has a face to learn, as new tensors.
 
     Args:
+        images: number of images B.
         anchors: number of anchors A.
-        device: where the two vectors live.
+        device: where the tensors live.
     """
-    zeros = torch.zeros(anchors, dtype=torch.int64, device=device)
-    return Assignment(face=zeros, label=zeros.clone())
+    face = torch.zeros(images, anchors, dtype=torch.int64, device=device)
+    return Assignment(face, face.clone(), torch.zeros(images, anchors, dtype=torch.bool, device=device))

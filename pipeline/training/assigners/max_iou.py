@@ -1,51 +1,108 @@
-"""RetinaFace's matching: each anchor takes the face it overlaps most, each face its best anchor by force."""
+"""Matching by overlap: each anchor takes the face it overlaps most, each face its best anchor by force."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from pipeline.boxes.geometry import pairwise_iou
-from pipeline.training.assigners.assignment import BACKGROUND, FACE, Assignment, all_background
+from pipeline.training.assigners.anchor_set import Anchors
+from pipeline.training.assigners.assignment import FACE, Assignment, all_background
+from pipeline.training.assigners.face_batch import FaceBatch, FaceRows, Predicted
+from pipeline.training.assigners.overlaps import Pairs, overlapping
+from pipeline.training.assigners.ranking import prevailing, rank_in_group
 
 
-def assign_by_max_iou(anchors: Tensor, faces: Tensor, positive: float = 0.35, forced: float = 0.2) -> Assignment:
-    """Returns which face each anchor learns, as published RetinaFace training does it.
+@dataclass(frozen=True, slots=True)
+class MaxIou:
+    """Plain matching; the defaults are published RetinaFace's, ``forced=0.0, hand_over=False`` is MogFace's standard.
 
-    1. An anchor is FACE if its highest IoU with any face is at least `positive`; it learns that face.
-    2. A face whose best anchor reaches `forced` makes that anchor FACE whatever its IoU.
-    3. A face's best anchor is handed to the face (the last one, where two faces share it) even if the face stayed
-       under `forced`. So an anchor that is FACE because of one face may learn another, hopeless one: a quirk of the
-       published code, kept because its losses and weights come from it.
-    4. If no face reaches `forced`, everything is background.
+    1. An anchor is FACE if its highest IoU with any face is at least `positive`; it learns that face (the first one
+       on ties).
+    2. A face whose best anchor (the first one on ties) reaches `forced` makes that anchor FACE, whatever its IoU.
+    3. That anchor learns this face; the last one, where several share it.
 
-    Example: two anchors, face A with IoU (0.60, 0.10) and face B with IoU (0.15, 0.00). Anchor 0 is FACE through A,
-    but B's best anchor is anchor 0 too, so `face` is (1, 0) and `label` is (1, 0).
+    Example: two anchors, face A with IoU (0.60, 0.10) and face B with IoU (0.15, 0.00). Anchor 0 is FACE through A.
+    RetinaFace's quirk (`hand_over`): B's best anchor is anchor 0 too, so `face` is (1, 0) and `label` (1, 0); without
+    it `face` is (0, 0). With `forced` at 0 B takes anchor 0 in either case.
 
-    One departure: faces without positive width and height are passed over, because no anchor can be moved onto them
-    (their encoding is infinite); the indices of the other faces stay as they are.
+    A face that overlaps no anchor at all (no area, or outside) is passed over: there is no best anchor, and nothing
+    could be moved onto a box without size. MogFace's code gives it anchor 0: see `unreached`.
 
-    Args:
-        anchors: float [A, 4], xyxy; pixels or 0..1, as long as `faces` uses the same frame.
-        faces: float [F, 4], xyxy.
-        positive: IoU from which an anchor is FACE.
-        forced: IoU from which a face's best anchor is FACE by force.
+    Attributes:
+        positive: IoU from which an anchor is FACE, inclusive.
+        forced: IoU from which a face's best anchor is FACE by force; None for no force at all.
+        hand_over: a face's best anchor is handed to it even if the face stays under `forced`, so that an anchor that
+            is FACE because of one face may learn another, hopeless one: published RetinaFace, whose losses and
+            weights come from it.
+        unreached: what becomes of a face that overlaps no anchor: nothing, or it behaves as if anchor 0 were its
+            best.
+        compensation: S3FD's second stage (section 3.2 of that paper): a face with fewer matches than the mean N
+            of its image (rounded down) takes its best anchors of IoU above this that are still background, until it
+            has N; an anchor that several want goes to the highest IoU. S3FD has 0.1; None for no such stage.
     """
-    usable = torch.nonzero((faces[:, 2:] > faces[:, :2]).all(dim=1)).squeeze(1)
-    if len(usable) == 0:
-        return all_background(len(anchors), anchors.device)
-    iou_FA = pairwise_iou(faces[usable], anchors)
-    best_of_face, anchor_of_face = iou_FA.max(dim=1)
-    best_of_anchor, face_of_anchor = iou_FA.max(dim=0)
-    reached = best_of_face >= forced
-    if not bool(reached.any()):
-        return all_background(len(anchors), anchors.device)
 
-    # The last face wins a shared anchor: the largest index, which is what amax gives without a loop over faces.
-    order = torch.arange(len(usable), device=faces.device)
-    claimed = torch.full_like(face_of_anchor, -1).scatter_reduce(0, anchor_of_face, order, "amax")
-    face_of_anchor = torch.where(claimed >= 0, claimed, face_of_anchor)
+    positive: float = 0.35
+    forced: float | None = 0.2
+    hand_over: bool = True
+    unreached: Literal["skip", "first_anchor"] = "skip"
+    compensation: float | None = None
+    needs_prediction: ClassVar[bool] = False
 
-    is_face = best_of_anchor >= positive
-    is_face[anchor_of_face[reached]] = True
-    return Assignment(face=usable[face_of_anchor], label=torch.where(is_face, FACE, BACKGROUND))
+    @torch.no_grad()
+    def __call__(self, anchors: Anchors, faces: FaceBatch, predicted: Predicted | None = None) -> Assignment:
+        """Returns the matching of a batch; `predicted` is not looked at.
+
+        Only pairs of sufficient overlap are ever in memory: 1,000 faces cost about 30,000 pairs, not 34 million.
+
+        Args:
+            anchors: A of them.
+            faces: of B images.
+            predicted: unused.
+        """
+        rows = faces.rows()
+        least = self.positive if self.compensation is None else min(self.positive, self.compensation)
+        pairs = overlapping(anchors, rows, least, best_too=self.forced is not None)
+        matched = all_background(rows.images, len(anchors), rows.boxes.device)
+        label, row = matched.label.view(-1), matched.face.view(-1)
+        high = pairs.where(pairs.iou >= self.positive)
+        winner = prevailing(high.place, high.iou, high.row, len(label))
+        row[high.place[winner]] = high.row[winner]
+        label[high.place] = FACE
+        if self.forced is not None:
+            self._force(label, row, pairs, rows, len(anchors), self.forced)
+        if self.compensation is not None:
+            extra = _second_stage(label, row, pairs.where(pairs.iou > self.compensation), rows)
+            row[extra.place], label[extra.place] = extra.row, FACE
+            matched.compensated.view(-1)[extra.place] = True
+        if len(rows) == 0:
+            return matched
+        return Assignment(rows.index[matched.face], matched.label, matched.compensated)
+
+    def _force(self, label: Tensor, row: Tensor, pairs: Pairs, rows: FaceRows, count: int, forced: float) -> None:
+        """Writes every face's best anchor into `label` and `row`, both [B * A]."""
+        best = pairs.where(prevailing(pairs.row, pairs.iou, pairs.anchor, len(rows)))
+        place, iou = rows.image * count, torch.zeros_like(rows.boxes[:, 0])
+        place[best.row], iou[best.row] = best.place, best.iou
+        met = iou > 0 if self.unreached == "skip" else torch.ones_like(iou, dtype=torch.bool)
+        reached = met & (iou >= forced)
+        label[place[reached]] = FACE
+        takers = torch.nonzero(met if self.hand_over else reached).squeeze(1)
+        # The last face wins: rows of an image rise with the index of the face.
+        last = torch.full_like(row, -1).scatter_reduce_(0, place[takers], takers, "amax")
+        takers = takers[last[place[takers]] == takers]
+        row[place[takers]] = takers
+
+
+def _second_stage(label: Tensor, row: Tensor, pairs: Pairs, rows: FaceRows) -> Pairs:
+    """Returns the pairs that S3FD's second stage adds to the matching of `label` and `row`, both [B * A]."""
+    matches_G = torch.bincount(row[label == FACE], minlength=len(rows))
+    faces_B = torch.bincount(rows.image, minlength=rows.images)
+    total_B = torch.zeros_like(faces_B).scatter_add_(0, rows.image, matches_G)
+    mean_B = torch.div(total_B, faces_B.clamp(min=1), rounding_mode="floor")
+    missing_G = mean_B[rows.image] - matches_G
+    free = pairs.where((label[pairs.place] != FACE) & (missing_G[pairs.row] > 0))
+    wanted = free.where(rank_in_group(free.row, free.iou, len(rows)) < missing_G[free.row])
+    return wanted.where(prevailing(wanted.place, wanted.iou, wanted.row, len(label)))

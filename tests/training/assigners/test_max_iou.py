@@ -1,125 +1,125 @@
-"""Matching against a slow reference that goes through faces and anchors one by one."""
+"""Matching against published vectors; worked examples of the rules. The slow reference is in tests/contracts."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from numpy.typing import NDArray
 
-from pipeline.training.assigners import ASSIGNERS
+from pipeline.boxes.anchors import AnchorGrid
+from pipeline.training.assigners.anchor_set import Anchors
 from pipeline.training.assigners.assignment import Assignment
-from pipeline.training.assigners.max_iou import assign_by_max_iou
+from pipeline.training.assigners.face_batch import FaceBatch
+from pipeline.training.assigners.max_iou import MaxIou
+from pipeline.training.assigners.overlaps import overlapping
+from pipeline.training.assigners.ranking import prevailing
+from tests.training.assigners.vectors import SETS, assert_learns, load, mogface_anchors, targets
 
-Boxes = NDArray[np.float32]
-
-
-def _iou(a: Boxes, b: Boxes) -> float:
-    w = min(a[2], b[2]) - max(a[0], b[0])
-    h = min(a[3], b[3]) - max(a[1], b[1])
-    if w <= 0 or h <= 0:
-        return 0.0
-    both = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1])
-    return float(w * h / (both - w * h))
+STANDARD = MaxIou(forced=0.0, hand_over=False)
+OFFICIAL = MaxIou(forced=0.0, hand_over=False, unreached="first_anchor")
+CASES = [(0, "s1"), (1, "s1"), (1, "s0.68"), (2, "s1"), (3, "s1"), (4, "s1"), (4, "s0.68"), (4, "pyr"), (5, "s1")]
+ROW = Anchors.of(AnchorGrid((16,), ((16,),)), 16, 64)  # four anchors side by side
 
 
-def _slow(anchors: Boxes, faces: Boxes, positive: float, forced: float) -> tuple[list[int], list[int]]:
-    """The rules as one would explain them, with lists."""
-    alive = [f for f in range(len(faces)) if faces[f][2] > faces[f][0] and faces[f][3] > faces[f][1]]
-    table = {f: [_iou(faces[f], a) for a in anchors] for f in alive}
-    if not any(max(table[f]) >= forced for f in alive):
-        return [0] * len(anchors), [0] * len(anchors)
-    face, label = [], []
-    for a in range(len(anchors)):
-        best = max(alive, key=lambda f: table[f][a])
-        face.append(best)
-        label.append(int(table[best][a] >= positive))
-    for f in alive:
-        a = table[f].index(max(table[f]))
-        face[a] = f
-        if max(table[f]) >= forced:
-            label[a] = 1
-    return face, label
+def _match(assigner: MaxIou, faces: list[list[float]], anchors: Anchors = ROW) -> tuple[list[int], list[int]]:
+    got = assigner(anchors, FaceBatch.of([torch.tensor(faces).reshape(-1, 4)]))
+    return got.face[0].tolist(), got.label[0].tolist()
 
 
-# Whole numbers: their overlaps come out the same in float32 and in the slow reference, ties included.
-_corner = st.integers(0, 40)
-_side = st.integers(0, 24)
-_box = st.tuples(_corner, _corner, _side, _side).map(lambda b: (b[0], b[1], b[0] + b[2], b[1] + b[3]))
-_solid = st.tuples(_corner, _corner, st.integers(1, 24)).map(lambda b: (b[0], b[1], b[0] + b[2], b[1] + b[2]))
+@pytest.mark.wider
+@pytest.mark.parametrize(("case", "kind"), CASES)
+def test_mogface_vectors(shared: Path, case: int, kind: str) -> None:
+    z, anchors = load(shared, "matching"), mogface_anchors(SETS[kind])
+    p = f"c{case}_{kind}_"
+    boxes = torch.from_numpy(z[f"c{case}_gt"][:, :4])
+    batch = FaceBatch.of([boxes])
+    got = OFFICIAL(anchors, batch)
+    assert_learns(got, 0, z[f"{p}pos_idx"], z[f"{p}pos_gt"])
+    which = torch.from_numpy(z[f"{p}pos_idx"]).long()
+    wanted = targets(anchors, boxes[got.face[0, which]], which)
+    np.testing.assert_allclose(wanted.numpy().reshape(-1, 4), z[f"{p}pos_targets"], rtol=1e-5, atol=1e-5)
+    pairs = overlapping(anchors, batch.rows(), 0.0, best_too=False)
+    highest = torch.zeros(len(anchors)).scatter_reduce_(0, pairs.anchor, pairs.iou, "amax")
+    np.testing.assert_allclose(highest[which], z[f"{p}pos_iou"], rtol=1e-6, atol=1e-7)
 
 
-@settings(max_examples=300, deadline=None)
-@given(
-    anchors=st.lists(_solid, min_size=1, max_size=12),
-    faces=st.lists(_box, max_size=6),
-    positive=st.sampled_from([0.35, 0.5]),
-    forced=st.sampled_from([0.2, 0.0]),
-)
-def test_equals_slow_reference(
-    anchors: list[tuple[int, ...]], faces: list[tuple[int, ...]], positive: float, forced: float
-) -> None:
-    a = np.asarray(anchors, np.float32).reshape(-1, 4)
-    f = np.asarray(faces, np.float32).reshape(-1, 4)
-    got = assign_by_max_iou(torch.from_numpy(a), torch.from_numpy(f), positive, forced)
-    face, label = _slow(a, f, positive, forced)
-    assert got.label.tolist() == label
-    learned = [i for i, one in enumerate(label) if one]
-    assert [got.face.tolist()[i] for i in learned] == [face[i] for i in learned]
+@pytest.mark.wider
+def test_mogface_targets_of_every_anchor(shared: Path) -> None:
+    """Background anchors included, whose faces the assigner does not tell: their best face, the first on ties."""
+    z, anchors = load(shared, "matching"), mogface_anchors()
+    boxes = torch.from_numpy(z["c1_gt"][:, :4])
+    batch = FaceBatch.of([boxes])
+    pairs = overlapping(anchors, batch.rows(), 0.0, best_too=False)
+    pairs = pairs.where(prevailing(pairs.anchor, pairs.iou, pairs.row, len(anchors)))
+    face = torch.zeros(len(anchors), dtype=torch.int64)
+    face[pairs.anchor] = pairs.row
+    got = OFFICIAL(anchors, batch)
+    face = torch.where(got.label[0] == 1, got.face[0], face)
+    np.testing.assert_array_equal(face, z["c1_s1_all_gt"])
+    wanted = targets(anchors, boxes[face], torch.arange(len(anchors)))
+    np.testing.assert_allclose(wanted, z["c1_s1_all_targets_f32"][:, :4], rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(got.label[0], z["c1_s1_all_targets_f32"][:, 4])
+
+
+@pytest.mark.wider
+def test_faces_without_area_go_to_anchor_0_in_the_released_code_only(shared: Path) -> None:
+    anchors, boxes = mogface_anchors(), torch.from_numpy(load(shared, "matching")["c5_gt"][:, :4])
+    flat = torch.nonzero((boxes[:, 2:] == boxes[:, :2]).any(dim=1)).flatten().tolist()
+    official, ours = OFFICIAL(anchors, FaceBatch.of([boxes])), STANDARD(anchors, FaceBatch.of([boxes]))
+    assert flat
+    assert (official.label[0, 0].item(), official.face[0, 0].item()) == (1, flat[-1])
+    assert ours.label[0, 0] == 0
+    assert not set(flat) & set(ours.face[ours.label == 1].tolist())
+    assert torch.equal(ours.label[0, 1:], official.label[0, 1:])
 
 
 def test_worked_example_of_the_quirk() -> None:
-    """Face B, hopeless, takes anchor 0 from face A, by which the anchor became a face."""
-    anchors = torch.tensor([[0.0, 0.0, 10.0, 10.0], [20.0, 0.0, 30.0, 10.0]])
-    faces = torch.tensor([[0.0, 0.0, 10.0, 6.0], [9.0, 0.0, 11.0, 10.0]])
-    got = assign_by_max_iou(anchors, faces)
-    assert got.label.tolist() == [1, 0]
-    assert got.face.tolist()[0] == 1
+    """Face B, hopeless, takes anchor 0 from face A, by which the anchor became a face; at MogFace by force."""
+    faces = [[0.0, 0.0, 16.0, 10.0], [15.0, 0.0, 17.0, 16.0]]
+    assert _match(MaxIou(), faces) == ([1, 0, 0, 0], [1, 0, 0, 0])
+    assert _match(MaxIou(hand_over=False), faces) == ([0, 0, 0, 0], [1, 0, 0, 0])
+    assert _match(STANDARD, faces) == ([1, 0, 0, 0], [1, 0, 0, 0])
 
 
 def test_forced_match_under_the_threshold() -> None:
-    anchors = torch.tensor([[0.0, 0.0, 16.0, 16.0], [50.0, 50.0, 66.0, 66.0]])
-    got = assign_by_max_iou(anchors, torch.tensor([[0.0, 0.0, 8.0, 8.0]]))  # IoU 0.25
-    assert got.label.tolist() == [1, 0]
-    assert assign_by_max_iou(anchors, torch.tensor([[0.0, 0.0, 7.0, 7.0]])).label.tolist() == [0, 0]  # 0.19
+    assert _match(MaxIou(), [[0, 0, 8, 8]])[1] == [1, 0, 0, 0]  # IoU 0.25
+    assert _match(MaxIou(), [[0, 0, 7, 7]])[1] == [0, 0, 0, 0]  # 0.19
+    assert _match(STANDARD, [[0, 0, 7, 7]])[1] == [1, 0, 0, 0]
+    assert _match(MaxIou(forced=None), [[0, 0, 8, 8]])[1] == [0, 0, 0, 0]
 
 
-def test_duplicates_go_to_the_last() -> None:
-    box = [0.0, 0.0, 16.0, 16.0]
-    got = assign_by_max_iou(torch.tensor([box]), torch.tensor([box, box, box]))
-    assert (got.face.tolist(), got.label.tolist()) == ([2], [1])
+def test_ties() -> None:
+    """Equal faces: the first keeps what it overlaps, the last one the forced anchor. Equal anchors: the first."""
+    box = [0.0, 0.0, 32.0, 16.0]  # IoU 0.5 with anchors 0 and 1
+    assert _match(STANDARD, [box, box, box]) == ([2, 0, 0, 0], [1, 1, 0, 0])
+    assert _match(STANDARD, [[4.0, 0.0, 28.0, 4.0]]) == ([0, 0, 0, 0], [1, 0, 0, 0])
 
 
-@pytest.mark.parametrize("faces", [[], [[5.0, 5.0, 5.0, 9.0]], [[9.0, 9.0, 5.0, 5.0]]])
-def test_nothing_to_learn(faces: list[list[float]]) -> None:
-    anchors = torch.tensor([[0.0, 0.0, 16.0, 16.0]])
-    got = assign_by_max_iou(anchors, torch.tensor(faces).reshape(-1, 4))
-    assert got.label.tolist() == [0]
+def test_threshold_is_inclusive() -> None:
+    assert _match(MaxIou(positive=0.5, forced=None), [[0.0, 0.0, 16.0, 8.0]])[1] == [1, 0, 0, 0]
 
 
 def test_dead_faces_keep_the_numbering_of_the_others() -> None:
-    anchors = torch.tensor([[0.0, 0.0, 16.0, 16.0]])
-    got = assign_by_max_iou(anchors, torch.tensor([[4.0, 4.0, 4.0, 4.0], [0.0, 0.0, 16.0, 16.0]]))
-    assert (got.face.tolist(), got.label.tolist()) == ([1], [1])
+    face, label = _match(MaxIou(), [[4, 4, 4, 4], [16, 0, 32, 16]])
+    assert (face[1], label) == (1, [0, 1, 0, 0])
 
 
-@pytest.mark.parametrize("name", list(ASSIGNERS))
-def test_every_assigner_keeps_the_contract(name: str) -> None:
-    anchors = torch.rand(30, 2, generator=torch.Generator().manual_seed(1)).repeat(1, 2) * 100
-    anchors[:, 2:] += 20
-    for faces in (anchors[:5] + 2.0, torch.zeros(0, 4)):
-        got = ASSIGNERS[name](anchors, faces)
-        assert got.face.shape == got.label.shape == (30,)
-        assert set(got.label.tolist()) <= {-1, 0, 1}
-        learned = got.face[got.label == 1]
-        assert ((learned >= 0) & (learned < max(1, len(faces)))).all()
-        assert len(learned) >= len(faces) // 5
+def test_second_stage_of_s3fd() -> None:
+    """Face A has 2 anchors, B none: the mean is 1, so B takes its best one of IoU > 0.1, though it is below 0.35."""
+    faces = [[0.0, 0.0, 32.0, 16.0], [40.0, 0.0, 48.0, 6.0]]  # B: IoU 0.19 with anchor 2
+    assert _match(MaxIou(forced=None), faces)[1] == [1, 1, 0, 0]
+    s3fd = MaxIou(forced=None, compensation=0.1)
+    assert _match(s3fd, faces) == ([0, 0, 1, 0], [1, 1, 1, 0])
+    assert _match(MaxIou(forced=None, compensation=0.2), faces)[1] == [1, 1, 0, 0]
+    got = s3fd(ROW, FaceBatch.of([torch.tensor(faces)]))
+    assert got.compensated[0].tolist() == [False, False, True, False]
 
 
-def test_assignment_refuses_vectors_that_disagree() -> None:
-    with pytest.raises(ValueError, match=r"\(3,\)"):
-        Assignment(face=torch.zeros(3, dtype=torch.int64), label=torch.zeros(2, dtype=torch.int64))
+def test_assignment_refuses_tensors_that_disagree() -> None:
+    whole, no = torch.zeros(2, 3, dtype=torch.int64), torch.zeros(2, 3, dtype=torch.bool)
+    with pytest.raises(ValueError, match=r"\(2, 2\)"):
+        Assignment(whole, whole[:, :2], no)
     with pytest.raises(ValueError, match="int64"):
-        Assignment(face=torch.zeros(2), label=torch.zeros(2, dtype=torch.int64))
+        Assignment(whole.float(), whole, no)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from pipeline.boxes.anchors import AnchorGrid
 from pipeline.boxes.coder import BoxCoder
+from pipeline.boxes.geometry import to_corners
 from pipeline.models.detectors.detector import Raw
 from pipeline.training.assigners import ASSIGNERS
+from pipeline.training.assigners.anchor_set import Anchors
 from pipeline.training.example import Faces
 from pipeline.training.losses.multibox import MultiboxLoss
 from pipeline.training.targets import Targets, encode_targets
@@ -23,7 +27,13 @@ def test_published_vectors(shared: Path, case: int) -> None:
     z = np.load(shared / "reference" / "retinaface" / f"loss_case{case}.npz")
     rows = [torch.from_numpy(z[f"target{i}"]) for i in range(len(z["loc"]))]
     faces = [Faces(r[:, :4], r[:, 4:14].reshape(-1, 5, 2), r[:, 14] > 0) for r in rows]
-    targets = encode_targets(torch.from_numpy(z["priors"]), faces, ASSIGNERS["max_iou"], BoxCoder())
+    # The vectors are in units of the side of the picture, 160 pixels.
+    grid = Anchors.of(AnchorGrid((8, 16, 32), ((16, 32), (64, 128), (256, 512))), 160, 160)
+    centres = torch.from_numpy(z["priors"])
+    torch.testing.assert_close(grid.centres / 160, centres)
+    lattices = tuple(replace(each, stride=each.stride / 160) for each in grid.lattices)
+    anchors = Anchors(centres, to_corners(centres), lattices)
+    targets = encode_targets(anchors, faces, ASSIGNERS["max_iou"], BoxCoder())
 
     # The published label is -1 for a face without landmarks.
     label = torch.where(targets.marked, 1, -targets.label)

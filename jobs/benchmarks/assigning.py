@@ -1,0 +1,119 @@
+"""Standard matching and Ali-AMS of a batch against the obvious loop over faces."""
+
+from __future__ import annotations
+
+import os
+import time
+from statistics import median
+
+import torch
+from torch import Tensor
+
+from jobs.benchmarks.measured import Section, more_is_better
+from pipeline.boxes.anchors import AnchorGrid
+from pipeline.boxes.geometry import pairwise_iou
+from pipeline.training.assigners.ali_ams import AliAms
+from pipeline.training.assigners.anchor_set import Anchors
+from pipeline.training.assigners.assignment import FACE
+from pipeline.training.assigners.face_batch import FaceBatch, Predicted
+
+IMAGES, SIDE, FACES = 8, 800, 40
+STRIDES = (4, 8, 16, 32, 64, 128)
+
+
+def assigning_section(rounds: int, command: str) -> Section:
+    """Returns the line of matching + Ali-AMS for 8 images of 800 x 800 with 40 faces each, on one thread.
+
+    Both must agree on every anchor, or the figures would compare different work.
+
+    Args:
+        rounds: ours (ten times) and the loop (once) take turns so often; medians count.
+        command: for the table.
+
+    Raises:
+        RuntimeError: where the two disagree.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        anchors, faces, predicted = _batch()
+        assigner = AliAms()
+        got = assigner(anchors, faces, predicted)
+        mine, theirs = [], []
+        for _ in range(rounds):
+            began = time.perf_counter()
+            for _ in range(10):
+                assigner(anchors, faces, predicted)
+            mine.append((time.perf_counter() - began) / 10)
+            began = time.perf_counter()
+            looped = [
+                _one_image(anchors, boxes, score) for boxes, score in zip(faces.boxes, predicted.logits, strict=True)
+            ]
+            theirs.append(time.perf_counter() - began)
+    finally:
+        torch.set_num_threads(threads)
+    for image, (face, label) in enumerate(looped):
+        learns = label == FACE
+        if not torch.equal(label, got.label[image]) or not torch.equal(face[learns], got.face[image][learns]):
+            raise RuntimeError(f"the loop and the assigner disagree on image {image}")
+    what = f"assigning, images/s: matching + Ali-AMS, {SIDE} x {SIDE}, {FACES} faces each"
+    notes = [
+        f"a batch of {IMAGES} images, {len(anchors)} anchors on six levels, one thread, medians of {rounds} rounds in "
+        f"turn, load {os.getloadavg()[0]:.2f}; ours {1000 * median(mine):.1f} ms, loop {1000 * median(theirs):.0f} ms",
+        f"of {int((got.label == FACE).sum())} matched anchors {int(got.compensated.sum())} are compensated; both "
+        "agree on every one",
+        "peer: for each image, each face against all anchors with vector operations; faces without Python loops is "
+        "what ours adds, and that it looks at the anchors near a face only",
+    ]
+    return Section("assigning", [more_is_better(what, IMAGES / median(mine), IMAGES / median(theirs), command)], notes)
+
+
+def _batch() -> tuple[Anchors, FaceBatch, Predicted]:
+    """Returns crowd-like faces: half their sides below 25 pixels, a few of hundreds."""
+    random = torch.Generator().manual_seed(1)
+    sides = 8 * torch.exp(torch.rand(IMAGES, FACES, 1, generator=random) ** 2 * 3.6)
+    sides = sides * torch.tensor([1.0, 1.2])
+    low = torch.rand(IMAGES, FACES, 2, generator=random) * (SIDE - sides).clamp(min=1)
+    faces = FaceBatch(torch.cat([low, low + sides], dim=2), torch.ones(IMAGES, FACES, dtype=torch.bool))
+    anchors = Anchors.of(AnchorGrid(STRIDES, tuple((4.0 * stride,) for stride in STRIDES)), SIDE, SIDE)
+    logits = torch.randn(IMAGES, len(anchors), generator=random)
+    return anchors, faces, Predicted(logits, anchors.corners.expand(IMAGES, -1, 4))
+
+
+def _one_image(anchors: Anchors, faces: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns face and label [A] of one image, face by face, as one would first write it."""
+    count = len(anchors)
+    best, face, label = torch.zeros(count), torch.zeros(count, dtype=torch.int64), torch.zeros(count, dtype=torch.int64)
+    forced = []
+    for index, box in enumerate(faces):
+        iou = pairwise_iou(box[None], anchors.corners)[0]
+        better = iou > best
+        best[better], face[better] = iou[better], index
+        forced.append(int(iou.argmax()))
+    label[best >= 0.35] = FACE
+    for index, anchor in enumerate(forced):
+        face[anchor], label[anchor] = index, FACE
+    standard, start = label.clone(), 0
+    for end in anchors.level_ends:
+        matched = [int(((standard[start:end] == FACE) & (face[start:end] == i)).sum()) for i in range(len(faces))]
+        for index, have in enumerate(matched):
+            if 0 < have < max(matched):
+                _compensate(anchors.corners[start:end], faces[index], max(matched), max(matched) - have,
+                            logits[start:end], face[start:end], label[start:end], index)  # fmt: skip
+        start = end
+    return face, label
+
+
+def _compensate(
+    corners: Tensor, box: Tensor, most: int, need: int, logits: Tensor, face: Tensor, label: Tensor, index: int
+) -> None:
+    """Writes into `face` and `label` what one face gets on one level."""
+    gap = (corners[:, :2] + corners[:, 2:]) / 2 - (box[:2] + box[2:]) / 2
+    near = (gap * gap).sum(dim=1).topk(most, largest=False).indices
+    iou = pairwise_iou(box[None], corners)[0]
+    touching = torch.nonzero(iou).flatten()  # a stable sort of all would take longer than everything else
+    high = touching[iou[touching].sort(descending=True, stable=True).indices[:most]]
+    candidates = torch.cat([near, high]).unique()
+    candidates = candidates[label[candidates] != FACE]
+    chosen = candidates[logits[candidates].sort(descending=True, stable=True).indices[:need]]
+    face[chosen], label[chosen] = index, FACE

@@ -1,0 +1,63 @@
+"""ATSS: each face sets its own threshold from the overlaps of the anchors around it (Zhang et al., CVPR 2020)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from pipeline.training.assigners.anchor_set import Anchors
+from pipeline.training.assigners.assignment import FACE, Assignment, all_background
+from pipeline.training.assigners.face_batch import FaceBatch, Predicted
+from pipeline.training.assigners.nearest import nearest
+from pipeline.training.assigners.overlaps import aligned_iou
+from pipeline.training.assigners.ranking import prevailing
+
+
+@dataclass(frozen=True, slots=True)
+class Atss:
+    """Candidates of a face are the k anchors of each level nearest to its centre (fewer where a level is smaller).
+
+    FACE are those whose IoU reaches the mean plus the standard deviation (unbiased) of the IoUs of all candidates of
+    the face, and whose centre lies inside it. An anchor that several faces claim goes to the highest IoU. No forced
+    match: a face may get nothing.
+
+    Example: IoUs 0.6, 0.5, 0.1, 0.0 have mean 0.3 and deviation 0.29: only the first reaches 0.59.
+
+    Attributes:
+        k: candidates per level.
+        margin: pixels that a centre must lie inside every side of the face, exclusive.
+    """
+
+    k: int = 9
+    margin: float = 0.01
+    needs_prediction: ClassVar[bool] = False
+
+    @torch.no_grad()
+    def __call__(self, anchors: Anchors, faces: FaceBatch, predicted: Predicted | None = None) -> Assignment:
+        """Returns the assignment of a batch; `predicted` is not looked at.
+
+        Args:
+            anchors: A of them.
+            faces: of B images.
+            predicted: unused.
+        """
+        rows = faces.rows()
+        out = all_background(rows.images, len(anchors), rows.boxes.device)
+        if len(rows) == 0:
+            return out
+        levels = range(len(anchors.level_ends))
+        anchor_GC = torch.cat([nearest(anchors, level, rows.boxes, self.k)[0] for level in levels], dim=1)
+        boxes_GC4, faces_G14 = anchors.corners[anchor_GC], rows.boxes[:, None, :]
+        iou_GC = aligned_iou(boxes_GC4, faces_G14)
+        spread_G1 = iou_GC.std(dim=1, keepdim=True) if iou_GC.shape[1] > 1 else 0.0
+        reached = iou_GC >= iou_GC.mean(dim=1, keepdim=True) + spread_G1
+        middle = (boxes_GC4[..., :2] + boxes_GC4[..., 2:]) / 2
+        gap = torch.minimum(middle - faces_G14[..., :2], faces_G14[..., 2:] - middle).amin(dim=-1)
+        row, column = torch.nonzero(reached & (gap > self.margin), as_tuple=True)
+        place, iou = rows.image[row] * len(anchors) + anchor_GC[row, column], iou_GC[row, column]
+        wins = prevailing(place, iou, row, out.label.numel())
+        out.face.view(-1)[place[wins]] = rows.index[row[wins]]
+        out.label.view(-1)[place] = FACE
+        return out

@@ -1,0 +1,88 @@
+"""HAMBox's regression-aware focal loss (HAMBox section 3.3): compensated anchors count as much as they fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from pipeline.training.assigners.assignment import BACKGROUND, FACE, IGNORED, Assignment
+from pipeline.training.assigners.face_batch import FaceBatch
+from pipeline.training.assigners.overlaps import aligned_iou
+from pipeline.training.losses.box_regression import SmoothL1
+from pipeline.training.losses.focal import FocalLoss
+
+
+class HamBoxLosses(NamedTuple):
+    """The two terms of a batch, each a scalar, not yet weighted."""
+
+    face: Tensor
+    box: Tensor
+
+
+@torch.no_grad()
+def fit_of_faces(boxes: Tensor, faces: FaceBatch, assignment: Assignment) -> Tensor:
+    """Returns F, float32 [B, A]: the IoU of each FACE anchor's decoded box with its face, 0 elsewhere.
+
+    Args:
+        boxes: float [B, A, 4], decoded, xyxy in pixels.
+        faces: of the same images.
+        assignment: of the same images and anchors.
+    """
+    image, anchor = torch.nonzero(assignment.label == FACE, as_tuple=True)
+    fit = boxes.new_zeros(assignment.label.shape, dtype=torch.float32)
+    fit[image, anchor] = aligned_iou(boxes[image, anchor].float(), faces.boxes[image, assignment.face[image, anchor]])
+    return fit
+
+
+@dataclass(frozen=True, slots=True)
+class HamBoxLoss:
+    """With psi the compensated anchors and Omega all others, each sum is divided by the number of its FACE anchors.
+
+    class = sum_psi F FL(p, 1) / N_com + sum_Omega (FL(p, l), background only where F < `ignored`) / N_norm, and
+    box = sum_psi SL1 / N_com + sum_(Omega, FACE) SL1 / N_norm.
+
+    Example: a compensated anchor at logit 0 whose box has IoU 0.8 adds 0.8 * 0.0433 before the division.
+
+    Attributes:
+        focal: FL.
+        smooth_l1: SL1.
+        ignored: F from which background is no background.
+    """
+
+    focal: FocalLoss = field(default_factory=FocalLoss)
+    smooth_l1: SmoothL1 = field(default_factory=SmoothL1)
+    ignored: float = 0.5
+
+    def __call__(
+        self,
+        logits: Tensor,
+        deltas: Tensor,
+        targets: Tensor,
+        assignment: Assignment,
+        fit: Tensor,
+        normalisers: tuple[Tensor, Tensor] | None = None,
+    ) -> HamBoxLosses:
+        """Returns the losses of a batch.
+
+        Args:
+            logits: float [B, A].
+            deltas: float [B, A, 4], predicted.
+            targets: float [B, A, 4].
+            assignment: tells psi from Omega; what it ignores is in neither.
+            fit: F, float [B, A]: see `fit_of_faces`. For background it is the highest IoU with any face; 0 is right
+                where the assigner has ignored such anchors itself, as `HamBox` does.
+            normalisers: N_com and N_norm, scalars; the counts of this batch, at least 1, if None.
+        """
+        label, extra = assignment.label, assignment.compensated
+        ordinary = (label == FACE) & ~extra
+        if normalisers is None:
+            normalisers = (extra.sum().clamp(min=1), ordinary.sum().clamp(min=1))
+        label = torch.where((label == BACKGROUND) & (fit >= self.ignored), IGNORED, label)
+        each = self.focal.each(logits, label)
+        added = torch.where(extra, fit.detach() * each, 0.0).sum() / normalisers[0]
+        face = added + torch.where(extra, 0.0, each).sum() / normalisers[1]
+        sums = [self.smooth_l1.each(deltas, targets, chosen).sum() for chosen in (extra, ordinary)]
+        return HamBoxLosses(face, sums[0] / normalisers[0] + sums[1] / normalisers[1])

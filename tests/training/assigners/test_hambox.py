@@ -1,0 +1,42 @@
+"""The worked example, step by step. The slow reference is in tests/contracts."""
+
+from __future__ import annotations
+
+import torch
+
+from pipeline.boxes.anchors import AnchorGrid
+from pipeline.training.assigners.anchor_set import Anchors
+from pipeline.training.assigners.face_batch import FaceBatch, Predicted
+from pipeline.training.assigners.hambox import HamBox
+
+ANCHORS = Anchors.of(AnchorGrid((16,), ((16.0,),)), 16, 80)
+FACE = [0.0, 0.0, 16.0, 16.0]
+
+
+def _labels(assigner: HamBox, faces: list[list[float]], fits: list[float]) -> tuple[list[int], list[int]]:
+    """Every anchor predicts the first face, cut to the given overlap."""
+    boxes = torch.tensor([[0.0, 0.0, 16.0, 16.0 * fit] for fit in fits])[None]
+    got = assigner(ANCHORS, FaceBatch.of([torch.tensor(faces)]), Predicted(torch.zeros(1, 5), boxes))
+    return got.label[0].tolist(), got.face[0].tolist()
+
+
+def test_worked_example() -> None:
+    fits = [1.0, 0.9, 0.85, 0.7, 0.4]
+    assert _labels(HamBox(), [FACE], fits)[0] == [1, 1, 1, -1, 0]
+    assert _labels(HamBox(matches=2), [FACE], fits)[0] == [1, 1, -1, -1, 0]
+    assert _labels(HamBox(fit=0.6, matches=9), [FACE], fits)[0] == [1, 1, 1, 1, 0]
+    assert _labels(HamBox(ignored=0.75), [FACE], fits)[0] == [1, 1, 1, 0, 0]
+    assert _labels(HamBox(matches=0), [FACE], fits)[0] == [1, 0, 0, 0, 0]
+
+
+def test_forced_matches_are_an_option() -> None:
+    small = [0.0, 0.0, 8.0, 8.0]  # IoU 0.25 with anchor 0
+    assert _labels(HamBox(), [small], [0.1] * 5)[0] == [1, 0, 0, 0, 0]
+    assert _labels(HamBox(forced=False), [small], [0.1] * 5)[0] == [0, 0, 0, 0, 0]
+
+
+def test_an_anchor_that_two_faces_want_goes_to_the_better_fit() -> None:
+    other = [0.0, 0.0, 16.0, 14.0]  # shares anchor 0 by force
+    label, face = _labels(HamBox(), [FACE, other], [0.1, 1.0, 0.875, 0.1, 0.1])
+    assert label == [1, 1, 1, 0, 0]
+    assert face[1:3] == [0, 1]

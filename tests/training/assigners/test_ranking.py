@@ -1,0 +1,61 @@
+"""Ranks, claims and choices in turn against lists."""
+
+from __future__ import annotations
+
+import torch
+
+from pipeline.training.assigners.ranking import (
+    prevailing,
+    rank_in_group,
+    rising_bits,
+    served_in_turn,
+    sorted_cheapest_first,
+)
+
+
+def test_bits_order_like_the_numbers() -> None:
+    values = torch.tensor([-torch.inf, -3e38, -1.5, -1e-40, -0.0, 0.0, 1e-40, 1.5, 3e38, torch.inf])
+    assert (rising_bits(values).diff() >= 0).all()
+    assert rising_bits(values)[4] == rising_bits(values)[5]
+    assert len(rising_bits(values).unique()) == 9
+
+
+def test_cheapest_first() -> None:
+    cost = torch.tensor([[2.0, -1.0, 2.0, 0.0], [5.0, 5.0, 5.0, 5.0]])
+    index = torch.tensor([[9, 3, 4, 1], [8, 2, 6, 4]])
+    values, places = sorted_cheapest_first(cost, index, 3)
+    assert places.tolist() == [[3, 1, 4], [2, 4, 6]]
+    assert values.tolist() == [[-1, 0, 2], [5, 5, 5]]
+
+
+def test_worked_example_of_ranks() -> None:
+    rank = rank_in_group(torch.tensor([0, 0, 1, 0, 1]), torch.tensor([1.0, 3.0, -9.0, 1.0, -8.0]), 3)
+    assert rank.tolist() == [1, 0, 1, 2, 0]
+
+
+def test_the_highest_claim_prevails() -> None:
+    place, value = torch.tensor([4, 4, 2, 4]), torch.tensor([0.5, 0.7, 0.1, 0.7])
+    assert prevailing(place, value, torch.tensor([0, 5, 9, 3]), 6).tolist() == [False, False, True, True]
+
+
+def test_choosing_in_turn_is_what_turns_give() -> None:
+    for seed in range(40):
+        g = torch.Generator().manual_seed(seed)
+        asks = torch.nonzero(torch.rand(8, 15, generator=g) < 0.6)
+        group, place = asks.T
+        score = torch.randint(0, 6, (len(asks),), generator=g).float()
+        wanted = torch.randint(0, 6, (8,), generator=g)
+        got = served_in_turn(group, score, place, wanted, 15)
+        taken: set[int] = set()
+        expected = []
+        for who in range(8):
+            mine = [i for i in range(len(asks)) if group[i] == who and int(place[i]) not in taken]
+            mine = sorted(mine, key=lambda i: (-score[i].item(), i))[: int(wanted[who])]
+            taken |= {int(place[i]) for i in mine}
+            expected += mine
+        assert torch.nonzero(got).flatten().tolist() == sorted(expected)
+
+
+def test_nobody_asks() -> None:
+    none = torch.zeros(0, dtype=torch.int64)
+    assert len(served_in_turn(none, torch.zeros(0), none, torch.tensor([2, 1]), 4)) == 0
