@@ -83,6 +83,18 @@ def assigning(rounds: RoundsOption = 5, json: JsonOption = None) -> None:
     _conclude([assigning_section(rounds, _command("assigning"))], json)
 
 
+@app.command("suppression")
+def suppression(shared: SharedOption = None, rounds: RoundsOption = 5, json: JsonOption = None) -> None:
+    """NMS and box voting of 5,000 boxes, voting against the plain loop.
+
+    Example: uv run python jobs/benchmark.py suppression --rounds 5
+    """
+    from jobs.benchmarks.suppression import suppression_section
+
+    print("suppression ...", file=sys.stderr, flush=True)
+    _conclude([suppression_section(_shared(shared), rounds, _command("suppression"))], json)
+
+
 @app.command("forward")
 def forward(
     detector: Annotated[list[str] | None, typer.Option(help="Again for more; default every one there is.")] = None,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from stages.commands import detect, download, evaluate, pipeline
+from stages.commands import detect, download, evaluate, export, pipeline, weights
 
 app = typer.Typer(
     name="wider8k",
@@ -19,7 +19,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (pipeline, evaluate, detect, download):
+for module in (pipeline, evaluate, detect, export, download, weights):
     module.register(app)
 
 

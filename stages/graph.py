@@ -1,6 +1,7 @@
 """Every stage by the name that configs use: the whole pipeline's vocabulary on one page.
 
     index -> samples -> predict -> candidates -> suppress -> detections -> evaluate -> AP -> report
+                                                  detections of several -> fuse -> detections
     index -> samples -> train_detector -> checkpoint -> predict
 
 A new stage is a new file beside this one and one line in `STAGES`; how stages are wired is a config's business.
@@ -13,6 +14,7 @@ from typing import Final
 
 from pipeline.engine.stage import Stage
 from stages.evaluate import Evaluate
+from stages.fuse import Fuse
 from stages.index import Index
 from stages.predict import Predict
 from stages.report import Report
@@ -24,6 +26,7 @@ STAGES: Final[Mapping[str, type[Stage]]] = {
     TrainDetector.name: TrainDetector,
     Predict.name: Predict,
     Suppress.name: Suppress,
+    Fuse.name: Fuse,
     Evaluate.name: Evaluate,
     Report.name: Report,
 }

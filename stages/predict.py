@@ -12,18 +12,19 @@ import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from pipeline.data.canvas import parse_canvas
 from pipeline.data.images import decode
 from pipeline.data.records import Detections
 from pipeline.data.schemas import CHECKPOINT, DETECTIONS, SAMPLES
 from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
+from pipeline.inference.test_time import detect, mode_named
 from pipeline.models.detectors import detector_spec
 from pipeline.models.identity import digest, resolve_detector
 from stages.image_source import ahead, indexed_source
@@ -31,6 +32,7 @@ from stages.image_source import ahead, indexed_source
 if TYPE_CHECKING:
     from pipeline.inference.predictor import Predictor
 
+SINGLE = "single"
 IMAGES_AHEAD = 4  # originals, 2 MB each at 1024 px: an enlarged image is never held but the one in work
 DECODE_THREADS = 2
 Fetched = tuple[Item, bytes | None, str | None]
@@ -42,8 +44,10 @@ class Predict(MapStage):
 
     Attributes:
         detector: entry of `DETECTORS`; not needed where the weights tell it themselves.
-        canvas: "original", "8k" or a long edge in pixels: the size at which the detector sees the image.
-        top: candidates kept per image, best first.
+        mode: "single" is one look on the canvas. Any other one of `test_time.MODES` has sizes of its own; one of
+            several looks gives what is left after their fusion.
+        canvas: "original", "8k" or a long edge in pixels: the size at which the detector sees the image; for "single".
+        top: candidates kept per image, best first; in a mode of several looks, of each look.
         memory_budget_gb: what one worker process may take on a CPU, libraries included; a canvas that needs more is
             cut into overlapping tiles, which give the same boxes up to rounding. None: always the whole image.
         precision: numbers the network computes with.
@@ -56,6 +60,7 @@ class Predict(MapStage):
     output: ClassVar[pa.Schema] = DETECTIONS
 
     detector: str | None = None
+    mode: str = SINGLE
     canvas: str = Field("8k", validate_default=True)
     top: int = Field(5000, ge=1)
     memory_budget_gb: float | None = Field(None, gt=0)
@@ -72,6 +77,24 @@ class Predict(MapStage):
         if value is not None:
             detector_spec(value)
         return value
+
+    @field_validator("mode")
+    @classmethod
+    def _mode(cls, value: str) -> str:
+        mode_named(value)
+        return value
+
+    @model_validator(mode="after")
+    def _one_source_of_sizes(self) -> Self:
+        if self.mode != SINGLE and self.canvas != str(parse_canvas("8k")):
+            raise ValueError(f"mode {self.mode} has its own sizes: leave out the canvas, found {self.canvas}")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _identity(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leaves out what came later and is not used: a dump made before modes were there stays the same one."""
+        fields: dict[str, Any] = handler(self)
+        return fields if self.mode != SINGLE else {name: value for name, value in fields.items() if name != "mode"}
 
     def check(self, at: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
         """Raises ValueError unless there is exactly one source of weights, and it fits the detector."""
@@ -98,7 +121,7 @@ class Predict(MapStage):
         """Returns a worker that fetches, and where it has a core to spare decodes, the next images during this one."""
         read = indexed_source(ctx, ctx.one("samples"))
         predictor = self.predictor(ctx)
-        canvas = parse_canvas(self.canvas)
+        canvas, mode = parse_canvas(self.canvas), mode_named(self.mode)
         threads = ThreadPoolExecutor(DECODE_THREADS, thread_name_prefix="decode")
         # On its only core the network and a decoder beside it take 75 ms of CPU an image, one after the other 64.
         spare_core = ctx.resources.gpus > 0 or ctx.resources.cpus > 1
@@ -129,7 +152,8 @@ class Predict(MapStage):
                     continue
                 height, width = image.shape[:2]
                 try:
-                    found = predictor.candidates(image, canvas)
+                    single = self.mode == SINGLE
+                    found = predictor.candidates(image, canvas) if single else detect(predictor, image, mode)
                     row = Detections(item.key, width, height, found.boxes, found.scores, found.landmarks)
                 except (RuntimeError, ValueError) as problem:
                     if isinstance(problem, RuntimeError) and not _out_of_memory(problem):
@@ -157,8 +181,8 @@ class Predict(MapStage):
         _, detector = open_detector(_weights(ctx), self.detector)
         tile = None
         if self.memory_budget_gb is not None:
-            edge = parse_canvas(self.canvas).long_edge
-            # Originals may be of any size; the largest 8K canvas stands for them.
+            edge = parse_canvas(self.canvas).long_edge if self.mode == SINGLE else None
+            # Originals, and what a mode makes of them, may be of any size; the largest 8K canvas stands for them.
             sides = {} if edge is None else {"width": edge, "height": edge}
             tile = tile_for_budget(detector, int(self.memory_budget_gb * 2**30), **sides)
         predictor = Predictor(

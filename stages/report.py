@@ -137,6 +137,7 @@ def _run(ap: Artifact | None, detections: Artifact, candidates: Artifact, traine
         for row in rows
     }
     suppress, predict = detections.params, candidates.params
+    seen = str(predict.get("mode") or predict.get("canvas"))
     made_here = trained.get(next(iter(candidates.manifest.payload["inputs"].get("checkpoint", ())), ""), {})
     weights = str(made_here.get("digest") or candidates.manifest.payload["externals"].get("weights", ""))
     protocol = {
@@ -144,14 +145,14 @@ def _run(ap: Artifact | None, detections: Artifact, candidates: Artifact, traine
         "score_cut": suppress.get("score"),
         "nms": suppress.get("iou"),
         "candidates per image": predict.get("top"),
-        "scales": predict.get("canvas"),
+        "scales": seen,
         "weights": weights,
     }
     detector = str(predict.get("detector") or made_here.get("detector") or variant_of(weights) or "as the weights say")
     return RunResult(
         candidates.node,
         detector,
-        str(predict.get("canvas")),
+        seen,
         protocol,
         {row["subset"]: row["ap"] for row in rows},
         counts,

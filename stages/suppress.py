@@ -4,23 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar, Final
 
 import pyarrow as pa
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from pipeline.data.records import Detections, read_detections
 from pipeline.data.schemas import DETECTIONS
 from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
 
+_LATER: Final = ("top", "inclusive", "ties")
+
 
 class Suppress(MapStage):
     """RetinaFace's own convention (greedy, IoU with +1, equal overlap survives); boxes are not moved.
+
+    MogFace's is `score: 0.01, top: 5000, iou: 0.6, keep: 750, inclusive: true, ties: true` (its code has iou 0.3).
 
     Attributes:
         score: boxes at or below it are dropped first.
         iou: a box that overlaps a better one by more is dropped.
         keep: at most so many boxes per image; None keeps all, as the WIDER FACE script does.
+        top: at most so many boxes above the score enter suppression; None lets all in.
+        inclusive: an overlap of exactly `iou` is dropped as well.
+        ties: boxes whose score equals that of the last one kept stay too, beyond `keep`.
     """
 
     name: ClassVar[str] = "suppress"
@@ -32,6 +39,15 @@ class Suppress(MapStage):
     score: float = Field(0.02, ge=0, lt=1)
     iou: float = Field(0.4, ge=0, le=1)
     keep: int | None = Field(None, ge=1)
+    top: int | None = Field(None, ge=1)
+    inclusive: bool = False
+    ties: bool = False
+
+    @model_serializer(mode="wrap")
+    def _identity(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leaves out what came later and is not used: detections made before it was there stay the same ones."""
+        fields: dict[str, Any] = handler(self)
+        return {name: value for name, value in fields.items() if name not in _LATER or value}
 
     def items(self, ctx: StageContext) -> Sequence[Item]:
         """Returns one item per row of the dump, from its records alone."""
@@ -53,7 +69,15 @@ class Suppress(MapStage):
                     rows = {found.image_id: found for found in read_detections(source.table(shard))}
                 found = rows[item.key]
                 candidates = Candidates(found.boxes, found.scores, found.landmarks)
-                kept = detections(candidates, score=self.score, iou=self.iou, pre_top=None, keep=self.keep)
+                kept = detections(
+                    candidates,
+                    score=self.score,
+                    iou=self.iou,
+                    pre_top=self.top,
+                    keep=self.keep,
+                    inclusive=self.inclusive,
+                    ties=self.ties,
+                )
                 yield replace(found, boxes=kept.boxes, scores=kept.scores, landmarks=kept.landmarks).to_row()
 
         return work

@@ -9,20 +9,26 @@ from torch import Tensor
 
 from pipeline.boxes.geometry import to_centres, to_corners
 
+_HALF_PIXEL = 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class BoxCoder:
     """Deltas relative to an anchor: a shift in units of its side, and the logarithm of a ratio of sides.
 
-    SSD's coding, used by RetinaFace with variances 0.1 and 0.2; MogFace has none, which is 1 and 1.
+    SSD's coding, used by RetinaFace with variances 0.1 and 0.2. MogFace has none, which is 1 and 1, and reckons in
+    inclusive pixels, x2 = x1 + width - 1: what it calls a box's centre lies half a pixel left of and above the middle
+    of the same box in our continuous frame, x2 = x1 + width.
 
     Attributes:
         centre_variance: what shifts are divided by.
         size_variance: what logarithms of sizes are divided by.
+        inclusive: the network was taught inclusive corners; boxes here are continuous all the same.
     """
 
     centre_variance: float = 0.1
     size_variance: float = 0.2
+    inclusive: bool = False
 
     def decode(self, deltas: Tensor, anchors: Tensor) -> Tensor:
         """Returns boxes for a network's deltas.
@@ -35,6 +41,8 @@ class BoxCoder:
             float [..., 4] xyxy in pixels, not clipped: negative coordinates occur.
         """
         centre = anchors[..., :2] + deltas[..., :2] * self.centre_variance * anchors[..., 2:]
+        if self.inclusive:
+            centre = centre + _HALF_PIXEL
         size = anchors[..., 2:] * torch.exp(deltas[..., 2:] * self.size_variance)
         return to_corners(torch.cat([centre, size], dim=-1))
 
@@ -49,7 +57,8 @@ class BoxCoder:
             float [..., 4]; infinite where a box has no width or height.
         """
         target = to_centres(boxes)
-        shift = (target[..., :2] - anchors[..., :2]) / (self.centre_variance * anchors[..., 2:])
+        centre = target[..., :2] - _HALF_PIXEL if self.inclusive else target[..., :2]
+        shift = (centre - anchors[..., :2]) / (self.centre_variance * anchors[..., 2:])
         ratio = torch.log(target[..., 2:] / anchors[..., 2:]) / self.size_variance
         return torch.cat([shift, ratio], dim=-1)
 

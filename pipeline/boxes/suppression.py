@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -34,21 +36,23 @@ def top_candidates(scores: Tensor, k: int) -> Tensor:
     return reached[order]
 
 
-def nms(boxes_N4: Tensor, scores_N: Tensor, iou: float, *, plus_one: bool = True) -> Tensor:
+def nms(boxes_N4: Tensor, scores_N: Tensor, iou: float, *, plus_one: bool = True, inclusive: bool = False) -> Tensor:
     """Returns which boxes survive greedy non-maximum suppression, best first.
 
     A box is dropped if its overlap with a better kept one is greater than ``iou``; an equal overlap survives. Equal
     scores are taken by rising index. With ``plus_one`` every width and height is one pixel larger, RetinaFace's own
-    convention: a corner moved by one is exactly that, for areas and intersections alike.
+    convention: a corner moved by one is exactly that, for areas and intersections alike. MogFace's code counts the same
+    way but drops an equal overlap too: ``inclusive``.
 
     Args:
         boxes_N4: float [N, 4] xyxy in pixels.
         scores_N: float [N].
         iou: threshold in 0..1.
         plus_one: count corners as inclusive pixels.
+        inclusive: an overlap of exactly ``iou`` is dropped. Decided in float64 on the CPU, wherever the boxes lie.
 
     Returns:
-        int64 [kept], indices into the arguments.
+        int64 [kept], indices into the arguments, on their device.
     """
     from torchvision.ops import nms as plain_nms
 
@@ -57,5 +61,9 @@ def nms(boxes_N4: Tensor, scores_N: Tensor, iou: float, *, plus_one: bool = True
     corners = boxes_N4.double()
     if plus_one:
         corners = torch.cat([corners[:, :2], corners[:, 2:] + 1], dim=1)
-    kept: Tensor = plain_nms(corners, scores_N.double(), iou)
-    return kept
+    scores = scores_N.double()
+    if inclusive:
+        # "At least t" is "more than the number before t"; on a GPU torchvision compares in float32, too coarse for it.
+        corners, scores, iou = corners.cpu(), scores.cpu(), math.nextafter(iou, -math.inf)
+    kept: Tensor = plain_nms(corners, scores, iou)
+    return kept.to(boxes_N4.device)

@@ -1,4 +1,4 @@
-"""From candidates to final detections, in RetinaFace's own convention."""
+"""From candidates to final detections, in RetinaFace's own convention or in that of MogFace's code."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ def detections(
     iou: float = 0.4,
     pre_top: int | None = 5000,
     keep: int | None = 750,
+    inclusive: bool = False,
+    ties: bool = False,
 ) -> Candidates:
     """Returns what is left of candidates after the score cut and greedy suppression, best first.
 
     The order of the public demo: cut, best ``pre_top``, suppression with one added to every width and height, best
-    ``keep``. The public WIDER FACE script has neither limit; None switches one off.
+    ``keep``. The public WIDER FACE script has neither limit; None switches one off. MogFace's code is the same with
+    ``score=0.01, iou=0.3`` (0.6 in the paper), ``inclusive`` and ``ties``.
 
     Args:
         candidates: best first.
@@ -28,6 +31,8 @@ def detections(
         iou: a box is dropped if it overlaps a better kept one by more; equal survives.
         pre_top: most boxes that enter suppression.
         keep: most boxes that leave it.
+        inclusive: an overlap of exactly ``iou`` is dropped as well.
+        ties: boxes whose score equals that of the last one kept stay too, beyond ``keep``.
 
     Raises:
         ValueError: a limit is negative.
@@ -35,5 +40,8 @@ def detections(
     if min(pre_top or 0, keep or 0) < 0:
         raise ValueError(f"limits must not be negative: pre_top={pre_top}, keep={keep}")
     cut = candidates.take(candidates.scores > np.float32(score)).take(slice(pre_top))
-    kept = nms(torch.from_numpy(cut.boxes), torch.from_numpy(cut.scores), iou, plus_one=True)
-    return cut.take(kept.numpy()[:keep])
+    boxes, scores = torch.from_numpy(cut.boxes), torch.from_numpy(cut.scores)
+    left = cut.take(nms(boxes, scores, iou, plus_one=True, inclusive=inclusive).numpy())
+    if ties and keep and keep < len(left):
+        return left.take(left.scores >= left.scores[keep - 1])
+    return left.take(slice(keep))

@@ -6,6 +6,7 @@ Enlarging happens here, next to the network: only the small original enters and 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -14,13 +15,21 @@ from torch import Tensor
 from torch.nn import functional
 
 from pipeline.boxes.suppression import top_candidates
-from pipeline.data.canvas import Canvas, Tile, tiles
+from pipeline.data.canvas import Tile, tiles
 from pipeline.data.images import resize
 from pipeline.inference.candidates import Candidates
 from pipeline.models.detectors.detector import Detector, Raw
 from pipeline.models.optimise import for_inference
 
 Image = NDArray[np.uint8]
+Float32 = NDArray[np.float32]
+
+
+class Sizing(Protocol):
+    """A rule for the size at which the detector sees an image: a `Canvas`, or one of `pipeline.inference.test_time`."""
+
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        """Returns (width, height) in whole pixels for an original of that size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +79,7 @@ class Predictor:
         self.dtype = dtype
 
     @torch.inference_mode()
-    def candidates(self, image_bgr: Image, canvas: Canvas) -> Candidates:
+    def candidates(self, image_bgr: Image, canvas: Sizing) -> Candidates:
         """Returns the best ``top`` candidates before suppression, without a score cut.
 
         Args:
@@ -92,9 +101,9 @@ class Predictor:
         best = parts[0] if len(parts) == 1 else _best(parts, self.top)
         marks = best.landmarks_KP2
         return Candidates(
-            boxes=canvas.to_original(best.boxes_K4.cpu().numpy(), width, height),
+            boxes=_scaled(best.boxes_K4, width / canvas_width, height / canvas_height),
             scores=best.scores_K.cpu().numpy(),
-            landmarks=None if marks is None else canvas.to_original(marks.cpu().numpy(), width, height),
+            landmarks=None if marks is None else _scaled(marks, width / canvas_width, height / canvas_height),
         )
 
     def _tiles(self, width: int, height: int) -> list[Tile]:
@@ -149,6 +158,13 @@ def enlarge_on_device(pixels: Tensor, width: int, height: int) -> Tensor:
     planes = pixels.permute(2, 0, 1)[None].float()
     enlarged = functional.interpolate(planes, size=(height, width), mode="bilinear", align_corners=False)
     return enlarged[0].round_().permute(1, 2, 0).to(torch.uint8)
+
+
+def _scaled(points: Tensor, fx: float, fy: float) -> Float32:
+    """Returns float32 [..., 2k], x and y in turn, each multiplied by its factor in float64."""
+    factors = np.tile(np.array([fx, fy]), points.shape[-1] // 2)
+    scaled: Float32 = (points.cpu().numpy() * factors).astype(np.float32)
+    return scaled
 
 
 def _within(points_A2: Tensor, core: tuple[int, int, int, int], width: int, height: int) -> Tensor:

@@ -15,7 +15,7 @@ def rectifier(slope: float = 0.0) -> Activation:
 
 
 class ConvUnit(nn.Module):
-    """Convolution without bias, batch norm, activation.
+    """Convolution (without bias unless asked for), batch norm, activation.
 
     Stride-2 units pad by ``(kernel - 1) / 2``, so a side n becomes exactly ceil(n / 2), as the anchors assume.
     """
@@ -28,12 +28,13 @@ class ConvUnit(nn.Module):
         *,
         stride: int = 1,
         groups: int = 1,
+        bias: bool = False,
         activation: Activation = nn.Identity,
     ) -> None:
-        """Args: channels in and out, kernel side, stride, groups, maker of the activation (default none)."""
+        """Args: channels in and out, kernel side, stride, groups, bias, maker of the activation (default none)."""
         super().__init__()
         self.conv: nn.Module = nn.Conv2d(
-            inputs, outputs, kernel, stride=stride, padding=kernel // 2, groups=groups, bias=False
+            inputs, outputs, kernel, stride=stride, padding=kernel // 2, groups=groups, bias=bias
         )
         self.norm: nn.Module = nn.BatchNorm2d(outputs)
         self.activation = activation()

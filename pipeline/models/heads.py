@@ -9,18 +9,39 @@ from torch import Tensor, nn
 
 
 class DenseHead(nn.Module):
-    """One convolution with bias per level, not shared, whose channels are ``anchors x values``."""
+    """One convolution with bias per level, or one for all, whose channels are ``anchors x values``."""
 
-    def __init__(self, inputs: int, anchors: Sequence[int], values: int, *, kernel: int = 1) -> None:
-        """Args: channels of every level; anchors per cell of each level; numbers per anchor; kernel side."""
+    def __init__(
+        self, inputs: int, anchors: Sequence[int], values: int, *, kernel: int = 1, shared: bool = False
+    ) -> None:
+        """Assembles the convolutions.
+
+        Args:
+            inputs: channels of every level.
+            anchors: per cell of each level.
+            values: numbers per anchor.
+            kernel: side.
+            shared: one convolution serves all levels.
+
+        Raises:
+            ValueError: shared, and levels differ in their anchors per cell.
+        """
         super().__init__()
+        if shared and len(set(anchors)) > 1:
+            raise ValueError(f"levels with {list(anchors)} anchors per cell cannot share a head")
         self.values = values
-        self.levels = nn.ModuleList(nn.Conv2d(inputs, count * values, kernel, padding=kernel // 2) for count in anchors)
+        own = anchors[:1] if shared else anchors
+        self.levels = nn.ModuleList(nn.Conv2d(inputs, count * values, kernel, padding=kernel // 2) for count in own)
 
     def forward(self, levels: Sequence[Tensor]) -> Tensor:
         """Returns [B, A, values], anchors ordered by level, row, column, size, of maps [B, inputs, H_i, W_i]."""
-        answers = [conv(level) for conv, level in zip(self.levels, levels, strict=True)]
+        answers = [conv(level) for conv, level in zip(for_each(self.levels, levels), levels, strict=True)]
         return flatten_levels(answers, self.values)
+
+
+def for_each(modules: nn.ModuleList, levels: Sequence[Tensor]) -> list[nn.Module]:
+    """Returns the module of each level: the only one again and again where they share it."""
+    return list(modules) * len(levels) if len(modules) == 1 else list(modules)
 
 
 def flatten_levels(answers: Sequence[Tensor], values: int) -> Tensor:
@@ -32,10 +53,12 @@ def flatten_levels(answers: Sequence[Tensor], values: int) -> Tensor:
 class DenseHeads(nn.Module):
     """Several dense heads over the same maps, e.g. boxes, classes and landmarks."""
 
-    def __init__(self, inputs: int, anchors: Sequence[int], values: Sequence[int]) -> None:
-        """Args: channels of every level; anchors per cell of each level; numbers per anchor of each head."""
+    def __init__(
+        self, inputs: int, anchors: Sequence[int], values: Sequence[int], *, kernel: int = 1, shared: bool = False
+    ) -> None:
+        """Args: channels of every level; anchors per cell of each; numbers per anchor of each head; see `DenseHead`."""
         super().__init__()
-        self.kinds = nn.ModuleList(DenseHead(inputs, anchors, count) for count in values)
+        self.kinds = nn.ModuleList(DenseHead(inputs, anchors, count, kernel=kernel, shared=shared) for count in values)
 
     def forward(self, levels: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Returns one [B, A, values[k]] per head of maps [B, inputs, H_i, W_i]."""
@@ -52,7 +75,7 @@ class JointHeads(nn.Module):
     """Dense heads whose convolutions are stacked: a level's map is read once. Made by `DenseHeads.joined`."""
 
     def __init__(self, levels: Sequence[nn.Conv2d], values: Sequence[int]) -> None:
-        """Args: one convolution per level with ``anchors x sum(values)`` channels; numbers per anchor of each head."""
+        """Args: a convolution per level or one for all, ``anchors x sum(values)`` channels; numbers per anchor each."""
         super().__init__()
         self.levels = nn.ModuleList(levels)
         self.values = tuple(values)
@@ -60,7 +83,7 @@ class JointHeads(nn.Module):
     def forward(self, levels: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Returns one [B, A, values[k]] per head of maps [B, inputs, H_i, W_i]."""
         parts = []
-        for conv, level in zip(self.levels, levels, strict=True):
+        for conv, level in zip(for_each(self.levels, levels), levels, strict=True):
             answer: Tensor = conv(level)
             anchors = answer.shape[1] // sum(self.values)
             parts.append(torch.split(answer, [anchors * count for count in self.values], dim=1))

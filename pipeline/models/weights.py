@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,37 +14,8 @@ from torch import Tensor, nn
 
 from pipeline.models.detectors import detector_spec
 from pipeline.models.detectors.detector import Detector
-from pipeline.models.identity import METADATA_KEY, resolve_detector
-
-# Names of the public RetinaFace checkpoints -> ours; the first pattern that matches is used. `-1` after a group means
-# that they count from one and we from zero.
-_RENAMES = (
-    (r"body\.stage1\.0\.0\.", "backbone.stages.0.0.conv."),
-    (r"body\.stage1\.0\.1\.", "backbone.stages.0.0.norm."),
-    (r"body\.stage(\d)\.(\d)\.0\.", "backbone.stages.{0-1}.{1}.depthwise.conv."),
-    (r"body\.stage(\d)\.(\d)\.1\.", "backbone.stages.{0-1}.{1}.depthwise.norm."),
-    (r"body\.stage(\d)\.(\d)\.3\.", "backbone.stages.{0-1}.{1}.pointwise.conv."),
-    (r"body\.stage(\d)\.(\d)\.4\.", "backbone.stages.{0-1}.{1}.pointwise.norm."),
-    (r"body\.", "backbone."),
-    (r"fpn\.output(\d)\.0\.", "pyramid.laterals.{0-1}.conv."),
-    (r"fpn\.output(\d)\.1\.", "pyramid.laterals.{0-1}.norm."),
-    (r"fpn\.merge(\d)\.0\.", "pyramid.merges.{0-1}.conv."),
-    (r"fpn\.merge(\d)\.1\.", "pyramid.merges.{0-1}.norm."),
-    *(
-        (rf"ssh(\d)\.{theirs}\.{index}\.", f"context.{{0-1}}.{ours}.{part}.")
-        for theirs, ours in (
-            ("conv3X3", "near"),
-            ("conv5X5_1", "trunk"),
-            ("conv5X5_2", "middle"),
-            ("conv7X7_2", "far_inner"),
-            ("conv7x7_3", "far"),  # the small x is theirs, in this one only
-        )
-        for index, part in enumerate(("conv", "norm"))
-    ),
-    (r"BboxHead\.(\d)\.conv1x1\.", "heads.kinds.0.levels.{0}."),
-    (r"ClassHead\.(\d)\.conv1x1\.", "heads.kinds.1.levels.{0}."),
-    (r"LandmarkHead\.(\d)\.conv1x1\.", "heads.kinds.2.levels.{0}."),
-)
+from pipeline.models.identity import METADATA_KEY, resolve_detector, stored_config
+from pipeline.models.renames import rename
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +55,8 @@ def open_detector(
 ) -> tuple[str, Detector]:
     """Returns the name and the loaded detector of a checkpoint, in evaluation mode on the CPU.
 
+    One of ours that was saved with ``switches`` in its configuration is built with them.
+
     Args:
         source: checkpoint, its bytes or its path.
         requested: detector the user asked for; needed only where the file does not tell.
@@ -94,9 +66,17 @@ def open_detector(
         ValueError: see `resolve_detector` and `load`.
     """
     name = resolve_detector(source, requested)
-    detector = detector_spec(name).build()
+    detector = detector_spec(name).build(**switches_of(source))
     load(detector, source, partial=partial)
     return name, detector.eval()
+
+
+def switches_of(source: bytes | str | Path) -> dict[str, Any]:
+    """Returns the keyword arguments its detector was built with, of one of our checkpoints; else an empty mapping."""
+    switches = (stored_config(source) or {}).get("switches", {})
+    if not isinstance(switches, dict):
+        raise ValueError(f"the checkpoint's switches must map names to values, they are {switches!r}")
+    return switches
 
 
 def load(detector: nn.Module, source: bytes | str | Path, *, partial: bool = False) -> KeyReport:
@@ -129,20 +109,6 @@ def load(detector: nn.Module, source: bytes | str | Path, *, partial: bool = Fal
     return report
 
 
-def rename(name: str) -> str:
-    """Returns our name for a tensor of a public checkpoint, ``module.`` stripped; ours come back unchanged."""
-    name = name.removeprefix("module.")
-    for pattern, ours in _RENAMES:
-        if match := re.match(pattern, name):
-            return _fill(ours, match.groups()) + name[match.end() :]
-    return name
-
-
-def _fill(template: str, groups: tuple[str, ...]) -> str:
-    """Returns the template with ``{i}`` replaced by group i and ``{i-1}`` by one less than group i."""
-    return re.sub(r"\{(\d)(-1)?\}", lambda hole: str(int(groups[int(hole[1])]) - bool(hole[2])), template)
-
-
 def read_tensors(source: bytes | str | Path) -> dict[str, Tensor]:
     """Returns the tensors of a checkpoint by the names it uses, on the CPU.
 
@@ -158,8 +124,9 @@ def read_tensors(source: bytes | str | Path) -> dict[str, Tensor]:
     try:
         content: Any = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:
-        # torch raises half a dozen types for bytes that are no checkpoint.
-        raise ValueError(f"not a checkpoint that torch can load safely: {error}") from error
+        # torch raises half a dozen types for bytes that are no checkpoint, some with a page of advice.
+        reason = (str(error).splitlines() or [""])[0].split(". ")[0] or type(error).__name__
+        raise ValueError(f"not a checkpoint that torch can load safely: {reason}") from error
     if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
         content = content["state_dict"]
     if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
@@ -173,7 +140,8 @@ def save_bytes(name: str, module: nn.Module, config: Mapping[str, Any] | None = 
     Args:
         name: entry of `DETECTORS`.
         module: that detector.
-        config: more to be kept with it, JSON values.
+        config: more to be kept with it, JSON values; ``switches`` are the keyword arguments it was built with, so
+            that `open_detector` builds the same again.
     """
     from safetensors.torch import save
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as jsonlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain, count
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,6 +22,7 @@ def detect(
     weights: Annotated[Path, typer.Option(help="Checkpoint: ours (.safetensors) or a published RetinaFace (.pth).")],
     detector: Annotated[str | None, typer.Option(help="Needed only where the weights do not tell it.")] = None,
     scale: Annotated[str, typer.Option(help="original, 8k, or a long edge in pixels.")] = "original",
+    mode: Annotated[str, typer.Option(help="Test-time mode with sizes of its own, e.g. crface_multi.")] = "single",
     score: Annotated[float, typer.Option(min=0, max=1, help="Only boxes above it.")] = 0.02,
     draw_score: Annotated[float, typer.Option(min=0, max=1, help="Only boxes above it are drawn.")] = 0.5,
     device: Annotated[str, typer.Option(help="auto (cuda where there is one), cpu or cuda.")] = "auto",
@@ -32,13 +33,11 @@ def detect(
 
     Example: wider8k detect photo.jpg --weights runs/smoke/detector.safetensors --out found
     """
-    from pipeline.data.canvas import parse_canvas
     from pipeline.data.images import decode
-    from pipeline.inference.postprocess import detections
     from pipeline.inference.predictor import Predictor
     from pipeline.models.weights import open_detector
 
-    canvas, place = parse_canvas(scale), _device(device)
+    look, place = _look(scale, mode, score), _device(device)
     name, network = open_detector(weights, detector)
     predictor, rows, failed = Predictor(network, place), [], 0
     for path, stem in zip(images, _stems(images), strict=True):
@@ -48,7 +47,7 @@ def detect(
             print(f"{path}: {error}", file=sys.stderr)
             failed += 1
             continue
-        found = detections(predictor.candidates(image, canvas), score=score)
+        found = look(predictor, image)
         height, width = image.shape[:2]
         rows.append(_row(path, width, height, found))
         shown = int((found.scores > draw_score).sum())
@@ -62,6 +61,27 @@ def detect(
     if failed:
         print(f"{failed} of {len(images)} images could not be read", file=sys.stderr)
         raise typer.Exit(1)
+
+
+def _look(scale: str, name: str, score: float) -> Callable[[Any, Any], Any]:
+    """Returns a function from predictor and image to detections: one pass and suppression, or a mode's own rule."""
+    from pipeline.data.canvas import parse_canvas
+    from pipeline.inference.postprocess import detections
+    from pipeline.inference.test_time import detect, mode_named
+
+    canvas, mode = parse_canvas(scale), mode_named(name)
+    if name == "single":
+        return lambda predictor, image: detections(predictor.candidates(image, canvas), score=score)
+    if scale != "original":
+        raise ValueError(f"--mode {name} has sizes of its own: expected no --scale, found {scale}")
+    if mode.fusion is None:
+        return lambda predictor, image: detections(detect(predictor, image, mode), score=score)
+
+    def fused(predictor: Any, image: Any) -> Any:
+        found = detect(predictor, image, mode)
+        return found.take(found.scores > score)
+
+    return fused
 
 
 def _device(choice: str) -> str:

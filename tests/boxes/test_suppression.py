@@ -77,3 +77,19 @@ def test_top_candidates_of_equal_scores_are_the_first() -> None:
 def test_top_candidates_refuses_a_negative_number() -> None:
     with pytest.raises(ValueError, match="-1"):
         top_candidates(torch.ones(3), -1)
+
+
+def test_inclusive_drops_an_overlap_equal_to_the_threshold() -> None:
+    boxes = torch.tensor([[0.0, 0, 6, 0], [3, 0, 9, 0]])
+    scores = torch.tensor([0.9, 0.8])
+    assert nms(boxes, scores, 0.4, inclusive=True).tolist() == [0]
+    assert nms(boxes, scores, 0.4000001, inclusive=True).tolist() == [0, 1]
+
+
+@pytest.mark.wider
+def test_mogface_vectors(shared: Path) -> None:
+    vectors = np.load(shared / "reference/mogface/boxes.npz")
+    for case in range(3):
+        dets = torch.from_numpy(vectors[f"nms{case}_dets"])
+        kept = nms(dets[:, :4], dets[:, 4], float(vectors[f"nms{case}_thresh"]), inclusive=True)
+        assert sorted(kept.tolist()) == vectors[f"nms{case}_keep"].tolist()

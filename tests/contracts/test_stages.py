@@ -29,6 +29,7 @@ OTHER: dict[str, dict[str, Any]] = {
     "train_detector": {"recipe": {"steps": 7, "shares": [0.5, 1], "crop": None}},
     "predict": {"canvas": 4096, "top": 10, "memory_budget_gb": 2, "detector": "retinaface_mobilenet_mb1"},
     "suppress": {"score": 0.5, "keep": 3},
+    "fuse": {"rule": "nms", "iou": 0.5, "keep": 3},
     "evaluate": {"coordinates": "whole"},
     "report": {"title": "t", "score": 1, "subset": "easy"},
 }

@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from jobs.benchmark import app
+from jobs.benchmarks.assigning import assigning_section
 from jobs.benchmarks.bare_loop import bare_loop
 from jobs.benchmarks.coco_peer import coco_detections, coco_truth, spend, write_coco_files
 from jobs.benchmarks.cpu_watch import CpuWatch
@@ -21,6 +22,7 @@ from jobs.benchmarks.forward import forward_section, time_passes
 from jobs.benchmarks.measured import Measured, Section, less_is_better, more_is_better, table
 from jobs.benchmarks.pictures import gather, model_for
 from jobs.benchmarks.pipeline_run import PipelineRun, ShardSpan
+from jobs.benchmarks.suppression import suppression_section
 from pipeline.data.images import read_header
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.wider_ground_truth import WiderGroundTruth
@@ -85,6 +87,18 @@ class TestCpuWatch:
         seconds = [clocks[child.pid] for _, clocks in watch.readings if child.pid in clocks]
         assert seconds == sorted(seconds)
         assert seconds[-1] > seconds[0]
+
+
+class TestParts:
+    def test_voting_agrees_with_the_plain_loop_and_is_measured_beside_it(self):
+        suppressed, voted = suppression_section(None, 1, "again").rows
+        assert suppressed.what == "NMS of 5,000 boxes, ms"
+        assert suppressed.ours > 0
+        assert voted.ratio == voted.peer / voted.ours
+
+    def test_assigning_agrees_with_the_loop_over_faces_and_is_measured_beside_it(self):
+        (row,) = assigning_section(1, "again").rows
+        assert row.ratio == row.ours / row.peer
 
 
 class TestForward:
@@ -179,7 +193,9 @@ def test_evaluation_without_real_data_says_that_it_was_skipped(monkeypatch, tmp_
     assert "evaluation: skipped" in result.output
 
 
-@pytest.mark.parametrize("section", ["evaluation", "pipeline-1024", "pipeline-8k", "assigning", "forward", "all"])
+@pytest.mark.parametrize(
+    "section", ["evaluation", "pipeline-1024", "pipeline-8k", "assigning", "suppression", "forward", "all"]
+)
 def test_every_section_shows_an_example(section):
     assert "Example: uv run python jobs/benchmark.py" in CliRunner().invoke(app, [section, "--help"]).output
 

@@ -34,3 +34,8 @@ def test_separable_unit_mixes_channels_only_in_its_second_part() -> None:
     assert unit.depthwise.conv.weight.shape == (4, 1, 3, 3)
     assert unit.pointwise.conv.weight.shape == (6, 4, 1, 1)
     assert unit(torch.zeros(1, 4, 5, 5)).shape == (1, 6, 3, 3)
+
+
+def test_a_bias_before_the_norm_is_there_on_request() -> None:
+    unit = ConvUnit(2, 3, bias=True)
+    assert unit.conv.bias.shape == (3,)

@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from pipeline.models.heads import DenseHead, DenseHeads, flatten_levels
@@ -33,3 +34,19 @@ def test_joined_heads_give_the_same_numbers() -> None:
     assert [tuple(part.shape) for part in joined] == [(2, 39, 4), (2, 39, 2), (2, 39, 10)]
     for one, other in zip(apart, joined, strict=True):
         assert torch.allclose(one, other, atol=1e-6)
+
+
+def test_a_shared_head_is_one_convolution_for_all_levels() -> None:
+    heads = DenseHeads(4, (1, 1), (4, 1), kernel=3, shared=True)
+    levels = [torch.randn(2, 4, 5, 3), torch.randn(2, 4, 3, 2)]
+    boxes, logits = heads(levels)
+    (conv,) = heads.kinds[0].levels
+    assert torch.allclose(boxes[:, 15:], conv(levels[1]).permute(0, 2, 3, 1).reshape(2, 6, 4), atol=1e-6)
+    assert logits.shape == (2, 21, 1)
+    for one, other in zip((boxes, logits), heads.joined()(levels), strict=True):
+        assert torch.allclose(one, other, atol=1e-6)
+
+
+def test_levels_with_different_anchors_cannot_share() -> None:
+    with pytest.raises(ValueError, match=r"\[2, 1\] anchors per cell cannot share"):
+        DenseHead(4, (2, 1), 5, shared=True)

@@ -9,7 +9,8 @@ from torchvision.models import resnet50
 
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.retinaface import retinaface_mobilenet, retinaface_resnet50
-from pipeline.models.weights import KeyReport, load, open_detector, read_tensors, rename, save_bytes
+from pipeline.models.renames import rename
+from pipeline.models.weights import KeyReport, load, open_detector, read_tensors, save_bytes
 
 STD = "data/weights/retinaface_mobilenet0.25_Final.pth"
 MB1 = "data/weights/facedetector1mb_mobilenet0.25_Final.pth"

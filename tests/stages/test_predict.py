@@ -15,10 +15,12 @@ from pipeline.data.images import digest, encode_png
 from pipeline.data.records import Detections
 from pipeline.data.schemas import DETECTIONS
 from pipeline.engine.config import load_config
+from pipeline.engine.fingerprint import digest as fingerprint
 from pipeline.engine.plan import Verdict, context
 from pipeline.engine.stage import Item, StageContext
 from pipeline.inference.candidates import Candidates
 from pipeline.inference.predictor import Predictor
+from pipeline.inference.test_time import MODES, detect
 from pipeline.models.detectors.detector import Detector
 from pipeline.models.weights import open_detector, save_bytes
 from stages.graph import STAGES
@@ -293,7 +295,9 @@ def test_a_plan_names_weights_that_are_missing_or_of_another_detector(world: Wor
     unknown = world.folder / "unknown.pth"
     unknown.write_bytes(b"of nobody")
     wire(world, photos, str(unknown))
-    assert "say which detector it belongs to, one of retinaface_mobilenet" in world.plan()["boxes"].reason
+    reason = world.plan()["boxes"].reason
+    assert "say which detector it belongs to, one of " in reason
+    assert ", retinaface_mobilenet," in reason
 
 
 def test_changed_weights_are_another_output(world: World, photos: Path, weights: str) -> None:
@@ -393,6 +397,39 @@ def test_canvas_by_name_and_by_number_are_the_same_node(world: World, photos: Pa
     world.nodes["boxes"].pop("canvas")  # 8K is the default
     assert {world.identity("boxes")} == same
     assert world.identity("boxes", "boxes.canvas=7681") not in same
+
+
+def test_a_mode_of_several_looks_gives_what_is_left_after_fusion(world: World, photos: Path, weights: str) -> None:
+    wire(world, photos, weights, top=30)
+    world.nodes["boxes"].pop("canvas")
+    world.nodes["boxes"]["mode"] = "mogface_multi"
+    world.done()
+    predictor = Predictor(open_detector(weights)[1], top=30)
+    for name, found in boxes(world).items():
+        expected = detect(predictor, cv2.imread(str(photos / name)), MODES["mogface_multi"])
+        assert len(found.boxes) > 0
+        np.testing.assert_array_equal(found.boxes, expected.boxes)
+        np.testing.assert_array_equal(found.scores, expected.scores)
+        np.testing.assert_array_equal(found.landmarks, expected.landmarks)
+
+
+def test_single_is_the_dump_it_was_before_there_were_modes(world: World, photos: Path, weights: str) -> None:
+    wire(world, photos, weights)
+    assert "mode" not in Predict().model_dump()
+    assert fingerprint(Predict().model_dump(mode="python")) == "308238ba67d14732e010b7f0"  # of the second issue
+    assert world.identity("boxes") == world.identity("boxes", "boxes.mode=single")
+    world.nodes["boxes"].pop("canvas")
+    others = {world.identity("boxes", f"boxes.mode={mode}") for mode in ("single", "crface_multi", "crface_8k_multi")}
+    assert len(others) == 3
+
+
+def test_a_mode_with_sizes_of_its_own_takes_no_canvas(world: World, photos: Path, weights: str) -> None:
+    wire(world, photos, weights, mode="crface_multi")
+    with pytest.raises(ValueError, match="mode crface_multi has its own sizes: leave out the canvas, found original"):
+        world.graph()
+    wire(world, photos, weights, mode="many")
+    with pytest.raises(ValueError, match=r"nodes.boxes.mode: .*no test-time mode 'many'; there are single, "):
+        world.graph()
 
 
 @pytest.mark.wider

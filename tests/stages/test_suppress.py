@@ -3,11 +3,21 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.data.images import encode_png
 from pipeline.data.records import Detections
+from pipeline.data.schemas import DETECTIONS
+from pipeline.engine.fingerprint import digest
+from pipeline.engine.manifest import Artifact, Manifest, ShardEntry
 from pipeline.engine.plan import Verdict
+from pipeline.engine.stage import Item, Resources, StageContext
+from pipeline.engine.storage import Store
+from pipeline.inference.candidates import Candidates
+from pipeline.inference.postprocess import detections
+from stages.suppress import Suppress
 from tests.stages.world import World, picture
 
 
@@ -109,3 +119,63 @@ def test_one_shard_at_a_time_is_held(candidates: World, tmp_path: Path) -> None:
     assert candidates.plan()["found"].verdict is Verdict.REUSE
     candidates.done(force=frozenset({"found"}))
     assert candidates.rows("found") == rows
+
+
+def test_defaults_are_the_same_node_as_before_there_was_mogfaces_convention(candidates: World) -> None:
+    assert digest(Suppress().model_dump(mode="python")) == "2910e23a6f0899b03791bf66"  # of the second issue
+    candidates.done()
+    plain = candidates.identity("found")
+    assert candidates.identity("found", "found.inclusive=false", "found.ties=false") == plain
+    others = {candidates.identity("found", sets) for sets in ("found.inclusive=true", "found.ties=true", "found.top=9")}
+    assert len(others | {plain}) == 4
+
+
+def test_mogfaces_post_processing_is_a_choice_of_parameters(candidates: World) -> None:
+    sets = (
+        "found.score=0.01",
+        "found.top=90",
+        "found.iou=0.6",
+        "found.keep=12",
+        "found.inclusive=true",
+        "found.ties=true",
+    )
+    candidates.done(*sets)
+    given = candidates.by_id("boxes")["1.png"]
+    expected = detections(
+        Candidates(given.boxes, given.scores),
+        score=0.01,
+        pre_top=90,
+        iou=0.6,
+        keep=12,
+        inclusive=True,
+        ties=True,
+    )
+    found = candidates.by_id("found", *sets)["1.png"]
+    np.testing.assert_array_equal(found.boxes, expected.boxes)
+    assert len(found.boxes) >= 12
+
+
+def test_equal_scores_and_overlaps_reach_the_stage(tmp_path: Path) -> None:
+    pair = Detections(
+        "a", 90, 90, np.array([[0, 0, 6, 0], [3, 0, 9, 0], [50, 50, 60, 60]], np.float32), np.ones(3, np.float32)
+    )
+    ctx = holding(pair, tmp_path)
+    for fields, left in (
+        ({}, 3),
+        ({"inclusive": True}, 2),
+        ({"keep": 1}, 1),
+        ({"keep": 1, "ties": True}, 3),
+        ({"top": 1}, 1),
+    ):
+        stage = Suppress(**fields)
+        (row,) = stage.open(ctx)([Item("a", "stamp", {"shard": "s"})])
+        assert len(row["score"]) == left, fields
+
+
+def holding(found: Detections, folder: Path) -> StageContext:
+    """A context whose only input is one shard with one row."""
+    table = pa.Table.from_pylist([found.to_row()], schema=DETECTIONS)
+    (folder / "boxes" / "recipe").mkdir(parents=True)
+    pq.write_table(table, folder / "boxes" / "recipe" / "s.parquet")
+    manifest = Manifest("boxes", "identity", "recipe", {}, "image_id", (ShardEntry("s", 0, 1, ""),))
+    return StageContext("found", None, Resources(), {"candidates": (Artifact(Store(str(folder)), manifest),)})

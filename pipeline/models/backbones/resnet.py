@@ -12,6 +12,10 @@ _BOTTLENECK_CHANNELS = {1: 256, 2: 512, 3: 1024, 4: 2048}
 _STRIDES = {1: 4, 2: 8, 3: 16, 4: 32}
 # Pixels of surroundings that a cell sees at depth 152, the deepest. Layers 3 and 4 see too far for blocks to pay.
 _HALOS = {1: 24, 2: 88}
+# Bottlenecks per layer. MogFace's released code calls [3, 4, 36, 3] "152"; a true ResNet-152 has eight in its second.
+BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3), "152-short": (3, 4, 36, 3)}
+
+Depth = int | str
 
 
 class ResNet(nn.Module):
@@ -20,28 +24,38 @@ class ResNet(nn.Module):
     Attributes:
         channels: of each level taken, e.g. (512, 1024, 2048).
         strides: of each level taken, e.g. (8, 16, 32).
+        reach: pixels on each side of a cell of the last level that the cell sees.
     """
 
-    def __init__(self, depth: int = 50, *, layers: Sequence[int] = (2, 3, 4)) -> None:
-        """Args: depth 50, 101 or 152; layers taken, rising, of 1 to 4. Nothing is downloaded, nothing frozen.
+    def __init__(self, depth: Depth = 50, *, layers: Sequence[int] = (2, 3, 4), pretrained: bool = False) -> None:
+        """Assembles the network; nothing is frozen.
+
+        Args:
+            depth: 50, 101, 152 or "152-short", see `BLOCKS`.
+            layers: taken, rising, of 1 to 4.
+            pretrained: start from torchvision's ImageNet weights instead of random ones.
 
         Raises:
             ValueError: the depth or a layer does not exist.
+            OSError: the ImageNet weights cannot be had.
         """
         from torchvision.models import resnet
 
         super().__init__()
-        makers = {50: resnet.resnet50, 101: resnet.resnet101, 152: resnet.resnet152}
-        if depth not in makers:
-            raise ValueError(f"no ResNet of depth {depth}; there are {sorted(makers)}")
+        if depth not in BLOCKS:
+            raise ValueError(f"no ResNet of depth {depth}; there are {', '.join(map(str, BLOCKS))}")
         if not layers or list(layers) != sorted(set(layers)) or not set(layers) <= set(_STRIDES):
             raise ValueError(f"layers must be rising numbers of 1 to 4, got {list(layers)}")
-        whole = makers[depth](weights=None)
+        whole = resnet.ResNet(resnet.Bottleneck, list(BLOCKS[depth]))
+        if pretrained:
+            # Names that a shortened network lacks are skipped, as the released code does.
+            whole.load_state_dict(_imagenet(152 if depth == "152-short" else int(depth)), strict=depth != "152-short")
         self.conv1, self.bn1, self.relu, self.maxpool = whole.conv1, whole.bn1, whole.relu, whole.maxpool
         self.layer1, self.layer2, self.layer3, self.layer4 = whole.layer1, whole.layer2, whole.layer3, whole.layer4
         self.taken = tuple(layers)
         self.channels = tuple(_BOTTLENECK_CHANNELS[number] for number in layers)
         self.strides = tuple(_STRIDES[number] for number in layers)
+        self.reach = _reach(BLOCKS[depth], layers[-1])
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Returns one map [B, channels[i], ceil(H / strides[i]), ceil(W / strides[i])] per level of [B, 3, H, W]."""
@@ -67,3 +81,28 @@ class ResNet(nn.Module):
         for earlier in range(1, number + 1):
             x = self._layer(earlier)(x)
         return x
+
+
+def _reach(blocks: Sequence[int], last: int) -> int:
+    """Returns how many pixels the 3x3 convolutions up to a layer add up to, beside the stem's 3 and the pool's 2."""
+    pixels, stride = 5, 4
+    for number, count in enumerate(blocks[:last], start=1):
+        pixels += stride  # the first block of a layer still works at the size before it
+        stride = _STRIDES[number]
+        pixels += (count - 1) * stride
+    return pixels
+
+
+def _imagenet(depth: int) -> dict[str, Tensor]:
+    """Returns torchvision's ImageNet weights, from its cache or the network."""
+    from torchvision.models import get_model_weights
+
+    weights = get_model_weights(f"resnet{depth}").IMAGENET1K_V1
+    try:
+        state: dict[str, Tensor] = weights.get_state_dict(progress=False)
+    except OSError as error:
+        raise OSError(
+            f"ImageNet weights of ResNet-{depth} cannot be fetched ({error}): put {weights.url} into torch's cache "
+            "($TORCH_HOME/hub/checkpoints), or build without pretrained"
+        ) from error
+    return state

@@ -18,19 +18,30 @@ class Normalisation:
 
     Attributes:
         mean_bgr: subtracted from blue, green, red, in 0..255.
-        scale: multiplied afterwards, all channels alike.
+        scale: multiplied afterwards: one number, or one each for blue, green, red.
+        rgb: the network wants red first.
     """
 
     mean_bgr: tuple[float, float, float]
-    scale: float = 1.0
+    scale: float | tuple[float, float, float] = 1.0
+    rgb: bool = False
 
     def __call__(self, pixels: Tensor) -> Tensor:
         """Returns float32 [..., H, W, 3] for uint8 or float [..., H, W, 3] in BGR order, always a new tensor."""
-        centred = torch.empty(pixels.shape, dtype=torch.float32, device=pixels.device).copy_(pixels)
+        centred = torch.empty(pixels.shape, dtype=torch.float32, device=pixels.device)
+        centred.copy_(pixels.flip(-1) if self.rgb else pixels)
+        rows = centred.flatten(-2)
+        rows.sub_(self._row(self.mean_bgr, pixels))
+        if isinstance(self.scale, tuple):
+            rows.mul_(self._row(self.scale, pixels))
+        elif self.scale != 1:
+            rows.mul_(self.scale)
+        return centred
+
+    def _row(self, bgr: tuple[float, float, float], pixels: Tensor) -> Tensor:
         # A whole row at a time: subtracting three numbers from every three takes three times as long.
-        row = torch.tensor(self.mean_bgr, dtype=torch.float32, device=pixels.device).repeat(pixels.shape[-2])
-        centred.flatten(-2).sub_(row)
-        return centred if self.scale == 1 else centred.mul_(self.scale)
+        order = bgr[::-1] if self.rgb else bgr
+        return torch.tensor(order, dtype=torch.float32, device=pixels.device).repeat(pixels.shape[-2])
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +65,17 @@ class Raw:
         boxes: float [B, A, 4], deltas.
         logits: float [B, A, C], before sigmoid (C = 1) or softmax (C = 2, face last).
         landmarks: float [B, A, 2 * P], deltas, or None.
+        progressive: float [B, A, 1], logits of HCAM's second classifier (MogFace section 3.3), in training or where
+            `Detector.all_heads` is set; ``logits`` are then the main classifier's alone. Else None.
+        first_shot: answers of the auxiliary head for anchors of half the size on the same cells ("pyramid anchor"),
+            under the same condition. Else None.
     """
 
     boxes: Tensor
     logits: Tensor
     landmarks: Tensor | None = None
+    progressive: Tensor | None = None
+    first_shot: Raw | None = None
 
 
 class Detector(nn.Module, ABC):
@@ -69,8 +86,12 @@ class Detector(nn.Module, ABC):
         coder: deltas to boxes.
         normalisation: of the input.
         receptive_halo: pixels of surroundings, a multiple of the largest stride, after which nothing farther away can
-            change an answer. A tile with that halo gives the numbers of the whole image.
+            change an answer, or, where that would be too far to be of use, no score by 1e-4. A tile with that halo
+            gives the numbers of the whole image.
         memory: what a forward pass takes.
+        all_heads: compute also in evaluation mode the heads that only training uses.
+        whole_image_statistics: a norm over whole maps makes every answer depend a little on the whole image, however
+            far away (GroupNorm in the deep head): tiles then do not equal the whole image, whatever their halo.
     """
 
     grid: AnchorGrid
@@ -78,6 +99,8 @@ class Detector(nn.Module, ABC):
     normalisation: Normalisation
     receptive_halo: int
     memory: MemoryNeed
+    all_heads: bool = False
+    whole_image_statistics: bool = False
 
     @abstractmethod
     def forward(self, images: Tensor) -> Raw:

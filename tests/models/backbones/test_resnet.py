@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import torch
 from torchvision.models import resnet50
@@ -44,5 +46,28 @@ def test_other_layers_and_wrong_ones() -> None:
     assert ResNet(50, layers=(1, 4)).strides == (4, 32)
     with pytest.raises(ValueError, match="depth 51"):
         ResNet(51)
+    with pytest.raises(ValueError, match="50, 101, 152, 152-short"):
+        ResNet(34)
     with pytest.raises(ValueError, match="rising"):
         ResNet(50, layers=(3, 2))
+
+
+@pytest.mark.parametrize(("depth", "reach"), [(50, 213), (101, 485), ("152-short", 693), (152, 725)])
+def test_no_pixel_beyond_the_reach_is_seen(depth: int | str, reach: int) -> None:
+    body = ResNet(depth, layers=(4,)).eval().double()
+    with torch.no_grad():
+        for module in body.modules():  # all weights positive: no rectifier hides a path
+            if isinstance(module, torch.nn.Conv2d):
+                module.weight.fill_(1 / module.weight[0].numel())
+    images = torch.ones(1, 3, 1, 1536, dtype=torch.float64, requires_grad=True)
+    (gradient,) = torch.autograd.grad(body(images)[0][0, :, 0, 24].sum(), images)
+    assert 24 * 32 - int(gradient[0, 0, 0].nonzero()[0]) == reach == body.reach
+
+
+def test_pretrained_weights_out_of_reach_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nobody listens there
+    with pytest.raises(
+        OSError, match=r"ImageNet weights of ResNet-50 cannot be fetched .*TORCH_HOME.*without pretrained"
+    ):
+        ResNet(50, pretrained=True)

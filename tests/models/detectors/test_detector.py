@@ -25,6 +25,14 @@ def test_normalisation_subtracts_in_bgr_order_then_scales() -> None:
     assert pixels.tolist() == [[[10, 20, 30]]]
 
 
+def test_normalisation_per_channel_and_red_first() -> None:
+    pixels = torch.tensor([[[10, 20, 30], [40, 50, 60]]], dtype=torch.uint8)
+    assert Normalisation((1, 2, 3), (1, 10, 100))(pixels).tolist() == [[[9, 180, 2700], [39, 480, 5700]]]
+    assert Normalisation((1, 2, 3), (1, 10, 100), rgb=True)(pixels).tolist() == [[[2700, 180, 9], [5700, 480, 39]]]
+    assert Normalisation((1, 2, 3), rgb=True)(pixels.float()).tolist() == [[[27, 18, 9], [57, 48, 39]]]
+    assert pixels.tolist() == [[[10, 20, 30], [40, 50, 60]]]
+
+
 def test_a_detector_without_landmarks_and_with_one_class() -> None:
     detector = OneBox()
     raw = detector(torch.zeros(2, 3, 9, 8))

@@ -12,6 +12,7 @@ from pipeline.data.canvas import Canvas
 from pipeline.data.images import encode_jpeg, encode_png
 from pipeline.inference.postprocess import detections
 from pipeline.inference.predictor import Predictor
+from pipeline.inference.test_time import detect, mode_named
 from pipeline.models.weights import open_detector
 from tests.stages.world import picture
 
@@ -37,6 +38,20 @@ def test_json_holds_what_the_detector_finds(wider8k, photo: Path, weights: str, 
     shown = int((expected.scores > 0.5).sum())
     assert f"{photo}: {shown} faces above 0.5 ({len(expected)} above 0.3, best {expected.scores[0]:.3f})" in answer.out
     assert "retinaface_mobilenet" in answer.out
+
+
+def test_a_mode_looks_at_several_sizes_and_votes(wider8k, photo: Path, weights: str, tmp_path: Path) -> None:
+    file = tmp_path / "found.json"
+    arguments = ("detect", photo, "--weights", weights, "--score", 0.3, "--mode", "crface_multi")
+    assert wider8k(*arguments, "--json", file).code == 0
+    (found,) = json.loads(file.read_text())
+    expected = detect(Predictor(open_detector(weights)[1]), picture(4), mode_named("crface_multi"))
+    kept = expected.scores > 0.3
+    assert kept.any()
+    np.testing.assert_array_equal(np.array(found["boxes"], np.float32), expected.boxes[kept])
+    refused = wider8k(*arguments, "--scale", "8k")
+    assert refused.code == 2
+    assert "--mode crface_multi has sizes of its own" in refused.err
 
 
 def test_boxes_are_drawn_on_the_image(wider8k, photo: Path, weights: str, tmp_path: Path) -> None:
@@ -92,9 +107,9 @@ def test_an_unreadable_image_is_named_and_the_others_are_done(
 def test_mistakes_are_named(wider8k, photo: Path, weights: str, tmp_path: Path) -> None:
     for arguments, words in (
         (("--weights", tmp_path / "gone.pth"), "gone.pth"),
-        (("--weights", photo), "say which detector it belongs to, one of retinaface_mobilenet"),
+        (("--weights", photo), "say which detector it belongs to, one of hambox_resnet50, hrnet_w18"),
         (("--weights", weights, "--detector", "retinaface_resnet50"), "checkpoint is retinaface_mobilenet"),
-        (("--weights", weights, "--detector", "yolo"), "no detector 'yolo'; there are retinaface_mobilenet"),
+        (("--weights", weights, "--detector", "yolo"), "no detector 'yolo'; there are hambox_resnet50, hrnet_w18"),
         (("--weights", weights, "--scale", "9k"), "unknown canvas '9k': choose 8k"),
     ):
         answer = wider8k("detect", photo, *arguments)

@@ -1,0 +1,205 @@
+"""Box voting: boxes that agree on an object are replaced by their mean, weighted by score.
+
+Greedy like suppression, but what is suppressed still has a say (CRFace's fusion of scales, MogFace's of sixteen calls).
+The groups come from suppression itself: its survivors lead, and each suppressed box joins the first leader that covers
+it, looked up among the leaders of like size nearby. So there is no loop over boxes.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pipeline.boxes.suppression import nms
+
+Float64 = NDArray[np.float64]
+Int64 = NDArray[np.int64]
+Singles = Literal["keep", "drop"]
+
+_BLOCK = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Voted:
+    """What a vote gives, in falling score of the groups' leaders: G groups.
+
+    Attributes:
+        boxes: float64 [G, 4] xyxy.
+        scores: float64 [G], the highest of each group.
+        extras: float64 [G, E], averaged like the boxes.
+    """
+
+    boxes: Float64
+    scores: Float64
+    extras: Float64
+
+
+def vote(
+    boxes_N4: NDArray[np.floating[Any]],
+    scores_N: NDArray[np.floating[Any]],
+    *,
+    iou: float = 0.4,
+    plus_one: bool = True,
+    singles: Singles = "keep",
+    rounded: bool = False,
+    cap: int | None = None,
+    extras_NE: NDArray[np.floating[Any]] | None = None,
+) -> Voted:
+    """Returns the score-weighted mean of every group of overlapping boxes, with the group's highest score.
+
+    The best box leads the first group, which takes every box that overlaps it by at least ``iou``; of the rest the best
+    leads the next one. A group of one is left as it is. Where all scores of a group are zero its mean is the plain one.
+
+    The defaults are those of CRFace's fusion here; MogFace's code (its section on multi-scale testing is silent) has
+    ``iou=0.6, plus_one=False, rounded=True, cap=750``.
+
+    Args:
+        boxes_N4: [N, 4] xyxy in pixels.
+        scores_N: [N], never negative, in any order; equal ones are taken by rising index.
+        iou: least overlap that joins a group, inclusive, in 0..1 and not 0.
+        plus_one: count corners as inclusive pixels.
+        singles: "drop" leaves out groups of one, as InsightFace does, unless it is the very last group.
+        rounded: round coordinates to whole pixels before anything else; the means are not rounded again.
+        cap: most groups that are returned.
+        extras_NE: [N, E], further numbers of each box (landmarks) to be averaged with it; never rounded.
+
+    Raises:
+        ValueError: lengths that disagree, a negative or NaN score, or a threshold or cap out of range.
+    """
+    extras = np.zeros((len(scores_N), 0)) if extras_NE is None else extras_NE.astype(np.float64)
+    _check(boxes_N4, scores_N, extras, iou, cap)
+    order = np.argsort(-scores_N.astype(np.float64), kind="stable")
+    boxes, scores, extras = boxes_N4[order].astype(np.float64), scores_N[order].astype(np.float64), extras[order]
+    boxes = boxes.round() if rounded else boxes
+    leaders, group_N = group(boxes, iou, plus_one=plus_one)
+    means, sizes = _means(np.concatenate([boxes, extras], axis=1), scores, leaders, group_N)
+    chosen = np.arange(len(leaders))
+    if singles == "drop":
+        chosen = chosen[(sizes > 1) | (chosen == len(leaders) - 1)]
+    chosen = chosen[:cap]
+    return Voted(means[chosen, :4], scores[leaders[chosen]], means[chosen, 4:])
+
+
+def group(boxes_N4: Float64, iou: float, *, plus_one: bool = True) -> tuple[Int64, Int64]:
+    """Returns the leaders, int64 [G] rising, and the group of each box, int64 [N] of indices into the leaders.
+
+    Args:
+        boxes_N4: [N, 4] xyxy, best first.
+        iou: least overlap with its leader, inclusive, above 0.
+        plus_one: count corners as inclusive pixels.
+    """
+    corners = boxes_N4 + np.array([0.0, 0.0, 1.0, 1.0]) if plus_one else boxes_N4
+    leader_N = np.full(len(corners), len(corners), np.int64)
+    rest = np.arange(len(corners))
+    near = Neighbourhood(corners, iou)
+    while len(rest):
+        # Of a block of the best, suppression finds the leaders; they take what they cover of all the rest.
+        block = rest[:_BLOCK]
+        falling = torch.arange(len(block), 0, -1, dtype=torch.float64)
+        kept = nms(torch.from_numpy(corners[block]), falling, iou, plus_one=False, inclusive=True)
+        leaders = block[kept.numpy()]
+        leader_P, row_P = near.pairs(leaders)
+        covers = _overlap(corners, leader_P, row_P) >= iou
+        np.minimum.at(leader_N, row_P[covers], leader_P[covers])
+        leader_N[leaders] = leaders
+        rest = rest[leader_N[rest] == len(corners)]
+        near.forget(leader_N < len(corners))
+    leaders = np.flatnonzero(leader_N == np.arange(len(corners)))
+    return leaders, np.searchsorted(leaders, leader_N)
+
+
+class Neighbourhood:
+    """An index of boxes by size and place that finds the few that may overlap another one by at least a threshold.
+
+    With an overlap of t the shared height is at least t times either height: heights differ by at most a factor of 1/t,
+    and upper edges by at most (1 - t) of the higher box. So boxes are put into classes of height, each class is cut
+    into rows a little higher than that, and within a row they are sorted by their left edge.
+    """
+
+    def __init__(self, corners_N4: Float64, iou: float) -> None:
+        """Args: float64 [N, 4] xyxy; the threshold, above 0."""
+        self._left, self._top = (corners_N4[:, side] - corners_N4[:, side].min(initial=np.inf) for side in (0, 1))
+        sides = np.maximum(corners_N4[:, 2:] - corners_N4[:, :2], 0)
+        self._width, height = sides[:, 0], sides[:, 1]
+        span = float(self._top.max(initial=1) + height.max(initial=1))
+        # At least so much: rows thinner than that would only be more of them.
+        self._step = max(-math.log(iou), 0.1) + 1e-9
+        self._share = max(1 - iou, 0.1)
+        self._iou = iou
+        self._class = np.floor(np.log(np.maximum(height, 1e-4 * span)) / self._step).astype(np.int64)
+        lowest = self._class.min(initial=0)
+        self._class -= lowest
+        self._row_height = self._share * np.exp((np.arange(self._class.max(initial=0) + 3) + lowest + 1) * self._step)
+        # Rows of all classes are numbered through, with room for one above and one below each class.
+        rows = (span / self._row_height).astype(np.int64) + 4
+        self._first_row = rows.cumsum() - rows + 1
+        self._stretch = 4 * float(self._left.max(initial=0) + self._width.max(initial=0) / iou + 1)
+        at = self._row(self._class + 1, self._top) * self._stretch + self._left
+        self._rows = np.argsort(at, kind="stable")
+        self._at = at[self._rows]
+
+    def _row(self, level: Int64, top: Float64) -> Int64:
+        row: Int64 = self._first_row[level] + np.floor(top / self._row_height[level]).astype(np.int64)
+        return row
+
+    def forget(self, gone_N: NDArray[np.bool_]) -> None:
+        """Leaves out these boxes from now on."""
+        stay = ~gone_N[self._rows]
+        self._rows, self._at = self._rows[stay], self._at[stay]
+
+    def pairs(self, boxes_Q: Int64) -> tuple[Int64, Int64]:
+        """Returns pairs of one of these boxes and one that it may overlap enough, two int64 [P]."""
+        left, top, width = self._left[boxes_Q], self._top[boxes_Q], self._width[boxes_Q]
+        slack = 1e-6 * (1 + left + width)
+        before, after = (1 - self._iou) / self._iou * width + slack, (1 - self._iou) * width + slack
+        level = self._class[boxes_Q] + np.arange(3)[:, None]
+        row = self._row(level, top)[:, None] + np.arange(-1, 2)[:, None]
+        at = row * self._stretch + left
+        start = np.searchsorted(self._at, at - before, "left").reshape(-1)
+        count = np.searchsorted(self._at, at + after, "right").reshape(-1) - start
+        found = np.repeat(np.tile(boxes_Q, 9), count)
+        # Counts up from each start.
+        return found, self._rows[np.arange(len(found)) + np.repeat(start - count.cumsum() + count, count)]
+
+
+def _overlap(corners_N4: Float64, one_P: Int64, other_P: Int64) -> Float64:
+    """Returns float64 [P], the overlap of each pair, in the same steps as suppression; 0 where nothing is shared."""
+    x1, y1, x2, y2 = np.ascontiguousarray(corners_N4.T)
+    area_N = (x2 - x1) * (y2 - y1)
+    width_P = np.minimum(x2[one_P], x2[other_P]) - np.maximum(x1[one_P], x1[other_P])
+    height_P = np.minimum(y2[one_P], y2[other_P]) - np.maximum(y1[one_P], y1[other_P])
+    shared_P = np.maximum(width_P, 0) * np.maximum(height_P, 0)
+    union_P = area_N[one_P] + area_N[other_P] - shared_P
+    ratio: Float64 = np.divide(shared_P, union_P, out=np.zeros_like(shared_P), where=shared_P > 0)
+    return ratio
+
+
+def _means(values_NV: Float64, scores_N: Float64, leaders_G: Int64, group_N: Int64) -> tuple[Float64, Int64]:
+    """Returns float64 [G, V], the weighted mean of each group, and int64 [G], how many rows it has."""
+    size_G = np.bincount(group_N, minlength=len(leaders_G))
+    silent_G = np.bincount(group_N, scores_N, minlength=len(leaders_G)) == 0
+    weight_N = np.where(silent_G[group_N], 1.0, scores_N)
+    total_G = np.bincount(group_N, weight_N, minlength=len(leaders_G))
+    sums = [np.bincount(group_N, weight_N * column, minlength=len(leaders_G)) for column in values_NV.T]
+    means: Float64 = np.stack(sums, axis=1) / total_G[:, None]
+    alone_G = size_G == 1
+    means[alone_G] = values_NV[leaders_G[alone_G]]  # to the bit
+    return means, size_G
+
+
+def _check(boxes: NDArray[Any], scores: NDArray[Any], extras: NDArray[Any], iou: float, cap: int | None) -> None:
+    n = len(scores)
+    if boxes.shape != (n, 4) or scores.shape != (n,) or extras.ndim != 2 or len(extras) != n:
+        shapes = f"{boxes.shape}, {scores.shape} and {extras.shape}"
+        raise ValueError(f"boxes, scores and extras have shapes {shapes}, expected (N, 4), (N,) and (N, E)")
+    if n and not scores.min() >= 0:
+        raise ValueError(f"scores that weigh must not be negative or NaN, the least is {scores.min()}")
+    if not 0 < iou <= 1:
+        raise ValueError(f"the overlap that joins a group lies above 0 and up to 1, got {iou}")
+    if cap is not None and cap < 0:
+        raise ValueError(f"cannot return {cap} groups")

@@ -1,0 +1,97 @@
+"""Rules for the size at which a detector sees an image, beside the canvas of a fixed long edge."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+# What MogFace's code lets an image have of pixels: it was the most that a GPU of its time took.
+_MOGFACE_PIXELS = 2147483647 / 200
+
+
+@dataclass(frozen=True, slots=True)
+class ShortEdge:
+    """The shorter side gets exactly so many pixels, the longer one is rounded half up.
+
+    Attributes:
+        pixels: of the shorter side.
+    """
+
+    pixels: int
+
+    def __post_init__(self) -> None:
+        """Raises ValueError unless the short edge is at least one pixel."""
+        if self.pixels < 1:
+            raise ValueError(f"a short edge must be at least 1 pixel, got {self.pixels}")
+
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        """Returns (width, height) in whole pixels for an original of that size."""
+        _check(width, height)
+        short = min(width, height)
+        return (2 * width * self.pixels + short) // (2 * short), (2 * height * self.pixels + short) // (2 * short)
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Both sides times a factor, rounded to even as OpenCV does, never below one pixel.
+
+    Attributes:
+        factor: above 0.
+    """
+
+    factor: float
+
+    def __post_init__(self) -> None:
+        """Raises ValueError unless the factor is a positive, finite number."""
+        if not 0 < self.factor < math.inf:
+            raise ValueError(f"a scale must be above 0, got {self.factor}")
+
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        """Returns (width, height) in whole pixels for an original of that size."""
+        _check(width, height)
+        return max(1, round(width * self.factor)), max(1, round(height * self.factor))
+
+
+@dataclass(frozen=True, slots=True)
+class RetinaFaceSize:
+    """RetinaFace's public test: the short side becomes 1600, or less so that the long one does not exceed 2150.
+
+    Attributes:
+        short: pixels of the shorter side.
+        long: most pixels of the longer side.
+    """
+
+    short: int = 1600
+    long: int = 2150
+
+    def factor(self, width: int, height: int) -> float:
+        """Returns what both sides are multiplied by."""
+        _check(width, height)
+        factor = self.short / min(width, height)
+        return self.long / max(width, height) if round(factor * max(width, height)) > self.long else factor
+
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        """Returns (width, height) in whole pixels for an original of that size."""
+        return Scale(self.factor(width, height)).size(width, height)
+
+
+def mogface_largest(width: int, height: int, *, hard: bool = False, capped: bool = True) -> float:
+    """Returns the largest scale that MogFace's code uses for an image (its multi-scale test).
+
+    Args:
+        width: of the image, pixels.
+        height: likewise.
+        hard: its preset for the hard subset.
+        capped: above 2.2 it is 2.6, or 2.3 with ``hard``; False gives it as it is, from which the single-scale test
+            takes the smaller of 1 and it.
+    """
+    _check(width, height)
+    largest = math.sqrt(_MOGFACE_PIXELS / (width * height))
+    if not capped or largest <= 2.2:
+        return largest
+    return 2.3 if hard else 2.6
+
+
+def _check(width: int, height: int) -> None:
+    if width < 1 or height < 1:
+        raise ValueError(f"an image of {width} x {height} pixels has no size to be seen at")

@@ -1,0 +1,141 @@
+"""The single-stage detector that MogFace, HAMBox and HRNet share: six levels, one square anchor per cell, one class."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pipeline.boxes.anchors import AnchorGrid
+from pipeline.boxes.coder import BoxCoder
+from pipeline.models.context import ContextPrediction, DilatedSSH
+from pipeline.models.detectors.detector import Detector, MemoryNeed, Normalisation, Raw
+from pipeline.models.face_heads import FaceHeads
+from pipeline.models.first_shot import FirstShot
+from pipeline.models.hierarchical_context import HierarchicalContext
+from pipeline.models.initial import start_rare, start_small
+
+STRIDES = (4, 8, 16, 32, 64, 128)
+CONTEXTS = {"plain": None, "ssh": DilatedSSH, "cpm": ContextPrediction}
+# A context block on P7 sees 5 cells of 128 pixels to each side, HRNet 1391 pixels: in theory 1205 to 2400 in all.
+# In practice a pixel farther than this moves no score by 1e-4 (3e-6 measured; see the contract test of tiles).
+PRACTICAL_HALO = 768
+
+Head = Literal["plain", "ssh", "cpm"]
+Decides = Literal["main", "progressive", "where_masked", "product"]
+
+
+def square_anchors(scale: float = 1.0) -> AnchorGrid:
+    """Returns one square of 4 strides times a scale per cell: 16, 32, .., 512 pixels on strides 4 to 128."""
+    return AnchorGrid(STRIDES, tuple((4 * stride * scale,) for stride in STRIDES))
+
+
+def imagenet_rgb(*, divide_twice: bool = False) -> Normalisation:
+    """Returns the ImageNet normalisation, red first: ``(pixel / 255 - mean) / std``.
+
+    Args:
+        divide_twice: divide by 255 once more, as MogFace's released code does: inputs then lie within about 0.01.
+    """
+    extra = 255.0 if divide_twice else 1.0
+    mean, deviation = (0.406, 0.456, 0.485), (0.225, 0.224, 0.229)
+    blue, green, red = (1 / (255 * value * extra) for value in deviation)
+    return Normalisation((mean[0] * 255, mean[1] * 255, mean[2] * 255), (blue, green, red), rgb=True)
+
+
+class SixLevelDetector(Detector):
+    """Backbone, pyramid, heads, and where wanted hierarchical context and an auxiliary head.
+
+    Input: RGB as `imagenet_rgb` makes it. In training, and where ``all_heads`` is set, the answer holds the main
+    logits, the progressive ones and those of the auxiliary head; else only what decides, in ``logits``.
+    """
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        pyramid: nn.Module,
+        heads: FaceHeads,
+        *,
+        grid: AnchorGrid,
+        coder: BoxCoder,
+        normalisation: Normalisation,
+        memory: MemoryNeed,
+        hierarchical: HierarchicalContext | None = None,
+        decides: Decides = "main",
+        first_shot: FirstShot | None = None,
+    ) -> None:
+        """Assembles the parts and draws the first weights of all but the backbone.
+
+        Args:
+            backbone: image to C2..C5; has ``reach``.
+            pyramid: these to P2..P7.
+            heads: these to boxes and main logits.
+            grid: one anchor per cell of P2..P7.
+            coder: see `Detector`.
+            normalisation: see `Detector`.
+            memory: see `Detector`.
+            hierarchical: HCAM, or None.
+            decides: which classifier's score counts in evaluation: "main"; "progressive"; "where_masked", the
+                progressive one where the main one is confident and the main one elsewhere; or their "product".
+            first_shot: auxiliary head, or None.
+
+        Raises:
+            ValueError: a progressive score is to decide and there is none.
+        """
+        super().__init__()
+        if decides != "main" and hierarchical is None:
+            raise ValueError(f"decides={decides!r} needs hierarchical context (hcam): there is only a main score")
+        self.grid, self.coder, self.normalisation, self.memory = grid, coder, normalisation, memory
+        self.decides: Decides = decides
+        self.backbone, self.pyramid, self.heads = backbone, pyramid, heads
+        self.hierarchical, self.first_shot = hierarchical, first_shot
+        self.whole_image_statistics = len(heads.box_towers) > 0
+        self.receptive_halo = _halo(int(backbone.reach), heads.reach)  # type: ignore[arg-type]
+        self._start()
+
+    def forward(self, images: Tensor) -> Raw:
+        """Returns boxes [B, A, 4] and logits [B, A, 1], see the class, of images float32 [B, 3, H, W]."""
+        features = self.backbone(images)
+        levels = self.pyramid(features)
+        boxes, logits = self.heads(levels)
+        everything = self.training or self.all_heads
+        progressive = None
+        if self.hierarchical is not None and (everything or self.decides != "main"):
+            progressive = self.hierarchical(features, levels, logits)
+        if not everything:
+            return Raw(boxes, logits if progressive is None else self._decided(logits, progressive))
+        first = None if self.first_shot is None else Raw(*self.first_shot(features, levels))
+        return Raw(boxes, logits, progressive=progressive, first_shot=first)
+
+    def _decided(self, main: Tensor, progressive: Tensor) -> Tensor:
+        """Returns the logits that count, [B, A, 1]."""
+        assert self.hierarchical is not None
+        if self.decides == "progressive":
+            return progressive
+        if self.decides == "where_masked":
+            return torch.where(self.hierarchical.confident(main), progressive, main)
+        both = functional.logsigmoid(main.float()) + functional.logsigmoid(progressive.float())
+        # The logit of a product of probabilities; the clamp keeps a certain face finite.
+        both = both.clamp(max=-1e-7)
+        return (both - torch.log(-torch.expm1(both))).to(main.dtype)
+
+    def _start(self) -> None:
+        start_small(self.pyramid)
+        start_small(self.heads)
+        start_rare(self.heads.predict.kinds[1])  # type: ignore[index, arg-type]
+        if self.hierarchical is not None:
+            # Its context convolutions keep the framework's own start.
+            start_small(self.hierarchical.classifier)
+            start_rare(self.hierarchical.classifier)
+        if self.first_shot is not None:
+            start_small(self.first_shot)
+            start_rare(self.first_shot.heads.kinds[1])  # type: ignore[index, arg-type]
+
+
+def _halo(backbone_reach: int, head_reach: int) -> int:
+    """Returns pixels, a multiple of 128: exact where `PRACTICAL_HALO` allows it, else that."""
+    coarse = STRIDES[-1]
+    # C6 and C7 look one cell of the level below to each side, P7 and the heads their own cells.
+    exact = backbone_reach + 32 + 64 + coarse * (1 + head_reach)
+    return min(-(-exact // coarse) * coarse, PRACTICAL_HALO)

@@ -1,0 +1,98 @@
+"""HCAM, the hierarchical context-aware module: a second look, with context, at what the first look calls a face.
+
+MogFace section 3.3. Where the main classifier is confident, and in an N x N neighbourhood of it, the pyramid map gets
+context from the backbone added; a second, progressive classifier judges the sum and so learns false alarms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pipeline.models.heads import DenseHead
+
+Sizes = list[tuple[int, int]]
+
+
+class HierarchicalContext(nn.Module):
+    """Backbone levels, pyramid maps and the main logits to the progressive logits.
+
+    Attributes:
+        neighbourhoods: the N of every mask, each with a convolution of its own per level.
+        threshold: main probability above which a cell is confident. 0.1 in the released training, 0.12 in its
+            single-scale test; the paper gives none.
+    """
+
+    def __init__(
+        self,
+        channels: Sequence[int],
+        width: int = 256,
+        *,
+        neighbourhoods: Sequence[int] = (3, 5),
+        levels: int = 6,
+        threshold: float = 0.1,
+    ) -> None:
+        """Assembles the parts.
+
+        Args:
+            channels: of C2..C5. The levels above get no context.
+            width: channels of the pyramid.
+            neighbourhoods: odd sides in cells.
+            levels: of the pyramid.
+            threshold: see the class.
+
+        Raises:
+            ValueError: a neighbourhood is even or missing.
+        """
+        super().__init__()
+        if not neighbourhoods or any(side < 1 or side % 2 == 0 for side in neighbourhoods):
+            raise ValueError(f"neighbourhoods must be odd numbers of cells, got {list(neighbourhoods)}")
+        self.neighbourhoods = tuple(neighbourhoods)
+        self.threshold = threshold
+        self.narrow = nn.ModuleList(nn.Conv2d(count, width, 1) for count in channels)
+        # An ordinary 3x3 whatever N: N shapes the mask only.
+        self.contexts = nn.ModuleList(
+            nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in self.neighbourhoods) for _ in channels
+        )
+        self.classifier = DenseHead(width, [1] * levels, 1, kernel=3)
+
+    def forward(self, features: Sequence[Tensor], pyramid: Sequence[Tensor], logits: Tensor) -> Tensor:
+        """Returns progressive logits [B, A, 1].
+
+        Args:
+            features: C2..C5.
+            pyramid: P2..P7 [B, width, H_i, W_i].
+            logits: of the main classifier [B, A, 1]; no gradient flows through them.
+        """
+        answer: Tensor = self.classifier(self.enhanced(features, pyramid, logits))
+        return answer
+
+    def enhanced(self, features: Sequence[Tensor], pyramid: Sequence[Tensor], logits: Tensor) -> list[Tensor]:
+        """Returns the maps that the progressive classifier judges; P6 and P7 are passed as they are."""
+        masks = self.masks(logits, [(level.shape[-2], level.shape[-1]) for level in pyramid])
+        maps = list(pyramid)
+        for number, (feature, narrow) in enumerate(zip(features, self.narrow, strict=True)):
+            common = narrow(feature)
+            for mask, conv in zip(masks[number], self.contexts[number], strict=True):  # type: ignore[call-overload]
+                maps[number] = maps[number] + mask * conv(common)
+        return maps
+
+    def confident(self, logits: Tensor) -> Tensor:
+        """Returns bool [B, A, 1]: the main probability is above the threshold."""
+        return torch.sigmoid(logits.detach().float()) > self.threshold
+
+    def masks(self, logits: Tensor, shapes: Sizes) -> list[list[Tensor]]:
+        """Returns per level and neighbourhood a mask [B, 1, H_i, W_i] of 0 and 1 in the logits' type.
+
+        Args:
+            logits: of the main classifier [B, A, 1], one anchor per cell.
+            shapes: rows and columns of each level.
+        """
+        flat = self.confident(logits)[..., 0].to(logits.dtype)
+        parts = torch.split(flat, [rows * columns for rows, columns in shapes], dim=1)
+        maps = [part.reshape(-1, 1, rows, columns) for part, (rows, columns) in zip(parts, shapes, strict=True)]
+        # The square around every confident cell, cut off at the border.
+        return [[functional.max_pool2d(one, n, stride=1, padding=n // 2) for n in self.neighbourhoods] for one in maps]

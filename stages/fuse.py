@@ -1,0 +1,114 @@
+"""Detections of several detectors, or of one at several scales, to one set: box voting or suppression, row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import pyarrow as pa
+from pydantic import Field
+
+from pipeline.data.records import Detections, read_detections
+from pipeline.data.schemas import DETECTIONS
+from pipeline.engine.fingerprint import digest
+from pipeline.engine.manifest import Artifact
+from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
+
+if TYPE_CHECKING:
+    from pipeline.inference.fusion import Fusion
+
+
+class Fuse(MapStage):
+    """Scores are taken as they are. The nodes wired to `detections` must have the same images; the first wins ties.
+
+    Attributes:
+        rule: "vote" replaces boxes that agree by their score-weighted mean, "nms" keeps the best of them.
+        iou: overlap from which boxes agree: at least so much for "vote", more than that for "nms".
+        plus_one: widths and heights count one pixel more.
+        singles: "vote" only: "keep" or "drop" boxes that no other one agrees with.
+        rounded: "vote" only: round boxes to whole pixels first, as MogFace does.
+        inclusive: "nms" only: an overlap of exactly `iou` counts as well.
+        keep: at most so many boxes per image; None keeps all.
+    """
+
+    name: ClassVar[str] = "fuse"
+    version: ClassVar[str] = "1"
+    over: ClassVar[str | None] = "detections"
+    inputs: ClassVar[dict[str, Port]] = {"detections": Port(DETECTIONS, many=True)}
+    output: ClassVar[pa.Schema] = DETECTIONS
+
+    rule: Literal["vote", "nms"] = "vote"
+    iou: float = Field(0.4, gt=0, le=1)
+    plus_one: bool = True
+    singles: Literal["keep", "drop"] = "keep"
+    rounded: bool = False
+    inclusive: bool = False
+    keep: int | None = Field(None, ge=1)
+
+    def check(self, at: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
+        """Raises ValueError unless there is something to fuse, and for options of the other rule."""
+        if len(inputs.get("detections", ())) < 2:
+            raise ValueError("inputs.detections: expected two nodes or more to fuse")
+        if self.rule == "vote" and self.inclusive:
+            raise ValueError("inclusive is an option of rule nms; voting always counts an overlap of exactly `iou`")
+        if self.rule == "nms" and (self.rounded or self.singles == "drop"):
+            raise ValueError("rounded and singles are options of rule vote")
+
+    def items(self, ctx: StageContext) -> Sequence[Item]:
+        """Returns one item per image, from the records of all inputs alone.
+
+        Raises:
+            ValueError: an image is in one input and not in another.
+        """
+        found = [{key: (stamp, shard) for key, stamp, shard in each.stamps()} for each in ctx.inputs["detections"]]
+        for artifact, rows in zip(ctx.inputs["detections"], found, strict=True):
+            if odd := sorted(rows.keys() ^ found[0].keys()):
+                first = ctx.inputs["detections"][0].node
+                raise ValueError(f"{first} and {artifact.node} differ by {len(odd)} images, such as {odd[0]}")
+        return [
+            Item(key, digest([rows[key][0] for rows in found], size=8), {"shards": [rows[key][1] for rows in found]})
+            for key in found[0]
+        ]
+
+    def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
+        """Returns a worker that holds one shard of each input at a time."""
+        from pipeline.inference.candidates import Candidates
+        from pipeline.inference.fusion import fuse
+
+        inputs, rule = [_Rows(artifact) for artifact in ctx.inputs["detections"]], self._fusion()
+
+        def work(items: Sequence[Item]) -> Iterator[Row]:
+            for item in items:
+                found = [rows.get(shard, item.key) for rows, shard in zip(inputs, item.data["shards"], strict=True)]
+                failed = [f"{rows.node}: {row.error}" for rows, row in zip(inputs, found, strict=True) if row.error]
+                width, height = max((row.width, row.height) for row in found)
+                if failed:
+                    yield Detections(item.key, width, height, error="; ".join(failed)).to_row()
+                    continue
+                fused = fuse([Candidates(row.boxes, row.scores, row.landmarks) for row in found], rule)
+                yield Detections(item.key, width, height, fused.boxes, fused.scores, fused.landmarks).to_row()
+
+        return work
+
+    def _fusion(self) -> Fusion:
+        from pipeline.inference.fusion import Suppression, Voting
+
+        if self.rule == "vote":
+            return Voting(self.iou, self.plus_one, self.singles, self.rounded, self.keep)
+        return Suppression(self.iou, self.plus_one, self.inclusive, self.keep)
+
+
+class _Rows:
+    """The rows of one input, by shard and image; the last shard asked for is held."""
+
+    def __init__(self, artifact: Artifact) -> None:
+        self.node = artifact.node
+        self._artifact = artifact
+        self._shard = ""
+        self._rows: dict[str, Detections] = {}
+
+    def get(self, shard: str, image_id: str) -> Detections:
+        if shard != self._shard:
+            self._rows = {row.image_id: row for row in read_detections(self._artifact.table(shard))}
+            self._shard = shard
+        return self._rows[image_id]

@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from pipeline.boxes.suppression import nms
+from pipeline.boxes.voting import Voted, group, vote
+from pipeline.data.prediction_set import PredictionSet
+from pipeline.data.wider_ground_truth import WiderGroundTruth, load_ground_truth
+from pipeline.data.wider_text import read_wider_text
+from pipeline.evaluation.wider_result import evaluate
+
+Float = NDArray[np.float64]
+PAIRS = (
+    ("retinaface_mobilenet025", "yolov7_face"),
+    ("yolov7_face", "rfb_1mb_320"),
+    ("retinaface_ajmalrasi", "yolov7_face"),
+)
+
+
+def slow_vote(boxes: Float, scores: Float, iou: float, one: float, singles: str) -> list[list[float]]:
+    """The definition, group by group: x1, y1, x2, y2, score of each."""
+    rest = [int(row) for row in np.argsort(-scores, kind="stable")]
+    voted = []
+    while rest:
+        members = [row for row in rest if row == rest[0] or overlap(boxes[rest[0]], boxes[row], one) >= iou]
+        weights = [scores[row] for row in members]
+        mean = [
+            sum(w * boxes[row][k] for w, row in zip(weights, members, strict=True)) / sum(weights) for k in range(4)
+        ]
+        rest = [row for row in rest if row not in members]
+        if singles == "keep" or len(members) > 1 or not rest:
+            voted.append([*mean, max(weights)])
+    return voted
+
+
+def overlap(a: Float, b: Float, one: float) -> float:
+    width, height = (max(0.0, min(a[k + 2], b[k + 2]) - max(a[k], b[k]) + one) for k in (0, 1))
+    union = sum((c[2] - c[0] + one) * (c[3] - c[1] + one) for c in (a, b)) - width * height
+    return width * height / union if union > 0 else 0.0
+
+
+def scene(seed: int, boxes: int = 400, faces: int = 60, whole: bool = False) -> tuple[Float, Float]:
+    """Boxes of all sizes about some faces, with tied scores."""
+    rng = np.random.default_rng(seed)
+    side, centre, of = np.exp(rng.uniform(1, 6, faces)), rng.uniform(0, 500, (faces, 2)), rng.integers(0, faces, boxes)
+    middle = centre[of] + rng.normal(0, 0.2, (boxes, 2)) * side[of, None]
+    half = side[of, None] * np.exp(rng.normal(0, 0.3, (boxes, 2))) / 2
+    corners = np.concatenate([middle - half, middle + half], 1)
+    return corners.round() if whole else corners, rng.integers(1, 200, boxes) / 200
+
+
+@pytest.mark.parametrize("iou", [0.02, 0.25, 0.4, 0.6, 0.97, 1.0])
+@pytest.mark.parametrize("plus_one", [True, False])
+@pytest.mark.parametrize("singles", ["keep", "drop"])
+def test_equals_the_slow_definition(iou: float, plus_one: bool, singles: Any) -> None:
+    for seed, whole in ((0, True), (1, False)):
+        boxes, scores = scene(seed, 200, 30, whole)
+        found = vote(boxes, scores, iou=iou, plus_one=plus_one, singles=singles)
+        expected = np.array(slow_vote(boxes, scores, iou, float(plus_one), singles))
+        np.testing.assert_allclose(found.boxes, expected[:, :4], atol=1e-9)
+        np.testing.assert_array_equal(found.scores, expected[:, 4])
+
+
+def test_groups_are_those_of_suppression_over_many_blocks() -> None:
+    boxes, scores = scene(3, 3000, 900)
+    order = np.argsort(-scores, kind="stable")
+    leaders, of = group(boxes[order], 0.4)
+    kept = nms(torch.from_numpy(boxes), torch.from_numpy(scores), 0.4, inclusive=True)
+    assert order[leaders].tolist() == kept.tolist()
+    assert len(leaders) > 700
+    assert (leaders[of] <= np.arange(3000)).all()
+    one = boxes[order]
+    shared = [overlap(one[leaders[g]], one[row], 1.0) for row, g in enumerate(of) if leaders[g] != row]
+    assert min(shared) >= 0.4
+
+
+def test_an_overlap_equal_to_the_threshold_joins() -> None:
+    boxes = np.array([[0.0, 0, 6, 0], [3, 0, 9, 0]])  # inclusive pixels: four shared of ten
+    scores = np.array([0.75, 0.25])
+    assert vote(boxes, scores, iou=0.4).boxes.tolist() == [[0.75, 0, 6.75, 0]]
+    assert len(vote(boxes, scores, iou=0.401).boxes) == 2
+
+
+def test_rounding_cap_and_extras() -> None:
+    boxes = np.array([[0.4, 0, 9.6, 10], [0.6, 0, 10.4, 10], [50, 50, 60.5, 61.5]])
+    scores, marks = np.array([0.5, 0.5, 0.25]), np.array([[1.0, 2], [3, 6], [7.3, 8.7]])
+    found = vote(boxes, scores, rounded=True, extras_NE=marks)
+    # Halves go to the even neighbour.
+    assert found.boxes.tolist() == [[0.5, 0, 10, 10], [50, 50, 60, 62]]
+    assert found.extras.tolist() == [[2, 4], [7.3, 8.7]]
+    assert len(vote(boxes, scores, cap=1).scores) == 1
+    assert len(vote(boxes, scores, cap=0).scores) == 0
+
+
+def test_a_dropped_group_of_one_stays_where_it_is_the_last() -> None:
+    boxes = np.array([[0.0, 0, 9, 9], [100, 0, 109, 9], [200, 0, 209, 9]])
+    scores = np.array([0.9, 0.8, 0.7])
+    assert vote(boxes, scores, singles="drop").scores.tolist() == [0.7]
+    twice = np.concatenate([boxes, boxes[2:]]), np.append(scores, 0.1)
+    assert vote(*twice, singles="drop").scores.tolist() == [0.7]
+    assert len(vote(np.zeros((0, 4)), np.zeros(0), singles="drop").scores) == 0
+
+
+def test_boxes_without_area_and_scores_of_zero() -> None:
+    flat = np.array([[5.0, 5, 5, 5], [5, 5, 5, 5], [5, 5, 5, 5]])
+    assert len(vote(flat, np.array([0.3, 0.2, 0.1]), plus_one=False).boxes) == 3  # no overlap without area
+    found = vote(flat + np.array([[0.0], [0], [0.15]]), np.zeros(3))
+    np.testing.assert_allclose(found.boxes, [[5.05] * 4])
+    assert found.scores.tolist() == [0]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 60))
+def test_properties(seed: int, number: int) -> None:
+    boxes, scores = scene(seed, number, 6)
+    scores = (np.random.default_rng(seed).permutation(number) + 1) / number  # all different
+    one = vote(boxes[:1], scores[:1])
+    assert one.boxes.tolist() == boxes[:1].tolist()
+    same = vote(np.repeat(boxes[:1], number, 0), scores)
+    np.testing.assert_allclose(same.boxes, boxes[:1], rtol=1e-12)
+    assert same.scores.tolist() == [scores.max()]
+    found, order = vote(boxes, scores), np.random.default_rng(seed + 1).permutation(number)
+    shuffled = vote(boxes[order], scores[order])
+    np.testing.assert_allclose(shuffled.boxes, found.boxes, atol=1e-9)
+    np.testing.assert_array_equal(shuffled.scores, found.scores)
+    assert (np.diff(found.scores) < 0).all()
+    moved = vote(boxes * 4 + 1000, scores, plus_one=False)
+    np.testing.assert_allclose(moved.boxes, vote(boxes, scores, plus_one=False).boxes * 4 + 1000, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"scores_N": np.array([0.1, -0.1])}, "must not be negative"),
+        ({"scores_N": np.array([0.1, np.nan])}, "must not be negative or NaN"),
+        ({"scores_N": np.ones(3)}, r"shapes \(2, 4\), \(3,\)"),
+        ({"extras_NE": np.ones((3, 1))}, r"\(3, 1\), expected"),
+        ({"iou": 0.0}, "above 0 and up to 1, got 0"),
+        ({"cap": -1}, "cannot return -1"),
+    ],
+)
+def test_mistakes_are_named(change: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        vote(**{"boxes_N4": np.ones((2, 4)), "scores_N": np.ones(2), **change})
+
+
+@pytest.mark.wider
+def test_mogface_vectors_to_the_bit(shared: Path) -> None:
+    vectors = np.load(shared / "reference/mogface/boxes.npz")
+    for case in range(3):
+        given_N5, expected = vectors[f"vote{case}_in"], vectors[f"vote{case}_out"]
+        iou = float(vectors[f"vote{case}_thresh"])
+        found = vote(given_N5[:, :4], given_N5[:, 4], iou=iou, plus_one=False, rounded=True, cap=750)
+        np.testing.assert_array_equal(found.boxes, expected[:, :4])
+        np.testing.assert_array_equal(found.scores, expected[:, 4])
+        assert (
+            len(vote(given_N5[:, :4], given_N5[:, 4], iou=iou, rounded=True, cap=750).boxes) != len(expected)
+            or case == 1
+        )
+
+
+@pytest.fixture(scope="module")
+def truth(shared: Path) -> WiderGroundTruth:
+    return load_ground_truth(shared / "data/wider_val_gt")
+
+
+def pooled(shared: Path, truth: WiderGroundTruth, pair: tuple[str, str]) -> list[tuple[Float, Float]]:
+    sets = []
+    for name in pair:
+        folders = (shared / "data/predictions", shared / "reference/wider_eval/predictions")
+        (file,) = (folder / f"{name}.tar.gz" for folder in folders if (folder / f"{name}.tar.gz").exists())
+        sets.append(read_wider_text(file, truth.image_ids).predictions.select(truth.image_ids))
+    images = []
+    for image in range(len(truth.image_ids)):
+        spans = [slice(each.offsets[image], each.offsets[image + 1]) for each in sets]
+        boxes = np.concatenate([each.boxes[span] for each, span in zip(sets, spans, strict=True)])
+        scores = np.concatenate([each.scores[span] for each, span in zip(sets, spans, strict=True)])
+        images.append((boxes, scores))
+    return images
+
+
+def suppressed(boxes: Float, scores: Float) -> tuple[Float, Float]:
+    kept = nms(torch.from_numpy(boxes), torch.from_numpy(scores), 0.4).numpy()
+    return boxes[kept], scores[kept]
+
+
+def of(voted: Voted) -> tuple[Float, Float]:
+    return voted.boxes, voted.scores
+
+
+VARIANTS = {
+    "concat_no_nms": lambda boxes, scores: (boxes, scores),
+    "nms0.4": suppressed,
+    "vote0.4_keep": lambda boxes, scores: of(vote(boxes, scores)),
+    "vote0.4_keep_then_nms0.4": lambda boxes, scores: suppressed(*of(vote(boxes, scores))),
+    "vote0.4_keep_cap750": lambda boxes, scores: of(vote(boxes, scores, cap=750)),
+    "vote0.4_drop": lambda boxes, scores: of(vote(boxes, scores, singles="drop")),
+}
+
+
+@pytest.mark.wider
+@pytest.mark.slow
+@pytest.mark.parametrize("pair", PAIRS, ids="+".join)
+def test_fusion_of_published_sets(shared: Path, truth: WiderGroundTruth, pair: tuple[str, str]) -> None:
+    expected = json.loads((shared / "reference/wider_eval/expected.json").read_text())["fusion"]["+".join(pair)]
+    images = pooled(shared, truth, pair)
+    assert sum(len(scores) for _, scores in images) == expected["boxes_in"]
+    # One pair in every variant, the others in that of the papers: each takes two seconds.
+    names = VARIANTS if pair == PAIRS[0] else ("vote0.4_keep",)
+    for name in names:
+        parts = [VARIANTS[name](*image) for image in images]
+        offsets = np.cumsum([0, *(len(scores) for _, scores in parts)]).astype(np.int64)
+        fused = PredictionSet(
+            truth.image_ids,
+            offsets,
+            np.concatenate([boxes for boxes, _ in parts]),
+            np.concatenate([scores for _, scores in parts]),
+        )
+        assert len(fused.scores) == expected.get(f"{name}_kept", expected["boxes_in"]), name
+        assert evaluate(truth, fused).ap == pytest.approx(expected[name], abs=1e-9), name
