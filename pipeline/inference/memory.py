@@ -8,7 +8,7 @@ from pipeline.models.detectors.detector import Detector
 
 # A Ray worker with torch, torchvision and OpenCV loaded, a shard of candidates held and nothing else done: most of it
 # libraries. Without Ray it is 742 MB.
-PROCESS_BYTES = 850 * 2**20
+PROCESS_BYTES = 930 * 2**20
 # Of the canvas, whatever the tile: three of pixels, 0.65 of anchors, rounded up for the index of a tile.
 _CANVAS_BYTES_PER_PIXEL = 4
 

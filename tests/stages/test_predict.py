@@ -249,7 +249,7 @@ def test_a_memory_budget_cuts_tiles_and_gives_the_same_boxes(world: World, photo
         (photos / name).unlink()
     wire(world, photos, weights, canvas=1200, top=2000)
     world.done()
-    budget = "boxes.memory_budget_gb=0.96"
+    budget = "boxes.memory_budget_gb=1.04"
     world.done(budget)
     stage, ctx = world.graph(budget).nodes["boxes"].stage, context(world.graph(budget), "boxes", world.plan(budget), {})
     tile = stage.predictor(ctx).tile
