@@ -26,6 +26,7 @@ SharedOption = Annotated[Path | None, typer.Option(help="Folder of real data; de
 RoundsOption = Annotated[int, typer.Option(min=1, help="Ours and the peer take turns so often; medians count.")]
 WorkersOption = Annotated[int | None, typer.Option(min=1, help="Pipeline workers of one core; default all cores.")]
 BudgetOption = Annotated[float, typer.Option(min=0, help="Memory of a worker in the run with tiles, GB; 0: no run.")]
+DetectorOption = Annotated[str, typer.Option(help="Any other than the MobileNet has random weights.")]
 JsonOption = Annotated[Path | None, typer.Option(help="Write every figure with all digits.")]
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
@@ -42,17 +43,18 @@ def evaluation(shared: SharedOption = None, rounds: RoundsOption = 5, json: Json
 
 @app.command("pipeline-1024")
 def pipeline_1024(
-    images: Annotated[int, typer.Option(min=1)] = 240,
+    images: Annotated[int, typer.Option(min=1)] = 990,
     shared: SharedOption = None,
     rounds: RoundsOption = 3,
     workers: WorkersOption = None,
+    detector: DetectorOption = "retinaface_mobilenet",
     json: JsonOption = None,
 ) -> None:
     """Images/s of the prediction node at long edge 1024 against the bare network.
 
     Example: uv run python jobs/benchmark.py pipeline-1024 --images 120
     """
-    _conclude([_pipeline("1024", images, _shared(shared), rounds, workers, None)], json)
+    _conclude([_pipeline("1024", images, _shared(shared), rounds, workers, None, detector)], json)
 
 
 @app.command("pipeline-8k")
@@ -125,7 +127,7 @@ def forward(
 
 @app.command("all")
 def everything(
-    images: Annotated[int, typer.Option(min=1, help="At long edge 1024.")] = 240,
+    images: Annotated[int, typer.Option(min=1, help="At long edge 1024.")] = 990,
     images_8k: Annotated[int, typer.Option("--images-8k", min=1)] = 12,
     shared: SharedOption = None,
     rounds: RoundsOption = 3,
@@ -158,13 +160,20 @@ def _evaluation(shared: Path | None, rounds: int) -> Section:
 
 
 def _pipeline(
-    canvas: str, images: int, shared: Path | None, rounds: int, workers: int | None, budget: float | None
+    canvas: str,
+    images: int,
+    shared: Path | None,
+    rounds: int,
+    workers: int | None,
+    budget: float | None,
+    detector: str = "retinaface_mobilenet",
 ) -> Section:
     from jobs.benchmarks.throughput import Load, throughput_section
 
     name = f"pipeline-{canvas}"
     print(f"{name} ...", file=sys.stderr, flush=True)
-    load = Load(name, canvas, images, rounds, workers or cores(), budget, shared, _command(name, images))
+    command = _command(name, images) + ("" if detector == "retinaface_mobilenet" else f" --detector {detector}")
+    load = Load(name, canvas, images, rounds, workers or cores(), detector, budget, shared, command)
     return throughput_section(load)
 
 

@@ -9,6 +9,7 @@ from jobs.benchmarks.bare_loop import Model
 from pipeline.data.datasets.synthetic import Synthetic
 
 REAL_IMAGES = "data/wider_images/WIDER_val/images"
+DETECTOR = "retinaface_mobilenet"
 REAL_WEIGHTS = "data/weights/retinaface_mobilenet0.25_Final.pth"
 
 
@@ -35,15 +36,21 @@ def gather(folder: Path, number: int, shared: Path | None) -> tuple[list[Path], 
     return sorted(folder.iterdir()), f"{number} drawn images"
 
 
-def model_for(folder: Path, canvas: str, shared: Path | None) -> tuple[Model, str]:
-    """Returns the published MobileNet-0.25 RetinaFace, or one of random weights written to `folder`; and what it is."""
-    weights = shared / REAL_WEIGHTS if shared else None
+def model_for(folder: Path, canvas: str, shared: Path | None, name: str = DETECTOR) -> tuple[Model, str]:
+    """Returns a detector and what it is: the published MobileNet-0.25 RetinaFace, else random weights.
+
+    Args:
+        folder: where random weights are written to.
+        canvas: as in `Predict.canvas`.
+        shared: the folder of real data, or None.
+        name: entry of `DETECTORS`.
+    """
+    weights = shared / REAL_WEIGHTS if shared and name == DETECTOR else None
     if weights and weights.is_file():
         return Model(weights, None, canvas), "the public MobileNet-0.25 weights"
     from pipeline.models.detectors import DETECTORS
     from pipeline.models.weights import save_bytes
 
-    name = "retinaface_mobilenet"
     file = folder / f"{name}.safetensors"
     file.write_bytes(save_bytes(name, DETECTORS[name].build()))
-    return Model(file, None, canvas), "MobileNet-0.25 with random weights"
+    return Model(file, None, canvas), f"{name} with random weights"

@@ -32,6 +32,7 @@ class Load:
         images: how many.
         rounds: how often ours and the peer are measured, in turn; the peer's slower way in the first round only.
         workers: of the pipeline, one core each; the peer gets the same cores.
+        detector: entry of `DETECTORS`.
         tile_budget_gb: memory of one worker in one more run with tiles, None for no such run.
         shared: folder of real data, or None.
         command: for the table.
@@ -42,6 +43,7 @@ class Load:
     images: int
     rounds: int
     workers: int
+    detector: str
     tile_budget_gb: float | None
     shared: Path | None
     command: str
@@ -64,7 +66,7 @@ def throughput_section(load: Load) -> Section:
         tempfile.TemporaryDirectory(prefix="wider8k-weights-") as weights,
     ):
         files, pictures = gather(Path(images), load.images, load.shared)
-        model, network = model_for(Path(weights), load.canvas, load.shared)
+        model, network = model_for(Path(weights), load.canvas, load.shared, load.detector)
         shard_rows = max(1, len(files) // (8 * load.workers))
         rounds = _take_turns(load, model, Path(images), files, shard_rows)
         rows, tiled = _rows(load, rounds), None
