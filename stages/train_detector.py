@@ -28,7 +28,7 @@ from stages.image_source import image_source
 
 
 class TrainDetector(WholeStage):
-    """RetinaFace's multibox training (loss 2 box + class + landmarks) from random weights.
+    """Training from random weights with the losses of the detector's own paper, see `task_of`.
 
     Attributes:
         detector: entry of `DETECTORS`.

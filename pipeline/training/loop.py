@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from pipeline.models.detectors.detector import Detector, Raw
-from pipeline.training.assigners import ASSIGNERS, Assigner
-from pipeline.training.assigners.anchor_set import Anchors
-from pipeline.training.assigners.face_batch import Predicted
+from pipeline.models.detectors.detector import Detector
+from pipeline.training.assigners import Assigner
+from pipeline.training.average import WeightAverage
+from pipeline.training.detector_task import BatchLosses, DetectorTask, task_of
 from pipeline.training.example import Batch
-from pipeline.training.losses.multibox import Losses, MultiboxLoss
+from pipeline.training.gradient import evaluate
+from pipeline.training.losses.detection import Normalise, alone
 from pipeline.training.recipe import TrainingRecipe
-from pipeline.training.schedule import learning_rate, optimizer
-from pipeline.training.targets import encode_targets
+from pipeline.training.schedule import optimizer, rate_of
 
 Progress = Callable[[int, int, dict[str, float]], None]
 """(steps done, steps in all, losses of the last step by name)."""
@@ -34,7 +36,7 @@ class History:
     """What the losses did.
 
     Attributes:
-        losses: name ("box", "face", "landmarks", "total") -> float32 [steps].
+        losses: name ("box", "face", "total" and what else the detector has heads for) -> float32 [steps].
         rates: float32 [steps], learning rate of each step.
     """
 
@@ -42,87 +44,158 @@ class History:
     rates: NDArray[np.float32]
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one step did.
+
+    Attributes:
+        losses: name -> value before the step, "total" among them; of this process's images.
+        rate: learning rate.
+        gradient_norm: L2 over all weights, before it was cut.
+        batch: the losses as tensors, with the counts of anchors.
+    """
+
+    losses: dict[str, float]
+    rate: float
+    gradient_norm: float
+    batch: BatchLosses
+
+
+class Trainer:
+    """The state of one training, and its next step; `train` and trainings of many processes drive it.
+
+    Attributes:
+        task: batch to loss.
+        recipe: schedule, optimiser, and how a step is computed.
+        steps_done: number of the next step.
+        descent: the optimiser.
+        average: running mean of the weights, or None.
+    """
+
+    def __init__(self, task: DetectorTask, recipe: TrainingRecipe) -> None:
+        """Starts at step 0 with the detector's present weights, where they are."""
+        self.task, self.recipe, self.steps_done = task, recipe, 0
+        self.descent = optimizer(
+            task.detector,
+            recipe.optimizer,
+            recipe.learning_rate,
+            recipe.weight_decay,
+            recipe.momentum,
+            recipe.decays,
+        )
+        self.average = None if recipe.average is None else WeightAverage(task.detector, recipe.average)
+
+    def step(self, batch: Batch, normalise: Normalise = alone, processes: int = 1) -> Step:
+        """Moves the weights once.
+
+        Args:
+            batch: of this process.
+            normalise: sums counts over processes, see `Objective`.
+            processes: number of those between which a wrapper around the network averages gradients, where their sum
+                is wanted.
+
+        Raises:
+            TrainingError: where a loss or the gradient is not finite, naming step and images; no parameter has
+                moved then, but norms have seen the batch.
+            ValueError: behind the last step of the recipe.
+        """
+        rate = float(np.float32(rate_of(self.recipe, self.steps_done)))
+        for group in self.descent.param_groups:
+            group["lr"] = rate
+        found = evaluate(
+            self.task, batch, parts=min(self.recipe.parts, len(batch.faces)), bf16=self.recipe.bf16, normalise=normalise
+        )
+        values = found.losses.numbers()
+        self._check("the loss", values, batch)
+        self.descent.zero_grad(set_to_none=True)
+        found.backward(processes)
+        longest = math.inf if self.recipe.clip_norm is None else self.recipe.clip_norm
+        norm = nn.utils.clip_grad_norm_(self.task.detector.parameters(), longest).item()
+        self._check("the gradient", {"norm": norm}, batch)
+        self.descent.step()
+        if self.average is not None:
+            self.average.update(self.task.detector)
+        self.steps_done += 1
+        return Step(values, rate, norm, found.losses)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns all that `load_state_dict` needs to go on to the same bytes; shared tensors, to be saved at once."""
+        return {
+            "step": self.steps_done,
+            "weights": self.task.detector.state_dict(),
+            "optimizer": self.descent.state_dict(),
+            "average": None if self.average is None else self.average.state_dict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes on from what `state_dict` gave.
+
+        Raises:
+            ValueError: where the state belongs to another architecture or another recipe.
+        """
+        own = self.task.detector.state_dict()
+        if {name: value.shape for name, value in state["weights"].items()} != {n: v.shape for n, v in own.items()}:
+            raise ValueError("the checkpoint belongs to another architecture: its tensors have other names or shapes")
+        if (state["average"] is None) != (self.average is None):
+            raise ValueError("the checkpoint belongs to another recipe: one of the two averages weights")
+        self.task.detector.load_state_dict(state["weights"])
+        self.descent.load_state_dict(state["optimizer"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
+        self.steps_done = int(state["step"])
+
+    def _check(self, what: str, values: Mapping[str, float], batch: Batch) -> None:
+        if all(math.isfinite(value) for value in values.values()):
+            return
+        named = ", ".join(f"{name} {value:g}" for name, value in values.items())
+        raise TrainingError(
+            f"{what} of step {self.steps_done} is not finite ({named}); its images: {', '.join(batch.image_ids)}; "
+            "look at their boxes, or lower the learning rate"
+        )
+
+
 def train(
     detector: Detector,
     batches: Callable[[int], Batch],
     recipe: TrainingRecipe,
-    loss: MultiboxLoss | None = None,
-    assigner: Assigner = ASSIGNERS["max_iou"],
+    task: DetectorTask | None = None,
+    assigner: Assigner | None = None,
     progress: Progress | None = None,
 ) -> History:
     """Trains `detector` in place and returns the history of its losses.
 
-    The detector ends in evaluation mode, on the device where it was, its kernels in the usual memory layout. Same
-    weights at the start, same batches, same recipe, same machine and number of threads: same bytes.
+    The detector ends in evaluation mode, on the device where it was, its kernels in the usual memory layout, with the
+    mean of its weights where the recipe averages. Same weights at the start, same batches, same recipe, same machine
+    and number of threads: same bytes.
 
     Args:
         detector: in any mode, on any device.
         batches: step number -> batch; the images are moved to the detector's device.
         recipe: steps, optimiser, schedule.
-        loss: what is minimised; RetinaFace's published weights if None.
-        assigner: which anchor learns which face.
+        task: what the detector is trained for; `task_of` it and the recipe if None.
+        assigner: taken instead of the task's, for one with parameters that a recipe cannot name.
         progress: called after every step.
 
     Raises:
-        TrainingError: at the first loss that is not finite, naming the step and the images.
+        TrainingError: at the first loss or gradient that is not finite, naming the step and the images.
     """
-    loss = loss or MultiboxLoss()
-    names = Losses._fields
-    losses = np.zeros((recipe.steps, len(names)), np.float32)
+    losses: list[dict[str, float]] = []
     rates = np.zeros(recipe.steps, np.float32)
-    descent = optimizer(detector, recipe.optimizer, recipe.learning_rate, recipe.weight_decay, recipe.momentum)
+    task = task or task_of(detector, recipe)
     detector.train()
     with _deterministic(), _channels_last(detector):
+        trainer = Trainer(replace(task, assigner=assigner or task.assigner), recipe)
         for step in range(recipe.steps):
-            rates[step] = learning_rate(step, recipe.steps, recipe.learning_rate, recipe.warmup, recipe.decay)
-            for group in descent.param_groups:
-                group["lr"] = float(rates[step])
-            losses[step] = _step(detector, batches(step), step, loss, assigner, descent, recipe.clip_norm)
+            done = trainer.step(batches(step))
+            rates[step] = done.rate
+            # As they are kept, so that no reader sees more digits than another.
+            losses.append({name: float(np.float32(value)) for name, value in done.losses.items()})
             if progress is not None:
-                progress(step + 1, recipe.steps, dict(zip(names, losses[step].tolist(), strict=True)))
+                progress(step + 1, recipe.steps, losses[-1])
+        if trainer.average is not None:
+            trainer.average.copy_to(detector)
     detector.eval()
-    return History(losses={name: losses[:, i] for i, name in enumerate(names)}, rates=rates)
-
-
-def _step(
-    detector: Detector,
-    batch: Batch,
-    step: int,
-    loss: MultiboxLoss,
-    assigner: Assigner,
-    descent: torch.optim.Optimizer,
-    clip_norm: float | None,
-) -> list[float]:
-    """Moves the weights once and returns the losses before the move."""
-    device = next(detector.parameters()).device
-    images = batch.images.to(device, memory_format=torch.channels_last)
-    anchors = Anchors.of(detector.grid, images.shape[2], images.shape[3], device)
-    raw = detector(images)
-    predicted = _predicted(detector, raw, anchors) if assigner.needs_prediction else None
-    targets = encode_targets(anchors, batch.faces, assigner, detector.coder, predicted)
-    terms = loss(raw, targets)
-    values = torch.stack(terms).tolist()
-    if not np.isfinite(values).all():
-        named = ", ".join(f"{name} {value:g}" for name, value in zip(Losses._fields, values, strict=True))
-        raise TrainingError(
-            f"the loss of step {step} is not finite ({named}); its images: {', '.join(batch.image_ids)}; "
-            "look at their boxes, or lower the learning rate"
-        )
-    descent.zero_grad(set_to_none=True)
-    torch.autograd.backward(terms.total)
-    if clip_norm is not None:
-        nn.utils.clip_grad_norm_(detector.parameters(), clip_norm)
-    descent.step()
-    return values
-
-
-@torch.no_grad()
-def _predicted(detector: Detector, raw: Raw, anchors: Anchors) -> Predicted:
-    """Returns what the detector says before this step, for assigners that look at it."""
-    scores = raw.logits.float()
-    # The logit of a softmax over two classes is their difference.
-    logits = scores[..., 0] if scores.shape[-1] == 1 else scores[..., 1] - scores[..., 0]
-    return Predicted(logits, detector.decode(raw, anchors.centres)[0])
+    return History({name: np.array([each[name] for each in losses], np.float32) for name in losses[0]}, rates)
 
 
 @contextmanager

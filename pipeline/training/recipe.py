@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Literal
+
+AssignerName = Literal["auto", "max_iou", "s3fd", "mogface", "hambox", "atss", "ota", "ali_ams"]
+"""The detector's own, or an entry of `ASSIGNERS`; written out because a plan is made without importing those."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +24,23 @@ class TrainingRecipe:
         optimizer: "adamw", or "sgd" as in the published training.
         learning_rate: the peak.
         warmup: steps of the linear climb to the peak.
-        decay: "cosine" to zero, or "steps" (tenfold, twice).
-        weight_decay: of the kernels.
+        warmup_start: rate of step 0, from which it climbs to the peak at step `warmup`; None starts at peak / warmup
+            and reaches the peak one step earlier.
+        decay: "cosine" to zero, or "steps": a tenth at each milestone.
+        milestones: of "steps": shares of `steps` up to 1, else numbers of steps.
+        returns_at: step from which the rate is the peak again, MogFace's released bug; None for never.
+        weight_decay: of what `decays`.
+        decays: "kernels" spares biases and norms; "all" does not, as MogFace's code.
         momentum: of SGD; first beta of AdamW.
         clip_norm: longest gradient that is let through, as L2 norm over all weights; None lets all through, as the
             published training does.
+        assigner: which anchor learns which face; "auto" is the detector's own, see `task_of`.
+        context_weight: gamma, of HCAM's progressive classifier in the total loss.
+        first_shot_weight: of the auxiliary head for half-size anchors in the total loss.
+        regression_aware: HAMBox's weighted loss for compensated anchors.
+        bf16: the network computes in bfloat16, with float32 weights and losses.
+        parts: pieces in which a batch goes through the network, to save memory, at a third more time if not 1.
+        average: decay per step of the running mean of the weights that comes out in the end; None for the last ones.
         seed: of the first weights, the order of the images, the crops and the mirroring.
     """
 
@@ -35,21 +52,67 @@ class TrainingRecipe:
     optimizer: Literal["adamw", "sgd"] = "adamw"
     learning_rate: float = 8e-3
     warmup: int = 40
+    warmup_start: float | None = None
     decay: Literal["cosine", "steps"] = "cosine"
+    milestones: tuple[float, ...] = (0.76, 0.88)
+    returns_at: int | None = None
     weight_decay: float = 5e-4
+    decays: Literal["kernels", "all"] = "kernels"
     momentum: float = 0.9
     clip_norm: float | None = 10.0
+    assigner: AssignerName = "auto"
+    context_weight: float = 1.0
+    first_shot_weight: float = 1.0
+    regression_aware: bool = False
+    bf16: bool = False
+    parts: int = 1
+    average: float | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
         """Raises ValueError naming the first number that makes no sense."""
-        for name in ("steps", "batch", "images", "learning_rate", "clip_norm"):
+        for name in ("steps", "batch", "images", "learning_rate", "clip_norm", "warmup_start", "parts"):
             if getattr(self, name) is not None and not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected more than 0")
-        for name in ("warmup", "weight_decay", "seed"):
-            if getattr(self, name) < 0:
+        for name in ("warmup", "weight_decay", "seed", "context_weight", "first_shot_weight"):
+            if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected 0 or more")
         if self.crop is not None and self.crop < 32:
             raise ValueError(f"crop is {self.crop}, expected at least 32 pixels")
         if not self.shares or not all(0 < share <= 1 for share in self.shares):
             raise ValueError(f"shares is {self.shares}, expected numbers in (0, 1]")
+        if list(self.milestones) != sorted(self.milestones) or not all(place > 0 for place in self.milestones):
+            raise ValueError(f"milestones is {self.milestones}, expected rising numbers above 0")
+        if self.parts > self.batch:
+            raise ValueError(f"parts is {self.parts}, expected at most the {self.batch} images of a batch")
+        if self.average is not None and not 0 <= self.average < 1:
+            raise ValueError(f"average is {self.average}, expected a decay in [0, 1)")
+
+
+_PAPER = TrainingRecipe(
+    steps=70_000,
+    batch=28,
+    images=12_880,
+    crop=640,
+    optimizer="sgd",
+    learning_rate=4e-3,
+    warmup=3_000,
+    warmup_start=1e-6,
+    decay="steps",
+    milestones=(50_000, 70_000),
+    weight_decay=5e-5,
+    decays="all",
+    clip_norm=None,
+)
+_PAPER_FINAL = replace(_PAPER, steps=140_000, learning_rate=1e-2, milestones=(110_000, 140_000), clip_norm=5.0)
+
+PRESETS: Mapping[str, TrainingRecipe] = MappingProxyType(
+    {
+        "paper": _PAPER,
+        "paper_final": _PAPER_FINAL,
+        "official": replace(_PAPER, weight_decay=1e-4, returns_at=160_000),
+        "official_final": replace(_PAPER_FINAL, weight_decay=1e-4, returns_at=160_000),
+    }
+)
+"""MogFace's schedules: of its ablations as the paper gives them and as released, and of its final models (MogFace and
+MogFace-E), for which the paper gives no numbers but the weight decay; the rest of `paper_final` is the released one."""

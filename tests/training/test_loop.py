@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from typing import Any
 
@@ -12,9 +13,11 @@ import torch
 from pipeline.models.detectors.detector import Detector, Normalisation
 from pipeline.models.detectors.retinaface import retinaface_mobilenet
 from pipeline.training.batches import Batches
+from pipeline.training.detector_task import task_of
 from pipeline.training.example import Batch, Example
-from pipeline.training.loop import TrainingError, train
+from pipeline.training.loop import Trainer, TrainingError, train
 from pipeline.training.recipe import TrainingRecipe
+from tests.training.small_mogface import small_mogface
 
 RECIPE = TrainingRecipe(steps=20, batch=4, warmup=2, learning_rate=4e-3)
 
@@ -71,6 +74,20 @@ def test_same_seed_same_bytes() -> None:
     assert runs[0] == runs[1] != runs[2]
 
 
+def test_every_head_and_online_assignment_learn_and_repeat_themselves() -> None:
+    """Focal loss, hierarchical context, the auxiliary head, Ali-AMS, in two parts, under torch's deterministic mode."""
+    recipe = replace(RECIPE, steps=8, learning_rate=1e-2, parts=2, average=0.5)
+    runs = []
+    for _ in range(2):
+        detector = small_mogface(seed=0)
+        batches = Batches(_pool(), batch=4, seed=1, normalisation=detector.normalisation)
+        history = train(detector, batches, recipe)
+        assert set(history.losses) == {"face", "box", "context", "first_face", "first_box", "total"}
+        assert history.losses["total"][-3:].mean() < 0.9 * history.losses["total"][:3].mean()
+        runs.append(b"".join(value.numpy().tobytes() for value in detector.state_dict().values()))
+    assert runs[0] == runs[1]
+
+
 def test_settings_of_torch_are_given_back() -> None:
     train(_detector(), _batches(), replace(RECIPE, steps=1))
     assert not torch.are_deterministic_algorithms_enabled()
@@ -111,3 +128,84 @@ def test_a_long_gradient_is_cut() -> None:
         train(detector, _batches(), replace(recipe, clip_norm=clip_norm))
         end = torch.nn.utils.parameters_to_vector(detector.parameters()).detach()
         assert (end - start).double().norm().item() == pytest.approx(moved, rel=1e-2)
+
+
+def test_a_gradient_that_is_no_number_names_step_and_images_and_moves_nothing() -> None:
+    detector = _detector().train()
+    trainer = Trainer(task_of(detector, RECIPE), RECIPE)
+    trainer.step(_batches()(0))
+    before = torch.nn.utils.parameters_to_vector(detector.parameters()).detach().clone()
+    next(detector.parameters()).register_hook(lambda slope: slope * float("inf"))
+    with pytest.raises(TrainingError, match="the gradient of step 1 is not finite") as caught:
+        trainer.step(_batches()(1))
+    assert all(name in str(caught.value) for name in _batches()(1).image_ids)
+    assert torch.equal(torch.nn.utils.parameters_to_vector(detector.parameters()), before)
+
+
+def test_a_step_tells_what_it_did() -> None:
+    detector = _detector().train()
+    recipe = replace(RECIPE, clip_norm=None)
+    done = Trainer(task_of(detector, recipe), recipe).step(_batches()(0))
+    assert done.rate == pytest.approx(2e-3)
+    slopes = torch.cat([p.grad.flatten().double() for p in detector.parameters() if p.grad is not None])
+    assert done.gradient_norm == pytest.approx(slopes.norm().item(), rel=1e-4)
+    assert done.losses == done.batch.numbers()
+    assert done.batch.positives >= 4
+
+
+@pytest.mark.parametrize("change", [{}, {"average": 0.5, "optimizer": "sgd", "decays": "all"}])
+def test_a_training_goes_on_from_its_state_to_the_same_bytes(change: dict[str, Any]) -> None:
+    recipe, batches, stored = replace(RECIPE, steps=4, **change), _batches(), io.BytesIO()
+    one, other = (Trainer(task_of(_detector(seed).train(), recipe), recipe) for seed in (0, 7))
+    for step in range(2):
+        one.step(batches(step))
+    torch.save(one.state_dict(), stored)
+    other.load_state_dict(torch.load(io.BytesIO(stored.getvalue())))
+    assert other.steps_done == 2
+    for step in range(2, 4):
+        assert one.step(batches(step)).losses == other.step(batches(step)).losses
+    for trainer in (one, other):
+        if trainer.average is not None:
+            trainer.average.copy_to(trainer.task.detector)
+    found = other.task.detector.state_dict()
+    assert all(torch.equal(found[name], value) for name, value in one.task.detector.state_dict().items())
+    with pytest.raises(ValueError, match=r"step 4 is not in 0\.\.3"):
+        other.step(batches(4))
+
+
+def test_states_of_another_training_are_refused() -> None:
+    state = Trainer(task_of(_detector(), RECIPE), RECIPE).state_dict()
+    other = torch.nn.Module()
+    recipe = replace(RECIPE, average=0.9)
+    averaging, plain = (Trainer(task_of(_detector(), each), each) for each in (recipe, RECIPE))
+    with pytest.raises(ValueError, match="another recipe"):
+        averaging.load_state_dict(state)
+    with pytest.raises(ValueError, match="another architecture"):
+        plain.load_state_dict(state | {"weights": other.state_dict()})
+
+
+def test_the_mean_of_the_weights_comes_out() -> None:
+    recipe, batches = replace(RECIPE, steps=3), _batches()
+    last, mean = _detector(), _detector()
+    train(last, batches, recipe)
+    history = train(mean, batches, replace(recipe, average=0.999))
+    moved = [
+        (
+            torch.nn.utils.parameters_to_vector(each.parameters())
+            - torch.nn.utils.parameters_to_vector(_detector().parameters())
+        ).norm()
+        for each in (last, mean)
+    ]
+    # Of the first updates it keeps 1/10, 2/11 and 3/12: nearly the last weights, behind them.
+    assert 0.5 * moved[0] < moved[1] < moved[0]
+    assert not mean.training
+    np.testing.assert_array_equal(history.losses["total"], train(_detector(), batches, recipe).losses["total"])
+
+
+@pytest.mark.parametrize("change", [{"bf16": True}, {"parts": 2}])
+def test_half_precision_and_parts_learn_alike(change: dict[str, Any]) -> None:
+    recipe = replace(RECIPE, steps=8)
+    plain, other = (train(_detector(), _batches(), each) for each in (recipe, replace(recipe, **change)))
+    assert other.losses["total"][0] == pytest.approx(plain.losses["total"][0], rel=0.1)
+    assert other.losses["total"][-2:].mean() < 0.8 * other.losses["total"][:2].mean()
+    assert not np.array_equal(plain.losses["total"], other.losses["total"])

@@ -18,6 +18,14 @@ from pipeline.training.recipe import TrainingRecipe
         ({"warmup": -1}, "warmup is -1"),
         ({"crop": 16}, "crop is 16"),
         ({"shares": (0.5, 1.5)}, "shares is"),
+        ({"milestones": (0.8, 0.5)}, "milestones is"),
+        ({"milestones": (0.0, 0.5)}, "milestones is"),
+        ({"warmup_start": 0.0}, "warmup_start is 0.0"),
+        ({"context_weight": float("nan")}, "context_weight is nan"),
+        ({"first_shot_weight": -1.0}, "first_shot_weight is -1.0"),
+        ({"parts": 0}, "parts is 0"),
+        ({"batch": 2, "parts": 3}, "parts is 3, expected at most the 2 images"),
+        ({"average": 1.0}, "average is 1.0"),
     ],
 )
 def test_refuses(change: dict[str, Any], message: str) -> None:

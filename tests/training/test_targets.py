@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 
@@ -9,8 +12,10 @@ from pipeline.boxes.anchors import AnchorGrid
 from pipeline.boxes.coder import BoxCoder
 from pipeline.training.assigners import ASSIGNERS
 from pipeline.training.assigners.anchor_set import Anchors
+from pipeline.training.assigners.max_iou import MaxIou
 from pipeline.training.example import Faces
-from pipeline.training.targets import encode_targets
+from pipeline.training.targets import encode_targets, matching_frame
+from tests.training.assigners import vectors
 
 GRID = AnchorGrid((8, 16, 32), ((16, 32), (64, 128), (256, 512)))
 
@@ -56,3 +61,34 @@ def test_targets_stay_finite_beside_faces_without_area(dead: list[float]) -> Non
         assert torch.isfinite(targets.boxes).all()
         assert torch.isfinite(targets.landmarks).all()
         assert bool((targets.label == 1).any()) == (len(boxes) == 2)
+
+
+def test_inclusive_coders_match_one_pixel_less_and_decode_to_the_same_face() -> None:
+    """MogFace: an anchor of 16 pixels has an area of 15 x 15. A face of 9.8 x 16 pixels has IoU 0.59 with it, not 0.61."""
+    anchors, coder = Anchors.of(GRID, 64, 64, inclusive=True), BoxCoder(1, 1, inclusive=True)
+    at = anchors.centres[18 * 2]  # row 2, column 2 of the first level, its smaller size
+    assert at.tolist() == [20.0, 20.0, 16.0, 16.0]
+    # Inclusive centres lie half a pixel left of continuous ones.
+    box = [12.5, 12.5, 22.3, 28.5]
+    faces = _faces([box], [False])
+    torch.testing.assert_close(matching_frame(faces.boxes, coder), torch.tensor([[12.5, 12.5, 21.3, 27.5]]))
+    assert matching_frame(faces.boxes, BoxCoder()) is faces.boxes
+    overlap = 8.8 * 15 / (15 * 15)
+    for threshold, found in ((overlap - 1e-4, True), (overlap + 1e-4, False)):
+        targets = encode_targets(anchors, [faces], MaxIou(threshold, forced=None, hand_over=False), coder)
+        assert bool(targets.label[0, 36]) is found
+        if found:
+            torch.testing.assert_close(coder.decode(targets.boxes[0, 36], at), faces.boxes[0])
+
+
+@pytest.mark.wider
+@pytest.mark.parametrize("case", range(6))
+def test_targets_of_the_released_code(shared: Path, case: int) -> None:
+    z = vectors.load(shared, "matching")
+    anchors, coder = vectors.mogface_anchors(), BoxCoder(1, 1, inclusive=True)
+    outer = torch.from_numpy(z[f"c{case}_gt"][:, :4]) + torch.tensor([0.0, 0.0, 1.0, 1.0])
+    faces = Faces(outer, torch.full((len(outer), 5, 2), float("nan")), torch.zeros(len(outer), dtype=torch.bool))
+    targets = encode_targets(anchors, [faces], MaxIou(forced=0.0, hand_over=False, unreached="first_anchor"), coder)
+    where = torch.nonzero(targets.label[0]).flatten()
+    np.testing.assert_array_equal(where, z[f"c{case}_s1_pos_idx"])
+    np.testing.assert_allclose(targets.boxes[0, where], z[f"c{case}_s1_pos_targets"], atol=1e-5)

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from pipeline.training.example import Example
+from pipeline.training.augment.scene import Scene
+
+if TYPE_CHECKING:  # The workers that decode and augment need no torch.
+    from pipeline.training.example import Example
 
 _LEFT_RIGHT = [1, 0, 2, 4, 3]
 
+Picture = TypeVar("Picture", "Example", Scene)
 
-def mirror(example: Example) -> Example:
-    """Returns the example flipped left to right.
+
+def mirror(picture: Picture) -> Picture:
+    """Returns the example or scene flipped left to right.
 
     A box (x1, y1, x2, y2) of an image W wide becomes (W - x2, y1, W - x1, y2); the left eye becomes the right one.
     """
-    width = np.float32(example.image.shape[1])
-    boxes, landmarks = example.boxes.copy(), example.landmarks[:, _LEFT_RIGHT].copy()
-    boxes[:, [0, 2]] = width - example.boxes[:, [2, 0]]
+    width = np.float32(picture.image.shape[1])
+    boxes, landmarks = picture.boxes.copy(), picture.landmarks[:, _LEFT_RIGHT].copy()
+    boxes[:, [0, 2]] = width - picture.boxes[:, [2, 0]]
     landmarks[:, :, 0] = width - landmarks[:, :, 0]
-    return replace(example, image=np.ascontiguousarray(example.image[:, ::-1]), boxes=boxes, landmarks=landmarks)
+    return replace(picture, image=np.ascontiguousarray(picture.image[:, ::-1]), boxes=boxes, landmarks=landmarks)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pytest
 
 from pipeline.training.augment.mirror import mirror
+from pipeline.training.augment.scene import Scene
 from pipeline.training.example import Example
 
 
@@ -40,3 +44,14 @@ def test_twice_is_nothing_and_the_original_stays() -> None:
     np.testing.assert_allclose(again.landmarks, before.landmarks, atol=1e-5)
     np.testing.assert_array_equal(before.boxes, untouched.boxes)
     np.testing.assert_array_equal(before.image, untouched.image)
+
+
+@pytest.mark.wider
+def test_published_vector(shared: Path) -> None:
+    z = np.load(shared / "reference" / "mogface" / "transforms.npz")
+    exclusive = np.array([0, 0, 1, 1], np.float32)  # their corners are the last pixels, ours the borders
+    scene = Scene.of(z["img_bgr"], z["boxes"][:, :4].astype(np.float32) + exclusive)
+    turned = mirror(scene)
+    np.testing.assert_allclose(turned.boxes, z["flip_boxes"][:, :4] + exclusive, atol=1e-4)
+    np.testing.assert_array_equal(turned.image, z["img_bgr"][:, ::-1])
+    assert turned.rows.tolist() == [0, 1, 2, 3, 4]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.training.augment.square_crop import square_crop
+from pipeline.training.augment.square_crop import SquareCrop, square_crop
 from pipeline.training.example import Example
 
 
@@ -59,3 +59,30 @@ def test_no_faces_is_fine() -> None:
     after = square_crop(_example(60, 50, []), 32, (1.0,), np.random.default_rng(0))
     assert after.boxes.shape == (0, 4)
     assert after.image.shape == (32, 32, 3)
+
+
+@pytest.mark.parametrize("between", [False, True])
+def test_drawn_squares_hold_a_whole_face(between: bool) -> None:
+    boxes = np.array([[20, 30, 50, 62], [100, 40, 130, 75]], np.float32)
+    sides = set()
+    for seed in range(200):
+        view = SquareCrop(between=between).draw(np.random.default_rng(seed), 200, 120, boxes, 64)
+        x1, y1, x2, y2 = view.cut
+        sides.add(x2 - x1)
+        assert x2 - x1 == y2 - y1 and x1 >= 0 and x2 <= 200 and y1 >= 0 and y2 <= 120
+        assert ((boxes[:, :2] >= (x1, y1)) & (boxes[:, 2:] <= (x2, y2))).all(axis=1).any()
+        assert (view.width, view.height, view.side, view.x, view.y) == (64, 64, 64, 0, 0)
+    assert sides == {36, 54, 72, 96, 120} if not between else len(sides) > 30 and min(sides) >= 36
+
+
+def test_padded_to_a_square_where_none_holds_a_face() -> None:
+    view = SquareCrop((0.5,), tries=3).draw(
+        np.random.default_rng(0), 100, 60, np.array([[5, 5, 95, 55]], np.float32), 50
+    )
+    assert (view.cut, view.width, view.height, view.x, view.y) == ((0, 0, 100, 60), 50, 30, 0, 0)
+
+
+@pytest.mark.parametrize("change", [{"shares": ()}, {"shares": (0.5, 1.2)}, {"tries": 0}])
+def test_refuses(change: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="expected numbers in"):
+        SquareCrop(**change)  # type: ignore[arg-type]

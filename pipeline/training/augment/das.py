@@ -1,0 +1,50 @@
+"""Data-anchor sampling (PyramidBox, ECCV 2018): a face is brought near an anchor that is at most one size larger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+ANCHOR_SIZES = (16.0, 32.0, 64.0, 128.0, 256.0, 512.0)
+
+
+@dataclass(frozen=True, slots=True)
+class DataAnchorSampling:
+    """Draws the size that a face is brought to.
+
+    The anchor size nearest to the face has index a (the smaller one on a tie); an index is drawn uniformly from 0 to
+    min(a + 1, last), and around that anchor size S the target is
+
+    * "official": S * 2^U(-1, 1), as the code of MogFace has it: log-uniform;
+    * "pyramidbox": U(S / 2, 2 S), as the PyramidBox paper has it;
+    * "pyramidbox_bounded": the same, but at most twice the face where the largest possible index was drawn, as the
+      PaddlePaddle code of PyramidBox has it.
+
+    Attributes:
+        sizes: anchor sides in pixels, rising.
+        reading: which of the three.
+    """
+
+    sizes: tuple[float, ...] = ANCHOR_SIZES
+    reading: Literal["official", "pyramidbox", "pyramidbox_bounded"] = "official"
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where there is no anchor size, or sizes do not rise from above 0."""
+        if not self.sizes or not all(a < b for a, b in zip((0.0, *self.sizes), self.sizes, strict=False)):
+            raise ValueError(f"sizes is {self.sizes}, expected rising numbers above 0")
+
+    def draw(self, rng: np.random.Generator, scale: float) -> float:
+        """Returns the target in pixels of a face of `scale` pixels (root of its area)."""
+        nearest = int(np.abs(np.asarray(self.sizes) - scale).argmin())
+        top = min(nearest + 1, len(self.sizes) - 1)
+        index = int(rng.integers(top + 1))
+        size = self.sizes[index]
+        if self.reading == "official":
+            return float(size * 2.0 ** rng.uniform(-1.0, 1.0))
+        high = 2 * size
+        if self.reading == "pyramidbox_bounded" and index == top:
+            # Never below the interval's own foot: a face just nearest to the largest anchor can be half of it.
+            high = max(min(high, 2 * scale), size / 2)
+        return float(rng.uniform(size / 2, high))

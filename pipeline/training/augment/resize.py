@@ -1,0 +1,109 @@
+"""Part of a resized picture, without making the rest of it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+import numpy as np
+
+from pipeline.training.augment.scene import Pixels
+
+INTERPOLATIONS = ("linear", "cubic", "area", "nearest", "lanczos")
+"""The five kinds that the released code draws from."""
+
+Rect = tuple[int, int, int, int]
+
+_MARGIN: Final = 5  # Source pixels beside the seen part: the widest kernel (Lanczos) reaches four to either side.
+
+
+def draw_interpolation(rng: np.random.Generator) -> str:
+    """Returns one of `INTERPOLATIONS`, all alike."""
+    return INTERPOLATIONS[int(rng.integers(len(INTERPOLATIONS)))]
+
+
+def scaled_size(width: int, height: int, ratio: float, most: int | None) -> tuple[int, int]:
+    """Returns width and height times `ratio`, rounded, at least 1, with no more than about `most`^2 pixels together."""
+    if most is not None:
+        ratio = min(ratio, most / math.sqrt(width * height))
+    return max(1, round(width * ratio)), max(1, round(height * ratio))
+
+
+def source_rect(source: tuple[int, int], size: tuple[int, int], seen: Rect) -> Rect:
+    """Returns the part x1, y1, x2, y2 of a picture that decides the `seen` part of its resized self.
+
+    Args:
+        source: width and height of the picture.
+        size: width and height it is resized to.
+        seen: x1, y1, x2, y2 in the resized frame, inside it.
+
+    Returns:
+        All of the picture where it shrinks or is seen whole, else what is seen and the reach of the kernels.
+    """
+    if not _is_part_of_larger(source, size, seen):
+        return (0, 0, *source)
+    low, high = [], []
+    for axis in (0, 1):
+        step = source[axis] / size[axis]
+        low.append(max(0, math.floor(seen[axis] * step) - _MARGIN))
+        high.append(min(source[axis], math.ceil(seen[axis + 2] * step) + _MARGIN))
+    return (low[0], low[1], high[0], high[1])
+
+
+def resize_part(
+    part: Pixels, rect: Rect, source: tuple[int, int], size: tuple[int, int], seen: Rect, kind: str
+) -> Pixels:
+    """Returns the `seen` part of the resized picture, [y2 - y1, x2 - x1, 3], of the dtype given.
+
+    An enlarged picture is made only where it is seen: five times 1024 x 768 in float32 would be 236 MB, and an 8K frame
+    has no bound. The kernels' positions are those of a resize of the whole (pixel centres aligned), within 1/64 of a
+    source pixel; "area" is linear there, as it has nothing to average.
+
+    Args:
+        part: pixels [h, w, 3] of the picture inside `rect`.
+        rect: what `source_rect` gave.
+        source: width and height of the whole picture.
+        size: width and height it is resized to.
+        seen: x1, y1, x2, y2 in the resized frame, inside it.
+        kind: one of `INTERPOLATIONS`.
+
+    Raises:
+        ValueError: an unknown kind.
+    """
+    import cv2  # Here: it costs start-up time that a plan does not have to pay.
+
+    x1, y1, x2, y2 = seen
+    how = _flag(cv2, kind)
+    if not _is_part_of_larger(source, size, seen):
+        whole = part if source == size else cv2.resize(part, size, interpolation=how)
+        return np.ascontiguousarray(whole[y1:y2, x1:x2])
+    step_x, step_y = source[0] / size[0], source[1] / size[1]
+    # The warp has no averaging, which an enlarged picture does not need, and its nearest is the exact one.
+    how = {"area": cv2.INTER_LINEAR, "nearest": cv2.INTER_NEAREST}.get(kind, how)
+    # Centre of a wanted pixel -> the place in `part` that it shows.
+    inverse = np.array(
+        [
+            [step_x, 0, (x1 + 0.5) * step_x - 0.5 - rect[0]],
+            [0, step_y, (y1 + 0.5) * step_y - 0.5 - rect[1]],
+        ]
+    )
+    flags = how | cv2.WARP_INVERSE_MAP
+    done: Pixels = cv2.warpAffine(part, inverse, (x2 - x1, y2 - y1), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return done
+
+
+def _is_part_of_larger(source: tuple[int, int], size: tuple[int, int], seen: Rect) -> bool:
+    return seen != (0, 0, *size) and (size[0] > source[0] or size[1] > source[1])
+
+
+def _flag(cv2: Any, kind: str) -> int:
+    flags = {
+        "linear": cv2.INTER_LINEAR,
+        "cubic": cv2.INTER_CUBIC,
+        "area": cv2.INTER_AREA,
+        "nearest": cv2.INTER_NEAREST_EXACT,  # The plain one lies up to half a pixel off the boxes.
+        "lanczos": cv2.INTER_LANCZOS4,
+    }
+    if kind not in flags:
+        raise ValueError(f"unknown interpolation {kind!r}; there are {', '.join(flags)}")
+    return int(flags[kind])

@@ -1,0 +1,120 @@
+"""One picture with everything that is known about its faces, as the augmentations pass it on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:  # The workers that decode and augment need no torch.
+    from pipeline.data.records import Sample
+    from pipeline.training.example import Example
+
+Float32 = NDArray[np.float32]
+Pixels = NDArray[np.uint8 | np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A picture and its faces, row by row.
+
+    Attributes:
+        image: uint8 or float32 [H, W, 3], BGR; float pixels keep the range 0..255 but are not clipped to it.
+        boxes: float32 [F, 4], xyxy in pixels of the picture, x2 = x1 + w.
+        landmarks: float32 [F, 5, 2], xy (eyes, nose, mouth corners; left first); NaN where a face has none.
+        valid: bool [F], whether a face is to be learned; the others move along but are never aimed at.
+        rows: int64 [F], which face of the untouched picture each one was: whatever else belongs to a face (a matched
+            overlap, a level) is picked by it.
+        attributes: name -> int8 [F], for instance blur or occlusion.
+    """
+
+    image: Pixels
+    boxes: Float32
+    landmarks: Float32
+    valid: NDArray[np.bool_]
+    rows: NDArray[np.int64]
+    attributes: Mapping[str, NDArray[np.int8]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where shapes disagree or the picture is not uint8 or float32 [H, W, 3]."""
+        faces, shape = len(self.boxes), self.image.shape
+        if len(shape) != 3 or shape[2] != 3 or 0 in shape or self.image.dtype not in (np.uint8, np.float32):
+            raise ValueError(f"image is {self.image.dtype} {shape}, expected uint8 or float32 (H, W, 3)")
+        wanted = {"boxes": (faces, 4), "landmarks": (faces, 5, 2), "valid": (faces,), "rows": (faces,)}
+        for name, expected in wanted.items():
+            if getattr(self, name).shape != expected:
+                raise ValueError(f"{name} have shape {getattr(self, name).shape}, expected {expected}")
+        for name, values in self.attributes.items():
+            if values.shape != (faces,):
+                raise ValueError(f"attribute {name} has shape {values.shape}, expected {(faces,)}")
+
+    @classmethod
+    def of(
+        cls,
+        image: Pixels,
+        boxes: Float32,
+        landmarks: Float32 | None = None,
+        valid: NDArray[np.bool_] | None = None,
+        attributes: Mapping[str, NDArray[np.int8]] | None = None,
+    ) -> Scene:
+        """Returns the scene of an untouched picture; without landmarks they are NaN, without `valid` all faces count.
+
+        Args:
+            image: uint8 or float32 [H, W, 3], BGR.
+            boxes: [F, 4], xyxy in pixels.
+            landmarks: [F, 5, 2] or None.
+            valid: [F] or None.
+            attributes: name -> [F]; empty arrays (a data set without the attribute) are left out.
+
+        Raises:
+            ValueError: where shapes disagree.
+        """
+        faces = len(boxes)
+        return cls(
+            image=image,
+            boxes=np.asarray(boxes, np.float32).reshape(faces, 4),
+            landmarks=np.full((faces, 5, 2), np.nan, np.float32) if landmarks is None else landmarks,
+            valid=np.ones(faces, bool) if valid is None else valid,
+            rows=np.arange(faces),
+            attributes={name: values for name, values in (attributes or {}).items() if len(values) or not faces},
+        )
+
+    @classmethod
+    def of_sample(cls, sample: Sample, image: Pixels) -> Scene:
+        """Returns the scene of a data set's row and its decoded picture; faces marked `invalid` are kept and valid.
+
+        The published training learns every labelled face, the `invalid` ones of WIDER FACE too.
+        """
+        return cls.of(image, sample.boxes, sample.landmarks, attributes=sample.attributes)
+
+    @classmethod
+    def of_example(cls, example: Example) -> Scene:
+        """Returns the scene of a training example."""
+        return cls.of(example.image, example.boxes, example.landmarks)
+
+    def take(self, chosen: NDArray[np.bool_]) -> Scene:
+        """Returns the scene with only the faces where `chosen`, bool [F]."""
+        return replace(
+            self,
+            boxes=self.boxes[chosen],
+            landmarks=self.landmarks[chosen],
+            valid=self.valid[chosen],
+            rows=self.rows[chosen],
+            attributes={name: values[chosen] for name, values in self.attributes.items()},
+        )
+
+
+def has_area(boxes: Float32) -> NDArray[np.bool_]:
+    """Returns bool [F]: whether both sides of each xyxy box are longer than nothing."""
+    longer: NDArray[np.bool_] = np.all(boxes[:, 2:] > boxes[:, :2], axis=1)
+    return longer
+
+
+def face_scales(boxes: Float32) -> Float32:
+    """Returns float32 [F]: the square root of the area of xyxy boxes, in pixels; the paper's scale of a face."""
+    sides = np.clip(boxes[:, 2:] - boxes[:, :2], 0, None)
+    scales: Float32 = np.sqrt(sides[:, 0] * sides[:, 1])
+    return scales

@@ -1,0 +1,131 @@
+"""Where a training picture lies in the original: a cut, resized, and a square window over it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from pipeline.training.augment.resize import Rect, draw_interpolation, resize_part, source_rect
+from pipeline.training.augment.scene import Float32, Pixels, Scene, has_area
+
+MEAN_BGR = (103.53, 116.28, 123.675)
+"""ImageNet's mean colour: zero after normalisation, and so the paper's zero padding."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One way to look at a picture; everything about it is decided.
+
+    Attributes:
+        cut: x1, y1, x2, y2 of the pixels of the original that are used at all, inside it.
+        width: what the cut is resized to, pixels.
+        height: likewise.
+        x: left border of the window in the resized frame; may be negative, or the window run past the right border.
+        y: top border.
+        side: of the square window, and of the result.
+        interpolation: one of `resize.INTERPOLATIONS`.
+        target: pixels that a face was to get (root of its area), None where no face was aimed at.
+    """
+
+    cut: Rect
+    width: int
+    height: int
+    x: int
+    y: int
+    side: int
+    interpolation: str = "linear"
+    target: float | None = None
+
+    def apply(
+        self,
+        scene: Scene,
+        fill: tuple[float, float, float] = MEAN_BGR,
+        change: Callable[[Pixels], Pixels] | None = None,
+    ) -> Scene:
+        """Returns what is seen, [side, side, 3], and the faces in its pixels.
+
+        A face stays where its centre lies strictly inside; its box is clipped, its landmarks are not. The released code
+        asks the same of inclusive corners, whose centre lies half a pixel up and to the left of ours.
+
+        Args:
+            scene: the picture that the view was drawn for.
+            fill: BGR of what lies outside the picture, 0..255; rounded for uint8 pixels.
+            change: a pointwise change of colours, done before resizing and only to pixels that are needed.
+        """
+        image = self._pixels(scene.image, fill, change or (lambda pixels: pixels))
+        boxes = self.place(scene.boxes)
+        landmarks = self.place(scene.landmarks.reshape(-1, 10)).reshape(-1, 5, 2)
+        centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+        clipped = np.clip(boxes, 0, np.float32(self.side))
+        kept = ((centres > 0) & (centres < self.side)).all(axis=1) & has_area(clipped)
+        return replace(scene, image=image, boxes=clipped, landmarks=landmarks).take(kept)
+
+    def place(self, points: Float32) -> Float32:
+        """Returns float32 [F, 2 n]: points x, y, x, y, ... of the original in the pixels of the result, not clipped."""
+        x1, y1, x2, y2 = self.cut
+        repeats = points.shape[1] // 2
+        corner = np.tile([x1, y1], repeats)
+        factor = np.tile([self.width / (x2 - x1), self.height / (y2 - y1)], repeats)
+        placed: Float32 = ((points - corner) * factor - np.tile([self.x, self.y], repeats)).astype(np.float32)
+        return placed
+
+    def _pixels(self, image: Pixels, fill: tuple[float, float, float], change: Callable[[Pixels], Pixels]) -> Pixels:
+        x1, y1, x2, y2 = self.cut
+        inside = image[y1:y2, x1:x2]
+        seen = (
+            min(max(self.x, 0), self.width),
+            min(max(self.y, 0), self.height),
+            max(min(self.x + self.side, self.width), 0),
+            max(min(self.y + self.side, self.height), 0),
+        )
+        if seen[0] >= seen[2] or seen[1] >= seen[3]:
+            shown = change(inside[:1, :1])  # Nothing is seen; this pixel only tells the dtype.
+            return _canvas(self.side, fill, shown)
+        source = (x2 - x1, y2 - y1)
+        rect = source_rect(source, (self.width, self.height), seen)
+        part = change(np.ascontiguousarray(inside[rect[1] : rect[3], rect[0] : rect[2]]))
+        shown = resize_part(part, rect, source, (self.width, self.height), seen, self.interpolation)
+        if shown.shape[:2] == (self.side, self.side):
+            return shown
+        canvas = _canvas(self.side, fill, shown)
+        top, left = seen[1] - self.y, seen[0] - self.x
+        canvas[top : top + shown.shape[0], left : left + shown.shape[1]] = shown
+        return canvas
+
+
+class Geometry(Protocol):
+    """Draws the view of one picture; frozen, so that it may be shared."""
+
+    def draw(self, rng: np.random.Generator, width: int, height: int, boxes: Float32, side: int) -> View:
+        """Returns a view, `side` pixels wide and high, of a picture.
+
+        Args:
+            rng: decides.
+            width: of the picture, pixels.
+            height: likewise.
+            boxes: [F, 4] xyxy, the faces that may be aimed at, all with an area; F may be 0.
+            side: of the result.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """The whole picture squeezed to the training size, aspect not kept: Table 4's row without DAS."""
+
+    interpolation: str | None = None
+
+    def draw(self, rng: np.random.Generator, width: int, height: int, boxes: Float32, side: int) -> View:
+        """Returns the view of everything; only the interpolation is drawn, if none is set."""
+        kind = self.interpolation or draw_interpolation(rng)
+        return View((0, 0, width, height), side, side, 0, 0, side, kind)
+
+
+def _canvas(side: int, fill: tuple[float, float, float], like: Pixels) -> Pixels:
+    colour = np.asarray(fill, np.float32)
+    canvas = np.empty((side, side, 3), like.dtype)
+    canvas[:] = colour if like.dtype == np.float32 else np.rint(colour).astype(np.uint8)
+    return canvas

@@ -1,0 +1,61 @@
+"""Square windows over a resized picture: around a face, or anywhere."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.training.augment.scene import Float32
+
+TRIALS = 50
+_OVERLAP = 0.7
+
+
+def window_around(
+    rng: np.random.Generator, width: int, height: int, boxes: Float32, face: int, side: int
+) -> tuple[int, int] | None:
+    """Returns x, y of a window of `side` pixels about one face, or None where no trial is good.
+
+    Fifty windows are drawn: if the picture is larger than the window in either direction, so that they hold the face
+    (or lie inside it, if it is larger than they are), running past the picture's border where the face is near it;
+    otherwise so that they hold the picture. Good is one that holds some face whole or overlaps some face by more than
+    0.7; one of the good ones is drawn (MogFace notes, section 8).
+
+    Args:
+        rng: decides.
+        width: of the resized picture, pixels.
+        height: likewise.
+        boxes: [F, 4] xyxy in the resized picture, F at least 1.
+        face: row of the face.
+        side: of the window.
+    """
+    if side < max(width, height):
+        spans = [(boxes[face, 2 + axis] - side, boxes[face, axis]) for axis in (0, 1)]
+    else:
+        spans = [(float(length - side), 0.0) for length in (width, height)]
+    corners = np.stack([np.floor(rng.uniform(min(span), max(span), TRIALS)) for span in spans], axis=1)
+    good = np.flatnonzero(_is_good(corners, boxes, side))
+    if len(good) == 0:
+        return None
+    x, y = corners[good[int(rng.integers(len(good)))]]
+    return int(x), int(y)
+
+
+def window_anywhere(rng: np.random.Generator, width: int, height: int, side: int) -> tuple[int, int]:
+    """Returns x, y of a window inside the picture or, in a direction where it is larger, about the picture."""
+    x, y = (math.floor(rng.uniform(min(0, length - side), max(0, length - side) + 1)) for length in (width, height))
+    return min(x, max(0, width - side)), min(y, max(0, height - side))
+
+
+def _is_good(corners: NDArray[np.float64], boxes: Float32, side: int) -> NDArray[np.bool_]:
+    """Returns bool [T] for corners [T, 2]."""
+    low = np.maximum(corners[:, None], boxes[None, :, :2])
+    high = np.minimum(corners[:, None] + side, boxes[None, :, 2:])
+    shared = np.clip(high - low, 0, None).prod(axis=2)
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+    overlap = shared / (side * side + areas - shared)
+    whole = (boxes[None, :, :2] >= corners[:, None]) & (boxes[None, :, 2:] <= corners[:, None] + side)
+    good: NDArray[np.bool_] = (whole.all(axis=2) | (overlap > _OVERLAP)).any(axis=1)
+    return good

@@ -1,0 +1,69 @@
+"""A running mean of the weights (EMA), which often detects better than the last weights themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+
+class WeightAverage:
+    """mean <- d mean + (1 - d) weights, after every step, of all floating-point entries of the state.
+
+    d is `decay`, in the first steps min(decay, (1 + n) / (10 + n)) after n of them, so that short trainings do not keep
+    their random start. Norms' statistics are averaged alike; counters are copied.
+
+    Example: decay 0.9, from the 91st step on w_n = 0.9 w_(n-1) + 0.1 x_n.
+
+    Attributes:
+        decay: d in the long run.
+        updates: n.
+    """
+
+    def __init__(self, model: nn.Module, decay: float = 0.9998) -> None:
+        """Starts at the model's weights.
+
+        Args:
+            model: what is averaged; its tensors are copied where they are.
+            decay: see the class.
+
+        Raises:
+            ValueError: where the decay is not in [0, 1).
+        """
+        if not 0 <= decay < 1:
+            raise ValueError(f"the decay is {decay}, expected [0, 1)")
+        self.decay, self.updates = decay, 0
+        self._mean = {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, model: nn.Module) -> None:
+        """Takes in the model's present weights."""
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        self.updates += 1
+        for name, value in model.state_dict().items():
+            mean = self._mean[name]
+            if mean.is_floating_point():
+                mean.lerp_(value, 1 - decay)
+            else:
+                mean.copy_(value)
+
+    def copy_to(self, model: nn.Module) -> None:
+        """Overwrites the model's weights with the mean."""
+        model.load_state_dict(self._mean)
+
+    def state_dict(self) -> dict[str, Tensor | int]:
+        """Returns the mean by the names of the weights, and "updates"; shared, not to be written into."""
+        return {**self._mean, "updates": self.updates}
+
+    def load_state_dict(self, state: Mapping[str, Tensor | int]) -> None:
+        """Goes on from what `state_dict` gave.
+
+        Raises:
+            ValueError: where names differ from those of this model.
+        """
+        if state.keys() != self._mean.keys() | {"updates"}:
+            raise ValueError("the average belongs to another architecture: its tensors have other names")
+        for name, mean in self._mean.items():
+            mean.copy_(torch.as_tensor(state[name]))
+        self.updates = int(state["updates"])

@@ -1,0 +1,139 @@
+"""Every named policy gives training pictures of one size, whatever comes in, and applies plans without chance."""
+
+from __future__ import annotations
+
+import pickle
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.training.augment.policy import POLICIES, policy
+from pipeline.training.augment.scene import Scene
+from pipeline.training.augment.seeds import generator_for
+
+SIDE = 48
+
+
+def _scene(width: int, height: int, faces: int, seed: int) -> Scene:
+    """Faces of any size and place: tiny, without an area, larger than the picture, outside it."""
+    rng = np.random.default_rng(seed)
+    low = rng.uniform(-0.5, 1.2, (faces, 2)) * [width, height]
+    sides = rng.choice([0.0, 0.4, 3.0, 20.0, 400.0], (faces, 2)) * rng.uniform(0.5, 1.5, (faces, 2))
+    points = rng.uniform(0, width, (faces, 5, 2)).astype(np.float32)
+    points[rng.random(faces) < 0.5] = np.nan
+    return Scene.of(
+        rng.integers(0, 256, (height, width, 3), dtype=np.uint8),
+        np.concatenate([low, low + sides], axis=1).astype(np.float32),
+        points,
+        rng.random(faces) < 0.8,
+        {"blur": np.arange(faces, dtype=np.int8)},
+    )
+
+
+@pytest.mark.parametrize("name", POLICIES)
+@settings(max_examples=40, deadline=None)
+@given(
+    width=st.integers(1, 160), height=st.integers(1, 160), faces=st.integers(0, 6), seed=st.integers(0, 10**6)
+)  # fmt: skip
+def test_any_picture_any_faces(name: str, width: int, height: int, faces: int, seed: int) -> None:
+    scene = _scene(width, height, faces, seed)
+    before = pickle.dumps(scene)
+    done = policy(name, side=SIDE)(generator_for(seed, 0, name), scene)
+    assert done.image.shape == (SIDE, SIDE, 3) and done.image.dtype == np.float32
+    assert np.isfinite(done.image).all()
+    assert (done.boxes >= 0).all() and (done.boxes <= SIDE).all()
+    assert (done.boxes[:, 2:] > done.boxes[:, :2]).all()
+    assert done.attributes["blur"].tolist() == done.rows.tolist()  # what belongs to a face came with it
+    assert (done.valid == scene.valid[done.rows]).all()
+    unmarked = np.isnan(scene.landmarks[done.rows]).all(axis=(1, 2))
+    assert (np.isnan(done.landmarks).all(axis=(1, 2)) == unmarked).all()
+    assert pickle.dumps(scene) == before
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_same_seed_same_bytes_and_another_seed_others(name: str) -> None:
+    scene, one = _scene(90, 70, 4, 1), policy(name, side=SIDE)
+    runs = [pickle.dumps(one(generator_for(seed, 3, "a"), scene)) for seed in (5, 5, 6, 7)]
+    assert runs[0] == runs[1] and len(set(runs)) == 3
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_applying_has_no_chance_in_it(name: str) -> None:
+    scene = _scene(90, 70, 4, 1)
+    plan = policy(name, side=SIDE).draw(generator_for(0, 0, "a"), 90, 70, scene.boxes)
+    assert hash(plan) == hash(replace(plan))  # frozen all through
+    results = []
+    for state in (0, 1, 2):
+        np.random.seed(state)
+        random.seed(state)
+        results.append(pickle.dumps(pickle.loads(pickle.dumps(plan)).apply(scene)))
+    assert len(set(results)) == 1
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_pixels_have_no_part_in_the_draw(name: str) -> None:
+    scene = _scene(90, 70, 4, 1)
+    one = policy(name, side=SIDE)
+    plan = one.draw(generator_for(0, 0, "a"), 90, 70, scene.boxes[scene.valid])
+    done = one(generator_for(0, 0, "a"), scene)
+    np.testing.assert_array_equal(plan.apply(scene).image, done.image)
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_bytes_are_the_rounded_floats(name: str) -> None:
+    scene = _scene(90, 70, 4, 1)
+    plan = policy(name, side=SIDE, fill=(1.0, 2.0, 3.0)).draw(generator_for(2, 0, "a"), 90, 70, scene.boxes)
+    assert plan.distortion is not None
+    exact, small = plan.apply(scene).image, replace(plan, pixels="uint8").apply(scene).image
+    assert small.dtype == np.uint8
+    np.testing.assert_array_equal(small, np.rint(exact).clip(0, 255))
+    plain = replace(plan, distortion=None)
+    gap = np.abs(replace(plain, pixels="uint8").apply(scene).image - plain.apply(scene).image.clip(0, 255))
+    assert gap.max() <= 4  # OpenCV's fixed-point kernels for bytes
+
+
+def test_order_of_the_parts() -> None:
+    image = np.full((40, 40, 3), 100, np.float32)
+    scene = Scene.of(image, np.array([[0, 0, 10, 10], [30, 0, 34, 4]], np.float32))
+    one = policy("plain", side=40, mirrored=1.0, smallest=8.0, fill=(0, 0, 0))
+    done = one.draw(np.random.default_rng(0), 40, 40, scene.boxes).apply(scene)
+    np.testing.assert_allclose(done.boxes, [[30, 0, 40, 10]])  # mirrored, the small one gone
+    twice = policy("plain", side=80, mirrored=0.0)(np.random.default_rng(0), scene)
+    np.testing.assert_allclose(twice.boxes, [[0, 0, 20, 20], [60, 0, 68, 8]])  # 8 px after the resize: stays
+
+
+def test_floats_without_a_distortion_too() -> None:
+    scene = _scene(90, 70, 4, 1)
+    assert policy("das", side=SIDE, photometric=None)(generator_for(0, 0, "a"), scene).image.dtype == np.float32
+    assert (
+        policy("das", side=SIDE, photometric=None, pixels="uint8")(generator_for(0, 0, "a"), scene).image.dtype
+        == np.uint8
+    )
+
+
+def test_half_of_the_pictures_are_mirrored() -> None:
+    rng = np.random.default_rng(0)
+    boxes = np.zeros((0, 4), np.float32)
+    turned = [policy("plain").draw(rng, 20, 20, boxes).mirrored for _ in range(1500)]
+    assert np.mean(turned) == pytest.approx(0.5, abs=0.06)
+
+
+def test_what_is_not_valid_is_never_aimed_at() -> None:
+    boxes = np.array([[2, 2, 6, 6], [60, 40, 90, 70]], np.float32)
+    image = np.zeros((100, 100, 3), np.uint8)
+    scene = Scene.of(image, boxes, valid=np.array([False, True]))
+    for seed in range(20):
+        done = policy("sse", side=640, photometric=None)(generator_for(seed, 0, "a"), scene)
+        assert 1 in done.rows
+
+
+def test_refuses_and_lists_the_choices() -> None:
+    with pytest.raises(ValueError, match="unknown augmentation 'ssd'; there are das, sse, sse_official, mst"):
+        policy("ssd")
+    for change in ({"side": 0}, {"mirrored": 1.5}, {"smallest": -1.0}):
+        with pytest.raises(ValueError, match=next(iter(change))):
+            policy("das", **change)

@@ -1,0 +1,70 @@
+"""A scene refuses what does not fit together and keeps every row's belongings with it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from pipeline.data.records import Sample
+from pipeline.training.augment.scene import Scene, face_scales, has_area
+from pipeline.training.example import Example
+
+IMAGE = np.zeros((8, 9, 3), np.uint8)
+BOXES = np.array([[0, 0, 4, 9], [1, 1, 1, 5], [2, 2, 3, 3]], np.float32)
+
+
+def test_untouched() -> None:
+    scene = Scene.of(IMAGE, BOXES, attributes={"blur": np.array([2, 0, 1], np.int8), "pose": np.zeros(0, np.int8)})
+    assert scene.rows.tolist() == [0, 1, 2] and scene.valid.all()
+    assert np.isnan(scene.landmarks).all()
+    assert list(scene.attributes) == ["blur"]  # a data set without poses
+
+
+def test_taking_keeps_rows_together() -> None:
+    points = np.arange(30, dtype=np.float32).reshape(3, 5, 2)
+    valid = np.array([True, False, True])
+    scene = Scene.of(IMAGE, BOXES, points, valid, {"blur": np.array([2, 0, 1], np.int8)})
+    once = scene.take(np.array([False, True, True]))
+    twice = once.take(np.array([False, True]))
+    assert once.rows.tolist() == [1, 2] and twice.rows.tolist() == [2]
+    assert once.valid.tolist() == [False, True] and once.attributes["blur"].tolist() == [0, 1]
+    np.testing.assert_array_equal(twice.boxes, BOXES[2:])
+    np.testing.assert_array_equal(twice.landmarks, points[2:])
+
+
+def test_from_what_the_project_holds() -> None:
+    points = np.zeros((3, 5, 2), np.float32)
+    sample = Sample("a", "a.jpg", "0", 9, 8, BOXES, {"blur": np.array([2, 0, 1], np.int8)}, landmarks=points)
+    scene = Scene.of_sample(sample, IMAGE)
+    assert scene.attributes["blur"].tolist() == [2, 0, 1] and not scene.landmarks.any()
+    assert np.shares_memory(Scene.of_example(Example("a", IMAGE, BOXES, points)).boxes, BOXES)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"image": IMAGE[:0]}, r"image is uint8 \(0, 9, 3\)"),
+        ({"image": IMAGE.astype(np.float64)}, "image is float64"),
+        ({"landmarks": np.zeros((2, 5, 2), np.float32)}, r"landmarks have shape \(2, 5, 2\), expected \(3, 5, 2\)"),
+        ({"valid": np.ones(4, bool)}, r"valid have shape \(4,\)"),
+        ({"attributes": {"blur": np.zeros(2, np.int8)}}, r"attribute blur has shape \(2,\)"),
+    ],
+)
+def test_refuses(change: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Scene.of(**{"image": IMAGE, "boxes": BOXES, **change})  # type: ignore[arg-type]
+
+
+def test_scales() -> None:
+    assert has_area(BOXES).tolist() == [True, False, True]
+    np.testing.assert_allclose(face_scales(BOXES), [6, 0, 1])
+    assert face_scales(BOXES[:0]).shape == (0,)
+
+
+def test_workers_that_augment_load_no_torch() -> None:
+    code = "import sys, pipeline.training.augment.policy; print(sorted({'torch', 'cv2', 'ray'} & set(sys.modules)))"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "[]"

@@ -1,0 +1,85 @@
+"""Selective scale enhancement: shares per level, in closed form and drawn, against the released code's."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.training.augment.sse import CONFIG_EDGES, PAPER_EDGES, SelectiveScale, level_shares
+
+DRAWS = 200_000
+EDGES = {"config_ranges": CONFIG_EDGES, "paper_ranges": PAPER_EDGES}
+
+
+def _draws(sse: SelectiveScale, count: int = DRAWS) -> np.ndarray:  # type: ignore[type-arg]
+    rng = np.random.default_rng(61)
+    return np.array([sse.draw(rng, 30.0) for _ in range(count)])
+
+
+@pytest.mark.wider
+@pytest.mark.parametrize("which", EDGES)
+def test_difference_4_shares_of_both_readings(shared: Path, which: str) -> None:
+    z = np.load(shared / "reference" / "mogface" / "sse.npz")
+    np.testing.assert_array_equal(EDGES[which], z[f"edges_{which}"])
+    paper, official = SelectiveScale(EDGES[which]), SelectiveScale(EDGES[which], reading="official")
+    np.testing.assert_allclose(paper.expected_shares(), z[f"paper_algorithm2_expected_{which}"], atol=1e-12)
+    np.testing.assert_allclose(official.expected_shares(), z[f"as_coded_expected_{which}"], atol=1e-6)
+    drawn = level_shares(_draws(official), EDGES[which])
+    deviation = np.sqrt(0.25 / DRAWS)  # of a share, at most
+    np.testing.assert_allclose(drawn, z[f"as_coded_freq_{which}"], atol=5 * np.sqrt(2) * deviation)
+    np.testing.assert_allclose(drawn, z[f"as_coded_expected_{which}"], atol=5 * deviation)
+    assert drawn[5] == 0  # p7 is never meant
+
+
+@pytest.mark.parametrize("edges", EDGES.values())
+def test_difference_4_the_paper_means_every_level(edges: tuple[float, ...]) -> None:
+    sse = SelectiveScale(edges)
+    drawn = _draws(sse)
+    np.testing.assert_allclose(level_shares(drawn, edges), sse.expected_shares(), atol=5 * np.sqrt(0.25 / DRAWS))
+    for low, high in pairwise(edges):  # uniform within a level's range
+        inside = drawn[(drawn >= low) & (drawn < high)]
+        assert inside.mean() == pytest.approx((low + high) / 2, abs=0.01 * (high - low))
+        assert inside.std() == pytest.approx((high - low) / np.sqrt(12), rel=0.02)
+
+
+@pytest.mark.wider
+def test_published_targets_have_the_same_distribution(shared: Path) -> None:
+    z = np.load(shared / "reference" / "mogface" / "sse.npz")
+    theirs = np.sort(z["as_coded_sampled_target_scales_first20000"].astype(np.float64))
+    ours = np.sort(_draws(SelectiveScale(CONFIG_EDGES, reading="official"), 50_000))
+    places = np.concatenate([theirs, ours])
+    gap = np.abs(
+        np.searchsorted(theirs, places, "right") / len(theirs) - np.searchsorted(ours, places, "right") / len(ours)
+    ).max()
+    assert gap < 1.95 * np.sqrt(1 / len(theirs) + 1 / len(ours))  # Kolmogorov-Smirnov, one in a thousand
+
+
+@pytest.mark.parametrize("reading", ["paper", "official"])
+def test_other_shares(reading: str) -> None:
+    sse = SelectiveScale(share_p5=0.5, share_p6=0.4, reading=reading)  # type: ignore[arg-type]
+    assert sse.expected_shares()[3:5] == pytest.approx([0.5, 0.4])
+    np.testing.assert_allclose(level_shares(_draws(sse, 20_000)), sse.expected_shares(), atol=0.018)
+    assert sse.expected_shares().sum() == pytest.approx(1)
+
+
+def test_shares_of_a_level_count_its_lower_border() -> None:
+    assert level_shares(np.array([8.3, 8.4, 20.7, 639.9, 640.0])).tolist() == [0.2, 0.2, 0, 0, 0, 0.2]
+    assert level_shares(np.zeros(0)).tolist() == [0] * 6
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"edges": (1.0, 2.0)}, "seven rising numbers"),
+        ({"edges": (8.4, 20.7, 20.7, 106.2, 212.4, 420.8, 640.0)}, "seven rising numbers"),
+        ({"share_p5": 0.7, "share_p6": 0.4}, "at most 1 together"),
+        ({"share_p6": -0.1}, "at most 1 together"),
+        ({"edges": (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0), "reading": "official"}, "starts at 16"),
+    ],
+)
+def test_refuses(change: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        SelectiveScale(**change)  # type: ignore[arg-type]

@@ -1,0 +1,55 @@
+"""MogFace with every head it can have, on four convolutions and maps of 24 channels."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.boxes.coder import BoxCoder
+from pipeline.models.detectors.detector import MemoryNeed
+from pipeline.models.detectors.six_levels import SixLevelDetector, imagenet_rgb, square_anchors
+from pipeline.models.face_heads import FaceHeads
+from pipeline.models.first_shot import FirstShot
+from pipeline.models.hierarchical_context import HierarchicalContext
+from pipeline.models.low_pyramid import LowPyramid
+
+WIDTH = 24
+
+
+class FourStrides(nn.Module):
+    """As small a backbone as has four levels."""
+
+    channels, reach = (8, 12, 16, 24), 64
+
+    def __init__(self) -> None:
+        super().__init__()
+        counts = (3, *self.channels)
+        self.convs = nn.ModuleList(
+            nn.Conv2d(before, after, 4 if place == 0 else 2, stride=4 if place == 0 else 2)
+            for place, (before, after) in enumerate(pairwise(counts))
+        )
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        levels = [images]
+        for conv in self.convs:
+            levels.append(conv(levels[-1]).relu())
+        return levels[1:]
+
+
+def small_mogface(seed: int) -> SixLevelDetector:
+    """Returns it with the random weights that belong to the seed; `task_of` gives it Ali-AMS."""
+    torch.manual_seed(seed)
+    backbone = FourStrides()
+    return SixLevelDetector(
+        backbone,
+        LowPyramid(backbone.channels, WIDTH),
+        FaceHeads([1] * 6, width=WIDTH),
+        grid=square_anchors(),
+        coder=BoxCoder(1, 1, inclusive=True),
+        normalisation=imagenet_rgb(),
+        memory=MemoryNeed(0, 0),
+        hierarchical=HierarchicalContext(backbone.channels, WIDTH),
+        first_shot=FirstShot(backbone.channels, WIDTH),
+    )
