@@ -85,3 +85,10 @@ def test_mogface_vectors(shared: Path, case: int) -> None:
     rows = np.concatenate([found.boxes, found.scores[:, None]], 1)
     one, other = (each[np.lexsort(each.round(2).T)] for each in (rows, expected))
     np.testing.assert_allclose(one, other, atol=2e-3)
+
+
+def test_difference_10_the_paper_suppresses_from_an_overlap_of_six_tenths_and_the_code_from_three() -> None:
+    boxes = np.array([[0, 0, 99, 99], [40, 0, 139, 99]], np.float32)  # overlap with +1: 60 x 100 of 140 x 100
+    both = Candidates(boxes, np.array([0.9, 0.8], np.float32))
+    assert len(detections(both, iou=0.6, inclusive=True)) == 2
+    assert len(detections(both, iou=0.3, inclusive=True)) == 1

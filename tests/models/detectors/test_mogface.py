@@ -265,3 +265,15 @@ def test_wrong_switches_list_the_choices() -> None:
         mogface(depth=34)
     with pytest.raises(ValueError, match="odd numbers of cells, got \\[4\\]"), torch.device("meta"):
         mogface(hcam=(4,))
+
+
+def test_difference_1_only_the_paper_entries_combine_context_and_the_final_heads() -> None:
+    with torch.device("meta"):
+        paper, released = DETECTORS["mogface"].build(), DETECTORS["mogface_official"].build()
+    assert isinstance(paper, SixLevelDetector)
+    assert isinstance(released, SixLevelDetector)
+    assert paper.hierarchical is not None
+    assert released.hierarchical is None
+    for detector in (paper, released):
+        assert detector.first_shot is not None
+        assert len(detector.heads.box_towers) == 1
