@@ -12,6 +12,9 @@ from typing import Any
 
 # Only ids and boxes pass through the object store, so the usual third of the memory is not needed for it.
 LOCAL_OBJECT_STORE_BYTES = 500_000_000
+# glibc's malloc in the workers: one heap that keeps what it has. Otherwise a network's buffers go back to the system
+# after every image and are taken again, page by page: an 8K image costs 5.1 s of CPU instead of 3.6, with 0.5 GB less.
+WORKER_MEMORY = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**33)}
 # Ray Data stops a dataset that shows no progress for this long; it must exceed the time of one shard.
 NO_PROGRESS_SECONDS = 4 * 3600
 
@@ -41,6 +44,8 @@ def connect(verbose: bool = False, cpus: int | None = None) -> bool:
         os.environ.setdefault("RAY_metrics_report_interval_ms", "60000")
         os.environ.setdefault("RAY_task_events_report_interval_ms", "0")
         os.environ.setdefault("RAY_event_stats", "0")
+        for name, value in WORKER_MEMORY.items():
+            os.environ.setdefault(name, value)
     import ray
     import ray.data
 
