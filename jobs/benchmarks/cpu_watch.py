@@ -46,7 +46,9 @@ class CpuWatch:
         inside = [reading for reading in self.readings if begun <= reading[0] <= ended]
         if len(inside) < 2:
             return None
-        (first, before), (last, after) = inside[0], inside[-1]
+        (first, before), (last, _) = inside[0], inside[-1]
+        # Not the last reading alone: a worker that has no shard left is gone by then, what it spent is not.
+        after = {pid: spent for _, clocks in inside for pid, spent in clocks.items()}
         chosen = [pid for pid in after if pid not in but and (not only or pid in only)]
         return sum(after[pid] - before.get(pid, 0.0) for pid in chosen) / (last - first)
 

@@ -94,27 +94,28 @@ class CountingExecutor(RayExecutor):
 
 
 def run_pipeline(
-    model: Model, folder: Path, workers: int, shard_rows: int, memory_budget_gb: float | None = None
+    model: Model, folder: Path, way: tuple[int, int], shard_rows: int, memory_budget_gb: float | None = None
 ) -> PipelineRun:
     """Returns what one run of the node over all images of a folder took; Ray starts and ends within.
 
     Args:
         model: to be run.
         folder: of images.
-        workers: processes, one core each.
+        way: workers and the cores of each.
         shard_rows: images per shard.
         memory_budget_gb: as in `Predict`.
 
     Raises:
         RuntimeError: the node failed.
     """
+    workers, cpus = way
     stage = Predict(detector=model.detector, canvas=model.canvas, top=model.top, memory_budget_gb=memory_budget_gb)
     graph = Graph(
         [
             Node("photos", Index(dataset=ImageFolder()), at=str(folder), resources=Resources(shard_rows=10_000)),
             Node(
                 "boxes", stage, {"samples": ("photos",)}, str(model.weights),
-                Resources(workers=workers, shard_rows=shard_rows),
+                Resources(workers=workers, cpus=cpus, shard_rows=shard_rows),
             ),
         ]
     )  # fmt: skip
