@@ -8,13 +8,14 @@ tools) is looked for in the root itself, in ``wider_face_split/`` and ``ground_t
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from pipeline.data.datasets.dataset import Dataset, Entry, Reader, in_order
 from pipeline.data.datasets.files import Labels, label_digest, present, read_sample, require_folder, scan
@@ -44,6 +45,8 @@ class WiderFace(Dataset):
         subsets: where easy, medium and hard come from: the "official" lists (validation), face "height" (50, 30 and
             10 px, invalid faces excluded), or "auto": the lists where all four files are there, else height.
         missing: "error" where listed images are absent, or "skip" to use those present.
+        only: text file with one "<event>/<name>.jpg" per line, in the root or anywhere: the images that count. It tells
+            which images there are and is no part of what the set is.
     """
 
     levels: ClassVar[tuple[str, ...]] = LEVELS
@@ -52,6 +55,7 @@ class WiderFace(Dataset):
     annotation: Literal["text", "mat"] = "text"
     subsets: Literal["auto", "official", "height"] = "auto"
     missing: Literal["error", "skip"] = "error"
+    only: str | None = Field(None, exclude=True)
 
     @model_validator(mode="after")
     def _lists_exist(self) -> Self:
@@ -69,14 +73,16 @@ class WiderFace(Dataset):
             raise FileNotFoundError(f"{root} has no folder {images}")
         events = {f"{images}/{name.split('/', 1)[0]}" for name in annotation.names}
         stamps = dict(scan(root, images, events.__contains__))
-        listed = [f"{images}/{name}" for name in annotation.names]
+        names = annotation.names if self.only is None else _chosen(Path(root) / self.only, annotation.names)
+        position_of = {name: position for position, name in enumerate(annotation.names)}
+        listed = [f"{images}/{name}" for name in names]
         return in_order(
             Entry(
-                image_id=_image_id(annotation.names[position]),
+                image_id=_image_id(names[place]),
                 path=path,
-                stamp=f"{stamp}:{label_digest(annotation.faces(position).tobytes(), graded_by)}",
+                stamp=f"{stamp}:{label_digest(annotation.faces(position_of[names[place]]).tobytes(), graded_by)}",
             )
-            for position, path, stamp in present(listed, stamps, source.file, self.missing)
+            for place, path, stamp in present(listed, stamps, source.file, self.missing)
         )
 
     def open(self, root: str) -> Reader:
@@ -125,6 +131,19 @@ class _Source:
         if self.lists is None:
             return b"height"
         return label_digest(*((self.lists / name).read_bytes() for name in OFFICIAL_FILES)).encode()
+
+
+def _chosen(file: Path, names: Sequence[str]) -> list[str]:
+    """Returns the names that a list has, in its order."""
+    if not file.is_file():
+        raise FileNotFoundError(f"no list of images {file}")
+    lines = enumerate(file.read_text(encoding="utf-8").splitlines(), start=1)
+    chosen = {line.strip(): number for number, line in lines if line.strip()}
+    known = set(names)
+    if unknown := [name for name in chosen if name not in known]:
+        where = f"{file}, line {chosen[unknown[0]]}"
+        raise ValueError(f"{where}: expected an annotated image <event>/<name>.jpg, found {unknown[0]!r}")
+    return list(chosen)
 
 
 @lru_cache(maxsize=4)

@@ -109,6 +109,24 @@ def test_missing_pieces_are_named(wider_root: Path) -> None:
         WiderFace(subsets="official").entries(str(wider_root))
 
 
+def test_a_list_chooses_images(wider_root: Path, tmp_path: Path) -> None:
+    everything = TRAIN.entries(str(wider_root))
+    chosen = everything[1]
+    (tmp_path / "list.txt").write_text(f"{chosen.image_id}.jpg\n\n", encoding="utf-8")
+    some = WiderFace(split="train", only=str(tmp_path / "list.txt"))
+    assert some.entries(str(wider_root)) == [chosen]
+    assert some.open(str(wider_root))(chosen).digest == TRAIN.open(str(wider_root))(chosen).digest
+    assert some.model_dump() == TRAIN.model_dump()
+
+
+def test_a_list_that_does_not_fit_is_refused(wider_root: Path, tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("\nnowhere/nothing.jpg\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"list\.txt, line 2: .*'nowhere/nothing\.jpg'"):
+        WiderFace(split="train", only=str(tmp_path / "list.txt")).entries(str(wider_root))
+    with pytest.raises(FileNotFoundError, match="gone"):
+        WiderFace(split="train", only=str(tmp_path / "gone.txt")).entries(str(wider_root))
+
+
 @pytest.mark.parametrize("place", ["", "wider_face_split", "ground_truth", "../wider_val_gt"])
 def test_annotation_is_found_in_each_documented_place(wider_root: Path, place: str) -> None:
     target = wider_root / place / "wider_face_train_bbx_gt.txt"
