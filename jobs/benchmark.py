@@ -97,6 +97,32 @@ def suppression(shared: SharedOption = None, rounds: RoundsOption = 5, json: Jso
     _conclude([suppression_section(_shared(shared), rounds, _command("suppression"))], json)
 
 
+@app.command("training")
+def training(
+    detector: Annotated[str, typer.Option(help="With random weights.")] = "mogface_mobilenet",
+    assigner: Annotated[str, typer.Option(help="One that looks at answers costs most.")] = "ali_ams",
+    batch: Annotated[int, typer.Option(min=1)] = 8,
+    side: Annotated[int, typer.Option(min=32, help="Of the training pictures, pixels.")] = 320,
+    steps: Annotated[int, typer.Option(min=10)] = 60,
+    shared: SharedOption = None,
+    rounds: RoundsOption = 1,
+    json: JsonOption = None,
+) -> None:
+    """Training steps/s through Ray Train and Ray Data against the bare loop with its batches in memory.
+
+    Example: uv run python jobs/benchmark.py training --detector mogface_baseline --batch 2 --side 640 --steps 20
+    """
+    from jobs.benchmarks.training import Load, training_section
+    from pipeline.training.recipe import TrainingRecipe
+
+    print("training ...", file=sys.stderr, flush=True)
+    recipe = TrainingRecipe(
+        steps=steps, batch=batch, crop=side, assigner=assigner, warmup=10, learning_rate=1e-3, colours=True
+    )  # type: ignore[arg-type]
+    command = f"{_command('training')} --detector {detector} --batch {batch} --side {side} --steps {steps}"
+    _conclude([training_section(Load(detector, recipe, _shared(shared), rounds, command))], json)
+
+
 @app.command("forward")
 def forward(
     detector: Annotated[list[str] | None, typer.Option(help="Again for more; default every one there is.")] = None,

@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import reduce
 from operator import or_
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.records import Sample, read_detections
@@ -18,8 +19,9 @@ from pipeline.data.schemas import AP, DETECTIONS, LEVELS, SAMPLES
 from pipeline.data.wider_ground_truth import WiderGroundTruth, ground_truth_of
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Port, Row, StageContext, WholeStage
+from pipeline.evaluation.false_alarms import FalseAlarms, count_false_alarms
 from pipeline.evaluation.wider_ap import ApCounts, ScoreRange, count_images, score_range
-from pipeline.evaluation.wider_result import result_of
+from pipeline.evaluation.wider_result import WiderResult, result_of
 
 
 class Evaluate(WholeStage):
@@ -28,6 +30,8 @@ class Evaluate(WholeStage):
     Attributes:
         coordinates: "float" evaluates boxes as they are; "whole" truncates corners and sizes to whole pixels first,
             as the published text files are.
+        false_alarms: raw score at and above which boxes on no face are counted (the NFA of MogFace's Table 5, see
+            `count_false_alarms`; 0.5 is a good one); None does not count them.
     """
 
     name: ClassVar[str] = "evaluate"
@@ -36,6 +40,13 @@ class Evaluate(WholeStage):
     output: ClassVar[pa.Schema] = AP
 
     coordinates: Literal["float", "whole"] = "float"
+    false_alarms: float | None = Field(None, allow_inf_nan=False)
+
+    @model_serializer(mode="wrap")
+    def _identity(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leaves out what came later and is not used: an evaluation made before it was there stays the same one."""
+        fields: dict[str, Any] = handler(self)
+        return {name: value for name, value in fields.items() if name != "false_alarms" or value is not None}
 
     def run(self, ctx: StageContext) -> Iterable[Row]:
         """Returns one row per subset.
@@ -56,25 +67,36 @@ class Evaluate(WholeStage):
         whole = self.coordinates == "whole"
         ranges = ctx.fan_out(_Range(detections), shards)
         scores = reduce(or_, ranges, ScoreRange.empty())
-        parts = ctx.fan_out(_Count(detections, truth, scores, whole), shards)
+        results = ctx.fan_out(_Count(detections, truth, scores, whole, self.false_alarms), shards)
+        parts = [part for part, _ in results]
         # Images without a row in the detections still have faces that count.
         absent = truth.restrict(set(truth.image_ids) - found)
         parts.append(count_images(PredictionSet.of([]), absent, scores))
         counts = {level: sum((part[level] for part in parts), ApCounts.zero()) for level in LEVELS}
         result = result_of(counts, scores, protocol={"coordinates": self.coordinates})
-        for level, total in counts.items():
-            yield {
-                "subset": level,
-                "ap": result.ap[level],
-                "faces": total.faces,
-                "images": total.images,
-                "boxes": total.boxes,
-                "proposals": total.proposals,
-                "matches": total.matches,
-                "score_min": scores.low,
-                "score_max": scores.high,
-                "protocol": json.dumps(dict(result.protocol), sort_keys=True),
-            }
+        if self.false_alarms is not None:
+            alarms = sum((each for _, each in results if each), FalseAlarms.none(self.false_alarms))
+            result = replace(result, false_alarms=alarms)
+        yield from (_row(result, level, scores) for level in counts)
+
+
+def _row(result: WiderResult, level: str, scores: ScoreRange) -> Row:
+    counts, alarms = result.counts[level], result.false_alarms
+    return {
+        "subset": level,
+        "ap": result.ap[level],
+        "faces": counts.faces,
+        "images": counts.images,
+        "boxes": counts.boxes,
+        "proposals": counts.proposals,
+        "matches": counts.matches,
+        "score_min": scores.low,
+        "score_max": scores.high,
+        "protocol": json.dumps(dict(result.protocol), sort_keys=True),
+        "alarm_score": None if alarms is None else alarms.score,
+        "alarms": None if alarms is None else alarms.alarms,
+        "found": None if alarms is None else alarms.found[level],
+    }
 
 
 @dataclass(frozen=True)
@@ -90,16 +112,19 @@ class _Range:
 
 @dataclass(frozen=True)
 class _Count:
-    """Shard name -> counts of its images."""
+    """Shard name -> counts of its images, and their false alarms where a score is given."""
 
     detections: Artifact
     truth: WiderGroundTruth
     scores: ScoreRange
     whole: bool
+    score: float | None
 
-    def __call__(self, shard: str) -> dict[str, ApCounts]:
+    def __call__(self, shard: str) -> tuple[dict[str, ApCounts], FalseAlarms | None]:
         rows = list(read_detections(self.detections.table(shard)))
         if self.whole:
             rows = [replace(row, boxes=np.trunc(row.boxes)) for row in rows]
         truth = self.truth.restrict({row.image_id for row in rows})
-        return count_images(PredictionSet.of(rows), truth, self.scores)
+        predictions = PredictionSet.of(rows)
+        alarms = None if self.score is None else count_false_alarms(predictions, truth, self.score)
+        return count_images(predictions, truth, self.scores), alarms

@@ -3,6 +3,8 @@
     index -> samples -> predict -> candidates -> suppress -> detections -> evaluate -> AP -> report
                                                   detections of several -> fuse -> detections
     index -> samples -> train_detector -> checkpoint -> predict
+    index -> samples -> statistics -> report
+    AP of several -> table
 
 A new stage is a new file beside this one and one line in `STAGES`; how stages are wired is a config's business.
 """
@@ -18,15 +20,19 @@ from stages.fuse import Fuse
 from stages.index import Index
 from stages.predict import Predict
 from stages.report import Report
+from stages.statistics import Statistics
 from stages.suppress import Suppress
+from stages.table import Table
 from stages.train_detector import TrainDetector
 
 STAGES: Final[Mapping[str, type[Stage]]] = {
     Index.name: Index,
+    Statistics.name: Statistics,
     TrainDetector.name: TrainDetector,
     Predict.name: Predict,
     Suppress.name: Suppress,
     Fuse.name: Fuse,
     Evaluate.name: Evaluate,
     Report.name: Report,
+    Table.name: Table,
 }

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
-from typing import TypeVar
+from collections.abc import Callable
 
 from pipeline.data.datasets.choice import parse_dataset
 from pipeline.data.images import digest
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import StageContext
-
-A = TypeVar("A")
-B = TypeVar("B")
 
 
 def image_source(ctx: StageContext, samples: Artifact) -> Callable[[str], bytes]:
@@ -40,13 +33,3 @@ def indexed_source(ctx: StageContext, samples: Artifact) -> Callable[[str, str],
         return data
 
     return read
-
-
-def ahead(pool: ThreadPoolExecutor, function: Callable[[A], B], arguments: Iterable[A], depth: int) -> Iterator[B]:
-    """Yields function(a) in order, computing up to `depth` of them ahead in the pool's threads."""
-    rest = iter(arguments)
-    waiting: deque[Future[B]] = deque(pool.submit(function, each) for each in islice(rest, depth))
-    while waiting:
-        result = waiting.popleft().result()
-        waiting.extend(pool.submit(function, each) for each in islice(rest, 1))
-        yield result

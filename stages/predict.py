@@ -23,11 +23,12 @@ from pipeline.data.canvas import parse_canvas
 from pipeline.data.images import decode
 from pipeline.data.records import Detections
 from pipeline.data.schemas import CHECKPOINT, DETECTIONS, SAMPLES
+from pipeline.engine.gang import ahead
 from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
 from pipeline.inference.test_time import detect, mode_named
 from pipeline.models.detectors import detector_spec
 from pipeline.models.identity import digest, resolve_detector
-from stages.image_source import ahead, indexed_source
+from stages.image_source import indexed_source
 
 if TYPE_CHECKING:
     from pipeline.inference.predictor import Predictor

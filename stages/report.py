@@ -13,13 +13,14 @@ from pydantic import Field
 from pipeline.data.images import decode
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.records import Detections, Sample, read_detections
-from pipeline.data.schemas import AP, CHECKPOINT, DETECTIONS, PAGE, SAMPLES
+from pipeline.data.schemas import AP, CHECKPOINT, DETECTIONS, PAGE, SAMPLES, STATISTICS
 from pipeline.data.wider_ground_truth import ground_truth_of
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Port, Row, StageContext, WholeStage
 from stages.image_source import image_source
 
 if TYPE_CHECKING:
+    from pipeline.evaluation.face_statistics import FaceStatistics
     from pipeline.evaluation.gallery import GalleryItem, SizeHistogram
     from pipeline.evaluation.page import RunResult, Timing
 
@@ -30,6 +31,7 @@ class Report(WholeStage):
     """One row per run in the table: the i-th of `ap`, `detections` and `candidates` belong together.
 
     Gallery and histogram show the first run. Without `ap` (images without labels) the gallery shows what was found.
+    With `statistics` alone there is no run, and the page shows the scales of the faces only.
 
     Attributes:
         title, summary: headline and the sentence below it.
@@ -42,10 +44,11 @@ class Report(WholeStage):
     version: ClassVar[str] = "1"
     inputs: ClassVar[dict[str, Port]] = {
         "samples": Port(SAMPLES),
-        "candidates": Port(DETECTIONS, many=True),
-        "detections": Port(DETECTIONS, many=True),
+        "candidates": Port(DETECTIONS, many=True, optional=True),
+        "detections": Port(DETECTIONS, many=True, optional=True),
         "ap": Port(AP, many=True, optional=True),
         "checkpoint": Port(CHECKPOINT, many=True, optional=True),
+        "statistics": Port(STATISTICS, optional=True),
     }
     output: ClassVar[pa.Schema] = PAGE
     published: ClassVar[tuple[str, ...]] = ("{node}.html",)
@@ -57,19 +60,20 @@ class Report(WholeStage):
     gallery: int = Field(24, ge=0)
 
     def check(self, at: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
-        """Raises ValueError unless the runs' parts are equal in number."""
+        """Raises ValueError unless the runs' parts are equal in number, and there is something to report."""
         numbers = {port: len(inputs.get(port, ())) for port in ("candidates", "detections", "ap")}
         if len({n for port, n in numbers.items() if n or port != "ap"}) > 1:
             raise ValueError(
                 f"inputs: expected as many candidates, detections and ap as there are runs, found {numbers}"
             )
+        if not numbers["detections"] and not inputs.get("statistics"):
+            raise ValueError("inputs.detections: missing; name the nodes of the runs, or statistics to show them alone")
 
     def run(self, ctx: StageContext) -> Iterable[Row]:
         """Returns the page as one row."""
         from pipeline.evaluation.page import PageData, render_page
 
-        samples = ctx.one("samples")
-        pairs = list(_joined(samples, ctx.inputs["detections"][0]))
+        pairs = [pair for first in ctx.inputs["detections"][:1] for pair in _joined(ctx.one("samples"), first)]
         aps = ctx.inputs["ap"] or [None] * len(ctx.inputs["detections"])
         trained = {each.manifest.content: next(each.rows(["detector", "digest"])) for each in ctx.inputs["checkpoint"]}
         runs = [
@@ -84,9 +88,10 @@ class Report(WholeStage):
             gallery=self._gallery(ctx, pairs),
             gallery_score=self.score,
             gallery_subset=self.subset,
-            gallery_run=runs[0].name,
+            gallery_run=runs[0].name if runs else "",
             sizes=self._sizes(pairs),
             losses={name: loss for name, loss in losses.items() if loss},
+            statistics=_statistics(ctx),
             timings=[_timing(each) for each in artifacts],
             errors=[f"{each.node}: {key}: {message}" for each in artifacts for key, message in each.manifest.errors],
         )
@@ -122,6 +127,13 @@ def _joined(samples: Artifact, detections: Artifact) -> Iterator[tuple[Sample, D
     for row in samples.rows():
         if row["image_id"] in found:
             yield Sample.from_row(row), found[row["image_id"]]
+
+
+def _statistics(ctx: StageContext) -> FaceStatistics | None:
+    from pipeline.evaluation.face_statistics import FaceStatistics
+
+    found = ctx.inputs["statistics"]
+    return FaceStatistics.of(found[0].rows()) if found else None
 
 
 def _run(ap: Artifact | None, detections: Artifact, candidates: Artifact, trained: Mapping[str, Row]) -> RunResult:

@@ -12,12 +12,14 @@ import re
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from pipeline.cluster.fan_out import fan_out
-from pipeline.cluster.session import connect
+from pipeline.cluster.session import connect, joined
+from pipeline.cluster.train import train_together
 from pipeline.engine.executor import with_beacon
 from pipeline.engine.runner import NodeFailed
 from pipeline.engine.shards import ShardJob, ShardRecord, compute_shard, compute_whole
@@ -87,16 +89,26 @@ class RayExecutor:
             raise _cause(error) from error
 
     def whole(self, job: ShardJob) -> ShardRecord:
-        """Runs a whole stage in one task of its resources; its `fan_out` spreads over the cluster.
+        """Runs a whole stage in one task of its resources; its `fan_out` and its `gang` spread over the cluster.
 
         Raises:
             NodeFailed: with the task's own error.
         """
         import ray
 
-        job = with_beacon(replace(job, ctx=replace(job.ctx, fan_out=fan_out)))
+        resources = job.ctx.resources
+        gang = partial(
+            train_together,
+            resources=resources,
+            store=job.store,
+            folder=f"{job.folder}/work/ray",
+            passing=self._ours and not joined(),
+        )
+        job = with_beacon(replace(job, ctx=replace(job.ctx, fan_out=fan_out, gang=gang)))
+        # The task of a stage that spreads only waits for its gang, which holds what the node was given.
+        request = {"num_cpus": 0} if job.stage.spreads else _request(resources)
         try:
-            record: ShardRecord = ray.get(ray.remote(**_request(job.ctx.resources))(compute_whole).remote(job))
+            record: ShardRecord = ray.get(ray.remote(**request)(compute_whole).remote(job))
         except ray.exceptions.RayError as error:
             raise _cause(error) from error
         return record

@@ -19,6 +19,11 @@ WORKER_MEMORY = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_
 NO_PROGRESS_SECONDS = 4 * 3600
 
 
+def joined() -> bool:
+    """Returns whether a run joins a cluster that was there before it, rather than start one of its own."""
+    return bool(os.environ.get("RAY_ADDRESS"))
+
+
 def connect(verbose: bool = False, cpus: int | None = None) -> bool:
     """Joins the cluster of `RAY_ADDRESS` (`ray job submit` sets it; `auto` finds one) or starts a local one.
 
@@ -38,7 +43,7 @@ def connect(verbose: bool = False, cpus: int | None = None) -> bool:
     if not verbose:
         # Otherwise every actor pool prints a line about Ray's own constructor arguments.
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-    local = not os.environ.get("RAY_ADDRESS")
+    local = not joined()
     if local:
         # Nobody watches the statistics of a small cluster of our own; they take some 2 % of a core.
         os.environ.setdefault("RAY_metrics_report_interval_ms", "60000")

@@ -55,6 +55,7 @@ CHECKPOINT: Final = pa.schema(
         pa.field("digest", pa.string(), nullable=False),
         pa.field("weights", pa.large_binary(), nullable=False),  # safetensors
         pa.field("loss", FLOATS, nullable=False),  # training loss per logged step
+        pa.field("log", pa.large_binary()),  # JSON lines, one per step and look at held-out images
     ]
 )
 
@@ -71,6 +72,41 @@ AP: Final = pa.schema(
         pa.field("score_min", pa.float64(), nullable=False),
         pa.field("score_max", pa.float64(), nullable=False),
         pa.field("protocol", pa.string(), nullable=False),  # JSON
+        # Only where false alarms were asked for; those stored before these columns were there do not have them.
+        pa.field("alarm_score", pa.float64()),  # raw score at and above which the next two count
+        pa.field("alarms", pa.int64()),  # boxes on no face of any level: the same number in every row
+        pa.field("found", pa.int64()),  # counted faces of this subset that a box lies on
+    ]
+)
+
+# One row per evaluation that is compared. Precisions and recalls lie in 0..1; NaN where no face counts.
+COMPARISON: Final = pa.schema(
+    [
+        pa.field("name", pa.string(), nullable=False),
+        *[pa.field(name, pa.float64(), nullable=False) for name in LEVELS],
+        pa.field("alarm_score", pa.float64()),  # null, like the next two, where false alarms were not counted
+        pa.field("alarms", pa.int64()),
+        pa.field("recall", pa.float64()),  # share of the hard faces that is found at that score
+        *[pa.field(f"paper_{name}", pa.float64()) for name in LEVELS],  # what a paper says; null where it does not
+        pa.field("paper_alarms", pa.int64()),
+        pa.field("facts", pa.string(), nullable=False),  # JSON: "stage.parameter" -> value
+    ]
+)
+
+# One row per bin, level and drawn size: what `stages/statistics.py` counts. Scales are roots of areas in pixels.
+STATISTICS: Final = pa.schema(
+    [
+        # "scales": faces per bin of their scale; "targets": sizes that faces are brought to, per level of the pyramid;
+        # "levels": the range of scales that a level is for, and the anchors it gives to faces in there.
+        pa.field("part", pa.string(), nullable=False),
+        # "original" or an augmentation; of levels the reading: "best", "most", "any", or where a range was published.
+        pa.field("name", pa.string(), nullable=False),
+        pa.field("level", pa.int32()),  # log2 of its stride: 2 for p2; null for a bin
+        pa.field("low", pa.float64()),  # pixels, inclusive; null where there is no border
+        pa.field("high", pa.float64()),  # pixels, exclusive; both are null for a level that nothing is for
+        pa.field("count", pa.int64(), nullable=False),
+        pa.field("share", pa.float64(), nullable=False),  # in 0..1
+        pa.field("expected", pa.float64()),  # the same share in closed form, where there is one
     ]
 )
 

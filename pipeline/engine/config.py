@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from pipeline.engine.graph import Graph, Node, nearest
+from pipeline.engine.rows import expand
 from pipeline.engine.stage import Resources, Stage
 
 TOP_FIELDS = ("base", "name", "store", "nodes")
@@ -34,14 +36,15 @@ def load_config(path: Path, stages: Mapping[str, type[Stage]], overrides: Sequen
 
     Args:
         path: YAML with `name`, `store` and `nodes`; `base: other.yaml` (beside it) is merged below it, and a node set
-            to null is removed.
+            to null is removed; `rows` repeats nodes, see `rows.expand`.
         stages: stage name -> class.
-        overrides: `node.field=value` or `store=...`, the value read as YAML.
+        overrides: `node.field=value` or `store=...`, the value read as YAML; a `*` in the name stands for anything, so
+            that `train_*.recipe.steps=100` sets a field of many nodes.
 
     Raises:
         ValueError: naming file, field, what was expected and what was found, all mistakes at once.
     """
-    tree = _read(path, ())
+    tree = _expanded(path, _read(path, ()))
     for override in overrides:
         _override(tree, override)
     problems = [f"{key}: unknown field{nearest(key, TOP_FIELDS)}" for key in tree if key not in TOP_FIELDS]
@@ -86,16 +89,30 @@ def _merge(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
+def _expanded(path: Path, tree: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return expand(tree)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
 def _override(tree: dict[str, Any], override: str) -> None:
     field, equals, text = override.partition("=")
     keys = field.strip().split(".")
     if not equals or not all(keys):
         raise ValueError(f"--set {override}: expected node.field=value")
-    if keys[0] not in ("store", "name"):
-        nodes = tree.get("nodes") or {}
-        if keys[0] not in nodes:
-            raise ValueError(f"--set {override}: no node is called {keys[0]!r}{nearest(keys[0], nodes)}")
-        keys = ["nodes", *keys]
+    if keys[0] in ("store", "name"):
+        _put(tree, keys, text, override)
+        return
+    nodes = tree.get("nodes") or {}
+    chosen = fnmatch.filter(nodes, keys[0]) if "*" in keys[0] else [keys[0]] if keys[0] in nodes else []
+    if not chosen:
+        raise ValueError(f"--set {override}: no node is called {keys[0]!r}{nearest(keys[0], nodes)}")
+    for name in chosen:
+        _put(tree, ["nodes", name, *keys[1:]], text, override)
+
+
+def _put(tree: dict[str, Any], keys: Sequence[str], text: str, override: str) -> None:
     place = tree
     for key in keys[:-1]:
         place = place.setdefault(key, {})

@@ -202,7 +202,7 @@ class _InTurn(concurrent.futures.Executor):
 
 def demand(node: Node) -> tuple[float, float]:
     """Returns the CPUs and accelerators a node holds while it runs."""
-    workers = node.resources.workers if isinstance(node.stage, MapStage) else 1
+    workers = node.resources.workers if node.stage.spreads else 1
     return workers * node.resources.reserved_cpus, workers * node.resources.gpus
 
 
@@ -214,7 +214,7 @@ def _fits(nodes: list[Node], cpus: float, gpus: float) -> bool:
 def _check_capacity(nodes: list[Node], capacity: tuple[float, float]) -> None:
     problems = []
     for node in nodes:
-        workers = node.resources.workers if isinstance(node.stage, MapStage) else 1
+        workers = node.resources.workers if node.stage.spreads else 1
         each = (node.resources.reserved_cpus, node.resources.gpus)
         for kind, one, need, have in zip(("cpus", "gpus"), each, demand(node), capacity, strict=True):
             if need > have:

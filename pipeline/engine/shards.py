@@ -11,7 +11,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from pipeline.engine.beacon import Beacon
 from pipeline.engine.fingerprint import digest
-from pipeline.engine.stage import Item, MapStage, Row, Stage, StageContext, WholeStage
+from pipeline.engine.stage import Item, MapStage, Row, Stage, StageContext, WholeStage, Workplace
 from pipeline.engine.storage import Store
 
 CRASHES_TO_GIVE_UP = 2  # crashes *while known to be on one item*; one more, unnamed, came before them
@@ -148,7 +148,8 @@ def compute_whole(job: ShardJob) -> ShardRecord:
     """Runs a `WholeStage`, writes its only shard and returns the record."""
     assert isinstance(job.stage, WholeStage)
     started = time.monotonic()
-    rows = list(job.stage.run(job.ctx))
+    ctx = replace(job.ctx, workplace=Workplace(job.store, f"{job.folder}/work"))
+    rows = list(job.stage.run(ctx))
     return _write(job, "whole", rows, [Item("whole", job.recipe)], started)
 
 

@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.engine.gang import Gang, alone
+from pipeline.engine.storage import Store
+
 if TYPE_CHECKING:
     from pipeline.engine.manifest import Artifact
 
@@ -31,6 +34,7 @@ class Resources(BaseModel):
         cpus: CPU cores of one worker; also the number of threads it computes with.
         gpus: accelerators of one worker.
         memory_gb: memory of one worker that the cluster sets aside; 0 leaves it out of the accounting.
+        loaders: processes that make batches for one worker of a training; 0 for threads of the worker itself.
         shard_rows: items of one shard: 2-10 minutes of work is a good size.
         max_error_share: the node fails if more than this share of its rows are errors; a single one never fails it.
     """
@@ -41,6 +45,7 @@ class Resources(BaseModel):
     cpus: float = Field(1, gt=0)
     gpus: float = Field(0, ge=0)
     memory_gb: float = Field(0, ge=0)
+    loaders: int = Field(1, ge=0)
     shard_rows: int = Field(100, ge=1)
     max_error_share: float = Field(0.01, ge=0, le=1)
 
@@ -87,6 +92,19 @@ def to_stdout(line: str) -> None:
     print(line, flush=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """Where a stage keeps unfinished work, so that a run after a crash goes on with it; other recipes never see it.
+
+    Attributes:
+        store: of the run.
+        folder: in it, of this node and recipe.
+    """
+
+    store: Store
+    folder: str
+
+
 @dataclass(frozen=True)
 class StageContext:
     """Where a stage finds things while it works; nothing in here changes what it computes.
@@ -99,6 +117,8 @@ class StageContext:
         externals: what `Stage.externals` gave when the run was planned, to be compared with what a worker finds.
         places: node name -> `at` of every node of the graph, for stages that read images of an earlier node.
         fan_out: like `in_turn`, possibly on a cluster.
+        gang: like `alone`, possibly on a cluster, for stages that say `spreads`.
+        workplace: for unfinished work of whole stages; None while planning.
         say: takes one line of progress.
     """
 
@@ -109,6 +129,8 @@ class StageContext:
     places: Mapping[str, str | None] = field(default_factory=dict)
     externals: Mapping[str, str] = field(default_factory=dict)
     fan_out: Callable[[Callable[[Any], Any], Sequence[Any]], list[Any]] = in_turn
+    gang: Gang = alone
+    workplace: Workplace | None = None
     say: Callable[[str], None] = to_stdout
 
     def one(self, port: str) -> Artifact:
@@ -125,6 +147,7 @@ class Stage(BaseModel, ABC):
         version: bump it when the meaning of the output changes; refactoring needs no bump.
         inputs: port name -> `Port`.
         output: schema of the rows it writes.
+        spreads: whether `Resources.workers` processes work on it, each with its own share of the machine.
         published: names of the files `publish` writes, `{node}` standing for the node's name.
     """
 
@@ -134,6 +157,7 @@ class Stage(BaseModel, ABC):
     version: ClassVar[str]
     inputs: ClassVar[Mapping[str, Port]] = {}
     output: ClassVar[pa.Schema]
+    spreads: ClassVar[bool] = False
     published: ClassVar[tuple[str, ...]] = ()
 
     def externals(self, at: str | None) -> Mapping[str, str]:
@@ -166,6 +190,7 @@ class MapStage(Stage):
             in it costs one new row here; every other input is part of each row's recipe.
     """
 
+    spreads: ClassVar[bool] = True
     key: ClassVar[str] = "image_id"
     over: ClassVar[str | None] = None
 

@@ -41,9 +41,17 @@ class EvaluationInputs:
     protocol: dict[str, Any] = field(default_factory=dict)
     problems: dict[str, list[str]] = field(default_factory=dict)
 
-    def evaluate(self) -> WiderResult:
-        """Returns AP, counts, protocol and problems."""
-        return evaluate(self.truth, self.predictions, self.reading, self.extra_scores, self.protocol, self.problems)
+    def evaluate(self, false_alarms: float | None = None) -> WiderResult:
+        """Returns AP, counts, protocol and problems; with a raw score also the false alarms at it."""
+        return evaluate(
+            self.truth,
+            self.predictions,
+            self.reading,
+            self.extra_scores,
+            self.protocol,
+            self.problems,
+            false_alarms,
+        )
 
 
 def read_inputs(

@@ -16,8 +16,18 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from pipeline.data.schemas import LEVELS
+from pipeline.evaluation.face_statistics import FaceStatistics, ScaleBin
 from pipeline.evaluation.gallery import GalleryItem, SizeHistogram
-from pipeline.evaluation.plots import COLOURS, box_path, loss_curves, pr_curves, size_bars
+from pipeline.evaluation.plots import (
+    COLOURS,
+    box_path,
+    loss_curves,
+    pr_curves,
+    range_bars,
+    scale_bars,
+    size_bars,
+    target_bars,
+)
 from pipeline.evaluation.wider_ap import ApCounts
 from pipeline.evaluation.wider_result import WiderResult
 
@@ -38,6 +48,14 @@ _WORDS = {
     "source": "Predictions from",
     "scales": "Scales",
     "weights": "Weights digest",
+}
+_SCALES = {
+    "original": "As labelled",
+    "best": "best overlap",
+    "most": "most anchors",
+    "any": "any anchor",
+    "paper": "MogFace, Table 2",
+    "released": "MogFace, released",
 }
 
 
@@ -91,6 +109,7 @@ class PageData:
         gallery_run: which run they show.
         sizes: face-size histogram.
         losses: name of a training -> loss per logged step.
+        statistics: scales of the training faces.
         timings: per stage.
         errors: one line each: images that failed, problems of the input.
         commands: what was typed, one line each.
@@ -105,6 +124,7 @@ class PageData:
     gallery_run: str = ""
     sizes: SizeHistogram | None = None
     losses: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    statistics: FaceStatistics | None = None
     timings: Sequence[Timing] = ()
     errors: Sequence[str] = ()
     commands: Sequence[str] = ()
@@ -132,6 +152,7 @@ def render_page(data: PageData) -> str:
         pictures=[_picture(item) for item in data.gallery],
         bars=size_bars(data.sizes) if data.sizes else "",
         loss=loss_curves(data.losses) if data.losses else "",
+        scales=_scales(data.statistics) if data.statistics else None,
         timings=[_timing(timing, max(other.seconds for other in data.timings)) for timing in data.timings],
     )
     return page
@@ -184,6 +205,44 @@ def _plain(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.7g}"
     return ", ".join(map(_plain, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _scales(statistics: FaceStatistics) -> dict[str, Any]:
+    most = max((each.share for bins in statistics.scales.values() for each in bins), default=0.0)
+    levels = sorted({each.level or 0 for bins in statistics.levels.values() for each in bins})
+    spans = {name: {each.level: _span(each) for each in bins} for name, bins in statistics.levels.items()}
+    return {
+        "histograms": [
+            {
+                "name": _SCALES.get(name, f"After {name}"),
+                "faces": f"{sum(each.count for each in bins):,}",
+                "plot": scale_bars(bins, most),
+            }
+            for name, bins in statistics.scales.items()
+        ],
+        "readings": [_SCALES.get(name, name) for name in statistics.levels],
+        "ranges": range_bars(statistics.levels) if statistics.levels else "",
+        "levels": [(f"p{level}", [spans[name].get(level, "–") for name in spans]) for level in levels],
+        "aims": [
+            {
+                "name": name,
+                "sizes": f"{sum(each.count for each in bins):,}",
+                "gap": _gap(bins),
+            }
+            for name, bins in statistics.targets.items()
+        ],
+        "targets": target_bars(statistics.targets) if statistics.targets else "",
+    }
+
+
+def _span(each: ScaleBin) -> str:
+    return "–" if each.low is None or each.high is None else f"{each.low:.1f}–{each.high:.1f}"
+
+
+def _gap(bins: Sequence[ScaleBin]) -> str:
+    """Returns the largest distance of a share from its closed form, in percentage points; "" where there is none."""
+    gaps = [abs(each.share - each.expected) for each in bins if each.expected is not None]
+    return f"{100 * max(gaps):.2f}" if gaps else ""
 
 
 def _timing(timing: Timing, slowest: float) -> dict[str, Any]:

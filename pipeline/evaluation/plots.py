@@ -9,6 +9,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from pipeline.evaluation.face_statistics import ScaleBin
 from pipeline.evaluation.gallery import SizeHistogram
 from pipeline.evaluation.wider_ap import ApCounts, curve
 
@@ -74,6 +75,69 @@ def size_bars(histogram: SizeHistogram) -> Markup:
     return _plot("Faces by height", _grid([], ups), "face height from … px", "faces", bars)
 
 
+def scale_bars(bins: Sequence[ScaleBin], most: float) -> Markup:
+    """Returns one bar per bin of face scale, as high as its share; plots with one `most` (share) can be compared."""
+    top, slot = _nice_top(100 * most), (_WIDTH - _LEFT - _RIGHT) / max(1, len(bins))
+    bars = []
+    for place, each in enumerate(bins):
+        x, y = _LEFT + (place + 0.1) * slot, _up(100 * each.share / top)
+        label = f"{_span(each)}: {each.share:.1%}, {each.count:,} faces"
+        size = f'width="{0.8 * slot:.1f}" height="{_HEIGHT - _BOTTOM - y:.1f}"'
+        bars.append(f'<g><title>{label}</title><rect class="bar-found" x="{x:.1f}" y="{y:.1f}" {size} rx="1.5"/></g>')
+    # Borders of half octaves are no round numbers; every second octave leaves room for its figures on a phone.
+    edges = [(place, each.low) for place, each in enumerate(bins) if each.low and np.log2(each.low) % 2 == 0]
+    across = [(place / len(bins), f"{edge:.0f}") for place, edge in edges]
+    return _plot("Faces by scale", _grid(across, _percents(top)), "scale in px", "faces", bars)
+
+
+def target_bars(targets: Mapping[str, Sequence[ScaleBin]]) -> Markup:
+    """Returns per level one bar for each augmentation, the share of sizes drawn there, a line where it should be."""
+    top = _nice_top(100 * max(max(each.share, each.expected or 0) for bins in targets.values() for each in bins))
+    levels = sorted({each.level for bins in targets.values() for each in bins if each.level is not None})
+    slot = (_WIDTH - _LEFT - _RIGHT) / len(levels)
+    width = 0.76 * slot / len(targets)
+    parts = []
+    for place, (name, bins) in enumerate(targets.items()):
+        for each in bins:
+            x = _LEFT + (levels.index(each.level or 0) + 0.12) * slot + place * width
+            y = _up(100 * each.share / top)
+            label = f"p{each.level}, {_span(each)}, {name}: {each.share:.2%} of the drawn sizes"
+            label += "" if each.expected is None else f", expected {each.expected:.2%}"
+            size = f'width="{0.9 * width:.1f}" height="{_HEIGHT - _BOTTOM - y:.1f}" rx="1.5"'
+            rect = f'<rect style="fill:var(--c{place % COLOURS})" x="{x:.1f}" y="{y:.1f}" {size}/>'
+            parts.append(f"<g><title>{label}</title>{rect}{_mark(each, x, width, top)}</g>")
+    parts += [
+        f'<text class="tick mid" x="{_LEFT + (place + 0.5) * slot:.1f}" y="{_HEIGHT - _BOTTOM + 14}">p{level}</text>'
+        for place, level in enumerate(levels)
+    ]
+    return _plot("Sizes drawn per level", _grid([], _percents(top)), "level", "sizes drawn", parts)
+
+
+def range_bars(readings: Mapping[str, Sequence[ScaleBin]]) -> Markup:
+    """Returns per level, finest on top, one lying bar for each reading: from which to which face scale, in octaves."""
+    known = [each for bins in readings.values() for each in bins if each.low and each.high]
+    first = np.floor(np.log2(min((each.low or 1 for each in known), default=1)))
+    last = np.log2(max((each.high or 2 for each in known), default=2))
+    levels = sorted({each.level for bins in readings.values() for each in bins if each.level is not None})
+    slot = (_HEIGHT - _TOP - _BOTTOM) / max(1, len(levels))
+    height = 0.8 * slot / max(1, len(readings))
+    parts = []
+    for place, (name, bins) in enumerate(readings.items()):
+        for each in bins:
+            if not (each.low and each.high):
+                continue
+            left, right = (_across((np.log2(edge) - first) / (last - first)) for edge in (each.low, each.high))
+            y = _TOP + (levels.index(each.level or 0) + 0.1) * slot + place * height
+            label = f"p{each.level}, {name}: {_span(each)}; gives {each.share:.0%} of the anchors of faces in there"
+            size = f'width="{right - left:.1f}" height="{0.86 * height:.1f}" rx="1.5"'
+            rect = f'<rect style="fill:var(--c{place % COLOURS})" x="{left:.1f}" y="{y:.1f}" {size}/>'
+            parts.append(f"<g><title>{label}</title>{rect}</g>")
+    ups = [(1 - (place + 0.5) / len(levels), f"p{level}") for place, level in enumerate(levels)]
+    octaves = range(int(first), int(last) + 1)  # of whole ones only, so that no figures run past the right border
+    across = [((octave - first) / (last - first), f"{2**octave:g}") for octave in octaves]
+    return _plot("Face scales per level", _grid(across, ups), "face scale in px", "level", parts)
+
+
 def box_path(boxes: NDArray[np.float64]) -> str:
     """Returns the outlines of xyxy boxes [N, 4] as one SVG path, to a tenth of a pixel."""
     return "".join(f"M{x1:.1f} {y1:.1f}H{x2:.1f}V{y2:.1f}H{x1:.1f}z" for x1, y1, x2, y2 in boxes.tolist())
@@ -102,6 +166,22 @@ def _grid(across: Sequence[tuple[float, str]], ups: Sequence[tuple[float, str]])
         parts.append(f'<path class="grid" d="M{x:.1f} {_TOP}V{_HEIGHT - _BOTTOM}"/>')
         parts.append(f'<text class="tick mid" x="{x:.1f}" y="{_HEIGHT - _BOTTOM + 14}">{text}</text>')
     return "".join(parts)
+
+
+def _percents(top: float) -> list[tuple[float, str]]:
+    return [(share, f"{share * top:.3g}%") for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
+
+
+def _span(each: ScaleBin) -> str:
+    if each.low is None:
+        return f"below {each.high:.4g} px"
+    return f"{each.low:.4g} px and more" if each.high is None else f"{each.low:.4g} to {each.high:.4g} px"
+
+
+def _mark(each: ScaleBin, x: float, width: float, top: float) -> str:
+    if each.expected is None:
+        return ""
+    return f'<path class="mark" d="M{x - 0.05 * width:.1f} {_up(100 * each.expected / top):.1f}h{width:.1f}"/>'
 
 
 def _across(share: float) -> float:

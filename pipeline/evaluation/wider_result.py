@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.wider_ground_truth import WiderGroundTruth
 from pipeline.data.wider_text_lines import Reading
+from pipeline.evaluation.false_alarms import FalseAlarms, count_false_alarms
 from pipeline.evaluation.wider_ap import (
     IOU,
     STEPS,
@@ -34,17 +35,20 @@ class WiderResult:
         counts: subset -> the whole numbers it was computed from.
         protocol: how, in plain JSON values.
         problems: what was odd about the input: name -> list of lines, only those that occurred.
+        false_alarms: their number at a score, where it was asked for.
     """
 
     ap: Mapping[str, float]
     counts: Mapping[str, ApCounts]
     protocol: Mapping[str, Any]
     problems: Mapping[str, list[str]] = field(default_factory=dict)
+    false_alarms: FalseAlarms | None = None
 
     def to_json(self) -> str:
         """Returns `{"easy": .., "medium": .., "hard": .., "protocol", "counts", "problems"}` with all digits.
 
-        An AP that does not exist is null; counts carry both curves (1,000 whole numbers each).
+        An AP that does not exist is null; counts carry both curves (1,000 whole numbers each). `"false_alarms"` is
+        there only where it was asked for.
         """
         counts = {
             subset: {
@@ -58,6 +62,8 @@ class WiderResult:
         }
         ap = {subset: None if math.isnan(value) else value for subset, value in self.ap.items()}
         content = {**ap, "protocol": dict(self.protocol), "counts": counts, "problems": dict(self.problems)}
+        if self.false_alarms is not None:
+            content["false_alarms"] = self.false_alarms.to_json()
         return json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n"
 
 
@@ -100,6 +106,7 @@ def evaluate(
     extra_scores: NDArray[np.float64] | None = None,
     protocol: Mapping[str, Any] | None = None,
     problems: Mapping[str, list[str]] | None = None,
+    false_alarms: float | None = None,
 ) -> WiderResult:
     """Returns AP, counts and protocol over the images of the ground truth.
 
@@ -113,9 +120,13 @@ def evaluate(
         extra_scores: float64, raw scores that belong to no image but enter the normalisation (Python tool).
         protocol: what else to state, in plain JSON values.
         problems: name -> lines, what was odd about the input.
+        false_alarms: raw score at and above which to count false alarms; None does not count them.
     """
     chosen = predictions.select(truth.image_ids)
     scores = score_range(chosen.scores, reading)
     if extra_scores is not None:
         scores = scores | score_range(extra_scores, reading)
-    return result_of(count_images(chosen, truth, scores, reading), scores, reading, protocol, problems)
+    result = result_of(count_images(chosen, truth, scores, reading), scores, reading, protocol, problems)
+    if false_alarms is None:
+        return result
+    return replace(result, false_alarms=count_false_alarms(chosen, truth, false_alarms))

@@ -1,97 +1,103 @@
-"""Batches: the images of each training step, told by the seed and the step alone."""
+"""Batches: the pictures of each training step and process, told by the seed and the step alone."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
-from pipeline.models.detectors.detector import Normalisation
-from pipeline.training.augment.mirror import mirror
-from pipeline.training.augment.square_crop import square_crop
-from pipeline.training.example import Batch, Example, Faces
+from pipeline.training.example import Batch, Example
+from pipeline.training.pixel_batch import PixelBatch
 
-Draw = Callable[[int], tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]]
-"""index -> (BGR uint8 [H, W, 3], boxes [F, 4], landmarks [F, 5, 2]), always the same for one index."""
+if TYPE_CHECKING:  # The workers that decode and augment need no torch.
+    from pipeline.models.detectors.detector import Normalisation
 
-_ORDER, _CHANGE = 0, 1  # Two independent random streams under one seed.
+_ORDER, _SIDE = 0, 2  # Independent random streams under one seed.
 
 
-def render(draw: Draw, count: int, name: str = "image") -> list[Example]:
-    """Returns the examples 0 .. count - 1 of `draw`, held in memory so that each is drawn once only.
+class Source(Protocol):
+    """Pictures by number, as training sees them in an epoch; picklable, so that loaders elsewhere can have it."""
 
-    Args:
-        draw: gives one image and its faces.
-        count: how many; 256 x 256 pixels take 0.2 MB each.
-        name: image ids are "<name> <index>".
-    """
-    return [Example(f"{name} {index}", *draw(index)) for index in range(count)]
+    def __len__(self) -> int:
+        """Returns how many pictures there are."""
+        ...
+
+    def __call__(self, index: int, epoch: int, side: int) -> Example:
+        """Returns a picture, always the same for the same three numbers.
+
+        Args:
+            index: 0 .. len - 1.
+            epoch: how often all pictures have been seen before.
+            side: of the result in pixels, unless the source has a size of its own.
+
+        Raises:
+            OSError, ValueError: the picture cannot be read; it does so in every epoch.
+        """
+        ...
+
+    def name(self, index: int) -> str:
+        """Returns the picture's name."""
+        ...
 
 
 @dataclass(frozen=True)
 class Batches:
-    """Step number to `Batch`; any step can be asked for, in any order, and gives the same bytes every time.
+    """Step number to `PixelBatch`; any step can be asked for, in any order, and gives the same bytes every time.
+
+    Every picture is seen once before any is seen again, in a new order each epoch. Who asks does not matter: the
+    pictures of a step are the same for one process as for the shares of several together.
 
     Attributes:
-        pool: the examples; every one is seen once before any is seen again.
-        batch: images per step.
-        seed: decides order, crops and mirroring.
-        normalisation: the detector's.
-        mirrored: share of images that are mirrored.
-        crop: side of the random square crop in pixels; None takes the images as they are (all of one size then).
-        shares: sides of the crop as shares of the image's short side.
+        source: of the pictures.
+        batch: pictures per step, over all processes.
+        seed: decides the order.
+        sides: of the pictures in pixels; of several, every step draws one.
     """
 
-    pool: Sequence[Example]
+    source: Source
     batch: int
     seed: int
-    normalisation: Normalisation
-    mirrored: float = 0.5
-    crop: int | None = None
-    shares: tuple[float, ...] = (0.3, 0.45, 0.6, 0.8, 1.0)
+    sides: tuple[int, ...] = (640,)
 
     def __post_init__(self) -> None:
         """Raises ValueError where there is nothing to draw from."""
-        if not self.pool or self.batch < 1:
-            raise ValueError(f"a batch of {self.batch} cannot be drawn from {len(self.pool)} images")
+        if not len(self.source) or self.batch < 1:
+            raise ValueError(f"a batch of {self.batch} cannot be drawn from {len(self.source)} images")
 
-    def __call__(self, step: int) -> Batch:
-        """Returns the batch of a step.
+    def __call__(self, step: int, rank: int = 0, processes: int = 1) -> PixelBatch:
+        """Returns the share of one process in a step; shares differ by one picture at most.
 
         Raises:
-            ValueError: where images of one batch differ in size and no crop brings them to one.
+            ValueError: where pictures of one batch differ in size, or there are more processes than pictures.
         """
-        examples = [self._example(position) for position in range(step * self.batch, (step + 1) * self.batch)]
-        sizes = {example.image.shape for example in examples}
-        if len(sizes) > 1:
-            raise ValueError(f"images of one batch differ in size: {sorted(sizes)}; set a crop")
-        pixels = torch.from_numpy(np.stack([example.image for example in examples]))
-        # A permuted view of H x W x 3 is channels-last already, which is the faster layout for the convolutions.
-        images = self.normalisation(pixels).permute(0, 3, 1, 2)
-        return Batch(
-            image_ids=tuple(example.image_id for example in examples),
-            images=images,
-            faces=tuple(_faces(example) for example in examples),
-        )
+        if processes > self.batch:
+            raise ValueError(f"{processes} processes cannot share a batch of {self.batch}: take fewer workers")
+        first, last = (self.batch * place // processes for place in (rank, rank + 1))
+        side = self.sides[int(np.random.default_rng((self.seed, _SIDE, step)).integers(len(self.sides)))]
+        examples, errors = [], []
+        for position in range(step * self.batch + first, step * self.batch + last):
+            index, epoch = self._at(position)
+            try:
+                examples.append(self.source(index, epoch, side))
+            except (OSError, ValueError) as error:
+                errors.append(f"{self.source.name(index)}: {error}")
+                examples.append(_blank(self.source.name(index), side))
+        return PixelBatch.of(step, examples, errors)
 
-    def _example(self, position: int) -> Example:
-        """Returns the example at a position of the endless, reshuffled sequence, changed at random."""
-        epoch, place = divmod(position, len(self.pool))
-        order = np.random.default_rng((self.seed, _ORDER, epoch)).permutation(len(self.pool))
-        rng = np.random.default_rng((self.seed, _CHANGE, position))
-        example = self.pool[int(order[place])]
-        if self.crop is not None:
-            example = square_crop(example, self.crop, self.shares, rng)
-        return mirror(example) if rng.random() < self.mirrored else example
+    def _at(self, position: int) -> tuple[int, int]:
+        """Returns index and epoch at a position of the endless, reshuffled sequence."""
+        epoch, place = divmod(position, len(self.source))
+        order = np.random.default_rng((self.seed, _ORDER, epoch)).permutation(len(self.source))
+        return int(order[place]), epoch
 
 
-def _faces(example: Example) -> Faces:
-    marked = np.isfinite(example.landmarks).all(axis=(1, 2))
-    return Faces(
-        boxes=torch.from_numpy(np.ascontiguousarray(example.boxes, np.float32)),
-        landmarks=torch.from_numpy(np.ascontiguousarray(example.landmarks, np.float32)),
-        marked=torch.from_numpy(marked),
-    )
+def normalised(batches: Batches, normalisation: Normalisation) -> Callable[[int], Batch]:
+    """Returns step -> whole batch, ready for a detector on the CPU: what `loop.train` takes."""
+    return lambda step: batches(step).to_batch(normalisation)
+
+
+def _blank(name: str, side: int) -> Example:
+    empty = np.zeros((0, 4), np.float32)
+    return Example(name, np.zeros((side, side, 3), np.uint8), empty, np.zeros((0, 5, 2), np.float32))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
+
+if TYPE_CHECKING:  # The workers that decode and augment need no torch.
+    from torch import Tensor
 
 Float32 = NDArray[np.float32]
 
@@ -17,22 +20,21 @@ class Example:
 
     Attributes:
         image_id: names the image in error messages.
-        image: uint8 [H, W, 3], BGR.
+        image: uint8 or float32 [H, W, 3], BGR, 0..255; float32 may lie outside after a change of colours.
         boxes: float32 [F, 4], xyxy in pixels.
         landmarks: float32 [F, 5, 2], xy in pixels (eyes, nose, mouth corners; left first); NaN where a face has none.
     """
 
     image_id: str
-    image: NDArray[np.uint8]
+    image: NDArray[np.uint8 | np.float32]
     boxes: Float32
     landmarks: Float32
 
     def __post_init__(self) -> None:
         """Raises ValueError where a shape is wrong or boxes and landmarks differ in number."""
-        if self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.dtype != np.uint8:
-            raise ValueError(
-                f"{self.image_id}: image is {self.image.dtype} {self.image.shape}, expected uint8 (H, W, 3)"
-            )
+        if self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.dtype not in (np.uint8, np.float32):
+            found = f"{self.image.dtype} {self.image.shape}"
+            raise ValueError(f"{self.image_id}: image is {found}, expected uint8 or float32 (H, W, 3)")
         if self.boxes.ndim != 2 or self.boxes.shape[1] != 4:
             raise ValueError(f"{self.image_id}: boxes have shape {self.boxes.shape}, expected (F, 4)")
         if self.landmarks.shape != (len(self.boxes), 5, 2):

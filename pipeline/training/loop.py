@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from pipeline.engine.gang import GangStopped
 from pipeline.models.detectors.detector import Detector
 from pipeline.training.assigners import Assigner
 from pipeline.training.average import WeightAverage
@@ -22,13 +22,14 @@ from pipeline.training.gradient import evaluate
 from pipeline.training.losses.detection import Normalise, alone
 from pipeline.training.recipe import TrainingRecipe
 from pipeline.training.schedule import optimizer, rate_of
+from pipeline.training.settings import channels_last, deterministic, set_norms
 
 Progress = Callable[[int, int, dict[str, float]], None]
 """(steps done, steps in all, losses of the last step by name)."""
 
 
-class TrainingError(RuntimeError):
-    """The loss is no longer a number; the weights are of no use."""
+class TrainingError(GangStopped):
+    """Training cannot go on, for a reason that all processes see at once: a loss that is no number, bad pictures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +50,20 @@ class Step:
     """What one step did.
 
     Attributes:
-        losses: name -> value before the step, "total" among them; of this process's images.
+        losses: name -> value before the step, "total" among them; of all processes' images together.
         rate: learning rate.
         gradient_norm: L2 over all weights, before it was cut.
-        batch: the losses as tensors, with the counts of anchors.
+        positives: FACE anchors of the batch, over all processes, as the next two.
+        compensated: those that the assigner added beyond the ordinary matching.
+        per_level: FACE anchors of each pyramid level, finest first.
     """
 
     losses: dict[str, float]
     rate: float
     gradient_norm: float
-    batch: BatchLosses
+    positives: int
+    compensated: int
+    per_level: tuple[int, ...]
 
 
 class Trainer:
@@ -90,13 +95,13 @@ class Trainer:
 
         Args:
             batch: of this process.
-            normalise: sums counts over processes, see `Objective`.
+            normalise: sums over processes, see `Objective`; called a second time for what `Step` tells.
             processes: number of those between which a wrapper around the network averages gradients, where their sum
                 is wanted.
 
         Raises:
-            TrainingError: where a loss or the gradient is not finite, naming step and images; no parameter has
-                moved then, but norms have seen the batch.
+            TrainingError: where a loss or the gradient is not finite, naming step and images, in every process alike;
+                no parameter has moved then, but norms have seen the batch.
             ValueError: behind the last step of the recipe.
         """
         rate = float(np.float32(rate_of(self.recipe, self.steps_done)))
@@ -105,7 +110,7 @@ class Trainer:
         found = evaluate(
             self.task, batch, parts=min(self.recipe.parts, len(batch.faces)), bf16=self.recipe.bf16, normalise=normalise
         )
-        values = found.losses.numbers()
+        values, counts = _summed(found.losses, normalise)
         self._check("the loss", values, batch)
         self.descent.zero_grad(set_to_none=True)
         found.backward(processes)
@@ -116,7 +121,7 @@ class Trainer:
         if self.average is not None:
             self.average.update(self.task.detector)
         self.steps_done += 1
-        return Step(values, rate, norm, found.losses)
+        return Step(values, rate, norm, counts[0], counts[1], tuple(counts[2:]))
 
     def state_dict(self) -> dict[str, Any]:
         """Returns all that `load_state_dict` needs to go on to the same bytes; shared tensors, to be saved at once."""
@@ -154,6 +159,15 @@ class Trainer:
         )
 
 
+def _summed(losses: BatchLosses, normalise: Normalise) -> tuple[dict[str, float], list[int]]:
+    """Returns the losses of all processes by name, and positives, compensated and positives of each level."""
+    counts = torch.cat([losses.positives[None], losses.compensated[None], losses.per_level])
+    values = [*losses.terms.values(), losses.total]
+    numbers = normalise(torch.cat([torch.stack(values).detach(), counts.to(values[0])])).tolist()
+    named = dict(zip([*losses.terms, "total"], numbers, strict=False))
+    return named, [int(number) for number in numbers[len(values) :]]
+
+
 def train(
     detector: Detector,
     batches: Callable[[int], Batch],
@@ -182,8 +196,8 @@ def train(
     losses: list[dict[str, float]] = []
     rates = np.zeros(recipe.steps, np.float32)
     task = task or task_of(detector, recipe)
-    detector.train()
-    with _deterministic(), _channels_last(detector):
+    set_norms(detector, recipe.norms)
+    with deterministic(), channels_last(detector):
         trainer = Trainer(replace(task, assigner=assigner or task.assigner), recipe)
         for step in range(recipe.steps):
             done = trainer.step(batches(step))
@@ -196,25 +210,3 @@ def train(
             trainer.average.copy_to(detector)
     detector.eval()
     return History({name: np.array([each[name] for each in losses], np.float32) for name in losses[0]}, rates)
-
-
-@contextmanager
-def _deterministic() -> Iterator[None]:
-    """Makes torch refuse operations whose result depends on timing; gives back the setting that was there."""
-    before = torch.are_deterministic_algorithms_enabled()
-    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
-    torch.use_deterministic_algorithms(True)
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before, warn_only=warn_only)
-
-
-@contextmanager
-def _channels_last(detector: nn.Module) -> Iterator[None]:
-    """Holds the kernels channels-last, in which a step takes about 0.7 of the time on a CPU."""
-    detector.to(memory_format=torch.channels_last)
-    try:
-        yield
-    finally:
-        detector.to(memory_format=torch.contiguous_format)

@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
+Augmentation = Literal["square_crop", "das", "sse", "sse_official", "mst", "plain"]
+"""Entries of `augment.policy.POLICIES`; written out for the same reason as the assigners."""
+
 AssignerName = Literal["auto", "max_iou", "s3fd", "mogface", "hambox", "atss", "ota", "ali_ams"]
 """The detector's own, or an entry of `ASSIGNERS`; written out because a plan is made without importing those."""
 
@@ -18,9 +21,15 @@ class TrainingRecipe:
     Attributes:
         steps: weight updates.
         batch: images per step.
-        images: size of the training pool that is rendered and held in memory.
-        crop: side of the random square crops in pixels, or None for whole images.
-        shares: sides of the crops as shares of the image's short side.
+        images: only so many images of the set, the first ones; None for all.
+        augmentation: scale and crop, an entry of `POLICIES`.
+        crop: side of what training sees of a picture, pixels; of several, every step draws one.
+        shares: of "square_crop": sides of the square as shares of the image's short side.
+        sse_shares: of "sse" and "sse_official": chances of P5 and of P6, the rest is divided among the others.
+        colours: distort brightness, contrast, saturation and hue.
+        clipped: round and clip colours to whole numbers in 0..255, a quarter of the bytes on the way to the network;
+            the released code does not. Without distortion pixels are whole numbers either way.
+        smallest: faces below it in the training picture are dropped unless all are, pixels.
         optimizer: "adamw", or "sgd" as in the published training.
         learning_rate: the peak.
         warmup: steps of the linear climb to the peak.
@@ -41,14 +50,25 @@ class TrainingRecipe:
         bf16: the network computes in bfloat16, with float32 weights and losses.
         parts: pieces in which a batch goes through the network, to save memory, at a third more time if not 1.
         average: decay per step of the running mean of the weights that comes out in the end; None for the last ones.
+        norms: batch norms see their own process's images ("own"), those of all processes ("sync", on GPUs only where
+            there are several), or keep statistics, scale and shift as they were ("frozen").
+        compiled: the network goes through torch.compile.
+        judged_every: steps between two looks at the held-out images, if the training has some; 0 for none but the
+            last.
+        keep: what comes out: the "last" weights or the "best" ones, by the mean AP of the three levels at those looks.
         seed: of the first weights, the order of the images, the crops and the mirroring.
     """
 
     steps: int = 400
     batch: int = 16
-    images: int = 400
-    crop: int | None = 160
+    images: int | None = None
+    augmentation: Augmentation = "square_crop"
+    crop: int | tuple[int, ...] = 160
     shares: tuple[float, ...] = (0.5, 0.7, 0.85, 1.0)
+    sse_shares: tuple[float, float] = (0.2, 0.16)
+    colours: bool = False
+    clipped: bool = True
+    smallest: float = 8.0
     optimizer: Literal["adamw", "sgd"] = "adamw"
     learning_rate: float = 8e-3
     warmup: int = 40
@@ -67,17 +87,28 @@ class TrainingRecipe:
     bf16: bool = False
     parts: int = 1
     average: float | None = None
+    norms: Literal["own", "sync", "frozen"] = "own"
+    compiled: bool = False
+    judged_every: int = 0
+    keep: Literal["last", "best"] = "last"
     seed: int = 0
+
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """The sides of training pictures in pixels, one or more."""
+        return (self.crop,) if isinstance(self.crop, int) else self.crop
 
     def __post_init__(self) -> None:
         """Raises ValueError naming the first number that makes no sense."""
         for name in ("steps", "batch", "images", "learning_rate", "clip_norm", "warmup_start", "parts"):
             if getattr(self, name) is not None and not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected more than 0")
-        for name in ("warmup", "weight_decay", "seed", "context_weight", "first_shot_weight"):
+        for name in (
+            "warmup", "weight_decay", "seed", "context_weight", "first_shot_weight", "smallest", "judged_every",
+        ):  # fmt: skip
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected 0 or more")
-        if self.crop is not None and self.crop < 32:
+        if not self.sides or min(self.sides) < 32:
             raise ValueError(f"crop is {self.crop}, expected at least 32 pixels")
         if not self.shares or not all(0 < share <= 1 for share in self.shares):
             raise ValueError(f"shares is {self.shares}, expected numbers in (0, 1]")
@@ -92,8 +123,9 @@ class TrainingRecipe:
 _PAPER = TrainingRecipe(
     steps=70_000,
     batch=28,
-    images=12_880,
+    augmentation="das",
     crop=640,
+    colours=True,
     optimizer="sgd",
     learning_rate=4e-3,
     warmup=3_000,
@@ -110,8 +142,8 @@ PRESETS: Mapping[str, TrainingRecipe] = MappingProxyType(
     {
         "paper": _PAPER,
         "paper_final": _PAPER_FINAL,
-        "official": replace(_PAPER, weight_decay=1e-4, returns_at=160_000),
-        "official_final": replace(_PAPER_FINAL, weight_decay=1e-4, returns_at=160_000),
+        "official": replace(_PAPER, weight_decay=1e-4, returns_at=160_000, clipped=False),
+        "official_final": replace(_PAPER_FINAL, weight_decay=1e-4, returns_at=160_000, clipped=False),
     }
 )
 """MogFace's schedules: of its ablations as the paper gives them and as released, and of its final models (MogFace and

@@ -30,6 +30,7 @@ def evaluate(
     reading: Annotated[str, typer.Option(help="Where the official tools differ: matlab or python.")] = "matlab",
     nms: Annotated[float | None, typer.Option(help="Suppress above this overlap first (for dumps: 0.4).")] = None,
     score: Annotated[float | None, typer.Option(help="Drop boxes at or below it first (for dumps: 0.02).")] = None,
+    false_alarms: Annotated[float | None, typer.Option(help="Count boxes from this score on that hit no face.")] = None,
 ) -> None:
     """Print easy, medium and hard AP exactly as the benchmark's own tool computes them.
 
@@ -41,12 +42,15 @@ def evaluate(
         raise ValueError(f"--reading {reading}: expected matlab or python")
     chosen: Literal["matlab", "python"] = "python" if reading == "python" else "matlab"
     inputs = read_inputs(predictions, ground_truth, images, chosen, nms, score)
-    result = inputs.evaluate()
+    result = inputs.evaluate(false_alarms)
     for name, lines in result.problems.items():
         shown = ", ".join(lines[:5]) + (f" and {len(lines) - 5} more" if len(lines) > 5 else "")
         print(f"{name}: {len(lines)}: {shown}", file=sys.stderr)
     for subset, value in result.ap.items():
         print(f"{subset:<7}{100 * value:6.2f}  ({result.counts[subset].faces} faces)")
+    if result.false_alarms:
+        alarms, faces = result.false_alarms, result.counts["hard"].faces
+        print(f"{alarms.alarms} false alarms at score {alarms.score:g}, {alarms.found['hard']} of {faces} faces found")
     if json:
         json.write_text(result.to_json(), encoding="utf-8")
         print(f"all digits: {json}")

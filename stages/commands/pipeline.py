@@ -124,7 +124,10 @@ def _check_lasting(store: Store) -> None:
 def _conclude(outcome: Outcome, loaded: Config, store: Store, took: str, again: str) -> None:
     for name in (*outcome.computed, *outcome.reused):
         for pattern in loaded.graph.nodes[name].stage.published:
-            print(f"{name}: {store.path(pattern.format(node=name))}")
+            file = pattern.format(node=name)
+            print(f"{name}: {store.path(file)}")
+            if file.endswith(".md"):  # short, and made to be read as it is
+                print(store.read(file).decode())
     counts = f"{len(outcome.computed)} computed, {len(outcome.reused)} reused"
     if not outcome.failed and not outcome.blocked:
         print(f"done: {counts} in {took}")

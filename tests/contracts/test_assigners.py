@@ -20,11 +20,12 @@ from pipeline.training.assigners.face_batch import FaceBatch, Predicted
 from pipeline.training.assigners.hambox import HamBox
 from pipeline.training.assigners.max_iou import MaxIou
 from pipeline.training.assigners.ota import Ota
-from pipeline.training.batches import Batches
+from pipeline.training.batches import Batches, normalised
 from pipeline.training.example import Example
-from pipeline.training.from_scratch import fresh_detector
+from pipeline.training.first_weights import first_detector
 from pipeline.training.loop import train
 from pipeline.training.recipe import TrainingRecipe
+from tests.training.in_memory import InMemory
 
 F32 = np.float32
 # One level has two sizes, the picture is no multiple of a stride.
@@ -357,10 +358,10 @@ def test_a_training_step_can_use_it(name: str) -> None:
     picture = np.full((64, 64, 3), 90, np.uint8)
     picture[10:42, 12:44] = 220
     example = Example("square", picture, np.asarray([[12, 10, 44, 42]], F32), np.full((1, 5, 2), np.nan, F32))
-    batches = Batches([example], batch=1, seed=1, normalisation=Normalisation((104.0, 117.0, 123.0)))
+    batches = Batches(InMemory([example]), batch=1, seed=1)
     history = train(
-        fresh_detector("retinaface_mobilenet", 0),
-        batches,
+        first_detector("retinaface_mobilenet", 0),
+        normalised(batches, Normalisation((104.0, 117.0, 123.0))),
         TrainingRecipe(steps=1, batch=1, warmup=0),
         assigner=ASSIGNERS[name],
     )

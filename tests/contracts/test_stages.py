@@ -26,7 +26,9 @@ CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 NEEDED: dict[str, dict[str, Any]] = {"index": {"dataset": "synthetic"}}
 OTHER: dict[str, dict[str, Any]] = {
     "index": {"dataset": {"kind": "wider_face", "split": "train", "missing": "skip"}},
-    "train_detector": {"recipe": {"steps": 7, "shares": [0.5, 1], "crop": None}},
+    "statistics": {"policies": ["plain"], "epochs": 2, "assigner": "atss"},
+    "train_detector": {"recipe": {"steps": 7, "shares": [0.5, 1], "crop": [64, 96]}},
+    "table": {"paper": {"ap": [95.1, 94.2, 87.4, 192]}},
     "predict": {"canvas": 4096, "top": 10, "memory_budget_gb": 2, "detector": "retinaface_mobilenet_mb1"},
     "suppress": {"score": 0.5, "keep": 3},
     "fuse": {"rule": "nms", "iou": 0.5, "keep": 3},

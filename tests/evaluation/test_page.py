@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 
+from pipeline.evaluation.face_statistics import FaceStatistics, ScaleBin
 from pipeline.evaluation.gallery import GalleryItem, Judged, SizeHistogram, shrink_jpeg
 from pipeline.evaluation.page import PageData, RunResult, Timing, render_page
 from pipeline.evaluation.wider_ap import ApCounts
@@ -139,6 +140,31 @@ def test_an_empty_page_says_only_what_there_is() -> None:
     assert "Nothing yet" in page.text
     assert "None." in page.text
     assert set(page.ids) == {"errors"}
+
+
+def test_scales_have_a_section_of_their_own() -> None:
+    faces = FaceStatistics(
+        scales={"original": (ScaleBin(None, 4.0, None, 1200, 1.0),), "<mine>": (ScaleBin(None, 4.0, None, 5, 1.0),)},
+        levels={"best": (ScaleBin(2, 8.0, 22.63, 9, 0.9), ScaleBin(3, None, None, 0, 0.0)), "paper": ()},
+        targets={"sse": (ScaleBin(2, 8.4, 20.7, 15, 0.15, 0.16),), "das": (ScaleBin(2, 8.4, 20.7, 3, 0.3),)},
+    )
+    page = _Page(render_page(PageData("Scales", statistics=faces)))
+    assert (page.problems, page.open) == ([], [])
+    assert {"scales", "errors"} == set(page.ids)
+    for text in (
+        "As labelled: 1,200 faces",
+        "After <mine>: 5 faces",
+        "8.0–22.6",
+        "–",
+        "MogFace, Table 2",
+        "sse, 15 sizes, at most 1.00 points from the closed form",
+        "das, 3 sizes",
+    ):
+        assert text in page.text, text
+    alone = _Page(render_page(PageData("Scales", statistics=FaceStatistics(scales=faces.scales))))
+    assert (alone.problems, alone.open) == ([], [])
+    assert "closed form" not in alone.text and "pyramid level" not in alone.text
+    assert "scales" not in _Page(render_page(_data())).ids
 
 
 def test_follows_dark_mode_and_small_screens() -> None:

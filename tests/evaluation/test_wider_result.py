@@ -134,3 +134,10 @@ def test_extra_scores_widen_the_range() -> None:
     result = evaluate(truth, predictions, "python", np.array([2.0]))
     assert (result.protocol["score_min"], result.protocol["score_max"]) == (0.5, 2.0)
     assert result.counts["hard"].matches.tolist() == [0] * 999 + [1]
+
+
+def test_false_alarms_stand_in_the_json_where_asked_for() -> None:
+    truth, predictions = _small()
+    assert "false_alarms" not in json.loads(evaluate(truth, predictions).to_json())
+    content = json.loads(evaluate(truth, predictions, false_alarms=0.25).to_json())
+    assert content["false_alarms"] == {"score": 0.25, "alarms": 0, "found": {"easy": 0, "medium": 1, "hard": 1}}

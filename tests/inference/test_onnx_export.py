@@ -89,7 +89,7 @@ def test_a_missing_extra_is_named(detector: Detector, tmp_path: Path, monkeypatc
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["retinaface_resnet50", "hrnet_w18", "mogface_hcam"])
+@pytest.mark.parametrize("name", ["retinaface_resnet50", "hrnet_w18", "mogface_hcam", "mogface_mobilenet"])
 def test_every_detector_exports(name: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
     done = export_onnx(

@@ -23,6 +23,29 @@ def test_extra_levels_halve_rounding_up() -> None:
     assert ExtraLevel(4, 3, 5)(torch.randn(2, 4, 7, 8)).shape == (2, 5, 4, 4)
 
 
+@pytest.mark.parametrize(("outputs", "units"), [(256, (512, 512, 128, 256)), (64, (128, 128, 32, 64))])
+def test_the_extra_levels_are_as_wide_as_the_pyramid_asks(outputs: int, units: tuple[int, ...]) -> None:
+    """At 256 as released; in proportion else."""
+    with torch.device("meta"):
+        pyramid = LowPyramid([4] * 4, outputs)
+    convs = [unit.conv for extra in (pyramid.c6, pyramid.c7) for unit in (extra.narrow, extra.shrink)]
+    assert tuple(conv.out_channels for conv in convs) == units
+
+
+def test_norms_are_a_choice_that_the_released_pyramid_has_not() -> None:
+    plain, normed = LowPyramid([4] * 4, 6), LowPyramid([4] * 4, 6, norms=True)
+    extra = sum(isinstance(part, torch.nn.BatchNorm2d) for part in plain.modules())
+    assert extra == 4  # those of C6 and C7
+    assert sum(isinstance(part, torch.nn.BatchNorm2d) for part in normed.modules()) == extra + 9
+    features = levels(64, 64)
+    assert min(float(level.detach().min()) for level in plain(features)) < 0
+    maps = normed(features)
+    assert all((level >= 0).all() for level in maps)
+    # Half of what a norm lets through is negative, and the rest has the size of one.
+    assert all(0.3 < float((level > 0).float().mean()) < 0.7 for level in maps[:4])
+    assert float(maps[0].detach().max()) > 1
+
+
 def test_nothing_flows_down_from_the_two_extra_levels() -> None:
     pyramid, features = LowPyramid([4] * 4, 6).eval(), levels(128, 128)
     with torch.no_grad():

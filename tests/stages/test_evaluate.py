@@ -9,7 +9,9 @@ import pytest
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.records import Sample
 from pipeline.data.wider_ground_truth import ground_truth_of
+from pipeline.evaluation.false_alarms import count_false_alarms
 from pipeline.evaluation.wider_result import WiderResult, evaluate
+from stages.evaluate import Evaluate
 from tests.stages.world import World
 
 DATA = {"kind": "synthetic", "images": 7, "width": 160, "height": 120}
@@ -106,3 +108,25 @@ def test_nothing_found_is_an_ap_of_zero(judged: World) -> None:
     sets = ("found.fails_on=test/000000", "faces.dataset.images=1", "found.run.max_error_share=1")
     judged.done(*sets)
     assert [row["ap"] for row in judged.rows("ap", *sets)] == [0, 0, 0]
+
+
+def test_false_alarms_are_counted_where_asked_for_and_change_nothing_else(judged: World) -> None:
+    judged.done()
+    plain = judged.rows("ap")
+    assert all((row["alarm_score"], row["alarms"], row["found"]) == (None, None, None) for row in plain)
+    judged.done("ap.false_alarms=0.5")
+    rows = judged.rows("ap", "ap.false_alarms=0.5")
+    for row, before in zip(rows, plain, strict=True):
+        assert {**row, "alarm_score": None, "alarms": None, "found": None} == before
+    truth = ground_truth_of(Sample.from_row(row) for row in judged.rows("faces"))
+    counts = count_false_alarms(PredictionSet.of(judged.by_id("found").values()), truth, 0.5)
+    assert 0 < counts.alarms < rows[0]["boxes"]
+    assert [(row["alarm_score"], row["alarms"], row["found"]) for row in rows] == [
+        (0.5, counts.alarms, counts.found[level]) for level in ("easy", "medium", "hard")
+    ]
+    assert 0 < rows[2]["found"] <= rows[2]["faces"]
+
+
+def test_an_evaluation_without_them_keeps_the_identity_it_had() -> None:
+    assert Evaluate().model_dump(mode="python") == {"coordinates": "float"}
+    assert Evaluate(false_alarms=0.5).model_dump(mode="python") == {"coordinates": "float", "false_alarms": 0.5}

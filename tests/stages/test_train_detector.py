@@ -87,7 +87,9 @@ def test_images_without_faces_are_background_but_none_at_all_is_an_error(trained
         (folder / f"{seed}.png").write_bytes(encode_png(picture(seed)))
     trained.node("drawings", "index", dataset="image_folder", at=str(folder))
     outcome = trained.run()
-    assert outcome.failed == {"detector": "drawings: no labelled face in 2 readable images; nothing to train on"}
+    assert outcome.failed == {
+        "detector": "drawings: no labelled face with an area in 2 readable images; nothing to train on"
+    }
     annotation = {"images": [{"id": 1, "file_name": "0.png"}, {"id": 2, "file_name": "1.png"}]}
     annotation["annotations"] = [{"image_id": 1, "bbox": [10, 10, 40, 40]}]
     (folder / "annotations.json").write_text(json.dumps(annotation))
@@ -131,3 +133,81 @@ def test_an_unknown_detector_is_named(trained: World) -> None:
     trained.nodes["detector"]["detector"] = "yolo"
     with pytest.raises(ValueError, match=r"nodes\.detector\.detector: .*no detector 'yolo'"):
         trained.plan()
+
+
+def test_a_preset_gives_the_rest(trained: World) -> None:
+    trained.nodes["detector"]["recipe"] = {"preset": "official", "steps": 7}
+    recipe = trained.graph().nodes["detector"].stage.model_dump()["recipe"]
+    assert recipe["steps"] == 7
+    assert (recipe["weight_decay"], recipe["augmentation"], recipe["crop"]) == (1e-4, "das", 640)
+    trained.nodes["detector"]["recipe"] = {"preset": "papper"}
+    with pytest.raises(ValueError, match=r"no preset 'papper'; there are paper, "):
+        trained.plan()
+
+
+def test_how_often_it_is_saved_is_not_what_it_is(trained: World) -> None:
+    plain = trained.identity("detector")
+    assert trained.identity("detector", "detector.saved_every=3") == plain
+
+
+def test_held_out_images_are_judged(trained: World) -> None:
+    trained.node("few", "index", dataset={"kind": "synthetic", "split": "test", "images": 3, "width": 96, "height": 96})
+    trained.nodes["detector"]["inputs"] = {"samples": "drawings", "held_out": "few"}
+    trained.done("detector.recipe.judged_every=2")
+    log = [json.loads(line) for line in checkpoint(trained, "detector.recipe.judged_every=2")["log"].splitlines()]
+    judged = {entry["step"]: entry["ap"] for entry in log if "ap" in entry}
+    assert list(judged) == [2, 4, 5]
+    assert all(set(ap) == {"easy", "medium", "hard"} for ap in judged.values())
+    told = [entry for entry in log if "loss" in entry]
+    assert [entry["step"] for entry in told] == [1, 2, 3, 4, 5]
+    assert all(sum(entry["positives_of_level"]) == entry["positives"] > 0 for entry in told)
+
+
+def test_switches_reach_the_network_and_its_checkpoint(trained: World) -> None:
+    trained.node(
+        "detector", "train_detector", inputs={"samples": "drawings"}, detector="mogface_mobilenet",
+        switches={"hcam": [], "width": 16}, recipe={**TINY, "steps": 2},
+    )  # fmt: skip
+    trained.done()
+    _, detector = open_detector(Path(trained.store.path("detector.safetensors")))
+    assert detector.hierarchical is None
+    trained.nodes["detector"]["switches"] = {"hcamm": []}
+    (message,) = trained.run().failed.values()
+    assert "no switch hcamm" in message
+
+
+def test_training_goes_on_from_another_nodes_weights(trained: World) -> None:
+    trained.node(
+        "tuned", "train_detector", inputs={"samples": "drawings", "start": "detector"},
+        recipe={**TINY, "steps": 1, "learning_rate": 1e-12},
+    )  # fmt: skip
+    trained.done()
+    (first,), (second,) = trained.rows("detector"), trained.rows("tuned")
+    before, after = (open_detector(row["weights"])[1].state_dict() for row in (first, second))
+    assert all(
+        torch.allclose(before[name], after[name], atol=1e-6)
+        for name in before
+        if "running" not in name and "num_" not in name
+    )
+
+
+def test_first_weights_of_another_detector_are_refused_before_anything_starts(trained: World) -> None:
+    trained.done()
+    file = trained.folder / "other.safetensors"
+    file.write_bytes(checkpoint(trained)["weights"])
+    trained.nodes["detector"] |= {"at": str(file), "detector": "mogface_mobilenet"}
+    assert "checkpoint is retinaface_mobilenet" in trained.plan()["detector"].reason
+    trained.nodes["detector"] |= {"at": None, "inputs": {"samples": "drawings", "start": "first"}}
+    trained.node("first", "train_detector", inputs={"samples": "drawings"}, recipe=TINY)
+    (message,) = trained.run().failed.values()
+    assert "does not fit" in message
+    assert "missing" in message
+
+
+def test_anchors_that_match_no_face_are_told_before_training(trained: World) -> None:
+    trained.node(
+        "detector", "train_detector", inputs={"samples": "drawings"}, detector="mogface_mobilenet",
+        switches={"anchor_scale": 100, "width": 16, "hcam": []}, recipe=TINY,
+    )  # fmt: skip
+    (message,) = trained.run().failed.values()
+    assert "drawings: anchors of 1600 to 51200 px cannot match any face" in message

@@ -45,6 +45,7 @@ OWN = {
     "hrnet_w48": "hambox",
     "mogface_baseline": "mogface",
     "mogface_hcam": "mogface",
+    "mogface_mobilenet": "mogface",
     "mogface": "ali_ams",
     "mogface_e": "ali_ams",
     "mogface_official": "mogface",

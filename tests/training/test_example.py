@@ -16,7 +16,7 @@ POINTS = np.zeros((2, 5, 2), np.float32)
     ("image", "boxes", "points", "message"),
     [
         (IMAGE[..., 0], BOXES, POINTS, r"photo: image .*\(8, 8\)"),
-        (IMAGE.astype(np.float32), BOXES, POINTS, "photo: image is float32"),
+        (IMAGE.astype(np.float64), BOXES, POINTS, "photo: image is float64 .*expected uint8 or float32"),
         (IMAGE, BOXES[:, :3], POINTS, r"photo: boxes .*\(2, 3\)"),
         (IMAGE, BOXES, POINTS[:1], r"photo: landmarks .*\(1, 5, 2\).*\(2, 5, 2\)"),
     ],
@@ -26,5 +26,6 @@ def test_refuses(image: np.ndarray, boxes: np.ndarray, points: np.ndarray, messa
         Example("photo", image, boxes, points)
 
 
-def test_takes_what_fits() -> None:
-    assert Example("photo", IMAGE, BOXES, POINTS).boxes is BOXES
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_takes_what_fits(dtype: type) -> None:
+    assert Example("photo", IMAGE.astype(dtype), BOXES, POINTS).boxes is BOXES

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,33 +13,21 @@ import torch
 
 from pipeline.models.detectors.detector import Detector, Normalisation
 from pipeline.models.detectors.retinaface import retinaface_mobilenet
-from pipeline.training.batches import Batches
+from pipeline.training.batches import Batches, normalised
 from pipeline.training.detector_task import task_of
 from pipeline.training.example import Batch, Example
 from pipeline.training.loop import Trainer, TrainingError, train
 from pipeline.training.recipe import TrainingRecipe
+from tests.training.in_memory import InMemory, bright_squares
 from tests.training.small_mogface import small_mogface
 
 RECIPE = TrainingRecipe(steps=20, batch=4, warmup=2, learning_rate=4e-3)
+POOL = bright_squares()
+NORMAL = Normalisation((104.0, 117.0, 123.0))
 
 
-def _pool() -> list[Example]:
-    """Bright squares with two dark eyes on noise."""
-    rng = np.random.default_rng(0)
-    pool = []
-    for index in range(8):
-        image = rng.integers(60, 120, (96, 96, 3), dtype=np.uint8)
-        x, y, s = (int(rng.integers(low, high)) for low, high in ((2, 40), (2, 40), (24, 50)))
-        image[y : y + s, x : x + s] = 220
-        points = np.float32([[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.8], [0.65, 0.8]]) * s + np.float32([x, y])
-        for px, py in points[:2].astype(int):
-            image[py - 2 : py + 3, px - 2 : px + 3] = 10
-        pool.append(Example(f"square {index}", image, np.float32([[x, y, x + s, y + s]]), points[None]))
-    return pool
-
-
-def _batches() -> Batches:
-    return Batches(_pool(), batch=4, seed=1, normalisation=Normalisation((104.0, 117.0, 123.0)))
+def _batches(examples: Sequence[Example] = POOL, normalisation: Normalisation = NORMAL) -> Callable[[int], Batch]:
+    return normalised(Batches(InMemory(examples), batch=4, seed=1), normalisation)
 
 
 def _detector(seed: int = 0) -> Detector:
@@ -80,7 +69,7 @@ def test_every_head_and_online_assignment_learn_and_repeat_themselves() -> None:
     runs = []
     for _ in range(2):
         detector = small_mogface(seed=0)
-        batches = Batches(_pool(), batch=4, seed=1, normalisation=detector.normalisation)
+        batches = _batches(normalisation=detector.normalisation)
         history = train(detector, batches, recipe)
         assert set(history.losses) == {"face", "box", "context", "first_face", "first_box", "total"}
         assert history.losses["total"][-3:].mean() < 0.9 * history.losses["total"][:3].mean()
@@ -110,12 +99,10 @@ def test_faces_without_area_do_no_harm() -> None:
     dead = np.float32([[0, 0, 0, 0], [50, 50, 40, 40]])
     pool = [
         replace(one, boxes=np.concatenate([dead, one.boxes]), landmarks=np.repeat(one.landmarks, 3, axis=0))
-        for one in _pool()
+        for one in POOL
     ]
-    normal = Normalisation((104.0, 117.0, 123.0))
-    detector = _detector()
-    history = train(detector, Batches(pool, 4, 1, normal), replace(RECIPE, steps=2))
-    plain = train(_detector(), Batches(_pool(), 4, 1, normal), replace(RECIPE, steps=2))
+    history = train(_detector(), _batches(pool), replace(RECIPE, steps=2))
+    plain = train(_detector(), _batches(), replace(RECIPE, steps=2))
     np.testing.assert_array_equal(history.losses["total"], plain.losses["total"])
 
 
@@ -149,8 +136,10 @@ def test_a_step_tells_what_it_did() -> None:
     assert done.rate == pytest.approx(2e-3)
     slopes = torch.cat([p.grad.flatten().double() for p in detector.parameters() if p.grad is not None])
     assert done.gradient_norm == pytest.approx(slopes.norm().item(), rel=1e-4)
-    assert done.losses == done.batch.numbers()
-    assert done.batch.positives >= 4
+    weighted = 2 * done.losses["box"] + done.losses["face"] + done.losses["landmarks"]
+    assert done.losses["total"] == pytest.approx(weighted, rel=1e-5)
+    assert done.positives == sum(done.per_level) >= 4
+    assert len(done.per_level) == len(detector.grid.strides)
 
 
 @pytest.mark.parametrize("change", [{}, {"average": 0.5, "optimizer": "sgd", "decays": "all"}])

@@ -1,4 +1,4 @@
-"""MobileNet V1 without its classifier, as RetinaFace uses it: three feature levels."""
+"""MobileNet V1 without its classifier: three feature levels, as RetinaFace uses it, or four for a low-level pyramid."""
 
 from __future__ import annotations
 
@@ -13,23 +13,37 @@ _STAGES = (
     ((512, 2), (512, 1), (512, 1), (512, 1), (512, 1), (512, 1)),
     ((1024, 2), (1024, 1)),
 )
-# The first stage sees 21 pixels around a cell's origin; rounded up to its stride.
-_FIRST_HALO = 24
+# Of the first stage, those up to stride 4, the stem among them.
+_FINE_UNITS = 4
+# Up to stride 4 a cell sees 9 pixels around its origin, up to stride 8 it sees 21; rounded up to the stride.
+_FIRST_HALOS = {4: 12, 8: 24}
 
 
 class MobileNetV1(nn.Module):
-    """Image to three feature levels at strides 8, 16 and 32.
+    """Image to feature levels at strides 8, 16 and 32, and at stride 4 where wanted; the weights are the same.
 
     Attributes:
-        channels: of each level; (64, 128, 256) at width 0.25.
+        channels: of each level; (64, 128, 256) at width 0.25, with (32,) in front where the finest stride is 4.
         strides: of each level.
+        reach: pixels on each side of a cell of the last level that the cell sees.
     """
 
-    strides: tuple[int, ...] = (8, 16, 32)
+    reach = 157
 
-    def __init__(self, width: float = 0.25, *, activation: Activation) -> None:
-        """Args: width multiplies every number of channels; activation makes every rectifier."""
+    def __init__(self, width: float = 0.25, *, activation: Activation, finest: int = 8) -> None:
+        """Assembles the network with random weights.
+
+        Args:
+            width: multiplies every number of channels.
+            activation: makes every rectifier.
+            finest: stride of the first level, 8 or 4.
+
+        Raises:
+            ValueError: there is no such level.
+        """
         super().__init__()
+        if finest not in _FIRST_HALOS:
+            raise ValueError(f"MobileNet's levels start at stride {' or '.join(map(str, _FIRST_HALOS))}, not {finest}")
         channels = int(32 * width)
         self.stages = nn.ModuleList()
         for number, plan in enumerate(_STAGES):
@@ -40,14 +54,26 @@ class MobileNetV1(nn.Module):
                 units.append(SeparableUnit(channels, int(full * width), stride=stride, activation=activation))
                 channels = int(full * width)
             self.stages.append(nn.Sequential(*units))
-        self.channels = tuple(int(plan[-1][0] * width) for plan in _STAGES)
+        # The stem stands in front of the plan.
+        taken = [plan[-1] for plan in (_STAGES[0][: _FINE_UNITS - 1], *_STAGES)]
+        skipped = 0 if finest == 4 else 1
+        self.channels = tuple(int(full * width) for full, _ in taken)[skipped:]
+        self.strides = (4, 8, 16, 32)[skipped:]
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """Returns three maps [B, channels[i], ceil(H / strides[i]), ceil(W / strides[i])] of images [B, 3, H, W]."""
-        levels = []
-        x = images
-        for number, stage in enumerate(self.stages):
-            first_in_blocks = number == 0 and not self.training
-            x = in_blocks(stage, x, stride=self.strides[0], halo=_FIRST_HALO) if first_in_blocks else stage(x)
-            levels.append(x)
+        """Returns maps [B, channels[i], ceil(H / strides[i]), ceil(W / strides[i])] of images [B, 3, H, W]."""
+        first, *others = self._parts()
+        stride = self.strides[0]
+        if self.training:
+            levels = [first(images)]
+        else:
+            levels = [in_blocks(first, images, stride=stride, halo=_FIRST_HALOS[stride])]
+        for part in others:
+            levels.append(part(levels[-1]))
         return levels
+
+    def _parts(self) -> list[nn.Module]:
+        """Returns what leads to each level from the one before."""
+        first, *others = self.stages
+        assert isinstance(first, nn.Sequential)
+        return [*([first] if self.strides[0] == 8 else [first[:_FINE_UNITS], first[_FINE_UNITS:]]), *others]

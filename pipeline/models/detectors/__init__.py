@@ -75,6 +75,10 @@ DETECTORS: Mapping[str, DetectorSpec] = MappingProxyType(
             "the baseline with hierarchical context, N = 3 and 5",
             _lazy("mogface", "mogface_baseline", hcam=(3, 5)),
         ),
+        "mogface_mobilenet": DetectorSpec(
+            "a MogFace for two cores: MobileNet-0.25, maps of 64 channels, hierarchical context, one head per level",
+            _lazy("mogface_mobilenet", "mogface_mobilenet"),
+        ),
         "mogface": DetectorSpec(
             "MogFace as the paper reads: ResNet-101, hierarchical context, SSH and deep head, pyramid anchor",
             _lazy("mogface", "mogface"),

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from torch import nn
+
 from pipeline.boxes.coder import BoxCoder
 from pipeline.models.backbones.resnet import Depth, ResNet
 from pipeline.models.detectors.detector import MemoryNeed
@@ -63,21 +65,21 @@ def mogface(
         ValueError: a switch has no such value, or they contradict each other.
         OSError: the ImageNet weights cannot be had.
     """
-    if head not in CONTEXTS:
-        raise ValueError(f"no head {head!r}; there are {', '.join(CONTEXTS)}")
     backbone = ResNet(depth, layers=(1, 2, 3, 4), pretrained=pretrained)
-    grid = square_anchors(anchor_scale)
-    return SixLevelDetector(
+    return on_backbone(
         backbone,
-        LowPyramid(backbone.channels),
-        FaceHeads([1] * len(STRIDES), context=CONTEXTS[head], deep=deep_head, repeat=repeat_first, shared=shared_heads),
-        grid=grid,
-        coder=BoxCoder(1, 1, inclusive=True),
-        normalisation=imagenet_rgb(divide_twice=divide_twice),
+        backbone.channels,
+        hcam=hcam,
+        head=head,
+        deep_head=deep_head,
+        pyramid_anchor=pyramid_anchor,
+        anchor_scale=anchor_scale,
+        shared_heads=shared_heads,
+        decides=decides,
+        threshold=threshold,
+        repeat_first=repeat_first,
+        divide_twice=divide_twice,
         memory=_memory(head, deep_head, bool(hcam)),
-        hierarchical=HierarchicalContext(backbone.channels, neighbourhoods=hcam, threshold=threshold) if hcam else None,
-        decides=decides or ("where_masked" if hcam else "main"),
-        first_shot=FirstShot(backbone.channels) if pyramid_anchor else None,
     )
 
 
@@ -133,6 +135,46 @@ def mogface_official(
         repeat_first=True,
         divide_twice=divide_twice,
         pretrained=pretrained,
+    )
+
+
+def on_backbone(
+    backbone: nn.Module,
+    channels: Sequence[int],
+    *,
+    hcam: Sequence[int],
+    head: Head,
+    deep_head: bool,
+    pyramid_anchor: bool,
+    anchor_scale: float,
+    shared_heads: bool,
+    decides: Decides | None,
+    threshold: float,
+    memory: MemoryNeed,
+    width: int = 256,
+    norms: bool = False,
+    repeat_first: bool = False,
+    divide_twice: bool = False,
+) -> SixLevelDetector:
+    """Returns MogFace on any backbone with four levels of those channels.
+
+    ``width`` is that of every map behind the backbone, ``norms`` are those of `LowPyramid`; the other arguments and
+    the errors are those of `mogface`.
+    """
+    if head not in CONTEXTS:
+        raise ValueError(f"no head {head!r}; there are {', '.join(CONTEXTS)}")
+    anchors = [1] * len(STRIDES)
+    return SixLevelDetector(
+        backbone,
+        LowPyramid(channels, width, norms=norms),
+        FaceHeads(anchors, width, context=CONTEXTS[head], deep=deep_head, repeat=repeat_first, shared=shared_heads),
+        grid=square_anchors(anchor_scale),
+        coder=BoxCoder(1, 1, inclusive=True),
+        normalisation=imagenet_rgb(divide_twice=divide_twice),
+        memory=memory,
+        hierarchical=HierarchicalContext(channels, width, neighbourhoods=hcam, threshold=threshold) if hcam else None,
+        decides=decides or ("where_masked" if hcam else "main"),
+        first_shot=FirstShot(channels, width) if pyramid_anchor else None,
     )
 
 

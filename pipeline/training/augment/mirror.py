@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from pipeline.training.augment.scene import Scene
 
-if TYPE_CHECKING:  # The workers that decode and augment need no torch.
-    from pipeline.training.example import Example
-
 _LEFT_RIGHT = [1, 0, 2, 4, 3]
 
-Picture = TypeVar("Picture", "Example", Scene)
 
-
-def mirror(picture: Picture) -> Picture:
-    """Returns the example or scene flipped left to right.
+def mirror(picture: Scene) -> Scene:
+    """Returns the scene flipped left to right.
 
     A box (x1, y1, x2, y2) of an image W wide becomes (W - x2, y1, W - x1, y2); the left eye becomes the right one.
     """

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:  # The workers that decode and augment need no torch.
     from pipeline.data.records import Sample
-    from pipeline.training.example import Example
 
 Float32 = NDArray[np.float32]
 Pixels = NDArray[np.uint8 | np.float32]
@@ -89,11 +88,6 @@ class Scene:
         The published training learns every labelled face, the `invalid` ones of WIDER FACE too.
         """
         return cls.of(image, sample.boxes, sample.landmarks, attributes=sample.attributes)
-
-    @classmethod
-    def of_example(cls, example: Example) -> Scene:
-        """Returns the scene of a training example."""
-        return cls.of(example.image, example.boxes, example.landmarks)
 
     def take(self, chosen: NDArray[np.bool_]) -> Scene:
         """Returns the scene with only the faces where `chosen`, bool [F]."""

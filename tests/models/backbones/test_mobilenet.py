@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from pipeline.models.backbones.mobilenet import MobileNetV1
@@ -21,9 +22,36 @@ def test_known_number_of_parameters() -> None:
     assert sum(parameter.numel() for parameter in body.parameters()) == 470_072 - 257_000
 
 
-def test_blocks_equal_the_whole_on_a_large_image() -> None:
+def test_a_fourth_level_needs_no_weight_and_changes_none_of_the_others() -> None:
+    three, four = (MobileNetV1(0.25, activation=rectifier(0.1), finest=finest) for finest in (8, 4))
+    four.load_state_dict(three.state_dict())
+    assert (four.channels, four.strides) == ((32, 64, 128, 256), (4, 8, 16, 32))
+    images = torch.randn(2, 3, 201, 253, generator=torch.Generator().manual_seed(0))
+    levels = four(images)
+    assert [tuple(level.shape) for level in levels][:2] == [(2, 32, 51, 64), (2, 64, 26, 32)]
+    assert all(torch.equal(one, other) for one, other in zip(three(images), levels[1:], strict=True))
+
+
+def test_there_is_no_level_at_stride_2() -> None:
+    with pytest.raises(ValueError, match="start at stride 4 or 8, not 2"):
+        MobileNetV1(0.25, activation=rectifier(), finest=2)
+
+
+def test_no_pixel_beyond_the_reach_is_seen() -> None:
+    body = MobileNetV1(0.25, activation=rectifier()).eval().double()
+    with torch.no_grad():
+        for module in body.modules():  # all weights positive: no rectifier hides a path
+            if isinstance(module, torch.nn.Conv2d):
+                module.weight.fill_(1 / module.weight[0].numel())
+    images = torch.ones(1, 3, 1, 512, dtype=torch.float64, requires_grad=True)
+    (gradient,) = torch.autograd.grad(body(images)[-1][0, :, 0, 8].sum(), images)
+    assert 8 * 32 - int(gradient[0, 0, 0].nonzero()[0]) == 157 == body.reach
+
+
+@pytest.mark.parametrize("finest", [4, 8])
+def test_blocks_equal_the_whole_on_a_large_image(finest: int) -> None:
     torch.manual_seed(3)
-    body = MobileNetV1(0.25, activation=rectifier(0.1)).eval()
+    body = MobileNetV1(0.25, activation=rectifier(0.1), finest=finest).eval()
     images = torch.randn(1, 3, 515, 1037)
     whole = body(images)  # gradients are on: in one go
     with torch.inference_mode():

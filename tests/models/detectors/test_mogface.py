@@ -182,6 +182,7 @@ def test_difference_2_paper_entries_let_the_progressive_classifier_decide_offici
     assert {name: each.decides for name, each in built.items()} == {
         "mogface_baseline": "main",
         "mogface_hcam": "where_masked",
+        "mogface_mobilenet": "where_masked",
         "mogface": "where_masked",
         "mogface_e": "where_masked",
         "mogface_official": "main",
@@ -259,7 +260,7 @@ def test_every_ablation_of_the_heads_is_a_switch(head: str, deep_head: bool, pyr
 
 
 def test_wrong_switches_list_the_choices() -> None:
-    with pytest.raises(ValueError, match="no head 'fpn'; there are plain, ssh, cpm"):
+    with pytest.raises(ValueError, match="no head 'fpn'; there are plain, ssh, cpm"), torch.device("meta"):
         mogface(head="fpn")
     with pytest.raises(ValueError, match="no ResNet of depth 34; there are 50, 101, 152, 152-short"):
         mogface(depth=34)

@@ -22,6 +22,7 @@ def test_a_published_archive_gives_the_expected_digits(wider8k, shared: Path, tm
     content = json.loads((tmp_path / "ap.json").read_text())
     assert {subset: round(content[subset], 10) for subset in expected} == expected
     assert content["protocol"]["reading"] == "matlab"
+    assert "false_alarms" not in content
     page = (tmp_path / "page.html").read_text()
     assert all(repr(content[subset]) in page for subset in expected)
     assert "yolov7_face" in page
@@ -51,7 +52,7 @@ def test_a_dump_gives_what_the_stage_gives(wider8k, world: World, shared: Path) 
     data = {"kind": "wider_face", "missing": "skip"}
     world.node("faces", "index", dataset=data, at=str(shared / "data/wider_images"))
     world.node("found", "guess", inputs={"samples": "faces"}, run={"shard_rows": 2})
-    world.node("ap", "evaluate", inputs={"samples": "faces", "detections": "found"})
+    world.node("ap", "evaluate", inputs={"samples": "faces", "detections": "found"}, false_alarms=0.5)
     world.run(limit=5)
     newest = {node: stored_manifests(world.store, node)[0] for node in ("faces", "found", "ap")}
     ap = {row["subset"]: row["ap"] for row in Artifact(world.store, newest["ap"]).rows()}
@@ -61,10 +62,17 @@ def test_a_dump_gives_what_the_stage_gives(wider8k, world: World, shared: Path) 
     (world.folder / "list.txt").write_text("\n".join(names))
     dump, output = world.store.path(newest["found"].folder), world.folder / "ap.json"
     options = ("--ground-truth", shared / "data/wider_val_gt", "--images", world.folder / "list.txt", "--json", output)
-    answer = wider8k("evaluate", dump, *options)
+    answer = wider8k("evaluate", dump, *options, "--false-alarms", "0.5")
     assert answer.code == 0, answer.err
     content = json.loads(output.read_text())
     assert {subset: content[subset] for subset in ap} == ap
+    hard = list(Artifact(world.store, newest["ap"]).rows())[2]
+    assert (content["false_alarms"]["alarms"], content["false_alarms"]["found"]["hard"]) == (
+        hard["alarms"],
+        hard["found"],
+    )
+    assert f"{hard['alarms']} false alarms at score 0.5, {hard['found']} of {hard['faces']} faces found" in answer.out
+    assert hard["alarms"] > 0
     assert content["protocol"]["source"] == "dump"
 
 

@@ -9,18 +9,17 @@ import pytest
 
 from pipeline.training.augment.mirror import mirror
 from pipeline.training.augment.scene import Scene
-from pipeline.training.example import Example
 
 
-def _example() -> Example:
+def _scene() -> Scene:
     rng = np.random.default_rng(4)
     image = rng.integers(0, 256, (20, 30, 3), dtype=np.uint8)
     boxes = np.float32([[3, 4, 9, 12], [20, 0, 30, 10]])
-    return Example("a", image, boxes, rng.uniform(0, 20, (2, 5, 2)).astype(np.float32))
+    return Scene.of(image, boxes, rng.uniform(0, 20, (2, 5, 2)).astype(np.float32))
 
 
 def test_boxes_follow_the_pixels() -> None:
-    before = _example()
+    before = _scene()
     after = mirror(before)
     for old, new in zip(before.boxes.astype(int), after.boxes.astype(int), strict=True):
         a = before.image[old[1] : old[3], old[0] : old[2]]
@@ -29,7 +28,7 @@ def test_boxes_follow_the_pixels() -> None:
 
 
 def test_left_and_right_change_places() -> None:
-    before = _example()
+    before = _scene()
     after = mirror(before)
     for old, new in ((0, 1), (1, 0), (2, 2), (3, 4), (4, 3)):
         np.testing.assert_allclose(after.landmarks[:, new, 0], 30 - before.landmarks[:, old, 0])
@@ -37,7 +36,7 @@ def test_left_and_right_change_places() -> None:
 
 
 def test_twice_is_nothing_and_the_original_stays() -> None:
-    before, untouched = _example(), _example()
+    before, untouched = _scene(), _scene()
     again = mirror(mirror(before))
     np.testing.assert_array_equal(again.image, before.image)
     np.testing.assert_allclose(again.boxes, before.boxes)

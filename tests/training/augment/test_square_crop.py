@@ -5,22 +5,30 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.training.augment.square_crop import SquareCrop, square_crop
-from pipeline.training.example import Example
+from pipeline.training.augment.scene import Scene
+from pipeline.training.augment.square_crop import SquareCrop
+
+SHARES = (0.5, 0.8, 1.0)
 
 
-def _example(height: int, width: int, boxes: list[list[float]]) -> Example:
-    """Each pixel tells its own place: channel 0 is x, channel 1 is y."""
+def _scene(height: int, width: int, boxes: list[list[float]]) -> Scene:
+    """Each pixel tells its own place: channel 0 is x, channel 1 is y; all landmarks lie in a face's centre."""
     y, x = np.mgrid[:height, :width]
     image = np.stack([x, y, np.zeros_like(x)], axis=2).astype(np.uint8)
     b = np.float32(boxes).reshape(-1, 4)
-    return Example("a", image, b, np.repeat((b[:, None, :2] + b[:, None, 2:]) / 2, 5, axis=1))
+    return Scene.of(image, b, np.repeat((b[:, None, :2] + b[:, None, 2:]) / 2, 5, axis=1))
+
+
+def _cropped(scene: Scene, side: int, shares: tuple[float, ...], seed: int, tries: int = 250) -> Scene:
+    height, width = scene.image.shape[:2]
+    crop = SquareCrop(shares, tries=tries)
+    return crop.draw(np.random.default_rng(seed), width, height, scene.boxes, side).apply(scene)
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_holds_a_whole_face_on_its_pixels(seed: int) -> None:
-    before = _example(120, 200, [[20, 30, 50, 62], [100, 40, 130, 75], [150, 90, 190, 119]])
-    after = square_crop(before, 64, (0.5, 0.8, 1.0), np.random.default_rng(seed))
+    before = _scene(120, 200, [[20, 30, 50, 62], [100, 40, 130, 75], [150, 90, 190, 119]])
+    after = _cropped(before, 64, SHARES, seed)
     assert after.image.shape == (64, 64, 3)
     sides = {60, 96, 120}
     near = lambda a, b: abs(a - b) < 1e-3  # noqa: E731
@@ -42,21 +50,22 @@ def test_holds_a_whole_face_on_its_pixels(seed: int) -> None:
 
 
 def test_same_state_same_crop() -> None:
-    before = _example(90, 90, [[20, 30, 50, 62]])
-    crops = [square_crop(before, 32, (0.6, 1.0), np.random.default_rng(s)) for s in (1, 1, 2, 3, 4)]
+    before = _scene(90, 90, [[20, 30, 50, 62]])
+    crops = [_cropped(before, 32, (0.6, 1.0), seed) for seed in (1, 1, 2, 3, 4)]
     np.testing.assert_array_equal(crops[0].image, crops[1].image)
     assert any(not np.array_equal(crops[0].image, other.image) for other in crops[2:])
 
 
-def test_centred_square_where_no_square_holds_a_face() -> None:
-    before = _example(60, 100, [[-5, 10, 95, 50]])
-    after = square_crop(before, 60, (0.5,), np.random.default_rng(0), tries=3)
-    np.testing.assert_array_equal(after.image, before.image[:, 20:80])
-    np.testing.assert_allclose(after.boxes, [[0, 10, 60, 50]])
+def test_the_whole_picture_padded_where_no_square_holds_a_face() -> None:
+    before = _scene(60, 100, [[-5, 10, 95, 50]])
+    after = _cropped(before, 100, (0.5,), 0, tries=3)
+    np.testing.assert_array_equal(after.image[:60], before.image)
+    assert (after.image[60:] == after.image[60, 0]).all()
+    np.testing.assert_allclose(after.boxes, [[0, 10, 95, 50]])
 
 
 def test_no_faces_is_fine() -> None:
-    after = square_crop(_example(60, 50, []), 32, (1.0,), np.random.default_rng(0))
+    after = _cropped(_scene(60, 50, []), 32, (1.0,), 0)
     assert after.boxes.shape == (0, 4)
     assert after.image.shape == (32, 32, 3)
 

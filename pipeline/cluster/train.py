@@ -1,0 +1,112 @@
+"""A gang as a Ray Train run: processes in one torch process group, started anew when one dies, fed by Ray Data.
+
+Checkpoints are the function's own business, in the store: what Ray Train adds is placement, the process group and
+watching over the processes. Its own storage holds nothing but its bookkeeping.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from pipeline.cluster.feed import stream_with
+from pipeline.engine.gang import GangStopped, Stream, in_threads
+from pipeline.engine.runner import NodeFailed
+from pipeline.engine.stage import Resources
+from pipeline.engine.storage import Store
+
+RESTARTS = 5  # of all processes, within one run; running again goes on where it was
+
+
+def train_together(
+    function: Callable[[Stream], Any], *, resources: Resources, store: Store, folder: str, passing: bool
+) -> Any:
+    """Returns function(stream) of the first of `resources.workers` processes; see `Gang`.
+
+    Args:
+        function: what every process does; must pickle.
+        resources: processes, and CPUs, GPUs and loaders of each.
+        store: that all nodes reach.
+        folder: in it, for Ray Train's bookkeeping.
+        passing: the cluster ends with this run, so that nobody need watch over what is left of it.
+
+    Raises:
+        GangStopped: with the function's own message.
+        NodeFailed: the processes died too often, with the last reason.
+    """
+    # Its workers would change into a folder of their own, where no relative path of a config holds.
+    os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"
+    os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "600")
+    from ray.train import FailureConfig, RunConfig, ScalingConfig
+    from ray.train.torch import TorchConfig
+    from ray.train.v2.api.exceptions import TrainingFailedError
+
+    each: dict[str, float] = {"CPU": resources.reserved_cpus}
+    if resources.gpus:
+        each["GPU"] = resources.gpus
+    if resources.memory_gb:
+        each["memory"] = resources.memory_gb * 2**30
+    trainer = _trainer_class(passing)(
+        partial(_process, function, resources.loaders),
+        torch_config=TorchConfig(backend="nccl" if resources.gpus else "gloo"),
+        scaling_config=ScalingConfig(
+            num_workers=resources.workers, use_gpu=resources.gpus > 0, resources_per_worker=each
+        ),
+        run_config=RunConfig(
+            name=uuid.uuid4().hex,  # never one that Ray Train would take for its own earlier run
+            storage_path=store.path(folder),
+            storage_filesystem=store.filesystem,
+            failure_config=FailureConfig(max_failures=RESTARTS),
+        ),
+    )
+    try:
+        outcome, value = trainer.fit().return_value
+    except TrainingFailedError as error:
+        raise NodeFailed(_last_line(error)) from error
+    finally:
+        store.delete_folder(folder)
+    if outcome == "stopped":
+        raise GangStopped(value)
+    return value
+
+
+def _trainer_class(passing: bool) -> type[Any]:
+    """Returns TorchTrainer; in a passing cluster without the actor that frees places of a run whose controller died.
+
+    That actor asks the dashboard, which a local cluster does not have, and every training would end by waiting twelve
+    seconds for it.
+    """
+    from ray.train.torch import TorchTrainer
+
+    if not passing or not hasattr(TorchTrainer, "_create_default_callbacks"):
+        plain: type[Any] = TorchTrainer
+        return plain
+
+    class WithoutCleaner(TorchTrainer):  # type: ignore[misc]
+        def _create_default_callbacks(self) -> list[Any]:
+            callbacks = super()._create_default_callbacks()
+            return [each for each in callbacks if type(each).__name__ != "PlacementGroupCleanerCallback"]
+
+    trainer: type[Any] = WithoutCleaner
+    return trainer
+
+
+def _process(function: Callable[[Stream], Any], loaders: int) -> tuple[str, Any]:
+    """Runs in every process of the gang."""
+    stream: Callable[[Callable[[int], Any], range], Iterator[Any]]
+    stream = stream_with(loaders) if loaders else in_threads
+    try:
+        return "done", function(stream)
+    except GangStopped as stopped:
+        return "stopped", str(stopped)  # raised, it would count as a failure to be tried again
+
+
+def _last_line(error: BaseException) -> str:
+    failures: dict[int, BaseException] = getattr(error, "worker_failures", {})
+    for rank, failure in sorted(failures.items()):
+        lines = str(failure).strip().splitlines()
+        return f"process {rank}: {lines[-1] if lines else type(failure).__name__}"
+    return str(error).strip().splitlines()[-1]

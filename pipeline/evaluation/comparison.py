@@ -1,0 +1,144 @@
+"""Several evaluations side by side, an ablation's table: AP, false alarms, what sets them apart, a paper's figures.
+
+Nothing is rounded before it is printed; the Markdown is aligned, so that it reads well in a terminal too.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pipeline.data.schemas import LEVELS
+
+NONE: Final = "–"
+DIGEST: Final = "digest"  # last part of a fact's name
+LONGEST: Final = 28  # characters of a parameter's value
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One row of the table.
+
+    Attributes:
+        name: what the row is called.
+        ap: "easy" | "medium" | "hard" -> AP in 0..1, NaN where no face counts.
+        alarm_score: raw score at and above which false alarms were counted; None where they were not.
+        alarms: their number.
+        recall: share of the hard faces found at that score, 0..1.
+        paper_ap: level -> what a paper states, in 0..1; a level that it does not state is left out.
+        paper_alarms: likewise.
+        facts: "stage.parameter" -> plain value, of all that led to this row.
+    """
+
+    name: str
+    ap: Mapping[str, float]
+    alarm_score: float | None = None
+    alarms: int | None = None
+    recall: float | None = None
+    paper_ap: Mapping[str, float] = field(default_factory=dict)
+    paper_alarms: int | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_row(self) -> dict[str, Any]:
+        """Returns a row of `schemas.COMPARISON`."""
+        return {
+            "name": self.name,
+            **{level: self.ap[level] for level in LEVELS},
+            "alarm_score": self.alarm_score,
+            "alarms": self.alarms,
+            "recall": self.recall,
+            **{f"paper_{level}": self.paper_ap.get(level) for level in LEVELS},
+            "paper_alarms": self.paper_alarms,
+            "facts": json.dumps(dict(self.facts), sort_keys=True, ensure_ascii=False),
+        }
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Compared:
+        """Returns the record of a row of `schemas.COMPARISON`."""
+        stated = {level: row[f"paper_{level}"] for level in LEVELS}
+        return cls(
+            name=row["name"],
+            ap={level: row[level] for level in LEVELS},
+            alarm_score=row["alarm_score"],
+            alarms=row["alarms"],
+            recall=row["recall"],
+            paper_ap={level: value for level, value in stated.items() if value is not None},
+            paper_alarms=row["paper_alarms"],
+            facts=json.loads(row["facts"]),
+        )
+
+
+def markdown(rows: Sequence[Compared]) -> str:
+    """Returns the table as Markdown, one line per row, ending in a newline.
+
+    AP and recall in per cent with two digits. Columns that no row fills are left out, and so is every parameter in
+    which the rows agree: what is printed beside the figures is what they were compared for.
+    """
+    columns = [("", [row.name for row in rows], False), *_figures(rows), *_paper(rows), *_differences(rows)]
+    lines = zip(*(_aligned(column) for column in columns), strict=True)
+    return "".join(f"|{'|'.join(cells)}|\n" for cells in lines)
+
+
+Column = tuple[str, list[str], bool]  # title, one text per row, whether it is a number and stands on the right
+
+
+def _figures(rows: Sequence[Compared]) -> list[Column]:
+    columns = [(level, [_percent(row.ap[level]) for row in rows], True) for level in LEVELS]
+    scores = {row.alarm_score for row in rows if row.alarm_score is not None}
+    if not scores:
+        return columns
+    # Alarms at different scores must not pass for comparable.
+    one = f" at {scores.pop():g}" if len(scores) == 1 else ""
+
+    def told(show: Callable[[Compared], str]) -> list[str]:
+        return [NONE if row.alarms is None else show(row) + ("" if one else f" at {row.alarm_score:g}") for row in rows]
+
+    alarms = told(lambda row: str(row.alarms))
+    recall = told(lambda row: _percent(row.recall))
+    return [*columns, (f"false alarms{one}", alarms, True), (f"hard recall{one}", recall, True)]
+
+
+def _paper(rows: Sequence[Compared]) -> list[Column]:
+    columns = [(f"paper {level}", [_percent(row.paper_ap.get(level), 1) for row in rows], True) for level in LEVELS]
+    columns.append(("paper NFA", [NONE if row.paper_alarms is None else str(row.paper_alarms) for row in rows], True))
+    return [column for column in columns if set(column[1]) != {NONE}]
+
+
+def _differences(rows: Sequence[Compared]) -> list[Column]:
+    # Weights trained here always differ, and follow from the other facts.
+    names = [name for name in dict.fromkeys(n for row in rows for n in row.facts) if not name.endswith(f".{DIGEST}")]
+    texts = {name: [_short(row.facts.get(name)) for row in rows] for name in names}
+    differing = [name for name in names if any(row.facts.get(name) != rows[0].facts.get(name) for row in rows)]
+    return [(_title(name, differing), texts[name], False) for name in differing]
+
+
+def _title(name: str, names: Sequence[str]) -> str:
+    """Returns the shortest end of a dotted name that belongs to no other one."""
+    parts = name.split(".")
+    ends = [".".join(parts[start:]) for start in range(len(parts) - 1, 0, -1)]
+    alone = (end for end in ends if sum(f".{other}".endswith(f".{end}") for other in names) == 1)
+    return next(alone, name)
+
+
+def _percent(value: float | None, digits: int = 2) -> str:
+    return NONE if value is None or math.isnan(value) else f"{100 * value:.{digits}f}"
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return NONE
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+def _aligned(column: Column) -> list[str]:
+    """Returns title, rule and texts of a column, all of one width; a bar in a text is escaped."""
+    title, texts, right = column
+    cells = [each.replace("|", "\\|").replace("\n", " ") for each in (title, *texts)]
+    width = max(3, *map(len, cells))
+    rule = "-" * (width + 1) + (":" if right else "-")
+    padded = [f" {each.rjust(width) if right else each.ljust(width)} " for each in cells]
+    return [padded[0], rule, *padded[1:]]

@@ -1,0 +1,266 @@
+"""A whole training in one process or several: first weights, steps, checkpoints, looks at held-out images, the end.
+
+Every process runs `run` with the same arguments. Whatever moment it is killed at, running it again goes on from the
+newest checkpoint and ends with the bytes of an undisturbed run: pictures and random numbers belong to steps, not to
+processes or times.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from typing import Any, Protocol
+
+import torch
+
+from pipeline.engine.gang import Stream, in_threads
+from pipeline.engine.storage import Store
+from pipeline.models.detectors.detector import Detector
+from pipeline.models.weights import save_bytes
+from pipeline.training.batches import Batches
+from pipeline.training.checkpoints import Checkpoints
+from pipeline.training.detector_task import task_of
+from pipeline.training.first_weights import first_detector
+from pipeline.training.journal import Journal
+from pipeline.training.loop import Step, Trainer, TrainingError
+from pipeline.training.member import Member
+from pipeline.training.pixel_batch import PixelBatch
+from pipeline.training.recipe import TrainingRecipe
+from pipeline.training.settings import channels_last, deterministic, set_norms
+
+FINAL, BEST = "final.safetensors", "best.safetensors"
+
+
+class Judge(Protocol):
+    """Looks at held-out images with a detector; picklable."""
+
+    def __call__(self, detector: Detector, rank: int, processes: int) -> Any:
+        """Returns what the detector, in evaluation mode, finds on one process's share of the images."""
+        ...
+
+    def verdict(self, shares: Sequence[Any]) -> dict[str, float]:
+        """Returns level -> AP of the shares of all processes together."""
+        ...
+
+
+@dataclass(frozen=True)
+class Training:
+    """What is trained, on what, and where its state lies; picklable.
+
+    Attributes:
+        detector: entry of `DETECTORS`.
+        switches: arguments of its factory.
+        recipe: every number that decides the outcome.
+        batches: pictures of each step.
+        store: of checkpoints and log.
+        folder: in it, of this recipe alone.
+        weights: checkpoint to start from, None for random weights.
+        judge: of held-out images, None for no looks.
+        threads: that a process computes with.
+        accelerated: every process has a GPU.
+        saved_every: seconds between two checkpoints.
+        bad_share: the training stops if a larger share of the pictures cannot be read.
+    """
+
+    detector: str
+    switches: Mapping[str, Any]
+    recipe: TrainingRecipe
+    batches: Batches
+    store: Store
+    folder: str
+    weights: bytes | None = None
+    judge: Judge | None = None
+    threads: int = 1
+    accelerated: bool = False
+    saved_every: float = 120.0
+    bad_share: float = 0.01
+
+
+def run(training: Training, stream: Stream = in_threads, say: Callable[[str], None] = print) -> None:
+    """Trains to the last step; ``final.safetensors`` and, with a judge, ``best.safetensors`` then lie in the folder.
+
+    Args:
+        training: the same in every process.
+        stream: computes batches ahead, see `Gang`.
+        say: takes lines of progress, in the first process only.
+
+    Raises:
+        TrainingError: a loss that is no number, or too many unreadable pictures, in every process alike.
+        ValueError: the recipe does not fit the machine, or the folder's checkpoints are of another architecture.
+    """
+    torch.set_num_threads(training.threads)
+    member = Member.here(training.accelerated)
+    recipe = training.recipe
+    detector = first_detector(training.detector, recipe.seed, training.switches, training.weights).to(member.device)
+    set_norms(detector, recipe.norms, member.processes)
+    with deterministic(), channels_last(detector):
+        session = _Session(training, member, detector, say)
+        try:
+            session.steps(stream)
+        finally:
+            session.close()
+    if member.first:
+        training.store.write(f"{training.folder}/{FINAL}", session.weights())
+
+
+@dataclass
+class _Session:
+    training: Training
+    member: Member
+    detector: Detector
+    say: Callable[[str], None]
+    verdicts: list[dict[str, Any]] = field(default_factory=list)
+    bad: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        training = self.training
+        network = self.member.joined(self.detector)
+        if training.recipe.compiled:
+            network = torch.compile(network)
+        self.trainer = Trainer(task_of(self.detector, training.recipe, network), training.recipe)
+        self.checkpoints = Checkpoints(training.store, training.folder)
+        found = self.checkpoints.newest()
+        if len(set(self.member.gather(None if found is None else found[0]))) > 1:
+            raise ValueError(f"not every process sees the same checkpoints in {training.store.url}: is it shared?")
+        if found is not None:
+            self.trainer.load_state_dict(found[1]["trainer"])
+            self.verdicts, self.bad = list(found[1]["verdicts"]), dict(found[1]["bad"])
+        self.journal = None
+        if self.member.first:
+            self.journal = Journal(training.store, training.folder, self.trainer.steps_done)
+
+    def steps(self, stream: Stream) -> None:
+        """Goes from where the training is to the last step."""
+        training, member, trainer = self.training, self.member, self.trainer
+        start, total = trainer.steps_done, training.recipe.steps
+        share = partial(training.batches, rank=member.rank, processes=member.processes)
+        coming = iter(stream(share, range(start, total)))
+        saved = begun = ended = time.monotonic()
+        for step in range(start, total):
+            before, asked = ended, time.monotonic()
+            pixels: PixelBatch = next(coming)
+            got = time.monotonic()
+            done = self._step(pixels, step)
+            ended = time.monotonic()
+            # From the end of the step before, so that looks and checkpoints between them are counted too.
+            self._tell(done, got - asked, ended - before, (step + 1 - start) / (ended - begun))
+            if self._due(step + 1):
+                self._judge(step + 1)
+            if step + 1 == total or ended - saved > training.saved_every:
+                saved = ended
+                self._save()
+
+    def weights(self) -> bytes:
+        """Returns the weights that come out, as safetensors."""
+        training = self.training
+        if training.recipe.keep == "best" and self.verdicts:
+            return training.store.read(f"{training.folder}/{BEST}")
+        return self._safetensors(self._judged_network())
+
+    def close(self) -> None:
+        """Waits for what is being written."""
+        self.checkpoints.close()
+
+    def _step(self, pixels: PixelBatch, step: int) -> Step:
+        training, member = self.training, self.member
+        # Whatever draws random numbers in a network draws them from what belongs to this step: nothing to be saved.
+        torch.manual_seed((training.recipe.seed * 1_000_003 + step) * 4096 + member.rank)
+        batch = pixels.to_batch(self.detector.normalisation, member.device)
+        try:
+            done = self.trainer.step(batch, member.sum, member.processes)
+        except TrainingError as error:
+            shares = member.gather(batch.image_ids)
+            others = [name for rank, share in enumerate(shares) if rank != member.rank for name in share]
+            raise TrainingError(f"{error}; other processes had {', '.join(others)}" if others else str(error)) from None
+        if int(member.sum(torch.tensor([len(pixels.errors)], device=member.device))):
+            self._note([each for share in member.gather(pixels.errors) for each in share])
+        return done
+
+    def _note(self, errors: Sequence[str]) -> None:
+        """Remembers pictures that could not be read; too many end the training."""
+        self.bad.update(error.split(": ", 1) for error in errors)  # type: ignore[misc]
+        allowed = max(1.0, self.training.bad_share * len(self.training.batches.source))
+        if len(self.bad) > allowed:
+            shown = "; ".join(f"{name}: {why}" for name, why in list(self.bad.items())[:3])
+            raise TrainingError(
+                f"{len(self.bad)} of {len(self.training.batches.source)} pictures cannot be read, "
+                f"allowed are {allowed:.0f}: {shown}"
+            )
+
+    def _tell(self, done: Step, waited: float, seconds: float, pace: float) -> None:
+        if self.journal is None:
+            return
+        step, total, batch = self.trainer.steps_done, self.training.recipe.steps, self.training.recipe.batch
+        self.journal.add(
+            step,
+            {
+                "loss": done.losses,
+                "rate": done.rate,
+                "gradient_norm": done.gradient_norm,
+                "positives": done.positives,
+                "compensated": done.compensated,
+                "positives_of_level": list(done.per_level),
+                "images_per_second": batch / seconds,
+                "wait_share": waited / seconds,
+                "memory_mb": _memory_mb(self.member.device),
+                "bad_pictures": len(self.bad),
+            },
+        )
+        self.say(f"step {step}/{total} loss {done.losses['total']:.3f} {batch * pace:.3g} images/s")
+
+    def _due(self, step: int) -> bool:
+        every = self.training.recipe.judged_every
+        return self.training.judge is not None and (
+            step == self.training.recipe.steps or bool(every and step % every == 0)
+        )
+
+    def _judge(self, step: int) -> None:
+        judge = self.training.judge
+        assert judge is not None
+        # Norms that see their own images only have statistics of their own: the first process's are what comes out.
+        network = self.member.alike(self._judged_network())
+        shares = self.member.gather(judge(network, self.member.rank, self.member.processes))
+        ap = self.member.tell(judge.verdict(shares) if self.member.first else None)
+        best = max((mean_ap(verdict["ap"]) for verdict in self.verdicts), default=-1.0)
+        self.verdicts.append({"step": step, "ap": ap})
+        if self.journal is not None:
+            # JSON has no NaN.
+            self.journal.add(step, {"ap": {level: value if value == value else None for level, value in ap.items()}})
+            self.say(f"step {step}: " + ", ".join(f"{level} {value:.4f}" for level, value in ap.items()))
+            if mean_ap(ap) > best:
+                self.training.store.write(f"{self.training.folder}/{BEST}", self._safetensors(network))
+
+    def _save(self) -> None:
+        if self.journal is None:
+            return
+        step = self.trainer.steps_done
+        state = {"trainer": self.trainer.state_dict(), "verdicts": self.verdicts, "bad": self.bad}
+        self.checkpoints.save(step, state, before=self.journal.part(step).write)
+
+    def _judged_network(self) -> Detector:
+        """Returns a copy of what would come out now, in evaluation mode."""
+        network = copy.deepcopy(self.detector)
+        if self.trainer.average is not None:
+            self.trainer.average.copy_to(network)
+        return network.to(memory_format=torch.contiguous_format).eval()
+
+    def _safetensors(self, network: Detector) -> bytes:
+        config = {"switches": dict(self.training.switches), "recipe": asdict(self.training.recipe)}
+        return save_bytes(self.training.detector, network, config)
+
+
+def mean_ap(ap: Mapping[str, float]) -> float:
+    """Returns the mean of the levels that can be judged; levels without a face are no number."""
+    known = [value for value in ap.values() if value == value]
+    return sum(known) / max(len(known), 1)
+
+
+def _memory_mb(device: torch.device) -> int:
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device) // 2**20)
+    from pipeline.engine.shards import peak_memory_mb
+
+    return peak_memory_mb()

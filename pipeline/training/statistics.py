@@ -1,0 +1,132 @@
+"""Scales of the training faces, as labelled and as each augmentation shows them, without opening a picture.
+
+MogFace argues with such a distribution (Fig. 1b): plain training pictures leave some levels of the pyramid almost
+without faces. The scale of a face is the root of its area, in pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.data.records import Sample
+from pipeline.training.augment.face_scale import FaceScale
+from pipeline.training.augment.policy import Plan, Policy
+from pipeline.training.augment.scene import Float32, face_scales, has_area
+from pipeline.training.augment.seeds import generator_for
+from pipeline.training.augment.sse import PAPER_EDGES, SelectiveScale
+
+SCALE_EDGES: Final = tuple(2.0 ** (step / 2) for step in range(4, 21))
+"""Borders of the bins: half octaves from 4 to 1024 pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What an augmentation made of a set.
+
+    Attributes:
+        scales: float32 [N], of all faces that training sees, in pixels of the training picture.
+        targets: float64 [T], sizes that faces were aimed to get, pixels; none from augmentations that aim at no face.
+    """
+
+    scales: Float32
+    targets: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class LevelShares:
+    """How the sizes that are aimed at spread over the levels p2..p7.
+
+    Attributes:
+        edges: seven borders of the levels' ranges, pixels.
+        counts: int64 [6].
+        shares: float64 [6], of all targets; below 1 together where some lie outside every range.
+        expected: float64 [6], the same in closed form, or None where the size depends on the faces.
+    """
+
+    edges: tuple[float, ...]
+    counts: NDArray[np.int64]
+    shares: NDArray[np.float64]
+    expected: NDArray[np.float64] | None
+
+
+def labelled_scales(samples: Sequence[Sample]) -> Float32:
+    """Returns float32 [F]: the scale of every face with an area, in pixels of its original."""
+    return _joined([face_scales(sample.boxes[has_area(sample.boxes)]) for sample in samples])
+
+
+def drawn_scales(samples: Sequence[Sample], policy: Policy, seed: int, epochs: int = 1) -> Drawn:
+    """Returns the scales and targets of `epochs` passes over a set, from plans alone.
+
+    The draws belong to seed, epoch and image (`generator_for`), so neither the order of the images nor what else is
+    counted changes them.
+
+    Args:
+        samples: images of known size; those of width or height 0, which could not be read, are passed over.
+        policy: draws the plans.
+        seed: of the draws, 0 or more.
+        epochs: passes, each drawn anew.
+    """
+    scales, targets = [], []
+    for epoch in range(epochs):
+        for sample in samples:
+            if not sample.width or not sample.height:
+                continue
+            rng = generator_for(seed, epoch, sample.image_id)
+            plan = policy.draw(rng, sample.width, sample.height, sample.boxes)
+            scales.append(seen_scales(plan, sample.boxes))
+            if plan.view.target is not None:
+                targets.append(plan.view.target)
+    return Drawn(_joined(scales), np.array(targets, np.float64))
+
+
+def seen_scales(plan: Plan, boxes: Float32) -> Float32:
+    """Returns float32 [K]: the scales of the faces that `plan.apply` would leave, in pixels of the training picture.
+
+    The same rules in the same order: centre strictly inside, clipped, small ones dropped unless all are. The mirror
+    changes no scale.
+
+    Args:
+        plan: of one picture.
+        boxes: float32 [F, 4] xyxy in pixels of that picture.
+    """
+    side = np.float32(plan.view.side)
+    placed = plan.view.place(boxes)
+    centres = (placed[:, :2] + placed[:, 2:]) / 2
+    clipped = np.clip(placed, 0, side)
+    kept = ((centres > 0) & (centres < side)).all(axis=1) & has_area(clipped)
+    scales = face_scales(clipped[kept])
+    large = scales >= plan.smallest
+    return scales[large] if large.any() else scales
+
+
+def scale_histogram(scales: Float32, edges: Sequence[float] = SCALE_EDGES) -> NDArray[np.int64]:
+    """Returns int64 [E + 1]: faces below the first of E borders, between each two, and from the last on."""
+    return np.bincount(np.digitize(scales, edges), minlength=len(edges) + 1).astype(np.int64)
+
+
+def level_shares_of(policy: Policy, targets: NDArray[np.float64]) -> LevelShares:
+    """Returns the share of targets per level, in the policy's own ranges if it has some, else in those of Table 2.
+
+    A border belongs to the range above it (`sse.level_shares`).
+
+    Args:
+        policy: that drew them.
+        targets: float64 [T], pixels.
+    """
+    aim = policy.geometry.target if isinstance(policy.geometry, FaceScale) else None
+    selective = aim if isinstance(aim, SelectiveScale) else None
+    edges = PAPER_EDGES if selective is None else selective.edges
+    inside = np.digitize(targets, edges)
+    counts = np.bincount(inside, minlength=len(edges) + 1)[1 : len(edges)].astype(np.int64)
+    return LevelShares(
+        edges, counts, counts / max(len(targets), 1), None if selective is None else selective.expected_shares()
+    )
+
+
+def _joined(parts: Sequence[Float32]) -> Float32:
+    return np.concatenate([np.zeros(0, np.float32), *parts])

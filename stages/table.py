@@ -1,0 +1,137 @@
+"""Several evaluations to one table: AP and false alarms of every row, what sets the rows apart, the paper's figures.
+
+The end of an ablation: a config trains, predicts and evaluates every row, and this node prints them together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any, ClassVar, Final
+
+import pyarrow as pa
+from pydantic import Field, field_validator
+
+from pipeline.data.schemas import AP, CHECKPOINT, COMPARISON, DETECTIONS, LEVELS
+from pipeline.engine.graph import nearest
+from pipeline.engine.manifest import Artifact
+from pipeline.engine.stage import Port, Row, StageContext, WholeStage
+from pipeline.evaluation.comparison import DIGEST, Compared, markdown
+
+Stated = tuple[float | None, ...]
+# From a row's AP to what it came from, nearest first; each is made of the next.
+_LINE: Final = ("ap", "detections", "candidates", "checkpoint")
+
+
+class Table(WholeStage):
+    """One row per evaluation, named after its node; printed at the end of a run and published as `{node}.md`.
+
+    Wire to `detections`, `candidates` and `checkpoint` what the evaluations came from, in the same order, to see in
+    which parameters the rows differ; each of the three may be left out.
+
+    Attributes:
+        paper: row -> what a paper states: easy, medium and hard AP in per cent and, if it tells it, the number of
+            false alarms; null where it does not. Example: `{hcam: [95.1, 94.2, 87.4, 192], sse: [95.6, 94.1, null]}`.
+    """
+
+    name: ClassVar[str] = "table"
+    version: ClassVar[str] = "1"
+    inputs: ClassVar[dict[str, Port]] = {
+        "ap": Port(AP, many=True),
+        "detections": Port(DETECTIONS, many=True, optional=True),
+        "candidates": Port(DETECTIONS, many=True, optional=True),
+        "checkpoint": Port(CHECKPOINT, many=True, optional=True),
+    }
+    output: ClassVar[pa.Schema] = COMPARISON
+    published: ClassVar[tuple[str, ...]] = ("{node}.md",)
+
+    paper: dict[str, Stated] = Field(default_factory=dict)
+
+    @field_validator("paper")
+    @classmethod
+    def _paper(cls, value: dict[str, Stated]) -> dict[str, Stated]:
+        for name, stated in value.items():
+            ap, alarms = stated[: len(LEVELS)], stated[len(LEVELS) :]
+            if len(ap) < len(LEVELS) or len(alarms) > 1:
+                raise ValueError(f"{name}: expected easy, medium, hard and at most the false alarms, found {stated}")
+            if any(each is not None and not 0 <= each <= 100 for each in ap):
+                raise ValueError(f"{name}: an AP in per cent lies in 0..100, found {ap}")
+            if any(each is not None and (each < 0 or each != int(each)) for each in alarms):
+                raise ValueError(f"{name}: false alarms are a whole number, found {alarms[0]}")
+        return value
+
+    def check(self, at: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
+        """Raises ValueError unless every row has one name and one entry in each input, and the paper's rows exist."""
+        rows = inputs.get("ap", ())
+        if len(set(rows)) != len(rows):
+            raise ValueError(f"inputs.ap: expected each evaluation once, found {', '.join(rows)}")
+        for port in _LINE[1:]:
+            if (found := len(inputs.get(port, ()))) not in (0, len(rows)):
+                raise ValueError(f"inputs.{port}: expected none or one for each of {len(rows)} rows, found {found}")
+        for name in self.paper:
+            if name not in rows:
+                raise ValueError(f"paper.{name}: no row is called so{nearest(name, rows)}")
+
+    def run(self, ctx: StageContext) -> Iterable[Row]:
+        """Returns one row per evaluation, in the order they are wired.
+
+        Raises:
+            ValueError: if what is wired to a row's other inputs is not what its evaluation came from.
+        """
+        for row, ap in enumerate(ctx.inputs["ap"]):
+            line = {port: ctx.inputs[port][row] for port in _LINE if ctx.inputs[port]}
+            _check_descent(line)
+            yield self._compared(ap, line).to_row()
+
+    def publish(self, rows: Sequence[Row]) -> list[bytes]:
+        """Returns the table as Markdown."""
+        return [markdown([Compared.from_row(row) for row in rows]).encode()]
+
+    def _compared(self, ap: Artifact, line: Mapping[str, Artifact]) -> Compared:
+        rows = {row["subset"]: row for row in ap.rows()}
+        hard, stated = rows["hard"], self.paper.get(ap.node, ())
+        # An evaluation stored by an earlier version has no column for false alarms.
+        score, found = hard.get("alarm_score"), hard.get("found")
+        alarms = stated[len(LEVELS)] if len(stated) > len(LEVELS) else None
+        return Compared(
+            name=ap.node,
+            ap={level: rows[level]["ap"] for level in LEVELS},
+            alarm_score=score,
+            alarms=hard.get("alarms"),
+            recall=None if found is None or not hard["faces"] else found / hard["faces"],
+            paper_ap={level: each / 100 for level, each in zip(LEVELS, stated, strict=False) if each is not None},
+            paper_alarms=None if alarms is None else int(alarms),
+            facts=dict(_facts(line)),
+        )
+
+
+def _check_descent(line: Mapping[str, Artifact]) -> None:
+    """Raises ValueError unless each output was computed from the next one; where one is left out nobody can tell."""
+    for port, origin in pairwise(_LINE):
+        if port not in line or origin not in line:
+            continue
+        later, earlier = line[port].manifest, line[origin].manifest
+        made_of = {content for contents in later.payload["inputs"].values() for content in contents}
+        # A detector of several looks gives final detections: they are wired as candidates as well.
+        if earlier.content not in made_of | {later.content}:
+            raise ValueError(
+                f"{later.node} was not made from {earlier.node}: name the inputs of all rows in the same order"
+            )
+
+
+def _facts(line: Mapping[str, Artifact]) -> Iterator[tuple[str, Any]]:
+    """Yields ("stage.parameter", value) of all that led to a row, the first cause first."""
+    for port in reversed(_LINE):
+        if port in line:
+            payload = line[port].manifest.payload
+            yield from _flat(payload["stage"], {**payload["params"], **payload["externals"]})
+            if port == "checkpoint":
+                yield f"{payload['stage']}.{DIGEST}", next(line[port].rows([DIGEST]))[DIGEST]
+
+
+def _flat(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _flat(f"{name}.{key}", inner)
+    else:
+        yield name, value

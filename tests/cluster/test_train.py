@@ -1,0 +1,124 @@
+"""Training on Ray: processes and drivers die, clusters change their size, and the weights come out the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+ROOT = Path(__file__).resolve().parents[2]
+STEPS = 24
+CONFIG = f"""
+name: train
+store: {{store}}
+nodes:
+  drawings:
+    stage: index
+    dataset: {{kind: synthetic, split: train, images: 24, width: 96, height: 96}}
+  few:
+    stage: index
+    dataset: {{kind: synthetic, split: test, images: 6, width: 96, height: 96}}
+  detector:
+    stage: train_detector
+    inputs: {{samples: drawings, held_out: few}}
+    recipe: {{steps: {STEPS}, batch: 8, crop: 64, warmup: 4, norms: frozen, average: 0.9, judged_every: 10, keep: best}}
+    saved_every: 0.001
+    run: {{workers: 2, cpus: 0.5}}
+"""
+
+
+def command(store: Path, *sets: str) -> list[str]:
+    """Returns the run of the config above in a store of its own."""
+    file = store.parent / f"{store.name}.yaml"
+    file.write_text(re.sub(r"\{\{|\}\}", lambda found: found[0][0], CONFIG.replace("{store}", str(store))))
+    words = [word for each in sets for word in ("--set", each)]
+    return [sys.executable, "-m", "stages.cli", "run", "-c", str(file), *words]
+
+
+def checkpoints(store: Path) -> list[int]:
+    """Returns the steps there are checkpoints of."""
+    return sorted(int(file.stem.removeprefix("step-")) for file in store.glob("detector/*/work/step-*.pt"))
+
+
+def wait_for(driver: subprocess.Popen[bytes], condition: Callable[[], bool]) -> None:
+    limit = time.monotonic() + 180
+    while not condition():
+        assert driver.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < limit
+        time.sleep(0.02)
+
+
+def family_of(driver: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    return psutil.Process(driver.pid).children(recursive=True)
+
+
+def trainers(driver: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    return [process for process in family_of(driver) if "RayTrainWorker" in "".join(process.cmdline())]
+
+
+def log(store: Path) -> list[dict]:
+    return [json.loads(line) for line in (store / "detector.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory) -> Path:
+    """An undisturbed run with two processes."""
+    store = tmp_path_factory.mktemp("train") / "quiet"
+    subprocess.run(command(store), cwd=ROOT, check=True, timeout=300, stdout=subprocess.DEVNULL)
+    return store
+
+
+def test_killed_processes_and_a_killed_driver_change_nothing(quiet, tmp_path):
+    store = tmp_path / "killed"
+    driver = subprocess.Popen(command(store), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for(driver, lambda: checkpoints(store)[-1:] >= [4])
+    victim = trainers(driver)[-1]
+    victim.kill()
+    reached = checkpoints(store)[-1]
+    assert reached < STEPS
+    wait_for(driver, lambda: checkpoints(store)[-1] > reached + 2)
+    family = family_of(driver)
+    os.kill(driver.pid, signal.SIGKILL)
+    for process in family:
+        if process.is_running():
+            process.kill()
+    driver.wait()
+    assert checkpoints(store)[-1] < STEPS, "the kill came too late to show anything"
+    assert not (store / "detector.safetensors").exists()
+    subprocess.run(command(store), cwd=ROOT, check=True, timeout=300, stdout=subprocess.DEVNULL)
+    assert (store / "detector.safetensors").read_bytes() == (quiet / "detector.safetensors").read_bytes()
+    assert [entry["step"] for entry in log(store)] == [entry["step"] for entry in log(quiet)]
+    assert [entry.get("loss") for entry in log(store)] == [entry.get("loss") for entry in log(quiet)]
+    assert [entry.get("ap") for entry in log(store)] == [entry.get("ap") for entry in log(quiet)]
+
+
+def test_one_process_gives_what_two_gave(quiet, tmp_path):
+    """Here without Ray: the same function in this process. A resized cluster is the same thing from some step on."""
+    store = tmp_path / "alone"
+    subprocess.run([*command(store), "--local"], cwd=ROOT, check=True, timeout=300, stdout=subprocess.DEVNULL)
+    ours, theirs = ([entry["loss"]["total"] for entry in log(each) if "loss" in entry] for each in (store, quiet))
+    assert len(ours) == len(theirs) == STEPS
+    np.testing.assert_allclose(ours[:20], theirs[:20], rtol=1e-5)
+
+
+def test_what_has_no_use_stops_at_once_and_says_why(tmp_path):
+    store = tmp_path / "burst"
+    words = command(store, "detector.recipe.learning_rate=1.0e+30", "detector.recipe.clip_norm=null")
+    done = subprocess.run(words, cwd=ROOT, timeout=300, capture_output=True, text=True)
+    assert done.returncode == 1
+    said = done.stdout + done.stderr
+    assert re.search(r"of step \d+ is not finite", said)
+    assert len(set(re.findall(r"train/\d{6}", said))) >= 8, "all images of the step, those of both processes"
+    assert checkpoints(store), "the last good checkpoint stays"
+    assert not (store / "detector.safetensors").exists()

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.engine.shards import checksum, encode
+from tests.stages.world import World
+
+DATA = {"kind": "synthetic", "images": 4, "width": 160, "height": 120}
+
+
+@pytest.fixture
+def compared(world: World) -> World:
+    """Two guesses about the same faces, the second one closer; false alarms are counted in the second alone."""
+    world.node("faces", "index", dataset=DATA)
+    for name, jitter in (("plain", 0.15), ("sharp", 0.05)):
+        world.node(f"{name}_boxes", "guess", inputs={"samples": "faces"}, jitter=jitter)
+        world.node(f"{name}_found", "suppress", inputs={"candidates": f"{name}_boxes"})
+        world.node(name, "evaluate", inputs={"samples": "faces", "detections": f"{name}_found"})
+    world.nodes["sharp"]["false_alarms"] = 0.5
+    inputs = {"ap": ["plain", "sharp"], **{port: [f"{row}_{short}" for row in ("plain", "sharp")] for port, short in
+              (("detections", "found"), ("candidates", "boxes"))}}  # fmt: skip
+    world.node("table", "table", inputs=inputs)
+    return world
+
+
+def text(world: World) -> str:
+    return Path(world.store.path("table.md")).read_text(encoding="utf-8")
+
+
+def test_rows_are_what_the_evaluations_say(compared: World) -> None:
+    compared.done()
+    rows = compared.rows("table")
+    assert [row["name"] for row in rows] == ["plain", "sharp"]
+    for row in rows:
+        ap = {each["subset"]: each for each in compared.rows(row["name"])}
+        assert {level: row[level] for level in ap} == {level: each["ap"] for level, each in ap.items()}
+        assert row["alarms"] == ap["hard"]["alarms"]
+        assert f"{100 * row['hard']:.2f}" in text(compared)
+    assert rows[0]["hard"] < rows[1]["hard"]
+    assert (rows[0]["alarm_score"], rows[0]["alarms"], rows[0]["recall"]) == (None, None, None)
+    hard = compared.rows("sharp")[2]
+    assert (rows[1]["alarm_score"], rows[1]["recall"]) == (0.5, hard["found"] / hard["faces"])
+    facts = [json.loads(row["facts"]) for row in rows]
+    assert [each["guess.jitter"] for each in facts] == [0.15, 0.05]
+    assert facts[0]["suppress.iou"] == 0.4
+
+
+def test_the_page_shows_what_sets_the_rows_apart(compared: World) -> None:
+    compared.done()
+    head, _, plain, sharp = ([cell.strip() for cell in line.split("|")[1:-1]] for line in text(compared).splitlines())
+    assert head == ["", "easy", "medium", "hard", "false alarms at 0.5", "hard recall at 0.5", "jitter", "false_alarms"]
+    assert plain[0] == "plain"
+    assert plain[4:] == ["–", "–", "0.15", "–"]
+    assert sharp[4] == str(compared.rows("sharp")[2]["alarms"])
+    assert sharp[6:] == ["0.05", "0.5"]
+
+
+def test_a_trained_network_tells_its_recipe(compared: World) -> None:
+    tiny = {"steps": 2, "batch": 1, "images": 2, "crop": 64, "warmup": 1}
+    compared.node("network", "train_detector", inputs={"samples": "faces"}, recipe=tiny)
+    made = {"stage": "predict", "inputs": {"samples": "faces", "checkpoint": "network"}, "canvas": "original", "top": 9}
+    for row in ("plain", "sharp"):
+        compared.nodes[f"{row}_boxes"] = made
+    compared.nodes["table"]["inputs"]["checkpoint"] = ["network", "network"]
+    compared.done()
+    facts = [json.loads(row["facts"]) for row in compared.rows("table")]
+    digest = compared.rows("network")[0]["digest"]
+    assert [(each["train_detector.recipe.steps"], each["train_detector.digest"]) for each in facts] == [(2, digest)] * 2
+    assert "steps" not in text(compared)
+    assert digest[:8] not in text(compared)
+
+
+def test_the_papers_figures_stand_beside_ours(compared: World) -> None:
+    compared.nodes["table"]["paper"] = {"sharp": [95.1, 94.2, None, 192], "plain": [94.6, 93.4, None]}
+    compared.done()
+    rows = compared.rows("table")
+    assert [row["paper_easy"] for row in rows] == pytest.approx([0.946, 0.951])
+    assert [(row["paper_hard"], row["paper_alarms"]) for row in rows] == [(None, None), (None, 192)]
+    head, _, plain, sharp = ([cell.strip() for cell in line.split("|")[1:-1]] for line in text(compared).splitlines())
+    assert head[6:9] == ["paper easy", "paper medium", "paper NFA"]
+    assert (plain[6:9], sharp[6:9]) == (["94.6", "93.4", "–"], ["95.1", "94.2", "192"])
+
+
+def test_an_evaluation_stored_before_there_were_alarms_is_used_as_it_is(compared: World) -> None:
+    """Its file lacks the columns; the schema is no part of its identity, so it is neither computed again nor refused."""
+    compared.done(selected=[name for name in compared.nodes if name != "table"])
+    folder = Path(compared.store.path(compared.artifact("plain").manifest.folder))
+    before = pq.read_table(folder / "whole.parquet")
+    data = encode(before.drop_columns(["alarm_score", "alarms", "found"]))
+    old = compared.artifact("plain").manifest.shards[0]
+    (folder / "whole.parquet").write_bytes(data)
+    for file in folder.glob("*.json"):
+        told = file.read_text().replace(old.checksum, checksum(data))
+        file.write_text(told.replace(f'"size": {old.size}', f'"size": {len(data)}'))
+    outcome = compared.done()
+    assert outcome.computed == ["table"]
+    assert compared.rows("plain") == before.drop_columns(["alarm_score", "alarms", "found"]).to_pylist()
+    assert compared.rows("table")[0]["alarms"] is None
+
+
+def test_inputs_in_another_order_are_refused(compared: World) -> None:
+    compared.nodes["table"]["inputs"]["detections"] = ["sharp_found", "plain_found"]
+    outcome = compared.run()
+    assert outcome.failed["table"].startswith("plain was not made from sharp_found: name the inputs of all rows")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("inputs", {"ap": ["plain", "plain"]}, "inputs.ap: expected each evaluation once, found plain, plain"),
+        (
+            "inputs",
+            {"ap": ["plain", "sharp"], "detections": ["plain_found"]},
+            "none or one for each of 2 rows, found 1",
+        ),
+        ("paper", {"shrap": [1, 2, 3]}, r"paper\.shrap: no row is called so \(did you mean 'sharp'\?\)"),
+        ("paper", {"sharp": [1, 2]}, "sharp: expected easy, medium, hard and at most the false alarms"),
+        ("paper", {"sharp": [0.951, 94.2, 870]}, r"sharp: an AP in per cent lies in 0\.\.100"),
+        ("paper", {"sharp": [95.1, 94.2, 87.4, 1.5]}, r"sharp: false alarms are a whole number, found 1\.5"),
+    ],
+)
+def test_mistakes_are_named_before_anything_runs(compared: World, field: str, value: object, message: str) -> None:
+    compared.nodes["table"][field] = value
+    with pytest.raises(ValueError, match=message):
+        compared.run()
+    assert not Path(compared.store.url).exists() or not list(Path(compared.store.url).rglob("*.parquet"))
+
+
+def test_the_command_prints_the_table_also_when_nothing_is_to_do(wider8k, world: World, weights: str) -> None:
+    world.node("faces", "index", dataset={**DATA, "images": 2, "width": 96, "height": 64})
+    world.node("boxes", "predict", inputs={"samples": "faces"}, at=weights, canvas="original", top=50)
+    world.node("ap", "evaluate", inputs={"samples": "faces", "detections": "boxes"}, false_alarms=0.1)
+    world.node("table", "table", inputs={"ap": "ap"})
+    first = wider8k("run", "--local", "-c", world.config)
+    assert first.code == 0, first.err
+    assert f"table: {world.store.path('table.md')}\n{text(world)}" in first.out
+    assert "| ap " in text(world)
+    again = wider8k("run", "--local", "-c", world.config)
+    assert "done: 0 computed, 4 reused" in again.out
+    assert text(world) in again.out
