@@ -49,6 +49,8 @@ def connect(verbose: bool = False, cpus: int | None = None) -> bool:
         os.environ.setdefault("RAY_metrics_report_interval_ms", "60000")
         os.environ.setdefault("RAY_task_events_report_interval_ms", "0")
         os.environ.setdefault("RAY_event_stats", "0")
+        # Below eight processes on two cores Ray warns of them in yellow; a training has its loaders beside it.
+        os.environ.setdefault("RAY_worker_maximum_startup_concurrency", str(max(4, os.cpu_count() or 1)))
         for name, value in WORKER_MEMORY.items():
             os.environ.setdefault(name, value)
     import ray

@@ -29,6 +29,7 @@ class NodeProgress:
     shards_done: int = 0
     errors: int = 0
     peak_mb: int = 0
+    _heard_first: tuple[int, float] | None = None
 
     def line(self, now: float) -> str:
         """Returns e.g. ``boxes 120/495 images 3/8 shards 4.1/s 1m32s left 2 errors 812 MB``."""
@@ -36,7 +37,7 @@ class NodeProgress:
         name, seconds = self.job.ctx.node, now - self.started
         if not self.shards:
             said = next(iter(heard_lines.values()), "")
-            return " ".join(part for part in (name, said, _time_left(said, seconds)) if part)
+            return " ".join(part for part in (name, said, self._time_left(said, now)) if part)
         partial = sum(int(text.partition("/")[0]) for text in heard_lines.values() if "/" in text)
         done = min(self.items, self.items_done + partial)
         rate = done / seconds if seconds > 0 else 0.0
@@ -45,6 +46,18 @@ class NodeProgress:
         parts += [f"{self.errors} errors"] if self.errors else []
         parts += [f"{self.peak_mb} MB"] if self.peak_mb else []
         return " ".join(parts)
+
+    def _time_left(self, said: str, now: float) -> str:
+        """Returns how long a stage that says ``... 30/120 ...`` still needs, else how long it has been at it."""
+        steps = re.search(r"(\d+)/(\d+)", said)
+        if steps is None or not int(steps[1]):
+            return duration(now - self.started)
+        done, total = int(steps[1]), int(steps[2])
+        # What a resumed stage had done before took no time of this run: only what is seen to happen counts.
+        self._heard_first = self._heard_first or (done, now)
+        before, then = self._heard_first
+        pace = (done - before) / (now - then) if done > before else done / (now - self.started)
+        return duration((total - done) / pace) + " left"
 
 
 class Journal:
@@ -148,14 +161,6 @@ class Journal:
         if self._drawn:
             self._stream.write("\r" + " " * self._drawn + "\r")
             self._drawn = 0
-
-
-def _time_left(said: str, seconds: float) -> str:
-    """Returns how long a stage that says ``... 30/120 ...`` still needs, else how long it has been at it."""
-    steps = re.search(r"(\d+)/(\d+)", said)
-    if steps is None or not int(steps[1]):
-        return duration(seconds)
-    return duration(seconds * (int(steps[2]) / int(steps[1]) - 1)) + " left"
 
 
 def duration(seconds: float) -> str:

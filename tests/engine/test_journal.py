@@ -40,6 +40,15 @@ def test_a_whole_stage_shows_what_it_says(tmp_path):
     assert progress.line(now=106.0) == "boxes step 3/10 loss 0.5 14s left"
 
 
+def test_what_a_resumed_stage_had_done_before_took_no_time_of_this_run(tmp_path):
+    progress = NodeProgress(job(tmp_path, Total()), items=1, shards=0, started=100.0)
+    name = "boxes/r/_inflight/run1-whole.say"
+    Beacon(progress.job.store, name)("step 900/1000")
+    progress.line(now=110.0)
+    Beacon(progress.job.store, name)("step 910/1000")
+    assert progress.line(now=120.0) == "boxes step 910/1000 1m30s left"
+
+
 def test_a_whole_stage_that_says_nothing_shows_its_time(tmp_path):
     assert NodeProgress(job(tmp_path, Total()), items=1, shards=0, started=100.0).line(now=104.0) == "boxes 4.0s"
 
