@@ -37,7 +37,7 @@ class HeldOut:
     iou: float = 0.4
 
     def __call__(self, detector: Detector, rank: int, processes: int) -> list[Detections]:
-        """Returns the detections of every n-th image, the first of them the rank-th; unreadable ones have none."""
+        """Returns the detections of every n-th image, from the rank-th on; errors have none."""
         device = "cuda" if self.accelerated else "cpu"
         original, found = parse_canvas("original"), []
         with torch.random.fork_rng(devices=[]):  # layers of the predictor's own copy are made with random weights
@@ -45,10 +45,12 @@ class HeldOut:
             for sample in self.samples[rank::processes]:
                 try:
                     image = decode(self.read(sample.path))
+                    candidates = predictor.candidates(image, original)
+                # No picture, or an answer that is no number: nothing found here, whatever the other processes see.
                 except (OSError, ValueError) as error:
                     found.append(Detections(sample.image_id, 0, 0, error=str(error)))
                     continue
-                kept = detections(predictor.candidates(image, original), score=self.score, iou=self.iou, keep=None)
+                kept = detections(candidates, score=self.score, iou=self.iou, keep=None)
                 height, width = image.shape[:2]
                 found.append(Detections(sample.image_id, width, height, kept.boxes, kept.scores))
         return found

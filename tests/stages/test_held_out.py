@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import pickle
 from dataclasses import replace
@@ -99,6 +100,16 @@ def test_an_image_that_cannot_be_read_has_no_detections(judge: HeldOut, detector
     counted = evaluate(ground_truth_of(judge.samples), PredictionSet.of(found))
     assert judge.verdict([found]) == counted.ap
     assert counted.counts["hard"].faces == sum(int(sample.levels["hard"].sum()) for sample in judge.samples)
+
+
+def test_answers_that_are_no_numbers_find_nothing(judge: HeldOut, detector: Detector) -> None:
+    broken = copy.deepcopy(detector)
+    for weight in broken.parameters():
+        weight.data.fill_(float("nan"))
+    found = judge(broken, 0, 1)
+    assert len(found) == len(judge.samples)
+    assert all(each.error and not len(each.boxes) for each in found)
+    assert all(ap in (0.0,) or ap != ap for ap in judge.verdict([found]).values())
 
 
 def test_a_look_leaves_no_trace(judge: HeldOut, detector: Detector) -> None:
