@@ -50,7 +50,7 @@ def train_together(
     if resources.memory_gb:
         each["memory"] = resources.memory_gb * 2**30
     trainer = _trainer_class(passing)(
-        partial(_process, function, resources.loaders),
+        partial(_process, function, resources.loaders, resources.gpus > 0),
         torch_config=TorchConfig(backend="nccl" if resources.gpus else "gloo"),
         scaling_config=ScalingConfig(
             num_workers=resources.workers, use_gpu=resources.gpus > 0, resources_per_worker=each
@@ -94,8 +94,14 @@ def _trainer_class(passing: bool) -> type[Any]:
     return trainer
 
 
-def _process(function: Callable[[Stream], Any], loaders: int) -> tuple[str, Any]:
+def _process(function: Callable[[Stream], Any], loaders: int, accelerated: bool) -> tuple[str, Any]:
     """Runs in every process of the gang."""
+    if accelerated:
+        import torch
+        from ray.train.torch import get_device
+
+        # Processes of one node see each other's GPUs; this one's own is to be the current one of this thread.
+        torch.cuda.set_device(get_device())
     stream: Callable[[Callable[[int], Any], range], Iterator[Any]]
     stream = stream_with(loaders) if loaders else in_threads
     try:
