@@ -25,6 +25,8 @@ from stages.image_source import image_source
 if TYPE_CHECKING:
     from pipeline.training.run import Training
 
+MEASURED = ("images_per_second", "wait_share", "memory_mb")  # of an entry of the log; they stay in the work folder
+
 
 class TrainDetector(WholeStage):
     """Training with the losses of the detector's own paper, see `task_of`.
@@ -108,7 +110,7 @@ class TrainDetector(WholeStage):
             "digest": digest(weights),
             "weights": weights,
             "loss": [entry["loss"]["total"] for entry in entries if "loss" in entry],
-            "log": "".join(json.dumps(entry, sort_keys=True) + "\n" for entry in entries).encode(),
+            "log": "".join(json.dumps(_untimed(entry), sort_keys=True) + "\n" for entry in entries).encode(),
         }
 
     def publish(self, rows: Iterable[Row]) -> list[bytes]:
@@ -151,6 +153,11 @@ class TrainDetector(WholeStage):
             saved_every=self.saved_every,
             bad_share=ctx.resources.max_error_share,
         )
+
+
+def _untimed(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns an entry without what differs from run to run: equal work gives equal bytes."""
+    return {name: value for name, value in entry.items() if name not in MEASURED}
 
 
 def _trained(training: Training, say: Callable[[str], None], stream: Stream) -> None:

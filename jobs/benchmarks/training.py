@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import tempfile
 import time
@@ -23,6 +22,7 @@ from pipeline.engine.plan import Options
 from pipeline.engine.runner import Runner
 from pipeline.engine.stage import Resources
 from pipeline.engine.storage import Store
+from pipeline.training.journal import Journal
 from pipeline.training.recipe import TrainingRecipe
 from stages.index import Index
 from stages.train_detector import TrainDetector
@@ -151,8 +151,8 @@ def _run(load: Load, store: Store) -> list[dict[str, Any]]:
     if outcome.failed:
         raise RuntimeError(f"the benchmark's training failed: {outcome.failed}")
     (manifest,) = stored_manifests(store, "detector")
-    (row,) = Artifact(store, manifest).rows(["log"])
-    return [entry for entry in map(json.loads, row["log"].splitlines()) if entry["step"] > FIRST]
+    entries = Journal(store, f"detector/{manifest.recipe}/work", load.recipe.steps).entries()
+    return [entry for entry in entries if entry["step"] > FIRST]
 
 
 def _batches(load: Load, store: Store) -> Any:

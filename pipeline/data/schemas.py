@@ -55,7 +55,7 @@ CHECKPOINT: Final = pa.schema(
         pa.field("digest", pa.string(), nullable=False),
         pa.field("weights", pa.large_binary(), nullable=False),  # safetensors
         pa.field("loss", FLOATS, nullable=False),  # training loss per logged step
-        pa.field("log", pa.large_binary()),  # JSON lines, one per step and look at held-out images
+        pa.field("log", pa.large_binary()),  # JSON lines, one per step and look at held-out images; no timings
     ]
 )
 
