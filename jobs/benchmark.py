@@ -130,11 +130,12 @@ def forward(
     passes: Annotated[int, typer.Option(min=1)] = 3,
     budget_gb: Annotated[float, typer.Option(min=0, help="Memory of the process on a CPU, GB; 0: no tiles.")] = 0,
     device: Annotated[str, typer.Option(help="cpu, or cuda: there in bfloat16.")] = "cpu",
+    tiles: Annotated[int, typer.Option(min=0, help="Time so many of a canvas's tiles only; 0: all.")] = 0,
     json: JsonOption = None,
 ) -> None:
     """Milliseconds and peak memory of one image through each detector.
 
-    Example: uv run python jobs/benchmark.py forward --detector retinaface_mobilenet --canvas 8k --budget-gb 3
+    Example: uv run python jobs/benchmark.py forward --detector mogface --canvas 8k --budget-gb 3 --tiles 2
     """
     from jobs.benchmarks.forward import forward_section
     from pipeline.models.detectors import DETECTORS, detector_spec
@@ -146,9 +147,11 @@ def forward(
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--detector") from None
     chosen = " ".join([f"--detector {name}" for name in detector or []] + [f"--canvas {size}" for size in canvas or []])
-    command = " ".join(part for part in (_command("forward"), chosen) if part)
+    limits = " ".join([f"--budget-gb {budget_gb:g}"] * bool(budget_gb) + [f"--tiles {tiles}"] * bool(tiles))
+    command = " ".join(part for part in (_command("forward"), chosen, limits) if part)
     print("forward ...", file=sys.stderr, flush=True)
-    _conclude([forward_section(names, sizes, passes, budget_gb or None, device, command)], json)
+    section = forward_section(names, sizes, passes, budget_gb or None, device, command, tiles or None)
+    _conclude([section], json)
 
 
 @app.command("all")

@@ -7,13 +7,14 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from math import prod
 from statistics import median
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from jobs.benchmarks.measured import Measured, Section, cores
-from pipeline.data.canvas import parse_canvas
+from pipeline.data.canvas import Tile, parse_canvas, tiles
 from pipeline.engine.shards import peak_memory_mb
 
 if TYPE_CHECKING:
@@ -28,15 +29,23 @@ class Passes:
         seconds: median of the timed passes.
         peak_mb: largest resident memory of the process, or of the accelerator where there is one.
         tiles: side of the tiles in pixels, None for the whole canvas at once.
+        share: of the canvas's work that was timed; the seconds are those of all of it.
     """
 
     seconds: float
     peak_mb: int
     tiles: int | None
+    share: float = 1.0
 
 
 def forward_section(
-    names: Sequence[str], canvases: Sequence[str], passes: int, budget_gb: float | None, device: str, command: str
+    names: Sequence[str],
+    canvases: Sequence[str],
+    passes: int,
+    budget_gb: float | None,
+    device: str,
+    command: str,
+    sampled: int | None = None,
 ) -> Section:
     """Returns one line of time and one of memory per detector and canvas.
 
@@ -47,23 +56,29 @@ def forward_section(
         budget_gb: memory of one process on a CPU; canvases that need more are cut into tiles.
         device: "cpu" or "cuda".
         command: for the table.
+        sampled: of a canvas in tiles, only so many are timed, spread over it, and the time of all is told from theirs
+            by their area; an 8K image takes the largest detector half an hour. Without a line of memory.
     """
     rows, notes = [], [f"random weights, one image of 1024 x 683 pixels, median of {passes} passes, {_where(device)}"]
     for name in names:
         for canvas in canvases:
             # A process of its own: memory that one detector took would count for the next.
             with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-                done = pool.submit(time_passes, name, canvas, passes, budget_gb, device).result()
+                done = pool.submit(time_passes, name, canvas, passes, budget_gb, device, sampled).result()
             label = f"forward, {name} at {canvas}"
             rows.append(Measured(f"{label}, ms", 1000 * done.seconds, None, None, command))
-            rows.append(Measured(f"{label}, MB at the peak", done.peak_mb, None, None, command))
+            if done.share == 1:
+                rows.append(Measured(f"{label}, MB at the peak", done.peak_mb, None, None, command))
             if done.tiles:
-                notes.append(f"{name} at {canvas} in tiles of {done.tiles} px for {budget_gb:g} GB")
+                part = "" if done.share == 1 else f", told from {done.share:.1%} of them"
+                notes.append(f"{name} at {canvas} in tiles of {done.tiles} px for {budget_gb:g} GB{part}")
     return Section("forward", rows, notes)
 
 
-def time_passes(name: str, canvas: str, passes: int, budget_gb: float | None, device: str) -> Passes:
-    """Returns what a detector of random weights did; to be called in a fresh process."""
+def time_passes(
+    name: str, canvas: str, passes: int, budget_gb: float | None, device: str, sampled: int | None = None
+) -> Passes:
+    """Returns what a detector of random weights did; to be called in a fresh process. See `forward_section`."""
     import torch
 
     from pipeline.inference.memory import tile_for_budget
@@ -78,6 +93,10 @@ def time_passes(name: str, canvas: str, passes: int, budget_gb: float | None, de
     if budget_gb is not None and device == "cpu":
         width, height = size.size(1024, 683)
         tile = tile_for_budget(detector, int(budget_gb * 2**30), width=width, height=height)
+        if sampled is not None and tile is not None:
+            return _some_tiles(
+                detector, tiles(width, height, tile, detector.receptive_halo, max(detector.strides)), sampled, tile
+            )
     dtype = torch.float32 if device == "cpu" else torch.bfloat16
     predictor = Predictor(detector, device, tile=tile, dtype=dtype)
     spent = []
@@ -87,6 +106,24 @@ def time_passes(name: str, canvas: str, passes: int, budget_gb: float | None, de
         spent.append(time.perf_counter() - begun)
     peak = peak_memory_mb() if device == "cpu" else torch.cuda.max_memory_allocated() // 2**20
     return Passes(median(spent[1:]), peak, tile)
+
+
+def _some_tiles(detector: Detector, every: Sequence[Tile], sampled: int, side: int) -> Passes:
+    """Returns the time of all tiles, told by area from that of some of them as images of their own."""
+    from pipeline.inference.predictor import Predictor
+
+    predictor, original = Predictor(detector), parse_canvas("original")
+    sizes = [(y1 - y0, x1 - x0) for x0, y0, x1, y1 in (each.window for each in every)]
+    picked = [sizes[int(place)] for place in np.linspace(0, len(sizes) - 1, min(sampled, len(sizes)))]
+    rng, spent = np.random.default_rng(0), 0.0
+    predictor.candidates(np.zeros((256, 256, 3), np.uint8), original)
+    for size in picked:
+        image = rng.integers(0, 256, (*size, 3), np.uint8)
+        begun = time.perf_counter()
+        predictor.candidates(image, original)
+        spent += time.perf_counter() - begun
+    share = sum(map(prod, picked)) / sum(map(prod, sizes))
+    return Passes(spent / share, peak_memory_mb(), side, share)
 
 
 def _settled(detector: Detector) -> Detector:

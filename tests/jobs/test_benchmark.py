@@ -115,6 +115,14 @@ class TestForward:
         assert done.tiles is not None
         assert done.tiles < 1400
 
+    def test_the_time_of_all_tiles_is_told_from_some(self):
+        some = time_passes("retinaface_mobilenet", "1400", 1, 1.05, "cpu", sampled=1)
+        every = time_passes("retinaface_mobilenet", "1400", 1, 1.05, "cpu", sampled=1000)
+        assert 0 < some.share < 0.9
+        assert every.share == 1
+        # A tile alone is not the tenth of a canvas that a forgotten factor would make of it.
+        assert every.seconds / 5 < some.seconds < every.seconds * 5
+
     def test_an_unknown_detector_is_refused_at_once(self):
         result = CliRunner().invoke(app, ["forward", "--detector", "nonsense"])
         assert result.exit_code == 2
