@@ -4,6 +4,9 @@
                                                   detections of several -> fuse -> detections
     index -> samples -> train_detector -> checkpoint -> predict
     index -> samples -> statistics -> report
+    samples, candidates of several -> join -> rankings -> train_ranker
+    samples, candidates, checkpoint -> rerank -> detections
+    samples, candidates -> oracle -> detections;  candidates in several orders -> ranking -> report
     AP of several -> table
 
 A new stage is a new file beside this one and one line in `STAGES`; how stages are wired is a config's business.
@@ -18,12 +21,17 @@ from pipeline.engine.stage import Stage
 from stages.evaluate import Evaluate
 from stages.fuse import Fuse
 from stages.index import Index
+from stages.join import Join
+from stages.oracle import Oracle
 from stages.predict import Predict
+from stages.ranking import Ranking
 from stages.report import Report
+from stages.rerank import Rerank
 from stages.statistics import Statistics
 from stages.suppress import Suppress
 from stages.table import Table
 from stages.train_detector import TrainDetector
+from stages.train_ranker import TrainRanker
 
 STAGES: Final[Mapping[str, type[Stage]]] = {
     Index.name: Index,
@@ -31,7 +39,12 @@ STAGES: Final[Mapping[str, type[Stage]]] = {
     TrainDetector.name: TrainDetector,
     Predict.name: Predict,
     Suppress.name: Suppress,
+    Rerank.name: Rerank,
     Fuse.name: Fuse,
+    Join.name: Join,
+    TrainRanker.name: TrainRanker,
+    Oracle.name: Oracle,
+    Ranking.name: Ranking,
     Evaluate.name: Evaluate,
     Report.name: Report,
     Table.name: Table,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
@@ -16,6 +17,7 @@ from pipeline.evaluation.wider_result import evaluate
 from pipeline.inference.postprocess import detections
 from pipeline.inference.predictor import Predictor
 from pipeline.models.detectors.detector import Detector
+from pipeline.training.judge import mean_ap
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class HeldOut:
         score: boxes at or below it are dropped.
         iou: of suppression.
     """
+
+    measure: ClassVar[str] = "ap"
 
     samples: Sequence[Sample]
     read: Callable[[str], bytes]
@@ -59,3 +63,7 @@ class HeldOut:
         """Returns level -> AP of all shares."""
         truth = ground_truth_of(self.samples)
         return dict(evaluate(truth, PredictionSet.of([each for share in shares for each in share])).ap)
+
+    def worth(self, verdict: Mapping[str, float]) -> float:
+        """Returns the mean AP of the levels, see `mean_ap`."""
+        return mean_ap(verdict)

@@ -7,37 +7,27 @@ back in pixels of the original.
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from pipeline.data.canvas import parse_canvas
-from pipeline.data.images import decode
 from pipeline.data.records import Detections
 from pipeline.data.schemas import CHECKPOINT, DETECTIONS, SAMPLES
-from pipeline.engine.gang import ahead
 from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
 from pipeline.inference.test_time import detect, mode_named
 from pipeline.models.detectors import detector_spec
 from pipeline.models.identity import digest, resolve_detector
-from stages.image_source import indexed_source
+from stages.decoded_images import decoded_images
+from stages.network_worker import check_weights, out_of_memory, planned_weights, set_threads
 
 if TYPE_CHECKING:
     from pipeline.inference.predictor import Predictor
 
 SINGLE = "single"
-IMAGES_AHEAD = 4  # originals, 2 MB each at 1024 px: an enlarged image is never held but the one in work
-DECODE_THREADS = 2
-Fetched = tuple[Item, bytes | None, str | None]
-Decoded = tuple[Item, NDArray[np.uint8] | None, str | None]
 
 
 class Predict(MapStage):
@@ -99,10 +89,7 @@ class Predict(MapStage):
 
     def check(self, at: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
         """Raises ValueError unless there is exactly one source of weights, and it fits the detector."""
-        trained = bool(inputs.get("checkpoint"))
-        if trained == bool(at):
-            found = "both" if at else "neither"
-            raise ValueError(f"expected weights either as a file in `at` or from inputs.checkpoint, found {found}")
+        check_weights(at, inputs)
         if at:
             try:
                 resolve_detector(at, self.detector)
@@ -120,31 +107,9 @@ class Predict(MapStage):
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
         """Returns a worker that fetches, and where it has a core to spare decodes, the next images during this one."""
-        read = indexed_source(ctx, ctx.one("samples"))
+        images = decoded_images(ctx, ctx.one("samples"))
         predictor = self.predictor(ctx)
         canvas, mode = parse_canvas(self.canvas), mode_named(self.mode)
-        threads = ThreadPoolExecutor(DECODE_THREADS, thread_name_prefix="decode")
-        # On its only core the network and a decoder beside it take 75 ms of CPU an image, one after the other 64.
-        spare_core = ctx.resources.gpus > 0 or ctx.resources.cpus > 1
-
-        def fetch(item: Item) -> Fetched:
-            try:
-                return item, read(item.data["path"], item.stamp), None
-            # Of this image; any other OSError (a stale mount, no descriptors left) is the machine's and stops the node.
-            except (FileNotFoundError, IsADirectoryError, PermissionError, ValueError) as error:
-                return item, None, f"{type(error).__name__}: {error}"
-
-        def load(fetched: Fetched) -> Decoded:
-            item, data, error = fetched
-            try:
-                return item, None if data is None else decode(data), error
-            except ValueError as problem:
-                return item, None, f"{type(problem).__name__}: {problem}"
-
-        def images(items: Sequence[Item]) -> Iterator[Decoded]:
-            if spare_core:
-                return ahead(threads, lambda item: load(fetch(item)), items, IMAGES_AHEAD)
-            return map(load, ahead(threads, fetch, items, IMAGES_AHEAD))
 
         def work(items: Sequence[Item]) -> Iterator[Row]:
             for item, image, error in images(items):
@@ -157,7 +122,7 @@ class Predict(MapStage):
                     found = predictor.candidates(image, canvas) if single else detect(predictor, image, mode)
                     row = Detections(item.key, width, height, found.boxes, found.scores, found.landmarks)
                 except (RuntimeError, ValueError) as problem:
-                    if isinstance(problem, RuntimeError) and not _out_of_memory(problem):
+                    if isinstance(problem, RuntimeError) and not out_of_memory(problem):
                         raise  # a broken device or library: other images would fare no better
                     row = Detections(item.key, width, height, error=f"{type(problem).__name__}: {problem}")
                 yield row.to_row()
@@ -166,20 +131,14 @@ class Predict(MapStage):
 
     def predictor(self, ctx: StageContext) -> Predictor:
         """Returns the loaded network, ready for this node's device and threads."""
-        threads = max(1, int(ctx.resources.cpus))
-        if threads > 1:
-            # Huge pages: a third off an 8K image on two threads, nothing on one. Read when torch is imported.
-            os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
-        import cv2
+        set_threads(ctx)
         import torch
 
         from pipeline.inference.memory import tile_for_budget
         from pipeline.inference.predictor import Predictor
         from pipeline.models.weights import open_detector
 
-        torch.set_num_threads(threads)
-        cv2.setNumThreads(threads)
-        _, detector = open_detector(_weights(ctx), self.detector)
+        _, detector = open_detector(planned_weights(ctx), self.detector)
         tile = None
         if self.memory_budget_gb is not None:
             edge = parse_canvas(self.canvas).long_edge if self.mode == SINGLE else None
@@ -196,22 +155,3 @@ class Predict(MapStage):
         # A first pass is slow, and one that fails here fails the node at once instead of image after image.
         predictor.candidates(np.zeros((256, 256, 3), np.uint8), parse_canvas("original"))
         return predictor
-
-
-def _weights(ctx: StageContext) -> bytes:
-    """Returns the checkpoint; one from a file only if it is the one that was planned with."""
-    if not ctx.at:
-        (row,) = ctx.one("checkpoint").rows(["weights"])
-        trained: bytes = row["weights"]
-        return trained
-    data = Path(ctx.at).read_bytes()
-    if ctx.externals.get("weights") not in (None, digest(data)):
-        raise ValueError(f"weights at {ctx.at} on {socket.gethostname()} are not those that were planned")
-    return data
-
-
-def _out_of_memory(problem: RuntimeError) -> bool:
-    import torch
-
-    words = ("not enough memory", "out of memory", "can't allocate")
-    return isinstance(problem, torch.OutOfMemoryError) or any(each in str(problem).lower() for each in words)

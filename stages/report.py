@@ -13,11 +13,12 @@ from pydantic import Field
 from pipeline.data.images import decode
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.records import Detections, Sample, read_detections
-from pipeline.data.schemas import AP, CHECKPOINT, DETECTIONS, PAGE, SAMPLES, STATISTICS
+from pipeline.data.schemas import ACCURACY, AP, CHECKPOINT, DETECTIONS, PAGE, SAMPLES, STATISTICS
 from pipeline.data.wider_ground_truth import ground_truth_of
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Port, Row, StageContext, WholeStage
 from stages.image_source import image_source
+from stages.row_times import row_milliseconds
 
 if TYPE_CHECKING:
     from pipeline.evaluation.face_statistics import FaceStatistics
@@ -31,7 +32,8 @@ class Report(WholeStage):
     """One row per run in the table: the i-th of `ap`, `detections` and `candidates` belong together.
 
     Gallery and histogram show the first run. Without `ap` (images without labels) the gallery shows what was found.
-    With `statistics` alone there is no run, and the page shows the scales of the faces only.
+    With `statistics` alone there is no run, and the page shows the scales of the faces only. What is wired to
+    `accuracy` (stage `ranking`) becomes a table; runs at several canvases become lines of AP over the size.
 
     Attributes:
         title, summary: headline and the sentence below it.
@@ -49,6 +51,7 @@ class Report(WholeStage):
         "ap": Port(AP, many=True, optional=True),
         "checkpoint": Port(CHECKPOINT, many=True, optional=True),
         "statistics": Port(STATISTICS, optional=True),
+        "accuracy": Port(ACCURACY, many=True, optional=True),
     }
     output: ClassVar[pa.Schema] = PAGE
     published: ClassVar[tuple[str, ...]] = ("{node}.html",)
@@ -76,8 +79,11 @@ class Report(WholeStage):
         pairs = [pair for first in ctx.inputs["detections"][:1] for pair in _joined(ctx.one("samples"), first)]
         aps = ctx.inputs["ap"] or [None] * len(ctx.inputs["detections"])
         trained = {each.manifest.content: next(each.rows(["detector", "digest"])) for each in ctx.inputs["checkpoint"]}
+        edge = _median_edge(ctx.one("samples"))
+        seen = [each.node for each in ctx.inputs["candidates"]]
         runs = [
-            _run(*parts, trained) for parts in zip(aps, ctx.inputs["detections"], ctx.inputs["candidates"], strict=True)
+            _run(*parts, trained, edge, seen)
+            for parts in zip(aps, ctx.inputs["detections"], ctx.inputs["candidates"], strict=True)
         ]
         artifacts = [each for port in self.inputs for each in ctx.inputs[port]]
         losses = {each.node: next(each.rows(["loss"]))["loss"] for each in ctx.inputs["checkpoint"]}
@@ -92,6 +98,11 @@ class Report(WholeStage):
             sizes=self._sizes(pairs),
             losses={name: loss for name, loss in losses.items() if loss},
             statistics=_statistics(ctx),
+            accuracies=[
+                (row["name"], row["neighbours"], row["near"], row["every"])
+                for each in ctx.inputs["accuracy"]
+                for row in each.rows()
+            ],
             timings=[_timing(each) for each in artifacts],
             errors=[f"{each.node}: {key}: {message}" for each in artifacts for key, message in each.manifest.errors],
         )
@@ -136,7 +147,20 @@ def _statistics(ctx: StageContext) -> FaceStatistics | None:
     return FaceStatistics.of(found[0].rows()) if found else None
 
 
-def _run(ap: Artifact | None, detections: Artifact, candidates: Artifact, trained: Mapping[str, Row]) -> RunResult:
+def _median_edge(samples: Artifact) -> float:
+    """Returns the median long edge of the readable images in pixels, 0 without any: where original size is shown."""
+    sizes = [max(row["width"], row["height"]) for row in samples.rows(["width", "height"])]
+    return float(np.median([size for size in sizes if size])) if any(sizes) else 0.0
+
+
+def _run(
+    ap: Artifact | None,
+    detections: Artifact,
+    candidates: Artifact,
+    trained: Mapping[str, Row],
+    original: float,
+    seen_by: Sequence[str],
+) -> RunResult:
     from pipeline.evaluation.page import RunResult
     from pipeline.evaluation.wider_ap import ApCounts
     from pipeline.models.identity import variant_of
@@ -150,10 +174,13 @@ def _run(ap: Artifact | None, detections: Artifact, candidates: Artifact, traine
     }
     suppress, predict = detections.params, candidates.params
     seen = str(predict.get("mode") or predict.get("canvas"))
+    edge = original if seen == "original" else float(seen) if seen.isdigit() else 0.0
+    way, ranker = _way(detections, trained)
     made_here = trained.get(next(iter(candidates.manifest.payload["inputs"].get("checkpoint", ())), ""), {})
     weights = str(made_here.get("digest") or candidates.manifest.payload["externals"].get("weights", ""))
     protocol = {
         **(json.loads(rows[0]["protocol"]) if rows else {}),
+        **ranker,
         "score_cut": suppress.get("score"),
         "nms": suppress.get("iou"),
         "candidates per image": predict.get("top"),
@@ -161,14 +188,32 @@ def _run(ap: Artifact | None, detections: Artifact, candidates: Artifact, traine
         "weights": weights,
     }
     detector = str(predict.get("detector") or made_here.get("detector") or variant_of(weights) or "as the weights say")
+    # Two runs on the same candidates are told apart by what was made of them.
+    name = candidates.node if seen_by.count(candidates.node) == 1 else detections.node
     return RunResult(
-        candidates.node,
+        name,
         detector,
         seen,
         protocol,
         {row["subset"]: row["ap"] for row in rows},
         counts,
+        way,
+        edge,
+        row_milliseconds(candidates, detections),
     )
+
+
+def _way(detections: Artifact, trained: Mapping[str, Row]) -> tuple[str, dict[str, str]]:
+    """Returns how candidates became these detections, and what of a ranker belongs to the protocol."""
+    payload = detections.manifest.payload
+    if payload["stage"] == "oracle":
+        return "best order (oracle)", {}
+    if payload["stage"] != "rerank":
+        return "as detected", {}
+    made_here = trained.get(next(iter(payload["inputs"].get("checkpoint", ())), ""), {})
+    name = str(made_here.get("detector") or "a ranker")
+    digest = str(made_here.get("digest") or payload["externals"].get("weights", ""))
+    return f"re-ranked by {name}", {"ranker": name, "ranker weights": digest, "ranker sees": detections.params["size"]}
 
 
 def _timing(artifact: Artifact) -> Timing:

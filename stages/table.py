@@ -10,17 +10,19 @@ from itertools import pairwise
 from typing import Any, ClassVar, Final
 
 import pyarrow as pa
-from pydantic import Field, field_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer
 
 from pipeline.data.schemas import AP, CHECKPOINT, COMPARISON, DETECTIONS, LEVELS
 from pipeline.engine.graph import nearest
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Port, Row, StageContext, WholeStage
 from pipeline.evaluation.comparison import DIGEST, Compared, markdown
+from stages.row_times import row_milliseconds
 
 Stated = tuple[float | None, ...]
 # From a row's AP to what it came from, nearest first; each is made of the next.
 _LINE: Final = ("ap", "detections", "candidates", "checkpoint")
+_BEFORE: Final = {"timed": False, "differences": True}
 
 
 class Table(WholeStage):
@@ -32,6 +34,9 @@ class Table(WholeStage):
     Attributes:
         paper: row -> what a paper states: easy, medium and hard AP in per cent and, if it tells it, the number of
             false alarms; null where it does not. Example: `{hcam: [95.1, 94.2, 87.4, 192], sse: [95.6, 94.1, null]}`.
+        timed: show the milliseconds that an image took one worker, reading and decoding included: for its candidates,
+            and from them to its detections. As the stored shards say, on whatever machine they were computed.
+        differences: show the parameters in which the rows differ.
     """
 
     name: ClassVar[str] = "table"
@@ -46,6 +51,14 @@ class Table(WholeStage):
     published: ClassVar[tuple[str, ...]] = ("{node}.md",)
 
     paper: dict[str, Stated] = Field(default_factory=dict)
+    timed: bool = False
+    differences: bool = True
+
+    @model_serializer(mode="wrap")
+    def _identity(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leaves out what came later and is as it was before: a table made then stays the same one."""
+        fields: dict[str, Any] = handler(self)
+        return {name: value for name, value in fields.items() if name == "paper" or value != _BEFORE[name]}
 
     @field_validator("paper")
     @classmethod
@@ -68,6 +81,8 @@ class Table(WholeStage):
         for port in _LINE[1:]:
             if (found := len(inputs.get(port, ()))) not in (0, len(rows)):
                 raise ValueError(f"inputs.{port}: expected none or one for each of {len(rows)} rows, found {found}")
+        if self.timed and not inputs.get("detections"):
+            raise ValueError("timed: expected inputs.detections, whose times they are, and inputs.candidates")
         for name in self.paper:
             if name not in rows:
                 raise ValueError(f"paper.{name}: no row is called so{nearest(name, rows)}")
@@ -101,8 +116,14 @@ class Table(WholeStage):
             recall=None if found is None or not hard["faces"] else found / hard["faces"],
             paper_ap={level: each / 100 for level, each in zip(LEVELS, stated, strict=False) if each is not None},
             paper_alarms=None if alarms is None else int(alarms),
-            facts=dict(_facts(line)),
+            facts=dict(_facts(line)) if self.differences else {},
+            **(_times(line) if self.timed else {}),
         )
+
+
+def _times(line: Mapping[str, Artifact]) -> dict[str, float | None]:
+    seen, after = row_milliseconds(line.get("candidates"), line["detections"])
+    return {"detect_ms": seen, "refine_ms": after}
 
 
 def _check_descent(line: Mapping[str, Artifact]) -> None:

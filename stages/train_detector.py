@@ -1,34 +1,29 @@
-"""Samples to a checkpoint: one detector trained, in this process or several on a cluster, resumed wherever it was."""
+"""Samples to a checkpoint of one detector."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
-from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import pyarrow as pa
 from pydantic import Field, field_validator
 
 from pipeline.data.records import Sample
 from pipeline.data.schemas import CHECKPOINT, SAMPLES
-from pipeline.engine.gang import Stream
 from pipeline.engine.manifest import Artifact
-from pipeline.engine.stage import Port, Row, StageContext, WholeStage
+from pipeline.engine.stage import Port, StageContext
 from pipeline.models.detectors import detector_spec
-from pipeline.models.identity import digest, resolve_detector
+from pipeline.models.identity import resolve_detector
 from pipeline.training.recipe import PRESETS, TrainingRecipe
 from stages.image_source import image_source
+from stages.training_stage import TrainingStage, first_weights
 
 if TYPE_CHECKING:
     from pipeline.training.run import Training
 
-MEASURED = ("images_per_second", "wait_share", "memory_mb")  # of an entry of the log; they stay in the work folder
 
-
-class TrainDetector(WholeStage):
+class TrainDetector(TrainingStage):
     """Training with the losses of the detector's own paper, see `task_of`.
 
     The first weights are random, or ImageNet's where the switch `pretrained` says so, or those of a checkpoint: a file
@@ -50,14 +45,10 @@ class TrainDetector(WholeStage):
         "held_out": Port(SAMPLES, optional=True),
         "start": Port(CHECKPOINT, optional=True),
     }
-    output: ClassVar[pa.Schema] = CHECKPOINT
-    spreads: ClassVar[bool] = True
-    published: ClassVar[tuple[str, ...]] = ("{node}.safetensors", "{node}.jsonl")
 
     detector: str = "retinaface_mobilenet"
     switches: dict[str, Any] = Field(default_factory=dict)
     recipe: TrainingRecipe = TrainingRecipe()
-    saved_every: float = Field(120.0, gt=0, exclude=True)
 
     @field_validator("detector")
     @classmethod
@@ -74,52 +65,18 @@ class TrainDetector(WholeStage):
             raise ValueError(f"no preset {value['preset']!r}; there are {', '.join(PRESETS)}")
         return {**asdict(PRESETS[value["preset"]]), **{name: each for name, each in value.items() if name != "preset"}}
 
-    def check(self, at: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
-        """Raises ValueError for two sources of first weights, or a file of another detector."""
-        if at and inputs.get("start"):
-            raise ValueError("expected first weights either as a file in `at` or from inputs.start, found both")
-        if at:
-            try:
-                resolve_detector(at, self.detector)
-            except ValueError as error:
-                raise ValueError(f"{at}: {error}") from None
+    def resolve(self, file: str) -> None:
+        """Raises ValueError where a file is known to be of another detector."""
+        resolve_detector(file, self.detector)
 
-    def externals(self, at: str | None) -> Mapping[str, str]:
-        """Returns the digest of the file of first weights, if there is one."""
-        return {"weights": digest(at)} if at else {}
-
-    def run(self, ctx: StageContext) -> Iterable[Row]:
-        """Returns the checkpoint as one row.
+    def training(self, ctx: StageContext) -> Training:
+        """Returns the training.
 
         Raises:
             ValueError: no face, faces that no anchor can match, first weights of another architecture.
         """
-        from pipeline.training.journal import Journal
-        from pipeline.training.run import FINAL
-
-        assert ctx.workplace is not None
-        training = self._training(ctx)
-        ctx.gang(partial(_trained, training, ctx.say))
-        store, folder = ctx.workplace.store, ctx.workplace.folder
-        weights = store.read(f"{folder}/{FINAL}")
-        entries = Journal(store, folder, self.recipe.steps).entries()
-        config = {"detector": self.detector, "switches": self.switches, "recipe": asdict(self.recipe)}
-        yield {
-            "detector": self.detector,
-            "config": json.dumps(config, sort_keys=True),
-            "digest": digest(weights),
-            "weights": weights,
-            "loss": [entry["loss"]["total"] for entry in entries if "loss" in entry],
-            "log": "".join(json.dumps(_untimed(entry), sort_keys=True) + "\n" for entry in entries).encode(),
-        }
-
-    def publish(self, rows: Iterable[Row]) -> list[bytes]:
-        """Returns the weights as a file that `wider8k detect --weights` opens, and the log as JSON lines."""
-        return [content for row in rows for content in (row["weights"], row["log"])]
-
-    def _training(self, ctx: StageContext) -> Training:
         from pipeline.training.batches import Batches
-        from pipeline.training.first_weights import first_detector
+        from pipeline.training.detector_learner import DetectorLearner
         from pipeline.training.matchable import require_matchable
         from pipeline.training.pictures import Pictures
         from pipeline.training.run import Training
@@ -127,9 +84,9 @@ class TrainDetector(WholeStage):
 
         assert ctx.workplace is not None
         usable = _usable(ctx.one("samples"), self.recipe.images)
-        weights = _first_weights(ctx)
+        learner = DetectorLearner(self.detector, self.recipe, self.switches, first_weights(ctx))
         # Built here once for its anchors and to find out before any process starts whether the weights fit.
-        detector = first_detector(self.detector, self.recipe.seed, self.switches, weights)
+        detector = learner.first()
         try:
             require_matchable(usable, detector.grid, self.recipe)
         except ValueError as error:
@@ -140,46 +97,16 @@ class TrainDetector(WholeStage):
             judge = HeldOut(_usable(held_out[0], None), image_source(ctx, held_out[0]), accelerated)
         pictures = Pictures(usable, image_source(ctx, ctx.one("samples")), self.recipe, detector.normalisation.mean_bgr)
         return Training(
-            detector=self.detector,
-            switches=self.switches,
-            recipe=self.recipe,
+            learner=learner,
             batches=Batches(pictures, self.recipe.batch, self.recipe.seed, self.recipe.sides),
             store=ctx.workplace.store,
             folder=ctx.workplace.folder,
-            weights=weights,
             judge=judge,
             threads=max(1, int(ctx.resources.cpus)),
             accelerated=accelerated,
             saved_every=self.saved_every,
             bad_share=ctx.resources.max_error_share,
         )
-
-
-def _untimed(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns an entry without what differs from run to run: equal work gives equal bytes."""
-    return {name: value for name, value in entry.items() if name not in MEASURED}
-
-
-def _trained(training: Training, say: Callable[[str], None], stream: Stream) -> None:
-    """Runs in every process of the training."""
-    import cv2
-
-    from pipeline.training.run import run
-
-    cv2.setNumThreads(1)
-    run(training, stream, say)
-
-
-def _first_weights(ctx: StageContext) -> bytes | None:
-    if ctx.at:
-        from pathlib import Path
-
-        return Path(ctx.at).read_bytes()
-    if not ctx.inputs.get("start"):
-        return None
-    (row,) = ctx.one("start").rows(["weights"])
-    weights: bytes = row["weights"]
-    return weights
 
 
 def _usable(samples: Artifact, most: int | None) -> list[Sample]:

@@ -47,6 +47,22 @@ DETECTIONS: Final = pa.schema(
     ]
 )
 
+# One row per image: what each detector found in it, one after the other, and how well each box lies on a face. A row
+# is a row group of its own, so that training reads any of them alone.
+RANKINGS: Final = pa.schema(
+    [
+        pa.field("image_id", pa.string(), nullable=False),
+        pa.field("path", pa.string(), nullable=False),  # of the image, as in its sample
+        pa.field("width", pa.int32(), nullable=False),
+        pa.field("height", pa.int32(), nullable=False),
+        pa.field("valid", pa.list_(pa.int32()), nullable=False),  # number of boxes of each detector, as they are wired
+        # All detectors one after the other; within one of them rows fall in score.
+        *[pa.field(name, FLOATS, nullable=False) for name in (*CORNERS, "score")],
+        pa.field("overlap", FLOATS, nullable=False),  # plain IoU with the closest labelled face, in 0..1
+        pa.field("error", pa.string()),
+    ]
+)
+
 # One row: a trained network, whole. ``config`` is the JSON a registry entry needs to build it again.
 CHECKPOINT: Final = pa.schema(
     [
@@ -90,6 +106,30 @@ COMPARISON: Final = pa.schema(
         *[pa.field(f"paper_{name}", pa.float64()) for name in LEVELS],  # what a paper says; null where it does not
         pa.field("paper_alarms", pa.int64()),
         pa.field("facts", pa.string(), nullable=False),  # JSON: "stage.parameter" -> value
+        # Only where times were asked for, of one image in one worker; tables stored before do not have them.
+        pa.field("detect_ms", pa.float64()),  # image to candidates
+        pa.field("refine_ms", pa.float64()),  # candidates to detections
+    ]
+)
+
+# One row per set of candidates: pairs of boxes of the same image, and how many stand in the right order.
+ACCURACY: Final = pa.schema(
+    [
+        pa.field("name", pa.string(), nullable=False),
+        pa.field("images", pa.int64(), nullable=False),
+        pa.field("boxes", pa.int64(), nullable=False),
+        # One number for each distance 1..n in the detector's order.
+        pa.field("pairs", pa.list_(pa.int64()), nullable=False),
+        pa.field("untied", pa.list_(pa.int64()), nullable=False),
+        pa.field("right", pa.list_(pa.int64()), nullable=False),
+        # The same over every pair.
+        pa.field("all_pairs", pa.int64(), nullable=False),
+        pa.field("all_untied", pa.int64(), nullable=False),
+        pa.field("all_right", pa.int64(), nullable=False),
+        # Shares of the untied pairs in 0..1; NaN where there is none.
+        pa.field("neighbours", pa.float64(), nullable=False),
+        pa.field("near", pa.float64(), nullable=False),
+        pa.field("every", pa.float64(), nullable=False),
     ]
 )
 

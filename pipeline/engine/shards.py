@@ -82,14 +82,20 @@ def shard_name(items: Sequence[Item]) -> str:
     return "shard-" + digest([[item.key, item.stamp] for item in items], size=8)
 
 
-def encode(table: pa.Table) -> bytes:
-    """Returns a table as Parquet bytes: float lists byte-stream-split, all zstd; equal tables give equal bytes."""
+def encode(table: pa.Table, row_group: int | None = None) -> bytes:
+    """Returns a table as Parquet bytes: float lists byte-stream-split, all zstd; equal tables give equal bytes.
+
+    Args:
+        table: all rows of one file.
+        row_group: rows of one group; None for all in one, as far as pyarrow makes them so large.
+    """
     split = [
         f"{f.name}.list.element" for f in table.schema if pa.types.is_list(f.type) and f.type.value_type == pa.float32()
     ]
     text = [f.name for f in table.schema if pa.types.is_string(f.type)]
     sink = io.BytesIO()
-    pq.write_table(table, sink, compression="zstd", use_dictionary=text, use_byte_stream_split=split)
+    how = {"compression": "zstd", "use_dictionary": text, "use_byte_stream_split": split}
+    pq.write_table(table, sink, row_group_size=row_group, **how)
     return sink.getvalue()
 
 
@@ -155,7 +161,7 @@ def compute_whole(job: ShardJob) -> ShardRecord:
 
 def _write(job: ShardJob, name: str, rows: list[Row], items: Sequence[Item], started: float) -> ShardRecord:
     schema = job.stage.output.with_metadata({"wider8k.recipe": job.recipe})
-    data = encode(pa.Table.from_pylist(rows, schema=schema))
+    data = encode(pa.Table.from_pylist(rows, schema=schema), job.stage.row_group)
     errors = [
         (str(r[schema.names[0]]), str(r["error"])) for r in rows if "error" in schema.names and r["error"] is not None
     ]

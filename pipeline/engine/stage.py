@@ -149,6 +149,8 @@ class Stage(BaseModel, ABC):
         output: schema of the rows it writes.
         spreads: whether `Resources.workers` processes work on it, each with its own share of the machine.
         published: names of the files `publish` writes, `{node}` standing for the node's name.
+        row_group: rows of one row group of its Parquet files; 1 lets a reader take any row alone. None for pyarrow's
+            own, one group per shard.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -159,6 +161,7 @@ class Stage(BaseModel, ABC):
     output: ClassVar[pa.Schema]
     spreads: ClassVar[bool] = False
     published: ClassVar[tuple[str, ...]] = ()
+    row_group: ClassVar[int | None] = None
 
     def externals(self, at: str | None) -> Mapping[str, str]:
         """Returns name -> digest of outside files (weights) that the output depends on; read at planning time.

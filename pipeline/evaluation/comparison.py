@@ -31,6 +31,8 @@ class Compared:
         paper_ap: level -> what a paper states, in 0..1; a level that it does not state is left out.
         paper_alarms: likewise.
         facts: "stage.parameter" -> plain value, of all that led to this row.
+        detect_ms: milliseconds of one image in one worker, from its bytes to candidates; None where not measured.
+        refine_ms: likewise, from candidates to detections.
     """
 
     name: str
@@ -41,6 +43,8 @@ class Compared:
     paper_ap: Mapping[str, float] = field(default_factory=dict)
     paper_alarms: int | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    detect_ms: float | None = None
+    refine_ms: float | None = None
 
     def to_row(self) -> dict[str, Any]:
         """Returns a row of `schemas.COMPARISON`."""
@@ -53,6 +57,8 @@ class Compared:
             **{f"paper_{level}": self.paper_ap.get(level) for level in LEVELS},
             "paper_alarms": self.paper_alarms,
             "facts": json.dumps(dict(self.facts), sort_keys=True, ensure_ascii=False),
+            "detect_ms": self.detect_ms,
+            "refine_ms": self.refine_ms,
         }
 
     @classmethod
@@ -68,6 +74,8 @@ class Compared:
             paper_ap={level: value for level, value in stated.items() if value is not None},
             paper_alarms=row["paper_alarms"],
             facts=json.loads(row["facts"]),
+            detect_ms=row.get("detect_ms"),  # a table stored by an earlier version has no times
+            refine_ms=row.get("refine_ms"),
         )
 
 
@@ -77,7 +85,8 @@ def markdown(rows: Sequence[Compared]) -> str:
     AP and recall in per cent with two digits. Columns that no row fills are left out, and so is every parameter in
     which the rows agree: what is printed beside the figures is what they were compared for.
     """
-    columns = [("", [row.name for row in rows], False), *_figures(rows), *_paper(rows), *_differences(rows)]
+    figures = [*_figures(rows), *_times(rows), *_paper(rows)]
+    columns = [("", [row.name for row in rows], False), *figures, *_differences(rows)]
     lines = zip(*(_aligned(column) for column in columns), strict=True)
     return "".join(f"|{'|'.join(cells)}|\n" for cells in lines)
 
@@ -99,6 +108,18 @@ def _figures(rows: Sequence[Compared]) -> list[Column]:
     alarms = told(lambda row: str(row.alarms))
     recall = told(lambda row: _percent(row.recall))
     return [*columns, (f"false alarms{one}", alarms, True), (f"hard recall{one}", recall, True)]
+
+
+def _times(rows: Sequence[Compared]) -> list[Column]:
+    shown = {
+        "detect ms": [row.detect_ms for row in rows],
+        "refine ms": [row.refine_ms for row in rows],
+    }
+    return [
+        (title, [NONE if each is None else f"{each:.1f}" for each in values], True)
+        for title, values in shown.items()
+        if any(each is not None for each in values)
+    ]
 
 
 def _paper(rows: Sequence[Compared]) -> list[Column]:

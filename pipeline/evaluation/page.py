@@ -26,8 +26,10 @@ from pipeline.evaluation.plots import (
     range_bars,
     scale_bars,
     size_bars,
+    size_curves,
     target_bars,
 )
+from pipeline.evaluation.size_lines import size_lines
 from pipeline.evaluation.wider_ap import ApCounts
 from pipeline.evaluation.wider_result import WiderResult
 
@@ -70,6 +72,9 @@ class RunResult:
         protocol: plain values; known keys get a caption, others are shown as they are.
         ap: subset -> AP in 0..1, NaN where it does not exist.
         counts: subset -> counts, for the curves.
+        way: how candidates became detections; runs that differ in size alone have the same one.
+        edge: long edge of the image as the detector saw it, pixels; 0 where it is not one number.
+        ms: milliseconds of one image in one worker, to its candidates and from them on; None where not known.
     """
 
     name: str
@@ -78,6 +83,9 @@ class RunResult:
     protocol: Mapping[str, Any]
     ap: Mapping[str, float]
     counts: Mapping[str, ApCounts]
+    way: str = ""
+    edge: float = 0.0
+    ms: tuple[float | None, float | None] = (None, None)
 
     @classmethod
     def of(cls, result: WiderResult, name: str, detector: str = "", canvas: str = "") -> RunResult:
@@ -112,6 +120,7 @@ class PageData:
         statistics: scales of the training faces.
         timings: per stage.
         errors: one line each: images that failed, problems of the input.
+        accuracies: (name, of neighbours, of near pairs, of all pairs), shares in the right order, NaN without pairs.
         commands: what was typed, one line each.
     """
 
@@ -127,6 +136,7 @@ class PageData:
     statistics: FaceStatistics | None = None
     timings: Sequence[Timing] = ()
     errors: Sequence[str] = ()
+    accuracies: Sequence[tuple[str, float, float, float]] = ()
     commands: Sequence[str] = ()
 
 
@@ -147,6 +157,10 @@ def render_page(data: PageData) -> str:
         rows=[_row(run, data.runs, subsets) for run in data.runs],
         best=[_best(data.runs, subset) for subset in subsets],
         curves=[(level, pr_curves([_counts(run, level) for run in data.runs], level)) for level in subsets],
+        by_size=[(level, size_curves(lines, level)) for level in subsets if (lines := size_lines(data.runs, level))],
+        ways=list(size_lines(data.runs, subsets[-1])) if subsets else [],
+        accuracies=[(name, [_percent(share) for share in shares]) for name, *shares in data.accuracies],
+        timed=any(each is not None for run in data.runs for each in run.ms),
         shared=shared,
         protocols=[(run, lines) for run, lines in zip(data.runs, own, strict=True) if lines],
         pictures=[_picture(item) for item in data.gallery],
@@ -168,7 +182,7 @@ def _row(run: RunResult, runs: Sequence[RunResult], subsets: Sequence[str]) -> d
         value = run.ap.get(subset, math.nan)
         leads = len(runs) > 1 and all(value >= other.ap.get(subset, -1) or other is run for other in runs)
         cells.append({"text": _percent(value), "digits": repr(float(value)), "leads": leads})
-    return {"run": run, "cells": cells}
+    return {"run": run, "cells": cells, "ms": ["–" if each is None else f"{each:,.1f}" for each in run.ms]}
 
 
 def _best(runs: Sequence[RunResult], subset: str) -> dict[str, str]:

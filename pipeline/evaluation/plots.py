@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from numpy.typing import NDArray
 
 from pipeline.evaluation.face_statistics import ScaleBin
@@ -30,6 +30,32 @@ def pr_curves(runs: Sequence[ApCounts], title: str) -> Markup:
         lines.append(f'<path class="line" style="stroke:var(--c{place % COLOURS})" d="{_path(points)}"/>')
     ticks = [(value, f"{value:.1f}") for value in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)]
     return _plot(title, _grid(ticks, ticks), "recall", "precision", lines)
+
+
+def size_curves(lines: Mapping[str, Sequence[tuple[float, float]]], title: str) -> Markup:
+    """Returns AP (up, 0 to 1) over the long edge of the image in pixels (to the right, in octaves), one line per name.
+
+    Args:
+        lines: name -> (long edge, AP), rising in the edge; an AP that does not exist leaves its point out.
+        title: what a screen reader is told.
+    """
+    octaves = [float(np.log2(edge)) for points in lines.values() for edge, _ in points]
+    first, last = min(octaves, default=0.0), max(octaves, default=1.0)
+    span = max(last - first, 1e-9)
+    parts = []
+    for place, (name, points) in enumerate(lines.items()):
+        known = [(edge, ap) for edge, ap in points if np.isfinite(ap)]
+        spots = [(_across((float(np.log2(edge)) - first) / span), _up(ap)) for edge, ap in known]
+        colour = f"var(--c{place % COLOURS})"
+        parts.append(f'<path class="line" style="stroke:{colour}" d="{_path(spots)}"/>')
+        for (x, y), (edge, ap) in zip(spots, known, strict=True):
+            label = f"{escape(name)}, {edge:g} px: {100 * ap:.2f}"
+            spot = f'<circle style="fill:{colour}" cx="{x:.1f}" cy="{y:.1f}" r="3.2"/>'
+            parts.append(f"<g><title>{label}</title>{spot}</g>")
+    edges = sorted({edge for points in lines.values() for edge, _ in points})
+    across = [((float(np.log2(edge)) - first) / span, f"{edge:g}") for edge in edges]
+    ups = [(value, f"{value:.1f}") for value in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)]
+    return _plot(title, _grid(across, ups), "long edge of the image in px", "AP", parts)
 
 
 def loss_curves(losses: Mapping[str, Sequence[float]]) -> Markup:

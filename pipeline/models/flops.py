@@ -1,4 +1,4 @@
-"""Parameters and arithmetic of every detector, as the table in README.md has them.
+"""Parameters and arithmetic of every detector and ranker, as the tables in README.md have them.
 
 Run: python -m pipeline.models.flops
 """
@@ -9,6 +9,8 @@ import torch
 
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Detector
+from pipeline.models.rankers import RANKERS
+from pipeline.models.rankers.ranker import Ranker
 
 
 def flops(detector: Detector, height: int = 640, width: int = 640) -> int:
@@ -27,8 +29,25 @@ def flops(detector: Detector, height: int = 640, width: int = 640) -> int:
     return int(counter.get_total_flops())
 
 
+def ranker_flops(ranker: Ranker, height: int = 640, width: int = 640) -> int:
+    """Returns the same of a ranker and a full table: convolutions and products of matrices that are computed.
+
+    Args:
+        ranker: with numbers, not on torch's "meta" device: what it computes may depend on the boxes.
+        height: of the image, pixels.
+        width: likewise.
+    """
+    from torch.utils.flop_counter import FlopCounterMode
+
+    corner = torch.rand(1, ranker.rows, 2, generator=torch.Generator().manual_seed(0)) * 0.8
+    tables = torch.cat([corner, torch.full((1, ranker.rows, 2), 0.1), torch.full((1, ranker.rows, 1), 0.5)], dim=2)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        ranker(torch.zeros(1, 3, height, width), tables, torch.tensor([ranker.rows]))
+    return int(counter.get_total_flops())
+
+
 def main() -> None:
-    """Prints one Markdown row per detector: parameters, GFLOP at test time, GFLOP with the heads of training."""
+    """Prints one Markdown row per network: parameters and GFLOP, of a detector also with the heads of training."""
     for name, spec in DETECTORS.items():
         with torch.device("meta"):
             detector = spec.build().eval()
@@ -36,6 +55,10 @@ def main() -> None:
         test = flops(detector) / 1e9
         detector.all_heads = True
         print(f"| `{name}` | {parameters / 1e6:.2f} M | {test:.1f} | {flops(detector) / 1e9:.1f} |")
+    for name, entry in RANKERS.items():
+        ranker = entry.build().eval()
+        parameters = sum(parameter.numel() for parameter in ranker.parameters())
+        print(f"| `{name}` | {parameters / 1e6:.2f} M | {ranker_flops(ranker) / 1e9:.1f} |")
 
 
 if __name__ == "__main__":

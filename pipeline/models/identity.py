@@ -2,7 +2,8 @@
 
 Two published RetinaFace files have the same names and shapes but other anchors and activations; loading one as the
 other raises nothing and gives plausible, wrong boxes. Evidence is therefore the digest of a known file, the name
-written into a checkpoint of ours, or what the user says, in this order, and a contradiction is an error.
+written into a checkpoint of ours, or what the user says, in this order, and a contradiction is an error. A ranker's
+checkpoint is of ours or of nobody's.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.models.detectors import DETECTORS, detector_spec
+from pipeline.models.rankers import ranker_spec
 
 METADATA_KEY = "wider8k"
 _HEADER_LIMIT = 100_000_000  # safetensors' own
@@ -32,9 +34,9 @@ def variant_of(sha256: str) -> str | None:
 
 
 def stored_config(source: bytes | str | Path) -> dict[str, Any] | None:
-    """Returns the configuration written into one of our own checkpoints (``{"detector": name, ...}``), or None.
+    """Returns the configuration written into one of our own checkpoints, or None.
 
-    Reads the safetensors header only.
+    It is ``{"detector": name, ...}``, or ``{"ranker": name, ...}``. Reads the safetensors header only.
     """
     if isinstance(source, bytes):
         return _config_of_header(source[:8], source[8:])
@@ -55,7 +57,8 @@ def resolve_detector(
         sha256: digest of the checkpoint, computed from the source if not given.
 
     Raises:
-        ValueError: the name does not exist, contradicts what the file is known to be, or is needed and missing.
+        ValueError: the name does not exist, contradicts what the file is known to be, or is needed and missing; or the
+            checkpoint holds a ranker.
     """
     if requested is not None:
         detector_spec(requested)
@@ -64,6 +67,8 @@ def resolve_detector(
     sha256 = sha256 or digest(source or b"")
     known, why = variant_of(sha256), f"by its digest {sha256[:12]}…"
     if known is None and source is not None and (config := stored_config(source)) is not None:
+        if "ranker" in config:
+            raise ValueError(f"checkpoint holds the ranker {config['ranker']}, not a detector")
         known, why = str(config["detector"]), "by the name stored in it"
         detector_spec(known)
     if known is None and requested is None:
@@ -74,6 +79,31 @@ def resolve_detector(
     return known or str(requested)
 
 
+def resolve_ranker(source: bytes | str | Path, requested: str | None = None) -> str:
+    """Returns the name of the ranker to build for a checkpoint, its bytes or its path.
+
+    Args:
+        source: the checkpoint.
+        requested: the name the user gave, if any.
+
+    Raises:
+        ValueError: it holds a detector or no network of ours, the name does not exist or contradicts the file's.
+    """
+    if requested is not None:
+        ranker_spec(requested)
+    config = stored_config(source) or {}
+    if "ranker" not in config:
+        sha256 = digest(source)
+        detector = config.get("detector") or variant_of(sha256)
+        held = f"holds the detector {detector}" if detector else "does not say what it holds"
+        raise ValueError(f"checkpoint {sha256[:12]}… {held}: expected one of a ranker, written by this program")
+    name = str(config["ranker"])
+    ranker_spec(name)
+    if requested not in (None, name):
+        raise ValueError(f"checkpoint is {name} (by the name stored in it), not {requested}: use ranker {name}")
+    return name
+
+
 def _config_of_header(size: bytes, rest: bytes) -> dict[str, Any] | None:
     length = int.from_bytes(size, "little")
     if len(size) < 8 or len(rest) < length or rest[:1] != b"{":
@@ -82,4 +112,4 @@ def _config_of_header(size: bytes, rest: bytes) -> dict[str, Any] | None:
         config = json.loads(json.loads(rest[:length]).get("__metadata__", {})[METADATA_KEY])
     except (ValueError, KeyError, AttributeError):
         return None
-    return config if isinstance(config, dict) and "detector" in config else None
+    return config if isinstance(config, dict) and config.keys() & {"detector", "ranker"} else None

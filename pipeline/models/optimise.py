@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import copy
+from typing import TypeVar
 
 import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from pipeline.models.detectors.detector import Detector
 from pipeline.models.heads import DenseHeads
 
+Network = TypeVar("Network", bound=nn.Module)
 
-def for_inference(detector: Detector) -> Detector:
+
+def for_inference(network: Network) -> Network:
     """Returns a copy whose answers are the same up to rounding (1e-6 of their size) and whose pass is cheaper.
 
     Batch norms are folded into their convolutions, the heads of a level become one convolution, weights lie channels
     last, gradients are off. The copy cannot be trained, saved or loaded into.
     """
-    fast = copy.deepcopy(detector).eval().requires_grad_(False)
+    fast = copy.deepcopy(network).eval().requires_grad_(False)
     _fold(fast)
     for module in list(fast.modules()):
         for name, child in module.named_children():

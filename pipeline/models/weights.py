@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from pipeline.models.detectors import detector_spec
 from pipeline.models.detectors.detector import Detector
 from pipeline.models.identity import METADATA_KEY, resolve_detector, stored_config
+from pipeline.models.rankers import RANKERS
 from pipeline.models.renames import rename
 
 
@@ -72,7 +73,7 @@ def open_detector(
 
 
 def switches_of(source: bytes | str | Path) -> dict[str, Any]:
-    """Returns the keyword arguments its detector was built with, of one of our checkpoints; else an empty mapping."""
+    """Returns the keyword arguments its network was built with, of one of our checkpoints; else an empty mapping."""
     switches = (stored_config(source) or {}).get("switches", {})
     if not isinstance(switches, dict):
         raise ValueError(f"the checkpoint's switches must map names to values, they are {switches!r}")
@@ -135,19 +136,24 @@ def read_tensors(source: bytes | str | Path) -> dict[str, Tensor]:
 
 
 def save_bytes(name: str, module: nn.Module, config: Mapping[str, Any] | None = None) -> bytes:
-    """Returns safetensors bytes of a network with its detector's name inside; equal weights give equal bytes.
+    """Returns safetensors bytes of a network with its name inside; equal weights give equal bytes.
 
     Args:
-        name: entry of `DETECTORS`.
-        module: that detector.
+        name: entry of `DETECTORS` or `RANKERS`.
+        module: that detector or ranker.
         config: more to be kept with it, JSON values; ``switches`` are the keyword arguments it was built with, so
-            that `open_detector` builds the same again.
+            that `open_detector` or `open_ranker` builds the same again.
+
+    Raises:
+        ValueError: there is neither a detector nor a ranker of that name.
     """
     from safetensors.torch import save
 
-    detector_spec(name)
+    kind = "ranker" if name in RANKERS else "detector"
+    if kind == "detector":
+        detector_spec(name)
     tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in module.state_dict().items()}
     # One metadata key only: safetensors writes several in no fixed order.
-    text = json.dumps({**(config or {}), "detector": name}, sort_keys=True)
+    text = json.dumps({**(config or {}), kind: name}, sort_keys=True)
     data: bytes = save(tensors, metadata={METADATA_KEY: text})
     return data

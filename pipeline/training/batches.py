@@ -2,29 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
-from pipeline.training.example import Batch, Example
-from pipeline.training.pixel_batch import PixelBatch
-
 if TYPE_CHECKING:  # The workers that decode and augment need no torch.
+    import torch
+
     from pipeline.models.detectors.detector import Normalisation
 
 _ORDER, _SIDE = 0, 2  # Independent random streams under one seed.
 
 
-class Source(Protocol):
+Ready = TypeVar("Ready", covariant=True)
+Seen = TypeVar("Seen")
+
+
+class Loaded(Protocol[Ready]):
+    """A batch as loaders make it: NumPy only, so that it travels cheaply."""
+
+    @property
+    def image_ids(self) -> tuple[str, ...]:
+        """Names of its pictures."""
+        ...
+
+    @property
+    def errors(self) -> tuple[str, ...]:
+        """Of pictures that could not be read: "name: reason"."""
+        ...
+
+    def to_batch(self, normalisation: Normalisation, device: torch.device | str = "cpu") -> Ready:
+        """Returns what a training step takes, on a device; pixels are normalised there."""
+        ...
+
+
+Assembled = TypeVar("Assembled", bound=Loaded[Any], covariant=True)
+
+
+class Source(Protocol[Seen, Assembled]):
     """Pictures by number, as training sees them in an epoch; picklable, so that loaders elsewhere can have it."""
 
     def __len__(self) -> int:
         """Returns how many pictures there are."""
         ...
 
-    def __call__(self, index: int, epoch: int, side: int) -> Example:
+    def __call__(self, index: int, epoch: int, side: int) -> Seen:
         """Returns a picture, always the same for the same three numbers.
 
         Args:
@@ -41,10 +65,26 @@ class Source(Protocol):
         """Returns the picture's name."""
         ...
 
+    def blank(self, index: int, side: int) -> Seen:
+        """Returns what stands for a picture that cannot be read: nothing can be learnt from it."""
+        ...
+
+    def assemble(self, step: int, examples: Sequence[Seen], errors: Sequence[str]) -> Assembled:
+        """Returns the batch of pictures of one size; raises ValueError where they differ in it.
+
+        Args:
+            step: that it belongs to.
+            examples: what calls and `blank` gave.
+            errors: "name: reason" of those that are blank.
+        """
+        ...
+
 
 @dataclass(frozen=True)
-class Batches:
-    """Step number to `PixelBatch`; any step can be asked for, in any order, and gives the same bytes every time.
+class Batches(Generic[Assembled]):
+    """Step number to what the source assembles of its pictures.
+
+    Any step can be asked for, in any order, and gives the same bytes every time.
 
     Every picture is seen once before any is seen again, in a new order each epoch. Who asks does not matter: the
     pictures of a step are the same for one process as for the shares of several together.
@@ -56,7 +96,7 @@ class Batches:
         sides: of the pictures in pixels; of several, every step draws one.
     """
 
-    source: Source
+    source: Source[Any, Assembled]
     batch: int
     seed: int
     sides: tuple[int, ...] = (640,)
@@ -66,7 +106,7 @@ class Batches:
         if not len(self.source) or self.batch < 1:
             raise ValueError(f"a batch of {self.batch} cannot be drawn from {len(self.source)} images")
 
-    def __call__(self, step: int, rank: int = 0, processes: int = 1) -> PixelBatch:
+    def __call__(self, step: int, rank: int = 0, processes: int = 1) -> Assembled:
         """Returns the share of one process in a step; shares differ by one picture at most.
 
         Raises:
@@ -83,8 +123,8 @@ class Batches:
                 examples.append(self.source(index, epoch, side))
             except (OSError, ValueError) as error:
                 errors.append(f"{self.source.name(index)}: {error}")
-                examples.append(_blank(self.source.name(index), side))
-        return PixelBatch.of(step, examples, errors)
+                examples.append(self.source.blank(index, side))
+        return self.source.assemble(step, examples, errors)
 
     def _at(self, position: int) -> tuple[int, int]:
         """Returns index and epoch at a position of the endless, reshuffled sequence."""
@@ -93,11 +133,6 @@ class Batches:
         return int(order[place]), epoch
 
 
-def normalised(batches: Batches, normalisation: Normalisation) -> Callable[[int], Batch]:
-    """Returns step -> whole batch, ready for a detector on the CPU: what `loop.train` takes."""
+def normalised(batches: Batches[Loaded[Ready]], normalisation: Normalisation) -> Callable[[int], Ready]:
+    """Returns step -> whole batch, ready for a network on the CPU: what `loop.train` takes."""
     return lambda step: batches(step).to_batch(normalisation)
-
-
-def _blank(name: str, side: int) -> Example:
-    empty = np.zeros((0, 4), np.float32)
-    return Example(name, np.zeros((side, side, 3), np.uint8), empty, np.zeros((0, 5, 2), np.float32))

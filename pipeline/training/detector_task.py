@@ -16,9 +16,10 @@ from pipeline.training.assigners.anchor_set import Anchors
 from pipeline.training.assigners.assignment import FACE
 from pipeline.training.assigners.face_batch import Predicted
 from pipeline.training.example import Batch, Faces
-from pipeline.training.losses.detection import Normalise, Objective, SigmoidObjective, SoftmaxObjective, alone
+from pipeline.training.losses.detection import Objective, SigmoidObjective, SoftmaxObjective
 from pipeline.training.recipe import TrainingRecipe
 from pipeline.training.targets import Targets, encode_targets, matching_frame
+from pipeline.training.task import Normalise, alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,15 @@ class BatchLosses:
     compensated: Tensor
     per_level: Tensor
 
+    @property
+    def counts(self) -> dict[str, Tensor]:
+        """The numbers of FACE anchors by the names that a log has for them."""
+        return {
+            "positives": self.positives,
+            "compensated": self.compensated,
+            "positives_of_level": self.per_level,
+        }
+
     def numbers(self) -> dict[str, float]:
         """Returns the terms and "total" as plain numbers, in one transfer from the device."""
         values = torch.stack([*self.terms.values(), self.total]).tolist()
@@ -47,7 +57,7 @@ class BatchLosses:
 
 @dataclass(frozen=True, slots=True)
 class DetectorTask:
-    """What one detector is trained for.
+    """What one detector is trained for: a `Task`.
 
     Attributes:
         detector: its anchors, coder and weights.
@@ -72,7 +82,20 @@ class DetectorTask:
             batch: B images of one size; moved to the detector's device.
             normalise: sums counts over processes, see `Objective`.
         """
-        return self.losses(self.forward(batch.images), batch.faces, batch.images.shape[2:], normalise)
+        return self.weigh(self.answer(batch), batch, normalise)
+
+    @property
+    def model(self) -> Detector:
+        """The detector."""
+        return self.detector
+
+    def answer(self, batch: Batch, *, bf16: bool = False) -> Raw:
+        """Returns the detector's answer to a batch, see `forward`."""
+        return self.forward(batch.images, bf16=bf16)
+
+    def weigh(self, answer: Raw, batch: Batch, normalise: Normalise = alone) -> BatchLosses:
+        """Returns the losses of the answer to a batch, see `losses`."""
+        return self.losses(answer, batch.faces, batch.images.shape[2:], normalise)
 
     def forward(self, images: Tensor, *, bf16: bool = False) -> Raw:
         """Returns the detector's answer, float32 at least.

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from pipeline.models.detectors.detector import Raw
-from pipeline.training.detector_task import BatchLosses, DetectorTask
-from pipeline.training.example import Batch
-from pipeline.training.losses.detection import Normalise, alone
+from pipeline.training.task import Losses, Normalise, Sized, Task, alone
+
+B = TypeVar("B", bound=Sized)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +24,11 @@ class Evaluated:
         backward: adds the gradient of ``scale * total`` to the parameters'; to be called once at most.
     """
 
-    losses: BatchLosses
+    losses: Losses
     backward: Callable[[float], None]
 
 
-def evaluate(
-    task: DetectorTask, batch: Batch, *, parts: int = 1, bf16: bool = False, normalise: Normalise = alone
-) -> Evaluated:
+def evaluate(task: Task[B], batch: B, *, parts: int = 1, bf16: bool = False, normalise: Normalise = alone) -> Evaluated:
     """Returns the losses of a batch and how to get their gradient.
 
     What a loss is divided by, and with it every gradient, depends on all images of a batch and on what the network
@@ -40,11 +38,11 @@ def evaluate(
     part at a time. The second pass costs about a third of a step.
 
     Args:
-        task: whose detector is in training mode.
+        task: whose model is in training mode.
         batch: B images of one size.
         parts: consecutive pieces of nearly equal size, at most B.
-        bf16: see `DetectorTask.forward`.
-        normalise: see `Objective`; called once.
+        bf16: see `Task.answer`.
+        normalise: see `Task.weigh`; called once.
 
     Raises:
         ValueError: where there are more parts than images, or none.
@@ -52,53 +50,58 @@ def evaluate(
     count = len(batch.image_ids)
     if not 1 <= parts <= count:
         raise ValueError(f"a batch of {count} images cannot be taken in {parts} parts")
-    size = batch.images.shape[2:]
     if parts == 1:
-        losses = task.losses(task.forward(batch.images, bf16=bf16), batch.faces, size, normalise)
+        losses = task.weigh(task.answer(batch, bf16=bf16), batch, normalise)
         return Evaluated(losses, lambda scale: _run(losses.total, scale))
-    pieces = batch.images.tensor_split(parts)
-    with torch.no_grad(), _statistics_kept(task.detector):
-        answers = [_tensors(task.forward(piece, bf16=bf16)) for piece in pieces]
-    leaves = [torch.cat(column).requires_grad_() for column in zip(*(tensors for _, tensors in answers), strict=True)]
-    whole = _rebuilt(answers[0][0], iter(leaves))
-    losses = task.losses(whole, batch.faces, size, normalise)
+    pieces = cut(batch, parts)
+    with torch.no_grad(), _statistics_kept(task.model):
+        answers = [task.answer(piece, bf16=bf16) for piece in pieces]
+    leaves = [torch.cat(column).requires_grad_() for column in zip(*map(_tensors, answers), strict=True)]
+    losses = task.weigh(_rebuilt(answers[0], iter(leaves)), batch, normalise)
 
     def backward(scale: float) -> None:
         _run(losses.total, scale)
         slopes = [torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in leaves]
         shares = zip(*(slope.tensor_split(parts) for slope in slopes), strict=True)
         for number, (piece, share) in enumerate(zip(pieces, shares, strict=True)):
-            with _unsynchronised(task) if number < parts - 1 else nullcontext():
-                torch.autograd.backward(_tensors(task.forward(piece, bf16=bf16))[1], list(share))
+            with _unsynchronised(task.network) if number < parts - 1 else nullcontext():
+                torch.autograd.backward(_tensors(task.answer(piece, bf16=bf16)), list(share))
 
     return Evaluated(losses, backward)
+
+
+def cut(batch: B, parts: int) -> list[B]:
+    """Returns a batch in consecutive pieces, the first ones an image longer where it does not come out even.
+
+    Args:
+        batch: a dataclass whose fields are tuples and tensors of one entry per image.
+        parts: at most as many as there are images.
+    """
+    places = torch.arange(len(batch.image_ids)).tensor_split(parts)
+    borders = [slice(int(piece[0]), int(piece[-1]) + 1) for piece in places]
+    named = {each.name: getattr(batch, each.name) for each in fields(batch)}  # type: ignore[arg-type]
+    return [
+        replace(batch, **{name: values[border] for name, values in named.items()})  # type: ignore[type-var]
+        for border in borders
+    ]
 
 
 def _run(total: Tensor, scale: float) -> None:
     torch.autograd.backward(total if scale == 1 else total * scale)
 
 
-def _tensors(raw: Raw) -> tuple[Sequence[str], list[Tensor]]:
-    """Returns the names of an answer's parts, those of the first-shot head behind a dot, and the parts."""
-    names, values = [], []
-    for each in fields(raw):
-        value = getattr(raw, each.name)
-        if isinstance(value, Raw):
-            inner, tensors = _tensors(value)
-            names += [f"{each.name}.{name}" for name in inner]
-            values += tensors
-        elif value is not None:
-            names.append(each.name)
-            values.append(value)
-    return names, values
+def _tensors(answer: Any) -> list[Tensor]:
+    """Returns the tensors of an answer: itself, or those of a dataclass, of the dataclasses in it too."""
+    if answer is None or isinstance(answer, Tensor):
+        return [] if answer is None else [answer]
+    return [tensor for each in fields(answer) for tensor in _tensors(getattr(answer, each.name))]
 
 
-def _rebuilt(names: Sequence[str], values: Iterator[Tensor]) -> Raw:
-    """Returns the answer that `_tensors` took apart."""
-    own = dict(zip(names, values, strict=True))
-    inner = {name.partition(".")[2]: value for name, value in own.items() if "." in name}
-    outer = {name: value for name, value in own.items() if "." not in name}
-    return Raw(**outer, first_shot=_rebuilt(list(inner), iter(inner.values())) if inner else None)
+def _rebuilt(like: Any, tensors: Iterator[Tensor]) -> Any:
+    """Returns an answer of the same form with other tensors, in the order in which `_tensors` gave them."""
+    if like is None or isinstance(like, Tensor):
+        return None if like is None else next(tensors)
+    return replace(like, **{each.name: _rebuilt(getattr(like, each.name), tensors) for each in fields(like)})
 
 
 @contextmanager
@@ -115,8 +118,8 @@ def _statistics_kept(model: nn.Module) -> Iterator[None]:
             norm.track_running_stats = True
 
 
-def _unsynchronised(task: DetectorTask) -> AbstractContextManager[None]:
+def _unsynchronised(network: Callable[..., Any] | None) -> AbstractContextManager[None]:
     """Keeps a wrapper for several processes from exchanging gradients before the last part."""
-    pause = getattr(task.network, "no_sync", nullcontext)
+    pause = getattr(network, "no_sync", nullcontext)
     context: AbstractContextManager[None] = pause()
     return context

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -16,13 +16,15 @@ from pipeline.engine.gang import GangStopped
 from pipeline.models.detectors.detector import Detector
 from pipeline.training.assigners import Assigner
 from pipeline.training.average import WeightAverage
-from pipeline.training.detector_task import BatchLosses, DetectorTask, task_of
+from pipeline.training.detector_task import DetectorTask, task_of
 from pipeline.training.example import Batch
 from pipeline.training.gradient import evaluate
-from pipeline.training.losses.detection import Normalise, alone
 from pipeline.training.recipe import TrainingRecipe
-from pipeline.training.schedule import optimizer, rate_of
+from pipeline.training.schedule import optimizer
 from pipeline.training.settings import channels_last, deterministic, set_norms
+from pipeline.training.task import Losses, Normalise, Recipe, Sized, Task, alone
+
+B = TypeVar("B", bound=Sized)
 
 Progress = Callable[[int, int, dict[str, float]], None]
 """(steps done, steps in all, losses of the last step by name)."""
@@ -37,7 +39,8 @@ class History:
     """What the losses did.
 
     Attributes:
-        losses: name ("box", "face", "total" and what else the detector has heads for) -> float32 [steps].
+        losses: name ("total" and the terms it is made of, for a detector "box", "face" and what else it has heads for)
+            -> float32 [steps].
         rates: float32 [steps], learning rate of each step.
     """
 
@@ -53,21 +56,17 @@ class Step:
         losses: name -> value before the step, "total" among them; of all processes' images together.
         rate: learning rate.
         gradient_norm: L2 over all weights, before it was cut.
-        positives: FACE anchors of the batch, over all processes, as the next two.
-        compensated: those that the assigner added beyond the ordinary matching.
-        per_level: FACE anchors of each pyramid level, finest first.
+        counts: what the losses were made of, over all processes: name -> number, or numbers (of each pyramid level).
     """
 
     losses: dict[str, float]
     rate: float
     gradient_norm: float
-    positives: int
-    compensated: int
-    per_level: tuple[int, ...]
+    counts: dict[str, int | list[int]]
 
 
 class Trainer:
-    """The state of one training, and its next step; `train` and trainings of many processes drive it.
+    """The state of one training, and its next step; the plain loop and trainings of many processes drive it.
 
     Attributes:
         task: batch to loss.
@@ -77,25 +76,25 @@ class Trainer:
         average: running mean of the weights, or None.
     """
 
-    def __init__(self, task: DetectorTask, recipe: TrainingRecipe) -> None:
-        """Starts at step 0 with the detector's present weights, where they are."""
+    def __init__(self, task: Task[Any], recipe: Recipe) -> None:
+        """Starts at step 0 with the model's present weights, where they are."""
         self.task, self.recipe, self.steps_done = task, recipe, 0
         self.descent = optimizer(
-            task.detector,
+            task.model,
             recipe.optimizer,
             recipe.learning_rate,
             recipe.weight_decay,
             recipe.momentum,
             recipe.decays,
         )
-        self.average = None if recipe.average is None else WeightAverage(task.detector, recipe.average)
+        self.average = None if recipe.average is None else WeightAverage(task.model, recipe.average)
 
-    def step(self, batch: Batch, normalise: Normalise = alone, processes: int = 1) -> Step:
+    def step(self, batch: Sized, normalise: Normalise = alone, processes: int = 1) -> Step:
         """Moves the weights once.
 
         Args:
             batch: of this process.
-            normalise: sums over processes, see `Objective`; called a second time for what `Step` tells.
+            normalise: sums over processes, see `Task.weigh`; called a second time for what `Step` tells.
             processes: number of those between which a wrapper around the network averages gradients, where their sum
                 is wanted.
 
@@ -104,30 +103,29 @@ class Trainer:
                 no parameter has moved then, but norms have seen the batch.
             ValueError: behind the last step of the recipe.
         """
-        rate = float(np.float32(rate_of(self.recipe, self.steps_done)))
+        rate = float(np.float32(self.recipe.rate(self.steps_done)))
         for group in self.descent.param_groups:
             group["lr"] = rate
-        found = evaluate(
-            self.task, batch, parts=min(self.recipe.parts, len(batch.faces)), bf16=self.recipe.bf16, normalise=normalise
-        )
+        parts = min(self.recipe.parts, len(batch.image_ids))
+        found = evaluate(self.task, batch, parts=parts, bf16=self.recipe.bf16, normalise=normalise)
         values, counts = _summed(found.losses, normalise)
         self._check("the loss", values, batch)
         self.descent.zero_grad(set_to_none=True)
         found.backward(processes)
         longest = math.inf if self.recipe.clip_norm is None else self.recipe.clip_norm
-        norm = nn.utils.clip_grad_norm_(self.task.detector.parameters(), longest).item()
+        norm = nn.utils.clip_grad_norm_(self.task.model.parameters(), longest).item()
         self._check("the gradient", {"norm": norm}, batch)
         self.descent.step()
         if self.average is not None:
-            self.average.update(self.task.detector)
+            self.average.update(self.task.model)
         self.steps_done += 1
-        return Step(values, rate, norm, counts[0], counts[1], tuple(counts[2:]))
+        return Step(values, rate, norm, counts)
 
     def state_dict(self) -> dict[str, Any]:
         """Returns all that `load_state_dict` needs to go on to the same bytes; shared tensors, to be saved at once."""
         return {
             "step": self.steps_done,
-            "weights": self.task.detector.state_dict(),
+            "weights": self.task.model.state_dict(),
             "optimizer": self.descent.state_dict(),
             "average": None if self.average is None else self.average.state_dict(),
         }
@@ -138,18 +136,18 @@ class Trainer:
         Raises:
             ValueError: where the state belongs to another architecture or another recipe.
         """
-        own = self.task.detector.state_dict()
+        own = self.task.model.state_dict()
         if {name: value.shape for name, value in state["weights"].items()} != {n: v.shape for n, v in own.items()}:
             raise ValueError("the checkpoint belongs to another architecture: its tensors have other names or shapes")
         if (state["average"] is None) != (self.average is None):
             raise ValueError("the checkpoint belongs to another recipe: one of the two averages weights")
-        self.task.detector.load_state_dict(state["weights"])
+        self.task.model.load_state_dict(state["weights"])
         self.descent.load_state_dict(state["optimizer"])
         if self.average is not None:
             self.average.load_state_dict(state["average"])
         self.steps_done = int(state["step"])
 
-    def _check(self, what: str, values: Mapping[str, float], batch: Batch) -> None:
+    def _check(self, what: str, values: Mapping[str, float], batch: Sized) -> None:
         if all(math.isfinite(value) for value in values.values()):
             return
         named = ", ".join(f"{name} {value:g}" for name, value in values.items())
@@ -159,13 +157,51 @@ class Trainer:
         )
 
 
-def _summed(losses: BatchLosses, normalise: Normalise) -> tuple[dict[str, float], list[int]]:
-    """Returns the losses of all processes by name, and positives, compensated and positives of each level."""
-    counts = torch.cat([losses.positives[None], losses.compensated[None], losses.per_level])
-    values = [*losses.terms.values(), losses.total]
-    numbers = normalise(torch.cat([torch.stack(values).detach(), counts.to(values[0])])).tolist()
+def _summed(losses: Losses, normalise: Normalise) -> tuple[dict[str, float], dict[str, int | list[int]]]:
+    """Returns losses and counts of all processes by name."""
+    values, counts = [*losses.terms.values(), losses.total], losses.counts
+    flat = torch.cat([count.reshape(-1) for count in counts.values()])
+    numbers = normalise(torch.cat([torch.stack(values).detach(), flat.to(values[0])])).tolist()
     named = dict(zip([*losses.terms, "total"], numbers, strict=False))
-    return named, [int(number) for number in numbers[len(values) :]]
+    rest = iter(int(number) for number in numbers[len(values) :])
+    summed: dict[str, int | list[int]] = {
+        name: [next(rest) for _ in range(len(count))] if count.ndim else next(rest) for name, count in counts.items()
+    }
+    return named, summed
+
+
+def plain_loop(task: Task[B], batches: Callable[[int], B], recipe: Recipe, progress: Progress | None = None) -> History:
+    """Trains the model of a task in place and returns the history of its losses.
+
+    The model ends in evaluation mode, on the device where it was, its kernels in the usual memory layout, with the mean
+    of its weights where the recipe averages. Same weights at the start, same batches, same recipe, same machine and
+    number of threads: same bytes.
+
+    Args:
+        task: whose model may be in any mode, on any device.
+        batches: step number -> batch; the images are moved to the model's device.
+        recipe: steps, optimiser, schedule.
+        progress: called after every step.
+
+    Raises:
+        TrainingError: at the first loss or gradient that is not finite, naming the step and the images.
+    """
+    losses: list[dict[str, float]] = []
+    rates = np.zeros(recipe.steps, np.float32)
+    set_norms(task.model, recipe.norms)
+    with deterministic(), channels_last(task.model):
+        trainer = Trainer(task, recipe)
+        for step in range(recipe.steps):
+            done = trainer.step(batches(step))
+            rates[step] = done.rate
+            # As they are kept, so that no reader sees more digits than another.
+            losses.append({name: float(np.float32(value)) for name, value in done.losses.items()})
+            if progress is not None:
+                progress(step + 1, recipe.steps, losses[-1])
+        if trainer.average is not None:
+            trainer.average.copy_to(task.model)
+    task.model.eval()
+    return History({name: np.array([each[name] for each in losses], np.float32) for name in losses[0]}, rates)
 
 
 def train(
@@ -176,37 +212,18 @@ def train(
     assigner: Assigner | None = None,
     progress: Progress | None = None,
 ) -> History:
-    """Trains `detector` in place and returns the history of its losses.
-
-    The detector ends in evaluation mode, on the device where it was, its kernels in the usual memory layout, with the
-    mean of its weights where the recipe averages. Same weights at the start, same batches, same recipe, same machine
-    and number of threads: same bytes.
+    """Trains `detector` in place and returns the history of its losses, see `plain_loop`.
 
     Args:
         detector: in any mode, on any device.
-        batches: step number -> batch; the images are moved to the detector's device.
-        recipe: steps, optimiser, schedule.
+        batches: see `plain_loop`.
+        recipe: likewise, and names the task.
         task: what the detector is trained for; `task_of` it and the recipe if None.
         assigner: taken instead of the task's, for one with parameters that a recipe cannot name.
-        progress: called after every step.
+        progress: see `plain_loop`.
 
     Raises:
-        TrainingError: at the first loss or gradient that is not finite, naming the step and the images.
+        TrainingError: see `plain_loop`.
     """
-    losses: list[dict[str, float]] = []
-    rates = np.zeros(recipe.steps, np.float32)
     task = task or task_of(detector, recipe)
-    set_norms(detector, recipe.norms)
-    with deterministic(), channels_last(detector):
-        trainer = Trainer(replace(task, assigner=assigner or task.assigner), recipe)
-        for step in range(recipe.steps):
-            done = trainer.step(batches(step))
-            rates[step] = done.rate
-            # As they are kept, so that no reader sees more digits than another.
-            losses.append({name: float(np.float32(value)) for name, value in done.losses.items()})
-            if progress is not None:
-                progress(step + 1, recipe.steps, losses[-1])
-        if trainer.average is not None:
-            trainer.average.copy_to(detector)
-    detector.eval()
-    return History({name: np.array([each[name] for each in losses], np.float32) for name in losses[0]}, rates)
+    return plain_loop(replace(task, assigner=assigner or task.assigner), batches, recipe, progress)

@@ -9,8 +9,6 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, distributed, nn
 
-from pipeline.models.detectors.detector import Raw
-
 Network = TypeVar("Network", bound=nn.Module)
 
 _CPU = torch.device("cpu")
@@ -78,13 +76,13 @@ class Member:
                 distributed.broadcast(value, src=0)
         return network
 
-    def joined(self, network: nn.Module) -> Callable[[Tensor], Raw]:
+    def joined(self, network: nn.Module) -> Callable[..., Any]:
         """Returns the network wrapped so that its gradients are the mean over all processes; itself if alone."""
         if self.processes == 1:
             return network
         # Some weights get no gradient in some steps (landmarks of no face, HCAM without a confident anchor).
         ids = [self.device.index] if self.device.type == "cuda" else None
-        wrapped: Callable[[Tensor], Raw] = nn.parallel.DistributedDataParallel(
+        wrapped: Callable[..., Any] = nn.parallel.DistributedDataParallel(
             network, device_ids=ids, find_unused_parameters=True, gradient_as_bucket_view=True
         )
         return wrapped

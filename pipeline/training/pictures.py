@@ -6,9 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pipeline.data.images import decode
 from pipeline.data.records import Sample
 from pipeline.training.augment.face_scale import FaceScale
@@ -19,14 +16,14 @@ from pipeline.training.augment.seeds import generator_for
 from pipeline.training.augment.square_crop import SquareCrop
 from pipeline.training.augment.sse import SelectiveScale
 from pipeline.training.example import Example
+from pipeline.training.kept_images import KeptImages
+from pipeline.training.pixel_batch import LabelledSource
 from pipeline.training.recipe import TrainingRecipe
-
-KEPT_BYTES = 256 * 2**20  # of decoded pictures per process: small sets are decoded once, large ones when needed
 
 
 @dataclass
-class Pictures:
-    """A `Source` over samples. Decoded pictures are kept as long as there is room, the first that come.
+class Pictures(LabelledSource):
+    """A `Source` over samples; decoded pictures are kept while there is room.
 
     Attributes:
         samples: each picture's file and faces.
@@ -39,12 +36,7 @@ class Pictures:
     read: Callable[[str], bytes]
     recipe: TrainingRecipe
     fill: tuple[float, float, float]
-    _kept: dict[int, NDArray[np.uint8]] = field(default_factory=dict, repr=False)
-    _bytes: int = 0
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leaves the decoded pictures behind."""
-        return {**self.__dict__, "_kept": {}, "_bytes": 0}
+    _kept: KeptImages = field(default_factory=KeptImages, repr=False)
 
     def __len__(self) -> int:
         """Returns the number of samples."""
@@ -57,18 +49,10 @@ class Pictures:
     def __call__(self, index: int, epoch: int, side: int) -> Example:
         """Returns one picture, `side` pixels wide and high, see `Source`."""
         sample = self.samples[index]
+        image = self._kept.get(index, lambda: decode(self.read(sample.path)))
         rng = generator_for(self.recipe.seed, epoch, sample.image_id)
-        seen = policy_of(self.recipe, side, self.fill)(rng, Scene.of_sample(sample, self._decoded(index)))
+        seen = policy_of(self.recipe, side, self.fill)(rng, Scene.of_sample(sample, image))
         return Example(sample.image_id, seen.image, seen.boxes, seen.landmarks)
-
-    def _decoded(self, index: int) -> NDArray[np.uint8]:
-        if (kept := self._kept.get(index)) is not None:
-            return kept
-        image = decode(self.read(self.samples[index].path))
-        if self._bytes + image.nbytes <= KEPT_BYTES:
-            self._kept[index] = image
-            self._bytes += image.nbytes
-        return image
 
 
 def policy_of(recipe: TrainingRecipe, side: int, fill: tuple[float, float, float]) -> Policy:

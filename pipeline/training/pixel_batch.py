@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -75,3 +76,20 @@ class PixelBatch:
         flat = [torch.from_numpy(values).to(device) for values in (self.boxes, self.landmarks, marked)]
         faces = tuple(Faces(*parts) for parts in zip(*(torch.split(values, sizes) for values in flat), strict=True))
         return Batch(self.image_ids, images, faces)
+
+
+class LabelledSource(ABC):
+    """What every source of pictures with faces puts into batches; see `batches.Source`."""
+
+    @abstractmethod
+    def name(self, index: int) -> str:
+        """Returns the picture's name."""
+
+    def blank(self, index: int, side: int) -> Example:
+        """Returns a black picture without faces."""
+        empty = np.zeros((0, 4), np.float32)
+        return Example(self.name(index), np.zeros((side, side, 3), np.uint8), empty, np.zeros((0, 5, 2), np.float32))
+
+    def assemble(self, step: int, examples: Sequence[Example], errors: Sequence[str]) -> PixelBatch:
+        """Returns the batch of examples, see `PixelBatch.of`."""
+        return PixelBatch.of(step, examples, errors)

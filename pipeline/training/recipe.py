@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
+from pipeline.training.rates import learning_rate
+
 Augmentation = Literal["square_crop", "das", "sse", "sse_official", "mst", "plain"]
 """Entries of `augment.policy.POLICIES`; written out for the same reason as the assigners."""
 
@@ -97,6 +99,23 @@ class TrainingRecipe:
     def sides(self) -> tuple[int, ...]:
         """The sides of training pictures in pixels, one or more."""
         return (self.crop,) if isinstance(self.crop, int) else self.crop
+
+    def rate(self, step: int) -> float:
+        """Returns the learning rate of a step; see `rates.learning_rate`.
+
+        Raises:
+            ValueError: where the step is outside the training.
+        """
+        return learning_rate(
+            step,
+            self.steps,
+            self.learning_rate,
+            self.warmup,
+            self.decay,
+            self.milestones,
+            start=self.warmup_start,
+            returns_at=self.returns_at,
+        )
 
     def __post_init__(self) -> None:
         """Raises ValueError naming the first number that makes no sense."""

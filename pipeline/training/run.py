@@ -8,42 +8,28 @@ processes or times.
 from __future__ import annotations
 
 import copy
+import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
 from pipeline.engine.gang import Stream, in_threads
 from pipeline.engine.storage import Store
-from pipeline.models.detectors.detector import Detector
-from pipeline.models.weights import save_bytes
-from pipeline.training.batches import Batches
+from pipeline.training.batches import Batches, Loaded
 from pipeline.training.checkpoints import Checkpoints
-from pipeline.training.detector_task import task_of
-from pipeline.training.first_weights import first_detector
 from pipeline.training.journal import Journal
+from pipeline.training.judge import Judge
+from pipeline.training.learner import Learner
 from pipeline.training.loop import Step, Trainer, TrainingError
 from pipeline.training.member import Member
-from pipeline.training.pixel_batch import PixelBatch
-from pipeline.training.recipe import TrainingRecipe
 from pipeline.training.settings import channels_last, deterministic, set_norms
+from pipeline.training.task import Recipe
 
 FINAL, BEST = "final.safetensors", "best.safetensors"
-
-
-class Judge(Protocol):
-    """Looks at held-out images with a detector; picklable."""
-
-    def __call__(self, detector: Detector, rank: int, processes: int) -> Any:
-        """Returns what the detector, in evaluation mode, finds on one process's share of the images."""
-        ...
-
-    def verdict(self, shares: Sequence[Any]) -> dict[str, float]:
-        """Returns level -> AP of the shares of all processes together."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -51,13 +37,10 @@ class Training:
     """What is trained, on what, and where its state lies; picklable.
 
     Attributes:
-        detector: entry of `DETECTORS`.
-        switches: arguments of its factory.
-        recipe: every number that decides the outcome.
+        learner: the network, its recipe and its first weights.
         batches: pictures of each step.
         store: of checkpoints and log.
         folder: in it, of this recipe alone.
-        weights: checkpoint to start from, None for random weights.
         judge: of held-out images, None for no looks.
         threads: that a process computes with.
         accelerated: every process has a GPU.
@@ -65,18 +48,20 @@ class Training:
         bad_share: the training stops if a larger share of the pictures cannot be read.
     """
 
-    detector: str
-    switches: Mapping[str, Any]
-    recipe: TrainingRecipe
-    batches: Batches
+    learner: Learner[Any]
+    batches: Batches[Loaded[Any]]
     store: Store
     folder: str
-    weights: bytes | None = None
     judge: Judge | None = None
     threads: int = 1
     accelerated: bool = False
     saved_every: float = 120.0
     bad_share: float = 0.01
+
+    @property
+    def recipe(self) -> Recipe:
+        """Every number that decides the outcome."""
+        return self.learner.recipe
 
 
 def run(training: Training, stream: Stream = in_threads, say: Callable[[str], None] = print) -> None:
@@ -93,11 +78,10 @@ def run(training: Training, stream: Stream = in_threads, say: Callable[[str], No
     """
     torch.set_num_threads(training.threads)
     member = Member.here(training.accelerated)
-    recipe = training.recipe
-    detector = first_detector(training.detector, recipe.seed, training.switches, training.weights).to(member.device)
-    set_norms(detector, recipe.norms, member.processes)
-    with deterministic(), channels_last(detector):
-        session = _Session(training, member, detector, say)
+    model = training.learner.first().to(member.device)
+    set_norms(model, training.recipe.norms, member.processes)
+    with deterministic(), channels_last(model):
+        session = _Session(training, member, model, say)
         try:
             session.steps(stream)
         finally:
@@ -110,17 +94,17 @@ def run(training: Training, stream: Stream = in_threads, say: Callable[[str], No
 class _Session:
     training: Training
     member: Member
-    detector: Detector
+    model: Any
     say: Callable[[str], None]
     verdicts: list[dict[str, Any]] = field(default_factory=list)
     bad: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         training = self.training
-        network = self.member.joined(self.detector)
+        network = self.member.joined(self.model)
         if training.recipe.compiled:
             network = torch.compile(network)
-        self.trainer = Trainer(task_of(self.detector, training.recipe, network), training.recipe)
+        self.trainer = Trainer(training.learner.task(self.model, network), training.recipe)
         self.checkpoints = Checkpoints(training.store, training.folder)
         found = self.checkpoints.newest()
         if len(set(self.member.gather(None if found is None else found[0]))) > 1:
@@ -141,7 +125,7 @@ class _Session:
         saved = begun = ended = time.monotonic()
         for step in range(start, total):
             before, asked = ended, time.monotonic()
-            pixels: PixelBatch = next(coming)
+            pixels: Loaded[Any] = next(coming)
             got = time.monotonic()
             done = self._step(pixels, step)
             ended = time.monotonic()
@@ -158,17 +142,17 @@ class _Session:
         training = self.training
         if training.recipe.keep == "best" and self.verdicts:
             return training.store.read(f"{training.folder}/{BEST}")
-        return self._safetensors(self._judged_network())
+        return training.learner.saved(self._judged_network())
 
     def close(self) -> None:
         """Waits for what is being written."""
         self.checkpoints.close()
 
-    def _step(self, pixels: PixelBatch, step: int) -> Step:
+    def _step(self, pixels: Loaded[Any], step: int) -> Step:
         training, member = self.training, self.member
         # Whatever draws random numbers in a network draws them from what belongs to this step: nothing to be saved.
         torch.manual_seed((training.recipe.seed * 1_000_003 + step) * 4096 + member.rank)
-        batch = pixels.to_batch(self.detector.normalisation, member.device)
+        batch = pixels.to_batch(self.model.normalisation, member.device)
         try:
             done = self.trainer.step(batch, member.sum, member.processes)
         except TrainingError as error:
@@ -200,9 +184,7 @@ class _Session:
                 "loss": done.losses,
                 "rate": done.rate,
                 "gradient_norm": done.gradient_norm,
-                "positives": done.positives,
-                "compensated": done.compensated,
-                "positives_of_level": list(done.per_level),
+                **done.counts,
                 "images_per_second": batch / seconds,
                 "wait_share": waited / seconds,
                 "memory_mb": _memory_mb(self.member.device),
@@ -223,15 +205,16 @@ class _Session:
         # Norms that see their own images only have statistics of their own: the first process's are what comes out.
         network = self.member.alike(self._judged_network())
         shares = self.member.gather(judge(network, self.member.rank, self.member.processes))
-        ap = self.member.tell(judge.verdict(shares) if self.member.first else None)
-        best = max((mean_ap(verdict["ap"]) for verdict in self.verdicts), default=-1.0)
-        self.verdicts.append({"step": step, "ap": ap})
+        verdict = self.member.tell(judge.verdict(shares) if self.member.first else None)
+        best = max((judge.worth(each[judge.measure]) for each in self.verdicts), default=-math.inf)
+        self.verdicts.append({"step": step, judge.measure: verdict})
         if self.journal is not None:
             # JSON has no NaN.
-            self.journal.add(step, {"ap": {level: value if value == value else None for level, value in ap.items()}})
-            self.say(f"step {step}: " + ", ".join(f"{level} {value:.4f}" for level, value in ap.items()))
-            if mean_ap(ap) > best:
-                self.training.store.write(f"{self.training.folder}/{BEST}", self._safetensors(network))
+            told = {name: value if value == value else None for name, value in verdict.items()}
+            self.journal.add(step, {judge.measure: told})
+            self.say(f"step {step}: " + ", ".join(f"{name} {value:.4f}" for name, value in verdict.items()))
+            if judge.worth(verdict) > best:
+                self.training.store.write(f"{self.training.folder}/{BEST}", self.training.learner.saved(network))
 
     def _save(self) -> None:
         if self.journal is None:
@@ -240,22 +223,12 @@ class _Session:
         state = {"trainer": self.trainer.state_dict(), "verdicts": self.verdicts, "bad": self.bad}
         self.checkpoints.save(step, state, before=self.journal.part(step).write)
 
-    def _judged_network(self) -> Detector:
+    def _judged_network(self) -> Any:
         """Returns a copy of what would come out now, in evaluation mode."""
-        network = copy.deepcopy(self.detector)
+        network = copy.deepcopy(self.model)
         if self.trainer.average is not None:
             self.trainer.average.copy_to(network)
         return network.to(memory_format=torch.contiguous_format).eval()
-
-    def _safetensors(self, network: Detector) -> bytes:
-        config = {"switches": dict(self.training.switches), "recipe": asdict(self.training.recipe)}
-        return save_bytes(self.training.detector, network, config)
-
-
-def mean_ap(ap: Mapping[str, float]) -> float:
-    """Returns the mean of the levels that can be judged; levels without a face are no number."""
-    known = [value for value in ap.values() if value == value]
-    return sum(known) / max(len(known), 1)
 
 
 def _memory_mb(device: torch.device) -> int:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Literal
 
 import torch
+import torch.utils.deterministic as uninitialised
 from torch import nn
 
 Norms = Literal["own", "sync", "frozen"]
@@ -20,6 +21,9 @@ def deterministic() -> Iterator[None]:
     On a GPU such an operation is warned of instead, since a newer torch may lack what an older one had.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS is first used
+    filled = uninitialised.fill_uninitialized_memory  # type: ignore[attr-defined]
+    # Else every new tensor is filled first, a tenth of a step on a CPU, in case somebody reads what he never wrote.
+    uninitialised.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     before = torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())
@@ -27,6 +31,7 @@ def deterministic() -> Iterator[None]:
         yield
     finally:
         torch.use_deterministic_algorithms(before, warn_only=warn_only)
+        uninitialised.fill_uninitialized_memory = filled  # type: ignore[attr-defined]
 
 
 @contextmanager

@@ -55,11 +55,17 @@ def _synthetic(root: Path) -> Dataset:
     return DATASETS["synthetic"].model_validate({"images": 4, "width": 64, "height": 48})
 
 
+def _mosaic(root: Path) -> Dataset:
+    size = {"width": 256, "height": 144, "largest": 130, "finest": 36}
+    return DATASETS["mosaic"].model_validate({"of": {"kind": "synthetic", "images": 9}, "images": 3, **size})
+
+
 BUILDERS: dict[str, Callable[[Path], Dataset]] = {
     "wider_face": _wider_face,
     "image_folder": _image_folder,
     "coco_json": _coco_json,
     "synthetic": _synthetic,
+    "mosaic": _mosaic,
 }
 
 

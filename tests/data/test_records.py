@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipeline.data.records import Detections, Sample, read_detections
+from pipeline.data.records import WITHOUT_LANDMARKS, Detections, Sample, read_detections
 from pipeline.data.schemas import DETECTIONS, SAMPLES
 
 
@@ -36,6 +38,14 @@ def test_detections_survive_the_table_by_either_reader():
     assert all(same(a, Detections.from_row(row)) for a, row in zip(rows, table.to_pylist(), strict=True))
     # A slice of a table does not start at the first value of its lists.
     assert all(same(a, b) for a, b in zip(rows[2:], read_detections(table.slice(2)), strict=True))
+
+
+def test_landmarks_need_not_be_read():
+    rows = [made("a", 7), made("b", 0), made("c", 4)]
+    table = pa.Table.from_pylist([row.to_row() for row in rows], schema=DETECTIONS).select(list(WITHOUT_LANDMARKS))
+    plain = [replace(row, landmarks=None) for row in rows]
+    assert all(same(a, b) for a, b in zip(plain, read_detections(table), strict=True))
+    assert all(same(a, Detections.from_row(row)) for a, row in zip(plain, table.to_pylist(), strict=True))
 
 
 def test_samples_survive_the_table():

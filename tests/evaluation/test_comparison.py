@@ -66,3 +66,17 @@ def test_only_what_differs_is_shown_under_its_shortest_name() -> None:
     assert rows[1][5].startswith("[5, 5, ")
     assert rows[1][5].endswith("…")
     assert len(rows[1][5]) == 28
+
+
+def test_times_have_columns_where_there_are_any() -> None:
+    head, _, plain, full = cells(markdown([replace(PLAIN, detect_ms=45.04), replace(FULL, refine_ms=550.0)]))
+    assert head[6:8] == ["detect ms", "refine ms"]
+    assert (plain[6:8], full[6:8]) == (["45.0", "–"], ["–", "550.0"])
+    assert " ms " not in markdown([PLAIN, FULL])
+
+
+def test_a_row_stored_before_there_were_times_is_read() -> None:
+    timed = replace(PLAIN, detect_ms=1.5, refine_ms=2.0)
+    assert Compared.from_row(timed.to_row()) == timed
+    old = {name: value for name, value in timed.to_row().items() if not name.endswith("_ms")}
+    assert Compared.from_row(old) == PLAIN

@@ -171,3 +171,33 @@ def test_follows_dark_mode_and_small_screens() -> None:
     html = render_page(_data())
     assert "prefers-color-scheme: dark" in html
     assert 'name="viewport" content="width=device-width' in html
+
+
+def test_runs_at_several_sizes_are_lines() -> None:
+    data = _data()
+    same = replace(data, runs=[replace(run, way="as detected", edge=512.0) for run in data.runs])
+    assert 'id="sizes"' not in render_page(same)
+    more = replace(data, runs=[replace(run, way="a <way>", edge=512.0 * n) for n, run in enumerate(data.runs, 1)])
+    page = _Page(render_page(more))
+    assert (page.problems, page.open) == ([], [])
+    assert "sizes" in page.ids
+    assert "a <way>" in page.text
+    assert "512 px: 50.00" in render_page(more)
+
+
+def test_the_order_of_candidates_has_a_table() -> None:
+    assert 'id="order"' not in render_page(_data())
+    page = _Page(
+        render_page(replace(_data(), accuracies=[("before", 0.501, 0.52, float("nan")), ("after", 0.9, 1, 1)]))
+    )
+    assert (page.problems, page.open) == ([], [])
+    for text in ("before", "50.10", "–", "after", "90.00", "100.00"):
+        assert text in page.text
+
+
+def test_times_of_an_image_have_their_columns_where_known() -> None:
+    data = _data()
+    assert "Detect, ms" not in render_page(data)
+    page = _Page(render_page(replace(data, runs=[replace(data.runs[0], ms=(45.04, None)), data.runs[1]])))
+    assert (page.problems, page.open) == ([], [])
+    assert "Detect, ms" in page.text and "45.0" in page.text

@@ -15,6 +15,7 @@ from pipeline.evaluation.plots import (
     range_bars,
     scale_bars,
     size_bars,
+    size_curves,
     target_bars,
 )
 from pipeline.evaluation.wider_ap import ApCounts
@@ -131,3 +132,23 @@ def test_box_path() -> None:
         "M1.0 2.0H3.2V4.0H1.0zM5.0 6.0H7.0V8.0H5.0z"
     )
     assert box_path(np.zeros((0, 4))) == ""
+
+
+def test_ap_over_size_lies_in_octaves() -> None:
+    lines = {"as <detected>": [(1024, 0.5), (2048, 0.75), (4096, 1.0)], "oracle": [(1024, float("nan")), (4096, 0.9)]}
+    svg = size_curves(lines, "hard")
+    first, second = _elements(svg, "path", "line")
+    spots = [node for node in ElementTree.fromstring(svg).iter() if node.tag.endswith("circle")]
+    across = [float(spot.get("cx", "")) for spot in spots]
+    assert len(spots) == 4
+    assert across[1] - across[0] == pytest.approx(across[2] - across[1], abs=0.2)
+    assert (across[0], across[2]) == (48, 370)
+    up = [float(spot.get("cy", "")) for spot in spots]
+    assert up[2] == pytest.approx(14) and up[0] == pytest.approx((14 + 262) / 2)
+    assert first.get("style") != second.get("style")
+    assert "as &lt;detected&gt;, 2048 px: 75.00" in svg
+    assert [node.text for node in ElementTree.fromstring(svg).iter() if node.text in ("1024", "2048", "4096")]
+
+
+def test_no_line_at_all_is_an_empty_plot() -> None:
+    assert _elements(size_curves({}, "hard"), "path", "line") == []

@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SMALL = [
     "drawings.dataset.images=16", "faces.dataset.images=12", "boxes.run.shard_rows=4", "boxes.run.max_error_share=1",
     "detector.recipe={steps: 4, images: 16, batch: 4}", "report.gallery=2",
+    "ranker.recipe={steps: 2, batch: 2, crop: 160, rows: 100}",
 ]  # fmt: skip
 
 
@@ -94,7 +95,7 @@ def test_the_pipeline_runs_as_a_job_and_again_with_nothing_to_do(head, tmp_path)
     store = tmp_path / "store"
     first = submit(head, store)
     assert first.returncode == 0, first.stdout + first.stderr
-    assert "done: 7 computed, 0 reused" in first.stdout
+    assert "done: 14 computed, 0 reused" in first.stdout
     assert (store / "report.html").stat().st_size > 10_000
     second = submit(head, store, "--until", "ap")
     assert second.returncode == 0, second.stdout + second.stderr

@@ -2,7 +2,9 @@ import pytest
 import torch
 
 from pipeline.models.detectors import DETECTORS
-from pipeline.models.flops import flops
+from pipeline.models.flops import flops, ranker_flops
+from pipeline.models.rankers import RANKERS
+from pipeline.models.rankers.row_plan import row_plan
 
 # GFLOP at 640x640 and millions of parameters that were counted on the released code.
 PUBLISHED = {
@@ -31,3 +33,16 @@ def test_one_convolution_by_hand() -> None:
             part.levels[0] = torch.nn.Conv2d(64, part.levels[0].out_channels, 3, padding=1)
     added = 2 * 8 * 64 * (8 + 4 + 20) * 16  # eight more taps, two operations each, on 4 x 4 cells
     assert flops(detector, 32, 32) - less == added
+
+
+def test_only_rows_that_are_read_are_computed_and_counted() -> None:
+    rows, heights, channels = 500, (8, 4, 2), 64
+    nearest, average = (
+        RANKERS["crface_mobilenet"].build(rows=rows, sampling=each).eval() for each in ("nearest", "average")
+    )
+    read = [len(inputs) for inputs in row_plan(rows, heights, 3).inputs]
+    of_row = 2 * 5 * 15 * channels  # of one layer with one channel in: two operations per tap
+    layers = [1, channels, channels, *[channels] * 6]
+    saved = sum(of_row * inputs * (rows - read[layer // 3]) for layer, inputs in enumerate(layers))
+    averaging = 2 * rows * 5 * channels * sum(heights)
+    assert ranker_flops(average, 64, 64) - ranker_flops(nearest, 64, 64) == saved + averaging

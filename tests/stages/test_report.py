@@ -127,3 +127,29 @@ def test_images_without_labels_show_what_was_found(reported: World) -> None:
     assert len(re.findall("data:image/jpeg", text)) == 3
     assert "guesses" in text
     assert "Precision and recall" not in text
+
+
+def test_sizes_ways_and_orders_have_their_place(reported: World, weights: str) -> None:
+    for size in (96, 128):
+        seen = {"samples": "faces", "candidates": f"seen_{size}"}
+        reported.node(f"seen_{size}", "predict", inputs={"samples": "faces"}, at=weights, canvas=size, top=60)
+        reported.node(f"found_{size}", "suppress", inputs={"candidates": f"seen_{size}"})
+        reported.node(f"best_{size}", "oracle", inputs=seen)
+        reported.node(f"all_{size}", "oracle", inputs=seen, iou=None)
+        for name in (f"found_{size}", f"best_{size}"):
+            reported.node(f"ap_{name}", "evaluate", inputs={"samples": "faces", "detections": name})
+    reported.node("order", "ranking", inputs={"samples": "faces", "candidates": ["seen_96", "all_96"]})
+    found = [f"{way}_{size}" for way in ("found", "best") for size in (96, 128)]
+    reported.nodes["page"]["inputs"] = {
+        "samples": "faces",
+        "candidates": ["seen_96", "seen_128"] * 2,
+        "detections": found,
+        "ap": [f"ap_{name}" for name in found],
+        "accuracy": "order",
+    }
+    reported.done()
+    text = page(reported)
+    for words in ("best order (oracle)", "as detected", "128 px: ", "Detect, ms", "Order of candidates", "all_96"):
+        assert words in text
+    for name in found:  # two runs on one dump are called after what was made of it
+        assert f"<td>{name}<span" in text

@@ -7,6 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.engine.shards import checksum, encode
+from stages.row_times import milliseconds_per_row
+from stages.table import Table
 from tests.stages.world import World
 
 DATA = {"kind": "synthetic", "images": 4, "width": 160, "height": 120}
@@ -142,3 +144,39 @@ def test_the_command_prints_the_table_also_when_nothing_is_to_do(wider8k, world:
     again = wider8k("run", "--local", "-c", world.config)
     assert "done: 0 computed, 4 reused" in again.out
     assert text(world) in again.out
+
+
+def test_times_come_from_the_shards_of_each_row(compared: World) -> None:
+    compared.node("best", "oracle", inputs={"samples": "faces", "candidates": "plain_boxes"})
+    compared.node("ceiling", "evaluate", inputs={"samples": "faces", "detections": "best"})
+    compared.node("fast", "evaluate", inputs={"samples": "faces", "detections": "plain_boxes"})
+    wired = {"ap": ["plain", "ceiling", "fast"], "detections": ["plain_found", "best", "plain_boxes"],
+             "candidates": ["plain_boxes"] * 3}  # fmt: skip
+    compared.node("times", "table", inputs=wired, timed=True, differences=False)
+    compared.done()
+    plain, ceiling, fast = compared.rows("times")
+    boxes, found, best = (
+        milliseconds_per_row(compared.artifact(node)) for node in ("plain_boxes", "plain_found", "best")
+    )
+    assert (plain["detect_ms"], plain["refine_ms"]) == (boxes, found)
+    assert (ceiling["detect_ms"], ceiling["refine_ms"]) == (boxes, best)
+    assert (fast["detect_ms"], fast["refine_ms"]) == (boxes, None)  # final as it is: nothing came after
+    text = Path(compared.store.path("times.md")).read_text(encoding="utf-8")
+    assert "| detect ms | refine ms |" in text.splitlines()[0].replace("  ", " ")
+    assert "jitter" not in text and "inclusive" not in text
+    assert all(row["detect_ms"] is None for row in compared.rows("table"))
+
+
+def test_times_need_what_they_are_of(compared: World) -> None:
+    compared.nodes["table"] = {"stage": "table", "inputs": {"ap": ["plain"]}, "timed": True}
+    with pytest.raises(ValueError, match=r"timed: expected inputs\.detections"):
+        compared.run()
+
+
+def test_a_table_without_times_keeps_the_identity_it_had() -> None:
+    assert Table().model_dump(mode="python") == {"paper": {}}
+    assert Table(timed=True, differences=False).model_dump(mode="python") == {
+        "paper": {},
+        "timed": True,
+        "differences": False,
+    }

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.boxes.box_table import box_table
 from pipeline.training.example import Example
+from pipeline.training.oracle import closest_overlap
+from pipeline.training.pixel_batch import LabelledSource
+from pipeline.training.rank_batch import RankExample, RankPixels
 
 
 @dataclass(frozen=True)
-class InMemory:
+class InMemory(LabelledSource):
     """A `Source` of examples that keep their own size and look alike in every epoch."""
 
     examples: Sequence[Example]
@@ -40,4 +44,50 @@ def bright_squares(images: int = 8, side: int = 96) -> list[Example]:
         for px, py in points[:2].astype(int):
             image[py - 2 : py + 3, px - 2 : px + 3] = 10
         examples.append(Example(f"square {index}", image, np.float32([[x, y, x + s, y + s]]), points[None]))
+    return examples
+
+
+@dataclass(frozen=True)
+class RankedInMemory:
+    """A `Source` of pictures with tables that look alike in every epoch; those of `broken` cannot be read."""
+
+    examples: Sequence[RankExample]
+    broken: tuple[int, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def __call__(self, index: int, epoch: int, side: int) -> RankExample:
+        if index in self.broken:
+            raise OSError("cut: off")
+        return self.examples[index]
+
+    def name(self, index: int) -> str:
+        return self.examples[index].image_id
+
+    def blank(self, index: int, side: int) -> RankExample:
+        rows = len(self.examples[index].table)
+        nothing = np.zeros((rows, 5), np.float32)
+        return RankExample(self.name(index), np.zeros((side, side, 3), np.uint8), nothing, nothing[:, 0].copy(), 0)
+
+    def assemble(self, step: int, examples: Sequence[RankExample], errors: Sequence[str]) -> RankPixels:
+        return RankPixels.of(step, examples, errors)
+
+
+def ranked_squares(images: int = 8, side: int = 64, rows: int = 50) -> list[RankExample]:
+    """Returns bright squares with candidates about and far from them, the better ones no more sure than the others."""
+    rng = np.random.default_rng(5)
+    examples = []
+    for number, square in enumerate(bright_squares(images, side)):
+        count = rows - 3 * (number % 4)
+        near = np.repeat(square.boxes, count // 2, axis=0)
+        near += rng.normal(0, 5, near.shape).astype(np.float32)
+        corner = rng.uniform(0, side - 24, (count - len(near), 2))
+        boxes = rng.permutation(np.concatenate([near, np.hstack([corner, corner + 20])]).astype(np.float32))
+        scores = np.sort(rng.uniform(0, 1, count).astype(np.float32))[::-1]
+        table, valid = box_table(boxes, scores, side, side, rows)
+        truth = np.zeros(rows, np.float32)
+        truth[:valid] = closest_overlap(boxes, square.boxes)
+        pixels = square.image.astype(np.uint8)
+        examples.append(RankExample(square.image_id, pixels, table, truth, valid))
     return examples

@@ -15,13 +15,14 @@ import torch
 from pipeline.models.detectors.detector import Normalisation
 from pipeline.training.batches import Batches, Source, normalised
 from pipeline.training.example import Example
+from pipeline.training.pixel_batch import LabelledSource
 from tests.training.in_memory import InMemory
 
 NO_BOXES, NO_POINTS = np.zeros((0, 4), np.float32), np.zeros((0, 5, 2), np.float32)
 
 
 @dataclass(frozen=True)
-class Noise:
+class Noise(LabelledSource):
     """Six pictures that look otherwise in every epoch and at every size; those of `broken` cannot be read."""
 
     broken: tuple[int, ...] = ()

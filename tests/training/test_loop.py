@@ -138,8 +138,9 @@ def test_a_step_tells_what_it_did() -> None:
     assert done.gradient_norm == pytest.approx(slopes.norm().item(), rel=1e-4)
     weighted = 2 * done.losses["box"] + done.losses["face"] + done.losses["landmarks"]
     assert done.losses["total"] == pytest.approx(weighted, rel=1e-5)
-    assert done.positives == sum(done.per_level) >= 4
-    assert len(done.per_level) == len(detector.grid.strides)
+    assert list(done.counts) == ["positives", "compensated", "positives_of_level"]
+    assert done.counts["positives"] == sum(done.counts["positives_of_level"]) >= 4  # type: ignore[arg-type,operator]
+    assert len(done.counts["positives_of_level"]) == len(detector.grid.strides)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("change", [{}, {"average": 0.5, "optimizer": "sgd", "decays": "all"}])

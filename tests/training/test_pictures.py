@@ -12,11 +12,11 @@ import pytest
 from pipeline.data.datasets.synthetic import Synthetic
 from pipeline.data.images import encode_png
 from pipeline.data.records import Sample
-from pipeline.training import pictures as module
 from pipeline.training.augment.scene import Scene, face_scales
 from pipeline.training.augment.seeds import generator_for
 from pipeline.training.batches import Batches
 from pipeline.training.example import Example
+from pipeline.training.kept_images import KeptImages
 from pipeline.training.pictures import Pictures, policy_of
 from pipeline.training.recipe import Augmentation, TrainingRecipe
 
@@ -125,7 +125,7 @@ def test_an_epoch_and_a_seed_of_its_own_and_always_the_same() -> None:
     np.testing.assert_array_equal(wanted.boxes, first[2].boxes)
 
 
-def test_pictures_are_decoded_once_as_far_as_there_is_room(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pictures_are_decoded_once_as_far_as_there_is_room() -> None:
     asked: list[str] = []
 
     def counted(path: str) -> bytes:
@@ -133,8 +133,7 @@ def test_pictures_are_decoded_once_as_far_as_there_is_room(monkeypatch: pytest.M
         return read(path)
 
     size = SIDE * SIDE * 3
-    monkeypatch.setattr(module, "KEPT_BYTES", 2 * size + 5)
-    pictures = Pictures(SAMPLES, counted, PLAIN, FILL)
+    pictures = Pictures(SAMPLES, counted, PLAIN, FILL, KeptImages(2 * size + 5))
     for _ in range(3):
         for index in range(4):
             pictures(index, 0, 48)

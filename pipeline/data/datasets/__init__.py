@@ -8,14 +8,16 @@ from typing import Final
 from pipeline.data.datasets.coco_json import CocoJson
 from pipeline.data.datasets.dataset import Dataset, Entry, Reader
 from pipeline.data.datasets.image_folder import ImageFolder
+from pipeline.data.datasets.mosaic import Mosaic
 from pipeline.data.datasets.synthetic import Synthetic
 from pipeline.data.datasets.wider_face import WiderFace
 
-__all__ = ["DATASETS", "CocoJson", "Dataset", "Entry", "ImageFolder", "Reader", "Synthetic", "WiderFace"]
+__all__ = ["DATASETS", "CocoJson", "Dataset", "Entry", "ImageFolder", "Mosaic", "Reader", "Synthetic", "WiderFace"]
 
 DATASETS: Final[Mapping[str, type[Dataset]]] = {
     "wider_face": WiderFace,
     "image_folder": ImageFolder,
     "coco_json": CocoJson,
     "synthetic": Synthetic,
+    "mosaic": Mosaic,
 }

@@ -40,14 +40,16 @@ class Dataset(BaseModel, ABC):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    needs_root: ClassVar[bool] = True
-    """Whether a folder has to be given; False where the images are made on the fly."""
-
     digest_is_of_bytes: ClassVar[bool] = True
     """Whether `Sample.digest` is that of what `image_bytes` gives; False where it stands for how to make the image."""
 
     levels: ClassVar[tuple[str, ...]] = ()
     """The subsets ("easy", "medium", "hard") that its faces are sorted into; empty without labels."""
+
+    @property
+    def needs_root(self) -> bool:
+        """Whether a folder has to be given; False where the images are made on the fly."""
+        return True
 
     @abstractmethod
     def entries(self, root: str) -> list[Entry]:

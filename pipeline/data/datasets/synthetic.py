@@ -51,7 +51,6 @@ class Synthetic(Dataset):
         most_faces: greatest number of faces per image; each has at least one.
     """
 
-    needs_root: ClassVar[bool] = False
     digest_is_of_bytes: ClassVar[bool] = False
     levels: ClassVar[tuple[str, ...]] = LEVELS
 
@@ -61,6 +60,11 @@ class Synthetic(Dataset):
     width: int = Field(default=256, ge=32, le=8192)
     height: int = Field(default=256, ge=32, le=8192)
     most_faces: int = Field(default=8, ge=1, le=64)
+
+    @property
+    def needs_root(self) -> bool:
+        """Never: the images are drawn."""
+        return False
 
     def entries(self, root: str = "") -> list[Entry]:
         """Returns one entry per image, as `Dataset.entries`; ``root`` is ignored."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -17,14 +17,7 @@ from pipeline.training.losses.focal import FocalLoss
 from pipeline.training.losses.hambox import HamBoxLoss
 from pipeline.training.losses.multibox import MultiboxLoss
 from pipeline.training.targets import Targets
-
-Normalise = Callable[[Tensor], Tensor]
-"""float32 [K] counts of this process's part of a batch -> their sums over all processes, in the same order."""
-
-
-def alone(counts: Tensor) -> Tensor:
-    """Returns the counts as they are: there is one process, and its batch is the whole batch."""
-    return counts
+from pipeline.training.task import Normalise, alone
 
 
 class Objectives(NamedTuple):

@@ -1,0 +1,108 @@
+"""A canvas cut into cells, each meant for one face of a given height; over many canvases heights follow a law."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A rectangle of the canvas and the face it is for, all in pixels.
+
+    Attributes:
+        x, y: left upper corner.
+        width, height: sides.
+        face: height that the face in it is to have.
+    """
+
+    x: int
+    y: int
+    width: int
+    height: int
+    face: float
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How face heights are spread over canvases of one size.
+
+    The number of faces of height h is proportional to h^-(1 + tilt): with a tilt of 0 every octave of heights has as
+    many (the height is log-uniform), with 1 each has twice as many as the one above it.
+
+    Attributes:
+        width: of the canvas, pixels.
+        height: likewise.
+        smallest: least face height, pixels.
+        largest: greatest face height, at most the canvas's.
+        tilt: see above, 0 or more.
+        finest: least height of a cell; the smallest faces share cells of about it.
+    """
+
+    width: int
+    height: int
+    smallest: float
+    largest: float
+    tilt: float = 0.0
+    finest: int = 256
+
+    def edges(self) -> list[float]:
+        """Returns falling heights, the borders of what the cells of each depth are for; depth d is 2^d times smaller.
+
+        Each depth is for one octave, the finest for all that is left.
+        """
+        depths = max(0, int(np.log2(self.height / self.finest)))
+        while depths and self.largest / 2**depths <= self.smallest:
+            depths -= 1
+        return [*(self.largest / 2**depth for depth in range(depths + 1)), self.smallest]
+
+    def shares(self) -> list[float]:
+        """Returns for each depth the share of its cells that are not cut any further; 1 for the last one.
+
+        With faces of depth d in proportion w_d and cells that fill the canvas, a w_d of each are needed on average,
+        where a sum of w_d / 4^d is 1.
+        """
+        weights = [self._mass(low, high) for high, low in pairwise(self.edges())]
+        scale = 1 / sum(weight / 4**depth for depth, weight in enumerate(weights))
+        left, shares = 1.0, []
+        for weight in weights:
+            shares.append(min(1.0, scale * weight / left))
+            left = 4 * (left - scale * weight)
+        return shares
+
+    def height_at(self, low: float, high: float, place: float) -> float:
+        """Returns the height below which a share `place` of the faces between two heights lies."""
+        if self.tilt == 0:
+            return float(low * (high / low) ** place)
+        first, last = low**-self.tilt, high**-self.tilt
+        return float((first + place * (last - first)) ** (-1 / self.tilt))
+
+    def cells(self, random: np.random.Generator) -> list[Cell]:
+        """Returns the cells of one canvas: they cover it and do not overlap."""
+        return list(self._cut(random, 0, (0, 0, self.width, self.height), self.edges(), self.shares()))
+
+    def _cut(
+        self,
+        random: np.random.Generator,
+        depth: int,
+        box: tuple[int, int, int, int],
+        edges: list[float],
+        shares: list[float],
+    ) -> Iterator[Cell]:
+        x0, y0, x1, y1 = box
+        if depth == len(shares) - 1 or random.random() < shares[depth]:
+            face = self.height_at(edges[depth + 1], edges[depth], random.random())
+            yield Cell(x0, y0, x1 - x0, y1 - y0, face)
+            return
+        x, y = (x0 + x1) // 2, (y0 + y1) // 2
+        for part in ((x0, y0, x, y), (x, y0, x1, y), (x0, y, x, y1), (x, y, x1, y1)):
+            yield from self._cut(random, depth + 1, part, edges, shares)
+
+    def _mass(self, low: float, high: float) -> float:
+        """Returns the number of faces between two heights, up to one factor for all."""
+        if self.tilt == 0:
+            return float(np.log(high / low))
+        return float((low**-self.tilt - high**-self.tilt) / self.tilt)

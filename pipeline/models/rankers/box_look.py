@@ -1,0 +1,81 @@
+"""A look at every box: features of its place, at the pyramid level that suits its size, made one vector."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+# Boxes up to the first side, in pixels, are looked at on the finest level: RetinaFace finds faces of 16 and 32 pixels
+# there, of 64 and 128 on the second and of 256 and 512 on the third. The borders lie halfway between.
+_BORDERS = (45.25, 181.0)
+
+
+class BoxLook(nn.Module):
+    """RoIAlign with some surroundings of the box, on thinned maps, and a linear layer: [M, outputs]."""
+
+    def __init__(
+        self,
+        channels: int,
+        outputs: int,
+        strides: Sequence[int],
+        *,
+        thin: int = 32,
+        cells: int = 5,
+        margin: float = 0.25,
+    ) -> None:
+        """Assembles the layers.
+
+        Args:
+            channels: of each map.
+            outputs: of the vector.
+            strides: pixels per cell of each map, finest first; three of them.
+            thin: channels that the maps are brought to before they are looked at.
+            cells: the box with its surroundings is sampled at so many points a side.
+            margin: surroundings on each side, in sides of the box.
+
+        Raises:
+            ValueError: there are not as many levels as there are sizes.
+        """
+        super().__init__()
+        if len(strides) != len(_BORDERS) + 1:
+            raise ValueError(f"expected {len(_BORDERS) + 1} levels, got strides {list(strides)}")
+        self.thinner = nn.Conv2d(channels, thin, 1)
+        self.vector = nn.Linear(thin * cells * cells, outputs)
+        self.norm = nn.LayerNorm(outputs)
+        self.strides = tuple(strides)
+        self.cells = cells
+        self.margin = margin
+
+    def forward(self, levels: Sequence[Tensor], images: Tensor, boxes: Tensor) -> Tensor:
+        """Returns one vector per box, [M, outputs].
+
+        Args:
+            levels: maps [B, channels, H_i, W_i], finest first.
+            images: int64 [M], which image a box is of.
+            boxes: float32 [M, 4] xyxy in pixels of the images, not clipped.
+        """
+        from torchvision.ops import roi_align
+
+        around = _enlarged(boxes, self.margin)
+        regions = torch.cat([images[:, None].to(boxes.dtype), around], dim=1)
+        size = (boxes[:, 2:] - boxes[:, :2]).clamp(min=0).prod(dim=1).sqrt()
+        number = torch.bucketize(size, torch.tensor(_BORDERS, device=size.device))
+        parts, places = [], []
+        for each, (level, stride) in enumerate(zip(levels, self.strides, strict=True)):
+            chosen = torch.nonzero(number == each).squeeze(1)
+            # In float32 whatever the maps are: bfloat16 tells places in a large image by several pixels only.
+            thinned = self.thinner(level).float().contiguous()
+            part = roi_align(thinned, regions[chosen], self.cells, 1 / stride, 1, aligned=True)
+            parts.append(part.flatten(1))
+            places.append(chosen)
+        # Back into the order of the boxes.
+        seen = torch.cat(parts).index_select(0, torch.argsort(torch.cat(places)))
+        out: Tensor = self.norm(self.vector(seen.to(self.vector.weight.dtype)))
+        return out
+
+
+def _enlarged(boxes: Tensor, margin: float) -> Tensor:
+    sides = boxes[:, 2:] - boxes[:, :2]
+    return torch.cat([boxes[:, :2] - margin * sides, boxes[:, 2:] + margin * sides], dim=1)

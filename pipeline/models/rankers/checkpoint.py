@@ -1,0 +1,28 @@
+"""A ranker and its checkpoint: `pipeline.models.weights.save_bytes` writes one, this reads it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.models.identity import resolve_ranker
+from pipeline.models.rankers import ranker_spec
+from pipeline.models.rankers.ranker import Ranker
+from pipeline.models.weights import load, switches_of
+
+
+def open_ranker(source: bytes | str | Path, requested: str | None = None) -> tuple[str, Ranker]:
+    """Returns the name and the loaded ranker of a checkpoint, in evaluation mode on the CPU.
+
+    It is built with the switches that the checkpoint says.
+
+    Args:
+        source: checkpoint, its bytes or its path.
+        requested: ranker the user asked for, None for whichever it is.
+
+    Raises:
+        ValueError: it is a detector's or no checkpoint of ours, it is another ranker's, or its tensors do not fit.
+    """
+    name = resolve_ranker(source, requested)
+    ranker = ranker_spec(name).build(**switches_of(source))
+    load(ranker, source)
+    return name, ranker.eval()

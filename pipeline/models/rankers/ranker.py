@@ -1,0 +1,55 @@
+"""What every ranker is: an image and the table of its candidates in, a correction of every candidate's score out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.models.detectors.detector import Normalisation
+
+ROWS = 5000  # of a table, in the paper
+
+
+class Ranker(nn.Module, ABC):
+    """Base of all rankers (CRFace section 3). They know no detector: only the image and `pipeline.boxes.box_table`.
+
+    Attributes:
+        normalisation: of the image.
+        rows: N, which the tables must have.
+        backbone: image to feature levels, finest first; a detector with the same one has the same names in it.
+        checkpointed: in training, compute what takes most memory a second time in the backward pass instead of holding
+            it. The same numbers; not part of what a checkpoint says.
+    """
+
+    normalisation: Normalisation
+    rows: int
+    backbone: nn.Module
+    checkpointed: bool = False
+
+    @abstractmethod
+    def forward(self, images: Tensor, tables: Tensor, valid: Tensor) -> Tensor:
+        """Returns the residual float32 [B, N]; the refined score is ``tables[..., 4] + residual``, not clipped.
+
+        Args:
+            images: float32 [B, 3, H, W], already normalised; any H, W >= 1.
+            tables: float32 [B, N, 5], see `pipeline.boxes.box_table`; boxes relative to these images.
+            valid: int64 [B], rows of each table that are candidates; the residual of the others is 0.
+
+        Raises:
+            ValueError: the tables are of another length.
+        """
+
+    def real(self, tables: Tensor, valid: Tensor) -> Tensor:
+        """Returns bool [B, N], which rows are candidates.
+
+        Raises:
+            ValueError: the tables are not [B, N, 5] with this ranker's N, or ``valid`` is not [B].
+        """
+        batch = len(tables)
+        if tables.shape != (batch, self.rows, 5) or valid.shape != (batch,):
+            raise ValueError(
+                f"expected tables [B, {self.rows}, 5] and valid [B], got {list(tables.shape)} and {list(valid.shape)}"
+            )
+        return torch.arange(self.rows, device=tables.device) < valid.to(tables.device)[:, None]

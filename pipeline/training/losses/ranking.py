@@ -1,0 +1,51 @@
+"""What a ranker minimises, behind one switch: pairs, their margins, or the refined scores themselves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from pipeline.training.losses.focal import wide
+from pipeline.training.losses.pairwise_rank import Form, PairwiseRank
+from pipeline.training.losses.score_regression import score_regression
+
+if TYPE_CHECKING:
+    from pipeline.training.ranker_recipe import RankerRecipe
+
+
+def image_losses(refined: Tensor, truths: Tensor, valid: Tensor, recipe: RankerRecipe) -> Tensor:
+    """Returns the loss of each image, float32 (float64 for float64 scores) [B], ready for the gradient.
+
+    Padding has no part in it, not even one that is no number: its gradient is zero. An image with nothing to learn
+    from (no box; no pair that is not a tie) has a loss of 0.
+
+    Args:
+        refined: float [B, N], detector's score plus residual, not clipped, rows in the detector's order.
+        truths: float [B, N] in 0..1, the overlap of each box with its closest face.
+        valid: int64 [B], rows that are boxes.
+        recipe: names the loss (`loss`) and, for pairs, `pairs`, `offsets`, `ties` and `temperature`.
+
+    Raises:
+        ValueError: where the shapes do not go together.
+    """
+    if refined.ndim != 2 or truths.shape != refined.shape or valid.shape != refined.shape[:1]:
+        found = f"{tuple(refined.shape)}, {tuple(truths.shape)} and {tuple(valid.shape)}"
+        raise ValueError(f"refined, truths and valid have shapes {found}, expected (B, N), (B, N) and (B,)")
+    real = torch.arange(refined.shape[1], device=refined.device) < valid[:, None]
+    refined, truths = torch.where(real, wide(refined), 0.0), torch.where(real, truths, 0.0)
+    if recipe.loss == "rank" or recipe.loss == "margin":
+        form: Form = "logistic" if recipe.loss == "rank" else "margin"
+        loss = PairwiseRank(recipe.pairs, recipe.offsets, recipe.ties, recipe.temperature, form)
+        return loss(refined, truths, valid)
+    return score_regression(recipe.loss, refined, truths, valid)
+
+
+def rank_loss(refined: Tensor, truths: Tensor, valid: Tensor, recipe: RankerRecipe) -> Tensor:
+    """Returns the mean of `image_losses` over the batch, a scalar.
+
+    Of several processes each is to divide the sum of its images by the number of all, or they would not agree with
+    one that has them all.
+    """
+    return image_losses(refined, truths, valid, recipe).mean()

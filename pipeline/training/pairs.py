@@ -1,0 +1,68 @@
+"""Which two boxes of an image are compared, and which of them is better: n-pairs (CRFace, section 5.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Offsets = Literal["all", "ends"]
+Ties = Literal["skip", "literal"]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Rows i and i + k of B tables, for one k and all i at once: P = max(N - k, 0) pairs per image.
+
+    Attributes:
+        first_is_better: bool [B, P]: whether row i lies better on its face than row i + k.
+        margin: [B, P] in 0..1: by how much the truths differ.
+        counted: bool [B, P]: both rows are real boxes, and there is something to learn.
+    """
+
+    first_is_better: Tensor
+    margin: Tensor
+    counted: Tensor
+
+
+def offsets_of(pairs: int, reading: Offsets = "all") -> tuple[int, ...]:
+    """Returns how many places apart rows are compared.
+
+    The paper calls neighbours "1 pair" and adds "the odd and even pair" for 2: n-pairs are then 1, 2, ... n places
+    apart. It does not say what lies between for larger n; "ends" takes 1 and n alone.
+
+    Raises:
+        ValueError: less than one pair, or an unknown reading.
+    """
+    if pairs < 1:
+        raise ValueError(f"pairs is {pairs}, expected 1 or more")
+    if reading not in ("all", "ends"):
+        raise ValueError(f"unknown reading {reading!r} of n-pairs; there are all, ends")
+    return tuple(range(1, pairs + 1)) if reading == "all" else tuple(sorted({1, pairs}))
+
+
+def compare(truths: Tensor, valid: Tensor, offset: int, ties: Ties = "skip") -> Comparison:
+    """Returns all pairs of rows `offset` places apart.
+
+    No list of pairs is made: both sides are views of the same table. On real candidates two of three neighbours are
+    both background, with a truth of 0; Eq. 1 read literally has the second of them win.
+
+    Args:
+        truths: float [B, N], the overlap of each row with its closest face, in the detector's order.
+        valid: int64 [B], rows that are boxes; those behind them are padding and compared with nothing.
+        offset: k, 1 or more.
+        ties: pairs of equal truth are left out ("skip"), or the second row is taken for the better one ("literal").
+
+    Raises:
+        ValueError: an unknown rule for ties.
+    """
+    if ties not in ("skip", "literal"):
+        raise ValueError(f"unknown rule {ties!r} for ties; there are skip, literal")
+    first, second = truths[:, :-offset], truths[:, offset:]
+    places = torch.arange(offset, offset + second.shape[1], device=truths.device)
+    counted = places < valid[:, None]
+    if ties == "skip":
+        counted &= first != second
+    return Comparison(first > second, (first - second).abs(), counted)

@@ -1,0 +1,29 @@
+"""Whether there is any order to be learnt from a join at all; found out before a training starts."""
+
+from __future__ import annotations
+
+from pipeline.data.ranking_rows import RankingRows
+
+
+def require_rankable(rankings: RankingRows) -> None:
+    """Returns at the first image in which two boxes of one detector lie differently well on faces.
+
+    Rows are read one by one, all of them only where there is nothing to be found.
+
+    Args:
+        rankings: rows of a join that hold no error.
+
+    Raises:
+        ValueError: there is no such image: no row, no box, or the same overlap everywhere, as tables of zeros have.
+    """
+    boxes = 0
+    for number in range(len(rankings)):
+        ranking = rankings[number]
+        for place in range(len(ranking.valid)):
+            overlaps = ranking.of_detector(place)[2]
+            if len(overlaps) and overlaps.max() > overlaps.min():
+                return
+        boxes += sum(ranking.valid)
+    found = f"{len(rankings)} readable images with {boxes} boxes"
+    why = "none lies on a face better than another" if boxes else "there is nothing to put in order"
+    raise ValueError(f"{found}: {why}; nothing to train on (are the dumps and the labels of these images?)")

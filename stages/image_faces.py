@@ -1,0 +1,60 @@
+"""The labelled faces of an index by image, for stages that hold detections against them row by row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.data.records import Detections
+from pipeline.data.schemas import CORNERS
+from pipeline.engine.manifest import Artifact
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFaces:
+    """What is labelled in one image.
+
+    Attributes:
+        width: pixels; 0 where the image could not be read when it was indexed.
+        height: likewise.
+        boxes: float32 [F, 4], xyxy in pixels, counted and ignored faces alike.
+        error: why the image cannot be used, or None.
+    """
+
+    width: int
+    height: int
+    boxes: NDArray[np.float32]
+    error: str | None = None
+
+    def refusal(self, found: Detections) -> str | None:
+        """Returns why detections cannot be held against these faces: an error, or another image under the name."""
+        if self.error:
+            return self.error
+        if (found.width, found.height) != (self.width, self.height):
+            return (
+                f"detections of {found.width} x {found.height} pixels, faces of {self.width} x {self.height}: "
+                "expected a dump of the same image; compute the dump again"
+            )
+        return None
+
+
+def faces_of(samples: Artifact) -> dict[str, ImageFaces]:
+    """Returns image_id -> faces of every row: 16 bytes a face, some 200 an image."""
+    found = {}
+    for row in samples.rows(["image_id", "width", "height", *CORNERS, "error"]):
+        boxes = np.stack([np.asarray(row[name], np.float32) for name in CORNERS], axis=1)
+        found[row["image_id"]] = ImageFaces(row["width"], row["height"], boxes, row["error"])
+    return found
+
+
+def require_same_images(detections: Artifact, samples: Artifact) -> None:
+    """Raises ValueError where detections are of images that the samples do not have; the reverse is allowed."""
+    known = {key for table in samples.tables(["image_id"]) for key in table["image_id"].to_pylist()}
+    found = [key for table in detections.tables(["image_id"]) for key in table["image_id"].to_pylist()]
+    if unknown := sorted(set(found) - known):
+        raise ValueError(
+            f"{detections.node}: {len(unknown)} of {len(found)} images are not in {samples.node}: "
+            f"{', '.join(unknown[:3])}; use a dump with the dataset it was made of"
+        )

@@ -1,0 +1,56 @@
+"""What stages that run a network have in common: where its weights come from, its threads, and lack of memory."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+
+from pipeline.engine.stage import StageContext
+from pipeline.models.identity import digest
+
+
+def check_weights(at: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
+    """Raises ValueError unless weights come from exactly one place: the node's `at`, or the node at `checkpoint`."""
+    trained = bool(inputs.get("checkpoint"))
+    if trained == bool(at):
+        found = "both" if at else "neither"
+        raise ValueError(f"expected weights either as a file in `at` or from inputs.checkpoint, found {found}")
+
+
+def planned_weights(ctx: StageContext) -> bytes:
+    """Returns the checkpoint.
+
+    Raises:
+        ValueError: the file at `at` is no longer the one that was planned with.
+    """
+    if not ctx.at:
+        (row,) = ctx.one("checkpoint").rows(["weights"])
+        trained: bytes = row["weights"]
+        return trained
+    data = Path(ctx.at).read_bytes()
+    if ctx.externals.get("weights") not in (None, digest(data)):
+        raise ValueError(f"weights at {ctx.at} on {socket.gethostname()} are not those that were planned")
+    return data
+
+
+def set_threads(ctx: StageContext) -> None:
+    """Gives torch and OpenCV in this process the threads of the node's worker; best before torch is imported."""
+    threads = max(1, int(ctx.resources.cpus))
+    if threads > 1:
+        # Huge pages: a third off an 8K image on two threads, nothing on one. Read when torch is imported.
+        os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+    import cv2
+    import torch
+
+    torch.set_num_threads(threads)
+    cv2.setNumThreads(threads)
+
+
+def out_of_memory(problem: RuntimeError) -> bool:
+    """Returns whether an error is a lack of memory, an image's own trouble, and not a broken device or library."""
+    import torch
+
+    words = ("not enough memory", "out of memory", "can't allocate")
+    return isinstance(problem, torch.OutOfMemoryError) or any(each in str(problem).lower() for each in words)

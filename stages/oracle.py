@@ -1,0 +1,105 @@
+"""Candidates in the best order there is: each scored by its overlap with the closest face (CRFace, section 3.1).
+
+The ceiling of any ranker on these candidates, and what its gain is a share of: with perfect scores, what AP is left to
+win by finding other boxes?
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pydantic import Field
+
+from pipeline.data.records import Detections, read_detections
+from pipeline.data.schemas import DETECTIONS, SAMPLES
+from pipeline.engine.manifest import Artifact
+from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
+from stages.image_faces import ImageFaces, faces_of, require_same_images
+
+
+class Oracle(MapStage):
+    """Scores become overlaps with the closest labelled face, counted or not; boxes are not moved, then suppressed.
+
+    Boxes of equal overlap keep the detector's order. Memory: the faces of the set, 16 bytes each, and one shard of the
+    dump. A change of any label computes every row again: some milliseconds each.
+
+    Attributes:
+        inclusive_pixels: every width and height is one larger when overlaps with faces are measured, as the WIDER FACE
+            protocol counts; the truth that a ranker is trained with is without.
+        iou: a box that overlaps a better one by more (widths and heights one larger) is dropped; None keeps all.
+    """
+
+    name: ClassVar[str] = "oracle"
+    version: ClassVar[str] = "1"
+    over: ClassVar[str | None] = "candidates"
+    inputs: ClassVar[dict[str, Port]] = {"samples": Port(SAMPLES), "candidates": Port(DETECTIONS)}
+    output: ClassVar[pa.Schema] = DETECTIONS
+
+    inclusive_pixels: bool = True
+    iou: float | None = Field(0.4, ge=0, le=1)
+
+    def items(self, ctx: StageContext) -> Sequence[Item]:
+        """Returns one item per row of the dump, from its records alone.
+
+        Raises:
+            ValueError: if the dump has images that the samples do not have.
+        """
+        require_same_images(ctx.one("candidates"), ctx.one("samples"))
+        return [Item(key, stamp, {"shard": shard}) for key, stamp, shard in ctx.one("candidates").stamps()]
+
+    def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
+        """Returns a worker that holds all faces and one shard of the dump at a time."""
+        source: Artifact = ctx.one("candidates")
+        faces: Mapping[str, ImageFaces] = faces_of(ctx.one("samples"))
+
+        def work(items: Sequence[Item]) -> Iterator[Row]:
+            shard = ""
+            rows: dict[str, Detections] = {}
+            for item in items:
+                if item.data["shard"] != shard:
+                    shard = item.data["shard"]
+                    rows = {found.image_id: found for found in read_detections(source.table(shard))}
+                yield self._row(rows[item.key], faces[item.key]).to_row()
+
+        return work
+
+    def _row(self, found: Detections, faces: ImageFaces) -> Detections:
+        if error := found.error or faces.refusal(found):
+            return Detections(found.image_id, found.width, found.height, error=error)
+        return by_overlap(found, faces.boxes, self.inclusive_pixels, self.iou)
+
+
+def by_overlap(
+    found: Detections, faces_F4: NDArray[np.float32], inclusive_pixels: bool = True, iou: float | None = 0.4
+) -> Detections:
+    """Returns the detections of one image scored by their overlap with the closest face, see `Oracle`.
+
+    Args:
+        found: best first, as the detector scores them.
+        faces_F4: float32 [F, 4], xyxy in the same pixels, all that are labelled.
+        inclusive_pixels: see `Oracle`.
+        iou: likewise.
+    """
+    from pipeline.training.oracle import closest_overlap
+
+    # In float64, as the benchmark's own tool compares: float32 would make ties of overlaps that differ.
+    overlap_M = closest_overlap(found.boxes.astype(np.float64), faces_F4, inclusive_pixels)
+    order: NDArray[np.intp] = np.argsort(-overlap_M, kind="stable")
+    if iou is not None:
+        order = order[_kept(found.boxes[order], overlap_M[order], iou)]
+    marks = None if found.landmarks is None else found.landmarks[order]
+    scores = overlap_M[order].astype(np.float32)
+    return Detections(found.image_id, found.width, found.height, found.boxes[order], scores, marks)
+
+
+def _kept(boxes_M4: NDArray[np.float32], scores_M: NDArray[Any], iou: float) -> NDArray[np.intp]:
+    import torch
+
+    from pipeline.boxes.suppression import nms
+
+    kept: NDArray[np.intp] = nms(torch.from_numpy(boxes_M4), torch.from_numpy(scores_M), iou).numpy()
+    return kept

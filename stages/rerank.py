@@ -1,0 +1,167 @@
+"""Candidates to detections by way of a ranker: refined scores, then suppression, boxes unchanged (CRFace section 3).
+
+The ranker knows no detector: a dump of any detector and canvas goes with any checkpoint of a ranker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
+
+import pyarrow as pa
+from pydantic import Field, field_validator
+
+from pipeline.data.canvas import parse_canvas
+from pipeline.data.records import Detections, read_detections
+from pipeline.data.schemas import CHECKPOINT, DETECTIONS, SAMPLES
+from pipeline.engine.fingerprint import digest as fingerprint
+from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
+from pipeline.models.identity import digest, resolve_ranker
+from stages.decoded_images import decoded_images
+from stages.image_faces import require_same_images
+from stages.network_worker import check_weights, out_of_memory, planned_weights, set_threads
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pipeline.inference.candidates import Candidates
+    from pipeline.inference.rerank import Reranker
+
+
+class Rerank(MapStage):
+    """One ranker over one dump. Weights come from the node's `at`, or from the node wired to `checkpoint`.
+
+    `samples` are those the dump was made of: they say where an image lies, and a new one among them has every row
+    computed again. Memory at its peak, libraries included: with the small rankers 0.8 GB at 1024 pixels, 2.7 at 8K.
+
+    Attributes:
+        size: "original", "8k" or a long edge in pixels: the size at which the ranker sees the image.
+        iou: a box that overlaps a better one by more (widths and heights one larger) is dropped; None keeps all.
+        top: at most so many candidates enter, best first by the detector's score; the ranker's rows (5,000) if None.
+        keep: at most so many boxes per image are left; None keeps all.
+        clip: scores are written in 0..1, as the paper does, equal ones in the order they had before; False writes the
+            plain sum of score and correction.
+    """
+
+    name: ClassVar[str] = "rerank"
+    version: ClassVar[str] = "1"
+    over: ClassVar[str | None] = "candidates"
+    inputs: ClassVar[dict[str, Port]] = {
+        "samples": Port(SAMPLES),
+        "candidates": Port(DETECTIONS),
+        "checkpoint": Port(CHECKPOINT, optional=True),
+    }
+    output: ClassVar[pa.Schema] = DETECTIONS
+
+    size: str = "original"
+    iou: float | None = Field(0.4, ge=0, le=1)
+    top: int | None = Field(None, ge=1)
+    keep: int | None = Field(None, ge=1)
+    clip: bool = True
+
+    @field_validator("size", mode="before")
+    @classmethod
+    def _size(cls, value: object) -> str:
+        return str(parse_canvas(value if isinstance(value, int) else str(value)))
+
+    def check(self, at: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
+        """Raises ValueError unless there is exactly one source of weights, and it holds a ranker."""
+        check_weights(at, inputs)
+        if at:
+            try:
+                resolve_ranker(at)
+            except ValueError as error:
+                raise ValueError(f"{at}: {error}") from None
+
+    def externals(self, at: str | None) -> Mapping[str, str]:
+        """Returns the digest of the weights file, if there is one."""
+        return {"weights": digest(at)} if at else {}
+
+    def items(self, ctx: StageContext) -> Sequence[Item]:
+        """Returns one item per row of the dump.
+
+        Raises:
+            ValueError: if the dump has images that the samples do not have.
+        """
+        require_same_images(ctx.one("candidates"), ctx.one("samples"))
+        images = {row["image_id"]: row for row in ctx.one("samples").rows(["image_id", "digest", "path"])}
+        return [
+            Item(
+                key,
+                fingerprint([stamp, images[key]["digest"]], size=8),
+                {"shard": shard, "path": images[key]["path"], "digest": images[key]["digest"]},
+            )
+            for key, stamp, shard in ctx.one("candidates").stamps()
+        ]
+
+    def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
+        """Returns a worker that holds one shard of the dump at a time, and reads the next images during this one."""
+        images = decoded_images(ctx, ctx.one("samples"), lambda item: str(item.data["digest"]))
+        reranker, source = self.reranker(ctx), ctx.one("candidates")
+
+        def work(items: Sequence[Item]) -> Iterator[Row]:
+            shard = ""
+            rows: dict[str, Detections] = {}
+            for item, image, error in images(items):
+                if item.data["shard"] != shard:
+                    shard = item.data["shard"]
+                    rows = {found.image_id: found for found in read_detections(source.table(shard))}
+                found = rows[item.key]
+                if image is None or found.error:
+                    yield _failed(found, found.error or str(error)).to_row()
+                    continue
+                try:
+                    yield self._ranked(reranker, image, found).to_row()
+                except (RuntimeError, ValueError) as problem:
+                    if isinstance(problem, RuntimeError) and not out_of_memory(problem):
+                        raise  # a broken device or library: other images would fare no better
+                    yield _failed(found, f"{type(problem).__name__}: {problem}").to_row()
+
+        return work
+
+    def reranker(self, ctx: StageContext) -> Reranker:
+        """Returns the loaded ranker, ready for this node's device and threads."""
+        set_threads(ctx)
+        from pipeline.inference.rerank import Reranker
+        from pipeline.models.rankers.checkpoint import open_ranker
+
+        _, ranker = open_ranker(planned_weights(ctx))
+        reranker = Reranker(
+            ranker,
+            device="cuda" if ctx.resources.gpus else "cpu",
+            long_edge=parse_canvas(self.size).long_edge,
+            top=self.top,
+            clip=self.clip,
+        )
+        # A first pass is slow, and one that fails here fails the node at once instead of image after image.
+        reranker.first_pass()
+        return reranker
+
+    def _ranked(self, reranker: Reranker, image: NDArray[np.uint8], found: Detections) -> Detections:
+        from pipeline.inference.candidates import Candidates
+
+        height, width = image.shape[:2]
+        if (found.width, found.height) != (width, height):
+            raise ValueError(
+                f"candidates of {found.width} x {found.height} pixels, the image has {width} x {height}: "
+                "expected a dump of the same image; compute the dump again"
+            )
+        ranked = reranker(image, Candidates(found.boxes, found.scores, found.landmarks))
+        left = _suppressed(ranked, self.iou) if self.iou is not None and len(ranked) else ranked
+        left = left.take(slice(self.keep))
+        return replace(found, boxes=left.boxes, scores=left.scores, landmarks=left.landmarks)
+
+
+def _failed(found: Detections, error: str) -> Detections:
+    return Detections(found.image_id, found.width, found.height, error=error)
+
+
+def _suppressed(ranked: Candidates, iou: float) -> Candidates:
+    """Returns what survives; of equal scores the earlier row is the better one."""
+    import torch
+
+    from pipeline.boxes.suppression import nms
+
+    return ranked.take(nms(torch.from_numpy(ranked.boxes), torch.from_numpy(ranked.scores), iou).numpy())

@@ -1,0 +1,122 @@
+"""A join of samples and dumps to a checkpoint of one ranker; the detectors that made the dumps have no part in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field, field_validator
+
+from pipeline.data.ranking_rows import RankingRows
+from pipeline.data.schemas import CHECKPOINT, RANKINGS, SAMPLES
+from pipeline.engine.manifest import Artifact
+from pipeline.engine.stage import Port, StageContext
+from pipeline.models.identity import resolve_detector, resolve_ranker, stored_config
+from pipeline.models.rankers import ranker_spec
+from pipeline.training.ranker_recipe import RankerRecipe
+from stages.image_source import image_source
+from stages.training_stage import TrainingStage, first_weights
+
+if TYPE_CHECKING:
+    from pipeline.training.run import Training
+
+
+class TrainRanker(TrainingStage):
+    """Training of CRFace's ranker, or of ours, with the candidates of all detectors of a join (section 4.3).
+
+    The first weights are random, or ImageNet's where the switch `pretrained` says so, or those of a checkpoint: of the
+    same ranker, or of a detector with the same backbone, which is taken over; a file in the node's `at`, or the node
+    wired to `start`. A join wired to `held_out` is judged every `recipe.judged_every` steps and at the end: how many
+    of its pairs of boxes are in the right order; nothing is learnt from it. `samples` are those that the joins were
+    made of: they say where an image lies.
+
+    Attributes:
+        ranker: entry of `RANKERS`.
+        switches: arguments of its factory; `rows` is the recipe's.
+        recipe: every number that decides the outcome; a config names those that differ from the defaults.
+        saved_every: seconds between two checkpoints; not part of what comes out.
+    """
+
+    name: ClassVar[str] = "train_ranker"
+    version: ClassVar[str] = "1"
+    inputs: ClassVar[dict[str, Port]] = {
+        "rankings": Port(RANKINGS),
+        "samples": Port(SAMPLES, many=True),
+        "held_out": Port(RANKINGS, optional=True),
+        "start": Port(CHECKPOINT, optional=True),
+    }
+
+    ranker: str = "crface"
+    switches: dict[str, Any] = Field(default_factory=dict)
+    recipe: RankerRecipe = RankerRecipe()
+
+    @field_validator("ranker")
+    @classmethod
+    def _ranker(cls, value: str) -> str:
+        ranker_spec(value)
+        return value
+
+    def resolve(self, file: str) -> None:
+        """Raises ValueError where a file is neither of this ranker nor of a known detector."""
+        if "ranker" in (stored_config(file) or {}):
+            resolve_ranker(file, self.ranker)
+        else:
+            resolve_detector(file)
+
+    def training(self, ctx: StageContext) -> Training:
+        """Returns the training.
+
+        Raises:
+            ValueError: nothing to put in order, samples that a join was not made of, first weights that do not fit.
+        """
+        from pipeline.training.batches import Batches
+        from pipeline.training.rank_pictures import RankPictures
+        from pipeline.training.ranker_learner import RankerLearner
+        from pipeline.training.run import Training
+        from stages.held_out_rankings import HeldOutRankings
+
+        assert ctx.workplace is not None
+        join = ctx.one("rankings")
+        rankings = _rankings(join, self.recipe.images)
+        learner = RankerLearner(self.ranker, self.recipe, self.switches, first_weights(ctx))
+        # Built here once for its normalisation and to find out before any process starts whether the weights fit.
+        normalisation = learner.first().normalisation
+        judge = None
+        if held_out := ctx.inputs.get("held_out"):
+            read = image_source(ctx, _samples_of(ctx, held_out[0]))
+            judge = HeldOutRankings(_rankings(held_out[0], None), read, self.recipe)
+        pictures = RankPictures(
+            rankings, image_source(ctx, _samples_of(ctx, join)), self.recipe, normalisation.mean_bgr
+        )
+        return Training(
+            learner=learner,
+            batches=Batches(pictures, self.recipe.batch, self.recipe.seed, self.recipe.sides),
+            store=ctx.workplace.store,
+            folder=ctx.workplace.folder,
+            judge=judge,
+            threads=max(1, int(ctx.resources.cpus)),
+            accelerated=ctx.resources.gpus > 0,
+            saved_every=self.saved_every,
+            bad_share=ctx.resources.max_error_share,
+        )
+
+
+def _rankings(join: Artifact, most: int | None) -> RankingRows:
+    """Returns the rows of a join; raises ValueError where there is nothing to put in order."""
+    from pipeline.training.rankable import require_rankable
+
+    rows = RankingRows(join, most)
+    try:
+        require_rankable(rows)
+    except ValueError as error:
+        raise ValueError(f"{join.node}: {error}") from None
+    return rows
+
+
+def _samples_of(ctx: StageContext, join: Artifact) -> Artifact:
+    """Returns those of the wired samples that a join was made of."""
+    made_of = set(join.manifest.payload["inputs"]["samples"])
+    for samples in ctx.inputs["samples"]:
+        if samples.manifest.content in made_of:
+            return samples
+    found = ", ".join(each.node for each in ctx.inputs["samples"])
+    raise ValueError(f"{join.node} was not made of {found}: wire the samples of every join to inputs.samples")

@@ -1,0 +1,115 @@
+"""What every training has in common as a step: first weights, a gang of processes, a checkpoint, a log."""
+
+from __future__ import annotations
+
+import json
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pyarrow as pa
+from pydantic import Field
+
+from pipeline.data.schemas import CHECKPOINT
+from pipeline.engine.gang import Stream
+from pipeline.engine.stage import Row, StageContext, WholeStage
+from pipeline.models.identity import digest, stored_config
+
+if TYPE_CHECKING:
+    from pipeline.training.run import Training
+
+MEASURED = ("images_per_second", "wait_share", "memory_mb")  # of an entry of the log; they stay in the work folder
+
+
+class TrainingStage(WholeStage):
+    """Base of the stages that train: in this process or several on a cluster, resumed wherever it was.
+
+    The first weights are a file in the node's `at`, or those of the node wired to `start`, or random.
+
+    Attributes:
+        saved_every: seconds between two checkpoints; not part of what comes out.
+    """
+
+    output: ClassVar[pa.Schema] = CHECKPOINT
+    spreads: ClassVar[bool] = True
+    published: ClassVar[tuple[str, ...]] = ("{node}.safetensors", "{node}.jsonl")
+
+    saved_every: float = Field(120.0, gt=0, exclude=True)
+
+    @abstractmethod
+    def resolve(self, file: str) -> None:
+        """Raises ValueError where a file of first weights is not of what is trained here."""
+
+    @abstractmethod
+    def training(self, ctx: StageContext) -> Training:
+        """Returns what is trained on what; raises ValueError for whatever can be found wrong before it begins."""
+
+    def check(self, at: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
+        """Raises ValueError for two sources of first weights, or a file of another network."""
+        if at and inputs.get("start"):
+            raise ValueError("expected first weights either as a file in `at` or from inputs.start, found both")
+        if at:
+            try:
+                self.resolve(at)
+            except ValueError as error:
+                raise ValueError(f"{at}: {error}") from None
+
+    def externals(self, at: str | None) -> Mapping[str, str]:
+        """Returns the digest of the file of first weights, if there is one."""
+        return {"weights": digest(at)} if at else {}
+
+    def run(self, ctx: StageContext) -> Iterable[Row]:
+        """Returns the checkpoint as one row.
+
+        Raises:
+            ValueError: nothing to learn from, first weights of another architecture.
+        """
+        from pipeline.training.journal import Journal
+        from pipeline.training.run import FINAL
+
+        assert ctx.workplace is not None
+        training = self.training(ctx)
+        ctx.gang(partial(_trained, training, ctx.say))
+        store, folder = ctx.workplace.store, ctx.workplace.folder
+        weights = store.read(f"{folder}/{FINAL}")
+        entries = Journal(store, folder, training.recipe.steps).entries()
+        yield {
+            "detector": training.learner.name,
+            "config": json.dumps(stored_config(weights), sort_keys=True),
+            "digest": digest(weights),
+            "weights": weights,
+            "loss": [entry["loss"]["total"] for entry in entries if "loss" in entry],
+            "log": "".join(json.dumps(_untimed(entry), sort_keys=True) + "\n" for entry in entries).encode(),
+        }
+
+    def publish(self, rows: Iterable[Row]) -> list[bytes]:
+        """Returns the weights as a safetensors file, and the log as JSON lines."""
+        return [content for row in rows for content in (row["weights"], row["log"])]
+
+
+def first_weights(ctx: StageContext) -> bytes | None:
+    """Returns the checkpoint that a training starts from, or None where it starts from random weights."""
+    if ctx.at:
+        return Path(ctx.at).read_bytes()
+    if not ctx.inputs.get("start"):
+        return None
+    (row,) = ctx.one("start").rows(["weights"])
+    weights: bytes = row["weights"]
+    return weights
+
+
+def _untimed(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns an entry without what differs from run to run: equal work gives equal bytes."""
+    return {name: value for name, value in entry.items() if name not in MEASURED}
+
+
+def _trained(training: Training, say: Callable[[str], None], stream: Stream) -> None:
+    """Runs in every process of the training."""
+    import cv2
+
+    from pipeline.training.run import run
+
+    cv2.setNumThreads(1)
+    run(training, stream, say)

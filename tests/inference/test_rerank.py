@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from pipeline.boxes.box_table import box_table
+from pipeline.inference.candidates import Candidates
+from pipeline.inference.rerank import Reranker
+from pipeline.models.detectors.detector import Normalisation
+from pipeline.models.rankers import ranker_spec
+from pipeline.models.rankers.ranker import Ranker
+from tests.stages.world import picture
+
+
+class Told(Ranker):
+    """Answers with numbers it was given, and remembers what it was asked."""
+
+    def __init__(self, residual: list[float], rows: int = 6) -> None:
+        super().__init__()
+        self.normalisation = Normalisation((1.0, 2.0, 3.0))
+        self.rows = rows
+        self.backbone = nn.Identity()
+        self.residual = torch.tensor(residual + [0.0] * (rows - len(residual)))
+        self.asked: list[tuple[Tensor, Tensor, Tensor]] = []
+
+    def forward(self, images: Tensor, tables: Tensor, valid: Tensor) -> Tensor:
+        self.asked.append((images, tables, valid))
+        return torch.where(self.real(tables, valid), self.residual, torch.nan)
+
+
+def some(count: int = 5) -> Candidates:
+    x = np.arange(count, dtype=np.float32)[:, None]
+    boxes = np.concatenate([x, x + 1, x + 20, x + 31], axis=1)
+    marks = np.repeat(x[:, :, None], 10, axis=1).reshape(count, 5, 2)
+    return Candidates(boxes, np.linspace(0.9, 0.1, count, dtype=np.float32), marks)
+
+
+def told(reranker: Reranker) -> Told:
+    assert isinstance(reranker.ranker, Told)
+    return reranker.ranker
+
+
+def test_scores_are_refined_and_boxes_follow_their_scores() -> None:
+    given = some()
+    found = Reranker(Told([-0.5, 0.0, 0.1, -0.05, 0.65]))(picture(), given)
+    order = [4, 1, 2, 0, 3]
+    np.testing.assert_allclose(found.scores, [0.75, 0.7, 0.6, 0.4, 0.25], atol=1e-6)
+    np.testing.assert_array_equal(found.boxes, given.boxes[order])
+    np.testing.assert_array_equal(found.landmarks, given.landmarks[order])
+    assert found.scores.dtype == np.float32
+
+
+def test_clipped_scores_keep_the_order_of_what_they_were() -> None:
+    given, residual = some(), [0.5, 0.9, -3.0, -2.0, 0.0]
+    clipped, plain = (Reranker(Told(residual), clip=clip)(picture(), given) for clip in (True, False))
+    order = [1, 0, 4, 3, 2]
+    np.testing.assert_array_equal(clipped.boxes, given.boxes[order])
+    np.testing.assert_array_equal(plain.boxes, given.boxes[order])
+    np.testing.assert_allclose(clipped.scores, [1, 1, 0.1, 0, 0], atol=1e-6)
+    np.testing.assert_allclose(plain.scores, [1.6, 1.4, 0.1, -1.7, -2.5], atol=1e-6)
+
+
+def test_a_ranker_that_corrects_nothing_changes_nothing() -> None:
+    given = some()
+    found = Reranker(ranker_spec("roi_mobilenet").build(rows=10))(picture(), given)
+    for name in ("boxes", "scores", "landmarks"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(given, name))
+
+
+def test_the_ranker_sees_the_image_at_its_size_and_boxes_in_parts_of_it() -> None:
+    image, given = picture(width=96, height=64), some()
+    for long_edge, size in ((None, (96, 64)), (192, (192, 128)), (48, (48, 32))):
+        reranker = Reranker(Told([0.0]), long_edge=long_edge)
+        reranker(image, given)
+        pixels, tables, valid = told(reranker).asked[0]
+        expected = cv2.resize(image, size).astype(np.float32) - np.array([1, 2, 3], np.float32)
+        np.testing.assert_allclose(pixels[0].permute(1, 2, 0).numpy(), expected, atol=1)
+        np.testing.assert_allclose(tables[0, 1].numpy(), [1 / 96, 2 / 64, 20 / 96, 30 / 64, 0.7], atol=1e-6)
+        assert not tables[0, 5:].any()
+        assert valid.tolist() == [5]
+
+
+@pytest.mark.parametrize(("top", "count"), [(None, 6), (4, 4), (100, 6)])
+def test_what_does_not_fit_into_the_table_is_dropped(top: int | None, count: int) -> None:
+    given = some(9)
+    found = Reranker(Told([0.0]), top=top)(picture(), given)
+    np.testing.assert_array_equal(found.boxes, given.boxes[:count])
+
+
+@pytest.mark.parametrize("name", ["crface_mobilenet", "roi_mobilenet"])
+def test_none_and_one_candidate(name: str) -> None:
+    torch.manual_seed(0)
+    ranker = ranker_spec(name).build(rows=10)
+    for module in ranker.modules():
+        if isinstance(module, nn.Linear) and module.bias is not None:
+            nn.init.normal_(module.bias)
+    reranker = Reranker(ranker)
+    assert len(reranker(picture(), some(0))) == 0
+    (score,) = reranker(picture(), some(1)).scores
+    assert score != some(1).scores[0]
+
+
+def test_folded_norms_answer_as_the_ranker_does() -> None:
+    torch.manual_seed(1)
+    ranker = ranker_spec("roi_mobilenet").build(rows=10)
+    nn.init.normal_(ranker.answer[-1].weight)
+    reranker = Reranker(ranker.train())
+    assert ranker.training
+    assert not any(isinstance(part, nn.BatchNorm2d) for part in reranker.ranker.modules())
+    reranker(picture(), some())
+    pixels = ranker.normalisation(torch.from_numpy(picture())).permute(2, 0, 1)[None]
+    table, valid = box_table(some().boxes, some().scores, 96, 64, 10)
+    with torch.no_grad():
+        residual = ranker.eval()(pixels, torch.from_numpy(table)[None], torch.tensor([valid]))[0, :5].numpy()
+    expected = np.sort((some().scores + residual).clip(0, 1))[::-1]
+    np.testing.assert_allclose(reranker(picture(), some()).scores, expected, atol=1e-4)
+
+
+def test_mistakes_are_named() -> None:
+    with pytest.raises(ValueError, match="top must be at least 1, got 0"):
+        Reranker(Told([0.0]), top=0)
+    with pytest.raises(ValueError, match="at least 1 pixel, got 0"):
+        Reranker(Told([0.0]), long_edge=0)
+    with pytest.raises(ValueError, match=r"image must be uint8 \[H, W, 3\], got float64"):
+        Reranker(Told([0.0]))(picture().astype(float), some())
+    rising = Candidates(some().boxes, some().scores[::-1].copy())
+    with pytest.raises(ValueError, match="scores must never rise"):
+        Reranker(Told([0.0]))(picture(), rising)
+    nan = Candidates(some().boxes, np.where(some().scores < 0.2, np.nan, some().scores).astype(np.float32))
+    with pytest.raises(ValueError, match="1 of 5 candidates are not finite"):
+        Reranker(Told([0.0]))(picture(), nan)
+
+
+def test_an_answer_that_is_no_number_is_refused() -> None:
+    sick = Reranker(Told([0.0, float("nan")]))
+    for ask in (sick.first_pass, lambda: sick(picture(), some())):
+        with pytest.raises(ValueError, match="the ranker answered with NaN or infinity"):
+            ask()

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from pipeline.models.detectors.retinaface import retinaface_mobilenet
+from pipeline.models.identity import resolve_detector, resolve_ranker, stored_config
+from pipeline.models.rankers import ranker_spec
+from pipeline.models.rankers.checkpoint import open_ranker
+from pipeline.models.weights import open_detector, save_bytes
+
+SWITCHES = {"rows": 6, "kernel": [5, 3], "sampling": "average"}
+
+
+def saved() -> tuple[torch.nn.Module, bytes]:
+    torch.manual_seed(2)
+    ranker = ranker_spec("crface_mobilenet").build(**SWITCHES).eval()
+    torch.nn.init.normal_(ranker.confidence[0].answer.weight)
+    return ranker, save_bytes("crface_mobilenet", ranker, {"switches": SWITCHES})
+
+
+def test_a_ranker_comes_back_as_it_was_built_and_trained(tmp_path: Path) -> None:
+    ranker, data = saved()
+    assert data == saved()[1]
+    (tmp_path / "ranker").write_bytes(data)
+    inputs = torch.randn(1, 3, 40, 40), torch.rand(1, 6, 5), torch.tensor([6])
+    for source in (data, tmp_path / "ranker"):
+        name, opened = open_ranker(source)
+        assert name == "crface_mobilenet"
+        assert not opened.training
+        assert opened.sampling == "average"
+        assert torch.equal(opened(*inputs), ranker(*inputs))
+    assert stored_config(data) == {"ranker": "crface_mobilenet", "switches": SWITCHES}
+
+
+def test_a_ranker_is_no_detector_and_a_detector_no_ranker() -> None:
+    ranker, detector = saved()[1], save_bytes("retinaface_mobilenet", retinaface_mobilenet())
+    for requested in (None, "retinaface_mobilenet"):
+        with pytest.raises(ValueError, match="checkpoint holds the ranker crface_mobilenet, not a detector"):
+            open_detector(ranker, requested)
+        with pytest.raises(ValueError, match="checkpoint holds the ranker crface_mobilenet, not a detector"):
+            resolve_detector(ranker, requested)
+    with pytest.raises(ValueError, match="holds the detector retinaface_mobilenet: expected one of a ranker"):
+        open_ranker(detector)
+
+
+def test_other_files_and_other_rankers_are_refused() -> None:
+    ranker = saved()[1]
+    with pytest.raises(ValueError, match="does not say what it holds: expected one of a ranker"):
+        open_ranker(b"of nobody")
+    with pytest.raises(ValueError, match="is crface_mobilenet .*, not roi_mobilenet: use ranker crface_mobilenet"):
+        open_ranker(ranker, "roi_mobilenet")
+    with pytest.raises(ValueError, match="no ranker 'x'; there are"):
+        resolve_ranker(ranker, "x")
+    other = save_bytes("roi_mobilenet", ranker_spec("crface_mobilenet").build(rows=6))
+    with pytest.raises(ValueError, match="checkpoint does not fit RoIRanker"):
+        open_ranker(other)
+
+
+@pytest.mark.wider
+def test_a_published_detector_is_named(shared: Path) -> None:
+    with pytest.raises(ValueError, match="holds the detector retinaface_mobilenet: expected one of a ranker"):
+        resolve_ranker(shared / "data/weights/retinaface_mobilenet0.25_Final.pth")

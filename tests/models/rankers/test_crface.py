@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from pipeline.models.blocks import rectifier
+from pipeline.models.rankers import ranker_spec
+from pipeline.models.rankers.crface import CRFace, Sampling
+from pipeline.models.rankers.pixels import pixels_named
+
+
+class Strides(nn.Module):
+    """Means over the cells of strides 8, 16 and 32: a backbone that costs nothing."""
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        return [nn.functional.avg_pool2d(images, stride, ceil_mode=True) for stride in (8, 16, 32)]
+
+
+def tiny(rows: int, *, sampling: Sampling = "nearest", learnt: bool = True) -> CRFace:
+    """A ranker of four channels, whose last layers say something where it has learnt."""
+    torch.manual_seed(0)
+    ranker = CRFace(
+        Strides(),
+        (3, 3, 3),
+        width=4,
+        activation=rectifier(0.1),
+        normalisation=pixels_named("retinaface"),
+        rows=rows,
+        sampling=sampling,
+        box_width=4,
+    )
+    if learnt:
+        for module in ranker.confidence:
+            nn.init.normal_(module.answer.weight)
+    return ranker.eval()
+
+
+def tables(rows: int, batch: int = 1) -> Tensor:
+    return torch.rand(batch, rows, 5, generator=torch.Generator().manual_seed(rows))
+
+
+@pytest.mark.parametrize(("name", "least", "most"), [("crface", 31.6e6, 32.4e6), ("crface_mobilenet", 1.85e6, 1.95e6)])
+def test_size_is_what_the_papers_megabytes_say(name: str, least: float, most: float) -> None:
+    with torch.device("meta"):
+        ranker = ranker_spec(name).build()
+    assert least < sum(parameter.numel() for parameter in ranker.parameters()) < most
+    assert sum(parameter.numel() for parameter in ranker.boxes.parameters()) == 493_056
+
+
+@pytest.mark.parametrize("sampling", ["nearest", "average"])
+@pytest.mark.parametrize(("height", "width"), [(64, 96), (33, 17), (1, 1), (70, 131)])
+def test_one_number_per_row_whatever_the_size(sampling: Sampling, height: int, width: int) -> None:
+    ranker = tiny(30, sampling=sampling)
+    residual = ranker(torch.randn(2, 3, height, width), tables(30, 2), torch.tensor([30, 4]))
+    assert residual.shape == (2, 30)
+    assert residual.dtype == torch.float32
+    assert (residual[0] != 0).all()
+    assert (residual[1] != 0).tolist() == [True] * 4 + [False] * 26
+
+
+def test_nothing_is_corrected_before_it_has_learnt() -> None:
+    residual = (
+        ranker_spec("crface_mobilenet").build(rows=50).eval()(torch.randn(1, 3, 40, 40), tables(50), torch.tensor([50]))
+    )
+    assert not residual.any()
+
+
+def test_without_a_candidate_there_is_nothing_to_correct() -> None:
+    residual = tiny(20)(torch.randn(1, 3, 40, 40), torch.zeros(1, 20, 5), torch.tensor([0]))
+    assert not residual.any()
+
+
+def test_images_of_a_batch_do_not_touch_each_other() -> None:
+    ranker, images, boxes = tiny(40), torch.randn(3, 3, 40, 56), tables(40, 3)
+    together = ranker(images, boxes, torch.tensor([40, 40, 40]))
+    alone = ranker(images[1:2], boxes[1:2], torch.tensor([40]))
+    torch.testing.assert_close(together[1:2], alone, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("sampling", "rows"), [("nearest", 1095), ("average", 5000)])
+def test_rows_that_count_by_autograd(sampling: Sampling, rows: int) -> None:
+    """1,095 of 5,000 at 1024 x 768, and all of them where rows are averaged."""
+    table = tables(5000).requires_grad_()
+    ranker = tiny(5000, sampling=sampling)
+    ranker(torch.randn(1, 3, 768, 1024), table, torch.tensor([5000])).square().sum().backward()
+    assert int(table.grad.abs().sum(2).count_nonzero()) == rows
+
+
+def test_what_the_confidence_modules_say_is_averaged() -> None:
+    ranker, image, boxes = tiny(20), torch.randn(1, 3, 64, 64), tables(20)
+    whole = ranker(image, boxes, torch.tensor([20]))
+    for module in ranker.confidence[1:]:
+        nn.init.zeros_(module.answer.weight)
+    first = ranker(image, boxes, torch.tensor([20]))
+    levels = ranker.backbone(image)
+    maps = ranker.boxes.nearest(boxes, [level.shape[2:] for level in levels])
+    fine = ranker.pyramid([torch.cat(pair, 1) for pair in zip(levels, maps, strict=True)])[0]
+    torch.testing.assert_close(first, ranker.confidence[0](fine) / 3)
+    assert not torch.allclose(first, whole)
+
+
+def test_equal_gradients_each_time() -> None:
+    torch.use_deterministic_algorithms(True)
+    try:
+        ranker, image, gradients = tiny(60).train(), torch.randn(2, 3, 64, 64), []
+        for ranker.checkpointed in (False, False, True):
+            ranker.zero_grad()
+            ranker(image, tables(60, 2), torch.tensor([60, 30])).square().sum().backward()
+            gradients.append(torch.cat([parameter.grad.flatten() for parameter in ranker.parameters()]))
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert gradients[0].any()
+    assert torch.equal(gradients[0], gradients[1])
+    torch.testing.assert_close(gradients[0], gradients[2], rtol=1e-4, atol=1e-6)
+
+
+def test_switches_reach_the_network() -> None:
+    build = ranker_spec("crface_mobilenet").build
+    assert build(rows=7, kernel=[5, 3]).boxes.convs[0].kernel_size == (5, 3)
+    assert build(rows=7, sampling="average").sampling == "average"
+    assert build(rows=7, pixels="imagenet").normalisation == pixels_named("imagenet")
+    assert build(rows=7).normalisation == pixels_named("retinaface")
+    for switches, words in (
+        ({"sampling": "linear"}, "nearest or average, got 'linear'"),
+        ({"pixels": "grey"}, "no pixels 'grey'; there are imagenet, retinaface"),
+        ({"colour": 1}, "crface_mobilenet has no switch colour; there are kernel, sampling, pixels, rows, slope"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            build(rows=7, **switches)

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from pipeline.engine.stage import Resources, StageContext
+from pipeline.models.identity import digest
+from stages.network_worker import check_weights, out_of_memory, planned_weights, set_threads
+
+
+def test_weights_come_from_exactly_one_place() -> None:
+    check_weights("file", {"samples": ("images",)})
+    check_weights(None, {"checkpoint": ("trained",)})
+    with pytest.raises(ValueError, match="in `at` or from inputs.checkpoint, found both"):
+        check_weights("file", {"checkpoint": ("trained",)})
+    with pytest.raises(ValueError, match="found neither"):
+        check_weights(None, {"checkpoint": ()})
+
+
+def test_a_file_is_the_one_that_was_planned_with(tmp_path: Path) -> None:
+    file = tmp_path / "weights"
+    file.write_bytes(b"these")
+    plain = StageContext("node", str(file), Resources(), {})
+    planned = StageContext("node", str(file), Resources(), {}, externals={"weights": digest(b"these")})
+    assert planned_weights(plain) == planned_weights(planned) == b"these"
+    file.write_bytes(b"others")
+    assert planned_weights(plain) == b"others"
+    with pytest.raises(ValueError, match=r"weights at .* on \S+ are not those that were planned"):
+        planned_weights(planned)
+
+
+def test_threads_are_the_nodes() -> None:
+    set_threads(StageContext("node", None, Resources(cpus=2), {}))
+    assert torch.get_num_threads() == 2
+    set_threads(StageContext("node", None, Resources(cpus=0.5), {}))
+    assert torch.get_num_threads() == 1
+
+
+def test_only_a_lack_of_memory_is_one() -> None:
+    with pytest.raises(RuntimeError) as error:
+        torch.empty(2**50, dtype=torch.uint8)
+    assert out_of_memory(error.value)
+    with pytest.raises(RuntimeError) as other:
+        torch.ones(2, 3) @ torch.ones(2, 3)
+    assert not out_of_memory(other.value)

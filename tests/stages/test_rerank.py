@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.boxes.suppression import nms
+from pipeline.data.images import encode_png
+from pipeline.data.records import Detections
+from pipeline.engine.fingerprint import digest
+from pipeline.engine.plan import Verdict, context
+from pipeline.inference.candidates import Candidates
+from pipeline.inference.rerank import Reranker
+from pipeline.models.rankers import ranker_spec
+from pipeline.models.rankers.checkpoint import open_ranker
+from pipeline.models.weights import save_bytes
+from stages.rerank import Rerank
+from tests.stages.world import World, picture
+
+SWITCHES = {"rows": 80}
+
+
+@pytest.fixture(scope="session")
+def ranker(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Path of a ranker that corrects by large random numbers."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        built = ranker_spec("roi_mobilenet").build(**SWITCHES)
+        torch.nn.init.normal_(built.answer[-1].weight)
+    file = tmp_path_factory.mktemp("ranker") / "ranker.safetensors"
+    file.write_bytes(save_bytes("roi_mobilenet", built, {"switches": SWITCHES}))
+    return str(file)
+
+
+@pytest.fixture
+def photos(world: World) -> Path:
+    """Four images, the last of them broken."""
+    folder = world.folder / "photos"
+    folder.mkdir()
+    for seed in range(3):
+        (folder / f"{seed}.png").write_bytes(encode_png(picture(seed)))
+    (folder / "broken.jpg").write_text("no picture")
+    return folder
+
+
+@pytest.fixture
+def wired(world: World, photos: Path, weights: str, ranker: str) -> World:
+    lenient = {"max_error_share": 0.9, "shard_rows": 2}
+    world.node("images", "index", dataset="image_folder", at=str(photos), run=lenient)
+    world.node("boxes", "predict", inputs={"samples": "images"}, at=weights, canvas="original", top=120, run=lenient)
+    world.node("ranked", "rerank", inputs={"samples": "images", "candidates": "boxes"}, at=ranker, run=lenient)
+    return world
+
+
+def expected(found: Detections, name: str, ranker: str, iou: float | None, **options: object) -> Candidates:
+    reranker = Reranker(open_ranker(ranker)[1], **options)  # type: ignore[arg-type]
+    ranked = reranker(picture(int(name[0])), Candidates(found.boxes, found.scores, found.landmarks))
+    if iou is None:
+        return ranked
+    return ranked.take(nms(torch.from_numpy(ranked.boxes), torch.from_numpy(ranked.scores), iou).numpy())
+
+
+@pytest.mark.parametrize(
+    ("sets", "iou", "options"),
+    [
+        ((), 0.4, {}),
+        (("iou=0.7", "clip=false"), 0.7, {"clip": False}),
+        (("iou=null", "top=30", "size=192"), None, {"top": 30, "long_edge": 192}),
+    ],
+)
+def test_rows_are_what_the_ranker_makes_of_them(
+    wired: World, ranker: str, sets: tuple[str, ...], iou: float | None, options: dict[str, object]
+) -> None:
+    full = [f"ranked.{each}" for each in sets]
+    wired.done(*full)
+    given, ranked = wired.by_id("boxes"), wired.by_id("ranked", *full)
+    assert list(ranked) == list(given)
+    for name in ("0.png", "1.png", "2.png"):
+        want, found = expected(given[name], name, ranker, iou, **options), ranked[name]
+        np.testing.assert_array_equal(found.boxes, want.boxes)
+        np.testing.assert_array_equal(found.scores, want.scores)
+        np.testing.assert_array_equal(found.landmarks, want.landmarks)
+        assert (found.width, found.height) == (96, 64)
+        assert len(found.boxes) == 30 if "top" in options else 0 < len(found.boxes) <= 80
+        # Boxes are those of the dump, in another order.
+        assert {each.tobytes() for each in found.boxes} <= {each.tobytes() for each in given[name].boxes[:80]}
+
+
+def test_the_refined_order_decides_what_survives(wired: World) -> None:
+    """Clipping makes many scores equal; what survives is the same as with scores that are not clipped."""
+    plain = "ranked.clip=false"
+    wired.done()
+    wired.done(plain)
+    clipped, exact = wired.by_id("ranked"), wired.by_id("ranked", plain)
+    assert any((np.diff(row.scores) == 0).any() for row in clipped.values())
+    for name, row in exact.items():
+        np.testing.assert_array_equal(row.boxes, clipped[name].boxes)
+        np.testing.assert_array_equal(row.scores.clip(0, 1), clipped[name].scores)
+
+
+def test_fewer_boxes_on_request(wired: World) -> None:
+    wired.done()
+    wired.done("ranked.keep=3")
+    for name, row in wired.by_id("ranked", "ranked.keep=3").items():
+        np.testing.assert_array_equal(row.boxes, wired.by_id("ranked")[name].boxes[:3])
+
+
+def test_errors_of_the_dump_stay_errors(wired: World) -> None:
+    wired.done()
+    assert wired.by_id("ranked")["broken.jpg"].error == wired.by_id("boxes")["broken.jpg"].error
+    assert [key for key, _ in wired.artifact("ranked").manifest.errors] == ["broken.jpg"]
+
+
+def test_an_image_that_vanished_or_changed_is_an_error_row(wired: World, photos: Path) -> None:
+    wired.done(selected=frozenset({"images", "boxes"}))
+    plans = wired.plan()
+    stage, ctx = plans["ranked"].node.stage, context(wired.graph(), "ranked", plans, {})
+    assert isinstance(stage, Rerank)
+    items = stage.items(ctx)
+    (photos / "1.png").unlink()
+    (photos / "2.png").write_bytes(encode_png(picture(7)))
+    rows = {row["image_id"]: Detections.from_row(row) for row in stage.open(ctx)(items)}
+    assert rows["0.png"].error is None
+    assert "No such file" in str(rows["1.png"].error)
+    assert "2.png has changed since it was indexed" in str(rows["2.png"].error)
+    assert len(rows["1.png"].boxes) == 0
+    assert rows["1.png"].width == 96
+
+
+def test_a_dump_of_other_images_is_refused(wired: World, photos: Path, weights: str) -> None:
+    others = wired.folder / "others"
+    others.mkdir()
+    (others / "0.png").write_bytes(encode_png(picture(0, 48, 32)))
+    wired.node("other_images", "index", dataset="image_folder", at=str(others))
+    wired.nodes["ranked"]["inputs"]["samples"] = "other_images"
+    outcome = wired.run()
+    words = outcome.failed.get("ranked") or wired.plan()["ranked"].reason
+    assert "boxes: 3 of 4 images are not in other_images: 1.png, 2.png, broken.jpg" in words
+
+
+def test_a_dump_of_images_of_another_size_is_an_error_row(wired: World, photos: Path) -> None:
+    larger = wired.folder / "larger"
+    larger.mkdir()
+    for file in photos.iterdir():
+        (larger / file.name).write_bytes(file.read_bytes())
+    (larger / "1.png").write_bytes(encode_png(picture(1, 192, 128)))
+    wired.node("larger", "index", dataset="image_folder", at=str(larger), run={"max_error_share": 0.9})
+    wired.nodes["ranked"]["inputs"]["samples"] = "larger"
+    wired.done()
+    rows = wired.by_id("ranked")
+    assert "candidates of 96 x 64 pixels, the image has 192 x 128" in str(rows["1.png"].error)
+    assert rows["0.png"].error is None
+
+
+def test_no_candidate_at_all_gives_an_empty_row(world: World, ranker: str) -> None:
+    folder = world.folder / "photos"
+    folder.mkdir()
+    for seed in range(2):
+        (folder / f"{seed}.png").write_bytes(encode_png(picture(seed)))
+    world.node("images", "index", dataset="image_folder", at=str(folder))
+    world.node("boxes", "guess", inputs={"samples": "images"}, false_alarms=0)
+    world.node("ranked", "rerank", inputs={"samples": "images", "candidates": "boxes"}, at=ranker)
+    world.done()
+    assert [(len(row.boxes), row.error) for row in world.by_id("ranked").values()] == [(0, None)] * 2
+
+
+def test_weights_come_from_exactly_one_place_and_are_a_rankers(wired: World, weights: str) -> None:
+    wired.nodes["ranked"].pop("at")
+    with pytest.raises(ValueError, match=r"ranked: expected weights .*, found neither"):
+        wired.run()
+    wired.nodes["ranked"]["at"] = weights
+    plan = wired.plan()["ranked"]
+    assert plan.verdict is Verdict.BLOCKED
+    assert "holds the detector retinaface_mobilenet: expected one of a ranker" in plan.reason
+
+
+def test_changed_weights_and_sizes_are_other_outputs(wired: World, ranker: str) -> None:
+    wired.done()
+    copy = wired.folder / "copy.safetensors"
+    copy.write_bytes(Path(ranker).read_bytes())
+    wired.nodes["ranked"]["at"] = str(copy)
+    assert wired.plan()["ranked"].verdict is Verdict.REUSE
+    data = bytearray(copy.read_bytes())
+    data[-1] ^= 1
+    copy.write_bytes(bytes(data))
+    assert "externals.weights" in wired.plan()["ranked"].reason
+    assert len({digest(Rerank(size=size).model_dump(mode="python")) for size in ("original", "8k", 7680, "4096")}) == 3
+
+
+def test_equal_work_in_other_shards_gives_equal_rows(wired: World) -> None:
+    wired.done()
+    rows = json.dumps(wired.rows("ranked"))
+    wired.nodes["ranked"]["run"] = {"shard_rows": 10, "max_error_share": 0.9}
+    wired.done(force=frozenset({"ranked"}))
+    assert json.dumps(wired.rows("ranked")) == rows

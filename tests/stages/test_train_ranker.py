@@ -1,0 +1,222 @@
+"""A ranker trained by its stage: equal bytes, first weights, verdicts, and each bad input told before work begins."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from pipeline.data.images import encode_png
+from pipeline.models.detectors import DETECTORS
+from pipeline.models.identity import digest, stored_config
+from pipeline.models.rankers.checkpoint import open_ranker
+from pipeline.models.weights import read_tensors, save_bytes
+from tests.stages.world import World, picture
+
+TINY = {"steps": 4, "batch": 2, "crop": 64, "rows": 50, "pairs": 3}
+DRAWN = {"kind": "synthetic", "width": 96, "height": 96}
+
+
+@pytest.fixture
+def trained(world: World) -> World:
+    """Two sets of guesses about six drawn images, joined and learnt from."""
+    world.node("drawings", "index", dataset={**DRAWN, "split": "train", "images": 6})
+    world.node("one", "guess", inputs={"samples": "drawings"}, jitter=0.2, false_alarms=10)
+    world.node("other", "guess", inputs={"samples": "drawings"}, jitter=0.4, false_alarms=5)
+    world.node("pairs", "join", inputs={"samples": "drawings", "candidates": ["one", "other"]})
+    world.node(
+        "order", "train_ranker", inputs={"rankings": "pairs", "samples": "drawings"},
+        ranker="crface_mobilenet", recipe=TINY,
+    )  # fmt: skip
+    return world
+
+
+def checkpoint(world: World, *sets: str) -> dict:
+    (row,) = world.rows("order", *sets)
+    return row
+
+
+def log_of(row: dict) -> list[dict]:
+    return [json.loads(line) for line in row["log"].splitlines()]
+
+
+def failure(world: World) -> str:
+    outcome = world.run()
+    assert set(outcome.failed) == {"order"}, outcome
+    return outcome.failed["order"]
+
+
+def test_a_few_steps_give_a_checkpoint_that_opens(trained: World) -> None:
+    trained.done()
+    row = checkpoint(trained)
+    file = Path(trained.store.path("order.safetensors"))
+    assert file.read_bytes() == row["weights"]
+    assert row["digest"] == digest(file)
+    name, ranker = open_ranker(file)
+    assert name == row["detector"] == "crface_mobilenet"
+    with torch.inference_mode():
+        residual = ranker(torch.zeros(1, 3, 64, 64), torch.rand(1, 50, 5), torch.tensor([50]))
+    assert residual.isfinite().all() and residual.abs().max() > 0
+    config = json.loads(row["config"])
+    assert config == stored_config(file)
+    assert config["switches"] == {"rows": 50} and config["recipe"]["loss"] == "rank"
+    log = log_of(row)
+    assert [entry["step"] for entry in log] == [1, 2, 3, 4]
+    assert [entry["loss"]["total"] for entry in log] == pytest.approx(row["loss"])
+    assert all(0 <= entry["ordered"] <= entry["pairs"] > 0 for entry in log)
+    assert [entry["rate"] for entry in log] == pytest.approx([1e-3 * 10 ** (-3 * t / 4) for t in range(4)])
+    assert json.loads(Path(trained.store.path("order.jsonl")).read_text().splitlines()[0]) == log[0]
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_one_does_not(trained: World) -> None:
+    trained.done()
+    first = checkpoint(trained)
+    trained.done(force=frozenset({"order"}))
+    assert trained.computed("order") == 1
+    assert checkpoint(trained) == first
+    trained.done("order.recipe.seed=1")
+    assert checkpoint(trained, "order.recipe.seed=1")["digest"] != first["digest"]
+
+
+def test_what_is_not_said_is_part_of_the_identity_and_how_often_it_is_saved_is_not(trained: World) -> None:
+    plain = trained.identity("order")
+    assert trained.identity("order", "order.recipe.temperature=1", "order.saved_every=3") == plain
+    assert trained.identity("order", "order.recipe.temperature=2") != plain
+    assert trained.identity("order", "order.recipe.learning_rate=1e-3") == plain
+
+
+def test_held_out_images_are_judged_and_the_best_comes_out(trained: World) -> None:
+    trained.node("few", "index", dataset={**DRAWN, "split": "test", "images": 3})
+    trained.node("found", "guess", inputs={"samples": "few"}, false_alarms=10)
+    trained.node("unseen", "join", inputs={"samples": "few", "candidates": ["found"]})
+    inputs = {"rankings": "pairs", "samples": ["few", "drawings"], "held_out": "unseen"}
+    trained.nodes["order"] |= {"inputs": inputs, "recipe": {**TINY, "judged_every": 2, "keep": "best"}}
+    trained.done()
+    row = checkpoint(trained)
+    looks = {entry["step"]: entry["ranking"] for entry in log_of(row) if "ranking" in entry}
+    assert list(looks) == [2, 4]
+    for look in looks.values():
+        assert set(look) == {"before", "after", "near_before", "near_after", "loss_before", "loss_after"}
+        assert all(0 < value < 1 for value in look.values())
+    assert len({look["before"] for look in looks.values()}) == 1
+    # Another network than the first one, of which nothing is refined.
+    assert any(look["loss_after"] != look["loss_before"] for look in looks.values())
+    plain = {**TINY, "judged_every": 0, "keep": "last"}
+    trained.nodes["order"] |= {"inputs": {"rankings": "pairs", "samples": "drawings"}, "recipe": plain}
+    trained.done()
+    assert checkpoint(trained)["loss"] == row["loss"]
+
+
+def test_it_starts_from_a_detectors_body_or_from_another_node(trained: World) -> None:
+    still = {**TINY, "steps": 1, "learning_rate": 1e-12, "final_rate": 1e-12, "norms": "frozen"}
+    torch.manual_seed(3)
+    body = save_bytes("retinaface_mobilenet", DETECTORS["retinaface_mobilenet"].build())
+    file = trained.folder / "detector.safetensors"
+    file.write_bytes(body)
+    trained.nodes["order"] |= {"at": str(file), "recipe": still}
+    inputs = {"rankings": "pairs", "samples": "drawings", "start": "order"}
+    trained.node("tuned", "train_ranker", inputs=inputs, ranker="crface_mobilenet", recipe=still)
+    trained.done()
+    found, tuned = read_tensors(checkpoint(trained)["weights"]), read_tensors(trained.rows("tuned")[0]["weights"])
+    for name, value in read_tensors(body).items():
+        if name.startswith("backbone."):
+            assert torch.allclose(found[name], value, atol=1e-9), name
+    assert all(torch.allclose(tuned[name], value, atol=1e-9) for name, value in found.items())
+
+
+def test_first_weights_that_do_not_fit_are_told_before_anything_starts(trained: World) -> None:
+    file = trained.folder / "weights.safetensors"
+    file.write_bytes(save_bytes("mogface_baseline", torch.nn.Linear(1, 1)))
+    trained.nodes["order"]["at"] = str(file)
+    assert "the backbone of mogface_baseline is not that of" in failure(trained)
+    trained.nodes["order"]["at"] = None
+    trained.done()
+    file.write_bytes(checkpoint(trained)["weights"])
+    trained.nodes["order"] |= {"at": str(file), "ranker": "roi_mobilenet"}
+    assert "checkpoint is crface_mobilenet" in trained.plan()["order"].reason
+    file.write_bytes(b"nothing of the kind")
+    assert "is unknown" in trained.plan()["order"].reason
+
+
+def test_boxes_of_which_none_is_better_are_told_before_training(trained: World) -> None:
+    """No face anywhere: every overlap is 0, as with tables of zeros."""
+    folder = trained.folder / "photos"
+    folder.mkdir()
+    for seed in range(2):
+        (folder / f"{seed}.png").write_bytes(encode_png(picture(seed)))
+    trained.node("drawings", "index", dataset="image_folder", at=str(folder))
+    message = failure(trained)
+    assert message.startswith("pairs: 2 readable images with 30 boxes: none lies on a face better than another; ")
+    for name in ("one", "other"):
+        trained.nodes[name]["false_alarms"] = 0
+    assert "pairs: 2 readable images with 0 boxes: there is nothing to put in order" in failure(trained)
+
+
+def test_held_out_images_without_an_order_are_told_too(trained: World) -> None:
+    folder = trained.folder / "photos"
+    folder.mkdir()
+    (folder / "0.png").write_bytes(encode_png(picture(0)))
+    trained.node("few", "index", dataset="image_folder", at=str(folder))
+    trained.node("found", "guess", inputs={"samples": "few"})
+    trained.node("unseen", "join", inputs={"samples": "few", "candidates": ["found"]})
+    trained.nodes["order"]["inputs"] = {"rankings": "pairs", "samples": ["drawings", "few"], "held_out": "unseen"}
+    assert failure(trained).startswith("unseen: 1 readable images with 3 boxes: none lies")
+
+
+def test_samples_of_another_set_are_refused(trained: World) -> None:
+    trained.node("few", "index", dataset={**DRAWN, "split": "test", "images": 3})
+    trained.nodes["order"]["inputs"] = {"rankings": "pairs", "samples": ["few"]}
+    assert failure(trained) == "pairs was not made of few: wire the samples of every join to inputs.samples"
+
+
+def test_a_dump_instead_of_a_join_is_refused(trained: World) -> None:
+    trained.nodes["order"]["inputs"] = {"rankings": "one", "samples": "drawings"}
+    with pytest.raises(ValueError, match=r"order\.inputs\.rankings: expected rows of \(image_id, path, .*, one gives "):
+        trained.plan()
+
+
+def test_pictures_that_cannot_be_decoded_are_counted_and_too_many_stop_it(trained: World) -> None:
+    """Head and pieces are whole: nobody has noticed before."""
+    folder = trained.folder / "photos"
+    folder.mkdir()
+    names = [f"{i}.png" for i in range(4)]
+    images = [{"id": name, "file_name": name} for name in names]
+    faces = [{"image_id": name, "bbox": [10, 10, 40, 40]} for name in names]
+    (folder / "annotations.json").write_text(json.dumps({"images": images, "annotations": faces}))
+    trained.node("drawings", "index", dataset="coco_json", at=str(folder))
+
+    def spoil(*broken: str) -> None:
+        for seed, name in enumerate(names):
+            data = encode_png(picture(seed))
+            spoiled = data[:41] + bytes(1000) + data[1041:]  # within the first piece of pixels
+            (folder / name).write_bytes(spoiled if name in broken else data)
+
+    spoil("1.png")
+    trained.done()
+    assert max(entry["bad_pictures"] for entry in log_of(checkpoint(trained))) == 1
+    spoil("1.png", "2.png", "3.png")
+    assert " of 4 pictures cannot be read, allowed are 1: " in failure(trained)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"recipe": {"stepps": 5}}, "stepps"),
+        ({"recipe": {**TINY, "pairs": 50}}, "pairs is 50, expected less than the 50 rows"),
+        ({"recipe": {**TINY, "loss": "hinge"}}, "'rank', 'margin'"),
+        ({"ranker": "crface_mobile"}, "no ranker 'crface_mobile'; there are crface, "),
+    ],
+)
+def test_mistakes_are_named(trained: World, change: dict, words: str) -> None:
+    trained.nodes["order"] |= change
+    with pytest.raises(ValueError, match=rf"nodes\.order\.(recipe|ranker).*{words}"):
+        trained.plan()
+
+
+def test_unknown_switches_are_named(trained: World) -> None:
+    trained.nodes["order"]["switches"] = {"kernell": [3, 5]}
+    assert "no switch kernell" in failure(trained)
+    trained.nodes["order"]["switches"] = {"rows": 60}
+    assert "switch rows is 60 and recipe.rows 50" in failure(trained)
