@@ -1,4 +1,4 @@
-"""Ours against peers, side by side in one run: evaluation, images/s, memory, the object store, parts of training.
+"""Ours against peers, side by side in one run: evaluation, images/s, memory, the object store, training, joining.
 
     uv run python jobs/benchmark.py all --shared ../shared --json benchmark.json
 
@@ -12,8 +12,9 @@ from __future__ import annotations
 import json as jsonlib
 import os
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -21,12 +22,16 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # `jobs` is no installed package
 
 from jobs.benchmarks.measured import Section, as_json, cores, table  # noqa: E402
+from pipeline.data.canvas import parse_canvas  # noqa: E402
+from pipeline.models.detectors import DETECTORS, detector_spec  # noqa: E402
+from pipeline.models.rankers import ranker_spec  # noqa: E402
 
 SharedOption = Annotated[Path | None, typer.Option(help="Folder of real data; default $WIDER8K_SHARED, ../shared.")]
 RoundsOption = Annotated[int, typer.Option(min=1, help="Ours and the peer take turns so often; medians count.")]
 WorkersOption = Annotated[int | None, typer.Option(min=1, help="Pipeline workers of one core; default all cores.")]
 BudgetOption = Annotated[float, typer.Option(min=0, help="Memory of a worker in the run with tiles, GB; 0: no run.")]
 DetectorOption = Annotated[str, typer.Option(help="Any other than the MobileNet has random weights.")]
+RankerOption = Annotated[str, typer.Option(help="With random weights.")]
 JsonOption = Annotated[Path | None, typer.Option(help="Write every figure with all digits.")]
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
@@ -81,8 +86,7 @@ def assigning(rounds: RoundsOption = 5, json: JsonOption = None) -> None:
     """
     from jobs.benchmarks.assigning import assigning_section
 
-    print("assigning ...", file=sys.stderr, flush=True)
-    _conclude([assigning_section(rounds, _command("assigning"))], json)
+    _conclude([assigning_section(rounds, _begin("assigning"))], json)
 
 
 @app.command("suppression")
@@ -93,8 +97,7 @@ def suppression(shared: SharedOption = None, rounds: RoundsOption = 5, json: Jso
     """
     from jobs.benchmarks.suppression import suppression_section
 
-    print("suppression ...", file=sys.stderr, flush=True)
-    _conclude([suppression_section(_shared(shared), rounds, _command("suppression"))], json)
+    _conclude([suppression_section(_shared(shared), rounds, _begin("suppression"))], json)
 
 
 @app.command("training")
@@ -115,12 +118,72 @@ def training(
     from jobs.benchmarks.training import Load, training_section
     from pipeline.training.recipe import TrainingRecipe
 
-    print("training ...", file=sys.stderr, flush=True)
-    recipe = TrainingRecipe(
-        steps=steps, batch=batch, crop=side, assigner=assigner, warmup=10, learning_rate=1e-3, colours=True
-    )  # type: ignore[arg-type]
-    command = f"{_command('training')} --detector {detector} --batch {batch} --side {side} --steps {steps}"
+    numbers: dict[str, Any] = {"steps": steps, "batch": batch, "crop": side, "assigner": assigner}
+    recipe = TrainingRecipe(**numbers, warmup=10, learning_rate=1e-3, colours=True)
+    command = _begin("training", detector=detector, batch=batch, side=side, steps=steps)
     _conclude([training_section(Load(detector, recipe, _shared(shared), rounds, command))], json)
+
+
+@app.command("ranker-training")
+def ranker_training(
+    ranker: RankerOption = "crface_mobilenet",
+    batch: Annotated[int, typer.Option(min=1)] = 8,
+    side: Annotated[int, typer.Option(min=32, help="Of the training pictures, pixels.")] = 320,
+    steps: Annotated[int, typer.Option(min=10)] = 60,
+    images: Annotated[int, typer.Option(min=2, help="Of the join that is learnt from.")] = 64,
+    shared: SharedOption = None,
+    rounds: RoundsOption = 1,
+    json: JsonOption = None,
+) -> None:
+    """A ranker's training steps/s through Ray Train and Ray Data against the bare loop with its batches in memory.
+
+    Example: uv run python jobs/benchmark.py ranker-training --batch 4 --steps 30
+    """
+    from jobs.benchmarks.ranker_training import Load, ranker_training_section
+    from pipeline.training.ranker_recipe import RankerRecipe
+
+    _check("--ranker", [ranker], ranker_spec)
+    recipe = RankerRecipe(steps=steps, batch=batch, crop=side)
+    command = _begin("ranker-training", images=images, ranker=ranker, batch=batch, side=side, steps=steps)
+    _conclude([ranker_training_section(Load(ranker, recipe, images, _shared(shared), rounds, command))], json)
+
+
+@app.command("reranking")
+def reranking(
+    images: Annotated[int, typer.Option(min=1)] = 495,
+    ranker: RankerOption = "crface_mobilenet",
+    size: Annotated[str, typer.Option(help="That the ranker sees: original, 8k, a long edge.")] = "original",
+    shared: SharedOption = None,
+    rounds: RoundsOption = 3,
+    workers: WorkersOption = None,
+    json: JsonOption = None,
+) -> None:
+    """Images/s of the re-ranking node against the bare ranker, with suppression and without.
+
+    Example: uv run python jobs/benchmark.py reranking --images 120 --rounds 1
+    """
+    from jobs.benchmarks.reranking import Load, reranking_section
+
+    _check("--ranker", [ranker], ranker_spec)
+    _check("--size", [size], parse_canvas)
+    command = _begin("reranking", images=images, ranker=ranker, size=size)
+    load = Load(ranker, size, images, rounds, workers or cores(), _shared(shared), command)
+    _conclude([reranking_section(load)], json)
+
+
+@app.command("joining")
+def joining(
+    images: Annotated[int, typer.Option(min=1)] = 100_000,
+    boxes: Annotated[int, typer.Option(min=0, help="Of each image, by each of three detectors.")] = 50,
+    json: JsonOption = None,
+) -> None:
+    """Rows/s and memory of the join of samples and three dumps of drawn boxes.
+
+    Example: uv run python jobs/benchmark.py joining --images 10000
+    """
+    from jobs.benchmarks.joining import joining_section
+
+    _conclude([joining_section(images, boxes, _begin("joining", images=images, boxes=boxes))], json)
 
 
 @app.command("forward")
@@ -138,18 +201,12 @@ def forward(
     Example: uv run python jobs/benchmark.py forward --detector mogface --canvas 8k --budget-gb 3 --tiles 2
     """
     from jobs.benchmarks.forward import forward_section
-    from pipeline.models.detectors import DETECTORS, detector_spec
 
     names, sizes = detector or list(DETECTORS), canvas or ["640", "1024"]
-    try:
-        for name in names:
-            detector_spec(name)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--detector") from None
+    _check("--detector", names, detector_spec)
     chosen = " ".join([f"--detector {name}" for name in detector or []] + [f"--canvas {size}" for size in canvas or []])
     limits = " ".join([f"--budget-gb {budget_gb:g}"] * bool(budget_gb) + [f"--tiles {tiles}"] * bool(tiles))
-    command = " ".join(part for part in (_command("forward"), chosen, limits) if part)
-    print("forward ...", file=sys.stderr, flush=True)
+    command = " ".join(part for part in (_begin("forward"), chosen, limits) if part)
     section = forward_section(names, sizes, passes, budget_gb or None, device, command, tiles or None)
     _conclude([section], json)
 
@@ -182,10 +239,9 @@ def _evaluation(shared: Path | None, rounds: int) -> Section:
 
     if shared is None:
         return Section("evaluation", [], ["skipped, it needs the real predictions and ground truth: see --shared"])
-    print("evaluation ...", file=sys.stderr, flush=True)
     data = shared / "data"
     predictions = data / "predictions/retinaface_mobilenet025.tar.gz"
-    return evaluation_section(predictions, data / "wider_val_gt", rounds, _command("evaluation"))
+    return evaluation_section(predictions, data / "wider_val_gt", rounds, _begin("evaluation"))
 
 
 def _pipeline(
@@ -200,14 +256,25 @@ def _pipeline(
     from jobs.benchmarks.throughput import Load, throughput_section
 
     name = f"pipeline-{canvas}"
-    print(f"{name} ...", file=sys.stderr, flush=True)
-    command = _command(name, images) + ("" if detector == "retinaface_mobilenet" else f" --detector {detector}")
+    other = {} if detector == "retinaface_mobilenet" else {"detector": detector}
+    command = _begin(name, images=images, **other)
     load = Load(name, canvas, images, rounds, workers or cores(), detector, budget, shared, command)
     return throughput_section(load)
 
 
-def _command(section: str, images: int | None = None) -> str:
-    return " ".join(["uv run python jobs/benchmark.py", section, *([f"--images {images}"] if images else [])])
+def _check(option: str, values: Sequence[str], check: Callable[[str], object]) -> None:
+    try:
+        for value in values:
+            check(value)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from None
+
+
+def _begin(section: str, **options: object) -> str:
+    """Says what is measured now, and returns the command that measures it again."""
+    print(f"{section} ...", file=sys.stderr, flush=True)
+    chosen = [f"--{name} {value}" for name, value in options.items()]
+    return " ".join(["uv run python jobs/benchmark.py", section, *chosen])
 
 
 def _shared(given: Path | None) -> Path | None:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import pyarrow as pa
 from pydantic import Field
 
-from pipeline.data.records import Detections, read_detections
+from pipeline.data.records import Detections
 from pipeline.data.schemas import DETECTIONS
 from pipeline.engine.fingerprint import digest
-from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
+from stages.dump_rows import DumpRows
 
 if TYPE_CHECKING:
     from pipeline.inference.fusion import Fusion
@@ -75,7 +75,7 @@ class Fuse(MapStage):
         from pipeline.inference.candidates import Candidates
         from pipeline.inference.fusion import fuse
 
-        inputs, rule = [_Rows(artifact) for artifact in ctx.inputs["detections"]], self._fusion()
+        inputs, rule = [DumpRows(artifact) for artifact in ctx.inputs["detections"]], self._fusion()
 
         def work(items: Sequence[Item]) -> Iterator[Row]:
             for item in items:
@@ -96,19 +96,3 @@ class Fuse(MapStage):
         if self.rule == "vote":
             return Voting(self.iou, self.plus_one, self.singles, self.rounded, self.keep)
         return Suppression(self.iou, self.plus_one, self.inclusive, self.keep)
-
-
-class _Rows:
-    """The rows of one input, by shard and image; the last shard asked for is held."""
-
-    def __init__(self, artifact: Artifact) -> None:
-        self.node = artifact.node
-        self._artifact = artifact
-        self._shard = ""
-        self._rows: dict[str, Detections] = {}
-
-    def get(self, shard: str, image_id: str) -> Detections:
-        if shard != self._shard:
-            self._rows = {row.image_id: row for row in read_detections(self._artifact.table(shard))}
-            self._shard = shard
-        return self._rows[image_id]

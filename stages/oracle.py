@@ -14,10 +14,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import Field
 
-from pipeline.data.records import Detections, read_detections
+from pipeline.data.records import Detections
 from pipeline.data.schemas import DETECTIONS, SAMPLES
-from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
+from stages.dump_rows import DumpRows
 from stages.image_faces import ImageFaces, faces_of, require_same_images
 
 
@@ -53,17 +53,12 @@ class Oracle(MapStage):
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
         """Returns a worker that holds all faces and one shard of the dump at a time."""
-        source: Artifact = ctx.one("candidates")
+        rows = DumpRows(ctx.one("candidates"))
         faces: Mapping[str, ImageFaces] = faces_of(ctx.one("samples"))
 
         def work(items: Sequence[Item]) -> Iterator[Row]:
-            shard = ""
-            rows: dict[str, Detections] = {}
             for item in items:
-                if item.data["shard"] != shard:
-                    shard = item.data["shard"]
-                    rows = {found.image_id: found for found in read_detections(source.table(shard))}
-                yield self._row(rows[item.key], faces[item.key]).to_row()
+                yield self._row(rows.get(item.data["shard"], item.key), faces[item.key]).to_row()
 
         return work
 

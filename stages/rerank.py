@@ -13,12 +13,13 @@ import pyarrow as pa
 from pydantic import Field, field_validator
 
 from pipeline.data.canvas import parse_canvas
-from pipeline.data.records import Detections, read_detections
+from pipeline.data.records import Detections
 from pipeline.data.schemas import CHECKPOINT, DETECTIONS, SAMPLES
 from pipeline.engine.fingerprint import digest as fingerprint
 from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
 from pipeline.models.identity import digest, resolve_ranker
 from stages.decoded_images import decoded_images
+from stages.dump_rows import DumpRows
 from stages.image_faces import require_same_images
 from stages.network_worker import check_weights, out_of_memory, planned_weights, set_threads
 
@@ -99,16 +100,11 @@ class Rerank(MapStage):
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
         """Returns a worker that holds one shard of the dump at a time, and reads the next images during this one."""
         images = decoded_images(ctx, ctx.one("samples"), lambda item: str(item.data["digest"]))
-        reranker, source = self.reranker(ctx), ctx.one("candidates")
+        reranker, rows = self.reranker(ctx), DumpRows(ctx.one("candidates"))
 
         def work(items: Sequence[Item]) -> Iterator[Row]:
-            shard = ""
-            rows: dict[str, Detections] = {}
             for item, image, error in images(items):
-                if item.data["shard"] != shard:
-                    shard = item.data["shard"]
-                    rows = {found.image_id: found for found in read_detections(source.table(shard))}
-                found = rows[item.key]
+                found = rows.get(item.data["shard"], item.key)
                 if image is None or found.error:
                     yield _failed(found, found.error or str(error)).to_row()
                     continue

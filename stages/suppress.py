@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Final
 import pyarrow as pa
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
-from pipeline.data.records import Detections, read_detections
 from pipeline.data.schemas import DETECTIONS
 from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
+from stages.dump_rows import DumpRows
 
 _LATER: Final = ("top", "inclusive", "ties")
 
@@ -58,16 +58,11 @@ class Suppress(MapStage):
         from pipeline.inference.candidates import Candidates
         from pipeline.inference.postprocess import detections
 
-        source = ctx.one("candidates")
+        rows = DumpRows(ctx.one("candidates"))
 
         def work(items: Sequence[Item]) -> Iterator[Row]:
-            shard = ""
-            rows: dict[str, Detections] = {}
             for item in items:
-                if item.data["shard"] != shard:
-                    shard = item.data["shard"]
-                    rows = {found.image_id: found for found in read_detections(source.table(shard))}
-                found = rows[item.key]
+                found = rows.get(item.data["shard"], item.key)
                 candidates = Candidates(found.boxes, found.scores, found.landmarks)
                 kept = detections(
                     candidates,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
-from jobs.benchmarks.bare_loop import Model
+from jobs.benchmarks.detecting import Model
 from pipeline.data.datasets.synthetic import Synthetic
 
 REAL_IMAGES = "data/wider_images/WIDER_val/images"
@@ -24,7 +25,7 @@ def gather(folder: Path, number: int, shared: Path | None) -> tuple[list[Path], 
     """
     found = sorted((shared / REAL_IMAGES).glob("*/*.jpg")) if shared else []
     if found:
-        chosen = [found[index * len(found) // number] for index in range(number)] if number < len(found) else found
+        chosen = evenly(found, number)
         for index in range(number):
             again, place = divmod(index, len(chosen))
             shutil.copy(chosen[place], folder / f"{again}-{chosen[place].name}")
@@ -34,6 +35,11 @@ def gather(folder: Path, number: int, shared: Path | None) -> tuple[list[Path], 
     for entry in drawings.entries():
         (folder / Path(entry.path).name).write_bytes(drawings.image_bytes("", entry.path))
     return sorted(folder.iterdir()), f"{number} drawn images"
+
+
+def evenly(files: Sequence[Path], number: int) -> Sequence[Path]:
+    """Returns at most that many files, spread over the whole list."""
+    return [files[index * len(files) // number] for index in range(number)] if number < len(files) else files
 
 
 def model_for(folder: Path, canvas: str, shared: Path | None, name: str = DETECTOR) -> tuple[Model, str]:

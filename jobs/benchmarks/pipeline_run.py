@@ -1,29 +1,24 @@
-"""Ours: the pipeline's own `predict` node over a folder of images on Ray, and what its records say of it."""
+"""Ours: one node of the pipeline on Ray, image by image in shards, and what its records say of it."""
 
 from __future__ import annotations
 
 import pickle
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from jobs.benchmarks.bare_loop import Model
 from jobs.benchmarks.cpu_watch import CpuWatch
+from jobs.benchmarks.prepared import prepare, require_success
 from pipeline.cluster.ray_executor import RayExecutor
-from pipeline.data.datasets.image_folder import ImageFolder
-from pipeline.engine.executor import LocalExecutor
-from pipeline.engine.graph import Graph, Node
+from pipeline.engine.graph import Graph
 from pipeline.engine.manifest import stored_manifests
 from pipeline.engine.plan import Options
 from pipeline.engine.runner import Runner
 from pipeline.engine.shards import ShardJob, ShardRecord
-from pipeline.engine.stage import Item, Resources
+from pipeline.engine.stage import Item
 from pipeline.engine.storage import Store
-from stages.index import Index
-from stages.predict import Predict
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,49 +88,32 @@ class CountingExecutor(RayExecutor):
             yield record
 
 
-def run_pipeline(
-    model: Model, folder: Path, way: tuple[int, int], shard_rows: int, memory_budget_gb: float | None = None
-) -> PipelineRun:
-    """Returns what one run of the node over all images of a folder took; Ray starts and ends within.
+def run_node(graph: Graph, node: str, store: Store) -> PipelineRun:
+    """Returns what one run of a node of many rows took; Ray starts and ends within.
+
+    What it depends on is computed before, unless it is stored; what the node gave earlier is removed.
 
     Args:
-        model: to be run.
-        folder: of images.
-        way: workers and the cores of each.
-        shard_rows: images per shard.
-        memory_budget_gb: as in `Predict`.
+        graph: of the node and what it depends on.
+        node: its name.
+        store: on this machine's disks.
 
     Raises:
-        RuntimeError: the node failed.
+        RuntimeError: a node failed.
     """
-    workers, cpus = way
-    stage = Predict(detector=model.detector, canvas=model.canvas, top=model.top, memory_budget_gb=memory_budget_gb)
-    graph = Graph(
-        [
-            Node("photos", Index(dataset=ImageFolder()), at=str(folder), resources=Resources(shard_rows=10_000)),
-            Node(
-                "boxes", stage, {"samples": ("photos",)}, str(model.weights),
-                Resources(workers=workers, cpus=cpus, shard_rows=shard_rows),
-            ),
-        ]
-    )  # fmt: skip
-    with tempfile.TemporaryDirectory(prefix="wider8k-benchmark-") as place:
-        store = Store(place)
-        indexed = Runner(graph, store, Options(frozenset({"photos"})), LocalExecutor).run()
-        started = time.monotonic()
-        executors: list[CountingExecutor] = []
+    prepare(graph, node, store)
+    started = time.monotonic()
+    executors: list[CountingExecutor] = []
 
-        def make_executor() -> CountingExecutor:
-            executors.append(CountingExecutor())
-            return executors[0]
+    def make_executor() -> CountingExecutor:
+        executors.append(CountingExecutor())
+        return executors[0]
 
-        with CpuWatch() as watch:
-            outcome = Runner(graph, store, Options(frozenset(graph.order)), make_executor).run()
-        seconds = time.monotonic() - started
-        failed = {**indexed.failed, **outcome.failed}
-        if failed:
-            raise RuntimeError(f"the benchmark's pipeline failed: {failed}")
-        return _with_cpu(_measured(store, seconds, executors[0].bytes_counted), watch)
+    with CpuWatch() as watch:
+        outcome = Runner(graph, store, Options(frozenset({node})), make_executor).run()
+    seconds = time.monotonic() - started
+    require_success(outcome)
+    return _with_cpu(_measured(store, node, seconds, executors[0].bytes_counted), watch)
 
 
 def _with_cpu(run: PipelineRun, watch: CpuWatch) -> PipelineRun:
@@ -148,9 +126,9 @@ def _with_cpu(run: PipelineRun, watch: CpuWatch) -> PipelineRun:
     )
 
 
-def _measured(store: Store, seconds: float, counted: int) -> PipelineRun:
-    (manifest,) = stored_manifests(store, "boxes")
-    folder = Path(store.path(f"boxes/{manifest.recipe}"))
+def _measured(store: Store, node: str, seconds: float, counted: int) -> PipelineRun:
+    (manifest,) = stored_manifests(store, node)
+    folder = Path(store.path(manifest.folder))
     spans, peak = [], 0
     for file in sorted(folder.glob("shard-*.json")):
         record = ShardRecord.from_json(file.read_bytes())

@@ -1,0 +1,164 @@
+"""The join of an index with three dumps: rows/s, and whether its memory stays where it was at the beginning."""
+
+from __future__ import annotations
+
+import multiprocessing
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+
+from jobs.benchmarks.drawn_rows import DrawnDump, DrawnSamples
+from jobs.benchmarks.measured import Measured, Section
+from jobs.benchmarks.prepared import prepare, require_success
+from pipeline.engine.executor import LocalExecutor
+from pipeline.engine.graph import Graph, Node
+from pipeline.engine.manifest import Manifest, stored_manifests
+from pipeline.engine.plan import Options
+from pipeline.engine.runner import Runner
+from pipeline.engine.shards import ShardJob, ShardRecord, Worker, compute_shard, peak_memory_mb
+from pipeline.engine.stage import Item, MapStage, Resources
+from pipeline.engine.storage import Store
+from stages.join import Join
+
+DUMPS = ("first", "second", "third")
+JOINED = "joined"
+DRAWN_ROWS = 5000  # of a shard of the inputs
+JOINED_ROWS = 500  # of a shard of the join
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """What a join took.
+
+    Attributes:
+        rows: how many.
+        seconds: of the node, its planning left out.
+        planning_seconds: of finding out what is to be joined with what.
+        worker_mb: largest resident memory of the worker at the end of each shard, in their order; it never falls.
+        planning_mb: the same of the process that plans and keeps the books.
+        before_mb: what that process had before it planned.
+    """
+
+    rows: int
+    seconds: float
+    planning_seconds: float
+    worker_mb: tuple[int, ...]
+    planning_mb: int
+    before_mb: int
+
+    @property
+    def first_mb(self) -> int:
+        """Of the worker, in the first tenth of the shards."""
+        return max(self.worker_mb[: self._tenth])
+
+    @property
+    def last_mb(self) -> int:
+        """Of the worker, in the last tenth of the shards."""
+        return max(self.worker_mb[-self._tenth :])
+
+    @property
+    def _tenth(self) -> int:
+        return max(1, len(self.worker_mb) // 10)
+
+
+class OneWorker(LocalExecutor):
+    """Computes shards in one other process, as on a cluster, without Ray.
+
+    The process starts at once: one that starts later would have the memory of this one counted as its own peak.
+    """
+
+    def __init__(self) -> None:
+        """Starts the process."""
+        self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
+        self._pool.submit(peak_memory_mb).result()
+
+    def shards(self, job: ShardJob, todo: Sequence[tuple[Item, ...]]) -> Iterator[ShardRecord]:
+        """Opens the stage there and computes shard after shard."""
+        self._pool.submit(_open, job).result()
+        for items in todo:
+            yield self._pool.submit(_compute, items).result()
+
+    def close(self) -> None:
+        """Ends the process."""
+        self._pool.shutdown()
+
+
+def joining_section(images: int, boxes: int, command: str) -> Section:
+    """Returns rows/s and peak memory of a join of three dumps of drawn boxes.
+
+    Args:
+        images: rows of each input.
+        boxes: of each image, by each detector.
+        command: for the table.
+    """
+    with tempfile.TemporaryDirectory(prefix="wider8k-benchmark-") as place:
+        graph, store = joining_graph(images, boxes), Store(place)
+        begun = time.monotonic()
+        prepare(graph, JOINED, store)
+        drawn = time.monotonic() - begun
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+            found = pool.submit(join, graph, store).result()
+    name = f"joining {images:,} images, {len(DUMPS)} x {boxes} boxes"
+    rows = [
+        Measured(f"{name}, rows/s", found.rows / found.seconds, None, None, command),
+        Measured(f"{name}, MB: peak of the worker, first tenth", found.first_mb, None, None, command),
+        Measured(f"{name}, MB: peak of the worker, last tenth", found.last_mb, None, None, command),
+        Measured(f"{name}, MB: peak of the planning process", found.planning_mb, None, None, command),
+        Measured(f"{name}, s: planning", found.planning_seconds, None, None, command),
+    ]
+    notes = [
+        f"one worker beside the planning process, without Ray; {JOINED_ROWS} rows per shard, {DRAWN_ROWS:,} per shard "
+        f"of the inputs, which were drawn in {drawn:.0f} s; libraries included: the planning process had "
+        f"{found.before_mb} MB before it planned; tenths of the shards, in their order",
+    ]
+    return Section("joining", rows, notes)
+
+
+def joining_graph(images: int, boxes: int) -> Graph:
+    """Returns samples, one dump per name of `DUMPS`, and the node `JOINED`."""
+    large = Resources(shard_rows=DRAWN_ROWS)
+    samples = {"samples": ("images",)}
+    dumps = [
+        Node(name, DrawnDump(boxes=boxes, seed=seed), samples, resources=large)
+        for seed, name in enumerate(DUMPS, start=1)
+    ]
+    joined = Node(JOINED, Join(), {**samples, "candidates": DUMPS}, resources=Resources(shard_rows=JOINED_ROWS))
+    return Graph([Node("images", DrawnSamples(images=images), resources=large), *dumps, joined])
+
+
+def join(graph: Graph, store: Store) -> Joined:
+    """Returns what the node `JOINED` took; best in a fresh process, with all that it depends on stored.
+
+    Raises:
+        RuntimeError: it failed.
+    """
+    executor, before, begun = OneWorker(), peak_memory_mb(), time.monotonic()
+    try:
+        require_success(Runner(graph, store, Options(frozenset({JOINED})), lambda: executor).run())
+    finally:
+        executor.close()  # the runner does so only where there was work
+    seconds = time.monotonic() - begun
+    (manifest,) = stored_manifests(store, JOINED)
+    node = float(manifest.run["wall_seconds"])
+    return Joined(manifest.rows, node, seconds - node, _peaks(store, manifest), peak_memory_mb(), before)
+
+
+def _peaks(store: Store, manifest: Manifest) -> tuple[int, ...]:
+    files = (store.read(f"{manifest.folder}/{shard.name}.json") for shard in manifest.shards)
+    return tuple(record.peak_mb for file in files if (record := ShardRecord.from_json(file)))
+
+
+_opened: tuple[ShardJob, Worker] | None = None
+
+
+def _open(job: ShardJob) -> None:
+    global _opened
+    assert isinstance(job.stage, MapStage)
+    _opened = job, job.stage.open(job.ctx)
+
+
+def _compute(items: Sequence[Item]) -> ShardRecord:
+    assert _opened is not None
+    return compute_shard(*_opened, items)

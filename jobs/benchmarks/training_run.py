@@ -1,0 +1,176 @@
+"""A training through Ray Train and Ray Data, and the bare loop over the same batches in memory, step for step."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import Any
+
+from jobs.benchmarks.measured import Measured, cores, more_is_better
+from jobs.benchmarks.prepared import prepare, require_success
+from pipeline.cluster.ray_executor import RayExecutor
+from pipeline.engine.executor import Executor
+from pipeline.engine.graph import Graph
+from pipeline.engine.manifest import stored_manifests
+from pipeline.engine.plan import Options, context, plan
+from pipeline.engine.runner import Runner
+from pipeline.engine.stage import Workplace
+from pipeline.engine.storage import Store
+from pipeline.training.journal import Journal
+from stages.training_stage import TrainingStage
+
+FIRST = 5  # steps that do not count: loaders start, memory is taken, kernels are chosen
+HELD = 16  # batches that the bare loop has in memory and goes round
+
+
+@dataclass(frozen=True)
+class Course:
+    """A training to be measured; picklable.
+
+    Attributes:
+        graph: its node and what it depends on.
+        node: its name, of a `TrainingStage` whose field `recipe` says steps and batch.
+        store: on this machine's disks.
+    """
+
+    graph: Graph
+    node: str
+    store: Store
+
+    @property
+    def recipe(self) -> Any:
+        """The recipe of the training."""
+        return self.graph.nodes[self.node].stage.recipe  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What the steps of one training took, without the first ones.
+
+    Attributes:
+        step: seconds of one, with all that lies between two of them.
+        part: seconds of it that went into what was looked at: waiting for data in ours, the assigner in the bare loop
+            of a detector, nothing in that of a ranker.
+    """
+
+    step: float
+    part: float
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Medians over all rounds: seconds of a step of ours and of the bare loop, and the parts of each, see `Spent`."""
+
+    ours: Spent
+    bare: Spent
+
+    def rows(self, name: str, command: str) -> list[Measured]:
+        """Returns steps/s of both, and how much of ours was spent waiting."""
+        waiting = 100 * self.ours.part / self.ours.step
+        return [
+            more_is_better(f"{name}, steps/s", 1 / self.ours.step, 1 / self.bare.step, command),
+            Measured(f"{name}, % of the time spent waiting for data", waiting, None, None, command),
+        ]
+
+
+def compared(course: Course, rounds: int) -> Compared:
+    """Returns what ours and the bare loop took, each in processes of its own, in turn."""
+    ours, bare = [], []
+    for _ in range(rounds):
+        ours.append(run_training(course))
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+            bare.append(pool.submit(bare_training, course).result())
+    return Compared(_median(ours), _median(bare))
+
+
+def run_training(course: Course, make_executor: Callable[[], Executor] = RayExecutor) -> Spent:
+    """Returns what a training through the pipeline took and waited, from its own log.
+
+    Raises:
+        RuntimeError: it failed.
+    """
+    prepare(course.graph, course.node, course.store)
+    require_success(Runner(course.graph, course.store, Options(frozenset({course.node})), make_executor).run())
+    (manifest,) = stored_manifests(course.store, course.node)
+    entries = Journal(course.store, f"{manifest.folder}/work", course.recipe.steps).entries()
+    counted = [entry for entry in entries if "loss" in entry and entry["step"] > FIRST]
+    seconds = [course.recipe.batch / entry["images_per_second"] for entry in counted]
+    waited = [each * entry["wait_share"] for each, entry in zip(seconds, counted, strict=True)]
+    return Spent(sum(seconds) / len(seconds), sum(waited) / len(seconds))
+
+
+def bare_training(course: Course) -> Spent:
+    """Returns what the plain loop over batches in memory took; what comes before the training is stored already."""
+    import torch
+
+    from pipeline.training.loop import Trainer
+    from pipeline.training.settings import channels_last, deterministic, set_norms
+
+    torch.set_num_threads(cores())
+    training = _training(course)
+    held = [training.batches(step) for step in range(min(HELD, training.recipe.steps))]
+    model = training.learner.first()
+    set_norms(model, training.recipe.norms)
+    spent: list[float] = []
+    steps, parts = [], []
+    with deterministic(), channels_last(model):
+        trainer = Trainer(_timed(training.learner.task(model), spent), training.recipe)
+        for step in range(training.recipe.steps):
+            begun, before = time.perf_counter(), len(spent)
+            trainer.step(held[step % len(held)].to_batch(model.normalisation))
+            steps.append(time.perf_counter() - begun)
+            parts.append(sum(spent[before:]))
+    return Spent(sum(steps[FIRST:]) / len(steps[FIRST:]), median(parts[FIRST:]))
+
+
+def course_note(course: Course, data: str, rounds: int) -> str:
+    """Returns what a reader must know to judge the figures; `data` says what the pictures are and what is cut out."""
+    return (
+        f"{course.recipe.steps} steps, the first {FIRST} not counted, {data}; one process of {cores()} threads "
+        f"and one loader process beside it, on {cores()} cores; the peer: the same step, its {HELD} batches decoded "
+        f"and cropped in memory, no log, no checkpoint; medians of {rounds} rounds"
+    )
+
+
+def _training(course: Course) -> Any:
+    """Returns the `Training` that the node itself would run."""
+    plans = plan(course.graph, course.store, Options(frozenset()))
+    stage = course.graph.nodes[course.node].stage
+    assert isinstance(stage, TrainingStage)
+    ctx = context(course.graph, course.node, plans, stage.externals(course.graph.nodes[course.node].at))
+    return stage.training(replace(ctx, workplace=Workplace(course.store, "bare")))
+
+
+@dataclass(frozen=True)
+class _Timed:
+    assigner: Any
+    spent: list[float]
+
+    @property
+    def needs_prediction(self) -> bool:
+        needs: bool = self.assigner.needs_prediction
+        return needs
+
+    def __call__(self, *arguments: Any) -> Any:
+        begun = time.perf_counter()
+        result = self.assigner(*arguments)
+        self.spent.append(time.perf_counter() - begun)
+        return result
+
+
+def _timed(task: Any, spent: list[float]) -> Any:
+    """Returns the task; where it has an assigner, that one notes the seconds it takes."""
+    from pipeline.training.detector_task import DetectorTask
+
+    if not isinstance(task, DetectorTask):
+        return task
+    timed: Any = _Timed(task.assigner, spent)
+    return replace(task, assigner=timed)
+
+
+def _median(rounds: list[Spent]) -> Spent:
+    return Spent(median(each.step for each in rounds), median(each.part for each in rounds))
