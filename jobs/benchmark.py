@@ -152,7 +152,7 @@ def ranker_training(
 def reranking(
     images: Annotated[int, typer.Option(min=1)] = 495,
     ranker: RankerOption = "crface_mobilenet",
-    size: Annotated[str, typer.Option(help="That the ranker sees: original, 8k, a long edge.")] = "original",
+    size: Annotated[str, typer.Option(help="That the ranker sees: original, 8k, an edge.")] = "original",
     shared: SharedOption = None,
     rounds: RoundsOption = 3,
     workers: WorkersOption = None,

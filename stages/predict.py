@@ -37,7 +37,8 @@ class Predict(MapStage):
         detector: entry of `DETECTORS`; not needed where the weights tell it themselves.
         mode: "single" is one look on the canvas. Any other one of `test_time.MODES` has sizes of its own; one of
             several looks gives what is left after their fusion.
-        canvas: "original", "8k" or a long edge in pixels: the size at which the detector sees the image; for "single".
+        canvas: "original", "8k", a long edge in pixels or a short one ("short-640"): the size at which the detector
+            sees the image; for "single".
         top: candidates kept per image, best first; in a mode of several looks, of each look.
         memory_budget_gb: what one worker process may take on a CPU, libraries included; a canvas that needs more is
             cut into overlapping tiles, which give the same boxes up to rounding. None: always the whole image.

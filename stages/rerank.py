@@ -38,7 +38,7 @@ class Rerank(MapStage):
     computed again. Memory at its peak, libraries included: with the small rankers 0.8 GB at 1024 pixels, 2.7 at 8K.
 
     Attributes:
-        size: "original", "8k" or a long edge in pixels: the size at which the ranker sees the image.
+        size: at which the ranker sees the image, named as a canvas of `predict`.
         iou: a box that overlaps a better one by more (widths and heights one larger) is dropped; None keeps all.
         top: at most so many candidates enter, best first by the detector's score; the ranker's rows (5,000) if None.
         keep: at most so many boxes per image are left; None keeps all.
@@ -127,7 +127,7 @@ class Rerank(MapStage):
         reranker = Reranker(
             ranker,
             device="cuda" if ctx.resources.gpus else "cpu",
-            long_edge=parse_canvas(self.size).long_edge,
+            canvas=parse_canvas(self.size),
             top=self.top,
             clip=self.clip,
         )

@@ -18,11 +18,13 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # two processes on two cores; read when torch is imported
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keeps all that starts Ray in one of the test processes, one after the other, and the rest in any."""
+    """Keeps what shares a cluster, or else a file of Ray tests, in one of the test processes; the rest goes in any."""
     for item in items:
         if item.get_closest_marker("ray"):
-            item.add_marker(pytest.mark.xdist_group("ray"))
+            shares = "cluster" in getattr(item, "fixturenames", ())
+            item.add_marker(pytest.mark.xdist_group("cluster" if shares else item.path.stem))
 
 
 @pytest.fixture(scope="session")

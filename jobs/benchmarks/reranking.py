@@ -127,7 +127,7 @@ def reranking(bench: Bench, files: Sequence[Path], size: str, iou: float | None)
     from pipeline.inference.rerank import Reranker
     from pipeline.models.rankers.checkpoint import open_ranker
 
-    reranker = Reranker(open_ranker(bench.weights)[1], long_edge=parse_canvas(size).long_edge)
+    reranker = Reranker(open_ranker(bench.weights)[1], canvas=parse_canvas(size))
     found = _candidates(bench.store)
     images = [decode(file.read_bytes()) for file in files]
     tables = [found[file.name] for file in files]

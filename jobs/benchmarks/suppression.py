@@ -97,14 +97,14 @@ def _candidates(shared: Path | None) -> tuple[list[tuple[Boxes, Boxes]], str]:
     files = sorted((shared / REAL_IMAGES).glob("*/*.jpg")) if shared else []
     if not shared or not files or not (shared / REAL_WEIGHTS).is_file():
         return [_drawn(seed) for seed in range(8)], "boxes drawn about 3,000 faces"
-    from pipeline.data.canvas import Canvas
+    from pipeline.data.canvas import ORIGINAL
     from pipeline.data.images import decode
     from pipeline.inference.predictor import Predictor
     from pipeline.models.weights import open_detector
 
     predictor = Predictor(open_detector(shared / REAL_WEIGHTS)[1], top=TOP)
     chosen = [files[index * len(files) // 8] for index in range(8)]
-    found = [predictor.candidates(decode(file.read_bytes()), Canvas(None)) for file in chosen]
+    found = [predictor.candidates(decode(file.read_bytes()), ORIGINAL) for file in chosen]
     return [(each.boxes, each.scores) for each in found], "candidates of RetinaFace in 8 real images"
 
 

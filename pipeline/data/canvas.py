@@ -17,41 +17,57 @@ Float32 = NDArray[np.float32]
 Box = tuple[int, int, int, int]
 
 LONG_EDGE_8K: Final = 7680
+_SHORT: Final = "short-"
 
 
 @dataclass(frozen=True, slots=True)
 class Canvas:
-    """The size at which a detector sees an image.
+    """The size at which a detector sees an image; without an edge, the original one.
 
     Attributes:
-        long_edge: pixels of the longer side; None keeps the original size.
+        long_edge: pixels of the longer side, or None.
+        short_edge: pixels of the shorter side instead, or None.
     """
 
     long_edge: int | None = LONG_EDGE_8K
+    short_edge: int | None = None
+
+    @classmethod
+    def short(cls, pixels: int) -> Canvas:
+        """Returns the canvas whose shorter side has so many pixels."""
+        return cls(None, pixels)
 
     def __post_init__(self) -> None:
-        """Raises ValueError unless the long edge is at least one pixel."""
-        if self.long_edge is not None and self.long_edge < 1:
-            raise ValueError(f"canvas long edge must be at least 1 pixel, got {self.long_edge}")
+        """Raises ValueError unless there is at most one edge, of at least one pixel."""
+        for name, edge in (("long", self.long_edge), ("short", self.short_edge)):
+            if edge is not None and edge < 1:
+                raise ValueError(f"canvas {name} edge must be at least 1 pixel, got {edge}")
+        if self.long_edge is not None and self.short_edge is not None:
+            raise ValueError(f"a canvas has one edge, got a long one of {self.long_edge} and {self.short_edge}")
 
     def __str__(self) -> str:
-        """Returns the form that `parse_canvas` reads: ``original`` or the long edge."""
+        """Returns the form that `parse_canvas` reads: ``original``, the long edge, or ``short-`` and the short one."""
+        if self.short_edge is not None:
+            return f"{_SHORT}{self.short_edge}"
         return "original" if self.long_edge is None else str(self.long_edge)
 
     def size(self, width: int, height: int) -> tuple[int, int]:
         """Returns (width, height) of the canvas in whole pixels for an original of that size.
 
-        The long side is exactly ``long_edge``; the short side is rounded half up and never below one pixel.
+        The side that is given is exact; the other is rounded half up and never below one pixel.
 
         Raises:
             ValueError: the original has no pixels.
         """
         if width < 1 or height < 1:
             raise ValueError(f"an image of {width} x {height} pixels has no canvas")
-        if self.long_edge is None:
+        if self.short_edge is not None:
+            edge, side = self.short_edge, min(width, height)
+        elif self.long_edge is not None:
+            edge, side = self.long_edge, max(width, height)
+        else:
             return width, height
-        long = max(width, height)
-        return _scaled(width, self.long_edge, long), _scaled(height, self.long_edge, long)
+        return _scaled(width, edge, side), _scaled(height, edge, side)
 
     def factors(self, width: int, height: int) -> tuple[float, float]:
         """Returns (canvas width / width, canvas height / height) for an original of that size."""
@@ -69,6 +85,9 @@ class Canvas:
         return _scale_points(points, width / canvas_width, height / canvas_height)
 
 
+ORIGINAL: Final = Canvas(None)
+
+
 @dataclass(frozen=True, slots=True)
 class Tile:
     """One window of a canvas and the part of it whose detections are kept.
@@ -83,7 +102,7 @@ class Tile:
 
 
 def parse_canvas(text: str | int) -> Canvas:
-    """Returns the canvas named ``8k``, ``original`` or by a long edge such as ``4096``.
+    """Returns the canvas named ``8k``, ``original``, by a long edge such as ``4096`` or a short one, ``short-640``.
 
     Raises:
         ValueError: anything else; the message lists the choices.
@@ -93,10 +112,12 @@ def parse_canvas(text: str | int) -> Canvas:
         return Canvas(LONG_EDGE_8K)
     if name == "original":
         return Canvas(None)
-    if name.isascii() and name.isdigit() and int(name) > 0:
-        return Canvas(int(name))
+    edge = name.removeprefix(_SHORT)
+    if edge.isascii() and edge.isdigit() and int(edge) > 0:
+        return Canvas(int(edge)) if edge == name else Canvas.short(int(edge))
     raise ValueError(
-        f"unknown canvas {text!r}: choose 8k (long edge {LONG_EDGE_8K}), original, or a long edge in pixels"
+        f"unknown canvas {text!r}: choose 8k (long edge {LONG_EDGE_8K}), original, a long edge in pixels, "
+        f"or a short one, such as {_SHORT}640"
     )
 
 
@@ -151,8 +172,8 @@ def _cut(length: int, tile: int, halo: int, multiple: int) -> Iterator[Box]:
     yield window, length, core, length
 
 
-def _scaled(side: int, long_edge: int, long: int) -> int:
-    return max(1, (2 * side * long_edge + long) // (2 * long))
+def _scaled(side: int, edge: int, reference: int) -> int:
+    return max(1, (2 * side * edge + reference) // (2 * reference))
 
 
 def _scale_points(points: Float32, fx: float, fy: float) -> Float32:

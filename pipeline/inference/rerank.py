@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.boxes.box_table import box_table
-from pipeline.data.canvas import Canvas
+from pipeline.data.canvas import ORIGINAL, Canvas
 from pipeline.data.images import resize
 from pipeline.inference.candidates import Candidates
 from pipeline.inference.predictor import enlarge_on_device
@@ -31,7 +31,7 @@ class Reranker:
         ranker: Ranker,
         device: torch.device | str = "cpu",
         *,
-        long_edge: int | None = None,
+        canvas: Canvas = ORIGINAL,
         top: int | None = None,
         clip: bool = True,
     ) -> None:
@@ -40,19 +40,19 @@ class Reranker:
         Args:
             ranker: trained.
             device: where images are resized and the network runs.
-            long_edge: pixels of the image's longer side as the ranker sees it; None for its own. Tables hold parts of
-                the image, so that candidates of any canvas go with any size.
+            canvas: the size at which the ranker sees the image. Tables hold parts of the image, so that candidates of
+                any canvas go with any size.
             top: most candidates; the table's rows if None or more than those.
             clip: give scores in 0..1, as the paper does; False gives the plain sum of score and correction.
 
         Raises:
-            ValueError: ``top`` or ``long_edge`` is under one.
+            ValueError: ``top`` is under one.
         """
         if top is not None and top < 1:
             raise ValueError(f"top must be at least 1, got {top}")
         self.device = torch.device(device)
         self.ranker = for_inference(ranker).to(self.device)
-        self.canvas = Canvas(long_edge)
+        self.canvas = canvas
         self.top = ranker.rows if top is None else min(top, ranker.rows)
         self.clip = clip
 

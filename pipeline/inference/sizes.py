@@ -1,4 +1,4 @@
-"""Rules for the size at which a detector sees an image, beside the canvas of a fixed long edge."""
+"""Rules for the size at which a detector sees an image, beside the canvas of a fixed edge."""
 
 from __future__ import annotations
 
@@ -7,28 +7,6 @@ from dataclasses import dataclass
 
 # What MogFace's code lets an image have of pixels: it was the most that a GPU of its time took.
 _MOGFACE_PIXELS = 2147483647 / 200
-
-
-@dataclass(frozen=True, slots=True)
-class ShortEdge:
-    """The shorter side gets exactly so many pixels, the longer one is rounded half up.
-
-    Attributes:
-        pixels: of the shorter side.
-    """
-
-    pixels: int
-
-    def __post_init__(self) -> None:
-        """Raises ValueError unless the short edge is at least one pixel."""
-        if self.pixels < 1:
-            raise ValueError(f"a short edge must be at least 1 pixel, got {self.pixels}")
-
-    def size(self, width: int, height: int) -> tuple[int, int]:
-        """Returns (width, height) in whole pixels for an original of that size."""
-        _check(width, height)
-        short = min(width, height)
-        return (2 * width * self.pixels + short) // (2 * short), (2 * height * self.pixels + short) // (2 * short)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.data.canvas import Canvas
+from pipeline.data.canvas import ORIGINAL, Canvas
 from pipeline.inference.candidates import Candidates
 from pipeline.inference.fusion import Fusion, Voting, fuse
-from pipeline.inference.sizes import RetinaFaceSize, Scale, ShortEdge, mogface_largest
+from pipeline.inference.sizes import RetinaFaceSize, Scale, mogface_largest
 
 if TYPE_CHECKING:
     from pipeline.inference.predictor import Predictor, Sizing
@@ -223,13 +223,13 @@ def _one(description: str, sizing: Callable[[int, int], Sizing]) -> Mode:
 
 MODES: Final[Mapping[str, Mode]] = MappingProxyType(
     {
-        "single": _one("one pass at original size", lambda width, height: Canvas(None)),
+        "single": _one("one pass at original size", lambda width, height: ORIGINAL),
         "retinaface_1600": _one("one pass, short edge 1600, long one at most 2150", lambda w, h: RetinaFaceSize()),
         "mogface_single": _one(
             "one pass at original size, above 10.7 megapixels reduced to that",
             lambda width, height: Scale(min(1.0, mogface_largest(width, height, capped=False))),
         ),
-        "crface_multi": crface([ShortEdge(edge) for edge in (500, 800, 1100, 1400, 1700)]),
+        "crface_multi": crface([Canvas.short(edge) for edge in (500, 800, 1100, 1400, 1700)]),
         "crface_8k_multi": crface([Canvas(edge) for edge in (7680, 5760, 4096)]),
         "mogface_multi": mogface(),
         "mogface_multi_hard": mogface(hard=True),

@@ -67,6 +67,7 @@ def policy_of(recipe: TrainingRecipe, side: int, fill: tuple[float, float, float
         "side": side,
         "photometric": Photometric() if recipe.colours else None,
         "smallest": recipe.smallest,
+        "mirrored": recipe.mirrored,
         "fill": fill,
         "pixels": "uint8" if recipe.clipped or not recipe.colours else "float32",
     }

@@ -28,6 +28,7 @@ class RankerRecipe:
         mirrored: share of pictures that are mirrored.
         colours: distort brightness, contrast, saturation and hue.
         least: overlaps below it count as none, as in AP where it is 0.5; the paper takes every overlap as it is.
+        most: overlaps from it on count as 1; with both at 0.5 the truth is whether AP would count the box as a hit.
         rows: N of the table: the best candidates of an image, as many as the network has outputs.
         loss: "rank": logistic loss of pairs (RankNet); "margin": hinge with the difference of the truths as margin;
             the others bring the refined score itself to the truth.
@@ -68,6 +69,7 @@ class RankerRecipe:
     mirrored: float = 0.5
     colours: bool = True
     least: float = 0.0
+    most: float = 1.0
     rows: int = 5000
     loss: RankLoss = "rank"
     pairs: int = 10
@@ -99,8 +101,9 @@ class RankerRecipe:
         return (self.crop,)
 
     def truths(self, overlaps: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Returns what the scores of boxes are held against: their overlaps, those below `least` as none."""
-        return np.where(overlaps < self.least, np.float32(0), overlaps)
+        """Returns what the scores of boxes are held against: overlaps, 0 below `least` and 1 from `most` on."""
+        some = np.where(overlaps < self.least, np.float32(0), overlaps)
+        return np.where(overlaps < self.most, some, np.float32(1))
 
     def rate(self, step: int) -> float:
         """Returns the learning rate of a step.
@@ -128,9 +131,11 @@ class RankerRecipe:
             raise ValueError(f"rows is {self.rows}, expected 2 or more: there is nothing to compare")
         if not self.shares or not all(0 < share <= 1 for share in self.shares):
             raise ValueError(f"shares is {self.shares}, expected numbers in (0, 1]")
-        for name in ("mirrored", "momentum", "least"):
+        for name in ("mirrored", "momentum", "least", "most"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected a number in 0..1")
+        if self.least > self.most:
+            raise ValueError(f"least is {self.least}, expected at most most, {self.most}")
         if self.pairs >= self.rows:
             raise ValueError(f"pairs is {self.pairs}, expected less than the {self.rows} rows")
         if self.parts > self.batch:

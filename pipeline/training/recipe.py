@@ -32,6 +32,7 @@ class TrainingRecipe:
         clipped: round and clip colours to whole numbers in 0..255, a quarter of the bytes on the way to the network;
             the released code does not. Without distortion pixels are whole numbers either way.
         smallest: faces below it in the training picture are dropped unless all are, pixels.
+        mirrored: share of pictures that are mirrored.
         optimizer: "adamw", or "sgd" as in the published training.
         learning_rate: the peak.
         warmup: steps of the linear climb to the peak.
@@ -71,6 +72,7 @@ class TrainingRecipe:
     colours: bool = False
     clipped: bool = True
     smallest: float = 8.0
+    mirrored: float = 0.5
     optimizer: Literal["adamw", "sgd"] = "adamw"
     learning_rate: float = 8e-3
     warmup: int = 40
@@ -133,6 +135,8 @@ class TrainingRecipe:
             raise ValueError(f"shares is {self.shares}, expected numbers in (0, 1]")
         if list(self.milestones) != sorted(self.milestones) or not all(place > 0 for place in self.milestones):
             raise ValueError(f"milestones is {self.milestones}, expected rising numbers above 0")
+        if not 0 <= self.mirrored <= 1:
+            raise ValueError(f"mirrored is {self.mirrored}, expected a share in [0, 1]")
         if self.parts > self.batch:
             raise ValueError(f"parts is {self.parts}, expected at most the {self.batch} images of a batch")
         if self.average is not None and not 0 <= self.average < 1:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -35,20 +36,37 @@ nodes:
     recipe: {{steps: {STEPS}, batch: 8, crop: 64, warmup: 4, norms: frozen, average: 0.9, judged_every: 10, keep: best}}
     saved_every: 0.001
     run: {{workers: 2, cpus: 0.5}}
+  burst:
+    stage: train_detector
+    inputs: {{samples: drawings}}
+    recipe:
+      {{steps: {STEPS}, batch: 8, crop: 64, warmup: 4, norms: frozen, learning_rate: 1.0e+30, clip_norm: null}}
+    saved_every: 0.001
+    run: {{workers: 2, cpus: 0.5}}
 """
 
+ONLY = ("--until", "detector")
 
-def command(store: Path, *sets: str) -> list[str]:
-    """Returns the run of the config above in a store of its own."""
+
+@dataclass(frozen=True)
+class Quiet:
+    """What an undisturbed run left and said."""
+
+    store: Path
+    code: int
+    said: str
+
+
+def command(store: Path, *options: str) -> list[str]:
+    """Returns a run of the config above in a store of its own."""
     file = store.parent / f"{store.name}.yaml"
     file.write_text(re.sub(r"\{\{|\}\}", lambda found: found[0][0], CONFIG.replace("{store}", str(store))))
-    words = [word for each in sets for word in ("--set", each)]
-    return [sys.executable, "-m", "stages.cli", "run", "-c", str(file), *words]
+    return [sys.executable, "-m", "stages.cli", "run", "-c", str(file), *options]
 
 
-def checkpoints(store: Path) -> list[int]:
+def checkpoints(store: Path, node: str = "detector") -> list[int]:
     """Returns the steps there are checkpoints of."""
-    return sorted(int(file.stem.removeprefix("step-")) for file in store.glob("detector/*/work/step-*.pt"))
+    return sorted(int(file.stem.removeprefix("step-")) for file in store.glob(f"{node}/*/work/step-*.pt"))
 
 
 def wait_for(driver: subprocess.Popen[bytes], condition: Callable[[], bool]) -> None:
@@ -72,16 +90,16 @@ def log(store: Path) -> list[dict]:
 
 
 @pytest.fixture(scope="module")
-def quiet(tmp_path_factory) -> Path:
-    """An undisturbed run with two processes."""
+def quiet(tmp_path_factory) -> Quiet:
+    """An undisturbed run with two processes, beside a training that cannot end well."""
     store = tmp_path_factory.mktemp("train") / "quiet"
-    subprocess.run(command(store), cwd=ROOT, check=True, timeout=300, stdout=subprocess.DEVNULL)
-    return store
+    done = subprocess.run(command(store), cwd=ROOT, timeout=300, capture_output=True, text=True, check=False)
+    return Quiet(store, done.returncode, done.stdout + done.stderr)
 
 
 def test_killed_processes_and_a_killed_driver_change_nothing(quiet, tmp_path):
     store = tmp_path / "killed"
-    driver = subprocess.Popen(command(store), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    driver = subprocess.Popen(command(store, *ONLY), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     wait_for(driver, lambda: checkpoints(store)[-1:] >= [4])
     victim = trainers(driver)[-1]
     victim.kill()
@@ -96,29 +114,26 @@ def test_killed_processes_and_a_killed_driver_change_nothing(quiet, tmp_path):
     driver.wait()
     assert checkpoints(store)[-1] < STEPS, "the kill came too late to show anything"
     assert not (store / "detector.safetensors").exists()
-    subprocess.run(command(store), cwd=ROOT, check=True, timeout=300, stdout=subprocess.DEVNULL)
-    assert (store / "detector.safetensors").read_bytes() == (quiet / "detector.safetensors").read_bytes()
-    assert [entry["step"] for entry in log(store)] == [entry["step"] for entry in log(quiet)]
-    assert [entry.get("loss") for entry in log(store)] == [entry.get("loss") for entry in log(quiet)]
-    assert [entry.get("ap") for entry in log(store)] == [entry.get("ap") for entry in log(quiet)]
+    subprocess.run(command(store, *ONLY), cwd=ROOT, check=True, timeout=300, stdout=subprocess.DEVNULL)
+    assert (store / "detector.safetensors").read_bytes() == (quiet.store / "detector.safetensors").read_bytes()
+    assert [entry["step"] for entry in log(store)] == [entry["step"] for entry in log(quiet.store)]
+    assert [entry.get("loss") for entry in log(store)] == [entry.get("loss") for entry in log(quiet.store)]
+    assert [entry.get("ap") for entry in log(store)] == [entry.get("ap") for entry in log(quiet.store)]
 
 
 def test_one_process_gives_what_two_gave(quiet, tmp_path):
     """Here without Ray: the same function in this process. A resized cluster is the same thing from some step on."""
     store = tmp_path / "alone"
-    subprocess.run([*command(store), "--local"], cwd=ROOT, check=True, timeout=300, stdout=subprocess.DEVNULL)
-    ours, theirs = ([entry["loss"]["total"] for entry in log(each) if "loss" in entry] for each in (store, quiet))
+    subprocess.run(command(store, *ONLY, "--local"), cwd=ROOT, check=True, timeout=300, stdout=subprocess.DEVNULL)
+    ours, theirs = ([entry["loss"]["total"] for entry in log(each) if "loss" in entry] for each in (store, quiet.store))
     assert len(ours) == len(theirs) == STEPS
     np.testing.assert_allclose(ours[:20], theirs[:20], rtol=1e-5)
 
 
-def test_what_has_no_use_stops_at_once_and_says_why(tmp_path):
-    store = tmp_path / "burst"
-    words = command(store, "detector.recipe.learning_rate=1.0e+30", "detector.recipe.clip_norm=null")
-    done = subprocess.run(words, cwd=ROOT, timeout=300, capture_output=True, text=True)
-    assert done.returncode == 1
-    said = done.stdout + done.stderr
-    assert re.search(r"of step \d+ is not finite", said)
-    assert len(set(re.findall(r"train/\d{6}", said))) >= 8, "all images of the step, those of both processes"
-    assert checkpoints(store), "the last good checkpoint stays"
-    assert not (store / "detector.safetensors").exists()
+def test_what_has_no_use_stops_at_once_and_says_why(quiet):
+    assert quiet.code == 1
+    assert re.search(r"of step \d+ is not finite", quiet.said)
+    assert len(set(re.findall(r"train/\d{6}", quiet.said))) >= 8, "all images of the step, those of both processes"
+    assert checkpoints(quiet.store, "burst"), "the last good checkpoint stays"
+    assert not (quiet.store / "burst.safetensors").exists()
+    assert (quiet.store / "detector.safetensors").exists(), "it stops what depends on it and nothing else"

@@ -29,6 +29,20 @@ def test_sizes(long_edge: int | None, original: tuple[int, int], size: tuple[int
     assert Canvas(long_edge).size(*original) == size
 
 
+@pytest.mark.parametrize(
+    ("short_edge", "original", "size"),
+    [
+        (500, (1024, 683), (750, 500)),  # 749.63
+        (500, (683, 1024), (500, 750)),
+        (3, (4, 8), (3, 6)),
+        (1, (2, 3), (1, 2)),  # half up
+        (1700, (1, 1), (1700, 1700)),
+    ],
+)
+def test_sizes_by_the_short_edge(short_edge: int, original: tuple[int, int], size: tuple[int, int]) -> None:
+    assert Canvas.short(short_edge).size(*original) == size
+
+
 @given(st.integers(1, 9000), SIDES, SIDES)
 def test_long_side_is_exact_and_short_side_is_nearest(long_edge: int, width: int, height: int) -> None:
     size = Canvas(long_edge).size(width, height)
@@ -65,9 +79,11 @@ def test_names() -> None:
     assert parse_canvas("original") == Canvas(None)
     assert parse_canvas(str(Canvas(1024))) == Canvas(1024)
     assert parse_canvas(str(Canvas(None))) == Canvas(None)
+    assert parse_canvas("short-640") == Canvas.short(640)
+    assert parse_canvas(str(Canvas.short(640))) == Canvas.short(640)
 
 
-@pytest.mark.parametrize("text", ["4k", "", "-5", "0", "1.5", "two", "²"])
+@pytest.mark.parametrize("text", ["4k", "", "-5", "0", "1.5", "two", "²", "short", "short-", "short-0", "short-8k"])
 def test_unknown_names_list_the_choices(text: str) -> None:
     with pytest.raises(ValueError, match=r"choose 8k.*original.*long edge"):
         parse_canvas(text)
@@ -76,6 +92,10 @@ def test_unknown_names_list_the_choices(text: str) -> None:
 def test_senseless_geometry_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 1 pixel"):
         Canvas(0)
+    with pytest.raises(ValueError, match="short edge must be at least 1 pixel"):
+        Canvas.short(0)
+    with pytest.raises(ValueError, match="one edge, got a long one of 640 and 480"):
+        Canvas(640, 480)
     with pytest.raises(ValueError, match="0 x 5"):
         Canvas(10).size(0, 5)
     with pytest.raises(ValueError, match="no core"):

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.boxes.box_table import box_table
+from pipeline.data.canvas import Canvas
 from pipeline.inference.candidates import Candidates
 from pipeline.inference.rerank import Reranker
 from pipeline.models.detectors.detector import Normalisation
@@ -73,7 +74,7 @@ def test_a_ranker_that_corrects_nothing_changes_nothing() -> None:
 def test_the_ranker_sees_the_image_at_its_size_and_boxes_in_parts_of_it() -> None:
     image, given = picture(width=96, height=64), some()
     for long_edge, size in ((None, (96, 64)), (192, (192, 128)), (48, (48, 32))):
-        reranker = Reranker(Told([0.0]), long_edge=long_edge)
+        reranker = Reranker(Told([0.0]), canvas=Canvas(long_edge))
         reranker(image, given)
         pixels, tables, valid = told(reranker).asked[0]
         expected = cv2.resize(image, size).astype(np.float32) - np.array([1, 2, 3], np.float32)
@@ -122,8 +123,6 @@ def test_folded_norms_answer_as_the_ranker_does() -> None:
 def test_mistakes_are_named() -> None:
     with pytest.raises(ValueError, match="top must be at least 1, got 0"):
         Reranker(Told([0.0]), top=0)
-    with pytest.raises(ValueError, match="at least 1 pixel, got 0"):
-        Reranker(Told([0.0]), long_edge=0)
     with pytest.raises(ValueError, match=r"image must be uint8 \[H, W, 3\], got float64"):
         Reranker(Told([0.0]))(picture().astype(float), some())
     rising = Candidates(some().boxes, some().scores[::-1].copy())

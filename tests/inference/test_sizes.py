@@ -5,15 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.inference.sizes import RetinaFaceSize, Scale, ShortEdge, mogface_largest
-
-
-def test_the_short_edge_is_exact_whichever_it_is() -> None:
-    assert ShortEdge(500).size(1024, 683) == (750, 500)  # 749.63
-    assert ShortEdge(500).size(683, 1024) == (500, 750)
-    assert ShortEdge(3).size(4, 8) == (3, 6)
-    assert ShortEdge(1).size(2, 3) == (1, 2)  # half up
-    assert ShortEdge(1700).size(1, 1) == (1700, 1700)
+from pipeline.inference.sizes import RetinaFaceSize, Scale, mogface_largest
 
 
 def test_a_scale_rounds_like_opencv_and_leaves_a_pixel() -> None:
@@ -40,8 +32,8 @@ def test_mogfaces_largest_scales(shared: Path) -> None:
 
 
 def test_mistakes_are_named() -> None:
-    for bad in (lambda: ShortEdge(0), lambda: Scale(0.0), lambda: Scale(float("nan"))):
+    for bad in (lambda: Scale(0.0), lambda: Scale(float("nan"))):
         with pytest.raises(ValueError, match="must be"):
             bad()
     with pytest.raises(ValueError, match="0 x 5"):
-        ShortEdge(500).size(0, 5)
+        Scale(2.0).size(0, 5)

@@ -16,7 +16,7 @@ from pipeline.inference.candidates import Candidates
 from pipeline.inference.fusion import Voting, fuse
 from pipeline.inference.postprocess import detections
 from pipeline.inference.predictor import Predictor
-from pipeline.inference.sizes import Scale, ShortEdge
+from pipeline.inference.sizes import Scale
 from pipeline.inference.test_time import (
     MODES,
     Mode,
@@ -87,13 +87,13 @@ def test_mirroring_back_twice_changes_nothing() -> None:
 
 def test_several_passes_are_each_thinned_then_fused(predictor: Predictor, image: NDArray[np.uint8]) -> None:
     score = float(np.median(predictor.candidates(image, Canvas(None)).scores))
-    mode = crface([ShortEdge(64), ShortEdge(100)], score)
+    mode = crface([Canvas.short(64), Canvas.short(100)], score)
     looks = [each(predictor, image) for each in mode.passes(96, 64)]
     assert [(each.sizing, each.mirrored) for each in mode.passes(96, 64)] == [
-        (ShortEdge(64), False),
-        (ShortEdge(64), True),
-        (ShortEdge(100), False),
-        (ShortEdge(100), True),
+        (Canvas.short(64), False),
+        (Canvas.short(64), True),
+        (Canvas.short(100), False),
+        (Canvas.short(100), True),
     ]
     assert all(0 < len(each) <= 60 and each.scores.min() > score for each in looks)
     fused = detect(predictor, image, mode)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from pipeline.boxes.suppression import nms
+from pipeline.data.canvas import Canvas
 from pipeline.data.images import encode_png
 from pipeline.data.records import Detections
 from pipeline.engine.fingerprint import digest
@@ -68,7 +69,7 @@ def expected(found: Detections, name: str, ranker: str, iou: float | None, **opt
     [
         ((), 0.4, {}),
         (("iou=0.7", "clip=false"), 0.7, {"clip": False}),
-        (("iou=null", "top=30", "size=192"), None, {"top": 30, "long_edge": 192}),
+        (("iou=null", "top=30", "size=192"), None, {"top": 30, "canvas": Canvas(192)}),
     ],
 )
 def test_rows_are_what_the_ranker_makes_of_them(

@@ -63,6 +63,14 @@ def test_the_plain_picture_is_the_file_or_its_mirror_image() -> None:
     assert [pictures.name(index) for index in range(len(pictures))] == [sample.image_id for sample in SAMPLES]
 
 
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_the_share_of_mirrored_pictures_is_the_recipes(share: float) -> None:
+    pictures = _pictures(replace(PLAIN, mirrored=share))
+    for epoch in range(8):
+        for index, (image, _, _) in enumerate(DRAWN):
+            np.testing.assert_array_equal(pictures(index, epoch, SIDE).image, image[:, ::-1] if share else image)
+
+
 @pytest.mark.parametrize("name", get_args(Augmentation))
 @pytest.mark.parametrize("side", [48, 64])
 def test_every_augmentation_gives_the_side_asked_for(name: Augmentation, side: int) -> None:

@@ -50,6 +50,8 @@ def test_it_is_what_the_loop_reads() -> None:
         ({"mirrored": 1.5}, r"mirrored is 1\.5, expected a number in 0\.\.1"),
         ({"momentum": -0.1}, r"momentum is -0\.1"),
         ({"least": -0.5}, r"least is -0\.5, expected a number in 0\.\.1"),
+        ({"most": 1.5}, r"most is 1\.5, expected a number in 0\.\.1"),
+        ({"least": 0.6, "most": 0.5}, r"least is 0\.6, expected at most most, 0\.5"),
         ({"parts": 33}, "parts is 33, expected at most the 32 images"),
         ({"average": 1.0}, r"average is 1\.0, expected a decay in \[0, 1\)"),
     ],
@@ -59,7 +61,9 @@ def test_mistakes_are_named(change: dict[str, Any], words: str) -> None:
         replace(RankerRecipe(), **change)
 
 
-def test_small_overlaps_are_none_only_where_asked_for() -> None:
+def test_small_overlaps_are_none_and_large_ones_whole_only_where_asked_for() -> None:
     overlaps = np.float32([0.9, 0.5, 0.49, 0])
     np.testing.assert_array_equal(RankerRecipe().truths(overlaps), overlaps)
     np.testing.assert_array_equal(RankerRecipe(least=0.5).truths(overlaps), np.float32([0.9, 0.5, 0, 0]))
+    np.testing.assert_array_equal(RankerRecipe(most=0.5).truths(overlaps), np.float32([1, 1, 0.49, 0]))
+    np.testing.assert_array_equal(RankerRecipe(least=0.5, most=0.5).truths(overlaps), np.float32([1, 1, 0, 0]))

@@ -28,6 +28,7 @@ from pipeline.training.recipe import AssignerName, Augmentation, TrainingRecipe
         ({"context_weight": float("nan")}, "context_weight is nan"),
         ({"first_shot_weight": -1.0}, "first_shot_weight is -1.0"),
         ({"smallest": -1.0}, "smallest is -1.0"),
+        ({"mirrored": 1.5}, "mirrored is 1.5"),
         ({"judged_every": -5}, "judged_every is -5"),
         ({"parts": 0}, "parts is 0"),
         ({"batch": 2, "parts": 3}, "parts is 3, expected at most the 2 images"),
