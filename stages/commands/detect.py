@@ -21,7 +21,9 @@ def detect(
     images: Annotated[list[Path], typer.Argument(help="Image files.")],
     weights: Annotated[Path, typer.Option(help="Checkpoint: ours (.safetensors) or a published RetinaFace (.pth).")],
     detector: Annotated[str | None, typer.Option(help="Needed only where the weights do not tell it.")] = None,
-    scale: Annotated[str, typer.Option(help="original, 8k, a long edge in pixels, or a short one: short-640.")] = "original",
+    scale: Annotated[
+        str, typer.Option(help="original, 8k, a long edge in pixels, or a short one: short-640.")
+    ] = "original",
     mode: Annotated[str, typer.Option(help="Test-time mode with sizes of its own, e.g. crface_multi.")] = "single",
     score: Annotated[float, typer.Option(min=0, max=1, help="Only boxes above it.")] = 0.02,
     draw_score: Annotated[float, typer.Option(min=0, max=1, help="Only boxes above it are drawn.")] = 0.5,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 # Boxes up to the first side, in pixels, are looked at on the finest level: RetinaFace finds faces of 16 and 32 pixels
 # there, of 64 and 128 on the second and of 256 and 512 on the third. The borders lie halfway between.
@@ -65,15 +66,30 @@ class BoxLook(nn.Module):
         parts, places = [], []
         for each, (level, stride) in enumerate(zip(levels, self.strides, strict=True)):
             chosen = torch.nonzero(number == each).squeeze(1)
+            # Its backward pass costs more than all else together, and maps that learn nothing need none.
+            last = torch.is_grad_enabled() and not level.requires_grad
             # In float32 whatever the maps are: bfloat16 tells places in a large image by several pixels only.
-            thinned = self.thinner(level).float().contiguous()
-            part = roi_align(thinned, regions[chosen], self.cells, 1 / stride, 1, aligned=True)
-            parts.append(part.flatten(1))
+            maps = _with_ones(level) if last else self.thinner(level)
+            part = roi_align(maps.float().contiguous(), regions[chosen], self.cells, 1 / stride, 1, aligned=True)
+            parts.append((self._thinned(part) if last else part).flatten(1))
             places.append(chosen)
         # Back into the order of the boxes.
         seen = torch.cat(parts).index_select(0, torch.argsort(torch.cat(places)))
         out: Tensor = self.norm(self.vector(seen.to(self.vector.weight.dtype)))
         return out
+
+    def _thinned(self, part: Tensor) -> Tensor:
+        """Returns what sampling the thinned maps would have given, of samples of the maps with a channel of ones.
+
+        Both are linear; only the bias has to know how much of a sample lies inside the map, which the ones tell.
+        """
+        assert self.thinner.bias is not None
+        thinned = functional.conv2d(part[:, :-1], self.thinner.weight).float()
+        return thinned + part[:, -1:] * self.thinner.bias[:, None, None]
+
+
+def _with_ones(level: Tensor) -> Tensor:
+    return torch.cat([level, torch.ones_like(level[:, :1])], dim=1)
 
 
 def _enlarged(boxes: Tensor, margin: float) -> Tensor:

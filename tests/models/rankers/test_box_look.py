@@ -67,3 +67,20 @@ def test_boxes_of_no_size_and_outside_are_seen_too() -> None:
 def test_three_levels_are_needed() -> None:
     with pytest.raises(ValueError, match=r"expected 3 levels, got strides \[4, 8, 16, 32\]"):
         BoxLook(1, 4, (4, 8, 16, 32))
+
+
+def test_maps_that_learn_nothing_are_thinned_after_sampling_with_the_same_answer_and_gradient() -> None:
+    torch.manual_seed(0)
+    look = BoxLook(8, 16, STRIDES, thin=4)
+    maps = [torch.randn(2, 8, 256 // stride, 192 // stride) for stride in STRIDES]
+    corners = torch.rand(60, 2) * torch.tensor([230.0, 300.0]) - 30  # some reach out, some lie outside
+    boxes = torch.cat([corners, corners + 4 + 200 * torch.rand(60, 2) ** 3], dim=1)
+    images = torch.randint(2, (60,))
+    found = []
+    for learning in (False, True):
+        look.zero_grad()
+        answer = look([each.clone().requires_grad_(learning) for each in maps], images, boxes)
+        (answer * torch.linspace(-1, 1, answer.numel()).reshape(answer.shape)).sum().backward()
+        found.append([answer.detach(), *(weight.grad.clone() for weight in look.parameters())])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
