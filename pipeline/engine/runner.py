@@ -30,12 +30,21 @@ PACKAGES = ("wider8k", "torch", "ray", "pyarrow", "numpy", "opencv-python-headle
 
 @dataclass
 class Outcome:
-    """What became of a run: names of nodes computed, reused, failed (with the message) and never begun."""
+    """What became of a run, as names of nodes.
+
+    Attributes:
+        computed: anew, or the rest of them.
+        reused: as they were stored.
+        failed: with the message.
+        blocked: never begun.
+        missing: inputs of these that are neither stored nor selected.
+    """
 
     computed: list[str] = field(default_factory=list)
     reused: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     blocked: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
 
 
 class NodeFailed(RuntimeError):
@@ -68,6 +77,8 @@ class Runner:
             self._publish(self._plans[name])
         waiting = {p.node.name for p in chosen if p.verdict in (Verdict.RUN, Verdict.RESUME)}
         outcome.blocked = [p.node.name for p in chosen if p.verdict is Verdict.BLOCKED]
+        wanted = {name for blocked in outcome.blocked for name in self._graph.nodes[blocked].upstream}
+        outcome.missing = [name for name in self._plans if name in wanted and self._plans[name].verdict is Verdict.LEFT]
         if waiting:
             executor = self._make_executor()
             try:

@@ -134,7 +134,8 @@ def _conclude(outcome: Outcome, loaded: Config, store: Store, took: str, again: 
         return
     failed = "; ".join(f"{name}: {message.splitlines()[0]}" for name, message in outcome.failed.items())
     waiting = f", {len(outcome.blocked)} not begun ({', '.join(outcome.blocked)})" if outcome.blocked else ""
-    print(f"failed: {failed or 'nothing could start'}; {counts}{waiting}. Mend it and go on with: {again}")
+    reason = f", for {', '.join(outcome.missing)} is neither stored nor selected" if outcome.missing else ""
+    print(f"failed: {failed or 'nothing could start'}; {counts}{waiting}{reason}. Mend it and go on with: {again}")
     raise typer.Exit(FAILED)
 
 

@@ -92,7 +92,8 @@ def test_selections(wider8k, faces: World) -> None:
     assert "done: 2 computed, 0 reused" in wider8k(*run, "--until", "boxes").out
     blocked = wider8k(*run, "--only", "ap")
     assert blocked.code == 1
-    assert "failed: nothing could start; 0 computed, 0 reused, 1 not begun (ap)" in blocked.out
+    assert "failed: nothing could start; 0 computed, 0 reused, 1 not begun (ap), for" in blocked.out
+    assert "for found is neither stored nor selected. Mend it" in blocked.out
     assert blocked.out.rstrip().endswith(f"go on with: wider8k run -c {faces.config} --only ap --local")
     assert "done: 1 computed, 0 reused" in wider8k(*run, "--only", "found").out
     assert "done: 2 computed, 1 reused" in wider8k(*run, "--from", "found").out
