@@ -133,7 +133,8 @@ def _settled(detector: Detector) -> Detector:
     norms = [module for module in detector.modules() if isinstance(module, torch.nn.BatchNorm2d)]
     for norm in norms:
         norm.momentum = 1.0
-    pixels = torch.randint(0, 256, (2, 128, 128, 3), dtype=torch.uint8)
+    # Large enough for some cells on the coarsest level: of two, a norm learns nearly no variance, and divides by it.
+    pixels = torch.randint(0, 256, (2, 384, 384, 3), dtype=torch.uint8)
     with torch.no_grad():
         detector.train()(detector.normalisation(pixels).permute(0, 3, 1, 2))
     return detector.eval()
