@@ -12,19 +12,33 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadGroupScheduling
 
 _HERE = Path(__file__).resolve().parent
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # two processes on two cores; read when torch is imported
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keeps what shares a cluster, or else a file of Ray tests, in one of the test processes; the rest goes in any."""
-    for item in items:
-        if item.get_closest_marker("ray"):
-            shares = "cluster" in getattr(item, "fixturenames", ())
-            item.add_marker(pytest.mark.xdist_group("cluster" if shares else item.path.stem))
+# Files whose tests share something that takes long to set up, and by what name; the rest goes to whoever is free.
+_TOGETHER = {
+    "tests/cluster/test_ray_executor.py": "cluster",
+    "tests/stages/test_graph.py": "cluster",
+    "tests/stages/test_wider_val.py": "cluster",
+    "tests/cluster/test_train.py": "train",
+}
+
+
+class _Together(LoadGroupScheduling):
+    """Gives files that share a cluster to one of the test processes; marks do not reach the scheduler in pytest 9.2."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _TOGETHER.get(nodeid.split("::")[0], nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _Together:
+    """Returns who decides which test process runs what."""
+    return _Together(config, log)
 
 
 @pytest.fixture(scope="session")
