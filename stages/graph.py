@@ -24,6 +24,7 @@ from stages.index import Index
 from stages.join import Join
 from stages.oracle import Oracle
 from stages.predict import Predict
+from stages.published import Published
 from stages.ranking import Ranking
 from stages.report import Report
 from stages.rerank import Rerank
@@ -38,6 +39,7 @@ STAGES: Final[Mapping[str, type[Stage]]] = {
     Statistics.name: Statistics,
     TrainDetector.name: TrainDetector,
     Predict.name: Predict,
+    Published.name: Published,
     Suppress.name: Suppress,
     Rerank.name: Rerank,
     Fuse.name: Fuse,

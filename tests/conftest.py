@@ -26,11 +26,12 @@ _TOGETHER = {
     "tests/stages/test_graph.py": "cluster",
     "tests/stages/test_wider_val.py": "cluster",
     "tests/cluster/test_train.py": "train",
+    "tests/models/detectors/test_mogface.py": "mogface",
 }
 
 
 class _Together(LoadGroupScheduling):
-    """Gives files that share a cluster to one of the test processes; marks do not reach the scheduler in pytest 9.2."""
+    """Gives files that share something to one of the test processes; marks do not reach the scheduler in pytest 9.2."""
 
     def _split_scope(self, nodeid: str) -> str:
         return _TOGETHER.get(nodeid.split("::")[0], nodeid)

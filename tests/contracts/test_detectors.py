@@ -31,7 +31,7 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-@pytest.fixture(scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in DETECTORS])
+@pytest.fixture(scope="module", params=list(DETECTORS))
 def named(request: pytest.FixtureRequest) -> tuple[str, Detector]:
     torch.manual_seed(0)
     return request.param, _awake(DETECTORS[request.param].build(**SHALLOW.get(request.param, {})))

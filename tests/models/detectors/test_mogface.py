@@ -16,8 +16,6 @@ from pipeline.models.optimise import for_inference
 from pipeline.models.weights import load
 from tests.models.weight_rule import checkpoint, images, published, tensor
 
-pytestmark = pytest.mark.xdist_group("mogface")  # one process builds each network once
-
 NETS = {
     "baseline": ("mogface_baseline", 36_068_318),
     "hcam": ("mogface_hcam", 41_786_852),
