@@ -28,7 +28,8 @@ class RankerRecipe:
         mirrored: share of pictures that are mirrored.
         colours: distort brightness, contrast, saturation and hue.
         least: overlaps below it count as none, as in AP where it is 0.5; the paper takes every overlap as it is.
-        most: overlaps from it on count as 1; with both at 0.5 the truth is whether AP would count the box as a hit.
+        most: overlaps from it on count as 1; with both at 0.5 the truth is whether AP would count the box as a hit. All
+            boxes on a face are alike then, and the suppression that follows keeps any of them.
         rows: N of the table: the best candidates of an image, as many as the network has outputs.
         loss: "rank": logistic loss of pairs (RankNet); "margin": hinge with the difference of the truths as margin;
             the others bring the refined score itself to the truth.
