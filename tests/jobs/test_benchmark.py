@@ -114,6 +114,11 @@ class TestForward:
         assert memory_row.ours > 300
         assert "random weights" in section.notes[0]
 
+    def test_a_budget_too_small_for_one_leaves_the_others_measured(self):
+        section = forward_section(["retinaface_resnet50", "retinaface_mobilenet"], ["1400"], 1, 1.05, "cpu", "again")
+        assert {row.what.split(" ")[1] for row in section.rows} == {"retinaface_mobilenet"}
+        assert any("retinaface_resnet50 at 1400 was not measured" in note for note in section.notes)
+
     def test_tiles_are_told(self):
         done = time_passes("retinaface_mobilenet", "1400", 1, 1.05, "cpu")
         assert done.tiles is not None
