@@ -60,6 +60,11 @@ class Ranking:
             found = f"boxes {shapes[0]}, scores {shapes[1]} and overlaps {shapes[2]}"
             raise ValueError(f"{self.image_id}: {found} for {' + '.join(map(str, self.valid)) or 0} rows")
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays."""
+        return int(self.boxes.nbytes + self.scores.nbytes + self.overlaps.nbytes)
+
     def of_detector(self, place: int) -> tuple[Float32, Float32, Float32]:
         """Returns boxes, scores and overlaps of one detector, 0 .. D - 1 in the order they were wired."""
         start = sum(self.valid[:place])

@@ -6,6 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pipeline.data.images import decode
 from pipeline.data.records import Sample
 from pipeline.training.augment.face_scale import FaceScale
@@ -16,7 +19,7 @@ from pipeline.training.augment.seeds import generator_for
 from pipeline.training.augment.square_crop import SquareCrop
 from pipeline.training.augment.sse import SelectiveScale
 from pipeline.training.example import Example
-from pipeline.training.kept_images import KeptImages
+from pipeline.training.kept import Kept
 from pipeline.training.pixel_batch import LabelledSource
 from pipeline.training.recipe import TrainingRecipe
 
@@ -36,7 +39,7 @@ class Pictures(LabelledSource):
     read: Callable[[str], bytes]
     recipe: TrainingRecipe
     fill: tuple[float, float, float]
-    _kept: KeptImages = field(default_factory=KeptImages, repr=False)
+    _kept: Kept[NDArray[np.uint8]] = field(default_factory=Kept, repr=False)
 
     def __len__(self) -> int:
         """Returns the number of samples."""

@@ -19,17 +19,19 @@ from pipeline.training.augment.scene import Float32, Scene
 from pipeline.training.augment.seeds import generator_for
 from pipeline.training.augment.square_crop import SquareCrop
 from pipeline.training.augment.view import View
-from pipeline.training.kept_images import KeptImages
+from pipeline.training.kept import Kept
 from pipeline.training.rank_batch import RankExample, RankPixels
 from pipeline.training.ranker_recipe import RankerRecipe
 
 ON_A_FACE: Final = 0.5
 """Overlap from which a box stands for its face: a square crop is drawn so that it holds one, if there is any."""
 
+KEPT_ROWS: Final = 2**28  # bytes; 700 pictures with three times 5,000 boxes
+
 
 @dataclass
 class RankPictures:
-    """A `Source` over a join; decoded pictures are kept while there is room.
+    """A `Source` over a join; decoded pictures, and the rows of boxes, are kept while there is room.
 
     Seed, epoch and image id decide which detector's boxes are taken, all alike, and what happens to them. A crop moves
     and clips boxes and drops those whose centre leaves it or that have no area; what remains keeps its order, its
@@ -51,7 +53,8 @@ class RankPictures:
     read: Callable[[str], bytes]
     recipe: RankerRecipe
     fill: tuple[float, float, float]
-    _kept: KeptImages = field(default_factory=KeptImages, repr=False)
+    _kept: Kept[NDArray[np.uint8]] = field(default_factory=Kept, repr=False)
+    _kept_rows: Kept[Ranking] = field(default_factory=lambda: Kept(KEPT_ROWS), repr=False)
 
     def __len__(self) -> int:
         """Returns the number of pictures."""
@@ -63,7 +66,7 @@ class RankPictures:
 
     def __call__(self, index: int, epoch: int, side: int) -> RankExample:
         """Returns one picture, `side` pixels wide and high, with its table, see `Source`."""
-        ranking = self.rankings[index]
+        ranking = self._kept_rows.get(index, lambda: self.rankings[index])
         rng = generator_for(self.recipe.seed, epoch, ranking.image_id)
         boxes, scores, overlaps = ranking.of_detector(int(rng.integers(len(ranking.valid))))
         scene = Scene.of(self._kept.get(index, lambda: self._decoded(ranking)), boxes, valid=overlaps >= ON_A_FACE)
@@ -118,4 +121,5 @@ def rank_policy(recipe: RankerRecipe, side: int, fill: tuple[float, float, float
         smallest=0,
         fill=fill,
         pixels="uint8",
+        colours="cheapest",
     )

@@ -16,7 +16,7 @@ from pipeline.training.augment.scene import Scene, face_scales
 from pipeline.training.augment.seeds import generator_for
 from pipeline.training.batches import Batches
 from pipeline.training.example import Example
-from pipeline.training.kept_images import KeptImages
+from pipeline.training.kept import Kept
 from pipeline.training.pictures import Pictures, policy_of
 from pipeline.training.recipe import Augmentation, TrainingRecipe
 
@@ -141,7 +141,7 @@ def test_pictures_are_decoded_once_as_far_as_there_is_room() -> None:
         return read(path)
 
     size = SIDE * SIDE * 3
-    pictures = Pictures(SAMPLES, counted, PLAIN, FILL, KeptImages(2 * size + 5))
+    pictures = Pictures(SAMPLES, counted, PLAIN, FILL, Kept(2 * size + 5))
     for _ in range(3):
         for index in range(4):
             pictures(index, 0, 48)

@@ -11,9 +11,10 @@ import pytest
 
 from pipeline.data.images import encode_png
 from pipeline.data.ranking_rows import Ranking, RankingRows
+from pipeline.training.augment.scene import Scene
 from pipeline.training.augment.seeds import generator_for
 from pipeline.training.batches import Batches
-from pipeline.training.kept_images import KeptImages
+from pipeline.training.kept import Kept
 from pipeline.training.rank_batch import RankExample
 from pipeline.training.rank_pictures import RankPictures, rank_policy
 from pipeline.training.ranker_recipe import RankerRecipe
@@ -208,14 +209,41 @@ def test_pictures_are_decoded_once_as_far_as_there_is_room(rankings: RankingRows
         return read(path)
 
     room = 2 * WIDTH * HEIGHT * 3 + 5
-    pictures = RankPictures(rankings, counted, RECIPE, FILL, KeptImages(room))
-    fresh = len(pickle.dumps(RankPictures(rankings, read, RECIPE, FILL, KeptImages(room))))
+    pictures = RankPictures(rankings, counted, RECIPE, FILL, Kept(room))
+    fresh = len(pickle.dumps(RankPictures(rankings, read, RECIPE, FILL, Kept(room))))
     for _ in range(3):
         for index in range(4):
             pictures(index, 0, SIDE)
     assert [asked.count(ranking.path) for ranking in RANKINGS] == [1, 1, 3, 3]
     pictures.read = read
     assert len(pickle.dumps(pictures)) == fresh
+
+
+def test_rows_are_read_once(rankings: RankingRows, monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures, asked, get = _pictures(rankings), [], RankingRows.__getitem__
+
+    def counted(rows: RankingRows, number: int) -> Ranking:
+        asked.append(number)
+        return get(rows, number)
+
+    monkeypatch.setattr(RankingRows, "__getitem__", counted)
+    first = [pictures(index, 0, SIDE) for index in (0, 2)]
+    again = [pictures(index, 0, SIDE) for index in (0, 2)]
+    assert asked == [0, 2] and all(map(_same, first, again))
+
+
+def test_colours_of_a_shrunk_picture_change_where_they_are_few(rankings: RankingRows) -> None:
+    """The same colours on the whole picture first, then the same view, give nearly the same picture."""
+    recipe = replace(RECIPE, colours=True, whole=True)
+    image = np.full((HEIGHT, WIDTH, 3), (50, 90, 130), np.uint8)
+    for seed in range(8):
+        scene = Scene.of(image, np.zeros((0, 4), np.float32))
+        policy = rank_policy(recipe, SIDE, FILL)
+        plan = policy.draw(np.random.default_rng(seed), WIDTH, HEIGHT, scene.boxes)
+        assert plan.distortion is not None and plan.colours == "cheapest"
+        wanted = np.rint(plan.distortion.apply(image[:1, :1])).clip(0, 255)
+        seen = plan.apply(scene).image
+        assert (np.abs(seen[: int(SIDE * HEIGHT / WIDTH)] - wanted) <= 1).all()
 
 
 def test_batches_of_pictures_and_blanks(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from pipeline.training.augment.scene import Float32, Pixels, Scene, has_area
 from pipeline.training.augment.small_faces import drop_small_faces
 from pipeline.training.augment.square_crop import SquareCrop
 from pipeline.training.augment.sse import CONFIG_EDGES, SelectiveScale
-from pipeline.training.augment.view import MEAN_BGR, Geometry, View, Whole
+from pipeline.training.augment.view import MEAN_BGR, Colours, Geometry, View, Whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class Plan:
         smallest: faces below it are dropped, pixels.
         fill: BGR outside the picture.
         pixels: dtype of the result; "uint8" rounds and clips once, at the very end, and is a quarter of the bytes.
+        colours: when they are distorted, see `View.apply`.
     """
 
     view: View
@@ -39,10 +40,11 @@ class Plan:
     smallest: float = 8.0
     fill: tuple[float, float, float] = MEAN_BGR
     pixels: Literal["float32", "uint8"] = "float32"
+    colours: Colours = "first"
 
     def apply(self, scene: Scene) -> Scene:
         """Returns the scene as training sees it, [side, side, 3]; the same bytes every time."""
-        seen = self.view.apply(scene, self.fill, self._colours)
+        seen = self.view.apply(scene, self.fill, self._colours, self.colours)
         if self.pixels == "uint8" and seen.image.dtype != np.uint8:
             seen = replace(seen, image=np.rint(seen.image).clip(0, 255).astype(np.uint8))
         return drop_small_faces(mirror(seen) if self.mirrored else seen, self.smallest)
@@ -65,6 +67,7 @@ class Policy:
         smallest: faces below it, in the training picture, are dropped unless all are.
         fill: BGR outside the picture; take the detector's own mean, so that it is zero after normalisation.
         pixels: "float32" keeps what photometric distortion puts outside 0..255, as the released code does.
+        colours: when they are distorted, see `View.apply`; the released code's order is "first".
     """
 
     geometry: Geometry
@@ -74,6 +77,7 @@ class Policy:
     smallest: float = 8.0
     fill: tuple[float, float, float] = MEAN_BGR
     pixels: Literal["float32", "uint8"] = "float32"
+    colours: Colours = "first"
 
     def __post_init__(self) -> None:
         """Raises ValueError where a number makes no sense."""
@@ -93,7 +97,7 @@ class Policy:
         distortion = None if self.photometric is None else self.photometric.draw(rng)
         view = self.geometry.draw(rng, width, height, boxes[has_area(boxes)], self.side)
         mirrored = bool(rng.random() < self.mirrored)
-        return Plan(view, distortion, mirrored, self.smallest, self.fill, self.pixels)
+        return Plan(view, distortion, mirrored, self.smallest, self.fill, self.pixels, self.colours)
 
     def __call__(self, rng: np.random.Generator, scene: Scene) -> Scene:
         """Returns the scene augmented: a plan drawn and applied."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from pipeline.training.augment.scene import Float32, Pixels, Scene, has_area
 
 MEAN_BGR = (103.53, 116.28, 123.675)
 """ImageNet's mean colour: zero after normalisation, and so the paper's zero padding."""
+
+Colours = Literal["first", "cheapest"]
+"""When colours change: before resizing, or before or after it, wherever there are fewer pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,7 @@ class View:
         scene: Scene,
         fill: tuple[float, float, float] = MEAN_BGR,
         change: Callable[[Pixels], Pixels] | None = None,
+        when: Colours = "first",
     ) -> Scene:
         """Returns what is seen, [side, side, 3], and the faces in its pixels.
 
@@ -53,9 +57,10 @@ class View:
         Args:
             scene: the picture that the view was drawn for.
             fill: BGR of what lies outside the picture, 0..255; rounded for uint8 pixels.
-            change: a pointwise change of colours, done before resizing and only to pixels that are needed.
+            change: a pointwise change of colours, done only to pixels that are needed.
+            when: whether it comes before resizing always, or after it where there are fewer pixels then.
         """
-        image = self._pixels(scene.image, fill, change or (lambda pixels: pixels))
+        image = self._pixels(scene.image, fill, change or (lambda pixels: pixels), when)
         boxes = self.place(scene.boxes)
         landmarks = self.place(scene.landmarks.reshape(-1, 10)).reshape(-1, 5, 2)
         centres = (boxes[:, :2] + boxes[:, 2:]) / 2
@@ -72,7 +77,9 @@ class View:
         placed: Float32 = ((points - corner) * factor - np.tile([self.x, self.y], repeats)).astype(np.float32)
         return placed
 
-    def _pixels(self, image: Pixels, fill: tuple[float, float, float], change: Callable[[Pixels], Pixels]) -> Pixels:
+    def _pixels(
+        self, image: Pixels, fill: tuple[float, float, float], change: Callable[[Pixels], Pixels], when: Colours
+    ) -> Pixels:
         x1, y1, x2, y2 = self.cut
         inside = image[y1:y2, x1:x2]
         seen = (
@@ -86,8 +93,12 @@ class View:
             return _canvas(self.side, fill, shown)
         source = (x2 - x1, y2 - y1)
         rect = source_rect(source, (self.width, self.height), seen)
-        part = change(np.ascontiguousarray(inside[rect[1] : rect[3], rect[0] : rect[2]]))
-        shown = resize_part(part, rect, source, (self.width, self.height), seen, self.interpolation)
+        part: Pixels = np.ascontiguousarray(inside[rect[1] : rect[3], rect[0] : rect[2]])
+        late = when == "cheapest" and _area(seen) < _area(rect)
+        shown = resize_part(
+            part if late else change(part), rect, source, (self.width, self.height), seen, self.interpolation
+        )
+        shown = change(shown) if late else shown
         if shown.shape[:2] == (self.side, self.side):
             return shown
         canvas = _canvas(self.side, fill, shown)
@@ -122,6 +133,10 @@ class Whole:
         """Returns the view of everything; only the interpolation is drawn, if none is set."""
         kind = self.interpolation or draw_interpolation(rng)
         return View((0, 0, width, height), side, side, 0, 0, side, kind)
+
+
+def _area(rect: Rect) -> int:
+    return (rect[2] - rect[0]) * (rect[3] - rect[1])
 
 
 def _canvas(side: int, fill: tuple[float, float, float], like: Pixels) -> Pixels:

@@ -94,6 +94,29 @@ def test_colours_change_before_the_window_so_that_the_fill_stays() -> None:
     assert sorted(np.unique(seen.image).tolist()) == [0, 107]
 
 
+@pytest.mark.parametrize(
+    ("view", "early", "late"),
+    [
+        (View((0, 0, 40, 30), 20, 15, 0, 0, 32), (30, 40), (15, 20)),
+        (View((4, 2, 34, 22), 15, 10, 3, 2, 8), (20, 30), (8, 8)),
+        (View((0, 0, 40, 30), 80, 60, 0, 0, 96), (30, 40), (30, 40)),
+        (View((0, 0, 40, 30), 40, 30, 0, 0, 40), (30, 40), (30, 40)),
+    ],
+)
+def test_colours_change_where_pixels_are_few_if_that_is_asked(
+    view: View, early: tuple[int, int], late: tuple[int, int]
+) -> None:
+    scene, sizes = _places(40, 30), []
+
+    def change(pixels: np.ndarray) -> np.ndarray:
+        sizes.append(pixels.shape[:2])
+        return pixels.astype(np.float32) * np.float32(0.5) + 3
+
+    first, cheapest = (view.apply(scene, (0, 0, 0), change, when).image for when in ("first", "cheapest"))
+    assert sizes == [early, late]
+    np.testing.assert_allclose(cheapest, first, atol=1e-4)  # resizing is linear, so is this change
+
+
 def test_squeezing_draws_its_interpolation_unless_told() -> None:
     rng = np.random.default_rng(0)
     none = np.zeros((0, 4), np.float32)
