@@ -33,7 +33,7 @@ class Fuse(MapStage):
 
     name: ClassVar[str] = "fuse"
     version: ClassVar[str] = "1"
-    over: ClassVar[str | None] = "detections"
+    over: ClassVar[tuple[str, ...]] = ("detections",)
     inputs: ClassVar[dict[str, Port]] = {"detections": Port(DETECTIONS, many=True)}
     output: ClassVar[pa.Schema] = DETECTIONS
 

@@ -12,6 +12,7 @@ from pydantic import Field
 from pipeline.data.ranking_rows import Ranking
 from pipeline.data.records import WITHOUT_LANDMARKS, Detections, Float32, read_detections
 from pipeline.data.schemas import CORNERS, DETECTIONS, RANKINGS, SAMPLES
+from pipeline.engine.fingerprint import digest
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
 from pipeline.training.oracle import closest_overlap
@@ -31,7 +32,7 @@ class Join(MapStage):
 
     name: ClassVar[str] = "join"
     version: ClassVar[str] = "1"
-    over: ClassVar[str | None] = "samples"
+    over: ClassVar[tuple[str, ...]] = ("samples", "candidates")
     inputs: ClassVar[dict[str, Port]] = {"samples": Port(SAMPLES), "candidates": Port(DETECTIONS, many=True)}
     output: ClassVar[pa.Schema] = RANKINGS
     row_group: ClassVar[int | None] = 1
@@ -45,22 +46,24 @@ class Join(MapStage):
             ValueError: an image is among the samples and not in a dump, or the other way round.
         """
         samples = ctx.one("samples")
-        found = list(samples.stamps())
-        shards = {key: [shard] for key, _, shard in found}
+        stamps, shards = dict[str, list[str]](), dict[str, list[str]]()
+        for key, stamp, shard in samples.stamps():
+            stamps[key], shards[key] = [stamp], [shard]
         for dump in ctx.inputs["candidates"]:
-            places = {key: shard for key, _, shard in dump.stamps()}
+            places = {key: (stamp, shard) for key, stamp, shard in dump.stamps()}
             if odd := sorted(places.keys() ^ shards.keys()):
                 raise ValueError(
                     f"{samples.node} and {dump.node} differ by {len(odd)} images, such as {odd[0]}; "
                     "join dumps of these very samples"
                 )
-            for key, shard in places.items():
+            for key, (stamp, shard) in places.items():
+                stamps[key].append(stamp)
                 shards[key].append(shard)
         # Most images share their shards with others: one tuple for all of them.
         known: dict[tuple[str, ...], dict[str, Any]] = {}
         return [
-            Item(key, stamp, known.setdefault(where := tuple(shards.pop(key)), {"shards": where}))
-            for key, stamp, _ in found
+            Item(key, digest(parts, size=8), known.setdefault(where := tuple(shards.pop(key)), {"shards": where}))
+            for key, parts in stamps.items()
         ]
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:

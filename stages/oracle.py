@@ -16,6 +16,7 @@ from pydantic import Field
 
 from pipeline.data.records import Detections
 from pipeline.data.schemas import DETECTIONS, SAMPLES
+from pipeline.engine.fingerprint import digest as fingerprint
 from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
 from stages.dump_rows import DumpRows
 from stages.image_faces import ImageFaces, faces_of, require_same_images
@@ -25,7 +26,7 @@ class Oracle(MapStage):
     """Scores become overlaps with the closest labelled face, counted or not; boxes are not moved, then suppressed.
 
     Boxes of equal overlap keep the detector's order. Memory: the faces of the set, 16 bytes each, and one shard of the
-    dump. A change of any label computes every row again: some milliseconds each.
+    dump. A changed label computes the rows of its shard again: some milliseconds each.
 
     Attributes:
         inclusive_pixels: every width and height is one larger when overlaps with faces are measured, as the WIDER FACE
@@ -35,7 +36,7 @@ class Oracle(MapStage):
 
     name: ClassVar[str] = "oracle"
     version: ClassVar[str] = "1"
-    over: ClassVar[str | None] = "candidates"
+    over: ClassVar[tuple[str, ...]] = ("samples", "candidates")
     inputs: ClassVar[dict[str, Port]] = {"samples": Port(SAMPLES), "candidates": Port(DETECTIONS)}
     output: ClassVar[pa.Schema] = DETECTIONS
 
@@ -49,7 +50,11 @@ class Oracle(MapStage):
             ValueError: if the dump has images that the samples do not have.
         """
         require_same_images(ctx.one("candidates"), ctx.one("samples"))
-        return [Item(key, stamp, {"shard": shard}) for key, stamp, shard in ctx.one("candidates").stamps()]
+        faces = {key: stamp for key, stamp, _ in ctx.one("samples").stamps()}
+        return [
+            Item(key, fingerprint([stamp, faces[key]], size=8), {"shard": shard})
+            for key, stamp, shard in ctx.one("candidates").stamps()
+        ]
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
         """Returns a worker that holds all faces and one shard of the dump at a time."""

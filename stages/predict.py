@@ -47,7 +47,7 @@ class Predict(MapStage):
 
     name: ClassVar[str] = "predict"
     version: ClassVar[str] = "1"
-    over: ClassVar[str | None] = "samples"
+    over: ClassVar[tuple[str, ...]] = ("samples",)
     inputs: ClassVar[dict[str, Port]] = {"samples": Port(SAMPLES), "checkpoint": Port(CHECKPOINT, optional=True)}
     output: ClassVar[pa.Schema] = DETECTIONS
 

@@ -30,7 +30,7 @@ class Published(MapStage):
 
     name: ClassVar[str] = "published"
     version: ClassVar[str] = "1"
-    over: ClassVar[str | None] = "samples"
+    over: ClassVar[tuple[str, ...]] = ("samples",)
     inputs: ClassVar[dict[str, Port]] = {"samples": Port(SAMPLES)}
     output: ClassVar[pa.Schema] = DETECTIONS
 

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 class Rerank(MapStage):
     """One ranker over one dump. Weights come from the node's `at`, or from the node wired to `checkpoint`.
 
-    `samples` are those the dump was made of: they say where an image lies, and a new one among them has every row
-    computed again. Memory at its peak, libraries included: with the small rankers 0.8 GB at 1024 pixels, 2.7 at 8K.
+    `samples` are those the dump was made of: they say where an image lies. Memory at its peak, libraries included: with
+    the small rankers 0.8 GB at 1024 pixels, 2.7 at 8K.
 
     Attributes:
         size: at which the ranker sees the image, named as a canvas of `predict`.
@@ -48,7 +48,7 @@ class Rerank(MapStage):
 
     name: ClassVar[str] = "rerank"
     version: ClassVar[str] = "1"
-    over: ClassVar[str | None] = "candidates"
+    over: ClassVar[tuple[str, ...]] = ("samples", "candidates")
     inputs: ClassVar[dict[str, Port]] = {
         "samples": Port(SAMPLES),
         "candidates": Port(DETECTIONS),

@@ -58,7 +58,7 @@ class DrawnDump(MapStage):
 
     name: ClassVar[str] = "drawn_dump"
     version: ClassVar[str] = "1"
-    over: ClassVar[str | None] = "samples"
+    over: ClassVar[tuple[str, ...]] = ("samples",)
     inputs: ClassVar[dict[str, Port]] = {"samples": Port(SAMPLES)}
     output: ClassVar[pa.Schema] = DETECTIONS
 

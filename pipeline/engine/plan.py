@@ -129,8 +129,8 @@ def _payload(
 def _recipe(node: Node, payload: Mapping[str, Any]) -> str:
     if not isinstance(node.stage, MapStage):
         return digest(payload, size=8)
-    # The mapped input and the dataset reach a row through its item alone.
-    inputs = {port: names for port, names in payload["inputs"].items() if port != node.stage.over}
+    # The mapped inputs and the dataset reach a row through its item alone.
+    inputs = {port: names for port, names in payload["inputs"].items() if port not in node.stage.over}
     return digest({**{k: v for k, v in payload.items() if k != "dataset"}, "inputs": inputs}, size=8)
 
 

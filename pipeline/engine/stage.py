@@ -189,13 +189,13 @@ class MapStage(Stage):
 
     Class attributes:
         key: the output column that holds `Item.key`.
-        over: the input that is mapped row by row. It reaches the output through the items alone, so that a new row
-            in it costs one new row here; every other input is part of each row's recipe.
+        over: the inputs that are mapped row by row. They reach the output through the items' stamps alone, so that a
+            new row in them costs one new row here; every other input is part of each row's recipe.
     """
 
     spreads: ClassVar[bool] = True
     key: ClassVar[str] = "image_id"
-    over: ClassVar[str | None] = None
+    over: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def items(self, ctx: StageContext) -> Sequence[Item]:

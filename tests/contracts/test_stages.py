@@ -78,7 +78,7 @@ def test_names_versions_and_schemas_are_set(kind: type[Stage]) -> None:
     if issubclass(kind, MapStage):
         assert kind.key in kind.output.names
         assert "error" in kind.output.names
-        assert kind.over is None or kind.over in kind.inputs
+        assert set(kind.over) <= set(kind.inputs)
 
 
 def test_parameters_survive_yaml_with_their_identity(kind: type[Stage]) -> None:

@@ -47,7 +47,7 @@ class Squares(MapStage):
 
     name: ClassVar[str] = "squares"
     version: ClassVar[str] = "1"
-    over: ClassVar[str | None] = "numbers"
+    over: ClassVar[tuple[str, ...]] = ("numbers",)
     inputs: ClassVar[dict[str, Port]] = {"numbers": Port(NUMBERS)}
     output: ClassVar[pa.Schema] = NUMBERS
     power: int = 2

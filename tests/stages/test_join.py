@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from pipeline.data.images import encode_png
 from pipeline.data.ranking_rows import Ranking, RankingRows
 from pipeline.data.records import Detections, Sample
 from pipeline.data.schemas import DETECTIONS, SAMPLES
@@ -20,7 +22,7 @@ from pipeline.engine.stage import Resources, StageContext
 from pipeline.engine.storage import Store
 from pipeline.training.oracle import closest_overlap
 from stages.join import Join
-from tests.stages.world import World
+from tests.stages.world import World, picture
 
 
 @pytest.fixture
@@ -100,6 +102,21 @@ def test_a_change_of_a_dump_or_of_their_order_is_seen(two: World) -> None:
     before = two.identity("joined")
     two.nodes["joined"]["inputs"]["candidates"] = ["other", "one"]
     assert two.identity("joined") != before
+
+
+def test_a_new_image_costs_its_own_row(two: World) -> None:
+    folder = two.folder / "photos"
+    folder.mkdir()
+    for seed in range(3):
+        (folder / f"{seed}.png").write_bytes(encode_png(picture(seed)))
+    two.node("images", "index", dataset="image_folder", at=str(folder))
+    two.done()
+    before = {row["image_id"]: json.dumps(row) for row in two.rows("joined")}
+    (folder / "added.png").write_bytes(encode_png(picture(7)))
+    two.done()
+    assert two.computed("joined") == 1
+    after = {row["image_id"]: json.dumps(row) for row in two.rows("joined")}
+    assert len(after) == 4 and before.items() <= after.items()
 
 
 def test_errors_become_rows_that_name_their_node(two: World) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from pipeline.boxes.matching import best_faces
+from pipeline.data.images import encode_png
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.records import Detections, Sample
 from pipeline.data.wider_ground_truth import WiderGroundTruth, load_ground_truth
@@ -17,7 +19,7 @@ from pipeline.evaluation.wider_result import evaluate
 from pipeline.inference.candidates import Candidates
 from pipeline.inference.postprocess import detections
 from stages.oracle import by_overlap
-from tests.stages.world import World
+from tests.stages.world import World, picture
 
 DATA = {"kind": "synthetic", "images": 5, "width": 160, "height": 120}
 
@@ -104,6 +106,31 @@ def test_a_dump_of_other_pictures_under_the_same_names_is_an_error_row(ordered: 
     errors = [row["error"] for row in ordered.rows("best")]
     assert errors == ["detections of 320 x 240 pixels, faces of 160 x 120: expected a dump of the same image; "
                       "compute the dump again"] * 5  # fmt: skip
+
+
+def labelled(folder: Path, names: Sequence[str]) -> None:
+    """A COCO set of drawings, one face each."""
+    for number, name in enumerate(names):
+        if not (file := folder / f"{name}.png").exists():  # another time would be another image
+            file.write_bytes(encode_png(picture(number)))
+    images = [{"id": i, "file_name": f"{name}.png", "width": 96, "height": 64} for i, name in enumerate(names)]
+    faces = [{"id": i, "image_id": i, "category_id": 1, "bbox": [10 + i, 12, 30, 30]} for i in range(len(names))]
+    tree = {"images": images, "annotations": faces, "categories": [{"id": 1, "name": "face"}]}
+    (folder / "faces.json").write_text(json.dumps(tree))
+
+
+def test_a_new_image_costs_its_own_row(ordered: World) -> None:
+    folder = ordered.folder / "own"
+    folder.mkdir()
+    labelled(folder, "abc")
+    ordered.node("faces", "index", dataset={"kind": "coco_json", "annotation": "faces.json"}, at=str(folder))
+    ordered.done()
+    before = {row["image_id"]: json.dumps(row) for row in ordered.rows("best")}
+    labelled(folder, "abcd")
+    ordered.done()
+    assert ordered.computed("best") == 1
+    after = {row["image_id"]: json.dumps(row) for row in ordered.rows("best")}
+    assert len(after) == 4 and before.items() <= after.items()
 
 
 def test_a_changed_label_is_seen(ordered: World) -> None:

@@ -191,6 +191,16 @@ def test_changed_weights_and_sizes_are_other_outputs(wired: World, ranker: str) 
     assert len({digest(Rerank(size=size).model_dump(mode="python")) for size in ("original", "8k", 7680, "4096")}) == 3
 
 
+def test_a_new_image_costs_its_own_row(wired: World, photos: Path) -> None:
+    wired.done()
+    before = {row["image_id"]: json.dumps(row) for row in wired.rows("ranked")}
+    (photos / "added.png").write_bytes(encode_png(picture(7)))
+    wired.done()
+    assert wired.computed("ranked") == 1
+    after = {row["image_id"]: json.dumps(row) for row in wired.rows("ranked")}
+    assert len(after) == len(before) + 1 and before.items() <= after.items()
+
+
 def test_equal_work_in_other_shards_gives_equal_rows(wired: World) -> None:
     wired.done()
     rows = json.dumps(wired.rows("ranked"))

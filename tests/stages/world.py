@@ -31,7 +31,7 @@ class Guess(MapStage):
 
     name: ClassVar[str] = "guess"
     version: ClassVar[str] = "1"
-    over: ClassVar[str | None] = "samples"
+    over: ClassVar[tuple[str, ...]] = ("samples",)
     inputs: ClassVar[dict[str, Port]] = {"samples": Port(SAMPLES)}
     output: ClassVar[pa.Schema] = DETECTIONS
 
