@@ -20,6 +20,7 @@ import numpy as np
 from pipeline.cluster.fan_out import fan_out
 from pipeline.cluster.session import connect, joined
 from pipeline.cluster.train import train_together
+from pipeline.engine.capacity import Machine
 from pipeline.engine.executor import with_beacon
 from pipeline.engine.runner import NodeFailed
 from pipeline.engine.shards import ShardJob, ShardRecord, compute_shard, compute_whole
@@ -58,12 +59,14 @@ class RayExecutor:
     def __init__(self, verbose: bool = False, cpus: int | None = None) -> None:
         self._ours = connect(verbose, cpus)
 
-    def capacity(self) -> tuple[float, float]:
-        """Returns the CPUs and GPUs of the cluster as it is now."""
+    def machines(self) -> tuple[Machine, ...]:
+        """Returns the CPUs, GPUs and memory of each machine of the cluster as it is now."""
         import ray
 
-        found = ray.cluster_resources()
-        return float(found.get("CPU", 0)), float(found.get("GPU", 0))
+        found = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        return tuple(
+            Machine(each.get("CPU", 0.0), each.get("GPU", 0.0), each.get("memory", 0.0) / 2**30) for each in found
+        )
 
     def shards(self, job: ShardJob, todo: Sequence[tuple[Item, ...]]) -> Iterator[ShardRecord]:
         """Computes shards in a pool of `job.ctx.resources.workers` actors; yields records as shards finish.

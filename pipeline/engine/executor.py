@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from pipeline.engine.beacon import Beacon
+from pipeline.engine.capacity import UNLIMITED, Machine
 from pipeline.engine.shards import ShardJob, ShardRecord, compute_shard, compute_whole
 from pipeline.engine.stage import Item, MapStage
 
@@ -14,8 +15,8 @@ from pipeline.engine.stage import Item, MapStage
 class Executor(Protocol):
     """Carries out the shards of a node, in any order, on whatever it has."""
 
-    def capacity(self) -> tuple[float, float]:
-        """Returns the CPUs and accelerators there are."""
+    def machines(self) -> Sequence[Machine]:
+        """Returns what each machine has; `UNLIMITED` where nothing runs side by side."""
         ...
 
     def shards(self, job: ShardJob, todo: Sequence[tuple[Item, ...]]) -> Iterator[ShardRecord]:
@@ -43,9 +44,9 @@ class LocalExecutor:
     A node with several workers is still one worker here; threads per worker are the same, so bytes are the same.
     """
 
-    def capacity(self) -> tuple[float, float]:
-        """Returns infinity: nothing runs side by side here, so nothing can starve."""
-        return float("inf"), float("inf")
+    def machines(self) -> Sequence[Machine]:
+        """Returns `UNLIMITED`: nothing runs side by side here, so nothing can starve."""
+        return UNLIMITED
 
     def shards(self, job: ShardJob, todo: Sequence[tuple[Item, ...]]) -> Iterator[ShardRecord]:
         """Opens the stage once and computes shard after shard."""

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pipeline.engine.assign import Kept
+from pipeline.engine.capacity import UNLIMITED, require_capacity, side_by_side
 from pipeline.engine.executor import Executor
-from pipeline.engine.graph import Graph, Node
+from pipeline.engine.graph import Graph
 from pipeline.engine.journal import Journal
 from pipeline.engine.manifest import Artifact, Manifest, finish, now
 from pipeline.engine.plan import NodePlan, Options, Verdict, context, plan, plan_node
@@ -82,7 +83,7 @@ class Runner:
         if waiting:
             executor = self._make_executor()
             try:
-                _check_capacity([self._plans[name].node for name in waiting], executor.capacity())
+                require_capacity([self._plans[name].node for name in waiting], executor.machines())
                 with Journal(self._store, self._run_id) as journal:
                     self._carry_out(waiting, executor, journal, outcome)
             finally:
@@ -90,15 +91,15 @@ class Runner:
         return outcome
 
     def _carry_out(self, waiting: set[str], executor: Executor, journal: Journal, outcome: Outcome) -> None:
-        cpus, gpus = executor.capacity()
+        machines = executor.machines()
         running: dict[Future[bool], str] = {}
         # Threads only wait for the cluster; without one the work is done here, where Ctrl-C reaches it.
-        pool = _InTurn() if cpus == float("inf") else ThreadPoolExecutor(len(waiting), thread_name_prefix="node")
+        pool = _InTurn() if machines == UNLIMITED else ThreadPoolExecutor(len(waiting), thread_name_prefix="node")
         try:
             while waiting or running:
                 for name in [n for n in self._graph.order if n in waiting]:
-                    in_use = [self._graph.nodes[each] for each in running.values()]
-                    if self._is_ready(name) and _fits([*in_use, self._graph.nodes[name]], cpus, gpus):
+                    together = [self._graph.nodes[each] for each in (*running.values(), name)]
+                    if self._is_ready(name) and (not running or side_by_side(together, machines)):
                         waiting.discard(name)
                         running[pool.submit(self._run_node, name, executor, journal)] = name
                 if not running:
@@ -209,34 +210,6 @@ class _InTurn(concurrent.futures.Executor):
         except Exception as error:  # kept for whoever asks for the result, as a pool does
             future.set_exception(error)
         return future
-
-
-def demand(node: Node) -> tuple[float, float]:
-    """Returns the CPUs and accelerators a node holds while it runs."""
-    workers = node.resources.workers if node.stage.spreads else 1
-    return workers * node.resources.reserved_cpus, workers * node.resources.gpus
-
-
-def _fits(nodes: list[Node], cpus: float, gpus: float) -> bool:
-    needs = [demand(node) for node in nodes]
-    return len(nodes) == 1 or (sum(n[0] for n in needs) <= cpus and sum(n[1] for n in needs) <= gpus)
-
-
-def _check_capacity(nodes: list[Node], capacity: tuple[float, float]) -> None:
-    problems = []
-    for node in nodes:
-        workers = node.resources.workers if node.stage.spreads else 1
-        each = (node.resources.reserved_cpus, node.resources.gpus)
-        for kind, one, need, have in zip(("cpus", "gpus"), each, demand(node), capacity, strict=True):
-            if need > have:
-                fewer = int(have // one)
-                change = f"workers={fewer}" if fewer else f"{kind}={have:g}"
-                problems.append(
-                    f"{node.name}: {workers} workers of {one:g} {kind} need {need:g}, the cluster has {have:g} and "
-                    f"they would wait for ever; try --set {node.name}.run.{change}"
-                )
-    if problems:
-        raise ValueError("nothing was started:\n" + "\n".join(f"  - {p}" for p in problems))
 
 
 def _check_errors(manifest: Manifest, allowed: float) -> None:

@@ -83,7 +83,8 @@ class TestOnOneCluster:
         assert outcome.failed == {"total": "RuntimeError: told to break"}
 
     def test_a_pool_that_could_never_start_is_refused(self, world):
-        with pytest.raises(ValueError, match="squares: 3 workers of 1 cpus need 3, the cluster has 2"):
+        room = r"squares: 3 workers of 1 cpus each, and the cluster has room for 2 \(1 x 2 cpus, 0 gpus and .* GB\)"
+        with pytest.raises(ValueError, match=room):
             world.run("squares.run.workers=3", executor=RayExecutor)
         assert world.traced() == []
 

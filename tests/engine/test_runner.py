@@ -5,6 +5,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.engine.capacity import Machine
 from pipeline.engine.executor import LocalExecutor
 from pipeline.engine.manifest import Artifact, stored_manifests
 
@@ -17,8 +18,8 @@ class NeverExecutor(LocalExecutor):
 
 
 class SmallExecutor(LocalExecutor):
-    def capacity(self) -> tuple[float, float]:
-        return 2.0, 0.0
+    def machines(self) -> tuple[Machine, ...]:
+        return (Machine(2.0),)
 
 
 def rows(world, node):
@@ -225,7 +226,7 @@ def test_a_mistake_stops_the_run_before_any_work(world, tmp_path):
 
 
 def test_more_workers_than_the_cluster_has_are_refused(world):
-    with pytest.raises(ValueError, match=r"squares: 3 workers of 1 cpus need 3.*try --set squares.run.workers=2"):
+    with pytest.raises(ValueError, match=r"squares: 3 workers of 1 cpus.*room for 2.*try --set squares.run.workers=2"):
         world.run("squares.run.workers=3", executor=SmallExecutor)
     assert world.traced() == []
 
