@@ -106,7 +106,7 @@ def _rankings(join: Artifact, most: int | None) -> RankingRows:
 
     rows = RankingRows(join, most)
     try:
-        require_rankable(rows)
+        require_rankable(rows, self.recipe)
     except ValueError as error:
         raise ValueError(f"{join.node}: {error}") from None
     return rows

@@ -14,7 +14,8 @@ def box_table(boxes: Float32, scores: Float32, width: float, height: float, rows
     """Returns the best candidates as ``x, y, w, h, score``, best first, and how many rows of the table they fill.
 
     The order is the one given, so that equal scores keep their places: what a ranker says belongs to a place in it.
-    Boxes that reach out of the image are not clipped; theirs are then the only numbers outside 0..1.
+    Boxes are clipped to the image, as a training's crop clips them: a ranker sees no others when it learns. What lies
+    outside altogether has no width or no height.
 
     Args:
         boxes: float32 [M, 4] xyxy in pixels.
@@ -24,8 +25,8 @@ def box_table(boxes: Float32, scores: Float32, width: float, height: float, rows
         rows: N of the table; candidates after the N-th are left out.
 
     Returns:
-        float32 [rows, 5]: the top left corner and the size, x and w over the image's width, y and h over its height,
-        and the score; zeros from row ``valid`` on. And ``valid``, the smaller of M and ``rows``.
+        float32 [rows, 5] in 0..1: the top left corner and the size, x and w over the image's width, y and h over its
+        height, and the score; zeros from row ``valid`` on. And ``valid``, the smaller of M and ``rows``.
 
     Raises:
         ValueError: arrays that do not go together, an empty image or table, numbers that are not finite, rising scores.
@@ -42,8 +43,9 @@ def box_table(boxes: Float32, scores: Float32, width: float, height: float, rows
     valid = min(count, rows)
     table = np.zeros((rows, len(COLUMNS)), np.float32)
     size = np.array([width, height], np.float32)
-    table[:valid, 0:2] = boxes[:valid, :2] / size
-    table[:valid, 2:4] = (boxes[:valid, 2:] - boxes[:valid, :2]) / size
+    seen = np.clip(boxes[:valid], 0, np.tile(size, 2))
+    table[:valid, 0:2] = seen[:, :2] / size
+    table[:valid, 2:4] = (seen[:, 2:] - seen[:, :2]) / size
     table[:valid, 4] = scores[:valid]
     return table, valid
 

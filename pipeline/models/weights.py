@@ -18,6 +18,9 @@ from pipeline.models.identity import METADATA_KEY, resolve_detector, stored_conf
 from pipeline.models.rankers import RANKERS
 from pipeline.models.renames import rename
 
+FIRST_WEIGHTS = "pretrained"
+"""The switch that has ImageNet's weights fetched for a network that is to be trained."""
+
 
 @dataclass(frozen=True, slots=True)
 class KeyReport:
@@ -73,11 +76,14 @@ def open_detector(
 
 
 def switches_of(source: bytes | str | Path) -> dict[str, Any]:
-    """Returns the keyword arguments its network was built with, of one of our checkpoints; else an empty mapping."""
+    """Returns the keyword arguments its network was built with, of one of our checkpoints; else an empty mapping.
+
+    Without `FIRST_WEIGHTS`: a network that takes its weights from the checkpoint need not fetch others before.
+    """
     switches = (stored_config(source) or {}).get("switches", {})
     if not isinstance(switches, dict):
         raise ValueError(f"the checkpoint's switches must map names to values, they are {switches!r}")
-    return switches
+    return {name: value for name, value in switches.items() if name != FIRST_WEIGHTS}
 
 
 def load(detector: nn.Module, source: bytes | str | Path, *, partial: bool = False) -> KeyReport:

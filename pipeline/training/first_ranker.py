@@ -12,7 +12,7 @@ from pipeline.models.identity import resolve_detector, resolve_ranker, stored_co
 from pipeline.models.rankers import ranker_spec
 from pipeline.models.rankers.ranker import Ranker
 from pipeline.models.renames import rename
-from pipeline.models.weights import KeyReport, load, read_tensors, switches_of
+from pipeline.models.weights import FIRST_WEIGHTS, KeyReport, load, read_tensors, switches_of
 
 _SHARED = ("pyramid.", "context.")  # beside the backbone: taken over where the shapes agree
 
@@ -35,7 +35,7 @@ def first_ranker(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         # Weights that are replaced at once need not be fetched.
-        unneeded = {"pretrained"} if weights is not None else set()
+        unneeded = {FIRST_WEIGHTS} if weights is not None else set()
         ranker = ranker_spec(name).build(
             **{switch: value for switch, value in (switches or {}).items() if switch not in unneeded}
         )
@@ -67,8 +67,7 @@ def take_body(ranker: Ranker, weights: bytes) -> KeyReport:
     """
     name = resolve_detector(weights)
     with torch.device("meta"):
-        switches = {key: value for key, value in switches_of(weights).items() if key != "pretrained"}
-        detector = detector_spec(name).build(**switches)
+        detector = detector_spec(name).build(**switches_of(weights))
     theirs = getattr(detector, "backbone", None)
     # As text it tells depth, widths and slopes: two published bodies have the same shapes and other activations.
     if repr(theirs) != repr(ranker.backbone):

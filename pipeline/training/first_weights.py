@@ -9,7 +9,7 @@ import torch
 
 from pipeline.models.detectors import detector_spec
 from pipeline.models.detectors.detector import Detector
-from pipeline.models.weights import load
+from pipeline.models.weights import FIRST_WEIGHTS, load
 
 
 def first_detector(
@@ -29,7 +29,7 @@ def first_detector(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         # Weights that are replaced at once need not be fetched.
-        unneeded = {"pretrained"} if weights is not None else set()
+        unneeded = {FIRST_WEIGHTS} if weights is not None else set()
         detector = detector_spec(name).build(
             **{switch: value for switch, value in (switches or {}).items() if switch not in unneeded}
         )

@@ -13,8 +13,15 @@ def test_numbers_by_hand() -> None:
     table, valid = box_table(BOXES, SCORES, 200, 100, 5)
     assert valid == 3
     assert table.dtype == np.float32
-    expected = [[0.05, 0.2, 0.25, 0.2, 0.9], [0, 0, 1, 1, 0.5], [-0.1, 0.9, 0.2, 0.2, 0.5], [0] * 5, [0] * 5]
+    expected = [[0.05, 0.2, 0.25, 0.2, 0.9], [0, 0, 1, 1, 0.5], [0, 0.9, 0.1, 0.1, 0.5], [0] * 5, [0] * 5]
     np.testing.assert_allclose(table, np.array(expected, np.float32), atol=1e-7)
+
+
+def test_a_box_outside_has_no_area_and_keeps_its_row() -> None:
+    boxes = np.array([[250, 20, 300, 40], [10, -30, 20, -5]], np.float32)
+    table, valid = box_table(boxes, SCORES[:2], 200, 100, 2)
+    assert valid == 2
+    np.testing.assert_allclose(table[:, :4], [[1, 0.2, 0, 0.2], [0.05, 0, 0.05, 0]], atol=1e-7)
 
 
 def test_what_does_not_fit_is_left_out_from_the_end() -> None:

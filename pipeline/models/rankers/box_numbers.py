@@ -5,14 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-OWN = 8  # numbers per box
+OWN = 7  # numbers per box
 
 
 def own_numbers(rows: Tensor, place: Tensor, size: Tensor, count: int) -> Tensor:
-    """Returns what a table says of each box alone, float32 [M, 8], each number of about unit size.
+    """Returns what a table says of each box alone, float32 [M, 7], each number of about unit size.
 
-    Score, its logit, log of the rank, log of the mean side in pixels, log of the sides' ratio, the centre in -1..1, and
-    whether the box reaches out of the image.
+    Score, its logit, log of the rank, log of the mean side in pixels, log of the sides' ratio, and the centre, -1..1
+    along the image's long edge: the same numbers whether or not the image has been padded to a square.
 
     Args:
         rows: float32 [M, 5] of a table.
@@ -21,9 +21,8 @@ def own_numbers(rows: Tensor, place: Tensor, size: Tensor, count: int) -> Tensor
         count: N.
     """
     score = rows[:, 4]
-    sides = (rows[:, 2:4] * size).clamp(min=1e-3)
-    centre = (rows[:, :2] + rows[:, 2:4] / 2) * 2 - 1
-    outside = ((rows[:, :2] < 0) | (rows[:, :2] + rows[:, 2:4] > 1)).any(dim=1)
+    sides = (rows[:, 2:4] * size).clamp(min=1)
+    centre = (rows[:, :2] + rows[:, 2:4] / 2) * (size / size.max()) * 2 - 1
     return torch.stack(
         [
             score,
@@ -31,9 +30,8 @@ def own_numbers(rows: Tensor, place: Tensor, size: Tensor, count: int) -> Tensor
             torch.log(place.float() + 1) / torch.log(torch.tensor(float(max(count, 2)), device=rows.device)),
             sides.prod(dim=1).log2() / 4 - 2.5,
             (sides[:, 0] / sides[:, 1]).log2(),
-            centre[:, 0].clamp(-1.5, 1.5),
-            centre[:, 1].clamp(-1.5, 1.5),
-            outside.float(),
+            centre[:, 0],
+            centre[:, 1],
         ],
         dim=1,
     )

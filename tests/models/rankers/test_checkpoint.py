@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from pipeline.models.detectors import detector_spec
 from pipeline.models.detectors.retinaface import retinaface_mobilenet
 from pipeline.models.identity import resolve_detector, resolve_ranker, stored_config
 from pipeline.models.rankers import ranker_spec
@@ -63,3 +64,18 @@ def test_other_files_and_other_rankers_are_refused() -> None:
 def test_a_published_detector_is_named(shared: Path) -> None:
     with pytest.raises(ValueError, match="holds the detector retinaface_mobilenet: expected one of a ranker"):
         resolve_ranker(shared / "data/weights/retinaface_mobilenet0.25_Final.pth")
+
+
+def test_what_the_file_holds_is_not_fetched_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A training that began with ImageNet's weights says so in its switches; who opens its result needs none."""
+
+    def unreachable(*_: object, **__: object) -> None:
+        raise OSError("no network")
+
+    data = save_bytes("crface", ranker_spec("crface").build(rows=6), {"switches": {"rows": 6, "pretrained": True}})
+    found = save_bytes("hambox_resnet50", detector_spec("hambox_resnet50").build(), {"switches": {"pretrained": True}})
+    monkeypatch.setattr("pipeline.models.backbones.resnet._imagenet", unreachable)
+    with pytest.raises(OSError, match="no network"):
+        ranker_spec("crface").build(pretrained=True)
+    assert open_ranker(data)[1].rows == 6
+    assert open_detector(found)[0] == "hambox_resnet50"
