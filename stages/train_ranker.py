@@ -76,14 +76,14 @@ class TrainRanker(TrainingStage):
 
         assert ctx.workplace is not None
         join = ctx.one("rankings")
-        rankings = _rankings(join, self.recipe.images)
+        rankings = _rankings(join, self.recipe, self.recipe.images)
         learner = RankerLearner(self.ranker, self.recipe, self.switches, first_weights(ctx))
         # Built here once for its normalisation and to find out before any process starts whether the weights fit.
         normalisation = learner.first().normalisation
         judge = None
         if held_out := ctx.inputs.get("held_out"):
             read = image_source(ctx, _samples_of(ctx, held_out[0]))
-            judge = HeldOutRankings(_rankings(held_out[0], None), read, self.recipe)
+            judge = HeldOutRankings(_rankings(held_out[0], self.recipe), read, self.recipe)
         pictures = RankPictures(
             rankings, image_source(ctx, _samples_of(ctx, join)), self.recipe, normalisation.mean_bgr
         )
@@ -100,13 +100,13 @@ class TrainRanker(TrainingStage):
         )
 
 
-def _rankings(join: Artifact, most: int | None) -> RankingRows:
+def _rankings(join: Artifact, recipe: RankerRecipe, most: int | None = None) -> RankingRows:
     """Returns the rows of a join; raises ValueError where there is nothing to put in order."""
     from pipeline.training.rankable import require_rankable
 
     rows = RankingRows(join, most)
     try:
-        require_rankable(rows, self.recipe)
+        require_rankable(rows, recipe)
     except ValueError as error:
         raise ValueError(f"{join.node}: {error}") from None
     return rows
