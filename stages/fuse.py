@@ -13,6 +13,7 @@ from pipeline.data.schemas import DETECTIONS
 from pipeline.engine.fingerprint import digest
 from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
 from stages.dump_rows import DumpRows
+from stages.same_images import require_equal_images
 
 if TYPE_CHECKING:
     from pipeline.inference.fusion import Fusion
@@ -62,9 +63,8 @@ class Fuse(MapStage):
         """
         found = [{key: (stamp, shard) for key, stamp, shard in each.stamps()} for each in ctx.inputs["detections"]]
         for artifact, rows in zip(ctx.inputs["detections"], found, strict=True):
-            if odd := sorted(rows.keys() ^ found[0].keys()):
-                first = ctx.inputs["detections"][0].node
-                raise ValueError(f"{first} and {artifact.node} differ by {len(odd)} images, such as {odd[0]}")
+            first = ctx.inputs["detections"][0].node
+            require_equal_images(first, found[0], artifact.node, rows, "fuse detections of the same images")
         return [
             Item(key, digest([rows[key][0] for rows in found], size=8), {"shards": [rows[key][1] for rows in found]})
             for key in found[0]

@@ -30,7 +30,7 @@ class Standing:
     Attributes:
         before: counts of the detectors' order.
         after: of the refined order; none is right where the ranker answered with no numbers.
-        loss_before: sum of the recipe's loss over tables.
+        loss_before: sum of the recipe's loss over tables, each by itself, whatever `recipe.among` says.
         loss_after: likewise, NaN where the ranker answered with no numbers.
     """
 

@@ -16,6 +16,7 @@ from pipeline.engine.fingerprint import digest
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
 from pipeline.training.oracle import closest_overlap
+from stages.same_images import require_equal_images
 
 _FACES = ("image_id", "path", "width", "height", *CORNERS, "error")
 
@@ -51,11 +52,7 @@ class Join(MapStage):
             stamps[key], shards[key] = [stamp], [shard]
         for dump in ctx.inputs["candidates"]:
             places = {key: (stamp, shard) for key, stamp, shard in dump.stamps()}
-            if odd := sorted(places.keys() ^ shards.keys()):
-                raise ValueError(
-                    f"{samples.node} and {dump.node} differ by {len(odd)} images, such as {odd[0]}; "
-                    "join dumps of these very samples"
-                )
+            require_equal_images(samples.node, shards, dump.node, places, "join dumps of these very samples")
             for key, (stamp, shard) in places.items():
                 stamps[key].append(stamp)
                 shards[key].append(shard)

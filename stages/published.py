@@ -62,17 +62,24 @@ class Published(MapStage):
         return [Item(row["image_id"], digest(list(row.values()), 8), row) for row in samples]
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
-        """Returns a worker that reads the files of its images."""
+        """Returns a worker that has read the text once.
+
+        Raises:
+            ValueError: it is not the text that the run was planned with.
+        """
+        if _digest(Path(ctx.at or "")) != ctx.externals["text"]:
+            raise ValueError(f"{ctx.at}: expected the predictions that this run was planned with, found others")
+        keys = [key for key, _, _ in ctx.one("samples").stamps()]
+        text, places = _text(ctx, keys), {key: place for place, key in enumerate(keys)}
+        missing = set(text.report.missing)
 
         def work(items: Sequence[Item]) -> Iterator[Row]:
-            text = _text(ctx, [item.key for item in items])
-            missing = set(text.report.missing)
-            for place, item in enumerate(items):
+            for item in items:
                 error = item.data["error"] or (f"{ctx.at}: no file {item.key}.txt" if item.key in missing else None)
                 if error:
                     yield Detections(item.key, item.data["width"], item.data["height"], error=error).to_row()
                 else:
-                    yield _row(text, place, item.key, item.data, self.top).to_row()
+                    yield _row(text, places[item.key], item.key, item.data, self.top).to_row()
 
         return work
 

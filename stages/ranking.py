@@ -11,12 +11,14 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from pipeline.data.records import WITHOUT_LANDMARKS, Detections, read_detections
+from pipeline.data.records import WITHOUT_LANDMARKS, Detections
 from pipeline.data.schemas import ACCURACY, DETECTIONS, SAMPLES
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Port, Row, StageContext, WholeStage
 from pipeline.evaluation.ranking_accuracy import PairCounts, count_pairs, places_of
+from stages.dump_rows import rows_of
 from stages.image_faces import ImageFaces, faces_of, require_same_images
+from stages.same_images import require_equal_images
 
 
 class Ranking(WholeStage):
@@ -33,6 +35,7 @@ class Ranking(WholeStage):
 
     name: ClassVar[str] = "ranking"
     version: ClassVar[str] = "1"
+    tells_names: ClassVar[bool] = True
     inputs: ClassVar[dict[str, Port]] = {"samples": Port(SAMPLES), "candidates": Port(DETECTIONS, many=True)}
     output: ClassVar[pa.Schema] = ACCURACY
     published: ClassVar[tuple[str, ...]] = ("{node}.md",)
@@ -104,8 +107,7 @@ def _shards(nodes: Sequence[Artifact]) -> tuple[dict[str, str], ...]:
     """
     found = tuple({key: shard for key, _, shard in node.stamps()} for node in nodes)
     for node, shards in zip(nodes, found, strict=True):
-        if odd := sorted(shards.keys() ^ found[0].keys()):
-            raise ValueError(f"{nodes[0].node} and {node.node} differ by {len(odd)} images, such as {odd[0]}")
+        require_equal_images(nodes[0].node, found[0], node.node, shards, "compare dumps of the same images")
     return found
 
 
@@ -136,8 +138,9 @@ class _Count:
     def _rows(self, place: int, shard: str) -> dict[str, Detections]:
         wanted = {image_id for image_id, lies in self.shards[0].items() if lies == shard}
         lie = dict.fromkeys(lies for image_id, lies in self.shards[place].items() if image_id in wanted)
-        tables = (self.nodes[place].table(each, WITHOUT_LANDMARKS) for each in lie)
-        return {row.image_id: row for table in tables for row in read_detections(table) if row.image_id in wanted}
+        node = self.nodes[place]
+        tables = (node.table(each, WITHOUT_LANDMARKS) for each in lie)
+        return {row.image_id: row for table in tables for row in rows_of(table, node.node) if row.image_id in wanted}
 
     def _image(self, rows: Sequence[Detections], faces: ImageFaces) -> Iterable[PairCounts]:
         from pipeline.training.oracle import closest_overlap

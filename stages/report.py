@@ -44,6 +44,7 @@ class Report(WholeStage):
 
     name: ClassVar[str] = "report"
     version: ClassVar[str] = "1"
+    tells_names: ClassVar[bool] = True
     inputs: ClassVar[dict[str, Port]] = {
         "samples": Port(SAMPLES),
         "candidates": Port(DETECTIONS, many=True, optional=True),

@@ -41,6 +41,7 @@ class Table(WholeStage):
 
     name: ClassVar[str] = "table"
     version: ClassVar[str] = "1"
+    tells_names: ClassVar[bool] = True
     inputs: ClassVar[dict[str, Port]] = {
         "ap": Port(AP, many=True),
         "detections": Port(DETECTIONS, many=True, optional=True),

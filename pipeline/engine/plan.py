@@ -120,6 +120,8 @@ def _payload(
         "externals": externals,
         "inputs": {port: [contents[u] for u in names] for port, names in node.inputs.items()},
     }
+    if node.stage.tells_names:
+        payload["names"] = {port: list(names) for port, names in node.inputs.items()}
     if not node.upstream and items is not None:
         payload["dataset"] = {"items": len(items), "digest": digest([[i.key, i.stamp] for i in items])}
     plain: dict[str, Any] = canonical(payload, node.name)

@@ -148,6 +148,7 @@ class Stage(BaseModel, ABC):
         inputs: port name -> `Port`.
         output: schema of the rows it writes.
         spreads: whether `Resources.workers` processes work on it, each with its own share of the machine.
+        tells_names: whether its output names the nodes wired to it: another name is then another output.
         published: names of the files `publish` writes, `{node}` standing for the node's name.
         row_group: rows of one row group of its Parquet files; 1 lets a reader take any row alone. None for pyarrow's
             own, one group per shard.
@@ -160,6 +161,7 @@ class Stage(BaseModel, ABC):
     inputs: ClassVar[Mapping[str, Port]] = {}
     output: ClassVar[pa.Schema]
     spreads: ClassVar[bool] = False
+    tells_names: ClassVar[bool] = False
     published: ClassVar[tuple[str, ...]] = ()
     row_group: ClassVar[int | None] = None
 

@@ -119,4 +119,4 @@ def test_inputs_of_other_images_are_refused(two: World) -> None:
     two.node("more", "index", dataset={"kind": "synthetic", "images": 8, "width": 160, "height": 120})
     two.nodes["other"]["inputs"] = {"samples": "more"}
     outcome = two.run()
-    assert "one and other differ by 2 images, such as" in outcome.failed.get("fused", two.plan()["fused"].reason)
+    assert "images of other are not in one, such as" in outcome.failed.get("fused", two.plan()["fused"].reason)

@@ -139,10 +139,10 @@ def test_dumps_of_other_images_are_refused(two: World) -> None:
     two.nodes["other"]["inputs"] = {"samples": "more"}
     outcome = two.run()
     message = outcome.failed.get("joined", two.plan()["joined"].reason)
-    assert "images and other differ by 2 images, such as" in message
+    assert "2 images of other are not in images, such as" in message
     two.nodes["joined"]["inputs"] = {"samples": "more", "candidates": ["other", "one"]}
-    assert "more and one differ by 2 images" in two.plan()["joined"].reason
-    with pytest.raises(ValueError, match="nothing was started:\n  - joined: more and one differ"):
+    assert "2 images of more are not in one, such as" in two.plan()["joined"].reason
+    with pytest.raises(ValueError, match="nothing was started:\n  - joined: 2 images of more are not in one"):
         two.run()
 
 

