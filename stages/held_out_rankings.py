@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.boxes.box_table import box_table
-from pipeline.data.images import decode
+from pipeline.data.canvas import ORIGINAL, parse_canvas
+from pipeline.data.images import decode, resize
 from pipeline.data.ranking_rows import Ranking, RankingRows
 from pipeline.evaluation.ranking_accuracy import PairCounts, count_pairs
 from pipeline.models.rankers.ranker import Ranker
@@ -50,7 +51,9 @@ class Standing:
 
 @dataclass(frozen=True)
 class HeldOutRankings:
-    """Every image at original size with the boxes of every detector; a `Judge`.
+    """Every image with the boxes of every detector; a `Judge`.
+
+    Images have the size at which whole ones are learnt from, or their own where squares of them are.
 
     Attributes:
         rankings: images and boxes.
@@ -68,6 +71,7 @@ class HeldOutRankings:
         """Returns how the boxes of every n-th image stand, from the rank-th on; unreadable images are left out."""
         none = PairCounts.zero(self.recipe.pairs)
         total = Standing(none, none)
+        canvas = parse_canvas(str(self.recipe.crop)) if self.recipe.whole else ORIGINAL
         for number in range(rank, len(self.rankings), processes):
             ranking = self.rankings[number]
             try:
@@ -76,6 +80,7 @@ class HeldOutRankings:
                     continue  # another image than the boxes are of
             except (OSError, ValueError):
                 continue
+            image = resize(image, *canvas.size(ranking.width, ranking.height))
             for place in range(len(ranking.valid)):
                 total += self._standing(ranker, image, ranking, place)
         return total

@@ -128,3 +128,17 @@ def test_answers_that_are_no_numbers_are_worth_nothing(judge: HeldOutRankings) -
     assert math.isnan(verdict["loss_after"]) and verdict["before"] > 0
     nothing = judge.verdict([replace(judge, rankings=[])(ByWidth(0.0), 0, 1)])
     assert math.isnan(nothing["after"]) and judge.worth(nothing) == 0
+
+
+@pytest.mark.parametrize(("whole", "size"), [(False, (80, 96)), (True, (160, 192))])
+def test_images_are_as_large_as_those_that_are_learnt_from(whole: bool, size: tuple[int, int]) -> None:
+    seen = set()
+
+    class Looking(ByWidth):
+        def forward(self, images: Tensor, tables: Tensor, valid: Tensor) -> Tensor:
+            seen.add(tuple(images.shape[2:]))
+            return super().forward(images, tables, valid)
+
+    recipe = replace(RECIPE, whole=whole, crop=192)
+    HeldOutRankings(rankings(), read, recipe)(Looking(0.7), 0, 1)  # type: ignore[arg-type]
+    assert seen == {size}
