@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from pipeline.engine.stage import Resources, Stage
 
@@ -44,6 +45,7 @@ class Graph:
         """
         self.nodes = {node.name: node for node in nodes}
         problems = [problem for node in self.nodes.values() for problem in self._wiring_problems(node)]
+        problems = problems or [problem for node in self.nodes.values() for problem in self._line_problems(node)]
         if problems:
             raise ValueError("the graph does not fit together:\n" + "\n".join(f"  - {p}" for p in problems))
         self.order = self._sort()
@@ -69,6 +71,18 @@ class Graph:
                     found.append(
                         f"{node.name}.inputs.{port}: expected rows of ({expected}, ...), {name} gives ({given}, ...)"
                     )
+        return found
+
+    def _line_problems(self, node: Node) -> list[str]:
+        found = []
+        for port, origin in pairwise(node.stage.line):
+            # Lists of different lengths are the stage's own matter.
+            rows = zip(node.inputs.get(port, ()), node.inputs.get(origin, ()), strict=False)
+            for row, (later, earlier) in enumerate(rows, 1):
+                if later != earlier and earlier not in self.nodes[later].upstream:
+                    where = f"{later} (row {row} of {port}) is not made from {earlier} (of {origin})"
+                    found.append(f"{node.name}.inputs: {where}: name the inputs of all rows in the same order")
+                    break
         return found
 
     def _sort(self) -> tuple[str, ...]:

@@ -149,6 +149,8 @@ class Stage(BaseModel, ABC):
         output: schema of the rows it writes.
         spreads: whether `Resources.workers` processes work on it, each with its own share of the machine.
         tells_names: whether its output names the nodes wired to it: another name is then another output.
+        line: inputs whose n-th nodes belong together, the last result first: each is made from that of the next input,
+            or is the same node. An input that is not wired is passed over.
         published: names of the files `publish` writes, `{node}` standing for the node's name.
         row_group: rows of one row group of its Parquet files; 1 lets a reader take any row alone. None for pyarrow's
             own, one group per shard.
@@ -162,6 +164,7 @@ class Stage(BaseModel, ABC):
     output: ClassVar[pa.Schema]
     spreads: ClassVar[bool] = False
     tells_names: ClassVar[bool] = False
+    line: ClassVar[tuple[str, ...]] = ()
     published: ClassVar[tuple[str, ...]] = ()
     row_group: ClassVar[int | None] = None
 
