@@ -2,9 +2,7 @@ from __future__ import annotations
 
 import collections
 import json
-import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -15,6 +13,7 @@ import pytest
 
 from pipeline.cluster.ray_executor import RayExecutor
 from pipeline.engine.manifest import Artifact, stored_manifests
+from tests.processes import kill_family
 
 pytestmark = pytest.mark.ray
 ROOT = Path(__file__).resolve().parents[2]
@@ -113,12 +112,7 @@ def test_a_killed_driver_loses_and_doubles_nothing(world):
         while not trace.exists() and driver.poll() is None and time.monotonic() < limit:
             time.sleep(0.05)
         time.sleep(chance.uniform(0.2, 1.5))
-        family = psutil.Process(driver.pid).children(recursive=True)
-        os.kill(driver.pid, signal.SIGKILL)
-        for process in family:
-            if process.is_running():
-                process.kill()
-        driver.wait()
+        kill_family(driver)
         assert not finished & set(world.traced()), "a finished shard was computed again"
         for recipe in world.store.folders("squares"):
             for name in world.store.sizes(f"squares/{recipe}"):

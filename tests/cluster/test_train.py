@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -16,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+
+from tests.processes import kill_family
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 ROOT = Path(__file__).resolve().parents[2]
@@ -106,12 +106,7 @@ def test_killed_processes_and_a_killed_driver_change_nothing(quiet, tmp_path):
     reached = checkpoints(store)[-1]
     assert reached < STEPS
     wait_for(driver, lambda: checkpoints(store)[-1] > reached + 2)
-    family = family_of(driver)
-    os.kill(driver.pid, signal.SIGKILL)
-    for process in family:
-        if process.is_running():
-            process.kill()
-    driver.wait()
+    kill_family(driver)
     assert checkpoints(store)[-1] < STEPS, "the kill came too late to show anything"
     assert not (store / "detector.safetensors").exists()
     subprocess.run(command(store, *ONLY), cwd=ROOT, check=True, timeout=300, stdout=subprocess.DEVNULL)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from pipeline.data.records import read_detections
 from pipeline.engine.manifest import Artifact, stored_manifests
 from pipeline.engine.storage import Store
+from tests.processes import kill_family
 
 pytestmark = [pytest.mark.wider, pytest.mark.ray, pytest.mark.slow]
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,12 +54,7 @@ def kill_at_a_random_moment(words: list[str], store: Store, chance: random.Rando
         time.sleep(0.05)
     time.sleep(chance.uniform(0.0, 1.5))
     assert driver.poll() is None, "it ended before it could be killed"
-    family = psutil.Process(driver.pid).children(recursive=True)
-    os.kill(driver.pid, signal.SIGKILL)
-    for process in family:
-        if process.is_running():
-            process.kill()
-    driver.wait()
+    kill_family(driver)
 
 
 def test_three_kills_change_nothing(shared, tmp_path):

@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.weights import save_bytes
+from tests.processes import hear_interrupts
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = """
@@ -39,7 +40,9 @@ def test_ctrl_c_stops_at_once_and_the_next_run_goes_on(tmp_path, mode):
     )
     (tmp_path / "config.yaml").write_text(CONFIG.format(folder=tmp_path))
     words = [sys.executable, "-m", "stages.cli", "run", "-c", str(tmp_path / "config.yaml"), mode]
-    process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hear_interrupts
+    )
     limit = time.monotonic() + 120
     while len(list(tmp_path.glob("store/boxes/*/shard-*.json"))) < 2 and process.poll() is None:
         assert time.monotonic() < limit

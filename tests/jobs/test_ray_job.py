@@ -12,8 +12,9 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
+
+from tests.processes import kill_family
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,9 +63,7 @@ def head(tmp_path: Path) -> Iterator[dict[str, str]]:
         yield env
     finally:
         # Asked to end, a head takes its time over daemons that nobody needs any more.
-        for each in (*psutil.Process(process.pid).children(recursive=True), process):
-            each.kill()
-        process.wait()
+        kill_family(process)
 
 
 def submit(env: dict[str, str], store: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

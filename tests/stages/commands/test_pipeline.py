@@ -15,6 +15,7 @@ from pipeline.data.images import encode_png
 from pipeline.engine.lock import StoreLock
 from pipeline.engine.storage import Store
 from stages.commands.pipeline import _check_lasting
+from tests.processes import hear_interrupts
 from tests.stages.world import World, picture
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -257,7 +258,9 @@ def test_an_interrupt_keeps_what_is_done_and_says_how_to_go_on(faces: World) -> 
     faces.node("many", "index", dataset={"kind": "synthetic", "images": 4, "width": 512, "height": 512})
     faces.node("detector", "train_detector", inputs={"samples": "many"}, recipe={"steps": 100_000, "images": 4})
     command = [sys.executable, "-m", "stages.cli", "run", "--local", "-c", str(faces.config), "--until", "detector"]
-    run = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    run = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hear_interrupts
+    )
     limit = time.monotonic() + 60
     while not any("_inflight" in str(p) for p in Path(faces.folder).rglob("detector/**/*.say")):
         assert run.poll() is None, run.communicate()
