@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from jobs.benchmarks.bare_loop import Work
 from pipeline.data.canvas import parse_canvas
@@ -27,12 +28,20 @@ class Model:
         detector: entry of `DETECTORS`, or None where the checkpoint tells it.
         canvas: as in `Predict.canvas`.
         top: candidates kept per image.
+        device: on which the bare network runs.
+        precision: as in `Predict`.
     """
 
     weights: Path
     detector: str | None
     canvas: str
     top: int = 5000
+    device: str = "cpu"
+    precision: Literal["float32", "bfloat16"] = "float32"
+
+    def on_gpu(self, precision: Literal["float32", "bfloat16"]) -> Model:
+        """Returns the same on a GPU."""
+        return replace(self, device="cuda", precision=precision)
 
 
 def detecting_graph(model: Model, folder: Path, resources: Resources, memory_budget_gb: float | None = None) -> Graph:
@@ -44,7 +53,13 @@ def detecting_graph(model: Model, folder: Path, resources: Resources, memory_bud
         resources: of the second node.
         memory_budget_gb: as in `Predict`.
     """
-    stage = Predict(detector=model.detector, canvas=model.canvas, top=model.top, memory_budget_gb=memory_budget_gb)
+    stage = Predict(
+        detector=model.detector,
+        canvas=model.canvas,
+        top=model.top,
+        memory_budget_gb=memory_budget_gb,
+        precision=model.precision,
+    )
     return Graph(
         [
             Node(IMAGES, Index(dataset=ImageFolder()), at=str(folder), resources=Resources(shard_rows=10_000)),
@@ -60,9 +75,15 @@ def detecting(model: Model, files: Sequence[Path]) -> Work:
         model: to be run.
         files: of the images.
     """
+    import torch
+
     from pipeline.inference.predictor import Predictor
     from pipeline.models.weights import open_detector
 
-    predictor, canvas = Predictor(open_detector(model.weights, model.detector)[1], top=model.top), model.canvas
+    _, detector = open_detector(model.weights, model.detector)
+    predictor = Predictor(detector, model.device, top=model.top, dtype=getattr(torch, model.precision))
+    canvas = parse_canvas(model.canvas)
+    # The bare loop begins warm, on a device too.
+    predictor.candidates(decode(files[0].read_bytes()), canvas)
     images = [decode(file.read_bytes()) for file in files]
-    return lambda number: predictor.candidates(images[number], parse_canvas(canvas))
+    return lambda number: predictor.candidates(images[number], canvas)

@@ -113,7 +113,8 @@ def bare_training(course: Course) -> Spent:
     torch.set_num_threads(cores())
     training = _training(course)
     held = [training.batches(step) for step in range(min(HELD, training.recipe.steps))]
-    model = training.learner.first()
+    device = torch.device("cuda" if training.accelerated else "cpu")
+    model = training.learner.first().to(device)
     set_norms(model, training.recipe.norms)
     spent: list[float] = []
     steps, parts = [], []
@@ -121,7 +122,7 @@ def bare_training(course: Course) -> Spent:
         trainer = Trainer(_timed(training.learner.task(model), spent), training.recipe)
         for step in range(training.recipe.steps):
             begun, before = time.perf_counter(), len(spent)
-            trainer.step(held[step % len(held)].to_batch(model.normalisation))
+            trainer.step(held[step % len(held)].to_batch(model.normalisation, device))
             steps.append(time.perf_counter() - begun)
             parts.append(sum(spent[before:]))
     return Spent(sum(steps[FIRST:]) / len(steps[FIRST:]), median(parts[FIRST:]))

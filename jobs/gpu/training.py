@@ -1,0 +1,61 @@
+"""Trainings through Ray Train and beside them the bare loop, in bfloat16 on one device."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from jobs.benchmarks.pictures import model_for
+from jobs.benchmarks.ranker_training import Load as RankerLoad
+from jobs.benchmarks.ranker_training import ranker_course
+from jobs.benchmarks.training import Load, detector_course
+from jobs.benchmarks.training_run import Course, bare_training, run_training
+from jobs.gpu.figures import Figures
+from jobs.gpu.parts import Setting
+from pipeline.engine.graph import Graph
+from pipeline.engine.stage import Resources
+from pipeline.engine.storage import Store
+from pipeline.training.ranker_recipe import RankerRecipe
+from pipeline.training.recipe import TrainingRecipe
+
+
+def train(setting: Setting, figures: Figures, name: str) -> None:
+    """Measures steps/s of both, the share of waiting for data, memory, and the assigner's share of a step."""
+    with tempfile.TemporaryDirectory() as place:
+        course = _course(setting, name, Path(place))
+        for label, measure in (("through Ray Train", run_training), ("bare loop", bare_training)):
+            spent = measure(course)
+            figures.add(f"{label}, steps/s", 1 / spent.step, "1/s", f"{course.recipe.batch} x {course.recipe.crop} px")
+            part = "waiting for data" if measure is run_training else "assigning"
+            figures.add(f"{label}, share of {part}", 100 * spent.part / spent.step, "%")
+        if setting.device == "cuda":
+            import torch
+
+            figures.add("peak memory", torch.cuda.max_memory_allocated() / 2**20, "MB")
+
+
+def _course(setting: Setting, name: str, place: Path) -> Course:
+    numbers: dict[str, Any] = {"steps": 8, "crop": 64, "batch": 2} if setting.tiny else {"steps": 40, "crop": 640}
+    resources = Resources(workers=1, cpus=1, gpus=1, loaders=10) if setting.device == "cuda" else Resources(cpus=1)
+    if name in ("crface", "crface_mobilenet"):
+        recipe = RankerRecipe(**{"batch": 32, **numbers}, bf16=setting.device == "cuda")
+        load = RankerLoad(
+            "crface_mobilenet" if setting.tiny else name, recipe, 4 if setting.tiny else 64, setting.shared, 1, ""
+        )
+        model, _ = model_for(place, "64" if setting.tiny else "1024", setting.shared)
+        course, _ = ranker_course(load, model, place)
+    else:
+        batch = {"mogface_baseline": 7, "mogface": 4, "hrnet_w48": 4}[name]
+        recipe = TrainingRecipe(
+            **{"batch": batch, **numbers}, warmup=10, learning_rate=1e-4, assigner="ali_ams", bf16=True
+        )
+        detector = "mogface_mobilenet" if setting.tiny else name
+        course = detector_course(Load(detector, recipe, setting.shared, 1, ""), Store(str(place / "store")))
+    return replace(course, graph=_with(course.graph, course.node, resources))
+
+
+def _with(graph: Graph, node: str, resources: Resources) -> Graph:
+    """Returns the graph, one node's resources replaced."""
+    return Graph([replace(each, resources=resources) if each.name == node else each for each in graph.nodes.values()])

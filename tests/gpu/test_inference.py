@@ -1,0 +1,178 @@
+"""On a GPU every network says what it says on the CPU: scores to 1e-3, boxes to 0.05 px, in float32 without TF32."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from pipeline.boxes.box_table import box_table
+from pipeline.boxes.suppression import nms, top_candidates
+from pipeline.data.canvas import ORIGINAL, Canvas
+from pipeline.data.images import decode, resize
+from pipeline.inference.candidates import Candidates
+from pipeline.inference.predictor import Predictor, enlarge_on_device
+from pipeline.inference.rerank import Reranker
+from pipeline.inference.test_time import detect, mode_named
+from pipeline.models.detectors import DETECTORS
+from pipeline.models.detectors.detector import Detector
+from pipeline.models.optimise import for_inference
+from pipeline.models.rankers import RANKERS
+from pipeline.models.rankers.ranker import Ranker
+from pipeline.models.weights import open_detector
+
+pytestmark = pytest.mark.gpu
+
+SCORE, PIXELS = 1e-3, 0.05
+
+
+def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
+    rough = np.random.default_rng(seed).integers(0, 256, (height // 8 + 1, width // 8 + 1, 3), np.uint8)
+    return np.ascontiguousarray(resize(rough, width, height))
+
+
+def settled(name: str, device: torch.device) -> Detector:
+    """A detector of random weights whose norms have seen a batch, so that its answers are of a trained one's size."""
+    torch.manual_seed(0)
+    detector = DETECTORS[name].build()
+    for module in detector.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = 1.0
+    pixels = torch.from_numpy(np.stack([noise(384, 384, seed) for seed in range(2)]))
+    detector.to(device).train()
+    with torch.no_grad():
+        detector(detector.normalisation(pixels.to(device)).permute(0, 3, 1, 2))
+    return detector.eval().cpu()
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_every_detector(name: str, gpu: torch.device) -> None:
+    detector, pixels = settled(name, gpu), torch.from_numpy(noise(320, 448, 7))
+    logits, scores, boxes = [], [], []
+    for device in (torch.device("cpu"), gpu):
+        fast = for_inference(detector).to(device)
+        with torch.inference_mode():
+            raw = fast(fast.normalisation(pixels.to(device)).permute(2, 0, 1)[None])
+            logits.append(raw.logits[0].cpu())
+            scores.append(fast.scores(raw.logits)[0].cpu())
+            boxes.append(fast.decode(raw, fast.anchors(320, 448, device))[0][0].cpu())
+    assert scores[0].isfinite().all() and logits[0].std() > 1e-3
+    assert (scores[0] - scores[1]).abs().max() < SCORE
+    # A head's bias keeps the scores of random weights near 0.01, where their differences are small by themselves.
+    assert (logits[0] - logits[1]).abs().max() < 4 * SCORE * max(1.0, logits[0].std().item())
+    # What lies far outside of any picture is exp() of a random number: there the difference grows with the box.
+    size = (boxes[0][:, 2:] - boxes[0][:, :2]).abs().amax(1, keepdim=True).clamp(min=1000)
+    assert ((boxes[0] - boxes[1]).abs() / size * 1000).max() < PIXELS
+
+
+@pytest.mark.parametrize("name", ["retinaface_mobilenet", "mogface_mobilenet"])
+def test_tiles_equal_the_whole(name: str, gpu: torch.device) -> None:
+    detector, image = settled(name, gpu), noise(760, 1100, 3)
+    side = 2 * detector.receptive_halo + 2 * max(detector.strides)
+    if side >= 1100:
+        image = noise(side + 200, side + 300, 3)
+    whole = Predictor(detector, gpu, top=2000).candidates(image, ORIGINAL)
+    tiled = Predictor(detector, gpu, top=2000, tile=side).candidates(image, ORIGINAL)
+    np.testing.assert_allclose(whole.scores, tiled.scores, atol=1e-4)
+    np.testing.assert_allclose(np.sort(whole.boxes, axis=0), np.sort(tiled.boxes, axis=0), rtol=1e-4, atol=PIXELS)
+
+
+@pytest.mark.parametrize("size", [(530, 370), (401, 97), (53, 37), (7680, 5361)])
+def test_enlarging_is_that_of_the_cpu_to_one_level(size: tuple[int, int], gpu: torch.device) -> None:
+    small = np.random.default_rng(1).integers(0, 256, (37, 53, 3), np.uint8)
+    ours = enlarge_on_device(torch.from_numpy(small).to(gpu), *size).cpu().numpy()
+    assert np.abs(ours.astype(np.int16) - resize(small, *size)).max() <= 1
+
+
+def test_the_best_candidates_and_equal_scores(gpu: torch.device) -> None:
+    g = torch.Generator().manual_seed(0)
+    scores = (torch.rand(500_000, generator=g) * 1000).round() / 1000
+    for k in (1, 5000, 400_000, 600_000):
+        assert torch.equal(top_candidates(scores, k), top_candidates(scores.to(gpu), k).cpu())
+
+
+@pytest.mark.parametrize("plus_one", [True, False])
+@pytest.mark.parametrize("inclusive", [True, False])
+def test_suppression(plus_one: bool, inclusive: bool, gpu: torch.device) -> None:
+    g = torch.Generator().manual_seed(0)
+    corner, side = torch.rand(3000, 2, generator=g) * 300, torch.rand(3000, 2, generator=g) * 60 + 1
+    boxes, scores = torch.cat([corner, corner + side], 1).round(), (torch.rand(3000, generator=g) * 500).round() / 500
+    cpu, ours = (
+        nms(boxes.to(device), scores.to(device), 0.4, plus_one=plus_one, inclusive=inclusive).cpu()
+        for device in ("cpu", gpu)
+    )
+    assert torch.equal(cpu, ours)
+
+
+@pytest.mark.parametrize("name", RANKERS)
+def test_every_ranker(name: str, gpu: torch.device) -> None:
+    ranker, image, found = _ranker(name), noise(300, 420, 5), _candidates(400, 300, 420)
+    table, valid = box_table(found.boxes, found.scores, 420, 300, ranker.rows)
+    answers = []
+    for device in (torch.device("cpu"), gpu):
+        fast = for_inference(ranker).to(device)
+        pixels = fast.normalisation(torch.from_numpy(image).to(device)).permute(2, 0, 1)[None]
+        with torch.inference_mode():
+            tables = torch.from_numpy(table)[None].to(device)
+            answers.append(fast(pixels, tables, torch.tensor([valid], device=device))[0, :valid].cpu())
+    assert answers[0].std() > 1e-4
+    assert (answers[0] - answers[1]).abs().max() < SCORE
+
+
+@pytest.mark.parametrize("name", ["crface_mobilenet", "roi_mobilenet"])
+def test_reranking(name: str, gpu: torch.device) -> None:
+    ranker, image, found = _ranker(name), noise(300, 420, 5), _candidates(400, 300, 420)
+    cpu, ours = (Reranker(ranker, device, canvas=Canvas(640))(image, found) for device in ("cpu", gpu))
+    np.testing.assert_allclose(np.sort(cpu.scores), np.sort(ours.scores), atol=SCORE)
+
+
+@pytest.mark.wider
+def test_the_published_weights_on_a_real_image(shared: Path, gpu: torch.device) -> None:
+    _, detector = open_detector(shared / "data/weights/retinaface_mobilenet0.25_Final.pth", "retinaface_mobilenet")
+    file = min((shared / "data/wider_images/WIDER_val/images").glob("*/*.jpg"))
+    image = decode(file.read_bytes())
+    for canvas in (ORIGINAL, Canvas(2048)):
+        cpu, ours = (Predictor(detector, device, top=300).candidates(image, canvas) for device in ("cpu", gpu))
+        sure = cpu.scores > 0.1
+        assert sure.any()
+        # Enlarged pixels may differ by a level; at the original size they are the same.
+        score, pixels = (SCORE, PIXELS) if canvas is ORIGINAL else (0.02, 0.5)
+        np.testing.assert_allclose(cpu.scores[sure], ours.scores[: sure.sum()], atol=score)
+        near = np.abs(cpu.boxes[sure][:, None] - ours.boxes[None]).max(-1).min(1)
+        assert near.max() < pixels
+
+
+def test_half_precision_finds_nearly_the_same(gpu: torch.device) -> None:
+    detector, image = settled("retinaface_mobilenet", gpu), noise(400, 600, 2)
+    full, half = (
+        Predictor(detector, gpu, top=500, dtype=each).candidates(image, ORIGINAL)
+        for each in (torch.float32, torch.bfloat16)
+    )
+    np.testing.assert_allclose(full.scores, half.scores, atol=0.1)
+
+
+@pytest.mark.parametrize("mode", ["crface_multi", "mogface_multi"])
+def test_several_passes_with_voting(mode: str, gpu: torch.device) -> None:
+    detector, image = settled("retinaface_mobilenet", gpu), noise(200, 300, 4)
+    cpu, ours = (detect(Predictor(detector, device, top=100), image, mode_named(mode)) for device in ("cpu", gpu))
+    assert len(cpu) > 0 and abs(len(cpu) - len(ours)) <= 0.02 * len(cpu) + 2
+
+
+def _ranker(name: str) -> Ranker:
+    """A ranker whose last layers, zero at birth, say something."""
+    torch.manual_seed(0)
+    ranker = RANKERS[name].build(rows=500).eval()
+    for parameter in ranker.parameters():
+        if not parameter.any():
+            nn.init.normal_(parameter, std=0.05)
+    return ranker
+
+
+def _candidates(count: int, height: int, width: int) -> Candidates:
+    rng = np.random.default_rng(0)
+    corner, side = rng.uniform(0, [width - 60, height - 60], (count, 2)), rng.uniform(8, 60, (count, 1))
+    scores = np.sort(rng.uniform(0, 1, count).astype(np.float32))[::-1].copy()
+    return Candidates(np.hstack([corner, corner + side]).astype(np.float32), scores, None)
