@@ -20,3 +20,8 @@ def gpu() -> Iterator[torch.device]:
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // 2))
     yield torch.device(name)
     torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = kept
+
+
+def pytest_exception_interact(report: pytest.TestReport) -> None:
+    """Says at once what failed and why: a run that is cut off has no summary."""
+    print(f"\nFAILED {report.nodeid}\n{report.longreprtext[-3000:]}", flush=True)
