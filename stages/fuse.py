@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import pyarrow as pa
 from pydantic import Field
 
+from pipeline.boxes.frame import CONVENTIONS
 from pipeline.data.records import Detections
 from pipeline.data.schemas import DETECTIONS
 from pipeline.engine.fingerprint import digest
@@ -25,10 +26,10 @@ class Fuse(MapStage):
     Attributes:
         rule: "vote" replaces boxes that agree by their score-weighted mean, "nms" keeps the best of them.
         iou: overlap from which boxes agree: at least so much for "vote", more than that for "nms".
-        plus_one: widths and heights count one pixel more.
         singles: "vote" only: "keep" or "drop" boxes that no other one agrees with.
-        rounded: "vote" only: round boxes to whole pixels first, as MogFace does.
-        inclusive: "nms" only: an overlap of exactly `iou` counts as well.
+        convention: whose code is followed. "retinaface" adds one pixel to every side; "plain" counts the sides as they
+            are; "mogface" votes on last pixels rounded to whole ones, whose plain differences are a pixel less than
+            the sides, and suppresses by the sides as they are, where an overlap of exactly `iou` counts as well.
         keep: at most so many boxes per image; None keeps all.
     """
 
@@ -40,20 +41,16 @@ class Fuse(MapStage):
 
     rule: Literal["vote", "nms"] = "vote"
     iou: float = Field(0.4, gt=0, le=1)
-    plus_one: bool = True
     singles: Literal["keep", "drop"] = "keep"
-    rounded: bool = False
-    inclusive: bool = False
+    convention: Literal["retinaface", "mogface", "plain"] = "retinaface"
     keep: int | None = Field(None, ge=1)
 
     def check(self, at: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
         """Raises ValueError unless there is something to fuse, and for options of the other rule."""
         if len(inputs.get("detections", ())) < 2:
             raise ValueError("inputs.detections: expected two nodes or more to fuse")
-        if self.rule == "vote" and self.inclusive:
-            raise ValueError("inclusive is an option of rule nms; voting always counts an overlap of exactly `iou`")
-        if self.rule == "nms" and (self.rounded or self.singles == "drop"):
-            raise ValueError("rounded and singles are options of rule vote")
+        if self.rule == "nms" and self.singles == "drop":
+            raise ValueError("singles is an option of rule vote")
 
     def items(self, ctx: StageContext) -> Sequence[Item]:
         """Returns one item per image, from the records of all inputs alone.
@@ -94,5 +91,5 @@ class Fuse(MapStage):
         from pipeline.inference.fusion import Suppression, Voting
 
         if self.rule == "vote":
-            return Voting(self.iou, self.plus_one, self.singles, self.rounded, self.keep)
-        return Suppression(self.iou, self.plus_one, self.inclusive, self.keep)
+            return Voting(self.iou, self.singles, self.keep, CONVENTIONS[self.convention])
+        return Suppression(self.iou, self.keep, CONVENTIONS[self.convention])

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
+from pipeline.boxes.frame import Frame
 from pipeline.data.canvas import parse_canvas
 from pipeline.data.records import Detections
 from pipeline.data.schemas import CHECKPOINT, DETECTIONS, SAMPLES
@@ -84,9 +85,16 @@ class Predict(MapStage):
 
     @model_serializer(mode="wrap")
     def _identity(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leaves out what came later and is not used: a dump made before modes were there stays the same one."""
+        """Leaves out what came later and is not used: a dump made before modes were there stays the same one.
+
+        What a mode fuses is made by its convention: that is told, so that what another one made is not taken for it.
+        """
         fields: dict[str, Any] = handler(self)
-        return fields if self.mode != SINGLE else {name: value for name, value in fields.items() if name != "mode"}
+        if self.mode == SINGLE:
+            return {name: value for name, value in fields.items() if name != "mode"}
+        mode = mode_named(self.mode)
+        inclusive = mode.fusion is not None and mode.convention.frame is Frame.INCLUSIVE
+        return {**fields, "frame": mode.convention.frame.value} if inclusive else fields
 
     def check(self, at: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
         """Raises ValueError unless there is exactly one source of weights, and it fits the detector."""

@@ -4,30 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Literal
 
 import pyarrow as pa
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
+from pipeline.boxes.frame import CONVENTIONS
 from pipeline.data.schemas import DETECTIONS
 from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
 from stages.dump_rows import DumpRows
 
-_LATER: Final = ("top", "inclusive", "ties")
+_LATER: Final = {"top": None, "convention": "retinaface"}
 
 
 class Suppress(MapStage):
-    """RetinaFace's own convention (greedy, IoU with +1, equal overlap survives); boxes are not moved.
+    """Greedy suppression; boxes are not moved.
 
-    MogFace's is `score: 0.01, top: 5000, iou: 0.6, keep: 750, inclusive: true, ties: true` (its code has iou 0.3).
+    MogFace's is `score: 0.01, top: 5000, iou: 0.6, keep: 750, convention: mogface` (its code has iou 0.3).
 
     Attributes:
         score: boxes at or below it are dropped first.
         iou: a box that overlaps a better one by more is dropped.
-        keep: at most so many boxes per image; None keeps all, as the WIDER FACE script does.
+        keep: at most so many boxes per image; None keeps all, as RetinaFace's WIDER FACE script does.
         top: at most so many boxes above the score enter suppression; None lets all in.
-        inclusive: an overlap of exactly `iou` is dropped as well.
-        ties: boxes whose score equals that of the last one kept stay too, beyond `keep`.
+        convention: whose code is followed. "retinaface" adds one pixel to every side, and an overlap of exactly `iou`
+            survives; "mogface" counts the sides as they are, drops such an overlap, and lets boxes as good as the last
+            one stay beyond `keep`; "plain" counts the sides as they are, and such an overlap survives.
     """
 
     name: ClassVar[str] = "suppress"
@@ -40,14 +42,13 @@ class Suppress(MapStage):
     iou: float = Field(0.4, ge=0, le=1)
     keep: int | None = Field(None, ge=1)
     top: int | None = Field(None, ge=1)
-    inclusive: bool = False
-    ties: bool = False
+    convention: Literal["retinaface", "mogface", "plain"] = "retinaface"
 
     @model_serializer(mode="wrap")
     def _identity(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leaves out what came later and is not used: detections made before it was there stay the same ones."""
         fields: dict[str, Any] = handler(self)
-        return {name: value for name, value in fields.items() if name not in _LATER or value}
+        return {name: value for name, value in fields.items() if name not in _LATER or value != _LATER[name]}
 
     def items(self, ctx: StageContext) -> Sequence[Item]:
         """Returns one item per row of the dump, from its records alone."""
@@ -70,8 +71,7 @@ class Suppress(MapStage):
                     iou=self.iou,
                     pre_top=self.top,
                     keep=self.keep,
-                    inclusive=self.inclusive,
-                    ties=self.ties,
+                    convention=CONVENTIONS[self.convention],
                 )
                 yield replace(found, boxes=kept.boxes, scores=kept.scores, landmarks=kept.landmarks).to_row()
 

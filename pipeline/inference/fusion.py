@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.boxes.frame import RETINAFACE, Convention
 from pipeline.inference.candidates import Candidates
 
 if TYPE_CHECKING:
@@ -20,17 +21,15 @@ class Voting:
 
     Attributes:
         iou: least overlap with the best box of a group, inclusive.
-        plus_one: count corners as inclusive pixels.
         singles: "keep" or "drop" groups of one.
-        rounded: round boxes to whole pixels first.
         cap: most boxes that are left.
+        convention: how pixels are counted, and whether corners are rounded first.
     """
 
     iou: float = 0.4
-    plus_one: bool = True
     singles: Singles = "keep"
-    rounded: bool = False
     cap: int | None = None
+    convention: Convention = RETINAFACE
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +38,13 @@ class Suppression:
 
     Attributes:
         iou: a box that overlaps a better one by more is dropped.
-        plus_one: count corners as inclusive pixels.
-        inclusive: an equal overlap is dropped too.
         cap: most boxes that are left.
+        convention: how pixels are counted, and whether an equal overlap is dropped too.
     """
 
     iou: float = 0.4
-    plus_one: bool = True
-    inclusive: bool = False
     cap: int | None = None
+    convention: Convention = RETINAFACE
 
 
 Fusion = Voting | Suppression
@@ -56,7 +53,7 @@ Fusion = Voting | Suppression
 def pool(sets: Sequence[Candidates]) -> Candidates:
     """Returns the rows of all sets by falling score; equal scores in the order of the sets, then of their rows.
 
-    Landmarks are kept where every set that has a row has them, else none are.
+    Landmarks are kept where every set that has a row has them, else none are. Boxes are in the frame of the first set.
 
     Raises:
         ValueError: no set at all.
@@ -67,14 +64,15 @@ def pool(sets: Sequence[Candidates]) -> Candidates:
     marks = [each.landmarks for each in sets if len(each)]
     known = [each for each in marks if each is not None]
     return Candidates(
-        np.concatenate([each.boxes for each in sets])[order],
+        np.concatenate([each.to(sets[0].frame).boxes for each in sets])[order],
         np.concatenate([each.scores for each in sets])[order],
         np.concatenate(known)[order] if known and len(known) == len(marks) else None,
+        sets[0].frame,
     )
 
 
 def fuse(sets: Sequence[Candidates], rule: Fusion) -> Candidates:
-    """Returns one set of detections, best first, computed in float64 and given in float32.
+    """Returns one set of detections, best first, computed in float64 and given in float32, in the first set's frame.
 
     Args:
         sets: in original pixels of one image; the first one wins where scores are equal.
@@ -88,21 +86,22 @@ def fuse(sets: Sequence[Candidates], rule: Fusion) -> Candidates:
         return _suppressed(pooled, rule)
     from pipeline.boxes.voting import vote
 
-    n, marks = len(pooled), pooled.landmarks
+    n, marks, frame = len(pooled), pooled.landmarks, rule.convention.frame
     voted = vote(
-        pooled.boxes,
+        pooled.corners(frame),
         pooled.scores,
         iou=rule.iou,
-        plus_one=rule.plus_one,
+        plus_one=rule.convention.votes_plus_one,
         singles=rule.singles,
-        rounded=rule.rounded,
+        rounded=rule.convention.rounded,
         cap=rule.cap,
         extras_NE=None if marks is None else marks.reshape(n, 10),
     )
     return Candidates(
-        voted.boxes.astype(np.float32),
+        pooled.frame.corners(voted.boxes, frame).astype(np.float32),
         voted.scores.astype(np.float32),
         None if marks is None else voted.extras.astype(np.float32).reshape(-1, 5, 2),
+        pooled.frame,
     )
 
 
@@ -111,6 +110,7 @@ def _suppressed(pooled: Candidates, rule: Suppression) -> Candidates:
 
     from pipeline.boxes.suppression import nms
 
-    boxes, scores = torch.from_numpy(pooled.boxes), torch.from_numpy(pooled.scores)
-    kept = nms(boxes, scores, rule.iou, plus_one=rule.plus_one, inclusive=rule.inclusive)
+    convention = rule.convention
+    boxes, scores = torch.from_numpy(pooled.corners(convention.frame)), torch.from_numpy(pooled.scores)
+    kept = nms(boxes, scores, rule.iou, plus_one=convention.plus_one, inclusive=convention.inclusive)
     return pooled.take(kept.numpy()[: rule.cap])

@@ -7,13 +7,14 @@ Importing this file costs no torch, so that planning a run can name them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.boxes.frame import MOGFACE, RETINAFACE, Convention, Frame
 from pipeline.data.canvas import ORIGINAL, Canvas
 from pipeline.inference.candidates import Candidates
 from pipeline.inference.fusion import Fusion, Voting, fuse
@@ -30,18 +31,22 @@ class SizeFilter:
     """Which boxes of a pass count: those whose measure lies strictly between two bounds; None is no bound.
 
     Attributes:
-        measure: "area" in square pixels of the original, or the "longer" or "shorter" side with both its end pixels.
+        measure: "area", the product of the plain differences of corners, or the "longer" or "shorter" side with both
+            its end pixels; in pixels of the original.
         above: lower bound.
         below: upper bound.
+        frame: of the corners that are measured; MogFace's, whose filters these are.
     """
 
     measure: Literal["area", "longer", "shorter"] = "area"
     above: float | None = None
     below: float | None = None
+    frame: Frame = MOGFACE.frame
 
-    def keeps(self, boxes_N4: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Returns bool [N] for boxes xyxy in original pixels."""
-        sides = boxes_N4[:, 2:] - boxes_N4[:, :2]
+    def keeps(self, found: Candidates) -> NDArray[np.bool_]:
+        """Returns bool [N], which of the boxes count, whatever frame they are in."""
+        corners = found.corners(self.frame)
+        sides = corners[:, 2:] - corners[:, :2]
         by_side = sides.max(1) if self.measure == "longer" else sides.min(1)
         value = sides.prod(1) if self.measure == "area" else by_side + 1
         kept: NDArray[np.bool_] = np.ones(len(value), bool)
@@ -58,13 +63,15 @@ class Thinning:
 
     Attributes:
         score: kept are scores strictly greater.
-        iou: threshold of suppression in MogFace's convention (equal overlap is dropped); None: no suppression.
-        keep: most boxes that are left; equal scores may leave more.
+        iou: threshold of suppression; None: no suppression.
+        keep: most boxes that are left; equal scores may leave more, where the convention says so.
+        convention: of suppression.
     """
 
     score: float = 0.02
     iou: float | None = None
     keep: int | None = None
+    convention: Convention = MOGFACE
 
     def __call__(self, found: Candidates) -> Candidates:
         """Returns what is left, best first."""
@@ -73,7 +80,7 @@ class Thinning:
         from pipeline.inference.postprocess import detections
 
         return detections(
-            found, score=self.score, iou=self.iou, pre_top=None, keep=self.keep, inclusive=True, ties=True
+            found, score=self.score, iou=self.iou, pre_top=None, keep=self.keep, convention=self.convention
         )
 
 
@@ -99,7 +106,7 @@ class Pass:
         found = predictor.candidates(pixels, self.sizing)
         found = mirrored_back(found, image_bgr.shape[1]) if self.mirrored else found
         found = self.thinning(found) if self.thinning else found
-        return found.take(self.sizes.keeps(found.boxes)) if self.sizes else found
+        return found.take(self.sizes.keeps(found)) if self.sizes else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +117,13 @@ class Mode:
         description: one line for a list of choices.
         passes: (width, height) of an image -> its passes, at least one.
         fusion: of what they find; None, for a single pass only, leaves candidates as they are.
+        convention: of the code whose way this is: its rules, and the suppression of candidates that are left.
     """
 
     description: str
     passes: Callable[[int, int], tuple[Pass, ...]]
     fusion: Fusion | None = None
+    convention: Convention = RETINAFACE
 
 
 def detect(predictor: Predictor, image_bgr: NDArray[np.uint8], mode: Mode) -> Candidates:
@@ -141,13 +150,13 @@ def mirrored_back(found: Candidates, width: int) -> Candidates:
 
     A box (x1, y1, x2, y2) becomes (W - x2, y1, W - x1, y2); the left eye and mouth corner become the right ones.
     """
-    wide = np.float32(width)
+    wide = np.float32(width - found.frame.last)
     boxes = np.stack([wide - found.boxes[:, 2], found.boxes[:, 1], wide - found.boxes[:, 0], found.boxes[:, 3]], 1)
     if found.landmarks is None:
-        return Candidates(boxes, found.scores)
+        return replace(found, boxes=boxes)
     marks = found.landmarks[:, _LEFT_RIGHT].copy()
-    marks[..., 0] = wide - marks[..., 0]
-    return Candidates(boxes, found.scores, marks)
+    marks[..., 0] = np.float32(width) - marks[..., 0]
+    return replace(found, boxes=boxes, landmarks=marks)
 
 
 def crface(sizings: Sequence[Sizing], score: float = 0.02) -> Mode:
@@ -172,7 +181,7 @@ def mogface(*, hard: bool = False, window: float | None = None) -> Mode:
     """
     wide = (10.0 if hard else 15.0) if window is None else window
     thin = Thinning(0.01, 0.4 if hard else 0.3, 750)
-    voting = Voting(0.5 if hard else 0.6, plus_one=False, rounded=True, cap=750)
+    voting = Voting(0.5 if hard else 0.6, cap=750, convention=MOGFACE)
     name = "MogFace: multi-scale as in the code" + (", hard preset" if hard else "")
 
     def passes(width: int, height: int) -> tuple[Pass, ...]:
@@ -184,7 +193,7 @@ def mogface(*, hard: bool = False, window: float | None = None) -> Mode:
             calls.append(Pass(Scale(1.4), True, thin))  # even where the image is too large for it: as in the code
         return tuple(calls)
 
-    return Mode(name, passes, voting)
+    return Mode(name, passes, voting, MOGFACE)
 
 
 def mogface_filtered(largest: float, window: float) -> list[tuple[float, SizeFilter]]:
@@ -217,8 +226,8 @@ def mogface_filtered(largest: float, window: float) -> list[tuple[float, SizeFil
     return calls
 
 
-def _one(description: str, sizing: Callable[[int, int], Sizing]) -> Mode:
-    return Mode(description, lambda width, height: (Pass(sizing(width, height)),))
+def _one(description: str, sizing: Callable[[int, int], Sizing], convention: Convention = RETINAFACE) -> Mode:
+    return Mode(description, lambda width, height: (Pass(sizing(width, height)),), convention=convention)
 
 
 MODES: Final[Mapping[str, Mode]] = MappingProxyType(
@@ -228,6 +237,7 @@ MODES: Final[Mapping[str, Mode]] = MappingProxyType(
         "mogface_single": _one(
             "one pass at original size, above 10.7 megapixels reduced to that",
             lambda width, height: Scale(min(1.0, mogface_largest(width, height, capped=False))),
+            MOGFACE,
         ),
         "crface_multi": crface([Canvas.short(edge) for edge in (500, 800, 1100, 1400, 1700)]),
         "crface_8k_multi": crface([Canvas(edge) for edge in (7680, 5760, 4096)]),

@@ -73,11 +73,15 @@ def _look(scale: str, name: str, score: float) -> Callable[[Any, Any], Any]:
 
     canvas, mode = parse_canvas(scale), mode_named(name)
     if name == "single":
-        return lambda predictor, image: detections(predictor.candidates(image, canvas), score=score)
+        return lambda predictor, image: detections(
+            predictor.candidates(image, canvas), score=score, convention=predictor.detector.convention
+        )
     if scale != "original":
         raise ValueError(f"--mode {name} has sizes of its own: expected no --scale, found {scale}")
     if mode.fusion is None:
-        return lambda predictor, image: detections(detect(predictor, image, mode), score=score)
+        return lambda predictor, image: detections(
+            detect(predictor, image, mode), score=score, convention=mode.convention
+        )
 
     def fused(predictor: Any, image: Any) -> Any:
         found = detect(predictor, image, mode)

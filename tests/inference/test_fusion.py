@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pipeline.boxes.frame import MOGFACE, PLAIN, RETINAFACE, Frame
 from pipeline.inference.candidates import Candidates
 from pipeline.inference.fusion import Suppression, Voting, fuse, pool
 
@@ -27,6 +28,17 @@ def test_pooled_rows_fall_in_score_and_the_first_set_wins_ties() -> None:
         np.testing.assert_array_equal(pooled.landmarks[:, 3], pooled.boxes[:, :2])
 
 
+def test_sets_of_both_frames_are_pooled_in_that_of_the_first() -> None:
+    for one, other in ((ONE, OTHER.to(Frame.INCLUSIVE)), (ONE.to(Frame.INCLUSIVE), OTHER)):
+        pooled = pool([one, other])
+        assert pooled.frame is one.frame
+        np.testing.assert_array_equal(pooled.corners(Frame.CONTINUOUS), pool([ONE, OTHER]).boxes)
+        for rule in (Voting(), Suppression(), Voting(convention=MOGFACE)):
+            fused, plain = fuse([one, other], rule), fuse([ONE, OTHER], rule)
+            assert fused.frame is one.frame
+            np.testing.assert_allclose(fused.corners(Frame.CONTINUOUS), plain.boxes, atol=1e-5)
+
+
 def test_voting_averages_boxes_and_landmarks() -> None:
     fused = fuse([ONE, OTHER], Voting())
     assert fused.boxes.dtype == fused.scores.dtype == fused.landmarks.dtype == np.float32
@@ -42,16 +54,17 @@ def test_every_parameter_of_voting_reaches_it() -> None:
     assert fuse([ONE, OTHER], Voting(singles="drop")).boxes[:, 0].tolist() == [1, 200]
     near = found((0, 0, 0.5), (0.4, 0, 0.5))
     assert fuse([near], Voting()).boxes[0, 0] == pytest.approx(0.2)
-    assert fuse([near], Voting(rounded=True)).boxes[0, 0] == 0
+    assert fuse([near], Voting(convention=MOGFACE)).boxes[0, 0] == 0
     exact = found((0, 0, 0.5), (10, 0, 0.5))  # shared 11 x 21 of 31 x 21 inclusive, 10 x 20 of 30 x 20 without
-    assert [len(fuse([exact], Voting(iou=0.34, plus_one=one))) for one in (True, False)] == [1, 2]
+    assert [len(fuse([exact], Voting(iou=0.34, convention=each))) for each in (RETINAFACE, PLAIN)] == [1, 2]
 
 
 def test_suppression_keeps_the_best() -> None:
     assert fuse([ONE, OTHER], Suppression()).boxes[:, 0].tolist() == [0, 100, 200]
     assert len(fuse([ONE, OTHER], Suppression(cap=1))) == 1
     exact = found((0, 0, 0.5), (10, 0, 0.5))
-    assert [len(fuse([exact], Suppression(1 / 3, plus_one=False, inclusive=each))) for each in (False, True)] == [2, 1]
+    assert [len(fuse([exact], Suppression(1 / 3, convention=each))) for each in (PLAIN, MOGFACE)] == [2, 1]
+    assert len(fuse([exact], Suppression(0.34))) == 1
 
 
 def test_landmarks_stay_only_where_all_have_them() -> None:

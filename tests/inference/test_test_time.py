@@ -11,6 +11,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from pipeline.boxes.frame import MOGFACE, RETINAFACE, Frame
 from pipeline.data.canvas import Canvas
 from pipeline.inference.candidates import Candidates
 from pipeline.inference.fusion import Voting, fuse
@@ -28,7 +29,6 @@ from pipeline.inference.test_time import (
     mirrored_back,
     mode_named,
     mogface,
-    mogface_filtered,
 )
 from pipeline.models.detectors.retinaface import retinaface_mobilenet
 
@@ -83,6 +83,9 @@ def test_mirroring_back_twice_changes_nothing() -> None:
     assert once.boxes[0, 0] == 64 - boxes[0, 2]
     assert_equal(mirrored_back(once, 64), found)
     assert mirrored_back(Candidates(boxes, found.scores), 64).landmarks is None
+    last = mirrored_back(found.to(Frame.INCLUSIVE), 64)
+    assert last.boxes[0, 0] == 63 - (boxes[0, 2] - 1)
+    assert_equal(last.to(Frame.CONTINUOUS), once)
 
 
 def test_several_passes_are_each_thinned_then_fused(predictor: Predictor, image: NDArray[np.uint8]) -> None:
@@ -97,7 +100,7 @@ def test_several_passes_are_each_thinned_then_fused(predictor: Predictor, image:
     ]
     assert all(0 < len(each) <= 60 and each.scores.min() > score for each in looks)
     fused = detect(predictor, image, mode)
-    assert_equal(fused, fuse(looks, Voting(iou=0.4, plus_one=True, singles="keep")))
+    assert_equal(fused, fuse(looks, Voting(iou=0.4, singles="keep", convention=RETINAFACE)))
     assert 0 < len(fused) < sum(map(len, looks))
 
 
@@ -105,8 +108,8 @@ def test_a_pass_thins_first_and_filters_then(predictor: Predictor, image: NDArra
     plain = predictor.candidates(image, Scale(1.5))
     sizes = SizeFilter(above=float(np.median((plain.boxes[:, 2] - plain.boxes[:, 0]) ** 2)))
     found = Pass(Scale(1.5), False, Thinning(0.01, 0.3, 5), sizes)(predictor, image)
-    thinned = detections(plain, score=0.01, iou=0.3, keep=5, inclusive=True, ties=True)
-    assert_equal(found, thinned.take(sizes.keeps(thinned.boxes)))
+    thinned = detections(plain, score=0.01, iou=0.3, keep=5, convention=MOGFACE)
+    assert_equal(found, thinned.take(sizes.keeps(thinned)))
     assert len(Pass(Scale(1.5), thinning=Thinning(0, keep=7))(predictor, image)) == 7
 
 
@@ -129,11 +132,12 @@ def test_the_papers_sizes() -> None:
 
 
 def test_mogfaces_fusion() -> None:
-    assert MODES["mogface_multi"].fusion == Voting(0.6, plus_one=False, rounded=True, cap=750)
-    assert MODES["mogface_multi_hard"].fusion == Voting(0.5, plus_one=False, rounded=True, cap=750)
+    assert MODES["mogface_multi"].fusion == Voting(0.6, cap=750, convention=MOGFACE)
+    assert MODES["mogface_multi_hard"].fusion == Voting(0.5, cap=750, convention=MOGFACE)
     thin = {name: {each.thinning for each in MODES[name].passes(640, 480)} for name in MODES if "mogface_multi" in name}
-    assert thin["mogface_multi"] == thin["mogface_multi_sides"] == {Thinning(0.01, 0.3, 750)}
-    assert thin["mogface_multi_hard"] == {Thinning(0.01, 0.4, 750)}
+    assert thin["mogface_multi"] == thin["mogface_multi_sides"] == {Thinning(0.01, 0.3, 750, MOGFACE)}
+    assert thin["mogface_multi_hard"] == {Thinning(0.01, 0.4, 750, MOGFACE)}
+    assert {name for name, mode in MODES.items() if mode.convention is MOGFACE} == {*thin, "mogface_single"}
 
 
 @pytest.mark.wider
@@ -147,19 +151,6 @@ def test_mogface_calls_of_every_image_size(shared: Path) -> None:
         last = len(passes) - 1 if case["test_hard"] else None
         assert [n for n, each in enumerate(passes) if each.mirrored] == [1, *([last] if last else [])]
         assert [n for n, each in enumerate(passes) if each.sizes is None] == [0, 1, *([last] if last else [])]
-
-
-@pytest.mark.wider
-@pytest.mark.parametrize(
-    ("preset", "largest", "window"), [("default", 2.6, 15), ("hard", 2.3, 10), ("maxside", 2.6, -1)]
-)
-def test_mogface_size_filters(shared: Path, preset: str, largest: float, window: float) -> None:
-    vectors = np.load(shared / "reference/mogface/multiscale_filters.npz")
-    calls = mogface_filtered(largest, window)
-    assert [scale for scale, _ in calls] == pytest.approx(vectors[f"{preset}_shrinks"].tolist())
-    kept = np.stack([sizes.keeps(vectors["boxes"][:, :4]) for _, sizes in calls])
-    np.testing.assert_array_equal(kept, vectors[f"{preset}_keep"])
-    assert 0 < kept.mean() < 1
 
 
 def test_every_mode_runs(predictor: Predictor) -> None:

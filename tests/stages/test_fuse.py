@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pipeline.boxes.frame import MOGFACE, PLAIN
 from pipeline.data.images import encode_png
 from pipeline.inference.candidates import Candidates
 from pipeline.inference.fusion import Fusion, Suppression, Voting, fuse
@@ -34,10 +35,11 @@ def assert_fused(world: World, rule: Fusion, *sets: str) -> None:
     ("sets", "rule"),
     [
         ((), Voting()),
-        (("rule=vote", "iou=0.6", "plus_one=false", "rounded=true", "keep=3"), Voting(0.6, False, "keep", True, 3)),
+        (("rule=vote", "iou=0.6", "convention=mogface", "keep=3"), Voting(0.6, "keep", 3, MOGFACE)),
         (("singles=drop",), Voting(singles="drop")),
         (("rule=nms", "iou=0.3", "keep=4"), Suppression(0.3, cap=4)),
-        (("rule=nms", "inclusive=true", "plus_one=false"), Suppression(plus_one=False, inclusive=True)),
+        (("rule=nms", "convention=mogface"), Suppression(convention=MOGFACE)),
+        (("convention=plain",), Voting(convention=PLAIN)),
     ],
 )
 def test_rows_are_fused_image_by_image(two: World, sets: tuple[str, ...], rule: Fusion) -> None:
@@ -106,8 +108,7 @@ def test_an_error_of_either_input_stays_one(two: World) -> None:
     ("change", "words"),
     [
         ({"inputs": {"detections": "one"}}, "expected two nodes or more to fuse"),
-        ({"inclusive": True}, "inclusive is an option of rule nms"),
-        ({"rule": "nms", "singles": "drop"}, "options of rule vote"),
+        ({"rule": "nms", "singles": "drop"}, "singles is an option of rule vote"),
     ],
 )
 def test_mistakes_are_named(two: World, change: dict[str, object], words: str) -> None:

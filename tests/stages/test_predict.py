@@ -423,6 +423,14 @@ def test_single_is_the_dump_it_was_before_there_were_modes(world: World, photos:
     assert len(others) == 3
 
 
+def test_what_mogfaces_rules_made_tells_their_frame() -> None:
+    """Fused boxes from before these rules knew their frame are others: their identity must be another one too."""
+    for mode in ("mogface_multi", "mogface_multi_hard", "mogface_multi_sides"):
+        assert Predict(mode=mode).model_dump()["frame"] == "inclusive"
+    for mode in ("crface_multi", "mogface_single", "retinaface_1600"):  # the latter two suppress nothing
+        assert "frame" not in Predict(mode=mode).model_dump()
+
+
 def test_a_mode_with_sizes_of_its_own_takes_no_canvas(world: World, photos: Path, weights: str) -> None:
     wire(world, photos, weights, mode="crface_multi")
     with pytest.raises(ValueError, match="mode crface_multi has its own sizes: leave out the canvas, found original"):

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.boxes.frame import MOGFACE, Frame
 from pipeline.data.images import encode_png
 from pipeline.data.records import Detections
 from pipeline.data.schemas import DETECTIONS
@@ -125,9 +126,9 @@ def test_defaults_are_the_same_node_as_before_there_was_mogfaces_convention(cand
     assert digest(Suppress().model_dump(mode="python")) == "2910e23a6f0899b03791bf66"  # of the second issue
     candidates.done()
     plain = candidates.identity("found")
-    assert candidates.identity("found", "found.inclusive=false", "found.ties=false") == plain
-    others = {candidates.identity("found", sets) for sets in ("found.inclusive=true", "found.ties=true", "found.top=9")}
-    assert len(others | {plain}) == 4
+    assert candidates.identity("found", "found.convention=retinaface", "found.top=null") == plain
+    sets = ("found.convention=mogface", "found.convention=plain", "found.top=9")
+    assert len({candidates.identity("found", each) for each in sets} | {plain}) == 4
 
 
 def test_mogfaces_post_processing_is_a_choice_of_parameters(candidates: World) -> None:
@@ -136,8 +137,7 @@ def test_mogfaces_post_processing_is_a_choice_of_parameters(candidates: World) -
         "found.top=90",
         "found.iou=0.6",
         "found.keep=12",
-        "found.inclusive=true",
-        "found.ties=true",
+        "found.convention=mogface",
     )
     candidates.done(*sets)
     given = candidates.by_id("boxes")["1.png"]
@@ -147,29 +147,44 @@ def test_mogfaces_post_processing_is_a_choice_of_parameters(candidates: World) -
         pre_top=90,
         iou=0.6,
         keep=12,
-        inclusive=True,
-        ties=True,
+        convention=MOGFACE,
     )
     found = candidates.by_id("found", *sets)["1.png"]
     np.testing.assert_array_equal(found.boxes, expected.boxes)
     assert len(found.boxes) >= 12
 
 
-def test_equal_scores_and_overlaps_reach_the_stage(tmp_path: Path) -> None:
-    pair = Detections(
-        "a", 90, 90, np.array([[0, 0, 6, 0], [3, 0, 9, 0], [50, 50, 60, 60]], np.float32), np.ones(3, np.float32)
-    )
-    ctx = holding(pair, tmp_path)
+def test_the_convention_reaches_the_stage(tmp_path: Path) -> None:
+    """Two boxes of 7 x 1 pixels, four of ten shared, and one apart; all scores alike."""
+    boxes = np.array([[0, 0, 7, 1], [3, 0, 10, 1], [50, 50, 60, 60]], np.float32)
+    ctx = holding(Detections("a", 90, 90, boxes, np.ones(3, np.float32)), tmp_path)
     for fields, left in (
-        ({}, 3),
-        ({"inclusive": True}, 2),
-        ({"keep": 1}, 1),
-        ({"keep": 1, "ties": True}, 3),
+        ({}, 2),  # 5 x 2 of 11 x 2: a pixel more on every side
+        ({"convention": "plain"}, 3),
+        ({"convention": "mogface"}, 2),
+        ({"convention": "mogface", "iou": 0.41}, 3),
+        ({"convention": "plain", "keep": 1}, 1),
+        ({"convention": "mogface", "keep": 1}, 2),
         ({"top": 1}, 1),
     ):
         stage = Suppress(**fields)
         (row,) = stage.open(ctx)([Item("a", "stamp", {"shard": "s"})])
         assert len(row["score"]) == left, fields
+
+
+@pytest.mark.wider
+@pytest.mark.parametrize("case", range(3))
+def test_published_suppression_of_mogface(shared: Path, tmp_path: Path, case: int) -> None:
+    """A dump is continuous, x2 = x1 + width; the published boxes are last pixels."""
+    vectors = np.load(shared / "reference/mogface/boxes.npz")
+    rows = vectors[f"nms{case}_dets"]
+    order = np.argsort(-rows[:, 4], kind="stable")
+    wide = Candidates(rows[order, :4], rows[order, 4], frame=Frame.INCLUSIVE).to(Frame.CONTINUOUS)
+    ctx = holding(Detections("a", 900, 900, wide.boxes, wide.scores.astype(np.float32)), tmp_path)
+    stage = Suppress(score=0, iou=float(vectors[f"nms{case}_thresh"]), convention="mogface")
+    (row,) = stage.open(ctx)([Item("a", "stamp", {"shard": "s"})])
+    wanted = rows[vectors[f"nms{case}_keep"], 4].astype(np.float32)
+    np.testing.assert_array_equal(row["score"], np.sort(wanted)[::-1])
 
 
 def holding(found: Detections, folder: Path) -> StageContext:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from pipeline.boxes.anchors import AnchorGrid
 from pipeline.boxes.coder import BoxCoder
+from pipeline.boxes.frame import MOGFACE, RETINAFACE, Convention
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,11 @@ class Detector(nn.Module, ABC):
     def strides(self) -> tuple[int, ...]:
         """Pixels per cell of each level, finest first."""
         return self.grid.strides
+
+    @property
+    def convention(self) -> Convention:
+        """How the code that it comes from suppresses its boxes; they themselves are continuous."""
+        return MOGFACE if self.coder.inclusive else RETINAFACE
 
     def anchors(self, height: int, width: int, device: torch.device | str = "cpu") -> Tensor:
         """Returns float32 [A, 4] ``cx, cy, w, h`` in pixels of an image of that size; shared, do not write into it."""
