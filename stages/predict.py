@@ -44,6 +44,8 @@ class Predict(MapStage):
         memory_budget_gb: what one worker process may take on a CPU, libraries included; a canvas that needs more is
             cut into overlapping tiles, which give the same boxes up to rounding. None: always the whole image.
         precision: numbers the network computes with.
+        decides: whose score counts where a detector has two classifiers (MogFace's HCAM): "main", "progressive",
+            "where_masked" or "product", see `SixLevelDetector.decide_by`; None: what its switches say.
     """
 
     name: ClassVar[str] = "predict"
@@ -58,6 +60,7 @@ class Predict(MapStage):
     top: int = Field(5000, ge=1)
     memory_budget_gb: float | None = Field(None, gt=0)
     precision: Literal["float32", "bfloat16"] = "float32"
+    decides: Literal["main", "progressive", "where_masked", "product"] | None = None
 
     @field_validator("canvas", mode="before")
     @classmethod
@@ -90,6 +93,8 @@ class Predict(MapStage):
         What a mode fuses is made by its convention: that is told, so that what another one made is not taken for it.
         """
         fields: dict[str, Any] = handler(self)
+        if self.decides is None:
+            del fields["decides"]
         if self.mode == SINGLE:
             return {name: value for name, value in fields.items() if name != "mode"}
         mode = mode_named(self.mode)
@@ -145,9 +150,14 @@ class Predict(MapStage):
 
         from pipeline.inference.memory import tile_for_budget
         from pipeline.inference.predictor import Predictor
+        from pipeline.models.detectors.six_levels import SixLevelDetector
         from pipeline.models.weights import open_detector
 
-        _, detector = open_detector(planned_weights(ctx), self.detector)
+        name, detector = open_detector(planned_weights(ctx), self.detector)
+        if self.decides is not None:
+            if not isinstance(detector, SixLevelDetector):
+                raise ValueError(f"decides is {self.decides}, but {name} has one classifier only: leave it out")
+            detector.decide_by(self.decides)
         tile = None
         if self.memory_budget_gb is not None:
             edge = parse_canvas(self.canvas).long_edge if self.mode == SINGLE else None

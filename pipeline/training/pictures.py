@@ -78,7 +78,9 @@ def policy_of(recipe: TrainingRecipe, side: int, fill: tuple[float, float, float
         changes["geometry"] = SquareCrop(recipe.shares)
     found = policy(recipe.augmentation, **changes)
     if isinstance(found.geometry, FaceScale) and isinstance(found.geometry.target, SelectiveScale):
-        p5, p6 = recipe.sse_shares
-        target = replace(found.geometry.target, share_p5=p5, share_p6=p6)
+        shares = recipe.sse_shares
+        two = len(shares) == 2
+        changed = {"share_p5": shares[0], "share_p6": shares[1]} if two else {"shares": shares}
+        target = replace(found.geometry.target, **changed)
         found = replace(found, geometry=replace(found.geometry, target=target))
     return found

@@ -7,12 +7,24 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
+from pipeline.training.augment.sse import require_shares
 from pipeline.training.rates import learning_rate
 
-Augmentation = Literal["square_crop", "das", "sse", "sse_official", "mst", "plain"]
+Augmentation = Literal["square_crop", "das", "sse", "sse_anywhere", "sse_official", "mst", "plain"]
 """Entries of `augment.policy.POLICIES`; written out for the same reason as the assigners."""
 
-AssignerName = Literal["auto", "max_iou", "s3fd", "mogface", "hambox", "atss", "ota", "ali_ams"]
+AssignerName = Literal[
+    "auto",
+    "max_iou",
+    "s3fd",
+    "mogface",
+    "hambox",
+    "atss",
+    "ota",
+    "ali_ams",
+    "ali_ams_own_level",
+    "ali_ams_official",
+]
 """The detector's own, or an entry of `ASSIGNERS`; written out because a plan is made without importing those."""
 
 
@@ -27,7 +39,8 @@ class TrainingRecipe:
         augmentation: scale and crop, an entry of `POLICIES`.
         crop: side of what training sees of a picture, pixels; of several, every step draws one.
         shares: of "square_crop": sides of the square as shares of the image's short side.
-        sse_shares: of "sse" and "sse_official": chances of P5 and of P6, the rest is divided among the others.
+        sse_shares: of "sse" and its variants: chances of P5 and of P6, the rest is divided among the others; or six, of
+            P2 to P7, together 1.
         colours: distort brightness, contrast, saturation and hue.
         clipped: round and clip colours to whole numbers in 0..255, a quarter of the bytes on the way to the network;
             the released code does not. Without distortion pixels are whole numbers either way.
@@ -68,7 +81,7 @@ class TrainingRecipe:
     augmentation: Augmentation = "square_crop"
     crop: int | tuple[int, ...] = 160
     shares: tuple[float, ...] = (0.5, 0.7, 0.85, 1.0)
-    sse_shares: tuple[float, float] = (0.2, 0.16)
+    sse_shares: tuple[float, ...] = (0.2, 0.16)
     colours: bool = False
     clipped: bool = True
     smallest: float = 8.0
@@ -133,6 +146,12 @@ class TrainingRecipe:
             raise ValueError(f"crop is {self.crop}, expected at least 32 pixels")
         if not self.shares or not all(0 < share <= 1 for share in self.shares):
             raise ValueError(f"shares is {self.shares}, expected numbers in (0, 1]")
+        try:
+            require_shares(self.sse_shares)
+        except ValueError as error:
+            raise ValueError(f"sse_shares: {error}") from None
+        if self.augmentation == "sse_official" and len(self.sse_shares) != 2:
+            raise ValueError(f"sse_shares is {self.sse_shares}, sse_official takes two, of P5 and P6")
         if list(self.milestones) != sorted(self.milestones) or not all(place > 0 for place in self.milestones):
             raise ValueError(f"milestones is {self.milestones}, expected rising numbers above 0")
         if not 0 <= self.mirrored <= 1:

@@ -88,7 +88,18 @@ def test_the_shares_of_a_square_crop_are_the_recipes() -> None:
     assert view.cut[2] - view.cut[0] == view.cut[3] - view.cut[1] == 72
 
 
-@pytest.mark.parametrize("name", ["sse", "sse_official"])
+@pytest.mark.parametrize("name", ["sse", "sse_anywhere"])
+def test_six_shares_send_every_face_where_they_say(name: Augmentation) -> None:
+    recipe = replace(PLAIN, augmentation=name, sse_shares=(0.0, 0.0, 1.0, 0.0, 0.0, 0.0))
+    geometry = policy_of(recipe, 640, FILL).geometry
+    views = [
+        geometry.draw(np.random.default_rng(seed), 400, 400, np.float32([[100, 100, 160, 160]]), 640)
+        for seed in range(20)
+    ]
+    assert all(view.target is not None and 48.2 <= view.target <= 106.2 for view in views)
+
+
+@pytest.mark.parametrize("name", ["sse", "sse_anywhere", "sse_official"])
 def test_the_shares_of_selective_scale_are_the_recipes(name: Augmentation) -> None:
     """With all chances at one level every face is brought to its sizes."""
     for shares, low, high in (((1.0, 0.0), 106.2, 212.4), ((0.0, 1.0), 212.4, 420.8)):

@@ -46,6 +46,9 @@ ASSIGNERS: Mapping[str, Assigner] = {
     "atss": Atss(),
     "ota": Ota(),
     "ali_ams": AliAms(),
+    "ali_ams_own_level": AliAms(reading="own_level"),
+    "ali_ams_official": AliAms(reading="official"),
 }
 """Assigners by the name that a recipe gives; `max_iou` is RetinaFace's published matching, `mogface` the standard one
-of MogFace's baseline."""
+of MogFace's baseline; `ali_ams` is Algorithm 1 of the paper, `ali_ams_official` what was released for it,
+but that a face without area takes no anchor."""

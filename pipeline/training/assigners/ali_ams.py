@@ -1,4 +1,4 @@
-"""Adaptive online incremental anchor mining (Ali-AMS, MogFace section 3.2): faces with few anchors get more."""
+"""Adaptive online incremental anchor mining (Ali-AMS, MogFace section 3.1): faces with few anchors get more."""
 
 from __future__ import annotations
 
@@ -58,7 +58,8 @@ class AliAms:
         Raises:
             ValueError: where `predicted` is None.
         """
-        logits = required(predicted, "ali_ams").logits.float().reshape(-1)
+        name = "ali_ams" if self.reading == "paper" else f"ali_ams_{self.reading}"
+        logits = required(predicted, name).logits.float().reshape(-1)
         matched = self.standard(anchors, faces)
         rows = faces.rows()
         group = torch.arange(len(rows), device=rows.image.device) if self.reading == "paper" else _by_coordinates(rows)

@@ -108,12 +108,14 @@ class Policy:
 POLICIES: Mapping[str, Callable[[], Geometry]] = {
     "das": lambda: FaceScale(DataAnchorSampling()),
     "sse": lambda: FaceScale(SelectiveScale(), most=None, short_side=(640, 1280), otherwise="centre"),
+    "sse_anywhere": lambda: FaceScale(SelectiveScale(), most=None, short_side=(640, 1280), window="anywhere"),
     "sse_official": lambda: FaceScale(SelectiveScale(CONFIG_EDGES, reading="official")),
     "mst": MultiScale,
     "square_crop": SquareCrop,
     "plain": Whole,
 }
-"""Name -> its geometry: the rows of Table 4, the released code's SSE, and S3FD's crop."""
+"""Name -> its geometry: the rows of Table 4, SSE with Algorithm 2's crop to the letter, the released code's SSE, and
+S3FD's crop."""
 
 
 def policy(name: str, **changes: Any) -> Policy:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,6 +18,7 @@ CONFIG_EDGES = (8.4, 26.7, 54.0, 106.2, 212.4, 420.8, 640.0)
 _P5, _P6 = 3, 4  # Index of a level, p2 being 0.
 _OTHERS = (0, 1, 2, 5)
 _OFFICIAL_SMALLEST = 16.0
+_ROUNDING = 1e-6  # what written shares may miss 1 by, such as six times 0.166667
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,29 +38,33 @@ class SelectiveScale:
         share_p5: chance of p5; the paper's 0.2.
         share_p6: chance of p6; the paper's (1 - 0.2) * 0.2.
         reading: which of the two.
+        shares: chance of each of p2..p7, together 1, in place of the two above: what Table 1 varies.
     """
 
     edges: tuple[float, ...] = PAPER_EDGES
     share_p5: float = 0.2
     share_p6: float = 0.16
     reading: Literal["paper", "official"] = "paper"
+    shares: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         """Raises ValueError where the borders are not seven rising numbers or the shares are no shares."""
         rising = all(a < b for a, b in zip(self.edges, self.edges[1:], strict=False))
         if len(self.edges) != 7 or not rising or self.edges[0] <= 0:
             raise ValueError(f"edges is {self.edges}, expected seven rising numbers above 0")
-        if min(self.share_p5, self.share_p6) < 0 or self.share_p5 + self.share_p6 > 1:
-            raise ValueError(
-                f"shares of p5 and p6 are {self.share_p5} and {self.share_p6}, expected at most 1 together"
-            )
+        require_shares((self.share_p5, self.share_p6) if self.shares is None else self.shares)
+        if self.shares is not None and self.reading == "official":
+            raise ValueError("the official rule has shares of p5 and p6 alone, expected no others")
         if self.reading == "official" and self.edges[_P5] <= _OFFICIAL_SMALLEST:
             raise ValueError(f"p5 begins at {self.edges[_P5]}, but the official rule starts at {_OFFICIAL_SMALLEST}")
 
     def draw(self, rng: np.random.Generator, scale: float) -> float:
         """Returns the target in pixels (root of the area); `scale`, the face's own, has no part in it."""
         r = rng.random()
-        if r < self.share_p5:
+        if self.shares is not None:
+            ends = np.cumsum(self.shares)
+            level = int(np.searchsorted(ends, r * ends[-1], side="right"))
+        elif r < self.share_p5:
             level = _P5
         elif r <= self.share_p5 + self.share_p6:
             level = _P6
@@ -73,7 +79,9 @@ class SelectiveScale:
 
         With the defaults 0.16, 0.16, 0.16, 0.2, 0.16, 0.16.
         """
-        rest = 1 - self.share_p5 - self.share_p6
+        if self.shares is not None:
+            return np.array(self.shares, np.float64) / sum(self.shares)
+        rest = max(0.0, 1 - self.share_p5 - self.share_p6)
         shares = np.zeros(6)
         if self.reading == "paper":
             shares[list(_OTHERS)] = rest / len(_OTHERS)
@@ -83,6 +91,21 @@ class SelectiveScale:
         shares[_P5] += self.share_p5
         shares[_P6] += self.share_p6
         return shares
+
+
+def require_shares(shares: Sequence[float]) -> None:
+    """Raises ValueError unless these are two shares of at most 1 together (p5, p6), or six of 1 together (p2..p7)."""
+    total = sum(shares)
+    if len(shares) not in (2, 6):
+        raise ValueError(f"{len(shares)} shares, expected two (of p5 and p6) or six (of p2 to p7)")
+    if not min(shares) >= 0 or not total <= 1 + _ROUNDING:
+        raise ValueError(f"shares {_listed(shares)} add up to {total:g}, expected none below 0 and at most 1 together")
+    if len(shares) == 6 and total < 1 - _ROUNDING:
+        raise ValueError(f"shares {_listed(shares)} of p2 to p7 add up to {total:g}, expected 1")
+
+
+def _listed(shares: Sequence[float]) -> str:
+    return ", ".join(f"{share:g}" for share in shares)
 
 
 def level_shares(targets: NDArray[np.floating], edges: tuple[float, ...] = PAPER_EDGES) -> NDArray[np.float64]:

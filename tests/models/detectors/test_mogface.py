@@ -174,6 +174,39 @@ def test_difference_2_which_classifier_decides_is_a_choice(second_look: SixLevel
     assert torch.allclose(answers["product"], main * progressive, atol=1e-6)
 
 
+def test_the_order_across_the_masks_border(second_look: SixLevelDetector) -> None:
+    """Two cells that the main classifier tells apart by next to nothing, just above and just below 0.1.
+
+    Where masked, the better one falls to what the progressive classifier says and the other one stays: they change
+    places. The product, and the main score of course, keep the order, also beyond the border.
+    """
+    main = torch.logit(torch.tensor([0.5, 0.1006, 0.0998, 0.05])).reshape(1, -1, 1)
+    progressive = torch.logit(torch.full((1, 4, 1), 0.00995))
+    found = {}
+    for choice in ("main", "where_masked", "product", "progressive"):
+        second_look.decide_by(choice)
+        found[choice] = second_look.scores(main if choice == "main" else second_look._decided(main, progressive))[0]
+    assert found["main"].tolist() == pytest.approx([0.5, 0.1006, 0.0998, 0.05])
+    assert found["where_masked"].tolist() == pytest.approx([0.00995, 0.00995, 0.0998, 0.05])
+    assert found["where_masked"][1] < found["where_masked"][2]
+    assert found["product"].tolist() == pytest.approx([0.004975, 0.00100097, 0.00099301, 0.0004975], rel=1e-4)
+    for choice in ("main", "product"):
+        assert (found[choice].diff() < 0).all(), choice
+    border = torch.linspace(-2.6, -1.8, 400).reshape(1, -1, 1)  # main scores of 0.069 to 0.142
+    second_look.decide_by("product")
+    assert (second_look._decided(border, torch.full_like(border, 0.3))[0, :, 0].diff() > 0).all()
+    second_look.decide_by("where_masked")
+    assert (second_look._decided(border, torch.full_like(border, -4.6))[0, :, 0].diff() < 0).sum() >= 1
+
+
+def test_no_second_classifier_no_choice() -> None:
+    with torch.device("meta"):
+        plain = mogface_baseline()
+    with pytest.raises(ValueError, match="decides='product' needs hierarchical context"):
+        plain.decide_by("product")
+    assert plain.decides == "main"
+
+
 def test_difference_2_paper_entries_let_the_progressive_classifier_decide_official_ones_cannot() -> None:
     with torch.device("meta"):
         built = {name: DETECTORS[name].build() for name in DETECTORS if name.startswith("mogface")}

@@ -131,8 +131,27 @@ def test_what_is_not_valid_is_never_aimed_at() -> None:
         assert 1 in done.rows
 
 
+def test_algorithm_2_to_the_letter_crops_anywhere() -> None:
+    """A small face in a large picture: the window about it holds it always, the window anywhere seldom."""
+    boxes = np.array([[2000, 1500, 2040, 1540]], np.float32)
+
+    def holds(name: str, seed: int) -> bool:
+        view = policy(name, side=640).draw(generator_for(seed, 0, "a"), 4000, 3000, boxes).view
+        x1, y1, x2, y2 = view.place(boxes)[0].tolist()
+        assert view.target is not None
+        return x1 > -1 and y1 > -1 and x2 < 641 and y2 < 641
+
+    found = {name: sum(holds(name, seed) for seed in range(60)) for name in ("sse", "sse_anywhere")}
+    assert found["sse"] > 45  # a face as large as the window may stick out
+    assert found["sse_anywhere"] < 25
+    literal, around = policy("sse_anywhere").geometry, policy("sse").geometry
+    assert (literal.target, literal.most, literal.short_side) == (around.target, around.most, around.short_side)
+
+
 def test_refuses_and_lists_the_choices() -> None:
-    with pytest.raises(ValueError, match="unknown augmentation 'ssd'; there are das, sse, sse_official, mst"):
+    with pytest.raises(
+        ValueError, match="unknown augmentation 'ssd'; there are das, sse, sse_anywhere, sse_official, mst"
+    ):
         policy("ssd")
     for change in ({"side": 0}, {"mirrored": 1.5}, {"smallest": -1.0}):
         with pytest.raises(ValueError, match=next(iter(change))):

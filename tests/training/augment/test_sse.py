@@ -65,6 +65,44 @@ def test_other_shares(reading: str) -> None:
     assert sse.expected_shares().sum() == pytest.approx(1)
 
 
+@pytest.mark.parametrize("reading", ["paper", "official"])
+@pytest.mark.parametrize(("p5", "p6"), [(1.0, 0.0), (0.0, 1.0), (0.75, 0.25), (0.9, 0.1), (0.7, 0.3)])
+def test_shares_that_add_up_to_1_leave_nothing_for_the_others(p5: float, p6: float, reading: str) -> None:
+    sse = SelectiveScale(share_p5=p5, share_p6=p6, reading=reading)  # type: ignore[arg-type]
+    np.testing.assert_allclose(sse.expected_shares(), [0, 0, 0, p5, p6, 0], atol=1e-15)
+    assert sse.expected_shares().min() >= 0
+    drawn = level_shares(_draws(sse, 2000))
+    np.testing.assert_allclose(drawn, [0, 0, 0, p5, p6, 0], atol=5 * np.sqrt(0.25 / 2000))
+    assert drawn[3] + drawn[4] == 1
+
+
+def test_every_pair_of_written_shares_that_is_1_together_is_allowed() -> None:
+    """Some of them are more than 1 in binary: 0.35 + 0.65 is not."""
+    for thousandths in range(1001):
+        SelectiveScale(share_p5=thousandths / 1000, share_p6=float(f"{1 - thousandths / 1000:.3f}"))
+
+
+def test_a_share_of_every_level() -> None:
+    shares = (0.1, 0.0, 0.4, 0.2, 0.25, 0.05)
+    sse = SelectiveScale(shares=shares)
+    assert sse.expected_shares().tolist() == pytest.approx(shares)
+    drawn = level_shares(_draws(sse, 20_000))
+    np.testing.assert_allclose(drawn, shares, atol=5 * np.sqrt(0.25 / 20_000))
+    assert drawn[1] == 0
+    for level, (low, high) in enumerate(pairwise(PAPER_EDGES)):
+        alone = SelectiveScale(shares=tuple(float(level == other) for other in range(6)))
+        only = _draws(alone, 50)
+        assert (only >= low).all() and (only < high).all()
+
+
+def test_six_shares_may_be_written_short() -> None:
+    """Six times 0.166667 is 1.000002 and six times 0.1666667 is 1.0000002."""
+    sse = SelectiveScale(shares=(0.1666667,) * 6)
+    assert sse.expected_shares().sum() == pytest.approx(1, abs=1e-12)
+    with pytest.raises(ValueError, match="add up to 1.0002"):
+        SelectiveScale(shares=(0.1667,) * 6)
+
+
 def test_shares_of_a_level_count_its_lower_border() -> None:
     assert level_shares(np.array([8.3, 8.4, 20.7, 639.9, 640.0])).tolist() == [0.2, 0.2, 0, 0, 0, 0.2]
     assert level_shares(np.zeros(0)).tolist() == [0] * 6
@@ -75,7 +113,13 @@ def test_shares_of_a_level_count_its_lower_border() -> None:
     [
         ({"edges": (1.0, 2.0)}, "seven rising numbers"),
         ({"edges": (8.4, 20.7, 20.7, 106.2, 212.4, 420.8, 640.0)}, "seven rising numbers"),
-        ({"share_p5": 0.7, "share_p6": 0.4}, "at most 1 together"),
+        ({"share_p5": 0.7, "share_p6": 0.4}, "shares 0.7, 0.4 add up to 1.1, .*at most 1 together"),
+        ({"share_p5": 0.7, "share_p6": 0.301}, "at most 1 together"),
+        ({"share_p5": float("nan")}, "at most 1 together"),
+        ({"shares": (0.5, 0.4, 0.1)}, "3 shares, expected two"),
+        ({"shares": (0.2, 0.2, 0.2, 0.2, 0.1, 0.0)}, "p2 to p7 add up to 0.9, expected 1"),
+        ({"shares": (0.5, 0.5, 0.5, -0.5, 0.0, 0.0)}, "none below 0"),
+        ({"shares": (0.5, 0.1, 0.1, 0.1, 0.1, 0.1), "reading": "official"}, "official rule has shares of p5 and p6"),
         ({"share_p6": -0.1}, "at most 1 together"),
         ({"edges": (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0), "reading": "official"}, "starts at 16"),
     ],
