@@ -83,6 +83,38 @@ def test_groups_are_those_of_suppression_over_many_blocks() -> None:
     assert min(shared) >= 0.4
 
 
+@pytest.mark.parametrize("iou", [0.15, 0.25, 0.4, 0.6, 0.9])
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("large_leads", [True, False])
+@pytest.mark.parametrize("end", ["first", "last", "both"])
+def test_partners_as_far_apart_as_the_threshold_allows_are_found(
+    iou: float, axis: int, large_leads: bool, end: str
+) -> None:
+    """A box and its share `iou` at one end of it, or two alike that share so much: nothing that joins lies farther.
+
+    Pairs of all sizes at all places, each pair far from the others; a search that looks a little less far misses some.
+    """
+    rng = np.random.default_rng(8)
+    side, other, place = np.exp(rng.uniform(1, 6, 400)), np.exp(rng.uniform(1, 6, 400)), rng.uniform(0, 700, 400)
+    share = iou * (1 + 1e-6)
+    # From and to along the axis, of the larger (or earlier) box and of its partner.
+    partner = {
+        "first": (np.zeros(400), share * side),
+        "last": ((1 - share) * side, side),
+        "both": ((1 - share) / (1 + share) * side, (1 + (1 - share) / (1 + share)) * side),
+    }[end]
+    boxes = np.zeros((2, 400, 4))
+    boxes[:, :, 2 + (1 - axis)] = other
+    boxes[0, :, 2 + axis] = side
+    boxes[1, :, axis], boxes[1, :, 2 + axis] = partner
+    boxes[:, :, axis::2] += place[:, None]
+    boxes[:, :, (1 - axis) :: 2] += (np.arange(400) * 1000.0)[:, None]
+    scores = np.concatenate([np.full(400, 0.9), np.full(400, 0.8)][:: 1 if large_leads else -1])
+    leaders, of = group(boxes.reshape(-1, 4)[np.argsort(-scores, kind="stable")], iou, plus_one=False)
+    assert len(leaders) == 400
+    assert (of[:400] == of[400:]).all()
+
+
 def test_an_overlap_equal_to_the_threshold_joins() -> None:
     boxes = np.array([[0.0, 0, 6, 0], [3, 0, 9, 0]])  # inclusive pixels: four shared of ten
     scores = np.array([0.75, 0.25])

@@ -62,3 +62,19 @@ def test_the_threshold_is_a_strict_bound() -> None:
 def test_neighbourhoods_are_odd(sides: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="odd numbers of cells"):
         HierarchicalContext((2, 3, 4, 5), 8, neighbourhoods=sides)
+
+
+def test_a_score_equal_to_the_threshold_is_not_confident() -> None:
+    half = HierarchicalContext([4, 4, 4, 4], 4, threshold=0.5)
+    assert half.confident(torch.tensor([0.0, 1e-6, -1e-6])).tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+def test_half_precision_decides_as_exactly_as_its_logits_allow(kind: torch.dtype) -> None:
+    logits = torch.linspace(-4, 4, 40_001).to(kind).unique()[None, :, None]
+    for threshold in (0.1, 0.12, 0.3, 0.5, 0.7):
+        context = HierarchicalContext([4, 4, 4, 4], 4, threshold=threshold)
+        exact = torch.sigmoid(logits.double()) > threshold
+        assert torch.equal(context.confident(logits), exact)
+        (one,) = context.masks(logits, [(1, logits.shape[1])])
+        assert one[0].dtype == kind

@@ -73,11 +73,17 @@ def _compare_counts(anchors: Anchors, before: Assignment, image: int, table: np.
 
 
 def _added(
-    faces: list[list[float]], likely: list[int], grid: AnchorGrid, height: int, positive: float, reading: str = "paper"
+    faces: list[list[float]],
+    likely: list[int],
+    grid: AnchorGrid,
+    height: int,
+    positive: float,
+    reading: str = "paper",
+    slope: float = -0.01,
 ) -> list[tuple[int, int]]:
     """(anchor, face) of what is added on a picture 128 wide; the anchors of `likely` score highest, best first."""
     anchors = Anchors.of(grid, height, 128)
-    logits = -torch.arange(len(anchors)).float()[None] * 0.01
+    logits = torch.arange(len(anchors)).float()[None] * slope
     for rank, anchor in enumerate(likely):
         logits[0, anchor] = 10.0 - rank
     assigner = AliAms(MaxIou(positive, forced=0.0, hand_over=False), reading)
@@ -133,6 +139,27 @@ def test_choice_5_faces_choose_in_order_of_their_index() -> None:
 def test_choice_6_ties_go_to_the_lower_anchor() -> None:
     """B's two nearest are its own 6 and, of 5 and 7 at the same distance, 5, however 7 scores."""
     assert _added([[0.0, 0.0, 32.0, 16.0], AT_6], [7], ROW, 16, 0.2) == [(5, 1)]
+
+
+@pytest.mark.parametrize("reading", ["own_level", "official"])
+def test_equal_logits_go_to_the_lower_anchor_as_released(reading: str) -> None:
+    """B's four nearest are 4 to 7; its three best are 4, 5 and its own 6, which is dropped. By score it is 7, 6, 5."""
+    coarse = AnchorGrid((16, 128), ((16.0,), (900.0,)))
+    assert _added([WIDE, AT_6], [], coarse, 16, 0.2, reading, slope=0) == [(4, 1), (5, 1)]
+    assert _added([WIDE, AT_6], [], coarse, 16, 0.2, reading, slope=0.01) == [(5, 1), (7, 1)]
+    # With C at 4, whose four nearest are 2 to 5: its best are 2, 3 and 4, all taken, or 5, 4 and 3, and then 5 is C's, as
+    # it comes before B by its coordinates, whatever their order.
+    for faces in ([WIDE, AT_4, AT_6], [WIDE, AT_6, AT_4]):
+        at_4, at_6 = faces.index(AT_4), faces.index(AT_6)
+        assert _added(faces, [], coarse, 16, 0.2, reading, slope=0) == [(5, at_6)]
+        assert _added(faces, [], coarse, 16, 0.2, reading, slope=0.01) == [(5, at_4), (7, at_6)]
+
+
+def test_equal_logits_go_to_the_lower_anchor_as_printed() -> None:
+    """B wants three of 5, 6, 7, 13 and 14."""
+    faces = [[0.0, 0.0, 32.0, 32.0], [64.0, 0.0, 128.0, 14.0]]
+    assert [k for k, _ in _added(faces, [], ROW, 32, 0.245, slope=0)] == [5, 6, 7]
+    assert [k for k, _ in _added(faces, [], ROW, 32, 0.245, slope=0.01)] == [7, 13, 14]
 
 
 def test_the_coarsest_level_is_compensated_by_the_paper_only() -> None:

@@ -99,6 +99,32 @@ def test_ties() -> None:
 
 def test_threshold_is_inclusive() -> None:
     assert _match(MaxIou(positive=0.5, forced=None), [[0.0, 0.0, 16.0, 8.0]])[1] == [1, 0, 0, 0]
+    assert _match(MaxIou(positive=0.5001, forced=None), [[0.0, 0.0, 16.0, 8.0]])[1] == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("positive", [0.25, 0.35, 0.5, 0.6])
+def test_an_overlap_equal_to_the_threshold_in_float32_is_a_match(positive: float) -> None:
+    """35 of 100: the quotient of two whole numbers is the number next to what is written, as the threshold is."""
+    anchors = Anchors.of(AnchorGrid((16,), ((10,),)), 16, 32)  # squares of 10 pixels about (8, 8) and (24, 8)
+    face = [3.0, 3.0, 13.0, 3.0 + 10 * positive]
+    pairs = overlapping(anchors, FaceBatch.of([torch.tensor([face])]).rows(), positive, best_too=False)
+    assert pairs.iou.tolist() == [torch.tensor(positive).item()]
+    for step, label in ((0.0, 1), (1e-6, 0), (-1e-6, 1)):
+        assert _match(MaxIou(positive=positive + step, forced=None), [face], anchors)[1] == [label, 0]
+
+
+def test_a_forced_match_at_its_threshold_counts() -> None:
+    face = [0.0, 0.0, 8.0, 8.0]  # IoU 0.25 with anchor 0
+    for forced, label in ((0.25, 1), (0.2501, 0)):
+        assert _match(MaxIou(forced=forced), [face])[1] == [label, 0, 0, 0]
+        assert _match(MaxIou(forced=forced, hand_over=False), [face])[1] == [label, 0, 0, 0]
+
+
+def test_an_overlap_at_the_second_stages_bound_does_not_count() -> None:
+    """Face A has 2 anchors, B none and an IoU of 0.1875 with anchor 2: more than the bound is wanted."""
+    faces = [[0.0, 0.0, 32.0, 16.0], [40.0, 0.0, 48.0, 6.0]]
+    for bound, label in ((0.1875, 0), (0.1874, 1)):
+        assert _match(MaxIou(forced=None, compensation=bound), faces)[1] == [1, 1, label, 0]
 
 
 def test_dead_faces_keep_the_numbering_of_the_others() -> None:

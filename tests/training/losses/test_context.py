@@ -39,6 +39,27 @@ def test_worked_example() -> None:
     assert discrepancy_label(torch.logit(scores), label, 0.5).tolist() == [[1, -1, -1, -1, -1]]
 
 
+def test_a_score_equal_to_the_threshold_is_not_confident() -> None:
+    """Sigmoid of 0 is 0.5 to the bit, of -ln 3 a quarter."""
+    label = torch.tensor([[1, 0, 1, 0]])
+    at_half = torch.tensor([[0.0, 0.0, 1e-6, 1e-6]])
+    assert discrepancy_label(at_half, label, 0.5).tolist() == [[-1, -1, 1, 0]]
+    quarter = torch.logit(torch.tensor([[0.25]], dtype=torch.float64))
+    assert torch.sigmoid(quarter).item() == 0.25
+    assert discrepancy_label(quarter, label[:, :1], 0.25).item() == -1
+    assert discrepancy_label(quarter + 1e-9, label[:, :1], 0.25).item() == 1
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float32])
+def test_half_precision_decides_as_exactly_as_its_logits_allow(kind: torch.dtype) -> None:
+    """Every logit near the threshold that the type can hold; a sigmoid in half precision would move some across."""
+    logits = torch.linspace(-4, 4, 40_001).to(kind).unique()[None]
+    label = torch.ones(logits.shape, dtype=torch.int64)
+    for threshold in (0.1, 0.12, 0.3, 0.5, 0.7, 0.9):
+        exact = torch.sigmoid(logits.double()) > threshold
+        assert torch.equal(discrepancy_label(logits, label, threshold) == 1, exact), threshold
+
+
 def test_divisors_of_many_processes() -> None:
     g = torch.Generator().manual_seed(4)
     main, second = torch.randn(2, 9, generator=g), torch.randn(2, 9, generator=g)
