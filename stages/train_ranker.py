@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class TrainRanker(TrainingStage):
-    """Training of CRFace's ranker, or of ours, with the candidates of all detectors of a join (section 4.3).
+    """Training of CRFace's ranker, or of ours, with the candidates of all detectors of a join (section 4.2).
 
     The first weights are random, or ImageNet's where the switch `pretrained` says so, or those of a checkpoint: of the
     same ranker, or of a detector with the same backbone, which is taken over; a file in the node's `at`, or the node

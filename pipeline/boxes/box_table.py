@@ -1,4 +1,4 @@
-"""An image's candidates as a ranker reads them: a table of fixed length, in parts of the image (CRFace section 3.3)."""
+"""An image's candidates as a ranker reads them: a table of fixed length, in parts of the image (CRFace section 3.4)."""
 
 from __future__ import annotations
 

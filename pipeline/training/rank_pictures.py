@@ -35,7 +35,7 @@ class RankPictures:
 
     Seed, epoch and image id decide which detector's boxes are taken, all alike, and what happens to them. A crop moves
     and clips boxes and drops those whose centre leaves it or that have no area; what remains keeps its order, its
-    scores and its overlaps, which belong to the untouched picture (CRFace, section 4.3, does not say; the overlap of
+    scores and its overlaps, which belong to the untouched picture (CRFace, section 4.2, does not say; the overlap of
     boxes and faces that were both clipped is another number). The table then has the best rows of the *crop*.
 
     The picture is a square and the table is relative to it, as both are at the test relative to the image; where

@@ -16,7 +16,7 @@ RankLoss = Literal["rank", "margin", "cross_entropy", "l1", "l2", "smooth_l1"]
 
 @dataclass(frozen=True, slots=True)
 class RankerRecipe:
-    """How a ranker is trained; the defaults are CRFace's (section 4.3 of the paper), where it says.
+    """How a ranker is trained; the defaults are CRFace's (section 4.2 of the paper), where it says.
 
     Attributes:
         steps: weight updates.

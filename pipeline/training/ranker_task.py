@@ -89,7 +89,7 @@ class RankerTask:
         """Returns the mean loss of the images of all processes, of which this is this process's share.
 
         The loss is taken of the sum of score and residual as it is: clipped to 0..1, as it is written in the end, most
-        of it would have no gradient (CRFace, section 3.3; the paper does not say).
+        of it would have no gradient (CRFace, section 3.2; the paper does not say).
 
         Args:
             answer: residual [B, N].

@@ -54,7 +54,7 @@ def learning_rate(
 def exponential_rate(step: int, steps: int, peak: float, final: float, warmup: int = 0) -> float:
     """Returns the learning rate of one step of a ranker's training: peak (final / peak)^(step / steps).
 
-    CRFace, section 4.3: 1e-3 at the first of 100,000 steps, 1e-6 behind the last. A climb of `warmup` steps is
+    CRFace, section 4.2: 1e-3 at the first of 100,000 steps, 1e-6 behind the last. A climb of `warmup` steps is
     multiplied with it.
 
     Example: peak 1e-3, final 1e-6, steps 3: 1e-3, 1e-4, 1e-5; with warmup 2 the first is 5e-4.

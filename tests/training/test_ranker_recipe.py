@@ -13,7 +13,7 @@ from pipeline.training.task import Recipe
 
 
 def test_defaults_are_the_papers() -> None:
-    """CRFace, section 4.3, and 5.1 for the pairs."""
+    """CRFace, section 4.2, and 5.1 for the pairs."""
     recipe = RankerRecipe()
     assert (recipe.steps, recipe.batch, recipe.rows, recipe.pairs) == (100_000, 32, 5000, 10)
     assert (recipe.loss, recipe.offsets, recipe.ties) == ("rank", "all", "skip")

@@ -1,6 +1,6 @@
 """Which rows of the table a pyramid level reads, and so which rows the box branch has to compute at all.
 
-Nearest resizing lets a level of H rows look at H of the N rows only (CRFace section 3.3), and nine convolutions widen
+Nearest resizing lets a level of H rows look at H of the N rows only (CRFace section 3.4), and nine convolutions widen
 each by nine rows. At 1024 x 768 that is 1,095 of 5,000: computing no others gives the same numbers in an eighth of the
 time and memory, forwards and backwards.
 """

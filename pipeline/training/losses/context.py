@@ -1,4 +1,4 @@
-"""The loss of the hierarchical context-aware module (HCAM, MogFace section 3.4)."""
+"""The loss of the hierarchical context-aware module (HCAM, MogFace section 3.3)."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ class SoftmaxObjective:
 
 @dataclass(frozen=True, slots=True)
 class SigmoidObjective:
-    """MogFace's and HAMBox's: focal and smooth L1 loss, 1 : 2, one logit per anchor (MogFace section 4.1).
+    """MogFace's and HAMBox's: focal and smooth L1 loss, 1 : 2, one logit per anchor.
 
     Terms: "face" and "box"; "context", HCAM's progressive classifier, where the network has one; "first_face" and
     "first_box", the auxiliary head for half-size anchors, likewise. Face and box sums are divided by
@@ -103,7 +103,7 @@ class SigmoidObjective:
     Attributes:
         face_weight: of "face", and of "first_face" before w.
         box_weight: of "box", and of "first_box" before w.
-        context_weight: gamma of MogFace, equation 4; 1 in the paper.
+        context_weight: gamma of MogFace, equation 1; 1 in the paper.
         first_shot_weight: w. Not in the paper; the released configuration names an equal second criterion.
         regression_aware: face and box terms as HAMBox's section 3.3 has them, see `HamBoxLoss`; CRFace leaves it out.
         threshold: score from which the progressive classifier learns an anchor.

@@ -1,4 +1,4 @@
-"""Losses of pairs: of two boxes of one image the better one is to have the higher score (CRFace, section 3.3)."""
+"""Losses of pairs: of two boxes of one image the better one is to have the higher score (CRFace, section 3.2)."""
 
 from __future__ import annotations
 
