@@ -22,6 +22,7 @@ from pipeline.inference.candidates import Candidates
 from pipeline.inference.predictor import Predictor
 from pipeline.inference.test_time import MODES, detect
 from pipeline.models.detectors.detector import Detector
+from pipeline.models.detectors.mogface_mobilenet import mogface_mobilenet
 from pipeline.models.weights import open_detector, save_bytes
 from stages.graph import STAGES
 from stages.predict import Predict
@@ -411,6 +412,44 @@ def test_a_mode_of_several_looks_gives_what_is_left_after_fusion(world: World, p
         np.testing.assert_array_equal(found.boxes, expected.boxes)
         np.testing.assert_array_equal(found.scores, expected.scores)
         np.testing.assert_array_equal(found.landmarks, expected.landmarks)
+
+
+def test_whose_score_counts_is_a_choice_of_the_stage(world: World, photos: Path) -> None:
+    """One set of weights, three readings: the boxes of an anchor are the same, its score is not."""
+    torch.manual_seed(0)
+    switches = {"hcam": (3,), "width": 16, "backbone_width": 0.25}
+    detector = mogface_mobilenet(**switches).eval()
+    with torch.no_grad():
+        for part, bias in ((detector.heads.predict.kinds[1], -2.1972), (detector.hierarchical.classifier, -1.0)):
+            for conv in part.levels:
+                conv.weight.mul_(2000)
+                conv.bias.fill_(bias)
+    file = world.folder / "two.safetensors"
+    file.write_bytes(save_bytes("mogface_mobilenet", detector, {"switches": {**switches, "hcam": [3]}}))
+    wire(world, photos, str(file), top=10_000)
+    choices = ("main", "where_masked", "product")
+    for choice in choices:
+        world.done(f"boxes.decides={choice}")
+    found = {choice: boxes(world, f"boxes.decides={choice}")["0.png"] for choice in choices}
+    for choice, row in found.items():
+        detector.decide_by(choice)
+        expected = Predictor(detector, top=10_000).candidates(picture(0), Canvas(None))
+        np.testing.assert_allclose(row.scores, expected.scores, atol=1e-6)
+    assert found["main"].scores[0] > 0.1 > found["main"].scores[-1]
+    assert len({row.scores.tobytes() for row in found.values()}) == 3
+    world.done()
+    np.testing.assert_array_equal(boxes(world)["0.png"].scores, found["where_masked"].scores)  # what it was built with
+    assert (
+        len({world.identity("boxes", *sets) for sets in ((), *((f"boxes.decides={each}",) for each in choices))}) == 4
+    )
+
+
+def test_a_detector_of_one_classifier_has_no_such_choice(world: World, photos: Path, weights: str) -> None:
+    wire(world, photos, weights, decides="product")
+    outcome = world.run()
+    assert (
+        "decides is product, but retinaface_mobilenet has one classifier only: leave it out" in outcome.failed["boxes"]
+    )
 
 
 def test_single_is_the_dump_it_was_before_there_were_modes(world: World, photos: Path, weights: str) -> None:

@@ -29,6 +29,13 @@ def test_worked_example() -> None:
     assert _labels(HamBox(matches=0), [FACE], fits)[0] == [1, 0, 0, 0, 0]
 
 
+def test_a_fit_equal_to_a_threshold_reaches_it() -> None:
+    """16 x 12 and 16 x 8 of 16 x 16 are three quarters and a half to the bit."""
+    assert _labels(HamBox(fit=0.75), [FACE], [1.0, 0.75, 0.5, 0.49, 0.1])[0] == [1, 1, -1, 0, 0]
+    assert _labels(HamBox(fit=0.7501, ignored=0.5001), [FACE], [1.0, 0.75, 0.5, 0.49, 0.1])[0] == [1, -1, 0, 0, 0]
+    assert _labels(HamBox(fit=0.5, ignored=0.75), [FACE], [1.0, 0.75, 0.5, 0.75, 0.1])[0] == [1, 1, 0, 1, 0]
+
+
 def test_forced_matches_are_an_option() -> None:
     small = [0.0, 0.0, 8.0, 8.0]  # IoU 0.25 with anchor 0
     assert _labels(HamBox(), [small], [0.1] * 5)[0] == [1, 0, 0, 0, 0]
