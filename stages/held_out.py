@@ -24,6 +24,8 @@ from pipeline.training.judge import mean_ap
 class HeldOut:
     """Single scale at original size, WIDER FACE protocol over these images alone; a `Judge`.
 
+    Suppression is RetinaFace's whatever the detector: one yardstick for all, not the final result of any.
+
     Attributes:
         samples: images and faces.
         read: path -> compressed bytes.

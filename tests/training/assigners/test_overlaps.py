@@ -79,3 +79,12 @@ def test_predicted_boxes_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     table = torch.cat([pairwise_iou(rows.boxes[rows.image == b], boxes[b]) for b in range(2)])
     row, anchor = torch.nonzero(table >= 0.2, as_tuple=True)
     assert torch.equal(whole.row, row) and torch.equal(whole.anchor, anchor)
+
+
+def test_pairs_at_the_threshold_are_wanted() -> None:
+    """16 x 12 of 16 x 16: an overlap of 0.75 to the bit, of a predicted box and of an anchor."""
+    anchors = Anchors.of(AnchorGrid((16,), ((16,),)), 16, 32)
+    rows = FaceBatch.of([torch.tensor([[0.0, 0.0, 16.0, 12.0]])]).rows()
+    for threshold, found in ((0.75, [0]), (0.7501, [])):
+        assert reaching(anchors.corners[None], rows, threshold).anchor.tolist() == found
+    assert overlapping(anchors, rows, 0.75, best_too=False).anchor.tolist() == [0]

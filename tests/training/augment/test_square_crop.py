@@ -95,3 +95,9 @@ def test_padded_to_a_square_where_none_holds_a_face() -> None:
 def test_refuses(change: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="expected numbers in"):
         SquareCrop(**change)  # type: ignore[arg-type]
+
+
+def test_a_face_that_fills_the_square_is_whole() -> None:
+    face = np.array([[3, 0, 103, 100]], np.float32)
+    view = SquareCrop((1.0,), tries=1000).draw(np.random.default_rng(0), 120, 100, face, 64)
+    assert view.cut == (3, 0, 103, 100)

@@ -35,10 +35,23 @@ def test_another_face_may_make_a_window_good_and_none_may() -> None:
     assert 0 <= x <= 400 and 0 <= y <= 300 and x + 300 >= 420 and y + 300 >= 320
 
 
+def test_an_overlap_of_seven_tenths_is_not_yet_good() -> None:
+    """A window of 7 x 7 inside a face of 7 x 10 or 7 x 9.5: 49 of 70, and of 66.5."""
+    rng = np.random.default_rng(0)
+    assert window_around(rng, 1000, 1000, np.array([[100, 100, 107, 110]], np.float32), 0, 7) is None
+    assert window_around(rng, 1000, 1000, np.array([[100, 100, 107, 109.5]], np.float32), 0, 7) is not None
+
+
 def test_holds_the_picture_where_that_is_smaller() -> None:
     corners = _all(2000, 200, 120, np.array([[150, 100, 190, 119]], np.float32), 0, 300)
     assert corners.min(axis=0).tolist() == [-100, -180] and (corners <= 0).all()
     np.testing.assert_allclose(corners.mean(axis=0), [-50.5, -90.5], atol=6)
+
+
+def test_a_picture_just_as_long_as_the_window_is_held_whole() -> None:
+    corners = _all(200, 300, 200, np.array([[150, 100, 190, 119]], np.float32), 0, 300)
+    assert set(corners[:, 0]) == {0}
+    assert corners[:, 1].min() >= -100 and corners[:, 1].max() <= 0
 
 
 @pytest.mark.parametrize(("length", "low", "high"), [(500, 0, 200), (301, 0, 1), (300, 0, 0), (120, -180, 0)])
