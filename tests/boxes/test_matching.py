@@ -41,6 +41,25 @@ def test_threshold_out_of_range(iou: float) -> None:
         match_faces(np.zeros((1, 4)), np.zeros(1, int), np.zeros((1, 4)), np.zeros(1, int), iou)
 
 
+@pytest.mark.parametrize("iou", [0.05, 0.3, 0.5, 0.75])
+@pytest.mark.parametrize("large", ["box", "face", "neither"])
+@pytest.mark.parametrize("end", ["left", "right"])
+def test_partners_as_far_apart_as_the_threshold_allows_are_found(iou: float, large: str, end: str) -> None:
+    """A share `iou` of one at an end of the other, or two alike that share so much: centres can be no farther apart."""
+    side = np.exp(np.random.default_rng(4).uniform(3, 8, 200))
+    share = iou * (1 + 1e-6)
+    move = side * (1 - share) / (1 + share) if large == "neither" else side * (1 - share)
+    length = side if large == "neither" else side * share
+    low = (move if end == "right" else -move if large == "neither" else 0) + np.zeros(200)
+    flat = np.zeros(200)
+    # A side counts one pixel more than its corners differ.
+    one, other = (np.stack([x, flat, x + w - 1, flat + 29], 1) for x, w in ((flat, side), (low, length)))
+    boxes, faces = (one, other) if large != "face" else (other, one)
+    image = np.arange(200)
+    assert (match_faces(boxes, image, faces, image, iou) == image).all()
+    assert (match_faces(boxes, image, faces, image, min(1, iou * 1.001)) == -1).all()
+
+
 def _scene(seed: int, spread: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     images = rng.integers(1, 5)
