@@ -140,6 +140,31 @@ def test_sizes_at_the_bounds(frame: Frame) -> None:
     assert SizeFilter("shorter", below=42).keeps(box)[0]
 
 
+@pytest.mark.parametrize(
+    ("largest", "scales"),
+    [
+        (0.6, [0.3, 0.45, 0.25]),
+        (0.75, [0.5, 0.625, 0.25]),
+        (1.0, [0.5, 0.75, 0.75, 0.25]),
+        (1.25, [0.5, 0.75, 1.25, 0.25, 1.25]),
+        (1.5, [0.5, 0.75, 1.5, 0.25, 1.25]),
+        (1.75, [0.5, 0.75, 1.75, 1.5, 0.25, 1.25, 1.75]),
+        (2.0, [0.5, 0.75, 2.0, 1.5, 0.25, 1.25, 1.75]),
+        (2.25, [0.5, 0.75, 2.0, 1.5, 2.25, 0.25, 1.25, 1.75, 2.25]),
+    ],
+)
+def test_scales_at_the_borders_of_the_codes_table(largest: float, scales: list[float]) -> None:
+    calls = mogface_filtered(largest, 15)
+    assert [scale for scale, _ in calls] == pytest.approx(scales)
+    shrunk = [(scale, sizes.above) for scale, sizes in calls if sizes.below is None]
+    assert {above for _, above in shrunk} == {2000}
+    assert [scale for scale, _ in shrunk] == [scales[0], *([0.75] if largest > 0.75 else []), 0.25]
+    small = [sizes.below for _, sizes in calls if sizes.below is not None]
+    tail = [share * 15 for scale, share in ((1.25, 2000), (1.75, 1000), (2.25, 600)) if scale <= largest]
+    assert small[len(small) - len(tail) :] == tail
+    assert small[: len(small) - len(tail)] == [9000, 12000, 7500][: len(small) - len(tail)]
+
+
 class Slow:
     """The code's own rules, box by box on last pixels (section 10 of the notes): x1, y1, x2, y2, score."""
 
