@@ -6,6 +6,7 @@ leaves open is read by the sizes it prints: 128 MB with ResNet-50, 8 MB with Mob
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -45,8 +46,10 @@ class Confidence(nn.Module):
 class CRFace(Ranker):
     """CRFace over any backbone that gives three levels, at strides 8, 16 and 32.
 
-    Everything but the place in the table is averaged away before the last layer: it corrects ranks, and of the rows it
-    reads `row_plan.coverage` only.
+    It cannot read a box. Every map is averaged over all its places before the last layer, so that what a row of the
+    table says of its box is one of thousands of parts of a mean, and an answer belongs to a row's place in the table
+    and to the image. Exchanging two rows turns the difference of a box scorer's answers round, and moves that of these
+    by some thousandths of it. Of the rows it reads `row_plan.coverage` only. So it is printed.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class CRFace(Ranker):
         kernel: Kernel = (3, 5),
         sampling: Sampling = "nearest",
         box_width: int = 64,
+        scale: float | None = None,
     ) -> None:
         """Assembles the parts.
 
@@ -74,13 +78,18 @@ class CRFace(Ranker):
             kernel: of the box branch, see `BoxBranch`.
             sampling: how its maps are resized along N: "nearest" as printed, "average" so that every row counts.
             box_width: channels of the box branch.
+            scale: ours, not the paper's: the residual is multiplied by a number that starts here and is learnt as its
+                logarithm. Without it a single step of Adam moves the residuals of neighbours 100 times as far apart as
+                their scores are, long before there is anything that it could have learnt; None is as printed.
 
         Raises:
-            ValueError: there is no such kernel or sampling.
+            ValueError: there is no such kernel or sampling, or the scale is not above 0.
         """
         super().__init__()
         if sampling not in ("nearest", "average"):
             raise ValueError(f"sampling must be nearest or average, got {sampling!r}")
+        if scale is not None and not 0 < scale < math.inf:
+            raise ValueError(f"scale must be above 0, got {scale}; leave it out for the network as printed")
         self.normalisation = normalisation
         self.rows = rows
         self.sampling = sampling
@@ -88,6 +97,7 @@ class CRFace(Ranker):
         self.boxes = BoxBranch(box_width, kernel=kernel)
         self.pyramid = FeaturePyramid([each + box_width for each in channels], width, activation=activation)
         self.confidence = nn.ModuleList(Confidence(width, rows) for _ in channels)
+        self.log_scale = None if scale is None else nn.Parameter(torch.tensor(math.log(scale)))
 
     def forward(self, images: Tensor, tables: Tensor, valid: Tensor) -> Tensor:
         """Returns the residual float32 [B, N], see `Ranker`; 0 for all rows of a ranker that has not learnt yet."""
@@ -97,7 +107,8 @@ class CRFace(Ranker):
         maps = resized(tables, [level.shape[2:] for level in levels], checkpointed=self.checkpointed)
         joined = [torch.cat([level, each], dim=1) for level, each in zip(levels, maps, strict=True)]
         answers = [module(level) for module, level in zip(self.confidence, self.pyramid(joined), strict=True)]
-        return torch.stack(answers).float().mean(dim=0) * real
+        residual = torch.stack(answers).float().mean(dim=0) * real
+        return residual if self.log_scale is None else residual * self.log_scale.exp()
 
 
 def crface(
@@ -108,6 +119,7 @@ def crface(
     rows: int = ROWS,
     depth: Depth = 50,
     pretrained: bool = False,
+    scale: float | None = None,
 ) -> CRFace:
     """Returns the paper's ranker with random weights: 31,775,192 parameters.
 
@@ -118,6 +130,7 @@ def crface(
         rows: N.
         depth: of the ResNet.
         pretrained: start it from ImageNet's weights.
+        scale: ours: of the residual, see `CRFace`; None is as printed.
     """
     backbone = ResNet(depth, layers=(2, 3, 4), pretrained=pretrained)
     return CRFace(
@@ -129,6 +142,7 @@ def crface(
         rows=rows,
         kernel=kernel,
         sampling=sampling,
+        scale=scale,
     )
 
 
@@ -139,6 +153,7 @@ def crface_mobilenet(
     pixels: Pixels = "retinaface",
     rows: int = ROWS,
     slope: float = 0.1,
+    scale: float | None = None,
 ) -> CRFace:
     """Returns the paper's small ranker with random weights: 1.91 million parameters.
 
@@ -148,6 +163,7 @@ def crface_mobilenet(
         pixels: likewise; those of RetinaFace, whose body it may start from, rather than ImageNet's.
         rows: N.
         slope: negative slope of the activations of body and pyramid; RetinaFace's body has 0.1.
+        scale: as for `crface`.
     """
     backbone = MobileNetV1(0.25, activation=rectifier(slope))
     return CRFace(
@@ -159,4 +175,5 @@ def crface_mobilenet(
         rows=rows,
         kernel=kernel,
         sampling=sampling,
+        scale=scale,
     )

@@ -8,6 +8,7 @@ from pipeline.models.blocks import rectifier
 from pipeline.models.rankers import ranker_spec
 from pipeline.models.rankers.crface import CRFace, Sampling
 from pipeline.models.rankers.pixels import pixels_named
+from pipeline.training.losses.pairwise_rank import PairwiseRank
 
 
 class Strides(nn.Module):
@@ -115,6 +116,47 @@ def test_equal_gradients_each_time() -> None:
     torch.testing.assert_close(gradients[0], gradients[2], rtol=1e-4, atol=1e-6)
 
 
+def step(ranker: CRFace, image: Tensor, boxes: Tensor, rate: float = 1e-3) -> Tensor:
+    """Returns the residual after one step of Adam on a random order of the rows."""
+    rows = boxes.shape[1]
+    truths = torch.rand(1, rows, generator=torch.Generator().manual_seed(7))
+    descent = torch.optim.Adam(ranker.parameters(), rate)
+    refined = boxes[..., 4] + ranker(image, boxes, torch.tensor([rows]))
+    PairwiseRank(10)(refined, truths, torch.tensor([rows])).sum().backward()
+    descent.step()
+    with torch.no_grad():
+        return ranker(image, boxes, torch.tensor([rows]))[0]
+
+
+def test_a_small_scale_keeps_the_first_steps_below_the_gaps_of_neighbours() -> None:
+    """As printed one step tears neighbours apart, whatever the image says; ours leaves their order."""
+    rows = 2000
+    boxes = tables(rows)
+    boxes[..., 4] = torch.linspace(1, 0, rows)
+    gap, image = 1 / (rows - 1), torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    torch.manual_seed(0)
+    printed, scaled = (ranker_spec("crface_mobilenet").build(rows=rows, scale=scale) for scale in (None, 1e-3))
+    apart = step(printed, image, boxes).diff().abs().mean().item()
+    together = step(scaled, image, boxes).diff().abs().mean().item()
+    assert apart > 5 * gap and 0 < together < gap / 10
+
+
+def test_a_scale_is_learnt_and_is_not_there_as_printed() -> None:
+    build = ranker_spec("crface_mobilenet").build
+    printed, scaled = build(rows=20), build(rows=20, scale=0.25)
+    assert scaled.log_scale is not None and printed.log_scale is None
+    assert scaled.state_dict().keys() - printed.state_dict().keys() == {"log_scale"}
+    scaled.load_state_dict({**printed.state_dict(), "log_scale": scaled.log_scale}, strict=True)
+    for ranker in (printed, scaled):
+        for module in ranker.eval().confidence:
+            nn.init.constant_(module.answer.bias, 0.3)
+    image, boxes = torch.randn(1, 3, 40, 40), tables(20)
+    one, other = (ranker(image, boxes, torch.tensor([20])) for ranker in (printed, scaled))
+    torch.testing.assert_close(other, one / 4)
+    other.square().sum().backward()
+    assert scaled.log_scale.grad is not None and scaled.log_scale.grad > 0
+
+
 def test_switches_reach_the_network() -> None:
     build = ranker_spec("crface_mobilenet").build
     assert build(rows=7, kernel=[5, 3]).boxes.convs[0].kernel_size == (5, 3)
@@ -123,8 +165,12 @@ def test_switches_reach_the_network() -> None:
     assert build(rows=7).normalisation == pixels_named("retinaface")
     for switches, words in (
         ({"sampling": "linear"}, "nearest or average, got 'linear'"),
+        ({"scale": 0.0}, "scale must be above 0, got 0.0; leave it out"),
         ({"pixels": "grey"}, "no pixels 'grey'; there are imagenet, retinaface"),
-        ({"colour": 1}, "crface_mobilenet has no switch colour; there are kernel, sampling, pixels, rows, slope"),
+        (
+            {"colour": 1},
+            "crface_mobilenet has no switch colour; there are kernel, sampling, pixels, rows, slope, scale",
+        ),
     ):
         with pytest.raises(ValueError, match=words):
             build(rows=7, **switches)
