@@ -12,9 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.boxes.box_table import box_table
-from pipeline.data.canvas import ORIGINAL, parse_canvas
-from pipeline.data.images import decode, resize
+from pipeline.data.images import decode
 from pipeline.data.ranking_rows import Ranking, RankingRows
 from pipeline.evaluation.ranking_accuracy import PairCounts, count_pairs
 from pipeline.models.rankers.ranker import Ranker
@@ -53,7 +51,8 @@ class Standing:
 class HeldOutRankings:
     """Every image with the boxes of every detector; a `Judge`.
 
-    Images have the size at which whole ones are learnt from, or their own where squares of them are.
+    The ranker sees them as in use, see `RankerRecipe.frame`: where it learns from whole images as in its training, and
+    as they are where it learns from squares of them.
 
     Attributes:
         rankings: images and boxes.
@@ -71,7 +70,6 @@ class HeldOutRankings:
         """Returns how the boxes of every n-th image stand, from the rank-th on; unreadable images are left out."""
         none = PairCounts.zero(self.recipe.pairs)
         total = Standing(none, none)
-        canvas = parse_canvas(str(self.recipe.crop)) if self.recipe.whole else ORIGINAL
         for number in range(rank, len(self.rankings), processes):
             ranking = self.rankings[number]
             try:
@@ -80,9 +78,9 @@ class HeldOutRankings:
                     continue  # another image than the boxes are of
             except (OSError, ValueError):
                 continue
-            image = resize(image, *canvas.size(ranking.width, ranking.height))
+            pixels = self.recipe.frame.pixels(image, ranker.normalisation.mean_bgr)
             for place in range(len(ranking.valid)):
-                total += self._standing(ranker, image, ranking, place)
+                total += self._standing(ranker, pixels, ranking, place)
         return total
 
     def verdict(self, shares: Sequence[Standing]) -> dict[str, float]:
@@ -109,12 +107,12 @@ class HeldOutRankings:
         return 0.0 if math.isnan(verdict["after"]) else verdict["after"]
 
     @torch.inference_mode()
-    def _standing(self, ranker: Ranker, image: NDArray[np.uint8], ranking: Ranking, place: int) -> Standing:
+    def _standing(self, ranker: Ranker, pixels: NDArray[np.uint8], ranking: Ranking, place: int) -> Standing:
         boxes, scores, overlaps = ranking.of_detector(place)
-        table, valid = box_table(boxes, scores, ranking.width, ranking.height, self.recipe.rows)
+        table, valid = self.recipe.frame.table(boxes, scores, ranking.width, ranking.height, self.recipe.rows)
         truth = self.recipe.truths(overlaps[:valid])
         before = count_pairs(truth, np.arange(valid), self.recipe.pairs)
-        residual = _residual(ranker, image, table, valid)
+        residual = _residual(ranker, pixels, table, valid)
         score = torch.from_numpy(table[:, 4])
         loss_before, loss_after = (self._loss(each, truth) for each in (score, score + residual))
         if not residual.isfinite().all():
@@ -133,10 +131,10 @@ class HeldOutRankings:
         return rank_loss(scores[None], torch.from_numpy(truths), torch.tensor([len(truth)]), self.recipe).item()
 
 
-def _residual(ranker: Ranker, image: NDArray[np.uint8], table: Float32, valid: int) -> Tensor:
+def _residual(ranker: Ranker, pixels: NDArray[np.uint8], table: Float32, valid: int) -> Tensor:
     """Returns float32 [N] on the CPU, the corrections of a table's rows."""
     device = next(ranker.parameters()).device
-    pixels = torch.from_numpy(np.ascontiguousarray(image)).to(device)
-    images = ranker.normalisation(pixels).permute(2, 0, 1)[None]
+    seen = torch.from_numpy(np.ascontiguousarray(pixels)).to(device)
+    images = ranker.normalisation(seen).permute(2, 0, 1)[None]
     answer: Tensor = ranker(images, torch.from_numpy(table)[None].to(device), torch.tensor([valid], device=device))
     return answer[0].float().cpu()

@@ -38,16 +38,18 @@ class Rerank(MapStage):
     the small rankers 0.8 GB at 1024 pixels, 2.7 at 8K.
 
     Attributes:
-        size: at which the ranker sees the image, named as a canvas of `predict`.
+        size: at which the ranker sees the image, named as a canvas of `predict`; None for that of its training where it
+            learnt from whole images, and for the image's own where it learnt from squares cut out of them.
         iou: a box that overlaps a better one by more (widths and heights one larger) is dropped; None keeps all.
         top: at most so many candidates enter, best first by the detector's score; the ranker's rows (5,000) if None.
         keep: at most so many boxes per image are left; None keeps all.
-        clip: scores are written in 0..1, as the paper does, equal ones in the order they had before; False writes the
-            plain sum of score and correction.
+        clip: scores are written clipped to 0..1, as the paper does: many tie at 0 and 1, and AP loses what the ranker
+            said of them. Without it, or `squash`, they are the plain sums of score and correction, see `written`.
+        squash: scores are written in 0..1 without a change of order, for what expects them there, as voting does.
     """
 
     name: ClassVar[str] = "rerank"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     over: ClassVar[tuple[str, ...]] = ("samples", "candidates")
     inputs: ClassVar[dict[str, Port]] = {
         "samples": Port(SAMPLES),
@@ -56,19 +58,22 @@ class Rerank(MapStage):
     }
     output: ClassVar[pa.Schema] = DETECTIONS
 
-    size: str = "original"
+    size: str | None = None
     iou: float | None = Field(0.4, ge=0, le=1)
     top: int | None = Field(None, ge=1)
     keep: int | None = Field(None, ge=1)
-    clip: bool = True
+    clip: bool = False
+    squash: bool = False
 
     @field_validator("size", mode="before")
     @classmethod
-    def _size(cls, value: object) -> str:
-        return str(parse_canvas(value if isinstance(value, int) else str(value)))
+    def _size(cls, value: object) -> str | None:
+        return None if value is None else str(parse_canvas(value if isinstance(value, int) else str(value)))
 
     def check(self, at: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
         """Raises ValueError unless there is exactly one source of weights, and it holds a ranker."""
+        if self.clip and self.squash:
+            raise ValueError("clip and squash are two ways to write scores in 0..1: set one of them")
         check_weights(at, inputs)
         if at:
             try:
@@ -127,9 +132,10 @@ class Rerank(MapStage):
         reranker = Reranker(
             ranker,
             device="cuda" if ctx.resources.gpus else "cpu",
-            canvas=parse_canvas(self.size),
+            canvas=None if self.size is None else parse_canvas(self.size),
             top=self.top,
             clip=self.clip,
+            squash=self.squash,
         )
         # A first pass is slow, and one that fails here fails the node at once instead of image after image.
         reranker.first_pass()

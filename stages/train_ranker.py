@@ -37,7 +37,7 @@ class TrainRanker(TrainingStage):
     """
 
     name: ClassVar[str] = "train_ranker"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     inputs: ClassVar[dict[str, Port]] = {
         "rankings": Port(RANKINGS),
         "samples": Port(SAMPLES, many=True),

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.boxes.box_table import box_table
-from pipeline.data.canvas import ORIGINAL, Canvas
-from pipeline.data.images import resize
+from pipeline.data.canvas import Canvas
 from pipeline.inference.candidates import Candidates
 from pipeline.inference.predictor import enlarge_on_device
+from pipeline.inference.written import Written, written
 from pipeline.models.optimise import for_inference
+from pipeline.models.rankers.frame import fill_of
 from pipeline.models.rankers.ranker import Ranker
 
 
 class Reranker:
     """A ranker made ready to be applied to images one at a time.
 
-    Suppression is left to whoever asks: equal scores, as clipping makes them, lie in the order of what they were before
-    it, and `pipeline.boxes.suppression.nms` takes equal scores by their rows.
+    Suppression is left to whoever asks: scores that become equal when they are written lie in the order of what they
+    were before, and `pipeline.boxes.suppression.nms` takes equal scores by their rows.
 
     On a CPU a pass takes at its peak, beside some 0.75 GB of libraries and weights, about 60 bytes per pixel of the
     image with the small rankers: 2 GB more at 7680 x 5235. With ResNet-50 it is 200 a pixel and 0.3 GB more of weights.
@@ -31,30 +33,37 @@ class Reranker:
         ranker: Ranker,
         device: torch.device | str = "cpu",
         *,
-        canvas: Canvas = ORIGINAL,
+        canvas: Canvas | None = None,
         top: int | None = None,
-        clip: bool = True,
+        clip: bool = False,
+        squash: bool = False,
     ) -> None:
         """Prepares a copy of the ranker; the one given stays as it is.
 
         Args:
             ranker: trained.
             device: where images are resized and the network runs.
-            canvas: the size at which the ranker sees the image. Tables hold parts of the image, so that candidates of
-                any canvas go with any size.
+            canvas: the size at which the ranker sees the image; None for that of its own frame, which is the size of
+                its training where that was of whole images, else the image's own. Tables hold parts of the image, so
+                that candidates of any canvas go with any size.
             top: most candidates; the table's rows if None or more than those.
-            clip: give scores in 0..1, as the paper does; False gives the plain sum of score and correction.
+            clip: write scores clipped to 0..1, as the paper does; without it, or `squash`, they are the plain sums of
+                score and correction. See `written` for what each costs.
+            squash: write scores brought into 0..1 without a change of order.
 
         Raises:
-            ValueError: ``top`` is under one.
+            ValueError: ``top`` is under one, or scores are to be written in two ways.
         """
+        if clip and squash:
+            raise ValueError("clip and squash are two ways to write scores in 0..1: set one of them")
         if top is not None and top < 1:
             raise ValueError(f"top must be at least 1, got {top}")
         self.device = torch.device(device)
         self.ranker = for_inference(ranker).to(self.device)
-        self.canvas = canvas
+        self.frame = ranker.frame if canvas is None else replace(ranker.frame, canvas=canvas)
+        self.fill = ranker.normalisation.mean_bgr
         self.top = ranker.rows if top is None else min(top, ranker.rows)
-        self.clip = clip
+        self.written: Written = "clip" if clip else "squash" if squash else "sum"
 
     @torch.inference_mode()
     def __call__(self, image_bgr: NDArray[np.uint8], candidates: Candidates) -> Candidates:
@@ -71,14 +80,13 @@ class Reranker:
             raise ValueError(f"image must be uint8 [H, W, 3], got {image_bgr.dtype} {list(image_bgr.shape)}")
         height, width = image_bgr.shape[:2]
         best = candidates.take(slice(self.top))
-        table, valid = box_table(best.boxes, best.scores, width, height, self.ranker.rows)
+        table, valid = self.frame.table(best.boxes, best.scores, width, height, self.ranker.rows)
         if not valid:
             return best
-        refined = best.scores + self._residual(self._resized(image_bgr), table, valid)
+        refined = best.scores + self._residual(self._pixels(image_bgr), table, valid)
         order = np.argsort(-refined, kind="stable")
-        scores = refined.clip(0, 1) if self.clip else refined
         chosen = best.take(order)
-        return Candidates(chosen.boxes, scores[order], chosen.landmarks)
+        return Candidates(chosen.boxes, written(refined[order], self.written), chosen.landmarks)
 
     @torch.inference_mode()
     def first_pass(self) -> None:
@@ -89,7 +97,7 @@ class Reranker:
         """
         pixels = torch.zeros(256, 256, 3, dtype=torch.uint8, device=self.device)
         boxes, scores = np.array([[64, 64, 128, 128]] * 2, np.float32), np.ones(2, np.float32)
-        self._residual(pixels, *box_table(boxes, scores, 256, 256, self.ranker.rows))
+        self._residual(pixels, *self.frame.table(boxes, scores, 256, 256, self.ranker.rows))
 
     def _residual(self, pixels: Tensor, table: NDArray[np.float32], valid: int) -> NDArray[np.float32]:
         """Returns float32 [valid], the corrections of the table's candidates."""
@@ -101,9 +109,19 @@ class Reranker:
             raise ValueError("the ranker answered with NaN or infinity: weights or input are damaged")
         return residual
 
-    def _resized(self, image: NDArray[np.uint8]) -> Tensor:
-        """Returns uint8 [H, W, 3] on the device, at the size the ranker sees; the small image is what travels there."""
-        width, height = self.canvas.size(image.shape[1], image.shape[0])
+    def _pixels(self, image: NDArray[np.uint8]) -> Tensor:
+        """Returns uint8 [h, w, 3] on the device, the picture of `Frame.pixels`."""
         if self.device.type == "cpu":
-            return torch.from_numpy(np.ascontiguousarray(resize(image, width, height)))
-        return enlarge_on_device(torch.from_numpy(np.ascontiguousarray(image)).to(self.device), width, height)
+            return torch.from_numpy(np.ascontiguousarray(self.frame.pixels(image, self.fill)))
+        return self._enlarged(torch.from_numpy(np.ascontiguousarray(image)).to(self.device))
+
+    def _enlarged(self, image: Tensor) -> Tensor:
+        """Returns the same where the image lies, a grey level apart at most: the small image is what travels there."""
+        height, width = image.shape[:2]
+        seen = enlarge_on_device(image, *self.frame.canvas.size(width, height))
+        across, down = self.frame.size(width, height)
+        if seen.shape[:2] == (down, across):
+            return seen
+        padded = torch.from_numpy(fill_of(self.fill)).to(image.device).expand(down, across, 3).clone()
+        padded[: seen.shape[0], : seen.shape[1]] = seen
+        return padded

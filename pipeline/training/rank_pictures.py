@@ -4,24 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.boxes.box_table import COLUMNS, box_table
+from pipeline.boxes.box_table import COLUMNS
 from pipeline.data.images import decode
 from pipeline.data.ranking_rows import Ranking, RankingRows
-from pipeline.training.augment.photometric import Photometric
+from pipeline.models.rankers.frame import Seen, trained_frame
+from pipeline.training.augment.mirror import mirror
+from pipeline.training.augment.photometric import Distortion, Photometric
 from pipeline.training.augment.policy import Policy
-from pipeline.training.augment.resize import draw_interpolation, scaled_size
-from pipeline.training.augment.scene import Float32, Scene
+from pipeline.training.augment.scene import Scene
 from pipeline.training.augment.seeds import generator_for
 from pipeline.training.augment.square_crop import SquareCrop
-from pipeline.training.augment.view import View
 from pipeline.training.kept import Kept
 from pipeline.training.rank_batch import RankExample, RankPixels
 from pipeline.training.ranker_recipe import RankerRecipe
+
+Float32 = NDArray[np.float32]
+Int64 = NDArray[np.int64]
+Uint8 = NDArray[np.uint8]
 
 ON_A_FACE: Final = 0.5
 """Overlap from which a box stands for its face: a square crop is drawn so that it holds one, if there is any."""
@@ -38,9 +43,9 @@ class RankPictures:
     scores and its overlaps, which belong to the untouched picture (CRFace, section 4.2, does not say; the overlap of
     boxes and faces that were both clipped is another number). The table then has the best rows of the *crop*.
 
-    The picture is a square and the table is relative to it, as both are at the test relative to the image; where
-    `recipe.whole` is set the square is the image, its long edge brought to the side, aspect kept, in the top left
-    corner and padded, and the table is relative to the square with its padding.
+    A crop is an image of its own from then on. Where `recipe.whole` is set, the image is mirrored and its colours are
+    changed, and nothing else: all boxes stay, and the network gets what it gets of that image in use, to the bit.
+    `Frame` makes its input in either case.
 
     Attributes:
         rankings: each picture's file and boxes.
@@ -70,12 +75,10 @@ class RankPictures:
         rng = generator_for(self.recipe.seed, epoch, ranking.image_id)
         boxes, scores, overlaps = ranking.of_detector(int(rng.integers(len(ranking.valid))))
         scene = Scene.of(self._kept.get(index, lambda: self._decoded(ranking)), boxes, valid=overlaps >= ON_A_FACE)
-        seen = rank_policy(self.recipe, side, self.fill)(rng, scene)
-        table, valid = box_table(seen.boxes, scores[seen.rows], side, side, self.recipe.rows)
+        seen, kept = (self._whole if self.recipe.whole else self._crop)(rng, scene, scores, side)
         truth = np.zeros(self.recipe.rows, np.float32)
-        truth[:valid] = self.recipe.truths(overlaps[seen.rows[:valid]])
-        assert seen.image.dtype == np.uint8
-        return RankExample(ranking.image_id, seen.image.astype(np.uint8, copy=False), table, truth, valid)
+        truth[: seen.valid] = self.recipe.truths(overlaps[kept[: seen.valid]])
+        return RankExample(ranking.image_id, seen.pixels, seen.table, truth, seen.valid)
 
     def blank(self, index: int, side: int) -> RankExample:
         """Returns a black picture without boxes: nothing can be learnt from it."""
@@ -86,6 +89,22 @@ class RankPictures:
         """Returns the batch of examples, see `RankPixels.of`."""
         return RankPixels.of(step, examples, errors)
 
+    def _crop(self, rng: np.random.Generator, scene: Scene, scores: Float32, side: int) -> tuple[Seen, Int64]:
+        """Returns a square of the scene as the network sees it, and which rows of the scene are left."""
+        cut = rank_policy(self.recipe, side, self.fill)(rng, scene)
+        image = cut.image.astype(np.uint8, copy=False)
+        return trained_frame(False, side).see(image, cut.boxes, scores[cut.rows], self.recipe.rows, self.fill), cut.rows
+
+    def _whole(self, rng: np.random.Generator, scene: Scene, scores: Float32, side: int) -> tuple[Seen, Int64]:
+        """Returns all of the scene as the network sees it, and its rows."""
+        distortion = Photometric().draw(rng) if self.recipe.colours else None
+        # Before it is put into the square: mirrored afterwards, a high image would lie in the other corner.
+        turned = mirror(scene) if rng.random() < self.recipe.mirrored else scene
+        frame, image = trained_frame(True, side), turned.image.astype(np.uint8, copy=False)
+        height, width = image.shape[:2]
+        pixels = frame.pixels(image, self.fill, None if distortion is None else partial(_distorted, distortion))
+        return Seen(pixels, *frame.table(turned.boxes, scores, width, height, self.recipe.rows)), turned.rows
+
     def _decoded(self, ranking: Ranking) -> NDArray[np.uint8]:
         image = decode(self.read(ranking.path))
         height, width = image.shape[:2]
@@ -94,19 +113,13 @@ class RankPictures:
         return image
 
 
-@dataclass(frozen=True, slots=True)
-class Letterbox:
-    """The whole picture, its long edge brought to the training size, in the top left corner of the square."""
-
-    def draw(self, rng: np.random.Generator, width: int, height: int, boxes: Float32, side: int) -> View:
-        """Returns the view of everything; only the interpolation is drawn."""
-        kind = draw_interpolation(rng)
-        size = scaled_size(width, height, side / max(width, height), None)
-        return View((0, 0, width, height), *size, 0, 0, side, kind)
+def _distorted(distortion: Distortion, pixels: Uint8) -> Uint8:
+    """Returns the pixels with their colours changed, in whole grey levels."""
+    return np.rint(distortion.apply(pixels)).clip(0, 255).astype(np.uint8)
 
 
 def rank_policy(recipe: RankerRecipe, side: int, fill: tuple[float, float, float]) -> Policy:
-    """Returns the augmentation that a recipe asks for; no box is too small for it.
+    """Returns the squares that a recipe asks for; no box is too small for them.
 
     Args:
         recipe: names it.
@@ -114,7 +127,7 @@ def rank_policy(recipe: RankerRecipe, side: int, fill: tuple[float, float, float
         fill: BGR outside the picture.
     """
     return Policy(
-        geometry=Letterbox() if recipe.whole else SquareCrop(recipe.shares),
+        geometry=SquareCrop(recipe.shares),
         side=side,
         photometric=Photometric() if recipe.colours else None,
         mirrored=recipe.mirrored,

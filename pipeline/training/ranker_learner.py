@@ -39,7 +39,7 @@ class RankerLearner:
     def first(self) -> Ranker:
         """Returns the ranker to be trained, see `first_ranker`."""
         ranker = first_ranker(self.name, self.recipe.seed, self._switches, self.weights)
-        ranker.checkpointed = self.recipe.checkpointed
+        ranker.checkpointed, ranker.frame = self.recipe.checkpointed, self.recipe.frame
         return ranker
 
     def task(self, model: Ranker, network: Callable[..., Tensor] | None = None) -> RankerTask:

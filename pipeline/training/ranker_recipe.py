@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.models.rankers.frame import Frame, trained_frame
 from pipeline.training.rates import exponential_rate
 
 RankLoss = Literal["rank", "margin", "cross_entropy", "l1", "l2", "smooth_l1"]
@@ -24,7 +25,8 @@ class RankerRecipe:
         images: only so many images of the join, the first ones; None for all.
         crop: side of what training sees of a picture, pixels; the paper does not say.
         shares: sides of the random square as shares of the image's short side.
-        whole: the whole image, brought to `crop`, instead of random squares.
+        whole: the whole image, brought to `crop` in the corner of a square, instead of random squares; the ranker sees
+            images so ever after.
         mirrored: share of pictures that are mirrored.
         colours: distort brightness, contrast, saturation and hue.
         least: overlaps below it count as none, as in AP where it is 0.5; the paper takes every overlap as it is.
@@ -40,6 +42,9 @@ class RankerRecipe:
             compares those of its own share.
         ties: pairs of equal truth are left out ("skip"), or teach that the second is better ("literal", Eq. 1).
         temperature: factor on the difference of two refined scores.
+        clipped: the loss sees refined scores clipped to 0..1, as the paper prints it; what has left 0..1 then has no
+            gradient of its own and comes back only as the weights it shares with others move. False takes the loss of
+            the plain sums, which differs once some leave.
         optimizer: "adam" as in the paper, "adamw", or "sgd".
         learning_rate: of step 0, if there is no warm-up.
         final_rate: that it falls to exponentially, a factor per step.
@@ -78,6 +83,7 @@ class RankerRecipe:
     among: Literal["image", "batch"] = "image"
     ties: Literal["skip", "literal"] = "skip"
     temperature: float = 1.0
+    clipped: bool = False
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"
     learning_rate: float = 1e-3
     final_rate: float = 1e-6
@@ -100,6 +106,11 @@ class RankerRecipe:
     def sides(self) -> tuple[int, ...]:
         """The side of training pictures in pixels, alone."""
         return (self.crop,)
+
+    @property
+    def frame(self) -> Frame:
+        """The picture that the ranker sees of an image, in judging and use."""
+        return trained_frame(self.whole, self.crop)
 
     def truths(self, overlaps: NDArray[np.float32]) -> NDArray[np.float32]:
         """Returns what the scores of boxes are held against: overlaps, 0 below `least` and 1 from `most` on."""

@@ -88,8 +88,8 @@ class RankerTask:
     def weigh(self, answer: Tensor, batch: RankBatch, normalise: Normalise = alone) -> RankLosses:
         """Returns the mean loss of the images of all processes, of which this is this process's share.
 
-        The loss is taken of the sum of score and residual as it is: clipped to 0..1, as it is written in the end, most
-        of it would have no gradient (CRFace, section 3.2; the paper does not say).
+        The loss is taken of the sum of score and residual as it is: clipped to 0..1, as the paper has it, most of it
+        would soon have no gradient. `recipe.clipped` is the paper's reading.
 
         Args:
             answer: residual [B, N].

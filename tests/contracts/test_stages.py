@@ -31,7 +31,7 @@ OTHER: dict[str, dict[str, Any]] = {
     "train_ranker": {"ranker": "roi_mobilenet", "recipe": {"steps": 7, "shares": [0.5, 1], "rows": 50}},
     "table": {"paper": {"ap": [95.1, 94.2, 87.4, 192]}},
     "predict": {"canvas": 4096, "top": 10, "memory_budget_gb": 2, "detector": "retinaface_mobilenet_mb1"},
-    "rerank": {"size": "8k", "iou": None, "top": 100, "clip": False},
+    "rerank": {"size": "8k", "iou": None, "top": 100, "clip": True},
     "published": {"top": 3},
     "suppress": {"score": 0.5, "keep": 3},
     "fuse": {"rule": "nms", "iou": 0.5, "keep": 3},

@@ -54,14 +54,31 @@ def test_scores_are_refined_and_boxes_follow_their_scores() -> None:
     assert found.scores.dtype == np.float32
 
 
-def test_clipped_scores_keep_the_order_of_what_they_were() -> None:
-    given, residual = some(), [0.5, 0.9, -3.0, -2.0, 0.0]
-    clipped, plain = (Reranker(Told(residual), clip=clip)(picture(), given) for clip in (True, False))
-    order = [1, 0, 4, 3, 2]
-    np.testing.assert_array_equal(clipped.boxes, given.boxes[order])
-    np.testing.assert_array_equal(plain.boxes, given.boxes[order])
-    np.testing.assert_allclose(clipped.scores, [1, 1, 0.1, 0, 0], atol=1e-6)
-    np.testing.assert_allclose(plain.scores, [1.6, 1.4, 0.1, -1.7, -2.5], atol=1e-6)
+@pytest.mark.parametrize(
+    ("how", "scores"),
+    [
+        ({}, [1.6, 1.4, 0.1, -1.7, -2.5]),
+        ({"clip": True}, [1, 1, 0.1, 0, 0]),
+        ({"squash": True}, [0.88636, 0.86111, 0.3, 0.05682, 0.04167]),
+    ],
+)
+def test_scores_keep_the_order_of_what_they_were_however_they_are_written(
+    how: dict[str, bool], scores: list[float]
+) -> None:
+    given = some()
+    found = Reranker(Told([0.5, 0.9, -3.0, -2.0, 0.0]), **how)(picture(), given)
+    np.testing.assert_array_equal(found.boxes, given.boxes[[1, 0, 4, 3, 2]])
+    np.testing.assert_allclose(found.scores, scores, atol=1e-5)
+
+
+def test_scores_do_not_tie_unless_they_are_clipped() -> None:
+    """What a ranker spreads over several times 0..1 stays as many scores as there are boxes."""
+    residual = np.random.default_rng(0).normal(0, 3, 500).tolist()
+    counts = [
+        len(np.unique(Reranker(Told(residual, 500), **how)(picture(), some(500)).scores))
+        for how in ({}, {"squash": True}, {"clip": True})
+    ]
+    assert counts[0] == counts[1] == 500 > 3 * counts[2]
 
 
 def test_a_ranker_that_corrects_nothing_changes_nothing() -> None:
@@ -116,13 +133,15 @@ def test_folded_norms_answer_as_the_ranker_does() -> None:
     table, valid = box_table(some().boxes, some().scores, 96, 64, 10)
     with torch.no_grad():
         residual = ranker.eval()(pixels, torch.from_numpy(table)[None], torch.tensor([valid]))[0, :5].numpy()
-    expected = np.sort((some().scores + residual).clip(0, 1))[::-1]
+    expected = np.sort(some().scores + residual)[::-1]
     np.testing.assert_allclose(reranker(picture(), some()).scores, expected, atol=1e-4)
 
 
 def test_mistakes_are_named() -> None:
     with pytest.raises(ValueError, match="top must be at least 1, got 0"):
         Reranker(Told([0.0]), top=0)
+    with pytest.raises(ValueError, match="clip and squash are two ways"):
+        Reranker(Told([0.0]), clip=True, squash=True)
     with pytest.raises(ValueError, match=r"image must be uint8 \[H, W, 3\], got float64"):
         Reranker(Told([0.0]))(picture().astype(float), some())
     rising = Candidates(some().boxes, some().scores[::-1].copy())

@@ -130,7 +130,7 @@ def test_answers_that_are_no_numbers_are_worth_nothing(judge: HeldOutRankings) -
     assert math.isnan(nothing["after"]) and judge.worth(nothing) == 0
 
 
-@pytest.mark.parametrize(("whole", "size"), [(False, (80, 96)), (True, (160, 192))])
+@pytest.mark.parametrize(("whole", "size"), [(False, (80, 96)), (True, (192, 192))])
 def test_images_are_as_large_as_those_that_are_learnt_from(whole: bool, size: tuple[int, int]) -> None:
     seen = set()
 

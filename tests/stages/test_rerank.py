@@ -68,7 +68,8 @@ def expected(found: Detections, name: str, ranker: str, iou: float | None, **opt
     ("sets", "iou", "options"),
     [
         ((), 0.4, {}),
-        (("iou=0.7", "clip=false"), 0.7, {"clip": False}),
+        (("iou=0.7", "clip=true"), 0.7, {"clip": True}),
+        (("iou=0.7", "squash=true"), 0.7, {"squash": True}),
         (("iou=null", "top=30", "size=192"), None, {"top": 30, "canvas": Canvas(192)}),
     ],
 )
@@ -91,15 +92,40 @@ def test_rows_are_what_the_ranker_makes_of_them(
 
 
 def test_the_refined_order_decides_what_survives(wired: World) -> None:
-    """Clipping makes many scores equal; what survives is the same as with scores that are not clipped."""
-    plain = "ranked.clip=false"
-    wired.done()
-    wired.done(plain)
-    clipped, exact = wired.by_id("ranked"), wired.by_id("ranked", plain)
+    """Clipping makes many scores equal, nothing else does; what survives is the same however scores are written."""
+    clip, squash = "ranked.clip=true", "ranked.squash=true"
+    for sets in ((), (clip,), (squash,)):
+        wired.done(*sets)
+    exact, clipped, squashed = wired.by_id("ranked"), wired.by_id("ranked", clip), wired.by_id("ranked", squash)
     assert any((np.diff(row.scores) == 0).any() for row in clipped.values())
+    assert any(row.scores.max(initial=0) > 1 for row in exact.values())
     for name, row in exact.items():
         np.testing.assert_array_equal(row.boxes, clipped[name].boxes)
         np.testing.assert_array_equal(row.scores.clip(0, 1), clipped[name].scores)
+        np.testing.assert_array_equal(row.boxes, squashed[name].boxes)
+        assert (np.diff(row.scores) < 0).all() and (np.diff(squashed[name].scores) < 0).all()
+        assert not len(row.boxes) or 0 < squashed[name].scores.min() <= squashed[name].scores.max() < 1
+
+
+def test_a_ranker_of_whole_images_sees_whole_images(wired: World, tmp_path: Path) -> None:
+    """The checkpoint says how; a size that is asked for changes the size alone."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        built = ranker_spec("crface_mobilenet").build(**SWITCHES)
+        for module in built.confidence:
+            torch.nn.init.normal_(module.answer.weight)
+    found = {}
+    for recipe in ({"whole": True, "crop": 160}, {"whole": True, "crop": 224}, {"whole": False, "crop": 160}):
+        file = tmp_path / "ranker.safetensors"
+        file.write_bytes(save_bytes("crface_mobilenet", built, {"switches": SWITCHES, "recipe": recipe}))
+        for size in ("null", "160", "original"):
+            sets = (f"ranked.at={file}", f"ranked.size={size}", "ranked.iou=null")
+            wired.done(*sets)
+            found[recipe["whole"], recipe["crop"], size] = wired.by_id("ranked", *sets)["0.png"].scores
+    assert np.array_equal(found[True, 160, "null"], found[True, 224, "160"])
+    assert np.array_equal(found[False, 160, "null"], found[False, 160, "original"])
+    different = {found[key].tobytes() for key in ((True, 160, "null"), (True, 224, "null"), (False, 160, "160"))}
+    assert len(different) == 3
 
 
 def test_fewer_boxes_on_request(wired: World) -> None:
@@ -188,7 +214,10 @@ def test_changed_weights_and_sizes_are_other_outputs(wired: World, ranker: str) 
     data[-1] ^= 1
     copy.write_bytes(bytes(data))
     assert "externals.weights" in wired.plan()["ranked"].reason
-    assert len({digest(Rerank(size=size).model_dump(mode="python")) for size in ("original", "8k", 7680, "4096")}) == 3
+    assert (
+        len({digest(Rerank(size=size).model_dump(mode="python")) for size in (None, "original", "8k", 7680, "4096")})
+        == 4
+    )
 
 
 def test_a_new_image_costs_its_own_row(wired: World, photos: Path) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.models.identity import resolve_ranker
+from pipeline.models.identity import resolve_ranker, stored_config
 from pipeline.models.rankers import ranker_spec
+from pipeline.models.rankers.frame import stored_frame
 from pipeline.models.rankers.ranker import Ranker
 from pipeline.models.weights import load, switches_of
 
@@ -13,7 +14,7 @@ from pipeline.models.weights import load, switches_of
 def open_ranker(source: bytes | str | Path, requested: str | None = None) -> tuple[str, Ranker]:
     """Returns the name and the loaded ranker of a checkpoint, in evaluation mode on the CPU.
 
-    It is built with the switches that the checkpoint says.
+    It is built with the switches that the checkpoint says, and sees images as in its training.
 
     Args:
         source: checkpoint, its bytes or its path.
@@ -24,5 +25,6 @@ def open_ranker(source: bytes | str | Path, requested: str | None = None) -> tup
     """
     name = resolve_ranker(source, requested)
     ranker = ranker_spec(name).build(**switches_of(source))
+    ranker.frame = stored_frame(stored_config(source) or {})
     load(ranker, source)
     return name, ranker.eval()

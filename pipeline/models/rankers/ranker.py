@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.models.detectors.detector import Normalisation
+from pipeline.models.rankers.frame import Frame
 
 ROWS = 5000  # of a table, in the paper
 
@@ -19,6 +20,7 @@ class Ranker(nn.Module, ABC):
         normalisation: of the image.
         rows: N, which the tables must have.
         backbone: image to feature levels, finest first; a detector with the same one has the same names in it.
+        frame: the picture that it sees of an image: as in its training, where it had one.
         checkpointed: in training, compute what takes most memory a second time in the backward pass instead of holding
             it. The same numbers; not part of what a checkpoint says.
     """
@@ -26,6 +28,7 @@ class Ranker(nn.Module, ABC):
     normalisation: Normalisation
     rows: int
     backbone: nn.Module
+    frame: Frame = Frame()
     checkpointed: bool = False
 
     @abstractmethod

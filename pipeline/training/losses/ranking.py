@@ -22,10 +22,11 @@ def image_losses(refined: Tensor, truths: Tensor, valid: Tensor, recipe: RankerR
     from (no box; no pair that is not a tie) has a loss of 0.
 
     Args:
-        refined: float [B, N], detector's score plus residual, not clipped, rows in the detector's order.
+        refined: float [B, N], detector's score plus residual, rows in the detector's order; clipped here where the
+            recipe says so.
         truths: float [B, N] in 0..1, the overlap of each box with its closest face.
         valid: int64 [B], rows that are boxes.
-        recipe: names the loss (`loss`) and, for pairs, `pairs`, `offsets`, `ties` and `temperature`.
+        recipe: names the loss (`loss`) and, for pairs, `pairs`, `offsets`, `ties` and `temperature`; and `clipped`.
 
     Raises:
         ValueError: where the shapes do not go together.
@@ -35,6 +36,8 @@ def image_losses(refined: Tensor, truths: Tensor, valid: Tensor, recipe: RankerR
         raise ValueError(f"refined, truths and valid have shapes {found}, expected (B, N), (B, N) and (B,)")
     real = torch.arange(refined.shape[1], device=refined.device) < valid[:, None]
     refined, truths = torch.where(real, wide(refined), 0.0), torch.where(real, truths, 0.0)
+    if recipe.clipped:
+        refined = refined.clamp(0, 1)
     if recipe.loss == "rank" or recipe.loss == "margin":
         form: Form = "logistic" if recipe.loss == "rank" else "margin"
         loss = PairwiseRank(recipe.pairs, recipe.offsets, recipe.ties, recipe.temperature, form)

@@ -62,6 +62,28 @@ def test_a_batch_in_two_halves_adds_up() -> None:
     assert torch.equal(torch.cat(parts), whole)
 
 
+@pytest.mark.parametrize("loss", get_args(RankLoss))
+def test_the_printed_reading_clips_what_the_loss_sees(loss: RankLoss) -> None:
+    """Off, scores count as they are; on, those outside count as 0 and 1 and have no gradient, the others keep theirs."""
+    plain, printed = (replace(RECIPE, ties="skip", loss=loss, clipped=clipped) for clipped in (False, True))
+    refined = torch.tensor([[1.4, 0.8, 0.6, 0.3, -0.7, -0.2]], requires_grad=True)
+    truths, valid = torch.tensor([[0.2, 0.9, 0.1, 0.7, 0.6, 0.3]]), torch.tensor([6])
+    value = image_losses(refined, truths, valid, printed)
+    assert torch.equal(value, image_losses(refined.clamp(0, 1), truths, valid, plain))
+    assert not torch.equal(value, image_losses(refined, truths, valid, plain))
+    (gradient,) = torch.autograd.grad(value.sum(), refined)
+    assert (gradient != 0).tolist() == [[False, True, True, True, False, False]]
+    (gradient,) = torch.autograd.grad(image_losses(refined, truths, valid, plain).sum(), refined)
+    assert (gradient != 0).all()
+
+
+def test_inside_the_range_both_readings_are_one() -> None:
+    for loss in get_args(RankLoss):
+        plain, printed = (replace(RECIPE, loss=loss, clipped=clipped) for clipped in (False, True))
+        values = [image_losses(REFINED, TRUTHS, VALID, recipe) for recipe in (plain, printed)]
+        assert torch.equal(*values)
+
+
 def test_shapes_that_do_not_go_together_are_refused() -> None:
     for bad in ((REFINED[0], TRUTHS, VALID), (REFINED, TRUTHS[:, :3], VALID), (REFINED, TRUTHS, VALID[:2])):
         with pytest.raises(ValueError, match=r"expected \(B, N\), \(B, N\) and \(B,\)"):

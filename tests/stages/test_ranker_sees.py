@@ -1,0 +1,159 @@
+"""A ranker gets the same numbers of an image wherever it meets it: in training, before its judge and in use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from pipeline.data.images import encode_png
+from pipeline.data.ranking_rows import Ranking, RankingRows
+from pipeline.inference.candidates import Candidates
+from pipeline.inference.rerank import Reranker
+from pipeline.models.rankers.checkpoint import open_ranker
+from pipeline.models.rankers.ranker import Ranker
+from pipeline.training.rank_batch import RankPixels
+from pipeline.training.rank_pictures import RankPictures
+from pipeline.training.ranker_learner import RankerLearner
+from pipeline.training.ranker_recipe import RankerRecipe
+from stages.held_out_rankings import HeldOutRankings
+from tests.data.stored_rankings import stored
+
+Inputs = tuple[Tensor, Tensor, Tensor]
+SIZES = {"wide": (100, 70), "high": (60, 100), "square": (64, 64), "thin": (130, 9)}
+RECIPE = RankerRecipe(rows=12, pairs=2, colours=False, mirrored=0.0)
+LEARNERS = ("crface_mobilenet", "roi_mobilenet")
+
+
+def pixels_of(name: str) -> np.ndarray:
+    width, height = SIZES[name]
+    return np.random.default_rng(width).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def ranking_of(name: str) -> Ranking:
+    """Boxes of which some reach out of the image on each side, one lies outside altogether and one has no area."""
+    width, height = SIZES[name]
+    shares = [[0.1, 0.1, 0.5, 0.6], [-0.2, 0.3, 0.3, 1.2], [0.6, -0.1, 1.3, 0.5], [0.9, 0.9, 1.4, 1.1]]
+    shares += [[1.2, 0.1, 1.4, 0.3], [0.5, 0.5, 0.5, 0.8], [0.2, 0.4, 0.9, 0.97]]
+    boxes = np.float32(shares) * np.float32([width, height] * 2)
+    scores = np.linspace(0.9, 0.1, len(boxes)).astype(np.float32)
+    overlaps = np.float32([0.7, 0.0, 0.6, 0.0, 0.0, 0.1, 0.3])
+    return Ranking(name, f"{name}.png", width, height, (len(boxes),), boxes, scores, overlaps)
+
+
+def read(path: str) -> bytes:
+    return encode_png(pixels_of(path.removesuffix(".png")))
+
+
+@contextmanager
+def heard(ranker: Ranker) -> Iterator[list[Inputs]]:
+    """Gives the inputs of every pass through a ranker."""
+    inputs: list[Inputs] = []
+    handle = ranker.register_forward_pre_hook(
+        lambda _, given: inputs.append(tuple(each.detach().clone() for each in given))  # type: ignore[arg-type]
+    )
+    yield inputs
+    handle.remove()
+
+
+def in_training(learner: RankerLearner, name: str, folder: Path) -> Inputs:
+    model = learner.first().eval()
+    rankings = RankingRows(stored(folder, [ranking_of(name)]))
+    pictures = RankPictures(rankings, read, learner.recipe, model.normalisation.mean_bgr)
+    batch = RankPixels.of(0, [pictures(0, 5, learner.recipe.crop)]).to_batch(model.normalisation)
+    with heard(model) as inputs:
+        learner.task(model).answer(batch)
+    (only,) = inputs
+    return only
+
+
+def before_the_judge(learner: RankerLearner, name: str) -> Inputs:
+    model = learner.first().eval()
+    with heard(model) as inputs:
+        HeldOutRankings([ranking_of(name)], read, learner.recipe)(model, 0, 1)  # type: ignore[arg-type]
+    (only,) = inputs
+    return only
+
+
+def in_use(learner: RankerLearner, image: np.ndarray, boxes: np.ndarray, scores: np.ndarray) -> Inputs:
+    """By way of the checkpoint, which is all that is left of a training."""
+    reranker = Reranker(open_ranker(learner.saved(learner.first()))[1])
+    with heard(reranker.ranker) as inputs:
+        reranker(image, Candidates(boxes, scores))
+    (only,) = inputs
+    return only
+
+
+def same(one: Inputs, other: Inputs) -> None:
+    for mine, yours in zip(one, other, strict=True):
+        assert mine.shape == yours.shape
+        assert torch.equal(mine, yours)
+
+
+@pytest.mark.parametrize("ranker", LEARNERS)
+@pytest.mark.parametrize("crop", [48, 100, 160])
+@pytest.mark.parametrize("name", SIZES)
+def test_whole_images(tmp_path: Path, ranker: str, crop: int, name: str) -> None:
+    learner = RankerLearner(ranker, replace(RECIPE, whole=True, crop=crop))
+    ranking = ranking_of(name)
+    used = in_use(learner, pixels_of(name), ranking.boxes, ranking.scores)
+    assert used[0].shape[2:] == (crop, crop) and used[2].tolist() == [7]
+    same(in_training(learner, name, tmp_path), used)
+    same(before_the_judge(learner, name), used)
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_mirrored_images_are_images_seen_in_a_mirror(tmp_path: Path, name: str) -> None:
+    """Mirrored after it was put into its square, a high image would lie on the other side of it."""
+    learner = RankerLearner("crface_mobilenet", replace(RECIPE, whole=True, crop=80, mirrored=1.0))
+    ranking, width = ranking_of(name), np.float32(SIZES[name][0])
+    turned = ranking.boxes.copy()
+    turned[:, [0, 2]] = width - ranking.boxes[:, [2, 0]]
+    used = in_use(learner, np.ascontiguousarray(pixels_of(name)[:, ::-1]), turned, ranking.scores)
+    same(in_training(learner, name, tmp_path), used)
+
+
+@pytest.mark.parametrize("name", ["wide", "high", "square"])
+def test_squares_cut_out_are_images_of_their_own(tmp_path: Path, name: str) -> None:
+    """What the network is given of a crop is what it would be given of it in use; the judge sees whole images."""
+    learner = RankerLearner("crface_mobilenet", replace(RECIPE, crop=48, shares=(1.0,)))
+    images, tables, valid = in_training(learner, name, tmp_path)
+    pictures = RankPictures(
+        RankingRows(stored(tmp_path / "again", [ranking_of(name)])),
+        read,
+        learner.recipe,
+        learner.first().normalisation.mean_bgr,
+    )
+    example = pictures(0, 5, 48)
+    boxes = example.table[: example.valid, :4] * np.float32(48)
+    boxes[:, 2:] += boxes[:, :2]
+    used = in_use(learner, example.image, boxes, example.table[: example.valid, 4])
+    assert torch.equal(images, used[0]) and torch.equal(valid, used[2])
+    torch.testing.assert_close(tables, used[1], atol=1e-6, rtol=0)
+    ranking = ranking_of(name)
+    same(before_the_judge(learner, name), in_use(learner, pixels_of(name), ranking.boxes, ranking.scores))
+
+
+def test_a_size_on_request_keeps_the_square() -> None:
+    learner = RankerLearner("crface_mobilenet", replace(RECIPE, whole=True, crop=48))
+    from pipeline.data.canvas import Canvas
+
+    opened = open_ranker(learner.saved(learner.first()))[1]
+    assert Reranker(opened, canvas=Canvas(96)).frame.size(100, 70) == (96, 96)
+    assert Reranker(opened).frame.size(100, 70) == (48, 48) == learner.recipe.frame.size(100, 70)
+
+
+def test_a_device_makes_the_same_picture() -> None:
+    """A grey level apart at most, where an image is resized on a GPU; here on the CPU's tensors."""
+    learner = RankerLearner("crface_mobilenet", replace(RECIPE, whole=True, crop=160))
+    reranker = Reranker(learner.first())
+    for name in SIZES:
+        device, host = reranker._enlarged(torch.from_numpy(pixels_of(name))), reranker._pixels(pixels_of(name))
+        assert device.shape == host.shape and device.dtype == host.dtype
+        assert (device.int() - host.int()).abs().max() <= 1
