@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from pipeline.training.losses.pairwise_rank import Form, PairwiseRank
+from pipeline.training.pairs import Ties
+from pipeline.training.ranker_recipe import RankerRecipe
 
 REFINED = torch.tensor([[0.92, 0.90, 0.55, 0.30, 0.10]], dtype=torch.float64)
 TRUTHS = torch.tensor([[0.70, 0.85, 0, 0.60, 0]], dtype=torch.float64)
@@ -98,6 +100,42 @@ def test_margin_rescaling() -> None:
     assert _value(PairwiseRank(1, form="margin")) == pytest.approx(sum(short) / 4, abs=1e-12)
     assert _value(PairwiseRank(3, form="margin"), TRUTHS) == pytest.approx(0, abs=1e-15)
     assert _value(PairwiseRank(3, form="margin", ties="literal"), TRUTHS) == pytest.approx(0, abs=1e-15)
+
+
+def test_more_than_the_margin_costs_nothing_and_pays_nothing() -> None:
+    """Leads of .45 and .4 where .1 and .5 are asked for: the first pair has no part in it, whatever its lead."""
+    truths, valid = torch.tensor([[0.6, 0.5, 0.0]], dtype=torch.float64), torch.tensor([3])
+    refined = torch.tensor([[0.95, 0.5, 0.1]], dtype=torch.float64, requires_grad=True)
+    loss = PairwiseRank(1, form="margin")(refined, truths, valid)
+    assert loss.item() == pytest.approx((0 + 0.1) / 2, abs=1e-12)
+    (gradient,) = torch.autograd.grad(loss.sum(), refined)
+    assert gradient[0].tolist() == [0, -0.5, 0.5]
+    far = torch.tensor([[9.0, 0.5, 0.1]], dtype=torch.float64)
+    assert PairwiseRank(1, form="margin")(far, truths, valid).item() == loss.item()
+    # All kept: nothing is left to learn, and no pair pays for another.
+    assert PairwiseRank(2, form="margin")(torch.tensor([[9.0, 5.0, 1.0]]).double(), truths, valid).item() == 0
+
+
+def test_the_margin_is_asked_of_the_difference_times_the_temperature() -> None:
+    truths, refined = torch.tensor([[0.6, 0.5, 0.0]]), torch.tensor([[0.95, 0.5, 0.1]])
+    for temperature, wanted in ((2.0, 0.0), (0.5, 0.3), (0.1, 0.055 + 0.46)):
+        loss = PairwiseRank(1, temperature=temperature, form="margin")(refined, truths, torch.tensor([3]))
+        assert loss.item() == pytest.approx(wanted / 2, abs=1e-6)
+
+
+@pytest.mark.parametrize("ties", ["skip", "literal"])
+def test_ties_of_the_margin(ties: Ties) -> None:
+    """Read literally, the second of two equals is to be no worse; there is no margin between them."""
+    truths, valid = torch.tensor([[0.5, 0.5]]), torch.tensor([2])
+    for first, second, wanted in ((0.7, 0.3, 0.4), (0.3, 0.7, 0.0)):
+        loss = PairwiseRank(1, ties=ties, form="margin")(torch.tensor([[first, second]]), truths, valid)
+        assert loss.item() == pytest.approx(wanted if ties == "literal" else 0, abs=1e-6)
+
+
+def test_the_defaults_are_the_papers() -> None:
+    assert PairwiseRank() == PairwiseRank(10, "all", "skip", 1.0, "logistic")
+    recipe = RankerRecipe()
+    assert PairwiseRank() == PairwiseRank(recipe.pairs, recipe.offsets, recipe.ties, recipe.temperature)
 
 
 @pytest.mark.parametrize("form", ["logistic", "margin"])

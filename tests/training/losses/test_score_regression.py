@@ -48,6 +48,29 @@ def test_cross_entropy_brings_back_what_left_the_range(refined: float, truth: fl
     assert torch.sign(-score.grad).item() == direction
 
 
+def test_cross_entropy_goes_on_in_a_straight_line() -> None:
+    """Outside, the loss at the edge and its slope there; nothing is added on the side that the truth lies on."""
+
+    def bce(p: float, t: float) -> float:
+        return -t * math.log(p) - (1 - t) * math.log1p(-p)
+
+    for refined, truth, edge in ((-0.5, 0.6, EDGE), (1.5, 0.6, 1 - EDGE), (-2.0, 0.25, EDGE), (4.0, 0.0, 1 - EDGE)):
+        slope = (edge - truth) / (edge * (1 - edge))
+        got = soft_cross_entropy(*torch.tensor([[refined], [truth]], dtype=torch.float64)).item()
+        assert got == pytest.approx(bce(edge, truth) + slope * (refined - edge), rel=1e-9)
+    for refined, truth, edge in ((-0.5, 0.0, EDGE), (1.5, 1.0, 1 - EDGE)):
+        got = soft_cross_entropy(*torch.tensor([[refined], [truth]], dtype=torch.float64)).item()
+        assert got == pytest.approx(bce(edge, truth), rel=1e-9)
+
+
+def test_smooth_l1_changes_its_form_at_one() -> None:
+    refined = torch.tensor([[1.0, 1.25, 0.75, 2.0]], dtype=torch.float64, requires_grad=True)
+    loss = score_regression("smooth_l1", refined, torch.zeros(1, 4), torch.tensor([4]))
+    assert loss.item() == pytest.approx((0.5 + 0.75 + 0.28125 + 1.5) / 4)
+    (gradient,) = torch.autograd.grad(loss.sum(), refined)
+    assert (4 * gradient[0]).tolist() == pytest.approx([1, 1, 0.75, 1])
+
+
 def test_cross_entropy_has_no_jump_and_no_corner_at_the_edge() -> None:
     truth = torch.tensor([0.6, 0.6, 0.6], dtype=torch.float64)
     score = torch.tensor([EDGE - 1e-9, EDGE, EDGE + 1e-9], dtype=torch.float64, requires_grad=True)
