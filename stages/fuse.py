@@ -82,6 +82,8 @@ class Fuse(MapStage):
                 if failed:
                     yield Detections(item.key, width, height, error="; ".join(failed)).to_row()
                     continue
+                if self.rule == "vote":
+                    _require_weights([rows.node for rows in inputs], found)
                 fused = fuse([Candidates(row.boxes, row.scores, row.landmarks) for row in found], rule)
                 yield Detections(item.key, width, height, fused.boxes, fused.scores, fused.landmarks).to_row()
 
@@ -93,3 +95,13 @@ class Fuse(MapStage):
         if self.rule == "vote":
             return Voting(self.iou, self.singles, self.keep, CONVENTIONS[self.convention])
         return Suppression(self.iou, self.keep, CONVENTIONS[self.convention])
+
+
+def _require_weights(nodes: Sequence[str], found: Sequence[Detections]) -> None:
+    """Raises ValueError where a score is negative: as a weight it would push a mean out of its group."""
+    for node, row in zip(nodes, found, strict=True):
+        if len(row.scores) and (least := float(row.scores.min())) < 0:
+            raise ValueError(
+                f"{node}: {row.image_id}: a score of {least:.4g}, expected 0 or more to vote with; a ranker's sums may "
+                "lie outside 0..1, and `squash: true` of rerank writes them inside in the same order"
+            )

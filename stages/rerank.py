@@ -35,7 +35,7 @@ class Rerank(MapStage):
     """One ranker over one dump. Weights come from the node's `at`, or from the node wired to `checkpoint`.
 
     `samples` are those the dump was made of: they say where an image lies. Memory at its peak, libraries included: with
-    the small rankers 0.8 GB at 1024 pixels, 2.7 at 8K.
+    the small rankers 0.8 GB at 1024 pixels, 2.7 at 8K; one that learnt from whole images sees a square of it.
 
     Attributes:
         size: at which the ranker sees the image, named as a canvas of `predict`; None for that of its training where it

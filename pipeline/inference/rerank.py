@@ -24,8 +24,9 @@ class Reranker:
     Suppression is left to whoever asks: scores that become equal when they are written lie in the order of what they
     were before, and `pipeline.boxes.suppression.nms` takes equal scores by their rows.
 
-    On a CPU a pass takes at its peak, beside some 0.75 GB of libraries and weights, about 60 bytes per pixel of the
-    image with the small rankers: 2 GB more at 7680 x 5235. With ResNet-50 it is 200 a pixel and 0.3 GB more of weights.
+    On a CPU a pass takes at its peak, beside some 0.75 GB of libraries and weights, about 60 bytes per pixel of what
+    the ranker sees with the small ones: 2 GB more at 7680 x 5235. With ResNet-50 it is 200 a pixel and 0.3 GB more of
+    weights.
     """
 
     def __init__(

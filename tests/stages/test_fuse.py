@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import torch
 
 from pipeline.boxes.frame import MOGFACE, PLAIN
 from pipeline.data.images import encode_png
 from pipeline.inference.candidates import Candidates
 from pipeline.inference.fusion import Fusion, Suppression, Voting, fuse
+from pipeline.models.rankers import ranker_spec
+from pipeline.models.weights import save_bytes
 from tests.stages.world import World, picture
 
 
@@ -114,6 +119,23 @@ def test_an_error_of_either_input_stays_one(two: World) -> None:
 def test_mistakes_are_named(two: World, change: dict[str, object], words: str) -> None:
     two.nodes["fused"].update(change)
     assert words in two.plan()["fused"].reason
+
+
+def test_scores_below_zero_cannot_vote_and_the_way_out_is_named(world: World, weights: str, tmp_path: Path) -> None:
+    """A ranker's sums leave 0..1; squashed ones vote, and suppression takes either."""
+    ranker = ranker_spec("roi_mobilenet").build(rows=30)
+    torch.nn.init.constant_(ranker.answer[-1].bias, -3.0)
+    file = tmp_path / "ranker.safetensors"
+    file.write_bytes(save_bytes("roi_mobilenet", ranker, {"switches": {"rows": 30}}))
+    world.node("images", "index", dataset={"kind": "synthetic", "images": 2, "width": 96, "height": 64})
+    world.node("boxes", "predict", inputs={"samples": "images"}, at=weights, canvas="original", top=30)
+    world.node("ranked", "rerank", inputs={"samples": "images", "candidates": "boxes"}, at=str(file))
+    world.node("fused", "fuse", inputs={"detections": ["boxes", "ranked"]})
+    message = world.run().failed["fused"]
+    assert "ranked: " in message and "expected 0 or more to vote with" in message and "`squash: true`" in message
+    world.done("fused.rule=nms")
+    world.done("ranked.squash=true")
+    assert all(row.error is None for row in world.by_id("fused", "ranked.squash=true").values())
 
 
 def test_inputs_of_other_images_are_refused(two: World) -> None:
