@@ -207,3 +207,12 @@ def test_an_answer_that_is_no_number_names_step_and_images() -> None:
     with pytest.raises(TrainingError, match=r"the loss of step 0 is not finite \(rank nan, total nan\)") as caught:
         trainer.step(replace(batch, images=batch.images * float("nan")))
     assert all(name in str(caught.value) for name in batch.image_ids)
+
+
+def test_equal_refined_scores_stand_in_the_order_of_their_rows() -> None:
+    """As a stable sort leaves them in the output: the first row leads."""
+    ranker = ranker_of("roi_mobilenet").eval()
+    batch = batch_for(ranker)
+    level = -batch.tables[..., 4]
+    found = RankerTask(ranker, RECIPE).weigh(level, batch)
+    assert found.ordered == found.ordered_before > 0

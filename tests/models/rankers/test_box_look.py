@@ -84,3 +84,13 @@ def test_maps_that_learn_nothing_are_thinned_after_sampling_with_the_same_answer
         found.append([answer.detach(), *(weight.grad.clone() for weight in look.parameters())])
     for one, other in zip(*found, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "level"), [(20, 80, 0), (80, 20, 0), (100, 30, 1), (30, 100, 1), (400, 20, 1), (400, 100, 2)]
+)
+def test_the_size_is_that_of_the_area(width: float, height: float, level: int) -> None:
+    boxes = torch.tensor([[300.0, 200, 300 + width, 200 + height]])
+    seen = plain_look(1, 0.0)(ramps(), torch.zeros(1, dtype=torch.int64), boxes)
+    middle = 300 + width / 2
+    assert float(seen.detach()) == pytest.approx([middle, -middle, middle + 1000][level], abs=1e-2)

@@ -100,3 +100,26 @@ def test_stretching_one_axis_changes_nothing() -> None:
     wide = boxes * torch.tensor([2, 1, 2, 1.0])
     one, other = (statistics(each, scores, overlapping(each)) for each in (boxes, wide))
     torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("share", "least"), [(0.5, 0.5), (0.25, 0.25), (0.75, 0.75)])
+def test_an_overlap_of_exactly_the_threshold_is_none(share: float, least: float) -> None:
+    boxes = torch.tensor([[0, 0, 1, 1], [0, 0, 1, share]])
+    assert len(overlapping(boxes, least).box) == 0
+    assert len(overlapping(boxes, least - 0.001).box) == 2
+
+
+@pytest.mark.parametrize(("share", "neighbours", "close"), [(0.39, 0, 0), (0.41, 1, 0), (0.69, 1, 0), (0.71, 1, 1)])
+def test_which_boxes_compete_and_which_are_close(share: float, neighbours: int, close: int) -> None:
+    boxes, scores = torch.tensor([[0, 0, 10, 10], [0, 0, 10 * share, 10]]), torch.tensor([0.8, 0.5])
+    said = statistics(boxes, scores, overlapping(boxes))
+    assert said[0, 0].item() == pytest.approx(math.log1p(neighbours) / 2)
+    assert said[1, 3:6].tolist() == pytest.approx([math.log1p(each * close) / 2 for each in (1, 0.8, 1)])
+
+
+def test_scores_of_zero_weigh_a_little() -> None:
+    boxes = torch.tensor([[0, 0, 10, 10], [0, 0, 8, 10.0]])
+    said = statistics(boxes, torch.zeros(2), overlapping(boxes))
+    assert torch.isfinite(said).all()
+    # Weights of 1e-4 each: the mean lies halfway to the other box, 0.1 of the own width away.
+    assert said[0, 12].item() == pytest.approx(4 * -0.1 / 2, abs=1e-6)

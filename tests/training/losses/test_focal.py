@@ -84,3 +84,21 @@ def test_ignored_anchors_get_no_gradient() -> None:
 def test_refuses_another_shape() -> None:
     with pytest.raises(ValueError, match=r"\(1, 4, 1\).*\(1, 4\)"):
         FocalLoss()(torch.zeros(1, 4, 1), torch.zeros(1, 4, dtype=torch.int64))
+
+
+@pytest.mark.parametrize(("logit", "label", "weight"), [(-40.0, 1, 0.25), (40.0, 0, 0.75)])
+def test_the_loss_of_an_anchor_that_is_quite_wrong_ends_at_epsilon(logit: float, label: int, weight: float) -> None:
+    each = [
+        FocalLoss(epsilon=epsilon).each(torch.tensor([[logit]]), torch.tensor([[label]])).item()
+        for epsilon in (1e-7, 1e-3, 0.0)
+    ]
+    assert each == pytest.approx([weight * -math.log(1e-7), weight * -math.log(1e-3), weight * 40], rel=1e-5)
+    assert FocalLoss() == FocalLoss(0.25, 2.0, 1e-7, "positives")
+
+
+def test_the_exponent_makes_easy_anchors_weigh_less() -> None:
+    """A face of probability 0.9: (1 - 0.9)^gamma of the cross entropy."""
+    logits, label = torch.tensor([[math.log(9)]], dtype=torch.float64), torch.tensor([[1]])
+    for gamma in (0.0, 1.0, 2.0, 3.0):
+        got = FocalLoss(gamma=gamma, epsilon=0.0).each(logits, label).item()
+        assert got == pytest.approx(0.25 * 0.1**gamma * -math.log(0.9), rel=1e-9)
