@@ -54,11 +54,26 @@ def test_cross_entropy_goes_on_in_a_straight_line() -> None:
     def bce(p: float, t: float) -> float:
         return -t * math.log(p) - (1 - t) * math.log1p(-p)
 
-    for refined, truth, edge in ((-0.5, 0.6, EDGE), (1.5, 0.6, 1 - EDGE), (-2.0, 0.25, EDGE), (4.0, 0.0, 1 - EDGE)):
+    for refined, truth, edge in (
+        (-0.5, 0.6, EDGE),
+        (0.0, 0.6, EDGE),
+        (1.5, 0.6, 1 - EDGE),
+        (1.0, 0.6, 1 - EDGE),
+        (1 - EDGE / 2, 0.6, 1 - EDGE),
+        (4.0, 0.0, 1 - EDGE),
+    ):
         slope = (edge - truth) / (edge * (1 - edge))
         got = soft_cross_entropy(*torch.tensor([[refined], [truth]], dtype=torch.float64)).item()
         assert got == pytest.approx(bce(edge, truth) + slope * (refined - edge), rel=1e-9)
-    for refined, truth, edge in ((-0.5, 0.0, EDGE), (1.5, 1.0, 1 - EDGE)):
+    # A truth between edge and end is beyond the edge, too.
+    beyond = EDGE / 2
+    for refined, truth, edge in (
+        (-0.5, 0.0, EDGE),
+        (-0.5, beyond, EDGE),
+        (1.5, 1.0, 1 - EDGE),
+        (1.5, 1 - beyond, 1 - EDGE),
+        (1.0, 1.0, 1 - EDGE),
+    ):
         got = soft_cross_entropy(*torch.tensor([[refined], [truth]], dtype=torch.float64)).item()
         assert got == pytest.approx(bce(edge, truth), rel=1e-9)
 
