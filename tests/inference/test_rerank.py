@@ -101,7 +101,7 @@ def test_the_ranker_sees_the_image_at_its_size_and_boxes_in_parts_of_it() -> Non
         assert valid.tolist() == [5]
 
 
-@pytest.mark.parametrize(("top", "count"), [(None, 6), (4, 4), (100, 6)])
+@pytest.mark.parametrize(("top", "count"), [(None, 6), (4, 4), (1, 1), (100, 6)])
 def test_what_does_not_fit_into_the_table_is_dropped(top: int | None, count: int) -> None:
     given = some(9)
     found = Reranker(Told([0.0]), top=top)(picture(), given)

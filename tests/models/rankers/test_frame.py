@@ -73,6 +73,7 @@ def test_colours_change_where_there_are_fewer_pixels_and_never_in_the_padding(si
 def test_a_checkpoint_says_how_its_ranker_sees() -> None:
     assert stored_frame({"recipe": {"whole": True, "crop": 1024}}) == Frame(Canvas(1024), square=True)
     assert stored_frame({"recipe": {"whole": False, "crop": 1024}}) == Frame()
+    assert stored_frame({"recipe": {"whole": True, "crop": 1}}).canvas == Canvas(1)
     assert stored_frame({}) == stored_frame({"recipe": None}) == Frame()
     for crop in (None, "1024", 0):
         with pytest.raises(ValueError, match=r"recipe\.crop must be a size in pixels, found"):

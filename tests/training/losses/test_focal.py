@@ -102,3 +102,12 @@ def test_the_exponent_makes_easy_anchors_weigh_less() -> None:
     for gamma in (0.0, 1.0, 2.0, 3.0):
         got = FocalLoss(gamma=gamma, epsilon=0.0).each(logits, label).item()
         assert got == pytest.approx(0.25 * 0.1**gamma * -math.log(0.9), rel=1e-9)
+
+
+def test_divided_by_the_anchors_that_count() -> None:
+    """Faces and background, not what is ignored; where all is ignored there is nothing to divide."""
+    logits = torch.randn(2, 4, generator=torch.Generator().manual_seed(4))
+    label = torch.tensor([[1, 1, 1, 0], [1, 0, -1, -1]])
+    loss = FocalLoss(divide_by="valid")
+    assert loss(logits, label).item() == pytest.approx(loss.each(logits, label).sum().item() / 6)
+    assert loss(logits, torch.full((2, 4), -1)).item() == 0
