@@ -26,7 +26,7 @@ def right(setting: Setting, figures: Figures) -> None:
         "addopts=",
         "--import-mode=importlib",
         "-rf",
-        "-q",
+        "-v",
     ]
     if setting.tiny:
         asked += ["-k", "suppression or losses_of_rankers"]

@@ -162,8 +162,10 @@ def test_several_passes_with_voting(mode: str, shared: Path, gpu: torch.device) 
     cpu, ours = (detect(Predictor(detector, device, top=300), image, mode_named(mode)) for device in ("cpu", gpu))
     sure = cpu.scores > 0.5
     assert sure.any() and abs(int(sure.sum()) - int((ours.scores > 0.5).sum())) <= 1
+    # Each pass enlarges on its device, where pixels may differ by a level: a few pixels for a face of a few hundred.
+    sides = (cpu.boxes[sure][:, 2:] - cpu.boxes[sure][:, :2]).max(1)
     near = np.abs(cpu.boxes[sure][:, None] - ours.boxes[None]).max(-1).min(1)
-    assert np.quantile(near, 0.9) < 1.5
+    assert (near / sides).max() < 0.05 and np.median(near) < 0.5
 
 
 def test_half_precision_finds_nearly_the_same(gpu: torch.device) -> None:
