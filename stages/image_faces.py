@@ -51,8 +51,7 @@ def faces_of(samples: Artifact) -> dict[str, ImageFaces]:
 
 def require_same_images(detections: Artifact, samples: Artifact) -> None:
     """Raises ValueError where detections are of images that the samples do not have; the reverse is allowed."""
-    known = {key for table in samples.tables(["image_id"]) for key in table["image_id"].to_pylist()}
-    found = [key for table in detections.tables(["image_id"]) for key in table["image_id"].to_pylist()]
+    known, found = set(samples.keys()), list(detections.keys())
     if unknown := sorted(set(found) - known):
         raise ValueError(
             f"{detections.node}: {len(unknown)} of {len(found)} images are not in {samples.node}: "

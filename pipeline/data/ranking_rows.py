@@ -109,14 +109,15 @@ class RankingRows:
     """
 
     def __init__(self, artifact: Artifact, most: int | None = None) -> None:
-        """Reads the names of all rows.
+        """Reads the names of all rows, and compares the bytes of every shard with what was written.
 
         Args:
             artifact: of `schemas.RANKINGS`.
             most: only so many rows, the first ones; None for all.
 
         Raises:
-            ValueError: a shard is damaged, or its rows cannot be read one by one.
+            DamagedError: a shard is damaged.
+            ValueError: its rows cannot be read one by one.
         """
         manifest = artifact.manifest
         self.node, self._store = manifest.node, artifact.store
@@ -127,7 +128,7 @@ class RankingRows:
             if most is not None and len(places) >= most:
                 break
             keys = None if entry.keys is None else frozenset(entry.keys)
-            names, errors = self._columns(number)
+            names, errors = self._columns(number, artifact.read(entry))
             for row, (name, error) in enumerate(zip(names, errors, strict=True)):
                 if error is None and (keys is None or name in keys):
                     self._names.append(name)
@@ -158,19 +159,16 @@ class RankingRows:
             raise self._damaged(shard, error) from error
         return Ranking.from_row({name: _value(table.column(name)) for name in table.column_names})
 
-    def _columns(self, shard: int) -> tuple[list[str], list[str | None]]:
+    def _columns(self, shard: int, data: bytes) -> tuple[list[str], list[str | None]]:
         """Returns image id and error of every row of a shard."""
-        with self._file(shard) as file:
-            rows, groups = file.metadata.num_rows, file.metadata.num_row_groups
-            if groups != max(1, rows):  # a table without rows has one empty group
-                raise ValueError(
-                    f"{self._shards[shard][0]}: {rows} rows in {groups} row groups cannot be read one by one; "
-                    "expected the output of stage join"
-                )
-            try:
-                table = file.read(["image_id", "error"])
-            except (OSError, pa.ArrowInvalid) as error:
-                raise self._damaged(shard, error) from error
+        file = pq.ParquetFile(pa.BufferReader(data))
+        rows, groups = file.metadata.num_rows, file.metadata.num_row_groups
+        if groups != max(1, rows):  # a table without rows has one empty group
+            raise ValueError(
+                f"{self._shards[shard][0]}: {rows} rows in {groups} row groups cannot be read one by one; "
+                "expected the output of stage join"
+            )
+        table = file.read(["image_id", "error"])
         return table.column("image_id").to_pylist(), table.column("error").to_pylist()
 
     def _file(self, shard: int) -> pq.ParquetFile:

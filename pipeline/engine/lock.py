@@ -46,7 +46,7 @@ class StoreLock:
             StoreLockedError: if a living run holds it, naming process, machine and since when.
         """
         if not self._store.create(LOCK_FILE, self._content()):
-            holder = self._holder()
+            holder = self._holder() or self._second_look()
             if holder and not is_dead(holder):
                 raise StoreLockedError(
                     f"{self._store.url} is in use by {describe(holder)}; wait for it or stop it first"
@@ -70,6 +70,11 @@ class StoreLock:
         self._beat.join()
         if (self._holder() or {}).get("owner") == self._owner:
             self._store.delete(LOCK_FILE)
+
+    def _second_look(self) -> dict[str, Any] | None:
+        """Returns what an unreadable lock holds a moment later: where links are missing, one is met half-written."""
+        time.sleep(0.2)
+        return self._holder()
 
     def _holder(self) -> dict[str, Any] | None:
         data = self._store.read_or_none(LOCK_FILE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -14,7 +13,9 @@ import pyarrow.parquet as pq
 
 from pipeline.engine.assign import Kept
 from pipeline.engine.fingerprint import digest
-from pipeline.engine.shards import checksum
+from pipeline.engine.integrity import is_as_written, note, read_record, read_shard, take_back
+from pipeline.engine.sealed import seal, unseal
+from pipeline.engine.shards import WHOLE, is_whole
 from pipeline.engine.storage import Store
 
 
@@ -67,21 +68,26 @@ class Manifest:
 
     def save(self, store: Store) -> None:
         """Writes the manifest; all its shards are in place before."""
-        store.write(
-            manifest_name(self.node, self.recipe, self.fingerprint), json.dumps(asdict(self), indent=1).encode()
-        )
+        store.write(manifest_name(self.node, self.recipe, self.fingerprint), seal(asdict(self), indent=1))
 
     def broken(self, store: Store) -> list[str]:
-        """Returns the names of shards that lack file or record, or are of another size than they were written with."""
+        """Returns the names of shards that are not whole as far as one sees without reading them, see `is_whole`."""
         sizes = store.sizes(self.folder)
-        return [
-            s.name for s in self.shards if sizes.get(f"{s.name}.parquet") != s.size or f"{s.name}.json" not in sizes
-        ]
+        return [s.name for s in self.shards if not is_whole(sizes, s.name, s.size)]
 
     def corrupt(self, store: Store) -> list[str]:
-        """Returns the names of shards whose bytes are not those that were written; reads every byte."""
-        data = ((s, store.read_or_none(f"{self.folder}/{s.name}.parquet")) for s in self.shards)
-        return [s.name for s, found in data if found is None or checksum(found) != s.checksum]
+        """Returns the names of shards whose bytes, or records, are not those that were written; reads every byte."""
+        return [s.name for s in self.shards if not is_as_written(store, self.folder, s.name, s.checksum)]
+
+    def verify(self, store: Store) -> list[str]:
+        """Returns `corrupt`, and sees to it that the store's notes of damage say just that: the next plan knows."""
+        bad = self.corrupt(store)
+        for shard in self.shards:
+            if shard.name not in bad:
+                take_back(store, self.folder, shard.name)
+            else:
+                note(store, self.folder, shard.name, "found by reading every byte")
+        return bad
 
 
 def manifest_name(node: str, recipe: str, fingerprint: str) -> str:
@@ -101,9 +107,15 @@ def _count(kept: Kept) -> int:
 
 
 def load_manifest(store: Store, node: str, recipe: str, fingerprint: str) -> Manifest | None:
-    """Returns a stored manifest, or None where there is none that can be read."""
+    """Returns a stored manifest, or None where there is none that can be read as it was written."""
     data = store.read_or_none(manifest_name(node, recipe, fingerprint))
     return None if data is None else _parse(data)
+
+
+def is_damaged(store: Store, node: str, recipe: str, fingerprint: str) -> bool:
+    """Returns whether a manifest is there that cannot be read as it was written."""
+    data = store.read_or_none(manifest_name(node, recipe, fingerprint))
+    return data is not None and _parse(data) is None
 
 
 def stored_manifests(store: Store, node: str) -> list[Manifest]:
@@ -118,7 +130,7 @@ def stored_manifests(store: Store, node: str) -> list[Manifest]:
 
 def _parse(data: bytes) -> Manifest | None:
     try:
-        fields = json.loads(data)
+        fields = unseal(data)
         shards = tuple(ShardEntry(**{**s, "keys": s["keys"] and tuple(s["keys"])}) for s in fields.pop("shards"))
         errors = tuple((a, b) for a, b in fields.pop("errors"))
         return Manifest(**fields, shards=shards, errors=errors)
@@ -133,7 +145,10 @@ def now() -> float:
 
 @dataclass(frozen=True)
 class Artifact:
-    """A finished output as later stages read it; picklable."""
+    """A finished output as later stages read it; picklable.
+
+    Whatever is asked of a shard, its whole file is read and compared with its checksum before a row of it is used.
+    """
 
     store: Store
     manifest: Manifest
@@ -149,24 +164,21 @@ class Artifact:
         params: Mapping[str, Any] = self.manifest.payload["params"]
         return params
 
+    def read(self, entry: ShardEntry) -> bytes:
+        """Returns a shard's file as it was written; raises DamagedError where it is another one now."""
+        return read_shard(self.store, self.manifest.folder, entry.name, entry.size, entry.checksum)
+
     def table(self, shard: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Returns one shard's rows that count, in stored order.
 
         Raises:
-            ValueError: if the file is damaged, naming it and how to go on.
+            DamagedError: the file is damaged; the message names it and how to go on.
         """
         entry = next(s for s in self.manifest.shards if s.name == shard)
-        name = f"{self.manifest.folder}/{shard}.parquet"
         wanted = (
             None if columns is None else list(dict.fromkeys([*columns, *([self.manifest.key] if entry.keys else [])]))
         )
-        try:
-            table = pq.read_table(self.store.path(name), columns=wanted, filesystem=self.store.filesystem)
-        except (OSError, pa.ArrowInvalid) as error:
-            raise ValueError(
-                f"{name}: expected a whole Parquet file of {entry.size} bytes, found a damaged one ({error}); "
-                f"run `wider8k run --force {self.node}` to compute it again"
-            ) from error
+        table = pq.read_table(pa.BufferReader(self.read(entry)), columns=wanted)
         if entry.keys is not None:
             table = table.filter(pc.field(self.manifest.key).isin(list(entry.keys)))
         return table if columns is None else table.select(list(columns))
@@ -181,8 +193,22 @@ class Artifact:
         for table in self.tables(columns):
             yield from table.to_pylist()
 
+    def keys(self) -> Iterator[str]:
+        """Yields the key of every row, in the order of `rows`, from the shards' records as far as these are there."""
+        for entry in self.manifest.shards:
+            yield from self._keys(entry)
+
     def stamps(self) -> Iterator[tuple[str, str, str]]:
         """Yields (key, stamp, shard) of every row; the stamp changes with the bytes of the shard it lies in."""
         for entry in self.manifest.shards:
-            for key in self.table(entry.name, [self.manifest.key]).column(0).to_pylist():
+            for key in self._keys(entry):
                 yield key, digest([entry.checksum, key], size=8), entry.name
+
+    def _keys(self, entry: ShardEntry) -> Sequence[str]:
+        if entry.keys is not None:
+            return entry.keys
+        record = read_record(self.store, self.manifest.folder, entry.name, entry.checksum)
+        if record is not None and entry.name != WHOLE:  # whose only item is no row
+            return [key for key, _ in record.items]
+        keys: list[str] = self.table(entry.name, [self.manifest.key]).column(0).to_pylist()
+        return keys

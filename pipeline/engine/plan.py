@@ -10,8 +10,9 @@ from typing import Any
 from pipeline.engine.assign import Assignment, assign
 from pipeline.engine.fingerprint import canonical, difference, digest
 from pipeline.engine.graph import Graph, Node
-from pipeline.engine.manifest import Artifact, load_manifest, stored_manifests
-from pipeline.engine.shards import finished_shards
+from pipeline.engine.integrity import DamagedError
+from pipeline.engine.manifest import Artifact, Manifest, is_damaged, load_manifest, stored_manifests
+from pipeline.engine.shards import finished_shards, shard_names
 from pipeline.engine.stage import Item, MapStage, StageContext
 from pipeline.engine.storage import Store
 
@@ -49,6 +50,7 @@ class NodePlan:
         items: all items of a map stage, known once its inputs are there.
         assignment: stored shards to keep and new ones to compute, known likewise.
         artifact: the finished output, for `Verdict.REUSE` only.
+        damaged: what is stored of the wanted output and cannot be used: names of shards, or "its manifest".
         unfit: the node itself cannot run (bad path, bad weights), as opposed to waiting for another one.
     """
 
@@ -61,19 +63,34 @@ class NodePlan:
     items: tuple[Item, ...] | None = field(default=None, repr=False)
     assignment: Assignment | None = field(default=None, repr=False)
     artifact: Artifact | None = field(default=None, repr=False)
+    damaged: tuple[str, ...] = ()
     unfit: bool = False
 
 
 def plan(graph: Graph, store: Store, options: Options) -> dict[str, NodePlan]:
-    """Returns node name -> decision, in the graph's order."""
-    plans: dict[str, NodePlan] = {}
-    for name in graph.order:
-        plans[name] = plan_node(graph, name, store, plans, options)
-    return plans
+    """Returns node name -> decision, in the graph's order.
+
+    Raises:
+        DamagedError: a shard that a node's items are told by is damaged, in a store that takes no note of it.
+    """
+    while True:
+        plans: dict[str, NodePlan] = {}
+        try:
+            for name in graph.order:
+                plans[name] = plan_node(graph, name, store, plans, options)
+        except DamagedError as error:
+            if not error.noted:
+                raise
+            continue  # the node that wrote the shard is planned again, and now has work
+        return plans
 
 
 def plan_node(graph: Graph, name: str, store: Store, upstream: Mapping[str, NodePlan], options: Options) -> NodePlan:
-    """Returns the decision about one node, given those about its inputs."""
+    """Returns the decision about one node, given those about its inputs.
+
+    Raises:
+        DamagedError: a shard of an input is damaged.
+    """
     node = graph.nodes[name]
     try:
         node.stage.check(node.at, node.inputs)
@@ -84,6 +101,8 @@ def plan_node(graph: Graph, name: str, store: Store, upstream: Mapping[str, Node
         ready = all(upstream[u].artifact for u in node.upstream)
         ctx = context(graph, name, upstream, externals) if ready else None
         items = _items(node, ctx, options.limit) if ctx and isinstance(node.stage, MapStage) else None
+    except DamagedError:
+        raise
     except (ValueError, OSError) as error:
         return NodePlan(node, Verdict.BLOCKED, str(error), unfit=name in options.selected)
     payload = _payload(node, externals, upstream, items)
@@ -159,37 +178,56 @@ def _decide(known: NodePlan, store: Store, options: Options) -> NodePlan:
     selected = name in options.selected
     forced = selected and name in options.force
     manifest = load_manifest(store, name, known.recipe, known.fingerprint)
-    broken = manifest.broken(store) if manifest else []
+    damaged = _damaged(known, store, manifest)
     retry = selected and options.retry_errors and bool(manifest and manifest.errors)
-    if manifest and not (broken or forced or retry):
+    if manifest and not (damaged or forced or retry):
         artifact = Artifact(store, manifest)
         return replace(known, verdict=Verdict.REUSE, reason=f"{manifest.rows} rows stored", artifact=artifact)
     if not selected:
-        return replace(known, verdict=Verdict.LEFT, reason="not selected and not stored")
+        reason = f"not selected, and of what is stored {_told(damaged)}" if damaged else "not selected and not stored"
+        return replace(known, verdict=Verdict.LEFT, reason=reason, damaged=damaged)
     if forced:
         reason = "forced"
-    elif broken:
-        reason = f"{len(broken)} stored shards are damaged or missing"
+    elif damaged:
+        reason = _told(damaged)
     elif retry and manifest:
         reason = f"{len(manifest.errors)} errors to retry"
     else:
         reason = _reason(differences(known, store)).removesuffix("; ") or "stored shards without a manifest"
-    known = replace(known, reason=reason)
+    known = replace(known, reason=reason, damaged=damaged)
     return known if known.items is None else _with_shards(known, store, forced, options.retry_errors)
+
+
+def _damaged(known: NodePlan, store: Store, manifest: Manifest | None) -> tuple[str, ...]:
+    """Returns what is stored of the wanted output and cannot be used."""
+    if manifest is not None:
+        return tuple(manifest.broken(store))
+    there = is_damaged(store, known.node.name, known.recipe or "", known.fingerprint or "")
+    return ("its manifest",) if there else ()
 
 
 def _with_shards(known: NodePlan, store: Store, forced: bool, retry_errors: bool) -> NodePlan:
     assert known.items is not None and known.recipe
-    stored = [] if forced else finished_shards(store, f"{known.node.name}/{known.recipe}", known.recipe)
+    folder = f"{known.node.name}/{known.recipe}"
+    stored = [] if forced else finished_shards(store, folder, known.recipe)
     assignment = assign(known.items, stored, known.node.resources.shard_rows, retry_errors)
     todo = sum(len(part) for part in assignment.todo)
     done = len(known.items) - todo
+    if not forced:
+        unusable = set(shard_names(store.sizes(folder))) - {record.name for record in stored}
+        known = replace(known, damaged=tuple(dict.fromkeys((*known.damaged, *sorted(unusable)))))
+    known = replace(known, assignment=assignment)
     if not done:
-        return replace(
-            known, reason=f"{known.reason}; {todo} items in {len(assignment.todo)} shards", assignment=assignment
-        )
+        return replace(known, reason=f"{known.reason}; {todo} items in {len(assignment.todo)} shards")
     reason = f"{done} of {len(known.items)} items stored, {todo} to do in {len(assignment.todo)} shards"
-    return replace(known, verdict=Verdict.RESUME, reason=reason, assignment=assignment)
+    if known.damaged:
+        reason += f"; {_told(known.damaged)}"
+    return replace(known, verdict=Verdict.RESUME, reason=reason)
+
+
+def _told(damaged: tuple[str, ...]) -> str:
+    more = f" and {len(damaged) - 3} more" if len(damaged) > 3 else ""
+    return f"damaged or missing: {', '.join(damaged[:3])}{more}"
 
 
 def _reason(changes: list[tuple[str, Any, Any]] | None) -> str:

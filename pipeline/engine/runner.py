@@ -9,18 +9,21 @@ import threading
 import time
 import traceback
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from pipeline.engine.assign import Kept
 from pipeline.engine.capacity import UNLIMITED, require_capacity, side_by_side
 from pipeline.engine.executor import Executor
 from pipeline.engine.graph import Graph
+from pipeline.engine.integrity import DamagedError
 from pipeline.engine.journal import Journal
 from pipeline.engine.manifest import Artifact, Manifest, finish, now
 from pipeline.engine.plan import NodePlan, Options, Verdict, context, plan, plan_node
+from pipeline.engine.publishing import publish
 from pipeline.engine.shards import ShardJob
 from pipeline.engine.stage import MapStage
 from pipeline.engine.storage import Store
@@ -47,6 +50,14 @@ class Outcome:
     blocked: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
 
+    def followed_by(self, later: Outcome, lost: Collection[str]) -> Outcome:
+        """Returns what became of the nodes after another turn, of which those that were lost before had none."""
+        computed = list(dict.fromkeys([*self.computed, *later.computed]))
+        failed = {**{name: message for name, message in self.failed.items() if name in lost}, **later.failed}
+        missing = [name for name in later.missing if name not in lost]
+        reused = [name for name in later.reused if name not in computed]
+        return Outcome(computed, reused, failed, later.blocked, missing)
+
 
 class NodeFailed(RuntimeError):
     """A node could not be finished; what it had done is kept."""
@@ -61,34 +72,92 @@ class Runner:
         self._make_executor = make_executor
         self._run_id = time.strftime("%Y%m%d-%H%M%S-") + uuid.uuid4().hex[:6]
         self._guard = threading.Lock()
+        self._tools: tuple[Executor, Journal] | None = None
 
     def run(self) -> Outcome:
         """Carries out the plan and returns what became of every selected node.
 
+        What is found damaged on the way is computed again, and what had failed over it gets another turn.
+
         Raises:
             ValueError: before any work, if a node cannot run as configured or asks for more than the cluster has.
         """
-        self._plans = plan(self._graph, self._store, self._options)
+        with ExitStack() as self._open:
+            outcome, options, mended = self._attempt(self._options), self._options, set[str]()
+            while turn := self._found_damaged(outcome, mended):
+                mended |= turn
+                lost = {name for name in outcome.failed if not self._about(name) & turn}
+                # What failed for reasons of its own would fail again, and what was forced has been computed.
+                selected, force = options.selected - lost, options.force - set(outcome.computed)
+                options = replace(options, selected=selected, force=force)
+                outcome = outcome.followed_by(self._attempt(options), lost)
+        return outcome
+
+    def _attempt(self, options: Options) -> Outcome:
+        self._chosen = options
+        self._plans = plan(self._graph, self._store, options)
         unfit = [f"{p.node.name}: {p.reason}" for p in self._plans.values() if p.unfit]
         if unfit:
             raise ValueError("nothing was started:\n" + "\n".join(f"  - {line}" for line in unfit))
-        chosen = [p for name, p in self._plans.items() if name in self._options.selected]
-        outcome = Outcome(reused=[p.node.name for p in chosen if p.verdict is Verdict.REUSE])
-        for name in outcome.reused:
-            self._publish(self._plans[name])
+        chosen = [p for name, p in self._plans.items() if name in options.selected]
+        outcome = Outcome()
+        for planned in (p for p in chosen if p.artifact):
+            self._reuse(planned, outcome)
         waiting = {p.node.name for p in chosen if p.verdict in (Verdict.RUN, Verdict.RESUME)}
         outcome.blocked = [p.node.name for p in chosen if p.verdict is Verdict.BLOCKED]
         wanted = {name for blocked in outcome.blocked for name in self._graph.nodes[blocked].upstream}
         outcome.missing = [name for name in self._plans if name in wanted and self._plans[name].verdict is Verdict.LEFT]
         if waiting:
-            executor = self._make_executor()
-            try:
-                require_capacity([self._plans[name].node for name in waiting], executor.machines())
-                with Journal(self._store, self._run_id) as journal:
-                    self._carry_out(waiting, executor, journal, outcome)
-            finally:
-                executor.close()
+            executor, journal = self._at_work()
+            require_capacity([self._plans[name].node for name in waiting], executor.machines())
+            for name in (n for n in self._graph.order if n in waiting and self._plans[n].damaged):
+                journal.say(f"{name}: {self._plans[name].reason}")
+            self._carry_out(waiting, executor, journal, outcome)
         return outcome
+
+    def _at_work(self) -> tuple[Executor, Journal]:
+        """Returns the executor and the journal of this run, made when they are first needed."""
+        if self._tools is None:
+            executor = self._make_executor()
+            self._open.callback(executor.close)
+            self._tools = executor, self._open.enter_context(Journal(self._store, self._run_id))
+        return self._tools
+
+    def _reuse(self, planned: NodePlan, outcome: Outcome) -> None:
+        name = planned.node.name
+        try:
+            assert planned.artifact
+            publish(planned.node, planned.artifact)
+            outcome.reused.append(name)
+        except DamagedError as error:
+            outcome.failed[name] = str(error)
+
+    def _about(self, name: str) -> set[str]:
+        """Returns a node and those it reads."""
+        return {name, *self._graph.nodes[name].upstream}
+
+    def _found_damaged(self, outcome: Outcome, mended: Collection[str]) -> set[str]:
+        """Returns the nodes to compute again: those whose stored output was found damaged by one that failed.
+
+        Where one shard is, all bytes of the output are read: the disk may have spoilt more of it.
+
+        Args:
+            outcome: of the last attempt.
+            mended: nodes that have been computed again before; a disk that spoils them once more ends the run.
+        """
+        found = set[str]()
+        for name in sorted({each for failed in outcome.failed for each in self._about(failed)} & self._chosen.selected):
+            artifact = self._plans[name].artifact
+            if artifact and (broken := artifact.manifest.broken(self._store)):
+                if name in mended:
+                    outcome.failed[name] = (
+                        f"{', '.join(broken)} damaged again: the disk of {self._store.url} is failing"
+                    )
+                    continue
+                bad = artifact.manifest.verify(self._store) or broken
+                self._at_work()[1].say(f"{name}: damaged: {', '.join(bad)}; computed again")
+                found.add(name)
+        return found
 
     def _carry_out(self, waiting: set[str], executor: Executor, journal: Journal, outcome: Outcome) -> None:
         machines = executor.machines()
@@ -132,16 +201,17 @@ class Runner:
     def _run_node(self, name: str, executor: Executor, journal: Journal) -> bool:
         """Returns whether anything had to be computed."""
         with self._guard:
-            planned = plan_node(self._graph, name, self._store, self._plans, self._options)
+            planned = plan_node(self._graph, name, self._store, self._plans, self._chosen)
         if planned.unfit:
             raise ValueError(planned.reason)
-        if planned.verdict is Verdict.REUSE:  # what it waited for turned out as it was
+        node = planned.node
+        if planned.artifact:  # what it waited for turned out as it was
             with self._guard:
                 self._plans[name] = planned
-            self._publish(planned)
+            publish(node, planned.artifact)
             return False
         assert planned.recipe and planned.fingerprint and planned.payload
-        node, folder = planned.node, f"{name}/{planned.recipe}"
+        folder = f"{name}/{planned.recipe}"
         ctx = context(self._graph, name, self._plans, planned.payload["externals"])
         job = ShardJob(self._store, folder, planned.recipe, self._run_id, node.stage, ctx)
         started = time.monotonic()
@@ -157,11 +227,12 @@ class Runner:
         _check_visible(manifest, kept, self._store)
         manifest.save(self._store)
         self._store.delete_folder(f"{folder}/_inflight")
+        artifact = Artifact(self._store, manifest)
         done = NodePlan(node, Verdict.REUSE, "just computed", planned.payload, planned.fingerprint, planned.recipe,
-                        planned.items, artifact=Artifact(self._store, manifest))  # fmt: skip
+                        planned.items, artifact=artifact)  # fmt: skip
         with self._guard:
             self._plans[name] = done
-        self._publish(done)
+        publish(node, artifact)
         errors = f", {len(manifest.errors)} errors (first: {': '.join(manifest.errors[0])})" if manifest.errors else ""
         journal.node_ended(name, f"{manifest.rows} rows{errors}", fingerprint=manifest.fingerprint, **run)
         return True
@@ -184,20 +255,6 @@ class Runner:
         place = {item.key: i for i, item in enumerate(planned.items or ())}
         kept.sort(key=lambda k: min(place[key] for key, _ in k.record.items if key in place))
         return kept, {"seconds": round(seconds, 3), "peak_mb": peak, "items_computed": sum(map(len, todo))}
-
-    def _publish(self, planned: NodePlan) -> None:
-        """Puts copies for people at the store's top, unless those that lie there are of this very output."""
-        stage, name = planned.node.stage, planned.node.name
-        files = [pattern.format(node=name) for pattern in stage.published]
-        if not planned.artifact or not files:
-            return
-        content, present = planned.artifact.manifest.content, self._store.sizes("")
-        note = f"{name}/published"
-        if self._store.read_or_none(note) == content.encode() and all(file in present for file in files):
-            return
-        for file, data in zip(files, stage.publish(list(planned.artifact.rows())), strict=True):
-            self._store.write(file, data)
-        self._store.write(note, content.encode())
 
 
 class _InTurn(concurrent.futures.Executor):

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import os
 import resource
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.engine.beacon import Beacon
 from pipeline.engine.fingerprint import digest
+from pipeline.engine.sealed import seal, unseal
 from pipeline.engine.stage import Item, MapStage, Row, Stage, StageContext, WholeStage, Workplace
 from pipeline.engine.storage import Store
+
+WHOLE = "whole"  # name of the only shard of a whole stage
+DAMAGED = ".damaged"
+"""End of the name of a note beside a shard whose bytes were found to be others than were written: it is computed again.
+
+Written by whoever reads the shard, deleted by whoever writes it. A note and no deletion: where it was the reading that
+went wrong, `status --verify` takes it back.
+"""
 
 CRASHES_TO_GIVE_UP = 2  # crashes *while known to be on one item*; one more, unnamed, came before them
 Worker = Callable[[Sequence[Item]], Iterator[Row]]
@@ -52,13 +59,13 @@ class ShardRecord:
 
     def to_json(self) -> bytes:
         """Returns the record as the bytes of its file."""
-        return json.dumps(asdict(self), ensure_ascii=False).encode()
+        return seal(asdict(self))
 
     @classmethod
     def from_json(cls, data: bytes) -> ShardRecord | None:
-        """Returns the record, or None where the bytes are not one (cut off, or of an older layout)."""
+        """Returns the record, or None where the bytes are not one (cut off, damaged, or of an older layout)."""
         try:
-            fields: dict[str, Any] = json.loads(data)
+            fields = unseal(data)
             pairs = {name: [(str(a), str(b)) for a, b in fields.pop(name)] for name in ("items", "errors")}
             return cls(**{**fields, **pairs})
         except (ValueError, TypeError, KeyError, AttributeError):
@@ -156,7 +163,7 @@ def compute_whole(job: ShardJob) -> ShardRecord:
     started = time.monotonic()
     ctx = replace(job.ctx, workplace=Workplace(job.store, f"{job.folder}/work"))
     rows = list(job.stage.run(ctx))
-    return _write(job, "whole", rows, [Item("whole", job.recipe)], started)
+    return _write(job, WHOLE, rows, [Item(WHOLE, job.recipe)], started)
 
 
 def _write(job: ShardJob, name: str, rows: list[Row], items: Sequence[Item], started: float) -> ShardRecord:
@@ -179,6 +186,7 @@ def _write(job: ShardJob, name: str, rows: list[Row], items: Sequence[Item], sta
     )
     job.store.write(f"{job.folder}/{name}.parquet", data)
     job.store.write(f"{job.folder}/{name}.json", record.to_json())  # last: its presence is the success
+    job.store.delete(f"{job.folder}/{name}{DAMAGED}")
     return record
 
 
@@ -192,12 +200,28 @@ def peak_memory_mb() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
+def shard_names(sizes: Mapping[str, int]) -> list[str]:
+    """Returns the names of the shards of a map stage that have a record, sorted; `sizes` are those of their folder."""
+    return sorted(n.removesuffix(".json") for n in sizes if n.endswith(".json") and n.startswith("shard-"))
+
+
 def finished_shards(store: Store, folder: str, recipe: str) -> list[ShardRecord]:
     """Returns the records of the shards in `folder` that are whole and of this recipe, by name.
 
-    A file that is missing, of another size than its record says, or has no readable record, is not listed.
+    A file that is missing, of another size than its record says, known to be damaged, or has no readable record, is not
+    listed.
     """
     sizes = store.sizes(folder)
-    names = sorted(n.removesuffix(".json") for n in sizes if n.endswith(".json") and n.startswith("shard-"))
-    records = (ShardRecord.from_json(store.read(f"{folder}/{name}.json")) for name in names)
-    return [r for r in records if r is not None and r.recipe == recipe and sizes.get(f"{r.name}.parquet") == r.size]
+    records = (ShardRecord.from_json(store.read(f"{folder}/{name}.json")) for name in shard_names(sizes))
+    return [r for r in records if r is not None and r.recipe == recipe and is_whole(sizes, r.name, r.size)]
+
+
+def is_whole(sizes: Mapping[str, int], name: str, size: int) -> bool:
+    """Returns whether a shard is there as far as one sees without reading it: both files, its size, no note of damage.
+
+    Args:
+        sizes: of the files of its folder.
+        name: without extension.
+        size: bytes that were written.
+    """
+    return sizes.get(f"{name}.parquet") == size and f"{name}.json" in sizes and f"{name}{DAMAGED}" not in sizes

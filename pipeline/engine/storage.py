@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.fs as pafs
+
+from pipeline.engine.local_files import create_whole, write_whole
 
 
 def is_remote(url: str) -> bool:
@@ -74,54 +75,27 @@ class Store:
     def write(self, name: str, data: bytes) -> None:
         """Writes a file so that a reader, or a crash at any moment, meets all of it or none.
 
-        Local: temporary name, fsync, rename, fsync of the folder. Object stores show an object only once closed.
+        Local: see `write_whole`. Object stores show an object only once closed.
         """
-        target = self.path(name)
-        if not self.local:
-            with self.filesystem.open_output_stream(target) as file:
-                file.write(data)
+        if self.local:
+            write_whole(self.path(name), data)
             return
-        folder = os.path.dirname(target)
-        os.makedirs(folder, exist_ok=True)
-        temporary = f"{folder}/.tmp-{uuid.uuid4().hex}"
-        try:
-            with open(temporary, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, target)
-        except BaseException:
-            if os.path.exists(temporary):
-                os.unlink(temporary)
-            raise
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        with self.filesystem.open_output_stream(self.path(name)) as file:
+            file.write(data)
 
     def create(self, name: str, data: bytes) -> bool:
         """Writes a file only if there is none; returns whether it was this call that made it.
 
-        Exact on local disks. Object stores have no such operation in pyarrow: there two callers within the same
-        second may both be told True, which the caller must survive.
+        Exact on disks, and on every mount that can make a file only if it is absent. Object stores have no such
+        operation in pyarrow: there two callers within the same second may both be told True, which the caller must
+        survive.
         """
-        if not self.local:
-            if self.read_or_none(name) is not None:
-                return False
-            self.write(name, data)
-            return self.read_or_none(name) == data
-        target = self.path(name)
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        temporary = f"{target}.{uuid.uuid4().hex}"
-        Path(temporary).write_bytes(data)
-        try:
-            os.link(temporary, target)  # fails if the target exists, and never shows half a file
-        except FileExistsError:
+        if self.local and (created := create_whole(self.path(name), data)) is not None:
+            return created
+        if self.read_or_none(name) is not None:
             return False
-        finally:
-            os.unlink(temporary)
-        return True
+        self.write(name, data)
+        return self.read_or_none(name) == data
 
     def sizes(self, folder: str) -> dict[str, int]:
         """Returns file name -> bytes for the files right inside `folder`; empty if there is no such folder."""
@@ -133,6 +107,14 @@ class Store:
         selector = pafs.FileSelector(self.path(folder), allow_not_found=True)
         return sorted(i.base_name for i in self._infos(selector) if i.type == pafs.FileType.Directory)
 
+    def weight(self, name: str) -> int:
+        """Returns the bytes of a file, or of all files below a folder; 0 where there is neither."""
+        (info,) = self.filesystem.get_file_info([self.path(name)])
+        if info.type != pafs.FileType.Directory:
+            return int(info.size or 0)
+        selector = pafs.FileSelector(self.path(name), allow_not_found=True, recursive=True)
+        return sum(each.size for each in self._infos(selector) if each.type == pafs.FileType.File)
+
     def _infos(self, selector: pafs.FileSelector) -> Iterable[pafs.FileInfo]:
         infos: Iterable[pafs.FileInfo] = self.filesystem.get_file_info(selector)
         return infos
@@ -143,6 +125,11 @@ class Store:
             self.filesystem.delete_file(self.path(name))
         except FileNotFoundError:
             return
+
+    def remove(self, name: str) -> None:
+        """Deletes a file, or a folder with all it holds; nothing happens where there is neither."""
+        kind = self.filesystem.get_file_info([self.path(name)])[0].type
+        (self.delete_folder if kind == pafs.FileType.Directory else self.delete)(name)
 
     def delete_folder(self, folder: str) -> None:
         """Deletes a folder with all it holds; nothing happens where there is none."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.schemas import CORNERS
 from pipeline.engine.manifest import Artifact, load_manifest
+from pipeline.engine.shards import ShardRecord, checksum
 from pipeline.engine.storage import Store
 
 _COLUMNS = ["image_id", *CORNERS, "score", "error"]
@@ -77,10 +78,21 @@ def _tables(folder: Path) -> list[pa.Table]:
 
 
 def _read(shard: Path) -> pa.Table:
+    record = _record(shard)
+    if record is not None and checksum(shard.read_bytes()) != record.checksum:
+        raise ValueError(f"{shard} is damaged: expected the {record.size} bytes of its record, found others")
     try:
         return pq.read_table(shard, columns=_COLUMNS, partitioning=None)
     except (pa.ArrowInvalid, pa.ArrowKeyError, OSError) as error:
         raise ValueError(f"{shard} is not a shard of detections: {error}") from error
+
+
+def _record(shard: Path) -> ShardRecord | None:
+    """Returns what lies beside a shard that a run has written."""
+    try:
+        return ShardRecord.from_json(shard.with_suffix(".json").read_bytes())
+    except FileNotFoundError:
+        return None
 
 
 def _flat(table: pa.Table, name: str) -> NDArray[np.float64]:

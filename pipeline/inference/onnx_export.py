@@ -8,7 +8,6 @@ from __future__ import annotations
 import copy
 import json
 import math
-import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -20,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pipeline.engine.local_files import give_name
 from pipeline.models.detectors.detector import Detector, Raw
 
 OUTPUTS: Final = ("boxes", "logits", "landmarks")
@@ -79,7 +79,7 @@ def export_onnx(
             raise ValueError(
                 f"onnxruntime and torch differ by {worst:.2g}, allowed are {tolerance:g}: the exported network is wrong"
             )
-        os.replace(part, file)
+        give_name(str(part), str(file))
     finally:
         part.unlink(missing_ok=True)
     return Exported(file, outputs, differences)

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from pipeline.engine.gang import Stream, in_threads
+from pipeline.engine.shards import checksum, peak_memory_mb
 from pipeline.engine.storage import Store
 from pipeline.training.batches import Batches, Loaded
 from pipeline.training.checkpoints import Checkpoints
@@ -98,6 +99,7 @@ class _Session:
     say: Callable[[str], None]
     verdicts: list[dict[str, Any]] = field(default_factory=list)
     bad: dict[str, str] = field(default_factory=dict)
+    best: str = ""  # checksum of the best weights so far
 
     def __post_init__(self) -> None:
         training = self.training
@@ -112,6 +114,7 @@ class _Session:
         if found is not None:
             self.trainer.load_state_dict(found[1]["trainer"])
             self.verdicts, self.bad = list(found[1]["verdicts"]), dict(found[1]["bad"])
+            self.best = str(found[1].get("best", ""))  # of an earlier version: not known
         self.journal = None
         if self.member.first:
             self.journal = Journal(training.store, training.folder, self.trainer.steps_done)
@@ -138,10 +141,21 @@ class _Session:
                 self._save()
 
     def weights(self) -> bytes:
-        """Returns the weights that come out, as safetensors."""
+        """Returns the weights that come out, as safetensors.
+
+        Raises:
+            TrainingError: the best ones are not in the store as they were written.
+        """
         training = self.training
         if training.recipe.keep == "best" and self.verdicts:
-            return training.store.read(f"{training.folder}/{BEST}")
+            name = f"{training.folder}/{BEST}"
+            weights = training.store.read(name)
+            if self.best not in ("", checksum(weights)):
+                raise TrainingError(
+                    f"{training.store.path(name)} is damaged: expected the bytes that were written, found others; "
+                    f"delete {training.store.path(training.folder)} and run again to train anew"
+                )
+            return weights
         return training.learner.saved(self._judged_network())
 
     def close(self) -> None:
@@ -214,13 +228,15 @@ class _Session:
             self.journal.add(step, {judge.measure: told})
             self.say(f"step {step}: " + ", ".join(f"{name} {value:.4f}" for name, value in verdict.items()))
             if judge.worth(verdict) > best:
-                self.training.store.write(f"{self.training.folder}/{BEST}", self.training.learner.saved(network))
+                weights = self.training.learner.saved(network)
+                self.training.store.write(f"{self.training.folder}/{BEST}", weights)
+                self.best = checksum(weights)
 
     def _save(self) -> None:
         if self.journal is None:
             return
         step = self.trainer.steps_done
-        state = {"trainer": self.trainer.state_dict(), "verdicts": self.verdicts, "bad": self.bad}
+        state = {"trainer": self.trainer.state_dict(), "verdicts": self.verdicts, "bad": self.bad, "best": self.best}
         self.checkpoints.save(step, state, before=self.journal.part(step).write)
 
     def _judged_network(self) -> Any:
@@ -234,6 +250,4 @@ class _Session:
 def _memory_mb(device: torch.device) -> int:
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device) // 2**20)
-    from pipeline.engine.shards import peak_memory_mb
-
     return peak_memory_mb()

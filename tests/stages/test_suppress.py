@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from pipeline.boxes.frame import MOGFACE, Frame
@@ -14,6 +13,7 @@ from pipeline.data.schemas import DETECTIONS
 from pipeline.engine.fingerprint import digest
 from pipeline.engine.manifest import Artifact, Manifest, ShardEntry
 from pipeline.engine.plan import Verdict
+from pipeline.engine.shards import checksum, encode
 from pipeline.engine.stage import Item, Resources, StageContext
 from pipeline.engine.storage import Store
 from pipeline.inference.candidates import Candidates
@@ -191,6 +191,7 @@ def holding(found: Detections, folder: Path) -> StageContext:
     """A context whose only input is one shard with one row."""
     table = pa.Table.from_pylist([found.to_row()], schema=DETECTIONS)
     (folder / "boxes" / "recipe").mkdir(parents=True)
-    pq.write_table(table, folder / "boxes" / "recipe" / "s.parquet")
-    manifest = Manifest("boxes", "identity", "recipe", {}, "image_id", (ShardEntry("s", 0, 1, ""),))
+    data = encode(table)
+    (folder / "boxes" / "recipe" / "s.parquet").write_bytes(data)
+    manifest = Manifest("boxes", "f", "recipe", {}, "image_id", (ShardEntry("s", len(data), 1, checksum(data)),))
     return StageContext("found", None, Resources(), {"candidates": (Artifact(Store(str(folder)), manifest),)})

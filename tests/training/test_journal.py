@@ -140,3 +140,18 @@ def test_events_hold_the_same_numbers(tmp_path: Path) -> None:
         }.items()
     }
     assert told == {**wanted, ("ap/easy", 1): 0.75}
+
+
+def test_a_flipped_bit_costs_its_line_and_nothing_else(tmp_path: Path) -> None:
+    journal = _journal(tmp_path)
+    _tell(journal, range(3))
+    journal.part(3).write()
+    file = tmp_path / "work/log/0000000000.jsonl"
+    data = file.read_bytes()
+    start = data.index(b"\n") + 1
+    for place in range(start, data.index(b"\n", start), 3):
+        file.write_bytes(data[:place] + bytes([data[place] ^ 1 << place % 8]) + data[place + 1 :])
+        told = journal.entries()
+        assert [told[0], told[-1]] == [{"step": 0, **_entry(0)}, {"step": 2, **_entry(2)}]
+        assert all(each.keys() == {"damaged"} for each in told[1:-1]), told
+        assert "0000000000.jsonl, line 2" in told[1]["damaged"]

@@ -237,6 +237,17 @@ def test_verdicts_come_at_their_steps_and_the_best_or_last_weights_come_out(tmp_
     assert all(torch.equal(value, judge.shown[best][name]) for name, value in kept.items())
 
 
+def test_best_weights_with_a_flipped_bit_do_not_come_out(tmp_path: Path) -> None:
+    one = training(tmp_path, replace(RECIPE, steps=3, judged_every=1, keep="best"), judge=Witness())
+    trained(one)
+    file = tmp_path / "work" / BEST
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 4
+    file.write_bytes(data)
+    with pytest.raises(TrainingError, match=rf"{BEST} is damaged: expected the bytes that were written.*train anew"):
+        trained(one, until(0))
+
+
 def test_without_looks_on_the_way_only_the_end_is_judged(tmp_path: Path) -> None:
     one = training(tmp_path, replace(RECIPE, steps=3), judge=Witness())
     trained(one)
