@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -33,6 +34,9 @@ def _options(
 
 def main() -> None:
     """Runs the command line; a user's mistake is one message and exit code 2, never a trace."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a file's name may be no UTF-8, or no text of this terminal
     try:
         app()
     except (ValueError, OSError) as error:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from operator import or_
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Final, Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from pipeline.data.prediction_set import PredictionSet
@@ -22,6 +23,9 @@ from pipeline.engine.stage import Port, Row, StageContext, WholeStage
 from pipeline.evaluation.false_alarms import FalseAlarms, count_false_alarms
 from pipeline.evaluation.wider_ap import ApCounts, ScoreRange, count_images, score_range
 from pipeline.evaluation.wider_result import WiderResult, result_of
+from pipeline.evaluation.without_answer import WithoutAnswer, notes_of
+
+_LATER: Final[dict[str, Any]] = {"false_alarms": None, "unreadable": "left_out"}
 
 
 class Evaluate(WholeStage):
@@ -30,42 +34,50 @@ class Evaluate(WholeStage):
     Attributes:
         coordinates: "float" evaluates boxes as they are; "whole" truncates corners and sizes to whole pixels first,
             as the published text files are.
+        unreadable: what becomes of images that could not be read, decoded or found, when they were indexed or by a
+            detector. "left_out" leaves them out of AP; "missed" counts their faces as missed. An image that was read
+            and on which the detector failed has missed its faces either way. How many there are is told.
         false_alarms: raw score at and above which boxes on no face are counted (the NFA of MogFace's Table 5, see
             `count_false_alarms`; 0.5 is a good one); None does not count them.
     """
 
     name: ClassVar[str] = "evaluate"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     inputs: ClassVar[dict[str, Port]] = {"samples": Port(SAMPLES), "detections": Port(DETECTIONS)}
     output: ClassVar[pa.Schema] = AP
+    told: ClassVar[tuple[str, ...]] = ("protocol",)
 
     coordinates: Literal["float", "whole"] = "float"
+    unreadable: Literal["left_out", "missed"] = "left_out"
     false_alarms: float | None = Field(None, allow_inf_nan=False)
 
     @model_serializer(mode="wrap")
     def _identity(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leaves out what came later and is not used: an evaluation made before it was there stays the same one."""
         fields: dict[str, Any] = handler(self)
-        return {name: value for name, value in fields.items() if name != "false_alarms" or value is not None}
+        return {name: value for name, value in fields.items() if name not in _LATER or value != _LATER[name]}
 
     def run(self, ctx: StageContext) -> Iterable[Row]:
         """Returns one row per subset.
 
         Raises:
-            ValueError: if the detections are of images that the samples do not have.
+            ValueError: if the detections are of images that the samples do not have, or no image could be read.
         """
-        detections = ctx.one("detections")
-        truth = ground_truth_of(Sample.from_row(row) for row in ctx.one("samples").rows())
-        shards = [entry.name for entry in detections.manifest.shards]
-        found = {key for table in detections.tables(["image_id"]) for key in table["image_id"].to_pylist()}
-        unknown = sorted(found - set(truth.image_ids))
+        detections, samples = ctx.one("detections"), [Sample.from_row(row) for row in ctx.one("samples").rows()]
+        shards, found = [entry.name for entry in detections.manifest.shards], set(detections.keys())
+        unknown = sorted(found - {sample.image_id for sample in samples})
         if unknown:
             raise ValueError(
                 f"{detections.node}: {len(unknown)} of {len(found)} images are not in {ctx.one('samples').node}: "
                 f"{', '.join(unknown[:3])}; evaluate a dump on the dataset it was made of"
             )
+        without = _without_answer(samples, detections)
+        left_out = without.unreadable if self.unreadable == "left_out" else frozenset()
+        truth = ground_truth_of(sample for sample in samples if sample.image_id not in left_out)
+        if samples and not truth.image_ids:
+            raise ValueError(f"{detections.node}: none of {len(samples)} images could be read: nothing to evaluate")
         whole = self.coordinates == "whole"
-        ranges = ctx.fan_out(_Range(detections), shards)
+        ranges = ctx.fan_out(_Range(detections, left_out), shards)
         scores = reduce(or_, ranges, ScoreRange.empty())
         results = ctx.fan_out(_Count(detections, truth, scores, whole, self.false_alarms), shards)
         parts = [part for part, _ in results]
@@ -73,11 +85,25 @@ class Evaluate(WholeStage):
         absent = truth.restrict(set(truth.image_ids) - found)
         parts.append(count_images(PredictionSet.of([]), absent, scores))
         counts = {level: sum((part[level] for part in parts), ApCounts.zero()) for level in LEVELS}
-        result = result_of(counts, scores, protocol={"coordinates": self.coordinates})
+        protocol = {"coordinates": self.coordinates, **without.told(left_out)}
+        result = result_of(counts, scores, protocol=protocol)
         if self.false_alarms is not None:
             alarms = sum((each for _, each in results if each), FalseAlarms.none(self.false_alarms))
             result = replace(result, false_alarms=alarms)
         yield from (_row(result, level, scores) for level in counts)
+
+    def notes(self, rows: Sequence[Row]) -> list[str]:
+        """Returns how many images have no answer, and what that means for AP."""
+        return notes_of(json.loads(rows[0]["protocol"]), "--set {node}.unreadable=missed") if rows else []
+
+
+def _without_answer(samples: Sequence[Sample], detections: Artifact) -> WithoutAnswer:
+    # A dump says in its records which rows are errors: the others need not be read for it.
+    failed = {key for key, _ in detections.manifest.errors}
+    shards = dict.fromkeys(shard for key, _, shard in detections.stamps() if key in failed) if failed else {}
+    columns = ["image_id", "width", "height", "error"]
+    rows = [row for shard in shards for row in detections.table(shard, columns).to_pylist() if row["error"] is not None]
+    return WithoutAnswer.of(samples, rows)
 
 
 def _row(result: WiderResult, level: str, scores: ScoreRange) -> Row:
@@ -101,12 +127,16 @@ def _row(result: WiderResult, level: str, scores: ScoreRange) -> Row:
 
 @dataclass(frozen=True)
 class _Range:
-    """Shard name -> range of its scores."""
+    """Shard name -> range of its scores, those of some images left out."""
 
     detections: Artifact
+    left_out: frozenset[str]
 
     def __call__(self, shard: str) -> ScoreRange:
-        column = self.detections.table(shard, ["score"])["score"].combine_chunks()
+        table = self.detections.table(shard, ["image_id", "score"])
+        if self.left_out:
+            table = table.filter(pc.invert(pc.is_in(table["image_id"], pa.array(sorted(self.left_out), pa.string()))))
+        column = table["score"].combine_chunks()
         return score_range(column.flatten().to_numpy(zero_copy_only=False))
 
 
@@ -121,7 +151,8 @@ class _Count:
     score: float | None
 
     def __call__(self, shard: str) -> tuple[dict[str, ApCounts], FalseAlarms | None]:
-        rows = list(read_detections(self.detections.table(shard)))
+        known = set(self.truth.image_ids)
+        rows = [row for row in read_detections(self.detections.table(shard)) if row.image_id in known]
         if self.whole:
             rows = [replace(row, boxes=np.trunc(row.boxes)) for row in rows]
         truth = self.truth.restrict({row.image_id for row in rows})

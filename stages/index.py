@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 import pyarrow as pa
 
 from pipeline.data.datasets.choice import DatasetChoice
-from pipeline.data.datasets.dataset import Entry
+from pipeline.data.file_names import escaped, is_utf8
+from pipeline.data.records import Sample
 from pipeline.data.schemas import SAMPLES
 from pipeline.engine.stage import Item, MapStage, Row, StageContext
 
@@ -35,14 +37,28 @@ class Index(MapStage):
         """Returns one item per image; its stamp changes with the file's size, time or labels."""
         self.check(ctx.at, {})
         entries = self.dataset.entries(ctx.at or "")
-        return [Item(entry.image_id, entry.stamp, {"path": entry.path}) for entry in entries]
+        return [Item(escaped(entry.image_id), entry.stamp, {"entry": entry}) for entry in entries]
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
-        """Returns a worker that reads each file's bytes once."""
+        """Returns a worker that reads each file's bytes once; a file whose name no row can hold becomes an error."""
         read = self.dataset.open(ctx.at or "")
 
         def work(items: Sequence[Item]) -> Iterator[Row]:
             for item in items:
-                yield read(Entry(item.key, item.data["path"], item.stamp)).to_row()
+                yield _storable(read(item.data["entry"])).to_row()
 
         return work
+
+
+def _storable(sample: Sample) -> Sample:
+    if is_utf8(sample.image_id) and is_utf8(sample.path):
+        return sample
+    return replace(
+        sample,
+        image_id=escaped(sample.image_id),
+        path=escaped(sample.path),
+        digest="",
+        width=0,
+        height=0,
+        error="the file's name is no UTF-8: rename it",
+    )

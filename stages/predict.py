@@ -116,8 +116,8 @@ class Predict(MapStage):
 
     def items(self, ctx: StageContext) -> Sequence[Item]:
         """Returns one item per sample; only a change of the image's bytes changes it, not one of its labels."""
-        rows = ctx.one("samples").rows(["image_id", "digest", "path"])
-        return [Item(row["image_id"], row["digest"], {"path": row["path"]}) for row in rows]
+        rows = ctx.one("samples").rows(["image_id", "digest", "path", "width", "height"])
+        return [Item(row.pop("image_id"), row.pop("digest"), row) for row in rows]
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
         """Returns a worker that fetches, and where it has a core to spare decodes, the next images during this one."""

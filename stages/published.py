@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
@@ -93,7 +94,7 @@ def _digest(source: Path) -> str:
     files = sorted(source.rglob("*.txt")) if source.is_dir() else [source]
     found = blake2b(digest_size=16)
     for file in files:
-        found.update(f"{file.relative_to(source)}\0".encode() + blake2b(file.read_bytes()).digest())
+        found.update(os.fsencode(file.relative_to(source)) + b"\0" + blake2b(file.read_bytes()).digest())
     return found.hexdigest()
 
 

@@ -39,6 +39,7 @@ class Ranking(WholeStage):
     inputs: ClassVar[dict[str, Port]] = {"samples": Port(SAMPLES), "candidates": Port(DETECTIONS, many=True)}
     output: ClassVar[pa.Schema] = ACCURACY
     published: ClassVar[tuple[str, ...]] = ("{node}.md",)
+    told: ClassVar[tuple[str, ...]] = ("left_out",)
 
     pairs: int = Field(10, ge=1)
     inclusive_pixels: bool = False
@@ -62,19 +63,29 @@ class Ranking(WholeStage):
         parts = ctx.fan_out(count, [entry.name for entry in first.manifest.shards])
         for place, node in enumerate(nodes):
             counts = sum((part[place] for part in parts), PairCounts.zero(self.pairs))
-            yield _row(node.node, counts)
+            yield _row(node.node, counts, sum(entry.rows for entry in first.manifest.shards) - counts.images)
+
+    def notes(self, rows: Sequence[Row]) -> list[str]:
+        """Returns how many images were left out."""
+        left_out = rows[0]["left_out"] if rows else 0
+        return [f"{left_out} images with an error in one of the inputs are left out"] if left_out else []
 
     def publish(self, rows: Sequence[Row]) -> list[bytes]:
         """Returns the table as Markdown: accuracies in per cent, of neighbours, of pairs 1..n apart, of all pairs."""
         apart = len(rows[0]["pairs"]) if rows else self.pairs
+        some = any(row.get("left_out") for row in rows)
         lines = [
-            f"| right order of untied pairs, % | neighbours | 1 to {apart} apart | all | untied of all, % | images |",
-            "|---|--:|--:|--:|--:|--:|",
+            f"| right order of untied pairs, % | neighbours | 1 to {apart} apart | all | untied of all, % | images |"
+            f"{' left out |' if some else ''}",
+            f"|---|--:|--:|--:|--:|--:|{'--:|' if some else ''}",
         ]
         for row in rows:
             shares = (row["neighbours"], row["near"], row["every"])
             untied = row["all_untied"] / row["all_pairs"] if row["all_pairs"] else math.nan
-            lines.append(f"| {row['name']} | {' | '.join(map(_percent, (*shares, untied)))} | {row['images']} |")
+            left_out = f" {row['left_out']} |" if some else ""
+            lines.append(
+                f"| {row['name']} | {' | '.join(map(_percent, (*shares, untied)))} | {row['images']} |{left_out}"
+            )
         return ["".join(f"{line}\n" for line in lines).encode()]
 
 
@@ -82,7 +93,7 @@ def _percent(share: float) -> str:
     return "–" if math.isnan(share) else f"{100 * share:.2f}"
 
 
-def _row(name: str, counts: PairCounts) -> Row:
+def _row(name: str, counts: PairCounts, left_out: int) -> Row:
     return {
         "name": name,
         "images": counts.images,
@@ -96,6 +107,7 @@ def _row(name: str, counts: PairCounts) -> Row:
         "neighbours": counts.neighbours,
         "near": counts.near,
         "every": counts.every,
+        "left_out": left_out,
     }
 
 

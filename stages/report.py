@@ -17,6 +17,7 @@ from pipeline.data.schemas import ACCURACY, AP, CHECKPOINT, DETECTIONS, PAGE, SA
 from pipeline.data.wider_ground_truth import ground_truth_of
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Port, Row, StageContext, WholeStage
+from pipeline.evaluation.without_answer import WithoutAnswer
 from stages.image_source import image_source
 from stages.row_times import row_milliseconds
 
@@ -96,7 +97,7 @@ class Report(WholeStage):
             gallery_score=self.score,
             gallery_subset=self.subset,
             gallery_run=runs[0].name if runs else "",
-            sizes=self._sizes(pairs),
+            sizes=self._sizes(_judged(pairs, ctx.inputs["ap"])),
             losses={name: loss for name, loss in losses.items() if loss},
             statistics=_statistics(ctx),
             accuracies=[
@@ -105,7 +106,7 @@ class Report(WholeStage):
                 for row in each.rows()
             ],
             timings=[_timing(each) for each in artifacts],
-            errors=[f"{each.node}: {key}: {message}" for each in artifacts for key, message in each.manifest.errors],
+            errors=_errors(ctx.one("samples"), artifacts),
         )
         yield {"name": f"{ctx.node}.html", "content": render_page(page)}
 
@@ -134,11 +135,31 @@ class Report(WholeStage):
         return size_histogram(truth, PredictionSet.of(found for _, found in pairs), self.score, self.subset)
 
 
+def _errors(samples: Artifact, artifacts: Sequence[Artifact]) -> list[str]:
+    """Returns a line for each row that is an error, where it comes from; what is made of it only carries it along."""
+    unreadable = dict(samples.manifest.errors)
+    lines = {(key, message): f"{samples.node}: {key}: {message}" for key, message in unreadable.items()}
+    for artifact in artifacts:
+        for key, message in artifact.manifest.errors:
+            if key not in unreadable:
+                lines.setdefault((key, message), f"{artifact.node}: {key}: {message}")
+    return list(lines.values())
+
+
 def _joined(samples: Artifact, detections: Artifact) -> Iterator[tuple[Sample, Detections]]:
     found = {each.image_id: each for table in detections.tables() for each in read_detections(table)}
     for row in samples.rows():
         if row["image_id"] in found:
             yield Sample.from_row(row), found[row["image_id"]]
+
+
+def _judged(pairs: Pairs, aps: Sequence[Artifact]) -> Pairs:
+    """Returns the images whose faces count in the first run, as its evaluation has it."""
+    if aps and aps[0].params.get("unreadable") == "missed":
+        return pairs
+    errors = ({"image_id": f.image_id, "width": f.width, "height": f.height} for _, f in pairs if f.error is not None)
+    left_out = WithoutAnswer.of((sample for sample, _ in pairs), errors).unreadable
+    return [pair for pair in pairs if pair[0].image_id not in left_out]
 
 
 def _statistics(ctx: StageContext) -> FaceStatistics | None:

@@ -5,6 +5,7 @@ The end of an ablation: a config trains, predicts and evaluates every row, and t
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
@@ -16,6 +17,7 @@ from pipeline.engine.graph import nearest
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Port, Row, StageContext, WholeStage
 from pipeline.evaluation.comparison import DIGEST, Compared, markdown
+from pipeline.evaluation.without_answer import LEFT_OUT
 from stages.row_times import row_milliseconds
 
 Stated = tuple[float | None, ...]
@@ -112,6 +114,7 @@ class Table(WholeStage):
             recall=None if found is None or not hard["faces"] else found / hard["faces"],
             paper_ap={level: each / 100 for level, each in zip(LEVELS, stated, strict=False) if each is not None},
             paper_alarms=None if alarms is None else int(alarms),
+            left_out=json.loads(hard["protocol"]).get(LEFT_OUT, 0),
             facts=dict(_facts(line)) if self.differences else {},
             **(_times(line) if self.timed else {}),
         )

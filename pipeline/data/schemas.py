@@ -109,6 +109,8 @@ COMPARISON: Final = pa.schema(
         # Only where times were asked for, of one image in one worker; tables stored before do not have them.
         pa.field("detect_ms", pa.float64()),  # image to candidates
         pa.field("refine_ms", pa.float64()),  # candidates to detections
+        # Images that are not in AP since they cannot be read; tables stored before do not have it.
+        pa.field("left_out", pa.int64()),
     ]
 )
 
@@ -130,6 +132,8 @@ ACCURACY: Final = pa.schema(
         pa.field("neighbours", pa.float64(), nullable=False),
         pa.field("near", pa.float64(), nullable=False),
         pa.field("every", pa.float64(), nullable=False),
+        # Images that one of the sets has as an error; those stored before this column was there do not have it.
+        pa.field("left_out", pa.int64()),
     ]
 )
 

@@ -16,7 +16,8 @@ from pipeline.engine.graph import Graph, Node, nearest
 from pipeline.engine.rows import expand
 from pipeline.engine.stage import Resources, Stage
 
-TOP_FIELDS = ("base", "name", "store", "nodes")
+SHARE = "max_error_share"  # of every node that has none of its own
+TOP_FIELDS = ("base", "name", "store", "nodes", SHARE)
 NODE_FIELDS = ("stage", "inputs", "at", "run")
 M = TypeVar("M", bound=BaseModel)
 
@@ -36,7 +37,8 @@ def load_config(path: Path, stages: Mapping[str, type[Stage]], overrides: Sequen
 
     Args:
         path: YAML with `name`, `store` and `nodes`; `base: other.yaml` (beside it) is merged below it, and a node set
-            to null is removed; `rows` repeats nodes, see `rows.expand`.
+            to null is removed; `rows` repeats nodes, see `rows.expand`; `max_error_share` is that of every node that
+            has none of its own, see `Resources`.
         stages: stage name -> class.
         overrides: `node.field=value` or `store=...`, the value read as YAML; a `*` in the name stands for anything, so
             that `train_*.recipe.steps=100` sets a field of many nodes.
@@ -52,10 +54,13 @@ def load_config(path: Path, stages: Mapping[str, type[Stage]], overrides: Sequen
     nodes = tree.get("nodes") or {}
     if not isinstance(nodes, Mapping):
         problems, nodes = [*problems, f"nodes: expected a mapping of node names, found {type(nodes).__name__}"], {}
+    share = {} if tree.get(SHARE) is None else {SHARE: tree[SHARE]}
+    if _validated(Resources, share, "", problems) is None:
+        share = {}
     built = []
     for name, fields in nodes.items():
         if fields is not None:
-            built.append(_node(str(name), fields, stages, problems))
+            built.append(_node(str(name), fields, stages, share, problems))
     if problems:
         raise ValueError(f"{path}:\n" + "\n".join(f"  - {p}" for p in problems))
     try:
@@ -101,7 +106,7 @@ def _override(tree: dict[str, Any], override: str) -> None:
     keys = field.strip().split(".")
     if not equals or not all(keys):
         raise ValueError(f"--set {override}: expected node.field=value")
-    if keys[0] in ("store", "name"):
+    if keys[0] in ("store", "name", SHARE):
         _put(tree, keys, text, override)
         return
     nodes = tree.get("nodes") or {}
@@ -124,7 +129,9 @@ def _put(tree: dict[str, Any], keys: Sequence[str], text: str, override: str) ->
         raise ValueError(f"--set {override}: the value is not valid YAML ({error})") from None
 
 
-def _node(name: str, fields: object, stages: Mapping[str, type[Stage]], problems: list[str]) -> Node | None:
+def _node(
+    name: str, fields: object, stages: Mapping[str, type[Stage]], share: Mapping[str, Any], problems: list[str]
+) -> Node | None:
     where, before = f"nodes.{name}", len(problems)
     if not isinstance(fields, Mapping):
         problems.append(f"{where}: expected a mapping, found {type(fields).__name__}")
@@ -137,7 +144,8 @@ def _node(name: str, fields: object, stages: Mapping[str, type[Stage]], problems
         return None
     params = {key: value for key, value in fields.items() if key not in NODE_FIELDS}
     stage = _validated(kind, params, where, problems)
-    resources = _validated(Resources, fields.get("run") or {}, f"{where}.run", problems)
+    own = fields.get("run") or {}
+    resources = _validated(Resources, {**share, **own} if isinstance(own, Mapping) else own, f"{where}.run", problems)
     at = fields.get("at")
     if at is not None and not isinstance(at, str):
         problems.append(f"{where}.at: expected a path, found {at!r}")
@@ -147,7 +155,7 @@ def _node(name: str, fields: object, stages: Mapping[str, type[Stage]], problems
     if len(problems) > before or stage is None or resources is None:
         return None
     wired = {str(port): tuple([n] if isinstance(n, str) else n or ()) for port, n in inputs.items()}
-    return Node(name, stage, wired, at and os.path.expandvars(os.path.expanduser(at)), resources)
+    return Node(name, stage, wired, at and os.path.expandvars(os.path.expanduser(at)), resources, SHARE in own)
 
 
 def _validated(kind: type[M], fields: object, where: str, problems: list[str]) -> M | None:
@@ -155,7 +163,7 @@ def _validated(kind: type[M], fields: object, where: str, problems: list[str]) -
         return kind.model_validate(fields)
     except ValidationError as error:
         for each in error.errors():
-            place = ".".join([where, *(str(part) for part in each["loc"])])
+            place = ".".join([*([where] if where else []), *(str(part) for part in each["loc"])])
             unknown = each["type"] in ("extra_forbidden", "unexpected_keyword_argument")
             # Fields further in belong to a model that is not known here; naming this one's would mislead.
             hint = nearest(str(each["loc"][-1]), kind.model_fields) if unknown and len(each["loc"]) == 1 else ""

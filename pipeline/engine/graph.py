@@ -20,6 +20,7 @@ class Node:
         inputs: port -> names of the nodes wired to it.
         at: where its outside files lie; not part of its identity.
         resources: how it is executed; not part of its identity.
+        own_share: whether its `max_error_share` is its own and not the config's.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Node:
     inputs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     at: str | None = None
     resources: Resources = field(default_factory=Resources)
+    own_share: bool = False
 
     @property
     def upstream(self) -> tuple[str, ...]:

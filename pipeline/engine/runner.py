@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import concurrent.futures
-import importlib.metadata
 import platform
 import threading
 import time
 import traceback
 import uuid
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -17,8 +16,9 @@ from typing import Any, TypeVar
 
 from pipeline.engine.assign import Kept
 from pipeline.engine.capacity import UNLIMITED, require_capacity, side_by_side
+from pipeline.engine.error_rows import check_errors, own_errors, told
 from pipeline.engine.executor import Executor
-from pipeline.engine.graph import Graph
+from pipeline.engine.graph import Graph, Node
 from pipeline.engine.integrity import DamagedError
 from pipeline.engine.journal import Journal
 from pipeline.engine.manifest import Artifact, Manifest, finish, now
@@ -27,9 +27,9 @@ from pipeline.engine.publishing import publish
 from pipeline.engine.shards import ShardJob
 from pipeline.engine.stage import MapStage
 from pipeline.engine.storage import Store
+from pipeline.engine.versions import versions
 
 T = TypeVar("T")
-PACKAGES = ("wider8k", "torch", "ray", "pyarrow", "numpy", "opencv-python-headless")
 
 
 @dataclass
@@ -42,6 +42,7 @@ class Outcome:
         failed: with the message.
         blocked: never begun.
         missing: inputs of these that are neither stored nor selected.
+        told: what is to be known about the outputs, in lines: rows that are errors, what was left out.
     """
 
     computed: list[str] = field(default_factory=list)
@@ -49,6 +50,7 @@ class Outcome:
     failed: dict[str, str] = field(default_factory=dict)
     blocked: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
 
     def followed_by(self, later: Outcome, lost: Collection[str]) -> Outcome:
         """Returns what became of the nodes after another turn, of which those that were lost before had none."""
@@ -91,7 +93,18 @@ class Runner:
                 selected, force = options.selected - lost, options.force - set(outcome.computed)
                 options = replace(options, selected=selected, force=force)
                 outcome = outcome.followed_by(self._attempt(options), lost)
+        outcome.told = self._told()
         return outcome
+
+    def _told(self) -> list[str]:
+        lines = []
+        for name in (name for name in self._graph.order if name in self._options.selected):
+            planned = self._plans[name]
+            if planned.artifact:
+                inputs = context(self._graph, name, self._plans, {}).inputs
+                manifest = planned.artifact.manifest
+                lines += told(planned.node, manifest, own_errors(planned.node, manifest, inputs))
+        return lines
 
     def _attempt(self, options: Options) -> Outcome:
         self._chosen = options
@@ -218,13 +231,14 @@ class Runner:
         kept, facts = self._collect(planned, job, executor, journal)
         run = {
             "finished": now(), "wall_seconds": round(time.monotonic() - started, 3), "run_id": self._run_id,
-            **facts, "machine": platform.platform(), "versions": _versions(),
+            **facts, "machine": platform.platform(), "versions": versions(),
         }  # fmt: skip
         key = node.stage.key if isinstance(node.stage, MapStage) else node.stage.output.names[0]
         base = Manifest(name, planned.fingerprint, planned.recipe, planned.payload, key, run=run)
         manifest = finish(base, kept)
-        _check_errors(manifest, node.resources.max_error_share)
+        check_errors(node, manifest, own_errors(node, manifest, ctx.inputs))
         _check_visible(manifest, kept, self._store)
+        manifest = replace(manifest, run={**run, "notes": _notes(node, Artifact(self._store, manifest))})
         manifest.save(self._store)
         self._store.delete_folder(f"{folder}/_inflight")
         artifact = Artifact(self._store, manifest)
@@ -269,15 +283,8 @@ class _InTurn(concurrent.futures.Executor):
         return future
 
 
-def _check_errors(manifest: Manifest, allowed: float) -> None:
-    errors, rows = len(manifest.errors), manifest.rows
-    # One bad image never stops a run, however few images there are, unless there is no good one.
-    if errors and (errors > max(1, allowed * rows) or (errors == rows and allowed < 1)):
-        shown = "; ".join(f"{key}: {message}" for key, message in manifest.errors[:3])
-        raise NodeFailed(
-            f"{errors} of {rows} rows are errors ({errors / rows:.1%}), allowed are {allowed:.1%}: {shown}. "
-            f"Allow more with --set {manifest.node}.run.max_error_share=..., or mend the cause and add --retry-errors"
-        )
+def _notes(node: Node, artifact: Artifact) -> list[str]:
+    return list(node.stage.notes(list(artifact.rows(node.stage.told)))) if node.stage.told else []
 
 
 def _check_visible(manifest: Manifest, kept: list[Kept], store: Store) -> None:
@@ -288,13 +295,3 @@ def _check_visible(manifest: Manifest, kept: list[Kept], store: Store) -> None:
             f"{len(unseen)} shards that workers on {', '.join(hosts)} wrote are not to be seen here in {store.url}; "
             "a cluster needs a store that all its machines share: a network folder, s3:// or gs://"
         )
-
-
-def _versions() -> Mapping[str, str]:
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found

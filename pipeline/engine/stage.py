@@ -36,7 +36,8 @@ class Resources(BaseModel):
         memory_gb: memory of one worker that the cluster sets aside; 0 leaves it out of the accounting.
         loaders: processes that make batches for one worker of a training; 0 for threads of the worker itself.
         shard_rows: items of one shard: 2-10 minutes of work is a good size.
-        max_error_share: the node fails if more than this share of its rows are errors; a single one never fails it.
+        max_error_share: the node fails if it adds errors and more than this share of its rows then hold one; a single
+            one never fails it. The config's own `max_error_share` where a node does not say otherwise.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,7 +48,7 @@ class Resources(BaseModel):
     memory_gb: float = Field(0, ge=0)
     loaders: int = Field(1, ge=0)
     shard_rows: int = Field(100, ge=1)
-    max_error_share: float = Field(0.01, ge=0, le=1)
+    max_error_share: float = Field(0.5, ge=0, le=1)
 
     @property
     def reserved_cpus(self) -> float:
@@ -152,6 +153,7 @@ class Stage(BaseModel, ABC):
         line: inputs whose n-th nodes belong together, the last result first: each is made from that of the next input,
             or is the same node. An input that is not wired is passed over.
         published: names of the files `publish` writes, `{node}` standing for the node's name.
+        told: columns of its output that `notes` reads; empty where it has nothing to say.
         row_group: rows of one row group of its Parquet files; 1 lets a reader take any row alone. None for pyarrow's
             own, one group per shard.
     """
@@ -166,6 +168,7 @@ class Stage(BaseModel, ABC):
     tells_names: ClassVar[bool] = False
     line: ClassVar[tuple[str, ...]] = ()
     published: ClassVar[tuple[str, ...]] = ()
+    told: ClassVar[tuple[str, ...]] = ()
     row_group: ClassVar[int | None] = None
 
     def externals(self, at: str | None) -> Mapping[str, str]:
@@ -183,6 +186,16 @@ class Stage(BaseModel, ABC):
             at: where the node's outside files lie.
             inputs: port -> names of the nodes wired to it.
         """
+
+    def notes(self, rows: Sequence[Row]) -> Sequence[str]:
+        """Returns what whoever reads the output has to know, such as what was left out; printed at the end of runs.
+
+        The node's name is put in for ``{node}``.
+
+        Args:
+            rows: of the output, with the columns that `told` names.
+        """
+        return ()
 
     def publish(self, rows: Sequence[Row]) -> Sequence[bytes]:
         """Returns the contents of the `published` files, copies at the store's top for people to open."""
@@ -211,10 +224,12 @@ class MapStage(Stage):
         """Returns the worker: called once per process, it holds the model and yields one row per item in order."""
 
     def error_row(self, item: Item, message: str) -> Row:
-        """Returns the row that stands for an item whose worker process died."""
+        """Returns the row that stands for an item whose worker process died; what the item's data knows is in it."""
         empty: dict[str, Any] = {}
         for column in self.output:
-            if pa.types.is_integer(column.type):
+            if column.name in item.data:
+                empty[column.name] = item.data[column.name]
+            elif pa.types.is_integer(column.type):
                 empty[column.name] = 0
             elif pa.types.is_list(column.type):
                 empty[column.name] = []

@@ -33,6 +33,7 @@ class Compared:
         facts: "stage.parameter" -> plain value, of all that led to this row.
         detect_ms: milliseconds of one image in one worker, from its bytes to candidates; None where not measured.
         refine_ms: likewise, from candidates to detections.
+        left_out: images that AP is without, since they cannot be read.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Compared:
     facts: Mapping[str, Any] = field(default_factory=dict)
     detect_ms: float | None = None
     refine_ms: float | None = None
+    left_out: int = 0
 
     def to_row(self) -> dict[str, Any]:
         """Returns a row of `schemas.COMPARISON`."""
@@ -59,6 +61,7 @@ class Compared:
             "facts": json.dumps(dict(self.facts), sort_keys=True, ensure_ascii=False),
             "detect_ms": self.detect_ms,
             "refine_ms": self.refine_ms,
+            "left_out": self.left_out,
         }
 
     @classmethod
@@ -76,6 +79,7 @@ class Compared:
             facts=json.loads(row["facts"]),
             detect_ms=row.get("detect_ms"),  # a table stored by an earlier version has no times
             refine_ms=row.get("refine_ms"),
+            left_out=row.get("left_out") or 0,
         )
 
 
@@ -85,7 +89,7 @@ def markdown(rows: Sequence[Compared]) -> str:
     AP and recall in per cent with two digits. Columns that no row fills are left out, and so is every parameter in
     which the rows agree: what is printed beside the figures is what they were compared for.
     """
-    figures = [*_figures(rows), *_times(rows), *_paper(rows)]
+    figures = [*_figures(rows), *_left_out(rows), *_times(rows), *_paper(rows)]
     columns = [("", [row.name for row in rows], False), *figures, *_differences(rows)]
     lines = zip(*(_aligned(column) for column in columns), strict=True)
     return "".join(f"|{'|'.join(cells)}|\n" for cells in lines)
@@ -108,6 +112,12 @@ def _figures(rows: Sequence[Compared]) -> list[Column]:
     alarms = told(lambda row: str(row.alarms))
     recall = told(lambda row: _percent(row.recall))
     return [*columns, (f"false alarms{one}", alarms, True), (f"hard recall{one}", recall, True)]
+
+
+def _left_out(rows: Sequence[Compared]) -> list[Column]:
+    # Rows without the same images must not pass for comparable.
+    counts = [str(row.left_out) for row in rows]
+    return [("images left out", counts, True)] if any(row.left_out for row in rows) else []
 
 
 def _times(rows: Sequence[Compared]) -> list[Column]:

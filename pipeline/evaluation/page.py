@@ -32,6 +32,7 @@ from pipeline.evaluation.plots import (
 from pipeline.evaluation.size_lines import size_lines
 from pipeline.evaluation.wider_ap import ApCounts
 from pipeline.evaluation.wider_result import WiderResult
+from pipeline.evaluation.without_answer import FAILED, LEFT_OUT, UNREADABLE
 
 _WORDS = {
     "benchmark": "Benchmark",
@@ -44,6 +45,9 @@ _WORDS = {
     "score_max": "Highest score",
     "images": "Images",
     "boxes": "Detections",
+    LEFT_OUT: "Unreadable images, left out",
+    UNREADABLE: "Unreadable images, their faces missed",
+    FAILED: "Images without an answer, their faces missed",
     "restricted": "Part of the set only",
     "score_cut": "Score above",
     "nms": "NMS IoU",

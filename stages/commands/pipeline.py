@@ -128,6 +128,8 @@ def _conclude(outcome: Outcome, loaded: Config, store: Store, took: str, again: 
             print(f"{name}: {store.path(file)}")
             if file.endswith(".md"):  # short, and made to be read as it is
                 print(store.read(file).decode())
+    for line in outcome.told:
+        print(line)
     counts = f"{len(outcome.computed)} computed, {len(outcome.reused)} reused"
     if not outcome.failed and not outcome.blocked:
         print(f"done: {counts} in {took}")

@@ -85,14 +85,40 @@ def test_faces_of_images_without_detections_count(judged: World) -> None:
     assert rows[2]["faces"] == sum(len(row["x1"]) for row in judged.rows("faces"))
 
 
-def test_an_error_row_is_an_image_without_detections(judged: World) -> None:
+def without(judged: World, image_id: str) -> WiderResult:
+    """The evaluation of all images but one."""
+    truth = ground_truth_of(Sample.from_row(row) for row in judged.rows("faces"))
+    found = [each for each in judged.by_id("found").values() if each.image_id != image_id]
+    return evaluate(truth.restrict(set(truth.image_ids) - {image_id}), PredictionSet.of(found))
+
+
+def test_an_image_that_cannot_be_decoded_is_left_out_and_counted(judged: World) -> None:
     judged.done()
     sets = ("found.fails_on=test/000002",)
-    judged.done(*sets)
-    rows, failed = judged.rows("ap"), judged.rows("ap", *sets)
-    assert [row["faces"] for row in failed] == [row["faces"] for row in rows]
-    assert failed[2]["boxes"] == rows[2]["boxes"] - len(judged.by_id("found")["test/000002"].boxes)
-    assert failed[2]["ap"] != rows[2]["ap"]
+    outcome = judged.done(*sets)
+    rows = judged.rows("ap", *sets)
+    assert_equal_bits(rows, without(judged, "test/000002"))
+    assert rows[2]["faces"] < judged.rows("ap")[2]["faces"]
+    assert json.loads(rows[0]["protocol"])["images_left_out"] == 1
+    advice = "(--set ap.unreadable=missed counts their faces as missed)"
+    assert outcome.told == [
+        "found: 1 of 7 rows are errors: test/000002: told to fail",
+        f"ap: 1 images that cannot be read are left out of AP {advice}",
+    ]
+    assert judged.done(*sets).told == outcome.told  # a run that has nothing to do says it too
+    assert judged.done().told == []
+
+
+def test_its_faces_are_missed_by_choice(judged: World) -> None:
+    judged.done()
+    sets = ("found.fails_on=test/000002", "ap.unreadable=missed")
+    outcome = judged.done(*sets)
+    rows, missed = judged.rows("ap"), judged.rows("ap", *sets)
+    assert [row["faces"] for row in missed] == [row["faces"] for row in rows]
+    assert missed[2]["boxes"] == rows[2]["boxes"] - len(judged.by_id("found")["test/000002"].boxes)
+    assert missed[2]["ap"] != rows[2]["ap"]
+    assert json.loads(missed[0]["protocol"])["images_unreadable"] == 1
+    assert outcome.told[-1] == "ap: 1 images that cannot be read count as missed faces"
 
 
 def test_detections_of_another_dataset_are_refused(judged: World) -> None:
@@ -106,6 +132,8 @@ def test_detections_of_another_dataset_are_refused(judged: World) -> None:
 
 def test_nothing_found_is_an_ap_of_zero(judged: World) -> None:
     sets = ("found.fails_on=test/000000", "faces.dataset.images=1", "found.run.max_error_share=1")
+    assert "none of 1 images could be read: nothing to evaluate" in judged.run(*sets).failed["ap"]
+    sets = (*sets, "ap.unreadable=missed")
     judged.done(*sets)
     assert [row["ap"] for row in judged.rows("ap", *sets)] == [0, 0, 0]
 

@@ -51,30 +51,56 @@ def require_folder(root: str) -> Path:
 
 
 def scan(
-    root: str, folder: str = "", wanted: Callable[[str], bool] = lambda directory: True
+    root: str,
+    folder: str = "",
+    wanted: Callable[[str], bool] = lambda directory: True,
+    above: tuple[tuple[int, int], ...] = (),
 ) -> Iterator[tuple[str, str]]:
     """Yields (path relative to ``root`` with forward slashes, "size:mtime_ns") of every image below ``root/folder``.
 
-    Hidden files and folders are left out; no file is opened. Order is the file system's.
+    Hidden files and folders are left out, and links to a folder they lie in; no file is opened. Order is the file
+    system's.
 
     Args:
         root: dataset folder.
         folder: where below it to start, forward slashes.
         wanted: told a directory's path relative to ``root``, says whether to go in.
+        above: device and number of the folders around this one.
 
     Raises:
         FileNotFoundError: ``root/folder`` does not exist.
     """
-    with os.scandir(os.path.join(root, folder)) as items:
+    here = os.path.join(root, folder)
+    around = (*above, _identity(os.stat(here)))
+    with os.scandir(here) as items:
         for item in items:
             if item.name.startswith("."):
                 continue
             path = f"{folder}/{item.name}" if folder else item.name
-            if item.is_dir():
-                if wanted(path):
-                    yield from scan(root, path, wanted)
-            elif path.lower().endswith(SUFFIXES) and item.is_file():  # a link to nowhere is no file
-                yield path, file_stamp(item.stat())
+            if _is_folder(item):
+                if wanted(path) and not (item.is_symlink() and _identity(item.stat()) in around):
+                    yield from scan(root, path, wanted, around)
+            elif path.lower().endswith(SUFFIXES) and (stamp := _stamp(item)):
+                yield path, stamp
+
+
+def _identity(stat: os.stat_result) -> tuple[int, int]:
+    return stat.st_dev, stat.st_ino
+
+
+def _is_folder(item: os.DirEntry[str]) -> bool:
+    try:
+        return item.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _stamp(item: os.DirEntry[str]) -> str:
+    """Returns the file's stamp; "" for what is no file, and what is wrong where not even that can be told."""
+    try:
+        return file_stamp(item.stat()) if item.is_file() else ""  # a link to nowhere is no file
+    except OSError as error:  # one row with an error, as for any other file that cannot be read
+        return f"unreadable:{error.errno}"
 
 
 def file_stamp(stat: os.stat_result) -> str:
