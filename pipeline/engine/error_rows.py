@@ -34,17 +34,19 @@ def own_errors(node: Node, manifest: Manifest, inputs: Mapping[str, Sequence[Art
 
 
 def check_errors(node: Node, manifest: Manifest, own: Sequence[tuple[str, str]]) -> None:
-    """Raises TooManyErrorsError where a node adds errors and more of its rows hold one than may.
+    """Raises TooManyErrorsError where more of a node's rows hold an error than may.
 
-    One bad image never stops a run, however few images there are, unless there is no good one.
+    One bad image never stops a run, however few images there are, unless there is no good one. A node that adds no
+    error decides nothing, unless it has a share of its own.
     """
     errors, rows, allowed = len(manifest.errors), manifest.rows, node.resources.max_error_share
-    if not own or not (errors > max(1, allowed * rows) or (errors == rows and allowed < 1)):
+    too_many = errors > max(1, allowed * rows) or bool(errors == rows and allowed < 1)
+    if not errors or not too_many or not (own or node.own_share):
         return
     setting = f"{node.name}.run.max_error_share" if node.own_share else "max_error_share"
-    enough = math.ceil(100 * errors / rows) / 100
+    enough, which = math.ceil(100 * errors / rows) / 100, shown(own or manifest.errors)
     raise TooManyErrorsError(
-        f"{errors} of {rows} rows are errors ({errors / rows:.1%}), allowed are {allowed:.1%}: {shown(own)}. "
+        f"{errors} of {rows} rows are errors ({errors / rows:.1%}), allowed are {allowed:.1%}: {which}. "
         f"Go on without them with --set {setting}={enough:g}, or mend the cause and add --retry-errors"
     )
 
@@ -58,4 +60,4 @@ def told(node: Node, manifest: Manifest, own: Sequence[tuple[str, str]]) -> list
 def shown(errors: Sequence[tuple[str, str]]) -> str:
     """Returns the first few errors in one line."""
     more = f"; and {len(errors) - SHOWN} more" if len(errors) > SHOWN else ""
-    return "; ".join(f"{key}: {message}" for key, message in errors[:SHOWN]) + more
+    return "; ".join(" ".join(f"{key}: {message}".split()) for key, message in errors[:SHOWN]) + more

@@ -36,8 +36,8 @@ class Resources(BaseModel):
         memory_gb: memory of one worker that the cluster sets aside; 0 leaves it out of the accounting.
         loaders: processes that make batches for one worker of a training; 0 for threads of the worker itself.
         shard_rows: items of one shard: 2-10 minutes of work is a good size.
-        max_error_share: the node fails if it adds errors and more than this share of its rows then hold one; a single
-            one never fails it. The config's own `max_error_share` where a node does not say otherwise.
+        max_error_share: the node fails if more than this share of its rows are errors; a single one never fails it.
+            Where it is the config's own, errors that are only carried along from an input fail nothing again.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

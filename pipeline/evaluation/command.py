@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.wider_ground_truth import WiderGroundTruth, load_ground_truth
 from pipeline.data.wider_text import TextReport, read_wider_text
 from pipeline.data.wider_text_lines import Reading
+from pipeline.evaluation.dump_errors import sort_out
 from pipeline.evaluation.dump_reader import dump_shards, read_dump
 from pipeline.evaluation.wider_result import WiderResult, evaluate
 
@@ -61,6 +62,7 @@ def read_inputs(
     reading: Reading = "matlab",
     nms: float | None = None,
     score: float | None = None,
+    unreadable: Literal["left_out", "missed"] = "missed",
 ) -> EvaluationInputs:
     """Returns the inputs of an evaluation.
 
@@ -71,6 +73,8 @@ def read_inputs(
         reading: whose oddities to follow, "matlab" or "python".
         nms: drop boxes that overlap a better one by more than this (+1 IoU); None leaves them.
         score: keep only scores above this; None keeps all.
+        unreadable: of a dump: leave images out that could not be read, or count their faces as missed, as the
+            benchmark's own tool counts images without a file.
 
     Raises:
         FileNotFoundError: predictions, the list or a .mat file does not exist.
@@ -84,6 +88,8 @@ def read_inputs(
     truth = whole if images is None else whole.restrict(read_image_list(images))
     if predictions.is_dir() and dump_shards(predictions):
         inputs = _from_dump(predictions, truth, reading)
+        if inputs.problems["errors"]:
+            inputs = sort_out(inputs, predictions, unreadable)
     else:
         text = read_wider_text(predictions, truth.image_ids, reading, known=whole.image_ids)
         inputs = EvaluationInputs(

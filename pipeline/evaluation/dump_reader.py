@@ -74,25 +74,23 @@ def _tables(folder: Path) -> list[pa.Table]:
     shards = dump_shards(folder)
     if not shards:
         raise FileNotFoundError(f"no *.parquet below {folder}")
-    return [_read(shard) for shard in shards]
+    return [_read(_as_written(shard)) for shard in shards]
+
+
+def _as_written(shard: Path) -> Path:
+    """Returns a shard that is not another one than the record beside it says, where there is one."""
+    beside = shard.with_suffix(".json")
+    record = ShardRecord.from_json(beside.read_bytes()) if beside.is_file() else None
+    if record is not None and checksum(shard.read_bytes()) != record.checksum:
+        raise ValueError(f"{shard} is damaged: expected the {record.size} bytes of its record, found others")
+    return shard
 
 
 def _read(shard: Path) -> pa.Table:
-    record = _record(shard)
-    if record is not None and checksum(shard.read_bytes()) != record.checksum:
-        raise ValueError(f"{shard} is damaged: expected the {record.size} bytes of its record, found others")
     try:
         return pq.read_table(shard, columns=_COLUMNS, partitioning=None)
     except (pa.ArrowInvalid, pa.ArrowKeyError, OSError) as error:
         raise ValueError(f"{shard} is not a shard of detections: {error}") from error
-
-
-def _record(shard: Path) -> ShardRecord | None:
-    """Returns what lies beside a shard that a run has written."""
-    try:
-        return ShardRecord.from_json(shard.with_suffix(".json").read_bytes())
-    except FileNotFoundError:
-        return None
 
 
 def _flat(table: pa.Table, name: str) -> NDArray[np.float64]:

@@ -30,6 +30,9 @@ def evaluate(
     reading: Annotated[str, typer.Option(help="Where the official tools differ: matlab or python.")] = "matlab",
     nms: Annotated[float | None, typer.Option(help="Suppress above this overlap first (for dumps: 0.4).")] = None,
     score: Annotated[float | None, typer.Option(help="Drop boxes at or below it first (for dumps: 0.02).")] = None,
+    unreadable: Annotated[
+        str, typer.Option(help="Images of a dump that could not be read: their faces are missed, or left_out of AP.")
+    ] = "missed",
     false_alarms: Annotated[float | None, typer.Option(help="Count boxes from this score on that hit no face.")] = None,
 ) -> None:
     """Print easy, medium and hard AP exactly as the benchmark's own tool computes them.
@@ -40,8 +43,11 @@ def evaluate(
 
     if reading not in ("matlab", "python"):
         raise ValueError(f"--reading {reading}: expected matlab or python")
+    if unreadable not in ("left_out", "missed"):
+        raise ValueError(f"--unreadable {unreadable}: expected left_out or missed")
+    without: Literal["left_out", "missed"] = "left_out" if unreadable == "left_out" else "missed"
     chosen: Literal["matlab", "python"] = "python" if reading == "python" else "matlab"
-    inputs = read_inputs(predictions, ground_truth, images, chosen, nms, score)
+    inputs = read_inputs(predictions, ground_truth, images, chosen, nms, score, without)
     result = inputs.evaluate(false_alarms)
     for name, lines in result.problems.items():
         shown = ", ".join(lines[:5]) + (f" and {len(lines) - 5} more" if len(lines) > 5 else "")

@@ -16,13 +16,14 @@ from pipeline.engine.executor import Executor, LocalExecutor
 from pipeline.engine.fingerprint import difference
 from pipeline.engine.journal import duration
 from pipeline.engine.lock import StoreLock, StoreLockedError
-from pipeline.engine.manifest import Manifest, finish, stored_manifests
-from pipeline.engine.plan import NodePlan, Options, Verdict, differences
+from pipeline.engine.manifest import stored_manifests
+from pipeline.engine.plan import NodePlan, Options, differences
 from pipeline.engine.plan import plan as make_plan
-from pipeline.engine.publishing import damaged_copies, files_of
+from pipeline.engine.publishing import files_of
 from pipeline.engine.runner import Outcome, Runner
 from pipeline.engine.storage import Store
-from pipeline.engine.unused import undecided, unused
+from pipeline.engine.unused import undecided
+from stages.commands.stored import clear, is_begun, status_line, stored_badly
 from stages.graph import STAGES
 
 FAILED, MISTAKE, LOCKED, INTERRUPTED = 1, 2, 3, 130
@@ -192,46 +193,16 @@ def status(
     loaded = load_config(config, STAGES, set_ or [])
     store, options = Store(loaded.store), _options(loaded, None, None, None, None, limit, False)
     plans = make_plan(loaded.graph, store, options)
-    bad = {name: _stored_badly(store, each, verify) for name, each in plans.items()}
+    bad = {name: stored_badly(store, each, verify) for name, each in plans.items()}
     for name, each in plans.items():
-        whole = "; all bytes as written" if verify and _is_begun(each) else ""
+        whole = "; all bytes as written" if verify and is_begun(each) else ""
         health = f"; DAMAGED: {', '.join(bad[name])}" if bad[name] else whole
-        print(f"{name}: {_status(store, each)}{health}")
+        print(f"{name}: {status_line(store, each)}{health}")
         for key, message in each.artifact.manifest.errors[:5] if each.artifact else ():
             print(f"    {key}: {message}")
     if any(bad.values()):
         print(f"what is damaged is computed again by: wider8k run -c {config}")
         raise typer.Exit(FAILED)
-
-
-def _stored_badly(store: Store, planned: NodePlan, verify: bool) -> list[str]:
-    """Returns what is stored of a node's wanted output and damaged; with `verify` after reading every byte."""
-    found = list(planned.damaged)
-    if verify and planned.artifact:
-        found += planned.artifact.manifest.verify(store) + damaged_copies(store, planned.node)
-    elif verify and planned.recipe:
-        kept = planned.assignment.kept if planned.assignment else ()
-        found += finish(Manifest(planned.node.name, "", planned.recipe, {}, ""), kept).verify(store)
-    return found
-
-
-def _is_begun(planned: NodePlan) -> bool:
-    return planned.artifact is not None or bool(planned.assignment and planned.assignment.kept)
-
-
-def _status(store: Store, planned: NodePlan) -> str:
-    """Returns what is stored of a node: the wanted output, or how far it is, and how many others there are."""
-    manifests = stored_manifests(store, planned.node.name)
-    others = sum(manifest.fingerprint != planned.fingerprint for manifest in manifests)
-    older = f", {others} older outputs" if others else ""
-    if planned.artifact is None:
-        told = planned.verdict in (Verdict.RESUME, Verdict.BLOCKED) or planned.damaged
-        return f"{planned.reason if told else 'not stored as configured'}{older}"
-    current = planned.artifact.manifest
-    size = sum(shard.size for shard in current.shards) / 1e6
-    work = f"{duration(float(current.run.get('seconds', 0)))} of work, peak {current.run.get('peak_mb', 0)} MB"
-    counts = f"{current.rows} rows, {len(current.errors)} errors, {len(current.shards)} shards, {size:.1f} MB"
-    return f"{counts}, {work}{older}"
 
 
 def clean(
@@ -249,32 +220,15 @@ def clean(
     plans = make_plan(loaded.graph, store, _options(loaded, None, None, None, None, limit, False))
     try:
         with StoreLock(store, f"wider8k clean -c {config}"):
-            count = _clean(store, plans, yes)
+            count, went = clear(store, plans, yes)
     except StoreLockedError as error:
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(LOCKED) from None
     for name in undecided(plans):
         print(f"{name}: {plans[name].reason}: what it uses is known once its inputs are finished; left as it is")
-    print(f"{count} outputs {'deleted' if yes else 'could go; add --yes'}" if count else "nothing to clean")
-
-
-def _clean(store: Store, plans: dict[str, NodePlan], yes: bool) -> int:
-    """Returns how many outputs went, or could go."""
-    count, failed = 0, False
-    for path, size in list(unused(store, plans)):
-        try:
-            if yes:
-                store.remove(path)
-        except OSError as error:  # one that cannot go is no reason to keep the others
-            print(f"error: {path} cannot be deleted: {error}", file=sys.stderr)
-            failed = True
-            continue
-        count += 1
-        print(f"{'deleted' if yes else 'would delete'} {path} ({size / 1e6:.1f} MB)")
-    if failed:
-        print(f"{count} outputs deleted, not all that could go", file=sys.stderr)
+    print(f"{count} outputs {'deleted' if yes else 'could go; add --yes'}" if count or not went else "nothing to clean")
+    if not went:
         raise typer.Exit(FAILED)
-    return count
 
 
 def _options(

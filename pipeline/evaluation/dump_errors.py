@@ -1,0 +1,53 @@
+"""Which images of a dump nobody could read: rows that are errors and know no size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import pyarrow.parquet as pq
+
+from pipeline.evaluation.dump_reader import dump_shards
+from pipeline.evaluation.without_answer import LEFT_OUT, UNREADABLE
+
+if TYPE_CHECKING:
+    from pipeline.evaluation.command import EvaluationInputs
+
+_COLUMNS = ["image_id", "width", "height", "error"]
+
+
+def sort_out(inputs: EvaluationInputs, folder: Path, unreadable: Literal["left_out", "missed"]) -> EvaluationInputs:
+    """Returns the inputs of an evaluation without the images that could not be read, or with their number.
+
+    Args:
+        inputs: of a dump.
+        folder: of the dump.
+        unreadable: "left_out" evaluates the other images alone; "missed" counts their faces as missed.
+    """
+    found = unreadable_rows(folder).keys() & set(inputs.truth.image_ids)
+    if not found:
+        return inputs
+    protocol = {**inputs.protocol, (LEFT_OUT if unreadable == "left_out" else UNREADABLE): len(found)}
+    if unreadable == "missed":
+        return replace(inputs, protocol=protocol)
+    truth = inputs.truth.restrict(set(inputs.truth.image_ids) - found)
+    if not truth.image_ids:
+        raise ValueError(f"{folder}: none of {len(found)} images could be read: nothing to evaluate")
+    lines = inputs.problems["errors"]
+    left_out = [line for line in lines if line.partition(": ")[0] in found]
+    errors = [line for line in lines if line not in left_out]
+    problems = {**inputs.problems, "errors": errors, "unreadable, left out of AP": left_out}
+    chosen = inputs.predictions.select(truth.image_ids)
+    return replace(inputs, truth=truth, predictions=chosen, protocol=protocol, problems=problems)
+
+
+def unreadable_rows(folder: Path) -> Mapping[str, str]:
+    """Returns image_id -> reason of the rows that hold an error and no size; foreign files need not tell either."""
+    found: dict[str, str] = {}
+    for shard in dump_shards(folder):
+        if set(_COLUMNS) <= set(pq.read_schema(shard).names):
+            rows = pq.read_table(shard, columns=_COLUMNS, partitioning=None).to_pylist()
+            found |= {r["image_id"]: r["error"] for r in rows if r["error"] is not None and not r["width"]}
+    return found
