@@ -29,7 +29,16 @@ def planned_weights(ctx: StageContext) -> bytes:
         (row,) = ctx.one("checkpoint").rows(["weights"])
         trained: bytes = row["weights"]
         return trained
-    data = Path(ctx.at).read_bytes()
+    return planned_file(ctx)
+
+
+def planned_file(ctx: StageContext) -> bytes:
+    """Returns the weights file at the node's `at`.
+
+    Raises:
+        ValueError: it is no longer the one that was planned with.
+    """
+    data = Path(ctx.at or "").read_bytes()
     if ctx.externals.get("weights") not in (None, digest(data)):
         raise ValueError(f"weights at {ctx.at} on {socket.gethostname()} are not those that were planned")
     return data

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
@@ -16,6 +15,7 @@ from pipeline.data.schemas import CHECKPOINT
 from pipeline.engine.gang import Stream
 from pipeline.engine.stage import Row, StageContext, WholeStage
 from pipeline.models.identity import digest, stored_config
+from stages.network_worker import planned_file
 
 if TYPE_CHECKING:
     from pipeline.training.run import Training
@@ -35,6 +35,7 @@ class TrainingStage(WholeStage):
     output: ClassVar[pa.Schema] = CHECKPOINT
     spreads: ClassVar[bool] = True
     published: ClassVar[tuple[str, ...]] = ("{node}.safetensors", "{node}.jsonl")
+    told: ClassVar[tuple[str, ...]] = ("log",)
 
     saved_every: float = Field(120.0, gt=0, exclude=True)
 
@@ -84,15 +85,25 @@ class TrainingStage(WholeStage):
             "log": "".join(json.dumps(_untimed(entry), sort_keys=True) + "\n" for entry in entries).encode(),
         }
 
+    def notes(self, rows: Sequence[Row]) -> list[str]:
+        """Returns how many pictures could not be read, as the last step that tells it has it."""
+        entries = [json.loads(line) for row in rows for line in (row["log"] or b"").splitlines()]
+        bad = next((entry["bad_pictures"] for entry in reversed(entries) if "bad_pictures" in entry), 0)
+        return [f"{bad} pictures cannot be read: nothing was learnt from them"] if bad else []
+
     def publish(self, rows: Iterable[Row]) -> list[bytes]:
         """Returns the weights as a safetensors file, and the log as JSON lines."""
         return [content for row in rows for content in (row["weights"], row["log"])]
 
 
 def first_weights(ctx: StageContext) -> bytes | None:
-    """Returns the checkpoint that a training starts from, or None where it starts from random weights."""
+    """Returns the checkpoint that a training starts from, or None where it starts from random weights.
+
+    Raises:
+        ValueError: the file at `at` is no longer the one that was planned with.
+    """
     if ctx.at:
-        return Path(ctx.at).read_bytes()
+        return planned_file(ctx)
     if not ctx.inputs.get("start"):
         return None
     (row,) = ctx.one("start").rows(["weights"])

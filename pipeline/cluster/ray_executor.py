@@ -146,6 +146,6 @@ def _cause(error: BaseException) -> Exception:
     # A constructor's error arrives as the text of its trace, whose last line names it.
     if named := re.findall(r"^(\w+(?:Error|Exception)): (.*)$", message, re.MULTILINE):
         kind, message = named[-1]
-    if kind.endswith("ValueError"):
+    if kind.endswith("ValueError") or isinstance(last, ValueError):
         return ValueError(message)
     return NodeFailed(f"{kind}: {message.splitlines()[-1] if message else 'no message'}")

@@ -185,7 +185,7 @@ class _Session:
             shown = "; ".join(f"{name}: {why}" for name, why in list(self.bad.items())[:3])
             raise TrainingError(
                 f"{len(self.bad)} of {len(self.training.batches.source)} pictures cannot be read, "
-                f"allowed are {allowed:.0f}: {shown}"
+                f"allowed are {allowed:.0f}: {shown}; a larger max_error_share goes on without them"
             )
 
     def _tell(self, done: Step, waited: float, seconds: float, pace: float) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 from pipeline.engine.stage import Resources, StageContext
 from pipeline.models.identity import digest
 from stages.network_worker import check_weights, out_of_memory, planned_weights, set_threads
+from stages.training_stage import first_weights
 
 
 def test_weights_come_from_exactly_one_place() -> None:
@@ -19,16 +21,17 @@ def test_weights_come_from_exactly_one_place() -> None:
         check_weights(None, {"checkpoint": ()})
 
 
-def test_a_file_is_the_one_that_was_planned_with(tmp_path: Path) -> None:
+@pytest.mark.parametrize("read", [planned_weights, first_weights])
+def test_a_file_is_the_one_that_was_planned_with(tmp_path: Path, read: Callable[[StageContext], bytes | None]) -> None:
     file = tmp_path / "weights"
     file.write_bytes(b"these")
     plain = StageContext("node", str(file), Resources(), {})
     planned = StageContext("node", str(file), Resources(), {}, externals={"weights": digest(b"these")})
-    assert planned_weights(plain) == planned_weights(planned) == b"these"
+    assert read(plain) == read(planned) == b"these"
     file.write_bytes(b"others")
-    assert planned_weights(plain) == b"others"
+    assert read(plain) == b"others"
     with pytest.raises(ValueError, match=r"weights at .* on \S+ are not those that were planned"):
-        planned_weights(planned)
+        read(planned)
 
 
 def test_threads_are_the_nodes() -> None:
