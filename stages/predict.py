@@ -119,6 +119,10 @@ class Predict(MapStage):
         rows = ctx.one("samples").rows(["image_id", "digest", "path", "width", "height"])
         return [Item(row.pop("image_id"), row.pop("digest"), row) for row in rows]
 
+    def error_row(self, item: Item, message: str) -> Row:
+        """Returns the row of an image that killed its worker: with its size, since it was not the image's reading."""
+        return {**super().error_row(item, message), "width": item.data["width"], "height": item.data["height"]}
+
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
         """Returns a worker that fetches, and where it has a core to spare decodes, the next images during this one."""
         images = decoded_images(ctx, ctx.one("samples"))

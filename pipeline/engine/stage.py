@@ -224,12 +224,10 @@ class MapStage(Stage):
         """Returns the worker: called once per process, it holds the model and yields one row per item in order."""
 
     def error_row(self, item: Item, message: str) -> Row:
-        """Returns the row that stands for an item whose worker process died; what the item's data knows is in it."""
+        """Returns the row that stands for an item whose worker process died."""
         empty: dict[str, Any] = {}
         for column in self.output:
-            if column.name in item.data:
-                empty[column.name] = item.data[column.name]
-            elif pa.types.is_integer(column.type):
+            if pa.types.is_integer(column.type):
                 empty[column.name] = 0
             elif pa.types.is_list(column.type):
                 empty[column.name] = []
