@@ -211,15 +211,14 @@ def _with_shards(known: NodePlan, store: Store, forced: bool, retry_errors: bool
     folder = f"{known.node.name}/{known.recipe}"
     stored = [] if forced else finished_shards(store, folder, known.recipe)
     assignment = assign(known.items, stored, known.node.resources.shard_rows, retry_errors)
-    todo = sum(len(part) for part in assignment.todo)
-    done = len(known.items) - todo
+    items, todo = len(known.items), sum(len(part) for part in assignment.todo)
     if not forced:
         unusable = set(shard_names(store.sizes(folder))) - {record.name for record in stored}
         known = replace(known, damaged=tuple(dict.fromkeys((*known.damaged, *sorted(unusable)))))
     known = replace(known, assignment=assignment)
-    if not done:
+    if todo == items:
         return replace(known, reason=f"{known.reason}; {todo} items in {len(assignment.todo)} shards")
-    reason = f"{done} of {len(known.items)} items stored, {todo} to do in {len(assignment.todo)} shards"
+    reason = f"{items - todo} of {items} items stored, {todo} to do in {len(assignment.todo)} shards"
     if known.damaged:
         reason += f"; {_told(known.damaged)}"
     return replace(known, verdict=Verdict.RESUME, reason=reason)
