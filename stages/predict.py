@@ -121,7 +121,8 @@ class Predict(MapStage):
 
     def error_row(self, item: Item, message: str) -> Row:
         """Returns the row of an image that killed its worker: with its size, since it was not the image's reading."""
-        return {**super().error_row(item, message), "width": item.data["width"], "height": item.data["height"]}
+        size = {name: item.data.get(name, 0) for name in ("width", "height")}
+        return {**super().error_row(item, message), **size}
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
         """Returns a worker that fetches, and where it has a core to spare decodes, the next images during this one."""
