@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
+from itertools import chain
 from operator import or_
 from typing import Any, ClassVar, Final, Literal
 
@@ -22,7 +23,7 @@ from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Port, Row, StageContext, WholeStage
 from pipeline.evaluation.false_alarms import FalseAlarms, count_false_alarms
 from pipeline.evaluation.wider_ap import ApCounts, ScoreRange, count_images, score_range
-from pipeline.evaluation.wider_result import WiderResult, result_of
+from pipeline.evaluation.wider_result import WiderResult, result_of, subsets_without_faces
 from pipeline.evaluation.without_answer import WithoutAnswer, notes_of
 
 _LATER: Final[dict[str, Any]] = {"false_alarms": None, "unreadable": "left_out"}
@@ -57,6 +58,11 @@ class Evaluate(WholeStage):
         fields: dict[str, Any] = handler(self)
         return {name: value for name, value in fields.items() if name not in _LATER or value != _LATER[name]}
 
+    def review(self, ctx: StageContext, output: Artifact) -> Sequence[str]:
+        """Returns a line on the subsets that have no AP."""
+        line = subsets_without_faces({row["subset"]: row["faces"] for row in output.rows(["subset", "faces"])})
+        return [line] if line else []
+
     def run(self, ctx: StageContext) -> Iterable[Row]:
         """Returns one row per subset.
 
@@ -64,7 +70,8 @@ class Evaluate(WholeStage):
             ValueError: if the detections are of images that the samples do not have, or no image could be read.
         """
         detections, samples = ctx.one("detections"), [Sample.from_row(row) for row in ctx.one("samples").rows()]
-        shards, found = [entry.name for entry in detections.manifest.shards], set(detections.keys())
+        shards = _images_of_shards(detections)
+        found = set(chain.from_iterable(shards.values()))
         unknown = sorted(found - {sample.image_id for sample in samples})
         if unknown:
             raise ValueError(
@@ -77,9 +84,12 @@ class Evaluate(WholeStage):
         if samples and not truth.image_ids:
             raise ValueError(f"{detections.node}: none of {len(samples)} images could be read: nothing to evaluate")
         whole = self.coordinates == "whole"
-        ranges = ctx.fan_out(_Range(detections, left_out), shards)
+        ranges = ctx.fan_out(_Range(detections, left_out), list(shards))
         scores = reduce(or_, ranges, ScoreRange.empty())
-        results = ctx.fan_out(_Count(detections, truth, scores, whole, self.false_alarms), shards)
+        # Each task gets the faces of its own images: all of them with every task would grow with images times shards.
+        counted = set(truth.image_ids)
+        tasks = [(name, truth.restrict(counted.intersection(keys))) for name, keys in shards.items()]
+        results = ctx.fan_out(_Count(detections, scores, whole, self.false_alarms), tasks)
         parts = [part for part, _ in results]
         # Images without a row in the detections still have faces that count.
         absent = truth.restrict(set(truth.image_ids) - found)
@@ -104,6 +114,14 @@ def _without_answer(samples: Sequence[Sample], detections: Artifact) -> WithoutA
     columns = ["image_id", "width", "height", "error"]
     rows = [row for shard in shards for row in detections.table(shard, columns).to_pylist() if row["error"] is not None]
     return WithoutAnswer.of(samples, rows)
+
+
+def _images_of_shards(detections: Artifact) -> dict[str, list[str]]:
+    """Returns shard name -> its images, from the shards' records."""
+    shards: dict[str, list[str]] = {entry.name: [] for entry in detections.manifest.shards}
+    for key, _, shard in detections.stamps():
+        shards[shard].append(key)
+    return shards
 
 
 def _row(result: WiderResult, level: str, scores: ScoreRange) -> Row:
@@ -142,20 +160,19 @@ class _Range:
 
 @dataclass(frozen=True)
 class _Count:
-    """Shard name -> counts of its images, and their false alarms where a score is given."""
+    """Shard name and faces of its images -> their counts, and their false alarms where a score is given."""
 
     detections: Artifact
-    truth: WiderGroundTruth
     scores: ScoreRange
     whole: bool
     score: float | None
 
-    def __call__(self, shard: str) -> tuple[dict[str, ApCounts], FalseAlarms | None]:
-        known = set(self.truth.image_ids)
+    def __call__(self, task: tuple[str, WiderGroundTruth]) -> tuple[dict[str, ApCounts], FalseAlarms | None]:
+        shard, truth = task
+        known = set(truth.image_ids)
         rows = [row for row in read_detections(self.detections.table(shard)) if row.image_id in known]
         if self.whole:
             rows = [replace(row, boxes=np.trunc(row.boxes)) for row in rows]
-        truth = self.truth.restrict({row.image_id for row in rows})
         predictions = PredictionSet.of(rows)
         alarms = None if self.score is None else count_false_alarms(predictions, truth, self.score)
         return count_images(predictions, truth, self.scores), alarms

@@ -9,9 +9,11 @@ from typing import ClassVar
 import pyarrow as pa
 
 from pipeline.data.datasets.choice import DatasetChoice
+from pipeline.data.datasets.dataset import named
 from pipeline.data.file_names import escaped, is_utf8
 from pipeline.data.records import Sample
 from pipeline.data.schemas import SAMPLES
+from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Item, MapStage, Row, StageContext
 
 
@@ -34,10 +36,28 @@ class Index(MapStage):
             raise ValueError("at: expected the dataset's folder, found nothing; set it in the config or with --set")
 
     def items(self, ctx: StageContext) -> Sequence[Item]:
-        """Returns one item per image; its stamp changes with the file's size, time or labels."""
+        """Returns one item per image; its stamp changes with the file's size, time or labels. Tells what is left out.
+
+        Raises:
+            ValueError: the dataset cannot be read, or contradicts itself.
+        """
         self.check(ctx.at, {})
-        entries = self.dataset.entries(ctx.at or "")
+        try:
+            entries = self.dataset.entries(ctx.at or "", ctx.say)
+        except (ValueError, FileNotFoundError) as error:
+            raise ValueError(named(str(error), ctx.node)) from None
         return [Item(escaped(entry.image_id), entry.stamp, {"entry": entry}) for entry in entries]
+
+    def review(self, ctx: StageContext, output: Artifact) -> Sequence[str]:
+        """Returns what is odd about the set now that its images are read, as `Dataset.review`.
+
+        Raises:
+            ValueError: its labels contradict its images.
+        """
+        try:
+            return [named(line, ctx.node) for line in self.dataset.review(ctx.at or "", output.tables())]
+        except ValueError as error:
+            raise ValueError(named(str(error), ctx.node)) from None
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
         """Returns a worker that reads each file's bytes once; a file whose name no row can hold becomes an error."""

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field
 
 from pipeline.data.records import WITHOUT_LANDMARKS, Detections
@@ -59,8 +60,8 @@ class Ranking(WholeStage):
         nodes = ctx.inputs["candidates"]
         first = nodes[0]
         require_same_images(first, ctx.one("samples"))
-        count = _Count(nodes, faces_of(ctx.one("samples")), _shards(nodes), self.pairs, self.inclusive_pixels)
-        parts = ctx.fan_out(count, [entry.name for entry in first.manifest.shards])
+        tasks = _tasks(faces_of(ctx.one("samples")), _shards(nodes))
+        parts = ctx.fan_out(_Count(nodes, self.pairs, self.inclusive_pixels), tasks)
         for place, node in enumerate(nodes):
             counts = sum((part[place] for part in parts), PairCounts.zero(self.pairs))
             yield _row(node.node, counts, sum(entry.rows for entry in first.manifest.shards) - counts.images)
@@ -69,6 +70,15 @@ class Ranking(WholeStage):
         """Returns how many images were left out."""
         left_out = rows[0]["left_out"] if rows else 0
         return [f"{left_out} images with an error in one of the inputs are left out"] if left_out else []
+
+    def review(self, ctx: StageContext, output: Artifact) -> Sequence[str]:
+        """Returns a line where nothing can be in the right order or the wrong one."""
+        empty = [row["name"] for row in output.rows(["name", "all_untied"]) if not row["all_untied"]]
+        return (
+            [f"no two boxes of an image lie differently well on a face: nothing to order in {', '.join(empty)}"]
+            if empty
+            else []
+        )
 
     def publish(self, rows: Sequence[Row]) -> list[bytes]:
         """Returns the table as Markdown: accuracies in per cent, of neighbours, of pairs 1..n apart, of all pairs."""
@@ -124,21 +134,38 @@ def _shards(nodes: Sequence[Artifact]) -> tuple[dict[str, str], ...]:
 
 
 @dataclass(frozen=True)
-class _Count:
-    """Shard of the first node -> counts of each node over its images."""
+class _Task:
+    """The images of one shard of the first node: their faces, and per node the shard that each of them lies in."""
 
-    nodes: tuple[Artifact, ...]
     faces: Mapping[str, ImageFaces]
     shards: tuple[Mapping[str, str], ...]
+
+
+def _tasks(faces: Mapping[str, ImageFaces], shards: tuple[Mapping[str, str], ...]) -> list[_Task]:
+    """Returns one task per shard of the first node, with what is its own: every image is in one of them."""
+    images: dict[str, list[str]] = {}
+    for image_id, shard in shards[0].items():
+        images.setdefault(shard, []).append(image_id)
+    return [
+        _Task({key: faces[key] for key in keys}, tuple({key: each[key] for key in keys} for each in shards))
+        for keys in images.values()
+    ]
+
+
+@dataclass(frozen=True)
+class _Count:
+    """Task -> counts of each node over its images."""
+
+    nodes: tuple[Artifact, ...]
     offsets: int
     inclusive: bool
 
-    def __call__(self, shard: str) -> list[PairCounts]:
-        found = [self._rows(place, shard) for place in range(len(self.nodes))]
+    def __call__(self, task: _Task) -> list[PairCounts]:
+        found = [self._rows(node, shards) for node, shards in zip(self.nodes, task.shards, strict=True)]
         counts = [PairCounts.zero(self.offsets) for _ in self.nodes]
         for image_id, first in found[0].items():
             rows = [each[image_id] for each in found]
-            faces = self.faces[image_id]
+            faces = task.faces[image_id]
             if faces.error or any(row.error for row in rows):
                 continue
             if refusal := faces.refusal(first):
@@ -147,12 +174,11 @@ class _Count:
                 counts[place] = counts[place] + part
         return counts
 
-    def _rows(self, place: int, shard: str) -> dict[str, Detections]:
-        wanted = {image_id for image_id, lies in self.shards[0].items() if lies == shard}
-        lie = dict.fromkeys(lies for image_id, lies in self.shards[place].items() if image_id in wanted)
-        node = self.nodes[place]
-        tables = (node.table(each, WITHOUT_LANDMARKS) for each in lie)
-        return {row.image_id: row for table in tables for row in rows_of(table, node.node) if row.image_id in wanted}
+    def _rows(self, node: Artifact, shards: Mapping[str, str]) -> dict[str, Detections]:
+        wanted = pa.array(list(shards), pa.string())
+        tables = (node.table(each, WITHOUT_LANDMARKS) for each in dict.fromkeys(shards.values()))
+        chosen = (table.filter(pc.is_in(table["image_id"], wanted)) for table in tables)
+        return {row.image_id: row for table in chosen for row in rows_of(table, node.node)}
 
     def _image(self, rows: Sequence[Detections], faces: ImageFaces) -> Iterable[PairCounts]:
         from pipeline.training.oracle import closest_overlap

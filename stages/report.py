@@ -106,7 +106,7 @@ class Report(WholeStage):
                 for row in each.rows()
             ],
             timings=[_timing(each) for each in artifacts],
-            errors=_errors(ctx.one("samples"), artifacts),
+            errors=[*_without_ap(runs), *_errors(ctx.one("samples"), artifacts)],
         )
         yield {"name": f"{ctx.node}.html", "content": render_page(page)}
 
@@ -236,6 +236,14 @@ def _way(detections: Artifact, trained: Mapping[str, Row]) -> tuple[str, dict[st
     name = str(made_here.get("detector") or "a ranker")
     digest = str(made_here.get("digest") or payload["externals"].get("weights", ""))
     return f"re-ranked by {name}", {"ranker": name, "ranker weights": digest, "ranker sees": detections.params["size"]}
+
+
+def _without_ap(runs: Sequence[RunResult]) -> Iterator[str]:
+    from pipeline.evaluation.wider_result import subsets_without_faces
+
+    for run in runs:
+        if line := subsets_without_faces({subset: counts.faces for subset, counts in run.counts.items()}):
+            yield f"{run.name}: {line}"
 
 
 def _timing(artifact: Artifact) -> Timing:

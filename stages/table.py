@@ -16,7 +16,7 @@ from pipeline.data.schemas import AP, CHECKPOINT, COMPARISON, DETECTIONS, LEVELS
 from pipeline.engine.graph import nearest
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Port, Row, StageContext, WholeStage
-from pipeline.evaluation.comparison import DIGEST, Compared, markdown
+from pipeline.evaluation.comparison import DIGEST, Compared, markdown, without_ap
 from pipeline.evaluation.without_answer import LEFT_OUT
 from stages.row_times import row_milliseconds
 
@@ -97,8 +97,9 @@ class Table(WholeStage):
             yield self._compared(ap, line).to_row()
 
     def publish(self, rows: Sequence[Row]) -> list[bytes]:
-        """Returns the table as Markdown."""
-        return [markdown([Compared.from_row(row) for row in rows]).encode()]
+        """Returns the table as Markdown; below it, which of its rows have no AP and why."""
+        compared = [Compared.from_row(row) for row in rows]
+        return ["".join([markdown(compared), *(f"\n{line}\n" for line in without_ap(compared))]).encode()]
 
     def _compared(self, ap: Artifact, line: Mapping[str, Artifact]) -> Compared:
         rows = {row["subset"]: row for row in ap.rows()}

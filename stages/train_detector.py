@@ -75,6 +75,8 @@ class TrainDetector(TrainingStage):
         Raises:
             ValueError: no face, faces that no anchor can match, first weights of another architecture.
         """
+        from pipeline.data.wider_ground_truth import ground_truth_of
+        from pipeline.evaluation.wider_result import require_faces
         from pipeline.training.batches import Batches
         from pipeline.training.detector_learner import DetectorLearner
         from pipeline.training.matchable import require_matchable
@@ -94,7 +96,10 @@ class TrainDetector(TrainingStage):
         judge = None
         accelerated = ctx.resources.gpus > 0
         if held_out := ctx.inputs.get("held_out"):
-            judge = HeldOut(_usable(held_out[0], None), image_source(ctx, held_out[0]), accelerated)
+            samples = _usable(held_out[0], None)
+            # Every look at it would be worth the same, and the first weights would stay the best.
+            require_faces(ground_truth_of(samples), held_out[0].node)
+            judge = HeldOut(samples, image_source(ctx, held_out[0]), accelerated)
         pictures = Pictures(usable, image_source(ctx, ctx.one("samples")), self.recipe, detector.normalisation.mean_bgr)
         return Training(
             learner=learner,

@@ -16,10 +16,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.data.image_kinds import READ, kind_of
+
 Image = NDArray[np.uint8]
 
 _ORIENTATION_TAG: Final = 0x0112
-_TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
+_TIFF_REDUCED, _TIFF_WIDTH, _TIFF_HEIGHT = 254, 256, 257
+# Nothing else is tried: one of Pillow's other formats would see an image in almost any bytes, another starts a program.
+_PILLOW: Final = {kind: {"PNM": "PPM", "JPEG 2000": "JPEG2000"}.get(kind, kind.upper()) for kind in READ}
 _JPEG_SCAN: Final = 0xDA
 _JPEG_END: Final = b"\xff\xd9"
 _PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
@@ -72,7 +76,7 @@ def decode(data: bytes) -> Image:
     to 8, and CMYK (Adobe's inverted kind too) is converted as Pillow does.
 
     Args:
-        data: the whole compressed file (JPEG, PNG, WebP, BMP, TIFF).
+        data: the whole compressed file, of a kind in `image_kinds.READ`; of several pictures the first one is taken.
 
     Raises:
         ImageError: empty, not an image, truncated or damaged, or the pixels disagree with the header.
@@ -115,27 +119,58 @@ def resize(image: Image, width: int, height: int) -> Image:
     return resized
 
 
+def pages(file: str) -> int:
+    """Returns how many pictures a file holds, 1 where that cannot be told; only the first one is ever looked at."""
+    from PIL import Image as Pillow
+
+    try:
+        with Pillow.open(file, formats=list(_PILLOW.values())) as image:
+            return int(getattr(image, "n_frames", 1))
+    except Exception:  # a damaged file has its own error, where it is read
+        return 1
+
+
 def _probe(data: bytes) -> _Header:
     from PIL import Image as Pillow
 
     if not data:
         raise ImageError("the file is empty (zero bytes)")
+    kind = kind_of(data)
+    if kind is None:
+        raise ImageError(f"not an image: {len(data)} bytes that start with {data[:12]!r}")
+    if kind not in READ:
+        raise ImageError(f"a {kind} image, which cannot be read here: convert it; read are {', '.join(READ)}")
     try:
-        with Pillow.open(BytesIO(data)) as image:
-            width, height = image.size
-            # Pillow swaps a TIFF's sides already, and only a PNG with its tag up front can be asked without decoding.
-            if image.format == "TIFF":
-                width, height = image.tag_v2[_TIFF_WIDTH], image.tag_v2[_TIFF_HEIGHT]
-            tagged = image.format == "TIFF" or "exif" in image.info
-            orientation = image.getexif().get(_ORIENTATION_TAG, 1) if tagged else 1
-            valid = isinstance(orientation, int) and 1 <= orientation <= 8
-            return _Header(str(image.format), image.mode, int(width), int(height), orientation if valid else 1)
-    except Pillow.UnidentifiedImageError:
-        raise ImageError(f"not an image: {len(data)} bytes that start with {data[:12]!r}") from None
+        with Pillow.open(BytesIO(data), formats=[_PILLOW[kind]]) as image:
+            header, preview = _header(image)
     except Pillow.DecompressionBombError as error:
         raise ImageError(f"refused: {error}") from None
+    except Pillow.UnidentifiedImageError:
+        raise ImageError(
+            f"damaged {kind}, or one of a form that cannot be read: no header in {len(data)} bytes"
+        ) from None
     except Exception as error:  # Pillow raises whatever its format plug-in meets in damaged bytes
         raise ImageError(f"damaged header: {type(error).__name__}: {_first_line(error)}") from None
+    if preview:
+        raise ImageError(
+            f"a TIFF that begins with a preview of {header.width} x {header.height} pixels, as camera raw files do: "
+            "convert it to JPEG or a plain TIFF"
+        )
+    return header
+
+
+def _header(image: Any) -> tuple[_Header, bool]:
+    """Returns what an opened file says, and whether its first picture is but a smaller copy of another one in it."""
+    width, height = image.size
+    preview = False
+    # Pillow swaps a TIFF's sides already, and only a PNG with its tag up front can be asked without decoding.
+    if image.format == "TIFF":
+        width, height = image.tag_v2[_TIFF_WIDTH], image.tag_v2[_TIFF_HEIGHT]
+        preview = bool(image.tag_v2.get(_TIFF_REDUCED, 0) & 1)
+    tagged = image.format == "TIFF" or "exif" in image.info
+    orientation = image.getexif().get(_ORIENTATION_TAG, 1) if tagged else 1
+    valid = isinstance(orientation, int) and 1 <= orientation <= 8
+    return _Header(str(image.format), image.mode, int(width), int(height), orientation if valid else 1), preview
 
 
 def _check_jpeg(data: bytes) -> None:
@@ -187,7 +222,9 @@ def _decode_opencv(data: bytes, header: _Header) -> Image:
     except cv2.error as error:
         raise ImageError(f"damaged {header.container}: {_first_line(error)}") from None
     if image is None:
-        raise ImageError(f"damaged {header.container}: {header.width} x {header.height} pixels declared, none decoded")
+        form = ", or of a form that cannot be read" if header.container == "TIFF" else ""
+        size = f"{header.width} x {header.height} pixels declared, none decoded"
+        raise ImageError(f"damaged {header.container}{form}: {size}")
     # OpenCV turns a TIFF whatever the flag; for the others versions differ, so we turn them ourselves.
     orientation = 1 if header.container == "TIFF" else header.orientation
     return _upright(image, orientation)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -37,7 +38,7 @@ class PredictionSet:
                 f"{n} scores, boxes of shape {self.boxes.shape}, rows {self.offsets[0]}:{self.offsets[-1]}"
             )
         if len(set(self.image_ids)) != len(self.image_ids):
-            twice = next(name for name in self.image_ids if self.image_ids.count(name) > 1)
+            twice = next(name for name, times in Counter(self.image_ids).items() if times > 1)
             raise ValueError(f"image {twice} appears more than once in the predictions")
 
     def image_rows(self) -> NDArray[np.int64]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +19,7 @@ FACES_FILE: Final = "wider_face_val.mat"
 LEVEL_FILES: Final = {level: f"wider_{level}_val.mat" for level in LEVELS}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WiderGroundTruth:
     """The faces of a set of images and, per subset, which of them count (the others are ignored, not absent).
 
@@ -32,7 +34,10 @@ class WiderGroundTruth:
     counts: Mapping[str, tuple[NDArray[np.bool_], ...]]
 
     def __post_init__(self) -> None:
-        """Raises ValueError where an image or a face has no entry in one of the fields."""
+        """Raises ValueError where an image comes twice, or an image or a face has no entry in one of the fields."""
+        if len(self._places) != len(self.image_ids):
+            twice = next(name for name, times in Counter(self.image_ids).items() if times > 1)
+            raise ValueError(f"image {twice} is listed twice")
         for name, column in (("boxes", self.boxes), *self.counts.items()):
             if len(column) != len(self.image_ids):
                 raise ValueError(f"{name} has {len(column)} images, expected {len(self.image_ids)}")
@@ -43,17 +48,21 @@ class WiderGroundTruth:
                         f"{image_id}: boxes have shape {faces.shape}, expected ({len(counted)}, 4) as in {level}"
                     )
 
+    @cached_property
+    def _places(self) -> Mapping[str, int]:
+        return {image_id: row for row, image_id in enumerate(self.image_ids)}
+
     def restrict(self, image_ids: Collection[str]) -> WiderGroundTruth:
-        """Returns the ground truth of these images only, in this object's order.
+        """Returns the ground truth of these images only, in this object's order; as quick as there are few of them.
 
         Raises:
             ValueError: an image is not known here; the message names the first ones.
         """
         wanted = set(image_ids)
-        unknown = sorted(wanted - set(self.image_ids))
+        unknown = sorted(image_id for image_id in wanted if image_id not in self._places)
         if unknown:
             raise ValueError(f"{len(unknown)} images are not in the ground truth: {', '.join(unknown[:5])}")
-        rows = [row for row, image_id in enumerate(self.image_ids) if image_id in wanted]
+        rows = sorted(self._places[image_id] for image_id in wanted)
         return WiderGroundTruth(
             image_ids=tuple(self.image_ids[row] for row in rows),
             boxes=tuple(self.boxes[row] for row in rows),
@@ -85,39 +94,69 @@ def load_ground_truth(folder: Path) -> WiderGroundTruth:
     missing = [name for name in files if not (folder / name).is_file()]
     if missing:
         raise FileNotFoundError(f"{folder} lacks {', '.join(missing)}; the official ground truth is {', '.join(files)}")
-    tables = _read(folder / FACES_FILE, "event_list", "file_list", "face_bbx_list")
-    image_ids, boxes = [], []
-    for (event,), (names,), (faces,) in zip(*tables, strict=True):
-        for (name,), (xywh,) in zip(names, faces, strict=True):
-            image_ids.append(f"{event[0]}/{name[0]}")
-            boxes.append(_corners(xywh))
+    image_ids, boxes = _faces(folder / FACES_FILE)
     counts = {level: _kept(folder / name, image_ids, boxes) for level, name in LEVEL_FILES.items()}
-    return WiderGroundTruth(tuple(image_ids), tuple(boxes), counts)
+    try:
+        return WiderGroundTruth(tuple(image_ids), tuple(boxes), counts)
+    except ValueError as error:
+        raise ValueError(f"{folder / FACES_FILE}: {error}") from None
 
 
-def _read(file: Path, *names: str) -> list[NDArray[Any]]:
+def _faces(file: Path) -> tuple[list[str], list[NDArray[np.float64]]]:
+    tables = _read(file, "event_list", "file_list", "face_bbx_list")
+    image_ids: list[str] = []
+    boxes: list[NDArray[np.float64]] = []
+    try:
+        for (event,), (names,), (faces,) in zip(*tables, strict=True):
+            for (name,), (xywh,) in zip(names, faces, strict=True):
+                image_ids.append(f"{event[0]}/{name[0]}")
+                boxes.append(_corners(xywh))
+    except (ValueError, TypeError, IndexError) as error:  # cells nested or filled in another way
+        at = f" after {image_ids[-1]}" if image_ids else ""
+        raise ValueError(
+            f"{file}: expected per event its images, and per image boxes [n, 4]; found{at}: {error}"
+        ) from None
+    return image_ids, boxes
+
+
+def _read(file: Path, *names: str, optional: tuple[str, ...] = ()) -> list[Any]:
+    """Returns variables of a MATLAB file, None for an optional one that is not there."""
     import scipy.io  # 0.3 s that planning need not pay
 
     try:
-        content = scipy.io.loadmat(file, variable_names=names)
-        return [content[name] for name in names]
-    except KeyError as error:
-        raise ValueError(f"{file} has no variable {error}") from error
+        content = scipy.io.loadmat(file, variable_names=[*names, *optional])
     except Exception as error:  # scipy raises whatever its parser stumbles over
         raise ValueError(f"{file} cannot be read as a MATLAB file: {error}") from error
+    if absent := [name for name in names if name not in content]:
+        raise ValueError(f"{file} has no variable {absent[0]!r}")
+    return [content.get(name) for name in (*names, *optional)]
 
 
 def _corners(xywh: NDArray[Any]) -> NDArray[np.float64]:
-    boxes = np.array(xywh, np.float64).reshape(-1, 4)
+    boxes = np.array(xywh, np.float64)
+    if boxes.size and (boxes.ndim != 2 or boxes.shape[1] != 4):
+        raise ValueError(f"boxes of shape {boxes.shape}")
+    if not np.isfinite(boxes).all():
+        raise ValueError(f"a box that is not finite: {boxes[~np.isfinite(boxes).all(axis=1)][0].tolist()}")
+    boxes = boxes.reshape(-1, 4)
     boxes[:, 2:] += boxes[:, :2]
     return boxes
 
 
 def _kept(file: Path, image_ids: list[str], boxes: list[NDArray[np.float64]]) -> tuple[NDArray[np.bool_], ...]:
-    # The positions are 1-based and uint8 (uint16 in big images): widened before anything is subtracted.
-    lists = [kept.astype(np.int64).ravel() - 1 for (event,) in _read(file, "gt_list")[0] for (kept,) in event]
+    cells, events, names = _read(file, "gt_list", optional=("event_list", "file_list"))
+    try:
+        # The positions are 1-based and uint8 (uint16 in big images): widened before anything is subtracted.
+        lists = [kept.astype(np.int64).ravel() - 1 for (event,) in cells for (kept,) in event]
+        listed = _listed(events, names)
+    except (ValueError, TypeError, IndexError, AttributeError) as error:
+        raise ValueError(
+            f"{file}: gt_list: expected per event and image the faces that count; found: {error}"
+        ) from None
     if len(lists) != len(image_ids):
         raise ValueError(f"{file} has {len(lists)} images, expected {len(image_ids)} as in {FACES_FILE}")
+    if other := next((pair for pair in zip(image_ids, listed, strict=False) if pair[0] != pair[1]), None):
+        raise ValueError(f"{file}: file_list: expected {other[0]} as in {FACES_FILE}, found {other[1]}")
     flags = []
     for image_id, faces, kept in zip(image_ids, boxes, lists, strict=True):
         if kept.size and not (kept.min() >= 0 and kept.max() < len(faces)):
@@ -126,3 +165,10 @@ def _kept(file: Path, image_ids: list[str], boxes: list[NDArray[np.float64]]) ->
         counted[kept] = True
         flags.append(counted)
     return tuple(flags)
+
+
+def _listed(events: Any, names: Any) -> list[str]:
+    """Returns the images that a list names in its own order; none where it does not, and has that of the faces."""
+    if events is None or names is None:
+        return []
+    return [f"{event[0]}/{name[0]}" for (event,), (rows,) in zip(events, names, strict=True) for (name,) in rows]

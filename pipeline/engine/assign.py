@@ -49,7 +49,7 @@ def assign(
     planned = {shard_name(part): place for place, part in enumerate(cut)}
     # The planned shards in their order, then the largest first: fewest files to open later.
     ordered = sorted(stored, key=lambda r: (planned.get(r.name, len(cut)), -r.rows, r.name))
-    good = {pair for record in stored for pair in record.items if pair[0] not in _failed(record)}
+    good = {pair for record in stored for pair in _good(record)}
     missing = {(item.key, item.stamp) for item in items}
     kept = []
     for record in ordered:
@@ -64,6 +64,11 @@ def assign(
 
 def _failed(record: ShardRecord) -> set[str]:
     return {key for key, _ in record.errors}
+
+
+def _good(record: ShardRecord) -> list[tuple[str, str]]:
+    failed = _failed(record)
+    return [pair for pair in record.items if pair[0] not in failed]
 
 
 def _cut_rest(

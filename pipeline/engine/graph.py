@@ -91,7 +91,7 @@ class Graph:
         order: list[str] = []
         rest = dict(self.nodes)
         while rest:
-            ready = [name for name, node in rest.items() if all(u in order for u in node.upstream)]
+            ready = [name for name, node in rest.items() if not any(u in rest for u in node.upstream)]
             if not ready:
                 raise ValueError(f"these nodes feed each other in a circle: {', '.join(sorted(rest))}")
             order += ready
@@ -101,8 +101,14 @@ class Graph:
 
     def ancestors(self, name: str) -> set[str]:
         """Returns the names of all nodes that `name` depends on."""
-        direct = set(self.nodes[name].upstream)
-        return direct.union(*(self.ancestors(each) for each in direct))
+        found: set[str] = set()
+        ahead = list(self.nodes[name].upstream)
+        while ahead:
+            each = ahead.pop()
+            if each not in found:
+                found.add(each)
+                ahead += self.nodes[each].upstream
+        return found
 
     def select(self, only: Sequence[str] = (), start: str | None = None, until: str | None = None) -> tuple[str, ...]:
         """Returns the chosen nodes in order: `only` these, from `start` on, up to `until`; no choice means all.

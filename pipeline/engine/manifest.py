@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
@@ -61,6 +62,11 @@ class Manifest:
         """
         return digest(sorted([s.checksum, *(s.keys or ())] for s in self.shards))
 
+    @cached_property
+    def named(self) -> Mapping[str, ShardEntry]:
+        """Shard name -> shard: whoever goes through an output asks for each of them once."""
+        return {entry.name: entry for entry in self.shards}
+
     @property
     def folder(self) -> str:
         """Folder of the shards, relative to the store."""
@@ -98,12 +104,17 @@ def manifest_name(node: str, recipe: str, fingerprint: str) -> str:
 def finish(base: Manifest, kept: Sequence[Kept]) -> Manifest:
     """Returns the manifest of an output made of these shards; `base` tells everything else."""
     entries = tuple(ShardEntry(k.record.name, k.record.size, _count(k), k.record.checksum, k.keys) for k in kept)
-    errors = tuple(e for k in kept for e in k.record.errors if k.keys is None or e[0] in set(k.keys))
+    errors = tuple(error for each in kept for error in _errors(each))
     return replace(base, shards=entries, rows=sum(entry.rows for entry in entries), errors=errors)
 
 
 def _count(kept: Kept) -> int:
     return kept.record.rows if kept.keys is None else len(kept.keys)
+
+
+def _errors(kept: Kept) -> list[tuple[str, str]]:
+    counted = None if kept.keys is None else set(kept.keys)
+    return [error for error in kept.record.errors if counted is None or error[0] in counted]
 
 
 def load_manifest(store: Store, node: str, recipe: str, fingerprint: str) -> Manifest | None:
@@ -174,7 +185,7 @@ class Artifact:
         Raises:
             DamagedError: the file is damaged; the message names it and how to go on.
         """
-        entry = next(s for s in self.manifest.shards if s.name == shard)
+        entry = self.manifest.named[shard]
         wanted = (
             None if columns is None else list(dict.fromkeys([*columns, *([self.manifest.key] if entry.keys else [])]))
         )

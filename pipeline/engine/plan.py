@@ -52,6 +52,7 @@ class NodePlan:
         artifact: the finished output, for `Verdict.REUSE` only.
         damaged: what is stored of the wanted output and cannot be used: names of shards, or "its manifest".
         unfit: the node itself cannot run (bad path, bad weights), as opposed to waiting for another one.
+        notes: what the stage had to say while it listed its items.
     """
 
     node: Node
@@ -65,6 +66,7 @@ class NodePlan:
     artifact: Artifact | None = field(default=None, repr=False)
     damaged: tuple[str, ...] = ()
     unfit: bool = False
+    notes: tuple[str, ...] = ()
 
 
 def plan(graph: Graph, store: Store, options: Options) -> dict[str, NodePlan]:
@@ -100,13 +102,16 @@ def plan_node(graph: Graph, name: str, store: Store, upstream: Mapping[str, Node
             return NodePlan(node, Verdict.BLOCKED, f"by {', '.join(blocked)}")
         ready = all(upstream[u].artifact for u in node.upstream)
         ctx = context(graph, name, upstream, externals) if ready else None
-        items = _items(node, ctx, options.limit) if ctx and isinstance(node.stage, MapStage) else None
+        notes: list[str] = []
+        items: tuple[Item, ...] | None = None
+        if ctx and isinstance(node.stage, MapStage):
+            items = _items(node, replace(ctx, say=notes.append), options.limit)
     except DamagedError:
         raise
     except (ValueError, OSError) as error:
         return NodePlan(node, Verdict.BLOCKED, str(error), unfit=name in options.selected)
     payload = _payload(node, externals, upstream, items)
-    known = NodePlan(node, Verdict.RUN, "", payload, items=items)
+    known = NodePlan(node, Verdict.RUN, "", payload, items=items, notes=tuple(notes))
     if not ready:
         return _wait(known, store, upstream, options)
     return _decide(replace(known, fingerprint=digest(payload), recipe=_recipe(node, payload)), store, options)

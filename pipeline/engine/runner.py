@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import platform
+import sys
 import threading
 import time
 import traceback
@@ -113,6 +114,8 @@ class Runner:
         if unfit:
             raise ValueError("nothing was started:\n" + "\n".join(f"  - {line}" for line in unfit))
         chosen = [p for name, p in self._plans.items() if name in options.selected]
+        for note in (f"{p.node.name}: {note}" for p in chosen for note in p.notes):
+            print(note, file=sys.stderr, flush=True)
         outcome = Outcome()
         for planned in (p for p in chosen if p.artifact):
             self._reuse(planned, outcome)
@@ -238,6 +241,8 @@ class Runner:
         manifest = finish(base, kept)
         check_errors(node, manifest, own_errors(node, manifest, ctx.inputs))
         _check_visible(manifest, kept, self._store)
+        for line in node.stage.review(ctx, Artifact(self._store, manifest)):
+            journal.say(f"{name}: {line}")
         manifest = replace(manifest, run={**run, "notes": _notes(node, Artifact(self._store, manifest))})
         manifest.save(self._store)
         self._store.delete_folder(f"{folder}/_inflight")

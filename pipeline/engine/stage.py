@@ -197,6 +197,14 @@ class Stage(BaseModel, ABC):
         """
         return ()
 
+    def review(self, ctx: StageContext, output: Artifact) -> Sequence[str]:
+        """Returns lines for people on what is odd about an output, looked at once, before it counts as finished.
+
+        Raises:
+            ValueError: if it must not be used; the node fails with the message, and what was computed stays.
+        """
+        return ()
+
     def publish(self, rows: Sequence[Row]) -> Sequence[bytes]:
         """Returns the contents of the `published` files, copies at the store's top for people to open."""
         return ()
@@ -217,7 +225,10 @@ class MapStage(Stage):
 
     @abstractmethod
     def items(self, ctx: StageContext) -> Sequence[Item]:
-        """Returns all items in a stable order. Called while planning: it must not read pixels nor import torch."""
+        """Returns all items in a stable order. Called while planning: it must not read pixels nor import torch.
+
+        What `ctx.say` is told is shown beside the plan, and once by a run.
+        """
 
     @abstractmethod
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:

@@ -19,7 +19,7 @@ from pipeline.data.wider_text import TextReport, read_wider_text
 from pipeline.data.wider_text_lines import Reading
 from pipeline.evaluation.dump_errors import sort_out
 from pipeline.evaluation.dump_reader import dump_shards, read_dump
-from pipeline.evaluation.wider_result import WiderResult, evaluate
+from pipeline.evaluation.wider_result import WiderResult, evaluate, subsets_without_faces
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,10 @@ def report_page(
         runs=[RunResult.of(result, name)],
         gallery_score=score,
         sizes=size_histogram(inputs.truth, inputs.predictions, score),
-        errors=[f"{kind}: {line}" for kind, lines in result.problems.items() for line in lines],
+        errors=[
+            *filter(None, [subsets_without_faces({name: each.faces for name, each in result.counts.items()})]),
+            *(f"{kind}: {line}" for kind, lines in result.problems.items() for line in lines),
+        ],
         commands=commands,
     )
     return render_page(data)

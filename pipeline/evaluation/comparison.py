@@ -95,6 +95,12 @@ def markdown(rows: Sequence[Compared]) -> str:
     return "".join(f"|{'|'.join(cells)}|\n" for cells in lines)
 
 
+def without_ap(rows: Sequence[Compared]) -> list[str]:
+    """Returns a line for every row that lacks an AP because no face counts there."""
+    missing = ((row.name, [level for level in LEVELS if math.isnan(row.ap[level])]) for row in rows)
+    return [f"{name}: no face counts in {', '.join(levels)}: there is no AP" for name, levels in missing if levels]
+
+
 Column = tuple[str, list[str], bool]  # title, one text per row, whether it is a number and stands on the right
 
 

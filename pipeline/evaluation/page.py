@@ -184,7 +184,10 @@ def _row(run: RunResult, runs: Sequence[RunResult], subsets: Sequence[str]) -> d
     cells = []
     for subset in subsets:
         value = run.ap.get(subset, math.nan)
-        leads = len(runs) > 1 and all(value >= other.ap.get(subset, -1) or other is run for other in runs)
+        # A run without an AP neither leads nor keeps another one from it.
+        leads = len(runs) > 1 and value == max(
+            (ap for other in runs if (ap := other.ap.get(subset, -1)) == ap), default=-1
+        )
         cells.append({"text": _percent(value), "digits": repr(float(value)), "leads": leads})
     return {"run": run, "cells": cells, "ms": ["–" if each is None else f"{each:,.1f}" for each in run.ms]}
 

@@ -67,6 +67,31 @@ class WiderResult:
         return json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n"
 
 
+def subsets_without_faces(faces: Mapping[str, int]) -> str | None:
+    """Returns a line on the subsets in which no face counts, whose AP is NaN; None where there is none.
+
+    Args:
+        faces: subset -> faces that count.
+    """
+    empty = [subset for subset, count in faces.items() if not count]
+    return f"no face counts in {', '.join(empty)}: there is no AP" if empty else None
+
+
+def require_faces(truth: WiderGroundTruth, source: str) -> None:
+    """Raises ValueError where no face counts in any subset, since then there is no AP at all.
+
+    Args:
+        truth: images and faces.
+        source: what they are called, for the message.
+    """
+    if not any(flags.any() for column in truth.counts.values() for flags in column):
+        labelled = sum(map(len, truth.boxes))
+        raise ValueError(
+            f"{source}: expected faces that count in one of {', '.join(truth.counts)}, found none among {labelled} "
+            f"labelled boxes in {len(truth.image_ids)} images: all are ignored, too small or misplaced"
+        )
+
+
 def result_of(
     counts: Mapping[str, ApCounts],
     scores: ScoreRange,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as jsonlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, count
 from pathlib import Path
 from typing import Annotated, Any
@@ -117,11 +117,13 @@ def _row(path: Path, width: int, height: int, found: Any) -> dict[str, Any]:
 
 def _stems(images: Sequence[Path]) -> list[str]:
     """Returns a name for each drawing; images of one name in several folders are numbered."""
-    stems: list[str] = []
+    stems: dict[str, None] = {}
+    others: dict[str, Iterator[str]] = {}
     for path in images:
-        numbered = (f"{path.stem}_{n}" for n in count(2))
-        stems.append(next(stem for stem in chain([path.stem], numbered) if stem not in stems))
-    return stems
+        # Counted on from the last number of a name, so that a thousand folders of one name are a thousand steps.
+        names = others.setdefault(path.stem, chain([path.stem], map(f"{path.stem}_{{}}".format, count(2))))
+        stems[next(stem for stem in names if stem not in stems)] = None
+    return list(stems)
 
 
 def _draw(target: Path, image: Any, found: Any, shown: int) -> Path:

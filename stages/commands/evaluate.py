@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import sys
 from pathlib import Path
@@ -40,6 +41,7 @@ def evaluate(
     Example: wider8k evaluate predictions.tar.gz --ground-truth wider_val_gt --json ap.json
     """
     from pipeline.evaluation.command import read_inputs, report_page
+    from pipeline.evaluation.wider_result import require_faces, subsets_without_faces
 
     if reading not in ("matlab", "python"):
         raise ValueError(f"--reading {reading}: expected matlab or python")
@@ -48,12 +50,16 @@ def evaluate(
     without: Literal["left_out", "missed"] = "left_out" if unreadable == "left_out" else "missed"
     chosen: Literal["matlab", "python"] = "python" if reading == "python" else "matlab"
     inputs = read_inputs(predictions, ground_truth, images, chosen, nms, score, without)
+    require_faces(inputs.truth, str(images or ground_truth))
     result = inputs.evaluate(false_alarms)
+    if line := subsets_without_faces({subset: counts.faces for subset, counts in result.counts.items()}):
+        print(line, file=sys.stderr)
     for name, lines in result.problems.items():
         shown = ", ".join(lines[:5]) + (f" and {len(lines) - 5} more" if len(lines) > 5 else "")
         print(f"{name}: {len(lines)}: {shown}", file=sys.stderr)
     for subset, value in result.ap.items():
-        print(f"{subset:<7}{100 * value:6.2f}  ({result.counts[subset].faces} faces)")
+        shown = "     –" if math.isnan(value) else f"{100 * value:6.2f}"
+        print(f"{subset:<7}{shown}  ({result.counts[subset].faces} faces)")
     if result.false_alarms:
         alarms, faces = result.false_alarms, result.counts["hard"].faces
         print(f"{alarms.alarms} false alarms at score {alarms.score:g}, {alarms.found['hard']} of {faces} faces found")

@@ -66,6 +66,8 @@ def plan(
     width = max(map(len, plans))
     for name, each in plans.items():
         print(f"{name:<{width}}  {each.verdict:<8}  {each.reason}")
+        for note in each.notes:
+            print(f"{'':<{width}}  {note}")
     if any(each.unfit for each in plans.values()):
         raise typer.Exit(MISTAKE)
 

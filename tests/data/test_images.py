@@ -85,10 +85,15 @@ def test_orientation_equals_opencvs_own_rule(orientation: int) -> None:
     np.testing.assert_array_equal(decode(data), cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR))
 
 
-def test_senseless_orientation_counts_as_upright() -> None:
+@pytest.mark.parametrize("tag", [0, 9, 10, 77, 65535])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_a_senseless_orientation_counts_as_upright(kind: str, tag: int) -> None:
     tags = Pillow.Exif()
-    tags[0x0112] = 77
-    assert read_header(saved(Pillow.fromarray(photo()), "JPEG", exif=tags)) == (WIDTH, HEIGHT)
+    tags[0x0112] = tag
+    options = {"lossless": True} if kind == "WEBP" else {"quality": 100, "subsampling": 0} if kind == "JPEG" else {}
+    data = saved(Pillow.fromarray(photo()), kind, exif=tags, **options)
+    assert read_header(data) == (WIDTH, HEIGHT)
+    assert np.abs(decode(data).astype(int) - photo()[..., ::-1]).max() <= 6
 
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "JPEG"])

@@ -5,6 +5,7 @@ import pytest
 
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.records import Detections
+from tests.counted_text import Counted, counted
 
 
 def _detections(image_id: str, *scores: float) -> Detections:
@@ -52,3 +53,12 @@ def test_lengths_that_disagree_and_images_twice_are_refused() -> None:
         PredictionSet(("a",), np.array([0, 2]), np.zeros((1, 4)), np.zeros(2))
     with pytest.raises(ValueError, match="image a appears more than once"):
         PredictionSet(("a", "a"), np.array([0, 0, 0]), np.zeros((0, 4)), np.zeros(0))
+
+
+def test_the_image_that_comes_twice_is_found_in_one_pass() -> None:
+    names = counted([f"e/{number}" for number in range(1000)])
+    with pytest.raises(ValueError, match="image e/999 appears more than once"):
+        PredictionSet(
+            (*names, "e/999"), np.zeros(1002, np.int64), np.zeros((0, 4), np.float64), np.zeros(0, np.float64)
+        )
+    assert Counted.looks < 20 * len(names)

@@ -8,6 +8,7 @@ import scipy.io
 
 from pipeline.data.records import Sample
 from pipeline.data.wider_ground_truth import WiderGroundTruth, ground_truth_of, load_ground_truth
+from tests.counted_text import Counted, counted
 
 _WIDE = [[1, 2, 3, 4]] * 300
 
@@ -65,12 +66,72 @@ def test_missing_and_broken_files_are_named(tmp_path: Path) -> None:
         load_ground_truth(tmp_path)
 
 
+def test_lists_of_other_images_are_refused(tmp_path: Path) -> None:
+    kept = [np.array([[1]], np.uint8)] * 3
+    _write(tmp_path, kept)
+    lists = {"gt_list": _cells(_cells(*kept[:2]), _cells(kept[2])), "event_list": _cells("0--Parade", "1--Hand")}
+    other = {**lists, "file_list": _cells(_cells("b", "a"), _cells("c"))}
+    scipy.io.savemat(tmp_path / "wider_easy_val.mat", other)
+    with pytest.raises(
+        ValueError, match=r"wider_easy_val\.mat: file_list: expected 0--Parade/a as in .*, found 0--Parade/b"
+    ):
+        load_ground_truth(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("faces", "says"),
+    [
+        (np.ones((4, 5)), r"boxes of shape \(4, 5\)"),  # as many numbers as five boxes have
+        (np.array([[1, 2, np.nan, 4]]), "a box that is not finite"),
+        (np.array([[1, 2, np.inf, 4]]), "a box that is not finite"),
+        (np.ones(4), r"boxes of shape \(1, 4\)|face"),
+    ],
+)
+def test_boxes_that_are_none_are_refused(tmp_path: Path, faces: np.ndarray, says: str) -> None:
+    kept = [np.array([[1]], np.uint8)] * 3
+    _write(tmp_path, kept)
+    boxes = _cells(_cells(faces, np.ones((1, 4))), _cells(np.ones((1, 4))))
+    files = {"event_list": _cells("0--Parade", "1--Hand"), "file_list": _cells(_cells("a", "b"), _cells("c"))}
+    scipy.io.savemat(tmp_path / "wider_face_val.mat", {**files, "face_bbx_list": boxes})
+    if faces.ndim == 1:
+        assert load_ground_truth(tmp_path).boxes[0].tolist() == [[1, 1, 2, 2]]
+        return
+    with pytest.raises(ValueError, match=rf"wider_face_val\.mat: expected per event .*{says}"):
+        load_ground_truth(tmp_path)
+
+
+def test_tables_that_do_not_fit_together_name_their_file(tmp_path: Path) -> None:
+    kept = [np.array([[1]], np.uint8)] * 3
+    _write(tmp_path, kept)
+    files = {"event_list": _cells("0--Parade", "1--Hand"), "file_list": _cells(_cells("a", "b"), _cells("c"))}
+    one = np.ones((1, 4))
+    for boxes in (_cells(_cells(one, one)), _cells(_cells(one), _cells(one)), np.ones((2, 1))):
+        scipy.io.savemat(tmp_path / "wider_face_val.mat", {**files, "face_bbx_list": boxes})
+        with pytest.raises(ValueError, match=r"wider_face_val\.mat: expected per event its images"):
+            load_ground_truth(tmp_path)
+    twice = {**files, "file_list": _cells(_cells("a", "a"), _cells("c"))}
+    scipy.io.savemat(tmp_path / "wider_face_val.mat", {**twice, "face_bbx_list": _cells(_cells(one, one), _cells(one))})
+    for level in ("easy", "medium", "hard"):
+        lists = {**twice, "gt_list": _cells(_cells(*kept[:2]), _cells(kept[2]))}
+        scipy.io.savemat(tmp_path / f"wider_{level}_val.mat", lists)
+    with pytest.raises(ValueError, match=r"wider_face_val\.mat: image 0--Parade/a is listed twice"):
+        load_ground_truth(tmp_path)
+
+
 def test_restrict_keeps_the_order_and_names_strangers() -> None:
     faces = np.zeros((1, 4))
     truth = WiderGroundTruth(("a", "b", "c"), (faces,) * 3, {"easy": (np.ones(1, bool),) * 3})
     assert truth.restrict(["c", "a", "c"]).image_ids == ("a", "c")
     with pytest.raises(ValueError, match="1 images are not in the ground truth: d"):
         truth.restrict(["a", "d"])
+
+
+def test_a_part_costs_as_much_as_it_is_large() -> None:
+    names, faces = counted([f"e/{number}" for number in range(1000)]), np.zeros((0, 4))
+    truth = WiderGroundTruth(tuple(names), (faces,) * 1000, {"easy": (np.zeros(0, bool),) * 1000})
+    for name in names:
+        assert truth.restrict([name]).image_ids == (name,)
+    assert Counted.looks < 20 * len(names)
 
 
 def test_lengths_that_disagree_are_refused() -> None:

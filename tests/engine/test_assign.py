@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.engine.assign import assign
+from pipeline.engine.assign import Kept, assign
+from pipeline.engine.manifest import Manifest, finish
 from pipeline.engine.shards import ShardRecord, shard_name
 from pipeline.engine.stage import Item
 
@@ -92,3 +96,32 @@ def test_a_row_that_is_an_error_serves_only_where_there_is_no_good_one():
     result = assign(items, stored, 3)
     assert result.todo == ()
     assert [k.keys for k in result.kept] == [("k0000", "k0002"), None]
+
+
+class Passes(list):
+    """A list that counts how often it is gone through, and as what."""
+
+    def __init__(self, *args) -> None:
+        super().__init__(*args)
+        self.passes = 0
+
+    def __iter__(self) -> Iterator:
+        self.passes += 1
+        return super().__iter__()
+
+
+def test_the_errors_of_a_shard_are_gone_through_once_and_not_once_per_row():
+    items = numbered(*range(200))
+    errors = Passes([(f"k{number:04d}", "bad") for number in range(0, 200, 2)])
+    result = assign(items, [replace(record(items), errors=errors)], 200)
+    assert covered(result) == [(item.key, item.stamp) for item in items]
+    assert errors.passes <= 3
+
+
+def test_the_rows_that_count_are_gone_through_once_and_not_once_per_error():
+    items = numbered(*range(200))
+    kept = Passes(item.key for item in items[:100])
+    stored = record(items, tuple(f"k{number:04d}" for number in range(0, 200, 2)))
+    done = finish(Manifest("n", "f", "r", {}, "image_id"), [Kept(stored, kept)])
+    assert [key for key, _ in done.errors] == [f"k{number:04d}" for number in range(0, 100, 2)]
+    assert kept.passes <= 2

@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.evaluation.face_statistics import FaceStatistics, ScaleBin
 from pipeline.evaluation.gallery import GalleryItem, Judged, SizeHistogram, shrink_jpeg
-from pipeline.evaluation.page import PageData, RunResult, Timing, render_page
+from pipeline.evaluation.page import PageData, RunResult, Timing, _row, render_page
 from pipeline.evaluation.wider_ap import ApCounts
 
 VOID = {"meta", "link", "br", "wbr", "img"}
@@ -201,3 +201,9 @@ def test_times_of_an_image_have_their_columns_where_known() -> None:
     page = _Page(render_page(replace(data, runs=[replace(data.runs[0], ms=(45.04, None)), data.runs[1]])))
     assert (page.problems, page.open) == ([], [])
     assert "Detect, ms" in page.text and "45.0" in page.text
+
+
+def test_a_run_without_an_ap_neither_leads_nor_keeps_another_from_it() -> None:
+    runs = [_run("first", 0.5), _run("second", 0.75), _run("third", float("nan"))]
+    cells = [_row(run, runs, ["medium", "hard"])["cells"] for run in runs]
+    assert [[cell["leads"] for cell in row] for row in cells] == [[False, False], [False, True], [False, False]]

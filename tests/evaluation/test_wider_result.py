@@ -12,7 +12,7 @@ from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.wider_ground_truth import WiderGroundTruth, load_ground_truth
 from pipeline.data.wider_text import read_wider_text
 from pipeline.evaluation.wider_ap import curve
-from pipeline.evaluation.wider_result import evaluate
+from pipeline.evaluation.wider_result import evaluate, require_faces, subsets_without_faces
 
 SETS = ["retinaface_mobilenet025", "yolov7_face", "rfb_1mb_320", "retinaface_ajmalrasi"]
 LISTS = ("val495_train.txt", "val495_test.txt")
@@ -141,3 +141,15 @@ def test_false_alarms_stand_in_the_json_where_asked_for() -> None:
     assert "false_alarms" not in json.loads(evaluate(truth, predictions).to_json())
     content = json.loads(evaluate(truth, predictions, false_alarms=0.25).to_json())
     assert content["false_alarms"] == {"score": 0.25, "alarms": 0, "found": {"easy": 0, "medium": 1, "hard": 1}}
+
+
+def test_faces_are_required_before_there_is_an_ap() -> None:
+    truth, _ = _small()
+    require_faces(truth, "the set")
+    none = WiderGroundTruth(truth.image_ids, truth.boxes, {level: (np.zeros(1, bool),) for level in truth.counts})
+    with pytest.raises(
+        ValueError, match=r"the set: expected faces that count .*, found none among 1 labelled boxes in 1 im"
+    ):
+        require_faces(none, "the set")
+    assert subsets_without_faces({"easy": 0, "medium": 3, "hard": 0}) == "no face counts in easy, hard: there is no AP"
+    assert subsets_without_faces({"easy": 1}) is None

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,9 +11,11 @@ import pytest
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.records import Sample
 from pipeline.data.wider_ground_truth import ground_truth_of
+from pipeline.engine.stage import Resources, StageContext, in_turn
 from pipeline.evaluation.false_alarms import count_false_alarms
 from pipeline.evaluation.wider_result import WiderResult, evaluate
 from stages.evaluate import Evaluate
+from tests.stages.labelled_set import labelled_set
 from tests.stages.world import World
 
 DATA = {"kind": "synthetic", "images": 7, "width": 160, "height": 120}
@@ -64,6 +68,20 @@ def test_the_cut_into_shards_does_not_matter(judged: World) -> None:
     judged.done(force=frozenset({"found", "ap"}))
     assert len(judged.artifact("found").manifest.shards) == 1
     assert judged.rows("ap") == rows
+
+
+def test_each_shard_gets_the_faces_of_its_own_images_alone(judged: World) -> None:
+    judged.done()
+    tasks: list[Any] = []
+
+    def fan_out(function: Callable[[Any], Any], arguments: Sequence[Any]) -> list[Any]:
+        tasks.append(list(arguments))
+        return in_turn(function, arguments)
+
+    inputs = {"samples": (judged.artifact("faces"),), "detections": (judged.artifact("found"),)}
+    rows = list(Evaluate().run(StageContext("ap", None, Resources(), inputs, fan_out=fan_out)))
+    assert [row["ap"] for row in rows] == [row["ap"] for row in judged.rows("ap")]
+    assert [len(truth.image_ids) for _, truth in tasks[-1]] == [2, 2, 2, 1]
 
 
 def test_whole_pixels_are_another_evaluation(judged: World) -> None:
@@ -158,3 +176,26 @@ def test_false_alarms_are_counted_where_asked_for_and_change_nothing_else(judged
 def test_an_evaluation_without_them_keeps_the_identity_it_had() -> None:
     assert Evaluate().model_dump(mode="python") == {"coordinates": "float"}
     assert Evaluate(false_alarms=0.5).model_dump(mode="python") == {"coordinates": "float", "false_alarms": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("heights", "fields", "empty"),
+    [
+        ([12, 60], {}, ""),
+        ([12, 20], {}, "easy, medium"),
+        ([60], {"iscrowd": "1"}, "easy, medium, hard"),
+        ([], {}, "easy, medium, hard"),
+        ([5], {}, "easy, medium, hard"),
+    ],
+)
+def test_an_ap_over_no_faces_has_a_word(
+    judged: World, capfd: pytest.CaptureFixture[str], heights: list[int], fields: dict[str, Any], empty: str
+) -> None:
+    judged.node("faces", "index", dataset="coco_json", at=labelled_set(judged.folder / "set", heights, **fields))
+    judged.done()
+    said = capfd.readouterr().err
+    assert [row["subset"] for row in judged.rows("ap") if not row["faces"]] == [
+        each for each in empty.split(", ") if each
+    ]
+    assert ("ap: no face counts in" in said) == bool(empty)
+    assert f"ap: no face counts in {empty}: there is no AP" in said or not empty

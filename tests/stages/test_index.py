@@ -167,3 +167,65 @@ def test_a_missing_folder_stops_before_any_work(world: World) -> None:
     with pytest.raises(ValueError, match=r"images: .*nowhere.* does not exist"):
         world.run()
     assert world.plan()["images"].verdict is Verdict.BLOCKED
+
+
+def test_labels_that_contradict_their_images_are_never_finished(
+    world: World, photos: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    coco(photos, 7.5)
+    content = json.loads((photos / "annotations.json").read_text())
+    for image in content["images"]:
+        image.update(width=192, height=128)  # labels of images twice as large
+    (photos / "annotations.json").write_text(json.dumps(content))
+    world.node("images", "index", dataset={"kind": "coco_json"}, at=str(photos))
+    outcome = world.run()
+    message = outcome.failed["images"]
+    assert message.startswith(f"{photos}/annotations.json: images[*].width, height: expected the sizes of the images, ")
+    assert "found 2 others: 192 x 128 for a.jpg of 96 x 64 pixels" in message
+    assert (
+        "--set images.dataset.sizes=scale scales their boxes, --set images.dataset.sizes=ignore takes them" in message
+    )
+    assert world.plan()["images"].verdict is Verdict.RESUME  # nothing counts as finished, and no image is read again
+    assert world.run().failed["images"] == message
+    capfd.readouterr()
+    world.done("images.dataset.sizes=scale")
+    assert "images: 2 faces in 2 images; of them count: easy 0, medium 0, hard 2" in capfd.readouterr().err
+    scaled = {row["image_id"]: Sample.from_row(row) for row in world.rows("images", "images.dataset.sizes=scale")}
+    assert scaled["a.jpg"].boxes.tolist() == [[3.75, 1, 18.75, 21]]
+
+
+def test_doubts_that_are_told_cost_no_image_again(
+    world: World, photos: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    coco(photos, 90)
+    world.node("images", "index", dataset={"kind": "coco_json"}, at=str(photos))
+    message = world.run().failed["images"]
+    assert "1 of 2 boxes reach out of their image, such as [90, 2, 30, 40] in a.jpg of 96 x 64 pixels" in message
+    assert "--set images.dataset.doubts=tell" in message
+    world.done("images.dataset.doubts=tell")
+    assert world.computed("images", "images.dataset.doubts=tell") == 0
+    assert "images: expected boxes in pixels of their images, found that 1 of 2 boxes" in capfd.readouterr().err
+
+
+def test_what_is_passed_over_is_told_at_every_run_and_once(
+    world: World, photos: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (photos / "notes.txt").write_text("no image")
+    world.node("images", "index", dataset="image_folder", at=str(photos))
+    line = "images: passed over 1 files and folders; 1 that are no images: notes.txt\n"
+    for _ in range(2):
+        world.done()
+        assert capfd.readouterr().err.count(line) == 1
+    assert world.plan()["images"].notes == (line.removeprefix("images: ").rstrip("\n"),)
+    world.run(selected=[])
+    assert line not in capfd.readouterr().err
+
+
+def test_images_left_out_are_told(world: World, photos: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    coco(photos, 7)
+    (photos / "b.jpg").unlink()
+    world.node("images", "index", dataset={"kind": "coco_json"}, at=str(photos))
+    with pytest.raises(ValueError, match=r"are missing: b\.jpg; --set images\.dataset\.missing=skip uses only"):
+        world.run()
+    world.done("images.dataset.missing=skip")
+    assert "images: left out 1 of 2 images named by " in capfd.readouterr().err

@@ -7,6 +7,9 @@ import pytest
 
 from pipeline.evaluation.ranking_accuracy import count_pairs
 from pipeline.training.oracle import closest_overlap
+from stages.image_faces import ImageFaces
+from stages.ranking import _tasks
+from tests.stages.labelled_set import labelled_set
 from tests.stages.world import World
 
 DATA = {"kind": "synthetic", "images": 7, "width": 160, "height": 120}
@@ -92,3 +95,23 @@ def test_a_node_wired_twice_is_refused(ranked: World) -> None:
     ranked.nodes["order"]["inputs"]["candidates"] = ["guesses", "guesses"]
     with pytest.raises(ValueError, match="expected each node once, found guesses, guesses"):
         ranked.run()
+
+
+def test_each_task_has_the_images_of_one_shard_and_no_others() -> None:
+    faces = {name: ImageFaces(9, 9, np.zeros((0, 4), np.float32)) for name in "abcde"}
+    first = {"a": "1", "b": "1", "c": "2", "d": "2"}
+    other = {"d": "x", "c": "x", "b": "x", "a": "y"}
+    tasks = _tasks(faces, (first, other))
+    assert [sorted(task.faces) for task in tasks] == [["a", "b"], ["c", "d"]]
+    assert [task.shards for task in tasks] == [
+        ({"a": "1", "b": "1"}, {"a": "y", "b": "x"}),
+        ({"c": "2", "d": "2"}, {"c": "x", "d": "x"}),
+    ]
+
+
+def test_nothing_to_order_has_a_word(ranked: World, capfd: pytest.CaptureFixture[str]) -> None:
+    ranked.node("faces", "index", dataset="coco_json", at=labelled_set(ranked.folder / "set", []))
+    ranked.done()
+    assert all(np.isnan(row["every"]) for row in ranked.rows("order"))
+    said = capfd.readouterr().err
+    assert "order: no two boxes of an image lie differently well on a face: nothing to order in guesses, best" in said

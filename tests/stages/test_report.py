@@ -118,6 +118,7 @@ def test_a_dataset_without_faces_has_a_page_too(reported: World) -> None:
     reported.done()
     assert "faces found" not in page(reported)
     assert "a.png" in page(reported)
+    assert "no face counts in easy, medium, hard: there is no AP" in page(reported)
 
 
 def test_images_without_labels_show_what_was_found(reported: World) -> None:

@@ -10,6 +10,7 @@ from pipeline.engine.sealed import unseal
 from pipeline.engine.shards import checksum, encode
 from stages.row_times import milliseconds_per_row
 from stages.table import Table
+from tests.stages.labelled_set import labelled_set
 from tests.stages.world import World
 
 DATA = {"kind": "synthetic", "images": 4, "width": 160, "height": 120}
@@ -199,3 +200,12 @@ def test_a_renamed_node_is_told_by_its_new_name(compared: World) -> None:
     compared.done()
     assert [row["name"] for row in compared.rows("table")] == ["plain", "keen"]
     assert "keen" in text(compared) and "sharp" not in text(compared)
+
+
+def test_a_row_without_an_ap_says_why(compared: World) -> None:
+    compared.node("faces", "index", dataset="coco_json", at=labelled_set(compared.folder / "set", [20]))
+    compared.done()
+    *table, _, plain, _, sharp = text(compared).splitlines()
+    assert [cell.strip() for cell in table[2].split("|")[1:3]] == ["plain", "–"]
+    assert plain == "plain: no face counts in easy, medium: there is no AP"
+    assert sharp == "sharp: no face counts in easy, medium: there is no AP"

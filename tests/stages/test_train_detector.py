@@ -10,6 +10,7 @@ import torch
 from pipeline.data.images import encode_png
 from pipeline.models.identity import digest, stored_config
 from pipeline.models.weights import open_detector
+from tests.stages.labelled_set import labelled_set
 from tests.stages.world import World, picture
 
 TINY = {"steps": 5, "batch": 2, "images": 4, "crop": 64, "warmup": 1}
@@ -148,6 +149,16 @@ def test_a_preset_gives_the_rest(trained: World) -> None:
 def test_how_often_it_is_saved_is_not_what_it_is(trained: World) -> None:
     plain = trained.identity("detector")
     assert trained.identity("detector", "detector.saved_every=3") == plain
+
+
+def test_held_out_images_without_a_face_that_counts_are_refused(trained: World) -> None:
+    # All weights would be worth the same, and the first ones looked at would be kept as the best.
+    trained.node("few", "index", dataset="coco_json", at=labelled_set(trained.folder / "set", [60, 70], ignore=1))
+    trained.nodes["detector"]["inputs"] = {"samples": "drawings", "held_out": "few"}
+    outcome = trained.run()
+    assert (
+        "few: expected faces that count in one of easy, medium, hard, found none among 2" in outcome.failed["detector"]
+    )
 
 
 def test_held_out_images_are_judged(trained: World) -> None:

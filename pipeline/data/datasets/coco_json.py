@@ -3,40 +3,62 @@
 from __future__ import annotations
 
 import json
-import math
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import Any, ClassVar, Literal, NoReturn
+from typing import Any, ClassVar, Final, Literal
 
 import numpy as np
-from pydantic import field_validator
+import pyarrow as pa
+import yaml
+from numpy.typing import NDArray
+from pydantic import Field, field_validator
 
-from pipeline.data.datasets.dataset import Dataset, Entry, Reader, in_order
+from pipeline.data.datasets.coco_file import CocoFile, CocoImage, read_coco
+from pipeline.data.datasets.dataset import Dataset, Entry, Reader, Say, in_order, quiet, setting
 from pipeline.data.datasets.files import Labels, file_stamp, label_digest, present, read_sample, require_folder
+from pipeline.data.datasets.label_fit import LabelFit, lies_inside
 from pipeline.data.datasets.wider_levels import height_levels
+from pipeline.data.records import Sample
 from pipeline.data.schemas import LEVELS
+
+_FORMS: Final = {
+    "corners": f"{setting('form', 'corners')} reads them so",
+    "centre": f"{setting('form', 'centre')} reads them so",
+    "relative": f"{setting('units', 'relative')} reads them so",
+}
 
 
 class CocoJson(Dataset):
     """Images and faces of a COCO JSON file: ``images`` (id, file_name) and ``annotations`` (image_id, bbox xywh).
 
-    A face with ``iscrowd`` or ``ignore`` set counts in no subset; the others are graded by height (easy from 50 px,
-    medium from 30, hard from 10). Key points, masks and sizes in the file are not read. The ``image_id`` is the
-    ``file_name``.
+    A face with ``iscrowd`` or ``ignore`` set counts in no subset, nor does a box that has no area or lies outside its
+    image; the others are graded by height (easy from 50 px, medium from 30, hard from 10). Key points and masks are not
+    read. The ``image_id`` is the ``file_name``. What the file says is held against itself, and against the images once
+    they are read.
 
     Attributes:
         annotation: the JSON file, relative to the root.
         images: folder of the images, relative to the root.
-        category: name of the category whose boxes are faces; None takes every annotation.
+        category: name of the category whose boxes are faces, or a list of names; None where all boxes are of one.
         missing: "error" where listed images are absent, or "skip" to use those present.
+        sizes: what the file's widths and heights are for: "check" refuses those that are not the image's, "scale" takes
+            boxes to be in pixels of an image of that size, "ignore" does not look.
+        form: of boxes: "xywh" as COCO has them, "corners" (x1, y1, x2, y2) or "centre" (and width and height).
+        units: of boxes: "pixels", or "relative", shares of the image's sides.
+        doubts: "refuse" boxes that look as if they belonged to other images or were of another form, or "tell" it.
     """
 
     levels: ClassVar[tuple[str, ...]] = LEVELS
 
     annotation: str = "annotations.json"
     images: str = ""
-    category: str | None = None
+    category: str | tuple[str, ...] | None = None
     missing: Literal["error", "skip"] = "error"
+    sizes: Literal["check", "scale", "ignore"] = "check"
+    form: Literal["xywh", "corners", "centre"] = "xywh"
+    units: Literal["pixels", "relative"] = "pixels"
+    doubts: Literal["refuse", "tell"] = Field("refuse", exclude=True)
 
     @field_validator("annotation", "images")
     @classmethod
@@ -46,21 +68,52 @@ class CocoJson(Dataset):
             raise ValueError(f"{value!r} must be relative to the dataset's root")
         return value
 
-    def entries(self, root: str) -> list[Entry]:
+    @field_validator("category", mode="before")
+    @classmethod
+    def _names(cls, value: object) -> object:
+        if isinstance(value, str) and value.startswith("[") and value.endswith("]"):  # as typed on a command line
+            value = yaml.safe_load(value)
+        if isinstance(value, list | tuple):
+            return tuple(str(each) for each in value)
+        return str(value) if isinstance(value, int) else value
+
+    def entries(self, root: str, say: Say = quiet) -> list[Entry]:
         """Returns the images of the JSON file, as `Dataset.entries`."""
-        faces = self._read(root)
-        paths = [self._path(name) for name in faces]
+        images = self._read(root).images
+        paths = [self._path(name) for name in images]
         stamps = {path: file_stamp(file.stat()) for path in paths if (file := Path(root, path)).is_file()}
-        names = list(faces)
+        names = list(images)
         return in_order(
-            Entry(names[position], path, f"{stamp}:{label_digest(faces[names[position]].canonical())}")
-            for position, path, stamp in present(paths, stamps, Path(root, self.annotation), self.missing)
+            Entry(names[position], path, f"{stamp}:{label_digest(_canonical(images[names[position]]))}")
+            for position, path, stamp in present(paths, stamps, Path(root, self.annotation), self.missing, say)
         )
 
     def open(self, root: str) -> Reader:
         """Returns a reader, as `Dataset.open`; the JSON file is parsed once."""
-        faces = self._read(root)
-        return lambda entry: read_sample(root, entry.image_id, entry.path, faces[entry.image_id].labels())
+        images = self._read(root).images
+        return lambda entry: self._sample(root, entry, images[entry.image_id])
+
+    def review(self, root: str, samples: Iterable[pa.Table]) -> list[str]:
+        """Returns what is odd, as `Dataset.review`: in the file, and in how its sizes and boxes fit the images."""
+        read, fit, differing = self._read(root), LabelFit(), list[str]()
+        for table in samples:
+            fit.add(table)
+            differing += [] if self.sizes != "check" else _differing(table, read)
+        file = Path(root, self.annotation)
+        if differing:
+            helps = (
+                f"{setting('sizes', 'scale')} scales their boxes, {setting('sizes', 'ignore')} takes them as they are"
+            )
+            raise ValueError(
+                f"{file}: images[*].width, height: expected the sizes of the images, found {len(differing)} others: "
+                f"{', '.join(differing[:3])}; {helps}"
+            )
+        lines = fit.remarks(counts_nowhere=True)
+        if doubt := fit.contradiction(_FORMS):
+            if self.doubts == "refuse":
+                raise ValueError(f"{file}: annotations[*].bbox: {doubt}; {setting('doubts', 'tell')} goes on with them")
+            lines.append(doubt)
+        return [*lines, *read.remarks]
 
     def image_bytes(self, root: str, sample_path: str) -> bytes:
         """Returns the file's bytes, as `Dataset.image_bytes`."""
@@ -69,94 +122,50 @@ class CocoJson(Dataset):
     def _path(self, name: str) -> str:
         return (PurePosixPath(self.images) / name).as_posix()
 
-    def _read(self, root: str) -> dict[str, _Faces]:
+    def _read(self, root: str) -> CocoFile:
+        names = (self.category,) if isinstance(self.category, str) else self.category or ()
         file = require_folder(root) / self.annotation
-        if not file.is_file():
-            raise FileNotFoundError(f"no annotation {file}")
-        try:
-            content = json.loads(file.read_bytes())
-        except ValueError as error:
-            raise ValueError(f"{file} is not JSON: {error}") from None
-        return _parse(file, content, self.category)
+        return read_coco(file, names, self.sizes != "ignore", self.form == "corners")
+
+    def _sample(self, root: str, entry: Entry, said: CocoImage) -> Sample:
+        sample = read_sample(root, entry.image_id, entry.path, Labels())
+        size = (sample.width, sample.height)
+        boxes, heights = self._in_pixels(said, size if all(size) else said.size)
+        ignored = np.array(said.ignored, bool) | ~lies_inside(boxes, *size)
+        levels = height_levels(heights, ignored)
+        return replace(sample, boxes=boxes.astype(np.float32), levels=levels)
+
+    def _in_pixels(
+        self, said: CocoImage, size: tuple[int, int] | None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Returns float64 [F, 4] xyxy and [F] heights in pixels of the image; as the file has them without a size."""
+        boxes = np.array(said.boxes, np.float64).reshape(-1, 4)
+        # Of a file's own height, since the difference of two edges may fall below a limit that it reaches.
+        heights = boxes[:, 3] - boxes[:, 1] if self.form == "corners" else boxes[:, 3].copy()
+        if self.form == "centre":
+            boxes[:, :2] -= boxes[:, 2:] / 2
+        if self.form != "corners":
+            boxes[:, 2:] += boxes[:, :2]
+        if size is not None and self.units == "relative":
+            return boxes * np.tile(size, 2), heights * size[1]
+        if size is not None and self.sizes == "scale" and said.size is not None:
+            return boxes * np.tile(np.divide(size, said.size), 2), heights * size[1] / said.size[1]
+        return boxes, heights
 
 
-@dataclass(frozen=True, slots=True)
-class _Faces:
-    xywh: list[list[float]]
-    ignored: list[bool]
-
-    def canonical(self) -> bytes:
-        return json.dumps([self.xywh, self.ignored]).encode()
-
-    def labels(self) -> Labels:
-        xywh = np.array(self.xywh, np.float64).reshape(-1, 4)
-        corners = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)
-        return Labels(boxes=corners.astype(np.float32), levels=height_levels(xywh[:, 3], np.array(self.ignored, bool)))
+def _canonical(image: CocoImage) -> bytes:
+    told: list[Any] = [image.boxes, image.ignored]
+    return json.dumps(told if image.size is None else [*told, image.size]).encode()
 
 
-def _parse(file: Path, content: Any, category: str | None) -> dict[str, _Faces]:
-    if not isinstance(content, dict):
-        _refuse(file, "$", "an object with images and annotations", content)
-    names = _image_names(file, content)
-    wanted = None if category is None else _category_id(file, content, category)
-    faces = {name: _Faces([], []) for name in names.values()}
-    for index, item in enumerate(_list(file, content, "annotations")):
-        where = f"annotations[{index}]"
-        if not isinstance(item, dict):
-            _refuse(file, where, "an object", item)
-        if wanted is not None and item.get("category_id") != wanted:
+def _differing(table: pa.Table, read: CocoFile) -> list[str]:
+    """Returns the images whose size is not what the file says."""
+    found = []
+    for name, width, height in zip(*(table[name].to_pylist() for name in ("image_id", "width", "height")), strict=True):
+        if not width:  # no image that can be read; its name may not even be as the file has it
             continue
-        image = item.get("image_id")
-        if not isinstance(image, int | str) or image not in names:
-            _refuse(file, f"{where}.image_id", "the id of one of the images", image)
-        found = faces[names[image]]
-        found.xywh.append(_box(file, f"{where}.bbox", item.get("bbox")))
-        found.ignored.append(bool(item.get("iscrowd", 0)) or bool(item.get("ignore", 0)))
-    return faces
-
-
-def _image_names(file: Path, content: dict[str, Any]) -> dict[int | str, str]:
-    names: dict[int | str, str] = {}
-    for index, item in enumerate(_list(file, content, "images")):
-        where = f"images[{index}]"
-        if not isinstance(item, dict):
-            _refuse(file, where, "an object", item)
-        key, name = item.get("id"), item.get("file_name")
-        if not isinstance(key, int | str) or key in names:
-            _refuse(file, f"{where}.id", "a whole number or text that no other image has", key)
-        if not isinstance(name, str) or not name or PurePosixPath(name).is_absolute() or ".." in name.split("/"):
-            _refuse(file, f"{where}.file_name", "a file name relative to the images", name)
-        names[key] = name
-    if len(set(names.values())) != len(names):
-        double = next(name for name in names.values() if list(names.values()).count(name) > 1)
-        _refuse(file, "images", "file names that differ", double)
-    return names
-
-
-def _category_id(file: Path, content: dict[str, Any], category: str) -> Any:
-    known = {item.get("name"): item.get("id") for item in _list(file, content, "categories") if isinstance(item, dict)}
-    if category not in known:
-        _refuse(file, "categories", f"one named {category!r}", sorted(map(str, known)))
-    return known[category]
-
-
-def _list(file: Path, content: dict[str, Any], key: str) -> list[Any]:
-    value = content.get(key)
-    if not isinstance(value, list):
-        _refuse(file, key, "a list", value)
-    return value
-
-
-def _box(file: Path, where: str, value: Any) -> list[float]:
-    if not (isinstance(value, list) and len(value) == 4 and all(_finite(number) for number in value)):
-        _refuse(file, where, "four finite numbers [x, y, width, height]", value)
-    return [float(number) for number in value]
-
-
-def _finite(number: Any) -> bool:
-    return isinstance(number, int | float) and not isinstance(number, bool) and math.isfinite(number)
-
-
-def _refuse(file: Path, where: str, expected: str, found: Any) -> NoReturn:
-    shown = "nothing" if found is None else repr(found)[:80]
-    raise ValueError(f"{file}: {where}: expected {expected}, found {shown}")
+        said = read.images[name].size
+        if said is not None and said != (width, height):
+            turned = ", turned by its orientation tag" if said == (height, width) else ""
+            found.append(f"{said[0]} x {said[1]} for {name} of {width} x {height} pixels{turned}")
+    return found

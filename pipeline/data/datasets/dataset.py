@@ -6,12 +6,14 @@ its methods and never stored, so that the same data on another disk is the same 
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import ClassVar
+from typing import ClassVar, Final
 
+import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.data.records import Sample
@@ -33,6 +35,25 @@ class Entry:
 
 
 Reader = Callable[[Entry], Sample]
+Say = Callable[[str], None]
+
+NODE: Final = "<node>"
+"""Stands in messages for the node whose parameter helps; who knows its name puts it in (`named`)."""
+
+
+def quiet(line: str) -> None:
+    """Takes a line and says nothing."""
+
+
+def setting(field: str, value: str) -> str:
+    """Returns how a parameter of the dataset is set on the command line, for a message."""
+    typed = f"{NODE}.dataset.{field}={value}"
+    return f"--set {typed}" if re.fullmatch(r"[\w.+-]+", value) else f"--set '{typed}'"
+
+
+def named(message: str, node: str) -> str:
+    """Returns a message with the node's name where `NODE` stands."""
+    return message.replace(NODE, node)
 
 
 class Dataset(BaseModel, ABC):
@@ -52,11 +73,12 @@ class Dataset(BaseModel, ABC):
         return True
 
     @abstractmethod
-    def entries(self, root: str) -> list[Entry]:
-        """Returns every image, sorted by ``image_id``, without opening one.
+    def entries(self, root: str, say: Say = quiet) -> list[Entry]:
+        """Returns every image, sorted by ``image_id``, without decoding one.
 
         Args:
             root: the dataset's folder; ignored unless ``needs_root``.
+            say: takes a line on what is passed over.
 
         Raises:
             FileNotFoundError: the folder, an annotation file or listed images are not there.
@@ -73,6 +95,19 @@ class Dataset(BaseModel, ABC):
         Raises:
             FileNotFoundError, ValueError: as `entries`.
         """
+
+    def review(self, root: str, samples: Iterable[pa.Table]) -> list[str]:
+        """Returns lines on what is odd about the set, once all its images are read: one per kind of oddity.
+
+        Args:
+            root: the dataset's folder.
+            samples: tables of `schemas.SAMPLES`, every row once.
+
+        Raises:
+            ValueError: what the set says of itself contradicts what its images are; the message names file, field, what
+                was expected and found, and the parameter that helps.
+        """
+        return []
 
     @abstractmethod
     def image_bytes(self, root: str, sample_path: str) -> bytes:

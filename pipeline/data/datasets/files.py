@@ -8,14 +8,39 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.data.datasets.dataset import Say, quiet, setting
 from pipeline.data.images import ImageError, check_complete, digest, read_header
 from pipeline.data.records import Sample
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+SHOWN: Final = 20  # names of one line
+
+
+@dataclass(slots=True)
+class Passed:
+    """What a search of a folder passes over: reason -> paths."""
+
+    paths: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, path: str, reason: str) -> None:
+        """Takes one path."""
+        self.paths.setdefault(reason, []).append(path)
+
+    def lines(self) -> list[str]:
+        """Returns one line with the number of all, and per reason with its number and names; none without any."""
+        parts = [f"{len(paths)} {reason}: {shortened(sorted(paths))}" for reason, paths in sorted(self.paths.items())]
+        count = sum(map(len, self.paths.values()))
+        return [f"passed over {count} files and folders; {'; '.join(parts)}"] if parts else []
+
+
+def shortened(names: Sequence[str], most: int = SHOWN) -> str:
+    """Returns names in one line, the first ones and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(name if name.isprintable() else ascii(name) for name in names[:most]) + more
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +79,9 @@ def scan(
     root: str,
     folder: str = "",
     wanted: Callable[[str], bool] = lambda directory: True,
-    above: tuple[tuple[int, int], ...] = (),
+    passed: Passed | None = None,
 ) -> Iterator[tuple[str, str]]:
-    """Yields (path relative to ``root`` with forward slashes, "size:mtime_ns") of every image below ``root/folder``.
+    """Yields (path relative to ``root`` with forward slashes, "size:mtime_ns") of every file below ``root/folder``.
 
     Hidden files and folders are left out, and links to a folder they lie in; no file is opened. Order is the file
     system's.
@@ -65,42 +90,57 @@ def scan(
         root: dataset folder.
         folder: where below it to start, forward slashes.
         wanted: told a directory's path relative to ``root``, says whether to go in.
-        above: device and number of the folders around this one.
+        passed: is told what is left out, and why.
 
     Raises:
         FileNotFoundError: ``root/folder`` does not exist.
     """
-    here = os.path.join(root, folder)
-    around = (*above, _identity(os.stat(here)))
-    with os.scandir(here) as items:
+    start = os.path.join(root, folder)
+    yield from _below(start, f"{folder}/" if folder else "", wanted, passed or Passed(), frozenset({_place(start)}))
+
+
+def _below(
+    place: str, prefix: str, wanted: Callable[[str], bool], passed: Passed, above: frozenset[tuple[int, int]]
+) -> Iterator[tuple[str, str]]:
+    """Yields what `scan` does of one folder; `above` is where it and the folders around it lie."""
+    with os.scandir(place) as items:
         for item in items:
-            if item.name.startswith("."):
-                continue
-            path = f"{folder}/{item.name}" if folder else item.name
-            if _is_folder(item):
-                if wanted(path) and not (item.is_symlink() and _identity(item.stat()) in around):
-                    yield from scan(root, path, wanted, around)
-            elif path.lower().endswith(SUFFIXES) and (stamp := _stamp(item)):
-                yield path, stamp
+            path = f"{prefix}{item.name}"
+            what = "hidden" if item.name.startswith(".") else _what(item, above)
+            if what == "folder":
+                if wanted(path):
+                    yield from _below(item.path, f"{path}/", wanted, passed, above | {_place(item.path)})
+            elif what == "file":
+                yield path, _stamp(item)
+            else:
+                passed.add(path, what)
 
 
-def _identity(stat: os.stat_result) -> tuple[int, int]:
-    return stat.st_dev, stat.st_ino
-
-
-def _is_folder(item: os.DirEntry[str]) -> bool:
+def _what(item: os.DirEntry[str], above: frozenset[tuple[int, int]]) -> str:
+    """Returns "folder", "file", or why something is neither; what cannot be told is a file that cannot be read."""
     try:
-        return item.is_dir()
-    except OSError:  # a link to itself
-        return False
+        if item.is_file():
+            return "file"
+        if not item.is_dir():
+            return "that link to nothing" if item.is_symlink() else "that are no files"
+        if _place(item.path) in above:
+            return "that link to a folder around them"
+        return "folder" if os.access(item.path, os.R_OK | os.X_OK) else "that may not be read"
+    except OSError:  # a link that leads to itself
+        return "file"
 
 
 def _stamp(item: os.DirEntry[str]) -> str:
-    """Returns the file's stamp; "" for what is no file, and what is wrong where not even that can be told."""
+    """Returns the file's stamp, or what is wrong where not even that can be told."""
     try:
-        return file_stamp(item.stat()) if item.is_file() else ""  # a link to nowhere is no file
+        return file_stamp(item.stat())
     except OSError as error:  # one row with an error, as for any other file that cannot be read
         return f"unreadable:{error.errno}"
+
+
+def _place(folder: str) -> tuple[int, int]:
+    stat = os.stat(folder)
+    return stat.st_dev, stat.st_ino
 
 
 def file_stamp(stat: os.stat_result) -> str:
@@ -114,7 +154,7 @@ def label_digest(*parts: bytes) -> str:
 
 
 def present(
-    listed: Sequence[str], stamps: Mapping[str, str], annotation: Path, missing: str
+    listed: Sequence[str], stamps: Mapping[str, str], annotation: Path, missing: str, say: Say = quiet
 ) -> Iterator[tuple[int, str, str]]:
     """Yields (position, path, file stamp) of the listed images that exist.
 
@@ -123,21 +163,20 @@ def present(
         stamps: path -> file stamp of what lies on disk.
         annotation: named in the message.
         missing: "error" refuses an incomplete folder, "skip" leaves the absent images out.
+        say: is told what is left out.
 
     Raises:
         FileNotFoundError: images are missing and ``missing`` is "error", or none is there at all.
     """
     absent = [path for path in listed if path not in stamps]
     if absent and (missing == "error" or len(absent) == len(listed)):
-        advice = (
-            "; set `missing: skip` of the dataset to use only those present, e.g. --set faces.dataset.missing=skip"
-            if len(absent) < len(listed)
-            else ""
-        )
+        some = len(absent) < len(listed)
+        advice = f"; {setting('missing', 'skip')} uses only those that are there" if some else ""
         raise FileNotFoundError(
-            f"{len(absent)} of {len(listed)} images named by {annotation} are missing: {', '.join(absent[:3])}"
-            f"{', ...' if len(absent) > 3 else ''}{advice}"
+            f"{len(absent)} of {len(listed)} images named by {annotation} are missing: {shortened(absent, 3)}{advice}"
         )
+    if absent:
+        say(f"left out {len(absent)} of {len(listed)} images named by {annotation}, not there: {shortened(absent, 3)}")
     for position, path in enumerate(listed):
         if (stamp := stamps.get(path)) is not None:
             yield position, path, stamp

@@ -2,33 +2,71 @@
 
 from __future__ import annotations
 
-from pipeline.data.datasets.dataset import Dataset, Entry, Reader, in_order
-from pipeline.data.datasets.files import SUFFIXES, Labels, read_sample, require_folder, scan
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+
+from pipeline.data.datasets.dataset import Dataset, Entry, Reader, Say, in_order, quiet
+from pipeline.data.datasets.files import Labels, Passed, read_sample, require_folder, scan, shortened
+from pipeline.data.image_kinds import HEAD, READ, claims_to_be_image, kind_of
+from pipeline.data.images import pages
+
+_PAGED: Final = (*READ["TIFF"], *READ["GIF"])
 
 
 class ImageFolder(Dataset):
-    """Every jpg, jpeg, png, bmp, webp, tif or tiff (any case) below a folder; hidden files are left out.
+    """Every image below a folder, see `image_kinds`: what its name calls one, and what by its first bytes is one.
 
-    The ``image_id`` is the path relative to the folder, with its extension.
+    Hidden files are left out; whatever is passed over is told. The ``image_id`` is the path relative to the folder,
+    with its extension.
     """
 
-    def entries(self, root: str) -> list[Entry]:
-        """Returns the images found, as `Dataset.entries`.
+    def entries(self, root: str, say: Say = quiet) -> list[Entry]:
+        """Returns the images found, as `Dataset.entries`; where a name does not tell, the first bytes of the file do.
 
         Raises:
             FileNotFoundError: the folder does not exist or holds no image.
         """
         require_folder(root)
-        found = in_order(Entry(path, path, stamp) for path, stamp in scan(root))
+        passed, found = Passed(), list[Entry]()
+        for path, stamp in scan(root, passed=passed):
+            if reason := _no_image(root, path):
+                passed.add(path, reason)
+            else:
+                found.append(Entry(path, path, stamp))
+        for line in passed.lines():
+            say(line)
         if not found:
-            raise FileNotFoundError(f"no image below {root}; looked for {', '.join(SUFFIXES)}")
-        return found
+            looked = f"; {passed.lines()[0]}" if passed.paths else ""
+            raise FileNotFoundError(f"no image below {root}: expected {', '.join(READ)}{looked}")
+        return in_order(found)
 
     def open(self, root: str) -> Reader:
         """Returns a reader, as `Dataset.open`; its samples have no faces."""
         require_folder(root)
         return lambda entry: read_sample(root, entry.image_id, entry.path, Labels())
 
+    def review(self, root: str, samples: Iterable[pa.Table]) -> list[str]:
+        """Returns a line on files of several pages, of which the first one is looked at, as `Dataset.review`."""
+        paths = [path for table in samples for path in table["path"].to_pylist() if path.lower().endswith(_PAGED)]
+        counts = {path: count for path in paths if (count := pages(os.path.join(root, path))) > 1}
+        several = [f"{path} ({count})" for path, count in counts.items()]
+        return [f"only the first picture is used of {len(several)} files: {shortened(several)}"] if several else []
+
     def image_bytes(self, root: str, sample_path: str) -> bytes:
         """Returns the file's bytes, as `Dataset.image_bytes`."""
         return (require_folder(root) / sample_path).read_bytes()
+
+
+def _no_image(root: str, path: str) -> str | None:
+    """Returns why a file is no image, or None where it is one or claims to be."""
+    if claims_to_be_image(path):
+        return None
+    try:
+        with Path(root, path).open("rb") as file:
+            return None if kind_of(file.read(HEAD)) else "that are no images"
+    except OSError as error:
+        return f"that cannot be read ({error.strerror})"

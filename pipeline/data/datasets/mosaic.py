@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Final, Self
 import numpy as np
 from pydantic import Field, field_serializer, field_validator, model_validator
 
-from pipeline.data.datasets.dataset import Dataset, Entry, Reader
+from pipeline.data.datasets.dataset import Dataset, Entry, Reader, Say, quiet
 from pipeline.data.datasets.mosaic_cells import Cell, Spread
 from pipeline.data.datasets.mosaic_patch import Patch, paste, patch_for, placed_faces
 from pipeline.data.datasets.wider_face import WiderFace
@@ -99,9 +99,9 @@ class Mosaic(Dataset):
         """Whether a folder has to be given: where the sources need one."""
         return self.of.needs_root
 
-    def entries(self, root: str) -> list[Entry]:
+    def entries(self, root: str, say: Say = quiet) -> list[Entry]:
         """Returns one entry per canvas, as `Dataset.entries`; only the sources are listed, none is opened."""
-        pool = self.of.entries(root)
+        pool = self.of.entries(root, say)
         return [self._entry(index, pool) for index in range(self.images)]
 
     def open(self, root: str) -> Reader:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from pipeline.data.datasets.backdrop import backdrop, finish
-from pipeline.data.datasets.dataset import Dataset, Entry, Reader
+from pipeline.data.datasets.dataset import Dataset, Entry, Reader, Say, quiet
 from pipeline.data.datasets.drawn_face import draw_face
 from pipeline.data.datasets.look import Look, random_look
 from pipeline.data.datasets.pen import Pen
@@ -66,7 +66,7 @@ class Synthetic(Dataset):
         """Never: the images are drawn."""
         return False
 
-    def entries(self, root: str = "") -> list[Entry]:
+    def entries(self, root: str = "", say: Say = quiet) -> list[Entry]:
         """Returns one entry per image, as `Dataset.entries`; ``root`` is ignored."""
         return [Entry(self._id(index), f"{self._id(index)}.png", self._stamp(index)) for index in range(self.images)]
 

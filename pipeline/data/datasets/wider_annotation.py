@@ -7,6 +7,7 @@ Boxes are kept as published: some have zero width or height.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NoReturn
@@ -18,6 +19,7 @@ from pipeline.data.schemas import ATTRIBUTES
 
 COLUMNS: Final = ("x", "y", "w", "h", *ATTRIBUTES)
 _ROW: Final = re.compile(rb" *(?:-?\d{1,9} +){9}-?\d{1,9} *")
+_GREATEST: Final = {"invalid": 1}  # of the others whatever fits: they decide nothing
 _EXPECTED: Final = f"ten whole numbers ({' '.join(COLUMNS)})"
 
 
@@ -47,11 +49,12 @@ def read_wider_annotation(file: Path) -> WiderAnnotation:
         OSError: the file cannot be read.
         ValueError: a malformed line or a count that does not fit; the message gives file, line, expected and found.
     """
-    lines = file.read_bytes().splitlines()
+    lines = file.read_bytes().removeprefix(b"\xef\xbb\xbf").splitlines()
     while lines and not lines[-1].strip():
         lines.pop()
-    names: list[str] = []
+    names: dict[str, int] = {}
     rows: list[bytes] = []
+    numbers: list[int] = []
     starts = [0]
     position = 0
     while position < len(lines):
@@ -65,13 +68,29 @@ def read_wider_annotation(file: Path) -> WiderAnnotation:
         for offset, row in enumerate(block):
             if _ROW.fullmatch(row) is None:
                 _refuse(file, first + offset + 1, f"{_EXPECTED} as face {offset + 1} of {count} of {name}", _shown(row))
-        names.append(name)
+        if (before := names.setdefault(name, position + 1)) != position + 1:
+            _refuse(file, position + 1, f"an image that line {before} does not name", _shown(lines[position]))
         rows += block
+        numbers += range(first + 1, first + count + 1)
         starts.append(len(rows))
         empty = count == 0 and first < len(lines) and _ROW.fullmatch(lines[first]) is not None
+        if empty and any(lines[first].translate(None, b" 0-")):
+            _refuse(file, first + 1, f"ten zeros or another image, for line {first} says that {name} has no face",
+                    _shown(lines[first]))  # fmt: skip
         position = first + count + empty
     table = np.fromstring(b" ".join(rows), np.int32, sep=" ").reshape(-1, len(COLUMNS))
+    _check_attributes(file, table, numbers)
     return WiderAnnotation(tuple(names), np.array(starts, np.int64), table)
+
+
+def _check_attributes(file: Path, table: NDArray[np.int32], lines: Sequence[int]) -> None:
+    """Refuses what no attribute is: a column shifted by one would decide which faces count."""
+    for column, name in enumerate(COLUMNS[4:], start=4):
+        values = table[:, column]
+        odd = (values < 0) | (values > _GREATEST.get(name, 127))
+        if odd.any():
+            row = int(odd.argmax())
+            _refuse(file, lines[row], f"{name} from 0 to {_GREATEST.get(name, 127)}", str(values[row]))
 
 
 def _heading(file: Path, lines: list[bytes], position: int) -> tuple[str, int]:
@@ -82,7 +101,10 @@ def _heading(file: Path, lines: list[bytes], position: int) -> tuple[str, int]:
     count = lines[position + 1].strip() if position + 1 < len(lines) else b""
     if not count.isdigit():
         _refuse(file, position + 2, f"the number of faces of {name.decode(errors='replace')}", _shown(count))
-    return name.decode(), int(count)
+    try:
+        return name.decode(), int(count)
+    except UnicodeDecodeError:
+        _refuse(file, position + 1, "an image name in UTF-8", repr(name[:60]))
 
 
 def _shown(line: bytes) -> str:

@@ -8,17 +8,19 @@ tools) is looked for in the root itself, in ``wider_face_split/`` and ``ground_t
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
 import numpy as np
+import pyarrow as pa
 from pydantic import Field, model_validator
 
-from pipeline.data.datasets.dataset import Dataset, Entry, Reader, in_order
+from pipeline.data.datasets.dataset import Dataset, Entry, Reader, Say, in_order, quiet, setting
 from pipeline.data.datasets.files import Labels, label_digest, present, read_sample, require_folder, scan
+from pipeline.data.datasets.label_fit import LabelFit
 from pipeline.data.datasets.wider_annotation import WiderAnnotation, read_wider_annotation
 from pipeline.data.datasets.wider_levels import (
     OFFICIAL_FILES,
@@ -45,6 +47,7 @@ class WiderFace(Dataset):
         subsets: where easy, medium and hard come from: the "official" lists (validation), face "height" (50, 30 and
             10 px, invalid faces excluded), or "auto": the lists where all four files are there, else height.
         missing: "error" where listed images are absent, or "skip" to use those present.
+        doubts: "refuse" boxes that look as if they belonged to other images or were of another form, or "tell" it.
         only: text file with one "<event>/<name>.jpg" per line, in the root or anywhere: the images that count. It tells
             which images there are and is no part of what the set is.
     """
@@ -55,6 +58,7 @@ class WiderFace(Dataset):
     annotation: Literal["text", "mat"] = "text"
     subsets: Literal["auto", "official", "height"] = "auto"
     missing: Literal["error", "skip"] = "error"
+    doubts: Literal["refuse", "tell"] = Field("refuse", exclude=True)
     only: str | None = Field(None, exclude=True)
 
     @model_validator(mode="after")
@@ -63,7 +67,7 @@ class WiderFace(Dataset):
             raise ValueError("split 'train' has no .mat evaluation files: use annotation 'text' and subsets 'height'")
         return self
 
-    def entries(self, root: str) -> list[Entry]:
+    def entries(self, root: str, say: Say = quiet) -> list[Entry]:
         """Returns the annotated images, as `Dataset.entries` (12,880 images in about 0.4 s)."""
         require_folder(root)
         source = self._source(root)
@@ -82,7 +86,7 @@ class WiderFace(Dataset):
                 path=path,
                 stamp=f"{stamp}:{label_digest(annotation.faces(position_of[names[place]]).tobytes(), graded_by)}",
             )
-            for place, path, stamp in present(listed, stamps, source.file, self.missing)
+            for place, path, stamp in present(listed, stamps, source.file, self.missing, say)
         )
 
     def open(self, root: str) -> Reader:
@@ -94,6 +98,18 @@ class WiderFace(Dataset):
         return lambda entry: read_sample(
             root, entry.image_id, entry.path, _labels(annotation, levels, position_of[entry.image_id])
         )
+
+    def review(self, root: str, samples: Iterable[pa.Table]) -> list[str]:
+        """Returns what is odd about how boxes fit their images, as `Dataset.review`."""
+        fit = LabelFit()
+        for table in samples:
+            fit.add(table)
+        lines = fit.remarks(counts_nowhere=False)
+        if doubt := fit.contradiction({}):
+            if self.doubts == "refuse":
+                raise ValueError(f"{self._source(root).file}: {doubt}; {setting('doubts', 'tell')} goes on with them")
+            lines.append(doubt)
+        return lines
 
     def image_bytes(self, root: str, sample_path: str) -> bytes:
         """Returns the file's bytes, as `Dataset.image_bytes`."""
@@ -137,7 +153,10 @@ def _chosen(file: Path, names: Sequence[str]) -> list[str]:
     """Returns the names that a list has, in its order."""
     if not file.is_file():
         raise FileNotFoundError(f"no list of images {file}")
-    lines = enumerate(file.read_text(encoding="utf-8").splitlines(), start=1)
+    try:
+        lines = enumerate(file.read_text(encoding="utf-8-sig").splitlines(), start=1)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file}: expected UTF-8 text, found {error}") from None
     chosen = {line.strip(): number for number, line in lines if line.strip()}
     known = set(names)
     if unknown := [name for name in chosen if name not in known]:

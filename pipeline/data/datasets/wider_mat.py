@@ -28,8 +28,11 @@ def mat_annotation(truth: WiderGroundTruth, folder: Path) -> WiderAnnotation:
     starts = np.concatenate([[0], np.cumsum([len(boxes) for boxes in truth.boxes])]).astype(np.int64)
     rows = np.zeros((int(starts[-1]), len(COLUMNS)), np.int32)
     corners = np.concatenate(truth.boxes) if truth.boxes else np.zeros((0, 4))
-    rows[:, :2] = corners[:, :2]
-    rows[:, 2:4] = corners[:, 2:] - corners[:, :2]
+    xywh = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
+    if (odd := xywh != np.trunc(xywh)).any():
+        found = xywh[odd.any(axis=1)][0].tolist()
+        raise ValueError(f"{folder / FACES_FILE}: face_bbx_list: expected whole pixels, found {found}")
+    rows[:, :4] = xywh
     for column, values in enumerate(_attributes(folder / FACES_FILE), start=4):
         if len(values) != len(rows):
             raise ValueError(f"{folder / FACES_FILE}: {COLUMNS[column]} has {len(values)} values for {len(rows)} faces")

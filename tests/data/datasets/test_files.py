@@ -9,21 +9,53 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.data.datasets.files import Labels, label_digest, present, read_sample, require_folder, scan
+from pipeline.data.datasets.files import (
+    Labels,
+    Passed,
+    label_digest,
+    present,
+    read_sample,
+    require_folder,
+    scan,
+    shortened,
+)
 from pipeline.data.images import digest
 
 Write = Callable[..., Path]
 
 
-def test_scan_finds_images_only_and_nothing_hidden(tmp_path: Path, write_image: Write) -> None:
+def test_scan_finds_every_file_and_tells_what_it_leaves_out(tmp_path: Path, write_image: Write) -> None:
     for name in ("a.JPG", "deep/er/b.jpeg", "deep/c.tiff", ".hidden.jpg", ".cache/d.jpg", "e.txt", "jpg"):
         write_image(tmp_path / name)
     (tmp_path / "dangling.jpg").symlink_to(tmp_path / "nowhere.jpg")
-    found = dict(scan(str(tmp_path)))
-    assert sorted(found) == ["a.JPG", "deep/c.tiff", "deep/er/b.jpeg"]
+    (tmp_path / "itself.jpg").symlink_to(tmp_path / "itself.jpg")
+    (tmp_path / "deep" / "up").symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / "twin").symlink_to(tmp_path / "deep" / "er", target_is_directory=True)
+    (tmp_path / os.fsdecode(b"caf\xe9.jpg")).write_bytes(b"")
+    os.mkfifo(tmp_path / "pipe.jpg")
+    passed = Passed()
+    found = dict(scan(str(tmp_path), passed=passed))
+    # A name that is no UTF-8 and a link to itself are files that cannot be read: rows with an error, not passed over.
+    odd = ["caf\udce9.jpg", "itself.jpg"]
+    assert sorted(found) == sorted(["a.JPG", "deep/c.tiff", "deep/er/b.jpeg", "e.txt", "jpg", "twin/b.jpeg", *odd])
+    assert found["itself.jpg"].startswith("unreadable:")
     stat = (tmp_path / "a.JPG").stat()
     assert found["a.JPG"] == f"{stat.st_size}:{stat.st_mtime_ns}"
-    assert sorted(dict(scan(str(tmp_path), "deep", lambda folder: folder != "deep/er"))) == ["deep/c.tiff"]
+    assert sorted(dict(scan(str(tmp_path), "deep", lambda folder: folder != "deep/er"))) == [
+        "deep/c.tiff",
+        *(f"deep/up/{name}" for name in ("a.JPG", "caf\udce9.jpg", "e.txt", "itself.jpg", "jpg", "twin/b.jpeg")),
+    ]
+    (line,) = passed.lines()
+    assert line.startswith("passed over 5 files and folders; 2 hidden: .cache, .hidden.jpg; ")
+    assert "1 that link to a folder around them: deep/up" in line
+    for name in ("dangling.jpg", "pipe.jpg"):
+        assert name in line
+
+
+def test_a_long_list_is_shortened() -> None:
+    assert shortened(["a", "b"]) == "a, b"
+    assert shortened(list("abc"), 2) == "a, b and 1 more"
+    assert shortened(["line\nbreak"]) == "'line\\nbreak'"
 
 
 def test_stamp_sees_a_rewrite_of_equal_size(tmp_path: Path, write_image: Write) -> None:
@@ -40,13 +72,14 @@ def test_label_digest_is_short_and_depends_on_content() -> None:
 
 
 def test_present_keeps_positions() -> None:
-    rows = list(present(["a", "b", "c"], {"a": "1", "c": "3"}, Path("list.txt"), "skip"))
+    said = list[str]()
+    rows = list(present(["a", "b", "c"], {"a": "1", "c": "3"}, Path("list.txt"), "skip", said.append))
     assert rows == [(0, "a", "1"), (2, "c", "3")]
-    with pytest.raises(FileNotFoundError, match=r"5 of 6 images named by list\.txt are missing: b, c, d, \.\.\.; set"):
+    assert said == ["left out 1 of 3 images named by list.txt, not there: b"]
+    advice = r"--set <node>\.dataset\.missing=skip uses only those that are there"
+    with pytest.raises(FileNotFoundError, match=rf"5 of 6 .* by list\.txt are missing: b, c, d and 2 more; {advice}$"):
         list(present(list("abcdef"), {"a": "1"}, Path("list.txt"), "error"))
-    with pytest.raises(FileNotFoundError, match=r"`missing: skip` of .*, e\.g\. --set faces\.dataset\.missing=skip$"):
-        list(present(["a", "b"], {"a": "1"}, Path("list.txt"), "error"))
-    with pytest.raises(FileNotFoundError, match="2 of 2 images named by list.txt are missing: a, b$"):
+    with pytest.raises(FileNotFoundError, match=r"2 of 2 images named by list\.txt are missing: a, b$"):
         list(present(["a", "b"], {}, Path("list.txt"), "skip"))
     assert list(present([], {}, Path("list.txt"), "error")) == []
 

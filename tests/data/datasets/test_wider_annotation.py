@@ -35,6 +35,17 @@ def test_line_ends_do_not_matter(tmp_path: Path, change: object) -> None:
     assert found.rows[:, :4].tolist() == [[1, 2, 3, 4]] * 2
 
 
+def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path: Path) -> None:
+    assert read_wider_annotation(written(tmp_path, "\ufeff" + GOOD)).names == ("0--A/x.jpg",)
+
+
+def test_a_name_that_is_no_utf8_is_named_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "annotation.txt"
+    file.write_bytes(GOOD.encode() + b"0--A/caf\xe9.jpg\n0\n")
+    with pytest.raises(ValueError, match=r"annotation\.txt:4: expected an image name in UTF-8, found b'0--A/caf"):
+        read_wider_annotation(file)
+
+
 def test_only_empty_images_and_empty_file(tmp_path: Path) -> None:
     assert read_wider_annotation(written(tmp_path, f"0--A/y.jpg\n0\n{ZEROS}")).rows.shape == (0, 10)
     assert read_wider_annotation(written(tmp_path, "")).names == ()
@@ -54,6 +65,11 @@ def test_only_empty_images_and_empty_file(tmp_path: Path) -> None:
         (GOOD.replace("\n1\n", "\n-1\n"), 2, "number of faces"),
         (GOOD + "0--A/last.jpg\n", 5, "number of faces of 0--A/last.jpg, found nothing"),
         ("x.jpg\n0\n", 1, "<event>/<name>.jpg"),
+        (GOOD + GOOD, 4, "an image that line 1 does not name, found '0--A/x.jpg'"),
+        (f"0--A/x.jpg\n0\n{GOOD[13:]}", 3, "ten zeros or another image, for line 2 says that 0--A/x.jpg has no face"),
+        (GOOD.replace("4 0 0 0 0", "4 0 0 0 2"), 3, "invalid from 0 to 1, found 2"),
+        (GOOD.replace("4 0 0 0 0", "4 0 0 0 -1"), 3, "invalid from 0 to 1, found -1"),
+        (GOOD.replace("4 0 0 0 0", "4 300 0 0 0"), 3, "blur from 0 to 127, found 300"),
     ],
 )
 def test_mistakes_name_file_line_expected_and_found(tmp_path: Path, text: str, line: int, says: str) -> None:

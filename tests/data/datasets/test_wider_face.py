@@ -7,9 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from pipeline.data.datasets import WiderFace
+from pipeline.data.images import encode_jpeg
+from pipeline.data.schemas import SAMPLES
 
 TRAIN = WiderFace(split="train")
 
@@ -83,11 +86,16 @@ def test_unreadable_images_become_errors_with_their_faces(wider_root: Path) -> N
 def test_missing_images_are_refused_or_skipped(wider_root: Path) -> None:
     os.remove(wider_root / "WIDER_train/images/0--Parade/b.jpg")
     with pytest.raises(
-        FileNotFoundError, match=r"1 of 3 images named by .*train_bbx_gt.txt .*0--Parade/b.jpg; set `mis"
+        FileNotFoundError,
+        match=r"1 of 3 images named by .*train_bbx_gt.txt .*0--Parade/b.jpg; --set <node>\.dataset\.missing=skip",
     ):
         TRAIN.entries(str(wider_root))
-    skipping = WiderFace(split="train", missing="skip")
-    assert [entry.image_id for entry in skipping.entries(str(wider_root))] == ["0--Parade/a", "1--Handshaking/c"]
+    skipping, said = WiderFace(split="train", missing="skip"), list[str]()
+    entries = skipping.entries(str(wider_root), said.append)
+    assert [entry.image_id for entry in entries] == ["0--Parade/a", "1--Handshaking/c"]
+    (line,) = said
+    assert line.startswith("left out 1 of 3 images named by ")
+    assert line.endswith("not there: WIDER_train/images/0--Parade/b.jpg")
 
 
 def test_nothing_present_is_refused_even_when_skipping(wider_root: Path) -> None:
@@ -117,6 +125,63 @@ def test_a_list_chooses_images(wider_root: Path, tmp_path: Path) -> None:
     assert some.entries(str(wider_root)) == [chosen]
     assert some.open(str(wider_root))(chosen).digest == TRAIN.open(str(wider_root))(chosen).digest
     assert some.model_dump() == TRAIN.model_dump()
+
+
+def review(root: Path, data: WiderFace = TRAIN) -> list[str]:
+    read = data.open(str(root))
+    rows = [read(entry).to_row() for entry in data.entries(str(root))]
+    return data.review(str(root), [pa.Table.from_pylist(rows, SAMPLES)])
+
+
+def labelled(root: Path, boxes: list[list[int]], width: int = 400, height: int = 300) -> None:
+    """Writes one image of some size, and its boxes as four numbers each."""
+    rows = "".join(f"{a} {b} {c} {d} 0 0 0 0 0 0 \n" for a, b, c, d in boxes)
+    annotation(root).write_text(f"0--Parade/a.jpg\n{len(boxes)}\n{rows}")
+    pixels = np.full((height, width, 3), 90, np.uint8)
+    (root / "WIDER_train/images/0--Parade/a.jpg").write_bytes(encode_jpeg(pixels))
+
+
+FACES = [
+    (x, y, 40 + x // 20, 50) for x, y in [(0, 0), (150, 10), (340, 20), (20, 120), (200, 130), (320, 240), (50, 245)]
+]
+
+
+def test_labels_say_what_counts_and_what_is_odd(wider_root: Path) -> None:
+    lines = review(wider_root, WiderFace(split="train", doubts="tell"))
+    assert lines[0] == "3 faces in 2 images; of them count: easy 1, medium 2, hard 2"
+    assert lines[1].startswith(
+        "1 boxes have no area and 0 lie outside their image, kept as published; the first one is "
+    )
+    assert "[5, 5, -2, 0] in 0--Parade/b of 40 x 30 pixels" in lines[1]
+    labelled(wider_root, [list(face) for face in FACES])
+    assert review(wider_root) == ["7 faces in 1 images; of them count: easy 7, medium 7, hard 7"]
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        (lambda x, y, w, h: [x, y, x + w, y + h], "they fit as x1, y1, x2, y2: convert them to x, y, width, height"),
+        (lambda x, y, w, h: [x + w // 2, y + h // 2, w, h], "they fit as centre x, centre y, width, height: convert"),
+        (lambda x, y, w, h: [3 * x, 3 * y, 3 * w, 3 * h], "are they of images of another size"),
+    ],
+)
+def test_labels_of_another_form_or_size_are_refused(
+    wider_root: Path, written: Callable[..., list[int]], says: str
+) -> None:
+    labelled(wider_root, [written(*face) for face in FACES])
+    with pytest.raises(
+        ValueError, match=rf"wider_face_train_bbx_gt\.txt: expected .*{says}.*<node>\.dataset\.doubts=tell"
+    ):
+        review(wider_root)
+    assert says[:20] in review(wider_root, WiderFace(split="train", doubts="tell"))[-1]
+
+
+@pytest.mark.wider
+def test_the_real_images_fit_their_labels(shared: Path) -> None:
+    data = WiderFace(missing="skip")
+    lines = review(shared / "data" / "wider_images", data)
+    assert lines[0] == "4,838 faces in 495 images; of them count: easy 1,115, medium 1,871, hard 4,142"
+    assert all("boxes have no area" in line or "reach out of their image" in line for line in lines[1:])
 
 
 def test_a_list_that_does_not_fit_is_refused(wider_root: Path, tmp_path: Path) -> None:

@@ -43,3 +43,11 @@ def test_missing_and_short_attributes_are_named(tmp_path: Path) -> None:
     savemat(tmp_path / "wider_face_val.mat", {f"{name}_label_list": outer for name in names})
     with pytest.raises(ValueError, match="blur has 1 values for 2 faces"):
         mat_annotation(truth, tmp_path)
+
+
+def test_boxes_of_parts_of_pixels_are_not_cut_without_a_word(tmp_path: Path) -> None:
+    truth = WiderGroundTruth(("0--A/x",), (np.array([[1, 2, 4.5, 9]]),), {})
+    with pytest.raises(
+        ValueError, match=r"wider_face_val\.mat: face_bbx_list: expected whole pixels, found \[1\.0, 2\.0, 3\.5"
+    ):
+        mat_annotation(truth, tmp_path)

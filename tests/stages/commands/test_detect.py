@@ -14,7 +14,10 @@ from pipeline.inference.postprocess import detections
 from pipeline.inference.predictor import Predictor
 from pipeline.inference.test_time import detect, mode_named
 from pipeline.models.weights import open_detector
-from tests.stages.world import picture
+from stages.commands.detect import _stems
+from tests.counted_text import Counted, counted
+from tests.data.photograph_forms import photograph_forms, preview_first
+from tests.stages.world import World, picture
 
 
 @pytest.fixture
@@ -133,3 +136,35 @@ def test_a_device_that_is_not_there_is_a_mistake(wider8k, photo: Path, weights: 
     answer = wider8k("detect", photo, "--weights", weights, "--device", "cuda")
     assert answer.code == 2
     assert "torch sees no CUDA device here; choose cpu or auto" in answer.err
+
+
+def test_it_reads_what_a_run_over_the_folder_reads(wider8k, world: World, weights: str) -> None:
+    folder = world.folder / "photos"
+    folder.mkdir()
+    forms = photograph_forms(folder)
+    (folder / "iphone.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(99))
+    (folder / "raw.dng").write_bytes(preview_first())
+    world.node("faces", "index", dataset="image_folder", at=str(folder), run={"max_error_share": 0.5})
+    world.done()
+    errors = {row["image_id"]: row["error"] for row in world.rows("faces")}
+    assert {name for name, error in errors.items() if error is None} == forms
+    output = world.folder / "found.json"
+    answer = wider8k("detect", *sorted(folder.iterdir()), "--weights", weights, "--json", output)
+    assert {Path(row["image"]).name for row in json.loads(output.read_text())} == forms
+    for name in ("iphone.heic", "raw.dng"):
+        assert f"{folder / name}: {errors[name]}" in answer.err
+
+
+def test_drawings_of_one_name_are_numbered_and_none_replaces_another() -> None:
+    names = ["a/x.jpg", "b/x.jpg", "x_2.png", "c/x.jpg", "y.jpg", "d/x_2.jpg"]
+    assert _stems([Path(name) for name in names]) == ["x", "x_2", "x_2_2", "x_3", "y", "x_2_3"]
+
+
+def test_a_thousand_drawings_of_one_name_are_a_thousand_steps() -> None:
+    class Photo:
+        def __init__(self, stem: str) -> None:
+            self.stem = stem
+
+    photos = [Photo(stem) for stem in counted(["x"] * 1000)]
+    assert len(set(_stems(photos))) == 1000  # type: ignore[arg-type]
+    assert Counted.looks < 20 * len(photos)

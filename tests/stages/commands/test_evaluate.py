@@ -4,7 +4,9 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+import scipy.io
 
 from pipeline.engine.manifest import Artifact, stored_manifests
 from tests.stages.world import World
@@ -83,3 +85,36 @@ def test_mistakes_are_named(wider8k, tmp_path: Path) -> None:
     answer = wider8k("evaluate", tmp_path, "--ground-truth", tmp_path, "--reading", "octave")
     assert answer.code == 2
     assert "expected matlab or python" in answer.err
+
+
+def _cells(*values: object) -> np.ndarray:
+    column = np.empty((len(values), 1), object)
+    for row, value in enumerate(values):
+        column[row, 0] = value
+    return column
+
+
+@pytest.mark.parametrize("counted", [0, 1])
+def test_an_ap_over_no_faces_has_a_word(wider8k, tmp_path: Path, counted: int) -> None:
+    names = {"event_list": _cells("e"), "file_list": _cells(_cells("a"))}
+    boxes = {"face_bbx_list": _cells(_cells(np.array([[10, 10, 9, 9]], np.int32)))}
+    scipy.io.savemat(tmp_path / "wider_face_val.mat", {**names, **boxes})
+    for level in ("easy", "medium", "hard"):
+        kept = np.ones((counted if level == "hard" else 0, 1), np.uint8)
+        scipy.io.savemat(tmp_path / f"wider_{level}_val.mat", {**names, "gt_list": _cells(_cells(kept))})
+    (tmp_path / "found" / "e").mkdir(parents=True)
+    (tmp_path / "found" / "e" / "a.txt").write_text("a\n2\n10 10 9 9 0.9\n50 50 9 9 0.1\n")
+    page = tmp_path / "page.html"
+    answer = wider8k("evaluate", tmp_path / "found", "--ground-truth", tmp_path, "--report", page)
+    if not counted:
+        assert answer.code == 2
+        assert "expected faces that count in one of easy, medium, hard, found none among 1 labelled boxes" in answer.err
+        return
+    assert answer.code == 0
+    assert "no face counts in easy, medium: there is no AP" in answer.err
+    assert answer.out.splitlines()[:3] == [
+        "easy        –  (0 faces)",
+        "medium      –  (0 faces)",
+        "hard   100.00  (1 faces)",
+    ]
+    assert "no face counts in easy, medium: there is no AP" in page.read_text()

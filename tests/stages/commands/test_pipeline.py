@@ -45,6 +45,16 @@ def verdicts(text: str) -> dict[str, str]:
     return {line.split()[0]: line.split()[1] for line in text.splitlines()}
 
 
+def test_plan_shows_what_is_passed_over(wider8k, faces: World) -> None:
+    folder = faces.folder / "photos"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(encode_png(picture(0)))
+    (folder / "b.csv").write_text("no image")
+    faces.node("faces", "index", dataset="image_folder", at=str(folder))
+    answer = wider8k("plan", "-c", faces.config)
+    assert answer.out.splitlines()[1] == "       passed over 1 files and folders; 1 that are no images: b.csv"
+
+
 def test_plan_says_what_would_happen_and_why(wider8k, faces: World) -> None:
     answer = wider8k("plan", "-c", faces.config)
     assert answer.code == 0

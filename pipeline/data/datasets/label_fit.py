@@ -1,0 +1,185 @@
+"""How labelled boxes lie in their images, counted over a whole set: what contradicts, and what is merely odd.
+
+A box is read as x, y, width, height. Of another form (corners, or a centre) most numbers still make boxes, of wrong
+sizes and in wrong places: an AP near zero, and no word. They betray themselves by reaching out of their images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipeline.data.schemas import CORNERS, LEVELS
+
+SLACK: Final = 0.02  # of a side: labels reach a little out of their image
+SLACK_PIXELS: Final = 2.0
+OUT_SHARE: Final = 0.25  # of the faces; where more reach out, boxes and images do not belong together
+FEW: Final = 20  # faces from which on nothing in the far half of any image is odd
+
+Flags = NDArray[np.bool_]
+Float64 = NDArray[np.float64]
+
+
+def lies_inside(boxes_F4: NDArray[Any], width: int, height: int) -> Flags:
+    """Returns bool [F]: whether a box has an area and shares some of it with its image, so that it can be found.
+
+    Args:
+        boxes_F4: xyxy in pixels of the image.
+        width: of the image; 0 where nobody knows it.
+        height: likewise.
+    """
+    x1, y1, x2, y2 = boxes_F4.T
+    flat = (x2 <= x1) | (y2 <= y1)
+    outside = (x2 <= 0) | (y2 <= 0) | (x1 >= width) | (y1 >= height)
+    findable: Flags = ~flat & ~outside if width else ~flat
+    return findable
+
+
+@dataclass
+class LabelFit:
+    """Counts over the readable images of a set; images are added table by table.
+
+    Attributes:
+        images: images with faces.
+        faces: labelled boxes.
+        counted: subset -> faces that count in it.
+        flat: boxes without an area.
+        outside: boxes with one, all of it outside their image.
+        out: boxes that reach out of their image by more than `SLACK`, those outside included.
+        corners: boxes that would lie inside if their last two numbers were the lower right corner.
+        centres: boxes that would if their first two numbers were their centre.
+        unit: boxes all of whose numbers are between 0 and 1.
+        reach: greatest right and lower edge, as shares of the image's sides.
+        first: kind of oddity -> the first one, for people.
+    """
+
+    images: int = 0
+    faces: int = 0
+    counted: dict[str, int] = field(default_factory=lambda: dict.fromkeys(LEVELS, 0))
+    flat: int = 0
+    outside: int = 0
+    out: int = 0
+    corners: int = 0
+    centres: int = 0
+    unit: int = 0
+    reach: tuple[float, float] = (0.0, 0.0)
+    first: dict[str, str] = field(default_factory=dict)
+
+    def add(self, table: pa.Table) -> None:
+        """Takes the readable images of a table of `schemas.SAMPLES`."""
+        usable = [width > 0 for width in table["width"].to_pylist()]
+        table = table.filter(pa.array(usable, pa.bool_()))
+        lengths = np.array([len(row) for row in table[CORNERS[0]]], np.int64)
+        names = np.repeat(np.array(table["image_id"].to_pylist(), object), lengths)
+        sides_F2 = np.stack([np.repeat(_numbers(table[side]), lengths) for side in ("width", "height")], axis=1)
+        boxes_F4 = np.stack([_numbers(pa.chunked_array(_flat(table[name]))) for name in CORNERS], axis=1)
+        for level in LEVELS:
+            self.counted[level] += int(np.count_nonzero(_numbers(pa.chunked_array(_flat(table[level])))))
+        self.images += int(np.count_nonzero(lengths))
+        self.faces += len(boxes_F4)
+        self._lie(names, boxes_F4, sides_F2)
+
+    def _lie(self, names: NDArray[Any], boxes_F4: Float64, sides_F2: Float64) -> None:
+        start_F2, end_F2 = boxes_F4[:, :2], boxes_F4[:, 2:]
+        size_F2 = end_F2 - start_F2
+        slack_F2 = np.maximum(SLACK * sides_F2, SLACK_PIXELS)
+
+        def inside(first_F2: Float64, last_F2: Float64) -> Flags:
+            fits = (first_F2 >= -slack_F2) & (last_F2 <= sides_F2 + slack_F2) & (last_F2 > first_F2)
+            return np.asarray(fits.all(axis=1), bool)
+
+        flat = (size_F2 <= 0).any(axis=1)
+        outside = ~flat & ((end_F2 <= 0) | (start_F2 >= sides_F2)).any(axis=1)
+        out = ~flat & ~inside(start_F2, end_F2)
+        self.flat += int(flat.sum())
+        self.outside += int(outside.sum())
+        self.out += int(out.sum())
+        self.corners += int(inside(start_F2, size_F2).sum())
+        self.centres += int(inside(start_F2 - size_F2 / 2, start_F2 + size_F2 / 2).sum())
+        self.unit += int(((start_F2 >= 0) & (start_F2 <= 1) & (size_F2 <= 1) & (size_F2 >= 0)).all(axis=1).sum())
+        if len(boxes_F4):
+            right, lower = (end_F2 / sides_F2).max(axis=0).tolist()
+            self.reach = max(self.reach[0], right), max(self.reach[1], lower)
+        for kind, flags in (("flat", flat), ("outside", outside), ("out", out)):
+            if flags.any() and kind not in self.first:
+                row = int(flags.argmax())
+                numbers = ", ".join(f"{each:g}" for each in (*start_F2[row], *size_F2[row]))
+                wide, high = (int(side) for side in sides_F2[row])
+                self.first[kind] = f"[{numbers}] in {names[row]} of {wide} x {high} pixels"
+
+    def contradiction(self, forms: Mapping[str, str]) -> str | None:
+        """Returns why these boxes cannot be x, y, width, height in pixels of these images, or None where they can.
+
+        Args:
+            forms: "corners", "centre", "relative" -> how to say on the command line that boxes have that form; a form
+                that is missing has to be converted.
+        """
+        likely = self._form()
+        if likely is None and self.out <= OUT_SHARE * self.faces:
+            return None
+        found = f"{self.out} of {self.faces} boxes reach out of their image, such as {self.first.get('out')}"
+        if likely is None:
+            return f"expected boxes in pixels of their images, found that {found}: are they of images of another size?"
+        if likely == "relative":
+            found = f"all {self.faces} boxes have numbers between 0 and 1"
+        helps = forms.get(likely) or "convert them to x, y, width, height in pixels"
+        meaning = {
+            "corners": "they fit as x1, y1, x2, y2",
+            "centre": "they fit as centre x, centre y, width, height",
+            "relative": "they look like shares of the image's sides",
+        }[likely]
+        return f"expected x, y, width, height in pixels, found that {found}; {meaning}: {helps}"
+
+    def _form(self) -> str | None:
+        if not self.faces:
+            return None
+        if self.unit == self.faces:
+            return "relative"
+        nearly_all = 0.99 * self.faces
+        if self.out >= max(1, 0.1 * self.faces) and self.corners >= nearly_all:
+            return "corners"
+        if self.out >= max(2, 0.02 * self.faces) and self.centres >= nearly_all:
+            return "centre"
+        return None
+
+    def remarks(self, counts_nowhere: bool) -> list[str]:
+        """Returns what there is, and what is odd about it, one line each.
+
+        Args:
+            counts_nowhere: boxes that cannot be found count in no subset; else they count where the set says so.
+        """
+        counted = ", ".join(f"{level} {number:,}" for level, number in self.counted.items())
+        lines = [f"{self.faces:,} faces in {self.images:,} images; of them count: {counted}"]
+        if lost := self.flat + self.outside:
+            where = "they count in no subset" if counts_nowhere else "kept as published"
+            first = self.first.get("flat") or self.first.get("outside")
+            lines.append(
+                f"{self.flat} boxes have no area and {self.outside} lie outside their image, {where}; the first "
+                f"{'one' if lost == 1 else f'of {lost}'} is {first}"
+            )
+        if beyond := self.out - self.outside:
+            lines.append(f"{beyond} boxes reach out of their image; the first one that does is {self.first['out']}")
+        if self.faces >= FEW and max(self.reach) <= 0.5 + SLACK:
+            right, lower = (f"{100 * share:.0f} %" for share in self.reach)
+            nothing = f"no box reaches beyond {right} of an image's width and {lower} of its height"
+            lines.append(f"{nothing}: are the labels of images of a smaller size?")
+        if self.faces and not any(self.counted.values()):
+            lines.append(
+                "no face counts in any subset, so that there is no AP: all are ignored, too small or misplaced"
+            )
+        return lines
+
+
+def _flat(column: pa.ChunkedArray) -> list[pa.Array]:
+    return [chunk.flatten() for chunk in column.chunks] or [pa.array([], pa.float32())]
+
+
+def _numbers(column: pa.ChunkedArray) -> Float64:
+    return np.concatenate([np.zeros(0), *(chunk.to_numpy(zero_copy_only=False) for chunk in column.chunks)]).astype(
+        np.float64
+    )

@@ -1,0 +1,93 @@
+"""The one list of what is an image: told by a file's first bytes, and by its name where it claims to be one.
+
+Whatever says that it is an image, by its bytes or its name, is taken as one: what is not read here, or is damaged, is a
+row with an error. Everything else is no image and is passed over.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+HEAD: Final = 64
+"""Bytes of a file that tell its kind."""
+
+READ: Final[Mapping[str, tuple[str, ...]]] = {
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".mpo"),
+    "PNG": (".png", ".apng"),
+    "BMP": (".bmp", ".dib"),
+    "WebP": (".webp",),
+    "TIFF": (".tif", ".tiff"),
+    "GIF": (".gif",),
+    "PNM": (".ppm", ".pgm", ".pbm", ".pnm"),
+    "AVIF": (".avif", ".avifs"),
+    "JPEG 2000": (".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"),
+}
+"""Kinds that are read, with the endings that claim to be one of them."""
+
+NOT_READ: Final[Mapping[str, tuple[str, ...]]] = {
+    "HEIC": (".heic", ".heif", ".hif"),
+    "JPEG XL": (".jxl",),
+    "Photoshop": (".psd", ".psb"),
+    "OpenEXR": (".exr",),
+    "Radiance HDR": (".hdr",),
+    "QOI": (".qoi",),
+    "Targa": (".tga",),
+    "camera raw": (
+        *(".arw", ".cr2", ".cr3", ".crw", ".dng", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".srw"),
+    ),
+}
+"""Kinds that photographs come in and that no library here reads."""
+
+ENDINGS: Final = tuple(ending for kinds in (READ, NOT_READ) for endings in kinds.values() for ending in endings)
+
+# Of a container that many formats share: who wrote it says in its first box what it is, then what it also is.
+_BRANDS: Final = {
+    **dict.fromkeys((b"avif", b"avis"), "AVIF"),
+    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"), "HEIC"),
+    b"crx ": "camera raw",
+}
+_HEIF: Final = (b"mif1", b"msf1")  # the family of both; the brand of the coding follows
+
+_STARTS: Final = (
+    (rb"\xff\xd8\xff", "JPEG"),
+    (rb"\x89PNG\r\n\x1a\n", "PNG"),
+    (rb"RIFF.{4}WEBP", "WebP"),
+    (rb"GIF8[79]a", "GIF"),
+    (rb"II\*\0.{4}CR|IIR[OS]|MMOR|IIU\0|FUJIFILM", "camera raw"),
+    (rb"II[*+]\0|MM\0[*+]", "TIFF"),
+    # Two letters alone would make images of some texts: sizes follow them.
+    (rb"BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0", "BMP"),
+    (rb"P[1-6]\s+(?:#|\d)", "PNM"),
+    (rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51", "JPEG 2000"),
+    (rb"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
+    (rb"8BPS\0[\1\2]", "Photoshop"),
+    (rb"\x76\x2f\x31\x01", "OpenEXR"),
+    (rb"#\?(?:RADIANCE|RGBE)\n", "Radiance HDR"),
+    (rb"qoif.{8}[\3\4][\0\1]", "QOI"),
+)
+
+
+def kind_of(head: bytes) -> str | None:
+    """Returns what kind of image a file is, a name of `READ` or `NOT_READ`; None where it is none.
+
+    Args:
+        head: its first `HEAD` bytes, or more.
+    """
+    if head[4:8] == b"ftyp":
+        return _brand(head)
+    return next((kind for start, kind in _STARTS if re.match(start, head, re.DOTALL)), None)
+
+
+def claims_to_be_image(name: str) -> bool:
+    """Returns whether a file's name ends like that of an image, in any case."""
+    return name.lower().endswith(ENDINGS)
+
+
+def _brand(head: bytes) -> str | None:
+    size = min(int.from_bytes(head[:4], "big"), len(head))
+    first, others = head[8:12], [head[place : place + 4] for place in range(16, size - 3, 4)]
+    if first in _BRANDS or first not in _HEIF:
+        return _BRANDS.get(first)
+    return next((_BRANDS[each] for each in others if each in _BRANDS), "HEIC")
