@@ -21,7 +21,7 @@ import typer
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # `jobs` is no installed package
 
-from jobs.benchmarks.measured import Section, as_json, cores, table  # noqa: E402
+from jobs.benchmarks.measured import Section, as_json, cores, table, writable  # noqa: E402
 from pipeline.data.canvas import parse_canvas  # noqa: E402
 from pipeline.models.detectors import DETECTORS, detector_spec  # noqa: E402
 from pipeline.models.rankers import ranker_spec  # noqa: E402
@@ -32,7 +32,7 @@ WorkersOption = Annotated[int | None, typer.Option(min=1, help="Pipeline workers
 BudgetOption = Annotated[float, typer.Option(min=0, help="Memory of a worker in the run with tiles, GB; 0: no run.")]
 DetectorOption = Annotated[str, typer.Option(help="Any other than the MobileNet has random weights.")]
 RankerOption = Annotated[str, typer.Option(help="With random weights.")]
-JsonOption = Annotated[Path | None, typer.Option(help="Write every figure with all digits.")]
+JsonOption = Annotated[Path | None, typer.Option(help="Write every figure with all digits.", callback=writable)]
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 

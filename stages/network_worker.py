@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.engine.stage import StageContext
@@ -42,6 +43,17 @@ def planned_file(ctx: StageContext) -> bytes:
     if ctx.externals.get("weights") not in (None, digest(data)):
         raise ValueError(f"weights at {ctx.at} on {socket.gethostname()} are not those that were planned")
     return data
+
+
+@contextmanager
+def naming_weights(ctx: StageContext, port: str = "checkpoint") -> Iterator[None]:
+    """Puts the file, or the node wired to `port`, in front of what is found wrong with a checkpoint's bytes."""
+    try:
+        yield
+    except ValueError as error:
+        made = ctx.inputs.get(port)
+        where = ctx.at or (made[0].node if made else None)
+        raise ValueError(f"{where}: {error}" if where else str(error)) from error
 
 
 def set_threads(ctx: StageContext) -> None:

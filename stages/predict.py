@@ -23,7 +23,7 @@ from pipeline.inference.test_time import detect, mode_named
 from pipeline.models.detectors import detector_spec
 from pipeline.models.identity import digest, resolve_detector
 from stages.decoded_images import decoded_images
-from stages.network_worker import check_weights, out_of_memory, planned_weights, set_threads
+from stages.network_worker import check_weights, naming_weights, out_of_memory, planned_weights, set_threads
 
 if TYPE_CHECKING:
     from pipeline.inference.predictor import Predictor
@@ -105,10 +105,7 @@ class Predict(MapStage):
         """Raises ValueError unless there is exactly one source of weights, and it fits the detector."""
         check_weights(at, inputs)
         if at:
-            try:
-                resolve_detector(at, self.detector)
-            except ValueError as error:
-                raise ValueError(f"{at}: {error}") from None
+            resolve_detector(at, self.detector)
 
     def externals(self, at: str | None) -> Mapping[str, str]:
         """Returns the digest of the weights file, if there is one."""
@@ -158,7 +155,9 @@ class Predict(MapStage):
         from pipeline.models.detectors.six_levels import SixLevelDetector
         from pipeline.models.weights import open_detector
 
-        name, detector = open_detector(planned_weights(ctx), self.detector)
+        weights = planned_weights(ctx)
+        with naming_weights(ctx):
+            name, detector = open_detector(weights, self.detector)
         if self.decides is not None:
             if not isinstance(detector, SixLevelDetector):
                 raise ValueError(f"decides is {self.decides}, but {name} has one classifier only: leave it out")

@@ -12,7 +12,8 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from pipeline.data.records import Detections
+from pipeline.data.prediction_form import Known
+from pipeline.data.records import Detections, Sample
 from pipeline.data.schemas import DETECTIONS, SAMPLES
 from pipeline.data.wider_text import WiderText, read_wider_text
 from pipeline.engine.fingerprint import digest
@@ -52,14 +53,13 @@ class Published(MapStage):
         """Returns one item per sample; its stamp changes with the image's size.
 
         Raises:
-            ValueError: files that cannot be read (all are named, with line, expected and found), or no image has one.
+            ValueError: files that cannot be read (named with line, expected and found), or predictions that cannot be
+                meant for these images, see `prediction_names` and `prediction_form`.
         """
         samples = list(ctx.one("samples").rows(["image_id", "width", "height", "error"]))
         text = _text(ctx, [row["image_id"] for row in samples])
-        missing = set(text.report.missing)
-        if samples and len(missing) == len(samples):
-            first = samples[0]["image_id"]
-            raise ValueError(f"{ctx.at}: none of {len(samples)} images has a file, the first would be {first}.txt")
+        faces = (Sample.from_row(row) for row in ctx.one("samples").rows())
+        text.require(Path(ctx.at or ""), {each.image_id: _known(each) for each in faces})
         return [Item(row["image_id"], digest(list(row.values()), 8), row) for row in samples]
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
@@ -87,6 +87,10 @@ class Published(MapStage):
 
 def _text(ctx: StageContext, image_ids: Sequence[str]) -> WiderText:
     return read_wider_text(Path(ctx.at or ""), image_ids)
+
+
+def _known(sample: Sample) -> Known:
+    return Known(sample.boxes, (sample.width, sample.height) if sample.width and sample.height else None)
 
 
 def _digest(source: Path) -> str:

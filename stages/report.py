@@ -89,11 +89,12 @@ class Report(WholeStage):
         ]
         artifacts = [each for port in self.inputs for each in ctx.inputs[port]]
         losses = {each.node: next(each.rows(["loss"]))["loss"] for each in ctx.inputs["checkpoint"]}
+        gallery, unseen = self._gallery(ctx, pairs)
         page = PageData(
             title=self.title,
             summary=self.summary,
             runs=runs,
-            gallery=self._gallery(ctx, pairs),
+            gallery=gallery,
             gallery_score=self.score,
             gallery_subset=self.subset,
             gallery_run=runs[0].name if runs else "",
@@ -106,7 +107,11 @@ class Report(WholeStage):
                 for row in each.rows()
             ],
             timings=[_timing(each) for each in artifacts],
-            errors=[*_without_ap(runs), *_errors(ctx.one("samples"), artifacts)],
+            errors=[
+                *_without_ap(runs),
+                *_errors(ctx.one("samples"), artifacts),
+                *(f"{ctx.node}: {line}" for line in unseen),
+            ],
         )
         yield {"name": f"{ctx.node}.html", "content": render_page(page)}
 
@@ -114,7 +119,8 @@ class Report(WholeStage):
         """Returns the page as a file to open in a browser."""
         return [row["content"].encode() for row in rows]
 
-    def _gallery(self, ctx: StageContext, pairs: Pairs) -> list[GalleryItem]:
+    def _gallery(self, ctx: StageContext, pairs: Pairs) -> tuple[list[GalleryItem], list[str]]:
+        """Returns the images to show, and a line for each that can no longer be read."""
         from pipeline.evaluation.gallery import GalleryItem, gallery_order, most_found, shrink_jpeg
 
         samples = ctx.one("samples")
@@ -124,7 +130,13 @@ class Report(WholeStage):
             worst = gallery_order(pairs, self.score, self.subset, self.gallery)
         else:
             worst = most_found(pairs, self.score, self.gallery)
-        return [GalleryItem(judged, shrink_jpeg(decode(read(paths[judged.image_id])))) for judged in worst]
+        items, unseen = [], []
+        for judged in worst:
+            try:
+                items.append(GalleryItem(judged, shrink_jpeg(decode(read(paths[judged.image_id])))))
+            except (OSError, ValueError) as error:  # gone or changed since it was indexed: no reason to lose the page
+                unseen.append(f"{judged.image_id} is not shown: {error}")
+        return items, unseen
 
     def _sizes(self, pairs: Pairs) -> SizeHistogram | None:
         from pipeline.evaluation.gallery import size_histogram

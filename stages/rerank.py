@@ -21,7 +21,7 @@ from pipeline.models.identity import digest, resolve_ranker
 from stages.decoded_images import decoded_images
 from stages.dump_rows import DumpRows
 from stages.image_faces import require_same_images
-from stages.network_worker import check_weights, out_of_memory, planned_weights, set_threads
+from stages.network_worker import check_weights, naming_weights, out_of_memory, planned_weights, set_threads
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,10 +76,7 @@ class Rerank(MapStage):
             raise ValueError("clip and squash are two ways to write scores in 0..1: set one of them")
         check_weights(at, inputs)
         if at:
-            try:
-                resolve_ranker(at)
-            except ValueError as error:
-                raise ValueError(f"{at}: {error}") from None
+            resolve_ranker(at)
 
     def externals(self, at: str | None) -> Mapping[str, str]:
         """Returns the digest of the weights file, if there is one."""
@@ -128,7 +125,9 @@ class Rerank(MapStage):
         from pipeline.inference.rerank import Reranker
         from pipeline.models.rankers.checkpoint import open_ranker
 
-        _, ranker = open_ranker(planned_weights(ctx))
+        weights = planned_weights(ctx)
+        with naming_weights(ctx):
+            _, ranker = open_ranker(weights)
         reranker = Reranker(
             ranker,
             device="cuda" if ctx.resources.gpus else "cpu",

@@ -17,6 +17,7 @@ from pipeline.models.detectors import detector_spec
 from pipeline.models.identity import resolve_detector
 from pipeline.training.recipe import PRESETS, TrainingRecipe
 from stages.image_source import image_source
+from stages.network_worker import naming_weights
 from stages.training_stage import TrainingStage, first_weights
 
 if TYPE_CHECKING:
@@ -88,7 +89,8 @@ class TrainDetector(TrainingStage):
         usable = _usable(ctx.one("samples"), self.recipe.images)
         learner = DetectorLearner(self.detector, self.recipe, self.switches, first_weights(ctx))
         # Built here once for its anchors and to find out before any process starts whether the weights fit.
-        detector = learner.first()
+        with naming_weights(ctx, "start"):
+            detector = learner.first()
         try:
             require_matchable(usable, detector.grid, self.recipe)
         except ValueError as error:

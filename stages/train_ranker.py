@@ -14,6 +14,7 @@ from pipeline.models.identity import resolve_detector, resolve_ranker, stored_co
 from pipeline.models.rankers import ranker_spec
 from pipeline.training.ranker_recipe import RankerRecipe
 from stages.image_source import image_source
+from stages.network_worker import naming_weights
 from stages.training_stage import TrainingStage, first_weights
 
 if TYPE_CHECKING:
@@ -79,7 +80,8 @@ class TrainRanker(TrainingStage):
         rankings = _rankings(join, self.recipe, self.recipe.images)
         learner = RankerLearner(self.ranker, self.recipe, self.switches, first_weights(ctx))
         # Built here once for its normalisation and to find out before any process starts whether the weights fit.
-        normalisation = learner.first().normalisation
+        with naming_weights(ctx, "start"):
+            normalisation = learner.first().normalisation
         judge = None
         if held_out := ctx.inputs.get("held_out"):
             read = image_source(ctx, _samples_of(ctx, held_out[0]))

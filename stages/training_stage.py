@@ -52,10 +52,7 @@ class TrainingStage(WholeStage):
         if at and inputs.get("start"):
             raise ValueError("expected first weights either as a file in `at` or from inputs.start, found both")
         if at:
-            try:
-                self.resolve(at)
-            except ValueError as error:
-                raise ValueError(f"{at}: {error}") from None
+            self.resolve(at)
 
     def externals(self, at: str | None) -> Mapping[str, str]:
         """Returns the digest of the file of first weights, if there is one."""

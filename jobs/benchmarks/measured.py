@@ -6,7 +6,12 @@ import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
+
+import typer
+
+from stages.commands.outputs import require_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,3 +104,12 @@ def _number(value: float | None) -> str:
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     numbers = "  ".join(f"{cell:>{width}}" for cell, width in zip(cells[1:4], widths[1:], strict=True))
     return f"{cells[0]:<{widths[0]}}  {numbers}  {cells[4]}"
+
+
+def writable(json: Path | None) -> Path | None:
+    """Returns the file given; refuses one that could not be written once everything is measured."""
+    try:
+        require_files({"--json": json})
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    return json

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,6 +44,12 @@ class PredictionSet:
     def image_rows(self) -> NDArray[np.int64]:
         """Returns int64 [N]: the index into `image_ids` that each row belongs to."""
         return np.repeat(np.arange(len(self.image_ids)), np.diff(self.offsets))
+
+    def by_image(self) -> Iterator[tuple[str, tuple[NDArray[np.float64], NDArray[np.float64]]]]:
+        """Yields each image's id with its boxes and scores."""
+        for place, image_id in enumerate(self.image_ids):
+            rows = slice(*self.offsets[place : place + 2])
+            yield image_id, (self.boxes[rows], self.scores[rows])
 
     def select(self, image_ids: Sequence[str]) -> PredictionSet:
         """Returns the detections of exactly these images, in this order; an image that is not here has none."""

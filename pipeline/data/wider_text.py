@@ -7,22 +7,23 @@ wrong.
 
 from __future__ import annotations
 
-import os
-import tarfile
-import zlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 from numpy.typing import NDArray
 
+from pipeline.data.prediction_form import Known, require_form
+from pipeline.data.prediction_names import Names
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.records import Detections
+from pipeline.data.wider_text_files import text_files
 from pipeline.data.wider_text_lines import LineError, MalformedLine, Reading, parse_lines
 
+_LISTED = 20  # malformed files that a message names; the report has all
 _COLUMNS = ["x", "y", "w", "h", "score"]
 Rows = NDArray[np.float64]
 
@@ -38,6 +39,7 @@ class TextReport:
         extra: files that belong to no known image.
         malformed: every file that cannot be read, with the line.
         disagreeing: files with more rows than line 2 says; only that many were read.
+        others: names of some files that are not .txt.
     """
 
     files: int = 0
@@ -46,10 +48,11 @@ class TextReport:
     extra: tuple[str, ...] = ()
     malformed: tuple[MalformedLine, ...] = ()
     disagreeing: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
 
 class PredictionTextError(ValueError):
-    """The submission cannot be evaluated; `report` has everything that was found, the message all that is wrong."""
+    """The submission cannot be evaluated; `report` has everything that was found, the message the first of it."""
 
     def __init__(self, message: str, report: TextReport) -> None:
         super().__init__(message)
@@ -64,11 +67,34 @@ class WiderText:
         predictions: in the order of the wanted images; "matlab": rows fall in score (stable), "python": file order.
         report: missing, extra and disagreeing files.
         extra_scores: float64, scores of extra files that take part in the normalisation ("python" only, else empty).
+        wide: image id -> all numbers of its rows [n, 6 or more], where they have more than the five that are read
+            ("matlab" only).
     """
 
     predictions: PredictionSet
     report: TextReport
     extra_scores: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    wide: Mapping[str, Rows] = field(default_factory=dict)
+
+    def require(self, source: Path, known: Mapping[str, Known]) -> None:
+        """Raises ValueError where this cannot be meant for these images: names that do not match, numbers that differ.
+
+        Args:
+            source: begins the message.
+            known: what is known of each wanted image.
+        """
+        names = Names(self.predictions.image_ids, self.report.missing, self.report.extra, self.report.others)
+        names.require(source)
+        require_form(source, "x y w h", self._as_written(known))
+
+    def _as_written(self, known: Mapping[str, Known]) -> Iterator[tuple[Rows, Known]]:
+        for image_id, rows in self.predictions.by_image():
+            if image_id in self.wide:
+                yield self.wide[image_id], known.get(image_id, Known())
+            else:
+                boxes = rows[0].copy()
+                boxes[:, 2:] -= boxes[:, :2]
+                yield np.c_[boxes, rows[1]], known.get(image_id, Known())
 
 
 def read_wider_text(
@@ -86,15 +112,16 @@ def read_wider_text(
 
     Raises:
         FileNotFoundError: the source does not exist.
-        PredictionTextError: some files are malformed (all are named, with line, expected and found), or images are
-            missing and the reading is "python".
+        PredictionTextError: some files are malformed (named with line, expected and found), or images are missing and
+            the reading is "python".
         ValueError: two files claim to be the same image's, or the archive cannot be read.
     """
-    files = dict(_keyed(source, _archive(source) if source.is_file() else _folder(source)))
+    strangers: list[str] = []
+    files = text_files(source, strangers)
     wanted = set(image_ids)
     others = set(known) - wanted
     chosen = [name for name in files if name in wanted or (reading == "python" and name not in others)]
-    found, disagreeing, malformed = _parse(files, chosen, reading)
+    found, disagreeing, malformed, wide = _parse(files, chosen, reading)
     # A file is called extra by the key that the reading uses: its path, or the name on its first line.
     keys = {name: name for name in files} if reading == "matlab" else {name: key for name, (key, _) in found.items()}
     extra = sorted(key for name, key in keys.items() if name not in wanted and name not in others)
@@ -107,17 +134,20 @@ def read_wider_text(
         extra=tuple(f"{name}.txt" for name in extra),
         malformed=tuple(malformed),
         disagreeing=tuple(disagreeing),
+        others=tuple(strangers),
     )
     if malformed:
-        raise PredictionTextError("\n".join([f"{len(malformed)} malformed files:", *map(str, malformed)]), report)
+        raise PredictionTextError(_all_malformed(source, malformed, len(chosen)), report)
     if missing and reading == "python":
-        raise PredictionTextError("no file for " + ", ".join(missing), report)
+        problem = Names(wanted, missing, report.extra, report.others).problem()
+        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+        raise PredictionTextError(f"{source}: {problem or 'no file for ' + ', '.join(missing[:5]) + more}", report)
     outside = [rows[:, 4] for name, (_, rows) in found.items() if name not in wanted and name not in others]
     empty = ("", np.zeros((0, 5)))
     predictions = _flat(image_ids, [found.get(image_id, empty)[1] for image_id in image_ids])
     if reading == "matlab":
         predictions = predictions.falling()
-    return WiderText(predictions, report, np.concatenate([np.zeros(0), *outside]))
+    return WiderText(predictions, report, np.concatenate([np.zeros(0), *outside]), wide)
 
 
 def write_wider_text(folder: Path, detections: Iterable[Detections], truncate: bool = True) -> int:
@@ -150,42 +180,19 @@ def write_wider_text(folder: Path, detections: Iterable[Detections], truncate: b
     return len(written)
 
 
-def _folder(source: Path) -> Iterator[tuple[str, bytes]]:
-    if not source.is_dir():
-        raise FileNotFoundError(f"no predictions at {source}: expected a folder or a .tar.gz")
-    for place, _, names in os.walk(source):
-        for name in names:
-            if name.endswith(".txt"):
-                path = os.path.join(place, name)
-                with open(path, "rb") as file:
-                    yield os.path.relpath(path, source), file.read()
-
-
-def _archive(source: Path) -> Iterator[tuple[str, bytes]]:
-    try:
-        with tarfile.open(source) as archive:
-            for member in archive:
-                if member.isfile() and member.name.endswith(".txt") and (content := archive.extractfile(member)):
-                    yield member.name, content.read()
-    except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
-        raise ValueError(f"{source} cannot be read as a tar archive: {error}") from error
-
-
-def _keyed(source: Path, files: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
-    """Yields ("<event>/<name>", content): the last two parts of each path, whatever stands before them."""
-    seen: dict[str, str] = {}
-    for path, content in files:
-        key = "/".join(PurePosixPath(path.replace(os.sep, "/")).parts[-2:]).removesuffix(".txt")
-        if key in seen:
-            raise ValueError(f"{source}: {seen[key]} and {path} are both files of {key}")
-        seen[key] = path
-        yield key, content
+def _all_malformed(source: Path, malformed: Sequence[MalformedLine], of: int) -> str:
+    """Returns the message for files that cannot be read: how many, and the first of them."""
+    lines = [f"{source}: {len(malformed)} malformed files:", *map(str, malformed[:_LISTED])]
+    if len(malformed) > _LISTED:
+        lines.append(f"... and {len(malformed) - _LISTED} more of {of}")
+    return "\n".join(lines)
 
 
 def _parse(
     files: dict[str, bytes], chosen: list[str], reading: Reading
-) -> tuple[dict[str, tuple[str, Rows]], list[str], list[MalformedLine]]:
-    """Returns image id -> (file, rows [n, 5]) of the files that can be read; what disagrees; what is malformed."""
+) -> tuple[dict[str, tuple[str, Rows]], list[str], list[MalformedLine], dict[str, Rows]]:
+    """Returns image id -> (file, rows [n, 5]) of the files that can be read; what disagrees, is malformed, or wide."""
+    wide: dict[str, Rows] = {}
     found: dict[str, tuple[str, Rows]] = {}
     disagreeing: list[str] = []
     malformed: list[MalformedLine] = []
@@ -200,6 +207,8 @@ def _parse(
                 malformed.append(error.problem)
                 continue
             first, rows = parsed.name, np.array(parsed.rows, np.float64).reshape(-1, 5)
+            if parsed.wide:
+                wide[key] = np.array(parsed.wide, np.float64)
             if parsed.stated is not None and parsed.stated != parsed.present:
                 disagreeing.append(f"{key}.txt: line 2 says {parsed.stated} rows, there are {parsed.present}")
         image_id = key if reading == "matlab" else _named(key, first)
@@ -208,7 +217,7 @@ def _parse(
             malformed.append(MalformedLine(f"{key}.txt", 1, expected, repr(first)))
             continue
         found[image_id] = (key, rows)
-    return found, disagreeing, malformed
+    return found, disagreeing, malformed, wide
 
 
 def _named(key: str, first: str) -> str:

@@ -8,7 +8,7 @@ ignores line 2, splits on single spaces, silently skips rows that are empty or b
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Reading = Literal["matlab", "python"]
@@ -39,12 +39,17 @@ class LineError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ParsedFile:
-    """One file's content: line 1, the number on line 2 (None where it was not read), the rows, all rows present."""
+    """One file's content: line 1, the number on line 2 (None where it was not read), the rows, all rows present.
+
+    `wide` has all numbers of the rows where each has equally many, and more than the five that are read; else it is
+    empty.
+    """
 
     name: str
     stated: int | None
     rows: list[Row]
     present: int
+    wide: list[list[float]] = field(default_factory=list)
 
 
 def parse_lines(file: str, data: bytes, reading: Reading) -> ParsedFile:
@@ -73,11 +78,10 @@ def _matlab(file: str, lines: list[tuple[int, str]]) -> ParsedFile:
     stated = _count(file, *kept[1])
     if len(kept) - 2 < stated:
         raise _error(file, end, f"{stated} rows as line {kept[1][0]} says", f"{len(kept) - 2} rows")
-    rows = []
-    for number, text in kept[2 : 2 + stated]:
-        values = _numbers(file, number, text.split(), text)
-        rows.append((values[0], values[1], values[2], values[3], values[-1]))
-    return ParsedFile(kept[0][1], stated, rows, len(kept) - 2)
+    values = [_numbers(file, number, text.split(), text) for number, text in kept[2 : 2 + stated]]
+    rows = [(each[0], each[1], each[2], each[3], each[-1]) for each in values]
+    alike = {len(each) for each in values}
+    return ParsedFile(kept[0][1], stated, rows, len(kept) - 2, values if len(alike) == 1 and alike != {5} else [])
 
 
 def _python(file: str, lines: list[tuple[int, str]]) -> ParsedFile:

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from pipeline.engine.graph import Graph, Node, nearest
 from pipeline.engine.rows import expand
 from pipeline.engine.stage import Resources, Stage
+from pipeline.engine.written import Written, parse_written, read_yaml, resolved
 
 SHARE = "max_error_share"  # of every node that has none of its own
 TOP_FIELDS = ("base", "name", "store", "nodes", SHARE)
@@ -40,8 +40,9 @@ def load_config(path: Path, stages: Mapping[str, type[Stage]], overrides: Sequen
             to null is removed; `rows` repeats nodes, see `rows.expand`; `max_error_share` is that of every node that
             has none of its own, see `Resources`.
         stages: stage name -> class.
-        overrides: `node.field=value` or `store=...`, the value read as YAML; a `*` in the name stands for anything, so
-            that `train_*.recipe.steps=100` sets a field of many nodes.
+        overrides: `node.field=value` or `store=...`; a field for text takes the value as it stands, any other reads
+            it as YAML. A `*` in the name stands for anything, so that `train_*.recipe.steps=100` sets a field of many
+            nodes.
 
     Raises:
         ValueError: naming file, field, what was expected and what was found, all mistakes at once.
@@ -75,11 +76,9 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     if path in seen:
         raise ValueError(f"{path}: base files refer to each other in a circle")
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        tree = read_yaml(path.read_bytes(), str(path))
     except FileNotFoundError:
         raise ValueError(f"{path}: no such config file") from None
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path}: not valid YAML: {error}") from None
     if not isinstance(tree, dict):
         raise ValueError(f"{path}: expected a mapping with name, store and nodes, found {type(tree).__name__}")
     base = tree.pop("base", None)
@@ -109,24 +108,28 @@ def _override(tree: dict[str, Any], override: str) -> None:
     if keys[0] in ("store", "name", SHARE):
         _put(tree, keys, text, override)
         return
+    typed = parse_written(text, f"--set {override}")
+    # A whole node is never a text.
+    value = resolved(typed, Any) if len(keys) == 1 else typed
     nodes = tree.get("nodes") or {}
     chosen = fnmatch.filter(nodes, keys[0]) if "*" in keys[0] else [keys[0]] if keys[0] in nodes else []
     if not chosen:
         raise ValueError(f"--set {override}: no node is called {keys[0]!r}{nearest(keys[0], nodes)}")
     for name in chosen:
-        _put(tree, ["nodes", name, *keys[1:]], text, override)
+        _put(tree, ["nodes", name, *keys[1:]], value, override)
 
 
-def _put(tree: dict[str, Any], keys: Sequence[str], text: str, override: str) -> None:
+def _put(tree: dict[str, Any], keys: Sequence[str], value: Any, override: str) -> None:
     place = tree
     for key in keys[:-1]:
-        place = place.setdefault(key, {})
-        if not isinstance(place, dict):
+        inner = place.get(key)
+        # What an earlier --set gave may be a group of fields too.
+        inner = inner.value if isinstance(inner, Written) else {} if inner is None else inner
+        if not isinstance(inner, dict):
             raise ValueError(f"--set {override}: {key} is not a group of fields")
-    try:
-        place[keys[-1]] = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(f"--set {override}: the value is not valid YAML ({error})") from None
+        place[key] = inner
+        place = inner
+    place[keys[-1]] = value
 
 
 def _node(
@@ -144,18 +147,22 @@ def _node(
         return None
     params = {key: value for key, value in fields.items() if key not in NODE_FIELDS}
     stage = _validated(kind, params, where, problems)
-    own = fields.get("run") or {}
-    resources = _validated(Resources, {**share, **own} if isinstance(own, Mapping) else own, f"{where}.run", problems)
-    at = fields.get("at")
+    try:
+        run = resolved(fields.get("run"), dict[str, Any]) or {}
+        inputs = resolved(fields.get("inputs"), dict[str, str | list[str]]) or {}
+    except ValueError as error:
+        problems.append(f"{where}: {error}")
+        return None
+    resources = _validated(Resources, {**share, **run} if isinstance(run, Mapping) else run, f"{where}.run", problems)
+    at = resolved(fields.get("at"), str | None)
     if at is not None and not isinstance(at, str):
         problems.append(f"{where}.at: expected a path, found {at!r}")
-    inputs = fields.get("inputs") or {}
     if not isinstance(inputs, Mapping):
         problems.append(f"{where}.inputs: expected a mapping of input names, found {inputs!r}")
     if len(problems) > before or stage is None or resources is None:
         return None
     wired = {str(port): tuple([n] if isinstance(n, str) else n or ()) for port, n in inputs.items()}
-    return Node(name, stage, wired, at and os.path.expandvars(os.path.expanduser(at)), resources, SHARE in own)
+    return Node(name, stage, wired, at and os.path.expandvars(os.path.expanduser(at)), resources, SHARE in run)
 
 
 def _validated(kind: type[M], fields: object, where: str, problems: list[str]) -> M | None:

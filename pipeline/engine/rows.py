@@ -22,6 +22,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.engine.written import Written
+
 _VARIABLE = re.compile(r"\{(\w+)\}")
 ROW = "row"
 
@@ -30,7 +32,7 @@ def expand(tree: Mapping[str, Any]) -> dict[str, Any]:
     """Returns a config's tree without `rows`: nodes with {row} in their name repeated, lists of such names spread.
 
     A text that is nothing but one variable becomes its value, a number or a list as well; within a longer text it is
-    put in as text.
+    put in as it is written.
 
     Args:
         tree: a config as read; its values are not changed.
@@ -61,7 +63,7 @@ def _filled(value: Any, known: Mapping[str, Any], where: str) -> Any:
         return {_filled(name, known, where): _filled(each, known, where) for name, each in value.items()}
     if isinstance(value, list):
         return [_filled(each, known, where) for each in value]
-    if not isinstance(value, str):
+    if not isinstance(value, str) or isinstance(value, Written):
         return value
     if missing := [name for name in _VARIABLE.findall(value) if name not in known]:
         raise ValueError(f"nodes.{where}: row {known[ROW]} has no variable {missing[0]}; it has {', '.join(known)}")

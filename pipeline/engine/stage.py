@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from pipeline.engine.gang import Gang, alone
 from pipeline.engine.storage import Store
+from pipeline.engine.written import WrittenFields
 
 if TYPE_CHECKING:
     from pipeline.engine.manifest import Artifact
@@ -26,7 +27,7 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 
-class Resources(BaseModel):
+class Resources(WrittenFields):
     """How a node is executed: never part of what its output is, so never hashed.
 
     Attributes:
@@ -140,7 +141,7 @@ class StageContext:
         return artifact
 
 
-class Stage(BaseModel, ABC):
+class Stage(WrittenFields, ABC):
     """Base of every stage: the pydantic fields are the parameters and enter the fingerprint, all of them.
 
     Class attributes:

@@ -13,6 +13,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.data.prediction_form import Known, require_form
+from pipeline.data.prediction_names import Names
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.wider_ground_truth import WiderGroundTruth, load_ground_truth
 from pipeline.data.wider_text import TextReport, read_wider_text
@@ -78,7 +80,8 @@ def read_inputs(
 
     Raises:
         FileNotFoundError: predictions, the list or a .mat file does not exist.
-        ValueError: malformed predictions, an unknown image in the list, or a threshold out of range.
+        ValueError: malformed predictions, or such that cannot be meant for these images (see `prediction_names` and
+            `prediction_form`); an unknown image in the list, or a threshold out of range.
     """
     if reading not in ("matlab", "python"):
         raise ValueError(f"unknown reading {reading!r}: choose matlab or python")
@@ -87,11 +90,12 @@ def read_inputs(
     whole = load_ground_truth(ground_truth)
     truth = whole if images is None else whole.restrict(read_image_list(images))
     if predictions.is_dir() and dump_shards(predictions):
-        inputs = _from_dump(predictions, truth, reading)
+        inputs = _from_dump(predictions, truth, whole, reading)
         if inputs.problems["errors"]:
             inputs = sort_out(inputs, predictions, unreadable)
     else:
         text = read_wider_text(predictions, truth.image_ids, reading, known=whole.image_ids)
+        text.require(predictions, _known(truth))
         inputs = EvaluationInputs(
             truth, text.predictions, reading, text.extra_scores, {"source": "WIDER text"}, text_problems(text.report)
         )
@@ -101,7 +105,13 @@ def read_inputs(
 
 def read_image_list(file: Path) -> list[str]:
     """Returns the image ids of a list: one `event/name[.jpg]` per line, blank lines and `#` comments skipped."""
-    lines = (line.strip() for line in file.read_text(encoding="utf-8").splitlines())
+    try:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{file}: expected a list of images in UTF-8, found byte 0x{error.object[error.start]:02x}"
+        ) from None
+    lines = (line.strip() for line in text.splitlines())
     image_ids = [line.removesuffix(".jpg") for line in lines if line and not line.startswith("#")]
     if not image_ids:
         raise ValueError(f"{file} lists no image")
@@ -118,15 +128,26 @@ def text_problems(report: TextReport) -> dict[str, list[str]]:
     }
 
 
-def _from_dump(folder: Path, truth: WiderGroundTruth, reading: Reading) -> EvaluationInputs:
+def _known(truth: WiderGroundTruth) -> dict[str, Known]:
+    return {image_id: Known(faces) for image_id, faces in zip(truth.image_ids, truth.boxes, strict=True)}
+
+
+def _from_dump(folder: Path, truth: WiderGroundTruth, whole: WiderGroundTruth, reading: Reading) -> EvaluationInputs:
     dump = read_dump(folder)
     present, wanted = set(dump.predictions.image_ids), set(truth.image_ids)
-    problems = {
-        "missing": [image_id for image_id in truth.image_ids if image_id not in present],
-        "errors": [f"{image_id}: {reason}" for image_id, reason in dump.errors.items() if image_id in wanted],
-    }
-    protocol = {"source": "dump"}
-    return EvaluationInputs(truth, dump.predictions.select(truth.image_ids), reading, np.zeros(0), protocol, problems)
+    missing = [image_id for image_id in truth.image_ids if image_id not in present]
+    Names(wanted, missing, sorted(present - set(whole.image_ids)), suffix="").require(folder)
+    errors = {image_id: reason for image_id, reason in dump.errors.items() if image_id in wanted}
+    if len(errors) == len(wanted) - len(missing):
+        first, reason = next(iter(errors.items()))
+        raise ValueError(
+            f"{folder}: expected detections, found {len(errors)} rows that are all errors: {first}: {reason}"
+        )
+    chosen, known = dump.predictions.select(truth.image_ids), _known(truth)
+    rows = ((np.c_[boxes, scores], known[image_id]) for image_id, (boxes, scores) in chosen.by_image())
+    require_form(folder, "x1 y1 x2 y2", rows)
+    problems = {"missing": missing, "errors": [f"{image_id}: {reason}" for image_id, reason in errors.items()]}
+    return EvaluationInputs(truth, chosen, reading, np.zeros(0), {"source": "dump"}, problems)
 
 
 def _thinned(predictions: PredictionSet, nms: float | None, score: float | None) -> PredictionSet:

@@ -13,11 +13,14 @@ from numpy.typing import NDArray
 
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.schemas import CORNERS
+from pipeline.engine.file_kind import HEAD, file_kind
 from pipeline.engine.manifest import Artifact, load_manifest
 from pipeline.engine.shards import ShardRecord, checksum
 from pipeline.engine.storage import Store
 
 _COLUMNS = ["image_id", *CORNERS, "score", "error"]
+_NUMBERS = pa.list_(pa.float32())
+_TYPES = pa.schema({"image_id": pa.string(), **dict.fromkeys((*CORNERS, "score"), _NUMBERS), "error": pa.string()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ def read_dump(folder: Path) -> Dump:
         FileNotFoundError: there is no shard.
         ValueError: a shard cannot be read, lacks a column, or an image is in two rows (two dumps in one folder).
     """
-    table = pa.concat_tables(_tables(folder))
+    table = pa.concat_tables(_tables(folder), promote_options="permissive")
     lengths = [pc.list_value_length(table[name]).to_numpy() for name in (*CORNERS, "score")]
     if any((other != lengths[0]).any() for other in lengths):
         raise ValueError(f"{folder}: the box columns of one image have different lengths")
@@ -88,9 +91,31 @@ def _as_written(shard: Path) -> Path:
 
 def _read(shard: Path) -> pa.Table:
     try:
-        return pq.read_table(shard, columns=_COLUMNS, partitioning=None)
-    except (pa.ArrowInvalid, pa.ArrowKeyError, OSError) as error:
-        raise ValueError(f"{shard} is not a shard of detections: {error}") from error
+        table = pq.read_table(shard, columns=_COLUMNS, partitioning=None)
+        if unlike := [name for name in _COLUMNS if not _readable(table[name].type, _TYPES.field(name).type)]:
+            kinds = ", ".join(f"{name} of {table[name].type}" for name in unlike)
+            raise ValueError(
+                f"{shard} is not a shard of detections: expected lists of numbers and texts, found {kinds}"
+            )
+        for name in _COLUMNS[:-1]:
+            if table[name].null_count:
+                raise ValueError(
+                    f"{shard} is not a shard of detections: {name} is empty in {table[name].null_count} rows"
+                )
+        return table
+    except (pa.ArrowException, KeyError, OSError) as error:
+        with open(shard, "rb") as file:
+            kind = file_kind(file.read(HEAD))
+        reason = f", perhaps cut off: {' '.join(str(error).split())}" if kind == "a Parquet file" else ""
+        raise ValueError(f"{shard} is not a shard of detections: it is {kind}{reason}") from error
+
+
+def _readable(found: pa.DataType, expected: pa.DataType) -> bool:
+    """Returns whether a column is of a type that another writer may have chosen for the same."""
+    if pa.types.is_list(expected):
+        lists = pa.types.is_list(found) or pa.types.is_large_list(found)
+        return bool(lists and (pa.types.is_floating(found.value_type) or pa.types.is_integer(found.value_type)))
+    return bool(pa.types.is_string(found) or pa.types.is_large_string(found) or pa.types.is_null(found))
 
 
 def _flat(table: pa.Table, name: str) -> NDArray[np.float64]:

@@ -114,7 +114,11 @@ def result_of(
         "boxes": some.boxes,
     }
     found = {name: list(lines) for name, lines in (problems or {}).items() if lines}
-    if scores.constant:
+    if not some.boxes:
+        found["boxes"] = ["none in any image with faces: nothing was found"]
+    elif not any(c.matches[-1] for c in counts.values()) and any(c.faces for c in counts.values()):
+        found["boxes"] = [f"none of {some.boxes} meets a face that counts"]
+    if scores.low == scores.high:
         found["scores"] = ["all scores are equal; the official tools divide by zero here, each is taken as 1"]
     return WiderResult(
         {subset: average_precision(c) for subset, c in counts.items()},

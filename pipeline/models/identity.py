@@ -13,11 +13,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pipeline.models.checkpoint_file import HEADER_LIMIT, in_file, require_whole, safetensors_header
 from pipeline.models.detectors import DETECTORS, detector_spec
 from pipeline.models.rankers import ranker_spec
 
 METADATA_KEY = "wider8k"
-_HEADER_LIMIT = 100_000_000  # safetensors' own
 
 
 def digest(source: bytes | str | Path) -> str:
@@ -43,7 +43,7 @@ def stored_config(source: bytes | str | Path) -> dict[str, Any] | None:
     with open(source, "rb") as file:
         size = file.read(8)
         length = int.from_bytes(size, "little")
-        return _config_of_header(size, file.read(length) if length <= _HEADER_LIMIT else b"")
+        return _config_of_header(size, file.read(length) if length <= HEADER_LIMIT else b"")
 
 
 def resolve_detector(
@@ -58,24 +58,29 @@ def resolve_detector(
 
     Raises:
         ValueError: the name does not exist, contradicts what the file is known to be, or is needed and missing; or the
-            checkpoint holds a ranker.
+            checkpoint holds a ranker, or is not whole.
     """
     if requested is not None:
         detector_spec(requested)
     if source is None and sha256 is None:
         raise ValueError("either the checkpoint or its digest is needed")
+    if source is not None:
+        require_whole(source)
+    where = in_file(source)
     sha256 = sha256 or digest(source or b"")
     known, why = variant_of(sha256), f"by its digest {sha256[:12]}…"
     if known is None and source is not None and (config := stored_config(source)) is not None:
         if "ranker" in config:
-            raise ValueError(f"checkpoint holds the ranker {config['ranker']}, not a detector")
+            raise ValueError(f"{where}checkpoint holds the ranker {config['ranker']}, not a detector")
         known, why = str(config["detector"]), "by the name stored in it"
         detector_spec(known)
     if known is None and requested is None:
         names = ", ".join(sorted(DETECTORS))
-        raise ValueError(f"checkpoint {sha256[:12]}… is unknown: say which detector it belongs to, one of {names}")
+        raise ValueError(
+            f"{where}checkpoint {sha256[:12]}… is unknown: say which detector it belongs to, one of {names}"
+        )
     if known is not None and requested is not None and known != requested:
-        raise ValueError(f"checkpoint is {known} ({why}), not {requested}: use detector {known}")
+        raise ValueError(f"{where}checkpoint is {known} ({why}), not {requested}: use detector {known}")
     return known or str(requested)
 
 
@@ -87,29 +92,30 @@ def resolve_ranker(source: bytes | str | Path, requested: str | None = None) -> 
         requested: the name the user gave, if any.
 
     Raises:
-        ValueError: it holds a detector or no network of ours, the name does not exist or contradicts the file's.
+        ValueError: it holds a detector or no network of ours, or is not whole; the name does not exist or contradicts
+            the file's.
     """
     if requested is not None:
         ranker_spec(requested)
+    require_whole(source)
+    where = in_file(source)
     config = stored_config(source) or {}
     if "ranker" not in config:
         sha256 = digest(source)
         detector = config.get("detector") or variant_of(sha256)
         held = f"holds the detector {detector}" if detector else "does not say what it holds"
-        raise ValueError(f"checkpoint {sha256[:12]}… {held}: expected one of a ranker, written by this program")
+        raise ValueError(f"{where}checkpoint {sha256[:12]}… {held}: expected one of a ranker, written by this program")
     name = str(config["ranker"])
     ranker_spec(name)
     if requested not in (None, name):
-        raise ValueError(f"checkpoint is {name} (by the name stored in it), not {requested}: use ranker {name}")
+        raise ValueError(f"{where}checkpoint is {name} (by the name stored in it), not {requested}: use ranker {name}")
     return name
 
 
 def _config_of_header(size: bytes, rest: bytes) -> dict[str, Any] | None:
-    length = int.from_bytes(size, "little")
-    if len(size) < 8 or len(rest) < length or rest[:1] != b"{":
-        return None
+    header = safetensors_header(size, rest)
     try:
-        config = json.loads(json.loads(rest[:length]).get("__metadata__", {})[METADATA_KEY])
-    except (ValueError, KeyError, AttributeError):
+        config = json.loads((header or {}).get("__metadata__", {})[METADATA_KEY])
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
         return None
     return config if isinstance(config, dict) and config.keys() & {"detector", "ranker"} else None

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from pipeline.engine.file_kind import HEAD, file_kind
+from pipeline.models.checkpoint_file import in_file, require_whole
 from pipeline.models.detectors import detector_spec
 from pipeline.models.detectors.detector import Detector
 from pipeline.models.identity import METADATA_KEY, resolve_detector, stored_config
 from pipeline.models.rankers import RANKERS
 from pipeline.models.renames import rename
 
+N = TypeVar("N", bound=nn.Module)
 FIRST_WEIGHTS = "pretrained"
 """The switch that has ImageNet's weights fetched for a network that is to be trained."""
 
@@ -70,9 +73,25 @@ def open_detector(
         ValueError: see `resolve_detector` and `load`.
     """
     name = resolve_detector(source, requested)
-    detector = detector_spec(name).build(**switches_of(source))
+    detector = built(detector_spec(name).build, switches_of(source), source)
     load(detector, source, partial=partial)
     return name, detector.eval()
+
+
+def built(build: Callable[..., N], switches: Mapping[str, Any], source: bytes | str | Path) -> N:
+    """Returns a network made with the switches of a checkpoint.
+
+    Raises:
+        ValueError: it cannot be made with them.
+    """
+    try:
+        return build(**switches)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError) as error:
+        if not switches:
+            raise
+        given = ", ".join(f"{name}={value!r}" for name, value in switches.items())
+        reason = _first_line(error)
+        raise ValueError(f"{in_file(source)}no network with the switches {given}: {reason}") from error
 
 
 def switches_of(source: bytes | str | Path) -> dict[str, Any]:
@@ -82,7 +101,7 @@ def switches_of(source: bytes | str | Path) -> dict[str, Any]:
     """
     switches = (stored_config(source) or {}).get("switches", {})
     if not isinstance(switches, dict):
-        raise ValueError(f"the checkpoint's switches must map names to values, they are {switches!r}")
+        raise ValueError(f"{in_file(source)}the checkpoint's switches must map names to values, they are {switches!r}")
     return {name: value for name, value in switches.items() if name != FIRST_WEIGHTS}
 
 
@@ -111,8 +130,11 @@ def load(detector: nn.Module, source: bytes | str | Path, *, partial: bool = Fal
         mismatched=tuple(f"{name} {tuple(tensors[name].shape)} for {tuple(own[name].shape)}" for name in differing),
     )
     if not partial and not report.complete:
-        raise ValueError(f"checkpoint does not fit {type(detector).__name__}: {report}")
-    detector.load_state_dict({name: tensors[name] for name in same}, strict=False)
+        raise ValueError(f"{in_file(source)}checkpoint does not fit {type(detector).__name__}: {report}")
+    try:
+        detector.load_state_dict({name: tensors[name] for name in same}, strict=False)
+    except RuntimeError as error:  # tensors of a kind that a network cannot hold
+        raise ValueError(f"{in_file(source)}checkpoint does not fit {type(detector).__name__}: {error}") from error
     return report
 
 
@@ -124,21 +146,34 @@ def read_tensors(source: bytes | str | Path) -> dict[str, Tensor]:
     """
     from safetensors.torch import load as load_safetensors
 
+    require_whole(source)
     data = source if isinstance(source, bytes) else Path(source).read_bytes()
+    where = in_file(source)
     if data[8:9] == b"{" and int.from_bytes(data[:8], "little") < len(data):
-        loaded: dict[str, Tensor] = load_safetensors(data)
+        try:
+            loaded: dict[str, Tensor] = load_safetensors(data)
+        except Exception as error:  # its own kind of error, and torch's for a type of numbers that it does not have
+            raise ValueError(f"{where}not a safetensors file that can be read: {_first_line(error)}") from error
         return loaded
     try:
         content: Any = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:
         # torch raises half a dozen types for bytes that are no checkpoint, some with a page of advice.
-        reason = (str(error).splitlines() or [""])[0].split(". ")[0] or type(error).__name__
-        raise ValueError(f"not a checkpoint that torch can load safely: {reason}") from error
+        reason = f"{_first_line(error).split('. ')[0]} (the file is {file_kind(data[:HEAD])})"
+        raise ValueError(f"{where}not a checkpoint that torch can load safely: {reason}") from error
     if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
         content = content["state_dict"]
-    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise ValueError(f"a checkpoint must map names to tensors, this one holds {type(content).__name__}")
+    if not isinstance(content, Mapping):
+        raise ValueError(f"{where}a checkpoint must map names to tensors, this one holds {type(content).__name__}")
+    for name, value in content.items():
+        if not isinstance(name, str) or not isinstance(value, Tensor):
+            found = f"{name!r}, which is {type(value).__name__}"
+            raise ValueError(f"{where}a checkpoint must map names to tensors, this one holds {found}")
     return dict(content)
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
 def save_bytes(name: str, module: nn.Module, config: Mapping[str, Any] | None = None) -> bytes:

@@ -12,7 +12,7 @@ from pipeline.models.identity import resolve_detector, resolve_ranker, stored_co
 from pipeline.models.rankers import ranker_spec
 from pipeline.models.rankers.ranker import Ranker
 from pipeline.models.renames import rename
-from pipeline.models.weights import FIRST_WEIGHTS, KeyReport, load, read_tensors, switches_of
+from pipeline.models.weights import FIRST_WEIGHTS, KeyReport, built, load, read_tensors, switches_of
 
 _SHARED = ("pyramid.", "context.")  # beside the backbone: taken over where the shapes agree
 
@@ -67,7 +67,7 @@ def take_body(ranker: Ranker, weights: bytes) -> KeyReport:
     """
     name = resolve_detector(weights)
     with torch.device("meta"):
-        detector = detector_spec(name).build(**switches_of(weights))
+        detector = built(detector_spec(name).build, switches_of(weights), weights)
     theirs = getattr(detector, "backbone", None)
     # As text it tells depth, widths and slopes: two published bodies have the same shapes and other activations.
     if repr(theirs) != repr(ranker.backbone):

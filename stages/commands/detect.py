@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json as jsonlib
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import chain, count
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from stages.commands.outputs import require_files, require_folder
+
+JPEG_SIDE = 65_500  # pixels, libjpeg's limit; a longer picture is drawn as PNG
 
 
 def register(app: typer.Typer) -> None:
@@ -33,36 +39,83 @@ def detect(
 ) -> None:
     """Find faces in images; print how many, and draw or write them.
 
+    What goes wrong with one image is a line of its own, and exit code 1 at the end; the others are done.
+
     Example: wider8k detect photo.jpg --weights runs/smoke/detector.safetensors --out found
     """
-    from pipeline.data.images import decode
     from pipeline.inference.predictor import Predictor
     from pipeline.models.weights import open_detector
 
+    stems = _stems(images)
+    _check_outputs(images, weights, out, stems, json)
     look, place = _look(scale, mode, score), _device(device)
     name, network = open_detector(weights, detector)
-    predictor, rows, failed = Predictor(network, place), [], 0
-    for path, stem in zip(images, _stems(images), strict=True):
-        try:
-            image = decode(path.read_bytes())
-        except (OSError, ValueError) as error:
-            print(f"{path}: {error}", file=sys.stderr)
-            failed += 1
-            continue
-        found = look(predictor, image)
-        height, width = image.shape[:2]
-        rows.append(_row(path, width, height, found))
-        shown = int((found.scores > draw_score).sum())
-        best = f", best {found.scores[0]:.3f}" if len(found.scores) else ""
-        print(f"{path}: {shown} faces above {draw_score:g} ({len(found.scores)} above {score:g}{best}) by {name}")
-        if out:
-            print(f"  drawn: {_draw(out / f'{stem}.jpg', image, found, shown)}")
-    if json:
-        json.write_text(jsonlib.dumps(rows) + "\n", encoding="utf-8")
-        print(f"all boxes: {json}")
-    if failed:
-        print(f"{failed} of {len(images)} images could not be read", file=sys.stderr)
+    predictor, done = Predictor(network, place), _Done()
+    try:
+        for path, stem in zip(images, stems, strict=True):
+            _one(path, out and out / stem, lambda image: look(predictor, image), done, (score, draw_score, name))
+    finally:
+        if json:
+            json.write_text(jsonlib.dumps(done.rows) + "\n", encoding="utf-8")
+            print(f"all boxes: {json}")
+    for what, failed in done.failed.items():
+        print(f"{failed} of {len(images)} images could not be {what}", file=sys.stderr)
+    if done.failed:
         raise typer.Exit(1)
+
+
+@dataclass(slots=True)
+class _Done:
+    """What was found so far, and what could not be done with how many images."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    failed: dict[str, int] = field(default_factory=dict)
+
+    def attempt(self, path: Path, what: str, action: Callable[[], Any]) -> Any:
+        """Returns what the action gives, or None where it fails: said and counted, never the end of the others."""
+        try:
+            return action()
+        except Exception as error:  # one image of many: decoders, networks and encoders have their own kinds of errors
+            if os.environ.get("WIDER8K_DEBUG"):
+                raise
+            reason = error.strerror if isinstance(error, OSError) else next(iter(str(error).splitlines()), "")
+            print(f"{path}: {reason or type(error).__name__}", file=sys.stderr)
+            self.failed[what] = self.failed.get(what, 0) + 1
+            return None
+
+
+def _one(
+    path: Path, target: Path | None, look: Callable[[Any], Any], done: _Done, said: tuple[float, float, str]
+) -> None:
+    """Reads, looks at, tells of and draws one image."""
+    from pipeline.data.images import decode
+
+    image = done.attempt(path, "read", lambda: decode(path.read_bytes()))
+    found = None if image is None else done.attempt(path, "looked at", lambda: look(image))
+    if found is None:
+        return
+    score, draw_score, name = said
+    height, width = image.shape[:2]
+    done.rows.append(_row(path, width, height, found))
+    shown = int((found.scores > draw_score).sum())
+    best = f", best {found.scores[0]:.3f}" if len(found.scores) else ""
+    print(f"{path}: {shown} faces above {draw_score:g} ({len(found.scores)} above {score:g}{best}) by {name}")
+    if target and (drawn := done.attempt(path, "drawn", lambda: _draw(target, image, found, shown))):
+        print(f"  drawn: {drawn}")
+
+
+def _check_outputs(
+    images: Sequence[Path], weights: Path, out: Path | None, stems: Sequence[str], json: Path | None
+) -> None:
+    """Raises ValueError for what could not be written in the end, or would replace what is read."""
+    require_files({"--json": json}, (*images, weights))
+    if out is None:
+        return
+    require_folder("--out", out)
+    read = {os.path.realpath(path) for path in images}
+    for target in (os.path.realpath(_named(out / stem, suffix)) for stem in stems for suffix in (".jpg", ".png")):
+        if target in read:
+            raise ValueError(f"--out {out}: a drawing would replace {target}, which is read: give another folder")
 
 
 def _look(scale: str, name: str, score: float) -> Callable[[Any, Any], Any]:
@@ -126,11 +179,19 @@ def _stems(images: Sequence[Path]) -> list[str]:
     return list(stems)
 
 
-def _draw(target: Path, image: Any, found: Any, shown: int) -> Path:
-    from pipeline.data.images import encode_jpeg
+def _named(stem: Path, suffix: str) -> Path:
+    return stem.with_name(stem.name + suffix)
+
+
+def _draw(stem: Path, image: Any, found: Any, shown: int) -> Path:
+    """Writes the picture and returns its file: a JPEG, or a PNG where a side is longer than a JPEG's may be."""
+    from pipeline.data.images import encode_jpeg, encode_png
     from pipeline.inference.draw import draw
 
-    target.parent.mkdir(parents=True, exist_ok=True)
     marks = None if found.landmarks is None else found.landmarks[:shown]
-    target.write_bytes(encode_jpeg(draw(image, found.boxes[:shown], found.scores[:shown], marks)))
+    picture = draw(image, found.boxes[:shown], found.scores[:shown], marks)
+    long = max(picture.shape[:2]) > JPEG_SIDE
+    target = _named(stem, ".png" if long else ".jpg")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(encode_png(picture) if long else encode_jpeg(picture))
     return target

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from stages.commands.outputs import require_folder
+
 
 def register(app: typer.Typer) -> None:
     """Adds the command of this file."""
@@ -28,6 +30,7 @@ def download(
 
     if dataset != "widerface":
         raise ValueError(f"no download for {dataset!r}; choices: widerface")
+    require_folder("FOLDER", folder)
     try:
         download_wider_face(folder, split or ["train", "val"], print)
     except DownloadError as error:

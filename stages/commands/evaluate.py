@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from stages.commands.outputs import require_files
+
 
 def register(app: typer.Typer) -> None:
     """Adds the command of this file."""
@@ -48,6 +50,7 @@ def evaluate(
     if unreadable not in ("left_out", "missed"):
         raise ValueError(f"--unreadable {unreadable}: expected left_out or missed")
     without: Literal["left_out", "missed"] = "left_out" if unreadable == "left_out" else "missed"
+    require_files({"--json": json, "--report": report}, [predictions, *([images] if images else [])])
     chosen: Literal["matlab", "python"] = "python" if reading == "python" else "matlab"
     inputs = read_inputs(predictions, ground_truth, images, chosen, nms, score, without)
     require_faces(inputs.truth, str(images or ground_truth))

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from stages.commands.outputs import require_files
+
 
 def register(app: typer.Typer) -> None:
     """Adds the command of this file."""
@@ -27,8 +29,7 @@ def export(
     from pipeline.inference.onnx_export import export_onnx
     from pipeline.models.weights import open_detector
 
-    if out.is_dir() or not out.parent.is_dir():
-        raise ValueError(f"--out {out}: expected a file in a folder that exists")
+    require_files({"--out": out}, [weights])
     name, network = open_detector(weights, detector)
     done = export_onnx(network, out, name=name)
     for (batch, height, width), difference in done.differences.items():

@@ -23,6 +23,7 @@ from pipeline.engine.publishing import files_of
 from pipeline.engine.runner import Outcome, Runner
 from pipeline.engine.storage import Store
 from pipeline.engine.unused import undecided
+from stages.commands.outputs import require_published
 from stages.commands.stored import clear, is_begun, status_line, stored_badly
 from stages.graph import STAGES
 
@@ -92,6 +93,7 @@ def run(
     options = _options(loaded, only, from_, until, force, limit, retry_errors)
     store, started = Store(loaded.store), time.monotonic()
     _check_lasting(store)
+    require_published(loaded.graph, store)
     again = _again(config, only, from_, until, set_, limit, local)
 
     def make_executor() -> Executor:

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from stages.commands.outputs import require_files, require_folder
+
 _HELP = """Convert published checkpoints to our format, or look into one.
 
 Example: wider8k weights inspect runs/smoke/detector.safetensors
@@ -38,11 +40,14 @@ def convert(
     """
     from pipeline.models.detectors import detector_spec
     from pipeline.models.identity import digest, resolve_detector
-    from pipeline.models.weights import load, save_bytes
+    from pipeline.models.weights import built, load, save_bytes
 
+    require_folder("--out", out.parent)
+    if out.parent.is_dir():
+        require_files({"--out": out}, [source])
     name = resolve_detector(source, detector)
     switches = _switches(source, switch)
-    network = detector_spec(name).build(**switches)
+    network = built(detector_spec(name).build, switches, source)
     report = load(network, source)
     config: dict[str, Any] = {"source": source.name, "source_sha256": digest(source)}
     if switches:
@@ -66,10 +71,10 @@ def inspect(
     """
     from pipeline.models.detectors import detector_spec
     from pipeline.models.identity import digest, resolve_detector, stored_config
-    from pipeline.models.weights import load
+    from pipeline.models.weights import built, load
 
     name = resolve_detector(file, detector)
-    network = detector_spec(name).build(**_switches(file, switch))
+    network = built(detector_spec(name).build, _switches(file, switch), file)
     report = load(network, file, partial=True)
     print(f"detector    {name}: {detector_spec(name).description}")
     print(f"parameters  {sum(parameter.numel() for parameter in network.parameters()):,}")
@@ -87,8 +92,7 @@ def inspect(
 
 def _switches(source: Path, given: list[str] | None) -> dict[str, Any]:
     """Returns the switches written into the file, and over them those given."""
-    import yaml
-
+    from pipeline.engine.written import parse_written, resolved
     from pipeline.models.weights import switches_of
 
     switches = switches_of(source)
@@ -96,5 +100,5 @@ def _switches(source: Path, given: list[str] | None) -> dict[str, Any]:
         name, equals, value = text.partition("=")
         if not equals or not name:
             raise ValueError(f"--switch {text}: expected name=value")
-        switches[name] = yaml.safe_load(value)
+        switches[name] = resolved(parse_written(value, f"--switch {text}"), Any)
     return switches

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from pipeline.engine.config import load_config
@@ -42,6 +44,47 @@ def test_overrides_are_yaml_values(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "typed", ["trip #2", "out #7", "2024-05-01", "1e3", "yes", "null", "[a", "2024", "a: b", "0640"]
+)
+def test_a_path_is_what_was_typed(tmp_path, typed):
+    config = load(tmp_path, BASE, f"a.at={typed}", f"store=/tmp/{typed}")
+    assert (config.graph.nodes["a"].at, config.store) == (typed, f"/tmp/{typed}")
+    assert load(tmp_path, BASE, f"*.at={typed}").graph.nodes["b"].at == typed
+    assert load(tmp_path, BASE, "a.at=").graph.nodes["a"].at is None
+    assert load(tmp_path, BASE, "a.at=~/x").graph.nodes["a"].at == os.path.expanduser("~/x")
+    assert load(tmp_path, BASE, "a.at=~").graph.nodes["a"].at == os.path.expanduser("~")
+
+
+@pytest.mark.parametrize("written", ["2024-05-01", "1e3", "yes", "2024", "0640", "1_000", "12:30:45", "1.10"])
+def test_a_path_in_a_file_is_what_was_written(tmp_path, written):
+    text = (
+        BASE.replace("at: here", f"at: {written}").replace("/tmp/s", written).replace("name: base", f"name: {written}")
+    )
+    config = load(tmp_path, text)
+    assert (config.graph.nodes["a"].at, config.store, config.name) == (written,) * 3
+    (tmp_path / written).write_text(BASE)
+    assert load(tmp_path, f"base: {written}\n").name == "base"
+    rows = f"rows: {{{written}: {{place: {written}}}}}\nnodes:\n  'n_{{row}}': {{stage: numbers, at: '{{place}}'}}\n"
+    nodes = load(tmp_path, f"name: n\nstore: s\n{rows}").graph.nodes
+    assert {name: node.at for name, node in nodes.items()} == {f"n_{written}": written}
+    named = f"name: n\nstore: s\nnodes:\n  {written}: {{stage: numbers}}\n  b: {{stage: squares, inputs: {{numbers: {written}}}}}\n"
+    assert load(tmp_path, named).graph.order == (written, "b")
+
+
+def test_groups_of_fields_are_yaml(tmp_path):
+    config = load(tmp_path, BASE, "b.run={workers: 2}", "b.run.cpus=3", "b.inputs={numbers: [a]}")
+    assert (config.graph.nodes["b"].resources.workers, config.graph.nodes["b"].resources.cpus) == (2, 3)
+    assert config.graph.nodes["b"].inputs == {"numbers": ("a",)}
+    assert "b" not in load(tmp_path, BASE, "b=null").graph.nodes
+    with pytest.raises(ValueError, match=r"--set b\.inputs=\[a: not valid YAML"):
+        load(tmp_path, BASE, "b.inputs=[a")
+    with pytest.raises(ValueError, match=r"--set b\.power=\[2: not valid YAML"):
+        load(tmp_path, BASE, "b.power=[2")
+    with pytest.raises(ValueError, match=r"--set b\.power\.x=1: power is not a group of fields"):
+        load(tmp_path, BASE, "b.power=2", "b.power.x=1")
+
+
+@pytest.mark.parametrize(
     ("text", "sets", "message"),
     [
         (BASE.replace("plus: 1", "plsu: 1"), [], r"nodes\.a\.plsu: unknown field \(did you mean 'plus'\?\)"),
@@ -56,6 +99,8 @@ def test_overrides_are_yaml_values(tmp_path):
         (BASE, ["a.run.workers=0"], r"nodes\.a\.run\.workers: .*greater than or equal to 1"),
         ("[1, 2]", [], "expected a mapping"),
         ("a: [", [], "not valid YAML"),
+        (BASE + "name: again\n", [], r"config\.yaml:6: not valid YAML: 'name' is here and in line 1$"),
+        (BASE + "  c: &x {stage: numbers, plus: *x}\n", [], r"config\.yaml:6: not valid YAML: \*x stands within itself"),
         ("base: nowhere.yaml", [], "nowhere.yaml: no such config file"),
         ("base: config.yaml", [], "circle"),
     ],

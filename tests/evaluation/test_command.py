@@ -123,6 +123,125 @@ def test_mistakes_are_refused_with_the_choices(truth: Path, tmp_path: Path) -> N
         result_of(tmp_path / "text", truth, reading="python")
 
 
+@pytest.fixture(scope="module")
+def crowd(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, np.ndarray]]:
+    """Twelve images e/0.. with three faces each that count everywhere, and the faces: x y w h."""
+    folder = tmp_path_factory.mktemp("crowd")
+    rng = np.random.default_rng(5)
+    faces = {f"e/{n}": np.c_[rng.integers(60, 400, (3, 2)), rng.integers(20, 50, (3, 2))] for n in range(12)}
+    names = _cells(*(name.removeprefix("e/") for name in faces))
+    base = {"event_list": _cells("e"), "file_list": _cells(names), "face_bbx_list": _cells(_cells(*faces.values()))}
+    scipy.io.savemat(folder / "wider_face_val.mat", base)
+    kept = _cells(*[np.array([[1], [2], [3]], np.uint8)] * len(faces))
+    for level in ("easy", "medium", "hard"):
+        scipy.io.savemat(folder / f"wider_{level}_val.mat", {"gt_list": _cells(kept)})
+    return folder, faces
+
+
+def _text(folder: Path, faces: dict[str, np.ndarray], change: Any = lambda rows: rows, name: str = "{}.txt") -> Path:
+    for image_id, xywh in faces.items():
+        rows = change(np.c_[xywh.astype(float), [0.9, 0.6, 0.3]])
+        file = folder / name.format(image_id)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        lines = [" ".join(f"{number:g}" for number in row) for row in rows]
+        file.write_text("\n".join([image_id, str(len(lines)), *lines]) + "\n")
+    return folder
+
+
+CORNERS, CENTRE, SHARES = [
+    np.array(matrix, float)
+    for matrix in (
+        [[1, 0, 1, 0, 0], [0, 1, 0, 1, 0], [0, 0, 1, 0, 0], [0, 0, 0, 1, 0], [0, 0, 0, 0, 1]],
+        [[1, 0, 0, 0, 0], [0, 1, 0, 0, 0], [0.5, 0, 1, 0, 0], [0, 0.5, 0, 1, 0], [0, 0, 0, 0, 1]],
+        np.diag([1 / 500, 1 / 500, 1 / 500, 1 / 500, 1]),
+    )
+]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda rows: rows @ CORNERS, "look like x1 y1 x2 y2 score: so read they meet 36 of 36 faces"),
+        (lambda rows: rows @ CENTRE, "look like cx cy w h score"),
+        (lambda rows: rows @ SHARES, "found numbers in 0..1"),
+        (lambda rows: rows[:, [4, 0, 1, 2, 3]], "look like score x y w h"),
+        (lambda rows: np.c_[np.zeros(3), rows], "look like class x y w h score"),
+        (lambda rows: np.c_[rows, np.ones(3)], "leave out what follows the score"),
+    ],
+)  # fmt: skip
+def test_predictions_in_another_form_are_refused(
+    crowd: tuple[Path, dict[str, np.ndarray]], tmp_path: Path, change: Any, words: str
+) -> None:
+    truth, faces = crowd
+    assert result_of(_text(tmp_path / "good", faces), truth).ap == {"easy": 1, "medium": 1, "hard": 1}
+    with pytest.raises(ValueError, match=f"^{tmp_path}/text: expected rows of x y w h score .*{words}"):
+        read_inputs(_text(tmp_path / "text", faces, change), truth)
+
+
+@pytest.mark.parametrize("reading", ["matlab", "python"])
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("{}.jpg.txt", "found e/0.jpg.txt: rename 0.jpg.txt to 0.txt"),
+        ("flat_{}.txt", "found flat_e/0.txt: put it into a folder e"),
+        ("{}.TXT", r"found e/0\.TXT: rename 0\.TXT to 0\.txt"),
+        ("{}.json", r"found no \.txt, but e/\d+\.json"),
+    ],
+)
+def test_names_that_do_not_match_are_refused(
+    crowd: tuple[Path, dict[str, np.ndarray]], tmp_path: Path, name: str, words: str, reading: Any
+) -> None:
+    truth, faces = crowd
+    if reading == "python" and name == "{}.jpg.txt":
+        text = _text(tmp_path, faces, name=name)  # that tool goes by the first line
+        assert result_of(text, truth, reading=reading).ap["hard"] == 1
+        return
+    told = f"^{tmp_path}: none of 12 images has a file, the first would be e/\\d+.txt; "
+    with pytest.raises(ValueError, match=told if reading == "python" else told + words):
+        read_inputs(_text(tmp_path, faces, name=name), truth, reading=reading)
+
+
+def test_a_dump_that_cannot_be_meant_is_refused(crowd: tuple[Path, dict[str, np.ndarray]], tmp_path: Path) -> None:
+    truth, faces = crowd
+
+    def dump(name: str, rename: str = "{}", change: Any = lambda boxes: boxes, error: str | None = None) -> Path:
+        rows = []
+        for image_id, xywh in faces.items():
+            boxes = change(np.c_[xywh[:, :2], xywh[:, :2] + xywh[:, 2:]]).astype(np.float32)
+            scores = np.array([0.9, 0.6, 0.3], np.float32)
+            row = Detections(rename.format(image_id), 500, 500, boxes, scores) if error is None else None
+            rows.append(row or Detections(rename.format(image_id), 0, 0, error=error))
+        return _dump(tmp_path / name, *rows)
+
+    assert result_of(dump("good"), truth).ap["hard"] == 1
+    with pytest.raises(ValueError, match="none of 12 images is among its rows, the first would be e/0; found e/0.jpg"):
+        read_inputs(dump("named", "{}.jpg"), truth)
+    with pytest.raises(ValueError, match="found other-e/0 and 11 more|found other-e/0: put it into a folder e"):
+        read_inputs(dump("other", "other-{}"), truth)
+    with pytest.raises(ValueError, match="expected rows of x1 y1 x2 y2 score .* look like x y w h score"):
+        read_inputs(dump("sizes", change=lambda boxes: np.c_[boxes[:, :2], boxes[:, 2:] - boxes[:, :2]]), truth)
+    with pytest.raises(ValueError, match="expected detections, found 12 rows that are all errors: e/0: out of memory"):
+        read_inputs(dump("failed", error="out of memory"), truth)
+
+
+def test_what_finds_nothing_is_evaluated_and_says_so(crowd: tuple[Path, dict[str, np.ndarray]], tmp_path: Path) -> None:
+    truth, faces = crowd
+    nothing = result_of(_text(tmp_path / "none", faces, lambda rows: rows[:0]), truth)
+    assert (nothing.ap["hard"], nothing.problems) == (0, {"boxes": ["none in any image with faces: nothing was found"]})
+    wrong = result_of(_text(tmp_path / "off", faces, lambda rows: rows - [-500, -500, 0, 0, 0]), truth)
+    assert (wrong.ap["hard"], wrong.problems) == (0, {"boxes": ["none of 36 meets a face that counts"]})
+    part = result_of(_text(tmp_path / "part", dict(list(faces.items())[:1])), truth)
+    assert part.ap["hard"] == pytest.approx(1 / 12)
+    assert len(part.problems["missing"]) == 11
+
+
+def test_a_list_that_is_no_text_is_named(tmp_path: Path) -> None:
+    listing = tmp_path / "list.txt"
+    listing.write_bytes("e/é\n".encode("latin-1"))
+    with pytest.raises(ValueError, match=rf"^{listing}: expected a list of images in UTF-8, found byte 0xe9"):
+        read_image_list(listing)
+
+
 def test_text_problems() -> None:
     report = TextReport(9, 9, ("e/a",), ("x.txt",), (MalformedLine("f", 3, "a", "b"),), ("d",))
     assert text_problems(report) == {

@@ -58,3 +58,42 @@ def test_damaged_columns(tmp_path: Path, name: str, value: list[float], message:
     pq.write_table(pa.Table.from_pylist([row], schema=DETECTIONS), tmp_path / "0.parquet")
     with pytest.raises(ValueError, match=message):
         read_dump(tmp_path)
+
+
+def test_a_damaged_or_foreign_shard_is_one_line_that_names_it(tmp_path: Path) -> None:
+    shard = tmp_path / "0.parquet"
+    write_dump(shard, *[_row(f"e/{n}", 0.9, 0.1) for n in range(50)])
+    whole = shard.read_bytes()
+    row = _row("e/a", 0.9).to_row()
+    others = {
+        "x1 of string": pa.table({**{name: [value] for name, value in row.items()}, "x1": ["1.5"]}),
+        "score of double": pa.table({**{name: [value] for name, value in row.items()}, "score": [0.5]}),
+        "image_id of int64": pa.table({**{name: [value] for name, value in row.items()}, "image_id": [7]}),
+        "score is empty in 1 rows": pa.table(
+            {**{name: [value] for name, value in row.items()}, "score": pa.array([None], pa.list_(pa.float32()))}
+        ),
+    }
+    for content, words in (
+        (whole[: len(whole) // 2], "it is a Parquet file, perhaps cut off"),
+        (whole[:4] + bytes(len(whole) - 8) + whole[-4:], "it is a Parquet file"),
+        (b"<html>gone</html>", "it is an HTML page"),
+        (b"", "it is an empty file"),
+        *((table, words) for words, table in others.items()),
+    ):
+        if isinstance(content, bytes):
+            shard.write_bytes(content)
+        else:
+            pq.write_table(content, shard)
+        with pytest.raises(ValueError, match=f"^{shard} is not a shard of detections: .*{words}") as caught:
+            read_dump(tmp_path)
+        assert "\n" not in str(caught.value)
+
+
+def test_another_writers_lists_are_read(tmp_path: Path) -> None:
+    row = _row("e/a", 0.5, 0.25).to_row()
+    table = pa.table({name: [value] for name, value in row.items() if name != "error"})
+    pq.write_table(table.append_column("error", pa.nulls(1)), tmp_path / "0.parquet")
+    write_dump(tmp_path / "1.parquet", Detections("e/b", 0, 0, error="broken"))
+    dump = read_dump(tmp_path)
+    assert dump.predictions.scores.tolist() == [0.5, 0.25]
+    assert dump.errors == {"e/b": "broken"}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -270,6 +271,24 @@ def test_equal_work_in_other_shards_gives_equal_rows(world: World, photos: Path,
     world.done(force=frozenset({"boxes"}))
     assert len(world.artifact("boxes").manifest.shards) == 1
     assert world.rows("boxes") == one_each
+
+
+def test_weights_that_are_not_whole_stop_a_run_before_it_begins(world: World, photos: Path, weights: str) -> None:
+    cut = world.folder / "cut.safetensors"
+    cut.write_bytes(Path(weights).read_bytes()[:-1])
+    wire(world, photos, str(cut))
+    with pytest.raises(
+        ValueError, match=rf"boxes: {cut}: expected a checkpoint of [\d,]+ bytes, found [\d,]+: cut off"
+    ) as error:
+        world.run()
+    assert str(error.value).count(str(cut)) == 1
+    assert world.store.folders() == []
+    # What only a reader of its tensors can see is named too.
+    sink = io.BytesIO()
+    torch.save({"a": 1}, sink)
+    cut.write_bytes(sink.getvalue())
+    (message,) = world.run("boxes.detector=retinaface_mobilenet").failed.values()
+    assert f"{cut}: a checkpoint must map names to tensors, this one holds 'a', which is int" in message
 
 
 def test_weights_come_from_exactly_one_place(world: World, photos: Path, weights: str) -> None:

@@ -88,6 +88,18 @@ def test_predictions_of_another_dataset_are_refused(text: World) -> None:
         text.run()
 
 
+def test_text_in_another_form_is_refused_before_anything_runs(text: World) -> None:
+    for file in sorted((text.folder / "text").rglob("*.txt")):
+        name, count, *rows = file.read_text().splitlines()
+        numbers = np.array([[float(word) for word in row.split()] for row in rows])
+        numbers[:, 2:4] += numbers[:, :2]
+        file.write_text("\n".join([name, count, *(" ".join(map(str, row)) for row in numbers.tolist())]) + "\n")
+    with pytest.raises(
+        ValueError, match=r"read: .*text: expected rows of x y w h score .* look like x1 y1 x2 y2 score"
+    ):
+        text.run()
+
+
 @pytest.mark.parametrize(("at", "words"), [(None, "expected a folder"), ("/nowhere/at/all", "no predictions at")])
 def test_a_missing_folder_is_an_error_before_anything_runs(text: World, at: str | None, words: str) -> None:
     text.nodes["read"]["at"] = at

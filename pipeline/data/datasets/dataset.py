@@ -14,9 +14,10 @@ from itertools import pairwise
 from typing import ClassVar, Final
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from pipeline.data.records import Sample
+from pipeline.engine.written import WrittenFields
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def named(message: str, node: str) -> str:
     return message.replace(NODE, node)
 
 
-class Dataset(BaseModel, ABC):
+class Dataset(WrittenFields, ABC):
     """A set of images and, where it has them, their faces."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -44,7 +44,15 @@ def _attributes(file: Path) -> list[NDArray[Any]]:
     import scipy.io  # 0.3 s that planning with the text annotation need not pay
 
     names = [f"{name}_label_list" for name in ATTRIBUTES]
-    content = scipy.io.loadmat(file, variable_names=names)
+    try:
+        content = scipy.io.loadmat(file, variable_names=names)
+    except Exception as error:  # scipy raises whatever its parser stumbles over
+        raise ValueError(f"{file} cannot be read as a MATLAB file: {' '.join(str(error).split())}") from error
     if absent := [name for name in names if name not in content]:
         raise ValueError(f"{file} has no variable {', '.join(absent)}")
-    return [np.concatenate([np.ravel(values) for (event,) in content[name] for (values,) in event]) for name in names]
+    try:
+        return [
+            np.concatenate([np.ravel(values) for (event,) in content[name] for (values,) in event]) for name in names
+        ]
+    except (ValueError, TypeError, IndexError) as error:  # cells nested or filled in another way
+        raise ValueError(f"{file}: expected attributes per event and image, found {error}") from None

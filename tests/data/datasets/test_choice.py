@@ -6,6 +6,7 @@ from pydantic import BaseModel, ValidationError
 
 from pipeline.data.datasets import DATASETS, CocoJson, ImageFolder, Synthetic, WiderFace
 from pipeline.data.datasets.choice import DatasetChoice, dataset_fields, parse_dataset
+from pipeline.engine.written import parse_written
 
 
 class Owner(BaseModel):
@@ -63,3 +64,11 @@ def test_mistakes_name_the_choices(fields: object, words: str) -> None:
         parse_dataset(fields)
     with pytest.raises(ValidationError, match=words):
         Owner.model_validate({"dataset": fields})
+
+
+@pytest.mark.parametrize("typed", ["2024-05-01", "0640", "yes", "null", "list #2", "[a"])
+def test_a_text_of_a_dataset_is_what_was_typed(typed: str) -> None:
+    fields = {"kind": "wider_face", "only": parse_written(typed, "--set faces.dataset.only")}
+    chosen = parse_dataset(fields)
+    assert isinstance(chosen, WiderFace) and chosen.only == typed
+    assert parse_dataset(parse_written("{kind: synthetic, images: 12}", "--set").value).model_dump()["images"] == 12

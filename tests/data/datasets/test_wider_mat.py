@@ -51,3 +51,16 @@ def test_boxes_of_parts_of_pixels_are_not_cut_without_a_word(tmp_path: Path) -> 
         ValueError, match=r"wider_face_val\.mat: face_bbx_list: expected whole pixels, found \[1\.0, 2\.0, 3\.5"
     ):
         mat_annotation(truth, tmp_path)
+
+
+def test_a_file_that_is_cut_off_or_built_otherwise_is_named(tmp_path: Path) -> None:
+    truth = WiderGroundTruth(("0--A/x",), (np.zeros((2, 4)),), {})
+    names = ("blur", "expression", "illumination", "invalid", "occlusion", "pose")
+    file = tmp_path / "wider_face_val.mat"
+    savemat(file, {f"{name}_label_list": np.arange(3) for name in names})
+    with pytest.raises(ValueError, match=f"^{file}: expected attributes per event and image"):
+        mat_annotation(truth, tmp_path)
+    for content in (file.read_bytes()[:200], b"", b"<html>"):
+        file.write_bytes(content)
+        with pytest.raises(ValueError, match=f"^{file} cannot be read as a MATLAB file"):
+            mat_annotation(truth, tmp_path)

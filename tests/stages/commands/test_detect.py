@@ -108,8 +108,11 @@ def test_an_unreadable_image_is_named_and_the_others_are_done(
 
 
 def test_mistakes_are_named(wider8k, photo: Path, weights: str, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.safetensors"
+    cut.write_bytes(Path(weights).read_bytes()[: 1 << 18])
     for arguments, words in (
         (("--weights", tmp_path / "gone.pth"), "gone.pth"),
+        (("--weights", cut), f"error: {cut}: expected a checkpoint of "),
         (("--weights", photo), "say which detector it belongs to, one of hambox_resnet50, hrnet_w18"),
         (("--weights", weights, "--detector", "retinaface_resnet50"), "checkpoint is retinaface_mobilenet"),
         (("--weights", weights, "--detector", "yolo"), "no detector 'yolo'; there are hambox_resnet50, hrnet_w18"),
@@ -168,3 +171,63 @@ def test_a_thousand_drawings_of_one_name_are_a_thousand_steps() -> None:
     photos = [Photo(stem) for stem in counted(["x"] * 1000)]
     assert len(set(_stems(photos))) == 1000  # type: ignore[arg-type]
     assert Counted.looks < 20 * len(photos)
+
+
+def test_a_strip_longer_than_a_jpeg_is_drawn_and_the_photo_after_it_too(
+    wider8k, photo: Path, weights: str, tmp_path: Path
+) -> None:
+    strip, out = tmp_path / "strip.png", tmp_path / "out"
+    strip.write_bytes(encode_png(np.full((20, 66_000, 3), 90, np.uint8)))
+    files = ("--weights", weights, "--out", out, "--json", tmp_path / "found.json")
+    answer = wider8k("detect", strip, photo, "--scale", 2048, *files)
+    assert answer.code == 0, answer.err
+    assert f"drawn: {out / 'strip.png'}" in answer.out
+    assert cv2.imread(str(out / "strip.png")).shape == (20, 66_000, 3)
+    assert (out / "photo.jpg").exists()
+    assert [row["image"] for row in json.loads((tmp_path / "found.json").read_text())] == [str(strip), str(photo)]
+
+
+def test_a_picture_that_cannot_be_drawn_is_not_the_end(wider8k, photo: Path, weights: str, tmp_path: Path) -> None:
+    first, out = tmp_path / "first.png", tmp_path / "out"
+    first.write_bytes(photo.read_bytes())
+    (out / "first.jpg").mkdir(parents=True)
+    answer = wider8k("detect", first, photo, "--weights", weights, "--out", out, "--json", tmp_path / "found.json")
+    assert answer.code == 1
+    assert answer.err == f"{first}: Is a directory\n1 of 2 images could not be drawn\n"
+    assert (out / "photo.jpg").exists()
+    assert len(json.loads((tmp_path / "found.json").read_text())) == 2
+
+
+def test_what_cannot_be_written_is_refused_before_the_work(wider8k, photo: Path, weights: str, tmp_path: Path) -> None:
+    near = tmp_path / "photo.jpg"
+    near.write_bytes(encode_jpeg(picture(4)))
+    file = tmp_path / "file"
+    file.write_text("x")
+    for arguments, words in (
+        (("--json", tmp_path / "missing" / "x.json"), f"--json {tmp_path / 'missing' / 'x.json'}: expected a file in a"),
+        (("--json", near), "found the same"),
+        (("--json", weights), "found the same"),
+        (("--out", file), f"--out {file}: expected a folder, found that {file} is none"),
+        (("--out", tmp_path), f"a drawing would replace {near}"),
+    ):  # fmt: skip
+        answer = wider8k("detect", near, "--weights", weights, *arguments)
+        assert (answer.code, answer.out) == (2, ""), arguments
+        assert words in answer.err
+    assert near.read_bytes() == encode_jpeg(picture(4))
+
+
+def test_an_interrupted_look_writes_what_it_has(
+    wider8k, photo: Path, weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = tmp_path / "second.png"
+    second.write_bytes(encode_png(picture(5)))
+    candidates = Predictor.candidates
+
+    def interrupted(self: Predictor, image: np.ndarray, canvas: Canvas) -> object:
+        if np.array_equal(image, picture(5)):
+            raise KeyboardInterrupt
+        return candidates(self, image, canvas)
+
+    monkeypatch.setattr(Predictor, "candidates", interrupted)
+    wider8k("detect", photo, second, "--weights", weights, "--json", tmp_path / "found.json")
+    assert [row["image"] for row in json.loads((tmp_path / "found.json").read_text())] == [str(photo)]

@@ -78,6 +78,23 @@ def test_a_dump_gives_what_the_stage_gives(wider8k, world: World, shared: Path) 
     assert content["protocol"]["source"] == "dump"
 
 
+def test_what_cannot_be_written_is_refused_before_anything_is_read(wider8k, tmp_path: Path) -> None:
+    truth = ("--ground-truth", tmp_path / "gone")
+    archive = tmp_path / "text.tar.gz"
+    archive.write_bytes(b"mine")
+    for options, words in (
+        (("--json", tmp_path / "missing" / "x.json"), f"--json {tmp_path}/missing/x.json: expected a file in a folder"),
+        (("--report", tmp_path), f"--report {tmp_path}: expected a file in a folder that exists, found a folder"),
+        (("--json", archive), "expected another file than what is read"),
+        (("--json", tmp_path / "x", "--report", tmp_path / "x"), "expected another file than that of --json"),
+    ):
+        answer = wider8k("evaluate", archive, *truth, *options)
+        assert (answer.code, answer.out) == (2, "")
+        assert words in answer.err
+    assert [file.name for file in tmp_path.iterdir()] == ["text.tar.gz"]
+    assert archive.read_bytes() == b"mine"
+
+
 def test_mistakes_are_named(wider8k, tmp_path: Path) -> None:
     answer = wider8k("evaluate", tmp_path / "gone", "--ground-truth", tmp_path)
     assert answer.code == 2

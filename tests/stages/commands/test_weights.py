@@ -86,6 +86,8 @@ def test_bad_input_is_one_line_and_code_two(wider8k, weights: str, tmp_path: Pat
     noise.write_bytes(b"no checkpoint")
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes(save_bytes("retinaface_mobilenet", retinaface_mobilenet(), {"switches": [1]}))
+    cut = tmp_path / "cut.safetensors"
+    cut.write_bytes(Path(weights).read_bytes()[:-100])
     for arguments, words in (
         (("inspect", tmp_path / "gone"), "gone"),
         (("inspect", noise), "say which detector it belongs to, one of hambox_resnet50"),
@@ -94,6 +96,12 @@ def test_bad_input_is_one_line_and_code_two(wider8k, weights: str, tmp_path: Pat
         (("inspect", weights, "--switch", "slope"), "--switch slope: expected name=value"),
         (("inspect", weights, "--switch", "slop=1"), "has no switch slop; there are sizes, slope"),
         (("inspect", broken), "switches must map names to values"),
+        (("inspect", weights, "--switch", "slope=[a"), "--switch slope=[a: not valid YAML"),
+        (("inspect", weights, "--switch", "sizes=3"), "no network with the switches sizes=3: "),
+        (("inspect", cut), f"{cut}: expected a checkpoint of "),
+        (("convert", cut, "--out", tmp_path / "o"), "cut off, fetch it again"),
+        (("convert", weights, "--out", weights), "expected another file than what is read"),
+        (("convert", weights, "--out", noise / "x"), f"expected a folder, found that {noise} is none"),
         (("convert", noise, "--detector", "retinaface_mobilenet", "--out", tmp_path / "o"), "not a checkpoint"),
     ):
         answer = wider8k("weights", *arguments)

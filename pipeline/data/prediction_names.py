@@ -1,0 +1,113 @@
+"""Whether predictions are named as the images they are for: what cannot be meant is refused, with the name it has.
+
+An image without predictions counts as one in which nothing was found, so that names which only look right give a low AP
+and no word. A partial set, and a set with more images than are wanted, are both fine.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+_SUFFIX = re.compile(r"\.(txt|jpe?g|png|bmp|webp|tiff?)$", re.IGNORECASE)
+_STRANGE = 0.9  # of both sides without a partner: another set, whatever the few that match
+_FEW = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """How names met images.
+
+    Attributes:
+        wanted: images to be evaluated.
+        missing: those of them without predictions.
+        extra: names of predictions, ending included, that belong to no image that exists.
+        others: names of files that are no predictions.
+        suffix: of a file of predictions, "" where they are rows of a table.
+    """
+
+    wanted: Collection[str]
+    missing: Sequence[str]
+    extra: Sequence[str]
+    others: Sequence[str] = ()
+    suffix: str = ".txt"
+
+    def require(self, source: object) -> None:
+        """Raises ValueError where these cannot be predictions of these images; the message begins with ``source``."""
+        if problem := self.problem():
+            raise ValueError(f"{source}: {problem}")
+
+    def problem(self) -> str | None:
+        """Returns what is wrong in one line, or None."""
+        if not self.missing:
+            return None
+        similar = _similar(self.missing, [*self.extra, *self.others])
+        first = next(iter(similar), self.missing[0])
+        if len(self.missing) == len(self.wanted):
+            what = "has a file" if self.suffix else "is among its rows"
+            told = f"none of {len(self.wanted)} images {what}, the first would be {first}{self.suffix}"
+            return f"{told}; {self._found(first, similar)}"
+        # A folder of another name may be another set that numbers its images alike.
+        alike = {name: twin for name, twin in similar.items() if _folder(name).lower() == _folder(twin).lower()}
+        if alike:
+            first = next(iter(alike))
+            told = f"{len(alike)} of {len(self.wanted)} images have a name of another form"
+            return f"{told}, the first should be {first}{self.suffix}; {self._found(first, alike)}"
+        matched = len(self.wanted) - len(self.missing)
+        strange = len(self.extra) > _STRANGE / (1 - _STRANGE) * matched
+        if strange and len(self.missing) > max(_FEW, _STRANGE * len(self.wanted)):
+            return (
+                f"only {matched} of {len(self.wanted)} images have predictions, and {len(self.extra)} predictions are "
+                f"of other images, such as {self.extra[0]}: are they of another set? Leave the others out, or name the "
+                "images that count (--images)"
+            )
+        return None
+
+    def _found(self, first: str, similar: Mapping[str, str]) -> str:
+        if twin := similar.get(first):
+            return f"found {twin}: {_advice(first, twin, self.suffix)}"
+        if self.extra:
+            more = f" and {len(self.extra) - 1} more" if len(self.extra) > 1 else ""
+            return f"found {self.extra[0]}{more}: are they predictions of another set?"
+        if self.others:
+            return f"found no {self.suffix or 'row'}, but {', '.join(self.others[:3])}"
+        return f"found no {self.suffix} file at all" if self.suffix else "found no rows at all"
+
+
+def _similar(missing: Sequence[str], names: Sequence[str]) -> dict[str, str]:
+    """Returns image -> the name that is evidently meant for it: same folder and stem, or else the same stem alone."""
+    by_path, by_stem = {}, {}
+    for name in reversed(names):
+        folder, stem = _folder(name).lower(), _stem(name)
+        by_path[folder, stem] = name
+        by_stem[stem] = name
+    found = {}
+    for image_id in missing:
+        folder, stem = _folder(image_id).lower(), _stem(image_id)
+        twin = by_path.get((folder, stem)) or by_stem.get(stem)
+        if twin is not None:
+            found[image_id] = twin
+    return found
+
+
+def _folder(name: str) -> str:
+    return PurePosixPath(name).parent.name
+
+
+def _stem(name: str) -> str:
+    """Returns the last part of a name in small letters, without any endings of images and text."""
+    stem = name.rpartition("/")[2].lower()
+    while match := _SUFFIX.search(stem):
+        stem = stem[: match.start()]
+    return stem
+
+
+def _advice(image_id: str, twin: str, suffix: str) -> str:
+    expected = f"{image_id}{suffix}".rpartition("/")[2]
+    name = twin.rpartition("/")[2]
+    if name != expected:
+        same = name.lower() == expected.lower()
+        return f"rename {name} to {expected}" + (", letters large and small as they are there" if same else "")
+    return f"put it into a folder {_folder(image_id)}" if _folder(image_id) else "put it at the top"

@@ -1,0 +1,76 @@
+"""The files of a WIDER submission, out of a folder or a tar archive, whatever stands above the events."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
+
+from pipeline.engine.file_kind import HEAD, file_kind
+
+_ARCHIVES = ("a gzip file", "a bzip2 file", "an xz file", "a tar archive")
+
+
+def text_files(source: Path, others: list[str]) -> dict[str, bytes]:
+    """Returns "<event>/<name>" -> content of every .txt, at any depth.
+
+    Args:
+        source: folder, .tar.gz, .tgz or .tar.
+        others: receives the names of some files that are no .txt but might be meant.
+
+    Raises:
+        FileNotFoundError: the source does not exist.
+        ValueError: two files claim to be the same image's, or the archive cannot be read.
+    """
+    return dict(_keyed(source, (_archive if source.is_file() else _folder)(source, others)))
+
+
+def _folder(source: Path, others: list[str]) -> Iterator[tuple[str, bytes]]:
+    """Yields (path, content) of every .txt, and names those that are no .txt but might be meant."""
+    if not source.is_dir():
+        raise FileNotFoundError(f"no predictions at {source}: expected a folder or a .tar.gz")
+    for place, _, names in os.walk(source):
+        for name in names:
+            if name.endswith(".txt"):
+                path = os.path.join(place, name)
+                with open(path, "rb") as file:
+                    yield os.path.relpath(path, source), file.read()
+            elif _worth_naming(name, others):
+                others.append(os.path.relpath(os.path.join(place, name), source))
+
+
+def _archive(source: Path, others: list[str]) -> Iterator[tuple[str, bytes]]:
+    """Yields like `_folder`, out of a tar archive."""
+    with open(source, "rb") as file:
+        kind = file_kind(file.read(HEAD))
+    try:
+        with tarfile.open(source) as archive:
+            for member in archive:
+                if not member.isfile():
+                    continue
+                if member.name.endswith(".txt") and (content := archive.extractfile(member)):
+                    yield member.name, content.read()
+                elif _worth_naming(member.name, others):
+                    others.append(member.name)
+    except Exception as error:  # tarfile, gzip, bz2 and lzma have their own kinds for bytes that are damaged
+        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+        found = f"{kind}, perhaps cut off ({reason})" if kind in _ARCHIVES else kind
+        expected = "a folder or a whole .tar.gz of <event>/<name>.txt"
+        raise ValueError(f"{source} cannot be read as a tar archive: expected {expected}, found {found}") from error
+
+
+def _worth_naming(name: str, others: Sequence[str]) -> bool:
+    """Returns whether a file that is no .txt is to be named: every .TXT, and the first few of anything else."""
+    return name.lower().endswith(".txt") or len(others) < 3
+
+
+def _keyed(source: Path, files: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
+    """Yields ("<event>/<name>", content): the last two parts of each path, whatever stands before them."""
+    seen: dict[str, str] = {}
+    for path, content in files:
+        key = "/".join(PurePosixPath(path.replace(os.sep, "/")).parts[-2:]).removesuffix(".txt")
+        if key in seen:
+            raise ValueError(f"{source}: {seen[key]} and {path} are both files of {key}")
+        seen[key] = path
+        yield key, content

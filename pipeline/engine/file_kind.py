@@ -1,0 +1,58 @@
+"""What a file's bytes say it is, for messages about a file that is not what was expected."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+HEAD: Final = 512
+"""So many bytes are enough to tell."""
+
+_SIGNATURES: Final = (
+    (b"version https://git-lfs", "a pointer of Git LFS instead of the file itself (git lfs pull fetches it)"),
+    (b"PK\x03\x04", "a zip archive"),
+    (b"PK\x05\x06", "an empty zip archive"),
+    (b"\x1f\x8b", "a gzip file"),
+    (b"BZh", "a bzip2 file"),
+    (b"\xfd7zXZ\x00", "an xz file"),
+    (b"Rar!", "a RAR archive"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"\x89HDF", "an HDF5 file (MATLAB 7.3 writes it: save again with -v7)"),
+    (b"MATLAB 5.0", "a MATLAB file"),
+    (b"PAR1", "a Parquet file"),
+    (b"\x89PNG", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"%PDF", "a PDF"),
+)
+_HTML: Final = re.compile(rb"\s*<(!doctype html|html|head|\?xml|!--)", re.IGNORECASE)
+
+
+def file_kind(data: bytes) -> str:
+    """Returns what a file is in a few words, such as ``an HTML page``, of its first `HEAD` bytes or all of them."""
+    if not data:
+        return "an empty file"
+    for start, words in _SIGNATURES:
+        if data.startswith(start):
+            return words
+    if data[257:262] == b"ustar":
+        return "a tar archive"
+    head = data[:HEAD].removeprefix(b"\xef\xbb\xbf")
+    if _HTML.match(head):
+        return "an HTML page (a link's page was saved instead of the file)"
+    if not head.strip(b"\0"):
+        return "zeros only (a download that never ended)"
+    if data[8:9] == b"{" and int.from_bytes(data[:8], "little") < 1 << 40:
+        return "a safetensors file"
+    if head.lstrip()[:1] in (b"{", b"["):
+        return "JSON text"
+    try:
+        head.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if error.start < len(head) - 4:
+            return f"bytes that start with {data[:8]!r}"
+    printable = all(byte >= 32 or byte in b"\t\n\r\f" for byte in head)
+    return f"text that starts with {_first_line(head)!r}" if printable else f"bytes that start with {data[:8]!r}"
+
+
+def _first_line(head: bytes) -> str:
+    return next(iter(head.decode("utf-8", errors="replace").strip().splitlines()), "")[:40]

@@ -1,0 +1,230 @@
+"""YAML whose values keep the characters they were written with, so that a field for text gets the text.
+
+YAML reads `2024-05-01` as a date, `0640` as 416, `yes` as True and `trip #2` as `trip`. Only the field that a value is
+for knows what was meant: `Written` carries both readings to it, and `resolved` picks one by the field's type.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import yaml
+from pydantic import BaseModel, model_validator
+
+_NOT_TEXT = ("int", "float", "bool")
+_NONE = type(None)
+
+
+class Written(str):
+    """Characters that YAML reads as something else than this text.
+
+    Attributes:
+        value: what YAML reads; a `ValueError` where it cannot read them.
+    """
+
+    __slots__ = ("value",)
+    value: Any
+
+    def __new__(cls, text: str, value: Any) -> Written:
+        """Returns the text with its other reading beside it."""
+        made = super().__new__(cls, text)
+        made.value = value
+        return made
+
+
+class WrittenFields(BaseModel):
+    """Base of models that are read out of YAML: a field for text gets the characters, every other what YAML reads."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_meant(cls, fields: Any) -> Any:
+        if not isinstance(fields, Mapping):
+            return fields
+        known = {name: _with_metadata(each) for name, each in cls.model_fields.items()}
+        return {str(name): resolved(value, known.get(name, Any)) for name, value in fields.items()}
+
+
+def read_yaml(data: bytes, where: str) -> Any:
+    """Returns the content of a YAML file; scalars that are no text are `Written`, null is None.
+
+    Args:
+        data: UTF-8, or UTF-16 with its mark in front.
+        where: what to call the file in an error.
+
+    Raises:
+        ValueError: another encoding, no YAML, or a key that is there twice; one line with file and line.
+    """
+    try:
+        text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        found = f"byte 0x{data[error.start]:02x}" if error.start < len(data) else "the end of the file"
+        raise ValueError(f"{where}:{line}: expected a YAML file in UTF-8, found {found}") from None
+    return _load(text, where, lines=True)
+
+
+def parse_written(text: str, where: str) -> Written:
+    """Returns what was typed for one value, with YAML's reading of it."""
+    try:
+        value = _load(text, where, lines=False)
+    except ValueError as error:
+        return Written(text, error)
+    return Written(text, value.value if isinstance(value, Written) else value)
+
+
+def resolved(value: Any, annotation: Any) -> Any:
+    """Returns a value without `Written` in it, as a field of that type means it.
+
+    Mappings for another model are left as they are: a model reads its own fields.
+
+    Raises:
+        ValueError: the field is not for text, and YAML cannot read what was typed.
+    """
+    kinds = _kinds(annotation)
+    if isinstance(value, Written):
+        return _chosen(value, kinds)
+    if isinstance(value, Mapping):
+        return _mapping(value, kinds)
+    if isinstance(value, list):
+        return [resolved(each, _element(kinds, place)) for place, each in enumerate(value)]
+    return value
+
+
+class _Loader(yaml.SafeLoader):
+    """A safe loader that keeps what was written, and takes no key twice and no value within itself."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._begun: list[Any] = []
+
+    def compose_node(self, parent: Any, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+            if event.anchor in self._begun:
+                raise yaml.composer.ComposerError(None, None, f"*{event.anchor} stands within itself", event.start_mark)
+        return super().compose_node(parent, index)
+
+    def compose_sequence_node(self, anchor: Any) -> yaml.SequenceNode:
+        self._begun.append(anchor)
+        node = super().compose_sequence_node(anchor)
+        self._begun.pop()
+        return node
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        self._begun.append(anchor)
+        node = super().compose_mapping_node(anchor)
+        self._begun.pop()
+        lines: dict[str, int] = {}
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
+                continue
+            if key.value in lines:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{key.value!r} is here and in line {lines[key.value]}", key.start_mark
+                )
+            lines[key.value] = key.start_mark.line + 1
+        return node
+
+
+def _keep(kind: str) -> None:
+    read = getattr(yaml.SafeLoader, f"construct_yaml_{kind}")
+
+    def construct(loader: _Loader, node: yaml.ScalarNode) -> Any:
+        try:
+            value = read(loader, node)
+        except (ValueError, OverflowError) as error:  # such as 0x_, hexadecimal without a digit
+            value = ValueError(f"{node.value!r} cannot be read as {kind}: {error}")
+        return Written(node.value, value) if node.style is None else value
+
+    _Loader.add_constructor(f"tag:yaml.org,2002:{kind}", construct)
+
+
+for _kind in _NOT_TEXT:
+    _keep(_kind)
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", lambda loader, node: str(node.value))  # nothing here is a date
+
+
+def _load(text: str, where: str, lines: bool) -> Any:
+    try:
+        return yaml.load(text, _Loader)  # a safe loader
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f":{mark.line + 1}" if mark and lines else ""
+        hint = "; indent with spaces" if "'\\t'" in str(error.problem) else ""
+        context = f"{error.context}, " if error.context else ""
+        raise ValueError(f"{where}{line}: not valid YAML: {context}{error.problem}{hint}") from None
+    except yaml.YAMLError as error:
+        raise ValueError(f"{where}: not valid YAML: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise ValueError(f"{where}: not valid YAML: nested too deeply") from None
+
+
+def _with_metadata(field: Any) -> Any:
+    return field.annotation if field.annotation is not None else Any
+
+
+def _kinds(annotation: Any) -> tuple[Any, ...]:
+    """Returns the types that a union stands for, bare of `Annotated`; None is one of them."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _kinds(get_args(annotation)[0])
+    if origin in (Union, types.UnionType):
+        return tuple(kind for each in get_args(annotation) for kind in _kinds(each))
+    if origin is Literal:
+        return tuple(dict.fromkeys(type(each) for each in get_args(annotation)))
+    return (annotation,)
+
+
+def _chosen(value: Written, kinds: Sequence[Any]) -> Any:
+    if any(kind in (str, Path) for kind in kinds):
+        if not value and _NONE in kinds:
+            return None
+        others = [kind for kind in kinds if kind not in (str, Path, _NONE)]
+        if not any(_fits(value.value, kind) for kind in others):
+            return str(value)
+    if isinstance(value.value, ValueError):
+        raise value.value
+    return resolved(value.value, Union[tuple(kinds)])  # noqa: UP007, a tuple of them
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Returns whether YAML's reading of a value is of that kind."""
+    origin = get_origin(kind) or kind
+    if isinstance(value, bool):
+        return origin is bool
+    if isinstance(value, int | float):
+        return origin is float or (origin is int and isinstance(value, int))
+    if isinstance(value, list):
+        return origin in (list, tuple, set, frozenset, Sequence)
+    if isinstance(value, Mapping):
+        return origin in (dict, Mapping) or dataclasses.is_dataclass(origin) or _is_model(origin)
+    return False
+
+
+def _mapping(fields: Mapping[Any, Any], kinds: Sequence[Any]) -> Any:
+    if any(_is_model(kind) for kind in kinds):
+        return fields
+    for kind in kinds:
+        if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+            hints = get_type_hints(kind)
+            return {str(name): resolved(each, hints.get(str(name), Any)) for name, each in fields.items()}
+        if get_origin(kind) in (dict, Mapping):
+            key, value = get_args(kind)
+            return {resolved(name, key): resolved(each, value) for name, each in fields.items()}
+    return {resolved(name, str): resolved(each, Any) for name, each in fields.items()}
+
+
+def _element(kinds: Sequence[Any], place: int) -> Any:
+    for kind in kinds:
+        arguments = [each for each in get_args(kind) if each is not Ellipsis]
+        if get_origin(kind) in (list, set, frozenset, Sequence, tuple) and arguments:
+            return arguments[min(place, len(arguments) - 1)]
+    return Any
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)

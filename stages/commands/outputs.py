@@ -1,0 +1,81 @@
+"""Whether what a command is to write can be written: asked before the work, not found out after it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from pipeline.engine.graph import Graph
+from pipeline.engine.storage import Store
+
+
+def require_files(outputs: Mapping[str, Path | None], inputs: Iterable[Path] = ()) -> None:
+    """Raises ValueError where a file cannot be written, would replace an input, or two options name the same one.
+
+    Args:
+        outputs: option, as it is typed -> file, None where it is not given.
+        inputs: what the command reads.
+    """
+    given = {option: file for option, file in outputs.items() if file is not None}
+    read = [Path(each) for each in inputs]
+    for option, file in given.items():
+        _require_file(option, file)
+        if any(_same(file, each) for each in read):
+            raise ValueError(f"{option} {file}: expected another file than what is read, found the same")
+        for other, earlier in given.items():
+            if other == option:
+                break
+            if _same(file, earlier):
+                raise ValueError(f"{option} {file}: expected another file than that of {other}, found the same")
+
+
+def require_folder(option: str, folder: Path) -> None:
+    """Raises ValueError where a folder cannot be made or nothing can be written into it; makes none."""
+    place = folder.absolute()
+    while not os.path.lexists(place) and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise ValueError(f"{option} {folder}: expected a folder, found that {place} is none")
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        raise ValueError(f"{option} {folder}: nothing can be written into {place} ({error.strerror})") from None
+
+
+def require_published(graph: Graph, store: Store) -> None:
+    """Raises ValueError where a store on disk cannot take what its nodes write, pages at its top included."""
+    if not store.local:
+        return
+    require_folder("store", Path(store.url))
+    for name, node in graph.nodes.items():
+        if Path(store.path(name)).is_file():
+            raise ValueError(f"{name}: expected a folder for its rows, found the file {store.path(name)}: move it away")
+        for file in (Path(store.path(pattern.format(node=name))) for pattern in node.stage.published):
+            if os.path.isdir(file):  # a path's own method raises for a name that is too long
+                raise ValueError(f"{name}: it writes {file}, found a folder of that name: move it away")
+
+
+def _require_file(option: str, file: Path) -> None:
+    if os.path.isdir(file):  # a path's own method raises for a name that is too long
+        raise ValueError(f"{option} {file}: expected a file in a folder that exists, found a folder")
+    if not os.path.isdir(file.parent):
+        raise ValueError(f"{option} {file}: expected a file in a folder that exists, found no folder {file.parent}")
+    exists = os.path.lexists(file)
+    if os.path.exists(file) and not os.path.isfile(file):
+        return  # a pipe or a terminal
+    try:
+        os.close(os.open(file, os.O_WRONLY | os.O_CREAT, 0o666))
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise ValueError(f"{option} {file}: it cannot be written ({reason})") from None
+    if not exists:
+        file.unlink()
+
+
+def _same(one: Path, other: Path) -> bool:
+    if os.path.exists(one) and os.path.exists(other):
+        return os.path.samefile(one, other)
+    return os.path.realpath(one) == os.path.realpath(other)

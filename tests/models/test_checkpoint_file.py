@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import io
+import json
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from pipeline.models.checkpoint_file import require_whole
+from pipeline.models.detectors.retinaface import retinaface_mobilenet
+from pipeline.models.identity import resolve_detector, resolve_ranker
+from pipeline.models.weights import open_detector, read_tensors, save_bytes
+
+
+def header(content: object, body: bytes = b"") -> bytes:
+    text = content if isinstance(content, bytes) else json.dumps(content).encode()
+    return len(text).to_bytes(8, "little") + text + body
+
+
+@pytest.fixture(scope="module")
+def ours() -> bytes:
+    return save_bytes("retinaface_mobilenet", retinaface_mobilenet())
+
+
+@pytest.fixture(scope="module")
+def theirs() -> bytes:
+    sink = io.BytesIO()
+    torch.save(retinaface_mobilenet().state_dict(), sink)
+    return sink.getvalue()
+
+
+def test_whole_files_pass(ours: bytes, theirs: bytes, tmp_path: Path) -> None:
+    legacy = io.BytesIO()
+    torch.save({"a": torch.ones(2)}, legacy, _use_new_zipfile_serialization=False)
+    for data in (ours, theirs, legacy.getvalue(), b"who knows", header({})):
+        require_whole(data)
+        (tmp_path / "file").write_bytes(data)
+        require_whole(tmp_path / "file")
+
+
+def test_a_file_that_is_not_whole_is_named_before_anything_is_built(ours: bytes, theirs: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "weights.safetensors"
+    tensor = {"dtype": "F32", "shape": [3], "data_offsets": [0, 4]}
+    for data, words in (
+        (b"", "a checkpoint, found an empty file"),
+        (b"\n<!DOCTYPE html><html>404</html>", "a checkpoint, found an HTML page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "found a pointer of Git LFS"),
+        (bytes(4096), "found zeros only"),
+        (ours[: len(ours) // 2], f"a checkpoint of {len(ours):,} bytes, found {len(ours) // 2:,}: cut off"),
+        (ours[:-1], f"found {len(ours) - 1:,}: cut off, fetch it again"),
+        (ours + b"x", "something was added to it"),
+        (ours[:100], "checkpoint is cut off in its header"),
+        (theirs[: len(theirs) // 2], f"checkpoint is cut off after {len(theirs) // 2:,} bytes: fetch it again"),
+        (header(b'{"a":' * 50_000 + b"1" + b"}" * 50_000), "header cannot be read"),
+        (header(b'{"a": nonsense}'), "header cannot be read"),
+        (header({"a": 3}), "does not say where its tensors lie"),
+    ):
+        file.write_bytes(data)
+        for call in (
+            lambda: resolve_detector(file, "retinaface_mobilenet"),
+            lambda: open_detector(file, "retinaface_mobilenet"),
+            lambda: resolve_ranker(file),
+            lambda: read_tensors(file),
+        ):
+            with pytest.raises(ValueError, match=f"^{file}: .*{re.escape(words)}") as caught:
+                call()
+            assert "\n" not in str(caught.value)
+        with pytest.raises(ValueError, match="^(expected|the) "):
+            read_tensors(data)  # bytes have no name
+    file.write_bytes(header({"a": tensor}, b"1234"))
+    with pytest.raises(ValueError, match=rf"^{file}: not a safetensors file that can be read: "):
+        read_tensors(file)
+
+
+def test_bytes_that_torch_cannot_read_are_named(tmp_path: Path) -> None:
+    file = tmp_path / "weights.pth"
+    for content, words in (
+        ({0: torch.ones(1)}, "checkpoint must map names to tensors, this one holds 0, which is Tensor"),
+        ({"a": 1}, "one holds 'a', which is int"),
+        ([torch.ones(1)], "holds list"),
+        (Path("x"), "checkpoint that torch can load safely: "),
+    ):
+        torch.save(content, file)
+        with pytest.raises(ValueError, match=f"^{file}: .*{re.escape(words)}") as caught:
+            read_tensors(file)
+        assert "\n" not in str(caught.value)
+    file.write_bytes(b"\x89PNG\r\n")
+    with pytest.raises(ValueError, match=r"weights\.pth: not a checkpoint .*\(the file is a PNG image\)"):
+        read_tensors(file)
+
+
+def test_switches_that_build_nothing_name_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "odd.safetensors"
+    file.write_bytes(save_bytes("retinaface_mobilenet", retinaface_mobilenet(), {"switches": {"sizes": 3}}))
+    with pytest.raises(ValueError, match=rf"^{file}: no network with the switches sizes=3: "):
+        open_detector(file)
