@@ -14,6 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from pipeline.engine.config import load_config
+from pipeline.engine.redaction import redact
 from stages.cli import main
 from stages.graph import STAGES
 
@@ -35,5 +36,5 @@ if __name__ == "__main__":
     try:
         sys.argv[1:] = arguments(sys.argv[1:])
     except ValueError as error:
-        sys.exit(f"error: {error}")
+        sys.exit(redact(f"error: {error}"))
     main()

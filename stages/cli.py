@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from io import TextIOWrapper
+from types import TracebackType
 from typing import Annotated
 
 import typer
 
+from pipeline.engine.redaction import redact
 from stages.commands import detect, download, evaluate, export, pipeline, weights
 
 app = typer.Typer(
@@ -37,13 +40,19 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a file's name may be no UTF-8, or no text of this terminal
+    sys.excepthook = _trace
     try:
         app()
     except (ValueError, OSError) as error:
         if os.environ.get("WIDER8K_DEBUG"):
             raise
-        print(f"error: {error}", file=sys.stderr)
+        print(redact(f"error: {error}"), file=sys.stderr)
         sys.exit(2)
+
+
+def _trace(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Prints what Python would have printed, but for keys in URLs."""
+    print(redact("".join(traceback.format_exception(kind, error, trace))), file=sys.stderr, end="")
 
 
 if __name__ == "__main__":

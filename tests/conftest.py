@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadGroupScheduling
+from xdist.workermanage import WorkerController
 
 _HERE = Path(__file__).resolve().parent
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -26,6 +27,8 @@ _TOGETHER = {
     "tests/stages/test_graph.py": "cluster",
     "tests/stages/test_wider_val.py": "cluster",
     "tests/cluster/test_train.py": "train",
+    "tests/cluster/test_stopping.py": "stranger",
+    "tests/jobs/test_ray_job.py": "head",
     "tests/models/detectors/test_mogface.py": "mogface",
 }
 
@@ -35,6 +38,27 @@ class _Together(LoadGroupScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         return _TOGETHER.get(nodeid.split("::")[0], nodeid)
+
+    # A process that dies on a test (its time limit, a crash) must cost that test only. As they are, the two methods
+    # below give the test to the next process, which dies as well, and leave a new one waiting for a second test.
+
+    def remove_node(self, node: WorkerController) -> str | None:
+        units = self.assigned_work[node].values()
+        crashed = next((test for unit in units for test, done in unit.items() if not done), None)
+        for unit in units:
+            if crashed in unit:
+                unit[crashed] = True
+        self.assigned_work[node] = {
+            scope: unit for scope, unit in self.assigned_work[node].items() if not all(unit.values())
+        }
+        super().remove_node(node)
+        return crashed
+
+    def schedule(self) -> None:
+        super().schedule()
+        if self.workqueue:
+            for node in self.nodes:
+                self._reschedule(node)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _Together:

@@ -17,8 +17,11 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.cluster.address import joined
 from pipeline.cluster.fan_out import fan_out
-from pipeline.cluster.session import connect, joined
+from pipeline.cluster.halt import STOPPING, callback, halt, halted
+from pipeline.cluster.session import connect
+from pipeline.cluster.start import leave
 from pipeline.cluster.train import train_together
 from pipeline.engine.capacity import Machine
 from pipeline.engine.executor import with_beacon
@@ -27,6 +30,7 @@ from pipeline.engine.shards import ShardJob, ShardRecord, compute_shard, compute
 from pipeline.engine.stage import Item, MapStage, Resources
 
 DEATHS_WHILE_OPENING = 3
+SECONDS_BETWEEN_LOOKS = 0.25  # at whether the run is being stopped
 
 
 class ShardWorker:
@@ -57,6 +61,7 @@ class RayExecutor:
     """Carries out nodes on the cluster this process is connected to, or connects first."""
 
     def __init__(self, verbose: bool = False, cpus: int | None = None) -> None:
+        self._name = uuid.uuid4().hex  # by which its datasets are ended
         self._ours = connect(verbose, cpus)
 
     def machines(self) -> tuple[Machine, ...]:
@@ -76,6 +81,7 @@ class RayExecutor:
         """
         import ray.data
 
+        ray.data.DataContext.get_current().custom_execution_callback_classes = [callback(self._name)]
         resources = job.ctx.resources
         rows = [{"items": pickle.dumps(items)} for items in todo]
         pool = ray.data.ActorPoolStrategy(size=min(resources.workers, len(todo)))
@@ -111,18 +117,24 @@ class RayExecutor:
         # The task of a stage that spreads only waits for its gang, which holds what the node was given.
         request = {"num_cpus": 0} if job.stage.spreads else _request(resources)
         try:
-            record: ShardRecord = ray.get(ray.remote(**request)(compute_whole).remote(job))
+            task = ray.remote(**request)(compute_whole).remote(job)
+            while not ray.wait([task], timeout=SECONDS_BETWEEN_LOOKS)[0]:
+                if halted(self._name):
+                    raise NodeFailed(STOPPING)
+            record: ShardRecord = ray.get(task)
         except ray.exceptions.RayError as error:
             raise _cause(error) from error
         return record
 
+    def stop(self) -> None:
+        """Makes the threads that wait for shards and whole stages give up within a second."""
+        halt(self._name)
+
     def close(self) -> None:
         """Leaves the cluster if this executor joined it; a local one ends."""
-        import ray
-
         if self._ours:
             self._ours = False
-            ray.shutdown()
+            leave()
 
 
 def _request(resources: Resources) -> dict[str, Any]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
 from typing import Any
+
+from pipeline.cluster.address import joined
+from pipeline.cluster.start import join, start_local
 
 # Only ids and boxes pass through the object store, so the usual third of the memory is not needed for it.
 LOCAL_OBJECT_STORE_BYTES = 500_000_000
@@ -17,11 +16,6 @@ LOCAL_OBJECT_STORE_BYTES = 500_000_000
 WORKER_MEMORY = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**33)}
 # Ray Data stops a dataset that shows no progress for this long; it must exceed the time of one shard.
 NO_PROGRESS_SECONDS = 4 * 3600
-
-
-def joined() -> bool:
-    """Returns whether a run joins a cluster that was there before it, rather than start one of its own."""
-    return bool(os.environ.get("RAY_ADDRESS"))
 
 
 def connect(verbose: bool = False, cpus: int | None = None) -> bool:
@@ -35,11 +29,17 @@ def connect(verbose: bool = False, cpus: int | None = None) -> bool:
 
     Returns:
         whether this call connected; False where the process was connected already.
+
+    Raises:
+        ValueError: `RAY_ADDRESS` is no address, or the folder for temporary files has too long a name.
+        ConnectionError: no cluster answers at `RAY_ADDRESS`, within a minute.
     """
     # Ray reads these when it is imported, so nothing may import it before. Without the first, a driver under `uv run`
     # has every worker started through uv again, in a copy of the project: seconds each, and a hang in a test run.
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    # Otherwise any call of Ray's while it is not connected joins whatever cluster it finds, or starts one.
+    os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"
     if not verbose:
         # Otherwise every actor pool prints a line about Ray's own constructor arguments.
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
@@ -53,6 +53,8 @@ def connect(verbose: bool = False, cpus: int | None = None) -> bool:
         os.environ.setdefault("RAY_worker_maximum_startup_concurrency", str(max(4, os.cpu_count() or 1)))
         for name, value in WORKER_MEMORY.items():
             os.environ.setdefault(name, value)
+    else:
+        os.environ.setdefault("RAY_gcs_server_port_wait_time_s", "1")  # one try, not twenty of forty seconds
     import ray
     import ray.data
 
@@ -62,27 +64,12 @@ def connect(verbose: bool = False, cpus: int | None = None) -> bool:
         if local:
             options |= {"address": "local", "num_cpus": cpus, "include_dashboard": False}
             options |= {"object_store_memory": LOCAL_OBJECT_STORE_BYTES}
-        with nullcontext() if verbose else _hushed():
-            ray.init(**options)
+            start_local(options, verbose)
+        else:
+            join(options, verbose)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = verbose
     context.execution_options.verbose_progress = verbose
     context.execution_no_progress_timeout_s = NO_PROGRESS_SECONDS
     logging.getLogger("ray.data").setLevel(logging.INFO if verbose else logging.ERROR)
     return connects
-
-
-@contextmanager
-def _hushed() -> Iterator[None]:
-    """Drops warnings, and what Ray's C++ side writes straight to the process's stderr while it starts."""
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)

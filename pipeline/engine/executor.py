@@ -27,6 +27,10 @@ class Executor(Protocol):
         """Runs a whole stage."""
         ...
 
+    def stop(self) -> None:
+        """Makes every `shards` and `whole` that is under way in another thread raise soon: the run ends early."""
+        ...
+
     def close(self) -> None:
         """Gives everything back."""
         ...
@@ -58,6 +62,9 @@ class LocalExecutor:
     def whole(self, job: ShardJob) -> ShardRecord:
         """Runs the stage in this thread."""
         return compute_whole(with_beacon(job))
+
+    def stop(self) -> None:
+        """Has nothing to stop: the work is done in the thread that asks for it."""
 
     def close(self) -> None:
         """Has nothing to give back."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 from pipeline.engine.beacon import heard
+from pipeline.engine.redaction import redact
 from pipeline.engine.shards import ShardJob, ShardRecord
 from pipeline.engine.storage import Store
 
@@ -90,7 +91,7 @@ class Journal:
         """Prints one lasting line."""
         with self._guard:
             self._wipe()
-            print(line, file=self._stream, flush=True)
+            print(redact(line), file=self._stream, flush=True)
 
     def node_started(self, job: ShardJob, items: int, shards: int) -> None:
         """Begins a node; `shards` is 0 for a whole stage."""
@@ -123,7 +124,7 @@ class Journal:
     def _log(self, event: str, **facts: Any) -> None:
         line = json.dumps({"time": round(time.time(), 3), "event": event, **facts}, ensure_ascii=False)
         with self._guard:
-            self._events.append(line)
+            self._events.append(redact(line))
 
     def _save(self) -> None:
         with self._guard:
@@ -145,7 +146,7 @@ class Journal:
             except OSError:  # a store that does not answer now is no reason to stop the run
                 continue
             if line:
-                self._draw(line, terminal)
+                self._draw(redact(line), terminal)
 
     def _draw(self, line: str, terminal: bool) -> None:
         with self._guard:

@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 
+from pipeline.engine.redaction import redact
 from pipeline.engine.storage import Store
 
 LOCK_FILE = "lock.json"
@@ -92,7 +93,7 @@ class StoreLock:
                 "host": socket.gethostname(),
                 "pid": os.getpid(),
                 "started": process.create_time(),
-                "purpose": self._purpose,
+                "purpose": redact(self._purpose),
                 "beat": time.time(),
             }
         ).encode()

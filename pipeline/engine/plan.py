@@ -12,6 +12,7 @@ from pipeline.engine.fingerprint import canonical, difference, digest
 from pipeline.engine.graph import Graph, Node
 from pipeline.engine.integrity import DamagedError
 from pipeline.engine.manifest import Artifact, Manifest, is_damaged, load_manifest, stored_manifests
+from pipeline.engine.redaction import redact
 from pipeline.engine.shards import finished_shards, shard_names
 from pipeline.engine.stage import Item, MapStage, StageContext
 from pipeline.engine.storage import Store
@@ -109,7 +110,7 @@ def plan_node(graph: Graph, name: str, store: Store, upstream: Mapping[str, Node
     except DamagedError:
         raise
     except (ValueError, OSError) as error:
-        return NodePlan(node, Verdict.BLOCKED, str(error), unfit=name in options.selected)
+        return NodePlan(node, Verdict.BLOCKED, redact(str(error)), unfit=name in options.selected)
     payload = _payload(node, externals, upstream, items)
     known = NodePlan(node, Verdict.RUN, "", payload, items=items, notes=tuple(notes))
     if not ready:

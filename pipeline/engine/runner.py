@@ -25,8 +25,10 @@ from pipeline.engine.journal import Journal
 from pipeline.engine.manifest import Artifact, Manifest, finish, now
 from pipeline.engine.plan import NodePlan, Options, Verdict, context, plan, plan_node
 from pipeline.engine.publishing import publish
+from pipeline.engine.redaction import redact
 from pipeline.engine.shards import ShardJob
 from pipeline.engine.stage import MapStage
+from pipeline.engine.stopping import SECONDS_TO_STOP
 from pipeline.engine.storage import Store
 from pipeline.engine.versions import versions
 
@@ -193,10 +195,12 @@ class Runner:
                 for future in [each for each in running if each.done()]:
                     self._settle(running.pop(future), future, journal, outcome)
         except BaseException:
-            executor.close()  # ends what the threads wait for
+            # The threads end before the cluster does: what they call on one that is gone might look for another.
+            executor.stop()
+            wait(running, timeout=SECONDS_TO_STOP)
             raise
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(wait=all(each.done() for each in running), cancel_futures=True)
         outcome.blocked += [name for name in self._graph.order if name in waiting]
 
     def _is_ready(self, name: str) -> bool:
@@ -211,7 +215,7 @@ class Runner:
             raise error
         # A user's mistake is one line; anything else keeps its trace in the log.
         message = str(error) if isinstance(error, ValueError | NodeFailed) else f"{type(error).__name__}: {error}"
-        outcome.failed[name] = message
+        outcome.failed[name] = message = redact(message)
         journal.node_ended(name, f"failed: {message}", trace="".join(traceback.format_exception(error)))
 
     def _run_node(self, name: str, executor: Executor, journal: Journal) -> bool:

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from pipeline.engine.beacon import Beacon
 from pipeline.engine.fingerprint import digest
+from pipeline.engine.redaction import redact
 from pipeline.engine.sealed import seal, unseal
 from pipeline.engine.stage import Item, MapStage, Row, Stage, StageContext, WholeStage, Workplace
 from pipeline.engine.storage import Store
@@ -170,7 +171,9 @@ def _write(job: ShardJob, name: str, rows: list[Row], items: Sequence[Item], sta
     schema = job.stage.output.with_metadata({"wider8k.recipe": job.recipe})
     data = encode(pa.Table.from_pylist(rows, schema=schema), job.stage.row_group)
     errors = [
-        (str(r[schema.names[0]]), str(r["error"])) for r in rows if "error" in schema.names and r["error"] is not None
+        (str(r[schema.names[0]]), redact(str(r["error"])))
+        for r in rows
+        if "error" in schema.names and r["error"] is not None
     ]
     record = ShardRecord(
         name=name,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from typing import Any
 import pyarrow.fs as pafs
 
 from pipeline.engine.local_files import create_whole, write_whole
+from pipeline.engine.redaction import advice, redact, without_keys
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 def is_remote(url: str) -> bool:
@@ -24,19 +28,30 @@ class Store:
     """A folder of files. Picklable: a worker opens its own connection.
 
     Attributes:
-        url: local path, or ``s3://bucket/prefix``, ``gs://bucket/prefix``, with options of pyarrow.fs after ``?``.
+        url: local path, or ``s3://bucket/prefix``, ``gs://bucket/prefix``, with options of pyarrow.fs after ``?``. Keys
+            and passwords that were given in it are used and no longer to be seen in it.
     """
 
     url: str
+    _address: str = field(init=False, repr=False)  # with the keys that `url` is shown without
 
     def __post_init__(self) -> None:
-        """Makes a local path absolute, so that workers elsewhere mean the same folder."""
-        if not is_remote(self.url):
-            object.__setattr__(self, "url", str(Path(os.path.expandvars(self.url)).expanduser().absolute()))
+        """Makes a local path absolute, so that workers elsewhere mean the same folder.
+
+        Raises:
+            ValueError: another kind of URL, which would name a folder of that strange name.
+        """
+        given = self.url
+        if not is_remote(given):
+            if _SCHEME.match(given):
+                raise ValueError(f"store: expected a folder, s3:// or gs://, found {redact(given)}")
+            given = str(Path(os.path.expandvars(given)).expanduser().absolute())
+        object.__setattr__(self, "_address", given)
+        object.__setattr__(self, "url", without_keys(given) if is_remote(given) else given)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leaves the open connection behind."""
-        return {"url": self.url}
+        return {"url": self.url, "_address": self._address}
 
     @property
     def local(self) -> bool:
@@ -47,7 +62,13 @@ class Store:
     def _opened(self) -> tuple[pafs.FileSystem, str]:
         if self.local:
             return pafs.LocalFileSystem(), self.url
-        filesystem, base = pafs.FileSystem.from_uri(self.url)
+        try:
+            filesystem, base = pafs.FileSystem.from_uri(self._address)
+        except (ValueError, OSError) as error:  # pyarrow's message repeats the URL as it was given
+            known = advice(self._address)
+            raise ValueError(
+                f"store: cannot open {self.url}: {redact(str(error))}{f' ({known})' if known else ''}"
+            ) from None
         return filesystem, base.rstrip("/")
 
     @property

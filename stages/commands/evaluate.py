@@ -42,6 +42,7 @@ def evaluate(
 
     Example: wider8k evaluate predictions.tar.gz --ground-truth wider_val_gt --json ap.json
     """
+    from pipeline.engine.redaction import without_keys
     from pipeline.evaluation.command import read_inputs, report_page
     from pipeline.evaluation.wider_result import require_faces, subsets_without_faces
 
@@ -70,6 +71,6 @@ def evaluate(
         json.write_text(result.to_json(), encoding="utf-8")
         print(f"all digits: {json}")
     if report:
-        typed = shlex.join(["wider8k", *sys.argv[1:]])
+        typed = shlex.join(["wider8k", *map(without_keys, sys.argv[1:])])
         report.write_text(report_page(inputs, result, predictions.name, commands=[typed]), encoding="utf-8")
         print(f"page: {report}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 import time
@@ -20,14 +19,16 @@ from pipeline.engine.manifest import stored_manifests
 from pipeline.engine.plan import NodePlan, Options, differences
 from pipeline.engine.plan import plan as make_plan
 from pipeline.engine.publishing import files_of
+from pipeline.engine.redaction import advice, redact, without_keys
 from pipeline.engine.runner import Outcome, Runner
+from pipeline.engine.stopping import stoppable
 from pipeline.engine.storage import Store
 from pipeline.engine.unused import undecided
 from stages.commands.outputs import require_published
 from stages.commands.stored import clear, is_begun, status_line, stored_badly
 from stages.graph import STAGES
 
-FAILED, MISTAKE, LOCKED, INTERRUPTED = 1, 2, 3, 130
+FAILED, MISTAKE, LOCKED = 1, 2, 3
 
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="YAML file, e.g. configs/smoke.yaml.")]
 SetOption = Annotated[
@@ -104,16 +105,16 @@ def run(
         return RayExecutor(verbose)
 
     try:
-        with StoreLock(store, f"wider8k run -c {config}") as lock:
+        with (
+            stoppable(f"finished shards are kept. Go on with: {again}"),
+            StoreLock(store, f"wider8k run -c {config}") as lock,
+        ):
             if lock.taken_over_from:
                 print(f"took over the lock of {lock.taken_over_from}, which is gone", file=sys.stderr)
             outcome = Runner(loaded.graph, store, options, make_executor).run()
     except StoreLockedError as error:
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(LOCKED) from None
-    except KeyboardInterrupt:
-        print(f"interrupted; finished shards are kept. Go on with: {again}", file=sys.stderr, flush=True)
-        os._exit(INTERRUPTED)  # threads may still wait for a cluster that is being left
     _conclude(outcome, loaded, store, duration(time.monotonic() - started), again)
 
 
@@ -167,7 +168,7 @@ def explain(
         print("  nothing is stored of this node" if known.payload else "  its identity depends on what blocks it")
         return
     for field, old, new in changes:
-        print(f"  {field}: stored {old} -> wanted {new}")
+        print(redact(f"  {field}: stored {old} -> wanted {new}"))
         _explain_input(field, str(old), plans, store)
     if not changes:
         print(f"  identical to what is stored: {known.fingerprint}")
@@ -181,7 +182,7 @@ def _explain_input(field: str, old: str, plans: dict[str, NodePlan], store: Stor
         for manifest in stored_manifests(store, name):
             if manifest.content in old and each.payload and manifest.fingerprint != each.fingerprint:
                 for inner, was, now in difference(manifest.payload, each.payload):
-                    print(f"    {name}.{inner}: stored {was} -> wanted {now}")
+                    print(redact(f"    {name}.{inner}: stored {was} -> wanted {now}"))
 
 
 def status(
@@ -264,4 +265,6 @@ def _again(
     for option, value in (("--from", from_), ("--until", until), ("--limit", limit)):
         words += [] if value is None else [option, str(value)]
     words += [word for each in overrides or [] for word in ("--set", each)]
-    return shlex.join([*words, "--local"] if local else words)
+    words += ["--local"] if local else []
+    lacking = advice(" ".join(words))
+    return shlex.join(map(without_keys, words)) + (f" ({lacking})" if lacking else "")

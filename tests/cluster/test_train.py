@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -15,7 +16,7 @@ import numpy as np
 import psutil
 import pytest
 
-from tests.processes import kill_family
+from tests.processes import hear_interrupts, kill_family
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 ROOT = Path(__file__).resolve().parents[2]
@@ -114,6 +115,25 @@ def test_killed_processes_and_a_killed_driver_change_nothing(quiet, tmp_path):
     assert [entry["step"] for entry in log(store)] == [entry["step"] for entry in log(quiet.store)]
     assert [entry.get("loss") for entry in log(store)] == [entry.get("loss") for entry in log(quiet.store)]
     assert [entry.get("ap") for entry in log(store)] == [entry.get("ap") for entry in log(quiet.store)]
+
+
+def test_a_stopped_training_leaves_its_checkpoints_and_no_process(tmp_path):
+    store = tmp_path / "stopped"
+    driver = subprocess.Popen(
+        command(store, *ONLY), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=hear_interrupts
+    )
+    wait_for(driver, lambda: checkpoints(store)[-1:] >= [4])
+    family = family_of(driver)
+    assert trainers(driver)
+    driver.send_signal(signal.SIGTERM)
+    _, said = driver.communicate(timeout=40)
+    assert driver.returncode == 143, said.decode()
+    assert b"interrupted by SIGTERM; finished shards are kept. Go on with: wider8k run" in said
+    assert b"Traceback" not in said
+    assert psutil.wait_procs(family, timeout=5)[1] == []
+    assert checkpoints(store)
+    assert not (store / "lock.json").exists()
+    assert not (store / "detector.safetensors").exists()
 
 
 def test_one_process_gives_what_two_gave(quiet, tmp_path):

@@ -63,6 +63,35 @@ def test_a_local_store_means_the_same_folder_from_everywhere(tmp_path, monkeypat
     assert is_remote("gs://bucket/x")
 
 
+def test_keys_in_the_url_open_the_store_and_are_never_seen(s3_bucket, tmp_path, monkeypatch):
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    bucket, region = s3_bucket.removeprefix("s3://"), "region=us-east-1"
+    store = Store(f"s3://KEYID:S3cr3t@{bucket}/{tmp_path.name}?{region}")
+    assert store.url == f"s3://{bucket}/{tmp_path.name}?{region}"
+    assert "S3cr3t" not in f"{store} {store!r} {store.path('x')}"
+    pickle.loads(pickle.dumps(store)).write("x", b"y")
+    assert store.read("x") == b"y"
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("s3://KEYID:S3cr3t@bucket/x?nonsense=1", r"store: cannot open s3://bucket/x\?nonsense=1: .*AWS_ACCESS_KEY_ID"),
+        ("s3://KEYID:S3/cr3t@bucket/x", r"store: cannot open s3://bucket/x: .*AWS_ACCESS_KEY_ID"),
+        ("s3://bucket/x?secret_key=S3cr3t", r"store: cannot open s3://bucket/x: .*AWS_ACCESS_KEY_ID"),
+        ("s3a://KEYID:S3cr3t@bucket/x", r"store: expected a folder, s3:// or gs://, found s3a://\*\*\*@bucket/x"),
+        ("file:///tmp/x", "store: expected a folder, s3:// or gs://, found file:///tmp/x"),
+    ],
+)
+def test_a_url_that_cannot_be_opened_is_refused_without_its_keys(url, words):
+    with pytest.raises(ValueError, match=words) as refused:
+        Store(url).path()
+    assert "cr3t" not in str(refused.value)
+    assert refused.value.__cause__ is None
+
+
 def test_a_writer_killed_at_any_moment_leaves_the_old_file_or_the_new_one(tmp_path):
     code = (
         "from pipeline.engine.storage import Store; s = Store(r'%s')\n"

@@ -1,4 +1,4 @@
-"""Ctrl-C in the middle of a run: at once, with a word on how to go on, and nothing lost."""
+"""Ctrl-C or SIGTERM in the middle of a run: at once, with a word on how to go on, and nothing lost."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from pipeline.models.detectors import DETECTORS
@@ -33,8 +34,15 @@ nodes:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mode", [pytest.param("--local"), pytest.param("--verbose", marks=pytest.mark.ray)])
-def test_ctrl_c_stops_at_once_and_the_next_run_goes_on(tmp_path, mode):
+@pytest.mark.parametrize(
+    ("mode", "number"),
+    [
+        ("--local", signal.SIGTERM),
+        ("--local", signal.SIGINT),
+        pytest.param("--verbose", signal.SIGINT, marks=pytest.mark.ray),
+    ],
+)
+def test_a_signal_stops_at_once_and_the_next_run_goes_on(tmp_path, mode, number):
     (tmp_path / "weights.safetensors").write_bytes(
         save_bytes("retinaface_mobilenet", DETECTORS["retinaface_mobilenet"].build())
     )
@@ -47,10 +55,13 @@ def test_ctrl_c_stops_at_once_and_the_next_run_goes_on(tmp_path, mode):
     while len(list(tmp_path.glob("store/boxes/*/shard-*.json"))) < 2 and process.poll() is None:
         assert time.monotonic() < limit
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    family = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(number)
     _, errors = process.communicate(timeout=30)
-    assert process.returncode == 130, errors
-    assert "finished shards are kept. Go on with: wider8k run -c" in errors
+    assert process.returncode == 128 + number, errors
+    assert psutil.wait_procs(family, timeout=5)[1] == []
+    assert "Traceback" not in errors
+    assert f"interrupted by {number.name}; finished shards are kept. Go on with: wider8k run -c" in errors
     assert not (tmp_path / "store" / "lock.json").exists()
     done = subprocess.run([*words[:3], "plan", *words[4:6]], cwd=ROOT, capture_output=True, text=True, check=True)
     (line,) = (line for line in done.stdout.splitlines() if line.startswith("boxes"))

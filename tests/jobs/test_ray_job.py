@@ -31,9 +31,10 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture
-def head(tmp_path: Path) -> Iterator[dict[str, str]]:
+@pytest.fixture(scope="module")
+def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Environment of a shell that a `ray start --head` of its own is reachable from."""
+    tmp_path = tmp_path_factory.mktemp("head")
     port, home = free_port(), tmp_path / "home"
     home.mkdir()
     env = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
@@ -66,12 +67,15 @@ def head(tmp_path: Path) -> Iterator[dict[str, str]]:
         kill_family(process)
 
 
-def submit(env: dict[str, str], store: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def submit(
+    env: dict[str, str], store: Path, *arguments: str, how: tuple[str, ...] = ()
+) -> subprocess.CompletedProcess[str]:
     sets = [word for each in (*SMALL, f"store={store}") for word in ("--set", each)]
     command = [
         "ray",
         "job",
         "submit",
+        *how,
         "--working-dir",
         ".",
         "--",
@@ -100,3 +104,19 @@ def test_the_pipeline_runs_as_a_job_and_again_with_nothing_to_do(head, tmp_path)
     assert second.returncode == 0, second.stdout + second.stderr
     assert "done: 8 computed, 6 reused" in second.stdout
     assert (store / "report.html").stat().st_size > 10_000
+
+
+def test_a_stopped_job_says_how_to_go_on_and_frees_its_store(head, tmp_path):
+    store, job = tmp_path / "store", ("--submission-id", "stopped")
+    begun = submit(
+        head, store, "--set", "drawings.dataset.images=100000", "--until", "drawings", how=(*job, "--no-wait")
+    )
+    assert begun.returncode == 0, begun.stdout + begun.stderr
+    limit = time.monotonic() + 120
+    while not list(store.glob("drawings/*/_inflight/*")):
+        assert time.monotonic() < limit
+        time.sleep(0.1)
+    subprocess.run(["ray", "job", "stop", "stopped"], env=head, check=True, stdout=subprocess.DEVNULL, timeout=60)
+    told = subprocess.run(["ray", "job", "logs", "stopped"], env=head, capture_output=True, text=True, timeout=60)
+    assert "interrupted by SIGTERM; finished shards are kept. Go on with: wider8k run" in told.stdout + told.stderr
+    assert not (store / "lock.json").exists()

@@ -1,0 +1,236 @@
+"""How Ray starts and ends: quiet, open to signals all the while, with an end, and nothing left of it where it fails."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import psutil
+
+from pipeline.cluster.address import SECONDS_OF_SILENCE, host_and_port, no_cluster, require_answer
+
+SECONDS_TO_JOIN = 30.0  # with those until it answers, less than a minute
+SECONDS_TO_LEAVE = 30.0
+SECONDS_BETWEEN_LOOKS = 0.005
+_SOCKET_NAME_BYTES = 107  # of a Unix socket on Linux
+
+
+class _Home(threading.Thread):
+    """The thread in which Ray starts and ends.
+
+    Ray hears no signal while it does either, and may take minutes. It lives as long as the cluster: Ray's processes end
+    when the thread that has started them does.
+    """
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        super().__init__(name="ray", daemon=True)
+        self._options = options
+        self.begun, self.leaving = threading.Event(), threading.Event()
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        import ray
+
+        try:
+            with _groups_of_their_own():
+                ray.init(**self._options)
+        except BaseException as error:
+            self.error = error
+            with contextlib.suppress(Exception):
+                ray.shutdown()
+        self.begun.set()
+        if not self.error:
+            self.leaving.wait()
+            ray.shutdown()
+
+
+_home: _Home | None = None
+
+
+def start_local(options: Mapping[str, Any], verbose: bool) -> None:
+    """Starts a cluster that ends with this process.
+
+    Raises:
+        ValueError: the folder for temporary files has too long a name for Ray's sockets.
+        ConnectionError: it cannot be started, with Ray's own reason.
+    """
+    folder = _temporary_folder()
+    with _muffled(verbose), _nothing_left():
+        error = _begin(options, lambda seconds: None)
+        if error:
+            raise ConnectionError(
+                f"Ray could not be started on this machine ({_first_line(error)}); its logs lie in {folder}/ray, "
+                "and --local does without it"
+            ) from error
+
+
+def join(options: Mapping[str, Any], verbose: bool) -> None:
+    """Joins the cluster of `RAY_ADDRESS`.
+
+    Raises:
+        ValueError: it is no address.
+        ConnectionError: no cluster answers there within a minute.
+    """
+    address = os.environ["RAY_ADDRESS"]
+    if address == "auto":
+        address = _found()
+    host, port = host_and_port(address)
+    told = False
+    with _muffled(verbose) as say:
+
+        def watch(seconds: float) -> None:
+            nonlocal told
+            if seconds > SECONDS_OF_SILENCE and not told:
+                told = True
+                say(f"waiting for the Ray cluster at {address} (RAY_ADDRESS): it takes connections, and is silent")
+            if seconds > SECONDS_TO_JOIN:
+                reason = f"it takes connections, and has not answered for {seconds:.0f} s"
+                raise ConnectionError(no_cluster(address, reason))
+
+        require_answer(host, port, say)
+        error = _begin(options, watch)
+    if error:
+        raise ConnectionError(no_cluster(address, _first_line(error))) from error
+
+
+def leave() -> None:
+    """Leaves the cluster; one that this process has started ends."""
+    import ray
+
+    if _home is None or not _home.is_alive():
+        ray.shutdown()
+        return
+    listen, end = _listener(), time.monotonic() + SECONDS_TO_LEAVE
+    _home.leaving.set()
+    while _home.is_alive() and time.monotonic() < end:
+        _home.join(SECONDS_BETWEEN_LOOKS)
+        listen()
+
+
+def _begin(options: Mapping[str, Any], watch: Callable[[float], None]) -> BaseException | None:
+    """Returns what `ray.init` raised, if anything; `watch` is told the seconds so far, and may raise."""
+    global _home
+    _home, listen, started = _Home(options), _listener(), time.monotonic()
+    _home.start()
+    while not _home.begun.wait(SECONDS_BETWEEN_LOOKS):
+        listen()
+        watch(time.monotonic() - started)
+    listen()
+    return _home.error
+
+
+def _listener() -> Callable[[], None]:
+    """Returns what says again what this process does on SIGTERM.
+
+    Ray's C++ side takes the signal for itself when it starts, and has it end the process there and then when it ends,
+    both unseen by Python.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    ours = signal.getsignal(signal.SIGTERM) if main else None  # None as well where it is not Python's
+
+    def listen() -> None:
+        if ours is not None:
+            signal.signal(signal.SIGTERM, ours)
+
+    return listen
+
+
+@contextmanager
+def _groups_of_their_own() -> Iterator[None]:
+    """Keeps Ray's processes out of this one's group.
+
+    A scheduler or a shell sends SIGTERM to a group. Ray's would end at once, and this process with them.
+    """
+    from ray._private import services
+
+    plain = services.ConsolePopen
+    services.ConsolePopen = partial(plain, process_group=0)
+    try:
+        yield
+    finally:
+        services.ConsolePopen = plain
+
+
+def _found() -> str:
+    """Returns the address of the cluster that runs on this machine."""
+    from ray._private.services import canonicalize_bootstrap_address
+
+    try:
+        return str(canonicalize_bootstrap_address("auto"))
+    except ConnectionError:
+        raise ConnectionError(no_cluster("auto", "none runs on this machine")) from None
+
+
+def _temporary_folder() -> str:
+    """Returns the folder that Ray will use, absolute: its processes work in several others."""
+    given = [name for name in ("RAY_TMPDIR", "TMPDIR") if os.environ.get(name)]
+    variable = given[0] if given else "RAY_TMPDIR"
+    folder = os.path.abspath(os.environ.get(variable) or "/tmp")
+    os.environ["RAY_TMPDIR"] = folder
+    rest = f"/ray/session_2026-01-01_00-00-00_000000_{os.getpid()}/sockets/plasma_store"
+    room, length = _SOCKET_NAME_BYTES - len(rest), len(os.fsencode(folder))
+    if length > room:
+        raise ValueError(
+            f"{variable}: Ray's sockets lie in it and leave room for {room} bytes, found {length}: {folder}. "
+            "Set RAY_TMPDIR to a folder with a shorter name (export RAY_TMPDIR=/tmp), or add --local"
+        )
+    return folder
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+@contextmanager
+def _nothing_left() -> Iterator[None]:
+    """Ends the processes that were started inside, where it ends with an error or a signal."""
+    before = set(psutil.Process().children(recursive=True))
+    try:
+        yield
+    except BaseException:
+        end = time.monotonic() + 5
+        while left := [each for each in psutil.Process().children(recursive=True) if each not in before]:
+            for process in left:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+            psutil.wait_procs(left, timeout=1)
+            if time.monotonic() > end:
+                break
+        raise
+
+
+@contextmanager
+def _muffled(verbose: bool) -> Iterator[Callable[[str], None]]:
+    """Drops warnings, and what Ray's C++ side writes straight to the process's stderr while it starts.
+
+    Yields:
+        what prints a line nevertheless.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+
+    def say(line: str) -> None:
+        os.write(kept, f"{line}\n".encode())
+
+    try:
+        if verbose:
+            yield say
+            return
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 2)
+        os.close(nowhere)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield say
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

@@ -1,0 +1,166 @@
+"""A driver that is told to end: at once, with a word on how to go on, and nothing of it is left on the machine.
+
+All the while somebody else's cluster runs on it, which is neither joined nor disturbed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.processes import hear_interrupts, kill_all, kill_family
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+ROOT = Path(__file__).resolve().parents[2]
+COUNT_JOBS = """
+import os, ray
+ray.init(address=os.environ["STRANGER"], log_to_driver=False, logging_level="ERROR")
+from ray._private.state import jobs
+print(len(jobs()))
+"""
+
+
+@dataclass(frozen=True)
+class Stranger:
+    """A cluster that was there before, of the same folder for temporary files: where Ray looks for one to join."""
+
+    address: str
+    folder: Path
+    head: psutil.Process
+
+    @property
+    def env(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+        return {**kept, "RAY_TMPDIR": str(self.folder), "RAY_AUTH_MODE": "disabled"}
+
+    def sessions(self) -> set[str]:
+        return {path.name for path in self.folder.glob("ray/session_2*")}
+
+    def jobs(self) -> int:
+        """Returns how many drivers it has ever seen; asking is one more."""
+        env = {**self.env, "STRANGER": self.address}
+        asked = subprocess.run([sys.executable, "-c", COUNT_JOBS], env=env, capture_output=True, text=True, check=True)
+        return int(asked.stdout.split()[-1])
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def stranger() -> Iterator[Stranger]:
+    folder = Path(tempfile.mkdtemp(prefix="w8k-", dir="/tmp"))  # short: Ray's sockets lie in it
+    ray = str(Path(sys.executable).parent / "ray")
+    command = [ray, "start", "--head", "--block", "--num-cpus=2", f"--port={free_port()}", "--include-dashboard=false"]
+    command += [
+        f"--ray-client-server-port={free_port()}",
+        "--dashboard-agent-listen-port=0",
+        "--object-store-memory=100000000",
+    ]
+    env = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    env |= {"RAY_TMPDIR": str(folder), "RAY_AUTH_MODE": "disabled"}
+    with (folder / "log").open("w") as log:
+        head = subprocess.Popen(command, env=env, stdout=log, stderr=log, start_new_session=True)
+    try:
+        wait_for(head, lambda: (folder / "ray" / "ray_current_cluster").exists())
+        address = (folder / "ray" / "ray_current_cluster").read_text().strip()
+        yield Stranger(address, folder, psutil.Process(head.pid))
+    finally:
+        kill_family(head)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def wait_for(process: subprocess.Popen[str] | subprocess.Popen[bytes], condition: Callable[[], bool]) -> None:
+    limit = time.monotonic() + 120
+    while not condition():
+        assert process.poll() is None, "it ended by itself"
+        assert time.monotonic() < limit
+        time.sleep(0.02)
+
+
+def start(world, env: dict[str, str]) -> subprocess.Popen[str]:
+    world.numbers(range(60))
+    sets = ["squares.seconds=0.3", "cubes.seconds=0.3"]
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.cluster.squares_job", str(world.folder / "config.yaml"), *sets],
+        cwd=ROOT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, preexec_fn=hear_interrupts,
+        start_new_session=True,
+    )  # fmt: skip
+
+
+def of_session(name: str) -> list[psutil.Process]:
+    """Returns the daemons of a session of Ray: what they are started with names its folder."""
+    return [p for p in psutil.process_iter(["cmdline"]) if name in " ".join(p.info["cmdline"] or ())]
+
+
+def stop(driver: subprocess.Popen[str], signals: list[signal.Signals]) -> tuple[str, list[psutil.Process]]:
+    """Sends the signals to the driver's group, as shells and schedulers do, 0.15 s apart.
+
+    Returns:
+        what the driver said, and who of its family is left.
+    """
+    family = psutil.Process(driver.pid).children(recursive=True)
+    try:
+        for number in signals:
+            os.killpg(driver.pid, number)
+            time.sleep(0.15)
+        _, said = driver.communicate(timeout=40)
+    finally:
+        driver.kill()
+        _, alive = psutil.wait_procs(family, timeout=5)
+        kill_all(alive)
+    return said, alive
+
+
+@pytest.mark.parametrize(
+    ("moment", "signals"),
+    [
+        ("work", [signal.SIGTERM, signal.SIGTERM, signal.SIGINT]),
+        ("start", [signal.SIGTERM]),
+        ("start", [signal.SIGHUP]),
+    ],
+)
+def test_nothing_is_left_of_a_stopped_driver_and_no_stranger_is_joined(world, stranger, moment, signals):
+    before, jobs = stranger.sessions(), stranger.jobs()
+    driver = start(world, stranger.env)
+    begun = (world.folder / "trace").exists if moment == "work" else lambda: bool(stranger.sessions() - before)
+    wait_for(driver, begun)
+    said, alive = stop(driver, signals)
+    assert driver.returncode == 128 + signals[0], said
+    assert f"interrupted by {signals[0].name}; go on as before" in said
+    assert "Traceback" not in said
+    assert alive == []
+    assert not (world.folder / "store" / "lock.json").exists()
+    (own,) = stranger.sessions() - before
+    assert of_session(own) == []
+    assert stranger.head.is_running()
+    assert stranger.jobs() == jobs + 1, "the driver joined the stranger"
+
+
+def test_a_driver_that_had_joined_a_cluster_leaves_it_as_it_was(world, stranger):
+    before, jobs = stranger.sessions(), stranger.jobs()
+    driver = start(world, {**stranger.env, "RAY_ADDRESS": stranger.address})
+    wait_for(driver, (world.folder / "trace").exists)
+    said, _ = stop(driver, [signal.SIGTERM])
+    assert driver.returncode == 143, said
+    assert "interrupted by SIGTERM; go on as before" in said
+    assert not (world.folder / "store" / "lock.json").exists()
+    assert stranger.sessions() == before
+    assert stranger.jobs() == jobs + 2, "it joined once, and whoever asks is one"
+    workers = [p for p in stranger.head.children(recursive=True) if "MapWorker" in " ".join(p.cmdline())]
+    _, alive = psutil.wait_procs(workers, timeout=10)
+    assert alive == []
