@@ -145,7 +145,7 @@ def _parse(data: bytes) -> Manifest | None:
         shards = tuple(ShardEntry(**{**s, "keys": s["keys"] and tuple(s["keys"])}) for s in fields.pop("shards"))
         errors = tuple((a, b) for a, b in fields.pop("errors"))
         return Manifest(**fields, shards=shards, errors=errors)
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, AttributeError):
         return None
 
 

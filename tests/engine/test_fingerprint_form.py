@@ -1,0 +1,71 @@
+"""The one form of a value, to the letter: identities of what people have stored are made of it."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from enum import Enum
+from types import MappingProxyType
+
+import pytest
+from pydantic import BaseModel
+
+from pipeline.engine.fingerprint import ABSENT, canonical, difference, digest
+
+
+class Size(Enum):
+    TWO = 2.0
+
+
+class Part(BaseModel):
+    size: Size = Size.TWO
+    sides: tuple[int, ...] = (1, 2)
+
+
+class Whole(BaseModel):
+    part: Part = Part()
+
+
+def test_keys_are_sorted_at_every_depth() -> None:
+    form = canonical({"b": 1, "a": [{"d": 1, "c": 2}], "A": OrderedDict(z=1, y=2)})
+    assert list(form) == ["A", "a", "b"]
+    assert list(form["A"]) == ["y", "z"]
+    assert list(form["a"][0]) == ["c", "d"]
+
+
+@pytest.mark.parametrize(
+    ("value", "form"),
+    [
+        (1000.0, 1000), (-3.0, -3), (2.0**53 - 1, 2**53 - 1), (2.0**53, 2.0**53), (1e300, 1e300), (0.1, 0.1),
+        (2**60, 2**60), (True, True), (None, None), ((1, (2.0,)), [1, [2]]), (Whole(), {"part": {"sides": [1, 2], "size": 2}}),
+        (MappingProxyType({"a": 1}), {"a": 1}),
+    ],
+)  # fmt: skip
+def test_one_form(value: object, form: object) -> None:
+    assert canonical(value) == form
+    assert type(canonical(value)) is type(form)
+
+
+def test_a_digest_stays_what_it_was() -> None:
+    # BLAKE2b-96 of {"a":[1,2.5,null,true],"größe":1}, and 8 bytes of ["c1","a"].
+    assert digest({"größe": 1, "a": [1, 2.5, None, True]}) == "6cc4ba2f288d50a6279bbdaf"
+    assert digest(["c1", "a"], size=8) == "4891909ebfb74018"
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (float("inf"), "v: inf has no stable form; use null or a finite number"),
+        ({"a": {1: 2}}, "v.a: key 1 is int; use text keys"),
+        ({"a": [0, {3}]}, r"v.a\[1\]: set has no stable form; give a number, text, list or mapping"),
+    ],
+)
+def test_what_has_no_form_is_named(value: object, words: str) -> None:
+    with pytest.raises(ValueError, match=f"^{words}$"):
+        canonical(value, "v")
+
+
+def test_a_difference_of_unlike_things_is_one() -> None:
+    assert difference({"a": {"b": 1}}, {"a": [1]}) == [("a", {"b": 1}, [1])]
+    assert difference({"a": {"b": 1}}, {}) == [("a", {"b": 1}, ABSENT)]
+    assert difference(1, 2) == [("", 1, 2)]
+    assert difference({}, {}) == difference([1, 2], [1, 2]) == []

@@ -1,0 +1,135 @@
+"""What a finished output says of itself, and what its readers see."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+import pytest
+
+from pipeline.engine.assign import Kept
+from pipeline.engine.manifest import Artifact, Manifest, ShardEntry, finish, load_manifest, stored_manifests
+from pipeline.engine.shards import ShardRecord
+from tests.engine.conftest import World
+
+ONE = ShardEntry("shard-1", 10, 3, "c1")
+TWO = ShardEntry("shard-2", 20, 4, "c2", ("a", "b"))
+BASE = Manifest("n", "f", "r", {"params": {"x": 1}}, "image_id")
+
+
+def manifest(*shards: ShardEntry) -> Manifest:
+    return replace(BASE, shards=shards)
+
+
+@pytest.fixture
+def done(world: World) -> Artifact:
+    world.run()
+    return Artifact(world.store, stored_manifests(world.store, "squares")[0])
+
+
+def test_content_is_what_the_rows_are_and_not_where_they_lie() -> None:
+    content = manifest(ONE, TWO).content
+    assert manifest(TWO, ONE).content == content
+    moved = replace(manifest(replace(ONE, name="x", size=1), TWO), node="m", recipe="q", fingerprint="g", rows=9)
+    assert moved.content == content
+    others = [
+        manifest(ONE),
+        manifest(ONE, TWO, TWO),
+        manifest(replace(ONE, checksum="c3"), TWO),
+        manifest(ONE, replace(TWO, keys=("a",))),
+        manifest(ONE, replace(TWO, keys=None)),
+    ]
+    assert len({content, *(each.content for each in others)}) == 6
+
+
+def record(name: str, keys: str, failed: str = "") -> ShardRecord:
+    pairs = [(key, "s") for key in keys]
+    return ShardRecord(name, "r", len(keys), 7, f"c-{name}", pairs, [(key, "bad") for key in failed], 1.0, 1, "h")
+
+
+def test_an_output_counts_the_rows_and_errors_that_count() -> None:
+    made = finish(BASE, [Kept(record("s1", "abc", "c"), None), Kept(record("s2", "xyz", "xz"), ("x", "y"))])
+    assert made.shards == (ShardEntry("s1", 7, 3, "c-s1"), ShardEntry("s2", 7, 2, "c-s2", ("x", "y")))
+    assert made.rows == 5
+    assert made.errors == (("c", "bad"), ("x", "bad"))
+    assert replace(made, shards=(), rows=0, errors=()) == BASE
+
+
+def test_a_manifest_is_read_as_it_was_written(world: World) -> None:
+    made = replace(manifest(ONE, TWO), rows=5, errors=(("a", "bad"),), run={"finished": 1.5})
+    made.save(world.store)
+    assert load_manifest(world.store, "n", "r", "f") == made
+    assert load_manifest(world.store, "n", "r", "another") is None
+    assert made.folder == "n/r"
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{half", b"[]", b"7", b"{}", b'{"shards": [], "errors": []}', b'{"shards": [7]}']
+)
+def test_what_is_no_manifest_is_none(world: World, content: bytes) -> None:
+    world.store.write("n/r/manifest-f.json", content)
+    assert load_manifest(world.store, "n", "r", "f") is None
+    assert stored_manifests(world.store, "n") == []
+
+
+def test_the_newest_comes_first(world: World) -> None:
+    for name, finished in (("f1", 2.0), ("f2", 3.0), ("f3", 1.0)):
+        replace(BASE, fingerprint=name, recipe=f"r-{name}", run={"finished": finished}).save(world.store)
+    replace(BASE, fingerprint="f4").save(world.store)
+    world.store.write("n/r/copy-of-a-manifest.json", world.store.read("n/r/manifest-f4.json"))
+    assert [each.fingerprint for each in stored_manifests(world.store, "n")] == ["f2", "f1", "f3", "f4"]
+
+
+def test_broken_are_shards_without_file_or_record_or_of_another_size(world: World, done: Artifact) -> None:
+    names, folder = [entry.name for entry in done.manifest.shards], done.manifest.folder
+    assert done.manifest.broken(world.store) == done.manifest.corrupt(world.store) == []
+    data = world.store.read(f"{folder}/{names[0]}.parquet")
+    world.store.write(f"{folder}/{names[0]}.parquet", data + b"x")
+    world.store.delete(f"{folder}/{names[1]}.parquet")
+    world.store.delete(f"{folder}/{names[2]}.json")
+    assert done.manifest.broken(world.store) == names[:3]
+    assert set(names[:2]) <= set(done.manifest.corrupt(world.store)) <= set(names[:3])
+
+
+def test_only_the_keys_that_count_are_read(world: World, done: Artifact) -> None:
+    first, *rest = done.manifest.shards
+    part = Artifact(world.store, replace(done.manifest, shards=(replace(first, keys=("n001",)), *rest)))
+    assert [row["image_id"] for row in part.rows()] == [f"n{i:03d}" for i in range(1, 10)]
+    assert part.table(first.name, ["value"]).to_pydict() == {"value": [1]}
+    assert part.table(rest[0].name, ["value"]).to_pydict() == {"value": [4, 9]}
+    assert part.table(first.name, ["value", "image_id"]).to_pydict() == {"value": [1], "image_id": ["n001"]}
+    assert [table.num_rows for table in part.tables(["value"])] == [1, 2, 2, 2, 2]
+    assert next(part.rows(["value"])) == {"value": 1}
+    assert part.table(first.name).column_names == ["image_id", "value", "error"]
+
+
+def test_a_stamp_is_of_the_row_and_of_the_bytes_it_lies_in(world: World, done: Artifact) -> None:
+    # BLAKE2b-64: another stamp would compute everything again that is made from stored rows.
+    wanted = []
+    for entry, numbers in zip(done.manifest.shards, range(0, 10, 2), strict=True):
+        for key in (f"n{numbers:03d}", f"n{numbers + 1:03d}"):
+            stamp = hashlib.blake2b(f'["{entry.checksum}","{key}"]'.encode(), digest_size=8).hexdigest()
+            wanted.append((key, stamp, entry.name))
+    assert list(done.stamps()) == wanted
+    (world.folder / "numbers.txt").write_text("".join(f"n{i:03d} {70 if i == 7 else i}\n" for i in range(10)))
+    world.run()
+    after = {
+        key: stamp for key, stamp, _ in Artifact(world.store, stored_manifests(world.store, "squares")[0]).stamps()
+    }
+    assert [key for key, stamp, _ in wanted if after[key] != stamp] == ["n007"]
+
+
+def test_an_output_knows_its_maker(done: Artifact) -> None:
+    assert done.node == "squares"
+    assert done.params["power"] == 2
+
+
+def test_a_damaged_file_is_named_with_what_helps(world: World, done: Artifact) -> None:
+    name = done.manifest.shards[0].name
+    path = f"{done.manifest.folder}/{name}.parquet"
+    world.store.write(path, b"PAR1")
+    with pytest.raises(ValueError, match=rf"{path}.*--force squares"):
+        done.table(name)
+    world.store.delete(path)
+    with pytest.raises(ValueError, match=rf"{path}.*--force squares"):
+        done.table(name)

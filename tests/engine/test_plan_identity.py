@@ -1,0 +1,221 @@
+"""What an output's identity is made of, one thing at a time, and which choices reach which nodes."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import pytest
+
+from pipeline.engine.config import load_config
+from pipeline.engine.executor import LocalExecutor
+from pipeline.engine.fingerprint import digest
+from pipeline.engine.graph import Graph, Node
+from pipeline.engine.plan import Options, context, differences, plan
+from pipeline.engine.runner import Runner
+from pipeline.engine.stage import Item, Resources, StageContext
+from tests.engine.conftest import World
+from tests.engine.squares import STAGES, Numbers, Squares, Total
+
+
+def verdicts(world: World, *sets: str, **options: object) -> dict[str, str]:
+    return {name: each.verdict.value for name, each in world.plan(*sets, **options).items()}
+
+
+def test_another_version_of_a_stage_is_another_output(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.run()
+    world.traced()
+    monkeypatch.setattr(Squares, "version", "2")
+    plans = world.plan()
+    assert {name: each.verdict.value for name, each in plans.items()} == {
+        "numbers": "reuse", "squares": "run", "cubes": "run", "total": "run",
+    }  # fmt: skip
+    assert plans["squares"].reason == "changed: version 1 -> 2; 10 items in 5 shards"
+    assert world.run().computed == ["squares", "cubes", "total"]
+    assert len(world.traced()) == 10
+
+
+def test_another_version_of_a_stage_of_one_shard_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.run()
+    monkeypatch.setattr(Total, "version", "2")
+    assert verdicts(world) == {"numbers": "reuse", "squares": "reuse", "cubes": "reuse", "total": "run"}
+    assert world.plan()["total"].reason == "changed: version 1 -> 2"
+    assert world.run().computed == ["total"]
+
+
+def test_another_stage_with_the_same_parameters_is_another_output(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.run()
+    monkeypatch.setattr(Total, "name", "sum")
+    assert world.plan()["total"].reason == "changed: stage total -> sum"
+
+
+def test_other_weights_are_another_output(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Squares, "externals", lambda self, at: {"weights": "first"})
+    world.run()
+    assert set(verdicts(world).values()) == {"reuse"}
+    monkeypatch.setattr(Squares, "externals", lambda self, at: {"weights": "second"})
+    assert verdicts(world) == {"numbers": "reuse", "squares": "run", "cubes": "run", "total": "run"}
+    assert "externals.weights first -> second" in world.plan()["squares"].reason
+
+
+@pytest.mark.parametrize("tells", [False, True])
+def test_names_of_nodes_count_where_the_output_tells_them(
+    world: World, monkeypatch: pytest.MonkeyPatch, tells: bool
+) -> None:
+    monkeypatch.setattr(Total, "tells_names", tells)
+    world.run()
+    config = world.folder / "config.yaml"
+    config.write_text(config.read_text().replace("cubes", "thirds"))
+    assert world.run().computed == (["thirds", "total"] if tells else ["thirds"])
+
+
+def test_a_number_of_another_value_is_another_item(world: World) -> None:
+    world.run()
+    world.traced()
+    (world.folder / "numbers.txt").write_text("".join(f"n{i:03d} {70 if i == 7 else i}\n" for i in range(10)))
+    assert world.plan()["numbers"].reason == "9 of 10 items stored, 1 to do in 1 shards"
+    assert world.run().computed == ["numbers", "squares", "cubes", "total"]
+    assert "n007" in world.traced()
+    assert world.total() == sum(i**2 + i**3 for i in [*range(7), 70, 8, 9])
+
+
+def test_a_number_more_leaves_the_recipe_as_it_is(world: World) -> None:
+    before = world.plan()["numbers"]
+    world.numbers(range(11))
+    after = world.plan()["numbers"]
+    assert after.recipe == before.recipe
+    assert after.fingerprint != before.fingerprint
+
+
+def test_force_reaches_only_what_is_selected(world: World) -> None:
+    world.run()
+    assert verdicts(world, selected=["squares"], force=frozenset({"cubes"})) == dict.fromkeys(world.plan(), "reuse")
+    outcome = world.run(selected=["total"], force=frozenset({"cubes", "total"}))
+    assert outcome.computed == ["total"]
+    assert outcome.blocked == []
+
+
+def test_errors_are_retried_only_of_what_is_selected(world: World) -> None:
+    sets = ("squares.fail_on=n003",)
+    world.run(*sets)
+    assert verdicts(world, *sets, selected=["cubes", "total"], retry_errors=True)["squares"] == "reuse"
+    plans = world.plan(*sets, selected=["squares"], retry_errors=True)
+    assert plans["squares"].reason == "9 of 10 items stored, 1 to do in 1 shards"
+
+
+class Twice(Squares):
+    """Two rows of every number."""
+
+    name: ClassVar[str] = "twice"
+
+    def items(self, ctx: StageContext) -> list[Item]:
+        return [Item(item.key + half, item.stamp, item.data) for item in super().items(ctx) for half in "ab"]
+
+
+def test_a_limit_counts_items_of_datasets_and_not_what_is_made_from_them(world: World) -> None:
+    nodes = [
+        Node("numbers", Numbers(), at=str(world.folder / "numbers.txt")),
+        Node("twice", Twice(), {"numbers": ("numbers",)}, resources=Resources(shard_rows=4)),
+    ]
+    graph, options = Graph(nodes), Options(frozenset({"numbers", "twice"}), limit=3)
+    assert Runner(graph, world.store, options, LocalExecutor).run().computed == ["numbers", "twice"]
+    plans = plan(graph, world.store, options)
+    assert [plans[name].reason for name in ("numbers", "twice")] == ["3 rows stored", "6 rows stored"]
+
+
+def test_what_a_waiting_node_waits_for_and_what_of_its_own_changed(world: World) -> None:
+    world.run()
+    world.numbers(range(11))
+    assert world.plan("total.broken=true")["total"].reason == (
+        "changed: params.broken False -> True; after squares, cubes"
+    )
+    assert world.plan()["total"].reason == "after squares, cubes"
+
+
+def test_long_values_and_many_changes_are_shown_in_short(world: World) -> None:
+    world.run("squares.power=3", "squares.fail_on=a-name-that-is-so-long-that-none-reads-it")
+    reason = world.plan("squares.die_on=x", "squares.seconds=0.5")["squares"].reason
+    assert reason == (
+        "changed: params.die_on  -> x; params.fail_on a-name-tha..s-it ->  and 2 more; 10 items in 5 shards"
+    )
+
+
+def test_of_two_changes_both_are_told_and_no_more(world: World) -> None:
+    world.run()
+    reason = world.plan("squares.power=3", "squares.die_on=x")["squares"].reason
+    assert reason == "changed: params.die_on  -> x; params.power 2 -> 3; 10 items in 5 shards"
+
+
+def test_what_is_not_there_is_told_by_name(world: World) -> None:
+    plans = world.plan(selected=["total"])
+    assert plans["squares"].reason == "not selected, and its inputs are not stored"
+    assert plans["numbers"].reason == "not selected and not stored"
+    assert plans["total"].reason == "by squares, cubes"
+    assert not any(each.unfit for each in plans.values())
+
+
+def test_shards_without_their_manifest_serve_again(world: World) -> None:
+    world.run()
+    world.traced()
+    for node in ("squares", "total"):
+        folder = f"{node}/{world.plan()[node].recipe}"
+        for name in world.store.sizes(folder):
+            if name.startswith("manifest"):
+                world.store.delete(f"{folder}/{name}")
+    plans = world.plan()
+    assert plans["squares"].reason == "10 of 10 items stored, 0 to do in 0 shards"
+    world.run()
+    assert world.traced() == []
+
+
+def test_an_identity_is_made_of_this_and_stays_what_it_was(world: World) -> None:
+    # A release that changes these computes everything again that people have stored.
+    world.run("cubes.fail_on=x")
+    plans = world.plan("cubes.fail_on=x")
+    contents = {name: plans[name].artifact.manifest.content for name in plans}
+    params = {"die_on": "", "fail_on": "x", "flaky": False, "open_fails": False, "power": 3, "seconds": 0}
+    assert plans["cubes"].payload == {
+        "externals": {}, "inputs": {"numbers": [contents["numbers"]]}, "params": params, "stage": "squares",
+        "version": "1",
+    }  # fmt: skip
+    assert plans["numbers"].payload == {
+        "dataset": {"digest": "cfa84189d70f3324c32e52d4", "items": 10}, "externals": {}, "inputs": {}, "params": {"plus": 0},
+        "stage": "numbers", "version": "1",
+    }  # fmt: skip
+    assert (plans["numbers"].fingerprint, plans["numbers"].recipe) == (
+        "5d55ecc41d353a7e38e387b3", "f5e15b4232170132",
+    )  # fmt: skip
+
+
+def test_changes_are_told_against_the_output_that_differs_least(world: World) -> None:
+    world.run("squares.die_on=a", "squares.fail_on=b", "squares.power=6")
+    world.run("squares.power=5")
+    world.run("squares.die_on=c", "squares.fail_on=d")
+    fields = differences(world.plan("squares.power=6")["squares"], world.store)
+    assert fields == [("params.power", 5, 6)]
+
+
+def test_the_recipe_of_a_stage_of_one_shard_is_all_of_its_identity(world: World) -> None:
+    world.run()
+    total = world.plan()["total"]
+    assert total.payload is not None
+    assert (total.recipe, total.fingerprint) == (digest(total.payload, size=8), digest(total.payload))
+
+
+def test_a_stage_is_told_what_it_was_planned_with(world: World) -> None:
+    world.run()
+    graph = load_config(world.folder / "config.yaml", STAGES).graph
+    ctx = context(graph, "total", plan(graph, world.store, Options(frozenset(graph.order))), {"weights": "abc"})
+    assert (ctx.node, ctx.at, ctx.externals) == ("total", None, {"weights": "abc"})
+    assert [artifact.node for artifact in ctx.inputs["numbers"]] == ["squares", "cubes"]
+    assert ctx.places == {
+        "numbers": str(world.folder / "numbers.txt"), "squares": str(world.folder / "trace"), "cubes": None,
+        "total": None,
+    }  # fmt: skip
+
+
+def test_of_a_blocked_node_no_changes_are_told(world: World) -> None:
+    world.run()
+    (world.folder / "numbers.txt").unlink()
+    assert differences(world.plan()["total"], world.store) is None

@@ -1,0 +1,79 @@
+"""Mistakes written by hand: those that once no quick test noticed, and others of their kind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tests.mutation.changes import Mistake
+
+
+@dataclass(frozen=True)
+class Named:
+    """One mistake in words, and the text that makes it.
+
+    Attributes:
+        module: see `modules.Module`.
+        title: what the mistake is.
+        old, new: a piece of the module that occurs once, and what stands in its place.
+    """
+
+    module: str
+    title: str
+    old: str
+    new: str
+
+    def mistake(self, source: str) -> Mistake:
+        """Returns the mistake in this source.
+
+        Raises:
+            ValueError: the text does not occur exactly once: the module has changed, and so must this mistake.
+        """
+        if source.count(self.old) != 1:
+            raise ValueError(
+                f"tests/mutation/named.py: {self.module}: {self.title!r}: expected {self.old!r} once in the module, "
+                f"found it {source.count(self.old)} times; write the mistake for the module as it is now"
+            )
+        line = source[: source.index(self.old)].count("\n") + 1
+        return Mistake(
+            "by hand", self.title, line, self.old.strip(), self.new.strip(), source.replace(self.old, self.new)
+        )
+
+
+NAMED = (
+    Named("engine/plan", "version left out of the identity", '        "version": node.stage.version,\n', ""),
+    Named("engine/plan", "a forced node that is not selected", "selected and name in options.force", "name in options.force"),
+    Named("engine/plan", "retry of errors of a node that is not selected", "selected and options.retry_errors", "options.retry_errors"),
+    Named("engine/plan", "limit on derived nodes", "items[:limit] if not node.upstream else items", "items[:limit]"),
+    Named("engine/plan", "externals left out of the identity", '        "externals": externals,\n', ""),
+    Named("engine/plan", "parameters left out of the identity", 'node.stage.model_dump(mode="python")', "{}"),
+    Named("engine/plan", "name of the stage left out of the identity", '        "stage": node.stage.name,\n', ""),
+    Named("engine/plan", "stamps left out of the dataset's digest", "[[i.key, i.stamp] for i in items]", "[i.key for i in items]"),
+    Named("engine/plan", "the dataset in the recipe of a row", 'if k != "dataset"', "if True"),
+    Named("engine/plan", "names of nodes never in the identity", "if node.stage.tells_names:", "if False:"),
+    Named("engine/lock", "leaving deletes a foreign lock", 'if (self._holder() or {}).get("owner") == self._owner:', "if True:"),
+    Named("engine/lock", "the beat writes over a foreign lock", 'if (self._holder() or {}).get("owner") != self._owner:', "if False:"),
+    Named("engine/lock", "no second look before a take-over", "if self._holder() == holder:", "if True:"),
+    Named("engine/lock", "no check of the winner", 'if not created or winner.get("owner") != self._owner:', "if not created:"),
+    Named("engine/shards", "rows in another order than the items", "record = _write(job, name, rows,", "record = _write(job, name, rows[::-1],"),
+    Named("engine/shards", "items of the record in another order", "items=[(item.key, item.stamp) for item in items]", "items=[(item.key, item.stamp) for item in reversed(items)]"),
+    Named("engine/shards", "a marker left after a node", "    job.store.delete(marker)\n", ""),
+    Named("engine/shards", "rows of the wrong items pass", "if row[stage.key] != item.key:", "if False:"),
+    Named("engine/shards", "the name in the marker written late", "        job.store.write(marker, log.encode())\n        yield from _first_try(job.stage, worker, [item])", "        yield from _first_try(job.stage, worker, [item])\n        job.store.write(marker, log.encode())"),
+    Named("engine/assign", "planned shards not first", "(planned.get(r.name, len(cut)), -r.rows, r.name)", "(-r.rows, r.name)"),
+    Named("engine/assign", "not the largest first", "(planned.get(r.name, len(cut)), -r.rows, r.name)", "(planned.get(r.name, len(cut)), r.rows, r.name)"),
+    Named("engine/assign", "planned shards in another order", "planned.get(r.name, len(cut))", "-planned.get(r.name, -1)"),
+    Named("engine/fingerprint", "keys in the order of writing", "for key in sorted(value)}", "for key in value}"),
+    Named("engine/manifest", "keys of a part left out of the content", "[s.checksum, *(s.keys or ())]", "[s.checksum]"),
+    Named("engine/manifest", "order of the shards in the content", "digest(sorted([s.checksum, *(s.keys or ())] for s in self.shards))", "digest([[s.checksum, *(s.keys or ())] for s in self.shards])"),
+    Named("engine/manifest", "oldest output first", "key=lambda m: -float", "key=lambda m: float"),
+    Named("boxes/voting", "half of the row height", "self._row_height = self._share *", "self._row_height = 0.5 * self._share *"),
+    Named("data/canvas", "factors in float32", "np.tile(np.array([fx, fy]), pairs)", "np.tile(np.array([fx, fy], np.float32), pairs)"),
+    Named("data/images", "an orientation tag of 9", "1 <= orientation <= 8", "1 <= orientation <= 9"),
+    Named("training/losses/pairwise_rank", "the margin form without its clamp", ".clamp(min=0)\n", "\n"),
+    Named("training/losses/context", "a score exactly at the threshold", "> threshold", ">= threshold"),
+    Named("training/losses/context", "half precision near the threshold", "torch.sigmoid(wide(logits))", "torch.sigmoid(logits)"),
+    Named("training/assigners/max_iou", "an overlap exactly at the threshold", "pairs.iou >= self.positive", "pairs.iou > self.positive"),
+    Named("training/assigners/max_iou", "a forced overlap exactly at the threshold", "met & (iou >= forced)", "met & (iou > forced)"),
+    Named("training/assigners/ali_ams", "equal logits of the other readings", "rank_in_group(who, logits[place], len(lack.row))", "len(lack.row) - 1 - rank_in_group(who, -logits[place], len(lack.row))"),
+    Named("training/augment/sse", "shares of exactly 1", "self.share_p5 + self.share_p6 > 1", "self.share_p5 + self.share_p6 >= 1"),
+)  # fmt: skip
