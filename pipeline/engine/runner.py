@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import platform
 import sys
 import threading
@@ -13,13 +12,13 @@ from collections.abc import Callable, Collection
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
 
 from pipeline.engine.assign import Kept
 from pipeline.engine.capacity import UNLIMITED, require_capacity, side_by_side
 from pipeline.engine.error_rows import check_errors, own_errors, told
 from pipeline.engine.executor import Executor
 from pipeline.engine.graph import Graph, Node
+from pipeline.engine.in_turn import InTurn
 from pipeline.engine.integrity import DamagedError
 from pipeline.engine.journal import Journal
 from pipeline.engine.manifest import Artifact, Manifest, finish, now
@@ -31,8 +30,6 @@ from pipeline.engine.stage import MapStage
 from pipeline.engine.stopping import SECONDS_TO_STOP
 from pipeline.engine.storage import Store
 from pipeline.engine.versions import versions
-
-T = TypeVar("T")
 
 
 @dataclass
@@ -181,7 +178,7 @@ class Runner:
         machines = executor.machines()
         running: dict[Future[bool], str] = {}
         # Threads only wait for the cluster; without one the work is done here, where Ctrl-C reaches it.
-        pool = _InTurn() if machines == UNLIMITED else ThreadPoolExecutor(len(waiting), thread_name_prefix="node")
+        pool = InTurn() if machines == UNLIMITED else ThreadPoolExecutor(len(waiting), thread_name_prefix="node")
         try:
             while waiting or running:
                 for name in [n for n in self._graph.order if n in waiting]:
@@ -278,18 +275,6 @@ class Runner:
         place = {item.key: i for i, item in enumerate(planned.items or ())}
         kept.sort(key=lambda k: min(place[key] for key, _ in k.record.items if key in place))
         return kept, {"seconds": round(seconds, 3), "peak_mb": peak, "items_computed": sum(map(len, todo))}
-
-
-class _InTurn(concurrent.futures.Executor):
-    """Runs what is submitted at once, in this thread."""
-
-    def submit(self, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
-        future: Future[T] = Future()
-        try:
-            future.set_result(function(*args, **kwargs))
-        except Exception as error:  # kept for whoever asks for the result, as a pool does
-            future.set_exception(error)
-        return future
 
 
 def _notes(node: Node, artifact: Artifact) -> list[str]:

@@ -118,13 +118,13 @@ def test_a_ranker_of_whole_images_sees_whole_images(wired: World, tmp_path: Path
     for recipe in ({"whole": True, "crop": 160}, {"whole": True, "crop": 224}, {"whole": False, "crop": 160}):
         file = tmp_path / "ranker.safetensors"
         file.write_bytes(save_bytes("crface_mobilenet", built, {"switches": SWITCHES, "recipe": recipe}))
-        for size in ("null", "160", "original"):
+        for size in ("", "160", "original"):
             sets = (f"ranked.at={file}", f"ranked.size={size}", "ranked.iou=null")
             wired.done(*sets)
             found[recipe["whole"], recipe["crop"], size] = wired.by_id("ranked", *sets)["0.png"].scores
-    assert np.array_equal(found[True, 160, "null"], found[True, 224, "160"])
-    assert np.array_equal(found[False, 160, "null"], found[False, 160, "original"])
-    different = {found[key].tobytes() for key in ((True, 160, "null"), (True, 224, "null"), (False, 160, "160"))}
+    assert np.array_equal(found[True, 160, ""], found[True, 224, "160"])
+    assert np.array_equal(found[False, 160, ""], found[False, 160, "original"])
+    different = {found[key].tobytes() for key in ((True, 160, ""), (True, 224, ""), (False, 160, "160"))}
     assert len(different) == 3
 
 
