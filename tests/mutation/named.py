@@ -75,5 +75,5 @@ NAMED = (
     Named("training/assigners/max_iou", "an overlap exactly at the threshold", "pairs.iou >= self.positive", "pairs.iou > self.positive"),
     Named("training/assigners/max_iou", "a forced overlap exactly at the threshold", "met & (iou >= forced)", "met & (iou > forced)"),
     Named("training/assigners/ali_ams", "equal logits of the other readings", "rank_in_group(who, logits[place], len(lack.row))", "len(lack.row) - 1 - rank_in_group(who, -logits[place], len(lack.row))"),
-    Named("training/augment/sse", "shares of exactly 1", "self.share_p5 + self.share_p6 > 1", "self.share_p5 + self.share_p6 >= 1"),
+    Named("training/augment/sse", "shares of exactly 1", "total <= 1 + _ROUNDING", "total < 1 - _ROUNDING"),
 )  # fmt: skip
