@@ -12,6 +12,14 @@ from typing import Any
 import psutil
 
 
+def command_of(process: psutil.Process) -> str:
+    """Returns the command line, "" of a process that has just ended."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # a zombie is one too
+        return ""
+
+
 def kill_all(processes: Iterable[psutil.Process]) -> None:
     """Kills what still runs; some of a family end by themselves as soon as their head is gone."""
     for process in processes:

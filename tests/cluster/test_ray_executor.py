@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.cluster.ray_executor import RayExecutor
 from pipeline.engine.manifest import Artifact, stored_manifests
-from tests.processes import kill_family
+from tests.processes import command_of, kill_family
 
 pytestmark = pytest.mark.ray
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,7 +60,7 @@ class TestOnOneCluster:
             while time.monotonic() < limit and (not trace.exists() or len(trace.read_text().split()) < 3):
                 time.sleep(0.02)
             for process in psutil.Process().children(recursive=True):
-                if "MapWorker" in process.name() or "MapWorker" in " ".join(process.cmdline()):
+                if "MapWorker" in command_of(process):
                     killed.append(process.pid)
                     process.kill()
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.processes import hear_interrupts, kill_all, kill_family
+from tests.processes import command_of, hear_interrupts, kill_all, kill_family
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 ROOT = Path(__file__).resolve().parents[2]
@@ -161,6 +161,6 @@ def test_a_driver_that_had_joined_a_cluster_leaves_it_as_it_was(world, stranger)
     assert not (world.folder / "store" / "lock.json").exists()
     assert stranger.sessions() == before
     assert stranger.jobs() == jobs + 2, "it joined once, and whoever asks is one"
-    workers = [p for p in stranger.head.children(recursive=True) if "MapWorker" in " ".join(p.cmdline())]
+    workers = [p for p in stranger.head.children(recursive=True) if "MapWorker" in command_of(p)]
     _, alive = psutil.wait_procs(workers, timeout=10)
     assert alive == []

@@ -16,7 +16,7 @@ import numpy as np
 import psutil
 import pytest
 
-from tests.processes import hear_interrupts, kill_family
+from tests.processes import command_of, hear_interrupts, kill_family
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 ROOT = Path(__file__).resolve().parents[2]
@@ -83,7 +83,7 @@ def family_of(driver: subprocess.Popen[bytes]) -> list[psutil.Process]:
 
 
 def trainers(driver: subprocess.Popen[bytes]) -> list[psutil.Process]:
-    return [process for process in family_of(driver) if "RayTrainWorker" in "".join(process.cmdline())]
+    return [process for process in family_of(driver) if "RayTrainWorker" in command_of(process)]
 
 
 def log(store: Path) -> list[dict]:

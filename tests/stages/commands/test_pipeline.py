@@ -279,7 +279,7 @@ def test_an_interrupt_keeps_what_is_done_and_says_how_to_go_on(faces: World) -> 
     run.send_signal(signal.SIGINT)
     _, err = run.communicate(timeout=30)
     assert run.returncode == 130
-    assert "interrupted; finished shards are kept. Go on with: wider8k run -c " in err
+    assert "interrupted by SIGINT; finished shards are kept. Go on with: wider8k run -c " in err
     assert err.rstrip().endswith("--until detector --local")
     assert len(faces.rows("many")) == 4
     assert faces.done(selected=["many"]).reused == ["many"]
