@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.engine.stage import StageContext
+from pipeline.engine.stage import Item, StageContext
 from pipeline.models.identity import digest
 
 
@@ -54,6 +54,11 @@ def naming_weights(ctx: StageContext, port: str = "checkpoint") -> Iterator[None
         made = ctx.inputs.get(port)
         where = ctx.at or (made[0].node if made else None)
         raise ValueError(f"{where}: {error}" if where else str(error)) from error
+
+
+def size_of(item: Item) -> dict[str, int]:
+    """Returns width and height of an item's image as the index knows them: no zeros, which say that nobody read it."""
+    return {name: int(item.data.get(name, 0)) for name in ("width", "height")}
 
 
 def set_threads(ctx: StageContext) -> None:

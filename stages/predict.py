@@ -23,7 +23,7 @@ from pipeline.inference.test_time import detect, mode_named
 from pipeline.models.detectors import detector_spec
 from pipeline.models.identity import digest, resolve_detector
 from stages.decoded_images import decoded_images
-from stages.network_worker import check_weights, naming_weights, out_of_memory, planned_weights, set_threads
+from stages.network_worker import check_weights, naming_weights, out_of_memory, planned_weights, set_threads, size_of
 
 if TYPE_CHECKING:
     from pipeline.inference.predictor import Predictor
@@ -118,8 +118,7 @@ class Predict(MapStage):
 
     def error_row(self, item: Item, message: str) -> Row:
         """Returns the row of an image that killed its worker: with its size, since it was not the image's reading."""
-        size = {name: item.data.get(name, 0) for name in ("width", "height")}
-        return {**super().error_row(item, message), **size}
+        return {**super().error_row(item, message), **size_of(item)}
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
         """Returns a worker that fetches, and where it has a core to spare decodes, the next images during this one."""

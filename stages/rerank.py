@@ -21,7 +21,7 @@ from pipeline.models.identity import digest, resolve_ranker
 from stages.decoded_images import decoded_images
 from stages.dump_rows import DumpRows
 from stages.image_faces import require_same_images
-from stages.network_worker import check_weights, naming_weights, out_of_memory, planned_weights, set_threads
+from stages.network_worker import check_weights, naming_weights, out_of_memory, planned_weights, set_threads, size_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -89,15 +89,16 @@ class Rerank(MapStage):
             ValueError: if the dump has images that the samples do not have.
         """
         require_same_images(ctx.one("candidates"), ctx.one("samples"))
-        images = {row["image_id"]: row for row in ctx.one("samples").rows(["image_id", "digest", "path"])}
+        columns = ["image_id", "digest", "path", "width", "height"]
+        images = {row.pop("image_id"): row for row in ctx.one("samples").rows(columns)}
         return [
-            Item(
-                key,
-                fingerprint([stamp, images[key]["digest"]], size=8),
-                {"shard": shard, "path": images[key]["path"], "digest": images[key]["digest"]},
-            )
+            Item(key, fingerprint([stamp, images[key]["digest"]], size=8), {"shard": shard, **images[key]})
             for key, stamp, shard in ctx.one("candidates").stamps()
         ]
+
+    def error_row(self, item: Item, message: str) -> Row:
+        """Returns the row of an image that killed its worker: with its size, since it was not the image's reading."""
+        return {**super().error_row(item, message), **size_of(item)}
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
         """Returns a worker that holds one shard of the dump at a time, and reads the next images during this one."""

@@ -35,6 +35,9 @@ def status_line(store: Store, planned: NodePlan) -> str:
     others = sum(manifest.fingerprint != planned.fingerprint for manifest in manifests)
     older = f", {others} older outputs" if others else ""
     if planned.artifact is None:
+        if planned.verdict is Verdict.RUN and planned.recipe is None and manifests:
+            # Nobody knows yet: all its rows may serve again once its inputs are finished.
+            return f"{planned.verdict}, {planned.reason}{older}"
         told = planned.verdict in (Verdict.RESUME, Verdict.BLOCKED) or planned.damaged
         return f"{planned.reason if told else 'not stored as configured'}{older}"
     current = planned.artifact.manifest

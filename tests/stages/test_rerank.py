@@ -157,6 +157,18 @@ def test_an_image_that_vanished_or_changed_is_an_error_row(wired: World, photos:
     assert rows["1.png"].width == 96
 
 
+def test_an_image_that_kills_the_ranker_was_read_and_is_missed(wired: World) -> None:
+    """Without its size AP would take it for one that nobody can read, and leave its faces out."""
+    wired.done(selected=frozenset({"images", "boxes"}))
+    planned = wired.plan()["ranked"]
+    assert isinstance(planned.node.stage, Rerank)
+    sizes = {}
+    for item in planned.items or ():
+        died = planned.node.stage.error_row(item, "its worker process died 3 times on it")
+        sizes[item.key] = died["width"], died["height"]
+    assert sizes == {"0.png": (96, 64), "1.png": (96, 64), "2.png": (96, 64), "broken.jpg": (0, 0)}
+
+
 def test_a_dump_of_other_images_is_refused(wired: World, photos: Path, weights: str) -> None:
     others = wired.folder / "others"
     others.mkdir()

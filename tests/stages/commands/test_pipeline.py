@@ -207,6 +207,10 @@ def test_status_sees_damage(wider8k, faces: World) -> None:
     assert wider8k(*status, "--verify").out.count("; all bytes as written") == 5
     older = wider8k(*status, "--set", "found.keep=3").out
     assert "found: not stored as configured, 1 older outputs" in older
+    # What waits for fewer images is not said to be missing: all of its rows are there.
+    fewer = wider8k(*status, "--limit", "3").out
+    assert "faces: 3 of 3 items stored, 0 to do in 0 shards, 1 older outputs" in fewer
+    assert "boxes: run, after faces, 1 older outputs" in fewer
     shard = faces.artifact("boxes").manifest.shards[0]
     file = Path(faces.store.path(f"{faces.artifact('boxes').manifest.folder}/{shard.name}.parquet"))
     good = file.read_bytes()
