@@ -20,14 +20,15 @@ def indexed_source(ctx: StageContext, samples: Artifact) -> Callable[[str, str],
     """Returns a function from a sample's `path` and `digest` to the compressed image that was indexed.
 
     It raises OSError where the file is gone, and ValueError where its bytes are no longer those of the digest: rows
-    are kept under the digest, and must not be of other pixels.
+    are kept under the digest, and must not be of other pixels. What the index could not read is not tried again: a bad
+    sector or a link to itself is the image's own error by then, and no trouble of the machine.
     """
     dataset, root = parse_dataset(samples.params["dataset"]), ctx.places.get(samples.node) or ""
 
     def read(path: str, expected: str) -> bytes:
-        data = dataset.image_bytes(root, path)
         if not expected and dataset.digest_is_of_bytes:
             raise ValueError(f"{path} could not be read when it was indexed; run again with --retry-errors")
+        data = dataset.image_bytes(root, path)
         if dataset.digest_is_of_bytes and digest(data) != expected:
             raise ValueError(f"{path} has changed since it was indexed; run again")
         return data

@@ -166,7 +166,7 @@ def test_a_name_in_labels_that_is_no_utf8_keeps_its_faces(world: World) -> None:
     np.testing.assert_equal(samples[1].boxes, [[10, 8, 50, 58]])
 
 
-def test_links_in_a_circle_are_passed_over(world: World) -> None:
+def test_links_in_a_circle_are_passed_over(world: World, weights: str) -> None:
     folder = world.folder / "photos"
     for name in ("deep", "other"):
         (folder / name).mkdir(parents=True)
@@ -180,6 +180,7 @@ def test_links_in_a_circle_are_passed_over(world: World) -> None:
     (folder / "itself").symlink_to("itself")
     broken = broken_files(folder)
     world.node("faces", "index", dataset="image_folder", at=str(folder))
+    world.node("boxes", "predict", inputs={"samples": "faces"}, at=weights, canvas="original", top=50)
     assert not world.run("max_error_share=0.9").failed
     rows = {row["image_id"]: row["error"] for row in world.rows("faces")}
     assert {name for name, error in rows.items() if error is None} == {
@@ -188,6 +189,8 @@ def test_links_in_a_circle_are_passed_over(world: World) -> None:
     }
     assert "Too many levels of symbolic links" in (rows["itself.jpg"] or "")
     assert {name for name, error in rows.items() if error} == {"itself.jpg", *broken}
+    # What the index could not open is an error of that image for the detector too, and not the machine's.
+    assert {row["image_id"] for row in world.rows("boxes") if row["error"]} == {"itself.jpg", *broken}
 
 
 @pytest.mark.parametrize("name", ["photo\udce9.jpg", "none\udce9.jpg"])
