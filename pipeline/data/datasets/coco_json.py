@@ -166,6 +166,6 @@ def _differing(table: pa.Table, read: CocoFile) -> list[str]:
             continue
         said = read.images[name].size
         if said is not None and said != (width, height):
-            turned = ", turned by its orientation tag" if said == (height, width) else ""
+            turned = ", its sides exchanged (turned by an orientation tag?)" if said == (height, width) else ""
             found.append(f"{said[0]} x {said[1]} for {name} of {width} x {height} pixels{turned}")
     return found

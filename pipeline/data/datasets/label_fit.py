@@ -121,7 +121,10 @@ class LabelFit:
         """
         likely = self._form()
         if likely is None and self.out <= OUT_SHARE * self.faces:
-            return None
+            if self.flat <= max(1, OUT_SHARE * self.faces):
+                return None
+            found = f"{self.flat} of {self.faces} boxes have no area, such as {self.first['flat']}"
+            return f"expected x, y, width, height in pixels, found that {found}: are they of another form?"
         found = f"{self.out} of {self.faces} boxes reach out of their image, such as {self.first.get('out')}"
         if likely is None:
             return f"expected boxes in pixels of their images, found that {found}: are they of images of another size?"
@@ -140,7 +143,7 @@ class LabelFit:
             return None
         if self.unit == self.faces:
             return "relative"
-        nearly_all = 0.99 * self.faces
+        nearly_all = 0.99 * (self.faces - self.flat)  # rows of zeros stand for no face, in some programs
         if self.out >= max(1, 0.1 * self.faces) and self.corners >= nearly_all:
             return "corners"
         if self.out >= max(2, 0.02 * self.faces) and self.centres >= nearly_all:
@@ -163,7 +166,10 @@ class LabelFit:
                 f"{'one' if lost == 1 else f'of {lost}'} is {first}"
             )
         if beyond := self.out - self.outside:
-            lines.append(f"{beyond} boxes reach out of their image; the first one that does is {self.first['out']}")
+            fits = self.centres == self.faces - self.flat
+            all_fit = "; all would lie inside if x and y were their centres" if beyond > 1 and fits else ""
+            first = self.first["out"]
+            lines.append(f"{beyond} boxes reach out of their image; the first one that does is {first}{all_fit}")
         if self.faces >= FEW and max(self.reach) <= 0.5 + SLACK:
             right, lower = (f"{100 * share:.0f} %" for share in self.reach)
             nothing = f"no box reaches beyond {right} of an image's width and {lower} of its height"

@@ -235,7 +235,7 @@ def test_sizes_that_are_not_the_images_are_refused_scaled_or_left(root: Path) ->
     for data in (scaled, left):
         assert review(data, root)[0].startswith("4 faces in 1 images")
     changed(root, (("images", 0, "width"), 70), (("images", 0, "height"), 80))
-    with pytest.raises(ValueError, match=r"70 x 80 for b\.jpg of 80 x 70 pixels, turned by its orientation tag"):
+    with pytest.raises(ValueError, match=r"70 x 80 for b\.jpg of 80 x 70 pixels, its sides exchanged \(turned by"):
         review(ALL, root)
     changed(
         root, (("images", 0, "width"), 0), (("images", 0, "height"), None)

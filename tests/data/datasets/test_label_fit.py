@@ -88,6 +88,7 @@ OUT = [300, 200, 390, 290]  # fits as corners
         ([[395, 5, 90, 90]] * 2 + [[0, 0, 90, 90]] * 3, "images of another size"),
         ([[0, 0, 1, 1], [0.5, 0.5, 0.2, 0.2]], "RELATIVE"),
         ([[0, 0, 1, 1], [0.5, 0.5, 0.2, 1.2]], None),
+        ([OUT] * 20 + [FITS] * 78 + [[0, 0, 0, 0]] * 2, "CORNERS"),  # rows without a face belong to no form
         ([], None),
     ],
 )
@@ -106,3 +107,18 @@ def test_a_far_half_without_any_of_many_faces_is_odd() -> None:
     assert len(fitted(*near * 20).remarks(True)) == 2
     assert len(fitted(*near * 19).remarks(True)) == 1
     assert len(fitted(*near * 19, [10, 10, 200, 140]).remarks(True)) == 1
+
+
+def test_boxes_of_which_many_have_no_area_are_doubted() -> None:
+    flat, good = [50, 50, -20, -20], [10, 10, 20, 20]
+    doubt = str(fitted(*[flat] * 3, *[good] * 3).contradiction(FORMS))
+    assert "3 of 6 boxes have no area, such as [50, 50, -20, -20] in " in doubt
+    assert fitted(flat, good).contradiction(FORMS) is None
+    assert fitted(*[flat] * 2, *[good] * 6).contradiction(FORMS) is None
+
+
+def test_few_boxes_that_would_all_fit_as_centres_are_told() -> None:
+    centres = [[380, 100, 40, 40]] * 2 + [[50, 50, 20, 20]] * 200
+    assert any("2 boxes reach out" in line and "centres" in line for line in fitted(*centres).remarks(True))
+    for other in ([0, 0, 90, 90], [395, 100, 40, 40]):
+        assert not any("centres" in line for line in fitted(*centres, other).remarks(True))
