@@ -49,8 +49,8 @@ class Names:
             what = "has a file" if self.suffix else "is among its rows"
             told = f"none of {len(self.wanted)} images {what}, the first would be {first}{self.suffix}"
             return f"{told}; {self._found(first, similar)}"
-        # A folder of another name may be another set that numbers its images alike.
-        alike = {name: twin for name, twin in similar.items() if _folder(name).lower() == _folder(twin).lower()}
+        # A folder of another name may be another set that numbers its images alike; of none, or spelt alike, it is not.
+        alike = {name: twin for name, twin in similar.items() if _bare(twin) in ("", _bare(name))}
         if alike:
             first = next(iter(alike))
             told = f"{len(alike)} of {len(self.wanted)} images have a name of another form"
@@ -94,6 +94,11 @@ def _similar(missing: Sequence[str], names: Sequence[str]) -> dict[str, str]:
 
 def _folder(name: str) -> str:
     return PurePosixPath(name).parent.name
+
+
+def _bare(name: str) -> str:
+    """Returns the folder's name without anything but small letters and digits: 0--Parade and 0_parade are one."""
+    return "".join(filter(str.isalnum, _folder(name).lower()))
 
 
 def _stem(name: str) -> str:

@@ -58,6 +58,10 @@ def test_some_names_of_another_form_are_refused_too() -> None:
         "10 of 40 images have a name of another form, the first should be 1--Handshaking/1--Handshaking_10"
     )
     assert "1 of 40" in problem(IDS[:-1], [f"{IDS[-1]}.TXT"])
+    for other in ("", "0-Parade/", "0_parade/"):  # no folder at all, or the same one spelt in another way
+        twins = [name.replace("0--Parade/", other) for name in IDS]
+        assert 0 < len(set(twins) & set(IDS)) < len(IDS)
+        assert "have a name of another form, the first should be 0--Parade/" in problem(twins)
 
 
 def test_a_set_of_which_nearly_nothing_matches_is_another_one() -> None:
