@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
+
+import psutil
 
 from pipeline.models.detectors.detector import Detector
 
@@ -58,3 +61,24 @@ def tile_for_budget(detector: Detector, memory_bytes: int, *, width: int = 7680,
     if side > short:
         side = left // detector.memory.per_pixel // short
     return side // coarse * coarse
+
+
+def machine_bytes() -> int:
+    """Returns the memory that this process can ever have, bytes: the machine's, or less where its group has a limit."""
+    limits = [int(psutil.virtual_memory().total)]
+    for file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            limits.append(int(Path(file).read_text(encoding="ascii")))
+        except (OSError, ValueError):  # no such group, or "max"
+            continue
+    return min(limits)
+
+
+def require_memory(detector: Detector, width: int, height: int) -> None:
+    """Raises ValueError where a canvas in one piece can never fit into this machine, which would end the process."""
+    need, have = peak_bytes(detector, width, height), machine_bytes()
+    if need > have:
+        raise ValueError(
+            f"a canvas of {width} x {height} pixels needs {need / 2**30:.1f} GB, of which there are "
+            f"{have / 2**30:.1f}: choose a smaller one"
+        )

@@ -121,14 +121,21 @@ def _check_outputs(
 def _look(scale: str, name: str, score: float) -> Callable[[Any, Any], Any]:
     """Returns a function from predictor and image to detections: one pass and suppression, or a mode's own rule."""
     from pipeline.data.canvas import parse_canvas
+    from pipeline.inference.memory import require_memory
     from pipeline.inference.postprocess import detections
     from pipeline.inference.test_time import detect, mode_named
 
     canvas, mode = parse_canvas(scale), mode_named(name)
     if name == "single":
-        return lambda predictor, image: detections(
-            predictor.candidates(image, canvas), score=score, convention=predictor.detector.convention
-        )
+
+        def once(predictor: Any, image: Any) -> Any:
+            if predictor.device.type == "cpu":  # elsewhere too little memory is an error of its own, not the end
+                require_memory(predictor.detector, *canvas.size(image.shape[1], image.shape[0]))
+            return detections(
+                predictor.candidates(image, canvas), score=score, convention=predictor.detector.convention
+            )
+
+        return once
     if scale != "original":
         raise ValueError(f"--mode {name} has sizes of its own: expected no --scale, found {scale}")
     if mode.fusion is None:

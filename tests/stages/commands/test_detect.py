@@ -231,3 +231,14 @@ def test_an_interrupted_look_writes_what_it_has(
     monkeypatch.setattr(Predictor, "candidates", interrupted)
     wider8k("detect", photo, second, "--weights", weights, "--json", tmp_path / "found.json")
     assert [row["image"] for row in json.loads((tmp_path / "found.json").read_text())] == [str(photo)]
+
+
+def test_a_canvas_that_no_machine_holds_is_one_line_and_the_others_are_done(
+    wider8k, photo: Path, weights: str, tmp_path: Path
+) -> None:
+    strip, file = tmp_path / "strip.png", tmp_path / "found.json"
+    strip.write_bytes(encode_png(np.zeros((2, 60_000, 3), np.uint8)))
+    answer = wider8k("detect", strip, photo, "--weights", weights, "--scale", "short-640", "--json", file)
+    assert answer.code == 1
+    assert f"{strip}: a canvas of 19200000 x 640 pixels needs " in answer.err
+    assert [row["image"] for row in json.loads(file.read_text())] == [str(photo)]
