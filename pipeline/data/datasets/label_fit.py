@@ -19,6 +19,7 @@ from pipeline.data.schemas import CORNERS, LEVELS
 SLACK: Final = 0.02  # of a side: labels reach a little out of their image
 SLACK_PIXELS: Final = 2.0
 OUT_SHARE: Final = 0.25  # of the faces; where more reach out, boxes and images do not belong together
+UNIT_SLACK: Final = 0.05  # boxes that are shares of their image reach a little out of it, too
 FEW: Final = 20  # faces from which on nothing in the far half of any image is odd
 
 Flags = NDArray[np.bool_]
@@ -53,7 +54,7 @@ class LabelFit:
         out: boxes that reach out of their image by more than `SLACK`, those outside included.
         corners: boxes that would lie inside if their last two numbers were the lower right corner.
         centres: boxes that would if their first two numbers were their centre.
-        unit: boxes all of whose numbers are between 0 and 1.
+        unit: boxes all of whose numbers are between 0 and 1, or nearly so.
         reach: greatest right and lower edge, as shares of the image's sides.
         first: kind of oddity -> the first one, for people.
     """
@@ -101,7 +102,8 @@ class LabelFit:
         self.out += int(out.sum())
         self.corners += int(inside(start_F2, size_F2).sum())
         self.centres += int(inside(start_F2 - size_F2 / 2, start_F2 + size_F2 / 2).sum())
-        self.unit += int(((start_F2 >= 0) & (start_F2 <= 1) & (size_F2 <= 1) & (size_F2 >= 0)).all(axis=1).sum())
+        shares = (start_F2 >= -UNIT_SLACK) & (start_F2 <= 1) & (size_F2 <= 1 + UNIT_SLACK) & (size_F2 >= 0)
+        self.unit += int(shares.all(axis=1).sum())
         if len(boxes_F4):
             right, lower = (end_F2 / sides_F2).max(axis=0).tolist()
             self.reach = max(self.reach[0], right), max(self.reach[1], lower)
