@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final, NoReturn, TypeGuard
 
 from pipeline.data.datasets.dataset import setting
+from pipeline.engine.file_kind import file_kind
 
 LARGEST: Final = 2**24
 """Pixels; beyond it a float32 no longer tells one from the next."""
@@ -70,10 +71,12 @@ def read_coco(file: Path, category: tuple[str, ...], sized: bool, corners: bool)
 @lru_cache(maxsize=4)
 def _read(file: Path, category: tuple[str, ...], sized: bool, corners: bool, version: tuple[int, int]) -> CocoFile:
     # Planning, reading and judging in one process parse once; `version` makes a changed file a new entry.
+    data = file.read_bytes()
     try:
-        content = json.loads(file.read_bytes())
+        content = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{file} is not JSON: {error}") from None
+        found = "" if (kind := file_kind(data)) == "JSON text" else f" but {kind}"
+        raise ValueError(f"{file} is not JSON{found}: {error}") from None
     if not isinstance(content, dict):
         _refuse(file, "$", "an object with images and annotations", _shown(content))
     return _Parser(file, content, category, sized, corners).parse()

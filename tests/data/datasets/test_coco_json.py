@@ -329,9 +329,15 @@ def test_a_name_that_comes_twice_is_found_in_one_pass(tmp_path: Path) -> None:
 
 
 def test_other_files_are_refused(root: Path) -> None:
-    (root / "annotations.json").write_text("{")
-    with pytest.raises(ValueError, match="is not JSON"):
-        CocoJson().entries(str(root))
+    for content, words in (
+        ("{", "is not JSON: "),
+        ("version https://git-lfs.github.com/spec/v1\n", "is not JSON but a pointer of Git LFS"),
+        ("<!doctype html>", "is not JSON but an HTML page"),
+        ("", "is not JSON but an empty file"),
+    ):
+        (root / "annotations.json").write_text(content)
+        with pytest.raises(ValueError, match=words):
+            CocoJson().entries(str(root))
     (root / "annotations.json").write_text("[]")
     with pytest.raises(ValueError, match=r"\$: expected an object with images and annotations"):
         CocoJson().entries(str(root))
