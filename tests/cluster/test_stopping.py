@@ -76,8 +76,9 @@ def stranger() -> Iterator[Stranger]:
     with (folder / "log").open("w") as log:
         head = subprocess.Popen(command, env=env, stdout=log, stderr=log, start_new_session=True)
     try:
-        wait_for(head, lambda: (folder / "ray" / "ray_current_cluster").exists())
-        address = (folder / "ray" / "ray_current_cluster").read_text().strip()
+        told = folder / "ray" / "ray_current_cluster"
+        wait_for(head, lambda: told.exists() and bool(told.read_text()))  # it is there before it says anything
+        address = told.read_text().strip()
         yield Stranger(address, folder, psutil.Process(head.pid))
     finally:
         kill_family(head)

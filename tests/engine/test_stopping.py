@@ -73,10 +73,15 @@ def test_what_was_ignored_before_stays_ignored():
 
 
 def test_what_was_there_before_comes_back():
-    before = [signal.getsignal(number) for number in SIGNALS]
-    with stoppable("x"):
-        assert all(signal.getsignal(number) not in before for number in SIGNALS)
-    assert [signal.getsignal(number) for number in SIGNALS] == before
+    # Where the tests run in the background of a script SIGINT is ignored, and what is ignored stays so.
+    kept = {number: signal.signal(number, signal.SIG_DFL) for number in SIGNALS}
+    try:
+        with stoppable("x"):
+            assert all(signal.getsignal(number) is not signal.SIG_DFL for number in SIGNALS)
+        assert all(signal.getsignal(number) is signal.SIG_DFL for number in SIGNALS)
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
 
 
 def test_another_thread_changes_no_handler():
