@@ -21,6 +21,7 @@ from pipeline.data.images import (
     digest,
     encode_jpeg,
     encode_png,
+    pages,
     read_header,
     resize,
 )
@@ -274,3 +275,12 @@ def test_a_jpeg_without_any_scan_is_refused() -> None:
 def test_an_array_that_no_format_holds_is_refused() -> None:
     with pytest.raises(ImageError, match=r"cannot encode an array of shape \(0, 0, 3\) as \.png"):
         encode_png(np.zeros((0, 0, 3), np.uint8))
+
+
+def test_pages_are_counted_and_a_damaged_file_has_one(tmp_path: Path) -> None:
+    several, damaged, single = (tmp_path / name for name in ("two.tiff", "damaged.tiff", "one.png"))
+    first, second = (Pillow.new("RGB", (8, 6), color) for color in ("red", "blue"))
+    first.save(several, save_all=True, append_images=[second])
+    damaged.write_bytes(several.read_bytes()[:20])
+    first.save(single)
+    assert [pages(str(file)) for file in (several, damaged, single)] == [2, 1, 1]
