@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import chain
@@ -78,7 +78,7 @@ class Evaluate(WholeStage):
                 f"{detections.node}: {len(unknown)} of {len(found)} images are not in {ctx.one('samples').node}: "
                 f"{', '.join(unknown[:3])}; evaluate a dump on the dataset it was made of"
             )
-        without = _without_answer(samples, detections)
+        without = _without_answer(samples, detections, shards)
         left_out = without.unreadable if self.unreadable == "left_out" else frozenset()
         truth = ground_truth_of(sample for sample in samples if sample.image_id not in left_out)
         if samples and not truth.image_ids:
@@ -107,12 +107,14 @@ class Evaluate(WholeStage):
         return notes_of(json.loads(rows[0]["protocol"]), "--set {node}.unreadable=missed") if rows else []
 
 
-def _without_answer(samples: Sequence[Sample], detections: Artifact) -> WithoutAnswer:
-    # A dump says in its records which rows are errors: the others need not be read for it.
+def _without_answer(
+    samples: Sequence[Sample], detections: Artifact, shards: Mapping[str, Sequence[str]]
+) -> WithoutAnswer:
+    # A dump says in its records which rows are errors: the shards without any need not be read for it.
     failed = {key for key, _ in detections.manifest.errors}
-    shards = dict.fromkeys(shard for key, _, shard in detections.stamps() if key in failed) if failed else {}
+    read = [shard for shard, keys in shards.items() if not failed.isdisjoint(keys)]
     columns = ["image_id", "width", "height", "error"]
-    rows = [row for shard in shards for row in detections.table(shard, columns).to_pylist() if row["error"] is not None]
+    rows = [row for shard in read for row in detections.table(shard, columns).to_pylist() if row["error"] is not None]
     return WithoutAnswer.of(samples, rows)
 
 

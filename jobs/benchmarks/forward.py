@@ -92,7 +92,7 @@ def time_passes(
 
     torch.manual_seed(0)
     torch.set_num_threads(cores())
-    detector, size = _settled(detector_spec(name).build()), parse_canvas(canvas)
+    detector, size = settled(detector_spec(name).build()), parse_canvas(canvas)
     image = np.random.default_rng(0).integers(0, 256, (683, 1024, 3), np.uint8)
     tile = None
     if budget_gb is not None and device == "cpu":
@@ -131,7 +131,7 @@ def _some_tiles(detector: Detector, every: Sequence[Tile], sampled: int, side: i
     return Passes(spent / share, peak_memory_mb(), side, share)
 
 
-def _settled(detector: Detector) -> Detector:
+def settled(detector: Detector) -> Detector:
     """Returns the detector after its norms have seen a batch: without, HRNet's random answers overflow."""
     import torch
 
@@ -139,7 +139,7 @@ def _settled(detector: Detector) -> Detector:
     for norm in norms:
         norm.momentum = 1.0
     # Large enough for some cells on the coarsest level: of two, a norm learns nearly no variance, and divides by it.
-    pixels = torch.randint(0, 256, (2, 384, 384, 3), dtype=torch.uint8)
+    pixels = torch.randint(0, 256, (2, 384, 384, 3), dtype=torch.uint8, device=next(detector.parameters()).device)
     with torch.no_grad():
         detector.train()(detector.normalisation(pixels).permute(0, 3, 1, 2))
     return detector.eval()

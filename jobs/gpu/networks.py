@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
+from jobs.benchmarks.forward import settled
 from jobs.gpu.figures import Figures
 from jobs.gpu.parts import Setting
 from pipeline.boxes.box_table import box_table
+from pipeline.boxes.suppression import top_candidates
 from pipeline.data.canvas import Canvas, parse_canvas
 from pipeline.data.images import decode, resize
 from pipeline.inference.candidates import Candidates
@@ -30,7 +31,7 @@ TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 def dump(setting: Setting, figures: Figures, name: str) -> None:
     """Measures one detector of random weights at 1024 and at 8K, in float32 (TF32 as torch has it) and bfloat16."""
-    detector, image = _settled(name, setting.device), _image(setting)
+    detector, image = _detector(name, setting.device), _image(setting)
     sizes = {"64": Canvas(64)} if setting.tiny else {"1024": Canvas(1024), "8K": parse_canvas("8k")}
     for label, canvas in sizes.items():
         for number in ("bfloat16", "float32"):
@@ -91,7 +92,6 @@ def _one_canvas(
             "ms",
         )
         raw = network(seen)
-        from pipeline.boxes.suppression import top_candidates
 
         def choose() -> Any:
             scores = network.scores(raw.logits)[0]
@@ -198,17 +198,9 @@ def _image(setting: Setting) -> Any:
     return np.random.default_rng(0).integers(0, 256, (683, 1024, 3), np.uint8)
 
 
-def _settled(name: str, device: str) -> Detector:
-    """Returns a detector of random weights whose norms have seen a batch: without, HRNet's answers overflow."""
+def _detector(name: str, device: str) -> Detector:
     torch.manual_seed(0)
-    detector = detector_spec(name).build().to(device)
-    for module in detector.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.momentum = 1.0
-    pixels = torch.randint(0, 256, (2, 384, 384, 3), dtype=torch.uint8, device=device)
-    with torch.no_grad():
-        detector.train()(detector.normalisation(pixels).permute(0, 3, 1, 2))
-    return detector.eval()
+    return settled(detector_spec(name).build().to(device))
 
 
 def _candidates(count: int, height: int, width: int) -> Candidates:

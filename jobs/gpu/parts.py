@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 
@@ -36,73 +37,33 @@ class Part:
 
     Attributes:
         seconds: it may take; then it is ended, and what it has measured stays.
-        run: the part; imports what it needs.
+        module: of this package, imported when the part runs.
+        function: in it; takes a `Setting`, `Figures` and what follows.
+        about: what it measures, where it can measure several things.
     """
 
     seconds: int
-    run: Callable[[Setting, Figures], None]
+    module: str
+    function: str
+    about: tuple[str, ...] = ()
 
-
-def _right(setting: Setting, figures: Figures) -> None:
-    from jobs.gpu.right import right
-
-    right(setting, figures)
-
-
-def _real(setting: Setting, figures: Figures) -> None:
-    from jobs.gpu.real import real
-
-    real(setting, figures)
-
-
-def _pipeline(canvas: str) -> Callable[[Setting, Figures], None]:
-    def run(setting: Setting, figures: Figures) -> None:
-        from jobs.gpu.pipeline import pipeline
-
-        pipeline(setting, figures, canvas)
-
-    return run
-
-
-def _dump(name: str) -> Callable[[Setting, Figures], None]:
-    def run(setting: Setting, figures: Figures) -> None:
-        from jobs.gpu.networks import dump
-
-        dump(setting, figures, name)
-
-    return run
-
-
-def _rank(name: str) -> Callable[[Setting, Figures], None]:
-    def run(setting: Setting, figures: Figures) -> None:
-        from jobs.gpu.networks import rank
-
-        rank(setting, figures, name)
-
-    return run
-
-
-def _train(name: str) -> Callable[[Setting, Figures], None]:
-    def run(setting: Setting, figures: Figures) -> None:
-        from jobs.gpu.training import train
-
-        train(setting, figures, name)
-
-    return run
+    def run(self, setting: Setting, figures: Figures) -> None:
+        """Runs it in this process."""
+        getattr(import_module(f"jobs.gpu.{self.module}"), self.function)(setting, figures, *self.about)
 
 
 PARTS: Mapping[str, Part] = MappingProxyType(
     {
-        "right": Part(150, _right),
-        "dump-retinaface_mobilenet": Part(40, _dump("retinaface_mobilenet")),
-        "real": Part(90, _real),
-        "pipeline-1024": Part(60, _pipeline("1024")),
-        "pipeline-8k": Part(60, _pipeline("8k")),
-        **{f"dump-{name}": Part(50, _dump(name)) for name in DETECTORS[1:]},
-        **{f"rank-{name}": Part(25, _rank(name)) for name in RANKERS},
-        "train-mogface_baseline": Part(75, _train("mogface_baseline")),
-        "train-crface": Part(90, _train("crface")),
-        "train-hrnet_w48": Part(75, _train("hrnet_w48")),
-        "train-mogface": Part(75, _train("mogface")),
+        "right": Part(150, "right", "right"),
+        "dump-retinaface_mobilenet": Part(40, "networks", "dump", ("retinaface_mobilenet",)),
+        "real": Part(90, "real", "real"),
+        "pipeline-1024": Part(60, "pipeline", "pipeline", ("1024",)),
+        "pipeline-8k": Part(60, "pipeline", "pipeline", ("8k",)),
+        **{f"dump-{name}": Part(50, "networks", "dump", (name,)) for name in DETECTORS[1:]},
+        **{f"rank-{name}": Part(25, "networks", "rank", (name,)) for name in RANKERS},
+        "train-mogface_baseline": Part(75, "training", "train", ("mogface_baseline",)),
+        "train-crface": Part(90, "training", "train", ("crface",)),
+        "train-hrnet_w48": Part(75, "training", "train", ("hrnet_w48",)),
+        "train-mogface": Part(75, "training", "train", ("mogface",)),
     }
 )

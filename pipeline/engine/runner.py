@@ -242,9 +242,10 @@ class Runner:
         manifest = finish(base, kept)
         check_errors(node, manifest, own_errors(node, manifest, ctx.inputs))
         _check_visible(manifest, kept, self._store)
-        for line in node.stage.review(ctx, Artifact(self._store, manifest)):
+        artifact = Artifact(self._store, manifest)
+        for line in node.stage.review(ctx, artifact):
             journal.say(f"{name}: {line}")
-        manifest = replace(manifest, run={**run, "notes": _notes(node, Artifact(self._store, manifest))})
+        manifest = replace(manifest, run={**run, "notes": _notes(node, artifact)})
         manifest.save(self._store)
         self._store.delete_folder(f"{folder}/_inflight")
         artifact = Artifact(self._store, manifest)
