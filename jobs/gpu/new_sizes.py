@@ -1,0 +1,68 @@
+"""What an image of a size not seen before costs beside one of a size that was: nearly every image of WIDER FACE is one."""
+
+from __future__ import annotations
+
+import time
+from statistics import median
+
+import numpy as np
+import torch
+
+from jobs.benchmarks.forward import settled
+from jobs.gpu.figures import Figures
+from jobs.gpu.parts import Setting
+from pipeline.data.canvas import Canvas
+from pipeline.inference.predictor import Predictor
+from pipeline.models.detectors import detector_spec
+
+NAME = "retinaface_mobilenet"
+
+
+def new_sizes(setting: Setting, figures: Figures) -> None:
+    """Measures first and second looks at images of many heights, in both number formats, with and without cuDNN."""
+    torch.manual_seed(0)
+    detector = settled(detector_spec(NAME).build().to(setting.device))
+    for label, dtype in (("bfloat16", torch.bfloat16), ("float32", torch.float32)):
+        predictor = Predictor(detector, setting.device, dtype=dtype)
+        for kind, heights in _heights(setting).items():
+            _looks(setting, figures, predictor, f"{label}, {kind}", heights)
+    if setting.device != "cuda":
+        return
+    predictor = Predictor(detector, setting.device, dtype=torch.bfloat16)
+    with torch.backends.cudnn.flags(enabled=False):
+        _looks(setting, figures, predictor, "bfloat16, without cuDNN", range(401, 420, 2))
+    _traced(setting, predictor)
+
+
+def _heights(setting: Setting) -> dict[str, range]:
+    if setting.tiny:
+        return {"any height": range(30, 36, 2)}
+    return {"any height": range(501, 597, 6), "multiples of 32": range(320, 820, 32)}
+
+
+def _looks(setting: Setting, figures: Figures, predictor: Predictor, label: str, heights: range) -> None:
+    width = 64 if setting.tiny else 1024
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 256, (height, width, 3), np.uint8) for height in heights]
+    for look in ("first", "second"):
+        spent = [_seconds(predictor, image) for image in images]
+        figures.add(f"{label}, {look} look", 1000 * median(spent), "ms", f"{len(images)} sizes, worst {max(spent):.3f} s")
+
+
+def _seconds(predictor: Predictor, image: np.ndarray) -> float:  # type: ignore[type-arg]
+    begun = time.perf_counter()
+    predictor.candidates(image, Canvas(image.shape[1]))
+    return time.perf_counter() - begun
+
+
+def _traced(setting: Setting, predictor: Predictor) -> None:
+    """Writes into the day's folder where the time of four first looks goes, by the profiler."""
+    from torch.profiler import ProfilerActivity, profile
+
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 256, (height, 1024, 3), np.uint8) for height in (601, 607, 613, 619)]
+    with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as trace:
+        for image in images:
+            predictor.candidates(image, Canvas(1024))
+    table = trace.key_averages().table(sort_by="self_cpu_time_total", row_limit=30)
+    (setting.folder / "new_sizes.txt").write_text(table, encoding="utf-8")
