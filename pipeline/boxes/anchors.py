@@ -72,6 +72,25 @@ class AnchorGrid:
         half = centres[:, 2:] / 2
         return torch.cat([centres[:, :2] - half, centres[:, :2] + half], dim=1)
 
+    def inside(self, height: int, width: int, sizes_B2: Tensor) -> Tensor:
+        """Returns which anchors of a padded canvas are those of each image at its top left.
+
+        Args:
+            height: of the canvas, pixels.
+            width: likewise.
+            sizes_B2: int, (height, width) of each image in pixels; nothing is waited for.
+
+        Returns:
+            bool [B, A], in the canvas's order, which is that of the image's own anchors.
+        """
+        parts = []
+        for (rows, columns), stride, sides in zip(self.shapes(height, width), self.strides, self.sizes, strict=True):
+            cells = (sizes_B2 + (stride - 1)) // stride
+            row, column = (torch.arange(n, device=sizes_B2.device) for n in (rows, columns))
+            both = (row < cells[:, :1])[:, :, None] & (column < cells[:, 1:])[:, None, :]
+            parts.append(both[..., None].expand(-1, -1, -1, len(sides)).flatten(1))
+        return torch.cat(parts, dim=1)
+
     def window_indices(
         self, height: int, width: int, window: tuple[int, int, int, int], device: torch.device | str = "cpu"
     ) -> Tensor:

@@ -36,6 +36,27 @@ def top_candidates(scores: Tensor, k: int) -> Tensor:
     return reached[order]
 
 
+def top_candidates_of_each(scores_BN: Tensor, k: int) -> Tensor:
+    """Returns `top_candidates` of every row, with no wait for the device.
+
+    Args:
+        scores_BN: float32 [B, N], none below zero but those that are to come last.
+        k: how many at most; fewer come back where N is smaller.
+
+    Returns:
+        int64 [B, min(k, N)].
+    """
+    if scores_BN.device.type == "cpu":
+        return torch.stack([top_candidates(scores, k) for scores in scores_BN])
+    count = scores_BN.shape[1]
+    # Of numbers from zero up the bits are in the order of the numbers. With the index in the lower half no two keys are
+    # equal, so that any algorithm gives the one order.
+    bits = scores_BN.contiguous().view(torch.int32).to(torch.int64)
+    last = (1 << 32) - 1
+    keys = (bits << 32) | (last - torch.arange(count, device=scores_BN.device))
+    return last - (torch.topk(keys, min(k, count), dim=1).values & last)
+
+
 def nms(boxes_N4: Tensor, scores_N: Tensor, iou: float, *, plus_one: bool = True, inclusive: bool = False) -> Tensor:
     """Returns which boxes survive greedy non-maximum suppression, best first.
 

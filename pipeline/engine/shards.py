@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.engine.beacon import Beacon
+from pipeline.engine.columns import as_table
 from pipeline.engine.fingerprint import digest
 from pipeline.engine.redaction import redact
 from pipeline.engine.sealed import seal, unseal
@@ -169,7 +170,7 @@ def compute_whole(job: ShardJob) -> ShardRecord:
 
 def _write(job: ShardJob, name: str, rows: list[Row], items: Sequence[Item], started: float) -> ShardRecord:
     schema = job.stage.output.with_metadata({"wider8k.recipe": job.recipe})
-    data = encode(pa.Table.from_pylist(rows, schema=schema), job.stage.row_group)
+    data = encode(as_table(rows, schema), job.stage.row_group)
     errors = [
         (str(r[schema.names[0]]), redact(str(r["error"])))
         for r in rows

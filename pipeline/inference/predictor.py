@@ -1,10 +1,12 @@
-"""One image through one detector: enlarged to its canvas, whole or in tiles, to the best candidates before suppression.
+"""Images through one detector: enlarged to their canvas, whole or in tiles, to the best candidates before suppression.
 
-Enlarging happens here, next to the network: only the small original enters and only the candidates leave.
+Enlarging happens here, next to the network: only the small originals enter and only the candidates leave. One image is
+a batch of one. On a GPU a batch is launched and waited for later, once: while it is at work, the next one is prepared.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,15 +16,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline.boxes.suppression import top_candidates
 from pipeline.data.canvas import Tile, tiles
 from pipeline.data.images import resize
 from pipeline.inference.candidates import Candidates
-from pipeline.models.detectors.detector import Detector, Raw
-from pipeline.models.optimise import for_inference
+from pipeline.inference.chosen import Chosen, best_of, choose, packed, unpacked
+from pipeline.inference.engines import open_engine
+from pipeline.inference.padded_canvas import padded_sides
+from pipeline.inference.streams import Streams
+from pipeline.models.detectors.detector import Detector
 
 Image = NDArray[np.uint8]
-Float32 = NDArray[np.float32]
 
 
 class Sizing(Protocol):
@@ -33,17 +36,43 @@ class Sizing(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
-    """The best candidates of one tile in canvas pixels, on the device; ``anchors_K`` are indices on the canvas."""
+class _Seen:
+    """One image on its canvas, sizes in pixels."""
 
-    anchors_K: Tensor
-    scores_K: Tensor
-    boxes_K4: Tensor
-    landmarks_KP2: Tensor | None
+    image: Image
+    width: int
+    height: int
+
+    @property
+    def factors(self) -> tuple[float, float]:
+        """By which x and y of the canvas are multiplied to be those of the original."""
+        return self.image.shape[1] / self.width, self.image.shape[0] / self.height
+
+
+class Launched:
+    """A batch at work."""
+
+    def __init__(self, host: Tensor, counts: Sequence[int], streams: Streams) -> None:
+        """Args: what `packed` gave, on its way to the host; anchors of each image; the streams that it is on."""
+        self._host, self._counts, self._arrival = host, counts, streams.arrival()
+
+    def wait(self) -> list[Candidates | ValueError]:
+        """Returns the candidates of each image, or what is wrong with the network's answer for it.
+
+        This is the one place that waits for the device.
+        """
+        self._arrival()
+        return unpacked(self._host, self._counts)
 
 
 class Predictor:
-    """A detector made ready to be applied to images one at a time."""
+    """A detector made ready to be applied to images.
+
+    Attributes:
+        detector: as given, in evaluation mode or not; the engine has a copy.
+        device: where images are enlarged and the network runs.
+        pads: whether images of different sizes go into one batch.
+    """
 
     def __init__(
         self,
@@ -53,6 +82,7 @@ class Predictor:
         top: int = 5000,
         tile: int | None = None,
         dtype: torch.dtype = torch.float32,
+        engine: str = "torch",
     ) -> None:
         """Prepares a copy of the detector; the one given stays as it is.
 
@@ -63,9 +93,10 @@ class Predictor:
             tile: greatest side of a tile in canvas pixels, None for the whole canvas at once. Tiles overlap by the
                 detector's receptive halo, so that the candidates are those of the whole canvas.
             dtype: of the network's arithmetic; scores and boxes are float32 whatever it is.
+            engine: that runs the network, of `pipeline.inference.engines.ENGINES`; on a CPU with torch's threads.
 
         Raises:
-            ValueError: ``top`` is under one, or the tile leaves no room between its halos.
+            ValueError: ``top`` is under one, the tile leaves no room between its halos, or the engine is not there.
         """
         if top < 1:
             raise ValueError(f"top must be at least 1, got {top}")
@@ -73,14 +104,16 @@ class Predictor:
         if tile is not None and tile < smallest:
             raise ValueError(f"tile of {tile} px is too small for this detector: at least {smallest} px")
         self.device = torch.device(device)
-        self.detector = for_inference(detector).to(device=self.device, dtype=dtype)
+        self.detector = detector
         self.top = top
         self.tile = tile
         self.dtype = dtype
+        self._engine = open_engine(engine, detector, self.device, dtype, torch.get_num_threads())
+        self._streams = Streams(self.device)
+        self.pads = self._engine.pads and tile is None
 
-    @torch.inference_mode()
     def candidates(self, image_bgr: Image, canvas: Sizing) -> Candidates:
-        """Returns the best ``top`` candidates before suppression, without a score cut.
+        """Returns the best ``top`` candidates of one image before suppression, without a score cut.
 
         Args:
             image_bgr: uint8 [H, W, 3], BGR.
@@ -92,60 +125,80 @@ class Predictor:
         Raises:
             ValueError: not such an image, or the network answered with NaN or infinity.
         """
-        if image_bgr.ndim != 3 or image_bgr.shape[2] != 3 or image_bgr.dtype != np.uint8:
-            raise ValueError(f"image must be uint8 [H, W, 3], got {image_bgr.dtype} {list(image_bgr.shape)}")
-        height, width = image_bgr.shape[:2]
-        canvas_width, canvas_height = canvas.size(width, height)
-        pixels = self._enlarge(image_bgr, canvas_width, canvas_height)
-        parts = [self._part(pixels, tile) for tile in self._tiles(canvas_width, canvas_height)]
-        best = parts[0] if len(parts) == 1 else _best(parts, self.top)
-        marks = best.landmarks_KP2
-        return Candidates(
-            boxes=_scaled(best.boxes_K4, width / canvas_width, height / canvas_height),
-            scores=best.scores_K.cpu().numpy(),
-            landmarks=None if marks is None else _scaled(marks, width / canvas_width, height / canvas_height),
-        )
+        (found,) = self.launch([image_bgr], canvas).wait()
+        if isinstance(found, ValueError):
+            raise found
+        return found
 
-    def _tiles(self, width: int, height: int) -> list[Tile]:
-        if self.tile is None:
-            whole = (0, 0, width, height)
-            return [Tile(window=whole, core=whole)]
-        return tiles(width, height, self.tile, self.detector.receptive_halo, max(self.detector.strides))
+    @torch.inference_mode()
+    def launch(self, images_bgr: Sequence[Image], canvas: Sizing) -> Launched:
+        """Returns a batch at work; its answers are those of `candidates` for each image, up to rounding.
 
-    def _enlarge(self, image: Image, width: int, height: int) -> Tensor:
+        Args:
+            images_bgr: uint8 [H, W, 3] each, BGR. Several only where all have the same size on the canvas, or where
+                the predictor pads.
+            canvas: size at which the detector sees them.
+
+        Raises:
+            ValueError: not such images, or of sizes that cannot go together.
+            torch.OutOfMemoryError: too many pixels for the device; nothing is at work then.
+        """
+        seen = [_on_canvas(image, canvas) for image in images_bgr]
+        with self._streams.sending():
+            factors = torch.tensor([each.factors for each in seen], dtype=torch.float64)
+            factors = self._streams.sent(factors)
+            chosen = self._tiled(seen[0]) if self.tile is not None and len(seen) == 1 else self._batch(seen)
+            host = self._streams.brought(packed(chosen, factors))
+        counts = [min(self.top, self.detector.grid.count(each.height, each.width)) for each in seen]
+        return Launched(host, counts, self._streams)
+
+    def _batch(self, seen: Sequence[_Seen]) -> Chosen:
+        width, height = max(each.width for each in seen), max(each.height for each in seen)
+        if self.pads:
+            width, height = padded_sides(width, height)
+        sizes = [(each.height, each.width) for each in seen]
+        if all(size == (height, width) for size in sizes):
+            extents = None
+        elif self.pads:
+            extents = self._streams.sent(torch.tensor(sizes, dtype=torch.int32))
+        else:
+            raise ValueError(f"images of one batch must have one size on the canvas, got {sorted(set(sizes))}")
+        raw = self._engine(self._pixels(seen, width, height), extents)
+        inside = None if extents is None else self.detector.grid.inside(height, width, extents)
+        return choose(self.detector, raw, self.detector.anchors(height, width, self.device), self.top, inside)
+
+    def _tiled(self, seen: _Seen) -> Chosen:
+        """Returns the best candidates of one image that is looked at in tiles."""
+        assert self.tile is not None
+        grid = self.detector.grid
+        width, height = seen.width, seen.height
+        pixels = self._enlarged(seen)
+        anchors = self.detector.anchors(height, width, self.device)
+        parts = []
+        for tile in tiles(width, height, self.tile, self.detector.receptive_halo, max(self.detector.strides)):
+            x0, y0, x1, y1 = tile.window
+            raw = self._engine(pixels[None, y0:y1, x0:x1])
+            index = grid.window_indices(height, width, tile.window, self.device)
+            window = anchors[index]
+            part = choose(self.detector, raw, window, self.top, _within(window[:, :2], tile, width, height)[None])
+            parts.append(part.of_whole(index))
+        return parts[0] if len(parts) == 1 else best_of(parts, self.top)
+
+    def _pixels(self, seen: Sequence[_Seen], width: int, height: int) -> Tensor:
+        """Returns uint8 [B, height, width, 3] on the device; what is beyond an image is zero."""
+        if len(seen) == 1 and (seen[0].height, seen[0].width) == (height, width):
+            return self._enlarged(seen[0])[None]
+        pixels = torch.zeros(len(seen), height, width, 3, dtype=torch.uint8, device=self.device)
+        for place, each in zip(pixels, seen, strict=True):
+            place[: each.height, : each.width] = self._enlarged(each)
+        return pixels
+
+    def _enlarged(self, seen: _Seen) -> Tensor:
         """Returns uint8 [height, width, 3] on the device; the small image is what travels there."""
         if self.device.type == "cpu":
-            return torch.from_numpy(np.ascontiguousarray(resize(image, width, height)))
-        return enlarge_on_device(torch.from_numpy(np.ascontiguousarray(image)).to(self.device), width, height)
-
-    def _part(self, pixels: Tensor, tile: Tile) -> _Part:
-        """Returns the best candidates whose anchors are centred in the tile's core."""
-        height, width = pixels.shape[:2]
-        x0, y0, x1, y1 = tile.window
-        raw = self._answer(pixels[y0:y1, x0:x1])
-        scores = self.detector.scores(raw.logits)[0]
-        anchors = self.detector.anchors(height, width, self.device)
-        if tile.window == (0, 0, width, height):
-            chosen = top_candidates(scores, self.top)
-            index = chosen
-        else:
-            index = self.detector.grid.window_indices(height, width, tile.window, self.device)
-            inside = torch.nonzero(_within(anchors[index, :2], tile.core, width, height)).squeeze(1)
-            chosen = inside[top_candidates(scores[inside], self.top)]
-            index = index[chosen]
-        marks = None if raw.landmarks is None else raw.landmarks[:, chosen]
-        boxes, landmarks = self.detector.decode(Raw(raw.boxes[:, chosen], raw.logits[:, chosen], marks), anchors[index])
-        _require_finite("boxes", boxes)
-        if landmarks is not None:
-            _require_finite("landmarks", landmarks)
-        return _Part(index, scores[chosen], boxes[0], None if landmarks is None else landmarks[0])
-
-    def _answer(self, window: Tensor) -> Raw:
-        """Returns the network's answer for uint8 [h, w, 3]; the normalised copy dies with this frame."""
-        images = self.detector.normalisation(window).permute(2, 0, 1)[None]
-        raw: Raw = self.detector(images.to(self.dtype))
-        _require_finite("logits", raw.logits)
-        return raw
+            return torch.from_numpy(np.ascontiguousarray(resize(seen.image, seen.width, seen.height)))
+        small = self._streams.sent(torch.from_numpy(np.ascontiguousarray(seen.image)))
+        return enlarge_on_device(small, seen.width, seen.height)
 
 
 def enlarge_on_device(pixels: Tensor, width: int, height: int) -> Tensor:
@@ -160,38 +213,17 @@ def enlarge_on_device(pixels: Tensor, width: int, height: int) -> Tensor:
     return enlarged[0].round_().permute(1, 2, 0).to(torch.uint8)
 
 
-def _scaled(points: Tensor, fx: float, fy: float) -> Float32:
-    """Returns float32 [..., 2k], x and y in turn, each multiplied by its factor in float64."""
-    factors = np.tile(np.array([fx, fy]), points.shape[-1] // 2)
-    scaled: Float32 = (points.cpu().numpy() * factors).astype(np.float32)
-    return scaled
+def _on_canvas(image: Image, canvas: Sizing) -> _Seen:
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise ValueError(f"image must be uint8 [H, W, 3], got {image.dtype} {list(image.shape)}")
+    return _Seen(image, *canvas.size(image.shape[1], image.shape[0]))
 
 
-def _within(points_A2: Tensor, core: tuple[int, int, int, int], width: int, height: int) -> Tensor:
-    """Returns bool [A], whether a point lies in the core: x0 <= x < x1, y0 <= y < y1."""
+def _within(points_A2: Tensor, tile: Tile, width: int, height: int) -> Tensor:
+    """Returns bool [A], whether a point is in the tile's core: x0 <= x < x1, y0 <= y < y1."""
     x, y = points_A2.unbind(1)
+    x0, y0, x1, y1 = tile.core
     # The last cells of a level may be centred beyond the canvas; they belong to the core at that edge.
-    right = core[2] if core[2] < width else torch.inf
-    bottom = core[3] if core[3] < height else torch.inf
-    return (x >= core[0]) & (x < right) & (y >= core[1]) & (y < bottom)
-
-
-def _best(parts: list[_Part], top: int) -> _Part:
-    """Returns the best of all tiles, equal scores in the order of the canvas's anchors, as the whole canvas gives."""
-    anchors = torch.cat([part.anchors_K for part in parts])
-    by_anchor = torch.argsort(anchors)
-    scores = torch.cat([part.scores_K for part in parts])
-    order = by_anchor[top_candidates(scores[by_anchor], top)]
-    marks = [part.landmarks_KP2 for part in parts if part.landmarks_KP2 is not None]
-    return _Part(
-        anchors[order],
-        scores[order],
-        torch.cat([part.boxes_K4 for part in parts])[order],
-        torch.cat(marks)[order] if marks else None,
-    )
-
-
-def _require_finite(name: str, values: Tensor) -> None:
-    # One NaN or infinity spoils the sum; an 8K answer is not worth a mask of its own size.
-    if not torch.isfinite(values.sum(dtype=torch.float64)):
-        raise ValueError(f"the network answered with NaN or infinity in its {name}: weights or input are damaged")
+    right = x1 if x1 < width else torch.inf
+    bottom = y1 if y1 < height else torch.inf
+    return (x >= x0) & (x < right) & (y >= y0) & (y < bottom)

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from pipeline.models.heads import DenseHead
 
@@ -57,6 +56,7 @@ class HierarchicalContext(nn.Module):
         self.contexts = nn.ModuleList(
             nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in self.neighbourhoods) for _ in channels
         )
+        self.widened = nn.ModuleList(nn.MaxPool2d(n, stride=1, padding=n // 2) for n in self.neighbourhoods)
         self.classifier = DenseHead(width, [1] * levels, 1, kernel=3)
 
     def forward(self, features: Sequence[Tensor], pyramid: Sequence[Tensor], logits: Tensor) -> Tensor:
@@ -95,4 +95,4 @@ class HierarchicalContext(nn.Module):
         parts = torch.split(flat, [rows * columns for rows, columns in shapes], dim=1)
         maps = [part.reshape(-1, 1, rows, columns) for part, (rows, columns) in zip(parts, shapes, strict=True)]
         # The square around every confident cell, cut off at the border.
-        return [[functional.max_pool2d(one, n, stride=1, padding=n // 2) for n in self.neighbourhoods] for one in maps]
+        return [[widen(one) for widen in self.widened] for one in maps]

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from pipeline.models.blocks import ConvUnit, rectifier
+from pipeline.models.resampling import Average, Enlarge
 
 
 class ExtraLevel(nn.Module):
@@ -57,6 +57,7 @@ class LowPyramid(nn.Module):
         three, one = (_normed_three, _normed_one) if norms else (_three, _one)
         self.tops = nn.ModuleList(three(channels, outputs) for channels in (inputs[-1], 2 * outputs, outputs))
         self.laterals = nn.ModuleList(one(channels, outputs) for channels in inputs[:-1])
+        self.doubled = Enlarge(2)
         self.smooths = nn.ModuleList(three(outputs, outputs) for _ in inputs[:-1])
 
     def forward(self, levels: Sequence[Tensor]) -> list[Tensor]:
@@ -67,7 +68,7 @@ class LowPyramid(nn.Module):
         flow, fused = tops[0], []
         for number in range(len(levels) - 2, -1, -1):
             side: Tensor = self.laterals[number](levels[number])
-            flow = side + _doubled(flow, side)
+            flow = side + self.doubled(flow, side.shape[-2], side.shape[-1])
             fused.append(self.smooths[number](flow))
         return [*fused[::-1], *tops]
 
@@ -82,18 +83,17 @@ class FlatPyramid(nn.Module):
         """Args: channels of the branches, each half the size of the one before; channels out; number of maps out."""
         super().__init__()
         self.merge = nn.Conv2d(sum(inputs), outputs, 1)
+        # By whole factors and cropped, so that a cell lies where it lies whatever the size of the image.
+        self.enlarged = nn.ModuleList(Enlarge(2**k) for k in range(1, len(inputs)))
+        self.averaged = nn.ModuleList(Average(2**k) for k in range(1, levels))
         self.smooths = nn.ModuleList(_three(outputs, outputs) for _ in range(levels))
 
     def forward(self, levels: Sequence[Tensor]) -> list[Tensor]:
         """Returns maps [B, outputs, H_i, W_i], each half of the one before, of branches [B, inputs[i], H_i, W_i]."""
         rows, columns = levels[0].shape[-2:]
-        # By whole factors and cropped, so that a cell lies where it lies whatever the size of the image.
-        raised = [levels[0]] + [
-            functional.interpolate(x, scale_factor=2.0**k, mode="bilinear")[..., :rows, :columns]
-            for k, x in enumerate(levels[1:], start=1)
-        ]
+        raised = [levels[0]] + [enlarge(x, rows, columns) for enlarge, x in zip(self.enlarged, levels[1:], strict=True)]
         base: Tensor = self.merge(torch.cat(raised, dim=1))
-        maps = [base] + [functional.avg_pool2d(base, 2**k, ceil_mode=True) for k in range(1, len(self.smooths))]
+        maps = [base] + [average(base) for average in self.averaged]
         return [conv(x) for conv, x in zip(self.smooths, maps, strict=True)]
 
 
@@ -111,9 +111,3 @@ def _normed_three(inputs: int, outputs: int) -> nn.Module:
 
 def _normed_one(inputs: int, outputs: int) -> nn.Module:
     return ConvUnit(inputs, outputs, 1)
-
-
-def _doubled(x: Tensor, like: Tensor) -> Tensor:
-    """Returns x bilinearly enlarged by two, its top left part of the other's size."""
-    raised = functional.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
-    return raised[..., : like.shape[-2], : like.shape[-1]]

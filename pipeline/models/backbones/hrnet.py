@@ -17,10 +17,12 @@ class HRNet(nn.Module):
         channels: of each branch, width times 1, 2, 4, 8.
         strides: of each branch.
         reach: pixels on each side of a cell of the last branch that the cell sees.
+        pads_to: images are padded to a multiple of so many pixels.
     """
 
     strides: tuple[int, ...] = _STRIDES
     reach = 1391
+    pads_to = _COARSE
 
     def __init__(self, width: int = 48, *, pretrained: bool = False) -> None:
         """Assembles the network; nothing is frozen.

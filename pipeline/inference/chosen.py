@@ -1,0 +1,133 @@
+"""The best candidates of a batch, chosen where the network ran and brought to the host in one piece."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pipeline.boxes.suppression import top_candidates_of_each
+from pipeline.inference.candidates import Candidates
+from pipeline.models.detectors.detector import Detector, Raw
+
+_CHECKED = ("logits", "boxes", "landmarks")
+_BROKEN = "the network answered with NaN or infinity in its {}: weights or input are damaged"
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The best candidates of each image of a batch in canvas pixels, on the device.
+
+    Attributes:
+        anchors_BK: int64, indices on the canvas.
+        scores_BK: float32, never rising; below zero where there is no further candidate.
+        boxes_BK4: float32.
+        landmarks_BKP: float32 [B, K, 2 P], or None.
+        finite_B3: bool, whether all logits, and boxes and landmarks of the candidates, are finite.
+    """
+
+    anchors_BK: Tensor
+    scores_BK: Tensor
+    boxes_BK4: Tensor
+    landmarks_BKP: Tensor | None
+    finite_B3: Tensor
+
+    def of_whole(self, index_A: Tensor) -> Chosen:
+        """Returns the same with the anchors of a window named as those of the whole canvas: int64 [A]."""
+        return replace(self, anchors_BK=index_A[self.anchors_BK])
+
+
+def choose(detector: Detector, raw: Raw, anchors_A4: Tensor, top: int, inside_BA: Tensor | None) -> Chosen:
+    """Returns the best candidates; before they are chosen nothing is decoded, and no device is waited for.
+
+    Args:
+        detector: whose answer it is.
+        raw: B images.
+        anchors_A4: of the canvas.
+        top: most candidates of an image.
+        inside_BA: bool, which anchors count; None: all.
+    """
+    scores = torch.nan_to_num(detector.scores(raw.logits))  # a NaN has no place in an order; it is told below
+    if inside_BA is not None:
+        scores = torch.where(inside_BA, scores, -1.0)
+    chosen = top_candidates_of_each(scores, top)
+    marks = None if raw.landmarks is None else _rows(raw.landmarks, chosen)
+    picked = Raw(_rows(raw.boxes, chosen), _rows(raw.logits, chosen), marks)
+    boxes, landmarks = detector.decode(picked, anchors_A4[chosen])
+    flat = None if landmarks is None else landmarks.flatten(2)
+    checked = [raw.logits, boxes, boxes if flat is None else flat]
+    # One NaN or infinity spoils the sum; an 8K answer is not worth a mask of its own size.
+    finite = torch.stack([torch.isfinite(each.sum(dim=(1, 2), dtype=torch.float64)) for each in checked], dim=1)
+    return Chosen(chosen, scores.gather(1, chosen), boxes, flat, finite)
+
+
+def best_of(parts: Sequence[Chosen], top: int) -> Chosen:
+    """Returns the best of all parts of one image, equal scores in the order of the canvas's anchors.
+
+    Args:
+        parts: of the same image, B = 1, no anchor in two of them.
+        top: most candidates.
+    """
+    anchors = torch.cat([part.anchors_BK for part in parts], dim=1)
+    by_anchor = torch.argsort(anchors, dim=1)
+    scores = torch.cat([part.scores_BK for part in parts], dim=1).gather(1, by_anchor)
+    order = by_anchor.gather(1, top_candidates_of_each(scores, top))
+    marks = [part.landmarks_BKP for part in parts if part.landmarks_BKP is not None]
+    return Chosen(
+        anchors.gather(1, order),
+        torch.cat([part.scores_BK for part in parts], dim=1).gather(1, order),
+        _rows(torch.cat([part.boxes_BK4 for part in parts], dim=1), order),
+        _rows(torch.cat(marks, dim=1), order) if marks else None,
+        torch.stack([part.finite_B3 for part in parts]).all(dim=0),
+    )
+
+
+def packed(chosen: Chosen, factors_B2: Tensor) -> Tensor:
+    """Returns everything the host wants as one tensor, so that it is copied once.
+
+    Args:
+        chosen: in canvas pixels.
+        factors_B2: float64, by which x and y are multiplied to be pixels of the original.
+
+    Returns:
+        float32 [B, K + 1, 5 + 2 P]: a row of flags, then boxes, score and landmarks of each candidate.
+    """
+    points = [chosen.boxes_BK4] if chosen.landmarks_BKP is None else [chosen.boxes_BK4, chosen.landmarks_BKP]
+    scaled = [(each.double() * factors_B2.repeat(1, each.shape[2] // 2)[:, None]).to(torch.float32) for each in points]
+    rows = torch.cat([scaled[0], chosen.scores_BK[..., None], *scaled[1:]], dim=2)
+    flags = torch.zeros(rows.shape[0], 1, rows.shape[2], device=rows.device)
+    flags[:, 0, :3] = chosen.finite_B3.to(torch.float32)
+    return torch.cat([flags, rows], dim=1)
+
+
+def unpacked(host: Tensor, counts: Sequence[int]) -> list[Candidates | ValueError]:
+    """Returns the candidates of each image, or what is wrong with the network's answer for it.
+
+    Args:
+        host: what `packed` gave, on the CPU.
+        counts: anchors of each image: so many candidates it can have.
+    """
+    found: list[Candidates | ValueError] = []
+    for rows, count in zip(host.numpy(), counts, strict=True):
+        broken = [name for name, finite in zip(_CHECKED, rows[0, :3], strict=True) if not finite]
+        if broken:
+            found.append(ValueError(_BROKEN.format(broken[0])))
+            continue
+        best = rows[1 : 1 + count]
+        marks = best[:, 5:].reshape(len(best), -1, 2) if best.shape[1] > 5 else None
+        found.append(
+            Candidates(
+                np.ascontiguousarray(best[:, :4]),
+                np.ascontiguousarray(best[:, 4]),
+                None if marks is None else np.ascontiguousarray(marks),
+            )
+        )
+    return found
+
+
+def _rows(values_BAC: Tensor, index_BK: Tensor) -> Tensor:
+    """Returns [B, K, C], the rows of each image that are asked for."""
+    return values_BAC.gather(1, index_BK[..., None].expand(-1, -1, values_BAC.shape[2]))

@@ -1,0 +1,130 @@
+"""Engines: what runs a detector's network on a device. A new one is a file and an entry of `ENGINES`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import torch
+
+    from pipeline.inference.engines.engine import Engine
+    from pipeline.models.detectors.detector import Detector
+
+BOTH: Final = ("float32", "bfloat16")
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSpec:
+    """One entry of `ENGINES`.
+
+    Attributes:
+        module: of this package, imported when the engine is opened.
+        kind: its class, called with detector, device, dtype and threads.
+        about: one line for a list of choices.
+        packages: that must be there, beside what is always there.
+        extra: of the project, which installs them.
+        devices: kinds of device it runs on.
+        precisions: numbers it computes with.
+    """
+
+    module: str
+    kind: str
+    about: str
+    packages: tuple[str, ...] = ()
+    extra: str | None = None
+    devices: tuple[str, ...] = ("cpu", "cuda")
+    precisions: tuple[str, ...] = BOTH
+
+    @property
+    def installed(self) -> bool:
+        """Whether its packages are there."""
+        return all(find_spec(name) is not None for name in self.packages)
+
+
+ENGINES: Final[Mapping[str, EngineSpec]] = MappingProxyType(
+    {
+        "torch": EngineSpec("eager", "Eager", "torch as it is"),
+        "compiled": EngineSpec("compiled", "Compiled", "torch.compile: fewer kernels, some seconds of compiling"),
+        "cuda_graph": EngineSpec(
+            "graphed", "Graphed", "torch, all kernels of a pass launched together", devices=("cuda",)
+        ),
+        "openvino": EngineSpec(
+            "openvino", "OpenVino", "OpenVINO, the fastest on a CPU", ("openvino",), "openvino", devices=("cpu",)
+        ),
+        "onnxruntime": EngineSpec(
+            "onnx_runtime", "OnnxRuntime", "onnxruntime", ("onnx", "onnxruntime"), "onnx", precisions=("float32",)
+        ),
+        "tensorrt": EngineSpec(
+            "onnx_runtime",
+            "TensorRt",
+            "TensorRT by way of onnxruntime-gpu",
+            ("onnx", "onnxruntime", "tensorrt"),
+            devices=("cuda",),
+            precisions=("float32",),
+        ),
+    }
+)
+
+_BY_SPEED: Final = {"cpu": ("openvino", "onnxruntime", "torch"), "cuda": ("torch",)}
+
+
+def engine_spec(name: str) -> EngineSpec:
+    """Returns the entry of `ENGINES`.
+
+    Raises:
+        ValueError: there is none; the message lists those there are.
+    """
+    if name not in ENGINES:
+        raise ValueError(f"no engine {name!r}; there are {', '.join(ENGINES)}")
+    return ENGINES[name]
+
+
+def require_engine(name: str, device: str, precision: str) -> EngineSpec:
+    """Returns the entry of `ENGINES` for what is asked.
+
+    Args:
+        name: of the engine.
+        device: "cpu" or "cuda".
+        precision: "float32" or "bfloat16".
+
+    Raises:
+        ValueError: there is no such engine, its packages are missing, or it is not for that device or these numbers.
+    """
+    spec = engine_spec(name)
+    if device not in spec.devices:
+        raise ValueError(f"engine {name} runs on {' or '.join(spec.devices)}, not on {device}")
+    if precision not in spec.precisions:
+        raise ValueError(f"engine {name} computes in {' or '.join(spec.precisions)}, not in {precision}")
+    if not spec.installed:
+        missing = ", ".join(package for package in spec.packages if find_spec(package) is None)
+        how = f'pip install "wider8k[{spec.extra}]"' if spec.extra else f"install {missing}"
+        raise ValueError(f"engine {name} needs {missing}, which is not installed: {how}")
+    return spec
+
+
+def open_engine(name: str, detector: Detector, device: torch.device, dtype: torch.dtype, threads: int) -> Engine:
+    """Returns an engine ready to run; the detector stays as it is.
+
+    Args:
+        name: entry of `ENGINES`.
+        detector: trained.
+        device: on which it runs.
+        dtype: float32 or bfloat16, of its arithmetic.
+        threads: of a CPU, for engines that have their own.
+
+    Raises:
+        ValueError: as `require_engine`.
+    """
+    spec = require_engine(name, device.type, str(dtype).removeprefix("torch."))
+    engine: Engine = getattr(import_module(f"{__name__}.{spec.module}"), spec.kind)(detector, device, dtype, threads)
+    return engine
+
+
+def fastest(device: str) -> str:
+    """Returns the engine that is fastest of those that are installed, for a few images on "cpu" or "cuda"."""
+    return next(name for name in _BY_SPEED[device] if ENGINES[name].installed)

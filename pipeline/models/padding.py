@@ -1,0 +1,183 @@
+"""Images of several sizes on one padded canvas: each gets the answers that it gets alone, up to rounding.
+
+A network that is given an image and something beside it sees that something at the image's edge, where alone it sees
+the zeros of its padded convolutions. Here every map is set to zero outside its image before it enters a convolution of
+more than one cell, and whatever else looks beyond a cell (pooling, enlarging, norms over whole maps) is kept inside.
+So a batch may hold images of different sizes, and a device for which every new size is expensive sees few of them.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.models.resampling import Average, Enlarge
+
+COARSEST = 128
+"""Sides of a padded canvas are multiples of it: no two levels up to stride 128 then have maps of one size."""
+
+_HALVINGS = 7
+
+
+class Extent:
+    """Which cells of a map belong to an image; a map is known by its size.
+
+    One object is shared by all parts of a network and filled before each pass by `lay`.
+    """
+
+    def __init__(self, multiple: int = 1) -> None:
+        """Args: images count as padded with zeros up to a multiple of it, for a network part that pads them itself."""
+        self._multiple = multiple
+        self._inside: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
+
+    def lay(self, sizes_B2: Tensor | None, height: int, width: int) -> None:
+        """Says what the next pass is given.
+
+        Args:
+            sizes_B2: int, (height, width) of each image in pixels, on the network's device; None: all fill the canvas.
+            height: of the canvas, pixels.
+            width: of the canvas, pixels.
+
+        Raises:
+            ValueError: there are sizes, and a side of the canvas is no multiple of `COARSEST`.
+        """
+        self._inside = {}
+        if sizes_B2 is None:
+            return
+        if height % COARSEST or width % COARSEST:
+            raise ValueError(f"a padded canvas has sides in multiples of {COARSEST}, found {width} x {height}")
+        sizes = (sizes_B2 + (self._multiple - 1)) // self._multiple * self._multiple
+        for halvings in range(_HALVINGS + 1):
+            stride = 2**halvings
+            cells = (sizes + (stride - 1)) // stride
+            rows, columns = height // stride, width // stride
+            row = torch.arange(rows, device=sizes.device)[None, None, :, None]
+            column = torch.arange(columns, device=sizes.device)[None, None, None, :]
+            self._inside[rows, columns] = (row - cells[:, None, :1, None], column - cells[:, None, 1:, None])
+
+    def inside(self, x: Tensor) -> Tensor | None:
+        """Returns bool [B, 1, H, W] of a map [B, C, H, W], or None where all images fill it."""
+        if not self._inside:
+            return None
+        rows, columns = self._beyond(x)
+        return (rows < 0) & (columns < 0)
+
+    def masked(self, x: Tensor) -> Tensor:
+        """Returns x [B, C, H, W], zero outside the images."""
+        inside = self.inside(x)
+        return x if inside is None else x * inside.to(x.dtype)
+
+    def continued(self, x: Tensor) -> Tensor:
+        """Returns x [B, C, H, W] with each image's last row and column once more beyond it."""
+        if not self._inside:
+            return x
+        rows, columns = self._beyond(x)
+        x = torch.where(rows == 0, x.roll(1, 2), x)
+        return torch.where(columns == 0, x.roll(1, 3), x)
+
+    def _beyond(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns how many cells each row [B, 1, H, 1] and column [B, 1, 1, W] is beyond the last of its image."""
+        return self._inside[x.shape[-2], x.shape[-1]]
+
+
+class Padding:
+    """All extents of a network; makes a network one that may be given padded canvases."""
+
+    def __init__(self, network: nn.Module) -> None:
+        """Replaces parts of a network in place: best a copy. Its parameters stay what and where they are."""
+        self._extents: dict[int, Extent] = {1: Extent()}
+        self._replace(network, 1)
+
+    @property
+    def image(self) -> Extent:
+        """The extent of the images themselves."""
+        return self._extents[1]
+
+    def lay(self, sizes_B2: Tensor | None, height: int, width: int) -> None:
+        """Says what the next pass is given, see `Extent.lay`."""
+        for extent in self._extents.values():
+            extent.lay(sizes_B2, height, width)
+
+    def _replace(self, module: nn.Module, multiple: int) -> None:
+        multiple = int(getattr(module, "pads_to", multiple))
+        extent = self._extents.setdefault(multiple, Extent(multiple))
+        for name, child in list(module.named_children()):
+            careful = _careful(child, extent)
+            if careful is None:
+                self._replace(child, multiple)
+            else:
+                setattr(module, name, careful)
+
+
+def _careful(module: nn.Module, extent: Extent) -> nn.Module | None:
+    """Returns what a part becomes, or None where it needs no care by itself."""
+    if isinstance(module, nn.Conv2d) and max(module.kernel_size) > 1:
+        return _Masked(module, extent)
+    if isinstance(module, nn.MaxPool2d):  # everywhere of numbers that are not negative: zero is what changes nothing
+        return _Masked(module, extent)
+    if isinstance(module, Enlarge):
+        return _Continued(module, extent)
+    if isinstance(module, Average):
+        return _AverageInside(module, extent)
+    if isinstance(module, nn.GroupNorm):
+        return _NormInside(module, extent)
+    return None
+
+
+class _Masked(nn.Module):
+    def __init__(self, part: nn.Module, extent: Extent) -> None:
+        super().__init__()
+        self.part, self._extent = part, extent
+
+    def forward(self, x: Tensor) -> Tensor:
+        return cast(Tensor, self.part(self._extent.masked(x)))
+
+
+class _Continued(nn.Module):
+    def __init__(self, part: Enlarge, extent: Extent) -> None:
+        super().__init__()
+        self.part, self._extent = part, extent
+
+    def forward(self, x: Tensor, rows: int, columns: int) -> Tensor:
+        return cast(Tensor, self.part(self._extent.continued(x), rows, columns))
+
+
+class _AverageInside(nn.Module):
+    """The sum of the cells inside over how many these are."""
+
+    def __init__(self, part: Average, extent: Extent) -> None:
+        super().__init__()
+        self.part, self._extent = part, extent
+
+    def forward(self, x: Tensor) -> Tensor:
+        inside = self._extent.inside(x)
+        if inside is None:
+            return cast(Tensor, self.part(x))
+        share = self.part(inside.to(torch.float32))
+        return cast(Tensor, self.part(x * inside.to(x.dtype)) / share.clamp(min=1e-6).to(x.dtype))
+
+
+class _NormInside(nn.Module):
+    """A group norm whose mean and variance are those of the cells inside."""
+
+    def __init__(self, part: nn.GroupNorm, extent: Extent) -> None:
+        super().__init__()
+        self.part, self._extent = part, extent
+
+    def forward(self, x: Tensor) -> Tensor:
+        inside = self._extent.inside(x)
+        if inside is None:
+            return cast(Tensor, self.part(x))
+        batch, channels, height, width = x.shape
+        groups = self.part.num_groups
+        wide = x.float().reshape(batch, groups, channels // groups, height, width)
+        within = inside[:, None].float()
+        count = within.sum(dim=(2, 3, 4), keepdim=True) * (channels // groups)
+        mean = (wide * within).sum(dim=(2, 3, 4), keepdim=True) / count
+        centred = (wide - mean) * within
+        variance = centred.square().sum(dim=(2, 3, 4), keepdim=True) / count
+        normed = (centred * torch.rsqrt(variance + self.part.eps)).reshape(x.shape)
+        scale, shift = self.part.weight.float()[:, None, None], self.part.bias.float()[:, None, None]
+        return (normed * scale + shift).to(x.dtype)
