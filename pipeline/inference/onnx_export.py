@@ -17,10 +17,9 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
 from pipeline.engine.local_files import give_name
-from pipeline.models.detectors.detector import Detector, Raw
+from pipeline.models.detectors.detector import Detector, RawAnswers
 
 OUTPUTS: Final = ("boxes", "logits", "landmarks")
 OPSET: Final = 17
@@ -68,7 +67,7 @@ def export_onnx(
         ValueError: the extra `onnx` is not installed, or the answers differ; nothing is written then.
     """
     onnx, _ = _required("onnx"), _required("onnxruntime")
-    network = _Network(copy.deepcopy(detector).float().cpu()).eval().requires_grad_(False)
+    network = RawAnswers(copy.deepcopy(detector).float().cpu()).eval().requires_grad_(False)
     part = file.with_name(file.name + ".part")
     try:
         outputs = _trace(network, part)
@@ -85,19 +84,7 @@ def export_onnx(
     return Exported(file, outputs, differences)
 
 
-class _Network(nn.Module):
-    """The detector with a tuple for an answer, as an exporter wants it."""
-
-    def __init__(self, detector: Detector) -> None:
-        super().__init__()
-        self.detector = detector
-
-    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        raw: Raw = self.detector(images)
-        return tuple(each for each in (raw.boxes, raw.logits, raw.landmarks) if each is not None)
-
-
-def _trace(network: _Network, file: Path) -> tuple[str, ...]:
+def _trace(network: RawAnswers, file: Path) -> tuple[str, ...]:
     # With gradients on, the network runs in one go: a loop over blocks would fix the traced size in the graph.
     with torch.enable_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -132,7 +119,7 @@ def _describe(onnx: Any, file: Path, name: str, detector: Detector) -> None:
     onnx.save(model, str(file))
 
 
-def _difference(network: _Network, file: Path, shape: tuple[int, int, int]) -> float:
+def _difference(network: RawAnswers, file: Path, shape: tuple[int, int, int]) -> float:
     batch, height, width = shape
     pixels = np.random.default_rng(0).integers(0, 256, (batch, height, width, 3), dtype=np.uint8)
     images = network.detector.normalisation(torch.from_numpy(pixels)).permute(0, 3, 1, 2).contiguous()

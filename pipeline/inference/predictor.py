@@ -23,7 +23,7 @@ from pipeline.inference.chosen import Chosen, best_of, choose, packed, unpacked
 from pipeline.inference.engines import open_engine
 from pipeline.inference.padded_canvas import padded_sides
 from pipeline.inference.streams import Streams
-from pipeline.models.detectors.detector import Detector
+from pipeline.models.detectors.detector import Detector, Raw, RawAnswers
 
 Image = NDArray[np.uint8]
 
@@ -108,7 +108,7 @@ class Predictor:
         self.top = top
         self.tile = tile
         self.dtype = dtype
-        self._engine = open_engine(engine, detector, self.device, dtype, torch.get_num_threads())
+        self._engine = open_engine(engine, RawAnswers(detector), detector.normalisation, self.device, dtype)
         self._streams = Streams(self.device)
         self.pads = self._engine.pads and tile is None
 
@@ -163,7 +163,7 @@ class Predictor:
             extents = self._streams.sent(torch.tensor(sizes, dtype=torch.int32))
         else:
             raise ValueError(f"images of one batch must have one size on the canvas, got {sorted(set(sizes))}")
-        raw = self._engine(self._pixels(seen, width, height), extents)
+        raw = Raw.of(self._engine(self._pixels(seen, width, height), extents))
         inside = None if extents is None else self.detector.grid.inside(height, width, extents)
         return choose(self.detector, raw, self.detector.anchors(height, width, self.device), self.top, inside)
 
@@ -177,7 +177,7 @@ class Predictor:
         parts = []
         for tile in tiles(width, height, self.tile, self.detector.receptive_halo, max(self.detector.strides)):
             x0, y0, x1, y1 = tile.window
-            raw = self._engine(pixels[None, y0:y1, x0:x1])
+            raw = Raw.of(self._engine(pixels[None, y0:y1, x0:x1]))
             index = grid.window_indices(height, width, tile.window, self.device)
             window = anchors[index]
             part = choose(self.detector, raw, window, self.top, _within(window[:, :2], tile, width, height)[None])

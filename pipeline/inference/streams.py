@@ -18,8 +18,8 @@ class Streams:
     def __init__(self, device: torch.device) -> None:
         """Args: cpu or a CUDA device, on whose current stream the work is."""
         self._device = device
-        self._send = torch.cuda.Stream(device) if device.type == "cuda" else None
-        self._bring = torch.cuda.Stream(device) if device.type == "cuda" else None
+        self._send = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
+        self._bring = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
 
     def sent(self, values: Tensor) -> Tensor:
         """Returns the tensor on the device, ready for the work that is launched from now on.
@@ -51,7 +51,7 @@ class Streams:
         """Returns a function that waits until what was brought last is there."""
         if self._bring is None:
             return _nothing
-        event = torch.cuda.Event()
+        event = torch.cuda.Event()  # type: ignore[no-untyped-call]
         event.record(self._bring)
         return event.synchronize
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
 
     from pipeline.inference.engines.engine import Engine
-    from pipeline.models.detectors.detector import Detector
+    from pipeline.models.detectors.detector import Normalisation
 
 BOTH: Final = ("float32", "bfloat16")
 
@@ -24,7 +25,7 @@ class EngineSpec:
 
     Attributes:
         module: of this package, imported when the engine is opened.
-        kind: its class, called with detector, device, dtype and threads.
+        kind: its class, called with a `Job`.
         about: one line for a list of choices.
         packages: that must be there, beside what is always there.
         extra: of the project, which installs them.
@@ -57,14 +58,12 @@ ENGINES: Final[Mapping[str, EngineSpec]] = MappingProxyType(
             "openvino", "OpenVino", "OpenVINO, the fastest on a CPU", ("openvino",), "openvino", devices=("cpu",)
         ),
         "onnxruntime": EngineSpec(
-            "onnx_runtime", "OnnxRuntime", "onnxruntime", ("onnx", "onnxruntime"), "onnx", precisions=("float32",)
-        ),
-        "tensorrt": EngineSpec(
             "onnx_runtime",
-            "TensorRt",
-            "TensorRT by way of onnxruntime-gpu",
-            ("onnx", "onnxruntime", "tensorrt"),
-            devices=("cuda",),
+            "OnnxRuntime",
+            "onnxruntime",
+            ("onnx", "onnxruntime"),
+            "onnx",
+            devices=("cpu",),
             precisions=("float32",),
         ),
     }
@@ -107,21 +106,29 @@ def require_engine(name: str, device: str, precision: str) -> EngineSpec:
     return spec
 
 
-def open_engine(name: str, detector: Detector, device: torch.device, dtype: torch.dtype, threads: int) -> Engine:
-    """Returns an engine ready to run; the detector stays as it is.
+def open_engine(
+    name: str, network: nn.Module, normalisation: Normalisation, device: torch.device, dtype: torch.dtype
+) -> Engine:
+    """Returns an engine ready to run, on a CPU with as many threads as torch has.
 
     Args:
         name: entry of `ENGINES`.
-        detector: trained.
+        network: normalised images to a tuple of tensors; it stays as it is.
+        normalisation: of the images.
         device: on which it runs.
         dtype: float32 or bfloat16, of its arithmetic.
-        threads: of a CPU, for engines that have their own.
 
     Raises:
         ValueError: as `require_engine`.
     """
+    import torch
+
+    from pipeline.inference.engines.engine import Job
+    from pipeline.models.optimise import for_inference
+
     spec = require_engine(name, device.type, str(dtype).removeprefix("torch."))
-    engine: Engine = getattr(import_module(f"{__name__}.{spec.module}"), spec.kind)(detector, device, dtype, threads)
+    job = Job(for_inference(network).float().cpu(), normalisation, device, dtype, torch.get_num_threads())
+    engine: Engine = getattr(import_module(f"{__name__}.{spec.module}"), spec.kind)(job)
     return engine
 
 

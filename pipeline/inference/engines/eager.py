@@ -4,42 +4,43 @@ from __future__ import annotations
 
 from typing import cast
 
-import torch
 from torch import Tensor, nn
 
-from pipeline.models.detectors.detector import Detector, Raw
-from pipeline.models.optimise import for_inference
+from pipeline.inference.engines.engine import Job
 from pipeline.models.padding import Padding
 
 
 class PixelNetwork(nn.Module):
-    """A detector from pixels on: normalised, and where images are smaller than the canvas kept to themselves."""
+    """A network from pixels on: normalised, and where images are smaller than the canvas kept to themselves."""
 
-    def __init__(self, detector: Detector, device: torch.device, dtype: torch.dtype, *, pads: bool) -> None:
-        """Takes a copy of the detector, folded for inference; ``pads`` makes it one for padded canvases."""
+    def __init__(self, job: Job, *, pads: bool) -> None:
+        """Takes over the job's network; ``pads`` makes it one for padded canvases."""
         super().__init__()
-        self.detector = for_inference(detector).to(device=device, dtype=dtype)
-        self.dtype = dtype
-        self._padding = Padding(self.detector) if pads else None
+        self.network = job.network.to(device=job.device, dtype=job.dtype)
+        self._normalisation, self._dtype = job.normalisation, job.dtype
+        self._padding = Padding(self.network) if pads else None
 
-    def forward(self, pixels: Tensor, sizes: Tensor | None = None) -> Raw:
-        """Returns the raw answers, see `Engine`."""
-        images = self.detector.normalisation(pixels).permute(0, 3, 1, 2).to(self.dtype)
+    def forward(self, pixels: Tensor, sizes: Tensor | None = None) -> tuple[Tensor, ...]:
+        """Returns the answers, see `Engine`."""
+        images = self._images(pixels)
         if self._padding is not None:
             self._padding.lay(sizes, pixels.shape[1], pixels.shape[2])
             images = self._padding.image.masked(images)
-        return cast(Raw, self.detector(images))
+        return cast(tuple[Tensor, ...], self.network(images))
+
+    def _images(self, pixels: Tensor) -> Tensor:
+        # In a frame of its own: on a CPU the float32 copy is gone before the network begins.
+        return self._normalisation(pixels).permute(0, 3, 1, 2).to(self._dtype)
 
 
 class Eager:
     """The engine "torch"; on a CPU the one whose bytes all others are compared with."""
 
-    def __init__(self, detector: Detector, device: torch.device, dtype: torch.dtype, threads: int) -> None:
-        """Args: trained detector, which stays as it is; where it runs; numbers it computes with; threads, as set."""
-        self.device = device
-        self.pads = device.type == "cuda"
-        self.network = PixelNetwork(detector, device, dtype, pads=self.pads)
+    def __init__(self, job: Job) -> None:
+        """Takes over the job's network."""
+        self.pads = job.device.type == "cuda"
+        self._network = PixelNetwork(job, pads=self.pads)
 
-    def __call__(self, pixels: Tensor, sizes: Tensor | None = None) -> Raw:
-        """Returns the raw answers, see `Engine`."""
-        return cast(Raw, self.network(pixels, sizes))
+    def __call__(self, pixels: Tensor, sizes: Tensor | None = None) -> tuple[Tensor, ...]:
+        """Returns the answers, see `Engine`."""
+        return cast(tuple[Tensor, ...], self._network(pixels, sizes))

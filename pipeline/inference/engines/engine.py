@@ -1,35 +1,51 @@
-"""What every engine is: pixels on a canvas in, a detector's raw answers out."""
+"""What every engine is: pixels on a canvas in, raw answers out."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from pipeline.models.detectors.detector import Raw
+from pipeline.models.detectors.detector import Normalisation
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What an engine is made to run.
+
+    Attributes:
+        network: normalised images float [B, 3, H, W] to a tuple of tensors, of any sides; in evaluation mode, folded
+            for inference, in float32 on the CPU. The engine may change it.
+        normalisation: of the images.
+        device: where pixels are expected and answers are given.
+        dtype: of the arithmetic.
+        threads: of a CPU, for engines that have their own.
+    """
+
+    network: nn.Module
+    normalisation: Normalisation
+    device: torch.device
+    dtype: torch.dtype
+    threads: int
 
 
 class Engine(Protocol):
-    """A detector's network made ready on one device.
+    """A network made ready on one device.
 
     Attributes:
-        device: where pixels are expected and answers are given.
         pads: whether images of different sizes may share a padded canvas, see `pipeline.models.padding`.
     """
 
-    device: torch.device
     pads: bool
 
-    def __call__(self, pixels: Tensor, sizes: Tensor | None = None) -> Raw:
-        """Returns the raw answers of a batch.
+    def __call__(self, pixels: Tensor, sizes: Tensor | None = None) -> tuple[Tensor, ...]:
+        """Returns the network's answers for a batch; they may be overwritten by the next call.
 
         Args:
             pixels: uint8 [B, H, W, 3] in BGR order, on the device, not normalised.
             sizes: int [B, 2], (height, width) of each image in pixels where it does not fill the canvas, on the device;
-                what is beyond it changes nothing. None where all do. Only where the engine pads.
-
-        Returns:
-            as `Detector.forward`; the numbers of anchors beyond an image mean nothing. They may be overwritten by the
-            next call.
+                what is beyond it changes nothing, and answers for what is beyond mean nothing. None where all fill it.
+                Only where the engine pads.
         """

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import Tensor
 
 from pipeline.inference.engines.eager import PixelNetwork
-from pipeline.models.detectors.detector import Detector, Raw
+from pipeline.inference.engines.engine import Job
 
 _KEPT = 16
 """Graphs at a time, the least recently used goes first: each holds the memory of its maps."""
@@ -21,7 +20,7 @@ class _Captured:
     graph: torch.cuda.CUDAGraph
     pixels: Tensor
     sizes: Tensor
-    raw: Raw
+    answers: tuple[Tensor, ...]
 
 
 class Graphed:
@@ -29,14 +28,14 @@ class Graphed:
 
     pads = True
 
-    def __init__(self, detector: Detector, device: torch.device, dtype: torch.dtype, threads: int) -> None:
-        """Args: as of `Eager`; the device is a CUDA one."""
-        self.device = device
-        self._network = PixelNetwork(detector, device, dtype, pads=True)
+    def __init__(self, job: Job) -> None:
+        """Takes over the job's network; the device is a CUDA one."""
+        self._device = job.device
+        self._network = PixelNetwork(job, pads=True)
         self._captured: OrderedDict[tuple[int, ...], _Captured] = OrderedDict()
 
-    def __call__(self, pixels: Tensor, sizes: Tensor | None = None) -> Raw:
-        """Returns the raw answers, see `Engine`; they are overwritten by the next call of the same size."""
+    def __call__(self, pixels: Tensor, sizes: Tensor | None = None) -> tuple[Tensor, ...]:
+        """Returns the answers, see `Engine`; they are overwritten by the next call of the same size."""
         batch, height, width = pixels.shape[:3]
         if sizes is None:
             sizes = torch.tensor([[height, width]], dtype=torch.int32).expand(batch, 2)
@@ -48,18 +47,18 @@ class Graphed:
         known.pixels.copy_(pixels, non_blocking=True)
         known.sizes.copy_(sizes, non_blocking=True)
         known.graph.replay()
-        return known.raw
+        return known.answers
 
     def _capture(self, pixels: Tensor, sizes: Tensor) -> _Captured:
-        held, extents = pixels.clone(), torch.empty(sizes.shape, dtype=torch.int32, device=self.device)
+        held, extents = pixels.clone(), torch.empty(sizes.shape, dtype=torch.int32, device=self._device)
         extents.copy_(sizes)
-        side = torch.cuda.Stream(self.device)
-        side.wait_stream(torch.cuda.current_stream(self.device))
+        side = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
+        side.wait_stream(torch.cuda.current_stream(self._device))
         with torch.cuda.stream(side):  # kernels are chosen and memory is taken before the capture
             for _ in range(2):
                 self._network(held, extents)
-        torch.cuda.current_stream(self.device).wait_stream(side)
+        torch.cuda.current_stream(self._device).wait_stream(side)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
-            raw = cast(Raw, self._network(held, extents))
-        return _Captured(graph, held, extents, raw)
+            answers = self._network(held, extents)
+        return _Captured(graph, held, extents, answers)

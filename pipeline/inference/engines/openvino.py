@@ -7,8 +7,8 @@ from importlib import import_module
 import torch
 from torch import Tensor
 
+from pipeline.inference.engines.engine import Job
 from pipeline.inference.engines.traced import Traced, example, tracing
-from pipeline.models.detectors.detector import Detector, Raw
 
 _PRECISIONS = {torch.float32: "f32", torch.bfloat16: "bf16"}
 
@@ -18,17 +18,18 @@ class OpenVino:
 
     pads = False
 
-    def __init__(self, detector: Detector, device: torch.device, dtype: torch.dtype, threads: int) -> None:
-        """Args: as of `Eager`."""
+    def __init__(self, job: Job) -> None:
+        """Takes over the job's network."""
         openvino = import_module("openvino")
-        self.device = device
         with tracing():
             model = openvino.convert_model(
-                Traced(detector), example_input=(example(),), input=[openvino.PartialShape([-1, -1, -1, 3])]
+                Traced(job.network, job.normalisation),
+                example_input=(example(),),
+                input=[openvino.PartialShape([-1, -1, -1, 3])],
             )
         how = {
-            "INFERENCE_PRECISION_HINT": _PRECISIONS[dtype],
-            "INFERENCE_NUM_THREADS": threads,
+            "INFERENCE_PRECISION_HINT": _PRECISIONS[job.dtype],
+            "INFERENCE_NUM_THREADS": job.threads,
             "NUM_STREAMS": 1,
             "PERFORMANCE_HINT": "LATENCY",
             # Threads bound to the first cores would meet those of the other workers there.
@@ -37,7 +38,7 @@ class OpenVino:
         self._request = openvino.Core().compile_model(model, "CPU", how).create_infer_request()
         self._outputs = len(model.outputs)
 
-    def __call__(self, pixels: Tensor, sizes: Tensor | None = None) -> Raw:
-        """Returns the raw answers, see `Engine`; they are overwritten by the next call."""
+    def __call__(self, pixels: Tensor, sizes: Tensor | None = None) -> tuple[Tensor, ...]:
+        """Returns the answers, see `Engine`; they are overwritten by the next call."""
         found = self._request.infer([pixels.contiguous().numpy()], share_inputs=True, share_outputs=True)
-        return Raw(*(torch.from_numpy(found[number]) for number in range(self._outputs)))
+        return tuple(torch.from_numpy(found[number]) for number in range(self._outputs))

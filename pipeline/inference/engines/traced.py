@@ -1,41 +1,36 @@
-"""A detector from pixels to a tuple of arrays, as exporters and converters want it: every size stays free."""
+"""A network from pixels to a tuple of arrays, as exporters and converters want it: every size stays free."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from pipeline.models.detectors.detector import Detector
-from pipeline.models.optimise import for_inference
-
-OUTPUTS: Final = ("boxes", "logits", "landmarks")
+from pipeline.models.detectors.detector import Normalisation
 
 
 class Traced(nn.Module):
-    """uint8 [B, H, W, 3] to boxes, logits and where there are some landmarks; the normalisation is part of it."""
+    """uint8 [B, H, W, 3] to the network's answers; the normalisation is part of it."""
 
-    def __init__(self, detector: Detector) -> None:
-        """Takes a copy of the detector, folded for inference, in float32 on the CPU."""
+    def __init__(self, network: nn.Module, rule: Normalisation) -> None:
+        """Takes over the network."""
         super().__init__()
-        self.detector = for_inference(detector).float().cpu()
-        rule = detector.normalisation
+        self.network = network
         scale = rule.scale if isinstance(rule.scale, tuple) else (rule.scale,) * 3
         order = slice(None, None, -1) if rule.rgb else slice(None)
         self._rgb = rule.rgb
-        self.register_buffer("_mean", torch.tensor(rule.mean_bgr[order]).reshape(1, 3, 1, 1))
-        self.register_buffer("_scale", torch.tensor(scale[order]).reshape(1, 3, 1, 1))
+        self._mean = torch.tensor(rule.mean_bgr[order]).reshape(1, 3, 1, 1)
+        self._scale = torch.tensor(scale[order]).reshape(1, 3, 1, 1)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        """Returns the fields of `Raw` that the detector has."""
+        """Returns the answers."""
         planes = pixels.permute(0, 3, 1, 2).float()
         planes = planes.flip(1) if self._rgb else planes
-        raw = self.detector((planes - self._mean) * self._scale)
-        return tuple(each for each in (raw.boxes, raw.logits, raw.landmarks) if each is not None)
+        return cast(tuple[Tensor, ...], self.network((planes - self._mean) * self._scale))
 
 
 def example() -> Tensor:

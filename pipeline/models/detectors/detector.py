@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -78,6 +79,12 @@ class Raw:
     progressive: Tensor | None = None
     first_shot: Raw | None = None
 
+    @classmethod
+    def of(cls, answers: Sequence[Tensor]) -> Raw:
+        """Returns the answer that `RawAnswers` gave as a tuple."""
+        boxes, logits, *landmarks = answers
+        return cls(boxes, logits, landmarks[0] if landmarks else None)
+
 
 class Detector(nn.Module, ABC):
     """Base of all detectors.
@@ -141,3 +148,17 @@ class Detector(nn.Module, ABC):
         if raw.landmarks is None:
             return boxes, None
         return boxes, self.coder.decode_landmarks(raw.landmarks.float(), anchors)
+
+
+class RawAnswers(nn.Module):
+    """A detector whose answer is a tuple: boxes, logits, and landmarks where there are some."""
+
+    def __init__(self, detector: Detector) -> None:
+        """Takes the detector itself."""
+        super().__init__()
+        self.detector = detector
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Returns those fields of `Raw` for images as `Detector.forward` takes them."""
+        raw: Raw = self.detector(images)
+        return tuple(each for each in (raw.boxes, raw.logits, raw.landmarks) if each is not None)

@@ -1,0 +1,102 @@
+"""Engines: every one gives what torch gives, at every size, and refuses in one line what it cannot do."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from jobs.benchmarks.forward import settled
+from pipeline.data.canvas import Canvas
+from pipeline.inference.engines import ENGINES, EngineSpec, fastest, open_engine, require_engine
+from pipeline.inference.predictor import Predictor
+from pipeline.models.detectors import detector_spec
+from pipeline.models.detectors.detector import Normalisation
+
+ORIGINAL = Canvas(None)
+SIZES = ((201, 253), (64, 64), (33, 17), (130, 301), (201, 253))
+ON_CPU = ["openvino", "onnxruntime"]
+
+
+def picture(height: int, width: int) -> np.ndarray:
+    return np.random.default_rng(height).integers(0, 256, (height, width, 3), np.uint8)
+
+
+class Tupled(nn.Module):
+    def __init__(self, layers: nn.Module) -> None:
+        super().__init__()
+        self.layers = layers
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return (self.layers(images),)
+
+
+def both(name: str, **how: object) -> tuple[Predictor, Predictor]:
+    torch.manual_seed(0)
+    detector = settled(detector_spec(name).build())
+    return Predictor(detector), Predictor(detector, **how)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("engine", ON_CPU)
+@pytest.mark.parametrize("name", ["retinaface_mobilenet", "mogface_mobilenet"])
+def test_every_engine_gives_the_candidates_of_torch_at_every_size(engine: str, name: str) -> None:
+    plain, other = both(name, engine=engine)
+    for height, width in SIZES:
+        image = picture(height, width)
+        expected, found = plain.candidates(image, ORIGINAL), other.candidates(image, ORIGINAL)
+        assert len(expected) == len(found) > 0
+        np.testing.assert_allclose(found.scores, expected.scores, atol=1e-5)
+        scale = np.abs(expected.boxes).max()
+        assert np.abs(np.sort(found.boxes, axis=0) - np.sort(expected.boxes, axis=0)).max() < 1e-4 * scale
+
+
+def test_what_torch_compiles_gives_the_same_at_every_size() -> None:
+    # Two layers: a whole detector takes more than a minute to compile on a CPU.
+    torch.manual_seed(0)
+    layers = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 2, 3, stride=2, padding=1))
+    rule, cpu = Normalisation((104.0, 117.0, 123.0)), torch.device("cpu")
+    plain, fast = (open_engine(name, Tupled(layers), rule, cpu, torch.float32) for name in ("torch", "compiled"))
+    for height, width in SIZES:
+        pixels = torch.from_numpy(picture(height, width))[None]
+        with torch.inference_mode():
+            torch.testing.assert_close(fast(pixels)[0], plain(pixels)[0], atol=1e-3, rtol=1e-5)
+
+
+def test_bfloat16_is_what_openvino_computes_with_when_it_is_asked() -> None:
+    plain, other = both("retinaface_mobilenet", engine="openvino", dtype=torch.bfloat16)
+    expected, found = (each.candidates(picture(200, 304), ORIGINAL) for each in (plain, other))
+    difference = np.abs(found.scores - expected.scores).max()
+    assert difference < 0.05
+    if torch.backends.cpu.get_cpu_capability() == "AVX512":  # a chip without bfloat16 computes in float32
+        assert difference < 1e-5 or difference > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("name", "device", "precision", "said"),
+    [
+        ("caffe", "cpu", "float32", "no engine 'caffe'; there are torch, compiled"),
+        ("cuda_graph", "cpu", "float32", "engine cuda_graph runs on cuda, not on cpu"),
+        ("openvino", "cuda", "float32", "engine openvino runs on cpu, not on cuda"),
+        ("onnxruntime", "cpu", "bfloat16", "engine onnxruntime computes in float32, not in bfloat16"),
+    ],
+)
+def test_what_an_engine_cannot_do_is_one_line(name: str, device: str, precision: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        require_engine(name, device, precision)
+
+
+def test_an_engine_whose_package_is_missing_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = EngineSpec("openvino", "OpenVino", "", ("no_such_package",), "openvino")
+    monkeypatch.setattr("pipeline.inference.engines.ENGINES", {"gone": spec, "torch": ENGINES["torch"]})
+    monkeypatch.setattr("pipeline.inference.engines._BY_SPEED", {"cpu": ("gone", "torch")})
+    with pytest.raises(
+        ValueError, match=r'needs no_such_package, which is not installed: pip install "wider8k\[openvi'
+    ):
+        require_engine("gone", "cpu", "float32")
+    assert fastest("cpu") == "torch"
+
+
+def test_the_fastest_engine_is_one_that_is_there() -> None:
+    assert ENGINES[fastest("cpu")].installed
+    assert "cuda" in ENGINES[fastest("cuda")].devices
