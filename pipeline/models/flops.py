@@ -33,16 +33,18 @@ def ranker_flops(ranker: Ranker, height: int = 640, width: int = 640) -> int:
     """Returns the same of a ranker and a full table: convolutions and products of matrices that are computed.
 
     Args:
-        ranker: with numbers, not on torch's "meta" device: what it computes may depend on the boxes.
+        ranker: with numbers; on torch's "meta" device only one whose work does not depend on the boxes, as CRFace's.
         height: of the image, pixels.
         width: likewise.
     """
     from torch.utils.flop_counter import FlopCounterMode
 
+    device = next(ranker.parameters()).device
     corner = torch.rand(1, ranker.rows, 2, generator=torch.Generator().manual_seed(0)) * 0.8
     tables = torch.cat([corner, torch.full((1, ranker.rows, 2), 0.1), torch.full((1, ranker.rows, 1), 0.5)], dim=2)
+    images = torch.zeros(1, 3, height, width, device=device)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        ranker(torch.zeros(1, 3, height, width), tables, torch.tensor([ranker.rows]))
+        ranker(images, tables.to(device), torch.tensor([ranker.rows]))
     return int(counter.get_total_flops())
 
 
