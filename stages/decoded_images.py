@@ -5,19 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
-from numpy.typing import NDArray
-
-from pipeline.data.images import decode
+from pipeline.data.images import Image, decode
 from pipeline.engine.gang import ahead
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Item, StageContext
 from stages.image_source import indexed_source
 
 IMAGES_AHEAD = 4  # originals, 2 MB each at 1024 px: an enlarged image is never held but the one in work
-DECODE_THREADS = 2
+GPU_IMAGES_AHEAD = 64  # two batches
+THREADS = 2  # at least: the next files are fetched beside the decoding of one
 Fetched = tuple[Item, bytes | None, str | None]
-Decoded = tuple[Item, NDArray[np.uint8] | None, str | None]
+Decoded = tuple[Item, Image | None, str | None]
+
+
+def _pinned(image: Image) -> Image:
+    """Returns the image in memory from which a GPU copies while the host goes on."""
+    import torch
+
+    held: Image = torch.from_numpy(image).pin_memory().numpy()
+    return held
+
+
+def _as_is(image: Image) -> Image:
+    return image
 
 
 def _stamp(item: Item) -> str:
@@ -38,9 +48,13 @@ def decoded_images(
         digest_of: the digest that an item's image was indexed with; its path is the item's ``data["path"]``.
     """
     read = indexed_source(ctx, samples)
-    threads = ThreadPoolExecutor(DECODE_THREADS, thread_name_prefix="decode")
+    accelerated = ctx.resources.gpus > 0
+    count = max(THREADS, int(ctx.resources.cpus))
+    threads = ThreadPoolExecutor(count, thread_name_prefix="decode")
+    depth = max(GPU_IMAGES_AHEAD if accelerated else IMAGES_AHEAD, 2 * count)
     # On its only core the network and a decoder beside it take 75 ms of CPU an image, one after the other 64.
-    spare_core = ctx.resources.gpus > 0 or ctx.resources.cpus > 1
+    spare_core = accelerated or ctx.resources.cpus > 1
+    keep = _pinned if accelerated else _as_is
 
     def fetch(item: Item) -> Fetched:
         try:
@@ -52,13 +66,13 @@ def decoded_images(
     def load(fetched: Fetched) -> Decoded:
         item, data, error = fetched
         try:
-            return item, None if data is None else decode(data), error
+            return item, None if data is None else keep(decode(data)), error
         except ValueError as problem:
             return item, None, f"{type(problem).__name__}: {problem}"
 
     def images(items: Sequence[Item]) -> Iterator[Decoded]:
         if spare_core:
-            return ahead(threads, lambda item: load(fetch(item)), items, IMAGES_AHEAD)
-        return map(load, ahead(threads, fetch, items, IMAGES_AHEAD))
+            return ahead(threads, lambda item: load(fetch(item)), items, depth)
+        return map(load, ahead(threads, fetch, items, depth))
 
     return images

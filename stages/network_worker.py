@@ -72,11 +72,3 @@ def set_threads(ctx: StageContext) -> None:
 
     torch.set_num_threads(threads)
     cv2.setNumThreads(threads)
-
-
-def out_of_memory(problem: RuntimeError) -> bool:
-    """Returns whether an error is a lack of memory, an image's own trouble, and not a broken device or library."""
-    import torch
-
-    words = ("not enough memory", "out of memory", "can't allocate")
-    return isinstance(problem, torch.OutOfMemoryError) or any(each in str(problem).lower() for each in words)

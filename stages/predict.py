@@ -8,6 +8,7 @@ back in pixels of the original.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -16,19 +17,20 @@ from pydantic import Field, SerializerFunctionWrapHandler, field_validator, mode
 
 from pipeline.boxes.frame import Frame
 from pipeline.data.canvas import parse_canvas
-from pipeline.data.records import Detections
 from pipeline.data.schemas import CHECKPOINT, DETECTIONS, SAMPLES
 from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
+from pipeline.inference.engines import require_engine
 from pipeline.inference.test_time import detect, mode_named
 from pipeline.models.detectors import detector_spec
 from pipeline.models.identity import digest, resolve_detector
 from stages.decoded_images import decoded_images
-from stages.network_worker import check_weights, naming_weights, out_of_memory, planned_weights, set_threads, size_of
+from stages.network_worker import check_weights, naming_weights, planned_weights, set_threads, size_of
 
 if TYPE_CHECKING:
     from pipeline.inference.predictor import Predictor
 
 SINGLE = "single"
+TORCH = "torch"
 
 
 class Predict(MapStage):
@@ -44,6 +46,8 @@ class Predict(MapStage):
         memory_budget_gb: what one worker process may take on a CPU, libraries included; a canvas that needs more is
             cut into overlapping tiles, which give the same boxes up to rounding. None: always the whole image.
         precision: numbers the network computes with.
+        engine: that runs the network, of `pipeline.inference.engines.ENGINES`: "torch", or one that is faster and
+            rounds in other ways.
         decides: whose score counts where a detector has two classifiers (MogFace's HCAM): "main", "progressive",
             "where_masked" or "product", see `SixLevelDetector.decide_by`; None: what its switches say.
     """
@@ -60,6 +64,7 @@ class Predict(MapStage):
     top: int = Field(5000, ge=1)
     memory_budget_gb: float | None = Field(None, gt=0)
     precision: Literal["float32", "bfloat16"] = "float32"
+    engine: str = TORCH
     decides: Literal["main", "progressive", "where_masked", "product"] | None = None
 
     @field_validator("canvas", mode="before")
@@ -81,6 +86,11 @@ class Predict(MapStage):
         return value
 
     @model_validator(mode="after")
+    def _engine(self) -> Self:
+        require_engine(self.engine, self.precision)
+        return self
+
+    @model_validator(mode="after")
     def _one_source_of_sizes(self) -> Self:
         if self.mode != SINGLE and self.canvas != str(parse_canvas("8k")):
             raise ValueError(f"mode {self.mode} has its own sizes: leave out the canvas, found {self.canvas}")
@@ -95,6 +105,8 @@ class Predict(MapStage):
         fields: dict[str, Any] = handler(self)
         if self.decides is None:
             del fields["decides"]
+        if self.engine == TORCH:
+            del fields["engine"]
         if self.mode == SINGLE:
             return {name: value for name, value in fields.items() if name != "mode"}
         mode = mode_named(self.mode)
@@ -122,25 +134,19 @@ class Predict(MapStage):
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
         """Returns a worker that fetches, and where it has a core to spare decodes, the next images during this one."""
-        images = decoded_images(ctx, ctx.one("samples"))
-        predictor = self.predictor(ctx)
-        canvas, mode = parse_canvas(self.canvas), mode_named(self.mode)
+        from stages.batch_work import BatchWork, caught, row_of, unreadable_row
+
+        images, predictor = decoded_images(ctx, ctx.one("samples")), self.predictor(ctx)
+        if self.mode == SINGLE:
+            return BatchWork(predictor, parse_canvas(self.canvas), images)
+        mode = mode_named(self.mode)
 
         def work(items: Sequence[Item]) -> Iterator[Row]:
             for item, image, error in images(items):
                 if image is None:
-                    yield Detections(item.key, 0, 0, error=error).to_row()
-                    continue
-                height, width = image.shape[:2]
-                try:
-                    single = self.mode == SINGLE
-                    found = predictor.candidates(image, canvas) if single else detect(predictor, image, mode)
-                    row = Detections(item.key, width, height, found.boxes, found.scores, found.landmarks)
-                except (RuntimeError, ValueError) as problem:
-                    if isinstance(problem, RuntimeError) and not out_of_memory(problem):
-                        raise  # a broken device or library: other images would fare no better
-                    row = Detections(item.key, width, height, error=f"{type(problem).__name__}: {problem}")
-                yield row.to_row()
+                    yield unreadable_row(item, error)
+                else:
+                    yield row_of(item, image, caught(partial(detect, predictor, image, mode)))
 
         return work
 
@@ -173,6 +179,8 @@ class Predict(MapStage):
             top=self.top,
             tile=tile,
             dtype=getattr(torch, self.precision),
+            engine=self.engine,
+            gpu_share=ctx.resources.gpus,
         )
         # A first pass is slow, and one that fails here fails the node at once instead of image after image.
         predictor.candidates(np.zeros((256, 256, 3), np.uint8), parse_canvas("original"))

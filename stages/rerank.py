@@ -21,7 +21,7 @@ from pipeline.models.identity import digest, resolve_ranker
 from stages.decoded_images import decoded_images
 from stages.dump_rows import DumpRows
 from stages.image_faces import require_same_images
-from stages.network_worker import check_weights, naming_weights, out_of_memory, planned_weights, set_threads, size_of
+from stages.network_worker import check_weights, naming_weights, planned_weights, set_threads, size_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -102,6 +102,8 @@ class Rerank(MapStage):
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
         """Returns a worker that holds one shard of the dump at a time, and reads the next images during this one."""
+        from pipeline.inference.memory import out_of_memory
+
         images = decoded_images(ctx, ctx.one("samples"), lambda item: str(item.data["digest"]))
         reranker, rows = self.reranker(ctx), DumpRows(ctx.one("candidates"))
 

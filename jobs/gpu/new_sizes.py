@@ -1,4 +1,4 @@
-"""What an image of a size not seen before costs beside one of a size that was: nearly every image of WIDER FACE is one."""
+"""What an image of a size not seen before costs beside one of a size that was: WIDER FACE has hundreds of sizes."""
 
 from __future__ import annotations
 
@@ -46,7 +46,9 @@ def _looks(setting: Setting, figures: Figures, predictor: Predictor, label: str,
     images = [rng.integers(0, 256, (height, width, 3), np.uint8) for height in heights]
     for look in ("first", "second"):
         spent = [_seconds(predictor, image) for image in images]
-        figures.add(f"{label}, {look} look", 1000 * median(spent), "ms", f"{len(images)} sizes, worst {max(spent):.3f} s")
+        figures.add(
+            f"{label}, {look} look", 1000 * median(spent), "ms", f"{len(images)} sizes, worst {max(spent):.3f} s"
+        )
 
 
 def _seconds(predictor: Predictor, image: np.ndarray) -> float:  # type: ignore[type-arg]

@@ -48,6 +48,10 @@ def top_candidates_of_each(scores_BN: Tensor, k: int) -> Tensor:
     """
     if scores_BN.device.type == "cpu":
         return torch.stack([top_candidates(scores, k) for scores in scores_BN])
+    return _by_key(scores_BN, k)
+
+
+def _by_key(scores_BN: Tensor, k: int) -> Tensor:
     count = scores_BN.shape[1]
     # Of numbers from zero up the bits are in the order of the numbers. With the index in the lower half no two keys are
     # equal, so that any algorithm gives the one order.

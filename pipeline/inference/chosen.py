@@ -111,7 +111,7 @@ def unpacked(host: Tensor, counts: Sequence[int]) -> list[Candidates | ValueErro
         counts: anchors of each image: so many candidates it can have.
     """
     found: list[Candidates | ValueError] = []
-    for rows, count in zip(host.numpy(), counts, strict=True):
+    for rows, count in zip(host.numpy(), counts, strict=False):  # a batch may be filled up with nothing
         broken = [name for name, finite in zip(_CHECKED, rows[0, :3], strict=True) if not finite]
         if broken:
             found.append(ValueError(_BROKEN.format(broken[0])))

@@ -21,6 +21,7 @@ from pipeline.data.images import resize
 from pipeline.inference.candidates import Candidates
 from pipeline.inference.chosen import Chosen, best_of, choose, packed, unpacked
 from pipeline.inference.engines import open_engine
+from pipeline.inference.memory import batch_pixels
 from pipeline.inference.padded_canvas import padded_sides
 from pipeline.inference.streams import Streams
 from pipeline.models.detectors.detector import Detector, Raw, RawAnswers
@@ -72,6 +73,9 @@ class Predictor:
         detector: as given, in evaluation mode or not; the engine has a copy.
         device: where images are enlarged and the network runs.
         pads: whether images of different sizes go into one batch.
+        batch_pixels: of the canvases of a batch; beyond it more images at once gain nothing, or do not fit.
+        tile: greatest side of a tile, or None.
+        smallest_tile: pixels of a side, below which there is no room between the halos.
     """
 
     def __init__(
@@ -83,6 +87,8 @@ class Predictor:
         tile: int | None = None,
         dtype: torch.dtype = torch.float32,
         engine: str = "torch",
+        gpu_share: float = 1,
+        pads: bool | None = None,
     ) -> None:
         """Prepares a copy of the detector; the one given stays as it is.
 
@@ -94,23 +100,26 @@ class Predictor:
                 detector's receptive halo, so that the candidates are those of the whole canvas.
             dtype: of the network's arithmetic; scores and boxes are float32 whatever it is.
             engine: that runs the network, of `pipeline.inference.engines.ENGINES`; on a CPU with torch's threads.
+            gpu_share: part of a GPU's memory that batches may count on.
+            pads: images of different sizes may go into one batch; None: where that gains something, on a GPU.
 
         Raises:
             ValueError: ``top`` is under one, the tile leaves no room between its halos, or the engine is not there.
         """
         if top < 1:
             raise ValueError(f"top must be at least 1, got {top}")
-        smallest = 2 * detector.receptive_halo + max(detector.strides)
-        if tile is not None and tile < smallest:
-            raise ValueError(f"tile of {tile} px is too small for this detector: at least {smallest} px")
+        self.smallest_tile = 2 * detector.receptive_halo + max(detector.strides)
+        if tile is not None and tile < self.smallest_tile:
+            raise ValueError(f"tile of {tile} px is too small for this detector: at least {self.smallest_tile} px")
         self.device = torch.device(device)
         self.detector = detector
         self.top = top
         self.tile = tile
         self.dtype = dtype
-        self._engine = open_engine(engine, RawAnswers(detector), detector.normalisation, self.device, dtype)
+        self._engine = open_engine(engine, RawAnswers(detector), detector.normalisation, self.device, dtype, pads)
         self._streams = Streams(self.device)
         self.pads = self._engine.pads and tile is None
+        self.batch_pixels = batch_pixels(detector, self.device, gpu_share)
 
     def candidates(self, image_bgr: Image, canvas: Sizing) -> Candidates:
         """Returns the best ``top`` candidates of one image before suppression, without a score cut.
@@ -131,13 +140,14 @@ class Predictor:
         return found
 
     @torch.inference_mode()
-    def launch(self, images_bgr: Sequence[Image], canvas: Sizing) -> Launched:
+    def launch(self, images_bgr: Sequence[Image], canvas: Sizing, *, tile: int | None = None) -> Launched:
         """Returns a batch at work; its answers are those of `candidates` for each image, up to rounding.
 
         Args:
             images_bgr: uint8 [H, W, 3] each, BGR. Several only where all have the same size on the canvas, or where
                 the predictor pads.
             canvas: size at which the detector sees them.
+            tile: greatest side of a tile for a single image; None: that of the predictor.
 
         Raises:
             ValueError: not such images, or of sizes that cannot go together.
@@ -145,37 +155,41 @@ class Predictor:
         """
         seen = [_on_canvas(image, canvas) for image in images_bgr]
         with self._streams.sending():
-            factors = torch.tensor([each.factors for each in seen], dtype=torch.float64)
-            factors = self._streams.sent(factors)
-            chosen = self._tiled(seen[0]) if self.tile is not None and len(seen) == 1 else self._batch(seen)
-            host = self._streams.brought(packed(chosen, factors))
+            side = tile or self.tile
+            chosen = self._batch(seen) if side is None else self._tiled(seen, side)
+            factors = [each.factors for each in seen] + [(1.0, 1.0)] * (len(chosen.scores_BK) - len(seen))
+            scaled = packed(chosen, self._streams.sent(torch.tensor(factors, dtype=torch.float64)))
+            host = self._streams.brought(scaled)
         counts = [min(self.top, self.detector.grid.count(each.height, each.width)) for each in seen]
         return Launched(host, counts, self._streams)
 
     def _batch(self, seen: Sequence[_Seen]) -> Chosen:
         width, height = max(each.width for each in seen), max(each.height for each in seen)
+        sizes = [(each.height, each.width) for each in seen]
         if self.pads:
             width, height = padded_sides(width, height)
-        sizes = [(each.height, each.width) for each in seen]
+            # Filled up with nothing to a power of two, so that there are few sizes of batches too.
+            sizes += [(0, 0)] * ((1 << (len(seen) - 1).bit_length()) - len(seen))
         if all(size == (height, width) for size in sizes):
             extents = None
         elif self.pads:
             extents = self._streams.sent(torch.tensor(sizes, dtype=torch.int32))
         else:
             raise ValueError(f"images of one batch must have one size on the canvas, got {sorted(set(sizes))}")
-        raw = Raw.of(self._engine(self._pixels(seen, width, height), extents))
+        raw = Raw.of(self._engine(self._pixels(seen, len(sizes), width, height), extents))
         inside = None if extents is None else self.detector.grid.inside(height, width, extents)
         return choose(self.detector, raw, self.detector.anchors(height, width, self.device), self.top, inside)
 
-    def _tiled(self, seen: _Seen) -> Chosen:
+    def _tiled(self, seen: Sequence[_Seen], side: int) -> Chosen:
         """Returns the best candidates of one image that is looked at in tiles."""
-        assert self.tile is not None
+        if len(seen) != 1:
+            raise ValueError(f"only a single image is looked at in tiles, got {len(seen)}")
         grid = self.detector.grid
-        width, height = seen.width, seen.height
-        pixels = self._enlarged(seen)
+        width, height = seen[0].width, seen[0].height
+        pixels = self._enlarged(seen[0])
         anchors = self.detector.anchors(height, width, self.device)
         parts = []
-        for tile in tiles(width, height, self.tile, self.detector.receptive_halo, max(self.detector.strides)):
+        for tile in tiles(width, height, side, self.detector.receptive_halo, max(self.detector.strides)):
             x0, y0, x1, y1 = tile.window
             raw = Raw.of(self._engine(pixels[None, y0:y1, x0:x1]))
             index = grid.window_indices(height, width, tile.window, self.device)
@@ -184,12 +198,12 @@ class Predictor:
             parts.append(part.of_whole(index))
         return parts[0] if len(parts) == 1 else best_of(parts, self.top)
 
-    def _pixels(self, seen: Sequence[_Seen], width: int, height: int) -> Tensor:
-        """Returns uint8 [B, height, width, 3] on the device; what is beyond an image is zero."""
-        if len(seen) == 1 and (seen[0].height, seen[0].width) == (height, width):
+    def _pixels(self, seen: Sequence[_Seen], count: int, width: int, height: int) -> Tensor:
+        """Returns uint8 [count, height, width, 3] on the device; what is beyond an image is zero."""
+        if count == 1 and (seen[0].height, seen[0].width) == (height, width):
             return self._enlarged(seen[0])[None]
-        pixels = torch.zeros(len(seen), height, width, 3, dtype=torch.uint8, device=self.device)
-        for place, each in zip(pixels, seen, strict=True):
+        pixels = torch.zeros(count, height, width, 3, dtype=torch.uint8, device=self.device)
+        for place, each in zip(pixels, seen, strict=False):
             place[: each.height, : each.width] = self._enlarged(each)
         return pixels
 

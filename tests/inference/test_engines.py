@@ -83,7 +83,7 @@ def test_bfloat16_is_what_openvino_computes_with_when_it_is_asked() -> None:
 )
 def test_what_an_engine_cannot_do_is_one_line(name: str, device: str, precision: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        require_engine(name, device, precision)
+        require_engine(name, precision, device)
 
 
 def test_an_engine_whose_package_is_missing_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,7 +93,7 @@ def test_an_engine_whose_package_is_missing_names_the_extra(monkeypatch: pytest.
     with pytest.raises(
         ValueError, match=r'needs no_such_package, which is not installed: pip install "wider8k\[openvi'
     ):
-        require_engine("gone", "cpu", "float32")
+        require_engine("gone", "float32", "cpu")
     assert fastest("cpu") == "torch"
 
 

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from pipeline.engine.stage import Resources, StageContext
+from pipeline.inference.memory import out_of_memory
 from pipeline.models.identity import digest
-from stages.network_worker import check_weights, out_of_memory, planned_weights, set_threads
+from stages.network_worker import check_weights, planned_weights, set_threads
 from stages.training_stage import first_weights
 
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -19,8 +19,7 @@ from pipeline.engine.config import load_config
 from pipeline.engine.fingerprint import digest as fingerprint
 from pipeline.engine.plan import Verdict, context
 from pipeline.engine.stage import Item, StageContext
-from pipeline.inference.candidates import Candidates
-from pipeline.inference.predictor import Predictor
+from pipeline.inference.predictor import Launched, Predictor, Sizing
 from pipeline.inference.test_time import MODES, detect
 from pipeline.models.detectors.detector import Detector
 from pipeline.models.detectors.mogface_mobilenet import mogface_mobilenet
@@ -171,12 +170,13 @@ def test_weights_must_be_those_that_were_planned(world: World, photos: Path, wei
 class Clumsy(Predictor):
     """Asks for a petabyte, or multiplies what does not fit, where a picture is 5 or 6 pixels high."""
 
-    def candidates(self, image_bgr: np.ndarray, canvas: Canvas) -> Candidates:
-        if image_bgr.shape[0] == 5:
-            torch.empty(2**50, dtype=torch.uint8)
-        if image_bgr.shape[0] == 6:
-            torch.ones(2, 3) @ torch.ones(2, 3)
-        return super().candidates(image_bgr, canvas)
+    def launch(self, images_bgr: Sequence[np.ndarray], canvas: Sizing, *, tile: int | None = None) -> Launched:
+        for image in images_bgr:
+            if image.shape[0] == 5:
+                torch.empty(2**50, dtype=torch.uint8)
+            if image.shape[0] == 6:
+                torch.ones(2, 3) @ torch.ones(2, 3)
+        return super().launch(images_bgr, canvas, tile=tile)
 
 
 class PredictClumsily(Predict):

@@ -83,22 +83,25 @@ def engine_spec(name: str) -> EngineSpec:
     return ENGINES[name]
 
 
-def require_engine(name: str, device: str, precision: str) -> EngineSpec:
+def require_engine(name: str, precision: str, device: str | None = None) -> EngineSpec:
     """Returns the entry of `ENGINES` for what is asked.
 
     Args:
         name: of the engine.
-        device: "cpu" or "cuda".
         precision: "float32" or "bfloat16".
+        device: "cpu" or "cuda", that of this process; None where it is not known yet, as in planning: packages are
+            then not looked for either.
 
     Raises:
         ValueError: there is no such engine, its packages are missing, or it is not for that device or these numbers.
     """
     spec = engine_spec(name)
-    if device not in spec.devices:
-        raise ValueError(f"engine {name} runs on {' or '.join(spec.devices)}, not on {device}")
     if precision not in spec.precisions:
         raise ValueError(f"engine {name} computes in {' or '.join(spec.precisions)}, not in {precision}")
+    if device is None:
+        return spec
+    if device not in spec.devices:
+        raise ValueError(f"engine {name} runs on {' or '.join(spec.devices)}, not on {device}")
     if not spec.installed:
         missing = ", ".join(package for package in spec.packages if find_spec(package) is None)
         how = f'pip install "wider8k[{spec.extra}]"' if spec.extra else f"install {missing}"
@@ -107,7 +110,12 @@ def require_engine(name: str, device: str, precision: str) -> EngineSpec:
 
 
 def open_engine(
-    name: str, network: nn.Module, normalisation: Normalisation, device: torch.device, dtype: torch.dtype
+    name: str,
+    network: nn.Module,
+    normalisation: Normalisation,
+    device: torch.device,
+    dtype: torch.dtype,
+    pads: bool | None = None,
 ) -> Engine:
     """Returns an engine ready to run, on a CPU with as many threads as torch has.
 
@@ -117,6 +125,7 @@ def open_engine(
         normalisation: of the images.
         device: on which it runs.
         dtype: float32 or bfloat16, of its arithmetic.
+        pads: whether images of different sizes are to share a canvas; None: where the device gains by it, a GPU.
 
     Raises:
         ValueError: as `require_engine`.
@@ -126,8 +135,9 @@ def open_engine(
     from pipeline.inference.engines.engine import Job
     from pipeline.models.optimise import for_inference
 
-    spec = require_engine(name, device.type, str(dtype).removeprefix("torch."))
-    job = Job(for_inference(network).float().cpu(), normalisation, device, dtype, torch.get_num_threads())
+    spec = require_engine(name, str(dtype).removeprefix("torch."), device.type)
+    together = device.type == "cuda" if pads is None else pads
+    job = Job(for_inference(network).float().cpu(), normalisation, device, dtype, torch.get_num_threads(), together)
     engine: Engine = getattr(import_module(f"{__name__}.{spec.module}"), spec.kind)(job)
     return engine
 

@@ -16,8 +16,8 @@ class Compiled:
 
     def __init__(self, job: Job) -> None:
         """Takes over the job's network."""
-        self.pads = job.device.type == "cuda"
-        self._network = torch.compile(PixelNetwork(job, pads=self.pads), dynamic=True)
+        self.pads = job.pads
+        self._network = torch.compile(PixelNetwork(job), dynamic=True)
 
     def __call__(self, pixels: Tensor, sizes: Tensor | None = None) -> tuple[Tensor, ...]:
         """Returns the answers, see `Engine`."""

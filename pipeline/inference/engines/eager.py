@@ -13,12 +13,12 @@ from pipeline.models.padding import Padding
 class PixelNetwork(nn.Module):
     """A network from pixels on: normalised, and where images are smaller than the canvas kept to themselves."""
 
-    def __init__(self, job: Job, *, pads: bool) -> None:
-        """Takes over the job's network; ``pads`` makes it one for padded canvases."""
+    def __init__(self, job: Job) -> None:
+        """Takes over the job's network."""
         super().__init__()
         self.network = job.network.to(device=job.device, dtype=job.dtype)
         self._normalisation, self._dtype = job.normalisation, job.dtype
-        self._padding = Padding(self.network) if pads else None
+        self._padding = Padding(self.network) if job.pads else None
 
     def forward(self, pixels: Tensor, sizes: Tensor | None = None) -> tuple[Tensor, ...]:
         """Returns the answers, see `Engine`."""
@@ -38,8 +38,8 @@ class Eager:
 
     def __init__(self, job: Job) -> None:
         """Takes over the job's network."""
-        self.pads = job.device.type == "cuda"
-        self._network = PixelNetwork(job, pads=self.pads)
+        self.pads = job.pads
+        self._network = PixelNetwork(job)
 
     def __call__(self, pixels: Tensor, sizes: Tensor | None = None) -> tuple[Tensor, ...]:
         """Returns the answers, see `Engine`."""

@@ -22,6 +22,7 @@ class Job:
         device: where pixels are expected and answers are given.
         dtype: of the arithmetic.
         threads: of a CPU, for engines that have their own.
+        pads: whether padded canvases will be given; an engine that cannot take any says so.
     """
 
     network: nn.Module
@@ -29,6 +30,7 @@ class Job:
     device: torch.device
     dtype: torch.dtype
     threads: int
+    pads: bool
 
 
 class Engine(Protocol):

@@ -26,12 +26,11 @@ class _Captured:
 class Graphed:
     """The engine "cuda_graph": the same kernels as "torch", launched together."""
 
-    pads = True
-
     def __init__(self, job: Job) -> None:
         """Takes over the job's network; the device is a CUDA one."""
         self._device = job.device
-        self._network = PixelNetwork(job, pads=True)
+        self.pads = job.pads
+        self._network = PixelNetwork(job)
         self._captured: OrderedDict[tuple[int, ...], _Captured] = OrderedDict()
 
     def __call__(self, pixels: Tensor, sizes: Tensor | None = None) -> tuple[Tensor, ...]:
