@@ -30,7 +30,7 @@ def test_parts_run_on_a_cpu_and_are_not_run_twice(tmp_path: Path) -> None:
     assert first.returncode == 0, first.stderr
     assert {each.part for each in read_figures(tmp_path)} == set(chosen)
     assert "did not end well" not in first.stdout
-    assert "| dump-retinaface_mobilenet | 64 float32, an image |" in (tmp_path / "table.md").read_text()
+    assert "| dump-retinaface_mobilenet | 64 float32, torch, images/s |" in (tmp_path / "table.md").read_text()
     begun = [line for line in day(*small).stdout.splitlines() if line.endswith("...")]
     assert begun == []
 

@@ -1,0 +1,164 @@
+"""A detector's dump on one device without Ray: images in memory in batches, each engine, and where the time goes."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from jobs.benchmarks.forward import settled
+from jobs.gpu.figures import Figures
+from jobs.gpu.measuring import busy, empty, median_seconds, told, wait
+from jobs.gpu.parts import Setting
+from pipeline.data.canvas import Canvas, parse_canvas
+from pipeline.data.images import Image, decode
+from pipeline.data.records import Detections
+from pipeline.inference.batches import launch_within_memory, plan_batches
+from pipeline.inference.engines import ENGINES
+from pipeline.inference.padded_canvas import padded_sides
+from pipeline.inference.predictor import Predictor
+from pipeline.models.detectors import detector_spec
+from pipeline.models.detectors.detector import Detector
+
+TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+def dump(setting: Setting, figures: Figures, name: str) -> None:
+    """Measures one detector of random weights at 1024 and at 8K with every engine of the device, in bfloat16.
+
+    With torch as it is in float32 too, with TF32 as torch has it, and a table of where the time goes.
+    """
+    torch.manual_seed(0)
+    detector = settled(detector_spec(name).build().to(setting.device)).cpu()
+    sizes = {"64": Canvas(64)} if setting.tiny else {"1024": Canvas(1024), "8K": parse_canvas("8k")}
+    counts = {"64": 3, "1024": 96, "8K": 4}
+    for label, canvas in sizes.items():
+        images = pictures(setting, counts[label])
+        for engine, number in _ways(setting):
+            with told(figures, f"{label} {number}, {engine}"):
+                _way(setting, figures, detector, images, canvas, (label, engine, number))
+
+
+def _ways(setting: Setting) -> list[tuple[str, str]]:
+    kind = "cuda" if setting.device == "cuda" else "cpu"
+    engines = [name for name, spec in ENGINES.items() if kind in spec.devices and spec.installed]
+    ways = [(name, "bfloat16") for name in engines if "bfloat16" in ENGINES[name].precisions]
+    ways = [("torch", "float32"), *ways]
+    return [way for way in ways if way[0] != "compiled"] if setting.tiny else ways
+
+
+def _way(
+    setting: Setting,
+    figures: Figures,
+    detector: Detector,
+    images: Sequence[Image],
+    canvas: Canvas,
+    labels: tuple[str, str, str],
+) -> None:
+    label, engine, number = labels
+    empty(setting.device)
+    predictor = Predictor(detector, setting.device, dtype=TYPES[number], engine=engine)
+    begun = time.perf_counter()
+    candidates_of_all(predictor, images, canvas)
+    wait(setting.device)
+    what = f"{label} {number}, {engine}"
+    figures.add(f"{what}, first time", time.perf_counter() - begun, "s", f"{len(images)} images")
+    seconds = median_seconds(setting, lambda: candidates_of_all(predictor, images, canvas), passes=3)
+    figures.add(f"{what}, images/s", len(images) / seconds, "1/s")
+    network = _network(predictor, images, canvas)
+    seconds = median_seconds(setting, network.run)
+    figures.add(f"{what}, images/s of the network alone", network.count / seconds, "1/s", f"batch of {network.count}")
+    if setting.device == "cuda":
+        figures.add(f"{what}, peak memory", torch.cuda.max_memory_allocated() / 2**20, "MB")
+        figures.add(f"{what}, device busy", 100 * busy(lambda: candidates_of_all(predictor, images, canvas)), "%")
+    if engine == "torch" and number == "bfloat16":
+        _pieces(setting, figures, predictor, images, canvas, what)
+
+
+def candidates_of_all(predictor: Predictor, images: Sequence[Image], canvas: Canvas) -> int:
+    """Returns how many images had candidates: all of them in batches, the next one launched before one is waited for.
+
+    The loop of a dump without files; see `stages.batch_work`.
+    """
+    sizes = [(image.shape[1], image.shape[0]) for image in images]
+    working: deque[Callable[[], list[Any]]] = deque()
+    good = 0
+    for numbers in plan_batches(sizes, predictor, canvas):
+        working.append(launch_within_memory(predictor, [images[n] for n in numbers], canvas))
+        while len(working) > int(predictor.device.type == "cuda"):
+            good += sum(not isinstance(found, Exception) for found in working.popleft()())
+    while working:
+        good += sum(not isinstance(found, Exception) for found in working.popleft()())
+    return good
+
+
+class _network:
+    """The engine over the largest batch of these images, already on the device."""
+
+    def __init__(self, predictor: Predictor, images: Sequence[Image], canvas: Canvas) -> None:
+        sizes = [(image.shape[1], image.shape[0]) for image in images]
+        batch = max(plan_batches(sizes, predictor, canvas), key=len)
+        seen = [canvas.size(*sizes[number]) for number in batch]
+        width, height = max(w for w, _ in seen), max(h for _, h in seen)
+        if predictor.pads:
+            width, height = padded_sides(width, height)
+        # As the predictor fills batches up.
+        self.count = 1 << (len(batch) - 1).bit_length() if predictor.pads else len(batch)
+        self._engine = predictor._engine
+        self._pixels = torch.zeros(self.count, height, width, 3, dtype=torch.uint8, device=predictor.device)
+        seen += [seen[-1]] * (self.count - len(seen))
+        extents = torch.tensor([(h, w) for w, h in seen], dtype=torch.int32, device=predictor.device)
+        self._extents = extents if predictor.pads else None
+
+    @torch.inference_mode()
+    def run(self) -> None:
+        """Runs it once."""
+        self._engine(self._pixels, self._extents)
+
+
+def _pieces(
+    setting: Setting, figures: Figures, predictor: Predictor, images: Sequence[Image], canvas: Canvas, what: str
+) -> None:
+    """Measures the pieces of an image's way, each alone and waited for: together they take longer than the whole."""
+    from pipeline.data.images import encode_jpeg
+    from pipeline.data.schemas import DETECTIONS
+    from pipeline.engine.columns import as_table
+    from pipeline.engine.shards import encode
+
+    image, size = images[0], (images[0].shape[1], images[0].shape[0])
+    seen = canvas.size(*size)
+    data = encode_jpeg(image, 90)
+    found = predictor.candidates(image, canvas)
+    rows = [Detections("a", *size, found.boxes, found.scores, found.landmarks).to_row()] * 8
+    table = as_table(rows, DETECTIONS)
+    from pipeline.inference.predictor import _on_canvas
+
+    pixels = predictor._enlarged(_on_canvas(image, canvas))
+    pieces: dict[str, tuple[Callable[[], Any], int]] = {
+        "decode": (lambda: decode(data), 1),
+        "copy and enlarge": (lambda: predictor._enlarged(_on_canvas(image, canvas)), 1),
+        "normalise": (lambda: predictor.detector.normalisation(pixels), 1),
+        "all of one image": (lambda: predictor.candidates(image, canvas), 1),
+        "rows to a table": (lambda: as_table(rows, DETECTIONS), len(rows)),
+        "encode": (lambda: encode(table), len(rows)),
+    }
+    with torch.inference_mode():
+        for piece, (work, count) in pieces.items():
+            figures.add(f"{what}, {piece}", 1000 * median_seconds(setting, work, passes=7) / count, "ms", f"{seen}")
+
+
+def pictures(setting: Setting, count: int) -> list[Image]:
+    """Returns real photographs where there are some, else noise of their sizes, in turn."""
+    found = sorted((setting.shared / "data/wider_images/WIDER_val/images").glob("*/*.jpg")) if setting.shared else []
+    if found:
+        held = [decode(file.read_bytes()) for file in found[:count]]
+    else:
+        rng, heights = np.random.default_rng(0), (683, 768, 576, 1365)
+        held = [rng.integers(0, 256, (height, 1024, 3), np.uint8) for height in heights[:count]]
+    if setting.device == "cuda":  # as the decoders of a dump leave them
+        held = [torch.from_numpy(image).pin_memory().numpy() for image in held]
+    return [held[number % len(held)] for number in range(count)]
