@@ -103,6 +103,8 @@ class Padding:
     def _replace(self, module: nn.Module, multiple: int) -> None:
         multiple = int(getattr(module, "pads_to", multiple))
         extent = self._extents.setdefault(multiple, Extent(multiple))
+        if getattr(module, "blockwise", False):
+            module.blockwise = False  # type: ignore[assignment]  # a block has the size of none of the canvas's maps
         for name, child in list(module.named_children()):
             careful = _careful(child, extent)
             if careful is None:

@@ -26,9 +26,11 @@ class MobileNetV1(nn.Module):
         channels: of each level; (64, 128, 256) at width 0.25, with (32,) in front where the finest stride is 4.
         strides: of each level.
         reach: pixels on each side of a cell of the last level that the cell sees.
+        blockwise: a large image goes through the first layers block by block, see `in_blocks`.
     """
 
     reach = 157
+    blockwise = True
 
     def __init__(self, width: float = 0.25, *, activation: Activation, finest: int = 8) -> None:
         """Assembles the network with random weights.
@@ -64,7 +66,7 @@ class MobileNetV1(nn.Module):
         """Returns maps [B, channels[i], ceil(H / strides[i]), ceil(W / strides[i])] of images [B, 3, H, W]."""
         first, *others = self._parts()
         stride = self.strides[0]
-        if self.training:
+        if self.training or not self.blockwise:
             levels = [first(images)]
         else:
             levels = [in_blocks(first, images, stride=stride, halo=_FIRST_HALOS[stride])]

@@ -25,7 +25,10 @@ class ResNet(nn.Module):
         channels: of each level taken, e.g. (512, 1024, 2048).
         strides: of each level taken, e.g. (8, 16, 32).
         reach: pixels on each side of a cell of the last level that the cell sees.
+        blockwise: a large image goes through the first layers block by block, see `in_blocks`.
     """
+
+    blockwise = True
 
     def __init__(self, depth: Depth = 50, *, layers: Sequence[int] = (2, 3, 4), pretrained: bool = False) -> None:
         """Assembles the network; nothing is frozen.
@@ -60,7 +63,7 @@ class ResNet(nn.Module):
     def forward(self, images: Tensor) -> list[Tensor]:
         """Returns one map [B, channels[i], ceil(H / strides[i]), ceil(W / strides[i])] per level of [B, 3, H, W]."""
         first = self.taken[0]
-        if self.training or first not in _HALOS:
+        if self.training or not self.blockwise or first not in _HALOS:
             x = self._up_to(first, images)
         else:
             x = in_blocks(lambda part: self._up_to(first, part), images, stride=_STRIDES[first], halo=_HALOS[first])
