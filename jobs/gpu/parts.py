@@ -55,7 +55,7 @@ class Part:
 PARTS: Mapping[str, Part] = MappingProxyType(
     {
         "right": Part(150, "right", "right"),
-        "dump-retinaface_mobilenet": Part(70, "dumping", "dump", ("retinaface_mobilenet",)),
+        "dump-retinaface_mobilenet": Part(110, "dumping", "dump", ("retinaface_mobilenet",)),
         "real": Part(90, "real", "real"),
         "new-sizes": Part(40, "new_sizes", "new_sizes"),
         "pipeline-1024": Part(60, "pipeline", "pipeline", ("1024",)),

@@ -8,6 +8,7 @@ So a batch may hold images of different sizes, and a device for which every new 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -21,6 +22,15 @@ COARSEST = 128
 _HALVINGS = 7
 
 
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """One size of maps: how many cells each row and column is beyond the last of its image, and 1 where neither is."""
+
+    rows: Tensor
+    columns: Tensor
+    inside: Tensor
+
+
 class Extent:
     """Which cells of a map belong to an image; a map is known by its size.
 
@@ -30,20 +40,21 @@ class Extent:
     def __init__(self, multiple: int = 1) -> None:
         """Args: images count as padded with zeros up to a multiple of it, for a network part that pads them itself."""
         self._multiple = multiple
-        self._inside: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
+        self._levels: dict[tuple[int, int], _Level] = {}
 
-    def lay(self, sizes_B2: Tensor | None, height: int, width: int) -> None:
+    def lay(self, sizes_B2: Tensor | None, height: int, width: int, dtype: torch.dtype = torch.float32) -> None:
         """Says what the next pass is given.
 
         Args:
             sizes_B2: int, (height, width) of each image in pixels, on the network's device; None: all fill the canvas.
             height: of the canvas, pixels.
             width: of the canvas, pixels.
+            dtype: of the maps.
 
         Raises:
             ValueError: there are sizes, and a side of the canvas is no multiple of `COARSEST`.
         """
-        self._inside = {}
+        self._levels = {}
         if sizes_B2 is None:
             return
         if height % COARSEST or width % COARSEST:
@@ -52,34 +63,31 @@ class Extent:
         for halvings in range(_HALVINGS + 1):
             stride = 2**halvings
             cells = (sizes + (stride - 1)) // stride
-            rows, columns = height // stride, width // stride
-            row = torch.arange(rows, device=sizes.device)[None, None, :, None]
-            column = torch.arange(columns, device=sizes.device)[None, None, None, :]
-            self._inside[rows, columns] = (row - cells[:, None, :1, None], column - cells[:, None, 1:, None])
+            row = torch.arange(height // stride, device=sizes.device)[None, None, :, None] - cells[:, None, :1, None]
+            column = torch.arange(width // stride, device=sizes.device)[None, None, None, :] - cells[:, None, 1:, None]
+            # Two small factors first: a whole mask is made by one kernel.
+            inside = (row < 0).to(dtype) * (column < 0).to(dtype)
+            self._levels[height // stride, width // stride] = _Level(row, column, inside)
 
     def inside(self, x: Tensor) -> Tensor | None:
-        """Returns bool [B, 1, H, W] of a map [B, C, H, W], or None where all images fill it."""
-        if not self._inside:
-            return None
-        rows, columns = self._beyond(x)
-        return (rows < 0) & (columns < 0)
+        """Returns 1 or 0 [B, 1, H, W] for a map [B, C, H, W], or None where all images fill it."""
+        return self._levels[x.shape[-2], x.shape[-1]].inside if self._levels else None
 
     def masked(self, x: Tensor) -> Tensor:
-        """Returns x [B, C, H, W], zero outside the images."""
+        """Returns x [B, C, H, W], zero outside the images; x itself is changed where no gradient needs it."""
         inside = self.inside(x)
-        return x if inside is None else x * inside.to(x.dtype)
+        if inside is None:
+            return x
+        # Whoever else reads x has no use for what is outside, and a copy would cost as much again.
+        return x * inside if x.requires_grad else x.mul_(inside)
 
     def continued(self, x: Tensor) -> Tensor:
         """Returns x [B, C, H, W] with each image's last row and column once more beyond it."""
-        if not self._inside:
+        if not self._levels:
             return x
-        rows, columns = self._beyond(x)
-        x = torch.where(rows == 0, x.roll(1, 2), x)
-        return torch.where(columns == 0, x.roll(1, 3), x)
-
-    def _beyond(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns how many cells each row [B, 1, H, 1] and column [B, 1, 1, W] is beyond the last of its image."""
-        return self._inside[x.shape[-2], x.shape[-1]]
+        level = self._levels[x.shape[-2], x.shape[-1]]
+        x = torch.where(level.rows == 0, x.roll(1, 2), x)
+        return torch.where(level.columns == 0, x.roll(1, 3), x)
 
 
 class Padding:
@@ -95,10 +103,10 @@ class Padding:
         """The extent of the images themselves."""
         return self._extents[1]
 
-    def lay(self, sizes_B2: Tensor | None, height: int, width: int) -> None:
+    def lay(self, sizes_B2: Tensor | None, height: int, width: int, dtype: torch.dtype = torch.float32) -> None:
         """Says what the next pass is given, see `Extent.lay`."""
         for extent in self._extents.values():
-            extent.lay(sizes_B2, height, width)
+            extent.lay(sizes_B2, height, width, dtype)
 
     def _replace(self, module: nn.Module, multiple: int) -> None:
         multiple = int(getattr(module, "pads_to", multiple))
@@ -157,8 +165,8 @@ class _AverageInside(nn.Module):
         inside = self._extent.inside(x)
         if inside is None:
             return cast(Tensor, self.part(x))
-        share = self.part(inside.to(torch.float32))
-        return cast(Tensor, self.part(x * inside.to(x.dtype)) / share.clamp(min=1e-6).to(x.dtype))
+        share = self.part(inside.float())
+        return cast(Tensor, self.part(x * inside) / share.clamp(min=1e-6).to(x.dtype))
 
 
 class _NormInside(nn.Module):

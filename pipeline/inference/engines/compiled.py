@@ -12,13 +12,20 @@ from pipeline.inference.engines.engine import Job
 
 
 class Compiled:
-    """The engine "compiled": one compilation for all sizes."""
+    """The engine "compiled".
+
+    On a CPU one compilation serves all sizes. On a GPU each size of canvas, of which padding leaves few, has its own
+    for all batches: with the sides free too, arithmetic of sizes in place of numbers takes minutes.
+    """
 
     def __init__(self, job: Job) -> None:
         """Takes over the job's network."""
         self.pads = job.pads
-        self._network = torch.compile(PixelNetwork(job), dynamic=True)
+        self._network = torch.compile(PixelNetwork(job), dynamic=not job.pads)
 
     def __call__(self, pixels: Tensor, sizes: Tensor | None = None) -> tuple[Tensor, ...]:
         """Returns the answers, see `Engine`."""
+        if self.pads and len(pixels) > 1:
+            for each in (pixels,) if sizes is None else (pixels, sizes):
+                torch._dynamo.mark_dynamic(each, 0)
         return cast(tuple[Tensor, ...], self._network(pixels, sizes))

@@ -24,7 +24,7 @@ class PixelNetwork(nn.Module):
         """Returns the answers, see `Engine`."""
         images = self._images(pixels)
         if self._padding is not None:
-            self._padding.lay(sizes, pixels.shape[1], pixels.shape[2])
+            self._padding.lay(sizes, pixels.shape[1], pixels.shape[2], self._dtype)
             images = self._padding.image.masked(images)
         return cast(tuple[Tensor, ...], self.network(images))
 
