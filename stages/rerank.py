@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import pyarrow as pa
-from pydantic import Field, field_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from pipeline.data.canvas import parse_canvas
 from pipeline.data.records import Detections
 from pipeline.data.schemas import CHECKPOINT, DETECTIONS, SAMPLES
 from pipeline.engine.fingerprint import digest as fingerprint
 from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
+from pipeline.inference.engines import require_engine
 from pipeline.models.identity import digest, resolve_ranker
 from stages.decoded_images import decoded_images
 from stages.dump_rows import DumpRows
@@ -45,6 +46,8 @@ class Rerank(MapStage):
         keep: at most so many boxes per image are left; None keeps all.
         clip: scores are written clipped to 0..1, as the paper does: many tie at 0 and 1, and AP loses what the ranker
             said of them. Without it, or `squash`, they are the plain sums of score and correction, see `written`.
+        precision: numbers that the part which sees the image computes with.
+        engine: that runs this part, as in `predict`.
         squash: scores are written in 0..1 without a change of order, for what expects them there, as voting does.
     """
 
@@ -64,6 +67,20 @@ class Rerank(MapStage):
     keep: int | None = Field(None, ge=1)
     clip: bool = False
     squash: bool = False
+    precision: Literal["float32", "bfloat16"] = "float32"
+    engine: str = "torch"
+
+    @model_validator(mode="after")
+    def _engine(self) -> Self:
+        require_engine(self.engine, self.precision)
+        return self
+
+    @model_serializer(mode="wrap")
+    def _identity(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leaves out what came later and is not used: what was ranked before stays the same."""
+        fields: dict[str, Any] = handler(self)
+        later = {"precision": "float32", "engine": "torch"}
+        return {name: value for name, value in fields.items() if later.get(name) != value}
 
     @field_validator("size", mode="before")
     @classmethod
@@ -125,6 +142,8 @@ class Rerank(MapStage):
     def reranker(self, ctx: StageContext) -> Reranker:
         """Returns the loaded ranker, ready for this node's device and threads."""
         set_threads(ctx)
+        import torch
+
         from pipeline.inference.rerank import Reranker
         from pipeline.models.rankers.checkpoint import open_ranker
 
@@ -138,6 +157,8 @@ class Rerank(MapStage):
             top=self.top,
             clip=self.clip,
             squash=self.squash,
+            dtype=getattr(torch, self.precision),
+            engine=self.engine,
         )
         # A first pass is slow, and one that fails here fails the node at once instead of image after image.
         reranker.first_pass()

@@ -11,11 +11,12 @@ from torch import Tensor
 
 from pipeline.data.canvas import Canvas
 from pipeline.inference.candidates import Candidates
+from pipeline.inference.engines import open_engine
 from pipeline.inference.predictor import enlarge_on_device
 from pipeline.inference.written import Written, written
 from pipeline.models.optimise import for_inference
 from pipeline.models.rankers.frame import fill_of
-from pipeline.models.rankers.ranker import Ranker
+from pipeline.models.rankers.ranker import Ranker, RankerMaps
 
 
 class Reranker:
@@ -38,6 +39,8 @@ class Reranker:
         top: int | None = None,
         clip: bool = False,
         squash: bool = False,
+        dtype: torch.dtype = torch.float32,
+        engine: str = "torch",
     ) -> None:
         """Prepares a copy of the ranker; the one given stays as it is.
 
@@ -51,9 +54,11 @@ class Reranker:
             clip: write scores clipped to 0..1, as the paper does; without it, or `squash`, they are the plain sums of
                 score and correction. See `written` for what each costs.
             squash: write scores brought into 0..1 without a change of order.
+            dtype: of the arithmetic of the part that sees the image; what is made of it and the boxes is in float32.
+            engine: that runs this part, of `pipeline.inference.engines.ENGINES`; on a CPU with torch's threads.
 
         Raises:
-            ValueError: ``top`` is under one, or scores are to be written in two ways.
+            ValueError: ``top`` is under one, scores are to be written in two ways, or the engine is not there.
         """
         if clip and squash:
             raise ValueError("clip and squash are two ways to write scores in 0..1: set one of them")
@@ -61,6 +66,7 @@ class Reranker:
             raise ValueError(f"top must be at least 1, got {top}")
         self.device = torch.device(device)
         self.ranker = for_inference(ranker).to(self.device)
+        self._engine = open_engine(engine, RankerMaps(ranker), ranker.normalisation, self.device, dtype, pads=False)
         self.frame = ranker.frame if canvas is None else replace(ranker.frame, canvas=canvas)
         self.fill = ranker.normalisation.mean_bgr
         self.top = ranker.rows if top is None else min(top, ranker.rows)
@@ -102,9 +108,10 @@ class Reranker:
 
     def _residual(self, pixels: Tensor, table: NDArray[np.float32], valid: int) -> NDArray[np.float32]:
         """Returns float32 [valid], the corrections of the table's candidates."""
-        images = self.ranker.normalisation(pixels).permute(2, 0, 1)[None]
+        maps = [each.float() for each in self._engine(pixels[None])]
         tables = torch.from_numpy(table)[None].to(self.device)
-        answer: Tensor = self.ranker(images, tables, torch.tensor([valid], device=self.device))
+        sides, count = (pixels.shape[0], pixels.shape[1]), torch.tensor([valid], device=self.device)
+        answer = self.ranker.residual(maps, sides, tables, count)
         residual: NDArray[np.float32] = answer[0, :valid].cpu().numpy()
         if not np.isfinite(residual).all():
             raise ValueError("the ranker answered with NaN or infinity: weights or input are damaged")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import pytest
@@ -24,12 +26,16 @@ class Told(Ranker):
         self.normalisation = Normalisation((1.0, 2.0, 3.0))
         self.rows = rows
         self.backbone = nn.Identity()
-        self.residual = torch.tensor(residual + [0.0] * (rows - len(residual)))
+        self.told = torch.tensor(residual + [0.0] * (rows - len(residual)))
         self.asked: list[tuple[Tensor, Tensor, Tensor]] = []
 
-    def forward(self, images: Tensor, tables: Tensor, valid: Tensor) -> Tensor:
-        self.asked.append((images, tables, valid))
-        return torch.where(self.real(tables, valid), self.residual, torch.nan)
+    def maps(self, images: Tensor) -> list[Tensor]:
+        return [images]
+
+    def residual(self, maps: Sequence[Tensor], sides: tuple[int, int], tables: Tensor, valid: Tensor) -> Tensor:
+        assert sides == tuple(maps[0].shape[2:])
+        self.asked.append((maps[0], tables, valid))
+        return torch.where(self.real(tables, valid), self.told, torch.nan)
 
 
 def some(count: int = 5) -> Candidates:
@@ -157,3 +163,32 @@ def test_an_answer_that_is_no_number_is_refused() -> None:
     for ask in (sick.first_pass, lambda: sick(picture(), some())):
         with pytest.raises(ValueError, match="the ranker answered with NaN or infinity"):
             ask()
+
+
+@pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
+@pytest.mark.parametrize("name", ["crface_mobilenet", "roi_mobilenet"])
+def test_every_engine_ranks_as_torch_does(name: str, engine: str) -> None:
+    torch.manual_seed(0)
+    ranker = ranker_spec(name).build(rows=40).eval()
+    with torch.no_grad():  # a last layer that begins at zero says nothing of what comes before it
+        for parameter in ranker.parameters():
+            parameter.add_(0.02 * torch.randn_like(parameter))
+    image = np.random.default_rng(0).integers(0, 256, (201, 170, 3), np.uint8)
+    plain, other = Reranker(ranker), Reranker(ranker, engine=engine)
+    for size in (201, 64, 201):
+        cut = np.ascontiguousarray(image[:size])
+        expected, found = plain(cut, some()), other(cut, some())
+        assert np.ptp(expected.scores - some().scores) > 1e-4
+        np.testing.assert_allclose(found.scores, expected.scores, atol=2e-5)
+        np.testing.assert_array_equal(found.boxes, expected.boxes)
+
+
+def test_the_part_that_sees_the_image_may_compute_in_bfloat16() -> None:
+    torch.manual_seed(0)
+    ranker = ranker_spec("roi_mobilenet").build(rows=40).eval()
+    with torch.no_grad():
+        ranker.answer[-1].weight.normal_(std=0.1)
+    image = np.random.default_rng(0).integers(0, 256, (128, 128, 3), np.uint8)
+    expected, found = (Reranker(ranker, dtype=dtype)(image, some()) for dtype in (torch.float32, torch.bfloat16))
+    difference = np.abs(np.sort(found.scores) - np.sort(expected.scores)).max()
+    assert 0 < difference < 0.02

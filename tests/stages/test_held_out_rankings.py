@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import pickle
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -33,8 +34,11 @@ class ByWidth(Ranker):
         self.normalisation, self.rows = Normalisation((0.0, 0.0, 0.0), 1 / 255), RECIPE.rows
         self.factor = nn.Parameter(torch.tensor(factor))
 
-    def forward(self, images: Tensor, tables: Tensor, valid: Tensor) -> Tensor:
-        residual = self.factor * tables[..., 2] * (1 + images[:, 0, 0, 0, None])
+    def maps(self, images: Tensor) -> list[Tensor]:
+        return [images]
+
+    def residual(self, maps: Sequence[Tensor], sides: tuple[int, int], tables: Tensor, valid: Tensor) -> Tensor:
+        residual = self.factor * tables[..., 2] * (1 + maps[0][:, 0, 0, 0, None])
         return torch.where(self.real(tables, valid), residual, 0.0)
 
 

@@ -99,13 +99,17 @@ class CRFace(Ranker):
         self.confidence = nn.ModuleList(Confidence(width, rows) for _ in channels)
         self.log_scale = None if scale is None else nn.Parameter(torch.tensor(math.log(scale)))
 
-    def forward(self, images: Tensor, tables: Tensor, valid: Tensor) -> Tensor:
+    def maps(self, images: Tensor) -> list[Tensor]:
+        """Returns the levels of the body, see `Ranker`."""
+        levels: list[Tensor] = self.backbone(images)
+        return levels
+
+    def residual(self, maps: Sequence[Tensor], sides: tuple[int, int], tables: Tensor, valid: Tensor) -> Tensor:
         """Returns the residual float32 [B, N], see `Ranker`; 0 for all rows of a ranker that has not learnt yet."""
         real = self.real(tables, valid)
-        levels = self.backbone(images)
         resized = self.boxes.nearest if self.sampling == "nearest" else self.boxes.average
-        maps = resized(tables, [level.shape[2:] for level in levels], checkpointed=self.checkpointed)
-        joined = [torch.cat([level, each], dim=1) for level, each in zip(levels, maps, strict=True)]
+        drawn = resized(tables, [level.shape[2:] for level in maps], checkpointed=self.checkpointed)
+        joined = [torch.cat([level, each], dim=1) for level, each in zip(maps, drawn, strict=True)]
         answers = [module(level) for module, level in zip(self.confidence, self.pyramid(joined), strict=True)]
         residual = torch.stack(answers).float().mean(dim=0) * real
         return residual if self.log_scale is None else residual * self.log_scale.exp()

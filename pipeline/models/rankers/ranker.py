@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +33,23 @@ class Ranker(nn.Module, ABC):
     checkpointed: bool = False
 
     @abstractmethod
+    def maps(self, images: Tensor) -> list[Tensor]:
+        """Returns what is seen of images float32 [B, 3, H, W], already normalised, whatever their boxes.
+
+        The part that an engine runs; maps [B, C_i, H_i, W_i].
+        """
+
+    @abstractmethod
+    def residual(self, maps: Sequence[Tensor], sides: tuple[int, int], tables: Tensor, valid: Tensor) -> Tensor:
+        """Returns the residual float32 [B, N], see `forward`.
+
+        Args:
+            maps: of the images.
+            sides: (height, width) of the images, pixels.
+            tables: as of `forward`.
+            valid: likewise.
+        """
+
     def forward(self, images: Tensor, tables: Tensor, valid: Tensor) -> Tensor:
         """Returns the residual float32 [B, N]; the refined score is ``tables[..., 4] + residual``, not clipped.
 
@@ -43,6 +61,8 @@ class Ranker(nn.Module, ABC):
         Raises:
             ValueError: the tables are of another length.
         """
+        self.real(tables, valid)  # before the long way
+        return self.residual(self.maps(images), (images.shape[2], images.shape[3]), tables, valid)
 
     def real(self, tables: Tensor, valid: Tensor) -> Tensor:
         """Returns bool [B, N], which rows are candidates.
@@ -56,3 +76,16 @@ class Ranker(nn.Module, ABC):
                 f"expected tables [B, {self.rows}, 5] and valid [B], got {list(tables.shape)} and {list(valid.shape)}"
             )
         return torch.arange(self.rows, device=tables.device) < valid.to(tables.device)[:, None]
+
+
+class RankerMaps(nn.Module):
+    """The part of a ranker that sees the image, with a tuple for an answer."""
+
+    def __init__(self, ranker: Ranker) -> None:
+        """Takes the ranker itself."""
+        super().__init__()
+        self.ranker = ranker
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Returns `Ranker.maps` of images."""
+        return tuple(self.ranker.maps(images))

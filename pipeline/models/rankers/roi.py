@@ -93,17 +93,23 @@ class RoIRanker(Ranker):
                 part.eval()
         return self
 
-    def forward(self, images: Tensor, tables: Tensor, valid: Tensor) -> Tensor:
+    def maps(self, images: Tensor) -> list[Tensor]:
+        """Returns pyramid and context of each level, see `Ranker`."""
+        # Without gradient a large image also goes through the body in blocks.
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+            levels = self.pyramid(self.backbone(images))
+            return [context(level) for context, level in zip(self.context, levels, strict=True)]
+
+    def residual(self, maps: Sequence[Tensor], sides: tuple[int, int], tables: Tensor, valid: Tensor) -> Tensor:
         """Returns the residual float32 [B, N], see `Ranker`; 0 for all rows of a ranker that has not learnt yet."""
         real = self.real(tables, valid)
-        seen = self._maps(images)
         tables = tables.float()
         rows = tables[real]
         image, place = torch.nonzero(real, as_tuple=True)
-        size = torch.tensor([images.shape[3], images.shape[2]] * 2, dtype=torch.float32, device=tables.device)
+        size = torch.tensor([sides[1], sides[0]] * 2, dtype=torch.float32, device=tables.device)
         corners = torch.cat([rows[:, :2], rows[:, :2] + rows[:, 2:4]], dim=1)
         numbers, near = _neighbourhood(corners, rows[:, 4], valid.tolist(), self.heard)
-        looked = self._looked(seen, image, corners * size)
+        looked = self._looked(list(maps), image, corners * size)
         inputs = torch.cat([looked, own_numbers(rows, place, size[:2], self.rows).to(looked), numbers.to(looked)], 1)
         vectors = self.embed(inputs)
         if self.exchange is not None:
@@ -113,12 +119,6 @@ class RoIRanker(Ranker):
 
     def _body(self) -> tuple[nn.Module, ...]:
         return self.backbone, self.pyramid, self.context
-
-    def _maps(self, images: Tensor) -> list[Tensor]:
-        # Without gradient a large image also goes through the body in blocks.
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            levels = self.pyramid(self.backbone(images))
-            return [context(level) for context, level in zip(self.context, levels, strict=True)]
 
     def _looked(self, levels: list[Tensor], image: Tensor, boxes: Tensor) -> Tensor:
         if not (self.checkpointed and torch.is_grad_enabled()):
