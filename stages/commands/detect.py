@@ -34,6 +34,9 @@ def detect(
     score: Annotated[float, typer.Option(min=0, max=1, help="Only boxes above it.")] = 0.02,
     draw_score: Annotated[float, typer.Option(min=0, max=1, help="Only boxes above it are drawn.")] = 0.5,
     device: Annotated[str, typer.Option(help="auto (cuda where there is one), cpu or cuda.")] = "auto",
+    engine: Annotated[
+        str, typer.Option(help="torch, openvino, onnxruntime, ...; auto: the fastest one installed.")
+    ] = "torch",
     out: Annotated[Path | None, typer.Option(help="Folder for the images with boxes drawn.")] = None,
     json: Annotated[Path | None, typer.Option(help="Write boxes, scores and landmarks in original pixels.")] = None,
 ) -> None:
@@ -49,8 +52,9 @@ def detect(
     stems = _stems(images)
     _check_outputs(images, weights, out, stems, json)
     look, place = _look(scale, mode, score), _device(device)
+    chosen = _engine(engine, place)
     name, network = open_detector(weights, detector)
-    predictor, done = Predictor(network, place), _Done()
+    predictor, done = Predictor(network, place, engine=chosen), _Done()
     try:
         for path, stem in zip(images, stems, strict=True):
             _one(path, out and out / stem, lambda image: look(predictor, image), done, (score, draw_score, name))
@@ -161,6 +165,18 @@ def _device(choice: str) -> str:
     if choice == "cuda" and not torch.cuda.is_available():
         raise ValueError("--device cuda: torch sees no CUDA device here; choose cpu or auto")
     return choice
+
+
+def _engine(choice: str, place: str) -> str:
+    """Returns the name of an engine that is there, and says which where it was not named."""
+    from pipeline.inference.engines import fastest, require_engine
+
+    if choice != "auto":
+        require_engine(choice, "float32", place)
+        return choice
+    name = fastest(place)
+    print(f"engine: {name}")
+    return name
 
 
 def _row(path: Path, width: int, height: int, found: Any) -> dict[str, Any]:
