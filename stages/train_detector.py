@@ -36,7 +36,7 @@ class TrainDetector(TrainingStage):
         switches: arguments of its factory, the ablations of its paper.
         recipe: every number that decides the outcome; a config names those that differ from the defaults, or from
             those of `preset`, an entry of `PRESETS`.
-        saved_every: seconds between two checkpoints; not part of what comes out.
+        saved_every, repeatable: see `TrainingStage`.
     """
 
     name: ClassVar[str] = "train_detector"
@@ -112,6 +112,7 @@ class TrainDetector(TrainingStage):
             threads=max(1, int(ctx.resources.cpus)),
             accelerated=accelerated,
             saved_every=self.saved_every,
+            repeatable=self.repeatable,
             bad_share=ctx.resources.max_error_share,
         )
 

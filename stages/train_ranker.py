@@ -34,7 +34,7 @@ class TrainRanker(TrainingStage):
         ranker: entry of `RANKERS`.
         switches: arguments of its factory; `rows` is the recipe's.
         recipe: every number that decides the outcome; a config names those that differ from the defaults.
-        saved_every: seconds between two checkpoints; not part of what comes out.
+        saved_every, repeatable: see `TrainingStage`.
     """
 
     name: ClassVar[str] = "train_ranker"
@@ -98,6 +98,7 @@ class TrainRanker(TrainingStage):
             threads=max(1, int(ctx.resources.cpus)),
             accelerated=ctx.resources.gpus > 0,
             saved_every=self.saved_every,
+            repeatable=self.repeatable,
             bad_share=ctx.resources.max_error_share,
         )
 

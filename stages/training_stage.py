@@ -13,8 +13,9 @@ from pydantic import Field
 
 from pipeline.data.schemas import CHECKPOINT
 from pipeline.engine.gang import Stream
-from pipeline.engine.stage import Row, StageContext, WholeStage
+from pipeline.engine.stage import Resources, Row, StageContext, WholeStage
 from pipeline.models.identity import digest, stored_config
+from pipeline.training.repeatable import Repeatable
 from stages.network_worker import planned_file
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ class TrainingStage(WholeStage):
 
     Attributes:
         saved_every: seconds between two checkpoints; not part of what comes out.
+        repeatable: whether a GPU gives the same bytes again: "required" refuses an operation that cannot, "preferred"
+            warns of it, "off" takes the fastest ones. A CPU always does. Not part of what is asked for, as the kind of
+            the device is not, though the last digits of what comes out hang on both.
     """
 
     output: ClassVar[pa.Schema] = CHECKPOINT
@@ -38,6 +42,7 @@ class TrainingStage(WholeStage):
     told: ClassVar[tuple[str, ...]] = ("log",)
 
     saved_every: float = Field(120.0, gt=0, exclude=True)
+    repeatable: Repeatable = Field("preferred", exclude=True)
 
     @abstractmethod
     def resolve(self, file: str) -> None:
@@ -53,6 +58,21 @@ class TrainingStage(WholeStage):
             raise ValueError("expected first weights either as a file in `at` or from inputs.start, found both")
         if at:
             self.resolve(at)
+
+    def fits(self, resources: Resources) -> None:
+        """Raises ValueError for shares of GPUs that processes cannot train on together."""
+        workers, gpus = resources.workers, resources.gpus
+        if gpus in (0, 1) or (gpus < 1 and workers == 1):
+            return
+        if gpus < 1:
+            raise ValueError(
+                f"gpus is {gpus:g} for {workers} workers, and processes that train together cannot share a GPU: "
+                "take run.workers=1, or run.gpus=1 for each"
+            )
+        raise ValueError(
+            f"gpus is {gpus:g}, and a process trains on one GPU: "
+            f"take run.gpus=1, and run.workers={int(workers * gpus)} for that many GPUs"
+        )
 
     def externals(self, at: str | None) -> Mapping[str, str]:
         """Returns the digest of the file of first weights, if there is one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
@@ -54,7 +55,7 @@ class Spent:
     Attributes:
         step: seconds of one, with all that lies between two of them.
         part: seconds of it that went into what was looked at: waiting for data in ours, the assigner in the bare loop
-            of a detector, nothing in that of a ranker.
+            of a detector (of the host: what it hands to a GPU it does not wait for), nothing in that of a ranker.
     """
 
     step: float
@@ -104,11 +105,15 @@ def run_training(course: Course, make_executor: Callable[[], Executor] = RayExec
 
 
 def bare_training(course: Course) -> Spent:
-    """Returns what the plain loop over batches in memory took; what comes before the training is stored already."""
+    """Returns what the plain loop over batches in memory took; what comes before the training is stored already.
+
+    On a GPU a step is read when the next one has been begun, as ours are.
+    """
     import torch
 
     from pipeline.training.loop import Trainer
     from pipeline.training.settings import channels_last, deterministic, set_norms
+    from pipeline.training.staged import Staging
 
     torch.set_num_threads(cores())
     training = _training(course)
@@ -120,9 +125,15 @@ def bare_training(course: Course) -> Spent:
     steps, parts = [], []
     with deterministic(), channels_last(model):
         trainer = Trainer(_timed(training.learner.task(model), spent), training.recipe)
-        for step in range(training.recipe.steps):
+        coming = (held[step % len(held)] for step in range(training.recipe.steps))
+        staging = Staging(coming, model.normalisation, device, early=training.accelerated)
+        pending: deque[Any] = deque()
+        for _ in range(training.recipe.steps):
             begun, before = time.perf_counter(), len(spent)
-            trainer.step(held[step % len(held)].to_batch(model.normalisation, device))
+            pending.append(trainer.begin(staging.take().batch))
+            staging.prepare()
+            while len(pending) > int(training.accelerated):
+                pending.popleft().read()
             steps.append(time.perf_counter() - begun)
             parts.append(sum(spent[before:]))
     return Spent(sum(steps[FIRST:]) / len(steps[FIRST:]), median(parts[FIRST:]))
@@ -156,11 +167,26 @@ class _Timed:
         needs: bool = self.assigner.needs_prediction
         return needs
 
-    def __call__(self, *arguments: Any) -> Any:
+    def plan(self, *arguments: Any) -> Any:
+        return self._clocked(lambda: _TimedPlan(self.assigner.plan(*arguments), self))
+
+    def _clocked(self, work: Callable[[], Any]) -> Any:
         begun = time.perf_counter()
-        result = self.assigner(*arguments)
+        result = work()
         self.spent.append(time.perf_counter() - begun)
         return result
+
+
+@dataclass(frozen=True)
+class _TimedPlan:
+    plan: Any
+    of: _Timed
+
+    def to(self, device: Any) -> Any:
+        return self.of._clocked(lambda: replace(self, plan=self.plan.to(device)))
+
+    def settle(self, predicted: Any) -> Any:
+        return self.of._clocked(lambda: self.plan.settle(predicted))
 
 
 def _timed(task: Any, spent: list[float]) -> Any:

@@ -51,7 +51,8 @@ def train_together(
         each["memory"] = resources.memory_gb * 2**30
     trainer = _trainer_class(passing)(
         partial(_process, function, resources.loaders, resources.gpus > 0),
-        torch_config=TorchConfig(backend="nccl" if resources.gpus else "gloo"),
+        # What lies in the host's memory (names, counts, verdicts) travels without the GPU, which is at work.
+        torch_config=TorchConfig(backend="cpu:gloo,cuda:nccl" if resources.gpus else "gloo"),
         scaling_config=ScalingConfig(
             num_workers=resources.workers, use_gpu=resources.gpus > 0, resources_per_worker=each
         ),

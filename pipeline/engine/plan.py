@@ -97,6 +97,7 @@ def plan_node(graph: Graph, name: str, store: Store, upstream: Mapping[str, Node
     node = graph.nodes[name]
     try:
         node.stage.check(node.at, node.inputs)
+        node.stage.fits(node.resources)
         externals = dict(node.stage.externals(node.at))
         blocked = [u for u in node.upstream if upstream[u].verdict is Verdict.BLOCKED]
         if blocked:

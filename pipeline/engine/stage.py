@@ -188,6 +188,9 @@ class Stage(WrittenFields, ABC):
             inputs: port -> names of the nodes wired to it.
         """
 
+    def fits(self, resources: Resources) -> None:
+        """Raises ValueError where it could never be executed with such resources, whatever the cluster has."""
+
     def notes(self, rows: Sequence[Row]) -> Sequence[str]:
         """Returns what whoever reads the output has to know, such as what was left out; printed at the end of runs.
 

@@ -107,7 +107,8 @@ class DetectorTask:
         weight = next(self.detector.parameters())
         images = images.to(weight.device, weight.dtype, memory_format=torch.channels_last)
         with torch.autocast(weight.device.type, torch.bfloat16, enabled=bf16):
-            raw = (self.network or self.detector)(images)
+            # A compiled network refuses to be asked whether it is there: that would ask for its length.
+            raw = (self.detector if self.network is None else self.network)(images)
         return _wide(raw) if bf16 else raw
 
     def losses(
@@ -121,11 +122,11 @@ class DetectorTask:
             size: H and W of the images.
             normalise: see `Objective`.
         """
-        anchors = self._anchors(self.detector.grid, size, raw.boxes.device)
+        anchors, host = self._anchors(self.detector.grid, size, raw.boxes.device)
         needed = self.assigner.needs_prediction or self.objective.needs_fit
         predicted = predicted_by(self.detector, raw, anchors) if needed else None
         targets = encode_targets(
-            anchors, faces, self.assigner, self.detector.coder, predicted, fit=self.objective.needs_fit
+            anchors, faces, self.assigner, self.detector.coder, predicted, fit=self.objective.needs_fit, host=host
         )
         first = None if raw.first_shot is None else self._first_shot(raw.first_shot, faces, size)
         terms, total = self.objective(raw, targets, first, normalise)
@@ -136,12 +137,17 @@ class DetectorTask:
         return BatchLosses(terms, total, face.sum(), targets.assignment.compensated.sum(), levels)
 
     def _first_shot(self, raw: Raw, faces: Sequence[Faces], size: Sequence[int]) -> Targets:
-        anchors = self._anchors(half_size(self.detector.grid), size, raw.boxes.device)
+        anchors, host = self._anchors(half_size(self.detector.grid), size, raw.boxes.device)
         predicted = predicted_by(self.detector, raw, anchors) if self.auxiliary.needs_prediction else None
-        return encode_targets(anchors, faces, self.auxiliary, self.detector.coder, predicted)
+        return encode_targets(anchors, faces, self.auxiliary, self.detector.coder, predicted, host=host)
 
-    def _anchors(self, grid: AnchorGrid, size: Sequence[int], device: torch.device) -> Anchors:
-        return Anchors.of(grid, size[0], size[1], device, inclusive=self.detector.coder.inclusive)
+    def _anchors(self, grid: AnchorGrid, size: Sequence[int], device: torch.device) -> tuple[Anchors, Anchors]:
+        """Returns the anchors on the device and on the host."""
+        inclusive = self.detector.coder.inclusive
+        there = Anchors.of(grid, size[0], size[1], device, inclusive=inclusive)
+        if device.type == "cpu":
+            return there, there
+        return there, Anchors.of(grid, size[0], size[1], inclusive=inclusive)
 
 
 def task_of(detector: Detector, recipe: TrainingRecipe, network: Callable[[Tensor], Raw] | None = None) -> DetectorTask:

@@ -63,8 +63,8 @@ class Batch:
 
     Attributes:
         image_ids: B names.
-        images: float32 [B, 3, H, W], normalised as the detector wants it.
-        faces: B entries.
+        images: float32 [B, 3, H, W], normalised as the detector wants it, on any device.
+        faces: B entries, on the host, where they are matched.
     """
 
     image_ids: tuple[str, ...]

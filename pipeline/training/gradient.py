@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, fields, replace
+from itertools import accumulate, pairwise
 from typing import Any, TypeVar
 
 import torch
@@ -77,8 +78,9 @@ def cut(batch: B, parts: int) -> list[B]:
         batch: a dataclass whose fields are tuples and tensors of one entry per image.
         parts: at most as many as there are images.
     """
-    places = torch.arange(len(batch.image_ids)).tensor_split(parts)
-    borders = [slice(int(piece[0]), int(piece[-1]) + 1) for piece in places]
+    each_has, more = divmod(len(batch.image_ids), parts)
+    ends = list(accumulate(each_has + (number < more) for number in range(parts)))
+    borders = [slice(start, end) for start, end in pairwise([0, *ends])]
     named = {each.name: getattr(batch, each.name) for each in fields(batch)}  # type: ignore[arg-type]
     return [
         replace(batch, **{name: values[border] for name, values in named.items()})  # type: ignore[type-var]

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from pipeline.engine.gang import GangStopped
 from pipeline.models.detectors.detector import Detector
 from pipeline.training.assigners import Assigner
 from pipeline.training.average import WeightAverage
@@ -20,18 +18,15 @@ from pipeline.training.detector_task import DetectorTask, task_of
 from pipeline.training.example import Batch
 from pipeline.training.gradient import evaluate
 from pipeline.training.recipe import TrainingRecipe
-from pipeline.training.schedule import optimizer
+from pipeline.training.schedule import loaded, optimizer, step_if
 from pipeline.training.settings import channels_last, deterministic, set_norms
-from pipeline.training.task import Losses, Normalise, Recipe, Sized, Task, alone
+from pipeline.training.step import Pending, Step, Told
+from pipeline.training.task import Normalise, Recipe, Sized, Task, alone
 
 B = TypeVar("B", bound=Sized)
 
 Progress = Callable[[int, int, dict[str, float]], None]
 """(steps done, steps in all, losses of the last step by name)."""
-
-
-class TrainingError(GangStopped):
-    """Training cannot go on, for a reason that all processes see at once: a loss that is no number, bad pictures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,23 +41,6 @@ class History:
 
     losses: dict[str, NDArray[np.float32]]
     rates: NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What one step did.
-
-    Attributes:
-        losses: name -> value before the step, "total" among them; of all processes' images together.
-        rate: learning rate.
-        gradient_norm: L2 over all weights, before it was cut.
-        counts: what the losses were made of, over all processes: name -> number, or numbers (of each pyramid level).
-    """
-
-    losses: dict[str, float]
-    rate: float
-    gradient_norm: float
-    counts: dict[str, int | list[int]]
 
 
 class Trainer:
@@ -90,36 +68,47 @@ class Trainer:
         self.average = None if recipe.average is None else WeightAverage(task.model, recipe.average)
 
     def step(self, batch: Sized, normalise: Normalise = alone, processes: int = 1) -> Step:
-        """Moves the weights once.
+        """Moves the weights once, and returns what that did when it is done; see `begin`.
+
+        Raises:
+            TrainingError: where a loss or the gradient is not finite, naming step and images, in every process alike.
+        """
+        return self.begin(batch, normalise, processes).read()
+
+    def begin(
+        self, batch: Sized, normalise: Normalise = alone, processes: int = 1, aside: Sequence[float] = ()
+    ) -> Pending:
+        """Hands a step to the device and returns without waiting for it: to be read while the next one is at work.
+
+        Where a loss or the gradient turns out not to be finite no parameter moves, but norms have seen the batch; who
+        reads it learns so. Steps begun before that stand on what is left, so nothing may be kept of the weights
+        before every step has been read.
 
         Args:
             batch: of this process.
             normalise: sums over processes, see `Task.weigh`; called a second time for what `Step` tells.
             processes: number of those between which a wrapper around the network averages gradients, where their sum
                 is wanted.
+            aside: whatever the processes want to tell each other: of each number, `Step.aside` has the sum.
 
         Raises:
-            TrainingError: where a loss or the gradient is not finite, naming step and images, in every process alike;
-                no parameter has moved then, but norms have seen the batch.
             ValueError: behind the last step of the recipe.
         """
-        rate = float(np.float32(self.recipe.rate(self.steps_done)))
+        number, rate = self.steps_done, float(np.float32(self.recipe.rate(self.steps_done)))
         for group in self.descent.param_groups:
             group["lr"] = rate
         parts = min(self.recipe.parts, len(batch.image_ids))
         found = evaluate(self.task, batch, parts=parts, bf16=self.recipe.bf16, normalise=normalise)
-        values, counts = _summed(found.losses, normalise)
-        self._check("the loss", values, batch)
+        told = Told.of(found.losses, normalise, aside)
         self.descent.zero_grad(set_to_none=True)
         found.backward(processes)
         longest = math.inf if self.recipe.clip_norm is None else self.recipe.clip_norm
-        norm = nn.utils.clip_grad_norm_(self.task.model.parameters(), longest).item()
-        self._check("the gradient", {"norm": norm}, batch)
-        self.descent.step()
+        norm = nn.utils.clip_grad_norm_(self.task.model.parameters(), longest)
+        step_if(self.descent, told.finite(norm))
         if self.average is not None:
             self.average.update(self.task.model)
         self.steps_done += 1
-        return Step(values, rate, norm, counts)
+        return Pending(number, batch.image_ids, rate, norm, told)
 
     def state_dict(self) -> dict[str, Any]:
         """Returns all that `load_state_dict` needs to go on to the same bytes; shared tensors, to be saved at once."""
@@ -142,32 +131,10 @@ class Trainer:
         if (state["average"] is None) != (self.average is None):
             raise ValueError("the checkpoint belongs to another recipe: one of the two averages weights")
         self.task.model.load_state_dict(state["weights"])
-        self.descent.load_state_dict(state["optimizer"])
+        loaded(self.descent, state["optimizer"])
         if self.average is not None:
             self.average.load_state_dict(state["average"])
         self.steps_done = int(state["step"])
-
-    def _check(self, what: str, values: Mapping[str, float], batch: Sized) -> None:
-        if all(math.isfinite(value) for value in values.values()):
-            return
-        named = ", ".join(f"{name} {value:g}" for name, value in values.items())
-        raise TrainingError(
-            f"{what} of step {self.steps_done} is not finite ({named}); its images: {', '.join(batch.image_ids)}; "
-            "look at their boxes, or lower the learning rate"
-        )
-
-
-def _summed(losses: Losses, normalise: Normalise) -> tuple[dict[str, float], dict[str, int | list[int]]]:
-    """Returns losses and counts of all processes by name."""
-    values, counts = [*losses.terms.values(), losses.total], losses.counts
-    flat = torch.cat([count.reshape(-1) for count in counts.values()])
-    numbers = normalise(torch.cat([torch.stack(values).detach(), flat.to(values[0])])).tolist()
-    named = dict(zip([*losses.terms, "total"], numbers, strict=False))
-    rest = iter(int(number) for number in numbers[len(values) :])
-    summed: dict[str, int | list[int]] = {
-        name: [next(rest) for _ in range(len(count))] if count.ndim else next(rest) for name, count in counts.items()
-    }
-    return named, summed
 
 
 def plain_loop(task: Task[B], batches: Callable[[int], B], recipe: Recipe, progress: Progress | None = None) -> History:

@@ -33,7 +33,8 @@ class Member:
         """Returns this process's place in torch's default process group, or the only place where there is none.
 
         Args:
-            accelerated: it has a GPU of its own, the one that is visible.
+            accelerated: it has a GPU of its own, torch's current one; several processes of a machine see all of its
+                GPUs, and whoever starts them chooses.
         """
         device = torch.device("cuda", torch.cuda.current_device()) if accelerated else _CPU
         if not (distributed.is_available() and distributed.is_initialized()):

@@ -60,20 +60,22 @@ class PixelBatch:
         )
 
     def to_batch(self, normalisation: Normalisation, device: torch.device | str = "cpu") -> Batch:
-        """Returns what a training step takes, on a device; pixels are normalised there.
+        """Returns what a training step takes; pixels are normalised on the device, faces stay where they are matched.
 
         Args:
             normalisation: the detector's.
-            device: of images and faces.
+            device: of the images.
         """
         import torch
 
-        pixels = torch.from_numpy(self.pixels).to(device, non_blocking=True)
+        from pipeline.models.transfer import moved
+
+        pixels = moved(torch.from_numpy(self.pixels), device)
         # A permuted view of H x W x 3 is channels-last already, which is the faster layout for the convolutions.
         images = normalisation(pixels).permute(0, 3, 1, 2)
         marked = np.isfinite(self.landmarks).all(axis=(1, 2))
         sizes = self.counts.tolist()
-        flat = [torch.from_numpy(values).to(device) for values in (self.boxes, self.landmarks, marked)]
+        flat = [torch.from_numpy(values) for values in (self.boxes, self.landmarks, marked)]
         faces = tuple(Faces(*parts) for parts in zip(*(torch.split(values, sizes) for values in flat), strict=True))
         return Batch(self.image_ids, images, faces)
 

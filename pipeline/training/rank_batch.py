@@ -122,8 +122,12 @@ class RankPixels:
         """
         import torch
 
-        pixels = torch.from_numpy(self.pixels).to(device, non_blocking=True)
+        from pipeline.models.transfer import moved
+
+        pixels = moved(torch.from_numpy(self.pixels), device)
         # A permuted view of H x W x 3 is channels-last already, which is the faster layout for the convolutions.
         images = normalisation(pixels).permute(0, 3, 1, 2)
-        tables, truths, valid = (torch.from_numpy(each).to(device) for each in (self.tables, self.truths, self.valid))
+        tables, truths, valid = (
+            moved(torch.from_numpy(each), device) for each in (self.tables, self.truths, self.valid)
+        )
         return RankBatch(self.image_ids, images, tables, truths, valid)

@@ -82,7 +82,8 @@ class RankerTask:
         images = batch.images.to(weight.device, weight.dtype, memory_format=torch.channels_last)
         tables, valid = batch.tables.to(weight.device, weight.dtype), batch.valid.to(weight.device)
         with torch.autocast(weight.device.type, torch.bfloat16, enabled=bf16):
-            residual: Tensor = (self.network or self.ranker)(images, tables, valid)
+            network = self.ranker if self.network is None else self.network
+            residual: Tensor = network(images, tables, valid)
         return residual.float() if bf16 else residual
 
     def weigh(self, answer: Tensor, batch: RankBatch, normalise: Normalise = alone) -> RankLosses:

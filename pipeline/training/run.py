@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import math
-import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,9 +25,13 @@ from pipeline.training.checkpoints import Checkpoints
 from pipeline.training.journal import Journal
 from pipeline.training.judge import Judge
 from pipeline.training.learner import Learner
-from pipeline.training.loop import Step, Trainer, TrainingError
+from pipeline.training.loop import Trainer
 from pipeline.training.member import Member
+from pipeline.training.pace import Pace
+from pipeline.training.repeatable import Repeatable
 from pipeline.training.settings import channels_last, deterministic, set_norms
+from pipeline.training.staged import Staged, Staging
+from pipeline.training.step import Pending, Step, TrainingError
 from pipeline.training.task import Recipe
 
 FINAL, BEST = "final.safetensors", "best.safetensors"
@@ -45,6 +49,9 @@ class Training:
         judge: of held-out images, None for no looks.
         threads: that a process computes with.
         accelerated: every process has a GPU.
+        overlapped: a step's numbers are read when the next one has been begun, and the next batch is brought over
+            meanwhile; None where there is a GPU, which then need not wait for the host. The bytes are the same.
+        repeatable: see `deterministic`.
         saved_every: seconds between two checkpoints.
         bad_share: the training stops if a larger share of the pictures cannot be read.
     """
@@ -56,6 +63,8 @@ class Training:
     judge: Judge | None = None
     threads: int = 1
     accelerated: bool = False
+    overlapped: bool | None = None
+    repeatable: Repeatable = "preferred"
     saved_every: float = 120.0
     bad_share: float = 0.01
 
@@ -81,7 +90,7 @@ def run(training: Training, stream: Stream = in_threads, say: Callable[[str], No
     member = Member.here(training.accelerated)
     model = training.learner.first().to(member.device)
     set_norms(model, training.recipe.norms, member.processes)
-    with deterministic(), channels_last(model):
+    with deterministic(training.repeatable), channels_last(model):
         session = _Session(training, member, model, say)
         try:
             session.steps(stream)
@@ -89,6 +98,13 @@ def run(training: Training, stream: Stream = in_threads, say: Callable[[str], No
             session.close()
     if member.first:
         training.store.write(f"{training.folder}/{FINAL}", session.weights())
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    pending: Pending
+    errors: tuple[str, ...]  # of this process's pictures
+    waited: float  # seconds, for the loaders
 
 
 @dataclass
@@ -100,6 +116,7 @@ class _Session:
     verdicts: list[dict[str, Any]] = field(default_factory=list)
     bad: dict[str, str] = field(default_factory=dict)
     best: str = ""  # checksum of the best weights so far
+    pace: Pace = field(default_factory=Pace)
 
     def __post_init__(self) -> None:
         training = self.training
@@ -124,20 +141,23 @@ class _Session:
         training, member, trainer = self.training, self.member, self.trainer
         start, total = trainer.steps_done, training.recipe.steps
         share = partial(training.batches, rank=member.rank, processes=member.processes)
+        overlapped = training.accelerated if training.overlapped is None else training.overlapped
         coming = iter(stream(share, range(start, total)))
-        saved = begun = ended = time.monotonic()
+        staging = Staging(coming, self.model.normalisation, member.device, early=overlapped)
+        begun: deque[_Begun] = deque()
+        self.pace = Pace()
         for step in range(start, total):
-            before, asked = ended, time.monotonic()
-            pixels: Loaded[Any] = next(coming)
-            got = time.monotonic()
-            done = self._step(pixels, step)
-            ended = time.monotonic()
-            # From the end of the step before, so that looks and checkpoints between them are counted too.
-            self._tell(done, got - asked, ended - before, (step + 1 - start) / (ended - begun))
-            if self._due(step + 1):
+            begun.append(self._begin(staging.take(), step))
+            staging.prepare()
+            look, last = self._due(step + 1), step + 1 == total
+            # What is shown or kept stands on steps that have all been read.
+            save = self._read(begun, leave=0 if look or last else int(overlapped)) or last
+            if save:
+                self._read(begun, leave=0)
+            if look:
                 self._judge(step + 1)
-            if step + 1 == total or ended - saved > training.saved_every:
-                saved = ended
+            if save:
+                self.pace.kept()
                 self._save()
 
     def weights(self) -> bytes:
@@ -162,20 +182,36 @@ class _Session:
         """Waits for what is being written."""
         self.checkpoints.close()
 
-    def _step(self, pixels: Loaded[Any], step: int) -> Step:
+    def _begin(self, staged: Staged, step: int) -> _Begun:
         training, member = self.training, self.member
         # Whatever draws random numbers in a network draws them from what belongs to this step: nothing to be saved.
         torch.manual_seed((training.recipe.seed * 1_000_003 + step) * 4096 + member.rank)
-        batch = pixels.to_batch(self.model.normalisation, member.device)
+        # When it is time to save all processes must learn at the same step, since they read what they have begun then.
+        due = member.first and self.pace.due(training.saved_every)
+        aside = (float(len(staged.pixels.errors)), float(due))
+        pending = self.trainer.begin(staged.batch, member.sum, member.processes, aside)
+        return _Begun(pending, staged.pixels.errors, staged.waited)
+
+    def _read(self, begun: deque[_Begun], leave: int) -> bool:
+        """Reads and tells the oldest steps, all but `leave` of them; returns whether it is time to save."""
+        save = False
+        while len(begun) > leave:
+            each = begun.popleft()
+            done = self._done(each)
+            if done.aside[0]:
+                self._note([error for share in self.member.gather(each.errors) for error in share])
+            save |= bool(done.aside[1])
+            self._tell(each, done)
+        return save
+
+    def _done(self, begun: _Begun) -> Step:
         try:
-            done = self.trainer.step(batch, member.sum, member.processes)
+            return begun.pending.read()
         except TrainingError as error:
-            shares = member.gather(batch.image_ids)
+            member = self.member
+            shares = member.gather(begun.pending.image_ids)
             others = [name for rank, share in enumerate(shares) if rank != member.rank for name in share]
             raise TrainingError(f"{error}; other processes had {', '.join(others)}" if others else str(error)) from None
-        if int(member.sum(torch.tensor([len(pixels.errors)], device=member.device))):
-            self._note([each for share in member.gather(pixels.errors) for each in share])
-        return done
 
     def _note(self, errors: Sequence[str]) -> None:
         """Remembers pictures that could not be read; too many end the training."""
@@ -188,10 +224,12 @@ class _Session:
                 f"allowed are {allowed:.0f}: {shown}; a larger max_error_share goes on without them"
             )
 
-    def _tell(self, done: Step, waited: float, seconds: float, pace: float) -> None:
+    def _tell(self, begun: _Begun, done: Step) -> None:
+        # From the end of the step before, so that looks and checkpoints between them are counted too.
+        seconds, pace = self.pace.tick()
         if self.journal is None:
             return
-        step, total, batch = self.trainer.steps_done, self.training.recipe.steps, self.training.recipe.batch
+        step, total, batch = begun.pending.number + 1, self.training.recipe.steps, self.training.recipe.batch
         self.journal.add(
             step,
             {
@@ -200,7 +238,7 @@ class _Session:
                 "gradient_norm": done.gradient_norm,
                 **done.counts,
                 "images_per_second": batch / seconds,
-                "wait_share": waited / seconds,
+                "wait_share": min(1.0, begun.waited / seconds),
                 "memory_mb": _memory_mb(self.member.device),
                 "bad_pictures": len(self.bad),
             },

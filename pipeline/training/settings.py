@@ -11,27 +11,46 @@ import torch
 import torch.utils.deterministic as uninitialised
 from torch import nn
 
+from pipeline.training.repeatable import Repeatable
+
 Norms = Literal["own", "sync", "frozen"]
 
 
 @contextmanager
-def deterministic() -> Iterator[None]:
-    """Makes torch refuse operations whose result depends on timing; gives back the setting that was there.
+def deterministic(repeatable: Repeatable = "preferred") -> Iterator[None]:
+    """Makes torch use operations whose result does not depend on timing; gives back the setting that was there.
 
-    On a GPU such an operation is warned of instead, since a newer torch may lack what an older one had.
+    Args:
+        repeatable: "required": an operation that has no such form is refused, and the error names it. "preferred": the
+            same on a CPU; on a GPU it is warned of instead, since a newer torch may lack what an older one had. "off":
+            a GPU takes the fastest, and tries out several for each size of its input; a CPU computes as always.
     """
+    if repeatable == "off" and torch.cuda.is_available():
+        with _fastest():
+            yield
+        return
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS is first used
     filled = uninitialised.fill_uninitialized_memory  # type: ignore[attr-defined]
     # Else every new tensor is filled first, a tenth of a step on a CPU, in case somebody reads what he never wrote.
     uninitialised.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     before = torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
-    torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())
+    torch.use_deterministic_algorithms(True, warn_only=repeatable == "preferred" and torch.cuda.is_available())
     try:
         yield
     finally:
         torch.use_deterministic_algorithms(before, warn_only=warn_only)
         uninitialised.fill_uninitialized_memory = filled  # type: ignore[attr-defined]
+
+
+@contextmanager
+def _fastest() -> Iterator[None]:
+    before = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = True
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before
 
 
 @contextmanager

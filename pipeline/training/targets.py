@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from pipeline.boxes.coder import BoxCoder
+from pipeline.models.transfer import moved
 from pipeline.training.assigners import Assigner
 from pipeline.training.assigners.anchor_set import Anchors
-from pipeline.training.assigners.assignment import FACE, Assignment
+from pipeline.training.assigners.assignment import FACE, Assignment, listed
 from pipeline.training.assigners.face_batch import FaceBatch, Predicted, required
 from pipeline.training.example import Faces
 from pipeline.training.losses.hambox import fit_of_faces
@@ -48,7 +49,7 @@ def matching_frame(boxes: Tensor, coder: BoxCoder) -> Tensor:
         boxes: float [..., 4] xyxy in pixels, continuous: x2 = x1 + width.
         coder: the detector's.
     """
-    return boxes - boxes.new_tensor([0.0, 0.0, 1.0, 1.0]) if coder.inclusive else boxes
+    return torch.cat([boxes[..., :2], boxes[..., 2:] - 1], dim=-1) if coder.inclusive else boxes
 
 
 @torch.no_grad()
@@ -60,42 +61,49 @@ def encode_targets(
     predicted: Predicted | None = None,
     *,
     fit: bool = False,
+    host: Anchors | None = None,
 ) -> Targets:
     """Returns the targets of a batch.
 
     Args:
         anchors: A of them, in the frame of the faces (pixels); inclusive where the coder is.
-        faces: of each image, with continuous boxes; moved to the anchors' device.
+        faces: of each image, with continuous boxes; best on the host, where they are matched while the device is at
+            work, and moved to the anchors' device.
         assigner: which anchor learns which face.
         coder: turns boxes and points into deltas.
         predicted: what the detector says about the batch, for assigners that need it, its boxes in `matching_frame`.
         fit: work out `Targets.fit` from `predicted`.
+        host: the same anchors on the host; needed where `anchors` are not there.
 
     Raises:
         ValueError: where the assigner or `fit` needs `predicted` and it is None.
     """
     device = anchors.centres.device
-    batch = FaceBatch.of([matching_frame(each.boxes, coder) for each in faces], device)
-    assignment = assigner(anchors, batch, predicted)
+    batch = FaceBatch.of([matching_frame(each.boxes, coder) for each in faces])
+    assignment = assigner.plan(host or anchors, batch).to(device).settle(predicted)
     # Only what is learned is encoded: a face that no anchor may learn can encode to NaN, which poisons the gradient
-    # even if masked.
-    image, anchor = torch.nonzero(assignment.label == FACE, as_tuple=True)
-    row = batch.row_of()[image, assignment.face[image, anchor]]
+    # even if masked. How many anchors learn is not asked for, which the host would wait for: some listed do not.
+    place = listed(assignment)
+    label, face = assignment.label.view(-1)[place], assignment.face.view(-1)[place]
+    row = moved(batch.row_of(), device)[torch.div(place, len(anchors), rounding_mode="floor"), face].clamp(min=0)
     outlines, points, marks = (
-        torch.cat([part.cpu() for part in parts]).to(device)
+        moved(torch.cat([part.cpu() for part in parts]), device)
         for parts in (
             [each.boxes for each in faces],
             [each.landmarks for each in faces],
             [each.marked for each in faces],
         )
     )
-    centres = anchors.centres[anchor]
+    learns, centres = label == FACE, anchors.centres[place % len(anchors)]
     marked = torch.zeros_like(assignment.compensated)
-    marked[image, anchor] = marks[row]
+    marked.view(-1)[place] = marks[row] & learns
     boxes = torch.zeros(*marked.shape, 4, device=device)
-    boxes[image, anchor] = coder.encode(outlines[row], centres)
+    boxes.view(-1, 4)[place] = torch.where(learns[:, None], coder.encode(outlines[row], centres), 0.0)
     landmarks = torch.zeros(*marked.shape, 10, device=device)
-    learned = coder.encode_landmarks(points[row], centres)
-    landmarks[image, anchor] = torch.where(marks[row][:, None], learned, 0.0)
-    fits = fit_of_faces(required(predicted, "fit").boxes, batch, assignment) if fit else None
+    encoded = coder.encode_landmarks(points[row], centres)
+    landmarks.view(-1, 10)[place] = torch.where((marks[row] & learns)[:, None], encoded, 0.0)
+    fits = None
+    if fit:
+        there = FaceBatch(moved(batch.boxes, device), moved(batch.valid, device))
+        fits = fit_of_faces(required(predicted, "fit").boxes, there, assignment)
     return Targets(boxes, landmarks, assignment.label, marked, assignment, fits)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import torch
 
 from pipeline.data.images import encode_png
+from pipeline.engine.plan import Verdict
 from pipeline.models.identity import digest, stored_config
 from pipeline.models.weights import open_detector
 from tests.stages.labelled_set import labelled_set
@@ -149,6 +151,37 @@ def test_a_preset_gives_the_rest(trained: World) -> None:
 def test_how_often_it_is_saved_is_not_what_it_is(trained: World) -> None:
     plain = trained.identity("detector")
     assert trained.identity("detector", "detector.saved_every=3") == plain
+    assert trained.identity("detector", "detector.repeatable=required") == plain
+
+
+def test_on_a_cpu_every_kind_of_repeatable_gives_the_same_bytes(trained: World) -> None:
+    trained.done()
+    plain = checkpoint(trained)["weights"]
+    for kind in ("required", "off"):
+        trained.done(f"detector.repeatable={kind}", force=frozenset({"detector"}))
+        assert checkpoint(trained)["weights"] == plain
+
+
+@pytest.mark.parametrize(
+    ("run", "said"),
+    [
+        ({"workers": 2, "gpus": 0.5}, r"gpus is 0.5 for 2 workers, .*cannot share a GPU: take run.workers=1, or"),
+        ({"workers": 3, "gpus": 2}, r"gpus is 2, and a process trains on one GPU: take run.gpus=1, and run.workers=6"),
+    ],
+)
+def test_shares_of_gpus_that_cannot_be_trained_on_are_refused_before_anything_starts(
+    trained: World, run: dict[str, float], said: str
+) -> None:
+    trained.nodes["detector"]["run"] = run
+    plan = trained.plan()["detector"]
+    assert plan.verdict is Verdict.BLOCKED
+    assert re.search(said, plan.reason)
+
+
+@pytest.mark.parametrize("run", [{"workers": 1, "gpus": 0.5}, {"workers": 8, "gpus": 1}, {"workers": 8, "gpus": 0}])
+def test_other_shares_are_planned(trained: World, run: dict[str, float]) -> None:
+    trained.nodes["detector"]["run"] = run
+    assert trained.plan()["detector"].verdict is Verdict.RUN
 
 
 def test_held_out_images_without_a_face_that_counts_are_refused(trained: World) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -16,8 +17,9 @@ from pipeline.models.detectors.retinaface import retinaface_mobilenet
 from pipeline.training.batches import Batches, normalised
 from pipeline.training.detector_task import task_of
 from pipeline.training.example import Batch, Example
-from pipeline.training.loop import Trainer, TrainingError, train
+from pipeline.training.loop import Trainer, train
 from pipeline.training.recipe import TrainingRecipe
+from pipeline.training.step import Step, TrainingError
 from tests.training.in_memory import InMemory, bright_squares
 from tests.training.small_mogface import small_mogface
 
@@ -199,3 +201,27 @@ def test_half_precision_and_parts_learn_alike(change: dict[str, Any]) -> None:
     assert other.losses["total"][0] == pytest.approx(plain.losses["total"][0], rel=0.1)
     assert other.losses["total"][-2:].mean() < 0.8 * other.losses["total"][:2].mean()
     assert not np.array_equal(plain.losses["total"], other.losses["total"])
+
+
+def _two_steps(backend: str | None) -> list[Step]:
+    detector = small_mogface(seed=0).train()
+    network = None if backend is None else torch.compile(detector, backend=backend)
+    trainer = Trainer(task_of(detector, RECIPE, network), RECIPE)
+    return [trainer.step(_batches(normalisation=detector.normalisation)(step)) for step in range(2)]
+
+
+@pytest.mark.parametrize(
+    "backend",
+    [
+        "eager",
+        pytest.param(
+            "inductor",
+            marks=[pytest.mark.slow, pytest.mark.skipif(shutil.which("g++") is None, reason="no compiler of C++")],
+        ),
+    ],
+)
+def test_a_compiled_network_learns_the_same(backend: str) -> None:
+    for plain, compiled in zip(_two_steps(None), _two_steps(backend), strict=True):
+        assert compiled.losses == pytest.approx(plain.losses, rel=1e-4)
+        assert compiled.gradient_norm == pytest.approx(plain.gradient_norm, rel=1e-3)
+        assert compiled.counts == plain.counts

@@ -18,10 +18,10 @@ from pipeline.models.rankers.checkpoint import open_ranker
 from pipeline.models.weights import read_tensors, save_bytes
 from pipeline.training.batches import Batches
 from pipeline.training.journal import Entry, Journal
-from pipeline.training.loop import TrainingError
 from pipeline.training.ranker_learner import RankerLearner
 from pipeline.training.ranker_recipe import RankerRecipe
 from pipeline.training.run import FINAL, Training, run
+from pipeline.training.step import TrainingError
 from tests.training.in_memory import RankedInMemory, ranked_squares
 
 RECIPE = RankerRecipe(steps=5, batch=4, crop=64, rows=50, pairs=3, learning_rate=3e-3, final_rate=1e-3)

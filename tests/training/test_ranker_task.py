@@ -14,11 +14,12 @@ from pipeline.models.rankers import RANKERS
 from pipeline.models.rankers.ranker import Ranker
 from pipeline.training.batches import Batches, normalised
 from pipeline.training.gradient import evaluate
-from pipeline.training.loop import Trainer, TrainingError, plain_loop
+from pipeline.training.loop import Trainer, plain_loop
 from pipeline.training.losses.ranking import rank_loss
 from pipeline.training.rank_batch import RankBatch
 from pipeline.training.ranker_recipe import RankerRecipe
 from pipeline.training.ranker_task import RankerTask
+from pipeline.training.step import TrainingError
 from tests.training.in_memory import RankedInMemory, ranked_squares
 
 ROWS = 50
@@ -216,3 +217,10 @@ def test_equal_refined_scores_stand_in_the_order_of_their_rows() -> None:
     level = -batch.tables[..., 4]
     found = RankerTask(ranker, RECIPE).weigh(level, batch)
     assert found.ordered == found.ordered_before > 0
+
+
+def test_a_compiled_network_answers_the_same() -> None:
+    ranker = ranker_of("crface_mobilenet").train()
+    plain = RankerTask(ranker, RECIPE).answer(batch_for(ranker))
+    compiled = RankerTask(ranker, RECIPE, torch.compile(ranker, backend="eager")).answer(batch_for(ranker))
+    torch.testing.assert_close(compiled, plain)

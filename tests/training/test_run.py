@@ -25,11 +25,12 @@ from pipeline.training.example import Example
 from pipeline.training.first_weights import first_detector
 from pipeline.training.journal import Entry, Journal
 from pipeline.training.judge import mean_ap
-from pipeline.training.loop import TrainingError, train
+from pipeline.training.loop import train
 from pipeline.training.ranker_learner import RankerLearner
 from pipeline.training.ranker_recipe import RankerRecipe
 from pipeline.training.recipe import TrainingRecipe
 from pipeline.training.run import BEST, FINAL, Training, run
+from pipeline.training.step import TrainingError
 from tests.training.in_memory import InMemory, RankedInMemory, bright_squares, ranked_squares
 from tests.training.two_processes import in_both
 
@@ -153,6 +154,35 @@ def test_the_log_tells_every_step(tmp_path: Path) -> None:
     assert max(entry["rate"] for entry in entries) == pytest.approx(RECIPE.learning_rate)
 
 
+@pytest.mark.parametrize("judged_every", [0, 3])
+@pytest.mark.parametrize("saved_every", [1e-9, 1e9])
+def test_read_a_step_later_all_is_the_same(tmp_path: Path, judged_every: int, saved_every: float) -> None:
+    """What a GPU does, which has the next step begun before the one before is read, on the CPU."""
+    recipe, source = replace(RECIPE, judged_every=judged_every, average=0.9), Spoiled(SQUARES.examples, broken=(5,))
+    at_once, later = (
+        training(
+            tmp_path / name, recipe, source=source, judge=Witness(), overlapped=overlapped, saved_every=saved_every
+        )
+        for name, overlapped in (("at once", False), ("later", True))
+    )
+    assert trained(later) == trained(at_once)
+    assert log(later) == log(at_once)
+    assert [entry["bad_pictures"] for entry in log(later) if "loss" in entry][-1] == 1
+    assert later.store.read(f"work/{BEST}") == at_once.store.read(f"work/{BEST}")
+
+
+def test_read_a_step_later_and_stopped_it_ends_with_the_same_bytes(tmp_path: Path) -> None:
+    whole, one = training(tmp_path / "whole", overlapped=True), training(tmp_path / "stopped", overlapped=True)
+    expected = trained(whole)
+    for step in (3, 6):
+        with pytest.raises(Killed):
+            trained(one, until(step))
+        # A batch is asked for a step ahead, and that it is time to keep a step is read with it.
+        assert log(one) == log(whole)[: len(log(one))] and len(log(one)) in (step - 2, step - 1)
+    assert trained(one) == expected
+    assert log(one) == log(whole)
+
+
 @pytest.mark.parametrize("change", [{}, {"optimizer": "sgd", "learning_rate": 1e-2, "average": 0.5, "norms": "frozen"}])
 def test_stopped_anywhere_it_ends_with_the_same_bytes(tmp_path: Path, change: dict[str, Any]) -> None:
     recipe = replace(RECIPE, judged_every=3, keep="best", **change)
@@ -265,8 +295,11 @@ def _names(one: Training, step: int) -> tuple[str, ...]:
     return one.batches(step).image_ids
 
 
-def test_a_loss_that_is_no_number_stops_with_the_images_and_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
-    one = training(tmp_path, replace(RECIPE, **RUNS_AWAY))
+@pytest.mark.parametrize("overlapped", [False, True])
+def test_a_loss_that_is_no_number_stops_with_the_images_and_keeps_the_last_good_checkpoint(
+    tmp_path: Path, overlapped: bool
+) -> None:
+    one = training(tmp_path, replace(RECIPE, **RUNS_AWAY), overlapped=overlapped)
     with pytest.raises(TrainingError, match=r"the loss of step 2 is not finite .*; its images: ") as stopped:
         trained(one)
     assert all(name in str(stopped.value).split("its images: ")[1] for name in _names(one, 2))
@@ -326,6 +359,7 @@ def _in_two(folder: Path, start: bytes) -> dict[str, Any]:
         return str(stopped.value)
 
     run(training(folder / "frozen", FROZEN, weights=start, saved_every=1e9), say=quiet)
+    run(training(folder / "later", FROZEN, weights=start, overlapped=True), say=quiet)
     with pytest.raises(Killed):
         run(training(folder / "moved", FROZEN, weights=start), until(9), say=quiet)
     run(ranker_training(folder / "ranker"), say=quiet)
@@ -335,6 +369,7 @@ def _in_two(folder: Path, start: bytes) -> dict[str, Any]:
     return {
         "apart": told(training(folder / f"apart {rank}")),
         "runaway": told(training(folder / "runaway", replace(RECIPE, **RUNS_AWAY))),
+        "runaway later": told(training(folder / "runaway later", replace(RECIPE, **RUNS_AWAY), overlapped=True)),
         "bad": told(bad),
         "sync": told(training(folder / "sync", replace(RECIPE, norms="sync"))),
     }
@@ -360,6 +395,7 @@ def test_two_processes(tmp_path: Path) -> None:
         assert "the loss of step 2 is not finite" in told
         assert f"its images: {', '.join(own)}; " in told
         assert told.endswith(f"; other processes had {', '.join(others)}")
+        assert answer.pop("runaway later") == told
     assert first == second
 
     both = training(tmp_path / "frozen", FROZEN)
@@ -370,6 +406,10 @@ def test_two_processes(tmp_path: Path) -> None:
     assert losses(alone)[-1] < 0.9 * losses(alone)[0]
     for name, value in read_tensors(both.store.read(f"work/{FINAL}")).items():
         torch.testing.assert_close(value, came_out[name], rtol=1e-3, atol=1e-4)
+
+    later = training(tmp_path / "later", FROZEN)
+    assert log(later) == log(both)
+    assert later.store.read(f"work/{FINAL}") == both.store.read(f"work/{FINAL}")
 
     ranked, ranked_alone = ranker_training(tmp_path / "ranker"), ranker_training(tmp_path / "ranker alone")
     came_out = read_tensors(trained(ranked_alone))

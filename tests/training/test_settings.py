@@ -10,6 +10,7 @@ from pipeline.training.batches import Batches, normalised
 from pipeline.training.first_weights import first_detector
 from pipeline.training.loop import train
 from pipeline.training.recipe import TrainingRecipe
+from pipeline.training.repeatable import Repeatable
 from pipeline.training.settings import Norms, channels_last, deterministic, set_norms
 from tests.training.in_memory import InMemory, bright_squares
 
@@ -81,7 +82,19 @@ def test_settings_are_given_back_even_after_an_error() -> None:
     assert network.weight.is_contiguous()
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU only warns")
-def test_operations_that_depend_on_timing_are_refused() -> None:
-    with deterministic(), pytest.raises(RuntimeError, match="deterministic"):
+@pytest.mark.parametrize(
+    "repeatable",
+    [
+        "required",
+        *(
+            pytest.param(each, marks=pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU only warns"))
+            for each in ("preferred", "off")
+        ),
+    ],
+)
+def test_operations_that_depend_on_timing_are_refused(repeatable: Repeatable) -> None:
+    before = torch.backends.cudnn.benchmark
+    with deterministic(repeatable), pytest.raises(RuntimeError, match="deterministic"):
         torch.zeros(4).put_(torch.tensor([0, 0]), torch.tensor([1.0, 2.0]), accumulate=False)
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert torch.backends.cudnn.benchmark == before

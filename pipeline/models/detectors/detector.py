@@ -43,7 +43,9 @@ class Normalisation:
     def _row(self, bgr: tuple[float, float, float], pixels: Tensor) -> Tensor:
         # A whole row at a time: subtracting three numbers from every three takes three times as long.
         order = bgr[::-1] if self.rgb else bgr
-        return torch.tensor(order, dtype=torch.float32, device=pixels.device).repeat(pixels.shape[-2])
+        # Filled in where it is needed: a GPU would make the host wait for a copy.
+        numbers = [torch.full((1,), each, dtype=torch.float32, device=pixels.device) for each in order]
+        return torch.cat(numbers).repeat(pixels.shape[-2])
 
 
 @dataclass(frozen=True, slots=True)

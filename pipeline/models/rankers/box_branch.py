@@ -11,6 +11,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from pipeline.models.rankers.row_plan import Indices, row_plan
+from pipeline.models.transfer import moved
 
 Kernel = tuple[int, int]
 
@@ -72,7 +73,7 @@ class BoxBranch(nn.Module):
         """
         maps = self.whole(tables, checkpointed=checkpointed)
         # A product with a matrix of shares: pooling's own gradient is not deterministic on a GPU.
-        shares = [_shares(tables.shape[1], height).to(tables) for height, _ in sizes]
+        shares = [moved(_shares(tables.shape[1], height), tables.device).to(tables) for height, _ in sizes]
         means = [torch.einsum("hn,bcnk->bchk", share.to(h.dtype), h) for share, h in zip(shares, maps, strict=True)]
         return [_spread(mean, width) for mean, (_, width) in zip(means, sizes, strict=True)]
 
@@ -101,7 +102,7 @@ class BoxBranch(nn.Module):
 
 def _rows(h: Tensor, rows: Indices) -> Tensor:
     """Returns [B, C, R, 5], the chosen rows of [B, C, N, 5]."""
-    return h.index_select(2, torch.from_numpy(rows).to(h.device))
+    return h.index_select(2, moved(torch.from_numpy(rows), h.device))
 
 
 def _spread(h: Tensor, width: int) -> Tensor:

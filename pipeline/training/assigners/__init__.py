@@ -13,6 +13,7 @@ from pipeline.training.assigners.face_batch import FaceBatch, Predicted
 from pipeline.training.assigners.hambox import HamBox
 from pipeline.training.assigners.max_iou import MaxIou
 from pipeline.training.assigners.ota import Ota
+from pipeline.training.assigners.plan import Plan
 
 
 class Assigner(Protocol):
@@ -34,6 +35,15 @@ class Assigner(Protocol):
 
         Raises:
             ValueError: where a needed prediction is missing.
+        """
+        ...
+
+    def plan(self, anchors: Anchors, faces: FaceBatch) -> Plan:
+        """Returns what is known before the network has answered; settled with the answer it is what a call returns.
+
+        Args:
+            anchors: see the call; best on the host, as the faces.
+            faces: likewise.
         """
         ...
 

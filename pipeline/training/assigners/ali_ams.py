@@ -14,8 +14,8 @@ from pipeline.training.assigners.assignment import FACE, Assignment
 from pipeline.training.assigners.face_batch import FaceBatch, FaceRows, Predicted, required
 from pipeline.training.assigners.max_iou import MaxIou
 from pipeline.training.assigners.nearest import most_overlapping, nearest
+from pipeline.training.assigners.offers import AliAmsPlan, Offer, joined
 from pipeline.training.assigners.official_pool import official_pool
-from pipeline.training.assigners.ranking import prevailing, rank_in_group, served_in_turn
 
 Reading = Literal["paper", "own_level", "official"]
 
@@ -58,34 +58,36 @@ class AliAms:
         Raises:
             ValueError: where `predicted` is None.
         """
-        name = "ali_ams" if self.reading == "paper" else f"ali_ams_{self.reading}"
-        logits = required(predicted, name).logits.float().reshape(-1)
+        required(predicted, self._name)
+        return self.plan(anchors, faces).settle(predicted)
+
+    @torch.no_grad()
+    def plan(self, anchors: Anchors, faces: FaceBatch) -> AliAmsPlan:
+        """Returns the standard matching and who may take which anchors; the logits decide between them."""
         matched = self.standard(anchors, faces)
         rows = faces.rows()
         group = torch.arange(len(rows), device=rows.image.device) if self.reading == "paper" else _by_coordinates(rows)
-        face, label, added = (each.view(-1) for each in (matched.face, matched.label, matched.compensated))
-        for lack in _lacking(anchors, matched, faces, rows, group, skip_last=self.reading != "paper"):
-            if self.reading == "paper":
-                place, row = _paper(anchors, lack, rows, label, logits)
-            else:
-                place, row = self._as_coded(anchors, lack, rows, label, logits)
-            face[place], label[place], added[place] = rows.index[row], FACE, True
-        return matched
+        lacks = list(_lacking(anchors, matched, faces, rows, group, skip_last=self.reading != "paper"))
+        if self.reading == "paper":
+            # An anchor is of one level, so that no level can disturb another: all of them are served together.
+            offers = joined([_paper(anchors, lack, rows, matched.label.view(-1)) for lack in lacks])
+        else:
+            offers = [self._as_coded(anchors, lack, rows) for lack in lacks]
+        return AliAmsPlan.of(matched, offers, self._name, in_turn=self.reading == "paper")
 
-    def _as_coded(
-        self, anchors: Anchors, lack: _Lack, rows: FaceRows, label: Tensor, logits: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Returns places [Q] and rows [Q] of what the released code would add on one level."""
+    @property
+    def _name(self) -> str:
+        return "ali_ams" if self.reading == "paper" else f"ali_ams_{self.reading}"
+
+    def _as_coded(self, anchors: Anchors, lack: _Lack, rows: FaceRows) -> Offer:
+        """Returns what the released code looks at on one level."""
         most, boxes = int(lack.most.max()), rows.boxes[lack.row]
         if self.reading == "own_level":
             anchor, _ = nearest(anchors, lack.level, boxes, most)
         else:
             anchor = official_pool(anchors, boxes, lack.ordinal[rows.image[lack.row]], most)
         who, place = _places(anchor, lack.most, lack, rows, len(anchors))
-        chosen = rank_in_group(who, logits[place], len(lack.row)) < lack.need[who]
-        who, place = who[chosen & (label[place] != FACE)], place[chosen & (label[place] != FACE)]
-        wins = prevailing(place, torch.zeros_like(logits[place]), who, len(label))
-        return place[wins], lack.row[who[wins]]
+        return Offer(who, place, lack.need, rows.index[lack.row])
 
 
 class _Lack(NamedTuple):
@@ -124,8 +126,8 @@ def _lacking(
         yield _Lack(here, first_G[who], most - count_LG[here, who], most, ordinal_LB[here])
 
 
-def _paper(anchors: Anchors, lack: _Lack, rows: FaceRows, label: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns places [Q] and rows [Q] of what Algorithm 1 adds on one level."""
+def _paper(anchors: Anchors, lack: _Lack, rows: FaceRows, label: Tensor) -> Offer:
+    """Returns what Algorithm 1 looks at on one level: by face, then by anchor."""
     most, boxes = int(lack.most.max()), rows.boxes[lack.row]
     near, _ = nearest(anchors, lack.level, boxes, most)
     high, iou = most_overlapping(anchors, lack.level, boxes, most)
@@ -133,13 +135,11 @@ def _paper(anchors: Anchors, lack: _Lack, rows: FaceRows, label: Tensor, logits:
         _places(near, lack.most, lack, rows, len(anchors)),
         _places(high, torch.minimum(lack.most, (iou > 0).sum(dim=1)), lack, rows, len(anchors)),
     ]
-    # Sorted and without duplicates: by face, then by anchor.
+    # Sorted and without duplicates.
     key = torch.unique(torch.cat([who * len(label) + place for who, place in both]))
     who, place = torch.div(key, len(label), rounding_mode="floor"), key % len(label)
     free = label[place] != FACE
-    who, place = who[free], place[free]
-    chosen = served_in_turn(who, logits[place], place, lack.need, len(label))
-    return place[chosen], lack.row[who[chosen]]
+    return Offer(who[free], place[free], lack.need, rows.index[lack.row])
 
 
 def _places(anchor_NK: Tensor, take_N: Tensor, lack: _Lack, rows: FaceRows, count: int) -> tuple[Tensor, Tensor]:

@@ -19,11 +19,14 @@ class Assignment:
         label: int64 [B, A], 1 face, 0 background, -1 ignored by the class loss.
         compensated: bool [B, A], whether a FACE anchor was added beyond the ordinary matching (S3FD's second stage,
             HAMBox, Ali-AMS); False where `label` is not FACE.
+        places: int64 [P], image * A + anchor, among them all that are FACE, some perhaps twice: known without asking
+            the device how many there are. None where nobody has listed them.
     """
 
     face: Tensor
     label: Tensor
     compensated: Tensor
+    places: Tensor | None = None
 
     def __post_init__(self) -> None:
         """Raises ValueError where the tensors disagree in shape or have another dtype."""
@@ -33,6 +36,13 @@ class Assignment:
         dtypes = (self.face.dtype, self.label.dtype, self.compensated.dtype)
         if dtypes != (torch.int64, torch.int64, torch.bool):
             raise ValueError(f"face, label, compensated must be int64, int64, bool, got {dtypes}")
+
+
+def listed(assignment: Assignment) -> Tensor:
+    """Returns the `places` of an assignment; where nobody has listed them, those that are FACE, by rising place."""
+    if assignment.places is not None:
+        return assignment.places
+    return torch.nonzero(assignment.label.view(-1) == FACE).squeeze(1)
 
 
 def all_background(images: int, anchors: int, device: torch.device | None = None) -> Assignment:

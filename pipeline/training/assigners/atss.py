@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
 
 from pipeline.training.assigners.anchor_set import Anchors
-from pipeline.training.assigners.assignment import FACE, Assignment, all_background
+from pipeline.training.assigners.assignment import FACE, Assignment, all_background, listed
 from pipeline.training.assigners.face_batch import FaceBatch, Predicted
 from pipeline.training.assigners.nearest import nearest
 from pipeline.training.assigners.overlaps import aligned_iou
+from pipeline.training.assigners.plan import Known
 from pipeline.training.assigners.ranking import prevailing
 
 
@@ -46,7 +47,7 @@ class Atss:
         rows = faces.rows()
         out = all_background(rows.images, len(anchors), rows.boxes.device)
         if len(rows) == 0:
-            return out
+            return replace(out, places=listed(out))
         levels = range(len(anchors.level_ends))
         anchor_GC = torch.cat([nearest(anchors, level, rows.boxes, self.k)[0] for level in levels], dim=1)
         boxes_GC4, faces_G14 = anchors.corners[anchor_GC], rows.boxes[:, None, :]
@@ -60,4 +61,8 @@ class Atss:
         wins = prevailing(place, iou, row, out.label.numel())
         out.face.view(-1)[place[wins]] = rows.index[row[wins]]
         out.label.view(-1)[place] = FACE
-        return out
+        return replace(out, places=listed(out))
+
+    def plan(self, anchors: Anchors, faces: FaceBatch) -> Known:
+        """Returns the assignment of a batch as a plan that leaves nothing open."""
+        return Known(self(anchors, faces))

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from pipeline.models.transfer import moved
+
 
 @dataclass(frozen=True, slots=True)
 class FaceRows:
@@ -27,6 +29,11 @@ class FaceRows:
 
     def __len__(self) -> int:
         return len(self.boxes)
+
+    def to(self, device: torch.device) -> FaceRows:
+        """Returns them on a device, without waiting for it."""
+        boxes, image, index = (moved(each, device) for each in (self.boxes, self.image, self.index))
+        return FaceRows(boxes, image, index, self.images)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import ClassVar
 
 import torch
+from torch import Tensor
 
+from pipeline.boxes.geometry import pairwise_iou
+from pipeline.models.transfer import moved
 from pipeline.training.assigners.anchor_set import Anchors
-from pipeline.training.assigners.assignment import BACKGROUND, FACE, IGNORED, Assignment
-from pipeline.training.assigners.face_batch import FaceBatch, Predicted, required
+from pipeline.training.assigners.assignment import BACKGROUND, FACE, IGNORED, Assignment, listed
+from pipeline.training.assigners.face_batch import FaceBatch, FaceRows, Predicted, required
 from pipeline.training.assigners.max_iou import MaxIou
-from pipeline.training.assigners.overlaps import reaching
-from pipeline.training.assigners.ranking import prevailing, rank_in_group
+from pipeline.training.assigners.overlaps import CHUNK
+from pipeline.training.assigners.plan import Known
+from pipeline.training.assigners.ranking import prevailing
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +59,93 @@ class HamBox:
         Raises:
             ValueError: where `predicted` is None and needed.
         """
-        matched = MaxIou(self.plain, 0.0 if self.forced else None, hand_over=False)(anchors, faces)
-        if self.matches == 0:
-            return matched
-        boxes, rows = required(predicted, "hambox").boxes, faces.rows()
-        face, label, added = (each.view(-1) for each in (matched.face, matched.label, matched.compensated))
-        pairs = reaching(boxes, rows, min(self.fit, self.ignored))
-        pairs = pairs.where(label[pairs.place] == BACKGROUND)
+        if self.matches:
+            required(predicted, "hambox")
+        return self.plan(anchors, faces).settle(predicted)
+
+    @torch.no_grad()
+    def plan(self, anchors: Anchors, faces: FaceBatch) -> HamBoxPlan:
+        """Returns the plain matching, and how many anchors each face still wants; predicted boxes say which."""
+        matched, rows = MaxIou(self.plain, 0.0 if self.forced else None, hand_over=False)(anchors, faces), faces.rows()
         image, anchor = torch.nonzero(matched.label == FACE, as_tuple=True)
         row = faces.row_of()[image, matched.face[image, anchor]]
         missing = self.matches - torch.bincount(row, minlength=len(rows))
-        fitting = pairs.where((pairs.iou >= self.fit) & (missing[pairs.row] > 0))
-        wanted = fitting.where(rank_in_group(fitting.row, fitting.iou, len(rows)) < missing[fitting.row])
-        extra = wanted.where(prevailing(wanted.place, wanted.iou, wanted.row, len(label)))
-        label[pairs.place[pairs.iou >= self.ignored]] = IGNORED
-        face[extra.place], label[extra.place], added[extra.place] = rows.index[extra.row], FACE, True
-        return matched
+        ends = torch.bincount(rows.image, minlength=rows.images).cumsum(0).tolist()
+        return HamBoxPlan(self, Known(matched), rows, missing, tuple(ends))
+
+
+@dataclass(frozen=True, slots=True)
+class HamBoxPlan:
+    """The plain matching, and the faces that predicted boxes are compared with.
+
+    Attributes:
+        rule: with its thresholds.
+        matched: the plain matching.
+        rows: the faces.
+        missing: int64 [G], how many anchors each face may still take; 0 or less for none.
+        ends: of each image, the row behind its last face.
+    """
+
+    rule: HamBox
+    matched: Known
+    rows: FaceRows
+    missing: Tensor
+    ends: tuple[int, ...]
+
+    def to(self, device: torch.device) -> HamBoxPlan:
+        """Returns it on a device."""
+        matched, missing = self.matched.to(device), moved(self.missing, device)
+        return HamBoxPlan(self.rule, matched, self.rows.to(device), missing, self.ends)
+
+    @torch.no_grad()
+    def settle(self, predicted: Predicted | None) -> Assignment:
+        """Returns the compensated matching; see `Plan`."""
+        matched, rows, rule = self.matched.settle(predicted), self.rows, self.rule
+        if rule.matches == 0:
+            return matched
+        boxes = required(predicted, "hambox").boxes.float()
+        if len(rows) == 0:
+            return matched
+        free = matched.label == BACKGROUND
+        best_BA, iou_GK, anchor_GK = self._compared(boxes, free)
+        count, k = free.shape[1], iou_GK.shape[1]
+        wanted_GK = (iou_GK >= rule.fit) & (torch.arange(k, device=boxes.device) < self.missing[:, None])
+        place = (rows.image[:, None] * count + anchor_GK).flatten()
+        row = torch.arange(len(rows), device=boxes.device)[:, None].expand(-1, k).flatten()
+        wins = prevailing(place, torch.where(wanted_GK, iou_GK, -1.0).flatten(), row, free.numel())
+        taker = row.new_full((free.numel(),), -1)
+        taker = taker.scatter_reduce_(0, place, torch.where(wins, row, -1), "amax").view_as(free)
+        extra = taker >= 0
+        label = torch.where(free & (best_BA >= rule.ignored), IGNORED, matched.label)
+        return Assignment(
+            torch.where(extra, rows.index[taker], matched.face),
+            torch.where(extra, FACE, label),
+            matched.compensated | extra,
+            torch.cat([listed(matched), place]),
+        )
+
+    def _compared(self, boxes: Tensor, free: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns the highest IoU of each box with a face [B, A], and each face's best free boxes by IoU.
+
+        Predicted boxes lie on no lattice, so every box meets every face of its image, in blocks of at most `CHUNK`
+        overlaps (but at least one face). Image by image, because a padded batch would compute the padding: one image
+        of 1,000 faces would cost the other seven as much.
+
+        Returns:
+            float32 [B, A], 0 without a face; float32 [G, K], 0 where no box is free; int64 [G, K] anchors, equal
+            overlaps by rising index.
+        """
+        count, step = free.shape[1], max(1, CHUNK // free.shape[1])
+        highest, best, who = torch.zeros_like(boxes[..., 0]), [], []
+        backwards = torch.arange(count - 1, -1, -1, device=boxes.device)
+        for image, (start, end) in enumerate(pairwise((0, *self.ends))):
+            for low in range(start, end, step):
+                iou = pairwise_iou(self.rows.boxes[low : min(end, low + step)], boxes[image])
+                highest[image] = torch.maximum(highest[image], iou.amax(dim=0))
+                iou *= free[image]
+                # Overlap, whose bits rise with it, and index in one integer: equal overlaps go to the lower index.
+                key = iou.view(torch.int32).long().bitwise_left_shift_(32).bitwise_or_(backwards)
+                anchor = count - 1 - (key.topk(min(self.rule.matches, count), dim=1).values & 0xFFFFFFFF)
+                best.append(iou.gather(1, anchor))
+                who.append(anchor)
+        return highest, torch.cat(best), torch.cat(who)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from pipeline.training.assigners.anchor_set import Anchors
-from pipeline.training.assigners.assignment import FACE, Assignment, all_background
+from pipeline.training.assigners.assignment import FACE, Assignment, all_background, listed
 from pipeline.training.assigners.face_batch import FaceBatch, FaceRows, Predicted
 from pipeline.training.assigners.overlaps import Pairs, overlapping
+from pipeline.training.assigners.plan import Known
 from pipeline.training.assigners.ranking import prevailing, rank_in_group
 
 
@@ -77,9 +78,14 @@ class MaxIou:
             extra = _second_stage(label, row, pairs.where(pairs.iou > self.compensation), rows)
             row[extra.place], label[extra.place] = extra.row, FACE
             matched.compensated.view(-1)[extra.place] = True
+        places = listed(matched)
         if len(rows) == 0:
-            return matched
-        return Assignment(rows.index[matched.face], matched.label, matched.compensated)
+            return replace(matched, places=places)
+        return Assignment(rows.index[matched.face], matched.label, matched.compensated, places)
+
+    def plan(self, anchors: Anchors, faces: FaceBatch) -> Known:
+        """Returns the matching of a batch as a plan that leaves nothing open."""
+        return Known(self(anchors, faces))
 
     def _force(self, label: Tensor, row: Tensor, pairs: Pairs, rows: FaceRows, count: int, forced: float) -> None:
         """Writes every face's best anchor into `label` and `row`, both [B * A]."""
@@ -104,5 +110,5 @@ def _second_stage(label: Tensor, row: Tensor, pairs: Pairs, rows: FaceRows) -> P
     mean_B = torch.div(total_B, faces_B.clamp(min=1), rounding_mode="floor")
     missing_G = mean_B[rows.image] - matches_G
     free = pairs.where((label[pairs.place] != FACE) & (missing_G[pairs.row] > 0))
-    wanted = free.where(rank_in_group(free.row, free.iou, len(rows)) < missing_G[free.row])
+    wanted = free.where(rank_in_group(free.row, free.iou) < missing_G[free.row])
     return wanted.where(prevailing(wanted.place, wanted.iou, wanted.row, len(label)))

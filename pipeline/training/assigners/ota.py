@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
+from pipeline.models.transfer import moved
 from pipeline.training.assigners.anchor_set import Anchors
 from pipeline.training.assigners.assignment import FACE, Assignment, all_background
 from pipeline.training.assigners.face_batch import FaceBatch, FaceRows, Predicted, required
-from pipeline.training.assigners.overlaps import Pairs, aligned_iou, centred
+from pipeline.training.assigners.overlaps import aligned_iou, centred
 from pipeline.training.assigners.ranking import prevailing, rank_in_group
 from pipeline.training.assigners.sinkhorn import transport
 
@@ -64,53 +65,114 @@ class Ota:
         Raises:
             ValueError: where `predicted` is None.
         """
-        said, rows = required(predicted, "ota"), faces.rows()
-        out = all_background(rows.images, len(anchors), rows.boxes.device)
+        required(predicted, "ota")
+        return self.plan(anchors, faces).settle(predicted)
+
+    @torch.no_grad()
+    def plan(self, anchors: Anchors, faces: FaceBatch) -> OtaPlan:
+        """Returns which anchors each face may reach, and the form of the transport; the answer gives the costs."""
+        rows, count = faces.rows(), len(anchors)
         pairs = centred(anchors, rows, self.radius)
-        if len(pairs.row) == 0:
-            return out
-        logits, boxes = said.logits.reshape(-1).double(), said.boxes.reshape(-1, 4).float()
-        iou = aligned_iou(boxes[pairs.place], rows.boxes[pairs.row])
-        share, rest = self._shares(pairs, iou, rows, logits, len(anchors))
-        better = share >= rest[pairs.place]  # the background is the last row: faces win ties
-        pairs, share = pairs.where(better), share[better]
-        wins = prevailing(pairs.place, share.float(), pairs.row, len(logits))
-        out.face.view(-1)[pairs.place[wins]] = rows.index[pairs.row[wins]]
-        out.label.view(-1)[pairs.place[wins]] = FACE
-        return out
-
-    def _shares(self, pairs: Pairs, iou: Tensor, rows: FaceRows, logits: Tensor, count: int) -> tuple[Tensor, Tensor]:
-        """Returns each pair's part of its face's maximum, float64 [P], and the background's of each place [B * A]."""
-        images, faces = rows.images, len(rows)
-        column = torch.unique(pairs.place)  # anchors that some face reaches
+        column, place_column = torch.unique(pairs.place, return_inverse=True)  # anchors that some face reaches
         image_C = torch.div(column, count, rounding_mode="floor")
-        others_B = count - torch.bincount(image_C, minlength=images)
-        top = rank_in_group(pairs.row, iou, faces) < self.candidates
-        total_G = logits.new_zeros(faces).scatter_add_(0, pairs.row[top], iou[top].double())
-        reached_G = torch.bincount(pairs.row, minlength=faces) > 0
-        supply_G = torch.where(reached_G, total_G.floor().clamp(min=1), 0.0)
-        supplied_B = logits.new_zeros(images).scatter_add_(0, rows.image, supply_G)
-        cost = self._focal(logits[pairs.place], 1) - self.box_weight * iou.double().clamp(min=1e-8).log()
-        every = torch.arange(images, device=column.device)
-        # Rows: faces, then one background for each image. Columns: reached anchors, then all others of an image as one.
-        edges_row = torch.cat([pairs.row, faces + image_C, faces + every])
-        edges_column = torch.cat(
-            [torch.searchsorted(column, pairs.place), torch.arange(len(column), device=column.device),
-             len(column) + every]
-        )  # fmt: skip
-        plan = transport(
-            edges_row, edges_column, torch.cat([cost, self._focal(logits[column], 0), torch.zeros_like(supplied_B)]),
-            torch.cat([supply_G, count - supplied_B]), torch.cat([torch.ones_like(logits[column]), others_B.double()]),
-            self.epsilon, self.iterations,
-        )  # fmt: skip
-        plan = torch.cat([plan[:-images], plan[-images:] / others_B.clamp(min=1)])
-        most = plan.new_zeros(faces + images).scatter_reduce_(0, edges_row, plan, "amax")
-        share = plan / most.clamp(min=1e-300)[edges_row]  # more faces than anchors leave the background nothing
-        rest = torch.zeros_like(logits)
-        rest[column] = share[len(pairs.row) : -images]
-        return share[: len(pairs.row)], rest
+        every, faces_G = torch.arange(rows.images, device=column.device), len(rows)
+        return OtaPlan(
+            rule=self,
+            rows=rows,
+            anchors=count,
+            row=pairs.row,
+            place=pairs.place,
+            column=column,
+            # Rows: faces, then one background for each image. Columns: reached anchors, then all others of an image
+            # as one.
+            edges_row=torch.cat([pairs.row, faces_G + image_C, faces_G + every]),
+            edges_column=torch.cat(
+                [place_column, torch.arange(len(column), device=column.device), len(column) + every]
+            ),
+            reached=torch.bincount(pairs.row, minlength=faces_G) > 0,
+            others=count - torch.bincount(image_C, minlength=rows.images),
+        )
 
-    def _focal(self, logits: Tensor, target: int) -> Tensor:
+    def focal(self, logits: Tensor, target: int) -> Tensor:
+        """Returns the focal loss of each logit, float64 [...], as a face (1) or as background (0)."""
         signed = logits if target else -logits
         weight = self.focal_alpha if target else 1 - self.focal_alpha
         return -weight * torch.sigmoid(-signed) ** self.focal_gamma * functional.logsigmoid(signed)
+
+
+@dataclass(frozen=True, slots=True)
+class OtaPlan:
+    """All images in one transport problem without connection between them, whose costs are open.
+
+    Attributes:
+        rule: with its weights.
+        rows: the faces.
+        anchors: A.
+        row: int64 [P], the face of each pair.
+        place: int64 [P], image * A + anchor of each pair.
+        column: int64 [C], the places of the pairs, rising, once each.
+        edges_row: int64 [E], where each edge of the transport comes from.
+        edges_column: int64 [E], where it goes; the pairs are the first P edges, the last B the background's to all
+            that no face reaches.
+        reached: bool [G], faces with a pair.
+        others: int64 [B], anchors that no face reaches.
+    """
+
+    rule: Ota
+    rows: FaceRows
+    anchors: int
+    row: Tensor
+    place: Tensor
+    column: Tensor
+    edges_row: Tensor
+    edges_column: Tensor
+    reached: Tensor
+    others: Tensor
+
+    def to(self, device: torch.device) -> OtaPlan:
+        """Returns it on a device."""
+        names = ("row", "place", "column", "edges_row", "edges_column", "reached", "others")
+        there = {name: moved(getattr(self, name), device) for name in names}
+        return replace(self, rows=self.rows.to(device), **there)  # type: ignore[arg-type]
+
+    @torch.no_grad()
+    def settle(self, predicted: Predicted | None) -> Assignment:
+        """Returns the assignment; see `Plan`."""
+        said, rows = required(predicted, "ota"), self.rows
+        out = all_background(rows.images, self.anchors, rows.boxes.device)
+        if len(self.row) == 0:
+            return replace(out, places=self.column)
+        logits, boxes = said.logits.reshape(-1).double(), said.boxes.reshape(-1, 4).float()
+        share, rest = self._shares(aligned_iou(boxes[self.place], rows.boxes[self.row]), logits)
+        better = share >= rest[self.place]  # the background is the last row: faces win ties
+        wins = prevailing(self.place, torch.where(better, share, -1.0).float(), self.row, len(logits))
+        taker = self.row.new_full((len(logits),), -1)
+        taker = taker.scatter_reduce_(0, self.place, torch.where(wins, self.row, -1), "amax").view_as(out.face)
+        chosen = taker >= 0
+        return replace(
+            out,
+            face=torch.where(chosen, rows.index[taker], out.face),
+            label=torch.where(chosen, FACE, out.label),
+            places=self.column,
+        )
+
+    def _shares(self, iou: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns each pair's part of its face's maximum, float64 [P], and the background's of each place [B * A]."""
+        rule, images, faces = self.rule, self.rows.images, len(self.rows)
+        top = rank_in_group(self.row, iou) < rule.candidates
+        total_G = logits.new_zeros(faces).scatter_add_(0, self.row, torch.where(top, iou, 0.0).double())
+        supply_G = torch.where(self.reached, total_G.floor().clamp(min=1), 0.0)
+        supplied_B = logits.new_zeros(images).scatter_add_(0, self.rows.image, supply_G)
+        cost = rule.focal(logits[self.place], 1) - rule.box_weight * iou.double().clamp(min=1e-8).log()
+        background = rule.focal(logits[self.column], 0)
+        plan = transport(
+            self.edges_row, self.edges_column, torch.cat([cost, background, torch.zeros_like(supplied_B)]),
+            torch.cat([supply_G, self.anchors - supplied_B]),
+            torch.cat([torch.ones_like(background), self.others.double()]), rule.epsilon, rule.iterations,
+        )  # fmt: skip
+        plan = torch.cat([plan[:-images], plan[-images:] / self.others.clamp(min=1)])
+        most = plan.new_zeros(faces + images).scatter_reduce_(0, self.edges_row, plan, "amax")
+        share = plan / most.clamp(min=1e-300)[self.edges_row]  # more faces than anchors leave the background nothing
+        rest = torch.zeros_like(logits)
+        rest[self.column] = share[len(self.row) : -images]
+        return share[: len(self.row)], rest

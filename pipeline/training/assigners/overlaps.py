@@ -8,7 +8,6 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from pipeline.boxes.geometry import pairwise_iou
 from pipeline.training.assigners.anchor_set import Anchors
 from pipeline.training.assigners.face_batch import FaceRows
 
@@ -108,34 +107,6 @@ def centred(anchors: Anchors, rows: FaceRows, strides: float) -> Pairs:
     near = (centre - (box[:, :2] + box[:, 2:]) / 2).abs().amax(dim=1) < table.stride_of(anchor) * strides
     pairs = Pairs(row, anchor, rows.image[row] * len(anchors) + anchor, aligned_iou(box, corners))
     return pairs.where(inside & near)
-
-
-def reaching(boxes_BA4: Tensor, rows: FaceRows, at_least: float) -> Pairs:
-    """Returns the pairs of face and predicted box with an IoU of at least `at_least`, which is positive.
-
-    Predicted boxes lie on no lattice, so every box meets every face of its image, in blocks of at most `CHUNK`
-    overlaps (but at least one face). Image by image, because a padded batch would compute the padding: one image of
-    1,000 faces would cost the other seven as much.
-
-    Args:
-        boxes_BA4: float [B, A, 4] xyxy.
-        rows: the faces.
-        at_least: IoU.
-    """
-    images, count = boxes_BA4.shape[:2]
-    ends = torch.bincount(rows.image, minlength=images).cumsum(0).tolist()
-    found: list[tuple[Tensor, Tensor, Tensor]] = []
-    step = max(1, CHUNK // max(1, count))
-    for image, (start, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
-        for low in range(start, end, step):
-            iou = pairwise_iou(rows.boxes[low : min(end, low + step)], boxes_BA4[image].float())
-            row, anchor = torch.nonzero(iou >= at_least, as_tuple=True)
-            found.append((row + low, anchor, iou[row, anchor]))
-    if not found:
-        none = rows.image.new_zeros(0)
-        return Pairs(none, none, none, rows.boxes.new_zeros(0))
-    row, anchor, iou = (torch.cat(parts) for parts in zip(*found, strict=True))
-    return Pairs(row, anchor, rows.image[row] * count + anchor, iou)
 
 
 @dataclass(frozen=True, slots=True)

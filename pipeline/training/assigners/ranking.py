@@ -32,21 +32,18 @@ def sorted_cheapest_first(cost_GN: Tensor, index_GN: Tensor, k: int) -> tuple[Te
     return torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits).view(torch.float32), key & _INDEX
 
 
-def rank_in_group(group: Tensor, score: Tensor, groups: int) -> Tensor:
+def rank_in_group(group: Tensor, score: Tensor) -> Tensor:
     """Returns int64 [P]: how many candidates of the same group go before each one (higher score, then earlier place).
 
     Example: groups (0, 0, 1, 0) with scores (1, 3, 9, 3) rank (2, 0, 0, 1).
 
     Args:
-        group: int64 [P], in 0 .. groups - 1.
+        group: int64 [P], at least 0.
         score: float32 [P].
-        groups: number of groups.
     """
-    order = torch.sort((group << 32) - rising_bits(score), stable=True).indices
-    sizes = torch.bincount(group, minlength=groups)
-    first = torch.cumsum(sizes, dim=0) - sizes
+    order = _by_group_then_score(group, score)
     rank = torch.empty_like(order)
-    rank[order] = torch.arange(len(order), device=order.device) - first[group[order]]
+    rank[order] = torch.arange(len(order), device=order.device) - _first_of_group(group[order])
     return rank
 
 
@@ -55,7 +52,7 @@ def prevailing(place: Tensor, value: Tensor, rival: Tensor, places: int) -> Tens
 
     Args:
         place: int64 [P], what is claimed, in 0 .. places - 1.
-        value: float32 [P], at least 0.
+        value: float32 [P]; a claim below 0 never prevails.
         rival: int64 [P], who claims, below 2^31; different among the claims of a place.
         places: number of places.
     """
@@ -64,13 +61,13 @@ def prevailing(place: Tensor, value: Tensor, rival: Tensor, places: int) -> Tens
     return best[place] == key
 
 
-def served_in_turn(group: Tensor, score: Tensor, place: Tensor, wanted: Tensor, places: int) -> Tensor:
+def served_in_turn(group: Tensor, score: Tensor, place: Tensor, wanted: Tensor, places: int, rounds: int) -> Tensor:
     """Returns bool [P]: what each group gets if the groups choose one after the other, in order of their number.
 
     Each takes its `wanted` best candidates among those whose place no earlier group has taken. Computed for all at
-    once: every group asks for its best, a place goes to the lowest group that asks for it, who is refused asks for
-    the next. Groups that all places rank alike end up exactly as if they had chosen in turn (Gale and Shapley, 1962),
-    usually after two or three rounds.
+    once: every group asks for its best, a place goes to the lowest group that asks for it and is closed to all after
+    it, who is refused asks for the next. Groups that all places rank alike end up exactly as if they had chosen in
+    turn (Gale and Shapley, 1962).
 
     Args:
         group: int64 [P].
@@ -78,22 +75,57 @@ def served_in_turn(group: Tensor, score: Tensor, place: Tensor, wanted: Tensor, 
         place: int64 [P], in 0 .. places - 1, different within a group.
         wanted: int64 [groups], how many each may take.
         places: number of places.
+        rounds: at least `turns(group, place)`, so that nobody need look whether somebody was refused.
     """
-    order = torch.sort((group << 32) - rising_bits(score), stable=True).indices
+    order = _by_group_then_score(group, score)
     group_P, place_P = group[order], place[order]
-    sizes = torch.bincount(group, minlength=len(wanted))
-    first_P = (torch.cumsum(sizes, dim=0) - sizes)[group_P]
+    first_P, wanted_P = _first_of_group(group_P), wanted[group_P]
     open_P = torch.ones_like(group_P, dtype=torch.bool)
-    asking = open_P
-    while len(group_P):
+    asking = torch.zeros_like(open_P)
+    for _ in range(rounds):
         ahead = torch.cumsum(open_P.long(), dim=0) - open_P.long()
-        asking = open_P & (ahead - ahead[first_P] < wanted[group_P])
+        asking = open_P & (ahead - ahead[first_P] < wanted_P)
         holder = group_P.new_full((places,), len(wanted))
         holder.scatter_reduce_(0, place_P, torch.where(asking, group_P, len(wanted)), "amin")
-        refused = asking & (holder[place_P] != group_P)
-        if not bool(refused.any()):
-            break
-        open_P = open_P & ~refused
+        # Nobody gives up a place but to an earlier group: to all after its holder it is lost.
+        open_P = open_P & (holder[place_P] >= group_P)
     served = torch.zeros_like(asking)
     served[order] = asking
     return served
+
+
+def turns(group: Tensor, place: Tensor) -> int:
+    """Returns how many rounds `served_in_turn` needs at most: the longest chain of groups, each after one it disturbs.
+
+    A group whose candidates no earlier group wants as well is served in the first round, one that only such groups
+    can disturb in the second at the latest, and so on. Example: of three faces in a row the first shares anchors with
+    the second and that one with the third: 3; three faces far apart: 1.
+
+    Args:
+        group: int64 [P], on the host.
+        place: int64 [P], different within a group.
+    """
+    if not len(group):
+        return 0
+    order = torch.sort((place << 32) | group).indices
+    place_P, group_P = place[order], group[order]
+    same = place_P[1:] == place_P[:-1]
+    before, after = group_P[:-1][same], group_P[1:][same]
+    depth = torch.ones(int(group.max()) + 1, dtype=torch.int64, device=group.device)
+    while True:
+        deeper = depth.scatter_reduce(0, after, depth[before] + 1, "amax")
+        if torch.equal(deeper, depth):
+            return int(depth.max())
+        depth = deeper
+
+
+def _by_group_then_score(group: Tensor, score: Tensor) -> Tensor:
+    return torch.sort((group << 32) - rising_bits(score), stable=True).indices
+
+
+def _first_of_group(group: Tensor) -> Tensor:
+    """Returns int64 [P], where the run of equal numbers begins that each of the rising numbers [P] belongs to."""
+    begins = torch.ones_like(group, dtype=torch.bool)
+    begins[1:] = group[1:] != group[:-1]
+    place = torch.arange(len(group), device=group.device)
+    return torch.cummax(torch.where(begins, place, 0), dim=0).values if len(group) else place

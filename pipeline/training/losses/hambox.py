@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from pipeline.training.assigners.assignment import BACKGROUND, FACE, IGNORED, Assignment
+from pipeline.training.assigners.assignment import BACKGROUND, FACE, IGNORED, Assignment, listed
 from pipeline.training.assigners.face_batch import FaceBatch
 from pipeline.training.assigners.overlaps import aligned_iou
 from pipeline.training.losses.box_regression import SmoothL1
@@ -31,9 +31,11 @@ def fit_of_faces(boxes: Tensor, faces: FaceBatch, assignment: Assignment) -> Ten
         faces: of the same images.
         assignment: of the same images and anchors.
     """
-    image, anchor = torch.nonzero(assignment.label == FACE, as_tuple=True)
+    place = listed(assignment)
+    image = torch.div(place, assignment.label.shape[1], rounding_mode="floor")
+    iou = aligned_iou(boxes.view(-1, 4)[place].float(), faces.boxes[image, assignment.face.view(-1)[place]])
     fit = boxes.new_zeros(assignment.label.shape, dtype=torch.float32)
-    fit[image, anchor] = aligned_iou(boxes[image, anchor].float(), faces.boxes[image, assignment.face[image, anchor]])
+    fit.view(-1)[place] = torch.where(assignment.label.view(-1)[place] == FACE, iou, 0.0)
     return fit
 
 

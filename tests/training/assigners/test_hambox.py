@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from pipeline.boxes.anchors import AnchorGrid
+from pipeline.training.assigners import hambox
 from pipeline.training.assigners.anchor_set import Anchors
 from pipeline.training.assigners.face_batch import FaceBatch, Predicted
 from pipeline.training.assigners.hambox import HamBox
@@ -47,3 +49,27 @@ def test_an_anchor_that_two_faces_want_goes_to_the_better_fit() -> None:
     label, face = _labels(HamBox(), [FACE, other], [0.1, 1.0, 0.875, 0.1, 0.1])
     assert label == [1, 1, 1, 0, 0]
     assert face[1:3] == [0, 1]
+
+
+def test_equal_fits_go_to_the_lower_anchor() -> None:
+    assert _labels(HamBox(), [FACE], [0.1, 0.875, 0.875, 0.875, 0.1])[0] == [1, 1, 1, -1, 0]
+    assert _labels(HamBox(matches=2), [FACE], [0.1, 0.875, 0.875, 0.9375, 0.1])[0] == [1, -1, -1, 1, 0]
+
+
+def test_faces_in_blocks_get_what_they_get_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    anchors = Anchors.of(AnchorGrid((16,), ((24.0,),)), 128, 128)
+    g = torch.Generator().manual_seed(1)
+    low = torch.rand(2, 20, 2, generator=g) * 100
+    faces = FaceBatch(
+        torch.cat([low, low + 8 + 24 * torch.rand(2, 20, 2, generator=g)], 2), torch.rand(2, 20, generator=g) > 0.2
+    )
+    which = torch.randint(0, 20, (2, len(anchors)), generator=g)
+    said = Predicted(
+        torch.zeros(2, len(anchors)),
+        faces.boxes.gather(1, which[..., None].expand(-1, -1, 4)) + torch.rand(2, len(anchors), 4, generator=g) * 4,
+    )
+    whole = HamBox()(anchors, faces, said)
+    assert whole.compensated.any() and (whole.label == -1).any()
+    monkeypatch.setattr(hambox, "CHUNK", 3 * len(anchors))
+    blocks = HamBox()(anchors, faces, said)
+    assert all(torch.equal(getattr(whole, name), getattr(blocks, name)) for name in ("face", "label", "compensated"))

@@ -7,10 +7,9 @@ import torch
 
 from pipeline.boxes.anchors import AnchorGrid
 from pipeline.boxes.geometry import pairwise_iou
-from pipeline.training.assigners import overlaps
 from pipeline.training.assigners.anchor_set import Anchors
 from pipeline.training.assigners.face_batch import FaceBatch
-from pipeline.training.assigners.overlaps import centred, overlapping, reaching
+from pipeline.training.assigners.overlaps import centred, overlapping
 
 ANCHORS = Anchors.of(AnchorGrid((4, 8, 32), ((10.88,), (16, 20), (64,))), 70, 101)
 
@@ -69,22 +68,8 @@ def test_centres_near_and_inside(strides: float) -> None:
         assert torch.equal(pairs.anchor, anchor)
 
 
-def test_predicted_boxes_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    boxes = torch.stack([ANCHORS.corners + 1.5, ANCHORS.corners * 0.9])
-    rows = _faces(3).rows()
-    whole = reaching(boxes, rows, 0.2)
-    monkeypatch.setattr(overlaps, "CHUNK", 2 * len(ANCHORS))
-    blocks = reaching(boxes, rows, 0.2)
-    assert all(torch.equal(getattr(whole, name), getattr(blocks, name)) for name in ("row", "anchor", "place", "iou"))
-    table = torch.cat([pairwise_iou(rows.boxes[rows.image == b], boxes[b]) for b in range(2)])
-    row, anchor = torch.nonzero(table >= 0.2, as_tuple=True)
-    assert torch.equal(whole.row, row) and torch.equal(whole.anchor, anchor)
-
-
 def test_pairs_at_the_threshold_are_wanted() -> None:
-    """16 x 12 of 16 x 16: an overlap of 0.75 to the bit, of a predicted box and of an anchor."""
+    """16 x 12 of 16 x 16: an overlap of 0.75 to the bit."""
     anchors = Anchors.of(AnchorGrid((16,), ((16,),)), 16, 32)
     rows = FaceBatch.of([torch.tensor([[0.0, 0.0, 16.0, 12.0]])]).rows()
-    for threshold, found in ((0.75, [0]), (0.7501, [])):
-        assert reaching(anchors.corners[None], rows, threshold).anchor.tolist() == found
     assert overlapping(anchors, rows, 0.75, best_too=False).anchor.tolist() == [0]

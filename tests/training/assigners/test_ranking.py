@@ -10,6 +10,7 @@ from pipeline.training.assigners.ranking import (
     rising_bits,
     served_in_turn,
     sorted_cheapest_first,
+    turns,
 )
 
 
@@ -29,7 +30,7 @@ def test_cheapest_first() -> None:
 
 
 def test_worked_example_of_ranks() -> None:
-    rank = rank_in_group(torch.tensor([0, 0, 1, 0, 1]), torch.tensor([1.0, 3.0, -9.0, 1.0, -8.0]), 3)
+    rank = rank_in_group(torch.tensor([0, 0, 1, 0, 1]), torch.tensor([1.0, 3.0, -9.0, 1.0, -8.0]))
     assert rank.tolist() == [1, 0, 1, 2, 0]
 
 
@@ -45,7 +46,7 @@ def test_choosing_in_turn_is_what_turns_give() -> None:
         group, place = asks.T
         score = torch.randint(0, 6, (len(asks),), generator=g).float()
         wanted = torch.randint(0, 6, (8,), generator=g)
-        got = served_in_turn(group, score, place, wanted, 15)
+        got = served_in_turn(group, score, place, wanted, 15, turns(group, place))
         taken: set[int] = set()
         expected = []
         for who in range(8):
@@ -58,4 +59,22 @@ def test_choosing_in_turn_is_what_turns_give() -> None:
 
 def test_nobody_asks() -> None:
     none = torch.zeros(0, dtype=torch.int64)
-    assert len(served_in_turn(none, torch.zeros(0), none, torch.tensor([2, 1]), 4)) == 0
+    assert len(served_in_turn(none, torch.zeros(0), none, torch.tensor([2, 1]), 4, turns(none, none))) == 0
+
+
+def test_rounds_are_the_longest_chain_of_groups_that_disturb_each_other() -> None:
+    # 0 and 1 share place 5, 1 and 2 share place 6, 3 is on its own, 4 shares 5 with the first two and 6 with none.
+    group = torch.tensor([0, 0, 1, 1, 2, 3, 4])
+    place = torch.tensor([1, 5, 5, 6, 6, 9, 5])
+    assert turns(group, place) == 3
+    assert turns(group[:2], place[:2]) == 1
+    assert turns(torch.tensor([0, 7]), torch.tensor([2, 2])) == 2
+
+
+def test_a_round_less_than_the_chain_is_not_always_enough() -> None:
+    # Each wants most what the one before takes: the last one learns in the third round what is left.
+    group, place = torch.tensor([0, 1, 1, 2, 2]), torch.tensor([0, 0, 1, 1, 2])
+    score, wanted = torch.tensor([9.0, 9.0, 5.0, 9.0, 5.0]), torch.ones(3, dtype=torch.int64)
+    assert turns(group, place) == 3
+    assert served_in_turn(group, score, place, wanted, 3, 3).tolist() == [True, False, True, False, True]
+    assert served_in_turn(group, score, place, wanted, 3, 2).tolist() != [True, False, True, False, True]

@@ -1,0 +1,20 @@
+"""From the host to a device without one waiting for the other."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def moved(values: Tensor, device: torch.device | str) -> Tensor:
+    """Returns the values on a device; a GPU is handed pinned memory, which it fetches while the host goes on.
+
+    Args:
+        values: on the host. What is elsewhere already is moved as torch does it.
+        device: where they are wanted; the host gets the very same tensor.
+    """
+    if torch.device(device).type == "cuda" and values.device.type == "cpu":
+        # Without pinned memory the host waits until all that the device has to do before is done. The allocator that
+        # keeps such memory gives it to nobody else before it has been fetched.
+        return values.pin_memory().to(device, non_blocking=True)
+    return values.to(device)

@@ -1,0 +1,120 @@
+"""On a GPU torch itself refuses every wait of a training step, and batches come over beside the step at work.
+
+`tests/training/test_device_waits.py` finds the same on the CPU, by the operations that would wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from pipeline.engine.storage import Store
+from pipeline.models.rankers import RANKERS
+from pipeline.training.assigners import ASSIGNERS
+from pipeline.training.batches import Batches
+from pipeline.training.detector_learner import DetectorLearner
+from pipeline.training.detector_task import task_of
+from pipeline.training.loop import Trainer
+from pipeline.training.ranker_recipe import RankerRecipe
+from pipeline.training.ranker_task import RankerTask
+from pipeline.training.recipe import TrainingRecipe
+from pipeline.training.run import FINAL, Training, run
+from pipeline.training.settings import channels_last, deterministic, set_norms
+from pipeline.training.staged import Staging
+from tests.training.in_memory import InMemory, RankedInMemory, bright_squares, ranked_squares
+
+pytestmark = pytest.mark.gpu
+
+SIDE = 128
+SQUARES = InMemory(bright_squares(side=SIDE))
+
+
+@contextmanager
+def refused(device: torch.device) -> Iterator[None]:
+    """Has torch raise where the host would wait for the device."""
+    if device.type != "cuda":
+        yield
+        return
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+def _steps(trainer: Trainer, batches: Any, device: torch.device, count: int = 4) -> list[float]:
+    """Returns the losses of some steps; the first is not watched: grids are made, kernels chosen, memory taken."""
+    staging = Staging(iter(map(batches, range(count))), trainer.task.model.normalisation, device, early=True)
+    losses = []
+    with deterministic(), channels_last(trainer.task.model):
+        losses.append(trainer.begin(staging.take().batch, aside=(0.0,)).read().losses["total"])
+        for _ in range(count - 1):
+            with refused(device):
+                pending = trainer.begin(staging.take().batch, aside=(0.0,))
+                staging.prepare()
+            losses.append(pending.read().losses["total"])
+    return losses
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        *(("mogface_mobilenet", {"assigner": each}) for each in sorted(ASSIGNERS)),
+        ("retinaface_mobilenet", {"optimizer": "sgd", "average": 0.9}),
+        ("mogface_mobilenet", {"bf16": True, "parts": 2, "clip_norm": None}),
+        ("hambox_resnet50", {"regression_aware": True}),
+        ("mogface_hcam", {"norms": "frozen"}),
+    ],
+)
+def test_a_step_of_a_detector_waits_for_nothing(name: str, change: dict[str, Any], gpu: torch.device) -> None:
+    recipe = TrainingRecipe(**{"steps": 4, "batch": 4, "crop": SIDE, "learning_rate": 1e-5, **change})
+    model = DetectorLearner(name, recipe).first().to(gpu)
+    set_norms(model, recipe.norms)
+    losses = _steps(Trainer(task_of(model, recipe), recipe), Batches(SQUARES, 4, 0, recipe.sides), gpu)
+    assert all(0 < each < 1e4 for each in losses)
+
+
+@pytest.mark.parametrize("sampling", ["nearest", "average"])
+def test_nor_does_one_of_the_papers_ranker(sampling: str, gpu: torch.device) -> None:
+    recipe = RankerRecipe(steps=4, batch=4, crop=64, rows=50, pairs=3)
+    torch.manual_seed(0)
+    model = RANKERS["crface_mobilenet"].build(rows=50, sampling=sampling).to(gpu).train()
+    source = RankedInMemory(ranked_squares(rows=50))
+    assert all(
+        each > 0 for each in _steps(Trainer(RankerTask(model, recipe), recipe), Batches(source, 4, 1, (64,)), gpu)
+    )
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_a_step_that_is_not_finite_is_left_out_by_the_device(optimizer: Any, gpu: torch.device) -> None:
+    recipe = TrainingRecipe(steps=4, batch=4, crop=SIDE, warmup=0, optimizer=optimizer, learning_rate=1e-3)
+    model = DetectorLearner("retinaface_mobilenet", recipe).first().to(gpu).train()
+    trainer, batches = Trainer(task_of(model, recipe), recipe), Batches(SQUARES, 4, 0, recipe.sides)
+    trainer.step(batches(0).to_batch(model.normalisation, gpu))
+    before = torch.nn.utils.parameters_to_vector(model.parameters()).detach().clone()
+    next(model.parameters()).register_hook(lambda slope: slope * float("inf"))
+    pending = trainer.begin(batches(1).to_batch(model.normalisation, gpu))
+    assert torch.equal(torch.nn.utils.parameters_to_vector(model.parameters()), before)
+    with pytest.raises(RuntimeError, match="the gradient of step 1 is not finite"):
+        pending.read()
+
+
+def test_read_at_once_or_a_step_later_the_bytes_are_the_same(gpu: torch.device, tmp_path: Path) -> None:
+    recipe, files = TrainingRecipe(steps=6, batch=4, crop=SIDE, warmup=2, average=0.9), []
+    for name, overlapped in (("at once", False), ("later", True)):
+        one: Any = Training(
+            DetectorLearner("mogface_mobilenet", recipe),
+            Batches(SQUARES, recipe.batch, recipe.seed, recipe.sides),
+            Store(str(tmp_path / name)),
+            "work",
+            accelerated=gpu.type == "cuda",
+            overlapped=overlapped,
+        )
+        run(one, say=lambda line: None)
+        files.append(one.store.read(f"work/{FINAL}"))
+    assert files[0] == files[1]
