@@ -10,6 +10,7 @@ import torch
 
 from pipeline.data.canvas import Canvas
 from pipeline.data.images import encode_jpeg, encode_png
+from pipeline.inference.engines import fastest
 from pipeline.inference.postprocess import detections
 from pipeline.inference.predictor import Predictor
 from pipeline.inference.test_time import detect, mode_named
@@ -132,6 +133,19 @@ def test_the_device_is_chosen_by_name(wider8k, photo: Path, weights: str, tmp_pa
     np.testing.assert_allclose(found["auto"], found["cpu"], atol=1e-4)
     answer = wider8k("detect", photo, "--weights", weights, "--device", "tpu")
     assert (answer.code, answer.err) == (2, "error: --device tpu: expected auto, cpu or cuda\n")
+
+
+def test_the_fastest_engine_is_named_and_finds_the_same(wider8k, photo: Path, weights: str, tmp_path: Path) -> None:
+    found = {}
+    for engine in ("torch", "auto"):
+        file = tmp_path / f"{engine}.json"
+        answer = wider8k("detect", photo, "--weights", weights, "--json", file, "--engine", engine)
+        assert answer.code == 0
+        assert (f"engine: {fastest('cpu')}\n" in answer.out) == (engine == "auto")
+        found[engine] = json.loads(file.read_text())[0]["scores"]
+    np.testing.assert_allclose(found["auto"], found["torch"], atol=1e-4)
+    answer = wider8k("detect", photo, "--weights", weights, "--engine", "cuda_graph", "--device", "cpu")
+    assert (answer.code, answer.err) == (2, "error: engine cuda_graph runs on cuda, not on cpu\n")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="only where there is no CUDA device")
