@@ -211,6 +211,32 @@ def forward(
     _conclude([section], json)
 
 
+@app.command("engines")
+def engines(
+    detector: Annotated[list[str] | None, typer.Option(help="Again for more; default four.")] = None,
+    images: Annotated[int, typer.Option(min=1, help="Of the MobileNet at 1024.")] = 495,
+    images_8k: Annotated[int, typer.Option("--images-8k", min=1)] = 12,
+    slow_images: Annotated[int, typer.Option(min=1, help="Of other detectors at 1024; at 8K one.")] = 8,
+    budget_gb: Annotated[float, typer.Option(min=0, help="Of other detectors at 8K, GB.")] = 6,
+    shared: SharedOption = None,
+    json: JsonOption = None,
+) -> None:
+    """Every engine of a CPU beside torch: images/s at 1024 and 8K, memory, AP, two rankers.
+
+    Example: uv run python jobs/benchmark.py engines --detector retinaface_mobilenet --images 60
+    """
+    from jobs.benchmarks.engines import Load, engines_sections
+
+    names = detector or ["retinaface_mobilenet", "retinaface_resnet50", "hambox_resnet50", "hrnet_w48"]
+    _check("--detector", names, detector_spec)
+    load = Load(tuple(names), images, images_8k, slow_images, budget_gb, _shared(shared), _begin("engines"))
+    sections = []
+    for section in engines_sections(load):
+        sections.append(section)
+        print(table([section]), flush=True)  # an hour's work: what is cut off loses nothing
+    _conclude(sections, json)
+
+
 @app.command("all")
 def everything(
     images: Annotated[int, typer.Option(min=1, help="At long edge 1024.")] = 990,

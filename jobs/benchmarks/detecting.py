@@ -30,6 +30,7 @@ class Model:
         top: candidates kept per image.
         device: on which the bare network runs.
         precision: as in `Predict`.
+        engine: likewise.
     """
 
     weights: Path
@@ -38,6 +39,7 @@ class Model:
     top: int = 5000
     device: str = "cpu"
     precision: Literal["float32", "bfloat16"] = "float32"
+    engine: str = "torch"
 
     def on_gpu(self, precision: Literal["float32", "bfloat16"]) -> Model:
         """Returns the same on a GPU."""
@@ -59,6 +61,7 @@ def detecting_graph(model: Model, folder: Path, resources: Resources, memory_bud
         top=model.top,
         memory_budget_gb=memory_budget_gb,
         precision=model.precision,
+        engine=model.engine,
     )
     return Graph(
         [
@@ -81,7 +84,9 @@ def detecting(model: Model, files: Sequence[Path]) -> Work:
     from pipeline.models.weights import open_detector
 
     _, detector = open_detector(model.weights, model.detector)
-    predictor = Predictor(detector, model.device, top=model.top, dtype=getattr(torch, model.precision))
+    predictor = Predictor(
+        detector, model.device, top=model.top, dtype=getattr(torch, model.precision), engine=model.engine
+    )
     canvas = parse_canvas(model.canvas)
     # The bare loop begins warm, on a device too.
     predictor.candidates(decode(files[0].read_bytes()), canvas)

@@ -1,0 +1,173 @@
+"""Every engine of a CPU beside torch in float32: images/s at 1024 and 8K through Ray, memory, AP, and two rankers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from jobs.benchmarks.bare_loop import Work, bare_loop
+from jobs.benchmarks.detecting import BOXES, Model, detecting, detecting_graph
+from jobs.benchmarks.measured import Measured, Section, cores
+from jobs.benchmarks.pictures import gather, model_for
+from jobs.benchmarks.pipeline_run import run_node
+from pipeline.engine.stage import Resources
+from pipeline.engine.storage import Store
+
+ROOT = Path(__file__).resolve().parents[2]
+WAYS = (
+    ("torch", "float32"),
+    ("torch", "bfloat16"),
+    ("onnxruntime", "float32"),
+    ("openvino", "float32"),
+    ("openvino", "bfloat16"),
+)
+QUICK = "retinaface_mobilenet"
+RANKERS = ("crface_mobilenet", "roi_mobilenet")
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What is run.
+
+    Attributes:
+        detectors: entries of `DETECTORS`; all but the published MobileNet have random weights.
+        images: at long edge 1024, of the MobileNet.
+        images_8k: likewise at 8K.
+        slow_images: of the other detectors at 1024; at 8K it is one.
+        budget_gb: memory of the one worker at 8K; larger canvases are cut into tiles.
+        shared: folder of real data, or None.
+        command: for the table.
+    """
+
+    detectors: tuple[str, ...]
+    images: int
+    images_8k: int
+    slow_images: int
+    budget_gb: float
+    shared: Path | None
+    command: str
+
+
+def engines_sections(load: Load) -> Iterator[Section]:
+    """Yields a section per detector, one of AP and one of rankers, each as soon as it is measured."""
+    for name in load.detectors:
+        yield _detector(load, name)
+    if load.shared is not None:
+        yield _accuracy(load, load.shared)
+    yield _rankers(load)
+
+
+def _detector(load: Load, name: str) -> Section:
+    rows: list[Measured] = []
+    quick = name == QUICK
+    for canvas, images in (
+        ("1024", load.images if quick else load.slow_images),
+        ("8k", load.images_8k if quick else 1),
+    ):
+        with _setting(load, images, canvas, name) as (folder, files, model, store):
+            small = canvas == "1024"
+            resources = (
+                Resources(workers=cores(), cpus=1, shard_rows=max(1, images // (8 * cores())))
+                if small
+                else Resources(workers=1, cpus=cores(), shard_rows=max(1, images // 4))
+            )
+            budget = None if small or quick else load.budget_gb
+            first: tuple[float, float] | None = None
+            for engine, precision in WAYS:
+                way = replace(model, engine=engine, precision=precision)
+                run = run_node(detecting_graph(way, folder, resources, budget), BOXES, store)
+                label = f"{name} at {canvas}, {engine} {precision}"
+                if run.errors:
+                    rows.append(Measured(f"{label}, images/s", None, None, None, load.command))
+                    continue
+                first = first or (run.busy_rate, run.peak_mb)
+                rate = run.busy_rate
+                rows.append(Measured(f"{label}, images/s", rate, first[0], rate / first[0], load.command))
+                rows.append(Measured(f"{label}, MB of a worker", run.peak_mb, first[1], None, load.command))
+                if small and quick:
+                    bare = bare_loop(partial(detecting, way, files), len(files), resources.workers, 1).rate
+                    rows.append(Measured(f"{label}, of the bare engine", rate, bare, rate / bare, load.command))
+    where = f"{load.images} and {load.images_8k}" if quick else f"{load.slow_images} images at 1024 and one"
+    note = f"{where} at 8K through Ray, workers busy; at 1024 {cores()} workers of one thread, at 8K one of {cores()}"
+    return Section(f"engines, {name}", rows, [f"{note}; peer: torch in float32, or the bare engine"])
+
+
+def _accuracy(load: Load, shared: Path) -> Section:
+    rows, first = [], {}
+    with tempfile.TemporaryDirectory(prefix="wider8k-engines-") as place:
+        for engine, precision in WAYS:
+            store = Path(place) / f"{engine}-{precision}"
+            sets = {
+                "store": store,
+                "faces.at": shared / "data/wider_images",
+                "faces.dataset.missing": "skip",
+                "boxes.at": shared / "data/weights/retinaface_mobilenet0.25_Final.pth",
+                "boxes.engine": engine,
+                "boxes.precision": precision,
+            }
+            command = [sys.executable, "-m", "stages.cli", "run", "-c", "configs/wider_val.yaml"]
+            command += [part for name, value in sets.items() for part in ("--set", f"{name}={value}")]
+            subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            for row in pq.read_table(next(store.glob("ap/*/whole.parquet")), columns=["subset", "ap"]).to_pylist():
+                subset, ap = row["subset"], 100 * row["ap"]
+                peer = first.setdefault(subset, ap)
+                rows.append(Measured(f"AP {subset}, {engine} {precision}", ap, peer, None, load.command))
+    return Section("engines, AP", rows, ["the published MobileNet on all real images there are, original size"])
+
+
+def _rankers(load: Load) -> Section:
+    rows = []
+    with _setting(load, 40, "1024", QUICK) as (_, files, model, _):
+        for name in RANKERS:
+            first: float | None = None
+            for engine, precision in WAYS:
+                work = partial(_ranking, name, model, tuple(files), engine, precision)
+                pace = bare_loop(work, len(files), cores(), 1)
+                first = first or pace.rate
+                label = f"{name} at 1024, {engine} {precision}"
+                rows.append(Measured(f"{label}, images/s", pace.rate, first, pace.rate / first, load.command))
+                rows.append(Measured(f"{label}, MB of a process", pace.peak_mb, None, None, load.command))
+    note = f"random weights, 5,000 candidates of 40 images, {cores()} processes of one thread, nothing read or written"
+    return Section("engines, rankers", rows, [note])
+
+
+def _ranking(name: str, model: Model, files: tuple[Path, ...], engine: str, precision: str) -> Work:
+    """Returns the ranker over images and candidates in memory; called in each process."""
+    import torch
+
+    from pipeline.data.canvas import parse_canvas
+    from pipeline.data.images import decode
+    from pipeline.inference.predictor import Predictor
+    from pipeline.inference.rerank import Reranker
+    from pipeline.models.rankers import ranker_spec
+    from pipeline.models.weights import open_detector
+
+    torch.manual_seed(0)
+    predictor = Predictor(open_detector(model.weights, model.detector)[1], engine="openvino")
+    images = [decode(file.read_bytes()) for file in files[:10]]
+    found = [predictor.candidates(image, parse_canvas("1024")) for image in images]
+    reranker = Reranker(
+        ranker_spec(name).build().eval(), canvas=parse_canvas("1024"), engine=engine, dtype=getattr(torch, precision)
+    )
+    one: Callable[[int], object] = lambda number: reranker(images[number % 10], found[number % 10])  # noqa: E731
+    return one
+
+
+@contextmanager
+def _setting(load: Load, images: int, canvas: str, name: str) -> Iterator[tuple[Path, list[Path], Model, Store]]:
+    """Gives a folder of images, their files, the model and a store, all gone afterwards."""
+    with (
+        tempfile.TemporaryDirectory(prefix="wider8k-images-") as folder,
+        tempfile.TemporaryDirectory(prefix="wider8k-engines-") as place,
+    ):
+        files, _ = gather(Path(folder), images, load.shared)
+        model, _ = model_for(Path(place), canvas, load.shared, name)
+        yield Path(folder), files, model, Store(f"{place}/store")
