@@ -66,6 +66,30 @@ class AnchorGrid:
         self.shapes(height, width)
         return _centres(self.strides, self.sizes, height, width, str(device))
 
+    def centres_of(self, index: Tensor, height: int, width: int) -> Tensor:
+        """Returns ``centres(height, width)[index]`` without making the others: of an 8K picture 5,000 of 2.5 million.
+
+        Args:
+            index: int64 [...], of anchors of the picture; nothing is waited for.
+            height: of the picture, pixels.
+            width: likewise.
+
+        Returns:
+            float32 [..., 4] as ``cx, cy, w, h`` in pixels.
+        """
+        first, columns, stride, count, first_side, sides = _tables(
+            self.strides, self.sizes, self.shapes(height, width), str(index.device)
+        )
+        level = torch.bucketize(index, first[1:], right=True)
+        within, per_cell = index - first[level], count[level]
+        cell = torch.div(within, per_cell, rounding_mode="floor")
+        row = torch.div(cell, columns[level], rounding_mode="floor")
+        column = cell - row * columns[level]
+        place = torch.stack([column, row], dim=-1)
+        side = sides[first_side[level] + within - cell * per_cell]
+        centre = (place + 0.5) * stride[level][..., None]
+        return torch.cat([centre, side[..., None], side[..., None]], dim=-1)
+
     def corners(self, height: int, width: int, device: torch.device | str = "cpu") -> Tensor:
         """Returns all anchors as float32 [A, 4] ``x1, y1, x2, y2`` in pixels, a new tensor."""
         centres = self.centres(height, width, device)
@@ -122,6 +146,25 @@ class AnchorGrid:
             parts.append((first + cell + torch.arange(len(sizes), device=device)).reshape(-1))
             first += rows * columns * len(sizes)
         return torch.cat(parts)
+
+
+@lru_cache(maxsize=256)
+def _tables(
+    strides: tuple[int, ...], sizes: Sizes, shapes: tuple[tuple[int, int], ...], device: str
+) -> tuple[Tensor, ...]:
+    """Returns of each level its first anchor, columns, stride, anchors per cell and first side; and all sides."""
+    per_cell = [len(sides) for sides in sizes]
+    anchors = [rows * columns * count for (rows, columns), count in zip(shapes, per_cell, strict=True)]
+    with torch.inference_mode(False):
+        whole = [
+            [sum(anchors[:level]) for level in range(len(strides))],
+            [columns for _, columns in shapes],
+            list(strides),
+            per_cell,
+            [sum(per_cell[:level]) for level in range(len(strides))],
+        ]
+        every = torch.tensor([side for sides in sizes for side in sides], dtype=torch.float32, device=device)
+        return (*(torch.tensor(numbers, device=device) for numbers in whole), every)
 
 
 @lru_cache(maxsize=_CACHED_GRIDS)

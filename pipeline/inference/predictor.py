@@ -178,7 +178,7 @@ class Predictor:
             raise ValueError(f"images of one batch must have one size on the canvas, got {sorted(set(sizes))}")
         raw = Raw.of(self._engine(self._pixels(seen, len(sizes), width, height), extents))
         inside = None if extents is None else self.detector.grid.inside(height, width, extents)
-        return choose(self.detector, raw, self.detector.anchors(height, width, self.device), self.top, inside)
+        return choose(self.detector, raw, (height, width), self.top, inside_BA=inside)
 
     def _tiled(self, seen: Sequence[_Seen], side: int) -> Chosen:
         """Returns the best candidates of one image that is looked at in tiles."""
@@ -187,15 +187,14 @@ class Predictor:
         grid = self.detector.grid
         width, height = seen[0].width, seen[0].height
         pixels = self._enlarged(seen[0])
-        anchors = self.detector.anchors(height, width, self.device)
         parts = []
         for tile in tiles(width, height, side, self.detector.receptive_halo, max(self.detector.strides)):
             x0, y0, x1, y1 = tile.window
             raw = Raw.of(self._engine(pixels[None, y0:y1, x0:x1]))
             index = grid.window_indices(height, width, tile.window, self.device)
-            window = anchors[index]
-            part = choose(self.detector, raw, window, self.top, _within(window[:, :2], tile, width, height)[None])
-            parts.append(part.of_whole(index))
+            centres = self.detector.anchors(y1 - y0, x1 - x0, self.device)[:, :2]
+            core = _within(centres, tile, width, height)[None]
+            parts.append(choose(self.detector, raw, (height, width), self.top, inside_BA=core, index_A=index))
         return parts[0] if len(parts) == 1 else best_of(parts, self.top)
 
     def _pixels(self, seen: Sequence[_Seen], count: int, width: int, height: int) -> Tensor:
@@ -234,8 +233,8 @@ def _on_canvas(image: Image, canvas: Sizing) -> _Seen:
 
 
 def _within(points_A2: Tensor, tile: Tile, width: int, height: int) -> Tensor:
-    """Returns bool [A], whether a point is in the tile's core: x0 <= x < x1, y0 <= y < y1."""
-    x, y = points_A2.unbind(1)
+    """Returns bool [A], whether a point of the tile's window is in its core: x0 <= x < x1, y0 <= y < y1."""
+    x, y = points_A2[:, 0] + tile.window[0], points_A2[:, 1] + tile.window[1]
     x0, y0, x1, y1 = tile.core
     # The last cells of a level may be centred beyond the canvas; they belong to the core at that edge.
     right = x1 if x1 < width else torch.inf

@@ -93,3 +93,22 @@ def test_bad_grids_are_refused() -> None:
         AnchorGrid((8,), ((),))
     with pytest.raises(ValueError, match="0 x 5 pixels"):
         STANDARD.centres(5, 0)
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (33, 257), (683, 1024)])
+@pytest.mark.parametrize(
+    "grid", [AnchorGrid((8, 16, 32), ((16, 32), (64, 128), (256, 512))), AnchorGrid((4, 64), ((5,), (7, 9, 11)))]
+)
+def test_chosen_anchors_are_those_of_the_whole_grid(grid: AnchorGrid, height: int, width: int) -> None:
+    whole = grid.centres(height, width)
+    assert torch.equal(grid.centres_of(torch.arange(len(whole)), height, width), whole)
+    index = torch.randint(0, len(whole), (3, 40), generator=torch.Generator().manual_seed(0))
+    assert torch.equal(grid.centres_of(index, height, width), whole[index])
+
+
+def test_the_anchors_of_images_on_a_padded_canvas_are_their_own_in_order() -> None:
+    grid = AnchorGrid((8, 16, 32), ((16, 32), (64, 128), (256, 512)))
+    sizes = [(1, 1), (100, 128), (128, 90), (33, 64)]
+    inside = grid.inside(128, 128, torch.tensor(sizes))
+    for mask, (height, width) in zip(inside, sizes, strict=True):
+        assert torch.equal(grid.centres(128, 128)[mask], grid.centres(height, width))
