@@ -19,7 +19,7 @@ from pipeline.data.images import Image, decode
 from pipeline.data.records import Detections
 from pipeline.inference.batches import launch_within_memory, plan_batches
 from pipeline.inference.engines import ENGINES
-from pipeline.inference.padded_canvas import padded_sides
+from pipeline.inference.padded_canvas import padded_count, padded_sides
 from pipeline.inference.predictor import Predictor
 from pipeline.models.detectors import detector_spec
 from pipeline.models.detectors.detector import Detector
@@ -35,9 +35,10 @@ def dump(setting: Setting, figures: Figures, name: str) -> None:
     torch.manual_seed(0)
     detector = settled(detector_spec(name).build().to(setting.device)).cpu()
     sizes = {"64": Canvas(64)} if setting.tiny else {"1024": Canvas(1024), "8K": parse_canvas("8k")}
-    counts = {"64": 3, "1024": 96, "8K": 4}
+    counts = {"64": 3, "1024": 64, "8K": 4}
     for label, canvas in sizes.items():
-        images = pictures(setting, counts[label])
+        # One size: what several cost is measured by `new_sizes` and through Ray.
+        images = pictures(setting, 1) * counts[label]
         for engine, number in _ways(setting):
             with told(figures, f"{label} {number}, {engine}"):
                 _way(setting, figures, detector, images, canvas, (label, engine, number))
@@ -106,8 +107,7 @@ class _network:
         width, height = max(w for w, _ in seen), max(h for _, h in seen)
         if predictor.pads:
             width, height = padded_sides(width, height)
-        # As the predictor fills batches up.
-        self.count = 1 << (len(batch) - 1).bit_length() if predictor.pads else len(batch)
+        self.count = padded_count(len(batch), predictor.room(width, height)) if predictor.pads else len(batch)
         self._engine = predictor._engine
         self._pixels = torch.zeros(self.count, height, width, 3, dtype=torch.uint8, device=predictor.device)
         seen += [seen[-1]] * (self.count - len(seen))

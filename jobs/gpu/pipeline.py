@@ -1,36 +1,102 @@
-"""A dump through Ray and beside it the bare network over images in memory, on one device."""
+"""A dump through Ray, and beside it the same batches over images in memory, on one device."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 
-from jobs.benchmarks.bare_loop import bare_loop
-from jobs.benchmarks.detecting import BOXES, detecting, detecting_graph
+from jobs.benchmarks.detecting import BOXES, detecting_graph
 from jobs.benchmarks.pictures import gather, model_for
 from jobs.benchmarks.pipeline_run import run_node
 from jobs.gpu.figures import Figures
+from jobs.gpu.measuring import busy, median_seconds, wait
 from jobs.gpu.parts import Setting
 from pipeline.engine.stage import Resources
 from pipeline.engine.storage import Store
 
-IMAGES = {"1024": 800, "8k": 48}
+IMAGES = {"1024": 4000, "8k": 96}
+SHARD = {"1024": 250, "8k": 12}
+WORKERS = {"1024": (1, 4), "8k": (1, 2)}
 
 
-def pipeline(setting: Setting, figures: Figures, canvas: str) -> None:
-    """Measures images/s of node `predict` with `retinaface_mobilenet` in bfloat16, and of the bare network."""
-    images, gpus = (4 if setting.tiny else IMAGES[canvas]), float(setting.device == "cuda")
+def pipeline(setting: Setting, figures: Figures, canvas: str, engine: str) -> None:
+    """Measures images/s of node `predict` with `retinaface_mobilenet` in bfloat16, by one worker and by several."""
+    images = 4 if setting.tiny else IMAGES[canvas]
+    accelerated = setting.device == "cuda"
     size = "64" if setting.tiny else canvas
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as place:
-        files, what = gather(Path(folder), images, setting.shared)
+        _, what = gather(Path(folder), images, setting.shared)
         model, network = model_for(Path(place), size, setting.shared)
-        if setting.device == "cuda":
-            model = model.on_gpu("bfloat16")
-        resources = Resources(workers=1, cpus=1 if setting.tiny else 4, gpus=gpus, shard_rows=max(1, images // 8))
-        ours = run_node(detecting_graph(model, Path(folder), resources), BOXES, Store(f"{place}/store"))
-        figures.add(f"{canvas}, images/s through Ray", ours.rate, "images/s", f"{what}, {network}, one worker")
-        figures.add(f"{canvas}, rows with an error", float(ours.errors))
-        bare = bare_loop(partial(detecting, model, files), len(files), 1, int(resources.cpus))
-        figures.add(f"{canvas}, images/s, bare network", bare.rate, "images/s", "decoded in memory, nothing written")
-        figures.add(f"{canvas}, ratio", ours.rate / bare.rate)
+        if accelerated:
+            model = replace(model.on_gpu("bfloat16"), engine=engine)
+        if not setting.tiny:
+            # In a process of its own, so that its memory is free for the workers.
+            _alone(figures, canvas, model.weights, engine, setting)
+        for workers in WORKERS[canvas] if accelerated else (1,):
+            share = 1 / workers if accelerated else 0.0
+            resources = Resources(
+                workers=workers,
+                cpus=1 if setting.tiny else 12 // workers,
+                gpus=share,
+                shard_rows=2 if setting.tiny else SHARD[canvas],
+            )
+            ours = run_node(detecting_graph(model, Path(folder), resources), BOXES, Store(f"{place}/store"))
+            label = f"{canvas}, {model.engine}, {workers} worker{'s' * (workers > 1)}"
+            figures.add(f"{label}, images/s through Ray", ours.rate, "1/s", f"{what}, {network}")
+            steady = [shard for shard in ours.shards if shard.begun > _after_first(ours.shards)]
+            if steady:
+                seconds = max(each.ended for each in steady) - min(each.begun for each in steady)
+                rate = sum(each.rows for each in steady) / seconds
+                figures.add(f"{label}, images/s after each worker's first shards", rate, "1/s")
+            figures.add(f"{label}, rows with an error", float(ours.errors))
+            figures.add(f"{label}, MB of a worker", float(ours.peak_mb), "MB")
+
+
+def _after_first(shards: tuple) -> float:  # type: ignore[type-arg]
+    """Returns when every worker had ended two shards: by then most sizes have been seen."""
+    ended: dict[str, list[float]] = {}
+    for shard in shards:
+        ended.setdefault(shard.host, []).append(shard.ended)
+    return max(times[min(1, len(times) - 1)] for times in ended.values())
+
+
+def _alone(figures: Figures, canvas: str, weights: Path, engine: str, setting: Setting) -> None:
+    command = [sys.executable, "-m", "jobs.gpu.pipeline", str(weights), canvas, engine, setting.device]
+    command += [str(setting.shared or "")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=90)
+    for line in done.stdout.splitlines():
+        name, _, value = line.partition("=")
+        if value:
+            figures.add(
+                f"{canvas}, {engine}, {name}", float(value), "%" if "busy" in name else "1/s", "no file, no Ray"
+            )
+    if done.returncode:
+        figures.add(f"{canvas}, {engine}, alone", "failed", note=done.stderr[-200:])
+
+
+def _main(weights: str, canvas: str, engine: str, device: str, shared: str) -> None:
+    import torch
+
+    from jobs.gpu.dumping import candidates_of_all, pictures
+    from pipeline.data.canvas import parse_canvas
+    from pipeline.inference.predictor import Predictor
+    from pipeline.models.weights import open_detector
+
+    setting = Setting(device, False, Path(shared) if shared else None, Path())
+    images = pictures(setting, 1000 if canvas == "1024" else 24)
+    _, detector = open_detector(Path(weights), None)
+    size, dtype = parse_canvas(canvas), torch.bfloat16 if device == "cuda" else torch.float32
+    predictor = Predictor(detector, device, dtype=dtype, engine=engine if device == "cuda" else "torch")
+    candidates_of_all(predictor, images, size)
+    wait(device)
+    seconds = median_seconds(setting, lambda: candidates_of_all(predictor, images, size), passes=4)
+    print(f"images/s in memory={len(images) / seconds}", flush=True)
+    if device == "cuda":
+        print(f"device busy in memory={100 * busy(lambda: candidates_of_all(predictor, images, size))}", flush=True)
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

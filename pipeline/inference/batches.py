@@ -33,9 +33,7 @@ def plan_batches(sizes: Sequence[tuple[int, int]], predictor: Predictor, canvas:
         groups.setdefault(sides, []).append(number)
     batches = []
     for (width, height), members in groups.items():
-        room = max(1, predictor.batch_pixels // (width * height))
-        # A full power of two, since a batch is filled up to one.
-        room = 1 << (room.bit_length() - 1)
+        room = predictor.room(width, height)
         batches += [members[start : start + room] for start in range(0, len(members), room)]
     return sorted(batches)
 

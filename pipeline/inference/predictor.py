@@ -22,7 +22,7 @@ from pipeline.inference.candidates import Candidates
 from pipeline.inference.chosen import Chosen, best_of, choose, packed, unpacked
 from pipeline.inference.engines import open_engine
 from pipeline.inference.memory import batch_pixels
-from pipeline.inference.padded_canvas import padded_sides
+from pipeline.inference.padded_canvas import padded_count, padded_sides
 from pipeline.inference.streams import Streams
 from pipeline.models.detectors.detector import Detector, Raw, RawAnswers
 
@@ -163,13 +163,16 @@ class Predictor:
         counts = [min(self.top, self.detector.grid.count(each.height, each.width)) for each in seen]
         return Launched(host, counts, self._streams)
 
+    def room(self, width: int, height: int) -> int:
+        """Returns how many images of a canvas make a full batch; at least one."""
+        return max(1, self.batch_pixels // (width * height))
+
     def _batch(self, seen: Sequence[_Seen]) -> Chosen:
         width, height = max(each.width for each in seen), max(each.height for each in seen)
         sizes = [(each.height, each.width) for each in seen]
         if self.pads:
             width, height = padded_sides(width, height)
-            # Filled up with nothing to a power of two, so that there are few sizes of batches too.
-            sizes += [(0, 0)] * ((1 << (len(seen) - 1).bit_length()) - len(seen))
+            sizes += [(0, 0)] * (padded_count(len(seen), self.room(width, height)) - len(seen))
         if all(size == (height, width) for size in sizes):
             extents = None
         elif self.pads:

