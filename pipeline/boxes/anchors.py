@@ -177,6 +177,7 @@ def _centres(strides: tuple[int, ...], sizes: Sizes, height: int, width: int, de
             level = torch.empty((rows, columns, len(sides), 4), dtype=torch.float64, device=device)
             level[..., 0] = ((torch.arange(columns, dtype=torch.float64, device=device) + 0.5) * stride)[None, :, None]
             level[..., 1] = ((torch.arange(rows, dtype=torch.float64, device=device) + 0.5) * stride)[:, None, None]
-            level[..., 2:] = torch.tensor(sides, dtype=torch.float64, device=device)[:, None]
+            for size, side in enumerate(sides):  # one by one: a tensor made on the host would be waited for
+                level[:, :, size, 2:] = side
             levels.append(level.reshape(-1, 4).float())
         return torch.cat(levels)

@@ -10,7 +10,9 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -108,16 +110,36 @@ def encode(table: pa.Table, row_group: int | None = None) -> bytes:
     return sink.getvalue()
 
 
-def compute_shard(job: ShardJob, worker: Worker, items: Sequence[Item]) -> ShardRecord:
+def compute_shard(
+    job: ShardJob, worker: Worker, items: Sequence[Item], turn: AbstractContextManager[Any] | None = None
+) -> ShardRecord:
     """Computes the rows of `items`, writes file and record, and returns the record.
+
+    Args:
+        job: of which it is a shard.
+        worker: computes rows; it is not called by two threads at once.
+        items: of the shard.
+        turn: entered while rows are computed and left while they are written, so that another thread's shard is
+            computed meanwhile; None where there is no other thread.
 
     An item that kills its process costs itself only: the first death of a shard is noted without a name; after it
     the shard is done one item at a time with the name on disk, and an item met at two more deaths becomes an error
     row. Deaths count within one run, so killing whole runs never poisons an image.
     """
-    assert isinstance(job.stage, MapStage)
-    started, name = time.monotonic(), shard_name(items)
+    name = shard_name(items)
     marker = f"{job.folder}/_inflight/{job.run_id}-{name}"
+    with turn or nullcontext():
+        started = time.monotonic()
+        rows = _rows(job, worker, items, marker)
+    record = _write(job, name, rows, items, started)
+    job.store.delete(marker)
+    job.store.delete(f"{marker}.say")
+    return record
+
+
+def _rows(job: ShardJob, worker: Worker, items: Sequence[Item], marker: str) -> list[Row]:
+    """Returns the rows of a shard; the marker tells a later try of it that this one was begun."""
+    assert isinstance(job.stage, MapStage)
     attempts = (job.store.read_or_none(marker) or b"").decode()
     job.store.write(marker, (attempts + "#\n").encode())
     beacon = Beacon(job.store, f"{marker}.say")
@@ -127,10 +149,7 @@ def compute_shard(job: ShardJob, worker: Worker, items: Sequence[Item]) -> Shard
     ):
         rows.append(row)
         beacon(f"{len(rows)}/{len(items)}")
-    record = _write(job, name, rows, items, started)
-    job.store.delete(marker)
-    job.store.delete(f"{marker}.say")
-    return record
+    return rows
 
 
 def _first_try(stage: MapStage, worker: Worker, items: Sequence[Item]) -> Iterator[Row]:

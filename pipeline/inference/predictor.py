@@ -179,7 +179,8 @@ class Predictor:
             extents = self._streams.sent(torch.tensor(sizes, dtype=torch.int32))
         else:
             raise ValueError(f"images of one batch must have one size on the canvas, got {sorted(set(sizes))}")
-        raw = Raw.of(self._engine(self._pixels(seen, len(sizes), width, height), extents))
+        alone = sizes[0] if len(sizes) == 1 and extents is not None else None
+        raw = Raw.of(self._engine(self._pixels(seen, len(sizes), width, height), extents, alone))
         inside = None if extents is None else self.detector.grid.inside(height, width, extents)
         return choose(self.detector, raw, (height, width), self.top, inside_BA=inside)
 

@@ -12,7 +12,7 @@ from torch import Tensor
 class Streams:
     """One stream that sends what the next batch needs, one that works, one that brings answers back.
 
-    All calls come from one thread.
+    All calls come from one thread at a time.
     """
 
     def __init__(self, device: torch.device) -> None:

@@ -24,11 +24,18 @@ _HALVINGS = 7
 
 @dataclass(frozen=True, slots=True)
 class _Level:
-    """One size of maps: how many cells each row and column is beyond the last of its image, and 1 where neither is."""
+    """One size of maps.
+
+    Attributes:
+        rows, columns: how many cells each row [B, 1, H, 1] and column [B, 1, 1, W] is beyond the last of its image.
+        inside: 1 or 0 [B, 1, H, W]; None where `alone` does instead and nothing has asked for it.
+        alone: cells down and across of a single image.
+    """
 
     rows: Tensor
     columns: Tensor
-    inside: Tensor
+    inside: Tensor | None
+    alone: tuple[int, int] | None
 
 
 class Extent:
@@ -41,8 +48,16 @@ class Extent:
         """Args: images count as padded with zeros up to a multiple of it, for a network part that pads them itself."""
         self._multiple = multiple
         self._levels: dict[tuple[int, int], _Level] = {}
+        self._dtype = torch.float32
 
-    def lay(self, sizes_B2: Tensor | None, height: int, width: int, dtype: torch.dtype = torch.float32) -> None:
+    def lay(
+        self,
+        sizes_B2: Tensor | None,
+        height: int,
+        width: int,
+        dtype: torch.dtype = torch.float32,
+        alone: tuple[int, int] | None = None,
+    ) -> None:
         """Says what the next pass is given.
 
         Args:
@@ -50,34 +65,45 @@ class Extent:
             height: of the canvas, pixels.
             width: of the canvas, pixels.
             dtype: of the maps.
+            alone: the same of a single image, where the host knows it: what is beyond is then set to zero, which at 8K
+                takes a fraction of a multiplication of the whole map.
 
         Raises:
             ValueError: there are sizes, and a side of the canvas is no multiple of `COARSEST`.
         """
-        self._levels = {}
+        self._levels, self._dtype = {}, dtype
         if sizes_B2 is None:
             return
         if height % COARSEST or width % COARSEST:
             raise ValueError(f"a padded canvas has sides in multiples of {COARSEST}, found {width} x {height}")
-        sizes = (sizes_B2 + (self._multiple - 1)) // self._multiple * self._multiple
+        sizes = -(-sizes_B2 // self._multiple) * self._multiple
         for halvings in range(_HALVINGS + 1):
             stride = 2**halvings
-            cells = (sizes + (stride - 1)) // stride
+            cells = -(-sizes // stride)
             row = torch.arange(height // stride, device=sizes.device)[None, None, :, None] - cells[:, None, :1, None]
             column = torch.arange(width // stride, device=sizes.device)[None, None, None, :] - cells[:, None, 1:, None]
-            # Two small factors first: a whole mask is made by one kernel.
-            inside = (row < 0).to(dtype) * (column < 0).to(dtype)
-            self._levels[height // stride, width // stride] = _Level(row, column, inside)
+            one = None if alone is None else (self._cells(alone[0], stride), self._cells(alone[1], stride))
+            inside = None if one else self._inside(row, column)
+            self._levels[height // stride, width // stride] = _Level(row, column, inside, one)
 
     def inside(self, x: Tensor) -> Tensor | None:
         """Returns 1 or 0 [B, 1, H, W] for a map [B, C, H, W], or None where all images fill it."""
-        return self._levels[x.shape[-2], x.shape[-1]].inside if self._levels else None
+        if not self._levels:
+            return None
+        level = self._levels[x.shape[-2], x.shape[-1]]
+        return self._inside(level.rows, level.columns) if level.inside is None else level.inside
 
     def masked(self, x: Tensor) -> Tensor:
         """Returns x [B, C, H, W], zero outside the images; x itself is changed where no gradient needs it."""
-        inside = self.inside(x)
-        if inside is None:
+        if not self._levels:
             return x
+        level = self._levels[x.shape[-2], x.shape[-1]]
+        if level.inside is None and level.alone is not None and not x.requires_grad:
+            rows, columns = level.alone
+            x[..., rows:, :] = 0
+            x[..., :rows, columns:] = 0
+            return x
+        inside = self._inside(level.rows, level.columns) if level.inside is None else level.inside
         # Whoever else reads x has no use for what is outside, and a copy would cost as much again.
         return x * inside if x.requires_grad else x.mul_(inside)
 
@@ -88,6 +114,14 @@ class Extent:
         level = self._levels[x.shape[-2], x.shape[-1]]
         x = torch.where(level.rows == 0, x.roll(1, 2), x)
         return torch.where(level.columns == 0, x.roll(1, 3), x)
+
+    def _inside(self, rows: Tensor, columns: Tensor) -> Tensor:
+        # Two small factors first: a whole mask is made by one kernel.
+        return (rows < 0).to(self._dtype) * (columns < 0).to(self._dtype)
+
+    def _cells(self, pixels: int, stride: int) -> int:
+        whole = -(-pixels // self._multiple) * self._multiple
+        return -(-whole // stride)
 
 
 class Padding:
@@ -103,10 +137,17 @@ class Padding:
         """The extent of the images themselves."""
         return self._extents[1]
 
-    def lay(self, sizes_B2: Tensor | None, height: int, width: int, dtype: torch.dtype = torch.float32) -> None:
+    def lay(
+        self,
+        sizes_B2: Tensor | None,
+        height: int,
+        width: int,
+        dtype: torch.dtype = torch.float32,
+        alone: tuple[int, int] | None = None,
+    ) -> None:
         """Says what the next pass is given, see `Extent.lay`."""
         for extent in self._extents.values():
-            extent.lay(sizes_B2, height, width, dtype)
+            extent.lay(sizes_B2, height, width, dtype, alone)
 
     def _replace(self, module: nn.Module, multiple: int) -> None:
         multiple = int(getattr(module, "pads_to", multiple))

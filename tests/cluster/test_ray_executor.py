@@ -43,6 +43,20 @@ class TestOnOneCluster:
         assert sorted(outcome.computed) == ["cubes", "squares", "total"]
         assert checksums(world) == here
 
+    def test_shards_that_are_written_beside_the_next_one_are_the_same(self, world, monkeypatch):
+        """As a worker of a GPU does it: one shard is computed while two are written."""
+        world.run()
+        here = checksums(world)
+        world.store.delete_folder("squares")
+        world.store.delete_folder("cubes")
+        monkeypatch.setattr("pipeline.cluster.ray_executor.shards_at_once", lambda resources: 3)
+        outcome = world.run("squares.die_on=n005", executor=RayExecutor)
+        assert not outcome.failed
+        (error,) = stored_manifests(world.store, "squares")[0].errors
+        assert error == ("n005", "its worker process died 3 times on it")
+        assert values(world, "squares") == [(f"n{i:03d}", 0 if i == 5 else i * i) for i in range(10)]
+        assert checksums(world)["cubes"].keys() == here["cubes"].keys()
+
     def test_an_item_that_kills_its_worker_costs_itself_only(self, world):
         outcome = world.run("squares.die_on=n005", executor=RayExecutor)
         assert not outcome.failed

@@ -71,8 +71,8 @@ def test_only_the_image_whose_numbers_are_broken_is_an_error(detector: Detector)
     expected = predictor.launch(images, ORIGINAL).wait()
     engine = predictor._engine
 
-    def broken(pixels: torch.Tensor, sizes: torch.Tensor | None = None) -> tuple[torch.Tensor, ...]:
-        answers = tuple(each.clone() for each in engine(pixels, sizes))
+    def broken(pixels: torch.Tensor, sizes: torch.Tensor | None, alone: None) -> tuple[torch.Tensor, ...]:
+        answers = tuple(each.clone() for each in engine(pixels, sizes, alone))
         answers[1][1, 0, 0] = torch.nan
         return answers
 

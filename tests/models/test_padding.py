@@ -63,6 +63,16 @@ def test_every_image_gets_its_own_answers(name: str) -> None:
         for number in range(len(SIZES)):
             assert difference(detector, alone[number], together, number) < 1e-4
         assert difference(detector, alone[0], seen, 0) > 1e-3  # without care the edge is another one
+        for number in (0, 3):  # a single one, whose size the host knows
+            padding.lay(torch.tensor(SIZES[number : number + 1]), SIDE, SIDE, alone=SIZES[number])
+            single = careful(canvas()[1][number : number + 1])
+            other = Raw(
+                *(
+                    None if each is None else each.expand(len(SIZES), -1, -1)
+                    for each in (single.boxes, single.logits, single.landmarks)
+                )
+            )
+            assert difference(detector, alone[number], other, number) < 1e-4
 
 
 @pytest.mark.parametrize("decides", ["progressive", "where_masked", "product"])

@@ -23,7 +23,9 @@ class Compiled:
         self.pads = job.pads
         self._network = torch.compile(PixelNetwork(job), dynamic=not job.pads)
 
-    def __call__(self, pixels: Tensor, sizes: Tensor | None = None) -> tuple[Tensor, ...]:
+    def __call__(
+        self, pixels: Tensor, sizes: Tensor | None = None, alone: tuple[int, int] | None = None
+    ) -> tuple[Tensor, ...]:
         """Returns the answers, see `Engine`."""
         if self.pads and len(pixels) > 1:
             for each in (pixels,) if sizes is None else (pixels, sizes):

@@ -20,11 +20,13 @@ class PixelNetwork(nn.Module):
         self._normalisation, self._dtype = job.normalisation, job.dtype
         self._padding = Padding(self.network) if job.pads else None
 
-    def forward(self, pixels: Tensor, sizes: Tensor | None = None) -> tuple[Tensor, ...]:
+    def forward(
+        self, pixels: Tensor, sizes: Tensor | None = None, alone: tuple[int, int] | None = None
+    ) -> tuple[Tensor, ...]:
         """Returns the answers, see `Engine`."""
         images = self._images(pixels)
         if self._padding is not None:
-            self._padding.lay(sizes, pixels.shape[1], pixels.shape[2], self._dtype)
+            self._padding.lay(sizes, pixels.shape[1], pixels.shape[2], self._dtype, alone)
             images = self._padding.image.masked(images)
         return cast(tuple[Tensor, ...], self.network(images))
 
@@ -41,6 +43,8 @@ class Eager:
         self.pads = job.pads
         self._network = PixelNetwork(job)
 
-    def __call__(self, pixels: Tensor, sizes: Tensor | None = None) -> tuple[Tensor, ...]:
+    def __call__(
+        self, pixels: Tensor, sizes: Tensor | None = None, alone: tuple[int, int] | None = None
+    ) -> tuple[Tensor, ...]:
         """Returns the answers, see `Engine`."""
-        return cast(tuple[Tensor, ...], self._network(pixels, sizes))
+        return cast(tuple[Tensor, ...], self._network(pixels, sizes, alone))

@@ -42,7 +42,9 @@ class Engine(Protocol):
 
     pads: bool
 
-    def __call__(self, pixels: Tensor, sizes: Tensor | None = None) -> tuple[Tensor, ...]:
+    def __call__(
+        self, pixels: Tensor, sizes: Tensor | None = None, alone: tuple[int, int] | None = None
+    ) -> tuple[Tensor, ...]:
         """Returns the network's answers for a batch; they may be overwritten by the next call.
 
         Args:
@@ -50,4 +52,5 @@ class Engine(Protocol):
             sizes: int [B, 2], (height, width) of each image in pixels where it does not fill the canvas, on the device;
                 what is beyond it changes nothing, and answers for what is beyond mean nothing. None where all fill it.
                 Only where the engine pads.
+            alone: the same of a batch of one, known on the host; an engine may do without.
         """

@@ -33,7 +33,9 @@ class Graphed:
         self._network = PixelNetwork(job)
         self._captured: OrderedDict[tuple[int, ...], _Captured] = OrderedDict()
 
-    def __call__(self, pixels: Tensor, sizes: Tensor | None = None) -> tuple[Tensor, ...]:
+    def __call__(
+        self, pixels: Tensor, sizes: Tensor | None = None, alone: tuple[int, int] | None = None
+    ) -> tuple[Tensor, ...]:
         """Returns the answers, see `Engine`; they are overwritten by the next call of the same size."""
         batch, height, width = pixels.shape[:3]
         if sizes is None:

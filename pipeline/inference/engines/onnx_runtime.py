@@ -28,7 +28,9 @@ class OnnxRuntime:
         model = _as_onnx(Traced(job.network, job.normalisation))
         self._session = runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
-    def __call__(self, pixels: Tensor, sizes: Tensor | None = None) -> tuple[Tensor, ...]:
+    def __call__(
+        self, pixels: Tensor, sizes: Tensor | None = None, alone: tuple[int, int] | None = None
+    ) -> tuple[Tensor, ...]:
         """Returns the answers, see `Engine`."""
         return tuple(map(torch.from_numpy, self._session.run(None, {"pixels": pixels.contiguous().numpy()})))
 

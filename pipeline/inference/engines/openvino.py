@@ -41,7 +41,9 @@ class OpenVino:
         self._request = openvino.Core().compile_model(model, "CPU", how).create_infer_request()
         self._outputs = len(model.outputs)
 
-    def __call__(self, pixels: Tensor, sizes: Tensor | None = None) -> tuple[Tensor, ...]:
+    def __call__(
+        self, pixels: Tensor, sizes: Tensor | None = None, alone: tuple[int, int] | None = None
+    ) -> tuple[Tensor, ...]:
         """Returns the answers, see `Engine`; they are overwritten by the next call."""
         found = self._request.infer([pixels.contiguous().numpy()], share_inputs=True, share_outputs=True)
         return tuple(torch.from_numpy(found[number]) for number in range(self._outputs))
