@@ -9,10 +9,7 @@ random weights, and the evaluation is skipped.
 
 from __future__ import annotations
 
-import json as jsonlib
-import os
 import sys
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,7 +18,8 @@ import typer
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # `jobs` is no installed package
 
-from jobs.benchmarks.measured import Section, as_json, cores, table, writable  # noqa: E402
+from jobs.benchmarks.command_line import begin, check, conclude, shared_folder  # noqa: E402
+from jobs.benchmarks.measured import Section, cores, table, writable  # noqa: E402
 from pipeline.data.canvas import parse_canvas  # noqa: E402
 from pipeline.models.detectors import DETECTORS, detector_spec  # noqa: E402
 from pipeline.models.rankers import ranker_spec  # noqa: E402
@@ -43,7 +41,7 @@ def evaluation(shared: SharedOption = None, rounds: RoundsOption = 5, json: Json
 
     Example: uv run python jobs/benchmark.py evaluation --shared ../shared
     """
-    _conclude([_evaluation(_shared(shared), rounds)], json)
+    conclude([_evaluation(shared_folder(shared), rounds)], json)
 
 
 @app.command("pipeline-1024")
@@ -59,7 +57,7 @@ def pipeline_1024(
 
     Example: uv run python jobs/benchmark.py pipeline-1024 --images 120
     """
-    _conclude([_pipeline("1024", images, _shared(shared), rounds, workers, None, detector)], json)
+    conclude([_pipeline("1024", images, shared_folder(shared), rounds, workers, None, detector)], json)
 
 
 @app.command("pipeline-8k")
@@ -75,7 +73,7 @@ def pipeline_8k(
 
     Example: uv run python jobs/benchmark.py pipeline-8k --images 8 --rounds 1
     """
-    _conclude([_pipeline("8k", images, _shared(shared), rounds, workers, tile_budget_gb or None)], json)
+    conclude([_pipeline("8k", images, shared_folder(shared), rounds, workers, tile_budget_gb or None)], json)
 
 
 @app.command("assigning")
@@ -86,7 +84,7 @@ def assigning(rounds: RoundsOption = 5, json: JsonOption = None) -> None:
     """
     from jobs.benchmarks.assigning import assigning_section
 
-    _conclude([assigning_section(rounds, _begin("assigning"))], json)
+    conclude([assigning_section(rounds, begin("assigning"))], json)
 
 
 @app.command("suppression")
@@ -97,7 +95,7 @@ def suppression(shared: SharedOption = None, rounds: RoundsOption = 5, json: Jso
     """
     from jobs.benchmarks.suppression import suppression_section
 
-    _conclude([suppression_section(_shared(shared), rounds, _begin("suppression"))], json)
+    conclude([suppression_section(shared_folder(shared), rounds, begin("suppression"))], json)
 
 
 @app.command("training")
@@ -120,8 +118,8 @@ def training(
 
     numbers: dict[str, Any] = {"steps": steps, "batch": batch, "crop": side, "assigner": assigner}
     recipe = TrainingRecipe(**numbers, warmup=10, learning_rate=1e-3, colours=True)
-    command = _begin("training", detector=detector, batch=batch, side=side, steps=steps)
-    _conclude([training_section(Load(detector, recipe, _shared(shared), rounds, command))], json)
+    command = begin("training", detector=detector, batch=batch, side=side, steps=steps)
+    conclude([training_section(Load(detector, recipe, shared_folder(shared), rounds, command))], json)
 
 
 @app.command("ranker-training")
@@ -142,10 +140,10 @@ def ranker_training(
     from jobs.benchmarks.ranker_training import Load, ranker_training_section
     from pipeline.training.ranker_recipe import RankerRecipe
 
-    _check("--ranker", [ranker], ranker_spec)
+    check("--ranker", [ranker], ranker_spec)
     recipe = RankerRecipe(steps=steps, batch=batch, crop=side)
-    command = _begin("ranker-training", images=images, ranker=ranker, batch=batch, side=side, steps=steps)
-    _conclude([ranker_training_section(Load(ranker, recipe, images, _shared(shared), rounds, command))], json)
+    command = begin("ranker-training", images=images, ranker=ranker, batch=batch, side=side, steps=steps)
+    conclude([ranker_training_section(Load(ranker, recipe, images, shared_folder(shared), rounds, command))], json)
 
 
 @app.command("reranking")
@@ -164,11 +162,11 @@ def reranking(
     """
     from jobs.benchmarks.reranking import Load, reranking_section
 
-    _check("--ranker", [ranker], ranker_spec)
-    _check("--size", [size], parse_canvas)
-    command = _begin("reranking", images=images, ranker=ranker, size=size)
-    load = Load(ranker, size, images, rounds, workers or cores(), _shared(shared), command)
-    _conclude([reranking_section(load)], json)
+    check("--ranker", [ranker], ranker_spec)
+    check("--size", [size], parse_canvas)
+    command = begin("reranking", images=images, ranker=ranker, size=size)
+    load = Load(ranker, size, images, rounds, workers or cores(), shared_folder(shared), command)
+    conclude([reranking_section(load)], json)
 
 
 @app.command("joining")
@@ -183,7 +181,7 @@ def joining(
     """
     from jobs.benchmarks.joining import joining_section
 
-    _conclude([joining_section(images, boxes, _begin("joining", images=images, boxes=boxes))], json)
+    conclude([joining_section(images, boxes, begin("joining", images=images, boxes=boxes))], json)
 
 
 @app.command("forward")
@@ -203,12 +201,12 @@ def forward(
     from jobs.benchmarks.forward import forward_section
 
     names, sizes = detector or list(DETECTORS), canvas or ["640", "1024"]
-    _check("--detector", names, detector_spec)
+    check("--detector", names, detector_spec)
     chosen = " ".join([f"--detector {name}" for name in detector or []] + [f"--canvas {size}" for size in canvas or []])
     limits = " ".join([f"--budget-gb {budget_gb:g}"] * bool(budget_gb) + [f"--tiles {tiles}"] * bool(tiles))
-    command = " ".join(part for part in (_begin("forward"), chosen, limits) if part)
+    command = " ".join(part for part in (begin("forward"), chosen, limits) if part)
     section = forward_section(names, sizes, passes, budget_gb or None, device, command, tiles or None)
-    _conclude([section], json)
+    conclude([section], json)
 
 
 @app.command("engines")
@@ -228,13 +226,13 @@ def engines(
     from jobs.benchmarks.engines import Load, engines_sections
 
     names = detector or ["retinaface_mobilenet", "retinaface_resnet50", "hambox_resnet50", "hrnet_w48"]
-    _check("--detector", names, detector_spec)
-    load = Load(tuple(names), images, images_8k, slow_images, budget_gb, _shared(shared), _begin("engines"))
+    check("--detector", names, detector_spec)
+    load = Load(tuple(names), images, images_8k, slow_images, budget_gb, shared_folder(shared), begin("engines"))
     sections = []
     for section in engines_sections(load):
         sections.append(section)
         print(table([section]), flush=True)  # an hour's work: what is cut off loses nothing
-    _conclude(sections, json)
+    conclude(sections, json)
 
 
 @app.command("all")
@@ -251,13 +249,13 @@ def everything(
 
     Example: uv run python jobs/benchmark.py all --json benchmark.json
     """
-    data = _shared(shared)
+    data = shared_folder(shared)
     sections = [
         _evaluation(data, rounds),
         _pipeline("1024", images, data, rounds, workers, None),
         _pipeline("8k", images_8k, data, rounds, workers, tile_budget_gb or None),
     ]
-    _conclude(sections, json)
+    conclude(sections, json)
 
 
 def _evaluation(shared: Path | None, rounds: int) -> Section:
@@ -267,7 +265,7 @@ def _evaluation(shared: Path | None, rounds: int) -> Section:
         return Section("evaluation", [], ["skipped, it needs the real predictions and ground truth: see --shared"])
     data = shared / "data"
     predictions = data / "predictions/retinaface_mobilenet025.tar.gz"
-    return evaluation_section(predictions, data / "wider_val_gt", rounds, _begin("evaluation"))
+    return evaluation_section(predictions, data / "wider_val_gt", rounds, begin("evaluation"))
 
 
 def _pipeline(
@@ -283,41 +281,9 @@ def _pipeline(
 
     name = f"pipeline-{canvas}"
     other = {} if detector == "retinaface_mobilenet" else {"detector": detector}
-    command = _begin(name, images=images, **other)
+    command = begin(name, images=images, **other)
     load = Load(name, canvas, images, rounds, workers or cores(), detector, budget, shared, command)
     return throughput_section(load)
-
-
-def _check(option: str, values: Sequence[str], check: Callable[[str], object]) -> None:
-    try:
-        for value in values:
-            check(value)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint=option) from None
-
-
-def _begin(section: str, **options: object) -> str:
-    """Says what is measured now, and returns the command that measures it again."""
-    print(f"{section} ...", file=sys.stderr, flush=True)
-    chosen = [f"--{name} {value}" for name, value in options.items()]
-    return " ".join(["uv run python jobs/benchmark.py", section, *chosen])
-
-
-def _shared(given: Path | None) -> Path | None:
-    """Returns the folder of real data, or None where it is nowhere and was not asked for."""
-    folder = given or Path(os.environ.get("WIDER8K_SHARED", ROOT.parent / "shared"))
-    if (folder / "data").is_dir():
-        return folder.resolve()
-    if given:
-        raise typer.BadParameter(f"{given} has no folder data", param_hint="--shared")
-    return None
-
-
-def _conclude(sections: list[Section], json: Path | None) -> None:
-    print(table(sections))
-    if json:
-        json.write_text(jsonlib.dumps(as_json(sections), indent=1) + "\n", encoding="utf-8")
-        print(f"all digits: {json}")
 
 
 if __name__ == "__main__":

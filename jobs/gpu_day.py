@@ -55,7 +55,7 @@ def run(
     out.mkdir(parents=True, exist_ok=True)
     for name, part in PARTS.items():
         done = out / f"{name}.done"
-        if (only and name not in only) or (done.exists() and not only):
+        if (only and name not in only) or (not only and (done.exists() or (tiny and not part.tiny))):
             continue
         left = budget - (time.monotonic() - begun)
         if left < 10:

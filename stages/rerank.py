@@ -80,7 +80,7 @@ class Rerank(MapStage):
         """Leaves out what came later and is not used: what was ranked before stays the same."""
         fields: dict[str, Any] = handler(self)
         later = {"precision": "float32", "engine": "torch"}
-        return {name: value for name, value in fields.items() if later.get(name) != value}
+        return {name: value for name, value in fields.items() if name not in later or later[name] != value}
 
     @field_validator("size", mode="before")
     @classmethod

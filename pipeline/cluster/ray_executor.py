@@ -10,6 +10,7 @@ import gc
 import pickle
 import re
 import uuid
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -90,14 +91,13 @@ class RayExecutor:
         pool = ray.data.ActorPoolStrategy(
             size=min(resources.workers, len(todo)), enable_true_multi_threading=threads > 1
         )
-        done = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
-            ShardWorker,
-            fn_constructor_args=(job,),
-            batch_size=1,
-            compute=pool,
-            max_concurrency=threads,
-            **_request(resources),
-        )
+        request = _request(resources) | ({"max_concurrency": threads} if threads > 1 else {})
+        with warnings.catch_warnings():
+            # There is no other way yet to give a worker several threads.
+            warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
+            done = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
+                ShardWorker, fn_constructor_args=(job,), batch_size=1, compute=pool, **request
+            )
         try:
             for batch in done.iter_batches(batch_size=None, prefetch_batches=0):
                 for data in batch["record"]:

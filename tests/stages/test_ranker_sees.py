@@ -53,13 +53,25 @@ def read(path: str) -> bytes:
 
 @contextmanager
 def heard(ranker: Ranker) -> Iterator[list[Inputs]]:
-    """Gives the inputs of every pass through a ranker."""
-    inputs: list[Inputs] = []
-    handle = ranker.register_forward_pre_hook(
-        lambda _, given: inputs.append(tuple(each.detach().clone() for each in given))  # type: ignore[arg-type]
-    )
-    yield inputs
-    handle.remove()
+    """Gives the inputs of every pass through a ranker of this kind, or through a copy of it: images, tables, valid."""
+    kind, images, inputs = type(ranker), [], []  # type: ignore[var-annotated]
+    maps, residual = kind.maps, kind.residual
+
+    def seen(self: Ranker, given: Tensor) -> list[Tensor]:
+        images.append(given.detach().clone())
+        return maps(self, given)
+
+    def ranked(self: Ranker, found: list[Tensor], sides: tuple[int, int], tables: Tensor, valid: Tensor) -> Tensor:
+        assert sides == tuple(images[-1].shape[2:])
+        inputs.append((images[-1], tables.detach().clone(), valid.detach().clone()))
+        return residual(self, found, sides, tables, valid)
+
+    kind.maps, kind.residual = seen, ranked  # type: ignore[method-assign, assignment]
+    try:
+        yield inputs
+    finally:
+        kind.maps, kind.residual = maps, residual  # type: ignore[method-assign]
+    assert len(images) == len(inputs)
 
 
 def in_training(learner: RankerLearner, name: str, folder: Path) -> Inputs:

@@ -1,0 +1,49 @@
+"""What the commands of `jobs/benchmark.py` have in common: options checked, real data found, sections printed."""
+
+from __future__ import annotations
+
+import json as jsonlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import typer
+
+from jobs.benchmarks.measured import Section, as_json, table
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def check(option: str, values: Sequence[str], known: Callable[[str], object]) -> None:
+    """Raises BadParameter where one of an option's values is not known."""
+    try:
+        for value in values:
+            known(value)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from None
+
+
+def begin(section: str, **options: object) -> str:
+    """Says what is measured now, and returns the command that measures it again."""
+    print(f"{section} ...", file=sys.stderr, flush=True)
+    chosen = [f"--{name} {value}" for name, value in options.items()]
+    return " ".join(["uv run python jobs/benchmark.py", section, *chosen])
+
+
+def shared_folder(given: Path | None) -> Path | None:
+    """Returns the folder of real data, or None where it is nowhere and was not asked for."""
+    folder = given or Path(os.environ.get("WIDER8K_SHARED", ROOT.parent / "shared"))
+    if (folder / "data").is_dir():
+        return folder.resolve()
+    if given:
+        raise typer.BadParameter(f"{given} has no folder data", param_hint="--shared")
+    return None
+
+
+def conclude(sections: list[Section], json: Path | None) -> None:
+    """Prints all sections, and writes every digit where that was asked for."""
+    print(table(sections))
+    if json:
+        json.write_text(jsonlib.dumps(as_json(sections), indent=1) + "\n", encoding="utf-8")
+        print(f"all digits: {json}")
