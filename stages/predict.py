@@ -19,7 +19,7 @@ from pipeline.boxes.frame import Frame
 from pipeline.data.canvas import parse_canvas
 from pipeline.data.schemas import CHECKPOINT, DETECTIONS, SAMPLES
 from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
-from pipeline.inference.engines import require_engine
+from pipeline.inference.engines import engine_spec, require_engine
 from pipeline.inference.test_time import detect, mode_named
 from pipeline.models.detectors import detector_spec
 from pipeline.models.identity import digest, resolve_detector
@@ -171,8 +171,10 @@ class Predict(MapStage):
         if self.memory_budget_gb is not None:
             edge = parse_canvas(self.canvas).long_edge if self.mode == SINGLE else None
             # Originals, and what a mode makes of them, may be of any size; the largest 8K canvas stands for them.
-            sides = {} if edge is None else {"width": edge, "height": edge}
-            tile = tile_for_budget(detector, int(self.memory_budget_gb * 2**30), **sides)
+            sides: dict[str, Any] = {} if edge is None else {"width": edge, "height": edge}
+            tile = tile_for_budget(
+                detector, int(self.memory_budget_gb * 2**30), **sides, factor=engine_spec(self.engine).memory
+            )
         predictor = Predictor(
             detector,
             device="cuda" if ctx.resources.gpus else "cpu",

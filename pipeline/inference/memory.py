@@ -21,7 +21,7 @@ _MOST_BATCH_PIXELS = 2**25
 """32 canvases of 1024 x 1024: from there on a GPU is busy with any detector, and a batch waits for its last image."""
 
 
-def peak_bytes(detector: Detector, width: int, height: int, tile: int | None = None) -> int:
+def peak_bytes(detector: Detector, width: int, height: int, tile: int | None = None, factor: float = 1) -> int:
     """Returns the resident memory that one worker process needs on a CPU at its peak, bytes, libraries included.
 
     Args:
@@ -29,13 +29,16 @@ def peak_bytes(detector: Detector, width: int, height: int, tile: int | None = N
         width: of the canvas, pixels.
         height: of the canvas, pixels.
         tile: greatest side of a tile, None for the whole canvas at once.
+        factor: what the engine takes for a pixel's maps, as a multiple of what torch takes, see `EngineSpec.memory`.
     """
     window = width * height if tile is None else min(tile, width) * min(tile, height)
     canvas = _CANVAS_BYTES_PER_PIXEL * width * height
-    return PROCESS_BYTES + detector.memory.fixed + canvas + detector.memory.per_pixel * window
+    return PROCESS_BYTES + detector.memory.fixed + canvas + int(factor * detector.memory.per_pixel) * window
 
 
-def tile_for_budget(detector: Detector, memory_bytes: int, *, width: int = 7680, height: int = 7680) -> int | None:
+def tile_for_budget(
+    detector: Detector, memory_bytes: int, *, width: int = 7680, height: int = 7680, factor: float = 1
+) -> int | None:
     """Returns the greatest side of a tile with which a worker stays inside its memory on a CPU, or None for no tiles.
 
     Larger tiles waste less on their overlap, so the largest that fits is taken.
@@ -45,26 +48,27 @@ def tile_for_budget(detector: Detector, memory_bytes: int, *, width: int = 7680,
         memory_bytes: for one worker process, libraries included.
         width: of the largest canvas, pixels; the default is the largest 8K one.
         height: likewise.
+        factor: see `peak_bytes`.
 
     Raises:
         ValueError: not even the smallest tile fits; the message says what would.
     """
-    if peak_bytes(detector, width, height) <= memory_bytes:
+    if peak_bytes(detector, width, height, factor=factor) <= memory_bytes:
         return None
     coarse = max(detector.strides)
     smallest = 2 * detector.receptive_halo + coarse
-    need = peak_bytes(detector, width, height, smallest)
+    need = peak_bytes(detector, width, height, smallest, factor)
     if need > memory_bytes:
         raise ValueError(
             f"{memory_bytes / 2**20:.0f} MB per worker are too few for a {width} x {height} canvas: "
             f"give at least {math.ceil(need / 2**20)} MB, or a smaller canvas"
         )
-    left = memory_bytes - peak_bytes(detector, width, height, 0)
-    side = math.isqrt(left // detector.memory.per_pixel)
+    left = (memory_bytes - peak_bytes(detector, width, height, 0)) // int(factor * detector.memory.per_pixel)
+    side = math.isqrt(left)
     # On a long, narrow canvas a square tile is cut by the short side, and the rest may be longer.
     short = min(width, height)
     if side > short:
-        side = left // detector.memory.per_pixel // short
+        side = left // short
     return side // coarse * coarse
 
 

@@ -38,3 +38,12 @@ def test_too_little_says_how_much_is_needed() -> None:
         ValueError, match=r"500 MB per worker are too few for a 7680 x 7680 canvas: give at least \d+ MB"
     ):
         tile_for_budget(retinaface_mobilenet(), 500 * MB)
+
+
+def test_an_engine_that_takes_more_gets_smaller_tiles() -> None:
+    detector, budget = retinaface_mobilenet(), 2000 * MB
+    tiles = [tile_for_budget(detector, budget, width=7680, height=5122, factor=factor) for factor in (1, 2.4)]
+    assert tiles[0] is not None and tiles[1] is not None and tiles[1] < tiles[0]
+    assert (
+        peak_bytes(detector, 7680, 5122, tiles[1], 2.4) <= budget < peak_bytes(detector, 7680, 5122, tiles[1] + 32, 2.4)
+    )
