@@ -214,7 +214,8 @@ def engines(
     detector: Annotated[list[str] | None, typer.Option(help="Again for more; default four.")] = None,
     images: Annotated[int, typer.Option(min=1, help="Of the MobileNet at 1024.")] = 495,
     images_8k: Annotated[int, typer.Option("--images-8k", min=1)] = 12,
-    slow_images: Annotated[int, typer.Option(min=1, help="Of other detectors at 1024; at 8K one.")] = 8,
+    slow_images: Annotated[int, typer.Option(min=1, help="Of other detectors at 1024.")] = 8,
+    slow_8k: Annotated[int, typer.Option("--slow-8k", min=0, help="Of other detectors at 8K; 0: none.")] = 1,
     budget_gb: Annotated[float, typer.Option(min=0, help="Of other detectors at 8K, GB.")] = 6,
     shared: SharedOption = None,
     json: JsonOption = None,
@@ -227,7 +228,9 @@ def engines(
 
     names = detector or ["retinaface_mobilenet", "retinaface_resnet50", "hambox_resnet50", "hrnet_w48"]
     check("--detector", names, detector_spec)
-    load = Load(tuple(names), images, images_8k, slow_images, budget_gb, shared_folder(shared), begin("engines"))
+    load = Load(
+        tuple(names), images, images_8k, slow_images, slow_8k, budget_gb, shared_folder(shared), begin("engines")
+    )
     sections = []
     for section in engines_sections(load):
         sections.append(section)

@@ -45,7 +45,7 @@ class Predict(MapStage):
         top: candidates kept per image, best first; in a mode of several looks, of each look.
         memory_budget_gb: what one worker process may take on a CPU, libraries included; a canvas that needs more is
             cut into overlapping tiles, which give the same boxes up to rounding. None: always the whole image.
-        precision: numbers the network computes with.
+        precision: numbers the network computes with; on a GPU float32 is as torch has it, with TF32 in convolutions.
         engine: that runs the network, of `pipeline.inference.engines.ENGINES`: "torch", or one that is faster and
             rounds in other ways.
         decides: whose score counts where a detector has two classifiers (MogFace's HCAM): "main", "progressive",
@@ -134,6 +134,7 @@ class Predict(MapStage):
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
         """Returns a worker that fetches, and where it has a core to spare decodes, the next images during this one."""
+        set_threads(ctx)  # before torch is imported
         from stages.batch_work import BatchWork, caught, row_of, unreadable_row
 
         images, predictor = decoded_images(ctx, ctx.one("samples")), self.predictor(ctx)

@@ -119,6 +119,7 @@ class Rerank(MapStage):
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
         """Returns a worker that holds one shard of the dump at a time, and reads the next images during this one."""
+        set_threads(ctx)  # before torch is imported
         from pipeline.inference.memory import out_of_memory
 
         images = decoded_images(ctx, ctx.one("samples"), lambda item: str(item.data["digest"]))

@@ -163,8 +163,11 @@ def _tables(
             per_cell,
             [sum(per_cell[:level]) for level in range(len(strides))],
         ]
-        every = torch.tensor([side for sides in sizes for side in sides], dtype=torch.float32, device=device)
-        return (*(torch.tensor(numbers, device=device) for numbers in whole), every)
+        every = torch.tensor([side for sides in sizes for side in sides], dtype=torch.float32)
+        held = [*(torch.tensor(numbers) for numbers in whole), every]
+        if device.startswith("cuda"):  # from pinned memory, so that the host does not wait
+            held = [each.pin_memory().to(device, non_blocking=True) for each in held]
+        return tuple(held)
 
 
 @lru_cache(maxsize=_CACHED_GRIDS)

@@ -89,7 +89,10 @@ class RayExecutor:
         rows = [{"items": pickle.dumps(items)} for items in todo]
         threads = shards_at_once(resources)
         pool = ray.data.ActorPoolStrategy(
-            size=min(resources.workers, len(todo)), enable_true_multi_threading=threads > 1
+            size=min(resources.workers, len(todo)),
+            enable_true_multi_threading=threads > 1,
+            # Otherwise the first worker that is there takes twice as many, and the others find none.
+            max_tasks_in_flight_per_actor=threads if threads > 1 else None,
         )
         request = _request(resources) | ({"max_concurrency": threads} if threads > 1 else {})
         with warnings.catch_warnings():

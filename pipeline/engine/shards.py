@@ -33,6 +33,7 @@ Written by whoever reads the shard, deleted by whoever writes it. A note and no 
 went wrong, `status --verify` takes it back.
 """
 
+_WRITING = "written"  # no digest of a key
 CRASHES_TO_GIVE_UP = 2  # crashes *while known to be on one item*; one more, unnamed, came before them
 Worker = Callable[[Sequence[Item]], Iterator[Row]]
 
@@ -115,16 +116,16 @@ def compute_shard(
 ) -> ShardRecord:
     """Computes the rows of `items`, writes file and record, and returns the record.
 
+    An item that kills its process costs itself only: the first death of a shard is noted without a name; after it
+    the shard is done one item at a time with the name on disk, and an item met at two more deaths becomes an error
+    row. Deaths count within one run, so killing whole runs never poisons an image.
+
     Args:
         job: of which it is a shard.
         worker: computes rows; it is not called by two threads at once.
         items: of the shard.
         turn: entered while rows are computed and left while they are written, so that another thread's shard is
             computed meanwhile; None where there is no other thread.
-
-    An item that kills its process costs itself only: the first death of a shard is noted without a name; after it
-    the shard is done one item at a time with the name on disk, and an item met at two more deaths becomes an error
-    row. Deaths count within one run, so killing whole runs never poisons an image.
     """
     name = shard_name(items)
     marker = f"{job.folder}/_inflight/{job.run_id}-{name}"
@@ -176,6 +177,8 @@ def _careful_try(job: ShardJob, worker: Worker, items: Sequence[Item], marker: s
         log += digest(item.key) + "\n"  # a digest, since a key may hold any character
         job.store.write(marker, log.encode())
         yield from _first_try(job.stage, worker, [item])
+    # While it is written another shard is computed: what dies then died on none of these.
+    job.store.write(marker, (log + _WRITING + "\n").encode())
 
 
 def compute_whole(job: ShardJob) -> ShardRecord:

@@ -20,18 +20,19 @@ def plan_batches(sizes: Sequence[tuple[int, int]], predictor: Predictor, canvas:
     """Returns which images go together, each once: those of one padded canvas, by their first; else every one alone.
 
     Args:
-        sizes: (width, height) of the originals, pixels; zeros where they are not known.
+        sizes: (width, height) of the originals, pixels; zeros where they are not known: those are alone.
         predictor: whose ``batch_pixels`` a batch does not exceed, unless it is a single image.
         canvas: size at which the detector sees them.
     """
     if not predictor.pads:
         return [[number] for number in range(len(sizes))]
     groups: dict[tuple[int, int], list[int]] = {}
-    for number, (width, height) in enumerate(sizes):
-        known = width > 0 and height > 0
-        sides = padded_sides(*canvas.size(width, height)) if known else (1, 1)
-        groups.setdefault(sides, []).append(number)
     batches = []
+    for number, (width, height) in enumerate(sizes):
+        if width < 1 or height < 1:
+            batches.append([number])
+        else:
+            groups.setdefault(padded_sides(*canvas.size(width, height)), []).append(number)
     for (width, height), members in groups.items():
         room = predictor.room(width, height)
         batches += [members[start : start + room] for start in range(0, len(members), room)]
@@ -62,6 +63,8 @@ def launch_within_memory(predictor: Predictor, images: Sequence[Image], canvas: 
     # Outside the handler: the traceback would keep alive what did not suffice.
     _give_back(predictor.device)
     if len(images) > 1:
+        sizes = [canvas.size(image.shape[1], image.shape[0]) for image in images]
+        predictor.shrink(len(images), (max(width for width, _ in sizes), max(height for _, height in sizes)))
         half = len(images) // 2
         parts = [launch_within_memory(predictor, part, canvas)() for part in (images[:half], images[half:])]
         return lambda: [found for part in parts for found in part]

@@ -65,7 +65,12 @@ def choose(
     # Of the logits nothing is decoded.
     boxes, landmarks = detector.decode(Raw(_rows(raw.boxes, chosen), raw.logits[:, :0], marks), anchors)
     flat = None if landmarks is None else landmarks.flatten(2)
-    checked = [raw.logits, boxes, boxes if flat is None else flat]
+    logits = raw.logits
+    if inside_BA is not None:  # what is beyond an image means nothing, not even where it is no number
+        logits = torch.where(inside_BA[..., None], logits, 0.0)
+        counts = inside_BA.gather(1, chosen)[..., None]
+        boxes, flat = torch.where(counts, boxes, 0.0), None if flat is None else torch.where(counts, flat, 0.0)
+    checked = [logits, boxes, boxes if flat is None else flat]
     # One NaN or infinity spoils the sum; an 8K answer is not worth a mask of its own size.
     finite = torch.stack([torch.isfinite(each.sum(dim=(1, 2), dtype=torch.float64)) for each in checked], dim=1)
     return Chosen(index, scores.gather(1, chosen), boxes, flat, finite)
@@ -75,7 +80,7 @@ def best_of(parts: Sequence[Chosen], top: int) -> Chosen:
     """Returns the best of all parts of one image, equal scores in the order of the canvas's anchors.
 
     Args:
-        parts: of the same image, B = 1, no anchor in two of them.
+        parts: of the same image, B = 1; an anchor counts in one of them and is below zero in others.
         top: most candidates.
     """
     anchors = torch.cat([part.anchors_BK for part in parts], dim=1)

@@ -83,9 +83,9 @@ def machine_bytes() -> int:
     return min(limits)
 
 
-def require_memory(detector: Detector, width: int, height: int) -> None:
+def require_memory(detector: Detector, width: int, height: int, factor: float = 1) -> None:
     """Raises ValueError where a canvas in one piece can never fit into this machine, which would end the process."""
-    need, have = peak_bytes(detector, width, height), machine_bytes()
+    need, have = peak_bytes(detector, width, height, factor=factor), machine_bytes()
     if need > have:
         raise ValueError(
             f"a canvas of {width} x {height} pixels needs {need / 2**30:.1f} GB, of which there are "
@@ -114,5 +114,5 @@ def batch_pixels(detector: Detector, device: torch.device, share: float = 1) -> 
 
 def out_of_memory(problem: RuntimeError) -> bool:
     """Returns whether an error is a lack of memory, an image's own trouble, and not a broken device or library."""
-    words = ("not enough memory", "out of memory", "can't allocate")
+    words = ("not enough memory", "out of memory", "can't allocate", "alloc_failed")  # the last: cuBLAS and cuDNN
     return isinstance(problem, torch.OutOfMemoryError) or any(each in str(problem).lower() for each in words)

@@ -13,7 +13,8 @@ from pipeline.models.padding import COARSEST
 
 _STEPS: Final = 16  # of the longer side of a large canvas
 _LEAST_STEP: Final = 2 * COARSEST
-_COUNTS: Final = (1, 8)
+_COUNTS: Final = (1, 8, 16)
+_MOST: Final = 32  # images at once, of small canvases too: a filled-up batch is little more than what it is needed for
 
 
 def padded_sides(width: int, height: int) -> tuple[int, int]:
@@ -31,3 +32,8 @@ def padded_count(images: int, most: int) -> int:
         most: images of a full batch of that canvas.
     """
     return next((count for count in _COUNTS if images <= count <= most), max(images, most))
+
+
+def full_count(pixels: int, width: int, height: int) -> int:
+    """Returns how many images of a canvas of that size make a full batch of at most so many pixels; at least one."""
+    return max(1, min(_MOST, pixels // (width * height)))

@@ -22,7 +22,7 @@ from pipeline.inference.candidates import Candidates
 from pipeline.inference.chosen import Chosen, best_of, choose, packed, unpacked
 from pipeline.inference.engines import open_engine
 from pipeline.inference.memory import batch_pixels
-from pipeline.inference.padded_canvas import padded_count, padded_sides
+from pipeline.inference.padded_canvas import full_count, padded_count, padded_sides
 from pipeline.inference.streams import Streams
 from pipeline.models.detectors.detector import Detector, Raw, RawAnswers
 
@@ -72,6 +72,7 @@ class Predictor:
     Attributes:
         detector: as given, in evaluation mode or not; the engine has a copy.
         device: where images are enlarged and the network runs.
+        engine: name of what runs it.
         pads: whether images of different sizes go into one batch.
         batch_pixels: of the canvases of a batch; beyond it more images at once gain nothing, or do not fit.
         tile: greatest side of a tile, or None.
@@ -115,7 +116,7 @@ class Predictor:
         self.detector = detector
         self.top = top
         self.tile = tile
-        self.dtype = dtype
+        self.engine = engine
         self._engine = open_engine(engine, RawAnswers(detector), detector.normalisation, self.device, dtype, pads)
         self._streams = Streams(self.device)
         self.pads = self._engine.pads and tile is None
@@ -165,7 +166,12 @@ class Predictor:
 
     def room(self, width: int, height: int) -> int:
         """Returns how many images of a canvas make a full batch; at least one."""
-        return max(1, self.batch_pixels // (width * height))
+        return full_count(self.batch_pixels, width, height)
+
+    def shrink(self, images: int, canvas: tuple[int, int]) -> None:
+        """Makes later batches half as large as one that was too large: so many images of (width, height) pixels."""
+        width, height = padded_sides(*canvas) if self.pads else canvas
+        self.batch_pixels = min(self.batch_pixels, max(1, images // 2) * width * height)
 
     def _batch(self, seen: Sequence[_Seen]) -> Chosen:
         width, height = max(each.width for each in seen), max(each.height for each in seen)

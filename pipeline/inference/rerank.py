@@ -65,6 +65,8 @@ class Reranker:
         if top is not None and top < 1:
             raise ValueError(f"top must be at least 1, got {top}")
         self.device = torch.device(device)
+        if self.device.type == "cuda" and engine != "torch":
+            raise ValueError(f"on a GPU a ranker runs with engine torch, not {engine}: it sees every image at its size")
         self.ranker = for_inference(ranker).to(self.device)
         self._engine = open_engine(engine, RankerMaps(ranker), ranker.normalisation, self.device, dtype, pads=False)
         self.frame = ranker.frame if canvas is None else replace(ranker.frame, canvas=canvas)

@@ -125,6 +125,7 @@ def _check_outputs(
 def _look(scale: str, name: str, score: float) -> Callable[[Any, Any], Any]:
     """Returns a function from predictor and image to detections: one pass and suppression, or a mode's own rule."""
     from pipeline.data.canvas import parse_canvas
+    from pipeline.inference.engines import engine_spec
     from pipeline.inference.memory import require_memory
     from pipeline.inference.postprocess import detections
     from pipeline.inference.test_time import detect, mode_named
@@ -134,7 +135,8 @@ def _look(scale: str, name: str, score: float) -> Callable[[Any, Any], Any]:
 
         def once(predictor: Any, image: Any) -> Any:
             if predictor.device.type == "cpu":  # elsewhere too little memory is an error of its own, not the end
-                require_memory(predictor.detector, *canvas.size(image.shape[1], image.shape[0]))
+                factor = engine_spec(predictor.engine).memory
+                require_memory(predictor.detector, *canvas.size(image.shape[1], image.shape[0]), factor)
             return detections(
                 predictor.candidates(image, canvas), score=score, convention=predictor.detector.convention
             )

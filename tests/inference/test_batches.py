@@ -110,7 +110,7 @@ def test_a_padded_canvas_is_little_larger(size: tuple[int, int], canvas: tuple[i
 
 
 def test_there_are_few_sizes_of_batches() -> None:
-    assert [padded_count(images, 32) for images in (1, 2, 8, 9, 32)] == [1, 8, 8, 32, 32]
+    assert [padded_count(images, 32) for images in (1, 2, 8, 9, 17, 32)] == [1, 8, 8, 16, 32, 32]
     assert [padded_count(images, 5) for images in (1, 2, 5)] == [1, 5, 5]
     assert padded_count(3, 1) == 3  # asked for all the same
 
@@ -124,7 +124,9 @@ class Small(Predictor):
     def launch(self, images_bgr: Sequence[Image], canvas: Sizing, *, tile: int | None = None) -> Launched:
         self.tried.append((len(images_bgr), tile))
         sides = [max(canvas.size(image.shape[1], image.shape[0])) for image in images_bgr]
-        if sum(min(side, tile or side) ** 2 for side in sides) > self.capacity:
+        width, height = padded_sides(max(sides), max(sides))
+        count = 1 if tile else padded_count(len(sides), self.room(width, height))
+        if count * min(max(sides), tile or max(sides)) ** 2 > self.capacity:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
         return super().launch(images_bgr, canvas, tile=tile)
 
@@ -133,6 +135,7 @@ def test_what_does_not_fit_is_halved_then_cut_into_tiles_then_an_error_of_its_ow
     predictor, images = Small(detector, pads=True), [picture(*size) for size in (*SIZES[:3], (1700, 100))]
     smallest = predictor.smallest_tile
     expected = [Predictor(detector).candidates(image, ORIGINAL) for image in images]
+    predictor.batch_pixels = 4 * 1792 * 1792
     predictor.capacity, predictor.tried = 850**2, []
     for found, each in zip(launch_within_memory(predictor, images, ORIGINAL)(), expected, strict=True):
         assert_close(found, each)

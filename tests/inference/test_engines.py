@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -16,7 +18,8 @@ from pipeline.models.detectors.detector import Normalisation
 
 ORIGINAL = Canvas(None)
 SIZES = ((201, 253), (64, 64), (33, 17), (130, 301), (201, 253))
-ON_CPU = ["openvino", "onnxruntime"]
+# Compiling a whole detector takes more than a minute on a CPU: that engine has a test of its own.
+ON_CPU = [name for name, spec in ENGINES.items() if "cpu" in spec.devices and name not in ("torch", "compiled")]
 
 
 def picture(height: int, width: int) -> np.ndarray:
@@ -64,12 +67,12 @@ def test_what_torch_compiles_gives_the_same_at_every_size() -> None:
 
 
 def test_bfloat16_is_what_openvino_computes_with_when_it_is_asked() -> None:
+    flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    if not {"avx512_bf16", "amx_bf16"} & set(flags.split()):
+        pytest.skip("this chip computes in float32 whatever is asked")
     plain, other = both("retinaface_mobilenet", engine="openvino", dtype=torch.bfloat16)
     expected, found = (each.candidates(picture(200, 304), ORIGINAL) for each in (plain, other))
-    difference = np.abs(found.scores - expected.scores).max()
-    assert difference < 0.05
-    if torch.backends.cpu.get_cpu_capability() == "AVX512":  # a chip without bfloat16 computes in float32
-        assert difference < 1e-5 or difference > 1e-4
+    assert 1e-4 < np.abs(found.scores - expected.scores).max() < 0.05
 
 
 @pytest.mark.parametrize(
@@ -95,8 +98,3 @@ def test_an_engine_whose_package_is_missing_names_the_extra(monkeypatch: pytest.
     ):
         require_engine("gone", "float32", "cpu")
     assert fastest("cpu") == "torch"
-
-
-def test_the_fastest_engine_is_one_that_is_there() -> None:
-    assert ENGINES[fastest("cpu")].installed
-    assert "cuda" in ENGINES[fastest("cuda")].devices

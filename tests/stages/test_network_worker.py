@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -42,7 +44,28 @@ def test_threads_are_the_nodes() -> None:
     assert torch.get_num_threads() == 1
 
 
+def test_threads_are_set_before_torch_is_imported() -> None:
+    """It reads then whether it may use huge pages."""
+    code = """
+import sys, stages.predict, stages.rerank
+class First(Exception): pass
+def check(ctx):
+    assert "torch" not in sys.modules
+    raise First
+for module, stage in ((stages.predict, stages.predict.Predict()), (stages.rerank, stages.rerank.Rerank())):
+    module.set_threads = check
+    try:
+        stage.open(None)
+    except First:
+        continue
+    raise SystemExit("something came first")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_only_a_lack_of_memory_is_one() -> None:
+    assert out_of_memory(RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"))
     with pytest.raises(RuntimeError) as error:
         torch.empty(2**50, dtype=torch.uint8)
     assert out_of_memory(error.value)

@@ -10,6 +10,8 @@ from torch import Tensor
 from pipeline.inference.engines.eager import PixelNetwork
 from pipeline.inference.engines.engine import Job
 
+_COMPILATIONS = 128
+
 
 class Compiled:
     """The engine "compiled".
@@ -21,6 +23,9 @@ class Compiled:
     def __init__(self, job: Job) -> None:
         """Takes over the job's network."""
         self.pads = job.pads
+        # Beyond its limit torch would go on uncompiled and say nothing: canvases, each for one image and for several.
+        torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, _COMPILATIONS)
+        torch._dynamo.config.fail_on_recompile_limit_hit = True
         self._network = torch.compile(PixelNetwork(job), dynamic=not job.pads)
 
     def __call__(

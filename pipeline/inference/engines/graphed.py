@@ -11,15 +11,15 @@ from torch import Tensor
 from pipeline.inference.engines.eager import PixelNetwork
 from pipeline.inference.engines.engine import Job
 
-_KEPT = 16
-"""Graphs at a time, the least recently used goes first: each holds the memory of its maps."""
+_KEPT = 32
+"""Graphs at a time, the least recently used goes first. They share their memory: they never run at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Captured:
     graph: torch.cuda.CUDAGraph
     pixels: Tensor
-    sizes: Tensor
+    sizes: Tensor | None
     answers: tuple[Tensor, ...]
 
 
@@ -31,28 +31,36 @@ class Graphed:
         self._device = job.device
         self.pads = job.pads
         self._network = PixelNetwork(job)
-        self._captured: OrderedDict[tuple[int, ...], _Captured] = OrderedDict()
+        self._captured: OrderedDict[tuple[int | bool, ...], _Captured] = OrderedDict()
+        self._pool = torch.cuda.graph_pool_handle()
 
     def __call__(
         self, pixels: Tensor, sizes: Tensor | None = None, alone: tuple[int, int] | None = None
     ) -> tuple[Tensor, ...]:
-        """Returns the answers, see `Engine`; they are overwritten by the next call of the same size."""
-        batch, height, width = pixels.shape[:3]
-        if sizes is None:
-            sizes = torch.tensor([[height, width]], dtype=torch.int32).expand(batch, 2)
-        key = (batch, height, width)
-        known = self._captured.pop(key, None) or self._capture(pixels, sizes)
+        """Returns the answers, see `Engine`; they are overwritten by the next call.
+
+        Raises:
+            torch.OutOfMemoryError: too many pixels for the device; all graphs are given up then, to make room.
+        """
+        key = (*pixels.shape[:3], sizes is None)
+        try:
+            known = self._captured.pop(key, None) or self._capture(pixels, sizes)
+        except torch.OutOfMemoryError:
+            self._captured.clear()
+            self._pool = torch.cuda.graph_pool_handle()
+            raise
         self._captured[key] = known
         while len(self._captured) > _KEPT:
             self._captured.popitem(last=False)
         known.pixels.copy_(pixels, non_blocking=True)
-        known.sizes.copy_(sizes, non_blocking=True)
+        if known.sizes is not None and sizes is not None:
+            known.sizes.copy_(sizes, non_blocking=True)
         known.graph.replay()
         return known.answers
 
-    def _capture(self, pixels: Tensor, sizes: Tensor) -> _Captured:
-        held, extents = pixels.clone(), torch.empty(sizes.shape, dtype=torch.int32, device=self._device)
-        extents.copy_(sizes)
+    def _capture(self, pixels: Tensor, sizes: Tensor | None) -> _Captured:
+        held = pixels.clone()
+        extents = None if sizes is None else sizes.clone()
         side = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
         side.wait_stream(torch.cuda.current_stream(self._device))
         with torch.cuda.stream(side):  # kernels are chosen and memory is taken before the capture
@@ -60,6 +68,7 @@ class Graphed:
                 self._network(held, extents)
         torch.cuda.current_stream(self._device).wait_stream(side)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
+        # Of this thread: meanwhile others pin the memory of the next images.
+        with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
             answers = self._network(held, extents)
         return _Captured(graph, held, extents, answers)
