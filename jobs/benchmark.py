@@ -228,9 +228,8 @@ def engines(
 
     names = detector or ["retinaface_mobilenet", "retinaface_resnet50", "hambox_resnet50", "hrnet_w48"]
     check("--detector", names, detector_spec)
-    load = Load(
-        tuple(names), images, images_8k, slow_images, slow_8k, budget_gb, shared_folder(shared), begin("engines")
-    )
+    data, command = shared_folder(shared), begin("engines")
+    load = Load(tuple(names), images, images_8k, slow_images, slow_8k, budget_gb, data, command)
     sections = []
     for section in engines_sections(load):
         sections.append(section)
