@@ -90,7 +90,7 @@ def run(training: Training, stream: Stream = in_threads, say: Callable[[str], No
     member = Member.here(training.accelerated)
     model = training.learner.first().to(member.device)
     set_norms(model, training.recipe.norms, member.processes)
-    with deterministic(training.repeatable), channels_last(model):
+    with deterministic(training.repeatable, accelerated=member.device.type == "cuda"), channels_last(model):
         session = _Session(training, member, model, say)
         try:
             session.steps(stream)

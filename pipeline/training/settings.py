@@ -17,15 +17,17 @@ Norms = Literal["own", "sync", "frozen"]
 
 
 @contextmanager
-def deterministic(repeatable: Repeatable = "preferred") -> Iterator[None]:
+def deterministic(repeatable: Repeatable = "preferred", *, accelerated: bool | None = None) -> Iterator[None]:
     """Makes torch use operations whose result does not depend on timing; gives back the setting that was there.
 
     Args:
         repeatable: "required": an operation that has no such form is refused, and the error names it. "preferred": the
             same on a CPU; on a GPU it is warned of instead, since a newer torch may lack what an older one had. "off":
             a GPU takes the fastest, and tries out several for each size of its input; a CPU computes as always.
+        accelerated: whether the training is on a GPU; None: it is where there is one.
     """
-    if repeatable == "off" and torch.cuda.is_available():
+    on_gpu = torch.cuda.is_available() if accelerated is None else accelerated
+    if repeatable == "off" and on_gpu:
         with _fastest():
             yield
         return
@@ -35,7 +37,7 @@ def deterministic(repeatable: Repeatable = "preferred") -> Iterator[None]:
     uninitialised.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     before = torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
-    torch.use_deterministic_algorithms(True, warn_only=repeatable == "preferred" and torch.cuda.is_available())
+    torch.use_deterministic_algorithms(True, warn_only=repeatable == "preferred" and on_gpu)
     try:
         yield
     finally:

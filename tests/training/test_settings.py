@@ -82,19 +82,20 @@ def test_settings_are_given_back_even_after_an_error() -> None:
     assert network.weight.is_contiguous()
 
 
-@pytest.mark.parametrize(
-    "repeatable",
-    [
-        "required",
-        *(
-            pytest.param(each, marks=pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU only warns"))
-            for each in ("preferred", "off")
-        ),
-    ],
-)
-def test_operations_that_depend_on_timing_are_refused(repeatable: Repeatable) -> None:
+@pytest.mark.parametrize("repeatable", ["required", "preferred", "off"])
+def test_operations_that_depend_on_timing_are_refused_on_a_cpu(repeatable: Repeatable) -> None:
     before = torch.backends.cudnn.benchmark
-    with deterministic(repeatable), pytest.raises(RuntimeError, match="deterministic"):
+    with deterministic(repeatable, accelerated=False), pytest.raises(RuntimeError, match="deterministic"):
         torch.zeros(4).put_(torch.tensor([0, 0]), torch.tensor([1.0, 2.0]), accumulate=False)
     assert not torch.are_deterministic_algorithms_enabled()
     assert torch.backends.cudnn.benchmark == before
+
+
+def test_on_a_gpu_they_are_warned_of_or_taken() -> None:
+    numbers, places = torch.tensor([1.0, 2.0]), torch.tensor([0, 0])
+    with deterministic("preferred", accelerated=True), pytest.warns(UserWarning, match="deterministic"):
+        torch.zeros(4).put_(places, numbers, accumulate=False)
+    with deterministic("off", accelerated=True):
+        assert torch.backends.cudnn.benchmark
+        torch.zeros(4).put_(places, numbers, accumulate=False)
+    assert not torch.backends.cudnn.benchmark
