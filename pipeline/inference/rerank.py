@@ -12,7 +12,9 @@ from torch import Tensor
 from pipeline.data.canvas import Canvas
 from pipeline.inference.candidates import Candidates
 from pipeline.inference.engines import open_engine
+from pipeline.inference.padded_canvas import padded_sides
 from pipeline.inference.predictor import enlarge_on_device
+from pipeline.inference.streams import Streams
 from pipeline.inference.written import Written, written
 from pipeline.models.optimise import for_inference
 from pipeline.models.rankers.frame import fill_of
@@ -41,6 +43,7 @@ class Reranker:
         squash: bool = False,
         dtype: torch.dtype = torch.float32,
         engine: str = "torch",
+        pads: bool | None = None,
     ) -> None:
         """Prepares a copy of the ranker; the one given stays as it is.
 
@@ -56,6 +59,8 @@ class Reranker:
             squash: write scores brought into 0..1 without a change of order.
             dtype: of the arithmetic of the part that sees the image; what is made of it and the boxes is in float32.
             engine: that runs this part, of `pipeline.inference.engines.ENGINES`; on a CPU with torch's threads.
+            pads: images of any size are laid on one of few canvases, which changes no map of theirs; None: on a GPU,
+                where each new size costs a second, and unless the frame has one size for all.
 
         Raises:
             ValueError: ``top`` is under one, scores are to be written in two ways, or the engine is not there.
@@ -65,12 +70,13 @@ class Reranker:
         if top is not None and top < 1:
             raise ValueError(f"top must be at least 1, got {top}")
         self.device = torch.device(device)
-        if self.device.type == "cuda" and engine != "torch":
-            raise ValueError(f"on a GPU a ranker runs with engine torch, not {engine}: it sees every image at its size")
-        self.ranker = for_inference(ranker).to(self.device)
-        self._engine = open_engine(engine, RankerMaps(ranker), ranker.normalisation, self.device, dtype, pads=False)
         self.frame = ranker.frame if canvas is None else replace(ranker.frame, canvas=canvas)
+        self.ranker = for_inference(ranker).to(self.device)
+        pads = False if self.frame.square and self.frame.canvas.long_edge is not None else pads
+        self._engine = open_engine(engine, RankerMaps(ranker), ranker.normalisation, self.device, dtype, pads)
+        self._streams = Streams(self.device)
         self.fill = ranker.normalisation.mean_bgr
+        self._fill = torch.from_numpy(fill_of(self.fill)).to(self.device)
         self.top = ranker.rows if top is None else min(top, ranker.rows)
         self.written: Written = "clip" if clip else "squash" if squash else "sum"
 
@@ -110,20 +116,33 @@ class Reranker:
 
     def _residual(self, pixels: Tensor, table: NDArray[np.float32], valid: int) -> NDArray[np.float32]:
         """Returns float32 [valid], the corrections of the table's candidates."""
-        maps = [each.float() for each in self._engine(pixels[None])]
-        tables = torch.from_numpy(table)[None].to(self.device)
-        sides, count = (pixels.shape[0], pixels.shape[1]), torch.tensor([valid], device=self.device)
-        answer = self.ranker.residual(maps, sides, tables, count)
-        residual: NDArray[np.float32] = answer[0, :valid].cpu().numpy()
+        maps = [each.float() for each in self._maps(pixels)]
+        tables, count = self._streams.sent(torch.from_numpy(table)[None]), self._streams.sent(torch.tensor([valid]))
+        answer = self.ranker.residual(maps, (pixels.shape[0], pixels.shape[1]), tables, count)
+        residual: NDArray[np.float32] = answer[0, :valid].cpu().numpy()  # waits for the device, once
         if not np.isfinite(residual).all():
             raise ValueError("the ranker answered with NaN or infinity: weights or input are damaged")
         return residual
+
+    def _maps(self, pixels: Tensor) -> list[Tensor]:
+        """Returns what the image part of the ranker sees of uint8 [h, w, 3], without what padding added."""
+        height, width = pixels.shape[:2]
+        across, down = padded_sides(width, height)
+        if not self._engine.pads or (across, down) == (width, height):
+            return list(self._engine(pixels[None]))
+        canvas = torch.zeros(1, down, across, 3, dtype=torch.uint8, device=self.device)
+        canvas[0, :height, :width] = pixels
+        sizes = self._streams.sent(torch.tensor([[height, width]], dtype=torch.int32))
+        found = self._engine(canvas, sizes, (height, width))
+        # A map's stride divides the canvas; alone the image has as many cells as its pixels begin.
+        cells = [(-(-height // (down // each.shape[2])), -(-width // (across // each.shape[3]))) for each in found]
+        return [each[:, :, :rows, :columns] for each, (rows, columns) in zip(found, cells, strict=True)]
 
     def _pixels(self, image: NDArray[np.uint8]) -> Tensor:
         """Returns uint8 [h, w, 3] on the device, the picture of `Frame.pixels`."""
         if self.device.type == "cpu":
             return torch.from_numpy(np.ascontiguousarray(self.frame.pixels(image, self.fill)))
-        return self._enlarged(torch.from_numpy(np.ascontiguousarray(image)).to(self.device))
+        return self._enlarged(self._streams.sent(torch.from_numpy(np.ascontiguousarray(image))))
 
     def _enlarged(self, image: Tensor) -> Tensor:
         """Returns the same where the image lies, a grey level apart at most: the small image is what travels there."""
@@ -132,6 +151,6 @@ class Reranker:
         across, down = self.frame.size(width, height)
         if seen.shape[:2] == (down, across):
             return seen
-        padded = torch.from_numpy(fill_of(self.fill)).to(image.device).expand(down, across, 3).clone()
+        padded = self._fill.to(image.device).expand(down, across, 3).clone()
         padded[: seen.shape[0], : seen.shape[1]] = seen
         return padded

@@ -192,3 +192,20 @@ def test_the_part_that_sees_the_image_may_compute_in_bfloat16() -> None:
     expected, found = (Reranker(ranker, dtype=dtype)(image, some()) for dtype in (torch.float32, torch.bfloat16))
     difference = np.abs(np.sort(found.scores) - np.sort(expected.scores)).max()
     assert 0 < difference < 0.02
+
+
+@pytest.mark.parametrize("name", ["crface_mobilenet", "roi_mobilenet"])
+def test_a_padded_canvas_changes_no_answer(name: str) -> None:
+    """As on a GPU, where each new size costs a second."""
+    torch.manual_seed(0)
+    ranker = ranker_spec(name).build(rows=40).eval()
+    with torch.no_grad():
+        for parameter in ranker.parameters():
+            parameter.add_(0.02 * torch.randn_like(parameter))
+    plain, padded = Reranker(ranker), Reranker(ranker, pads=True)
+    for height, width in ((201, 170), (33, 300), (256, 256), (9, 12)):
+        image = np.random.default_rng(height).integers(0, 256, (height, width, 3), np.uint8)
+        expected, found = plain(image, some()), padded(image, some())
+        assert np.ptp(expected.scores - some().scores) > 1e-4
+        np.testing.assert_allclose(found.scores, expected.scores, atol=1e-5)
+        np.testing.assert_array_equal(found.boxes, expected.boxes)
