@@ -141,7 +141,6 @@ def _rankers(load: Load) -> Section:
                 first = first or pace.rate
                 label = f"{name} at 1024, {engine} {precision}"
                 rows.append(Measured(f"{label}, images/s", pace.rate, first, pace.rate / first, load.command))
-                rows.append(Measured(f"{label}, MB of a process", pace.peak_mb, None, None, load.command))
     where = f"{cores()} processes of one thread, nothing read or written"
     note = f"random weights, 5,000 drawn candidates of 40 images, {where}"
     return Section("engines, rankers", rows, [note])

@@ -54,9 +54,10 @@ def model_for(folder: Path, canvas: str, shared: Path | None, name: str = DETECT
     weights = shared / REAL_WEIGHTS if shared and name == DETECTOR else None
     if weights and weights.is_file():
         return Model(weights, None, canvas), "the public MobileNet-0.25 weights"
+    from jobs.benchmarks.forward import settled
     from pipeline.models.detectors import DETECTORS
     from pipeline.models.weights import save_bytes
 
     file = folder / f"{name}.safetensors"
-    file.write_bytes(save_bytes(name, DETECTORS[name].build()))
+    file.write_bytes(save_bytes(name, settled(DETECTORS[name].build())))
     return Model(file, None, canvas), f"{name} with random weights"

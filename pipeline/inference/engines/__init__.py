@@ -31,8 +31,8 @@ class EngineSpec:
         extra: of the project, which installs them.
         devices: kinds of device it runs on.
         precisions: numbers it computes with.
-        memory: of a pixel's maps on a CPU, as a multiple of what torch takes in float32 (`Detector.memory`): measured
-            with MobileNet at 8K in a worker that saw several heights.
+        memory: of a pixel's maps on a CPU, as a multiple of what torch takes in float32 (`Detector.memory`): the most
+            that was measured, with MobileNet at 8K in a worker that saw several heights; ResNet-50 took 1.03 times.
     """
 
     module: str
