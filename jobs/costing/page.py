@@ -35,7 +35,7 @@ compares this file with it. `-c CONFIG --set node.field=value` tells one config 
   whose operations are nearest. No training was measured in float32: it is taken to be slower by what an 8K image is.
   Small networks wait for launches and not for arithmetic, so that counted trainings of MobileNets come out too short.
 - *Not in it*: reading and decoding in dumps and rankings, what the first batch of each canvas costs (RESULTS.md: 1 s
-  for MobileNet, more for deeper networks) and its padding, Ray's start, what several GPUs lose against one, nodes
+  for MobileNet) and its padding, Ray's start, what several GPUs lose against one, nodes
   without a network. Configs that say CPU are told as if they ran on a GPU.
 - *Images*: {WIDER_COUNTS["train"]:,} for training, {WIDER_COUNTS["val"]:,} for validation, \
 {WIDER_COUNTS["test"]:,} for test. Assumed are

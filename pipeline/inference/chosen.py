@@ -85,12 +85,12 @@ def best_of(parts: Sequence[Chosen], top: int) -> Chosen:
     """
     anchors = torch.cat([part.anchors_BK for part in parts], dim=1)
     by_anchor = torch.argsort(anchors, dim=1)
-    scores = torch.cat([part.scores_BK for part in parts], dim=1).gather(1, by_anchor)
-    order = by_anchor.gather(1, top_candidates_of_each(scores, top))
+    scores = torch.cat([part.scores_BK for part in parts], dim=1)
+    order = by_anchor.gather(1, top_candidates_of_each(scores.gather(1, by_anchor), top))
     marks = [part.landmarks_BKP for part in parts if part.landmarks_BKP is not None]
     return Chosen(
         anchors.gather(1, order),
-        torch.cat([part.scores_BK for part in parts], dim=1).gather(1, order),
+        scores.gather(1, order),
         _rows(torch.cat([part.boxes_BK4 for part in parts], dim=1), order),
         _rows(torch.cat(marks, dim=1), order) if marks else None,
         torch.stack([part.finite_B3 for part in parts]).all(dim=0),

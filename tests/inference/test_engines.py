@@ -90,7 +90,7 @@ def test_what_an_engine_cannot_do_is_one_line(name: str, device: str, precision:
 
 
 def test_an_engine_whose_package_is_missing_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    spec = EngineSpec("openvino", "OpenVino", "", ("no_such_package",), "openvino")
+    spec = EngineSpec("openvino", "OpenVino", ("no_such_package",), "openvino")
     monkeypatch.setattr("pipeline.inference.engines.ENGINES", {"gone": spec, "torch": ENGINES["torch"]})
     monkeypatch.setattr("pipeline.inference.engines._BY_SPEED", {"cpu": ("gone", "torch")})
     with pytest.raises(

@@ -26,7 +26,6 @@ class EngineSpec:
     Attributes:
         module: of this package, imported when the engine is opened.
         kind: its class, called with a `Job`.
-        about: one line for a list of choices.
         packages: that must be there, beside what is always there.
         extra: of the project, which installs them.
         devices: kinds of device it runs on.
@@ -37,7 +36,6 @@ class EngineSpec:
 
     module: str
     kind: str
-    about: str
     packages: tuple[str, ...] = ()
     extra: str | None = None
     devices: tuple[str, ...] = ("cpu", "cuda")
@@ -52,15 +50,12 @@ class EngineSpec:
 
 ENGINES: Final[Mapping[str, EngineSpec]] = MappingProxyType(
     {
-        "torch": EngineSpec("eager", "Eager", "torch as it is"),
-        "compiled": EngineSpec("compiled", "Compiled", "torch.compile: fewer kernels, some seconds of compiling"),
-        "cuda_graph": EngineSpec(
-            "graphed", "Graphed", "torch, all kernels of a pass launched together", devices=("cuda",)
-        ),
+        "torch": EngineSpec("eager", "Eager"),
+        "compiled": EngineSpec("compiled", "Compiled"),
+        "cuda_graph": EngineSpec("graphed", "Graphed", devices=("cuda",)),
         "openvino": EngineSpec(
             "openvino",
             "OpenVino",
-            "OpenVINO, the fastest on a CPU",
             ("openvino",),
             "openvino",
             devices=("cpu",),
@@ -69,7 +64,6 @@ ENGINES: Final[Mapping[str, EngineSpec]] = MappingProxyType(
         "onnxruntime": EngineSpec(
             "onnx_runtime",
             "OnnxRuntime",
-            "onnxruntime",
             ("onnx", "onnxruntime"),
             "onnx",
             devices=("cpu",),
