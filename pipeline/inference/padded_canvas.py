@@ -1,8 +1,9 @@
 """Which sizes batches have on a GPU: few, since each new one costs it a second, whatever the image needs.
 
-With cuDNN 25 ms of every convolution of MobileNet go into the choice of its kernel where a size is new: 1 s, beside less
-than a millisecond for an image in a batch. So canvases are somewhat larger than their images and batches are filled up
-with nothing: of the 495 validation images at hand 11 % of the pixels are empty at 1024 (5 canvases), 5 % at 8K (18).
+With cuDNN 25 ms of every convolution of MobileNet go into the choice of its kernel where a size is new: 1 s, beside
+less than a millisecond for an image in a batch. So canvases are somewhat larger than their images and batches are
+filled up with nothing: of the 495 validation images at hand 11 % of the pixels are empty at 1024 (5 canvases), 5 % at
+8K (18).
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ So a batch may hold images of different sizes, and a device for which every new 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,33 @@ COARSEST = 128
 """Sides of a padded canvas are multiples of it: no two levels up to stride 128 then have maps of one size."""
 
 _HALVINGS = 7
+Pixels = TypeVar("Pixels", int, Tensor)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What a pass is given.
+
+    Attributes:
+        sizes_B2: int, (height, width) of each image in pixels, on the network's device; None: all fill the canvas.
+        height: of the canvas, pixels.
+        width: of the canvas, pixels.
+        dtype: of the maps.
+        alone: the same of a single image, where the host knows it: what is beyond is then set to zero, which writes
+            less than a multiplication of the whole map.
+    """
+
+    sizes_B2: Tensor | None
+    height: int
+    width: int
+    dtype: torch.dtype = torch.float32
+    alone: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where there are sizes, and a side of the canvas is no multiple of `COARSEST`."""
+        if self.sizes_B2 is not None and (self.height % COARSEST or self.width % COARSEST):
+            found = f"{self.width} x {self.height}"
+            raise ValueError(f"a padded canvas has sides in multiples of {COARSEST}, found {found}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +55,7 @@ class _Level:
 
     Attributes:
         rows, columns: how many cells each row [B, 1, H, 1] and column [B, 1, 1, W] is beyond the last of its image.
-        inside: 1 or 0 [B, 1, H, W]; None where `alone` does instead and nothing has asked for it.
+        inside: 1 or 0 [B, 1, H, W]; None where there is `alone`.
         alone: cells down and across of a single image.
     """
 
@@ -50,41 +77,23 @@ class Extent:
         self._levels: dict[tuple[int, int], _Level] = {}
         self._dtype = torch.float32
 
-    def lay(
-        self,
-        sizes_B2: Tensor | None,
-        height: int,
-        width: int,
-        dtype: torch.dtype = torch.float32,
-        alone: tuple[int, int] | None = None,
-    ) -> None:
-        """Says what the next pass is given.
-
-        Args:
-            sizes_B2: int, (height, width) of each image in pixels, on the network's device; None: all fill the canvas.
-            height: of the canvas, pixels.
-            width: of the canvas, pixels.
-            dtype: of the maps.
-            alone: the same of a single image, where the host knows it: what is beyond is then set to zero, which at 8K
-                takes a fraction of a multiplication of the whole map.
-
-        Raises:
-            ValueError: there are sizes, and a side of the canvas is no multiple of `COARSEST`.
-        """
-        self._levels, self._dtype = {}, dtype
-        if sizes_B2 is None:
+    def lay(self, layout: Layout) -> None:
+        """Takes what the next pass is given."""
+        self._levels, self._dtype = {}, layout.dtype
+        if layout.sizes_B2 is None:
             return
-        if height % COARSEST or width % COARSEST:
-            raise ValueError(f"a padded canvas has sides in multiples of {COARSEST}, found {width} x {height}")
-        sizes = -(-sizes_B2 // self._multiple) * self._multiple
         for halvings in range(_HALVINGS + 1):
             stride = 2**halvings
-            cells = -(-sizes // stride)
-            row = torch.arange(height // stride, device=sizes.device)[None, None, :, None] - cells[:, None, :1, None]
-            column = torch.arange(width // stride, device=sizes.device)[None, None, None, :] - cells[:, None, 1:, None]
-            one = None if alone is None else (self._cells(alone[0], stride), self._cells(alone[1], stride))
-            inside = None if one else self._inside(row, column)
-            self._levels[height // stride, width // stride] = _Level(row, column, inside, one)
+            height, width = layout.height // stride, layout.width // stride
+            cells = self._cells(layout.sizes_B2, stride)
+            row = torch.arange(height, device=cells.device)[None, None, :, None] - cells[:, None, :1, None]
+            column = torch.arange(width, device=cells.device)[None, None, None, :] - cells[:, None, 1:, None]
+            if layout.alone is None:
+                level = _Level(row, column, self._inside(row, column), None)
+            else:
+                down, across = layout.alone
+                level = _Level(row, column, None, (self._cells(down, stride), self._cells(across, stride)))
+            self._levels[height, width] = level
 
     def inside(self, x: Tensor) -> Tensor | None:
         """Returns 1 or 0 [B, 1, H, W] for a map [B, C, H, W], or None where all images fill it."""
@@ -97,13 +106,14 @@ class Extent:
         """Returns x [B, C, H, W], zero outside the images; x itself is changed where no gradient needs it."""
         if not self._levels:
             return x
-        level = self._levels[x.shape[-2], x.shape[-1]]
-        if level.inside is None and level.alone is not None and not x.requires_grad:
-            rows, columns = level.alone
+        alone = self._levels[x.shape[-2], x.shape[-1]].alone
+        if alone is not None and not x.requires_grad:
+            rows, columns = alone
             x[..., rows:, :] = 0
             x[..., :rows, columns:] = 0
             return x
-        inside = self._inside(level.rows, level.columns) if level.inside is None else level.inside
+        inside = self.inside(x)
+        assert inside is not None
         # Whoever else reads x has no use for what is outside, and a copy would cost as much again.
         return x * inside if x.requires_grad else x.mul_(inside)
 
@@ -119,7 +129,8 @@ class Extent:
         # Two small factors first: a whole mask is made by one kernel.
         return (rows < 0).to(self._dtype) * (columns < 0).to(self._dtype)
 
-    def _cells(self, pixels: int, stride: int) -> int:
+    def _cells(self, pixels: Pixels, stride: int) -> Pixels:
+        """Returns how many cells of a level pixels begin."""
         whole = -(-pixels // self._multiple) * self._multiple
         return -(-whole // stride)
 
@@ -137,17 +148,10 @@ class Padding:
         """The extent of the images themselves."""
         return self._extents[1]
 
-    def lay(
-        self,
-        sizes_B2: Tensor | None,
-        height: int,
-        width: int,
-        dtype: torch.dtype = torch.float32,
-        alone: tuple[int, int] | None = None,
-    ) -> None:
-        """Says what the next pass is given, see `Extent.lay`."""
+    def lay(self, layout: Layout) -> None:
+        """Takes what the next pass is given."""
         for extent in self._extents.values():
-            extent.lay(sizes_B2, height, width, dtype, alone)
+            extent.lay(layout)
 
     def _replace(self, module: nn.Module, multiple: int) -> None:
         multiple = int(getattr(module, "pads_to", multiple))

@@ -66,6 +66,21 @@ def test_what_torch_compiles_gives_the_same_at_every_size() -> None:
             torch.testing.assert_close(fast(pixels)[0], plain(pixels)[0], atol=1e-3, rtol=1e-5)
 
 
+def test_what_torch_compiles_keeps_images_of_a_padded_canvas_to_themselves() -> None:
+    """As on a GPU: one compilation for all batches of a canvas, and no way back to uncompiled torch."""
+    torch.manual_seed(0)
+    layers = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 2, 3, stride=2, padding=1))
+    rule, cpu = Normalisation((104.0, 117.0, 123.0)), torch.device("cpu")
+    plain, fast = (open_engine(name, Tupled(layers), rule, cpu, torch.float32, True) for name in ("torch", "compiled"))
+    torch._dynamo.utils.counters.clear()
+    for sizes in ([(100, 128), (128, 60)], [(9, 9), (128, 128), (50, 70)]):
+        pixels, extents = torch.from_numpy(np.stack([picture(128, 128)] * len(sizes))), torch.tensor(sizes)
+        with torch.inference_mode():
+            torch.testing.assert_close(fast(pixels, extents)[0], plain(pixels, extents)[0], atol=1e-3, rtol=1e-5)
+    assert not torch._dynamo.utils.counters["graph_break"]
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1
+
+
 def test_bfloat16_is_what_openvino_computes_with_when_it_is_asked() -> None:
     flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
     if not {"avx512_bf16", "amx_bf16"} & set(flags.split()):

@@ -12,7 +12,7 @@ from jobs.benchmarks.forward import settled
 from pipeline.models.detectors import DETECTORS, detector_spec
 from pipeline.models.detectors.detector import Detector, Raw
 from pipeline.models.optimise import for_inference
-from pipeline.models.padding import COARSEST, Extent, Padding
+from pipeline.models.padding import COARSEST, Layout, Padding
 
 SIZES = ((201, 253), (130, 256), (256, 131), (33, 17))
 SIDE = 256
@@ -58,13 +58,13 @@ def test_every_image_gets_its_own_answers(name: str) -> None:
     images, padded = canvas()
     with torch.inference_mode():
         alone = [detector(image) for image in images]
-        padding.lay(torch.tensor(SIZES), SIDE, SIDE)
+        padding.lay(Layout(torch.tensor(SIZES), SIDE, SIDE))
         together, seen = careful(padded), careless(padded)
         for number in range(len(SIZES)):
             assert difference(detector, alone[number], together, number) < 1e-4
         assert difference(detector, alone[0], seen, 0) > 1e-3  # without care the edge is another one
         for number in (0, 3):  # a single one, whose size the host knows
-            padding.lay(torch.tensor(SIZES[number : number + 1]), SIDE, SIDE, alone=SIZES[number])
+            padding.lay(Layout(torch.tensor(SIZES[number : number + 1]), SIDE, SIDE, alone=SIZES[number]))
             single = careful(canvas()[1][number : number + 1])
             other = Raw(
                 *(
@@ -86,7 +86,7 @@ def test_the_progressive_classifier_sees_no_confident_cell_beyond_an_image(decid
     padding = Padding(careful)
     images, padded = canvas()
     with torch.inference_mode():
-        padding.lay(torch.tensor(SIZES), SIDE, SIDE)
+        padding.lay(Layout(torch.tensor(SIZES), SIDE, SIDE))
         together = careful(padded)
         for number, image in enumerate(images):
             assert difference(detector, detector(image), together, number) < 1e-4
@@ -100,7 +100,7 @@ def test_a_norm_over_whole_maps_counts_the_cells_of_its_image_only() -> None:
     padding = Padding(careful)
     images, padded = canvas()
     with torch.inference_mode():
-        padding.lay(torch.tensor(SIZES), SIDE, SIDE)
+        padding.lay(Layout(torch.tensor(SIZES), SIDE, SIDE))
         together, careless = careful(padded), layers(padded)
         for number, (image, (height, width)) in enumerate(zip(images, SIZES, strict=True)):
             torch.testing.assert_close(together[number, :, :height, :width], layers(image)[0], atol=1e-5, rtol=1e-4)
@@ -114,10 +114,10 @@ def test_a_canvas_that_all_images_fill_costs_nothing_and_changes_nothing() -> No
     padding = Padding(careful)
     image = torch.randn(2, 3, 100, 140)
     with torch.inference_mode():
-        padding.lay(None, 100, 140)
+        padding.lay(Layout(None, 100, 140))
         assert torch.equal(careful(image).logits, detector(image).logits)
 
 
 def test_a_canvas_whose_levels_could_not_be_told_apart_is_refused() -> None:
     with pytest.raises(ValueError, match=f"multiples of {COARSEST}, found 320 x 256"):
-        Extent().lay(torch.tensor([[10, 10]]), 256, 320)
+        Layout(torch.tensor([[10, 10]]), 256, 320)

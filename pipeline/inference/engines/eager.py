@@ -7,7 +7,7 @@ from typing import cast
 from torch import Tensor, nn
 
 from pipeline.inference.engines.engine import Job
-from pipeline.models.padding import Padding
+from pipeline.models.padding import Layout, Padding
 
 
 class PixelNetwork(nn.Module):
@@ -26,7 +26,7 @@ class PixelNetwork(nn.Module):
         """Returns the answers, see `Engine`."""
         images = self._images(pixels)
         if self._padding is not None:
-            self._padding.lay(sizes, pixels.shape[1], pixels.shape[2], self._dtype, alone)
+            self._padding.lay(Layout(sizes, pixels.shape[1], pixels.shape[2], self._dtype, alone))
             images = self._padding.image.masked(images)
         return cast(tuple[Tensor, ...], self.network(images))
 
