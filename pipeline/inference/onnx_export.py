@@ -19,10 +19,10 @@ import numpy as np
 import torch
 
 from pipeline.engine.local_files import give_name
+from pipeline.inference.onnx_file import write_onnx
 from pipeline.models.detectors.detector import Detector, RawAnswers
 
 OUTPUTS: Final = ("boxes", "logits", "landmarks")
-OPSET: Final = 17
 TOLERANCE: Final = 1e-3
 # (batch, height, width), none of them the traced one: odd sides, and a picture smaller than the coarsest stride.
 CHECKED: Final = ((1, 201, 253), (2, 33, 17), (3, 128, 320))
@@ -91,18 +91,7 @@ def _trace(network: RawAnswers, file: Path) -> tuple[str, ...]:
         images = torch.zeros(_TRACED[0], 3, *_TRACED[1:])
         outputs = OUTPUTS[: len(network(images))]
         axes = {"images": {0: "batch", 2: "height", 3: "width"}, **{o: {0: "batch", 1: "anchors"} for o in outputs}}
-        # The tracing exporter keeps every size a value of the graph. The newer one gives the same numbers, but takes
-        # 20 s instead of 0.6 s for MobileNet and only promises sizes above 16 pixels.
-        torch.onnx.export(
-            network,
-            (images,),
-            str(file),
-            dynamo=False,
-            opset_version=OPSET,
-            input_names=["images"],
-            output_names=list(outputs),
-            dynamic_axes=axes,
-        )
+        write_onnx(network, images, file, "images", outputs, axes)
     return outputs
 
 

@@ -11,8 +11,7 @@ from torch import Tensor
 
 from pipeline.inference.engines.engine import Job
 from pipeline.inference.engines.traced import Traced, example, tracing
-
-_OPSET = 17
+from pipeline.inference.onnx_file import write_onnx
 
 
 class OnnxRuntime:
@@ -48,14 +47,5 @@ def _as_onnx(network: Traced) -> bytes:
             name: {axis: f"{name}_{side}" for axis, side in sides[answer.ndim].items()}
             for name, answer in zip(names, answers, strict=True)
         }
-        torch.onnx.export(
-            network,
-            (example(),),
-            str(file),
-            dynamo=False,
-            opset_version=_OPSET,
-            input_names=["pixels"],
-            output_names=names,
-            dynamic_axes=axes,
-        )
+        write_onnx(network, example(), file, "pixels", names, axes)
         return file.read_bytes()
