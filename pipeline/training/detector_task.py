@@ -18,6 +18,7 @@ from pipeline.training.assigners.face_batch import Predicted
 from pipeline.training.example import Batch, Faces
 from pipeline.training.losses.detection import Objective, SigmoidObjective, SoftmaxObjective
 from pipeline.training.recipe import TrainingRecipe
+from pipeline.training.settings import mixed
 from pipeline.training.targets import Targets, encode_targets, matching_frame
 from pipeline.training.task import Normalise, alone
 
@@ -102,11 +103,11 @@ class DetectorTask:
 
         Args:
             images: float32 [B, 3, H, W], moved to the detector's device and type, channels-last.
-            bf16: compute in bfloat16 what bears it; weights, norms' statistics and the losses stay float32.
+            bf16: compute in bfloat16 what bears it, see `mixed`; weights, norms' statistics and the losses stay float32.
         """
         weight = next(self.detector.parameters())
         images = images.to(weight.device, weight.dtype, memory_format=torch.channels_last)
-        with torch.autocast(weight.device.type, torch.bfloat16, enabled=bf16):
+        with mixed(images, bf16, self.detector.grid.strides[-1]):
             # A compiled network refuses to be asked whether it is there: that would ask for its length.
             raw = (self.detector if self.network is None else self.network)(images)
         return _wide(raw) if bf16 else raw

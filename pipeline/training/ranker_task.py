@@ -13,9 +13,11 @@ from pipeline.training.losses.ranking import image_losses
 from pipeline.training.pairs import compare, offsets_of
 from pipeline.training.rank_batch import RankBatch
 from pipeline.training.ranker_recipe import RankerRecipe
+from pipeline.training.settings import mixed
 from pipeline.training.task import Normalise, alone
 
 SCORE = 4  # column of a table
+COARSEST = 32  # stride of a ranker's last map, whatever its backbone
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +78,12 @@ class RankerTask:
 
         Args:
             batch: moved to the ranker's device and type, images channels-last.
-            bf16: compute in bfloat16 what bears it; weights, norms' statistics and the residual stay float32.
+            bf16: compute in bfloat16 what bears it, see `mixed`; weights, norms' statistics and the residual stay float32.
         """
         weight = next(self.ranker.parameters())
         images = batch.images.to(weight.device, weight.dtype, memory_format=torch.channels_last)
         tables, valid = batch.tables.to(weight.device, weight.dtype), batch.valid.to(weight.device)
-        with torch.autocast(weight.device.type, torch.bfloat16, enabled=bf16):
+        with mixed(images, bf16, COARSEST):
             network = self.ranker if self.network is None else self.network
             residual: Tensor = network(images, tables, valid)
         return residual.float() if bf16 else residual

@@ -9,7 +9,7 @@ from typing import Literal
 
 import torch
 import torch.utils.deterministic as uninitialised
-from torch import nn
+from torch import Tensor, nn
 
 from pipeline.training.repeatable import Repeatable
 
@@ -53,6 +53,22 @@ def _fastest() -> Iterator[None]:
         yield
     finally:
         torch.backends.cudnn.benchmark = before
+
+
+def mixed(images: Tensor, bf16: bool, coarsest: int) -> torch.autocast:
+    """Returns what a network computes in bfloat16 within, where that is asked for and its gradient can be trusted.
+
+    On a CPU it cannot where a kernel of stride 2 meets a map of one column: oneDNN leaves the taps beside the map as
+    the memory was (torch 2.15, maps of 1 x 1, 2 x 1 and 5 x 1), so the gradient is NaN, or 1e36, or right, as it
+    happens. Images that small are computed in float32.
+
+    Args:
+        images: [B, 3, H, W] on the network's device.
+        bf16: whether bfloat16 is asked for.
+        coarsest: largest stride of the network's maps.
+    """
+    narrow = images.device.type == "cpu" and min(images.shape[-2:]) <= coarsest // 2
+    return torch.autocast(images.device.type, torch.bfloat16, enabled=bf16 and not narrow)
 
 
 @contextmanager

@@ -33,14 +33,14 @@ SIDE = 64
 ROI = "it looks closer at the boxes that there are, level by level, and how many these are decides what it computes"
 
 
-def _pixels() -> PixelBatch:
+def _pixels(side: int = SIDE) -> PixelBatch:
     """Two faces that overlap, in one picture, and one in each of the others."""
-    examples = bright_squares(4, SIDE)
+    examples = bright_squares(4, side)
     first = examples[0]
     boxes = torch.from_numpy(first.boxes).repeat(2, 1)
     boxes[1] += 5
     examples[0] = replace(first, boxes=boxes.numpy(), landmarks=first.landmarks.repeat(2, axis=0))
-    return Batches(InMemory(examples), 4, 0, (SIDE,))(0)
+    return Batches(InMemory(examples), 4, 0, (side,))(0)
 
 
 def _detector_trainer(name: str, **change: Any) -> Trainer:
@@ -73,13 +73,13 @@ def test_a_step_asks_for_nothing(name: str) -> None:
     ("name", "change"),
     [
         ("retinaface_mobilenet", {}),
-        ("mogface_mobilenet", {"parts": 2, "bf16": True, "clip_norm": None}),
+        ("mogface_mobilenet", {"parts": 2, "bf16": True, "clip_norm": None, "crop": 128}),
         ("mogface_mobilenet", {"assigner": "ali_ams", "regression_aware": True, "norms": "frozen"}),
     ],
 )
 def test_nor_does_one_of_another_recipe(name: str, change: dict[str, Any]) -> None:
     trainer = _detector_trainer(name, **change)
-    assert _waits(trainer, _pixels().to_batch(trainer.task.model.normalisation)) == []
+    assert _waits(trainer, _pixels(trainer.recipe.crop).to_batch(trainer.task.model.normalisation)) == []
 
 
 def test_sgd_asks_on_a_cpu_alone() -> None:

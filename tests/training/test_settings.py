@@ -11,7 +11,7 @@ from pipeline.training.first_weights import first_detector
 from pipeline.training.loop import train
 from pipeline.training.recipe import TrainingRecipe
 from pipeline.training.repeatable import Repeatable
-from pipeline.training.settings import Norms, channels_last, deterministic, set_norms
+from pipeline.training.settings import Norms, channels_last, deterministic, mixed, set_norms
 from tests.training.in_memory import InMemory, bright_squares
 
 
@@ -99,3 +99,18 @@ def test_on_a_gpu_they_are_warned_of_or_taken() -> None:
         assert torch.backends.cudnn.benchmark
         torch.zeros(4).put_(places, numbers, accumulate=False)
     assert not torch.backends.cudnn.benchmark
+
+
+@pytest.mark.parametrize("side", [64, 96, 128])
+def test_bfloat16_gives_a_gradient_that_does_not_depend_on_what_memory_held(side: int) -> None:
+    """On a map of one column torch's own kernel reads what it never wrote; see `mixed`."""
+    torch.manual_seed(0)
+    shrink = nn.Conv2d(8, 8, 3, stride=2, padding=1)
+    images = torch.randn(2, 3, side, side)
+    map_of = torch.randn(2, 8, -(-side // 64), -(-side // 64))
+    with mixed(images, True, 128):
+        out = shrink(map_of)
+    assert out.dtype == (torch.float32 if side <= 64 else torch.bfloat16)
+    out.float().sum().backward()
+    exact = torch.autograd.grad(shrink(map_of).sum(), shrink.weight)[0]
+    torch.testing.assert_close(shrink.weight.grad, exact, rtol=0.02, atol=0.02)
