@@ -103,7 +103,7 @@ class DetectorTask:
 
         Args:
             images: float32 [B, 3, H, W], moved to the detector's device and type, channels-last.
-            bf16: compute in bfloat16 what bears it, see `mixed`; weights, norms' statistics and the losses stay float32.
+            bf16: bfloat16 for what bears it, see `mixed`; weights, norms' statistics and the losses stay float32.
         """
         weight = next(self.detector.parameters())
         images = images.to(weight.device, weight.dtype, memory_format=torch.channels_last)

@@ -78,7 +78,7 @@ class RankerTask:
 
         Args:
             batch: moved to the ranker's device and type, images channels-last.
-            bf16: compute in bfloat16 what bears it, see `mixed`; weights, norms' statistics and the residual stay float32.
+            bf16: bfloat16 for what bears it, see `mixed`; weights, norms' statistics and the residual stay float32.
         """
         weight = next(self.ranker.parameters())
         images = batch.images.to(weight.device, weight.dtype, memory_format=torch.channels_last)
