@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # `jobs` is no installed package
 
 from jobs.benchmarks.command_line import begin, check, conclude, shared_folder  # noqa: E402
-from jobs.benchmarks.measured import Section, cores, table, writable  # noqa: E402
+from jobs.benchmarks.results import Section, cores, table, writable  # noqa: E402
 from pipeline.data.canvas import parse_canvas  # noqa: E402
 from pipeline.models.detectors import DETECTORS, detector_spec  # noqa: E402
 from pipeline.models.rankers import ranker_spec  # noqa: E402
@@ -114,7 +114,7 @@ def training(
     Example: uv run python jobs/benchmark.py training --detector mogface_baseline --batch 2 --side 640 --steps 20
     """
     from jobs.benchmarks.training import Load, training_section
-    from pipeline.training.recipe import TrainingRecipe
+    from pipeline.training.recipes.detector import TrainingRecipe
 
     numbers: dict[str, Any] = {"steps": steps, "batch": batch, "crop": side, "assigner": assigner}
     recipe = TrainingRecipe(**numbers, warmup=10, learning_rate=1e-3, colours=True)
@@ -138,7 +138,7 @@ def ranker_training(
     Example: uv run python jobs/benchmark.py ranker-training --batch 4 --steps 30
     """
     from jobs.benchmarks.ranker_training import Load, ranker_training_section
-    from pipeline.training.ranker_recipe import RankerRecipe
+    from pipeline.training.recipes.ranker import RankerRecipe
 
     check("--ranker", [ranker], ranker_spec)
     recipe = RankerRecipe(steps=steps, batch=batch, crop=side)

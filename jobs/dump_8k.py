@@ -15,7 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from pipeline.engine.config import load_config
 from pipeline.engine.redaction import redact
-from stages.cli import main
+from stages.cli.main import main
 from stages.graph import STAGES
 
 

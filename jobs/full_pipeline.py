@@ -13,7 +13,7 @@ from pathlib import Path
 # As a job's working directory the project need not be installed on the cluster.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from stages.cli import main
+from stages.cli.main import main
 
 if __name__ == "__main__":
     sys.argv[1:1] = ["run"]

@@ -18,7 +18,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.records import Sample, read_detections
 from pipeline.data.schemas import AP, DETECTIONS, LEVELS, SAMPLES
-from pipeline.data.wider_ground_truth import WiderGroundTruth, ground_truth_of
+from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth, ground_truth_of
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Port, Row, StageContext, WholeStage
 from pipeline.evaluation.false_alarms import FalseAlarms, count_false_alarms

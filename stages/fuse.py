@@ -13,8 +13,8 @@ from pipeline.data.records import Detections
 from pipeline.data.schemas import DETECTIONS
 from pipeline.engine.fingerprint import digest
 from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
-from stages.dump_rows import DumpRows
-from stages.same_images import require_equal_images
+from pipeline.data.shard_reader import DumpRows
+from pipeline.data.image_sets import require_equal_images
 
 if TYPE_CHECKING:
     from pipeline.inference.fusion import Fusion

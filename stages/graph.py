@@ -21,11 +21,11 @@ from pipeline.engine.stage import Stage
 from stages.evaluate import Evaluate
 from stages.fuse import Fuse
 from stages.index import Index
-from stages.join import Join
+from stages.label_candidates import Join
 from stages.oracle import Oracle
 from stages.predict import Predict
-from stages.published import Published
-from stages.ranking import Ranking
+from stages.text_predictions import Published
+from stages.ranking_accuracy import Ranking
 from stages.report import Report
 from stages.rerank import Rerank
 from stages.statistics import Statistics

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import pyarrow as pa
 
-from pipeline.data.datasets.choice import DatasetChoice
+from pipeline.data.datasets.config_field import DatasetChoice
 from pipeline.data.datasets.dataset import named
 from pipeline.data.file_names import escaped, is_utf8
 from pipeline.data.records import Sample

@@ -18,8 +18,8 @@ from pipeline.data.records import Detections
 from pipeline.data.schemas import DETECTIONS, SAMPLES
 from pipeline.engine.fingerprint import digest as fingerprint
 from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
-from stages.dump_rows import DumpRows
-from stages.image_faces import ImageFaces, faces_of, require_same_images
+from pipeline.data.shard_reader import DumpRows
+from pipeline.data.labelled_faces import ImageFaces, faces_of, require_same_images
 
 
 class Oracle(MapStage):
@@ -84,7 +84,7 @@ def by_overlap(
         inclusive_pixels: see `Oracle`.
         iou: likewise.
     """
-    from pipeline.training.oracle import closest_overlap
+    from pipeline.boxes.closest_face import closest_overlap
 
     # In float64, as the benchmark's own tool compares: float32 would make ties of overlaps that differ.
     overlap_M = closest_overlap(found.boxes.astype(np.float64), faces_F4, inclusive_pixels)

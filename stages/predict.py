@@ -22,9 +22,9 @@ from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
 from pipeline.inference.engines import engine_spec, require_engine
 from pipeline.inference.test_time import detect, mode_named
 from pipeline.models.detectors import detector_spec
-from pipeline.models.identity import digest, resolve_detector
-from stages.decoded_images import decoded_images
-from stages.network_worker import check_weights, naming_weights, planned_weights, set_threads, size_of
+from pipeline.models.checkpoint_id import digest, resolve_detector
+from pipeline.data.image_reader import decoded_images
+from pipeline.inference.worker import check_weights, naming_weights, planned_weights, set_threads, size_of
 
 if TYPE_CHECKING:
     from pipeline.inference.predictor import Predictor
@@ -135,7 +135,7 @@ class Predict(MapStage):
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
         """Returns a worker that fetches, and where it has a core to spare decodes, the next images during this one."""
         set_threads(ctx)  # before torch is imported
-        from stages.batch_work import BatchWork, caught, row_of, unreadable_row
+        from pipeline.inference.batch_work import BatchWork, caught, row_of, unreadable_row
 
         images, predictor = decoded_images(ctx, ctx.one("samples")), self.predictor(ctx)
         if self.mode == SINGLE:

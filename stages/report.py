@@ -14,11 +14,11 @@ from pipeline.data.images import decode
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.records import Detections, Sample, read_detections
 from pipeline.data.schemas import ACCURACY, AP, CHECKPOINT, DETECTIONS, PAGE, SAMPLES, STATISTICS
-from pipeline.data.wider_ground_truth import ground_truth_of
+from pipeline.data.datasets.wider_face.ground_truth import ground_truth_of
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Port, Row, StageContext, WholeStage
 from pipeline.evaluation.without_answer import WithoutAnswer
-from stages.image_source import image_source
+from pipeline.data.image_bytes import image_source
 from stages.row_times import row_milliseconds
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ def _run(
 ) -> RunResult:
     from pipeline.evaluation.page import RunResult
     from pipeline.evaluation.wider_ap import ApCounts
-    from pipeline.models.identity import variant_of
+    from pipeline.models.checkpoint_id import variant_of
 
     rows = list(ap.rows()) if ap else []
     counts = {

@@ -18,11 +18,11 @@ from pipeline.data.schemas import CHECKPOINT, DETECTIONS, SAMPLES
 from pipeline.engine.fingerprint import digest as fingerprint
 from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
 from pipeline.inference.engines import require_engine
-from pipeline.models.identity import digest, resolve_ranker
-from stages.decoded_images import decoded_images
-from stages.dump_rows import DumpRows
-from stages.image_faces import require_same_images
-from stages.network_worker import check_weights, naming_weights, planned_weights, set_threads, size_of
+from pipeline.models.checkpoint_id import digest, resolve_ranker
+from pipeline.data.image_reader import decoded_images
+from pipeline.data.shard_reader import DumpRows
+from pipeline.data.labelled_faces import require_same_images
+from pipeline.inference.worker import check_weights, naming_weights, planned_weights, set_threads, size_of
 
 if TYPE_CHECKING:
     import numpy as np

@@ -16,7 +16,7 @@ from pipeline.data.schemas import SAMPLES, STATISTICS
 from pipeline.engine.stage import Port, Row, StageContext, WholeStage
 from pipeline.models.detectors import detector_spec
 from pipeline.training.augment.policy import POLICIES, Policy, policy
-from pipeline.training.statistics import SCALE_EDGES, drawn_scales, labelled_scales, level_shares_of, scale_histogram
+from pipeline.training.analysis.face_scales import SCALE_EDGES, drawn_scales, labelled_scales, level_shares_of, scale_histogram
 
 
 class Statistics(WholeStage):
@@ -87,7 +87,7 @@ class Statistics(WholeStage):
         import torch
 
         from pipeline.training.assigners import ASSIGNERS
-        from pipeline.training.level_ranges import PUBLISHED, READINGS, sweep_levels
+        from pipeline.training.analysis.level_ranges import PUBLISHED, READINGS, sweep_levels
 
         torch.set_num_threads(max(1, int(ctx.resources.cpus)))
         with torch.device("meta"):  # Only anchors and coder are asked for: no weight is ever made.

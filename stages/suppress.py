@@ -12,7 +12,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 from pipeline.boxes.frame import CONVENTIONS
 from pipeline.data.schemas import DETECTIONS
 from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
-from stages.dump_rows import DumpRows
+from pipeline.data.shard_reader import DumpRows
 
 _LATER: Final = {"top": None, "convention": "retinaface"}
 

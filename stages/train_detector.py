@@ -14,14 +14,14 @@ from pipeline.data.schemas import CHECKPOINT, SAMPLES
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Port, StageContext
 from pipeline.models.detectors import detector_spec
-from pipeline.models.identity import resolve_detector
-from pipeline.training.recipe import PRESETS, TrainingRecipe
-from stages.image_source import image_source
-from stages.network_worker import naming_weights
-from stages.training_stage import TrainingStage, first_weights
+from pipeline.models.checkpoint_id import resolve_detector
+from pipeline.training.recipes.detector import PRESETS, TrainingRecipe
+from pipeline.data.image_bytes import image_source
+from pipeline.inference.worker import naming_weights
+from stages.base_training import TrainingStage, first_weights
 
 if TYPE_CHECKING:
-    from pipeline.training.run import Training
+    from pipeline.training.loop.session import Training
 
 
 class TrainDetector(TrainingStage):
@@ -76,14 +76,14 @@ class TrainDetector(TrainingStage):
         Raises:
             ValueError: no face, faces that no anchor can match, first weights of another architecture.
         """
-        from pipeline.data.wider_ground_truth import ground_truth_of
+        from pipeline.data.datasets.wider_face.ground_truth import ground_truth_of
         from pipeline.evaluation.wider_result import require_faces
-        from pipeline.training.batches import Batches
-        from pipeline.training.detector_learner import DetectorLearner
-        from pipeline.training.matchable import require_matchable
-        from pipeline.training.pictures import Pictures
-        from pipeline.training.run import Training
-        from stages.held_out import HeldOut
+        from pipeline.training.data.sampler import Batches
+        from pipeline.training.tasks.detector_learner import DetectorLearner
+        from pipeline.training.loop.preflight import require_matchable
+        from pipeline.training.data.detector_dataset import Pictures
+        from pipeline.training.loop.session import Training
+        from stages.validators.detector import HeldOut
 
         assert ctx.workplace is not None
         usable = _usable(ctx.one("samples"), self.recipe.images)

@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, field_validator
 
-from pipeline.data.ranking_rows import RankingRows
+from pipeline.data.labelled_candidates import RankingRows
 from pipeline.data.schemas import CHECKPOINT, RANKINGS, SAMPLES
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Port, StageContext
-from pipeline.models.identity import resolve_detector, resolve_ranker, stored_config
+from pipeline.models.checkpoint_id import resolve_detector, resolve_ranker, stored_config
 from pipeline.models.rankers import ranker_spec
-from pipeline.training.ranker_recipe import RankerRecipe
-from stages.image_source import image_source
-from stages.network_worker import naming_weights
-from stages.training_stage import TrainingStage, first_weights
+from pipeline.training.recipes.ranker import RankerRecipe
+from pipeline.data.image_bytes import image_source
+from pipeline.inference.worker import naming_weights
+from stages.base_training import TrainingStage, first_weights
 
 if TYPE_CHECKING:
-    from pipeline.training.run import Training
+    from pipeline.training.loop.session import Training
 
 
 class TrainRanker(TrainingStage):
@@ -69,11 +69,11 @@ class TrainRanker(TrainingStage):
         Raises:
             ValueError: nothing to put in order, samples that a join was not made of, first weights that do not fit.
         """
-        from pipeline.training.batches import Batches
-        from pipeline.training.rank_pictures import RankPictures
-        from pipeline.training.ranker_learner import RankerLearner
-        from pipeline.training.run import Training
-        from stages.held_out_rankings import HeldOutRankings
+        from pipeline.training.data.sampler import Batches
+        from pipeline.training.data.ranker_dataset import RankPictures
+        from pipeline.training.tasks.ranker_learner import RankerLearner
+        from pipeline.training.loop.session import Training
+        from stages.validators.ranker import HeldOutRankings
 
         assert ctx.workplace is not None
         join = ctx.one("rankings")
@@ -105,7 +105,7 @@ class TrainRanker(TrainingStage):
 
 def _rankings(join: Artifact, recipe: RankerRecipe, most: int | None = None) -> RankingRows:
     """Returns the rows of a join; raises ValueError where there is nothing to put in order."""
-    from pipeline.training.rankable import require_rankable
+    from pipeline.training.loop.ranker_preflight import require_rankable
 
     rows = RankingRows(join, most)
     try:

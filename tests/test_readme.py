@@ -37,7 +37,7 @@ def test_every_command_is_understood(command, tmp_path):
     words = command[command.index("wider8k ") :].replace("'", "").split()[1:]
     words = ["plan", *words[1:], "--set", f"store={tmp_path / 'store'}"] if words[0] == "run" else [words[0], "--help"]
     done = subprocess.run(
-        [sys.executable, "-m", "stages.cli", *words], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "stages.cli.main", *words], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0 or "blocked" in done.stdout, done.stdout + done.stderr
     assert "no such" not in done.stderr
@@ -48,7 +48,7 @@ def test_every_option_that_is_shown_exists():
     for command in WIDER8K:
         words = command[command.index("wider8k ") :].split()
         page = subprocess.run(
-            [sys.executable, "-m", "stages.cli", words[1], "--help"],
+            [sys.executable, "-m", "stages.cli.main", words[1], "--help"],
             cwd=ROOT,
             capture_output=True,
             text=True,

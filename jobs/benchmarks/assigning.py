@@ -9,13 +9,13 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from jobs.benchmarks.measured import Section, more_is_better
+from jobs.benchmarks.results import Section, more_is_better
 from pipeline.boxes.anchors import AnchorGrid
 from pipeline.boxes.geometry import pairwise_iou
 from pipeline.training.assigners.ali_ams import AliAms
-from pipeline.training.assigners.anchor_set import Anchors
+from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assignment import FACE
-from pipeline.training.assigners.face_batch import FaceBatch, Predicted
+from pipeline.training.assigners.faces import FaceBatch, Predicted
 
 IMAGES, SIDE, FACES = 8, 800, 40
 STRIDES = (4, 8, 16, 32, 64, 128)

@@ -25,7 +25,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from pipeline.data.prediction_set import PredictionSet
-    from pipeline.data.wider_ground_truth import WiderGroundTruth
+    from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth
 
 DETECTIONS = "detections.json"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import typer
 
-from jobs.benchmarks.measured import Section, as_json, table
+from jobs.benchmarks.results import Section, as_json, table
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from jobs.benchmarks.bare_loop import Work
+from jobs.benchmarks.baseline import Work
 from pipeline.data.canvas import parse_canvas
 from pipeline.data.datasets.image_folder import ImageFolder
 from pipeline.data.images import decode

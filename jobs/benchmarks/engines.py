@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from jobs.benchmarks.bare_loop import Work, bare_loop
+from jobs.benchmarks.baseline import Work, bare_loop
 from jobs.benchmarks.detecting import BOXES, Model, detecting, detecting_graph
-from jobs.benchmarks.measured import Measured, Section, cores
-from jobs.benchmarks.pictures import gather, model_for
+from jobs.benchmarks.results import Measured, Section, cores
+from jobs.benchmarks.images import gather, model_for
 from jobs.benchmarks.pipeline_run import run_node
 from pipeline.engine.stage import Resources
 from pipeline.engine.storage import Store
@@ -120,7 +120,7 @@ def _accuracy(load: Load, shared: Path) -> Section:
                 "boxes.engine": engine,
                 "boxes.precision": precision,
             }
-            command = [sys.executable, "-m", "stages.cli", "run", "-c", "configs/wider_val.yaml"]
+            command = [sys.executable, "-m", "stages.cli.main", "run", "-c", "configs/wider_val.yaml"]
             command += [part for name, value in sets.items() for part in ("--set", f"{name}={value}")]
             subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             for row in pq.read_table(next(store.glob("ap/*/whole.parquet")), columns=["subset", "ap"]).to_pylist():

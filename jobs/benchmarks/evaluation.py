@@ -12,9 +12,9 @@ from pathlib import Path
 from statistics import median
 
 from jobs.benchmarks.coco_peer import Spent, coco_detections, coco_truth, spend, write_coco_files
-from jobs.benchmarks.measured import Section, less_is_better
-from pipeline.data.wider_ground_truth import load_ground_truth
-from pipeline.data.wider_text import read_wider_text
+from jobs.benchmarks.results import Section, less_is_better
+from pipeline.data.datasets.wider_face.ground_truth import load_ground_truth
+from pipeline.data.datasets.wider_face.predictions import read_wider_text
 from pipeline.evaluation.wider_result import evaluate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,4 +100,4 @@ def _notes(images: int, boxes: int, rounds: int, ours: Spent, peer: Spent) -> li
 
 def _wider8k() -> list[str]:
     installed = Path(sys.executable).with_name("wider8k")
-    return [str(installed)] if installed.exists() else [sys.executable, "-m", "stages.cli"]
+    return [str(installed)] if installed.exists() else [sys.executable, "-m", "stages.cli.main"]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jobs.benchmarks.measured import Measured, Section, cores
+from jobs.benchmarks.results import Measured, Section, cores
 from pipeline.data.canvas import Tile, parse_canvas, tiles
 from pipeline.engine.shards import peak_memory_mb
 

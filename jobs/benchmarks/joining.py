@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
-from jobs.benchmarks.drawn_rows import DrawnDump, DrawnSamples
-from jobs.benchmarks.measured import Measured, Section
-from jobs.benchmarks.prepared import prepare, require_success
+from jobs.benchmarks.synthetic_dumps import DrawnDump, DrawnSamples
+from jobs.benchmarks.results import Measured, Section
+from jobs.benchmarks.prerequisites import prepare, require_success
 from pipeline.engine.executor import LocalExecutor
 from pipeline.engine.graph import Graph, Node
 from pipeline.engine.manifest import Manifest, stored_manifests
@@ -20,7 +20,7 @@ from pipeline.engine.runner import Runner
 from pipeline.engine.shards import ShardJob, ShardRecord, Worker, compute_shard, peak_memory_mb
 from pipeline.engine.stage import Item, MapStage, Resources
 from pipeline.engine.storage import Store
-from stages.join import Join
+from stages.label_candidates import Join
 
 DUMPS = ("first", "second", "third")
 JOINED = "joined"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jobs.benchmarks.cpu_watch import CpuWatch
-from jobs.benchmarks.prepared import prepare, require_success
+from jobs.benchmarks.prerequisites import prepare, require_success
 from pipeline.cluster.ray_executor import RayExecutor
 from pipeline.engine.graph import Graph
 from pipeline.engine.manifest import stored_manifests

@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from jobs.benchmarks.detecting import Model
-from jobs.benchmarks.measured import Section, cores
-from jobs.benchmarks.pictures import REAL_IMAGES, evenly, model_for
+from jobs.benchmarks.results import Section, cores
+from jobs.benchmarks.images import REAL_IMAGES, evenly, model_for
 from jobs.benchmarks.training_run import Course, compared, course_note
-from pipeline.data.datasets.synthetic import Synthetic
-from pipeline.data.datasets.wider_face import WiderFace
+from pipeline.data.datasets.synthetic.dataset import Synthetic
+from pipeline.data.datasets.wider_face.dataset import WiderFace
 from pipeline.engine.graph import Graph, Node
 from pipeline.engine.stage import Resources
 from pipeline.engine.storage import Store
-from pipeline.training.ranker_recipe import RankerRecipe
+from pipeline.training.recipes.ranker import RankerRecipe
 from stages.index import Index
-from stages.join import Join
+from stages.label_candidates import Join
 from stages.predict import Predict
 from stages.train_ranker import TrainRanker
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from jobs.benchmarks.measured import Measured, Section, less_is_better
+from jobs.benchmarks.results import Measured, Section, less_is_better
 from pipeline.boxes.suppression import nms
 from pipeline.boxes.voting import vote
 

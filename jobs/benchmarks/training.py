@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jobs.benchmarks.measured import Measured, Section, cores
+from jobs.benchmarks.results import Measured, Section, cores
 from jobs.benchmarks.training_run import Course, compared, course_note
-from pipeline.data.datasets.synthetic import Synthetic
-from pipeline.data.datasets.wider_face import WiderFace
+from pipeline.data.datasets.synthetic.dataset import Synthetic
+from pipeline.data.datasets.wider_face.dataset import WiderFace
 from pipeline.engine.graph import Graph, Node
 from pipeline.engine.stage import Resources
 from pipeline.engine.storage import Store
-from pipeline.training.recipe import TrainingRecipe
+from pipeline.training.recipes.detector import TrainingRecipe
 from stages.index import Index
 from stages.train_detector import TrainDetector
 

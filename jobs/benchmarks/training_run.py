@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
-from jobs.benchmarks.measured import Measured, cores, more_is_better
-from jobs.benchmarks.prepared import prepare, require_success
+from jobs.benchmarks.results import Measured, cores, more_is_better
+from jobs.benchmarks.prerequisites import prepare, require_success
 from pipeline.cluster.ray_executor import RayExecutor
 from pipeline.engine.executor import Executor
 from pipeline.engine.graph import Graph
@@ -21,8 +21,8 @@ from pipeline.engine.plan import Options, context, plan
 from pipeline.engine.runner import Runner
 from pipeline.engine.stage import Workplace
 from pipeline.engine.storage import Store
-from pipeline.training.journal import Journal
-from stages.training_stage import TrainingStage
+from pipeline.training.loop.metrics_log import Journal
+from stages.base_training import TrainingStage
 
 FIRST = 5  # steps that do not count: loaders start, memory is taken, kernels are chosen
 HELD = 16  # batches that the bare loop has in memory and goes round
@@ -111,9 +111,9 @@ def bare_training(course: Course) -> Spent:
     """
     import torch
 
-    from pipeline.training.loop import Trainer
-    from pipeline.training.settings import channels_last, deterministic, set_norms
-    from pipeline.training.staged import Staging
+    from pipeline.training.loop.trainer import Trainer
+    from pipeline.training.loop.determinism import channels_last, deterministic, set_norms
+    from pipeline.training.loop.device_prefetch import Staging
 
     torch.set_num_threads(cores())
     training = _training(course)
@@ -191,7 +191,7 @@ class _TimedPlan:
 
 def _timed(task: Any, spent: list[float]) -> Any:
     """Returns the task; where it has an assigner, that one notes the seconds it takes."""
-    from pipeline.training.detector_task import DetectorTask
+    from pipeline.training.tasks.detector import DetectorTask
 
     if not isinstance(task, DetectorTask):
         return task

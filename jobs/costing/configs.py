@@ -6,7 +6,7 @@ from jobs.costing.cost import Cost
 from jobs.costing.learning import training
 from jobs.costing.looking import dump, join, ranking
 from pipeline.engine.config import Config
-from stages.join import Join
+from stages.label_candidates import Join
 from stages.predict import Predict
 from stages.rerank import Rerank
 from stages.train_detector import TrainDetector

@@ -17,7 +17,7 @@ from pipeline.engine.config import Config
 from pipeline.engine.graph import Node
 from pipeline.inference.test_time import Mode, mode_named
 from pipeline.models.rankers.ranker import ROWS
-from stages.join import Join
+from stages.label_candidates import Join
 from stages.predict import SINGLE, Predict
 from stages.rerank import Rerank
 

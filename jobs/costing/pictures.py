@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from jobs.costing.rates import WIDER_COUNTS, WIDER_SHAPES, Shape
-from pipeline.data.datasets.mosaic import Mosaic
-from pipeline.data.datasets.synthetic import Synthetic
-from pipeline.data.datasets.wider_face import WiderFace
+from pipeline.data.datasets.mosaic.dataset import Mosaic
+from pipeline.data.datasets.synthetic.dataset import Synthetic
+from pipeline.data.datasets.wider_face.dataset import WiderFace
 from pipeline.engine.graph import Graph, Node
 from stages.index import Index
 

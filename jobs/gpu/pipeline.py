@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from jobs.benchmarks.detecting import BOXES, detecting_graph
-from jobs.benchmarks.pictures import gather, model_for
+from jobs.benchmarks.images import gather, model_for
 from jobs.benchmarks.pipeline_run import run_node
 from jobs.gpu.figures import Figures
 from jobs.gpu.measuring import busy, median_seconds, wait

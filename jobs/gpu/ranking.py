@@ -17,7 +17,7 @@ from pipeline.data.canvas import Canvas, parse_canvas
 from pipeline.data.images import resize
 from pipeline.inference.candidates import Candidates
 from pipeline.inference.rerank import Reranker
-from pipeline.models.optimise import for_inference
+from pipeline.models.fuse import for_inference
 from pipeline.models.rankers import ranker_spec
 
 

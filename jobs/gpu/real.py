@@ -31,7 +31,7 @@ def real(setting: Setting, figures: Figures) -> None:
             "boxes.run.workers": 1,
             "boxes.run.shard_rows": 20,
         }
-        command = [sys.executable, "-m", "stages.cli", "run", "-c", "configs/wider_val.yaml"]
+        command = [sys.executable, "-m", "stages.cli.main", "run", "-c", "configs/wider_val.yaml"]
         command += [part for name, value in sets.items() for part in ("--set", f"{name}={value}")]
         command += ["--limit", "3"] if setting.tiny else []
         begun = time.monotonic()

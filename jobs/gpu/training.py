@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from jobs.benchmarks.pictures import model_for
+from jobs.benchmarks.images import model_for
 from jobs.benchmarks.ranker_training import Load as RankerLoad
 from jobs.benchmarks.ranker_training import ranker_course
 from jobs.benchmarks.training import Load, detector_course
@@ -17,8 +17,8 @@ from jobs.gpu.parts import Setting
 from pipeline.engine.graph import Graph
 from pipeline.engine.stage import Resources
 from pipeline.engine.storage import Store
-from pipeline.training.ranker_recipe import RankerRecipe
-from pipeline.training.recipe import TrainingRecipe
+from pipeline.training.recipes.ranker import RankerRecipe
+from pipeline.training.recipes.detector import TrainingRecipe
 
 
 def train(setting: Setting, figures: Figures, name: str) -> None:

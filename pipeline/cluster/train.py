@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from pipeline.cluster.feed import stream_with
-from pipeline.engine.gang import GangStopped, Stream, in_threads
+from pipeline.cluster.ray_loader import stream_with
+from pipeline.engine.worker_group import GangStopped, Stream, in_threads
 from pipeline.engine.runner import NodeFailed
 from pipeline.engine.stage import Resources
 from pipeline.engine.storage import Store

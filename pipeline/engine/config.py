@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from pipeline.engine.graph import Graph, Node, nearest
-from pipeline.engine.rows import expand
+from pipeline.engine.matrix import expand
 from pipeline.engine.stage import Resources, Stage
-from pipeline.engine.written import Written, parse_written, read_yaml, resolved
+from pipeline.engine.literal_yaml import Written, parse_written, read_yaml, resolved
 
 SHARE = "max_error_share"  # of every node that has none of its own
 TOP_FIELDS = ("base", "name", "store", "nodes", SHARE)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from pipeline.engine.beacon import Beacon
+from pipeline.engine.heartbeat import Beacon
 from pipeline.engine.capacity import UNLIMITED, Machine
 from pipeline.engine.shards import ShardJob, ShardRecord, compute_shard, compute_whole
 from pipeline.engine.stage import Item, MapStage

@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.engine.assign import Kept
+from pipeline.engine.shard_reuse import Kept
 from pipeline.engine.fingerprint import digest
 from pipeline.engine.integrity import is_as_written, note, read_record, read_shard, take_back
-from pipeline.engine.sealed import seal, unseal
+from pipeline.engine.checksummed_json import seal, unseal
 from pipeline.engine.shards import WHOLE, is_whole
 from pipeline.engine.storage import Store
 

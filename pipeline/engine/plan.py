@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from pipeline.engine.assign import Assignment, assign
+from pipeline.engine.shard_reuse import Assignment, assign
 from pipeline.engine.fingerprint import canonical, difference, digest
 from pipeline.engine.graph import Graph, Node
 from pipeline.engine.integrity import DamagedError

@@ -13,17 +13,17 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
-from pipeline.engine.assign import Kept
+from pipeline.engine.shard_reuse import Kept
 from pipeline.engine.capacity import UNLIMITED, require_capacity, side_by_side
 from pipeline.engine.error_rows import check_errors, own_errors, told
 from pipeline.engine.executor import Executor
 from pipeline.engine.graph import Graph, Node
-from pipeline.engine.in_turn import InTurn
+from pipeline.engine.serial_pool import InTurn
 from pipeline.engine.integrity import DamagedError
-from pipeline.engine.journal import Journal
+from pipeline.engine.progress import Journal
 from pipeline.engine.manifest import Artifact, Manifest, finish, now
 from pipeline.engine.plan import NodePlan, Options, Verdict, context, plan, plan_node
-from pipeline.engine.publishing import publish
+from pipeline.engine.exports import publish
 from pipeline.engine.redaction import redact
 from pipeline.engine.shards import ShardJob
 from pipeline.engine.stage import MapStage

@@ -17,11 +17,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.engine.beacon import Beacon
+from pipeline.engine.heartbeat import Beacon
 from pipeline.engine.columns import as_table
 from pipeline.engine.fingerprint import digest
 from pipeline.engine.redaction import redact
-from pipeline.engine.sealed import seal, unseal
+from pipeline.engine.checksummed_json import seal, unseal
 from pipeline.engine.stage import Item, MapStage, Row, Stage, StageContext, WholeStage, Workplace
 from pipeline.engine.storage import Store
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import pyarrow as pa
 from pydantic import ConfigDict, Field
 
-from pipeline.engine.gang import Gang, alone
+from pipeline.engine.worker_group import Gang, alone
 from pipeline.engine.storage import Store
-from pipeline.engine.written import WrittenFields
+from pipeline.engine.literal_yaml import WrittenFields
 
 if TYPE_CHECKING:
     from pipeline.engine.manifest import Artifact

@@ -13,7 +13,7 @@ from pipeline.evaluation.dump_reader import dump_shards
 from pipeline.evaluation.without_answer import LEFT_OUT, UNREADABLE
 
 if TYPE_CHECKING:
-    from pipeline.evaluation.command import EvaluationInputs
+    from pipeline.evaluation.evaluate_files import EvaluationInputs
 
 _COLUMNS = ["image_id", "width", "height", "error"]
 

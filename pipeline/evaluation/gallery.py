@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pipeline.boxes.matching import first_hits, match_faces
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.records import Detections, Sample
-from pipeline.data.wider_ground_truth import WiderGroundTruth
+from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth
 from pipeline.evaluation.wider_ap import IOU
 
 Float64 = NDArray[np.float64]

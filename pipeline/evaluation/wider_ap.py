@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from pipeline.boxes.matching import first_hits, match_faces
 from pipeline.data.prediction_set import PredictionSet
-from pipeline.data.wider_ground_truth import WiderGroundTruth
-from pipeline.data.wider_text_lines import Reading
+from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth
+from pipeline.data.datasets.wider_face.prediction_lines import Reading
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.prediction_set import PredictionSet
-from pipeline.data.wider_ground_truth import WiderGroundTruth
-from pipeline.data.wider_text_lines import Reading
+from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth
+from pipeline.data.datasets.wider_face.prediction_lines import Reading
 from pipeline.evaluation.false_alarms import FalseAlarms, count_false_alarms
 from pipeline.evaluation.wider_ap import (
     IOU,

@@ -19,7 +19,7 @@ from torch.nn import functional
 from pipeline.data.canvas import Tile, tiles
 from pipeline.data.images import resize
 from pipeline.inference.candidates import Candidates
-from pipeline.inference.chosen import Chosen, best_of, choose, packed, unpacked
+from pipeline.inference.selection import Chosen, best_of, choose, packed, unpacked
 from pipeline.inference.engines import open_engine
 from pipeline.inference.memory import batch_pixels
 from pipeline.inference.padded_canvas import full_count, padded_count, padded_sides

@@ -16,7 +16,7 @@ from pipeline.engine.file_kind import HEAD, file_kind
 from pipeline.models.checkpoint_file import in_file, require_whole
 from pipeline.models.detectors import detector_spec
 from pipeline.models.detectors.detector import Detector
-from pipeline.models.identity import METADATA_KEY, resolve_detector, stored_config
+from pipeline.models.checkpoint_id import METADATA_KEY, resolve_detector, stored_config
 from pipeline.models.rankers import RANKERS
 from pipeline.models.renames import rename
 

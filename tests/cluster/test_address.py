@@ -44,7 +44,7 @@ def closed() -> int:
 def run(folder: Path, code: str = "", **env: str) -> subprocess.CompletedProcess[str]:
     """Runs the config above as the command does, after the lines of `code`."""
     (folder / "config.yaml").write_text(CONFIG.format(folder=folder))
-    code = f"import sys\nfrom stages.cli import main\n{code}\nsys.argv[1:] = ['run', '-c', sys.argv[1]]\nmain()"
+    code = f"import sys\nfrom stages.cli.main import main\n{code}\nsys.argv[1:] = ['run', '-c', sys.argv[1]]\nmain()"
     kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     return subprocess.run(
         [sys.executable, "-c", code, str(folder / "config.yaml")],

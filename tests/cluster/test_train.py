@@ -62,7 +62,7 @@ def command(store: Path, *options: str) -> list[str]:
     """Returns a run of the config above in a store of its own."""
     file = store.parent / f"{store.name}.yaml"
     file.write_text(re.sub(r"\{\{|\}\}", lambda found: found[0][0], CONFIG.replace("{store}", str(store))))
-    return [sys.executable, "-m", "stages.cli", "run", "-c", str(file), *options]
+    return [sys.executable, "-m", "stages.cli.main", "run", "-c", str(file), *options]
 
 
 def checkpoints(store: Path, node: str = "detector") -> list[int]:

@@ -13,18 +13,18 @@ from pipeline.boxes.anchors import AnchorGrid
 from pipeline.models.detectors.detector import Normalisation
 from pipeline.training.assigners import ASSIGNERS, Assigner
 from pipeline.training.assigners.ali_ams import AliAms
-from pipeline.training.assigners.anchor_set import Anchors
+from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assignment import Assignment
 from pipeline.training.assigners.atss import Atss
-from pipeline.training.assigners.face_batch import FaceBatch, Predicted
+from pipeline.training.assigners.faces import FaceBatch, Predicted
 from pipeline.training.assigners.hambox import HamBox
 from pipeline.training.assigners.max_iou import MaxIou
 from pipeline.training.assigners.ota import Ota
-from pipeline.training.batches import Batches, normalised
-from pipeline.training.example import Example
-from pipeline.training.first_weights import first_detector
-from pipeline.training.loop import train
-from pipeline.training.recipe import TrainingRecipe
+from pipeline.training.data.sampler import Batches, normalised
+from pipeline.training.data.batch import Example
+from pipeline.training.tasks.initialise import first_detector
+from pipeline.training.loop.trainer import train
+from pipeline.training.recipes.detector import TrainingRecipe
 from tests.training.in_memory import InMemory
 
 F32 = np.float32

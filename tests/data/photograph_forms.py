@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import TiffImagePlugin
 
-from pipeline.data.datasets.synthetic import Synthetic
+from pipeline.data.datasets.synthetic.dataset import Synthetic
 
 WIDTH, HEIGHT = 160, 120
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from pipeline.data.ranking_rows import Ranking
+from pipeline.data.labelled_candidates import Ranking
 from pipeline.data.schemas import RANKINGS
 from pipeline.engine.manifest import Artifact, Manifest, ShardEntry
 from pipeline.engine.shards import checksum, encode

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from pipeline.data.prediction_form import Known, require_form
-from pipeline.data.wider_ground_truth import load_ground_truth
-from pipeline.data.wider_text import read_wider_text
+from pipeline.data.datasets.wider_face.ground_truth import load_ground_truth
+from pipeline.data.datasets.wider_face.predictions import read_wider_text
 
 Rows = np.ndarray
 Form = Callable[[Rows, float, float], Rows]

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.engine.assign import Kept
+from pipeline.engine.shard_reuse import Kept
 from pipeline.engine.manifest import Artifact, Manifest, ShardEntry, finish, load_manifest, stored_manifests
 from pipeline.engine.shards import ShardRecord
 from tests.engine.conftest import World

@@ -10,9 +10,9 @@ import pytest
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.records import Detections
 from pipeline.data.schemas import DETECTIONS
-from pipeline.data.wider_ground_truth import WiderGroundTruth
+from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth
 from pipeline.engine.shards import ShardRecord, checksum, encode
-from pipeline.evaluation.command import EvaluationInputs
+from pipeline.evaluation.evaluate_files import EvaluationInputs
 from pipeline.evaluation.dump_errors import sort_out, unreadable_rows
 from pipeline.evaluation.dump_reader import read_dump
 

@@ -11,8 +11,8 @@ import pytest
 
 from pipeline.boxes.matching import best_faces, iou_plus_one
 from pipeline.data.prediction_set import PredictionSet
-from pipeline.data.wider_ground_truth import WiderGroundTruth, load_ground_truth
-from pipeline.data.wider_text import read_wider_text
+from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth, load_ground_truth
+from pipeline.data.datasets.wider_face.predictions import read_wider_text
 from pipeline.evaluation.false_alarms import FalseAlarms, count_false_alarms
 
 LEVELS = ("easy", "medium", "hard")

@@ -8,7 +8,7 @@ from PIL import Image
 
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.records import Detections, Sample
-from pipeline.data.wider_ground_truth import ground_truth_of
+from pipeline.data.datasets.wider_face.ground_truth import ground_truth_of
 from pipeline.evaluation.gallery import gallery_order, judge, shrink_jpeg, size_histogram
 
 FACES = np.array([[0, 0, 9, 9], [50, 0, 69, 29], [100, 0, 109, 9]], np.float32)

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.data.prediction_set import PredictionSet
-from pipeline.data.wider_ground_truth import WiderGroundTruth
-from pipeline.data.wider_text_lines import Reading
+from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth
+from pipeline.data.datasets.wider_face.prediction_lines import Reading
 from pipeline.evaluation.wider_ap import (
     THRESHOLDS,
     ApCounts,

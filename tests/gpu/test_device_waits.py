@@ -16,16 +16,16 @@ import torch
 from pipeline.engine.storage import Store
 from pipeline.models.rankers import RANKERS
 from pipeline.training.assigners import ASSIGNERS
-from pipeline.training.batches import Batches
-from pipeline.training.detector_learner import DetectorLearner
-from pipeline.training.detector_task import task_of
-from pipeline.training.loop import Trainer
-from pipeline.training.ranker_recipe import RankerRecipe
-from pipeline.training.ranker_task import RankerTask
-from pipeline.training.recipe import TrainingRecipe
-from pipeline.training.run import FINAL, Training, run
-from pipeline.training.settings import channels_last, deterministic, set_norms
-from pipeline.training.staged import Staging
+from pipeline.training.data.sampler import Batches
+from pipeline.training.tasks.detector_learner import DetectorLearner
+from pipeline.training.tasks.detector import task_of
+from pipeline.training.loop.trainer import Trainer
+from pipeline.training.recipes.ranker import RankerRecipe
+from pipeline.training.tasks.ranker import RankerTask
+from pipeline.training.recipes.detector import TrainingRecipe
+from pipeline.training.loop.session import FINAL, Training, run
+from pipeline.training.loop.determinism import channels_last, deterministic, set_norms
+from pipeline.training.loop.device_prefetch import Staging
 from tests.training.in_memory import InMemory, RankedInMemory, bright_squares, ranked_squares
 
 pytestmark = pytest.mark.gpu

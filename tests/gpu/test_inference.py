@@ -19,7 +19,7 @@ from pipeline.inference.rerank import Reranker
 from pipeline.inference.test_time import detect, mode_named
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Detector
-from pipeline.models.optimise import for_inference
+from pipeline.models.fuse import for_inference
 from pipeline.models.rankers import RANKERS
 from pipeline.models.rankers.ranker import Ranker
 from pipeline.models.weights import open_detector

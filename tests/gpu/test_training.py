@@ -15,18 +15,18 @@ from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Raw
 from pipeline.models.rankers import RANKERS
 from pipeline.training.assigners import ASSIGNERS
-from pipeline.training.batches import Batches
-from pipeline.training.detector_learner import DetectorLearner
-from pipeline.training.detector_task import task_of
-from pipeline.training.example import Faces
-from pipeline.training.loop import Trainer
+from pipeline.training.data.sampler import Batches
+from pipeline.training.tasks.detector_learner import DetectorLearner
+from pipeline.training.tasks.detector import task_of
+from pipeline.training.data.batch import Faces
+from pipeline.training.loop.trainer import Trainer
 from pipeline.training.losses.ranking import rank_loss
-from pipeline.training.ranker_learner import RankerLearner
-from pipeline.training.ranker_recipe import RankerRecipe
-from pipeline.training.ranker_task import RankerTask
-from pipeline.training.recipe import TrainingRecipe
-from pipeline.training.run import FINAL, Training, run
-from pipeline.training.settings import deterministic
+from pipeline.training.tasks.ranker_learner import RankerLearner
+from pipeline.training.recipes.ranker import RankerRecipe
+from pipeline.training.tasks.ranker import RankerTask
+from pipeline.training.recipes.detector import TrainingRecipe
+from pipeline.training.loop.session import FINAL, Training, run
+from pipeline.training.loop.determinism import deterministic
 from tests.training.in_memory import InMemory, RankedInMemory, bright_squares, ranked_squares
 
 pytestmark = pytest.mark.gpu

@@ -177,7 +177,7 @@ def test_a_batch_is_launched_without_a_wait_for_the_device(name: str, monkeypatc
     """The choice of the best candidates on a CPU reads back, so that here the way of a GPU is taken."""
     torch.manual_seed(0)
     predictor = Predictor(settled(detector_spec(name).build()), pads=True)
-    monkeypatch.setattr("pipeline.inference.chosen.top_candidates_of_each", _by_key)
+    monkeypatch.setattr("pipeline.inference.selection.top_candidates_of_each", _by_key)
     images = [picture(*size) for size in SIZES]
     with Waits() as waits:
         launched = predictor.launch(images, ORIGINAL)

@@ -47,7 +47,7 @@ def test_a_signal_stops_at_once_and_the_next_run_goes_on(tmp_path, mode, number)
         save_bytes("retinaface_mobilenet", DETECTORS["retinaface_mobilenet"].build())
     )
     (tmp_path / "config.yaml").write_text(CONFIG.format(folder=tmp_path))
-    words = [sys.executable, "-m", "stages.cli", "run", "-c", str(tmp_path / "config.yaml"), mode]
+    words = [sys.executable, "-m", "stages.cli.main", "run", "-c", str(tmp_path / "config.yaml"), mode]
     process = subprocess.Popen(
         words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hear_interrupts
     )

@@ -12,17 +12,17 @@ from typer.testing import CliRunner
 
 from jobs.benchmark import app
 from jobs.benchmarks import ranker_training
-from jobs.benchmarks.bare_loop import Pace
+from jobs.benchmarks.baseline import Pace
 from jobs.benchmarks.detecting import Model
 from jobs.benchmarks.joining import DUMPS, JOINED, Joined, joining_graph, joining_section
-from jobs.benchmarks.pictures import model_for
+from jobs.benchmarks.images import model_for
 from jobs.benchmarks.pipeline_run import PipelineRun, ShardSpan
-from jobs.benchmarks.prepared import compute, prepare, require_success
+from jobs.benchmarks.prerequisites import compute, prepare, require_success
 from jobs.benchmarks.reranking import BOXES, RANKED, Bench, ranker_for, reranking
 from jobs.benchmarks.training_run import Compared, Course, Spent, bare_training, run_training
-from jobs.benchmarks.turns import Rounds, cost_rows, pace_rows, round_notes, take_turns
-from pipeline.data.datasets.synthetic import Synthetic
-from pipeline.data.ranking_rows import Ranking
+from jobs.benchmarks.alternate import Rounds, cost_rows, pace_rows, round_notes, take_turns
+from pipeline.data.datasets.synthetic.dataset import Synthetic
+from pipeline.data.labelled_candidates import Ranking
 from pipeline.data.records import Detections, Sample, read_detections
 from pipeline.engine.executor import LocalExecutor
 from pipeline.engine.graph import Graph, Node
@@ -30,9 +30,9 @@ from pipeline.engine.manifest import Artifact, stored_manifests
 from pipeline.engine.runner import Outcome
 from pipeline.engine.stage import Resources
 from pipeline.engine.storage import Store
-from pipeline.training.oracle import closest_overlap
-from pipeline.training.ranker_recipe import RankerRecipe
-from pipeline.training.recipe import TrainingRecipe
+from pipeline.boxes.closest_face import closest_overlap
+from pipeline.training.recipes.ranker import RankerRecipe
+from pipeline.training.recipes.detector import TrainingRecipe
 from stages.index import Index
 from stages.train_detector import TrainDetector
 

@@ -4,7 +4,7 @@ import torch
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.flops import flops, ranker_flops
 from pipeline.models.rankers import RANKERS
-from pipeline.models.rankers.row_plan import row_plan
+from pipeline.models.rankers.row_selection import row_plan
 
 # GFLOP at 640x640 and millions of parameters that were counted on the released code.
 PUBLISHED = {

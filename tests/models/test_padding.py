@@ -11,7 +11,7 @@ from torch import Tensor
 from jobs.benchmarks.forward import settled
 from pipeline.models.detectors import DETECTORS, detector_spec
 from pipeline.models.detectors.detector import Detector, Raw
-from pipeline.models.optimise import for_inference
+from pipeline.models.fuse import for_inference
 from pipeline.models.padding import COARSEST, Layout, Padding
 
 SIZES = ((201, 253), (130, 256), (256, 131), (33, 17))

@@ -38,12 +38,12 @@ BY_HAND = ("tests/training/losses/test_box_losses_by_hand.py", "tests/training/l
 LOSSES = (*BY_HAND, PUBLISHED)
 SCALES = ("tests/training/augment/test_face_scale.py", PUBLISHED)
 MODULES = (
-    Module("engine/plan", (*ENGINE, "tests/engine/test_unused.py")),
+    Module("engine/plan", (*ENGINE, "tests/engine/test_garbage.py")),
     Module("engine/lock"),
     Module("engine/shards", ENGINE),
     Module("engine/assign", ENGINE),
     Module("engine/fingerprint", ("tests/engine/test_plan_identity.py",)),
-    Module("engine/manifest", (*ENGINE, "tests/engine/test_unused.py")),
+    Module("engine/manifest", (*ENGINE, "tests/engine/test_garbage.py")),
     Module("engine/graph", ("tests/engine/test_config.py", "tests/engine/test_plan.py")),
     Module("boxes/suppression"),
     Module("boxes/voting"),
@@ -52,7 +52,7 @@ MODULES = (
     Module("boxes/geometry"),
     Module("data/canvas", (PUBLISHED,)),
     Module("data/images"),
-    Module("training/losses/pairwise_rank", ("tests/training/test_pairs.py", PUBLISHED)),
+    Module("training/losses/pairwise_rank", ("tests/training/losses/test_pairs.py", PUBLISHED)),
     Module("training/losses/context", LOSSES),
     Module("training/losses/focal", LOSSES),
     Module("training/losses/box_regression", LOSSES),

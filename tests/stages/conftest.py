@@ -10,7 +10,7 @@ import torch
 
 from pipeline.models.detectors.retinaface import retinaface_mobilenet
 from pipeline.models.weights import save_bytes
-from stages.cli import main
+from stages.cli.main import main
 from tests.stages.world import World
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.records import Sample
-from pipeline.data.wider_ground_truth import ground_truth_of
+from pipeline.data.datasets.wider_face.ground_truth import ground_truth_of
 from pipeline.engine.stage import Resources, StageContext, in_turn
 from pipeline.evaluation.false_alarms import count_false_alarms
 from pipeline.evaluation.wider_result import WiderResult, evaluate

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.data.datasets.synthetic import Synthetic
+from pipeline.data.datasets.synthetic.dataset import Synthetic
 from pipeline.data.images import encode_png
 from pipeline.engine.config import load_config
 from pipeline.engine.executor import LocalExecutor

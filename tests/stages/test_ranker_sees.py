@@ -13,16 +13,16 @@ import torch
 from torch import Tensor
 
 from pipeline.data.images import encode_png
-from pipeline.data.ranking_rows import Ranking, RankingRows
+from pipeline.data.labelled_candidates import Ranking, RankingRows
 from pipeline.inference.candidates import Candidates
 from pipeline.inference.rerank import Reranker
 from pipeline.models.rankers.checkpoint import open_ranker
 from pipeline.models.rankers.ranker import Ranker
-from pipeline.training.rank_batch import RankPixels
-from pipeline.training.rank_pictures import RankPictures
-from pipeline.training.ranker_learner import RankerLearner
-from pipeline.training.ranker_recipe import RankerRecipe
-from stages.held_out_rankings import HeldOutRankings
+from pipeline.training.data.ranker_collate import RankPixels
+from pipeline.training.data.ranker_dataset import RankPictures
+from pipeline.training.tasks.ranker_learner import RankerLearner
+from pipeline.training.recipes.ranker import RankerRecipe
+from stages.validators.ranker import HeldOutRankings
 from tests.data.stored_rankings import stored
 
 Inputs = tuple[Tensor, Tensor, Tensor]

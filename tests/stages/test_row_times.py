@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.engine.sealed import seal, unseal
+from pipeline.engine.checksummed_json import seal, unseal
 from stages.row_times import milliseconds_per_row
 from tests.stages.world import World
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.engine.sealed import unseal
+from pipeline.engine.checksummed_json import unseal
 from pipeline.engine.shards import checksum, encode
 from stages.row_times import milliseconds_per_row
 from stages.table import Table

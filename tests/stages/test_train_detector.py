@@ -10,7 +10,7 @@ import torch
 
 from pipeline.data.images import encode_png
 from pipeline.engine.plan import Verdict
-from pipeline.models.identity import digest, stored_config
+from pipeline.models.checkpoint_id import digest, stored_config
 from pipeline.models.weights import open_detector
 from tests.stages.labelled_set import labelled_set
 from tests.stages.world import World, picture

@@ -10,7 +10,7 @@ import torch
 
 from pipeline.data.images import encode_png
 from pipeline.models.detectors import DETECTORS
-from pipeline.models.identity import digest, stored_config
+from pipeline.models.checkpoint_id import digest, stored_config
 from pipeline.models.rankers.checkpoint import open_ranker
 from pipeline.models.weights import read_tensors, save_bytes
 from tests.stages.world import World, picture

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import yaml
 
-from pipeline.data.datasets.synthetic import Synthetic
+from pipeline.data.datasets.synthetic.dataset import Synthetic
 from pipeline.data.records import Detections, Sample
 from pipeline.data.schemas import DETECTIONS, SAMPLES
 from pipeline.engine.config import load_config

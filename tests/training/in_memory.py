@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.boxes.box_table import box_table
-from pipeline.training.example import Example
-from pipeline.training.oracle import closest_overlap
-from pipeline.training.pixel_batch import LabelledSource
-from pipeline.training.rank_batch import RankExample, RankPixels
+from pipeline.training.data.batch import Example
+from pipeline.boxes.closest_face import closest_overlap
+from pipeline.training.data.collate import LabelledSource
+from pipeline.training.data.ranker_collate import RankExample, RankPixels
 
 
 @dataclass(frozen=True)

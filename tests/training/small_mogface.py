@@ -11,7 +11,7 @@ from pipeline.boxes.coder import BoxCoder
 from pipeline.models.detectors.detector import MemoryNeed
 from pipeline.models.detectors.six_levels import SixLevelDetector, imagenet_rgb, square_anchors
 from pipeline.models.face_heads import FaceHeads
-from pipeline.models.first_shot import FirstShot
+from pipeline.models.first_shot_head import FirstShot
 from pipeline.models.hierarchical_context import HierarchicalContext
 from pipeline.models.low_pyramid import LowPyramid
 

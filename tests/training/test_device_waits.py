@@ -15,17 +15,17 @@ import torch
 
 from pipeline.models.rankers import RANKERS
 from pipeline.training.assigners import ASSIGNERS
-from pipeline.training.batches import Batches
-from pipeline.training.detector_learner import DetectorLearner
-from pipeline.training.detector_task import task_of
-from pipeline.training.loop import Trainer
-from pipeline.training.pixel_batch import PixelBatch
-from pipeline.training.ranker_recipe import RankerRecipe
-from pipeline.training.ranker_task import RankerTask
-from pipeline.training.recipe import TrainingRecipe
-from pipeline.training.settings import set_norms
-from pipeline.training.step import Told
-from pipeline.training.task import alone
+from pipeline.training.data.sampler import Batches
+from pipeline.training.tasks.detector_learner import DetectorLearner
+from pipeline.training.tasks.detector import task_of
+from pipeline.training.loop.trainer import Trainer
+from pipeline.training.data.collate import PixelBatch
+from pipeline.training.recipes.ranker import RankerRecipe
+from pipeline.training.tasks.ranker import RankerTask
+from pipeline.training.recipes.detector import TrainingRecipe
+from pipeline.training.loop.determinism import set_norms
+from pipeline.training.loop.step import Told
+from pipeline.training.tasks.task import alone
 from tests.training.in_memory import InMemory, RankedInMemory, bright_squares, ranked_squares
 from tests.training.waits import Waits
 

@@ -9,8 +9,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from pipeline.training.assigners import Assigner
-from pipeline.training.assigners.anchor_set import Anchors
-from pipeline.training.assigners.face_batch import FaceBatch
+from pipeline.training.assigners.anchors import Anchors
+from pipeline.training.assigners.faces import FaceBatch
 from pipeline.training.assigners.plan import Plan
 
 ASKING = (

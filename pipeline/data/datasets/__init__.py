@@ -8,9 +8,9 @@ from typing import Final
 from pipeline.data.datasets.coco_json import CocoJson
 from pipeline.data.datasets.dataset import Dataset, Entry, Reader
 from pipeline.data.datasets.image_folder import ImageFolder
-from pipeline.data.datasets.mosaic import Mosaic
-from pipeline.data.datasets.synthetic import Synthetic
-from pipeline.data.datasets.wider_face import WiderFace
+from pipeline.data.datasets.mosaic.dataset import Mosaic
+from pipeline.data.datasets.synthetic.dataset import Synthetic
+from pipeline.data.datasets.wider_face.dataset import WiderFace
 
 __all__ = ["DATASETS", "CocoJson", "Dataset", "Entry", "ImageFolder", "Mosaic", "Reader", "Synthetic", "WiderFace"]
 

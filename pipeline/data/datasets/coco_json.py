@@ -18,7 +18,7 @@ from pipeline.data.datasets.coco_file import CocoFile, CocoImage, read_coco
 from pipeline.data.datasets.dataset import Dataset, Entry, Reader, Say, in_order, quiet, setting
 from pipeline.data.datasets.files import Labels, file_stamp, label_digest, present, read_sample, require_folder
 from pipeline.data.datasets.label_fit import LabelFit, lies_inside
-from pipeline.data.datasets.wider_levels import height_levels
+from pipeline.data.datasets.wider_face.subsets import height_levels
 from pipeline.data.records import Sample
 from pipeline.data.schemas import LEVELS
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 from pydantic import ConfigDict
 
 from pipeline.data.records import Sample
-from pipeline.engine.written import WrittenFields
+from pipeline.engine.literal_yaml import WrittenFields
 
 
 @dataclass(frozen=True, slots=True)

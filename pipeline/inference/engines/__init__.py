@@ -137,7 +137,7 @@ def open_engine(
     import torch
 
     from pipeline.inference.engines.engine import Job
-    from pipeline.models.optimise import for_inference
+    from pipeline.models.fuse import for_inference
 
     spec = require_engine(name, str(dtype).removeprefix("torch."), device.type)
     together = device.type == "cuda" if pads is None else pads

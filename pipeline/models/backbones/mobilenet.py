@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from pipeline.models.blocks import Activation, ConvUnit, SeparableUnit
-from pipeline.models.blockwise import in_blocks
+from pipeline.models.chunked_inference import in_blocks
 
 # Outputs and strides of the thirteen separable units at full width, cut where a feature level is taken.
 _STAGES = (

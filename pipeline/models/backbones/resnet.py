@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from pipeline.models.blockwise import in_blocks
+from pipeline.models.chunked_inference import in_blocks
 
 _BOTTLENECK_CHANNELS = {1: 256, 2: 512, 3: 1024, 4: 2048}
 _STRIDES = {1: 4, 2: 8, 3: 16, 4: 32}

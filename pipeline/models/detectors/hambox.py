@@ -19,7 +19,7 @@ from pipeline.models.detectors.six_levels import (
     square_anchors,
 )
 from pipeline.models.face_heads import FaceHeads
-from pipeline.models.first_shot import FirstShot
+from pipeline.models.first_shot_head import FirstShot
 from pipeline.models.low_pyramid import LowPyramid
 
 # Peaks at 768 x 512 and 1024 x 1024 beside libraries: 414 and 751 MB; deep heads need about twice as much per pixel.

@@ -24,7 +24,7 @@ from pipeline.models.detectors.six_levels import (
     square_anchors,
 )
 from pipeline.models.face_heads import FaceHeads
-from pipeline.models.first_shot import FirstShot
+from pipeline.models.first_shot_head import FirstShot
 from pipeline.models.hierarchical_context import HierarchicalContext
 from pipeline.models.low_pyramid import LowPyramid
 

@@ -13,9 +13,9 @@ from pipeline.boxes.coder import BoxCoder
 from pipeline.models.context import ContextPrediction, DilatedSSH
 from pipeline.models.detectors.detector import Detector, MemoryNeed, Normalisation, Raw
 from pipeline.models.face_heads import FaceHeads
-from pipeline.models.first_shot import FirstShot
+from pipeline.models.first_shot_head import FirstShot
 from pipeline.models.hierarchical_context import HierarchicalContext
-from pipeline.models.initial import start_rare, start_small
+from pipeline.models.init import start_rare, start_small
 
 STRIDES = (4, 8, 16, 32, 64, 128)
 CONTEXTS = {"plain": None, "ssh": DilatedSSH, "cpm": ContextPrediction}

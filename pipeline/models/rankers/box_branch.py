@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from pipeline.models.rankers.row_plan import Indices, row_plan
+from pipeline.models.rankers.row_selection import Indices, row_plan
 from pipeline.models.transfer import moved
 
 Kernel = tuple[int, int]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.models.identity import resolve_ranker, stored_config
+from pipeline.models.checkpoint_id import resolve_ranker, stored_config
 from pipeline.models.rankers import ranker_spec
 from pipeline.models.rankers.frame import stored_frame
 from pipeline.models.rankers.ranker import Ranker

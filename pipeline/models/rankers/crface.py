@@ -20,7 +20,7 @@ from pipeline.models.blocks import Activation, rectifier
 from pipeline.models.detectors.detector import Normalisation
 from pipeline.models.pyramid import FeaturePyramid
 from pipeline.models.rankers.box_branch import BoxBranch, Kernel
-from pipeline.models.rankers.pixels import Pixels, pixels_named
+from pipeline.models.rankers.normalisations import Pixels, pixels_named
 from pipeline.models.rankers.ranker import ROWS, Ranker
 
 Sampling = Literal["nearest", "average"]

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import ClassVar, Protocol
 
 from pipeline.training.assigners.ali_ams import AliAms
-from pipeline.training.assigners.anchor_set import Anchors
+from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assignment import Assignment
 from pipeline.training.assigners.atss import Atss
-from pipeline.training.assigners.face_batch import FaceBatch, Predicted
+from pipeline.training.assigners.faces import FaceBatch, Predicted
 from pipeline.training.assigners.hambox import HamBox
 from pipeline.training.assigners.max_iou import MaxIou
 from pipeline.training.assigners.ota import Ota

@@ -9,11 +9,11 @@ from typing import ClassVar, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from pipeline.training.assigners.anchor_set import Anchors
+from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assignment import FACE, Assignment
-from pipeline.training.assigners.face_batch import FaceBatch, FaceRows, Predicted, required
+from pipeline.training.assigners.faces import FaceBatch, FaceRows, Predicted, required
 from pipeline.training.assigners.max_iou import MaxIou
-from pipeline.training.assigners.nearest import most_overlapping, nearest
+from pipeline.training.assigners.lattice_search import most_overlapping, nearest
 from pipeline.training.assigners.offers import AliAmsPlan, Offer, joined
 from pipeline.training.assigners.official_pool import official_pool
 

@@ -7,13 +7,13 @@ from typing import ClassVar
 
 import torch
 
-from pipeline.training.assigners.anchor_set import Anchors
+from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assignment import FACE, Assignment, all_background, listed
-from pipeline.training.assigners.face_batch import FaceBatch, Predicted
-from pipeline.training.assigners.nearest import nearest
-from pipeline.training.assigners.overlaps import aligned_iou
+from pipeline.training.assigners.faces import FaceBatch, Predicted
+from pipeline.training.assigners.lattice_search import nearest
+from pipeline.training.assigners.candidate_pairs import aligned_iou
 from pipeline.training.assigners.plan import Known
-from pipeline.training.assigners.ranking import prevailing
+from pipeline.training.assigners.grouped_sort import prevailing
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from pipeline.boxes.geometry import pairwise_iou
 from pipeline.models.transfer import moved
-from pipeline.training.assigners.anchor_set import Anchors
+from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assignment import BACKGROUND, FACE, IGNORED, Assignment, listed
-from pipeline.training.assigners.face_batch import FaceBatch, FaceRows, Predicted, required
+from pipeline.training.assigners.faces import FaceBatch, FaceRows, Predicted, required
 from pipeline.training.assigners.max_iou import MaxIou
-from pipeline.training.assigners.overlaps import CHUNK
+from pipeline.training.assigners.candidate_pairs import CHUNK
 from pipeline.training.assigners.plan import Known
-from pipeline.training.assigners.ranking import prevailing
+from pipeline.training.assigners.grouped_sort import prevailing
 
 
 @dataclass(frozen=True, slots=True)

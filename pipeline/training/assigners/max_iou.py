@@ -8,12 +8,12 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from pipeline.training.assigners.anchor_set import Anchors
+from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assignment import FACE, Assignment, all_background, listed
-from pipeline.training.assigners.face_batch import FaceBatch, FaceRows, Predicted
-from pipeline.training.assigners.overlaps import Pairs, overlapping
+from pipeline.training.assigners.faces import FaceBatch, FaceRows, Predicted
+from pipeline.training.assigners.candidate_pairs import Pairs, overlapping
 from pipeline.training.assigners.plan import Known
-from pipeline.training.assigners.ranking import prevailing, rank_in_group
+from pipeline.training.assigners.grouped_sort import prevailing, rank_in_group
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pipeline.training.assigners.anchor_set import Anchors
-from pipeline.training.assigners.overlaps import CHUNK
-from pipeline.training.assigners.ranking import rising_bits
+from pipeline.training.assigners.anchors import Anchors
+from pipeline.training.assigners.candidate_pairs import CHUNK
+from pipeline.training.assigners.grouped_sort import rising_bits
 
 
 def official_pool(anchors: Anchors, boxes_G4: Tensor, ordinal_G: Tensor, k: int) -> Tensor:

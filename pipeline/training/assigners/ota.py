@@ -10,11 +10,11 @@ import torch.nn.functional as functional
 from torch import Tensor
 
 from pipeline.models.transfer import moved
-from pipeline.training.assigners.anchor_set import Anchors
+from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assignment import FACE, Assignment, all_background
-from pipeline.training.assigners.face_batch import FaceBatch, FaceRows, Predicted, required
-from pipeline.training.assigners.overlaps import aligned_iou, centred
-from pipeline.training.assigners.ranking import prevailing, rank_in_group
+from pipeline.training.assigners.faces import FaceBatch, FaceRows, Predicted, required
+from pipeline.training.assigners.candidate_pairs import aligned_iou, centred
+from pipeline.training.assigners.grouped_sort import prevailing, rank_in_group
 from pipeline.training.assigners.sinkhorn import transport
 
 

@@ -14,7 +14,7 @@ import torch
 
 from pipeline.models.transfer import moved
 from pipeline.training.assigners.assignment import FACE, Assignment, all_background, listed
-from pipeline.training.assigners.face_batch import Predicted
+from pipeline.training.assigners.faces import Predicted
 
 
 class Plan(Protocol):

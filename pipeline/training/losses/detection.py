@@ -16,8 +16,8 @@ from pipeline.training.losses.context import discrepancy_label
 from pipeline.training.losses.focal import FocalLoss
 from pipeline.training.losses.hambox import HamBoxLoss
 from pipeline.training.losses.multibox import MultiboxLoss
-from pipeline.training.targets import Targets
-from pipeline.training.task import Normalise, alone
+from pipeline.training.losses.targets import Targets
+from pipeline.training.tasks.task import Normalise, alone
 
 
 class Objectives(NamedTuple):

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pipeline.models.detectors.detector import Raw
 from pipeline.training.assigners.assignment import BACKGROUND, FACE
-from pipeline.training.targets import Targets
+from pipeline.training.losses.targets import Targets
 
 
 class Losses(NamedTuple):

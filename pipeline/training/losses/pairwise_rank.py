@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
-from pipeline.training.pairs import Offsets, Ties, compare, offsets_of
+from pipeline.training.losses.pairs import Offsets, Ties, compare, offsets_of
 
 Form = Literal["logistic", "margin"]
 

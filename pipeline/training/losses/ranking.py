@@ -12,7 +12,7 @@ from pipeline.training.losses.pairwise_rank import Form, PairwiseRank
 from pipeline.training.losses.score_regression import score_regression
 
 if TYPE_CHECKING:
-    from pipeline.training.ranker_recipe import RankerRecipe
+    from pipeline.training.recipes.ranker import RankerRecipe
 
 
 def image_losses(refined: Tensor, truths: Tensor, valid: Tensor, recipe: RankerRecipe) -> Tensor:

@@ -5,7 +5,7 @@ import torch
 from torchvision.models import resnet50
 
 from pipeline.models.backbones.resnet import _HALOS, ResNet
-from pipeline.models.blockwise import in_blocks
+from pipeline.models.chunked_inference import in_blocks
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from torch import Tensor
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.mogface import mogface, mogface_baseline
 from pipeline.models.detectors.six_levels import SixLevelDetector
-from pipeline.models.optimise import for_inference
+from pipeline.models.fuse import for_inference
 from pipeline.models.weights import load
 from tests.models.weight_rule import checkpoint, images, published, tensor
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from pipeline.models.detectors.mogface_mobilenet import mogface_mobilenet
 from pipeline.models.detectors.six_levels import SixLevelDetector
-from pipeline.models.optimise import for_inference
+from pipeline.models.fuse import for_inference
 
 
 def meta(**switches: object) -> SixLevelDetector:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pipeline.models.detectors.detector import Detector
 from pipeline.models.detectors.retinaface import retinaface_mobilenet, retinaface_resnet50
-from pipeline.models.optimise import for_inference
+from pipeline.models.fuse import for_inference
 from pipeline.models.weights import open_detector
 
 FILES = {"std": "retinaface_mobilenet0.25_Final.pth", "mb1": "facedetector1mb_mobilenet0.25_Final.pth"}

@@ -6,7 +6,7 @@ from pipeline.models.detectors.hambox import hambox
 from pipeline.models.detectors.hrnet import hrnet
 from pipeline.models.detectors.mogface import mogface_baseline
 from pipeline.models.detectors.six_levels import PRACTICAL_HALO, SixLevelDetector, square_anchors
-from pipeline.models.optimise import for_inference
+from pipeline.models.fuse import for_inference
 
 
 def test_anchors_are_four_strides_wide() -> None:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from pipeline.models.blocks import rectifier
 from pipeline.models.rankers import ranker_spec
 from pipeline.models.rankers.crface import CRFace, Sampling
-from pipeline.models.rankers.pixels import pixels_named
+from pipeline.models.rankers.normalisations import pixels_named
 from pipeline.training.losses.pairwise_rank import PairwiseRank
 
 

@@ -10,9 +10,9 @@ import torch
 
 from pipeline.boxes.anchors import AnchorGrid
 from pipeline.training.assigners.ali_ams import AliAms
-from pipeline.training.assigners.anchor_set import Anchors
+from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assignment import FACE, Assignment
-from pipeline.training.assigners.face_batch import FaceBatch, Predicted
+from pipeline.training.assigners.faces import FaceBatch, Predicted
 from pipeline.training.assigners.max_iou import MaxIou
 from pipeline.training.losses.box_regression import SmoothL1
 from pipeline.training.losses.focal import FocalLoss

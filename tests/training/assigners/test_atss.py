@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 
 from pipeline.boxes.anchors import AnchorGrid
-from pipeline.training.assigners.anchor_set import Anchors
+from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.atss import Atss
-from pipeline.training.assigners.face_batch import FaceBatch
+from pipeline.training.assigners.faces import FaceBatch
 
 ANCHORS = Anchors.of(AnchorGrid((16,), ((16.0,),)), 16, 80)
 

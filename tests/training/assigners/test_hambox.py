@@ -7,8 +7,8 @@ import torch
 
 from pipeline.boxes.anchors import AnchorGrid
 from pipeline.training.assigners import hambox
-from pipeline.training.assigners.anchor_set import Anchors
-from pipeline.training.assigners.face_batch import FaceBatch, Predicted
+from pipeline.training.assigners.anchors import Anchors
+from pipeline.training.assigners.faces import FaceBatch, Predicted
 from pipeline.training.assigners.hambox import HamBox
 
 ANCHORS = Anchors.of(AnchorGrid((16,), ((16.0,),)), 16, 80)

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from pipeline.boxes.anchors import AnchorGrid
-from pipeline.training.assigners.anchor_set import Anchors
+from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assignment import Assignment
-from pipeline.training.assigners.face_batch import FaceBatch
+from pipeline.training.assigners.faces import FaceBatch
 from pipeline.training.assigners.max_iou import MaxIou
-from pipeline.training.assigners.overlaps import overlapping
-from pipeline.training.assigners.ranking import prevailing
+from pipeline.training.assigners.candidate_pairs import overlapping
+from pipeline.training.assigners.grouped_sort import prevailing
 from tests.training.assigners.vectors import SETS, assert_learns, load, mogface_anchors, targets
 
 STANDARD = MaxIou(forced=0.0, hand_over=False)

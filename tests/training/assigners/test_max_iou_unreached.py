@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from pipeline.boxes.anchors import AnchorGrid
-from pipeline.training.assigners.anchor_set import Anchors
-from pipeline.training.assigners.face_batch import FaceBatch
+from pipeline.training.assigners.anchors import Anchors
+from pipeline.training.assigners.faces import FaceBatch
 from pipeline.training.assigners.max_iou import MaxIou
 
 ROW = Anchors.of(AnchorGrid((16,), ((16,),)), 16, 64)  # four anchors side by side

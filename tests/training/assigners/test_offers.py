@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pipeline.training.assigners.assignment import FACE, all_background
-from pipeline.training.assigners.face_batch import Predicted
+from pipeline.training.assigners.faces import Predicted
 from pipeline.training.assigners.offers import AliAmsPlan, Offer, joined
 
 

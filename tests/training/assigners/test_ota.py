@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from pipeline.boxes.anchors import AnchorGrid
-from pipeline.training.assigners.anchor_set import Anchors
-from pipeline.training.assigners.face_batch import FaceBatch, Predicted
+from pipeline.training.assigners.anchors import Anchors
+from pipeline.training.assigners.faces import FaceBatch, Predicted
 from pipeline.training.assigners.ota import Ota
 
 ANCHORS = Anchors.of(AnchorGrid((16,), ((16.0,),)), 16, 96)

@@ -9,9 +9,9 @@ import torch
 
 from pipeline.models.detectors.six_levels import square_anchors
 from pipeline.training.assigners import ASSIGNERS
-from pipeline.training.assigners.anchor_set import Anchors
+from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assignment import FACE
-from pipeline.training.assigners.face_batch import FaceBatch, Predicted
+from pipeline.training.assigners.faces import FaceBatch, Predicted
 from pipeline.training.assigners.plan import Known
 
 SIDE, GRID = 128, square_anchors()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline.boxes.anchors import AnchorGrid
 from pipeline.boxes.coder import BoxCoder
-from pipeline.training.assigners.anchor_set import Anchors
+from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assignment import Assignment
 
 STRIDES = (4, 8, 16, 32, 64, 128)

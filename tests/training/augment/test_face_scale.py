@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.data.datasets.wider_annotation import read_wider_annotation
+from pipeline.data.datasets.wider_face.annotation import read_wider_annotation
 from pipeline.training.augment.das import DataAnchorSampling
 from pipeline.training.augment.face_scale import FaceScale, TargetScale
 from pipeline.training.augment.policy import POLICIES

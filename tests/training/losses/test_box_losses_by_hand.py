@@ -9,12 +9,12 @@ import torch
 
 from pipeline.models.detectors.detector import Raw
 from pipeline.training.assigners.assignment import Assignment
-from pipeline.training.assigners.face_batch import FaceBatch
+from pipeline.training.assigners.faces import FaceBatch
 from pipeline.training.losses.box_regression import SmoothL1
 from pipeline.training.losses.focal import FocalLoss
 from pipeline.training.losses.hambox import HamBoxLoss, fit_of_faces
 from pipeline.training.losses.multibox import MultiboxLoss
-from pipeline.training.targets import Targets
+from pipeline.training.losses.targets import Targets
 
 
 def smooth(x: float, beta: float) -> float:

@@ -16,7 +16,7 @@ from pipeline.training.losses.detection import SigmoidObjective, SoftmaxObjectiv
 from pipeline.training.losses.focal import FocalLoss
 from pipeline.training.losses.hambox import HamBoxLoss
 from pipeline.training.losses.multibox import MultiboxLoss
-from pipeline.training.targets import Targets
+from pipeline.training.losses.targets import Targets
 
 B, A = 3, 50
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pipeline.training.assigners.assignment import Assignment
-from pipeline.training.assigners.face_batch import FaceBatch
+from pipeline.training.assigners.faces import FaceBatch
 from pipeline.training.losses.box_regression import SmoothL1
 from pipeline.training.losses.focal import FocalLoss
 from pipeline.training.losses.hambox import HamBoxLoss, fit_of_faces

@@ -15,10 +15,10 @@ from pipeline.boxes.coder import BoxCoder
 from pipeline.boxes.geometry import to_corners
 from pipeline.models.detectors.detector import Raw
 from pipeline.training.assigners import ASSIGNERS
-from pipeline.training.assigners.anchor_set import Anchors
-from pipeline.training.example import Faces
+from pipeline.training.assigners.anchors import Anchors
+from pipeline.training.data.batch import Faces
 from pipeline.training.losses.multibox import MultiboxLoss
-from pipeline.training.targets import Targets, encode_targets
+from pipeline.training.losses.targets import Targets, encode_targets
 
 
 @pytest.mark.wider

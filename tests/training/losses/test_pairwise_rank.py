@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from pipeline.training.losses.pairwise_rank import Form, PairwiseRank
-from pipeline.training.pairs import Ties
-from pipeline.training.ranker_recipe import RankerRecipe
+from pipeline.training.losses.pairs import Ties
+from pipeline.training.recipes.ranker import RankerRecipe
 
 REFINED = torch.tensor([[0.92, 0.90, 0.55, 0.30, 0.10]], dtype=torch.float64)
 TRUTHS = torch.tensor([[0.70, 0.85, 0, 0.60, 0]], dtype=torch.float64)

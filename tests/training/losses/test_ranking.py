@@ -11,7 +11,7 @@ import torch
 from pipeline.training.losses.pairwise_rank import PairwiseRank
 from pipeline.training.losses.ranking import image_losses, rank_loss
 from pipeline.training.losses.score_regression import score_regression
-from pipeline.training.ranker_recipe import RankerRecipe, RankLoss
+from pipeline.training.recipes.ranker import RankerRecipe, RankLoss
 
 GENERATOR = torch.Generator().manual_seed(0)
 REFINED = torch.rand(3, 20, generator=GENERATOR)

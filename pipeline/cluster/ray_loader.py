@@ -1,0 +1,80 @@
+"""Numbers to batches through Ray Data: made by loader processes ahead of the training process that asks for them.
+
+Order is exact: what a training process gets for a step depends on the step alone, however many loaders there are.
+"""
+
+from __future__ import annotations
+
+import pickle
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from pipeline.engine.worker_group import Stream
+
+PAUSE_SECONDS = 0.05  # between two rounds of Ray Data's scheduler
+SEGMENT = 2000  # numbers of one dataset, so that a long training does not list all its steps at once
+
+
+class Loader:
+    """An actor: makes one batch per call."""
+
+    def __init__(self, make: Callable[[int], Any]) -> None:
+        """Takes the maker, which may keep what it has read between calls."""
+        import cv2
+
+        cv2.setNumThreads(1)
+        self._make = make
+
+    def __call__(self, rows: dict[str, Any]) -> dict[str, Any]:
+        """Returns the pickled batches of some numbers."""
+        batches = [pickle.dumps(self._make(int(number)), protocol=5) for number in rows["number"]]
+        return {"batch": np.array(batches, dtype=object)}
+
+
+def stream_with(loaders: int) -> Stream:
+    """Returns a `Stream` of that many loader processes. They reserve no CPU, so that they can never wait for one."""
+
+    def stream(make: Callable[[int], Any], numbers: range) -> Iterator[Any]:
+        for start in range(0, len(numbers), SEGMENT):
+            yield from _segment(make, numbers[start : start + SEGMENT], loaders)
+
+    return stream
+
+
+def _segment(make: Callable[[int], Any], numbers: range, loaders: int) -> Iterator[Any]:
+    import ray.data
+
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.execution_options.preserve_order = True
+    context.custom_execution_callback_classes = [_unhurried()]
+    made = ray.data.from_items(
+        [{"number": number} for number in numbers], override_num_blocks=len(numbers)
+    ).map_batches(
+        Loader,
+        fn_constructor_args=(make,),
+        batch_size=1,
+        compute=ray.data.ActorPoolStrategy(size=min(loaders, len(numbers))),
+        num_cpus=0,
+    )
+    for batch in made.iter_batches(batch_size=None, prefetch_batches=2):
+        for data in batch["batch"]:
+            yield pickle.loads(data)
+
+
+def _unhurried() -> type[Any]:
+    """Returns a callback that lets Ray Data's scheduler rest after every round.
+
+    It runs in a thread of the training process, and once enough batches lie ready it goes round and round without
+    waiting for anything: 44 % of a core, and the interpreter's lock with it.
+    """
+    from ray.data._internal.execution.execution_callback import ExecutionCallback
+
+    class Unhurried(ExecutionCallback):  # type: ignore[misc]
+        def on_execution_step(self, executor: object) -> None:
+            time.sleep(PAUSE_SECONDS)
+
+    return Unhurried

@@ -1,0 +1,1 @@
+"""Mosaics: canvases composed of image patches with faces of chosen heights."""

@@ -1,0 +1,193 @@
+"""Large canvases composed of the images of another dataset, with faces from tiny to as high as the canvas.
+
+CRFace is tested on 8K photographs that are not public. A mosaic stands in for them: real pictures in original size,
+enlarged or reduced so that face heights spread over nine octaves, every box known. A canvas is a pure function of the
+parameters and of its sources: it is composed when asked for, and never stored.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, ClassVar, Final, Self
+
+import numpy as np
+from pydantic import Field, field_serializer, field_validator, model_validator
+
+from pipeline.data.datasets.dataset import Dataset, Entry, Reader, Say, quiet
+from pipeline.data.datasets.mosaic.cells import Cell, Spread
+from pipeline.data.datasets.mosaic.patch import Patch, paste, patch_for, placed_faces
+from pipeline.data.datasets.wider_face.dataset import WiderFace
+from pipeline.data.images import Image, decode, digest, encode_jpeg
+from pipeline.data.records import Sample
+from pipeline.data.schemas import LEVELS
+
+# Bump when the same parameters give other pixels or boxes: it is what tells stored results apart.
+_VERSION: Final = 1
+_BACKGROUND: Final = (104, 117, 123)  # BGR, between the patches
+
+
+class Mosaic(Dataset):
+    """Canvases of 7680 x 4320 pixels by default, each cut into cells with a piece of an image of `of` in every one.
+
+    A cell is for one face of a given height; of a few images drawn for it, the face that comes nearest in size is taken
+    and the image scaled to match. Other faces of the piece come with it, none is cut in two. So heights aimed at follow
+    the law of `tilt` exactly, and smaller faces beside them come on top. Faces count by their height on the canvas:
+    easy from 50 px, medium from 30, hard from 9; one that its source does not count, though it is large enough there,
+    counts nowhere. The ``image_id`` is "mosaic/<index>", the path the recipe of the canvas: its index and its sources
+    as JSON. A source that changes its bytes is a new canvas only after a new index.
+
+    Composing one takes its own size, one source and the JPEG: 125 MB for 8K (measured), and a second.
+
+    Attributes:
+        of: where the images come from, a dataset with faces, at the same `at`; WIDER FACE validation by default.
+        images: how many canvases.
+        seed: other seeds give other canvases.
+        width: pixels.
+        height: pixels.
+        smallest: least face height that is aimed at, pixels.
+        largest: greatest one, at most the height of the canvas.
+        tilt: 0 aims at as many faces in every octave of heights (log-uniform), 1 at twice as many in each next smaller.
+        finest: least height of a cell, pixels.
+        choices: images drawn for every cell.
+        quality: of the JPEG that `image_bytes` gives.
+    """
+
+    digest_is_of_bytes: ClassVar[bool] = False
+    levels: ClassVar[tuple[str, ...]] = LEVELS
+
+    of: Dataset = WiderFace()
+    images: int = Field(default=20, ge=1, le=999_999)
+    seed: int = Field(default=0, ge=0)
+    width: int = Field(default=7680, ge=64, le=16384)
+    height: int = Field(default=4320, ge=64, le=16384)
+    smallest: float = Field(default=9.0, ge=1)
+    largest: float = Field(default=4100.0, ge=2)
+    tilt: float = Field(default=0.0, ge=0, le=4)
+    finest: int = Field(default=256, ge=16)
+    choices: int = Field(default=3, ge=1, le=16)
+    quality: int = Field(default=95, ge=50, le=100)
+
+    @field_validator("of", mode="before")
+    @classmethod
+    def _source(cls, value: object) -> Dataset:
+        from pipeline.data.datasets.config_field import parse_dataset  # which imports the table that this one is in
+
+        source = parse_dataset(value)
+        if isinstance(source, Mosaic) or not source.levels:
+            raise ValueError("a mosaic is made of images with labelled faces, and not of mosaics")
+        return source
+
+    @field_serializer("of")
+    def _source_fields(self, of: Dataset) -> dict[str, Any]:
+        from pipeline.data.datasets.config_field import dataset_fields
+
+        return dataset_fields(of)
+
+    @model_validator(mode="after")
+    def _heights(self) -> Self:
+        if not self.smallest < self.largest <= self.height:
+            raise ValueError(
+                f"expected smallest below largest, and that at most the canvas's {self.height} pixels of height, "
+                f"found {self.smallest:g} and {self.largest:g}"
+            )
+        return self
+
+    @property
+    def needs_root(self) -> bool:
+        """Whether a folder has to be given: where the sources need one."""
+        return self.of.needs_root
+
+    def entries(self, root: str, say: Say = quiet) -> list[Entry]:
+        """Returns one entry per canvas, as `Dataset.entries`; only the sources are listed, none is opened."""
+        pool = self.of.entries(root, say)
+        return [self._entry(index, pool) for index in range(self.images)]
+
+    def open(self, root: str) -> Reader:
+        """Returns a reader, as `Dataset.open`, of the headers and labels of the sources; nothing is composed."""
+        read = self.of.open(root)
+        return lambda entry: self._sample(*self._sources(entry.path, read))
+
+    def image_bytes(self, root: str, sample_path: str) -> bytes:
+        """Returns the canvas as JPEG (8K: about a second).
+
+        Raises:
+            OSError: a source is gone.
+            ValueError: ``sample_path`` is none of this set's, or a source has another size than when it was indexed.
+        """
+        return encode_jpeg(self.compose(root, sample_path), self.quality)
+
+    def compose(self, root: str, sample_path: str) -> Image:
+        """Returns the canvas, uint8 [height, width, 3] BGR; raises as `image_bytes`."""
+        index, sources = self._sources(sample_path, _opened(self.of, root))
+        for source in sources:
+            if source.error:  # a broken image gives nothing to any canvas; one that is gone would change this one
+                self.of.image_bytes(root, source.path)
+        canvas: Image = np.empty((self.height, self.width, 3), np.uint8)
+        canvas[:] = _BACKGROUND
+        for patch in self._patches(index, sources):
+            paste(canvas, patch, decode(self.of.image_bytes(root, patch.source.path)))
+        return canvas
+
+    def _entry(self, index: int, pool: Sequence[Entry]) -> Entry:
+        random, _ = self._random(index)
+        chosen = [pool[place] for place in random.integers(len(pool), size=len(self._cells(index)) * self.choices)]
+        path = json.dumps([index, [[each.image_id, each.path] for each in chosen]], ensure_ascii=False)
+        return Entry(_id(index), path, self._digest(index, [each.stamp for each in chosen]))
+
+    def _sources(self, path: str, read: Reader) -> tuple[int, list[Sample]]:
+        try:
+            index, named = json.loads(path)
+            entries = [Entry(image_id, source, "") for image_id, source in named]
+            if len(entries) != len(self._cells(index)) * self.choices:
+                raise ValueError("another number of sources")
+        except (ValueError, TypeError):
+            raise ValueError(f"{path[:80]!r} is not the path of a canvas of this set") from None
+        return index, [read(entry) for entry in entries]
+
+    def _sample(self, index: int, sources: Sequence[Sample]) -> Sample:
+        found = placed_faces(self._patches(index, sources))
+        return Sample(
+            image_id=_id(index),
+            path=json.dumps([index, [[each.image_id, each.path] for each in sources]], ensure_ascii=False),
+            digest=self._digest(index, [each.digest for each in sources]),
+            width=self.width,
+            height=self.height,
+            boxes=found.boxes,
+            attributes=found.attributes,
+            levels=found.levels,
+            landmarks=found.landmarks,
+        )
+
+    def _patches(self, index: int, sources: Sequence[Sample]) -> list[Patch]:
+        _, random = self._random(index)
+        found = []
+        for place, cell in enumerate(self._cells(index)):
+            drawn = sources[place * self.choices : (place + 1) * self.choices]
+            if patch := patch_for(cell, drawn, random):
+                found.append(patch)
+        return found
+
+    def _cells(self, index: int) -> list[Cell]:
+        spread = Spread(self.width, self.height, self.smallest, self.largest, self.tilt, self.finest)
+        return spread.cells(np.random.default_rng([self.seed, index, 0]))
+
+    def _random(self, index: int) -> tuple[np.random.Generator, np.random.Generator]:
+        # Which images, told without opening one; and where in them, told by their sizes and faces.
+        return np.random.default_rng([self.seed, index, 1]), np.random.default_rng([self.seed, index, 2])
+
+    def _digest(self, index: int, sources: Sequence[str]) -> str:
+        own: Mapping[str, Any] = self.model_dump(exclude={"images"})
+        recipe = {**own, "index": index, "sources": list(sources), "version": _VERSION}
+        return digest(json.dumps(recipe, sort_keys=True).encode())
+
+
+def _id(index: int) -> str:
+    return f"mosaic/{index:06d}"
+
+
+@lru_cache(maxsize=4)
+def _opened(of: Dataset, root: str) -> Reader:
+    # Labels are parsed once per process and not for every canvas.
+    return of.open(root)

@@ -1,0 +1,1 @@
+"""Synthetic faces: appearance, shapes, background, rendering, and the dataset made of them."""

@@ -1,0 +1,149 @@
+"""How one drawn head looks, and where its box and landmarks are: numbers only, nothing is drawn here."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from pipeline.data.datasets.synthetic.shapes import Colour, Points, blend
+
+# Blue, green, red: from pale to deep.
+_SKIN: Final = (
+    (190, 212, 246),
+    (160, 188, 232),
+    (128, 164, 218),
+    (98, 134, 196),
+    (70, 100, 158),
+    (48, 70, 116),
+    (36, 50, 84),
+)
+_HAIR: Final = (
+    (24, 22, 26),
+    (30, 40, 58),
+    (40, 66, 104),
+    (70, 118, 172),
+    (130, 186, 224),
+    (150, 152, 156),
+    (38, 62, 150),
+)
+_IRIS: Final = ((60, 42, 30), (44, 66, 96), (150, 110, 70), (96, 120, 84))
+_STYLES: Final = ("short", "long", "curly", "bald", "hat", "scarf")
+_STYLE_SHARES: Final = (0.36, 0.28, 0.14, 0.08, 0.08, 0.06)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Everything that is drawn of one head; lengths in units of half the face height.
+
+    Attributes:
+        breadth: half width of the face.
+        roll: radians, clockwise lean.
+        turn: -1..1, features moved to the left or right.
+        style: hair style.
+        skin, hair, iris, shirt, lips: BGR.
+        smile: -0.3..1, how far the mouth corners rise.
+        opening: 0..1, how far the mouth is open.
+        squint: 0.35..1, how far the eyes are open.
+        fringe: -0.75..-0.45, height of the hairline.
+        light: (u, v) gradient of brightness over the face.
+        glasses: "none", "clear" or "dark".
+        beard: 0..1, 0 for none.
+        cover: what hides a part: "none", "mask" (mouth) or "object" (one lower side).
+        eye_height: v of the eyes.
+        mouth_height: v of the mouth.
+    """
+
+    breadth: float
+    roll: float
+    turn: float
+    style: str
+    skin: Colour
+    hair: Colour
+    iris: Colour
+    shirt: Colour
+    lips: Colour
+    smile: float
+    opening: float
+    squint: float
+    fringe: float
+    light: tuple[float, float]
+    glasses: str
+    beard: float
+    cover: str
+    eye_height: float
+    mouth_height: float
+
+    @property
+    def half_extent(self) -> tuple[float, float]:
+        """Half width and half height of the upright box around the leaning face, in units."""
+        cosine, sine = math.cos(self.roll), math.sin(self.roll)
+        return math.hypot(self.breadth * cosine, sine), math.hypot(self.breadth * sine, cosine)
+
+    def landmarks(self) -> Points:
+        """Returns left eye, right eye, nose tip, left and right mouth corner (image left first), head coordinates."""
+        shift, eye, mouth = self.shift, self.eye_offset, self.mouth_half
+        corner = self.mouth_height - 0.09 * self.smile
+        return [
+            (shift - eye, self.eye_height),
+            (shift + eye, self.eye_height),
+            (1.45 * shift, 0.24),
+            (shift - mouth, corner),
+            (shift + mouth, corner),
+        ]
+
+    @property
+    def shift(self) -> float:
+        """How far a turned head's features lie from its middle, units to the right."""
+        return 0.22 * self.breadth * self.turn
+
+    @property
+    def eye_offset(self) -> float:
+        """Half the distance between the eyes, units."""
+        return 0.45 * self.breadth
+
+    @property
+    def mouth_half(self) -> float:
+        """Half the width of the mouth, units."""
+        return (0.33 + 0.08 * max(0.0, self.smile)) * self.breadth
+
+
+def random_look(rng: np.random.Generator) -> Look:
+    """Returns a head drawn from ``rng``: every skin tone, several hair styles, mild lean and turn, some covered."""
+    skin = _between(rng, _SKIN)
+    style = str(rng.choice(_STYLES, p=_STYLE_SHARES))
+    bearded = rng.random() < 0.25 and style not in ("long", "scarf")
+    return Look(
+        breadth=rng.uniform(0.7, 0.84),
+        roll=float(np.clip(rng.normal(0, 0.16), -0.5, 0.5)),
+        turn=rng.uniform(-1, 1),
+        style=style,
+        skin=skin,
+        hair=_HAIR[rng.integers(len(_HAIR))],
+        iris=_IRIS[rng.integers(len(_IRIS))],
+        shirt=_vivid(rng),
+        lips=(int(skin[0] * 0.62), int(skin[1] * 0.56), int(skin[2] * 0.86)),
+        smile=rng.uniform(-0.3, 1.0),
+        opening=max(0.0, rng.uniform(-0.8, 1.0)),
+        squint=rng.uniform(0.45, 1.0),
+        fringe=rng.uniform(-0.72, -0.48),
+        light=(rng.uniform(-0.28, 0.28), rng.uniform(-0.22, 0.08)),
+        glasses=str(rng.choice(("none", "clear", "dark"), p=(0.8, 0.15, 0.05))),
+        beard=rng.uniform(0.4, 1.0) if bearded else 0.0,
+        cover=str(rng.choice(("none", "mask", "object"), p=(0.86, 0.06, 0.08))),
+        eye_height=rng.uniform(-0.2, -0.08),
+        mouth_height=rng.uniform(0.5, 0.58),
+    )
+
+
+def _between(rng: np.random.Generator, palette: tuple[Colour, ...]) -> Colour:
+    place = rng.uniform(0, len(palette) - 1)
+    low = min(int(place), len(palette) - 2)
+    return blend(palette[low], palette[low + 1], place - low)
+
+
+def _vivid(rng: np.random.Generator) -> Colour:
+    blue, green, red = (int(channel) for channel in rng.integers(30, 230, 3))
+    return blue, green, red

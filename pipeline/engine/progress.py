@@ -1,0 +1,174 @@
+"""What people see of a run: one tidy line while it goes, one line per finished node, and a JSON-lines log to keep."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Any, TextIO
+
+from pipeline.engine.heartbeat import heard
+from pipeline.engine.redaction import redact
+from pipeline.engine.shards import ShardJob, ShardRecord
+from pipeline.engine.storage import Store
+
+SECONDS_BETWEEN_LINES = 10.0  # where the output is a file or a pipe
+
+
+@dataclass
+class NodeProgress:
+    """Counters of one running node."""
+
+    job: ShardJob
+    items: int
+    shards: int
+    started: float = field(default_factory=time.monotonic)
+    items_done: int = 0
+    shards_done: int = 0
+    errors: int = 0
+    peak_mb: int = 0
+    _heard_first: tuple[int, float] | None = None
+
+    def line(self, now: float) -> str:
+        """Returns e.g. ``boxes 120/495 images 3/8 shards 4.1/s 1m32s left 2 errors 812 MB``."""
+        heard_lines = heard(self.job.store, self.job.folder, self.job.run_id)
+        name, seconds = self.job.ctx.node, now - self.started
+        if not self.shards:
+            said = next(iter(heard_lines.values()), "")
+            return " ".join(part for part in (name, said, self._time_left(said, now)) if part)
+        partial = sum(int(text.partition("/")[0]) for text in heard_lines.values() if "/" in text)
+        done = min(self.items, self.items_done + partial)
+        rate = done / seconds if seconds > 0 else 0.0
+        left = duration((self.items - done) / rate) + " left" if done else "no image done yet"
+        parts = [name, f"{done}/{self.items} items", f"{self.shards_done}/{self.shards} shards", f"{rate:.3g}/s", left]
+        parts += [f"{self.errors} errors"] if self.errors else []
+        parts += [f"{self.peak_mb} MB"] if self.peak_mb else []
+        return " ".join(parts)
+
+    def _time_left(self, said: str, now: float) -> str:
+        """Returns how long a stage that says ``... 30/120 ...`` still needs, else how long it has been at it."""
+        steps = re.search(r"(\d+)/(\d+)", said)
+        if steps is None or not int(steps[1]):
+            return duration(now - self.started)
+        done, total = int(steps[1]), int(steps[2])
+        # What a resumed stage had done before took no time of this run: only what is seen to happen counts.
+        self._heard_first = self._heard_first or (done, now)
+        before, then = self._heard_first
+        pace = (done - before) / (now - then) if done > before else done / (now - self.started)
+        return duration((total - done) / pace) + " left"
+
+
+class Journal:
+    """Prints progress and writes ``runs/<id>.jsonl``; safe to call from several threads.
+
+    On a terminal the progress line is drawn over itself; elsewhere a new line comes every ten seconds at most.
+    """
+
+    def __init__(self, store: Store, run_id: str, stream: TextIO | None = None) -> None:
+        self._store, self._run_id, self._stream = store, run_id, stream or sys.stderr
+        self._active: dict[str, NodeProgress] = {}
+        self._events: list[str] = []
+        self._guard = threading.RLock()
+        self._stop = threading.Event()
+        self._drawn = 0
+        self._ticker = threading.Thread(target=self._tick, name="journal", daemon=True)
+
+    def __enter__(self) -> Journal:
+        """Starts the progress line."""
+        self._ticker.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stops the progress line and saves the log."""
+        self._stop.set()
+        self._ticker.join()
+        self._save()
+
+    def say(self, line: str) -> None:
+        """Prints one lasting line."""
+        with self._guard:
+            self._wipe()
+            print(redact(line), file=self._stream, flush=True)
+
+    def node_started(self, job: ShardJob, items: int, shards: int) -> None:
+        """Begins a node; `shards` is 0 for a whole stage."""
+        with self._guard:
+            self._active[job.ctx.node] = NodeProgress(job, items, shards)
+        self._log("node started", node=job.ctx.node, items=items, shards=shards)
+
+    def shard_done(self, node: str, record: ShardRecord) -> None:
+        """Counts a finished shard."""
+        with self._guard:
+            progress = self._active[node]
+            progress.items_done += record.rows
+            progress.shards_done += 1
+            progress.errors += len(record.errors)
+            progress.peak_mb = max(progress.peak_mb, record.peak_mb)
+        self._log(
+            "shard done", node=node, shard=record.name, rows=record.rows, errors=record.errors,
+            seconds=record.seconds, peak_mb=record.peak_mb, host=record.host,
+        )  # fmt: skip
+
+    def node_ended(self, node: str, outcome: str, **facts: Any) -> None:
+        """Ends a node with one lasting line, and saves the log so far."""
+        with self._guard:
+            progress = self._active.pop(node, None)
+        seconds = f" in {duration(time.monotonic() - progress.started)}" if progress else ""
+        self.say(f"{node}: {outcome}{seconds}")
+        self._log("node ended", node=node, outcome=outcome, **facts)
+        self._save()
+
+    def _log(self, event: str, **facts: Any) -> None:
+        line = json.dumps({"time": round(time.time(), 3), "event": event, **facts}, ensure_ascii=False)
+        with self._guard:
+            self._events.append(redact(line))
+
+    def _save(self) -> None:
+        with self._guard:
+            text = "\n".join(self._events)
+        if text:
+            self._store.write(f"runs/{self._run_id}.jsonl", (text + "\n").encode())
+
+    def _tick(self) -> None:
+        terminal, last = self._stream.isatty(), time.monotonic()
+        while not self._stop.wait(1.0):
+            now = time.monotonic()
+            if not terminal and now - last < SECONDS_BETWEEN_LINES:
+                continue
+            last = now
+            with self._guard:
+                active = list(self._active.values())
+            try:
+                line = " | ".join(progress.line(now) for progress in active)
+            except OSError:  # a store that does not answer now is no reason to stop the run
+                continue
+            if line:
+                self._draw(redact(line), terminal)
+
+    def _draw(self, line: str, terminal: bool) -> None:
+        with self._guard:
+            if not terminal:
+                print(line, file=self._stream, flush=True)
+                return
+            self._wipe()
+            self._stream.write(line[:200])
+            self._stream.flush()
+            self._drawn = min(len(line), 200)
+
+    def _wipe(self) -> None:
+        if self._drawn:
+            self._stream.write("\r" + " " * self._drawn + "\r")
+            self._drawn = 0
+
+
+def duration(seconds: float) -> str:
+    """Returns e.g. ``0.4s``, ``12s``, ``3m05s`` or ``2h07m``."""
+    if seconds < 10:
+        return f"{seconds:.1f}s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    return f"{whole // 60}m{whole % 60:02d}s" if whole < 3600 else f"{whole // 3600}h{whole % 3600 // 60:02d}m"

@@ -1,0 +1,207 @@
+"""What `wider8k evaluate` does: predictions and ground truth from files, AP, JSON and a page.
+
+No torch is imported unless suppression is asked for, so that the whole validation set takes about two seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.data.prediction_form import Known, require_form
+from pipeline.data.prediction_names import Names
+from pipeline.data.prediction_set import PredictionSet
+from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth, load_ground_truth
+from pipeline.data.datasets.wider_face.predictions import TextReport, read_wider_text
+from pipeline.data.datasets.wider_face.prediction_lines import Reading
+from pipeline.evaluation.dump_errors import sort_out
+from pipeline.evaluation.dump_reader import dump_shards, read_dump
+from pipeline.evaluation.wider_result import WiderResult, evaluate, subsets_without_faces
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationInputs:
+    """Everything an evaluation needs, read and checked.
+
+    Attributes:
+        truth: the images that are evaluated.
+        predictions: their detections, after score cut and suppression where asked for.
+        reading: "matlab" or "python".
+        extra_scores: float64, see `WiderText.extra_scores`.
+        protocol: what is particular to this run, in plain JSON values.
+        problems: name -> lines.
+    """
+
+    truth: WiderGroundTruth
+    predictions: PredictionSet
+    reading: Reading = "matlab"
+    extra_scores: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    protocol: dict[str, Any] = field(default_factory=dict)
+    problems: dict[str, list[str]] = field(default_factory=dict)
+
+    def evaluate(self, false_alarms: float | None = None) -> WiderResult:
+        """Returns AP, counts, protocol and problems; with a raw score also the false alarms at it."""
+        return evaluate(
+            self.truth,
+            self.predictions,
+            self.reading,
+            self.extra_scores,
+            self.protocol,
+            self.problems,
+            false_alarms,
+        )
+
+
+def read_inputs(
+    predictions: Path,
+    ground_truth: Path,
+    images: Path | None = None,
+    reading: Reading = "matlab",
+    nms: float | None = None,
+    score: float | None = None,
+    unreadable: Literal["left_out", "missed"] = "missed",
+) -> EvaluationInputs:
+    """Returns the inputs of an evaluation.
+
+    Args:
+        predictions: folder or tar archive in the WIDER submission format, or a folder with Parquet shards (a dump).
+        ground_truth: folder with the four official .mat files.
+        images: text file with one `event/name` or `event/name.jpg` per line; None for the whole validation set.
+        reading: whose oddities to follow, "matlab" or "python".
+        nms: drop boxes that overlap a better one by more than this (+1 IoU); None leaves them.
+        score: keep only scores above this; None keeps all.
+        unreadable: of a dump: leave images out that could not be read, or count their faces as missed, as the
+            benchmark's own tool counts images without a file.
+
+    Raises:
+        FileNotFoundError: predictions, the list or a .mat file does not exist.
+        ValueError: malformed predictions, or such that cannot be meant for these images (see `prediction_names` and
+            `prediction_form`); an unknown image in the list, or a threshold out of range.
+    """
+    if reading not in ("matlab", "python"):
+        raise ValueError(f"unknown reading {reading!r}: choose matlab or python")
+    if nms is not None and not 0 <= nms <= 1:
+        raise ValueError(f"an NMS threshold lies in 0..1, got {nms}")
+    whole = load_ground_truth(ground_truth)
+    truth = whole if images is None else whole.restrict(read_image_list(images))
+    if predictions.is_dir() and dump_shards(predictions):
+        inputs = _from_dump(predictions, truth, whole, reading)
+        if inputs.problems["errors"]:
+            inputs = sort_out(inputs, predictions, unreadable)
+    else:
+        text = read_wider_text(predictions, truth.image_ids, reading, known=whole.image_ids)
+        text.require(predictions, _known(truth))
+        inputs = EvaluationInputs(
+            truth, text.predictions, reading, text.extra_scores, {"source": "WIDER text"}, text_problems(text.report)
+        )
+    protocol = {**inputs.protocol, "restricted": images is not None, "score_cut": score, "nms": nms}
+    return replace(inputs, predictions=_thinned(inputs.predictions, nms, score), protocol=protocol)
+
+
+def read_image_list(file: Path) -> list[str]:
+    """Returns the image ids of a list: one `event/name[.jpg]` per line, blank lines and `#` comments skipped."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{file}: expected a list of images in UTF-8, found byte 0x{error.object[error.start]:02x}"
+        ) from None
+    lines = (line.strip() for line in text.splitlines())
+    image_ids = [line.removesuffix(".jpg") for line in lines if line and not line.startswith("#")]
+    if not image_ids:
+        raise ValueError(f"{file} lists no image")
+    return image_ids
+
+
+def text_problems(report: TextReport) -> dict[str, list[str]]:
+    """Returns the oddities of a submission as name -> lines, as results and pages carry them."""
+    return {
+        "missing": [f"{image_id}.txt" for image_id in report.missing],
+        "extra": list(report.extra),
+        "malformed": [str(problem) for problem in report.malformed],
+        "disagreeing": list(report.disagreeing),
+    }
+
+
+def _known(truth: WiderGroundTruth) -> dict[str, Known]:
+    return {image_id: Known(faces) for image_id, faces in zip(truth.image_ids, truth.boxes, strict=True)}
+
+
+def _from_dump(folder: Path, truth: WiderGroundTruth, whole: WiderGroundTruth, reading: Reading) -> EvaluationInputs:
+    dump = read_dump(folder)
+    present, wanted = set(dump.predictions.image_ids), set(truth.image_ids)
+    missing = [image_id for image_id in truth.image_ids if image_id not in present]
+    Names(wanted, missing, sorted(present - set(whole.image_ids)), suffix="").require(folder)
+    errors = {image_id: reason for image_id, reason in dump.errors.items() if image_id in wanted}
+    if len(errors) == len(wanted) - len(missing):
+        first, reason = next(iter(errors.items()))
+        raise ValueError(
+            f"{folder}: expected detections, found {len(errors)} rows that are all errors: {first}: {reason}"
+        )
+    chosen, known = dump.predictions.select(truth.image_ids), _known(truth)
+    rows = ((np.c_[boxes, scores], known[image_id]) for image_id, (boxes, scores) in chosen.by_image())
+    require_form(folder, "x1 y1 x2 y2", rows)
+    problems = {"missing": missing, "errors": [f"{image_id}: {reason}" for image_id, reason in errors.items()]}
+    return EvaluationInputs(truth, chosen, reading, np.zeros(0), {"source": "dump"}, problems)
+
+
+def _thinned(predictions: PredictionSet, nms: float | None, score: float | None) -> PredictionSet:
+    if nms is None and score is None:
+        return predictions
+    keep = [
+        start + _kept(predictions.boxes[start:stop], predictions.scores[start:stop], nms, score)
+        for start, stop in zip(predictions.offsets[:-1].tolist(), predictions.offsets[1:].tolist(), strict=True)
+    ]
+    offsets = np.concatenate([[0], np.cumsum([len(rows) for rows in keep])]).astype(np.int64)
+    rows = np.concatenate([np.zeros(0, np.int64), *keep])
+    return PredictionSet(predictions.image_ids, offsets, predictions.boxes[rows], predictions.scores[rows])
+
+
+def _kept(
+    boxes: NDArray[np.float64], scores: NDArray[np.float64], nms: float | None, score: float | None
+) -> NDArray[np.int64]:
+    rows = np.arange(len(scores)) if score is None else np.flatnonzero(scores > score)
+    if nms is None or len(rows) == 0:
+        return rows
+    import torch  # seconds: only where suppression is asked for
+
+    from pipeline.boxes.suppression import nms as suppress
+
+    kept = suppress(torch.from_numpy(boxes[rows]), torch.from_numpy(scores[rows]), nms, plus_one=True)
+    survivors: NDArray[np.int64] = rows[kept.numpy()]
+    return survivors
+
+
+def report_page(
+    inputs: EvaluationInputs, result: WiderResult, name: str, score: float = 0.5, commands: Sequence[str] = ()
+) -> str:
+    """Returns the HTML page of one evaluation: AP, curves, protocol, face sizes and problems; no pictures.
+
+    Args:
+        inputs: what was evaluated.
+        result: what `inputs.evaluate()` gave.
+        name: what to call the predictions.
+        score: raw score at and above which the face-size histogram counts a face as found.
+        commands: what was typed.
+    """
+    from pipeline.evaluation.gallery import size_histogram
+    from pipeline.evaluation.page import PageData, RunResult, render_page
+
+    data = PageData(
+        title=f"{name} on WIDER FACE",
+        summary=f"{result.protocol['boxes']:,} detections in {result.protocol['images']:,} images.",
+        runs=[RunResult.of(result, name)],
+        gallery_score=score,
+        sizes=size_histogram(inputs.truth, inputs.predictions, score),
+        errors=[
+            *filter(None, [subsets_without_faces({name: each.faces for name, each in result.counts.items()})]),
+            *(f"{kind}: {line}" for kind, lines in result.problems.items() for line in lines),
+        ],
+        commands=commands,
+    )
+    return render_page(data)

@@ -1,0 +1,90 @@
+"""The work of a dump: items in batches through a predictor, rows in the order of the items."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+
+from pipeline.data.images import Image
+from pipeline.data.records import Detections
+from pipeline.engine.stage import Item, Row
+from pipeline.inference.batches import Found, launch_within_memory, plan_batches
+from pipeline.inference.memory import out_of_memory
+from pipeline.inference.predictor import Predictor, Sizing
+from pipeline.data.image_reader import Decoded
+
+Images = Callable[[Sequence[Item]], Iterator[Decoded]]
+_Batch = list[Decoded]
+
+
+class BatchWork:
+    """Items to rows; on a GPU the next batch is launched before the last one is waited for."""
+
+    def __init__(self, predictor: Predictor, canvas: Sizing, images: Images) -> None:
+        """Args: detector; size at which it sees images; what reads and decodes them, see `decoded_images`."""
+        self._predictor, self._canvas, self._images = predictor, canvas, images
+        self._ahead = 1 if predictor.device.type == "cuda" else 0
+
+    def __call__(self, items: Sequence[Item]) -> Iterator[Row]:
+        """Yields one row per item, in their order; what has to wait for an earlier item's batch is held."""
+        done: dict[str, Row] = {}
+        due = iter(items)
+        waited = next(due, None)
+        for row in self._rows(items):
+            done[str(row["image_id"])] = row
+            while waited is not None and waited.key in done:
+                yield done.pop(waited.key)
+                waited = next(due, None)
+
+    def _rows(self, items: Sequence[Item]) -> Iterator[Row]:
+        """Yields the rows batch by batch."""
+        sizes = [(int(item.data.get("width", 0)), int(item.data.get("height", 0))) for item in items]
+        batches = plan_batches(sizes, self._predictor, self._canvas)
+        decoded = self._images([items[number] for batch in batches for number in batch])
+        working: deque[tuple[_Batch, Callable[[], list[Found]]]] = deque()
+        for numbers in batches:
+            batch = [next(decoded) for _ in numbers]
+            good = [image for _, image, _ in batch if image is not None]
+            wait = launch_within_memory(self._predictor, good, self._canvas) if good else list
+            working.append((batch, wait))
+            while len(working) > self._ahead:
+                yield from _rows_of(*working.popleft())
+        while working:
+            yield from _rows_of(*working.popleft())
+
+
+def row_of(item: Item, image: Image, found: Found) -> Row:
+    """Returns an image's row: its candidates, or what is wrong."""
+    height, width = image.shape[:2]
+    if isinstance(found, RuntimeError):
+        # Its message names the type of what was raised where memory did not suffice.
+        return Detections(item.key, width, height, error=str(found)).to_row()
+    if isinstance(found, ValueError):
+        return Detections(item.key, width, height, error=f"ValueError: {found}").to_row()
+    try:
+        return Detections(item.key, width, height, found.boxes, found.scores, found.landmarks).to_row()
+    except ValueError as problem:
+        return Detections(item.key, width, height, error=f"ValueError: {problem}").to_row()
+
+
+def unreadable_row(item: Item, error: str | None) -> Row:
+    """Returns the row of an item that is no image."""
+    return Detections(item.key, 0, 0, error=error).to_row()
+
+
+def caught(look: Callable[[], Found]) -> Found:
+    """Returns what a look gives, or the error that is the image's own; any other RuntimeError is raised."""
+    try:
+        return look()
+    except ValueError as problem:
+        return problem
+    except RuntimeError as problem:
+        if not out_of_memory(problem):
+            raise  # a broken device or library: other images would fare no better
+        return RuntimeError(f"{type(problem).__name__}: {problem}")
+
+
+def _rows_of(batch: _Batch, wait: Callable[[], list[Found]]) -> Iterator[Row]:
+    found = iter(wait())
+    for item, image, error in batch:
+        yield unreadable_row(item, error) if image is None else row_of(item, image, next(found))

@@ -1,0 +1,74 @@
+"""What stages that run a network have in common: where its weights come from, its threads, and lack of memory."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.engine.stage import Item, StageContext
+from pipeline.models.checkpoint_id import digest
+
+
+def check_weights(at: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
+    """Raises ValueError unless weights come from exactly one place: the node's `at`, or the node at `checkpoint`."""
+    trained = bool(inputs.get("checkpoint"))
+    if trained == bool(at):
+        found = "both" if at else "neither"
+        raise ValueError(f"expected weights either as a file in `at` or from inputs.checkpoint, found {found}")
+
+
+def planned_weights(ctx: StageContext) -> bytes:
+    """Returns the checkpoint.
+
+    Raises:
+        ValueError: the file at `at` is no longer the one that was planned with.
+    """
+    if not ctx.at:
+        (row,) = ctx.one("checkpoint").rows(["weights"])
+        trained: bytes = row["weights"]
+        return trained
+    return planned_file(ctx)
+
+
+def planned_file(ctx: StageContext) -> bytes:
+    """Returns the weights file at the node's `at`.
+
+    Raises:
+        ValueError: it is no longer the one that was planned with.
+    """
+    data = Path(ctx.at or "").read_bytes()
+    if ctx.externals.get("weights") not in (None, digest(data)):
+        raise ValueError(f"weights at {ctx.at} on {socket.gethostname()} are not those that were planned")
+    return data
+
+
+@contextmanager
+def naming_weights(ctx: StageContext, port: str = "checkpoint") -> Iterator[None]:
+    """Puts the file, or the node wired to `port`, in front of what is found wrong with a checkpoint's bytes."""
+    try:
+        yield
+    except ValueError as error:
+        made = ctx.inputs.get(port)
+        where = ctx.at or (made[0].node if made else None)
+        raise ValueError(f"{where}: {error}" if where else str(error)) from error
+
+
+def size_of(item: Item) -> dict[str, int]:
+    """Returns width and height of an item's image as the index knows them: no zeros, which say that nobody read it."""
+    return {name: int(item.data.get(name, 0)) for name in ("width", "height")}
+
+
+def set_threads(ctx: StageContext) -> None:
+    """Gives torch and OpenCV in this process the threads of the node's worker; best before torch is imported."""
+    threads = max(1, int(ctx.resources.cpus))
+    if threads > 1:
+        # Huge pages: a third off an 8K image on two threads, nothing on one. Read when torch is imported.
+        os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+    import cv2
+    import torch
+
+    torch.set_num_threads(threads)
+    cv2.setNumThreads(threads)

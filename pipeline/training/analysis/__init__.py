@@ -1,0 +1,1 @@
+"""Statistics of training faces and pyramid levels."""

@@ -1,0 +1,1 @@
+"""Training data: images with faces, sampled, augmented and collated into batches."""

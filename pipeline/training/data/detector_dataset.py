@@ -1,0 +1,86 @@
+"""The pictures of a data set as training sees them: read, decoded, augmented."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.data.images import decode
+from pipeline.data.records import Sample
+from pipeline.training.augment.face_scale import FaceScale
+from pipeline.training.augment.photometric import Photometric
+from pipeline.training.augment.policy import Policy, policy
+from pipeline.training.augment.scene import Scene
+from pipeline.training.augment.seeds import generator_for
+from pipeline.training.augment.square_crop import SquareCrop
+from pipeline.training.augment.sse import SelectiveScale
+from pipeline.training.data.batch import Example
+from pipeline.training.data.cache import Kept
+from pipeline.training.data.collate import LabelledSource
+from pipeline.training.recipes.detector import TrainingRecipe
+
+
+@dataclass
+class Pictures(LabelledSource):
+    """A `Source` over samples; decoded pictures are kept while there is room.
+
+    Attributes:
+        samples: each picture's file and faces.
+        read: path -> compressed bytes; raises OSError or ValueError where they are gone.
+        recipe: augmentation and seed.
+        fill: BGR of what lies outside a picture: the detector's own mean, zero after normalisation.
+    """
+
+    samples: Sequence[Sample]
+    read: Callable[[str], bytes]
+    recipe: TrainingRecipe
+    fill: tuple[float, float, float]
+    _kept: Kept[NDArray[np.uint8]] = field(default_factory=Kept, repr=False)
+
+    def __len__(self) -> int:
+        """Returns the number of samples."""
+        return len(self.samples)
+
+    def name(self, index: int) -> str:
+        """Returns a sample's id."""
+        return self.samples[index].image_id
+
+    def __call__(self, index: int, epoch: int, side: int) -> Example:
+        """Returns one picture, `side` pixels wide and high, see `Source`."""
+        sample = self.samples[index]
+        image = self._kept.get(index, lambda: decode(self.read(sample.path)))
+        rng = generator_for(self.recipe.seed, epoch, sample.image_id)
+        seen = policy_of(self.recipe, side, self.fill)(rng, Scene.of_sample(sample, image))
+        return Example(sample.image_id, seen.image, seen.boxes, seen.landmarks)
+
+
+def policy_of(recipe: TrainingRecipe, side: int, fill: tuple[float, float, float]) -> Policy:
+    """Returns the augmentation that a recipe asks for.
+
+    Args:
+        recipe: names it.
+        side: of the result in pixels.
+        fill: BGR outside the picture.
+    """
+    changes: dict[str, Any] = {
+        "side": side,
+        "photometric": Photometric() if recipe.colours else None,
+        "smallest": recipe.smallest,
+        "mirrored": recipe.mirrored,
+        "fill": fill,
+        "pixels": "uint8" if recipe.clipped or not recipe.colours else "float32",
+    }
+    if recipe.augmentation == "square_crop":
+        changes["geometry"] = SquareCrop(recipe.shares)
+    found = policy(recipe.augmentation, **changes)
+    if isinstance(found.geometry, FaceScale) and isinstance(found.geometry.target, SelectiveScale):
+        shares = recipe.sse_shares
+        two = len(shares) == 2
+        changed = {"share_p5": shares[0], "share_p6": shares[1]} if two else {"shares": shares}
+        target = replace(found.geometry.target, **changed)
+        found = replace(found, geometry=replace(found.geometry, target=target))
+    return found

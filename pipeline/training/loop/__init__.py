@@ -1,0 +1,1 @@
+"""The training loop: one step, one session of many steps, and what both need."""

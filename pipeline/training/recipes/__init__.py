@@ -1,0 +1,1 @@
+"""Recipes: the hyper-parameters of one training."""

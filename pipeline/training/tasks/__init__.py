@@ -1,0 +1,1 @@
+"""Tasks: what is trained. How a network is initialised, computes its loss and is saved."""

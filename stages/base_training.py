@@ -1,0 +1,143 @@
+"""What every training has in common as a step: first weights, a gang of processes, a checkpoint, a log."""
+
+from __future__ import annotations
+
+import json
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pyarrow as pa
+from pydantic import Field
+
+from pipeline.data.schemas import CHECKPOINT
+from pipeline.engine.worker_group import Stream
+from pipeline.engine.stage import Resources, Row, StageContext, WholeStage
+from pipeline.models.checkpoint_id import digest, stored_config
+from pipeline.training.recipes.repeatable import Repeatable
+from pipeline.inference.worker import planned_file
+
+if TYPE_CHECKING:
+    from pipeline.training.loop.session import Training
+
+MEASURED = ("images_per_second", "wait_share", "memory_mb")  # of an entry of the log; they stay in the work folder
+
+
+class TrainingStage(WholeStage):
+    """Base of the stages that train: in this process or several on a cluster, resumed wherever it was.
+
+    The first weights are a file in the node's `at`, or those of the node wired to `start`, or random.
+
+    Attributes:
+        saved_every: seconds between two checkpoints; not part of what comes out.
+        repeatable: whether a GPU gives the same bytes again: "required" refuses an operation that cannot, "preferred"
+            warns of it, "off" takes the fastest ones. A CPU always does. Not part of what is asked for, as the kind of
+            the device is not, though the last digits of what comes out hang on both.
+    """
+
+    output: ClassVar[pa.Schema] = CHECKPOINT
+    spreads: ClassVar[bool] = True
+    published: ClassVar[tuple[str, ...]] = ("{node}.safetensors", "{node}.jsonl")
+    told: ClassVar[tuple[str, ...]] = ("log",)
+
+    saved_every: float = Field(120.0, gt=0, exclude=True)
+    repeatable: Repeatable = Field("preferred", exclude=True)
+
+    @abstractmethod
+    def resolve(self, file: str) -> None:
+        """Raises ValueError where a file of first weights is not of what is trained here."""
+
+    @abstractmethod
+    def training(self, ctx: StageContext) -> Training:
+        """Returns what is trained on what; raises ValueError for whatever can be found wrong before it begins."""
+
+    def check(self, at: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
+        """Raises ValueError for two sources of first weights, or a file of another network."""
+        if at and inputs.get("start"):
+            raise ValueError("expected first weights either as a file in `at` or from inputs.start, found both")
+        if at:
+            self.resolve(at)
+
+    def fits(self, resources: Resources) -> None:
+        """Raises ValueError for shares of GPUs that processes cannot train on together."""
+        workers, gpus = resources.workers, resources.gpus
+        if gpus in (0, 1) or (gpus < 1 and workers == 1):
+            return
+        if gpus < 1:
+            raise ValueError(
+                f"gpus is {gpus:g} for {workers} workers, and processes that train together cannot share a GPU: "
+                "take run.workers=1, or run.gpus=1 for each"
+            )
+        raise ValueError(
+            f"gpus is {gpus:g}, and a process trains on one GPU: "
+            f"take run.gpus=1, and run.workers={int(workers * gpus)} for that many GPUs"
+        )
+
+    def externals(self, at: str | None) -> Mapping[str, str]:
+        """Returns the digest of the file of first weights, if there is one."""
+        return {"weights": digest(at)} if at else {}
+
+    def run(self, ctx: StageContext) -> Iterable[Row]:
+        """Returns the checkpoint as one row.
+
+        Raises:
+            ValueError: nothing to learn from, first weights of another architecture.
+        """
+        from pipeline.training.loop.metrics_log import Journal
+        from pipeline.training.loop.session import FINAL
+
+        assert ctx.workplace is not None
+        training = self.training(ctx)
+        ctx.gang(partial(_trained, training, ctx.say))
+        store, folder = ctx.workplace.store, ctx.workplace.folder
+        weights = store.read(f"{folder}/{FINAL}")
+        entries = Journal(store, folder, training.recipe.steps).entries()
+        yield {
+            "detector": training.learner.name,
+            "config": json.dumps(stored_config(weights), sort_keys=True),
+            "digest": digest(weights),
+            "weights": weights,
+            "loss": [entry["loss"]["total"] for entry in entries if "loss" in entry],
+            "log": "".join(json.dumps(_untimed(entry), sort_keys=True) + "\n" for entry in entries).encode(),
+        }
+
+    def notes(self, rows: Sequence[Row]) -> list[str]:
+        """Returns how many pictures could not be read, as the last step that tells it has it."""
+        entries = [json.loads(line) for row in rows for line in (row["log"] or b"").splitlines()]
+        bad = next((entry["bad_pictures"] for entry in reversed(entries) if "bad_pictures" in entry), 0)
+        return [f"{bad} pictures cannot be read: nothing was learnt from them"] if bad else []
+
+    def publish(self, rows: Iterable[Row]) -> list[bytes]:
+        """Returns the weights as a safetensors file, and the log as JSON lines."""
+        return [content for row in rows for content in (row["weights"], row["log"])]
+
+
+def first_weights(ctx: StageContext) -> bytes | None:
+    """Returns the checkpoint that a training starts from, or None where it starts from random weights.
+
+    Raises:
+        ValueError: the file at `at` is no longer the one that was planned with.
+    """
+    if ctx.at:
+        return planned_file(ctx)
+    if not ctx.inputs.get("start"):
+        return None
+    (row,) = ctx.one("start").rows(["weights"])
+    weights: bytes = row["weights"]
+    return weights
+
+
+def _untimed(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns an entry without what differs from run to run: equal work gives equal bytes."""
+    return {name: value for name, value in entry.items() if name not in MEASURED}
+
+
+def _trained(training: Training, say: Callable[[str], None], stream: Stream) -> None:
+    """Runs in every process of the training."""
+    import cv2
+
+    from pipeline.training.loop.session import run
+
+    cv2.setNumThreads(1)
+    run(training, stream, say)

@@ -1,0 +1,59 @@
+"""The command `wider8k`: plan, run, explain, status and clean a pipeline; evaluate, detect and download beside it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from io import TextIOWrapper
+from types import TracebackType
+from typing import Annotated
+
+import typer
+
+from pipeline.engine.redaction import redact
+from stages.cli import detect, download, evaluate, export, pipeline, weights
+
+app = typer.Typer(
+    name="wider8k",
+    help=__doc__,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for module in (pipeline, evaluate, detect, export, download, weights):
+    module.register(app)
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the full trace of an error.")] = False,
+) -> None:
+    if debug:
+        os.environ["WIDER8K_DEBUG"] = "1"
+
+
+def main() -> None:
+    """Runs the command line; a user's mistake is one message and exit code 2, never a trace."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a file's name may be no UTF-8, or no text of this terminal
+    sys.excepthook = _trace
+    try:
+        app()
+    except (ValueError, OSError) as error:
+        if os.environ.get("WIDER8K_DEBUG"):
+            raise
+        print(redact(f"error: {error}"), file=sys.stderr)
+        sys.exit(2)
+
+
+def _trace(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Prints what Python would have printed, but for keys in URLs."""
+    print(redact("".join(traceback.format_exception(kind, error, trace))), file=sys.stderr, end="")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,270 @@
+"""plan, run, explain, status, clean: a config's graph and what is stored of it."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.engine.config import Config, load_config
+from pipeline.engine.executor import Executor, LocalExecutor
+from pipeline.engine.fingerprint import difference
+from pipeline.engine.progress import duration
+from pipeline.engine.lock import StoreLock, StoreLockedError
+from pipeline.engine.manifest import stored_manifests
+from pipeline.engine.plan import NodePlan, Options, differences
+from pipeline.engine.plan import plan as make_plan
+from pipeline.engine.exports import files_of
+from pipeline.engine.redaction import advice, redact, without_keys
+from pipeline.engine.runner import Outcome, Runner
+from pipeline.engine.stopping import stoppable
+from pipeline.engine.storage import Store
+from pipeline.engine.garbage import undecided
+from stages.cli.outputs import require_published
+from stages.cli.stored import clear, is_begun, status_line, stored_badly
+from stages.graph import STAGES
+
+FAILED, MISTAKE, LOCKED = 1, 2, 3
+
+ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="YAML file, e.g. configs/smoke.yaml.")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", help="node.field=value, e.g. boxes.canvas=8k; repeatable.")
+]
+OnlyOption = Annotated[list[str] | None, typer.Option(help="This node alone; repeatable.")]
+FromOption = Annotated[str | None, typer.Option("--from", help="This node and all that depend on it.")]
+UntilOption = Annotated[str | None, typer.Option(help="This node and all it depends on.")]
+ForceOption = Annotated[list[str] | None, typer.Option(help="Compute this node again; repeatable.")]
+LimitOption = Annotated[int | None, typer.Option(min=1, help="Only the first N images of each dataset.")]
+RetryOption = Annotated[bool, typer.Option("--retry-errors", help="Compute rows again that hold an error.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands of this file."""
+    for command in (plan, run, explain, status, clean):
+        app.command()(command)
+
+
+def plan(
+    config: ConfigOption,
+    only: OnlyOption = None,
+    from_: FromOption = None,
+    until: UntilOption = None,
+    force: ForceOption = None,
+    set_: SetOption = None,
+    limit: LimitOption = None,
+    retry_errors: RetryOption = False,
+) -> None:
+    """Print what a run would do to every node, and why. Starts nothing.
+
+    Example: wider8k plan -c configs/smoke.yaml --set boxes.canvas=8k
+    """
+    loaded = load_config(config, STAGES, set_ or [])
+    options = _options(loaded, only, from_, until, force, limit, retry_errors)
+    plans = make_plan(loaded.graph, Store(loaded.store), options)
+    width = max(map(len, plans))
+    for name, each in plans.items():
+        print(f"{name:<{width}}  {each.verdict:<8}  {each.reason}")
+        for note in each.notes:
+            print(f"{'':<{width}}  {note}")
+    if any(each.unfit for each in plans.values()):
+        raise typer.Exit(MISTAKE)
+
+
+def run(
+    config: ConfigOption,
+    only: OnlyOption = None,
+    from_: FromOption = None,
+    until: UntilOption = None,
+    force: ForceOption = None,
+    set_: SetOption = None,
+    limit: LimitOption = None,
+    retry_errors: RetryOption = False,
+    local: Annotated[bool, typer.Option("--local", help="In this process, without Ray: same bytes, to debug.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Let Ray's own log lines through.")] = False,
+) -> None:
+    """Compute what is missing or changed, and nothing else. Interrupt it at any time: the next run goes on.
+
+    Example: wider8k run -c configs/smoke.yaml
+    """
+    loaded = load_config(config, STAGES, set_ or [])
+    options = _options(loaded, only, from_, until, force, limit, retry_errors)
+    store, started = Store(loaded.store), time.monotonic()
+    _check_lasting(store)
+    require_published(loaded.graph, store)
+    again = _again(config, only, from_, until, set_, limit, local)
+
+    def make_executor() -> Executor:
+        if local:
+            return LocalExecutor()
+        from pipeline.cluster.ray_executor import RayExecutor
+
+        return RayExecutor(verbose)
+
+    try:
+        with (
+            stoppable(f"finished shards are kept. Go on with: {again}"),
+            StoreLock(store, f"wider8k run -c {config}") as lock,
+        ):
+            if lock.taken_over_from:
+                print(f"took over the lock of {lock.taken_over_from}, which is gone", file=sys.stderr)
+            outcome = Runner(loaded.graph, store, options, make_executor).run()
+    except StoreLockedError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(LOCKED) from None
+    _conclude(outcome, loaded, store, duration(time.monotonic() - started), again)
+
+
+def _check_lasting(store: Store) -> None:
+    # Where `ray job submit --working-dir` unpacks a job, one folder per upload, which Ray may delete.
+    here = Path.cwd()
+    if store.local and "working_dir_files" in here.parts and Path(store.url).is_relative_to(here):
+        raise ValueError(
+            f"store: {store.url} lies in Ray's temporary copy of the project and would be lost; "
+            "give a folder that all machines share, or s3://, e.g. --set store=/shared/wider8k"
+        )
+
+
+def _conclude(outcome: Outcome, loaded: Config, store: Store, took: str, again: str) -> None:
+    for name in (*outcome.computed, *outcome.reused):
+        for file in files_of(loaded.graph.nodes[name]):
+            print(f"{name}: {store.path(file)}")
+            if file.endswith(".md"):  # short, and made to be read as it is
+                print(store.read(file).decode())
+    for line in outcome.told:
+        print(line)
+    counts = f"{len(outcome.computed)} computed, {len(outcome.reused)} reused"
+    if not outcome.failed and not outcome.blocked:
+        print(f"done: {counts} in {took}")
+        return
+    failed = "; ".join(f"{name}: {message.splitlines()[0]}" for name, message in outcome.failed.items())
+    waiting = f", {len(outcome.blocked)} not begun ({', '.join(outcome.blocked)})" if outcome.blocked else ""
+    reason = f", for {', '.join(outcome.missing)} is neither stored nor selected" if outcome.missing else ""
+    print(f"failed: {failed or 'nothing could start'}; {counts}{waiting}{reason}. Mend it and go on with: {again}")
+    raise typer.Exit(FAILED)
+
+
+def explain(
+    node: Annotated[str, typer.Argument(help="Name of a node.")],
+    config: ConfigOption,
+    set_: SetOption = None,
+    limit: LimitOption = None,
+) -> None:
+    """Print, field by field, how a node's identity differs from the most similar output that is stored.
+
+    Example: wider8k explain boxes -c configs/smoke.yaml --set boxes.top=1000
+    """
+    loaded = load_config(config, STAGES, set_ or [])
+    loaded.graph.check_name(node)
+    store = Store(loaded.store)
+    plans = make_plan(loaded.graph, store, _options(loaded, None, None, None, None, limit, False))
+    known = plans[node]
+    print(f"{node}: {known.verdict}, {known.reason}")
+    changes = differences(known, store)
+    if changes is None:
+        print("  nothing is stored of this node" if known.payload else "  its identity depends on what blocks it")
+        return
+    for field, old, new in changes:
+        print(redact(f"  {field}: stored {old} -> wanted {new}"))
+        _explain_input(field, str(old), plans, store)
+    if not changes:
+        print(f"  identical to what is stored: {known.fingerprint}")
+
+
+def _explain_input(field: str, old: str, plans: dict[str, NodePlan], store: Store) -> None:
+    """Prints what changed inside an input, one level up, so that a hash is not all one sees."""
+    if not field.startswith("inputs."):
+        return
+    for name, each in plans.items():
+        for manifest in stored_manifests(store, name):
+            if manifest.content in old and each.payload and manifest.fingerprint != each.fingerprint:
+                for inner, was, now in difference(manifest.payload, each.payload):
+                    print(redact(f"    {name}.{inner}: stored {was} -> wanted {now}"))
+
+
+def status(
+    config: ConfigOption,
+    set_: SetOption = None,
+    limit: LimitOption = None,
+    verify: Annotated[bool, typer.Option("--verify", help="Read every byte and compare checksums.")] = False,
+) -> None:
+    """Print what is stored of every node: rows, errors, size, seconds and peak memory of its computation.
+
+    Example: wider8k status -c configs/smoke.yaml --verify
+    """
+    loaded = load_config(config, STAGES, set_ or [])
+    store, options = Store(loaded.store), _options(loaded, None, None, None, None, limit, False)
+    plans = make_plan(loaded.graph, store, options)
+    bad = {name: stored_badly(store, each, verify) for name, each in plans.items()}
+    for name, each in plans.items():
+        whole = "; all bytes as written" if verify and is_begun(each) else ""
+        health = f"; DAMAGED: {', '.join(bad[name])}" if bad[name] else whole
+        print(f"{name}: {status_line(store, each)}{health}")
+        for key, message in each.artifact.manifest.errors[:5] if each.artifact else ():
+            print(f"    {key}: {message}")
+    if any(bad.values()):
+        print(f"what is damaged is computed again by: wider8k run -c {config}")
+        raise typer.Exit(FAILED)
+
+
+def clean(
+    config: ConfigOption,
+    set_: SetOption = None,
+    limit: LimitOption = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete; without it, only print.")] = False,
+) -> None:
+    """List, and with --yes delete, stored outputs that this config (with these --set) does not use.
+
+    Example: wider8k clean -c configs/smoke.yaml --yes
+    """
+    loaded = load_config(config, STAGES, set_ or [])
+    store = Store(loaded.store)
+    plans = make_plan(loaded.graph, store, _options(loaded, None, None, None, None, limit, False))
+    try:
+        with StoreLock(store, f"wider8k clean -c {config}"):
+            count, went = clear(store, plans, yes)
+    except StoreLockedError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(LOCKED) from None
+    for name in undecided(plans):
+        print(f"{name}: {plans[name].reason}: what it uses is known once its inputs are finished; left as it is")
+    print(f"{count} outputs {'deleted' if yes else 'could go; add --yes'}" if count or not went else "nothing to clean")
+    if not went:
+        raise typer.Exit(FAILED)
+
+
+def _options(
+    loaded: Config,
+    only: list[str] | None,
+    from_: str | None,
+    until: str | None,
+    force: list[str] | None,
+    limit: int | None,
+    retry_errors: bool,
+) -> Options:
+    for name in force or []:
+        loaded.graph.check_name(name)
+    selected = frozenset(loaded.graph.select(only or (), from_, until))
+    return Options(selected, frozenset(force or []), limit, retry_errors)
+
+
+def _again(
+    config: Path,
+    only: list[str] | None,
+    from_: str | None,
+    until: str | None,
+    overrides: list[str] | None,
+    limit: int | None,
+    local: bool,
+) -> str:
+    """Returns the command that goes on with a run: the same choices but --force, which would begin anew."""
+    words = ["wider8k", "run", "-c", str(config), *(word for name in only or [] for word in ("--only", name))]
+    for option, value in (("--from", from_), ("--until", until), ("--limit", limit)):
+        words += [] if value is None else [option, str(value)]
+    words += [word for each in overrides or [] for word in ("--set", each)]
+    words += ["--local"] if local else []
+    lacking = advice(" ".join(words))
+    return shlex.join(map(without_keys, words)) + (f" ({lacking})" if lacking else "")

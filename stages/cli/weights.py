@@ -1,0 +1,104 @@
+"""weights: convert a published checkpoint to our format, or look into one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from stages.cli.outputs import require_files, require_folder
+
+_HELP = """Convert published checkpoints to our format, or look into one.
+
+Example: wider8k weights inspect runs/smoke/detector.safetensors
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands of this file, as the group ``weights``."""
+    group = typer.Typer(help=_HELP, no_args_is_help=True, rich_markup_mode=None)
+    group.command()(convert)
+    group.command()(inspect)
+    app.add_typer(group, name="weights")
+
+
+Switches = Annotated[
+    list[str] | None, typer.Option("--switch", help="name=value of the detector's factory, e.g. depth=101; repeatable.")
+]
+
+
+def convert(
+    source: Annotated[Path, typer.Argument(help="Published checkpoint (.pth) or one of ours.")],
+    out: Annotated[Path, typer.Option(help="File to write, .safetensors.")],
+    detector: Annotated[str | None, typer.Option(help="Needed only where the weights do not tell it.")] = None,
+    switch: Switches = None,
+) -> None:
+    """Write a checkpoint in our format: our names, safetensors, the detector and where it came from inside.
+
+    Example: wider8k weights convert MogFace.pth --detector mogface_official --out mogface.safetensors
+    """
+    from pipeline.models.detectors import detector_spec
+    from pipeline.models.checkpoint_id import digest, resolve_detector
+    from pipeline.models.weights import built, load, save_bytes
+
+    require_folder("--out", out.parent)
+    if out.parent.is_dir():
+        require_files({"--out": out}, [source])
+    name = resolve_detector(source, detector)
+    switches = _switches(source, switch)
+    network = built(detector_spec(name).build, switches, source)
+    report = load(network, source)
+    config: dict[str, Any] = {"source": source.name, "source_sha256": digest(source)}
+    if switches:
+        config["switches"] = switches
+    data = save_bytes(name, network, config)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_bytes(data)
+    print(f"{out}: {name}, {report}, sha256 {digest(data)}")
+
+
+def inspect(
+    file: Annotated[Path, typer.Argument(help="Checkpoint: ours (.safetensors) or a published one (.pth).")],
+    detector: Annotated[str | None, typer.Option(help="Needed only where the weights do not tell it.")] = None,
+    switch: Switches = None,
+) -> None:
+    """Print the detector of a checkpoint, its size and digest, and how its names meet the network's.
+
+    Exit code 1 where a name is missing, unexpected or of another shape: each has a line of its own.
+
+    Example: wider8k weights inspect mogface.safetensors
+    """
+    from pipeline.models.detectors import detector_spec
+    from pipeline.models.checkpoint_id import digest, resolve_detector, stored_config
+    from pipeline.models.weights import built, load
+
+    name = resolve_detector(file, detector)
+    network = built(detector_spec(name).build, _switches(file, switch), file)
+    report = load(network, file, partial=True)
+    print(f"detector    {name}: {detector_spec(name).description}")
+    print(f"parameters  {sum(parameter.numel() for parameter in network.parameters()):,}")
+    print(f"sha256      {digest(file)}")
+    for key, value in sorted((stored_config(file) or {}).items()):
+        if key != "detector":
+            print(f"{key:<11} {value}")
+    print(f"names       {len(report.matched)} of {len(network.state_dict())} matched")
+    for label in ("missing", "unexpected", "mismatched"):
+        for line in getattr(report, label):
+            print(f"{label:<11} {line}")
+    if not report.complete:
+        raise typer.Exit(1)
+
+
+def _switches(source: Path, given: list[str] | None) -> dict[str, Any]:
+    """Returns the switches written into the file, and over them those given."""
+    from pipeline.engine.literal_yaml import parse_written, resolved
+    from pipeline.models.weights import switches_of
+
+    switches = switches_of(source)
+    for text in given or []:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise ValueError(f"--switch {text}: expected name=value")
+        switches[name] = resolved(parse_written(value, f"--switch {text}"), Any)
+    return switches

@@ -1,0 +1,193 @@
+"""Candidates before and after re-ranking: which share of their pairs stands in the right order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import Field
+
+from pipeline.data.records import WITHOUT_LANDMARKS, Detections
+from pipeline.data.schemas import ACCURACY, DETECTIONS, SAMPLES
+from pipeline.engine.manifest import Artifact
+from pipeline.engine.stage import Port, Row, StageContext, WholeStage
+from pipeline.evaluation.ranking_accuracy import PairCounts, count_pairs, places_of
+from pipeline.data.shard_reader import rows_of
+from pipeline.data.labelled_faces import ImageFaces, faces_of, require_same_images
+from pipeline.data.image_sets import require_equal_images
+
+
+class Ranking(WholeStage):
+    """One row per node wired to `candidates`, printed as a table. The first one's order is the detector's.
+
+    The others must hold the same boxes, unsuppressed, in their own order: `rerank` and `oracle` with `iou: null`. Pairs
+    are told apart by their distance in the detector's order, the same pairs for every row. Images that one of them has
+    as an error are left out of all. Memory: the faces of the set, and of each node the shards of one of the first's.
+
+    Attributes:
+        pairs: n, pairs up to n places apart are counted apart from all pairs.
+        inclusive_pixels: as `oracle`; False is the truth that a ranker is trained with.
+    """
+
+    name: ClassVar[str] = "ranking"
+    version: ClassVar[str] = "1"
+    tells_names: ClassVar[bool] = True
+    inputs: ClassVar[dict[str, Port]] = {"samples": Port(SAMPLES), "candidates": Port(DETECTIONS, many=True)}
+    output: ClassVar[pa.Schema] = ACCURACY
+    published: ClassVar[tuple[str, ...]] = ("{node}.md",)
+    told: ClassVar[tuple[str, ...]] = ("left_out",)
+
+    pairs: int = Field(10, ge=1)
+    inclusive_pixels: bool = False
+
+    def check(self, at: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
+        """Raises ValueError where a node is wired twice: its row would tell nothing new."""
+        nodes = inputs.get("candidates", ())
+        if len(set(nodes)) != len(nodes):
+            raise ValueError(f"inputs.candidates: expected each node once, found {', '.join(nodes)}")
+
+    def run(self, ctx: StageContext) -> Iterable[Row]:
+        """Returns one row per node, in the order they are wired.
+
+        Raises:
+            ValueError: nodes of different images or boxes, images that the samples do not have, or of another size.
+        """
+        nodes = ctx.inputs["candidates"]
+        first = nodes[0]
+        require_same_images(first, ctx.one("samples"))
+        tasks = _tasks(faces_of(ctx.one("samples")), _shards(nodes))
+        parts = ctx.fan_out(_Count(nodes, self.pairs, self.inclusive_pixels), tasks)
+        for place, node in enumerate(nodes):
+            counts = sum((part[place] for part in parts), PairCounts.zero(self.pairs))
+            yield _row(node.node, counts, sum(entry.rows for entry in first.manifest.shards) - counts.images)
+
+    def notes(self, rows: Sequence[Row]) -> list[str]:
+        """Returns how many images were left out."""
+        left_out = rows[0]["left_out"] if rows else 0
+        return [f"{left_out} images with an error in one of the inputs are left out"] if left_out else []
+
+    def review(self, ctx: StageContext, output: Artifact) -> Sequence[str]:
+        """Returns a line where nothing can be in the right order or the wrong one."""
+        empty = [row["name"] for row in output.rows(["name", "all_untied"]) if not row["all_untied"]]
+        return (
+            [f"no two boxes of an image lie differently well on a face: nothing to order in {', '.join(empty)}"]
+            if empty
+            else []
+        )
+
+    def publish(self, rows: Sequence[Row]) -> list[bytes]:
+        """Returns the table as Markdown: accuracies in per cent, of neighbours, of pairs 1..n apart, of all pairs."""
+        apart = len(rows[0]["pairs"]) if rows else self.pairs
+        some = any(row.get("left_out") for row in rows)
+        lines = [
+            f"| right order of untied pairs, % | neighbours | 1 to {apart} apart | all | untied of all, % | images |"
+            f"{' left out |' if some else ''}",
+            f"|---|--:|--:|--:|--:|--:|{'--:|' if some else ''}",
+        ]
+        for row in rows:
+            shares = (row["neighbours"], row["near"], row["every"])
+            untied = row["all_untied"] / row["all_pairs"] if row["all_pairs"] else math.nan
+            left_out = f" {row['left_out']} |" if some else ""
+            lines.append(
+                f"| {row['name']} | {' | '.join(map(_percent, (*shares, untied)))} | {row['images']} |{left_out}"
+            )
+        return ["".join(f"{line}\n" for line in lines).encode()]
+
+
+def _percent(share: float) -> str:
+    return "–" if math.isnan(share) else f"{100 * share:.2f}"
+
+
+def _row(name: str, counts: PairCounts, left_out: int) -> Row:
+    return {
+        "name": name,
+        "images": counts.images,
+        "boxes": counts.boxes,
+        "pairs": counts.pairs,
+        "untied": counts.untied,
+        "right": counts.right,
+        "all_pairs": counts.all_pairs,
+        "all_untied": counts.all_untied,
+        "all_right": counts.all_right,
+        "neighbours": counts.neighbours,
+        "near": counts.near,
+        "every": counts.every,
+        "left_out": left_out,
+    }
+
+
+def _shards(nodes: Sequence[Artifact]) -> tuple[dict[str, str], ...]:
+    """Returns per node image_id -> shard.
+
+    Raises:
+        ValueError: a node has other images than the first one.
+    """
+    found = tuple({key: shard for key, _, shard in node.stamps()} for node in nodes)
+    for node, shards in zip(nodes, found, strict=True):
+        require_equal_images(nodes[0].node, found[0], node.node, shards, "compare dumps of the same images")
+    return found
+
+
+@dataclass(frozen=True)
+class _Task:
+    """The images of one shard of the first node: their faces, and per node the shard that each of them lies in."""
+
+    faces: Mapping[str, ImageFaces]
+    shards: tuple[Mapping[str, str], ...]
+
+
+def _tasks(faces: Mapping[str, ImageFaces], shards: tuple[Mapping[str, str], ...]) -> list[_Task]:
+    """Returns one task per shard of the first node, with what is its own: every image is in one of them."""
+    images: dict[str, list[str]] = {}
+    for image_id, shard in shards[0].items():
+        images.setdefault(shard, []).append(image_id)
+    return [
+        _Task({key: faces[key] for key in keys}, tuple({key: each[key] for key in keys} for each in shards))
+        for keys in images.values()
+    ]
+
+
+@dataclass(frozen=True)
+class _Count:
+    """Task -> counts of each node over its images."""
+
+    nodes: tuple[Artifact, ...]
+    offsets: int
+    inclusive: bool
+
+    def __call__(self, task: _Task) -> list[PairCounts]:
+        found = [self._rows(node, shards) for node, shards in zip(self.nodes, task.shards, strict=True)]
+        counts = [PairCounts.zero(self.offsets) for _ in self.nodes]
+        for image_id, first in found[0].items():
+            rows = [each[image_id] for each in found]
+            faces = task.faces[image_id]
+            if faces.error or any(row.error for row in rows):
+                continue
+            if refusal := faces.refusal(first):
+                raise ValueError(f"{self.nodes[0].node}: {image_id}: {refusal}")
+            for place, part in enumerate(self._image(rows, faces)):
+                counts[place] = counts[place] + part
+        return counts
+
+    def _rows(self, node: Artifact, shards: Mapping[str, str]) -> dict[str, Detections]:
+        wanted = pa.array(list(shards), pa.string())
+        tables = (node.table(each, WITHOUT_LANDMARKS) for each in dict.fromkeys(shards.values()))
+        chosen = (table.filter(pc.is_in(table["image_id"], wanted)) for table in tables)
+        return {row.image_id: row for table in chosen for row in rows_of(table, node.node)}
+
+    def _image(self, rows: Sequence[Detections], faces: ImageFaces) -> Iterable[PairCounts]:
+        from pipeline.boxes.closest_face import closest_overlap
+
+        truth_M = closest_overlap(rows[0].boxes.astype(np.float64), faces.boxes, self.inclusive)
+        for node, row in zip(self.nodes, rows, strict=True):
+            try:
+                place_M = places_of(rows[0].boxes, row.boxes)
+            except ValueError as error:
+                advice = "wire what is not suppressed (iou: null)"
+                raise ValueError(f"{node.node}: {row.image_id}: {error} as in {self.nodes[0].node}; {advice}") from None
+            yield count_pairs(truth_M, place_M, self.offsets)

@@ -1,0 +1,109 @@
+"""Text predictions of any detector to detections: what others published is ranked, fused and judged like a dump."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+from pydantic import Field
+
+from pipeline.data.prediction_form import Known
+from pipeline.data.records import Detections, Sample
+from pipeline.data.schemas import DETECTIONS, SAMPLES
+from pipeline.data.datasets.wider_face.predictions import WiderText, read_wider_text
+from pipeline.engine.fingerprint import digest
+from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
+
+
+class Published(MapStage):
+    """Reads submission text of WIDER FACE (``<event>/<name>.txt``), a folder or a tar archive: the node's `at`.
+
+    Boxes of equal score keep their order. An image without a file becomes a row with an error; files of images that the
+    samples do not have are left out. Memory: the boxes of the samples, 40 bytes each.
+
+    Attributes:
+        top: the best so many boxes of an image; None takes all.
+    """
+
+    name: ClassVar[str] = "published"
+    version: ClassVar[str] = "1"
+    over: ClassVar[tuple[str, ...]] = ("samples",)
+    inputs: ClassVar[dict[str, Port]] = {"samples": Port(SAMPLES)}
+    output: ClassVar[pa.Schema] = DETECTIONS
+
+    top: int | None = Field(None, ge=1)
+
+    def check(self, at: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
+        """Raises ValueError where no predictions are given, or they are not there."""
+        if not at:
+            raise ValueError("at: expected a folder or .tar.gz of text predictions; set it in the config or with --set")
+        if not Path(at).exists():
+            raise ValueError(f"at: no predictions at {at}: expected a folder or a .tar.gz")
+
+    def externals(self, at: str | None) -> Mapping[str, str]:
+        """Returns the digest of all the text: a change anywhere in it computes every row again, in a second or two."""
+        return {"text": _digest(Path(at))} if at else {}
+
+    def items(self, ctx: StageContext) -> Sequence[Item]:
+        """Returns one item per sample; its stamp changes with the image's size.
+
+        Raises:
+            ValueError: files that cannot be read (named with line, expected and found), or predictions that cannot be
+                meant for these images, see `prediction_names` and `prediction_form`.
+        """
+        samples = list(ctx.one("samples").rows(["image_id", "width", "height", "error"]))
+        text = _text(ctx, [row["image_id"] for row in samples])
+        faces = (Sample.from_row(row) for row in ctx.one("samples").rows())
+        text.require(Path(ctx.at or ""), {each.image_id: _known(each) for each in faces})
+        return [Item(row["image_id"], digest(list(row.values()), 8), row) for row in samples]
+
+    def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
+        """Returns a worker that has read the text once.
+
+        Raises:
+            ValueError: it is not the text that the run was planned with.
+        """
+        if _digest(Path(ctx.at or "")) != ctx.externals["text"]:
+            raise ValueError(f"{ctx.at}: expected the predictions that this run was planned with, found others")
+        keys = [key for key, _, _ in ctx.one("samples").stamps()]
+        text, places = _text(ctx, keys), {key: place for place, key in enumerate(keys)}
+        missing = set(text.report.missing)
+
+        def work(items: Sequence[Item]) -> Iterator[Row]:
+            for item in items:
+                error = item.data["error"] or (f"{ctx.at}: no file {item.key}.txt" if item.key in missing else None)
+                if error:
+                    yield Detections(item.key, item.data["width"], item.data["height"], error=error).to_row()
+                else:
+                    yield _row(text, places[item.key], item.key, item.data, self.top).to_row()
+
+        return work
+
+
+def _text(ctx: StageContext, image_ids: Sequence[str]) -> WiderText:
+    return read_wider_text(Path(ctx.at or ""), image_ids)
+
+
+def _known(sample: Sample) -> Known:
+    return Known(sample.boxes, (sample.width, sample.height) if sample.width and sample.height else None)
+
+
+def _digest(source: Path) -> str:
+    """Returns a digest of the names and bytes of all files."""
+    files = sorted(source.rglob("*.txt")) if source.is_dir() else [source]
+    found = blake2b(digest_size=16)
+    for file in files:
+        found.update(os.fsencode(file.relative_to(source)) + b"\0" + blake2b(file.read_bytes()).digest())
+    return found.hexdigest()
+
+
+def _row(text: WiderText, place: int, image_id: str, size: Mapping[str, Any], top: int | None) -> Detections:
+    rows = slice(*text.predictions.offsets[place : place + 2])
+    boxes = text.predictions.boxes[rows][:top].astype(np.float32)
+    scores = text.predictions.scores[rows][:top].astype(np.float32)
+    return Detections(image_id, size["width"], size["height"], boxes, scores)

@@ -1,0 +1,1 @@
+"""Validators: how good a network is on held-out images during its training."""

@@ -1,0 +1,140 @@
+"""A judge of a ranker's training: how well it orders boxes of images it does not learn from, before and after."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pipeline.data.images import decode
+from pipeline.data.labelled_candidates import Ranking, RankingRows
+from pipeline.evaluation.ranking_accuracy import PairCounts, count_pairs
+from pipeline.models.rankers.ranker import Ranker
+from pipeline.training.losses.ranking import rank_loss
+from pipeline.training.recipes.ranker import RankerRecipe
+
+Float32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How boxes stand by the detectors' scores and by the refined ones; adding two is exact but for the losses.
+
+    Attributes:
+        before: counts of the detectors' order.
+        after: of the refined order; none is right where the ranker answered with no numbers.
+        loss_before: sum of the recipe's loss over tables, each by itself, whatever `recipe.among` says.
+        loss_after: likewise, NaN where the ranker answered with no numbers.
+    """
+
+    before: PairCounts
+    after: PairCounts
+    loss_before: float = 0.0
+    loss_after: float = 0.0
+
+    def __add__(self, other: Standing) -> Standing:
+        return Standing(
+            self.before + other.before,
+            self.after + other.after,
+            self.loss_before + other.loss_before,
+            self.loss_after + other.loss_after,
+        )
+
+
+@dataclass(frozen=True)
+class HeldOutRankings:
+    """Every image with the boxes of every detector; a `Judge`.
+
+    The ranker sees them as in use, see `RankerRecipe.frame`: where it learns from whole images as in its training, and
+    as they are where it learns from squares of them.
+
+    Attributes:
+        rankings: images and boxes.
+        read: path -> compressed bytes.
+        recipe: rows of the table, the loss, and up to how many places apart pairs count as near.
+    """
+
+    measure: ClassVar[str] = "ranking"
+
+    rankings: RankingRows
+    read: Callable[[str], bytes]
+    recipe: RankerRecipe
+
+    def __call__(self, ranker: Ranker, rank: int, processes: int) -> Standing:
+        """Returns how the boxes of every n-th image stand, from the rank-th on; unreadable images are left out."""
+        none = PairCounts.zero(self.recipe.pairs)
+        total = Standing(none, none)
+        for number in range(rank, len(self.rankings), processes):
+            ranking = self.rankings[number]
+            try:
+                image = decode(self.read(ranking.path))
+                if image.shape[:2] != (ranking.height, ranking.width):
+                    continue  # another image than the boxes are of
+            except (OSError, ValueError):
+                continue
+            pixels = self.recipe.frame.pixels(image, ranker.normalisation.mean_bgr)
+            for place in range(len(ranking.valid)):
+                total += self._standing(ranker, pixels, ranking, place)
+        return total
+
+    def verdict(self, shares: Sequence[Standing]) -> dict[str, float]:
+        """Returns shares of untied pairs in the right order, and mean losses, before and after.
+
+        "before" and "after" are of all pairs of an image's boxes, "near_before" and "near_after" of those up to
+        `recipe.pairs` places apart in the detector's order; "loss_before" and "loss_after" are per image and detector.
+        """
+        total = shares[0]
+        for share in shares[1:]:
+            total += share
+        tables = max(total.before.images, 1)
+        return {
+            "before": total.before.every,
+            "after": total.after.every,
+            "near_before": total.before.near,
+            "near_after": total.after.near,
+            "loss_before": total.loss_before / tables,
+            "loss_after": total.loss_after / tables,
+        }
+
+    def worth(self, verdict: Mapping[str, float]) -> float:
+        """Returns the share of all untied pairs that are in the right order after, 0 where there is none."""
+        return 0.0 if math.isnan(verdict["after"]) else verdict["after"]
+
+    @torch.inference_mode()
+    def _standing(self, ranker: Ranker, pixels: NDArray[np.uint8], ranking: Ranking, place: int) -> Standing:
+        boxes, scores, overlaps = ranking.of_detector(place)
+        table, valid = self.recipe.frame.table(boxes, scores, ranking.width, ranking.height, self.recipe.rows)
+        truth = self.recipe.truths(overlaps[:valid])
+        before = count_pairs(truth, np.arange(valid), self.recipe.pairs)
+        residual = _residual(ranker, pixels, table, valid)
+        score = torch.from_numpy(table[:, 4])
+        loss_before, loss_after = (self._loss(each, truth) for each in (score, score + residual))
+        if not residual.isfinite().all():
+            after = replace(before, right=np.zeros_like(before.right), all_right=0)
+            return Standing(before, after, loss_before, math.nan)
+        refined = (score + residual)[:valid].numpy()
+        places = np.empty(valid, np.int64)
+        # Equal scores stay in the order of their rows, as in the output of a ranker.
+        places[np.argsort(-refined, kind="stable")] = np.arange(valid)
+        return Standing(before, count_pairs(truth, places, self.recipe.pairs), loss_before, loss_after)
+
+    def _loss(self, scores: Tensor, truth: Float32) -> float:
+        """Returns the recipe's loss of one table, whose first rows have a truth."""
+        truths = np.zeros((1, len(scores)), np.float32)
+        truths[0, : len(truth)] = truth
+        return rank_loss(scores[None], torch.from_numpy(truths), torch.tensor([len(truth)]), self.recipe).item()
+
+
+def _residual(ranker: Ranker, pixels: NDArray[np.uint8], table: Float32, valid: int) -> Tensor:
+    """Returns float32 [N] on the CPU, the corrections of a table's rows."""
+    device = next(ranker.parameters()).device
+    seen = torch.from_numpy(np.ascontiguousarray(pixels)).to(device)
+    images = ranker.normalisation(seen).permute(2, 0, 1)[None]
+    answer: Tensor = ranker(images, torch.from_numpy(table)[None].to(device), torch.tensor([valid], device=device))
+    return answer[0].float().cpu()

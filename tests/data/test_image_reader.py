@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.data.images import digest, encode_png
+from pipeline.engine.plan import context
+from pipeline.engine.stage import Item, Resources, StageContext
+from pipeline.data.image_reader import decoded_images
+from tests.stages.world import World, picture
+
+
+@pytest.fixture
+def photos(world: World) -> tuple[World, Path]:
+    """An index of six images, and a node that reads them."""
+    folder = world.folder / "photos"
+    folder.mkdir()
+    for seed in range(6):
+        (folder / f"{seed}.png").write_bytes(encode_png(picture(seed)))
+    world.node("images", "index", dataset="image_folder", at=str(folder))
+    world.node("guesses", "guess", inputs={"samples": "images"})
+    world.done(selected=frozenset({"images"}))
+    return world, folder
+
+
+def reading(world: World, cpus: float) -> StageContext:
+    ctx = context(world.graph(), "guesses", world.plan(), {})
+    return StageContext("guesses", None, Resources(cpus=cpus), ctx.inputs, ctx.places)
+
+
+def items(folder: Path) -> list[Item]:
+    files = sorted(folder.iterdir())
+    return [Item(file.name, digest(file.read_bytes()), {"path": file.name}) for file in files]
+
+
+@pytest.mark.parametrize("cpus", [1, 2])
+def test_images_come_in_order_whether_decoded_ahead_or_not(photos: tuple[World, Path], cpus: float) -> None:
+    world, folder = photos
+    ctx, wanted = reading(world, cpus), items(folder)
+    read = list(decoded_images(ctx, ctx.one("samples"))(wanted))
+    assert [item for item, _, _ in read] == wanted
+    for number, (_, image, error) in enumerate(read):
+        assert error is None
+        np.testing.assert_array_equal(image, picture(number))
+
+
+@pytest.mark.parametrize("cpus", [1, 2])
+def test_what_is_wrong_with_an_image_is_its_error(photos: tuple[World, Path], cpus: float) -> None:
+    world, folder = photos
+    ctx = reading(world, cpus)
+    (folder / "2.png").write_bytes(b"no picture")
+    wanted = items(folder)
+    (folder / "1.png").unlink()
+    (folder / "4.png").write_bytes(encode_png(picture(9)))
+    errors = [error for _, _, error in decoded_images(ctx, ctx.one("samples"))(wanted)]
+    assert [error is None for error in errors] == [True, False, False, True, False, True]
+    assert "No such file" in str(errors[1])
+    assert "not an image" in str(errors[2])
+    assert "4.png has changed since it was indexed" in str(errors[4])
+
+
+def test_trouble_of_the_machine_is_raised(photos: tuple[World, Path]) -> None:
+    world, folder = photos
+    ctx, wanted = reading(world, 1), items(folder)
+    (folder / "3.png").unlink()
+    (folder / "3.png").symlink_to("3.png")
+    with pytest.raises(OSError, match="symbolic links"):
+        list(decoded_images(ctx, ctx.one("samples"))(wanted))
+
+
+def test_a_digest_may_lie_elsewhere(photos: tuple[World, Path]) -> None:
+    world, folder = photos
+    ctx = reading(world, 1)
+    moved = [Item(item.key, "other", {**item.data, "digest": item.stamp}) for item in items(folder)]
+    images = decoded_images(ctx, ctx.one("samples"), lambda item: str(item.data["digest"]))(moved)
+    assert [error for _, _, error in images] == [None] * 6

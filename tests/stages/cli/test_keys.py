@@ -1,0 +1,94 @@
+"""Keys in the store's URL: used, and neither printed nor stored by anything a run says or leaves."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+
+import pytest
+
+from pipeline.engine.lock import StoreLock, StoreLockedError
+from pipeline.engine.storage import Store
+from stages.cli.main import main
+
+CONFIG = """
+name: keys
+store: nowhere
+nodes:
+  faces: {stage: index, dataset: {kind: synthetic, images: 2}}
+  photos: {stage: index, dataset: {kind: image_folder}, at: "https://me:S3cr3t@host/photos"}
+  detector: {stage: train_detector, inputs: {samples: faces}, recipe: {steps: 2, images: 2}}
+"""
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch, capfd):
+    """Returns a function that runs `wider8k` with words, and gives back its exit status and all it printed."""
+    (tmp_path / "config.yaml").write_text(CONFIG)
+
+    def run(*words: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["wider8k", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capfd.readouterr()
+        assert "S3cr3t" not in printed.out + printed.err
+        assert "KEYID" not in printed.out + printed.err
+        return int(ended.value.code or 0), printed.out + printed.err
+
+    return run
+
+
+def test_keys_are_used_and_never_shown(command, s3_bucket, tmp_path):
+    config, place = str(tmp_path / "config.yaml"), f"{s3_bucket.removeprefix('s3://')}/{tmp_path.name}"
+    url = f"s3://KEYID:S3cr3t@{place}?region=us-east-1"
+    words = ["run", "-c", config, "--local", "--set", f"store={url}"]
+    code, said = command(*words, "--only", "faces")
+    assert code == 0, said
+    code, said = command(*words, "--only", "photos")
+    assert code == 2
+    assert "***@host/photos" in said
+    code, said = command("plan", "-c", config, "--set", f"store={url}")
+    assert code == 2
+    assert "***@host/photos" in said
+    with StoreLock(Store(url), f"wider8k run --set store={url}"):
+        code, said = command(*words)
+        assert code == 3
+        assert f"s3://{place}?region=us-east-1 is in use by" in said
+        with pytest.raises(StoreLockedError) as locked, StoreLock(Store(url), "second"):
+            pass
+        assert "S3cr3t" not in str(locked.value)
+    assert stored(Store(url)), "nothing was stored there"
+    assert not [name for name, data in stored(Store(url)).items() if b"S3cr3t" in data or b"KEYID" in data]
+
+
+def test_the_command_to_go_on_works_with_the_keys_it_names(command, s3_bucket, tmp_path):
+    config, place = str(tmp_path / "config.yaml"), f"{s3_bucket.removeprefix('s3://')}/{tmp_path.name}"
+    words = ["run", "-c", config, "--local", "--set", f"store=s3://KEYID:S3cr3t@{place}?region=us-east-1"]
+    code, said = command(*words, "--only", "detector")
+    assert code == 1, said
+    again = re.search(r"go on with: wider8k (.*) \(keys and passwords are left out of its URLs: set (.*)\)", said)
+    assert again, said
+    assert again[2] == "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"  # the fixture sets both
+    assert f"store=s3://{place}?region=us-east-1" in shlex.split(again[1])
+    code, said = command(*["faces" if word == "detector" else word for word in shlex.split(again[1])])
+    assert code == 0, said
+    assert "1 computed" in said
+
+
+def test_a_config_that_cannot_be_read_shows_no_keys(command, tmp_path):
+    code, said = command(
+        "plan", "-c", str(tmp_path / "config.yaml"), "--set", "detector.recipe.steps=s3://KEYID:S3cr3t@b/x"
+    )
+    assert code == 2
+    assert "s3://***@b/x" in said
+
+
+def stored(store: Store) -> dict[str, bytes]:
+    """Returns name -> bytes of every file of a store."""
+
+    def names(folder: str) -> list[str]:
+        here = [f"{folder}{name}" for name in store.sizes(folder.rstrip("/"))]
+        return here + [name for each in store.folders(folder.rstrip("/")) for name in names(f"{folder}{each}/")]
+
+    return {name: store.read(name) for name in names("")}

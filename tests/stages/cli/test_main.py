@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from stages.cli.main import app, main
+
+ROOT = Path(__file__).resolve().parents[3]
+COMMANDS = ("plan", "run", "explain", "status", "clean", "evaluate", "detect", "export", "download")
+
+
+def test_all_commands_are_there(wider8k) -> None:
+    assert {each.name or each.callback.__name__ for each in app.registered_commands} == set(COMMANDS)
+    answer = wider8k("--help")
+    assert answer.code == 0
+    for command in COMMANDS:
+        assert f"\n  {command} " in answer.out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_shows_an_example(wider8k, command: str) -> None:
+    for flag in ("--help", "-h"):
+        answer = wider8k(command, flag)
+        assert answer.code == 0
+        assert f"Example: wider8k {command} " in " ".join(answer.out.split())
+
+
+def test_examples_name_options_that_exist() -> None:
+    group = typer.main.get_command(app)
+    for name, command in group.commands.items():
+        known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+        example = (command.help or "").split("Example:")[1].split()
+        assert example[:2] == ["wider8k", name]
+        assert {word for word in example if word.startswith("-")} <= known
+
+
+def test_mistakes_of_usage_end_with_code_two(wider8k) -> None:
+    assert wider8k("fly").code == 2
+    assert wider8k("run").code == 2
+    assert wider8k("run", "-c", "x.yaml", "--limit", 0).code == 2
+    answer = wider8k("run", "-c", "no_such.yaml")
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.startswith("error: ")
+    assert answer.err.strip().endswith("no_such.yaml: no such config file")
+
+
+def test_a_trace_is_shown_on_request_only(wider8k, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "Traceback" not in wider8k("plan", "-c", "no_such.yaml").err
+    monkeypatch.setattr(sys, "argv", ["wider8k", "--debug", "plan", "-c", "no_such.yaml"])
+    with pytest.raises(ValueError, match="no such config file"):
+        main()
+
+
+def test_the_module_is_the_command() -> None:
+    command = [sys.executable, "-m", "stages.cli.main", "plan", "-c", str(ROOT / "configs/smoke.yaml")]
+    answer = subprocess.run([*command, "--set", "store=/nonexistent/store"], cwd=ROOT, capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stderr
+    assert [line.split()[0] for line in answer.stdout.splitlines()][:2] == ["drawings", "faces"]
+    answer = subprocess.run([*command, "--only", "facez"], cwd=ROOT, capture_output=True, text=True)
+    assert answer.returncode == 2
+    assert answer.stderr.startswith("error: no node is called 'facez' (did you mean 'faces'?)")

@@ -1,0 +1,166 @@
+"""The judge of a training gives the AP that prediction, suppression and evaluation give, whoever looks at which images."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.data.canvas import parse_canvas
+from pipeline.data.datasets.synthetic.dataset import Synthetic
+from pipeline.data.prediction_set import PredictionSet
+from pipeline.data.records import Sample
+from pipeline.data.datasets.wider_face.ground_truth import ground_truth_of
+from pipeline.evaluation.wider_result import evaluate
+from pipeline.inference.postprocess import detections
+from pipeline.inference.predictor import Predictor
+from pipeline.models.detectors.detector import Detector
+from pipeline.models.weights import open_detector
+from stages.validators.detector import HeldOut
+from tests.stages.world import World
+
+DRAWINGS = Synthetic(images=7, width=112, height=96)
+RECIPE = {"steps": 18, "batch": 8, "crop": 96, "warmup": 2, "judged_every": 8, "learning_rate": 8.0e-3}
+
+
+@pytest.fixture(scope="module")
+def samples() -> list[Sample]:
+    reader = DRAWINGS.open()
+    return [reader(entry) for entry in DRAWINGS.entries()]
+
+
+@pytest.fixture(scope="module")
+def judge(samples: list[Sample]) -> HeldOut:
+    return HeldOut(samples, read)
+
+
+@pytest.fixture(scope="module")
+def detector(weights: str) -> Detector:
+    return open_detector(weights)[1]
+
+
+def read(path: str) -> bytes:
+    return DRAWINGS.image_bytes("", path)
+
+
+def test_what_is_found_is_what_the_predictor_finds(judge: HeldOut, detector: Detector) -> None:
+    found = judge(detector, 0, 1)
+    predictor = Predictor(detector)
+    assert [each.image_id for each in found] == [sample.image_id for sample in judge.samples]
+    for index, each in enumerate(found):
+        expected = detections(predictor.candidates(DRAWINGS.draw(index)[0], parse_canvas("original")))
+        assert len(each.boxes) > 10 and (each.width, each.height) == (112, 96)
+        np.testing.assert_array_equal(each.boxes, expected.boxes)
+        np.testing.assert_array_equal(each.scores, expected.scores)
+    ap = evaluate(ground_truth_of(judge.samples), PredictionSet.of(found)).ap
+    assert judge.verdict([found]) == ap
+    assert set(ap) == {"easy", "medium", "hard"} and ap["hard"] > 0
+
+
+def test_score_and_overlap_are_the_judges_own(judge: HeldOut, detector: Detector) -> None:
+    strict = replace(judge, score=0.5, iou=0.1)(detector, 0, 1)
+    loose = judge(detector, 0, 1)
+    assert all((each.scores > np.float32(0.5)).all() for each in strict)
+    assert sum(len(each.boxes) for each in strict) < sum(len(each.boxes) for each in loose)
+
+
+@pytest.mark.parametrize("processes", [2, 3, 9])
+def test_shares_together_are_the_whole(judge: HeldOut, detector: Detector, processes: int) -> None:
+    whole = judge(detector, 0, 1)
+    shares = [judge(detector, rank, processes) for rank in range(processes)]
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+    together = {each.image_id: each for share in shares for each in share}
+    assert len(together) == sum(map(len, shares)) == len(whole)
+    for each in whole:
+        np.testing.assert_array_equal(together[each.image_id].boxes, each.boxes)
+        np.testing.assert_array_equal(together[each.image_id].scores, each.scores)
+    assert judge.verdict(shares) == judge.verdict([whole])
+
+
+def test_an_image_that_cannot_be_read_has_no_detections(judge: HeldOut, detector: Detector) -> None:
+    gone, empty = judge.samples[2].path, judge.samples[4].path
+
+    def partly(path: str) -> bytes:
+        if path == gone:
+            raise OSError("gone")
+        return b"" if path == empty else read(path)
+
+    found = replace(judge, read=partly)(detector, 0, 1)
+    assert [(len(each.boxes) > 0, each.error) for each in found] == [
+        (True, None), (True, None), (False, "gone"), (True, None), (False, "the file is empty (zero bytes)"),
+        (True, None), (True, None),
+    ]  # fmt: skip
+    # Its faces are missed, not left out.
+    counted = evaluate(ground_truth_of(judge.samples), PredictionSet.of(found))
+    assert judge.verdict([found]) == counted.ap
+    assert counted.counts["hard"].faces == sum(int(sample.levels["hard"].sum()) for sample in judge.samples)
+
+
+def test_answers_that_are_no_numbers_find_nothing(judge: HeldOut, detector: Detector) -> None:
+    broken = copy.deepcopy(detector)
+    for weight in broken.parameters():
+        weight.data.fill_(float("nan"))
+    found = judge(broken, 0, 1)
+    assert len(found) == len(judge.samples)
+    assert all(each.error and not len(each.boxes) for each in found)
+    assert all(ap in (0.0,) or ap != ap for ap in judge.verdict([found]).values())
+
+
+def test_a_look_leaves_no_trace(judge: HeldOut, detector: Detector) -> None:
+    before = {name: value.clone() for name, value in detector.state_dict().items()}
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    judge(detector, 1, 4)
+    assert torch.equal(torch.rand(2), expected)
+    assert all(torch.equal(value, before[name]) for name, value in detector.state_dict().items())
+    assert all(weight.requires_grad for weight in detector.parameters())
+
+
+def test_it_travels(judge: HeldOut) -> None:
+    twin = pickle.loads(pickle.dumps(judge))
+    assert [sample.image_id for sample in twin.samples] == [sample.image_id for sample in judge.samples]
+    assert twin.read(twin.samples[0].path) == read(judge.samples[0].path)
+
+
+def test_the_last_look_of_a_training_is_the_ap_of_the_pipeline(world: World) -> None:
+    """From end to end: trained with looks on the way, then predicted, suppressed and evaluated by their own stages."""
+    drawn = {"kind": "synthetic", "width": 96, "height": 96}
+    world.node("drawings", "index", dataset={**drawn, "split": "train", "images": 16})
+    world.node("unseen", "index", dataset={**drawn, "split": "test", "images": 6})
+    inputs = {"samples": "drawings", "held_out": "unseen"}
+    world.node("detector", "train_detector", inputs=inputs, recipe=RECIPE)
+    world.node("boxes", "predict", inputs={"samples": "unseen", "checkpoint": "detector"}, canvas="original")
+    world.node("found", "suppress", inputs={"candidates": "boxes"})
+    world.node("ap", "evaluate", inputs={"samples": "unseen", "detections": "found"})
+    world.done()
+    expected = {row["subset"]: row["ap"] for row in world.rows("ap")}
+    (row,) = world.rows("detector")
+    log = [json.loads(line) for line in row["log"].splitlines()]
+    looks = {entry["step"]: entry["ap"] for entry in log if "ap" in entry}
+    assert list(looks) == [8, 16, 18]
+    assert looks[18] == pytest.approx(expected, rel=1e-12)
+    assert 0 < expected["hard"] < 1
+    assert len(row["loss"]) == 18
+    published = Path(world.store.path("detector.jsonl")).read_text().splitlines()
+    assert [json.loads(line) for line in published] == log
+
+
+def test_looks_change_nothing_but_the_log(world: World) -> None:
+    drawn = {"kind": "synthetic", "width": 96, "height": 96}
+    world.node("drawings", "index", dataset={**drawn, "split": "train", "images": 4})
+    world.node("unseen", "index", dataset={**drawn, "split": "test", "images": 2})
+    recipe = {"steps": 3, "batch": 2, "crop": 64, "warmup": 1, "judged_every": 1}
+    world.node("judged", "train_detector", inputs={"samples": "drawings", "held_out": "unseen"}, recipe=recipe)
+    world.node("plain", "train_detector", inputs={"samples": "drawings"}, recipe=recipe)
+    world.done()
+    rows = [world.rows(name)[0] for name in ("judged", "plain")]
+    assert rows[0]["weights"] == rows[1]["weights"]
+    assert rows[0]["loss"] == rows[1]["loss"]
+    assert (rows[0]["log"].count(b'"ap"'), rows[1]["log"].count(b'"ap"')) == (3, 0)

@@ -1,0 +1,148 @@
+"""The judge of a ranker counts pairs of whole images, whoever looks at which, and says when there are no numbers."""
+
+from __future__ import annotations
+
+import math
+import pickle
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from pipeline.data.datasets.synthetic.dataset import Synthetic
+from pipeline.data.labelled_candidates import Ranking
+from pipeline.models.detectors.detector import Normalisation
+from pipeline.models.rankers.ranker import Ranker
+from pipeline.boxes.closest_face import closest_overlap
+from pipeline.training.recipes.ranker import RankerRecipe
+from stages.validators.ranker import HeldOutRankings
+
+DRAWINGS = Synthetic(images=3, width=96, height=80)
+RECIPE = RankerRecipe(rows=40, pairs=2)
+read = partial(DRAWINGS.image_bytes, "")
+
+
+class ByWidth(Ranker):
+    """Adds to a box's score what its width and the image's first pixel say."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.normalisation, self.rows = Normalisation((0.0, 0.0, 0.0), 1 / 255), RECIPE.rows
+        self.factor = nn.Parameter(torch.tensor(factor))
+
+    def maps(self, images: Tensor) -> list[Tensor]:
+        return [images]
+
+    def residual(self, maps: Sequence[Tensor], sides: tuple[int, int], tables: Tensor, valid: Tensor) -> Tensor:
+        residual = self.factor * tables[..., 2] * (1 + maps[0][:, 0, 0, 0, None])
+        return torch.where(self.real(tables, valid), residual, 0.0)
+
+
+def rankings() -> list[Ranking]:
+    """Of two detectors; the second one has fewer boxes, in one image none."""
+    reader, rng, rows = DRAWINGS.open(), np.random.default_rng(2), []
+    for number, sample in enumerate(reader(entry) for entry in DRAWINGS.entries()):
+        found = []
+        for count in (50, 12 * (number > 0)):
+            low = rng.uniform(0, 60, (count, 2))
+            boxes = np.hstack([low, low + rng.uniform(8, 40, (count, 2))]).astype(np.float32)
+            scores = np.sort(rng.uniform(0, 1, count).astype(np.float32))[::-1]
+            found.append((boxes, scores, closest_overlap(boxes, sample.boxes)))
+        parts = [np.concatenate(each) for each in zip(*found, strict=True)]
+        counts = tuple(len(scores) for _, scores, _ in found)
+        rows.append(Ranking(sample.image_id, sample.path, sample.width, sample.height, counts, *parts))
+    return rows
+
+
+@pytest.fixture(scope="module")
+def judge() -> HeldOutRankings:
+    return HeldOutRankings(rankings(), read, RECIPE)  # type: ignore[arg-type]
+
+
+def shares(scores: np.ndarray, truth: np.ndarray, near: int) -> list[int]:
+    """Returns untied and right pairs, of all and of near ones, by comparing every two."""
+    counts = [0, 0, 0, 0]
+    for i in range(len(scores)):
+        for j in range(i + 1, len(scores)):
+            if truth[i] != truth[j]:
+                right = (scores[i] >= scores[j]) == (truth[i] > truth[j])
+                counts = [counts[0] + 1, counts[1] + right, counts[2], counts[3]]
+                if j - i <= near:
+                    counts = [*counts[:2], counts[2] + 1, counts[3] + right]
+    return counts
+
+
+def test_a_verdict_is_what_comparing_every_two_boxes_gives(judge: HeldOutRankings) -> None:
+    verdict = judge.verdict([judge(ByWidth(0.7), 0, 1)])
+    before, after = np.zeros(4), np.zeros(4)
+    for number, row in enumerate(judge.rankings[i] for i in range(3)):
+        first = 1 + DRAWINGS.draw(number)[0][0, 0, 0] / 255
+        for place in range(2):
+            boxes, scores, truth = (values[:40] for values in row.of_detector(place))
+            refined = scores + np.float32(0.7) * (boxes[:, 2] - boxes[:, 0]) / 96 * np.float32(first)
+            before += shares(scores, truth, 2)
+            after += shares(refined, truth, 2)
+    assert verdict["before"] == pytest.approx(before[1] / before[0])
+    assert verdict["near_before"] == pytest.approx(before[3] / before[2])
+    assert verdict["after"] == pytest.approx(after[1] / after[0], abs=2e-3)
+    assert verdict["near_after"] == pytest.approx(after[3] / after[2], abs=2e-2)
+    assert verdict["after"] != verdict["before"]
+    assert judge.worth(verdict) == verdict["after"]
+    assert verdict["loss_before"] != verdict["loss_after"] > 0
+
+
+def test_a_ranker_that_says_nothing_changes_nothing(judge: HeldOutRankings) -> None:
+    verdict = judge.verdict([judge(ByWidth(0.0), 0, 1)])
+    assert [verdict[name] for name in ("after", "near_after", "loss_after")] == [
+        verdict[name] for name in ("before", "near_before", "loss_before")
+    ]
+
+
+@pytest.mark.parametrize("processes", [2, 5])
+def test_shares_together_are_the_whole(judge: HeldOutRankings, processes: int) -> None:
+    ranker = ByWidth(0.7)
+    whole = judge.verdict([judge(ranker, 0, 1)])
+    found = pickle.loads(pickle.dumps([judge(ranker, rank, processes) for rank in range(processes)]))
+    assert judge.verdict(found) == pytest.approx(whole, rel=1e-9)
+
+
+def test_images_that_cannot_be_read_or_are_others_are_left_out(judge: HeldOutRankings) -> None:
+    rows = list(rankings())
+    rows[1] = replace(rows[1], width=95)
+
+    def partly(path: str) -> bytes:
+        if path == rows[2].path:
+            raise OSError("gone")
+        return read(path)
+
+    ranker = ByWidth(0.7)
+    found = replace(judge, rankings=rows, read=partly)(ranker, 0, 1)
+    only = replace(judge, rankings=rows[:1])(ranker, 0, 1)
+    assert judge.verdict([found]) == judge.verdict([only])
+    assert found.before.images == 2
+
+
+def test_answers_that_are_no_numbers_are_worth_nothing(judge: HeldOutRankings) -> None:
+    verdict = judge.verdict([judge(ByWidth(math.nan), 0, 1)])
+    assert verdict["after"] == verdict["near_after"] == 0 == judge.worth(verdict)
+    assert math.isnan(verdict["loss_after"]) and verdict["before"] > 0
+    nothing = judge.verdict([replace(judge, rankings=[])(ByWidth(0.0), 0, 1)])
+    assert math.isnan(nothing["after"]) and judge.worth(nothing) == 0
+
+
+@pytest.mark.parametrize(("whole", "size"), [(False, (80, 96)), (True, (192, 192))])
+def test_images_are_as_large_as_those_that_are_learnt_from(whole: bool, size: tuple[int, int]) -> None:
+    seen = set()
+
+    class Looking(ByWidth):
+        def forward(self, images: Tensor, tables: Tensor, valid: Tensor) -> Tensor:
+            seen.add(tuple(images.shape[2:]))
+            return super().forward(images, tables, valid)
+
+    recipe = replace(RECIPE, whole=whole, crop=192)
+    HeldOutRankings(rankings(), read, recipe)(Looking(0.7), 0, 1)  # type: ignore[arg-type]
+    assert seen == {size}

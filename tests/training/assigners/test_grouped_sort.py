@@ -1,0 +1,80 @@
+"""Ranks, claims and choices in turn against lists."""
+
+from __future__ import annotations
+
+import torch
+
+from pipeline.training.assigners.grouped_sort import (
+    prevailing,
+    rank_in_group,
+    rising_bits,
+    served_in_turn,
+    sorted_cheapest_first,
+    turns,
+)
+
+
+def test_bits_order_like_the_numbers() -> None:
+    values = torch.tensor([-torch.inf, -3e38, -1.5, -1e-40, -0.0, 0.0, 1e-40, 1.5, 3e38, torch.inf])
+    assert (rising_bits(values).diff() >= 0).all()
+    assert rising_bits(values)[4] == rising_bits(values)[5]
+    assert len(rising_bits(values).unique()) == 9
+
+
+def test_cheapest_first() -> None:
+    cost = torch.tensor([[2.0, -1.0, 2.0, 0.0], [5.0, 5.0, 5.0, 5.0]])
+    index = torch.tensor([[9, 3, 4, 1], [8, 2, 6, 4]])
+    values, places = sorted_cheapest_first(cost, index, 3)
+    assert places.tolist() == [[3, 1, 4], [2, 4, 6]]
+    assert values.tolist() == [[-1, 0, 2], [5, 5, 5]]
+
+
+def test_worked_example_of_ranks() -> None:
+    rank = rank_in_group(torch.tensor([0, 0, 1, 0, 1]), torch.tensor([1.0, 3.0, -9.0, 1.0, -8.0]))
+    assert rank.tolist() == [1, 0, 1, 2, 0]
+
+
+def test_the_highest_claim_prevails() -> None:
+    place, value = torch.tensor([4, 4, 2, 4]), torch.tensor([0.5, 0.7, 0.1, 0.7])
+    assert prevailing(place, value, torch.tensor([0, 5, 9, 3]), 6).tolist() == [False, False, True, True]
+
+
+def test_choosing_in_turn_is_what_turns_give() -> None:
+    for seed in range(40):
+        g = torch.Generator().manual_seed(seed)
+        asks = torch.nonzero(torch.rand(8, 15, generator=g) < 0.6)
+        group, place = asks.T
+        score = torch.randint(0, 6, (len(asks),), generator=g).float()
+        wanted = torch.randint(0, 6, (8,), generator=g)
+        got = served_in_turn(group, score, place, wanted, 15, turns(group, place))
+        taken: set[int] = set()
+        expected = []
+        for who in range(8):
+            mine = [i for i in range(len(asks)) if group[i] == who and int(place[i]) not in taken]
+            mine = sorted(mine, key=lambda i: (-score[i].item(), i))[: int(wanted[who])]
+            taken |= {int(place[i]) for i in mine}
+            expected += mine
+        assert torch.nonzero(got).flatten().tolist() == sorted(expected)
+
+
+def test_nobody_asks() -> None:
+    none = torch.zeros(0, dtype=torch.int64)
+    assert len(served_in_turn(none, torch.zeros(0), none, torch.tensor([2, 1]), 4, turns(none, none))) == 0
+
+
+def test_rounds_are_the_longest_chain_of_groups_that_disturb_each_other() -> None:
+    # 0 and 1 share place 5, 1 and 2 share place 6, 3 is on its own, 4 shares 5 with the first two and 6 with none.
+    group = torch.tensor([0, 0, 1, 1, 2, 3, 4])
+    place = torch.tensor([1, 5, 5, 6, 6, 9, 5])
+    assert turns(group, place) == 3
+    assert turns(group[:2], place[:2]) == 1
+    assert turns(torch.tensor([0, 7]), torch.tensor([2, 2])) == 2
+
+
+def test_a_round_less_than_the_chain_is_not_always_enough() -> None:
+    # Each wants most what the one before takes: the last one learns in the third round what is left.
+    group, place = torch.tensor([0, 1, 1, 2, 2]), torch.tensor([0, 0, 1, 1, 2])
+    score, wanted = torch.tensor([9.0, 9.0, 5.0, 9.0, 5.0]), torch.ones(3, dtype=torch.int64)
+    assert turns(group, place) == 3
+    assert served_in_turn(group, score, place, wanted, 3, 3).tolist() == [True, False, True, False, True]
+    assert served_in_turn(group, score, place, wanted, 3, 2).tolist() != [True, False, True, False, True]

@@ -1,0 +1,80 @@
+"""What processes that train together exchange, alone and in two."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from pipeline.training.loop.distributed import Member
+from tests.training.two_processes import in_both
+
+
+def test_alone_everything_is_ones_own() -> None:
+    member = Member.here()
+    assert (member.rank, member.processes, member.device.type, member.first) == (0, 1, "cpu", True)
+    values, network = torch.tensor([1.0, 2.0]), nn.Linear(2, 1)
+    assert torch.equal(member.sum(values), values)
+    assert member.gather("a") == ["a"]
+    assert member.tell({"a": 1}) == {"a": 1}
+    assert member.joined(network) is network
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    assert member.alike(network) is network
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+class Branches(nn.Module):
+    """One of two weights, and a count of what it has seen."""
+
+    def __init__(self, rank: int) -> None:
+        super().__init__()
+        self.weights = nn.ParameterList([nn.Parameter(torch.full((1,), 2.0 + rank)) for _ in range(2)])
+        self.register_buffer("seen", torch.full((1,), 5 * rank))
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        branch = self.weights[int(values[0] < 0)]
+        return (branch * values).sum()
+
+
+def _exchanged() -> dict[str, Any]:
+    member = Member.here()
+    values = torch.tensor([1.0, 10.0]) * (1 + member.rank)
+    found: dict[str, Any] = {
+        "place": (member.rank, member.processes, member.first),
+        "sum": member.sum(values).tolist(),
+        "values": values.tolist(),
+        "whole": member.sum(torch.tensor([2**40 + member.rank])).tolist(),
+        "gather": member.gather(("a", "bb" * (1 + member.rank))),
+        "tell": member.tell({"from": member.rank}),
+    }
+    network = Branches(member.rank)
+    joined = member.joined(network)
+    # The second step uses one weight in the first process and the other in the second; nobody waits for the unused.
+    for values in (torch.tensor([1.0, 2.0]) * (1 + member.rank), torch.tensor([1.0 - 2 * member.rank])):
+        network.zero_grad()
+        joined(values).backward()  # type: ignore[attr-defined]
+        found.setdefault("slopes", []).append(
+            [weight.grad if weight.grad is None else weight.grad.item() for weight in network.weights]
+        )
+    found["start"] = [float(weight) for weight in network.weights]
+    apart = Branches(member.rank)
+    found["alike"] = [value.tolist() for value in member.alike(apart).state_dict().values()]
+    return found
+
+
+def test_two_processes(tmp_path: Path) -> None:
+    first, second = in_both(_exchanged, tmp_path)
+    assert first.pop("place") == (0, 2, True)
+    assert second.pop("place") == (1, 2, False)
+    assert first.pop("values") == [1, 10]
+    assert second.pop("values") == [2, 20]  # their own stay
+    assert first == second
+    assert first["sum"] == [3, 30]
+    assert first["whole"] == [2**41 + 1]
+    assert first["gather"] == [("a", "bb"), ("a", "bbbb")]
+    assert first["tell"] == {"from": 0}
+    assert first["start"] == [2, 2]  # the first process's
+    assert first["slopes"] == [[(3 + 6) / 2, None], [0.5, -0.5]]  # the mean of both
+    assert sorted(first["alike"]) == [[0], [2], [2]]

@@ -1,0 +1,80 @@
+"""A training in which nothing can be learnt is told so before its first step."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pipeline.boxes.anchors import AnchorGrid
+from pipeline.data.records import Sample
+from pipeline.training.loop.preflight import LOOKED_AT, require_matchable
+from pipeline.training.recipes.detector import TrainingRecipe
+
+GRID = AnchorGrid((8, 16), ((16, 32), (64,)))
+RECIPE = TrainingRecipe(augmentation="plain", crop=96, smallest=0)
+
+
+def _sample(index: int, *boxes: list[float], side: int = 96) -> Sample:
+    return Sample(f"image {index}", f"{index}.png", "", side, side, np.array(boxes, np.float32).reshape(-1, 4))
+
+
+def test_some_face_is_enough() -> None:
+    samples = [_sample(0), _sample(1, [10, 10, 10, 40]), _sample(2, [5, 5, 6, 6], [10, 10, 40, 40])]
+    require_matchable(samples, GRID, RECIPE)
+    require_matchable(samples, GRID, replace(RECIPE, crop=(64, 96), augmentation="square_crop"))
+
+
+@pytest.mark.parametrize("boxes", [[], [[10, 10, 10, 40], [30, 30, 20, 40]]], ids=["none", "without an area"])
+def test_no_face(boxes: list[list[float]]) -> None:
+    with pytest.raises(ValueError, match="no labelled face with an area in 3 readable images; nothing to train on"):
+        require_matchable([_sample(index, *boxes) for index in range(3)], GRID, RECIPE)
+
+
+def test_no_face_is_left_after_augmentation() -> None:
+    outside = [_sample(index, [200, 200, 240, 240]) for index in range(3)]
+    with pytest.raises(
+        ValueError, match=r"no face of 3 images is left after augmentation plain at crop 96 .*larger crop"
+    ):
+        require_matchable(outside, GRID, RECIPE)
+
+
+@pytest.mark.parametrize(
+    ("box", "found"), [([40, 40, 43, 43], "0.035"), ([0, 40, 96, 41], "0.048")], ids=["tiny", "thin"]
+)
+def test_no_anchor_can_match(box: list[float], found: str) -> None:
+    with pytest.raises(
+        ValueError, match=r"anchors of 16 to 64 px cannot match any face: those of the training"
+    ) as told:
+        require_matchable([_sample(0, box)], GRID, RECIPE)
+    assert "expected an IoU of 0.1 at least" in str(told.value)
+    assert "anchor_scale" in str(told.value)
+    x1, y1, x2, y2 = box
+    w, h = x2 - x1, y2 - y1
+    best = max(min(w, s) * min(h, s) / (w * h + s * s - min(w, s) * min(h, s)) for s in (16, 32, 64))
+    assert f"found {best:.2g}:" in str(told.value) and f"{best:.2g}" == found
+
+
+def test_an_anchor_that_overlaps_by_the_least_is_enough() -> None:
+    """A 5.1 px face in an anchor of 16 px: 26.01 of 256."""
+    require_matchable([_sample(0, [40, 40, 45.1, 45.1])], GRID, RECIPE)
+    with pytest.raises(ValueError, match="cannot match"):
+        require_matchable([_sample(0, [40, 40, 45, 45])], GRID, RECIPE)
+
+
+def test_sizes_are_those_of_the_training_picture() -> None:
+    """A face of 3 px is one of 30 in a picture enlarged ten times."""
+    small = [_sample(0, [2, 2, 5, 5], side=10)]
+    require_matchable(small, GRID, replace(RECIPE, crop=100))
+    with pytest.raises(ValueError, match="are 9.6 to 9.6 px across"):
+        require_matchable(small, AnchorGrid((8,), ((64,),)), replace(RECIPE, crop=32))
+
+
+def test_of_many_samples_some_are_followed_but_all_are_counted() -> None:
+    many = [_sample(index) for index in range(2 * LOOKED_AT)]
+    many[1] = _sample(1, [10, 10, 40, 40])  # every second one is looked at, the first among them
+    with pytest.raises(ValueError, match=f"no face of {LOOKED_AT} images is left"):
+        require_matchable(many, GRID, RECIPE)
+    many[2] = _sample(2, [10, 10, 40, 40])
+    require_matchable(many, GRID, RECIPE)

@@ -1,0 +1,47 @@
+"""Which rows are compared, against a loop over all pairs."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from pipeline.training.losses.pairs import Offsets, Ties, compare, offsets_of
+
+
+@pytest.mark.parametrize(
+    ("pairs", "reading", "wanted"),
+    [(1, "all", (1,)), (3, "all", (1, 2, 3)), (1, "ends", (1,)), (2, "ends", (1, 2)), (10, "ends", (1, 10))],
+)
+def test_how_far_apart(pairs: int, reading: Offsets, wanted: tuple[int, ...]) -> None:
+    assert offsets_of(pairs, reading) == wanted
+
+
+def test_nothing_to_compare_at_is_refused() -> None:
+    with pytest.raises(ValueError, match="pairs is 0"):
+        offsets_of(0)
+    with pytest.raises(ValueError, match="there are all, ends"):
+        offsets_of(3, "middle")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="there are skip, literal"):
+        compare(torch.zeros(1, 3), torch.tensor([3]), 1, "keep")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("ties", ["skip", "literal"])
+@pytest.mark.parametrize("offset", [1, 2, 5, 6, 9])
+def test_equals_a_loop(offset: int, ties: Ties) -> None:
+    generator = torch.Generator().manual_seed(offset)
+    truths = torch.randint(0, 3, (4, 6), generator=generator) / 2  # many ties
+    valid = torch.tensor([6, 4, 1, 0])
+    got = compare(truths, valid, offset, ties)
+    counted = 0
+    for image in range(4):
+        for i in range(max(0, 6 - offset)):
+            j = i + offset
+            one, other = truths[image, i].item(), truths[image, j].item()
+            wanted = j < valid[image].item() and (ties == "literal" or one != other)
+            assert got.counted[image, i].item() == wanted
+            assert got.first_is_better[image, i].item() == (one > other)
+            assert got.margin[image, i].item() == abs(one - other)
+            counted += wanted
+    assert got.counted.shape == (4, max(0, 6 - offset))
+    assert got.counted.sum().item() == counted
+    assert (counted > 0) == (offset < 6)

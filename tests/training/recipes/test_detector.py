@@ -1,0 +1,55 @@
+"""A recipe names the number that makes no sense, and its choices are those of the tables."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import pytest
+
+from pipeline.training.assigners import ASSIGNERS
+from pipeline.training.augment.policy import POLICIES
+from pipeline.training.recipes.detector import AssignerName, Augmentation, TrainingRecipe
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"steps": 0}, "steps is 0"),
+        ({"batch": -1}, "batch is -1"),
+        ({"learning_rate": float("nan")}, "learning_rate is nan"),
+        ({"warmup": -1}, "warmup is -1"),
+        ({"crop": 16}, "crop is 16"),
+        ({"crop": ()}, r"crop is \(\)"),
+        ({"crop": (64, 31)}, r"crop is \(64, 31\)"),
+        ({"shares": (0.5, 1.5)}, "shares is"),
+        ({"sse_shares": (0.8, 0.3)}, "sse_shares: shares 0.8, 0.3 add up to 1.1"),
+        ({"sse_shares": (0.2,)}, "sse_shares: 1 shares, expected two"),
+        ({"sse_shares": (0.2, 0.2, 0.2, 0.2, 0.1, 0.0)}, "sse_shares: .* add up to 0.9, expected 1"),
+        ({"sse_shares": (0.2, float("nan"))}, "sse_shares: shares 0.2, nan"),
+        ({"augmentation": "sse_official", "sse_shares": (0.5, 0.1, 0.1, 0.1, 0.1, 0.1)}, "sse_official takes two"),
+        ({"milestones": (0.8, 0.5)}, "milestones is"),
+        ({"milestones": (0.0, 0.5)}, "milestones is"),
+        ({"warmup_start": 0.0}, "warmup_start is 0.0"),
+        ({"context_weight": float("nan")}, "context_weight is nan"),
+        ({"first_shot_weight": -1.0}, "first_shot_weight is -1.0"),
+        ({"smallest": -1.0}, "smallest is -1.0"),
+        ({"mirrored": 1.5}, "mirrored is 1.5"),
+        ({"judged_every": -5}, "judged_every is -5"),
+        ({"parts": 0}, "parts is 0"),
+        ({"batch": 2, "parts": 3}, "parts is 3, expected at most the 2 images"),
+        ({"average": 1.0}, "average is 1.0"),
+    ],
+)
+def test_refuses(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        TrainingRecipe(**change)
+
+
+def test_one_side_or_several() -> None:
+    assert TrainingRecipe(crop=96).sides == (96,)
+    assert TrainingRecipe(crop=(64, 96)).sides == (64, 96)
+
+
+def test_choices_written_out_are_those_of_the_tables() -> None:
+    assert set(get_args(Augmentation)) == set(POLICIES)
+    assert set(get_args(AssignerName)) == {"auto", *ASSIGNERS}

@@ -1,0 +1,69 @@
+"""The defaults are the paper's, and a number that makes no sense is named."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.training.recipes.ranker import RankerRecipe
+from pipeline.training.tasks.task import Recipe
+
+
+def test_defaults_are_the_papers() -> None:
+    """CRFace, section 4.2, and 5.1 for the pairs."""
+    recipe = RankerRecipe()
+    assert (recipe.steps, recipe.batch, recipe.rows, recipe.pairs) == (100_000, 32, 5000, 10)
+    assert (recipe.loss, recipe.offsets, recipe.ties) == ("rank", "all", "skip")
+    assert (recipe.optimizer, recipe.weight_decay, recipe.clip_norm) == ("adam", 0.0, None)
+    assert recipe.rate(0) == 1e-3
+    assert recipe.rate(50_000) == pytest.approx(1e-3 * 10**-1.5)
+    assert recipe.rate(99_999) == pytest.approx(1e-6, rel=1e-4)
+    assert recipe.sides == (640,)
+
+
+def test_it_is_what_the_loop_reads() -> None:
+    recipe: Recipe = RankerRecipe(steps=4, warmup=2, learning_rate=1.0, final_rate=1e-4)
+    assert [recipe.rate(step) for step in range(4)] == pytest.approx([0.5, 0.1, 0.01, 0.001])
+    with pytest.raises(ValueError, match=r"step 4 is not in 0\.\.3"):
+        recipe.rate(4)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"steps": 0}, "steps is 0, expected more than 0"),
+        ({"batch": -1}, "batch is -1, expected more than 0"),
+        ({"images": 0}, "images is 0, expected more than 0"),
+        ({"temperature": 0.0}, "temperature is 0.0, expected more than 0"),
+        ({"learning_rate": float("nan")}, "learning_rate is nan, expected more than 0"),
+        ({"final_rate": 0.0}, "final_rate is 0.0, expected more than 0"),
+        ({"final_rate": 0.1}, r"final_rate is 0.1, expected at most learning_rate, 0\.001"),
+        ({"warmup": -1}, "warmup is -1, expected 0 or more"),
+        ({"crop": 31}, "crop is 31, expected at least 32"),
+        ({"rows": 1}, "rows is 1, expected 2 or more"),
+        ({"rows": 10}, "pairs is 10, expected less than the 10 rows"),
+        ({"shares": ()}, r"shares is \(\), expected numbers in \(0, 1\]"),
+        ({"shares": (0.5, 1.2)}, r"shares is \(0\.5, 1\.2\)"),
+        ({"mirrored": 1.5}, r"mirrored is 1\.5, expected a number in 0\.\.1"),
+        ({"momentum": -0.1}, r"momentum is -0\.1"),
+        ({"least": -0.5}, r"least is -0\.5, expected a number in 0\.\.1"),
+        ({"most": 1.5}, r"most is 1\.5, expected a number in 0\.\.1"),
+        ({"least": 0.6, "most": 0.5}, r"least is 0\.6, expected at most most, 0\.5"),
+        ({"parts": 33}, "parts is 33, expected at most the 32 images"),
+        ({"average": 1.0}, r"average is 1\.0, expected a decay in \[0, 1\)"),
+    ],
+)
+def test_mistakes_are_named(change: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        replace(RankerRecipe(), **change)
+
+
+def test_small_overlaps_are_none_and_large_ones_whole_only_where_asked_for() -> None:
+    overlaps = np.float32([0.9, 0.5, 0.49, 0])
+    np.testing.assert_array_equal(RankerRecipe().truths(overlaps), overlaps)
+    np.testing.assert_array_equal(RankerRecipe(least=0.5).truths(overlaps), np.float32([0.9, 0.5, 0, 0]))
+    np.testing.assert_array_equal(RankerRecipe(most=0.5).truths(overlaps), np.float32([1, 1, 0.49, 0]))
+    np.testing.assert_array_equal(RankerRecipe(least=0.5, most=0.5).truths(overlaps), np.float32([1, 1, 0, 0]))

@@ -1,0 +1,328 @@
+"""Batch to loss: the released code's training steps in float64, every detector, and one batch in several processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from pipeline.models.detectors import DETECTORS
+from pipeline.models.detectors.detector import Detector, Raw
+from pipeline.models.renames import rename
+from pipeline.models.weights import load
+from pipeline.training.assigners import ASSIGNERS
+from pipeline.training.assigners.anchors import Anchors
+from pipeline.training.assigners.assignment import Assignment
+from pipeline.training.assigners.faces import FaceBatch
+from pipeline.training.assigners.candidate_pairs import aligned_iou
+from pipeline.training.tasks.detector import half_size, predicted_by, task_of
+from pipeline.training.data.batch import Batch, Faces
+from pipeline.training.losses.context import discrepancy_label
+from pipeline.training.losses.detection import SigmoidObjective
+from pipeline.training.recipes.detector import AssignerName, TrainingRecipe
+from pipeline.training.losses.targets import encode_targets, matching_frame
+from tests.models.weight_rule import checkpoint, images
+
+SHALLOW: dict[str, dict[str, object]] = {
+    "mogface": {"depth": 50, "head": "plain"},
+    "mogface_e": {"depth": 50, "head": "cpm"},
+    "mogface_official": {"depth": 50},
+    "mogface_e_official": {"depth": 50},
+}
+OWN = {
+    "retinaface_mobilenet": "max_iou",
+    "retinaface_mobilenet_mb1": "max_iou",
+    "retinaface_resnet50": "max_iou",
+    "hambox_resnet50": "hambox",
+    "hrnet_w18": "hambox",
+    "hrnet_w32": "hambox",
+    "hrnet_w48": "hambox",
+    "mogface_baseline": "mogface",
+    "mogface_hcam": "mogface",
+    "mogface_mobilenet": "mogface",
+    "mogface": "ali_ams",
+    "mogface_e": "ali_ams",
+    "mogface_official": "mogface",
+    "mogface_e_official": "mogface",
+}
+
+
+def faces_of(boxes: Tensor, marked: bool = False) -> Faces:
+    points = boxes[:, None, :2] + (boxes[:, None, 2:] - boxes[:, None, :2]) * torch.linspace(0.2, 0.8, 5)[:, None]
+    return Faces(boxes, points, torch.full((len(boxes),), marked))
+
+
+# --- the released code's training steps ------------------------------------------------------------------------------
+
+
+@pytest.mark.wider
+@pytest.mark.slow
+@pytest.mark.parametrize("net", ["baseline", "hcam"])
+@pytest.mark.parametrize("mode", ["eval", "train"])
+def test_training_step_equals_the_released_code(shared: Path, net: str, mode: str) -> None:
+    z = np.load(shared / f"reference/mogface/train_step_{net}.npz")
+    detector = DETECTORS[f"mogface_{net}"].build()
+    assert load(detector, checkpoint(shared, net)).complete
+    detector = detector.double().train(mode == "train")
+    detector.all_heads = True
+    outer = torch.tensor([0.0, 0.0, 1.0, 1.0])  # their corners are inclusive pixels
+    faces = tuple(faces_of(torch.from_numpy(z[f"{mode}_gt{i}"][:, :4]) + outer) for i in range(2))
+    batch = Batch(("a", "b"), images(256, 256, int(z[f"{mode}_input_seed"]), batch=2), faces)
+    task = task_of(detector, TrainingRecipe())
+    seen: list[Raw] = []
+    task = replace(task, network=lambda x: seen.append(detector(x)) or seen[-1])  # type: ignore[func-returns-value]
+    losses = task(batch)
+    got = {name: term.item() for name, term in losses.terms.items()}
+    assert got["face"] == pytest.approx(z[f"{mode}_loss_cls"].item(), rel=1e-6)
+    assert 2 * got["box"] == pytest.approx(z[f"{mode}_loss_loc_x2"].item(), rel=1e-6)
+    assert losses.total.item() == pytest.approx(z[f"{mode}_loss_total"].item(), rel=1e-6)
+    assert losses.positives.item() == losses.per_level.sum().item() == z[f"{mode}_n_pos"]
+    assert losses.compensated.item() == 0
+    if net == "hcam":
+        assert got["context"] == pytest.approx(z[f"{mode}_loss_hcam"].item(), rel=1e-6)
+        anchors = Anchors.of(detector.grid, 256, 256, inclusive=True)
+        main = encode_targets(anchors, faces, task.assigner, detector.coder).label
+        label = discrepancy_label(seen[0].logits[..., 0], main)
+        counts = [int((label == kind).sum()) for kind in (-1, 0, 1)]
+        assert counts == z[f"{mode}_hcam_label_counts_-1_0_1"].tolist()
+    losses.total.backward()
+    _gradients_equal(detector, z, mode)
+    if mode == "train":
+        norm = detector.backbone.bn1
+        for found, name in ((norm.running_mean, "mean"), (norm.running_var, "var")):
+            np.testing.assert_allclose(found.numpy(), z[f"train_bn1_running_{name}_after"], rtol=1e-6, atol=1e-9)
+
+
+def _gradients_equal(detector: Detector, z: np.lib.npyio.NpzFile, mode: str) -> None:
+    norms = {name: 0.0 if p.grad is None else p.grad.norm().item() for name, p in detector.named_parameters()}
+    names = [rename(str(name)) for name in z[f"{mode}_grad_names"]]
+    assert set(names) == set(norms)
+    expected = dict(zip(names, z[f"{mode}_grad_l2"].tolist(), strict=True))
+    # Biases in front of a norm have no gradient but rounding.
+    noise = 1e-10 * z[f"{mode}_total_grad_norm"].item()
+    wrong = {n: (norms[n], expected[n]) for n in names if norms[n] != pytest.approx(expected[n], rel=1e-6, abs=noise)}
+    assert wrong == {}
+    total = float(np.sqrt(sum(value**2 for value in norms.values())))
+    assert total == pytest.approx(z[f"{mode}_total_grad_norm"].item(), rel=1e-6)
+
+
+# --- every detector --------------------------------------------------------------------------------------------------
+
+
+def batch_of(detector: Detector, side: int = 64, count: int = 2) -> Batch:
+    g = torch.Generator().manual_seed(side)
+    pixels = torch.randint(0, 256, (count, side, side, 3), dtype=torch.uint8, generator=g)
+    faces = [faces_of(torch.tensor([[3.0, 4.0, 19.0, 21.0], [20.0, 16.0, 58.0, 60.0]]), marked=True)]
+    faces += [faces_of(torch.tensor([[30.0, 30.0, 38.0, 38.0]]))] * (count - 1)
+    images = detector.normalisation(pixels).permute(0, 3, 1, 2)
+    return Batch(tuple(f"image {i}" for i in range(count)), images, tuple(faces))
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_every_detector_has_a_finite_loss_and_gradient(name: str) -> None:
+    torch.manual_seed(0)
+    detector = DETECTORS[name].build(**SHALLOW.get(name, {})).train()
+    if getattr(detector, "hierarchical", None) is not None:
+        for conv in detector.heads.predict.kinds[1].levels:  # type: ignore[union-attr,index]
+            conv.bias.data.fill_(-2.0)  # above 0.1, or the progressive classifier has nothing to learn yet
+    task = task_of(detector, TrainingRecipe())
+    assert task.assigner is ASSIGNERS[OWN[name]]
+    losses = task(batch_of(detector))
+    numbers = losses.numbers()
+    assert np.isfinite(list(numbers.values())).all()
+    assert numbers["box"] > 0 and numbers["face"] > 0
+    assert ("context" in numbers) == (getattr(detector, "hierarchical", None) is not None)
+    assert ("first_face" in numbers) == ("first_box" in numbers) == (getattr(detector, "first_shot", None) is not None)
+    assert len(losses.per_level) == len(detector.strides)
+    assert losses.per_level.sum() == losses.positives > 0
+    losses.total.backward()
+    norms = {each: 0.0 if p.grad is None else p.grad.norm().item() for each, p in detector.named_parameters()}
+    assert np.isfinite(list(norms.values())).all()
+    moving = {each.split(".")[0] for each, norm in norms.items() if norm > 0}
+    assert moving == {each.split(".")[0] for each in norms}
+
+
+def test_names_of_assigners_are_those_there_are() -> None:
+    assert set(get_args(AssignerName)) == {"auto", *ASSIGNERS}
+
+
+# --- the losses of an answer, without a network's weights -------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def known() -> dict[str, Detector]:
+    """Detectors whose anchors and coder are wanted, not their weights."""
+    with torch.device("meta"):
+        return {name: DETECTORS[name].build() for name in ("mogface", "hambox_resnet50", "retinaface_mobilenet")}
+
+
+SIDE = 128
+BOXES = [
+    [[10.0, 12.0, 30.0, 34.0], [40.0, 40.0, 104.0, 100.0]],
+    [],
+    [[5.0, 5.0, 15.0, 15.0], [49.0, 50.0, 66.0, 68.0], [80.0, 20.0, 93.0, 30.0]],
+    [[60.0, 8.0, 76.0, 27.0], [62.0, 70.0, 94.0, 102.0], [2.0, 90.0, 37.0, 120.0]],
+]
+FACES = tuple(faces_of(torch.tensor(boxes).reshape(-1, 4), marked=index != 2) for index, boxes in enumerate(BOXES))
+
+
+def answer(detector: Detector, seed: int = 0) -> Raw:
+    """Noise on the answer that finds every face at its best anchors, so that online assigners have something to do."""
+    g = torch.Generator().manual_seed(seed)
+    columns = 2 if detector.coder.size_variance == 0.2 and len(detector.grid.sizes) == 3 else 1
+
+    def parts(count: int) -> tuple[Tensor, Tensor]:
+        return (torch.randn(4, count, k, generator=g) * s for k, s in ((4, 0.3), (columns, 2.0)))  # type: ignore[return-value]
+
+    count = detector.grid.count(SIDE, SIDE)
+    raw = Raw(*parts(count))
+    if columns == 2:
+        return replace(raw, landmarks=torch.randn(4, count, 10, generator=g))
+    context = torch.randn(4, count, 1, generator=g) if getattr(detector, "hierarchical", None) is not None else None
+    first = Raw(*parts(count)) if getattr(detector, "first_shot", None) is not None else None
+    return replace(raw, progressive=context, first_shot=first)
+
+
+def part_of(raw: Raw, part: slice) -> Raw:
+    values = {name: getattr(raw, name) for name in ("boxes", "logits", "landmarks", "progressive")}
+    first = None if raw.first_shot is None else part_of(raw.first_shot, part)
+    return Raw(**{name: None if v is None else v[part] for name, v in values.items()}, first_shot=first)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("mogface", {}),
+        ("mogface", {"assigner": "ota", "context_weight": 3.0, "first_shot_weight": 0.5}),
+        ("hambox_resnet50", {}),
+        ("hambox_resnet50", {"regression_aware": True}),
+        ("retinaface_mobilenet", {}),
+    ],
+)
+def test_halves_with_summed_normalisers_equal_the_whole(known: dict[str, Detector], name: str, change: dict) -> None:
+    detector = known[name]
+    task, raw = task_of(detector, TrainingRecipe(**change)), answer(known[name])
+    whole = task.losses(raw, FACES, (SIDE, SIDE))
+    halves = (slice(0, 3), slice(3, 4))
+    counts: list[Tensor] = []
+
+    def told(own: Tensor) -> Tensor:
+        counts.append(own)
+        return own
+
+    alone = [task.losses(part_of(raw, half), FACES[half], (SIDE, SIDE), told) for half in halves]
+    assert len(counts) == 2
+    together = [task.losses(part_of(raw, half), FACES[half], (SIDE, SIDE), lambda _: sum(counts)) for half in halves]  # type: ignore[arg-type,return-value]
+    for term, value in (whole.terms | {"total": whole.total}).items():
+        parts = [(each.terms | {"total": each.total})[term].item() for each in together]
+        assert sum(parts) == pytest.approx(value.item(), rel=1e-6), term
+    assert sum(each.total.item() for each in alone) != pytest.approx(whole.total.item(), rel=1e-2)
+    for kind in ("positives", "compensated", "per_level"):
+        assert torch.equal(sum(getattr(each, kind) for each in together), getattr(whole, kind))
+
+
+def test_ali_ams_adds_anchors_at_the_end_of_the_forward_pass(known: dict[str, Detector]) -> None:
+    raw = answer(known["mogface"])
+    plain, mined = (
+        task_of(known["mogface"], TrainingRecipe(assigner=name)).losses(raw, FACES, (SIDE, SIDE))
+        for name in ("mogface", "ali_ams")
+    )
+    assert plain.compensated == 0 < mined.compensated
+    assert mined.positives == plain.positives + mined.compensated
+    # The auxiliary head keeps the standard matching.
+    assert mined.numbers()["first_face"] == plain.numbers()["first_face"]
+
+
+@pytest.mark.parametrize("name", ["mogface", "hambox_resnet50"])
+def test_assigners_see_decoded_boxes_in_the_frame_of_the_faces_and_without_gradient(
+    known: dict[str, Detector], name: str
+) -> None:
+    """A perfect answer decodes to the faces, whatever the corner convention: HAMBox's F is then 1."""
+    detector = known[name]
+    inclusive = detector.coder.inclusive
+    anchors = Anchors.of(detector.grid, SIDE, SIDE, inclusive=inclusive)
+    targets = encode_targets(anchors, FACES, ASSIGNERS["mogface"], detector.coder)
+    raw = Raw(targets.boxes.clone().requires_grad_(), torch.zeros(4, len(anchors), 1, requires_grad=True))
+    predicted = predicted_by(detector, raw, anchors)
+    assert not predicted.boxes.requires_grad and not predicted.logits.requires_grad
+    batch = FaceBatch.of([matching_frame(each.boxes, detector.coder) for each in FACES])
+    image, anchor = torch.nonzero(targets.label == 1, as_tuple=True)
+    assignment = targets.assignment
+    assert isinstance(assignment, Assignment)
+    own = batch.boxes[image, assignment.face[image, anchor]]
+    assert aligned_iou(predicted.boxes[image, anchor], own).min() > 0.999
+    width = (own[:, 2] - own[:, 0]).max().item()
+    assert width == pytest.approx(64.0 - inclusive)
+    fitted = encode_targets(anchors, FACES, ASSIGNERS["mogface"], detector.coder, predicted, fit=True)
+    assert fitted.fit is not None
+    assert fitted.fit[targets.label == 1].min() > 0.999
+    assert fitted.fit[targets.label != 1].max() == 0
+
+
+def test_the_first_shot_head_learns_anchors_of_half_the_size(known: dict[str, Detector]) -> None:
+    """A face of 16 x 16 pixels is met by the half-size anchors of the second level, by the whole ones of the first."""
+    detector = known["mogface"]
+    assert [sizes[0] for sizes in half_size(detector.grid).sizes] == [8, 16, 32, 64, 128, 256]
+    anchors = Anchors.of(half_size(detector.grid), SIDE, SIDE, inclusive=True)
+    faces = (faces_of(torch.tensor([[52.0, 52.0, 68.0, 68.0]])),)
+    wanted = encode_targets(anchors, faces, ASSIGNERS["mogface"], detector.coder)
+    first = anchors.level_ends[0]
+    assert (wanted.label[0, first:] == 1).any() and not (wanted.label[0, :first] == 1).any()
+    raw = part_of(answer(detector), slice(0, 1))
+    perfect = replace(raw, first_shot=Raw(wanted.boxes, torch.where(wanted.label == 1, 12.0, -12.0)[..., None]))
+    losses = task_of(detector, TrainingRecipe()).losses(perfect, faces, (SIDE, SIDE)).numbers()
+    assert losses["first_box"] == pytest.approx(0, abs=1e-9)
+    assert losses["first_face"] < 1e-6
+
+
+def test_the_progressive_classifier_learns_where_the_network_looks_twice() -> None:
+    with torch.device("meta"):
+        detector = DETECTORS["mogface_hcam"].build(threshold=0.3)
+    objective = task_of(detector, TrainingRecipe()).objective
+    assert isinstance(objective, SigmoidObjective)
+    assert objective.threshold == 0.3
+
+
+def test_bfloat16_is_for_the_network_only() -> None:
+    torch.manual_seed(0)
+    detector = DETECTORS["retinaface_mobilenet"].build().train()
+    task, batch = task_of(detector, TrainingRecipe()), batch_of(detector)
+    types: list[torch.dtype] = []
+    handle = detector.heads.register_forward_hook(lambda _, __, out: types.append(out[0].dtype))  # type: ignore[union-attr]
+    exact, rough = (task.forward(batch.images, bf16=on) for on in (False, True))
+    handle.remove()
+    assert types == [torch.float32, torch.bfloat16]
+    assert rough.logits.dtype == rough.boxes.dtype == torch.float32
+    one, other = (task.losses(raw, batch.faces, (64, 64)) for raw in (exact, rough))
+    assert 0 < abs(one.total.item() - other.total.item()) < 0.05 * one.total.item()
+    other.total.backward()
+    assert {p.dtype for p in detector.parameters()} == {p.grad.dtype for p in detector.parameters()} == {torch.float32}  # type: ignore[union-attr]
+
+
+def test_images_may_be_sent_through_a_wrapper_of_the_network() -> None:
+    torch.manual_seed(0)
+    detector = DETECTORS["retinaface_mobilenet"].build().eval()
+    batch, seen = batch_of(detector), []
+
+    def wrapped(x: Tensor) -> Raw:
+        seen.append(x.shape)
+        raw: Raw = detector(x)
+        return raw
+
+    network: Callable[[Tensor], Raw] = wrapped
+    found, plain = (task_of(detector, TrainingRecipe(), each)(batch) for each in (network, None))
+    assert seen == [(2, 3, 64, 64)]
+    assert found.numbers() == plain.numbers()
+
+
+def test_fit_needs_a_prediction(known: dict[str, Detector]) -> None:
+    detector = known["mogface"]
+    anchors = Anchors.of(detector.grid, SIDE, SIDE, inclusive=True)
+    with pytest.raises(ValueError, match="pass `predicted`"):
+        encode_targets(anchors, FACES, ASSIGNERS["mogface"], detector.coder, fit=True)

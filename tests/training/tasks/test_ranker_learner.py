@@ -1,0 +1,121 @@
+"""A ranker goes through the same run as a detector: equal bytes, resumed anywhere, started from given weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from pipeline.engine.worker_group import Stream, in_threads
+from pipeline.engine.storage import Store
+from pipeline.models.detectors import DETECTORS
+from pipeline.models.checkpoint_id import stored_config
+from pipeline.models.rankers.checkpoint import open_ranker
+from pipeline.models.weights import read_tensors, save_bytes
+from pipeline.training.data.sampler import Batches
+from pipeline.training.loop.metrics_log import Entry, Journal
+from pipeline.training.tasks.ranker_learner import RankerLearner
+from pipeline.training.recipes.ranker import RankerRecipe
+from pipeline.training.loop.session import FINAL, Training, run
+from pipeline.training.loop.step import TrainingError
+from tests.training.in_memory import RankedInMemory, ranked_squares
+
+RECIPE = RankerRecipe(steps=5, batch=4, crop=64, rows=50, pairs=3, learning_rate=3e-3, final_rate=1e-3)
+EXAMPLES = ranked_squares(rows=RECIPE.rows)
+TIMED = ("images_per_second", "wait_share", "memory_mb")
+
+
+def training(folder: Path, recipe: RankerRecipe = RECIPE, name: str = "crface_mobilenet", **change: Any) -> Training:
+    learner = RankerLearner(name, recipe, change.pop("switches", {}), change.pop("weights", None))
+    batches = Batches(RankedInMemory(EXAMPLES, change.pop("broken", ())), recipe.batch, recipe.seed, recipe.sides)
+    return replace(Training(learner, batches, Store(str(folder)), "work", saved_every=1e-9), **change)
+
+
+def trained(one: Training, stream: Stream = in_threads) -> bytes:
+    run(one, stream, say=lambda line: None)
+    return one.store.read(f"{one.folder}/{FINAL}")
+
+
+def log(one: Training) -> list[Entry]:
+    entries = Journal(one.store, one.folder, 10**9).entries()
+    return [{name: value for name, value in entry.items() if name not in TIMED} for entry in entries]
+
+
+class Killed(Exception):
+    """Stands for whatever ends a process."""
+
+
+def until(step: int) -> Stream:
+    def stream(make: Callable[[int], Any], numbers: range) -> Iterator[Any]:
+        for number in numbers:
+            if number == step:
+                raise Killed
+            yield make(number)
+
+    return stream
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [("crface_mobilenet", {}), ("roi_mobilenet", {"average": 0.5, "parts": 2, "norms": "frozen", "bf16": True})],
+)
+def test_stopped_anywhere_it_ends_with_the_same_bytes(tmp_path: Path, name: str, change: dict[str, Any]) -> None:
+    recipe = replace(RECIPE, **change)
+    whole, one = training(tmp_path / "whole", recipe, name), training(tmp_path / "stopped", recipe, name)
+    expected = trained(whole)
+    for step in (1, 4):
+        with pytest.raises(Killed):
+            trained(one, until(step))
+    assert trained(one) == expected
+    assert log(one) == log(whole)
+    assert [entry["step"] for entry in log(whole)] == [1, 2, 3, 4, 5]
+    assert all(0 < entry["ordered"] < entry["pairs"] for entry in log(whole))
+
+
+def test_another_seed_gives_other_bytes_and_the_checkpoint_opens(tmp_path: Path) -> None:
+    switches = {"sampling": "average"}
+    first = trained(training(tmp_path / "a", switches=switches))
+    assert trained(training(tmp_path / "b", replace(RECIPE, seed=1), switches=switches)) != first
+    name, ranker = open_ranker(first)
+    assert name == "crface_mobilenet" and ranker.rows == 50 and not ranker.training
+    config = stored_config(first)
+    assert config is not None
+    assert config["switches"] == {"rows": 50, "sampling": "average"}
+    assert RankerRecipe(**{**config["recipe"], "shares": RECIPE.shares}) == RECIPE
+
+
+def test_it_starts_from_a_ranker_or_from_a_detectors_body(tmp_path: Path) -> None:
+    still = replace(RECIPE, steps=1, learning_rate=1e-12, final_rate=1e-12, norms="frozen")
+    torch.manual_seed(7)
+    detector = DETECTORS["retinaface_mobilenet"].build()
+    body = save_bytes("retinaface_mobilenet", detector, {})
+    came_out = trained(training(tmp_path / "body", still, weights=body))
+    for name, value in detector.state_dict().items():
+        if name.startswith("backbone."):
+            assert torch.allclose(read_tensors(came_out)[name], value, atol=1e-9), name
+    went_on = read_tensors(trained(training(tmp_path / "on", replace(still, seed=3), weights=came_out)))
+    assert all(torch.allclose(value, went_on[name], atol=1e-9) for name, value in read_tensors(came_out).items())
+
+
+def test_memory_may_be_saved_as_the_recipe_says() -> None:
+    for checkpointed in (False, True):
+        learner = RankerLearner("roi_mobilenet", replace(RECIPE, checkpointed=checkpointed))
+        assert learner.first().checkpointed is checkpointed
+
+
+def test_a_second_length_of_the_table_is_refused() -> None:
+    RankerLearner("roi_mobilenet", RECIPE, {"rows": 50})
+    with pytest.raises(ValueError, match=r"switch rows is 60 and recipe\.rows 50"):
+        RankerLearner("roi_mobilenet", RECIPE, {"rows": 60})
+
+
+def test_unreadable_pictures_are_counted_and_too_many_stop_it(tmp_path: Path) -> None:
+    one = training(tmp_path / "one", broken=(3,))
+    trained(one)
+    assert log(one)[-1]["bad_pictures"] == 1
+    with pytest.raises(TrainingError, match="3 of 8 pictures cannot be read, allowed are 1: "):
+        trained(training(tmp_path / "more", broken=(1, 3, 5)))
