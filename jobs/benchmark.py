@@ -114,10 +114,10 @@ def training(
     Example: uv run python jobs/benchmark.py training --detector mogface_baseline --batch 2 --side 640 --steps 20
     """
     from jobs.benchmarks.training import Load, training_section
-    from pipeline.training.recipes.detector import TrainingRecipe
+    from pipeline.training.recipes.detector import DetectorRecipe
 
     numbers: dict[str, Any] = {"steps": steps, "batch": batch, "crop": side, "assigner": assigner}
-    recipe = TrainingRecipe(**numbers, warmup=10, learning_rate=1e-3, colours=True)
+    recipe = DetectorRecipe(**numbers, warmup=10, learning_rate=1e-3, colours=True)
     command = begin("training", detector=detector, batch=batch, side=side, steps=steps)
     conclude([training_section(Load(detector, recipe, shared_folder(shared), rounds, command))], json)
 

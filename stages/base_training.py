@@ -12,11 +12,11 @@ import pyarrow as pa
 from pydantic import Field
 
 from pipeline.data.schemas import CHECKPOINT
-from pipeline.engine.worker_group import Stream
 from pipeline.engine.stage import Resources, Row, StageContext, WholeStage
-from pipeline.models.checkpoint_id import digest, stored_config
-from pipeline.training.recipes.repeatable import Repeatable
+from pipeline.engine.worker_group import Prefetch
 from pipeline.inference.worker import planned_file
+from pipeline.models.checkpoint_id import checkpoint_hash, stored_config
+from pipeline.training.recipes.repeatable import Repeatable
 
 if TYPE_CHECKING:
     from pipeline.training.loop.session import Training
@@ -76,7 +76,7 @@ class TrainingStage(WholeStage):
 
     def externals(self, at: str | None) -> Mapping[str, str]:
         """Returns the digest of the file of first weights, if there is one."""
-        return {"weights": digest(at)} if at else {}
+        return {"weights": checkpoint_hash(at)} if at else {}
 
     def run(self, ctx: StageContext) -> Iterable[Row]:
         """Returns the checkpoint as one row.
@@ -84,7 +84,7 @@ class TrainingStage(WholeStage):
         Raises:
             ValueError: nothing to learn from, first weights of another architecture.
         """
-        from pipeline.training.loop.metrics_log import Journal
+        from pipeline.training.loop.metrics_log import MetricsLog
         from pipeline.training.loop.session import FINAL
 
         assert ctx.workplace is not None
@@ -92,11 +92,11 @@ class TrainingStage(WholeStage):
         ctx.gang(partial(_trained, training, ctx.say))
         store, folder = ctx.workplace.store, ctx.workplace.folder
         weights = store.read(f"{folder}/{FINAL}")
-        entries = Journal(store, folder, training.recipe.steps).entries()
+        entries = MetricsLog(store, folder, training.recipe.steps).entries()
         yield {
             "detector": training.learner.name,
             "config": json.dumps(stored_config(weights), sort_keys=True),
-            "digest": digest(weights),
+            "digest": checkpoint_hash(weights),
             "weights": weights,
             "loss": [entry["loss"]["total"] for entry in entries if "loss" in entry],
             "log": "".join(json.dumps(_untimed(entry), sort_keys=True) + "\n" for entry in entries).encode(),
@@ -133,7 +133,7 @@ def _untimed(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in entry.items() if name not in MEASURED}
 
 
-def _trained(training: Training, say: Callable[[str], None], stream: Stream) -> None:
+def _trained(training: Training, say: Callable[[str], None], stream: Prefetch) -> None:
     """Runs in every process of the training."""
     import cv2
 

@@ -15,10 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
+from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth, ground_truth_of
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.records import Sample, read_detections
 from pipeline.data.schemas import AP, DETECTIONS, LEVELS, SAMPLES
-from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth, ground_truth_of
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Port, Row, StageContext, WholeStage
 from pipeline.evaluation.false_alarms import FalseAlarms, count_false_alarms

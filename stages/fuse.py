@@ -9,12 +9,12 @@ import pyarrow as pa
 from pydantic import Field
 
 from pipeline.boxes.frame import CONVENTIONS
+from pipeline.data.image_sets import require_equal_images
 from pipeline.data.records import Detections
 from pipeline.data.schemas import DETECTIONS
-from pipeline.engine.fingerprint import digest
+from pipeline.data.shard_reader import ShardReader
+from pipeline.engine.fingerprint import hash_json
 from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
-from pipeline.data.shard_reader import DumpRows
-from pipeline.data.image_sets import require_equal_images
 
 if TYPE_CHECKING:
     from pipeline.inference.fusion import Fusion
@@ -63,7 +63,7 @@ class Fuse(MapStage):
             first = ctx.inputs["detections"][0].node
             require_equal_images(first, found[0], artifact.node, rows, "fuse detections of the same images")
         return [
-            Item(key, digest([rows[key][0] for rows in found], size=8), {"shards": [rows[key][1] for rows in found]})
+            Item(key, hash_json([rows[key][0] for rows in found], size=8), {"shards": [rows[key][1] for rows in found]})
             for key in found[0]
         ]
 
@@ -72,7 +72,7 @@ class Fuse(MapStage):
         from pipeline.inference.candidates import Candidates
         from pipeline.inference.fusion import fuse
 
-        inputs, rule = [DumpRows(artifact) for artifact in ctx.inputs["detections"]], self._fusion()
+        inputs, rule = [ShardReader(artifact) for artifact in ctx.inputs["detections"]], self._fusion()
 
         def work(items: Sequence[Item]) -> Iterator[Row]:
             for item in items:

@@ -21,16 +21,16 @@ from pipeline.engine.stage import Stage
 from stages.evaluate import Evaluate
 from stages.fuse import Fuse
 from stages.index import Index
-from stages.label_candidates import Join
+from stages.label_candidates import LabelCandidates
 from stages.oracle import Oracle
 from stages.predict import Predict
-from stages.text_predictions import Published
-from stages.ranking_accuracy import Ranking
+from stages.ranking_accuracy import RankingAccuracy
 from stages.report import Report
 from stages.rerank import Rerank
 from stages.statistics import Statistics
 from stages.suppress import Suppress
 from stages.table import Table
+from stages.text_predictions import TextPredictions
 from stages.train_detector import TrainDetector
 from stages.train_ranker import TrainRanker
 
@@ -39,14 +39,14 @@ STAGES: Final[Mapping[str, type[Stage]]] = {
     Statistics.name: Statistics,
     TrainDetector.name: TrainDetector,
     Predict.name: Predict,
-    Published.name: Published,
+    TextPredictions.name: TextPredictions,
     Suppress.name: Suppress,
     Rerank.name: Rerank,
     Fuse.name: Fuse,
-    Join.name: Join,
+    LabelCandidates.name: LabelCandidates,
     TrainRanker.name: TrainRanker,
     Oracle.name: Oracle,
-    Ranking.name: Ranking,
+    RankingAccuracy.name: RankingAccuracy,
     Evaluate.name: Evaluate,
     Report.name: Report,
     Table.name: Table,

@@ -9,19 +9,19 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from pipeline.data.labelled_candidates import Ranking
-from pipeline.data.records import WITHOUT_LANDMARKS, Detections, Float32, read_detections
-from pipeline.data.schemas import CORNERS, DETECTIONS, RANKINGS, SAMPLES
-from pipeline.engine.fingerprint import digest
-from pipeline.engine.manifest import Artifact
-from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
 from pipeline.boxes.closest_face import closest_overlap
 from pipeline.data.image_sets import require_equal_images
+from pipeline.data.labelled_candidates import LabelledCandidates
+from pipeline.data.records import WITHOUT_LANDMARKS, Detections, Float32, read_detections
+from pipeline.data.schemas import CORNERS, DETECTIONS, LABELLED_CANDIDATES, SAMPLES
+from pipeline.engine.fingerprint import hash_json
+from pipeline.engine.manifest import Artifact
+from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
 
 _FACES = ("image_id", "path", "width", "height", *CORNERS, "error")
 
 
-class Join(MapStage):
+class LabelCandidates(MapStage):
     """One row per sample: what the nodes wired to `candidates` found in it, and the IoU with the closest face.
 
     The dumps must have the images of the samples, all and no others. A worker holds one shard of each input, whatever
@@ -35,7 +35,7 @@ class Join(MapStage):
     version: ClassVar[str] = "1"
     over: ClassVar[tuple[str, ...]] = ("samples", "candidates")
     inputs: ClassVar[dict[str, Port]] = {"samples": Port(SAMPLES), "candidates": Port(DETECTIONS, many=True)}
-    output: ClassVar[pa.Schema] = RANKINGS
+    output: ClassVar[pa.Schema] = LABELLED_CANDIDATES
     row_group: ClassVar[int | None] = 1
 
     top: int = Field(5000, ge=1)
@@ -59,7 +59,7 @@ class Join(MapStage):
         # Most images share their shards with others: one tuple for all of them.
         known: dict[tuple[str, ...], dict[str, Any]] = {}
         return [
-            Item(key, digest(parts, size=8), known.setdefault(where := tuple(shards.pop(key)), {"shards": where}))
+            Item(key, hash_json(parts, size=8), known.setdefault(where := tuple(shards.pop(key)), {"shards": where}))
             for key, parts in stamps.items()
         ]
 
@@ -77,7 +77,9 @@ class Join(MapStage):
 
         return work
 
-    def _joined(self, samples: str, sample: pa.Table, nodes: Sequence[str], tables: Sequence[pa.Table]) -> Ranking:
+    def _joined(
+        self, samples: str, sample: pa.Table, nodes: Sequence[str], tables: Sequence[pa.Table]
+    ) -> LabelledCandidates:
         (facts,) = sample.select(["image_id", "path", "width", "height", "error"]).to_pylist()
         error = facts.pop("error")
         problems = [] if error is None else [f"{samples}: {error}"]
@@ -95,12 +97,12 @@ class Join(MapStage):
                 sizes = f"{row.width} x {row.height}, {samples} has {facts['width']} x {facts['height']}"
                 problems.append(f"{node}: its boxes are of an image of {sizes}")
         if problems:
-            return Ranking(**facts, valid=(0,) * len(nodes), error="; ".join(problems))
+            return LabelledCandidates(**facts, valid=(0,) * len(nodes), error="; ".join(problems))
         return _ranking(facts, [(row.boxes[: self.top], row.scores[: self.top]) for row in found], _faces(sample))
 
 
-def _ranking(facts: dict[str, Any], found: Sequence[tuple[Float32, Float32]], faces: Float32) -> Ranking:
-    return Ranking(
+def _ranking(facts: dict[str, Any], found: Sequence[tuple[Float32, Float32]], faces: Float32) -> LabelledCandidates:
+    return LabelledCandidates(
         **facts,
         valid=tuple(len(scores) for _, scores in found),
         boxes=np.concatenate([boxes for boxes, _ in found]),

@@ -14,12 +14,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import Field
 
+from pipeline.data.labelled_faces import ImageFaces, faces_of, require_same_images
 from pipeline.data.records import Detections
 from pipeline.data.schemas import DETECTIONS, SAMPLES
-from pipeline.engine.fingerprint import digest as fingerprint
+from pipeline.data.shard_reader import ShardReader
+from pipeline.engine.fingerprint import hash_json as fingerprint
 from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
-from pipeline.data.shard_reader import DumpRows
-from pipeline.data.labelled_faces import ImageFaces, faces_of, require_same_images
 
 
 class Oracle(MapStage):
@@ -58,7 +58,7 @@ class Oracle(MapStage):
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
         """Returns a worker that holds all faces and one shard of the dump at a time."""
-        rows = DumpRows(ctx.one("candidates"))
+        rows = ShardReader(ctx.one("candidates"))
         faces: Mapping[str, ImageFaces] = faces_of(ctx.one("samples"))
 
         def work(items: Sequence[Item]) -> Iterator[Row]:

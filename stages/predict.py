@@ -17,14 +17,14 @@ from pydantic import Field, SerializerFunctionWrapHandler, field_validator, mode
 
 from pipeline.boxes.frame import Frame
 from pipeline.data.canvas import parse_canvas
+from pipeline.data.image_reader import read_images
 from pipeline.data.schemas import CHECKPOINT, DETECTIONS, SAMPLES
 from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
 from pipeline.inference.engines import engine_spec, require_engine
 from pipeline.inference.test_time import detect, mode_named
-from pipeline.models.detectors import detector_spec
-from pipeline.models.checkpoint_id import digest, resolve_detector
-from pipeline.data.image_reader import decoded_images
 from pipeline.inference.worker import check_weights, naming_weights, planned_weights, set_threads, size_of
+from pipeline.models.checkpoint_id import checkpoint_hash, resolve_detector
+from pipeline.models.detectors import detector_spec
 
 if TYPE_CHECKING:
     from pipeline.inference.predictor import Predictor
@@ -121,7 +121,7 @@ class Predict(MapStage):
 
     def externals(self, at: str | None) -> Mapping[str, str]:
         """Returns the digest of the weights file, if there is one."""
-        return {"weights": digest(at)} if at else {}
+        return {"weights": checkpoint_hash(at)} if at else {}
 
     def items(self, ctx: StageContext) -> Sequence[Item]:
         """Returns one item per sample; only a change of the image's bytes changes it, not one of its labels."""
@@ -137,7 +137,7 @@ class Predict(MapStage):
         set_threads(ctx)  # before torch is imported
         from pipeline.inference.batch_work import BatchWork, caught, row_of, unreadable_row
 
-        images, predictor = decoded_images(ctx, ctx.one("samples")), self.predictor(ctx)
+        images, predictor = read_images(ctx, ctx.one("samples")), self.predictor(ctx)
         if self.mode == SINGLE:
             return BatchWork(predictor, parse_canvas(self.canvas), images)
         mode = mode_named(self.mode)

@@ -12,17 +12,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
+from pipeline.data.image_sets import require_equal_images
+from pipeline.data.labelled_faces import ImageFaces, faces_of, require_same_images
 from pipeline.data.records import WITHOUT_LANDMARKS, Detections
-from pipeline.data.schemas import ACCURACY, DETECTIONS, SAMPLES
+from pipeline.data.schemas import DETECTIONS, RANKING_ACCURACY, SAMPLES
+from pipeline.data.shard_reader import rows_of
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Port, Row, StageContext, WholeStage
 from pipeline.evaluation.ranking_accuracy import PairCounts, count_pairs, places_of
-from pipeline.data.shard_reader import rows_of
-from pipeline.data.labelled_faces import ImageFaces, faces_of, require_same_images
-from pipeline.data.image_sets import require_equal_images
 
 
-class Ranking(WholeStage):
+class RankingAccuracy(WholeStage):
     """One row per node wired to `candidates`, printed as a table. The first one's order is the detector's.
 
     The others must hold the same boxes, unsuppressed, in their own order: `rerank` and `oracle` with `iou: null`. Pairs
@@ -38,7 +38,7 @@ class Ranking(WholeStage):
     version: ClassVar[str] = "1"
     tells_names: ClassVar[bool] = True
     inputs: ClassVar[dict[str, Port]] = {"samples": Port(SAMPLES), "candidates": Port(DETECTIONS, many=True)}
-    output: ClassVar[pa.Schema] = ACCURACY
+    output: ClassVar[pa.Schema] = RANKING_ACCURACY
     published: ClassVar[tuple[str, ...]] = ("{node}.md",)
     told: ClassVar[tuple[str, ...]] = ("left_out",)
 

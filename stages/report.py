@@ -10,15 +10,15 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
+from pipeline.data.datasets.wider_face.ground_truth import ground_truth_of
+from pipeline.data.image_bytes import bytes_reader
 from pipeline.data.images import decode
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.records import Detections, Sample, read_detections
-from pipeline.data.schemas import ACCURACY, AP, CHECKPOINT, DETECTIONS, PAGE, SAMPLES, STATISTICS
-from pipeline.data.datasets.wider_face.ground_truth import ground_truth_of
+from pipeline.data.schemas import AP, CHECKPOINT, DETECTIONS, PAGE, RANKING_ACCURACY, SAMPLES, STATISTICS
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Port, Row, StageContext, WholeStage
 from pipeline.evaluation.without_answer import WithoutAnswer
-from pipeline.data.image_bytes import image_source
 from stages.row_times import row_milliseconds
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Report(WholeStage):
         "ap": Port(AP, many=True, optional=True),
         "checkpoint": Port(CHECKPOINT, many=True, optional=True),
         "statistics": Port(STATISTICS, optional=True),
-        "accuracy": Port(ACCURACY, many=True, optional=True),
+        "accuracy": Port(RANKING_ACCURACY, many=True, optional=True),
     }
     output: ClassVar[pa.Schema] = PAGE
     published: ClassVar[tuple[str, ...]] = ("{node}.html",)
@@ -121,15 +121,15 @@ class Report(WholeStage):
 
     def _gallery(self, ctx: StageContext, pairs: Pairs) -> tuple[list[GalleryItem], list[str]]:
         """Returns the images to show, and a line for each that can no longer be read."""
-        from pipeline.evaluation.gallery import GalleryItem, gallery_order, most_found, shrink_jpeg
+        from pipeline.evaluation.gallery import GalleryItem, fewest_mistakes, gallery_order, shrink_jpeg
 
         samples = ctx.one("samples")
-        read = image_source(ctx, samples)
+        read = bytes_reader(ctx, samples)
         paths = {sample.image_id: sample.path for sample, _ in pairs}
         if ctx.inputs["ap"]:
             worst = gallery_order(pairs, self.score, self.subset, self.gallery)
         else:
-            worst = most_found(pairs, self.score, self.gallery)
+            worst = fewest_mistakes(pairs, self.score, self.gallery)
         items, unseen = [], []
         for judged in worst:
             try:

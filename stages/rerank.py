@@ -13,16 +13,16 @@ import pyarrow as pa
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from pipeline.data.canvas import parse_canvas
+from pipeline.data.image_reader import read_images
+from pipeline.data.labelled_faces import require_same_images
 from pipeline.data.records import Detections
 from pipeline.data.schemas import CHECKPOINT, DETECTIONS, SAMPLES
-from pipeline.engine.fingerprint import digest as fingerprint
+from pipeline.data.shard_reader import ShardReader
+from pipeline.engine.fingerprint import hash_json as fingerprint
 from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
 from pipeline.inference.engines import require_engine
-from pipeline.models.checkpoint_id import digest, resolve_ranker
-from pipeline.data.image_reader import decoded_images
-from pipeline.data.shard_reader import DumpRows
-from pipeline.data.labelled_faces import require_same_images
 from pipeline.inference.worker import check_weights, naming_weights, planned_weights, set_threads, size_of
+from pipeline.models.checkpoint_id import checkpoint_hash, resolve_ranker
 
 if TYPE_CHECKING:
     import numpy as np
@@ -97,7 +97,7 @@ class Rerank(MapStage):
 
     def externals(self, at: str | None) -> Mapping[str, str]:
         """Returns the digest of the weights file, if there is one."""
-        return {"weights": digest(at)} if at else {}
+        return {"weights": checkpoint_hash(at)} if at else {}
 
     def items(self, ctx: StageContext) -> Sequence[Item]:
         """Returns one item per row of the dump.
@@ -122,8 +122,8 @@ class Rerank(MapStage):
         set_threads(ctx)  # before torch is imported
         from pipeline.inference.memory import out_of_memory
 
-        images = decoded_images(ctx, ctx.one("samples"), lambda item: str(item.data["digest"]))
-        reranker, rows = self.reranker(ctx), DumpRows(ctx.one("candidates"))
+        images = read_images(ctx, ctx.one("samples"), lambda item: str(item.data["digest"]))
+        reranker, rows = self.reranker(ctx), ShardReader(ctx.one("candidates"))
 
         def work(items: Sequence[Item]) -> Iterator[Row]:
             for item, image, error in images(items):

@@ -15,8 +15,14 @@ from pipeline.data.records import Sample
 from pipeline.data.schemas import SAMPLES, STATISTICS
 from pipeline.engine.stage import Port, Row, StageContext, WholeStage
 from pipeline.models.detectors import detector_spec
+from pipeline.training.analysis.face_scales import (
+    SCALE_EDGES,
+    drawn_scales,
+    labelled_scales,
+    level_shares_of,
+    scale_histogram,
+)
 from pipeline.training.augment.policy import POLICIES, Policy, policy
-from pipeline.training.analysis.face_scales import SCALE_EDGES, drawn_scales, labelled_scales, level_shares_of, scale_histogram
 
 
 class Statistics(WholeStage):
@@ -86,8 +92,8 @@ class Statistics(WholeStage):
     def _levels(self, ctx: StageContext) -> Iterator[Row]:
         import torch
 
-        from pipeline.training.assigners import ASSIGNERS
         from pipeline.training.analysis.level_ranges import PUBLISHED, READINGS, sweep_levels
+        from pipeline.training.assigners import ASSIGNERS
 
         torch.set_num_threads(max(1, int(ctx.resources.cpus)))
         with torch.device("meta"):  # Only anchors and coder are asked for: no weight is ever made.

@@ -11,8 +11,8 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from pipeline.boxes.frame import CONVENTIONS
 from pipeline.data.schemas import DETECTIONS
+from pipeline.data.shard_reader import ShardReader
 from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
-from pipeline.data.shard_reader import DumpRows
 
 _LATER: Final = {"top": None, "convention": "retinaface"}
 
@@ -59,7 +59,7 @@ class Suppress(MapStage):
         from pipeline.inference.candidates import Candidates
         from pipeline.inference.postprocess import detections
 
-        rows = DumpRows(ctx.one("candidates"))
+        rows = ShardReader(ctx.one("candidates"))
 
         def work(items: Sequence[Item]) -> Iterator[Row]:
             for item in items:

@@ -12,15 +12,15 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
+from pipeline.data.datasets.wider_face.predictions import WiderText, read_wider_text
 from pipeline.data.prediction_form import Known
 from pipeline.data.records import Detections, Sample
 from pipeline.data.schemas import DETECTIONS, SAMPLES
-from pipeline.data.datasets.wider_face.predictions import WiderText, read_wider_text
-from pipeline.engine.fingerprint import digest
+from pipeline.engine.fingerprint import hash_json
 from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
 
 
-class Published(MapStage):
+class TextPredictions(MapStage):
     """Reads submission text of WIDER FACE (``<event>/<name>.txt``), a folder or a tar archive: the node's `at`.
 
     Boxes of equal score keep their order. An image without a file becomes a row with an error; files of images that the
@@ -60,7 +60,7 @@ class Published(MapStage):
         text = _text(ctx, [row["image_id"] for row in samples])
         faces = (Sample.from_row(row) for row in ctx.one("samples").rows())
         text.require(Path(ctx.at or ""), {each.image_id: _known(each) for each in faces})
-        return [Item(row["image_id"], digest(list(row.values()), 8), row) for row in samples]
+        return [Item(row["image_id"], hash_json(list(row.values()), 8), row) for row in samples]
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
         """Returns a worker that has read the text once.

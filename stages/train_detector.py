@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, field_validator
 
+from pipeline.data.image_bytes import bytes_reader
 from pipeline.data.records import Sample
 from pipeline.data.schemas import CHECKPOINT, SAMPLES
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Port, StageContext
-from pipeline.models.detectors import detector_spec
-from pipeline.models.checkpoint_id import resolve_detector
-from pipeline.training.recipes.detector import PRESETS, TrainingRecipe
-from pipeline.data.image_bytes import image_source
 from pipeline.inference.worker import naming_weights
+from pipeline.models.checkpoint_id import resolve_detector
+from pipeline.models.detectors import detector_spec
+from pipeline.training.recipes.detector import PRESETS, DetectorRecipe
 from stages.base_training import TrainingStage, first_weights
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class TrainDetector(TrainingStage):
 
     detector: str = "retinaface_mobilenet"
     switches: dict[str, Any] = Field(default_factory=dict)
-    recipe: TrainingRecipe = TrainingRecipe()
+    recipe: DetectorRecipe = DetectorRecipe()
 
     @field_validator("detector")
     @classmethod
@@ -78,12 +78,12 @@ class TrainDetector(TrainingStage):
         """
         from pipeline.data.datasets.wider_face.ground_truth import ground_truth_of
         from pipeline.evaluation.wider_result import require_faces
-        from pipeline.training.data.sampler import Batches
-        from pipeline.training.tasks.detector_learner import DetectorLearner
+        from pipeline.training.data.detector_dataset import DetectorDataset
+        from pipeline.training.data.sampler import BatchSampler
         from pipeline.training.loop.preflight import require_matchable
-        from pipeline.training.data.detector_dataset import Pictures
         from pipeline.training.loop.session import Training
-        from stages.validators.detector import HeldOut
+        from pipeline.training.tasks.detector_learner import DetectorLearner
+        from stages.validators.detector import DetectorValidator
 
         assert ctx.workplace is not None
         usable = _usable(ctx.one("samples"), self.recipe.images)
@@ -101,11 +101,13 @@ class TrainDetector(TrainingStage):
             samples = _usable(held_out[0], None)
             # Every look at it would be worth the same, and the first weights would stay the best.
             require_faces(ground_truth_of(samples), held_out[0].node)
-            judge = HeldOut(samples, image_source(ctx, held_out[0]), accelerated)
-        pictures = Pictures(usable, image_source(ctx, ctx.one("samples")), self.recipe, detector.normalisation.mean_bgr)
+            judge = DetectorValidator(samples, bytes_reader(ctx, held_out[0]), accelerated)
+        pictures = DetectorDataset(
+            usable, bytes_reader(ctx, ctx.one("samples")), self.recipe, detector.normalisation.mean_bgr
+        )
         return Training(
             learner=learner,
-            batches=Batches(pictures, self.recipe.batch, self.recipe.seed, self.recipe.sides),
+            batches=BatchSampler(pictures, self.recipe.batch, self.recipe.seed, self.recipe.sides),
             store=ctx.workplace.store,
             folder=ctx.workplace.folder,
             judge=judge,

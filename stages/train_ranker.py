@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, field_validator
 
-from pipeline.data.labelled_candidates import RankingRows
-from pipeline.data.schemas import CHECKPOINT, RANKINGS, SAMPLES
+from pipeline.data.image_bytes import bytes_reader
+from pipeline.data.labelled_candidates import LabelledCandidateReader
+from pipeline.data.schemas import CHECKPOINT, LABELLED_CANDIDATES, SAMPLES
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Port, StageContext
+from pipeline.inference.worker import naming_weights
 from pipeline.models.checkpoint_id import resolve_detector, resolve_ranker, stored_config
 from pipeline.models.rankers import ranker_spec
 from pipeline.training.recipes.ranker import RankerRecipe
-from pipeline.data.image_bytes import image_source
-from pipeline.inference.worker import naming_weights
 from stages.base_training import TrainingStage, first_weights
 
 if TYPE_CHECKING:
@@ -40,9 +40,9 @@ class TrainRanker(TrainingStage):
     name: ClassVar[str] = "train_ranker"
     version: ClassVar[str] = "3"
     inputs: ClassVar[dict[str, Port]] = {
-        "rankings": Port(RANKINGS),
+        "rankings": Port(LABELLED_CANDIDATES),
         "samples": Port(SAMPLES, many=True),
-        "held_out": Port(RANKINGS, optional=True),
+        "held_out": Port(LABELLED_CANDIDATES, optional=True),
         "start": Port(CHECKPOINT, optional=True),
     }
 
@@ -69,11 +69,11 @@ class TrainRanker(TrainingStage):
         Raises:
             ValueError: nothing to put in order, samples that a join was not made of, first weights that do not fit.
         """
-        from pipeline.training.data.sampler import Batches
-        from pipeline.training.data.ranker_dataset import RankPictures
-        from pipeline.training.tasks.ranker_learner import RankerLearner
+        from pipeline.training.data.ranker_dataset import RankerDataset
+        from pipeline.training.data.sampler import BatchSampler
         from pipeline.training.loop.session import Training
-        from stages.validators.ranker import HeldOutRankings
+        from pipeline.training.tasks.ranker_learner import RankerLearner
+        from stages.validators.ranker import RankerValidator
 
         assert ctx.workplace is not None
         join = ctx.one("rankings")
@@ -84,14 +84,14 @@ class TrainRanker(TrainingStage):
             normalisation = learner.first().normalisation
         judge = None
         if held_out := ctx.inputs.get("held_out"):
-            read = image_source(ctx, _samples_of(ctx, held_out[0]))
-            judge = HeldOutRankings(_rankings(held_out[0], self.recipe), read, self.recipe)
-        pictures = RankPictures(
-            rankings, image_source(ctx, _samples_of(ctx, join)), self.recipe, normalisation.mean_bgr
+            read = bytes_reader(ctx, _samples_of(ctx, held_out[0]))
+            judge = RankerValidator(_rankings(held_out[0], self.recipe), read, self.recipe)
+        pictures = RankerDataset(
+            rankings, bytes_reader(ctx, _samples_of(ctx, join)), self.recipe, normalisation.mean_bgr
         )
         return Training(
             learner=learner,
-            batches=Batches(pictures, self.recipe.batch, self.recipe.seed, self.recipe.sides),
+            batches=BatchSampler(pictures, self.recipe.batch, self.recipe.seed, self.recipe.sides),
             store=ctx.workplace.store,
             folder=ctx.workplace.folder,
             judge=judge,
@@ -103,11 +103,11 @@ class TrainRanker(TrainingStage):
         )
 
 
-def _rankings(join: Artifact, recipe: RankerRecipe, most: int | None = None) -> RankingRows:
+def _rankings(join: Artifact, recipe: RankerRecipe, most: int | None = None) -> LabelledCandidateReader:
     """Returns the rows of a join; raises ValueError where there is nothing to put in order."""
     from pipeline.training.loop.ranker_preflight import require_rankable
 
-    rows = RankingRows(join, most)
+    rows = LabelledCandidateReader(join, most)
     try:
         require_rankable(rows, recipe)
     except ValueError as error:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from statistics import median
 
 from jobs.benchmarks.baseline import Pace
-from jobs.benchmarks.results import Measured, less_is_better, more_is_better
 from jobs.benchmarks.pipeline_run import PipelineRun
+from jobs.benchmarks.results import Measured, less_is_better, more_is_better
 
 Way = tuple[int, int]
 """(processes, threads of each)."""

@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from pipeline.data.prediction_set import PredictionSet
     from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth
+    from pipeline.data.prediction_set import PredictionSet
 
 DETECTIONS = "detections.json"
 

@@ -16,9 +16,9 @@ import pyarrow.parquet as pq
 
 from jobs.benchmarks.baseline import Work, bare_loop
 from jobs.benchmarks.detecting import BOXES, Model, detecting, detecting_graph
-from jobs.benchmarks.results import Measured, Section, cores
 from jobs.benchmarks.images import gather, model_for
 from jobs.benchmarks.pipeline_run import run_node
+from jobs.benchmarks.results import Measured, Section, cores
 from pipeline.engine.stage import Resources
 from pipeline.engine.storage import Store
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
-from jobs.benchmarks.synthetic_dumps import DrawnDump, DrawnSamples
-from jobs.benchmarks.results import Measured, Section
 from jobs.benchmarks.prerequisites import prepare, require_success
+from jobs.benchmarks.results import Measured, Section
+from jobs.benchmarks.synthetic_dumps import DrawnDump, DrawnSamples
 from pipeline.engine.executor import LocalExecutor
 from pipeline.engine.graph import Graph, Node
 from pipeline.engine.manifest import Manifest, stored_manifests
@@ -20,7 +20,7 @@ from pipeline.engine.runner import Runner
 from pipeline.engine.shards import ShardJob, ShardRecord, Worker, compute_shard, peak_memory_mb
 from pipeline.engine.stage import Item, MapStage, Resources
 from pipeline.engine.storage import Store
-from stages.label_candidates import Join
+from stages.label_candidates import LabelCandidates
 
 DUMPS = ("first", "second", "third")
 JOINED = "joined"
@@ -124,7 +124,9 @@ def joining_graph(images: int, boxes: int) -> Graph:
         Node(name, DrawnDump(boxes=boxes, seed=seed), samples, resources=large)
         for seed, name in enumerate(DUMPS, start=1)
     ]
-    joined = Node(JOINED, Join(), {**samples, "candidates": DUMPS}, resources=Resources(shard_rows=JOINED_ROWS))
+    joined = Node(
+        JOINED, LabelCandidates(), {**samples, "candidates": DUMPS}, resources=Resources(shard_rows=JOINED_ROWS)
+    )
     return Graph([Node("images", DrawnSamples(images=images), resources=large), *dumps, joined])
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from jobs.benchmarks.detecting import Model
-from jobs.benchmarks.results import Section, cores
 from jobs.benchmarks.images import REAL_IMAGES, evenly, model_for
+from jobs.benchmarks.results import Section, cores
 from jobs.benchmarks.training_run import Course, compared, course_note
 from pipeline.data.datasets.synthetic.dataset import Synthetic
 from pipeline.data.datasets.wider_face.dataset import WiderFace
@@ -18,7 +18,7 @@ from pipeline.engine.stage import Resources
 from pipeline.engine.storage import Store
 from pipeline.training.recipes.ranker import RankerRecipe
 from stages.index import Index
-from stages.label_candidates import Join
+from stages.label_candidates import LabelCandidates
 from stages.predict import Predict
 from stages.train_ranker import TrainRanker
 
@@ -73,7 +73,7 @@ def ranker_course(load: Load, model: Model, folder: Path) -> tuple[Course, str]:
         [
             Node("faces", Index(dataset=dataset), at=at, resources=Resources(shard_rows=10_000)),
             Node("boxes", dump, samples, str(model.weights), alone),
-            Node("pairs", Join(), {**samples, "candidates": ("boxes",)}),
+            Node("pairs", LabelCandidates(), {**samples, "candidates": ("boxes",)}),
             Node("ranker", training, {**samples, "rankings": ("pairs",)}, None, alone),
         ]
     )

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from jobs.benchmarks.alternate import Rounds, cost_rows, listed, pace_rows, round_notes, take_turns
 from jobs.benchmarks.baseline import Work, bare_loop
 from jobs.benchmarks.detecting import BOXES, IMAGES, Model, detecting_graph
-from jobs.benchmarks.results import Measured, Section, cores
 from jobs.benchmarks.images import gather, model_for
 from jobs.benchmarks.pipeline_run import run_node
-from jobs.benchmarks.alternate import Rounds, cost_rows, listed, pace_rows, round_notes, take_turns
+from jobs.benchmarks.results import Measured, Section, cores
 from pipeline.data.canvas import parse_canvas
 from pipeline.data.images import decode
 from pipeline.data.records import Detections, read_detections

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from jobs.benchmarks.alternate import Rounds, Way, cost_rows, listed, pace_rows, round_notes, take_turns
 from jobs.benchmarks.baseline import bare_loop
 from jobs.benchmarks.detecting import BOXES, Model, detecting, detecting_graph
-from jobs.benchmarks.results import Measured, Section, cores
 from jobs.benchmarks.images import gather, model_for
 from jobs.benchmarks.pipeline_run import PipelineRun, run_node
-from jobs.benchmarks.alternate import Rounds, Way, cost_rows, listed, pace_rows, round_notes, take_turns
+from jobs.benchmarks.results import Measured, Section, cores
 from pipeline.engine.stage import Resources
 from pipeline.engine.storage import Store
 

@@ -14,7 +14,7 @@ from pipeline.data.datasets.wider_face.dataset import WiderFace
 from pipeline.engine.graph import Graph, Node
 from pipeline.engine.stage import Resources
 from pipeline.engine.storage import Store
-from pipeline.training.recipes.detector import TrainingRecipe
+from pipeline.training.recipes.detector import DetectorRecipe
 from stages.index import Index
 from stages.train_detector import TrainDetector
 
@@ -32,7 +32,7 @@ class Load:
     """
 
     detector: str
-    recipe: TrainingRecipe
+    recipe: DetectorRecipe
     shared: Path | None
     rounds: int
     command: str

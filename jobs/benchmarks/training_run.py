@@ -11,17 +11,17 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
-from jobs.benchmarks.results import Measured, cores, more_is_better
 from jobs.benchmarks.prerequisites import prepare, require_success
+from jobs.benchmarks.results import Measured, cores, more_is_better
 from pipeline.cluster.ray_executor import RayExecutor
 from pipeline.engine.executor import Executor
 from pipeline.engine.graph import Graph
 from pipeline.engine.manifest import stored_manifests
 from pipeline.engine.plan import Options, context, plan
 from pipeline.engine.runner import Runner
-from pipeline.engine.stage import Workplace
+from pipeline.engine.stage import WorkDir
 from pipeline.engine.storage import Store
-from pipeline.training.loop.metrics_log import Journal
+from pipeline.training.loop.metrics_log import MetricsLog
 from stages.base_training import TrainingStage
 
 FIRST = 5  # steps that do not count: loaders start, memory is taken, kernels are chosen
@@ -97,7 +97,7 @@ def run_training(course: Course, make_executor: Callable[[], Executor] = RayExec
     prepare(course.graph, course.node, course.store)
     require_success(Runner(course.graph, course.store, Options(frozenset({course.node})), make_executor).run())
     (manifest,) = stored_manifests(course.store, course.node)
-    entries = Journal(course.store, f"{manifest.folder}/work", course.recipe.steps).entries()
+    entries = MetricsLog(course.store, f"{manifest.folder}/work", course.recipe.steps).entries()
     counted = [entry for entry in entries if "loss" in entry and entry["step"] > FIRST]
     seconds = [course.recipe.batch / entry["images_per_second"] for entry in counted]
     waited = [each * entry["wait_share"] for each, entry in zip(seconds, counted, strict=True)]
@@ -111,9 +111,9 @@ def bare_training(course: Course) -> Spent:
     """
     import torch
 
-    from pipeline.training.loop.trainer import Trainer
     from pipeline.training.loop.determinism import channels_last, deterministic, set_norms
-    from pipeline.training.loop.device_prefetch import Staging
+    from pipeline.training.loop.device_prefetch import DevicePrefetch
+    from pipeline.training.loop.trainer import Trainer
 
     torch.set_num_threads(cores())
     training = _training(course)
@@ -126,7 +126,7 @@ def bare_training(course: Course) -> Spent:
     with deterministic(), channels_last(model):
         trainer = Trainer(_timed(training.learner.task(model), spent), training.recipe)
         coming = (held[step % len(held)] for step in range(training.recipe.steps))
-        staging = Staging(coming, model.normalisation, device, early=training.accelerated)
+        staging = DevicePrefetch(coming, model.normalisation, device, early=training.accelerated)
         pending: deque[Any] = deque()
         for _ in range(training.recipe.steps):
             begun, before = time.perf_counter(), len(spent)
@@ -154,7 +154,7 @@ def _training(course: Course) -> Any:
     stage = course.graph.nodes[course.node].stage
     assert isinstance(stage, TrainingStage)
     ctx = context(course.graph, course.node, plans, stage.externals(course.graph.nodes[course.node].at))
-    return stage.training(replace(ctx, workplace=Workplace(course.store, "bare")))
+    return stage.training(replace(ctx, workplace=WorkDir(course.store, "bare")))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from jobs.costing.cost import Cost
 from jobs.costing.learning import training
 from jobs.costing.looking import dump, join, ranking
 from pipeline.engine.config import Config
-from stages.label_candidates import Join
+from stages.label_candidates import LabelCandidates
 from stages.predict import Predict
 from stages.rerank import Rerank
 from stages.train_detector import TrainDetector
@@ -28,6 +28,6 @@ def costs_of(config: Config) -> list[Cost]:
                 found.append(dump(config, node, stage))
             case Rerank() as stage:
                 found.append(ranking(config, node, stage))
-            case Join() as stage:
+            case LabelCandidates() as stage:
                 found.append(join(config, node, stage))
     return found

@@ -12,12 +12,12 @@ from jobs.costing.pictures import Pictures, pictures_of
 from jobs.costing.rates import DUMP_BYTES, Numbers, Work
 from jobs.costing.sources import detector_of, ranker_of
 from pipeline.data.canvas import ORIGINAL, parse_canvas
-from pipeline.data.schemas import FLOATS, RANKINGS
+from pipeline.data.schemas import FLOATS, LABELLED_CANDIDATES
 from pipeline.engine.config import Config
 from pipeline.engine.graph import Node
 from pipeline.inference.test_time import Mode, mode_named
 from pipeline.models.rankers.ranker import ROWS
-from stages.label_candidates import Join
+from stages.label_candidates import LabelCandidates
 from stages.predict import SINGLE, Predict
 from stages.rerank import Rerank
 
@@ -59,10 +59,10 @@ def ranking(config: Config, node: Node, stage: Rerank) -> Cost:
     return written(found, pictures.count * kept, landmarks=_landmarks_of(config, node.inputs["candidates"][0]))
 
 
-def join(config: Config, node: Node, stage: Join) -> Cost:
+def join(config: Config, node: Node, stage: LabelCandidates) -> Cost:
     """Returns the cost of a join: bytes alone; its overlaps are counted as if they could not be compressed."""
     pictures, dumps = pictures_of(config.graph, node), node.inputs["candidates"]
-    columns = sum(field.type == FLOATS for field in RANKINGS)
+    columns = sum(field.type == FLOATS for field in LABELLED_CANDIDATES)
     candidates = pictures.count * len(dumps) * stage.top
     amount = f"{pictures.count:,} images, {len(dumps)} {'dump' if len(dumps) == 1 else 'dumps'}"
     overlaps = FLOAT * columns - candidate_bytes(False)

@@ -17,8 +17,8 @@ from jobs.gpu.parts import Setting
 from pipeline.engine.graph import Graph
 from pipeline.engine.stage import Resources
 from pipeline.engine.storage import Store
+from pipeline.training.recipes.detector import DetectorRecipe
 from pipeline.training.recipes.ranker import RankerRecipe
-from pipeline.training.recipes.detector import TrainingRecipe
 
 
 def train(setting: Setting, figures: Figures, name: str) -> None:
@@ -48,7 +48,7 @@ def _course(setting: Setting, name: str, place: Path) -> Course:
         course, _ = ranker_course(load, model, place)
     else:
         batch = {"mogface_baseline": 7, "mogface": 4, "hrnet_w48": 4}[name]
-        recipe = TrainingRecipe(
+        recipe = DetectorRecipe(
             **{"batch": batch, **numbers}, warmup=10, learning_rate=1e-4, assigner="ali_ams", bf16=True
         )
         detector = "mogface_mobilenet" if setting.tiny else name

@@ -26,7 +26,7 @@ from pipeline.cluster.session import connect
 from pipeline.cluster.start import leave
 from pipeline.cluster.train import train_together
 from pipeline.engine.capacity import Machine
-from pipeline.engine.executor import with_beacon
+from pipeline.engine.executor import with_heartbeat
 from pipeline.engine.runner import NodeFailed
 from pipeline.engine.shards import ShardJob, ShardRecord, compute_shard, compute_whole
 from pipeline.engine.stage import Item, MapStage, Resources
@@ -126,7 +126,7 @@ class RayExecutor:
             folder=f"{job.folder}/work/ray",
             passing=self._ours and not joined(),
         )
-        job = with_beacon(replace(job, ctx=replace(job.ctx, fan_out=fan_out, gang=gang)))
+        job = with_heartbeat(replace(job, ctx=replace(job.ctx, fan_out=fan_out, gang=gang)))
         # The task of a stage that spreads only waits for its gang, which holds what the node was given.
         request = {"num_cpus": 0} if job.stage.spreads else _request(resources)
         try:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.engine.worker_group import Stream
+from pipeline.engine.worker_group import Prefetch
 
 PAUSE_SECONDS = 0.05  # between two rounds of Ray Data's scheduler
 SEGMENT = 2000  # numbers of one dataset, so that a long training does not list all its steps at once
@@ -34,8 +34,8 @@ class Loader:
         return {"batch": np.array(batches, dtype=object)}
 
 
-def stream_with(loaders: int) -> Stream:
-    """Returns a `Stream` of that many loader processes. They reserve no CPU, so that they can never wait for one."""
+def stream_with(loaders: int) -> Prefetch:
+    """Returns a `Prefetch` of that many loader processes. They reserve no CPU, so that they can never wait for one."""
 
     def stream(make: Callable[[int], Any], numbers: range) -> Iterator[Any]:
         for start in range(0, len(numbers), SEGMENT):

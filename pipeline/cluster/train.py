@@ -13,16 +13,16 @@ from functools import partial
 from typing import Any
 
 from pipeline.cluster.ray_loader import stream_with
-from pipeline.engine.worker_group import GangStopped, Stream, in_threads
 from pipeline.engine.runner import NodeFailed
 from pipeline.engine.stage import Resources
 from pipeline.engine.storage import Store
+from pipeline.engine.worker_group import Prefetch, WorkersStopped, in_threads
 
 RESTARTS = 5  # of all processes, within one run; running again goes on where it was
 
 
 def train_together(
-    function: Callable[[Stream], Any], *, resources: Resources, store: Store, folder: str, passing: bool
+    function: Callable[[Prefetch], Any], *, resources: Resources, store: Store, folder: str, passing: bool
 ) -> Any:
     """Returns function(stream) of the first of `resources.workers` processes; see `Gang`.
 
@@ -70,7 +70,7 @@ def train_together(
     finally:
         store.delete_folder(folder)
     if outcome == "stopped":
-        raise GangStopped(value)
+        raise WorkersStopped(value)
     return value
 
 
@@ -95,7 +95,7 @@ def _trainer_class(passing: bool) -> type[Any]:
     return trainer
 
 
-def _process(function: Callable[[Stream], Any], loaders: int, accelerated: bool) -> tuple[str, Any]:
+def _process(function: Callable[[Prefetch], Any], loaders: int, accelerated: bool) -> tuple[str, Any]:
     """Runs in every process of the gang."""
     if accelerated:
         import torch
@@ -107,7 +107,7 @@ def _process(function: Callable[[Stream], Any], loaders: int, accelerated: bool)
     stream = stream_with(loaders) if loaders else in_threads
     try:
         return "done", function(stream)
-    except GangStopped as stopped:
+    except WorkersStopped as stopped:
         return "stopped", str(stopped)  # raised, it would count as a failure to be tried again
 
 

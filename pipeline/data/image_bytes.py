@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pipeline.data.datasets.config_field import parse_dataset
-from pipeline.data.images import digest
+from pipeline.data.images import sha256_of
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import StageContext
 
 
-def image_source(ctx: StageContext, samples: Artifact) -> Callable[[str], bytes]:
+def bytes_reader(ctx: StageContext, samples: Artifact) -> Callable[[str], bytes]:
     """Returns a function from a sample's `path` to the compressed image, which raises OSError where it is gone."""
     dataset, root = parse_dataset(samples.params["dataset"]), ctx.places.get(samples.node) or ""
     return lambda path: dataset.image_bytes(root, path)
 
 
 def indexed_source(ctx: StageContext, samples: Artifact) -> Callable[[str, str], bytes]:
-    """Returns a function from a sample's `path` and `digest` to the compressed image that was indexed.
+    """Returns a function from a sample's `path` and `sha256_of` to the compressed image that was indexed.
 
     It raises OSError where the file is gone, and ValueError where its bytes are no longer those of the digest: rows
     are kept under the digest, and must not be of other pixels. What the index could not read is not tried again: a bad
@@ -29,7 +29,7 @@ def indexed_source(ctx: StageContext, samples: Artifact) -> Callable[[str, str],
         if not expected and dataset.digest_is_of_bytes:
             raise ValueError(f"{path} could not be read when it was indexed; run again with --retry-errors")
         data = dataset.image_bytes(root, path)
-        if dataset.digest_is_of_bytes and digest(data) != expected:
+        if dataset.digest_is_of_bytes and sha256_of(data) != expected:
             raise ValueError(f"{path} has changed since it was indexed; run again")
         return data
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from pipeline.data.image_bytes import indexed_source
 from pipeline.data.images import Image, decode
-from pipeline.engine.worker_group import ahead
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Item, StageContext
-from pipeline.data.image_bytes import indexed_source
+from pipeline.engine.worker_group import prefetch
 
 IMAGES_AHEAD = 4  # originals, 2 MB each at 1024 px: an enlarged image is never held but the one in work
 GPU_IMAGES_AHEAD = 64  # two batches
@@ -34,7 +34,7 @@ def _stamp(item: Item) -> str:
     return item.stamp
 
 
-def decoded_images(
+def read_images(
     ctx: StageContext, samples: Artifact, digest_of: Callable[[Item], str] = _stamp
 ) -> Callable[[Sequence[Item]], Iterator[Decoded]]:
     """Returns a function from items to (item, image, error) of each in order: uint8 [H, W, 3] BGR, or why not.
@@ -72,7 +72,7 @@ def decoded_images(
 
     def images(items: Sequence[Item]) -> Iterator[Decoded]:
         if spare_core:
-            return ahead(threads, lambda item: load(fetch(item)), items, depth)
-        return map(load, ahead(threads, fetch, items, depth))
+            return prefetch(threads, lambda item: load(fetch(item)), items, depth)
+        return map(load, prefetch(threads, fetch, items, depth))
 
     return images

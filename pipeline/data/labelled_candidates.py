@@ -27,7 +27,7 @@ def _none() -> Float32:
 
 
 @dataclass(frozen=True, slots=True)
-class Ranking:
+class LabelledCandidates:
     """The boxes of D detectors in one image, one detector after the other, each best first; M boxes in all.
 
     Attributes:
@@ -72,7 +72,7 @@ class Ranking:
         return self.boxes[rows], self.scores[rows], self.overlaps[rows]
 
     def to_row(self) -> dict[str, Any]:
-        """Returns a row of `schemas.RANKINGS`."""
+        """Returns a row of `schemas.LABELLED_CANDIDATES`."""
         return {
             "image_id": self.image_id,
             "path": self.path,
@@ -86,8 +86,8 @@ class Ranking:
         }
 
     @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> Ranking:
-        """Returns the record of a row of `schemas.RANKINGS` (lists or arrays)."""
+    def from_row(cls, row: Mapping[str, Any]) -> LabelledCandidates:
+        """Returns the record of a row of `schemas.LABELLED_CANDIDATES` (lists or arrays)."""
         return cls(
             image_id=row["image_id"],
             path=row["path"],
@@ -101,7 +101,7 @@ class Ranking:
         )
 
 
-class RankingRows:
+class LabelledCandidateReader:
     """The rows of a join without those that hold an error, by number; picklable, and small beside what it stands for.
 
     It holds names and places alone: a row is read when it is asked for, out of its own row group, 1 to 2 ms for three
@@ -112,7 +112,7 @@ class RankingRows:
         """Reads the names of all rows, and compares the bytes of every shard with what was written.
 
         Args:
-            artifact: of `schemas.RANKINGS`.
+            artifact: of `schemas.LABELLED_CANDIDATES`.
             most: only so many rows, the first ones; None for all.
 
         Raises:
@@ -145,7 +145,7 @@ class RankingRows:
         """Returns a row's image id."""
         return self._names[number]
 
-    def __getitem__(self, number: int) -> Ranking:
+    def __getitem__(self, number: int) -> LabelledCandidates:
         """Returns one row.
 
         Raises:
@@ -157,7 +157,7 @@ class RankingRows:
                 table = file.read_row_group(row)
         except (OSError, pa.ArrowInvalid) as error:
             raise self._damaged(shard, error) from error
-        return Ranking.from_row({name: _value(table.column(name)) for name in table.column_names})
+        return LabelledCandidates.from_row({name: _value(table.column(name)) for name in table.column_names})
 
     def _columns(self, shard: int, data: bytes) -> tuple[list[str], list[str | None]]:
         """Returns image id and error of every row of a shard."""

@@ -49,7 +49,7 @@ DETECTIONS: Final = pa.schema(
 
 # One row per image: what each detector found in it, one after the other, and how well each box lies on a face. A row
 # is a row group of its own, so that training reads any of them alone.
-RANKINGS: Final = pa.schema(
+LABELLED_CANDIDATES: Final = pa.schema(
     [
         pa.field("image_id", pa.string(), nullable=False),
         pa.field("path", pa.string(), nullable=False),  # of the image, as in its sample
@@ -115,7 +115,7 @@ COMPARISON: Final = pa.schema(
 )
 
 # One row per set of candidates: pairs of boxes of the same image, and how many stand in the right order.
-ACCURACY: Final = pa.schema(
+RANKING_ACCURACY: Final = pa.schema(
     [
         pa.field("name", pa.string(), nullable=False),
         pa.field("images", pa.int64(), nullable=False),

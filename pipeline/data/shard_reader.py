@@ -26,7 +26,7 @@ def rows_of(table: pa.Table, node: str) -> Iterator[Detections]:
             yield Detections(image_id, width, height, error=f"row of {node} cannot be used: {mistake}")
 
 
-class DumpRows:
+class ShardReader:
     """Detections by shard and image; a row that cannot be used is one with an error.
 
     The last shard asked for stays, from one call of a worker to its next too: a node's own shards may be smaller than

@@ -10,12 +10,12 @@ from typing import Any
 SEAL = "seal"
 
 
-def seal(fields: Mapping[str, Any], indent: int | None = None) -> bytes:
+def with_checksum(fields: Mapping[str, Any], indent: int | None = None) -> bytes:
     """Returns the bytes of a JSON file of these fields and their digest."""
     return json.dumps({**fields, SEAL: _digest(fields)}, ensure_ascii=False, indent=indent).encode()
 
 
-def unseal(data: bytes) -> dict[str, Any]:
+def verified(data: bytes) -> dict[str, Any]:
     """Returns the fields of a sealed file, or of one that was written before there were seals.
 
     Raises:

@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from pipeline.engine.graph import Graph, Node, nearest
+from pipeline.engine.literal_yaml import LiteralValue, parse_literal, read_yaml, resolved
 from pipeline.engine.matrix import expand
 from pipeline.engine.stage import Resources, Stage
-from pipeline.engine.literal_yaml import Written, parse_written, read_yaml, resolved
 
 SHARE = "max_error_share"  # of every node that has none of its own
 TOP_FIELDS = ("base", "name", "store", "nodes", SHARE)
@@ -108,7 +108,7 @@ def _override(tree: dict[str, Any], override: str) -> None:
     if keys[0] in ("store", "name", SHARE):
         _put(tree, keys, text, override)
         return
-    typed = parse_written(text, f"--set {override}")
+    typed = parse_literal(text, f"--set {override}")
     # A whole node is never a text.
     value = resolved(typed, Any) if len(keys) == 1 else typed
     nodes = tree.get("nodes") or {}
@@ -124,7 +124,7 @@ def _put(tree: dict[str, Any], keys: Sequence[str], value: Any, override: str) -
     for key in keys[:-1]:
         inner = place.get(key)
         # What an earlier --set gave may be a group of fields too.
-        inner = inner.value if isinstance(inner, Written) else {} if inner is None else inner
+        inner = inner.value if isinstance(inner, LiteralValue) else {} if inner is None else inner
         if not isinstance(inner, dict):
             raise ValueError(f"--set {override}: {key} is not a group of fields")
         place[key] = inner

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from pipeline.engine.heartbeat import Beacon
 from pipeline.engine.capacity import UNLIMITED, Machine
+from pipeline.engine.heartbeat import Heartbeat
 from pipeline.engine.shards import ShardJob, ShardRecord, compute_shard, compute_whole
 from pipeline.engine.stage import Item, MapStage
 
@@ -36,9 +36,9 @@ class Executor(Protocol):
         ...
 
 
-def with_beacon(job: ShardJob) -> ShardJob:
+def with_heartbeat(job: ShardJob) -> ShardJob:
     """Returns the job with a `say` that reaches the driver through the store, from any process."""
-    beacon = Beacon(job.store, f"{job.folder}/_inflight/{job.run_id}-whole.say")
+    beacon = Heartbeat(job.store, f"{job.folder}/_inflight/{job.run_id}-whole.say")
     return replace(job, ctx=replace(job.ctx, say=beacon))
 
 
@@ -61,7 +61,7 @@ class LocalExecutor:
 
     def whole(self, job: ShardJob) -> ShardRecord:
         """Runs the stage in this thread."""
-        return compute_whole(with_beacon(job))
+        return compute_whole(with_heartbeat(job))
 
     def stop(self) -> None:
         """Has nothing to stop: the work is done in the thread that asks for it."""

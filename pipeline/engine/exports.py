@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pipeline.engine.checksummed_json import verified, with_checksum
 from pipeline.engine.graph import Node
 from pipeline.engine.manifest import Artifact
-from pipeline.engine.checksummed_json import seal, unseal
-from pipeline.engine.shards import checksum
+from pipeline.engine.shards import hash_bytes
 from pipeline.engine.storage import Store
 
 COMPARED_BYTES = 2**20
@@ -18,7 +18,7 @@ def files_of(node: Node) -> list[str]:
     return [pattern.format(node=node.name) for pattern in node.stage.published]
 
 
-def publish(node: Node, artifact: Artifact) -> None:
+def export_files(node: Node, artifact: Artifact) -> None:
     """Puts a node's copies, unless those that lie there are of this very output and as they were written.
 
     Raises:
@@ -35,15 +35,15 @@ def publish(node: Node, artifact: Artifact) -> None:
     contents = dict(zip(files, node.stage.publish(list(artifact.rows())), strict=True))
     for name, data in contents.items():
         store.write(name, data)
-    told = {name: [len(data), checksum(data)] for name, data in contents.items()}
-    store.write(_note(node), seal({"content": artifact.manifest.content, "files": told}))
+    told = {name: [len(data), hash_bytes(data)] for name, data in contents.items()}
+    store.write(_note(node), with_checksum({"content": artifact.manifest.content, "files": told}))
 
 
-def damaged_copies(store: Store, node: Node) -> list[str]:
+def damaged_exports(store: Store, node: Node) -> list[str]:
     """Returns the copies whose bytes are not those that were put there, and sees to it that the next run puts them."""
     _, written = _written(store, node)
     found = {name: store.read_or_none(name) for name in written}
-    bad = [name for name, data in found.items() if data is None or checksum(data) != written[name][1]]
+    bad = [name for name, data in found.items() if data is None or hash_bytes(data) != written[name][1]]
     if bad:
         store.delete(_note(node))
     return bad
@@ -52,9 +52,9 @@ def damaged_copies(store: Store, node: Node) -> list[str]:
 def _is_there(store: Store, name: str, sizes: Mapping[str, int], size: int, expected: str) -> bool:
     if sizes.get(name) != size:
         return False
-    # A table is printed from its copy. A large one is compared by `damaged_copies` alone: a run that has nothing to do
+    # A table is printed from its copy. A large one is compared by `damaged_exports` alone: a run that has nothing to do
     # should not read all weights there are.
-    return size > COMPARED_BYTES or checksum(store.read(name)) == expected
+    return size > COMPARED_BYTES or hash_bytes(store.read(name)) == expected
 
 
 def _note(node: Node) -> str:
@@ -64,7 +64,7 @@ def _note(node: Node) -> str:
 def _written(store: Store, node: Node) -> tuple[str, dict[str, tuple[int, str]]]:
     """Returns of which content the copies are, and their sizes and checksums; nothing where nobody knows."""
     try:
-        told = unseal(store.read_or_none(_note(node)) or b"{}")
+        told = verified(store.read_or_none(_note(node)) or b"{}")
         return str(told["content"]), {name: (int(size), str(digest)) for name, (size, digest) in told["files"].items()}
     except (ValueError, KeyError, TypeError, AttributeError):  # none, damaged, or of an earlier layout
         return "", {}

@@ -48,7 +48,7 @@ def canonical(value: object, where: str = "value") -> Any:
     raise ValueError(f"{where}: {type(value).__name__} has no stable form; give a number, text, list or mapping")
 
 
-def digest(value: object, size: int = 12) -> str:
+def hash_json(value: object, size: int = 12) -> str:
     """Returns the hexadecimal BLAKE2b digest (`size` bytes) of a value's canonical JSON."""
     text = json.dumps(canonical(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.blake2b(text.encode(), digest_size=size).hexdigest()

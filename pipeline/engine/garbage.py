@@ -15,7 +15,7 @@ from pipeline.engine.storage import Store
 _CANDIDATE = re.compile(re.escape(LOCK_FILE) + r"\.[0-9a-f]{32}")  # of a lock that an earlier version was taking
 
 
-def unused(store: Store, plans: Mapping[str, NodePlan]) -> Iterator[tuple[str, int]]:
+def unused_files(store: Store, plans: Mapping[str, NodePlan]) -> Iterator[tuple[str, int]]:
     """Yields (folder or file, bytes) of everything that the planned outputs do not need; nothing may run meanwhile.
 
     Other recipes of a node go as whole folders. In the folder of the present recipe, once its output is finished, other

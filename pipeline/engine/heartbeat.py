@@ -11,7 +11,7 @@ SECONDS_BETWEEN = 2.0
 
 
 @dataclass
-class Beacon:
+class Heartbeat:
     """Writes the newest line a worker says to one small file, at most every two seconds. Picklable."""
 
     store: Store
@@ -26,7 +26,7 @@ class Beacon:
             self.store.write(self.name, line.encode())
 
 
-def heard(store: Store, folder: str, run_id: str) -> dict[str, str]:
+def latest_heartbeats(store: Store, folder: str, run_id: str) -> dict[str, str]:
     """Returns label -> newest line of the workers of this run in `folder`."""
     inflight = f"{folder}/_inflight"
     names = [n for n in store.sizes(inflight) if n.startswith(run_id) and n.endswith(".say")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.engine.shards import DAMAGED, ShardRecord, checksum
+from pipeline.engine.shards import DAMAGED, ShardRecord, hash_bytes
 from pipeline.engine.storage import Store
 
 
@@ -35,11 +35,11 @@ def read_shard(store: Store, folder: str, shard: str, size: int, expected: str) 
     name = f"{folder}/{shard}.parquet"
     for _ in range(2):  # what goes wrong between the disk and here need not do so twice
         data = store.read_or_none(name)
-        if data is not None and checksum(data) == expected:
+        if data is not None and hash_bytes(data) == expected:
             return data
     found = "no file" if data is None else "as many others" if len(data) == size else f"{len(data)} bytes"
     problem = f"{name} is damaged: expected the {size} bytes that were written, found {found}"
-    noted = note(store, folder, shard, problem)
+    noted = mark_damaged(store, folder, shard, problem)
     node = folder.partition("/")[0]
     again = "the next `wider8k run` computes it again" if noted else "the store takes no note of it"
     raise DamagedError(f"{problem}; {again}, with --force {node} all of {node}", noted)
@@ -55,10 +55,10 @@ def read_record(store: Store, folder: str, shard: str, expected: str) -> ShardRe
 def is_as_written(store: Store, folder: str, shard: str, expected: str) -> bool:
     """Returns whether file and record of a shard are those that were written, note or no note; reads every byte."""
     data = store.read_or_none(f"{folder}/{shard}.parquet")
-    return data is not None and checksum(data) == expected and read_record(store, folder, shard, expected) is not None
+    return data is not None and hash_bytes(data) == expected and read_record(store, folder, shard, expected) is not None
 
 
-def note(store: Store, folder: str, shard: str, problem: str) -> bool:
+def mark_damaged(store: Store, folder: str, shard: str, problem: str) -> bool:
     """Notes in the store that a shard is damaged; returns False where the store takes no note."""
     try:
         store.write(f"{folder}/{shard}{DAMAGED}", f"{problem}\n".encode())
@@ -67,7 +67,7 @@ def note(store: Store, folder: str, shard: str, problem: str) -> bool:
     return True
 
 
-def take_back(store: Store, folder: str, shard: str) -> None:
+def clear_damage(store: Store, folder: str, shard: str) -> None:
     """Deletes the note of a shard that is not damaged after all, where there is one."""
     if store.read_or_none(f"{folder}/{shard}{DAMAGED}") is not None:
         store.delete(f"{folder}/{shard}{DAMAGED}")

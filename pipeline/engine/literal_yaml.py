@@ -1,7 +1,7 @@
 """YAML whose values keep the characters they were written with, so that a field for text gets the text.
 
 YAML reads `2024-05-01` as a date, `0640` as 416, `yes` as True and `trip #2` as `trip`. Only the field that a value is
-for knows what was meant: `Written` carries both readings to it, and `resolved` picks one by the field's type.
+for knows what was meant: `LiteralValue` carries both readings to it, and `resolved` picks one by the field's type.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _NOT_TEXT = ("int", "float", "bool")
 _NONE = type(None)
 
 
-class Written(str):
+class LiteralValue(str):
     """Characters that YAML reads as something else than this text.
 
     Attributes:
@@ -29,14 +29,14 @@ class Written(str):
     __slots__ = ("value",)
     value: Any
 
-    def __new__(cls, text: str, value: Any) -> Written:
+    def __new__(cls, text: str, value: Any) -> LiteralValue:
         """Returns the text with its other reading beside it."""
         made = super().__new__(cls, text)
         made.value = value
         return made
 
 
-class WrittenFields(BaseModel):
+class LiteralModel(BaseModel):
     """Base of models that are read out of YAML: a field for text gets the characters, every other what YAML reads."""
 
     @model_validator(mode="before")
@@ -49,7 +49,7 @@ class WrittenFields(BaseModel):
 
 
 def read_yaml(data: bytes, where: str) -> Any:
-    """Returns the content of a YAML file; scalars that are no text are `Written`, null is None.
+    """Returns the content of a YAML file; scalars that are no text are `LiteralValue`, null is None.
 
     Args:
         data: UTF-8, or UTF-16 with its mark in front.
@@ -67,17 +67,17 @@ def read_yaml(data: bytes, where: str) -> Any:
     return _load(text, where, lines=True)
 
 
-def parse_written(text: str, where: str) -> Written:
+def parse_literal(text: str, where: str) -> LiteralValue:
     """Returns what was typed for one value, with YAML's reading of it."""
     try:
         value = _load(text, where, lines=False)
     except ValueError as error:
-        return Written(text, error)
-    return Written(text, value.value if isinstance(value, Written) else value)
+        return LiteralValue(text, error)
+    return LiteralValue(text, value.value if isinstance(value, LiteralValue) else value)
 
 
 def resolved(value: Any, annotation: Any) -> Any:
-    """Returns a value without `Written` in it, as a field of that type means it.
+    """Returns a value without `LiteralValue` in it, as a field of that type means it.
 
     Mappings for another model are left as they are: a model reads its own fields.
 
@@ -85,7 +85,7 @@ def resolved(value: Any, annotation: Any) -> Any:
         ValueError: the field is not for text, and YAML cannot read what was typed.
     """
     kinds = _kinds(annotation)
-    if isinstance(value, Written):
+    if isinstance(value, LiteralValue):
         return _chosen(value, kinds)
     if isinstance(value, Mapping):
         return _mapping(value, kinds)
@@ -138,7 +138,7 @@ def _keep(kind: str) -> None:
             value = read(loader, node)
         except (ValueError, OverflowError) as error:  # such as 0x_, hexadecimal without a digit
             value = ValueError(f"{node.value!r} cannot be read as {kind}: {error}")
-        return Written(node.value, value) if node.style is None else value
+        return LiteralValue(node.value, value) if node.style is None else value
 
     _Loader.add_constructor(f"tag:yaml.org,2002:{kind}", construct)
 
@@ -179,7 +179,7 @@ def _kinds(annotation: Any) -> tuple[Any, ...]:
     return (annotation,)
 
 
-def _chosen(value: Written, kinds: Sequence[Any]) -> Any:
+def _chosen(value: LiteralValue, kinds: Sequence[Any]) -> Any:
     if any(kind in (str, Path) for kind in kinds):
         if not value and _NONE in kinds:
             return None

@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.engine.shard_reuse import Kept
-from pipeline.engine.fingerprint import digest
-from pipeline.engine.integrity import is_as_written, note, read_record, read_shard, take_back
-from pipeline.engine.checksummed_json import seal, unseal
+from pipeline.engine.checksummed_json import verified, with_checksum
+from pipeline.engine.fingerprint import hash_json
+from pipeline.engine.integrity import clear_damage, is_as_written, mark_damaged, read_record, read_shard
+from pipeline.engine.shard_reuse import ReusedShard
 from pipeline.engine.shards import WHOLE, is_whole
 from pipeline.engine.storage import Store
 
@@ -60,7 +60,7 @@ class Manifest:
 
         Computed again with the same bytes it is the same input, whatever was forced, moved or copied before.
         """
-        return digest(sorted([s.checksum, *(s.keys or ())] for s in self.shards))
+        return hash_json(sorted([s.checksum, *(s.keys or ())] for s in self.shards))
 
     @cached_property
     def named(self) -> Mapping[str, ShardEntry]:
@@ -74,7 +74,7 @@ class Manifest:
 
     def save(self, store: Store) -> None:
         """Writes the manifest; all its shards are in place before."""
-        store.write(manifest_name(self.node, self.recipe, self.fingerprint), seal(asdict(self), indent=1))
+        store.write(manifest_name(self.node, self.recipe, self.fingerprint), with_checksum(asdict(self), indent=1))
 
     def broken(self, store: Store) -> list[str]:
         """Returns the names of shards that are not whole as far as one sees without reading them, see `is_whole`."""
@@ -90,9 +90,9 @@ class Manifest:
         bad = self.corrupt(store)
         for shard in self.shards:
             if shard.name not in bad:
-                take_back(store, self.folder, shard.name)
+                clear_damage(store, self.folder, shard.name)
             else:
-                note(store, self.folder, shard.name, "found by reading every byte")
+                mark_damaged(store, self.folder, shard.name, "found by reading every byte")
         return bad
 
 
@@ -101,18 +101,18 @@ def manifest_name(node: str, recipe: str, fingerprint: str) -> str:
     return f"{node}/{recipe}/manifest-{fingerprint}.json"
 
 
-def finish(base: Manifest, kept: Sequence[Kept]) -> Manifest:
+def finish(base: Manifest, kept: Sequence[ReusedShard]) -> Manifest:
     """Returns the manifest of an output made of these shards; `base` tells everything else."""
     entries = tuple(ShardEntry(k.record.name, k.record.size, _count(k), k.record.checksum, k.keys) for k in kept)
     errors = tuple(error for each in kept for error in _errors(each))
     return replace(base, shards=entries, rows=sum(entry.rows for entry in entries), errors=errors)
 
 
-def _count(kept: Kept) -> int:
+def _count(kept: ReusedShard) -> int:
     return kept.record.rows if kept.keys is None else len(kept.keys)
 
 
-def _errors(kept: Kept) -> list[tuple[str, str]]:
+def _errors(kept: ReusedShard) -> list[tuple[str, str]]:
     counted = None if kept.keys is None else set(kept.keys)
     return [error for error in kept.record.errors if counted is None or error[0] in counted]
 
@@ -141,7 +141,7 @@ def stored_manifests(store: Store, node: str) -> list[Manifest]:
 
 def _parse(data: bytes) -> Manifest | None:
     try:
-        fields = unseal(data)
+        fields = verified(data)
         shards = tuple(ShardEntry(**{**s, "keys": s["keys"] and tuple(s["keys"])}) for s in fields.pop("shards"))
         errors = tuple((a, b) for a, b in fields.pop("errors"))
         return Manifest(**fields, shards=shards, errors=errors)
@@ -213,7 +213,7 @@ class Artifact:
         """Yields (key, stamp, shard) of every row; the stamp changes with the bytes of the shard it lies in."""
         for entry in self.manifest.shards:
             for key in self._keys(entry):
-                yield key, digest([entry.checksum, key], size=8), entry.name
+                yield key, hash_json([entry.checksum, key], size=8), entry.name
 
     def _keys(self, entry: ShardEntry) -> Sequence[str]:
         if entry.keys is not None:

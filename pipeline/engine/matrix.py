@@ -22,7 +22,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.engine.literal_yaml import Written
+from pipeline.engine.literal_yaml import LiteralValue
 
 _VARIABLE = re.compile(r"\{(\w+)\}")
 ROW = "row"
@@ -63,7 +63,7 @@ def _filled(value: Any, known: Mapping[str, Any], where: str) -> Any:
         return {_filled(name, known, where): _filled(each, known, where) for name, each in value.items()}
     if isinstance(value, list):
         return [_filled(each, known, where) for each in value]
-    if not isinstance(value, str) or isinstance(value, Written):
+    if not isinstance(value, str) or isinstance(value, LiteralValue):
         return value
     if missing := [name for name in _VARIABLE.findall(value) if name not in known]:
         raise ValueError(f"nodes.{where}: row {known[ROW]} has no variable {missing[0]}; it has {', '.join(known)}")

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from pipeline.engine.shard_reuse import Assignment, assign
-from pipeline.engine.fingerprint import canonical, difference, digest
+from pipeline.engine.fingerprint import canonical, difference, hash_json
 from pipeline.engine.graph import Graph, Node
 from pipeline.engine.integrity import DamagedError
 from pipeline.engine.manifest import Artifact, Manifest, is_damaged, load_manifest, stored_manifests
 from pipeline.engine.redaction import redact
+from pipeline.engine.shard_reuse import ShardPlan, plan_shards
 from pipeline.engine.shards import finished_shards, shard_names
 from pipeline.engine.stage import Item, MapStage, StageContext
 from pipeline.engine.storage import Store
@@ -63,7 +63,7 @@ class NodePlan:
     fingerprint: str | None = None
     recipe: str | None = None
     items: tuple[Item, ...] | None = field(default=None, repr=False)
-    assignment: Assignment | None = field(default=None, repr=False)
+    assignment: ShardPlan | None = field(default=None, repr=False)
     artifact: Artifact | None = field(default=None, repr=False)
     damaged: tuple[str, ...] = ()
     unfit: bool = False
@@ -116,7 +116,7 @@ def plan_node(graph: Graph, name: str, store: Store, upstream: Mapping[str, Node
     known = NodePlan(node, Verdict.RUN, "", payload, items=items, notes=tuple(notes))
     if not ready:
         return _wait(known, store, upstream, options)
-    return _decide(replace(known, fingerprint=digest(payload), recipe=_recipe(node, payload)), store, options)
+    return _decide(replace(known, fingerprint=hash_json(payload), recipe=_recipe(node, payload)), store, options)
 
 
 def context(graph: Graph, name: str, upstream: Mapping[str, NodePlan], externals: Mapping[str, str]) -> StageContext:
@@ -149,17 +149,17 @@ def _payload(
     if node.stage.tells_names:
         payload["names"] = {port: list(names) for port, names in node.inputs.items()}
     if not node.upstream and items is not None:
-        payload["dataset"] = {"items": len(items), "digest": digest([[i.key, i.stamp] for i in items])}
+        payload["dataset"] = {"items": len(items), "digest": hash_json([[i.key, i.stamp] for i in items])}
     plain: dict[str, Any] = canonical(payload, node.name)
     return plain
 
 
 def _recipe(node: Node, payload: Mapping[str, Any]) -> str:
     if not isinstance(node.stage, MapStage):
-        return digest(payload, size=8)
+        return hash_json(payload, size=8)
     # The mapped inputs and the dataset reach a row through its item alone.
     inputs = {port: names for port, names in payload["inputs"].items() if port not in node.stage.over}
-    return digest({**{k: v for k, v in payload.items() if k != "dataset"}, "inputs": inputs}, size=8)
+    return hash_json({**{k: v for k, v in payload.items() if k != "dataset"}, "inputs": inputs}, size=8)
 
 
 def _wait(known: NodePlan, store: Store, upstream: Mapping[str, NodePlan], options: Options) -> NodePlan:
@@ -217,7 +217,7 @@ def _with_shards(known: NodePlan, store: Store, forced: bool, retry_errors: bool
     assert known.items is not None and known.recipe
     folder = f"{known.node.name}/{known.recipe}"
     stored = [] if forced else finished_shards(store, folder, known.recipe)
-    assignment = assign(known.items, stored, known.node.resources.shard_rows, retry_errors)
+    assignment = plan_shards(known.items, stored, known.node.resources.shard_rows, retry_errors)
     items, todo = len(known.items), sum(len(part) for part in assignment.todo)
     if not forced:
         unusable = set(shard_names(store.sizes(folder))) - {record.name for record in stored}

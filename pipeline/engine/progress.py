@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
-from pipeline.engine.heartbeat import heard
+from pipeline.engine.heartbeat import latest_heartbeats
 from pipeline.engine.redaction import redact
 from pipeline.engine.shards import ShardJob, ShardRecord
 from pipeline.engine.storage import Store
@@ -34,7 +34,7 @@ class NodeProgress:
 
     def line(self, now: float) -> str:
         """Returns e.g. ``boxes 120/495 images 3/8 shards 4.1/s 1m32s left 2 errors 812 MB``."""
-        heard_lines = heard(self.job.store, self.job.folder, self.job.run_id)
+        heard_lines = latest_heartbeats(self.job.store, self.job.folder, self.job.run_id)
         name, seconds = self.job.ctx.node, now - self.started
         if not self.shards:
             said = next(iter(heard_lines.values()), "")
@@ -61,7 +61,7 @@ class NodeProgress:
         return duration((total - done) / pace) + " left"
 
 
-class Journal:
+class ProgressReporter:
     """Prints progress and writes ``runs/<id>.jsonl``; safe to call from several threads.
 
     On a terminal the progress line is drawn over itself; elsewhere a new line comes every ten seconds at most.
@@ -76,7 +76,7 @@ class Journal:
         self._drawn = 0
         self._ticker = threading.Thread(target=self._tick, name="journal", daemon=True)
 
-    def __enter__(self) -> Journal:
+    def __enter__(self) -> ProgressReporter:
         """Starts the progress line."""
         self._ticker.start()
         return self

@@ -13,18 +13,18 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
-from pipeline.engine.shard_reuse import Kept
 from pipeline.engine.capacity import UNLIMITED, require_capacity, side_by_side
 from pipeline.engine.error_rows import check_errors, own_errors, told
 from pipeline.engine.executor import Executor
+from pipeline.engine.exports import export_files
 from pipeline.engine.graph import Graph, Node
-from pipeline.engine.serial_pool import InTurn
 from pipeline.engine.integrity import DamagedError
-from pipeline.engine.progress import Journal
 from pipeline.engine.manifest import Artifact, Manifest, finish, now
 from pipeline.engine.plan import NodePlan, Options, Verdict, context, plan, plan_node
-from pipeline.engine.exports import publish
+from pipeline.engine.progress import ProgressReporter
 from pipeline.engine.redaction import redact
+from pipeline.engine.serial_pool import SerialPool
+from pipeline.engine.shard_reuse import ReusedShard
 from pipeline.engine.shards import ShardJob
 from pipeline.engine.stage import MapStage
 from pipeline.engine.stopping import SECONDS_TO_STOP
@@ -74,7 +74,7 @@ class Runner:
         self._make_executor = make_executor
         self._run_id = time.strftime("%Y%m%d-%H%M%S-") + uuid.uuid4().hex[:6]
         self._guard = threading.Lock()
-        self._tools: tuple[Executor, Journal] | None = None
+        self._tools: tuple[Executor, ProgressReporter] | None = None
 
     def run(self) -> Outcome:
         """Carries out the plan and returns what became of every selected node.
@@ -130,19 +130,19 @@ class Runner:
             self._carry_out(waiting, executor, journal, outcome)
         return outcome
 
-    def _at_work(self) -> tuple[Executor, Journal]:
+    def _at_work(self) -> tuple[Executor, ProgressReporter]:
         """Returns the executor and the journal of this run, made when they are first needed."""
         if self._tools is None:
             executor = self._make_executor()
             self._open.callback(executor.close)
-            self._tools = executor, self._open.enter_context(Journal(self._store, self._run_id))
+            self._tools = executor, self._open.enter_context(ProgressReporter(self._store, self._run_id))
         return self._tools
 
     def _reuse(self, planned: NodePlan, outcome: Outcome) -> None:
         name = planned.node.name
         try:
             assert planned.artifact
-            publish(planned.node, planned.artifact)
+            export_files(planned.node, planned.artifact)
             outcome.reused.append(name)
         except DamagedError as error:
             outcome.failed[name] = str(error)
@@ -174,11 +174,11 @@ class Runner:
                 found.add(name)
         return found
 
-    def _carry_out(self, waiting: set[str], executor: Executor, journal: Journal, outcome: Outcome) -> None:
+    def _carry_out(self, waiting: set[str], executor: Executor, journal: ProgressReporter, outcome: Outcome) -> None:
         machines = executor.machines()
         running: dict[Future[bool], str] = {}
         # Threads only wait for the cluster; without one the work is done here, where Ctrl-C reaches it.
-        pool = InTurn() if machines == UNLIMITED else ThreadPoolExecutor(len(waiting), thread_name_prefix="node")
+        pool = SerialPool() if machines == UNLIMITED else ThreadPoolExecutor(len(waiting), thread_name_prefix="node")
         try:
             while waiting or running:
                 for name in [n for n in self._graph.order if n in waiting]:
@@ -203,7 +203,7 @@ class Runner:
     def _is_ready(self, name: str) -> bool:
         return all(self._plans[u].artifact for u in self._graph.nodes[name].upstream)
 
-    def _settle(self, name: str, future: Future[bool], journal: Journal, outcome: Outcome) -> None:
+    def _settle(self, name: str, future: Future[bool], journal: ProgressReporter, outcome: Outcome) -> None:
         error = future.exception()
         if error is None:
             (outcome.computed if future.result() else outcome.reused).append(name)
@@ -215,7 +215,7 @@ class Runner:
         outcome.failed[name] = message = redact(message)
         journal.node_ended(name, f"failed: {message}", trace="".join(traceback.format_exception(error)))
 
-    def _run_node(self, name: str, executor: Executor, journal: Journal) -> bool:
+    def _run_node(self, name: str, executor: Executor, journal: ProgressReporter) -> bool:
         """Returns whether anything had to be computed."""
         with self._guard:
             planned = plan_node(self._graph, name, self._store, self._plans, self._chosen)
@@ -225,7 +225,7 @@ class Runner:
         if planned.artifact:  # what it waited for turned out as it was
             with self._guard:
                 self._plans[name] = planned
-            publish(node, planned.artifact)
+            export_files(node, planned.artifact)
             return False
         assert planned.recipe and planned.fingerprint and planned.payload
         folder = f"{name}/{planned.recipe}"
@@ -253,25 +253,29 @@ class Runner:
                         planned.items, artifact=artifact)  # fmt: skip
         with self._guard:
             self._plans[name] = done
-        publish(node, artifact)
+        export_files(node, artifact)
         errors = f", {len(manifest.errors)} errors (first: {': '.join(manifest.errors[0])})" if manifest.errors else ""
         journal.node_ended(name, f"{manifest.rows} rows{errors}", fingerprint=manifest.fingerprint, **run)
         return True
 
     def _collect(
-        self, planned: NodePlan, job: ShardJob, executor: Executor, journal: Journal
-    ) -> tuple[list[Kept], dict[str, float]]:
+        self, planned: NodePlan, job: ShardJob, executor: Executor, journal: ProgressReporter
+    ) -> tuple[list[ReusedShard], dict[str, float]]:
         name = planned.node.name
         if planned.assignment is None:
             journal.node_started(job, 1, 0)
             record = executor.whole(job)
-            return [Kept(record, None)], {"seconds": record.seconds, "peak_mb": record.peak_mb, "items_computed": 1}
+            return [ReusedShard(record, None)], {
+                "seconds": record.seconds,
+                "peak_mb": record.peak_mb,
+                "items_computed": 1,
+            }
         todo = planned.assignment.todo
         journal.node_started(job, sum(map(len, todo)), len(todo))
         kept, seconds, peak = list(planned.assignment.kept), 0.0, 0
         for record in executor.shards(job, todo) if todo else ():
             journal.shard_done(name, record)
-            kept.append(Kept(record, None))
+            kept.append(ReusedShard(record, None))
             seconds, peak = seconds + record.seconds, max(peak, record.peak_mb)
         place = {item.key: i for i, item in enumerate(planned.items or ())}
         kept.sort(key=lambda k: min(place[key] for key, _ in k.record.items if key in place))
@@ -282,7 +286,7 @@ def _notes(node: Node, artifact: Artifact) -> list[str]:
     return list(node.stage.notes(list(artifact.rows(node.stage.told)))) if node.stage.told else []
 
 
-def _check_visible(manifest: Manifest, kept: list[Kept], store: Store) -> None:
+def _check_visible(manifest: Manifest, kept: list[ReusedShard], store: Store) -> None:
     unseen = set(manifest.broken(store))
     hosts = sorted({k.record.host.partition(":")[0] for k in kept if k.record.name in unseen})
     if unseen:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-class InTurn(concurrent.futures.Executor):
+class SerialPool(concurrent.futures.Executor):
     """Runs what is submitted at once, in this thread."""
 
     def submit(self, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:

@@ -10,7 +10,7 @@ from pipeline.engine.stage import Item
 
 
 @dataclass(frozen=True)
-class Kept:
+class ReusedShard:
     """A stored shard that serves; `keys` names the rows that count, None means all of them."""
 
     record: ShardRecord
@@ -18,16 +18,16 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class Assignment:
+class ShardPlan:
     """The stored shards to use and the new shards to compute; together they hold every item exactly once."""
 
-    kept: tuple[Kept, ...]
+    kept: tuple[ReusedShard, ...]
     todo: tuple[tuple[Item, ...], ...]
 
 
-def assign(
+def plan_shards(
     items: Sequence[Item], stored: Sequence[ShardRecord], shard_rows: int, retry_errors: bool = False
-) -> Assignment:
+) -> ShardPlan:
     """Returns how to get a row for every item at the least cost.
 
     First the items are cut as if nothing were stored: a shard of that cut that exists is used, so an interrupted run
@@ -58,8 +58,10 @@ def assign(
         usable = [pair for pair in record.items if pair in missing and pair not in refused]
         if usable:
             missing.difference_update(usable)
-            kept.append(Kept(record, None if len(usable) == len(record.items) else tuple(key for key, _ in usable)))
-    return Assignment(tuple(kept), tuple(_cut_rest(cut, missing, shard_rows)))
+            kept.append(
+                ReusedShard(record, None if len(usable) == len(record.items) else tuple(key for key, _ in usable))
+            )
+    return ShardPlan(tuple(kept), tuple(_cut_rest(cut, missing, shard_rows)))
 
 
 def _failed(record: ShardRecord) -> set[str]:

@@ -17,12 +17,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.engine.heartbeat import Beacon
+from pipeline.engine.checksummed_json import verified, with_checksum
 from pipeline.engine.columns import as_table
-from pipeline.engine.fingerprint import digest
+from pipeline.engine.fingerprint import hash_json
+from pipeline.engine.heartbeat import Heartbeat
 from pipeline.engine.redaction import redact
-from pipeline.engine.checksummed_json import seal, unseal
-from pipeline.engine.stage import Item, MapStage, Row, Stage, StageContext, WholeStage, Workplace
+from pipeline.engine.stage import Item, MapStage, Row, Stage, StageContext, WholeStage, WorkDir
 from pipeline.engine.storage import Store
 
 WHOLE = "whole"  # name of the only shard of a whole stage
@@ -64,13 +64,13 @@ class ShardRecord:
 
     def to_json(self) -> bytes:
         """Returns the record as the bytes of its file."""
-        return seal(asdict(self))
+        return with_checksum(asdict(self))
 
     @classmethod
     def from_json(cls, data: bytes) -> ShardRecord | None:
         """Returns the record, or None where the bytes are not one (cut off, damaged, or of an older layout)."""
         try:
-            fields = unseal(data)
+            fields = verified(data)
             pairs = {name: [(str(a), str(b)) for a, b in fields.pop(name)] for name in ("items", "errors")}
             return cls(**{**fields, **pairs})
         except (ValueError, TypeError, KeyError, AttributeError):
@@ -91,7 +91,7 @@ class ShardJob:
 
 def shard_name(items: Sequence[Item]) -> str:
     """Returns the file name of the shard that holds exactly these items: equal items, equal name."""
-    return "shard-" + digest([[item.key, item.stamp] for item in items], size=8)
+    return "shard-" + hash_json([[item.key, item.stamp] for item in items], size=8)
 
 
 def encode(table: pa.Table, row_group: int | None = None) -> bytes:
@@ -143,7 +143,7 @@ def _rows(job: ShardJob, worker: Worker, items: Sequence[Item], marker: str) -> 
     assert isinstance(job.stage, MapStage)
     attempts = (job.store.read_or_none(marker) or b"").decode()
     job.store.write(marker, (attempts + "#\n").encode())
-    beacon = Beacon(job.store, f"{marker}.say")
+    beacon = Heartbeat(job.store, f"{marker}.say")
     rows: list[Row] = []
     for row in (
         _first_try(job.stage, worker, items) if not attempts else _careful_try(job, worker, items, marker, attempts)
@@ -171,10 +171,10 @@ def _careful_try(job: ShardJob, worker: Worker, items: Sequence[Item], marker: s
     deaths = Counter(last_named)
     log = attempts + "#\n"
     for item in items:
-        if deaths[digest(item.key)] >= CRASHES_TO_GIVE_UP:
+        if deaths[hash_json(item.key)] >= CRASHES_TO_GIVE_UP:
             yield job.stage.error_row(item, f"its worker process died {CRASHES_TO_GIVE_UP + 1} times on it")
             continue
-        log += digest(item.key) + "\n"  # a digest, since a key may hold any character
+        log += hash_json(item.key) + "\n"  # a digest, since a key may hold any character
         job.store.write(marker, log.encode())
         yield from _first_try(job.stage, worker, [item])
     # While it is written another shard is computed: what dies then died on none of these.
@@ -185,7 +185,7 @@ def compute_whole(job: ShardJob) -> ShardRecord:
     """Runs a `WholeStage`, writes its only shard and returns the record."""
     assert isinstance(job.stage, WholeStage)
     started = time.monotonic()
-    ctx = replace(job.ctx, workplace=Workplace(job.store, f"{job.folder}/work"))
+    ctx = replace(job.ctx, workplace=WorkDir(job.store, f"{job.folder}/work"))
     rows = list(job.stage.run(ctx))
     return _write(job, WHOLE, rows, [Item(WHOLE, job.recipe)], started)
 
@@ -203,7 +203,7 @@ def _write(job: ShardJob, name: str, rows: list[Row], items: Sequence[Item], sta
         recipe=job.recipe,
         rows=len(rows),
         size=len(data),
-        checksum=checksum(data),
+        checksum=hash_bytes(data),
         items=[(item.key, item.stamp) for item in items],
         errors=errors,
         seconds=round(time.monotonic() - started, 3),
@@ -216,7 +216,7 @@ def _write(job: ShardJob, name: str, rows: list[Row], items: Sequence[Item], sta
     return record
 
 
-def checksum(data: bytes) -> str:
+def hash_bytes(data: bytes) -> str:
     """Returns the BLAKE2b-128 of a file's bytes, hexadecimal."""
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import pyarrow as pa
 from pydantic import ConfigDict, Field
 
-from pipeline.engine.worker_group import Gang, alone
+from pipeline.engine.literal_yaml import LiteralModel
 from pipeline.engine.storage import Store
-from pipeline.engine.literal_yaml import WrittenFields
+from pipeline.engine.worker_group import WorkerGroup, run_locally
 
 if TYPE_CHECKING:
     from pipeline.engine.manifest import Artifact
@@ -27,7 +27,7 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 
-class Resources(WrittenFields):
+class Resources(LiteralModel):
     """How a node is executed: never part of what its output is, so never hashed.
 
     Attributes:
@@ -84,7 +84,7 @@ class Port:
     optional: bool = False
 
 
-def in_turn(function: Callable[[A], B], arguments: Sequence[A]) -> list[B]:
+def run_serially(function: Callable[[A], B], arguments: Sequence[A]) -> list[B]:
     """Returns [function(a) for a in arguments]: the fan-out of a run without a cluster."""
     return [function(argument) for argument in arguments]
 
@@ -95,7 +95,7 @@ def to_stdout(line: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Workplace:
+class WorkDir:
     """Where a stage keeps unfinished work, so that a run after a crash goes on with it; other recipes never see it.
 
     Attributes:
@@ -118,8 +118,8 @@ class StageContext:
         inputs: port -> finished outputs wired to it.
         externals: what `Stage.externals` gave when the run was planned, to be compared with what a worker finds.
         places: node name -> `at` of every node of the graph, for stages that read images of an earlier node.
-        fan_out: like `in_turn`, possibly on a cluster.
-        gang: like `alone`, possibly on a cluster, for stages that say `spreads`.
+        fan_out: like `run_serially`, possibly on a cluster.
+        gang: like `run_locally`, possibly on a cluster, for stages that say `spreads`.
         workplace: for unfinished work of whole stages; None while planning.
         say: takes one line of progress.
     """
@@ -130,9 +130,9 @@ class StageContext:
     inputs: Mapping[str, tuple[Artifact, ...]]
     places: Mapping[str, str | None] = field(default_factory=dict)
     externals: Mapping[str, str] = field(default_factory=dict)
-    fan_out: Callable[[Callable[[Any], Any], Sequence[Any]], list[Any]] = in_turn
-    gang: Gang = alone
-    workplace: Workplace | None = None
+    fan_out: Callable[[Callable[[Any], Any], Sequence[Any]], list[Any]] = run_serially
+    gang: WorkerGroup = run_locally
+    workplace: WorkDir | None = None
     say: Callable[[str], None] = to_stdout
 
     def one(self, port: str) -> Artifact:
@@ -141,7 +141,7 @@ class StageContext:
         return artifact
 
 
-class Stage(WrittenFields, ABC):
+class Stage(LiteralModel, ABC):
     """Base of every stage: the pydantic fields are the parameters and enter the fingerprint, all of them.
 
     Class attributes:

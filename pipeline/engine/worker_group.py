@@ -1,4 +1,4 @@
-"""Several processes that work on one thing together, and numbers computed ahead of whoever needs them."""
+"""Interfaces for a group of worker processes, and a prefetching iterator."""
 
 from __future__ import annotations
 
@@ -11,25 +11,24 @@ from typing import Any, TypeVar
 A = TypeVar("A")
 B = TypeVar("B")
 
-Stream = Callable[[Callable[[int], Any], range], Iterator[Any]]
+Prefetch = Callable[[Callable[[int], Any], range], Iterator[Any]]
 """(make, numbers) -> make(n) for n in order, computed ahead of time, possibly elsewhere; both must pickle."""
 
-Gang = Callable[[Callable[[Stream], Any]], Any]
-"""Runs a function in every process of a node's `Resources.workers` at once; returns what the first one returned.
+WorkerGroup = Callable[[Callable[[Prefetch], Any]], Any]
+"""Runs a function in every worker process of a node (`Resources.workers`); returns what rank 0 returned.
 
-Where there are several, they have joined one torch process group. A process that dies starts all of them anew: the
-function has to find out itself how far it had come. `GangStopped` ends it for good; any other exception may be that of
-one process only and has all of them started anew a few times.
+Several processes form one torch process group. When one dies, all of them restart: the function itself finds out how
+far it had come. `WorkersStopped` ends the group for good; any other exception restarts it, a few times at most.
 """
 
-AHEAD = 3
+DEPTH = 3
 
 
-class GangStopped(RuntimeError):
+class WorkersStopped(RuntimeError):
     """Raised by every process of a gang alike: they all came to see that there is no use in going on."""
 
 
-def alone(function: Callable[[Stream], Any]) -> Any:
+def run_locally(function: Callable[[Prefetch], Any]) -> Any:
     """Returns function(stream): the gang of a run without a cluster is this process, however many were asked for."""
     return function(in_threads)
 
@@ -37,10 +36,10 @@ def alone(function: Callable[[Stream], Any]) -> Any:
 def in_threads(make: Callable[[int], Any], numbers: range) -> Iterator[Any]:
     """Yields make(n) in order, a few of them ahead in two threads of this process."""
     with ThreadPoolExecutor(2, thread_name_prefix="ahead") as pool:
-        yield from ahead(pool, make, numbers, AHEAD)
+        yield from prefetch(pool, make, numbers, DEPTH)
 
 
-def ahead(pool: ThreadPoolExecutor, function: Callable[[A], B], arguments: Iterable[A], depth: int) -> Iterator[B]:
+def prefetch(pool: ThreadPoolExecutor, function: Callable[[A], B], arguments: Iterable[A], depth: int) -> Iterator[B]:
     """Yields function(a) in order, computing up to `depth` of them ahead in the pool's threads."""
     rest = iter(arguments)
     waiting: deque[Future[B]] = deque(pool.submit(function, each) for each in islice(rest, depth))

@@ -15,7 +15,7 @@ from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.schemas import CORNERS
 from pipeline.engine.file_kind import HEAD, file_kind
 from pipeline.engine.manifest import Artifact, load_manifest
-from pipeline.engine.shards import ShardRecord, checksum
+from pipeline.engine.shards import ShardRecord, hash_bytes
 from pipeline.engine.storage import Store
 
 _COLUMNS = ["image_id", *CORNERS, "score", "error"]
@@ -84,7 +84,7 @@ def _as_written(shard: Path) -> Path:
     """Returns a shard that is not another one than the record beside it says, where there is one."""
     beside = shard.with_suffix(".json")
     record = ShardRecord.from_json(beside.read_bytes()) if beside.is_file() else None
-    if record is not None and checksum(shard.read_bytes()) != record.checksum:
+    if record is not None and hash_bytes(shard.read_bytes()) != record.checksum:
         raise ValueError(f"{shard} is damaged: expected the {record.size} bytes of its record, found others")
     return shard
 

@@ -13,12 +13,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth, load_ground_truth
+from pipeline.data.datasets.wider_face.prediction_lines import Reading
+from pipeline.data.datasets.wider_face.predictions import TextReport, read_wider_text
 from pipeline.data.prediction_form import Known, require_form
 from pipeline.data.prediction_names import Names
 from pipeline.data.prediction_set import PredictionSet
-from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth, load_ground_truth
-from pipeline.data.datasets.wider_face.predictions import TextReport, read_wider_text
-from pipeline.data.datasets.wider_face.prediction_lines import Reading
 from pipeline.evaluation.dump_errors import sort_out
 from pipeline.evaluation.dump_reader import dump_shards, read_dump
 from pipeline.evaluation.wider_result import WiderResult, evaluate, subsets_without_faces

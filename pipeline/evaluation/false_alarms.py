@@ -14,9 +14,9 @@ from typing import Any, Final
 import numpy as np
 
 from pipeline.boxes.matching import match_faces
+from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.schemas import LEVELS
-from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth
 from pipeline.evaluation.wider_ap import IOU
 
 # A guess from the paper's magnitudes. Public predictions with hard APs of 81.5 and 83.0 have 1,833 and 1,530 at 0.5,

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.boxes.matching import first_hits, match_faces
+from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.records import Detections, Sample
-from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth
 from pipeline.evaluation.wider_ap import IOU
 
 Float64 = NDArray[np.float64]
@@ -28,7 +28,7 @@ DISPLAY_EDGE: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class ImageMatches:
     """One image with its detections sorted into what they are.
 
     Attributes:
@@ -57,7 +57,7 @@ class Judged:
 class GalleryItem:
     """A judged image together with a small JPEG of it (any size of the same shape)."""
 
-    judged: Judged
+    judged: ImageMatches
     jpeg: bytes
 
 
@@ -76,7 +76,7 @@ class SizeHistogram:
     found: Int64
 
 
-def judge(sample: Sample, detections: Detections, score: float, subset: str = "hard") -> Judged:
+def match_image(sample: Sample, detections: Detections, score: float, subset: str = "hard") -> ImageMatches:
     """Returns hits, misses and false alarms of one image.
 
     Args:
@@ -98,7 +98,7 @@ def judge(sample: Sample, detections: Detections, score: float, subset: str = "h
     hit = on_counted & first_hits(face_N, len(faces))
     found = np.zeros(len(faces), bool)
     found[face_N[hit]] = True
-    return Judged(
+    return ImageMatches(
         image_id=sample.image_id,
         width=sample.width,
         height=sample.height,
@@ -110,20 +110,22 @@ def judge(sample: Sample, detections: Detections, score: float, subset: str = "h
 
 def gallery_order(
     pairs: Iterable[tuple[Sample, Detections]], score: float, subset: str = "hard", limit: int | None = None
-) -> list[Judged]:
+) -> list[ImageMatches]:
     """Returns the images with the most mistakes first (equal ones by name), at most `limit`; unreadable ones left out.
 
     Only boxes are read here; open the pictures of the images that this returns.
     """
-    judged = [judge(sample, found, score, subset) for sample, found in pairs if sample.width and not found.error]
+    judged = [match_image(sample, found, score, subset) for sample, found in pairs if sample.width and not found.error]
     return sorted(judged, key=lambda item: (-item.mistakes, item.image_id))[:limit]
 
 
-def most_found(pairs: Iterable[tuple[Sample, Detections]], score: float, limit: int | None = None) -> list[Judged]:
+def fewest_mistakes(
+    pairs: Iterable[tuple[Sample, Detections]], score: float, limit: int | None = None
+) -> list[ImageMatches]:
     """Returns the images with the most detections first, each taken as a hit: for images without labels."""
     none = np.zeros((0, 4))
     found = [
-        Judged(
+        ImageMatches(
             sample.image_id, sample.width, sample.height, row.boxes[row.scores >= score].astype(np.float64), none, none
         )
         for sample, row in pairs

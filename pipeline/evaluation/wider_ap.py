@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.boxes.matching import first_hits, match_faces
-from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth
 from pipeline.data.datasets.wider_face.prediction_lines import Reading
+from pipeline.data.prediction_set import PredictionSet
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]

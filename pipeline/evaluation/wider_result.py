@@ -11,9 +11,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth
 from pipeline.data.datasets.wider_face.prediction_lines import Reading
+from pipeline.data.prediction_set import PredictionSet
 from pipeline.evaluation.false_alarms import FalseAlarms, count_false_alarms
 from pipeline.evaluation.wider_ap import (
     IOU,

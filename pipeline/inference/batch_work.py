@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
+from pipeline.data.image_reader import Decoded
 from pipeline.data.images import Image
 from pipeline.data.records import Detections
 from pipeline.engine.stage import Item, Row
 from pipeline.inference.batches import Found, launch_within_memory, plan_batches
 from pipeline.inference.memory import out_of_memory
 from pipeline.inference.predictor import Predictor, Sizing
-from pipeline.data.image_reader import Decoded
 
 Images = Callable[[Sequence[Item]], Iterator[Decoded]]
 _Batch = list[Decoded]

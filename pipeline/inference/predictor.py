@@ -19,10 +19,10 @@ from torch.nn import functional
 from pipeline.data.canvas import Tile, tiles
 from pipeline.data.images import resize
 from pipeline.inference.candidates import Candidates
-from pipeline.inference.selection import Chosen, best_of, choose, packed, unpacked
 from pipeline.inference.engines import open_engine
 from pipeline.inference.memory import batch_pixels
 from pipeline.inference.padded_canvas import full_count, padded_count, padded_sides
+from pipeline.inference.selection import Selected, best_of, packed, select, unpacked
 from pipeline.inference.streams import Streams
 from pipeline.models.detectors.detector import Detector, Raw, RawAnswers
 
@@ -173,7 +173,7 @@ class Predictor:
         width, height = padded_sides(*canvas) if self.pads else canvas
         self.batch_pixels = min(self.batch_pixels, max(1, images // 2) * width * height)
 
-    def _batch(self, seen: Sequence[_Seen]) -> Chosen:
+    def _batch(self, seen: Sequence[_Seen]) -> Selected:
         width, height = max(each.width for each in seen), max(each.height for each in seen)
         sizes = [(each.height, each.width) for each in seen]
         if self.pads:
@@ -188,9 +188,9 @@ class Predictor:
         alone = sizes[0] if len(sizes) == 1 and extents is not None else None
         raw = Raw.of(self._engine(self._pixels(seen, len(sizes), width, height), extents, alone))
         inside = None if extents is None else self.detector.grid.inside(height, width, extents)
-        return choose(self.detector, raw, (height, width), self.top, inside_BA=inside)
+        return select(self.detector, raw, (height, width), self.top, inside_BA=inside)
 
-    def _tiled(self, seen: Sequence[_Seen], side: int) -> Chosen:
+    def _tiled(self, seen: Sequence[_Seen], side: int) -> Selected:
         """Returns the best candidates of one image that is looked at in tiles."""
         if len(seen) != 1:
             raise ValueError(f"only a single image is looked at in tiles, got {len(seen)}")
@@ -204,7 +204,7 @@ class Predictor:
             index = grid.window_indices(height, width, tile.window, self.device)
             centres = self.detector.anchors(y1 - y0, x1 - x0, self.device)[:, :2]
             core = _within(centres, tile, width, height)[None]
-            parts.append(choose(self.detector, raw, (height, width), self.top, inside_BA=core, index_A=index))
+            parts.append(select(self.detector, raw, (height, width), self.top, inside_BA=core, index_A=index))
         return parts[0] if len(parts) == 1 else best_of(parts, self.top)
 
     def _pixels(self, seen: Sequence[_Seen], count: int, width: int, height: int) -> Tensor:

@@ -14,8 +14,8 @@ from pipeline.inference.candidates import Candidates
 from pipeline.inference.engines import open_engine
 from pipeline.inference.padded_canvas import padded_sides
 from pipeline.inference.predictor import enlarge_on_device
-from pipeline.inference.streams import Streams
 from pipeline.inference.score_format import Written, written
+from pipeline.inference.streams import Streams
 from pipeline.models.fuse import for_inference
 from pipeline.models.rankers.frame import fill_of
 from pipeline.models.rankers.ranker import Ranker, RankerMaps

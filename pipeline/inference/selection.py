@@ -18,7 +18,7 @@ _BROKEN = "the network answered with NaN or infinity in its {}: weights or input
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class Selected:
     """The best candidates of each image of a batch in canvas pixels, on the device.
 
     Attributes:
@@ -36,7 +36,7 @@ class Chosen:
     finite_B3: Tensor
 
 
-def choose(
+def select(
     detector: Detector,
     raw: Raw,
     canvas: tuple[int, int],
@@ -44,7 +44,7 @@ def choose(
     *,
     inside_BA: Tensor | None = None,
     index_A: Tensor | None = None,
-) -> Chosen:
+) -> Selected:
     """Returns the best candidates; before they are chosen nothing is decoded, and no device is waited for.
 
     Args:
@@ -73,10 +73,10 @@ def choose(
     checked = [logits, boxes, boxes if flat is None else flat]
     # One NaN or infinity spoils the sum; an 8K answer is not worth a mask of its own size.
     finite = torch.stack([torch.isfinite(each.sum(dim=(1, 2), dtype=torch.float64)) for each in checked], dim=1)
-    return Chosen(index, scores.gather(1, chosen), boxes, flat, finite)
+    return Selected(index, scores.gather(1, chosen), boxes, flat, finite)
 
 
-def best_of(parts: Sequence[Chosen], top: int) -> Chosen:
+def best_of(parts: Sequence[Selected], top: int) -> Selected:
     """Returns the best of all parts of one image, equal scores in the order of the canvas's anchors.
 
     Args:
@@ -88,7 +88,7 @@ def best_of(parts: Sequence[Chosen], top: int) -> Chosen:
     scores = torch.cat([part.scores_BK for part in parts], dim=1)
     order = by_anchor.gather(1, top_candidates_of_each(scores.gather(1, by_anchor), top))
     marks = [part.landmarks_BKP for part in parts if part.landmarks_BKP is not None]
-    return Chosen(
+    return Selected(
         anchors.gather(1, order),
         scores.gather(1, order),
         _rows(torch.cat([part.boxes_BK4 for part in parts], dim=1), order),
@@ -97,7 +97,7 @@ def best_of(parts: Sequence[Chosen], top: int) -> Chosen:
     )
 
 
-def packed(chosen: Chosen, factors_B2: Tensor) -> Tensor:
+def packed(chosen: Selected, factors_B2: Tensor) -> Tensor:
     """Returns everything the host wants as one tensor, so that it is copied once.
 
     Args:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.engine.stage import Item, StageContext
-from pipeline.models.checkpoint_id import digest
+from pipeline.models.checkpoint_id import checkpoint_hash
 
 
 def check_weights(at: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
@@ -40,7 +40,7 @@ def planned_file(ctx: StageContext) -> bytes:
         ValueError: it is no longer the one that was planned with.
     """
     data = Path(ctx.at or "").read_bytes()
-    if ctx.externals.get("weights") not in (None, digest(data)):
+    if ctx.externals.get("weights") not in (None, checkpoint_hash(data)):
         raise ValueError(f"weights at {ctx.at} on {socket.gethostname()} are not those that were planned")
     return data
 

@@ -20,7 +20,7 @@ from pipeline.models.rankers import ranker_spec
 METADATA_KEY = "wider8k"
 
 
-def digest(source: bytes | str | Path) -> str:
+def checkpoint_hash(source: bytes | str | Path) -> str:
     """Returns the SHA-256 of a checkpoint, hexadecimal; of the bytes given, or of the file at a path."""
     if isinstance(source, bytes):
         return hashlib.sha256(source).hexdigest()
@@ -67,7 +67,7 @@ def resolve_detector(
     if source is not None:
         require_whole(source)
     where = in_file(source)
-    sha256 = sha256 or digest(source or b"")
+    sha256 = sha256 or checkpoint_hash(source or b"")
     known, why = variant_of(sha256), f"by its digest {sha256[:12]}…"
     if known is None and source is not None and (config := stored_config(source)) is not None:
         if "ranker" in config:
@@ -101,7 +101,7 @@ def resolve_ranker(source: bytes | str | Path, requested: str | None = None) -> 
     where = in_file(source)
     config = stored_config(source) or {}
     if "ranker" not in config:
-        sha256 = digest(source)
+        sha256 = checkpoint_hash(source)
         detector = config.get("detector") or variant_of(sha256)
         held = f"holds the detector {detector}" if detector else "does not say what it holds"
         raise ValueError(f"{where}checkpoint {sha256[:12]}… {held}: expected one of a ranker, written by this program")

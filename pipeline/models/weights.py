@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from pipeline.engine.file_kind import HEAD, file_kind
 from pipeline.models.checkpoint_file import in_file, require_whole
+from pipeline.models.checkpoint_id import METADATA_KEY, resolve_detector, stored_config
 from pipeline.models.detectors import detector_spec
 from pipeline.models.detectors.detector import Detector
-from pipeline.models.checkpoint_id import METADATA_KEY, resolve_detector, stored_config
 from pipeline.models.rankers import RANKERS
 from pipeline.models.renames import rename
 

@@ -45,7 +45,7 @@ def require_folder(option: str, folder: Path) -> None:
         raise ValueError(f"{option} {folder}: nothing can be written into {place} ({error.strerror})") from None
 
 
-def require_published(graph: Graph, store: Store) -> None:
+def require_exports(graph: Graph, store: Store) -> None:
     """Raises ValueError where a store on disk cannot take what its nodes write, pages at its top included."""
     if not store.local:
         return

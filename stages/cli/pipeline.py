@@ -12,19 +12,19 @@ import typer
 
 from pipeline.engine.config import Config, load_config
 from pipeline.engine.executor import Executor, LocalExecutor
+from pipeline.engine.exports import files_of
 from pipeline.engine.fingerprint import difference
-from pipeline.engine.progress import duration
+from pipeline.engine.garbage import undecided
 from pipeline.engine.lock import StoreLock, StoreLockedError
 from pipeline.engine.manifest import stored_manifests
 from pipeline.engine.plan import NodePlan, Options, differences
 from pipeline.engine.plan import plan as make_plan
-from pipeline.engine.exports import files_of
+from pipeline.engine.progress import duration
 from pipeline.engine.redaction import advice, redact, without_keys
 from pipeline.engine.runner import Outcome, Runner
 from pipeline.engine.stopping import stoppable
 from pipeline.engine.storage import Store
-from pipeline.engine.garbage import undecided
-from stages.cli.outputs import require_published
+from stages.cli.outputs import require_exports
 from stages.cli.stored import clear, is_begun, status_line, stored_badly
 from stages.graph import STAGES
 
@@ -94,7 +94,7 @@ def run(
     options = _options(loaded, only, from_, until, force, limit, retry_errors)
     store, started = Store(loaded.store), time.monotonic()
     _check_lasting(store)
-    require_published(loaded.graph, store)
+    require_exports(loaded.graph, store)
     again = _again(config, only, from_, until, set_, limit, local)
 
     def make_executor() -> Executor:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 
-from pipeline.engine.progress import duration
+from pipeline.engine.exports import damaged_exports
+from pipeline.engine.garbage import unused_files
 from pipeline.engine.manifest import Manifest, finish, stored_manifests
 from pipeline.engine.plan import NodePlan, Verdict
-from pipeline.engine.exports import damaged_copies
+from pipeline.engine.progress import duration
 from pipeline.engine.storage import Store
-from pipeline.engine.garbage import unused
 
 
 def stored_badly(store: Store, planned: NodePlan, verify: bool) -> list[str]:
     """Returns what is stored of a node's wanted output and damaged; with `verify` after reading every byte."""
     found = list(planned.damaged)
     if verify and planned.artifact:
-        found += planned.artifact.manifest.verify(store) + damaged_copies(store, planned.node)
+        found += planned.artifact.manifest.verify(store) + damaged_exports(store, planned.node)
     elif verify and planned.recipe:
         kept = planned.assignment.kept if planned.assignment else ()
         found += finish(Manifest(planned.node.name, "", planned.recipe, {}, ""), kept).verify(store)
@@ -56,7 +56,7 @@ def clear(store: Store, plans: Mapping[str, NodePlan], yes: bool) -> tuple[int, 
         yes: delete them; nothing is said to be deleted before it is.
     """
     count, failed = 0, False
-    for path, size in list(unused(store, plans)):
+    for path, size in list(unused_files(store, plans)):
         try:
             if yes:
                 store.remove(path)

@@ -38,8 +38,8 @@ def convert(
 
     Example: wider8k weights convert MogFace.pth --detector mogface_official --out mogface.safetensors
     """
+    from pipeline.models.checkpoint_id import checkpoint_hash, resolve_detector
     from pipeline.models.detectors import detector_spec
-    from pipeline.models.checkpoint_id import digest, resolve_detector
     from pipeline.models.weights import built, load, save_bytes
 
     require_folder("--out", out.parent)
@@ -49,13 +49,13 @@ def convert(
     switches = _switches(source, switch)
     network = built(detector_spec(name).build, switches, source)
     report = load(network, source)
-    config: dict[str, Any] = {"source": source.name, "source_sha256": digest(source)}
+    config: dict[str, Any] = {"source": source.name, "source_sha256": checkpoint_hash(source)}
     if switches:
         config["switches"] = switches
     data = save_bytes(name, network, config)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_bytes(data)
-    print(f"{out}: {name}, {report}, sha256 {digest(data)}")
+    print(f"{out}: {name}, {report}, sha256 {checkpoint_hash(data)}")
 
 
 def inspect(
@@ -69,8 +69,8 @@ def inspect(
 
     Example: wider8k weights inspect mogface.safetensors
     """
+    from pipeline.models.checkpoint_id import checkpoint_hash, resolve_detector, stored_config
     from pipeline.models.detectors import detector_spec
-    from pipeline.models.checkpoint_id import digest, resolve_detector, stored_config
     from pipeline.models.weights import built, load
 
     name = resolve_detector(file, detector)
@@ -78,7 +78,7 @@ def inspect(
     report = load(network, file, partial=True)
     print(f"detector    {name}: {detector_spec(name).description}")
     print(f"parameters  {sum(parameter.numel() for parameter in network.parameters()):,}")
-    print(f"sha256      {digest(file)}")
+    print(f"sha256      {checkpoint_hash(file)}")
     for key, value in sorted((stored_config(file) or {}).items()):
         if key != "detector":
             print(f"{key:<11} {value}")
@@ -92,7 +92,7 @@ def inspect(
 
 def _switches(source: Path, given: list[str] | None) -> dict[str, Any]:
     """Returns the switches written into the file, and over them those given."""
-    from pipeline.engine.literal_yaml import parse_written, resolved
+    from pipeline.engine.literal_yaml import parse_literal, resolved
     from pipeline.models.weights import switches_of
 
     switches = switches_of(source)
@@ -100,5 +100,5 @@ def _switches(source: Path, given: list[str] | None) -> dict[str, Any]:
         name, equals, value = text.partition("=")
         if not equals or not name:
             raise ValueError(f"--switch {text}: expected name=value")
-        switches[name] = resolved(parse_written(value, f"--switch {text}"), Any)
+        switches[name] = resolved(parse_literal(value, f"--switch {text}"), Any)
     return switches

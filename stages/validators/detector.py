@@ -9,10 +9,10 @@ from typing import ClassVar
 import torch
 
 from pipeline.data.canvas import parse_canvas
+from pipeline.data.datasets.wider_face.ground_truth import ground_truth_of
 from pipeline.data.images import decode
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.records import Detections, Sample
-from pipeline.data.datasets.wider_face.ground_truth import ground_truth_of
 from pipeline.evaluation.wider_result import evaluate
 from pipeline.inference.postprocess import detections
 from pipeline.inference.predictor import Predictor
@@ -21,7 +21,7 @@ from pipeline.training.loop.validator import mean_ap
 
 
 @dataclass(frozen=True)
-class HeldOut:
+class DetectorValidator:
     """Single scale at original size, WIDER FACE protocol over these images alone; a `Judge`.
 
     Suppression is RetinaFace's whatever the detector: one yardstick for all, not the final result of any.

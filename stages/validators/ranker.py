@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.data.images import decode
-from pipeline.data.labelled_candidates import Ranking, RankingRows
+from pipeline.data.labelled_candidates import LabelledCandidateReader, LabelledCandidates
 from pipeline.evaluation.ranking_accuracy import PairCounts, count_pairs
 from pipeline.models.rankers.ranker import Ranker
 from pipeline.training.losses.ranking import rank_loss
@@ -23,7 +23,7 @@ Float32 = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class OrderingCounts:
     """How boxes stand by the detectors' scores and by the refined ones; adding two is exact but for the losses.
 
     Attributes:
@@ -38,8 +38,8 @@ class Standing:
     loss_before: float = 0.0
     loss_after: float = 0.0
 
-    def __add__(self, other: Standing) -> Standing:
-        return Standing(
+    def __add__(self, other: OrderingCounts) -> OrderingCounts:
+        return OrderingCounts(
             self.before + other.before,
             self.after + other.after,
             self.loss_before + other.loss_before,
@@ -48,7 +48,7 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class HeldOutRankings:
+class RankerValidator:
     """Every image with the boxes of every detector; a `Judge`.
 
     The ranker sees them as in use, see `RankerRecipe.frame`: where it learns from whole images as in its training, and
@@ -62,14 +62,14 @@ class HeldOutRankings:
 
     measure: ClassVar[str] = "ranking"
 
-    rankings: RankingRows
+    rankings: LabelledCandidateReader
     read: Callable[[str], bytes]
     recipe: RankerRecipe
 
-    def __call__(self, ranker: Ranker, rank: int, processes: int) -> Standing:
+    def __call__(self, ranker: Ranker, rank: int, processes: int) -> OrderingCounts:
         """Returns how the boxes of every n-th image stand, from the rank-th on; unreadable images are left out."""
         none = PairCounts.zero(self.recipe.pairs)
-        total = Standing(none, none)
+        total = OrderingCounts(none, none)
         for number in range(rank, len(self.rankings), processes):
             ranking = self.rankings[number]
             try:
@@ -83,7 +83,7 @@ class HeldOutRankings:
                 total += self._standing(ranker, pixels, ranking, place)
         return total
 
-    def verdict(self, shares: Sequence[Standing]) -> dict[str, float]:
+    def verdict(self, shares: Sequence[OrderingCounts]) -> dict[str, float]:
         """Returns shares of untied pairs in the right order, and mean losses, before and after.
 
         "before" and "after" are of all pairs of an image's boxes, "near_before" and "near_after" of those up to
@@ -107,7 +107,9 @@ class HeldOutRankings:
         return 0.0 if math.isnan(verdict["after"]) else verdict["after"]
 
     @torch.inference_mode()
-    def _standing(self, ranker: Ranker, pixels: NDArray[np.uint8], ranking: Ranking, place: int) -> Standing:
+    def _standing(
+        self, ranker: Ranker, pixels: NDArray[np.uint8], ranking: LabelledCandidates, place: int
+    ) -> OrderingCounts:
         boxes, scores, overlaps = ranking.of_detector(place)
         table, valid = self.recipe.frame.table(boxes, scores, ranking.width, ranking.height, self.recipe.rows)
         truth = self.recipe.truths(overlaps[:valid])
@@ -117,12 +119,12 @@ class HeldOutRankings:
         loss_before, loss_after = (self._loss(each, truth) for each in (score, score + residual))
         if not residual.isfinite().all():
             after = replace(before, right=np.zeros_like(before.right), all_right=0)
-            return Standing(before, after, loss_before, math.nan)
+            return OrderingCounts(before, after, loss_before, math.nan)
         refined = (score + residual)[:valid].numpy()
         places = np.empty(valid, np.int64)
         # Equal scores stay in the order of their rows, as in the output of a ranker.
         places[np.argsort(-refined, kind="stable")] = np.arange(valid)
-        return Standing(before, count_pairs(truth, places, self.recipe.pairs), loss_before, loss_after)
+        return OrderingCounts(before, count_pairs(truth, places, self.recipe.pairs), loss_before, loss_after)
 
     def _loss(self, scores: Tensor, truth: Float32) -> float:
         """Returns the recipe's loss of one table, whose first rows have a truth."""

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.data.prediction_set import PredictionSet
-from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth, load_ground_truth
-from pipeline.data.datasets.wider_face.predictions import read_wider_text
-from pipeline.evaluation.wider_result import evaluate
 from pipeline.boxes import closest_face
 from pipeline.boxes.closest_face import closest_overlap
+from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth, load_ground_truth
+from pipeline.data.datasets.wider_face.predictions import read_wider_text
+from pipeline.data.prediction_set import PredictionSet
+from pipeline.evaluation.wider_result import evaluate
 
 
 def _boxes(rng: np.random.Generator, count: int, field: float = 200) -> np.ndarray:

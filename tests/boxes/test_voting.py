@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from pipeline.boxes.suppression import nms
 from pipeline.boxes.voting import Voted, group, vote
-from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth, load_ground_truth
 from pipeline.data.datasets.wider_face.predictions import read_wider_text
+from pipeline.data.prediction_set import PredictionSet
 from pipeline.evaluation.wider_result import evaluate
 
 Float = NDArray[np.float64]

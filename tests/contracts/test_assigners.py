@@ -20,11 +20,11 @@ from pipeline.training.assigners.faces import FaceBatch, Predicted
 from pipeline.training.assigners.hambox import HamBox
 from pipeline.training.assigners.max_iou import MaxIou
 from pipeline.training.assigners.ota import Ota
-from pipeline.training.data.sampler import Batches, normalised
 from pipeline.training.data.batch import Example
-from pipeline.training.tasks.initialise import first_detector
+from pipeline.training.data.sampler import BatchSampler, normalised
 from pipeline.training.loop.trainer import train
-from pipeline.training.recipes.detector import TrainingRecipe
+from pipeline.training.recipes.detector import DetectorRecipe
+from pipeline.training.tasks.initialise import initial_detector
 from tests.training.in_memory import InMemory
 
 F32 = np.float32
@@ -358,11 +358,11 @@ def test_a_training_step_can_use_it(name: str) -> None:
     picture = np.full((64, 64, 3), 90, np.uint8)
     picture[10:42, 12:44] = 220
     example = Example("square", picture, np.asarray([[12, 10, 44, 42]], F32), np.full((1, 5, 2), np.nan, F32))
-    batches = Batches(InMemory([example]), batch=1, seed=1)
+    batches = BatchSampler(InMemory([example]), batch=1, seed=1)
     history = train(
-        first_detector("retinaface_mobilenet", 0),
+        initial_detector("retinaface_mobilenet", 0),
         normalised(batches, Normalisation((104.0, 117.0, 123.0))),
-        TrainingRecipe(steps=1, batch=1, warmup=0),
+        DetectorRecipe(steps=1, batch=1, warmup=0),
         assigner=ASSIGNERS[name],
     )
     assert np.isfinite(history.losses["total"]).all()

@@ -150,7 +150,11 @@ def test_every_floor_exists_and_every_module_lies_on_one() -> None:
             "from pipeline.inference.predictor import Predictor",
             "not above pipeline.inference",
         ),
-        ("pipeline.training.loop.trainer", "class A:\n def f(self):\n  import ray.data", "only pipeline.cluster imports Ray"),
+        (
+            "pipeline.training.loop.trainer",
+            "class A:\n def f(self):\n  import ray.data",
+            "only pipeline.cluster imports Ray",
+        ),
         ("stages.index", "from jobs import full_pipeline", "not above jobs"),
         ("stages.index", "import pipeline.helpers", "lies on no floor"),
     ],

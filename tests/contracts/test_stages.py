@@ -14,7 +14,7 @@ import yaml
 from pydantic import ValidationError
 
 from pipeline.engine.config import load_config
-from pipeline.engine.fingerprint import digest
+from pipeline.engine.fingerprint import hash_json
 from pipeline.engine.plan import Options, Verdict, plan
 from pipeline.engine.stage import Item, MapStage, Port, Stage, WholeStage
 from pipeline.engine.storage import Store
@@ -86,12 +86,12 @@ def test_parameters_survive_yaml_with_their_identity(kind: type[Stage]) -> None:
         text = yaml.safe_dump(stage.model_dump(mode="json"))
         twin = kind.model_validate(yaml.safe_load(text))
         assert twin == stage
-        assert digest(twin.model_dump(mode="python")) == digest(stage.model_dump(mode="python"))
+        assert hash_json(twin.model_dump(mode="python")) == hash_json(stage.model_dump(mode="python"))
 
 
 def test_another_choice_is_another_identity(kind: type[Stage]) -> None:
     first, second = examples(kind)
-    assert digest(first.model_dump(mode="python")) != digest(second.model_dump(mode="python"))
+    assert hash_json(first.model_dump(mode="python")) != hash_json(second.model_dump(mode="python"))
 
 
 def test_stages_are_picklable_frozen_and_strict(kind: type[Stage]) -> None:

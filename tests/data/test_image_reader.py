@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.data.images import digest, encode_png
+from pipeline.data.image_reader import read_images
+from pipeline.data.images import encode_png, sha256_of
 from pipeline.engine.plan import context
 from pipeline.engine.stage import Item, Resources, StageContext
-from pipeline.data.image_reader import decoded_images
 from tests.stages.world import World, picture
 
 
@@ -32,14 +32,14 @@ def reading(world: World, cpus: float) -> StageContext:
 
 def items(folder: Path) -> list[Item]:
     files = sorted(folder.iterdir())
-    return [Item(file.name, digest(file.read_bytes()), {"path": file.name}) for file in files]
+    return [Item(file.name, sha256_of(file.read_bytes()), {"path": file.name}) for file in files]
 
 
 @pytest.mark.parametrize("cpus", [1, 2])
 def test_images_come_in_order_whether_decoded_ahead_or_not(photos: tuple[World, Path], cpus: float) -> None:
     world, folder = photos
     ctx, wanted = reading(world, cpus), items(folder)
-    read = list(decoded_images(ctx, ctx.one("samples"))(wanted))
+    read = list(read_images(ctx, ctx.one("samples"))(wanted))
     assert [item for item, _, _ in read] == wanted
     for number, (_, image, error) in enumerate(read):
         assert error is None
@@ -54,7 +54,7 @@ def test_what_is_wrong_with_an_image_is_its_error(photos: tuple[World, Path], cp
     wanted = items(folder)
     (folder / "1.png").unlink()
     (folder / "4.png").write_bytes(encode_png(picture(9)))
-    errors = [error for _, _, error in decoded_images(ctx, ctx.one("samples"))(wanted)]
+    errors = [error for _, _, error in read_images(ctx, ctx.one("samples"))(wanted)]
     assert [error is None for error in errors] == [True, False, False, True, False, True]
     assert "No such file" in str(errors[1])
     assert "not an image" in str(errors[2])
@@ -67,12 +67,12 @@ def test_trouble_of_the_machine_is_raised(photos: tuple[World, Path]) -> None:
     (folder / "3.png").unlink()
     (folder / "3.png").symlink_to("3.png")
     with pytest.raises(OSError, match="symbolic links"):
-        list(decoded_images(ctx, ctx.one("samples"))(wanted))
+        list(read_images(ctx, ctx.one("samples"))(wanted))
 
 
 def test_a_digest_may_lie_elsewhere(photos: tuple[World, Path]) -> None:
     world, folder = photos
     ctx = reading(world, 1)
     moved = [Item(item.key, "other", {**item.data, "digest": item.stamp}) for item in items(folder)]
-    images = decoded_images(ctx, ctx.one("samples"), lambda item: str(item.data["digest"]))(moved)
+    images = read_images(ctx, ctx.one("samples"), lambda item: str(item.data["digest"]))(moved)
     assert [error for _, _, error in images] == [None] * 6

@@ -18,12 +18,12 @@ from pipeline.data.images import (
     ImageError,
     check_complete,
     decode,
-    digest,
     encode_jpeg,
     encode_png,
     pages,
     read_header,
     resize,
+    sha256_of,
 )
 
 WIDTH, HEIGHT = 48, 32
@@ -252,8 +252,8 @@ def test_png_round_trip_and_jpeg_quality() -> None:
 
 
 def test_digest_is_blake2b_of_128_bits() -> None:
-    assert digest(b"") == "cae66941d9efbd404e4d88758ea67670"
-    assert digest(b"a") != digest(b"b")
+    assert sha256_of(b"") == "cae66941d9efbd404e4d88758ea67670"
+    assert sha256_of(b"a") != sha256_of(b"b")
 
 
 def test_resize_is_bilinear_with_aligned_centres() -> None:

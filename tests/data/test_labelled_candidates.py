@@ -13,15 +13,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.data import labelled_candidates
-from pipeline.data.labelled_candidates import Ranking, RankingRows
-from pipeline.data.schemas import RANKINGS
+from pipeline.data.labelled_candidates import LabelledCandidateReader, LabelledCandidates
+from pipeline.data.schemas import LABELLED_CANDIDATES
 from pipeline.engine.manifest import Artifact
 from tests.data.stored_rankings import drawn, stored
 
 ROWS = [drawn("a", (5, 3)), drawn("b", (0, 4), 1), drawn("c", (2, 0), 2), drawn("d", (0, 0), 3), drawn("e", (6, 1), 4)]
 
 
-def same(one: Ranking, other: Ranking) -> bool:
+def same(one: LabelledCandidates, other: LabelledCandidates) -> bool:
     plain = all(getattr(one, each) == getattr(other, each) for each in ("image_id", "path", "width", "height", "valid"))
     return plain and all(
         np.array_equal(getattr(one, each), getattr(other, each)) and getattr(one, each).dtype == np.float32
@@ -30,12 +30,12 @@ def same(one: Ranking, other: Ranking) -> bool:
 
 
 def test_a_row_survives_the_table() -> None:
-    table = pa.Table.from_pylist([each.to_row() for each in ROWS], schema=RANKINGS)
-    assert all(same(Ranking.from_row(row), each) for row, each in zip(table.to_pylist(), ROWS, strict=True))
+    table = pa.Table.from_pylist([each.to_row() for each in ROWS], schema=LABELLED_CANDIDATES)
+    assert all(same(LabelledCandidates.from_row(row), each) for row, each in zip(table.to_pylist(), ROWS, strict=True))
 
 
 def test_rows_by_number_in_any_order(tmp_path: Path) -> None:
-    rows = RankingRows(stored(tmp_path, ROWS[:2], [], ROWS[2:]))
+    rows = LabelledCandidateReader(stored(tmp_path, ROWS[:2], [], ROWS[2:]))
     assert len(rows) == 5 and [rows.name(number) for number in range(5)] == list("abcde")
     for number in (4, 0, 3, 1, 2, 4):
         assert same(rows[number], ROWS[number])
@@ -52,12 +52,12 @@ def test_the_boxes_of_one_detector() -> None:
 
 
 def test_errors_are_left_out_and_only_the_first_are_taken(tmp_path: Path) -> None:
-    broken = Ranking("x", "x.png", 0, 0, (0, 0), error="images: cut off")
+    broken = LabelledCandidates("x", "x.png", 0, 0, (0, 0), error="images: cut off")
     artifact = stored(tmp_path, [ROWS[0], broken, ROWS[1]], [broken, ROWS[2], ROWS[3]])
-    rows = RankingRows(artifact)
+    rows = LabelledCandidateReader(artifact)
     assert [rows.name(number) for number in range(len(rows))] == list("abcd")
     assert all(same(rows[number], ROWS[number]) for number in range(4))
-    few = RankingRows(artifact, most=3)
+    few = LabelledCandidateReader(artifact, most=3)
     assert len(few) == 3 and same(few[2], ROWS[2])
 
 
@@ -65,7 +65,7 @@ def test_rows_that_do_not_count_any_more_are_left_out(tmp_path: Path) -> None:
     """A shard of an earlier run serves again row by row: the manifest says which of its rows count."""
     artifact = stored(tmp_path, ROWS[:3], ROWS[3:])
     first, second = artifact.manifest.shards
-    rows = RankingRows(
+    rows = LabelledCandidateReader(
         Artifact(artifact.store, replace(artifact.manifest, shards=(replace(first, keys=("a", "c")), second)))
     )
     assert [rows.name(number) for number in range(len(rows))] == list("acde")
@@ -75,7 +75,7 @@ def test_rows_that_do_not_count_any_more_are_left_out(tmp_path: Path) -> None:
 def test_other_rows_are_not_read(tmp_path: Path) -> None:
     """Their bytes may even be gone."""
     artifact = stored(tmp_path, ROWS)
-    rows = RankingRows(artifact)
+    rows = LabelledCandidateReader(artifact)
     name = artifact.store.path("join/recipe/shard-0.parquet")
     footer = pq.read_metadata(name)
     data = bytearray(Path(name).read_bytes())
@@ -92,7 +92,7 @@ def test_other_rows_are_not_read(tmp_path: Path) -> None:
 
 
 def test_they_travel_and_many_may_ask(tmp_path: Path) -> None:
-    rows = RankingRows(stored(tmp_path, ROWS[:3], ROWS[3:]))
+    rows = LabelledCandidateReader(stored(tmp_path, ROWS[:3], ROWS[3:]))
     twin = pickle.loads(pickle.dumps(rows))
     assert len(pickle.dumps(rows)) < 2000
     labelled_candidates._footer.cache_clear()
@@ -102,22 +102,22 @@ def test_they_travel_and_many_may_ask(tmp_path: Path) -> None:
 
 
 def test_a_file_written_again_is_read_anew(tmp_path: Path) -> None:
-    assert same(RankingRows(stored(tmp_path, ROWS))[1], ROWS[1])
+    assert same(LabelledCandidateReader(stored(tmp_path, ROWS))[1], ROWS[1])
     others = [replace(ROWS[0], image_id="a much longer name than before"), *ROWS[2:]]
-    assert same(RankingRows(stored(tmp_path, others))[1], ROWS[2])
+    assert same(LabelledCandidateReader(stored(tmp_path, others))[1], ROWS[2])
 
 
 def test_files_that_cannot_be_read_row_by_row_are_refused(tmp_path: Path) -> None:
     with pytest.raises(
         ValueError, match="5 rows in 1 row groups cannot be read one by one; expected the output of stage join"
     ):
-        RankingRows(stored(tmp_path, ROWS, row_group=None))
+        LabelledCandidateReader(stored(tmp_path, ROWS, row_group=None))
     artifact = stored(tmp_path, ROWS)
     file = Path(artifact.store.path("join/recipe/shard-0.parquet"))
     file.write_bytes(file.read_bytes()[:-30])
     labelled_candidates._footer.cache_clear()
     with pytest.raises(ValueError, match="is damaged: expected the"):
-        RankingRows(artifact)
+        LabelledCandidateReader(artifact)
 
 
 def test_lengths_that_disagree_are_refused() -> None:

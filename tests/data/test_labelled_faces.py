@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.data.records import Detections, Sample
 from pipeline.data.labelled_faces import ImageFaces, faces_of, require_same_images
+from pipeline.data.records import Detections, Sample
 from tests.stages.world import World
 
 DATA = {"kind": "synthetic", "images": 3, "width": 96, "height": 64}

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.data.prediction_form import Known, require_form
 from pipeline.data.datasets.wider_face.ground_truth import load_ground_truth
 from pipeline.data.datasets.wider_face.predictions import read_wider_text
+from pipeline.data.prediction_form import Known, require_form
 
 Rows = np.ndarray
 Form = Callable[[Rows, float, float], Rows]

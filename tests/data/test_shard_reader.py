@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipeline.data.shard_reader import DumpRows, rows_of
+from pipeline.data.shard_reader import ShardReader, rows_of
 from tests.stages.world import World
 
 DATA = {"kind": "synthetic", "images": 5, "width": 96, "height": 64}
@@ -28,7 +28,7 @@ def test_every_row_is_found_and_every_shard_is_read_once_in_order(world: World) 
     world.node("guesses", "guess", inputs={"samples": "faces"}, run={"shard_rows": 2})
     world.done()
     dump = Counted(world.artifact("guesses"))
-    rows = DumpRows(dump)  # type: ignore[arg-type]
+    rows = ShardReader(dump)  # type: ignore[arg-type]
     stamps = list(world.artifact("guesses").stamps())
     for key, _, shard in stamps:
         assert rows.get(shard, key).image_id == key

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.engine.garbage import unused
+from pipeline.engine.garbage import unused_files
 
 
 def paths(world, *sets, **options):
-    return [path for path, size in unused(world.store, world.plan(*sets, **options)) if size > 0]
+    return [path for path, size in unused_files(world.store, world.plan(*sets, **options)) if size > 0]
 
 
 def test_nothing_is_unused_after_a_run_and_everything_else_after_a_change(world):

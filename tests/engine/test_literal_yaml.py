@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import Field
 
-from pipeline.engine.literal_yaml import Written, WrittenFields, parse_written, read_yaml, resolved
+from pipeline.engine.literal_yaml import LiteralModel, LiteralValue, parse_literal, read_yaml, resolved
 
 ODD = ["trip #2", "out #7", "2024-05-01", "1e3", "1.0e+3", "yes", "no", "null", "~", "[a", "{b", "0640", "1_000", "12:30",
        "a: b", "'", '"', "*x", "&x", "!t", "@home", "%d", "- a", "2024-99-99", "0x1F", ".5", " two ", "|", "> a", "# all"]  # fmt: skip
@@ -19,7 +19,7 @@ class Recipe:
     note: str = ""
 
 
-class Fields(WrittenFields):
+class Fields(LiteralModel):
     path: Path | None = None
     text: str = ""
     maybe: str | None = None
@@ -38,9 +38,9 @@ class Fields(WrittenFields):
 @pytest.mark.parametrize("typed", ODD)
 def test_a_field_for_text_takes_what_was_typed(typed: str) -> None:
     for name in ("text", "maybe"):
-        value = getattr(Fields.model_validate({name: parse_written(typed, "--set")}), name)
+        value = getattr(Fields.model_validate({name: parse_literal(typed, "--set")}), name)
         assert (value, type(value)) == (typed, str)
-    assert Fields.model_validate({"path": parse_written(typed, "--set")}).path == Path(typed)
+    assert Fields.model_validate({"path": parse_literal(typed, "--set")}).path == Path(typed)
 
 
 def test_other_fields_take_what_yaml_reads() -> None:
@@ -61,20 +61,20 @@ def test_other_fields_take_what_yaml_reads() -> None:
         ("edge", "short-640", "short-640"),
         ("maybe", "", None),
     ):
-        assert getattr(Fields.model_validate({name: parse_written(typed, "--set")}), name) == expected, (name, typed)
+        assert getattr(Fields.model_validate({name: parse_literal(typed, "--set")}), name) == expected, (name, typed)
 
 
 def test_what_yaml_cannot_read_is_refused_only_where_it_is_needed() -> None:
     with pytest.raises(ValueError, match=r"--set a\.names=\[a: not valid YAML"):
-        Fields.model_validate({"names": parse_written("[a", "--set a.names=[a")})
+        Fields.model_validate({"names": parse_literal("[a", "--set a.names=[a")})
     with pytest.raises(ValueError, match=r"'0x_' cannot be read as int"):
-        resolved(parse_written("0x_", "x"), int)
+        resolved(parse_literal("0x_", "x"), int)
 
 
 def test_a_file_keeps_what_was_written() -> None:
     tree = read_yaml(b"a: 2024-05-01\nb: 0640\nc: yes\nd: text\ne: null\nf: '07'\n1: x\n", "f.yaml")
     assert tree == {"a": "2024-05-01", "b": "0640", "c": "yes", "d": "text", "e": None, "f": "07", "1": "x"}
-    assert [type(tree[key]) for key in "abcdf"] == [str, Written, Written, str, str]
+    assert [type(tree[key]) for key in "abcdf"] == [str, LiteralValue, LiteralValue, str, str]
     assert [tree[key].value for key in "bc"] == [0o640, True]
     # Without a field that says more, a number is a number, and a date is what was written.
     assert resolved(tree, Any) == {"a": "2024-05-01", "b": 416, "c": True, "d": "text", "e": None, "f": "07", "1": "x"}

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.engine.shard_reuse import Kept
 from pipeline.engine.manifest import Artifact, Manifest, ShardEntry, finish, load_manifest, stored_manifests
+from pipeline.engine.shard_reuse import ReusedShard
 from pipeline.engine.shards import ShardRecord
 from tests.engine.conftest import World
 
@@ -48,7 +48,9 @@ def record(name: str, keys: str, failed: str = "") -> ShardRecord:
 
 
 def test_an_output_counts_the_rows_and_errors_that_count() -> None:
-    made = finish(BASE, [Kept(record("s1", "abc", "c"), None), Kept(record("s2", "xyz", "xz"), ("x", "y"))])
+    made = finish(
+        BASE, [ReusedShard(record("s1", "abc", "c"), None), ReusedShard(record("s2", "xyz", "xz"), ("x", "y"))]
+    )
     assert made.shards == (ShardEntry("s1", 7, 3, "c-s1"), ShardEntry("s2", 7, 2, "c-s2", ("x", "y")))
     assert made.rows == 5
     assert made.errors == (("c", "bad"), ("x", "bad"))

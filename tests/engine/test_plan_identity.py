@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.engine.config import load_config
 from pipeline.engine.executor import LocalExecutor
-from pipeline.engine.fingerprint import digest
+from pipeline.engine.fingerprint import hash_json
 from pipeline.engine.graph import Graph, Node
 from pipeline.engine.plan import Options, context, differences, plan
 from pipeline.engine.runner import Runner
@@ -200,7 +200,7 @@ def test_the_recipe_of_a_stage_of_one_shard_is_all_of_its_identity(world: World)
     world.run()
     total = world.plan()["total"]
     assert total.payload is not None
-    assert (total.recipe, total.fingerprint) == (digest(total.payload, size=8), digest(total.payload))
+    assert (total.recipe, total.fingerprint) == (hash_json(total.payload, size=8), hash_json(total.payload))
 
 
 def test_a_stage_is_told_what_it_was_planned_with(world: World) -> None:

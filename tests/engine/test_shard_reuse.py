@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.engine.shard_reuse import Kept, assign
 from pipeline.engine.manifest import Manifest, finish
+from pipeline.engine.shard_reuse import ReusedShard, plan_shards
 from pipeline.engine.shards import ShardRecord, shard_name
 from pipeline.engine.stage import Item
 
@@ -28,13 +28,13 @@ def covered(result) -> list[tuple[str, str]]:
 
 
 def test_nothing_stored_is_cut_into_shards():
-    result = assign(numbered(*range(7)), [], 3)
+    result = plan_shards(numbered(*range(7)), [], 3)
     assert [len(part) for part in result.todo] == [3, 3, 1]
 
 
 def test_an_interrupted_run_keeps_the_shards_it_had_planned():
     items = numbered(*range(9))
-    result = assign(items, [record(items[3:6])], 3)
+    result = plan_shards(items, [record(items[3:6])], 3)
     assert [part[0].key for part in result.todo] == ["k0000", "k0006"]
     assert {shard_name(p) for p in result.todo} == {shard_name(items[:3]), shard_name(items[6:])}
 
@@ -42,7 +42,7 @@ def test_an_interrupted_run_keeps_the_shards_it_had_planned():
 def test_an_image_added_in_the_middle_costs_one_image():
     before = numbered(0, 1, 3, 4, 5, 6)
     stored = [record(before[:3]), record(before[3:])]
-    result = assign(numbered(*range(7)), stored, 3)
+    result = plan_shards(numbered(*range(7)), stored, 3)
     assert [[i.key for i in part] for part in result.todo] == [["k0002"]]
     assert all(k.keys is None for k in result.kept)
 
@@ -50,15 +50,15 @@ def test_an_image_added_in_the_middle_costs_one_image():
 def test_a_changed_image_is_computed_and_its_old_row_no_longer_counts():
     items = numbered(0, 1, 2)
     changed = [items[0], Item("k0001", "new"), items[2]]
-    result = assign(changed, [record(items)], 3)
+    result = plan_shards(changed, [record(items)], 3)
     assert result.todo == ((changed[1],),)
     assert result.kept[0].keys == ("k0000", "k0002")
 
 
 def test_a_limited_run_is_part_of_the_full_one_and_the_other_way_round():
     items = numbered(*range(6))
-    assert sum(map(len, assign(items, [record(items[:2])], 3).todo)) == 4
-    shrunk = assign(items[:2], [record(items[:3]), record(items[3:])], 3)
+    assert sum(map(len, plan_shards(items, [record(items[:2])], 3).todo)) == 4
+    shrunk = plan_shards(items[:2], [record(items[:3]), record(items[3:])], 3)
     assert shrunk.todo == ()
     assert [k.keys for k in shrunk.kept] == [("k0000", "k0001")]
 
@@ -66,13 +66,13 @@ def test_a_limited_run_is_part_of_the_full_one_and_the_other_way_round():
 def test_errors_can_be_tried_again():
     items = numbered(0, 1, 2)
     stored = [record(items, failed=("k0001",))]
-    assert assign(items, stored, 3).todo == ()
-    assert [i.key for part in assign(items, stored, 3, retry_errors=True).todo for i in part] == ["k0001"]
+    assert plan_shards(items, stored, 3).todo == ()
+    assert [i.key for part in plan_shards(items, stored, 3, retry_errors=True).todo for i in part] == ["k0001"]
 
 
 def test_equal_keys_are_refused():
     with pytest.raises(ValueError, match="k0001"):
-        assign(numbered(1, 1), [], 3)
+        plan_shards(numbered(1, 1), [], 3)
 
 
 @settings(deadline=None)
@@ -84,7 +84,7 @@ def test_every_item_is_covered_exactly_once(data):
     for _ in range(data.draw(st.integers(0, 5))):
         numbers = data.draw(st.lists(st.integers(0, 30), unique=True, min_size=1, max_size=8))
         stored.append(record([Item(f"k{n:04d}", data.draw(st.sampled_from("ab"))) for n in numbers]))
-    result = assign(items, stored, data.draw(st.integers(1, 7)), data.draw(st.booleans()))
+    result = plan_shards(items, stored, data.draw(st.integers(1, 7)), data.draw(st.booleans()))
     assert covered(result) == sorted((i.key, i.stamp) for i in items)
     there = {pair for r in stored for pair in r.items}
     assert not there & {(i.key, i.stamp) for part in result.todo for i in part}
@@ -93,7 +93,7 @@ def test_every_item_is_covered_exactly_once(data):
 def test_a_row_that_is_an_error_serves_only_where_there_is_no_good_one():
     items = numbered(0, 1, 2)
     stored = [record(items, failed=("k0001", "k0002")), record([items[1]])]
-    result = assign(items, stored, 3)
+    result = plan_shards(items, stored, 3)
     assert result.todo == ()
     assert [k.keys for k in result.kept] == [("k0000", "k0002"), None]
 
@@ -113,7 +113,7 @@ class Passes(list):
 def test_the_errors_of_a_shard_are_gone_through_once_and_not_once_per_row():
     items = numbered(*range(200))
     errors = Passes([(f"k{number:04d}", "bad") for number in range(0, 200, 2)])
-    result = assign(items, [replace(record(items), errors=errors)], 200)
+    result = plan_shards(items, [replace(record(items), errors=errors)], 200)
     assert covered(result) == [(item.key, item.stamp) for item in items]
     assert errors.passes <= 3
 
@@ -122,6 +122,6 @@ def test_the_rows_that_count_are_gone_through_once_and_not_once_per_error():
     items = numbered(*range(200))
     kept = Passes(item.key for item in items[:100])
     stored = record(items, tuple(f"k{number:04d}" for number in range(0, 200, 2)))
-    done = finish(Manifest("n", "f", "r", {}, "image_id"), [Kept(stored, kept)])
+    done = finish(Manifest("n", "f", "r", {}, "image_id"), [ReusedShard(stored, kept)])
     assert [key for key, _ in done.errors] == [f"k{number:04d}" for number in range(0, 100, 2)]
     assert kept.passes <= 2

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.engine.executor import LocalExecutor
-from pipeline.engine.shards import ShardJob, ShardRecord, checksum, compute_shard, finished_shards, shard_name
+from pipeline.engine.shards import ShardJob, ShardRecord, compute_shard, finished_shards, hash_bytes, shard_name
 from pipeline.engine.stage import Item, Resources, Row, StageContext
 from pipeline.engine.storage import Store
 from tests.engine.conftest import World
@@ -73,7 +73,7 @@ def test_rows_and_record_are_in_the_order_of_the_items(job: ShardJob) -> None:
 def test_the_record_tells_what_was_written(job: ShardJob) -> None:
     record = compute_shard(job, lambda items: ({**r, "error": "bad" if r["value"] > 1 else None} for r in rows(items)), ITEMS)  # fmt: skip
     data = job.store.read(f"{FOLDER}/{record.name}.parquet")
-    assert (record.rows, record.size, record.checksum) == (4, len(data), checksum(data))
+    assert (record.rows, record.size, record.checksum) == (4, len(data), hash_bytes(data))
     assert record.errors == [("n003", "bad"), ("n002", "bad")]
     assert 0 <= record.seconds < 60
     assert 20 < record.peak_mb < 100_000

@@ -10,7 +10,7 @@ from itertools import count, islice
 
 import pytest
 
-from pipeline.engine.worker_group import AHEAD, GangStopped, Stream, ahead, alone, in_threads
+from pipeline.engine.worker_group import DEPTH, Prefetch, WorkersStopped, in_threads, prefetch, run_locally
 
 
 @pytest.mark.parametrize("numbers", [range(0), range(1), range(7, 40), range(3, 30, 4)])
@@ -37,12 +37,12 @@ def test_only_a_few_are_computed_ahead() -> None:
     assert made == []  # not before the first is asked for
     assert list(islice(stream, 5)) == [0, 1, 2, 3, 4]
     stream.close()  # waits for the threads
-    assert sorted(made) == list(range(len(made))) and 5 <= len(made) <= 5 + AHEAD
+    assert sorted(made) == list(range(len(made))) and 5 <= len(made) <= 5 + DEPTH
 
 
 def test_endless_arguments_are_no_trouble() -> None:
     with ThreadPoolExecutor(1) as pool:
-        assert list(islice(ahead(pool, str, count(), 2), 3)) == ["0", "1", "2"]
+        assert list(islice(prefetch(pool, str, count(), 2), 3)) == ["0", "1", "2"]
 
 
 def test_an_error_comes_in_its_turn() -> None:
@@ -58,18 +58,18 @@ def test_an_error_comes_in_its_turn() -> None:
 
 
 def test_alone_runs_it_here_and_returns_what_it_returned() -> None:
-    def function(stream: Stream) -> tuple[int, list[int]]:
+    def function(stream: Prefetch) -> tuple[int, list[int]]:
         return threading.get_ident(), list(stream(lambda n: n + 1, range(3)))
 
-    assert alone(function) == (threading.get_ident(), [1, 2, 3])
+    assert run_locally(function) == (threading.get_ident(), [1, 2, 3])
 
 
 def test_errors_reach_the_caller() -> None:
-    def function(stream: Stream) -> None:
-        raise GangStopped("too many bad pictures")
+    def function(stream: Prefetch) -> None:
+        raise WorkersStopped("too many bad pictures")
 
-    with pytest.raises(GangStopped, match="too many bad pictures"):
-        alone(function)
+    with pytest.raises(WorkersStopped, match="too many bad pictures"):
+        run_locally(function)
 
 
 def test_a_plan_needs_neither_torch_nor_ray() -> None:

@@ -7,14 +7,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.records import Detections
 from pipeline.data.schemas import DETECTIONS
-from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth
-from pipeline.engine.shards import ShardRecord, checksum, encode
-from pipeline.evaluation.evaluate_files import EvaluationInputs
+from pipeline.engine.shards import ShardRecord, encode, hash_bytes
 from pipeline.evaluation.dump_errors import sort_out, unreadable_rows
 from pipeline.evaluation.dump_reader import read_dump
+from pipeline.evaluation.evaluate_files import EvaluationInputs
 
 FACE = np.array([[10, 10, 19, 19]], np.float32)
 ROWS = (
@@ -68,7 +68,9 @@ def test_files_of_others_need_no_sizes(tmp_path: Path) -> None:
 
 def test_a_flipped_bit_is_found_by_the_record_beside_a_shard(tmp_path: Path) -> None:
     data = dump(tmp_path, *ROWS)
-    record = ShardRecord("0", "r", 3, len(data), checksum(data), [(row.image_id, "") for row in ROWS], [], 0.1, 1, "h")
+    record = ShardRecord(
+        "0", "r", 3, len(data), hash_bytes(data), [(row.image_id, "") for row in ROWS], [], 0.1, 1, "h"
+    )
     (tmp_path / "0.json").write_bytes(record.to_json())
     assert len(read_dump(tmp_path).errors) == 2
     for place in range(0, len(data), 97):

@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 import scipy.io
 
+from pipeline.data.datasets.wider_face.prediction_lines import MalformedLine
+from pipeline.data.datasets.wider_face.predictions import PredictionTextError, TextReport, write_wider_text
 from pipeline.data.records import Detections
 from pipeline.data.schemas import DETECTIONS
-from pipeline.data.datasets.wider_face.predictions import PredictionTextError, TextReport, write_wider_text
-from pipeline.data.datasets.wider_face.prediction_lines import MalformedLine
 from pipeline.evaluation.evaluate_files import read_image_list, read_inputs, report_page, text_problems
 from pipeline.evaluation.wider_result import WiderResult
 

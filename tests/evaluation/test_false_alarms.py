@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from pipeline.boxes.matching import best_faces, iou_plus_one
-from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth, load_ground_truth
 from pipeline.data.datasets.wider_face.predictions import read_wider_text
+from pipeline.data.prediction_set import PredictionSet
 from pipeline.evaluation.false_alarms import FalseAlarms, count_false_alarms
 
 LEVELS = ("easy", "medium", "hard")

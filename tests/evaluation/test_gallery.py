@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.data.datasets.wider_face.ground_truth import ground_truth_of
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.records import Detections, Sample
-from pipeline.data.datasets.wider_face.ground_truth import ground_truth_of
-from pipeline.evaluation.gallery import gallery_order, judge, shrink_jpeg, size_histogram
+from pipeline.evaluation.gallery import gallery_order, match_image, shrink_jpeg, size_histogram
 
 FACES = np.array([[0, 0, 9, 9], [50, 0, 69, 29], [100, 0, 109, 9]], np.float32)
 HARD = np.array([True, True, False])
@@ -29,24 +29,24 @@ NOWHERE, WEAK = (150, 150, 160, 160, 0.6), (50, 0, 69, 29, 0.4)
 
 
 def test_every_detection_is_one_kind() -> None:
-    judged = judge(_sample(), _found("a", HIT, AGAIN, IGNORED, NOWHERE, WEAK), 0.5)
+    judged = match_image(_sample(), _found("a", HIT, AGAIN, IGNORED, NOWHERE, WEAK), 0.5)
     assert judged.hits.tolist() == [[0, 0, 9, 9]]
     assert judged.misses.tolist() == [[50, 0, 69, 29]]
     assert judged.false_alarms.tolist() == [[0, 0, 9, 8], [150, 150, 160, 160]]
     assert judged.mistakes == 3
-    lower = judge(_sample(), _found("a", HIT, AGAIN, IGNORED, NOWHERE, WEAK), float(np.float32(0.4)))
+    lower = match_image(_sample(), _found("a", HIT, AGAIN, IGNORED, NOWHERE, WEAK), float(np.float32(0.4)))
     assert (len(lower.hits), len(lower.misses)) == (2, 0)
 
 
 def test_without_levels_every_face_counts() -> None:
     plain = Sample("a", "a.jpg", "", 9, 9, FACES)
-    assert len(judge(plain, _found("a"), 0.5).misses) == 3
-    assert len(judge(plain, _found("a", IGNORED), 0.5).hits) == 1
+    assert len(match_image(plain, _found("a"), 0.5).misses) == 3
+    assert len(match_image(plain, _found("a", IGNORED), 0.5).hits) == 1
 
 
 def test_of_one_image() -> None:
     with pytest.raises(ValueError, match="faces of a, detections of b"):
-        judge(_sample("a"), _found("b"), 0.5)
+        match_image(_sample("a"), _found("b"), 0.5)
 
 
 def test_worst_first_then_by_name_without_unreadable_ones() -> None:

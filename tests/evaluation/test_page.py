@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import numpy as np
 
 from pipeline.evaluation.face_statistics import FaceStatistics, ScaleBin
-from pipeline.evaluation.gallery import GalleryItem, Judged, SizeHistogram, shrink_jpeg
+from pipeline.evaluation.gallery import GalleryItem, ImageMatches, SizeHistogram, shrink_jpeg
 from pipeline.evaluation.page import PageData, RunResult, Timing, _row, render_page
 from pipeline.evaluation.wider_ap import ApCounts
 
@@ -54,7 +54,7 @@ def _run(name: str, hard: float, **protocol: object) -> RunResult:
 
 def _data() -> PageData:
     box = np.array([[10.0, 10, 30, 40]])
-    judged = Judged("0--Parade/a_<b>", 100, 50, box, box + 5, np.zeros((0, 4)))
+    judged = ImageMatches("0--Parade/a_<b>", 100, 50, box, box + 5, np.zeros((0, 4)))
     picture = GalleryItem(judged, shrink_jpeg(np.full((50, 100, 3), 128, np.uint8)))
     return PageData(
         title="A <title> & more",

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth
 from pipeline.data.datasets.wider_face.prediction_lines import Reading
+from pipeline.data.prediction_set import PredictionSet
 from pipeline.evaluation.wider_ap import (
     THRESHOLDS,
     ApCounts,

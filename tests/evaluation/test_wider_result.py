@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth, load_ground_truth
 from pipeline.data.datasets.wider_face.predictions import read_wider_text
+from pipeline.data.prediction_set import PredictionSet
 from pipeline.evaluation.wider_ap import curve
 from pipeline.evaluation.wider_result import evaluate, require_faces, subsets_without_faces
 

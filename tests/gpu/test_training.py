@@ -15,18 +15,18 @@ from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Raw
 from pipeline.models.rankers import RANKERS
 from pipeline.training.assigners import ASSIGNERS
-from pipeline.training.data.sampler import Batches
-from pipeline.training.tasks.detector_learner import DetectorLearner
-from pipeline.training.tasks.detector import task_of
 from pipeline.training.data.batch import Faces
+from pipeline.training.data.sampler import BatchSampler
+from pipeline.training.loop.determinism import deterministic
+from pipeline.training.loop.session import FINAL, Training, run
 from pipeline.training.loop.trainer import Trainer
 from pipeline.training.losses.ranking import rank_loss
-from pipeline.training.tasks.ranker_learner import RankerLearner
+from pipeline.training.recipes.detector import DetectorRecipe
 from pipeline.training.recipes.ranker import RankerRecipe
+from pipeline.training.tasks.detector import task_of
+from pipeline.training.tasks.detector_learner import DetectorLearner
 from pipeline.training.tasks.ranker import RankerTask
-from pipeline.training.recipes.detector import TrainingRecipe
-from pipeline.training.loop.session import FINAL, Training, run
-from pipeline.training.loop.determinism import deterministic
+from pipeline.training.tasks.ranker_learner import RankerLearner
 from tests.training.in_memory import InMemory, RankedInMemory, bright_squares, ranked_squares
 
 pytestmark = pytest.mark.gpu
@@ -75,7 +75,7 @@ def test_losses_and_their_gradient_for_every_assigner(name: str, change: dict[st
     for device in (torch.device("cpu"), gpu):
         with torch.device("meta"):
             detector = DETECTORS[name].build()
-        task = task_of(detector, TrainingRecipe(**change))
+        task = task_of(detector, DetectorRecipe(**change))
         count = detector.grid.count(SIDE, SIDE)
         parts = answer(name, count)
         if getattr(detector, "hierarchical", None) is not None:
@@ -109,8 +109,8 @@ def test_losses_of_rankers(loss: Any, gpu: torch.device) -> None:
 
 @pytest.mark.parametrize("name", ["retinaface_mobilenet", "mogface_mobilenet", "hambox_resnet50", "mogface_hcam"])
 def test_one_step_of_a_detector(name: str, gpu: torch.device) -> None:
-    recipe = TrainingRecipe(steps=4, batch=4, crop=SIDE, warmup=2)
-    batches, moved = Batches(SQUARES, 4, 0, recipe.sides), []
+    recipe = DetectorRecipe(steps=4, batch=4, crop=SIDE, warmup=2)
+    batches, moved = BatchSampler(SQUARES, 4, 0, recipe.sides), []
     for device in (torch.device("cpu"), gpu):
         model = DetectorLearner(name, recipe).first().to(device).train()
         trainer = Trainer(task_of(model, recipe), recipe)
@@ -129,7 +129,7 @@ def test_one_step_of_a_ranker(name: str, bf16: bool, gpu: torch.device) -> None:
         torch.manual_seed(0)
         model = RANKERS[name].build(rows=50).to(device).train()
         trainer = Trainer(RankerTask(model, recipe), recipe)
-        batch = Batches(source, 4, 1, (64,))(0).to_batch(model.normalisation, device)
+        batch = BatchSampler(source, 4, 1, (64,))(0).to_batch(model.normalisation, device)
         moved.append(trainer.step(batch))
     assert moved[1].losses == pytest.approx(moved[0].losses, rel=0.02 if bf16 else 1e-3)
     assert moved[1].gradient_norm == pytest.approx(moved[0].gradient_norm, rel=0.2 if bf16 else 1e-2)
@@ -145,9 +145,9 @@ def training(folder: Path, kind: str, device: torch.device, bf16: bool = False) 
         recipe: Any = RankerRecipe(steps=6, batch=4, crop=64, rows=50, pairs=3, bf16=bf16)
         learner: Any = RankerLearner("roi_mobilenet", recipe)
     else:
-        source, recipe = SQUARES, TrainingRecipe(steps=6, batch=4, crop=SIDE, warmup=2, bf16=bf16)
+        source, recipe = SQUARES, DetectorRecipe(steps=6, batch=4, crop=SIDE, warmup=2, bf16=bf16)
         learner = DetectorLearner("retinaface_mobilenet", recipe)
-    batches: Any = Batches(source, recipe.batch, recipe.seed, recipe.sides)
+    batches: Any = BatchSampler(source, recipe.batch, recipe.seed, recipe.sides)
     made = Training(learner, batches, Store(str(folder)), "work", saved_every=1e-9)
     return replace(made, accelerated=device.type == "cuda")
 
@@ -186,10 +186,10 @@ def test_a_checkpoint_of_one_kind_opens_on_the_other(tmp_path: Path, gpu: torch.
 
 def test_no_operation_of_a_step_depends_on_timing(gpu: torch.device) -> None:
     """Twice the same step gives the same gradient to the bit."""
-    recipe, found = TrainingRecipe(steps=4, batch=4, crop=SIDE, warmup=2), []
+    recipe, found = DetectorRecipe(steps=4, batch=4, crop=SIDE, warmup=2), []
     for _ in range(2):
         model = DetectorLearner("mogface_mobilenet", recipe).first().to(gpu).train()
-        batch = Batches(SQUARES, 4, 0, recipe.sides)(0).to_batch(model.normalisation, gpu)
+        batch = BatchSampler(SQUARES, 4, 0, recipe.sides)(0).to_batch(model.normalisation, gpu)
         with deterministic():
             losses = task_of(model, recipe)(batch)
             losses.total.backward()

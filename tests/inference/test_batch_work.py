@@ -10,13 +10,13 @@ import torch
 
 from jobs.benchmarks.forward import settled
 from pipeline.data.canvas import Canvas
+from pipeline.data.image_reader import Decoded
 from pipeline.data.images import Image
 from pipeline.data.records import Detections
 from pipeline.engine.stage import Item
+from pipeline.inference.batch_work import BatchWork
 from pipeline.inference.predictor import Launched, Predictor, Sizing
 from pipeline.models.detectors import detector_spec
-from pipeline.inference.batch_work import BatchWork
-from pipeline.data.image_reader import Decoded
 
 CANVAS = Canvas(256)
 BROKEN = (3, 11)

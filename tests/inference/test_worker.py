@@ -10,8 +10,8 @@ import torch
 
 from pipeline.engine.stage import Resources, StageContext
 from pipeline.inference.memory import out_of_memory
-from pipeline.models.checkpoint_id import digest
 from pipeline.inference.worker import check_weights, planned_weights, set_threads
+from pipeline.models.checkpoint_id import checkpoint_hash
 from stages.base_training import first_weights
 
 
@@ -29,7 +29,7 @@ def test_a_file_is_the_one_that_was_planned_with(tmp_path: Path, read: Callable[
     file = tmp_path / "weights"
     file.write_bytes(b"these")
     plain = StageContext("node", str(file), Resources(), {})
-    planned = StageContext("node", str(file), Resources(), {}, externals={"weights": digest(b"these")})
+    planned = StageContext("node", str(file), Resources(), {}, externals={"weights": checkpoint_hash(b"these")})
     assert read(plain) == read(planned) == b"these"
     file.write_bytes(b"others")
     assert read(plain) == b"others"

@@ -21,14 +21,14 @@ from jobs.benchmarks.cpu_watch import CpuWatch
 from jobs.benchmarks.detecting import detecting
 from jobs.benchmarks.evaluation import run_command
 from jobs.benchmarks.forward import forward_section, time_passes
-from jobs.benchmarks.results import Measured, Section, less_is_better, more_is_better, table
 from jobs.benchmarks.images import gather, model_for
 from jobs.benchmarks.pipeline_run import PipelineRun, ShardSpan
+from jobs.benchmarks.results import Measured, Section, less_is_better, more_is_better, table
 from jobs.benchmarks.suppression import suppression_section
 from pipeline.data.canvas import tiles
+from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth
 from pipeline.data.images import read_header
 from pipeline.data.prediction_set import PredictionSet
-from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth
 from pipeline.models.detectors import DETECTORS
 
 

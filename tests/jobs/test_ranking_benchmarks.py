@@ -12,17 +12,18 @@ from typer.testing import CliRunner
 
 from jobs.benchmark import app
 from jobs.benchmarks import ranker_training
+from jobs.benchmarks.alternate import Rounds, cost_rows, pace_rows, round_notes, take_turns
 from jobs.benchmarks.baseline import Pace
 from jobs.benchmarks.detecting import Model
-from jobs.benchmarks.joining import DUMPS, JOINED, Joined, joining_graph, joining_section
 from jobs.benchmarks.images import model_for
+from jobs.benchmarks.joining import DUMPS, JOINED, Joined, joining_graph, joining_section
 from jobs.benchmarks.pipeline_run import PipelineRun, ShardSpan
 from jobs.benchmarks.prerequisites import compute, prepare, require_success
 from jobs.benchmarks.reranking import BOXES, RANKED, Bench, ranker_for, reranking
 from jobs.benchmarks.training_run import Compared, Course, Spent, bare_training, run_training
-from jobs.benchmarks.alternate import Rounds, cost_rows, pace_rows, round_notes, take_turns
+from pipeline.boxes.closest_face import closest_overlap
 from pipeline.data.datasets.synthetic.dataset import Synthetic
-from pipeline.data.labelled_candidates import Ranking
+from pipeline.data.labelled_candidates import LabelledCandidates
 from pipeline.data.records import Detections, Sample, read_detections
 from pipeline.engine.executor import LocalExecutor
 from pipeline.engine.graph import Graph, Node
@@ -30,9 +31,8 @@ from pipeline.engine.manifest import Artifact, stored_manifests
 from pipeline.engine.runner import Outcome
 from pipeline.engine.stage import Resources
 from pipeline.engine.storage import Store
-from pipeline.boxes.closest_face import closest_overlap
+from pipeline.training.recipes.detector import DetectorRecipe
 from pipeline.training.recipes.ranker import RankerRecipe
-from pipeline.training.recipes.detector import TrainingRecipe
 from stages.index import Index
 from stages.train_detector import TrainDetector
 
@@ -108,7 +108,7 @@ class TestPrepared:
 
 class TestTraining:
     def course(self, folder: Path) -> Course:
-        recipe = TrainingRecipe(steps=8, batch=2, crop=64, warmup=1, assigner="ali_ams")
+        recipe = DetectorRecipe(steps=8, batch=2, crop=64, warmup=1, assigner="ali_ams")
         graph = Graph(
             [
                 Node("faces", Index(dataset=Synthetic(images=4, width=96, height=96))),
@@ -197,7 +197,7 @@ class TestJoining:
         require_success(compute(graph, frozenset(graph.order), store))
         samples = [Sample.from_row(row) for row in artifact(store, "images").rows()]
         dumps = [[Detections.from_row(row) for row in artifact(store, name).rows()] for name in DUMPS]
-        rows = [Ranking.from_row(row) for row in artifact(store, JOINED).rows()]
+        rows = [LabelledCandidates.from_row(row) for row in artifact(store, JOINED).rows()]
         assert [row.image_id for row in rows] == [sample.image_id for sample in samples]
         for number, row in enumerate(rows):
             assert row.valid == (40, 40, 40)

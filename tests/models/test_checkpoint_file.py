@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from pipeline.models.checkpoint_file import require_whole
-from pipeline.models.detectors.retinaface import retinaface_mobilenet
 from pipeline.models.checkpoint_id import resolve_detector, resolve_ranker
+from pipeline.models.detectors.retinaface import retinaface_mobilenet
 from pipeline.models.weights import open_detector, read_tensors, save_bytes
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.models.checkpoint_id import checkpoint_hash, resolve_detector, stored_config, variant_of
 from pipeline.models.detectors import DETECTORS
-from pipeline.models.checkpoint_id import digest, resolve_detector, stored_config, variant_of
 from pipeline.models.weights import save_bytes
 
 STD = "2979b33ffafda5d74b6948cd7a5b9a7a62f62b949cef24e95fd15d2883a65220"
@@ -15,7 +15,9 @@ MB1 = "ed6fa7d45a5179f03cb5ce82c73b0c6711372968e53782e88395acee88d319e1"
 def test_digest_is_sha256_of_bytes_or_file(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"abc")
     expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    assert digest(b"abc") == digest(tmp_path / "x") == digest(str(tmp_path / "x")) == expected
+    assert (
+        checkpoint_hash(b"abc") == checkpoint_hash(tmp_path / "x") == checkpoint_hash(str(tmp_path / "x")) == expected
+    )
 
 
 @pytest.mark.wider
@@ -23,7 +25,7 @@ def test_published_files_are_known(shared: Path) -> None:
     weights = shared / "data/weights"
     assert resolve_detector(weights / "retinaface_mobilenet0.25_Final.pth") == "retinaface_mobilenet"
     assert resolve_detector(weights / "facedetector1mb_mobilenet0.25_Final.pth") == "retinaface_mobilenet_mb1"
-    assert variant_of(digest(weights / "extd_64.pth")) is None
+    assert variant_of(checkpoint_hash(weights / "extd_64.pth")) is None
 
 
 def test_a_known_checkpoint_is_refused_to_the_other_variant() -> None:

@@ -4,8 +4,8 @@ from torch import nn
 
 from pipeline.models.detectors.detector import Detector
 from pipeline.models.detectors.retinaface import retinaface_mobilenet, retinaface_resnet50
-from pipeline.models.heads import JointHeads
 from pipeline.models.fuse import for_inference
+from pipeline.models.heads import JointHeads
 
 
 @pytest.mark.parametrize("build", [retinaface_mobilenet, retinaface_resnet50])

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.data.datasets.wider_face.ground_truth import ground_truth_of
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.records import Sample
-from pipeline.data.datasets.wider_face.ground_truth import ground_truth_of
-from pipeline.engine.stage import Resources, StageContext, in_turn
+from pipeline.engine.stage import Resources, StageContext, run_serially
 from pipeline.evaluation.false_alarms import count_false_alarms
 from pipeline.evaluation.wider_result import WiderResult, evaluate
 from stages.evaluate import Evaluate
@@ -76,7 +76,7 @@ def test_each_shard_gets_the_faces_of_its_own_images_alone(judged: World) -> Non
 
     def fan_out(function: Callable[[Any], Any], arguments: Sequence[Any]) -> list[Any]:
         tasks.append(list(arguments))
-        return in_turn(function, arguments)
+        return run_serially(function, arguments)
 
     inputs = {"samples": (judged.artifact("faces"),), "detections": (judged.artifact("found"),)}
     rows = list(Evaluate().run(StageContext("ap", None, Resources(), inputs, fan_out=fan_out)))

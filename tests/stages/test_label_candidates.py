@@ -12,16 +12,16 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from pipeline.boxes.closest_face import closest_overlap
 from pipeline.data.images import encode_png
-from pipeline.data.labelled_candidates import Ranking, RankingRows
+from pipeline.data.labelled_candidates import LabelledCandidateReader, LabelledCandidates
 from pipeline.data.records import Detections, Sample
 from pipeline.data.schemas import DETECTIONS, SAMPLES
 from pipeline.engine.manifest import Artifact, Manifest, ShardEntry
-from pipeline.engine.shards import checksum, encode
+from pipeline.engine.shards import encode, hash_bytes
 from pipeline.engine.stage import Resources, StageContext
 from pipeline.engine.storage import Store
-from pipeline.boxes.closest_face import closest_overlap
-from stages.label_candidates import Join
+from stages.label_candidates import LabelCandidates
 from tests.stages.world import World, picture
 
 
@@ -36,15 +36,15 @@ def two(world: World) -> World:
     return world
 
 
-def rankings(world: World, *sets: str) -> dict[str, Ranking]:
-    return {row["image_id"]: Ranking.from_row(row) for row in world.rows("joined", *sets)}
+def rankings(world: World, *sets: str) -> dict[str, LabelledCandidates]:
+    return {row["image_id"]: LabelledCandidates.from_row(row) for row in world.rows("joined", *sets)}
 
 
 def samples(world: World) -> dict[str, Sample]:
     return {row["image_id"]: Sample.from_row(row) for row in world.rows("images")}
 
 
-def assert_joined(found: Ranking, sample: Sample, dumps: list[Detections], top: int = 5000) -> None:
+def assert_joined(found: LabelledCandidates, sample: Sample, dumps: list[Detections], top: int = 5000) -> None:
     assert (found.path, found.width, found.height) == (sample.path, sample.width, sample.height)
     assert found.valid == tuple(min(top, len(each.scores)) for each in dumps)
     for place, dump in enumerate(dumps):
@@ -68,7 +68,7 @@ def test_rows_are_joined_image_by_image(two: World, top: int) -> None:
 
 def test_rows_are_read_one_by_one(two: World) -> None:
     two.done()
-    rows, wanted = RankingRows(two.artifact("joined")), rankings(two)
+    rows, wanted = LabelledCandidateReader(two.artifact("joined")), rankings(two)
     assert [rows.name(number) for number in range(len(rows))] == list(wanted)
     for number, ranking in enumerate(wanted.values()):
         np.testing.assert_array_equal(rows[number].overlaps, ranking.overlaps)
@@ -86,13 +86,13 @@ def test_one_dump_alone(two: World) -> None:
 @pytest.mark.parametrize("rows", [1, 2, 6])
 def test_rows_are_the_same_however_they_are_sharded(two: World, rows: int) -> None:
     two.done()
-    before = pa.Table.from_pylist(two.rows("joined"), schema=Join.output)
+    before = pa.Table.from_pylist(two.rows("joined"), schema=LabelCandidates.output)
     two.store.delete_folder("joined")
     two.nodes["joined"]["run"] = {"shard_rows": rows}
     two.nodes["one"]["run"]["shard_rows"] = 7 - rows
     two.store.delete_folder("one")
     two.done()
-    assert encode(pa.Table.from_pylist(two.rows("joined"), schema=Join.output), 1) == encode(before, 1)
+    assert encode(pa.Table.from_pylist(two.rows("joined"), schema=LabelCandidates.output), 1) == encode(before, 1)
 
 
 def test_a_change_of_a_dump_or_of_their_order_is_seen(two: World) -> None:
@@ -131,7 +131,7 @@ def test_errors_become_rows_that_name_their_node(two: World) -> None:
     assert found[second].error == "other: told to fail"
     assert found[first].valid == (0, 0) and found[first].path == known[first].path
     assert found[third].error is None
-    assert len(RankingRows(two.artifact("joined"))) == 4
+    assert len(LabelledCandidateReader(two.artifact("joined"))) == 4
 
 
 def test_dumps_of_other_images_are_refused(two: World) -> None:
@@ -160,7 +160,7 @@ def artifact(folder: Path, node: str, schema: pa.Schema, shards: list[list[dict[
     for number, rows in enumerate(shards):
         data = encode(pa.Table.from_pylist(rows, schema=schema))
         store.write(f"{node}/recipe/shard-{number}.parquet", data)
-        entries.append(ShardEntry(f"shard-{number}", len(data), len(rows), checksum(data)))
+        entries.append(ShardEntry(f"shard-{number}", len(data), len(rows), hash_bytes(data)))
     return Artifact(store, Manifest(node, "f", "recipe", {"params": {}}, "image_id", tuple(entries)))
 
 
@@ -206,7 +206,7 @@ def test_memory_does_not_grow_with_the_set(tmp_path: Path) -> None:
     peaks = []
     for images in (20, 100):
         ctx = context(tmp_path / str(images), images, boxes=100)
-        stage = Join()
+        stage = LabelCandidates()
         items = stage.items(ctx)
         peaks.append(peak_of(stage.open(ctx)(items)))
         assert len({id(item.data) for item in items}) < len(items) / 2
@@ -223,7 +223,7 @@ def test_numbers_that_are_none_are_an_error_row(tmp_path: Path) -> None:
     rows[2]["score"] = [0.1, 0.2, 0.4, 0.3]
     bad = artifact(tmp_path / "bad", "bad", DETECTIONS, [rows])
     ctx = StageContext("joined", None, Resources(), {**ctx.inputs, "candidates": (bad, *ctx.inputs["candidates"][1:])})
-    stage = Join()
+    stage = LabelCandidates()
     found = list(stage.open(ctx)(stage.items(ctx)))
     assert found[0]["error"] is None and found[0]["valid"] == [4, 4, 4]
     assert found[1]["error"] == "bad: i000001: boxes and scores must be finite"
@@ -235,7 +235,7 @@ def test_a_sample_that_cannot_be_used_is_an_error_row(tmp_path: Path) -> None:
     gone = [Sample("i000000", "x.jpg", "", 0, 0, error="cut off").to_row(), *list(ctx.one("samples").rows())[1:]]
     bad = artifact(tmp_path / "bad", "faces", SAMPLES, [gone])
     ctx = StageContext("joined", None, Resources(), {**ctx.inputs, "samples": (bad,)})
-    stage = Join()
+    stage = LabelCandidates()
     found = list(stage.open(ctx)(stage.items(ctx)))
     assert (found[0]["error"], found[0]["path"], found[0]["valid"]) == ("faces: cut off", "x.jpg", [0, 0, 0])
     assert found[1]["error"] is None

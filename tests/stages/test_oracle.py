@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from pipeline.boxes.matching import best_faces
+from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth, load_ground_truth
+from pipeline.data.datasets.wider_face.predictions import read_wider_text
 from pipeline.data.images import encode_png
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.records import Detections, Sample
-from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth, load_ground_truth
-from pipeline.data.datasets.wider_face.predictions import read_wider_text
 from pipeline.evaluation.wider_result import evaluate
 from pipeline.inference.candidates import Candidates
 from pipeline.inference.postprocess import detections

@@ -12,11 +12,11 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from pipeline.data.canvas import Canvas
-from pipeline.data.images import digest, encode_png
+from pipeline.data.images import encode_png, sha256_of
 from pipeline.data.records import Detections
 from pipeline.data.schemas import DETECTIONS
 from pipeline.engine.config import load_config
-from pipeline.engine.fingerprint import digest as fingerprint
+from pipeline.engine.fingerprint import hash_json as fingerprint
 from pipeline.engine.plan import Verdict, context
 from pipeline.engine.stage import Item, StageContext
 from pipeline.inference.predictor import Launched, Predictor, Sizing
@@ -199,7 +199,7 @@ def test_only_a_lack_of_memory_is_an_images_own_trouble(world: World, photos: Pa
     data = encode_png(picture(1)[:6])
     (photos / "1.png").write_bytes(data)
     with pytest.raises(RuntimeError, match="cannot be multiplied"):
-        list(stage.open(ctx)([Item("1.png", digest(data), {"path": "1.png"})]))
+        list(stage.open(ctx)([Item("1.png", sha256_of(data), {"path": "1.png"})]))
 
 
 def test_rows_fall_in_score_and_have_as_many_boxes_as_they_say(world: World, photos: Path, weights: str) -> None:

@@ -13,16 +13,16 @@ import torch
 from torch import Tensor
 
 from pipeline.data.images import encode_png
-from pipeline.data.labelled_candidates import Ranking, RankingRows
+from pipeline.data.labelled_candidates import LabelledCandidateReader, LabelledCandidates
 from pipeline.inference.candidates import Candidates
 from pipeline.inference.rerank import Reranker
 from pipeline.models.rankers.checkpoint import open_ranker
 from pipeline.models.rankers.ranker import Ranker
-from pipeline.training.data.ranker_collate import RankPixels
-from pipeline.training.data.ranker_dataset import RankPictures
-from pipeline.training.tasks.ranker_learner import RankerLearner
+from pipeline.training.data.ranker_collate import RankerPixelBatch
+from pipeline.training.data.ranker_dataset import RankerDataset
 from pipeline.training.recipes.ranker import RankerRecipe
-from stages.validators.ranker import HeldOutRankings
+from pipeline.training.tasks.ranker_learner import RankerLearner
+from stages.validators.ranker import RankerValidator
 from tests.data.stored_rankings import stored
 
 Inputs = tuple[Tensor, Tensor, Tensor]
@@ -36,7 +36,7 @@ def pixels_of(name: str) -> np.ndarray:
     return np.random.default_rng(width).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
-def ranking_of(name: str) -> Ranking:
+def ranking_of(name: str) -> LabelledCandidates:
     """Boxes of which some reach out of the image on each side, one lies outside altogether and one has no area."""
     width, height = SIZES[name]
     shares = [[0.1, 0.1, 0.5, 0.6], [-0.2, 0.3, 0.3, 1.2], [0.6, -0.1, 1.3, 0.5], [0.9, 0.9, 1.4, 1.1]]
@@ -44,7 +44,7 @@ def ranking_of(name: str) -> Ranking:
     boxes = np.float32(shares) * np.float32([width, height] * 2)
     scores = np.linspace(0.9, 0.1, len(boxes)).astype(np.float32)
     overlaps = np.float32([0.7, 0.0, 0.6, 0.0, 0.0, 0.1, 0.3])
-    return Ranking(name, f"{name}.png", width, height, (len(boxes),), boxes, scores, overlaps)
+    return LabelledCandidates(name, f"{name}.png", width, height, (len(boxes),), boxes, scores, overlaps)
 
 
 def read(path: str) -> bytes:
@@ -76,9 +76,9 @@ def heard(ranker: Ranker) -> Iterator[list[Inputs]]:
 
 def in_training(learner: RankerLearner, name: str, folder: Path) -> Inputs:
     model = learner.first().eval()
-    rankings = RankingRows(stored(folder, [ranking_of(name)]))
-    pictures = RankPictures(rankings, read, learner.recipe, model.normalisation.mean_bgr)
-    batch = RankPixels.of(0, [pictures(0, 5, learner.recipe.crop)]).to_batch(model.normalisation)
+    rankings = LabelledCandidateReader(stored(folder, [ranking_of(name)]))
+    pictures = RankerDataset(rankings, read, learner.recipe, model.normalisation.mean_bgr)
+    batch = RankerPixelBatch.of(0, [pictures(0, 5, learner.recipe.crop)]).to_batch(model.normalisation)
     with heard(model) as inputs:
         learner.task(model).answer(batch)
     (only,) = inputs
@@ -88,7 +88,7 @@ def in_training(learner: RankerLearner, name: str, folder: Path) -> Inputs:
 def before_the_judge(learner: RankerLearner, name: str) -> Inputs:
     model = learner.first().eval()
     with heard(model) as inputs:
-        HeldOutRankings([ranking_of(name)], read, learner.recipe)(model, 0, 1)  # type: ignore[arg-type]
+        RankerValidator([ranking_of(name)], read, learner.recipe)(model, 0, 1)  # type: ignore[arg-type]
     (only,) = inputs
     return only
 
@@ -136,8 +136,8 @@ def test_squares_cut_out_are_images_of_their_own(tmp_path: Path, name: str) -> N
     """What the network is given of a crop is what it would be given of it in use; the judge sees whole images."""
     learner = RankerLearner("crface_mobilenet", replace(RECIPE, crop=48, shares=(1.0,)))
     images, tables, valid = in_training(learner, name, tmp_path)
-    pictures = RankPictures(
-        RankingRows(stored(tmp_path / "again", [ranking_of(name)])),
+    pictures = RankerDataset(
+        LabelledCandidateReader(stored(tmp_path / "again", [ranking_of(name)])),
         read,
         learner.recipe,
         learner.first().normalisation.mean_bgr,

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.evaluation.ranking_accuracy import count_pairs
 from pipeline.boxes.closest_face import closest_overlap
 from pipeline.data.labelled_faces import ImageFaces
+from pipeline.evaluation.ranking_accuracy import count_pairs
 from stages.ranking_accuracy import _tasks
 from tests.stages.labelled_set import labelled_set
 from tests.stages.world import World

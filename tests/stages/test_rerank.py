@@ -11,7 +11,7 @@ from pipeline.boxes.suppression import nms
 from pipeline.data.canvas import Canvas
 from pipeline.data.images import encode_png
 from pipeline.data.records import Detections
-from pipeline.engine.fingerprint import digest
+from pipeline.engine.fingerprint import hash_json
 from pipeline.engine.plan import Verdict, context
 from pipeline.inference.candidates import Candidates
 from pipeline.inference.rerank import Reranker
@@ -227,7 +227,7 @@ def test_changed_weights_and_sizes_are_other_outputs(wired: World, ranker: str) 
     copy.write_bytes(bytes(data))
     assert "externals.weights" in wired.plan()["ranked"].reason
     assert (
-        len({digest(Rerank(size=size).model_dump(mode="python")) for size in (None, "original", "8k", 7680, "4096")})
+        len({hash_json(Rerank(size=size).model_dump(mode="python")) for size in (None, "original", "8k", 7680, "4096")})
         == 4
     )
 

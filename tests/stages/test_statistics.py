@@ -13,8 +13,8 @@ from pipeline.engine.executor import LocalExecutor
 from pipeline.engine.plan import Options
 from pipeline.engine.runner import Runner
 from pipeline.engine.storage import Store
-from pipeline.training.augment.policy import policy
 from pipeline.training.analysis.face_scales import drawn_scales, labelled_scales
+from pipeline.training.augment.policy import policy
 from stages.graph import STAGES
 from tests.stages.world import World, picture
 

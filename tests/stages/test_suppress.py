@@ -10,10 +10,10 @@ from pipeline.boxes.frame import MOGFACE, Frame
 from pipeline.data.images import encode_png
 from pipeline.data.records import Detections
 from pipeline.data.schemas import DETECTIONS
-from pipeline.engine.fingerprint import digest
+from pipeline.engine.fingerprint import hash_json
 from pipeline.engine.manifest import Artifact, Manifest, ShardEntry
 from pipeline.engine.plan import Verdict
-from pipeline.engine.shards import checksum, encode
+from pipeline.engine.shards import encode, hash_bytes
 from pipeline.engine.stage import Item, Resources, StageContext
 from pipeline.engine.storage import Store
 from pipeline.inference.candidates import Candidates
@@ -123,7 +123,7 @@ def test_one_shard_at_a_time_is_held(candidates: World, tmp_path: Path) -> None:
 
 
 def test_defaults_are_the_same_node_as_before_there_was_mogfaces_convention(candidates: World) -> None:
-    assert digest(Suppress().model_dump(mode="python")) == "2910e23a6f0899b03791bf66"  # of the second issue
+    assert hash_json(Suppress().model_dump(mode="python")) == "2910e23a6f0899b03791bf66"  # of the second issue
     candidates.done()
     plain = candidates.identity("found")
     assert candidates.identity("found", "found.convention=retinaface", "found.top=null") == plain
@@ -193,5 +193,5 @@ def holding(found: Detections, folder: Path) -> StageContext:
     (folder / "boxes" / "recipe").mkdir(parents=True)
     data = encode(table)
     (folder / "boxes" / "recipe" / "s.parquet").write_bytes(data)
-    manifest = Manifest("boxes", "f", "recipe", {}, "image_id", (ShardEntry("s", len(data), 1, checksum(data)),))
+    manifest = Manifest("boxes", "f", "recipe", {}, "image_id", (ShardEntry("s", len(data), 1, hash_bytes(data)),))
     return StageContext("found", None, Resources(), {"candidates": (Artifact(Store(str(folder)), manifest),)})

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.data.records import Detections
 from pipeline.data.datasets.wider_face.predictions import write_wider_text
+from pipeline.data.records import Detections
 from pipeline.engine.plan import context
 from tests.stages.world import World
 

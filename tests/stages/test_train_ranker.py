@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from pipeline.data.images import encode_png
+from pipeline.models.checkpoint_id import checkpoint_hash, stored_config
 from pipeline.models.detectors import DETECTORS
-from pipeline.models.checkpoint_id import digest, stored_config
 from pipeline.models.rankers.checkpoint import open_ranker
 from pipeline.models.weights import read_tensors, save_bytes
 from tests.stages.world import World, picture
@@ -53,7 +53,7 @@ def test_a_few_steps_give_a_checkpoint_that_opens(trained: World) -> None:
     row = checkpoint(trained)
     file = Path(trained.store.path("order.safetensors"))
     assert file.read_bytes() == row["weights"]
-    assert row["digest"] == digest(file)
+    assert row["digest"] == checkpoint_hash(file)
     name, ranker = open_ranker(file)
     assert name == row["detector"] == "crface_mobilenet"
     with torch.inference_mode():

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.data.datasets.wider_face.ground_truth import ground_truth_of
 from pipeline.data.images import encode_jpeg
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.records import Sample
-from pipeline.data.datasets.wider_face.ground_truth import ground_truth_of
 from pipeline.evaluation.wider_result import evaluate
 from tests.stages.odd_images import broken_files
 from tests.stages.world import World, picture

@@ -16,7 +16,7 @@ from pipeline.data.records import Detections, Sample
 from pipeline.data.schemas import DETECTIONS, SAMPLES
 from pipeline.engine.config import load_config
 from pipeline.engine.executor import Executor, LocalExecutor
-from pipeline.engine.fingerprint import digest
+from pipeline.engine.fingerprint import hash_json
 from pipeline.engine.graph import Graph
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.plan import NodePlan, Options, plan
@@ -96,7 +96,7 @@ class World:
 
     def identity(self, node: str, *sets: str) -> str:
         """Digest of what decides a node's output, its inputs included as far as they are there."""
-        return digest(self.plan(*sets)[node].payload)
+        return hash_json(self.plan(*sets)[node].payload)
 
     def run(self, *sets: str, executor: Callable[[], Executor] = LocalExecutor, **options: Any) -> Outcome:
         graph = self.graph(*sets)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.boxes.box_table import box_table
-from pipeline.training.data.batch import Example
 from pipeline.boxes.closest_face import closest_overlap
+from pipeline.training.data.batch import Example
 from pipeline.training.data.collate import LabelledSource
-from pipeline.training.data.ranker_collate import RankExample, RankPixels
+from pipeline.training.data.ranker_collate import RankerExample, RankerPixelBatch
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,13 @@ def bright_squares(images: int = 8, side: int = 96) -> list[Example]:
 class RankedInMemory:
     """A `Source` of pictures with tables that look alike in every epoch; those of `broken` cannot be read."""
 
-    examples: Sequence[RankExample]
+    examples: Sequence[RankerExample]
     broken: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.examples)
 
-    def __call__(self, index: int, epoch: int, side: int) -> RankExample:
+    def __call__(self, index: int, epoch: int, side: int) -> RankerExample:
         if index in self.broken:
             raise OSError("cut: off")
         return self.examples[index]
@@ -65,16 +65,16 @@ class RankedInMemory:
     def name(self, index: int) -> str:
         return self.examples[index].image_id
 
-    def blank(self, index: int, side: int) -> RankExample:
+    def blank(self, index: int, side: int) -> RankerExample:
         rows = len(self.examples[index].table)
         nothing = np.zeros((rows, 5), np.float32)
-        return RankExample(self.name(index), np.zeros((side, side, 3), np.uint8), nothing, nothing[:, 0].copy(), 0)
+        return RankerExample(self.name(index), np.zeros((side, side, 3), np.uint8), nothing, nothing[:, 0].copy(), 0)
 
-    def assemble(self, step: int, examples: Sequence[RankExample], errors: Sequence[str]) -> RankPixels:
-        return RankPixels.of(step, examples, errors)
+    def assemble(self, step: int, examples: Sequence[RankerExample], errors: Sequence[str]) -> RankerPixelBatch:
+        return RankerPixelBatch.of(step, examples, errors)
 
 
-def ranked_squares(images: int = 8, side: int = 64, rows: int = 50) -> list[RankExample]:
+def ranked_squares(images: int = 8, side: int = 64, rows: int = 50) -> list[RankerExample]:
     """Returns bright squares with candidates about and far from them, the better ones no more sure than the others."""
     rng = np.random.default_rng(5)
     examples = []
@@ -89,5 +89,5 @@ def ranked_squares(images: int = 8, side: int = 64, rows: int = 50) -> list[Rank
         truth = np.zeros(rows, np.float32)
         truth[:valid] = closest_overlap(boxes, square.boxes)
         pixels = square.image.astype(np.uint8)
-        examples.append(RankExample(square.image_id, pixels, table, truth, valid))
+        examples.append(RankerExample(square.image_id, pixels, table, truth, valid))
     return examples

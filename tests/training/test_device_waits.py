@@ -15,17 +15,17 @@ import torch
 
 from pipeline.models.rankers import RANKERS
 from pipeline.training.assigners import ASSIGNERS
-from pipeline.training.data.sampler import Batches
-from pipeline.training.tasks.detector_learner import DetectorLearner
-from pipeline.training.tasks.detector import task_of
-from pipeline.training.loop.trainer import Trainer
 from pipeline.training.data.collate import PixelBatch
-from pipeline.training.recipes.ranker import RankerRecipe
-from pipeline.training.tasks.ranker import RankerTask
-from pipeline.training.recipes.detector import TrainingRecipe
+from pipeline.training.data.sampler import BatchSampler
 from pipeline.training.loop.determinism import set_norms
-from pipeline.training.loop.step import Told
-from pipeline.training.tasks.task import alone
+from pipeline.training.loop.step import StepNumbers
+from pipeline.training.loop.trainer import Trainer
+from pipeline.training.recipes.detector import DetectorRecipe
+from pipeline.training.recipes.ranker import RankerRecipe
+from pipeline.training.tasks.detector import task_of
+from pipeline.training.tasks.detector_learner import DetectorLearner
+from pipeline.training.tasks.ranker import RankerTask
+from pipeline.training.tasks.task import no_reduction
 from tests.training.in_memory import InMemory, RankedInMemory, bright_squares, ranked_squares
 from tests.training.waits import Waits
 
@@ -40,11 +40,11 @@ def _pixels(side: int = SIDE) -> PixelBatch:
     boxes = torch.from_numpy(first.boxes).repeat(2, 1)
     boxes[1] += 5
     examples[0] = replace(first, boxes=boxes.numpy(), landmarks=first.landmarks.repeat(2, axis=0))
-    return Batches(InMemory(examples), 4, 0, (side,))(0)
+    return BatchSampler(InMemory(examples), 4, 0, (side,))(0)
 
 
 def _detector_trainer(name: str, **change: Any) -> Trainer:
-    recipe = TrainingRecipe(**{"steps": 4, "batch": 4, "crop": SIDE, "warmup": 0, **change})
+    recipe = DetectorRecipe(**{"steps": 4, "batch": 4, "crop": SIDE, "warmup": 0, **change})
     model = DetectorLearner(name, recipe).first()
     set_norms(model, recipe.norms)
     return Trainer(task_of(model, recipe), recipe)
@@ -98,7 +98,7 @@ def _ranker_trainer(name: str) -> Trainer:
 @pytest.mark.parametrize("name", ["crface_mobilenet", "roi_mobilenet"])
 def test_of_rankers_the_paper_s_asks_for_nothing(name: str) -> None:
     trainer = _ranker_trainer(name)
-    pixels = Batches(RankedInMemory(ranked_squares(rows=50)), 4, 1, (SIDE,))(0)
+    pixels = BatchSampler(RankedInMemory(ranked_squares(rows=50)), 4, 1, (SIDE,))(0)
     found = _waits(trainer, pixels.to_batch(trainer.task.model.normalisation))
     assert bool(found) == name.startswith("roi"), ROI
 
@@ -108,14 +108,14 @@ def test_of_rankers_the_paper_s_asks_for_nothing(name: str) -> None:
     [("retinaface_mobilenet", "auto"), *[("mogface_mobilenet", each) for each in ASSIGNERS]],
 )
 def test_forward_losses_and_gradient_run_without_a_single_number(name: str, assigner: Any) -> None:
-    recipe = TrainingRecipe(steps=4, batch=4, crop=SIDE, assigner=assigner)
+    recipe = DetectorRecipe(steps=4, batch=4, crop=SIDE, assigner=assigner)
     model = DetectorLearner(name, recipe).first().train().to("meta")
     batch = _pixels().to_batch(model.normalisation, "meta")
     assert batch.images.is_meta and not batch.faces[0].boxes.is_meta
     losses = task_of(model, recipe).weigh(model(batch.images), batch)
     losses.total.backward()
     norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    told = Told.of(losses, alone, (1.0,))
+    told = StepNumbers.of(losses, no_reduction, (1.0,))
     assert losses.total.is_meta and told.numbers.is_meta and told.finite(norm).is_meta
 
 

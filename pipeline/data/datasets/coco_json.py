@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
 from pipeline.data.datasets.coco_file import CocoFile, CocoImage, read_coco
-from pipeline.data.datasets.dataset import Dataset, Entry, Reader, Say, in_order, quiet, setting
-from pipeline.data.datasets.files import Labels, file_stamp, label_digest, present, read_sample, require_folder
+from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, in_order, quiet, setting
+from pipeline.data.datasets.files import Labels, file_stamp, hash_labels, present, read_sample, require_folder
 from pipeline.data.datasets.label_fit import LabelFit, lies_inside
 from pipeline.data.datasets.wider_face.subsets import height_levels
 from pipeline.data.records import Sample
@@ -77,14 +77,14 @@ class CocoJson(Dataset):
             return tuple(str(each) for each in value)
         return str(value) if isinstance(value, int) else value
 
-    def entries(self, root: str, say: Say = quiet) -> list[Entry]:
+    def entries(self, root: str, say: Log = quiet) -> list[Entry]:
         """Returns the images of the JSON file, as `Dataset.entries`."""
         images = self._read(root).images
         paths = [self._path(name) for name in images]
         stamps = {path: file_stamp(file.stat()) for path in paths if (file := Path(root, path)).is_file()}
         names = list(images)
         return in_order(
-            Entry(names[position], path, f"{stamp}:{label_digest(_canonical(images[names[position]]))}")
+            Entry(names[position], path, f"{stamp}:{hash_labels(_canonical(images[names[position]]))}")
             for position, path, stamp in present(paths, stamps, Path(root, self.annotation), self.missing, say)
         )
 

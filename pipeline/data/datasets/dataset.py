@@ -17,7 +17,7 @@ import pyarrow as pa
 from pydantic import ConfigDict
 
 from pipeline.data.records import Sample
-from pipeline.engine.literal_yaml import WrittenFields
+from pipeline.engine.literal_yaml import LiteralModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Entry:
 
 
 Reader = Callable[[Entry], Sample]
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 NODE: Final = "<node>"
 """Stands in messages for the node whose parameter helps; who knows its name puts it in (`named`)."""
@@ -57,7 +57,7 @@ def named(message: str, node: str) -> str:
     return message.replace(NODE, node)
 
 
-class Dataset(WrittenFields, ABC):
+class Dataset(LiteralModel, ABC):
     """A set of images and, where it has them, their faces."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -74,7 +74,7 @@ class Dataset(WrittenFields, ABC):
         return True
 
     @abstractmethod
-    def entries(self, root: str, say: Say = quiet) -> list[Entry]:
+    def entries(self, root: str, say: Log = quiet) -> list[Entry]:
         """Returns every image, sorted by ``image_id``, without decoding one.
 
         Args:

@@ -13,8 +13,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.data.datasets.dataset import Say, quiet, setting
-from pipeline.data.images import ImageError, check_complete, digest, read_header
+from pipeline.data.datasets.dataset import Log, quiet, setting
+from pipeline.data.images import ImageError, check_complete, read_header, sha256_of
 from pipeline.data.records import Sample
 
 SHOWN: Final = 20  # names of one line
@@ -148,13 +148,13 @@ def file_stamp(stat: os.stat_result) -> str:
     return f"{stat.st_size}:{stat.st_mtime_ns}"
 
 
-def label_digest(*parts: bytes) -> str:
+def hash_labels(*parts: bytes) -> str:
     """Returns a BLAKE2b-64 (16 hexadecimal digits) of label bytes, for the last part of an entry's stamp."""
     return hashlib.blake2b(b"".join(parts), digest_size=8).hexdigest()
 
 
 def present(
-    listed: Sequence[str], stamps: Mapping[str, str], annotation: Path, missing: str, say: Say = quiet
+    listed: Sequence[str], stamps: Mapping[str, str], annotation: Path, missing: str, say: Log = quiet
 ) -> Iterator[tuple[int, str, str]]:
     """Yields (position, path, file stamp) of the listed images that exist.
 
@@ -192,8 +192,8 @@ def read_sample(root: str, image_id: str, path: str, labels: Labels) -> Sample:
         size = read_header(data)
         check_complete(data)
     except ImageError as error:
-        return _sample(image_id, path, digest(data), (0, 0), labels, str(error))
-    return _sample(image_id, path, digest(data), size, labels, None)
+        return _sample(image_id, path, sha256_of(data), (0, 0), labels, str(error))
+    return _sample(image_id, path, sha256_of(data), size, labels, None)
 
 
 def _sample(

@@ -9,7 +9,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from pipeline.data.datasets.dataset import Dataset, Entry, Reader, Say, in_order, quiet
+from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, in_order, quiet
 from pipeline.data.datasets.files import Labels, Passed, read_sample, require_folder, scan, shortened
 from pipeline.data.image_kinds import HEAD, READ, claims_to_be_image, kind_of
 from pipeline.data.images import pages
@@ -24,7 +24,7 @@ class ImageFolder(Dataset):
     with its extension.
     """
 
-    def entries(self, root: str, say: Say = quiet) -> list[Entry]:
+    def entries(self, root: str, say: Log = quiet) -> list[Entry]:
         """Returns the images found, as `Dataset.entries`; where a name does not tell, the first bytes of the file do.
 
         Raises:

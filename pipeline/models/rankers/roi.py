@@ -19,12 +19,12 @@ from pipeline.models.blocks import Activation, rectifier
 from pipeline.models.context import SSH
 from pipeline.models.detectors.detector import Normalisation
 from pipeline.models.pyramid import FeaturePyramid
-from pipeline.models.rankers.roi_features import BoxLook
 from pipeline.models.rankers.box_numbers import OWN, own_numbers
 from pipeline.models.rankers.message_passing import Exchange
 from pipeline.models.rankers.neighbours import STATISTICS, Neighbours, best_neighbours, overlapping, statistics
 from pipeline.models.rankers.normalisations import Pixels, pixels_named
 from pipeline.models.rankers.ranker import ROWS, Ranker
+from pipeline.models.rankers.roi_features import BoxLook
 
 
 class RoIRanker(Ranker):

@@ -17,8 +17,8 @@ from pipeline.boxes.coder import BoxCoder
 from pipeline.training.assigners import Assigner
 from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assignment import FACE
-from pipeline.training.assigners.faces import FaceBatch
 from pipeline.training.assigners.candidate_pairs import overlapping
+from pipeline.training.assigners.faces import FaceBatch
 from pipeline.training.assigners.grouped_sort import prevailing
 from pipeline.training.augment.sse import CONFIG_EDGES, PAPER_EDGES
 from pipeline.training.losses.targets import matching_frame

@@ -12,8 +12,8 @@ from torch import Tensor
 from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assignment import FACE, Assignment
 from pipeline.training.assigners.faces import FaceBatch, FaceRows, Predicted, required
-from pipeline.training.assigners.max_iou import MaxIou
 from pipeline.training.assigners.lattice_search import most_overlapping, nearest
+from pipeline.training.assigners.max_iou import MaxIou
 from pipeline.training.assigners.offers import AliAmsPlan, Offer, joined
 from pipeline.training.assigners.official_pool import official_pool
 

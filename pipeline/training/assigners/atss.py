@@ -9,11 +9,11 @@ import torch
 
 from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assignment import FACE, Assignment, all_background, listed
-from pipeline.training.assigners.faces import FaceBatch, Predicted
-from pipeline.training.assigners.lattice_search import nearest
 from pipeline.training.assigners.candidate_pairs import aligned_iou
-from pipeline.training.assigners.plan import Known
+from pipeline.training.assigners.faces import FaceBatch, Predicted
 from pipeline.training.assigners.grouped_sort import prevailing
+from pipeline.training.assigners.lattice_search import nearest
+from pipeline.training.assigners.plan import Known
 
 
 @dataclass(frozen=True, slots=True)

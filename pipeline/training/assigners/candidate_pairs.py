@@ -18,7 +18,7 @@ _SLACK: Final = 1e-3  # windows and thresholds are widened by it, so that roundi
 
 
 @dataclass(frozen=True, slots=True)
-class Pairs:
+class OverlapPairs:
     """P pairs of a face and an anchor (or the box predicted there).
 
     Attributes:
@@ -33,9 +33,9 @@ class Pairs:
     place: Tensor
     iou: Tensor
 
-    def where(self, mask: Tensor) -> Pairs:
+    def where(self, mask: Tensor) -> OverlapPairs:
         """Returns the pairs at which bool [P] `mask` is True."""
-        return Pairs(self.row[mask], self.anchor[mask], self.place[mask], self.iou[mask])
+        return OverlapPairs(self.row[mask], self.anchor[mask], self.place[mask], self.iou[mask])
 
 
 def aligned_iou(boxes: Tensor, others: Tensor) -> Tensor:
@@ -48,7 +48,7 @@ def aligned_iou(boxes: Tensor, others: Tensor) -> Tensor:
     return torch.where(union > 0, shared / union, torch.zeros_like(union))
 
 
-def overlapping(anchors: Anchors, rows: FaceRows, at_least: float, *, best_too: bool) -> Pairs:
+def overlapping(anchors: Anchors, rows: FaceRows, at_least: float, *, best_too: bool) -> OverlapPairs:
     """Returns the pairs of positive IoU that reach a threshold, found through the anchors' lattices.
 
     With areas S and T, an IoU of t needs a shared area of t (S + T) / (1 + t), hence a shared width of that divided by
@@ -82,11 +82,11 @@ def overlapping(anchors: Anchors, rows: FaceRows, at_least: float, *, best_too: 
     high_GL2 = (face_G14[..., 2:] - table.corner_L4[:, :2] - needed_GL2) / table.stride_L1
     row, anchor = table.cells_between(low_GL2, high_GL2, possible_GL)
     iou = aligned_iou(rows.boxes[row], anchors.corners[anchor])
-    pairs = Pairs(row, anchor, rows.image[row] * len(anchors) + anchor, iou)
+    pairs = OverlapPairs(row, anchor, rows.image[row] * len(anchors) + anchor, iou)
     return pairs.where((iou > 0) & (iou >= threshold_G1[row, 0]))
 
 
-def centred(anchors: Anchors, rows: FaceRows, strides: float) -> Pairs:
+def centred(anchors: Anchors, rows: FaceRows, strides: float) -> OverlapPairs:
     """Returns the pairs whose anchor's centre lies inside the face and near the face's centre, OTA's rule.
 
     Args:
@@ -105,7 +105,7 @@ def centred(anchors: Anchors, rows: FaceRows, strides: float) -> Pairs:
     centre = (corners[:, :2] + corners[:, 2:]) / 2
     inside = ((centre > box[:, :2]) & (centre < box[:, 2:])).all(dim=1)
     near = (centre - (box[:, :2] + box[:, 2:]) / 2).abs().amax(dim=1) < table.stride_of(anchor) * strides
-    pairs = Pairs(row, anchor, rows.image[row] * len(anchors) + anchor, aligned_iou(box, corners))
+    pairs = OverlapPairs(row, anchor, rows.image[row] * len(anchors) + anchor, aligned_iou(box, corners))
     return pairs.where(inside & near)
 
 

@@ -13,11 +13,11 @@ from pipeline.boxes.geometry import pairwise_iou
 from pipeline.models.transfer import moved
 from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assignment import BACKGROUND, FACE, IGNORED, Assignment, listed
-from pipeline.training.assigners.faces import FaceBatch, FaceRows, Predicted, required
-from pipeline.training.assigners.max_iou import MaxIou
 from pipeline.training.assigners.candidate_pairs import CHUNK
-from pipeline.training.assigners.plan import Known
+from pipeline.training.assigners.faces import FaceBatch, FaceRows, Predicted, required
 from pipeline.training.assigners.grouped_sort import prevailing
+from pipeline.training.assigners.max_iou import MaxIou
+from pipeline.training.assigners.plan import Known
 
 
 @dataclass(frozen=True, slots=True)

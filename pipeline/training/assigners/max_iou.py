@@ -10,10 +10,10 @@ from torch import Tensor
 
 from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assignment import FACE, Assignment, all_background, listed
+from pipeline.training.assigners.candidate_pairs import OverlapPairs, overlapping
 from pipeline.training.assigners.faces import FaceBatch, FaceRows, Predicted
-from pipeline.training.assigners.candidate_pairs import Pairs, overlapping
-from pipeline.training.assigners.plan import Known
 from pipeline.training.assigners.grouped_sort import prevailing, rank_in_group
+from pipeline.training.assigners.plan import Known
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,9 @@ class MaxIou:
         """Returns the matching of a batch as a plan that leaves nothing open."""
         return Known(self(anchors, faces))
 
-    def _force(self, label: Tensor, row: Tensor, pairs: Pairs, rows: FaceRows, count: int, forced: float) -> None:
+    def _force(
+        self, label: Tensor, row: Tensor, pairs: OverlapPairs, rows: FaceRows, count: int, forced: float
+    ) -> None:
         """Writes every face's best anchor into `label` and `row`, both [B * A]."""
         best = pairs.where(prevailing(pairs.row, pairs.iou, pairs.anchor, len(rows)))
         place, iou = rows.image * count, torch.zeros_like(rows.boxes[:, 0])
@@ -102,7 +104,7 @@ class MaxIou:
         row[place[takers]] = takers
 
 
-def _second_stage(label: Tensor, row: Tensor, pairs: Pairs, rows: FaceRows) -> Pairs:
+def _second_stage(label: Tensor, row: Tensor, pairs: OverlapPairs, rows: FaceRows) -> OverlapPairs:
     """Returns the pairs that S3FD's second stage adds to the matching of `label` and `row`, both [B * A]."""
     matches_G = torch.bincount(row[label == FACE], minlength=len(rows))
     faces_B = torch.bincount(rows.image, minlength=rows.images)

@@ -11,8 +11,8 @@ from torch import Tensor
 from pipeline.models.transfer import moved
 from pipeline.training.assigners.assignment import FACE, Assignment, listed
 from pipeline.training.assigners.faces import Predicted, required
-from pipeline.training.assigners.plan import Known
 from pipeline.training.assigners.grouped_sort import rank_in_group, served_in_turn, turns
+from pipeline.training.assigners.plan import Known
 
 
 @dataclass(frozen=True, slots=True)

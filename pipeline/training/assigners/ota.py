@@ -12,8 +12,8 @@ from torch import Tensor
 from pipeline.models.transfer import moved
 from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assignment import FACE, Assignment, all_background
-from pipeline.training.assigners.faces import FaceBatch, FaceRows, Predicted, required
 from pipeline.training.assigners.candidate_pairs import aligned_iou, centred
+from pipeline.training.assigners.faces import FaceBatch, FaceRows, Predicted, required
 from pipeline.training.assigners.grouped_sort import prevailing, rank_in_group
 from pipeline.training.assigners.sinkhorn import transport
 

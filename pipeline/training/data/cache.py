@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, Generic, Protocol, TypeVar
 
-KEPT_BYTES: Final = 2**30  # of one process; 480 decoded pictures of 1024 x 768
+CACHE_BYTES: Final = 2**30  # of one process; 480 decoded pictures of 1024 x 768
 
 
 class HasBytes(Protocol):
@@ -20,10 +20,10 @@ class HasBytes(Protocol):
 T = TypeVar("T", bound=HasBytes)
 
 
-class Kept(Generic[T]):
+class SampleCache(Generic[T]):
     """Number to thing, a decoded picture for instance; what is kept stays behind when it is pickled."""
 
-    def __init__(self, room: int = KEPT_BYTES) -> None:
+    def __init__(self, room: int = CACHE_BYTES) -> None:
         """Starts empty, for `room` bytes."""
         self._room, self._kept = room, dict[int, T]()
 
@@ -38,6 +38,6 @@ class Kept(Generic[T]):
             self._kept[index] = fresh
         return fresh
 
-    def __reduce__(self) -> tuple[type[Kept[T]], tuple[int]]:
+    def __reduce__(self) -> tuple[type[SampleCache[T]], tuple[int]]:
         """Returns how to make an empty one with as much room."""
-        return Kept, (self._room + sum(each.nbytes for each in self._kept.values()),)
+        return SampleCache, (self._room + sum(each.nbytes for each in self._kept.values()),)

@@ -19,13 +19,13 @@ from pipeline.training.augment.seeds import generator_for
 from pipeline.training.augment.square_crop import SquareCrop
 from pipeline.training.augment.sse import SelectiveScale
 from pipeline.training.data.batch import Example
-from pipeline.training.data.cache import Kept
+from pipeline.training.data.cache import SampleCache
 from pipeline.training.data.collate import LabelledSource
-from pipeline.training.recipes.detector import TrainingRecipe
+from pipeline.training.recipes.detector import DetectorRecipe
 
 
 @dataclass
-class Pictures(LabelledSource):
+class DetectorDataset(LabelledSource):
     """A `Source` over samples; decoded pictures are kept while there is room.
 
     Attributes:
@@ -37,9 +37,9 @@ class Pictures(LabelledSource):
 
     samples: Sequence[Sample]
     read: Callable[[str], bytes]
-    recipe: TrainingRecipe
+    recipe: DetectorRecipe
     fill: tuple[float, float, float]
-    _kept: Kept[NDArray[np.uint8]] = field(default_factory=Kept, repr=False)
+    _kept: SampleCache[NDArray[np.uint8]] = field(default_factory=SampleCache, repr=False)
 
     def __len__(self) -> int:
         """Returns the number of samples."""
@@ -58,7 +58,7 @@ class Pictures(LabelledSource):
         return Example(sample.image_id, seen.image, seen.boxes, seen.landmarks)
 
 
-def policy_of(recipe: TrainingRecipe, side: int, fill: tuple[float, float, float]) -> Policy:
+def policy_of(recipe: DetectorRecipe, side: int, fill: tuple[float, float, float]) -> Policy:
     """Returns the augmentation that a recipe asks for.
 
     Args:

@@ -19,7 +19,7 @@ Float32 = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class RankExample:
+class RankerExample:
     """One picture, and what one detector found in it.
 
     Attributes:
@@ -52,13 +52,13 @@ class RankExample:
 
 
 @dataclass(frozen=True, slots=True)
-class RankBatch:
+class RankerBatch:
     """What one training step of a ranker sees.
 
     Attributes:
         image_ids: B names.
         images: float32 [B, 3, S, S], normalised as the ranker wants it.
-        tables: float32 [B, N, 5], see `RankExample`.
+        tables: float32 [B, N, 5], see `RankerExample`.
         truths: float32 [B, N].
         valid: int64 [B].
     """
@@ -71,14 +71,14 @@ class RankBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class RankPixels:
+class RankerPixelBatch:
     """B pictures of one size and their tables; NumPy only, so it travels cheaply. 32 of 640 x 640: 43 MB.
 
     Attributes:
         step: that it belongs to.
         image_ids: B names.
         pixels: uint8 [B, S, S, 3], BGR.
-        tables: float32 [B, N, 5], see `RankExample`.
+        tables: float32 [B, N, 5], see `RankerExample`.
         truths: float32 [B, N].
         valid: int64 [B].
         errors: "name: reason" of pictures that could not be read; they are blank, without boxes.
@@ -93,7 +93,7 @@ class RankPixels:
     errors: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, step: int, examples: Sequence[RankExample], errors: Sequence[str] = ()) -> RankPixels:
+    def of(cls, step: int, examples: Sequence[RankerExample], errors: Sequence[str] = ()) -> RankerPixelBatch:
         """Returns the batch of examples.
 
         Raises:
@@ -113,7 +113,7 @@ class RankPixels:
             errors=tuple(errors),
         )
 
-    def to_batch(self, normalisation: Normalisation, device: torch.device | str = "cpu") -> RankBatch:
+    def to_batch(self, normalisation: Normalisation, device: torch.device | str = "cpu") -> RankerBatch:
         """Returns what a training step takes, on a device; pixels are normalised there.
 
         Args:
@@ -130,4 +130,4 @@ class RankPixels:
         tables, truths, valid = (
             moved(torch.from_numpy(each), device) for each in (self.tables, self.truths, self.valid)
         )
-        return RankBatch(self.image_ids, images, tables, truths, valid)
+        return RankerBatch(self.image_ids, images, tables, truths, valid)

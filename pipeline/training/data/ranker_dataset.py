@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.boxes.box_table import COLUMNS
 from pipeline.data.images import decode
-from pipeline.data.labelled_candidates import Ranking, RankingRows
+from pipeline.data.labelled_candidates import LabelledCandidateReader, LabelledCandidates
 from pipeline.models.rankers.frame import Seen, trained_frame
 from pipeline.training.augment.mirror import mirror
 from pipeline.training.augment.photometric import Distortion, Photometric
@@ -20,8 +20,8 @@ from pipeline.training.augment.policy import Policy
 from pipeline.training.augment.scene import Scene
 from pipeline.training.augment.seeds import generator_for
 from pipeline.training.augment.square_crop import SquareCrop
-from pipeline.training.data.cache import Kept
-from pipeline.training.data.ranker_collate import RankExample, RankPixels
+from pipeline.training.data.cache import SampleCache
+from pipeline.training.data.ranker_collate import RankerExample, RankerPixelBatch
 from pipeline.training.recipes.ranker import RankerRecipe
 
 Float32 = NDArray[np.float32]
@@ -31,11 +31,11 @@ Uint8 = NDArray[np.uint8]
 ON_A_FACE: Final = 0.5
 """Overlap from which a box stands for its face: a square crop is drawn so that it holds one, if there is any."""
 
-KEPT_ROWS: Final = 2**28  # bytes; 700 pictures with three times 5,000 boxes
+CACHED_ROWS: Final = 2**28  # bytes; 700 pictures with three times 5,000 boxes
 
 
 @dataclass
-class RankPictures:
+class RankerDataset:
     """A `Source` over a join; decoded pictures, and the rows of boxes, are kept while there is room.
 
     Seed, epoch and image id decide which detector's boxes are taken, all alike, and what happens to them. A crop moves
@@ -54,12 +54,12 @@ class RankPictures:
         fill: BGR of what lies outside a picture: the ranker's own mean, zero after normalisation.
     """
 
-    rankings: RankingRows
+    rankings: LabelledCandidateReader
     read: Callable[[str], bytes]
     recipe: RankerRecipe
     fill: tuple[float, float, float]
-    _kept: Kept[NDArray[np.uint8]] = field(default_factory=Kept, repr=False)
-    _kept_rows: Kept[Ranking] = field(default_factory=lambda: Kept(KEPT_ROWS), repr=False)
+    _kept: SampleCache[NDArray[np.uint8]] = field(default_factory=SampleCache, repr=False)
+    _kept_rows: SampleCache[LabelledCandidates] = field(default_factory=lambda: SampleCache(CACHED_ROWS), repr=False)
 
     def __len__(self) -> int:
         """Returns the number of pictures."""
@@ -69,7 +69,7 @@ class RankPictures:
         """Returns a picture's image id."""
         return self.rankings.name(index)
 
-    def __call__(self, index: int, epoch: int, side: int) -> RankExample:
+    def __call__(self, index: int, epoch: int, side: int) -> RankerExample:
         """Returns one picture, `side` pixels wide and high, with its table, see `Source`."""
         ranking = self._kept_rows.get(index, lambda: self.rankings[index])
         rng = generator_for(self.recipe.seed, epoch, ranking.image_id)
@@ -78,16 +78,16 @@ class RankPictures:
         seen, kept = (self._whole if self.recipe.whole else self._crop)(rng, scene, scores, side)
         truth = np.zeros(self.recipe.rows, np.float32)
         truth[: seen.valid] = self.recipe.truths(overlaps[kept[: seen.valid]])
-        return RankExample(ranking.image_id, seen.pixels, seen.table, truth, seen.valid)
+        return RankerExample(ranking.image_id, seen.pixels, seen.table, truth, seen.valid)
 
-    def blank(self, index: int, side: int) -> RankExample:
+    def blank(self, index: int, side: int) -> RankerExample:
         """Returns a black picture without boxes: nothing can be learnt from it."""
         table = np.zeros((self.recipe.rows, len(COLUMNS)), np.float32)
-        return RankExample(self.name(index), np.zeros((side, side, 3), np.uint8), table, table[:, 0].copy(), 0)
+        return RankerExample(self.name(index), np.zeros((side, side, 3), np.uint8), table, table[:, 0].copy(), 0)
 
-    def assemble(self, step: int, examples: Sequence[RankExample], errors: Sequence[str]) -> RankPixels:
-        """Returns the batch of examples, see `RankPixels.of`."""
-        return RankPixels.of(step, examples, errors)
+    def assemble(self, step: int, examples: Sequence[RankerExample], errors: Sequence[str]) -> RankerPixelBatch:
+        """Returns the batch of examples, see `RankerPixelBatch.of`."""
+        return RankerPixelBatch.of(step, examples, errors)
 
     def _crop(self, rng: np.random.Generator, scene: Scene, scores: Float32, side: int) -> tuple[Seen, Int64]:
         """Returns a square of the scene as the network sees it, and which rows of the scene are left."""
@@ -105,7 +105,7 @@ class RankPictures:
         pixels = frame.pixels(image, self.fill, None if distortion is None else partial(_distorted, distortion))
         return Seen(pixels, *frame.table(turned.boxes, scores, width, height, self.recipe.rows)), turned.rows
 
-    def _decoded(self, ranking: Ranking) -> NDArray[np.uint8]:
+    def _decoded(self, ranking: LabelledCandidates) -> NDArray[np.uint8]:
         image = decode(self.read(ranking.path))
         height, width = image.shape[:2]
         if (width, height) != (ranking.width, ranking.height):

@@ -81,7 +81,7 @@ class Source(Protocol[Seen, Assembled]):
 
 
 @dataclass(frozen=True)
-class Batches(Generic[Assembled]):
+class BatchSampler(Generic[Assembled]):
     """Step number to what the source assembles of its pictures.
 
     Any step can be asked for, in any order, and gives the same bytes every time.
@@ -133,6 +133,6 @@ class Batches(Generic[Assembled]):
         return int(order[place]), epoch
 
 
-def normalised(batches: Batches[Loaded[Ready]], normalisation: Normalisation) -> Callable[[int], Ready]:
+def normalised(batches: BatchSampler[Loaded[Ready]], normalisation: Normalisation) -> Callable[[int], Ready]:
     """Returns step -> whole batch, ready for a network on the CPU: what `loop.train` takes."""
     return lambda step: batches(step).to_batch(normalisation)

@@ -31,7 +31,7 @@ class Staged:
     waited: float
 
 
-class Staging:
+class DevicePrefetch:
     """Takes batches from loaders and brings them to a device.
 
     On a GPU copies and normalisation run on a stream of their own, beside the step at work: pixels travel as they

@@ -15,7 +15,7 @@ _CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class Process:
     """A process of a training.
 
     Attributes:
@@ -29,7 +29,7 @@ class Member:
     device: torch.device = _CPU
 
     @classmethod
-    def here(cls, accelerated: bool = False) -> Member:
+    def here(cls, accelerated: bool = False) -> Process:
         """Returns this process's place in torch's default process group, or the only place where there is none.
 
         Args:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 
-class WeightAverage:
+class WeightEma:
     """mean <- d mean + (1 - d) weights, after every step, of all floating-point entries of the state.
 
     d is `decay`, in the first steps min(decay, (1 + n) / (10 + n)) after n of them, so that short trainings do not keep

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.engine.checksummed_json import seal, unseal
+from pipeline.engine.checksummed_json import verified, with_checksum
 from pipeline.engine.storage import Store
 
 Entry = dict[str, Any]
 
 
-class Journal:
+class MetricsLog:
     """Entries in parts: ``log/<first step>.jsonl`` and an events file beside, each covering up to the next part.
 
     A part is written right before the checkpoint at its end. A training that goes on from a checkpoint drops the parts
@@ -67,7 +67,7 @@ class _Part:
         """Writes both files; nothing where there is nothing to tell."""
         if not self._entries:
             return
-        lines = b"".join(seal(dict(sorted(entry.items()))) + b"\n" for entry in self._entries)
+        lines = b"".join(with_checksum(dict(sorted(entry.items()))) + b"\n" for entry in self._entries)
         self._store.write(self._events, _tensorboard(self._entries))
         self._store.write(self._name, lines)
 
@@ -75,7 +75,7 @@ class _Part:
 def _entry(part: str, number: int, line: bytes) -> Entry:
     damaged: Entry = {"damaged": f"{part}, line {number}"}  # no reason to lose a training
     try:
-        entry = unseal(line)
+        entry = verified(line)
     except ValueError:
         return damaged
     # An entry holds no text: what looks like it is a seal whose name has gone.

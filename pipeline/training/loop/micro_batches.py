@@ -11,13 +11,13 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from pipeline.training.tasks.task import Losses, Normalise, Sized, Task, alone
+from pipeline.training.tasks.task import Losses, Normalise, Sized, Task, no_reduction
 
 B = TypeVar("B", bound=Sized)
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluated:
+class ComputedLosses:
     """The losses of a batch whose gradient has not been computed yet.
 
     Attributes:
@@ -29,7 +29,9 @@ class Evaluated:
     backward: Callable[[float], None]
 
 
-def evaluate(task: Task[B], batch: B, *, parts: int = 1, bf16: bool = False, normalise: Normalise = alone) -> Evaluated:
+def compute_losses(
+    task: Task[B], batch: B, *, parts: int = 1, bf16: bool = False, normalise: Normalise = no_reduction
+) -> ComputedLosses:
     """Returns the losses of a batch and how to get their gradient.
 
     What a loss is divided by, and with it every gradient, depends on all images of a batch and on what the network
@@ -53,8 +55,8 @@ def evaluate(task: Task[B], batch: B, *, parts: int = 1, bf16: bool = False, nor
         raise ValueError(f"a batch of {count} images cannot be taken in {parts} parts")
     if parts == 1:
         losses = task.weigh(task.answer(batch, bf16=bf16), batch, normalise)
-        return Evaluated(losses, lambda scale: _run(losses.total, scale))
-    pieces = cut(batch, parts)
+        return ComputedLosses(losses, lambda scale: _run(losses.total, scale))
+    pieces = split_batch(batch, parts)
     with torch.no_grad(), _statistics_kept(task.model):
         answers = [task.answer(piece, bf16=bf16) for piece in pieces]
     leaves = [torch.cat(column).requires_grad_() for column in zip(*map(_tensors, answers), strict=True)]
@@ -68,10 +70,10 @@ def evaluate(task: Task[B], batch: B, *, parts: int = 1, bf16: bool = False, nor
             with _unsynchronised(task.network) if number < parts - 1 else nullcontext():
                 torch.autograd.backward(_tensors(task.answer(piece, bf16=bf16)), list(share))
 
-    return Evaluated(losses, backward)
+    return ComputedLosses(losses, backward)
 
 
-def cut(batch: B, parts: int) -> list[B]:
+def split_batch(batch: B, parts: int) -> list[B]:
     """Returns a batch in consecutive pieces, the first ones an image longer where it does not come out even.
 
     Args:

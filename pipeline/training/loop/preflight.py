@@ -12,13 +12,13 @@ from pipeline.training.augment.scene import Float32, has_area
 from pipeline.training.augment.seeds import generator_for
 from pipeline.training.augment.view import View
 from pipeline.training.data.detector_dataset import policy_of
-from pipeline.training.recipes.detector import TrainingRecipe
+from pipeline.training.recipes.detector import DetectorRecipe
 
 LOOKED_AT = 500  # samples, evenly spread
 LEAST_IOU = 0.1  # S3FD's second stage looks no further down
 
 
-def require_matchable(samples: Sequence[Sample], grid: AnchorGrid, recipe: TrainingRecipe) -> None:
+def require_matchable(samples: Sequence[Sample], grid: AnchorGrid, recipe: DetectorRecipe) -> None:
     """Makes sure that some face can be learnt.
 
     The faces of up to 500 samples are followed through the augmentation of the first epoch, without their pixels.
@@ -55,7 +55,7 @@ def require_matchable(samples: Sequence[Sample], grid: AnchorGrid, recipe: Train
         )
 
 
-def _seen(sample: Sample, recipe: TrainingRecipe, side: int) -> Float32:
+def _seen(sample: Sample, recipe: DetectorRecipe, side: int) -> Float32:
     """Returns the faces of one sample in its first training picture, float32 [F, 4] xyxy."""
     usable = sample.boxes[has_area(sample.boxes)]
     if not len(usable) or not sample.width:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pipeline.data.labelled_candidates import RankingRows
+from pipeline.data.labelled_candidates import LabelledCandidateReader
 from pipeline.training.recipes.ranker import RankerRecipe
 
 
-def require_rankable(rankings: RankingRows, recipe: RankerRecipe) -> None:
+def require_rankable(rankings: LabelledCandidateReader, recipe: RankerRecipe) -> None:
     """Returns at the first image in which two boxes of one detector have truths that differ.
 
     Rows are read one by one, all of them only where there is nothing to be found.

@@ -17,21 +17,21 @@ from typing import Any
 
 import torch
 
-from pipeline.engine.worker_group import Stream, in_threads
-from pipeline.engine.shards import checksum, peak_memory_mb
+from pipeline.engine.shards import hash_bytes, peak_memory_mb
 from pipeline.engine.storage import Store
-from pipeline.training.data.sampler import Batches, Loaded
+from pipeline.engine.worker_group import Prefetch, in_threads
+from pipeline.training.data.sampler import BatchSampler, Loaded
 from pipeline.training.loop.checkpoints import Checkpoints
-from pipeline.training.loop.metrics_log import Journal
-from pipeline.training.loop.validator import Judge
-from pipeline.training.tasks.learner import Learner
-from pipeline.training.loop.trainer import Trainer
-from pipeline.training.loop.distributed import Member
-from pipeline.training.loop.throughput import Pace
-from pipeline.training.recipes.repeatable import Repeatable
 from pipeline.training.loop.determinism import channels_last, deterministic, set_norms
-from pipeline.training.loop.device_prefetch import Staged, Staging
-from pipeline.training.loop.step import Pending, Step, TrainingError
+from pipeline.training.loop.device_prefetch import DevicePrefetch, Staged
+from pipeline.training.loop.distributed import Process
+from pipeline.training.loop.metrics_log import MetricsLog
+from pipeline.training.loop.step import PendingStep, Step, TrainingError
+from pipeline.training.loop.throughput import Throughput
+from pipeline.training.loop.trainer import Trainer
+from pipeline.training.loop.validator import Validator
+from pipeline.training.recipes.repeatable import Repeatable
+from pipeline.training.tasks.learner import Learner
 from pipeline.training.tasks.task import Recipe
 
 FINAL, BEST = "final.safetensors", "best.safetensors"
@@ -57,10 +57,10 @@ class Training:
     """
 
     learner: Learner[Any]
-    batches: Batches[Loaded[Any]]
+    batches: BatchSampler[Loaded[Any]]
     store: Store
     folder: str
-    judge: Judge | None = None
+    judge: Validator | None = None
     threads: int = 1
     accelerated: bool = False
     overlapped: bool | None = None
@@ -74,7 +74,7 @@ class Training:
         return self.learner.recipe
 
 
-def run(training: Training, stream: Stream = in_threads, say: Callable[[str], None] = print) -> None:
+def run(training: Training, stream: Prefetch = in_threads, say: Callable[[str], None] = print) -> None:
     """Trains to the last step; ``final.safetensors`` and, with a judge, ``best.safetensors`` then lie in the folder.
 
     Args:
@@ -87,7 +87,7 @@ def run(training: Training, stream: Stream = in_threads, say: Callable[[str], No
         ValueError: the recipe does not fit the machine, or the folder's checkpoints are of another architecture.
     """
     torch.set_num_threads(training.threads)
-    member = Member.here(training.accelerated)
+    member = Process.here(training.accelerated)
     model = training.learner.first().to(member.device)
     set_norms(model, training.recipe.norms, member.processes)
     with deterministic(training.repeatable, accelerated=member.device.type == "cuda"), channels_last(model):
@@ -102,7 +102,7 @@ def run(training: Training, stream: Stream = in_threads, say: Callable[[str], No
 
 @dataclass(frozen=True, slots=True)
 class _Begun:
-    pending: Pending
+    pending: PendingStep
     errors: tuple[str, ...]  # of this process's pictures
     waited: float  # seconds, for the loaders
 
@@ -110,13 +110,13 @@ class _Begun:
 @dataclass
 class _Session:
     training: Training
-    member: Member
+    member: Process
     model: Any
     say: Callable[[str], None]
     verdicts: list[dict[str, Any]] = field(default_factory=list)
     bad: dict[str, str] = field(default_factory=dict)
     best: str = ""  # checksum of the best weights so far
-    pace: Pace = field(default_factory=Pace)
+    pace: Throughput = field(default_factory=Throughput)
 
     def __post_init__(self) -> None:
         training = self.training
@@ -134,18 +134,18 @@ class _Session:
             self.best = str(found[1].get("best", ""))  # of an earlier version: not known
         self.journal = None
         if self.member.first:
-            self.journal = Journal(training.store, training.folder, self.trainer.steps_done)
+            self.journal = MetricsLog(training.store, training.folder, self.trainer.steps_done)
 
-    def steps(self, stream: Stream) -> None:
+    def steps(self, stream: Prefetch) -> None:
         """Goes from where the training is to the last step."""
         training, member, trainer = self.training, self.member, self.trainer
         start, total = trainer.steps_done, training.recipe.steps
         share = partial(training.batches, rank=member.rank, processes=member.processes)
         overlapped = training.accelerated if training.overlapped is None else training.overlapped
         coming = iter(stream(share, range(start, total)))
-        staging = Staging(coming, self.model.normalisation, member.device, early=overlapped)
+        staging = DevicePrefetch(coming, self.model.normalisation, member.device, early=overlapped)
         begun: deque[_Begun] = deque()
-        self.pace = Pace()
+        self.pace = Throughput()
         for step in range(start, total):
             begun.append(self._begin(staging.take(), step))
             staging.prepare()
@@ -170,7 +170,7 @@ class _Session:
         if training.recipe.keep == "best" and self.verdicts:
             name = f"{training.folder}/{BEST}"
             weights = training.store.read(name)
-            if self.best not in ("", checksum(weights)):
+            if self.best not in ("", hash_bytes(weights)):
                 raise TrainingError(
                     f"{training.store.path(name)} is damaged: expected the bytes that were written, found others; "
                     f"delete {training.store.path(training.folder)} and run again to train anew"
@@ -268,7 +268,7 @@ class _Session:
             if judge.worth(verdict) > best:
                 weights = self.training.learner.saved(network)
                 self.training.store.write(f"{self.training.folder}/{BEST}", weights)
-                self.best = checksum(weights)
+                self.best = hash_bytes(weights)
 
     def _save(self) -> None:
         if self.journal is None:

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pipeline.engine.worker_group import GangStopped
+from pipeline.engine.worker_group import WorkersStopped
 from pipeline.training.loop.readback import Readback
 from pipeline.training.tasks.task import Losses, Normalise
 
 
-class TrainingError(GangStopped):
+class TrainingError(WorkersStopped):
     """Training cannot go on, for a reason that all processes see at once: a loss that is no number, bad pictures."""
 
 
@@ -38,7 +38,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class StepNumbers:
     """The numbers of a step on its device, the losses first.
 
     Attributes:
@@ -52,7 +52,7 @@ class Told:
     numbers: Tensor
 
     @classmethod
-    def of(cls, losses: Losses, normalise: Normalise, aside: Sequence[float]) -> Told:
+    def of(cls, losses: Losses, normalise: Normalise, aside: Sequence[float]) -> StepNumbers:
         """Returns the numbers, summed over processes in one go.
 
         Args:
@@ -73,10 +73,10 @@ class Told:
         return torch.isfinite(self.numbers[: len(self.names)]).all() & torch.isfinite(norm)
 
 
-class Pending:
+class PendingStep:
     """A step that has been handed to the device."""
 
-    def __init__(self, number: int, image_ids: tuple[str, ...], rate: float, norm: Tensor, told: Told) -> None:
+    def __init__(self, number: int, image_ids: tuple[str, ...], rate: float, norm: Tensor, told: StepNumbers) -> None:
         """Asks for the step's numbers, and does not wait for them.
 
         Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 
-class Pace:
+class Throughput:
     """Looks at the clock whenever a step has been read."""
 
     def __init__(self) -> None:

@@ -13,15 +13,15 @@ from torch import nn
 
 from pipeline.models.detectors.detector import Detector
 from pipeline.training.assigners import Assigner
-from pipeline.training.loop.ema import WeightAverage
-from pipeline.training.tasks.detector import DetectorTask, task_of
 from pipeline.training.data.batch import Batch
-from pipeline.training.loop.micro_batches import evaluate
-from pipeline.training.recipes.detector import TrainingRecipe
-from pipeline.training.loop.optimizer import loaded, optimizer, step_if
 from pipeline.training.loop.determinism import channels_last, deterministic, set_norms
-from pipeline.training.loop.step import Pending, Step, Told
-from pipeline.training.tasks.task import Normalise, Recipe, Sized, Task, alone
+from pipeline.training.loop.ema import WeightEma
+from pipeline.training.loop.micro_batches import compute_losses
+from pipeline.training.loop.optimizer import loaded, optimizer, step_if
+from pipeline.training.loop.step import PendingStep, Step, StepNumbers
+from pipeline.training.recipes.detector import DetectorRecipe
+from pipeline.training.tasks.detector import DetectorTask, task_of
+from pipeline.training.tasks.task import Normalise, Recipe, Sized, Task, no_reduction
 
 B = TypeVar("B", bound=Sized)
 
@@ -65,9 +65,9 @@ class Trainer:
             recipe.momentum,
             recipe.decays,
         )
-        self.average = None if recipe.average is None else WeightAverage(task.model, recipe.average)
+        self.average = None if recipe.average is None else WeightEma(task.model, recipe.average)
 
-    def step(self, batch: Sized, normalise: Normalise = alone, processes: int = 1) -> Step:
+    def step(self, batch: Sized, normalise: Normalise = no_reduction, processes: int = 1) -> Step:
         """Moves the weights once, and returns what that did when it is done; see `begin`.
 
         Raises:
@@ -76,8 +76,8 @@ class Trainer:
         return self.begin(batch, normalise, processes).read()
 
     def begin(
-        self, batch: Sized, normalise: Normalise = alone, processes: int = 1, aside: Sequence[float] = ()
-    ) -> Pending:
+        self, batch: Sized, normalise: Normalise = no_reduction, processes: int = 1, aside: Sequence[float] = ()
+    ) -> PendingStep:
         """Hands a step to the device and returns without waiting for it: to be read while the next one is at work.
 
         Where a loss or the gradient turns out not to be finite no parameter moves, but norms have seen the batch; who
@@ -98,8 +98,8 @@ class Trainer:
         for group in self.descent.param_groups:
             group["lr"] = rate
         parts = min(self.recipe.parts, len(batch.image_ids))
-        found = evaluate(self.task, batch, parts=parts, bf16=self.recipe.bf16, normalise=normalise)
-        told = Told.of(found.losses, normalise, aside)
+        found = compute_losses(self.task, batch, parts=parts, bf16=self.recipe.bf16, normalise=normalise)
+        told = StepNumbers.of(found.losses, normalise, aside)
         self.descent.zero_grad(set_to_none=True)
         found.backward(processes)
         longest = math.inf if self.recipe.clip_norm is None else self.recipe.clip_norm
@@ -108,7 +108,7 @@ class Trainer:
         if self.average is not None:
             self.average.update(self.task.model)
         self.steps_done += 1
-        return Pending(number, batch.image_ids, rate, norm, told)
+        return PendingStep(number, batch.image_ids, rate, norm, told)
 
     def state_dict(self) -> dict[str, Any]:
         """Returns all that `load_state_dict` needs to go on to the same bytes; shared tensors, to be saved at once."""
@@ -174,7 +174,7 @@ def plain_loop(task: Task[B], batches: Callable[[int], B], recipe: Recipe, progr
 def train(
     detector: Detector,
     batches: Callable[[int], Batch],
-    recipe: TrainingRecipe,
+    recipe: DetectorRecipe,
     task: DetectorTask | None = None,
     assigner: Assigner | None = None,
     progress: Progress | None = None,

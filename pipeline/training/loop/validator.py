@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 
-class Judge(Protocol):
+class Validator(Protocol):
     """Looks at held-out images with what is being trained; picklable."""
 
     @property

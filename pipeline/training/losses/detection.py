@@ -17,10 +17,10 @@ from pipeline.training.losses.focal import FocalLoss
 from pipeline.training.losses.hambox import HamBoxLoss
 from pipeline.training.losses.multibox import MultiboxLoss
 from pipeline.training.losses.targets import Targets
-from pipeline.training.tasks.task import Normalise, alone
+from pipeline.training.tasks.task import Normalise, no_reduction
 
 
-class Objectives(NamedTuple):
+class ObjectiveLosses(NamedTuple):
     """What a batch is to be trained for.
 
     Attributes:
@@ -33,7 +33,7 @@ class Objectives(NamedTuple):
 
 
 class Objective(Protocol):
-    """Raw answers and targets to `Objectives`.
+    """Raw answers and targets to `ObjectiveLosses`.
 
     Every sum over anchors is divided by a count that goes through `normalise` first. If that sums over processes, the
     sum of all processes' results is the result of one process with the whole batch; the gradients are to be summed too.
@@ -45,8 +45,8 @@ class Objective(Protocol):
         ...
 
     def __call__(
-        self, raw: Raw, targets: Targets, first_shot: Targets | None = None, normalise: Normalise = alone
-    ) -> Objectives:
+        self, raw: Raw, targets: Targets, first_shot: Targets | None = None, normalise: Normalise = no_reduction
+    ) -> ObjectiveLosses:
         """Returns the objectives of a batch.
 
         Args:
@@ -74,8 +74,8 @@ class SoftmaxObjective:
         return False
 
     def __call__(
-        self, raw: Raw, targets: Targets, first_shot: Targets | None = None, normalise: Normalise = alone
-    ) -> Objectives:
+        self, raw: Raw, targets: Targets, first_shot: Targets | None = None, normalise: Normalise = no_reduction
+    ) -> ObjectiveLosses:
         """Returns the three terms; see `Objective`.
 
         Raises:
@@ -88,7 +88,7 @@ class SoftmaxObjective:
         terms = {"box": own.box * anchors, "face": own.face * anchors, "landmarks": own.landmarks * marked}
         weights = (self.multibox.box_weight, self.multibox.face_weight, self.multibox.landmark_weight)
         box, face, landmarks = (weight * term for weight, term in zip(weights, terms.values(), strict=True))
-        return Objectives(terms, box + face + landmarks)
+        return ObjectiveLosses(terms, box + face + landmarks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +126,8 @@ class SigmoidObjective:
         return self.regression_aware
 
     def __call__(
-        self, raw: Raw, targets: Targets, first_shot: Targets | None = None, normalise: Normalise = alone
-    ) -> Objectives:
+        self, raw: Raw, targets: Targets, first_shot: Targets | None = None, normalise: Normalise = no_reduction
+    ) -> ObjectiveLosses:
         """Returns the terms that the network has heads for; see `Objective`.
 
         Raises:
@@ -149,7 +149,7 @@ class SigmoidObjective:
             divisor = counts.positives["first"]
             terms["first_face"] = self.focal(raw.first_shot.logits[..., 0], first_shot.label, divisor)
             terms["first_box"] = self.smooth_l1(raw.first_shot.boxes, first_shot.boxes, first_shot.label, divisor)
-        return Objectives(terms, self._total(terms))
+        return ObjectiveLosses(terms, self._total(terms))
 
     def _check(self, raw: Raw, targets: Targets, first_shot: Targets | None) -> None:
         if raw.logits.shape != (*targets.label.shape, 1):

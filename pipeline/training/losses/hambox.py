@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from pipeline.training.assigners.assignment import BACKGROUND, FACE, IGNORED, Assignment, listed
-from pipeline.training.assigners.faces import FaceBatch
 from pipeline.training.assigners.candidate_pairs import aligned_iou
+from pipeline.training.assigners.faces import FaceBatch
 from pipeline.training.losses.box_regression import SmoothL1
 from pipeline.training.losses.focal import FocalLoss
 

@@ -14,7 +14,7 @@ from pipeline.training.assigners.assignment import BACKGROUND, FACE
 from pipeline.training.losses.targets import Targets
 
 
-class Losses(NamedTuple):
+class MultiboxLosses(NamedTuple):
     """The terms of one batch, each a scalar tensor, not yet weighted; `total` is their weighted sum."""
 
     box: Tensor
@@ -39,7 +39,7 @@ class MultiboxLoss:
     face_weight: float = 1.0
     landmark_weight: float = 1.0
 
-    def __call__(self, raw: Raw, targets: Targets) -> Losses:
+    def __call__(self, raw: Raw, targets: Targets) -> MultiboxLosses:
         """Returns the losses of one batch.
 
         Box and class sums are divided by the number of positive anchors of the whole batch, the landmark sum by the
@@ -64,7 +64,7 @@ class MultiboxLoss:
             marked = targets.marked.sum().clamp(min=1)
             landmarks = _smooth_l1(raw.landmarks, targets.landmarks, targets.marked) / marked
         total = self.box_weight * box + self.face_weight * face + self.landmark_weight * landmarks
-        return Losses(box=box, face=face, landmarks=landmarks, total=total)
+        return MultiboxLosses(box=box, face=face, landmarks=landmarks, total=total)
 
     def _class_loss(self, logits: Tensor, label: Tensor) -> Tensor:
         """Returns the cross-entropy summed over positives and the hardest negatives of each image."""

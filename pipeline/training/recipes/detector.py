@@ -29,7 +29,7 @@ AssignerName = Literal[
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingRecipe:
+class DetectorRecipe:
     """How a detector is trained; the defaults teach a MobileNet-0.25 RetinaFace the synthetic set in about a minute.
 
     Attributes:
@@ -162,7 +162,7 @@ class TrainingRecipe:
             raise ValueError(f"average is {self.average}, expected a decay in [0, 1)")
 
 
-_PAPER = TrainingRecipe(
+_PAPER = DetectorRecipe(
     steps=70_000,
     batch=28,
     augmentation="das",
@@ -180,7 +180,7 @@ _PAPER = TrainingRecipe(
 )
 _PAPER_FINAL = replace(_PAPER, steps=140_000, learning_rate=1e-2, milestones=(110_000, 140_000), clip_norm=5.0)
 
-PRESETS: Mapping[str, TrainingRecipe] = MappingProxyType(
+PRESETS: Mapping[str, DetectorRecipe] = MappingProxyType(
     {
         "paper": _PAPER,
         "paper_final": _PAPER_FINAL,

@@ -16,11 +16,11 @@ from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assignment import FACE
 from pipeline.training.assigners.faces import Predicted
 from pipeline.training.data.batch import Batch, Faces
-from pipeline.training.losses.detection import Objective, SigmoidObjective, SoftmaxObjective
-from pipeline.training.recipes.detector import TrainingRecipe
 from pipeline.training.loop.determinism import mixed
+from pipeline.training.losses.detection import Objective, SigmoidObjective, SoftmaxObjective
 from pipeline.training.losses.targets import Targets, encode_targets, matching_frame
-from pipeline.training.tasks.task import Normalise, alone
+from pipeline.training.recipes.detector import DetectorRecipe
+from pipeline.training.tasks.task import Normalise, no_reduction
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class DetectorTask:
     auxiliary: Assigner = ASSIGNERS["mogface"]
     network: Callable[[Tensor], Raw] | None = None
 
-    def __call__(self, batch: Batch, normalise: Normalise = alone) -> BatchLosses:
+    def __call__(self, batch: Batch, normalise: Normalise = no_reduction) -> BatchLosses:
         """Returns the losses of a batch, ready for the gradient.
 
         Args:
@@ -94,7 +94,7 @@ class DetectorTask:
         """Returns the detector's answer to a batch, see `forward`."""
         return self.forward(batch.images, bf16=bf16)
 
-    def weigh(self, answer: Raw, batch: Batch, normalise: Normalise = alone) -> BatchLosses:
+    def weigh(self, answer: Raw, batch: Batch, normalise: Normalise = no_reduction) -> BatchLosses:
         """Returns the losses of the answer to a batch, see `losses`."""
         return self.losses(answer, batch.faces, batch.images.shape[2:], normalise)
 
@@ -113,7 +113,7 @@ class DetectorTask:
         return _wide(raw) if bf16 else raw
 
     def losses(
-        self, raw: Raw, faces: Sequence[Faces], size: Sequence[int], normalise: Normalise = alone
+        self, raw: Raw, faces: Sequence[Faces], size: Sequence[int], normalise: Normalise = no_reduction
     ) -> BatchLosses:
         """Returns the losses of an answer.
 
@@ -151,7 +151,7 @@ class DetectorTask:
         return there, Anchors.of(grid, size[0], size[1], inclusive=inclusive)
 
 
-def task_of(detector: Detector, recipe: TrainingRecipe, network: Callable[[Tensor], Raw] | None = None) -> DetectorTask:
+def task_of(detector: Detector, recipe: DetectorRecipe, network: Callable[[Tensor], Raw] | None = None) -> DetectorTask:
     """Returns the task of any entry of `DETECTORS` as its paper trains it.
 
     A recipe whose assigner is "auto" gives RetinaFace its own matching; HAMBox and HRNet, which have no inclusive
@@ -190,7 +190,7 @@ def _own_assigner(detector: Detector) -> str:
     return "mogface" if detector.hierarchical is None or detector.first_shot is None else "ali_ams"
 
 
-def _objective(detector: Detector, recipe: TrainingRecipe) -> Objective:
+def _objective(detector: Detector, recipe: DetectorRecipe) -> Objective:
     if not isinstance(detector, SixLevelDetector):
         return SoftmaxObjective()
     # The progressive classifier learns where the network itself takes a second look.

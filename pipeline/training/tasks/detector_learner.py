@@ -8,9 +8,9 @@ from typing import Any
 
 from pipeline.models.detectors.detector import Detector
 from pipeline.models.weights import save_bytes
+from pipeline.training.recipes.detector import DetectorRecipe
 from pipeline.training.tasks.detector import DetectorTask, task_of
-from pipeline.training.tasks.initialise import first_detector
-from pipeline.training.recipes.detector import TrainingRecipe
+from pipeline.training.tasks.initialise import initial_detector
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,13 @@ class DetectorLearner:
     """
 
     name: str
-    recipe: TrainingRecipe
+    recipe: DetectorRecipe
     switches: Mapping[str, Any] = field(default_factory=dict)
     weights: bytes | None = None
 
     def first(self) -> Detector:
-        """Returns the detector to be trained, see `first_detector`."""
-        return first_detector(self.name, self.recipe.seed, self.switches, self.weights)
+        """Returns the detector to be trained, see `initial_detector`."""
+        return initial_detector(self.name, self.recipe.seed, self.switches, self.weights)
 
     def task(self, model: Detector, network: Callable[..., Any] | None = None) -> DetectorTask:
         """Returns what the detector is trained for, see `task_of`."""

@@ -12,7 +12,7 @@ from pipeline.models.detectors.detector import Detector
 from pipeline.models.weights import FIRST_WEIGHTS, load
 
 
-def first_detector(
+def initial_detector(
     name: str, seed: int, switches: Mapping[str, Any] | None = None, weights: bytes | None = None
 ) -> Detector:
     """Returns the detector to be trained; the process's own random stream is left where it was.

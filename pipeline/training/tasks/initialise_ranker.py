@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from pipeline.models.detectors import detector_spec
 from pipeline.models.checkpoint_id import resolve_detector, resolve_ranker, stored_config
+from pipeline.models.detectors import detector_spec
 from pipeline.models.rankers import ranker_spec
 from pipeline.models.rankers.ranker import Ranker
 from pipeline.models.renames import rename
@@ -17,7 +17,7 @@ from pipeline.models.weights import FIRST_WEIGHTS, KeyReport, built, load, read_
 _SHARED = ("pyramid.", "context.")  # beside the backbone: taken over where the shapes agree
 
 
-def first_ranker(
+def initial_ranker(
     name: str, seed: int, switches: Mapping[str, Any] | None = None, weights: bytes | None = None
 ) -> Ranker:
     """Returns the ranker to be trained; the process's own random stream is left where it was.

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from pipeline.models.rankers.ranker import Ranker
-from pipeline.training.losses.ranking import image_losses
-from pipeline.training.losses.pairs import compare, offsets_of
-from pipeline.training.data.ranker_collate import RankBatch
-from pipeline.training.recipes.ranker import RankerRecipe
+from pipeline.training.data.ranker_collate import RankerBatch
 from pipeline.training.loop.determinism import mixed
-from pipeline.training.tasks.task import Normalise, alone
+from pipeline.training.losses.pairs import compare, offsets_of
+from pipeline.training.losses.ranking import image_losses
+from pipeline.training.recipes.ranker import RankerRecipe
+from pipeline.training.tasks.task import Normalise, no_reduction
 
 SCORE = 4  # column of a table
 COARSEST = 32  # stride of a ranker's last map, whatever its backbone
@@ -64,7 +64,7 @@ class RankerTask:
         """The ranker."""
         return self.ranker
 
-    def __call__(self, batch: RankBatch, normalise: Normalise = alone) -> RankLosses:
+    def __call__(self, batch: RankerBatch, normalise: Normalise = no_reduction) -> RankLosses:
         """Returns the loss of a batch, ready for the gradient.
 
         Args:
@@ -73,7 +73,7 @@ class RankerTask:
         """
         return self.weigh(self.answer(batch), batch, normalise)
 
-    def answer(self, batch: RankBatch, *, bf16: bool = False) -> Tensor:
+    def answer(self, batch: RankerBatch, *, bf16: bool = False) -> Tensor:
         """Returns the residual [B, N], float32 at least.
 
         Args:
@@ -88,7 +88,7 @@ class RankerTask:
             residual: Tensor = network(images, tables, valid)
         return residual.float() if bf16 else residual
 
-    def weigh(self, answer: Tensor, batch: RankBatch, normalise: Normalise = alone) -> RankLosses:
+    def weigh(self, answer: Tensor, batch: RankerBatch, normalise: Normalise = no_reduction) -> RankLosses:
         """Returns the mean loss of the images of all processes, of which this is this process's share.
 
         The loss is taken of the sum of score and residual as it is: clipped to 0..1, as the paper has it, most of it

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from pipeline.models.rankers.ranker import Ranker
 from pipeline.models.weights import save_bytes
-from pipeline.training.tasks.initialise_ranker import first_ranker
 from pipeline.training.recipes.ranker import RankerRecipe
+from pipeline.training.tasks.initialise_ranker import initial_ranker
 from pipeline.training.tasks.ranker import RankerTask
 
 
@@ -37,8 +37,8 @@ class RankerLearner:
             raise ValueError(f"switch rows is {rows} and recipe.rows {self.recipe.rows}: leave the switch out")
 
     def first(self) -> Ranker:
-        """Returns the ranker to be trained, see `first_ranker`."""
-        ranker = first_ranker(self.name, self.recipe.seed, self._switches, self.weights)
+        """Returns the ranker to be trained, see `initial_ranker`."""
+        ranker = initial_ranker(self.name, self.recipe.seed, self._switches, self.weights)
         ranker.checkpointed, ranker.frame = self.recipe.checkpointed, self.recipe.frame
         return ranker
 

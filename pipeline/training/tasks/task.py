@@ -13,7 +13,7 @@ Normalise = Callable[[Tensor], Tensor]
 """float32 [K] counts of this process's part of a batch -> their sums over all processes, in the same order."""
 
 
-def alone(counts: Tensor) -> Tensor:
+def no_reduction(counts: Tensor) -> Tensor:
     """Returns the counts as they are: there is one process, and its batch is the whole batch."""
     return counts
 

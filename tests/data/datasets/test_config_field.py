@@ -6,7 +6,7 @@ from pydantic import BaseModel, ValidationError
 
 from pipeline.data.datasets import DATASETS, CocoJson, ImageFolder, Synthetic, WiderFace
 from pipeline.data.datasets.config_field import DatasetChoice, dataset_fields, parse_dataset
-from pipeline.engine.literal_yaml import parse_written
+from pipeline.engine.literal_yaml import parse_literal
 
 
 class Owner(BaseModel):
@@ -68,7 +68,7 @@ def test_mistakes_name_the_choices(fields: object, words: str) -> None:
 
 @pytest.mark.parametrize("typed", ["2024-05-01", "0640", "yes", "null", "list #2", "[a"])
 def test_a_text_of_a_dataset_is_what_was_typed(typed: str) -> None:
-    fields = {"kind": "wider_face", "only": parse_written(typed, "--set faces.dataset.only")}
+    fields = {"kind": "wider_face", "only": parse_literal(typed, "--set faces.dataset.only")}
     chosen = parse_dataset(fields)
     assert isinstance(chosen, WiderFace) and chosen.only == typed
-    assert parse_dataset(parse_written("{kind: synthetic, images: 12}", "--set").value).model_dump()["images"] == 12
+    assert parse_dataset(parse_literal("{kind: synthetic, images: 12}", "--set").value).model_dump()["images"] == 12

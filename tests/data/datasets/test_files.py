@@ -12,14 +12,14 @@ import pytest
 from pipeline.data.datasets.files import (
     Labels,
     Passed,
-    label_digest,
+    hash_labels,
     present,
     read_sample,
     require_folder,
     scan,
     shortened,
 )
-from pipeline.data.images import digest
+from pipeline.data.images import sha256_of
 
 Write = Callable[..., Path]
 
@@ -67,8 +67,8 @@ def test_stamp_sees_a_rewrite_of_equal_size(tmp_path: Path, write_image: Write) 
 
 
 def test_label_digest_is_short_and_depends_on_content() -> None:
-    assert len(label_digest(b"1 2 3 4")) == 16
-    assert label_digest(b"1 2 3 4") != label_digest(b"1 2 3 5")
+    assert len(hash_labels(b"1 2 3 4")) == 16
+    assert hash_labels(b"1 2 3 4") != hash_labels(b"1 2 3 5")
 
 
 def test_present_keeps_positions() -> None:
@@ -88,7 +88,7 @@ def test_read_sample(tmp_path: Path, write_image: Write) -> None:
     data = write_image(tmp_path / "a.jpg", 17, 9).read_bytes()
     labels = Labels(boxes=np.ones((1, 4), np.float32), levels={"easy": np.array([True])})
     sample = read_sample(str(tmp_path), "a", "a.jpg", labels)
-    assert (sample.width, sample.height, sample.digest, sample.error) == (17, 9, digest(data), None)
+    assert (sample.width, sample.height, sample.digest, sample.error) == (17, 9, sha256_of(data), None)
     assert sample.boxes is labels.boxes
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from pipeline.models.checkpoint_id import resolve_detector, resolve_ranker, stored_config
 from pipeline.models.detectors import detector_spec
 from pipeline.models.detectors.retinaface import retinaface_mobilenet
-from pipeline.models.checkpoint_id import resolve_detector, resolve_ranker, stored_config
 from pipeline.models.rankers import ranker_spec
 from pipeline.models.rankers.checkpoint import open_ranker
 from pipeline.models.weights import open_detector, save_bytes

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.engine.storage import Store
-from stages.cli.outputs import require_files, require_folder, require_published
+from stages.cli.outputs import require_exports, require_files, require_folder
 from tests.stages.world import World
 
 
@@ -56,7 +56,7 @@ def test_a_run_is_refused_where_its_page_cannot_be_written(wider8k, world: World
     world.node("faces", "index", dataset={"kind": "synthetic", "images": 2, "width": 64, "height": 64})
     world.node("scales", "statistics", inputs={"samples": "faces"})
     world.node("page", "report", inputs={"samples": "faces", "statistics": "scales"})
-    require_published(world.graph(), world.store)
+    require_exports(world.graph(), world.store)
     folder = Path(world.store.path("page.html"))
     folder.mkdir(parents=True)
     answer = wider8k("run", "--local", "-c", world.config)
@@ -67,4 +67,4 @@ def test_a_run_is_refused_where_its_page_cannot_be_written(wider8k, world: World
     Path(world.store.path("faces")).write_text("a file")
     assert "expected a folder for its rows, found the file" in wider8k("run", "--local", "-c", world.config).err
     with pytest.raises(ValueError, match=f"store {folder.parent}/faces: expected a folder"):
-        require_published(world.graph(), Store(f"{folder.parent}/faces"))
+        require_exports(world.graph(), Store(f"{folder.parent}/faces"))

@@ -271,7 +271,17 @@ def test_the_lock_of_a_dead_process_is_taken_over(wider8k, faces: World) -> None
 def test_an_interrupt_keeps_what_is_done_and_says_how_to_go_on(faces: World) -> None:
     faces.node("many", "index", dataset={"kind": "synthetic", "images": 4, "width": 512, "height": 512})
     faces.node("detector", "train_detector", inputs={"samples": "many"}, recipe={"steps": 100_000, "images": 4})
-    command = [sys.executable, "-m", "stages.cli.main", "run", "--local", "-c", str(faces.config), "--until", "detector"]
+    command = [
+        sys.executable,
+        "-m",
+        "stages.cli.main",
+        "run",
+        "--local",
+        "-c",
+        str(faces.config),
+        "--until",
+        "detector",
+    ]
     run = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hear_interrupts
     )

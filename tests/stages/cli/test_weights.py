@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from pipeline.models.checkpoint_id import checkpoint_hash, stored_config
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.retinaface import retinaface_mobilenet
-from pipeline.models.checkpoint_id import digest, stored_config
 from pipeline.models.weights import open_detector, read_tensors, save_bytes
 
 
@@ -25,11 +25,11 @@ def test_a_published_checkpoint_becomes_one_of_ours(wider8k, shared: Path, tmp_p
     out = tmp_path / "made" / "std.safetensors"
     answer = wider8k("weights", "convert", source, "--out", out)
     assert answer.code == 0
-    assert answer.out.strip() == f"{out}: retinaface_mobilenet, 300 tensors matched, sha256 {digest(out)}"
+    assert answer.out.strip() == f"{out}: retinaface_mobilenet, 300 tensors matched, sha256 {checkpoint_hash(out)}"
     assert stored_config(out) == {
         "detector": "retinaface_mobilenet",
         "source": source.name,
-        "source_sha256": digest(source),
+        "source_sha256": checkpoint_hash(source),
     }
     ours, theirs = open_detector(out)[1].state_dict(), read_tensors(source)
     assert torch.equal(ours["backbone.stages.0.0.conv.weight"], theirs["body.stage1.0.0.weight"])
@@ -41,7 +41,7 @@ def test_inspect_tells_what_a_file_is(wider8k, weights: str) -> None:
     lines = answer.out.splitlines()
     assert lines[0].startswith("detector    retinaface_mobilenet: RetinaFace, MobileNet-0.25")
     assert lines[1] == "parameters  426,608"
-    assert lines[2] == f"sha256      {digest(weights)}"
+    assert lines[2] == f"sha256      {checkpoint_hash(weights)}"
     assert lines[3] == "names       300 of 300 matched"
     assert len(lines) == 4
 

@@ -14,15 +14,15 @@ import torch
 
 from pipeline.data.canvas import parse_canvas
 from pipeline.data.datasets.synthetic.dataset import Synthetic
+from pipeline.data.datasets.wider_face.ground_truth import ground_truth_of
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.records import Sample
-from pipeline.data.datasets.wider_face.ground_truth import ground_truth_of
 from pipeline.evaluation.wider_result import evaluate
 from pipeline.inference.postprocess import detections
 from pipeline.inference.predictor import Predictor
 from pipeline.models.detectors.detector import Detector
 from pipeline.models.weights import open_detector
-from stages.validators.detector import HeldOut
+from stages.validators.detector import DetectorValidator
 from tests.stages.world import World
 
 DRAWINGS = Synthetic(images=7, width=112, height=96)
@@ -36,8 +36,8 @@ def samples() -> list[Sample]:
 
 
 @pytest.fixture(scope="module")
-def judge(samples: list[Sample]) -> HeldOut:
-    return HeldOut(samples, read)
+def judge(samples: list[Sample]) -> DetectorValidator:
+    return DetectorValidator(samples, read)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def read(path: str) -> bytes:
     return DRAWINGS.image_bytes("", path)
 
 
-def test_what_is_found_is_what_the_predictor_finds(judge: HeldOut, detector: Detector) -> None:
+def test_what_is_found_is_what_the_predictor_finds(judge: DetectorValidator, detector: Detector) -> None:
     found = judge(detector, 0, 1)
     predictor = Predictor(detector)
     assert [each.image_id for each in found] == [sample.image_id for sample in judge.samples]
@@ -63,7 +63,7 @@ def test_what_is_found_is_what_the_predictor_finds(judge: HeldOut, detector: Det
     assert set(ap) == {"easy", "medium", "hard"} and ap["hard"] > 0
 
 
-def test_score_and_overlap_are_the_judges_own(judge: HeldOut, detector: Detector) -> None:
+def test_score_and_overlap_are_the_judges_own(judge: DetectorValidator, detector: Detector) -> None:
     strict = replace(judge, score=0.5, iou=0.1)(detector, 0, 1)
     loose = judge(detector, 0, 1)
     assert all((each.scores > np.float32(0.5)).all() for each in strict)
@@ -71,7 +71,7 @@ def test_score_and_overlap_are_the_judges_own(judge: HeldOut, detector: Detector
 
 
 @pytest.mark.parametrize("processes", [2, 3, 9])
-def test_shares_together_are_the_whole(judge: HeldOut, detector: Detector, processes: int) -> None:
+def test_shares_together_are_the_whole(judge: DetectorValidator, detector: Detector, processes: int) -> None:
     whole = judge(detector, 0, 1)
     shares = [judge(detector, rank, processes) for rank in range(processes)]
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
@@ -83,7 +83,7 @@ def test_shares_together_are_the_whole(judge: HeldOut, detector: Detector, proce
     assert judge.verdict(shares) == judge.verdict([whole])
 
 
-def test_an_image_that_cannot_be_read_has_no_detections(judge: HeldOut, detector: Detector) -> None:
+def test_an_image_that_cannot_be_read_has_no_detections(judge: DetectorValidator, detector: Detector) -> None:
     gone, empty = judge.samples[2].path, judge.samples[4].path
 
     def partly(path: str) -> bytes:
@@ -102,7 +102,7 @@ def test_an_image_that_cannot_be_read_has_no_detections(judge: HeldOut, detector
     assert counted.counts["hard"].faces == sum(int(sample.levels["hard"].sum()) for sample in judge.samples)
 
 
-def test_answers_that_are_no_numbers_find_nothing(judge: HeldOut, detector: Detector) -> None:
+def test_answers_that_are_no_numbers_find_nothing(judge: DetectorValidator, detector: Detector) -> None:
     broken = copy.deepcopy(detector)
     for weight in broken.parameters():
         weight.data.fill_(float("nan"))
@@ -112,7 +112,7 @@ def test_answers_that_are_no_numbers_find_nothing(judge: HeldOut, detector: Dete
     assert all(ap in (0.0,) or ap != ap for ap in judge.verdict([found]).values())
 
 
-def test_a_look_leaves_no_trace(judge: HeldOut, detector: Detector) -> None:
+def test_a_look_leaves_no_trace(judge: DetectorValidator, detector: Detector) -> None:
     before = {name: value.clone() for name, value in detector.state_dict().items()}
     torch.manual_seed(3)
     expected = torch.rand(2)
@@ -123,7 +123,7 @@ def test_a_look_leaves_no_trace(judge: HeldOut, detector: Detector) -> None:
     assert all(weight.requires_grad for weight in detector.parameters())
 
 
-def test_it_travels(judge: HeldOut) -> None:
+def test_it_travels(judge: DetectorValidator) -> None:
     twin = pickle.loads(pickle.dumps(judge))
     assert [sample.image_id for sample in twin.samples] == [sample.image_id for sample in judge.samples]
     assert twin.read(twin.samples[0].path) == read(judge.samples[0].path)

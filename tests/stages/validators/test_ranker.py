@@ -13,13 +13,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from pipeline.boxes.closest_face import closest_overlap
 from pipeline.data.datasets.synthetic.dataset import Synthetic
-from pipeline.data.labelled_candidates import Ranking
+from pipeline.data.labelled_candidates import LabelledCandidates
 from pipeline.models.detectors.detector import Normalisation
 from pipeline.models.rankers.ranker import Ranker
-from pipeline.boxes.closest_face import closest_overlap
 from pipeline.training.recipes.ranker import RankerRecipe
-from stages.validators.ranker import HeldOutRankings
+from stages.validators.ranker import RankerValidator
 
 DRAWINGS = Synthetic(images=3, width=96, height=80)
 RECIPE = RankerRecipe(rows=40, pairs=2)
@@ -42,7 +42,7 @@ class ByWidth(Ranker):
         return torch.where(self.real(tables, valid), residual, 0.0)
 
 
-def rankings() -> list[Ranking]:
+def rankings() -> list[LabelledCandidates]:
     """Of two detectors; the second one has fewer boxes, in one image none."""
     reader, rng, rows = DRAWINGS.open(), np.random.default_rng(2), []
     for number, sample in enumerate(reader(entry) for entry in DRAWINGS.entries()):
@@ -54,13 +54,13 @@ def rankings() -> list[Ranking]:
             found.append((boxes, scores, closest_overlap(boxes, sample.boxes)))
         parts = [np.concatenate(each) for each in zip(*found, strict=True)]
         counts = tuple(len(scores) for _, scores, _ in found)
-        rows.append(Ranking(sample.image_id, sample.path, sample.width, sample.height, counts, *parts))
+        rows.append(LabelledCandidates(sample.image_id, sample.path, sample.width, sample.height, counts, *parts))
     return rows
 
 
 @pytest.fixture(scope="module")
-def judge() -> HeldOutRankings:
-    return HeldOutRankings(rankings(), read, RECIPE)  # type: ignore[arg-type]
+def judge() -> RankerValidator:
+    return RankerValidator(rankings(), read, RECIPE)  # type: ignore[arg-type]
 
 
 def shares(scores: np.ndarray, truth: np.ndarray, near: int) -> list[int]:
@@ -76,7 +76,7 @@ def shares(scores: np.ndarray, truth: np.ndarray, near: int) -> list[int]:
     return counts
 
 
-def test_a_verdict_is_what_comparing_every_two_boxes_gives(judge: HeldOutRankings) -> None:
+def test_a_verdict_is_what_comparing_every_two_boxes_gives(judge: RankerValidator) -> None:
     verdict = judge.verdict([judge(ByWidth(0.7), 0, 1)])
     before, after = np.zeros(4), np.zeros(4)
     for number, row in enumerate(judge.rankings[i] for i in range(3)):
@@ -95,7 +95,7 @@ def test_a_verdict_is_what_comparing_every_two_boxes_gives(judge: HeldOutRanking
     assert verdict["loss_before"] != verdict["loss_after"] > 0
 
 
-def test_a_ranker_that_says_nothing_changes_nothing(judge: HeldOutRankings) -> None:
+def test_a_ranker_that_says_nothing_changes_nothing(judge: RankerValidator) -> None:
     verdict = judge.verdict([judge(ByWidth(0.0), 0, 1)])
     assert [verdict[name] for name in ("after", "near_after", "loss_after")] == [
         verdict[name] for name in ("before", "near_before", "loss_before")
@@ -103,14 +103,14 @@ def test_a_ranker_that_says_nothing_changes_nothing(judge: HeldOutRankings) -> N
 
 
 @pytest.mark.parametrize("processes", [2, 5])
-def test_shares_together_are_the_whole(judge: HeldOutRankings, processes: int) -> None:
+def test_shares_together_are_the_whole(judge: RankerValidator, processes: int) -> None:
     ranker = ByWidth(0.7)
     whole = judge.verdict([judge(ranker, 0, 1)])
     found = pickle.loads(pickle.dumps([judge(ranker, rank, processes) for rank in range(processes)]))
     assert judge.verdict(found) == pytest.approx(whole, rel=1e-9)
 
 
-def test_images_that_cannot_be_read_or_are_others_are_left_out(judge: HeldOutRankings) -> None:
+def test_images_that_cannot_be_read_or_are_others_are_left_out(judge: RankerValidator) -> None:
     rows = list(rankings())
     rows[1] = replace(rows[1], width=95)
 
@@ -126,7 +126,7 @@ def test_images_that_cannot_be_read_or_are_others_are_left_out(judge: HeldOutRan
     assert found.before.images == 2
 
 
-def test_answers_that_are_no_numbers_are_worth_nothing(judge: HeldOutRankings) -> None:
+def test_answers_that_are_no_numbers_are_worth_nothing(judge: RankerValidator) -> None:
     verdict = judge.verdict([judge(ByWidth(math.nan), 0, 1)])
     assert verdict["after"] == verdict["near_after"] == 0 == judge.worth(verdict)
     assert math.isnan(verdict["loss_after"]) and verdict["before"] > 0
@@ -144,5 +144,5 @@ def test_images_are_as_large_as_those_that_are_learnt_from(whole: bool, size: tu
             return super().forward(images, tables, valid)
 
     recipe = replace(RECIPE, whole=whole, crop=192)
-    HeldOutRankings(rankings(), read, recipe)(Looking(0.7), 0, 1)  # type: ignore[arg-type]
+    RankerValidator(rankings(), read, recipe)(Looking(0.7), 0, 1)  # type: ignore[arg-type]
     assert seen == {size}

@@ -10,10 +10,6 @@ import pytest
 
 from pipeline.data.datasets.wider_face.annotation import read_wider_annotation
 from pipeline.data.records import Sample
-from pipeline.training.augment.policy import POLICIES, policy
-from pipeline.training.augment.scene import Scene, face_scales
-from pipeline.training.augment.seeds import generator_for
-from pipeline.training.augment.sse import CONFIG_EDGES, PAPER_EDGES, level_shares
 from pipeline.training.analysis.face_scales import (
     SCALE_EDGES,
     drawn_scales,
@@ -22,6 +18,10 @@ from pipeline.training.analysis.face_scales import (
     scale_histogram,
     seen_scales,
 )
+from pipeline.training.augment.policy import POLICIES, policy
+from pipeline.training.augment.scene import Scene, face_scales
+from pipeline.training.augment.seeds import generator_for
+from pipeline.training.augment.sse import CONFIG_EDGES, PAPER_EDGES, level_shares
 
 SIDE = 64
 

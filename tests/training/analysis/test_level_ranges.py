@@ -12,9 +12,9 @@ import torch
 from pipeline.boxes.anchors import AnchorGrid
 from pipeline.boxes.coder import BoxCoder
 from pipeline.models.detectors.six_levels import square_anchors
+from pipeline.training.analysis.level_ranges import LevelSweep, Reading, sweep_levels
 from pipeline.training.assigners import ASSIGNERS
 from pipeline.training.augment.sse import CONFIG_EDGES, PAPER_EDGES
-from pipeline.training.analysis.level_ranges import LevelSweep, Reading, sweep_levels
 
 INCLUSIVE, PLAIN = BoxCoder(1, 1, inclusive=True), BoxCoder(0.1, 0.2)
 

@@ -8,8 +8,8 @@ import torch
 from pipeline.boxes.anchors import AnchorGrid
 from pipeline.boxes.geometry import pairwise_iou
 from pipeline.training.assigners.anchors import Anchors
-from pipeline.training.assigners.faces import FaceBatch
 from pipeline.training.assigners.candidate_pairs import centred, overlapping
+from pipeline.training.assigners.faces import FaceBatch
 
 ANCHORS = Anchors.of(AnchorGrid((4, 8, 32), ((10.88,), (16, 20), (64,))), 70, 101)
 

@@ -11,10 +11,10 @@ import torch
 from pipeline.boxes.anchors import AnchorGrid
 from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assignment import Assignment
-from pipeline.training.assigners.faces import FaceBatch
-from pipeline.training.assigners.max_iou import MaxIou
 from pipeline.training.assigners.candidate_pairs import overlapping
+from pipeline.training.assigners.faces import FaceBatch
 from pipeline.training.assigners.grouped_sort import prevailing
+from pipeline.training.assigners.max_iou import MaxIou
 from tests.training.assigners.vectors import SETS, assert_learns, load, mogface_anchors, targets
 
 STANDARD = MaxIou(forced=0.0, hand_over=False)

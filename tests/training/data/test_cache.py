@@ -4,7 +4,7 @@ import pickle
 
 import numpy as np
 
-from pipeline.training.data.cache import Kept
+from pipeline.training.data.cache import SampleCache
 
 PICTURE = np.zeros((10, 10, 3), np.uint8)
 
@@ -19,7 +19,7 @@ class Decoder:
 
 
 def test_a_picture_is_decoded_once_while_there_is_room():
-    kept, decode = Kept(PICTURE.nbytes * 2), Decoder()
+    kept, decode = SampleCache(PICTURE.nbytes * 2), Decoder()
     for _ in range(3):
         for index in (7, 8):
             assert kept.get(index, decode) is PICTURE
@@ -27,7 +27,7 @@ def test_a_picture_is_decoded_once_while_there_is_room():
 
 
 def test_what_has_no_room_is_decoded_every_time_and_what_was_first_stays():
-    kept, first, second = Kept(PICTURE.nbytes), Decoder(), Decoder()
+    kept, first, second = SampleCache(PICTURE.nbytes), Decoder(), Decoder()
     for _ in range(3):
         kept.get(0, first)
         kept.get(1, second)
@@ -35,7 +35,7 @@ def test_what_has_no_room_is_decoded_every_time_and_what_was_first_stays():
 
 
 def test_pixels_do_not_travel_and_room_does():
-    kept, decode = Kept(PICTURE.nbytes), Decoder()
+    kept, decode = SampleCache(PICTURE.nbytes), Decoder()
     kept.get(0, decode)
     assert len(pickle.dumps(kept)) < PICTURE.nbytes
     again = pickle.loads(pickle.dumps(kept))

@@ -14,15 +14,15 @@ from pipeline.data.images import encode_png
 from pipeline.data.records import Sample
 from pipeline.training.augment.scene import Scene, face_scales
 from pipeline.training.augment.seeds import generator_for
-from pipeline.training.data.sampler import Batches
 from pipeline.training.data.batch import Example
-from pipeline.training.data.cache import Kept
-from pipeline.training.data.detector_dataset import Pictures, policy_of
-from pipeline.training.recipes.detector import Augmentation, TrainingRecipe
+from pipeline.training.data.cache import SampleCache
+from pipeline.training.data.detector_dataset import DetectorDataset, policy_of
+from pipeline.training.data.sampler import BatchSampler
+from pipeline.training.recipes.detector import Augmentation, DetectorRecipe
 
 SIDE = 96
 FILL = (104.0, 117.0, 123.0)
-PLAIN = TrainingRecipe(augmentation="plain", seed=3)
+PLAIN = DetectorRecipe(augmentation="plain", seed=3)
 DRAWN = [Synthetic(seed=2, width=SIDE, height=SIDE).draw(index) for index in range(4)]
 SAMPLES = [
     Sample(f"image {index}", f"{index}.png", "", SIDE, SIDE, boxes, landmarks=points)
@@ -37,8 +37,8 @@ def read(path: str) -> bytes:
     return FILES[path]
 
 
-def _pictures(recipe: TrainingRecipe = PLAIN) -> Pictures:
-    return Pictures(SAMPLES, read, recipe, FILL)
+def _pictures(recipe: DetectorRecipe = PLAIN) -> DetectorDataset:
+    return DetectorDataset(SAMPLES, read, recipe, FILL)
 
 
 def _same(one: Example, other: Example) -> bool:
@@ -152,7 +152,7 @@ def test_pictures_are_decoded_once_as_far_as_there_is_room() -> None:
         return read(path)
 
     size = SIDE * SIDE * 3
-    pictures = Pictures(SAMPLES, counted, PLAIN, FILL, Kept(2 * size + 5))
+    pictures = DetectorDataset(SAMPLES, counted, PLAIN, FILL, SampleCache(2 * size + 5))
     for _ in range(3):
         for index in range(4):
             pictures(index, 0, 48)
@@ -170,11 +170,11 @@ def test_kept_pictures_do_not_travel() -> None:
 
 def test_an_unreadable_file_is_a_blank_picture_of_the_batch() -> None:
     broken = {"1.png": FILES["1.png"][: len(FILES["1.png"]) // 2], "2.png": b""}
-    pictures = Pictures(SAMPLES[:3], lambda path: broken.get(path) or read(path), PLAIN, FILL)
-    gone = Pictures([replace(SAMPLES[0], path="none.png")], read, PLAIN, FILL)
-    got = Batches(pictures, batch=3, seed=0, sides=(48,))(0)
+    pictures = DetectorDataset(SAMPLES[:3], lambda path: broken.get(path) or read(path), PLAIN, FILL)
+    gone = DetectorDataset([replace(SAMPLES[0], path="none.png")], read, PLAIN, FILL)
+    got = BatchSampler(pictures, batch=3, seed=0, sides=(48,))(0)
     assert len(got.errors) == 1 and got.errors[0].startswith("image 1: truncated PNG")
     place = got.image_ids.index("image 1")
     assert not got.pixels[place].any() and got.counts[place] == 0
     assert all(got.pixels[other].any() for other in range(3) if other != place)
-    assert Batches(gone, batch=1, seed=0, sides=(48,))(5).errors == ("image 0: none.png is gone",)
+    assert BatchSampler(gone, batch=1, seed=0, sides=(48,))(5).errors == ("image 0: none.png is gone",)

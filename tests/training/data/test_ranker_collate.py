@@ -9,21 +9,21 @@ import pytest
 import torch
 
 from pipeline.models.detectors.detector import Normalisation
-from pipeline.training.data.ranker_collate import RankExample, RankPixels
+from pipeline.training.data.ranker_collate import RankerExample, RankerPixelBatch
 
 NORMAL = Normalisation((104.0, 117.0, 123.0), (0.5, 0.25, 2.0), rgb=True)
 
 
-def _example(index: int, side: int = 24, rows: int = 7) -> RankExample:
+def _example(index: int, side: int = 24, rows: int = 7) -> RankerExample:
     rng = np.random.default_rng(index)
     image = rng.integers(0, 256, (side, side, 3), dtype=np.uint8)
     table, truth = rng.random((rows, 5)).astype(np.float32), rng.random(rows).astype(np.float32)
-    return RankExample(f"image {index}", image, table, truth, index)
+    return RankerExample(f"image {index}", image, table, truth, index)
 
 
 def test_everything_stays_with_its_picture() -> None:
     examples = [_example(index) for index in range(3)]
-    pixels = RankPixels.of(7, examples, ["image 1: cut off"])
+    pixels = RankerPixelBatch.of(7, examples, ["image 1: cut off"])
     assert (pixels.step, pixels.errors, pixels.valid.tolist()) == (7, ("image 1: cut off",), [0, 1, 2])
     batch = pixels.to_batch(NORMAL)
     assert batch.image_ids == ("image 0", "image 1", "image 2")
@@ -38,7 +38,7 @@ def test_everything_stays_with_its_picture() -> None:
 
 
 def test_it_travels() -> None:
-    pixels = RankPixels.of(3, [_example(0), _example(5)])
+    pixels = RankerPixelBatch.of(3, [_example(0), _example(5)])
     twin = pickle.loads(pickle.dumps(pixels, protocol=5))
     one, other = twin.to_batch(NORMAL), pixels.to_batch(NORMAL)
     assert (twin.step, one.image_ids) == (3, other.image_ids)
@@ -49,9 +49,9 @@ def test_it_travels() -> None:
 
 def test_sizes_and_rows_that_differ_are_refused() -> None:
     with pytest.raises(ValueError, match=r"images of one batch differ in size: \[\(16, 16, 3\), \(24, 24, 3\)\]"):
-        RankPixels.of(0, [_example(0), _example(1, side=16)])
+        RankerPixelBatch.of(0, [_example(0), _example(1, side=16)])
     with pytest.raises(ValueError, match=r"tables of one batch differ in rows: \[7, 8\]"):
-        RankPixels.of(0, [_example(0), _example(1, rows=8)])
+        RankerPixelBatch.of(0, [_example(0), _example(1, rows=8)])
 
 
 @pytest.mark.parametrize(
@@ -68,4 +68,4 @@ def test_examples_that_do_not_fit_are_refused(change: dict[str, object], words: 
     good = _example(1)
     fields = {name: getattr(good, name) for name in ("image_id", "image", "table", "truth", "valid")}
     with pytest.raises(ValueError, match=f"image 1: .*{words}"):
-        RankExample(**{**fields, **change})
+        RankerExample(**{**fields, **change})

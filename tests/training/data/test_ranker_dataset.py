@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from pipeline.data.images import encode_png
-from pipeline.data.labelled_candidates import Ranking, RankingRows
+from pipeline.data.labelled_candidates import LabelledCandidateReader, LabelledCandidates
 from pipeline.training.augment.scene import Scene
 from pipeline.training.augment.seeds import generator_for
-from pipeline.training.data.sampler import Batches
-from pipeline.training.data.cache import Kept
-from pipeline.training.data.ranker_collate import RankExample
-from pipeline.training.data.ranker_dataset import RankPictures, rank_policy
+from pipeline.training.data.cache import SampleCache
+from pipeline.training.data.ranker_collate import RankerExample
+from pipeline.training.data.ranker_dataset import RankerDataset, rank_policy
+from pipeline.training.data.sampler import BatchSampler
 from pipeline.training.recipes.ranker import RankerRecipe
 from tests.data.stored_rankings import drawn, stored
 
@@ -25,14 +25,14 @@ FILL = (104.0, 117.0, 123.0)
 RECIPE = RankerRecipe(crop=SIDE, rows=ROWS, pairs=3, colours=False, mirrored=0.0, seed=3)
 
 
-def _marked() -> tuple[np.ndarray, Ranking]:
+def _marked() -> tuple[np.ndarray, LabelledCandidates]:
     """A dark picture with bright squares where the boxes of two detectors lie, all of one detector's of one colour."""
     image = np.full((HEIGHT, WIDTH, 3), 20, np.uint8)
     boxes = np.float32([[10, 10, 22, 22], [60, 12, 72, 24], [40, 50, 52, 62], [12, 56, 24, 68], [80, 40, 92, 52]])
     for number, (x1, y1, x2, y2) in enumerate(boxes.astype(int)):
         image[y1:y2, x1:x2] = (0, 255, 0) if number < 3 else (0, 0, 255)
     scores, overlaps = np.float32([0.9, 0.8, 0.3, 0.7, 0.6]), np.float32([0.9, 0.0, 0.7, 0.2, 0.8])
-    return image, Ranking("marked", "marked.png", WIDTH, HEIGHT, (3, 2), boxes, scores, overlaps)
+    return image, LabelledCandidates("marked", "marked.png", WIDTH, HEIGHT, (3, 2), boxes, scores, overlaps)
 
 
 MARKED, MARKS = _marked()
@@ -51,19 +51,19 @@ def read(path: str) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def rankings(tmp_path_factory: pytest.TempPathFactory) -> RankingRows:
-    return RankingRows(stored(tmp_path_factory.mktemp("join"), RANKINGS[:2], RANKINGS[2:]))
+def rankings(tmp_path_factory: pytest.TempPathFactory) -> LabelledCandidateReader:
+    return LabelledCandidateReader(stored(tmp_path_factory.mktemp("join"), RANKINGS[:2], RANKINGS[2:]))
 
 
-def _pictures(rankings: RankingRows, **changes: object) -> RankPictures:
-    return RankPictures(rankings, read, replace(RECIPE, **changes), FILL)  # type: ignore[arg-type]
+def _pictures(rankings: LabelledCandidateReader, **changes: object) -> RankerDataset:
+    return RankerDataset(rankings, read, replace(RECIPE, **changes), FILL)  # type: ignore[arg-type]
 
 
-def _same(one: RankExample, other: RankExample) -> bool:
+def _same(one: RankerExample, other: RankerExample) -> bool:
     return pickle.dumps(one) == pickle.dumps(other)
 
 
-def _pixels(example: RankExample) -> np.ndarray:
+def _pixels(example: RankerExample) -> np.ndarray:
     """Boxes of the valid rows, xyxy in pixels of the picture."""
     x, y, w, h = example.table[: example.valid, :4].T * SIDE
     return np.stack([x, y, x + w, y + h], axis=1)
@@ -71,7 +71,7 @@ def _pixels(example: RankExample) -> np.ndarray:
 
 @pytest.mark.parametrize("whole", [False, True])
 @pytest.mark.parametrize("mirrored", [0.0, 1.0])
-def test_boxes_stay_on_what_they_were_drawn_on(rankings: RankingRows, whole: bool, mirrored: float) -> None:
+def test_boxes_stay_on_what_they_were_drawn_on(rankings: LabelledCandidateReader, whole: bool, mirrored: float) -> None:
     """Whatever is cut, scaled and mirrored: the inside of every box shows its detector's colour."""
     pictures, seen, checked = _pictures(rankings, whole=whole, mirrored=mirrored, shares=(0.6, 1.0)), set(), 0
     for epoch in range(12):
@@ -91,7 +91,7 @@ def test_boxes_stay_on_what_they_were_drawn_on(rankings: RankingRows, whole: boo
     assert seen == {0, 1} and checked > 15
 
 
-def test_the_whole_picture_in_the_top_left_corner(rankings: RankingRows) -> None:
+def test_the_whole_picture_in_the_top_left_corner(rankings: LabelledCandidateReader) -> None:
     pictures = _pictures(rankings, whole=True)
     scale = SIDE / WIDTH
     for epoch in range(6):
@@ -106,7 +106,7 @@ def test_the_whole_picture_in_the_top_left_corner(rankings: RankingRows) -> None
         assert abs(example.image[:below].astype(float).mean() - MARKED.mean()) < 6
 
 
-def test_mirrored_tables(rankings: RankingRows) -> None:
+def test_mirrored_tables(rankings: LabelledCandidateReader) -> None:
     """x becomes 1 - x - w, and nothing else changes."""
     for whole in (False, True):
         plain, turned = (_pictures(rankings, whole=whole, mirrored=share) for share in (0.0, 1.0))
@@ -120,7 +120,7 @@ def test_mirrored_tables(rankings: RankingRows) -> None:
             np.testing.assert_array_equal(other.image, one.image[:, ::-1])
 
 
-def test_a_crop_clips_drops_by_centre_and_fills_up(rankings: RankingRows) -> None:
+def test_a_crop_clips_drops_by_centre_and_fills_up(rankings: LabelledCandidateReader) -> None:
     """Against the view that the policy draws with the same numbers, box by box."""
     pictures, dropped = _pictures(rankings, rows=200), 0
     for index in (1, 2, 3):
@@ -147,7 +147,7 @@ def test_a_crop_clips_drops_by_centre_and_fills_up(rankings: RankingRows) -> Non
     assert dropped > 50
 
 
-def test_the_table_has_the_best_rows(rankings: RankingRows) -> None:
+def test_the_table_has_the_best_rows(rankings: LabelledCandidateReader) -> None:
     many, few = (_pictures(rankings, rows=rows, whole=True) for rows in (40, 10))
     for epoch in range(4):
         one, other = many(1, epoch, SIDE), few(1, epoch, SIDE)
@@ -157,7 +157,7 @@ def test_the_table_has_the_best_rows(rankings: RankingRows) -> None:
         assert (np.diff(one.table[: one.valid, 4]) <= 0).all()
 
 
-def test_small_overlaps_teach_nothing_where_they_are_none(rankings: RankingRows) -> None:
+def test_small_overlaps_teach_nothing_where_they_are_none(rankings: LabelledCandidateReader) -> None:
     everything, some = _pictures(rankings, whole=True), _pictures(rankings, whole=True, least=0.5)
     for index in range(len(RANKINGS)):
         before, after = everything(index, 0, SIDE).truth, some(index, 0, SIDE).truth
@@ -165,21 +165,21 @@ def test_small_overlaps_teach_nothing_where_they_are_none(rankings: RankingRows)
         assert (before != after).any()
 
 
-def test_a_crop_holds_a_box_that_lies_on_a_face(rankings: RankingRows) -> None:
+def test_a_crop_holds_a_box_that_lies_on_a_face(rankings: LabelledCandidateReader) -> None:
     pictures = _pictures(rankings, shares=(0.5,))
     for epoch in range(20):
         example = pictures(0, epoch, SIDE)
         assert example.truth.max() >= 0.5
 
 
-def test_every_detector_is_drawn(rankings: RankingRows) -> None:
+def test_every_detector_is_drawn(rankings: LabelledCandidateReader) -> None:
     pictures, drawn_of = _pictures(rankings, whole=True, rows=50), []
     for epoch in range(40):
         drawn_of.append({40: 0, 25: 1}[pictures(2, epoch, SIDE).valid])
     assert 8 < sum(drawn_of) < 32
 
 
-def test_colours_change_pixels_alone(rankings: RankingRows) -> None:
+def test_colours_change_pixels_alone(rankings: LabelledCandidateReader) -> None:
     """Colours are drawn first, so geometry differs too; the whole picture shows which is which."""
     plain, coloured = (_pictures(rankings, whole=True, colours=colours) for colours in (False, True))
     changed = [not np.array_equal(plain(1, e, SIDE).image, coloured(1, e, SIDE).image) for e in range(8)]
@@ -190,7 +190,7 @@ def test_colours_change_pixels_alone(rankings: RankingRows) -> None:
         np.testing.assert_allclose(example.table, plain(1, epoch, SIDE).table, atol=1e-6)
 
 
-def test_an_epoch_and_a_seed_of_its_own_and_always_the_same(rankings: RankingRows) -> None:
+def test_an_epoch_and_a_seed_of_its_own_and_always_the_same(rankings: LabelledCandidateReader) -> None:
     pictures = _pictures(rankings, colours=True, mirrored=0.5)
     first = [pictures(1, epoch, SIDE) for epoch in range(6)]
     assert len({example.image.tobytes() for example in first}) == 6
@@ -201,7 +201,7 @@ def test_an_epoch_and_a_seed_of_its_own_and_always_the_same(rankings: RankingRow
     assert not any(_same(other(1, epoch, SIDE), first[epoch]) for epoch in range(6))
 
 
-def test_pictures_are_decoded_once_as_far_as_there_is_room(rankings: RankingRows) -> None:
+def test_pictures_are_decoded_once_as_far_as_there_is_room(rankings: LabelledCandidateReader) -> None:
     asked: list[str] = []
 
     def counted(path: str) -> bytes:
@@ -209,8 +209,8 @@ def test_pictures_are_decoded_once_as_far_as_there_is_room(rankings: RankingRows
         return read(path)
 
     room = 2 * WIDTH * HEIGHT * 3 + 5
-    pictures = RankPictures(rankings, counted, RECIPE, FILL, Kept(room))
-    fresh = len(pickle.dumps(RankPictures(rankings, read, RECIPE, FILL, Kept(room))))
+    pictures = RankerDataset(rankings, counted, RECIPE, FILL, SampleCache(room))
+    fresh = len(pickle.dumps(RankerDataset(rankings, read, RECIPE, FILL, SampleCache(room))))
     for _ in range(3):
         for index in range(4):
             pictures(index, 0, SIDE)
@@ -219,20 +219,20 @@ def test_pictures_are_decoded_once_as_far_as_there_is_room(rankings: RankingRows
     assert len(pickle.dumps(pictures)) == fresh
 
 
-def test_rows_are_read_once(rankings: RankingRows, monkeypatch: pytest.MonkeyPatch) -> None:
-    pictures, asked, get = _pictures(rankings), [], RankingRows.__getitem__
+def test_rows_are_read_once(rankings: LabelledCandidateReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures, asked, get = _pictures(rankings), [], LabelledCandidateReader.__getitem__
 
-    def counted(rows: RankingRows, number: int) -> Ranking:
+    def counted(rows: LabelledCandidateReader, number: int) -> LabelledCandidates:
         asked.append(number)
         return get(rows, number)
 
-    monkeypatch.setattr(RankingRows, "__getitem__", counted)
+    monkeypatch.setattr(LabelledCandidateReader, "__getitem__", counted)
     first = [pictures(index, 0, SIDE) for index in (0, 2)]
     again = [pictures(index, 0, SIDE) for index in (0, 2)]
     assert asked == [0, 2] and all(map(_same, first, again))
 
 
-def test_colours_of_a_shrunk_picture_change_where_they_are_few(rankings: RankingRows) -> None:
+def test_colours_of_a_shrunk_picture_change_where_they_are_few(rankings: LabelledCandidateReader) -> None:
     """The same colours on the whole picture first, then the same view, give nearly the same picture."""
     recipe = replace(RECIPE, colours=True, shares=(1.0,))
     image = np.full((HEIGHT, WIDTH, 3), (50, 90, 130), np.uint8)
@@ -250,8 +250,8 @@ def test_batches_of_pictures_and_blanks(tmp_path: Path) -> None:
     gone = replace(RANKINGS[1], image_id="gone", path="none.png")
     other = replace(RANKINGS[2], image_id="other", width=WIDTH + 1)
     empty = drawn("empty", (0, 0), path=MARKS.path, width=WIDTH, height=HEIGHT)
-    rankings = RankingRows(stored(tmp_path, [MARKS, gone, other, empty]))
-    got = Batches(_pictures(rankings), batch=4, seed=0, sides=(SIDE,))(0)
+    rankings = LabelledCandidateReader(stored(tmp_path, [MARKS, gone, other, empty]))
+    got = BatchSampler(_pictures(rankings), batch=4, seed=0, sides=(SIDE,))(0)
     assert sorted(got.errors) == ["gone: none.png is gone", "other: 100 x 80 pixels, its boxes are of 101 x 80"]
     place = {name: row for row, name in enumerate(got.image_ids)}
     for name in ("gone", "other"):

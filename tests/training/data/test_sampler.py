@@ -13,9 +13,9 @@ import pytest
 import torch
 
 from pipeline.models.detectors.detector import Normalisation
-from pipeline.training.data.sampler import Batches, Source, normalised
 from pipeline.training.data.batch import Example
 from pipeline.training.data.collate import LabelledSource
+from pipeline.training.data.sampler import BatchSampler, Source, normalised
 from tests.training.in_memory import InMemory
 
 NO_BOXES, NO_POINTS = np.zeros((0, 4), np.float32), np.zeros((0, 5, 2), np.float32)
@@ -42,8 +42,8 @@ class Noise(LabelledSource):
         return f"image {index}"
 
 
-def _batches(source: Source = Noise(), batch: int = 4, seed: int = 3, sides: tuple[int, ...] = (32,)) -> Batches:
-    return Batches(source, batch, seed, sides)
+def _batches(source: Source = Noise(), batch: int = 4, seed: int = 3, sides: tuple[int, ...] = (32,)) -> BatchSampler:
+    return BatchSampler(source, batch, seed, sides)
 
 
 def test_any_order_same_bytes() -> None:

@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from pipeline.models.detectors.detector import Normalisation
-from pipeline.training.data.sampler import Batches
 from pipeline.training.data.collate import PixelBatch
-from pipeline.training.loop.device_prefetch import Staging
+from pipeline.training.data.sampler import BatchSampler
+from pipeline.training.loop.device_prefetch import DevicePrefetch
 from tests.training.in_memory import InMemory, bright_squares
 
 NORMAL = Normalisation((104.0, 117.0, 123.0))
-BATCHES = Batches(InMemory(bright_squares(side=64)), 2, 0, (64,))
+BATCHES = BatchSampler(InMemory(bright_squares(side=64)), 2, 0, (64,))
 CPU = torch.device("cpu")
 
 
@@ -27,7 +27,7 @@ def _noted(asked: list[int], steps: int = 3) -> Iterator[PixelBatch]:
 @pytest.mark.parametrize("early", [False, True])
 def test_they_come_in_order_and_ready(early: bool) -> None:
     asked: list[int] = []
-    staging = Staging(_noted(asked), NORMAL, CPU, early=early)
+    staging = DevicePrefetch(_noted(asked), NORMAL, CPU, early=early)
     for step in range(3):
         taken = staging.take()
         wanted = BATCHES(step).to_batch(NORMAL)
@@ -45,7 +45,7 @@ def test_what_the_loaders_raise_comes_through() -> None:
         yield BATCHES(0)
         raise OSError("the disk is gone")
 
-    staging = Staging(broken(), NORMAL, CPU, early=True)
+    staging = DevicePrefetch(broken(), NORMAL, CPU, early=True)
     staging.take()
     with pytest.raises(OSError, match="the disk is gone"):
         staging.prepare()

@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from pipeline.training.loop.distributed import Member
+from pipeline.training.loop.distributed import Process
 from tests.training.two_processes import in_both
 
 
 def test_alone_everything_is_ones_own() -> None:
-    member = Member.here()
+    member = Process.here()
     assert (member.rank, member.processes, member.device.type, member.first) == (0, 1, "cpu", True)
     values, network = torch.tensor([1.0, 2.0]), nn.Linear(2, 1)
     assert torch.equal(member.sum(values), values)
@@ -39,7 +39,7 @@ class Branches(nn.Module):
 
 
 def _exchanged() -> dict[str, Any]:
-    member = Member.here()
+    member = Process.here()
     values = torch.tensor([1.0, 10.0]) * (1 + member.rank)
     found: dict[str, Any] = {
         "place": (member.rank, member.processes, member.first),

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from pipeline.training.loop.ema import WeightAverage
+from pipeline.training.loop.ema import WeightEma
 
 
 def model(value: float = 0.0) -> nn.Module:
@@ -22,7 +22,7 @@ def test_closed_form() -> None:
     """mean_n = sum_i (1 - d_i) x_i prod_(j > i) d_j + x_0 prod d_j, with d_i = min(d, i / (9 + i)), i from 1."""
     values = np.random.default_rng(0).normal(size=200)
     changing = model(values[0])
-    average = WeightAverage(changing, 0.9)
+    average = WeightEma(changing, 0.9)
     for value in values[1:]:
         changing.load_state_dict(model(value).state_dict())
         average.update(changing)
@@ -38,7 +38,7 @@ def test_closed_form() -> None:
 
 def test_no_decay_is_the_last_weights_and_counters_are_copied() -> None:
     changing = model(1.0)
-    average = WeightAverage(changing, 0.0)
+    average = WeightEma(changing, 0.0)
     changing[1].num_batches_tracked.fill_(7)  # type: ignore[index,union-attr,operator]
     changing[0].weight.data.fill_(5.0)  # type: ignore[index,union-attr,operator]
     average.update(changing)
@@ -49,11 +49,11 @@ def test_no_decay_is_the_last_weights_and_counters_are_copied() -> None:
 
 
 def test_it_goes_on_from_its_state() -> None:
-    one, values = WeightAverage(model(1.0), 0.9), [2.0, 3.0, 4.0]
+    one, values = WeightEma(model(1.0), 0.9), [2.0, 3.0, 4.0]
     for value in values[:2]:
         one.update(model(value))
     state = {name: torch.as_tensor(value).clone() for name, value in one.state_dict().items()}
-    other = WeightAverage(model(), 0.9)
+    other = WeightEma(model(), 0.9)
     other.load_state_dict(state)
     for each in (one, other):
         each.update(model(values[2]))
@@ -64,6 +64,6 @@ def test_it_goes_on_from_its_state() -> None:
 
 def test_refuses_nonsense() -> None:
     with pytest.raises(ValueError, match="decay is 1"):
-        WeightAverage(model(), 1)
+        WeightEma(model(), 1)
     with pytest.raises(ValueError, match="another architecture"):
-        WeightAverage(model()).load_state_dict(WeightAverage(nn.Linear(2, 2)).state_dict())
+        WeightEma(model()).load_state_dict(WeightEma(nn.Linear(2, 2)).state_dict())

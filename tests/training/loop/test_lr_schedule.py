@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.training.loop.lr_schedule import exponential_rate, learning_rate
-from pipeline.training.recipes.detector import PRESETS, TrainingRecipe
+from pipeline.training.recipes.detector import PRESETS, DetectorRecipe
 
 
 def test_warm_up_then_cosine() -> None:
@@ -69,7 +69,7 @@ def test_climb_from_a_start() -> None:
 
 
 def test_milestones_are_shares_or_steps() -> None:
-    recipe = TrainingRecipe(steps=10, warmup=0, decay="steps", learning_rate=1.0)
+    recipe = DetectorRecipe(steps=10, warmup=0, decay="steps", learning_rate=1.0)
     for milestones in ((0.5, 1.0), (5, 10), (0.5,)):
         rates = [replace(recipe, milestones=milestones).rate(s) for s in range(10)]
         assert rates == pytest.approx([1.0] * 5 + [0.1] * 5)

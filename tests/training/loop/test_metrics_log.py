@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pipeline.engine.storage import Store
-from pipeline.training.loop.metrics_log import Journal
+from pipeline.training.loop.metrics_log import MetricsLog
 
 
 def _entry(step: int) -> dict[str, Any]:
@@ -22,11 +22,11 @@ def _entry(step: int) -> dict[str, Any]:
     }
 
 
-def _journal(folder: Path, step: int = 0) -> Journal:
-    return Journal(Store(str(folder)), "work", step)
+def _journal(folder: Path, step: int = 0) -> MetricsLog:
+    return MetricsLog(Store(str(folder)), "work", step)
 
 
-def _tell(journal: Journal, steps: range) -> None:
+def _tell(journal: MetricsLog, steps: range) -> None:
     for step in steps:
         journal.add(step, _entry(step))
 

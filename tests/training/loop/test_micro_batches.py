@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Detector
 from pipeline.training.assigners import ASSIGNERS
-from pipeline.training.tasks.detector import task_of
 from pipeline.training.data.batch import Batch, Faces
-from pipeline.training.loop.micro_batches import evaluate
-from pipeline.training.recipes.detector import TrainingRecipe
+from pipeline.training.loop.micro_batches import compute_losses
+from pipeline.training.recipes.detector import DetectorRecipe
+from pipeline.training.tasks.detector import task_of
 from tests.training.small_mogface import small_mogface
 
-RECIPE = TrainingRecipe()
+RECIPE = DetectorRecipe()
 
 
 def batch_of(detector: Detector, count: int) -> Batch:
@@ -65,11 +65,11 @@ def test_parts_equal_the_whole(make, count: int, parts: int) -> None:  # type: i
     """Where norms have fixed statistics: 2 parts of 4 are a batch of 8, whatever its losses are divided by."""
     detector = make()
     task, batch = task_of(detector, RECIPE), batch_of(detector, count)
-    whole = evaluate(task, batch)
+    whole = compute_losses(task, batch)
     whole.backward(1.0)
     wanted = gradient_of(detector)
     assert (whole.losses.compensated > 0) == (task.assigner is ASSIGNERS["ali_ams"])
-    pieces = evaluate(task, batch, parts=parts)
+    pieces = compute_losses(task, batch, parts=parts)
     assert gradient_of(detector).norm() == 0  # nothing before it is asked for
     pieces.backward(1.0)
     found = gradient_of(detector)
@@ -82,15 +82,15 @@ def test_parts_equal_the_whole(make, count: int, parts: int) -> None:  # type: i
 def test_processes_that_average_their_gradients_equal_one() -> None:
     detector = retinaface()
     task, batch = task_of(detector, RECIPE), batch_of(detector, 4)
-    evaluate(task, batch).backward(1.0)
+    compute_losses(task, batch).backward(1.0)
     wanted = gradient_of(detector)
     halves = [part_of(batch, slice(0, 3)), part_of(batch, slice(3, 4))]
     counts: list[Tensor] = []
     for half in halves:
-        evaluate(task, half, normalise=lambda own: counts.append(own) or own)  # type: ignore[func-returns-value]
+        compute_losses(task, half, normalise=lambda own: counts.append(own) or own)  # type: ignore[func-returns-value]
     each = []
     for half in halves:
-        evaluate(task, half, normalise=lambda _: counts[0] + counts[1]).backward(2.0)
+        compute_losses(task, half, normalise=lambda _: counts[0] + counts[1]).backward(2.0)
         each.append(gradient_of(detector))
     assert ((each[0] + each[1]) / 2 - wanted).norm() < 1e-6 * wanted.norm()
 
@@ -99,7 +99,7 @@ def test_norms_see_every_part_once() -> None:
     detector = retinaface().train()
     twin = deepcopy(detector)
     batch = batch_of(detector, 4)
-    evaluate(task_of(detector, RECIPE), batch, parts=2).backward(1.0)
+    compute_losses(task_of(detector, RECIPE), batch, parts=2).backward(1.0)
     with torch.no_grad():
         for piece in (slice(0, 2), slice(2, 4)):
             task_of(twin, RECIPE).forward(batch.images[piece])
@@ -127,7 +127,7 @@ def test_a_wrapper_exchanges_gradients_with_the_last_part_only() -> None:
             told.append("resume")
 
     batch = batch_of(detector, 3)
-    evaluate(replace(task_of(detector, RECIPE), network=Wrapper()), batch, parts=3).backward(1.0)
+    compute_losses(replace(task_of(detector, RECIPE), network=Wrapper()), batch, parts=3).backward(1.0)
     quiet = ["pause", "forward", "resume"]
     assert told == ["forward"] * 3 + quiet * 2 + ["forward"]
 
@@ -136,4 +136,4 @@ def test_a_wrapper_exchanges_gradients_with_the_last_part_only() -> None:
 def test_parts_that_cannot_be_cut_are_refused(parts: int) -> None:
     detector = retinaface()
     with pytest.raises(ValueError, match=f"a batch of 2 images cannot be taken in {parts} parts"):
-        evaluate(task_of(detector, RECIPE), batch_of(detector, 2), parts=parts)
+        compute_losses(task_of(detector, RECIPE), batch_of(detector, 2), parts=parts)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.data.labelled_candidates import Ranking
+from pipeline.data.labelled_candidates import LabelledCandidates
 from pipeline.training.loop.ranker_preflight import require_rankable
 from pipeline.training.recipes.ranker import RankerRecipe
 
 
-def ranking(*overlaps: list[float]) -> Ranking:
+def ranking(*overlaps: list[float]) -> LabelledCandidates:
     """One list per detector."""
     flat = np.float32([each for detector in overlaps for each in detector])
     boxes = np.tile(np.float32([[1, 2, 3, 4]]), (len(flat), 1))
-    return Ranking("a", "a.png", 9, 9, tuple(map(len, overlaps)), boxes, flat * 0 + 1, flat)
+    return LabelledCandidates("a", "a.png", 9, 9, tuple(map(len, overlaps)), boxes, flat * 0 + 1, flat)
 
 
 def test_one_pair_of_one_detector_is_enough() -> None:
@@ -31,7 +31,7 @@ def test_one_pair_of_one_detector_is_enough() -> None:
         ([ranking([0.5], [0.1]), ranking([0.3, 0.3])], "2 readable images with 4 boxes: none lies"),
     ],
 )
-def test_nothing_to_learn_is_told(rows: list[Ranking], words: str) -> None:
+def test_nothing_to_learn_is_told(rows: list[LabelledCandidates], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         require_rankable(rows, RankerRecipe())  # type: ignore[arg-type]
 

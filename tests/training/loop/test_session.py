@@ -13,30 +13,30 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.engine.worker_group import Stream, in_threads
 from pipeline.engine.storage import Store
-from pipeline.models.detectors.detector import Detector
+from pipeline.engine.worker_group import Prefetch, in_threads
 from pipeline.models.checkpoint_id import stored_config
+from pipeline.models.detectors.detector import Detector
 from pipeline.models.weights import open_detector, read_tensors
-from pipeline.training.data.sampler import Batches, normalised
-from pipeline.training.loop.checkpoints import Checkpoints
-from pipeline.training.tasks.detector_learner import DetectorLearner
 from pipeline.training.data.batch import Example
-from pipeline.training.tasks.initialise import first_detector
-from pipeline.training.loop.metrics_log import Entry, Journal
-from pipeline.training.loop.validator import mean_ap
-from pipeline.training.loop.trainer import train
-from pipeline.training.tasks.ranker_learner import RankerLearner
-from pipeline.training.recipes.ranker import RankerRecipe
-from pipeline.training.recipes.detector import TrainingRecipe
+from pipeline.training.data.sampler import BatchSampler, normalised
+from pipeline.training.loop.checkpoints import Checkpoints
+from pipeline.training.loop.metrics_log import Entry, MetricsLog
 from pipeline.training.loop.session import BEST, FINAL, Training, run
 from pipeline.training.loop.step import TrainingError
+from pipeline.training.loop.trainer import train
+from pipeline.training.loop.validator import mean_ap
+from pipeline.training.recipes.detector import DetectorRecipe
+from pipeline.training.recipes.ranker import RankerRecipe
+from pipeline.training.tasks.detector_learner import DetectorLearner
+from pipeline.training.tasks.initialise import initial_detector
+from pipeline.training.tasks.ranker_learner import RankerLearner
 from tests.training.in_memory import InMemory, RankedInMemory, bright_squares, ranked_squares
 from tests.training.two_processes import in_both
 
 SIDE = 64
 SQUARES = InMemory(bright_squares(side=SIDE))
-RECIPE = TrainingRecipe(steps=8, batch=4, crop=SIDE, warmup=2)
+RECIPE = DetectorRecipe(steps=8, batch=4, crop=SIDE, warmup=2)
 TIMED = ("images_per_second", "wait_share", "memory_mb")
 RUNS_AWAY = {"optimizer": "sgd", "learning_rate": 1e30, "warmup": 100, "warmup_start": 1e-3, "clip_norm": None}
 
@@ -74,9 +74,9 @@ class Witness:
         return mean_ap(verdict)
 
 
-def training(folder: Path, recipe: TrainingRecipe = RECIPE, **change: Any) -> Training:
+def training(folder: Path, recipe: DetectorRecipe = RECIPE, **change: Any) -> Training:
     """Saves after every step, unless told otherwise."""
-    batches = Batches(change.pop("source", SQUARES), recipe.batch, recipe.seed, recipe.sides)
+    batches = BatchSampler(change.pop("source", SQUARES), recipe.batch, recipe.seed, recipe.sides)
     learner = DetectorLearner(change.pop("name", "retinaface_mobilenet"), recipe, weights=change.pop("weights", None))
     return replace(Training(learner, batches, Store(str(folder)), "work", saved_every=1e-9), **change)
 
@@ -85,7 +85,7 @@ def quiet(line: str) -> None:
     """Prints nothing."""
 
 
-def trained(one: Training, stream: Stream = in_threads) -> bytes:
+def trained(one: Training, stream: Prefetch = in_threads) -> bytes:
     """Returns the final file."""
     run(one, stream, say=quiet)
     return one.store.read(f"{one.folder}/{FINAL}")
@@ -93,7 +93,7 @@ def trained(one: Training, stream: Stream = in_threads) -> bytes:
 
 def log(one: Training) -> list[Entry]:
     """Returns what the log tells, without what depends on the clock."""
-    entries = Journal(one.store, one.folder, 10**9).entries()
+    entries = MetricsLog(one.store, one.folder, 10**9).entries()
     return [{name: value for name, value in entry.items() if name not in TIMED} for entry in entries]
 
 
@@ -105,7 +105,7 @@ class Killed(Exception):
     """Stands for whatever ends a process."""
 
 
-def until(step: int) -> Stream:
+def until(step: int) -> Prefetch:
     """Returns a stream that ends the training when it asks for the batch of that step."""
 
     def stream(make: Callable[[int], Any], numbers: range) -> Iterator[Any]:
@@ -128,13 +128,13 @@ def test_it_does_what_the_plain_loop_does(tmp_path: Path) -> None:
     recipe = replace(RECIPE, average=0.9)
     one = training(tmp_path, recipe)
     name, came_out = open_detector(trained(one))
-    detector = first_detector(name, 0)
+    detector = initial_detector(name, 0)
     history = train(detector, normalised(one.batches, detector.normalisation), recipe)
     assert all(torch.equal(value, detector.state_dict()[key]) for key, value in came_out.state_dict().items())
     np.testing.assert_allclose(losses(one), history.losses["total"], rtol=1e-6)
     config = stored_config(one.store.read("work/" + FINAL))
     assert config is not None
-    assert TrainingRecipe(**{**config["recipe"], "crop": SIDE}) == replace(
+    assert DetectorRecipe(**{**config["recipe"], "crop": SIDE}) == replace(
         recipe, shares=list(RECIPE.shares), sse_shares=list(RECIPE.sse_shares), milestones=list(RECIPE.milestones)
     )
     assert config["switches"] == {}
@@ -144,7 +144,7 @@ def test_the_log_tells_every_step(tmp_path: Path) -> None:
     told: list[str] = []
     one = training(tmp_path)
     run(one, say=told.append)
-    entries = Journal(one.store, one.folder, 10**9).entries()
+    entries = MetricsLog(one.store, one.folder, 10**9).entries()
     assert [entry["step"] for entry in entries] == list(range(1, 9))
     assert len(told) == 8 and told[3].startswith(f"step 4/8 loss {entries[3]['loss']['total']:.3f} ")
     for entry in entries:
@@ -342,7 +342,7 @@ RANKED = RankerRecipe(
 
 def ranker_training(folder: Path) -> Training:
     """A ranker, taught by the very same run."""
-    batches = Batches(RankedInMemory(ranked_squares(side=SIDE, rows=RANKED.rows)), RANKED.batch, 0, RANKED.sides)
+    batches = BatchSampler(RankedInMemory(ranked_squares(side=SIDE, rows=RANKED.rows)), RANKED.batch, 0, RANKED.sides)
     return Training(RankerLearner("roi_mobilenet", RANKED), batches, Store(str(folder)), "work", saved_every=1e9)
 
 

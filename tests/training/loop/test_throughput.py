@@ -6,13 +6,13 @@ import time
 
 import pytest
 
-from pipeline.training.loop.throughput import Pace
+from pipeline.training.loop.throughput import Throughput
 
 
 def test_steps_are_timed_from_the_end_of_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    pace = Pace()
+    pace = Throughput()
     now[0] = 102.0
     assert pace.tick() == (2.0, 0.5)
     now[0] = 108.0
@@ -22,7 +22,7 @@ def test_steps_are_timed_from_the_end_of_the_one_before(monkeypatch: pytest.Monk
 def test_it_is_time_after_so_many_seconds_since_it_was_kept_last(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    pace = Pace()
+    pace = Throughput()
     now[0] = 5.0
     assert not pace.due(5.0) and pace.due(4.9)
     pace.kept()

@@ -13,22 +13,22 @@ import torch
 
 from pipeline.models.detectors.detector import Detector, Normalisation
 from pipeline.models.detectors.retinaface import retinaface_mobilenet
-from pipeline.training.data.sampler import Batches, normalised
-from pipeline.training.tasks.detector import task_of
 from pipeline.training.data.batch import Batch, Example
-from pipeline.training.loop.trainer import Trainer, train
-from pipeline.training.recipes.detector import TrainingRecipe
+from pipeline.training.data.sampler import BatchSampler, normalised
 from pipeline.training.loop.step import Step, TrainingError
+from pipeline.training.loop.trainer import Trainer, train
+from pipeline.training.recipes.detector import DetectorRecipe
+from pipeline.training.tasks.detector import task_of
 from tests.training.in_memory import InMemory, bright_squares
 from tests.training.small_mogface import small_mogface
 
-RECIPE = TrainingRecipe(steps=20, batch=4, warmup=2, learning_rate=4e-3)
+RECIPE = DetectorRecipe(steps=20, batch=4, warmup=2, learning_rate=4e-3)
 POOL = bright_squares()
 NORMAL = Normalisation((104.0, 117.0, 123.0))
 
 
 def _batches(examples: Sequence[Example] = POOL, normalisation: Normalisation = NORMAL) -> Callable[[int], Batch]:
-    return normalised(Batches(InMemory(examples), batch=4, seed=1), normalisation)
+    return normalised(BatchSampler(InMemory(examples), batch=4, seed=1), normalisation)
 
 
 def _detector(seed: int = 0) -> Detector:

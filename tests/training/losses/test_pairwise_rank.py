@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from pipeline.training.losses.pairwise_rank import Form, PairwiseRank
 from pipeline.training.losses.pairs import Ties
+from pipeline.training.losses.pairwise_rank import Form, PairwiseRank
 from pipeline.training.recipes.ranker import RankerRecipe
 
 REFINED = torch.tensor([[0.92, 0.90, 0.55, 0.30, 0.10]], dtype=torch.float64)

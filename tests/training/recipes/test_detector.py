@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.training.assigners import ASSIGNERS
 from pipeline.training.augment.policy import POLICIES
-from pipeline.training.recipes.detector import AssignerName, Augmentation, TrainingRecipe
+from pipeline.training.recipes.detector import AssignerName, Augmentation, DetectorRecipe
 
 
 @pytest.mark.parametrize(
@@ -42,12 +42,12 @@ from pipeline.training.recipes.detector import AssignerName, Augmentation, Train
 )
 def test_refuses(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        TrainingRecipe(**change)
+        DetectorRecipe(**change)
 
 
 def test_one_side_or_several() -> None:
-    assert TrainingRecipe(crop=96).sides == (96,)
-    assert TrainingRecipe(crop=(64, 96)).sides == (64, 96)
+    assert DetectorRecipe(crop=96).sides == (96,)
+    assert DetectorRecipe(crop=(64, 96)).sides == (64, 96)
 
 
 def test_choices_written_out_are_those_of_the_tables() -> None:

@@ -19,14 +19,14 @@ from pipeline.models.weights import load
 from pipeline.training.assigners import ASSIGNERS
 from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assignment import Assignment
-from pipeline.training.assigners.faces import FaceBatch
 from pipeline.training.assigners.candidate_pairs import aligned_iou
-from pipeline.training.tasks.detector import half_size, predicted_by, task_of
+from pipeline.training.assigners.faces import FaceBatch
 from pipeline.training.data.batch import Batch, Faces
 from pipeline.training.losses.context import discrepancy_label
 from pipeline.training.losses.detection import SigmoidObjective
-from pipeline.training.recipes.detector import AssignerName, TrainingRecipe
 from pipeline.training.losses.targets import encode_targets, matching_frame
+from pipeline.training.recipes.detector import AssignerName, DetectorRecipe
+from pipeline.training.tasks.detector import half_size, predicted_by, task_of
 from tests.models.weight_rule import checkpoint, images
 
 SHALLOW: dict[str, dict[str, object]] = {
@@ -74,7 +74,7 @@ def test_training_step_equals_the_released_code(shared: Path, net: str, mode: st
     outer = torch.tensor([0.0, 0.0, 1.0, 1.0])  # their corners are inclusive pixels
     faces = tuple(faces_of(torch.from_numpy(z[f"{mode}_gt{i}"][:, :4]) + outer) for i in range(2))
     batch = Batch(("a", "b"), images(256, 256, int(z[f"{mode}_input_seed"]), batch=2), faces)
-    task = task_of(detector, TrainingRecipe())
+    task = task_of(detector, DetectorRecipe())
     seen: list[Raw] = []
     task = replace(task, network=lambda x: seen.append(detector(x)) or seen[-1])  # type: ignore[func-returns-value]
     losses = task(batch)
@@ -131,7 +131,7 @@ def test_every_detector_has_a_finite_loss_and_gradient(name: str) -> None:
     if getattr(detector, "hierarchical", None) is not None:
         for conv in detector.heads.predict.kinds[1].levels:  # type: ignore[union-attr,index]
             conv.bias.data.fill_(-2.0)  # above 0.1, or the progressive classifier has nothing to learn yet
-    task = task_of(detector, TrainingRecipe())
+    task = task_of(detector, DetectorRecipe())
     assert task.assigner is ASSIGNERS[OWN[name]]
     losses = task(batch_of(detector))
     numbers = losses.numbers()
@@ -207,7 +207,7 @@ def part_of(raw: Raw, part: slice) -> Raw:
 )
 def test_halves_with_summed_normalisers_equal_the_whole(known: dict[str, Detector], name: str, change: dict) -> None:
     detector = known[name]
-    task, raw = task_of(detector, TrainingRecipe(**change)), answer(known[name])
+    task, raw = task_of(detector, DetectorRecipe(**change)), answer(known[name])
     whole = task.losses(raw, FACES, (SIDE, SIDE))
     halves = (slice(0, 3), slice(3, 4))
     counts: list[Tensor] = []
@@ -230,7 +230,7 @@ def test_halves_with_summed_normalisers_equal_the_whole(known: dict[str, Detecto
 def test_ali_ams_adds_anchors_at_the_end_of_the_forward_pass(known: dict[str, Detector]) -> None:
     raw = answer(known["mogface"])
     plain, mined = (
-        task_of(known["mogface"], TrainingRecipe(assigner=name)).losses(raw, FACES, (SIDE, SIDE))
+        task_of(known["mogface"], DetectorRecipe(assigner=name)).losses(raw, FACES, (SIDE, SIDE))
         for name in ("mogface", "ali_ams")
     )
     assert plain.compensated == 0 < mined.compensated
@@ -276,7 +276,7 @@ def test_the_first_shot_head_learns_anchors_of_half_the_size(known: dict[str, De
     assert (wanted.label[0, first:] == 1).any() and not (wanted.label[0, :first] == 1).any()
     raw = part_of(answer(detector), slice(0, 1))
     perfect = replace(raw, first_shot=Raw(wanted.boxes, torch.where(wanted.label == 1, 12.0, -12.0)[..., None]))
-    losses = task_of(detector, TrainingRecipe()).losses(perfect, faces, (SIDE, SIDE)).numbers()
+    losses = task_of(detector, DetectorRecipe()).losses(perfect, faces, (SIDE, SIDE)).numbers()
     assert losses["first_box"] == pytest.approx(0, abs=1e-9)
     assert losses["first_face"] < 1e-6
 
@@ -284,7 +284,7 @@ def test_the_first_shot_head_learns_anchors_of_half_the_size(known: dict[str, De
 def test_the_progressive_classifier_learns_where_the_network_looks_twice() -> None:
     with torch.device("meta"):
         detector = DETECTORS["mogface_hcam"].build(threshold=0.3)
-    objective = task_of(detector, TrainingRecipe()).objective
+    objective = task_of(detector, DetectorRecipe()).objective
     assert isinstance(objective, SigmoidObjective)
     assert objective.threshold == 0.3
 
@@ -292,7 +292,7 @@ def test_the_progressive_classifier_learns_where_the_network_looks_twice() -> No
 def test_bfloat16_is_for_the_network_only() -> None:
     torch.manual_seed(0)
     detector = DETECTORS["retinaface_mobilenet"].build().train()
-    task, batch = task_of(detector, TrainingRecipe()), batch_of(detector)
+    task, batch = task_of(detector, DetectorRecipe()), batch_of(detector)
     types: list[torch.dtype] = []
     handle = detector.heads.register_forward_hook(lambda _, __, out: types.append(out[0].dtype))  # type: ignore[union-attr]
     exact, rough = (task.forward(batch.images, bf16=on) for on in (False, True))
@@ -316,7 +316,7 @@ def test_images_may_be_sent_through_a_wrapper_of_the_network() -> None:
         return raw
 
     network: Callable[[Tensor], Raw] = wrapped
-    found, plain = (task_of(detector, TrainingRecipe(), each)(batch) for each in (network, None))
+    found, plain = (task_of(detector, DetectorRecipe(), each)(batch) for each in (network, None))
     assert seen == [(2, 3, 64, 64)]
     assert found.numbers() == plain.numbers()
 

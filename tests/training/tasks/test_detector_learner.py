@@ -6,12 +6,12 @@ import torch
 
 from pipeline.models.checkpoint_id import stored_config
 from pipeline.models.weights import open_detector
+from pipeline.training.recipes.detector import DetectorRecipe
 from pipeline.training.tasks.detector_learner import DetectorLearner
-from pipeline.training.recipes.detector import TrainingRecipe
 
 
 def test_what_is_kept_is_what_was_made() -> None:
-    learner = DetectorLearner("mogface_mobilenet", TrainingRecipe(assigner="atss"), {"hcam": [], "width": 16})
+    learner = DetectorLearner("mogface_mobilenet", DetectorRecipe(assigner="atss"), {"hcam": [], "width": 16})
     detector = learner.first()
     saved = learner.saved(detector)
     name, opened = open_detector(saved)

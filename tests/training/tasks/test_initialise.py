@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from pipeline.models.weights import save_bytes
-from pipeline.training.tasks.initialise import first_detector
+from pipeline.training.tasks.initialise import initial_detector
 
 
 def test_weights_belong_to_the_seed() -> None:
-    a, b, c = (first_detector("retinaface_mobilenet", seed).state_dict() for seed in (5, 5, 6))
+    a, b, c = (initial_detector("retinaface_mobilenet", seed).state_dict() for seed in (5, 5, 6))
     assert all(torch.equal(a[name], b[name]) for name in a)
     assert not all(torch.equal(a[name], c[name]) for name in a)
 
@@ -19,30 +19,30 @@ def test_the_random_stream_of_the_process_is_untouched() -> None:
     torch.manual_seed(1)
     expected = torch.rand(3)
     torch.manual_seed(1)
-    first_detector("retinaface_mobilenet", 9)
+    initial_detector("retinaface_mobilenet", 9)
     assert torch.equal(torch.rand(3), expected)
 
 
 def test_unknown_detector_lists_the_choices() -> None:
     with pytest.raises(ValueError, match=r"yolo.*retinaface_mobilenet"):
-        first_detector("yolo", 0)
+        initial_detector("yolo", 0)
 
 
 def test_switches_reach_the_factory() -> None:
     with pytest.raises(ValueError, match=r"no switch no_such_switch; there are .*width"):
-        first_detector("mogface_mobilenet", 0, {"no_such_switch": 1})
-    few = first_detector("mogface_mobilenet", 0, {"hcam": None})
-    many = first_detector("mogface_mobilenet", 0, {"hcam": (3, 5)})
+        initial_detector("mogface_mobilenet", 0, {"no_such_switch": 1})
+    few = initial_detector("mogface_mobilenet", 0, {"hcam": None})
+    many = initial_detector("mogface_mobilenet", 0, {"hcam": (3, 5)})
     assert len(few.state_dict()) < len(many.state_dict())
 
 
 def test_a_checkpoint_takes_the_place_of_the_random_weights() -> None:
-    stored = first_detector("retinaface_mobilenet", 5)
-    started = first_detector("retinaface_mobilenet", 0, weights=save_bytes("retinaface_mobilenet", stored))
+    stored = initial_detector("retinaface_mobilenet", 5)
+    started = initial_detector("retinaface_mobilenet", 0, weights=save_bytes("retinaface_mobilenet", stored))
     assert all(torch.equal(value, started.state_dict()[name]) for name, value in stored.state_dict().items())
 
 
 def test_a_checkpoint_of_another_architecture_is_refused() -> None:
-    stored = save_bytes("mogface_mobilenet", first_detector("mogface_mobilenet", 0))
+    stored = save_bytes("mogface_mobilenet", initial_detector("mogface_mobilenet", 0))
     with pytest.raises(ValueError, match=r"checkpoint does not fit .* missing: "):
-        first_detector("retinaface_mobilenet", 0, weights=stored)
+        initial_detector("retinaface_mobilenet", 0, weights=stored)

@@ -10,7 +10,7 @@ import torch
 from pipeline.models.detectors import detector_spec
 from pipeline.models.rankers import ranker_spec
 from pipeline.models.weights import read_tensors, save_bytes
-from pipeline.training.tasks.initialise_ranker import first_ranker, take_body
+from pipeline.training.tasks.initialise_ranker import initial_ranker, take_body
 
 FEW = {"rows": 9}
 
@@ -28,24 +28,24 @@ def test_weights_belong_to_the_seed_and_the_random_stream_is_untouched() -> None
     torch.manual_seed(1)
     expected = torch.rand(3)
     torch.manual_seed(1)
-    a, b, c = (first_ranker("crface_mobilenet", seed, FEW).state_dict() for seed in (5, 5, 6))
+    a, b, c = (initial_ranker("crface_mobilenet", seed, FEW).state_dict() for seed in (5, 5, 6))
     assert torch.equal(torch.rand(3), expected)
     assert all(torch.equal(a[name], b[name]) for name in a)
     assert not all(torch.equal(a[name], c[name]) for name in a)
 
 
 def test_a_rankers_checkpoint_is_taken_whole() -> None:
-    stored = first_ranker("roi_mobilenet", 5, FEW)
-    started = first_ranker("roi_mobilenet", 0, FEW, save_bytes("roi_mobilenet", stored, {"switches": FEW}))
+    stored = initial_ranker("roi_mobilenet", 5, FEW)
+    started = initial_ranker("roi_mobilenet", 0, FEW, save_bytes("roi_mobilenet", stored, {"switches": FEW}))
     assert all(torch.equal(value, started.state_dict()[name]) for name, value in stored.state_dict().items())
 
 
 def test_another_rankers_checkpoint_is_refused() -> None:
-    stored = save_bytes("crface_mobilenet", first_ranker("crface_mobilenet", 0, FEW))
+    stored = save_bytes("crface_mobilenet", initial_ranker("crface_mobilenet", 0, FEW))
     with pytest.raises(ValueError, match="is crface_mobilenet .*not roi_mobilenet"):
-        first_ranker("roi_mobilenet", 0, FEW, stored)
+        initial_ranker("roi_mobilenet", 0, FEW, stored)
     with pytest.raises(ValueError, match=r"does not fit CRFace: .*mismatched: confidence.0.answer.weight"):
-        first_ranker("crface_mobilenet", 0, {"rows": 8}, stored)
+        initial_ranker("crface_mobilenet", 0, {"rows": 8}, stored)
 
 
 @pytest.mark.parametrize(
@@ -57,8 +57,8 @@ def test_another_rankers_checkpoint_is_refused() -> None:
 )
 def test_a_detectors_body_is_taken_over_and_the_rest_is_the_seeds(name: str, taken: tuple[str, ...], left: str) -> None:
     weights = detector()
-    theirs, random = read_tensors(weights), first_ranker(name, 3, FEW).state_dict()
-    started = first_ranker(name, 3, FEW, weights).state_dict()
+    theirs, random = read_tensors(weights), initial_ranker(name, 3, FEW).state_dict()
+    started = initial_ranker(name, 3, FEW, weights).state_dict()
     of_theirs = [key for key in started if key.startswith(taken) and key in theirs]
     assert len(of_theirs) > 150
     assert all(torch.equal(started[key], theirs[key]) for key in of_theirs)
@@ -92,21 +92,21 @@ def test_bodies_that_only_look_alike_are_refused(
 ) -> None:
     """Same names and shapes, other activations or pixels: plausible, wrong features."""
     with pytest.raises(ValueError, match=words):
-        first_ranker(name, 0, {**FEW, **switches}, detector(weights[0], **weights[1]))
+        initial_ranker(name, 0, {**FEW, **switches}, detector(weights[0], **weights[1]))
 
 
 def test_an_activation_of_ones_own_makes_another_body_fit() -> None:
-    first_ranker("roi_mobilenet", 0, {**FEW, "slope": 0.0}, detector("retinaface_mobilenet_mb1"))
+    initial_ranker("roi_mobilenet", 0, {**FEW, "slope": 0.0}, detector("retinaface_mobilenet_mb1"))
 
 
 def test_files_of_nobody_are_refused() -> None:
     with pytest.raises(ValueError, match="is unknown: say which detector"):
-        first_ranker("roi_mobilenet", 0, FEW, b"of nobody")
+        initial_ranker("roi_mobilenet", 0, FEW, b"of nobody")
 
 
 @pytest.mark.wider
 def test_the_published_detector_lends_its_body(shared: Path) -> None:
     weights = (shared / "data/weights/retinaface_mobilenet0.25_Final.pth").read_bytes()
-    started, published = first_ranker("roi_mobilenet", 0, FEW, weights), read_tensors(weights)
+    started, published = initial_ranker("roi_mobilenet", 0, FEW, weights), read_tensors(weights)
     assert torch.equal(started.backbone.stages[0][0].conv.weight, published["body.stage1.0.0.weight"])
     assert torch.equal(started.context[2].far.conv.weight, published["ssh3.conv7x7_3.0.weight"])

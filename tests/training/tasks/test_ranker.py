@@ -12,14 +12,14 @@ from torch import Tensor
 
 from pipeline.models.rankers import RANKERS
 from pipeline.models.rankers.ranker import Ranker
-from pipeline.training.data.sampler import Batches, normalised
-from pipeline.training.loop.micro_batches import evaluate
+from pipeline.training.data.ranker_collate import RankerBatch
+from pipeline.training.data.sampler import BatchSampler, normalised
+from pipeline.training.loop.micro_batches import compute_losses
+from pipeline.training.loop.step import TrainingError
 from pipeline.training.loop.trainer import Trainer, plain_loop
 from pipeline.training.losses.ranking import rank_loss
-from pipeline.training.data.ranker_collate import RankBatch
 from pipeline.training.recipes.ranker import RankerRecipe
 from pipeline.training.tasks.ranker import RankerTask
-from pipeline.training.loop.step import TrainingError
 from tests.training.in_memory import RankedInMemory, ranked_squares
 
 ROWS = 50
@@ -42,8 +42,8 @@ def opinionated(name: str) -> Ranker:
     return ranker
 
 
-def batch_for(ranker: Ranker, step: int = 0, batch: int = 4) -> RankBatch:
-    return normalised(Batches(SQUARES, batch, 1, (64,)), ranker.normalisation)(step)
+def batch_for(ranker: Ranker, step: int = 0, batch: int = 4) -> RankerBatch:
+    return normalised(BatchSampler(SQUARES, batch, 1, (64,)), ranker.normalisation)(step)
 
 
 def gradient_of(ranker: Ranker) -> Tensor:
@@ -52,8 +52,8 @@ def gradient_of(ranker: Ranker) -> Tensor:
     return torch.cat([slope.flatten() for slope in found])
 
 
-def part_of(batch: RankBatch, part: slice) -> RankBatch:
-    return RankBatch(
+def part_of(batch: RankerBatch, part: slice) -> RankerBatch:
+    return RankerBatch(
         batch.image_ids[part], batch.images[part], batch.tables[part], batch.truths[part], batch.valid[part]
     )
 
@@ -131,10 +131,10 @@ def test_at_first_nothing_is_refined(name: str) -> None:
 def test_parts_equal_the_whole(name: str, count: int, parts: int) -> None:
     ranker = opinionated(name)
     task, batch = RankerTask(ranker, RECIPE), batch_for(ranker, batch=count)
-    whole = evaluate(task, batch)
+    whole = compute_losses(task, batch)
     whole.backward(1.0)
     wanted = gradient_of(ranker)
-    pieces = evaluate(task, batch, parts=parts)
+    pieces = compute_losses(task, batch, parts=parts)
     pieces.backward(1.0)
     assert pieces.losses.total.item() == pytest.approx(whole.losses.total.item(), rel=1e-12)
     assert wanted.norm() > 0
@@ -145,11 +145,11 @@ def test_processes_that_average_their_gradients_equal_one() -> None:
     """However unevenly the images are shared: each divides by the number of all."""
     ranker = opinionated("crface_mobilenet")
     task, batch = RankerTask(ranker, RECIPE), batch_for(ranker)
-    whole = evaluate(task, batch)
+    whole = compute_losses(task, batch)
     whole.backward(1.0)
     wanted, total, each = gradient_of(ranker), 0.0, []
     for half in (slice(0, 3), slice(3, 4)):
-        share = evaluate(task, part_of(batch, half), normalise=lambda own: torch.full_like(own, 4.0))
+        share = compute_losses(task, part_of(batch, half), normalise=lambda own: torch.full_like(own, 4.0))
         share.backward(2.0)
         total += share.losses.total.item()
         each.append(gradient_of(ranker))
@@ -169,7 +169,7 @@ def test_half_precision_gives_a_float32_answer_close_by() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_boxes_are_put_in_order(name: str) -> None:
     ranker = ranker_of(name)
-    batches = normalised(Batches(SQUARES, 8, 1, (64,)), ranker.normalisation)
+    batches = normalised(BatchSampler(SQUARES, 8, 1, (64,)), ranker.normalisation)
     recipe = replace(RECIPE, batch=8, steps=12, learning_rate=1e-2, final_rate=3e-3)
     history = plain_loop(RankerTask(ranker, recipe), batches, recipe)
     assert history.losses["total"][-1] < 0.95 * history.losses["total"][0]
@@ -195,7 +195,7 @@ def test_images_without_boxes_teach_nothing_and_do_no_harm(name: str) -> None:
     ranker = opinionated(name)
     batch = batch_for(ranker)
     empty = replace(batch, tables=batch.tables * 0, truths=batch.truths * 0, valid=batch.valid * 0)
-    found = evaluate(RankerTask(ranker, RECIPE), empty)
+    found = compute_losses(RankerTask(ranker, RECIPE), empty)
     found.backward(1.0)
     assert found.losses.total == 0
     assert gradient_of(ranker).norm() == 0

@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 import torch
 
-from pipeline.engine.worker_group import Stream, in_threads
 from pipeline.engine.storage import Store
-from pipeline.models.detectors import DETECTORS
+from pipeline.engine.worker_group import Prefetch, in_threads
 from pipeline.models.checkpoint_id import stored_config
+from pipeline.models.detectors import DETECTORS
 from pipeline.models.rankers.checkpoint import open_ranker
 from pipeline.models.weights import read_tensors, save_bytes
-from pipeline.training.data.sampler import Batches
-from pipeline.training.loop.metrics_log import Entry, Journal
-from pipeline.training.tasks.ranker_learner import RankerLearner
-from pipeline.training.recipes.ranker import RankerRecipe
+from pipeline.training.data.sampler import BatchSampler
+from pipeline.training.loop.metrics_log import Entry, MetricsLog
 from pipeline.training.loop.session import FINAL, Training, run
 from pipeline.training.loop.step import TrainingError
+from pipeline.training.recipes.ranker import RankerRecipe
+from pipeline.training.tasks.ranker_learner import RankerLearner
 from tests.training.in_memory import RankedInMemory, ranked_squares
 
 RECIPE = RankerRecipe(steps=5, batch=4, crop=64, rows=50, pairs=3, learning_rate=3e-3, final_rate=1e-3)
@@ -31,17 +31,17 @@ TIMED = ("images_per_second", "wait_share", "memory_mb")
 
 def training(folder: Path, recipe: RankerRecipe = RECIPE, name: str = "crface_mobilenet", **change: Any) -> Training:
     learner = RankerLearner(name, recipe, change.pop("switches", {}), change.pop("weights", None))
-    batches = Batches(RankedInMemory(EXAMPLES, change.pop("broken", ())), recipe.batch, recipe.seed, recipe.sides)
+    batches = BatchSampler(RankedInMemory(EXAMPLES, change.pop("broken", ())), recipe.batch, recipe.seed, recipe.sides)
     return replace(Training(learner, batches, Store(str(folder)), "work", saved_every=1e-9), **change)
 
 
-def trained(one: Training, stream: Stream = in_threads) -> bytes:
+def trained(one: Training, stream: Prefetch = in_threads) -> bytes:
     run(one, stream, say=lambda line: None)
     return one.store.read(f"{one.folder}/{FINAL}")
 
 
 def log(one: Training) -> list[Entry]:
-    entries = Journal(one.store, one.folder, 10**9).entries()
+    entries = MetricsLog(one.store, one.folder, 10**9).entries()
     return [{name: value for name, value in entry.items() if name not in TIMED} for entry in entries]
 
 
@@ -49,7 +49,7 @@ class Killed(Exception):
     """Stands for whatever ends a process."""
 
 
-def until(step: int) -> Stream:
+def until(step: int) -> Prefetch:
     def stream(make: Callable[[int], Any], numbers: range) -> Iterator[Any]:
         for number in numbers:
             if number == step:

@@ -15,11 +15,11 @@ from typing import Any, ClassVar, Final, Self
 import numpy as np
 from pydantic import Field, field_serializer, field_validator, model_validator
 
-from pipeline.data.datasets.dataset import Dataset, Entry, Reader, Say, quiet
+from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, quiet
 from pipeline.data.datasets.mosaic.cells import Cell, Spread
 from pipeline.data.datasets.mosaic.patch import Patch, paste, patch_for, placed_faces
 from pipeline.data.datasets.wider_face.dataset import WiderFace
-from pipeline.data.images import Image, decode, digest, encode_jpeg
+from pipeline.data.images import Image, decode, encode_jpeg, sha256_of
 from pipeline.data.records import Sample
 from pipeline.data.schemas import LEVELS
 
@@ -99,7 +99,7 @@ class Mosaic(Dataset):
         """Whether a folder has to be given: where the sources need one."""
         return self.of.needs_root
 
-    def entries(self, root: str, say: Say = quiet) -> list[Entry]:
+    def entries(self, root: str, say: Log = quiet) -> list[Entry]:
         """Returns one entry per canvas, as `Dataset.entries`; only the sources are listed, none is opened."""
         pool = self.of.entries(root, say)
         return [self._entry(index, pool) for index in range(self.images)]
@@ -180,7 +180,7 @@ class Mosaic(Dataset):
     def _digest(self, index: int, sources: Sequence[str]) -> str:
         own: Mapping[str, Any] = self.model_dump(exclude={"images"})
         recipe = {**own, "index": index, "sources": list(sources), "version": _VERSION}
-        return digest(json.dumps(recipe, sort_keys=True).encode())
+        return sha256_of(json.dumps(recipe, sort_keys=True).encode())
 
 
 def _id(index: int) -> str:

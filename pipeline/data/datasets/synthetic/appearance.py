@@ -35,7 +35,7 @@ _STYLE_SHARES: Final = (0.36, 0.28, 0.14, 0.08, 0.08, 0.06)
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Appearance:
     """Everything that is drawn of one head; lengths in units of half the face height.
 
     Attributes:
@@ -110,12 +110,12 @@ class Look:
         return (0.33 + 0.08 * max(0.0, self.smile)) * self.breadth
 
 
-def random_look(rng: np.random.Generator) -> Look:
+def sample_appearance(rng: np.random.Generator) -> Appearance:
     """Returns a head drawn from ``rng``: every skin tone, several hair styles, mild lean and turn, some covered."""
     skin = _between(rng, _SKIN)
     style = str(rng.choice(_STYLES, p=_STYLE_SHARES))
     bearded = rng.random() < 0.25 and style not in ("long", "scarf")
-    return Look(
+    return Appearance(
         breadth=rng.uniform(0.7, 0.84),
         roll=float(np.clip(rng.normal(0, 0.16), -0.5, 0.5)),
         turn=rng.uniform(-1, 1),

@@ -13,7 +13,7 @@ Colour = tuple[int, int, int]
 _NOISE: Final = ((4, True, 0.3), (11, False, 0.3), (40, False, 0.2))  # cells across, in colour, greatest share
 
 
-def backdrop(rng: np.random.Generator, width: int, height: int) -> Image:
+def background(rng: np.random.Generator, width: int, height: int) -> Image:
     """Returns uint8 [height, width, 3] BGR, drawn from ``rng``."""
     image = _ground(rng, width, height)
     for _ in range(int(rng.integers(5, 14))):

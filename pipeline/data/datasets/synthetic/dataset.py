@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from pipeline.data.datasets.synthetic.background import backdrop, finish
-from pipeline.data.datasets.dataset import Dataset, Entry, Reader, Say, quiet
+from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, quiet
+from pipeline.data.datasets.synthetic.appearance import Appearance, sample_appearance
+from pipeline.data.datasets.synthetic.background import background, finish
 from pipeline.data.datasets.synthetic.render import draw_face
-from pipeline.data.datasets.synthetic.appearance import Look, random_look
 from pipeline.data.datasets.synthetic.shapes import Pen
 from pipeline.data.datasets.wider_face.subsets import height_levels
-from pipeline.data.images import digest, encode_png
+from pipeline.data.images import encode_png, sha256_of
 from pipeline.data.records import Sample
 from pipeline.data.schemas import LEVELS
 
@@ -66,7 +66,7 @@ class Synthetic(Dataset):
         """Never: the images are drawn."""
         return False
 
-    def entries(self, root: str = "", say: Say = quiet) -> list[Entry]:
+    def entries(self, root: str = "", say: Log = quiet) -> list[Entry]:
         """Returns one entry per image, as `Dataset.entries`; ``root`` is ignored."""
         return [Entry(self._id(index), f"{self._id(index)}.png", self._stamp(index)) for index in range(self.images)]
 
@@ -93,7 +93,7 @@ class Synthetic(Dataset):
         """
         placing, painting = self._random(index)
         faces = _place_faces(placing, self)
-        image = backdrop(painting, self.width, self.height)
+        image = background(painting, self.width, self.height)
         for face in faces:
             draw_face(image, face.look, face.centre, face.unit)
         return finish(image, painting), _boxes(faces), _landmarks(faces)
@@ -119,7 +119,7 @@ class Synthetic(Dataset):
 
     def _stamp(self, index: int) -> str:
         recipe = {**self.model_dump(exclude={"images"}), "index": index, "drawing": _DRAWING_VERSION}
-        return digest(json.dumps(recipe, sort_keys=True).encode())
+        return sha256_of(json.dumps(recipe, sort_keys=True).encode())
 
     def _id(self, index: int) -> str:
         return f"{self.split}/{index:06d}"
@@ -134,7 +134,7 @@ class Synthetic(Dataset):
 
 @dataclass(frozen=True, slots=True)
 class _Face:
-    look: Look
+    look: Appearance
     centre: tuple[float, float]
     unit: float
 
@@ -160,7 +160,7 @@ def _place_faces(rng: np.random.Generator, spec: Synthetic) -> list[_Face]:
     heights = np.sort(np.exp(rng.uniform(np.log(_SMALLEST), np.log(largest), count)))[::-1]
     faces: list[_Face] = []
     for height in heights:
-        look = random_look(rng)
+        look = sample_appearance(rng)
         half_width, half_height = look.half_extent
         # A little more than asked, so that the box is not below the smallest height after rounding to float32.
         unit = float(height) * 1.0001 / (2 * half_height)

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.data.datasets.synthetic.appearance import Look
+from pipeline.data.datasets.synthetic.appearance import Appearance
 from pipeline.data.datasets.synthetic.shapes import Pen, arc, blend, shade
 
 # A small face is drawn larger and averaged down, else its features would be single pixels.
@@ -16,7 +16,7 @@ _LEAST_UNIT: Final = 28
 _RIM: Final = 1.05
 
 
-def draw_face(image: NDArray[np.uint8], look: Look, centre: tuple[float, float], unit: float) -> None:
+def draw_face(image: NDArray[np.uint8], look: Appearance, centre: tuple[float, float], unit: float) -> None:
     """Draws a head into uint8 [H, W, 3] BGR, in place.
 
     Args:
@@ -39,7 +39,7 @@ def draw_face(image: NDArray[np.uint8], look: Look, centre: tuple[float, float],
     window[:] = cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)
 
 
-def _draw(pen: Pen, look: Look) -> None:
+def _draw(pen: Pen, look: Appearance) -> None:
     _body_and_back_hair(pen, look)
     for side in (-1, 1):
         pen.ellipse(side * look.breadth * 0.98, 0.02, 0.1, 0.19, shade(look.skin, 0.86))
@@ -57,7 +57,7 @@ def _draw(pen: Pen, look: Look) -> None:
         _cover(pen, look)
 
 
-def _body_and_back_hair(pen: Pen, look: Look) -> None:
+def _body_and_back_hair(pen: Pen, look: Appearance) -> None:
     k = look.breadth
     if look.style == "long":
         pen.ellipse(0, 0.25, 1.32 * k, 1.45, shade(look.hair, 0.8))
@@ -73,7 +73,7 @@ def _body_and_back_hair(pen: Pen, look: Look) -> None:
         pen.ellipse(0, -0.16, 1.12 * k, 1.0, shade(look.hair, 0.9))
 
 
-def _light(pen: Pen, look: Look) -> None:
+def _light(pen: Pen, look: Appearance) -> None:
     """Makes the face round: brighter towards the light, darker at the rim."""
     import cv2
 
@@ -92,7 +92,7 @@ def _light(pen: Pen, look: Look) -> None:
     part[:] = cv2.multiply(part, cv2.merge([factor] * 3), dtype=cv2.CV_8U)
 
 
-def _eyes(pen: Pen, look: Look) -> None:
+def _eyes(pen: Pen, look: Appearance) -> None:
     k, v = look.breadth, look.eye_height
     brow = shade(look.hair, 0.8) if look.style != "bald" else shade(look.skin, 0.45)
     for side in (-1, 1):
@@ -108,7 +108,7 @@ def _eyes(pen: Pen, look: Look) -> None:
         pen.line(arc(u, v - 0.1, 0.27 * k, 0.13, 205, 335, 7), brow, 0.07)
 
 
-def _nose(pen: Pen, look: Look) -> None:
+def _nose(pen: Pen, look: Appearance) -> None:
     tip = 1.45 * look.shift
     dark, bright = shade(look.skin, 0.68), shade(look.skin, 1.14)
     pen.line([(look.shift + 0.01, look.eye_height + 0.06), (tip, 0.18)], bright, 0.07)
@@ -117,7 +117,7 @@ def _nose(pen: Pen, look: Look) -> None:
         pen.ellipse(tip + side * 0.07, 0.27, 0.035, 0.022, shade(look.skin, 0.4))
 
 
-def _mouth(pen: Pen, look: Look) -> None:
+def _mouth(pen: Pen, look: Appearance) -> None:
     left, right = look.landmarks()[3:]
     middle, v = (left[0] + right[0]) / 2, look.mouth_height
     half = (right[0] - left[0]) / 2
@@ -141,14 +141,14 @@ def _mouth(pen: Pen, look: Look) -> None:
         pen.line(line, shade(look.lips, 0.5), 0.035)
 
 
-def _beard(pen: Pen, look: Look) -> None:
+def _beard(pen: Pen, look: Appearance) -> None:
     k, v = look.breadth, look.mouth_height
     tint = blend(look.skin, shade(look.hair, 0.9), look.beard)
     inner = arc(look.shift, v, 0.45 * k, 0.24, 180, 360)
     pen.polygon([*arc(0, 0, k, 1, 8, 172), (-0.72 * k, v - 0.2), *inner, (0.72 * k, v - 0.2)], tint)
 
 
-def _front_hair(pen: Pen, look: Look) -> None:
+def _front_hair(pen: Pen, look: Appearance) -> None:
     k, line = look.breadth, look.fringe
     crown = arc(0, 0, 1.05 * k, 1.06, 200, 340)
     if look.style in ("short", "curly"):
@@ -166,7 +166,7 @@ def _front_hair(pen: Pen, look: Look) -> None:
         pen.polygon([*arc(0, 0, 1.16 * k, 1.16, 172, 368), *arc(0, 0.1, 0.86 * k, 0.86, 352, 188)], look.shirt)
 
 
-def _glasses(pen: Pen, look: Look) -> None:
+def _glasses(pen: Pen, look: Appearance) -> None:
     for side in (-1, 1):
         u = look.shift + side * look.eye_offset
         if look.glasses == "dark":
@@ -176,7 +176,7 @@ def _glasses(pen: Pen, look: Look) -> None:
     pen.line([(look.shift - gap, look.eye_height), (look.shift + gap, look.eye_height)], (30, 30, 34), 0.045)
 
 
-def _cover(pen: Pen, look: Look) -> None:
+def _cover(pen: Pen, look: Appearance) -> None:
     k = look.breadth
     if look.cover == "mask":
         cloth = (214, 206, 176)

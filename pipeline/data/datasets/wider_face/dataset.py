@@ -18,10 +18,12 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field, model_validator
 
-from pipeline.data.datasets.dataset import Dataset, Entry, Reader, Say, in_order, quiet, setting
-from pipeline.data.datasets.files import Labels, label_digest, present, read_sample, require_folder, scan
+from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, in_order, quiet, setting
+from pipeline.data.datasets.files import Labels, hash_labels, present, read_sample, require_folder, scan
 from pipeline.data.datasets.label_fit import LabelFit
 from pipeline.data.datasets.wider_face.annotation import WiderAnnotation, read_wider_annotation
+from pipeline.data.datasets.wider_face.ground_truth import load_ground_truth
+from pipeline.data.datasets.wider_face.mat_annotation import mat_annotation
 from pipeline.data.datasets.wider_face.subsets import (
     OFFICIAL_FILES,
     Levels,
@@ -29,9 +31,7 @@ from pipeline.data.datasets.wider_face.subsets import (
     height_levels,
     official_levels,
 )
-from pipeline.data.datasets.wider_face.mat_annotation import mat_annotation
 from pipeline.data.schemas import ATTRIBUTES, LEVELS
-from pipeline.data.datasets.wider_face.ground_truth import load_ground_truth
 
 _BESIDE = ("", "wider_face_split", "ground_truth", "../wider_val_gt")
 
@@ -67,7 +67,7 @@ class WiderFace(Dataset):
             raise ValueError("split 'train' has no .mat evaluation files: use annotation 'text' and subsets 'height'")
         return self
 
-    def entries(self, root: str, say: Say = quiet) -> list[Entry]:
+    def entries(self, root: str, say: Log = quiet) -> list[Entry]:
         """Returns the annotated images, as `Dataset.entries` (12,880 images in about 0.4 s)."""
         require_folder(root)
         source = self._source(root)
@@ -84,7 +84,7 @@ class WiderFace(Dataset):
             Entry(
                 image_id=_image_id(names[place]),
                 path=path,
-                stamp=f"{stamp}:{label_digest(annotation.faces(position_of[names[place]]).tobytes(), graded_by)}",
+                stamp=f"{stamp}:{hash_labels(annotation.faces(position_of[names[place]]).tobytes(), graded_by)}",
             )
             for place, path, stamp in present(listed, stamps, source.file, self.missing, say)
         )
@@ -146,7 +146,7 @@ class _Source:
         # The lists are published files that do not change; their bytes stand for them, and planning needs no scipy.
         if self.lists is None:
             return b"height"
-        return label_digest(*((self.lists / name).read_bytes() for name in OFFICIAL_FILES)).encode()
+        return hash_labels(*((self.lists / name).read_bytes() for name in OFFICIAL_FILES)).encode()
 
 
 def _chosen(file: Path, names: Sequence[str]) -> list[str]:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.datasets.wider_face.annotation import COLUMNS, WiderAnnotation
-from pipeline.data.schemas import ATTRIBUTES
 from pipeline.data.datasets.wider_face.ground_truth import FACES_FILE, WiderGroundTruth
+from pipeline.data.schemas import ATTRIBUTES
 
 
 def mat_annotation(truth: WiderGroundTruth, folder: Path) -> WiderAnnotation:

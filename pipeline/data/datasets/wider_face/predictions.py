@@ -16,12 +16,12 @@ import pyarrow as pa
 import pyarrow.csv
 from numpy.typing import NDArray
 
+from pipeline.data.datasets.wider_face.prediction_files import text_files
+from pipeline.data.datasets.wider_face.prediction_lines import LineError, MalformedLine, Reading, parse_lines
 from pipeline.data.prediction_form import Known, require_form
 from pipeline.data.prediction_names import Names
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.records import Detections
-from pipeline.data.datasets.wider_face.prediction_files import text_files
-from pipeline.data.datasets.wider_face.prediction_lines import LineError, MalformedLine, Reading, parse_lines
 
 _LISTED = 20  # malformed files that a message names; the report has all
 _COLUMNS = ["x", "y", "w", "h", "score"]

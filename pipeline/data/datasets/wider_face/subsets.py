@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.datasets.wider_face.annotation import WiderAnnotation
-from pipeline.data.schemas import LEVELS
 from pipeline.data.datasets.wider_face.ground_truth import FACES_FILE, LEVEL_FILES, WiderGroundTruth
+from pipeline.data.schemas import LEVELS
 
 OFFICIAL_FILES: Final = (FACES_FILE, *LEVEL_FILES.values())
 LEAST_HEIGHT: Final = {"easy": 50, "medium": 30, "hard": 10}

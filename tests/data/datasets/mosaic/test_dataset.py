@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.data.datasets import DATASETS, Mosaic, Synthetic
 from pipeline.data.datasets.config_field import dataset_fields, parse_dataset
-from pipeline.data.images import decode, digest
+from pipeline.data.images import decode, sha256_of
 
 SMALL = {"width": 512, "height": 288, "largest": 270, "smallest": 8, "finest": 36, "choices": 2}
 DRAWN = {"kind": "synthetic", "images": 12, "width": 200, "height": 150}
@@ -31,7 +31,7 @@ def mosaic(**fields: object) -> Mosaic:
 
 def test_another_process_composes_the_same() -> None:
     made = mosaic()
-    here = [digest(made.compose("", entry.path).tobytes()) + entry.stamp for entry in made.entries("")]
+    here = [sha256_of(made.compose("", entry.path).tobytes()) + entry.stamp for entry in made.entries("")]
     there = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True).stdout.split()
     assert there == here
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.data.datasets.synthetic.appearance import random_look
+from pipeline.data.datasets.synthetic.appearance import sample_appearance
 
-LOOK = random_look(np.random.default_rng(0))
+LOOK = sample_appearance(np.random.default_rng(0))
 
 
 def test_half_extent_bounds_the_leaning_ellipse() -> None:
@@ -34,7 +34,7 @@ def test_landmarks_follow_the_turn() -> None:
 
 def test_looks_vary() -> None:
     rng = np.random.default_rng(1)
-    looks = [random_look(rng) for _ in range(300)]
+    looks = [sample_appearance(rng) for _ in range(300)]
     assert {look.style for look in looks} == {"short", "long", "curly", "bald", "hat", "scarf"}
     assert {look.cover for look in looks} == {"none", "mask", "object"}
     brightness = [sum(look.skin) for look in looks]

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.data.datasets.synthetic.background import backdrop, finish
+from pipeline.data.datasets.synthetic.background import background, finish
 
 
 def test_backgrounds_are_textured_and_differ() -> None:
-    images = [backdrop(np.random.default_rng(seed), 96, 64) for seed in range(12)]
+    images = [background(np.random.default_rng(seed), 96, 64) for seed in range(12)]
     for image in images:
         assert image.shape == (64, 96, 3)
         assert image.std() > 5
     assert len({image.tobytes() for image in images}) == 12
-    np.testing.assert_array_equal(images[3], backdrop(np.random.default_rng(3), 96, 64))
+    np.testing.assert_array_equal(images[3], background(np.random.default_rng(3), 96, 64))
 
 
 def test_every_shape_is_drawn_even_on_the_smallest_image() -> None:
     for seed in range(60):
-        assert backdrop(np.random.default_rng(seed), 32, 32).shape == (32, 32, 3)
+        assert background(np.random.default_rng(seed), 32, 32).shape == (32, 32, 3)
 
 
 def test_camera_adds_grain_and_exposure_without_wrapping() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.data.datasets import Synthetic
-from pipeline.data.images import decode, digest
+from pipeline.data.images import decode, sha256_of
 
 CODE = """
 from pipeline.data.datasets import Synthetic
@@ -24,7 +24,7 @@ print(digest(image.tobytes() + boxes.tobytes() + marks.tobytes()))
 def test_another_process_draws_the_same() -> None:
     image, boxes, marks = Synthetic(seed=3, split="train").draw(5)
     other = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True).stdout.strip()
-    assert digest(image.tobytes() + boxes.tobytes() + marks.tobytes()) == other
+    assert sha256_of(image.tobytes() + boxes.tobytes() + marks.tobytes()) == other
 
 
 def test_boxes_are_the_same_on_every_machine() -> None:

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from pipeline.data.datasets.synthetic.appearance import sample_appearance
 from pipeline.data.datasets.synthetic.render import draw_face
-from pipeline.data.datasets.synthetic.appearance import random_look
 
-LOOK = random_look(np.random.default_rng(0))
+LOOK = sample_appearance(np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("unit", [4.0, 9.0, 60.0])

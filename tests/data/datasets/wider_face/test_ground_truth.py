@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import scipy.io
 
-from pipeline.data.records import Sample
 from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth, ground_truth_of, load_ground_truth
+from pipeline.data.records import Sample
 from tests.counted_text import Counted, counted
 
 _WIDE = [[1, 2, 3, 4]] * 300

@@ -9,8 +9,8 @@ import pytest
 from scipy.io import savemat
 
 from pipeline.data.datasets.wider_face.annotation import read_wider_annotation
-from pipeline.data.datasets.wider_face.mat_annotation import mat_annotation
 from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth, load_ground_truth
+from pipeline.data.datasets.wider_face.mat_annotation import mat_annotation
 
 
 @pytest.mark.wider

@@ -7,8 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.data.datasets.wider_face.predictions import (
+    PredictionTextError,
+    TextReport,
+    read_wider_text,
+    write_wider_text,
+)
 from pipeline.data.records import Detections
-from pipeline.data.datasets.wider_face.predictions import PredictionTextError, TextReport, read_wider_text, write_wider_text
 
 A, B = "0--Parade/a", "1--Hand/b"
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from pipeline.data.datasets.wider_face.annotation import COLUMNS, WiderAnnotation, read_wider_annotation
-from pipeline.data.datasets.wider_face.subsets import has_official_levels, height_levels, official_levels
 from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth, load_ground_truth
+from pipeline.data.datasets.wider_face.subsets import has_official_levels, height_levels, official_levels
 
 
 def truth(counts: list[bool]) -> WiderGroundTruth:
