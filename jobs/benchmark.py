@@ -117,7 +117,7 @@ def training(
     from pipeline.training.recipes.detector import DetectorRecipe
 
     numbers: dict[str, Any] = {"steps": steps, "batch": batch, "crop": side, "assigner": assigner}
-    recipe = DetectorRecipe(**numbers, warmup=10, learning_rate=1e-3, colours=True)
+    recipe = DetectorRecipe(**numbers, warmup=10, learning_rate=1e-3, colour_jitter=True)
     command = begin("training", detector=detector, batch=batch, side=side, steps=steps)
     conclude([training_section(Load(detector, recipe, shared_folder(shared), rounds, command))], json)
 

@@ -1,6 +1,6 @@
 """Dumps detections on 8K images: of a config's nodes only those of stage index and predict.
 
-    ray job submit --working-dir . -- python jobs/dump_8k.py --set faces.at=/data/WIDER --set mobilenet.at=/data/m.pth
+    ray job submit --working-dir . -- python jobs/dump_8k.py --set faces.path=/WIDER --set mobilenet.path=/m.pth
 
 Kill it and repeat it at will; it takes the options of `wider8k run`. Ray and this project's dependencies must be
 installed on the cluster, the project itself need not be.

@@ -27,21 +27,21 @@ MEASURED = ("images_per_second", "wait_share", "memory_mb")  # of an entry of th
 class TrainingStage(WholeStage):
     """Base of the stages that train: in this process or several on a cluster, resumed wherever it was.
 
-    The first weights are a file in the node's `at`, or those of the node wired to `start`, or random.
+    The first weights are a file in the node's `path`, or those of the node wired to `start`, or random.
 
     Attributes:
-        saved_every: seconds between two checkpoints; not part of what comes out.
+        checkpoint_seconds: seconds between two checkpoints; not part of what comes out.
         repeatable: whether a GPU gives the same bytes again: "required" refuses an operation that cannot, "preferred"
             warns of it, "off" takes the fastest ones. A CPU always does. Not part of what is asked for, as the kind of
             the device is not, though the last digits of what comes out hang on both.
     """
 
     output: ClassVar[pa.Schema] = CHECKPOINT
-    spreads: ClassVar[bool] = True
-    published: ClassVar[tuple[str, ...]] = ("{node}.safetensors", "{node}.jsonl")
+    distributed: ClassVar[bool] = True
+    exports: ClassVar[tuple[str, ...]] = ("{node}.safetensors", "{node}.jsonl")
     told: ClassVar[tuple[str, ...]] = ("log",)
 
-    saved_every: float = Field(120.0, gt=0, exclude=True)
+    checkpoint_seconds: float = Field(120.0, gt=0, exclude=True)
     repeatable: Repeatable = Field("preferred", exclude=True)
 
     @abstractmethod
@@ -52,12 +52,12 @@ class TrainingStage(WholeStage):
     def training(self, ctx: StageContext) -> Training:
         """Returns what is trained on what; raises ValueError for whatever can be found wrong before it begins."""
 
-    def check(self, at: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
+    def check(self, path: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
         """Raises ValueError for two sources of first weights, or a file of another network."""
-        if at and inputs.get("start"):
-            raise ValueError("expected first weights either as a file in `at` or from inputs.start, found both")
-        if at:
-            self.resolve(at)
+        if path and inputs.get("start"):
+            raise ValueError("expected first weights either as a file in `path` or from inputs.start, found both")
+        if path:
+            self.resolve(path)
 
     def fits(self, resources: Resources) -> None:
         """Raises ValueError for shares of GPUs that processes cannot train on together."""
@@ -74,9 +74,9 @@ class TrainingStage(WholeStage):
             f"take run.gpus=1, and run.workers={int(workers * gpus)} for that many GPUs"
         )
 
-    def externals(self, at: str | None) -> Mapping[str, str]:
+    def file_hashes(self, path: str | None) -> Mapping[str, str]:
         """Returns the digest of the file of first weights, if there is one."""
-        return {"weights": checkpoint_hash(at)} if at else {}
+        return {"weights": checkpoint_hash(path)} if path else {}
 
     def run(self, ctx: StageContext) -> Iterable[Row]:
         """Returns the checkpoint as one row.
@@ -87,16 +87,16 @@ class TrainingStage(WholeStage):
         from pipeline.training.loop.metrics_log import MetricsLog
         from pipeline.training.loop.session import FINAL
 
-        assert ctx.workplace is not None
+        assert ctx.work_dir is not None
         training = self.training(ctx)
-        ctx.gang(partial(_trained, training, ctx.say))
-        store, folder = ctx.workplace.store, ctx.workplace.folder
+        ctx.worker_group(partial(_trained, training, ctx.say))
+        store, folder = ctx.work_dir.store, ctx.work_dir.folder
         weights = store.read(f"{folder}/{FINAL}")
         entries = MetricsLog(store, folder, training.recipe.steps).entries()
         yield {
             "detector": training.learner.name,
             "config": json.dumps(stored_config(weights), sort_keys=True),
-            "digest": checkpoint_hash(weights),
+            "content_hash": checkpoint_hash(weights),
             "weights": weights,
             "loss": [entry["loss"]["total"] for entry in entries if "loss" in entry],
             "log": "".join(json.dumps(_untimed(entry), sort_keys=True) + "\n" for entry in entries).encode(),
@@ -117,9 +117,9 @@ def first_weights(ctx: StageContext) -> bytes | None:
     """Returns the checkpoint that a training starts from, or None where it starts from random weights.
 
     Raises:
-        ValueError: the file at `at` is no longer the one that was planned with.
+        ValueError: the file at `path` is no longer the one that was planned with.
     """
-    if ctx.at:
+    if ctx.path:
         return planned_file(ctx)
     if not ctx.inputs.get("start"):
         return None

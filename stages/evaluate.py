@@ -121,7 +121,7 @@ def _without_answer(
 def _images_of_shards(detections: Artifact) -> dict[str, list[str]]:
     """Returns shard name -> its images, from the shards' records."""
     shards: dict[str, list[str]] = {entry.name: [] for entry in detections.manifest.shards}
-    for key, _, shard in detections.stamps():
+    for key, _, shard in detections.item_versions():
         shards[shard].append(key)
     return shards
 

@@ -30,12 +30,12 @@ class Fuse(MapStage):
         convention: whose code is followed. "retinaface" adds one pixel to every side; "plain" counts the sides as they
             are; "mogface" votes on last pixels rounded to whole ones, whose plain differences are a pixel less than
             the sides, and suppresses by the sides as they are, where an overlap of exactly `iou` counts as well.
-        keep: at most so many boxes per image; None keeps all.
+        max_detections: at most so many boxes per image; None keeps all.
     """
 
     name: ClassVar[str] = "fuse"
     version: ClassVar[str] = "1"
-    over: ClassVar[tuple[str, ...]] = ("detections",)
+    mapped_inputs: ClassVar[tuple[str, ...]] = ("detections",)
     inputs: ClassVar[dict[str, Port]] = {"detections": Port(DETECTIONS, many=True)}
     output: ClassVar[pa.Schema] = DETECTIONS
 
@@ -43,9 +43,9 @@ class Fuse(MapStage):
     iou: float = Field(0.4, gt=0, le=1)
     singles: Literal["keep", "drop"] = "keep"
     convention: Literal["retinaface", "mogface", "plain"] = "retinaface"
-    keep: int | None = Field(None, ge=1)
+    max_detections: int | None = Field(None, ge=1)
 
-    def check(self, at: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
+    def check(self, path: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
         """Raises ValueError unless there is something to fuse, and for options of the other rule."""
         if len(inputs.get("detections", ())) < 2:
             raise ValueError("inputs.detections: expected two nodes or more to fuse")
@@ -58,7 +58,9 @@ class Fuse(MapStage):
         Raises:
             ValueError: an image is in one input and not in another.
         """
-        found = [{key: (stamp, shard) for key, stamp, shard in each.stamps()} for each in ctx.inputs["detections"]]
+        found = [
+            {key: (version, shard) for key, version, shard in each.item_versions()} for each in ctx.inputs["detections"]
+        ]
         for artifact, rows in zip(ctx.inputs["detections"], found, strict=True):
             first = ctx.inputs["detections"][0].node
             require_equal_images(first, found[0], artifact.node, rows, "fuse detections of the same images")
@@ -93,8 +95,8 @@ class Fuse(MapStage):
         from pipeline.inference.fusion import Suppression, Voting
 
         if self.rule == "vote":
-            return Voting(self.iou, self.singles, self.keep, CONVENTIONS[self.convention])
-        return Suppression(self.iou, self.keep, CONVENTIONS[self.convention])
+            return Voting(self.iou, self.singles, self.max_detections, CONVENTIONS[self.convention])
+        return Suppression(self.iou, self.max_detections, CONVENTIONS[self.convention])
 
 
 def _require_weights(nodes: Sequence[str], found: Sequence[Detections]) -> None:

@@ -21,7 +21,7 @@ class Index(MapStage):
     """Reads every image's header and labels once.
 
     Attributes:
-        dataset: which one; its folder is the node's `at`.
+        dataset: which one; its folder is the node's `path`.
     """
 
     name: ClassVar[str] = "index"
@@ -30,10 +30,10 @@ class Index(MapStage):
 
     dataset: DatasetChoice
 
-    def check(self, at: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
+    def check(self, path: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
         """Raises ValueError where a folder is needed and none is given."""
-        if self.dataset.needs_root and not at:
-            raise ValueError("at: expected the dataset's folder, found nothing; set it in the config or with --set")
+        if self.dataset.needs_root and not path:
+            raise ValueError("path: expected the dataset's folder, found nothing; set it in the config or with --set")
 
     def items(self, ctx: StageContext) -> Sequence[Item]:
         """Returns one item per image; its stamp changes with the file's size, time or labels. Tells what is left out.
@@ -41,12 +41,12 @@ class Index(MapStage):
         Raises:
             ValueError: the dataset cannot be read, or contradicts itself.
         """
-        self.check(ctx.at, {})
+        self.check(ctx.path, {})
         try:
-            entries = self.dataset.entries(ctx.at or "", ctx.say)
+            entries = self.dataset.entries(ctx.path or "", ctx.say)
         except (ValueError, FileNotFoundError) as error:
             raise ValueError(named(str(error), ctx.node)) from None
-        return [Item(escaped(entry.image_id), entry.stamp, {"entry": entry}) for entry in entries]
+        return [Item(escaped(entry.image_id), entry.version, {"entry": entry}) for entry in entries]
 
     def review(self, ctx: StageContext, output: Artifact) -> Sequence[str]:
         """Returns what is odd about the set now that its images are read, as `Dataset.review`.
@@ -55,13 +55,13 @@ class Index(MapStage):
             ValueError: its labels contradict its images.
         """
         try:
-            return [named(line, ctx.node) for line in self.dataset.review(ctx.at or "", output.tables())]
+            return [named(line, ctx.node) for line in self.dataset.review(ctx.path or "", output.tables())]
         except ValueError as error:
             raise ValueError(named(str(error), ctx.node)) from None
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
         """Returns a worker that reads each file's bytes once; a file whose name no row can hold becomes an error."""
-        read = self.dataset.open(ctx.at or "")
+        read = self.dataset.open(ctx.path or "")
 
         def work(items: Sequence[Item]) -> Iterator[Row]:
             for item in items:
@@ -77,7 +77,7 @@ def _storable(sample: Sample) -> Sample:
         sample,
         image_id=escaped(sample.image_id),
         path=escaped(sample.path),
-        digest="",
+        content_hash="",
         width=0,
         height=0,
         error="the file's name is no UTF-8: rename it",

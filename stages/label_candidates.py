@@ -28,17 +28,17 @@ class LabelCandidates(MapStage):
     the size of the set.
 
     Attributes:
-        top: at most so many boxes per detector, the best ones; a ranker's table has 5,000 rows.
+        max_candidates: at most so many boxes per detector, the best ones; a ranker's table has 5,000 rows.
     """
 
-    name: ClassVar[str] = "join"
+    name: ClassVar[str] = "label_candidates"
     version: ClassVar[str] = "1"
-    over: ClassVar[tuple[str, ...]] = ("samples", "candidates")
+    mapped_inputs: ClassVar[tuple[str, ...]] = ("samples", "candidates")
     inputs: ClassVar[dict[str, Port]] = {"samples": Port(SAMPLES), "candidates": Port(DETECTIONS, many=True)}
     output: ClassVar[pa.Schema] = LABELLED_CANDIDATES
     row_group: ClassVar[int | None] = 1
 
-    top: int = Field(5000, ge=1)
+    max_candidates: int = Field(5000, ge=1)
 
     def items(self, ctx: StageContext) -> Sequence[Item]:
         """Returns one item per sample, from the records of all inputs alone.
@@ -47,20 +47,20 @@ class LabelCandidates(MapStage):
             ValueError: an image is among the samples and not in a dump, or the other way round.
         """
         samples = ctx.one("samples")
-        stamps, shards = dict[str, list[str]](), dict[str, list[str]]()
-        for key, stamp, shard in samples.stamps():
-            stamps[key], shards[key] = [stamp], [shard]
+        item_versions, shards = dict[str, list[str]](), dict[str, list[str]]()
+        for key, version, shard in samples.item_versions():
+            item_versions[key], shards[key] = [version], [shard]
         for dump in ctx.inputs["candidates"]:
-            places = {key: (stamp, shard) for key, stamp, shard in dump.stamps()}
-            require_equal_images(samples.node, shards, dump.node, places, "join dumps of these very samples")
-            for key, (stamp, shard) in places.items():
-                stamps[key].append(stamp)
+            dataset_paths = {key: (version, shard) for key, version, shard in dump.item_versions()}
+            require_equal_images(samples.node, shards, dump.node, dataset_paths, "join dumps of these very samples")
+            for key, (version, shard) in dataset_paths.items():
+                item_versions[key].append(version)
                 shards[key].append(shard)
         # Most images share their shards with others: one tuple for all of them.
         known: dict[tuple[str, ...], dict[str, Any]] = {}
         return [
             Item(key, hash_json(parts, size=8), known.setdefault(where := tuple(shards.pop(key)), {"shards": where}))
-            for key, parts in stamps.items()
+            for key, parts in item_versions.items()
         ]
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
@@ -98,7 +98,11 @@ class LabelCandidates(MapStage):
                 problems.append(f"{node}: its boxes are of an image of {sizes}")
         if problems:
             return LabelledCandidates(**facts, valid=(0,) * len(nodes), error="; ".join(problems))
-        return _ranking(facts, [(row.boxes[: self.top], row.scores[: self.top]) for row in found], _faces(sample))
+        return _ranking(
+            facts,
+            [(row.boxes[: self.max_candidates], row.scores[: self.max_candidates]) for row in found],
+            _faces(sample),
+        )
 
 
 def _ranking(facts: dict[str, Any], found: Sequence[tuple[Float32, Float32]], faces: Float32) -> LabelledCandidates:

@@ -29,18 +29,18 @@ class Oracle(MapStage):
     dump. A changed label computes the rows of its shard again: some milliseconds each.
 
     Attributes:
-        inclusive_pixels: every width and height is one larger when overlaps with faces are measured, as the WIDER FACE
+        pixel_inclusive: every width and height is one larger when overlaps with faces are measured, as the WIDER FACE
             protocol counts; the truth that a ranker is trained with is without.
         iou: a box that overlaps a better one by more (widths and heights one larger) is dropped; None keeps all.
     """
 
     name: ClassVar[str] = "oracle"
     version: ClassVar[str] = "1"
-    over: ClassVar[tuple[str, ...]] = ("samples", "candidates")
+    mapped_inputs: ClassVar[tuple[str, ...]] = ("samples", "candidates")
     inputs: ClassVar[dict[str, Port]] = {"samples": Port(SAMPLES), "candidates": Port(DETECTIONS)}
     output: ClassVar[pa.Schema] = DETECTIONS
 
-    inclusive_pixels: bool = True
+    pixel_inclusive: bool = True
     iou: float | None = Field(0.4, ge=0, le=1)
 
     def items(self, ctx: StageContext) -> Sequence[Item]:
@@ -50,10 +50,10 @@ class Oracle(MapStage):
             ValueError: if the dump has images that the samples do not have.
         """
         require_same_images(ctx.one("candidates"), ctx.one("samples"))
-        faces = {key: stamp for key, stamp, _ in ctx.one("samples").stamps()}
+        faces = {key: version for key, version, _ in ctx.one("samples").item_versions()}
         return [
-            Item(key, fingerprint([stamp, faces[key]], size=8), {"shard": shard})
-            for key, stamp, shard in ctx.one("candidates").stamps()
+            Item(key, fingerprint([version, faces[key]], size=8), {"shard": shard})
+            for key, version, shard in ctx.one("candidates").item_versions()
         ]
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
@@ -70,24 +70,24 @@ class Oracle(MapStage):
     def _row(self, found: Detections, faces: ImageFaces) -> Detections:
         if error := found.error or faces.refusal(found):
             return Detections(found.image_id, found.width, found.height, error=error)
-        return by_overlap(found, faces.boxes, self.inclusive_pixels, self.iou)
+        return by_overlap(found, faces.boxes, self.pixel_inclusive, self.iou)
 
 
 def by_overlap(
-    found: Detections, faces_F4: NDArray[np.float32], inclusive_pixels: bool = True, iou: float | None = 0.4
+    found: Detections, faces_F4: NDArray[np.float32], pixel_inclusive: bool = True, iou: float | None = 0.4
 ) -> Detections:
     """Returns the detections of one image scored by their overlap with the closest face, see `Oracle`.
 
     Args:
         found: best first, as the detector scores them.
         faces_F4: float32 [F, 4], xyxy in the same pixels, all that are labelled.
-        inclusive_pixels: see `Oracle`.
+        pixel_inclusive: see `Oracle`.
         iou: likewise.
     """
     from pipeline.boxes.closest_face import closest_overlap
 
     # In float64, as the benchmark's own tool compares: float32 would make ties of overlaps that differ.
-    overlap_M = closest_overlap(found.boxes.astype(np.float64), faces_F4, inclusive_pixels)
+    overlap_M = closest_overlap(found.boxes.astype(np.float64), faces_F4, pixel_inclusive)
     order: NDArray[np.intp] = np.argsort(-overlap_M, kind="stable")
     if iou is not None:
         order = order[_kept(found.boxes[order], overlap_M[order], iou)]

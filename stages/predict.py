@@ -34,7 +34,7 @@ TORCH = "torch"
 
 
 class Predict(MapStage):
-    """One detector, one canvas. Weights come from the node's `at`, or from the node wired to `checkpoint`.
+    """One detector, one canvas. Weights come from the node's `path`, or from the node wired to `checkpoint`.
 
     Attributes:
         detector: entry of `DETECTORS`; not needed where the weights tell it themselves.
@@ -42,7 +42,7 @@ class Predict(MapStage):
             several looks gives what is left after their fusion.
         canvas: "original", "8k", a long edge in pixels or a short one ("short-640"): the size at which the detector
             sees the image; for "single".
-        top: candidates kept per image, best first; in a mode of several looks, of each look.
+        max_candidates: candidates kept per image, best first; in a mode of several looks, of each look.
         memory_budget_gb: what one worker process may take on a CPU, libraries included; a canvas that needs more is
             cut into overlapping tiles, which give the same boxes up to rounding. None: always the whole image.
         precision: numbers the network computes with; on a GPU float32 is as torch has it, with TF32 in convolutions.
@@ -54,14 +54,14 @@ class Predict(MapStage):
 
     name: ClassVar[str] = "predict"
     version: ClassVar[str] = "1"
-    over: ClassVar[tuple[str, ...]] = ("samples",)
+    mapped_inputs: ClassVar[tuple[str, ...]] = ("samples",)
     inputs: ClassVar[dict[str, Port]] = {"samples": Port(SAMPLES), "checkpoint": Port(CHECKPOINT, optional=True)}
     output: ClassVar[pa.Schema] = DETECTIONS
 
     detector: str | None = None
     mode: str = SINGLE
     canvas: str = Field("8k", validate_default=True)
-    top: int = Field(5000, ge=1)
+    max_candidates: int = Field(5000, ge=1)
     memory_budget_gb: float | None = Field(None, gt=0)
     precision: Literal["float32", "bfloat16"] = "float32"
     engine: str = TORCH
@@ -113,20 +113,20 @@ class Predict(MapStage):
         inclusive = mode.fusion is not None and mode.convention.frame is Frame.INCLUSIVE
         return {**fields, "frame": mode.convention.frame.value} if inclusive else fields
 
-    def check(self, at: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
+    def check(self, path: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
         """Raises ValueError unless there is exactly one source of weights, and it fits the detector."""
-        check_weights(at, inputs)
-        if at:
-            resolve_detector(at, self.detector)
+        check_weights(path, inputs)
+        if path:
+            resolve_detector(path, self.detector)
 
-    def externals(self, at: str | None) -> Mapping[str, str]:
+    def file_hashes(self, path: str | None) -> Mapping[str, str]:
         """Returns the digest of the weights file, if there is one."""
-        return {"weights": checkpoint_hash(at)} if at else {}
+        return {"weights": checkpoint_hash(path)} if path else {}
 
     def items(self, ctx: StageContext) -> Sequence[Item]:
         """Returns one item per sample; only a change of the image's bytes changes it, not one of its labels."""
-        rows = ctx.one("samples").rows(["image_id", "digest", "path", "width", "height"])
-        return [Item(row.pop("image_id"), row.pop("digest"), row) for row in rows]
+        rows = ctx.one("samples").rows(["image_id", "content_hash", "path", "width", "height"])
+        return [Item(row.pop("image_id"), row.pop("content_hash"), row) for row in rows]
 
     def error_row(self, item: Item, message: str) -> Row:
         """Returns the row of an image that killed its worker: with its size, since it was not the image's reading."""
@@ -179,7 +179,7 @@ class Predict(MapStage):
         predictor = Predictor(
             detector,
             device="cuda" if ctx.resources.gpus else "cpu",
-            top=self.top,
+            top=self.max_candidates,
             tile=tile,
             dtype=getattr(torch, self.precision),
             engine=self.engine,

@@ -31,21 +31,21 @@ class RankingAccuracy(WholeStage):
 
     Attributes:
         pairs: n, pairs up to n places apart are counted apart from all pairs.
-        inclusive_pixels: as `oracle`; False is the truth that a ranker is trained with.
+        pixel_inclusive: as `oracle`; False is the truth that a ranker is trained with.
     """
 
-    name: ClassVar[str] = "ranking"
+    name: ClassVar[str] = "ranking_accuracy"
     version: ClassVar[str] = "1"
-    tells_names: ClassVar[bool] = True
+    names_in_identity: ClassVar[bool] = True
     inputs: ClassVar[dict[str, Port]] = {"samples": Port(SAMPLES), "candidates": Port(DETECTIONS, many=True)}
     output: ClassVar[pa.Schema] = RANKING_ACCURACY
-    published: ClassVar[tuple[str, ...]] = ("{node}.md",)
+    exports: ClassVar[tuple[str, ...]] = ("{node}.md",)
     told: ClassVar[tuple[str, ...]] = ("left_out",)
 
     pairs: int = Field(10, ge=1)
-    inclusive_pixels: bool = False
+    pixel_inclusive: bool = False
 
-    def check(self, at: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
+    def check(self, path: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
         """Raises ValueError where a node is wired twice: its row would tell nothing new."""
         nodes = inputs.get("candidates", ())
         if len(set(nodes)) != len(nodes):
@@ -61,7 +61,7 @@ class RankingAccuracy(WholeStage):
         first = nodes[0]
         require_same_images(first, ctx.one("samples"))
         tasks = _tasks(faces_of(ctx.one("samples")), _shards(nodes))
-        parts = ctx.fan_out(_Count(nodes, self.pairs, self.inclusive_pixels), tasks)
+        parts = ctx.fan_out(_Count(nodes, self.pairs, self.pixel_inclusive), tasks)
         for place, node in enumerate(nodes):
             counts = sum((part[place] for part in parts), PairCounts.zero(self.pairs))
             yield _row(node.node, counts, sum(entry.rows for entry in first.manifest.shards) - counts.images)
@@ -127,7 +127,7 @@ def _shards(nodes: Sequence[Artifact]) -> tuple[dict[str, str], ...]:
     Raises:
         ValueError: a node has other images than the first one.
     """
-    found = tuple({key: shard for key, _, shard in node.stamps()} for node in nodes)
+    found = tuple({key: shard for key, _, shard in node.item_versions()} for node in nodes)
     for node, shards in zip(nodes, found, strict=True):
         require_equal_images(nodes[0].node, found[0], node.node, shards, "compare dumps of the same images")
     return found

@@ -45,7 +45,7 @@ class Report(WholeStage):
 
     name: ClassVar[str] = "report"
     version: ClassVar[str] = "1"
-    tells_names: ClassVar[bool] = True
+    names_in_identity: ClassVar[bool] = True
     inputs: ClassVar[dict[str, Port]] = {
         "samples": Port(SAMPLES),
         "candidates": Port(DETECTIONS, many=True, optional=True),
@@ -56,7 +56,7 @@ class Report(WholeStage):
         "accuracy": Port(RANKING_ACCURACY, many=True, optional=True),
     }
     output: ClassVar[pa.Schema] = PAGE
-    published: ClassVar[tuple[str, ...]] = ("{node}.html",)
+    exports: ClassVar[tuple[str, ...]] = ("{node}.html",)
 
     title: str = "Face detection"
     summary: str = ""
@@ -64,7 +64,7 @@ class Report(WholeStage):
     subset: Literal["easy", "medium", "hard"] = "hard"
     gallery: int = Field(24, ge=0)
 
-    def check(self, at: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
+    def check(self, path: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
         """Raises ValueError unless the runs' parts are equal in number, and there is something to report."""
         numbers = {port: len(inputs.get(port, ())) for port in ("candidates", "detections", "ap")}
         if len({n for port, n in numbers.items() if n or port != "ap"}) > 1:
@@ -80,7 +80,9 @@ class Report(WholeStage):
 
         pairs = [pair for first in ctx.inputs["detections"][:1] for pair in _joined(ctx.one("samples"), first)]
         aps = ctx.inputs["ap"] or [None] * len(ctx.inputs["detections"])
-        trained = {each.manifest.content: next(each.rows(["detector", "digest"])) for each in ctx.inputs["checkpoint"]}
+        trained = {
+            each.manifest.content: next(each.rows(["detector", "content_hash"])) for each in ctx.inputs["checkpoint"]
+        }
         edge = _median_edge(ctx.one("samples"))
         seen = [each.node for each in ctx.inputs["candidates"]]
         runs = [
@@ -210,14 +212,16 @@ def _run(
     seen = str(predict.get("mode") or predict.get("canvas"))
     edge = original if seen == "original" else float(seen) if seen.isdigit() else 0.0
     way, ranker = _way(detections, trained)
-    made_here = trained.get(next(iter(candidates.manifest.payload["inputs"].get("checkpoint", ())), ""), {})
-    weights = str(made_here.get("digest") or candidates.manifest.payload["externals"].get("weights", ""))
+    made_here = trained.get(next(iter(candidates.manifest.fingerprint_fields["inputs"].get("checkpoint", ())), ""), {})
+    weights = str(
+        made_here.get("content_hash") or candidates.manifest.fingerprint_fields["externals"].get("weights", "")
+    )
     protocol = {
         **(json.loads(rows[0]["protocol"]) if rows else {}),
         **ranker,
         "score_cut": suppress.get("score"),
         "nms": suppress.get("iou"),
-        "candidates per image": predict.get("top"),
+        "candidates per image": predict.get("max_candidates"),
         "scales": seen,
         "weights": weights,
     }
@@ -239,15 +243,19 @@ def _run(
 
 def _way(detections: Artifact, trained: Mapping[str, Row]) -> tuple[str, dict[str, str]]:
     """Returns how candidates became these detections, and what of a ranker belongs to the protocol."""
-    payload = detections.manifest.payload
-    if payload["stage"] == "oracle":
+    fingerprint_fields = detections.manifest.fingerprint_fields
+    if fingerprint_fields["stage"] == "oracle":
         return "best order (oracle)", {}
-    if payload["stage"] != "rerank":
+    if fingerprint_fields["stage"] != "rerank":
         return "as detected", {}
-    made_here = trained.get(next(iter(payload["inputs"].get("checkpoint", ())), ""), {})
+    made_here = trained.get(next(iter(fingerprint_fields["inputs"].get("checkpoint", ())), ""), {})
     name = str(made_here.get("detector") or "a ranker")
-    digest = str(made_here.get("digest") or payload["externals"].get("weights", ""))
-    return f"re-ranked by {name}", {"ranker": name, "ranker weights": digest, "ranker sees": detections.params["size"]}
+    content_hash = str(made_here.get("content_hash") or fingerprint_fields["externals"].get("weights", ""))
+    return f"re-ranked by {name}", {
+        "ranker": name,
+        "ranker weights": content_hash,
+        "ranker sees": detections.params["size"],
+    }
 
 
 def _without_ap(runs: Sequence[RunResult]) -> Iterator[str]:

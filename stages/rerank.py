@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class Rerank(MapStage):
-    """One ranker over one dump. Weights come from the node's `at`, or from the node wired to `checkpoint`.
+    """One ranker over one dump. Weights come from the node's `path`, or from the node wired to `checkpoint`.
 
     `samples` are those the dump was made of: they say where an image lies. Memory at its peak, libraries included: with
     the small rankers 0.8 GB at 1024 pixels, 2.7 at 8K; one that learnt from whole images sees a square of it.
@@ -42,8 +42,8 @@ class Rerank(MapStage):
         size: at which the ranker sees the image, named as a canvas of `predict`; None for that of its training where it
             learnt from whole images, and for the image's own where it learnt from squares cut out of them.
         iou: a box that overlaps a better one by more (widths and heights one larger) is dropped; None keeps all.
-        top: at most so many candidates enter, best first by the detector's score; the ranker's rows (5,000) if None.
-        keep: at most so many boxes per image are left; None keeps all.
+        max_candidates: so many of the best candidates are ranked; None: as many as the ranker takes (5,000).
+        max_detections: at most so many boxes per image are left; None keeps all.
         clip: scores are written clipped to 0..1, as the paper does: many tie at 0 and 1, and AP loses what the ranker
             said of them. Without it, or `squash`, they are the plain sums of score and correction, see `written`.
         precision: numbers that the part which sees the image computes with.
@@ -53,7 +53,7 @@ class Rerank(MapStage):
 
     name: ClassVar[str] = "rerank"
     version: ClassVar[str] = "2"
-    over: ClassVar[tuple[str, ...]] = ("samples", "candidates")
+    mapped_inputs: ClassVar[tuple[str, ...]] = ("samples", "candidates")
     inputs: ClassVar[dict[str, Port]] = {
         "samples": Port(SAMPLES),
         "candidates": Port(DETECTIONS),
@@ -63,8 +63,8 @@ class Rerank(MapStage):
 
     size: str | None = None
     iou: float | None = Field(0.4, ge=0, le=1)
-    top: int | None = Field(None, ge=1)
-    keep: int | None = Field(None, ge=1)
+    max_candidates: int | None = Field(None, ge=1)
+    max_detections: int | None = Field(None, ge=1)
     clip: bool = False
     squash: bool = False
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -87,17 +87,17 @@ class Rerank(MapStage):
     def _size(cls, value: object) -> str | None:
         return None if value is None else str(parse_canvas(value if isinstance(value, int) else str(value)))
 
-    def check(self, at: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
+    def check(self, path: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
         """Raises ValueError unless there is exactly one source of weights, and it holds a ranker."""
         if self.clip and self.squash:
             raise ValueError("clip and squash are two ways to write scores in 0..1: set one of them")
-        check_weights(at, inputs)
-        if at:
-            resolve_ranker(at)
+        check_weights(path, inputs)
+        if path:
+            resolve_ranker(path)
 
-    def externals(self, at: str | None) -> Mapping[str, str]:
+    def file_hashes(self, path: str | None) -> Mapping[str, str]:
         """Returns the digest of the weights file, if there is one."""
-        return {"weights": checkpoint_hash(at)} if at else {}
+        return {"weights": checkpoint_hash(path)} if path else {}
 
     def items(self, ctx: StageContext) -> Sequence[Item]:
         """Returns one item per row of the dump.
@@ -106,11 +106,11 @@ class Rerank(MapStage):
             ValueError: if the dump has images that the samples do not have.
         """
         require_same_images(ctx.one("candidates"), ctx.one("samples"))
-        columns = ["image_id", "digest", "path", "width", "height"]
+        columns = ["image_id", "content_hash", "path", "width", "height"]
         images = {row.pop("image_id"): row for row in ctx.one("samples").rows(columns)}
         return [
-            Item(key, fingerprint([stamp, images[key]["digest"]], size=8), {"shard": shard, **images[key]})
-            for key, stamp, shard in ctx.one("candidates").stamps()
+            Item(key, fingerprint([version, images[key]["content_hash"]], size=8), {"shard": shard, **images[key]})
+            for key, version, shard in ctx.one("candidates").item_versions()
         ]
 
     def error_row(self, item: Item, message: str) -> Row:
@@ -122,7 +122,7 @@ class Rerank(MapStage):
         set_threads(ctx)  # before torch is imported
         from pipeline.inference.memory import out_of_memory
 
-        images = read_images(ctx, ctx.one("samples"), lambda item: str(item.data["digest"]))
+        images = read_images(ctx, ctx.one("samples"), lambda item: str(item.data["content_hash"]))
         reranker, rows = self.reranker(ctx), ShardReader(ctx.one("candidates"))
 
         def work(items: Sequence[Item]) -> Iterator[Row]:
@@ -155,7 +155,7 @@ class Rerank(MapStage):
             ranker,
             device="cuda" if ctx.resources.gpus else "cpu",
             canvas=None if self.size is None else parse_canvas(self.size),
-            top=self.top,
+            top=self.max_candidates,
             clip=self.clip,
             squash=self.squash,
             dtype=getattr(torch, self.precision),
@@ -176,7 +176,7 @@ class Rerank(MapStage):
             )
         ranked = reranker(image, Candidates(found.boxes, found.scores, found.landmarks))
         left = _suppressed(ranked, self.iou) if self.iou is not None and len(ranked) else ranked
-        left = left.take(slice(self.keep))
+        left = left.take(slice(self.max_detections))
         return replace(found, boxes=left.boxes, scores=left.scores, landmarks=left.landmarks)
 
 

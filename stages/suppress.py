@@ -14,34 +14,35 @@ from pipeline.data.schemas import DETECTIONS
 from pipeline.data.shard_reader import ShardReader
 from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
 
-_LATER: Final = {"top": None, "convention": "retinaface"}
+_LATER: Final = {"max_before_nms": None, "convention": "retinaface"}
 
 
 class Suppress(MapStage):
     """Greedy suppression; boxes are not moved.
 
-    MogFace's is `score: 0.01, top: 5000, iou: 0.6, keep: 750, convention: mogface` (its code has iou 0.3).
+    MogFace's is `{score: 0.01, max_before_nms: 5000, iou: 0.6, max_detections: 750, convention: mogface}`; its code
+    has iou 0.3.
 
     Attributes:
         score: boxes at or below it are dropped first.
         iou: a box that overlaps a better one by more is dropped.
-        keep: at most so many boxes per image; None keeps all, as RetinaFace's WIDER FACE script does.
-        top: at most so many boxes above the score enter suppression; None lets all in.
+        max_detections: at most so many boxes per image; None keeps all, as RetinaFace's WIDER FACE script does.
+        max_before_nms: at most so many boxes above the score enter suppression; None lets all in.
         convention: whose code is followed. "retinaface" adds one pixel to every side, and an overlap of exactly `iou`
             survives; "mogface" counts the sides as they are, drops such an overlap, and lets boxes as good as the last
-            one stay beyond `keep`; "plain" counts the sides as they are, and such an overlap survives.
+            one stay beyond `max_detections`; "plain" counts the sides as they are, and such an overlap survives.
     """
 
     name: ClassVar[str] = "suppress"
     version: ClassVar[str] = "1"
-    over: ClassVar[tuple[str, ...]] = ("candidates",)
+    mapped_inputs: ClassVar[tuple[str, ...]] = ("candidates",)
     inputs: ClassVar[dict[str, Port]] = {"candidates": Port(DETECTIONS)}
     output: ClassVar[pa.Schema] = DETECTIONS
 
     score: float = Field(0.02, ge=0, lt=1)
     iou: float = Field(0.4, ge=0, le=1)
-    keep: int | None = Field(None, ge=1)
-    top: int | None = Field(None, ge=1)
+    max_detections: int | None = Field(None, ge=1)
+    max_before_nms: int | None = Field(None, ge=1)
     convention: Literal["retinaface", "mogface", "plain"] = "retinaface"
 
     @model_serializer(mode="wrap")
@@ -52,7 +53,7 @@ class Suppress(MapStage):
 
     def items(self, ctx: StageContext) -> Sequence[Item]:
         """Returns one item per row of the dump, from its records alone."""
-        return [Item(key, stamp, {"shard": shard}) for key, stamp, shard in ctx.one("candidates").stamps()]
+        return [Item(key, version, {"shard": shard}) for key, version, shard in ctx.one("candidates").item_versions()]
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
         """Returns a worker that holds one shard of the dump at a time."""
@@ -69,8 +70,8 @@ class Suppress(MapStage):
                     candidates,
                     score=self.score,
                     iou=self.iou,
-                    pre_top=self.top,
-                    keep=self.keep,
+                    pre_top=self.max_before_nms,
+                    keep=self.max_detections,
                     convention=CONVENTIONS[self.convention],
                 )
                 yield replace(found, boxes=kept.boxes, scores=kept.scores, landmarks=kept.landmarks).to_row()

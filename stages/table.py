@@ -42,7 +42,7 @@ class Table(WholeStage):
 
     name: ClassVar[str] = "table"
     version: ClassVar[str] = "1"
-    tells_names: ClassVar[bool] = True
+    names_in_identity: ClassVar[bool] = True
     line: ClassVar[tuple[str, ...]] = _LINE
     inputs: ClassVar[dict[str, Port]] = {
         "ap": Port(AP, many=True),
@@ -51,7 +51,7 @@ class Table(WholeStage):
         "checkpoint": Port(CHECKPOINT, many=True, optional=True),
     }
     output: ClassVar[pa.Schema] = COMPARISON
-    published: ClassVar[tuple[str, ...]] = ("{node}.md",)
+    exports: ClassVar[tuple[str, ...]] = ("{node}.md",)
 
     paper: dict[str, Stated] = Field(default_factory=dict)
     timed: bool = False
@@ -76,7 +76,7 @@ class Table(WholeStage):
                 raise ValueError(f"{name}: false alarms are a whole number, found {alarms[0]}")
         return value
 
-    def check(self, at: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
+    def check(self, path: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
         """Raises ValueError unless every row has one name and one entry in each input, and the paper's rows exist."""
         rows = inputs.get("ap", ())
         if len(set(rows)) != len(rows):
@@ -130,10 +130,12 @@ def _facts(line: Mapping[str, Artifact]) -> Iterator[tuple[str, Any]]:
     """Yields ("stage.parameter", value) of all that led to a row, the first cause first."""
     for port in reversed(_LINE):
         if port in line:
-            payload = line[port].manifest.payload
-            yield from _flat(payload["stage"], {**payload["params"], **payload["externals"]})
+            fingerprint_fields = line[port].manifest.fingerprint_fields
+            yield from _flat(
+                fingerprint_fields["stage"], {**fingerprint_fields["params"], **fingerprint_fields["externals"]}
+            )
             if port == "checkpoint":
-                yield f"{payload['stage']}.{DIGEST}", next(line[port].rows([DIGEST]))[DIGEST]
+                yield f"{fingerprint_fields['stage']}.{DIGEST}", next(line[port].rows([DIGEST]))[DIGEST]
 
 
 def _flat(name: str, value: Any) -> Iterator[tuple[str, Any]]:

@@ -21,33 +21,33 @@ from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
 
 
 class TextPredictions(MapStage):
-    """Reads submission text of WIDER FACE (``<event>/<name>.txt``), a folder or a tar archive: the node's `at`.
+    """Reads submission text of WIDER FACE (``<event>/<name>.txt``), a folder or a tar archive: the node's `path`.
 
     Boxes of equal score keep their order. An image without a file becomes a row with an error; files of images that the
     samples do not have are left out. Memory: the boxes of the samples, 40 bytes each.
 
     Attributes:
-        top: the best so many boxes of an image; None takes all.
+        max_candidates: the best so many boxes of an image; None takes all.
     """
 
-    name: ClassVar[str] = "published"
+    name: ClassVar[str] = "text_predictions"
     version: ClassVar[str] = "1"
-    over: ClassVar[tuple[str, ...]] = ("samples",)
+    mapped_inputs: ClassVar[tuple[str, ...]] = ("samples",)
     inputs: ClassVar[dict[str, Port]] = {"samples": Port(SAMPLES)}
     output: ClassVar[pa.Schema] = DETECTIONS
 
-    top: int | None = Field(None, ge=1)
+    max_candidates: int | None = Field(None, ge=1)
 
-    def check(self, at: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
+    def check(self, path: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
         """Raises ValueError where no predictions are given, or they are not there."""
-        if not at:
+        if not path:
             raise ValueError("at: expected a folder or .tar.gz of text predictions; set it in the config or with --set")
-        if not Path(at).exists():
-            raise ValueError(f"at: no predictions at {at}: expected a folder or a .tar.gz")
+        if not Path(path).exists():
+            raise ValueError(f"at: no predictions at {path}: expected a folder or a .tar.gz")
 
-    def externals(self, at: str | None) -> Mapping[str, str]:
+    def file_hashes(self, path: str | None) -> Mapping[str, str]:
         """Returns the digest of all the text: a change anywhere in it computes every row again, in a second or two."""
-        return {"text": _digest(Path(at))} if at else {}
+        return {"text": _digest(Path(path))} if path else {}
 
     def items(self, ctx: StageContext) -> Sequence[Item]:
         """Returns one item per sample; its stamp changes with the image's size.
@@ -59,7 +59,7 @@ class TextPredictions(MapStage):
         samples = list(ctx.one("samples").rows(["image_id", "width", "height", "error"]))
         text = _text(ctx, [row["image_id"] for row in samples])
         faces = (Sample.from_row(row) for row in ctx.one("samples").rows())
-        text.require(Path(ctx.at or ""), {each.image_id: _known(each) for each in faces})
+        text.require(Path(ctx.path or ""), {each.image_id: _known(each) for each in faces})
         return [Item(row["image_id"], hash_json(list(row.values()), 8), row) for row in samples]
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
@@ -68,25 +68,25 @@ class TextPredictions(MapStage):
         Raises:
             ValueError: it is not the text that the run was planned with.
         """
-        if _digest(Path(ctx.at or "")) != ctx.externals["text"]:
-            raise ValueError(f"{ctx.at}: expected the predictions that this run was planned with, found others")
-        keys = [key for key, _, _ in ctx.one("samples").stamps()]
-        text, places = _text(ctx, keys), {key: place for place, key in enumerate(keys)}
+        if _digest(Path(ctx.path or "")) != ctx.file_hashes["text"]:
+            raise ValueError(f"{ctx.path}: expected the predictions that this run was planned with, found others")
+        keys = [key for key, _, _ in ctx.one("samples").item_versions()]
+        text, dataset_paths = _text(ctx, keys), {key: place for place, key in enumerate(keys)}
         missing = set(text.report.missing)
 
         def work(items: Sequence[Item]) -> Iterator[Row]:
             for item in items:
-                error = item.data["error"] or (f"{ctx.at}: no file {item.key}.txt" if item.key in missing else None)
+                error = item.data["error"] or (f"{ctx.path}: no file {item.key}.txt" if item.key in missing else None)
                 if error:
                     yield Detections(item.key, item.data["width"], item.data["height"], error=error).to_row()
                 else:
-                    yield _row(text, places[item.key], item.key, item.data, self.top).to_row()
+                    yield _row(text, dataset_paths[item.key], item.key, item.data, self.max_candidates).to_row()
 
         return work
 
 
 def _text(ctx: StageContext, image_ids: Sequence[str]) -> WiderText:
-    return read_wider_text(Path(ctx.at or ""), image_ids)
+    return read_wider_text(Path(ctx.path or ""), image_ids)
 
 
 def _known(sample: Sample) -> Known:

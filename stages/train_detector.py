@@ -28,15 +28,15 @@ class TrainDetector(TrainingStage):
     """Training with the losses of the detector's own paper, see `task_of`.
 
     The first weights are random, or ImageNet's where the switch `pretrained` says so, or those of a checkpoint: a file
-    in the node's `at`, or the node wired to `start`. Images wired to `held_out` are judged every `recipe.judged_every`
+    in the node's `path`, or the node wired to `start`. Images wired to `held_out` are judged every `recipe.eval_every`
     steps and at the end; nothing is learnt from them.
 
     Attributes:
         detector: entry of `DETECTORS`.
-        switches: arguments of its factory, the ablations of its paper.
+        model_args: arguments of its factory, the ablations of its paper.
         recipe: every number that decides the outcome; a config names those that differ from the defaults, or from
             those of `preset`, an entry of `PRESETS`.
-        saved_every, repeatable: see `TrainingStage`.
+        checkpoint_seconds, repeatable: see `TrainingStage`.
     """
 
     name: ClassVar[str] = "train_detector"
@@ -48,7 +48,7 @@ class TrainDetector(TrainingStage):
     }
 
     detector: str = "retinaface_mobilenet"
-    switches: dict[str, Any] = Field(default_factory=dict)
+    model_args: dict[str, Any] = Field(default_factory=dict)
     recipe: DetectorRecipe = DetectorRecipe()
 
     @field_validator("detector")
@@ -85,9 +85,9 @@ class TrainDetector(TrainingStage):
         from pipeline.training.tasks.detector_learner import DetectorLearner
         from stages.validators.detector import DetectorValidator
 
-        assert ctx.workplace is not None
+        assert ctx.work_dir is not None
         usable = _usable(ctx.one("samples"), self.recipe.images)
-        learner = DetectorLearner(self.detector, self.recipe, self.switches, first_weights(ctx))
+        learner = DetectorLearner(self.detector, self.recipe, self.model_args, first_weights(ctx))
         # Built here once for its anchors and to find out before any process starts whether the weights fit.
         with naming_weights(ctx, "start"):
             detector = learner.first()
@@ -95,25 +95,25 @@ class TrainDetector(TrainingStage):
             require_matchable(usable, detector.grid, self.recipe)
         except ValueError as error:
             raise ValueError(f"{ctx.one('samples').node}: {error}") from None
-        judge = None
+        validator = None
         accelerated = ctx.resources.gpus > 0
         if held_out := ctx.inputs.get("held_out"):
             samples = _usable(held_out[0], None)
             # Every look at it would be worth the same, and the first weights would stay the best.
             require_faces(ground_truth_of(samples), held_out[0].node)
-            judge = DetectorValidator(samples, bytes_reader(ctx, held_out[0]), accelerated)
+            validator = DetectorValidator(samples, bytes_reader(ctx, held_out[0]), accelerated)
         pictures = DetectorDataset(
             usable, bytes_reader(ctx, ctx.one("samples")), self.recipe, detector.normalisation.mean_bgr
         )
         return Training(
             learner=learner,
             batches=BatchSampler(pictures, self.recipe.batch, self.recipe.seed, self.recipe.sides),
-            store=ctx.workplace.store,
-            folder=ctx.workplace.folder,
-            judge=judge,
+            store=ctx.work_dir.store,
+            folder=ctx.work_dir.folder,
+            validator=validator,
             threads=max(1, int(ctx.resources.cpus)),
             accelerated=accelerated,
-            saved_every=self.saved_every,
+            checkpoint_seconds=self.checkpoint_seconds,
             repeatable=self.repeatable,
             bad_share=ctx.resources.max_error_share,
         )

@@ -25,16 +25,16 @@ class TrainRanker(TrainingStage):
     """Training of CRFace's ranker, or of ours, with the candidates of all detectors of a join (section 4.2).
 
     The first weights are random, or ImageNet's where the switch `pretrained` says so, or those of a checkpoint: of the
-    same ranker, or of a detector with the same backbone, which is taken over; a file in the node's `at`, or the node
-    wired to `start`. A join wired to `held_out` is judged every `recipe.judged_every` steps and at the end: how many
+    same ranker, or of a detector with the same backbone, which is taken over; a file in the node's `path`, or the node
+    wired to `start`. A join wired to `held_out` is judged every `recipe.eval_every` steps and at the end: how many
     of its pairs of boxes are in the right order; nothing is learnt from it. `samples` are those that the joins were
     made of: they say where an image lies.
 
     Attributes:
         ranker: entry of `RANKERS`.
-        switches: arguments of its factory; `rows` is the recipe's.
+        model_args: arguments of its factory; `rows` is the recipe's.
         recipe: every number that decides the outcome; a config names those that differ from the defaults.
-        saved_every, repeatable: see `TrainingStage`.
+        checkpoint_seconds, repeatable: see `TrainingStage`.
     """
 
     name: ClassVar[str] = "train_ranker"
@@ -47,7 +47,7 @@ class TrainRanker(TrainingStage):
     }
 
     ranker: str = "crface"
-    switches: dict[str, Any] = Field(default_factory=dict)
+    model_args: dict[str, Any] = Field(default_factory=dict)
     recipe: RankerRecipe = RankerRecipe()
 
     @field_validator("ranker")
@@ -75,29 +75,29 @@ class TrainRanker(TrainingStage):
         from pipeline.training.tasks.ranker_learner import RankerLearner
         from stages.validators.ranker import RankerValidator
 
-        assert ctx.workplace is not None
+        assert ctx.work_dir is not None
         join = ctx.one("rankings")
         rankings = _rankings(join, self.recipe, self.recipe.images)
-        learner = RankerLearner(self.ranker, self.recipe, self.switches, first_weights(ctx))
+        learner = RankerLearner(self.ranker, self.recipe, self.model_args, first_weights(ctx))
         # Built here once for its normalisation and to find out before any process starts whether the weights fit.
         with naming_weights(ctx, "start"):
             normalisation = learner.first().normalisation
-        judge = None
+        validator = None
         if held_out := ctx.inputs.get("held_out"):
             read = bytes_reader(ctx, _samples_of(ctx, held_out[0]))
-            judge = RankerValidator(_rankings(held_out[0], self.recipe), read, self.recipe)
+            validator = RankerValidator(_rankings(held_out[0], self.recipe), read, self.recipe)
         pictures = RankerDataset(
             rankings, bytes_reader(ctx, _samples_of(ctx, join)), self.recipe, normalisation.mean_bgr
         )
         return Training(
             learner=learner,
             batches=BatchSampler(pictures, self.recipe.batch, self.recipe.seed, self.recipe.sides),
-            store=ctx.workplace.store,
-            folder=ctx.workplace.folder,
-            judge=judge,
+            store=ctx.work_dir.store,
+            folder=ctx.work_dir.folder,
+            validator=validator,
             threads=max(1, int(ctx.resources.cpus)),
             accelerated=ctx.resources.gpus > 0,
-            saved_every=self.saved_every,
+            checkpoint_seconds=self.checkpoint_seconds,
             repeatable=self.repeatable,
             bad_share=ctx.resources.max_error_share,
         )
@@ -117,7 +117,7 @@ def _rankings(join: Artifact, recipe: RankerRecipe, most: int | None = None) -> 
 
 def _samples_of(ctx: StageContext, join: Artifact) -> Artifact:
     """Returns those of the wired samples that a join was made of."""
-    made_of = set(join.manifest.payload["inputs"]["samples"])
+    made_of = set(join.manifest.fingerprint_fields["inputs"]["samples"])
     for samples in ctx.inputs["samples"]:
         if samples.manifest.content in made_of:
             return samples

@@ -58,14 +58,14 @@ def detecting_graph(model: Model, folder: Path, resources: Resources, memory_bud
     stage = Predict(
         detector=model.detector,
         canvas=model.canvas,
-        top=model.top,
+        max_candidates=model.top,
         memory_budget_gb=memory_budget_gb,
         precision=model.precision,
         engine=model.engine,
     )
     return Graph(
         [
-            Node(IMAGES, Index(dataset=ImageFolder()), at=str(folder), resources=Resources(shard_rows=10_000)),
+            Node(IMAGES, Index(dataset=ImageFolder()), path=str(folder), resources=Resources(shard_rows=10_000)),
             Node(BOXES, stage, {"samples": (IMAGES,)}, str(model.weights), resources),
         ]
     )
@@ -85,7 +85,7 @@ def detecting(model: Model, files: Sequence[Path]) -> Work:
 
     _, detector = open_detector(model.weights, model.detector)
     predictor = Predictor(
-        detector, model.device, top=model.top, dtype=getattr(torch, model.precision), engine=model.engine
+        detector, model.device, max_candidates=model.top, dtype=getattr(torch, model.precision), engine=model.engine
     )
     canvas = parse_canvas(model.canvas)
     # The bare loop begins warm, on a device too.

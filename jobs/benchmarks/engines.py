@@ -114,9 +114,9 @@ def _accuracy(load: Load, shared: Path) -> Section:
             store = Path(place) / f"{engine}-{precision}"
             sets = {
                 "store": store,
-                "faces.at": shared / "data/wider_images",
+                "faces.path": shared / "data/wider_images",
                 "faces.dataset.missing": "skip",
-                "boxes.at": shared / "data/weights/retinaface_mobilenet0.25_Final.pth",
+                "boxes.path": shared / "data/weights/retinaface_mobilenet0.25_Final.pth",
                 "boxes.engine": engine,
                 "boxes.precision": precision,
             }

@@ -7,7 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 from pipeline.engine.executor import LocalExecutor
 from pipeline.engine.graph import Graph
-from pipeline.engine.plan import Options, Verdict, plan
+from pipeline.engine.plan import Decision, Options, plan
 from pipeline.engine.runner import Outcome, Runner
 from pipeline.engine.storage import Store
 
@@ -23,7 +23,7 @@ def prepare(graph: Graph, node: str, store: Store) -> None:
     store.delete_folder(node)
     before = frozenset(graph.ancestors(node))
     plans = plan(graph, store, Options(before))
-    if all(plans[name].verdict is Verdict.REUSE for name in before):
+    if all(plans[name].decision is Decision.REUSE for name in before):
         return
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         require_success(pool.submit(compute, graph, before, store).result())

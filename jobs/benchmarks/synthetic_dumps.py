@@ -67,7 +67,7 @@ class DrawnDump(MapStage):
 
     def items(self, ctx: StageContext) -> Sequence[Item]:
         """Returns one item per sample."""
-        return [Item(key, stamp) for key, stamp, _ in ctx.one("samples").stamps()]
+        return [Item(key, version) for key, version, _ in ctx.one("samples").item_versions()]
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
         """Returns what draws rows of `DETECTIONS`."""

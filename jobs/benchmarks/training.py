@@ -57,13 +57,13 @@ def detector_course(load: Load, store: Store) -> Course:
     """Returns an index and the training on its images; on real ones with `shared`, else on drawn ones."""
     if load.shared:
         dataset: Any = WiderFace(annotation="mat", missing="skip")
-        at: str | None = str(load.shared / "data/wider_images")
+        path: str | None = str(load.shared / "data/wider_images")
     else:
-        dataset, at = Synthetic(images=200, width=1024, height=683), None
+        dataset, path = Synthetic(images=200, width=1024, height=683), None
     stage = TrainDetector(detector=load.detector, recipe=load.recipe)
     graph = Graph(
         [
-            Node("faces", Index(dataset=dataset), at=at, resources=Resources(shard_rows=10_000)),
+            Node("faces", Index(dataset=dataset), at=path, resources=Resources(shard_rows=10_000)),
             Node("detector", stage, {"samples": ("faces",)}, None, Resources(workers=1, cpus=cores())),
         ]
     )

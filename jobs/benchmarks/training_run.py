@@ -153,8 +153,8 @@ def _training(course: Course) -> Any:
     plans = plan(course.graph, course.store, Options(frozenset()))
     stage = course.graph.nodes[course.node].stage
     assert isinstance(stage, TrainingStage)
-    ctx = context(course.graph, course.node, plans, stage.externals(course.graph.nodes[course.node].at))
-    return stage.training(replace(ctx, workplace=WorkDir(course.store, "bare")))
+    ctx = context(course.graph, course.node, plans, stage.file_hashes(course.graph.nodes[course.node].path))
+    return stage.training(replace(ctx, work_dir=WorkDir(course.store, "bare")))
 
 
 @dataclass(frozen=True)

@@ -31,18 +31,18 @@ class Network:
 
     Attributes:
         name: entry of `DETECTORS` or `RANKERS`.
-        switches: arguments of its factory as JSON, but those that change neither operations nor parameters.
+        model_args: arguments of its factory as JSON, but those that change neither operations nor parameters.
         decides: of a detector, see `SixLevelDetector.decide_by`; None: what its switches say.
     """
 
     name: str
-    switches: str = "{}"
+    model_args: str = "{}"
     decides: Decides | None = None
 
     @classmethod
-    def of(cls, name: str, switches: Mapping[str, Any] | None = None, decides: Decides | None = None) -> Network:
+    def of(cls, name: str, model_args: Mapping[str, Any] | None = None, decides: Decides | None = None) -> Network:
         """Returns the network of an entry with switches as a config has them."""
-        kept = {key: each for key, each in (switches or {}).items() if key not in _FREE and (key, each) != _USUAL}
+        kept = {key: each for key, each in (model_args or {}).items() if key not in _FREE and (key, each) != _USUAL}
         return cls(name, json.dumps(kept, sort_keys=True), decides)
 
     @property
@@ -77,7 +77,7 @@ class Network:
 @cache
 def _detector(network: Network) -> Detector:
     with torch.device("meta"):
-        detector = detector_spec(network.name).build(**json.loads(network.switches)).eval()
+        detector = detector_spec(network.name).build(**json.loads(network.model_args)).eval()
     if network.decides is not None:
         assert isinstance(detector, SixLevelDetector)  # what `predict` refuses, no config has
         detector.decide_by(network.decides)
@@ -103,7 +103,7 @@ def _counted(network: Network, all_heads: bool) -> tuple[int, bool]:
 @cache
 def _ranker(network: Network, device: str = "meta") -> Ranker:
     with torch.device(device):
-        return _without_norms(ranker_spec(network.name).build(**json.loads(network.switches)).eval())
+        return _without_norms(ranker_spec(network.name).build(**json.loads(network.model_args)).eval())
 
 
 def _without_norms(network: M) -> M:

@@ -39,12 +39,12 @@ def ranker_of(config: Config, node: Node) -> tuple[Network, Frame]:
 
 def trained_detector(stage: TrainDetector, decides: Decides | None = None) -> Network:
     """Returns the detector of a training, as it is used with `decides` of a dump."""
-    return Network.of(stage.detector, stage.switches, decides)
+    return Network.of(stage.detector, stage.model_args, decides)
 
 
 def trained_ranker(stage: TrainRanker) -> Network:
     """Returns the ranker of a training."""
-    return Network.of(stage.ranker, {**stage.switches, "rows": stage.recipe.rows})
+    return Network.of(stage.ranker, {**stage.model_args, "rows": stage.recipe.num_candidates})
 
 
 def _trained(config: Config, node: Node) -> object:
@@ -54,12 +54,12 @@ def _trained(config: Config, node: Node) -> object:
 
 def _published(config: Config, node: Node) -> TrainRanker:
     """Returns the training whose file, <store>/<node>.safetensors, is a node's weights."""
-    file = Path(node.at or "")
+    file = Path(node.path or "")
     for beside in sorted(config.path.parent.glob("*.yaml")):
         if beside.stem == file.parent.name:
             other = load_config(beside, STAGES).graph.nodes.get(file.stem)
             if other is not None and isinstance(other.stage, TrainRanker):
                 return other.stage
     raise ValueError(
-        f"{config.path}: {node.name}: no config beside it trains {node.at}: which ranker that is is not known"
+        f"{config.path}: {node.name}: no config beside it trains {node.path}: which ranker that is is not known"
     )

@@ -23,9 +23,9 @@ def real(setting: Setting, figures: Figures) -> None:
         store = setting.folder / f"real-{precision}"
         sets = {
             "store": store,
-            "faces.at": data / "wider_images",
+            "faces.path": data / "wider_images",
             "faces.dataset.missing": "skip",
-            "boxes.at": data / "weights/retinaface_mobilenet0.25_Final.pth",
+            "boxes.path": data / "weights/retinaface_mobilenet0.25_Final.pth",
             "boxes.precision": precision,
             "boxes.run.gpus": 1 if setting.device == "cuda" else 0,
             "boxes.run.workers": 1,

@@ -111,7 +111,7 @@ class RayExecutor:
             raise _cause(error) from error
 
     def whole(self, job: ShardJob) -> ShardRecord:
-        """Runs a whole stage in one task of its resources; its `fan_out` and its `gang` spread over the cluster.
+        """Runs a whole stage in one task of its resources; its `fan_out` and `worker_group` spread over the cluster.
 
         Raises:
             NodeFailed: with the task's own error.
@@ -119,16 +119,16 @@ class RayExecutor:
         import ray
 
         resources = job.ctx.resources
-        gang = partial(
+        worker_group = partial(
             train_together,
             resources=resources,
             store=job.store,
             folder=f"{job.folder}/work/ray",
             passing=self._ours and not joined(),
         )
-        job = with_heartbeat(replace(job, ctx=replace(job.ctx, fan_out=fan_out, gang=gang)))
+        job = with_heartbeat(replace(job, ctx=replace(job.ctx, fan_out=fan_out, worker_group=worker_group)))
         # The task of a stage that spreads only waits for its gang, which holds what the node was given.
-        request = {"num_cpus": 0} if job.stage.spreads else _request(resources)
+        request = {"num_cpus": 0} if job.stage.distributed else _request(resources)
         try:
             task = ray.remote(**request)(compute_whole).remote(job)
             while not ray.wait([task], timeout=SECONDS_BETWEEN_LOOKS)[0]:

@@ -12,7 +12,7 @@ from pipeline.engine.stage import StageContext
 
 def bytes_reader(ctx: StageContext, samples: Artifact) -> Callable[[str], bytes]:
     """Returns a function from a sample's `path` to the compressed image, which raises OSError where it is gone."""
-    dataset, root = parse_dataset(samples.params["dataset"]), ctx.places.get(samples.node) or ""
+    dataset, root = parse_dataset(samples.params["dataset"]), ctx.dataset_paths.get(samples.node) or ""
     return lambda path: dataset.image_bytes(root, path)
 
 
@@ -23,7 +23,7 @@ def indexed_source(ctx: StageContext, samples: Artifact) -> Callable[[str, str],
     are kept under the digest, and must not be of other pixels. What the index could not read is not tried again: a bad
     sector or a link to itself is the image's own error by then, and no trouble of the machine.
     """
-    dataset, root = parse_dataset(samples.params["dataset"]), ctx.places.get(samples.node) or ""
+    dataset, root = parse_dataset(samples.params["dataset"]), ctx.dataset_paths.get(samples.node) or ""
 
     def read(path: str, expected: str) -> bytes:
         if not expected and dataset.digest_is_of_bytes:

@@ -31,7 +31,7 @@ def _as_is(image: Image) -> Image:
 
 
 def _stamp(item: Item) -> str:
-    return item.stamp
+    return item.version
 
 
 def read_images(

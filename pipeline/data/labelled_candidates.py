@@ -121,7 +121,7 @@ class LabelledCandidateReader:
         """
         manifest = artifact.manifest
         self.node, self._store = manifest.node, artifact.store
-        self._shards = tuple((f"{manifest.folder}/{each.name}.parquet", each.checksum) for each in manifest.shards)
+        self._shards = tuple((f"{manifest.folder}/{each.name}.parquet", each.content_hash) for each in manifest.shards)
         self._names: list[str] = []
         places: list[tuple[int, int]] = []
         for number, entry in enumerate(manifest.shards):

@@ -29,7 +29,7 @@ class Sample:
     Attributes:
         image_id: unique name within the dataset.
         path: file, relative to the dataset's root, with forward slashes.
-        digest: BLAKE2b-128 of the file's bytes, hexadecimal.
+        content_hash: BLAKE2b-128 of the file's bytes, hexadecimal.
         width: pixels after the orientation tag is applied; 0 if the header cannot be read.
         height: likewise.
         boxes: float32 [F, 4], xyxy in pixels, x2 = x + w.
@@ -41,7 +41,7 @@ class Sample:
 
     image_id: str
     path: str
-    digest: str
+    content_hash: str
     width: int
     height: int
     boxes: Float32 = field(default_factory=_no_boxes)
@@ -67,7 +67,7 @@ class Sample:
         return {
             "image_id": self.image_id,
             "path": self.path,
-            "digest": self.digest,
+            "content_hash": self.content_hash,
             "width": self.width,
             "height": self.height,
             **{name: self.boxes[:, i] for i, name in enumerate(CORNERS)},
@@ -83,7 +83,7 @@ class Sample:
         return cls(
             image_id=row["image_id"],
             path=row["path"],
-            digest=row["digest"],
+            content_hash=row["content_hash"],
             width=row["width"],
             height=row["height"],
             boxes=_stack(row, CORNERS),

@@ -19,7 +19,7 @@ SAMPLES: Final = pa.schema(
     [
         pa.field("image_id", pa.string(), nullable=False),  # WIDER FACE: "<event>/<name>" without ".jpg"
         pa.field("path", pa.string(), nullable=False),  # relative to the dataset's root, forward slashes
-        pa.field("digest", pa.string(), nullable=False),  # BLAKE2b-128 of the file's bytes
+        pa.field("content_hash", pa.string(), nullable=False),  # BLAKE2b-128 of the file's bytes
         pa.field("width", pa.int32(), nullable=False),  # after orientation; 0 where the header is unreadable
         pa.field("height", pa.int32(), nullable=False),
         *[pa.field(name, FLOATS, nullable=False) for name in CORNERS],
@@ -68,7 +68,7 @@ CHECKPOINT: Final = pa.schema(
     [
         pa.field("detector", pa.string(), nullable=False),
         pa.field("config", pa.string(), nullable=False),
-        pa.field("digest", pa.string(), nullable=False),
+        pa.field("content_hash", pa.string(), nullable=False),
         pa.field("weights", pa.large_binary(), nullable=False),  # safetensors
         pa.field("loss", FLOATS, nullable=False),  # training loss per logged step
         pa.field("log", pa.large_binary()),  # JSON lines, one per step and look at held-out images; no timings

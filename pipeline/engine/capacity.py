@@ -75,7 +75,7 @@ def _demand(node: Node) -> tuple[Machine, int]:
     """Returns what one worker of a node holds while it runs, and how many there are."""
     resources = node.resources
     one = Machine(resources.reserved_cpus, resources.gpus, resources.memory_gb)
-    return one, resources.workers if node.stage.spreads else 1
+    return one, resources.workers if node.stage.distributed else 1
 
 
 def _request(worker: Machine) -> str:

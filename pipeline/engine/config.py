@@ -18,7 +18,7 @@ from pipeline.engine.stage import Resources, Stage
 
 SHARE = "max_error_share"  # of every node that has none of its own
 TOP_FIELDS = ("base", "name", "store", "nodes", SHARE)
-NODE_FIELDS = ("stage", "inputs", "at", "run")
+NODE_FIELDS = ("stage", "inputs", "path", "run")
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -154,15 +154,15 @@ def _node(
         problems.append(f"{where}: {error}")
         return None
     resources = _validated(Resources, {**share, **run} if isinstance(run, Mapping) else run, f"{where}.run", problems)
-    at = resolved(fields.get("at"), str | None)
-    if at is not None and not isinstance(at, str):
-        problems.append(f"{where}.at: expected a path, found {at!r}")
+    files = resolved(fields.get("path"), str | None)
+    if files is not None and not isinstance(files, str):
+        problems.append(f"{where}.path: expected a path, found {files!r}")
     if not isinstance(inputs, Mapping):
         problems.append(f"{where}.inputs: expected a mapping of input names, found {inputs!r}")
     if len(problems) > before or stage is None or resources is None:
         return None
     wired = {str(port): tuple([n] if isinstance(n, str) else n or ()) for port, n in inputs.items()}
-    return Node(name, stage, wired, at and os.path.expandvars(os.path.expanduser(at)), resources, SHARE in run)
+    return Node(name, stage, wired, files and os.path.expandvars(os.path.expanduser(files)), resources, SHARE in run)
 
 
 def _validated(kind: type[M], fields: object, where: str, problems: list[str]) -> M | None:

@@ -28,8 +28,8 @@ def own_errors(node: Node, manifest: Manifest, inputs: Mapping[str, Sequence[Art
         manifest: of the output.
         inputs: port -> outputs wired to it.
     """
-    over = node.stage.over if isinstance(node.stage, MapStage) else ()
-    carried = {key for port in over for each in inputs.get(port, ()) for key, _ in each.manifest.errors}
+    mapped_inputs = node.stage.mapped_inputs if isinstance(node.stage, MapStage) else ()
+    carried = {key for port in mapped_inputs for each in inputs.get(port, ()) for key, _ in each.manifest.errors}
     return [error for error in manifest.errors if error[0] not in carried]
 
 

@@ -15,7 +15,7 @@ COMPARED_BYTES = 2**20
 
 def files_of(node: Node) -> list[str]:
     """Returns the names of the files that a node publishes."""
-    return [pattern.format(node=node.name) for pattern in node.stage.published]
+    return [pattern.format(node=node.name) for pattern in node.stage.exports]
 
 
 def export_files(node: Node, artifact: Artifact) -> None:
@@ -65,6 +65,8 @@ def _written(store: Store, node: Node) -> tuple[str, dict[str, tuple[int, str]]]
     """Returns of which content the copies are, and their sizes and checksums; nothing where nobody knows."""
     try:
         told = verified(store.read_or_none(_note(node)) or b"{}")
-        return str(told["content"]), {name: (int(size), str(digest)) for name, (size, digest) in told["files"].items()}
+        return str(told["content"]), {
+            name: (int(size), str(content_hash)) for name, (size, content_hash) in told["files"].items()
+        }
     except (ValueError, KeyError, TypeError, AttributeError):  # none, damaged, or of an earlier layout
         return "", {}

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pipeline.engine.local_files import TEMPORARY
 from pipeline.engine.lock import LOCK_FILE
 from pipeline.engine.manifest import Manifest, load_manifest
-from pipeline.engine.plan import NodePlan, Verdict
+from pipeline.engine.plan import Decision, NodePlan
 from pipeline.engine.shards import DAMAGED, WHOLE
 from pipeline.engine.storage import Store
 
@@ -27,26 +27,28 @@ def unused_files(store: Store, plans: Mapping[str, NodePlan]) -> Iterator[tuple[
         ValueError: if a node cannot run as configured, since then nothing can be told.
     """
     for name, planned in plans.items():
-        if planned.recipe is None and planned.verdict is Verdict.BLOCKED:
+        if planned.row_fingerprint is None and planned.decision is Decision.BLOCKED:
             raise ValueError(f"cannot tell what {name} uses: {planned.reason}; nothing was deleted")
     for folder in ("", "runs"):
         yield from _half_written(store, folder)
     for name, planned in plans.items():
         yield from _half_written(store, name)
-        for recipe in store.folders(name):
-            folder = f"{name}/{recipe}"
-            if planned.recipe not in (None, recipe):
+        for row_fingerprint in store.folders(name):
+            folder = f"{name}/{row_fingerprint}"
+            if planned.row_fingerprint not in (None, row_fingerprint):
                 yield folder, store.weight(folder)
                 continue
             found = dict(left_over(store, folder))
             yield from found.items()
-            if planned.recipe and (manifest := load_manifest(store, name, recipe, str(planned.fingerprint))):
+            if planned.row_fingerprint and (
+                manifest := load_manifest(store, name, row_fingerprint, str(planned.fingerprint))
+            ):
                 yield from (each for each in _superseded(store, folder, manifest) if each[0] not in found)
 
 
 def undecided(plans: Mapping[str, NodePlan]) -> list[str]:
     """Returns the nodes of which cannot be told yet what they use: their inputs are not finished."""
-    return [name for name, planned in plans.items() if planned.recipe is None]
+    return [name for name, planned in plans.items() if planned.row_fingerprint is None]
 
 
 def left_over(store: Store, folder: str) -> Iterator[tuple[str, int]]:

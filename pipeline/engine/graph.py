@@ -18,7 +18,7 @@ class Node:
         name: what configs and messages call it.
         stage: the stage with its parameters.
         inputs: port -> names of the nodes wired to it.
-        at: where its outside files lie; not part of its identity.
+        path: where its outside files lie; not part of its identity.
         resources: how it is executed; not part of its identity.
         own_share: whether its `max_error_share` is its own and not the config's.
     """
@@ -26,7 +26,7 @@ class Node:
     name: str
     stage: Stage
     inputs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    at: str | None = None
+    path: str | None = None
     resources: Resources = field(default_factory=Resources)
     own_share: bool = False
 

@@ -49,7 +49,7 @@ def read_record(store: Store, folder: str, shard: str, expected: str) -> ShardRe
     """Returns the record beside a shard; None where there is none, or none of the bytes with this checksum."""
     data = store.read_or_none(f"{folder}/{shard}.json")
     record = None if data is None else ShardRecord.from_json(data)
-    return record if record is not None and record.checksum == expected else None
+    return record if record is not None and record.content_hash == expected else None
 
 
 def is_as_written(store: Store, folder: str, shard: str, expected: str) -> bool:

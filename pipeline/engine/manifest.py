@@ -27,7 +27,7 @@ class ShardEntry:
     name: str
     size: int
     rows: int
-    checksum: str
+    content_hash: str
     keys: tuple[str, ...] | None = None
 
 
@@ -37,7 +37,7 @@ class Manifest:
 
     Attributes:
         node: the node's name; fingerprint: its identity; recipe: identity of the per-row function.
-        payload: what the fingerprint is the digest of, kept so that a change can be shown field by field.
+        fingerprint_fields: what the fingerprint is the digest of, kept so that a change can be shown field by field.
         key: the column that names a row.
         shards: where the rows are.
         rows, errors: how many rows, and (key, message) of those that hold an error.
@@ -46,8 +46,8 @@ class Manifest:
 
     node: str
     fingerprint: str
-    recipe: str
-    payload: Mapping[str, Any]
+    row_fingerprint: str
+    fingerprint_fields: Mapping[str, Any]
     key: str
     shards: tuple[ShardEntry, ...] = ()
     rows: int = 0
@@ -60,7 +60,7 @@ class Manifest:
 
         Computed again with the same bytes it is the same input, whatever was forced, moved or copied before.
         """
-        return hash_json(sorted([s.checksum, *(s.keys or ())] for s in self.shards))
+        return hash_json(sorted([s.content_hash, *(s.keys or ())] for s in self.shards))
 
     @cached_property
     def named(self) -> Mapping[str, ShardEntry]:
@@ -70,11 +70,13 @@ class Manifest:
     @property
     def folder(self) -> str:
         """Folder of the shards, relative to the store."""
-        return f"{self.node}/{self.recipe}"
+        return f"{self.node}/{self.row_fingerprint}"
 
     def save(self, store: Store) -> None:
         """Writes the manifest; all its shards are in place before."""
-        store.write(manifest_name(self.node, self.recipe, self.fingerprint), with_checksum(asdict(self), indent=1))
+        store.write(
+            manifest_name(self.node, self.row_fingerprint, self.fingerprint), with_checksum(asdict(self), indent=1)
+        )
 
     def broken(self, store: Store) -> list[str]:
         """Returns the names of shards that are not whole as far as one sees without reading them, see `is_whole`."""
@@ -83,7 +85,7 @@ class Manifest:
 
     def corrupt(self, store: Store) -> list[str]:
         """Returns the names of shards whose bytes, or records, are not those that were written; reads every byte."""
-        return [s.name for s in self.shards if not is_as_written(store, self.folder, s.name, s.checksum)]
+        return [s.name for s in self.shards if not is_as_written(store, self.folder, s.name, s.content_hash)]
 
     def verify(self, store: Store) -> list[str]:
         """Returns `corrupt`, and sees to it that the store's notes of damage say just that: the next plan knows."""
@@ -96,14 +98,14 @@ class Manifest:
         return bad
 
 
-def manifest_name(node: str, recipe: str, fingerprint: str) -> str:
+def manifest_name(node: str, row_fingerprint: str, fingerprint: str) -> str:
     """Returns the file name of a manifest within the store."""
-    return f"{node}/{recipe}/manifest-{fingerprint}.json"
+    return f"{node}/{row_fingerprint}/manifest-{fingerprint}.json"
 
 
 def finish(base: Manifest, kept: Sequence[ReusedShard]) -> Manifest:
     """Returns the manifest of an output made of these shards; `base` tells everything else."""
-    entries = tuple(ShardEntry(k.record.name, k.record.size, _count(k), k.record.checksum, k.keys) for k in kept)
+    entries = tuple(ShardEntry(k.record.name, k.record.size, _count(k), k.record.content_hash, k.keys) for k in kept)
     errors = tuple(error for each in kept for error in _errors(each))
     return replace(base, shards=entries, rows=sum(entry.rows for entry in entries), errors=errors)
 
@@ -117,24 +119,24 @@ def _errors(kept: ReusedShard) -> list[tuple[str, str]]:
     return [error for error in kept.record.errors if counted is None or error[0] in counted]
 
 
-def load_manifest(store: Store, node: str, recipe: str, fingerprint: str) -> Manifest | None:
+def load_manifest(store: Store, node: str, row_fingerprint: str, fingerprint: str) -> Manifest | None:
     """Returns a stored manifest, or None where there is none that can be read as it was written."""
-    data = store.read_or_none(manifest_name(node, recipe, fingerprint))
+    data = store.read_or_none(manifest_name(node, row_fingerprint, fingerprint))
     return None if data is None else _parse(data)
 
 
-def is_damaged(store: Store, node: str, recipe: str, fingerprint: str) -> bool:
+def is_damaged(store: Store, node: str, row_fingerprint: str, fingerprint: str) -> bool:
     """Returns whether a manifest is there that cannot be read as it was written."""
-    data = store.read_or_none(manifest_name(node, recipe, fingerprint))
+    data = store.read_or_none(manifest_name(node, row_fingerprint, fingerprint))
     return data is not None and _parse(data) is None
 
 
 def stored_manifests(store: Store, node: str) -> list[Manifest]:
     """Returns every manifest of a node, newest first."""
     found = []
-    for recipe in store.folders(node):
-        for name in store.sizes(f"{node}/{recipe}"):
-            if name.startswith("manifest-") and (manifest := _parse(store.read(f"{node}/{recipe}/{name}"))):
+    for row_fingerprint in store.folders(node):
+        for name in store.sizes(f"{node}/{row_fingerprint}"):
+            if name.startswith("manifest-") and (manifest := _parse(store.read(f"{node}/{row_fingerprint}/{name}"))):
                 found.append(manifest)
     return sorted(found, key=lambda m: -float(m.run.get("finished", 0)))
 
@@ -172,12 +174,12 @@ class Artifact:
     @property
     def params(self) -> Mapping[str, Any]:
         """Parameters of the stage that made it."""
-        params: Mapping[str, Any] = self.manifest.payload["params"]
+        params: Mapping[str, Any] = self.manifest.fingerprint_fields["params"]
         return params
 
     def read(self, entry: ShardEntry) -> bytes:
         """Returns a shard's file as it was written; raises DamagedError where it is another one now."""
-        return read_shard(self.store, self.manifest.folder, entry.name, entry.size, entry.checksum)
+        return read_shard(self.store, self.manifest.folder, entry.name, entry.size, entry.content_hash)
 
     def table(self, shard: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Returns one shard's rows that count, in stored order.
@@ -209,16 +211,16 @@ class Artifact:
         for entry in self.manifest.shards:
             yield from self._keys(entry)
 
-    def stamps(self) -> Iterator[tuple[str, str, str]]:
+    def item_versions(self) -> Iterator[tuple[str, str, str]]:
         """Yields (key, stamp, shard) of every row; the stamp changes with the bytes of the shard it lies in."""
         for entry in self.manifest.shards:
             for key in self._keys(entry):
-                yield key, hash_json([entry.checksum, key], size=8), entry.name
+                yield key, hash_json([entry.content_hash, key], size=8), entry.name
 
     def _keys(self, entry: ShardEntry) -> Sequence[str]:
         if entry.keys is not None:
             return entry.keys
-        record = read_record(self.store, self.manifest.folder, entry.name, entry.checksum)
+        record = read_record(self.store, self.manifest.folder, entry.name, entry.content_hash)
         if record is not None and entry.name != WHOLE:  # whose only item is no row
             return [key for key, _ in record.items]
         keys: list[str] = self.table(entry.name, [self.manifest.key]).column(0).to_pylist()

@@ -8,7 +8,7 @@ Example::
     nodes:
       "train_{row}":
         stage: train_detector
-        recipe: {assigner: "{assigner}"}
+        row_fingerprint: {assigner: "{assigner}"}
       table:
         stage: table
         inputs: {ap: ["ap_{row}"]}

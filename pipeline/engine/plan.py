@@ -20,7 +20,7 @@ from pipeline.engine.storage import Store
 NOT_COMPUTED = "(not computed yet)"
 
 
-class Verdict(StrEnum):
+class Decision(StrEnum):
     """What will happen to a node."""
 
     REUSE = "reuse"
@@ -46,27 +46,27 @@ class NodePlan:
 
     Attributes:
         verdict, reason: what and why, for people.
-        payload: what the identity is made of; None where the node is blocked.
+        fingerprint_fields: what the identity is made of; None where the node is blocked.
         fingerprint, recipe: identity, and that of the per-row function; None until all inputs are there.
         items: all items of a map stage, known once its inputs are there.
-        assignment: stored shards to keep and new ones to compute, known likewise.
-        artifact: the finished output, for `Verdict.REUSE` only.
+        shard_plan: stored shards to keep and new ones to compute, known likewise.
+        artifact: the finished output, for `Decision.REUSE` only.
         damaged: what is stored of the wanted output and cannot be used: names of shards, or "its manifest".
-        unfit: the node itself cannot run (bad path, bad weights), as opposed to waiting for another one.
+        invalid: the node itself cannot run (bad path, bad weights), as opposed to waiting for another one.
         notes: what the stage had to say while it listed its items.
     """
 
     node: Node
-    verdict: Verdict
+    decision: Decision
     reason: str
-    payload: Mapping[str, Any] | None = None
+    fingerprint_fields: Mapping[str, Any] | None = None
     fingerprint: str | None = None
-    recipe: str | None = None
+    row_fingerprint: str | None = None
     items: tuple[Item, ...] | None = field(default=None, repr=False)
-    assignment: ShardPlan | None = field(default=None, repr=False)
+    shard_plan: ShardPlan | None = field(default=None, repr=False)
     artifact: Artifact | None = field(default=None, repr=False)
     damaged: tuple[str, ...] = ()
-    unfit: bool = False
+    invalid: bool = False
     notes: tuple[str, ...] = ()
 
 
@@ -96,14 +96,14 @@ def plan_node(graph: Graph, name: str, store: Store, upstream: Mapping[str, Node
     """
     node = graph.nodes[name]
     try:
-        node.stage.check(node.at, node.inputs)
+        node.stage.check(node.path, node.inputs)
         node.stage.fits(node.resources)
-        externals = dict(node.stage.externals(node.at))
-        blocked = [u for u in node.upstream if upstream[u].verdict is Verdict.BLOCKED]
+        file_hashes = dict(node.stage.file_hashes(node.path))
+        blocked = [u for u in node.upstream if upstream[u].decision is Decision.BLOCKED]
         if blocked:
-            return NodePlan(node, Verdict.BLOCKED, f"by {', '.join(blocked)}")
+            return NodePlan(node, Decision.BLOCKED, f"by {', '.join(blocked)}")
         ready = all(upstream[u].artifact for u in node.upstream)
-        ctx = context(graph, name, upstream, externals) if ready else None
+        ctx = context(graph, name, upstream, file_hashes) if ready else None
         notes: list[str] = []
         items: tuple[Item, ...] | None = None
         if ctx and isinstance(node.stage, MapStage):
@@ -111,22 +111,26 @@ def plan_node(graph: Graph, name: str, store: Store, upstream: Mapping[str, Node
     except DamagedError:
         raise
     except (ValueError, OSError) as error:
-        return NodePlan(node, Verdict.BLOCKED, redact(str(error)), unfit=name in options.selected)
-    payload = _payload(node, externals, upstream, items)
-    known = NodePlan(node, Verdict.RUN, "", payload, items=items, notes=tuple(notes))
+        return NodePlan(node, Decision.BLOCKED, redact(str(error)), invalid=name in options.selected)
+    fingerprint_fields = _payload(node, file_hashes, upstream, items)
+    known = NodePlan(node, Decision.RUN, "", fingerprint_fields, items=items, notes=tuple(notes))
     if not ready:
         return _wait(known, store, upstream, options)
-    return _decide(replace(known, fingerprint=hash_json(payload), recipe=_recipe(node, payload)), store, options)
+    return _decide(
+        replace(known, fingerprint=hash_json(fingerprint_fields), row_fingerprint=_recipe(node, fingerprint_fields)),
+        store,
+        options,
+    )
 
 
-def context(graph: Graph, name: str, upstream: Mapping[str, NodePlan], externals: Mapping[str, str]) -> StageContext:
+def context(graph: Graph, name: str, upstream: Mapping[str, NodePlan], file_hashes: Mapping[str, str]) -> StageContext:
     """Returns the stage context of a node whose inputs are all finished."""
     node = graph.nodes[name]
     inputs = {
         port: tuple(a for u in node.inputs.get(port, ()) if (a := upstream[u].artifact)) for port in node.stage.inputs
     }
-    places = {each.name: each.at for each in graph.nodes.values()}
-    return StageContext(name, node.at, node.resources, inputs, places, externals or {})
+    dataset_paths = {each.name: each.path for each in graph.nodes.values()}
+    return StageContext(name, node.path, node.resources, inputs, dataset_paths, file_hashes or {})
 
 
 def _items(node: Node, ctx: StageContext, limit: int | None) -> tuple[Item, ...]:
@@ -136,40 +140,45 @@ def _items(node: Node, ctx: StageContext, limit: int | None) -> tuple[Item, ...]
 
 
 def _payload(
-    node: Node, externals: Mapping[str, str], upstream: Mapping[str, NodePlan], items: tuple[Item, ...] | None
+    node: Node, file_hashes: Mapping[str, str], upstream: Mapping[str, NodePlan], items: tuple[Item, ...] | None
 ) -> dict[str, Any]:
     contents = {u: a.manifest.content if (a := upstream[u].artifact) else NOT_COMPUTED for u in node.upstream}
-    payload = {
+    fingerprint_fields = {
         "stage": node.stage.name,
         "version": node.stage.version,
         "params": node.stage.model_dump(mode="python"),
-        "externals": externals,
+        "externals": file_hashes,
         "inputs": {port: [contents[u] for u in names] for port, names in node.inputs.items()},
     }
-    if node.stage.tells_names:
-        payload["names"] = {port: list(names) for port, names in node.inputs.items()}
+    if node.stage.names_in_identity:
+        fingerprint_fields["names"] = {port: list(names) for port, names in node.inputs.items()}
     if not node.upstream and items is not None:
-        payload["dataset"] = {"items": len(items), "digest": hash_json([[i.key, i.stamp] for i in items])}
-    plain: dict[str, Any] = canonical(payload, node.name)
+        fingerprint_fields["dataset"] = {
+            "items": len(items),
+            "content_hash": hash_json([[i.key, i.version] for i in items]),
+        }
+    plain: dict[str, Any] = canonical(fingerprint_fields, node.name)
     return plain
 
 
-def _recipe(node: Node, payload: Mapping[str, Any]) -> str:
+def _recipe(node: Node, fingerprint_fields: Mapping[str, Any]) -> str:
     if not isinstance(node.stage, MapStage):
-        return hash_json(payload, size=8)
+        return hash_json(fingerprint_fields, size=8)
     # The mapped inputs and the dataset reach a row through its item alone.
-    inputs = {port: names for port, names in payload["inputs"].items() if port not in node.stage.over}
-    return hash_json({**{k: v for k, v in payload.items() if k != "dataset"}, "inputs": inputs}, size=8)
+    inputs = {
+        port: names for port, names in fingerprint_fields["inputs"].items() if port not in node.stage.mapped_inputs
+    }
+    return hash_json({**{k: v for k, v in fingerprint_fields.items() if k != "dataset"}, "inputs": inputs}, size=8)
 
 
 def _wait(known: NodePlan, store: Store, upstream: Mapping[str, NodePlan], options: Options) -> NodePlan:
     """Decides about a node some of whose inputs are not there: whether it is still the same is seen once they are."""
     waits = [u for u in known.node.upstream if upstream[u].artifact is None]
     if known.node.name not in options.selected:
-        return replace(known, verdict=Verdict.LEFT, reason="not selected, and its inputs are not stored")
-    left = [u for u in waits if upstream[u].verdict is Verdict.LEFT]
+        return replace(known, decision=Decision.LEFT, reason="not selected, and its inputs are not stored")
+    left = [u for u in waits if upstream[u].decision is Decision.LEFT]
     if left:
-        return replace(known, verdict=Verdict.BLOCKED, reason=f"by {', '.join(left)}")
+        return replace(known, decision=Decision.BLOCKED, reason=f"by {', '.join(left)}")
     changes = differences(known, store)
     own = (
         None
@@ -181,18 +190,18 @@ def _wait(known: NodePlan, store: Store, upstream: Mapping[str, NodePlan], optio
 
 def _decide(known: NodePlan, store: Store, options: Options) -> NodePlan:
     name = known.node.name
-    assert known.fingerprint and known.recipe
+    assert known.fingerprint and known.row_fingerprint
     selected = name in options.selected
     forced = selected and name in options.force
-    manifest = load_manifest(store, name, known.recipe, known.fingerprint)
+    manifest = load_manifest(store, name, known.row_fingerprint, known.fingerprint)
     damaged = _damaged(known, store, manifest)
     retry = selected and options.retry_errors and bool(manifest and manifest.errors)
     if manifest and not (damaged or forced or retry):
         artifact = Artifact(store, manifest)
-        return replace(known, verdict=Verdict.REUSE, reason=f"{manifest.rows} rows stored", artifact=artifact)
+        return replace(known, decision=Decision.REUSE, reason=f"{manifest.rows} rows stored", artifact=artifact)
     if not selected:
         reason = f"not selected, and of what is stored {_told(damaged)}" if damaged else "not selected and not stored"
-        return replace(known, verdict=Verdict.LEFT, reason=reason, damaged=damaged)
+        return replace(known, decision=Decision.LEFT, reason=reason, damaged=damaged)
     if forced:
         reason = "forced"
     elif damaged:
@@ -209,26 +218,26 @@ def _damaged(known: NodePlan, store: Store, manifest: Manifest | None) -> tuple[
     """Returns what is stored of the wanted output and cannot be used."""
     if manifest is not None:
         return tuple(manifest.broken(store))
-    there = is_damaged(store, known.node.name, known.recipe or "", known.fingerprint or "")
+    there = is_damaged(store, known.node.name, known.row_fingerprint or "", known.fingerprint or "")
     return ("its manifest",) if there else ()
 
 
 def _with_shards(known: NodePlan, store: Store, forced: bool, retry_errors: bool) -> NodePlan:
-    assert known.items is not None and known.recipe
-    folder = f"{known.node.name}/{known.recipe}"
-    stored = [] if forced else finished_shards(store, folder, known.recipe)
-    assignment = plan_shards(known.items, stored, known.node.resources.shard_rows, retry_errors)
-    items, todo = len(known.items), sum(len(part) for part in assignment.todo)
+    assert known.items is not None and known.row_fingerprint
+    folder = f"{known.node.name}/{known.row_fingerprint}"
+    stored = [] if forced else finished_shards(store, folder, known.row_fingerprint)
+    shard_plan = plan_shards(known.items, stored, known.node.resources.shard_rows, retry_errors)
+    items, todo = len(known.items), sum(len(part) for part in shard_plan.todo)
     if not forced:
         unusable = set(shard_names(store.sizes(folder))) - {record.name for record in stored}
         known = replace(known, damaged=tuple(dict.fromkeys((*known.damaged, *sorted(unusable)))))
-    known = replace(known, assignment=assignment)
+    known = replace(known, shard_plan=shard_plan)
     if todo == items:
-        return replace(known, reason=f"{known.reason}; {todo} items in {len(assignment.todo)} shards")
-    reason = f"{items - todo} of {items} items stored, {todo} to do in {len(assignment.todo)} shards"
+        return replace(known, reason=f"{known.reason}; {todo} items in {len(shard_plan.todo)} shards")
+    reason = f"{items - todo} of {items} items stored, {todo} to do in {len(shard_plan.todo)} shards"
     if known.damaged:
         reason += f"; {_told(known.damaged)}"
-    return replace(known, verdict=Verdict.RESUME, reason=reason)
+    return replace(known, decision=Decision.RESUME, reason=reason)
 
 
 def _told(damaged: tuple[str, ...]) -> str:
@@ -247,9 +256,9 @@ def _reason(changes: list[tuple[str, Any, Any]] | None) -> str:
 def differences(known: NodePlan, store: Store) -> list[tuple[str, Any, Any]] | None:
     """Returns (field, stored, wanted) against the most similar stored output of this node; None if there is none."""
     stored = stored_manifests(store, known.node.name)
-    if not stored or known.payload is None:
+    if not stored or known.fingerprint_fields is None:
         return None
-    return min((difference(m.payload, known.payload) for m in stored), key=len)
+    return min((difference(m.fingerprint_fields, known.fingerprint_fields) for m in stored), key=len)
 
 
 def _short(value: object) -> str:

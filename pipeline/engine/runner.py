@@ -20,7 +20,7 @@ from pipeline.engine.exports import export_files
 from pipeline.engine.graph import Graph, Node
 from pipeline.engine.integrity import DamagedError
 from pipeline.engine.manifest import Artifact, Manifest, finish, now
-from pipeline.engine.plan import NodePlan, Options, Verdict, context, plan, plan_node
+from pipeline.engine.plan import Decision, NodePlan, Options, context, plan, plan_node
 from pipeline.engine.progress import ProgressReporter
 from pipeline.engine.redaction import redact
 from pipeline.engine.serial_pool import SerialPool
@@ -109,25 +109,27 @@ class Runner:
     def _attempt(self, options: Options) -> Outcome:
         self._chosen = options
         self._plans = plan(self._graph, self._store, options)
-        unfit = [f"{p.node.name}: {p.reason}" for p in self._plans.values() if p.unfit]
-        if unfit:
-            raise ValueError("nothing was started:\n" + "\n".join(f"  - {line}" for line in unfit))
+        invalid = [f"{p.node.name}: {p.reason}" for p in self._plans.values() if p.invalid]
+        if invalid:
+            raise ValueError("nothing was started:\n" + "\n".join(f"  - {line}" for line in invalid))
         chosen = [p for name, p in self._plans.items() if name in options.selected]
         for note in (f"{p.node.name}: {note}" for p in chosen for note in p.notes):
             print(note, file=sys.stderr, flush=True)
         outcome = Outcome()
         for planned in (p for p in chosen if p.artifact):
             self._reuse(planned, outcome)
-        waiting = {p.node.name for p in chosen if p.verdict in (Verdict.RUN, Verdict.RESUME)}
-        outcome.blocked = [p.node.name for p in chosen if p.verdict is Verdict.BLOCKED]
+        waiting = {p.node.name for p in chosen if p.decision in (Decision.RUN, Decision.RESUME)}
+        outcome.blocked = [p.node.name for p in chosen if p.decision is Decision.BLOCKED]
         wanted = {name for blocked in outcome.blocked for name in self._graph.nodes[blocked].upstream}
-        outcome.missing = [name for name in self._plans if name in wanted and self._plans[name].verdict is Verdict.LEFT]
+        outcome.missing = [
+            name for name in self._plans if name in wanted and self._plans[name].decision is Decision.LEFT
+        ]
         if waiting:
-            executor, journal = self._at_work()
+            executor, reporter = self._at_work()
             require_capacity([self._plans[name].node for name in waiting], executor.machines())
             for name in (n for n in self._graph.order if n in waiting and self._plans[n].damaged):
-                journal.say(f"{name}: {self._plans[name].reason}")
-            self._carry_out(waiting, executor, journal, outcome)
+                reporter.say(f"{name}: {self._plans[name].reason}")
+            self._carry_out(waiting, executor, reporter, outcome)
         return outcome
 
     def _at_work(self) -> tuple[Executor, ProgressReporter]:
@@ -174,7 +176,7 @@ class Runner:
                 found.add(name)
         return found
 
-    def _carry_out(self, waiting: set[str], executor: Executor, journal: ProgressReporter, outcome: Outcome) -> None:
+    def _carry_out(self, waiting: set[str], executor: Executor, reporter: ProgressReporter, outcome: Outcome) -> None:
         machines = executor.machines()
         running: dict[Future[bool], str] = {}
         # Threads only wait for the cluster; without one the work is done here, where Ctrl-C reaches it.
@@ -185,12 +187,12 @@ class Runner:
                     together = [self._graph.nodes[each] for each in (*running.values(), name)]
                     if self._is_ready(name) and (not running or side_by_side(together, machines)):
                         waiting.discard(name)
-                        running[pool.submit(self._run_node, name, executor, journal)] = name
+                        running[pool.submit(self._run_node, name, executor, reporter)] = name
                 if not running:
                     break
                 wait(running, return_when=FIRST_COMPLETED)
                 for future in [each for each in running if each.done()]:
-                    self._settle(running.pop(future), future, journal, outcome)
+                    self._settle(running.pop(future), future, reporter, outcome)
         except BaseException:
             # The threads end before the cluster does: what they call on one that is gone might look for another.
             executor.stop()
@@ -203,7 +205,7 @@ class Runner:
     def _is_ready(self, name: str) -> bool:
         return all(self._plans[u].artifact for u in self._graph.nodes[name].upstream)
 
-    def _settle(self, name: str, future: Future[bool], journal: ProgressReporter, outcome: Outcome) -> None:
+    def _settle(self, name: str, future: Future[bool], reporter: ProgressReporter, outcome: Outcome) -> None:
         error = future.exception()
         if error is None:
             (outcome.computed if future.result() else outcome.reused).append(name)
@@ -213,13 +215,13 @@ class Runner:
         # A user's mistake is one line; anything else keeps its trace in the log.
         message = str(error) if isinstance(error, ValueError | NodeFailed) else f"{type(error).__name__}: {error}"
         outcome.failed[name] = message = redact(message)
-        journal.node_ended(name, f"failed: {message}", trace="".join(traceback.format_exception(error)))
+        reporter.node_ended(name, f"failed: {message}", trace="".join(traceback.format_exception(error)))
 
-    def _run_node(self, name: str, executor: Executor, journal: ProgressReporter) -> bool:
+    def _run_node(self, name: str, executor: Executor, reporter: ProgressReporter) -> bool:
         """Returns whether anything had to be computed."""
         with self._guard:
             planned = plan_node(self._graph, name, self._store, self._plans, self._chosen)
-        if planned.unfit:
+        if planned.invalid:
             raise ValueError(planned.reason)
         node = planned.node
         if planned.artifact:  # what it waited for turned out as it was
@@ -227,54 +229,55 @@ class Runner:
                 self._plans[name] = planned
             export_files(node, planned.artifact)
             return False
-        assert planned.recipe and planned.fingerprint and planned.payload
-        folder = f"{name}/{planned.recipe}"
-        ctx = context(self._graph, name, self._plans, planned.payload["externals"])
-        job = ShardJob(self._store, folder, planned.recipe, self._run_id, node.stage, ctx)
+        assert planned.row_fingerprint and planned.fingerprint and planned.fingerprint_fields
+        folder = f"{name}/{planned.row_fingerprint}"
+        ctx = context(self._graph, name, self._plans, planned.fingerprint_fields["externals"])
+        job = ShardJob(self._store, folder, planned.row_fingerprint, self._run_id, node.stage, ctx)
         started = time.monotonic()
-        kept, facts = self._collect(planned, job, executor, journal)
+        kept, facts = self._collect(planned, job, executor, reporter)
         run = {
             "finished": now(), "wall_seconds": round(time.monotonic() - started, 3), "run_id": self._run_id,
             **facts, "machine": platform.platform(), "versions": versions(),
         }  # fmt: skip
         key = node.stage.key if isinstance(node.stage, MapStage) else node.stage.output.names[0]
-        base = Manifest(name, planned.fingerprint, planned.recipe, planned.payload, key, run=run)
+        base = Manifest(name, planned.fingerprint, planned.row_fingerprint, planned.fingerprint_fields, key, run=run)
         manifest = finish(base, kept)
         check_errors(node, manifest, own_errors(node, manifest, ctx.inputs))
         _check_visible(manifest, kept, self._store)
         artifact = Artifact(self._store, manifest)
         for line in node.stage.review(ctx, artifact):
-            journal.say(f"{name}: {line}")
+            reporter.say(f"{name}: {line}")
         manifest = replace(manifest, run={**run, "notes": _notes(node, artifact)})
         manifest.save(self._store)
         self._store.delete_folder(f"{folder}/_inflight")
         artifact = Artifact(self._store, manifest)
-        done = NodePlan(node, Verdict.REUSE, "just computed", planned.payload, planned.fingerprint, planned.recipe,
+        known = (planned.fingerprint_fields, planned.fingerprint, planned.row_fingerprint)
+        done = NodePlan(node, Decision.REUSE, "just computed", *known,
                         planned.items, artifact=artifact)  # fmt: skip
         with self._guard:
             self._plans[name] = done
         export_files(node, artifact)
         errors = f", {len(manifest.errors)} errors (first: {': '.join(manifest.errors[0])})" if manifest.errors else ""
-        journal.node_ended(name, f"{manifest.rows} rows{errors}", fingerprint=manifest.fingerprint, **run)
+        reporter.node_ended(name, f"{manifest.rows} rows{errors}", fingerprint=manifest.fingerprint, **run)
         return True
 
     def _collect(
-        self, planned: NodePlan, job: ShardJob, executor: Executor, journal: ProgressReporter
+        self, planned: NodePlan, job: ShardJob, executor: Executor, reporter: ProgressReporter
     ) -> tuple[list[ReusedShard], dict[str, float]]:
         name = planned.node.name
-        if planned.assignment is None:
-            journal.node_started(job, 1, 0)
+        if planned.shard_plan is None:
+            reporter.node_started(job, 1, 0)
             record = executor.whole(job)
             return [ReusedShard(record, None)], {
                 "seconds": record.seconds,
                 "peak_mb": record.peak_mb,
                 "items_computed": 1,
             }
-        todo = planned.assignment.todo
-        journal.node_started(job, sum(map(len, todo)), len(todo))
-        kept, seconds, peak = list(planned.assignment.kept), 0.0, 0
+        todo = planned.shard_plan.todo
+        reporter.node_started(job, sum(map(len, todo)), len(todo))
+        kept, seconds, peak = list(planned.shard_plan.kept), 0.0, 0
         for record in executor.shards(job, todo) if todo else ():
-            journal.shard_done(name, record)
+            reporter.shard_done(name, record)
             kept.append(ReusedShard(record, None))
             seconds, peak = seconds + record.seconds, max(peak, record.peak_mb)
         place = {item.key: i for i, item in enumerate(planned.items or ())}

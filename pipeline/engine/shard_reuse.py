@@ -50,7 +50,7 @@ def plan_shards(
     # The planned shards in their order, then the largest first: fewest files to open later.
     ordered = sorted(stored, key=lambda r: (planned.get(r.name, len(cut)), -r.rows, r.name))
     good = {pair for record in stored for pair in _good(record)}
-    missing = {(item.key, item.stamp) for item in items}
+    missing = {(item.key, item.version) for item in items}
     kept = []
     for record in ordered:
         failed = _failed(record)
@@ -79,7 +79,7 @@ def _cut_rest(
     whole: list[tuple[Item, ...]] = []
     loose: list[Item] = []
     for part in cut:
-        wanted = tuple(item for item in part if (item.key, item.stamp) in missing)
+        wanted = tuple(item for item in part if (item.key, item.version) in missing)
         if len(wanted) == len(part):
             whole.append(part)
         else:

@@ -44,7 +44,7 @@ class ShardRecord:
 
     Attributes:
         name: file name without extension.
-        recipe: identity of the function that made the rows.
+        row_fingerprint: identity of the function that made the rows.
         rows, size, checksum: of the Parquet file, in rows and bytes (BLAKE2b-128).
         items: (key, stamp) of every row, in row order.
         errors: (key, message) of the rows that hold an error.
@@ -52,10 +52,10 @@ class ShardRecord:
     """
 
     name: str
-    recipe: str
+    row_fingerprint: str
     rows: int
     size: int
-    checksum: str
+    content_hash: str
     items: list[tuple[str, str]]
     errors: list[tuple[str, str]]
     seconds: float
@@ -83,7 +83,7 @@ class ShardJob:
 
     store: Store
     folder: str  # <node>/<recipe>
-    recipe: str
+    row_fingerprint: str
     run_id: str
     stage: Stage
     ctx: StageContext
@@ -91,7 +91,7 @@ class ShardJob:
 
 def shard_name(items: Sequence[Item]) -> str:
     """Returns the file name of the shard that holds exactly these items: equal items, equal name."""
-    return "shard-" + hash_json([[item.key, item.stamp] for item in items], size=8)
+    return "shard-" + hash_json([[item.key, item.version] for item in items], size=8)
 
 
 def encode(table: pa.Table, row_group: int | None = None) -> bytes:
@@ -143,13 +143,13 @@ def _rows(job: ShardJob, worker: Worker, items: Sequence[Item], marker: str) -> 
     assert isinstance(job.stage, MapStage)
     attempts = (job.store.read_or_none(marker) or b"").decode()
     job.store.write(marker, (attempts + "#\n").encode())
-    beacon = Heartbeat(job.store, f"{marker}.say")
+    heartbeat = Heartbeat(job.store, f"{marker}.say")
     rows: list[Row] = []
     for row in (
         _first_try(job.stage, worker, items) if not attempts else _careful_try(job, worker, items, marker, attempts)
     ):
         rows.append(row)
-        beacon(f"{len(rows)}/{len(items)}")
+        heartbeat(f"{len(rows)}/{len(items)}")
     return rows
 
 
@@ -185,13 +185,13 @@ def compute_whole(job: ShardJob) -> ShardRecord:
     """Runs a `WholeStage`, writes its only shard and returns the record."""
     assert isinstance(job.stage, WholeStage)
     started = time.monotonic()
-    ctx = replace(job.ctx, workplace=WorkDir(job.store, f"{job.folder}/work"))
+    ctx = replace(job.ctx, work_dir=WorkDir(job.store, f"{job.folder}/work"))
     rows = list(job.stage.run(ctx))
-    return _write(job, WHOLE, rows, [Item(WHOLE, job.recipe)], started)
+    return _write(job, WHOLE, rows, [Item(WHOLE, job.row_fingerprint)], started)
 
 
 def _write(job: ShardJob, name: str, rows: list[Row], items: Sequence[Item], started: float) -> ShardRecord:
-    schema = job.stage.output.with_metadata({"wider8k.recipe": job.recipe})
+    schema = job.stage.output.with_metadata({"wider8k.recipe": job.row_fingerprint})
     data = encode(as_table(rows, schema), job.stage.row_group)
     errors = [
         (str(r[schema.names[0]]), redact(str(r["error"])))
@@ -200,11 +200,11 @@ def _write(job: ShardJob, name: str, rows: list[Row], items: Sequence[Item], sta
     ]
     record = ShardRecord(
         name=name,
-        recipe=job.recipe,
+        row_fingerprint=job.row_fingerprint,
         rows=len(rows),
         size=len(data),
-        checksum=hash_bytes(data),
-        items=[(item.key, item.stamp) for item in items],
+        content_hash=hash_bytes(data),
+        items=[(item.key, item.version) for item in items],
         errors=errors,
         seconds=round(time.monotonic() - started, 3),
         peak_mb=peak_memory_mb(),
@@ -231,7 +231,7 @@ def shard_names(sizes: Mapping[str, int]) -> list[str]:
     return sorted(n.removesuffix(".json") for n in sizes if n.endswith(".json") and n.startswith("shard-"))
 
 
-def finished_shards(store: Store, folder: str, recipe: str) -> list[ShardRecord]:
+def finished_shards(store: Store, folder: str, row_fingerprint: str) -> list[ShardRecord]:
     """Returns the records of the shards in `folder` that are whole and of this recipe, by name.
 
     A file that is missing, of another size than its record says, known to be damaged, or has no readable record, is not
@@ -239,7 +239,9 @@ def finished_shards(store: Store, folder: str, recipe: str) -> list[ShardRecord]
     """
     sizes = store.sizes(folder)
     records = (ShardRecord.from_json(store.read(f"{folder}/{name}.json")) for name in shard_names(sizes))
-    return [r for r in records if r is not None and r.recipe == recipe and is_whole(sizes, r.name, r.size)]
+    return [
+        r for r in records if r is not None and r.row_fingerprint == row_fingerprint and is_whole(sizes, r.name, r.size)
+    ]
 
 
 def is_whole(sizes: Mapping[str, int], name: str, size: int) -> bool:

@@ -66,12 +66,12 @@ class Item:
 
     Attributes:
         key: unique within the node; the value of the output's key column.
-        stamp: identity of the content the row is computed from.
+        version: identity of the content the row is computed from.
         data: what the worker needs beside the key (a path, a shard's name); never hashed.
     """
 
     key: str
-    stamp: str
+    version: str
     data: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
@@ -113,26 +113,26 @@ class StageContext:
 
     Attributes:
         node: name of the node.
-        at: where the node's outside files lie (dataset folder, weights file), or None.
+        path: where the node's outside files lie (dataset folder, weights file), or None.
         resources: its share of the machine.
         inputs: port -> finished outputs wired to it.
-        externals: what `Stage.externals` gave when the run was planned, to be compared with what a worker finds.
-        places: node name -> `at` of every node of the graph, for stages that read images of an earlier node.
+        file_hashes: what `Stage.file_hashes` gave when the run was planned, to be compared with what a worker finds.
+        dataset_paths: node name -> `path` of every node of the graph, for stages that read images of an earlier node.
         fan_out: like `run_serially`, possibly on a cluster.
-        gang: like `run_locally`, possibly on a cluster, for stages that say `spreads`.
-        workplace: for unfinished work of whole stages; None while planning.
+        worker_group: like `run_locally`, possibly on a cluster, for stages that say `distributed`.
+        work_dir: for unfinished work of whole stages; None while planning.
         say: takes one line of progress.
     """
 
     node: str
-    at: str | None
+    path: str | None
     resources: Resources
     inputs: Mapping[str, tuple[Artifact, ...]]
-    places: Mapping[str, str | None] = field(default_factory=dict)
-    externals: Mapping[str, str] = field(default_factory=dict)
+    dataset_paths: Mapping[str, str | None] = field(default_factory=dict)
+    file_hashes: Mapping[str, str] = field(default_factory=dict)
     fan_out: Callable[[Callable[[Any], Any], Sequence[Any]], list[Any]] = run_serially
-    gang: WorkerGroup = run_locally
-    workplace: WorkDir | None = None
+    worker_group: WorkerGroup = run_locally
+    work_dir: WorkDir | None = None
     say: Callable[[str], None] = to_stdout
 
     def one(self, port: str) -> Artifact:
@@ -149,11 +149,11 @@ class Stage(LiteralModel, ABC):
         version: bump it when the meaning of the output changes; refactoring needs no bump.
         inputs: port name -> `Port`.
         output: schema of the rows it writes.
-        spreads: whether `Resources.workers` processes work on it, each with its own share of the machine.
-        tells_names: whether its output names the nodes wired to it: another name is then another output.
+        distributed: whether `Resources.workers` processes work on it, each with its own share of the machine.
+        names_in_identity: whether its output names the nodes wired to it: another name is then another output.
         line: inputs whose n-th nodes belong together, the last result first: each is made from that of the next input,
             or is the same node. An input that is not wired is passed over.
-        published: names of the files `publish` writes, `{node}` standing for the node's name.
+        exports: names of the files `publish` writes, `{node}` standing for the node's name.
         told: columns of its output that `notes` reads; empty where it has nothing to say.
         row_group: rows of one row group of its Parquet files; 1 lets a reader take any row alone. None for pyarrow's
             own, one group per shard.
@@ -165,14 +165,14 @@ class Stage(LiteralModel, ABC):
     version: ClassVar[str]
     inputs: ClassVar[Mapping[str, Port]] = {}
     output: ClassVar[pa.Schema]
-    spreads: ClassVar[bool] = False
-    tells_names: ClassVar[bool] = False
+    distributed: ClassVar[bool] = False
+    names_in_identity: ClassVar[bool] = False
     line: ClassVar[tuple[str, ...]] = ()
-    published: ClassVar[tuple[str, ...]] = ()
+    exports: ClassVar[tuple[str, ...]] = ()
     told: ClassVar[tuple[str, ...]] = ()
     row_group: ClassVar[int | None] = None
 
-    def externals(self, at: str | None) -> Mapping[str, str]:
+    def file_hashes(self, path: str | None) -> Mapping[str, str]:
         """Returns name -> digest of outside files (weights) that the output depends on; read at planning time.
 
         Raises:
@@ -180,11 +180,11 @@ class Stage(LiteralModel, ABC):
         """
         return {}
 
-    def check(self, at: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
+    def check(self, path: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
         """Raises ValueError for a mistake that can be seen before any work is done.
 
         Args:
-            at: where the node's outside files lie.
+            path: where the node's outside files lie.
             inputs: port -> names of the nodes wired to it.
         """
 
@@ -210,7 +210,7 @@ class Stage(LiteralModel, ABC):
         return ()
 
     def publish(self, rows: Sequence[Row]) -> Sequence[bytes]:
-        """Returns the contents of the `published` files, copies at the store's top for people to open."""
+        """Returns the contents of the `exports` files, copies at the store's top for people to open."""
         return ()
 
 
@@ -219,13 +219,13 @@ class MapStage(Stage):
 
     Class attributes:
         key: the output column that holds `Item.key`.
-        over: the inputs that are mapped row by row. They reach the output through the items' stamps alone, so that a
-            new row in them costs one new row here; every other input is part of each row's recipe.
+        mapped_inputs: the inputs that are mapped row by row. They reach the output through the items' versions alone,
+            so that a new row in them costs one new row here; every other input is part of the row fingerprint.
     """
 
-    spreads: ClassVar[bool] = True
+    distributed: ClassVar[bool] = True
     key: ClassVar[str] = "image_id"
-    over: ClassVar[tuple[str, ...]] = ()
+    mapped_inputs: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def items(self, ctx: StageContext) -> Sequence[Item]:

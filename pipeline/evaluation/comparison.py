@@ -14,7 +14,7 @@ from typing import Any, Final
 from pipeline.data.schemas import LEVELS
 
 NONE: Final = "–"
-DIGEST: Final = "digest"  # last part of a fact's name
+DIGEST: Final = "content_hash"  # last part of a fact's name
 LONGEST: Final = 28  # characters of a parameter's value
 
 

@@ -84,7 +84,7 @@ def _as_written(shard: Path) -> Path:
     """Returns a shard that is not another one than the record beside it says, where there is one."""
     beside = shard.with_suffix(".json")
     record = ShardRecord.from_json(beside.read_bytes()) if beside.is_file() else None
-    if record is not None and hash_bytes(shard.read_bytes()) != record.checksum:
+    if record is not None and hash_bytes(shard.read_bytes()) != record.content_hash:
         raise ValueError(f"{shard} is damaged: expected the {record.size} bytes of its record, found others")
     return shard
 

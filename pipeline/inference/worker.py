@@ -12,21 +12,21 @@ from pipeline.engine.stage import Item, StageContext
 from pipeline.models.checkpoint_id import checkpoint_hash
 
 
-def check_weights(at: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
-    """Raises ValueError unless weights come from exactly one place: the node's `at`, or the node at `checkpoint`."""
+def check_weights(path: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
+    """Raises ValueError unless weights come from exactly one place: the node's `path`, or the node at `checkpoint`."""
     trained = bool(inputs.get("checkpoint"))
-    if trained == bool(at):
-        found = "both" if at else "neither"
-        raise ValueError(f"expected weights either as a file in `at` or from inputs.checkpoint, found {found}")
+    if trained == bool(path):
+        found = "both" if path else "neither"
+        raise ValueError(f"expected weights either as a file in `path` or from inputs.checkpoint, found {found}")
 
 
 def planned_weights(ctx: StageContext) -> bytes:
     """Returns the checkpoint.
 
     Raises:
-        ValueError: the file at `at` is no longer the one that was planned with.
+        ValueError: the file at `path` is no longer the one that was planned with.
     """
-    if not ctx.at:
+    if not ctx.path:
         (row,) = ctx.one("checkpoint").rows(["weights"])
         trained: bytes = row["weights"]
         return trained
@@ -34,14 +34,14 @@ def planned_weights(ctx: StageContext) -> bytes:
 
 
 def planned_file(ctx: StageContext) -> bytes:
-    """Returns the weights file at the node's `at`.
+    """Returns the weights file at the node's `path`.
 
     Raises:
         ValueError: it is no longer the one that was planned with.
     """
-    data = Path(ctx.at or "").read_bytes()
-    if ctx.externals.get("weights") not in (None, checkpoint_hash(data)):
-        raise ValueError(f"weights at {ctx.at} on {socket.gethostname()} are not those that were planned")
+    data = Path(ctx.path or "").read_bytes()
+    if ctx.file_hashes.get("weights") not in (None, checkpoint_hash(data)):
+        raise ValueError(f"weights at {ctx.path} on {socket.gethostname()} are not those that were planned")
     return data
 
 
@@ -52,7 +52,7 @@ def naming_weights(ctx: StageContext, port: str = "checkpoint") -> Iterator[None
         yield
     except ValueError as error:
         made = ctx.inputs.get(port)
-        where = ctx.at or (made[0].node if made else None)
+        where = ctx.path or (made[0].node if made else None)
         raise ValueError(f"{where}: {error}" if where else str(error)) from error
 
 

@@ -62,7 +62,7 @@ def open_detector(
 ) -> tuple[str, Detector]:
     """Returns the name and the loaded detector of a checkpoint, in evaluation mode on the CPU.
 
-    One of ours that was saved with ``switches`` in its configuration is built with them.
+    One of ours that was saved with ``model_args`` in its configuration is built with them.
 
     Args:
         source: checkpoint, its bytes or its path.
@@ -78,18 +78,18 @@ def open_detector(
     return name, detector.eval()
 
 
-def built(build: Callable[..., N], switches: Mapping[str, Any], source: bytes | str | Path) -> N:
+def built(build: Callable[..., N], model_args: Mapping[str, Any], source: bytes | str | Path) -> N:
     """Returns a network made with the switches of a checkpoint.
 
     Raises:
         ValueError: it cannot be made with them.
     """
     try:
-        return build(**switches)
+        return build(**model_args)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError) as error:
-        if not switches:
+        if not model_args:
             raise
-        given = ", ".join(f"{name}={value!r}" for name, value in switches.items())
+        given = ", ".join(f"{name}={value!r}" for name, value in model_args.items())
         reason = _first_line(error)
         raise ValueError(f"{in_file(source)}no network with the switches {given}: {reason}") from error
 
@@ -99,10 +99,12 @@ def switches_of(source: bytes | str | Path) -> dict[str, Any]:
 
     Without `FIRST_WEIGHTS`: a network that takes its weights from the checkpoint need not fetch others before.
     """
-    switches = (stored_config(source) or {}).get("switches", {})
-    if not isinstance(switches, dict):
-        raise ValueError(f"{in_file(source)}the checkpoint's switches must map names to values, they are {switches!r}")
-    return {name: value for name, value in switches.items() if name != FIRST_WEIGHTS}
+    model_args = (stored_config(source) or {}).get("model_args", {})
+    if not isinstance(model_args, dict):
+        raise ValueError(
+            f"{in_file(source)}the checkpoint's switches must map names to values, they are {model_args!r}"
+        )
+    return {name: value for name, value in model_args.items() if name != FIRST_WEIGHTS}
 
 
 def load(detector: nn.Module, source: bytes | str | Path, *, partial: bool = False) -> KeyReport:
@@ -182,7 +184,7 @@ def save_bytes(name: str, module: nn.Module, config: Mapping[str, Any] | None = 
     Args:
         name: entry of `DETECTORS` or `RANKERS`.
         module: that detector or ranker.
-        config: more to be kept with it, JSON values; ``switches`` are the keyword arguments it was built with, so
+        config: more to be kept with it, JSON values; ``model_args`` are the keyword arguments it was built with, so
             that `open_detector` or `open_ranker` builds the same again.
 
     Raises:

@@ -67,10 +67,10 @@ def plan(
     plans = make_plan(loaded.graph, Store(loaded.store), options)
     width = max(map(len, plans))
     for name, each in plans.items():
-        print(f"{name:<{width}}  {each.verdict:<8}  {each.reason}")
+        print(f"{name:<{width}}  {each.decision:<8}  {each.reason}")
         for note in each.notes:
             print(f"{'':<{width}}  {note}")
-    if any(each.unfit for each in plans.values()):
+    if any(each.invalid for each in plans.values()):
         raise typer.Exit(MISTAKE)
 
 
@@ -162,10 +162,14 @@ def explain(
     store = Store(loaded.store)
     plans = make_plan(loaded.graph, store, _options(loaded, None, None, None, None, limit, False))
     known = plans[node]
-    print(f"{node}: {known.verdict}, {known.reason}")
+    print(f"{node}: {known.decision}, {known.reason}")
     changes = differences(known, store)
     if changes is None:
-        print("  nothing is stored of this node" if known.payload else "  its identity depends on what blocks it")
+        print(
+            "  nothing is stored of this node"
+            if known.fingerprint_fields
+            else "  its identity depends on what blocks it"
+        )
         return
     for field, old, new in changes:
         print(redact(f"  {field}: stored {old} -> wanted {new}"))
@@ -180,8 +184,8 @@ def _explain_input(field: str, old: str, plans: dict[str, NodePlan], store: Stor
         return
     for name, each in plans.items():
         for manifest in stored_manifests(store, name):
-            if manifest.content in old and each.payload and manifest.fingerprint != each.fingerprint:
-                for inner, was, now in difference(manifest.payload, each.payload):
+            if manifest.content in old and each.fingerprint_fields and manifest.fingerprint != each.fingerprint:
+                for inner, was, now in difference(manifest.fingerprint_fields, each.fingerprint_fields):
                     print(redact(f"    {name}.{inner}: stored {was} -> wanted {now}"))
 
 

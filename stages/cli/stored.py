@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pipeline.engine.exports import damaged_exports
 from pipeline.engine.garbage import unused_files
 from pipeline.engine.manifest import Manifest, finish, stored_manifests
-from pipeline.engine.plan import NodePlan, Verdict
+from pipeline.engine.plan import Decision, NodePlan
 from pipeline.engine.progress import duration
 from pipeline.engine.storage import Store
 
@@ -18,15 +18,15 @@ def stored_badly(store: Store, planned: NodePlan, verify: bool) -> list[str]:
     found = list(planned.damaged)
     if verify and planned.artifact:
         found += planned.artifact.manifest.verify(store) + damaged_exports(store, planned.node)
-    elif verify and planned.recipe:
-        kept = planned.assignment.kept if planned.assignment else ()
-        found += finish(Manifest(planned.node.name, "", planned.recipe, {}, ""), kept).verify(store)
+    elif verify and planned.row_fingerprint:
+        kept = planned.shard_plan.kept if planned.shard_plan else ()
+        found += finish(Manifest(planned.node.name, "", planned.row_fingerprint, {}, ""), kept).verify(store)
     return found
 
 
 def is_begun(planned: NodePlan) -> bool:
     """Returns whether anything is stored of a node's wanted output."""
-    return planned.artifact is not None or bool(planned.assignment and planned.assignment.kept)
+    return planned.artifact is not None or bool(planned.shard_plan and planned.shard_plan.kept)
 
 
 def status_line(store: Store, planned: NodePlan) -> str:
@@ -35,10 +35,10 @@ def status_line(store: Store, planned: NodePlan) -> str:
     others = sum(manifest.fingerprint != planned.fingerprint for manifest in manifests)
     older = f", {others} older outputs" if others else ""
     if planned.artifact is None:
-        if planned.verdict is Verdict.RUN and planned.recipe is None and manifests:
+        if planned.decision is Decision.RUN and planned.row_fingerprint is None and manifests:
             # Nobody knows yet: all its rows may serve again once its inputs are finished.
-            return f"{planned.verdict}, {planned.reason}{older}"
-        told = planned.verdict in (Verdict.RESUME, Verdict.BLOCKED) or planned.damaged
+            return f"{planned.decision}, {planned.reason}{older}"
+        told = planned.decision in (Decision.RESUME, Decision.BLOCKED) or planned.damaged
         return f"{planned.reason if told else 'not stored as configured'}{older}"
     current = planned.artifact.manifest
     size = sum(shard.size for shard in current.shards) / 1e6

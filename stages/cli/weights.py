@@ -46,12 +46,12 @@ def convert(
     if out.parent.is_dir():
         require_files({"--out": out}, [source])
     name = resolve_detector(source, detector)
-    switches = _switches(source, switch)
-    network = built(detector_spec(name).build, switches, source)
+    model_args = _switches(source, switch)
+    network = built(detector_spec(name).build, model_args, source)
     report = load(network, source)
     config: dict[str, Any] = {"source": source.name, "source_sha256": checkpoint_hash(source)}
-    if switches:
-        config["switches"] = switches
+    if model_args:
+        config["model_args"] = model_args
     data = save_bytes(name, network, config)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_bytes(data)
@@ -95,10 +95,10 @@ def _switches(source: Path, given: list[str] | None) -> dict[str, Any]:
     from pipeline.engine.literal_yaml import parse_literal, resolved
     from pipeline.models.weights import switches_of
 
-    switches = switches_of(source)
+    model_args = switches_of(source)
     for text in given or []:
         name, equals, value = text.partition("=")
         if not equals or not name:
             raise ValueError(f"--switch {text}: expected name=value")
-        switches[name] = resolved(parse_literal(value, f"--switch {text}"), Any)
-    return switches
+        model_args[name] = resolved(parse_literal(value, f"--switch {text}"), Any)
+    return model_args

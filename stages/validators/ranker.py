@@ -111,7 +111,7 @@ class RankerValidator:
         self, ranker: Ranker, pixels: NDArray[np.uint8], ranking: LabelledCandidates, place: int
     ) -> OrderingCounts:
         boxes, scores, overlaps = ranking.of_detector(place)
-        table, valid = self.recipe.frame.table(boxes, scores, ranking.width, ranking.height, self.recipe.rows)
+        table, valid = self.recipe.frame.table(boxes, scores, ranking.width, ranking.height, self.recipe.num_candidates)
         truth = self.recipe.truths(overlaps[:valid])
         before = count_pairs(truth, np.arange(valid), self.recipe.pairs)
         residual = _residual(ranker, pixels, table, valid)
@@ -121,10 +121,10 @@ class RankerValidator:
             after = replace(before, right=np.zeros_like(before.right), all_right=0)
             return OrderingCounts(before, after, loss_before, math.nan)
         refined = (score + residual)[:valid].numpy()
-        places = np.empty(valid, np.int64)
+        dataset_paths = np.empty(valid, np.int64)
         # Equal scores stay in the order of their rows, as in the output of a ranker.
-        places[np.argsort(-refined, kind="stable")] = np.arange(valid)
-        return OrderingCounts(before, count_pairs(truth, places, self.recipe.pairs), loss_before, loss_after)
+        dataset_paths[np.argsort(-refined, kind="stable")] = np.arange(valid)
+        return OrderingCounts(before, count_pairs(truth, dataset_paths, self.recipe.pairs), loss_before, loss_after)
 
     def _loss(self, scores: Tensor, truth: Float32) -> float:
         """Returns the recipe's loss of one table, whose first rows have a truth."""

@@ -23,7 +23,7 @@ def checksums(world):
     manifests = {
         m.node: m for node in ("numbers", "squares", "cubes", "total") for m in stored_manifests(world.store, node)
     }
-    return {node: {s.name: s.checksum for s in m.shards} for node, m in manifests.items()}
+    return {node: {s.name: s.content_hash for s in m.shards} for node, m in manifests.items()}
 
 
 def values(world, node):

@@ -35,14 +35,14 @@ nodes:
     stage: train_detector
     inputs: {{samples: drawings, held_out: few}}
     recipe: {{steps: {STEPS}, batch: 8, crop: 64, warmup: 4, norms: frozen, average: 0.9, judged_every: 10, keep: best}}
-    saved_every: 0.001
+    checkpoint_seconds: 0.001
     run: {{workers: 2, cpus: 0.5}}
   burst:
     stage: train_detector
     inputs: {{samples: drawings}}
     recipe:
       {{steps: {STEPS}, batch: 8, crop: 64, warmup: 4, norms: frozen, learning_rate: 1.0e+30, clip_norm: null}}
-    saved_every: 0.001
+    checkpoint_seconds: 0.001
     run: {{workers: 2, cpus: 0.5}}
 """
 

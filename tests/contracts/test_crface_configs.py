@@ -104,6 +104,6 @@ def test_hambox_is_that_of_crface() -> None:
         if stage.detector.startswith(("hambox", "hrnet")):
             seen.append(name)
             assert not stage.recipe.regression_aware, name
-            assert not {"deep_head", "pyramid_anchor"} & stage.switches.keys(), name
+            assert not {"deep_head", "pyramid_anchor"} & stage.model_args.keys(), name
             assert stage.recipe.assigner in ("auto", "hambox"), name
     assert {name.split(":")[0] for name in seen} == {"hambox", "hrnet", "full"}

@@ -85,7 +85,7 @@ def test_entries_are_sorted_unique_and_repeatable(built: Built) -> None:
     assert names == sorted(set(names))
     assert len(names) >= 2
     assert data.entries(root) == entries
-    assert all(entry.stamp and not entry.path.startswith("/") and "\\" not in entry.path for entry in entries)
+    assert all(entry.version and not entry.path.startswith("/") and "\\" not in entry.path for entry in entries)
 
 
 def test_samples_match_their_entries_and_their_pixels(built: Built) -> None:
@@ -94,10 +94,10 @@ def test_samples_match_their_entries_and_their_pixels(built: Built) -> None:
     for entry in data.entries(root):
         sample = read(entry)
         assert (sample.image_id, sample.path, sample.error) == (entry.image_id, entry.path, None)
-        assert len(sample.digest) == 32
+        assert len(sample.content_hash) == 32
         content = data.image_bytes(root, sample.path)
         assert decode(content).shape == (sample.height, sample.width, 3)
-        assert (sha256_of(content) == sample.digest) is data.digest_is_of_bytes
+        assert (sha256_of(content) == sample.content_hash) is data.digest_is_of_bytes
         assert sample.boxes.dtype == np.float32
         assert set(sample.levels) == set(data.levels)
         assert set(data.levels) <= set(LEVELS)

@@ -121,7 +121,7 @@ def test_pickled_and_saved_copies_answer_alike(named: tuple[str, Detector]) -> N
     with torch.inference_mode():
         expected = detector(images).logits
         assert torch.equal(pickle.loads(pickle.dumps(detector))(images).logits, expected)
-        found, loaded = open_detector(save_bytes(name, detector, {"switches": SHALLOW.get(name, {})}))
+        found, loaded = open_detector(save_bytes(name, detector, {"model_args": SHALLOW.get(name, {})}))
         assert found == name
         assert torch.equal(loaded(images).logits, expected)
 
@@ -228,6 +228,6 @@ def test_names_are_listed_where_one_is_wrong() -> None:
 
 
 def test_no_digest_belongs_to_two_detectors() -> None:
-    digests = [digest for spec in DETECTORS.values() for digest in spec.digests]
+    digests = [content_hash for spec in DETECTORS.values() for content_hash in spec.digests]
     assert len(digests) == len(set(digests))
-    assert all(len(digest) == 64 for digest in digests)
+    assert all(len(content_hash) == 64 for content_hash in digests)

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from pipeline.engine.config import load_config
 from pipeline.engine.fingerprint import hash_json
-from pipeline.engine.plan import Options, Verdict, plan
+from pipeline.engine.plan import Decision, Options, plan
 from pipeline.engine.stage import Item, MapStage, Port, Stage, WholeStage
 from pipeline.engine.storage import Store
 from stages.graph import STAGES
@@ -36,8 +36,8 @@ OTHER: dict[str, dict[str, Any]] = {
     "suppress": {"score": 0.5, "keep": 3},
     "fuse": {"rule": "nms", "iou": 0.5, "keep": 3},
     "join": {"top": 10},
-    "oracle": {"inclusive_pixels": False, "iou": None},
-    "ranking": {"pairs": 3, "inclusive_pixels": True},
+    "oracle": {"pixel_inclusive": False, "iou": None},
+    "ranking": {"pairs": 3, "pixel_inclusive": True},
     "evaluate": {"coordinates": "whole"},
     "report": {"title": "t", "score": 1, "subset": "easy"},
 }
@@ -73,12 +73,12 @@ def test_names_versions_and_schemas_are_set(kind: type[Stage]) -> None:
         assert port.isidentifier()
         assert isinstance(spec, Port)
         assert any(other.output.equals(spec.schema) for other in STAGES.values()), f"nothing feeds {port}"
-    for pattern in kind.published:
+    for pattern in kind.exports:
         assert "{node}" in pattern, "two nodes of this stage would write one file"
     if issubclass(kind, MapStage):
         assert kind.key in kind.output.names
         assert "error" in kind.output.names
-        assert set(kind.over) <= set(kind.inputs)
+        assert set(kind.mapped_inputs) <= set(kind.inputs)
 
 
 def test_parameters_survive_yaml_with_their_identity(kind: type[Stage]) -> None:
@@ -135,10 +135,10 @@ def test_every_config_loads_and_plans(file: Path, tmp_path: Path) -> None:
     plans = plan(graph, Store(str(tmp_path)), Options(frozenset(graph.order)))
     assert list(plans) == list(graph.order)
     for each in plans.values():
-        assert each.verdict in (Verdict.RUN, Verdict.BLOCKED)
+        assert each.decision in (Decision.RUN, Decision.BLOCKED)
         assert each.reason
     roots = [name for name, node in graph.nodes.items() if not node.upstream]
-    assert any(plans[name].verdict is Verdict.RUN or "at" in plans[name].reason for name in roots)
+    assert any(plans[name].decision is Decision.RUN or "at" in plans[name].reason for name in roots)
     assert list(tmp_path.iterdir()) == [], "planning wrote something"
 
 

@@ -73,6 +73,6 @@ def test_trouble_of_the_machine_is_raised(photos: tuple[World, Path]) -> None:
 def test_a_digest_may_lie_elsewhere(photos: tuple[World, Path]) -> None:
     world, folder = photos
     ctx = reading(world, 1)
-    moved = [Item(item.key, "other", {**item.data, "digest": item.stamp}) for item in items(folder)]
-    images = read_images(ctx, ctx.one("samples"), lambda item: str(item.data["digest"]))(moved)
+    moved = [Item(item.key, "other", {**item.data, "content_hash": item.version}) for item in items(folder)]
+    images = read_images(ctx, ctx.one("samples"), lambda item: str(item.data["content_hash"]))(moved)
     assert [error for _, _, error in images] == [None] * 6

@@ -29,12 +29,12 @@ def test_every_row_is_found_and_every_shard_is_read_once_in_order(world: World) 
     world.done()
     dump = Counted(world.artifact("guesses"))
     rows = ShardReader(dump)  # type: ignore[arg-type]
-    stamps = list(world.artifact("guesses").stamps())
-    for key, _, shard in stamps:
+    item_versions = list(world.artifact("guesses").item_versions())
+    for key, _, shard in item_versions:
         assert rows.get(shard, key).image_id == key
     assert len(dump.read) == len(set(dump.read)) == 3
     with pytest.raises(KeyError):
-        rows.get(stamps[-1][2], stamps[0][0])
+        rows.get(item_versions[-1][2], item_versions[0][0])
     assert rows.node == "guesses"
 
 

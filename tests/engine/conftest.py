@@ -17,8 +17,8 @@ CONFIG = """
 name: squares
 store: {store}
 nodes:
-  numbers: {{stage: numbers, at: {folder}/numbers.txt, run: {{shard_rows: 4}}}}
-  squares: {{stage: squares, inputs: {{numbers: numbers}}, at: {folder}/trace, run: {{shard_rows: 2, max_error_share: 0.5}}}}
+  numbers: {{stage: numbers, path: {folder}/numbers.txt, run: {{shard_rows: 4}}}}
+  squares: {{stage: squares, inputs: {{numbers: numbers}}, path: {folder}/trace, run: {{shard_rows: 2, max_error_share: 0.5}}}}
   cubes: {{stage: squares, power: 3, inputs: {{numbers: numbers}}, run: {{shard_rows: 3}}}}
   total: {{stage: total, inputs: {{numbers: [squares, cubes]}}}}
 """

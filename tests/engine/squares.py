@@ -20,7 +20,7 @@ TOTAL = pa.schema([pa.field("total", pa.int64(), False)])
 
 
 class Numbers(MapStage):
-    """Reads ``name value`` lines of the file `at`."""
+    """Reads ``name value`` lines of the file `path`."""
 
     name: ClassVar[str] = "numbers"
     version: ClassVar[str] = "1"
@@ -28,7 +28,7 @@ class Numbers(MapStage):
     plus: int = 0
 
     def items(self, ctx: StageContext) -> list[Item]:
-        path = Path(ctx.at or "missing")
+        path = Path(ctx.path or "missing")
         if not path.is_file():
             raise ValueError(f"{path}: no such file of numbers")
         pairs = [line.split() for line in path.read_text().splitlines()]
@@ -47,7 +47,7 @@ class Squares(MapStage):
 
     name: ClassVar[str] = "squares"
     version: ClassVar[str] = "1"
-    over: ClassVar[tuple[str, ...]] = ("numbers",)
+    mapped_inputs: ClassVar[tuple[str, ...]] = ("numbers",)
     inputs: ClassVar[dict[str, Port]] = {"numbers": Port(NUMBERS)}
     output: ClassVar[pa.Schema] = NUMBERS
     power: int = 2
@@ -67,13 +67,13 @@ class Squares(MapStage):
 
         def work(items: Sequence[Item]) -> Iterator[Row]:
             for item in items:
-                if ctx.at and not self.flaky:
-                    with open(ctx.at, "a") as trace:
+                if ctx.path and not self.flaky:
+                    with open(ctx.path, "a") as trace:
                         trace.write(item.key + "\n")
                 time.sleep(self.seconds)
                 if item.key == self.die_on:
                     os.kill(os.getpid(), signal.SIGKILL)
-                trouble = self.flaky and os.path.exists(ctx.at or "") and item.key in ("n003", "n004")
+                trouble = self.flaky and os.path.exists(ctx.path or "") and item.key in ("n003", "n004")
                 bad = item.key == self.fail_on or trouble
                 value = 0 if bad else item.data["value"] ** self.power
                 yield {"image_id": item.key, "value": value, "error": "told to fail" if bad else None}
@@ -88,7 +88,7 @@ class Total(WholeStage):
     version: ClassVar[str] = "1"
     inputs: ClassVar[dict[str, Port]] = {"numbers": Port(NUMBERS, many=True)}
     output: ClassVar[pa.Schema] = TOTAL
-    published: ClassVar[tuple[str, ...]] = ("{node}.txt",)
+    exports: ClassVar[tuple[str, ...]] = ("{node}.txt",)
     broken: bool = False
 
     def run(self, ctx: StageContext) -> Iterable[Row]:

@@ -11,7 +11,7 @@ import pytest
 from pipeline.engine.executor import LocalExecutor
 from pipeline.engine.integrity import DamagedError
 from pipeline.engine.manifest import Artifact, load_manifest, manifest_name
-from pipeline.engine.plan import Verdict
+from pipeline.engine.plan import Decision
 from pipeline.engine.shards import DAMAGED, ShardRecord
 from tests.engine.conftest import World
 
@@ -67,13 +67,13 @@ def test_no_flip_in_a_record_or_a_manifest_is_read(world: World) -> None:
     manifest = artifact(world, "squares").manifest
     record = world.store.read(f"{manifest.folder}/{manifest.shards[0].name}.json")
     assert ShardRecord.from_json(record) is not None
-    name = manifest_name("squares", manifest.recipe, manifest.fingerprint)
+    name = manifest_name("squares", manifest.row_fingerprint, manifest.fingerprint)
     data = world.store.read(name)
     for bit in (0, 5):
         assert [p for p in range(len(record)) if ShardRecord.from_json(flipped(record, p, bit)) is not None] == []
     for place in range(0, len(data), 3):
         Path(world.store.path(name)).write_bytes(flipped(data, place, place % 8))
-        assert load_manifest(world.store, "squares", manifest.recipe, manifest.fingerprint) is None, place
+        assert load_manifest(world.store, "squares", manifest.row_fingerprint, manifest.fingerprint) is None, place
 
 
 def test_records_and_manifests_of_an_earlier_version_are_read(world: World) -> None:
@@ -82,7 +82,7 @@ def test_records_and_manifests_of_an_earlier_version_are_read(world: World) -> N
         text = file.read_text()
         file.write_text(text[: text.rindex(",")] + "}")
         assert '"seal"' not in file.read_text()
-    assert {each.verdict for each in world.plan().values()} == {Verdict.REUSE}
+    assert {each.decision for each in world.plan().values()} == {Decision.REUSE}
 
 
 @pytest.mark.parametrize("part", [0.01, 0.2, 0.4, 0.6, 0.8, 0.99])
@@ -121,7 +121,7 @@ def test_a_plan_that_meets_damage_says_so_and_the_run_mends_it(world: World) -> 
     world.run()
     path = rotten(world, "numbers", 1)  # the items of squares are told by it
     plans = world.plan("squares.power=4")
-    assert plans["numbers"].verdict is Verdict.RESUME
+    assert plans["numbers"].decision is Decision.RESUME
     assert plans["numbers"].reason == f"6 of 10 items stored, 4 to do in 1 shards; damaged or missing: {path.stem}"
     outcome = world.run("squares.power=4")
     assert outcome.computed == ["numbers", "squares", "total"]
@@ -152,7 +152,7 @@ def test_a_damaged_manifest_is_named_and_costs_no_row(world: World) -> None:
     world.run()
     world.traced()
     manifest = artifact(world, "squares").manifest
-    flip(Path(world.store.path(manifest_name("squares", manifest.recipe, manifest.fingerprint))), 40)
+    flip(Path(world.store.path(manifest_name("squares", manifest.row_fingerprint, manifest.fingerprint))), 40)
     assert world.plan()["squares"].reason.endswith("0 to do in 0 shards; damaged or missing: its manifest")
     outcome = world.run()
     assert outcome.computed == ["squares"]
@@ -167,7 +167,7 @@ def test_a_damaged_record_is_named_where_it_is_needed(world: World) -> None:
     name = manifest.shards[0].name
     flip(Path(world.store.path(f"{manifest.folder}/{name}.json")), 200)
     assert manifest.corrupt(world.store) == [name]
-    assert world.plan()["squares"].verdict is Verdict.REUSE  # the rows are as they were, and the manifest knows them
+    assert world.plan()["squares"].decision is Decision.REUSE  # the rows are as they were, and the manifest knows them
     world.numbers(range(11))
     world.run(selected=frozenset({"numbers"}))
     assert f"; damaged or missing: {name}" in world.plan()["squares"].reason
@@ -194,12 +194,12 @@ def test_verification_and_plan_agree_and_a_misreading_is_taken_back(world: World
     world.run()
     manifest, path = artifact(world, "squares").manifest, shard(world, "squares")
     good = flip(path, 100)
-    assert world.plan()["squares"].verdict is Verdict.REUSE  # of the same size: only reading it tells
+    assert world.plan()["squares"].decision is Decision.REUSE  # of the same size: only reading it tells
     assert manifest.verify(world.store) == [path.stem]
-    assert world.plan()["squares"].verdict is Verdict.RESUME
+    assert world.plan()["squares"].decision is Decision.RESUME
     path.write_bytes(good)
     assert manifest.verify(world.store) == []
-    assert world.plan()["squares"].verdict is Verdict.REUSE
+    assert world.plan()["squares"].decision is Decision.REUSE
 
 
 class FailingDisk(LocalExecutor):

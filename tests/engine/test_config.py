@@ -7,7 +7,7 @@ import pytest
 from pipeline.engine.config import load_config
 from tests.engine.squares import STAGES
 
-BASE = "name: base\nstore: /tmp/s\nnodes:\n  a: {stage: numbers, plus: 1, at: here}\n  b: {stage: squares, inputs: {numbers: a}}\n"
+BASE = "name: base\nstore: /tmp/s\nnodes:\n  a: {stage: numbers, plus: 1, path: here}\n  b: {stage: squares, inputs: {numbers: a}}\n"
 
 
 def load(tmp_path, text, *sets):
@@ -20,7 +20,7 @@ def test_a_config_becomes_a_graph(tmp_path):
     config = load(tmp_path, BASE)
     assert config.graph.order == ("a", "b")
     assert config.graph.nodes["a"].stage.plus == 1
-    assert config.graph.nodes["a"].at == "here"
+    assert config.graph.nodes["a"].path == "here"
 
 
 def test_a_config_is_a_short_list_of_differences_from_a_base(tmp_path):
@@ -31,7 +31,7 @@ def test_a_config_is_a_short_list_of_differences_from_a_base(tmp_path):
     )
     assert (config.name, config.store) == ("mine", "/tmp/s")
     assert config.graph.nodes["a"].stage.plus == 5
-    assert config.graph.nodes["a"].at == "here"
+    assert config.graph.nodes["a"].path == "here"
     assert "c" in config.graph.nodes
     assert "b" not in load(tmp_path, "base: base.yaml\nnodes: {b: null}\n").graph.nodes
 
@@ -47,12 +47,12 @@ def test_overrides_are_yaml_values(tmp_path):
     "typed", ["trip #2", "out #7", "2024-05-01", "1e3", "yes", "null", "[a", "2024", "a: b", "0640"]
 )
 def test_a_path_is_what_was_typed(tmp_path, typed):
-    config = load(tmp_path, BASE, f"a.at={typed}", f"store=/tmp/{typed}")
-    assert (config.graph.nodes["a"].at, config.store) == (typed, f"/tmp/{typed}")
-    assert load(tmp_path, BASE, f"*.at={typed}").graph.nodes["b"].at == typed
-    assert load(tmp_path, BASE, "a.at=").graph.nodes["a"].at is None
-    assert load(tmp_path, BASE, "a.at=~/x").graph.nodes["a"].at == os.path.expanduser("~/x")
-    assert load(tmp_path, BASE, "a.at=~").graph.nodes["a"].at == os.path.expanduser("~")
+    config = load(tmp_path, BASE, f"a.path={typed}", f"store=/tmp/{typed}")
+    assert (config.graph.nodes["a"].path, config.store) == (typed, f"/tmp/{typed}")
+    assert load(tmp_path, BASE, f"*.path={typed}").graph.nodes["b"].path == typed
+    assert load(tmp_path, BASE, "a.path=").graph.nodes["a"].path is None
+    assert load(tmp_path, BASE, "a.path=~/x").graph.nodes["a"].path == os.path.expanduser("~/x")
+    assert load(tmp_path, BASE, "a.path=~").graph.nodes["a"].path == os.path.expanduser("~")
 
 
 @pytest.mark.parametrize("written", ["2024-05-01", "1e3", "yes", "2024", "0640", "1_000", "12:30:45", "1.10"])
@@ -61,12 +61,12 @@ def test_a_path_in_a_file_is_what_was_written(tmp_path, written):
         BASE.replace("at: here", f"at: {written}").replace("/tmp/s", written).replace("name: base", f"name: {written}")
     )
     config = load(tmp_path, text)
-    assert (config.graph.nodes["a"].at, config.store, config.name) == (written,) * 3
+    assert (config.graph.nodes["a"].path, config.store, config.name) == (written,) * 3
     (tmp_path / written).write_text(BASE)
     assert load(tmp_path, f"base: {written}\n").name == "base"
     rows = f"rows: {{{written}: {{place: {written}}}}}\nnodes:\n  'n_{{row}}': {{stage: numbers, at: '{{place}}'}}\n"
     nodes = load(tmp_path, f"name: n\nstore: s\n{rows}").graph.nodes
-    assert {name: node.at for name, node in nodes.items()} == {f"n_{written}": written}
+    assert {name: node.path for name, node in nodes.items()} == {f"n_{written}": written}
     named = f"name: n\nstore: s\nnodes:\n  {written}: {{stage: numbers}}\n  b: {{stage: squares, inputs: {{numbers: {written}}}}}\n"
     assert load(tmp_path, named).graph.order == (written, "b")
 

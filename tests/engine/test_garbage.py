@@ -12,10 +12,10 @@ def paths(world, *sets, **options):
 def test_nothing_is_unused_after_a_run_and_everything_else_after_a_change(world):
     world.run()
     assert paths(world) == []
-    recipe = world.plan()["squares"].recipe
+    row_fingerprint = world.plan()["squares"].row_fingerprint
     world.run("squares.power=5")
-    total = world.plan()["total"].recipe
-    assert paths(world, "squares.power=5") == [f"squares/{recipe}", f"total/{total}"]
+    total = world.plan()["total"].row_fingerprint
+    assert paths(world, "squares.power=5") == [f"squares/{row_fingerprint}", f"total/{total}"]
 
 
 def test_shards_and_manifests_that_were_superseded_go_and_the_rest_still_serves(world):
@@ -25,7 +25,7 @@ def test_shards_and_manifests_that_were_superseded_go_and_the_rest_still_serves(
     assert any("squares" in path and "manifest" in path for path in gone)
     for path in gone:
         world.store.delete(path) if path.endswith((".json", ".parquet")) else world.store.delete_folder(path)
-    assert {each.verdict.value for each in world.plan().values()} == {"reuse"}
+    assert {each.decision.value for each in world.plan().values()} == {"reuse"}
     assert paths(world) == []
 
 

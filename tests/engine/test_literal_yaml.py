@@ -31,8 +31,8 @@ class Fields(LiteralModel):
     whole: Annotated[int, Field(ge=0)] = 0
     flag: bool = False
     shares: tuple[float, ...] = ()
-    switches: dict[str, Any] = Field({})
-    recipe: Recipe = Recipe()
+    model_args: dict[str, Any] = Field({})
+    row_fingerprint: Recipe = Recipe()
 
 
 @pytest.mark.parametrize("typed", ODD)
@@ -53,7 +53,7 @@ def test_other_fields_take_what_yaml_reads() -> None:
         ("shares", "[0.1, 0.2]", (0.1, 0.2)),
         ("names", "[2024-05-01, yes, 07]", ["2024-05-01", "yes", "07"]),
         ("table", "{a: no, 12: 1.10}", {"a": "no", "12": "1.10"}),
-        ("switches", "{pretrained: true, depth: 50}", {"pretrained": True, "depth": 50}),
+        ("model_args", "{pretrained: true, depth: 50}", {"pretrained": True, "depth": 50}),
         ("recipe", "{steps: 5, note: 2024-05-01}", Recipe(5, "2024-05-01")),
         ("choice", "on", "on"),
         ("choice", "1", "1"),

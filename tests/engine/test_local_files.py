@@ -21,7 +21,9 @@ def mount(monkeypatch: pytest.MonkeyPatch) -> Refuse:
     """Takes away what a mount does not offer; this machine's disks offer all of it."""
     plain_open, plain_rename = os.open, os.rename
 
-    def refuse(number: int = errno.EPERM, *, link: bool = False, over: bool = False, sole: bool = False) -> None:
+    def refuse(
+        number: int = errno.EPERM, *, link: bool = False, mapped_inputs: bool = False, sole: bool = False
+    ) -> None:
         def refused(*_: object, **__: object) -> None:
             raise OSError(number, os.strerror(number))
 
@@ -37,7 +39,7 @@ def mount(monkeypatch: pytest.MonkeyPatch) -> Refuse:
 
         if link:
             monkeypatch.setattr(os, "link", refused)
-        if over:
+        if mapped_inputs:
             monkeypatch.setattr(os, "replace", rename)
             monkeypatch.setattr(os, "rename", rename)
         if sole:
@@ -95,7 +97,7 @@ def test_what_was_there_stays_where_the_new_file_cannot_take_its_name(
 ) -> None:
     store = Store(str(tmp_path))
     store.write("file", b"old")
-    mount(over=True)
+    mount(mapped_inputs=True)
     rename = os.rename
 
     def broken(source: str, target: str) -> None:

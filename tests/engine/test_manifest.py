@@ -30,12 +30,14 @@ def done(world: World) -> Artifact:
 def test_content_is_what_the_rows_are_and_not_where_they_lie() -> None:
     content = manifest(ONE, TWO).content
     assert manifest(TWO, ONE).content == content
-    moved = replace(manifest(replace(ONE, name="x", size=1), TWO), node="m", recipe="q", fingerprint="g", rows=9)
+    moved = replace(
+        manifest(replace(ONE, name="x", size=1), TWO), node="m", row_fingerprint="q", fingerprint="g", rows=9
+    )
     assert moved.content == content
     others = [
         manifest(ONE),
         manifest(ONE, TWO, TWO),
-        manifest(replace(ONE, checksum="c3"), TWO),
+        manifest(replace(ONE, content_hash="c3"), TWO),
         manifest(ONE, replace(TWO, keys=("a",))),
         manifest(ONE, replace(TWO, keys=None)),
     ]
@@ -76,7 +78,7 @@ def test_what_is_no_manifest_is_none(world: World, content: bytes) -> None:
 
 def test_the_newest_comes_first(world: World) -> None:
     for name, finished in (("f1", 2.0), ("f2", 3.0), ("f3", 1.0)):
-        replace(BASE, fingerprint=name, recipe=f"r-{name}", run={"finished": finished}).save(world.store)
+        replace(BASE, fingerprint=name, row_fingerprint=f"r-{name}", run={"finished": finished}).save(world.store)
     replace(BASE, fingerprint="f4").save(world.store)
     world.store.write("n/r/copy-of-a-manifest.json", world.store.read("n/r/manifest-f4.json"))
     assert [each.fingerprint for each in stored_manifests(world.store, "n")] == ["f2", "f1", "f3", "f4"]
@@ -110,15 +112,16 @@ def test_a_stamp_is_of_the_row_and_of_the_bytes_it_lies_in(world: World, done: A
     wanted = []
     for entry, numbers in zip(done.manifest.shards, range(0, 10, 2), strict=True):
         for key in (f"n{numbers:03d}", f"n{numbers + 1:03d}"):
-            stamp = hashlib.blake2b(f'["{entry.checksum}","{key}"]'.encode(), digest_size=8).hexdigest()
-            wanted.append((key, stamp, entry.name))
-    assert list(done.stamps()) == wanted
+            version = hashlib.blake2b(f'["{entry.content_hash}","{key}"]'.encode(), digest_size=8).hexdigest()
+            wanted.append((key, version, entry.name))
+    assert list(done.item_versions()) == wanted
     (world.folder / "numbers.txt").write_text("".join(f"n{i:03d} {70 if i == 7 else i}\n" for i in range(10)))
     world.run()
     after = {
-        key: stamp for key, stamp, _ in Artifact(world.store, stored_manifests(world.store, "squares")[0]).stamps()
+        key: version
+        for key, version, _ in Artifact(world.store, stored_manifests(world.store, "squares")[0]).item_versions()
     }
-    assert [key for key, stamp, _ in wanted if after[key] != stamp] == ["n007"]
+    assert [key for key, version, _ in wanted if after[key] != version] == ["n007"]
 
 
 def test_an_output_knows_its_maker(done: Artifact) -> None:

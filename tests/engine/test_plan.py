@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from pipeline.engine.plan import Verdict, differences
+from pipeline.engine.plan import Decision, differences
 
 
 def verdicts(plans):
-    return {name: each.verdict.value for name, each in plans.items()}
+    return {name: each.decision.value for name, each in plans.items()}
 
 
 def test_before_the_first_run_everything_runs(world):
@@ -30,7 +30,7 @@ def test_machines_paths_and_batch_sizes_change_nothing(world, tmp_path):
     world.run()
     elsewhere = tmp_path / "moved.txt"
     (tmp_path / "numbers.txt").rename(elsewhere)
-    plans = world.plan(f"numbers.at={elsewhere}", "squares.run.workers=7", "squares.run.shard_rows=5", "cubes.at=x")
+    plans = world.plan(f"numbers.path={elsewhere}", "squares.run.workers=7", "squares.run.shard_rows=5", "cubes.path=x")
     assert set(verdicts(plans).values()) == {"reuse"}
 
 
@@ -46,20 +46,20 @@ def test_missing_data_blocks_its_node_and_what_follows(world, tmp_path):
     (tmp_path / "numbers.txt").unlink()
     plans = world.plan()
     assert set(verdicts(plans).values()) == {"blocked"}
-    assert plans["numbers"].unfit
-    assert not plans["total"].unfit
+    assert plans["numbers"].invalid
+    assert not plans["total"].invalid
     assert "numbers.txt" in plans["numbers"].reason
     assert plans["squares"].reason == "by numbers"
 
 
 def test_nodes_that_are_not_selected_serve_only_if_stored(world):
     plans = world.plan(selected=["squares"])
-    assert verdicts(plans)["numbers"] == Verdict.LEFT
+    assert verdicts(plans)["numbers"] == Decision.LEFT
     assert verdicts(plans)["squares"] == "blocked"
     world.run()
     plans = world.plan("squares.power=9", selected=["squares"])
     assert verdicts(plans)["squares"] == "run"
-    assert verdicts(plans)["total"] == Verdict.LEFT
+    assert verdicts(plans)["total"] == Decision.LEFT
 
 
 def test_force_computes_a_stored_node_again(world):
@@ -77,7 +77,7 @@ def test_limit_is_a_dataset_of_its_own(world):
 
 def test_truncated_missing_and_foreign_shards_are_seen(world):
     world.run()
-    folder = world.store.path(f"squares/{world.plan()['squares'].recipe}")
+    folder = world.store.path(f"squares/{world.plan()['squares'].row_fingerprint}")
     shards = sorted(name for name in world.store.sizes(folder[len(world.store.url) + 1 :]) if name.endswith(".parquet"))
     with open(f"{folder}/{shards[0]}", "r+b") as file:
         file.truncate(100)
@@ -86,7 +86,7 @@ def test_truncated_missing_and_foreign_shards_are_seen(world):
     text = open(record).read()
     open(record, "w").write(text.replace('"recipe": "', '"recipe": "00'))
     plans = world.plan()
-    assert plans["squares"].verdict == Verdict.RESUME
+    assert plans["squares"].decision == Decision.RESUME
     # The foreign record is met because the manifest is no longer whole.
     names = ", ".join(sorted(shard.removesuffix(".parquet") for shard in shards[:3]))
     assert plans["squares"].reason == f"4 of 10 items stored, 6 to do in 3 shards; damaged or missing: {names}"

@@ -18,7 +18,7 @@ from tests.engine.squares import STAGES, Numbers, Squares, Total
 
 
 def verdicts(world: World, *sets: str, **options: object) -> dict[str, str]:
-    return {name: each.verdict.value for name, each in world.plan(*sets, **options).items()}
+    return {name: each.decision.value for name, each in world.plan(*sets, **options).items()}
 
 
 def test_another_version_of_a_stage_is_another_output(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,7 +26,7 @@ def test_another_version_of_a_stage_is_another_output(world: World, monkeypatch:
     world.traced()
     monkeypatch.setattr(Squares, "version", "2")
     plans = world.plan()
-    assert {name: each.verdict.value for name, each in plans.items()} == {
+    assert {name: each.decision.value for name, each in plans.items()} == {
         "numbers": "reuse", "squares": "run", "cubes": "run", "total": "run",
     }  # fmt: skip
     assert plans["squares"].reason == "changed: version 1 -> 2; 10 items in 5 shards"
@@ -51,10 +51,10 @@ def test_another_stage_with_the_same_parameters_is_another_output(
 
 
 def test_other_weights_are_another_output(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Squares, "externals", lambda self, at: {"weights": "first"})
+    monkeypatch.setattr(Squares, "externals", lambda self, path: {"weights": "first"})
     world.run()
     assert set(verdicts(world).values()) == {"reuse"}
-    monkeypatch.setattr(Squares, "externals", lambda self, at: {"weights": "second"})
+    monkeypatch.setattr(Squares, "externals", lambda self, path: {"weights": "second"})
     assert verdicts(world) == {"numbers": "reuse", "squares": "run", "cubes": "run", "total": "run"}
     assert "externals.weights first -> second" in world.plan()["squares"].reason
 
@@ -84,7 +84,7 @@ def test_a_number_more_leaves_the_recipe_as_it_is(world: World) -> None:
     before = world.plan()["numbers"]
     world.numbers(range(11))
     after = world.plan()["numbers"]
-    assert after.recipe == before.recipe
+    assert after.row_fingerprint == before.row_fingerprint
     assert after.fingerprint != before.fingerprint
 
 
@@ -110,7 +110,7 @@ class Twice(Squares):
     name: ClassVar[str] = "twice"
 
     def items(self, ctx: StageContext) -> list[Item]:
-        return [Item(item.key + half, item.stamp, item.data) for item in super().items(ctx) for half in "ab"]
+        return [Item(item.key + half, item.version, item.data) for item in super().items(ctx) for half in "ab"]
 
 
 def test_a_limit_counts_items_of_datasets_and_not_what_is_made_from_them(world: World) -> None:
@@ -152,14 +152,14 @@ def test_what_is_not_there_is_told_by_name(world: World) -> None:
     assert plans["squares"].reason == "not selected, and its inputs are not stored"
     assert plans["numbers"].reason == "not selected and not stored"
     assert plans["total"].reason == "by squares, cubes"
-    assert not any(each.unfit for each in plans.values())
+    assert not any(each.invalid for each in plans.values())
 
 
 def test_shards_without_their_manifest_serve_again(world: World) -> None:
     world.run()
     world.traced()
     for node in ("squares", "total"):
-        folder = f"{node}/{world.plan()[node].recipe}"
+        folder = f"{node}/{world.plan()[node].row_fingerprint}"
         for name in world.store.sizes(folder):
             if name.startswith("manifest"):
                 world.store.delete(f"{folder}/{name}")
@@ -175,15 +175,15 @@ def test_an_identity_is_made_of_this_and_stays_what_it_was(world: World) -> None
     plans = world.plan("cubes.fail_on=x")
     contents = {name: plans[name].artifact.manifest.content for name in plans}
     params = {"die_on": "", "fail_on": "x", "flaky": False, "open_fails": False, "power": 3, "seconds": 0}
-    assert plans["cubes"].payload == {
+    assert plans["cubes"].fingerprint_fields == {
         "externals": {}, "inputs": {"numbers": [contents["numbers"]]}, "params": params, "stage": "squares",
         "version": "1",
     }  # fmt: skip
-    assert plans["numbers"].payload == {
-        "dataset": {"digest": "cfa84189d70f3324c32e52d4", "items": 10}, "externals": {}, "inputs": {}, "params": {"plus": 0},
+    assert plans["numbers"].fingerprint_fields == {
+        "dataset": {"content_hash": "cfa84189d70f3324c32e52d4", "items": 10}, "externals": {}, "inputs": {}, "params": {"plus": 0},
         "stage": "numbers", "version": "1",
     }  # fmt: skip
-    assert (plans["numbers"].fingerprint, plans["numbers"].recipe) == (
+    assert (plans["numbers"].fingerprint, plans["numbers"].row_fingerprint) == (
         "5d55ecc41d353a7e38e387b3", "f5e15b4232170132",
     )  # fmt: skip
 
@@ -199,17 +199,20 @@ def test_changes_are_told_against_the_output_that_differs_least(world: World) ->
 def test_the_recipe_of_a_stage_of_one_shard_is_all_of_its_identity(world: World) -> None:
     world.run()
     total = world.plan()["total"]
-    assert total.payload is not None
-    assert (total.recipe, total.fingerprint) == (hash_json(total.payload, size=8), hash_json(total.payload))
+    assert total.fingerprint_fields is not None
+    assert (total.row_fingerprint, total.fingerprint) == (
+        hash_json(total.fingerprint_fields, size=8),
+        hash_json(total.fingerprint_fields),
+    )
 
 
 def test_a_stage_is_told_what_it_was_planned_with(world: World) -> None:
     world.run()
     graph = load_config(world.folder / "config.yaml", STAGES).graph
     ctx = context(graph, "total", plan(graph, world.store, Options(frozenset(graph.order))), {"weights": "abc"})
-    assert (ctx.node, ctx.at, ctx.externals) == ("total", None, {"weights": "abc"})
+    assert (ctx.node, ctx.path, ctx.file_hashes) == ("total", None, {"weights": "abc"})
     assert [artifact.node for artifact in ctx.inputs["numbers"]] == ["squares", "cubes"]
-    assert ctx.places == {
+    assert ctx.dataset_paths == {
         "numbers": str(world.folder / "numbers.txt"), "squares": str(world.folder / "trace"), "cubes": None,
         "total": None,
     }  # fmt: skip

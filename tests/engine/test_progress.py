@@ -55,9 +55,9 @@ def test_a_whole_stage_that_says_nothing_shows_its_time(tmp_path):
 
 def test_a_beacon_writes_now_and_then_only(tmp_path):
     store = Store(str(tmp_path))
-    beacon = Heartbeat(store, "n/r/_inflight/run1-x.say")
+    heartbeat = Heartbeat(store, "n/r/_inflight/run1-x.say")
     for i in range(100):
-        beacon(f"{i}/100")
+        heartbeat(f"{i}/100")
     assert latest_heartbeats(store, "n/r", "run1") == {"x": "0/100"}
 
 

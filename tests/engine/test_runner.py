@@ -90,13 +90,13 @@ def test_flipped_bytes_are_found_by_verification_and_named_by_readers(world):
 
 def test_equal_work_gives_equal_bytes(world):
     world.run()
-    first = {s.name: s.checksum for s in stored_manifests(world.store, "squares")[0].shards}
+    first = {s.name: s.content_hash for s in stored_manifests(world.store, "squares")[0].shards}
     world.run(force=frozenset({"squares"}))
-    assert {s.name: s.checksum for s in stored_manifests(world.store, "squares")[0].shards} == first
+    assert {s.name: s.content_hash for s in stored_manifests(world.store, "squares")[0].shards} == first
 
 
 def test_a_failing_node_stops_only_what_depends_on_it(world):
-    flaky = (f"squares.at={world.folder}", "squares.flaky=true")  # two of ten fail
+    flaky = (f"squares.path={world.folder}", "squares.flaky=true")  # two of ten fail
     outcome = world.run(*flaky, "squares.run.max_error_share=0.05")
     assert outcome.computed == ["numbers", "cubes"]
     assert outcome.blocked == ["total"]
@@ -105,7 +105,7 @@ def test_a_failing_node_stops_only_what_depends_on_it(world):
 
     # Nothing is computed twice once the share is allowed.
     def shards():
-        folder = world.store.path(f"squares/{world.plan(*flaky)['squares'].recipe}")
+        folder = world.store.path(f"squares/{world.plan(*flaky)['squares'].row_fingerprint}")
         return {file.name: file.stat().st_mtime_ns for file in Path(folder).glob("shard-*")}
 
     before = shards()
@@ -135,7 +135,7 @@ def test_errors_are_retried_on_request_only(world):
 def test_a_retry_that_succeeds_reaches_what_depends_on_it(world, tmp_path):
     # The same identity, but the trouble (say, a disk that was full) is over: `flaky` fails while the file exists.
     (tmp_path / "trouble").touch()
-    sets = (f"squares.at={tmp_path / 'trouble'}", "squares.flaky=true")
+    sets = (f"squares.path={tmp_path / 'trouble'}", "squares.flaky=true")
     world.run(*sets)
     assert world.total() < SQUARES + CUBES
     (tmp_path / "trouble").unlink()
@@ -147,7 +147,7 @@ def test_a_retry_that_succeeds_reaches_what_depends_on_it(world, tmp_path):
 
 def test_a_retried_error_does_not_come_back(world, tmp_path):
     (tmp_path / "trouble").touch()
-    sets = (f"squares.at={tmp_path / 'trouble'}", "squares.flaky=true")
+    sets = (f"squares.path={tmp_path / 'trouble'}", "squares.flaky=true")
     world.run(*sets)
     (tmp_path / "trouble").unlink()
     world.run(*sets, retry_errors=True)
@@ -175,7 +175,7 @@ def test_what_was_forced_and_came_out_the_same_changes_nothing_else(world):
 def test_a_result_that_came_out_different_reaches_everything_that_depends_on_it(world, tmp_path):
     # As training on another machine may: the same identity, other bytes.
     (tmp_path / "trouble").touch()
-    sets = (f"squares.at={tmp_path / 'trouble'}", "squares.flaky=true")
+    sets = (f"squares.path={tmp_path / 'trouble'}", "squares.flaky=true")
     world.run(*sets)
     before = world.total()
     (tmp_path / "trouble").unlink()
@@ -189,10 +189,10 @@ def test_a_missing_record_is_damage_like_any_other(world):
     world.traced()
     manifest = stored_manifests(world.store, "squares")[0]
     world.store.delete(f"{manifest.folder}/{manifest.shards[0].name}.json")
-    assert world.plan()["squares"].verdict.value == "resume"
+    assert world.plan()["squares"].decision.value == "resume"
     world.run()
     assert len(world.traced()) == manifest.shards[0].rows
-    assert world.plan()["squares"].verdict.value == "reuse"
+    assert world.plan()["squares"].decision.value == "reuse"
 
 
 class ForgetfulExecutor(LocalExecutor):
@@ -241,13 +241,13 @@ def test_what_is_published_comes_back_when_deleted(world):
 def test_no_traces_of_work_in_progress_remain(world):
     world.run()
     for node in ("numbers", "squares", "cubes", "total"):
-        for recipe in world.store.folders(node):
-            assert world.store.folders(f"{node}/{recipe}") == []
+        for row_fingerprint in world.store.folders(node):
+            assert world.store.folders(f"{node}/{row_fingerprint}") == []
 
 
 def test_shards_carry_their_recipe_and_compact_encoding(world):
     world.run()
     artifact = Artifact(world.store, stored_manifests(world.store, "squares")[0])
     path = world.store.path(f"{artifact.manifest.folder}/{artifact.manifest.shards[0].name}.parquet")
-    assert pq.read_schema(path).metadata[b"wider8k.recipe"].decode() == artifact.manifest.recipe
+    assert pq.read_schema(path).metadata[b"wider8k.recipe"].decode() == artifact.manifest.row_fingerprint
     assert pq.read_metadata(path).row_group(0).column(0).compression == "ZSTD"

@@ -14,17 +14,17 @@ from pipeline.engine.stage import Item
 
 
 def record(items: list[Item], failed: tuple[str, ...] = ()) -> ShardRecord:
-    pairs = [(item.key, item.stamp) for item in items]
+    pairs = [(item.key, item.version) for item in items]
     return ShardRecord(shard_name(items), "r", len(items), 1, "c", pairs, [(k, "bad") for k in failed], 1.0, 1, "h")
 
 
-def numbered(*numbers: int, stamp: str = "s") -> list[Item]:
-    return [Item(f"k{n:04d}", stamp) for n in numbers]
+def numbered(*numbers: int, version: str = "s") -> list[Item]:
+    return [Item(f"k{n:04d}", version) for n in numbers]
 
 
 def covered(result) -> list[tuple[str, str]]:
     pairs = [p for k in result.kept for p in k.record.items if k.keys is None or p[0] in k.keys]
-    return sorted(pairs + [(i.key, i.stamp) for part in result.todo for i in part])
+    return sorted(pairs + [(i.key, i.version) for part in result.todo for i in part])
 
 
 def test_nothing_stored_is_cut_into_shards():
@@ -85,9 +85,9 @@ def test_every_item_is_covered_exactly_once(data):
         numbers = data.draw(st.lists(st.integers(0, 30), unique=True, min_size=1, max_size=8))
         stored.append(record([Item(f"k{n:04d}", data.draw(st.sampled_from("ab"))) for n in numbers]))
     result = plan_shards(items, stored, data.draw(st.integers(1, 7)), data.draw(st.booleans()))
-    assert covered(result) == sorted((i.key, i.stamp) for i in items)
+    assert covered(result) == sorted((i.key, i.version) for i in items)
     there = {pair for r in stored for pair in r.items}
-    assert not there & {(i.key, i.stamp) for part in result.todo for i in part}
+    assert not there & {(i.key, i.version) for part in result.todo for i in part}
 
 
 def test_a_row_that_is_an_error_serves_only_where_there_is_no_good_one():
@@ -114,7 +114,7 @@ def test_the_errors_of_a_shard_are_gone_through_once_and_not_once_per_row():
     items = numbered(*range(200))
     errors = Passes([(f"k{number:04d}", "bad") for number in range(0, 200, 2)])
     result = plan_shards(items, [replace(record(items), errors=errors)], 200)
-    assert covered(result) == [(item.key, item.stamp) for item in items]
+    assert covered(result) == [(item.key, item.version) for item in items]
     assert errors.passes <= 3
 
 

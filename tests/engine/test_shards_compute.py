@@ -73,7 +73,7 @@ def test_rows_and_record_are_in_the_order_of_the_items(job: ShardJob) -> None:
 def test_the_record_tells_what_was_written(job: ShardJob) -> None:
     record = compute_shard(job, lambda items: ({**r, "error": "bad" if r["value"] > 1 else None} for r in rows(items)), ITEMS)  # fmt: skip
     data = job.store.read(f"{FOLDER}/{record.name}.parquet")
-    assert (record.rows, record.size, record.checksum) == (4, len(data), hash_bytes(data))
+    assert (record.rows, record.size, record.content_hash) == (4, len(data), hash_bytes(data))
     assert record.errors == [("n003", "bad"), ("n002", "bad")]
     assert 0 <= record.seconds < 60
     assert 20 < record.peak_mb < 100_000
@@ -104,9 +104,9 @@ def test_while_it_works_a_marker_lies_there_and_says_how_far_it_is(job: ShardJob
 
 def test_no_marker_is_left_by_a_node_that_failed(world: World) -> None:
     (world.folder / "trouble").touch()
-    flaky = (f"squares.at={world.folder / 'trouble'}", "squares.flaky=true", "squares.run.max_error_share=0.05")
+    flaky = (f"squares.path={world.folder / 'trouble'}", "squares.flaky=true", "squares.run.max_error_share=0.05")
     assert "2 of 10 rows are errors" in world.run(*flaky).failed["squares"]
-    folder = f"squares/{world.plan(*flaky)['squares'].recipe}"
+    folder = f"squares/{world.plan(*flaky)['squares'].row_fingerprint}"
     assert len(world.store.sizes(folder)) == 10
     assert world.store.sizes(f"{folder}/_inflight") == {}
 
@@ -200,7 +200,7 @@ def test_a_record_of_another_layout_is_none(job: ShardJob) -> None:
     data = record.to_json()
     assert all(ShardRecord.from_json(data[:stop]) is None for stop in range(len(data)))
     fields = json.loads(data)
-    for name in ("name", "recipe", "rows", "size", "checksum", "items", "errors"):
+    for name in ("name", "recipe", "rows", "size", "content_hash", "items", "errors"):
         assert ShardRecord.from_json(json.dumps({k: v for k, v in fields.items() if k != name}).encode()) is None
     assert ShardRecord.from_json(json.dumps({**fields, "items": [["a"]]}).encode()) is None
 
@@ -214,13 +214,13 @@ def test_keys_of_any_script_are_kept_readable(job: ShardJob) -> None:
 def test_a_whole_stage_finds_its_workplace_and_gives_one_shard(world: World) -> None:
     world.run()
     plans = world.plan()
-    recipe = plans["total"].recipe
-    assert set(world.store.sizes(f"total/{recipe}")) - {f"manifest-{plans['total'].fingerprint}.json"} == {
+    row_fingerprint = plans["total"].row_fingerprint
+    assert set(world.store.sizes(f"total/{row_fingerprint}")) - {f"manifest-{plans['total'].fingerprint}.json"} == {
         "whole.parquet", "whole.json",
     }  # fmt: skip
-    record = ShardRecord.from_json(world.store.read(f"total/{recipe}/whole.json"))
+    record = ShardRecord.from_json(world.store.read(f"total/{row_fingerprint}/whole.json"))
     assert record is not None
-    assert (record.items, record.rows, record.recipe) == ([("whole", recipe)], 1, recipe)
+    assert (record.items, record.rows, record.row_fingerprint) == ([("whole", row_fingerprint)], 1, row_fingerprint)
     assert isinstance(LocalExecutor().machines(), tuple)
 
 

@@ -81,7 +81,7 @@ def test_a_step_of_a_detector_waits_for_nothing(name: str, change: dict[str, Any
 
 @pytest.mark.parametrize("sampling", ["nearest", "average"])
 def test_nor_does_one_of_the_papers_ranker(sampling: str, gpu: torch.device) -> None:
-    recipe = RankerRecipe(steps=4, batch=4, crop=64, rows=50, pairs=3)
+    recipe = RankerRecipe(steps=4, batch=4, crop=64, num_candidates=50, pairs=3)
     torch.manual_seed(0)
     model = RANKERS["crface_mobilenet"].build(rows=50, sampling=sampling).to(gpu).train()
     source = RankedInMemory(ranked_squares(rows=50))
@@ -105,7 +105,7 @@ def test_a_step_that_is_not_finite_is_left_out_by_the_device(optimizer: Any, gpu
 
 
 def test_read_at_once_or_a_step_later_the_bytes_are_the_same(gpu: torch.device, tmp_path: Path) -> None:
-    recipe, files = DetectorRecipe(steps=6, batch=4, crop=SIDE, warmup=2, average=0.9), []
+    recipe, files = DetectorRecipe(steps=6, batch=4, crop=SIDE, warmup=2, ema_decay=0.9), []
     for name, overlapped in (("at once", False), ("later", True)):
         one: Any = Training(
             DetectorLearner("mogface_mobilenet", recipe),

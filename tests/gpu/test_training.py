@@ -123,7 +123,7 @@ def test_one_step_of_a_detector(name: str, gpu: torch.device) -> None:
 @pytest.mark.parametrize("bf16", [False, True])
 @pytest.mark.parametrize("name", RANKERS)
 def test_one_step_of_a_ranker(name: str, bf16: bool, gpu: torch.device) -> None:
-    recipe = RankerRecipe(steps=4, batch=4, crop=64, rows=50, pairs=3, bf16=bf16)
+    recipe = RankerRecipe(steps=4, batch=4, crop=64, num_candidates=50, pairs=3, bf16=bf16)
     source, moved = RankedInMemory(ranked_squares(rows=50)), []
     for device in (torch.device("cpu"), gpu):
         torch.manual_seed(0)
@@ -142,13 +142,13 @@ class Killed(Exception):
 def training(folder: Path, kind: str, device: torch.device, bf16: bool = False) -> Training:
     if kind == "ranker":
         source: Any = RankedInMemory(ranked_squares(rows=50))
-        recipe: Any = RankerRecipe(steps=6, batch=4, crop=64, rows=50, pairs=3, bf16=bf16)
+        recipe: Any = RankerRecipe(steps=6, batch=4, crop=64, num_candidates=50, pairs=3, bf16=bf16)
         learner: Any = RankerLearner("roi_mobilenet", recipe)
     else:
         source, recipe = SQUARES, DetectorRecipe(steps=6, batch=4, crop=SIDE, warmup=2, bf16=bf16)
         learner = DetectorLearner("retinaface_mobilenet", recipe)
     batches: Any = BatchSampler(source, recipe.batch, recipe.seed, recipe.sides)
-    made = Training(learner, batches, Store(str(folder)), "work", saved_every=1e-9)
+    made = Training(learner, batches, Store(str(folder)), "work", checkpoint_seconds=1e-9)
     return replace(made, accelerated=device.type == "cuda")
 
 

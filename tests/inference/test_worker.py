@@ -18,7 +18,7 @@ from stages.base_training import first_weights
 def test_weights_come_from_exactly_one_place() -> None:
     check_weights("file", {"samples": ("images",)})
     check_weights(None, {"checkpoint": ("trained",)})
-    with pytest.raises(ValueError, match="in `at` or from inputs.checkpoint, found both"):
+    with pytest.raises(ValueError, match="in `path` or from inputs.checkpoint, found both"):
         check_weights("file", {"checkpoint": ("trained",)})
     with pytest.raises(ValueError, match="found neither"):
         check_weights(None, {"checkpoint": ()})
@@ -29,7 +29,7 @@ def test_a_file_is_the_one_that_was_planned_with(tmp_path: Path, read: Callable[
     file = tmp_path / "weights"
     file.write_bytes(b"these")
     plain = StageContext("node", str(file), Resources(), {})
-    planned = StageContext("node", str(file), Resources(), {}, externals={"weights": checkpoint_hash(b"these")})
+    planned = StageContext("node", str(file), Resources(), {}, file_hashes={"weights": checkpoint_hash(b"these")})
     assert read(plain) == read(planned) == b"these"
     file.write_bytes(b"others")
     assert read(plain) == b"others"

@@ -164,7 +164,7 @@ def test_rankers_of_another_config_are_found_by_their_file() -> None:
     assert [found[f"rank_{row}"].network for row in ("crface", "roi")] == ["crface_mobilenet", "roi_mobilenet"]
     assert found["rank_roi"].operations == 3226 * Network("roi_mobilenet", '{"heard": 0}').flops(2048, 2048)
     with pytest.raises(ValueError, match=r"rank_roi: no config beside it trains runs/nowhere/roi\.safetensors"):
-        costs("crface_text", "rank_roi.at=runs/nowhere/roi.safetensors")
+        costs("crface_text", "rank_roi.path=runs/nowhere/roi.safetensors")
 
 
 def test_one_config_is_told_node_by_node_and_help_has_an_example() -> None:

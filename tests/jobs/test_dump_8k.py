@@ -25,9 +25,9 @@ IMAGES = int(os.environ.get("WIDER8K_DUMP_IMAGES", "6"))
 def command(shared: Path, store: Path) -> list[str]:
     sets = [
         f"store={store}",
-        f"faces.at={shared / 'data/wider_images'}",
+        f"faces.path={shared / 'data/wider_images'}",
         "faces.dataset.missing=skip",
-        f"mobilenet.at={shared / 'data/weights/retinaface_mobilenet0.25_Final.pth'}",
+        f"mobilenet.path={shared / 'data/weights/retinaface_mobilenet0.25_Final.pth'}",
         f"mobilenet.run.shard_rows={max(1, IMAGES // 6)}",
     ]
     words = [word for each in sets for word in ("--set", each)]
@@ -70,7 +70,7 @@ def test_three_kills_change_nothing(shared, tmp_path):
     assert kept.items() <= finished(store).items()
     subprocess.run(command(shared, tmp_path / "quiet"), cwd=ROOT, check=True, timeout=300)
     (killed,), (quiet,) = (stored_manifests(Store(str(tmp_path / name)), "mobilenet") for name in ("killed", "quiet"))
-    assert [(s.name, s.checksum) for s in killed.shards] == [(s.name, s.checksum) for s in quiet.shards]
+    assert [(s.name, s.content_hash) for s in killed.shards] == [(s.name, s.content_hash) for s in quiet.shards]
     rows = [row for table in Artifact(store, killed).tables() for row in read_detections(table)]
     assert len({row.image_id for row in rows}) == len(rows) == IMAGES
     assert all(len(row.boxes) == 5000 and row.error is None for row in rows)

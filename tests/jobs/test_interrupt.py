@@ -27,7 +27,7 @@ nodes:
   boxes:
     stage: predict
     inputs: {{samples: faces}}
-    at: {folder}/weights.safetensors
+    path: {folder}/weights.safetensors
     canvas: 640
     run: {{shard_rows: 4}}
 """

@@ -139,7 +139,7 @@ class TestTraining:
         assert waiting.ours == pytest.approx(10)
 
     def test_a_ranker_learns_from_a_join(self, tmp_path):
-        recipe = RankerRecipe(steps=7, batch=2, crop=64, rows=100, pairs=3)
+        recipe = RankerRecipe(steps=7, batch=2, crop=64, num_candidates=100, pairs=3)
         load = ranker_training.Load("crface_mobilenet", recipe, 2, None, 1, "again")
         model, _ = model_for(tmp_path, "96", None)
         course, images = ranker_training.ranker_course(load, model, tmp_path)

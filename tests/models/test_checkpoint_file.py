@@ -93,6 +93,6 @@ def test_bytes_that_torch_cannot_read_are_named(tmp_path: Path) -> None:
 
 def test_switches_that_build_nothing_name_the_file(tmp_path: Path) -> None:
     file = tmp_path / "odd.safetensors"
-    file.write_bytes(save_bytes("retinaface_mobilenet", retinaface_mobilenet(), {"switches": {"sizes": 3}}))
+    file.write_bytes(save_bytes("retinaface_mobilenet", retinaface_mobilenet(), {"model_args": {"sizes": 3}}))
     with pytest.raises(ValueError, match=rf"^{file}: no network with the switches sizes=3: "):
         open_detector(file)

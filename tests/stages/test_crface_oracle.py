@@ -19,8 +19,8 @@ def test_the_config_leads_to_a_plot_of_both_orders(tmp_path: Path, weights: str)
     sets = [
         f"store={tmp_path}",
         "faces.dataset={kind: synthetic, images: 2, width: 128, height: 96}",
-        f"boxes_*.at={weights}",
-        "boxes_*.top=80",
+        f"boxes_*.path={weights}",
+        "boxes_*.max_candidates=80",
         *(f"boxes_{row}.canvas={size}" for row, size in (("512", 64), ("2048", 160), ("4096", 192), ("8k", 256))),
     ]
     loaded = load_config(CONFIG, STAGES, sets)

@@ -191,7 +191,7 @@ def test_an_evaluation_without_them_keeps_the_identity_it_had() -> None:
 def test_an_ap_over_no_faces_has_a_word(
     judged: World, capfd: pytest.CaptureFixture[str], heights: list[int], fields: dict[str, Any], empty: str
 ) -> None:
-    judged.node("faces", "index", dataset="coco_json", at=labelled_set(judged.folder / "set", heights, **fields))
+    judged.node("faces", "index", dataset="coco_json", path=labelled_set(judged.folder / "set", heights, **fields))
     judged.done()
     said = capfd.readouterr().err
     assert [row["subset"] for row in judged.rows("ap") if not row["faces"]] == [

@@ -79,10 +79,10 @@ def test_a_new_image_costs_one_row(world: World, weights: str) -> None:
     folder.mkdir()
     for seed in range(2):
         (folder / f"{seed}.png").write_bytes(encode_png(picture(seed)))
-    world.node("images", "index", dataset="image_folder", at=str(folder))
+    world.node("images", "index", dataset="image_folder", path=str(folder))
     for name, canvas in (("plain", "original"), ("large", 150)):
         world.node(
-            name, "predict", inputs={"samples": "images"}, at=weights, canvas=canvas, top=40, run={"shard_rows": 1}
+            name, "predict", inputs={"samples": "images"}, path=weights, canvas=canvas, top=40, run={"shard_rows": 1}
         )
     world.node("fused", "fuse", inputs={"detections": ["plain", "large"]})
     world.done()
@@ -126,10 +126,10 @@ def test_scores_below_zero_cannot_vote_and_the_way_out_is_named(world: World, we
     ranker = ranker_spec("roi_mobilenet").build(rows=30)
     torch.nn.init.constant_(ranker.answer[-1].bias, -3.0)
     file = tmp_path / "ranker.safetensors"
-    file.write_bytes(save_bytes("roi_mobilenet", ranker, {"switches": {"rows": 30}}))
+    file.write_bytes(save_bytes("roi_mobilenet", ranker, {"model_args": {"rows": 30}}))
     world.node("images", "index", dataset={"kind": "synthetic", "images": 2, "width": 96, "height": 64})
-    world.node("boxes", "predict", inputs={"samples": "images"}, at=weights, canvas="original", top=30)
-    world.node("ranked", "rerank", inputs={"samples": "images", "candidates": "boxes"}, at=str(file))
+    world.node("boxes", "predict", inputs={"samples": "images"}, path=weights, canvas="original", top=30)
+    world.node("ranked", "rerank", inputs={"samples": "images", "candidates": "boxes"}, path=str(file))
     world.node("fused", "fuse", inputs={"detections": ["boxes", "ranked"]})
     message = world.run().failed["fused"]
     assert "ranked: " in message and "expected 0 or more to vote with" in message and "`squash: true`" in message

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.data.images import encode_jpeg, sha256_of
 from pipeline.data.records import Sample
-from pipeline.engine.plan import Verdict
+from pipeline.engine.plan import Decision
 from tests.stages.world import World, picture
 
 ANNOTATION = "0--Parade/a.jpg\n1\n10 20 30 40 0 0 0 0 0 0 \n0--Parade/b.jpg\n0\n0 0 0 0 0 0 0 0 0 0 \n"
@@ -41,13 +41,13 @@ def photos(tmp_path: Path) -> Path:
 
 def test_a_folder(world: World, photos: Path) -> None:
     save(photos / "deep" / "c.jpg", 2, 80, 50)
-    world.node("images", "index", dataset="image_folder", at=str(photos))
+    world.node("images", "index", dataset="image_folder", path=str(photos))
     assert world.done().computed == ["images"]
     found = samples(world)
     assert list(found) == ["a.jpg", "b.jpg", "deep/c.jpg"]
     deep = found["deep/c.jpg"]
     assert (deep.width, deep.height, deep.path) == (80, 50, "deep/c.jpg")
-    assert deep.digest == sha256_of((photos / "deep" / "c.jpg").read_bytes())
+    assert deep.content_hash == sha256_of((photos / "deep" / "c.jpg").read_bytes())
     assert deep.boxes.shape == (0, 4)
 
 
@@ -56,7 +56,7 @@ def test_wider_face(world: World) -> None:
     for seed, name in enumerate(("a", "b")):
         save(root / "WIDER_train/images/0--Parade" / f"{name}.jpg", seed)
     (root / "wider_face_train_bbx_gt.txt").write_text(ANNOTATION)
-    world.node("images", "index", dataset={"kind": "wider_face", "split": "train"}, at=str(root))
+    world.node("images", "index", dataset={"kind": "wider_face", "split": "train"}, path=str(root))
     world.done()
     found = samples(world)
     assert list(found) == ["0--Parade/a", "0--Parade/b"]
@@ -68,7 +68,7 @@ def test_wider_face(world: World) -> None:
 
 def test_coco(world: World, photos: Path) -> None:
     coco(photos, 7.5)
-    world.node("images", "index", dataset={"kind": "coco_json"}, at=str(photos))
+    world.node("images", "index", dataset={"kind": "coco_json"}, path=str(photos))
     world.done()
     assert samples(world)["a.jpg"].boxes.tolist() == [[7.5, 2, 37.5, 42]]
 
@@ -86,32 +86,32 @@ def test_synthetic_needs_no_folder_and_knows_its_faces(world: World) -> None:
 
 
 def test_added_files_alone_are_read(world: World, photos: Path) -> None:
-    world.node("images", "index", dataset="image_folder", at=str(photos), run={"shard_rows": 1})
+    world.node("images", "index", dataset="image_folder", path=str(photos), run={"shard_rows": 1})
     world.done()
     before = samples(world)
     save(photos / "aa.jpg", 5)
-    assert world.plan()["images"].verdict is Verdict.RESUME
+    assert world.plan()["images"].decision is Decision.RESUME
     world.done()
     assert world.computed("images") == 1
     after = samples(world)
     assert sorted(after) == ["a.jpg", "aa.jpg", "b.jpg"]
-    assert {name: after[name].digest for name in before} == {name: before[name].digest for name in before}
+    assert {name: after[name].content_hash for name in before} == {name: before[name].content_hash for name in before}
 
 
 def test_a_rewritten_file_is_read_again(world: World, photos: Path) -> None:
-    world.node("images", "index", dataset="image_folder", at=str(photos))
+    world.node("images", "index", dataset="image_folder", path=str(photos))
     world.done()
     old = samples(world)
     save(photos / "b.jpg", 9)
     world.done()
     assert world.computed("images") == 1
     new = samples(world)
-    assert new["b.jpg"].digest != old["b.jpg"].digest
-    assert new["a.jpg"].digest == old["a.jpg"].digest
+    assert new["b.jpg"].content_hash != old["b.jpg"].content_hash
+    assert new["a.jpg"].content_hash == old["a.jpg"].content_hash
 
 
 def test_the_same_files_elsewhere_are_the_same_dataset(world: World, photos: Path) -> None:
-    world.node("images", "index", dataset="image_folder", at=str(photos))
+    world.node("images", "index", dataset="image_folder", path=str(photos))
     world.done()
     os.rename(photos, world.folder / "moved")
     world.nodes["images"]["at"] = str(world.folder / "moved")
@@ -119,8 +119,8 @@ def test_the_same_files_elsewhere_are_the_same_dataset(world: World, photos: Pat
 
 
 def test_a_fresh_copy_is_read_again_and_nothing_follows(world: World, photos: Path, weights: str) -> None:
-    world.node("images", "index", dataset="image_folder", at=str(photos))
-    world.node("boxes", "predict", inputs={"samples": "images"}, at=weights, canvas="original", top=20)
+    world.node("images", "index", dataset="image_folder", path=str(photos))
+    world.node("boxes", "predict", inputs={"samples": "images"}, path=weights, canvas="original", top=20)
     world.done()
     for file in photos.rglob("*.jpg"):
         os.utime(file, (1, 1))  # as `cp -r` or an unpacked archive leaves it
@@ -130,8 +130,8 @@ def test_a_fresh_copy_is_read_again_and_nothing_follows(world: World, photos: Pa
 
 def test_a_changed_label_reads_one_image_again_and_predicts_none(world: World, photos: Path, weights: str) -> None:
     coco(photos, 7.5)
-    world.node("images", "index", dataset={"kind": "coco_json"}, at=str(photos))
-    world.node("boxes", "predict", inputs={"samples": "images"}, at=weights, canvas="original", top=20)
+    world.node("images", "index", dataset={"kind": "coco_json"}, path=str(photos))
+    world.node("boxes", "predict", inputs={"samples": "images"}, path=weights, canvas="original", top=20)
     world.done()
     before = world.by_id("boxes")
     coco(photos, 9)
@@ -148,7 +148,7 @@ def test_a_changed_label_reads_one_image_again_and_predicts_none(world: World, p
 def test_an_unreadable_image_is_an_error_row_with_its_faces(world: World, photos: Path) -> None:
     coco(photos, 7.5)
     (photos / "a.jpg").write_bytes((photos / "a.jpg").read_bytes()[:300])
-    world.node("images", "index", dataset={"kind": "coco_json"}, at=str(photos), run={"max_error_share": 0.5})
+    world.node("images", "index", dataset={"kind": "coco_json"}, path=str(photos), run={"max_error_share": 0.5})
     world.done()
     broken = samples(world)["a.jpg"]
     assert broken.error is not None
@@ -166,7 +166,7 @@ def test_a_missing_folder_stops_before_any_work(world: World) -> None:
     world.nodes["images"]["at"] = str(world.folder / "nowhere")
     with pytest.raises(ValueError, match=r"images: .*nowhere.* does not exist"):
         world.run()
-    assert world.plan()["images"].verdict is Verdict.BLOCKED
+    assert world.plan()["images"].decision is Decision.BLOCKED
 
 
 def test_labels_that_contradict_their_images_are_never_finished(
@@ -177,7 +177,7 @@ def test_labels_that_contradict_their_images_are_never_finished(
     for image in content["images"]:
         image.update(width=192, height=128)  # labels of images twice as large
     (photos / "annotations.json").write_text(json.dumps(content))
-    world.node("images", "index", dataset={"kind": "coco_json"}, at=str(photos))
+    world.node("images", "index", dataset={"kind": "coco_json"}, path=str(photos))
     outcome = world.run()
     message = outcome.failed["images"]
     assert message.startswith(f"{photos}/annotations.json: images[*].width, height: expected the sizes of the images, ")
@@ -185,7 +185,7 @@ def test_labels_that_contradict_their_images_are_never_finished(
     assert (
         "--set images.dataset.sizes=scale scales their boxes, --set images.dataset.sizes=ignore takes them" in message
     )
-    assert world.plan()["images"].verdict is Verdict.RESUME  # nothing counts as finished, and no image is read again
+    assert world.plan()["images"].decision is Decision.RESUME  # nothing counts as finished, and no image is read again
     assert world.run().failed["images"] == message
     capfd.readouterr()
     world.done("images.dataset.sizes=scale")
@@ -198,7 +198,7 @@ def test_doubts_that_are_told_cost_no_image_again(
     world: World, photos: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     coco(photos, 90)
-    world.node("images", "index", dataset={"kind": "coco_json"}, at=str(photos))
+    world.node("images", "index", dataset={"kind": "coco_json"}, path=str(photos))
     message = world.run().failed["images"]
     assert "1 of 2 boxes reach out of their image, such as [90, 2, 30, 40] in a.jpg of 96 x 64 pixels" in message
     assert "--set images.dataset.doubts=tell" in message
@@ -211,7 +211,7 @@ def test_what_is_passed_over_is_told_at_every_run_and_once(
     world: World, photos: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (photos / "notes.txt").write_text("no image")
-    world.node("images", "index", dataset="image_folder", at=str(photos))
+    world.node("images", "index", dataset="image_folder", path=str(photos))
     line = "images: passed over 1 files and folders; 1 that are no images: notes.txt\n"
     for _ in range(2):
         world.done()
@@ -224,7 +224,7 @@ def test_what_is_passed_over_is_told_at_every_run_and_once(
 def test_images_left_out_are_told(world: World, photos: Path, capfd: pytest.CaptureFixture[str]) -> None:
     coco(photos, 7)
     (photos / "b.jpg").unlink()
-    world.node("images", "index", dataset={"kind": "coco_json"}, at=str(photos))
+    world.node("images", "index", dataset={"kind": "coco_json"}, path=str(photos))
     with pytest.raises(ValueError, match=r"are missing: b\.jpg; --set images\.dataset\.missing=skip uses only"):
         world.run()
     world.done("images.dataset.missing=skip")

@@ -56,7 +56,7 @@ def assert_joined(found: LabelledCandidates, sample: Sample, dumps: list[Detecti
 
 @pytest.mark.parametrize("top", [5000, 4])
 def test_rows_are_joined_image_by_image(two: World, top: int) -> None:
-    sets = [] if top == 5000 else [f"joined.top={top}"]
+    sets = [] if top == 5000 else [f"joined.max_candidates={top}"]
     two.done(*sets)
     found, one, other, known = rankings(two, *sets), two.by_id("one"), two.by_id("other"), samples(two)
     assert list(found) == list(known)
@@ -109,7 +109,7 @@ def test_a_new_image_costs_its_own_row(two: World) -> None:
     folder.mkdir()
     for seed in range(3):
         (folder / f"{seed}.png").write_bytes(encode_png(picture(seed)))
-    two.node("images", "index", dataset="image_folder", at=str(folder))
+    two.node("images", "index", dataset="image_folder", path=str(folder))
     two.done()
     before = {row["image_id"]: json.dumps(row) for row in two.rows("joined")}
     (folder / "added.png").write_bytes(encode_png(picture(7)))

@@ -32,7 +32,7 @@ def photos(world: World) -> Path:
 def seen(world: World, weights: str) -> World:
     world.node("faces", "index", dataset={**SMALL, "of": {"kind": "synthetic", "images": 9}}, run={"shard_rows": 3})
     wired = {"samples": "faces"}
-    world.node("boxes", "predict", inputs=wired, at=weights, canvas="original", top=80, run={"shard_rows": 3})
+    world.node("boxes", "predict", inputs=wired, path=weights, canvas="original", top=80, run={"shard_rows": 3})
     return world
 
 
@@ -60,7 +60,7 @@ def test_no_picture_is_kept(seen: World) -> None:
 
 def test_a_list_of_images_is_kept_to_and_is_no_part_of_the_identity(seen: World, photos: Path) -> None:
     of = {"kind": "wider_face", "split": "train", "only": "some.txt"}
-    seen.nodes["faces"].update(dataset={**SMALL, "of": of}, at=str(photos))
+    seen.nodes["faces"].update(dataset={**SMALL, "of": of}, path=str(photos))
     seen.done()
     assert all(row.error is None and len(row.boxes) == 80 for row in seen.by_id("boxes").values())
     used = " ".join(row["path"] for row in seen.rows("faces"))

@@ -39,7 +39,7 @@ def samples(world: World) -> dict[str, Sample]:
 
 @pytest.mark.parametrize("inclusive", [True, False])
 def test_boxes_stand_in_the_order_of_their_overlaps(ordered: World, inclusive: bool) -> None:
-    sets = ("best.iou=null", f"best.inclusive_pixels={str(inclusive).lower()}")
+    sets = ("best.iou=null", f"best.pixel_inclusive={str(inclusive).lower()}")
     ordered.done(*sets)
     found, given, faces = ordered.by_id("best", *sets), ordered.by_id("guesses"), samples(ordered)
     assert list(found) == list(given)
@@ -123,7 +123,7 @@ def test_a_new_image_costs_its_own_row(ordered: World) -> None:
     folder = ordered.folder / "own"
     folder.mkdir()
     labelled(folder, "abc")
-    ordered.node("faces", "index", dataset={"kind": "coco_json", "annotation": "faces.json"}, at=str(folder))
+    ordered.node("faces", "index", dataset={"kind": "coco_json", "annotation": "faces.json"}, path=str(folder))
     ordered.done()
     before = {row["image_id"]: json.dumps(row) for row in ordered.rows("best")}
     labelled(folder, "abcd")
@@ -154,7 +154,7 @@ def test_no_face_or_no_box_is_no_trouble(iou: float | None) -> None:
         [[30, 30, 30, 30]], np.float32
     )  # a face of no size is one pixel there, and none without the one more
     assert by_overlap(found, flat, iou=iou).scores[0] == pytest.approx(1 / 441)
-    assert by_overlap(found, flat, inclusive_pixels=False, iou=iou).scores.tolist() == [0, 0, 0]
+    assert by_overlap(found, flat, pixel_inclusive=False, iou=iou).scores.tolist() == [0, 0, 0]
 
 
 SETS = ["retinaface_mobilenet025", "yolov7_face", "rfb_1mb_320", "retinaface_ajmalrasi"]

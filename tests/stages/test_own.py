@@ -40,7 +40,7 @@ def heights(tmp_path: Path) -> np.ndarray:
 
 
 def test_the_config_leads_from_a_coco_file_to_a_page_with_ap(heights: np.ndarray, weights: str, tmp_path: Path) -> None:
-    sets = [f"store={tmp_path / 'store'}", f"faces.at={tmp_path / 'set'}", f"boxes.at={weights}"]
+    sets = [f"store={tmp_path / 'store'}", f"faces.path={tmp_path / 'set'}", f"boxes.path={weights}"]
     loaded = load_config(CONFIG, STAGES, sets)
     store, options = Store(loaded.store), Options(frozenset(loaded.graph.order))
     outcome = Runner(loaded.graph, store, options, LocalExecutor).run()

@@ -17,7 +17,7 @@ from pipeline.data.records import Detections
 from pipeline.data.schemas import DETECTIONS
 from pipeline.engine.config import load_config
 from pipeline.engine.fingerprint import hash_json as fingerprint
-from pipeline.engine.plan import Verdict, context
+from pipeline.engine.plan import Decision, context
 from pipeline.engine.stage import Item, StageContext
 from pipeline.inference.predictor import Launched, Predictor, Sizing
 from pipeline.inference.test_time import MODES, detect
@@ -43,7 +43,7 @@ def photos(tmp_path: Path) -> Path:
 
 
 def wire(world: World, photos: Path | str, weights: str, **fields: object) -> None:
-    world.node("images", "index", dataset="image_folder", at=str(photos), run={"max_error_share": 0.9})
+    world.node("images", "index", dataset="image_folder", path=str(photos), run={"max_error_share": 0.9})
     world.node(
         "boxes",
         "predict",
@@ -110,10 +110,10 @@ def test_a_file_that_vanished_after_planning_is_an_error_row(world: World, photo
     assert "No such file" in str(rows[1].error)
 
 
-def worker(world: World, externals: Mapping[str, str] | None = None) -> Callable[[], list[Detections]]:
+def worker(world: World, file_hashes: Mapping[str, str] | None = None) -> Callable[[], list[Detections]]:
     """What opens the stage of node "boxes" and computes all its rows, planned now."""
     plans = world.plan()
-    ctx = context(world.graph(), "boxes", plans, externals or {})
+    ctx = context(world.graph(), "boxes", plans, file_hashes or {})
     stage, items = plans["boxes"].node.stage, plans["boxes"].items
     assert isinstance(stage, Predict)
     assert items
@@ -157,7 +157,7 @@ def test_weights_must_be_those_that_were_planned(world: World, photos: Path, wei
     copy.write_bytes(Path(weights).read_bytes())
     wire(world, photos, str(copy))
     world.done()
-    planned = world.graph().nodes["boxes"].stage.externals(str(copy))
+    planned = world.graph().nodes["boxes"].stage.file_hashes(str(copy))
     assert len(worker(world, planned)()) == 3
     compute = worker(world, planned)
     data = bytearray(copy.read_bytes())
@@ -221,14 +221,14 @@ def test_rows_fall_in_score_and_have_as_many_boxes_as_they_say(world: World, pho
 def test_top_keeps_the_best(world: World, photos: Path, weights: str) -> None:
     wire(world, photos, weights)
     world.done()
-    world.done("boxes.top=7")
-    more, few = boxes(world), boxes(world, "boxes.top=7")
+    world.done("boxes.max_candidates=7")
+    more, few = boxes(world), boxes(world, "boxes.max_candidates=7")
     for name, found in few.items():
         np.testing.assert_array_equal(found.boxes, more[name].boxes[:7])
         np.testing.assert_array_equal(found.landmarks, more[name].landmarks[:7])
-    world.done("boxes.top=99999")
+    world.done("boxes.max_candidates=99999")
     # Two anchors per cell of strides 8, 16 and 32.
-    assert len(boxes(world, "boxes.top=99999")["0.png"].boxes) == 2 * (12 * 8 + 6 * 4 + 3 * 2)
+    assert len(boxes(world, "boxes.max_candidates=99999")["0.png"].boxes) == 2 * (12 * 8 + 6 * 4 + 3 * 2)
 
 
 def test_boxes_on_a_larger_canvas_come_back_in_original_pixels(world: World, photos: Path, weights: str) -> None:
@@ -298,7 +298,7 @@ def test_weights_come_from_exactly_one_place(world: World, photos: Path, weights
         world.run()
     world.node("drawings", "index", dataset={"kind": "synthetic", "images": 2})
     world.node("trained", "train_detector", inputs={"samples": "drawings"})
-    world.nodes["boxes"].update(at=weights, inputs={"samples": "images", "checkpoint": "trained"})
+    world.nodes["boxes"].update(path=weights, inputs={"samples": "images", "checkpoint": "trained"})
     with pytest.raises(ValueError, match=r"boxes: expected weights .*, found both"):
         world.run()
     assert world.store.folders() == []
@@ -307,8 +307,8 @@ def test_weights_come_from_exactly_one_place(world: World, photos: Path, weights
 def test_a_plan_names_weights_that_are_missing_or_of_another_detector(world: World, photos: Path, weights: str) -> None:
     wire(world, photos, weights, detector="retinaface_resnet50")
     plan = world.plan()["boxes"]
-    assert plan.verdict is Verdict.BLOCKED
-    assert plan.unfit
+    assert plan.decision is Decision.BLOCKED
+    assert plan.invalid
     assert "checkpoint is retinaface_mobilenet (by the name stored in it), not retinaface_resnet50" in plan.reason
     wire(world, photos, str(world.folder / "gone.pth"))
     assert "gone.pth" in world.plan()["boxes"].reason
@@ -326,12 +326,12 @@ def test_changed_weights_are_another_output(world: World, photos: Path, weights:
     wire(world, photos, weights)
     world.done()
     world.nodes["boxes"]["at"] = str(copy)
-    assert world.plan()["boxes"].verdict is Verdict.REUSE
+    assert world.plan()["boxes"].decision is Decision.REUSE
     data = bytearray(copy.read_bytes())
     data[-1] ^= 1
     copy.write_bytes(bytes(data))
     changed = world.plan()["boxes"]
-    assert changed.verdict is Verdict.RUN
+    assert changed.decision is Decision.RUN
     assert "externals.weights" in changed.reason
 
 
@@ -436,15 +436,15 @@ def test_a_mode_of_several_looks_gives_what_is_left_after_fusion(world: World, p
 def test_whose_score_counts_is_a_choice_of_the_stage(world: World, photos: Path) -> None:
     """One set of weights, three readings: the boxes of an anchor are the same, its score is not."""
     torch.manual_seed(0)
-    switches = {"hcam": (3,), "width": 16, "backbone_width": 0.25}
-    detector = mogface_mobilenet(**switches).eval()
+    model_args = {"hcam": (3,), "width": 16, "backbone_width": 0.25}
+    detector = mogface_mobilenet(**model_args).eval()
     with torch.no_grad():
         for part, bias in ((detector.heads.predict.kinds[1], -2.1972), (detector.hierarchical.classifier, -1.0)):
             for conv in part.levels:
                 conv.weight.mul_(2000)
                 conv.bias.fill_(bias)
     file = world.folder / "two.safetensors"
-    file.write_bytes(save_bytes("mogface_mobilenet", detector, {"switches": {**switches, "hcam": [3]}}))
+    file.write_bytes(save_bytes("mogface_mobilenet", detector, {"model_args": {**model_args, "hcam": [3]}}))
     wire(world, photos, str(file), top=10_000)
     choices = ("main", "where_masked", "product")
     for choice in choices:

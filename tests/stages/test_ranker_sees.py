@@ -27,7 +27,7 @@ from tests.data.stored_rankings import stored
 
 Inputs = tuple[Tensor, Tensor, Tensor]
 SIZES = {"wide": (100, 70), "high": (60, 100), "square": (64, 64), "thin": (130, 9)}
-RECIPE = RankerRecipe(rows=12, pairs=2, colours=False, mirrored=0.0)
+RECIPE = RankerRecipe(num_candidates=12, pairs=2, colour_jitter=False, flip_prob=0.0)
 LEARNERS = ("crface_mobilenet", "roi_mobilenet")
 
 
@@ -52,7 +52,7 @@ def read(path: str) -> bytes:
 
 
 @contextmanager
-def heard(ranker: Ranker) -> Iterator[list[Inputs]]:
+def num_neighbours(ranker: Ranker) -> Iterator[list[Inputs]]:
     """Gives the inputs of every pass through a ranker of this kind, or through a copy of it: images, tables, valid."""
     kind, images, inputs = type(ranker), [], []  # type: ignore[var-annotated]
     maps, residual = kind.maps, kind.residual
@@ -79,7 +79,7 @@ def in_training(learner: RankerLearner, name: str, folder: Path) -> Inputs:
     rankings = LabelledCandidateReader(stored(folder, [ranking_of(name)]))
     pictures = RankerDataset(rankings, read, learner.recipe, model.normalisation.mean_bgr)
     batch = RankerPixelBatch.of(0, [pictures(0, 5, learner.recipe.crop)]).to_batch(model.normalisation)
-    with heard(model) as inputs:
+    with num_neighbours(model) as inputs:
         learner.task(model).answer(batch)
     (only,) = inputs
     return only
@@ -87,7 +87,7 @@ def in_training(learner: RankerLearner, name: str, folder: Path) -> Inputs:
 
 def before_the_judge(learner: RankerLearner, name: str) -> Inputs:
     model = learner.first().eval()
-    with heard(model) as inputs:
+    with num_neighbours(model) as inputs:
         RankerValidator([ranking_of(name)], read, learner.recipe)(model, 0, 1)  # type: ignore[arg-type]
     (only,) = inputs
     return only
@@ -96,7 +96,7 @@ def before_the_judge(learner: RankerLearner, name: str) -> Inputs:
 def in_use(learner: RankerLearner, image: np.ndarray, boxes: np.ndarray, scores: np.ndarray) -> Inputs:
     """By way of the checkpoint, which is all that is left of a training."""
     reranker = Reranker(open_ranker(learner.saved(learner.first()))[1])
-    with heard(reranker.ranker) as inputs:
+    with num_neighbours(reranker.ranker) as inputs:
         reranker(image, Candidates(boxes, scores))
     (only,) = inputs
     return only
@@ -123,7 +123,7 @@ def test_whole_images(tmp_path: Path, ranker: str, crop: int, name: str) -> None
 @pytest.mark.parametrize("name", SIZES)
 def test_mirrored_images_are_images_seen_in_a_mirror(tmp_path: Path, name: str) -> None:
     """Mirrored after it was put into its square, a high image would lie on the other side of it."""
-    learner = RankerLearner("crface_mobilenet", replace(RECIPE, whole=True, crop=80, mirrored=1.0))
+    learner = RankerLearner("crface_mobilenet", replace(RECIPE, whole=True, crop=80, flip_prob=1.0))
     ranking, width = ranking_of(name), np.float32(SIZES[name][0])
     turned = ranking.boxes.copy()
     turned[:, [0, 2]] = width - ranking.boxes[:, [2, 0]]
@@ -134,7 +134,7 @@ def test_mirrored_images_are_images_seen_in_a_mirror(tmp_path: Path, name: str) 
 @pytest.mark.parametrize("name", ["wide", "high", "square"])
 def test_squares_cut_out_are_images_of_their_own(tmp_path: Path, name: str) -> None:
     """What the network is given of a crop is what it would be given of it in use; the judge sees whole images."""
-    learner = RankerLearner("crface_mobilenet", replace(RECIPE, crop=48, shares=(1.0,)))
+    learner = RankerLearner("crface_mobilenet", replace(RECIPE, crop=48, crop_scales=(1.0,)))
     images, tables, valid = in_training(learner, name, tmp_path)
     pictures = RankerDataset(
         LabelledCandidateReader(stored(tmp_path / "again", [ranking_of(name)])),

@@ -22,7 +22,7 @@ def ranked(world: World) -> World:
     lenient = {"max_error_share": 0.5}
     world.node("guesses", "guess", inputs={"samples": "faces"}, run={"shard_rows": 3, **lenient})
     wired = {"samples": "faces", "candidates": "guesses"}
-    world.node("best", "oracle", inputs=wired, iou=None, inclusive_pixels=False, run={"shard_rows": 2, **lenient})
+    world.node("best", "oracle", inputs=wired, iou=None, pixel_inclusive=False, run={"shard_rows": 2, **lenient})
     world.node("order", "ranking", inputs={"samples": "faces", "candidates": ["guesses", "best"]}, pairs=4)
     return world
 
@@ -39,14 +39,14 @@ def test_the_oracle_is_right_everywhere_and_a_guess_is_not(ranked: World) -> Non
 
 
 def test_counts_are_those_of_the_images_added_up(ranked: World) -> None:
-    ranked.done("order.inclusive_pixels=true")
+    ranked.done("order.pixel_inclusive=true")
     faces = {row["image_id"]: row for row in ranked.rows("faces")}
     parts = []
     for image_id, found in ranked.by_id("guesses").items():
         boxes = np.stack([np.asarray(faces[image_id][name], np.float32) for name in ("x1", "y1", "x2", "y2")], axis=1)
         truth = closest_overlap(found.boxes.astype(np.float64), boxes, plus_one=True)
         parts.append(count_pairs(truth, np.arange(len(truth)), 4))
-    row = ranked.rows("order", "order.inclusive_pixels=true")[0]
+    row = ranked.rows("order", "order.pixel_inclusive=true")[0]
     assert row["images"] == 7
     for column in ("pairs", "untied", "right"):
         assert row[column] == np.sum([getattr(part, column) for part in parts], axis=0).tolist()
@@ -110,7 +110,7 @@ def test_each_task_has_the_images_of_one_shard_and_no_others() -> None:
 
 
 def test_nothing_to_order_has_a_word(ranked: World, capfd: pytest.CaptureFixture[str]) -> None:
-    ranked.node("faces", "index", dataset="coco_json", at=labelled_set(ranked.folder / "set", []))
+    ranked.node("faces", "index", dataset="coco_json", path=labelled_set(ranked.folder / "set", []))
     ranked.done()
     assert all(np.isnan(row["every"]) for row in ranked.rows("order"))
     said = capfd.readouterr().err

@@ -101,20 +101,20 @@ def test_a_training_shows_its_losses_and_weights(reported: World, weights: str) 
     reported.nodes["page"]["inputs"]["checkpoint"] = ["detector"]
     reported.done()
     text = page(reported)
-    assert next(reported.artifact("detector").rows(["digest"]))["digest"] in text
+    assert next(reported.artifact("detector").rows(["content_hash"]))["content_hash"] in text
     assert text.count("<svg") > 0
     reported.nodes["guesses"] = {
         "stage": "predict", "inputs": {"samples": "faces"}, "at": weights, "canvas": "original", "top": 50
     }  # fmt: skip
     reported.done()
-    assert reported.artifact("guesses").manifest.payload["externals"]["weights"] in page(reported)
+    assert reported.artifact("guesses").manifest.fingerprint_fields["externals"]["weights"] in page(reported)
 
 
 def test_a_dataset_without_faces_has_a_page_too(reported: World) -> None:
     folder = reported.folder / "photos"
     folder.mkdir()
     (folder / "a.png").write_bytes(encode_png(picture(0)))
-    reported.node("faces", "index", dataset="image_folder", at=str(folder))
+    reported.node("faces", "index", dataset="image_folder", path=str(folder))
     reported.done()
     assert "faces found" not in page(reported)
     assert "a.png" in page(reported)
@@ -133,7 +133,7 @@ def test_images_without_labels_show_what_was_found(reported: World) -> None:
 def test_sizes_ways_and_orders_have_their_place(reported: World, weights: str) -> None:
     for size in (96, 128):
         seen = {"samples": "faces", "candidates": f"seen_{size}"}
-        reported.node(f"seen_{size}", "predict", inputs={"samples": "faces"}, at=weights, canvas=size, top=60)
+        reported.node(f"seen_{size}", "predict", inputs={"samples": "faces"}, path=weights, canvas=size, top=60)
         reported.node(f"found_{size}", "suppress", inputs={"candidates": f"seen_{size}"})
         reported.node(f"best_{size}", "oracle", inputs=seen)
         reported.node(f"all_{size}", "oracle", inputs=seen, iou=None)

@@ -12,7 +12,7 @@ from pipeline.data.canvas import Canvas
 from pipeline.data.images import encode_png
 from pipeline.data.records import Detections
 from pipeline.engine.fingerprint import hash_json
-from pipeline.engine.plan import Verdict, context
+from pipeline.engine.plan import Decision, context
 from pipeline.inference.candidates import Candidates
 from pipeline.inference.rerank import Reranker
 from pipeline.models.rankers import ranker_spec
@@ -32,7 +32,7 @@ def ranker(tmp_path_factory: pytest.TempPathFactory) -> str:
         built = ranker_spec("roi_mobilenet").build(**SWITCHES)
         torch.nn.init.normal_(built.answer[-1].weight)
     file = tmp_path_factory.mktemp("ranker") / "ranker.safetensors"
-    file.write_bytes(save_bytes("roi_mobilenet", built, {"switches": SWITCHES}))
+    file.write_bytes(save_bytes("roi_mobilenet", built, {"model_args": SWITCHES}))
     return str(file)
 
 
@@ -50,9 +50,9 @@ def photos(world: World) -> Path:
 @pytest.fixture
 def wired(world: World, photos: Path, weights: str, ranker: str) -> World:
     lenient = {"max_error_share": 0.9, "shard_rows": 2}
-    world.node("images", "index", dataset="image_folder", at=str(photos), run=lenient)
-    world.node("boxes", "predict", inputs={"samples": "images"}, at=weights, canvas="original", top=120, run=lenient)
-    world.node("ranked", "rerank", inputs={"samples": "images", "candidates": "boxes"}, at=ranker, run=lenient)
+    world.node("images", "index", dataset="image_folder", path=str(photos), run=lenient)
+    world.node("boxes", "predict", inputs={"samples": "images"}, path=weights, canvas="original", top=120, run=lenient)
+    world.node("ranked", "rerank", inputs={"samples": "images", "candidates": "boxes"}, path=ranker, run=lenient)
     return world
 
 
@@ -117,9 +117,9 @@ def test_a_ranker_of_whole_images_sees_whole_images(wired: World, tmp_path: Path
     found = {}
     for recipe in ({"whole": True, "crop": 160}, {"whole": True, "crop": 224}, {"whole": False, "crop": 160}):
         file = tmp_path / "ranker.safetensors"
-        file.write_bytes(save_bytes("crface_mobilenet", built, {"switches": SWITCHES, "recipe": recipe}))
+        file.write_bytes(save_bytes("crface_mobilenet", built, {"model_args": SWITCHES, "recipe": recipe}))
         for size in ("", "160", "original"):
-            sets = (f"ranked.at={file}", f"ranked.size={size}", "ranked.iou=null")
+            sets = (f"ranked.path={file}", f"ranked.size={size}", "ranked.iou=null")
             wired.done(*sets)
             found[recipe["whole"], recipe["crop"], size] = wired.by_id("ranked", *sets)["0.png"].scores
     assert np.array_equal(found[True, 160, ""], found[True, 224, "160"])
@@ -130,8 +130,8 @@ def test_a_ranker_of_whole_images_sees_whole_images(wired: World, tmp_path: Path
 
 def test_fewer_boxes_on_request(wired: World) -> None:
     wired.done()
-    wired.done("ranked.keep=3")
-    for name, row in wired.by_id("ranked", "ranked.keep=3").items():
+    wired.done("ranked.max_detections=3")
+    for name, row in wired.by_id("ranked", "ranked.max_detections=3").items():
         np.testing.assert_array_equal(row.boxes, wired.by_id("ranked")[name].boxes[:3])
 
 
@@ -173,7 +173,7 @@ def test_a_dump_of_other_images_is_refused(wired: World, photos: Path, weights: 
     others = wired.folder / "others"
     others.mkdir()
     (others / "0.png").write_bytes(encode_png(picture(0, 48, 32)))
-    wired.node("other_images", "index", dataset="image_folder", at=str(others))
+    wired.node("other_images", "index", dataset="image_folder", path=str(others))
     wired.nodes["ranked"]["inputs"]["samples"] = "other_images"
     outcome = wired.run()
     words = outcome.failed.get("ranked") or wired.plan()["ranked"].reason
@@ -186,7 +186,7 @@ def test_a_dump_of_images_of_another_size_is_an_error_row(wired: World, photos: 
     for file in photos.iterdir():
         (larger / file.name).write_bytes(file.read_bytes())
     (larger / "1.png").write_bytes(encode_png(picture(1, 192, 128)))
-    wired.node("larger", "index", dataset="image_folder", at=str(larger), run={"max_error_share": 0.9})
+    wired.node("larger", "index", dataset="image_folder", path=str(larger), run={"max_error_share": 0.9})
     wired.nodes["ranked"]["inputs"]["samples"] = "larger"
     wired.done()
     rows = wired.by_id("ranked")
@@ -199,9 +199,9 @@ def test_no_candidate_at_all_gives_an_empty_row(world: World, ranker: str) -> No
     folder.mkdir()
     for seed in range(2):
         (folder / f"{seed}.png").write_bytes(encode_png(picture(seed)))
-    world.node("images", "index", dataset="image_folder", at=str(folder))
+    world.node("images", "index", dataset="image_folder", path=str(folder))
     world.node("boxes", "guess", inputs={"samples": "images"}, false_alarms=0)
-    world.node("ranked", "rerank", inputs={"samples": "images", "candidates": "boxes"}, at=ranker)
+    world.node("ranked", "rerank", inputs={"samples": "images", "candidates": "boxes"}, path=ranker)
     world.done()
     assert [(len(row.boxes), row.error) for row in world.by_id("ranked").values()] == [(0, None)] * 2
 
@@ -212,7 +212,7 @@ def test_weights_come_from_exactly_one_place_and_are_a_rankers(wired: World, wei
         wired.run()
     wired.nodes["ranked"]["at"] = weights
     plan = wired.plan()["ranked"]
-    assert plan.verdict is Verdict.BLOCKED
+    assert plan.decision is Decision.BLOCKED
     assert "holds the detector retinaface_mobilenet: expected one of a ranker" in plan.reason
 
 
@@ -221,7 +221,7 @@ def test_changed_weights_and_sizes_are_other_outputs(wired: World, ranker: str) 
     copy = wired.folder / "copy.safetensors"
     copy.write_bytes(Path(ranker).read_bytes())
     wired.nodes["ranked"]["at"] = str(copy)
-    assert wired.plan()["ranked"].verdict is Verdict.REUSE
+    assert wired.plan()["ranked"].decision is Decision.REUSE
     data = bytearray(copy.read_bytes())
     data[-1] ^= 1
     copy.write_bytes(bytes(data))

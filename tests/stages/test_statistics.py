@@ -99,7 +99,7 @@ def test_a_set_without_faces_is_told(counted: World) -> None:
     folder = counted.folder / "photos"
     folder.mkdir()
     (folder / "a.png").write_bytes(encode_png(picture(0)))
-    counted.node("faces", "index", dataset="image_folder", at=str(folder))
+    counted.node("faces", "index", dataset="image_folder", path=str(folder))
     outcome = counted.run()
     assert "faces: no labelled face in 1 readable images" in str(outcome.failed["scales"])
 
@@ -171,15 +171,17 @@ def test_a_port_that_is_not_wired_is_no_part_of_a_page(world: World) -> None:
     world.node("guesses", "guess", inputs={"samples": "faces"})
     world.node("found", "suppress", inputs={"candidates": "guesses"})
     world.node("page", "report", inputs={"samples": "faces", "candidates": "guesses", "detections": "found"}, title="t")
-    payload = world.plan()["page"].payload
-    assert payload is not None
-    assert set(payload["inputs"]) == set(payload["names"]) == {"samples", "candidates", "detections"}
+    fingerprint_fields = world.plan()["page"].fingerprint_fields
+    assert fingerprint_fields is not None
+    assert (
+        set(fingerprint_fields["inputs"]) == set(fingerprint_fields["names"]) == {"samples", "candidates", "detections"}
+    )
 
 
 @pytest.mark.wider
 def test_real_faces(counted: World, shared: Path) -> None:
     dataset = {"kind": "wider_face", "split": "val", "missing": "skip"}
-    counted.node("faces", "index", dataset=dataset, at=str(shared / "data/wider_images"))
+    counted.node("faces", "index", dataset=dataset, path=str(shared / "data/wider_images"))
     counted.done("scales.policies=[sse]", "scales.epochs=4", "scales.side=640")
     rows = part(counted, "targets", "sse", "scales.policies=[sse]", "scales.epochs=4", "scales.side=640")
     assert sum(row["count"] for row in rows) == 4 * 493  # two pictures have no face with an area

@@ -12,7 +12,7 @@ from pipeline.data.records import Detections
 from pipeline.data.schemas import DETECTIONS
 from pipeline.engine.fingerprint import hash_json
 from pipeline.engine.manifest import Artifact, Manifest, ShardEntry
-from pipeline.engine.plan import Verdict
+from pipeline.engine.plan import Decision
 from pipeline.engine.shards import encode, hash_bytes
 from pipeline.engine.stage import Item, Resources, StageContext
 from pipeline.engine.storage import Store
@@ -48,8 +48,8 @@ def candidates(world: World, weights: str) -> World:
         (folder / f"{seed}.png").write_bytes(encode_png(picture(seed)))
     (folder / "broken.jpg").write_text("no picture")
     lenient = {"max_error_share": 0.5, "shard_rows": 3}
-    world.node("images", "index", dataset="image_folder", at=str(folder), run=lenient)
-    world.node("boxes", "predict", inputs={"samples": "images"}, at=weights, canvas="original", top=150, run=lenient)
+    world.node("images", "index", dataset="image_folder", path=str(folder), run=lenient)
+    world.node("boxes", "predict", inputs={"samples": "images"}, path=weights, canvas="original", top=150, run=lenient)
     world.node("found", "suppress", inputs={"candidates": "boxes"}, run=lenient)
     return world
 
@@ -69,7 +69,7 @@ def test_it_keeps_what_a_slow_reference_keeps(candidates: World) -> None:
 
 
 def test_overlap_and_limit_are_parameters(candidates: World) -> None:
-    loose, few = "found.iou=1.0", "found.keep=5"
+    loose, few = "found.iou=1.0", "found.max_detections=5"
     for sets in ((), (loose,), (few,)):
         candidates.done(*sets)
     given = candidates.by_id("boxes")["1.png"]
@@ -107,9 +107,9 @@ def test_a_new_candidate_row_costs_one_row_here(candidates: World) -> None:
 
 def test_other_candidates_are_suppressed_anew(candidates: World) -> None:
     candidates.done()
-    candidates.done("boxes.top=20")
-    assert candidates.computed("found", "boxes.top=20") == 4
-    assert max(len(each.boxes) for each in candidates.by_id("found", "boxes.top=20").values()) <= 20
+    candidates.done("boxes.max_candidates=20")
+    assert candidates.computed("found", "boxes.max_candidates=20") == 4
+    assert max(len(each.boxes) for each in candidates.by_id("found", "boxes.max_candidates=20").values()) <= 20
 
 
 def test_one_shard_at_a_time_is_held(candidates: World, tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_one_shard_at_a_time_is_held(candidates: World, tmp_path: Path) -> None:
     candidates.done()
     rows = candidates.rows("found")
     candidates.nodes["found"]["run"]["shard_rows"] = 100
-    assert candidates.plan()["found"].verdict is Verdict.REUSE
+    assert candidates.plan()["found"].decision is Decision.REUSE
     candidates.done(force=frozenset({"found"}))
     assert candidates.rows("found") == rows
 
@@ -126,17 +126,17 @@ def test_defaults_are_the_same_node_as_before_there_was_mogfaces_convention(cand
     assert hash_json(Suppress().model_dump(mode="python")) == "2910e23a6f0899b03791bf66"  # of the second issue
     candidates.done()
     plain = candidates.identity("found")
-    assert candidates.identity("found", "found.convention=retinaface", "found.top=null") == plain
-    sets = ("found.convention=mogface", "found.convention=plain", "found.top=9")
+    assert candidates.identity("found", "found.convention=retinaface", "found.max_before_nms=null") == plain
+    sets = ("found.convention=mogface", "found.convention=plain", "found.max_before_nms=9")
     assert len({candidates.identity("found", each) for each in sets} | {plain}) == 4
 
 
 def test_mogfaces_post_processing_is_a_choice_of_parameters(candidates: World) -> None:
     sets = (
         "found.score=0.01",
-        "found.top=90",
+        "found.max_before_nms=90",
         "found.iou=0.6",
-        "found.keep=12",
+        "found.max_detections=12",
         "found.convention=mogface",
     )
     candidates.done(*sets)
@@ -168,7 +168,7 @@ def test_the_convention_reaches_the_stage(tmp_path: Path) -> None:
         ({"top": 1}, 1),
     ):
         stage = Suppress(**fields)
-        (row,) = stage.open(ctx)([Item("a", "stamp", {"shard": "s"})])
+        (row,) = stage.open(ctx)([Item("a", "version", {"shard": "s"})])
         assert len(row["score"]) == left, fields
 
 
@@ -182,7 +182,7 @@ def test_published_suppression_of_mogface(shared: Path, tmp_path: Path, case: in
     wide = Candidates(rows[order, :4], rows[order, 4], frame=Frame.INCLUSIVE).to(Frame.CONTINUOUS)
     ctx = holding(Detections("a", 900, 900, wide.boxes, wide.scores.astype(np.float32)), tmp_path)
     stage = Suppress(score=0, iou=float(vectors[f"nms{case}_thresh"]), convention="mogface")
-    (row,) = stage.open(ctx)([Item("a", "stamp", {"shard": "s"})])
+    (row,) = stage.open(ctx)([Item("a", "version", {"shard": "s"})])
     wanted = rows[vectors[f"nms{case}_keep"], 4].astype(np.float32)
     np.testing.assert_array_equal(row["score"], np.sort(wanted)[::-1])
 

@@ -72,10 +72,12 @@ def test_a_trained_network_tells_its_recipe(compared: World) -> None:
     compared.nodes["table"]["inputs"]["checkpoint"] = ["network", "network"]
     compared.done()
     facts = [json.loads(row["facts"]) for row in compared.rows("table")]
-    digest = compared.rows("network")[0]["digest"]
-    assert [(each["train_detector.recipe.steps"], each["train_detector.digest"]) for each in facts] == [(2, digest)] * 2
+    content_hash = compared.rows("network")[0]["content_hash"]
+    assert [(each["train_detector.recipe.steps"], each["train_detector.digest"]) for each in facts] == [
+        (2, content_hash)
+    ] * 2
     assert "steps" not in text(compared)
-    assert digest[:8] not in text(compared)
+    assert content_hash[:8] not in text(compared)
 
 
 def test_the_papers_figures_stand_beside_ours(compared: World) -> None:
@@ -98,7 +100,7 @@ def test_an_evaluation_stored_before_there_were_alarms_is_used_as_it_is(compared
     old = compared.artifact("plain").manifest.shards[0]
     (folder / "whole.parquet").write_bytes(data)
     for file in folder.glob("*.json"):
-        told = json.dumps(verified(file.read_bytes())).replace(old.checksum, hash_bytes(data))
+        told = json.dumps(verified(file.read_bytes())).replace(old.content_hash, hash_bytes(data))
         file.write_text(told.replace(f'"size": {old.size}', f'"size": {len(data)}'))
     outcome = compared.done()
     assert outcome.computed == ["table"]
@@ -142,7 +144,7 @@ def test_mistakes_are_named_before_anything_runs(compared: World, field: str, va
 
 def test_the_command_prints_the_table_also_when_nothing_is_to_do(wider8k, world: World, weights: str) -> None:
     world.node("faces", "index", dataset={**DATA, "images": 2, "width": 96, "height": 64})
-    world.node("boxes", "predict", inputs={"samples": "faces"}, at=weights, canvas="original", top=50)
+    world.node("boxes", "predict", inputs={"samples": "faces"}, path=weights, canvas="original", top=50)
     world.node("ap", "evaluate", inputs={"samples": "faces", "detections": "boxes"}, false_alarms=0.1)
     world.node("table", "table", inputs={"ap": "ap"})
     first = wider8k("run", "--local", "-c", world.config)
@@ -203,7 +205,7 @@ def test_a_renamed_node_is_told_by_its_new_name(compared: World) -> None:
 
 
 def test_a_row_without_an_ap_says_why(compared: World) -> None:
-    compared.node("faces", "index", dataset="coco_json", at=labelled_set(compared.folder / "set", [20]))
+    compared.node("faces", "index", dataset="coco_json", path=labelled_set(compared.folder / "set", [20]))
     compared.done()
     *table, _, plain, _, sharp = text(compared).splitlines()
     assert [cell.strip() for cell in table[2].split("|")[1:3]] == ["plain", "–"]

@@ -21,7 +21,7 @@ def text(tmp_path: Path) -> World:
     world.done()
     named = (each for each in world.by_id("guessed").values())
     write_wider_text(tmp_path / "text", named, truncate=False)
-    world.node("read", "published", inputs={"samples": "faces"}, at=str(tmp_path / "text"), run={"shard_rows": 4})
+    world.node("read", "published", inputs={"samples": "faces"}, path=str(tmp_path / "text"), run={"shard_rows": 4})
     for name in ("guessed", "read"):
         world.node(f"ap_{name}", "evaluate", inputs={"samples": "faces", "detections": name})
     return world
@@ -50,8 +50,8 @@ def test_what_was_written_is_what_is_read_and_judged(text: World) -> None:
 
 def test_the_best_boxes_alone(text: World) -> None:
     text.done()
-    text.done("read.top=2")
-    everything, best = text.by_id("read"), text.by_id("read", "read.top=2")
+    text.done("read.max_candidates=2")
+    everything, best = text.by_id("read"), text.by_id("read", "read.max_candidates=2")
     for key, detections in best.items():
         np.testing.assert_array_equal(detections.boxes, everything[key].boxes[:2])
 
@@ -101,8 +101,8 @@ def test_text_in_another_form_is_refused_before_anything_runs(text: World) -> No
 
 
 @pytest.mark.parametrize(("at", "words"), [(None, "expected a folder"), ("/nowhere/at/all", "no predictions at")])
-def test_a_missing_folder_is_an_error_before_anything_runs(text: World, at: str | None, words: str) -> None:
-    text.nodes["read"]["at"] = at
+def test_a_missing_folder_is_an_error_before_anything_runs(text: World, path: str | None, words: str) -> None:
+    text.nodes["read"]["at"] = path
     with pytest.raises(ValueError, match=words):
         text.run()
 
@@ -111,7 +111,7 @@ def test_text_that_changes_after_planning_is_refused(text: World) -> None:
     graph = text.graph()
     plans = text.plan()
     node = graph.nodes["read"]
-    ctx = context(graph, "read", plans, node.stage.externals(node.at))
+    ctx = context(graph, "read", plans, node.stage.file_hashes(node.path))
     node.stage.open(ctx)  # type: ignore[attr-defined]
     file_of(text, 0).write_text("changed", encoding="utf-8")
     with pytest.raises(ValueError, match="text: expected the predictions that this run was planned with, found others"):

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pipeline.data.images import encode_png
-from pipeline.engine.plan import Verdict
+from pipeline.engine.plan import Decision
 from pipeline.models.checkpoint_id import checkpoint_hash, stored_config
 from pipeline.models.weights import open_detector
 from tests.stages.labelled_set import labelled_set
@@ -37,7 +37,7 @@ def test_a_few_steps_give_a_checkpoint_that_opens(trained: World) -> None:
     row = checkpoint(trained)
     file = Path(trained.store.path("detector.safetensors"))
     assert file.read_bytes() == row["weights"]
-    assert row["digest"] == checkpoint_hash(file)
+    assert row["content_hash"] == checkpoint_hash(file)
     name, detector = open_detector(file)
     assert name == row["detector"] == "retinaface_mobilenet"
     assert not detector.training
@@ -68,7 +68,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_does_not(trained: Wo
     assert trained.computed("detector") == 1
     assert checkpoint(trained)["weights"] == first["weights"]
     trained.done("detector.recipe.seed=1")
-    assert checkpoint(trained, "detector.recipe.seed=1")["digest"] != first["digest"]
+    assert checkpoint(trained, "detector.recipe.seed=1")["content_hash"] != first["content_hash"]
 
 
 def test_defaults_are_part_of_the_identity(trained: World) -> None:
@@ -88,7 +88,7 @@ def test_images_without_faces_are_background_but_none_at_all_is_an_error(trained
     folder.mkdir()
     for seed in range(2):
         (folder / f"{seed}.png").write_bytes(encode_png(picture(seed)))
-    trained.node("drawings", "index", dataset="image_folder", at=str(folder))
+    trained.node("drawings", "index", dataset="image_folder", path=str(folder))
     outcome = trained.run()
     assert outcome.failed == {
         "detector": "drawings: no labelled face with an area in 2 readable images; nothing to train on"
@@ -96,7 +96,7 @@ def test_images_without_faces_are_background_but_none_at_all_is_an_error(trained
     annotation = {"images": [{"id": 1, "file_name": "0.png"}, {"id": 2, "file_name": "1.png"}]}
     annotation["annotations"] = [{"image_id": 1, "bbox": [10, 10, 40, 40]}]
     (folder / "annotations.json").write_text(json.dumps(annotation))
-    trained.node("drawings", "index", dataset="coco_json", at=str(folder))
+    trained.node("drawings", "index", dataset="coco_json", path=str(folder))
     trained.done()  # without landmarks, and one image without a face
     assert np.isfinite(checkpoint(trained)["loss"]).all()
 
@@ -112,7 +112,7 @@ def test_unreadable_images_are_left_out(trained: World) -> None:
     images = [{"id": name, "file_name": name} for name in names]
     faces = [{"image_id": name, "bbox": [10, 10, 40, 40]} for name in names]
     (folder / "annotations.json").write_text(json.dumps({"images": images, "annotations": faces}))
-    trained.node("drawings", "index", dataset="coco_json", at=str(folder), run={"max_error_share": 0.5})
+    trained.node("drawings", "index", dataset="coco_json", path=str(folder), run={"max_error_share": 0.5})
     trained.done()
     assert len(checkpoint(trained)["loss"]) == 5
 
@@ -174,19 +174,19 @@ def test_shares_of_gpus_that_cannot_be_trained_on_are_refused_before_anything_st
 ) -> None:
     trained.nodes["detector"]["run"] = run
     plan = trained.plan()["detector"]
-    assert plan.verdict is Verdict.BLOCKED
+    assert plan.decision is Decision.BLOCKED
     assert re.search(said, plan.reason)
 
 
 @pytest.mark.parametrize("run", [{"workers": 1, "gpus": 0.5}, {"workers": 8, "gpus": 1}, {"workers": 8, "gpus": 0}])
 def test_other_shares_are_planned(trained: World, run: dict[str, float]) -> None:
     trained.nodes["detector"]["run"] = run
-    assert trained.plan()["detector"].verdict is Verdict.RUN
+    assert trained.plan()["detector"].decision is Decision.RUN
 
 
 def test_held_out_images_without_a_face_that_counts_are_refused(trained: World) -> None:
     # All weights would be worth the same, and the first ones looked at would be kept as the best.
-    trained.node("few", "index", dataset="coco_json", at=labelled_set(trained.folder / "set", [60, 70], ignore=1))
+    trained.node("few", "index", dataset="coco_json", path=labelled_set(trained.folder / "set", [60, 70], ignore=1))
     trained.nodes["detector"]["inputs"] = {"samples": "drawings", "held_out": "few"}
     outcome = trained.run()
     assert (
@@ -197,8 +197,8 @@ def test_held_out_images_without_a_face_that_counts_are_refused(trained: World) 
 def test_held_out_images_are_judged(trained: World) -> None:
     trained.node("few", "index", dataset={"kind": "synthetic", "split": "test", "images": 3, "width": 96, "height": 96})
     trained.nodes["detector"]["inputs"] = {"samples": "drawings", "held_out": "few"}
-    trained.done("detector.recipe.judged_every=2")
-    log = [json.loads(line) for line in checkpoint(trained, "detector.recipe.judged_every=2")["log"].splitlines()]
+    trained.done("detector.recipe.eval_every=2")
+    log = [json.loads(line) for line in checkpoint(trained, "detector.recipe.eval_every=2")["log"].splitlines()]
     judged = {entry["step"]: entry["ap"] for entry in log if "ap" in entry}
     assert list(judged) == [2, 4, 5]
     assert all(set(ap) == {"easy", "medium", "hard"} for ap in judged.values())
@@ -210,12 +210,12 @@ def test_held_out_images_are_judged(trained: World) -> None:
 def test_switches_reach_the_network_and_its_checkpoint(trained: World) -> None:
     trained.node(
         "detector", "train_detector", inputs={"samples": "drawings"}, detector="mogface_mobilenet",
-        switches={"hcam": [], "width": 16}, recipe={**TINY, "steps": 2},
+        model_args={"hcam": [], "width": 16}, recipe={**TINY, "steps": 2},
     )  # fmt: skip
     trained.done()
     _, detector = open_detector(Path(trained.store.path("detector.safetensors")))
     assert detector.hierarchical is None
-    trained.nodes["detector"]["switches"] = {"hcamm": []}
+    trained.nodes["detector"]["model_args"] = {"hcamm": []}
     (message,) = trained.run().failed.values()
     assert "no switch hcamm" in message
 
@@ -251,7 +251,7 @@ def test_first_weights_of_another_detector_are_refused_before_anything_starts(tr
 def test_anchors_that_match_no_face_are_told_before_training(trained: World) -> None:
     trained.node(
         "detector", "train_detector", inputs={"samples": "drawings"}, detector="mogface_mobilenet",
-        switches={"anchor_scale": 100, "width": 16, "hcam": []}, recipe=TINY,
+        model_args={"anchor_scale": 100, "width": 16, "hcam": []}, recipe=TINY,
     )  # fmt: skip
     (message,) = trained.run().failed.values()
     assert "drawings: anchors of 1600 to 51200 px cannot match any face" in message

@@ -53,7 +53,7 @@ def test_a_few_steps_give_a_checkpoint_that_opens(trained: World) -> None:
     row = checkpoint(trained)
     file = Path(trained.store.path("order.safetensors"))
     assert file.read_bytes() == row["weights"]
-    assert row["digest"] == checkpoint_hash(file)
+    assert row["content_hash"] == checkpoint_hash(file)
     name, ranker = open_ranker(file)
     assert name == row["detector"] == "crface_mobilenet"
     with torch.inference_mode():
@@ -61,7 +61,7 @@ def test_a_few_steps_give_a_checkpoint_that_opens(trained: World) -> None:
     assert residual.isfinite().all() and residual.abs().max() > 0
     config = json.loads(row["config"])
     assert config == stored_config(file)
-    assert config["switches"] == {"rows": 50} and config["recipe"]["loss"] == "rank"
+    assert config["model_args"] == {"rows": 50} and config["recipe"]["loss"] == "rank"
     log = log_of(row)
     assert [entry["step"] for entry in log] == [1, 2, 3, 4]
     assert [entry["loss"]["total"] for entry in log] == pytest.approx(row["loss"])
@@ -77,7 +77,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_does_not(trained: Wo
     assert trained.computed("order") == 1
     assert checkpoint(trained) == first
     trained.done("order.recipe.seed=1")
-    assert checkpoint(trained, "order.recipe.seed=1")["digest"] != first["digest"]
+    assert checkpoint(trained, "order.recipe.seed=1")["content_hash"] != first["content_hash"]
 
 
 def test_what_is_not_said_is_part_of_the_identity_and_how_often_it_is_saved_is_not(trained: World) -> None:
@@ -146,7 +146,7 @@ def test_boxes_of_which_none_is_better_are_told_before_training(trained: World) 
     folder.mkdir()
     for seed in range(2):
         (folder / f"{seed}.png").write_bytes(encode_png(picture(seed)))
-    trained.node("drawings", "index", dataset="image_folder", at=str(folder))
+    trained.node("drawings", "index", dataset="image_folder", path=str(folder))
     message = failure(trained)
     assert message.startswith("pairs: 2 readable images with 30 boxes: none lies on a face better than another; ")
     for name in ("one", "other"):
@@ -158,7 +158,7 @@ def test_held_out_images_without_an_order_are_told_too(trained: World) -> None:
     folder = trained.folder / "photos"
     folder.mkdir()
     (folder / "0.png").write_bytes(encode_png(picture(0)))
-    trained.node("few", "index", dataset="image_folder", at=str(folder))
+    trained.node("few", "index", dataset="image_folder", path=str(folder))
     trained.node("found", "guess", inputs={"samples": "few"})
     trained.node("unseen", "join", inputs={"samples": "few", "candidates": ["found"]})
     trained.nodes["order"]["inputs"] = {"rankings": "pairs", "samples": ["drawings", "few"], "held_out": "unseen"}
@@ -185,7 +185,7 @@ def test_pictures_that_cannot_be_decoded_are_counted_and_too_many_stop_it(traine
     images = [{"id": name, "file_name": name} for name in names]
     faces = [{"image_id": name, "bbox": [10, 10, 40, 40]} for name in names]
     (folder / "annotations.json").write_text(json.dumps({"images": images, "annotations": faces}))
-    trained.node("drawings", "index", dataset="coco_json", at=str(folder))
+    trained.node("drawings", "index", dataset="coco_json", path=str(folder))
 
     def spoil(*broken: str) -> None:
         for seed, name in enumerate(names):
@@ -217,7 +217,7 @@ def test_mistakes_are_named(trained: World, change: dict, words: str) -> None:
 
 
 def test_unknown_switches_are_named(trained: World) -> None:
-    trained.nodes["order"]["switches"] = {"kernell": [3, 5]}
+    trained.nodes["order"]["model_args"] = {"kernell": [3, 5]}
     assert "no switch kernell" in failure(trained)
-    trained.nodes["order"]["switches"] = {"rows": 60}
+    trained.nodes["order"]["model_args"] = {"rows": 60}
     assert "switch rows is 60 and recipe.rows 50" in failure(trained)

@@ -35,8 +35,8 @@ def eight(world: World, weights: str) -> World:
     faces = [{"image_id": number, "bbox": [10 + number, 8, 40, 50]} for number in range(8)]
     (folder / "annotations.json").write_text(json.dumps({"images": images, "annotations": faces}))
     seen = {"samples": "faces"}
-    world.node("faces", "index", dataset="coco_json", at=str(folder))
-    world.node("boxes", "predict", inputs=seen, at=weights, canvas="original", top=50, run={"shard_rows": 3})
+    world.node("faces", "index", dataset="coco_json", path=str(folder))
+    world.node("boxes", "predict", inputs=seen, path=weights, canvas="original", top=50, run={"shard_rows": 3})
     world.node("found", "suppress", inputs={"candidates": "boxes"})
     world.node("best", "oracle", inputs={**seen, "candidates": "boxes"}, iou=None)
     world.node("order", "ranking", inputs={**seen, "candidates": ["boxes", "best"]})
@@ -139,8 +139,8 @@ def test_names_that_are_no_utf8_are_rows_with_an_error(wider8k, world: World, we
     (folder / "caf\udce9").mkdir(parents=True)
     for number, name in enumerate(("a.jpg", "b\udcff.jpg", "caf\udce9/c.jpg", "zürich 雪.jpg")):
         (folder / name).write_bytes(encode_jpeg(picture(number)))
-    world.node("faces", "index", dataset="image_folder", at=str(folder))
-    world.node("boxes", "predict", inputs={"samples": "faces"}, at=weights, canvas="original", top=50)
+    world.node("faces", "index", dataset="image_folder", path=str(folder))
+    world.node("boxes", "predict", inputs={"samples": "faces"}, path=weights, canvas="original", top=50)
     answer = wider8k("run", "--local", "-c", world.config)
     assert answer.code == 0, answer.err
     bad = r"b\xff.jpg: the file's name is no UTF-8: rename it; caf\xe9/c.jpg: the file's name is no UTF-8: rename it"
@@ -156,7 +156,7 @@ def test_a_name_in_labels_that_is_no_utf8_keeps_its_faces(world: World) -> None:
     images = [{"id": number, "file_name": name} for number, name in enumerate(sorted(os.listdir(folder)))]
     faces = [{"image_id": number, "bbox": [10, 8, 40, 50]} for number in range(2)]
     (folder / "annotations.json").write_text(json.dumps({"images": images, "annotations": faces}))
-    world.node("faces", "index", dataset="coco_json", at=str(folder))
+    world.node("faces", "index", dataset="coco_json", path=str(folder))
     world.done()
     samples = [Sample.from_row(row) for row in world.rows("faces")]
     assert [(each.image_id, len(each.boxes), bool(each.error)) for each in samples] == [
@@ -179,8 +179,8 @@ def test_links_in_a_circle_are_passed_over(world: World, weights: str) -> None:
     (folder / "itself.jpg").symlink_to("itself.jpg")
     (folder / "itself").symlink_to("itself")
     broken = broken_files(folder)
-    world.node("faces", "index", dataset="image_folder", at=str(folder))
-    world.node("boxes", "predict", inputs={"samples": "faces"}, at=weights, canvas="original", top=50)
+    world.node("faces", "index", dataset="image_folder", path=str(folder))
+    world.node("boxes", "predict", inputs={"samples": "faces"}, path=weights, canvas="original", top=50)
     assert not world.run("max_error_share=0.9").failed
     rows = {row["image_id"]: row["error"] for row in world.rows("faces")}
     assert {name for name, error in rows.items() if error is None} == {

@@ -45,9 +45,9 @@ def run(shared, cluster, tmp_path_factory):
     ) -> dict[str, float]:
         always = [
             f"store={store}",
-            f"faces.at={shared / 'data/wider_images'}",
+            f"faces.path={shared / 'data/wider_images'}",
             "faces.dataset.missing=skip",
-            f"boxes.at={shared / 'data/weights/retinaface_mobilenet0.25_Final.pth'}",
+            f"boxes.path={shared / 'data/weights/retinaface_mobilenet0.25_Final.pth'}",
         ]
         always += ["report.gallery=3"] if config == CONFIG else []
         graph = load_config(config, STAGES, [*always, *sets]).graph

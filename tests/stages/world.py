@@ -31,7 +31,7 @@ class Guess(MapStage):
 
     name: ClassVar[str] = "guess"
     version: ClassVar[str] = "1"
-    over: ClassVar[tuple[str, ...]] = ("samples",)
+    mapped_inputs: ClassVar[tuple[str, ...]] = ("samples",)
     inputs: ClassVar[dict[str, Port]] = {"samples": Port(SAMPLES)}
     output: ClassVar[pa.Schema] = DETECTIONS
 
@@ -41,7 +41,7 @@ class Guess(MapStage):
 
     def items(self, ctx: StageContext) -> Sequence[Item]:
         rows = ctx.one("samples").rows()
-        return [Item(row["image_id"], row["digest"], {"row": row}) for row in rows]
+        return [Item(row["image_id"], row["content_hash"], {"row": row}) for row in rows]
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
         def work(items: Sequence[Item]) -> Iterator[Row]:
@@ -96,7 +96,7 @@ class World:
 
     def identity(self, node: str, *sets: str) -> str:
         """Digest of what decides a node's output, its inputs included as far as they are there."""
-        return hash_json(self.plan(*sets)[node].payload)
+        return hash_json(self.plan(*sets)[node].fingerprint_fields)
 
     def run(self, *sets: str, executor: Callable[[], Executor] = LocalExecutor, **options: Any) -> Outcome:
         graph = self.graph(*sets)
@@ -127,7 +127,7 @@ class World:
 
     def checksums(self, *sets: str) -> dict[str, list[str]]:
         """Node -> checksums of its shards, in order."""
-        return {name: [s.checksum for s in self.artifact(name, *sets).manifest.shards] for name in self.nodes}
+        return {name: [s.content_hash for s in self.artifact(name, *sets).manifest.shards] for name in self.nodes}
 
 
 def picture(seed: int = 0, width: int = 96, height: int = 64) -> np.ndarray:

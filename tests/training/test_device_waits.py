@@ -73,7 +73,7 @@ def test_a_step_asks_for_nothing(name: str) -> None:
     ("name", "change"),
     [
         ("retinaface_mobilenet", {}),
-        ("mogface_mobilenet", {"parts": 2, "bf16": True, "clip_norm": None, "crop": 128}),
+        ("mogface_mobilenet", {"micro_batches": 2, "bf16": True, "clip_norm": None, "crop": 128}),
         ("mogface_mobilenet", {"assigner": "ali_ams", "regression_aware": True, "norms": "frozen"}),
     ],
 )
@@ -90,7 +90,7 @@ def test_sgd_asks_on_a_cpu_alone() -> None:
 
 
 def _ranker_trainer(name: str) -> Trainer:
-    recipe = RankerRecipe(steps=4, batch=4, crop=SIDE, rows=50, pairs=3)
+    recipe = RankerRecipe(steps=4, batch=4, crop=SIDE, num_candidates=50, pairs=3)
     torch.manual_seed(0)
     return Trainer(RankerTask(RANKERS[name].build(rows=50).train(), recipe), recipe)
 

@@ -81,11 +81,11 @@ class CocoJson(Dataset):
         """Returns the images of the JSON file, as `Dataset.entries`."""
         images = self._read(root).images
         paths = [self._path(name) for name in images]
-        stamps = {path: file_stamp(file.stat()) for path in paths if (file := Path(root, path)).is_file()}
+        item_versions = {path: file_stamp(file.stat()) for path in paths if (file := Path(root, path)).is_file()}
         names = list(images)
         return in_order(
-            Entry(names[position], path, f"{stamp}:{hash_labels(_canonical(images[names[position]]))}")
-            for position, path, stamp in present(paths, stamps, Path(root, self.annotation), self.missing, say)
+            Entry(names[position], path, f"{version}:{hash_labels(_canonical(images[names[position]]))}")
+            for position, path, version in present(paths, item_versions, Path(root, self.annotation), self.missing, say)
         )
 
     def open(self, root: str) -> Reader:

@@ -27,12 +27,12 @@ class Entry:
     Attributes:
         image_id: unique name within the dataset.
         path: file relative to the root, forward slashes (a name only, where nothing lies on disk).
-        stamp: changes when the image file or its own labels change; compares equal as long as neither did.
+        version: changes when the image file or its own labels change; compares equal as long as neither did.
     """
 
     image_id: str
     path: str
-    stamp: str
+    version: str
 
 
 Reader = Callable[[Entry], Sample]
@@ -63,7 +63,7 @@ class Dataset(LiteralModel, ABC):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     digest_is_of_bytes: ClassVar[bool] = True
-    """Whether `Sample.digest` is that of what `image_bytes` gives; False where it stands for how to make the image."""
+    """Whether `Sample.content_hash` is of what `image_bytes` gives; False: it is of how the image is made."""
 
     levels: ClassVar[tuple[str, ...]] = ()
     """The subsets ("easy", "medium", "hard") that its faces are sorted into; empty without labels."""

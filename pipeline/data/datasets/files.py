@@ -154,13 +154,13 @@ def hash_labels(*parts: bytes) -> str:
 
 
 def present(
-    listed: Sequence[str], stamps: Mapping[str, str], annotation: Path, missing: str, say: Log = quiet
+    listed: Sequence[str], item_versions: Mapping[str, str], annotation: Path, missing: str, say: Log = quiet
 ) -> Iterator[tuple[int, str, str]]:
     """Yields (position, path, file stamp) of the listed images that exist.
 
     Args:
         listed: paths that an annotation names.
-        stamps: path -> file stamp of what lies on disk.
+        item_versions: path -> file stamp of what lies on disk.
         annotation: named in the message.
         missing: "error" refuses an incomplete folder, "skip" leaves the absent images out.
         say: is told what is left out.
@@ -168,7 +168,7 @@ def present(
     Raises:
         FileNotFoundError: images are missing and ``missing`` is "error", or none is there at all.
     """
-    absent = [path for path in listed if path not in stamps]
+    absent = [path for path in listed if path not in item_versions]
     if absent and (missing == "error" or len(absent) == len(listed)):
         some = len(absent) < len(listed)
         advice = f"; {setting('missing', 'skip')} uses only those that are there" if some else ""
@@ -178,8 +178,8 @@ def present(
     if absent:
         say(f"left out {len(absent)} of {len(listed)} images named by {annotation}, not there: {shortened(absent, 3)}")
     for position, path in enumerate(listed):
-        if (stamp := stamps.get(path)) is not None:
-            yield position, path, stamp
+        if (version := item_versions.get(path)) is not None:
+            yield position, path, version
 
 
 def read_sample(root: str, image_id: str, path: str, labels: Labels) -> Sample:
@@ -202,7 +202,7 @@ def _sample(
     return Sample(
         image_id=image_id,
         path=path,
-        digest=checksum,
+        content_hash=checksum,
         width=size[0],
         height=size[1],
         boxes=labels.boxes,

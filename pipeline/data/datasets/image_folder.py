@@ -32,11 +32,11 @@ class ImageFolder(Dataset):
         """
         require_folder(root)
         passed, found = Passed(), list[Entry]()
-        for path, stamp in scan(root, passed=passed):
+        for path, version in scan(root, passed=passed):
             if reason := _no_image(root, path):
                 passed.add(path, reason)
             else:
-                found.append(Entry(path, path, stamp))
+                found.append(Entry(path, path, version))
         for line in passed.lines():
             say(line)
         if not found:

@@ -34,12 +34,12 @@ def _lazy(module: str, factory: str, **presets: object) -> Callable[..., Detecto
     It raises ValueError where there is no such switch.
     """
 
-    def build(**switches: object) -> Detector:
+    def build(**model_args: object) -> Detector:
         function: Callable[..., Detector] = getattr(import_module(f"{__name__}.{module}"), factory)
         known = signature(function).parameters
-        if unknown := sorted(switches.keys() - known.keys()):
+        if unknown := sorted(model_args.keys() - known.keys()):
             raise ValueError(f"{factory} has no switch {', '.join(unknown)}; there are {', '.join(known)}")
-        return function(**{**presets, **switches})
+        return function(**{**presets, **model_args})
 
     return build
 

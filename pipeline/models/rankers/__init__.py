@@ -30,12 +30,12 @@ class RankerSpec:
 def _lazy(module: str, factory: str) -> Callable[..., Ranker]:
     """Returns a maker that imports its module when called; it raises ValueError where there is no such switch."""
 
-    def build(**switches: object) -> Ranker:
+    def build(**model_args: object) -> Ranker:
         function: Callable[..., Ranker] = getattr(import_module(f"{__name__}.{module}"), factory)
         known = signature(function).parameters
-        if unknown := sorted(switches.keys() - known.keys()):
+        if unknown := sorted(model_args.keys() - known.keys()):
             raise ValueError(f"{factory} has no switch {', '.join(unknown)}; there are {', '.join(known)}")
-        return function(**switches)
+        return function(**model_args)
 
     return build
 

@@ -16,13 +16,15 @@ class Exchange(nn.Module):
         """Args: length of a box's vector and of a message."""
         super().__init__()
         self.said = nn.Linear(inputs, width)
-        self.heard = nn.Linear(inputs, width, bias=False)
+        self.num_neighbours = nn.Linear(inputs, width, bias=False)
         self.lies = nn.Linear(GEOMETRY, width, bias=False)
 
     def forward(self, boxes: Tensor, near: Neighbours) -> Tensor:
         """Returns [M, 2 * width] of the vectors of boxes [M, inputs]; zeros for a box without neighbours."""
         said = self.said(boxes).index_select(0, near.index.flatten()).unflatten(0, near.index.shape)
-        messages = functional.relu(said + self.heard(boxes)[:, None] + self.lies(near.geometry.to(boxes.dtype)))
+        messages = functional.relu(
+            said + self.num_neighbours(boxes)[:, None] + self.lies(near.geometry.to(boxes.dtype))
+        )
         messages = messages * near.there[..., None]
         # Never negative, so that what is not there changes no maximum.
         mean = messages.sum(dim=1) / near.there.sum(dim=1, keepdim=True).clamp(min=1)

@@ -44,7 +44,7 @@ class RoIRanker(Ranker):
         normalisation: Normalisation,
         rows: int = ROWS,
         hidden: int = 128,
-        heard: int = 8,
+        num_neighbours: int = 8,
         margin: float = 0.25,
         frozen: bool = False,
     ) -> None:
@@ -59,14 +59,14 @@ class RoIRanker(Ranker):
             normalisation: of the image.
             rows: N.
             hidden: length of a box's vector.
-            heard: neighbours that a box hears, at most; 0 leaves the exchange out.
+            num_neighbours: neighbours that a box hears, at most; 0 leaves the exchange out.
             margin: surroundings that are looked at, see `BoxLook`.
             frozen: body, pyramid and context learn nothing, their norms neither; a step then takes half the time.
         """
         super().__init__()
         self.normalisation = normalisation
         self.rows = rows
-        self.heard = heard
+        self.num_neighbours = num_neighbours
         self.backbone = backbone
         self.pyramid = FeaturePyramid(channels, width, activation=activation)
         self.context = nn.ModuleList(SSH(width, width, activation=activation) for _ in channels)
@@ -74,11 +74,11 @@ class RoIRanker(Ranker):
         self.embed = nn.Sequential(
             nn.Linear(hidden + OWN + STATISTICS, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU()
         )
-        self.exchange = Exchange(hidden, hidden // 2) if heard else None
+        self.exchange = Exchange(hidden, hidden // 2) if num_neighbours else None
         last = nn.Linear(hidden, 1)
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
-        self.answer = nn.Sequential(nn.Linear(2 * hidden if heard else hidden, hidden), nn.ReLU(), last)
+        self.answer = nn.Sequential(nn.Linear(2 * hidden if num_neighbours else hidden, hidden), nn.ReLU(), last)
         self.frozen = frozen
         if frozen:
             for part in self._body():
@@ -108,7 +108,7 @@ class RoIRanker(Ranker):
         image, place = torch.nonzero(real, as_tuple=True)
         size = torch.tensor([sides[1], sides[0]] * 2, dtype=torch.float32, device=tables.device)
         corners = torch.cat([rows[:, :2], rows[:, :2] + rows[:, 2:4]], dim=1)
-        numbers, near = _neighbourhood(corners, rows[:, 4], valid.tolist(), self.heard)
+        numbers, near = _neighbourhood(corners, rows[:, 4], valid.tolist(), self.num_neighbours)
         looked = self._looked(list(maps), image, corners * size)
         inputs = torch.cat([looked, own_numbers(rows, place, size[:2], self.rows).to(looked), numbers.to(looked)], 1)
         vectors = self.embed(inputs)
@@ -128,13 +128,15 @@ class RoIRanker(Ranker):
         return again
 
 
-def _neighbourhood(boxes: Tensor, scores: Tensor, valid: Sequence[int], heard: int) -> tuple[Tensor, Neighbours]:
+def _neighbourhood(
+    boxes: Tensor, scores: Tensor, valid: Sequence[int], num_neighbours: int
+) -> tuple[Tensor, Neighbours]:
     """Returns statistics and best neighbours of the boxes of all images, one image's after the other's."""
     numbers, near, start = [], [], 0
     for own, sure in zip(torch.split(boxes, list(valid)), torch.split(scores, list(valid)), strict=True):
         pairs = overlapping(own)
         numbers.append(statistics(own, sure, pairs))
-        found = best_neighbours(own, sure, pairs, heard)
+        found = best_neighbours(own, sure, pairs, num_neighbours)
         near.append((found.index + start, found.there, found.geometry))
         start += len(own)
     index, there, geometry = (torch.cat(part) for part in zip(*near, strict=True))
@@ -143,7 +145,7 @@ def _neighbourhood(boxes: Tensor, scores: Tensor, valid: Sequence[int], heard: i
 
 def roi(
     *,
-    heard: int = 8,
+    num_neighbours: int = 8,
     margin: float = 0.25,
     frozen: bool = False,
     pixels: Pixels = "retinaface",
@@ -154,7 +156,7 @@ def roi(
     """Returns the large one with random weights; body, pyramid and context as RetinaFace on ResNet-50 has them.
 
     Args:
-        heard: neighbours that a box hears, at most.
+        num_neighbours: neighbours that a box hears, at most.
         margin: surroundings that are looked at, in sides of the box.
         frozen: see `RoIRanker`; for a body that starts from a detector's weights.
         pixels: how the image is normalised, see `PIXELS`.
@@ -176,7 +178,7 @@ def roi(
         activation=rectifier(),
         normalisation=pixels_named(pixels),
         rows=rows,
-        heard=heard,
+        num_neighbours=num_neighbours,
         margin=margin,
         frozen=frozen,
     )
@@ -184,7 +186,7 @@ def roi(
 
 def roi_mobilenet(
     *,
-    heard: int = 8,
+    num_neighbours: int = 8,
     margin: float = 0.25,
     frozen: bool = False,
     pixels: Pixels = "retinaface",
@@ -194,7 +196,7 @@ def roi_mobilenet(
     """Returns the small one with random weights; body, pyramid and context as RetinaFace on MobileNet-0.25 has them.
 
     Args:
-        heard: as for `roi`.
+        num_neighbours: as for `roi`.
         margin: likewise.
         frozen: likewise.
         pixels: likewise.
@@ -210,7 +212,7 @@ def roi_mobilenet(
         activation=rectifier(slope),
         normalisation=pixels_named(pixels),
         rows=rows,
-        heard=heard,
+        num_neighbours=num_neighbours,
         margin=margin,
         frozen=frozen,
     )

@@ -68,14 +68,14 @@ def policy_of(recipe: DetectorRecipe, side: int, fill: tuple[float, float, float
     """
     changes: dict[str, Any] = {
         "side": side,
-        "photometric": Photometric() if recipe.colours else None,
-        "smallest": recipe.smallest,
-        "mirrored": recipe.mirrored,
+        "photometric": Photometric() if recipe.colour_jitter else None,
+        "smallest": recipe.min_face,
+        "mirrored": recipe.flip_prob,
         "fill": fill,
-        "pixels": "uint8" if recipe.clipped or not recipe.colours else "float32",
+        "pixels": "uint8" if recipe.uint8_pixels or not recipe.colour_jitter else "float32",
     }
     if recipe.augmentation == "square_crop":
-        changes["geometry"] = SquareCrop(recipe.shares)
+        changes["geometry"] = SquareCrop(recipe.crop_scales)
     found = policy(recipe.augmentation, **changes)
     if isinstance(found.geometry, FaceScale) and isinstance(found.geometry.target, SelectiveScale):
         shares = recipe.sse_shares

@@ -76,13 +76,13 @@ class RankerDataset:
         boxes, scores, overlaps = ranking.of_detector(int(rng.integers(len(ranking.valid))))
         scene = Scene.of(self._kept.get(index, lambda: self._decoded(ranking)), boxes, valid=overlaps >= ON_A_FACE)
         seen, kept = (self._whole if self.recipe.whole else self._crop)(rng, scene, scores, side)
-        truth = np.zeros(self.recipe.rows, np.float32)
+        truth = np.zeros(self.recipe.num_candidates, np.float32)
         truth[: seen.valid] = self.recipe.truths(overlaps[kept[: seen.valid]])
         return RankerExample(ranking.image_id, seen.pixels, seen.table, truth, seen.valid)
 
     def blank(self, index: int, side: int) -> RankerExample:
         """Returns a black picture without boxes: nothing can be learnt from it."""
-        table = np.zeros((self.recipe.rows, len(COLUMNS)), np.float32)
+        table = np.zeros((self.recipe.num_candidates, len(COLUMNS)), np.float32)
         return RankerExample(self.name(index), np.zeros((side, side, 3), np.uint8), table, table[:, 0].copy(), 0)
 
     def assemble(self, step: int, examples: Sequence[RankerExample], errors: Sequence[str]) -> RankerPixelBatch:
@@ -93,17 +93,19 @@ class RankerDataset:
         """Returns a square of the scene as the network sees it, and which rows of the scene are left."""
         cut = rank_policy(self.recipe, side, self.fill)(rng, scene)
         image = cut.image.astype(np.uint8, copy=False)
-        return trained_frame(False, side).see(image, cut.boxes, scores[cut.rows], self.recipe.rows, self.fill), cut.rows
+        return trained_frame(False, side).see(
+            image, cut.boxes, scores[cut.rows], self.recipe.num_candidates, self.fill
+        ), cut.rows
 
     def _whole(self, rng: np.random.Generator, scene: Scene, scores: Float32, side: int) -> tuple[Seen, Int64]:
         """Returns all of the scene as the network sees it, and its rows."""
-        distortion = Photometric().draw(rng) if self.recipe.colours else None
+        distortion = Photometric().draw(rng) if self.recipe.colour_jitter else None
         # Before it is put into the square: mirrored afterwards, a high image would lie in the other corner.
-        turned = mirror(scene) if rng.random() < self.recipe.mirrored else scene
+        turned = mirror(scene) if rng.random() < self.recipe.flip_prob else scene
         frame, image = trained_frame(True, side), turned.image.astype(np.uint8, copy=False)
         height, width = image.shape[:2]
         pixels = frame.pixels(image, self.fill, None if distortion is None else partial(_distorted, distortion))
-        return Seen(pixels, *frame.table(turned.boxes, scores, width, height, self.recipe.rows)), turned.rows
+        return Seen(pixels, *frame.table(turned.boxes, scores, width, height, self.recipe.num_candidates)), turned.rows
 
     def _decoded(self, ranking: LabelledCandidates) -> NDArray[np.uint8]:
         image = decode(self.read(ranking.path))
@@ -127,10 +129,10 @@ def rank_policy(recipe: RankerRecipe, side: int, fill: tuple[float, float, float
         fill: BGR outside the picture.
     """
     return Policy(
-        geometry=SquareCrop(recipe.shares),
+        geometry=SquareCrop(recipe.crop_scales),
         side=side,
-        photometric=Photometric() if recipe.colours else None,
-        mirrored=recipe.mirrored,
+        photometric=Photometric() if recipe.colour_jitter else None,
+        mirrored=recipe.flip_prob,
         smallest=0,
         fill=fill,
         pixels="uint8",

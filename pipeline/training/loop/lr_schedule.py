@@ -17,7 +17,7 @@ def learning_rate(
     milestones: tuple[float, ...] = (0.76, 0.88),
     *,
     start: float | None = None,
-    returns_at: int | None = None,
+    lr_reset_step: int | None = None,
 ) -> float:
     """Returns the learning rate of one step of a detector's training.
 
@@ -35,7 +35,7 @@ def learning_rate(
         decay: "cosine" or "steps".
         milestones: where "steps" divides by ten: shares of `steps` up to 1, else numbers of steps.
         start: rate of step 0; None climbs from zero, which would have been the step before.
-        returns_at: step from which "steps" gives the peak again, as MogFace's released code does behind its last
+        lr_reset_step: step from which "steps" gives the peak again, as MogFace's released code does behind its last
             milestone; None for never.
 
     Raises:
@@ -45,7 +45,7 @@ def learning_rate(
     if step < warmup:
         return peak * (step + 1) / warmup if start is None else start + step * (peak - start) / warmup
     if decay == "steps":
-        if returns_at is not None and step >= returns_at:
+        if lr_reset_step is not None and step >= lr_reset_step:
             return peak
         return peak * 0.1 ** sum(step >= (place * steps if place <= 1 else place) for place in milestones)
     return peak * 0.5 * (1.0 + math.cos(math.pi * (step + 1 - warmup) / (steps + 1 - warmup)))

@@ -40,7 +40,7 @@ def require_matchable(samples: Sequence[Sample], grid: AnchorGrid, recipe: Detec
     if not seen:
         raise ValueError(
             f"no face of {len(looked)} images is left after augmentation {recipe.augmentation} at crop {recipe.crop} "
-            f"(smallest {recipe.smallest:g} px): take a larger crop or a smaller `smallest`"
+            f"(smallest {recipe.min_face:g} px): take a larger crop or a smaller `smallest`"
         )
     sizes = np.array([(x2 - x1, y2 - y1) for x1, y1, x2, y2 in seen])
     sides = np.array(sorted({side for level in grid.sizes for side in level}))

@@ -27,6 +27,6 @@ def require_rankable(rankings: LabelledCandidateReader, recipe: RankerRecipe) ->
                 return
         boxes += sum(ranking.valid)
     found = f"{len(rankings)} readable images with {boxes} boxes"
-    least = f", overlaps below {recipe.least:g} counted as none" if recipe.least else ""
+    least = f", overlaps below {recipe.iou_floor:g} counted as none" if recipe.iou_floor else ""
     why = f"none lies on a face better than another{least}" if boxes else "there is nothing to put in order"
     raise ValueError(f"{found}: {why}; nothing to train on (are the dumps and the labels of these images?)")

@@ -46,13 +46,13 @@ class Training:
         batches: pictures of each step.
         store: of checkpoints and log.
         folder: in it, of this recipe alone.
-        judge: of held-out images, None for no looks.
+        validator: of held-out images, None for no looks.
         threads: that a process computes with.
         accelerated: every process has a GPU.
         overlapped: a step's numbers are read when the next one has been begun, and the next batch is brought over
             meanwhile; None where there is a GPU, which then need not wait for the host. The bytes are the same.
         repeatable: see `deterministic`.
-        saved_every: seconds between two checkpoints.
+        checkpoint_seconds: seconds between two checkpoints.
         bad_share: the training stops if a larger share of the pictures cannot be read.
     """
 
@@ -60,12 +60,12 @@ class Training:
     batches: BatchSampler[Loaded[Any]]
     store: Store
     folder: str
-    judge: Validator | None = None
+    validator: Validator | None = None
     threads: int = 1
     accelerated: bool = False
     overlapped: bool | None = None
     repeatable: Repeatable = "preferred"
-    saved_every: float = 120.0
+    checkpoint_seconds: float = 120.0
     bad_share: float = 0.01
 
     @property
@@ -87,16 +87,16 @@ def run(training: Training, stream: Prefetch = in_threads, say: Callable[[str], 
         ValueError: the recipe does not fit the machine, or the folder's checkpoints are of another architecture.
     """
     torch.set_num_threads(training.threads)
-    member = Process.here(training.accelerated)
-    model = training.learner.first().to(member.device)
-    set_norms(model, training.recipe.norms, member.processes)
-    with deterministic(training.repeatable, accelerated=member.device.type == "cuda"), channels_last(model):
-        session = _Session(training, member, model, say)
+    process = Process.here(training.accelerated)
+    model = training.learner.first().to(process.device)
+    set_norms(model, training.recipe.norms, process.processes)
+    with deterministic(training.repeatable, accelerated=process.device.type == "cuda"), channels_last(model):
+        session = _Session(training, process, model, say)
         try:
             session.steps(stream)
         finally:
             session.close()
-    if member.first:
+    if process.first:
         training.store.write(f"{training.folder}/{FINAL}", session.weights())
 
 
@@ -110,7 +110,7 @@ class _Begun:
 @dataclass
 class _Session:
     training: Training
-    member: Process
+    process: Process
     model: Any
     say: Callable[[str], None]
     verdicts: list[dict[str, Any]] = field(default_factory=list)
@@ -120,30 +120,30 @@ class _Session:
 
     def __post_init__(self) -> None:
         training = self.training
-        network = self.member.joined(self.model)
+        network = self.process.joined(self.model)
         if training.recipe.compiled:
             network = torch.compile(network)
         self.trainer = Trainer(training.learner.task(self.model, network), training.recipe)
         self.checkpoints = Checkpoints(training.store, training.folder)
         found = self.checkpoints.newest()
-        if len(set(self.member.gather(None if found is None else found[0]))) > 1:
+        if len(set(self.process.gather(None if found is None else found[0]))) > 1:
             raise ValueError(f"not every process sees the same checkpoints in {training.store.url}: is it shared?")
         if found is not None:
             self.trainer.load_state_dict(found[1]["trainer"])
             self.verdicts, self.bad = list(found[1]["verdicts"]), dict(found[1]["bad"])
             self.best = str(found[1].get("best", ""))  # of an earlier version: not known
         self.journal = None
-        if self.member.first:
+        if self.process.first:
             self.journal = MetricsLog(training.store, training.folder, self.trainer.steps_done)
 
     def steps(self, stream: Prefetch) -> None:
         """Goes from where the training is to the last step."""
-        training, member, trainer = self.training, self.member, self.trainer
+        training, process, trainer = self.training, self.process, self.trainer
         start, total = trainer.steps_done, training.recipe.steps
-        share = partial(training.batches, rank=member.rank, processes=member.processes)
+        share = partial(training.batches, rank=process.rank, processes=process.processes)
         overlapped = training.accelerated if training.overlapped is None else training.overlapped
         coming = iter(stream(share, range(start, total)))
-        staging = DevicePrefetch(coming, self.model.normalisation, member.device, early=overlapped)
+        staging = DevicePrefetch(coming, self.model.normalisation, process.device, early=overlapped)
         begun: deque[_Begun] = deque()
         self.pace = Throughput()
         for step in range(start, total):
@@ -167,7 +167,7 @@ class _Session:
             TrainingError: the best ones are not in the store as they were written.
         """
         training = self.training
-        if training.recipe.keep == "best" and self.verdicts:
+        if training.recipe.select == "best" and self.verdicts:
             name = f"{training.folder}/{BEST}"
             weights = training.store.read(name)
             if self.best not in ("", hash_bytes(weights)):
@@ -183,13 +183,13 @@ class _Session:
         self.checkpoints.close()
 
     def _begin(self, staged: Staged, step: int) -> _Begun:
-        training, member = self.training, self.member
+        training, process = self.training, self.process
         # Whatever draws random numbers in a network draws them from what belongs to this step: nothing to be saved.
-        torch.manual_seed((training.recipe.seed * 1_000_003 + step) * 4096 + member.rank)
+        torch.manual_seed((training.recipe.seed * 1_000_003 + step) * 4096 + process.rank)
         # When it is time to save all processes must learn at the same step, since they read what they have begun then.
-        due = member.first and self.pace.due(training.saved_every)
+        due = process.first and self.pace.due(training.checkpoint_seconds)
         aside = (float(len(staged.pixels.errors)), float(due))
-        pending = self.trainer.begin(staged.batch, member.sum, member.processes, aside)
+        pending = self.trainer.begin(staged.batch, process.sum, process.processes, aside)
         return _Begun(pending, staged.pixels.errors, staged.waited)
 
     def _read(self, begun: deque[_Begun], leave: int) -> bool:
@@ -199,7 +199,7 @@ class _Session:
             each = begun.popleft()
             done = self._done(each)
             if done.aside[0]:
-                self._note([error for share in self.member.gather(each.errors) for error in share])
+                self._note([error for share in self.process.gather(each.errors) for error in share])
             save |= bool(done.aside[1])
             self._tell(each, done)
         return save
@@ -208,9 +208,9 @@ class _Session:
         try:
             return begun.pending.read()
         except TrainingError as error:
-            member = self.member
-            shares = member.gather(begun.pending.image_ids)
-            others = [name for rank, share in enumerate(shares) if rank != member.rank for name in share]
+            process = self.process
+            shares = process.gather(begun.pending.image_ids)
+            others = [name for rank, share in enumerate(shares) if rank != process.rank for name in share]
             raise TrainingError(f"{error}; other processes had {', '.join(others)}" if others else str(error)) from None
 
     def _note(self, errors: Sequence[str]) -> None:
@@ -239,33 +239,33 @@ class _Session:
                 **done.counts,
                 "images_per_second": batch / seconds,
                 "wait_share": min(1.0, begun.waited / seconds),
-                "memory_mb": _memory_mb(self.member.device),
+                "memory_mb": _memory_mb(self.process.device),
                 "bad_pictures": len(self.bad),
             },
         )
         self.say(f"step {step}/{total} loss {done.losses['total']:.3f} {batch * pace:.3g} images/s")
 
     def _due(self, step: int) -> bool:
-        every = self.training.recipe.judged_every
-        return self.training.judge is not None and (
+        every = self.training.recipe.eval_every
+        return self.training.validator is not None and (
             step == self.training.recipe.steps or bool(every and step % every == 0)
         )
 
     def _judge(self, step: int) -> None:
-        judge = self.training.judge
-        assert judge is not None
+        validator = self.training.validator
+        assert validator is not None
         # Norms that see their own images only have statistics of their own: the first process's are what comes out.
-        network = self.member.alike(self._judged_network())
-        shares = self.member.gather(judge(network, self.member.rank, self.member.processes))
-        verdict = self.member.tell(judge.verdict(shares) if self.member.first else None)
-        best = max((judge.worth(each[judge.measure]) for each in self.verdicts), default=-math.inf)
-        self.verdicts.append({"step": step, judge.measure: verdict})
+        network = self.process.alike(self._judged_network())
+        shares = self.process.gather(validator(network, self.process.rank, self.process.processes))
+        verdict = self.process.tell(validator.verdict(shares) if self.process.first else None)
+        best = max((validator.worth(each[validator.measure]) for each in self.verdicts), default=-math.inf)
+        self.verdicts.append({"step": step, validator.measure: verdict})
         if self.journal is not None:
             # JSON has no NaN.
             told = {name: value if value == value else None for name, value in verdict.items()}
-            self.journal.add(step, {judge.measure: told})
+            self.journal.add(step, {validator.measure: told})
             self.say(f"step {step}: " + ", ".join(f"{name} {value:.4f}" for name, value in verdict.items()))
-            if judge.worth(verdict) > best:
+            if validator.worth(verdict) > best:
                 weights = self.training.learner.saved(network)
                 self.training.store.write(f"{self.training.folder}/{BEST}", weights)
                 self.best = hash_bytes(weights)

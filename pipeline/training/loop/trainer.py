@@ -65,7 +65,7 @@ class Trainer:
             recipe.momentum,
             recipe.decays,
         )
-        self.average = None if recipe.average is None else WeightEma(task.model, recipe.average)
+        self.average = None if recipe.ema_decay is None else WeightEma(task.model, recipe.ema_decay)
 
     def step(self, batch: Sized, normalise: Normalise = no_reduction, processes: int = 1) -> Step:
         """Moves the weights once, and returns what that did when it is done; see `begin`.
@@ -97,7 +97,7 @@ class Trainer:
         number, rate = self.steps_done, float(np.float32(self.recipe.rate(self.steps_done)))
         for group in self.descent.param_groups:
             group["lr"] = rate
-        parts = min(self.recipe.parts, len(batch.image_ids))
+        parts = min(self.recipe.micro_batches, len(batch.image_ids))
         found = compute_losses(self.task, batch, parts=parts, bf16=self.recipe.bf16, normalise=normalise)
         told = StepNumbers.of(found.losses, normalise, aside)
         self.descent.zero_grad(set_to_none=True)

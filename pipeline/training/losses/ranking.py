@@ -36,7 +36,7 @@ def image_losses(refined: Tensor, truths: Tensor, valid: Tensor, recipe: RankerR
         raise ValueError(f"refined, truths and valid have shapes {found}, expected (B, N), (B, N) and (B,)")
     real = torch.arange(refined.shape[1], device=refined.device) < valid[:, None]
     refined, truths = torch.where(real, wide(refined), 0.0), torch.where(real, truths, 0.0)
-    if recipe.clipped:
+    if recipe.clip_scores:
         refined = refined.clamp(0, 1)
     if recipe.loss == "rank" or recipe.loss == "margin":
         form: Form = "logistic" if recipe.loss == "rank" else "margin"

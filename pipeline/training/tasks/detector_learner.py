@@ -20,18 +20,18 @@ class DetectorLearner:
     Attributes:
         name: entry of `DETECTORS`.
         recipe: every number that decides the outcome.
-        switches: arguments of its factory.
+        model_args: arguments of its factory.
         weights: checkpoint to start from, None for random weights.
     """
 
     name: str
     recipe: DetectorRecipe
-    switches: Mapping[str, Any] = field(default_factory=dict)
+    model_args: Mapping[str, Any] = field(default_factory=dict)
     weights: bytes | None = None
 
     def first(self) -> Detector:
         """Returns the detector to be trained, see `initial_detector`."""
-        return initial_detector(self.name, self.recipe.seed, self.switches, self.weights)
+        return initial_detector(self.name, self.recipe.seed, self.model_args, self.weights)
 
     def task(self, model: Detector, network: Callable[..., Any] | None = None) -> DetectorTask:
         """Returns what the detector is trained for, see `task_of`."""
@@ -39,4 +39,4 @@ class DetectorLearner:
 
     def saved(self, model: Detector) -> bytes:
         """Returns the detector with its name, switches and recipe: what `open_detector` opens."""
-        return save_bytes(self.name, model, {"switches": dict(self.switches), "recipe": asdict(self.recipe)})
+        return save_bytes(self.name, model, {"model_args": dict(self.model_args), "recipe": asdict(self.recipe)})

@@ -13,14 +13,14 @@ from pipeline.models.weights import FIRST_WEIGHTS, load
 
 
 def initial_detector(
-    name: str, seed: int, switches: Mapping[str, Any] | None = None, weights: bytes | None = None
+    name: str, seed: int, model_args: Mapping[str, Any] | None = None, weights: bytes | None = None
 ) -> Detector:
     """Returns the detector to be trained; the process's own random stream is left where it was.
 
     Args:
         name: entry of `DETECTORS`.
         seed: of the random weights.
-        switches: arguments of the detector's factory.
+        model_args: arguments of the detector's factory.
         weights: a checkpoint of the same architecture, for training on; None for random weights.
 
     Raises:
@@ -31,7 +31,7 @@ def initial_detector(
         # Weights that are replaced at once need not be fetched.
         unneeded = {FIRST_WEIGHTS} if weights is not None else set()
         detector = detector_spec(name).build(
-            **{switch: value for switch, value in (switches or {}).items() if switch not in unneeded}
+            **{switch: value for switch, value in (model_args or {}).items() if switch not in unneeded}
         )
     if weights is not None:
         load(detector, weights)

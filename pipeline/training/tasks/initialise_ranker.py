@@ -18,14 +18,14 @@ _SHARED = ("pyramid.", "context.")  # beside the backbone: taken over where the 
 
 
 def initial_ranker(
-    name: str, seed: int, switches: Mapping[str, Any] | None = None, weights: bytes | None = None
+    name: str, seed: int, model_args: Mapping[str, Any] | None = None, weights: bytes | None = None
 ) -> Ranker:
     """Returns the ranker to be trained; the process's own random stream is left where it was.
 
     Args:
         name: entry of `RANKERS`.
         seed: of the random weights.
-        switches: arguments of the ranker's factory.
+        model_args: arguments of the ranker's factory.
         weights: a checkpoint of this ranker, to be trained on, or a detector's, see `take_body`; None for random
             weights.
 
@@ -37,7 +37,7 @@ def initial_ranker(
         # Weights that are replaced at once need not be fetched.
         unneeded = {FIRST_WEIGHTS} if weights is not None else set()
         ranker = ranker_spec(name).build(
-            **{switch: value for switch, value in (switches or {}).items() if switch not in unneeded}
+            **{switch: value for switch, value in (model_args or {}).items() if switch not in unneeded}
         )
     if weights is None:
         return ranker

@@ -102,7 +102,7 @@ class RankerTask:
         truths, valid = batch.truths.to(answer), batch.valid.to(answer.device)
         scores = batch.tables[..., SCORE].to(answer)
         refined = scores + answer
-        if self.recipe.among == "image":
+        if self.recipe.compare_within == "image":
             each = image_losses(refined, truths, valid, self.recipe)
         else:
             each = image_losses(*_as_one(scores, refined, truths, valid), self.recipe)

@@ -22,19 +22,21 @@ class RankerLearner:
     Attributes:
         name: entry of `RANKERS`.
         recipe: every number that decides the outcome; its `rows` is the length of the network's tables.
-        switches: other arguments of its factory.
+        model_args: other arguments of its factory.
         weights: checkpoint to start from, a ranker's or a detector's; None for random weights.
     """
 
     name: str
     recipe: RankerRecipe
-    switches: Mapping[str, Any] = field(default_factory=dict)
+    model_args: Mapping[str, Any] = field(default_factory=dict)
     weights: bytes | None = None
 
     def __post_init__(self) -> None:
         """Raises ValueError where switches and recipe say different lengths of the table."""
-        if (rows := self.switches.get("rows", self.recipe.rows)) != self.recipe.rows:
-            raise ValueError(f"switch rows is {rows} and recipe.rows {self.recipe.rows}: leave the switch out")
+        if (rows := self.model_args.get("rows", self.recipe.num_candidates)) != self.recipe.num_candidates:
+            raise ValueError(
+                f"switch rows is {rows} and recipe.num_candidates {self.recipe.num_candidates}: leave the switch out"
+            )
 
     def first(self) -> Ranker:
         """Returns the ranker to be trained, see `initial_ranker`."""
@@ -48,8 +50,8 @@ class RankerLearner:
 
     def saved(self, model: Ranker) -> bytes:
         """Returns the ranker with its name, switches and recipe: what `open_ranker` opens."""
-        return save_bytes(self.name, model, {"switches": self._switches, "recipe": asdict(self.recipe)})
+        return save_bytes(self.name, model, {"model_args": self._switches, "recipe": asdict(self.recipe)})
 
     @property
     def _switches(self) -> dict[str, Any]:
-        return {**self.switches, "rows": self.recipe.rows}
+        return {**self.model_args, "rows": self.recipe.num_candidates}

@@ -67,12 +67,12 @@ class Recipe(Protocol):
         ...
 
     @property
-    def parts(self) -> int:
+    def micro_batches(self) -> int:
         """Pieces in which a batch goes through the network."""
         ...
 
     @property
-    def average(self) -> float | None:
+    def ema_decay(self) -> float | None:
         """Decay of the running mean of the weights."""
         ...
 
@@ -87,12 +87,12 @@ class Recipe(Protocol):
         ...
 
     @property
-    def judged_every(self) -> int:
+    def eval_every(self) -> int:
         """Steps between two looks at the held-out images."""
         ...
 
     @property
-    def keep(self) -> Literal["last", "best"]:
+    def select(self) -> Literal["last", "best"]:
         """Which weights come out."""
         ...
 

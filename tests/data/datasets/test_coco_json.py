@@ -70,11 +70,11 @@ def test_images_in_their_own_folder(root: Path) -> None:
 
 
 def test_a_changed_label_changes_that_stamp_only(root: Path) -> None:
-    before = [entry.stamp for entry in ALL.entries(str(root))]
+    before = [entry.version for entry in ALL.entries(str(root))]
     changed = copy.deepcopy(GOOD)
     changed["annotations"][0]["bbox"][0] = 1.25
     (root / "annotations.json").write_text(json.dumps(changed))
-    after = [entry.stamp for entry in ALL.entries(str(root))]
+    after = [entry.version for entry in ALL.entries(str(root))]
     assert before[0] != after[0]
     assert before[1] == after[1]
 

@@ -11,9 +11,9 @@ from pipeline.models.detectors.six_levels import SixLevelDetector
 from pipeline.models.fuse import for_inference
 
 
-def meta(**switches: object) -> SixLevelDetector:
+def meta(**model_args: object) -> SixLevelDetector:
     with torch.device("meta"):
-        return mogface_mobilenet(**switches)  # type: ignore[arg-type]
+        return mogface_mobilenet(**model_args)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("head", ["plain", "ssh", "cpm"])
@@ -62,7 +62,7 @@ def test_norms_of_the_pyramid_are_a_switch(norms: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("switches", "height", "width", "measured"),
+    ("model_args", "height", "width", "measured"),
     [
         ({}, 512, 512, 64),
         ({}, 2048, 2048, 556),
@@ -73,9 +73,9 @@ def test_norms_of_the_pyramid_are_a_switch(norms: bool) -> None:
         ({"head": "ssh", "deep_head": True}, 1024, 1536, 434),
     ],
 )
-def test_memory_is_what_was_measured(switches: dict[str, object], height: int, width: int, measured: int) -> None:
+def test_memory_is_what_was_measured(model_args: dict[str, object], height: int, width: int, measured: int) -> None:
     """Peaks beside libraries in MB, of the copy for inference."""
-    need = meta(**switches).memory
+    need = meta(**model_args).memory
     assert measured <= (need.fixed + need.per_pixel * height * width) / 2**20 < 1.4 * measured
 
 

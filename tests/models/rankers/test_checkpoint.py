@@ -19,7 +19,7 @@ def saved() -> tuple[torch.nn.Module, bytes]:
     torch.manual_seed(2)
     ranker = ranker_spec("crface_mobilenet").build(**SWITCHES).eval()
     torch.nn.init.normal_(ranker.confidence[0].answer.weight)
-    return ranker, save_bytes("crface_mobilenet", ranker, {"switches": SWITCHES})
+    return ranker, save_bytes("crface_mobilenet", ranker, {"model_args": SWITCHES})
 
 
 def test_a_ranker_comes_back_as_it_was_built_and_trained(tmp_path: Path) -> None:
@@ -33,7 +33,7 @@ def test_a_ranker_comes_back_as_it_was_built_and_trained(tmp_path: Path) -> None
         assert not opened.training
         assert opened.sampling == "average"
         assert torch.equal(opened(*inputs), ranker(*inputs))
-    assert stored_config(data) == {"ranker": "crface_mobilenet", "switches": SWITCHES}
+    assert stored_config(data) == {"ranker": "crface_mobilenet", "model_args": SWITCHES}
 
 
 def test_a_ranker_is_no_detector_and_a_detector_no_ranker() -> None:
@@ -72,8 +72,10 @@ def test_what_the_file_holds_is_not_fetched_again(monkeypatch: pytest.MonkeyPatc
     def unreachable(*_: object, **__: object) -> None:
         raise OSError("no network")
 
-    data = save_bytes("crface", ranker_spec("crface").build(rows=6), {"switches": {"rows": 6, "pretrained": True}})
-    found = save_bytes("hambox_resnet50", detector_spec("hambox_resnet50").build(), {"switches": {"pretrained": True}})
+    data = save_bytes("crface", ranker_spec("crface").build(rows=6), {"model_args": {"rows": 6, "pretrained": True}})
+    found = save_bytes(
+        "hambox_resnet50", detector_spec("hambox_resnet50").build(), {"model_args": {"pretrained": True}}
+    )
     monkeypatch.setattr("pipeline.models.backbones.resnet._imagenet", unreachable)
     with pytest.raises(OSError, match="no network"):
         ranker_spec("crface").build(pretrained=True)

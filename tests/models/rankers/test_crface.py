@@ -163,7 +163,7 @@ def test_switches_reach_the_network() -> None:
     assert build(rows=7, sampling="average").sampling == "average"
     assert build(rows=7, pixels="imagenet").normalisation == pixels_named("imagenet")
     assert build(rows=7).normalisation == pixels_named("retinaface")
-    for switches, words in (
+    for model_args, words in (
         ({"sampling": "linear"}, "nearest or average, got 'linear'"),
         ({"scale": 0.0}, "scale must be above 0, got 0.0; leave it out"),
         ({"pixels": "grey"}, "no pixels 'grey'; there are imagenet, retinaface"),
@@ -173,4 +173,4 @@ def test_switches_reach_the_network() -> None:
         ),
     ):
         with pytest.raises(ValueError, match=words):
-            build(rows=7, **switches)
+            build(rows=7, **model_args)

@@ -18,10 +18,10 @@ SHARE = 0.01
 """Of what a scorer of boxes changes; CRFace's networks stay well below."""
 
 
-def said(name: str, **switches: object) -> Ranker:
+def said(name: str, **model_args: object) -> Ranker:
     """A ranker whose last layers say something."""
     torch.manual_seed(0)
-    ranker = ranker_spec(name).build(rows=ROWS, **switches)
+    ranker = ranker_spec(name).build(rows=ROWS, **model_args)
     for part in ranker.modules():
         if isinstance(part, nn.Linear) and not part.weight.any():
             nn.init.normal_(part.weight)
@@ -51,12 +51,12 @@ def changed(ranker: Ranker, columns: int) -> float:
 
 
 @pytest.mark.parametrize("columns", [4, 5], ids=["boxes alone", "boxes and scores"])
-@pytest.mark.parametrize("switches", [{}, {"sampling": "average"}, {"kernel": (5, 3)}, {"scale": 1e-3}])
-def test_crface_cannot_read_a_box(switches: dict[str, object], columns: int) -> None:
-    assert changed(said("crface_mobilenet", **switches), columns) < SHARE
+@pytest.mark.parametrize("model_args", [{}, {"sampling": "average"}, {"kernel": (5, 3)}, {"scale": 1e-3}])
+def test_crface_cannot_read_a_box(model_args: dict[str, object], columns: int) -> None:
+    assert changed(said("crface_mobilenet", **model_args), columns) < SHARE
 
 
 @pytest.mark.parametrize("columns", [4, 5], ids=["boxes alone", "boxes and scores"])
-@pytest.mark.parametrize("heard", [0, 8])
-def test_ours_reads_boxes(heard: int, columns: int) -> None:
-    assert changed(said("roi_mobilenet", heard=heard), columns) > 0.5
+@pytest.mark.parametrize("num_neighbours", [0, 8])
+def test_ours_reads_boxes(num_neighbours: int, columns: int) -> None:
+    assert changed(said("roi_mobilenet", num_neighbours=num_neighbours), columns) > 0.5

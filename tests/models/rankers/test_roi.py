@@ -10,10 +10,10 @@ from pipeline.models.rankers.roi import RoIRanker
 ROWS = 60
 
 
-def learnt(**switches: object) -> RoIRanker:
+def learnt(**model_args: object) -> RoIRanker:
     """A ranker whose last layer says something."""
     torch.manual_seed(0)
-    ranker = ranker_spec("roi_mobilenet").build(rows=ROWS, **switches)
+    ranker = ranker_spec("roi_mobilenet").build(rows=ROWS, **model_args)
     assert isinstance(ranker, RoIRanker)
     nn.init.normal_(ranker.answer[-1].weight)
     return ranker.eval()
@@ -66,7 +66,7 @@ def test_padding_and_the_other_images_change_nothing() -> None:
 
 def test_it_is_boxes_that_are_corrected_not_ranks() -> None:
     """Two boxes of equal score change places: so do their corrections, but for what the rank itself says."""
-    ranker, (table, valid) = learnt(heard=0), tables(ROWS)
+    ranker, (table, valid) = learnt(num_neighbours=0), tables(ROWS)
     table[0, 1, 4] = table[0, 0, 4]
     with torch.no_grad():
         ranker.embed[0].weight[:, 128 + 2] = 0  # the rank

@@ -161,7 +161,7 @@ def test_it_reads_what_a_run_over_the_folder_reads(wider8k, world: World, weight
     forms = photograph_forms(folder)
     (folder / "iphone.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(99))
     (folder / "raw.dng").write_bytes(preview_first())
-    world.node("faces", "index", dataset="image_folder", at=str(folder), run={"max_error_share": 0.5})
+    world.node("faces", "index", dataset="image_folder", path=str(folder), run={"max_error_share": 0.5})
     world.done()
     errors = {row["image_id"]: row["error"] for row in world.rows("faces")}
     assert {name for name, error in errors.items() if error is None} == forms

@@ -52,7 +52,7 @@ def test_missing_and_extra_files_are_named(wider8k, shared: Path, tmp_path: Path
 @pytest.mark.wider
 def test_a_dump_gives_what_the_stage_gives(wider8k, world: World, shared: Path) -> None:
     data = {"kind": "wider_face", "missing": "skip"}
-    world.node("faces", "index", dataset=data, at=str(shared / "data/wider_images"))
+    world.node("faces", "index", dataset=data, path=str(shared / "data/wider_images"))
     world.node("found", "guess", inputs={"samples": "faces"}, run={"shard_rows": 2})
     world.node("ap", "evaluate", inputs={"samples": "faces", "detections": "found"}, false_alarms=0.5)
     world.run(limit=5)

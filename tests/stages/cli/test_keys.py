@@ -17,7 +17,7 @@ name: keys
 store: nowhere
 nodes:
   faces: {stage: index, dataset: {kind: synthetic, images: 2}}
-  photos: {stage: index, dataset: {kind: image_folder}, at: "https://me:S3cr3t@host/photos"}
+  photos: {stage: index, dataset: {kind: image_folder}, path: "https://me:S3cr3t@host/photos"}
   detector: {stage: train_detector, inputs: {samples: faces}, recipe: {steps: 2, images: 2}}
 """
 

@@ -29,7 +29,7 @@ def faces(world: World, weights: str) -> World:
         "boxes",
         "predict",
         inputs={"samples": "faces"},
-        at=weights,
+        path=weights,
         canvas="original",
         top=50,
         run={"shard_rows": 2, "max_error_share": 0.5},
@@ -50,7 +50,7 @@ def test_plan_shows_what_is_passed_over(wider8k, faces: World) -> None:
     folder.mkdir()
     (folder / "a.png").write_bytes(encode_png(picture(0)))
     (folder / "b.csv").write_text("no image")
-    faces.node("faces", "index", dataset="image_folder", at=str(folder))
+    faces.node("faces", "index", dataset="image_folder", path=str(folder))
     answer = wider8k("plan", "-c", faces.config)
     assert answer.out.splitlines()[1] == "       passed over 1 files and folders; 1 that are no images: b.csv"
 
@@ -73,7 +73,7 @@ def test_plan_says_what_would_happen_and_why(wider8k, faces: World) -> None:
 
 
 def test_plan_of_what_cannot_run_ends_with_code_two(wider8k, faces: World) -> None:
-    answer = wider8k("plan", "-c", faces.config, "--set", "boxes.at=/nowhere.pth")
+    answer = wider8k("plan", "-c", faces.config, "--set", "boxes.path=/nowhere.pth")
     assert answer.code == 2
     assert verdicts(answer.out) == {"faces": "run", **dict.fromkeys(("boxes", "found", "ap", "page"), "blocked")}
     assert "/nowhere.pth" in answer.out
@@ -131,7 +131,7 @@ def test_errors_are_retried_on_request(wider8k, faces: World) -> None:
     for seed in range(3):
         (folder / f"{seed}.png").write_bytes(encode_png(picture(seed)))
     (folder / "broken.png").write_bytes(b"broken")
-    faces.node("faces", "index", dataset="image_folder", at=str(folder), run={"max_error_share": 0.5})
+    faces.node("faces", "index", dataset="image_folder", path=str(folder), run={"max_error_share": 0.5})
     run = ("run", "--local", "-c", faces.config, "--until", "found")
     answer = wider8k(*run)
     assert answer.code == 0
@@ -162,14 +162,17 @@ def test_a_failure_ends_with_code_one_and_says_how_to_go_on(wider8k, faces: Worl
         (("--from", "nothing"), "no node is called 'nothing' (choices: ap, boxes, faces"),
         (("--until", "pge"), "(did you mean 'page'?)"),
         (("--force", "fond"), "(did you mean 'found'?)"),
-        (("--set", "boxs.top=3"), "--set boxs.top=3: no node is called 'boxs' (did you mean 'boxes'?)"),
+        (
+            ("--set", "boxs.max_candidates=3"),
+            "--set boxs.max_candidates=3: no node is called 'boxs' (did you mean 'boxes'?)",
+        ),
         (("--set", "boxes.topp=3"), "nodes.boxes.topp: unknown field (did you mean 'top'?), found 3"),
         (("--set", "boxes.run.worker=3"), "nodes.boxes.run.worker: unknown field (did you mean 'workers'?)"),
-        (("--set", "boxes.top"), "--set boxes.top: expected node.field=value"),
-        (("--set", "boxes.top=many"), "nodes.boxes.top: Input should be a valid integer"),
+        (("--set", "boxes.max_candidates"), "--set boxes.max_candidates: expected node.field=value"),
+        (("--set", "boxes.max_candidates=many"), "nodes.boxes.max_candidates: Input should be a valid integer"),
         (("--set", "boxes.stage=predikt"), "no stage is called 'predikt' (did you mean 'predict'?)"),
         (("--set", "faces.dataset.images=0"), "images"),
-        (("--set", "boxes.at=/nowhere.pth"), "nothing was started:\n  - boxes: "),
+        (("--set", "boxes.path=/nowhere.pth"), "nothing was started:\n  - boxes: "),
     ],
 )
 def test_mistakes_are_named_before_anything_runs(wider8k, faces: World, arguments: tuple[str, str], words: str) -> None:
@@ -188,11 +191,11 @@ def test_explain(wider8k, faces: World) -> None:
     assert same.code == 0
     assert "found: reuse, 4 rows stored" in same.out
     assert f"identical to what is stored: {faces.plan()['found'].fingerprint}" in same.out
-    changed = wider8k(*explain, "--set", "found.keep=9", "--set", "boxes.top=40").out
+    changed = wider8k(*explain, "--set", "found.max_detections=9", "--set", "boxes.max_candidates=40").out
     assert "  params.keep: stored None -> wanted 9" in changed
     assert "  inputs.candidates: stored [" in changed
     assert "    boxes.params.top: stored 50 -> wanted 40" in changed
-    blocked = wider8k(*explain, "--set", "boxes.at=/nowhere.pth").out
+    blocked = wider8k(*explain, "--set", "boxes.path=/nowhere.pth").out
     assert "its identity depends on what blocks it" in blocked
     assert wider8k("explain", "fond", "-c", faces.config).code == 2
 
@@ -205,7 +208,7 @@ def test_status_sees_damage(wider8k, faces: World) -> None:
     wider8k("run", "--local", "-c", faces.config)
     assert wider8k(*status).out.startswith("faces: 4 rows, 0 errors, 1 shards, 0.0 MB, ")
     assert wider8k(*status, "--verify").out.count("; all bytes as written") == 5
-    older = wider8k(*status, "--set", "found.keep=3").out
+    older = wider8k(*status, "--set", "found.max_detections=3").out
     assert "found: not stored as configured, 1 older outputs" in older
     # What waits for fewer images is not said to be missing: all of its rows are there.
     fewer = wider8k(*status, "--limit", "3").out
@@ -227,9 +230,9 @@ def test_status_sees_damage(wider8k, faces: World) -> None:
 
 def test_clean_deletes_what_the_config_does_not_use(wider8k, faces: World) -> None:
     faces.done()
-    faces.done("found.keep=3")
+    faces.done("found.max_detections=3")
     clean = ("clean", "-c", faces.config)
-    kept, stale = (faces.plan(*sets)["found"].recipe for sets in ((), ("found.keep=3",)))
+    kept, stale = (faces.plan(*sets)["found"].recipe for sets in ((), ("found.max_detections=3",)))
     dry = wider8k(*clean)
     assert dry.code == 0
     assert f"would delete found/{stale} (" in dry.out
@@ -240,7 +243,7 @@ def test_clean_deletes_what_the_config_does_not_use(wider8k, faces: World) -> No
     assert faces.store.folders("found") == [kept]
     assert wider8k(*clean, "--yes").out == "nothing to clean\n"
     assert not faces.done().computed
-    unknown = wider8k(*clean, "--yes", "--set", "boxes.at=/nowhere.pth")
+    unknown = wider8k(*clean, "--yes", "--set", "boxes.path=/nowhere.pth")
     assert unknown.code == 2
     assert "cannot tell what boxes uses" in unknown.err
     assert faces.store.folders("found") == [kept]

@@ -20,7 +20,7 @@ def faces(world: World, weights: str) -> World:
     """Four drawn images, their candidates, what is left of these, its AP and a table."""
     world.node("faces", "index", dataset={"kind": "synthetic", "images": 4, "width": 96, "height": 64})
     inputs = {"samples": "faces"}
-    world.node("boxes", "predict", inputs=inputs, at=weights, canvas="original", top=50, run={"shard_rows": 1})
+    world.node("boxes", "predict", inputs=inputs, path=weights, canvas="original", top=50, run={"shard_rows": 1})
     world.node("found", "suppress", inputs={"candidates": "boxes"})
     world.node("ap", "evaluate", inputs={"samples": "faces", "detections": "found"})
     world.node("result", "table", inputs={"ap": ["ap"]})
@@ -95,7 +95,7 @@ def test_status_says_what_plan_says_of_an_unfinished_output(wider8k, faces: Worl
     flip(Path(faces.store.path(f"boxes/{faces.plan()['boxes'].recipe}/{_first_record(faces)}.parquet")))
     assert "; DAMAGED: shard-" in wider8k("status", *config, "--verify").out
     assert "2 of 4 items stored, 2 to do in 2 shards; damaged or missing: shard-" in wider8k("plan", *config).out
-    blocked = wider8k("status", *config, "--set", "boxes.at=/nowhere.pth")
+    blocked = wider8k("status", *config, "--set", "boxes.path=/nowhere.pth")
     assert "boxes: [Errno 2] No such file or directory: '/nowhere.pth'" in blocked.out
 
 

@@ -72,20 +72,20 @@ def test_switches_travel_with_the_file(wider8k, tmp_path: Path) -> None:
     out = tmp_path / "own.safetensors"
     arguments = ("--detector", "retinaface_mobilenet", "--switch", "slope=0.25", "--out", out)
     assert wider8k("weights", "convert", source, *arguments).code == 0
-    assert stored_config(out)["switches"] == {"slope": 0.25}
+    assert stored_config(out)["model_args"] == {"slope": 0.25}
     loaded, images = open_detector(out)[1], torch.randn(1, 3, 32, 32)
     assert torch.equal(loaded(images).logits, network.eval()(images).logits)
     assert "switches    {'slope': 0.25}" in wider8k("weights", "inspect", out).out
     again = tmp_path / "again.safetensors"
     assert wider8k("weights", "convert", out, "--out", again).code == 0
-    assert stored_config(again)["switches"] == {"slope": 0.25}
+    assert stored_config(again)["model_args"] == {"slope": 0.25}
 
 
 def test_bad_input_is_one_line_and_code_two(wider8k, weights: str, tmp_path: Path) -> None:
     noise = tmp_path / "noise.pth"
     noise.write_bytes(b"no checkpoint")
     broken = tmp_path / "broken.safetensors"
-    broken.write_bytes(save_bytes("retinaface_mobilenet", retinaface_mobilenet(), {"switches": [1]}))
+    broken.write_bytes(save_bytes("retinaface_mobilenet", retinaface_mobilenet(), {"model_args": [1]}))
     cut = tmp_path / "cut.safetensors"
     cut.write_bytes(Path(weights).read_bytes()[:-100])
     for arguments, words in (

@@ -36,7 +36,7 @@ def samples() -> list[Sample]:
 
 
 @pytest.fixture(scope="module")
-def judge(samples: list[Sample]) -> DetectorValidator:
+def validator(samples: list[Sample]) -> DetectorValidator:
     return DetectorValidator(samples, read)
 
 
@@ -49,84 +49,84 @@ def read(path: str) -> bytes:
     return DRAWINGS.image_bytes("", path)
 
 
-def test_what_is_found_is_what_the_predictor_finds(judge: DetectorValidator, detector: Detector) -> None:
-    found = judge(detector, 0, 1)
+def test_what_is_found_is_what_the_predictor_finds(validator: DetectorValidator, detector: Detector) -> None:
+    found = validator(detector, 0, 1)
     predictor = Predictor(detector)
-    assert [each.image_id for each in found] == [sample.image_id for sample in judge.samples]
+    assert [each.image_id for each in found] == [sample.image_id for sample in validator.samples]
     for index, each in enumerate(found):
         expected = detections(predictor.candidates(DRAWINGS.draw(index)[0], parse_canvas("original")))
         assert len(each.boxes) > 10 and (each.width, each.height) == (112, 96)
         np.testing.assert_array_equal(each.boxes, expected.boxes)
         np.testing.assert_array_equal(each.scores, expected.scores)
-    ap = evaluate(ground_truth_of(judge.samples), PredictionSet.of(found)).ap
-    assert judge.verdict([found]) == ap
+    ap = evaluate(ground_truth_of(validator.samples), PredictionSet.of(found)).ap
+    assert validator.verdict([found]) == ap
     assert set(ap) == {"easy", "medium", "hard"} and ap["hard"] > 0
 
 
-def test_score_and_overlap_are_the_judges_own(judge: DetectorValidator, detector: Detector) -> None:
-    strict = replace(judge, score=0.5, iou=0.1)(detector, 0, 1)
-    loose = judge(detector, 0, 1)
+def test_score_and_overlap_are_the_judges_own(validator: DetectorValidator, detector: Detector) -> None:
+    strict = replace(validator, score=0.5, iou=0.1)(detector, 0, 1)
+    loose = validator(detector, 0, 1)
     assert all((each.scores > np.float32(0.5)).all() for each in strict)
     assert sum(len(each.boxes) for each in strict) < sum(len(each.boxes) for each in loose)
 
 
 @pytest.mark.parametrize("processes", [2, 3, 9])
-def test_shares_together_are_the_whole(judge: DetectorValidator, detector: Detector, processes: int) -> None:
-    whole = judge(detector, 0, 1)
-    shares = [judge(detector, rank, processes) for rank in range(processes)]
+def test_shares_together_are_the_whole(validator: DetectorValidator, detector: Detector, processes: int) -> None:
+    whole = validator(detector, 0, 1)
+    shares = [validator(detector, rank, processes) for rank in range(processes)]
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
     together = {each.image_id: each for share in shares for each in share}
     assert len(together) == sum(map(len, shares)) == len(whole)
     for each in whole:
         np.testing.assert_array_equal(together[each.image_id].boxes, each.boxes)
         np.testing.assert_array_equal(together[each.image_id].scores, each.scores)
-    assert judge.verdict(shares) == judge.verdict([whole])
+    assert validator.verdict(shares) == validator.verdict([whole])
 
 
-def test_an_image_that_cannot_be_read_has_no_detections(judge: DetectorValidator, detector: Detector) -> None:
-    gone, empty = judge.samples[2].path, judge.samples[4].path
+def test_an_image_that_cannot_be_read_has_no_detections(validator: DetectorValidator, detector: Detector) -> None:
+    gone, empty = validator.samples[2].path, validator.samples[4].path
 
     def partly(path: str) -> bytes:
         if path == gone:
             raise OSError("gone")
         return b"" if path == empty else read(path)
 
-    found = replace(judge, read=partly)(detector, 0, 1)
+    found = replace(validator, read=partly)(detector, 0, 1)
     assert [(len(each.boxes) > 0, each.error) for each in found] == [
         (True, None), (True, None), (False, "gone"), (True, None), (False, "the file is empty (zero bytes)"),
         (True, None), (True, None),
     ]  # fmt: skip
     # Its faces are missed, not left out.
-    counted = evaluate(ground_truth_of(judge.samples), PredictionSet.of(found))
-    assert judge.verdict([found]) == counted.ap
-    assert counted.counts["hard"].faces == sum(int(sample.levels["hard"].sum()) for sample in judge.samples)
+    counted = evaluate(ground_truth_of(validator.samples), PredictionSet.of(found))
+    assert validator.verdict([found]) == counted.ap
+    assert counted.counts["hard"].faces == sum(int(sample.levels["hard"].sum()) for sample in validator.samples)
 
 
-def test_answers_that_are_no_numbers_find_nothing(judge: DetectorValidator, detector: Detector) -> None:
+def test_answers_that_are_no_numbers_find_nothing(validator: DetectorValidator, detector: Detector) -> None:
     broken = copy.deepcopy(detector)
     for weight in broken.parameters():
         weight.data.fill_(float("nan"))
-    found = judge(broken, 0, 1)
-    assert len(found) == len(judge.samples)
+    found = validator(broken, 0, 1)
+    assert len(found) == len(validator.samples)
     assert all(each.error and not len(each.boxes) for each in found)
-    assert all(ap in (0.0,) or ap != ap for ap in judge.verdict([found]).values())
+    assert all(ap in (0.0,) or ap != ap for ap in validator.verdict([found]).values())
 
 
-def test_a_look_leaves_no_trace(judge: DetectorValidator, detector: Detector) -> None:
+def test_a_look_leaves_no_trace(validator: DetectorValidator, detector: Detector) -> None:
     before = {name: value.clone() for name, value in detector.state_dict().items()}
     torch.manual_seed(3)
     expected = torch.rand(2)
     torch.manual_seed(3)
-    judge(detector, 1, 4)
+    validator(detector, 1, 4)
     assert torch.equal(torch.rand(2), expected)
     assert all(torch.equal(value, before[name]) for name, value in detector.state_dict().items())
     assert all(weight.requires_grad for weight in detector.parameters())
 
 
-def test_it_travels(judge: DetectorValidator) -> None:
-    twin = pickle.loads(pickle.dumps(judge))
-    assert [sample.image_id for sample in twin.samples] == [sample.image_id for sample in judge.samples]
-    assert twin.read(twin.samples[0].path) == read(judge.samples[0].path)
+def test_it_travels(validator: DetectorValidator) -> None:
+    twin = pickle.loads(pickle.dumps(validator))
+    assert [sample.image_id for sample in twin.samples] == [sample.image_id for sample in validator.samples]
+    assert twin.read(twin.samples[0].path) == read(validator.samples[0].path)
 
 
 def test_the_last_look_of_a_training_is_the_ap_of_the_pipeline(world: World) -> None:

@@ -22,7 +22,7 @@ from pipeline.training.recipes.ranker import RankerRecipe
 from stages.validators.ranker import RankerValidator
 
 DRAWINGS = Synthetic(images=3, width=96, height=80)
-RECIPE = RankerRecipe(rows=40, pairs=2)
+RECIPE = RankerRecipe(num_candidates=40, pairs=2)
 read = partial(DRAWINGS.image_bytes, "")
 
 
@@ -31,7 +31,7 @@ class ByWidth(Ranker):
 
     def __init__(self, factor: float) -> None:
         super().__init__()
-        self.normalisation, self.rows = Normalisation((0.0, 0.0, 0.0), 1 / 255), RECIPE.rows
+        self.normalisation, self.num_candidates = Normalisation((0.0, 0.0, 0.0), 1 / 255), RECIPE.num_candidates
         self.factor = nn.Parameter(torch.tensor(factor))
 
     def maps(self, images: Tensor) -> list[Tensor]:
@@ -59,7 +59,7 @@ def rankings() -> list[LabelledCandidates]:
 
 
 @pytest.fixture(scope="module")
-def judge() -> RankerValidator:
+def validator() -> RankerValidator:
     return RankerValidator(rankings(), read, RECIPE)  # type: ignore[arg-type]
 
 
@@ -76,10 +76,10 @@ def shares(scores: np.ndarray, truth: np.ndarray, near: int) -> list[int]:
     return counts
 
 
-def test_a_verdict_is_what_comparing_every_two_boxes_gives(judge: RankerValidator) -> None:
-    verdict = judge.verdict([judge(ByWidth(0.7), 0, 1)])
+def test_a_verdict_is_what_comparing_every_two_boxes_gives(validator: RankerValidator) -> None:
+    verdict = validator.verdict([validator(ByWidth(0.7), 0, 1)])
     before, after = np.zeros(4), np.zeros(4)
-    for number, row in enumerate(judge.rankings[i] for i in range(3)):
+    for number, row in enumerate(validator.rankings[i] for i in range(3)):
         first = 1 + DRAWINGS.draw(number)[0][0, 0, 0] / 255
         for place in range(2):
             boxes, scores, truth = (values[:40] for values in row.of_detector(place))
@@ -91,26 +91,26 @@ def test_a_verdict_is_what_comparing_every_two_boxes_gives(judge: RankerValidato
     assert verdict["after"] == pytest.approx(after[1] / after[0], abs=2e-3)
     assert verdict["near_after"] == pytest.approx(after[3] / after[2], abs=2e-2)
     assert verdict["after"] != verdict["before"]
-    assert judge.worth(verdict) == verdict["after"]
+    assert validator.worth(verdict) == verdict["after"]
     assert verdict["loss_before"] != verdict["loss_after"] > 0
 
 
-def test_a_ranker_that_says_nothing_changes_nothing(judge: RankerValidator) -> None:
-    verdict = judge.verdict([judge(ByWidth(0.0), 0, 1)])
+def test_a_ranker_that_says_nothing_changes_nothing(validator: RankerValidator) -> None:
+    verdict = validator.verdict([validator(ByWidth(0.0), 0, 1)])
     assert [verdict[name] for name in ("after", "near_after", "loss_after")] == [
         verdict[name] for name in ("before", "near_before", "loss_before")
     ]
 
 
 @pytest.mark.parametrize("processes", [2, 5])
-def test_shares_together_are_the_whole(judge: RankerValidator, processes: int) -> None:
+def test_shares_together_are_the_whole(validator: RankerValidator, processes: int) -> None:
     ranker = ByWidth(0.7)
-    whole = judge.verdict([judge(ranker, 0, 1)])
-    found = pickle.loads(pickle.dumps([judge(ranker, rank, processes) for rank in range(processes)]))
-    assert judge.verdict(found) == pytest.approx(whole, rel=1e-9)
+    whole = validator.verdict([validator(ranker, 0, 1)])
+    found = pickle.loads(pickle.dumps([validator(ranker, rank, processes) for rank in range(processes)]))
+    assert validator.verdict(found) == pytest.approx(whole, rel=1e-9)
 
 
-def test_images_that_cannot_be_read_or_are_others_are_left_out(judge: RankerValidator) -> None:
+def test_images_that_cannot_be_read_or_are_others_are_left_out(validator: RankerValidator) -> None:
     rows = list(rankings())
     rows[1] = replace(rows[1], width=95)
 
@@ -120,18 +120,18 @@ def test_images_that_cannot_be_read_or_are_others_are_left_out(judge: RankerVali
         return read(path)
 
     ranker = ByWidth(0.7)
-    found = replace(judge, rankings=rows, read=partly)(ranker, 0, 1)
-    only = replace(judge, rankings=rows[:1])(ranker, 0, 1)
-    assert judge.verdict([found]) == judge.verdict([only])
+    found = replace(validator, rankings=rows, read=partly)(ranker, 0, 1)
+    only = replace(validator, rankings=rows[:1])(ranker, 0, 1)
+    assert validator.verdict([found]) == validator.verdict([only])
     assert found.before.images == 2
 
 
-def test_answers_that_are_no_numbers_are_worth_nothing(judge: RankerValidator) -> None:
-    verdict = judge.verdict([judge(ByWidth(math.nan), 0, 1)])
-    assert verdict["after"] == verdict["near_after"] == 0 == judge.worth(verdict)
+def test_answers_that_are_no_numbers_are_worth_nothing(validator: RankerValidator) -> None:
+    verdict = validator.verdict([validator(ByWidth(math.nan), 0, 1)])
+    assert verdict["after"] == verdict["near_after"] == 0 == validator.worth(verdict)
     assert math.isnan(verdict["loss_after"]) and verdict["before"] > 0
-    nothing = judge.verdict([replace(judge, rankings=[])(ByWidth(0.0), 0, 1)])
-    assert math.isnan(nothing["after"]) and judge.worth(nothing) == 0
+    nothing = validator.verdict([replace(validator, rankings=[])(ByWidth(0.0), 0, 1)])
+    assert math.isnan(nothing["after"]) and validator.worth(nothing) == 0
 
 
 @pytest.mark.parametrize(("whole", "size"), [(False, (80, 96)), (True, (192, 192))])

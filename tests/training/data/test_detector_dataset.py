@@ -55,7 +55,7 @@ def test_the_plain_picture_is_the_file_or_its_mirror_image() -> None:
             if mirrored:
                 np.testing.assert_array_equal(got.image, image[:, ::-1])
                 boxes = np.stack([SIDE - boxes[:, 2], boxes[:, 1], SIDE - boxes[:, 0], boxes[:, 3]], axis=1)
-            large = face_scales(boxes) >= PLAIN.smallest
+            large = face_scales(boxes) >= PLAIN.min_face
             np.testing.assert_allclose(got.boxes, boxes[large], atol=1e-4)
             if not mirrored:
                 np.testing.assert_allclose(got.landmarks, points[large], atol=1e-4)
@@ -65,7 +65,7 @@ def test_the_plain_picture_is_the_file_or_its_mirror_image() -> None:
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_the_share_of_mirrored_pictures_is_the_recipes(share: float) -> None:
-    pictures = _pictures(replace(PLAIN, mirrored=share))
+    pictures = _pictures(replace(PLAIN, flip_prob=share))
     for epoch in range(8):
         for index, (image, _, _) in enumerate(DRAWN):
             np.testing.assert_array_equal(pictures(index, epoch, SIDE).image, image[:, ::-1] if share else image)
@@ -83,7 +83,7 @@ def test_every_augmentation_gives_the_side_asked_for(name: Augmentation, side: i
 
 
 def test_the_shares_of_a_square_crop_are_the_recipes() -> None:
-    geometry = policy_of(replace(PLAIN, augmentation="square_crop", shares=(0.9,)), 64, FILL).geometry
+    geometry = policy_of(replace(PLAIN, augmentation="square_crop", crop_scales=(0.9,)), 64, FILL).geometry
     view = geometry.draw(np.random.default_rng(0), 100, 80, np.zeros((0, 4), np.float32), 64)
     assert view.cut[2] - view.cut[0] == view.cut[3] - view.cut[1] == 72
 
@@ -110,7 +110,7 @@ def test_the_shares_of_selective_scale_are_the_recipes(name: Augmentation) -> No
 
 
 def test_smallest_face_and_fill_are_those_asked_for() -> None:
-    chosen = policy_of(replace(PLAIN, smallest=5.0), 64, FILL)
+    chosen = policy_of(replace(PLAIN, min_face=5.0), 64, FILL)
     assert (chosen.smallest, chosen.fill, chosen.side) == (5.0, FILL, 64)
 
 
@@ -119,7 +119,7 @@ def test_smallest_face_and_fill_are_those_asked_for() -> None:
     [(False, True, np.uint8), (False, False, np.uint8), (True, True, np.uint8), (True, False, np.float32)],
 )
 def test_only_distorted_colours_that_are_not_clipped_need_fractions(colours: bool, clipped: bool, dtype: type) -> None:
-    pictures = _pictures(replace(PLAIN, colours=colours, clipped=clipped))
+    pictures = _pictures(replace(PLAIN, colour_jitter=colours, uint8_pixels=clipped))
     shown = [pictures(index, epoch, 64).image for index in range(4) for epoch in range(5)]
     assert {image.dtype for image in shown} == {np.dtype(dtype)}
     outside = any(image.min() < 0 or image.max() > 255 for image in shown)

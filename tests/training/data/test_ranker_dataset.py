@@ -22,7 +22,7 @@ from tests.data.stored_rankings import drawn, stored
 
 WIDTH, HEIGHT, SIDE, ROWS = 100, 80, 64, 30
 FILL = (104.0, 117.0, 123.0)
-RECIPE = RankerRecipe(crop=SIDE, rows=ROWS, pairs=3, colours=False, mirrored=0.0, seed=3)
+RECIPE = RankerRecipe(crop=SIDE, num_candidates=ROWS, pairs=3, colour_jitter=False, flip_prob=0.0, seed=3)
 
 
 def _marked() -> tuple[np.ndarray, LabelledCandidates]:
@@ -234,7 +234,7 @@ def test_rows_are_read_once(rankings: LabelledCandidateReader, monkeypatch: pyte
 
 def test_colours_of_a_shrunk_picture_change_where_they_are_few(rankings: LabelledCandidateReader) -> None:
     """The same colours on the whole picture first, then the same view, give nearly the same picture."""
-    recipe = replace(RECIPE, colours=True, shares=(1.0,))
+    recipe = replace(RECIPE, colour_jitter=True, crop_scales=(1.0,))
     image = np.full((HEIGHT, WIDTH, 3), (50, 90, 130), np.uint8)
     for seed in range(8):
         scene = Scene.of(image, np.zeros((0, 4), np.float32))

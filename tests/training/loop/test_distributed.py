@@ -13,15 +13,15 @@ from tests.training.two_processes import in_both
 
 
 def test_alone_everything_is_ones_own() -> None:
-    member = Process.here()
-    assert (member.rank, member.processes, member.device.type, member.first) == (0, 1, "cpu", True)
+    process = Process.here()
+    assert (process.rank, process.processes, process.device.type, process.first) == (0, 1, "cpu", True)
     values, network = torch.tensor([1.0, 2.0]), nn.Linear(2, 1)
-    assert torch.equal(member.sum(values), values)
-    assert member.gather("a") == ["a"]
-    assert member.tell({"a": 1}) == {"a": 1}
-    assert member.joined(network) is network
+    assert torch.equal(process.sum(values), values)
+    assert process.gather("a") == ["a"]
+    assert process.tell({"a": 1}) == {"a": 1}
+    assert process.joined(network) is network
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    assert member.alike(network) is network
+    assert process.alike(network) is network
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
@@ -39,28 +39,28 @@ class Branches(nn.Module):
 
 
 def _exchanged() -> dict[str, Any]:
-    member = Process.here()
-    values = torch.tensor([1.0, 10.0]) * (1 + member.rank)
+    process = Process.here()
+    values = torch.tensor([1.0, 10.0]) * (1 + process.rank)
     found: dict[str, Any] = {
-        "place": (member.rank, member.processes, member.first),
-        "sum": member.sum(values).tolist(),
+        "place": (process.rank, process.processes, process.first),
+        "sum": process.sum(values).tolist(),
         "values": values.tolist(),
-        "whole": member.sum(torch.tensor([2**40 + member.rank])).tolist(),
-        "gather": member.gather(("a", "bb" * (1 + member.rank))),
-        "tell": member.tell({"from": member.rank}),
+        "whole": process.sum(torch.tensor([2**40 + process.rank])).tolist(),
+        "gather": process.gather(("a", "bb" * (1 + process.rank))),
+        "tell": process.tell({"from": process.rank}),
     }
-    network = Branches(member.rank)
-    joined = member.joined(network)
+    network = Branches(process.rank)
+    joined = process.joined(network)
     # The second step uses one weight in the first process and the other in the second; nobody waits for the unused.
-    for values in (torch.tensor([1.0, 2.0]) * (1 + member.rank), torch.tensor([1.0 - 2 * member.rank])):
+    for values in (torch.tensor([1.0, 2.0]) * (1 + process.rank), torch.tensor([1.0 - 2 * process.rank])):
         network.zero_grad()
         joined(values).backward()  # type: ignore[attr-defined]
         found.setdefault("slopes", []).append(
             [weight.grad if weight.grad is None else weight.grad.item() for weight in network.weights]
         )
     found["start"] = [float(weight) for weight in network.weights]
-    apart = Branches(member.rank)
-    found["alike"] = [value.tolist() for value in member.alike(apart).state_dict().values()]
+    apart = Branches(process.rank)
+    found["alike"] = [value.tolist() for value in process.alike(apart).state_dict().values()]
     return found
 
 

@@ -54,9 +54,9 @@ def test_presets_differ_where_paper_and_code_do() -> None:
     for suffix in ("", "_final"):
         paper, official = PRESETS["paper" + suffix], PRESETS["official" + suffix]
         # What colour distortion puts outside 0..255 stays there in the released code.
-        assert replace(official, weight_decay=5e-5, returns_at=None, clipped=True) == paper
-        assert (official.clipped, paper.clipped) == (False, True)
-        assert official.returns_at is not None and official.returns_at > official.steps
+        assert replace(official, weight_decay=5e-5, lr_reset_step=None, uint8_pixels=True) == paper
+        assert (official.uint8_pixels, paper.uint8_pixels) == (False, True)
+        assert official.lr_reset_step is not None and official.lr_reset_step > official.steps
         assert (paper.batch, paper.momentum, paper.optimizer, paper.decays) == (28, 0.9, "sgd", "all")
     assert [PRESETS[name].clip_norm for name in ("paper", "official_final")] == [None, 5.0]
 

@@ -106,10 +106,10 @@ def _records(data: bytes) -> list[bytes]:
     found, place = [], 0
     while place < len(data):
         (length, check) = struct.unpack_from("<QI", data, place)
-        payload = data[place + 12 : place + 12 + length]
+        fingerprint_fields = data[place + 12 : place + 12 + length]
         (end,) = struct.unpack_from("<I", data, place + 12 + length)
-        assert check == _crc32c(data[place : place + 8]) and end == _crc32c(payload)
-        found.append(payload)
+        assert check == _crc32c(data[place : place + 8]) and end == _crc32c(fingerprint_fields)
+        found.append(fingerprint_fields)
         place += 16 + length
     return found
 

@@ -13,7 +13,7 @@ from pipeline.training.loop.preflight import LOOKED_AT, require_matchable
 from pipeline.training.recipes.detector import DetectorRecipe
 
 GRID = AnchorGrid((8, 16), ((16, 32), (64,)))
-RECIPE = DetectorRecipe(augmentation="plain", crop=96, smallest=0)
+RECIPE = DetectorRecipe(augmentation="plain", crop=96, min_face=0)
 
 
 def _sample(index: int, *boxes: list[float], side: int = 96) -> Sample:

@@ -18,7 +18,7 @@ def ranking(*overlaps: list[float]) -> LabelledCandidates:
 
 
 def test_one_pair_of_one_detector_is_enough() -> None:
-    require_rankable([ranking([0, 0], [0]), ranking([], [0.5, 0, 0])], RankerRecipe(least=0.5))  # type: ignore[arg-type]
+    require_rankable([ranking([0, 0], [0]), ranking([], [0.5, 0, 0])], RankerRecipe(iou_floor=0.5))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,6 @@ def test_nothing_to_learn_is_told(rows: list[LabelledCandidates], words: str) ->
 
 def test_overlaps_that_the_recipe_takes_for_none_teach_nothing() -> None:
     rows = [ranking([0.4, 0.1, 0.0])]
-    require_rankable(rows, RankerRecipe(least=0.3))  # type: ignore[arg-type]
+    require_rankable(rows, RankerRecipe(iou_floor=0.3))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"none lies on a face better than another, overlaps below 0.5 counted as"):
-        require_rankable(rows, RankerRecipe(least=0.5))  # type: ignore[arg-type]
+        require_rankable(rows, RankerRecipe(iou_floor=0.5))  # type: ignore[arg-type]

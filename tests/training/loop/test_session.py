@@ -78,7 +78,7 @@ def training(folder: Path, recipe: DetectorRecipe = RECIPE, **change: Any) -> Tr
     """Saves after every step, unless told otherwise."""
     batches = BatchSampler(change.pop("source", SQUARES), recipe.batch, recipe.seed, recipe.sides)
     learner = DetectorLearner(change.pop("name", "retinaface_mobilenet"), recipe, weights=change.pop("weights", None))
-    return replace(Training(learner, batches, Store(str(folder)), "work", saved_every=1e-9), **change)
+    return replace(Training(learner, batches, Store(str(folder)), "work", checkpoint_seconds=1e-9), **change)
 
 
 def quiet(line: str) -> None:
@@ -125,7 +125,7 @@ def test_two_runs_give_the_same_bytes_and_another_seed_does_not(tmp_path: Path) 
 
 
 def test_it_does_what_the_plain_loop_does(tmp_path: Path) -> None:
-    recipe = replace(RECIPE, average=0.9)
+    recipe = replace(RECIPE, ema_decay=0.9)
     one = training(tmp_path, recipe)
     name, came_out = open_detector(trained(one))
     detector = initial_detector(name, 0)
@@ -135,9 +135,12 @@ def test_it_does_what_the_plain_loop_does(tmp_path: Path) -> None:
     config = stored_config(one.store.read("work/" + FINAL))
     assert config is not None
     assert DetectorRecipe(**{**config["recipe"], "crop": SIDE}) == replace(
-        recipe, shares=list(RECIPE.shares), sse_shares=list(RECIPE.sse_shares), milestones=list(RECIPE.milestones)
+        recipe,
+        crop_scales=list(RECIPE.crop_scales),
+        sse_shares=list(RECIPE.sse_shares),
+        milestones=list(RECIPE.milestones),
     )
-    assert config["switches"] == {}
+    assert config["model_args"] == {}
 
 
 def test_the_log_tells_every_step(tmp_path: Path) -> None:
@@ -155,13 +158,18 @@ def test_the_log_tells_every_step(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("judged_every", [0, 3])
-@pytest.mark.parametrize("saved_every", [1e-9, 1e9])
-def test_read_a_step_later_all_is_the_same(tmp_path: Path, judged_every: int, saved_every: float) -> None:
+@pytest.mark.parametrize("checkpoint_seconds", [1e-9, 1e9])
+def test_read_a_step_later_all_is_the_same(tmp_path: Path, judged_every: int, checkpoint_seconds: float) -> None:
     """What a GPU does, which has the next step begun before the one before is read, on the CPU."""
-    recipe, source = replace(RECIPE, judged_every=judged_every, average=0.9), Spoiled(SQUARES.examples, broken=(5,))
+    recipe, source = replace(RECIPE, eval_every=judged_every, ema_decay=0.9), Spoiled(SQUARES.examples, broken=(5,))
     at_once, later = (
         training(
-            tmp_path / name, recipe, source=source, judge=Witness(), overlapped=overlapped, saved_every=saved_every
+            tmp_path / name,
+            recipe,
+            source=source,
+            validator=Witness(),
+            overlapped=overlapped,
+            checkpoint_seconds=checkpoint_seconds,
         )
         for name, overlapped in (("at once", False), ("later", True))
     )
@@ -183,12 +191,14 @@ def test_read_a_step_later_and_stopped_it_ends_with_the_same_bytes(tmp_path: Pat
     assert log(one) == log(whole)
 
 
-@pytest.mark.parametrize("change", [{}, {"optimizer": "sgd", "learning_rate": 1e-2, "average": 0.5, "norms": "frozen"}])
+@pytest.mark.parametrize(
+    "change", [{}, {"optimizer": "sgd", "learning_rate": 1e-2, "ema_decay": 0.5, "norms": "frozen"}]
+)
 def test_stopped_anywhere_it_ends_with_the_same_bytes(tmp_path: Path, change: dict[str, Any]) -> None:
-    recipe = replace(RECIPE, judged_every=3, keep="best", **change)
-    whole = training(tmp_path / "whole", recipe, judge=Witness())
+    recipe = replace(RECIPE, eval_every=3, select="best", **change)
+    whole = training(tmp_path / "whole", recipe, validator=Witness())
     expected = trained(whole)
-    one = training(tmp_path / "stopped", recipe, judge=Witness())
+    one = training(tmp_path / "stopped", recipe, validator=Witness())
     for step in sorted(random.Random(str(change)).sample(range(1, 8), 3)):
         with pytest.raises(Killed):
             trained(one, until(step))
@@ -225,7 +235,7 @@ def test_a_damaged_newest_checkpoint_costs_a_step_and_nothing_else(tmp_path: Pat
 
 
 def test_without_a_checkpoint_in_time_it_begins_again(tmp_path: Path) -> None:
-    whole, one = training(tmp_path / "whole"), training(tmp_path / "stopped", saved_every=1e9)
+    whole, one = training(tmp_path / "whole"), training(tmp_path / "stopped", checkpoint_seconds=1e9)
     with pytest.raises(Killed):
         trained(one, until(5))
     assert log(one) == [] and Checkpoints(one.store, one.folder).steps() == []
@@ -252,8 +262,8 @@ def test_it_starts_from_given_weights(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("keep", ["last", "best"])
 def test_verdicts_come_at_their_steps_and_the_best_or_last_weights_come_out(tmp_path: Path, keep: Any) -> None:
-    judge = Witness()
-    one = training(tmp_path, replace(RECIPE, steps=11, judged_every=2, keep=keep, average=0.5), judge=judge)
+    validator = Witness()
+    one = training(tmp_path, replace(RECIPE, steps=11, eval_every=2, select=keep, ema_decay=0.5), validator=validator)
     weights = read_tensors(trained(one))
     looks = [entry for entry in log(one) if "ap" in entry]
     assert [entry["step"] for entry in looks] == [2, 4, 6, 8, 10, 11]
@@ -261,14 +271,14 @@ def test_verdicts_come_at_their_steps_and_the_best_or_last_weights_come_out(tmp_
     easy = [entry["ap"]["easy"] for entry in looks]
     best = int(np.argmax(easy))
     assert best not in (0, 5), "the best look should not be the first or the last, or this test shows nothing"
-    shown = judge.shown[best if keep == "best" else -1]
+    shown = validator.shown[best if keep == "best" else -1]
     assert all(torch.equal(value, shown[name]) for name, value in weights.items())
     (kept,) = [read_tensors(one.store.read(f"work/{BEST}"))]
-    assert all(torch.equal(value, judge.shown[best][name]) for name, value in kept.items())
+    assert all(torch.equal(value, validator.shown[best][name]) for name, value in kept.items())
 
 
 def test_best_weights_with_a_flipped_bit_do_not_come_out(tmp_path: Path) -> None:
-    one = training(tmp_path, replace(RECIPE, steps=3, judged_every=1, keep="best"), judge=Witness())
+    one = training(tmp_path, replace(RECIPE, steps=3, eval_every=1, select="best"), validator=Witness())
     trained(one)
     file = tmp_path / "work" / BEST
     data = bytearray(file.read_bytes())
@@ -279,13 +289,13 @@ def test_best_weights_with_a_flipped_bit_do_not_come_out(tmp_path: Path) -> None
 
 
 def test_without_looks_on_the_way_only_the_end_is_judged(tmp_path: Path) -> None:
-    one = training(tmp_path, replace(RECIPE, steps=3), judge=Witness())
+    one = training(tmp_path, replace(RECIPE, steps=3), validator=Witness())
     trained(one)
     assert [entry["step"] for entry in log(one) if "ap" in entry] == [3]
 
 
 def test_judging_changes_nothing_of_the_training(tmp_path: Path) -> None:
-    judged = training(tmp_path / "a", replace(RECIPE, steps=4, judged_every=1), judge=Witness())
+    judged = training(tmp_path / "a", replace(RECIPE, steps=4, eval_every=1), validator=Witness())
     plain = training(tmp_path / "b", replace(RECIPE, steps=4))
     a, b = read_tensors(trained(judged)), read_tensors(trained(plain))
     assert all(torch.equal(a[name], b[name]) for name in a)
@@ -336,14 +346,16 @@ def test_too_many_unreadable_pictures_stop_it_by_name(tmp_path: Path) -> None:
 
 # Not Adam: a shift of all scores is in no pair, and Adam makes whole steps of the rounding in its gradient.
 RANKED = RankerRecipe(
-    steps=5, batch=8, crop=SIDE, rows=50, norms="frozen", optimizer="sgd", learning_rate=1.0, final_rate=0.5
+    steps=5, batch=8, crop=SIDE, num_candidates=50, norms="frozen", optimizer="sgd", learning_rate=1.0, final_rate=0.5
 )  # fmt: skip
 
 
 def ranker_training(folder: Path) -> Training:
     """A ranker, taught by the very same run."""
-    batches = BatchSampler(RankedInMemory(ranked_squares(side=SIDE, rows=RANKED.rows)), RANKED.batch, 0, RANKED.sides)
-    return Training(RankerLearner("roi_mobilenet", RANKED), batches, Store(str(folder)), "work", saved_every=1e9)
+    batches = BatchSampler(
+        RankedInMemory(ranked_squares(side=SIDE, rows=RANKED.num_candidates)), RANKED.batch, 0, RANKED.sides
+    )
+    return Training(RankerLearner("roi_mobilenet", RANKED), batches, Store(str(folder)), "work", checkpoint_seconds=1e9)
 
 
 FROZEN = replace(RECIPE, steps=20, batch=8, norms="frozen", learning_rate=2e-3)
@@ -358,12 +370,12 @@ def _in_two(folder: Path, start: bytes) -> dict[str, Any]:
             run(one, say=quiet)
         return str(stopped.value)
 
-    run(training(folder / "frozen", FROZEN, weights=start, saved_every=1e9), say=quiet)
+    run(training(folder / "frozen", FROZEN, weights=start, checkpoint_seconds=1e9), say=quiet)
     run(training(folder / "later", FROZEN, weights=start, overlapped=True), say=quiet)
     with pytest.raises(Killed):
         run(training(folder / "moved", FROZEN, weights=start), until(9), say=quiet)
     run(ranker_training(folder / "ranker"), say=quiet)
-    judged = training(folder / "judged", replace(RECIPE, steps=3, judged_every=1, average=0.5), judge=Witness())
+    judged = training(folder / "judged", replace(RECIPE, steps=3, eval_every=1, ema_decay=0.5), validator=Witness())
     run(judged, say=quiet)
     bad = training(folder / "bad", source=Spoiled(SQUARES.examples, broken=(1, 5, 6)), bad_share=0.3)
     return {
@@ -378,7 +390,7 @@ def _in_two(folder: Path, start: bytes) -> dict[str, Any]:
 def test_two_processes(tmp_path: Path) -> None:
     """All that two processes do differently, in one pair of them, since it takes seconds to start."""
     start = trained(training(tmp_path / "start"))
-    alone = training(tmp_path / "alone", FROZEN, weights=start, saved_every=1e9)
+    alone = training(tmp_path / "alone", FROZEN, weights=start, checkpoint_seconds=1e9)
     came_out = read_tensors(trained(alone))
     with pytest.raises(Killed):
         trained(training(tmp_path / "apart 0"), until(2))

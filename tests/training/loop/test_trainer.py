@@ -66,7 +66,7 @@ def test_same_seed_same_bytes() -> None:
 
 def test_every_head_and_online_assignment_learn_and_repeat_themselves() -> None:
     """Focal loss, hierarchical context, the auxiliary head, Ali-AMS, in two parts, under torch's deterministic mode."""
-    recipe = replace(RECIPE, steps=8, learning_rate=1e-2, parts=2, average=0.5)
+    recipe = replace(RECIPE, steps=8, learning_rate=1e-2, micro_batches=2, ema_decay=0.5)
     runs = []
     for _ in range(2):
         detector = small_mogface(seed=0)
@@ -144,7 +144,7 @@ def test_a_step_tells_what_it_did() -> None:
     assert len(done.counts["positives_of_level"]) == len(detector.grid.strides)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("change", [{}, {"average": 0.5, "optimizer": "sgd", "decays": "all"}])
+@pytest.mark.parametrize("change", [{}, {"ema_decay": 0.5, "optimizer": "sgd", "decays": "all"}])
 def test_a_training_goes_on_from_its_state_to_the_same_bytes(change: dict[str, Any]) -> None:
     recipe, batches, stored = replace(RECIPE, steps=4, **change), _batches(), io.BytesIO()
     one, other = (Trainer(task_of(_detector(seed).train(), recipe), recipe) for seed in (0, 7))
@@ -167,7 +167,7 @@ def test_a_training_goes_on_from_its_state_to_the_same_bytes(change: dict[str, A
 def test_states_of_another_training_are_refused() -> None:
     state = Trainer(task_of(_detector(), RECIPE), RECIPE).state_dict()
     other = torch.nn.Module()
-    recipe = replace(RECIPE, average=0.9)
+    recipe = replace(RECIPE, ema_decay=0.9)
     averaging, plain = (Trainer(task_of(_detector(), each), each) for each in (recipe, RECIPE))
     with pytest.raises(ValueError, match="another recipe"):
         averaging.load_state_dict(state)
@@ -179,7 +179,7 @@ def test_the_mean_of_the_weights_comes_out() -> None:
     recipe, batches = replace(RECIPE, steps=3), _batches()
     last, mean = _detector(), _detector()
     train(last, batches, recipe)
-    history = train(mean, batches, replace(recipe, average=0.999))
+    history = train(mean, batches, replace(recipe, ema_decay=0.999))
     moved = [
         (
             torch.nn.utils.parameters_to_vector(each.parameters())
@@ -193,7 +193,7 @@ def test_the_mean_of_the_weights_comes_out() -> None:
     np.testing.assert_array_equal(history.losses["total"], train(_detector(), batches, recipe).losses["total"])
 
 
-@pytest.mark.parametrize("change", [{"bf16": True}, {"parts": 2}])
+@pytest.mark.parametrize("change", [{"bf16": True}, {"micro_batches": 2}])
 def test_half_precision_and_parts_learn_alike(change: dict[str, Any]) -> None:
     recipe = replace(RECIPE, steps=8)
     plain, other = (train(_detector(), _batches(), each) for each in (recipe, replace(recipe, **change)))

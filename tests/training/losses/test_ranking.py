@@ -65,7 +65,7 @@ def test_a_batch_in_two_halves_adds_up() -> None:
 @pytest.mark.parametrize("loss", get_args(RankLoss))
 def test_the_printed_reading_clips_what_the_loss_sees(loss: RankLoss) -> None:
     """Off, scores count as they are; on, those outside count as 0 and 1 and have no gradient, the others keep theirs."""
-    plain, printed = (replace(RECIPE, ties="skip", loss=loss, clipped=clipped) for clipped in (False, True))
+    plain, printed = (replace(RECIPE, ties="skip", loss=loss, clip_scores=clipped) for clipped in (False, True))
     refined = torch.tensor([[1.4, 0.8, 0.6, 0.3, -0.7, -0.2]], requires_grad=True)
     truths, valid = torch.tensor([[0.2, 0.9, 0.1, 0.7, 0.6, 0.3]]), torch.tensor([6])
     value = image_losses(refined, truths, valid, printed)
@@ -79,7 +79,7 @@ def test_the_printed_reading_clips_what_the_loss_sees(loss: RankLoss) -> None:
 
 def test_inside_the_range_both_readings_are_one() -> None:
     for loss in get_args(RankLoss):
-        plain, printed = (replace(RECIPE, loss=loss, clipped=clipped) for clipped in (False, True))
+        plain, printed = (replace(RECIPE, loss=loss, clip_scores=clipped) for clipped in (False, True))
         values = [image_losses(REFINED, TRUTHS, VALID, recipe) for recipe in (plain, printed)]
         assert torch.equal(*values)
 

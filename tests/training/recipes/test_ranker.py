@@ -15,7 +15,7 @@ from pipeline.training.tasks.task import Recipe
 def test_defaults_are_the_papers() -> None:
     """CRFace, section 4.2, and 5.1 for the pairs."""
     recipe = RankerRecipe()
-    assert (recipe.steps, recipe.batch, recipe.rows, recipe.pairs) == (100_000, 32, 5000, 10)
+    assert (recipe.steps, recipe.batch, recipe.num_candidates, recipe.pairs) == (100_000, 32, 5000, 10)
     assert (recipe.loss, recipe.offsets, recipe.ties) == ("rank", "all", "skip")
     assert (recipe.optimizer, recipe.weight_decay, recipe.clip_norm) == ("adam", 0.0, None)
     assert recipe.rate(0) == 1e-3
@@ -45,15 +45,15 @@ def test_it_is_what_the_loop_reads() -> None:
         ({"crop": 31}, "crop is 31, expected at least 32"),
         ({"rows": 1}, "rows is 1, expected 2 or more"),
         ({"rows": 10}, "pairs is 10, expected less than the 10 rows"),
-        ({"shares": ()}, r"shares is \(\), expected numbers in \(0, 1\]"),
-        ({"shares": (0.5, 1.2)}, r"shares is \(0\.5, 1\.2\)"),
-        ({"mirrored": 1.5}, r"mirrored is 1\.5, expected a number in 0\.\.1"),
+        ({"crop_scales": ()}, r"crop_scales is \(\), expected numbers in \(0, 1\]"),
+        ({"crop_scales": (0.5, 1.2)}, r"crop_scales is \(0\.5, 1\.2\)"),
+        ({"flip_prob": 1.5}, r"flip_prob is 1\.5, expected a number in 0\.\.1"),
         ({"momentum": -0.1}, r"momentum is -0\.1"),
-        ({"least": -0.5}, r"least is -0\.5, expected a number in 0\.\.1"),
-        ({"most": 1.5}, r"most is 1\.5, expected a number in 0\.\.1"),
-        ({"least": 0.6, "most": 0.5}, r"least is 0\.6, expected at most most, 0\.5"),
-        ({"parts": 33}, "parts is 33, expected at most the 32 images"),
-        ({"average": 1.0}, r"average is 1\.0, expected a decay in \[0, 1\)"),
+        ({"iou_floor": -0.5}, r"iou_floor is -0\.5, expected a number in 0\.\.1"),
+        ({"iou_cap": 1.5}, r"iou_cap is 1\.5, expected a number in 0\.\.1"),
+        ({"iou_floor": 0.6, "iou_cap": 0.5}, r"iou_floor is 0\.6, expected at most iou_cap, 0\.5"),
+        ({"micro_batches": 33}, "micro_batches is 33, expected at most the 32 images"),
+        ({"ema_decay": 1.0}, r"ema_decay is 1\.0, expected a decay in \[0, 1\)"),
     ],
 )
 def test_mistakes_are_named(change: dict[str, Any], words: str) -> None:
@@ -64,6 +64,6 @@ def test_mistakes_are_named(change: dict[str, Any], words: str) -> None:
 def test_small_overlaps_are_none_and_large_ones_whole_only_where_asked_for() -> None:
     overlaps = np.float32([0.9, 0.5, 0.49, 0])
     np.testing.assert_array_equal(RankerRecipe().truths(overlaps), overlaps)
-    np.testing.assert_array_equal(RankerRecipe(least=0.5).truths(overlaps), np.float32([0.9, 0.5, 0, 0]))
-    np.testing.assert_array_equal(RankerRecipe(most=0.5).truths(overlaps), np.float32([1, 1, 0.49, 0]))
-    np.testing.assert_array_equal(RankerRecipe(least=0.5, most=0.5).truths(overlaps), np.float32([1, 1, 0, 0]))
+    np.testing.assert_array_equal(RankerRecipe(iou_floor=0.5).truths(overlaps), np.float32([0.9, 0.5, 0, 0]))
+    np.testing.assert_array_equal(RankerRecipe(iou_cap=0.5).truths(overlaps), np.float32([1, 1, 0.49, 0]))
+    np.testing.assert_array_equal(RankerRecipe(iou_floor=0.5, iou_cap=0.5).truths(overlaps), np.float32([1, 1, 0, 0]))

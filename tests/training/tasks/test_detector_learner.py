@@ -20,5 +20,5 @@ def test_what_is_kept_is_what_was_made() -> None:
     config = stored_config(saved)
     assert config is not None and config["recipe"]["assigner"] == "atss"
     assert learner.task(detector).model is detector
-    again = DetectorLearner(learner.name, learner.recipe, learner.switches, weights=saved).first()
+    again = DetectorLearner(learner.name, learner.recipe, learner.model_args, weights=saved).first()
     assert learner.saved(again) == saved

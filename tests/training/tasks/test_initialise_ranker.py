@@ -15,13 +15,13 @@ from pipeline.training.tasks.initialise_ranker import initial_ranker, take_body
 FEW = {"rows": 9}
 
 
-def detector(name: str = "retinaface_mobilenet", **switches: object) -> bytes:
+def detector(name: str = "retinaface_mobilenet", **model_args: object) -> bytes:
     torch.manual_seed(11)
-    network = detector_spec(name).build(**switches)
+    network = detector_spec(name).build(**model_args)
     for norm in network.modules():
         if isinstance(norm, torch.nn.BatchNorm2d):
             torch.nn.init.uniform_(norm.running_mean)
-    return save_bytes(name, network, {"switches": switches})
+    return save_bytes(name, network, {"model_args": model_args})
 
 
 def test_weights_belong_to_the_seed_and_the_random_stream_is_untouched() -> None:
@@ -36,7 +36,7 @@ def test_weights_belong_to_the_seed_and_the_random_stream_is_untouched() -> None
 
 def test_a_rankers_checkpoint_is_taken_whole() -> None:
     stored = initial_ranker("roi_mobilenet", 5, FEW)
-    started = initial_ranker("roi_mobilenet", 0, FEW, save_bytes("roi_mobilenet", stored, {"switches": FEW}))
+    started = initial_ranker("roi_mobilenet", 0, FEW, save_bytes("roi_mobilenet", stored, {"model_args": FEW}))
     assert all(torch.equal(value, started.state_dict()[name]) for name, value in stored.state_dict().items())
 
 
@@ -80,7 +80,7 @@ def test_what_met_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "switches", "weights", "words"),
+    ("name", "model_args", "weights", "words"),
     [
         ("roi_mobilenet", {}, ("retinaface_mobilenet_mb1", {}), "backbone of retinaface_mobilenet_mb1 is not that of"),
         ("crface_mobilenet", {}, ("retinaface_mobilenet", {"slope": 0.2}), "is not that of CRFace"),
@@ -88,11 +88,11 @@ def test_what_met_is_told() -> None:
     ],
 )
 def test_bodies_that_only_look_alike_are_refused(
-    name: str, switches: dict[str, object], weights: tuple[str, dict[str, object]], words: str
+    name: str, model_args: dict[str, object], weights: tuple[str, dict[str, object]], words: str
 ) -> None:
     """Same names and shapes, other activations or pixels: plausible, wrong features."""
     with pytest.raises(ValueError, match=words):
-        initial_ranker(name, 0, {**FEW, **switches}, detector(weights[0], **weights[1]))
+        initial_ranker(name, 0, {**FEW, **model_args}, detector(weights[0], **weights[1]))
 
 
 def test_an_activation_of_ones_own_makes_another_body_fit() -> None:

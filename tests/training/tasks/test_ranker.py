@@ -23,7 +23,7 @@ from pipeline.training.tasks.ranker import RankerTask
 from tests.training.in_memory import RankedInMemory, ranked_squares
 
 ROWS = 50
-RECIPE = RankerRecipe(steps=6, batch=4, crop=64, rows=ROWS, pairs=3, learning_rate=3e-3, final_rate=1e-3)
+RECIPE = RankerRecipe(steps=6, batch=4, crop=64, num_candidates=ROWS, pairs=3, learning_rate=3e-3, final_rate=1e-3)
 SQUARES = RankedInMemory(ranked_squares(rows=ROWS))
 NAMES = ("crface_mobilenet", "roi_mobilenet")
 
@@ -72,7 +72,7 @@ def test_the_loss_is_that_of_scores_plus_residual(loss: Any) -> None:
 
 @pytest.mark.parametrize("loss", ["rank", "l2"])
 def test_the_boxes_of_a_batch_are_one_list_where_asked_for(loss: Any) -> None:
-    ranker, recipe = opinionated("crface_mobilenet"), replace(RECIPE, loss=loss, among="batch")
+    ranker, recipe = opinionated("crface_mobilenet"), replace(RECIPE, loss=loss, compare_within="batch")
     batch = batch_for(ranker)
     residual = ranker(batch.images.double(), batch.tables.double(), batch.valid)
     rows = sorted(
@@ -90,7 +90,7 @@ def test_only_among_a_batch_do_single_boxes_teach_anything() -> None:
     ranker = opinionated("crface_mobilenet")
     batch = replace(batch_for(ranker), valid=torch.ones(4, dtype=torch.int64))
     assert RankerTask(ranker, RECIPE)(batch).total.item() == 0
-    assert RankerTask(ranker, replace(RECIPE, among="batch"))(batch).total.item() > 0
+    assert RankerTask(ranker, replace(RECIPE, compare_within="batch"))(batch).total.item() > 0
 
 
 @pytest.mark.parametrize("offsets", ["all", "ends"])

@@ -24,15 +24,15 @@ from pipeline.training.recipes.ranker import RankerRecipe
 from pipeline.training.tasks.ranker_learner import RankerLearner
 from tests.training.in_memory import RankedInMemory, ranked_squares
 
-RECIPE = RankerRecipe(steps=5, batch=4, crop=64, rows=50, pairs=3, learning_rate=3e-3, final_rate=1e-3)
-EXAMPLES = ranked_squares(rows=RECIPE.rows)
+RECIPE = RankerRecipe(steps=5, batch=4, crop=64, num_candidates=50, pairs=3, learning_rate=3e-3, final_rate=1e-3)
+EXAMPLES = ranked_squares(rows=RECIPE.num_candidates)
 TIMED = ("images_per_second", "wait_share", "memory_mb")
 
 
 def training(folder: Path, recipe: RankerRecipe = RECIPE, name: str = "crface_mobilenet", **change: Any) -> Training:
-    learner = RankerLearner(name, recipe, change.pop("switches", {}), change.pop("weights", None))
+    learner = RankerLearner(name, recipe, change.pop("model_args", {}), change.pop("weights", None))
     batches = BatchSampler(RankedInMemory(EXAMPLES, change.pop("broken", ())), recipe.batch, recipe.seed, recipe.sides)
-    return replace(Training(learner, batches, Store(str(folder)), "work", saved_every=1e-9), **change)
+    return replace(Training(learner, batches, Store(str(folder)), "work", checkpoint_seconds=1e-9), **change)
 
 
 def trained(one: Training, stream: Prefetch = in_threads) -> bytes:
@@ -61,7 +61,10 @@ def until(step: int) -> Prefetch:
 
 @pytest.mark.parametrize(
     ("name", "change"),
-    [("crface_mobilenet", {}), ("roi_mobilenet", {"average": 0.5, "parts": 2, "norms": "frozen", "bf16": True})],
+    [
+        ("crface_mobilenet", {}),
+        ("roi_mobilenet", {"ema_decay": 0.5, "micro_batches": 2, "norms": "frozen", "bf16": True}),
+    ],
 )
 def test_stopped_anywhere_it_ends_with_the_same_bytes(tmp_path: Path, name: str, change: dict[str, Any]) -> None:
     recipe = replace(RECIPE, **change)
@@ -77,15 +80,15 @@ def test_stopped_anywhere_it_ends_with_the_same_bytes(tmp_path: Path, name: str,
 
 
 def test_another_seed_gives_other_bytes_and_the_checkpoint_opens(tmp_path: Path) -> None:
-    switches = {"sampling": "average"}
-    first = trained(training(tmp_path / "a", switches=switches))
-    assert trained(training(tmp_path / "b", replace(RECIPE, seed=1), switches=switches)) != first
+    model_args = {"sampling": "average"}
+    first = trained(training(tmp_path / "a", model_args=model_args))
+    assert trained(training(tmp_path / "b", replace(RECIPE, seed=1), model_args=model_args)) != first
     name, ranker = open_ranker(first)
     assert name == "crface_mobilenet" and ranker.rows == 50 and not ranker.training
     config = stored_config(first)
     assert config is not None
-    assert config["switches"] == {"rows": 50, "sampling": "average"}
-    assert RankerRecipe(**{**config["recipe"], "shares": RECIPE.shares}) == RECIPE
+    assert config["model_args"] == {"rows": 50, "sampling": "average"}
+    assert RankerRecipe(**{**config["recipe"], "crop_scales": RECIPE.crop_scales}) == RECIPE
 
 
 def test_it_starts_from_a_ranker_or_from_a_detectors_body(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ class Mosaic(Dataset):
     Composing one takes its own size, one source and the JPEG: 125 MB for 8K (measured), and a second.
 
     Attributes:
-        of: where the images come from, a dataset with faces, at the same `at`; WIDER FACE validation by default.
+        of: where the images come from, a dataset with faces, at the same `path`; WIDER FACE validation by default.
         images: how many canvases.
         seed: other seeds give other canvases.
         width: pixels.
@@ -134,7 +134,7 @@ class Mosaic(Dataset):
         random, _ = self._random(index)
         chosen = [pool[place] for place in random.integers(len(pool), size=len(self._cells(index)) * self.choices)]
         path = json.dumps([index, [[each.image_id, each.path] for each in chosen]], ensure_ascii=False)
-        return Entry(_id(index), path, self._digest(index, [each.stamp for each in chosen]))
+        return Entry(_id(index), path, self._digest(index, [each.version for each in chosen]))
 
     def _sources(self, path: str, read: Reader) -> tuple[int, list[Sample]]:
         try:
@@ -151,7 +151,7 @@ class Mosaic(Dataset):
         return Sample(
             image_id=_id(index),
             path=json.dumps([index, [[each.image_id, each.path] for each in sources]], ensure_ascii=False),
-            digest=self._digest(index, [each.digest for each in sources]),
+            content_hash=self._digest(index, [each.content_hash for each in sources]),
             width=self.width,
             height=self.height,
             boxes=found.boxes,

@@ -104,7 +104,7 @@ class Synthetic(Dataset):
         return Sample(
             image_id=self._id(index),
             path=f"{self._id(index)}.png",
-            digest=self._stamp(index),
+            content_hash=self._stamp(index),
             width=self.width,
             height=self.height,
             boxes=boxes,

@@ -76,7 +76,7 @@ class WiderFace(Dataset):
         if not os.path.isdir(os.path.join(root, images)):
             raise FileNotFoundError(f"{root} has no folder {images}")
         events = {f"{images}/{name.split('/', 1)[0]}" for name in annotation.names}
-        stamps = dict(scan(root, images, events.__contains__))
+        item_versions = dict(scan(root, images, events.__contains__))
         names = annotation.names if self.only is None else _chosen(Path(root) / self.only, annotation.names)
         position_of = {name: position for position, name in enumerate(annotation.names)}
         listed = [f"{images}/{name}" for name in names]
@@ -84,9 +84,9 @@ class WiderFace(Dataset):
             Entry(
                 image_id=_image_id(names[place]),
                 path=path,
-                stamp=f"{stamp}:{hash_labels(annotation.faces(position_of[names[place]]).tobytes(), graded_by)}",
+                version=f"{version}:{hash_labels(annotation.faces(position_of[names[place]]).tobytes(), graded_by)}",
             )
-            for place, path, stamp in present(listed, stamps, source.file, self.missing, say)
+            for place, path, version in present(listed, item_versions, source.file, self.missing, say)
         )
 
     def open(self, root: str) -> Reader:

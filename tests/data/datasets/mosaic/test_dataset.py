@@ -31,7 +31,7 @@ def mosaic(**fields: object) -> Mosaic:
 
 def test_another_process_composes_the_same() -> None:
     made = mosaic()
-    here = [sha256_of(made.compose("", entry.path).tobytes()) + entry.stamp for entry in made.entries("")]
+    here = [sha256_of(made.compose("", entry.path).tobytes()) + entry.version for entry in made.entries("")]
     there = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True).stdout.split()
     assert there == here
 
@@ -74,10 +74,10 @@ def test_a_canvas_needs_only_its_path() -> None:
 
 
 def test_more_canvases_keep_the_first_and_other_parameters_change_them() -> None:
-    stamps = [entry.stamp for entry in mosaic().entries("")]
-    assert [entry.stamp for entry in mosaic(images=5).entries("")][:3] == stamps
+    item_versions = [entry.version for entry in mosaic().entries("")]
+    assert [entry.version for entry in mosaic(images=5).entries("")][:3] == item_versions
     for change in ({"seed": 1}, {"tilt": 1}, {"quality": 90}, {"of": {**DRAWN, "seed": 3}}):
-        assert not set(stamps) & {entry.stamp for entry in mosaic(**change).entries("")}
+        assert not set(item_versions) & {entry.version for entry in mosaic(**change).entries("")}
 
 
 def test_the_bytes_are_a_jpeg_of_the_canvas() -> None:
@@ -91,12 +91,12 @@ def test_the_bytes_are_a_jpeg_of_the_canvas() -> None:
 
 def test_a_changed_source_is_another_canvas(wider_root: Path, write_image: Callable[..., Path]) -> None:
     made = mosaic(of={"kind": "wider_face", "split": "train"}, images=2)
-    before = [(entry.stamp, made.open(str(wider_root))(entry)) for entry in made.entries(str(wider_root))]
+    before = [(entry.version, made.open(str(wider_root))(entry)) for entry in made.entries(str(wider_root))]
     for name in ("0--Parade/a", "0--Parade/b", "1--Handshaking/c"):
         write_image(wider_root / "WIDER_train" / "images" / f"{name}.jpg", width=44)
-    for (stamp, sample), entry in zip(before, made.entries(str(wider_root)), strict=True):
-        assert entry.stamp != stamp
-        assert made.open(str(wider_root))(entry).digest != sample.digest
+    for (version, sample), entry in zip(before, made.entries(str(wider_root)), strict=True):
+        assert entry.version != version
+        assert made.open(str(wider_root))(entry).content_hash != sample.content_hash
 
 
 def test_a_source_that_cannot_be_read_leaves_its_cell_to_others(wider_root: Path) -> None:

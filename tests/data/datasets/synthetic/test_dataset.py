@@ -110,5 +110,5 @@ def test_samples_agree_with_the_drawing_and_are_graded_by_height() -> None:
 def test_more_images_keep_the_first_stamps() -> None:
     few, many = Synthetic(images=5).entries(""), Synthetic(images=8).entries("")
     assert many[:5] == few
-    assert Synthetic(images=5, seed=1).entries("")[0].stamp != few[0].stamp
-    assert Synthetic(images=5, width=255).entries("")[0].stamp != few[0].stamp
+    assert Synthetic(images=5, seed=1).entries("")[0].version != few[0].version
+    assert Synthetic(images=5, width=255).entries("")[0].version != few[0].version

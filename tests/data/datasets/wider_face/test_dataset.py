@@ -56,17 +56,17 @@ def test_samples_carry_boxes_attributes_and_levels(wider_root: Path) -> None:
 
 
 def test_a_changed_label_changes_that_stamp_only(wider_root: Path) -> None:
-    before = {entry.image_id: entry.stamp for entry in TRAIN.entries(str(wider_root))}
+    before = {entry.image_id: entry.version for entry in TRAIN.entries(str(wider_root))}
     file = annotation(wider_root)
     file.write_text(file.read_text().replace("1 2 3 30", "1 2 3 31"))
-    after = {entry.image_id: entry.stamp for entry in TRAIN.entries(str(wider_root))}
+    after = {entry.image_id: entry.version for entry in TRAIN.entries(str(wider_root))}
     assert [name for name in before if before[name] != after[name]] == ["1--Handshaking/c"]
 
 
 def test_a_changed_image_changes_that_stamp_only(wider_root: Path, write_image: Callable[..., Path]) -> None:
-    before = {entry.image_id: entry.stamp for entry in TRAIN.entries(str(wider_root))}
+    before = {entry.image_id: entry.version for entry in TRAIN.entries(str(wider_root))}
     write_image(wider_root / "WIDER_train/images/0--Parade/b.jpg", width=99)
-    after = {entry.image_id: entry.stamp for entry in TRAIN.entries(str(wider_root))}
+    after = {entry.image_id: entry.version for entry in TRAIN.entries(str(wider_root))}
     assert [name for name in before if before[name] != after[name]] == ["0--Parade/b"]
 
 
@@ -123,7 +123,7 @@ def test_a_list_chooses_images(wider_root: Path, tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text(f"{chosen.image_id}.jpg\n\n", encoding="utf-8")
     some = WiderFace(split="train", only=str(tmp_path / "list.txt"))
     assert some.entries(str(wider_root)) == [chosen]
-    assert some.open(str(wider_root))(chosen).digest == TRAIN.open(str(wider_root))(chosen).digest
+    assert some.open(str(wider_root))(chosen).content_hash == TRAIN.open(str(wider_root))(chosen).content_hash
     assert some.model_dump() == TRAIN.model_dump()
 
 
@@ -222,7 +222,7 @@ def test_the_real_validation_images(shared: Path) -> None:
         assert sample.error is None
         assert sample.width == 1024
         faces += len(sample.boxes)
-        assert sample.digest == twin.digest
+        assert sample.content_hash == twin.content_hash
         different += int((sample.boxes != twin.boxes).sum())
         for name, values in sample.attributes.items():
             np.testing.assert_array_equal(values, twin.attributes[name])
