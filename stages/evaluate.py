@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import chain
 from operator import or_
-from typing import Any, ClassVar, Final, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field
 
 from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth, ground_truth_of
 from pipeline.data.prediction_set import PredictionSet
@@ -25,8 +25,6 @@ from pipeline.evaluation.false_alarms import FalseAlarms, count_false_alarms
 from pipeline.evaluation.wider_ap import ApCounts, ScoreRange, count_images, score_range
 from pipeline.evaluation.wider_result import WiderResult, result_of, subsets_without_faces
 from pipeline.evaluation.without_answer import WithoutAnswer, notes_of
-
-_LATER: Final[dict[str, Any]] = {"false_alarms": None, "unreadable": "left_out"}
 
 
 class Evaluate(WholeStage):
@@ -51,12 +49,6 @@ class Evaluate(WholeStage):
     coordinates: Literal["float", "whole"] = "float"
     unreadable: Literal["left_out", "missed"] = "left_out"
     false_alarms: float | None = Field(None, allow_inf_nan=False)
-
-    @model_serializer(mode="wrap")
-    def _identity(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leaves out what came later and is not used: an evaluation made before it was there stays the same one."""
-        fields: dict[str, Any] = handler(self)
-        return {name: value for name, value in fields.items() if name not in _LATER or value != _LATER[name]}
 
     def review(self, ctx: StageContext, output: Artifact) -> Sequence[str]:
         """Returns a line on the subsets that have no AP."""

@@ -49,7 +49,7 @@ class Predict(MapStage):
         engine: that runs the network, of `pipeline.inference.engines.ENGINES`: "torch", or one that is faster and
             rounds in other ways.
         decides: whose score counts where a detector has two classifiers (MogFace's HCAM): "main", "progressive",
-            "where_masked" or "product", see `SixLevelDetector.decide_by`; None: what its switches say.
+            "where_masked" or "product", see `SixLevelDetector.decide_by`; None: what its model args say.
     """
 
     name: ClassVar[str] = "predict"
@@ -98,17 +98,8 @@ class Predict(MapStage):
 
     @model_serializer(mode="wrap")
     def _identity(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leaves out what came later and is not used: a dump made before modes were there stays the same one.
-
-        What a mode fuses is made by its convention: that is told, so that what another one made is not taken for it.
-        """
+        """Adds the frame in which a mode counts pixels, if not the usual one: another frame gives other boxes."""
         fields: dict[str, Any] = handler(self)
-        if self.decides is None:
-            del fields["decides"]
-        if self.engine == TORCH:
-            del fields["engine"]
-        if self.mode == SINGLE:
-            return {name: value for name, value in fields.items() if name != "mode"}
         mode = mode_named(self.mode)
         inclusive = mode.fusion is not None and mode.convention.frame is Frame.INCLUSIVE
         return {**fields, "frame": mode.convention.frame.value} if inclusive else fields
@@ -179,7 +170,7 @@ class Predict(MapStage):
         predictor = Predictor(
             detector,
             device="cuda" if ctx.resources.gpus else "cpu",
-            top=self.max_candidates,
+            max_candidates=self.max_candidates,
             tile=tile,
             dtype=getattr(torch, self.precision),
             engine=self.engine,

@@ -209,12 +209,13 @@ def _run(
         for row in rows
     }
     suppress, predict = detections.params, candidates.params
-    seen = str(predict.get("mode") or predict.get("canvas"))
+    mode = predict.get("mode", "single")
+    seen = str(predict.get("canvas") if mode == "single" else mode)
     edge = original if seen == "original" else float(seen) if seen.isdigit() else 0.0
     way, ranker = _way(detections, trained)
     made_here = trained.get(next(iter(candidates.manifest.fingerprint_fields["inputs"].get("checkpoint", ())), ""), {})
     weights = str(
-        made_here.get("content_hash") or candidates.manifest.fingerprint_fields["externals"].get("weights", "")
+        made_here.get("content_hash") or candidates.manifest.fingerprint_fields["file_hashes"].get("weights", "")
     )
     protocol = {
         **(json.loads(rows[0]["protocol"]) if rows else {}),
@@ -250,7 +251,7 @@ def _way(detections: Artifact, trained: Mapping[str, Row]) -> tuple[str, dict[st
         return "as detected", {}
     made_here = trained.get(next(iter(fingerprint_fields["inputs"].get("checkpoint", ())), ""), {})
     name = str(made_here.get("detector") or "a ranker")
-    content_hash = str(made_here.get("content_hash") or fingerprint_fields["externals"].get("weights", ""))
+    content_hash = str(made_here.get("content_hash") or fingerprint_fields["file_hashes"].get("weights", ""))
     return f"re-ranked by {name}", {
         "ranker": name,
         "ranker weights": content_hash,

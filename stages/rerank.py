@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import pyarrow as pa
-from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.data.canvas import parse_canvas
 from pipeline.data.image_reader import read_images
@@ -74,13 +74,6 @@ class Rerank(MapStage):
     def _engine(self) -> Self:
         require_engine(self.engine, self.precision)
         return self
-
-    @model_serializer(mode="wrap")
-    def _identity(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leaves out what came later and is not used: what was ranked before stays the same."""
-        fields: dict[str, Any] = handler(self)
-        later = {"precision": "float32", "engine": "torch"}
-        return {name: value for name, value in fields.items() if name not in later or later[name] != value}
 
     @field_validator("size", mode="before")
     @classmethod

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Final, Literal
+from typing import ClassVar, Literal
 
 import pyarrow as pa
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field
 
 from pipeline.boxes.frame import CONVENTIONS
 from pipeline.data.schemas import DETECTIONS
 from pipeline.data.shard_reader import ShardReader
 from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
-
-_LATER: Final = {"max_before_nms": None, "convention": "retinaface"}
 
 
 class Suppress(MapStage):
@@ -45,12 +43,6 @@ class Suppress(MapStage):
     max_before_nms: int | None = Field(None, ge=1)
     convention: Literal["retinaface", "mogface", "plain"] = "retinaface"
 
-    @model_serializer(mode="wrap")
-    def _identity(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leaves out what came later and is not used: detections made before it was there stay the same ones."""
-        fields: dict[str, Any] = handler(self)
-        return {name: value for name, value in fields.items() if name not in _LATER or value != _LATER[name]}
-
     def items(self, ctx: StageContext) -> Sequence[Item]:
         """Returns one item per row of the dump, from its records alone."""
         return [Item(key, version, {"shard": shard}) for key, version, shard in ctx.one("candidates").item_versions()]
@@ -70,8 +62,8 @@ class Suppress(MapStage):
                     candidates,
                     score=self.score,
                     iou=self.iou,
-                    pre_top=self.max_before_nms,
-                    keep=self.max_detections,
+                    max_before_nms=self.max_before_nms,
+                    max_detections=self.max_detections,
                     convention=CONVENTIONS[self.convention],
                 )
                 yield replace(found, boxes=kept.boxes, scores=kept.scores, landmarks=kept.landmarks).to_row()

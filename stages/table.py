@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 import pyarrow as pa
-from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer
+from pydantic import Field, field_validator
 
 from pipeline.data.schemas import AP, CHECKPOINT, COMPARISON, DETECTIONS, LEVELS
 from pipeline.engine.graph import nearest
@@ -23,7 +23,6 @@ from stages.row_times import row_milliseconds
 Stated = tuple[float | None, ...]
 # From a row's AP to what it came from, nearest first; each is made of the next.
 _LINE: Final = ("ap", "detections", "candidates", "checkpoint")
-_BEFORE: Final = {"timed": False, "differences": True}
 
 
 class Table(WholeStage):
@@ -56,12 +55,6 @@ class Table(WholeStage):
     paper: dict[str, Stated] = Field(default_factory=dict)
     timed: bool = False
     differences: bool = True
-
-    @model_serializer(mode="wrap")
-    def _identity(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leaves out what came later and is as it was before: a table made then stays the same one."""
-        fields: dict[str, Any] = handler(self)
-        return {name: value for name, value in fields.items() if name == "paper" or value != _BEFORE[name]}
 
     @field_validator("paper")
     @classmethod
@@ -132,7 +125,7 @@ def _facts(line: Mapping[str, Artifact]) -> Iterator[tuple[str, Any]]:
         if port in line:
             fingerprint_fields = line[port].manifest.fingerprint_fields
             yield from _flat(
-                fingerprint_fields["stage"], {**fingerprint_fields["params"], **fingerprint_fields["externals"]}
+                fingerprint_fields["stage"], {**fingerprint_fields["params"], **fingerprint_fields["file_hashes"]}
             )
             if port == "checkpoint":
                 yield f"{fingerprint_fields['stage']}.{DIGEST}", next(line[port].rows([DIGEST]))[DIGEST]

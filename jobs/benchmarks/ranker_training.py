@@ -66,12 +66,12 @@ def ranker_course(load: Load, model: Model, folder: Path) -> tuple[Course, str]:
         folder: of the store, and of the list of images.
     """
     dataset, at, images = _dataset(load, folder)
-    dump = Predict(detector=model.detector, canvas=model.canvas, top=model.top)
+    dump = Predict(detector=model.detector, canvas=model.canvas, max_candidates=model.top)
     training = TrainRanker(ranker=load.ranker, recipe=load.recipe)
     samples, alone = {"samples": ("faces",)}, Resources(workers=1, cpus=cores())
     graph = Graph(
         [
-            Node("faces", Index(dataset=dataset), at=at, resources=Resources(shard_rows=10_000)),
+            Node("faces", Index(dataset=dataset), path=at, resources=Resources(shard_rows=10_000)),
             Node("boxes", dump, samples, str(model.weights), alone),
             Node("pairs", LabelCandidates(), {**samples, "candidates": ("boxes",)}),
             Node("ranker", training, {**samples, "rankings": ("pairs",)}, None, alone),

@@ -102,7 +102,7 @@ def _candidates(shared: Path | None) -> tuple[list[tuple[Boxes, Boxes]], str]:
     from pipeline.inference.predictor import Predictor
     from pipeline.models.weights import open_detector
 
-    predictor = Predictor(open_detector(shared / REAL_WEIGHTS)[1], top=TOP)
+    predictor = Predictor(open_detector(shared / REAL_WEIGHTS)[1], max_candidates=TOP)
     chosen = [files[index * len(files) // 8] for index in range(8)]
     found = [predictor.candidates(decode(file.read_bytes()), ORIGINAL) for file in chosen]
     return [(each.boxes, each.scores) for each in found], "candidates of RetinaFace in 8 real images"

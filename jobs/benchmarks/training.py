@@ -63,7 +63,7 @@ def detector_course(load: Load, store: Store) -> Course:
     stage = TrainDetector(detector=load.detector, recipe=load.recipe)
     graph = Graph(
         [
-            Node("faces", Index(dataset=dataset), at=path, resources=Resources(shard_rows=10_000)),
+            Node("faces", Index(dataset=dataset), path=path, resources=Resources(shard_rows=10_000)),
             Node("detector", stage, {"samples": ("faces",)}, None, Resources(workers=1, cpus=cores())),
         ]
     )

@@ -23,7 +23,7 @@ def training(node: Node, stage: TrainDetector | TrainRanker) -> Cost:
     recipe = stage.recipe
     numbers: Numbers = "bfloat16" if recipe.bf16 else "float32"
     pictures, sides = recipe.steps * recipe.batch, recipe.sides
-    passes = FORWARD_AND_BACK * (_ONCE_MORE if recipe.parts > 1 else 1)
+    passes = FORWARD_AND_BACK * (_ONCE_MORE if recipe.micro_batches > 1 else 1)
     each = passes * sum(network.flops(side, side, training=True) for side in sides) / len(sides)
     pace, parameters = pace_of(network, "training", numbers), network.parameters
     shown = " or ".join(map(str, sides))

@@ -30,11 +30,11 @@ def dump(config: Config, node: Node, stage: Predict) -> Cost:
     pictures, network = pictures_of(config.graph, node), detector_of(config, node, stage)
     if stage.mode == SINGLE:
         found = seen(pictures, network, stage.precision, canvas_looks(pictures, stage.canvas))
-        kept, name = stage.top, _named(stage.canvas)
+        kept, name = stage.max_candidates, _named(stage.canvas)
     else:
         mode = mode_named(stage.mode)
         found = seen(pictures, network, stage.precision, _mode_looks(pictures, mode))
-        kept, name = stage.top if mode.fusion is None else 0, stage.mode
+        kept, name = stage.max_candidates if mode.fusion is None else 0, stage.mode
     amount = f"{pictures.count:,} images, {name}"
     found = replace(found, node=node.name, kind="dump", amount=amount, on_gpu=node.resources.gpus > 0)
     if stage.mode == SINGLE and stage.canvas == str(ORIGINAL):
@@ -54,7 +54,7 @@ def ranking(config: Config, node: Node, stage: Rerank) -> Cost:
     found = replace(found, node=node.name, kind="ranking", amount=amount, on_gpu=node.resources.gpus > 0)
     if size == str(ORIGINAL):
         found = replace(found, pixels=0.0)
-    kept = min(stage.top or ROWS, stage.keep or ROWS) if stage.iou is None else 0
+    kept = min(stage.max_candidates or ROWS, stage.max_detections or ROWS) if stage.iou is None else 0
     # Landmarks, where the dump has any, go along.
     return written(found, pictures.count * kept, landmarks=_landmarks_of(config, node.inputs["candidates"][0]))
 
@@ -63,7 +63,7 @@ def join(config: Config, node: Node, stage: LabelCandidates) -> Cost:
     """Returns the cost of a join: bytes alone; its overlaps are counted as if they could not be compressed."""
     pictures, dumps = pictures_of(config.graph, node), node.inputs["candidates"]
     columns = sum(field.type == FLOATS for field in LABELLED_CANDIDATES)
-    candidates = pictures.count * len(dumps) * stage.top
+    candidates = pictures.count * len(dumps) * stage.max_candidates
     amount = f"{pictures.count:,} images, {len(dumps)} {'dump' if len(dumps) == 1 else 'dumps'}"
     overlaps = FLOAT * columns - candidate_bytes(False)
     stored = candidates * (DUMP_BYTES[False] + overlaps)

@@ -20,7 +20,7 @@ from pipeline.models.rankers.roi import RoIRanker
 
 M = TypeVar("M", bound=torch.nn.Module)
 _SIDE = 640
-_USUAL = ("rows", ROWS)
+_USUAL = ("num_candidates", ROWS)
 _FREE = ("pretrained", "frozen", "pixels")  # switches that change no operation of a forward pass, and no parameter
 _TWO_SIDES = (64, 128)
 
@@ -32,7 +32,7 @@ class Network:
     Attributes:
         name: entry of `DETECTORS` or `RANKERS`.
         model_args: arguments of its factory as JSON, but those that change neither operations nor parameters.
-        decides: of a detector, see `SixLevelDetector.decide_by`; None: what its switches say.
+        decides: of a detector, see `SixLevelDetector.decide_by`; None: what its model args say.
     """
 
     name: str

@@ -44,7 +44,7 @@ def trained_detector(stage: TrainDetector, decides: Decides | None = None) -> Ne
 
 def trained_ranker(stage: TrainRanker) -> Network:
     """Returns the ranker of a training."""
-    return Network.of(stage.ranker, {**stage.model_args, "rows": stage.recipe.num_candidates})
+    return Network.of(stage.ranker, {**stage.model_args, "num_candidates": stage.recipe.num_candidates})
 
 
 def _trained(config: Config, node: Node) -> object:

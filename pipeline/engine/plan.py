@@ -27,7 +27,7 @@ class Decision(StrEnum):
     RESUME = "resume"
     RUN = "run"
     BLOCKED = "blocked"
-    LEFT = "left out"
+    SKIPPED = "left out"
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def _payload(
         "stage": node.stage.name,
         "version": node.stage.version,
         "params": node.stage.model_dump(mode="python"),
-        "externals": file_hashes,
+        "file_hashes": file_hashes,
         "inputs": {port: [contents[u] for u in names] for port, names in node.inputs.items()},
     }
     if node.stage.names_in_identity:
@@ -175,8 +175,8 @@ def _wait(known: NodePlan, store: Store, upstream: Mapping[str, NodePlan], optio
     """Decides about a node some of whose inputs are not there: whether it is still the same is seen once they are."""
     waits = [u for u in known.node.upstream if upstream[u].artifact is None]
     if known.node.name not in options.selected:
-        return replace(known, decision=Decision.LEFT, reason="not selected, and its inputs are not stored")
-    left = [u for u in waits if upstream[u].decision is Decision.LEFT]
+        return replace(known, decision=Decision.SKIPPED, reason="not selected, and its inputs are not stored")
+    left = [u for u in waits if upstream[u].decision is Decision.SKIPPED]
     if left:
         return replace(known, decision=Decision.BLOCKED, reason=f"by {', '.join(left)}")
     changes = differences(known, store)
@@ -201,7 +201,7 @@ def _decide(known: NodePlan, store: Store, options: Options) -> NodePlan:
         return replace(known, decision=Decision.REUSE, reason=f"{manifest.rows} rows stored", artifact=artifact)
     if not selected:
         reason = f"not selected, and of what is stored {_told(damaged)}" if damaged else "not selected and not stored"
-        return replace(known, decision=Decision.LEFT, reason=reason, damaged=damaged)
+        return replace(known, decision=Decision.SKIPPED, reason=reason, damaged=damaged)
     if forced:
         reason = "forced"
     elif damaged:

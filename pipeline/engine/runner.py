@@ -122,7 +122,7 @@ class Runner:
         outcome.blocked = [p.node.name for p in chosen if p.decision is Decision.BLOCKED]
         wanted = {name for blocked in outcome.blocked for name in self._graph.nodes[blocked].upstream}
         outcome.missing = [
-            name for name in self._plans if name in wanted and self._plans[name].decision is Decision.LEFT
+            name for name in self._plans if name in wanted and self._plans[name].decision is Decision.SKIPPED
         ]
         if waiting:
             executor, reporter = self._at_work()
@@ -231,7 +231,7 @@ class Runner:
             return False
         assert planned.row_fingerprint and planned.fingerprint and planned.fingerprint_fields
         folder = f"{name}/{planned.row_fingerprint}"
-        ctx = context(self._graph, name, self._plans, planned.fingerprint_fields["externals"])
+        ctx = context(self._graph, name, self._plans, planned.fingerprint_fields["file_hashes"])
         job = ShardJob(self._store, folder, planned.row_fingerprint, self._run_id, node.stage, ctx)
         started = time.monotonic()
         kept, facts = self._collect(planned, job, executor, reporter)

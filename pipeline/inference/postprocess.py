@@ -15,13 +15,13 @@ def detections(
     *,
     score: float = 0.02,
     iou: float = 0.4,
-    pre_top: int | None = 5000,
-    keep: int | None = 750,
+    max_before_nms: int | None = 5000,
+    max_detections: int | None = 750,
     convention: Convention = RETINAFACE,
 ) -> Candidates:
     """Returns what is left of candidates after the score cut and greedy suppression, best first.
 
-    The order of RetinaFace's public demo: cut, best ``pre_top``, suppression, best ``keep``. Its WIDER FACE script has
+    RetinaFace's public demo: cut, best ``max_before_nms``, suppression, best ``max_detections``. Its WIDER script has
     neither limit; None switches one off. MogFace's code is ``score=0.01, iou=0.3, convention=MOGFACE`` (0.6 in the
     paper).
 
@@ -29,18 +29,20 @@ def detections(
         candidates: best first, in either frame; they come back in theirs.
         score: kept are scores strictly greater.
         iou: a box is dropped if it overlaps a better kept one by more; an equal overlap is the convention's matter.
-        pre_top: most boxes that enter suppression.
-        keep: most boxes that leave it; equal scores may leave more, where the convention says so.
+        max_before_nms: most boxes that enter suppression.
+        max_detections: most boxes that leave it; equal scores may leave more, where the convention says so.
         convention: how pixels are counted, and what becomes of equal overlaps and equal scores.
 
     Raises:
         ValueError: a limit is negative.
     """
-    if min(pre_top or 0, keep or 0) < 0:
-        raise ValueError(f"limits must not be negative: pre_top={pre_top}, keep={keep}")
-    cut = candidates.take(candidates.scores > np.float32(score)).take(slice(pre_top))
+    if min(max_before_nms or 0, max_detections or 0) < 0:
+        raise ValueError(
+            f"limits must not be negative: max_before_nms={max_before_nms}, max_detections={max_detections}"
+        )
+    cut = candidates.take(candidates.scores > np.float32(score)).take(slice(max_before_nms))
     boxes, scores = torch.from_numpy(cut.corners(convention.frame)), torch.from_numpy(cut.scores)
     left = cut.take(nms(boxes, scores, iou, plus_one=convention.plus_one, inclusive=convention.inclusive).numpy())
-    if convention.ties and keep and keep < len(left):
-        return left.take(left.scores >= left.scores[keep - 1])
-    return left.take(slice(keep))
+    if convention.ties and max_detections and max_detections < len(left):
+        return left.take(left.scores >= left.scores[max_detections - 1])
+    return left.take(slice(max_detections))

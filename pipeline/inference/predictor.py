@@ -84,7 +84,7 @@ class Predictor:
         detector: Detector,
         device: torch.device | str = "cpu",
         *,
-        top: int = 5000,
+        max_candidates: int = 5000,
         tile: int | None = None,
         dtype: torch.dtype = torch.float32,
         engine: str = "torch",
@@ -96,7 +96,7 @@ class Predictor:
         Args:
             detector: trained.
             device: where images are enlarged and the network runs.
-            top: most candidates per image.
+            max_candidates: most candidates per image.
             tile: greatest side of a tile in canvas pixels, None for the whole canvas at once. Tiles overlap by the
                 detector's receptive halo, so that the candidates are those of the whole canvas.
             dtype: of the network's arithmetic; scores and boxes are float32 whatever it is.
@@ -105,16 +105,16 @@ class Predictor:
             pads: images of different sizes may go into one batch; None: where that gains something, on a GPU.
 
         Raises:
-            ValueError: ``top`` is under one, the tile leaves no room between its halos, or the engine is not there.
+            ValueError: ``max_candidates`` is under one, the tile has no room between its halos, or there is no such engine.
         """
-        if top < 1:
-            raise ValueError(f"top must be at least 1, got {top}")
+        if max_candidates < 1:
+            raise ValueError(f"max_candidates must be at least 1, got {max_candidates}")
         self.smallest_tile = 2 * detector.receptive_halo + max(detector.strides)
         if tile is not None and tile < self.smallest_tile:
             raise ValueError(f"tile of {tile} px is too small for this detector: at least {self.smallest_tile} px")
         self.device = torch.device(device)
         self.detector = detector
-        self.top = top
+        self.max_candidates = max_candidates
         self.tile = tile
         self.engine = engine
         self._engine = open_engine(engine, RawAnswers(detector), detector.normalisation, self.device, dtype, pads)
@@ -123,7 +123,7 @@ class Predictor:
         self.batch_pixels = batch_pixels(detector, self.device, gpu_share)
 
     def candidates(self, image_bgr: Image, canvas: Sizing) -> Candidates:
-        """Returns the best ``top`` candidates of one image before suppression, without a score cut.
+        """Returns the best ``max_candidates`` candidates of one image before suppression, without a score cut.
 
         Args:
             image_bgr: uint8 [H, W, 3], BGR.
@@ -161,7 +161,7 @@ class Predictor:
             factors = [each.factors for each in seen] + [(1.0, 1.0)] * (len(chosen.scores_BK) - len(seen))
             scaled = packed(chosen, self._streams.sent(torch.tensor(factors, dtype=torch.float64)))
             host = self._streams.brought(scaled)
-        counts = [min(self.top, self.detector.grid.count(each.height, each.width)) for each in seen]
+        counts = [min(self.max_candidates, self.detector.grid.count(each.height, each.width)) for each in seen]
         return Launched(host, counts, self._streams)
 
     def room(self, width: int, height: int) -> int:
@@ -188,7 +188,7 @@ class Predictor:
         alone = sizes[0] if len(sizes) == 1 and extents is not None else None
         raw = Raw.of(self._engine(self._pixels(seen, len(sizes), width, height), extents, alone))
         inside = None if extents is None else self.detector.grid.inside(height, width, extents)
-        return select(self.detector, raw, (height, width), self.top, inside_BA=inside)
+        return select(self.detector, raw, (height, width), self.max_candidates, inside_BA=inside)
 
     def _tiled(self, seen: Sequence[_Seen], side: int) -> Selected:
         """Returns the best candidates of one image that is looked at in tiles."""
@@ -204,8 +204,10 @@ class Predictor:
             index = grid.window_indices(height, width, tile.window, self.device)
             centres = self.detector.anchors(y1 - y0, x1 - x0, self.device)[:, :2]
             core = _within(centres, tile, width, height)[None]
-            parts.append(select(self.detector, raw, (height, width), self.top, inside_BA=core, index_A=index))
-        return parts[0] if len(parts) == 1 else best_of(parts, self.top)
+            parts.append(
+                select(self.detector, raw, (height, width), self.max_candidates, inside_BA=core, index_A=index)
+            )
+        return parts[0] if len(parts) == 1 else best_of(parts, self.max_candidates)
 
     def _pixels(self, seen: Sequence[_Seen], count: int, width: int, height: int) -> Tensor:
         """Returns uint8 [count, height, width, 3] on the device; what is beyond an image is zero."""

@@ -77,7 +77,7 @@ class Reranker:
         self._streams = Streams(self.device)
         self.fill = ranker.normalisation.mean_bgr
         self._fill = torch.from_numpy(fill_of(self.fill)).to(self.device)
-        self.top = ranker.rows if top is None else min(top, ranker.rows)
+        self.top = ranker.num_candidates if top is None else min(top, ranker.num_candidates)
         self.written: Written = "clip" if clip else "squash" if squash else "sum"
 
     @torch.inference_mode()
@@ -95,7 +95,7 @@ class Reranker:
             raise ValueError(f"image must be uint8 [H, W, 3], got {image_bgr.dtype} {list(image_bgr.shape)}")
         height, width = image_bgr.shape[:2]
         best = candidates.take(slice(self.top))
-        table, valid = self.frame.table(best.boxes, best.scores, width, height, self.ranker.rows)
+        table, valid = self.frame.table(best.boxes, best.scores, width, height, self.ranker.num_candidates)
         if not valid:
             return best
         refined = best.scores + self._residual(self._pixels(image_bgr), table, valid)
@@ -112,7 +112,7 @@ class Reranker:
         """
         pixels = torch.zeros(256, 256, 3, dtype=torch.uint8, device=self.device)
         boxes, scores = np.array([[64, 64, 128, 128]] * 2, np.float32), np.ones(2, np.float32)
-        self._residual(pixels, *self.frame.table(boxes, scores, 256, 256, self.ranker.rows))
+        self._residual(pixels, *self.frame.table(boxes, scores, 256, 256, self.ranker.num_candidates))
 
     def _residual(self, pixels: Tensor, table: NDArray[np.float32], valid: int) -> NDArray[np.float32]:
         """Returns float32 [valid], the corrections of the table's candidates."""

@@ -64,23 +64,28 @@ class Thinning:
     Attributes:
         score: kept are scores strictly greater.
         iou: threshold of suppression; None: no suppression.
-        keep: most boxes that are left; equal scores may leave more, where the convention says so.
+        max_detections: most boxes that are left; equal scores may leave more, where the convention says so.
         convention: of suppression.
     """
 
     score: float = 0.02
     iou: float | None = None
-    keep: int | None = None
+    max_detections: int | None = None
     convention: Convention = MOGFACE
 
     def __call__(self, found: Candidates) -> Candidates:
         """Returns what is left, best first."""
         if self.iou is None:
-            return found.take(found.scores > np.float32(self.score)).take(slice(self.keep))
+            return found.take(found.scores > np.float32(self.score)).take(slice(self.max_detections))
         from pipeline.inference.postprocess import detections
 
         return detections(
-            found, score=self.score, iou=self.iou, pre_top=None, keep=self.keep, convention=self.convention
+            found,
+            score=self.score,
+            iou=self.iou,
+            max_before_nms=None,
+            max_detections=self.max_detections,
+            convention=self.convention,
         )
 
 

@@ -40,11 +40,12 @@ def ranker_flops(ranker: Ranker, height: int = 640, width: int = 640) -> int:
     from torch.utils.flop_counter import FlopCounterMode
 
     device = next(ranker.parameters()).device
-    corner = torch.rand(1, ranker.rows, 2, generator=torch.Generator().manual_seed(0)) * 0.8
-    tables = torch.cat([corner, torch.full((1, ranker.rows, 2), 0.1), torch.full((1, ranker.rows, 1), 0.5)], dim=2)
+    count = ranker.num_candidates
+    corner = torch.rand(1, count, 2, generator=torch.Generator().manual_seed(0)) * 0.8
+    tables = torch.cat([corner, torch.full((1, count, 2), 0.1), torch.full((1, count, 1), 0.5)], dim=2)
     images = torch.zeros(1, 3, height, width, device=device)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        ranker(images, tables.to(device), torch.tensor([ranker.rows]))
+        ranker(images, tables.to(device), torch.tensor([count]))
     return int(counter.get_total_flops())
 
 

@@ -73,13 +73,13 @@ def open_detector(
         ValueError: see `resolve_detector` and `load`.
     """
     name = resolve_detector(source, requested)
-    detector = built(detector_spec(name).build, switches_of(source), source)
+    detector = built(detector_spec(name).build, model_args_of(source), source)
     load(detector, source, partial=partial)
     return name, detector.eval()
 
 
 def built(build: Callable[..., N], model_args: Mapping[str, Any], source: bytes | str | Path) -> N:
-    """Returns a network made with the switches of a checkpoint.
+    """Returns a network made with the model args of a checkpoint.
 
     Raises:
         ValueError: it cannot be made with them.
@@ -94,7 +94,7 @@ def built(build: Callable[..., N], model_args: Mapping[str, Any], source: bytes 
         raise ValueError(f"{in_file(source)}no network with the switches {given}: {reason}") from error
 
 
-def switches_of(source: bytes | str | Path) -> dict[str, Any]:
+def model_args_of(source: bytes | str | Path) -> dict[str, Any]:
     """Returns the keyword arguments its network was built with, of one of our checkpoints; else an empty mapping.
 
     Without `FIRST_WEIGHTS`: a network that takes its weights from the checkpoint need not fetch others before.

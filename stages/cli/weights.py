@@ -46,7 +46,7 @@ def convert(
     if out.parent.is_dir():
         require_files({"--out": out}, [source])
     name = resolve_detector(source, detector)
-    model_args = _switches(source, switch)
+    model_args = _model_args(source, switch)
     network = built(detector_spec(name).build, model_args, source)
     report = load(network, source)
     config: dict[str, Any] = {"source": source.name, "source_sha256": checkpoint_hash(source)}
@@ -74,7 +74,7 @@ def inspect(
     from pipeline.models.weights import built, load
 
     name = resolve_detector(file, detector)
-    network = built(detector_spec(name).build, _switches(file, switch), file)
+    network = built(detector_spec(name).build, _model_args(file, switch), file)
     report = load(network, file, partial=True)
     print(f"detector    {name}: {detector_spec(name).description}")
     print(f"parameters  {sum(parameter.numel() for parameter in network.parameters()):,}")
@@ -90,12 +90,12 @@ def inspect(
         raise typer.Exit(1)
 
 
-def _switches(source: Path, given: list[str] | None) -> dict[str, Any]:
-    """Returns the switches written into the file, and over them those given."""
+def _model_args(source: Path, given: list[str] | None) -> dict[str, Any]:
+    """Returns the model args written into the file, and over them those given."""
     from pipeline.engine.literal_yaml import parse_literal, resolved
-    from pipeline.models.weights import switches_of
+    from pipeline.models.weights import model_args_of
 
-    model_args = switches_of(source)
+    model_args = model_args_of(source)
     for text in given or []:
         name, equals, value = text.partition("=")
         if not equals or not name:

@@ -56,7 +56,7 @@ class DetectorValidator:
                 except (OSError, ValueError) as error:
                     found.append(Detections(sample.image_id, 0, 0, error=str(error)))
                     continue
-                kept = detections(candidates, score=self.score, iou=self.iou, keep=None)
+                kept = detections(candidates, score=self.score, iou=self.iou, max_detections=None)
                 height, width = image.shape[:2]
                 found.append(Detections(sample.image_id, width, height, kept.boxes, kept.scores))
         return found

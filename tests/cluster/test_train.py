@@ -34,7 +34,7 @@ nodes:
   detector:
     stage: train_detector
     inputs: {{samples: drawings, held_out: few}}
-    recipe: {{steps: {STEPS}, batch: 8, crop: 64, warmup: 4, norms: frozen, average: 0.9, judged_every: 10, keep: best}}
+    recipe: {{steps: {STEPS}, batch: 8, crop: 64, warmup: 4, norms: frozen, ema_decay: 0.9, eval_every: 10, select: best}}
     checkpoint_seconds: 0.001
     run: {{workers: 2, cpus: 0.5}}
   burst:

@@ -98,7 +98,7 @@ def test_boxes_come_back_in_the_original_frame(named: tuple[str, Detector]) -> N
             if "kinds.0." in name:  # boxes: every box is then its anchor, 3 times smaller than on the canvas
                 parameter.zero_()
     image = np.random.default_rng(0).integers(0, 256, (31, 47, 3), dtype=np.uint8)
-    found = Predictor(detector, top=20).candidates(image, Canvas(141))
+    found = Predictor(detector, max_candidates=20).candidates(image, Canvas(141))
     assert len(found) == 20
     assert (np.diff(found.scores) <= 0).all()
     assert found.boxes.dtype == found.scores.dtype == np.float32

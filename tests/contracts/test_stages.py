@@ -27,17 +27,17 @@ NEEDED: dict[str, dict[str, Any]] = {"index": {"dataset": "synthetic"}}
 OTHER: dict[str, dict[str, Any]] = {
     "index": {"dataset": {"kind": "wider_face", "split": "train", "missing": "skip"}},
     "statistics": {"policies": ["plain"], "epochs": 2, "assigner": "atss"},
-    "train_detector": {"recipe": {"steps": 7, "shares": [0.5, 1], "crop": [64, 96]}},
-    "train_ranker": {"ranker": "roi_mobilenet", "recipe": {"steps": 7, "shares": [0.5, 1], "rows": 50}},
+    "train_detector": {"recipe": {"steps": 7, "crop_scales": [0.5, 1], "crop": [64, 96]}},
+    "train_ranker": {"ranker": "roi_mobilenet", "recipe": {"steps": 7, "crop_scales": [0.5, 1], "num_candidates": 50}},
     "table": {"paper": {"ap": [95.1, 94.2, 87.4, 192]}},
-    "predict": {"canvas": 4096, "top": 10, "memory_budget_gb": 2, "detector": "retinaface_mobilenet_mb1"},
-    "rerank": {"size": "8k", "iou": None, "top": 100, "clip": True},
-    "published": {"top": 3},
-    "suppress": {"score": 0.5, "keep": 3},
-    "fuse": {"rule": "nms", "iou": 0.5, "keep": 3},
-    "join": {"top": 10},
+    "predict": {"canvas": 4096, "max_candidates": 10, "memory_budget_gb": 2, "detector": "retinaface_mobilenet_mb1"},
+    "rerank": {"size": "8k", "iou": None, "max_candidates": 100, "clip": True},
+    "text_predictions": {"max_candidates": 3},
+    "suppress": {"score": 0.5, "max_detections": 3},
+    "fuse": {"rule": "nms", "iou": 0.5, "max_detections": 3},
+    "label_candidates": {"max_candidates": 10},
     "oracle": {"pixel_inclusive": False, "iou": None},
-    "ranking": {"pairs": 3, "pixel_inclusive": True},
+    "ranking_accuracy": {"pairs": 3, "pixel_inclusive": True},
     "evaluate": {"coordinates": "whole"},
     "report": {"title": "t", "score": 1, "subset": "easy"},
 }
@@ -138,7 +138,7 @@ def test_every_config_loads_and_plans(file: Path, tmp_path: Path) -> None:
         assert each.decision in (Decision.RUN, Decision.BLOCKED)
         assert each.reason
     roots = [name for name, node in graph.nodes.items() if not node.upstream]
-    assert any(plans[name].decision is Decision.RUN or "at" in plans[name].reason for name in roots)
+    assert any(plans[name].decision is Decision.RUN or "path" in plans[name].reason for name in roots)
     assert list(tmp_path.iterdir()) == [], "planning wrote something"
 
 

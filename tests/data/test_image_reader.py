@@ -19,7 +19,7 @@ def photos(world: World) -> tuple[World, Path]:
     folder.mkdir()
     for seed in range(6):
         (folder / f"{seed}.png").write_bytes(encode_png(picture(seed)))
-    world.node("images", "index", dataset="image_folder", at=str(folder))
+    world.node("images", "index", dataset="image_folder", path=str(folder))
     world.node("guesses", "guess", inputs={"samples": "images"})
     world.done(selected=frozenset({"images"}))
     return world, folder
@@ -27,7 +27,7 @@ def photos(world: World) -> tuple[World, Path]:
 
 def reading(world: World, cpus: float) -> StageContext:
     ctx = context(world.graph(), "guesses", world.plan(), {})
-    return StageContext("guesses", None, Resources(cpus=cpus), ctx.inputs, ctx.places)
+    return StageContext("guesses", None, Resources(cpus=cpus), ctx.inputs, ctx.dataset_paths)
 
 
 def items(folder: Path) -> list[Item]:

@@ -58,13 +58,15 @@ def test_a_path_is_what_was_typed(tmp_path, typed):
 @pytest.mark.parametrize("written", ["2024-05-01", "1e3", "yes", "2024", "0640", "1_000", "12:30:45", "1.10"])
 def test_a_path_in_a_file_is_what_was_written(tmp_path, written):
     text = (
-        BASE.replace("at: here", f"at: {written}").replace("/tmp/s", written).replace("name: base", f"name: {written}")
+        BASE.replace("path: here", f"path: {written}")
+        .replace("/tmp/s", written)
+        .replace("name: base", f"name: {written}")
     )
     config = load(tmp_path, text)
     assert (config.graph.nodes["a"].path, config.store, config.name) == (written,) * 3
     (tmp_path / written).write_text(BASE)
     assert load(tmp_path, f"base: {written}\n").name == "base"
-    rows = f"rows: {{{written}: {{place: {written}}}}}\nnodes:\n  'n_{{row}}': {{stage: numbers, at: '{{place}}'}}\n"
+    rows = f"rows: {{{written}: {{place: {written}}}}}\nnodes:\n  'n_{{row}}': {{stage: numbers, path: '{{place}}'}}\n"
     nodes = load(tmp_path, f"name: n\nstore: s\n{rows}").graph.nodes
     assert {name: node.path for name, node in nodes.items()} == {f"n_{written}": written}
     named = f"name: n\nstore: s\nnodes:\n  {written}: {{stage: numbers}}\n  b: {{stage: squares, inputs: {{numbers: {written}}}}}\n"

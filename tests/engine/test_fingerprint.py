@@ -56,8 +56,8 @@ def test_difference_is_empty_exactly_for_equal_values(a, b):
 
 
 def test_difference_names_leaves():
-    old = {"params": {"canvas": "8k", "top": 5000}, "gone": 1}
-    new = {"params": {"canvas": "original", "top": 5000}, "added": 2}
+    old = {"params": {"canvas": "8k", "max_candidates": 5000}, "gone": 1}
+    new = {"params": {"canvas": "original", "max_candidates": 5000}, "added": 2}
     assert difference(old, new) == [
         ("added", "(absent)", 2),
         ("gone", 1, "(absent)"),

@@ -32,7 +32,7 @@ class Fields(LiteralModel):
     flag: bool = False
     shares: tuple[float, ...] = ()
     model_args: dict[str, Any] = Field({})
-    row_fingerprint: Recipe = Recipe()
+    recipe: Recipe = Recipe()
 
 
 @pytest.mark.parametrize("typed", ODD)

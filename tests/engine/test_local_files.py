@@ -21,9 +21,7 @@ def mount(monkeypatch: pytest.MonkeyPatch) -> Refuse:
     """Takes away what a mount does not offer; this machine's disks offer all of it."""
     plain_open, plain_rename = os.open, os.rename
 
-    def refuse(
-        number: int = errno.EPERM, *, link: bool = False, mapped_inputs: bool = False, sole: bool = False
-    ) -> None:
+    def refuse(number: int = errno.EPERM, *, link: bool = False, over: bool = False, sole: bool = False) -> None:
         def refused(*_: object, **__: object) -> None:
             raise OSError(number, os.strerror(number))
 
@@ -39,7 +37,7 @@ def mount(monkeypatch: pytest.MonkeyPatch) -> Refuse:
 
         if link:
             monkeypatch.setattr(os, "link", refused)
-        if mapped_inputs:
+        if over:
             monkeypatch.setattr(os, "replace", rename)
             monkeypatch.setattr(os, "rename", rename)
         if sole:
@@ -97,7 +95,7 @@ def test_what_was_there_stays_where_the_new_file_cannot_take_its_name(
 ) -> None:
     store = Store(str(tmp_path))
     store.write("file", b"old")
-    mount(mapped_inputs=True)
+    mount(over=True)
     rename = os.rename
 
     def broken(source: str, target: str) -> None:

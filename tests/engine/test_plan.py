@@ -54,12 +54,12 @@ def test_missing_data_blocks_its_node_and_what_follows(world, tmp_path):
 
 def test_nodes_that_are_not_selected_serve_only_if_stored(world):
     plans = world.plan(selected=["squares"])
-    assert verdicts(plans)["numbers"] == Decision.LEFT
+    assert verdicts(plans)["numbers"] == Decision.SKIPPED
     assert verdicts(plans)["squares"] == "blocked"
     world.run()
     plans = world.plan("squares.power=9", selected=["squares"])
     assert verdicts(plans)["squares"] == "run"
-    assert verdicts(plans)["total"] == Decision.LEFT
+    assert verdicts(plans)["total"] == Decision.SKIPPED
 
 
 def test_force_computes_a_stored_node_again(world):
@@ -84,7 +84,7 @@ def test_truncated_missing_and_foreign_shards_are_seen(world):
     world.store.delete(f"{folder[len(world.store.url) + 1 :]}/{shards[1]}")
     record = f"{folder}/{shards[2].replace('.parquet', '.json')}"
     text = open(record).read()
-    open(record, "w").write(text.replace('"recipe": "', '"recipe": "00'))
+    open(record, "w").write(text.replace('"row_fingerprint": "', '"row_fingerprint": "00'))
     plans = world.plan()
     assert plans["squares"].decision == Decision.RESUME
     # The foreign record is met because the manifest is no longer whole.

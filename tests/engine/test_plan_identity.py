@@ -51,19 +51,19 @@ def test_another_stage_with_the_same_parameters_is_another_output(
 
 
 def test_other_weights_are_another_output(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Squares, "externals", lambda self, path: {"weights": "first"})
+    monkeypatch.setattr(Squares, "file_hashes", lambda self, path: {"weights": "first"})
     world.run()
     assert set(verdicts(world).values()) == {"reuse"}
-    monkeypatch.setattr(Squares, "externals", lambda self, path: {"weights": "second"})
+    monkeypatch.setattr(Squares, "file_hashes", lambda self, path: {"weights": "second"})
     assert verdicts(world) == {"numbers": "reuse", "squares": "run", "cubes": "run", "total": "run"}
-    assert "externals.weights first -> second" in world.plan()["squares"].reason
+    assert "file_hashes.weights first -> second" in world.plan()["squares"].reason
 
 
 @pytest.mark.parametrize("tells", [False, True])
 def test_names_of_nodes_count_where_the_output_tells_them(
     world: World, monkeypatch: pytest.MonkeyPatch, tells: bool
 ) -> None:
-    monkeypatch.setattr(Total, "tells_names", tells)
+    monkeypatch.setattr(Total, "names_in_identity", tells)
     world.run()
     config = world.folder / "config.yaml"
     config.write_text(config.read_text().replace("cubes", "thirds"))
@@ -115,7 +115,7 @@ class Twice(Squares):
 
 def test_a_limit_counts_items_of_datasets_and_not_what_is_made_from_them(world: World) -> None:
     nodes = [
-        Node("numbers", Numbers(), at=str(world.folder / "numbers.txt")),
+        Node("numbers", Numbers(), path=str(world.folder / "numbers.txt")),
         Node("twice", Twice(), {"numbers": ("numbers",)}, resources=Resources(shard_rows=4)),
     ]
     graph, options = Graph(nodes), Options(frozenset({"numbers", "twice"}), limit=3)
@@ -176,15 +176,15 @@ def test_an_identity_is_made_of_this_and_stays_what_it_was(world: World) -> None
     contents = {name: plans[name].artifact.manifest.content for name in plans}
     params = {"die_on": "", "fail_on": "x", "flaky": False, "open_fails": False, "power": 3, "seconds": 0}
     assert plans["cubes"].fingerprint_fields == {
-        "externals": {}, "inputs": {"numbers": [contents["numbers"]]}, "params": params, "stage": "squares",
+        "file_hashes": {}, "inputs": {"numbers": [contents["numbers"]]}, "params": params, "stage": "squares",
         "version": "1",
     }  # fmt: skip
     assert plans["numbers"].fingerprint_fields == {
-        "dataset": {"content_hash": "cfa84189d70f3324c32e52d4", "items": 10}, "externals": {}, "inputs": {}, "params": {"plus": 0},
+        "dataset": {"content_hash": "cfa84189d70f3324c32e52d4", "items": 10}, "file_hashes": {}, "inputs": {}, "params": {"plus": 0},
         "stage": "numbers", "version": "1",
     }  # fmt: skip
     assert (plans["numbers"].fingerprint, plans["numbers"].row_fingerprint) == (
-        "5d55ecc41d353a7e38e387b3", "f5e15b4232170132",
+        "55bddf9c9260262546c4b631", "bd314c25538514fd",
     )  # fmt: skip
 
 

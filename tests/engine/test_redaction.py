@@ -28,7 +28,7 @@ def test_keys_of_a_url_are_hidden_or_left_out(url, hidden, left):
     assert "cr3t" not in redact(url) + without_keys(url)
     sentence = "cannot open {!r}, see '--set store={}'"
     assert redact(sentence.format(url, url)) == sentence.format(hidden, hidden)
-    assert redact(f'{{"store": "{url}", "at": "x"}}') == f'{{"store": "{hidden}", "at": "x"}}'
+    assert redact(f'{{"store": "{url}", "path": "x"}}') == f'{{"store": "{hidden}", "path": "x"}}'
 
 
 @pytest.mark.parametrize(

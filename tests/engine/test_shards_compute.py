@@ -200,7 +200,7 @@ def test_a_record_of_another_layout_is_none(job: ShardJob) -> None:
     data = record.to_json()
     assert all(ShardRecord.from_json(data[:stop]) is None for stop in range(len(data)))
     fields = json.loads(data)
-    for name in ("name", "recipe", "rows", "size", "content_hash", "items", "errors"):
+    for name in ("name", "row_fingerprint", "rows", "size", "content_hash", "items", "errors"):
         assert ShardRecord.from_json(json.dumps({k: v for k, v in fields.items() if k != name}).encode()) is None
     assert ShardRecord.from_json(json.dumps({**fields, "items": [["a"]]}).encode()) is None
 

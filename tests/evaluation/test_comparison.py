@@ -17,7 +17,7 @@ FULL = Compared(
     recall=0.75,
     paper_ap={"easy": 0.951, "hard": 0.874},
     paper_alarms=192,
-    facts={"train.recipe.steps": 100, "train.digest": "00ff"},
+    facts={"train.recipe.steps": 100, "train.content_hash": "00ff"},
 )
 
 
@@ -56,8 +56,13 @@ def test_alarms_at_different_scores_say_so() -> None:
 
 
 def test_only_what_differs_is_shown_under_its_shortest_name() -> None:
-    first = {"train.recipe.steps": 100, "train.recipe.assigner": "atss", "predict.top": 5, "train.digest": "a"}
-    second = {"train.recipe.steps": 100, "train.recipe.assigner": None, "predict.top": [5] * 20, "train.digest": "b"}
+    first = {"train.recipe.steps": 100, "train.recipe.assigner": "atss", "predict.top": 5, "train.content_hash": "a"}
+    second = {
+        "train.recipe.steps": 100,
+        "train.recipe.assigner": None,
+        "predict.top": [5] * 20,
+        "train.content_hash": "b",
+    }
     third = {**first, "suppress.top": 7}
     head, _, *rows = cells(markdown([replace(PLAIN, facts=facts) for facts in (first, second, third)]))
     assert head[4:] == ["assigner", "predict.top", "suppress.top"]

@@ -46,7 +46,7 @@ def engines(device: torch.device) -> list[str]:
 def test_a_batch_gives_what_each_image_gives_alone(name: str, gpu: torch.device) -> None:
     detector = detector_named(name)
     # Every anchor, so that no border of a choice is crossed by rounding.
-    alone, together = (Predictor(detector, gpu, top=10**6, pads=pads) for pads in (False, True))
+    alone, together = (Predictor(detector, gpu, max_candidates=10**6, pads=pads) for pads in (False, True))
     images = [noise(*size, seed) for seed, size in enumerate(SIZES)]
     for image, found in zip(images, together.launch(images, ORIGINAL).wait(), strict=True):
         assert_close(found, alone.candidates(image, ORIGINAL))
@@ -57,7 +57,10 @@ def test_every_engine_gives_the_same_more_than_once(engine: str, gpu: torch.devi
     if engine not in engines(gpu) or (engine == "compiled" and gpu.type == "cpu"):
         pytest.skip(f"{engine} is not for {gpu}")
     detector = detector_named("retinaface_mobilenet")
-    plain, other = Predictor(detector, gpu, top=10**6), Predictor(detector, gpu, top=10**6, engine=engine, pads=True)
+    plain, other = (
+        Predictor(detector, gpu, max_candidates=10**6),
+        Predictor(detector, gpu, max_candidates=10**6, engine=engine, pads=True),
+    )
     images = [noise(*size, seed) for seed, size in enumerate(SIZES)]
     expected = [plain.candidates(image, ORIGINAL) for image in images]
     for order in ([0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [2], [1, 3]):
@@ -109,7 +112,7 @@ def test_a_launch_never_waits_for_the_device(name: str, engine: str, gpu: torch.
 def test_too_little_memory_makes_smaller_batches_and_then_tiles(gpu: torch.device) -> None:
     if gpu.type == "cpu":
         pytest.skip("a CPU ends the process instead")
-    predictor = Predictor(detector_named("retinaface_resnet50"), gpu, top=200, pads=True)
+    predictor = Predictor(detector_named("retinaface_resnet50"), gpu, max_candidates=200, pads=True)
     images = [noise(1024, 1024, seed) for seed in range(4)]
     expected = [predictor.candidates(image, Canvas(2048)) for image in images]
     torch.cuda.empty_cache()

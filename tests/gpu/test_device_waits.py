@@ -83,7 +83,7 @@ def test_a_step_of_a_detector_waits_for_nothing(name: str, change: dict[str, Any
 def test_nor_does_one_of_the_papers_ranker(sampling: str, gpu: torch.device) -> None:
     recipe = RankerRecipe(steps=4, batch=4, crop=64, num_candidates=50, pairs=3)
     torch.manual_seed(0)
-    model = RANKERS["crface_mobilenet"].build(rows=50, sampling=sampling).to(gpu).train()
+    model = RANKERS["crface_mobilenet"].build(num_candidates=50, sampling=sampling).to(gpu).train()
     source = RankedInMemory(ranked_squares(rows=50))
     assert all(
         each > 0 for each in _steps(Trainer(RankerTask(model, recipe), recipe), BatchSampler(source, 4, 1, (64,)), gpu)

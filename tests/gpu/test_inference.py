@@ -84,8 +84,8 @@ def test_tiles_equal_the_whole(name: str, gpu: torch.device) -> None:
     side = 2 * detector.receptive_halo + 2 * max(detector.strides)
     if side >= 1100:
         image = noise(side + 200, side + 300, 3)
-    whole = Predictor(detector, gpu, top=2000).candidates(image, ORIGINAL)
-    tiled = Predictor(detector, gpu, top=2000, tile=side).candidates(image, ORIGINAL)
+    whole = Predictor(detector, gpu, max_candidates=2000).candidates(image, ORIGINAL)
+    tiled = Predictor(detector, gpu, max_candidates=2000, tile=side).candidates(image, ORIGINAL)
     np.testing.assert_allclose(whole.scores, tiled.scores, atol=1e-4)
     np.testing.assert_allclose(np.sort(whole.boxes, axis=0), np.sort(tiled.boxes, axis=0), rtol=1e-4, atol=PIXELS)
 
@@ -146,7 +146,9 @@ def test_the_published_weights_on_a_real_image(shared: Path, gpu: torch.device) 
     image = decode(file.read_bytes())
     # Enlarged here: two ways of enlarging may differ by a level, which moves a box by half a pixel.
     for seen in (image, resize(image, 2048, 2048 * image.shape[0] // image.shape[1])):
-        cpu, ours = (Predictor(detector, device, top=300).candidates(seen, ORIGINAL) for device in ("cpu", gpu))
+        cpu, ours = (
+            Predictor(detector, device, max_candidates=300).candidates(seen, ORIGINAL) for device in ("cpu", gpu)
+        )
         sure = cpu.scores > 0.1
         assert sure.any()
         np.testing.assert_allclose(cpu.scores[sure], ours.scores[: sure.sum()], atol=SCORE)
@@ -159,7 +161,9 @@ def test_the_published_weights_on_a_real_image(shared: Path, gpu: torch.device) 
 def test_several_passes_with_voting(mode: str, shared: Path, gpu: torch.device) -> None:
     _, detector = open_detector(shared / "data/weights/retinaface_mobilenet0.25_Final.pth", "retinaface_mobilenet")
     image = decode(min((shared / "data/wider_images/WIDER_val/images").glob("*/*.jpg")).read_bytes())
-    cpu, ours = (detect(Predictor(detector, device, top=300), image, mode_named(mode)) for device in ("cpu", gpu))
+    cpu, ours = (
+        detect(Predictor(detector, device, max_candidates=300), image, mode_named(mode)) for device in ("cpu", gpu)
+    )
     sure = cpu.scores > 0.5
     assert sure.any() and abs(int(sure.sum()) - int((ours.scores > 0.5).sum())) <= 1
     # Each pass enlarges on its device, where pixels may differ by a level: a few pixels for a face of a few hundred.
@@ -171,7 +175,7 @@ def test_several_passes_with_voting(mode: str, shared: Path, gpu: torch.device) 
 def test_half_precision_finds_nearly_the_same(gpu: torch.device) -> None:
     detector, image = settled("retinaface_mobilenet", gpu), noise(400, 600, 2)
     full, half = (
-        Predictor(detector, gpu, top=500, dtype=each).candidates(image, ORIGINAL)
+        Predictor(detector, gpu, max_candidates=500, dtype=each).candidates(image, ORIGINAL)
         for each in (torch.float32, torch.bfloat16)
     )
     np.testing.assert_allclose(full.scores, half.scores, atol=0.1)
@@ -180,7 +184,7 @@ def test_half_precision_finds_nearly_the_same(gpu: torch.device) -> None:
 def _ranker(name: str) -> Ranker:
     """A ranker whose last layers, zero at birth, say something."""
     torch.manual_seed(0)
-    ranker = RANKERS[name].build(rows=500).eval()
+    ranker = RANKERS[name].build(num_candidates=500).eval()
     for parameter in ranker.parameters():
         if not parameter.any():
             nn.init.normal_(parameter, std=0.05)

@@ -127,7 +127,7 @@ def test_one_step_of_a_ranker(name: str, bf16: bool, gpu: torch.device) -> None:
     source, moved = RankedInMemory(ranked_squares(rows=50)), []
     for device in (torch.device("cpu"), gpu):
         torch.manual_seed(0)
-        model = RANKERS[name].build(rows=50).to(device).train()
+        model = RANKERS[name].build(num_candidates=50).to(device).train()
         trainer = Trainer(RankerTask(model, recipe), recipe)
         batch = BatchSampler(source, 4, 1, (64,))(0).to_batch(model.normalisation, device)
         moved.append(trainer.step(batch))

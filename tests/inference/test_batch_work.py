@@ -81,9 +81,9 @@ def test_rows_are_those_of_one_at_a_time(pictures: list[Image], most: int, ahead
     torch.manual_seed(0)
     detector = settled(detector_spec("retinaface_mobilenet").build())
     items, asked = items_of(pictures), []
-    plain = BatchWork(Predictor(detector, top=50), CANVAS, decoder(pictures, []))
+    plain = BatchWork(Predictor(detector, max_candidates=50), CANVAS, decoder(pictures, []))
     expected = [Detections.from_row(row) for row in plain(items)]
-    predictor = Watched(detector, top=50, pads=True)
+    predictor = Watched(detector, max_candidates=50, pads=True)
     predictor.batch_pixels = most * 256 * 256
     work = BatchWork(predictor, CANVAS, decoder(pictures, asked))
     work._ahead = ahead

@@ -47,7 +47,7 @@ def assert_close(found: object, expected: Candidates) -> None:
 @pytest.mark.parametrize("canvas", [ORIGINAL, Canvas(150)])
 @pytest.mark.parametrize("top", [40, 5000])
 def test_a_batch_of_sizes_gives_what_each_image_gives_alone(detector: Detector, canvas: Canvas, top: int) -> None:
-    alone, together = Predictor(detector, top=top), Predictor(detector, top=top, pads=True)
+    alone, together = Predictor(detector, max_candidates=top), Predictor(detector, max_candidates=top, pads=True)
     images = [picture(*size) for size in SIZES]
     found = together.launch(images, canvas).wait()
     for image, each in zip(images, found, strict=True):

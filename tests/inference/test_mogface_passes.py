@@ -43,7 +43,7 @@ def test_published_suppression(shared: Path, case: int, frame: Frame) -> None:
     rows, iou = vectors[f"nms{case}_dets"], float(vectors[f"nms{case}_thresh"])
     found, order = published(rows[:, :4], rows[:, 4], frame)
     for kept in (
-        detections(found, score=-1, iou=iou, pre_top=None, keep=None, convention=MOGFACE),
+        detections(found, score=-1, iou=iou, max_before_nms=None, max_detections=None, convention=MOGFACE),
         fuse([found], Suppression(iou, convention=MOGFACE)),
     ):
         assert kept.frame is frame
@@ -89,14 +89,14 @@ def test_published_post_processing(shared: Path, case: int, frame: Frame) -> Non
     """From deltas to detections; nothing is moved by hand: the coder knows what the network was taught."""
     vectors = np.load(shared / "reference/mogface/boxes.npz")
     (height, width), shrink = vectors[f"post{case}_input_hw"].tolist(), float(vectors[f"post{case}_shrink"])
-    iou, pre_top, score, keep = vectors[f"post{case}_params"].tolist()
+    iou, max_before_nms, score, keep = vectors[f"post{case}_params"].tolist()
     grid = AnchorGrid((4, 8, 16, 32, 64, 128), ((16,), (32,), (64,), (128,), (256,), (512,)))
     coder = BoxCoder(1, 1, inclusive=True)
     boxes = coder.decode(torch.from_numpy(vectors[f"post{case}_loc"]), grid.centres(height, width)).numpy() / shrink
     scores = vectors[f"post{case}_scores"]
     order = np.argsort(-scores, kind="stable")
     candidates = Candidates(boxes[order].astype(np.float32), scores[order]).to(frame)
-    limits = {"pre_top": int(pre_top), "keep": int(keep)}
+    limits = {"max_before_nms": int(max_before_nms), "max_detections": int(keep)}
     found = detections(candidates, score=score, iou=iou, convention=MOGFACE, **limits)
     expected = vectors[f"post{case}_dets"]
     assert len(found) == len(expected)
@@ -203,7 +203,7 @@ def predictor() -> Predictor:
         for conv in detector.heads.predict.kinds[1].levels:
             conv.weight.mul_(60)
             conv.bias.fill_(-2)
-    return Predictor(detector, top=250)
+    return Predictor(detector, max_candidates=250)
 
 
 @pytest.mark.parametrize("name", ["mogface_multi", "mogface_multi_hard"])

@@ -19,11 +19,11 @@ def test_limits_before_and_after_suppression() -> None:
     found = apart([0.9, 0.8, 0.7, 0.6])
     found.boxes[1] = found.boxes[0] + 1
     assert detections(found).scores.tolist() == pytest.approx([0.9, 0.7, 0.6])
-    assert detections(found, pre_top=2).scores.tolist() == pytest.approx([0.9])
-    assert detections(found, keep=2).scores.tolist() == pytest.approx([0.9, 0.7])
-    assert len(detections(found, pre_top=None, keep=None, iou=1.0)) == 4
-    with pytest.raises(ValueError, match="keep=-1"):
-        detections(found, keep=-1)
+    assert detections(found, max_before_nms=2).scores.tolist() == pytest.approx([0.9])
+    assert detections(found, max_detections=2).scores.tolist() == pytest.approx([0.9, 0.7])
+    assert len(detections(found, max_before_nms=None, max_detections=None, iou=1.0)) == 4
+    with pytest.raises(ValueError, match="max_detections=-1"):
+        detections(found, max_detections=-1)
 
 
 def test_widths_count_one_more() -> None:
@@ -49,9 +49,9 @@ def test_an_equal_overlap_and_equal_scores_in_mogfaces_convention() -> None:
     assert len(detections(pair, iou=0.4, convention=PLAIN)) == 2
     assert len(detections(pair, iou=0.4, convention=MOGFACE)) == 1
     tied = apart([0.9, 0.8, 0.8, 0.8, 0.7])
-    assert detections(tied, keep=2, convention=MOGFACE).scores.tolist() == pytest.approx([0.9, 0.8, 0.8, 0.8])
-    assert len(detections(tied, keep=2)) == 2
-    assert [len(detections(tied, keep=keep, convention=MOGFACE)) for keep in (5, 9)] == [5, 5]
+    assert detections(tied, max_detections=2, convention=MOGFACE).scores.tolist() == pytest.approx([0.9, 0.8, 0.8, 0.8])
+    assert len(detections(tied, max_detections=2)) == 2
+    assert [len(detections(tied, max_detections=keep, convention=MOGFACE)) for keep in (5, 9)] == [5, 5]
 
 
 def test_one_pair_by_three_conventions() -> None:

@@ -76,8 +76,8 @@ def test_tiles_equal_the_whole_on_a_real_image(shared: Path) -> None:
     detector = open_detector(shared / "data/weights" / FILES["std"])[1]
     image = cv2.imread(str(shared / "reference/retinaface/images/22_Picnic_Picnic_22_313.jpg"))
     canvas = Canvas(1501)
-    whole = Predictor(detector, top=2000).candidates(image, canvas)
-    tiled = Predictor(detector, top=2000, tile=700).candidates(image, canvas)
+    whole = Predictor(detector, max_candidates=2000).candidates(image, canvas)
+    tiled = Predictor(detector, max_candidates=2000, tile=700).candidates(image, canvas)
     assert whole.scores[0] > 0.9
     assert_same(whole, tiled, pixels=1e-3)
 
@@ -86,22 +86,22 @@ def test_tiles_equal_the_whole_on_a_real_image(shared: Path) -> None:
 def test_tiles_equal_the_whole_on_noise_of_odd_size(untrained: Detector, height: int, width: int) -> None:
     image = noise(height, width)
     count = untrained.grid.count(height, width)
-    whole = Predictor(untrained, top=count).candidates(image, ORIGINAL)
-    tiled = Predictor(untrained, top=count, tile=576).candidates(image, ORIGINAL)
+    whole = Predictor(untrained, max_candidates=count).candidates(image, ORIGINAL)
+    tiled = Predictor(untrained, max_candidates=count, tile=576).candidates(image, ORIGINAL)
     assert len(tiled) == count  # every anchor in one core, also those centred beyond the edge
     np.testing.assert_allclose(np.sort(tiled.scores), np.sort(whole.scores), atol=1e-5)
     rows = [np.lexsort(found.boxes.round(1).T) for found in (whole, tiled)]
     agree = np.abs(whole.boxes[rows[0]] - tiled.boxes[rows[1]]).max(1) < 1e-3
     assert agree.mean() > 0.99  # rounding to tenths may put two boxes in another order
-    best = Predictor(untrained, top=300, tile=576).candidates(image, ORIGINAL)
+    best = Predictor(untrained, max_candidates=300, tile=576).candidates(image, ORIGINAL)
     np.testing.assert_array_equal(best.scores, tiled.scores[:300])
 
 
 def test_too_small_a_halo_would_be_seen(untrained: Detector, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(untrained, "receptive_halo", 64)
     image = noise(256, 1013)
-    whole = Predictor(untrained, top=10_000).candidates(image, ORIGINAL)
-    tiled = Predictor(untrained, top=10_000, tile=256).candidates(image, ORIGINAL)
+    whole = Predictor(untrained, max_candidates=10_000).candidates(image, ORIGINAL)
+    tiled = Predictor(untrained, max_candidates=10_000, tile=256).candidates(image, ORIGINAL)
     assert np.abs(np.sort(whole.scores) - np.sort(tiled.scores)).max() > 1e-4
 
 
@@ -111,7 +111,7 @@ def test_equal_scores_come_in_the_order_of_the_anchors(untrained: Detector, tile
     with torch.no_grad():
         for parameter in detector.heads.parameters():
             parameter.zero_()
-    found = Predictor(detector, top=4000, tile=tile).candidates(noise(640, 800), ORIGINAL)
+    found = Predictor(detector, max_candidates=4000, tile=tile).candidates(noise(640, 800), ORIGINAL)
     assert (found.scores == 0.5).all()
     np.testing.assert_array_equal(found.boxes, detector.grid.corners(640, 800).numpy()[:4000])
 
@@ -126,8 +126,8 @@ def test_odd_sizes(untrained: Detector, height: int, width: int) -> None:
 
 def test_boxes_scale_back_with_the_canvas(untrained: Detector) -> None:
     image = noise(120, 170)
-    direct = Predictor(untrained, top=50).candidates(resize(image, 340, 240), ORIGINAL)
-    scaled = Predictor(untrained, top=50).candidates(image, Canvas(340))
+    direct = Predictor(untrained, max_candidates=50).candidates(resize(image, 340, 240), ORIGINAL)
+    scaled = Predictor(untrained, max_candidates=50).candidates(image, Canvas(340))
     np.testing.assert_allclose(scaled.boxes * 2, direct.boxes, atol=1e-3)
     np.testing.assert_allclose(scaled.landmarks * 2, direct.landmarks, atol=1e-3)
 
@@ -145,7 +145,9 @@ def test_gpu_finds_what_the_cpu_finds(untrained: Detector) -> None:
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
     image = noise(120, 170)
-    cpu, gpu = (Predictor(untrained, device, top=50).candidates(image, Canvas(340)) for device in ("cpu", "cuda"))
+    cpu, gpu = (
+        Predictor(untrained, device, max_candidates=50).candidates(image, Canvas(340)) for device in ("cpu", "cuda")
+    )
     np.testing.assert_allclose(cpu.scores, gpu.scores, atol=0.02)
 
 
@@ -170,13 +172,13 @@ def test_wrong_images_and_settings_are_refused(untrained: Detector) -> None:
             predictor.candidates(image, ORIGINAL)
     with pytest.raises(ValueError, match="at least 544"):
         Predictor(untrained, tile=543)
-    with pytest.raises(ValueError, match="top must be"):
-        Predictor(untrained, top=0)
+    with pytest.raises(ValueError, match="max_candidates must be"):
+        Predictor(untrained, max_candidates=0)
 
 
 def test_views_and_pickled_predictors_work(untrained: Detector) -> None:
     image = noise(50, 60)
-    predictor = Predictor(untrained, top=30)
+    predictor = Predictor(untrained, max_candidates=30)
     plain = predictor.candidates(np.ascontiguousarray(image[:, ::-1]), ORIGINAL)
     flipped = pickle.loads(pickle.dumps(predictor)).candidates(image[:, ::-1], ORIGINAL)
     np.testing.assert_array_equal(plain.boxes, flipped.boxes)

@@ -43,7 +43,7 @@ def predictor() -> Predictor:
     with torch.no_grad():
         for parameter in detector.heads.parameters():
             parameter.mul_(0.01)
-    return Predictor(detector, top=60)
+    return Predictor(detector, max_candidates=60)
 
 
 @pytest.fixture(scope="module")
@@ -108,9 +108,9 @@ def test_a_pass_thins_first_and_filters_then(predictor: Predictor, image: NDArra
     plain = predictor.candidates(image, Scale(1.5))
     sizes = SizeFilter(above=float(np.median((plain.boxes[:, 2] - plain.boxes[:, 0]) ** 2)))
     found = Pass(Scale(1.5), False, Thinning(0.01, 0.3, 5), sizes)(predictor, image)
-    thinned = detections(plain, score=0.01, iou=0.3, keep=5, convention=MOGFACE)
+    thinned = detections(plain, score=0.01, iou=0.3, max_detections=5, convention=MOGFACE)
     assert_equal(found, thinned.take(sizes.keeps(thinned)))
-    assert len(Pass(Scale(1.5), thinning=Thinning(0, keep=7))(predictor, image)) == 7
+    assert len(Pass(Scale(1.5), thinning=Thinning(0, max_detections=7))(predictor, image)) == 7
 
 
 def test_several_passes_need_a_rule(predictor: Predictor, image: NDArray[np.uint8]) -> None:

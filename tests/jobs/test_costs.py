@@ -162,7 +162,7 @@ def test_several_looks_are_counted_each() -> None:
 def test_rankers_of_another_config_are_found_by_their_file() -> None:
     found = costs("crface_text")
     assert [found[f"rank_{row}"].network for row in ("crface", "roi")] == ["crface_mobilenet", "roi_mobilenet"]
-    assert found["rank_roi"].operations == 3226 * Network("roi_mobilenet", '{"heard": 0}').flops(2048, 2048)
+    assert found["rank_roi"].operations == 3226 * Network("roi_mobilenet", '{"num_neighbours": 0}').flops(2048, 2048)
     with pytest.raises(ValueError, match=r"rank_roi: no config beside it trains runs/nowhere/roi\.safetensors"):
         costs("crface_text", "rank_roi.path=runs/nowhere/roi.safetensors")
 

@@ -38,7 +38,7 @@ def test_one_convolution_by_hand() -> None:
 def test_only_rows_that_are_read_are_computed_and_counted() -> None:
     rows, heights, channels = 500, (8, 4, 2), 64
     nearest, average = (
-        RANKERS["crface_mobilenet"].build(rows=rows, sampling=each).eval() for each in ("nearest", "average")
+        RANKERS["crface_mobilenet"].build(num_candidates=rows, sampling=each).eval() for each in ("nearest", "average")
     )
     read = [len(inputs) for inputs in row_plan(rows, heights, 3).inputs]
     of_row = 2 * 5 * 15 * channels  # of one layer with one channel in: two operations per tap

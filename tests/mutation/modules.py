@@ -41,7 +41,7 @@ MODULES = (
     Module("engine/plan", (*ENGINE, "tests/engine/test_garbage.py")),
     Module("engine/lock"),
     Module("engine/shards", ENGINE),
-    Module("engine/assign", ENGINE),
+    Module("engine/shard_reuse", ENGINE),
     Module("engine/fingerprint", ("tests/engine/test_plan_identity.py",)),
     Module("engine/manifest", (*ENGINE, "tests/engine/test_garbage.py")),
     Module("engine/graph", ("tests/engine/test_config.py", "tests/engine/test_plan.py")),

@@ -173,11 +173,6 @@ def test_false_alarms_are_counted_where_asked_for_and_change_nothing_else(judged
     assert 0 < rows[2]["found"] <= rows[2]["faces"]
 
 
-def test_an_evaluation_without_them_keeps_the_identity_it_had() -> None:
-    assert Evaluate().model_dump(mode="python") == {"coordinates": "float"}
-    assert Evaluate(false_alarms=0.5).model_dump(mode="python") == {"coordinates": "float", "false_alarms": 0.5}
-
-
 @pytest.mark.parametrize(
     ("heights", "fields", "empty"),
     [

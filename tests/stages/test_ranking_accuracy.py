@@ -23,7 +23,7 @@ def ranked(world: World) -> World:
     world.node("guesses", "guess", inputs={"samples": "faces"}, run={"shard_rows": 3, **lenient})
     wired = {"samples": "faces", "candidates": "guesses"}
     world.node("best", "oracle", inputs=wired, iou=None, pixel_inclusive=False, run={"shard_rows": 2, **lenient})
-    world.node("order", "ranking", inputs={"samples": "faces", "candidates": ["guesses", "best"]}, pairs=4)
+    world.node("order", "ranking_accuracy", inputs={"samples": "faces", "candidates": ["guesses", "best"]}, pairs=4)
     return world
 
 

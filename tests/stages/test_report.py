@@ -96,7 +96,11 @@ def test_a_training_shows_its_losses_and_weights(reported: World, weights: str) 
     tiny = {"steps": 3, "batch": 1, "images": 2, "crop": 64, "warmup": 1}
     reported.node("detector", "train_detector", inputs={"samples": "faces"}, recipe=tiny)
     reported.node(
-        "guesses", "predict", inputs={"samples": "faces", "checkpoint": "detector"}, canvas="original", top=50
+        "guesses",
+        "predict",
+        inputs={"samples": "faces", "checkpoint": "detector"},
+        canvas="original",
+        max_candidates=50,
     )
     reported.nodes["page"]["inputs"]["checkpoint"] = ["detector"]
     reported.done()
@@ -104,10 +108,10 @@ def test_a_training_shows_its_losses_and_weights(reported: World, weights: str) 
     assert next(reported.artifact("detector").rows(["content_hash"]))["content_hash"] in text
     assert text.count("<svg") > 0
     reported.nodes["guesses"] = {
-        "stage": "predict", "inputs": {"samples": "faces"}, "at": weights, "canvas": "original", "top": 50
+        "stage": "predict", "inputs": {"samples": "faces"}, "path": weights, "canvas": "original", "max_candidates": 50
     }  # fmt: skip
     reported.done()
-    assert reported.artifact("guesses").manifest.fingerprint_fields["externals"]["weights"] in page(reported)
+    assert reported.artifact("guesses").manifest.fingerprint_fields["file_hashes"]["weights"] in page(reported)
 
 
 def test_a_dataset_without_faces_has_a_page_too(reported: World) -> None:
@@ -133,13 +137,15 @@ def test_images_without_labels_show_what_was_found(reported: World) -> None:
 def test_sizes_ways_and_orders_have_their_place(reported: World, weights: str) -> None:
     for size in (96, 128):
         seen = {"samples": "faces", "candidates": f"seen_{size}"}
-        reported.node(f"seen_{size}", "predict", inputs={"samples": "faces"}, path=weights, canvas=size, top=60)
+        reported.node(
+            f"seen_{size}", "predict", inputs={"samples": "faces"}, path=weights, canvas=size, max_candidates=60
+        )
         reported.node(f"found_{size}", "suppress", inputs={"candidates": f"seen_{size}"})
         reported.node(f"best_{size}", "oracle", inputs=seen)
         reported.node(f"all_{size}", "oracle", inputs=seen, iou=None)
         for name in (f"found_{size}", f"best_{size}"):
             reported.node(f"ap_{name}", "evaluate", inputs={"samples": "faces", "detections": name})
-    reported.node("order", "ranking", inputs={"samples": "faces", "candidates": ["seen_96", "all_96"]})
+    reported.node("order", "ranking_accuracy", inputs={"samples": "faces", "candidates": ["seen_96", "all_96"]})
     found = [f"{way}_{size}" for way in ("found", "best") for size in (96, 128)]
     reported.nodes["page"]["inputs"] = {
         "samples": "faces",

@@ -21,7 +21,7 @@ from pipeline.models.weights import save_bytes
 from stages.rerank import Rerank
 from tests.stages.world import World, picture
 
-SWITCHES = {"rows": 80}
+SWITCHES = {"num_candidates": 80}
 
 
 @pytest.fixture(scope="session")
@@ -51,7 +51,15 @@ def photos(world: World) -> Path:
 def wired(world: World, photos: Path, weights: str, ranker: str) -> World:
     lenient = {"max_error_share": 0.9, "shard_rows": 2}
     world.node("images", "index", dataset="image_folder", path=str(photos), run=lenient)
-    world.node("boxes", "predict", inputs={"samples": "images"}, path=weights, canvas="original", top=120, run=lenient)
+    world.node(
+        "boxes",
+        "predict",
+        inputs={"samples": "images"},
+        path=weights,
+        canvas="original",
+        max_candidates=120,
+        run=lenient,
+    )
     world.node("ranked", "rerank", inputs={"samples": "images", "candidates": "boxes"}, path=ranker, run=lenient)
     return world
 
@@ -70,7 +78,7 @@ def expected(found: Detections, name: str, ranker: str, iou: float | None, **opt
         ((), 0.4, {}),
         (("iou=0.7", "clip=true"), 0.7, {"clip": True}),
         (("iou=0.7", "squash=true"), 0.7, {"squash": True}),
-        (("iou=null", "top=30", "size=192"), None, {"top": 30, "canvas": Canvas(192)}),
+        (("iou=null", "max_candidates=30", "size=192"), None, {"top": 30, "canvas": Canvas(192)}),
     ],
 )
 def test_rows_are_what_the_ranker_makes_of_them(
@@ -207,10 +215,10 @@ def test_no_candidate_at_all_gives_an_empty_row(world: World, ranker: str) -> No
 
 
 def test_weights_come_from_exactly_one_place_and_are_a_rankers(wired: World, weights: str) -> None:
-    wired.nodes["ranked"].pop("at")
+    wired.nodes["ranked"].pop("path")
     with pytest.raises(ValueError, match=r"ranked: expected weights .*, found neither"):
         wired.run()
-    wired.nodes["ranked"]["at"] = weights
+    wired.nodes["ranked"]["path"] = weights
     plan = wired.plan()["ranked"]
     assert plan.decision is Decision.BLOCKED
     assert "holds the detector retinaface_mobilenet: expected one of a ranker" in plan.reason
@@ -220,12 +228,12 @@ def test_changed_weights_and_sizes_are_other_outputs(wired: World, ranker: str) 
     wired.done()
     copy = wired.folder / "copy.safetensors"
     copy.write_bytes(Path(ranker).read_bytes())
-    wired.nodes["ranked"]["at"] = str(copy)
+    wired.nodes["ranked"]["path"] = str(copy)
     assert wired.plan()["ranked"].decision is Decision.REUSE
     data = bytearray(copy.read_bytes())
     data[-1] ^= 1
     copy.write_bytes(bytes(data))
-    assert "externals.weights" in wired.plan()["ranked"].reason
+    assert "file_hashes.weights" in wired.plan()["ranked"].reason
     assert (
         len({hash_json(Rerank(size=size).model_dump(mode="python")) for size in (None, "original", "8k", 7680, "4096")})
         == 4

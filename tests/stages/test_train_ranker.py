@@ -15,7 +15,7 @@ from pipeline.models.rankers.checkpoint import open_ranker
 from pipeline.models.weights import read_tensors, save_bytes
 from tests.stages.world import World, picture
 
-TINY = {"steps": 4, "batch": 2, "crop": 64, "rows": 50, "pairs": 3}
+TINY = {"steps": 4, "batch": 2, "crop": 64, "num_candidates": 50, "pairs": 3}
 DRAWN = {"kind": "synthetic", "width": 96, "height": 96}
 
 
@@ -25,7 +25,7 @@ def trained(world: World) -> World:
     world.node("drawings", "index", dataset={**DRAWN, "split": "train", "images": 6})
     world.node("one", "guess", inputs={"samples": "drawings"}, jitter=0.2, false_alarms=10)
     world.node("other", "guess", inputs={"samples": "drawings"}, jitter=0.4, false_alarms=5)
-    world.node("pairs", "join", inputs={"samples": "drawings", "candidates": ["one", "other"]})
+    world.node("pairs", "label_candidates", inputs={"samples": "drawings", "candidates": ["one", "other"]})
     world.node(
         "order", "train_ranker", inputs={"rankings": "pairs", "samples": "drawings"},
         ranker="crface_mobilenet", recipe=TINY,
@@ -61,7 +61,7 @@ def test_a_few_steps_give_a_checkpoint_that_opens(trained: World) -> None:
     assert residual.isfinite().all() and residual.abs().max() > 0
     config = json.loads(row["config"])
     assert config == stored_config(file)
-    assert config["model_args"] == {"rows": 50} and config["recipe"]["loss"] == "rank"
+    assert config["model_args"] == {"num_candidates": 50} and config["recipe"]["loss"] == "rank"
     log = log_of(row)
     assert [entry["step"] for entry in log] == [1, 2, 3, 4]
     assert [entry["loss"]["total"] for entry in log] == pytest.approx(row["loss"])
@@ -82,7 +82,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_does_not(trained: Wo
 
 def test_what_is_not_said_is_part_of_the_identity_and_how_often_it_is_saved_is_not(trained: World) -> None:
     plain = trained.identity("order")
-    assert trained.identity("order", "order.recipe.temperature=1", "order.saved_every=3") == plain
+    assert trained.identity("order", "order.recipe.temperature=1", "order.checkpoint_seconds=3") == plain
     assert trained.identity("order", "order.recipe.temperature=2") != plain
     assert trained.identity("order", "order.recipe.learning_rate=1e-3") == plain
 
@@ -90,9 +90,9 @@ def test_what_is_not_said_is_part_of_the_identity_and_how_often_it_is_saved_is_n
 def test_held_out_images_are_judged_and_the_best_comes_out(trained: World) -> None:
     trained.node("few", "index", dataset={**DRAWN, "split": "test", "images": 3})
     trained.node("found", "guess", inputs={"samples": "few"}, false_alarms=10)
-    trained.node("unseen", "join", inputs={"samples": "few", "candidates": ["found"]})
+    trained.node("unseen", "label_candidates", inputs={"samples": "few", "candidates": ["found"]})
     inputs = {"rankings": "pairs", "samples": ["few", "drawings"], "held_out": "unseen"}
-    trained.nodes["order"] |= {"inputs": inputs, "recipe": {**TINY, "judged_every": 2, "keep": "best"}}
+    trained.nodes["order"] |= {"inputs": inputs, "recipe": {**TINY, "eval_every": 2, "select": "best"}}
     trained.done()
     row = checkpoint(trained)
     looks = {entry["step"]: entry["ranking"] for entry in log_of(row) if "ranking" in entry}
@@ -103,7 +103,7 @@ def test_held_out_images_are_judged_and_the_best_comes_out(trained: World) -> No
     assert len({look["before"] for look in looks.values()}) == 1
     # Another network than the first one, of which nothing is refined.
     assert any(look["loss_after"] != look["loss_before"] for look in looks.values())
-    plain = {**TINY, "judged_every": 0, "keep": "last"}
+    plain = {**TINY, "eval_every": 0, "select": "last"}
     trained.nodes["order"] |= {"inputs": {"rankings": "pairs", "samples": "drawings"}, "recipe": plain}
     trained.done()
     assert checkpoint(trained)["loss"] == row["loss"]
@@ -115,7 +115,7 @@ def test_it_starts_from_a_detectors_body_or_from_another_node(trained: World) ->
     body = save_bytes("retinaface_mobilenet", DETECTORS["retinaface_mobilenet"].build())
     file = trained.folder / "detector.safetensors"
     file.write_bytes(body)
-    trained.nodes["order"] |= {"at": str(file), "recipe": still}
+    trained.nodes["order"] |= {"path": str(file), "recipe": still}
     inputs = {"rankings": "pairs", "samples": "drawings", "start": "order"}
     trained.node("tuned", "train_ranker", inputs=inputs, ranker="crface_mobilenet", recipe=still)
     trained.done()
@@ -129,12 +129,12 @@ def test_it_starts_from_a_detectors_body_or_from_another_node(trained: World) ->
 def test_first_weights_that_do_not_fit_are_told_before_anything_starts(trained: World) -> None:
     file = trained.folder / "weights.safetensors"
     file.write_bytes(save_bytes("mogface_baseline", torch.nn.Linear(1, 1)))
-    trained.nodes["order"]["at"] = str(file)
+    trained.nodes["order"]["path"] = str(file)
     assert "the backbone of mogface_baseline is not that of" in failure(trained)
-    trained.nodes["order"]["at"] = None
+    trained.nodes["order"]["path"] = None
     trained.done()
     file.write_bytes(checkpoint(trained)["weights"])
-    trained.nodes["order"] |= {"at": str(file), "ranker": "roi_mobilenet"}
+    trained.nodes["order"] |= {"path": str(file), "ranker": "roi_mobilenet"}
     assert "checkpoint is crface_mobilenet" in trained.plan()["order"].reason
     file.write_bytes(b"nothing of the kind")
     assert "is unknown" in trained.plan()["order"].reason
@@ -160,7 +160,7 @@ def test_held_out_images_without_an_order_are_told_too(trained: World) -> None:
     (folder / "0.png").write_bytes(encode_png(picture(0)))
     trained.node("few", "index", dataset="image_folder", path=str(folder))
     trained.node("found", "guess", inputs={"samples": "few"})
-    trained.node("unseen", "join", inputs={"samples": "few", "candidates": ["found"]})
+    trained.node("unseen", "label_candidates", inputs={"samples": "few", "candidates": ["found"]})
     trained.nodes["order"]["inputs"] = {"rankings": "pairs", "samples": ["drawings", "few"], "held_out": "unseen"}
     assert failure(trained).startswith("unseen: 1 readable images with 3 boxes: none lies")
 
@@ -219,5 +219,5 @@ def test_mistakes_are_named(trained: World, change: dict, words: str) -> None:
 def test_unknown_switches_are_named(trained: World) -> None:
     trained.nodes["order"]["model_args"] = {"kernell": [3, 5]}
     assert "no switch kernell" in failure(trained)
-    trained.nodes["order"]["model_args"] = {"rows": 60}
-    assert "switch rows is 60 and recipe.rows 50" in failure(trained)
+    trained.nodes["order"]["model_args"] = {"num_candidates": 60}
+    assert "switch num_candidates is 60 and recipe.num_candidates 50" in failure(trained)

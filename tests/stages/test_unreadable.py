@@ -36,10 +36,12 @@ def eight(world: World, weights: str) -> World:
     (folder / "annotations.json").write_text(json.dumps({"images": images, "annotations": faces}))
     seen = {"samples": "faces"}
     world.node("faces", "index", dataset="coco_json", path=str(folder))
-    world.node("boxes", "predict", inputs=seen, path=weights, canvas="original", top=50, run={"shard_rows": 3})
+    world.node(
+        "boxes", "predict", inputs=seen, path=weights, canvas="original", max_candidates=50, run={"shard_rows": 3}
+    )
     world.node("found", "suppress", inputs={"candidates": "boxes"})
     world.node("best", "oracle", inputs={**seen, "candidates": "boxes"}, iou=None)
-    world.node("order", "ranking", inputs={**seen, "candidates": ["boxes", "best"]})
+    world.node("order", "ranking_accuracy", inputs={**seen, "candidates": ["boxes", "best"]})
     for name in ("found", "best"):
         world.node(f"ap_{name}", "evaluate", inputs={**seen, "detections": name})
     pairs = {"candidates": ["boxes", "boxes"], "detections": ["found", "best"], "ap": ["ap_found", "ap_best"]}
@@ -140,7 +142,7 @@ def test_names_that_are_no_utf8_are_rows_with_an_error(wider8k, world: World, we
     for number, name in enumerate(("a.jpg", "b\udcff.jpg", "caf\udce9/c.jpg", "zürich 雪.jpg")):
         (folder / name).write_bytes(encode_jpeg(picture(number)))
     world.node("faces", "index", dataset="image_folder", path=str(folder))
-    world.node("boxes", "predict", inputs={"samples": "faces"}, path=weights, canvas="original", top=50)
+    world.node("boxes", "predict", inputs={"samples": "faces"}, path=weights, canvas="original", max_candidates=50)
     answer = wider8k("run", "--local", "-c", world.config)
     assert answer.code == 0, answer.err
     bad = r"b\xff.jpg: the file's name is no UTF-8: rename it; caf\xe9/c.jpg: the file's name is no UTF-8: rename it"
@@ -180,7 +182,7 @@ def test_links_in_a_circle_are_passed_over(world: World, weights: str) -> None:
     (folder / "itself").symlink_to("itself")
     broken = broken_files(folder)
     world.node("faces", "index", dataset="image_folder", path=str(folder))
-    world.node("boxes", "predict", inputs={"samples": "faces"}, path=weights, canvas="original", top=50)
+    world.node("boxes", "predict", inputs={"samples": "faces"}, path=weights, canvas="original", max_candidates=50)
     assert not world.run("max_error_share=0.9").failed
     rows = {row["image_id"]: row["error"] for row in world.rows("faces")}
     assert {name for name, error in rows.items() if error is None} == {

@@ -64,7 +64,7 @@ def _waits(trainer: Trainer, batch: Any) -> list[str]:
 
 @pytest.mark.parametrize("name", ASSIGNERS)
 def test_a_step_asks_for_nothing(name: str) -> None:
-    trainer = _detector_trainer("mogface_mobilenet", assigner=name, average=0.9)
+    trainer = _detector_trainer("mogface_mobilenet", assigner=name, ema_decay=0.9)
     for _ in range(2):
         assert _waits(trainer, _pixels().to_batch(trainer.task.model.normalisation)) == []
 
@@ -92,7 +92,7 @@ def test_sgd_asks_on_a_cpu_alone() -> None:
 def _ranker_trainer(name: str) -> Trainer:
     recipe = RankerRecipe(steps=4, batch=4, crop=SIDE, num_candidates=50, pairs=3)
     torch.manual_seed(0)
-    return Trainer(RankerTask(RANKERS[name].build(rows=50).train(), recipe), recipe)
+    return Trainer(RankerTask(RANKERS[name].build(num_candidates=50).train(), recipe), recipe)
 
 
 @pytest.mark.parametrize("name", ["crface_mobilenet", "roi_mobilenet"])

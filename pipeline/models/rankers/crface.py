@@ -29,16 +29,16 @@ Sampling = Literal["nearest", "average"]
 class Confidence(nn.Module):
     """The confidence module of one level: 3x3 convolution, ReLU, mean over the map, one number per row of the table."""
 
-    def __init__(self, width: int, rows: int) -> None:
+    def __init__(self, width: int, num_candidates: int) -> None:
         """Args: channels in and within; N. The last layer starts at zero, so that c' = c at first."""
         super().__init__()
         self.conv = nn.Conv2d(width, width, 3, padding=1)
-        self.answer = nn.Linear(width, rows)
+        self.answer = nn.Linear(width, num_candidates)
         nn.init.zeros_(self.answer.weight)
         nn.init.zeros_(self.answer.bias)
 
     def forward(self, level: Tensor) -> Tensor:
-        """Returns [B, rows] of [B, width, H, W]."""
+        """Returns [B, num_candidates] of [B, width, H, W]."""
         out: Tensor = self.answer(functional.relu(self.conv(level)).mean(dim=(2, 3)))
         return out
 
@@ -60,7 +60,7 @@ class CRFace(Ranker):
         width: int,
         activation: Activation,
         normalisation: Normalisation,
-        rows: int = ROWS,
+        num_candidates: int = ROWS,
         kernel: Kernel = (3, 5),
         sampling: Sampling = "nearest",
         box_width: int = 64,
@@ -74,7 +74,7 @@ class CRFace(Ranker):
             width: channels of pyramid and confidence module.
             activation: makes every activation of the pyramid.
             normalisation: of the image.
-            rows: N.
+            num_candidates: N.
             kernel: of the box branch, see `BoxBranch`.
             sampling: how its maps are resized along N: "nearest" as printed, "average" so that every row counts.
             box_width: channels of the box branch.
@@ -91,12 +91,12 @@ class CRFace(Ranker):
         if scale is not None and not 0 < scale < math.inf:
             raise ValueError(f"scale must be above 0, got {scale}; leave it out for the network as printed")
         self.normalisation = normalisation
-        self.rows = rows
+        self.num_candidates = num_candidates
         self.sampling = sampling
         self.backbone = backbone
         self.boxes = BoxBranch(box_width, kernel=kernel)
         self.pyramid = FeaturePyramid([each + box_width for each in channels], width, activation=activation)
-        self.confidence = nn.ModuleList(Confidence(width, rows) for _ in channels)
+        self.confidence = nn.ModuleList(Confidence(width, num_candidates) for _ in channels)
         self.log_scale = None if scale is None else nn.Parameter(torch.tensor(math.log(scale)))
 
     def maps(self, images: Tensor) -> list[Tensor]:
@@ -120,7 +120,7 @@ def crface(
     kernel: Kernel = (3, 5),
     sampling: Sampling = "nearest",
     pixels: Pixels = "imagenet",
-    rows: int = ROWS,
+    num_candidates: int = ROWS,
     depth: Depth = 50,
     pretrained: bool = False,
     scale: float | None = None,
@@ -131,7 +131,7 @@ def crface(
         kernel: rows and numbers that a layer of the box branch sees, (3, 5) or (5, 3).
         sampling: "nearest" or "average", see `CRFace`.
         pixels: how the image is normalised, see `PIXELS`.
-        rows: N.
+        num_candidates: N.
         depth: of the ResNet.
         pretrained: start it from ImageNet's weights.
         scale: ours: of the residual, see `CRFace`; None is as printed.
@@ -143,7 +143,7 @@ def crface(
         width=256,
         activation=rectifier(),
         normalisation=pixels_named(pixels),
-        rows=rows,
+        num_candidates=num_candidates,
         kernel=kernel,
         sampling=sampling,
         scale=scale,
@@ -155,7 +155,7 @@ def crface_mobilenet(
     kernel: Kernel = (3, 5),
     sampling: Sampling = "nearest",
     pixels: Pixels = "retinaface",
-    rows: int = ROWS,
+    num_candidates: int = ROWS,
     slope: float = 0.1,
     scale: float | None = None,
 ) -> CRFace:
@@ -165,7 +165,7 @@ def crface_mobilenet(
         kernel: as for `crface`.
         sampling: likewise.
         pixels: likewise; those of RetinaFace, whose body it may start from, rather than ImageNet's.
-        rows: N.
+        num_candidates: N.
         slope: negative slope of the activations of body and pyramid; RetinaFace's body has 0.1.
         scale: as for `crface`.
     """
@@ -176,7 +176,7 @@ def crface_mobilenet(
         width=64,
         activation=rectifier(slope),
         normalisation=pixels_named(pixels),
-        rows=rows,
+        num_candidates=num_candidates,
         kernel=kernel,
         sampling=sampling,
         scale=scale,

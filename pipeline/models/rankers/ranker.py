@@ -19,7 +19,7 @@ class Ranker(nn.Module, ABC):
 
     Attributes:
         normalisation: of the image.
-        rows: N, which the tables must have.
+        num_candidates: N, which the tables must have.
         backbone: image to feature levels, finest first; a detector with the same one has the same names in it.
         frame: the picture that it sees of an image: as in its training, where it had one.
         checkpointed: in training, compute what takes most memory a second time in the backward pass instead of holding
@@ -27,7 +27,7 @@ class Ranker(nn.Module, ABC):
     """
 
     normalisation: Normalisation
-    rows: int
+    num_candidates: int
     backbone: nn.Module
     frame: Frame = Frame()
     checkpointed: bool = False
@@ -71,11 +71,12 @@ class Ranker(nn.Module, ABC):
             ValueError: the tables are not [B, N, 5] with this ranker's N, or ``valid`` is not [B].
         """
         batch = len(tables)
-        if tables.shape != (batch, self.rows, 5) or valid.shape != (batch,):
+        if tables.shape != (batch, self.num_candidates, 5) or valid.shape != (batch,):
             raise ValueError(
-                f"expected tables [B, {self.rows}, 5] and valid [B], got {list(tables.shape)} and {list(valid.shape)}"
+                f"expected tables [B, {self.num_candidates}, 5] and valid [B], "
+                f"got {list(tables.shape)} and {list(valid.shape)}"
             )
-        return torch.arange(self.rows, device=tables.device) < valid.to(tables.device)[:, None]
+        return torch.arange(self.num_candidates, device=tables.device) < valid.to(tables.device)[:, None]
 
 
 class RankerMaps(nn.Module):

@@ -42,7 +42,7 @@ class RoIRanker(Ranker):
         width: int,
         activation: Activation,
         normalisation: Normalisation,
-        rows: int = ROWS,
+        num_candidates: int = ROWS,
         hidden: int = 128,
         num_neighbours: int = 8,
         margin: float = 0.25,
@@ -57,7 +57,7 @@ class RoIRanker(Ranker):
             width: channels of pyramid and context.
             activation: makes every activation of both.
             normalisation: of the image.
-            rows: N.
+            num_candidates: N.
             hidden: length of a box's vector.
             num_neighbours: neighbours that a box hears, at most; 0 leaves the exchange out.
             margin: surroundings that are looked at, see `BoxLook`.
@@ -65,7 +65,7 @@ class RoIRanker(Ranker):
         """
         super().__init__()
         self.normalisation = normalisation
-        self.rows = rows
+        self.num_candidates = num_candidates
         self.num_neighbours = num_neighbours
         self.backbone = backbone
         self.pyramid = FeaturePyramid(channels, width, activation=activation)
@@ -110,7 +110,9 @@ class RoIRanker(Ranker):
         corners = torch.cat([rows[:, :2], rows[:, :2] + rows[:, 2:4]], dim=1)
         numbers, near = _neighbourhood(corners, rows[:, 4], valid.tolist(), self.num_neighbours)
         looked = self._looked(list(maps), image, corners * size)
-        inputs = torch.cat([looked, own_numbers(rows, place, size[:2], self.rows).to(looked), numbers.to(looked)], 1)
+        inputs = torch.cat(
+            [looked, own_numbers(rows, place, size[:2], self.num_candidates).to(looked), numbers.to(looked)], 1
+        )
         vectors = self.embed(inputs)
         if self.exchange is not None:
             vectors = torch.cat([vectors, self.exchange(vectors, near)], dim=1)
@@ -149,7 +151,7 @@ def roi(
     margin: float = 0.25,
     frozen: bool = False,
     pixels: Pixels = "retinaface",
-    rows: int = ROWS,
+    num_candidates: int = ROWS,
     depth: Depth = 50,
     pretrained: bool = False,
 ) -> RoIRanker:
@@ -160,7 +162,7 @@ def roi(
         margin: surroundings that are looked at, in sides of the box.
         frozen: see `RoIRanker`; for a body that starts from a detector's weights.
         pixels: how the image is normalised, see `PIXELS`.
-        rows: N.
+        num_candidates: N.
         depth: of the ResNet.
         pretrained: start it from ImageNet's weights, which want pixels: imagenet.
 
@@ -177,7 +179,7 @@ def roi(
         width=256,
         activation=rectifier(),
         normalisation=pixels_named(pixels),
-        rows=rows,
+        num_candidates=num_candidates,
         num_neighbours=num_neighbours,
         margin=margin,
         frozen=frozen,
@@ -190,7 +192,7 @@ def roi_mobilenet(
     margin: float = 0.25,
     frozen: bool = False,
     pixels: Pixels = "retinaface",
-    rows: int = ROWS,
+    num_candidates: int = ROWS,
     slope: float = 0.1,
 ) -> RoIRanker:
     """Returns the small one with random weights; body, pyramid and context as RetinaFace on MobileNet-0.25 has them.
@@ -200,7 +202,7 @@ def roi_mobilenet(
         margin: likewise.
         frozen: likewise.
         pixels: likewise.
-        rows: N.
+        num_candidates: N.
         slope: negative slope of the activations of body, pyramid and context.
     """
     backbone = MobileNetV1(0.25, activation=rectifier(slope))
@@ -211,7 +213,7 @@ def roi_mobilenet(
         width=64,
         activation=rectifier(slope),
         normalisation=pixels_named(pixels),
-        rows=rows,
+        num_candidates=num_candidates,
         num_neighbours=num_neighbours,
         margin=margin,
         frozen=frozen,

@@ -42,7 +42,7 @@ class RankerRecipe:
             compares those of its own share.
         ties: pairs of equal truth are left out ("skip"), or teach that the second is better ("literal", Eq. 1).
         temperature: factor on the difference of two refined scores.
-        clip_scores: the loss sees refined scores clipped to 0..1, as the paper prints it; outside 0..1 they then have no
+        clip_scores: the loss sees refined scores clipped to 0..1, as the paper prints it; outside 0..1 they have no
             gradient of its own and comes back only as the weights it shares with others move. False takes the loss of
             the plain sums, which differs once some leave.
         optimizer: "adam" as in the paper, "adamw", or "sgd".

@@ -38,5 +38,5 @@ class DetectorLearner:
         return task_of(model, self.recipe, network)
 
     def saved(self, model: Detector) -> bytes:
-        """Returns the detector with its name, switches and recipe: what `open_detector` opens."""
+        """Returns the detector with its name, model args and recipe: what `open_detector` opens."""
         return save_bytes(self.name, model, {"model_args": dict(self.model_args), "recipe": asdict(self.recipe)})

@@ -12,7 +12,7 @@ from pipeline.models.detectors import detector_spec
 from pipeline.models.rankers import ranker_spec
 from pipeline.models.rankers.ranker import Ranker
 from pipeline.models.renames import rename
-from pipeline.models.weights import FIRST_WEIGHTS, KeyReport, built, load, read_tensors, switches_of
+from pipeline.models.weights import FIRST_WEIGHTS, KeyReport, built, load, model_args_of, read_tensors
 
 _SHARED = ("pyramid.", "context.")  # beside the backbone: taken over where the shapes agree
 
@@ -67,7 +67,7 @@ def take_body(ranker: Ranker, weights: bytes) -> KeyReport:
     """
     name = resolve_detector(weights)
     with torch.device("meta"):
-        detector = built(detector_spec(name).build, switches_of(weights), weights)
+        detector = built(detector_spec(name).build, model_args_of(weights), weights)
     theirs = getattr(detector, "backbone", None)
     # As text it tells depth, widths and slopes: two published bodies have the same shapes and other activations.
     if repr(theirs) != repr(ranker.backbone):

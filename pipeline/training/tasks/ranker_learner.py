@@ -21,7 +21,7 @@ class RankerLearner:
 
     Attributes:
         name: entry of `RANKERS`.
-        recipe: every number that decides the outcome; its `rows` is the length of the network's tables.
+        recipe: every number that decides the outcome; its `num_candidates` is the length of the network's tables.
         model_args: other arguments of its factory.
         weights: checkpoint to start from, a ranker's or a detector's; None for random weights.
     """
@@ -32,15 +32,16 @@ class RankerLearner:
     weights: bytes | None = None
 
     def __post_init__(self) -> None:
-        """Raises ValueError where switches and recipe say different lengths of the table."""
-        if (rows := self.model_args.get("rows", self.recipe.num_candidates)) != self.recipe.num_candidates:
+        """Raises ValueError where model args and recipe say different lengths of the table."""
+        wanted = self.recipe.num_candidates
+        if (given := self.model_args.get("num_candidates", wanted)) != wanted:
             raise ValueError(
-                f"switch rows is {rows} and recipe.num_candidates {self.recipe.num_candidates}: leave the switch out"
+                f"switch num_candidates is {given} and recipe.num_candidates {wanted}: leave the switch out"
             )
 
     def first(self) -> Ranker:
         """Returns the ranker to be trained, see `initial_ranker`."""
-        ranker = initial_ranker(self.name, self.recipe.seed, self._switches, self.weights)
+        ranker = initial_ranker(self.name, self.recipe.seed, self._model_args, self.weights)
         ranker.checkpointed, ranker.frame = self.recipe.checkpointed, self.recipe.frame
         return ranker
 
@@ -49,9 +50,9 @@ class RankerLearner:
         return RankerTask(model, self.recipe, network)
 
     def saved(self, model: Ranker) -> bytes:
-        """Returns the ranker with its name, switches and recipe: what `open_ranker` opens."""
-        return save_bytes(self.name, model, {"model_args": self._switches, "recipe": asdict(self.recipe)})
+        """Returns the ranker with its name, model args and recipe: what `open_ranker` opens."""
+        return save_bytes(self.name, model, {"model_args": self._model_args, "recipe": asdict(self.recipe)})
 
     @property
-    def _switches(self) -> dict[str, Any]:
-        return {**self.model_args, "rows": self.recipe.num_candidates}
+    def _model_args(self) -> dict[str, Any]:
+        return {**self.model_args, "num_candidates": self.recipe.num_candidates}

@@ -55,7 +55,7 @@ def test_other_files_and_other_rankers_are_refused() -> None:
         open_ranker(ranker, "roi_mobilenet")
     with pytest.raises(ValueError, match="no ranker 'x'; there are"):
         resolve_ranker(ranker, "x")
-    other = save_bytes("roi_mobilenet", ranker_spec("crface_mobilenet").build(rows=6))
+    other = save_bytes("roi_mobilenet", ranker_spec("crface_mobilenet").build(num_candidates=6))
     with pytest.raises(ValueError, match="checkpoint does not fit RoIRanker"):
         open_ranker(other)
 
@@ -72,7 +72,11 @@ def test_what_the_file_holds_is_not_fetched_again(monkeypatch: pytest.MonkeyPatc
     def unreachable(*_: object, **__: object) -> None:
         raise OSError("no network")
 
-    data = save_bytes("crface", ranker_spec("crface").build(rows=6), {"model_args": {"rows": 6, "pretrained": True}})
+    data = save_bytes(
+        "crface",
+        ranker_spec("crface").build(num_candidates=6),
+        {"model_args": {"num_candidates": 6, "pretrained": True}},
+    )
     found = save_bytes(
         "hambox_resnet50", detector_spec("hambox_resnet50").build(), {"model_args": {"pretrained": True}}
     )

@@ -27,7 +27,7 @@ def tiny(rows: int, *, sampling: Sampling = "nearest", learnt: bool = True) -> C
         width=4,
         activation=rectifier(0.1),
         normalisation=pixels_named("retinaface"),
-        rows=rows,
+        num_candidates=rows,
         sampling=sampling,
         box_width=4,
     )
@@ -62,7 +62,9 @@ def test_one_number_per_row_whatever_the_size(sampling: Sampling, height: int, w
 
 def test_nothing_is_corrected_before_it_has_learnt() -> None:
     residual = (
-        ranker_spec("crface_mobilenet").build(rows=50).eval()(torch.randn(1, 3, 40, 40), tables(50), torch.tensor([50]))
+        ranker_spec("crface_mobilenet")
+        .build(num_candidates=50)
+        .eval()(torch.randn(1, 3, 40, 40), tables(50), torch.tensor([50]))
     )
     assert not residual.any()
 
@@ -135,7 +137,9 @@ def test_a_small_scale_keeps_the_first_steps_below_the_gaps_of_neighbours() -> N
     boxes[..., 4] = torch.linspace(1, 0, rows)
     gap, image = 1 / (rows - 1), torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     torch.manual_seed(0)
-    printed, scaled = (ranker_spec("crface_mobilenet").build(rows=rows, scale=scale) for scale in (None, 1e-3))
+    printed, scaled = (
+        ranker_spec("crface_mobilenet").build(num_candidates=rows, scale=scale) for scale in (None, 1e-3)
+    )
     apart = step(printed, image, boxes).diff().abs().mean().item()
     together = step(scaled, image, boxes).diff().abs().mean().item()
     assert apart > 5 * gap and 0 < together < gap / 10
@@ -143,7 +147,7 @@ def test_a_small_scale_keeps_the_first_steps_below_the_gaps_of_neighbours() -> N
 
 def test_a_scale_is_learnt_and_is_not_there_as_printed() -> None:
     build = ranker_spec("crface_mobilenet").build
-    printed, scaled = build(rows=20), build(rows=20, scale=0.25)
+    printed, scaled = build(num_candidates=20), build(num_candidates=20, scale=0.25)
     assert scaled.log_scale is not None and printed.log_scale is None
     assert scaled.state_dict().keys() - printed.state_dict().keys() == {"log_scale"}
     scaled.load_state_dict({**printed.state_dict(), "log_scale": scaled.log_scale}, strict=True)
@@ -159,10 +163,10 @@ def test_a_scale_is_learnt_and_is_not_there_as_printed() -> None:
 
 def test_switches_reach_the_network() -> None:
     build = ranker_spec("crface_mobilenet").build
-    assert build(rows=7, kernel=[5, 3]).boxes.convs[0].kernel_size == (5, 3)
-    assert build(rows=7, sampling="average").sampling == "average"
-    assert build(rows=7, pixels="imagenet").normalisation == pixels_named("imagenet")
-    assert build(rows=7).normalisation == pixels_named("retinaface")
+    assert build(num_candidates=7, kernel=[5, 3]).boxes.convs[0].kernel_size == (5, 3)
+    assert build(num_candidates=7, sampling="average").sampling == "average"
+    assert build(num_candidates=7, pixels="imagenet").normalisation == pixels_named("imagenet")
+    assert build(num_candidates=7).normalisation == pixels_named("retinaface")
     for model_args, words in (
         ({"sampling": "linear"}, "nearest or average, got 'linear'"),
         ({"scale": 0.0}, "scale must be above 0, got 0.0; leave it out"),
@@ -173,4 +177,4 @@ def test_switches_reach_the_network() -> None:
         ),
     ):
         with pytest.raises(ValueError, match=words):
-            build(rows=7, **model_args)
+            build(num_candidates=7, **model_args)

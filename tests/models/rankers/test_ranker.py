@@ -16,13 +16,13 @@ from pipeline.models.rankers import RANKERS, ranker_spec
     ],
 )
 def test_tables_of_another_length_are_refused(name: str, tables: torch.Tensor, valid: torch.Tensor, words: str) -> None:
-    ranker = RANKERS[name].build(rows=8).eval()
+    ranker = RANKERS[name].build(num_candidates=8).eval()
     with pytest.raises(ValueError, match=words):
         ranker(torch.zeros(2, 3, 32, 32), tables, valid)
 
 
 def test_rows_that_are_candidates() -> None:
-    ranker = RANKERS["roi_mobilenet"].build(rows=3)
+    ranker = RANKERS["roi_mobilenet"].build(num_candidates=3)
     assert ranker.real(torch.zeros(2, 3, 5), torch.tensor([0, 2])).tolist() == [[False] * 3, [True, True, False]]
 
 
@@ -42,7 +42,7 @@ def test_the_table_costs_no_torch() -> None:
 @pytest.mark.parametrize("name", ["crface_mobilenet", "roi_mobilenet"])
 def test_bfloat16_gives_nearly_the_same(name: str) -> None:
     torch.manual_seed(0)
-    ranker = RANKERS[name].build(rows=40).eval()
+    ranker = RANKERS[name].build(num_candidates=40).eval()
     for part in ranker.modules():
         if isinstance(part, torch.nn.Linear) and not part.weight.any():
             torch.nn.init.normal_(part.weight)

@@ -21,7 +21,7 @@ SHARE = 0.01
 def said(name: str, **model_args: object) -> Ranker:
     """A ranker whose last layers say something."""
     torch.manual_seed(0)
-    ranker = ranker_spec(name).build(rows=ROWS, **model_args)
+    ranker = ranker_spec(name).build(num_candidates=ROWS, **model_args)
     for part in ranker.modules():
         if isinstance(part, nn.Linear) and not part.weight.any():
             nn.init.normal_(part.weight)

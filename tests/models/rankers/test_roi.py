@@ -13,7 +13,7 @@ ROWS = 60
 def learnt(**model_args: object) -> RoIRanker:
     """A ranker whose last layer says something."""
     torch.manual_seed(0)
-    ranker = ranker_spec("roi_mobilenet").build(rows=ROWS, **model_args)
+    ranker = ranker_spec("roi_mobilenet").build(num_candidates=ROWS, **model_args)
     assert isinstance(ranker, RoIRanker)
     nn.init.normal_(ranker.answer[-1].weight)
     return ranker.eval()
@@ -53,7 +53,7 @@ def test_one_number_per_candidate_whatever_the_size(height: int, width: int) -> 
 
 
 def test_nothing_is_corrected_before_it_has_learnt() -> None:
-    residual = ranker_spec("roi_mobilenet").build(rows=ROWS).eval()(pixels(), *tables(ROWS))
+    residual = ranker_spec("roi_mobilenet").build(num_candidates=ROWS).eval()(pixels(), *tables(ROWS))
     assert not residual.any()
 
 

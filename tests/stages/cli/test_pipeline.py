@@ -31,7 +31,7 @@ def faces(world: World, weights: str) -> World:
         inputs={"samples": "faces"},
         path=weights,
         canvas="original",
-        top=50,
+        max_candidates=50,
         run={"shard_rows": 2, "max_error_share": 0.5},
     )
     world.node("found", "suppress", inputs={"candidates": "boxes"}, run={"max_error_share": 0.5})
@@ -166,7 +166,10 @@ def test_a_failure_ends_with_code_one_and_says_how_to_go_on(wider8k, faces: Worl
             ("--set", "boxs.max_candidates=3"),
             "--set boxs.max_candidates=3: no node is called 'boxs' (did you mean 'boxes'?)",
         ),
-        (("--set", "boxes.topp=3"), "nodes.boxes.topp: unknown field (did you mean 'top'?), found 3"),
+        (
+            ("--set", "boxes.max_candidate=3"),
+            "nodes.boxes.max_candidate: unknown field (did you mean 'max_candidates'?), found 3",
+        ),
         (("--set", "boxes.run.worker=3"), "nodes.boxes.run.worker: unknown field (did you mean 'workers'?)"),
         (("--set", "boxes.max_candidates"), "--set boxes.max_candidates: expected node.field=value"),
         (("--set", "boxes.max_candidates=many"), "nodes.boxes.max_candidates: Input should be a valid integer"),
@@ -192,9 +195,9 @@ def test_explain(wider8k, faces: World) -> None:
     assert "found: reuse, 4 rows stored" in same.out
     assert f"identical to what is stored: {faces.plan()['found'].fingerprint}" in same.out
     changed = wider8k(*explain, "--set", "found.max_detections=9", "--set", "boxes.max_candidates=40").out
-    assert "  params.keep: stored None -> wanted 9" in changed
+    assert "  params.max_detections: stored None -> wanted 9" in changed
     assert "  inputs.candidates: stored [" in changed
-    assert "    boxes.params.top: stored 50 -> wanted 40" in changed
+    assert "    boxes.params.max_candidates: stored 50 -> wanted 40" in changed
     blocked = wider8k(*explain, "--set", "boxes.path=/nowhere.pth").out
     assert "its identity depends on what blocks it" in blocked
     assert wider8k("explain", "fond", "-c", faces.config).code == 2
@@ -232,7 +235,7 @@ def test_clean_deletes_what_the_config_does_not_use(wider8k, faces: World) -> No
     faces.done()
     faces.done("found.max_detections=3")
     clean = ("clean", "-c", faces.config)
-    kept, stale = (faces.plan(*sets)["found"].recipe for sets in ((), ("found.max_detections=3",)))
+    kept, stale = (faces.plan(*sets)["found"].row_fingerprint for sets in ((), ("found.max_detections=3",)))
     dry = wider8k(*clean)
     assert dry.code == 0
     assert f"would delete found/{stale} (" in dry.out

@@ -20,7 +20,9 @@ def faces(world: World, weights: str) -> World:
     """Four drawn images, their candidates, what is left of these, its AP and a table."""
     world.node("faces", "index", dataset={"kind": "synthetic", "images": 4, "width": 96, "height": 64})
     inputs = {"samples": "faces"}
-    world.node("boxes", "predict", inputs=inputs, path=weights, canvas="original", top=50, run={"shard_rows": 1})
+    world.node(
+        "boxes", "predict", inputs=inputs, path=weights, canvas="original", max_candidates=50, run={"shard_rows": 1}
+    )
     world.node("found", "suppress", inputs={"candidates": "boxes"})
     world.node("ap", "evaluate", inputs={"samples": "faces", "detections": "found"})
     world.node("result", "table", inputs={"ap": ["ap"]})
@@ -92,7 +94,7 @@ def test_status_says_what_plan_says_of_an_unfinished_output(wider8k, faces: Worl
     assert f"boxes: {reason}, 1 older outputs\n" in wider8k("status", *config).out
     verified = wider8k("status", *config, "--verify")
     assert f"boxes: {reason}, 1 older outputs; all bytes as written\n" in verified.out
-    flip(Path(faces.store.path(f"boxes/{faces.plan()['boxes'].recipe}/{_first_record(faces)}.parquet")))
+    flip(Path(faces.store.path(f"boxes/{faces.plan()['boxes'].row_fingerprint}/{_first_record(faces)}.parquet")))
     assert "; DAMAGED: shard-" in wider8k("status", *config, "--verify").out
     assert "2 of 4 items stored, 2 to do in 2 shards; damaged or missing: shard-" in wider8k("plan", *config).out
     blocked = wider8k("status", *config, "--set", "boxes.path=/nowhere.pth")
@@ -100,7 +102,7 @@ def test_status_says_what_plan_says_of_an_unfinished_output(wider8k, faces: Worl
 
 
 def _first_record(faces: World) -> str:
-    assignment = faces.plan()["boxes"].assignment
+    assignment = faces.plan()["boxes"].shard_plan
     assert assignment is not None
     return assignment.kept[0].record.name
 
@@ -123,7 +125,7 @@ def files_of(store: Store) -> set[str]:
 def test_clean_takes_what_killed_runs_have_left_everywhere(wider8k, faces: World) -> None:
     faces.done()
     before = files_of(faces.store)
-    recipe = f"boxes/{faces.plan()['boxes'].recipe}"
+    recipe = f"boxes/{faces.plan()['boxes'].row_fingerprint}"
     for name in (f"{recipe}/shard-1.parquet", "boxes/published", "runs/x.jsonl", "lock.json", f"{recipe}/work/a.pt"):
         killed_in_a_write(faces.store, name)
     faces.store.write(f"lock.json.{'0' * 32}", b"a candidate of an earlier version")

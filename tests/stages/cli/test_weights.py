@@ -75,7 +75,7 @@ def test_switches_travel_with_the_file(wider8k, tmp_path: Path) -> None:
     assert stored_config(out)["model_args"] == {"slope": 0.25}
     loaded, images = open_detector(out)[1], torch.randn(1, 3, 32, 32)
     assert torch.equal(loaded(images).logits, network.eval()(images).logits)
-    assert "switches    {'slope': 0.25}" in wider8k("weights", "inspect", out).out
+    assert "model_args  {'slope': 0.25}" in wider8k("weights", "inspect", out).out
     again = tmp_path / "again.safetensors"
     assert wider8k("weights", "convert", out, "--out", again).code == 0
     assert stored_config(again)["model_args"] == {"slope": 0.25}

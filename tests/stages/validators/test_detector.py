@@ -26,7 +26,7 @@ from stages.validators.detector import DetectorValidator
 from tests.stages.world import World
 
 DRAWINGS = Synthetic(images=7, width=112, height=96)
-RECIPE = {"steps": 18, "batch": 8, "crop": 96, "warmup": 2, "judged_every": 8, "learning_rate": 8.0e-3}
+RECIPE = {"steps": 18, "batch": 8, "crop": 96, "warmup": 2, "eval_every": 8, "learning_rate": 8.0e-3}
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +156,7 @@ def test_looks_change_nothing_but_the_log(world: World) -> None:
     drawn = {"kind": "synthetic", "width": 96, "height": 96}
     world.node("drawings", "index", dataset={**drawn, "split": "train", "images": 4})
     world.node("unseen", "index", dataset={**drawn, "split": "test", "images": 2})
-    recipe = {"steps": 3, "batch": 2, "crop": 64, "warmup": 1, "judged_every": 1}
+    recipe = {"steps": 3, "batch": 2, "crop": 64, "warmup": 1, "eval_every": 1}
     world.node("judged", "train_detector", inputs={"samples": "drawings", "held_out": "unseen"}, recipe=recipe)
     world.node("plain", "train_detector", inputs={"samples": "drawings"}, recipe=recipe)
     world.done()

@@ -73,7 +73,7 @@ def _pixels(example: RankerExample) -> np.ndarray:
 @pytest.mark.parametrize("mirrored", [0.0, 1.0])
 def test_boxes_stay_on_what_they_were_drawn_on(rankings: LabelledCandidateReader, whole: bool, mirrored: float) -> None:
     """Whatever is cut, scaled and mirrored: the inside of every box shows its detector's colour."""
-    pictures, seen, checked = _pictures(rankings, whole=whole, mirrored=mirrored, shares=(0.6, 1.0)), set(), 0
+    pictures, seen, checked = _pictures(rankings, whole=whole, flip_prob=mirrored, crop_scales=(0.6, 1.0)), set(), 0
     for epoch in range(12):
         example = pictures(0, epoch, SIDE)
         scores = example.table[: example.valid, 4]
@@ -109,7 +109,7 @@ def test_the_whole_picture_in_the_top_left_corner(rankings: LabelledCandidateRea
 def test_mirrored_tables(rankings: LabelledCandidateReader) -> None:
     """x becomes 1 - x - w, and nothing else changes."""
     for whole in (False, True):
-        plain, turned = (_pictures(rankings, whole=whole, mirrored=share) for share in (0.0, 1.0))
+        plain, turned = (_pictures(rankings, whole=whole, flip_prob=share) for share in (0.0, 1.0))
         for epoch in range(5):
             one, other = plain(1, epoch, SIDE), turned(1, epoch, SIDE)
             assert one.valid == other.valid > 3
@@ -122,7 +122,7 @@ def test_mirrored_tables(rankings: LabelledCandidateReader) -> None:
 
 def test_a_crop_clips_drops_by_centre_and_fills_up(rankings: LabelledCandidateReader) -> None:
     """Against the view that the policy draws with the same numbers, box by box."""
-    pictures, dropped = _pictures(rankings, rows=200), 0
+    pictures, dropped = _pictures(rankings, num_candidates=200), 0
     for index in (1, 2, 3):
         for epoch in range(4):
             example, ranking = pictures(index, epoch, SIDE), RANKINGS[index]
@@ -148,7 +148,7 @@ def test_a_crop_clips_drops_by_centre_and_fills_up(rankings: LabelledCandidateRe
 
 
 def test_the_table_has_the_best_rows(rankings: LabelledCandidateReader) -> None:
-    many, few = (_pictures(rankings, rows=rows, whole=True) for rows in (40, 10))
+    many, few = (_pictures(rankings, num_candidates=rows, whole=True) for rows in (40, 10))
     for epoch in range(4):
         one, other = many(1, epoch, SIDE), few(1, epoch, SIDE)
         assert one.valid in (25, 40) and other.valid == 10
@@ -158,7 +158,7 @@ def test_the_table_has_the_best_rows(rankings: LabelledCandidateReader) -> None:
 
 
 def test_small_overlaps_teach_nothing_where_they_are_none(rankings: LabelledCandidateReader) -> None:
-    everything, some = _pictures(rankings, whole=True), _pictures(rankings, whole=True, least=0.5)
+    everything, some = _pictures(rankings, whole=True), _pictures(rankings, whole=True, iou_floor=0.5)
     for index in range(len(RANKINGS)):
         before, after = everything(index, 0, SIDE).truth, some(index, 0, SIDE).truth
         np.testing.assert_array_equal(after, np.where(before < 0.5, 0, before))
@@ -166,14 +166,14 @@ def test_small_overlaps_teach_nothing_where_they_are_none(rankings: LabelledCand
 
 
 def test_a_crop_holds_a_box_that_lies_on_a_face(rankings: LabelledCandidateReader) -> None:
-    pictures = _pictures(rankings, shares=(0.5,))
+    pictures = _pictures(rankings, crop_scales=(0.5,))
     for epoch in range(20):
         example = pictures(0, epoch, SIDE)
         assert example.truth.max() >= 0.5
 
 
 def test_every_detector_is_drawn(rankings: LabelledCandidateReader) -> None:
-    pictures, drawn_of = _pictures(rankings, whole=True, rows=50), []
+    pictures, drawn_of = _pictures(rankings, whole=True, num_candidates=50), []
     for epoch in range(40):
         drawn_of.append({40: 0, 25: 1}[pictures(2, epoch, SIDE).valid])
     assert 8 < sum(drawn_of) < 32
@@ -181,7 +181,7 @@ def test_every_detector_is_drawn(rankings: LabelledCandidateReader) -> None:
 
 def test_colours_change_pixels_alone(rankings: LabelledCandidateReader) -> None:
     """Colours are drawn first, so geometry differs too; the whole picture shows which is which."""
-    plain, coloured = (_pictures(rankings, whole=True, colours=colours) for colours in (False, True))
+    plain, coloured = (_pictures(rankings, whole=True, colour_jitter=colours) for colours in (False, True))
     changed = [not np.array_equal(plain(1, e, SIDE).image, coloured(1, e, SIDE).image) for e in range(8)]
     assert any(changed)
     for epoch in range(8):
@@ -191,13 +191,13 @@ def test_colours_change_pixels_alone(rankings: LabelledCandidateReader) -> None:
 
 
 def test_an_epoch_and_a_seed_of_its_own_and_always_the_same(rankings: LabelledCandidateReader) -> None:
-    pictures = _pictures(rankings, colours=True, mirrored=0.5)
+    pictures = _pictures(rankings, colour_jitter=True, flip_prob=0.5)
     first = [pictures(1, epoch, SIDE) for epoch in range(6)]
     assert len({example.image.tobytes() for example in first}) == 6
     twin = pickle.loads(pickle.dumps(pictures))
     twin(2, 0, SIDE)
     assert all(_same(twin(1, epoch, SIDE), first[epoch]) for epoch in (4, 1))
-    other = _pictures(rankings, colours=True, mirrored=0.5, seed=4)
+    other = _pictures(rankings, colour_jitter=True, flip_prob=0.5, seed=4)
     assert not any(_same(other(1, epoch, SIDE), first[epoch]) for epoch in range(6))
 
 

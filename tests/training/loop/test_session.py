@@ -157,11 +157,11 @@ def test_the_log_tells_every_step(tmp_path: Path) -> None:
     assert max(entry["rate"] for entry in entries) == pytest.approx(RECIPE.learning_rate)
 
 
-@pytest.mark.parametrize("judged_every", [0, 3])
+@pytest.mark.parametrize("eval_every", [0, 3])
 @pytest.mark.parametrize("checkpoint_seconds", [1e-9, 1e9])
-def test_read_a_step_later_all_is_the_same(tmp_path: Path, judged_every: int, checkpoint_seconds: float) -> None:
+def test_read_a_step_later_all_is_the_same(tmp_path: Path, eval_every: int, checkpoint_seconds: float) -> None:
     """What a GPU does, which has the next step begun before the one before is read, on the CPU."""
-    recipe, source = replace(RECIPE, eval_every=judged_every, ema_decay=0.9), Spoiled(SQUARES.examples, broken=(5,))
+    recipe, source = replace(RECIPE, eval_every=eval_every, ema_decay=0.9), Spoiled(SQUARES.examples, broken=(5,))
     at_once, later = (
         training(
             tmp_path / name,

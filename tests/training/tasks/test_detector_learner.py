@@ -1,4 +1,4 @@
-"""A detector is made, taught and kept as its name, switches and recipe say."""
+"""A detector is made, taught and kept as its name, model args and recipe say."""
 
 from __future__ import annotations
 

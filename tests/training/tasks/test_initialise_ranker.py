@@ -12,7 +12,7 @@ from pipeline.models.rankers import ranker_spec
 from pipeline.models.weights import read_tensors, save_bytes
 from pipeline.training.tasks.initialise_ranker import initial_ranker, take_body
 
-FEW = {"rows": 9}
+FEW = {"num_candidates": 9}
 
 
 def detector(name: str = "retinaface_mobilenet", **model_args: object) -> bytes:
@@ -45,7 +45,7 @@ def test_another_rankers_checkpoint_is_refused() -> None:
     with pytest.raises(ValueError, match="is crface_mobilenet .*not roi_mobilenet"):
         initial_ranker("roi_mobilenet", 0, FEW, stored)
     with pytest.raises(ValueError, match=r"does not fit CRFace: .*mismatched: confidence.0.answer.weight"):
-        initial_ranker("crface_mobilenet", 0, {"rows": 8}, stored)
+        initial_ranker("crface_mobilenet", 0, {"num_candidates": 8}, stored)
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ NAMES = ("crface_mobilenet", "roi_mobilenet")
 
 def ranker_of(name: str, seed: int = 0) -> Ranker:
     torch.manual_seed(seed)
-    return RANKERS[name].build(rows=ROWS)
+    return RANKERS[name].build(num_candidates=ROWS)
 
 
 def opinionated(name: str) -> Ranker:

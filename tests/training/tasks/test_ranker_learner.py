@@ -84,10 +84,10 @@ def test_another_seed_gives_other_bytes_and_the_checkpoint_opens(tmp_path: Path)
     first = trained(training(tmp_path / "a", model_args=model_args))
     assert trained(training(tmp_path / "b", replace(RECIPE, seed=1), model_args=model_args)) != first
     name, ranker = open_ranker(first)
-    assert name == "crface_mobilenet" and ranker.rows == 50 and not ranker.training
+    assert name == "crface_mobilenet" and ranker.num_candidates == 50 and not ranker.training
     config = stored_config(first)
     assert config is not None
-    assert config["model_args"] == {"rows": 50, "sampling": "average"}
+    assert config["model_args"] == {"num_candidates": 50, "sampling": "average"}
     assert RankerRecipe(**{**config["recipe"], "crop_scales": RECIPE.crop_scales}) == RECIPE
 
 
@@ -111,9 +111,9 @@ def test_memory_may_be_saved_as_the_recipe_says() -> None:
 
 
 def test_a_second_length_of_the_table_is_refused() -> None:
-    RankerLearner("roi_mobilenet", RECIPE, {"rows": 50})
-    with pytest.raises(ValueError, match=r"switch rows is 60 and recipe\.rows 50"):
-        RankerLearner("roi_mobilenet", RECIPE, {"rows": 60})
+    RankerLearner("roi_mobilenet", RECIPE, {"num_candidates": 50})
+    with pytest.raises(ValueError, match=r"switch num_candidates is 60 and recipe\.num_candidates 50"):
+        RankerLearner("roi_mobilenet", RECIPE, {"num_candidates": 60})
 
 
 def test_unreadable_pictures_are_counted_and_too_many_stop_it(tmp_path: Path) -> None:

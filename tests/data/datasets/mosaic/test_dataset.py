@@ -19,9 +19,9 @@ SMALL = {"width": 512, "height": 288, "largest": 270, "smallest": 8, "finest": 3
 DRAWN = {"kind": "synthetic", "images": 12, "width": 200, "height": 150}
 CODE = f"""
 from pipeline.data.datasets import Mosaic
-from pipeline.data.images import digest
+from pipeline.data.images import sha256_of
 made = Mosaic.model_validate({{"of": {DRAWN!r}, "images": 3, **{SMALL!r}}})
-print(*[digest(made.compose("", entry.path).tobytes()) + entry.stamp for entry in made.entries("")])
+print(*[sha256_of(made.compose("", entry.path).tobytes()) + entry.version for entry in made.entries("")])
 """
 
 

@@ -15,9 +15,9 @@ from pipeline.data.images import decode, sha256_of
 
 CODE = """
 from pipeline.data.datasets import Synthetic
-from pipeline.data.images import digest
+from pipeline.data.images import sha256_of
 image, boxes, marks = Synthetic(seed=3, split="train").draw(5)
-print(digest(image.tobytes() + boxes.tobytes() + marks.tobytes()))
+print(sha256_of(image.tobytes() + boxes.tobytes() + marks.tobytes()))
 """
 
 
