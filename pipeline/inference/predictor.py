@@ -105,7 +105,7 @@ class Predictor:
             pads: images of different sizes may go into one batch; None: where that gains something, on a GPU.
 
         Raises:
-            ValueError: ``max_candidates`` is under one, the tile has no room between its halos, or there is no such engine.
+            ValueError: ``max_candidates`` is under one, a tile has no room between its halos, or the engine is missing.
         """
         if max_candidates < 1:
             raise ValueError(f"max_candidates must be at least 1, got {max_candidates}")
