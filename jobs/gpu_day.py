@@ -63,7 +63,9 @@ def run(
             continue
         seconds = min(part.seconds, left)
         options = ["--out", str(out), "--device", device, *(["--tiny"] * tiny), *_shared(shared)]
-        if _ends_well([sys.executable, __file__, "part", name, *options], out / f"{name}.log", seconds):
+        # Maps of 64 pixels have no work for a second thread, which would only wait for its turn.
+        added = {"OMP_NUM_THREADS": "1"} if tiny and device == "cpu" else {}
+        if _ends_well([sys.executable, __file__, "part", name, *options], out / f"{name}.log", seconds, added):
             done.touch()
         else:
             Figures(out, name).add("did not end well", f"see {name}.log", note=f"allowed {seconds:.0f} s")
@@ -87,11 +89,18 @@ def _shared(shared: Path | None) -> list[str]:
     return [] if shared is None else ["--shared", str(shared)]
 
 
-def _ends_well(command: list[str], log: Path, seconds: float) -> bool:
+def _ends_well(command: list[str], log: Path, seconds: float, added: dict[str, str]) -> bool:
     """Returns whether a command ended with 0 within its time; afterwards nothing of its process group is left."""
     print(f"{log.stem} ...", flush=True)
     with log.open("w", encoding="utf-8") as file:
-        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, start_new_session=True, cwd=ROOT)
+        process = subprocess.Popen(
+            command,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            cwd=ROOT,
+            env={**os.environ, **added},
+        )
         try:
             return process.wait(timeout=seconds) == 0
         except subprocess.TimeoutExpired:

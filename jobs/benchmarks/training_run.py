@@ -115,8 +115,8 @@ def bare_training(course: Course) -> Spent:
     from pipeline.training.loop.device_prefetch import DevicePrefetch
     from pipeline.training.loop.trainer import Trainer
 
-    torch.set_num_threads(cores())
     training = _training(course)
+    torch.set_num_threads(training.threads)
     held = [training.batches(step) for step in range(min(HELD, training.recipe.steps))]
     device = torch.device("cuda" if training.accelerated else "cpu")
     model = training.learner.first().to(device)

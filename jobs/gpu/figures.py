@@ -7,6 +7,7 @@ import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 FILE = "figures.jsonl"
@@ -72,15 +73,14 @@ def as_table(figures: Sequence[Figure], about: Mapping[str, str]) -> str:
 
 def machine(device: str) -> dict[str, str]:
     """Returns device, driver and versions."""
-    import torch
-
-    about = {"Python": platform.python_version(), "PyTorch": torch.__version__, "CPU cores": str(os.cpu_count())}
+    about = {"Python": platform.python_version(), "PyTorch": version("torch"), "CPU cores": str(os.cpu_count())}
     if device != "cuda":
         return {"device": "cpu", **about}
-    version = torch.version.cuda or ""
+    import torch
+
     driver = Path("/proc/driver/nvidia/version")
     told = driver.read_text(encoding="utf-8").splitlines()[0].split("  ")[1] if driver.exists() else "unknown"
-    return {"device": torch.cuda.get_device_name(), "driver": told.strip(), "CUDA": version, **about}
+    return {"device": torch.cuda.get_device_name(), "driver": told.strip(), "CUDA": torch.version.cuda or "", **about}
 
 
 def _shown(value: float | str) -> str:

@@ -56,7 +56,7 @@ class Part:
 
 PARTS: Mapping[str, Part] = MappingProxyType(
     {
-        "right": Part(150, "right", "right"),
+        "right": Part(210, "right", "right"),
         "dump-retinaface_mobilenet": Part(110, "dumping", "dump", ("retinaface_mobilenet",)),
         "real": Part(90, "real", "real"),
         "new-sizes": Part(40, "new_sizes", "new_sizes"),
@@ -68,5 +68,7 @@ PARTS: Mapping[str, Part] = MappingProxyType(
         "train-crface": Part(90, "training", "train", ("crface",)),
         "train-hrnet_w48": Part(75, "training", "train", ("hrnet_w48",), tiny=False),
         "train-mogface": Part(75, "training", "train", ("mogface",), tiny=False),
+        "learn-mogface_baseline": Part(240, "learning", "learn", ("mogface_baseline",)),
+        "learn-roi": Part(240, "learning", "learn", ("roi",)),
     }
 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import pyarrow.parquet as pq
 
@@ -31,9 +33,7 @@ def real(setting: Setting, figures: Figures) -> None:
             "boxes.run.workers": 1,
             "boxes.run.shard_rows": 20,
         }
-        command = [sys.executable, "-m", "stages.cli.main", "run", "-c", "configs/wider_val.yaml"]
-        command += [part for name, value in sets.items() for part in ("--set", f"{name}={value}")]
-        command += ["--limit", "3"] if setting.tiny else []
+        command = product_command("configs/wider_val.yaml", sets) + (["--limit", "3"] if setting.tiny else [])
         begun = time.monotonic()
         with (setting.folder / f"real-{precision}.log").open("w", encoding="utf-8") as log:
             done = subprocess.run(command, cwd=ROOT, stdout=log, stderr=log)
@@ -41,3 +41,9 @@ def real(setting: Setting, figures: Figures) -> None:
         for file in store.glob("ap/*/whole.parquet"):
             for row in pq.read_table(file, columns=["subset", "ap"]).to_pylist():
                 figures.add(f"{precision}, AP {row['subset']}", 100 * row["ap"])
+
+
+def product_command(config: str, sets: Mapping[str, Any]) -> list[str]:
+    """Returns ``wider8k run`` of a config with fields set, to be run in `ROOT`."""
+    chosen = [part for name, value in sets.items() for part in ("--set", f"{name}={value}")]
+    return [sys.executable, "-m", "stages.cli.main", "run", "-c", config, *chosen]

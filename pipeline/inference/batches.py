@@ -72,6 +72,19 @@ def launch_within_memory(predictor: Predictor, images: Sequence[Image], canvas: 
     return lambda: [found]
 
 
+def candidates_within_memory(predictor: Predictor, image: Image, canvas: Sizing) -> Candidates:
+    """Returns the best candidates of one image as `Predictor.candidates` does, in tiles where memory does not suffice.
+
+    Raises:
+        ValueError: not such an image, or the network answered with NaN or infinity.
+        RuntimeError: it does not fit in the smallest tiles either, or the device or a library is broken.
+    """
+    (found,) = launch_within_memory(predictor, [image], canvas)()
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
 def _in_tiles(predictor: Predictor, image: Image, canvas: Sizing, lacking: RuntimeError) -> Found:
     """Returns what an image that is too large as a whole gives in tiles, each try half as large as the one before."""
     side = max(canvas.size(image.shape[1], image.shape[0]))

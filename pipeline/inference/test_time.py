@@ -107,8 +107,10 @@ class Pass:
 
     def __call__(self, predictor: Predictor, image_bgr: NDArray[np.uint8]) -> Candidates:
         """Returns what this look finds, best first, in pixels of the image as it was given."""
+        from pipeline.inference.batches import candidates_within_memory
+
         pixels = np.ascontiguousarray(image_bgr[:, ::-1]) if self.mirrored else image_bgr
-        found = predictor.candidates(pixels, self.sizing)
+        found = candidates_within_memory(predictor, pixels, self.sizing)
         found = mirrored_back(found, image_bgr.shape[1]) if self.mirrored else found
         found = self.thinning(found) if self.thinning else found
         return found.take(self.sizes.keeps(found)) if self.sizes else found

@@ -125,6 +125,7 @@ def _check_outputs(
 def _look(scale: str, name: str, score: float) -> Callable[[Any, Any], Any]:
     """Returns a function from predictor and image to detections: one pass and suppression, or a mode's own rule."""
     from pipeline.data.canvas import parse_canvas
+    from pipeline.inference.batches import candidates_within_memory
     from pipeline.inference.engines import engine_spec
     from pipeline.inference.memory import require_memory
     from pipeline.inference.postprocess import detections
@@ -137,9 +138,8 @@ def _look(scale: str, name: str, score: float) -> Callable[[Any, Any], Any]:
             if predictor.device.type == "cpu":  # elsewhere too little memory is an error of its own, not the end
                 factor = engine_spec(predictor.engine).memory
                 require_memory(predictor.detector, *canvas.size(image.shape[1], image.shape[0]), factor)
-            return detections(
-                predictor.candidates(image, canvas), score=score, convention=predictor.detector.convention
-            )
+            found = candidates_within_memory(predictor, image, canvas)
+            return detections(found, score=score, convention=predictor.detector.convention)
 
         return once
     if scale != "original":

@@ -69,6 +69,19 @@ def test_every_engine_gives_the_same_more_than_once(engine: str, gpu: torch.devi
             assert_close(each, expected[number])
 
 
+def test_tensorrt_gives_nearly_the_same(gpu: torch.device) -> None:
+    """Nearly: it computes with TF32."""
+    if "tensorrt" not in engines(gpu):
+        pytest.skip("onnxruntime has no TensorRT here")
+    detector = detector_named("retinaface_mobilenet")
+    plain, other = (
+        Predictor(detector, gpu, max_candidates=10**6),
+        Predictor(detector, gpu, max_candidates=10**6, engine="tensorrt"),
+    )
+    for image in (noise(*size) for size in (*SIZES[:2], SIZES[0])):
+        assert_close(other.candidates(image, ORIGINAL), plain.candidates(image, ORIGINAL), 0.02, 1.0)
+
+
 def test_batches_that_are_launched_before_the_last_is_waited_for_do_not_meet(gpu: torch.device) -> None:
     for engine in [name for name in engines(gpu) if name in ("torch", "cuda_graph")]:
         predictor = Predictor(detector_named("retinaface_mobilenet"), gpu, engine=engine, pads=True)

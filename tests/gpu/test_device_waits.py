@@ -65,8 +65,8 @@ def _steps(trainer: Trainer, batches: Any, device: torch.device, count: int = 4)
     ("name", "change"),
     [
         *(("mogface_mobilenet", {"assigner": each}) for each in sorted(ASSIGNERS)),
-        ("retinaface_mobilenet", {"optimizer": "sgd", "average": 0.9}),
-        ("mogface_mobilenet", {"bf16": True, "parts": 2, "clip_norm": None}),
+        ("retinaface_mobilenet", {"optimizer": "sgd", "ema_decay": 0.9}),
+        ("mogface_mobilenet", {"bf16": True, "micro_batches": 2, "clip_norm": None}),
         ("hambox_resnet50", {"regression_aware": True}),
         ("mogface_hcam", {"norms": "frozen"}),
     ],

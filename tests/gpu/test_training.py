@@ -6,14 +6,20 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from pipeline.data.canvas import ORIGINAL
 from pipeline.engine.storage import Store
+from pipeline.inference.predictor import Predictor
+from pipeline.inference.rerank import Reranker
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Raw
 from pipeline.models.rankers import RANKERS
+from pipeline.models.rankers.checkpoint import open_ranker
+from pipeline.models.weights import open_detector
 from pipeline.training.assigners import ASSIGNERS
 from pipeline.training.data.batch import Faces
 from pipeline.training.data.sampler import BatchSampler
@@ -27,6 +33,7 @@ from pipeline.training.tasks.detector import task_of
 from pipeline.training.tasks.detector_learner import DetectorLearner
 from pipeline.training.tasks.ranker import RankerTask
 from pipeline.training.tasks.ranker_learner import RankerLearner
+from tests.gpu.test_inference import noise, some_candidates
 from tests.training.in_memory import InMemory, RankedInMemory, bright_squares, ranked_squares
 
 pytestmark = pytest.mark.gpu
@@ -175,13 +182,29 @@ def test_a_killed_training_ends_in_the_same_bytes(kind: str, bf16: bool, tmp_pat
     assert whole.store.read(f"work/{FINAL}") == cut.store.read(f"work/{FINAL}")
 
 
-def test_a_checkpoint_of_one_kind_opens_on_the_other(tmp_path: Path, gpu: torch.device) -> None:
-    for name, (first, second) in {"down": (gpu, torch.device("cpu")), "up": (torch.device("cpu"), gpu)}.items():
-        with pytest.raises(Killed):
-            run(training(tmp_path / name, "detector", first), say=until(3))
-        lines: list[str] = []
-        run(training(tmp_path / name, "detector", second), say=lines.append)
-        assert 0 < len(lines) < 6
+@pytest.mark.parametrize("kind", ["detector", "ranker"])
+@pytest.mark.parametrize("upwards", [False, True])
+def test_a_checkpoint_of_one_kind_opens_on_the_other(
+    kind: str, upwards: bool, tmp_path: Path, gpu: torch.device
+) -> None:
+    """A training goes on from it, and what comes out in the end gives the same on both."""
+    first, second = (torch.device("cpu"), gpu)[:: 1 if upwards else -1]
+    with pytest.raises(Killed):
+        run(training(tmp_path, kind, first), say=until(3))
+    lines: list[str] = []
+    resumed = training(tmp_path, kind, second)
+    run(resumed, say=lines.append)
+    assert 0 < len(lines) < 6
+    image, weights = noise(SIDE, SIDE), resumed.store.read(f"work/{FINAL}")
+    if kind == "detector":
+        detector = open_detector(weights)[1]
+        one, other = (
+            Predictor(detector, device, max_candidates=200).candidates(image, ORIGINAL) for device in ("cpu", gpu)
+        )
+    else:
+        ranker, found = open_ranker(weights)[1], some_candidates(40, SIDE, SIDE)
+        one, other = (Reranker(ranker, device)(image, found) for device in ("cpu", gpu))
+    np.testing.assert_allclose(one.scores, other.scores, atol=1e-3)
 
 
 def test_no_operation_of_a_step_depends_on_timing(gpu: torch.device) -> None:

@@ -14,8 +14,10 @@ from pipeline.boxes.suppression import _by_key, top_candidates
 from pipeline.data.canvas import Canvas
 from pipeline.inference.batches import launch_within_memory, plan_batches
 from pipeline.inference.candidates import Candidates
+from pipeline.inference.fusion import Voting
 from pipeline.inference.padded_canvas import padded_count, padded_sides
 from pipeline.inference.predictor import Image, Launched, Predictor, Sizing
+from pipeline.inference.test_time import Mode, Pass, detect
 from pipeline.models.detectors import detector_spec
 from pipeline.models.detectors.detector import Detector
 
@@ -145,6 +147,19 @@ def test_what_does_not_fit_is_halved_then_cut_into_tiles_then_an_error_of_its_ow
     for found, each in zip(fine, expected[:3], strict=True):
         assert_close(found, each)
     assert isinstance(hopeless, RuntimeError) and "OutOfMemoryError: CUDA out of memory" in str(hopeless)
+
+
+def test_a_mode_of_several_passes_takes_tiles_too(detector: Detector) -> None:
+    image, passes = picture(1700, 100), (Pass(ORIGINAL), Pass(ORIGINAL, mirrored=True))
+    mode = Mode("plain and mirrored", lambda width, height: passes, Voting())
+    expected = detect(Predictor(detector), image, mode)
+    predictor = Small(detector)
+    predictor.capacity, predictor.tried = 850**2, []
+    assert_close(detect(predictor, image, mode), expected)
+    assert predictor.tried == 2 * [(1, None), (1, 850)]
+    predictor.capacity = predictor.smallest_tile**2 - 1
+    with pytest.raises(RuntimeError, match="OutOfMemoryError: CUDA out of memory"):
+        detect(predictor, image, mode)
 
 
 def test_a_broken_device_is_no_lack_of_memory(detector: Detector) -> None:

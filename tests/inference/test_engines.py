@@ -12,6 +12,9 @@ from torch import nn
 from jobs.benchmarks.forward import settled
 from pipeline.data.canvas import Canvas
 from pipeline.inference.engines import ENGINES, EngineSpec, fastest, open_engine, require_engine
+from pipeline.inference.engines.engine import Job
+from pipeline.inference.engines.onnx_runtime import opened_session
+from pipeline.inference.engines.tensorrt import answers_on_device
 from pipeline.inference.predictor import Predictor
 from pipeline.models.detectors import detector_spec
 from pipeline.models.detectors.detector import Normalisation
@@ -90,12 +93,37 @@ def test_bfloat16_is_what_openvino_computes_with_when_it_is_asked() -> None:
     assert 1e-4 < np.abs(found.scores - expected.scores).max() < 0.05
 
 
+def test_onnxruntime_answers_where_the_pixels_are() -> None:
+    """As on a GPU with TensorRT, whose execution provider is all that differs."""
+    torch.manual_seed(0)
+    layers = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 2, 3, stride=2, padding=1))
+    rule, cpu = Normalisation((104.0, 117.0, 123.0)), torch.device("cpu")
+    plain = open_engine("torch", Tupled(layers), rule, cpu, torch.float32)
+    job = Job(Tupled(layers), rule, cpu, torch.float32, 1, False)
+    session = opened_session(job, [("CPUExecutionProvider", {})])
+    held = []
+    for height, width in SIZES:
+        pixels = torch.from_numpy(np.stack([picture(height, width)] * 2))
+        with torch.inference_mode():
+            held.append((answers_on_device(session, pixels), plain(pixels)))
+    for found, expected in held:  # a later call takes nothing from an earlier answer
+        torch.testing.assert_close(found[0], expected[0], atol=1e-3, rtol=1e-5)
+
+
+@pytest.mark.skipif(ENGINES["tensorrt"].installed, reason="onnxruntime has TensorRT here")
+def test_an_onnxruntime_without_tensorrt_is_told() -> None:
+    with pytest.raises(ValueError, match="engine tensorrt needs an onnxruntime with TensorrtExecutionProvider"):
+        require_engine("tensorrt", "float32", "cuda")
+
+
 @pytest.mark.parametrize(
     ("name", "device", "precision", "said"),
     [
         ("caffe", "cpu", "float32", "no engine 'caffe'; there are torch, compiled"),
         ("cuda_graph", "cpu", "float32", "engine cuda_graph runs on cuda, not on cpu"),
         ("openvino", "cuda", "float32", "engine openvino runs on cpu, not on cuda"),
+        ("tensorrt", "cpu", "float32", "engine tensorrt runs on cuda, not on cpu"),
+        ("tensorrt", "cuda", "bfloat16", "engine tensorrt computes in float32, not in bfloat16"),
         ("onnxruntime", "cpu", "bfloat16", "engine onnxruntime computes in float32, not in bfloat16"),
     ],
 )

@@ -28,6 +28,7 @@ class EngineSpec:
         kind: its class, called with a `Job`.
         packages: that must be there, beside what is always there.
         extra: of the project, which installs them.
+        provider: an execution provider that onnxruntime must have.
         devices: kinds of device it runs on.
         precisions: numbers it computes with.
         memory: of a pixel's maps on a CPU, as a multiple of what torch takes in float32 (`Detector.memory`): the most
@@ -38,14 +39,24 @@ class EngineSpec:
     kind: str
     packages: tuple[str, ...] = ()
     extra: str | None = None
+    provider: str | None = None
     devices: tuple[str, ...] = ("cpu", "cuda")
     precisions: tuple[str, ...] = BOTH
     memory: float = 1
 
     @property
+    def missing(self) -> tuple[str, ...]:
+        """What it needs and is not there."""
+        packages = tuple(name for name in self.packages if find_spec(name) is None)
+        if packages or self.provider is None:
+            return packages
+        listed = import_module("onnxruntime").get_available_providers()
+        return () if self.provider in listed else (f"an onnxruntime with {self.provider}",)
+
+    @property
     def installed(self) -> bool:
-        """Whether its packages are there."""
-        return all(find_spec(name) is not None for name in self.packages)
+        """Whether all it needs is there."""
+        return not self.missing
 
 
 ENGINES: Final[Mapping[str, EngineSpec]] = MappingProxyType(
@@ -69,6 +80,14 @@ ENGINES: Final[Mapping[str, EngineSpec]] = MappingProxyType(
             devices=("cpu",),
             precisions=("float32",),
             memory=2.3,
+        ),
+        "tensorrt": EngineSpec(
+            "tensorrt",
+            "TensorRt",
+            ("onnx", "onnxruntime"),
+            provider="TensorrtExecutionProvider",
+            devices=("cuda",),
+            precisions=("float32",),
         ),
     }
 )
@@ -106,8 +125,8 @@ def require_engine(name: str, precision: str, device: str | None = None) -> Engi
         return spec
     if device not in spec.devices:
         raise ValueError(f"engine {name} runs on {' or '.join(spec.devices)}, not on {device}")
-    if not spec.installed:
-        missing = ", ".join(package for package in spec.packages if find_spec(package) is None)
+    if spec.missing:
+        missing = ", ".join(spec.missing)
         how = f'pip install "wider8k[{spec.extra}]"' if spec.extra else f"install {missing}"
         raise ValueError(f"engine {name} needs {missing}, which is not installed: {how}")
     return spec

@@ -1,10 +1,12 @@
-"""onnxruntime on a CPU."""
+"""onnxruntime on a CPU, and what its engines on other devices share with it."""
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,6 +14,8 @@ from torch import Tensor
 from pipeline.inference.engines.engine import Job
 from pipeline.inference.engines.traced import Traced, example, tracing
 from pipeline.inference.onnx_file import write_onnx
+
+Provider = tuple[str, Mapping[str, Any]]
 
 
 class OnnxRuntime:
@@ -21,17 +25,27 @@ class OnnxRuntime:
 
     def __init__(self, job: Job) -> None:
         """Takes over the job's network."""
-        runtime = import_module("onnxruntime")
-        options = runtime.SessionOptions()
-        options.intra_op_num_threads = job.threads
-        model = _as_onnx(Traced(job.network, job.normalisation))
-        self._session = runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        self._session = opened_session(job, [("CPUExecutionProvider", {})])
 
     def __call__(
         self, pixels: Tensor, sizes: Tensor | None = None, alone: tuple[int, int] | None = None
     ) -> tuple[Tensor, ...]:
         """Returns the answers, see `Engine`."""
         return tuple(map(torch.from_numpy, self._session.run(None, {"pixels": pixels.contiguous().numpy()})))
+
+
+def opened_session(job: Job, providers: Sequence[Provider]) -> Any:
+    """Returns an onnxruntime session of a job's network: "pixels" in, answers out, every size free.
+
+    Args:
+        job: whose network is taken over.
+        providers: execution providers and their options, the preferred one first.
+    """
+    runtime = import_module("onnxruntime")
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = job.threads
+    model = _as_onnx(Traced(job.network, job.normalisation))
+    return runtime.InferenceSession(model, options, providers=[(name, dict(how)) for name, how in providers])
 
 
 def _as_onnx(network: Traced) -> bytes:

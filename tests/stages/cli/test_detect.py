@@ -235,14 +235,14 @@ def test_an_interrupted_look_writes_what_it_has(
 ) -> None:
     second = tmp_path / "second.png"
     second.write_bytes(encode_png(picture(5)))
-    candidates = Predictor.candidates
+    launch = Predictor.launch
 
-    def interrupted(self: Predictor, image: np.ndarray, canvas: Canvas) -> object:
-        if np.array_equal(image, picture(5)):
+    def interrupted(self: Predictor, images: list[np.ndarray], canvas: Canvas) -> object:
+        if np.array_equal(images[0], picture(5)):
             raise KeyboardInterrupt
-        return candidates(self, image, canvas)
+        return launch(self, images, canvas)
 
-    monkeypatch.setattr(Predictor, "candidates", interrupted)
+    monkeypatch.setattr(Predictor, "launch", interrupted)
     wider8k("detect", photo, second, "--weights", weights, "--json", tmp_path / "found.json")
     assert [row["image"] for row in json.loads((tmp_path / "found.json").read_text())] == [str(photo)]
 

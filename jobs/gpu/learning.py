@@ -1,0 +1,178 @@
+"""What is learnt in the time that is left: small trainings on 345 real images, AP on 150 that they have not seen.
+
+By the product's own command and `configs/small.yaml` and `configs/crface_small.yaml`, one row of each. A training that
+is cut off goes on where it was when the part is run again. Without real data, and where tiny, on a few drawn faces.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from jobs.benchmarks.images import REAL_WEIGHTS, model_for
+from jobs.gpu.figures import Figures
+from jobs.gpu.parts import Setting
+from jobs.gpu.real import product_command
+from jobs.gpu.right import ROOT
+from pipeline.engine.manifest import Manifest, stored_manifests
+from pipeline.engine.storage import Store
+
+SEEN, UNSEEN = "val495_train.txt", "val495_test.txt"  # of data/splits: 345 and 150 images
+POLLING_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """A part of a config that is run.
+
+    Attributes:
+        config: file of `configs`.
+        nodes: that are run, in their order.
+        sets: what differs from the config.
+    """
+
+    config: str
+    nodes: tuple[str, ...]
+    sets: Mapping[str, Any]
+
+
+def learn(setting: Setting, figures: Figures, name: str) -> None:
+    """Trains `mogface_baseline` or ranker `roi`; writes each node's seconds, and AP, when the node is finished.
+
+    Raises:
+        RuntimeError: the command failed.
+    """
+    folder = setting.folder / f"learn-{name}"
+    folder.mkdir(exist_ok=True)
+    lesson = lesson_of(setting, folder, name)
+    command = product_command(f"configs/{lesson.config}", {"store": folder, **lesson.sets})
+    command += [part for node in lesson.nodes for part in ("--only", node)]
+    # Without a cluster: the tiny training of `train-mogface_baseline` runs on one.
+    command += ["--local"] if setting.tiny and setting.device == "cpu" else []
+    begun, reported = time.monotonic(), set[str]()
+    with (folder / "log").open("w", encoding="utf-8") as log:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+        while process.poll() is None:
+            time.sleep(POLLING_SECONDS)
+            _report(figures, folder, lesson, reported)
+    _report(figures, folder, lesson, reported)
+    figures.add("whole command", time.monotonic() - begun, "s", f"exit {process.returncode}")
+    if process.returncode:
+        raise RuntimeError(f"the command ended with {process.returncode}, see {folder / 'log'}")
+
+
+def lesson_of(setting: Setting, folder: Path, name: str) -> Lesson:
+    """Returns what is run for `mogface_baseline` or ranker `roi`.
+
+    Args:
+        setting: of the day.
+        folder: that exists; where there are no published weights, random ones are written into it.
+        name: of the part, after "learn-".
+    """
+    return _detector(setting) if name == "mogface_baseline" else _ranker(setting, folder)
+
+
+def _report(figures: Figures, folder: Path, lesson: Lesson, reported: set[str]) -> None:
+    """Writes the figures of nodes that were finished since the last call."""
+    for node, manifest in _finished(folder, lesson.nodes):
+        if node in reported:
+            continue
+        reported.add(node)
+        figures.add(node, float(manifest.run["wall_seconds"]), "s", f"{manifest.rows} rows")
+        if "ap_" in node:
+            for row in pq.read_table(folder / manifest.folder / "whole.parquet").to_pylist():
+                ap = 100 * row["ap"] if row["faces"] else "no face"
+                figures.add(f"{node}, {row['subset']}", ap, "AP", f"{row['images']} images")
+
+
+def _finished(folder: Path, nodes: tuple[str, ...]) -> Iterator[tuple[str, Manifest]]:
+    store = Store(str(folder))
+    for node in nodes:
+        for manifest in stored_manifests(store, node)[:1]:
+            yield node, manifest
+
+
+def _detector(setting: Setting) -> Lesson:
+    """Returns row `baseline` with the network of `mogface_baseline`, in the steps of the table of equal steps."""
+    trained, steps = ("learnt_baseline", "detector_baseline"), (700, 100)
+    judged = ("unseen_boxes_baseline", "unseen_found_baseline", "unseen_ap_baseline")
+    sets: dict[str, Any] = {f"{each}.checkpoint_seconds": 20 for each in trained}
+    sets |= {
+        f"{node}.recipe.steps": 2 if _small(setting) else count for node, count in zip(trained, steps, strict=True)
+    }
+    sets |= {f"{node}.recipe.ema_decay": 0.99 for node in trained}
+    if _small(setting):
+        sets |= _drawn("seen", "unseen") | {f"{judged[0]}.canvas": 64}
+        sets |= {f"{each}.recipe.{field}": number for each in trained for field, number in _SMALL_STEP.items()}
+    else:
+        sets |= _real(setting, "*seen", "seen", "unseen")
+        sets |= {f"{each}.detector": "mogface_baseline" for each in trained}
+        sets |= {f"{each}.model_args": "{}" for each in trained}
+    return Lesson("small.yaml", ("seen", "unseen", *trained, *judged), sets | _on_device(setting, trained, judged[:1]))
+
+
+def _ranker(setting: Setting, folder: Path) -> Lesson:
+    """Returns row `roi` on the candidates of a detector's published weights, and the AP of that detector's order."""
+    dumps, ranked = ("retinaface_seen", "retinaface_unseen"), ("single", "ap_single", "rank_roi", "ap_rank_roi")
+    sets: dict[str, Any] = {"ranker_roi.checkpoint_seconds": 20}
+    if _small(setting):
+        weights = _drawn_weights(folder)
+        sets |= _drawn("seen_faces", "unseen_faces") | {
+            "some_seen_faces.path": folder,
+            "retinaface_*.max_candidates": 200,
+        }
+        sets |= {
+            f"ranker_roi.recipe.{field}": number for field, number in {**_SMALL_STEP, "num_candidates": 200}.items()
+        }
+        sets |= {"ranker_roi.recipe.steps": 2, "ranker_roi.recipe.iou_floor": 0}  # random weights find no face by half
+    else:
+        assert setting.shared is not None
+        weights = setting.shared / REAL_WEIGHTS
+        sets |= _real(setting, "*faces", "seen_faces", "unseen_faces")
+    sets |= {f"{pattern}.path": weights for pattern in ("ranker_*", "retinaface_*", "other_*")}
+    nodes = ("seen_faces", "unseen_faces", *dumps, "rankings", "ranker_roi", *ranked)
+    return Lesson("crface_small.yaml", nodes, sets | _on_device(setting, ("ranker_roi",), (*dumps, "rank_roi")))
+
+
+_SMALL_STEP = {"batch": 2, "crop": 64, "warmup": 1}
+
+
+def _small(setting: Setting) -> bool:
+    return setting.tiny or setting.shared is None
+
+
+def _real(setting: Setting, all_of_them: str, seen: str, unseen: str) -> dict[str, Any]:
+    assert setting.shared is not None
+    data = setting.shared / "data"
+    lists = {f"{seen}.dataset.only": data / "splits" / SEEN, f"{unseen}.dataset.only": data / "splits" / UNSEEN}
+    # What was not brought along is left out; how many rows there are is told with each node.
+    return {f"{all_of_them}.path": data / "wider_images", f"{all_of_them}.dataset.missing": "skip", **lists}
+
+
+def _drawn(seen: str, unseen: str) -> dict[str, Any]:
+    drawn = "{{kind: synthetic, split: {}, images: {}, width: 64, height: 64}}"
+    return {f"{seen}.dataset": drawn.format("train", 4), f"{unseen}.dataset": drawn.format("test", 2)}
+
+
+def _drawn_weights(folder: Path) -> Path:
+    import torch
+
+    torch.manual_seed(0)  # the same file when the part is run again
+    model, _ = model_for(folder, "original", None)
+    return model.weights
+
+
+def _on_device(setting: Setting, trainings: tuple[str, ...], dumps: tuple[str, ...]) -> dict[str, Any]:
+    """Returns the resources of what runs a network."""
+    if setting.device != "cuda":
+        return {f"{node}.run.cpus": 1 for node in trainings} if setting.tiny else {}
+    loaders = {f"{node}.run.loaders": 8 for node in trainings}
+    return (
+        loaders | {f"{node}.run.gpus": 1 for node in trainings + dumps} | {f"{node}.run.workers": 1 for node in dumps}
+    )
