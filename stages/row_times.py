@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.engine.manifest import Artifact
-from pipeline.engine.shards import ShardRecord
+from pipeline.engine.shard_record import ShardRecord
 
 
 def milliseconds_per_row(artifact: Artifact) -> float | None:

@@ -17,7 +17,8 @@ from pipeline.engine.graph import Graph, Node
 from pipeline.engine.manifest import Manifest, stored_manifests
 from pipeline.engine.plan import Options
 from pipeline.engine.runner import Runner
-from pipeline.engine.shards import ShardJob, ShardRecord, Worker, compute_shard, peak_memory_mb
+from pipeline.engine.shard_record import ShardRecord
+from pipeline.engine.shards import ShardJob, Worker, compute_shard, peak_memory_mb
 from pipeline.engine.stage import Item, MapStage, Resources
 from pipeline.engine.storage import Store
 from stages.label_candidates import LabelCandidates

@@ -16,7 +16,8 @@ from pipeline.engine.graph import Graph
 from pipeline.engine.manifest import stored_manifests
 from pipeline.engine.plan import Options
 from pipeline.engine.runner import Runner
-from pipeline.engine.shards import ShardJob, ShardRecord
+from pipeline.engine.shard_record import ShardRecord
+from pipeline.engine.shards import ShardJob
 from pipeline.engine.stage import Item
 from pipeline.engine.storage import Store
 

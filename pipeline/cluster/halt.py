@@ -1,4 +1,4 @@
-"""Ends the datasets that this process is in the middle of, from another thread than the one that reads them."""
+"""Ends the Ray Data datasets of this process from another thread than the one that reads them."""
 
 from __future__ import annotations
 
@@ -21,17 +21,15 @@ def halted(name: str) -> bool:
 
 
 def callback(name: str) -> type[Any]:
-    """Returns a callback of Ray Data's scheduler that ends its dataset once it is asked to.
+    """Returns a callback of Ray Data's scheduler that ends its dataset after `halt(name)`.
 
-    Ray Data has no way to end a dataset but through the thread that reads it, which waits. The class travels to the
-    workers with everything else, so that it holds a name instead of an event.
+    The thread that reads a dataset waits, and Ray Data has no other way to end it. The class is pickled and sent to the
+    workers, so it holds a name instead of an event.
     """
     from ray.data._internal.execution.execution_callback import ExecutionCallback
 
     class Halting(ExecutionCallback):  # type: ignore[misc]
         def on_execution_step(self, executor: object) -> None:
-            from pipeline.cluster.halt import STOPPING, halted
-
             if halted(name):
                 raise RuntimeError(STOPPING)
 

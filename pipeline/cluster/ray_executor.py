@@ -28,7 +28,8 @@ from pipeline.cluster.train import train_together
 from pipeline.engine.capacity import Machine
 from pipeline.engine.executor import with_heartbeat
 from pipeline.engine.runner import NodeFailed
-from pipeline.engine.shards import ShardJob, ShardRecord, compute_shard, compute_whole
+from pipeline.engine.shard_record import ShardRecord
+from pipeline.engine.shards import ShardJob, compute_shard, compute_whole
 from pipeline.engine.stage import Item, MapStage, Resources
 
 DEATHS_WHILE_OPENING = 3

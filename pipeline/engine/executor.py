@@ -8,7 +8,8 @@ from typing import Protocol
 
 from pipeline.engine.capacity import UNLIMITED, Machine
 from pipeline.engine.heartbeat import Heartbeat
-from pipeline.engine.shards import ShardJob, ShardRecord, compute_shard, compute_whole
+from pipeline.engine.shard_record import ShardRecord
+from pipeline.engine.shards import ShardJob, compute_shard, compute_whole
 from pipeline.engine.stage import Item, MapStage
 
 

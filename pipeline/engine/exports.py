@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pipeline.engine.checksummed_json import verified, with_checksum
+from pipeline.engine.fingerprint import hash_bytes
 from pipeline.engine.graph import Node
 from pipeline.engine.manifest import Artifact
-from pipeline.engine.shards import hash_bytes
 from pipeline.engine.storage import Store
 
 COMPARED_BYTES = 2**20

@@ -54,6 +54,11 @@ def hash_json(value: object, size: int = 12) -> str:
     return hashlib.blake2b(text.encode(), digest_size=size).hexdigest()
 
 
+def hash_bytes(data: bytes) -> str:
+    """Returns the hexadecimal BLAKE2b-128 of a file's bytes."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
 def difference(old: object, new: object, path: str = "") -> list[tuple[str, Any, Any]]:
     """Returns (field, old value, new value) for every leaf in which two canonical values differ.
 

@@ -9,7 +9,7 @@ from pipeline.engine.local_files import TEMPORARY
 from pipeline.engine.lock import LOCK_FILE
 from pipeline.engine.manifest import Manifest, load_manifest
 from pipeline.engine.plan import Decision, NodePlan
-from pipeline.engine.shards import DAMAGED, WHOLE
+from pipeline.engine.shard_record import DAMAGED, WHOLE
 from pipeline.engine.storage import Store
 
 _CANDIDATE = re.compile(re.escape(LOCK_FILE) + r"\.[0-9a-f]{32}")  # of a lock that an earlier version was taking

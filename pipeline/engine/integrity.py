@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pipeline.engine.shards import DAMAGED, ShardRecord, hash_bytes
+from pipeline.engine.fingerprint import hash_bytes
+from pipeline.engine.shard_record import DAMAGED, ShardRecord
 from pipeline.engine.storage import Store
 
 

@@ -15,8 +15,7 @@ import pyarrow.parquet as pq
 from pipeline.engine.checksummed_json import verified, with_checksum
 from pipeline.engine.fingerprint import hash_json
 from pipeline.engine.integrity import clear_damage, is_as_written, mark_damaged, read_record, read_shard
-from pipeline.engine.shard_reuse import ReusedShard
-from pipeline.engine.shards import WHOLE, is_whole
+from pipeline.engine.shard_record import WHOLE, ReusedShard, is_whole
 from pipeline.engine.storage import Store
 
 

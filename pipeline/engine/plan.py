@@ -12,8 +12,8 @@ from pipeline.engine.graph import Graph, Node
 from pipeline.engine.integrity import DamagedError
 from pipeline.engine.manifest import Artifact, Manifest, is_damaged, load_manifest, stored_manifests
 from pipeline.engine.redaction import redact
+from pipeline.engine.shard_record import finished_shards, shard_names
 from pipeline.engine.shard_reuse import ShardPlan, plan_shards
-from pipeline.engine.shards import finished_shards, shard_names
 from pipeline.engine.stage import Item, MapStage, StageContext
 from pipeline.engine.storage import Store
 

@@ -12,7 +12,8 @@ from typing import Any, TextIO
 
 from pipeline.engine.heartbeat import latest_heartbeats
 from pipeline.engine.redaction import redact
-from pipeline.engine.shards import ShardJob, ShardRecord
+from pipeline.engine.shard_record import ShardRecord
+from pipeline.engine.shards import ShardJob
 from pipeline.engine.storage import Store
 
 SECONDS_BETWEEN_LINES = 10.0  # where the output is a file or a pipe

@@ -24,7 +24,7 @@ from pipeline.engine.plan import Decision, NodePlan, Options, context, plan, pla
 from pipeline.engine.progress import ProgressReporter
 from pipeline.engine.redaction import redact
 from pipeline.engine.serial_pool import SerialPool
-from pipeline.engine.shard_reuse import ReusedShard
+from pipeline.engine.shard_record import ReusedShard
 from pipeline.engine.shards import ShardJob
 from pipeline.engine.stage import MapStage
 from pipeline.engine.stopping import SECONDS_TO_STOP

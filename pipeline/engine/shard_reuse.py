@@ -5,16 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.engine.shards import ShardRecord, shard_name
+from pipeline.engine.shard_record import ReusedShard, ShardRecord
+from pipeline.engine.shards import shard_name
 from pipeline.engine.stage import Item
-
-
-@dataclass(frozen=True)
-class ReusedShard:
-    """A stored shard that serves; `keys` names the rows that count, None means all of them."""
-
-    record: ShardRecord
-    keys: tuple[str, ...] | None
 
 
 @dataclass(frozen=True)

@@ -2,79 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 import resource
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.engine.checksummed_json import verified, with_checksum
 from pipeline.engine.columns import as_table
-from pipeline.engine.fingerprint import hash_json
+from pipeline.engine.fingerprint import hash_bytes, hash_json
 from pipeline.engine.heartbeat import Heartbeat
 from pipeline.engine.redaction import redact
+from pipeline.engine.shard_record import DAMAGED, WHOLE, ShardRecord
 from pipeline.engine.stage import Item, MapStage, Row, Stage, StageContext, WholeStage, WorkDir
 from pipeline.engine.storage import Store
-
-WHOLE = "whole"  # name of the only shard of a whole stage
-DAMAGED = ".damaged"
-"""End of the name of a note beside a shard whose bytes were found to be others than were written: it is computed again.
-
-Written by whoever reads the shard, deleted by whoever writes it. A note and no deletion: where it was the reading that
-went wrong, `status --verify` takes it back.
-"""
 
 _WRITING = "written"  # no digest of a key
 CRASHES_TO_GIVE_UP = 2  # crashes *while known to be on one item*; one more, unnamed, came before them
 Worker = Callable[[Sequence[Item]], Iterator[Row]]
-
-
-@dataclass(frozen=True)
-class ShardRecord:
-    """What lies beside a finished shard; `items` says which rows it holds, made from which content.
-
-    Attributes:
-        name: file name without extension.
-        row_fingerprint: identity of the function that made the rows.
-        rows, size, checksum: of the Parquet file, in rows and bytes (BLAKE2b-128).
-        items: (key, stamp) of every row, in row order.
-        errors: (key, message) of the rows that hold an error.
-        seconds: wall time of the computation; peak_mb: largest resident memory of the process so far.
-    """
-
-    name: str
-    row_fingerprint: str
-    rows: int
-    size: int
-    content_hash: str
-    items: list[tuple[str, str]]
-    errors: list[tuple[str, str]]
-    seconds: float
-    peak_mb: int
-    host: str
-
-    def to_json(self) -> bytes:
-        """Returns the record as the bytes of its file."""
-        return with_checksum(asdict(self))
-
-    @classmethod
-    def from_json(cls, data: bytes) -> ShardRecord | None:
-        """Returns the record, or None where the bytes are not one (cut off, damaged, or of an older layout)."""
-        try:
-            fields = verified(data)
-            pairs = {name: [(str(a), str(b)) for a, b in fields.pop(name)] for name in ("items", "errors")}
-            return cls(**{**fields, **pairs})
-        except (ValueError, TypeError, KeyError, AttributeError):
-            return None
 
 
 @dataclass(frozen=True)
@@ -216,40 +168,6 @@ def _write(job: ShardJob, name: str, rows: list[Row], items: Sequence[Item], sta
     return record
 
 
-def hash_bytes(data: bytes) -> str:
-    """Returns the BLAKE2b-128 of a file's bytes, hexadecimal."""
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
-
-
 def peak_memory_mb() -> int:
     """Returns the largest resident memory this process has had, in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-
-
-def shard_names(sizes: Mapping[str, int]) -> list[str]:
-    """Returns the names of the shards of a map stage that have a record, sorted; `sizes` are those of their folder."""
-    return sorted(n.removesuffix(".json") for n in sizes if n.endswith(".json") and n.startswith("shard-"))
-
-
-def finished_shards(store: Store, folder: str, row_fingerprint: str) -> list[ShardRecord]:
-    """Returns the records of the shards in `folder` that are whole and of this recipe, by name.
-
-    A file that is missing, of another size than its record says, known to be damaged, or has no readable record, is not
-    listed.
-    """
-    sizes = store.sizes(folder)
-    records = (ShardRecord.from_json(store.read(f"{folder}/{name}.json")) for name in shard_names(sizes))
-    return [
-        r for r in records if r is not None and r.row_fingerprint == row_fingerprint and is_whole(sizes, r.name, r.size)
-    ]
-
-
-def is_whole(sizes: Mapping[str, int], name: str, size: int) -> bool:
-    """Returns whether a shard is there as far as one sees without reading it: both files, its size, no note of damage.
-
-    Args:
-        sizes: of the files of its folder.
-        name: without extension.
-        size: bytes that were written.
-    """
-    return sizes.get(f"{name}.parquet") == size and f"{name}.json" in sizes and f"{name}{DAMAGED}" not in sizes

@@ -10,17 +10,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import pyarrow as pa
 from pydantic import ConfigDict, Field
 
 from pipeline.engine.literal_yaml import LiteralModel
+from pipeline.engine.manifest import Artifact
 from pipeline.engine.storage import Store
 from pipeline.engine.worker_group import WorkerGroup, run_locally
-
-if TYPE_CHECKING:
-    from pipeline.engine.manifest import Artifact
 
 Row = Mapping[str, Any]
 A = TypeVar("A")

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.schemas import CORNERS
 from pipeline.engine.file_kind import HEAD, file_kind
+from pipeline.engine.fingerprint import hash_bytes
 from pipeline.engine.manifest import Artifact, load_manifest
-from pipeline.engine.shards import ShardRecord, hash_bytes
+from pipeline.engine.shard_record import ShardRecord
 from pipeline.engine.storage import Store
 
 _COLUMNS = ["image_id", *CORNERS, "score", "error"]

@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from pipeline.data.labelled_candidates import LabelledCandidates
 from pipeline.data.schemas import LABELLED_CANDIDATES
+from pipeline.engine.fingerprint import hash_bytes
 from pipeline.engine.manifest import Artifact, Manifest, ShardEntry
-from pipeline.engine.shards import encode, hash_bytes
+from pipeline.engine.shards import encode
 from pipeline.engine.storage import Store
 
 

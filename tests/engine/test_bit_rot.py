@@ -12,7 +12,7 @@ from pipeline.engine.executor import LocalExecutor
 from pipeline.engine.integrity import DamagedError
 from pipeline.engine.manifest import Artifact, load_manifest, manifest_name
 from pipeline.engine.plan import Decision
-from pipeline.engine.shards import DAMAGED, ShardRecord
+from pipeline.engine.shard_record import DAMAGED, ShardRecord
 from tests.engine.conftest import World
 
 TOTAL = sum(i**2 + i**3 for i in range(10))

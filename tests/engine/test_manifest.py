@@ -8,8 +8,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline.engine.manifest import Artifact, Manifest, ShardEntry, finish, load_manifest, stored_manifests
-from pipeline.engine.shard_reuse import ReusedShard
-from pipeline.engine.shards import ShardRecord
+from pipeline.engine.shard_record import ReusedShard, ShardRecord
 from tests.engine.conftest import World
 
 ONE = ShardEntry("shard-1", 10, 3, "c1")

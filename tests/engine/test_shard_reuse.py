@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.engine.manifest import Manifest, finish
-from pipeline.engine.shard_reuse import ReusedShard, plan_shards
-from pipeline.engine.shards import ShardRecord, shard_name
+from pipeline.engine.shard_record import ReusedShard, ShardRecord
+from pipeline.engine.shard_reuse import plan_shards
+from pipeline.engine.shards import shard_name
 from pipeline.engine.stage import Item
 
 

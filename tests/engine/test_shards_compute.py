@@ -12,7 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.engine.executor import LocalExecutor
-from pipeline.engine.shards import ShardJob, ShardRecord, compute_shard, finished_shards, hash_bytes, shard_name
+from pipeline.engine.fingerprint import hash_bytes
+from pipeline.engine.shard_record import ShardRecord, finished_shards
+from pipeline.engine.shards import ShardJob, compute_shard, shard_name
 from pipeline.engine.stage import Item, Resources, Row, StageContext
 from pipeline.engine.storage import Store
 from tests.engine.conftest import World

@@ -11,7 +11,9 @@ from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.records import Detections
 from pipeline.data.schemas import DETECTIONS
-from pipeline.engine.shards import ShardRecord, encode, hash_bytes
+from pipeline.engine.fingerprint import hash_bytes
+from pipeline.engine.shard_record import ShardRecord
+from pipeline.engine.shards import encode
 from pipeline.evaluation.dump_errors import sort_out, unreadable_rows
 from pipeline.evaluation.dump_reader import read_dump
 from pipeline.evaluation.evaluate_files import EvaluationInputs

@@ -17,8 +17,9 @@ from pipeline.data.images import encode_png
 from pipeline.data.labelled_candidates import LabelledCandidateReader, LabelledCandidates
 from pipeline.data.records import Detections, Sample
 from pipeline.data.schemas import DETECTIONS, SAMPLES
+from pipeline.engine.fingerprint import hash_bytes
 from pipeline.engine.manifest import Artifact, Manifest, ShardEntry
-from pipeline.engine.shards import encode, hash_bytes
+from pipeline.engine.shards import encode
 from pipeline.engine.stage import Resources, StageContext
 from pipeline.engine.storage import Store
 from stages.label_candidates import LabelCandidates

@@ -10,9 +10,10 @@ from pipeline.boxes.frame import MOGFACE, Frame
 from pipeline.data.images import encode_png
 from pipeline.data.records import Detections
 from pipeline.data.schemas import DETECTIONS
+from pipeline.engine.fingerprint import hash_bytes
 from pipeline.engine.manifest import Artifact, Manifest, ShardEntry
 from pipeline.engine.plan import Decision
-from pipeline.engine.shards import encode, hash_bytes
+from pipeline.engine.shards import encode
 from pipeline.engine.stage import Item, Resources, StageContext
 from pipeline.engine.storage import Store
 from pipeline.inference.candidates import Candidates

@@ -7,7 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.engine.checksummed_json import verified
-from pipeline.engine.shards import encode, hash_bytes
+from pipeline.engine.fingerprint import hash_bytes
+from pipeline.engine.shards import encode
 from stages.row_times import milliseconds_per_row
 from tests.stages.labelled_set import labelled_set
 from tests.stages.world import World

@@ -17,7 +17,8 @@ from typing import Any
 
 import torch
 
-from pipeline.engine.shards import hash_bytes, peak_memory_mb
+from pipeline.engine.fingerprint import hash_bytes
+from pipeline.engine.shards import peak_memory_mb
 from pipeline.engine.storage import Store
 from pipeline.engine.worker_group import Prefetch, in_threads
 from pipeline.training.data.sampler import BatchSampler, Loaded

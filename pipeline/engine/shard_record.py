@@ -1,0 +1,88 @@
+"""The record beside a shard: which items it holds, and whether its files are whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from pipeline.engine.checksummed_json import verified, with_checksum
+from pipeline.engine.storage import Store
+
+WHOLE = "whole"  # name of the only shard of a whole stage
+DAMAGED = ".damaged"
+"""Suffix of the marker beside a shard whose bytes are not those that were written: it is computed again.
+
+Readers write it, the next writer of the shard deletes it. The shard itself is kept: where only the reading went wrong,
+`status --verify` removes the marker.
+"""
+
+
+@dataclass(frozen=True)
+class ShardRecord:
+    """Content of the JSON file beside a finished shard.
+
+    Attributes:
+        name: file name without extension.
+        row_fingerprint: of the function that computed the rows.
+        rows, size, content_hash: of the Parquet file, in rows, in bytes, and its BLAKE2b-128.
+        items: (key, version) of every row, in row order.
+        errors: (key, message) of the rows that hold an error.
+        seconds: wall time of the computation; peak_mb: largest resident memory of the process so far.
+        host: ``machine:process``.
+    """
+
+    name: str
+    row_fingerprint: str
+    rows: int
+    size: int
+    content_hash: str
+    items: list[tuple[str, str]]
+    errors: list[tuple[str, str]]
+    seconds: float
+    peak_mb: int
+    host: str
+
+    def to_json(self) -> bytes:
+        """Returns the record as the bytes of its file."""
+        return with_checksum(asdict(self))
+
+    @classmethod
+    def from_json(cls, data: bytes) -> ShardRecord | None:
+        """Returns the record, or None where the bytes are not one that `to_json` wrote."""
+        try:
+            fields = verified(data)
+            pairs = {name: [(str(a), str(b)) for a, b in fields.pop(name)] for name in ("items", "errors")}
+            return cls(**{**fields, **pairs})
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return None
+
+
+@dataclass(frozen=True)
+class ReusedShard:
+    """A stored shard that is part of an output; `keys` are the rows of it that count, None for all."""
+
+    record: ShardRecord
+    keys: tuple[str, ...] | None
+
+
+def shard_names(sizes: Mapping[str, int]) -> list[str]:
+    """Returns the sorted names of a map stage's shards that have a record; `sizes` are those of their folder."""
+    return sorted(n.removesuffix(".json") for n in sizes if n.endswith(".json") and n.startswith("shard-"))
+
+
+def finished_shards(store: Store, folder: str, row_fingerprint: str) -> list[ShardRecord]:
+    """Returns the records of the shards in `folder` that are whole and of this row fingerprint, by name."""
+    sizes = store.sizes(folder)
+    records = (ShardRecord.from_json(store.read(f"{folder}/{name}.json")) for name in shard_names(sizes))
+    return [r for r in records if r and r.row_fingerprint == row_fingerprint and is_whole(sizes, r.name, r.size)]
+
+
+def is_whole(sizes: Mapping[str, int], name: str, size: int) -> bool:
+    """Returns whether a shard has both files, the size that was written and no marker of damage; reads no file.
+
+    Args:
+        sizes: file name -> bytes in its folder.
+        name: of the shard, without extension.
+        size: bytes that were written.
+    """
+    return sizes.get(f"{name}.parquet") == size and f"{name}.json" in sizes and f"{name}{DAMAGED}" not in sizes
