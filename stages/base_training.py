@@ -89,7 +89,7 @@ class TrainingStage(WholeStage):
 
         assert ctx.work_dir is not None
         training = self.training(ctx)
-        ctx.worker_group(partial(_trained, training, ctx.say))
+        ctx.worker_group(partial(_trained, training, ctx.log))
         store, folder = ctx.work_dir.store, ctx.work_dir.folder
         weights = store.read(f"{folder}/{FINAL}")
         entries = MetricsLog(store, folder, training.recipe.steps).entries()

@@ -43,7 +43,7 @@ class Index(MapStage):
         """
         self.check(ctx.path, {})
         try:
-            entries = self.dataset.entries(ctx.path or "", ctx.say)
+            entries = self.dataset.entries(ctx.path or "", ctx.log)
         except (ValueError, FileNotFoundError) as error:
             raise ValueError(named(str(error), ctx.node)) from None
         return [Item(escaped(entry.image_id), entry.version, {"entry": entry}) for entry in entries]

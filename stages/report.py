@@ -81,7 +81,7 @@ class Report(WholeStage):
         pairs = [pair for first in ctx.inputs["detections"][:1] for pair in _joined(ctx.one("samples"), first)]
         aps = ctx.inputs["ap"] or [None] * len(ctx.inputs["detections"])
         trained = {
-            each.manifest.content: next(each.rows(["detector", "content_hash"])) for each in ctx.inputs["checkpoint"]
+            each.manifest.content_hash: next(each.rows(["detector", "content_hash"])) for each in ctx.inputs["checkpoint"]
         }
         edge = _median_edge(ctx.one("samples"))
         seen = [each.node for each in ctx.inputs["candidates"]]

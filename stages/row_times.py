@@ -24,6 +24,6 @@ def row_milliseconds(candidates: Artifact | None, detections: Artifact) -> tuple
 
     A detector of several looks gives final detections: wired as both, its time is all its own and the second is None.
     """
-    after = candidates is None or candidates.manifest.content != detections.manifest.content
+    after = candidates is None or candidates.manifest.content_hash != detections.manifest.content_hash
     seen = None if candidates is None else milliseconds_per_row(candidates)
     return seen, milliseconds_per_row(detections) if after else None

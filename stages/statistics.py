@@ -80,13 +80,13 @@ class Statistics(WholeStage):
             raise ValueError(f"{ctx.one('samples').node}: no labelled face in {len(samples)} readable images")
         yield from _bins("original", scale_histogram(labelled))
         for name in self.policies:
-            ctx.say(f"{name}: {len(samples):,} images, {self.epochs} times")
+            ctx.log(f"{name}: {len(samples):,} images, {self.epochs} times")
             chosen = policy(name, side=self.side)
             drawn = drawn_scales(samples, chosen, self.seed, self.epochs)
             yield from _bins(name, scale_histogram(drawn.scales))
             if len(drawn.targets):
                 yield from _targets(name, chosen, drawn.targets)
-        ctx.say(f"levels of {self.detector}, matched by {self.assigner}")
+        ctx.log(f"levels of {self.detector}, matched by {self.assigner}")
         yield from self._levels(ctx)
 
     def _levels(self, ctx: StageContext) -> Iterator[Row]:

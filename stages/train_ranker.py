@@ -119,7 +119,7 @@ def _samples_of(ctx: StageContext, join: Artifact) -> Artifact:
     """Returns those of the wired samples that a join was made of."""
     made_of = set(join.manifest.fingerprint_fields["inputs"]["samples"])
     for samples in ctx.inputs["samples"]:
-        if samples.manifest.content in made_of:
+        if samples.manifest.content_hash in made_of:
             return samples
     found = ", ".join(each.node for each in ctx.inputs["samples"])
     raise ValueError(f"{join.node} was not made of {found}: wire the samples of every join to inputs.samples")

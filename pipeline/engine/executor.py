@@ -39,8 +39,8 @@ class Executor(Protocol):
 
 def with_heartbeat(job: ShardJob) -> ShardJob:
     """Returns the job with a `say` that reaches the driver through the store, from any process."""
-    heartbeat = Heartbeat(job.store, f"{job.folder}/_inflight/{job.run_id}-whole.say")
-    return replace(job, ctx=replace(job.ctx, say=heartbeat))
+    heartbeat = Heartbeat(job.store, f"{job.folder}/_inflight/{job.run_id}-whole.progress")
+    return replace(job, ctx=replace(job.ctx, log=heartbeat))
 
 
 class LocalExecutor:

@@ -30,13 +30,13 @@ def export_files(node: Node, artifact: Artifact) -> None:
     content, written = _written(store, node)
     sizes = store.sizes("")
     there = all(name in written and _is_there(store, name, sizes, *written[name]) for name in files)
-    if there and content == artifact.manifest.content:
+    if there and content == artifact.manifest.content_hash:
         return
     contents = dict(zip(files, node.stage.publish(list(artifact.rows())), strict=True))
     for name, data in contents.items():
         store.write(name, data)
     told = {name: [len(data), hash_bytes(data)] for name, data in contents.items()}
-    store.write(_note(node), with_checksum({"content": artifact.manifest.content, "files": told}))
+    store.write(_note(node), with_checksum({"content": artifact.manifest.content_hash, "files": told}))
 
 
 def damaged_exports(store: Store, node: Node) -> list[str]:

@@ -54,7 +54,7 @@ class Manifest:
     run: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def content(self) -> str:
+    def content_hash(self) -> str:
         """Identity of the rows themselves, by which later nodes know this output.
 
         Computed again with the same bytes it is the same input, whatever was forced, moved or copied before.

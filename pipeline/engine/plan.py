@@ -107,7 +107,7 @@ def plan_node(graph: Graph, name: str, store: Store, upstream: Mapping[str, Node
         notes: list[str] = []
         items: tuple[Item, ...] | None = None
         if ctx and isinstance(node.stage, MapStage):
-            items = _items(node, replace(ctx, say=notes.append), options.limit)
+            items = _items(node, replace(ctx, log=notes.append), options.limit)
     except DamagedError:
         raise
     except (ValueError, OSError) as error:
@@ -142,7 +142,7 @@ def _items(node: Node, ctx: StageContext, limit: int | None) -> tuple[Item, ...]
 def _payload(
     node: Node, file_hashes: Mapping[str, str], upstream: Mapping[str, NodePlan], items: tuple[Item, ...] | None
 ) -> dict[str, Any]:
-    contents = {u: a.manifest.content if (a := upstream[u].artifact) else NOT_COMPUTED for u in node.upstream}
+    contents = {u: a.manifest.content_hash if (a := upstream[u].artifact) else NOT_COMPUTED for u in node.upstream}
     fingerprint_fields = {
         "stage": node.stage.name,
         "version": node.stage.version,

@@ -42,7 +42,7 @@ class Outcome:
         failed: with the message.
         blocked: never begun.
         missing: inputs of these that are neither stored nor selected.
-        told: what is to be known about the outputs, in lines: rows that are errors, what was left out.
+        notes: what is to be known about the outputs, in lines: rows that are errors, what was left out.
     """
 
     computed: list[str] = field(default_factory=list)
@@ -50,7 +50,7 @@ class Outcome:
     failed: dict[str, str] = field(default_factory=dict)
     blocked: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
-    told: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def followed_by(self, later: Outcome, lost: Collection[str]) -> Outcome:
         """Returns what became of the nodes after another turn, of which those that were lost before had none."""
@@ -93,7 +93,7 @@ class Runner:
                 selected, force = options.selected - lost, options.force - set(outcome.computed)
                 options = replace(options, selected=selected, force=force)
                 outcome = outcome.followed_by(self._attempt(options), lost)
-        outcome.told = self._told()
+        outcome.notes = self._told()
         return outcome
 
     def _told(self) -> list[str]:

@@ -86,7 +86,7 @@ def compute_shard(
         rows = _rows(job, worker, items, marker)
     record = _write(job, name, rows, items, started)
     job.store.delete(marker)
-    job.store.delete(f"{marker}.say")
+    job.store.delete(f"{marker}.progress")
     return record
 
 
@@ -95,7 +95,7 @@ def _rows(job: ShardJob, worker: Worker, items: Sequence[Item], marker: str) -> 
     assert isinstance(job.stage, MapStage)
     attempts = (job.store.read_or_none(marker) or b"").decode()
     job.store.write(marker, (attempts + "#\n").encode())
-    heartbeat = Heartbeat(job.store, f"{marker}.say")
+    heartbeat = Heartbeat(job.store, f"{marker}.progress")
     rows: list[Row] = []
     for row in (
         _first_try(job.stage, worker, items) if not attempts else _careful_try(job, worker, items, marker, attempts)

@@ -119,7 +119,7 @@ class StageContext:
         fan_out: like `run_serially`, possibly on a cluster.
         worker_group: like `run_locally`, possibly on a cluster, for stages that say `distributed`.
         work_dir: for unfinished work of whole stages; None while planning.
-        say: takes one line of progress.
+        log: takes one line of progress.
     """
 
     node: str
@@ -131,7 +131,7 @@ class StageContext:
     fan_out: Callable[[Callable[[Any], Any], Sequence[Any]], list[Any]] = run_serially
     worker_group: WorkerGroup = run_locally
     work_dir: WorkDir | None = None
-    say: Callable[[str], None] = to_stdout
+    log: Callable[[str], None] = to_stdout
 
     def one(self, port: str) -> Artifact:
         """Returns the only output wired to `port`."""
@@ -229,7 +229,7 @@ class MapStage(Stage):
     def items(self, ctx: StageContext) -> Sequence[Item]:
         """Returns all items in a stable order. Called while planning: it must not read pixels nor import torch.
 
-        What `ctx.say` is told is shown beside the plan, and once by a run.
+        What `ctx.log` is told is shown beside the plan, and once by a run.
         """
 
     @abstractmethod

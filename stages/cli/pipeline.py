@@ -134,7 +134,7 @@ def _conclude(outcome: Outcome, loaded: Config, store: Store, took: str, again: 
             print(f"{name}: {store.path(file)}")
             if file.endswith(".md"):  # short, and made to be read as it is
                 print(store.read(file).decode())
-    for line in outcome.told:
+    for line in outcome.notes:
         print(line)
     counts = f"{len(outcome.computed)} computed, {len(outcome.reused)} reused"
     if not outcome.failed and not outcome.blocked:
@@ -184,7 +184,7 @@ def _explain_input(field: str, old: str, plans: dict[str, NodePlan], store: Stor
         return
     for name, each in plans.items():
         for manifest in stored_manifests(store, name):
-            if manifest.content in old and each.fingerprint_fields and manifest.fingerprint != each.fingerprint:
+            if manifest.content_hash in old and each.fingerprint_fields and manifest.fingerprint != each.fingerprint:
                 for inner, was, now in difference(manifest.fingerprint_fields, each.fingerprint_fields):
                     print(redact(f"    {name}.{inner}: stored {was} -> wanted {now}"))
 

@@ -27,12 +27,12 @@ def done(world: World) -> Artifact:
 
 
 def test_content_is_what_the_rows_are_and_not_where_they_lie() -> None:
-    content = manifest(ONE, TWO).content
-    assert manifest(TWO, ONE).content == content
+    content = manifest(ONE, TWO).content_hash
+    assert manifest(TWO, ONE).content_hash == content
     moved = replace(
         manifest(replace(ONE, name="x", size=1), TWO), node="m", row_fingerprint="q", fingerprint="g", rows=9
     )
-    assert moved.content == content
+    assert moved.content_hash == content
     others = [
         manifest(ONE),
         manifest(ONE, TWO, TWO),
@@ -40,7 +40,7 @@ def test_content_is_what_the_rows_are_and_not_where_they_lie() -> None:
         manifest(ONE, replace(TWO, keys=("a",))),
         manifest(ONE, replace(TWO, keys=None)),
     ]
-    assert len({content, *(each.content for each in others)}) == 6
+    assert len({content, *(each.content_hash for each in others)}) == 6
 
 
 def record(name: str, keys: str, failed: str = "") -> ShardRecord:

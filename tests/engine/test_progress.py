@@ -28,21 +28,21 @@ def job(tmp_path, stage):
 def test_the_progress_line_counts_finished_and_half_finished_shards(tmp_path):
     progress = NodeProgress(job(tmp_path, Squares()), items=40, shards=4, started=100.0)
     progress.items_done, progress.shards_done, progress.errors, progress.peak_mb = 10, 1, 2, 512
-    Heartbeat(progress.job.store, "boxes/r/_inflight/run1-shard-a.say")("5/10")
-    Heartbeat(progress.job.store, "boxes/r/_inflight/another-run-shard-a.say")("9/10")
+    Heartbeat(progress.job.store, "boxes/r/_inflight/run1-shard-a.progress")("5/10")
+    Heartbeat(progress.job.store, "boxes/r/_inflight/another-run-shard-a.progress")("9/10")
     line = progress.line(now=105.0)
     assert line == "boxes 15/40 items 1/4 shards 3/s 8.3s left 2 errors 512 MB"
 
 
 def test_a_whole_stage_shows_what_it_says(tmp_path):
     progress = NodeProgress(job(tmp_path, Total()), items=1, shards=0, started=100.0)
-    Heartbeat(progress.job.store, "boxes/r/_inflight/run1-whole.say")("step 3/10 loss 0.5")
+    Heartbeat(progress.job.store, "boxes/r/_inflight/run1-whole.progress")("step 3/10 loss 0.5")
     assert progress.line(now=106.0) == "boxes step 3/10 loss 0.5 14s left"
 
 
 def test_what_a_resumed_stage_had_done_before_took_no_time_of_this_run(tmp_path):
     progress = NodeProgress(job(tmp_path, Total()), items=1, shards=0, started=100.0)
-    name = "boxes/r/_inflight/run1-whole.say"
+    name = "boxes/r/_inflight/run1-whole.progress"
     Heartbeat(progress.job.store, name)("step 900/1000")
     progress.line(now=110.0)
     Heartbeat(progress.job.store, name)("step 910/1000")
@@ -55,7 +55,7 @@ def test_a_whole_stage_that_says_nothing_shows_its_time(tmp_path):
 
 def test_a_beacon_writes_now_and_then_only(tmp_path):
     store = Store(str(tmp_path))
-    heartbeat = Heartbeat(store, "n/r/_inflight/run1-x.say")
+    heartbeat = Heartbeat(store, "n/r/_inflight/run1-x.progress")
     for i in range(100):
         heartbeat(f"{i}/100")
     assert latest_heartbeats(store, "n/r", "run1") == {"x": "0/100"}

@@ -101,7 +101,7 @@ def test_while_it_works_a_marker_lies_there_and_says_how_far_it_is(job: ShardJob
             )
 
     record = compute_shard(job, work, ITEMS)
-    assert seen == {f"run1-{record.name}": b"#\n", f"run1-{record.name}.say": b"1/4"}  # said every two seconds
+    assert seen == {f"run1-{record.name}": b"#\n", f"run1-{record.name}.progress": b"1/4"}  # said every two seconds
 
 
 def test_no_marker_is_left_by_a_node_that_failed(world: World) -> None:

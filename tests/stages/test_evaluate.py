@@ -119,12 +119,12 @@ def test_an_image_that_cannot_be_decoded_is_left_out_and_counted(judged: World) 
     assert rows[2]["faces"] < judged.rows("ap")[2]["faces"]
     assert json.loads(rows[0]["protocol"])["images_left_out"] == 1
     advice = "(--set ap.unreadable=missed counts their faces as missed)"
-    assert outcome.told == [
+    assert outcome.notes == [
         "found: 1 of 7 rows are errors: test/000002: told to fail",
         f"ap: 1 images that cannot be read are left out of AP {advice}",
     ]
-    assert judged.done(*sets).told == outcome.told  # a run that has nothing to do says it too
-    assert judged.done().told == []
+    assert judged.done(*sets).notes == outcome.notes  # a run that has nothing to do says it too
+    assert judged.done().notes == []
 
 
 def test_its_faces_are_missed_by_choice(judged: World) -> None:
@@ -136,7 +136,7 @@ def test_its_faces_are_missed_by_choice(judged: World) -> None:
     assert missed[2]["boxes"] == rows[2]["boxes"] - len(judged.by_id("found")["test/000002"].boxes)
     assert missed[2]["ap"] != rows[2]["ap"]
     assert json.loads(missed[0]["protocol"])["images_unreadable"] == 1
-    assert outcome.told[-1] == "ap: 1 images that cannot be read count as missed faces"
+    assert outcome.notes[-1] == "ap: 1 images that cannot be read count as missed faces"
 
 
 def test_detections_of_another_dataset_are_refused(judged: World) -> None:

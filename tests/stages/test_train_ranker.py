@@ -194,7 +194,7 @@ def test_pictures_that_cannot_be_decoded_are_counted_and_too_many_stop_it(traine
             (folder / name).write_bytes(spoiled if name in broken else data)
 
     spoil("1.png")
-    told = trained.done().told
+    told = trained.done().notes
     assert max(entry["bad_pictures"] for entry in log_of(checkpoint(trained))) == 1
     assert "order: 1 pictures cannot be read: nothing was learnt from them" in told
     spoil("1.png", "2.png", "3.png")

@@ -292,7 +292,7 @@ def test_an_interrupt_keeps_what_is_done_and_says_how_to_go_on(faces: World) -> 
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hear_interrupts
     )
     limit = time.monotonic() + 60
-    while not any("_inflight" in str(p) for p in Path(faces.folder).rglob("detector/**/*.say")):
+    while not any("_inflight" in str(p) for p in Path(faces.folder).rglob("detector/**/*.progress")):
         assert run.poll() is None, run.communicate()
         assert time.monotonic() < limit
         time.sleep(0.1)

@@ -130,7 +130,7 @@ def test_clean_takes_what_killed_runs_have_left_everywhere(wider8k, faces: World
         killed_in_a_write(faces.store, name)
     faces.store.write(f"lock.json.{'0' * 32}", b"a candidate of an earlier version")
     faces.store.write(f"{recipe}/_inflight/run-shard-1", b"#")
-    faces.store.write(f"{recipe}/_inflight/run-shard-1.say", b"1/2")
+    faces.store.write(f"{recipe}/_inflight/run-shard-1.progress", b"1/2")
     faces.store.write(f"{recipe}/work/ray/0/bookkeeping", b"of Ray Train")
     faces.store.write(f"{recipe}/shard-2.parquet", b"without a record")
     faces.store.write(f"{recipe}/work/step-0000000001.pt", b"what a training goes on from")
