@@ -12,6 +12,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from pipeline.data.schemas import CHECKPOINT
+from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Resources, Row, StageContext, WholeStage
 from pipeline.engine.worker_group import Prefetch
 from pipeline.inference.worker import planned_file
@@ -38,8 +39,6 @@ class TrainingStage(WholeStage):
 
     output: ClassVar[pa.Schema] = CHECKPOINT
     distributed: ClassVar[bool] = True
-    exports: ClassVar[tuple[str, ...]] = ("{node}.safetensors", "{node}.jsonl")
-    told: ClassVar[tuple[str, ...]] = ("log",)
 
     checkpoint_seconds: float = Field(120.0, gt=0, exclude=True)
     repeatable: Repeatable = Field("preferred", exclude=True)
@@ -102,15 +101,18 @@ class TrainingStage(WholeStage):
             "log": "".join(json.dumps(_untimed(entry), sort_keys=True) + "\n" for entry in entries).encode(),
         }
 
-    def notes(self, rows: Sequence[Row]) -> list[str]:
-        """Returns how many pictures could not be read, as the last step that tells it has it."""
-        entries = [json.loads(line) for row in rows for line in (row["log"] or b"").splitlines()]
+    def notes(self, output: Artifact) -> list[str]:
+        """Returns how many images could not be read, as the last step that counts them has it."""
+        entries = [json.loads(line) for row in output.rows(["log"]) for line in (row["log"] or b"").splitlines()]
         bad = next((entry["bad_pictures"] for entry in reversed(entries) if "bad_pictures" in entry), 0)
         return [f"{bad} pictures cannot be read: nothing was learnt from them"] if bad else []
 
-    def publish(self, rows: Iterable[Row]) -> list[bytes]:
+    def exports(self, node: str) -> dict[str, Callable[[Sequence[Row]], bytes]]:
         """Returns the weights as a safetensors file, and the log as JSON lines."""
-        return [content for row in rows for content in (row["weights"], row["log"])]
+        return {
+            f"{node}.safetensors": lambda rows: bytes(rows[0]["weights"]),
+            f"{node}.jsonl": lambda rows: bytes(rows[0]["log"]),
+        }
 
 
 def first_weights(ctx: StageContext) -> bytes | None:

@@ -44,7 +44,6 @@ class Evaluate(WholeStage):
     version: ClassVar[str] = "2"
     inputs: ClassVar[dict[str, Port]] = {"samples": Port(SAMPLES), "detections": Port(DETECTIONS)}
     output: ClassVar[pa.Schema] = AP
-    told: ClassVar[tuple[str, ...]] = ("protocol",)
 
     coordinates: Literal["float", "whole"] = "float"
     unreadable: Literal["left_out", "missed"] = "left_out"
@@ -94,9 +93,10 @@ class Evaluate(WholeStage):
             result = replace(result, false_alarms=alarms)
         yield from (_row(result, level, scores) for level in counts)
 
-    def notes(self, rows: Sequence[Row]) -> list[str]:
+    def notes(self, output: Artifact) -> list[str]:
         """Returns how many images have no answer, and what that means for AP."""
-        return notes_of(json.loads(rows[0]["protocol"]), "--set {node}.unreadable=missed") if rows else []
+        first = next(output.rows(["protocol"]), None)
+        return notes_of(json.loads(first["protocol"]), f"--set {output.node}.unreadable=missed") if first else []
 
 
 def _without_answer(

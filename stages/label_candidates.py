@@ -36,7 +36,6 @@ class LabelCandidates(MapStage):
     mapped_inputs: ClassVar[tuple[str, ...]] = ("samples", "candidates")
     inputs: ClassVar[dict[str, Port]] = {"samples": Port(SAMPLES), "candidates": Port(DETECTIONS, many=True)}
     output: ClassVar[pa.Schema] = LABELLED_CANDIDATES
-    row_group: ClassVar[int | None] = 1
 
     max_candidates: int = Field(5000, ge=1)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -39,8 +39,6 @@ class RankingAccuracy(WholeStage):
     names_in_identity: ClassVar[bool] = True
     inputs: ClassVar[dict[str, Port]] = {"samples": Port(SAMPLES), "candidates": Port(DETECTIONS, many=True)}
     output: ClassVar[pa.Schema] = RANKING_ACCURACY
-    exports: ClassVar[tuple[str, ...]] = ("{node}.md",)
-    told: ClassVar[tuple[str, ...]] = ("left_out",)
 
     pairs: int = Field(10, ge=1)
     pixel_inclusive: bool = False
@@ -66,9 +64,9 @@ class RankingAccuracy(WholeStage):
             counts = sum((part[place] for part in parts), PairCounts.zero(self.pairs))
             yield _row(node.node, counts, sum(entry.rows for entry in first.manifest.shards) - counts.images)
 
-    def notes(self, rows: Sequence[Row]) -> list[str]:
+    def notes(self, output: Artifact) -> list[str]:
         """Returns how many images were left out."""
-        left_out = rows[0]["left_out"] if rows else 0
+        left_out = next((row["left_out"] for row in output.rows(["left_out"])), 0)
         return [f"{left_out} images with an error in one of the inputs are left out"] if left_out else []
 
     def review(self, ctx: StageContext, output: Artifact) -> Sequence[str]:
@@ -80,8 +78,12 @@ class RankingAccuracy(WholeStage):
             else []
         )
 
-    def publish(self, rows: Sequence[Row]) -> list[bytes]:
-        """Returns the table as Markdown: accuracies in per cent, of neighbours, of pairs 1..n apart, of all pairs."""
+    def exports(self, node: str) -> dict[str, Callable[[Sequence[Row]], bytes]]:
+        """Returns the table as Markdown."""
+        return {f"{node}.md": self._markdown}
+
+    def _markdown(self, rows: Sequence[Row]) -> bytes:
+        """Returns the table: accuracies in per cent, of neighbours, of pairs 1..n apart, of all pairs."""
         apart = len(rows[0]["pairs"]) if rows else self.pairs
         some = any(row.get("left_out") for row in rows)
         lines = [
@@ -96,7 +98,7 @@ class RankingAccuracy(WholeStage):
             lines.append(
                 f"| {row['name']} | {' | '.join(map(_percent, (*shares, untied)))} | {row['images']} |{left_out}"
             )
-        return ["".join(f"{line}\n" for line in lines).encode()]
+        return "".join(f"{line}\n" for line in lines).encode()
 
 
 def _percent(share: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
@@ -19,7 +19,6 @@ from pipeline.data.schemas import AP, CHECKPOINT, DETECTIONS, PAGE, RANKING_ACCU
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Port, Row, StageContext, WholeStage
 from pipeline.evaluation.without_answer import WithoutAnswer
-from stages.row_times import row_milliseconds
 
 if TYPE_CHECKING:
     from pipeline.evaluation.face_statistics import FaceStatistics
@@ -56,7 +55,6 @@ class Report(WholeStage):
         "accuracy": Port(RANKING_ACCURACY, many=True, optional=True),
     }
     output: ClassVar[pa.Schema] = PAGE
-    exports: ClassVar[tuple[str, ...]] = ("{node}.html",)
 
     title: str = "Face detection"
     summary: str = ""
@@ -81,7 +79,8 @@ class Report(WholeStage):
         pairs = [pair for first in ctx.inputs["detections"][:1] for pair in _joined(ctx.one("samples"), first)]
         aps = ctx.inputs["ap"] or [None] * len(ctx.inputs["detections"])
         trained = {
-            each.manifest.content_hash: next(each.rows(["detector", "content_hash"])) for each in ctx.inputs["checkpoint"]
+            each.manifest.content_hash: next(each.rows(["detector", "content_hash"]))
+            for each in ctx.inputs["checkpoint"]
         }
         edge = _median_edge(ctx.one("samples"))
         seen = [each.node for each in ctx.inputs["candidates"]]
@@ -117,9 +116,9 @@ class Report(WholeStage):
         )
         yield {"name": f"{ctx.node}.html", "content": render_page(page)}
 
-    def publish(self, rows: Sequence[Row]) -> list[bytes]:
+    def exports(self, node: str) -> dict[str, Callable[[Sequence[Row]], bytes]]:
         """Returns the page as a file to open in a browser."""
-        return [row["content"].encode() for row in rows]
+        return {f"{node}.html": lambda rows: bytes(rows[0]["content"].encode())}
 
     def _gallery(self, ctx: StageContext, pairs: Pairs) -> tuple[list[GalleryItem], list[str]]:
         """Returns the images to show, and a line for each that can no longer be read."""
@@ -227,6 +226,8 @@ def _run(
         "weights": weights,
     }
     detector = str(predict.get("detector") or made_here.get("detector") or variant_of(weights) or "as the weights say")
+    # A detector of several passes gives final detections, wired as both: no time was spent after it.
+    final = candidates.manifest.content_hash == detections.manifest.content_hash
     # Two runs on the same candidates are told apart by what was made of them.
     name = candidates.node if seen_by.count(candidates.node) == 1 else detections.node
     return RunResult(
@@ -238,7 +239,7 @@ def _run(
         counts,
         way,
         edge,
-        row_milliseconds(candidates, detections),
+        (candidates.ms_per_row(), None if final else detections.ms_per_row()),
     )
 
 

@@ -6,7 +6,7 @@ The end of an ablation: a config trains, predicts and evaluates every row, and t
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 import pyarrow as pa
@@ -18,7 +18,6 @@ from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Port, Row, StageContext, WholeStage
 from pipeline.evaluation.comparison import DIGEST, Compared, markdown, without_ap
 from pipeline.evaluation.without_answer import LEFT_OUT
-from stages.row_times import row_milliseconds
 
 Stated = tuple[float | None, ...]
 # From a row's AP to what it came from, nearest first; each is made of the next.
@@ -50,7 +49,6 @@ class Table(WholeStage):
         "checkpoint": Port(CHECKPOINT, many=True, optional=True),
     }
     output: ClassVar[pa.Schema] = COMPARISON
-    exports: ClassVar[tuple[str, ...]] = ("{node}.md",)
 
     paper: dict[str, Stated] = Field(default_factory=dict)
     timed: bool = False
@@ -89,10 +87,9 @@ class Table(WholeStage):
             line = {port: ctx.inputs[port][row] for port in _LINE if ctx.inputs[port]}
             yield self._compared(ap, line).to_row()
 
-    def publish(self, rows: Sequence[Row]) -> list[bytes]:
-        """Returns the table as Markdown; below it, which of its rows have no AP and why."""
-        compared = [Compared.from_row(row) for row in rows]
-        return ["".join([markdown(compared), *(f"\n{line}\n" for line in without_ap(compared))]).encode()]
+    def exports(self, node: str) -> dict[str, Callable[[Sequence[Row]], bytes]]:
+        """Returns the table as Markdown."""
+        return {f"{node}.md": _page}
 
     def _compared(self, ap: Artifact, line: Mapping[str, Artifact]) -> Compared:
         rows = {row["subset"]: row for row in ap.rows()}
@@ -114,9 +111,20 @@ class Table(WholeStage):
         )
 
 
+def _page(rows: Sequence[Row]) -> bytes:
+    """Returns the table as Markdown; below it, which of its rows have no AP and why."""
+    compared = [Compared.from_row(row) for row in rows]
+    return "".join([markdown(compared), *(f"\n{line}\n" for line in without_ap(compared))]).encode()
+
+
 def _times(line: Mapping[str, Artifact]) -> dict[str, float | None]:
-    seen, after = row_milliseconds(line.get("candidates"), line["detections"])
-    return {"detect_ms": seen, "refine_ms": after}
+    candidates, detections = line.get("candidates"), line["detections"]
+    # A detector of several passes gives final detections, wired as both: no time was spent after it.
+    final = candidates is not None and candidates.manifest.content_hash == detections.manifest.content_hash
+    return {
+        "detect_ms": None if candidates is None else candidates.ms_per_row(),
+        "refine_ms": None if final else detections.ms_per_row(),
+    }
 
 
 def _facts(line: Mapping[str, Artifact]) -> Iterator[tuple[str, Any]]:

@@ -60,7 +60,8 @@ LABELLED_CANDIDATES: Final = pa.schema(
         *[pa.field(name, FLOATS, nullable=False) for name in (*CORNERS, "score")],
         pa.field("overlap", FLOATS, nullable=False),  # plain IoU with the closest labelled face, in 0..1
         pa.field("error", pa.string()),
-    ]
+    ],
+    metadata={"row_group": "1"},
 )
 
 # One row: a trained network, whole. ``config`` is the JSON a registry entry needs to build it again.

@@ -1,22 +1,23 @@
-"""JSON files of the store that carry a digest of themselves: a flipped bit makes them unreadable, never wrong."""
+"""JSON files that hold their own checksum: a flipped bit makes them unreadable, never wrong."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
 
-SEAL = "seal"
+from pipeline.engine.fingerprint import hash_bytes
+
+CHECKSUM = "checksum"
 
 
 def with_checksum(fields: Mapping[str, Any], indent: int | None = None) -> bytes:
-    """Returns the bytes of a JSON file of these fields and their digest."""
-    return json.dumps({**fields, SEAL: _digest(fields)}, ensure_ascii=False, indent=indent).encode()
+    """Returns the bytes of a JSON file of these fields and their checksum."""
+    return json.dumps({**fields, CHECKSUM: _checksum(fields)}, ensure_ascii=False, indent=indent).encode()
 
 
 def verified(data: bytes) -> dict[str, Any]:
-    """Returns the fields of a sealed file, or of one that was written before there were seals.
+    """Returns the fields of such a file.
 
     Raises:
         ValueError: it is no JSON mapping, or not the one that was written.
@@ -24,11 +25,10 @@ def verified(data: bytes) -> dict[str, Any]:
     fields = json.loads(data)
     if not isinstance(fields, dict):
         raise ValueError(f"expected a mapping, found {type(fields).__name__}")
-    if SEAL in fields and (found := fields.pop(SEAL)) != (expected := _digest(fields)):
-        raise ValueError(f"expected the seal {expected}, found {found}")
+    if (found := fields.pop(CHECKSUM, None)) != (expected := _checksum(fields)):
+        raise ValueError(f"expected the checksum {expected}, found {found}")
     return fields
 
 
-def _digest(fields: Mapping[str, Any]) -> str:
-    text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+def _checksum(fields: Mapping[str, Any]) -> str:
+    return hash_bytes(json.dumps(fields, sort_keys=True, separators=(",", ":")).encode())

@@ -1,7 +1,7 @@
-"""Rows that hold an error: counted where they come from, carried along after that, and told at the end of a run.
+"""Rows that hold an error: counted where they come from, carried along after that, and shown at the end of a run.
 
-An image that cannot be read is an error in every output that is made from it. Whether a run goes on with it is one
-decision, taken by the first node that has it; the later ones only decide about errors of their own.
+An image that cannot be read is an error in every output made from it. The first node that has it decides whether the
+run goes on; later nodes decide about their own errors only.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class TooManyErrorsError(ValueError):
 
 
 def own_errors(node: Node, manifest: Manifest, inputs: Mapping[str, Sequence[Artifact]]) -> list[tuple[str, str]]:
-    """Returns (key, message) of the errors of an output that are not carried along from what it is made of row by row.
+    """Returns (key, message) of an output's errors that are not carried along from the node's mapped inputs.
 
     Args:
         node: that made it.
@@ -44,20 +44,20 @@ def check_errors(node: Node, manifest: Manifest, own: Sequence[tuple[str, str]])
     if not errors or not too_many or not (own or node.own_share):
         return
     setting = f"{node.name}.run.max_error_share" if node.own_share else "max_error_share"
-    enough, which = math.ceil(100 * errors / rows) / 100, shown(own or manifest.errors)
+    enough, which = math.ceil(100 * errors / rows) / 100, first_errors(own or manifest.errors)
     raise TooManyErrorsError(
         f"{errors} of {rows} rows are errors ({errors / rows:.1%}), allowed are {allowed:.1%}: {which}. "
-        f"Go on without them with --set {setting}={enough:g}, or mend the cause and add --retry-errors"
+        f"Go on without them with --set {setting}={enough:g}, or fix the cause and add --retry-errors"
     )
 
 
-def told(node: Node, manifest: Manifest, own: Sequence[tuple[str, str]]) -> list[str]:
-    """Returns what a run says about an output in its last lines: errors that began there, and the stage's notes."""
-    lines = [f"{node.name}: {len(own)} of {manifest.rows} rows are errors: {shown(own)}"] if own else []
-    return lines + [f"{node.name}: {note.replace('{node}', node.name)}" for note in manifest.run.get("notes", ())]
+def output_notes(node: Node, manifest: Manifest, own: Sequence[tuple[str, str]]) -> list[str]:
+    """Returns the lines on an output at the end of a run: errors that began there, and the stage's notes."""
+    lines = [f"{len(own)} of {manifest.rows} rows are errors: {first_errors(own)}"] if own else []
+    return [f"{node.name}: {line}" for line in (*lines, *manifest.run.get("notes", ()))]
 
 
-def shown(errors: Sequence[tuple[str, str]]) -> str:
+def first_errors(errors: Sequence[tuple[str, str]]) -> str:
     """Returns the first few errors in one line."""
     more = f"; and {len(errors) - SHOWN} more" if len(errors) > SHOWN else ""
     return "; ".join(" ".join(f"{key}: {message}".split()) for key, message in errors[:SHOWN]) + more

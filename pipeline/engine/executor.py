@@ -1,10 +1,12 @@
-"""Who carries out shards: the protocol, and the executor that needs nothing but this process."""
+"""Interface of what carries out the shards of a node, and the executor that needs nothing but this process."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import concurrent.futures
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from pipeline.engine.capacity import UNLIMITED, Machine
 from pipeline.engine.heartbeat import Heartbeat
@@ -12,12 +14,14 @@ from pipeline.engine.shard_record import ShardRecord
 from pipeline.engine.shards import ShardJob, compute_shard, compute_whole
 from pipeline.engine.stage import Item, MapStage
 
+T = TypeVar("T")
+
 
 class Executor(Protocol):
-    """Carries out the shards of a node, in any order, on whatever it has."""
+    """Carries out the shards of a node, in any order."""
 
     def machines(self) -> Sequence[Machine]:
-        """Returns what each machine has; `UNLIMITED` where nothing runs side by side."""
+        """Returns what each machine has; `UNLIMITED` for an executor without parallelism."""
         ...
 
     def shards(self, job: ShardJob, todo: Sequence[tuple[Item, ...]]) -> Iterator[ShardRecord]:
@@ -29,28 +33,28 @@ class Executor(Protocol):
         ...
 
     def stop(self) -> None:
-        """Makes every `shards` and `whole` that is under way in another thread raise soon: the run ends early."""
+        """Makes every `shards` and `whole` that runs in another thread raise soon: the run ends early."""
         ...
 
     def close(self) -> None:
-        """Gives everything back."""
+        """Releases everything."""
         ...
 
 
 def with_heartbeat(job: ShardJob) -> ShardJob:
-    """Returns the job with a `say` that reaches the driver through the store, from any process."""
+    """Returns the job with a `log` that reaches the driver through the store, from any process."""
     heartbeat = Heartbeat(job.store, f"{job.folder}/_inflight/{job.run_id}-whole.progress")
     return replace(job, ctx=replace(job.ctx, log=heartbeat))
 
 
 class LocalExecutor:
-    """Runs every stage here, one after another: the reference for the cluster, and the way to debug.
+    """Runs every stage in this process, one after another: the reference for the cluster, and the way to debug.
 
     A node with several workers is still one worker here; threads per worker are the same, so bytes are the same.
     """
 
     def machines(self) -> Sequence[Machine]:
-        """Returns `UNLIMITED`: nothing runs side by side here, so nothing can starve."""
+        """Returns `UNLIMITED`: nothing runs in parallel here."""
         return UNLIMITED
 
     def shards(self, job: ShardJob, todo: Sequence[tuple[Item, ...]]) -> Iterator[ShardRecord]:
@@ -65,7 +69,20 @@ class LocalExecutor:
         return compute_whole(with_heartbeat(job))
 
     def stop(self) -> None:
-        """Has nothing to stop: the work is done in the thread that asks for it."""
+        """Does nothing: the work is done in the thread that asks for it."""
 
     def close(self) -> None:
-        """Has nothing to give back."""
+        """Does nothing."""
+
+
+class SerialPool(concurrent.futures.Executor):
+    """A pool without threads: runs what is submitted at once, in this thread, where Ctrl-C reaches it."""
+
+    def submit(self, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        """Returns a finished future with the result or the error."""
+        future: Future[T] = Future()
+        try:
+            future.set_result(function(*args, **kwargs))
+        except Exception as error:  # raised by `result()`, as in any pool
+            future.set_exception(error)
+        return future

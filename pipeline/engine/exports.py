@@ -1,8 +1,6 @@
-"""Copies of outputs at the store's top, for people to open: put there once, and known by size and checksum."""
+"""Copies of outputs for people, at the store's top: written once, and known by size and content hash."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 from pipeline.engine.checksummed_json import verified, with_checksum
 from pipeline.engine.fingerprint import hash_bytes
@@ -13,60 +11,53 @@ from pipeline.engine.storage import Store
 COMPARED_BYTES = 2**20
 
 
-def files_of(node: Node) -> list[str]:
-    """Returns the names of the files that a node publishes."""
-    return [pattern.format(node=node.name) for pattern in node.stage.exports]
-
-
 def export_files(node: Node, artifact: Artifact) -> None:
-    """Puts a node's copies, unless those that lie there are of this very output and as they were written.
+    """Writes a node's copies, unless those in the store are of this output and as they were written.
 
     Raises:
         DamagedError: the output itself is damaged.
     """
-    store, files = artifact.store, files_of(node)
-    if not files:
+    store, exports = artifact.store, node.stage.exports(node.name)
+    if not exports:
         return
-    content, written = _written(store, node)
-    sizes = store.sizes("")
-    there = all(name in written and _is_there(store, name, sizes, *written[name]) for name in files)
-    if there and content == artifact.manifest.content_hash:
-        return
-    contents = dict(zip(files, node.stage.publish(list(artifact.rows())), strict=True))
-    for name, data in contents.items():
+    content_hash, written = _written(store, node)
+    if content_hash == artifact.manifest.content_hash and exports.keys() <= written.keys():
+        sizes = store.sizes("")
+        # A large copy is compared by `damaged_exports` alone: a run without work should not read all weights there are.
+        if all(
+            sizes.get(name) == size and (size > COMPARED_BYTES or hash_bytes(store.read(name)) == expected)
+            for name, (size, expected) in written.items()
+        ):
+            return
+    rows = list(artifact.rows())
+    files = {}
+    for name, encode in exports.items():
+        data = encode(rows)
         store.write(name, data)
-    told = {name: [len(data), hash_bytes(data)] for name, data in contents.items()}
-    store.write(_note(node), with_checksum({"content": artifact.manifest.content_hash, "files": told}))
+        files[name] = (len(data), hash_bytes(data))
+    fields = {"content_hash": artifact.manifest.content_hash, "files": files}
+    store.write(_record(node), with_checksum(fields))
 
 
 def damaged_exports(store: Store, node: Node) -> list[str]:
-    """Returns the copies whose bytes are not those that were put there, and sees to it that the next run puts them."""
+    """Returns the copies whose bytes are not those that were written, and makes the next run write them again."""
     _, written = _written(store, node)
     found = {name: store.read_or_none(name) for name in written}
     bad = [name for name, data in found.items() if data is None or hash_bytes(data) != written[name][1]]
     if bad:
-        store.delete(_note(node))
+        store.delete(_record(node))
     return bad
 
 
-def _is_there(store: Store, name: str, sizes: Mapping[str, int], size: int, expected: str) -> bool:
-    if sizes.get(name) != size:
-        return False
-    # A table is printed from its copy. A large one is compared by `damaged_exports` alone: a run that has nothing to do
-    # should not read all weights there are.
-    return size > COMPARED_BYTES or hash_bytes(store.read(name)) == expected
-
-
-def _note(node: Node) -> str:
-    return f"{node.name}/published"
+def _record(node: Node) -> str:
+    return f"{node.name}/exports.json"
 
 
 def _written(store: Store, node: Node) -> tuple[str, dict[str, tuple[int, str]]]:
-    """Returns of which content the copies are, and their sizes and checksums; nothing where nobody knows."""
+    """Returns the content hash of the exported output, and size and hash of each copy; nothing without a record."""
     try:
-        told = verified(store.read_or_none(_note(node)) or b"{}")
-        return str(told["content"]), {
-            name: (int(size), str(content_hash)) for name, (size, content_hash) in told["files"].items()
-        }
-    except (ValueError, KeyError, TypeError, AttributeError):  # none, damaged, or of an earlier layout
+        fields = verified(store.read_or_none(_record(node)) or b"")
+        files = {name: (int(size), str(content_hash)) for name, (size, content_hash) in fields["files"].items()}
+        return str(fields["content_hash"]), files
+    except (ValueError, KeyError, TypeError, AttributeError):
         return "", {}

@@ -1,4 +1,4 @@
-"""Whether stored bytes are still those that were written, and the note in the store where they are not."""
+"""Compares stored shards with what was written, and marks damaged ones in the store."""
 
 from __future__ import annotations
 
@@ -11,30 +11,29 @@ class DamagedError(ValueError):
     """Stored bytes are not those that were written.
 
     Attributes:
-        noted: the store knows it, so that the next plan has them computed again.
+        noted: the store has a marker of it, so that the next plan computes them again.
     """
 
     def __init__(self, message: str, noted: bool = True) -> None:
-        """Takes one line that names the file and says how to go on."""
         super().__init__(message)
         self.noted = noted
 
 
 def read_shard(store: Store, folder: str, shard: str, size: int, expected: str) -> bytes:
-    """Returns a shard's file, whole and as it was written: 1 ms a MB beyond the reading.
+    """Returns a shard's file as it was written; hashing takes 1 ms a MB.
 
     Args:
-        store: where it lies.
-        folder: ``<node>/<recipe>`` in it.
+        store: of the shard.
+        folder: ``<node>/<row fingerprint>`` in it.
         shard: name without extension.
         size: bytes that were written; for the message.
-        expected: their checksum.
+        expected: their content hash.
 
     Raises:
-        DamagedError: the file is another one now, or is gone; the store has a note of it.
+        DamagedError: the file is another one now, or is gone; the shard is then marked as damaged.
     """
     name = f"{folder}/{shard}.parquet"
-    for _ in range(2):  # what goes wrong between the disk and here need not do so twice
+    for _ in range(2):  # an error on the way from the disk need not happen twice
         data = store.read_or_none(name)
         if data is not None and hash_bytes(data) == expected:
             return data
@@ -47,28 +46,22 @@ def read_shard(store: Store, folder: str, shard: str, size: int, expected: str) 
 
 
 def read_record(store: Store, folder: str, shard: str, expected: str) -> ShardRecord | None:
-    """Returns the record beside a shard; None where there is none, or none of the bytes with this checksum."""
+    """Returns the record beside a shard; None where there is none of a shard with this content hash."""
     data = store.read_or_none(f"{folder}/{shard}.json")
     record = None if data is None else ShardRecord.from_json(data)
     return record if record is not None and record.content_hash == expected else None
 
 
 def is_as_written(store: Store, folder: str, shard: str, expected: str) -> bool:
-    """Returns whether file and record of a shard are those that were written, note or no note; reads every byte."""
+    """Returns whether file and record of a shard are those that were written, marked or not; reads every byte."""
     data = store.read_or_none(f"{folder}/{shard}.parquet")
     return data is not None and hash_bytes(data) == expected and read_record(store, folder, shard, expected) is not None
 
 
 def mark_damaged(store: Store, folder: str, shard: str, problem: str) -> bool:
-    """Notes in the store that a shard is damaged; returns False where the store takes no note."""
+    """Marks a shard as damaged; returns False where the store cannot be written."""
     try:
         store.write(f"{folder}/{shard}{DAMAGED}", f"{problem}\n".encode())
     except OSError:
         return False
     return True
-
-
-def clear_damage(store: Store, folder: str, shard: str) -> None:
-    """Deletes the note of a shard that is not damaged after all, where there is one."""
-    if store.read_or_none(f"{folder}/{shard}{DAMAGED}") is not None:
-        store.delete(f"{folder}/{shard}{DAMAGED}")

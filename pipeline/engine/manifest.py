@@ -1,4 +1,4 @@
-"""What one finished output is: recipe, shards and provenance; written last, so its presence means success."""
+"""The manifest of a finished output, written last so that its presence means success, and the output's reader."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ import pyarrow.parquet as pq
 
 from pipeline.engine.checksummed_json import verified, with_checksum
 from pipeline.engine.fingerprint import hash_json
-from pipeline.engine.integrity import clear_damage, is_as_written, mark_damaged, read_record, read_shard
-from pipeline.engine.shard_record import WHOLE, ReusedShard, is_whole
+from pipeline.engine.integrity import is_as_written, mark_damaged, read_record, read_shard
+from pipeline.engine.shard_record import DAMAGED, WHOLE, ReusedShard, ShardRecord, is_whole
 from pipeline.engine.storage import Store
 
 
 @dataclass(frozen=True)
 class ShardEntry:
-    """One shard of an output: its name, its size, and which keys of it count (None: all)."""
+    """One shard of an output; `keys` are the rows of it that count, None for all."""
 
     name: str
     size: int
@@ -35,10 +35,11 @@ class Manifest:
     """A finished output of a node.
 
     Attributes:
-        node: the node's name; fingerprint: its identity; recipe: identity of the per-row function.
-        fingerprint_fields: what the fingerprint is the digest of, kept so that a change can be shown field by field.
+        node: the node's name.
+        fingerprint, row_fingerprint: of the whole output, and of the function that computes one row.
+        fingerprint_fields: what the fingerprint is the hash of, kept to show a change field by field.
         key: the column that names a row.
-        shards: where the rows are.
+        shards: the files of the rows.
         rows, errors: how many rows, and (key, message) of those that hold an error.
         run: provenance: seconds of work, peak memory, when, versions.
     """
@@ -55,15 +56,12 @@ class Manifest:
 
     @property
     def content_hash(self) -> str:
-        """Identity of the rows themselves, by which later nodes know this output.
-
-        Computed again with the same bytes it is the same input, whatever was forced, moved or copied before.
-        """
+        """Hash of the rows, by which later nodes know this output: the same bytes computed again are the same input."""
         return hash_json(sorted([s.content_hash, *(s.keys or ())] for s in self.shards))
 
     @cached_property
-    def named(self) -> Mapping[str, ShardEntry]:
-        """Shard name -> shard: whoever goes through an output asks for each of them once."""
+    def entries(self) -> Mapping[str, ShardEntry]:
+        """Shard name -> entry."""
         return {entry.name: entry for entry in self.shards}
 
     @property
@@ -78,7 +76,7 @@ class Manifest:
         )
 
     def broken(self, store: Store) -> list[str]:
-        """Returns the names of shards that are not whole as far as one sees without reading them, see `is_whole`."""
+        """Returns the names of shards that are not whole, see `is_whole`; reads none of them."""
         sizes = store.sizes(self.folder)
         return [s.name for s in self.shards if not is_whole(sizes, s.name, s.size)]
 
@@ -87,13 +85,13 @@ class Manifest:
         return [s.name for s in self.shards if not is_as_written(store, self.folder, s.name, s.content_hash)]
 
     def verify(self, store: Store) -> list[str]:
-        """Returns `corrupt`, and sees to it that the store's notes of damage say just that: the next plan knows."""
+        """Returns `corrupt`, and makes the markers of damage in the store agree with it."""
         bad = self.corrupt(store)
         for shard in self.shards:
-            if shard.name not in bad:
-                clear_damage(store, self.folder, shard.name)
-            else:
+            if shard.name in bad:
                 mark_damaged(store, self.folder, shard.name, "found by reading every byte")
+            elif store.read_or_none(marker := f"{self.folder}/{shard.name}{DAMAGED}") is not None:
+                store.delete(marker)
         return bad
 
 
@@ -103,19 +101,14 @@ def manifest_name(node: str, row_fingerprint: str, fingerprint: str) -> str:
 
 
 def finish(base: Manifest, kept: Sequence[ReusedShard]) -> Manifest:
-    """Returns the manifest of an output made of these shards; `base` tells everything else."""
-    entries = tuple(ShardEntry(k.record.name, k.record.size, _count(k), k.record.content_hash, k.keys) for k in kept)
-    errors = tuple(error for each in kept for error in _errors(each))
-    return replace(base, shards=entries, rows=sum(entry.rows for entry in entries), errors=errors)
-
-
-def _count(kept: ReusedShard) -> int:
-    return kept.record.rows if kept.keys is None else len(kept.keys)
-
-
-def _errors(kept: ReusedShard) -> list[tuple[str, str]]:
-    counted = None if kept.keys is None else set(kept.keys)
-    return [error for error in kept.record.errors if counted is None or error[0] in counted]
+    """Returns `base` with the shards, rows and errors of an output that consists of these shards."""
+    entries, errors = [], []
+    for each in kept:
+        record, keys = each.record, each.keys
+        rows, counted = (record.rows, None) if keys is None else (len(keys), set(keys))
+        entries.append(ShardEntry(record.name, record.size, rows, record.content_hash, keys))
+        errors += [error for error in record.errors if counted is None or error[0] in counted]
+    return replace(base, shards=tuple(entries), rows=sum(entry.rows for entry in entries), errors=tuple(errors))
 
 
 def load_manifest(store: Store, node: str, row_fingerprint: str, fingerprint: str) -> Manifest | None:
@@ -151,7 +144,7 @@ def _parse(data: bytes) -> Manifest | None:
 
 
 def now() -> float:
-    """Returns the wall clock in seconds, for provenance and to tell the newest output."""
+    """Returns the wall clock in seconds, for provenance and to find the newest output."""
     return round(time.time(), 6)
 
 
@@ -159,7 +152,7 @@ def now() -> float:
 class Artifact:
     """A finished output as later stages read it; picklable.
 
-    Whatever is asked of a shard, its whole file is read and compared with its checksum before a row of it is used.
+    Before a row of a shard is used, its whole file is read and compared with its content hash.
     """
 
     store: Store
@@ -186,13 +179,11 @@ class Artifact:
         Raises:
             DamagedError: the file is damaged; the message names it and how to go on.
         """
-        entry = self.manifest.named[shard]
-        wanted = (
-            None if columns is None else list(dict.fromkeys([*columns, *([self.manifest.key] if entry.keys else [])]))
-        )
+        entry, key = self.manifest.entries[shard], self.manifest.key
+        wanted = None if columns is None else list(dict.fromkeys([*columns, *([key] if entry.keys else [])]))
         table = pq.read_table(pa.BufferReader(self.read(entry)), columns=wanted)
         if entry.keys is not None:
-            table = table.filter(pc.field(self.manifest.key).isin(list(entry.keys)))
+            table = table.filter(pc.field(key).isin(list(entry.keys)))
         return table if columns is None else table.select(list(columns))
 
     def tables(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
@@ -206,21 +197,32 @@ class Artifact:
             yield from table.to_pylist()
 
     def keys(self) -> Iterator[str]:
-        """Yields the key of every row, in the order of `rows`, from the shards' records as far as these are there."""
+        """Yields the key of every row, in the order of `rows`; reads a shard only where its record is missing."""
         for entry in self.manifest.shards:
             yield from self._keys(entry)
 
     def item_versions(self) -> Iterator[tuple[str, str, str]]:
-        """Yields (key, stamp, shard) of every row; the stamp changes with the bytes of the shard it lies in."""
+        """Yields (key, version, shard) of every row; the version changes with the bytes of the shard that holds it."""
         for entry in self.manifest.shards:
             for key in self._keys(entry):
                 yield key, hash_json([entry.content_hash, key], size=8), entry.name
 
+    def ms_per_row(self) -> float | None:
+        """Returns the wall time of one row in one worker, in milliseconds, over the shards of all runs.
+
+        None where no shard has a record, or none has a row.
+        """
+        records = [record for entry in self.manifest.shards if (record := self._record(entry))]
+        rows = sum(record.rows for record in records)
+        return 1000 * sum(record.seconds for record in records) / rows if rows else None
+
+    def _record(self, entry: ShardEntry) -> ShardRecord | None:
+        return read_record(self.store, self.manifest.folder, entry.name, entry.content_hash)
+
     def _keys(self, entry: ShardEntry) -> Sequence[str]:
         if entry.keys is not None:
             return entry.keys
-        record = read_record(self.store, self.manifest.folder, entry.name, entry.content_hash)
-        if record is not None and entry.name != WHOLE:  # whose only item is no row
+        if entry.name != WHOLE and (record := self._record(entry)):  # the only item of a whole stage is no row
             return [key for key, _ in record.items]
         keys: list[str] = self.table(entry.name, [self.manifest.key]).column(0).to_pylist()
         return keys

@@ -1,4 +1,4 @@
-"""What to do about every node, and why: reuse it, resume it, run it, or say what blocks it. Computes nothing."""
+"""Decides for every node whether to reuse, resume or run it, or what blocks it, and why. Computes nothing."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ class NodePlan:
     """The decision about one node.
 
     Attributes:
-        verdict, reason: what and why, for people.
-        fingerprint_fields: what the identity is made of; None where the node is blocked.
-        fingerprint, recipe: identity, and that of the per-row function; None until all inputs are there.
-        items: all items of a map stage, known once its inputs are there.
-        shard_plan: stored shards to keep and new ones to compute, known likewise.
+        decision, reason: what and why, for people.
+        fingerprint_fields: what the fingerprint is the hash of; None for a blocked node.
+        fingerprint, row_fingerprint: None until all inputs are finished.
+        items: all items of a map stage; None until all inputs are finished.
+        shard_plan: stored shards to keep and new ones to compute; None likewise.
         artifact: the finished output, for `Decision.REUSE` only.
         damaged: what is stored of the wanted output and cannot be used: names of shards, or "its manifest".
         invalid: the node itself cannot run (bad path, bad weights), as opposed to waiting for another one.
-        notes: what the stage had to say while it listed its items.
+        notes: what the stage logged while it listed its items.
     """
 
     node: Node
@@ -74,7 +74,7 @@ def plan(graph: Graph, store: Store, options: Options) -> dict[str, NodePlan]:
     """Returns node name -> decision, in the graph's order.
 
     Raises:
-        DamagedError: a shard that a node's items are told by is damaged, in a store that takes no note of it.
+        DamagedError: a shard that holds a node's items is damaged, in a store that cannot be written.
     """
     while True:
         plans: dict[str, NodePlan] = {}
@@ -95,6 +95,8 @@ def plan_node(graph: Graph, name: str, store: Store, upstream: Mapping[str, Node
         DamagedError: a shard of an input is damaged.
     """
     node = graph.nodes[name]
+    notes: list[str] = []
+    items: tuple[Item, ...] | None = None
     try:
         node.stage.check(node.path, node.inputs)
         node.stage.fits(node.resources)
@@ -103,24 +105,20 @@ def plan_node(graph: Graph, name: str, store: Store, upstream: Mapping[str, Node
         if blocked:
             return NodePlan(node, Decision.BLOCKED, f"by {', '.join(blocked)}")
         ready = all(upstream[u].artifact for u in node.upstream)
-        ctx = context(graph, name, upstream, file_hashes) if ready else None
-        notes: list[str] = []
-        items: tuple[Item, ...] | None = None
-        if ctx and isinstance(node.stage, MapStage):
-            items = _items(node, replace(ctx, log=notes.append), options.limit)
+        if ready and isinstance(node.stage, MapStage):
+            ctx = context(graph, name, upstream, file_hashes)
+            items = tuple(node.stage.items(replace(ctx, log=notes.append)))
+            items = items[: options.limit] if not node.upstream else items
     except DamagedError:
         raise
     except (ValueError, OSError) as error:
         return NodePlan(node, Decision.BLOCKED, redact(str(error)), invalid=name in options.selected)
-    fingerprint_fields = _payload(node, file_hashes, upstream, items)
-    known = NodePlan(node, Decision.RUN, "", fingerprint_fields, items=items, notes=tuple(notes))
+    fields = _fingerprint_fields(node, file_hashes, upstream, items)
+    known = NodePlan(node, Decision.RUN, "", fields, items=items, notes=tuple(notes))
     if not ready:
         return _wait(known, store, upstream, options)
-    return _decide(
-        replace(known, fingerprint=hash_json(fingerprint_fields), row_fingerprint=_recipe(node, fingerprint_fields)),
-        store,
-        options,
-    )
+    known = replace(known, fingerprint=hash_json(fields), row_fingerprint=_row_fingerprint(node, fields))
+    return _decide(known, store, options)
 
 
 def context(graph: Graph, name: str, upstream: Mapping[str, NodePlan], file_hashes: Mapping[str, str]) -> StageContext:
@@ -130,20 +128,14 @@ def context(graph: Graph, name: str, upstream: Mapping[str, NodePlan], file_hash
         port: tuple(a for u in node.inputs.get(port, ()) if (a := upstream[u].artifact)) for port in node.stage.inputs
     }
     dataset_paths = {each.name: each.path for each in graph.nodes.values()}
-    return StageContext(name, node.path, node.resources, inputs, dataset_paths, file_hashes or {})
+    return StageContext(name, node.path, node.resources, inputs, dataset_paths, file_hashes)
 
 
-def _items(node: Node, ctx: StageContext, limit: int | None) -> tuple[Item, ...]:
-    assert isinstance(node.stage, MapStage)
-    items = tuple(node.stage.items(ctx))
-    return items[:limit] if not node.upstream else items
-
-
-def _payload(
+def _fingerprint_fields(
     node: Node, file_hashes: Mapping[str, str], upstream: Mapping[str, NodePlan], items: tuple[Item, ...] | None
 ) -> dict[str, Any]:
     contents = {u: a.manifest.content_hash if (a := upstream[u].artifact) else NOT_COMPUTED for u in node.upstream}
-    fingerprint_fields = {
+    fields = {
         "stage": node.stage.name,
         "version": node.stage.version,
         "params": node.stage.model_dump(mode="python"),
@@ -151,28 +143,24 @@ def _payload(
         "inputs": {port: [contents[u] for u in names] for port, names in node.inputs.items()},
     }
     if node.stage.names_in_identity:
-        fingerprint_fields["names"] = {port: list(names) for port, names in node.inputs.items()}
+        fields["names"] = {port: list(names) for port, names in node.inputs.items()}
     if not node.upstream and items is not None:
-        fingerprint_fields["dataset"] = {
-            "items": len(items),
-            "content_hash": hash_json([[i.key, i.version] for i in items]),
-        }
-    plain: dict[str, Any] = canonical(fingerprint_fields, node.name)
+        content_hash = hash_json([[i.key, i.version] for i in items])
+        fields["dataset"] = {"items": len(items), "content_hash": content_hash}
+    plain: dict[str, Any] = canonical(fields, node.name)
     return plain
 
 
-def _recipe(node: Node, fingerprint_fields: Mapping[str, Any]) -> str:
+def _row_fingerprint(node: Node, fields: Mapping[str, Any]) -> str:
     if not isinstance(node.stage, MapStage):
-        return hash_json(fingerprint_fields, size=8)
+        return hash_json(fields, size=8)
     # The mapped inputs and the dataset reach a row through its item alone.
-    inputs = {
-        port: names for port, names in fingerprint_fields["inputs"].items() if port not in node.stage.mapped_inputs
-    }
-    return hash_json({**{k: v for k, v in fingerprint_fields.items() if k != "dataset"}, "inputs": inputs}, size=8)
+    inputs = {port: hashes for port, hashes in fields["inputs"].items() if port not in node.stage.mapped_inputs}
+    return hash_json({**{k: v for k, v in fields.items() if k != "dataset"}, "inputs": inputs}, size=8)
 
 
 def _wait(known: NodePlan, store: Store, upstream: Mapping[str, NodePlan], options: Options) -> NodePlan:
-    """Decides about a node some of whose inputs are not there: whether it is still the same is seen once they are."""
+    """Returns the decision about a node some of whose inputs are missing; it is planned again once they are there."""
     waits = [u for u in known.node.upstream if upstream[u].artifact is None]
     if known.node.name not in options.selected:
         return replace(known, decision=Decision.SKIPPED, reason="not selected, and its inputs are not stored")
@@ -180,11 +168,7 @@ def _wait(known: NodePlan, store: Store, upstream: Mapping[str, NodePlan], optio
     if left:
         return replace(known, decision=Decision.BLOCKED, reason=f"by {', '.join(left)}")
     changes = differences(known, store)
-    own = (
-        None
-        if changes is None
-        else [change for change in changes if change[2] != NOT_COMPUTED and "inputs." not in change[0]]
-    )
+    own = changes and [change for change in changes if change[2] != NOT_COMPUTED and "inputs." not in change[0]]
     return replace(known, reason=f"{_reason(own)}after {', '.join(waits)}")
 
 
@@ -200,12 +184,12 @@ def _decide(known: NodePlan, store: Store, options: Options) -> NodePlan:
         artifact = Artifact(store, manifest)
         return replace(known, decision=Decision.REUSE, reason=f"{manifest.rows} rows stored", artifact=artifact)
     if not selected:
-        reason = f"not selected, and of what is stored {_told(damaged)}" if damaged else "not selected and not stored"
+        reason = f"not selected, and of what is stored {_list(damaged)}" if damaged else "not selected and not stored"
         return replace(known, decision=Decision.SKIPPED, reason=reason, damaged=damaged)
     if forced:
         reason = "forced"
     elif damaged:
-        reason = _told(damaged)
+        reason = _list(damaged)
     elif retry and manifest:
         reason = f"{len(manifest.errors)} errors to retry"
     else:
@@ -228,19 +212,18 @@ def _with_shards(known: NodePlan, store: Store, forced: bool, retry_errors: bool
     stored = [] if forced else finished_shards(store, folder, known.row_fingerprint)
     shard_plan = plan_shards(known.items, stored, known.node.resources.shard_rows, retry_errors)
     items, todo = len(known.items), sum(len(part) for part in shard_plan.todo)
+    damaged = known.damaged
     if not forced:
         unusable = set(shard_names(store.sizes(folder))) - {record.name for record in stored}
-        known = replace(known, damaged=tuple(dict.fromkeys((*known.damaged, *sorted(unusable)))))
-    known = replace(known, shard_plan=shard_plan)
+        damaged = tuple(dict.fromkeys((*damaged, *sorted(unusable))))
+    known = replace(known, damaged=damaged, shard_plan=shard_plan)
     if todo == items:
         return replace(known, reason=f"{known.reason}; {todo} items in {len(shard_plan.todo)} shards")
     reason = f"{items - todo} of {items} items stored, {todo} to do in {len(shard_plan.todo)} shards"
-    if known.damaged:
-        reason += f"; {_told(known.damaged)}"
-    return replace(known, decision=Decision.RESUME, reason=reason)
+    return replace(known, decision=Decision.RESUME, reason=f"{reason}; {_list(damaged)}" if damaged else reason)
 
 
-def _told(damaged: tuple[str, ...]) -> str:
+def _list(damaged: tuple[str, ...]) -> str:
     more = f" and {len(damaged) - 3} more" if len(damaged) > 3 else ""
     return f"damaged or missing: {', '.join(damaged[:3])}{more}"
 

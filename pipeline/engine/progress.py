@@ -1,4 +1,4 @@
-"""What people see of a run: one tidy line while it goes, one line per finished node, and a JSON-lines log to keep."""
+"""Progress of a run: one line while it goes, one line per finished node, and a JSON-lines log in the store."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from pipeline.engine.shards import ShardJob
 from pipeline.engine.storage import Store
 
 SECONDS_BETWEEN_LINES = 10.0  # where the output is a file or a pipe
+TERMINAL_WIDTH = 200
 
 
 @dataclass
@@ -31,33 +32,33 @@ class NodeProgress:
     shards_done: int = 0
     errors: int = 0
     peak_mb: int = 0
-    _heard_first: tuple[int, float] | None = None
+    _first_steps: tuple[int, float] | None = None
 
     def line(self, now: float) -> str:
-        """Returns e.g. ``boxes 120/495 images 3/8 shards 4.1/s 1m32s left 2 errors 812 MB``."""
-        heard_lines = latest_heartbeats(self.job.store, self.job.folder, self.job.run_id)
+        """Returns e.g. ``boxes 120/495 items 3/8 shards 4.1/s 1m32s left 2 errors 812 MB``."""
+        lines = latest_heartbeats(self.job.store, self.job.folder, self.job.run_id)
         name, seconds = self.job.ctx.node, now - self.started
         if not self.shards:
-            said = next(iter(heard_lines.values()), "")
-            return " ".join(part for part in (name, said, self._time_left(said, now)) if part)
-        partial = sum(int(text.partition("/")[0]) for text in heard_lines.values() if "/" in text)
+            newest = next(iter(lines.values()), "")
+            return " ".join(part for part in (name, newest, self._time_left(newest, now)) if part)
+        partial = sum(int(text.partition("/")[0]) for text in lines.values() if "/" in text)
         done = min(self.items, self.items_done + partial)
         rate = done / seconds if seconds > 0 else 0.0
-        left = duration((self.items - done) / rate) + " left" if done else "no image done yet"
+        left = duration((self.items - done) / rate) + " left" if done else "no item done yet"
         parts = [name, f"{done}/{self.items} items", f"{self.shards_done}/{self.shards} shards", f"{rate:.3g}/s", left]
         parts += [f"{self.errors} errors"] if self.errors else []
         parts += [f"{self.peak_mb} MB"] if self.peak_mb else []
         return " ".join(parts)
 
-    def _time_left(self, said: str, now: float) -> str:
-        """Returns how long a stage that says ``... 30/120 ...`` still needs, else how long it has been at it."""
-        steps = re.search(r"(\d+)/(\d+)", said)
+    def _time_left(self, newest: str, now: float) -> str:
+        """Returns how long a stage that logs ``... 30/120 ...`` still needs, else how long it has run."""
+        steps = re.search(r"(\d+)/(\d+)", newest)
         if steps is None or not int(steps[1]):
             return duration(now - self.started)
         done, total = int(steps[1]), int(steps[2])
-        # What a resumed stage had done before took no time of this run: only what is seen to happen counts.
-        self._heard_first = self._heard_first or (done, now)
-        before, then = self._heard_first
+        # What a resumed stage had done before took no time of this run: only steps seen in it count.
+        self._first_steps = self._first_steps or (done, now)
+        before, then = self._first_steps
         pace = (done - before) / (now - then) if done > before else done / (now - self.started)
         return duration((total - done) / pace) + " left"
 
@@ -65,7 +66,7 @@ class NodeProgress:
 class ProgressReporter:
     """Prints progress and writes ``runs/<id>.jsonl``; safe to call from several threads.
 
-    On a terminal the progress line is drawn over itself; elsewhere a new line comes every ten seconds at most.
+    A terminal shows one progress line that replaces itself; elsewhere a new line comes every ten seconds at most.
     """
 
     def __init__(self, store: Store, run_id: str, stream: TextIO | None = None) -> None:
@@ -74,8 +75,8 @@ class ProgressReporter:
         self._events: list[str] = []
         self._guard = threading.RLock()
         self._stop = threading.Event()
-        self._drawn = 0
-        self._ticker = threading.Thread(target=self._tick, name="journal", daemon=True)
+        self._width = 0  # of the progress line on the terminal
+        self._ticker = threading.Thread(target=self._tick, name="progress", daemon=True)
 
     def __enter__(self) -> ProgressReporter:
         """Starts the progress line."""
@@ -88,17 +89,17 @@ class ProgressReporter:
         self._ticker.join()
         self._save()
 
-    def say(self, line: str) -> None:
+    def log(self, line: str) -> None:
         """Prints one lasting line."""
         with self._guard:
-            self._wipe()
+            self._clear_line()
             print(redact(line), file=self._stream, flush=True)
 
     def node_started(self, job: ShardJob, items: int, shards: int) -> None:
         """Begins a node; `shards` is 0 for a whole stage."""
         with self._guard:
             self._active[job.ctx.node] = NodeProgress(job, items, shards)
-        self._log("node started", node=job.ctx.node, items=items, shards=shards)
+        self._event("node started", node=job.ctx.node, items=items, shards=shards)
 
     def shard_done(self, node: str, record: ShardRecord) -> None:
         """Counts a finished shard."""
@@ -108,7 +109,7 @@ class ProgressReporter:
             progress.shards_done += 1
             progress.errors += len(record.errors)
             progress.peak_mb = max(progress.peak_mb, record.peak_mb)
-        self._log(
+        self._event(
             "shard done", node=node, shard=record.name, rows=record.rows, errors=record.errors,
             seconds=record.seconds, peak_mb=record.peak_mb, host=record.host,
         )  # fmt: skip
@@ -118,20 +119,20 @@ class ProgressReporter:
         with self._guard:
             progress = self._active.pop(node, None)
         seconds = f" in {duration(time.monotonic() - progress.started)}" if progress else ""
-        self.say(f"{node}: {outcome}{seconds}")
-        self._log("node ended", node=node, outcome=outcome, **facts)
+        self.log(f"{node}: {outcome}{seconds}")
+        self._event("node ended", node=node, outcome=outcome, **facts)
         self._save()
 
-    def _log(self, event: str, **facts: Any) -> None:
+    def _event(self, event: str, **facts: Any) -> None:
         line = json.dumps({"time": round(time.time(), 3), "event": event, **facts}, ensure_ascii=False)
         with self._guard:
             self._events.append(redact(line))
 
     def _save(self) -> None:
         with self._guard:
-            text = "\n".join(self._events)
+            text = "".join(f"{line}\n" for line in self._events)
         if text:
-            self._store.write(f"runs/{self._run_id}.jsonl", (text + "\n").encode())
+            self._store.write(f"runs/{self._run_id}.jsonl", text.encode())
 
     def _tick(self) -> None:
         terminal, last = self._stream.isatty(), time.monotonic()
@@ -143,26 +144,23 @@ class ProgressReporter:
             with self._guard:
                 active = list(self._active.values())
             try:
-                line = " | ".join(progress.line(now) for progress in active)
+                line = redact(" | ".join(progress.line(now) for progress in active))
             except OSError:  # a store that does not answer now is no reason to stop the run
                 continue
             if line:
-                self._draw(redact(line), terminal)
+                self._show(line[:TERMINAL_WIDTH] if terminal else f"{line}\n", terminal)
 
-    def _draw(self, line: str, terminal: bool) -> None:
+    def _show(self, text: str, terminal: bool) -> None:
         with self._guard:
-            if not terminal:
-                print(line, file=self._stream, flush=True)
-                return
-            self._wipe()
-            self._stream.write(line[:200])
+            self._clear_line()
+            self._stream.write(text)
             self._stream.flush()
-            self._drawn = min(len(line), 200)
+            self._width = len(text) if terminal else 0
 
-    def _wipe(self) -> None:
-        if self._drawn:
-            self._stream.write("\r" + " " * self._drawn + "\r")
-            self._drawn = 0
+    def _clear_line(self) -> None:
+        if self._width:
+            self._stream.write("\r" + " " * self._width + "\r")
+            self._width = 0
 
 
 def duration(seconds: float) -> str:

@@ -1,7 +1,8 @@
-"""Carries out a plan: independent nodes side by side; a failure stops only what depends on it."""
+"""Carries out a plan: independent nodes in parallel; a failure stops only what depends on it."""
 
 from __future__ import annotations
 
+import importlib.metadata
 import platform
 import sys
 import threading
@@ -10,12 +11,12 @@ import traceback
 import uuid
 from collections.abc import Callable, Collection
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 
 from pipeline.engine.capacity import UNLIMITED, require_capacity, side_by_side
-from pipeline.engine.error_rows import check_errors, own_errors, told
-from pipeline.engine.executor import Executor
+from pipeline.engine.error_rows import check_errors, output_notes, own_errors
+from pipeline.engine.executor import Executor, SerialPool
 from pipeline.engine.exports import export_files
 from pipeline.engine.graph import Graph, Node
 from pipeline.engine.integrity import DamagedError
@@ -23,26 +24,26 @@ from pipeline.engine.manifest import Artifact, Manifest, finish, now
 from pipeline.engine.plan import Decision, NodePlan, Options, context, plan, plan_node
 from pipeline.engine.progress import ProgressReporter
 from pipeline.engine.redaction import redact
-from pipeline.engine.serial_pool import SerialPool
 from pipeline.engine.shard_record import ReusedShard
 from pipeline.engine.shards import ShardJob
 from pipeline.engine.stage import MapStage
 from pipeline.engine.stopping import SECONDS_TO_STOP
 from pipeline.engine.storage import Store
-from pipeline.engine.versions import versions
+
+PACKAGES = ("wider8k", "torch", "ray", "pyarrow", "numpy", "opencv-python-headless")  # named in the provenance
 
 
 @dataclass
 class Outcome:
-    """What became of a run, as names of nodes.
+    """The result of a run, as names of nodes.
 
     Attributes:
-        computed: anew, or the rest of them.
+        computed: in whole or in part.
         reused: as they were stored.
         failed: with the message.
         blocked: never begun.
-        missing: inputs of these that are neither stored nor selected.
-        notes: what is to be known about the outputs, in lines: rows that are errors, what was left out.
+        missing: inputs of the blocked ones that are neither stored nor selected.
+        notes: lines about the outputs: rows that are errors, what was left out.
     """
 
     computed: list[str] = field(default_factory=list)
@@ -53,7 +54,7 @@ class Outcome:
     notes: list[str] = field(default_factory=list)
 
     def followed_by(self, later: Outcome, lost: Collection[str]) -> Outcome:
-        """Returns what became of the nodes after another turn, of which those that were lost before had none."""
+        """Returns the outcome of two attempts, of which the second left out the `lost` nodes of the first."""
         computed = list(dict.fromkeys([*self.computed, *later.computed]))
         failed = {**{name: message for name, message in self.failed.items() if name in lost}, **later.failed}
         missing = [name for name in later.missing if name not in lost]
@@ -62,7 +63,7 @@ class Outcome:
 
 
 class NodeFailed(RuntimeError):
-    """A node could not be finished; what it had done is kept."""
+    """A node could not be finished; its finished shards are kept."""
 
 
 class Runner:
@@ -77,34 +78,28 @@ class Runner:
         self._tools: tuple[Executor, ProgressReporter] | None = None
 
     def run(self) -> Outcome:
-        """Carries out the plan and returns what became of every selected node.
+        """Carries out the plan and returns the outcome of every selected node.
 
-        What is found damaged on the way is computed again, and what had failed over it gets another turn.
+        Stored outputs that turn out to be damaged are computed again, and nodes that failed over it run again.
 
         Raises:
             ValueError: before any work, if a node cannot run as configured or asks for more than the cluster has.
         """
         with ExitStack() as self._open:
-            outcome, options, mended = self._attempt(self._options), self._options, set[str]()
-            while turn := self._found_damaged(outcome, mended):
-                mended |= turn
-                lost = {name for name in outcome.failed if not self._about(name) & turn}
-                # What failed for reasons of its own would fail again, and what was forced has been computed.
+            outcome, options, repaired = self._attempt(self._options), self._options, set[str]()
+            while damaged := self._found_damaged(outcome, repaired):
+                repaired |= damaged
+                lost = {name for name in outcome.failed if not self._with_inputs(name) & damaged}
+                # What failed for another reason would fail again, and what was forced has been computed.
                 selected, force = options.selected - lost, options.force - set(outcome.computed)
                 options = replace(options, selected=selected, force=force)
                 outcome = outcome.followed_by(self._attempt(options), lost)
-        outcome.notes = self._told()
-        return outcome
-
-    def _told(self) -> list[str]:
-        lines = []
         for name in (name for name in self._graph.order if name in self._options.selected):
             planned = self._plans[name]
             if planned.artifact:
-                inputs = context(self._graph, name, self._plans, {}).inputs
-                manifest = planned.artifact.manifest
-                lines += told(planned.node, manifest, own_errors(planned.node, manifest, inputs))
-        return lines
+                manifest, inputs = planned.artifact.manifest, context(self._graph, name, self._plans, {}).inputs
+                outcome.notes += output_notes(planned.node, manifest, own_errors(planned.node, manifest, inputs))
+        return outcome
 
     def _attempt(self, options: Options) -> Outcome:
         self._chosen = options
@@ -116,64 +111,63 @@ class Runner:
         for note in (f"{p.node.name}: {note}" for p in chosen for note in p.notes):
             print(note, file=sys.stderr, flush=True)
         outcome = Outcome()
-        for planned in (p for p in chosen if p.artifact):
-            self._reuse(planned, outcome)
+        for planned in chosen:
+            if planned.artifact:
+                self._reuse(planned.node, planned.artifact, outcome)
         waiting = {p.node.name for p in chosen if p.decision in (Decision.RUN, Decision.RESUME)}
         outcome.blocked = [p.node.name for p in chosen if p.decision is Decision.BLOCKED]
         wanted = {name for blocked in outcome.blocked for name in self._graph.nodes[blocked].upstream}
-        outcome.missing = [
-            name for name in self._plans if name in wanted and self._plans[name].decision is Decision.SKIPPED
-        ]
+        skipped = [name for name, each in self._plans.items() if each.decision is Decision.SKIPPED]
+        outcome.missing = [name for name in skipped if name in wanted]
         if waiting:
-            executor, reporter = self._at_work()
+            executor, reporter = self._start()
             require_capacity([self._plans[name].node for name in waiting], executor.machines())
             for name in (n for n in self._graph.order if n in waiting and self._plans[n].damaged):
-                reporter.say(f"{name}: {self._plans[name].reason}")
+                reporter.log(f"{name}: {self._plans[name].reason}")
             self._carry_out(waiting, executor, reporter, outcome)
         return outcome
 
-    def _at_work(self) -> tuple[Executor, ProgressReporter]:
-        """Returns the executor and the journal of this run, made when they are first needed."""
+    def _start(self) -> tuple[Executor, ProgressReporter]:
+        """Returns the executor and the progress reporter of this run, made when they are first needed."""
         if self._tools is None:
             executor = self._make_executor()
             self._open.callback(executor.close)
             self._tools = executor, self._open.enter_context(ProgressReporter(self._store, self._run_id))
         return self._tools
 
-    def _reuse(self, planned: NodePlan, outcome: Outcome) -> None:
-        name = planned.node.name
+    def _reuse(self, node: Node, artifact: Artifact, outcome: Outcome) -> None:
         try:
-            assert planned.artifact
-            export_files(planned.node, planned.artifact)
-            outcome.reused.append(name)
+            export_files(node, artifact)
+            outcome.reused.append(node.name)
         except DamagedError as error:
-            outcome.failed[name] = str(error)
+            outcome.failed[node.name] = str(error)
 
-    def _about(self, name: str) -> set[str]:
+    def _with_inputs(self, name: str) -> set[str]:
         """Returns a node and those it reads."""
         return {name, *self._graph.nodes[name].upstream}
 
-    def _found_damaged(self, outcome: Outcome, mended: Collection[str]) -> set[str]:
+    def _found_damaged(self, outcome: Outcome, repaired: Collection[str]) -> set[str]:
         """Returns the nodes to compute again: those whose stored output was found damaged by one that failed.
 
-        Where one shard is, all bytes of the output are read: the disk may have spoilt more of it.
+        Where one shard is damaged, all bytes of the output are read: more of it may be.
 
         Args:
             outcome: of the last attempt.
-            mended: nodes that have been computed again before; a disk that spoils them once more ends the run.
+            repaired: nodes that were computed again before; the run ends if their output is damaged once more.
         """
         found = set[str]()
-        for name in sorted({each for failed in outcome.failed for each in self._about(failed)} & self._chosen.selected):
+        suspects = {each for failed in outcome.failed for each in self._with_inputs(failed)}
+        for name in sorted(suspects & self._chosen.selected):
             artifact = self._plans[name].artifact
-            if artifact and (broken := artifact.manifest.broken(self._store)):
-                if name in mended:
-                    outcome.failed[name] = (
-                        f"{', '.join(broken)} damaged again: the disk of {self._store.url} is failing"
-                    )
-                    continue
-                bad = artifact.manifest.verify(self._store) or broken
-                self._at_work()[1].say(f"{name}: damaged: {', '.join(bad)}; computed again")
-                found.add(name)
+            if not artifact or not (broken := artifact.manifest.broken(self._store)):
+                continue
+            if name in repaired:
+                problem = f"{', '.join(broken)} damaged again: the disk of {self._store.url} is failing"
+                outcome.failed[name] = problem
+                continue
+            bad = artifact.manifest.verify(self._store) or broken
+            self._start()[1].log(f"{name}: damaged: {', '.join(bad)}; computed again")
+            found.add(name)
         return found
 
     def _carry_out(self, waiting: set[str], executor: Executor, reporter: ProgressReporter, outcome: Outcome) -> None:
@@ -185,7 +179,8 @@ class Runner:
             while waiting or running:
                 for name in [n for n in self._graph.order if n in waiting]:
                     together = [self._graph.nodes[each] for each in (*running.values(), name)]
-                    if self._is_ready(name) and (not running or side_by_side(together, machines)):
+                    ready = all(self._plans[u].artifact for u in self._graph.nodes[name].upstream)
+                    if ready and (not running or side_by_side(together, machines)):
                         waiting.discard(name)
                         running[pool.submit(self._run_node, name, executor, reporter)] = name
                 if not running:
@@ -194,16 +189,13 @@ class Runner:
                 for future in [each for each in running if each.done()]:
                     self._settle(running.pop(future), future, reporter, outcome)
         except BaseException:
-            # The threads end before the cluster does: what they call on one that is gone might look for another.
+            # The threads end before the cluster does: a call on one that is gone might connect to another.
             executor.stop()
             wait(running, timeout=SECONDS_TO_STOP)
             raise
         finally:
             pool.shutdown(wait=all(each.done() for each in running), cancel_futures=True)
         outcome.blocked += [name for name in self._graph.order if name in waiting]
-
-    def _is_ready(self, name: str) -> bool:
-        return all(self._plans[u].artifact for u in self._graph.nodes[name].upstream)
 
     def _settle(self, name: str, future: Future[bool], reporter: ProgressReporter, outcome: Outcome) -> None:
         error = future.exception()
@@ -223,70 +215,68 @@ class Runner:
             planned = plan_node(self._graph, name, self._store, self._plans, self._chosen)
         if planned.invalid:
             raise ValueError(planned.reason)
-        node = planned.node
-        if planned.artifact:  # what it waited for turned out as it was
+        if planned.artifact:  # its inputs came out as they were
             with self._guard:
                 self._plans[name] = planned
-            export_files(node, planned.artifact)
+            export_files(planned.node, planned.artifact)
             return False
-        assert planned.row_fingerprint and planned.fingerprint and planned.fingerprint_fields
-        folder = f"{name}/{planned.row_fingerprint}"
-        ctx = context(self._graph, name, self._plans, planned.fingerprint_fields["file_hashes"])
+        self._compute(planned, executor, reporter)
+        return True
+
+    def _compute(self, planned: NodePlan, executor: Executor, reporter: ProgressReporter) -> None:
+        node, fields = planned.node, planned.fingerprint_fields
+        assert planned.row_fingerprint and planned.fingerprint and fields
+        folder = f"{node.name}/{planned.row_fingerprint}"
+        ctx = context(self._graph, node.name, self._plans, fields["file_hashes"])
         job = ShardJob(self._store, folder, planned.row_fingerprint, self._run_id, node.stage, ctx)
         started = time.monotonic()
-        kept, facts = self._collect(planned, job, executor, reporter)
+        kept, facts = _collect(planned, job, executor, reporter)
         run = {
             "finished": now(), "wall_seconds": round(time.monotonic() - started, 3), "run_id": self._run_id,
-            **facts, "machine": platform.platform(), "versions": versions(),
+            **facts, "machine": platform.platform(), "versions": _versions(),
         }  # fmt: skip
         key = node.stage.key if isinstance(node.stage, MapStage) else node.stage.output.names[0]
-        base = Manifest(name, planned.fingerprint, planned.row_fingerprint, planned.fingerprint_fields, key, run=run)
+        base = Manifest(node.name, planned.fingerprint, planned.row_fingerprint, fields, key, run=run)
         manifest = finish(base, kept)
         check_errors(node, manifest, own_errors(node, manifest, ctx.inputs))
         _check_visible(manifest, kept, self._store)
         artifact = Artifact(self._store, manifest)
         for line in node.stage.review(ctx, artifact):
-            reporter.say(f"{name}: {line}")
-        manifest = replace(manifest, run={**run, "notes": _notes(node, artifact)})
+            reporter.log(f"{node.name}: {line}")
+        manifest = replace(manifest, run={**run, "notes": list(node.stage.notes(artifact))})
         manifest.save(self._store)
         self._store.delete_folder(f"{folder}/_inflight")
         artifact = Artifact(self._store, manifest)
-        known = (planned.fingerprint_fields, planned.fingerprint, planned.row_fingerprint)
-        done = NodePlan(node, Decision.REUSE, "just computed", *known,
-                        planned.items, artifact=artifact)  # fmt: skip
+        done = replace(
+            planned, decision=Decision.REUSE, reason="just computed", artifact=artifact, shard_plan=None, damaged=()
+        )
         with self._guard:
-            self._plans[name] = done
+            self._plans[node.name] = done
         export_files(node, artifact)
         errors = f", {len(manifest.errors)} errors (first: {': '.join(manifest.errors[0])})" if manifest.errors else ""
-        reporter.node_ended(name, f"{manifest.rows} rows{errors}", fingerprint=manifest.fingerprint, **run)
-        return True
-
-    def _collect(
-        self, planned: NodePlan, job: ShardJob, executor: Executor, reporter: ProgressReporter
-    ) -> tuple[list[ReusedShard], dict[str, float]]:
-        name = planned.node.name
-        if planned.shard_plan is None:
-            reporter.node_started(job, 1, 0)
-            record = executor.whole(job)
-            return [ReusedShard(record, None)], {
-                "seconds": record.seconds,
-                "peak_mb": record.peak_mb,
-                "items_computed": 1,
-            }
-        todo = planned.shard_plan.todo
-        reporter.node_started(job, sum(map(len, todo)), len(todo))
-        kept, seconds, peak = list(planned.shard_plan.kept), 0.0, 0
-        for record in executor.shards(job, todo) if todo else ():
-            reporter.shard_done(name, record)
-            kept.append(ReusedShard(record, None))
-            seconds, peak = seconds + record.seconds, max(peak, record.peak_mb)
-        place = {item.key: i for i, item in enumerate(planned.items or ())}
-        kept.sort(key=lambda k: min(place[key] for key, _ in k.record.items if key in place))
-        return kept, {"seconds": round(seconds, 3), "peak_mb": peak, "items_computed": sum(map(len, todo))}
+        reporter.node_ended(node.name, f"{manifest.rows} rows{errors}", fingerprint=manifest.fingerprint, **run)
 
 
-def _notes(node: Node, artifact: Artifact) -> list[str]:
-    return list(node.stage.notes(list(artifact.rows(node.stage.told)))) if node.stage.told else []
+def _collect(
+    planned: NodePlan, job: ShardJob, executor: Executor, reporter: ProgressReporter
+) -> tuple[list[ReusedShard], dict[str, float]]:
+    """Computes what the plan says; returns all shards of the output, in the order of the items, and what they took."""
+    if planned.shard_plan is None:
+        reporter.node_started(job, 1, 0)
+        record = executor.whole(job)
+        facts = {"seconds": record.seconds, "peak_mb": record.peak_mb, "items_computed": 1}
+        return [ReusedShard(record, None)], facts
+    todo = planned.shard_plan.todo
+    count = sum(map(len, todo))
+    reporter.node_started(job, count, len(todo))
+    kept, seconds, peak = list(planned.shard_plan.kept), 0.0, 0
+    for record in executor.shards(job, todo) if todo else ():
+        reporter.shard_done(planned.node.name, record)
+        kept.append(ReusedShard(record, None))
+        seconds, peak = seconds + record.seconds, max(peak, record.peak_mb)
+    place = {item.key: i for i, item in enumerate(planned.items or ())}
+    kept.sort(key=lambda k: min(place[key] for key, _ in k.record.items if key in place))
+    return kept, {"seconds": round(seconds, 3), "peak_mb": peak, "items_computed": count}
 
 
 def _check_visible(manifest: Manifest, kept: list[ReusedShard], store: Store) -> None:
@@ -297,3 +287,12 @@ def _check_visible(manifest: Manifest, kept: list[ReusedShard], store: Store) ->
             f"{len(unseen)} shards that workers on {', '.join(hosts)} wrote are not to be seen here in {store.url}; "
             "a cluster needs a store that all its machines share: a network folder, s3:// or gs://"
         )
+
+
+def _versions() -> dict[str, str]:
+    """Returns package -> version of those that are installed."""
+    found = {}
+    for package in PACKAGES:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            found[package] = importlib.metadata.version(package)
+    return found

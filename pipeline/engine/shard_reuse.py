@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,47 +24,42 @@ def plan_shards(
 ) -> ShardPlan:
     """Returns how to get a row for every item at the least cost.
 
-    First the items are cut as if nothing were stored: a shard of that cut that exists is used, so an interrupted run
-    goes on with the very shards it had planned. What is left is taken from any other stored shard row by row, so
-    items added, removed, limited or re-ordered later cost nothing that was computed before. Only the remainder is
-    computed. A row that holds an error serves only where no stored shard has a good one.
+    1. Cut the items as if nothing were stored, and keep the shards of that cut that exist: an interrupted run goes on
+       with the shards it had planned.
+    2. Take the other items from any stored shard, row by row: items added, removed, limited or re-ordered later cost
+       nothing that was computed before.
+    3. Cut the remainder into new shards.
+
+    A row that holds an error is used only where no stored shard has a good one.
 
     Args:
         items: what is wanted, keys unique.
-        stored: finished shards of this recipe.
+        stored: finished shards of the same row fingerprint.
         shard_rows: size of a new shard.
         retry_errors: treat stored rows that hold an error as not stored.
 
     Raises:
         ValueError: if a key occurs twice.
     """
-    _check_unique(items)
+    for key, count in Counter(item.key for item in items).items():
+        if count > 1:
+            raise ValueError(f"two items are called {key!r}; keys must be unique")
     cut = [tuple(items[i : i + shard_rows]) for i in range(0, len(items), shard_rows)]
     planned = {shard_name(part): place for place, part in enumerate(cut)}
     # The planned shards in their order, then the largest first: fewest files to open later.
     ordered = sorted(stored, key=lambda r: (planned.get(r.name, len(cut)), -r.rows, r.name))
-    good = {pair for record in stored for pair in _good(record)}
+    failed = {record.name: {key for key, _ in record.errors} for record in stored}
+    good = {pair for record in stored for pair in record.items if pair[0] not in failed[record.name]}
     missing = {(item.key, item.version) for item in items}
     kept = []
     for record in ordered:
-        failed = _failed(record)
-        refused = {pair for pair in record.items if pair[0] in failed and (retry_errors or pair in good)}
+        refused = {pair for pair in record.items if pair[0] in failed[record.name] and (retry_errors or pair in good)}
         usable = [pair for pair in record.items if pair in missing and pair not in refused]
         if usable:
             missing.difference_update(usable)
-            kept.append(
-                ReusedShard(record, None if len(usable) == len(record.items) else tuple(key for key, _ in usable))
-            )
+            whole = len(usable) == len(record.items)
+            kept.append(ReusedShard(record, None if whole else tuple(key for key, _ in usable)))
     return ShardPlan(tuple(kept), tuple(_cut_rest(cut, missing, shard_rows)))
-
-
-def _failed(record: ShardRecord) -> set[str]:
-    return {key for key, _ in record.errors}
-
-
-def _good(record: ShardRecord) -> list[tuple[str, str]]:
-    failed = _failed(record)
-    return [pair for pair in record.items if pair[0] not in failed]
 
 
 def _cut_rest(
@@ -78,11 +74,3 @@ def _cut_rest(
         else:
             loose += wanted
     return whole + [tuple(loose[i : i + shard_rows]) for i in range(0, len(loose), shard_rows)]
-
-
-def _check_unique(items: Sequence[Item]) -> None:
-    seen: set[str] = set()
-    for item in items:
-        if item.key in seen:
-            raise ValueError(f"two items are called {item.key!r}; keys must be unique")
-        seen.add(item.key)

@@ -1,4 +1,4 @@
-"""One shard: a Parquet file with a record beside it, computed item by item, written whole or not at all."""
+"""Computes one shard: a Parquet file with a record beside it, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from pipeline.engine.shard_record import DAMAGED, WHOLE, ShardRecord
 from pipeline.engine.stage import Item, MapStage, Row, Stage, StageContext, WholeStage, WorkDir
 from pipeline.engine.storage import Store
 
-_WRITING = "written"  # no digest of a key
+_WRITING = "written"  # unlike any hash of a key
 CRASHES_TO_GIVE_UP = 2  # crashes *while known to be on one item*; one more, unnamed, came before them
 Worker = Callable[[Sequence[Item]], Iterator[Row]]
 
@@ -34,7 +34,7 @@ class ShardJob:
     """Everything a worker needs to compute shards of one node; picklable."""
 
     store: Store
-    folder: str  # <node>/<recipe>
+    folder: str  # <node>/<row fingerprint>
     row_fingerprint: str
     run_id: str
     stage: Stage
@@ -51,7 +51,7 @@ def encode(table: pa.Table, row_group: int | None = None) -> bytes:
 
     Args:
         table: all rows of one file.
-        row_group: rows of one group; None for all in one, as far as pyarrow makes them so large.
+        row_group: rows of one group; None for one group, up to pyarrow's own limit.
     """
     split = [
         f"{f.name}.list.element" for f in table.schema if pa.types.is_list(f.type) and f.type.value_type == pa.float32()
@@ -68,16 +68,16 @@ def compute_shard(
 ) -> ShardRecord:
     """Computes the rows of `items`, writes file and record, and returns the record.
 
-    An item that kills its process costs itself only: the first death of a shard is noted without a name; after it
-    the shard is done one item at a time with the name on disk, and an item met at two more deaths becomes an error
-    row. Deaths count within one run, so killing whole runs never poisons an image.
+    An item that kills its process costs itself only. The first death of a shard is noted without a name; after it the
+    shard is computed item by item with the name on disk, and an item met at two more deaths becomes an error row.
+    Deaths count within one run, so killing whole runs never makes an image an error.
 
     Args:
-        job: of which it is a shard.
-        worker: computes rows; it is not called by two threads at once.
+        job: the node.
+        worker: computes rows; never called by two threads at once.
         items: of the shard.
-        turn: entered while rows are computed and left while they are written, so that another thread's shard is
-            computed meanwhile; None where there is no other thread.
+        turn: held while rows are computed and released while they are written, so that another thread's shard is
+            computed meanwhile; None for a single thread.
     """
     name = shard_name(items)
     marker = f"{job.folder}/_inflight/{job.run_id}-{name}"
@@ -91,7 +91,7 @@ def compute_shard(
 
 
 def _rows(job: ShardJob, worker: Worker, items: Sequence[Item], marker: str) -> list[Row]:
-    """Returns the rows of a shard; the marker tells a later try of it that this one was begun."""
+    """Returns the rows of a shard; the marker lets a later try know that this one began."""
     assert isinstance(job.stage, MapStage)
     attempts = (job.store.read_or_none(marker) or b"").decode()
     job.store.write(marker, (attempts + "#\n").encode())
@@ -119,17 +119,16 @@ def _first_try(stage: MapStage, worker: Worker, items: Sequence[Item]) -> Iterat
 def _careful_try(job: ShardJob, worker: Worker, items: Sequence[Item], marker: str, attempts: str) -> Iterator[Row]:
     assert isinstance(job.stage, MapStage)
     # The last name written in an attempt is the item its process died on.
-    last_named = [lines[-1] for part in attempts.split("#\n") if (lines := part.splitlines())]
-    deaths = Counter(last_named)
+    deaths = Counter(lines[-1] for part in attempts.split("#\n") if (lines := part.splitlines()))
     log = attempts + "#\n"
     for item in items:
         if deaths[hash_json(item.key)] >= CRASHES_TO_GIVE_UP:
             yield job.stage.error_row(item, f"its worker process died {CRASHES_TO_GIVE_UP + 1} times on it")
             continue
-        log += hash_json(item.key) + "\n"  # a digest, since a key may hold any character
+        log += hash_json(item.key) + "\n"  # a hash, since a key may hold any character
         job.store.write(marker, log.encode())
         yield from _first_try(job.stage, worker, [item])
-    # While it is written another shard is computed: what dies then died on none of these.
+    # While it is written another shard is computed: a death then is of none of these items.
     job.store.write(marker, (log + _WRITING + "\n").encode())
 
 
@@ -143,13 +142,11 @@ def compute_whole(job: ShardJob) -> ShardRecord:
 
 
 def _write(job: ShardJob, name: str, rows: list[Row], items: Sequence[Item], started: float) -> ShardRecord:
-    schema = job.stage.output.with_metadata({"wider8k.recipe": job.row_fingerprint})
-    data = encode(as_table(rows, schema), job.stage.row_group)
-    errors = [
-        (str(r[schema.names[0]]), redact(str(r["error"])))
-        for r in rows
-        if "error" in schema.names and r["error"] is not None
-    ]
+    schema = job.stage.output
+    row_group = (schema.metadata or {}).get(b"row_group")
+    table = as_table(rows, schema.with_metadata({"wider8k.row_fingerprint": job.row_fingerprint}))
+    data = encode(table, int(row_group) if row_group else None)
+    failed = [row for row in rows if row["error"] is not None] if "error" in schema.names else []
     record = ShardRecord(
         name=name,
         row_fingerprint=job.row_fingerprint,
@@ -157,7 +154,7 @@ def _write(job: ShardJob, name: str, rows: list[Row], items: Sequence[Item], sta
         size=len(data),
         content_hash=hash_bytes(data),
         items=[(item.key, item.version) for item in items],
-        errors=errors,
+        errors=[(str(row[schema.names[0]]), redact(str(row["error"]))) for row in failed],
         seconds=round(time.monotonic() - started, 3),
         peak_mb=peak_memory_mb(),
         host=f"{socket.gethostname()}:{os.getpid()}",

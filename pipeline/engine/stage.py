@@ -1,8 +1,9 @@
-"""What a stage is: a small frozen model whose fields are its parameters and whose one method does the work.
+"""A stage: a small frozen model whose fields are its parameters and whose one method does the work.
 
-Two shapes cover every step. A `MapStage` makes one row per item, in shards, and is resumed shard by shard; its rows
-must depend on nothing but the parameters and the item. A `WholeStage` looks at its inputs as a whole and makes few
-rows at once (a checkpoint, a table, a page).
+* A `MapStage` makes one row per item, in shards, and resumes shard by shard. A row depends on the parameters and its
+  item alone.
+* A `WholeStage` reads its inputs as a whole and makes few rows at once: a checkpoint, a table, a page.
+* A stage gets everything that must not change its output (paths, machines, worker processes) from a `StageContext`.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Resources(LiteralModel):
         workers: processes that work on shards at the same time.
         cpus: CPU cores of one worker; also the number of threads it computes with.
         gpus: accelerators of one worker.
-        memory_gb: memory of one worker that the cluster sets aside; 0 leaves it out of the accounting.
+        memory_gb: memory of one worker that the cluster reserves; 0 leaves it out of the accounting.
         loaders: processes that make batches for one worker of a training; 0 for threads of the worker itself.
         shard_rows: items of one shard: 2-10 minutes of work is a good size.
         max_error_share: the node fails if more than this share of its rows are errors; a single one never fails it.
@@ -51,7 +52,7 @@ class Resources(LiteralModel):
 
     @property
     def reserved_cpus(self) -> float:
-        """CPUs that the cluster sets aside for one worker.
+        """CPUs that the cluster reserves for one worker.
 
         None beside a GPU: such a worker would otherwise take the CPU that its own node's data needs.
         """
@@ -60,11 +61,11 @@ class Resources(LiteralModel):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing to compute a row for.
+    """What one row is computed from.
 
     Attributes:
         key: unique within the node; the value of the output's key column.
-        version: identity of the content the row is computed from.
+        version: hash of the content the row is computed from.
         data: what the worker needs beside the key (a path, a shard's name); never hashed.
     """
 
@@ -88,18 +89,13 @@ def run_serially(function: Callable[[A], B], arguments: Sequence[A]) -> list[B]:
 
 
 def to_stdout(line: str) -> None:
-    """Prints a line. A function of ours, since Ray replaces the built-in `print`, which then no longer pickles."""
+    """Prints a line. Ray replaces the built-in `print`, which then does not pickle; this does."""
     print(line, flush=True)
 
 
 @dataclass(frozen=True, slots=True)
 class WorkDir:
-    """Where a stage keeps unfinished work, so that a run after a crash goes on with it; other recipes never see it.
-
-    Attributes:
-        store: of the run.
-        folder: in it, of this node and recipe.
-    """
+    """Folder of a store for unfinished work, from which a run after a crash goes on; one per row fingerprint."""
 
     store: Store
     folder: str
@@ -107,17 +103,17 @@ class WorkDir:
 
 @dataclass(frozen=True)
 class StageContext:
-    """Where a stage finds things while it works; nothing in here changes what it computes.
+    """What a stage needs while it works and what must not change its output.
 
     Attributes:
         node: name of the node.
-        path: where the node's outside files lie (dataset folder, weights file), or None.
+        path: of the node's outside files (dataset folder, weights file), or None.
         resources: its share of the machine.
         inputs: port -> finished outputs wired to it.
-        file_hashes: what `Stage.file_hashes` gave when the run was planned, to be compared with what a worker finds.
         dataset_paths: node name -> `path` of every node of the graph, for stages that read images of an earlier node.
+        file_hashes: of `Stage.file_hashes` at planning time, to be compared with what a worker finds.
         fan_out: like `run_serially`, possibly on a cluster.
-        worker_group: like `run_locally`, possibly on a cluster, for stages that say `distributed`.
+        worker_group: like `run_locally`, possibly on a cluster, for `distributed` stages.
         work_dir: for unfinished work of whole stages; None while planning.
         log: takes one line of progress.
     """
@@ -143,18 +139,15 @@ class Stage(LiteralModel, ABC):
     """Base of every stage: the pydantic fields are the parameters and enter the fingerprint, all of them.
 
     Class attributes:
-        name: what configs call it; part of its identity.
+        name: what configs call it; part of its fingerprint.
         version: bump it when the meaning of the output changes; refactoring needs no bump.
         inputs: port name -> `Port`.
-        output: schema of the rows it writes.
+        output: schema of its rows. Metadata ``row_group`` sets the rows of a Parquet row group; without it a shard is
+            one group.
         distributed: whether `Resources.workers` processes work on it, each with its own share of the machine.
         names_in_identity: whether its output names the nodes wired to it: another name is then another output.
         line: inputs whose n-th nodes belong together, the last result first: each is made from that of the next input,
             or is the same node. An input that is not wired is passed over.
-        exports: names of the files `publish` writes, `{node}` standing for the node's name.
-        told: columns of its output that `notes` reads; empty where it has nothing to say.
-        row_group: rows of one row group of its Parquet files; 1 lets a reader take any row alone. None for pyarrow's
-            own, one group per shard.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -166,50 +159,45 @@ class Stage(LiteralModel, ABC):
     distributed: ClassVar[bool] = False
     names_in_identity: ClassVar[bool] = False
     line: ClassVar[tuple[str, ...]] = ()
-    exports: ClassVar[tuple[str, ...]] = ()
-    told: ClassVar[tuple[str, ...]] = ()
-    row_group: ClassVar[int | None] = None
 
     def file_hashes(self, path: str | None) -> Mapping[str, str]:
-        """Returns name -> digest of outside files (weights) that the output depends on; read at planning time.
+        """Returns name -> hash of outside files (weights) that the output depends on; called at planning time.
 
         Raises:
-            ValueError: if a file is missing; the node is then shown as blocked with this message.
+            ValueError: if a file is missing; the node is then blocked, with this message.
         """
         return {}
 
     def check(self, path: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
-        """Raises ValueError for a mistake that can be seen before any work is done.
+        """Raises ValueError for a mistake that can be found before any work.
 
         Args:
-            path: where the node's outside files lie.
+            path: of the node's outside files.
             inputs: port -> names of the nodes wired to it.
         """
 
     def fits(self, resources: Resources) -> None:
-        """Raises ValueError where it could never be executed with such resources, whatever the cluster has."""
-
-    def notes(self, rows: Sequence[Row]) -> Sequence[str]:
-        """Returns what whoever reads the output has to know, such as what was left out; printed at the end of runs.
-
-        The node's name is put in for ``{node}``.
-
-        Args:
-            rows: of the output, with the columns that `told` names.
-        """
-        return ()
+        """Raises ValueError where it cannot be executed with such resources on any cluster."""
 
     def review(self, ctx: StageContext, output: Artifact) -> Sequence[str]:
-        """Returns lines for people on what is odd about an output, looked at once, before it counts as finished.
+        """Returns warnings about a new output, printed once, before it counts as finished.
 
         Raises:
-            ValueError: if it must not be used; the node fails with the message, and what was computed stays.
+            ValueError: if it must not be used; the node fails with the message, and its shards stay.
         """
         return ()
 
-    def publish(self, rows: Sequence[Row]) -> Sequence[bytes]:
-        """Returns the contents of the `exports` files, copies at the store's top for people to open."""
+    def notes(self, output: Artifact) -> Sequence[str]:
+        """Returns what every reader of the output must know, such as what was left out; printed after each run."""
         return ()
+
+    def exports(self, node: str) -> Mapping[str, Callable[[Sequence[Row]], bytes]]:
+        """Returns file name -> function from the output's rows to the bytes of a copy for people, at the store's top.
+
+        Args:
+            node: name of the node; in every file name, so that no two nodes write one file.
+        """
+        return {}
 
 
 class MapStage(Stage):
@@ -217,8 +205,8 @@ class MapStage(Stage):
 
     Class attributes:
         key: the output column that holds `Item.key`.
-        mapped_inputs: the inputs that are mapped row by row. They reach the output through the items' versions alone,
-            so that a new row in them costs one new row here; every other input is part of the row fingerprint.
+        mapped_inputs: inputs that reach the output through the items' versions alone, so that a new row in them costs
+            one new row here; every other input is part of the row fingerprint.
     """
 
     distributed: ClassVar[bool] = True
@@ -229,15 +217,15 @@ class MapStage(Stage):
     def items(self, ctx: StageContext) -> Sequence[Item]:
         """Returns all items in a stable order. Called while planning: it must not read pixels nor import torch.
 
-        What `ctx.log` is told is shown beside the plan, and once by a run.
+        Lines given to `ctx.log` are shown beside the plan, and once by a run.
         """
 
     @abstractmethod
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
-        """Returns the worker: called once per process, it holds the model and yields one row per item in order."""
+        """Returns the worker: made once per process, it holds the model and yields one row per item in order."""
 
     def error_row(self, item: Item, message: str) -> Row:
-        """Returns the row that stands for an item whose worker process died."""
+        """Returns the row of an item whose worker process died."""
         empty: dict[str, Any] = {}
         for column in self.output:
             if pa.types.is_integer(column.type):

@@ -53,7 +53,7 @@ def require_exports(graph: Graph, store: Store) -> None:
     for name, node in graph.nodes.items():
         if Path(store.path(name)).is_file():
             raise ValueError(f"{name}: expected a folder for its rows, found the file {store.path(name)}: move it away")
-        for file in (Path(store.path(pattern.format(node=name))) for pattern in node.stage.exports):
+        for file in (Path(store.path(exported)) for exported in node.stage.exports(name)):
             if os.path.isdir(file):  # a path's own method raises for a name that is too long
                 raise ValueError(f"{name}: it writes {file}, found a folder of that name: move it away")
 

@@ -12,7 +12,6 @@ import typer
 
 from pipeline.engine.config import Config, load_config
 from pipeline.engine.executor import Executor, LocalExecutor
-from pipeline.engine.exports import files_of
 from pipeline.engine.fingerprint import difference
 from pipeline.engine.garbage import undecided
 from pipeline.engine.lock import StoreLock, StoreLockedError
@@ -130,7 +129,7 @@ def _check_lasting(store: Store) -> None:
 
 def _conclude(outcome: Outcome, loaded: Config, store: Store, took: str, again: str) -> None:
     for name in (*outcome.computed, *outcome.reused):
-        for file in files_of(loaded.graph.nodes[name]):
+        for file in loaded.graph.nodes[name].stage.exports(name):
             print(f"{name}: {store.path(file)}")
             if file.endswith(".md"):  # short, and made to be read as it is
                 print(store.read(file).decode())

@@ -88,7 +88,6 @@ class Total(WholeStage):
     version: ClassVar[str] = "1"
     inputs: ClassVar[dict[str, Port]] = {"numbers": Port(NUMBERS, many=True)}
     output: ClassVar[pa.Schema] = TOTAL
-    exports: ClassVar[tuple[str, ...]] = ("{node}.txt",)
     broken: bool = False
 
     def run(self, ctx: StageContext) -> Iterable[Row]:
@@ -97,8 +96,8 @@ class Total(WholeStage):
         tables = [table for artifact in ctx.inputs["numbers"] for table in artifact.tables(["value"])]
         return [{"total": sum(ctx.fan_out(_add, tables))}]
 
-    def publish(self, rows: Sequence[Row]) -> list[bytes]:
-        return [str(rows[0]["total"]).encode()]
+    def exports(self, node: str) -> dict[str, Callable[[Sequence[Row]], bytes]]:
+        return {f"{node}.txt": lambda rows: str(rows[0]["total"]).encode()}
 
 
 def _add(table: pa.Table) -> int:

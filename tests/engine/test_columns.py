@@ -28,7 +28,7 @@ def rows_of_a_dump(count: int) -> list[dict[str, object]]:
 
 @pytest.mark.parametrize("count", [0, 1, 9])
 def test_a_dump_is_the_same_file(count: int) -> None:
-    schema = DETECTIONS.with_metadata({"wider8k.recipe": "r"})
+    schema = DETECTIONS.with_metadata({"wider8k.row_fingerprint": "r"})
     rows = rows_of_a_dump(count)
     expected, found = pa.Table.from_pylist(rows, schema=schema), as_table(rows, schema)
     assert found.equals(expected, check_metadata=True)

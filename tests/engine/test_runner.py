@@ -249,5 +249,5 @@ def test_shards_carry_their_recipe_and_compact_encoding(world):
     world.run()
     artifact = Artifact(world.store, stored_manifests(world.store, "squares")[0])
     path = world.store.path(f"{artifact.manifest.folder}/{artifact.manifest.shards[0].name}.parquet")
-    assert pq.read_schema(path).metadata[b"wider8k.recipe"].decode() == artifact.manifest.row_fingerprint
+    assert pq.read_schema(path).metadata[b"wider8k.row_fingerprint"].decode() == artifact.manifest.row_fingerprint
     assert pq.read_metadata(path).row_group(0).column(0).compression == "ZSTD"

@@ -46,7 +46,7 @@ def test_a_stage_says_how_many(world: World, monkeypatch: pytest.MonkeyPatch) ->
         files = (pq.ParquetFile(path) for path in (world.folder / "store" / node).rglob("shard-*.parquet"))
         return {(file.metadata.num_rows, file.metadata.num_row_groups) for file in files}
 
-    monkeypatch.setattr(Squares, "row_group", 1)
+    monkeypatch.setattr(Squares, "output", Squares.output.with_metadata({"row_group": "1"}))
     assert not world.run().failed
     assert groups("numbers") == {(4, 1), (2, 1)}
     assert groups("squares") == {(2, 2)}

@@ -6,10 +6,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.engine.checksummed_json import verified
+from pipeline.engine.checksummed_json import verified, with_checksum
 from pipeline.engine.fingerprint import hash_bytes
 from pipeline.engine.shards import encode
-from stages.row_times import milliseconds_per_row
 from tests.stages.labelled_set import labelled_set
 from tests.stages.world import World
 
@@ -106,7 +105,8 @@ def test_an_evaluation_stored_before_there_were_alarms_is_used_as_it_is(compared
     (folder / "whole.parquet").write_bytes(data)
     for file in folder.glob("*.json"):
         told = json.dumps(verified(file.read_bytes())).replace(old.content_hash, hash_bytes(data))
-        file.write_text(told.replace(f'"size": {old.size}', f'"size": {len(data)}'))
+        fields = json.loads(told.replace(f'"size": {old.size}', f'"size": {len(data)}'))
+        file.write_bytes(with_checksum(fields))
     outcome = compared.done()
     assert outcome.computed == ["table"]
     assert compared.rows("plain") == before.drop_columns(["alarm_score", "alarms", "found"]).to_pylist()
@@ -170,9 +170,7 @@ def test_times_come_from_the_shards_of_each_row(compared: World) -> None:
     compared.node("times", "table", inputs=wired, timed=True, differences=False)
     compared.done()
     plain, ceiling, fast = compared.rows("times")
-    boxes, found, best = (
-        milliseconds_per_row(compared.artifact(node)) for node in ("plain_boxes", "plain_found", "best")
-    )
+    boxes, found, best = (compared.artifact(node).ms_per_row() for node in ("plain_boxes", "plain_found", "best"))
     assert (plain["detect_ms"], plain["refine_ms"]) == (boxes, found)
     assert (ceiling["detect_ms"], ceiling["refine_ms"]) == (boxes, best)
     assert (fast["detect_ms"], fast["refine_ms"]) == (boxes, None)  # final as it is: nothing came after

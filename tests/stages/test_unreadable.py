@@ -98,7 +98,7 @@ def test_one_decision_holds_for_a_whole_run(wider8k, eight: World) -> None:
     assert refused.code == 1
     (said,) = [line for line in refused.out.splitlines() if line.startswith("failed: ")]
     assert "boxes: 2 of 8 rows are errors (25.0%), allowed are 0.0%: 7.jpg: ImageError" in said
-    assert "Go on without them with --set max_error_share=0.25, or mend the cause" in said
+    assert "Go on without them with --set max_error_share=0.25, or fix the cause" in said
     assert wider8k("run", "--local", "-c", eight.config, "--set", "max_error_share=0.25").code == 0
 
 

@@ -126,7 +126,7 @@ def test_clean_takes_what_killed_runs_have_left_everywhere(wider8k, faces: World
     faces.done()
     before = files_of(faces.store)
     recipe = f"boxes/{faces.plan()['boxes'].row_fingerprint}"
-    for name in (f"{recipe}/shard-1.parquet", "boxes/published", "runs/x.jsonl", "lock.json", f"{recipe}/work/a.pt"):
+    for name in (f"{recipe}/shard-1.parquet", "boxes/exports.json", "runs/x.jsonl", "lock.json", f"{recipe}/work/a.pt"):
         killed_in_a_write(faces.store, name)
     faces.store.write(f"lock.json.{'0' * 32}", b"a candidate of an earlier version")
     faces.store.write(f"{recipe}/_inflight/run-shard-1", b"#")
@@ -164,8 +164,8 @@ def test_clean_of_an_interrupted_run_keeps_what_serves(wider8k, faces: World) ->
 
 def test_one_that_cannot_go_is_named_and_the_others_go(wider8k, faces: World, monkeypatch: pytest.MonkeyPatch) -> None:
     faces.done()
-    killed_in_a_write(faces.store, "boxes/published")
-    killed_in_a_write(faces.store, "found/published")
+    killed_in_a_write(faces.store, "boxes/exports.json")
+    killed_in_a_write(faces.store, "found/exports.json")
     remove = Store.remove
 
     def refuse(store: Store, name: str) -> None:
