@@ -1,4 +1,4 @@
-"""What `RAY_ADDRESS` says: which cluster is meant, and whether anything answers there."""
+"""The cluster that `RAY_ADDRESS` names, and whether it accepts connections."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from collections.abc import Callable
 
 from pipeline.engine.redaction import redact
 
-SECONDS_TO_ANSWER = 10.0  # a head that is being started may need them
-SECONDS_OF_SILENCE = 2.0  # before people are told what is waited for
-_WAYS = "host:port of a cluster, auto for one on this machine, or nothing for a small one of our own"
+SECONDS_TO_ANSWER = 10.0  # a head that is starting may need them
+SECONDS_OF_SILENCE = 2.0  # before a line says what is waited for
 
 
 def joined() -> bool:
-    """Returns whether a run joins a cluster that was there before it, rather than start one of its own."""
+    """Returns whether a run joins an existing cluster rather than start a local one."""
     return os.environ.get("RAY_ADDRESS", "") not in ("", "local")
 
 
@@ -34,38 +33,36 @@ def host_and_port(address: str) -> tuple[str, int]:
         )
     found = re.fullmatch(r"(?:\[([0-9a-fA-F:.%\w]+)\]|([^\s:/\[\]@]+)):(\d{1,5})", address)
     if found is None or not 1 <= int(found[3]) <= 65535:
-        raise ValueError(f"RAY_ADDRESS: expected {_WAYS}; found {shown!r}")
+        raise ValueError(
+            "RAY_ADDRESS: expected host:port of a cluster, auto for one on this machine, or nothing for a small local "
+            f"one; found {shown!r}"
+        )
     return found[1] or found[2], int(found[3])
 
 
-def require_answer(host: str, port: int, say: Callable[[str], None]) -> None:
-    """Returns once somebody takes a connection there.
-
-    Args:
-        host: of the cluster's head.
-        port: of the cluster's head.
-        say: told what is waited for, where that takes more than a moment.
+def require_answer(host: str, port: int, log: Callable[[str], None]) -> None:
+    """Returns once a connection is accepted; `log` takes a line on what is waited for after `SECONDS_OF_SILENCE`.
 
     Raises:
-        ConnectionError: nobody did for `SECONDS_TO_ANSWER`; at once where the host has no address.
+        ConnectionError: none was for `SECONDS_TO_ANSWER`; at once where the host has no address.
     """
-    started, told = time.monotonic(), False
+    started, logged = time.monotonic(), False
     while True:
         left = started + SECONDS_TO_ANSWER - time.monotonic()
         try:
-            # Short turns: a machine that has gone does not even refuse.
+            # Short attempts: a machine that is off does not even refuse.
             socket.create_connection((host, port), timeout=max(0.1, min(left, SECONDS_OF_SILENCE))).close()
             return
         except socket.gaierror as error:
             raise ConnectionError(no_cluster(f"{host}:{port}", str(error.strerror or error))) from None
         except OSError as error:
             reason = error.strerror or str(error) or type(error).__name__
-        now = time.monotonic()
-        if now - started >= SECONDS_TO_ANSWER:
+        seconds = time.monotonic() - started
+        if seconds >= SECONDS_TO_ANSWER:
             raise ConnectionError(no_cluster(f"{host}:{port}", reason))
-        if not told and now - started >= SECONDS_OF_SILENCE:
-            told = True
-            say(f"waiting for the Ray cluster at {host}:{port} (RAY_ADDRESS): {reason}")
+        if not logged and seconds >= SECONDS_OF_SILENCE:
+            logged = True
+            log(f"waiting for the Ray cluster at {host}:{port} (RAY_ADDRESS): {reason}")
         time.sleep(0.2)
 
 

@@ -11,16 +11,15 @@ import pickle
 import re
 import uuid
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from pipeline.cluster.address import joined
-from pipeline.cluster.fan_out import fan_out
 from pipeline.cluster.halt import STOPPING, callback, halt, halted
 from pipeline.cluster.session import connect
 from pipeline.cluster.start import leave
@@ -33,7 +32,9 @@ from pipeline.engine.shards import ShardJob, compute_shard, compute_whole
 from pipeline.engine.stage import Item, MapStage, Resources
 
 DEATHS_WHILE_OPENING = 3
-SECONDS_BETWEEN_LOOKS = 0.25  # at whether the run is being stopped
+SECONDS_BETWEEN_CHECKS = 0.25  # of whether the run is being stopped
+A = TypeVar("A")
+B = TypeVar("B")
 
 
 class ShardWorker:
@@ -55,7 +56,7 @@ class ShardWorker:
         gc.freeze()
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Takes pickled item lists, gives back the records of the shards it wrote."""
+        """Takes pickled item lists, returns the records of the shards it wrote."""
         todo = [pickle.loads(items) for items in batch["items"]]
         records = [compute_shard(self._job, self._worker, items, self._turn).to_json() for items in todo]
         return {"record": np.array(records, dtype=object)}
@@ -66,7 +67,7 @@ class RayExecutor:
 
     def __init__(self, verbose: bool = False, cpus: int | None = None) -> None:
         self._name = uuid.uuid4().hex  # by which its datasets are ended
-        self._ours = connect(verbose, cpus)
+        self._connected = connect(verbose, cpus)
 
     def machines(self) -> tuple[Machine, ...]:
         """Returns the CPUs, GPUs and memory of each machine of the cluster as it is now."""
@@ -81,13 +82,12 @@ class RayExecutor:
         """Computes shards in a pool of `job.ctx.resources.workers` actors; yields records as shards finish.
 
         Raises:
-            NodeFailed: with the worker's own error; shards that were finished stay.
+            NodeFailed: with the worker's own error; finished shards stay.
         """
         import ray.data
 
         ray.data.DataContext.get_current().custom_execution_callback_classes = [callback(self._name)]
         resources = job.ctx.resources
-        rows = [{"items": pickle.dumps(items)} for items in todo]
         threads = shards_at_once(resources)
         pool = ray.data.ActorPoolStrategy(
             size=min(resources.workers, len(todo)),
@@ -96,6 +96,7 @@ class RayExecutor:
             max_tasks_in_flight_per_actor=threads if threads > 1 else None,
         )
         request = _request(resources) | ({"max_concurrency": threads} if threads > 1 else {})
+        rows = [{"items": pickle.dumps(items)} for items in todo]
         with warnings.catch_warnings():
             # There is no other way yet to give a worker several threads.
             warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
@@ -112,27 +113,23 @@ class RayExecutor:
             raise _cause(error) from error
 
     def whole(self, job: ShardJob) -> ShardRecord:
-        """Runs a whole stage in one task of its resources; its `fan_out` and `worker_group` spread over the cluster.
+        """Runs a whole stage in one task of its resources; its `fan_out` and `worker_group` use the cluster.
 
         Raises:
             NodeFailed: with the task's own error.
         """
         import ray
 
-        resources = job.ctx.resources
+        resources, passing = job.ctx.resources, self._connected and not joined()
         worker_group = partial(
-            train_together,
-            resources=resources,
-            store=job.store,
-            folder=f"{job.folder}/work/ray",
-            passing=self._ours and not joined(),
+            train_together, resources=resources, store=job.store, folder=f"{job.folder}/work/ray", passing=passing
         )
         job = with_heartbeat(replace(job, ctx=replace(job.ctx, fan_out=fan_out, worker_group=worker_group)))
-        # The task of a stage that spreads only waits for its gang, which holds what the node was given.
+        # The task of a distributed stage only waits for its worker group, which holds the node's resources.
         request = {"num_cpus": 0} if job.stage.distributed else _request(resources)
         try:
             task = ray.remote(**request)(compute_whole).remote(job)
-            while not ray.wait([task], timeout=SECONDS_BETWEEN_LOOKS)[0]:
+            while not ray.wait([task], timeout=SECONDS_BETWEEN_CHECKS)[0]:
                 if halted(self._name):
                     raise NodeFailed(STOPPING)
             record: ShardRecord = ray.get(task)
@@ -141,32 +138,42 @@ class RayExecutor:
         return record
 
     def stop(self) -> None:
-        """Makes the threads that wait for shards and whole stages give up within a second."""
+        """Ends the threads that wait for shards and whole stages within a second."""
         halt(self._name)
 
     def close(self) -> None:
-        """Leaves the cluster if this executor joined it; a local one ends."""
-        if self._ours:
-            self._ours = False
+        """Leaves the cluster if this executor connected to it; a local one ends."""
+        if self._connected:
+            self._connected = False
             leave()
 
 
-def shards_at_once(resources: Resources) -> int:
-    """Returns how many shards a worker has in hand: one that is computed, and on a GPU two that are written meanwhile.
+def fan_out(function: Callable[[A], B], arguments: Sequence[A]) -> list[B]:
+    """Returns [function(a) for a in arguments], in order, each computed in a Ray task.
 
-    At 1024 pixels a GPU has an image done in a third of the time of its writing. On a CPU every core is at work
-    already, and a second shard's rows would take memory.
+    Half a millisecond of overhead per task: give each argument twenty milliseconds of work or more. Called inside a
+    task it borrows that task's CPUs while it waits.
+    """
+    import ray
+
+    task = ray.remote(num_cpus=1)(lambda shared, argument: shared(argument))
+    shared = ray.put(function)  # what the function carries (ground truth) is stored once, not once per task
+    results: list[B] = ray.get([task.remote(shared, argument) for argument in arguments])
+    return results
+
+
+def shards_at_once(resources: Resources) -> int:
+    """Returns how many shards a worker has at a time: one that is computed, and on a GPU two that are written.
+
+    At 1024 pixels a GPU computes an image in a third of the time of its writing. On a CPU every core is busy already,
+    and a second shard's rows would take memory.
     """
     return 3 if resources.gpus else 1
 
 
 def _request(resources: Resources) -> dict[str, Any]:
-    request: dict[str, Any] = {"num_cpus": resources.reserved_cpus}
-    if resources.gpus:
-        request["num_gpus"] = resources.gpus
-    if resources.memory_gb:
-        request["memory"] = int(resources.memory_gb * 2**30)
-    return request
+    request = {"num_gpus": resources.gpus, "memory": int(resources.memory_gb * 2**30)}
+    return {"num_cpus": resources.reserved_cpus} | {name: amount for name, amount in request.items() if amount}
 
 
 def _cause(error: BaseException) -> Exception:

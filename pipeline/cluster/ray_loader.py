@@ -1,6 +1,6 @@
-"""Numbers to batches through Ray Data: made by loader processes ahead of the training process that asks for them.
+"""Batches through Ray Data: made by loader processes ahead of the training process that asks for them.
 
-Order is exact: what a training process gets for a step depends on the step alone, however many loaders there are.
+The batch of a step depends on the step alone, however many loaders there are.
 """
 
 from __future__ import annotations
@@ -19,10 +19,9 @@ SEGMENT = 2000  # numbers of one dataset, so that a long training does not list 
 
 
 class Loader:
-    """An actor: makes one batch per call."""
+    """An actor: makes one batch per call; `make` may keep what it has read between calls."""
 
     def __init__(self, make: Callable[[int], Any]) -> None:
-        """Takes the maker, which may keep what it has read between calls."""
         import cv2
 
         cv2.setNumThreads(1)
@@ -35,7 +34,7 @@ class Loader:
 
 
 def stream_with(loaders: int) -> Prefetch:
-    """Returns a `Prefetch` of that many loader processes. They reserve no CPU, so that they can never wait for one."""
+    """Returns a `Prefetch` of that many loader processes. They reserve no CPU, so that they never wait for one."""
 
     def stream(make: Callable[[int], Any], numbers: range) -> Iterator[Any]:
         for start in range(0, len(numbers), SEGMENT):
@@ -50,10 +49,9 @@ def _segment(make: Callable[[int], Any], numbers: range, loaders: int) -> Iterat
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.execution_options.preserve_order = True
-    context.custom_execution_callback_classes = [_unhurried()]
-    made = ray.data.from_items(
-        [{"number": number} for number in numbers], override_num_blocks=len(numbers)
-    ).map_batches(
+    context.custom_execution_callback_classes = [_pausing()]
+    rows = [{"number": number} for number in numbers]
+    made = ray.data.from_items(rows, override_num_blocks=len(numbers)).map_batches(
         Loader,
         fn_constructor_args=(make,),
         batch_size=1,
@@ -61,20 +59,19 @@ def _segment(make: Callable[[int], Any], numbers: range, loaders: int) -> Iterat
         num_cpus=0,
     )
     for batch in made.iter_batches(batch_size=None, prefetch_batches=2):
-        for data in batch["batch"]:
-            yield pickle.loads(data)
+        yield from map(pickle.loads, batch["batch"])
 
 
-def _unhurried() -> type[Any]:
-    """Returns a callback that lets Ray Data's scheduler rest after every round.
+def _pausing() -> type[Any]:
+    """Returns a callback that makes Ray Data's scheduler pause after every round.
 
-    It runs in a thread of the training process, and once enough batches lie ready it goes round and round without
-    waiting for anything: 44 % of a core, and the interpreter's lock with it.
+    It runs in a thread of the training process and, with enough batches ready, loops without waiting: 44 % of a core,
+    and the interpreter's lock with it.
     """
     from ray.data._internal.execution.execution_callback import ExecutionCallback
 
-    class Unhurried(ExecutionCallback):  # type: ignore[misc]
+    class Pausing(ExecutionCallback):  # type: ignore[misc]
         def on_execution_step(self, executor: object) -> None:
             time.sleep(PAUSE_SECONDS)
 
-    return Unhurried
+    return Pausing

@@ -1,4 +1,4 @@
-"""Connecting to Ray: the cluster that `RAY_ADDRESS` names, or a small one of our own on this machine."""
+"""Connects to Ray: the cluster that `RAY_ADDRESS` names, or a small one on this machine."""
 
 from __future__ import annotations
 
@@ -21,40 +21,22 @@ NO_PROGRESS_SECONDS = 4 * 3600
 def connect(verbose: bool = False, cpus: int | None = None) -> bool:
     """Joins the cluster of `RAY_ADDRESS` (`ray job submit` sets it; `auto` finds one) or starts a local one.
 
-    A cluster that merely happens to run on this machine is not joined: it may be somebody else's.
+    A cluster that happens to run on this machine is not joined: it may belong to another user.
 
     Args:
-        verbose: let Ray's own log lines and the workers' output through.
+        verbose: show Ray's own log lines and the workers' output.
         cpus: size of a local cluster; all cores if None.
 
     Returns:
-        whether this call connected; False where the process was connected already.
+        whether this call connected; False if the process was connected before.
 
     Raises:
         ValueError: `RAY_ADDRESS` is no address, or the folder for temporary files has too long a name.
-        ConnectionError: no cluster answers at `RAY_ADDRESS`, within a minute.
+        ConnectionError: no cluster answers at `RAY_ADDRESS` within a minute.
     """
-    # Ray reads these when it is imported, so nothing may import it before. Without the first, a driver under `uv run`
-    # has every worker started through uv again, in a copy of the project: seconds each, and a hang in a test run.
-    os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    # Otherwise any call of Ray's while it is not connected joins whatever cluster it finds, or starts one.
-    os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"
-    if not verbose:
-        # Otherwise every actor pool prints a line about Ray's own constructor arguments.
-        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     local = not joined()
-    if local:
-        # Nobody watches the statistics of a small cluster of our own; they take some 2 % of a core.
-        os.environ.setdefault("RAY_metrics_report_interval_ms", "60000")
-        os.environ.setdefault("RAY_task_events_report_interval_ms", "0")
-        os.environ.setdefault("RAY_event_stats", "0")
-        # Below eight processes on two cores Ray warns of them in yellow; a training has its loaders beside it.
-        os.environ.setdefault("RAY_worker_maximum_startup_concurrency", str(max(4, os.cpu_count() or 1)))
-        for name, value in WORKER_MEMORY.items():
-            os.environ.setdefault(name, value)
-    else:
-        os.environ.setdefault("RAY_gcs_server_port_wait_time_s", "1")  # one try, not twenty of forty seconds
+    # Ray reads these when it is imported, so nothing may import it before.
+    _set_environment(local, verbose)
     import ray
     import ray.data
 
@@ -63,8 +45,7 @@ def connect(verbose: bool = False, cpus: int | None = None) -> bool:
         options: dict[str, Any] = {"log_to_driver": verbose, "logging_level": "INFO" if verbose else "ERROR"}
         if local:
             options |= {"address": "local", "num_cpus": cpus, "include_dashboard": False}
-            options |= {"object_store_memory": LOCAL_OBJECT_STORE_BYTES}
-            start_local(options, verbose)
+            start_local(options | {"object_store_memory": LOCAL_OBJECT_STORE_BYTES}, verbose)
         else:
             join(options, verbose)
     context = ray.data.DataContext.get_current()
@@ -73,3 +54,31 @@ def connect(verbose: bool = False, cpus: int | None = None) -> bool:
     context.execution_no_progress_timeout_s = NO_PROGRESS_SECONDS
     logging.getLogger("ray.data").setLevel(logging.INFO if verbose else logging.ERROR)
     return connects
+
+
+def _set_environment(local: bool, verbose: bool) -> None:
+    # Otherwise any call of Ray's while it is not connected joins whatever cluster it finds, or starts one.
+    os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"
+    defaults = {
+        # Otherwise a driver under `uv run` has every worker started through uv again, in a copy of the project: seconds
+        # each, and a hang in a test run.
+        "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    }
+    if not verbose:
+        # Otherwise every actor pool prints a line about Ray's own constructor arguments.
+        defaults["RAY_BACKEND_LOG_LEVEL"] = "fatal"
+    if local:
+        defaults |= {
+            # The statistics of a small cluster are of no use and take about 2 % of a core.
+            "RAY_metrics_report_interval_ms": "60000",
+            "RAY_task_events_report_interval_ms": "0",
+            "RAY_event_stats": "0",
+            # Below eight processes on two cores Ray warns of them in yellow; a training has its loaders beside it.
+            "RAY_worker_maximum_startup_concurrency": str(max(4, os.cpu_count() or 1)),
+            **WORKER_MEMORY,
+        }
+    else:
+        defaults["RAY_gcs_server_port_wait_time_s"] = "1"  # one try, not twenty of forty seconds
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)

@@ -1,4 +1,4 @@
-"""How Ray starts and ends: quiet, open to signals all the while, with an end, and nothing left of it where it fails."""
+"""Starts and ends Ray: quietly, open to signals, within a time limit, and with no process left after a failure."""
 
 from __future__ import annotations
 
@@ -20,15 +20,14 @@ from pipeline.cluster.address import SECONDS_OF_SILENCE, host_and_port, no_clust
 
 SECONDS_TO_JOIN = 30.0  # with those until it answers, less than a minute
 SECONDS_TO_LEAVE = 30.0
-SECONDS_BETWEEN_LOOKS = 0.005
+SECONDS_BETWEEN_CHECKS = 0.005
 _SOCKET_NAME_BYTES = 107  # of a Unix socket on Linux
 
 
-class _Home(threading.Thread):
-    """The thread in which Ray starts and ends.
+class _RayThread(threading.Thread):
+    """The thread in which Ray starts and ends, since Ray blocks signals while it does either, possibly for minutes.
 
-    Ray hears no signal while it does either, and may take minutes. It lives as long as the cluster: Ray's processes end
-    when the thread that has started them does.
+    It lives as long as the cluster: Ray's processes end with the thread that started them.
     """
 
     def __init__(self, options: Mapping[str, Any]) -> None:
@@ -41,7 +40,7 @@ class _Home(threading.Thread):
         import ray
 
         try:
-            with _groups_of_their_own():
+            with _own_process_groups():
                 ray.init(**self._options)
         except BaseException as error:
             self.error = error
@@ -53,7 +52,7 @@ class _Home(threading.Thread):
             ray.shutdown()
 
 
-_home: _Home | None = None
+_thread: _RayThread | None = None
 
 
 def start_local(options: Mapping[str, Any], verbose: bool) -> None:
@@ -64,11 +63,11 @@ def start_local(options: Mapping[str, Any], verbose: bool) -> None:
         ConnectionError: it cannot be started, with Ray's own reason.
     """
     folder = _temporary_folder()
-    with _muffled(verbose), _nothing_left():
+    with _muffled(verbose), _no_process_left():
         error = _begin(options, lambda seconds: None)
         if error:
             raise ConnectionError(
-                f"Ray could not be started on this machine ({_first_line(error)}); its logs lie in {folder}/ray, "
+                f"Ray could not be started on this machine ({_first_line(error)}); its logs are in {folder}/ray, "
                 "and --local does without it"
             ) from error
 
@@ -82,21 +81,21 @@ def join(options: Mapping[str, Any], verbose: bool) -> None:
     """
     address = os.environ["RAY_ADDRESS"]
     if address == "auto":
-        address = _found()
+        address = _local_address()
     host, port = host_and_port(address)
-    told = False
-    with _muffled(verbose) as say:
+    logged = False
+    with _muffled(verbose) as log:
 
         def watch(seconds: float) -> None:
-            nonlocal told
-            if seconds > SECONDS_OF_SILENCE and not told:
-                told = True
-                say(f"waiting for the Ray cluster at {address} (RAY_ADDRESS): it takes connections, and is silent")
+            nonlocal logged
+            if seconds > SECONDS_OF_SILENCE and not logged:
+                logged = True
+                log(f"waiting for the Ray cluster at {address} (RAY_ADDRESS): it takes connections, and is silent")
             if seconds > SECONDS_TO_JOIN:
                 reason = f"it takes connections, and has not answered for {seconds:.0f} s"
                 raise ConnectionError(no_cluster(address, reason))
 
-        require_answer(host, port, say)
+        require_answer(host, port, log)
         error = _begin(options, watch)
     if error:
         raise ConnectionError(no_cluster(address, _first_line(error))) from error
@@ -106,49 +105,49 @@ def leave() -> None:
     """Leaves the cluster; one that this process has started ends."""
     import ray
 
-    if _home is None or not _home.is_alive():
+    if _thread is None or not _thread.is_alive():
         ray.shutdown()
         return
-    listen, end = _listener(), time.monotonic() + SECONDS_TO_LEAVE
-    _home.leaving.set()
-    while _home.is_alive() and time.monotonic() < end:
-        _home.join(SECONDS_BETWEEN_LOOKS)
-        listen()
+    restore, end = _sigterm_restorer(), time.monotonic() + SECONDS_TO_LEAVE
+    _thread.leaving.set()
+    while _thread.is_alive() and time.monotonic() < end:
+        _thread.join(SECONDS_BETWEEN_CHECKS)
+        restore()
 
 
 def _begin(options: Mapping[str, Any], watch: Callable[[float], None]) -> BaseException | None:
-    """Returns what `ray.init` raised, if anything; `watch` is told the seconds so far, and may raise."""
-    global _home
-    _home, listen, started = _Home(options), _listener(), time.monotonic()
-    _home.start()
-    while not _home.begun.wait(SECONDS_BETWEEN_LOOKS):
-        listen()
+    """Returns the error of `ray.init`, if any; `watch` gets the seconds so far, and may raise."""
+    global _thread
+    _thread, restore, started = _RayThread(options), _sigterm_restorer(), time.monotonic()
+    _thread.start()
+    while not _thread.begun.wait(SECONDS_BETWEEN_CHECKS):
+        restore()
         watch(time.monotonic() - started)
-    listen()
-    return _home.error
+    restore()
+    return _thread.error
 
 
-def _listener() -> Callable[[], None]:
-    """Returns what says again what this process does on SIGTERM.
+def _sigterm_restorer() -> Callable[[], None]:
+    """Returns a function that sets this process's present SIGTERM handler again.
 
-    Ray's C++ side takes the signal for itself when it starts, and has it end the process there and then when it ends,
-    both unseen by Python.
+    Ray's C++ side replaces the handler when it starts, and makes the signal end the process at once when it ends, both
+    unseen by Python.
     """
     main = threading.current_thread() is threading.main_thread()
-    ours = signal.getsignal(signal.SIGTERM) if main else None  # None as well where it is not Python's
+    handler = signal.getsignal(signal.SIGTERM) if main else None  # None as well where it is not Python's
 
-    def listen() -> None:
-        if ours is not None:
-            signal.signal(signal.SIGTERM, ours)
+    def restore() -> None:
+        if handler is not None:
+            signal.signal(signal.SIGTERM, handler)
 
-    return listen
+    return restore
 
 
 @contextmanager
-def _groups_of_their_own() -> Iterator[None]:
-    """Keeps Ray's processes out of this one's group.
+def _own_process_groups() -> Iterator[None]:
+    """Starts Ray's processes in groups of their own.
 
-    A scheduler or a shell sends SIGTERM to a group. Ray's would end at once, and this process with them.
+    A scheduler or a shell sends SIGTERM to a group: Ray's processes would end at once, and this one with them.
     """
     from ray._private import services
 
@@ -160,7 +159,7 @@ def _groups_of_their_own() -> Iterator[None]:
         services.ConsolePopen = plain
 
 
-def _found() -> str:
+def _local_address() -> str:
     """Returns the address of the cluster that runs on this machine."""
     from ray._private.services import canonicalize_bootstrap_address
 
@@ -171,16 +170,15 @@ def _found() -> str:
 
 
 def _temporary_folder() -> str:
-    """Returns the folder that Ray will use, absolute: its processes work in several others."""
-    given = [name for name in ("RAY_TMPDIR", "TMPDIR") if os.environ.get(name)]
-    variable = given[0] if given else "RAY_TMPDIR"
+    """Returns the folder that Ray will use, absolute: its processes have several working folders."""
+    variable = next((name for name in ("RAY_TMPDIR", "TMPDIR") if os.environ.get(name)), "RAY_TMPDIR")
     folder = os.path.abspath(os.environ.get(variable) or "/tmp")
     os.environ["RAY_TMPDIR"] = folder
     rest = f"/ray/session_2026-01-01_00-00-00_000000_{os.getpid()}/sockets/plasma_store"
     room, length = _SOCKET_NAME_BYTES - len(rest), len(os.fsencode(folder))
     if length > room:
         raise ValueError(
-            f"{variable}: Ray's sockets lie in it and leave room for {room} bytes, found {length}: {folder}. "
+            f"{variable}: Ray's sockets are in it and leave room for {room} bytes, found {length}: {folder}. "
             "Set RAY_TMPDIR to a folder with a shorter name (export RAY_TMPDIR=/tmp), or add --local"
         )
     return folder
@@ -191,8 +189,8 @@ def _first_line(error: BaseException) -> str:
 
 
 @contextmanager
-def _nothing_left() -> Iterator[None]:
-    """Ends the processes that were started inside, where it ends with an error or a signal."""
+def _no_process_left() -> Iterator[None]:
+    """Kills the processes that were started inside if it ends with an error or a signal."""
     before = set(psutil.Process().children(recursive=True))
     try:
         yield
@@ -210,27 +208,22 @@ def _nothing_left() -> Iterator[None]:
 
 @contextmanager
 def _muffled(verbose: bool) -> Iterator[Callable[[str], None]]:
-    """Drops warnings, and what Ray's C++ side writes straight to the process's stderr while it starts.
-
-    Yields:
-        what prints a line nevertheless.
-    """
+    """Drops warnings, and what Ray's C++ side writes straight to stderr; yields a function that prints nevertheless."""
     sys.stderr.flush()
     kept = os.dup(2)
 
-    def say(line: str) -> None:
+    def log(line: str) -> None:
         os.write(kept, f"{line}\n".encode())
 
     try:
         if verbose:
-            yield say
+            yield log
             return
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, 2)
-        os.close(nowhere)
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            yield say
+            yield log
     finally:
         os.dup2(kept, 2)
         os.close(kept)

@@ -1,14 +1,14 @@
-"""A gang as a Ray Train run: processes in one torch process group, started anew when one dies, fed by Ray Data.
+"""A worker group as a Ray Train run: processes of one torch process group, restarted when one dies, fed by Ray Data.
 
-Checkpoints are the function's own business, in the store: what Ray Train adds is placement, the process group and
-watching over the processes. Its own storage holds nothing but its bookkeeping.
+The function writes its checkpoints into the store itself: Ray Train adds placement, the process group and supervision,
+and its own storage holds nothing but its bookkeeping.
 """
 
 from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -18,23 +18,23 @@ from pipeline.engine.stage import Resources
 from pipeline.engine.storage import Store
 from pipeline.engine.worker_group import Prefetch, WorkersStopped, in_threads
 
-RESTARTS = 5  # of all processes, within one run; running again goes on where it was
+RESTARTS = 5  # of all processes, within one run; another run resumes
 
 
 def train_together(
     function: Callable[[Prefetch], Any], *, resources: Resources, store: Store, folder: str, passing: bool
 ) -> Any:
-    """Returns function(stream) of the first of `resources.workers` processes; see `Gang`.
+    """Returns function(prefetch) of rank 0 of `resources.workers` processes; see `WorkerGroup`.
 
     Args:
-        function: what every process does; must pickle.
+        function: of every process; must pickle.
         resources: processes, and CPUs, GPUs and loaders of each.
-        store: that all nodes reach.
+        store: shared by all machines.
         folder: in it, for Ray Train's bookkeeping.
-        passing: the cluster ends with this run, so that nobody need watch over what is left of it.
+        passing: the cluster ends with this run, so that nothing need clean up after it.
 
     Raises:
-        GangStopped: with the function's own message.
+        WorkersStopped: with the function's own message.
         NodeFailed: the processes died too often, with the last reason.
     """
     # Its workers would change into a folder of their own, where no relative path of a config holds.
@@ -44,14 +44,11 @@ def train_together(
     from ray.train.torch import TorchConfig
     from ray.train.v2.api.exceptions import TrainingFailedError
 
-    each: dict[str, float] = {"CPU": resources.reserved_cpus}
-    if resources.gpus:
-        each["GPU"] = resources.gpus
-    if resources.memory_gb:
-        each["memory"] = resources.memory_gb * 2**30
+    each = {"CPU": resources.reserved_cpus, "GPU": resources.gpus, "memory": resources.memory_gb * 2**30}
+    each = {name: amount for name, amount in each.items() if amount or name == "CPU"}
     trainer = _trainer_class(passing)(
         partial(_process, function, resources.loaders, resources.gpus > 0),
-        # What lies in the host's memory (names, counts, verdicts) travels without the GPU, which is at work.
+        # Objects in the host's memory (names, counts, decisions) travel without the GPU, which is busy.
         torch_config=TorchConfig(backend="cpu:gloo,cuda:nccl" if resources.gpus else "gloo"),
         scaling_config=ScalingConfig(
             num_workers=resources.workers, use_gpu=resources.gpus > 0, resources_per_worker=each
@@ -75,40 +72,35 @@ def train_together(
 
 
 def _trainer_class(passing: bool) -> type[Any]:
-    """Returns TorchTrainer; in a passing cluster without the actor that frees places of a run whose controller died.
+    """Returns TorchTrainer; in a passing cluster without the actor that frees resources after a controller's death.
 
-    That actor asks the dashboard, which a local cluster does not have, and every training would end by waiting twelve
+    That actor asks the dashboard, which a local cluster does not have: every training would end by waiting twelve
     seconds for it.
     """
     from ray.train.torch import TorchTrainer
-
-    if not passing or not hasattr(TorchTrainer, "_create_default_callbacks"):
-        plain: type[Any] = TorchTrainer
-        return plain
 
     class WithoutCleaner(TorchTrainer):  # type: ignore[misc]
         def _create_default_callbacks(self) -> list[Any]:
             callbacks = super()._create_default_callbacks()
             return [each for each in callbacks if type(each).__name__ != "PlacementGroupCleanerCallback"]
 
-    trainer: type[Any] = WithoutCleaner
+    known = hasattr(TorchTrainer, "_create_default_callbacks")
+    trainer: type[Any] = WithoutCleaner if passing and known else TorchTrainer
     return trainer
 
 
 def _process(function: Callable[[Prefetch], Any], loaders: int, accelerated: bool) -> tuple[str, Any]:
-    """Runs in every process of the gang."""
+    """Runs in every process of the group."""
     if accelerated:
         import torch
         from ray.train.torch import get_device
 
-        # Processes of one node see each other's GPUs; this one's own is to be the current one of this thread.
+        # Processes of one machine see each other's GPUs; this one's own becomes the current one of this thread.
         torch.cuda.set_device(get_device())
-    stream: Callable[[Callable[[int], Any], range], Iterator[Any]]
-    stream = stream_with(loaders) if loaders else in_threads
     try:
-        return "done", function(stream)
+        return "done", function(stream_with(loaders) if loaders else in_threads)
     except WorkersStopped as stopped:
-        return "stopped", str(stopped)  # raised, it would count as a failure to be tried again
+        return "stopped", str(stopped)  # raised, it would count as a failure and be tried again
 
 
 def _last_line(error: BaseException) -> str:

@@ -10,12 +10,12 @@ import pyarrow as pa
 
 
 def as_table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
-    """Returns the table that `pa.Table.from_pylist` gives, lists of numbers that are NumPy arrays taken as a whole.
+    """Returns the table of `pa.Table.from_pylist`, with NumPy arrays converted whole.
 
     A row of 5,000 boxes with landmarks takes 0.2 ms instead of 1.3.
 
     Args:
-        rows: one mapping per row; a field that is missing is null.
+        rows: one mapping per row; a missing field is null.
         schema: of the table, metadata included.
     """
     columns = [_column([row.get(field.name) for row in rows], field.type) for field in schema]

@@ -1,4 +1,4 @@
-"""What a file's bytes say it is, for messages about a file that is not what was expected."""
+"""Kind of a file by its first bytes, for messages about a file of another kind than expected."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 HEAD: Final = 512
-"""So many bytes are enough to tell."""
+"""Bytes that are enough to recognise every kind."""
 
 _SIGNATURES: Final = (
     (b"version https://git-lfs", "a pointer of Git LFS instead of the file itself (git lfs pull fetches it)"),
@@ -28,7 +28,7 @@ _HTML: Final = re.compile(rb"\s*<(!doctype html|html|head|\?xml|!--)", re.IGNORE
 
 
 def file_kind(data: bytes) -> str:
-    """Returns what a file is in a few words, such as ``an HTML page``, of its first `HEAD` bytes or all of them."""
+    """Returns the kind in words, such as ``an HTML page``; `data` is the first `HEAD` bytes of the file, or all."""
     if not data:
         return "an empty file"
     for start, words in _SIGNATURES:

@@ -1,6 +1,6 @@
-"""Canonical form and digest of a recipe, and the field-by-field difference between two of them.
+"""Canonical form, hash and field-by-field difference of values.
 
-A fingerprint refuses to guess: a value without one stable form raises instead of being hashed by its `repr`.
+A value without one stable form raises instead of being hashed by its `repr`.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ def canonical(value: object, where: str = "value") -> Any:
 
     Args:
         value: None, bool, int, finite float, str, Enum, a pydantic model, or a list, tuple or mapping of these.
-        where: how to call the value in an error message.
+        where: name of the value in an error message.
 
     Raises:
-        ValueError: for anything else, naming the place and what to do.
+        ValueError: for anything else, with its place and what to do.
     """
     if isinstance(value, BaseModel):
         return canonical(value.model_dump(mode="python"), where)
@@ -49,7 +49,7 @@ def canonical(value: object, where: str = "value") -> Any:
 
 
 def hash_json(value: object, size: int = 12) -> str:
-    """Returns the hexadecimal BLAKE2b digest (`size` bytes) of a value's canonical JSON."""
+    """Returns the hexadecimal BLAKE2b (`size` bytes) of a value's canonical JSON."""
     text = json.dumps(canonical(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.blake2b(text.encode(), digest_size=size).hexdigest()
 

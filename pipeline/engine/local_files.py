@@ -1,17 +1,18 @@
 """Files on this machine's disks and mounts that are whole or absent at every moment.
 
-Disks have all it takes: links, renames over what is there, files made only if absent, flushed folders. Mounts of other
-kinds (FUSE, SMB, exFAT) lack some of these; what each is replaced by is said where it happens.
+Disks have links, renames over existing files, exclusive creation and flushed folders. Other mounts (FUSE, SMB, exFAT)
+lack some of these; each replacement is explained where it is used.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import uuid
 
 TEMPORARY = ".tmp-"
-"""How the names of files begin that are being written; one that nobody writes any more is a left-over of a kill."""
+"""Prefix of the names of files that are being written; without a running writer it is left over from a kill."""
 
 _NOT_OFFERED = frozenset(
     {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EPERM, errno.EACCES, errno.EBADF, errno.EISDIR}
@@ -19,21 +20,19 @@ _NOT_OFFERED = frozenset(
 
 
 def write_whole(target: str, data: bytes) -> None:
-    """Writes a file under a temporary name, flushes it to the disk and gives it its name; the folder is made.
+    """Writes a file under a temporary name, flushes it to the disk and renames it; makes the folder.
 
     Raises:
-        OSError: it could not be written; what was there before is still there.
+        OSError: it could not be written; the file that was there before is still there.
     """
-    folder = os.path.dirname(target)
-    os.makedirs(folder, exist_ok=True)
-    temporary = _temporary(folder)
+    temporary = _temporary(os.path.dirname(target))
     try:
         _fill(temporary, data)
         give_name(temporary, target)
     except BaseException:
         _unlink(temporary)
         raise
-    _flush_folder(folder)
+    _flush_folder(os.path.dirname(target))
 
 
 def create_whole(target: str, data: bytes) -> bool | None:
@@ -42,25 +41,23 @@ def create_whole(target: str, data: bytes) -> bool | None:
     Raises:
         OSError: it could not be written.
     """
-    folder = os.path.dirname(target)
-    os.makedirs(folder, exist_ok=True)
-    temporary = _temporary(folder)
+    temporary = _temporary(os.path.dirname(target))
     try:
         _fill(temporary, data)
         os.link(temporary, target)  # fails if the target exists, and never shows half a file
         return True
     except FileExistsError:
         return False
-    except OSError:  # no hard links here: what is really wrong shows again in the other way
+    except OSError:  # no hard links here; any other error occurs again in the other way
         return _create_in_place(target, data)
     finally:
         _unlink(temporary)
 
 
 def _create_in_place(target: str, data: bytes) -> bool | None:
-    """Makes the file only if absent and then fills it: for a moment a reader may meet the beginning of it."""
+    """Makes the file only if absent and then fills it: for a moment a reader may find the beginning of it."""
     try:
-        handle = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     except FileExistsError:
         return False
     except OSError as error:
@@ -68,25 +65,15 @@ def _create_in_place(target: str, data: bytes) -> bool | None:
             return None
         raise
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            _flush(file.fileno())
+        _fill(target, data)
     except BaseException:
         _unlink(target)
         raise
     return True
 
 
-def _fill(path: str, data: bytes) -> None:
-    with open(path, "wb") as file:
-        file.write(data)
-        file.flush()
-        _flush(file.fileno())
-
-
 def give_name(temporary: str, target: str) -> None:
-    """Renames a finished file to its name; what had the name before is gone.
+    """Renames a finished file to its name, over the file that had it.
 
     Raises:
         OSError: it could not be renamed; what was there before is still there.
@@ -96,7 +83,7 @@ def give_name(temporary: str, target: str) -> None:
     except OSError:
         if not os.path.isfile(target):
             raise
-        # No renaming over what is there: the old file steps aside, and is back if the new one cannot take its place.
+        # No renaming over a file here: the old one is renamed first, and back if the new one cannot have its name.
         aside = _temporary(os.path.dirname(target))
         os.rename(target, aside)
         try:
@@ -107,11 +94,18 @@ def give_name(temporary: str, target: str) -> None:
         os.unlink(aside)
 
 
+def _fill(path: str, data: bytes) -> None:
+    with open(path, "wb") as file:
+        file.write(data)
+        file.flush()
+        _flush(file.fileno())
+
+
 def _flush(handle: int) -> None:
     try:
         os.fsync(handle)
     except OSError as error:
-        if error.errno not in _NOT_OFFERED:  # a disk that is full or broken is not to be passed over
+        if error.errno not in _NOT_OFFERED:  # a full or broken disk is an error
             raise
 
 
@@ -130,9 +124,10 @@ def _flush_folder(folder: str) -> None:
 
 
 def _temporary(folder: str) -> str:
+    os.makedirs(folder, exist_ok=True)
     return f"{folder}/{TEMPORARY}{uuid.uuid4().hex}"
 
 
 def _unlink(path: str) -> None:
-    if os.path.exists(path):
+    with contextlib.suppress(FileNotFoundError):
         os.unlink(path)

@@ -1,4 +1,4 @@
-"""One run per store at a time: a lock file that says who holds it and outlives nobody."""
+"""A lock file: one run per store; a dead holder's lock is taken over."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import socket
 import threading
 import time
 import uuid
-from types import TracebackType
 from typing import Any
 
 import psutil
@@ -28,14 +27,12 @@ class StoreLockedError(RuntimeError):
 class StoreLock:
     """Holds a store for the length of a `with` block; the lock of a dead process is taken over.
 
-    Two runs that slipped in at once would still do no harm (shards are named by content and written whole): the lock
-    spares the double work and the confusion.
+    Two runs at once would do no harm (shards are named by content and written whole): the lock prevents double work.
     """
 
     def __init__(self, store: Store, purpose: str) -> None:
-        self._store = store
+        self._store, self._purpose = store, purpose
         self._owner = uuid.uuid4().hex
-        self._purpose = purpose
         self._stop = threading.Event()
         self._beat = threading.Thread(target=self._keep_alive, name="store-lock", daemon=True)
         self.taken_over_from: str | None = None
@@ -47,13 +44,13 @@ class StoreLock:
             StoreLockedError: if a living run holds it, naming process, machine and since when.
         """
         if not self._store.create(LOCK_FILE, self._content()):
-            holder = self._holder() or self._second_look()
+            holder = self._holder() or self._holder_later()
             if holder and not is_dead(holder):
                 raise StoreLockedError(
                     f"{self._store.url} is in use by {describe(holder)}; wait for it or stop it first"
                 )
             self.taken_over_from = describe(holder) if holder else "an unreadable lock"
-            if self._holder() == holder:  # nobody else has taken it over in the meantime
+            if self._holder() == holder:  # not taken over by another run in the meantime
                 self._store.delete(LOCK_FILE)
             created = self._store.create(LOCK_FILE, self._content())
             time.sleep(0.1)  # another run may be taking over the same dead lock: the last one to write wins
@@ -63,56 +60,51 @@ class StoreLock:
         self._beat.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Gives the lock back, if it is still ours."""
+    def __exit__(self, *_: object) -> None:
+        """Deletes the lock, if this run still owns it."""
         self._stop.set()
         self._beat.join()
         if (self._holder() or {}).get("owner") == self._owner:
             self._store.delete(LOCK_FILE)
 
-    def _second_look(self) -> dict[str, Any] | None:
-        """Returns what an unreadable lock holds a moment later: where links are missing, one is met half-written."""
+    def _holder_later(self) -> dict[str, Any] | None:
+        """Returns the holder by an unreadable lock a moment later: without hard links it may be half-written."""
         time.sleep(0.2)
         return self._holder()
 
     def _holder(self) -> dict[str, Any] | None:
-        data = self._store.read_or_none(LOCK_FILE)
         try:
-            holder = json.loads(data) if data else None
+            holder = json.loads(self._store.read_or_none(LOCK_FILE) or b"null")
         except ValueError:
             return None
         return holder if isinstance(holder, dict) else None
 
     def _content(self) -> bytes:
-        process = psutil.Process()
-        return json.dumps(
-            {
-                "owner": self._owner,
-                "host": socket.gethostname(),
-                "pid": os.getpid(),
-                "started": process.create_time(),
-                "purpose": redact(self._purpose),
-                "beat": time.time(),
-            }
-        ).encode()
+        fields = {
+            "owner": self._owner,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "started": psutil.Process().create_time(),
+            "purpose": redact(self._purpose),
+            "beat": time.time(),
+        }
+        return json.dumps(fields).encode()
 
     def _keep_alive(self) -> None:
         while not self._stop.wait(BEAT_SECONDS):
             try:
                 if (self._holder() or {}).get("owner") != self._owner:
-                    return  # taken over while this process stood still: the new holder's lock is not ours to renew
+                    return  # taken over while this process was suspended: the lock is the new holder's
                 self._store.write(LOCK_FILE, self._content())
             except OSError:  # a store that does not answer now may answer at the next beat
                 continue
 
 
 def is_dead(holder: dict[str, Any]) -> bool:
-    """Returns whether the run that wrote this lock is certainly, or by its silence, gone."""
+    """Returns whether the run that wrote this lock has ended, or on another machine has been silent too long."""
     if holder.get("host") == socket.gethostname():
         try:
-            # The same number may belong to a new process: its birth tells.
+            # The same number may belong to a new process, which has another start time.
             return abs(psutil.Process(int(holder["pid"])).create_time() - float(holder["started"])) > 1
         except psutil.NoSuchProcess:
             return True

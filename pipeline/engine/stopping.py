@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP alike: a word for people at once, one exception in the main thread, a tidy way out."""
+"""Ctrl-C, SIGTERM and SIGHUP alike: a message at once, one exception in the main thread, an orderly end."""
 
 from __future__ import annotations
 
@@ -12,15 +12,11 @@ from contextlib import contextmanager
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-SECONDS_TO_STOP = 15.0  # for threads that wait for a cluster; they look up several times a second
+SECONDS_TO_STOP = 15.0  # for threads that wait for a cluster; they check several times a second
 
 
 class Stopped(KeyboardInterrupt):
-    """This process was told to end.
-
-    Attributes:
-        code: the exit status that says so, 128 and the signal's number.
-    """
+    """A signal asked this process to end; `code` is its exit status, 128 and the signal's number."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
@@ -29,55 +25,51 @@ class Stopped(KeyboardInterrupt):
 
 @contextmanager
 def stoppable(line: str) -> Iterator[None]:
-    """Ends the process on the first signal that asks for it, once all that is inside has cleared up after itself.
+    """Ends the process on the first signal that asks for it, after everything inside has cleaned up.
 
-    Inside, the main thread sees `Stopped`; outside of it nothing comes any more, and the exit status is its code. A
-    second signal changes nothing: the way out is short already. A signal that was ignored when this began (``nohup``,
-    the background of a script) stays ignored.
+    Inside, the main thread sees `Stopped`; the exit status is its code. A second signal changes nothing. A signal that
+    was ignored before (``nohup``, the background of a script) stays ignored.
 
     Args:
-        line: printed to stderr at once, since whoever sent the signal may lose patience before all is cleared up
-            (``ray job stop`` after three seconds).
+        line: printed to stderr at once, since the sender of the signal may kill the process before the end of the
+            cleaning up (``ray job stop`` after three seconds).
     """
     if threading.current_thread() is not threading.main_thread():
-        yield  # no other thread may set handlers, nor would it be told
+        yield  # only the main thread may set handlers
         return
-    told = _stderr()
+    stderr = _stderr()
     before = {number: signal.getsignal(number) for number in SIGNALS}
-    heard = False
+    stopping = False
 
-    def hear(number: int, _: FrameType | None) -> None:
-        nonlocal heard
-        again, heard = heard, True
+    def handle(number: int, _: FrameType | None) -> None:
+        nonlocal stopping
+        again, stopping = stopping, True
         name = signal.Signals(number).name
-        _tell(told, f"{name} again: already stopping" if again else f"interrupted by {name}; {line}")
+        text = f"{name} again: already stopping" if again else f"interrupted by {name}; {line}"
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            # On a terminal, below the progress line.
+            os.write(stderr, ("\n" * os.isatty(stderr) + text + "\n").encode())
         if not again:
             raise Stopped(number)
 
     try:
         for number, handler in before.items():
             if handler is not signal.SIG_IGN:
-                signal.signal(number, hear)
+                signal.signal(number, handle)
         yield
     except Stopped as stopped:
-        with contextlib.suppress(OSError, ValueError):  # what was printed, unless nobody is there to read it
+        with contextlib.suppress(OSError, ValueError):  # the reader of stdout may be gone
             sys.stdout.flush()
         os._exit(stopped.code)  # a thread may hang on a cluster that does not answer
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        os.close(told)
+        os.close(stderr)
 
 
 def _stderr() -> int:
-    """Returns a handle of its own: while Ray starts, what is written to the usual one goes nowhere."""
+    """Returns a handle of its own: while Ray starts, the usual one is redirected to /dev/null."""
     try:
         return os.dup(sys.stderr.fileno())
     except (OSError, ValueError):  # no real file
         return os.dup(2)
-
-
-def _tell(handle: int, line: str) -> None:
-    with contextlib.suppress(OSError):  # the terminal may be what has gone
-        # Below a progress line that is drawn over itself.
-        os.write(handle, ("\n" * os.isatty(handle) + line + "\n").encode())

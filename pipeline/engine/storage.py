@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterable
@@ -29,17 +30,17 @@ class Store:
 
     Attributes:
         url: local path, or ``s3://bucket/prefix``, ``gs://bucket/prefix``, with options of pyarrow.fs after ``?``. Keys
-            and passwords that were given in it are used and no longer to be seen in it.
+            and passwords in it are used and then removed from the attribute.
     """
 
     url: str
-    _address: str = field(init=False, repr=False)  # with the keys that `url` is shown without
+    _address: str = field(init=False, repr=False)  # the URL with its keys
 
     def __post_init__(self) -> None:
         """Makes a local path absolute, so that workers elsewhere mean the same folder.
 
         Raises:
-            ValueError: another kind of URL, which would name a folder of that strange name.
+            ValueError: the URL has another scheme; as a path it would be a folder of that name.
         """
         given = self.url
         if not is_remote(given):
@@ -66,9 +67,8 @@ class Store:
             filesystem, base = pafs.FileSystem.from_uri(self._address)
         except (ValueError, OSError) as error:  # pyarrow's message repeats the URL as it was given
             known = advice(self._address)
-            raise ValueError(
-                f"store: cannot open {self.url}: {redact(str(error))}{f' ({known})' if known else ''}"
-            ) from None
+            problem = f"store: cannot open {self.url}: {redact(str(error))}{f' ({known})' if known else ''}"
+            raise ValueError(problem) from None
         return filesystem, base.rstrip("/")
 
     @property
@@ -94,7 +94,7 @@ class Store:
             return None
 
     def write(self, name: str, data: bytes) -> None:
-        """Writes a file so that a reader, or a crash at any moment, meets all of it or none.
+        """Writes a file so that a reader finds all of it or none, also after a crash at any moment.
 
         Local: see `write_whole`. Object stores show an object only once closed.
         """
@@ -105,11 +105,10 @@ class Store:
             file.write(data)
 
     def create(self, name: str, data: bytes) -> bool:
-        """Writes a file only if there is none; returns whether it was this call that made it.
+        """Writes a file only if there is none; returns whether this call made it.
 
-        Exact on disks, and on every mount that can make a file only if it is absent. Object stores have no such
-        operation in pyarrow: there two callers within the same second may both be told True, which the caller must
-        survive.
+        Exact on disks, and on every mount that can make a file only if it is absent. pyarrow has no such operation for
+        object stores: there two callers within the same second may both get True, and the caller must cope.
         """
         if self.local and (created := create_whole(self.path(name), data)) is not None:
             return created
@@ -120,41 +119,37 @@ class Store:
 
     def sizes(self, folder: str) -> dict[str, int]:
         """Returns file name -> bytes for the files right inside `folder`; empty if there is no such folder."""
-        selector = pafs.FileSelector(self.path(folder), allow_not_found=True)
-        return {info.base_name: info.size for info in self._infos(selector) if info.type == pafs.FileType.File}
+        return {info.base_name: info.size for info in self._list(folder) if info.type == pafs.FileType.File}
 
     def folders(self, folder: str = "") -> list[str]:
         """Returns the sorted names of the folders right inside `folder`."""
-        selector = pafs.FileSelector(self.path(folder), allow_not_found=True)
-        return sorted(i.base_name for i in self._infos(selector) if i.type == pafs.FileType.Directory)
+        return sorted(info.base_name for info in self._list(folder) if info.type == pafs.FileType.Directory)
 
     def weight(self, name: str) -> int:
         """Returns the bytes of a file, or of all files below a folder; 0 where there is neither."""
-        (info,) = self.filesystem.get_file_info([self.path(name)])
+        info = self._info(name)
         if info.type != pafs.FileType.Directory:
             return int(info.size or 0)
-        selector = pafs.FileSelector(self.path(name), allow_not_found=True, recursive=True)
-        return sum(each.size for each in self._infos(selector) if each.type == pafs.FileType.File)
-
-    def _infos(self, selector: pafs.FileSelector) -> Iterable[pafs.FileInfo]:
-        infos: Iterable[pafs.FileInfo] = self.filesystem.get_file_info(selector)
-        return infos
+        return sum(each.size for each in self._list(name, True) if each.type == pafs.FileType.File)
 
     def delete(self, name: str) -> None:
         """Deletes a file; nothing happens where there is none."""
-        try:
+        with contextlib.suppress(FileNotFoundError):
             self.filesystem.delete_file(self.path(name))
-        except FileNotFoundError:
-            return
-
-    def remove(self, name: str) -> None:
-        """Deletes a file, or a folder with all it holds; nothing happens where there is neither."""
-        kind = self.filesystem.get_file_info([self.path(name)])[0].type
-        (self.delete_folder if kind == pafs.FileType.Directory else self.delete)(name)
 
     def delete_folder(self, folder: str) -> None:
         """Deletes a folder with all it holds; nothing happens where there is none."""
-        try:
+        with contextlib.suppress(FileNotFoundError):
             self.filesystem.delete_dir(self.path(folder))
-        except FileNotFoundError:
-            return
+
+    def remove(self, name: str) -> None:
+        """Deletes a file, or a folder with all it holds; nothing happens where there is neither."""
+        (self.delete_folder if self._info(name).type == pafs.FileType.Directory else self.delete)(name)
+
+    def _info(self, name: str) -> pafs.FileInfo:
+        return self.filesystem.get_file_info([self.path(name)])[0]
+
+    def _list(self, folder: str, recursive: bool = False) -> Iterable[pafs.FileInfo]:
+        selector = pafs.FileSelector(self.path(folder), allow_not_found=True, recursive=recursive)
+        infos: Iterable[pafs.FileInfo] = self.filesystem.get_file_info(selector)
+        return infos

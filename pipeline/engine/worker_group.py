@@ -17,19 +17,19 @@ Prefetch = Callable[[Callable[[int], Any], range], Iterator[Any]]
 WorkerGroup = Callable[[Callable[[Prefetch], Any]], Any]
 """Runs a function in every worker process of a node (`Resources.workers`); returns what rank 0 returned.
 
-Several processes form one torch process group. When one dies, all of them restart: the function itself finds out how
-far it had come. `WorkersStopped` ends the group for good; any other exception restarts it, a few times at most.
+Several processes form one torch process group. When one dies, all of them restart, and the function resumes from its
+own checkpoints. `WorkersStopped` ends the group for good; any other exception restarts it, a few times at most.
 """
 
 DEPTH = 3
 
 
 class WorkersStopped(RuntimeError):
-    """Raised by every process of a gang alike: they all came to see that there is no use in going on."""
+    """Raised by every process of a group alike: going on is of no use."""
 
 
 def run_locally(function: Callable[[Prefetch], Any]) -> Any:
-    """Returns function(stream): the gang of a run without a cluster is this process, however many were asked for."""
+    """Returns function(in_threads): the worker group of a run without a cluster is this process."""
     return function(in_threads)
 
 

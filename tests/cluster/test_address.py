@@ -144,6 +144,6 @@ class TestRuns:
         folder = tmp_path / ("x" * 60)
         folder.mkdir()
         done = run(tmp_path, **{variable: str(folder)})
-        require_refused(done, tmp_path, f"{variable}: Ray's sockets lie in it")
+        require_refused(done, tmp_path, f"{variable}: Ray's sockets are in it")
         assert "export RAY_TMPDIR=/tmp" in done.stderr
         assert "--local" in done.stderr
