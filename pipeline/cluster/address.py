@@ -22,8 +22,7 @@ def joined() -> bool:
 def host_and_port(address: str) -> tuple[str, int]:
     """Returns the two parts of ``host:port`` or ``[IPv6]:port``.
 
-    Raises:
-        ValueError: anything else, with what can be given.
+    Raises ValueError for anything else, with what can be given.
     """
     shown = re.sub(r"[^/\s]*@", "***@", redact(address))
     if address.startswith("ray://"):
@@ -43,8 +42,7 @@ def host_and_port(address: str) -> tuple[str, int]:
 def require_answer(host: str, port: int, log: Callable[[str], None]) -> None:
     """Returns once a connection is accepted; `log` takes a line on what is waited for after `SECONDS_OF_SILENCE`.
 
-    Raises:
-        ConnectionError: none was for `SECONDS_TO_ANSWER`; at once where the host has no address.
+    Raises ConnectionError if none was for `SECONDS_TO_ANSWER`; at once where the host has no address.
     """
     started, logged = time.monotonic(), False
     while True:

@@ -7,6 +7,7 @@ object store. The plan is `from_items` and one actor pool, which has no read or 
 from __future__ import annotations
 
 import gc
+import logging
 import pickle
 import re
 import uuid
@@ -20,7 +21,6 @@ from typing import Any, TypeVar
 import numpy as np
 
 from pipeline.cluster.address import joined
-from pipeline.cluster.halt import STOPPING, callback, halt, halted
 from pipeline.cluster.session import connect
 from pipeline.cluster.start import leave
 from pipeline.cluster.train import train_together
@@ -33,6 +33,8 @@ from pipeline.engine.stage import Item, MapStage, Resources
 
 DEATHS_WHILE_OPENING = 3
 SECONDS_BETWEEN_CHECKS = 0.25  # of whether the run is being stopped
+STOPPING = "the run is being stopped"
+_asked: set[str] = set()  # names of executors whose datasets end
 A = TypeVar("A")
 B = TypeVar("B")
 
@@ -81,12 +83,11 @@ class RayExecutor:
     def shards(self, job: ShardJob, todo: Sequence[tuple[Item, ...]]) -> Iterator[ShardRecord]:
         """Computes shards in a pool of `job.ctx.resources.workers` actors; yields records as shards finish.
 
-        Raises:
-            NodeFailed: with the worker's own error; finished shards stay.
+        Raises NodeFailed with the worker's own error; finished shards stay.
         """
         import ray.data
 
-        ray.data.DataContext.get_current().custom_execution_callback_classes = [callback(self._name)]
+        ray.data.DataContext.get_current().custom_execution_callback_classes = [_halting(self._name)]
         resources = job.ctx.resources
         threads = shards_at_once(resources)
         pool = ray.data.ActorPoolStrategy(
@@ -115,8 +116,7 @@ class RayExecutor:
     def whole(self, job: ShardJob) -> ShardRecord:
         """Runs a whole stage in one task of its resources; its `fan_out` and `worker_group` use the cluster.
 
-        Raises:
-            NodeFailed: with the task's own error.
+        Raises NodeFailed with the task's own error.
         """
         import ray
 
@@ -130,7 +130,7 @@ class RayExecutor:
         try:
             task = ray.remote(**request)(compute_whole).remote(job)
             while not ray.wait([task], timeout=SECONDS_BETWEEN_CHECKS)[0]:
-                if halted(self._name):
+                if _halted(self._name):
                     raise NodeFailed(STOPPING)
             record: ShardRecord = ray.get(task)
         except ray.exceptions.RayError as error:
@@ -139,7 +139,7 @@ class RayExecutor:
 
     def stop(self) -> None:
         """Ends the threads that wait for shards and whole stages within a second."""
-        halt(self._name)
+        _halt(self._name)
 
     def close(self) -> None:
         """Leaves the cluster if this executor connected to it; a local one ends."""
@@ -191,3 +191,30 @@ def _cause(error: BaseException) -> Exception:
     if kind.endswith("ValueError") or isinstance(last, ValueError):
         return ValueError(message)
     return NodeFailed(f"{kind}: {message.splitlines()[-1] if message else 'no message'}")
+
+
+def _halt(name: str) -> None:
+    """Ends every dataset that runs under `_halting(name)`, within a fraction of a second."""
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # it would report the end as an error of its own
+    _asked.add(name)
+
+
+def _halted(name: str) -> bool:
+    """Returns whether `_halt(name)` was called in this process."""
+    return name in _asked
+
+
+def _halting(name: str) -> type[Any]:
+    """Returns a callback of Ray Data's scheduler that ends its dataset after `_halt(name)`.
+
+    The thread that reads a dataset waits, and Ray Data has no other way to end it. The class is pickled and sent to the
+    workers, so it holds a name instead of an event.
+    """
+    from ray.data._internal.execution.execution_callback import ExecutionCallback
+
+    class Halting(ExecutionCallback):  # type: ignore[misc]
+        def on_execution_step(self, executor: object) -> None:
+            if _halted(name):
+                raise RuntimeError(STOPPING)
+
+    return Halting

@@ -21,14 +21,9 @@ NO_PROGRESS_SECONDS = 4 * 3600
 def connect(verbose: bool = False, cpus: int | None = None) -> bool:
     """Joins the cluster of `RAY_ADDRESS` (`ray job submit` sets it; `auto` finds one) or starts a local one.
 
-    A cluster that happens to run on this machine is not joined: it may belong to another user.
-
-    Args:
-        verbose: show Ray's own log lines and the workers' output.
-        cpus: size of a local cluster; all cores if None.
-
-    Returns:
-        whether this call connected; False if the process was connected before.
+    A cluster that happens to run on this machine is not joined: it may belong to another user. A local cluster has
+    `cpus` cores, or all. Verbose shows Ray's own log lines and the workers' output. Returns False if the process was
+    connected before.
 
     Raises:
         ValueError: `RAY_ADDRESS` is no address, or the folder for temporary files has too long a name.

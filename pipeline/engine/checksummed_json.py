@@ -19,8 +19,7 @@ def with_checksum(fields: Mapping[str, Any], indent: int | None = None) -> bytes
 def verified(data: bytes) -> dict[str, Any]:
     """Returns the fields of such a file.
 
-    Raises:
-        ValueError: it is no JSON mapping, or not the one that was written.
+    Raises ValueError if it is no JSON mapping, or not the one that was written.
     """
     fields = json.loads(data)
     if not isinstance(fields, dict):

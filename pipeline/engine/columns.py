@@ -10,13 +10,9 @@ import pyarrow as pa
 
 
 def as_table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
-    """Returns the table of `pa.Table.from_pylist`, with NumPy arrays converted whole.
+    """Returns the table of `pa.Table.from_pylist`, with NumPy arrays converted whole; a missing field is null.
 
     A row of 5,000 boxes with landmarks takes 0.2 ms instead of 1.3.
-
-    Args:
-        rows: one mapping per row; a missing field is null.
-        schema: of the table, metadata included.
     """
     columns = [_column([row.get(field.name) for row in rows], field.type) for field in schema]
     return pa.Table.from_arrays(columns, schema=schema)

@@ -21,13 +21,7 @@ class TooManyErrorsError(ValueError):
 
 
 def own_errors(node: Node, manifest: Manifest, inputs: Mapping[str, Sequence[Artifact]]) -> list[tuple[str, str]]:
-    """Returns (key, message) of an output's errors that are not carried along from the node's mapped inputs.
-
-    Args:
-        node: that made it.
-        manifest: of the output.
-        inputs: port -> outputs wired to it.
-    """
+    """Returns (key, message) of an output's errors that are not carried along from the node's mapped inputs."""
     mapped_inputs = node.stage.mapped_inputs if isinstance(node.stage, MapStage) else ()
     carried = {key for port in mapped_inputs for each in inputs.get(port, ()) for key, _ in each.manifest.errors}
     return [error for error in manifest.errors if error[0] not in carried]

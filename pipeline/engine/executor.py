@@ -22,23 +22,18 @@ class Executor(Protocol):
 
     def machines(self) -> Sequence[Machine]:
         """Returns what each machine has; `UNLIMITED` for an executor without parallelism."""
-        ...
 
     def shards(self, job: ShardJob, todo: Sequence[tuple[Item, ...]]) -> Iterator[ShardRecord]:
         """Computes shards of a map stage; yields each one's record once it is safely stored."""
-        ...
 
     def whole(self, job: ShardJob) -> ShardRecord:
         """Runs a whole stage."""
-        ...
 
     def stop(self) -> None:
         """Makes every `shards` and `whole` that runs in another thread raise soon: the run ends early."""
-        ...
 
     def close(self) -> None:
         """Releases everything."""
-        ...
 
 
 def with_heartbeat(job: ShardJob) -> ShardJob:

@@ -14,8 +14,7 @@ COMPARED_BYTES = 2**20
 def export_files(node: Node, artifact: Artifact) -> None:
     """Writes a node's copies, unless those in the store are of this output and as they were written.
 
-    Raises:
-        DamagedError: the output itself is damaged.
+    Raises DamagedError if the output itself is damaged.
     """
     store, exports = artifact.store, node.stage.exports(node.name)
     if not exports:

@@ -24,8 +24,7 @@ def canonical(value: object, where: str = "value") -> Any:
         value: None, bool, int, finite float, str, Enum, a pydantic model, or a list, tuple or mapping of these.
         where: name of the value in an error message.
 
-    Raises:
-        ValueError: for anything else, with its place and what to do.
+    Raises ValueError for anything else, with its place and what to do.
     """
     if isinstance(value, BaseModel):
         return canonical(value.model_dump(mode="python"), where)

@@ -20,8 +20,7 @@ def unused_files(store: Store, plans: Mapping[str, NodePlan]) -> Iterator[tuple[
     * Everywhere, what kills in the middle of a write left, see `left_over`. Of a node whose inputs are not finished
       (`undecided`) nothing else.
 
-    Raises:
-        ValueError: if a node cannot run as configured, since what it uses is then unknown.
+    Raises ValueError if a node cannot run as configured, since what it uses is then unknown.
     """
     for name, planned in plans.items():
         if planned.row_fingerprint is None and planned.decision is Decision.BLOCKED:

@@ -22,8 +22,7 @@ _NOT_OFFERED = frozenset(
 def write_whole(target: str, data: bytes) -> None:
     """Writes a file under a temporary name, flushes it to the disk and renames it; makes the folder.
 
-    Raises:
-        OSError: it could not be written; the file that was there before is still there.
+    Raises OSError if it could not be written; the file that was there before is still there.
     """
     temporary = _temporary(os.path.dirname(target))
     try:
@@ -38,8 +37,7 @@ def write_whole(target: str, data: bytes) -> None:
 def create_whole(target: str, data: bytes) -> bool | None:
     """Writes a file only if there is none; returns whether it did, or None where the file system cannot tell.
 
-    Raises:
-        OSError: it could not be written.
+    Raises OSError if it could not be written.
     """
     temporary = _temporary(os.path.dirname(target))
     try:
@@ -75,8 +73,7 @@ def _create_in_place(target: str, data: bytes) -> bool | None:
 def give_name(temporary: str, target: str) -> None:
     """Renames a finished file to its name, over the file that had it.
 
-    Raises:
-        OSError: it could not be renamed; what was there before is still there.
+    Raises OSError if it could not be renamed; what was there before is still there.
     """
     try:
         os.replace(temporary, target)

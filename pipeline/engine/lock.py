@@ -38,11 +38,7 @@ class StoreLock:
         self.taken_over_from: str | None = None
 
     def __enter__(self) -> StoreLock:
-        """Takes the lock.
-
-        Raises:
-            StoreLockedError: if a living run holds it, naming process, machine and since when.
-        """
+        """Takes the lock. Raises StoreLockedError if a living run holds it, naming process, machine and since when."""
         if not self._store.create(LOCK_FILE, self._content()):
             holder = self._holder() or self._holder_later()
             if holder and not is_dead(holder):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -13,9 +12,17 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.engine.checksummed_json import verified, with_checksum
-from pipeline.engine.fingerprint import hash_json
-from pipeline.engine.integrity import is_as_written, mark_damaged, read_record, read_shard
-from pipeline.engine.shard_record import DAMAGED, WHOLE, ReusedShard, ShardRecord, is_whole
+from pipeline.engine.fingerprint import hash_bytes, hash_json
+from pipeline.engine.shard_record import (
+    DAMAGED,
+    WHOLE,
+    ReusedShard,
+    ShardRecord,
+    is_whole,
+    mark_damaged,
+    read_record,
+    read_shard,
+)
 from pipeline.engine.storage import Store
 
 
@@ -80,15 +87,17 @@ class Manifest:
         sizes = store.sizes(self.folder)
         return [s.name for s in self.shards if not is_whole(sizes, s.name, s.size)]
 
-    def corrupt(self, store: Store) -> list[str]:
-        """Returns the names of shards whose bytes, or records, are not those that were written; reads every byte."""
-        return [s.name for s in self.shards if not is_as_written(store, self.folder, s.name, s.content_hash)]
-
     def verify(self, store: Store) -> list[str]:
-        """Returns `corrupt`, and makes the markers of damage in the store agree with it."""
-        bad = self.corrupt(store)
+        """Returns the names of shards whose bytes or records are not those that were written; reads every byte.
+
+        Afterwards exactly these are marked as damaged.
+        """
+        bad = []
         for shard in self.shards:
-            if shard.name in bad:
+            data = store.read_or_none(f"{self.folder}/{shard.name}.parquet")
+            record = read_record(store, self.folder, shard.name, shard.content_hash)
+            if data is None or record is None or hash_bytes(data) != shard.content_hash:
+                bad.append(shard.name)
                 mark_damaged(store, self.folder, shard.name, "found by reading every byte")
             elif store.read_or_none(marker := f"{self.folder}/{shard.name}{DAMAGED}") is not None:
                 store.delete(marker)
@@ -117,12 +126,6 @@ def load_manifest(store: Store, node: str, row_fingerprint: str, fingerprint: st
     return None if data is None else _parse(data)
 
 
-def is_damaged(store: Store, node: str, row_fingerprint: str, fingerprint: str) -> bool:
-    """Returns whether a manifest is there that cannot be read as it was written."""
-    data = store.read_or_none(manifest_name(node, row_fingerprint, fingerprint))
-    return data is not None and _parse(data) is None
-
-
 def stored_manifests(store: Store, node: str) -> list[Manifest]:
     """Returns every manifest of a node, newest first."""
     found = []
@@ -141,11 +144,6 @@ def _parse(data: bytes) -> Manifest | None:
         return Manifest(**fields, shards=shards, errors=errors)
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
-
-
-def now() -> float:
-    """Returns the wall clock in seconds, for provenance and to find the newest output."""
-    return round(time.time(), 6)
 
 
 @dataclass(frozen=True)
@@ -176,8 +174,7 @@ class Artifact:
     def table(self, shard: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Returns one shard's rows that count, in stored order.
 
-        Raises:
-            DamagedError: the file is damaged; the message names it and how to go on.
+        Raises DamagedError if the file is damaged; the message names it and how to go on.
         """
         entry, key = self.manifest.entries[shard], self.manifest.key
         wanted = None if columns is None else list(dict.fromkeys([*columns, *([key] if entry.keys else [])]))

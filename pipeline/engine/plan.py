@@ -9,10 +9,9 @@ from typing import Any
 
 from pipeline.engine.fingerprint import canonical, difference, hash_json
 from pipeline.engine.graph import Graph, Node
-from pipeline.engine.integrity import DamagedError
-from pipeline.engine.manifest import Artifact, Manifest, is_damaged, load_manifest, stored_manifests
+from pipeline.engine.manifest import Artifact, Manifest, load_manifest, manifest_name, stored_manifests
 from pipeline.engine.redaction import redact
-from pipeline.engine.shard_record import finished_shards, shard_names
+from pipeline.engine.shard_record import DamagedError, finished_shards, shard_names
 from pipeline.engine.shard_reuse import ShardPlan, plan_shards
 from pipeline.engine.stage import Item, MapStage, StageContext
 from pipeline.engine.storage import Store
@@ -73,8 +72,7 @@ class NodePlan:
 def plan(graph: Graph, store: Store, options: Options) -> dict[str, NodePlan]:
     """Returns node name -> decision, in the graph's order.
 
-    Raises:
-        DamagedError: a shard that holds a node's items is damaged, in a store that cannot be written.
+    Raises DamagedError if a shard that holds a node's items is damaged, in a store that cannot be written.
     """
     while True:
         plans: dict[str, NodePlan] = {}
@@ -91,8 +89,7 @@ def plan(graph: Graph, store: Store, options: Options) -> dict[str, NodePlan]:
 def plan_node(graph: Graph, name: str, store: Store, upstream: Mapping[str, NodePlan], options: Options) -> NodePlan:
     """Returns the decision about one node, given those about its inputs.
 
-    Raises:
-        DamagedError: a shard of an input is damaged.
+    Raises DamagedError if a shard of an input is damaged.
     """
     node = graph.nodes[name]
     notes: list[str] = []
@@ -202,8 +199,8 @@ def _damaged(known: NodePlan, store: Store, manifest: Manifest | None) -> tuple[
     """Returns what is stored of the wanted output and cannot be used."""
     if manifest is not None:
         return tuple(manifest.broken(store))
-    there = is_damaged(store, known.node.name, known.row_fingerprint or "", known.fingerprint or "")
-    return ("its manifest",) if there else ()
+    name = manifest_name(known.node.name, known.row_fingerprint or "", known.fingerprint or "")
+    return () if store.read_or_none(name) is None else ("its manifest",)
 
 
 def _with_shards(known: NodePlan, store: Store, forced: bool, retry_errors: bool) -> NodePlan:

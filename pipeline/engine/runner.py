@@ -19,12 +19,11 @@ from pipeline.engine.error_rows import check_errors, output_notes, own_errors
 from pipeline.engine.executor import Executor, SerialPool
 from pipeline.engine.exports import export_files
 from pipeline.engine.graph import Graph, Node
-from pipeline.engine.integrity import DamagedError
-from pipeline.engine.manifest import Artifact, Manifest, finish, now
+from pipeline.engine.manifest import Artifact, Manifest, finish
 from pipeline.engine.plan import Decision, NodePlan, Options, context, plan, plan_node
 from pipeline.engine.progress import ProgressReporter
 from pipeline.engine.redaction import redact
-from pipeline.engine.shard_record import ReusedShard
+from pipeline.engine.shard_record import DamagedError, ReusedShard
 from pipeline.engine.shards import ShardJob
 from pipeline.engine.stage import MapStage
 from pipeline.engine.stopping import SECONDS_TO_STOP
@@ -82,8 +81,7 @@ class Runner:
 
         Stored outputs that turn out to be damaged are computed again, and nodes that failed over it run again.
 
-        Raises:
-            ValueError: before any work, if a node cannot run as configured or asks for more than the cluster has.
+        Raises ValueError before any work, if a node cannot run as configured or asks for more than the cluster has.
         """
         with ExitStack() as self._open:
             outcome, options, repaired = self._attempt(self._options), self._options, set[str]()
@@ -149,11 +147,8 @@ class Runner:
     def _found_damaged(self, outcome: Outcome, repaired: Collection[str]) -> set[str]:
         """Returns the nodes to compute again: those whose stored output was found damaged by one that failed.
 
-        Where one shard is damaged, all bytes of the output are read: more of it may be.
-
-        Args:
-            outcome: of the last attempt.
-            repaired: nodes that were computed again before; the run ends if their output is damaged once more.
+        Where one shard is damaged, all bytes of the output are read: more of it may be. The run ends if the output of
+        one that was `repaired` before is damaged once more.
         """
         found = set[str]()
         suspects = {each for failed in outcome.failed for each in self._with_inputs(failed)}
@@ -232,8 +227,8 @@ class Runner:
         started = time.monotonic()
         kept, facts = _collect(planned, job, executor, reporter)
         run = {
-            "finished": now(), "wall_seconds": round(time.monotonic() - started, 3), "run_id": self._run_id,
-            **facts, "machine": platform.platform(), "versions": _versions(),
+            "finished": round(time.time(), 6), "wall_seconds": round(time.monotonic() - started, 3), **facts,
+            "run_id": self._run_id, "machine": platform.platform(), "versions": _versions(),
         }  # fmt: skip
         key = node.stage.key if isinstance(node.stage, MapStage) else node.stage.output.names[0]
         base = Manifest(node.name, planned.fingerprint, planned.row_fingerprint, fields, key, run=run)

@@ -1,4 +1,4 @@
-"""The record beside a shard: which items it holds, and whether its files are whole."""
+"""The record beside a stored shard: which items it holds, and whether its bytes are those that were written."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from pipeline.engine.checksummed_json import verified, with_checksum
+from pipeline.engine.fingerprint import hash_bytes
 from pipeline.engine.storage import Store
 
 WHOLE = "whole"  # name of the only shard of a whole stage
@@ -78,11 +79,51 @@ def finished_shards(store: Store, folder: str, row_fingerprint: str) -> list[Sha
 
 
 def is_whole(sizes: Mapping[str, int], name: str, size: int) -> bool:
-    """Returns whether a shard has both files, the size that was written and no marker of damage; reads no file.
-
-    Args:
-        sizes: file name -> bytes in its folder.
-        name: of the shard, without extension.
-        size: bytes that were written.
-    """
+    """Returns whether a shard has both files, the size that was written and no marker of damage; reads no file."""
     return sizes.get(f"{name}.parquet") == size and f"{name}.json" in sizes and f"{name}{DAMAGED}" not in sizes
+
+
+class DamagedError(ValueError):
+    """Stored bytes are not those that were written.
+
+    Attributes:
+        noted: the store has a marker of it, so that the next plan computes them again.
+    """
+
+    def __init__(self, message: str, noted: bool = True) -> None:
+        super().__init__(message)
+        self.noted = noted
+
+
+def read_shard(store: Store, folder: str, shard: str, size: int, expected: str) -> bytes:
+    """Returns a shard's file of `size` bytes with the content hash `expected`; hashing takes 1 ms a MB.
+
+    Raises DamagedError if the file is another one now, or is gone; the shard is then marked as damaged.
+    """
+    name = f"{folder}/{shard}.parquet"
+    for _ in range(2):  # an error on the way from the disk need not happen twice
+        data = store.read_or_none(name)
+        if data is not None and hash_bytes(data) == expected:
+            return data
+    found = "no file" if data is None else "as many others" if len(data) == size else f"{len(data)} bytes"
+    problem = f"{name} is damaged: expected the {size} bytes that were written, found {found}"
+    noted = mark_damaged(store, folder, shard, problem)
+    node = folder.partition("/")[0]
+    again = "the next `wider8k run` computes it again" if noted else "the store takes no note of it"
+    raise DamagedError(f"{problem}; {again}, with --force {node} all of {node}", noted)
+
+
+def read_record(store: Store, folder: str, shard: str, expected: str) -> ShardRecord | None:
+    """Returns the record beside a shard; None where there is none of a shard with this content hash."""
+    data = store.read_or_none(f"{folder}/{shard}.json")
+    record = None if data is None else ShardRecord.from_json(data)
+    return record if record is not None and record.content_hash == expected else None
+
+
+def mark_damaged(store: Store, folder: str, shard: str, problem: str) -> bool:
+    """Marks a shard as damaged; returns False where the store cannot be written."""
+    try:
+        store.write(f"{folder}/{shard}{DAMAGED}", f"{problem}\n".encode())
+    except OSError:
+        return False
+    return True

@@ -30,16 +30,8 @@ def plan_shards(
        nothing that was computed before.
     3. Cut the remainder into new shards.
 
-    A row that holds an error is used only where no stored shard has a good one.
-
-    Args:
-        items: what is wanted, keys unique.
-        stored: finished shards of the same row fingerprint.
-        shard_rows: size of a new shard.
-        retry_errors: treat stored rows that hold an error as not stored.
-
-    Raises:
-        ValueError: if a key occurs twice.
+    A row that holds an error is used only where no stored shard has a good one, and never with `retry_errors`. `stored`
+    are shards of the same row fingerprint. Raises ValueError if a key occurs twice.
     """
     for key, count in Counter(item.key for item in items).items():
         if count > 1:

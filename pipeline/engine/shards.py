@@ -49,9 +49,7 @@ def shard_name(items: Sequence[Item]) -> str:
 def encode(table: pa.Table, row_group: int | None = None) -> bytes:
     """Returns a table as Parquet bytes: float lists byte-stream-split, all zstd; equal tables give equal bytes.
 
-    Args:
-        table: all rows of one file.
-        row_group: rows of one group; None for one group, up to pyarrow's own limit.
+    `row_group` is the number of rows of one group; None for one group, up to pyarrow's own limit.
     """
     split = [
         f"{f.name}.list.element" for f in table.schema if pa.types.is_list(f.type) and f.type.value_type == pa.float32()
@@ -72,12 +70,8 @@ def compute_shard(
     shard is computed item by item with the name on disk, and an item met at two more deaths becomes an error row.
     Deaths count within one run, so killing whole runs never makes an image an error.
 
-    Args:
-        job: the node.
-        worker: computes rows; never called by two threads at once.
-        items: of the shard.
-        turn: held while rows are computed and released while they are written, so that another thread's shard is
-            computed meanwhile; None for a single thread.
+    With several threads `turn` is held while rows are computed and released while they are written: another thread's
+    shard is computed meanwhile, and the worker is never called by two at once.
     """
     name = shard_name(items)
     marker = f"{job.folder}/_inflight/{job.run_id}-{name}"

@@ -163,18 +163,12 @@ class Stage(LiteralModel, ABC):
     def file_hashes(self, path: str | None) -> Mapping[str, str]:
         """Returns name -> hash of outside files (weights) that the output depends on; called at planning time.
 
-        Raises:
-            ValueError: if a file is missing; the node is then blocked, with this message.
+        Raises ValueError if a file is missing; the node is then blocked, with this message.
         """
         return {}
 
     def check(self, path: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
-        """Raises ValueError for a mistake that can be found before any work.
-
-        Args:
-            path: of the node's outside files.
-            inputs: port -> names of the nodes wired to it.
-        """
+        """Raises ValueError for a mistake that can be found before any work; `inputs` are names of nodes by port."""
 
     def fits(self, resources: Resources) -> None:
         """Raises ValueError where it cannot be executed with such resources on any cluster."""
@@ -182,8 +176,7 @@ class Stage(LiteralModel, ABC):
     def review(self, ctx: StageContext, output: Artifact) -> Sequence[str]:
         """Returns warnings about a new output, printed once, before it counts as finished.
 
-        Raises:
-            ValueError: if it must not be used; the node fails with the message, and its shards stay.
+        Raises ValueError if it must not be used; the node fails with the message, and its shards stay.
         """
         return ()
 
@@ -194,8 +187,7 @@ class Stage(LiteralModel, ABC):
     def exports(self, node: str) -> Mapping[str, Callable[[Sequence[Row]], bytes]]:
         """Returns file name -> function from the output's rows to the bytes of a copy for people, at the store's top.
 
-        Args:
-            node: name of the node; in every file name, so that no two nodes write one file.
+        Every file name has the node's name in it, so that no two nodes write one file.
         """
         return {}
 
@@ -226,15 +218,13 @@ class MapStage(Stage):
 
     def error_row(self, item: Item, message: str) -> Row:
         """Returns the row of an item whose worker process died."""
-        empty: dict[str, Any] = {}
-        for column in self.output:
+
+        def empty(column: pa.Field) -> Any:
             if pa.types.is_integer(column.type):
-                empty[column.name] = 0
-            elif pa.types.is_list(column.type):
-                empty[column.name] = []
-            else:
-                empty[column.name] = None if column.nullable else ""
-        return {**empty, self.key: item.key, "error": message}
+                return 0
+            return [] if pa.types.is_list(column.type) else None if column.nullable else ""
+
+        return {**{column.name: empty(column) for column in self.output}, self.key: item.key, "error": message}
 
 
 class WholeStage(Stage):

@@ -28,11 +28,8 @@ def stoppable(line: str) -> Iterator[None]:
     """Ends the process on the first signal that asks for it, after everything inside has cleaned up.
 
     Inside, the main thread sees `Stopped`; the exit status is its code. A second signal changes nothing. A signal that
-    was ignored before (``nohup``, the background of a script) stays ignored.
-
-    Args:
-        line: printed to stderr at once, since the sender of the signal may kill the process before the end of the
-            cleaning up (``ray job stop`` after three seconds).
+    was ignored before (``nohup``, the background of a script) stays ignored. The line is printed to stderr at once: the
+    sender may kill the process before it has cleaned up (``ray job stop`` after three seconds).
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may set handlers

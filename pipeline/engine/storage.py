@@ -39,8 +39,7 @@ class Store:
     def __post_init__(self) -> None:
         """Makes a local path absolute, so that workers elsewhere mean the same folder.
 
-        Raises:
-            ValueError: the URL has another scheme; as a path it would be a folder of that name.
+        Raises ValueError if the URL has another scheme; as a path it would be a folder of that name.
         """
         given = self.url
         if not is_remote(given):

@@ -85,13 +85,13 @@ def test_the_newest_comes_first(world: World) -> None:
 
 def test_broken_are_shards_without_file_or_record_or_of_another_size(world: World, done: Artifact) -> None:
     names, folder = [entry.name for entry in done.manifest.shards], done.manifest.folder
-    assert done.manifest.broken(world.store) == done.manifest.corrupt(world.store) == []
+    assert done.manifest.broken(world.store) == done.manifest.verify(world.store) == []
     data = world.store.read(f"{folder}/{names[0]}.parquet")
     world.store.write(f"{folder}/{names[0]}.parquet", data + b"x")
     world.store.delete(f"{folder}/{names[1]}.parquet")
     world.store.delete(f"{folder}/{names[2]}.json")
     assert done.manifest.broken(world.store) == names[:3]
-    assert set(names[:2]) <= set(done.manifest.corrupt(world.store)) <= set(names[:3])
+    assert set(names[:2]) <= set(done.manifest.verify(world.store)) <= set(names[:3])
 
 
 def test_only_the_keys_that_count_are_read(world: World, done: Artifact) -> None:

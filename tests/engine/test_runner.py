@@ -83,7 +83,7 @@ def test_flipped_bytes_are_found_by_verification_and_named_by_readers(world):
     good = open(path, "rb").read()
     open(path, "wb").write(b"\x00" * len(good))
     assert artifact.manifest.broken(world.store) == []
-    assert artifact.manifest.corrupt(world.store) == [entry.name]
+    assert artifact.manifest.verify(world.store) == [entry.name]
     with pytest.raises(ValueError, match=rf"{entry.name}.*--force squares"):
         list(artifact.rows())
 

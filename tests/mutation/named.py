@@ -43,7 +43,7 @@ NAMED = (
     Named("engine/plan", "version left out of the identity", '        "version": node.stage.version,\n', ""),
     Named("engine/plan", "a forced node that is not selected", "selected and name in options.force", "name in options.force"),
     Named("engine/plan", "retry of errors of a node that is not selected", "selected and options.retry_errors", "options.retry_errors"),
-    Named("engine/plan", "limit on derived nodes", "items[:options.limit] if not node.upstream else items", "items[:options.limit]"),
+    Named("engine/plan", "limit on derived nodes", "items[: options.limit] if not node.upstream else items", "items[: options.limit]"),
     Named("engine/plan", "file hashes left out of the identity", '        "file_hashes": file_hashes,\n', ""),
     Named("engine/plan", "parameters left out of the identity", 'node.stage.model_dump(mode="python")', "{}"),
     Named("engine/plan", "name of the stage left out of the identity", '        "stage": node.stage.name,\n', ""),
