@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pipeline.engine.redaction import redact
 
 SECONDS_TO_ANSWER = 10.0  # a head that is starting may need them
-SECONDS_OF_SILENCE = 2.0  # before a line says what is waited for
+SECONDS_OF_SILENCE = 2.0  # before a line about the wait
 
 
 def joined() -> bool:

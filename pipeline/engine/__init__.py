@@ -15,5 +15,5 @@
   reads it.
 * **Plan**: for every node reuse, resume, run, blocked or left out, with the reason; computes nothing.
 * **Run**: carries out a plan with an **executor**, independent nodes in parallel. A failure stops only what depends on
-  it; a killed run goes on with the shards it has.
+  it; a killed run resumes with the shards it has.
 """

@@ -1,7 +1,7 @@
 """Rows that hold an error: counted where they come from, carried along after that, and shown at the end of a run.
 
 An image that cannot be read is an error in every output made from it. The first node that has it decides whether the
-run goes on; later nodes decide about their own errors only.
+run continues; later nodes decide about their own errors only.
 """
 
 from __future__ import annotations

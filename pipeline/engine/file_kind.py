@@ -51,8 +51,7 @@ def file_kind(data: bytes) -> str:
         if error.start < len(head) - 4:
             return f"bytes that start with {data[:8]!r}"
     printable = all(byte >= 32 or byte in b"\t\n\r\f" for byte in head)
-    return f"text that starts with {_first_line(head)!r}" if printable else f"bytes that start with {data[:8]!r}"
-
-
-def _first_line(head: bytes) -> str:
-    return next(iter(head.decode("utf-8", errors="replace").strip().splitlines()), "")[:40]
+    if not printable:
+        return f"bytes that start with {data[:8]!r}"
+    lines = head.decode("utf-8", errors="replace").strip().splitlines() or [""]
+    return f"text that starts with {lines[0][:40]!r}"

@@ -35,7 +35,7 @@ def write_whole(target: str, data: bytes) -> None:
 
 
 def create_whole(target: str, data: bytes) -> bool | None:
-    """Writes a file only if there is none; returns whether it did, or None where the file system cannot tell.
+    """Writes a file only if there is none; returns whether it did, or None where the file system does not know.
 
     Raises OSError if it could not be written.
     """

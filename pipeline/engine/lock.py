@@ -40,7 +40,9 @@ class StoreLock:
     def __enter__(self) -> StoreLock:
         """Takes the lock. Raises StoreLockedError if a living run holds it, naming process, machine and since when."""
         if not self._store.create(LOCK_FILE, self._content()):
-            holder = self._holder() or self._holder_later()
+            if (holder := self._holder()) is None:
+                time.sleep(0.2)  # an unreadable lock may be half-written, on file systems without hard links
+                holder = self._holder()
             if holder and not is_dead(holder):
                 raise StoreLockedError(
                     f"{self._store.url} is in use by {describe(holder)}; wait for it or stop it first"
@@ -62,11 +64,6 @@ class StoreLock:
         self._beat.join()
         if (self._holder() or {}).get("owner") == self._owner:
             self._store.delete(LOCK_FILE)
-
-    def _holder_later(self) -> dict[str, Any] | None:
-        """Returns the holder by an unreadable lock a moment later: without hard links it may be half-written."""
-        time.sleep(0.2)
-        return self._holder()
 
     def _holder(self) -> dict[str, Any] | None:
         try:

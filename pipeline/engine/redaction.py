@@ -1,4 +1,4 @@
-"""Keys and passwords inside URLs: taken out of whatever is shown, logged or stored."""
+"""Removes keys and passwords from URLs in everything that is shown, logged or stored."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import re
 HIDDEN = "***"
 _SCHEME = r"[a-z][a-z0-9+.-]*(?::|%3A)(?:/|%2F){2}"
 _URL = re.compile(rf"{_SCHEME}[^\s'\"<>]*", re.IGNORECASE)
-# Up to the last @ before the path; gs://anonymous@ is a word of pyarrow's and no secret.
+# Up to the last @ before the path; gs://anonymous@ is pyarrow's syntax and no secret.
 _USER = re.compile(rf"({_SCHEME})(?!anonymous@)[^/?#&]*(?:@|%40)", re.IGNORECASE)
-# A secret key may hold slashes that nobody has escaped; what looks like host:port/ is none.
+# A secret key may hold unescaped slashes; host:port/ is none.
 _UNESCAPED = re.compile(rf"({_SCHEME})[^/@:]+:(?!\d{{1,5}}(?:[/?#]|$))[^@]*@", re.IGNORECASE)
-# Parameters whose value opens something: secret_key, X-Amz-Signature, sig, api_key, ...
+# Parameters whose value is a secret: secret_key, X-Amz-Signature, sig, api_key, ...
 _SECRET_NAME = r"[\w.%-]*?(?:key|secret|token|passw|pwd|sig|credential|auth)[\w.%-]*"
 _PARAMETER = re.compile(rf"([?&;]{_SECRET_NAME}=)[^&;#]*", re.IGNORECASE)
 _HIDDEN_PARAMETER = re.compile(rf"(?<=[?&;]){_SECRET_NAME}={re.escape(HIDDEN)}[&;]?", re.IGNORECASE)
@@ -32,7 +32,7 @@ def redact(text: str) -> str:
 
 
 def without_keys(text: str) -> str:
-    """Returns the text with the same things left out altogether, so that what remains can be typed again.
+    """Returns the text without them, so that the rest can be typed again.
 
     ``s3://KEY:SECRET@bucket/x?secret_key=S&region=r`` becomes ``s3://bucket/x?region=r``.
     """
@@ -40,7 +40,7 @@ def without_keys(text: str) -> str:
 
 
 def advice(text: str) -> str:
-    """Returns how to give again what `without_keys` leaves out of the text; empty where it leaves nothing out."""
+    """Returns how to give what `without_keys` removes; empty where it removes nothing."""
     lacking = [url for url in _URL.findall(text) if _drop(url) != url]
     if not lacking:
         return ""

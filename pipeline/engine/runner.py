@@ -18,7 +18,7 @@ from pipeline.engine.capacity import UNLIMITED, require_capacity, side_by_side
 from pipeline.engine.error_rows import check_errors, output_notes, own_errors
 from pipeline.engine.executor import Executor, SerialPool
 from pipeline.engine.exports import export_files
-from pipeline.engine.graph import Graph, Node
+from pipeline.engine.graph import Graph
 from pipeline.engine.manifest import Artifact, Manifest, finish
 from pipeline.engine.plan import Decision, NodePlan, Options, context, plan, plan_node
 from pipeline.engine.progress import ProgressReporter
@@ -109,9 +109,12 @@ class Runner:
         for note in (f"{p.node.name}: {note}" for p in chosen for note in p.notes):
             print(note, file=sys.stderr, flush=True)
         outcome = Outcome()
-        for planned in chosen:
-            if planned.artifact:
-                self._reuse(planned.node, planned.artifact, outcome)
+        for name, artifact in ((p.node.name, p.artifact) for p in chosen if p.artifact):
+            try:
+                export_files(self._graph.nodes[name], artifact)
+                outcome.reused.append(name)
+            except DamagedError as error:
+                outcome.failed[name] = str(error)
         waiting = {p.node.name for p in chosen if p.decision in (Decision.RUN, Decision.RESUME)}
         outcome.blocked = [p.node.name for p in chosen if p.decision is Decision.BLOCKED]
         wanted = {name for blocked in outcome.blocked for name in self._graph.nodes[blocked].upstream}
@@ -132,13 +135,6 @@ class Runner:
             self._open.callback(executor.close)
             self._tools = executor, self._open.enter_context(ProgressReporter(self._store, self._run_id))
         return self._tools
-
-    def _reuse(self, node: Node, artifact: Artifact, outcome: Outcome) -> None:
-        try:
-            export_files(node, artifact)
-            outcome.reused.append(node.name)
-        except DamagedError as error:
-            outcome.failed[node.name] = str(error)
 
     def _with_inputs(self, name: str) -> set[str]:
         """Returns a node and those it reads."""
@@ -255,7 +251,7 @@ class Runner:
 def _collect(
     planned: NodePlan, job: ShardJob, executor: Executor, reporter: ProgressReporter
 ) -> tuple[list[ReusedShard], dict[str, float]]:
-    """Computes what the plan says; returns all shards of the output, in the order of the items, and what they took."""
+    """Computes the missing shards; returns all in the order of the items, and time and memory of the new ones."""
     if planned.shard_plan is None:
         reporter.node_started(job, 1, 0)
         record = executor.whole(job)

@@ -24,8 +24,8 @@ def plan_shards(
 ) -> ShardPlan:
     """Returns how to get a row for every item at the least cost.
 
-    1. Cut the items as if nothing were stored, and keep the shards of that cut that exist: an interrupted run goes on
-       with the shards it had planned.
+    1. Cut the items as if nothing were stored, and keep the shards of that cut that exist: an interrupted run
+       resumes with the shards it had planned.
     2. Take the other items from any stored shard, row by row: items added, removed, limited or re-ordered later cost
        nothing that was computed before.
     3. Cut the remainder into new shards.

@@ -95,7 +95,7 @@ def to_stdout(line: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class WorkDir:
-    """Folder of a store for unfinished work, from which a run after a crash goes on; one per row fingerprint."""
+    """Folder of a store for unfinished work, from which a run after a crash resumes; one per row fingerprint."""
 
     store: Store
     folder: str

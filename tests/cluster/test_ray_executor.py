@@ -90,10 +90,10 @@ class TestOnOneCluster:
 
     def test_errors_of_workers_arrive_as_their_own_words(self, world):
         outcome = world.run("total.broken=true", "squares.open_fails=true", executor=RayExecutor)
-        assert outcome.failed["squares"] == "squares was told not to open"
+        assert outcome.failed["squares"] == "squares is set not to open"
         assert outcome.blocked == ["total"]
         outcome = world.run("total.broken=true", executor=RayExecutor)
-        assert outcome.failed == {"total": "RuntimeError: told to break"}
+        assert outcome.failed == {"total": "RuntimeError: set to break"}
 
     def test_a_pool_that_could_never_start_is_refused(self, world):
         room = r"squares: 3 workers of 1 cpus each, and the cluster has room for 2 \(1 x 2 cpus, 0 gpus and .* GB\)"

@@ -43,7 +43,7 @@ class Numbers(MapStage):
 
 
 class Squares(MapStage):
-    """Squares every number; writes the key it works on to `trace` files and can be told to fail or die."""
+    """Squares every number; writes the key it works on to `trace` files and can be set to fail or die."""
 
     name: ClassVar[str] = "squares"
     version: ClassVar[str] = "1"
@@ -63,7 +63,7 @@ class Squares(MapStage):
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
         if self.open_fails:
-            raise ValueError("squares was told not to open")
+            raise ValueError("squares is set not to open")
 
         def work(items: Sequence[Item]) -> Iterator[Row]:
             for item in items:
@@ -76,7 +76,7 @@ class Squares(MapStage):
                 trouble = self.flaky and os.path.exists(ctx.path or "") and item.key in ("n003", "n004")
                 bad = item.key == self.fail_on or trouble
                 value = 0 if bad else item.data["value"] ** self.power
-                yield {"image_id": item.key, "value": value, "error": "told to fail" if bad else None}
+                yield {"image_id": item.key, "value": value, "error": "set to fail" if bad else None}
 
         return work
 
@@ -92,7 +92,7 @@ class Total(WholeStage):
 
     def run(self, ctx: StageContext) -> Iterable[Row]:
         if self.broken:
-            raise RuntimeError("told to break")
+            raise RuntimeError("set to break")
         tables = [table for artifact in ctx.inputs["numbers"] for table in artifact.tables(["value"])]
         return [{"total": sum(ctx.fan_out(_add, tables))}]
 

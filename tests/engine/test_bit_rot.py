@@ -1,4 +1,4 @@
-"""One flipped bit anywhere in a store: never another answer, and mended by the next run that meets it."""
+"""One flipped bit anywhere in a store: never another answer, and repaired by the next run that reads it."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_a_damaged_shard_is_named_and_computed_again_by_the_run_that_reads_it(
     assert not list(world.folder.rglob(f"*{DAMAGED}"))
 
 
-def test_all_damage_of_an_output_is_mended_at_once(world: World) -> None:
+def test_all_damage_of_an_output_is_repaired_at_once(world: World) -> None:
     world.run()
     world.traced()
     for number in (0, 2, 4):
@@ -117,9 +117,9 @@ def test_all_damage_of_an_output_is_mended_at_once(world: World) -> None:
     assert world.total() == TOTAL
 
 
-def test_a_plan_that_meets_damage_says_so_and_the_run_mends_it(world: World) -> None:
+def test_a_plan_reports_damage_and_the_run_repairs_it(world: World) -> None:
     world.run()
-    path = rotten(world, "numbers", 1)  # the items of squares are told by it
+    path = rotten(world, "numbers", 1)  # it holds the items of squares
     plans = world.plan("squares.power=4")
     assert plans["numbers"].decision is Decision.RESUME
     assert plans["numbers"].reason == f"6 of 10 items stored, 4 to do in 1 shards; damaged or missing: {path.stem}"
@@ -194,7 +194,7 @@ def test_verification_and_plan_agree_and_a_misreading_is_taken_back(world: World
     world.run()
     manifest, path = artifact(world, "squares").manifest, shard(world, "squares")
     good = flip(path, 100)
-    assert world.plan()["squares"].decision is Decision.REUSE  # of the same size: only reading it tells
+    assert world.plan()["squares"].decision is Decision.REUSE  # of the same size: only reading it shows
     assert manifest.verify(world.store) == [path.stem]
     assert world.plan()["squares"].decision is Decision.RESUME
     path.write_bytes(good)
@@ -225,7 +225,7 @@ def test_what_fails_for_another_reason_has_no_second_turn(world: World) -> None:
     world.run(selected=frozenset({"numbers", "squares", "cubes"}))
     rotten(world, "squares")
     outcome = world.run()
-    assert outcome.failed == {"bad": "RuntimeError: told to break"}
+    assert outcome.failed == {"bad": "RuntimeError: set to break"}
     assert outcome.computed == ["squares", "total", "sum"] or outcome.computed == ["squares", "sum", "total"]
     logs = "".join(file.read_text() for file in world.folder.rglob("runs/*.jsonl")).splitlines()
     ended = [event["node"] for event in map(json.loads, logs) if event["event"] == "node ended"]

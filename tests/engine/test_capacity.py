@@ -59,7 +59,7 @@ def test_what_can_start_is_let_through(machines: tuple[Machine, ...], asked: dic
     assert side_by_side([node(**asked)], machines)
 
 
-def test_all_that_is_wrong_is_told_at_once() -> None:
+def test_all_problems_are_listed_at_once() -> None:
     with pytest.raises(ValueError, match=r"nothing was started:\n  - a: (.|\n)*\n  - c: ") as caught:
         require_capacity([node("a", cpus=3), node("b", cpus=2), node("c", gpus=1)], SMALL)
     assert "3 x 2 cpus, 0 gpus and 16 GB" in str(caught.value) and "- b" not in str(caught.value)

@@ -45,7 +45,7 @@ def test_one_form(value: object, form: object) -> None:
     assert type(canonical(value)) is type(form)
 
 
-def test_a_digest_stays_what_it_was() -> None:
+def test_a_hash_stays_what_it_was() -> None:
     # BLAKE2b-96 of {"a":[1,2.5,null,true],"größe":1}, and 8 bytes of ["c1","a"].
     assert hash_json({"größe": 1, "a": [1, 2.5, None, True]}) == "6cc4ba2f288d50a6279bbdaf"
     assert hash_json(["c1", "a"], size=8) == "4891909ebfb74018"

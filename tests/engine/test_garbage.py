@@ -18,7 +18,7 @@ def test_nothing_is_unused_after_a_run_and_everything_else_after_a_change(world)
     assert paths(world, "squares.power=5") == [f"squares/{row_fingerprint}", f"total/{total}"]
 
 
-def test_shards_and_manifests_that_were_superseded_go_and_the_rest_still_serves(world):
+def test_shards_and_manifests_that_were_superseded_go_and_the_rest_is_still_used(world):
     world.run(limit=3)
     world.run()
     gone = paths(world)
@@ -34,7 +34,7 @@ def test_shards_of_an_unfinished_output_are_kept(world):
     assert not any("squares" in path for path in paths(world, "squares.fail_on=n003"))
 
 
-def test_a_blocked_node_tells_nothing(world, tmp_path):
+def test_what_a_blocked_node_uses_is_unknown(world, tmp_path):
     world.run()
     (tmp_path / "numbers.txt").unlink()
     with pytest.raises(ValueError, match="cannot tell what numbers uses"):

@@ -38,7 +38,7 @@ def test_a_lock_is_given_back(store):
     assert store.sizes("") == {}
 
 
-def test_the_second_run_is_told_who_holds_the_lock_and_a_dead_holder_is_replaced(store):
+def test_the_holder_of_a_lock_is_named_and_a_dead_one_is_replaced(store):
     other = hold_elsewhere(store)
     with pytest.raises(StoreLockedError, match=rf"process {other.pid} on .*the other run"), StoreLock(store, "second"):
         pass

@@ -1,4 +1,4 @@
-"""A lock in the hands of two: who takes a dead run's lock over, and what is never done to somebody else's."""
+"""Two runs and one lock: which takes over a dead run's lock, and what neither does to the other's."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def store(tmp_path: Path) -> Store:
     return Store(str(tmp_path))
 
 
-def test_leaving_leaves_a_lock_that_is_somebody_elses(store: Store) -> None:
+def test_leaving_leaves_a_lock_of_another_run(store: Store) -> None:
     foreign = alive()
     with StoreLock(store, "mine"):
         store.write(LOCK_FILE, foreign)
@@ -89,9 +89,7 @@ def test_the_beat_renews_the_lock(store: Store, monkeypatch: pytest.MonkeyPatch)
     assert store.sizes("") == {}
 
 
-def test_the_beat_never_writes_over_a_lock_that_is_somebody_elses(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_beat_never_writes_over_a_lock_of_another_run(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lock, "BEAT_SECONDS", 0.2)
     foreign = alive()
     with StoreLock(store, "mine") as mine:
@@ -174,7 +172,7 @@ def test_a_lock_that_vanished_from_under_the_winner_is_not_held(tmp_path: Path) 
     assert store.sizes("") == {}
 
 
-def test_who_was_taken_over_is_told(store: Store) -> None:
+def test_the_former_holder_is_named(store: Store) -> None:
     store.write(LOCK_FILE, dead())
     with StoreLock(store, "mine") as mine:
         assert mine.taken_over_from == describe(json.loads(dead()))
@@ -191,7 +189,7 @@ def test_a_lock_that_is_no_record_is_replaced(store: Store, content: bytes) -> N
 
 
 @pytest.mark.parametrize(("off", "gone"), [(0.0, False), (1.0, False), (1.5, True), (-1.5, True)])
-def test_the_birth_of_a_process_tells_it_from_another_of_its_number(off: float, gone: bool) -> None:
+def test_a_process_is_known_by_its_number_and_its_start(off: float, gone: bool) -> None:
     born = psutil.Process().create_time()
     holder = {"host": socket.gethostname(), "pid": os.getpid(), "started": born + off, "beat": 0}
     assert is_dead(holder) is gone

@@ -1,4 +1,4 @@
-"""What a finished output says of itself, and what its readers see."""
+"""Manifests of finished outputs, and what their readers get."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def done(world: World) -> Artifact:
     return Artifact(world.store, stored_manifests(world.store, "squares")[0])
 
 
-def test_content_is_what_the_rows_are_and_not_where_they_lie() -> None:
+def test_the_content_hash_is_of_the_rows_and_not_of_their_place() -> None:
     content = manifest(ONE, TWO).content_hash
     assert manifest(TWO, ONE).content_hash == content
     moved = replace(
@@ -106,8 +106,8 @@ def test_only_the_keys_that_count_are_read(world: World, done: Artifact) -> None
     assert part.table(first.name).column_names == ["image_id", "value", "error"]
 
 
-def test_a_stamp_is_of_the_row_and_of_the_bytes_it_lies_in(world: World, done: Artifact) -> None:
-    # BLAKE2b-64: another stamp would compute everything again that is made from stored rows.
+def test_an_item_version_is_of_the_row_and_the_bytes_of_its_shard(world: World, done: Artifact) -> None:
+    # BLAKE2b-64: another version would compute everything again that is made from stored rows.
     wanted = []
     for entry, numbers in zip(done.manifest.shards, range(0, 10, 2), strict=True):
         for key in (f"n{numbers:03d}", f"n{numbers + 1:03d}"):
@@ -123,7 +123,7 @@ def test_a_stamp_is_of_the_row_and_of_the_bytes_it_lies_in(world: World, done: A
     assert [key for key, version, _ in wanted if after[key] != version] == ["n007"]
 
 
-def test_an_output_knows_its_maker(done: Artifact) -> None:
+def test_an_output_has_the_name_and_parameters_of_its_stage(done: Artifact) -> None:
     assert done.node == "squares"
     assert done.params["power"] == 2
 

@@ -17,7 +17,7 @@ from tests.engine.conftest import World
 from tests.engine.squares import STAGES, Numbers, Squares, Total
 
 
-def verdicts(world: World, *sets: str, **options: object) -> dict[str, str]:
+def decisions(world: World, *sets: str, **options: object) -> dict[str, str]:
     return {name: each.decision.value for name, each in world.plan(*sets, **options).items()}
 
 
@@ -37,7 +37,7 @@ def test_another_version_of_a_stage_is_another_output(world: World, monkeypatch:
 def test_another_version_of_a_stage_of_one_shard_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.run()
     monkeypatch.setattr(Total, "version", "2")
-    assert verdicts(world) == {"numbers": "reuse", "squares": "reuse", "cubes": "reuse", "total": "run"}
+    assert decisions(world) == {"numbers": "reuse", "squares": "reuse", "cubes": "reuse", "total": "run"}
     assert world.plan()["total"].reason == "changed: version 1 -> 2"
     assert world.run().computed == ["total"]
 
@@ -53,21 +53,21 @@ def test_another_stage_with_the_same_parameters_is_another_output(
 def test_other_weights_are_another_output(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Squares, "file_hashes", lambda self, path: {"weights": "first"})
     world.run()
-    assert set(verdicts(world).values()) == {"reuse"}
+    assert set(decisions(world).values()) == {"reuse"}
     monkeypatch.setattr(Squares, "file_hashes", lambda self, path: {"weights": "second"})
-    assert verdicts(world) == {"numbers": "reuse", "squares": "run", "cubes": "run", "total": "run"}
+    assert decisions(world) == {"numbers": "reuse", "squares": "run", "cubes": "run", "total": "run"}
     assert "file_hashes.weights first -> second" in world.plan()["squares"].reason
 
 
-@pytest.mark.parametrize("tells", [False, True])
-def test_names_of_nodes_count_where_the_output_tells_them(
-    world: World, monkeypatch: pytest.MonkeyPatch, tells: bool
+@pytest.mark.parametrize("named", [False, True])
+def test_names_of_nodes_count_where_the_output_has_them(
+    world: World, monkeypatch: pytest.MonkeyPatch, named: bool
 ) -> None:
-    monkeypatch.setattr(Total, "names_in_identity", tells)
+    monkeypatch.setattr(Total, "names_in_identity", named)
     world.run()
     config = world.folder / "config.yaml"
     config.write_text(config.read_text().replace("cubes", "thirds"))
-    assert world.run().computed == (["thirds", "total"] if tells else ["thirds"])
+    assert world.run().computed == (["thirds", "total"] if named else ["thirds"])
 
 
 def test_a_number_of_another_value_is_another_item(world: World) -> None:
@@ -80,7 +80,7 @@ def test_a_number_of_another_value_is_another_item(world: World) -> None:
     assert world.total() == sum(i**2 + i**3 for i in [*range(7), 70, 8, 9])
 
 
-def test_a_number_more_leaves_the_recipe_as_it_is(world: World) -> None:
+def test_a_number_more_leaves_the_row_fingerprint_as_it_is(world: World) -> None:
     before = world.plan()["numbers"]
     world.numbers(range(11))
     after = world.plan()["numbers"]
@@ -90,7 +90,7 @@ def test_a_number_more_leaves_the_recipe_as_it_is(world: World) -> None:
 
 def test_force_reaches_only_what_is_selected(world: World) -> None:
     world.run()
-    assert verdicts(world, selected=["squares"], force=frozenset({"cubes"})) == dict.fromkeys(world.plan(), "reuse")
+    assert decisions(world, selected=["squares"], force=frozenset({"cubes"})) == dict.fromkeys(world.plan(), "reuse")
     outcome = world.run(selected=["total"], force=frozenset({"cubes", "total"}))
     assert outcome.computed == ["total"]
     assert outcome.blocked == []
@@ -99,7 +99,7 @@ def test_force_reaches_only_what_is_selected(world: World) -> None:
 def test_errors_are_retried_only_of_what_is_selected(world: World) -> None:
     sets = ("squares.fail_on=n003",)
     world.run(*sets)
-    assert verdicts(world, *sets, selected=["cubes", "total"], retry_errors=True)["squares"] == "reuse"
+    assert decisions(world, *sets, selected=["cubes", "total"], retry_errors=True)["squares"] == "reuse"
     plans = world.plan(*sets, selected=["squares"], retry_errors=True)
     assert plans["squares"].reason == "9 of 10 items stored, 1 to do in 1 shards"
 
@@ -141,13 +141,13 @@ def test_long_values_and_many_changes_are_shown_in_short(world: World) -> None:
     )
 
 
-def test_of_two_changes_both_are_told_and_no_more(world: World) -> None:
+def test_of_two_changes_both_are_shown_and_no_more(world: World) -> None:
     world.run()
     reason = world.plan("squares.power=3", "squares.die_on=x")["squares"].reason
     assert reason == "changed: params.die_on  -> x; params.power 2 -> 3; 10 items in 5 shards"
 
 
-def test_what_is_not_there_is_told_by_name(world: World) -> None:
+def test_what_is_missing_is_named(world: World) -> None:
     plans = world.plan(selected=["total"])
     assert plans["squares"].reason == "not selected, and its inputs are not stored"
     assert plans["numbers"].reason == "not selected and not stored"
@@ -188,7 +188,7 @@ def test_an_identity_is_made_of_this_and_stays_what_it_was(world: World) -> None
     )  # fmt: skip
 
 
-def test_changes_are_told_against_the_output_that_differs_least(world: World) -> None:
+def test_changes_are_shown_against_the_output_that_differs_least(world: World) -> None:
     world.run("squares.die_on=a", "squares.fail_on=b", "squares.power=6")
     world.run("squares.power=5")
     world.run("squares.die_on=c", "squares.fail_on=d")
@@ -196,7 +196,7 @@ def test_changes_are_told_against_the_output_that_differs_least(world: World) ->
     assert fields == [("params.power", 5, 6)]
 
 
-def test_the_recipe_of_a_stage_of_one_shard_is_all_of_its_identity(world: World) -> None:
+def test_the_row_fingerprint_of_a_whole_stage_has_all_fields(world: World) -> None:
     world.run()
     total = world.plan()["total"]
     assert total.fingerprint_fields is not None
@@ -206,7 +206,7 @@ def test_the_recipe_of_a_stage_of_one_shard_is_all_of_its_identity(world: World)
     )
 
 
-def test_a_stage_is_told_what_it_was_planned_with(world: World) -> None:
+def test_a_stage_gets_the_hashes_it_was_planned_with(world: World) -> None:
     world.run()
     graph = load_config(world.folder / "config.yaml", STAGES).graph
     ctx = context(graph, "total", plan(graph, world.store, Options(frozenset(graph.order))), {"weights": "abc"})
@@ -218,7 +218,7 @@ def test_a_stage_is_told_what_it_was_planned_with(world: World) -> None:
     }  # fmt: skip
 
 
-def test_of_a_blocked_node_no_changes_are_told(world: World) -> None:
+def test_of_a_blocked_node_no_changes_are_shown(world: World) -> None:
     world.run()
     (world.folder / "numbers.txt").unlink()
     assert differences(world.plan()["total"], world.store) is None

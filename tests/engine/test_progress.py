@@ -34,7 +34,7 @@ def test_the_progress_line_counts_finished_and_half_finished_shards(tmp_path):
     assert line == "boxes 15/40 items 1/4 shards 3/s 8.3s left 2 errors 512 MB"
 
 
-def test_a_whole_stage_shows_what_it_says(tmp_path):
+def test_a_whole_stage_shows_what_it_logs(tmp_path):
     progress = NodeProgress(job(tmp_path, Total()), items=1, shards=0, started=100.0)
     Heartbeat(progress.job.store, "boxes/r/_inflight/run1-whole.progress")("step 3/10 loss 0.5")
     assert progress.line(now=106.0) == "boxes step 3/10 loss 0.5 14s left"
@@ -49,11 +49,11 @@ def test_what_a_resumed_stage_had_done_before_took_no_time_of_this_run(tmp_path)
     assert progress.line(now=120.0) == "boxes step 910/1000 1m30s left"
 
 
-def test_a_whole_stage_that_says_nothing_shows_its_time(tmp_path):
+def test_a_whole_stage_that_logs_nothing_shows_its_time(tmp_path):
     assert NodeProgress(job(tmp_path, Total()), items=1, shards=0, started=100.0).line(now=104.0) == "boxes 4.0s"
 
 
-def test_a_beacon_writes_now_and_then_only(tmp_path):
+def test_a_heartbeat_writes_now_and_then_only(tmp_path):
     store = Store(str(tmp_path))
     heartbeat = Heartbeat(store, "n/r/_inflight/run1-x.progress")
     for i in range(100):
@@ -64,7 +64,7 @@ def test_a_beacon_writes_now_and_then_only(tmp_path):
 def test_a_run_leaves_lines_for_people_and_a_log_for_machines(world, capsys):
     world.run("squares.fail_on=n004")
     lines = capsys.readouterr().err.splitlines()
-    assert any(line.startswith("squares: 10 rows, 1 errors (first: n004: told to fail) in ") for line in lines)
+    assert any(line.startswith("squares: 10 rows, 1 errors (first: n004: set to fail) in ") for line in lines)
     (name,) = world.store.sizes("runs")
     events = [json.loads(line) for line in io.StringIO(world.store.read(f"runs/{name}").decode())]
     ended = {event["node"]: event for event in events if event["event"] == "node ended"}

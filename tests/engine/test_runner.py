@@ -60,7 +60,7 @@ def test_removed_numbers_no_longer_count(world):
     assert world.total() == sum(i**2 + i**3 for i in range(7))
 
 
-def test_damage_is_mended_and_nothing_else_touched(world):
+def test_damage_is_repaired_and_nothing_else_touched(world):
     world.run()
     world.traced()
     before = world.total()
@@ -101,7 +101,7 @@ def test_a_failing_node_stops_only_what_depends_on_it(world):
     assert outcome.computed == ["numbers", "cubes"]
     assert outcome.blocked == ["total"]
     assert "2 of 10 rows are errors (20.0%), allowed are 5.0%" in outcome.failed["squares"]
-    assert "n003: told to fail" in outcome.failed["squares"]
+    assert "n003: set to fail" in outcome.failed["squares"]
 
     # Nothing is computed twice once the share is allowed.
     def shards():
@@ -117,7 +117,7 @@ def test_a_failing_node_stops_only_what_depends_on_it(world):
 
 def test_an_exception_is_reported_and_its_trace_kept(world):
     outcome = world.run("total.broken=true")
-    assert outcome.failed == {"total": "RuntimeError: told to break"}
+    assert outcome.failed == {"total": "RuntimeError: set to break"}
     logs = world.store.sizes("runs")
     assert any(b"Traceback" in world.store.read(f"runs/{name}") for name in logs)
 
@@ -157,7 +157,7 @@ def test_a_retried_error_does_not_come_back(world, tmp_path):
     assert world.total() == SQUARES + CUBES + 100 + 1000
 
 
-def test_published_files_belong_to_the_output_that_is_wanted(world):
+def test_exported_files_belong_to_the_output_that_is_wanted(world):
     world.run()
     world.run("squares.power=5")
     assert world.total() != SQUARES + CUBES
@@ -196,7 +196,7 @@ def test_a_missing_record_is_damage_like_any_other(world):
 
 
 class ForgetfulExecutor(LocalExecutor):
-    """Its workers write where the driver does not look, as without a shared store."""
+    """Its workers write where the driver does not read, as without a shared store."""
 
     def shards(self, job, todo):
         for record in super().shards(job, todo):
@@ -231,7 +231,7 @@ def test_more_workers_than_the_cluster_has_are_refused(world):
     assert world.traced() == []
 
 
-def test_what_is_published_comes_back_when_deleted(world):
+def test_what_is_exported_comes_back_when_deleted(world):
     world.run()
     world.store.delete("total.txt")
     world.run(executor=NeverExecutor)
@@ -245,7 +245,7 @@ def test_no_traces_of_work_in_progress_remain(world):
             assert world.store.folders(f"{node}/{row_fingerprint}") == []
 
 
-def test_shards_carry_their_recipe_and_compact_encoding(world):
+def test_shards_hold_their_row_fingerprint_and_compact_encoding(world):
     world.run()
     artifact = Artifact(world.store, stored_manifests(world.store, "squares")[0])
     path = world.store.path(f"{artifact.manifest.folder}/{artifact.manifest.shards[0].name}.parquet")

@@ -91,7 +91,7 @@ def test_every_item_is_covered_exactly_once(data):
     assert not there & {(i.key, i.version) for part in result.todo for i in part}
 
 
-def test_a_row_that_is_an_error_serves_only_where_there_is_no_good_one():
+def test_a_row_that_is_an_error_is_used_only_where_there_is_no_good_one():
     items = numbered(0, 1, 2)
     stored = [record(items, failed=("k0001", "k0002")), record([items[1]])]
     result = plan_shards(items, stored, 3)

@@ -41,7 +41,7 @@ def test_rows_of_a_group(rows: int, group: int | None, wanted: list[int]) -> Non
     assert encode(table, group) == data
 
 
-def test_a_stage_says_how_many(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_schema_of_a_stage_sets_the_row_group(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     def groups(node: str) -> set[tuple[int, int]]:
         files = (pq.ParquetFile(path) for path in (world.folder / "store" / node).rglob("shard-*.parquet"))
         return {(file.metadata.num_rows, file.metadata.num_row_groups) for file in files}

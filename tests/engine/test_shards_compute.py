@@ -20,7 +20,7 @@ from pipeline.engine.storage import Store
 from tests.engine.conftest import World
 from tests.engine.squares import Numbers
 
-FOLDER = "numbers/recipe"
+FOLDER = "numbers/r"
 ITEMS = [Item(f"n{n:03d}", str(n), {"value": n}) for n in (3, 1, 2, 0)]
 
 
@@ -31,7 +31,7 @@ class Died(BaseException):
 @pytest.fixture
 def job(tmp_path: Path) -> ShardJob:
     ctx = StageContext("numbers", None, Resources(), {})
-    return ShardJob(Store(str(tmp_path)), FOLDER, "recipe", "run1", Numbers(), ctx)
+    return ShardJob(Store(str(tmp_path)), FOLDER, "r", "run1", Numbers(), ctx)
 
 
 def rows(items: Sequence[Item]) -> Iterator[Row]:
@@ -72,7 +72,7 @@ def test_rows_and_record_are_in_the_order_of_the_items(job: ShardJob) -> None:
     assert record.name == shard_name(ITEMS) != shard_name(ITEMS[::-1])
 
 
-def test_the_record_tells_what_was_written(job: ShardJob) -> None:
+def test_the_record_holds_what_was_written(job: ShardJob) -> None:
     record = compute_shard(job, lambda items: ({**r, "error": "bad" if r["value"] > 1 else None} for r in rows(items)), ITEMS)  # fmt: skip
     data = job.store.read(f"{FOLDER}/{record.name}.parquet")
     assert (record.rows, record.size, record.content_hash) == (4, len(data), hash_bytes(data))
@@ -80,7 +80,7 @@ def test_the_record_tells_what_was_written(job: ShardJob) -> None:
     assert 0 <= record.seconds < 60
     assert 20 < record.peak_mb < 100_000
     assert ShardRecord.from_json(job.store.read(f"{FOLDER}/{record.name}.json")) == record
-    assert finished_shards(job.store, FOLDER, "recipe") == [record]
+    assert finished_shards(job.store, FOLDER, "r") == [record]
     assert finished_shards(job.store, FOLDER, "another") == []
 
 
@@ -90,7 +90,7 @@ def test_nothing_else_is_left_behind(job: ShardJob) -> None:
     assert job.store.sizes(f"{FOLDER}/_inflight") == {}
 
 
-def test_while_it_works_a_marker_lies_there_and_says_how_far_it_is(job: ShardJob) -> None:
+def test_while_it_works_a_marker_shows_its_progress(job: ShardJob) -> None:
     seen: dict[str, bytes] = {}
 
     def work(items: Sequence[Item]) -> Iterator[Row]:
@@ -101,7 +101,7 @@ def test_while_it_works_a_marker_lies_there_and_says_how_far_it_is(job: ShardJob
             )
 
     record = compute_shard(job, work, ITEMS)
-    assert seen == {f"run1-{record.name}": b"#\n", f"run1-{record.name}.progress": b"1/4"}  # said every two seconds
+    assert seen == {f"run1-{record.name}": b"#\n", f"run1-{record.name}.progress": b"1/4"}  # every two seconds
 
 
 def test_no_marker_is_left_by_a_node_that_failed(world: World) -> None:
@@ -182,19 +182,19 @@ def test_the_file_is_there_before_its_record(job: ShardJob, monkeypatch: pytest.
     with pytest.raises(OSError, match="no space left"):
         compute_shard(replace(job, store=Fails(job.store.url)), rows, ITEMS)
     assert set(job.store.sizes(FOLDER)) == {f"{shard_name(ITEMS)}.parquet"}
-    assert finished_shards(job.store, FOLDER, "recipe") == []
+    assert finished_shards(job.store, FOLDER, "r") == []
 
 
 def test_finished_shards_are_listed_by_name_and_only_if_whole(job: ShardJob) -> None:
     parts = [ITEMS[:1], ITEMS[1:2], ITEMS[2:3], ITEMS[3:]]
     records = [compute_shard(job, rows, part) for part in parts]
-    assert finished_shards(job.store, FOLDER, "recipe") == sorted(records, key=lambda r: r.name)
+    assert finished_shards(job.store, FOLDER, "r") == sorted(records, key=lambda r: r.name)
     cut, gone, unread, whole = records
     job.store.write(f"{FOLDER}/{cut.name}.parquet", job.store.read(f"{FOLDER}/{cut.name}.parquet")[:-1])
     job.store.delete(f"{FOLDER}/{gone.name}.parquet")
     job.store.write(f"{FOLDER}/{unread.name}.json", b"{half")
     job.store.write(f"{FOLDER}/notes.json", b"{}")
-    assert finished_shards(job.store, FOLDER, "recipe") == [whole]
+    assert finished_shards(job.store, FOLDER, "r") == [whole]
 
 
 def test_a_record_of_another_layout_is_none(job: ShardJob) -> None:

@@ -26,7 +26,7 @@ print("never printed")
 """
 
 
-def told(*signals: signal.Signals, before: Callable[[], object] | None = None) -> tuple[int, list[str], str]:
+def ended_by(*signals: signal.Signals, before: Callable[[], object] | None = None) -> tuple[int, list[str], str]:
     """Returns exit status, lines and errors of a process that is sent the signals one after another."""
     process = subprocess.Popen(
         [sys.executable, "-c", WAITS], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=before
@@ -54,20 +54,20 @@ def ignore_hangups() -> None:
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_ends_a_process_that_has_cleared_up(number):
-    code, lines, errors = told(number, before=defaults)
+    code, lines, errors = ended_by(number, before=defaults)
     assert (code, lines) == (128 + number, ["cleared up"])
     assert errors == f"interrupted by {number.name}; go on as before\n"
 
 
 @pytest.mark.parametrize("second", SIGNALS)
 def test_a_second_one_changes_nothing(second):
-    code, lines, errors = told(signal.SIGTERM, second, before=defaults)
+    code, lines, errors = ended_by(signal.SIGTERM, second, before=defaults)
     assert (code, lines) == (143, ["cleared up"])
     assert errors.splitlines() == ["interrupted by SIGTERM; go on as before", f"{second.name} again: already stopping"]
 
 
 def test_what_was_ignored_before_stays_ignored():
-    code, lines, errors = told(signal.SIGHUP, signal.SIGTERM, before=ignore_hangups)
+    code, lines, errors = ended_by(signal.SIGHUP, signal.SIGTERM, before=ignore_hangups)
     assert (code, lines) == (143, ["clearing up", "cleared up"])
     assert "SIGHUP" not in errors
 
@@ -87,11 +87,11 @@ def test_what_was_there_before_comes_back():
 def test_another_thread_changes_no_handler():
     seen = []
 
-    def look() -> None:
+    def read() -> None:
         with stoppable("x"):
             seen.append([signal.getsignal(number) for number in SIGNALS])
 
-    thread = threading.Thread(target=look)
+    thread = threading.Thread(target=read)
     thread.start()
     thread.join()
     assert seen == [[signal.getsignal(number) for number in SIGNALS]]

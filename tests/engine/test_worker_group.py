@@ -66,9 +66,9 @@ def test_alone_runs_it_here_and_returns_what_it_returned() -> None:
 
 def test_errors_reach_the_caller() -> None:
     def function(stream: Prefetch) -> None:
-        raise WorkersStopped("too many bad pictures")
+        raise WorkersStopped("too many bad images")
 
-    with pytest.raises(WorkersStopped, match="too many bad pictures"):
+    with pytest.raises(WorkersStopped, match="too many bad images"):
         run_locally(function)
 
 
