@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from pipeline.engine.checksummed_json import verified, with_checksum
 from pipeline.engine.manifest import Artifact, Manifest, ShardEntry, finish, load_manifest, stored_manifests
 from pipeline.engine.shard_record import ReusedShard, ShardRecord
 from tests.engine.conftest import World
@@ -137,3 +139,43 @@ def test_a_damaged_file_is_named_with_what_helps(world: World, done: Artifact) -
     world.store.delete(path)
     with pytest.raises(ValueError, match=rf"{path}.*--force squares"):
         done.table(name)
+
+
+@pytest.fixture
+def five(world: World) -> World:
+    world.numbers(range(5))
+    world.run()
+    return world
+
+
+def squares(world: World) -> Artifact:
+    return Artifact(world.store, stored_manifests(world.store, "squares")[0])
+
+
+def records(world: World) -> list[Path]:
+    return sorted(Path(world.store.path(squares(world).manifest.folder)).glob("shard-*.json"))
+
+
+def test_ms_per_row_counts_shards_by_their_rows(five: World) -> None:
+    for place, file in enumerate(records(five)):
+        file.write_bytes(with_checksum({**verified(file.read_bytes()), "seconds": 2.0 + place}))
+    assert sorted(verified(file.read_bytes())["rows"] for file in records(five)) == [1, 2, 2]
+    assert squares(five).ms_per_row() == pytest.approx(1000 * (2 + 3 + 4) / 5)
+
+
+def test_ms_per_row_counts_shards_of_an_earlier_run(five: World) -> None:
+    for file in records(five):
+        file.write_bytes(with_checksum({**verified(file.read_bytes()), "seconds": 1.0}))
+    five.traced()
+    five.numbers(range(7))
+    five.run()
+    assert sorted(five.traced()) == ["n005", "n006"]
+    time = squares(five).ms_per_row()
+    assert time is not None and time >= 1000 * 3 / 7
+
+
+def test_ms_per_row_is_unknown_without_a_record(five: World) -> None:
+    artifact = squares(five)
+    for file in records(five):
+        file.write_text("cut off")
+    assert artifact.ms_per_row() is None
