@@ -60,7 +60,7 @@ MODULES = (
     Module("training/losses/multibox", LOSSES),
     Module("training/assigners/max_iou", (PUBLISHED, SLOW_LOOPS)),
     Module("training/assigners/ali_ams", (PUBLISHED, SLOW_LOOPS)),
-    Module("training/assigners/offers", ("tests/training/assigners/test_ali_ams.py", PUBLISHED, SLOW_LOOPS)),
+    Module("training/assigners/compensation", ("tests/training/assigners/test_ali_ams.py", PUBLISHED, SLOW_LOOPS)),
     Module("training/augment/sse", SCALES),
     Module("training/augment/das", SCALES),
     Module("evaluation/wider_ap", (PUBLISHED,)),

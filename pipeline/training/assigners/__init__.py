@@ -13,7 +13,7 @@ from pipeline.training.assigners.faces import FaceBatch, Predicted
 from pipeline.training.assigners.hambox import HamBox
 from pipeline.training.assigners.max_iou import MaxIou
 from pipeline.training.assigners.ota import Ota
-from pipeline.training.assigners.plan import Plan
+from pipeline.training.assigners.partial import PartialAssignment
 
 
 class Assigner(Protocol):
@@ -38,7 +38,7 @@ class Assigner(Protocol):
         """
         ...
 
-    def plan(self, anchors: Anchors, faces: FaceBatch) -> Plan:
+    def prepare(self, anchors: Anchors, faces: FaceBatch) -> PartialAssignment:
         """Returns what is known before the network has answered; settled with the answer it is what a call returns.
 
         Args:

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assignment import FACE, Assignment
-from pipeline.training.assigners.faces import FaceBatch, FaceRows, Predicted, required
+from pipeline.training.assigners.compensation import CandidateAnchors, PartialAliAms, joined
+from pipeline.training.assigners.faces import FaceBatch, FaceRows, Predicted, require_predicted
 from pipeline.training.assigners.lattice_search import most_overlapping, nearest
 from pipeline.training.assigners.max_iou import MaxIou
-from pipeline.training.assigners.offers import AliAmsPlan, Offer, joined
 from pipeline.training.assigners.official_pool import official_pool
 
 Reading = Literal["paper", "own_level", "official"]
@@ -58,11 +58,11 @@ class AliAms:
         Raises:
             ValueError: where `predicted` is None.
         """
-        required(predicted, self._name)
-        return self.plan(anchors, faces).settle(predicted)
+        require_predicted(predicted, self._name)
+        return self.prepare(anchors, faces).complete(predicted)
 
     @torch.no_grad()
-    def plan(self, anchors: Anchors, faces: FaceBatch) -> AliAmsPlan:
+    def prepare(self, anchors: Anchors, faces: FaceBatch) -> PartialAliAms:
         """Returns the standard matching and who may take which anchors; the logits decide between them."""
         matched = self.standard(anchors, faces)
         rows = faces.rows()
@@ -73,13 +73,13 @@ class AliAms:
             offers = joined([_paper(anchors, lack, rows, matched.label.view(-1)) for lack in lacks])
         else:
             offers = [self._as_coded(anchors, lack, rows) for lack in lacks]
-        return AliAmsPlan.of(matched, offers, self._name, in_turn=self.reading == "paper")
+        return PartialAliAms.of(matched, offers, self._name, in_turn=self.reading == "paper")
 
     @property
     def _name(self) -> str:
         return "ali_ams" if self.reading == "paper" else f"ali_ams_{self.reading}"
 
-    def _as_coded(self, anchors: Anchors, lack: _Lack, rows: FaceRows) -> Offer:
+    def _as_coded(self, anchors: Anchors, lack: _Lack, rows: FaceRows) -> CandidateAnchors:
         """Returns what the released code looks at on one level."""
         most, boxes = int(lack.most.max()), rows.boxes[lack.row]
         if self.reading == "own_level":
@@ -87,7 +87,7 @@ class AliAms:
         else:
             anchor = official_pool(anchors, boxes, lack.ordinal[rows.image[lack.row]], most)
         who, place = _places(anchor, lack.most, lack, rows, len(anchors))
-        return Offer(who, place, lack.need, rows.index[lack.row])
+        return CandidateAnchors(who, place, lack.need, rows.index[lack.row])
 
 
 class _Lack(NamedTuple):
@@ -126,7 +126,7 @@ def _lacking(
         yield _Lack(here, first_G[who], most - count_LG[here, who], most, ordinal_LB[here])
 
 
-def _paper(anchors: Anchors, lack: _Lack, rows: FaceRows, label: Tensor) -> Offer:
+def _paper(anchors: Anchors, lack: _Lack, rows: FaceRows, label: Tensor) -> CandidateAnchors:
     """Returns what Algorithm 1 looks at on one level: by face, then by anchor."""
     most, boxes = int(lack.most.max()), rows.boxes[lack.row]
     near, _ = nearest(anchors, lack.level, boxes, most)
@@ -139,7 +139,7 @@ def _paper(anchors: Anchors, lack: _Lack, rows: FaceRows, label: Tensor) -> Offe
     key = torch.unique(torch.cat([who * len(label) + place for who, place in both]))
     who, place = torch.div(key, len(label), rounding_mode="floor"), key % len(label)
     free = label[place] != FACE
-    return Offer(who[free], place[free], lack.need, rows.index[lack.row])
+    return CandidateAnchors(who[free], place[free], lack.need, rows.index[lack.row])
 
 
 def _places(anchor_NK: Tensor, take_N: Tensor, lack: _Lack, rows: FaceRows, count: int) -> tuple[Tensor, Tensor]:

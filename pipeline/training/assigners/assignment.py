@@ -38,7 +38,7 @@ class Assignment:
             raise ValueError(f"face, label, compensated must be int64, int64, bool, got {dtypes}")
 
 
-def listed(assignment: Assignment) -> Tensor:
+def candidate_indices(assignment: Assignment) -> Tensor:
     """Returns the `places` of an assignment; where nobody has listed them, those that are FACE, by rising place."""
     if assignment.places is not None:
         return assignment.places

@@ -8,12 +8,12 @@ from typing import ClassVar
 import torch
 
 from pipeline.training.assigners.anchors import Anchors
-from pipeline.training.assigners.assignment import FACE, Assignment, all_background, listed
+from pipeline.training.assigners.assignment import FACE, Assignment, all_background, candidate_indices
 from pipeline.training.assigners.candidate_pairs import aligned_iou
 from pipeline.training.assigners.faces import FaceBatch, Predicted
-from pipeline.training.assigners.grouped_sort import prevailing
+from pipeline.training.assigners.grouped_sort import is_best_of_group
 from pipeline.training.assigners.lattice_search import nearest
-from pipeline.training.assigners.plan import Known
+from pipeline.training.assigners.partial import StaticAssignment
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Atss:
         rows = faces.rows()
         out = all_background(rows.images, len(anchors), rows.boxes.device)
         if len(rows) == 0:
-            return replace(out, places=listed(out))
+            return replace(out, places=candidate_indices(out))
         levels = range(len(anchors.level_ends))
         anchor_GC = torch.cat([nearest(anchors, level, rows.boxes, self.k)[0] for level in levels], dim=1)
         boxes_GC4, faces_G14 = anchors.corners[anchor_GC], rows.boxes[:, None, :]
@@ -58,11 +58,11 @@ class Atss:
         gap = torch.minimum(middle - faces_G14[..., :2], faces_G14[..., 2:] - middle).amin(dim=-1)
         row, column = torch.nonzero(reached & (gap > self.margin), as_tuple=True)
         place, iou = rows.image[row] * len(anchors) + anchor_GC[row, column], iou_GC[row, column]
-        wins = prevailing(place, iou, row, out.label.numel())
+        wins = is_best_of_group(place, iou, row, out.label.numel())
         out.face.view(-1)[place[wins]] = rows.index[row[wins]]
         out.label.view(-1)[place] = FACE
-        return replace(out, places=listed(out))
+        return replace(out, places=candidate_indices(out))
 
-    def plan(self, anchors: Anchors, faces: FaceBatch) -> Known:
+    def prepare(self, anchors: Anchors, faces: FaceBatch) -> StaticAssignment:
         """Returns the assignment of a batch as a plan that leaves nothing open."""
-        return Known(self(anchors, faces))
+        return StaticAssignment(self(anchors, faces))

@@ -86,7 +86,7 @@ def overlapping(anchors: Anchors, rows: FaceRows, at_least: float, *, best_too: 
     return pairs.where((iou > 0) & (iou >= threshold_G1[row, 0]))
 
 
-def centred(anchors: Anchors, rows: FaceRows, strides: float) -> OverlapPairs:
+def centre_prior(anchors: Anchors, rows: FaceRows, strides: float) -> OverlapPairs:
     """Returns the pairs whose anchor's centre lies inside the face and near the face's centre, OTA's rule.
 
     Args:

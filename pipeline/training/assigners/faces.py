@@ -97,7 +97,7 @@ class Predicted:
             raise ValueError(f"logits and boxes must be [B, A] and [B, A, 4], got {shapes}")
 
 
-def required(predicted: Predicted | None, name: str) -> Predicted:
+def require_predicted(predicted: Predicted | None, name: str) -> Predicted:
     """Returns `predicted`.
 
     Args:

@@ -8,14 +8,14 @@ from torch import Tensor
 _INDEX = (1 << 32) - 1
 
 
-def rising_bits(values: Tensor) -> Tensor:
+def sortable_bits(values: Tensor) -> Tensor:
     """Returns int64 [...] that order like float32 `values` (no NaN), each within a signed 32-bit range."""
     # Adding zero turns -0 into 0, which would otherwise rank below it.
     bits = (values.float() + 0.0).view(torch.int32)
     return torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits).long()
 
 
-def sorted_cheapest_first(cost_GN: Tensor, index_GN: Tensor, k: int) -> tuple[Tensor, Tensor]:
+def k_smallest(cost_GN: Tensor, index_GN: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """Returns the k lowest costs of each row with their indices, equal costs by rising index.
 
     Args:
@@ -27,7 +27,7 @@ def sorted_cheapest_first(cost_GN: Tensor, index_GN: Tensor, k: int) -> tuple[Te
         costs float32 [G, k] and indices int64 [G, k].
     """
     # One sort of (cost, index) in one integer instead of two stable ones.
-    key = torch.sort((rising_bits(cost_GN) << 32) | index_GN, dim=1).values[:, :k]
+    key = torch.sort((sortable_bits(cost_GN) << 32) | index_GN, dim=1).values[:, :k]
     bits = (key >> 32).int()
     return torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits).view(torch.float32), key & _INDEX
 
@@ -47,7 +47,7 @@ def rank_in_group(group: Tensor, score: Tensor) -> Tensor:
     return rank
 
 
-def prevailing(place: Tensor, value: Tensor, rival: Tensor, places: int) -> Tensor:
+def is_best_of_group(place: Tensor, value: Tensor, rival: Tensor, places: int) -> Tensor:
     """Returns bool [P]: whether each claim has the highest value at its place, equal values to the lowest rival.
 
     Args:
@@ -56,12 +56,14 @@ def prevailing(place: Tensor, value: Tensor, rival: Tensor, places: int) -> Tens
         rival: int64 [P], who claims, below 2^31; different among the claims of a place.
         places: number of places.
     """
-    key = (rising_bits(value) << 32) | (0x7FFFFFFF - rival)
+    key = (sortable_bits(value) << 32) | (0x7FFFFFFF - rival)
     best = key.new_full((places,), -1).scatter_reduce_(0, place, key, "amax")
     return best[place] == key
 
 
-def served_in_turn(group: Tensor, score: Tensor, place: Tensor, wanted: Tensor, places: int, rounds: int) -> Tensor:
+def deferred_acceptance(
+    group: Tensor, score: Tensor, place: Tensor, wanted: Tensor, places: int, rounds: int
+) -> Tensor:
     """Returns bool [P]: what each group gets if the groups choose one after the other, in order of their number.
 
     Each takes its `wanted` best candidates among those whose place no earlier group has taken. Computed for all at
@@ -75,7 +77,7 @@ def served_in_turn(group: Tensor, score: Tensor, place: Tensor, wanted: Tensor, 
         place: int64 [P], in 0 .. places - 1, different within a group.
         wanted: int64 [groups], how many each may take.
         places: number of places.
-        rounds: at least `turns(group, place)`, so that nobody need look whether somebody was refused.
+        rounds: at least `rounds_needed(group, place)`, so that nobody need look whether somebody was refused.
     """
     order = _by_group_then_score(group, score)
     group_P, place_P = group[order], place[order]
@@ -94,8 +96,8 @@ def served_in_turn(group: Tensor, score: Tensor, place: Tensor, wanted: Tensor, 
     return served
 
 
-def turns(group: Tensor, place: Tensor) -> int:
-    """Returns how many rounds `served_in_turn` needs at most: the longest chain of groups, each after one it disturbs.
+def rounds_needed(group: Tensor, place: Tensor) -> int:
+    """Returns how many rounds `deferred_acceptance` needs at most: the longest chain of groups, each after one it disturbs.
 
     A group whose candidates no earlier group wants as well is served in the first round, one that only such groups
     can disturb in the second at the latest, and so on. Example: of three faces in a row the first shares anchors with
@@ -120,7 +122,7 @@ def turns(group: Tensor, place: Tensor) -> int:
 
 
 def _by_group_then_score(group: Tensor, score: Tensor) -> Tensor:
-    return torch.sort((group << 32) - rising_bits(score), stable=True).indices
+    return torch.sort((group << 32) - sortable_bits(score), stable=True).indices
 
 
 def _first_of_group(group: Tensor) -> Tensor:

@@ -12,12 +12,12 @@ from torch import Tensor
 from pipeline.boxes.geometry import pairwise_iou
 from pipeline.models.transfer import moved
 from pipeline.training.assigners.anchors import Anchors
-from pipeline.training.assigners.assignment import BACKGROUND, FACE, IGNORED, Assignment, listed
+from pipeline.training.assigners.assignment import BACKGROUND, FACE, IGNORED, Assignment, candidate_indices
 from pipeline.training.assigners.candidate_pairs import CHUNK
-from pipeline.training.assigners.faces import FaceBatch, FaceRows, Predicted, required
-from pipeline.training.assigners.grouped_sort import prevailing
+from pipeline.training.assigners.faces import FaceBatch, FaceRows, Predicted, require_predicted
+from pipeline.training.assigners.grouped_sort import is_best_of_group
 from pipeline.training.assigners.max_iou import MaxIou
-from pipeline.training.assigners.plan import Known
+from pipeline.training.assigners.partial import StaticAssignment
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,22 +60,22 @@ class HamBox:
             ValueError: where `predicted` is None and needed.
         """
         if self.matches:
-            required(predicted, "hambox")
-        return self.plan(anchors, faces).settle(predicted)
+            require_predicted(predicted, "hambox")
+        return self.prepare(anchors, faces).complete(predicted)
 
     @torch.no_grad()
-    def plan(self, anchors: Anchors, faces: FaceBatch) -> HamBoxPlan:
+    def prepare(self, anchors: Anchors, faces: FaceBatch) -> PartialHamBox:
         """Returns the plain matching, and how many anchors each face still wants; predicted boxes say which."""
         matched, rows = MaxIou(self.plain, 0.0 if self.forced else None, hand_over=False)(anchors, faces), faces.rows()
         image, anchor = torch.nonzero(matched.label == FACE, as_tuple=True)
         row = faces.row_of()[image, matched.face[image, anchor]]
         missing = self.matches - torch.bincount(row, minlength=len(rows))
         ends = torch.bincount(rows.image, minlength=rows.images).cumsum(0).tolist()
-        return HamBoxPlan(self, Known(matched), rows, missing, tuple(ends))
+        return PartialHamBox(self, StaticAssignment(matched), rows, missing, tuple(ends))
 
 
 @dataclass(frozen=True, slots=True)
-class HamBoxPlan:
+class PartialHamBox:
     """The plain matching, and the faces that predicted boxes are compared with.
 
     Attributes:
@@ -87,23 +87,23 @@ class HamBoxPlan:
     """
 
     rule: HamBox
-    matched: Known
+    matched: StaticAssignment
     rows: FaceRows
     missing: Tensor
     ends: tuple[int, ...]
 
-    def to(self, device: torch.device) -> HamBoxPlan:
+    def to(self, device: torch.device) -> PartialHamBox:
         """Returns it on a device."""
         matched, missing = self.matched.to(device), moved(self.missing, device)
-        return HamBoxPlan(self.rule, matched, self.rows.to(device), missing, self.ends)
+        return PartialHamBox(self.rule, matched, self.rows.to(device), missing, self.ends)
 
     @torch.no_grad()
-    def settle(self, predicted: Predicted | None) -> Assignment:
-        """Returns the compensated matching; see `Plan`."""
-        matched, rows, rule = self.matched.settle(predicted), self.rows, self.rule
+    def complete(self, predicted: Predicted | None) -> Assignment:
+        """Returns the compensated matching; see `PartialAssignment`."""
+        matched, rows, rule = self.matched.complete(predicted), self.rows, self.rule
         if rule.matches == 0:
             return matched
-        boxes = required(predicted, "hambox").boxes.float()
+        boxes = require_predicted(predicted, "hambox").boxes.float()
         if len(rows) == 0:
             return matched
         free = matched.label == BACKGROUND
@@ -112,7 +112,7 @@ class HamBoxPlan:
         wanted_GK = (iou_GK >= rule.fit) & (torch.arange(k, device=boxes.device) < self.missing[:, None])
         place = (rows.image[:, None] * count + anchor_GK).flatten()
         row = torch.arange(len(rows), device=boxes.device)[:, None].expand(-1, k).flatten()
-        wins = prevailing(place, torch.where(wanted_GK, iou_GK, -1.0).flatten(), row, free.numel())
+        wins = is_best_of_group(place, torch.where(wanted_GK, iou_GK, -1.0).flatten(), row, free.numel())
         taker = row.new_full((free.numel(),), -1)
         taker = taker.scatter_reduce_(0, place, torch.where(wins, row, -1), "amax").view_as(free)
         extra = taker >= 0
@@ -121,7 +121,7 @@ class HamBoxPlan:
             torch.where(extra, rows.index[taker], matched.face),
             torch.where(extra, FACE, label),
             matched.compensated | extra,
-            torch.cat([listed(matched), place]),
+            torch.cat([candidate_indices(matched), place]),
         )
 
     def _compared(self, boxes: Tensor, free: Tensor) -> tuple[Tensor, Tensor, Tensor]:

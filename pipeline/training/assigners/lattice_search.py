@@ -15,7 +15,7 @@ from torch import Tensor
 
 from pipeline.training.assigners.anchors import Anchors, Lattice
 from pipeline.training.assigners.candidate_pairs import aligned_iou
-from pipeline.training.assigners.grouped_sort import sorted_cheapest_first
+from pipeline.training.assigners.grouped_sort import k_smallest
 
 
 def nearest(anchors: Anchors, level: int, boxes_G4: Tensor, k: int) -> tuple[Tensor, Tensor]:
@@ -40,7 +40,7 @@ def nearest(anchors: Anchors, level: int, boxes_G4: Tensor, k: int) -> tuple[Ten
         column, row = column[:, i], row[:, j]
         cells.append(lattice.first + (row * lattice.columns + column) * lattice.step)
         costs.append(dx.gather(1, column) + dy.gather(1, row))
-    distance, anchor = sorted_cheapest_first(torch.cat(costs, dim=1), torch.cat(cells, dim=1), k)
+    distance, anchor = k_smallest(torch.cat(costs, dim=1), torch.cat(cells, dim=1), k)
     return anchor, distance
 
 
@@ -67,7 +67,7 @@ def most_overlapping(anchors: Anchors, level: int, boxes_G4: Tensor, k: int) -> 
         i, j = _template(k, column.shape[1], row.shape[1], str(boxes_G4.device))
         cells.append(lattice.first + (row[:, j] * lattice.columns + column[:, i]) * lattice.step)
     cell = torch.cat(cells, dim=1)
-    cost, anchor = sorted_cheapest_first(-aligned_iou(boxes_G4[:, None, :], anchors.corners[cell]), cell, k)
+    cost, anchor = k_smallest(-aligned_iou(boxes_G4[:, None, :], anchors.corners[cell]), cell, k)
     return anchor, -cost
 
 

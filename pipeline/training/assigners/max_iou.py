@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from pipeline.training.assigners.anchors import Anchors
-from pipeline.training.assigners.assignment import FACE, Assignment, all_background, listed
+from pipeline.training.assigners.assignment import FACE, Assignment, all_background, candidate_indices
 from pipeline.training.assigners.candidate_pairs import OverlapPairs, overlapping
 from pipeline.training.assigners.faces import FaceBatch, FaceRows, Predicted
-from pipeline.training.assigners.grouped_sort import prevailing, rank_in_group
-from pipeline.training.assigners.plan import Known
+from pipeline.training.assigners.grouped_sort import is_best_of_group, rank_in_group
+from pipeline.training.assigners.partial import StaticAssignment
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class MaxIou:
         matched = all_background(rows.images, len(anchors), rows.boxes.device)
         label, row = matched.label.view(-1), matched.face.view(-1)
         high = pairs.where(pairs.iou >= self.positive)
-        winner = prevailing(high.place, high.iou, high.row, len(label))
+        winner = is_best_of_group(high.place, high.iou, high.row, len(label))
         row[high.place[winner]] = high.row[winner]
         label[high.place] = FACE
         if self.forced is not None:
@@ -78,20 +78,20 @@ class MaxIou:
             extra = _second_stage(label, row, pairs.where(pairs.iou > self.compensation), rows)
             row[extra.place], label[extra.place] = extra.row, FACE
             matched.compensated.view(-1)[extra.place] = True
-        places = listed(matched)
+        places = candidate_indices(matched)
         if len(rows) == 0:
             return replace(matched, places=places)
         return Assignment(rows.index[matched.face], matched.label, matched.compensated, places)
 
-    def plan(self, anchors: Anchors, faces: FaceBatch) -> Known:
+    def prepare(self, anchors: Anchors, faces: FaceBatch) -> StaticAssignment:
         """Returns the matching of a batch as a plan that leaves nothing open."""
-        return Known(self(anchors, faces))
+        return StaticAssignment(self(anchors, faces))
 
     def _force(
         self, label: Tensor, row: Tensor, pairs: OverlapPairs, rows: FaceRows, count: int, forced: float
     ) -> None:
         """Writes every face's best anchor into `label` and `row`, both [B * A]."""
-        best = pairs.where(prevailing(pairs.row, pairs.iou, pairs.anchor, len(rows)))
+        best = pairs.where(is_best_of_group(pairs.row, pairs.iou, pairs.anchor, len(rows)))
         place, iou = rows.image * count, torch.zeros_like(rows.boxes[:, 0])
         place[best.row], iou[best.row] = best.place, best.iou
         met = iou > 0 if self.unreached == "skip" else torch.ones_like(iou, dtype=torch.bool)
@@ -113,4 +113,4 @@ def _second_stage(label: Tensor, row: Tensor, pairs: OverlapPairs, rows: FaceRow
     missing_G = mean_B[rows.image] - matches_G
     free = pairs.where((label[pairs.place] != FACE) & (missing_G[pairs.row] > 0))
     wanted = free.where(rank_in_group(free.row, free.iou) < missing_G[free.row])
-    return wanted.where(prevailing(wanted.place, wanted.iou, wanted.row, len(label)))
+    return wanted.where(is_best_of_group(wanted.place, wanted.iou, wanted.row, len(label)))

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.candidate_pairs import CHUNK
-from pipeline.training.assigners.grouped_sort import rising_bits
+from pipeline.training.assigners.grouped_sort import sortable_bits
 
 
 def official_pool(anchors: Anchors, boxes_G4: Tensor, ordinal_G: Tensor, k: int) -> Tensor:
@@ -36,6 +36,6 @@ def official_pool(anchors: Anchors, boxes_G4: Tensor, ordinal_G: Tensor, k: int)
         for part in torch.split(who, step):
             gap = pool[None, :, :] - middle[part, None, :]
             # Distance and index in one integer: equal distances go to the lower index.
-            key = (rising_bits((gap * gap).sum(dim=2)) << 32) | places
+            key = (sortable_bits((gap * gap).sum(dim=2)) << 32) | places
             out[part] = start + (key.topk(k, dim=1, largest=False, sorted=True).values & 0xFFFFFFFF)
     return out

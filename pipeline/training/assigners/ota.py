@@ -12,9 +12,9 @@ from torch import Tensor
 from pipeline.models.transfer import moved
 from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assignment import FACE, Assignment, all_background
-from pipeline.training.assigners.candidate_pairs import aligned_iou, centred
-from pipeline.training.assigners.faces import FaceBatch, FaceRows, Predicted, required
-from pipeline.training.assigners.grouped_sort import prevailing, rank_in_group
+from pipeline.training.assigners.candidate_pairs import aligned_iou, centre_prior
+from pipeline.training.assigners.faces import FaceBatch, FaceRows, Predicted, require_predicted
+from pipeline.training.assigners.grouped_sort import is_best_of_group, rank_in_group
 from pipeline.training.assigners.sinkhorn import transport
 
 
@@ -65,18 +65,18 @@ class Ota:
         Raises:
             ValueError: where `predicted` is None.
         """
-        required(predicted, "ota")
-        return self.plan(anchors, faces).settle(predicted)
+        require_predicted(predicted, "ota")
+        return self.prepare(anchors, faces).complete(predicted)
 
     @torch.no_grad()
-    def plan(self, anchors: Anchors, faces: FaceBatch) -> OtaPlan:
+    def prepare(self, anchors: Anchors, faces: FaceBatch) -> PartialOta:
         """Returns which anchors each face may reach, and the form of the transport; the answer gives the costs."""
         rows, count = faces.rows(), len(anchors)
-        pairs = centred(anchors, rows, self.radius)
+        pairs = centre_prior(anchors, rows, self.radius)
         column, place_column = torch.unique(pairs.place, return_inverse=True)  # anchors that some face reaches
         image_C = torch.div(column, count, rounding_mode="floor")
         every, faces_G = torch.arange(rows.images, device=column.device), len(rows)
-        return OtaPlan(
+        return PartialOta(
             rule=self,
             rows=rows,
             anchors=count,
@@ -101,7 +101,7 @@ class Ota:
 
 
 @dataclass(frozen=True, slots=True)
-class OtaPlan:
+class PartialOta:
     """All images in one transport problem without connection between them, whose costs are open.
 
     Attributes:
@@ -129,23 +129,23 @@ class OtaPlan:
     reached: Tensor
     others: Tensor
 
-    def to(self, device: torch.device) -> OtaPlan:
+    def to(self, device: torch.device) -> PartialOta:
         """Returns it on a device."""
         names = ("row", "place", "column", "edges_row", "edges_column", "reached", "others")
         there = {name: moved(getattr(self, name), device) for name in names}
         return replace(self, rows=self.rows.to(device), **there)  # type: ignore[arg-type]
 
     @torch.no_grad()
-    def settle(self, predicted: Predicted | None) -> Assignment:
-        """Returns the assignment; see `Plan`."""
-        said, rows = required(predicted, "ota"), self.rows
+    def complete(self, predicted: Predicted | None) -> Assignment:
+        """Returns the assignment; see `PartialAssignment`."""
+        said, rows = require_predicted(predicted, "ota"), self.rows
         out = all_background(rows.images, self.anchors, rows.boxes.device)
         if len(self.row) == 0:
             return replace(out, places=self.column)
         logits, boxes = said.logits.reshape(-1).double(), said.boxes.reshape(-1, 4).float()
         share, rest = self._shares(aligned_iou(boxes[self.place], rows.boxes[self.row]), logits)
         better = share >= rest[self.place]  # the background is the last row: faces win ties
-        wins = prevailing(self.place, torch.where(better, share, -1.0).float(), self.row, len(logits))
+        wins = is_best_of_group(self.place, torch.where(better, share, -1.0).float(), self.row, len(logits))
         taker = self.row.new_full((len(logits),), -1)
         taker = taker.scatter_reduce_(0, self.place, torch.where(wins, self.row, -1), "amax").view_as(out.face)
         chosen = taker >= 0

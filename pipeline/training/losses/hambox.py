@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from pipeline.training.assigners.assignment import BACKGROUND, FACE, IGNORED, Assignment, listed
+from pipeline.training.assigners.assignment import BACKGROUND, FACE, IGNORED, Assignment, candidate_indices
 from pipeline.training.assigners.candidate_pairs import aligned_iou
 from pipeline.training.assigners.faces import FaceBatch
 from pipeline.training.losses.box_regression import SmoothL1
@@ -31,7 +31,7 @@ def fit_of_faces(boxes: Tensor, faces: FaceBatch, assignment: Assignment) -> Ten
         faces: of the same images.
         assignment: of the same images and anchors.
     """
-    place = listed(assignment)
+    place = candidate_indices(assignment)
     image = torch.div(place, assignment.label.shape[1], rounding_mode="floor")
     iou = aligned_iou(boxes.view(-1, 4)[place].float(), faces.boxes[image, assignment.face.view(-1)[place]])
     fit = boxes.new_zeros(assignment.label.shape, dtype=torch.float32)

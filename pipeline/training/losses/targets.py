@@ -12,8 +12,8 @@ from pipeline.boxes.coder import BoxCoder
 from pipeline.models.transfer import moved
 from pipeline.training.assigners import Assigner
 from pipeline.training.assigners.anchors import Anchors
-from pipeline.training.assigners.assignment import FACE, Assignment, listed
-from pipeline.training.assigners.faces import FaceBatch, Predicted, required
+from pipeline.training.assigners.assignment import FACE, Assignment, candidate_indices
+from pipeline.training.assigners.faces import FaceBatch, Predicted, require_predicted
 from pipeline.training.data.batch import Faces
 from pipeline.training.losses.hambox import fit_of_faces
 
@@ -80,10 +80,10 @@ def encode_targets(
     """
     device = anchors.centres.device
     batch = FaceBatch.of([matching_frame(each.boxes, coder) for each in faces])
-    assignment = assigner.plan(host or anchors, batch).to(device).settle(predicted)
+    assignment = assigner.prepare(host or anchors, batch).to(device).complete(predicted)
     # Only what is learned is encoded: a face that no anchor may learn can encode to NaN, which poisons the gradient
     # even if masked. How many anchors learn is not asked for, which the host would wait for: some listed do not.
-    place = listed(assignment)
+    place = candidate_indices(assignment)
     label, face = assignment.label.view(-1)[place], assignment.face.view(-1)[place]
     row = moved(batch.row_of(), device)[torch.div(place, len(anchors), rounding_mode="floor"), face].clamp(min=0)
     outlines, points, marks = (
@@ -105,5 +105,5 @@ def encode_targets(
     fits = None
     if fit:
         there = FaceBatch(moved(batch.boxes, device), moved(batch.valid, device))
-        fits = fit_of_faces(required(predicted, "fit").boxes, there, assignment)
+        fits = fit_of_faces(require_predicted(predicted, "fit").boxes, there, assignment)
     return Targets(boxes, landmarks, assignment.label, marked, assignment, fits)

@@ -8,7 +8,7 @@ import torch
 from pipeline.boxes.anchors import AnchorGrid
 from pipeline.boxes.geometry import pairwise_iou
 from pipeline.training.assigners.anchors import Anchors
-from pipeline.training.assigners.candidate_pairs import centred, overlapping
+from pipeline.training.assigners.candidate_pairs import centre_prior, overlapping
 from pipeline.training.assigners.faces import FaceBatch
 
 ANCHORS = Anchors.of(AnchorGrid((4, 8, 32), ((10.88,), (16, 20), (64,))), 70, 101)
@@ -59,7 +59,7 @@ def test_centres_near_and_inside(strides: float) -> None:
     centres = ANCHORS.centres[:, :2]
     for seed in range(20):
         rows = _faces(seed).rows()
-        pairs = centred(ANCHORS, rows, strides)
+        pairs = centre_prior(ANCHORS, rows, strides)
         box = rows.boxes[:, None]
         wanted = ((centres > box[..., :2]) & (centres < box[..., 2:])).all(dim=-1)
         wanted &= (centres - (box[..., :2] + box[..., 2:]) / 2).abs().amax(dim=-1) < strides * stride

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pipeline.training.assigners.faces import FaceBatch, Predicted, required
+from pipeline.training.assigners.faces import FaceBatch, Predicted, require_predicted
 
 
 def test_padded_and_back() -> None:
@@ -32,4 +32,4 @@ def test_refuses_shapes_and_dtypes() -> None:
     with pytest.raises(ValueError, match=r"\(1, 2\) and \(1, 3, 4\)"):
         Predicted(torch.zeros(1, 2), torch.zeros(1, 3, 4))
     with pytest.raises(ValueError, match="assigner ota needs"):
-        required(None, "ota")
+        require_predicted(None, "ota")

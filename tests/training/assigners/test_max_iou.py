@@ -13,7 +13,7 @@ from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assignment import Assignment
 from pipeline.training.assigners.candidate_pairs import overlapping
 from pipeline.training.assigners.faces import FaceBatch
-from pipeline.training.assigners.grouped_sort import prevailing
+from pipeline.training.assigners.grouped_sort import is_best_of_group
 from pipeline.training.assigners.max_iou import MaxIou
 from tests.training.assigners.vectors import SETS, assert_learns, load, mogface_anchors, targets
 
@@ -52,7 +52,7 @@ def test_mogface_targets_of_every_anchor(shared: Path) -> None:
     boxes = torch.from_numpy(z["c1_gt"][:, :4])
     batch = FaceBatch.of([boxes])
     pairs = overlapping(anchors, batch.rows(), 0.0, best_too=False)
-    pairs = pairs.where(prevailing(pairs.anchor, pairs.iou, pairs.row, len(anchors)))
+    pairs = pairs.where(is_best_of_group(pairs.anchor, pairs.iou, pairs.row, len(anchors)))
     face = torch.zeros(len(anchors), dtype=torch.int64)
     face[pairs.anchor] = pairs.row
     got = OFFICIAL(anchors, batch)

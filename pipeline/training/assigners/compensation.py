@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from pipeline.models.transfer import moved
-from pipeline.training.assigners.assignment import FACE, Assignment, listed
-from pipeline.training.assigners.faces import Predicted, required
-from pipeline.training.assigners.grouped_sort import rank_in_group, served_in_turn, turns
-from pipeline.training.assigners.plan import Known
+from pipeline.training.assigners.assignment import FACE, Assignment, candidate_indices
+from pipeline.training.assigners.faces import Predicted, require_predicted
+from pipeline.training.assigners.grouped_sort import deferred_acceptance, rank_in_group, rounds_needed
+from pipeline.training.assigners.partial import StaticAssignment
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class CandidateAnchors:
     """P candidates of N faces that lack anchors.
 
     Attributes:
@@ -33,7 +33,7 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
-class AliAmsPlan:
+class PartialAliAms:
     """The standard matching, and what may be added to it, in offers settled one after the other.
 
     Attributes:
@@ -44,13 +44,13 @@ class AliAmsPlan:
         name: of the assigner, for a message.
     """
 
-    matched: Known
+    matched: StaticAssignment
     claims: tuple[_Claims, ...]
     in_turn: bool
     name: str
 
     @classmethod
-    def of(cls, matched: Assignment, offers: Sequence[Offer], name: str, *, in_turn: bool) -> AliAmsPlan:
+    def of(cls, matched: Assignment, offers: Sequence[CandidateAnchors], name: str, *, in_turn: bool) -> PartialAliAms:
         """Returns the plan.
 
         Args:
@@ -59,26 +59,26 @@ class AliAmsPlan:
             name: see the class.
             in_turn: see the class.
         """
-        return cls(Known(matched), tuple(_Claims.of(each, in_turn) for each in offers), in_turn, name)
+        return cls(StaticAssignment(matched), tuple(_Claims.of(each, in_turn) for each in offers), in_turn, name)
 
-    def to(self, device: torch.device) -> AliAmsPlan:
+    def to(self, device: torch.device) -> PartialAliAms:
         """Returns it on a device."""
-        return AliAmsPlan(
+        return PartialAliAms(
             self.matched.to(device), tuple(each.to(device) for each in self.claims), self.in_turn, self.name
         )
 
     @torch.no_grad()
-    def settle(self, predicted: Predicted | None) -> Assignment:
-        """Returns the compensated matching; see `Plan`."""
-        logits = required(predicted, self.name).logits.float().reshape(-1)
-        matched = self.matched.settle(predicted)
+    def complete(self, predicted: Predicted | None) -> Assignment:
+        """Returns the compensated matching; see `PartialAssignment`."""
+        logits = require_predicted(predicted, self.name).logits.float().reshape(-1)
+        matched = self.matched.complete(predicted)
         face, label, added = (each.view(-1) for each in (matched.face, matched.label, matched.compensated))
         for each in self.claims:
             taker = each.served(logits) if self.in_turn else each.taken(label, logits)
             face[each.claimed] = torch.where(taker >= 0, each.index[taker], face[each.claimed])
             label[each.claimed] = torch.where(taker >= 0, FACE, label[each.claimed])
             added[each.claimed] = added[each.claimed] | (taker >= 0)
-        places = torch.cat([listed(matched), *(each.claimed for each in self.claims)])
+        places = torch.cat([candidate_indices(matched), *(each.claimed for each in self.claims)])
         return Assignment(matched.face, matched.label, matched.compensated, places)
 
 
@@ -92,12 +92,12 @@ class _Claims:
     claimed: Tensor  # int64 [C], rising
     need: Tensor
     index: Tensor
-    rounds: int  # of `served_in_turn`
+    rounds: int  # of `deferred_acceptance`
 
     @classmethod
-    def of(cls, offer: Offer, in_turn: bool) -> _Claims:
+    def of(cls, offer: CandidateAnchors, in_turn: bool) -> _Claims:
         claimed, slot = torch.unique(offer.place, return_inverse=True)
-        rounds = turns(offer.who, slot) if in_turn else 0
+        rounds = rounds_needed(offer.who, slot) if in_turn else 0
         return cls(offer.who, offer.place, slot, claimed, offer.need, offer.index, rounds)
 
     def to(self, device: torch.device) -> _Claims:
@@ -107,7 +107,7 @@ class _Claims:
     def served(self, logits: Tensor) -> Tensor:
         """Returns int64 [C]: who gets each place where the faces choose in turn, -1 for nobody."""
         count = len(self.claimed)
-        chosen = served_in_turn(self.who, logits[self.place], self.slot, self.need, count, self.rounds)
+        chosen = deferred_acceptance(self.who, logits[self.place], self.slot, self.need, count, self.rounds)
         return self.slot.new_full((count,), -1).scatter_reduce_(0, self.slot, torch.where(chosen, self.who, -1), "amax")
 
     def taken(self, label: Tensor, logits: Tensor) -> Tensor:
@@ -121,7 +121,7 @@ class _Claims:
         return torch.where(lowest < nobody, lowest, -1)
 
 
-def joined(offers: Sequence[Offer]) -> list[Offer]:
+def joined(offers: Sequence[CandidateAnchors]) -> list[CandidateAnchors]:
     """Returns several offers as one, the faces of the first before those of the second; none of none."""
     if not offers:
         return []
@@ -130,4 +130,4 @@ def joined(offers: Sequence[Offer]) -> list[Offer]:
         starts.append(starts[-1] + len(each.need))
     who = torch.cat([each.who + start for each, start in zip(offers, starts, strict=False)])
     place, need, index = (torch.cat([getattr(each, name) for each in offers]) for name in ("place", "need", "index"))
-    return [Offer(who, place, need, index)]
+    return [CandidateAnchors(who, place, need, index)]

@@ -13,18 +13,18 @@ from typing import Protocol
 import torch
 
 from pipeline.models.transfer import moved
-from pipeline.training.assigners.assignment import FACE, Assignment, all_background, listed
+from pipeline.training.assigners.assignment import FACE, Assignment, all_background, candidate_indices
 from pipeline.training.assigners.faces import Predicted
 
 
-class Plan(Protocol):
+class PartialAssignment(Protocol):
     """Half an assignment."""
 
-    def to(self, device: torch.device) -> Plan:
+    def to(self, device: torch.device) -> PartialAssignment:
         """Returns the plan on the device of the answer."""
         ...
 
-    def settle(self, predicted: Predicted | None) -> Assignment:
+    def complete(self, predicted: Predicted | None) -> Assignment:
         """Returns the assignment; to be called once.
 
         Args:
@@ -38,7 +38,7 @@ class Plan(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class StaticAssignment:
     """A plan that leaves nothing open.
 
     Attributes:
@@ -47,14 +47,14 @@ class Known:
 
     assignment: Assignment
 
-    def to(self, device: torch.device) -> Known:
+    def to(self, device: torch.device) -> StaticAssignment:
         """Returns it on a device."""
-        return self if self.assignment.label.device == device else Known(self.scattered(device))
+        return self if self.assignment.label.device == device else StaticAssignment(self.scattered(device))
 
     def scattered(self, device: torch.device) -> Assignment:
         """Returns the assignment, put together anew on a device; only FACE anchors travel, a few thousand numbers."""
         known = self.assignment
-        places = listed(known)
+        places = candidate_indices(known)
         flat = (places, known.face.view(-1)[places], known.compensated.view(-1)[places])
         place, face, added = (moved(each, device) for each in flat)
         there = all_background(known.label.shape[0], known.label.shape[1], device)
@@ -63,6 +63,6 @@ class Known:
         there.compensated.view(-1)[place] = added
         return replace(there, places=place)
 
-    def settle(self, predicted: Predicted | None) -> Assignment:
+    def complete(self, predicted: Predicted | None) -> Assignment:
         """Returns the assignment; the prediction is not looked at."""
         return self.assignment
