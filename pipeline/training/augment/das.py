@@ -35,7 +35,7 @@ class DataAnchorSampling:
         if not self.sizes or not all(a < b for a, b in zip((0.0, *self.sizes), self.sizes, strict=False)):
             raise ValueError(f"sizes is {self.sizes}, expected rising numbers above 0")
 
-    def draw(self, rng: np.random.Generator, scale: float) -> float:
+    def sample(self, rng: np.random.Generator, scale: float) -> float:
         """Returns the target in pixels of a face of `scale` pixels (root of its area)."""
         nearest = int(np.abs(np.asarray(self.sizes) - scale).argmin())
         top = min(nearest + 1, len(self.sizes) - 1)

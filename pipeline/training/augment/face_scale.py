@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from pipeline.training.augment.resize import draw_interpolation, scaled_size
+from pipeline.training.augment.resize import sample_interpolation, scaled_size
 from pipeline.training.augment.scene import Float32, face_scales
 from pipeline.training.augment.view import View, Whole
 from pipeline.training.augment.window import window_anywhere, window_around
@@ -17,7 +17,7 @@ from pipeline.training.augment.window import window_anywhere, window_around
 class TargetScale(Protocol):
     """Draws the size that a face is brought to."""
 
-    def draw(self, rng: np.random.Generator, scale: float) -> float:
+    def sample(self, rng: np.random.Generator, scale: float) -> float:
         """Returns pixels (root of the area) for a face that has `scale` of them."""
         ...
 
@@ -47,7 +47,7 @@ class FaceScale:
     window: Literal["face", "anywhere"] = "face"
     otherwise: Literal["squeeze", "centre"] = "squeeze"
 
-    def draw(self, rng: np.random.Generator, width: int, height: int, boxes: Float32, side: int) -> View:
+    def sample(self, rng: np.random.Generator, width: int, height: int, boxes: Float32, side: int) -> View:
         """Returns a view; its `target` is the size that the face was to get, before `most` had its say.
 
         Args:
@@ -61,9 +61,9 @@ class FaceScale:
             return self._without_faces(rng, width, height, side)
         face = int(rng.integers(len(boxes)))
         scale = float(face_scales(boxes[face : face + 1])[0])
-        target = self.target.draw(rng, scale)
+        target = self.target.sample(rng, scale)
         new_width, new_height = scaled_size(width, height, target / scale, self.most)
-        kind = draw_interpolation(rng)
+        kind = sample_interpolation(rng)
         if self.window == "anywhere":
             corner: tuple[int, int] | None = window_anywhere(rng, new_width, new_height, side)
         else:
@@ -74,14 +74,14 @@ class FaceScale:
                 x1, y1, x2, y2 = placed[face].tolist()
                 corner = math.floor((x1 + x2 - side) / 2), math.floor((y1 + y2 - side) / 2)
         if corner is None:
-            return Whole(kind).draw(rng, width, height, boxes, side)
+            return Whole(kind).sample(rng, width, height, boxes, side)
         return View((0, 0, width, height), new_width, new_height, *corner, side, kind, target)
 
     def _without_faces(self, rng: np.random.Generator, width: int, height: int, side: int) -> View:
         if self.short_side is None:
-            return Whole().draw(rng, width, height, np.zeros((0, 4), np.float32), side)
+            return Whole().sample(rng, width, height, np.zeros((0, 4), np.float32), side)
         ratio = float(rng.uniform(*self.short_side)) / min(width, height)
         new_width, new_height = scaled_size(width, height, ratio, self.most)
-        kind = draw_interpolation(rng)
+        kind = sample_interpolation(rng)
         x, y = window_anywhere(rng, new_width, new_height, side)
         return View((0, 0, width, height), new_width, new_height, x, y, side, kind)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.training.augment.resize import draw_interpolation, scaled_size
+from pipeline.training.augment.resize import sample_interpolation, scaled_size
 from pipeline.training.augment.scene import Float32
 from pipeline.training.augment.view import View
 from pipeline.training.augment.window import window_anywhere
@@ -20,7 +20,7 @@ class MultiScale:
     """Every picture's short side gets one of the sizes, drawn anew each time; a window anywhere is cut out of it.
 
     The paper names MST without a recipe; resizing the short side is COCO's way, and the window keeps pictures of one
-    batch equal in size. For one size per batch without any window, `Whole` at a side from `draw_side`.
+    batch equal in size. For one size per batch without any window, `Whole` at a side from `sample_side`.
 
     Attributes:
         sides: pixels to choose from, all alike.
@@ -35,14 +35,14 @@ class MultiScale:
         if not self.sides or min(self.sides) < 1:
             raise ValueError(f"sides is {self.sides}, expected numbers of 1 or more")
 
-    def draw_side(self, rng: np.random.Generator) -> int:
+    def sample_side(self, rng: np.random.Generator) -> int:
         """Returns one of the sizes."""
         return self.sides[int(rng.integers(len(self.sides)))]
 
-    def draw(self, rng: np.random.Generator, width: int, height: int, boxes: Float32, side: int) -> View:
+    def sample(self, rng: np.random.Generator, width: int, height: int, boxes: Float32, side: int) -> View:
         """Returns a view of a picture of `width` x `height`; `boxes` have no part in it."""
-        new_width, new_height = scaled_size(width, height, self.draw_side(rng) / min(width, height), self.most)
-        kind = draw_interpolation(rng)
+        new_width, new_height = scaled_size(width, height, self.sample_side(rng) / min(width, height), self.most)
+        kind = sample_interpolation(rng)
         x, y = window_anywhere(rng, new_width, new_height, side)
         return View((0, 0, width, height), new_width, new_height, x, y, side, kind)
 

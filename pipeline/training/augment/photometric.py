@@ -59,7 +59,7 @@ class Photometric:
     saturation: tuple[float, float] = (0.5, 1.5)
     hue: float = 18.0
 
-    def draw(self, rng: np.random.Generator) -> Distortion:
+    def sample(self, rng: np.random.Generator) -> Distortion:
         """Returns one distortion; contrast comes last half the time."""
         used = rng.random(4) < self.chance
         values = (

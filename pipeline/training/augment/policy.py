@@ -21,7 +21,7 @@ from pipeline.training.augment.view import MEAN_BGR, Colours, Geometry, View, Wh
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class SampledAugmentation:
     """All that happens to one picture: colours, view, mirror, small faces, in this order; no chance is left in it.
 
     Attributes:
@@ -85,7 +85,7 @@ class Policy:
             numbers = f"side {self.side}, mirrored {self.mirrored}, smallest {self.smallest}"
             raise ValueError(f"{numbers}: expected 1 or more, a share in 0..1 and 0 or more")
 
-    def draw(self, rng: np.random.Generator, width: int, height: int, boxes: Float32) -> Plan:
+    def sample(self, rng: np.random.Generator, width: int, height: int, boxes: Float32) -> SampledAugmentation:
         """Returns what is to happen to a picture; its pixels have no part in it, so that statistics need none.
 
         Args:
@@ -94,15 +94,15 @@ class Policy:
             height: likewise.
             boxes: float32 [F, 4] xyxy of the faces that may be aimed at; those without an area are passed over.
         """
-        distortion = None if self.photometric is None else self.photometric.draw(rng)
-        view = self.geometry.draw(rng, width, height, boxes[has_area(boxes)], self.side)
+        distortion = None if self.photometric is None else self.photometric.sample(rng)
+        view = self.geometry.sample(rng, width, height, boxes[has_area(boxes)], self.side)
         mirrored = bool(rng.random() < self.mirrored)
-        return Plan(view, distortion, mirrored, self.smallest, self.fill, self.pixels, self.colours)
+        return SampledAugmentation(view, distortion, mirrored, self.smallest, self.fill, self.pixels, self.colours)
 
     def __call__(self, rng: np.random.Generator, scene: Scene) -> Scene:
         """Returns the scene augmented: a plan drawn and applied."""
         height, width = scene.image.shape[:2]
-        return self.draw(rng, width, height, scene.boxes[scene.valid]).apply(scene)
+        return self.sample(rng, width, height, scene.boxes[scene.valid]).apply(scene)
 
 
 POLICIES: Mapping[str, Callable[[], Geometry]] = {

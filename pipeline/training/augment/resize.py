@@ -17,7 +17,7 @@ Rect = tuple[int, int, int, int]
 _MARGIN: Final = 5  # Source pixels beside the seen part: the widest kernel (Lanczos) reaches four to either side.
 
 
-def draw_interpolation(rng: np.random.Generator) -> str:
+def sample_interpolation(rng: np.random.Generator) -> str:
     """Returns one of `INTERPOLATIONS`, all alike."""
     return INTERPOLATIONS[int(rng.integers(len(INTERPOLATIONS)))]
 

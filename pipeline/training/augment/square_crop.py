@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.training.augment.resize import draw_interpolation, scaled_size
+from pipeline.training.augment.resize import sample_interpolation, scaled_size
 from pipeline.training.augment.view import View
 
 
@@ -32,7 +32,7 @@ class SquareCrop:
                 f"shares is {self.shares} and tries {self.tries}, expected numbers in (0, 1] and 1 or more"
             )
 
-    def draw(self, rng: np.random.Generator, width: int, height: int, boxes: NDArray[np.float32], side: int) -> View:
+    def sample(self, rng: np.random.Generator, width: int, height: int, boxes: NDArray[np.float32], side: int) -> View:
         """Returns a view of a picture of `width` x `height`; without faces the first square is taken.
 
         Args:
@@ -42,7 +42,7 @@ class SquareCrop:
             boxes: [F, 4] xyxy.
             side: of the result.
         """
-        kind = draw_interpolation(rng)
+        kind = sample_interpolation(rng)
         for _ in range(self.tries):
             length = max(1, int(min(width, height) * self._share(rng)))
             x, y = int(rng.integers(width - length + 1)), int(rng.integers(height - length + 1))

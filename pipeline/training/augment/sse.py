@@ -58,7 +58,7 @@ class SelectiveScale:
         if self.reading == "official" and self.edges[_P5] <= _OFFICIAL_SMALLEST:
             raise ValueError(f"p5 begins at {self.edges[_P5]}, but the official rule starts at {_OFFICIAL_SMALLEST}")
 
-    def draw(self, rng: np.random.Generator, scale: float) -> float:
+    def sample(self, rng: np.random.Generator, scale: float) -> float:
         """Returns the target in pixels (root of the area); `scale`, the face's own, has no part in it."""
         r = rng.random()
         if self.shares is not None:

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from pipeline.training.augment.resize import Rect, draw_interpolation, resize_part, source_rect
+from pipeline.training.augment.resize import Rect, sample_interpolation, resize_part, source_rect
 from pipeline.training.augment.scene import Float32, Pixels, Scene, has_area
 
 MEAN_BGR = (103.53, 116.28, 123.675)
@@ -110,7 +110,7 @@ class View:
 class Geometry(Protocol):
     """Draws the view of one picture; frozen, so that it may be shared."""
 
-    def draw(self, rng: np.random.Generator, width: int, height: int, boxes: Float32, side: int) -> View:
+    def sample(self, rng: np.random.Generator, width: int, height: int, boxes: Float32, side: int) -> View:
         """Returns a view, `side` pixels wide and high, of a picture.
 
         Args:
@@ -129,9 +129,9 @@ class Whole:
 
     interpolation: str | None = None
 
-    def draw(self, rng: np.random.Generator, width: int, height: int, boxes: Float32, side: int) -> View:
+    def sample(self, rng: np.random.Generator, width: int, height: int, boxes: Float32, side: int) -> View:
         """Returns the view of everything; only the interpolation is drawn, if none is set."""
-        kind = self.interpolation or draw_interpolation(rng)
+        kind = self.interpolation or sample_interpolation(rng)
         return View((0, 0, width, height), side, side, 0, 0, side, kind)
 
 

@@ -13,7 +13,7 @@ DRAWS = 6000
 def _draws(scale: float, **settings: object) -> np.ndarray:  # type: ignore[type-arg]
     rng = np.random.default_rng(3)
     das = DataAnchorSampling(**settings)  # type: ignore[arg-type]
-    return np.array([das.draw(rng, scale) for _ in range(DRAWS)])
+    return np.array([das.sample(rng, scale) for _ in range(DRAWS)])
 
 
 @pytest.mark.parametrize(

@@ -27,11 +27,11 @@ def test_one_draw(scale: float, reading: str) -> None:
             if reading == "pyramidbox_bounded" and index == top and most > 2 * scale:
                 most = max(2 * scale, size / 2)
             wanted = rng.uniform(size / 2, most)
-        assert das.draw(same, scale) == pytest.approx(wanted)
+        assert das.sample(same, scale) == pytest.approx(wanted)
         assert rng.random() == same.random()  # and no number more is drawn
     assert seen == set(range(top + 1))
 
 
 def test_sizes_below_one_pixel_and_a_single_one_are_sizes() -> None:
-    assert DataAnchorSampling((0.5, 1.0)).draw(np.random.default_rng(0), 0.1) > 0
-    assert 4 <= DataAnchorSampling((8.0,)).draw(np.random.default_rng(0), 1e6) <= 16
+    assert DataAnchorSampling((0.5, 1.0)).sample(np.random.default_rng(0), 0.1) > 0
+    assert 4 <= DataAnchorSampling((8.0,)).sample(np.random.default_rng(0), 1e6) <= 16

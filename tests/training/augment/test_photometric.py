@@ -50,7 +50,7 @@ def test_hue_wraps_at_red() -> None:
 
 
 def test_what_is_drawn() -> None:
-    drawn = [Photometric().draw(np.random.default_rng(seed)) for seed in range(4000)]
+    drawn = [Photometric().sample(np.random.default_rng(seed)) for seed in range(4000)]
     ranges = {"brightness": (-32, 32), "contrast": (0.5, 1.5), "saturation": (0.5, 1.5), "hue": (-18, 18)}
     for name, (low, high) in ranges.items():
         values = np.array([value for each in drawn if (value := getattr(each, name)) is not None])
@@ -62,7 +62,7 @@ def test_what_is_drawn() -> None:
 
 def test_chance_is_a_parameter() -> None:
     rng = np.random.default_rng(0)
-    never = [Photometric(chance=0).draw(rng) for _ in range(50)]
+    never = [Photometric(chance=0).sample(rng) for _ in range(50)]
     assert all(each.brightness is each.contrast is each.saturation is each.hue is None for each in never)
-    always = [Photometric(chance=1).draw(rng) for _ in range(50)]
+    always = [Photometric(chance=1).sample(rng) for _ in range(50)]
     assert all(None not in (each.brightness, each.contrast, each.saturation, each.hue) for each in always)

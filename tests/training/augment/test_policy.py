@@ -64,7 +64,7 @@ def test_same_seed_same_bytes_and_another_seed_others(name: str) -> None:
 @pytest.mark.parametrize("name", POLICIES)
 def test_applying_has_no_chance_in_it(name: str) -> None:
     scene = _scene(90, 70, 4, 1)
-    plan = policy(name, side=SIDE).draw(generator_for(0, 0, "a"), 90, 70, scene.boxes)
+    plan = policy(name, side=SIDE).sample(generator_for(0, 0, "a"), 90, 70, scene.boxes)
     assert hash(plan) == hash(replace(plan))  # frozen all through
     results = []
     for state in (0, 1, 2):
@@ -78,7 +78,7 @@ def test_applying_has_no_chance_in_it(name: str) -> None:
 def test_pixels_have_no_part_in_the_draw(name: str) -> None:
     scene = _scene(90, 70, 4, 1)
     one = policy(name, side=SIDE)
-    plan = one.draw(generator_for(0, 0, "a"), 90, 70, scene.boxes[scene.valid])
+    plan = one.sample(generator_for(0, 0, "a"), 90, 70, scene.boxes[scene.valid])
     done = one(generator_for(0, 0, "a"), scene)
     np.testing.assert_array_equal(plan.apply(scene).image, done.image)
 
@@ -86,7 +86,7 @@ def test_pixels_have_no_part_in_the_draw(name: str) -> None:
 @pytest.mark.parametrize("name", POLICIES)
 def test_bytes_are_the_rounded_floats(name: str) -> None:
     scene = _scene(90, 70, 4, 1)
-    plan = policy(name, side=SIDE, fill=(1.0, 2.0, 3.0)).draw(generator_for(2, 0, "a"), 90, 70, scene.boxes)
+    plan = policy(name, side=SIDE, fill=(1.0, 2.0, 3.0)).sample(generator_for(2, 0, "a"), 90, 70, scene.boxes)
     assert plan.distortion is not None
     exact, small = plan.apply(scene).image, replace(plan, pixels="uint8").apply(scene).image
     assert small.dtype == np.uint8
@@ -100,7 +100,7 @@ def test_order_of_the_parts() -> None:
     image = np.full((40, 40, 3), 100, np.float32)
     scene = Scene.of(image, np.array([[0, 0, 10, 10], [30, 0, 34, 4]], np.float32))
     one = policy("plain", side=40, mirrored=1.0, smallest=8.0, fill=(0, 0, 0))
-    done = one.draw(np.random.default_rng(0), 40, 40, scene.boxes).apply(scene)
+    done = one.sample(np.random.default_rng(0), 40, 40, scene.boxes).apply(scene)
     np.testing.assert_allclose(done.boxes, [[30, 0, 40, 10]])  # mirrored, the small one gone
     twice = policy("plain", side=80, mirrored=0.0)(np.random.default_rng(0), scene)
     np.testing.assert_allclose(twice.boxes, [[0, 0, 20, 20], [60, 0, 68, 8]])  # 8 px after the resize: stays
@@ -118,7 +118,7 @@ def test_floats_without_a_distortion_too() -> None:
 def test_half_of_the_pictures_are_mirrored() -> None:
     rng = np.random.default_rng(0)
     boxes = np.zeros((0, 4), np.float32)
-    turned = [policy("plain").draw(rng, 20, 20, boxes).mirrored for _ in range(1500)]
+    turned = [policy("plain").sample(rng, 20, 20, boxes).mirrored for _ in range(1500)]
     assert np.mean(turned) == pytest.approx(0.5, abs=0.06)
 
 
@@ -136,7 +136,7 @@ def test_algorithm_2_to_the_letter_crops_anywhere() -> None:
     boxes = np.array([[2000, 1500, 2040, 1540]], np.float32)
 
     def holds(name: str, seed: int) -> bool:
-        view = policy(name, side=640).draw(generator_for(seed, 0, "a"), 4000, 3000, boxes).view
+        view = policy(name, side=640).sample(generator_for(seed, 0, "a"), 4000, 3000, boxes).view
         x1, y1, x2, y2 = view.place(boxes)[0].tolist()
         assert view.target is not None
         return x1 > -1 and y1 > -1 and x2 < 641 and y2 < 641

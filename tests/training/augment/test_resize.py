@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.training.augment.resize import INTERPOLATIONS, draw_interpolation, resize_part, scaled_size, source_rect
+from pipeline.training.augment.resize import INTERPOLATIONS, sample_interpolation, resize_part, scaled_size, source_rect
 
 # kind -> what OpenCV calls it for a whole picture, and how far a part of noise may be from it (of 255): Lanczos is
 # looked up at 1/32 pixel, and "area" has nothing to average.
@@ -66,7 +66,7 @@ def test_sizes_are_rounded_bounded_and_never_nothing() -> None:
 
 def test_all_five_are_drawn_alike() -> None:
     rng = np.random.default_rng(0)
-    drawn = [draw_interpolation(rng) for _ in range(2000)]
+    drawn = [sample_interpolation(rng) for _ in range(2000)]
     assert all(drawn.count(kind) == pytest.approx(400, abs=90) for kind in INTERPOLATIONS)
 
 

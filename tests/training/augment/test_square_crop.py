@@ -22,7 +22,7 @@ def _scene(height: int, width: int, boxes: list[list[float]]) -> Scene:
 def _cropped(scene: Scene, side: int, shares: tuple[float, ...], seed: int, tries: int = 250) -> Scene:
     height, width = scene.image.shape[:2]
     crop = SquareCrop(shares, tries=tries)
-    return crop.draw(np.random.default_rng(seed), width, height, scene.boxes, side).apply(scene)
+    return crop.sample(np.random.default_rng(seed), width, height, scene.boxes, side).apply(scene)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -75,7 +75,7 @@ def test_drawn_squares_hold_a_whole_face(between: bool) -> None:
     boxes = np.array([[20, 30, 50, 62], [100, 40, 130, 75]], np.float32)
     sides = set()
     for seed in range(200):
-        view = SquareCrop(between=between).draw(np.random.default_rng(seed), 200, 120, boxes, 64)
+        view = SquareCrop(between=between).sample(np.random.default_rng(seed), 200, 120, boxes, 64)
         x1, y1, x2, y2 = view.cut
         sides.add(x2 - x1)
         assert x2 - x1 == y2 - y1 and x1 >= 0 and x2 <= 200 and y1 >= 0 and y2 <= 120
@@ -85,7 +85,7 @@ def test_drawn_squares_hold_a_whole_face(between: bool) -> None:
 
 
 def test_padded_to_a_square_where_none_holds_a_face() -> None:
-    view = SquareCrop((0.5,), tries=3).draw(
+    view = SquareCrop((0.5,), tries=3).sample(
         np.random.default_rng(0), 100, 60, np.array([[5, 5, 95, 55]], np.float32), 50
     )
     assert (view.cut, view.width, view.height, view.x, view.y) == ((0, 0, 100, 60), 50, 30, 0, 0)
@@ -99,5 +99,5 @@ def test_refuses(change: dict[str, object]) -> None:
 
 def test_a_face_that_fills_the_square_is_whole() -> None:
     face = np.array([[3, 0, 103, 100]], np.float32)
-    view = SquareCrop((1.0,), tries=1000).draw(np.random.default_rng(0), 120, 100, face, 64)
+    view = SquareCrop((1.0,), tries=1000).sample(np.random.default_rng(0), 120, 100, face, 64)
     assert view.cut == (3, 0, 103, 100)

@@ -16,7 +16,7 @@ EDGES = {"config_ranges": CONFIG_EDGES, "paper_ranges": PAPER_EDGES}
 
 def _draws(sse: SelectiveScale, count: int = DRAWS) -> np.ndarray:  # type: ignore[type-arg]
     rng = np.random.default_rng(61)
-    return np.array([sse.draw(rng, 30.0) for _ in range(count)])
+    return np.array([sse.sample(rng, 30.0) for _ in range(count)])
 
 
 @pytest.mark.wider

@@ -36,13 +36,13 @@ def middle(level: int) -> float:
 )
 def test_which_level_a_number_means(share: float, level: int) -> None:
     scale = SelectiveScale(share_p5=0.25, share_p6=0.25)
-    assert scale.draw(Told(share), 100.0) == pytest.approx(middle(level))  # type: ignore[arg-type]
+    assert scale.sample(Told(share), 100.0) == pytest.approx(middle(level))  # type: ignore[arg-type]
 
 
 def test_the_official_rest_lies_between_16_pixels_and_p5() -> None:
     scale = SelectiveScale(share_p5=0.25, share_p6=0.25, reading="official")
-    assert scale.draw(Told(0.25), 1.0) == pytest.approx(middle(4))  # type: ignore[arg-type]
-    assert scale.draw(Told(0.6), 1.0) == pytest.approx((16 + PAPER_EDGES[3]) / 2)  # type: ignore[arg-type]
+    assert scale.sample(Told(0.25), 1.0) == pytest.approx(middle(4))  # type: ignore[arg-type]
+    assert scale.sample(Told(0.6), 1.0) == pytest.approx((16 + PAPER_EDGES[3]) / 2)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

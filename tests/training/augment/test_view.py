@@ -28,7 +28,7 @@ def test_published_crops(shared: Path, case: int) -> None:
 def test_published_squeeze(shared: Path) -> None:
     z = np.load(shared / "reference" / "mogface" / "transforms.npz")
     scene = Scene.of(z["img_bgr"].astype(np.float32), z["boxes"][:, :4].astype(np.float32) + EXCLUSIVE)
-    view = Whole("linear").draw(np.random.default_rng(0), 90, 50, scene.boxes, 64)
+    view = Whole("linear").sample(np.random.default_rng(0), 90, 50, scene.boxes, 64)
     seen = view.apply(scene)
     np.testing.assert_allclose(seen.image, z["resize64_linear_img"], atol=1e-3)
     np.testing.assert_allclose(seen.boxes, z["resize64_boxes"][:, :4] + EXCLUSIVE, atol=1e-4)
@@ -120,7 +120,7 @@ def test_colours_change_where_pixels_are_few_if_that_is_asked(
 def test_squeezing_draws_its_interpolation_unless_told() -> None:
     rng = np.random.default_rng(0)
     none = np.zeros((0, 4), np.float32)
-    assert {Whole().draw(rng, 5, 6, none, 8).interpolation for _ in range(60)} == {
+    assert {Whole().sample(rng, 5, 6, none, 8).interpolation for _ in range(60)} == {
         "linear", "cubic", "area", "nearest", "lanczos",
     }  # fmt: skip
-    assert {Whole("area").draw(rng, 5, 6, none, 8).interpolation for _ in range(9)} == {"area"}
+    assert {Whole("area").sample(rng, 5, 6, none, 8).interpolation for _ in range(9)} == {"area"}
