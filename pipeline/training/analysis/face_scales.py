@@ -100,7 +100,7 @@ def seen_scales(plan: SampledAugmentation, boxes: Float32) -> Float32:
     clipped = np.clip(placed, 0, side)
     kept = ((centres > 0) & (centres < side)).all(axis=1) & has_area(clipped)
     scales = face_scales(clipped[kept])
-    large = scales >= plan.smallest
+    large = scales >= plan.min_face
     return scales[large] if large.any() else scales
 
 

@@ -31,21 +31,21 @@ class FaceScale:
 
     Attributes:
         target: `SelectiveScale` or `DataAnchorSampling`.
-        most: the resized picture has at most `most` x `most` pixels: 12000, or 4000 for the released MogFace_E. A bound
+        max_side: the resized picture has at most `max_side`^2 pixels: 12000, or 4000 for the released MogFace_E. A bound
             of the released code only, which keeps small faces from the high levels; None for none, as in Algorithm 2.
         short_side: smallest and largest short side, pixels, of a picture without faces; None squeezes it.
         window: "face" as the released code has it and a share per level needs it; "anywhere" is Algorithm 2's "crop at
             random" to the letter, which may miss the face.
-        otherwise: what is done where no window is good, as about long faces larger than it: "squeeze" the whole picture
+        fallback: what is done where no window is good, as about long faces larger than it: "squeeze" the whole picture
             as the released code does (2 % of WIDER FACE under Algorithm 2, all of them meant for p7), or lay the window
             on the "centre" of the face.
     """
 
     target: TargetScale
-    most: int | None = 12000
+    max_side: int | None = 12000
     short_side: tuple[int, int] | None = None
     window: Literal["face", "anywhere"] = "face"
-    otherwise: Literal["squeeze", "centre"] = "squeeze"
+    fallback: Literal["squeeze", "centre"] = "squeeze"
 
     def sample(self, rng: np.random.Generator, width: int, height: int, boxes: Float32, side: int) -> View:
         """Returns a view; its `target` is the size that the face was to get, before `most` had its say.
@@ -62,7 +62,7 @@ class FaceScale:
         face = int(rng.integers(len(boxes)))
         scale = float(face_scales(boxes[face : face + 1])[0])
         target = self.target.sample(rng, scale)
-        new_width, new_height = scaled_size(width, height, target / scale, self.most)
+        new_width, new_height = scaled_size(width, height, target / scale, self.max_side)
         kind = sample_interpolation(rng)
         if self.window == "anywhere":
             corner: tuple[int, int] | None = window_anywhere(rng, new_width, new_height, side)
@@ -70,7 +70,7 @@ class FaceScale:
             factor = np.array([new_width / width, new_height / height] * 2)
             placed = (boxes * factor).astype(np.float32)
             corner = window_around(rng, new_width, new_height, placed, face, side)
-            if corner is None and self.otherwise == "centre":
+            if corner is None and self.fallback == "centre":
                 x1, y1, x2, y2 = placed[face].tolist()
                 corner = math.floor((x1 + x2 - side) / 2), math.floor((y1 + y2 - side) / 2)
         if corner is None:
@@ -81,7 +81,7 @@ class FaceScale:
         if self.short_side is None:
             return Whole().sample(rng, width, height, np.zeros((0, 4), np.float32), side)
         ratio = float(rng.uniform(*self.short_side)) / min(width, height)
-        new_width, new_height = scaled_size(width, height, ratio, self.most)
+        new_width, new_height = scaled_size(width, height, ratio, self.max_side)
         kind = sample_interpolation(rng)
         x, y = window_anywhere(rng, new_width, new_height, side)
         return View((0, 0, width, height), new_width, new_height, x, y, side, kind)

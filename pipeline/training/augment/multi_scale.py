@@ -24,11 +24,11 @@ class MultiScale:
 
     Attributes:
         sides: pixels to choose from, all alike.
-        most: the resized picture has at most `most` x `most` pixels.
+        max_side: the resized picture has at most `max_side`^2 pixels.
     """
 
     sides: tuple[int, ...] = TRAINING_SIDES
-    most: int = 12000
+    max_side: int = 12000
 
     def __post_init__(self) -> None:
         """Raises ValueError where there is no size, or one below 1."""
@@ -41,7 +41,7 @@ class MultiScale:
 
     def sample(self, rng: np.random.Generator, width: int, height: int, boxes: Float32, side: int) -> View:
         """Returns a view of a picture of `width` x `height`; `boxes` have no part in it."""
-        new_width, new_height = scaled_size(width, height, self.sample_side(rng) / min(width, height), self.most)
+        new_width, new_height = scaled_size(width, height, self.sample_side(rng) / min(width, height), self.max_side)
         kind = sample_interpolation(rng)
         x, y = window_anywhere(rng, new_width, new_height, side)
         return View((0, 0, width, height), new_width, new_height, x, y, side, kind)

@@ -28,7 +28,7 @@ class SampledAugmentation:
         view: cut, scale and window; made for one picture's size.
         distortion: of the colours, None for none.
         mirrored: seen from the other side.
-        smallest: faces below it are dropped, pixels.
+        min_face: faces below it are dropped, pixels.
         fill: BGR outside the picture.
         pixels: dtype of the result; "uint8" rounds and clips once, at the very end, and is a quarter of the bytes.
         colours: when they are distorted, see `View.apply`.
@@ -37,7 +37,7 @@ class SampledAugmentation:
     view: View
     distortion: Distortion | None = None
     mirrored: bool = False
-    smallest: float = 8.0
+    min_face: float = 8.0
     fill: tuple[float, float, float] = MEAN_BGR
     pixels: Literal["float32", "uint8"] = "float32"
     colours: Colours = "first"
@@ -47,7 +47,7 @@ class SampledAugmentation:
         seen = self.view.apply(scene, self.fill, self._colours, self.colours)
         if self.pixels == "uint8" and seen.image.dtype != np.uint8:
             seen = replace(seen, image=np.rint(seen.image).clip(0, 255).astype(np.uint8))
-        return drop_small_faces(mirror(seen) if self.mirrored else seen, self.smallest)
+        return drop_small_faces(mirror(seen) if self.mirrored else seen, self.min_face)
 
     def _colours(self, image: Pixels) -> Pixels:
         if self.distortion is not None:
@@ -63,8 +63,8 @@ class Policy:
         geometry: of the view.
         side: of the training picture, pixels.
         photometric: of the colours, None for none.
-        mirrored: share of pictures that are mirrored.
-        smallest: faces below it, in the training picture, are dropped unless all are.
+        flip_prob: share of images that are mirrored.
+        min_face: faces below it, in the training picture, are dropped unless all are.
         fill: BGR outside the picture; take the detector's own mean, so that it is zero after normalisation.
         pixels: "float32" keeps what photometric distortion puts outside 0..255, as the released code does.
         colours: when they are distorted, see `View.apply`; the released code's order is "first".
@@ -73,16 +73,16 @@ class Policy:
     geometry: Geometry
     side: int = 640
     photometric: Photometric | None = field(default_factory=Photometric)
-    mirrored: float = 0.5
-    smallest: float = 8.0
+    flip_prob: float = 0.5
+    min_face: float = 8.0
     fill: tuple[float, float, float] = MEAN_BGR
     pixels: Literal["float32", "uint8"] = "float32"
     colours: Colours = "first"
 
     def __post_init__(self) -> None:
         """Raises ValueError where a number makes no sense."""
-        if self.side < 1 or not 0 <= self.mirrored <= 1 or self.smallest < 0:
-            numbers = f"side {self.side}, mirrored {self.mirrored}, smallest {self.smallest}"
+        if self.side < 1 or not 0 <= self.flip_prob <= 1 or self.min_face < 0:
+            numbers = f"side {self.side}, flip_prob {self.flip_prob}, min_face {self.min_face}"
             raise ValueError(f"{numbers}: expected 1 or more, a share in 0..1 and 0 or more")
 
     def sample(self, rng: np.random.Generator, width: int, height: int, boxes: Float32) -> SampledAugmentation:
@@ -96,8 +96,8 @@ class Policy:
         """
         distortion = None if self.photometric is None else self.photometric.sample(rng)
         view = self.geometry.sample(rng, width, height, boxes[has_area(boxes)], self.side)
-        mirrored = bool(rng.random() < self.mirrored)
-        return SampledAugmentation(view, distortion, mirrored, self.smallest, self.fill, self.pixels, self.colours)
+        mirrored = bool(rng.random() < self.flip_prob)
+        return SampledAugmentation(view, distortion, mirrored, self.min_face, self.fill, self.pixels, self.colours)
 
     def __call__(self, rng: np.random.Generator, scene: Scene) -> Scene:
         """Returns the scene augmented: a plan drawn and applied."""
@@ -107,8 +107,8 @@ class Policy:
 
 POLICIES: Mapping[str, Callable[[], Geometry]] = {
     "das": lambda: FaceScale(DataAnchorSampling()),
-    "sse": lambda: FaceScale(SelectiveScale(), most=None, short_side=(640, 1280), otherwise="centre"),
-    "sse_anywhere": lambda: FaceScale(SelectiveScale(), most=None, short_side=(640, 1280), window="anywhere"),
+    "sse": lambda: FaceScale(SelectiveScale(), max_side=None, short_side=(640, 1280), fallback="centre"),
+    "sse_anywhere": lambda: FaceScale(SelectiveScale(), max_side=None, short_side=(640, 1280), window="anywhere"),
     "sse_official": lambda: FaceScale(SelectiveScale(CONFIG_EDGES, reading="official")),
     "mst": MultiScale,
     "square_crop": SquareCrop,

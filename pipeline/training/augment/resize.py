@@ -22,10 +22,10 @@ def sample_interpolation(rng: np.random.Generator) -> str:
     return INTERPOLATIONS[int(rng.integers(len(INTERPOLATIONS)))]
 
 
-def scaled_size(width: int, height: int, ratio: float, most: int | None) -> tuple[int, int]:
-    """Returns width and height times `ratio`, rounded, at least 1, with no more than about `most`^2 pixels together."""
-    if most is not None:
-        ratio = min(ratio, most / math.sqrt(width * height))
+def scaled_size(width: int, height: int, ratio: float, max_side: int | None) -> tuple[int, int]:
+    """Returns width and height times `ratio`, rounded, at least 1, with no more than about `max_side`^2 pixels together."""
+    if max_side is not None:
+        ratio = min(ratio, max_side / math.sqrt(width * height))
     return max(1, round(width * ratio)), max(1, round(height * ratio))
 
 

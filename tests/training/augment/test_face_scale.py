@@ -53,7 +53,7 @@ def test_the_face_has_the_size_and_is_in_the_window(size: float) -> None:
 
 
 def test_the_picture_never_gets_larger_than_allowed() -> None:
-    view = FaceScale(_Always(600.0), most=900).sample(
+    view = FaceScale(_Always(600.0), max_side=900).sample(
         np.random.default_rng(0), 800, 600, np.array([[5, 5, 15, 15]], np.float32), 640
     )
     assert view.width * view.height <= 905**2
@@ -80,7 +80,7 @@ def test_squeezed_where_no_window_is_good() -> None:
 
 def test_centred_where_no_window_is_good_and_that_is_wanted() -> None:
     long = np.array([[100, 10, 160, 470]], np.float32)
-    geometry = FaceScale(_Always(640.0), most=None, otherwise="centre")
+    geometry = FaceScale(_Always(640.0), max_side=None, fallback="centre")
     view = geometry.sample(np.random.default_rng(0), 640, 480, long, 640)
     placed = view.place(long)
     assert view.target == 640 and face_scales(placed)[0] == pytest.approx(640, rel=0.01)

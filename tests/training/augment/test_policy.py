@@ -99,10 +99,10 @@ def test_bytes_are_the_rounded_floats(name: str) -> None:
 def test_order_of_the_parts() -> None:
     image = np.full((40, 40, 3), 100, np.float32)
     scene = Scene.of(image, np.array([[0, 0, 10, 10], [30, 0, 34, 4]], np.float32))
-    one = policy("plain", side=40, mirrored=1.0, smallest=8.0, fill=(0, 0, 0))
+    one = policy("plain", side=40, flip_prob=1.0, min_face=8.0, fill=(0, 0, 0))
     done = one.sample(np.random.default_rng(0), 40, 40, scene.boxes).apply(scene)
     np.testing.assert_allclose(done.boxes, [[30, 0, 40, 10]])  # mirrored, the small one gone
-    twice = policy("plain", side=80, mirrored=0.0)(np.random.default_rng(0), scene)
+    twice = policy("plain", side=80, flip_prob=0.0)(np.random.default_rng(0), scene)
     np.testing.assert_allclose(twice.boxes, [[0, 0, 20, 20], [60, 0, 68, 8]])  # 8 px after the resize: stays
 
 
@@ -145,7 +145,7 @@ def test_algorithm_2_to_the_letter_crops_anywhere() -> None:
     assert found["sse"] > 45  # a face as large as the window may stick out
     assert found["sse_anywhere"] < 25
     literal, around = policy("sse_anywhere").geometry, policy("sse").geometry
-    assert (literal.target, literal.most, literal.short_side) == (around.target, around.most, around.short_side)
+    assert (literal.target, literal.max_side, literal.short_side) == (around.target, around.max_side, around.short_side)
 
 
 def test_refuses_and_lists_the_choices() -> None:
@@ -153,6 +153,6 @@ def test_refuses_and_lists_the_choices() -> None:
         ValueError, match="unknown augmentation 'ssd'; there are das, sse, sse_anywhere, sse_official, mst"
     ):
         policy("ssd")
-    for change in ({"side": 0}, {"mirrored": 1.5}, {"smallest": -1.0}):
+    for change in ({"side": 0}, {"flip_prob": 1.5}, {"min_face": -1.0}):
         with pytest.raises(ValueError, match=next(iter(change))):
             policy("das", **change)

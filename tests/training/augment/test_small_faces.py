@@ -25,5 +25,5 @@ def test_published_vectors(shared: Path, case: str) -> None:
 def test_the_border_stays() -> None:
     boxes = np.array([[0, 0, 8, 8], [0, 0, 7.9, 8], [0, 0, 4, 16]], np.float32)
     assert drop_small_faces(Scene.of(IMAGE, boxes)).rows.tolist() == [0, 2]
-    assert drop_small_faces(Scene.of(IMAGE, boxes), smallest=20).rows.tolist() == [0, 1, 2]
+    assert drop_small_faces(Scene.of(IMAGE, boxes), min_face=20).rows.tolist() == [0, 1, 2]
     assert drop_small_faces(Scene.of(IMAGE, boxes[:0])).boxes.shape == (0, 4)

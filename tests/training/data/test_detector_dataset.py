@@ -111,7 +111,7 @@ def test_the_shares_of_selective_scale_are_the_recipes(name: Augmentation) -> No
 
 def test_smallest_face_and_fill_are_those_asked_for() -> None:
     chosen = policy_of(replace(PLAIN, min_face=5.0), 64, FILL)
-    assert (chosen.smallest, chosen.fill, chosen.side) == (5.0, FILL, 64)
+    assert (chosen.min_face, chosen.fill, chosen.side) == (5.0, FILL, 64)
 
 
 @pytest.mark.parametrize(
