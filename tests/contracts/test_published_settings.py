@@ -9,12 +9,12 @@ from pipeline.training.assigners.ali_ams import AliAms
 from pipeline.training.assigners.max_iou import MaxIou
 from pipeline.training.augment.das import ANCHOR_SIZES, DataAnchorSampling
 from pipeline.training.augment.sse import CONFIG_EDGES, PAPER_EDGES, SelectiveScale
-from pipeline.training.losses.box_regression import SmoothL1
+from pipeline.training.losses.box_regression import SmoothL1Loss
 from pipeline.training.losses.context import ContextLoss
 from pipeline.training.losses.focal import FocalLoss
 from pipeline.training.losses.hambox import HamBoxLoss
 from pipeline.training.losses.multibox import MultiboxLoss
-from pipeline.training.losses.pairwise_rank import PairwiseRank
+from pipeline.training.losses.pairwise_rank import PairwiseRankLoss
 
 
 def test_wider_face_and_8k() -> None:
@@ -36,8 +36,8 @@ def test_mogface() -> None:
     assert (scale.edges, scale.share_p5, scale.share_p6) == (PAPER_EDGES, 0.2, 0.16)
     assert AliAms() == AliAms(MaxIou(0.35, 0.0, False, "skip", None), "paper")
     assert ContextLoss() == ContextLoss(1.0, 0.1, FocalLoss(0.25, 2.0, 1e-7, "positives"))
-    assert SmoothL1() == SmoothL1(1 / 9)
-    assert HamBoxLoss() == HamBoxLoss(FocalLoss(), SmoothL1(), 0.5)
+    assert SmoothL1Loss() == SmoothL1Loss(1 / 9)
+    assert HamBoxLoss() == HamBoxLoss(FocalLoss(), SmoothL1Loss(), 0.5)
 
 
 def test_data_anchor_sampling() -> None:
@@ -45,5 +45,5 @@ def test_data_anchor_sampling() -> None:
 
 
 def test_crface() -> None:
-    loss = PairwiseRank()
+    loss = PairwiseRankLoss()
     assert (loss.pairs, loss.temperature, loss.form) == (10, 1.0, "logistic")

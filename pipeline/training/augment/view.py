@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from pipeline.training.augment.resize import Rect, sample_interpolation, resize_part, source_rect
+from pipeline.training.augment.resize import Rect, resize_part, sample_interpolation, source_rect
 from pipeline.training.augment.scene import Float32, Pixels, Scene, has_area
 
 MEAN_BGR = (103.53, 116.28, 123.675)

@@ -13,7 +13,7 @@ from pipeline.training.losses.focal import positives_of, wide
 
 
 @dataclass(frozen=True, slots=True)
-class SmoothL1:
+class SmoothL1Loss:
     """0.5 x^2 / beta for |x| < beta, else |x| - 0.5 beta; summed over the 4 deltas of the FACE anchors, and divided.
 
     Example: beta 1/9 (which others call sigma 3), deltas off by (0.1, 0, 0, 1): 0.045 + 0.944 = 0.989.

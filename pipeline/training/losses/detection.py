@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pipeline.models.detectors.detector import Raw
 from pipeline.training.assigners.assignment import FACE
-from pipeline.training.losses.box_regression import SmoothL1
+from pipeline.training.losses.box_regression import SmoothL1Loss
 from pipeline.training.losses.context import discrepancy_label
 from pipeline.training.losses.focal import FocalLoss
 from pipeline.training.losses.hambox import HamBoxLoss
@@ -118,7 +118,7 @@ class SigmoidObjective:
     regression_aware: bool = False
     threshold: float = 0.1
     focal: FocalLoss = field(default_factory=FocalLoss)
-    smooth_l1: SmoothL1 = field(default_factory=SmoothL1)
+    smooth_l1: SmoothL1Loss = field(default_factory=SmoothL1Loss)
 
     @property
     def needs_fit(self) -> bool:

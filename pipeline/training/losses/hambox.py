@@ -11,7 +11,7 @@ from torch import Tensor
 from pipeline.training.assigners.assignment import BACKGROUND, FACE, IGNORED, Assignment, candidate_indices
 from pipeline.training.assigners.candidate_pairs import aligned_iou
 from pipeline.training.assigners.faces import FaceBatch
-from pipeline.training.losses.box_regression import SmoothL1
+from pipeline.training.losses.box_regression import SmoothL1Loss
 from pipeline.training.losses.focal import FocalLoss
 
 
@@ -55,7 +55,7 @@ class HamBoxLoss:
     """
 
     focal: FocalLoss = field(default_factory=FocalLoss)
-    smooth_l1: SmoothL1 = field(default_factory=SmoothL1)
+    smooth_l1: SmoothL1Loss = field(default_factory=SmoothL1Loss)
     ignored: float = 0.5
 
     def __call__(

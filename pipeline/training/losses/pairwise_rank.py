@@ -15,7 +15,7 @@ Form = Literal["logistic", "margin"]
 
 
 @dataclass(frozen=True, slots=True)
-class PairwiseRank:
+class PairwiseRankLoss:
     """Mean over the pairs of each distance, then over the distances: sum over k of mean_i L(i, i + k), divided by n.
 
     With z = refined score of the better box minus that of the worse one:

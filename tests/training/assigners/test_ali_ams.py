@@ -14,7 +14,7 @@ from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assignment import FACE, Assignment
 from pipeline.training.assigners.faces import FaceBatch, Predicted
 from pipeline.training.assigners.max_iou import MaxIou
-from pipeline.training.losses.box_regression import SmoothL1
+from pipeline.training.losses.box_regression import SmoothL1Loss
 from pipeline.training.losses.focal import FocalLoss
 from tests.training.assigners.vectors import assert_learns, load, mogface_anchors, targets
 
@@ -32,7 +32,7 @@ def _losses(anchors: Anchors, faces: FaceBatch, got: Assignment, logits: torch.T
     image, anchor = torch.nonzero(got.label == FACE, as_tuple=True)
     wanted[image, anchor] = targets(anchors, faces.boxes[image, got.face[image, anchor]], anchor)
     face = FocalLoss()(logits, got.label).item()
-    box = 2 * SmoothL1()(torch.zeros_like(wanted), wanted, got.label).item()
+    box = 2 * SmoothL1Loss()(torch.zeros_like(wanted), wanted, got.label).item()
     return [face, box, face + box]
 
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.training.augment.resize import INTERPOLATIONS, sample_interpolation, resize_part, scaled_size, source_rect
+from pipeline.training.augment.resize import INTERPOLATIONS, resize_part, sample_interpolation, scaled_size, source_rect
 
 # kind -> what OpenCV calls it for a whole picture, and how far a part of noise may be from it (of 255): Lanczos is
 # looked up at 1/32 pixel, and "area" has nothing to average.

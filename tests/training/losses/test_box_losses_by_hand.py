@@ -10,7 +10,7 @@ import torch
 from pipeline.models.detectors.detector import Raw
 from pipeline.training.assigners.assignment import Assignment
 from pipeline.training.assigners.faces import FaceBatch
-from pipeline.training.losses.box_regression import SmoothL1
+from pipeline.training.losses.box_regression import SmoothL1Loss
 from pipeline.training.losses.focal import FocalLoss
 from pipeline.training.losses.hambox import HamBoxLoss, fit_of_faces
 from pipeline.training.losses.multibox import MultiboxLoss
@@ -26,16 +26,16 @@ def test_smooth_l1_of_each_anchor(beta: float) -> None:
     gaps = [[0.05, -0.1, 0.3, -2.0], [1.0, 0.0, -0.4, 0.11], [5.0, 5.0, 5.0, 5.0]]
     deltas = torch.tensor([gaps], dtype=torch.float64)
     targets = torch.full_like(deltas, 0.25)
-    found = SmoothL1(beta).each(deltas + 0.25, targets, torch.tensor([[True, True, False]]))
+    found = SmoothL1Loss(beta).each(deltas + 0.25, targets, torch.tensor([[True, True, False]]))
     assert found.dtype == torch.float64
     assert found[0].tolist() == pytest.approx([sum(smooth(x, beta) for x in row) for row in gaps[:2]] + [0.0])
-    assert SmoothL1().beta == 1 / 9
+    assert SmoothL1Loss().beta == 1 / 9
 
 
 def test_smooth_l1_is_divided_by_faces_and_only_they_count() -> None:
     deltas = torch.ones(1, 4, 4, dtype=torch.float64)
     label = torch.tensor([[1, 1, 0, -1]])
-    assert SmoothL1(1.0)(deltas, torch.zeros_like(deltas), label).item() == pytest.approx(2 * 4 * 0.5 / 2)
+    assert SmoothL1Loss(1.0)(deltas, torch.zeros_like(deltas), label).item() == pytest.approx(2 * 4 * 0.5 / 2)
 
 
 def hambox(label: list[int], extra: list[bool], fit: list[float], **settings: object) -> tuple[float, float]:

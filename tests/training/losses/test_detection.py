@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pipeline.models.detectors.detector import Raw
 from pipeline.training.assigners.assignment import Assignment
-from pipeline.training.losses.box_regression import SmoothL1
+from pipeline.training.losses.box_regression import SmoothL1Loss
 from pipeline.training.losses.context import ContextLoss, discrepancy_label
 from pipeline.training.losses.detection import SigmoidObjective, SoftmaxObjective
 from pipeline.training.losses.focal import FocalLoss
@@ -74,10 +74,10 @@ def test_sigmoid_puts_the_published_losses_together() -> None:
     context = ContextLoss(threshold=0.4)(raw.logits[..., 0], raw.progressive[..., 0], targets.label)
     wanted = {
         "face": context.main,
-        "box": SmoothL1()(raw.boxes, targets.boxes, targets.label),
+        "box": SmoothL1Loss()(raw.boxes, targets.boxes, targets.label),
         "context": context.progressive,
         "first_face": FocalLoss()(raw.first_shot.logits[..., 0], first.label),
-        "first_box": SmoothL1()(raw.first_shot.boxes, first.boxes, first.label),
+        "first_box": SmoothL1Loss()(raw.first_shot.boxes, first.boxes, first.label),
     }
     assert {name: term.item() for name, term in terms.items()} == {name: term.item() for name, term in wanted.items()}
     weights = {"face": 1.0, "box": 2.0, "context": 0.7, "first_face": 0.3, "first_box": 0.6}

@@ -7,7 +7,7 @@ import torch
 
 from pipeline.training.assigners.assignment import Assignment
 from pipeline.training.assigners.faces import FaceBatch
-from pipeline.training.losses.box_regression import SmoothL1
+from pipeline.training.losses.box_regression import SmoothL1Loss
 from pipeline.training.losses.focal import FocalLoss
 from pipeline.training.losses.hambox import HamBoxLoss, fit_of_faces
 
@@ -24,7 +24,7 @@ def _case(seed: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, Assignme
 
 def test_equals_a_loop_over_anchors() -> None:
     logits, deltas, targets, assignment, fit = _case(1)
-    focal, smooth = FocalLoss(), SmoothL1()
+    focal, smooth = FocalLoss(), SmoothL1Loss()
     sums = {True: [0.0, 0.0, 0], False: [0.0, 0.0, 0]}
     for b in range(2):
         for a in range(A):
@@ -48,7 +48,7 @@ def test_nothing_compensated_and_nothing_at_all() -> None:
     plain = Assignment(assignment.face, assignment.label, torch.zeros_like(assignment.compensated))
     got = HamBoxLoss()(logits, deltas, targets, plain, fit)
     assert got.face.item() == pytest.approx(FocalLoss()(logits, plain.label).item(), rel=1e-6)
-    assert got.box.item() == pytest.approx(SmoothL1()(deltas, targets, plain.label).item(), rel=1e-6)
+    assert got.box.item() == pytest.approx(SmoothL1Loss()(deltas, targets, plain.label).item(), rel=1e-6)
     empty = Assignment(assignment.face, torch.zeros_like(assignment.label), plain.compensated)
     got = HamBoxLoss()(logits, deltas, targets, empty, fit)
     assert got.box.item() == 0

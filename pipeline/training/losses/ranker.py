@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from pipeline.training.losses.focal import wide
-from pipeline.training.losses.pairwise_rank import Form, PairwiseRank
+from pipeline.training.losses.pairwise_rank import Form, PairwiseRankLoss
 from pipeline.training.losses.score_regression import score_regression
 
 if TYPE_CHECKING:
     from pipeline.training.recipes.ranker import RankerRecipe
 
 
-def image_losses(refined: Tensor, truths: Tensor, valid: Tensor, recipe: RankerRecipe) -> Tensor:
+def ranker_losses(refined: Tensor, truths: Tensor, valid: Tensor, recipe: RankerRecipe) -> Tensor:
     """Returns the loss of each image, float32 (float64 for float64 scores) [B], ready for the gradient.
 
     Padding has no part in it, not even one that is no number: its gradient is zero. An image with nothing to learn
@@ -40,15 +40,15 @@ def image_losses(refined: Tensor, truths: Tensor, valid: Tensor, recipe: RankerR
         refined = refined.clamp(0, 1)
     if recipe.loss == "rank" or recipe.loss == "margin":
         form: Form = "logistic" if recipe.loss == "rank" else "margin"
-        loss = PairwiseRank(recipe.pairs, recipe.offsets, recipe.ties, recipe.temperature, form)
+        loss = PairwiseRankLoss(recipe.pairs, recipe.offsets, recipe.ties, recipe.temperature, form)
         return loss(refined, truths, valid)
     return score_regression(recipe.loss, refined, truths, valid)
 
 
-def rank_loss(refined: Tensor, truths: Tensor, valid: Tensor, recipe: RankerRecipe) -> Tensor:
-    """Returns the mean of `image_losses` over the batch, a scalar.
+def ranker_loss(refined: Tensor, truths: Tensor, valid: Tensor, recipe: RankerRecipe) -> Tensor:
+    """Returns the mean of `ranker_losses` over the batch, a scalar.
 
     Of several processes each is to divide the sum of its images by the number of all, or they would not agree with
     one that has them all.
     """
-    return image_losses(refined, truths, valid, recipe).mean()
+    return ranker_losses(refined, truths, valid, recipe).mean()
