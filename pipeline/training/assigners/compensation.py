@@ -1,9 +1,10 @@
-"""What Ali-AMS may give to faces with few anchors, and how the network's scores decide who gets what."""
+"""Candidate anchors of faces that have too few, and how the network's scores decide between the faces (Ali-AMS)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -17,117 +18,112 @@ from pipeline.training.assigners.partial import StaticAssignment
 
 @dataclass(frozen=True, slots=True)
 class CandidateAnchors:
-    """P candidates of N faces that lack anchors.
+    """P candidate anchors of N faces that have too few.
 
     Attributes:
-        who: int64 [P], rising, in 0 .. N - 1.
-        place: int64 [P], image * A + anchor, different within a face.
+        group: int64 [P], rising: which of the N faces.
+        index: int64 [P], flat index image * A + anchor, different within a face.
         need: int64 [N], how many anchors each face may take.
-        index: int64 [N], column of the face in the `FaceBatch`.
+        column: int64 [N], of the face in the `FaceBatch`.
     """
 
-    who: Tensor
-    place: Tensor
-    need: Tensor
+    group: Tensor
     index: Tensor
+    need: Tensor
+    column: Tensor
 
 
 @dataclass(frozen=True, slots=True)
 class PartialAliAms:
-    """The standard matching, and what may be added to it, in offers settled one after the other.
+    """The standard matching, and the candidates of one or more rounds of compensation.
 
     Attributes:
         matched: the standard matching.
-        claims: what comes of each offer.
-        in_turn: faces choose in order of their index, among what those before have left; else each takes its best,
-            and what is taken already it does without, the lowest face first where several want the same.
+        rounds: candidates of each round.
+        sequential: faces choose in order of their index among what earlier ones have left; else each takes its best,
+            drops what is FACE already, and the lowest face gets an anchor that several take.
         name: of the assigner, for a message.
     """
 
     matched: StaticAssignment
-    claims: tuple[_Claims, ...]
-    in_turn: bool
+    rounds: tuple[_Round, ...]
+    sequential: bool
     name: str
 
     @classmethod
-    def of(cls, matched: Assignment, offers: Sequence[CandidateAnchors], name: str, *, in_turn: bool) -> PartialAliAms:
-        """Returns the plan.
-
-        Args:
-            matched: the standard matching; written into when the plan is settled.
-            offers: in their order.
-            name: see the class.
-            in_turn: see the class.
-        """
-        return cls(StaticAssignment(matched), tuple(_Claims.of(each, in_turn) for each in offers), in_turn, name)
+    def of(
+        cls, matched: Assignment, candidates: Sequence[CandidateAnchors], name: str, *, sequential: bool
+    ) -> PartialAliAms:
+        """Returns it for a matching, which `complete` writes into, and the candidates of each round."""
+        return cls(
+            StaticAssignment(matched), tuple(_Round.of(each, sequential) for each in candidates), sequential, name
+        )
 
     def to(self, device: torch.device) -> PartialAliAms:
         """Returns it on a device."""
-        return PartialAliAms(
-            self.matched.to(device), tuple(each.to(device) for each in self.claims), self.in_turn, self.name
-        )
+        return replace(self, matched=self.matched.to(device), rounds=tuple(each.to(device) for each in self.rounds))
 
-    @torch.no_grad()
     def complete(self, predicted: Predicted | None) -> Assignment:
         """Returns the compensated matching; see `PartialAssignment`."""
         logits = require_predicted(predicted, self.name).logits.float().reshape(-1)
         matched = self.matched.complete(predicted)
         face, label, added = (each.view(-1) for each in (matched.face, matched.label, matched.compensated))
-        for each in self.claims:
-            taker = each.served(logits) if self.in_turn else each.taken(label, logits)
-            face[each.claimed] = torch.where(taker >= 0, each.index[taker], face[each.claimed])
-            label[each.claimed] = torch.where(taker >= 0, FACE, label[each.claimed])
-            added[each.claimed] = added[each.claimed] | (taker >= 0)
-        places = torch.cat([candidate_indices(matched), *(each.claimed for each in self.claims)])
-        return Assignment(matched.face, matched.label, matched.compensated, places)
+        for each in self.rounds:
+            taker = each.sequential(logits) if self.sequential else each.simultaneous(label, logits)
+            face[each.slots] = torch.where(taker >= 0, each.column[taker], face[each.slots])
+            label[each.slots] = torch.where(taker >= 0, FACE, label[each.slots])
+            added[each.slots] = added[each.slots] | (taker >= 0)
+        indices = torch.cat([candidate_indices(matched), *(each.slots for each in self.rounds)])
+        return Assignment(matched.face, matched.label, matched.compensated, indices)
 
 
 @dataclass(frozen=True, slots=True)
-class _Claims:
-    """An offer by place: the C places that somebody may take, once each, and who of the P candidates wants which."""
+class _Round:
+    """`CandidateAnchors` by anchor: C different anchors (slots), and which slot each of the P candidates is."""
 
-    who: Tensor
-    place: Tensor
-    slot: Tensor  # int64 [P], of the C
-    claimed: Tensor  # int64 [C], rising
-    need: Tensor
+    group: Tensor
     index: Tensor
-    rounds: int  # of `deferred_acceptance`
+    slot: Tensor  # int64 [P], of the C
+    slots: Tensor  # int64 [C], rising flat indices
+    need: Tensor
+    column: Tensor
+    proposals: int  # rounds of `deferred_acceptance`
 
     @classmethod
-    def of(cls, offer: CandidateAnchors, in_turn: bool) -> _Claims:
-        claimed, slot = torch.unique(offer.place, return_inverse=True)
-        rounds = rounds_needed(offer.who, slot) if in_turn else 0
-        return cls(offer.who, offer.place, slot, claimed, offer.need, offer.index, rounds)
+    def of(cls, found: CandidateAnchors, sequential: bool) -> _Round:
+        slots, slot = torch.unique(found.index, return_inverse=True)
+        proposals = rounds_needed(found.group, slot) if sequential else 0
+        return cls(found.group, found.index, slot, slots, found.need, found.column, proposals)
 
-    def to(self, device: torch.device) -> _Claims:
-        names = ("who", "place", "slot", "claimed", "need", "index")
+    def to(self, device: torch.device) -> _Round:
+        names = ("group", "index", "slot", "slots", "need", "column")
         return replace(self, **{name: moved(getattr(self, name), device) for name in names})  # type: ignore[arg-type]
 
-    def served(self, logits: Tensor) -> Tensor:
-        """Returns int64 [C]: who gets each place where the faces choose in turn, -1 for nobody."""
-        count = len(self.claimed)
-        chosen = deferred_acceptance(self.who, logits[self.place], self.slot, self.need, count, self.rounds)
-        return self.slot.new_full((count,), -1).scatter_reduce_(0, self.slot, torch.where(chosen, self.who, -1), "amax")
+    def sequential(self, logits: Tensor) -> Tensor:
+        """Returns int64 [C]: the group that gets each slot if the groups choose in turn, -1 for none."""
+        count = len(self.slots)
+        chosen = deferred_acceptance(self.group, logits[self.index], self.slot, self.need, count, self.proposals)
+        taker = self.slot.new_full((count,), -1)
+        return taker.scatter_reduce_(0, self.slot, torch.where(chosen, self.group, -1), "amax")
 
-    def taken(self, label: Tensor, logits: Tensor) -> Tensor:
-        """Returns int64 [C]: who gets each place where each takes its best, the lowest of several; -1 for nobody."""
-        wanted = rank_in_group(self.who, logits[self.place]) < self.need[self.who]
-        wanted &= label[self.place] != FACE
-        nobody = len(self.need)
-        lowest = self.slot.new_full((len(self.claimed),), nobody).scatter_reduce_(
-            0, self.slot, torch.where(wanted, self.who, nobody), "amin"
+    def simultaneous(self, label: Tensor, logits: Tensor) -> Tensor:
+        """Returns int64 [C]: the lowest group that has each slot among its best, -1 for none."""
+        wanted = rank_in_group(self.group, logits[self.index]) < self.need[self.group]
+        wanted &= label[self.index] != FACE
+        none = len(self.need)
+        lowest = self.slot.new_full((len(self.slots),), none).scatter_reduce_(
+            0, self.slot, torch.where(wanted, self.group, none), "amin"
         )
-        return torch.where(lowest < nobody, lowest, -1)
+        return torch.where(lowest < none, lowest, -1)
 
 
-def joined(offers: Sequence[CandidateAnchors]) -> list[CandidateAnchors]:
-    """Returns several offers as one, the faces of the first before those of the second; none of none."""
-    if not offers:
+def concatenate(candidates: Sequence[CandidateAnchors]) -> list[CandidateAnchors]:
+    """Returns all candidates as those of one round, the faces of the first before those of the second; [] for []."""
+    if not candidates:
         return []
-    starts = [0]
-    for each in offers:
-        starts.append(starts[-1] + len(each.need))
-    who = torch.cat([each.who + start for each, start in zip(offers, starts, strict=False)])
-    place, need, index = (torch.cat([getattr(each, name) for each in offers]) for name in ("place", "need", "index"))
-    return [CandidateAnchors(who, place, need, index)]
+    starts = accumulate((len(each.need) for each in candidates), initial=0)
+    group = torch.cat([each.group + start for each, start in zip(candidates, starts, strict=False)])
+    index, need, column = (
+        torch.cat([getattr(each, name) for each in candidates]) for name in ("index", "need", "column")
+    )
+    return [CandidateAnchors(group, index, need, column)]

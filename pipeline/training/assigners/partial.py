@@ -1,8 +1,7 @@
-"""What an assigner finds out without the network's answer, on the host, and how the answer settles the rest.
+"""An assignment in two steps: what anchors and faces alone decide, on the host, and what the prediction adds.
 
-Which anchors can learn which face hangs on their boxes alone: long lists whose length nobody knows beforehand, for
-which a GPU would make the host wait. They are made on the host, while the device computes the answer they are then
-settled with, and have fixed lengths from there on.
+Which anchors may learn which face depends on boxes alone: lists of unknown length, for which a GPU would make the host
+wait. The host makes them while the device computes the forward pass; from there on all lengths are fixed.
 """
 
 from __future__ import annotations
@@ -18,28 +17,27 @@ from pipeline.training.assigners.faces import Predicted
 
 
 class PartialAssignment(Protocol):
-    """Half an assignment."""
+    """The first step of an assigner."""
 
     def to(self, device: torch.device) -> PartialAssignment:
-        """Returns the plan on the device of the answer."""
+        """Returns it on the device of the prediction."""
         ...
 
     def complete(self, predicted: Predicted | None) -> Assignment:
         """Returns the assignment; to be called once.
 
         Args:
-            predicted: what the network says about the batch, on the plan's device; may be None where the assigner
-                needs no prediction.
+            predicted: the network's output for the batch, on the same device; may be None where none is needed.
 
         Raises:
-            ValueError: where a needed prediction is missing.
+            ValueError: a needed prediction is missing.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class StaticAssignment:
-    """A plan that leaves nothing open.
+    """An assignment that needs no prediction.
 
     Attributes:
         assignment: without an ignored anchor.
@@ -52,17 +50,17 @@ class StaticAssignment:
         return self if self.assignment.label.device == device else StaticAssignment(self.scattered(device))
 
     def scattered(self, device: torch.device) -> Assignment:
-        """Returns the assignment, put together anew on a device; only FACE anchors travel, a few thousand numbers."""
+        """Returns the assignment rebuilt on a device; only FACE anchors are copied, a few thousand numbers."""
         known = self.assignment
-        places = candidate_indices(known)
-        flat = (places, known.face.view(-1)[places], known.compensated.view(-1)[places])
-        place, face, added = (moved(each, device) for each in flat)
+        index = candidate_indices(known)
+        flat = (index, known.face.view(-1)[index], known.compensated.view(-1)[index])
+        index, face, compensated = (moved(each, device) for each in flat)
         there = all_background(known.label.shape[0], known.label.shape[1], device)
-        there.face.view(-1)[place] = face
-        there.label.view(-1).index_fill_(0, place, FACE)
-        there.compensated.view(-1)[place] = added
-        return replace(there, places=place)
+        there.face.view(-1)[index] = face
+        there.label.view(-1).index_fill_(0, index, FACE)
+        there.compensated.view(-1)[index] = compensated
+        return replace(there, candidates=index)
 
     def complete(self, predicted: Predicted | None) -> Assignment:
-        """Returns the assignment; the prediction is not looked at."""
+        """Returns the assignment; `predicted` is unused."""
         return self.assignment

@@ -31,7 +31,7 @@ def test_nothing_that_is_wanted_is_missing(at_least: float, best_too: bool) -> N
         table = pairwise_iou(rows.boxes, ANCHORS.corners)
         torch.testing.assert_close(pairs.iou, table[pairs.row, pairs.anchor], rtol=1e-6, atol=0)
         assert (pairs.iou > 0).all()
-        assert torch.equal(pairs.place, rows.image[pairs.row] * len(ANCHORS) + pairs.anchor)
+        assert torch.equal(pairs.index, rows.image[pairs.row] * len(ANCHORS) + pairs.anchor)
         wanted = (table > 0) & (table >= at_least)
         if best_too:
             wanted |= (table > 0) & (table == table.amax(dim=1, keepdim=True))

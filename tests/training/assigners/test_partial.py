@@ -43,7 +43,7 @@ def test_the_places_that_are_listed_hold_every_face_anchor(name: str) -> None:
     anchors, faces = Anchors.of(GRID, SIDE, SIDE), FaceBatch.of(FACES)
     got = ASSIGNERS[name](anchors, faces, _predicted(anchors))
     face = set(torch.nonzero(got.label.flatten() == FACE).flatten().tolist())
-    assert face and (got.places is not None and face <= set(got.places.tolist()))
+    assert face and (got.candidates is not None and face <= set(got.candidates.tolist()))
 
 
 @pytest.mark.parametrize("name", ASSIGNERS)
@@ -51,7 +51,7 @@ def test_elsewhere_nothing_of_the_device_is_asked_for(name: str) -> None:
     """A tensor on "meta" has no numbers: whatever asked for one would raise, and its shape is all that is known."""
     anchors, faces = Anchors.of(GRID, SIDE, SIDE), FaceBatch.of(FACES)
     got = ASSIGNERS[name].prepare(anchors, faces).to(META).complete(_predicted(anchors, "meta"))
-    assert got.label.is_meta and got.label.shape == (3, len(anchors)) and got.places is not None
+    assert got.label.is_meta and got.label.shape == (3, len(anchors)) and got.candidates is not None
 
 
 def test_only_face_anchors_travel_and_all_of_them_arrive() -> None:
