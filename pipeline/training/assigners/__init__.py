@@ -24,5 +24,5 @@ ASSIGNERS: Mapping[str, Assigner] = {
     "ali_ams_own_level": AliAms(reading="own_level"),
     "ali_ams_official": AliAms(reading="official"),
 }
-"""Name -> assigner. `max_iou` is RetinaFace's published matching, `mogface` that of MogFace's baseline, `ali_ams` Algorithm
-1 of its paper, `ali_ams_official` its released code, except that a face without area takes no anchor."""
+"""Name -> assigner. `max_iou` is RetinaFace's published matching, `mogface` that of MogFace's baseline, `ali_ams`
+Algorithm 1 of its paper, `ali_ams_official` its released code, except that a face without area takes no anchor."""

@@ -15,8 +15,8 @@ def test_padded_and_back() -> None:
     assert batch.valid.sum(dim=1).tolist() == [2, 0, 3]
     rows = batch.rows()
     assert torch.equal(rows.boxes, torch.cat(faces))
-    assert (rows.image.tolist(), rows.index.tolist()) == ([0, 0, 2, 2, 2], [0, 1, 0, 1, 2])
-    assert batch.row_of()[rows.image, rows.index].tolist() == list(range(5)) == list(range(len(rows)))
+    assert (rows.image.tolist(), rows.column.tolist()) == ([0, 0, 2, 2, 2], [0, 1, 0, 1, 2])
+    assert batch.row_of()[rows.image, rows.column].tolist() == list(range(5)) == list(range(len(rows)))
 
 
 def test_no_faces_keep_one_column() -> None:
