@@ -10,7 +10,7 @@ from pipeline.training.assigners.max_iou import MaxIou
 from pipeline.training.augment.das import ANCHOR_SIZES, DataAnchorSampling
 from pipeline.training.augment.sse import CONFIG_EDGES, PAPER_EDGES, SelectiveScale
 from pipeline.training.losses.box_regression import SmoothL1Loss
-from pipeline.training.losses.context import ContextLoss
+from pipeline.training.losses.detection import SigmoidObjective
 from pipeline.training.losses.focal import FocalLoss
 from pipeline.training.losses.hambox import HamBoxLoss
 from pipeline.training.losses.multibox import MultiboxLoss
@@ -35,7 +35,8 @@ def test_mogface() -> None:
     scale = SelectiveScale()
     assert (scale.edges, scale.share_p5, scale.share_p6) == (PAPER_EDGES, 0.2, 0.16)
     assert AliAms() == AliAms(MaxIou(0.35, 0.0, False, None), "paper")
-    assert ContextLoss() == ContextLoss(1.0, 0.1, FocalLoss(0.25, 2.0, 1e-7, "positives"))
+    focal = FocalLoss(0.25, 2.0, 1e-7)
+    assert SigmoidObjective() == SigmoidObjective(1.0, 2.0, 1.0, 1.0, False, 0.1, focal, SmoothL1Loss(1 / 9))
     assert SmoothL1Loss() == SmoothL1Loss(1 / 9)
     assert HamBoxLoss() == HamBoxLoss(FocalLoss(), SmoothL1Loss(), 0.5)
 

@@ -34,8 +34,7 @@ class Module:
 ENGINE = ("tests/engine/test_plan.py", "tests/engine/test_runner.py")
 PUBLISHED = "tests/contracts/test_published_settings.py"
 SLOW_LOOPS = "tests/contracts/test_assigners.py"
-BY_HAND = ("tests/training/losses/test_box_losses_by_hand.py", "tests/training/losses/test_focal_by_hand.py")
-LOSSES = (*BY_HAND, PUBLISHED)
+LOSSES = (PUBLISHED,)
 SCALES = ("tests/training/augment/test_face_scale.py", PUBLISHED)
 MODULES = (
     Module("engine/plan", (*ENGINE, "tests/engine/test_garbage.py")),

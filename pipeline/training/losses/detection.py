@@ -1,4 +1,4 @@
-"""A detector's whole objective: the terms of a batch, each divided by what the caller sums over all processes."""
+"""Objectives of detectors: the weighted terms of a batch, divided by counts that are summed over all processes."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from pipeline.training.tasks.task import Normalise, no_reduction
 
 
 class ObjectiveLosses(NamedTuple):
-    """What a batch is to be trained for.
+    """The losses of a batch.
 
     Attributes:
         terms: name -> scalar, normalised, not yet weighted.
-        total: scalar, their weighted sum; the gradient starts here.
+        total: scalar, their weighted sum.
     """
 
     terms: Mapping[str, Tensor]
@@ -33,7 +33,7 @@ class ObjectiveLosses(NamedTuple):
 
 
 class Objective(Protocol):
-    """Raw answers and targets to `ObjectiveLosses`.
+    """Raw network outputs and targets to `ObjectiveLosses`.
 
     Every sum over anchors is divided by a count that goes through `normalise` first. If that sums over processes, the
     sum of all processes' results is the result of one process with the whole batch; the gradients are to be summed too.
@@ -47,12 +47,12 @@ class Objective(Protocol):
     def __call__(
         self, raw: Raw, targets: Targets, first_shot: Targets | None = None, normalise: Normalise = no_reduction
     ) -> ObjectiveLosses:
-        """Returns the objectives of a batch.
+        """Returns the losses of a batch.
 
         Args:
             raw: of B images and A anchors.
             targets: of the same.
-            first_shot: targets of the auxiliary head's anchors, where `raw` has that head.
+            first_shot: targets of the auxiliary head's anchors, if `raw` has that head.
             normalise: see `Normalise`; called once.
         """
         ...
@@ -83,7 +83,7 @@ class SoftmaxObjective:
         """
         own = self.multibox(raw, targets)
         counts = torch.stack([(targets.label == FACE).sum(), targets.marked.sum()]).float()
-        # Of own positives and those of all; exactly 1 in one process.
+        # Own positives / those of all processes; exactly 1 in one process.
         anchors, marked = (counts.clamp(min=1) / normalise(counts).clamp(min=1)).unbind()
         terms = {"box": own.box * anchors, "face": own.face * anchors, "landmarks": own.landmarks * marked}
         weights = (self.multibox.box_weight, self.multibox.face_weight, self.multibox.landmark_weight)
@@ -105,7 +105,7 @@ class SigmoidObjective:
         box_weight: of "box", and of "first_box" before w.
         context_weight: gamma of MogFace, equation 1; 1 in the paper.
         first_shot_weight: w. Not in the paper; the released configuration names an equal second criterion.
-        regression_aware: face and box terms as HAMBox's section 3.3 has them, see `HamBoxLoss`; CRFace leaves it out.
+        regression_aware: face and box terms of HAMBox's section 3.3, see `HamBoxLoss`; CRFace leaves it out.
         threshold: score from which the progressive classifier learns an anchor.
         focal: every class term's loss.
         smooth_l1: every box term's loss.
@@ -131,7 +131,7 @@ class SigmoidObjective:
         """Returns the terms that the network has heads for; see `Objective`.
 
         Raises:
-            ValueError: where the logits have more than one column, or targets that are needed are missing.
+            ValueError: the logits have more than one column, or needed targets are missing.
         """
         self._check(raw, targets, first_shot)
         logits = raw.logits[..., 0]
@@ -144,11 +144,11 @@ class SigmoidObjective:
         counts = _Counts.of(counted, targets, normalise)
         terms = self._main(logits, raw.boxes, targets, counts)
         if raw.progressive is not None and hard is not None:
-            terms["context"] = self.focal(raw.progressive[..., 0], hard, counts.positives["context"])
+            terms["context"] = self.focal(raw.progressive[..., 0], hard).sum() / counts.positives["context"]
         if raw.first_shot is not None and first_shot is not None:
             divisor = counts.positives["first"]
-            terms["first_face"] = self.focal(raw.first_shot.logits[..., 0], first_shot.label, divisor)
-            terms["first_box"] = self.smooth_l1(raw.first_shot.boxes, first_shot.boxes, first_shot.label, divisor)
+            terms["first_face"] = self.focal(raw.first_shot.logits[..., 0], first_shot.label).sum() / divisor
+            terms["first_box"] = self._box(raw.first_shot.boxes, first_shot) / divisor
         return ObjectiveLosses(terms, self._total(terms))
 
     def _check(self, raw: Raw, targets: Targets, first_shot: Targets | None) -> None:
@@ -166,8 +166,11 @@ class SigmoidObjective:
             face, box = loss(logits, deltas, targets.boxes, targets.assignment, fit, counts.parts)
             return {"face": face, "box": box}
         divisor = counts.positives["main"]
-        face = self.focal(logits, targets.label, divisor)
-        return {"face": face, "box": self.smooth_l1(deltas, targets.boxes, targets.label, divisor)}
+        face = self.focal(logits, targets.label).sum() / divisor
+        return {"face": face, "box": self._box(deltas, targets) / divisor}
+
+    def _box(self, deltas: Tensor, targets: Targets) -> Tensor:
+        return self.smooth_l1(deltas, targets.boxes, targets.label == FACE).sum()
 
     def _total(self, terms: Mapping[str, Tensor]) -> Tensor:
         total = self.face_weight * terms["face"] + self.box_weight * terms["box"]
@@ -191,7 +194,7 @@ class _Counts:
         faces = [(label == FACE).sum() for label in labels.values()]
         extra = torch.zeros_like(faces[0]) if targets.assignment is None else targets.assignment.compensated.sum()
         images = torch.full_like(extra, len(targets.label))
-        # One vector, so that several processes talk once per step.
+        # One vector: one reduction over the processes per step.
         total = normalise(torch.stack([images, extra, *faces]).float())
         everywhere = {name: torch.maximum(total[0], count) for name, count in zip(labels, total[2:], strict=True)}
         return cls(everywhere, (total[1].clamp(min=1), (total[2] - total[1]).clamp(min=1)))

@@ -17,6 +17,7 @@ from pipeline.training.assigners.max_iou import MaxIou
 from pipeline.training.losses.box_regression import SmoothL1Loss
 from pipeline.training.losses.focal import FocalLoss
 from tests.training.assigners.vectors import OFFICIAL, assert_learns, load, mogface_anchors, targets
+from tests.training.losses.reduction import reduced
 
 
 def _case(z: dict[str, np.ndarray], case: int) -> tuple[FaceBatch, Predicted]:
@@ -29,8 +30,8 @@ def _losses(anchors: Anchors, faces: FaceBatch, got: Assignment, logits: torch.T
     wanted = torch.zeros(*got.label.shape, 4)
     image, anchor = torch.nonzero(got.label == FACE, as_tuple=True)
     wanted[image, anchor] = targets(anchors, faces.boxes[image, got.face[image, anchor]], anchor)
-    face = FocalLoss()(logits, got.label).item()
-    box = 2 * SmoothL1Loss()(torch.zeros_like(wanted), wanted, got.label).item()
+    face = reduced(FocalLoss()(logits, got.label), got.label).item()
+    box = 2 * reduced(SmoothL1Loss()(torch.zeros_like(wanted), wanted, got.label == FACE), got.label).item()
     return [face, box, face + box]
 
 
