@@ -1,4 +1,4 @@
-"""Scale augmentation that aims at one face: DAS and SSE differ only in the size they bring it to."""
+"""Scale augmentation aimed at one face: DAS and SSE differ only in its target size."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pipeline.training.augment.window import window_anywhere, window_around
 
 
 class TargetScale(Protocol):
-    """Draws the size that a face is brought to."""
+    """Samples the target size of a face."""
 
     def sample(self, rng: np.random.Generator, scale: float) -> float:
         """Returns pixels (root of the area) for a face that has `scale` of them."""
@@ -24,21 +24,20 @@ class TargetScale(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FaceScale:
-    """A random face is brought to a drawn size, and a window laid about it.
+    """The image is resized so that a random face gets a sampled size, and a window around it is cut out.
 
-    Pictures without faces are squeezed to the training size, as the released code does it; with `short_side` they get
-    the first step of Algorithm 2 and a window anywhere.
+    Images without faces are squeezed to the training size, as in MogFace's code; with `short_side` they get the first
+    step of MogFace's Algorithm 2 and a window anywhere.
 
     Attributes:
         target: `SelectiveScale` or `DataAnchorSampling`.
-        max_side: the resized picture has at most `max_side`^2 pixels: 12000, or 4000 for the released MogFace_E. A bound
-            of the released code only, which keeps small faces from the high levels; None for none, as in Algorithm 2.
-        short_side: smallest and largest short side, pixels, of a picture without faces; None squeezes it.
-        window: "face" as the released code has it and a share per level needs it; "anywhere" is Algorithm 2's "crop at
-            random" to the letter, which may miss the face.
-        fallback: what is done where no window is good, as about long faces larger than it: "squeeze" the whole picture
-            as the released code does (2 % of WIDER FACE under Algorithm 2, all of them meant for p7), or lay the window
-            on the "centre" of the face.
+        max_side: the resized image has at most `max_side`^2 pixels: 12000, or 4000 for the released MogFace_E. A bound
+            of the code only, which keeps small faces from the high levels; None for none, as in Algorithm 2.
+        short_side: smallest and largest short side, pixels, of an image without faces; None squeezes it.
+        window: "face" as in the code, which the level shares need; "anywhere" is Algorithm 2's "crop at random" to the
+            letter, which may miss the face.
+        fallback: where no window is good, as for long faces larger than it: "squeeze" the whole image as the code does
+            (2 % of WIDER FACE under Algorithm 2, all of them meant for p7), or "centre" the window on the face.
     """
 
     target: TargetScale
@@ -48,15 +47,7 @@ class FaceScale:
     fallback: Literal["squeeze", "centre"] = "squeeze"
 
     def sample(self, rng: np.random.Generator, width: int, height: int, boxes: Float32, side: int) -> View:
-        """Returns a view; its `target` is the size that the face was to get, before `most` had its say.
-
-        Args:
-            rng: decides.
-            width: of the picture, pixels.
-            height: likewise.
-            boxes: [F, 4] xyxy, all with an area.
-            side: of the result.
-        """
+        """Returns a view; its `target` is the sampled size, before the bound of `max_side`. See `Geometry`."""
         if len(boxes) == 0:
             return self._without_faces(rng, width, height, side)
         face = int(rng.integers(len(boxes)))

@@ -1,4 +1,4 @@
-"""A whole augmentation in the paper's order, by name, and what it drew for one picture."""
+"""Named augmentations, and the one that is sampled for an image."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from pipeline.training.augment.view import MEAN_BGR, Colours, Geometry, View, Wh
 
 @dataclass(frozen=True, slots=True)
 class SampledAugmentation:
-    """All that happens to one picture: colours, view, mirror, small faces, in this order; no chance is left in it.
+    """One image's augmentation, deterministic: colours, view, mirror, small faces, in this order.
 
     Attributes:
-        view: cut, scale and window; made for one picture's size.
+        view: cut, scale and window; for one image size.
         distortion: of the colours, None for none.
-        mirrored: seen from the other side.
+        mirrored: flipped left to right.
         min_face: faces below it are dropped, pixels.
-        fill: BGR outside the picture.
-        pixels: dtype of the result; "uint8" rounds and clips once, at the very end, and is a quarter of the bytes.
+        fill: BGR outside the image.
+        pixels: dtype of the result; "uint8" rounds and clips once, at the end, a quarter of the bytes.
         colours: when they are distorted, see `View.apply`.
     """
 
@@ -43,7 +43,7 @@ class SampledAugmentation:
     colours: Colours = "first"
 
     def apply(self, scene: Scene) -> Scene:
-        """Returns the scene as training sees it, [side, side, 3]; the same bytes every time."""
+        """Returns the augmented scene, [side, side, 3]; the same bytes every time."""
         seen = self.view.apply(scene, self.fill, self._colours, self.colours)
         if self.pixels == "uint8" and seen.image.dtype != np.uint8:
             seen = replace(seen, image=np.rint(seen.image).clip(0, 255).astype(np.uint8))
@@ -57,15 +57,15 @@ class SampledAugmentation:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Draws plans: which scale and crop, and the parts that every row of the paper's Table 4 shares.
+    """Samples augmentations: a scale and crop, and the parts that all rows of MogFace's Table 4 share.
 
     Attributes:
         geometry: of the view.
-        side: of the training picture, pixels.
+        side: of the training image, pixels.
         photometric: of the colours, None for none.
         flip_prob: share of images that are mirrored.
-        min_face: faces below it, in the training picture, are dropped unless all are.
-        fill: BGR outside the picture; take the detector's own mean, so that it is zero after normalisation.
+        min_face: faces below it, in the training image, are dropped unless all are.
+        fill: BGR outside the image; the detector's own mean is zero after normalisation.
         pixels: "float32" keeps what photometric distortion puts outside 0..255, as the released code does.
         colours: when they are distorted, see `View.apply`; the released code's order is "first".
     """
@@ -80,19 +80,19 @@ class Policy:
     colours: Colours = "first"
 
     def __post_init__(self) -> None:
-        """Raises ValueError where a number makes no sense."""
+        """Raises ValueError where a number is out of range."""
         if self.side < 1 or not 0 <= self.flip_prob <= 1 or self.min_face < 0:
             numbers = f"side {self.side}, flip_prob {self.flip_prob}, min_face {self.min_face}"
             raise ValueError(f"{numbers}: expected 1 or more, a share in 0..1 and 0 or more")
 
     def sample(self, rng: np.random.Generator, width: int, height: int, boxes: Float32) -> SampledAugmentation:
-        """Returns what is to happen to a picture; its pixels have no part in it, so that statistics need none.
+        """Returns the augmentation of an image; its pixels are not needed.
 
         Args:
-            rng: decides; `seeds.generator_for` gives one that belongs to the picture and the epoch.
-            width: of the picture, pixels.
+            rng: see `seeds.generator_for`.
+            width: of the image, pixels.
             height: likewise.
-            boxes: float32 [F, 4] xyxy of the faces that may be aimed at; those without an area are passed over.
+            boxes: float32 [F, 4] xyxy of the faces that may be aimed at; those without an area are ignored.
         """
         distortion = None if self.photometric is None else self.photometric.sample(rng)
         view = self.geometry.sample(rng, width, height, boxes[has_area(boxes)], self.side)
@@ -100,7 +100,7 @@ class Policy:
         return SampledAugmentation(view, distortion, mirrored, self.min_face, self.fill, self.pixels, self.colours)
 
     def __call__(self, rng: np.random.Generator, scene: Scene) -> Scene:
-        """Returns the scene augmented: a plan drawn and applied."""
+        """Returns the scene with a sampled augmentation applied."""
         height, width = scene.image.shape[:2]
         return self.sample(rng, width, height, scene.boxes[scene.valid]).apply(scene)
 
@@ -114,8 +114,8 @@ POLICIES: Mapping[str, Callable[[], Geometry]] = {
     "square_crop": SquareCrop,
     "plain": Whole,
 }
-"""Name -> its geometry: the rows of Table 4, SSE with Algorithm 2's crop to the letter, the released code's SSE, and
-S3FD's crop."""
+"""Name -> its geometry: the rows of MogFace's Table 4, SSE with Algorithm 2's crop to the letter, the released code's
+SSE, and RetinaFace's crop."""
 
 
 def policy(name: str, **changes: Any) -> Policy:
@@ -123,7 +123,7 @@ def policy(name: str, **changes: Any) -> Policy:
 
     Args:
         name: one of `POLICIES`.
-        changes: fields of `Policy` that differ, for instance `side=multi_scale.once(0)` for the released SSE.
+        changes: fields of `Policy` that differ.
 
     Raises:
         ValueError: a name that is not there.

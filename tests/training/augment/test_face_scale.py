@@ -1,4 +1,4 @@
-"""A face gets the size that was drawn for it, or the picture is squeezed."""
+"""A face gets its sampled size, or the image is squeezed."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_the_face_has_the_size_and_is_in_the_window(size: float) -> None:
     assert picked == {0, 1}
 
 
-def test_the_picture_never_gets_larger_than_allowed() -> None:
+def test_the_image_never_gets_larger_than_allowed() -> None:
     view = FaceScale(_Always(600.0), max_side=900).sample(
         np.random.default_rng(0), 800, 600, np.array([[5, 5, 15, 15]], np.float32), 640
     )
@@ -122,8 +122,8 @@ def test_windows_are_accepted_as_in_the_published_statistics(shared: Path, key: 
         kept.append(((centres > 0) & (centres < 640)).all(axis=1).mean())
         if view.target is not None:
             good.append(bool(_is_good(np.zeros((1, 2)), placed, 640)[0]))
-    # Their pictures and faces are not told, so that only what does not hang on them can be compared: every picture with
-    # a face gets a window, and as SSE enlarges more than DAS does, it keeps fewer of the other faces.
+    # Their images and faces are not published, so only statistics that do not depend on them are compared: every image
+    # with a face gets a window, and SSE, which enlarges more than DAS, keeps fewer of the other faces.
     assert squeezed / images == pytest.approx(theirs["frac_images_without_any_accepted_window"], abs=0.01)
     assert np.mean(good) == pytest.approx(theirs["mean_accepted_windows_of_50"] / 50, abs=0.01)
     assert 0.3 < np.mean(kept) < 0.95
@@ -141,7 +141,7 @@ def test_level_shares_do_not_depend_on_the_faces() -> None:
 
 @pytest.mark.wider
 def test_levels_of_the_real_faces_follow_the_closed_form(shared: Path) -> None:
-    """Every image of WIDER FACE's training set once; the sizes of the images are not in the annotation."""
+    """Every image of WIDER FACE's training set once, of invented sizes, which are not in the annotation."""
     file = shared / "data" / "wider_val_gt" / "wider_face_train_bbx_gt.txt"
     annotation, geometry = read_wider_annotation(file), POLICIES["sse"]()
     rng, targets, reached = np.random.default_rng(0), [], []
@@ -155,5 +155,5 @@ def test_levels_of_the_real_faces_follow_the_closed_form(shared: Path) -> None:
             targets.append(view.target)
             reached.append(scales[np.abs(scales / view.target - 1).argmin()])
     assert len(targets) == 12_876
-    for drawn in (targets, reached):
-        np.testing.assert_allclose(level_shares(np.array(drawn)), SelectiveScale().expected_shares(), atol=0.01)
+    for scales in (targets, reached):
+        np.testing.assert_allclose(level_shares(np.array(scales)), SelectiveScale().expected_shares(), atol=0.01)

@@ -1,4 +1,4 @@
-"""A scene refuses what does not fit together and keeps every row's belongings with it."""
+"""A scene refuses arrays that do not fit together and keeps its rows together."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ IMAGE = np.zeros((8, 9, 3), np.uint8)
 BOXES = np.array([[0, 0, 4, 9], [1, 1, 1, 5], [2, 2, 3, 3]], np.float32)
 
 
-def test_untouched() -> None:
+def test_defaults() -> None:
     scene = Scene.of(IMAGE, BOXES, attributes={"blur": np.array([2, 0, 1], np.int8), "pose": np.zeros(0, np.int8)})
     assert scene.rows.tolist() == [0, 1, 2] and scene.valid.all()
     assert np.isnan(scene.landmarks).all()
-    assert list(scene.attributes) == ["blur"]  # a data set without poses
+    assert list(scene.attributes) == ["blur"]  # a dataset without poses
 
 
 def test_taking_keeps_rows_together() -> None:
@@ -34,7 +34,7 @@ def test_taking_keeps_rows_together() -> None:
     np.testing.assert_array_equal(twice.landmarks, points[2:])
 
 
-def test_from_what_the_project_holds() -> None:
+def test_from_a_sample() -> None:
     points = np.zeros((3, 5, 2), np.float32)
     sample = Sample("a", "a.jpg", "0", 9, 8, BOXES, {"blur": np.array([2, 0, 1], np.int8)}, landmarks=points)
     scene = Scene.of_sample(sample, IMAGE)

@@ -1,4 +1,4 @@
-"""Small faces go, unless all are small."""
+"""Small faces are dropped, unless all are small."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ IMAGE = np.zeros((64, 64, 3), np.uint8)
 @pytest.mark.parametrize("case", ["filter", "filter_allsmall"])
 def test_published_vectors(shared: Path, case: str) -> None:
     z = np.load(shared / "reference" / "mogface" / "transforms.npz")
-    exclusive = np.array([0, 0, 1, 1], np.float32)  # their corners are the last pixels, ours the borders
+    exclusive = np.array([0, 0, 1, 1], np.float32)  # released corners are the last pixels, ours the borders
     scene = Scene.of(IMAGE, z[f"{case}_in"][:, :4].astype(np.float32) + exclusive)
     np.testing.assert_allclose(drop_small_faces(scene).boxes, z[f"{case}_out"][:, :4] + exclusive, rtol=1e-6)
 
