@@ -10,8 +10,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from pipeline.training.assigners import Assigner
 from pipeline.training.assigners.anchors import Anchors
+from pipeline.training.assigners.assigner import PartialAssignment
 from pipeline.training.assigners.faces import FaceBatch
-from pipeline.training.assigners.partial import PartialAssignment
 
 ASKING = (
     "_local_scalar_dense",  # item(), float(), int(), bool(), tolist() of one number

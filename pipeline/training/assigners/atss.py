@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 import torch
 
 from pipeline.training.assigners.anchors import Anchors
-from pipeline.training.assigners.assigner import Assigner
+from pipeline.training.assigners.assigner import Assigner, StaticAssignment
 from pipeline.training.assigners.assignment import FACE, Assignment, all_background, candidate_indices
 from pipeline.training.assigners.candidate_pairs import aligned_iou
 from pipeline.training.assigners.faces import FaceBatch
 from pipeline.training.assigners.grouped_sort import is_best_of_group
 from pipeline.training.assigners.lattice_search import nearest
-from pipeline.training.assigners.partial import StaticAssignment
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from pipeline.models.transfer import moved
+from pipeline.training.assigners.assigner import StaticAssignment
 from pipeline.training.assigners.assignment import FACE, Assignment, candidate_indices
 from pipeline.training.assigners.faces import Predicted, require_predicted
 from pipeline.training.assigners.grouped_sort import deferred_acceptance, rank_in_group, rounds_needed
-from pipeline.training.assigners.partial import StaticAssignment
 
 
 @dataclass(frozen=True, slots=True)

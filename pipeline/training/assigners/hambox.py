@@ -12,13 +12,12 @@ from torch import Tensor
 from pipeline.boxes.geometry import pairwise_iou
 from pipeline.models.transfer import moved
 from pipeline.training.assigners.anchors import Anchors
-from pipeline.training.assigners.assigner import Assigner
+from pipeline.training.assigners.assigner import Assigner, StaticAssignment
 from pipeline.training.assigners.assignment import BACKGROUND, FACE, IGNORED, Assignment, candidate_indices
 from pipeline.training.assigners.candidate_pairs import CHUNK
 from pipeline.training.assigners.faces import FaceBatch, FaceRows, Predicted, require_predicted
 from pipeline.training.assigners.grouped_sort import is_best_of_group
 from pipeline.training.assigners.max_iou import MaxIou
-from pipeline.training.assigners.partial import StaticAssignment
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,11 @@ import torch
 from torch import Tensor
 
 from pipeline.training.assigners.anchors import Anchors
-from pipeline.training.assigners.assigner import Assigner
+from pipeline.training.assigners.assigner import Assigner, StaticAssignment
 from pipeline.training.assigners.assignment import FACE, Assignment, all_background, candidate_indices
 from pipeline.training.assigners.candidate_pairs import OverlapPairs, overlapping
 from pipeline.training.assigners.faces import FaceBatch, FaceRows
 from pipeline.training.assigners.grouped_sort import is_best_of_group, rank_in_group
-from pipeline.training.assigners.partial import StaticAssignment
 
 
 @dataclass(frozen=True, slots=True)

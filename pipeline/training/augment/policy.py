@@ -13,8 +13,7 @@ from pipeline.training.augment.face_scale import FaceScale
 from pipeline.training.augment.mirror import mirror
 from pipeline.training.augment.multi_scale import MultiScale
 from pipeline.training.augment.photometric import Distortion, Photometric
-from pipeline.training.augment.scene import Float32, Pixels, Scene, has_area
-from pipeline.training.augment.small_faces import drop_small_faces
+from pipeline.training.augment.scene import Float32, Pixels, Scene, drop_small_faces, has_area
 from pipeline.training.augment.square_crop import SquareCrop
 from pipeline.training.augment.sse import CONFIG_EDGES, SelectiveScale
 from pipeline.training.augment.view import MEAN_BGR, Colours, Geometry, View, Whole

@@ -111,3 +111,9 @@ def face_scales(boxes: Float32) -> Float32:
     sides = np.clip(boxes[:, 2:] - boxes[:, :2], 0, None)
     scales: Float32 = np.sqrt(sides[:, 0] * sides[:, 1])
     return scales
+
+
+def drop_small_faces(scene: Scene, min_face: float = 8.0) -> Scene:
+    """Returns the scene without faces whose scale is below `min_face` pixels; with all of them if none would remain."""
+    large = face_scales(scene.boxes) >= min_face
+    return scene.take(large) if large.any() else scene

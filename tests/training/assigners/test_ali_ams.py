@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pipeline.boxes.anchors import AnchorGrid
-from pipeline.training.assigners.ali_ams import AliAms
+from pipeline.training.assigners.ali_ams import AliAms, official_pool
 from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assignment import FACE, Assignment
 from pipeline.training.assigners.faces import FaceBatch, Predicted
@@ -160,3 +160,16 @@ def test_the_coarsest_level_is_compensated_by_the_paper_only() -> None:
     faces = [WIDE, AT_6]
     assert _added(faces, [], ROW, 16, 0.2)
     assert not _added(faces, [], ROW, 16, 0.2, "official")
+
+
+@pytest.mark.parametrize(
+    ("ordinal", "start", "end"),
+    [(0, 0, 25600), (1, 6400, 32000), (2, 8000, 33600), (3, 8400, 34000), (4, 8500, 34100)],
+)
+def test_index_ranges_of_the_released_code_at_640(ordinal: int, start: int, end: int) -> None:
+    anchors = mogface_anchors()
+    box = torch.tensor([[100.0, 90.0, 163.0, 161.0], [610.0, 600.0, 660.0, 690.0]])
+    got = official_pool(anchors, box, torch.full((2,), ordinal), 12)
+    gap = anchors.centres[:, :2] - ((box[:, :2] + box[:, 2:]) / 2)[:, None]
+    wanted = torch.sort((gap * gap).sum(dim=2)[:, start:end], dim=1, stable=True).indices[:, :12] + start
+    assert torch.equal(got, wanted)

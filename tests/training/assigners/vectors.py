@@ -14,10 +14,10 @@ from pipeline.boxes.coder import BoxCoder
 from pipeline.boxes.geometry import pairwise_iou
 from pipeline.training.assigners import Assigner
 from pipeline.training.assigners.anchors import Anchors
+from pipeline.training.assigners.assigner import StaticAssignment
 from pipeline.training.assigners.assignment import Assignment
 from pipeline.training.assigners.faces import FaceBatch
 from pipeline.training.assigners.max_iou import MaxIou
-from pipeline.training.assigners.partial import StaticAssignment
 
 STRIDES = (4, 8, 16, 32, 64, 128)
 SETS = {"s1": 1.0, "s0.68": 0.68, "pyr": 0.34}

@@ -10,9 +10,9 @@ import torch
 from pipeline.models.detectors.six_levels import square_anchors
 from pipeline.training.assigners import ASSIGNERS
 from pipeline.training.assigners.anchors import Anchors
+from pipeline.training.assigners.assigner import StaticAssignment
 from pipeline.training.assigners.assignment import FACE
 from pipeline.training.assigners.faces import FaceBatch, Predicted
-from pipeline.training.assigners.partial import StaticAssignment
 
 SIDE, GRID = 128, square_anchors()
 META = torch.device("meta")
