@@ -13,7 +13,12 @@ from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assigner import Assigner
 from pipeline.training.assigners.assignment import FACE, Assignment
 from pipeline.training.assigners.candidate_pairs import CHUNK
-from pipeline.training.assigners.compensation import CandidateAnchors, PartialAliAms, concatenate
+from pipeline.training.assigners.compensation import (
+    CandidateAnchors,
+    PartialAliAms,
+    sequential_compensation,
+    simultaneous_compensation,
+)
 from pipeline.training.assigners.faces import FaceBatch, FaceRows
 from pipeline.training.assigners.grouped_sort import sortable_bits
 from pipeline.training.assigners.lattice_search import most_overlapping, nearest
@@ -55,11 +60,11 @@ class AliAms(Assigner):
             group = torch.arange(len(rows), device=rows.image.device)
             deficits = _deficits(anchors, matched, faces, rows, group, skip_last=False)
             # An anchor is of one level, so levels are independent: all of them are served together.
-            found = concatenate([_paper_candidates(anchors, each, rows, matched.label.view(-1)) for each in deficits])
-            return PartialAliAms.of(matched, found, "ali_ams", sequential=True)
+            found = [_paper_candidates(anchors, each, rows, matched.label.view(-1)) for each in deficits]
+            return sequential_compensation(matched, found, "ali_ams")
         deficits = _deficits(anchors, matched, faces, rows, _by_coordinates(rows), skip_last=True)
         found = [self._official_candidates(anchors, each, rows) for each in deficits]
-        return PartialAliAms.of(matched, found, f"ali_ams_{self.reading}", sequential=False)
+        return simultaneous_compensation(matched, found, f"ali_ams_{self.reading}")
 
     def _official_candidates(self, anchors: Anchors, deficit: _Deficit, rows: FaceRows) -> CandidateAnchors:
         """Returns the candidates of the released code on one level."""
@@ -69,7 +74,7 @@ class AliAms(Assigner):
         else:
             anchor = official_pool(anchors, boxes, deficit.ordinal[rows.image[deficit.row]], most)
         group, index = _first_of_each(anchor, deficit.most, deficit, rows, len(anchors))
-        return CandidateAnchors(group, index, deficit.need, rows.column[deficit.row])
+        return CandidateAnchors.of(group, index, deficit.need, rows.column[deficit.row])
 
 
 class _Deficit(NamedTuple):
@@ -121,7 +126,7 @@ def _paper_candidates(anchors: Anchors, deficit: _Deficit, rows: FaceRows, label
     key = torch.unique(torch.cat([group * len(label) + index for group, index in both]))
     group, index = torch.div(key, len(label), rounding_mode="floor"), key % len(label)
     free = label[index] != FACE
-    return CandidateAnchors(group[free], index[free], deficit.need, rows.column[deficit.row])
+    return CandidateAnchors.of(group[free], index[free], deficit.need, rows.column[deficit.row])
 
 
 def _first_of_each(
