@@ -150,7 +150,7 @@ class PartialOta:
         plan = transport(
             self.edges_row, self.edges_column, torch.cat([cost, background, torch.zeros_like(supplied_B)]),
             torch.cat([supply_G, self.anchors - supplied_B]),
-            torch.cat([torch.ones_like(background), self.others.double()]), rule.epsilon, rule.iterations,
+            torch.cat([torch.ones_like(background), self.others.double()]), rule.epsilon, rule.iterations
         )  # fmt: skip
         plan = torch.cat([plan[:-images], plan[-images:] / self.others.clamp(min=1)])
         most = plan.new_zeros(faces + images).scatter_reduce_(0, self.edges_row, plan, "amax")

@@ -163,8 +163,7 @@ def test_the_coarsest_level_is_compensated_by_the_paper_only() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ordinal", "start", "end"),
-    [(0, 0, 25600), (1, 6400, 32000), (2, 8000, 33600), (3, 8400, 34000), (4, 8500, 34100)],
+    ("ordinal", "start", "end"), [(0, 0, 25600), (1, 6400, 32000), (2, 8000, 33600), (3, 8400, 34000), (4, 8500, 34100)]
 )
 def test_index_ranges_of_the_released_code_at_640(ordinal: int, start: int, end: int) -> None:
     anchors = mogface_anchors()

@@ -17,8 +17,7 @@ def _samples(scale: float, **settings: object) -> np.ndarray:  # type: ignore[ty
 
 
 @pytest.mark.parametrize(
-    ("scale", "top"),
-    [(1.0, 1), (23.9, 1), (24.0, 1), (24.1, 2), (60.0, 3), (200.0, 5), (300.0, 5), (5000.0, 5)],
+    ("scale", "top"), [(1.0, 1), (23.9, 1), (24.0, 1), (24.1, 2), (60.0, 3), (200.0, 5), (300.0, 5), (5000.0, 5)]
 )
 def test_at_most_one_size_larger_log_uniform(scale: float, top: int) -> None:
     octaves = np.log2(_samples(scale) / 16)

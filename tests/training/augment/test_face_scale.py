@@ -103,10 +103,7 @@ def test_anywhere_may_miss_the_face() -> None:
 @pytest.mark.wider
 @pytest.mark.parametrize(
     ("key", "target"),
-    [
-        ("sse_crop640", SelectiveScale(CONFIG_EDGES, reading="official")),
-        ("das_crop640", DataAnchorSampling()),
-    ],
+    [("sse_crop640", SelectiveScale(CONFIG_EDGES, reading="official")), ("das_crop640", DataAnchorSampling())],
 )
 def test_windows_are_accepted_as_in_the_published_statistics(shared: Path, key: str, target: TargetScale) -> None:
     theirs = json.loads((shared / "reference" / "mogface" / "augmentation_stats.json").read_text())[key]

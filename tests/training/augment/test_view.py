@@ -120,6 +120,6 @@ def test_squeezing_samples_its_interpolation_unless_set() -> None:
     rng = np.random.default_rng(0)
     none = np.zeros((0, 4), np.float32)
     assert {Whole().sample(rng, 5, 6, none, 8).interpolation for _ in range(60)} == {
-        "linear", "cubic", "area", "nearest", "lanczos",
+        "linear", "cubic", "area", "nearest", "lanczos"
     }  # fmt: skip
     assert {Whole("area").sample(rng, 5, 6, none, 8).interpolation for _ in range(9)} == {"area"}
