@@ -167,8 +167,8 @@ class _Timed:
         needs: bool = self.assigner.needs_prediction
         return needs
 
-    def plan(self, *arguments: Any) -> Any:
-        return self._clocked(lambda: _TimedPlan(self.assigner.plan(*arguments), self))
+    def prepare(self, *arguments: Any) -> Any:
+        return self._clocked(lambda: _TimedPlan(self.assigner.prepare(*arguments), self))
 
     def _clocked(self, work: Callable[[], Any]) -> Any:
         begun = time.perf_counter()
@@ -185,8 +185,8 @@ class _TimedPlan:
     def to(self, device: Any) -> Any:
         return self.of._clocked(lambda: replace(self, plan=self.plan.to(device)))
 
-    def settle(self, predicted: Any) -> Any:
-        return self.of._clocked(lambda: self.plan.settle(predicted))
+    def complete(self, predicted: Any) -> Any:
+        return self.of._clocked(lambda: self.plan.complete(predicted))
 
 
 def _timed(task: Any, spent: list[float]) -> Any:

@@ -16,7 +16,7 @@ from pipeline.data.images import decode
 from pipeline.data.labelled_candidates import LabelledCandidateReader, LabelledCandidates
 from pipeline.evaluation.ranking_accuracy import PairCounts, count_pairs
 from pipeline.models.rankers.ranker import Ranker
-from pipeline.training.losses.ranking import rank_loss
+from pipeline.training.losses.ranker import ranker_loss
 from pipeline.training.recipes.ranker import RankerRecipe
 
 Float32 = NDArray[np.float32]
@@ -130,7 +130,7 @@ class RankerValidator:
         """Returns the recipe's loss of one table, whose first rows have a truth."""
         truths = np.zeros((1, len(scores)), np.float32)
         truths[0, : len(truth)] = truth
-        return rank_loss(scores[None], torch.from_numpy(truths), torch.tensor([len(truth)]), self.recipe).item()
+        return ranker_loss(scores[None], torch.from_numpy(truths), torch.tensor([len(truth)]), self.recipe).item()
 
 
 def _residual(ranker: Ranker, pixels: NDArray[np.uint8], table: Float32, valid: int) -> Tensor:

@@ -9,12 +9,12 @@ from pipeline.training.assigners.ali_ams import AliAms
 from pipeline.training.assigners.max_iou import MaxIou
 from pipeline.training.augment.das import ANCHOR_SIZES, DataAnchorSampling
 from pipeline.training.augment.sse import CONFIG_EDGES, PAPER_EDGES, SelectiveScale
-from pipeline.training.losses.box_regression import SmoothL1
-from pipeline.training.losses.context import ContextLoss
+from pipeline.training.losses.box_regression import SmoothL1Loss
+from pipeline.training.losses.detection import SigmoidObjective
 from pipeline.training.losses.focal import FocalLoss
 from pipeline.training.losses.hambox import HamBoxLoss
 from pipeline.training.losses.multibox import MultiboxLoss
-from pipeline.training.losses.pairwise_rank import PairwiseRank
+from pipeline.training.losses.pairwise_rank import PairwiseRankLoss
 
 
 def test_wider_face_and_8k() -> None:
@@ -23,7 +23,7 @@ def test_wider_face_and_8k() -> None:
 
 def test_retinaface() -> None:
     matching, loss, coder = MaxIou(), MultiboxLoss(), BoxCoder()
-    assert (matching.positive, matching.forced, matching.hand_over, matching.unreached) == (0.35, 0.2, True, "skip")
+    assert (matching.positive, matching.forced, matching.hand_over) == (0.35, 0.2, True)
     assert matching.compensation is None
     assert (loss.negatives, loss.box_weight, loss.face_weight, loss.landmark_weight) == (7, 2.0, 1.0, 1.0)
     assert (coder.centre_variance, coder.size_variance, coder.inclusive) == (0.1, 0.2, False)
@@ -34,10 +34,11 @@ def test_mogface() -> None:
     assert CONFIG_EDGES == (8.4, 26.7, 54.0, 106.2, 212.4, 420.8, 640.0)
     scale = SelectiveScale()
     assert (scale.edges, scale.share_p5, scale.share_p6) == (PAPER_EDGES, 0.2, 0.16)
-    assert AliAms() == AliAms(MaxIou(0.35, 0.0, False, "skip", None), "paper")
-    assert ContextLoss() == ContextLoss(1.0, 0.1, FocalLoss(0.25, 2.0, 1e-7, "positives"))
-    assert SmoothL1() == SmoothL1(1 / 9)
-    assert HamBoxLoss() == HamBoxLoss(FocalLoss(), SmoothL1(), 0.5)
+    assert AliAms() == AliAms(MaxIou(0.35, 0.0, False, None), "paper")
+    focal = FocalLoss(0.25, 2.0, 1e-7)
+    assert SigmoidObjective() == SigmoidObjective(1.0, 2.0, 1.0, 1.0, False, 0.1, focal, SmoothL1Loss(1 / 9))
+    assert SmoothL1Loss() == SmoothL1Loss(1 / 9)
+    assert HamBoxLoss() == HamBoxLoss(FocalLoss(), SmoothL1Loss(), 0.5)
 
 
 def test_data_anchor_sampling() -> None:
@@ -45,5 +46,5 @@ def test_data_anchor_sampling() -> None:
 
 
 def test_crface() -> None:
-    loss = PairwiseRank()
+    loss = PairwiseRankLoss()
     assert (loss.pairs, loss.temperature, loss.form) == (10, 1.0, "logistic")

@@ -26,7 +26,7 @@ from pipeline.training.data.sampler import BatchSampler
 from pipeline.training.loop.determinism import deterministic
 from pipeline.training.loop.session import FINAL, Training, run
 from pipeline.training.loop.trainer import Trainer
-from pipeline.training.losses.ranking import rank_loss
+from pipeline.training.losses.ranker import ranker_loss
 from pipeline.training.recipes.detector import DetectorRecipe
 from pipeline.training.recipes.ranker import RankerRecipe
 from pipeline.training.tasks.detector import task_of
@@ -106,7 +106,7 @@ def test_losses_of_rankers(loss: Any, gpu: torch.device) -> None:
     found = []
     for device in (torch.device("cpu"), gpu):
         own = scores.to(device).detach().requires_grad_()
-        value = rank_loss(own, truths.to(device), valid.to(device), RankerRecipe(loss=loss))
+        value = ranker_loss(own, truths.to(device), valid.to(device), RankerRecipe(loss=loss))
         value.sum().backward()
         assert own.grad is not None
         found.append((value.sum().item(), own.grad.cpu()))

@@ -34,8 +34,7 @@ class Module:
 ENGINE = ("tests/engine/test_plan.py", "tests/engine/test_runner.py")
 PUBLISHED = "tests/contracts/test_published_settings.py"
 SLOW_LOOPS = "tests/contracts/test_assigners.py"
-BY_HAND = ("tests/training/losses/test_box_losses_by_hand.py", "tests/training/losses/test_focal_by_hand.py")
-LOSSES = (*BY_HAND, PUBLISHED)
+LOSSES = (PUBLISHED,)
 SCALES = ("tests/training/augment/test_face_scale.py", PUBLISHED)
 MODULES = (
     Module("engine/plan", (*ENGINE, "tests/engine/test_garbage.py")),
@@ -60,7 +59,7 @@ MODULES = (
     Module("training/losses/multibox", LOSSES),
     Module("training/assigners/max_iou", (PUBLISHED, SLOW_LOOPS)),
     Module("training/assigners/ali_ams", (PUBLISHED, SLOW_LOOPS)),
-    Module("training/assigners/offers", ("tests/training/assigners/test_ali_ams.py", PUBLISHED, SLOW_LOOPS)),
+    Module("training/assigners/compensation", ("tests/training/assigners/test_ali_ams.py", PUBLISHED, SLOW_LOOPS)),
     Module("training/augment/sse", SCALES),
     Module("training/augment/das", SCALES),
     Module("evaluation/wider_ap", (PUBLISHED,)),

@@ -74,6 +74,6 @@ NAMED = (
     Named("training/losses/context", "half precision near the threshold", "torch.sigmoid(wide(logits))", "torch.sigmoid(logits)"),
     Named("training/assigners/max_iou", "an overlap exactly at the threshold", "pairs.iou >= self.positive", "pairs.iou > self.positive"),
     Named("training/assigners/max_iou", "a forced overlap exactly at the threshold", "met & (iou >= forced)", "met & (iou > forced)"),
-    Named("training/assigners/offers", "equal logits of the other readings", "rank_in_group(self.who, logits[self.place])", "len(self.need) - 1 - rank_in_group(self.who, -logits[self.place])"),
+    Named("training/assigners/compensation", "equal logits of the other readings", "rank_in_group(self.group, logits[self.index])", "len(self.need) - 1 - rank_in_group(self.group, -logits[self.index])"),
     Named("training/augment/sse", "shares of exactly 1", "total <= 1 + _ROUNDING", "total < 1 - _ROUNDING"),
 )  # fmt: skip

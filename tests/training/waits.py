@@ -10,8 +10,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from pipeline.training.assigners import Assigner
 from pipeline.training.assigners.anchors import Anchors
+from pipeline.training.assigners.assigner import PartialAssignment
 from pipeline.training.assigners.faces import FaceBatch
-from pipeline.training.assigners.plan import Plan
 
 ASKING = (
     "_local_scalar_dense",  # item(), float(), int(), bool(), tolist() of one number
@@ -67,11 +67,11 @@ class _OnHost:
     def __call__(self, *arguments: Any) -> Any:
         return self._assigner(*arguments)
 
-    def plan(self, anchors: Anchors, faces: FaceBatch) -> Plan:
+    def prepare(self, anchors: Anchors, faces: FaceBatch) -> PartialAssignment:
         assert anchors.corners.device.type == faces.boxes.device.type == "cpu"
-        return self._unseen(lambda: self._assigner.plan(anchors, faces))
+        return self._unseen(lambda: self._assigner.prepare(anchors, faces))
 
-    def _unseen(self, work: Callable[[], Plan]) -> Plan:
+    def _unseen(self, work: Callable[[], PartialAssignment]) -> PartialAssignment:
         self._waits.looking = False
         try:
             return work()

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.data.records import Sample
 from pipeline.training.augment.face_scale import FaceScale
-from pipeline.training.augment.policy import Plan, Policy
+from pipeline.training.augment.policy import Policy, SampledAugmentation
 from pipeline.training.augment.scene import Float32, face_scales, has_area
 from pipeline.training.augment.seeds import generator_for
 from pipeline.training.augment.sse import PAPER_EDGES, SelectiveScale
@@ -77,14 +77,14 @@ def drawn_scales(samples: Sequence[Sample], policy: Policy, seed: int, epochs: i
             if not sample.width or not sample.height:
                 continue
             rng = generator_for(seed, epoch, sample.image_id)
-            plan = policy.draw(rng, sample.width, sample.height, sample.boxes)
+            plan = policy.sample(rng, sample.width, sample.height, sample.boxes)
             scales.append(seen_scales(plan, sample.boxes))
             if plan.view.target is not None:
                 targets.append(plan.view.target)
     return Drawn(_joined(scales), np.array(targets, np.float64))
 
 
-def seen_scales(plan: Plan, boxes: Float32) -> Float32:
+def seen_scales(plan: SampledAugmentation, boxes: Float32) -> Float32:
     """Returns float32 [K]: the scales of the faces that `plan.apply` would leave, in pixels of the training picture.
 
     The same rules in the same order: centre strictly inside, clipped, small ones dropped unless all are. The mirror
@@ -100,7 +100,7 @@ def seen_scales(plan: Plan, boxes: Float32) -> Float32:
     clipped = np.clip(placed, 0, side)
     kept = ((centres > 0) & (centres < side)).all(axis=1) & has_area(clipped)
     scales = face_scales(clipped[kept])
-    large = scales >= plan.smallest
+    large = scales >= plan.min_face
     return scales[large] if large.any() else scales
 
 

@@ -1,4 +1,4 @@
-"""The anchors of one picture size as assigners see them: boxes, and the regular lattices they form."""
+"""The anchors of one image size: boxes, and the regular lattices they form."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Lattice:
         level: 0 is the finest.
         first: index of the anchor of row 0 and column 0.
         step: from an anchor's index to that of its right neighbour: the number of sizes per cell.
-        rows: number of them.
-        columns: number of them.
-        stride: from one column, or row, to the next, in the unit of the corners (pixels).
+        rows: number of rows.
+        columns: number of columns.
+        stride: between columns, or rows, in the unit of the corners (pixels).
     """
 
     level: int
@@ -36,12 +36,11 @@ class Lattice:
 class Anchors:
     """A anchors in the order of `AnchorGrid`: level, row, column, size.
 
-    That they lie on lattices is what makes assigning fast: which of them a face can overlap is a window of rows and
-    columns, found without touching the others.
+    Lattices make assigning fast: the anchors that a face can overlap are a window of rows and columns.
 
     Attributes:
-        centres: float32 [A, 4] as ``cx, cy, w, h`` in pixels, what coders take; shared, not to be written into.
-        corners: float32 [A, 4] xyxy in pixels, what overlaps are measured with.
+        centres: float32 [A, 4] as ``cx, cy, w, h`` in pixels, for coders; shared, not to be written into.
+        corners: float32 [A, 4] xyxy in pixels, for IoU.
         lattices: in the order of their levels, then sizes.
     """
 
@@ -53,15 +52,15 @@ class Anchors:
     def of(
         cls, grid: AnchorGrid, height: int, width: int, device: torch.device | str = "cpu", *, inclusive: bool = False
     ) -> Anchors:
-        """Returns the anchors of a picture.
+        """Returns the anchors of an image of `height` x `width` pixels.
 
         Args:
             grid: strides and sizes.
-            height: of the picture, pixels.
-            width: of the picture, pixels.
-            device: where the tensors live.
-            inclusive: corners are inclusive pixels, ``c -+ (side - 1) / 2``, as MogFace's code has them ;
-                to be used with faces given the same way.
+            height: pixels.
+            width: pixels.
+            device: of the tensors.
+            inclusive: corners are inclusive pixels, ``c -+ (side - 1) / 2``, as in MogFace's code; faces must follow
+                the same convention.
         """
         centres = grid.centres(height, width, device)
         half = (centres[:, 2:] - float(inclusive)) / 2

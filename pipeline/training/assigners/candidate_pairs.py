@@ -1,4 +1,4 @@
-"""Which anchors overlap which faces: only pairs that can matter, never the whole table of faces and anchors."""
+"""Pairs of faces and anchors that overlap, found without the full matrix of faces and anchors."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.faces import FaceRows
 
 CHUNK: Final = 1 << 23
-"""Overlaps computed at once where every box meets every face: about 0.25 GB of temporary tensors."""
+"""Overlaps computed at once where every box is compared with every face: about 0.25 GB of temporary tensors."""
 
 _SLACK: Final = 1e-3  # windows and thresholds are widened by it, so that rounding cannot lose a pair
 
 
 @dataclass(frozen=True, slots=True)
 class OverlapPairs:
-    """P pairs of a face and an anchor (or the box predicted there).
+    """P pairs of a face and an anchor.
 
     Attributes:
         row: int64 [P], rising: the face's row in `FaceRows`.
         anchor: int64 [P], rising within a row.
-        place: int64 [P], image * A + anchor.
+        index: int64 [P], flat index image * A + anchor.
         iou: float32 [P].
     """
 
     row: Tensor
     anchor: Tensor
-    place: Tensor
+    index: Tensor
     iou: Tensor
 
     def where(self, mask: Tensor) -> OverlapPairs:
         """Returns the pairs at which bool [P] `mask` is True."""
-        return OverlapPairs(self.row[mask], self.anchor[mask], self.place[mask], self.iou[mask])
+        return OverlapPairs(self.row[mask], self.anchor[mask], self.index[mask], self.iou[mask])
 
 
 def aligned_iou(boxes: Tensor, others: Tensor) -> Tensor:
-    """Returns float [...], the plain overlap of boxes float [..., 4] xyxy with `others`, one by one; 0 without area."""
+    """Returns float [...], the IoU of boxes float [..., 4] xyxy with `others`, one by one; 0 without area."""
     low = torch.maximum(boxes[..., :2], others[..., :2])
     high = torch.minimum(boxes[..., 2:], others[..., 2:])
     shared = (high - low).clamp(min=0).prod(dim=-1)
@@ -49,20 +49,17 @@ def aligned_iou(boxes: Tensor, others: Tensor) -> Tensor:
 
 
 def overlapping(anchors: Anchors, rows: FaceRows, at_least: float, *, best_too: bool) -> OverlapPairs:
-    """Returns the pairs of positive IoU that reach a threshold, found through the anchors' lattices.
+    """Returns a superset of the pairs that reach an IoU, all with IoU > 0, found through the anchors' lattices.
 
     With areas S and T, an IoU of t needs a shared area of t (S + T) / (1 + t), hence a shared width of that divided by
-    the smaller height: what is left of a lattice is a window. Example: a face of 30 pixels and t = 0.35 meet about 30
-    of the 34,125 anchors of 640 x 640.
+    the smaller height, which leaves a window of the lattice. Example: for a face of 30 pixels and t = 0.35 these are
+    about 30 of the 34,125 anchors of 640 x 640.
 
     Args:
         anchors: of the images.
         rows: the faces; those without area overlap nothing.
-        at_least: IoU from which every pair is wanted; 0 wants all that overlap.
-        best_too: every face's best pair is wanted too, however low its IoU.
-
-    Returns:
-        A superset of the wanted pairs, all with IoU > 0.
+        at_least: IoU from which every pair is wanted; 0 for all that overlap.
+        best_too: also each face's best pair, however low its IoU.
     """
     table = _LatticeTable.of(anchors)
     face_G14 = rows.boxes[:, None, :]
@@ -86,13 +83,13 @@ def overlapping(anchors: Anchors, rows: FaceRows, at_least: float, *, best_too: 
     return pairs.where((iou > 0) & (iou >= threshold_G1[row, 0]))
 
 
-def centred(anchors: Anchors, rows: FaceRows, strides: float) -> OverlapPairs:
-    """Returns the pairs whose anchor's centre lies inside the face and near the face's centre, OTA's rule.
+def centre_prior(anchors: Anchors, rows: FaceRows, strides: float) -> OverlapPairs:
+    """Returns the pairs whose anchor's centre is inside the face and near the face's centre, OTA's centre prior.
 
     Args:
         anchors: of the images.
         rows: the faces.
-        strides: how near, strictly, on each axis, in strides of the anchor's level.
+        strides: exclusive distance on each axis, in strides of the anchor's level.
     """
     table = _LatticeTable.of(anchors)
     middle_G12 = (rows.boxes[:, None, :2] + rows.boxes[:, None, 2:]) / 2
@@ -111,14 +108,14 @@ def centred(anchors: Anchors, rows: FaceRows, strides: float) -> OverlapPairs:
 
 @dataclass(frozen=True, slots=True)
 class _LatticeTable:
-    """The L lattices as tensors: the box of the first anchor, strides, numbers."""
+    """The L lattices as tensors."""
 
-    corner_L4: Tensor
+    corner_L4: Tensor  # of the first anchor
     stride_L1: Tensor
     size_L2: Tensor  # columns, rows
     first_L: Tensor
     step_L: Tensor
-    ends: Tensor  # behind the last anchor of each level
+    ends: Tensor  # index behind the last anchor of each level
     interleaved: bool  # whether a level has several sizes, so that windows do not follow the order of anchors
 
     @classmethod
@@ -142,7 +139,7 @@ class _LatticeTable:
         return by_level[torch.searchsorted(self.ends, anchor, right=True)]
 
     def nearest(self, boxes_G4: Tensor) -> Tensor:
-        """Returns int64 [G, L]: of each lattice an anchor whose centre is nearest to that of each box."""
+        """Returns int64 [G, L]: an anchor of each lattice with the centre nearest to that of each box."""
         middle = (boxes_G4[:, None, :2] + boxes_G4[:, None, 2:]) / 2
         origin = (self.corner_L4[:, :2] + self.corner_L4[:, 2:]) / 2
         cell = ((middle - origin) / self.stride_L1).round().clamp(min=0)
@@ -153,9 +150,9 @@ class _LatticeTable:
         """Returns row and anchor, int64 [P] each, both rising, of the cells of each window of columns and rows.
 
         Args:
-            low_GL2: least column and row, not yet whole numbers.
-            high_GL2: greatest ones.
-            possible_GL: bool, windows to look at.
+            low_GL2: lowest column and row, not yet whole numbers.
+            high_GL2: highest column and row.
+            possible_GL: bool, False for an empty window.
         """
         last_L2 = (self.size_L2 - 1).float()
         low = (low_GL2 - _SLACK).ceil().clamp(min=0)
@@ -173,9 +170,9 @@ class _LatticeTable:
             (low_W2[:, 1] * self.size_L2[lattice_W, 0] + low_W2[:, 0]) * self.step_L[lattice_W]
         )
         window_P = torch.repeat_interleave(torch.arange(len(window_W), device=window_W.device), size_W)
-        place_P = torch.arange(len(window_P), device=window_W.device) - begin_W[window_P]
-        down_P = torch.div(place_P, columns_W[window_P], rounding_mode="floor")
-        across_P = place_P - down_P * columns_W[window_P]
+        offset_P = torch.arange(len(window_P), device=window_W.device) - begin_W[window_P]
+        down_P = torch.div(offset_P, columns_W[window_P], rounding_mode="floor")
+        across_P = offset_P - down_P * columns_W[window_P]
         lattice_P = lattice_W[window_P]
         cell_P = (down_P * self.size_L2[lattice_P, 0] + across_P) * self.step_L[lattice_P]
         row_P = torch.div(window_W, len(self.first_L), rounding_mode="floor")[window_P]

@@ -1,4 +1,4 @@
-"""The faces of a batch, padded to one number per image; and what a detector says about the same images."""
+"""The faces of a batch, padded to one number per image, and the detector's output for the same images."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from pipeline.models.transfer import moved
 
 @dataclass(frozen=True, slots=True)
 class FaceRows:
-    """The faces of all images below each other, without the padding: G rows by rising image, then index.
+    """The faces of all images concatenated without padding: G rows by rising image, then column.
 
     Attributes:
         boxes: float32 [G, 4], xyxy in pixels.
-        image: int64 [G], which image.
-        index: int64 [G], column of the `FaceBatch`.
+        image: int64 [G].
+        column: int64 [G], of the `FaceBatch`.
         images: number of images B.
     """
 
     boxes: Tensor
     image: Tensor
-    index: Tensor
+    column: Tensor
     images: int
 
     def __len__(self) -> int:
@@ -32,8 +32,8 @@ class FaceRows:
 
     def to(self, device: torch.device) -> FaceRows:
         """Returns them on a device, without waiting for it."""
-        boxes, image, index = (moved(each, device) for each in (self.boxes, self.image, self.index))
-        return FaceRows(boxes, image, index, self.images)
+        boxes, image, column = (moved(each, device) for each in (self.boxes, self.image, self.column))
+        return FaceRows(boxes, image, column, self.images)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class FaceBatch:
     """The faces of B images, at most F each, in the frame of the anchors.
 
     Attributes:
-        boxes: float32 [B, F, 4], xyxy in pixels; anything in the padding.
+        boxes: float32 [B, F, 4], xyxy in pixels; arbitrary in the padding.
         valid: bool [B, F], False in the padding.
     """
 
@@ -49,7 +49,7 @@ class FaceBatch:
     valid: Tensor
 
     def __post_init__(self) -> None:
-        """Raises ValueError where shapes or dtypes are not these."""
+        """Raises ValueError where shapes or dtypes differ from these."""
         if self.boxes.ndim != 3 or self.boxes.shape[2] != 4 or self.boxes.shape[:2] != self.valid.shape:
             raise ValueError(
                 f"boxes {tuple(self.boxes.shape)} and valid {tuple(self.valid.shape)} must be [B, F, 4] and [B, F]"
@@ -70,20 +70,20 @@ class FaceBatch:
 
     def rows(self) -> FaceRows:
         """Returns the faces without the padding."""
-        image, index = torch.nonzero(self.valid, as_tuple=True)
-        return FaceRows(self.boxes[image, index], image, index, len(self.boxes))
+        image, column = torch.nonzero(self.valid, as_tuple=True)
+        return FaceRows(self.boxes[image, column], image, column, len(self.boxes))
 
     def row_of(self) -> Tensor:
-        """Returns int64 [B, F], the row of each face in `rows()`; meaningless in the padding."""
+        """Returns int64 [B, F], the row of each face in `rows()`; arbitrary in the padding."""
         return torch.cumsum(self.valid.flatten().long(), dim=0).reshape(self.valid.shape) - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Predicted:
-    """What the detector being trained says about the batch, without gradient.
+    """The output for the batch of the detector that is trained, without gradient.
 
     Attributes:
-        logits: float [B, A], of being a face.
+        logits: float [B, A], of the class face.
         boxes: float [B, A, 4], decoded, xyxy in pixels of the anchors' frame.
     """
 
@@ -91,22 +91,14 @@ class Predicted:
     boxes: Tensor
 
     def __post_init__(self) -> None:
-        """Raises ValueError where the two disagree in shape."""
+        """Raises ValueError where the shapes do not agree."""
         if self.logits.ndim != 2 or self.boxes.shape != (*self.logits.shape, 4):
             shapes = f"{tuple(self.logits.shape)} and {tuple(self.boxes.shape)}"
             raise ValueError(f"logits and boxes must be [B, A] and [B, A, 4], got {shapes}")
 
 
-def required(predicted: Predicted | None, name: str) -> Predicted:
-    """Returns `predicted`.
-
-    Args:
-        predicted: what the caller of an assigner gave.
-        name: of the assigner, for the message.
-
-    Raises:
-        ValueError: if it is None.
-    """
+def require_predicted(predicted: Predicted | None, name: str) -> Predicted:
+    """Returns `predicted`; raises ValueError with the assigner's `name` if it is None."""
     if predicted is None:
         raise ValueError(f"the assigner {name} needs the detector's logits and boxes of this batch: pass `predicted`")
     return predicted

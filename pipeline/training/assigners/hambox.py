@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import ClassVar
 
@@ -12,32 +12,32 @@ from torch import Tensor
 from pipeline.boxes.geometry import pairwise_iou
 from pipeline.models.transfer import moved
 from pipeline.training.assigners.anchors import Anchors
-from pipeline.training.assigners.assignment import BACKGROUND, FACE, IGNORED, Assignment, listed
+from pipeline.training.assigners.assigner import Assigner, StaticAssignment
+from pipeline.training.assigners.assignment import BACKGROUND, FACE, IGNORED, Assignment, candidate_indices
 from pipeline.training.assigners.candidate_pairs import CHUNK
-from pipeline.training.assigners.faces import FaceBatch, FaceRows, Predicted, required
-from pipeline.training.assigners.grouped_sort import prevailing
+from pipeline.training.assigners.faces import FaceBatch, FaceRows, Predicted, require_predicted
+from pipeline.training.assigners.grouped_sort import is_best_of_group
 from pipeline.training.assigners.max_iou import MaxIou
-from pipeline.training.assigners.plan import Known
 
 
 @dataclass(frozen=True, slots=True)
-class HamBox:
+class HamBox(Assigner):
     """Plain matching, then anchors whose *predicted* boxes fit a face that has few.
 
     1. Plain matching with threshold `plain`, with a forced best anchor per face or without.
     2. A face with M < `matches` anchors is an outer face. It takes the best K - M background anchors by the IoU of
-       their decoded boxes with it, if that is at least `fit`. One that several faces want goes to the highest IoU.
+       their decoded boxes with it, if that is at least `fit`. An anchor of several faces goes to the highest IoU.
     3. Background anchors left, whose decoded box reaches `ignored` with any face, are ignored.
 
     Example: K = 3, a face with one anchor; the decoded boxes of three background anchors have IoU 0.9, 0.85 and 0.7
     with it. The first two are compensated, the third is ignored.
 
     Attributes:
-        matches: K. At 0 the online steps 2 and 3 are off: the plain matching comes back.
+        matches: K. At 0 steps 2 and 3 are off, and no prediction is needed.
         plain: T1, IoU of anchors.
         fit: T2, IoU of decoded boxes.
         ignored: IoU of decoded boxes.
-        forced: whether each face takes its best anchor in step 1 (CRFace) or not (HAMBox as read).
+        forced: whether each face takes its best anchor in step 1 (CRFace) or not (HAMBox).
     """
 
     matches: int = 3
@@ -47,35 +47,18 @@ class HamBox:
     forced: bool = True
     needs_prediction: ClassVar[bool] = True
 
-    @torch.no_grad()
-    def __call__(self, anchors: Anchors, faces: FaceBatch, predicted: Predicted | None = None) -> Assignment:
-        """Returns the compensated matching of a batch.
-
-        Args:
-            anchors: A of them.
-            faces: of B images.
-            predicted: its decoded boxes decide; the logits are not looked at. May be None if `matches` is 0.
-
-        Raises:
-            ValueError: where `predicted` is None and needed.
-        """
-        if self.matches:
-            required(predicted, "hambox")
-        return self.plan(anchors, faces).settle(predicted)
-
-    @torch.no_grad()
-    def plan(self, anchors: Anchors, faces: FaceBatch) -> HamBoxPlan:
-        """Returns the plain matching, and how many anchors each face still wants; predicted boxes say which."""
+    def prepare(self, anchors: Anchors, faces: FaceBatch) -> PartialHamBox:
+        """Returns the plain matching, and how many anchors each face still wants; predicted boxes decide which."""
         matched, rows = MaxIou(self.plain, 0.0 if self.forced else None, hand_over=False)(anchors, faces), faces.rows()
         image, anchor = torch.nonzero(matched.label == FACE, as_tuple=True)
         row = faces.row_of()[image, matched.face[image, anchor]]
         missing = self.matches - torch.bincount(row, minlength=len(rows))
         ends = torch.bincount(rows.image, minlength=rows.images).cumsum(0).tolist()
-        return HamBoxPlan(self, Known(matched), rows, missing, tuple(ends))
+        return PartialHamBox(self, StaticAssignment(matched), rows, missing, tuple(ends))
 
 
 @dataclass(frozen=True, slots=True)
-class HamBoxPlan:
+class PartialHamBox:
     """The plain matching, and the faces that predicted boxes are compared with.
 
     Attributes:
@@ -87,65 +70,64 @@ class HamBoxPlan:
     """
 
     rule: HamBox
-    matched: Known
+    matched: StaticAssignment
     rows: FaceRows
     missing: Tensor
     ends: tuple[int, ...]
 
-    def to(self, device: torch.device) -> HamBoxPlan:
+    def to(self, device: torch.device) -> PartialHamBox:
         """Returns it on a device."""
-        matched, missing = self.matched.to(device), moved(self.missing, device)
-        return HamBoxPlan(self.rule, matched, self.rows.to(device), missing, self.ends)
+        missing = moved(self.missing, device)
+        return replace(self, matched=self.matched.to(device), rows=self.rows.to(device), missing=missing)
 
-    @torch.no_grad()
-    def settle(self, predicted: Predicted | None) -> Assignment:
-        """Returns the compensated matching; see `Plan`."""
-        matched, rows, rule = self.matched.settle(predicted), self.rows, self.rule
+    def complete(self, predicted: Predicted | None) -> Assignment:
+        """Returns the compensated matching; see `PartialAssignment`."""
+        matched, rows, rule = self.matched.complete(predicted), self.rows, self.rule
         if rule.matches == 0:
             return matched
-        boxes = required(predicted, "hambox").boxes.float()
+        boxes = require_predicted(predicted, "hambox").boxes.float()
         if len(rows) == 0:
             return matched
         free = matched.label == BACKGROUND
         best_BA, iou_GK, anchor_GK = self._compared(boxes, free)
         count, k = free.shape[1], iou_GK.shape[1]
         wanted_GK = (iou_GK >= rule.fit) & (torch.arange(k, device=boxes.device) < self.missing[:, None])
-        place = (rows.image[:, None] * count + anchor_GK).flatten()
+        index = (rows.image[:, None] * count + anchor_GK).flatten()
         row = torch.arange(len(rows), device=boxes.device)[:, None].expand(-1, k).flatten()
-        wins = prevailing(place, torch.where(wanted_GK, iou_GK, -1.0).flatten(), row, free.numel())
+        wins = is_best_of_group(index, torch.where(wanted_GK, iou_GK, -1.0).flatten(), row, free.numel())
         taker = row.new_full((free.numel(),), -1)
-        taker = taker.scatter_reduce_(0, place, torch.where(wins, row, -1), "amax").view_as(free)
+        taker = taker.scatter_reduce_(0, index, torch.where(wins, row, -1), "amax").view_as(free)
         extra = taker >= 0
         label = torch.where(free & (best_BA >= rule.ignored), IGNORED, matched.label)
         return Assignment(
-            torch.where(extra, rows.index[taker], matched.face),
+            torch.where(extra, rows.column[taker], matched.face),
             torch.where(extra, FACE, label),
             matched.compensated | extra,
-            torch.cat([listed(matched), place]),
+            torch.cat([candidate_indices(matched), index]),
         )
 
     def _compared(self, boxes: Tensor, free: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Returns the highest IoU of each box with a face [B, A], and each face's best free boxes by IoU.
 
-        Predicted boxes lie on no lattice, so every box meets every face of its image, in blocks of at most `CHUNK`
-        overlaps (but at least one face). Image by image, because a padded batch would compute the padding: one image
-        of 1,000 faces would cost the other seven as much.
+        Predicted boxes form no lattice, so every box is compared with every face of its image, in blocks of at most
+        `CHUNK` overlaps (but at least one face). Image by image, because a padded batch would compute the padding: one
+        image of 1,000 faces would cost the other seven as much.
 
         Returns:
             float32 [B, A], 0 without a face; float32 [G, K], 0 where no box is free; int64 [G, K] anchors, equal
             overlaps by rising index.
         """
         count, step = free.shape[1], max(1, CHUNK // free.shape[1])
-        highest, best, who = torch.zeros_like(boxes[..., 0]), [], []
+        highest, best, anchors = torch.zeros_like(boxes[..., 0]), [], []
         backwards = torch.arange(count - 1, -1, -1, device=boxes.device)
         for image, (start, end) in enumerate(pairwise((0, *self.ends))):
             for low in range(start, end, step):
                 iou = pairwise_iou(self.rows.boxes[low : min(end, low + step)], boxes[image])
                 highest[image] = torch.maximum(highest[image], iou.amax(dim=0))
                 iou *= free[image]
-                # Overlap, whose bits rise with it, and index in one integer: equal overlaps go to the lower index.
+                # IoU, whose bits rise with it, and index in one integer: equal overlaps go to the lower index.
                 key = iou.view(torch.int32).long().bitwise_left_shift_(32).bitwise_or_(backwards)
                 anchor = count - 1 - (key.topk(min(self.rule.matches, count), dim=1).values & 0xFFFFFFFF)
                 best.append(iou.gather(1, anchor))
-                who.append(anchor)
-        return highest, torch.cat(best), torch.cat(who)
+                anchors.append(anchor)
+        return highest, torch.cat(best), torch.cat(anchors)

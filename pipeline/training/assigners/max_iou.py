@@ -1,23 +1,22 @@
-"""Matching by overlap: each anchor takes the face it overlaps most, each face its best anchor by force."""
+"""Matching by IoU: each anchor takes the face it overlaps most, each face its best anchor by force."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from pipeline.training.assigners.anchors import Anchors
-from pipeline.training.assigners.assignment import FACE, Assignment, all_background, listed
+from pipeline.training.assigners.assigner import Assigner, StaticAssignment
+from pipeline.training.assigners.assignment import FACE, Assignment, all_background, candidate_indices
 from pipeline.training.assigners.candidate_pairs import OverlapPairs, overlapping
-from pipeline.training.assigners.faces import FaceBatch, FaceRows, Predicted
-from pipeline.training.assigners.grouped_sort import prevailing, rank_in_group
-from pipeline.training.assigners.plan import Known
+from pipeline.training.assigners.faces import FaceBatch, FaceRows
+from pipeline.training.assigners.grouped_sort import is_best_of_group, rank_in_group
 
 
 @dataclass(frozen=True, slots=True)
-class MaxIou:
+class MaxIou(Assigner):
     """Plain matching; the defaults are published RetinaFace's, ``forced=0.0, hand_over=False`` is MogFace's standard.
 
     1. An anchor is FACE if its highest IoU with any face is at least `positive`; it learns that face (the first one
@@ -29,79 +28,63 @@ class MaxIou:
     RetinaFace's quirk (`hand_over`): B's best anchor is anchor 0 too, so `face` is (1, 0) and `label` (1, 0); without
     it `face` is (0, 0). With `forced` at 0 B takes anchor 0 in either case.
 
-    A face that overlaps no anchor at all (no area, or outside) is passed over: there is no best anchor, and nothing
-    could be moved onto a box without size. MogFace's code gives it anchor 0: see `unreached`.
+    A face that overlaps no anchor (no area, or outside) is skipped: it has no best anchor, and no deltas encode a box
+    without size.
 
     Attributes:
         positive: IoU from which an anchor is FACE, inclusive.
         forced: IoU from which a face's best anchor is FACE by force; None for no force at all.
-        hand_over: a face's best anchor is handed to it even if the face stays under `forced`, so that an anchor that
-            is FACE because of one face may learn another, hopeless one: published RetinaFace, whose losses and
-            weights come from it.
-        unreached: what becomes of a face that overlaps no anchor: nothing, or it behaves as if anchor 0 were its
-            best.
+        hand_over: a face's best anchor learns it even if the face is below `forced`, so that an anchor that is FACE
+            because of one face may learn another, hopeless one: published RetinaFace, whose losses and weights come
+            from it.
         compensation: S3FD's second stage (section 3.2 of that paper): a face with fewer matches than the mean N
             of its image (rounded down) takes its best anchors of IoU above this that are still background, until it
-            has N; an anchor that several want goes to the highest IoU. S3FD has 0.1; None for no such stage.
+            has N; an anchor of several such faces goes to the highest IoU. S3FD has 0.1; None for no such stage.
     """
 
     positive: float = 0.35
     forced: float | None = 0.2
     hand_over: bool = True
-    unreached: Literal["skip", "first_anchor"] = "skip"
     compensation: float | None = None
-    needs_prediction: ClassVar[bool] = False
 
-    @torch.no_grad()
-    def __call__(self, anchors: Anchors, faces: FaceBatch, predicted: Predicted | None = None) -> Assignment:
-        """Returns the matching of a batch; `predicted` is not looked at.
+    def prepare(self, anchors: Anchors, faces: FaceBatch) -> StaticAssignment:
+        """Returns the whole assignment; see `Assigner`.
 
-        Only pairs of sufficient overlap are ever in memory: 1,000 faces cost about 30,000 pairs, not 34 million.
-
-        Args:
-            anchors: A of them.
-            faces: of B images.
-            predicted: unused.
+        Only pairs of sufficient IoU are ever in memory: 1,000 faces cost about 30,000 pairs, not 34 million.
         """
         rows = faces.rows()
-        least = self.positive if self.compensation is None else min(self.positive, self.compensation)
-        pairs = overlapping(anchors, rows, least, best_too=self.forced is not None)
+        lowest = self.positive if self.compensation is None else min(self.positive, self.compensation)
+        pairs = overlapping(anchors, rows, lowest, best_too=self.forced is not None)
         matched = all_background(rows.images, len(anchors), rows.boxes.device)
         label, row = matched.label.view(-1), matched.face.view(-1)
         high = pairs.where(pairs.iou >= self.positive)
-        winner = prevailing(high.place, high.iou, high.row, len(label))
-        row[high.place[winner]] = high.row[winner]
-        label[high.place] = FACE
+        winner = is_best_of_group(high.index, high.iou, high.row, len(label))
+        row[high.index[winner]] = high.row[winner]
+        label[high.index] = FACE
         if self.forced is not None:
             self._force(label, row, pairs, rows, len(anchors), self.forced)
         if self.compensation is not None:
             extra = _second_stage(label, row, pairs.where(pairs.iou > self.compensation), rows)
-            row[extra.place], label[extra.place] = extra.row, FACE
-            matched.compensated.view(-1)[extra.place] = True
-        places = listed(matched)
-        if len(rows) == 0:
-            return replace(matched, places=places)
-        return Assignment(rows.index[matched.face], matched.label, matched.compensated, places)
-
-    def plan(self, anchors: Anchors, faces: FaceBatch) -> Known:
-        """Returns the matching of a batch as a plan that leaves nothing open."""
-        return Known(self(anchors, faces))
+            row[extra.index], label[extra.index] = extra.row, FACE
+            matched.compensated.view(-1)[extra.index] = True
+        face = rows.column[matched.face] if len(rows) else matched.face
+        return StaticAssignment(Assignment(face, matched.label, matched.compensated, candidate_indices(matched)))
 
     def _force(
         self, label: Tensor, row: Tensor, pairs: OverlapPairs, rows: FaceRows, count: int, forced: float
     ) -> None:
         """Writes every face's best anchor into `label` and `row`, both [B * A]."""
-        best = pairs.where(prevailing(pairs.row, pairs.iou, pairs.anchor, len(rows)))
-        place, iou = rows.image * count, torch.zeros_like(rows.boxes[:, 0])
-        place[best.row], iou[best.row] = best.place, best.iou
-        met = iou > 0 if self.unreached == "skip" else torch.ones_like(iou, dtype=torch.bool)
+        best = pairs.where(is_best_of_group(pairs.row, pairs.iou, pairs.anchor, len(rows)))
+        index, iou = rows.image * count, torch.zeros_like(rows.boxes[:, 0])
+        index[best.row], iou[best.row] = best.index, best.iou
+        met = iou > 0
         reached = met & (iou >= forced)
-        label[place[reached]] = FACE
+        label[index[reached]] = FACE
         takers = torch.nonzero(met if self.hand_over else reached).squeeze(1)
         # The last face wins: rows of an image rise with the index of the face.
-        last = torch.full_like(row, -1).scatter_reduce_(0, place[takers], takers, "amax")
-        takers = takers[last[place[takers]] == takers]
-        row[place[takers]] = takers
+        last = torch.full_like(row, -1).scatter_reduce_(0, index[takers], takers, "amax")
+        takers = takers[last[index[takers]] == takers]
+        row[index[takers]] = takers
 
 
 def _second_stage(label: Tensor, row: Tensor, pairs: OverlapPairs, rows: FaceRows) -> OverlapPairs:
@@ -111,6 +94,6 @@ def _second_stage(label: Tensor, row: Tensor, pairs: OverlapPairs, rows: FaceRow
     total_B = torch.zeros_like(faces_B).scatter_add_(0, rows.image, matches_G)
     mean_B = torch.div(total_B, faces_B.clamp(min=1), rounding_mode="floor")
     missing_G = mean_B[rows.image] - matches_G
-    free = pairs.where((label[pairs.place] != FACE) & (missing_G[pairs.row] > 0))
+    free = pairs.where((label[pairs.index] != FACE) & (missing_G[pairs.row] > 0))
     wanted = free.where(rank_in_group(free.row, free.iou) < missing_G[free.row])
-    return wanted.where(prevailing(wanted.place, wanted.iou, wanted.row, len(label)))
+    return wanted.where(is_best_of_group(wanted.index, wanted.iou, wanted.row, len(label)))

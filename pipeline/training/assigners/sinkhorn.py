@@ -9,16 +9,16 @@ from torch import Tensor
 def transport(
     row: Tensor, column: Tensor, cost: Tensor, supply: Tensor, demand: Tensor, epsilon: float, iterations: int
 ) -> Tensor:
-    """Returns float64 [E], how much each edge carries after a number of Sinkhorn iterations.
+    """Returns float64 [E], the mass of each edge after a number of Sinkhorn iterations (Cuturi's algorithm 1).
 
     Columns are scaled first, then rows, so that the rows' sums are exact at the end. Example: two rows with supply 1,
-    two columns with demand 1 and costs ((0, 1), (1, 0)) at epsilon 0.1 carry ((1, 0), (0, 1)) but for 5e-5.
+    two columns with demand 1 and costs ((0, 1), (1, 0)) at epsilon 0.1 give ((1, 0), (0, 1)) within 5e-5.
 
     Args:
-        row: int64 [E], where each edge comes from.
-        column: int64 [E], where it goes.
+        row: int64 [E], source of each edge.
+        column: int64 [E], its target.
         cost: float64 [E].
-        supply: float64 [R], at least 0; an edge of a row that supplies nothing carries nothing.
+        supply: float64 [R], at least 0.
         demand: float64 [C], at least 0.
         epsilon: weight of the entropy, in units of the cost.
         iterations: at least 1.

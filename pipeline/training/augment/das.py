@@ -1,4 +1,4 @@
-"""Data-anchor sampling (PyramidBox, ECCV 2018): a face is brought near an anchor that is at most one size larger."""
+"""Data-anchor sampling (PyramidBox, ECCV 2018, section 3.3): the target size of a face is near a random anchor size."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ ANCHOR_SIZES = (16.0, 32.0, 64.0, 128.0, 256.0, 512.0)
 
 @dataclass(frozen=True, slots=True)
 class DataAnchorSampling:
-    """Draws the size that a face is brought to.
+    """Samples the target size of a face.
 
-    The anchor size nearest to the face has index a (the smaller one on a tie); an index is drawn uniformly from 0 to
+    The anchor size nearest to the face has index a (the smaller one on a tie); an index is sampled uniformly from 0 to
     min(a + 1, last), and around that anchor size S the target is
 
-    * "official": S * 2^U(-1, 1), as the code of MogFace has it: log-uniform;
-    * "pyramidbox": U(S / 2, 2 S), as the PyramidBox paper has it;
-    * "pyramidbox_bounded": the same, but at most twice the face where the largest possible index was drawn, as the
-      PaddlePaddle code of PyramidBox has it.
+    * "official": S * 2^U(-1, 1), as in MogFace's code: log-uniform;
+    * "pyramidbox": U(S / 2, 2 S), as in the PyramidBox paper;
+    * "pyramidbox_bounded": the same, but at most twice the face where the largest possible index was sampled, as in
+      the PaddlePaddle code of PyramidBox.
 
     Attributes:
         sizes: anchor sides in pixels, rising.
-        reading: which of the three.
+        reading: one of the three.
     """
 
     sizes: tuple[float, ...] = ANCHOR_SIZES
@@ -35,7 +35,7 @@ class DataAnchorSampling:
         if not self.sizes or not all(a < b for a, b in zip((0.0, *self.sizes), self.sizes, strict=False)):
             raise ValueError(f"sizes is {self.sizes}, expected rising numbers above 0")
 
-    def draw(self, rng: np.random.Generator, scale: float) -> float:
+    def sample(self, rng: np.random.Generator, scale: float) -> float:
         """Returns the target in pixels of a face of `scale` pixels (root of its area)."""
         nearest = int(np.abs(np.asarray(self.sizes) - scale).argmin())
         top = min(nearest + 1, len(self.sizes) - 1)
@@ -45,6 +45,6 @@ class DataAnchorSampling:
             return float(size * 2.0 ** rng.uniform(-1.0, 1.0))
         high = 2 * size
         if self.reading == "pyramidbox_bounded" and index == top:
-            # Never below the interval's own foot: a face just nearest to the largest anchor can be half of it.
+            # Not below the interval's lower end: a face just nearest to the largest anchor can be half of it.
             high = max(min(high, 2 * scale), size / 2)
         return float(rng.uniform(size / 2, high))

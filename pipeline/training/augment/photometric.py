@@ -11,7 +11,7 @@ from pipeline.training.augment.scene import Float32, Pixels
 
 @dataclass(frozen=True, slots=True)
 class Distortion:
-    """What happens to the colours of one picture; None leaves a step out.
+    """Changes of an image's colours; None leaves a step out.
 
     Attributes:
         brightness: added to every channel.
@@ -28,7 +28,7 @@ class Distortion:
     contrast_last: bool = False
 
     def apply(self, image: Pixels) -> Float32:
-        """Returns the distorted picture, float32 [H, W, 3] BGR of the range 0..255 but not clipped to it."""
+        """Returns the distorted image, float32 [H, W, 3] BGR in units of 0..255 but not clipped to it."""
         done: Float32 = image.astype(np.float32)
         if self.brightness is not None:
             done += np.float32(self.brightness)
@@ -43,14 +43,14 @@ class Distortion:
 
 @dataclass(frozen=True, slots=True)
 class Photometric:
-    """Draws distortions; the defaults are the released code's (MogFace notes, section 8).
+    """Samples distortions; the defaults are those of MogFace's code.
 
     Attributes:
-        chance: of each of the four, on its own.
+        chance: of each of the four, independently.
         brightness: largest shift, grey levels.
         contrast: smallest and largest factor.
         saturation: smallest and largest factor.
-        hue: largest turn, degrees.
+        hue: largest rotation, degrees.
     """
 
     chance: float = 0.5
@@ -59,8 +59,8 @@ class Photometric:
     saturation: tuple[float, float] = (0.5, 1.5)
     hue: float = 18.0
 
-    def draw(self, rng: np.random.Generator) -> Distortion:
-        """Returns one distortion; contrast comes last half the time."""
+    def sample(self, rng: np.random.Generator) -> Distortion:
+        """Returns one distortion; contrast is last with probability 0.5."""
         used = rng.random(4) < self.chance
         values = (
             rng.uniform(-self.brightness, self.brightness),
@@ -73,7 +73,7 @@ class Photometric:
 
 
 def _recolour(image: Float32, saturation: float | None, hue: float | None) -> Float32:
-    import cv2  # Here: it costs start-up time that a plan does not have to pay.
+    import cv2  # Here, because it is slow to import and `sample` does not need it.
 
     hsv = cv2.cvtColor(image, cv2.COLOR_BGR2HSV)  # float pixels: H in degrees, S without unit, V in grey levels
     if saturation is not None:

@@ -1,4 +1,4 @@
-"""Part of a resized picture, without making the rest of it."""
+"""A part of a resized image, computed without the rest."""
 
 from __future__ import annotations
 
@@ -10,35 +10,34 @@ import numpy as np
 from pipeline.training.augment.scene import Pixels
 
 INTERPOLATIONS = ("linear", "cubic", "area", "nearest", "lanczos")
-"""The five kinds that the released code draws from."""
+"""The five kinds of RetinaFace's and MogFace's code."""
 
 Rect = tuple[int, int, int, int]
 
-_MARGIN: Final = 5  # Source pixels beside the seen part: the widest kernel (Lanczos) reaches four to either side.
+_MARGIN: Final = 5  # Source pixels around the seen part: the widest kernel (Lanczos) reaches four to either side.
 
 
-def draw_interpolation(rng: np.random.Generator) -> str:
-    """Returns one of `INTERPOLATIONS`, all alike."""
+def sample_interpolation(rng: np.random.Generator) -> str:
+    """Returns one of `INTERPOLATIONS`, all with the same probability."""
     return INTERPOLATIONS[int(rng.integers(len(INTERPOLATIONS)))]
 
 
-def scaled_size(width: int, height: int, ratio: float, most: int | None) -> tuple[int, int]:
-    """Returns width and height times `ratio`, rounded, at least 1, with no more than about `most`^2 pixels together."""
-    if most is not None:
-        ratio = min(ratio, most / math.sqrt(width * height))
+def scaled_size(width: int, height: int, ratio: float, max_side: int | None) -> tuple[int, int]:
+    """Returns width and height times `ratio`, rounded, at least 1, with at most about `max_side`^2 pixels together."""
+    if max_side is not None:
+        ratio = min(ratio, max_side / math.sqrt(width * height))
     return max(1, round(width * ratio)), max(1, round(height * ratio))
 
 
 def source_rect(source: tuple[int, int], size: tuple[int, int], seen: Rect) -> Rect:
-    """Returns the part x1, y1, x2, y2 of a picture that decides the `seen` part of its resized self.
+    """Returns the part x1, y1, x2, y2 of an image on which the `seen` part of the resized image depends.
+
+    That is all of it where it shrinks or is seen whole, else the seen part and the reach of the kernels.
 
     Args:
-        source: width and height of the picture.
+        source: width and height of the image.
         size: width and height it is resized to.
         seen: x1, y1, x2, y2 in the resized frame, inside it.
-
-    Returns:
-        All of the picture where it shrinks or is seen whole, else what is seen and the reach of the kernels.
     """
     if not _is_part_of_larger(source, size, seen):
         return (0, 0, *source)
@@ -53,24 +52,24 @@ def source_rect(source: tuple[int, int], size: tuple[int, int], seen: Rect) -> R
 def resize_part(
     part: Pixels, rect: Rect, source: tuple[int, int], size: tuple[int, int], seen: Rect, kind: str
 ) -> Pixels:
-    """Returns the `seen` part of the resized picture, [y2 - y1, x2 - x1, 3], of the dtype given.
+    """Returns the `seen` part of the resized image, [y2 - y1, x2 - x1, 3], of the dtype given.
 
-    An enlarged picture is made only where it is seen: five times 1024 x 768 in float32 would be 236 MB, and an 8K frame
-    has no bound. The kernels' positions are those of a resize of the whole (pixel centres aligned), within 1/64 of a
-    source pixel; "area" is linear there, as it has nothing to average.
+    An enlarged image is computed only where it is seen: five times 1024 x 768 in float32 would be 236 MB, and an 8K
+    frame has no bound. The kernels' positions are those of a resize of the whole (pixel centres aligned), within 1/64
+    of a source pixel; "area" is linear there, as it has nothing to average.
 
     Args:
-        part: pixels [h, w, 3] of the picture inside `rect`.
-        rect: what `source_rect` gave.
-        source: width and height of the whole picture.
-        size: width and height it is resized to.
-        seen: x1, y1, x2, y2 in the resized frame, inside it.
+        part: pixels [h, w, 3] of the image inside `rect`.
+        rect: from `source_rect`.
+        source: see `source_rect`.
+        size: see `source_rect`.
+        seen: see `source_rect`.
         kind: one of `INTERPOLATIONS`.
 
     Raises:
         ValueError: an unknown kind.
     """
-    import cv2  # Here: it costs start-up time that a plan does not have to pay.
+    import cv2  # Here, because it is slow to import and samplers do not need it.
 
     x1, y1, x2, y2 = seen
     how = _flag(cv2, kind)
@@ -78,15 +77,11 @@ def resize_part(
         whole = part if source == size else cv2.resize(part, size, interpolation=how)
         return np.ascontiguousarray(whole[y1:y2, x1:x2])
     step_x, step_y = source[0] / size[0], source[1] / size[1]
-    # The warp has no averaging, which an enlarged picture does not need, and its nearest is the exact one.
+    # The warp has no averaging, which an enlarged image does not need, and its nearest is exact.
     how = {"area": cv2.INTER_LINEAR, "nearest": cv2.INTER_NEAREST}.get(kind, how)
-    # Centre of a wanted pixel -> the place in `part` that it shows.
-    inverse = np.array(
-        [
-            [step_x, 0, (x1 + 0.5) * step_x - 0.5 - rect[0]],
-            [0, step_y, (y1 + 0.5) * step_y - 0.5 - rect[1]],
-        ]
-    )
+    # From the centre of an output pixel to its position in `part`.
+    shift = (x1 + 0.5) * step_x - 0.5 - rect[0], (y1 + 0.5) * step_y - 0.5 - rect[1]
+    inverse = np.array([[step_x, 0, shift[0]], [0, step_y, shift[1]]])
     flags = how | cv2.WARP_INVERSE_MAP
     done: Pixels = cv2.warpAffine(part, inverse, (x2 - x1, y2 - y1), flags=flags, borderMode=cv2.BORDER_REPLICATE)
     return done
@@ -101,7 +96,7 @@ def _flag(cv2: Any, kind: str) -> int:
         "linear": cv2.INTER_LINEAR,
         "cubic": cv2.INTER_CUBIC,
         "area": cv2.INTER_AREA,
-        "nearest": cv2.INTER_NEAREST_EXACT,  # The plain one lies up to half a pixel off the boxes.
+        "nearest": cv2.INTER_NEAREST_EXACT,  # The plain one is up to half a pixel off the boxes.
         "lanczos": cv2.INTER_LANCZOS4,
     }
     if kind not in flags:

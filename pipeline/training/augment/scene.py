@@ -1,4 +1,4 @@
-"""One picture with everything that is known about its faces, as the augmentations pass it on."""
+"""An image with its labelled faces, the input and output of augmentations."""
 
 from __future__ import annotations
 
@@ -18,15 +18,14 @@ Pixels = NDArray[np.uint8 | np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A picture and its faces, row by row.
+    """An image and its faces, one per row.
 
     Attributes:
         image: uint8 or float32 [H, W, 3], BGR; float pixels keep the range 0..255 but are not clipped to it.
-        boxes: float32 [F, 4], xyxy in pixels of the picture, x2 = x1 + w.
+        boxes: float32 [F, 4], xyxy in pixels of the image, x2 = x1 + w.
         landmarks: float32 [F, 5, 2], xy (eyes, nose, mouth corners; left first); NaN where a face has none.
-        valid: bool [F], whether a face is to be learned; the others move along but are never aimed at.
-        rows: int64 [F], which face of the untouched picture each one was: whatever else belongs to a face (a matched
-            overlap, a level) is picked by it.
+        valid: bool [F], whether a face is learned; the others are transformed too but never aimed at.
+        rows: int64 [F], index of each face in the original image, to look up other properties of it.
         attributes: name -> int8 [F], for instance blur or occlusion.
     """
 
@@ -38,7 +37,7 @@ class Scene:
     attributes: Mapping[str, NDArray[np.int8]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Raises ValueError where shapes disagree or the picture is not uint8 or float32 [H, W, 3]."""
+        """Raises ValueError where shapes disagree or the image is not uint8 or float32 [H, W, 3]."""
         faces, shape = len(self.boxes), self.image.shape
         if len(shape) != 3 or shape[2] != 3 or 0 in shape or self.image.dtype not in (np.uint8, np.float32):
             raise ValueError(f"image is {self.image.dtype} {shape}, expected uint8 or float32 (H, W, 3)")
@@ -59,17 +58,17 @@ class Scene:
         valid: NDArray[np.bool_] | None = None,
         attributes: Mapping[str, NDArray[np.int8]] | None = None,
     ) -> Scene:
-        """Returns the scene of an untouched picture; without landmarks they are NaN, without `valid` all faces count.
+        """Returns the scene of an original image; without landmarks they are NaN, without `valid` all faces are.
 
         Args:
             image: uint8 or float32 [H, W, 3], BGR.
             boxes: [F, 4], xyxy in pixels.
             landmarks: [F, 5, 2] or None.
             valid: [F] or None.
-            attributes: name -> [F]; empty arrays (a data set without the attribute) are left out.
+            attributes: name -> [F]; empty arrays (a dataset without the attribute) are left out.
 
         Raises:
-            ValueError: where shapes disagree.
+            ValueError: shapes disagree.
         """
         faces = len(boxes)
         return cls(
@@ -83,7 +82,7 @@ class Scene:
 
     @classmethod
     def of_sample(cls, sample: Sample, image: Pixels) -> Scene:
-        """Returns the scene of a data set's row and its decoded picture; faces marked `invalid` are kept and valid.
+        """Returns the scene of a dataset's row and its decoded image; faces marked `invalid` are kept and valid.
 
         The published training learns every labelled face, the `invalid` ones of WIDER FACE too.
         """
@@ -102,13 +101,19 @@ class Scene:
 
 
 def has_area(boxes: Float32) -> NDArray[np.bool_]:
-    """Returns bool [F]: whether both sides of each xyxy box are longer than nothing."""
+    """Returns bool [F]: whether both sides of each xyxy box are longer than 0."""
     longer: NDArray[np.bool_] = np.all(boxes[:, 2:] > boxes[:, :2], axis=1)
     return longer
 
 
 def face_scales(boxes: Float32) -> Float32:
-    """Returns float32 [F]: the square root of the area of xyxy boxes, in pixels; the paper's scale of a face."""
+    """Returns float32 [F]: the square root of the area of xyxy boxes, in pixels; MogFace's scale of a face."""
     sides = np.clip(boxes[:, 2:] - boxes[:, :2], 0, None)
     scales: Float32 = np.sqrt(sides[:, 0] * sides[:, 1])
     return scales
+
+
+def drop_small_faces(scene: Scene, min_face: float = 8.0) -> Scene:
+    """Returns the scene without faces whose scale is below `min_face` pixels; with all of them if none would remain."""
+    large = face_scales(scene.boxes) >= min_face
+    return scene.take(large) if large.any() else scene

@@ -1,4 +1,4 @@
-"""Random generators that belong to an image and an epoch, not to the process that happens to draw from them."""
+"""Random generators that depend on an image and an epoch, not on the process that uses them."""
 
 from __future__ import annotations
 
@@ -8,16 +8,14 @@ import numpy as np
 
 
 def generator_for(seed: int, epoch: int, sample_id: str) -> np.random.Generator:
-    """Returns the generator of one image in one epoch; the same three give the same numbers on any worker.
+    """Returns the generator of one image in one epoch; equal arguments give equal numbers on any worker.
 
-    The released code neither seeds its workers apart nor its epochs, so that all workers draw the same numbers and
-    every epoch replays them (MogFace notes, difference 12); here no number of workers and no order of images changes
-    anything.
+    So neither the number of workers nor the order of images changes an augmentation, and no epoch repeats another.
 
     Args:
         seed: of the run, 0 or more.
-        epoch: 0 or more; counted over resumed runs, or a resumed one would replay the first epochs.
-        sample_id: name of the image; hashed, so that any text will do and Python's own hash has no say.
+        epoch: 0 or more; counted over resumed runs, or a resumed one would repeat the first epochs.
+        sample_id: name of the image; hashed, as Python's own hash differs between processes.
 
     Raises:
         ValueError: a negative seed or epoch.
@@ -26,16 +24,3 @@ def generator_for(seed: int, epoch: int, sample_id: str) -> np.random.Generator:
         raise ValueError(f"seed is {seed} and epoch {epoch}, expected 0 or more")
     words = np.frombuffer(hashlib.blake2b(sample_id.encode(), digest_size=16).digest(), "<u4")
     return np.random.default_rng([seed, epoch, *words.tolist()])
-
-
-def replayed_generator(seed: int, turn: int) -> np.random.Generator:
-    """Returns the generator as the released code has it: told by how many images a worker has drawn this epoch.
-
-    Every worker and every epoch start again at turn 0, so that the same few thousand crops come back for ever; for
-    measuring what that costs, never a default.
-
-    Args:
-        seed: of the run, 0 or more.
-        turn: images drawn by this worker in this epoch so far.
-    """
-    return np.random.default_rng([seed, turn])

@@ -1,4 +1,4 @@
-"""Selective scale enhancement (MogFace, Algorithm 2): which pyramid level a face is brought to is decided first."""
+"""Selective scale enhancement (MogFace, Algorithm 2): a pyramid level is sampled, then a face size of that level."""
 
 from __future__ import annotations
 
@@ -10,34 +10,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 PAPER_EDGES = (8.4, 20.7, 48.2, 106.2, 212.4, 420.8, 640.0)
-"""Where the scales of p2..p7 begin and end in Table 2 of the paper, pixels."""
+"""Borders of the scales of p2..p7 in Table 2 of the paper, pixels."""
 
 CONFIG_EDGES = (8.4, 26.7, 54.0, 106.2, 212.4, 420.8, 640.0)
-"""The same as the released configurations have it."""
+"""The same in the released configurations."""
 
 _P5, _P6 = 3, 4  # Index of a level, p2 being 0.
 _OTHERS = (0, 1, 2, 5)
 _OFFICIAL_SMALLEST = 16.0
-_ROUNDING = 1e-6  # what written shares may miss 1 by, such as six times 0.166667
+_ROUNDING = 1e-6  # tolerance of sums of written shares, such as six times 0.166667
 
 
 @dataclass(frozen=True, slots=True)
 class SelectiveScale:
-    """Draws the size that a face is brought to, whatever its size is.
+    """Samples the target size of a face, independent of its size.
 
     "paper" (Algorithm 2): with r uniform, p5 if r < share_p5, p6 if r <= share_p5 + share_p6, else one of p2, p3, p4
-    and p7 alike; the target is uniform in that level's range. "official" (the released code): the same two shares for
-    p5 and p6, but the rest is uniform from 16 px to where p5 begins, so that p2 gets little and p7 nothing (MogFace
-    notes, difference 4).
+    and p7 with equal chance; the target is uniform in that level's range. "official" (the released code): the same two
+    shares for p5 and p6, but the rest is uniform from 16 px to where p5 begins, so that p2 gets little and p7 nothing.
 
     The first step of Algorithm 2 (short side at random in 640..1280) changes nothing where a face is aimed at: the
-    second resize undoes it. `face_scale.FaceScale` takes it for pictures without faces.
+    second resize undoes it. `FaceScale` uses it for images without faces.
 
     Attributes:
         edges: seven borders of the ranges of p2..p7, pixels.
         share_p5: chance of p5; the paper's 0.2.
         share_p6: chance of p6; the paper's (1 - 0.2) * 0.2.
-        reading: which of the two.
+        reading: one of the two.
         shares: chance of each of p2..p7, together 1, in place of the two above: what Table 1 varies.
     """
 
@@ -48,7 +47,7 @@ class SelectiveScale:
     shares: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
-        """Raises ValueError where the borders are not seven rising numbers or the shares are no shares."""
+        """Raises ValueError where the borders are not seven rising numbers or the shares are invalid."""
         rising = all(a < b for a, b in zip(self.edges, self.edges[1:], strict=False))
         if len(self.edges) != 7 or not rising or self.edges[0] <= 0:
             raise ValueError(f"edges is {self.edges}, expected seven rising numbers above 0")
@@ -58,8 +57,8 @@ class SelectiveScale:
         if self.reading == "official" and self.edges[_P5] <= _OFFICIAL_SMALLEST:
             raise ValueError(f"p5 begins at {self.edges[_P5]}, but the official rule starts at {_OFFICIAL_SMALLEST}")
 
-    def draw(self, rng: np.random.Generator, scale: float) -> float:
-        """Returns the target in pixels (root of the area); `scale`, the face's own, has no part in it."""
+    def sample(self, rng: np.random.Generator, scale: float) -> float:
+        """Returns the target in pixels (root of the area); the face's own `scale` has no effect."""
         r = rng.random()
         if self.shares is not None:
             ends = np.cumsum(self.shares)
@@ -75,7 +74,7 @@ class SelectiveScale:
         return float(rng.uniform(self.edges[level], self.edges[level + 1]))
 
     def expected_shares(self) -> NDArray[np.float64]:
-        """Returns float64 [6]: the chance of each of p2..p7 in closed form; together 1, or less by what lies below p2.
+        """Returns float64 [6]: the chance of each of p2..p7 in closed form; together 1, or less by the part below p2.
 
         With the defaults 0.16, 0.16, 0.16, 0.2, 0.16, 0.16.
         """
@@ -111,7 +110,7 @@ def _listed(shares: Sequence[float]) -> str:
 def level_shares(targets: NDArray[np.floating], edges: tuple[float, ...] = PAPER_EDGES) -> NDArray[np.float64]:
     """Returns float64 [6]: the share of `targets` (pixels) in the range of each of p2..p7.
 
-    A border belongs to the range above it; what lies outside all of them counts for none. No targets, all zero.
+    A border belongs to the range above it; targets outside all ranges count for none.
     """
     levels = np.digitize(targets, edges) - 1
     return np.array([(levels == level).sum() for level in range(6)]) / max(len(targets), 1)

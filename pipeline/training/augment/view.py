@@ -1,4 +1,4 @@
-"""Where a training picture lies in the original: a cut, resized, and a square window over it."""
+"""A crop of an image, resized, and a square window over it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from pipeline.training.augment.resize import Rect, draw_interpolation, resize_part, source_rect
+from pipeline.training.augment.resize import Rect, resize_part, sample_interpolation, source_rect
 from pipeline.training.augment.scene import Float32, Pixels, Scene, has_area
 
 MEAN_BGR = (103.53, 116.28, 123.675)
-"""ImageNet's mean colour: zero after normalisation, and so the paper's zero padding."""
+"""ImageNet's mean colour: zero after normalisation, MogFace's zero padding."""
 
 Colours = Literal["first", "cheapest"]
 """When colours change: before resizing, or before or after it, wherever there are fewer pixels."""
@@ -20,17 +20,17 @@ Colours = Literal["first", "cheapest"]
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One way to look at a picture; everything about it is decided.
+    """A deterministic crop, resize and window of an image.
 
     Attributes:
-        cut: x1, y1, x2, y2 of the pixels of the original that are used at all, inside it.
-        width: what the cut is resized to, pixels.
+        cut: x1, y1, x2, y2 of the crop of the original, inside it.
+        width: of the resized crop, pixels.
         height: likewise.
-        x: left border of the window in the resized frame; may be negative, or the window run past the right border.
+        x: left border of the window in the resized frame; the window may pass the borders of the image.
         y: top border.
         side: of the square window, and of the result.
         interpolation: one of `resize.INTERPOLATIONS`.
-        target: pixels that a face was to get (root of its area), None where no face was aimed at.
+        target: sampled size of a face (root of its area), pixels; None where no face was aimed at.
     """
 
     cut: Rect
@@ -49,16 +49,15 @@ class View:
         change: Callable[[Pixels], Pixels] | None = None,
         when: Colours = "first",
     ) -> Scene:
-        """Returns what is seen, [side, side, 3], and the faces in its pixels.
+        """Returns the window, [side, side, 3], and its faces.
 
-        A face stays where its centre lies strictly inside; its box is clipped, its landmarks are not. The released code
-        asks the same of inclusive corners, whose centre lies half a pixel up and to the left of ours.
+        A face stays if its centre is strictly inside; its box is clipped, its landmarks are not.
 
         Args:
-            scene: the picture that the view was drawn for.
-            fill: BGR of what lies outside the picture, 0..255; rounded for uint8 pixels.
-            change: a pointwise change of colours, done only to pixels that are needed.
-            when: whether it comes before resizing always, or after it where there are fewer pixels then.
+            scene: of the size that the view was sampled for.
+            fill: BGR outside the image, 0..255; rounded for uint8 pixels.
+            change: a pointwise change of colours, applied only to pixels that are needed.
+            when: always before resizing, or after it where there are fewer pixels then.
         """
         image = self._pixels(scene.image, fill, change or (lambda pixels: pixels), when)
         boxes = self.place(scene.boxes)
@@ -89,7 +88,7 @@ class View:
             max(min(self.y + self.side, self.height), 0),
         )
         if seen[0] >= seen[2] or seen[1] >= seen[3]:
-            shown = change(inside[:1, :1])  # Nothing is seen; this pixel only tells the dtype.
+            shown = change(inside[:1, :1])  # Nothing is seen; this pixel gives the dtype.
             return _canvas(self.side, fill, shown)
         source = (x2 - x1, y2 - y1)
         rect = source_rect(source, (self.width, self.height), seen)
@@ -108,15 +107,15 @@ class View:
 
 
 class Geometry(Protocol):
-    """Draws the view of one picture; frozen, so that it may be shared."""
+    """Samples views; frozen, so that it may be shared."""
 
-    def draw(self, rng: np.random.Generator, width: int, height: int, boxes: Float32, side: int) -> View:
-        """Returns a view, `side` pixels wide and high, of a picture.
+    def sample(self, rng: np.random.Generator, width: int, height: int, boxes: Float32, side: int) -> View:
+        """Returns a view of an image, `side` pixels wide and high.
 
         Args:
-            rng: decides.
-            width: of the picture, pixels.
-            height: likewise.
+            rng: random generator.
+            width: of the image, pixels.
+            height: of the image, pixels.
             boxes: [F, 4] xyxy, the faces that may be aimed at, all with an area; F may be 0.
             side: of the result.
         """
@@ -125,13 +124,13 @@ class Geometry(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """The whole picture squeezed to the training size, aspect not kept: Table 4's row without DAS."""
+    """The whole image squeezed to the training size, aspect not kept: the row without DAS of MogFace's Table 4."""
 
     interpolation: str | None = None
 
-    def draw(self, rng: np.random.Generator, width: int, height: int, boxes: Float32, side: int) -> View:
-        """Returns the view of everything; only the interpolation is drawn, if none is set."""
-        kind = self.interpolation or draw_interpolation(rng)
+    def sample(self, rng: np.random.Generator, width: int, height: int, boxes: Float32, side: int) -> View:
+        """Returns the view of the whole image; the interpolation is sampled if none is set."""
+        kind = self.interpolation or sample_interpolation(rng)
         return View((0, 0, width, height), side, side, 0, 0, side, kind)
 
 

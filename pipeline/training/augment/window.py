@@ -1,4 +1,4 @@
-"""Square windows over a resized picture: around a face, or anywhere."""
+"""Square windows over a resized image: around a face, or anywhere."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ def window_around(
 ) -> tuple[int, int] | None:
     """Returns x, y of a window of `side` pixels about one face, or None where no trial is good.
 
-    Fifty windows are drawn: if the picture is larger than the window in either direction, so that they hold the face
-    (or lie inside it, if it is larger than they are), running past the picture's border where the face is near it;
-    otherwise so that they hold the picture. Good is one that holds some face whole or overlaps some face by more than
-    0.7; one of the good ones is drawn (MogFace notes, section 8).
+    Fifty windows are sampled as in MogFace's code: if the image is larger than the window in either direction, so that
+    they hold the face (or are inside it, if it is larger), past the image's border where the face is near it; otherwise
+    so that they hold the image. A window is good if it holds some face whole or has an IoU above 0.7 with some face;
+    one of the good ones is sampled.
 
     Args:
-        rng: decides.
-        width: of the resized picture, pixels.
-        height: likewise.
-        boxes: [F, 4] xyxy in the resized picture, F at least 1.
+        rng: random generator.
+        width: of the resized image, pixels.
+        height: of the resized image, pixels.
+        boxes: [F, 4] xyxy in the resized image, F at least 1.
         face: row of the face.
         side: of the window.
     """
@@ -44,7 +44,7 @@ def window_around(
 
 
 def window_anywhere(rng: np.random.Generator, width: int, height: int, side: int) -> tuple[int, int]:
-    """Returns x, y of a window inside the picture or, in a direction where it is larger, about the picture."""
+    """Returns x, y of a window inside the image or, on an axis where it is larger, around the image."""
     x, y = (math.floor(rng.uniform(min(0, length - side), max(0, length - side) + 1)) for length in (width, height))
     return min(x, max(0, width - side)), min(y, max(0, height - side))
 

@@ -69,8 +69,8 @@ def policy_of(recipe: DetectorRecipe, side: int, fill: tuple[float, float, float
     changes: dict[str, Any] = {
         "side": side,
         "photometric": Photometric() if recipe.colour_jitter else None,
-        "smallest": recipe.min_face,
-        "mirrored": recipe.flip_prob,
+        "min_face": recipe.min_face,
+        "flip_prob": recipe.flip_prob,
         "fill": fill,
         "pixels": "uint8" if recipe.uint8_pixels or not recipe.colour_jitter else "float32",
     }

@@ -99,7 +99,7 @@ class RankerDataset:
 
     def _whole(self, rng: np.random.Generator, scene: Scene, scores: Float32, side: int) -> tuple[Seen, Int64]:
         """Returns all of the scene as the network sees it, and its rows."""
-        distortion = Photometric().draw(rng) if self.recipe.colour_jitter else None
+        distortion = Photometric().sample(rng) if self.recipe.colour_jitter else None
         # Before it is put into the square: mirrored afterwards, a high image would lie in the other corner.
         turned = mirror(scene) if rng.random() < self.recipe.flip_prob else scene
         frame, image = trained_frame(True, side), turned.image.astype(np.uint8, copy=False)
@@ -132,8 +132,8 @@ def rank_policy(recipe: RankerRecipe, side: int, fill: tuple[float, float, float
         geometry=SquareCrop(recipe.crop_scales),
         side=side,
         photometric=Photometric() if recipe.colour_jitter else None,
-        mirrored=recipe.flip_prob,
-        smallest=0,
+        flip_prob=recipe.flip_prob,
+        min_face=0,
         fill=fill,
         pixels="uint8",
         colours="cheapest",

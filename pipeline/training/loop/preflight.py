@@ -61,7 +61,7 @@ def _seen(sample: Sample, recipe: DetectorRecipe, side: int) -> Float32:
     if not len(usable) or not sample.width:
         return np.zeros((0, 4), np.float32)
     rng = generator_for(recipe.seed, 0, sample.image_id)
-    view: View = policy_of(recipe, side, (0, 0, 0)).draw(rng, sample.width, sample.height, usable).view
+    view: View = policy_of(recipe, side, (0, 0, 0)).sample(rng, sample.width, sample.height, usable).view
     placed = view.place(usable)
     centres = (placed[:, :2] + placed[:, 2:]) / 2
     clipped = np.clip(placed, 0, np.float32(side))

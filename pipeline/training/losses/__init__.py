@@ -1,1 +1,1 @@
-"""Losses: from raw detector outputs and targets to numbers that can be differentiated."""
+"""Losses: from raw network outputs and targets to numbers that can be differentiated."""

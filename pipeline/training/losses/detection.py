@@ -1,17 +1,17 @@
-"""A detector's whole objective: the terms of a batch, each divided by what the caller sums over all processes."""
+"""Objectives of detectors: the weighted terms of a batch, divided by counts that are summed over all processes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 from pipeline.models.detectors.detector import Raw
 from pipeline.training.assigners.assignment import FACE
-from pipeline.training.losses.box_regression import SmoothL1
+from pipeline.training.losses.box_regression import SmoothL1Loss
 from pipeline.training.losses.context import discrepancy_label
 from pipeline.training.losses.focal import FocalLoss
 from pipeline.training.losses.hambox import HamBoxLoss
@@ -21,11 +21,11 @@ from pipeline.training.tasks.task import Normalise, no_reduction
 
 
 class ObjectiveLosses(NamedTuple):
-    """What a batch is to be trained for.
+    """The losses of a batch.
 
     Attributes:
         terms: name -> scalar, normalised, not yet weighted.
-        total: scalar, their weighted sum; the gradient starts here.
+        total: scalar, their weighted sum.
     """
 
     terms: Mapping[str, Tensor]
@@ -33,7 +33,7 @@ class ObjectiveLosses(NamedTuple):
 
 
 class Objective(Protocol):
-    """Raw answers and targets to `ObjectiveLosses`.
+    """Raw network outputs and targets to `ObjectiveLosses`.
 
     Every sum over anchors is divided by a count that goes through `normalise` first. If that sums over processes, the
     sum of all processes' results is the result of one process with the whole batch; the gradients are to be summed too.
@@ -47,12 +47,12 @@ class Objective(Protocol):
     def __call__(
         self, raw: Raw, targets: Targets, first_shot: Targets | None = None, normalise: Normalise = no_reduction
     ) -> ObjectiveLosses:
-        """Returns the objectives of a batch.
+        """Returns the losses of a batch.
 
         Args:
             raw: of B images and A anchors.
             targets: of the same.
-            first_shot: targets of the auxiliary head's anchors, where `raw` has that head.
+            first_shot: targets of the auxiliary head's anchors, if `raw` has that head.
             normalise: see `Normalise`; called once.
         """
         ...
@@ -67,23 +67,15 @@ class SoftmaxObjective:
     """
 
     multibox: MultiboxLoss = field(default_factory=MultiboxLoss)
-
-    @property
-    def needs_fit(self) -> bool:
-        """Returns False."""
-        return False
+    needs_fit: ClassVar[bool] = False
 
     def __call__(
         self, raw: Raw, targets: Targets, first_shot: Targets | None = None, normalise: Normalise = no_reduction
     ) -> ObjectiveLosses:
-        """Returns the three terms; see `Objective`.
-
-        Raises:
-            ValueError: see `MultiboxLoss`.
-        """
+        """Returns the three terms; see `Objective` and, for errors, `MultiboxLoss`."""
         own = self.multibox(raw, targets)
         counts = torch.stack([(targets.label == FACE).sum(), targets.marked.sum()]).float()
-        # Of own positives and those of all; exactly 1 in one process.
+        # Own positives / those of all processes; exactly 1 in one process.
         anchors, marked = (counts.clamp(min=1) / normalise(counts).clamp(min=1)).unbind()
         terms = {"box": own.box * anchors, "face": own.face * anchors, "landmarks": own.landmarks * marked}
         weights = (self.multibox.box_weight, self.multibox.face_weight, self.multibox.landmark_weight)
@@ -95,17 +87,16 @@ class SoftmaxObjective:
 class SigmoidObjective:
     """MogFace's and HAMBox's: focal and smooth L1 loss, 1 : 2, one logit per anchor.
 
-    Terms: "face" and "box"; "context", HCAM's progressive classifier, where the network has one; "first_face" and
-    "first_box", the auxiliary head for half-size anchors, likewise. Face and box sums are divided by
-    max(images, positives), the progressive one by max(images, positives of its own labels). total = face + 2 box +
-    gamma context + w (first_face + 2 first_box).
+    total = face + 2 box + gamma context + w (first_face + 2 first_box), with "context" for HCAM's progressive
+    classifier (MogFace, equation 1) and "first_..." for the auxiliary head of half-size anchors, where the network has
+    them. Each sum is divided by max(images, positives of its own labels).
 
     Attributes:
         face_weight: of "face", and of "first_face" before w.
         box_weight: of "box", and of "first_box" before w.
-        context_weight: gamma of MogFace, equation 1; 1 in the paper.
+        context_weight: gamma; 1 in the paper.
         first_shot_weight: w. Not in the paper; the released configuration names an equal second criterion.
-        regression_aware: face and box terms as HAMBox's section 3.3 has them, see `HamBoxLoss`; CRFace leaves it out.
+        regression_aware: face and box terms of HAMBox's section 3.3, see `HamBoxLoss`; CRFace leaves it out.
         threshold: score from which the progressive classifier learns an anchor.
         focal: every class term's loss.
         smooth_l1: every box term's loss.
@@ -118,11 +109,11 @@ class SigmoidObjective:
     regression_aware: bool = False
     threshold: float = 0.1
     focal: FocalLoss = field(default_factory=FocalLoss)
-    smooth_l1: SmoothL1 = field(default_factory=SmoothL1)
+    smooth_l1: SmoothL1Loss = field(default_factory=SmoothL1Loss)
 
     @property
     def needs_fit(self) -> bool:
-        """Returns `regression_aware`."""
+        """Whether the targets must hold `fit`."""
         return self.regression_aware
 
     def __call__(
@@ -131,67 +122,54 @@ class SigmoidObjective:
         """Returns the terms that the network has heads for; see `Objective`.
 
         Raises:
-            ValueError: where the logits have more than one column, or targets that are needed are missing.
+            ValueError: the logits have more than one column, or needed targets are missing.
         """
-        self._check(raw, targets, first_shot)
-        logits = raw.logits[..., 0]
-        hard = None if raw.progressive is None else discrepancy_label(logits, targets.label, self.threshold)
-        counted = {"main": targets.label}
-        if hard is not None:
-            counted["context"] = hard
-        if first_shot is not None:
-            counted["first"] = first_shot.label
-        counts = _Counts.of(counted, targets, normalise)
-        terms = self._main(logits, raw.boxes, targets, counts)
-        if raw.progressive is not None and hard is not None:
-            terms["context"] = self.focal(raw.progressive[..., 0], hard, counts.positives["context"])
-        if raw.first_shot is not None and first_shot is not None:
-            divisor = counts.positives["first"]
-            terms["first_face"] = self.focal(raw.first_shot.logits[..., 0], first_shot.label, divisor)
-            terms["first_box"] = self.smooth_l1(raw.first_shot.boxes, first_shot.boxes, first_shot.label, divisor)
-        return ObjectiveLosses(terms, self._total(terms))
-
-    def _check(self, raw: Raw, targets: Targets, first_shot: Targets | None) -> None:
         if raw.logits.shape != (*targets.label.shape, 1):
             expected = (*targets.label.shape, 1)
             raise ValueError(f"logits have shape {tuple(raw.logits.shape)}, the targets expect {expected}")
         if (raw.first_shot is None) != (first_shot is None):
             raise ValueError("the auxiliary first-shot head and targets for it come together or not at all")
-        if self.regression_aware and (targets.assignment is None or targets.fit is None):
+        logits = raw.logits[..., 0]
+        labels = {"main": targets.label}
+        if raw.progressive is not None:
+            labels["context"] = discrepancy_label(logits, targets.label, self.threshold)
+        if first_shot is not None:
+            labels["first"] = first_shot.label
+        divisor, parts = _divisors(labels, targets, normalise)
+        face, box = self._main(logits, raw.boxes, targets, divisor["main"], parts)
+        terms, total = {"face": face, "box": box}, self.face_weight * face + self.box_weight * box
+        if raw.progressive is not None:
+            context = self.focal(raw.progressive[..., 0], labels["context"]).sum() / divisor["context"]
+            terms, total = {**terms, "context": context}, total + self.context_weight * context
+        if raw.first_shot is not None and first_shot is not None:
+            face = self.focal(raw.first_shot.logits[..., 0], first_shot.label).sum() / divisor["first"]
+            box = self._box(raw.first_shot.boxes, first_shot) / divisor["first"]
+            terms = {**terms, "first_face": face, "first_box": box}
+            total = total + self.first_shot_weight * (self.face_weight * face + self.box_weight * box)
+        return ObjectiveLosses(terms, total)
+
+    def _main(
+        self, logits: Tensor, deltas: Tensor, targets: Targets, divisor: Tensor, parts: tuple[Tensor, Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        if not self.regression_aware:
+            return self.focal(logits, targets.label).sum() / divisor, self._box(deltas, targets) / divisor
+        if targets.assignment is None or targets.fit is None:
             raise ValueError("the regression-aware loss needs targets made with fit=True")
+        loss = HamBoxLoss(self.focal, self.smooth_l1)
+        return loss(logits, deltas, targets.boxes, targets.assignment, targets.fit, parts)
 
-    def _main(self, logits: Tensor, deltas: Tensor, targets: Targets, counts: _Counts) -> dict[str, Tensor]:
-        if self.regression_aware and targets.assignment is not None and targets.fit is not None:
-            loss, fit = HamBoxLoss(self.focal, self.smooth_l1), targets.fit
-            face, box = loss(logits, deltas, targets.boxes, targets.assignment, fit, counts.parts)
-            return {"face": face, "box": box}
-        divisor = counts.positives["main"]
-        face = self.focal(logits, targets.label, divisor)
-        return {"face": face, "box": self.smooth_l1(deltas, targets.boxes, targets.label, divisor)}
-
-    def _total(self, terms: Mapping[str, Tensor]) -> Tensor:
-        total = self.face_weight * terms["face"] + self.box_weight * terms["box"]
-        if "context" in terms:
-            total = total + self.context_weight * terms["context"]
-        if "first_face" in terms:
-            first = self.face_weight * terms["first_face"] + self.box_weight * terms["first_box"]
-            total = total + self.first_shot_weight * first
-        return total
+    def _box(self, deltas: Tensor, targets: Targets) -> Tensor:
+        return self.smooth_l1(deltas, targets.boxes, targets.label == FACE).sum()
 
 
-@dataclass(frozen=True, slots=True)
-class _Counts:
-    """Divisors of a batch, summed over processes."""
-
-    positives: dict[str, Tensor]  # by the labels' name: max(images, number of FACE)
-    parts: tuple[Tensor, Tensor]  # of compensated and of ordinary FACE anchors, at least 1
-
-    @classmethod
-    def of(cls, labels: Mapping[str, Tensor], targets: Targets, normalise: Normalise) -> _Counts:
-        faces = [(label == FACE).sum() for label in labels.values()]
-        extra = torch.zeros_like(faces[0]) if targets.assignment is None else targets.assignment.compensated.sum()
-        images = torch.full_like(extra, len(targets.label))
-        # One vector, so that several processes talk once per step.
-        total = normalise(torch.stack([images, extra, *faces]).float())
-        everywhere = {name: torch.maximum(total[0], count) for name, count in zip(labels, total[2:], strict=True)}
-        return cls(everywhere, (total[1].clamp(min=1), (total[2] - total[1]).clamp(min=1)))
+def _divisors(
+    labels: Mapping[str, Tensor], targets: Targets, normalise: Normalise
+) -> tuple[dict[str, Tensor], tuple[Tensor, Tensor]]:
+    """Returns max(images, number of FACE) of each label, and the numbers of compensated and other FACE anchors."""
+    faces = [(label == FACE).sum() for label in labels.values()]
+    extra = torch.zeros_like(faces[0]) if targets.assignment is None else targets.assignment.compensated.sum()
+    images = torch.full_like(extra, len(targets.label))
+    # One vector: one reduction over the processes per step.
+    total = normalise(torch.stack([images, extra, *faces]).float())
+    divisors = {name: torch.maximum(total[0], count) for name, count in zip(labels, total[2:], strict=True)}
+    return divisors, (total[1].clamp(min=1), (total[2] - total[1]).clamp(min=1))

@@ -1,4 +1,4 @@
-"""HAMBox's regression-aware focal loss (HAMBox section 3.3): compensated anchors count as much as they fit."""
+"""HAMBox's regression-aware focal loss (HAMBox section 3.3): compensated anchors are weighted by their fit."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from pipeline.training.assigners.assignment import BACKGROUND, FACE, IGNORED, Assignment, listed
+from pipeline.training.assigners.assignment import BACKGROUND, FACE, IGNORED, Assignment, candidate_indices
 from pipeline.training.assigners.candidate_pairs import aligned_iou
 from pipeline.training.assigners.faces import FaceBatch
-from pipeline.training.losses.box_regression import SmoothL1
+from pipeline.training.losses.box_regression import SmoothL1Loss
 from pipeline.training.losses.focal import FocalLoss
 
 
@@ -31,19 +31,19 @@ def fit_of_faces(boxes: Tensor, faces: FaceBatch, assignment: Assignment) -> Ten
         faces: of the same images.
         assignment: of the same images and anchors.
     """
-    place = listed(assignment)
-    image = torch.div(place, assignment.label.shape[1], rounding_mode="floor")
-    iou = aligned_iou(boxes.view(-1, 4)[place].float(), faces.boxes[image, assignment.face.view(-1)[place]])
+    index = candidate_indices(assignment)
+    image = torch.div(index, assignment.label.shape[1], rounding_mode="floor")
+    iou = aligned_iou(boxes.view(-1, 4)[index].float(), faces.boxes[image, assignment.face.view(-1)[index]])
     fit = boxes.new_zeros(assignment.label.shape, dtype=torch.float32)
-    fit.view(-1)[place] = torch.where(assignment.label.view(-1)[place] == FACE, iou, 0.0)
+    fit.view(-1)[index] = torch.where(assignment.label.view(-1)[index] == FACE, iou, 0.0)
     return fit
 
 
 @dataclass(frozen=True, slots=True)
 class HamBoxLoss:
-    """With psi the compensated anchors and Omega all others, each sum is divided by the number of its FACE anchors.
+    """With psi the compensated anchors and Omega all others, the two sums of section 3.3.
 
-    class = sum_psi F FL(p, 1) / N_com + sum_Omega (FL(p, l), background only where F < `ignored`) / N_norm, and
+    face = sum_psi F FL(p, 1) / N_com + sum_Omega (FL(p, l), background only where F < `ignored`) / N_norm, and
     box = sum_psi SL1 / N_com + sum_(Omega, FACE) SL1 / N_norm.
 
     Example: a compensated anchor at logit 0 whose box has IoU 0.8 adds 0.8 * 0.0433 before the division.
@@ -51,11 +51,11 @@ class HamBoxLoss:
     Attributes:
         focal: FL.
         smooth_l1: SL1.
-        ignored: F from which background is no background.
+        ignored: F from which background is ignored.
     """
 
     focal: FocalLoss = field(default_factory=FocalLoss)
-    smooth_l1: SmoothL1 = field(default_factory=SmoothL1)
+    smooth_l1: SmoothL1Loss = field(default_factory=SmoothL1Loss)
     ignored: float = 0.5
 
     def __call__(
@@ -65,7 +65,7 @@ class HamBoxLoss:
         targets: Tensor,
         assignment: Assignment,
         fit: Tensor,
-        normalisers: tuple[Tensor, Tensor] | None = None,
+        normalisers: tuple[Tensor, Tensor],
     ) -> HamBoxLosses:
         """Returns the losses of a batch.
 
@@ -73,18 +73,16 @@ class HamBoxLoss:
             logits: float [B, A].
             deltas: float [B, A, 4], predicted.
             targets: float [B, A, 4].
-            assignment: tells psi from Omega; what it ignores is in neither.
+            assignment: psi is where it is compensated; what it ignores is in neither sum.
             fit: F, float [B, A]: see `fit_of_faces`. For background it is the highest IoU with any face; 0 is right
                 where the assigner has ignored such anchors itself, as `HamBox` does.
-            normalisers: N_com and N_norm, scalars; the counts of this batch, at least 1, if None.
+            normalisers: N_com and N_norm, the numbers of compensated and of other FACE anchors, at least 1.
         """
         label, extra = assignment.label, assignment.compensated
         ordinary = (label == FACE) & ~extra
-        if normalisers is None:
-            normalisers = (extra.sum().clamp(min=1), ordinary.sum().clamp(min=1))
         label = torch.where((label == BACKGROUND) & (fit >= self.ignored), IGNORED, label)
-        each = self.focal.each(logits, label)
+        each = self.focal(logits, label)
         added = torch.where(extra, fit.detach() * each, 0.0).sum() / normalisers[0]
         face = added + torch.where(extra, 0.0, each).sum() / normalisers[1]
-        sums = [self.smooth_l1.each(deltas, targets, chosen).sum() for chosen in (extra, ordinary)]
+        sums = [self.smooth_l1(deltas, targets, chosen).sum() for chosen in (extra, ordinary)]
         return HamBoxLosses(face, sums[0] / normalisers[0] + sums[1] / normalisers[1])

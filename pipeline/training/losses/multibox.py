@@ -1,4 +1,4 @@
-"""RetinaFace's multibox loss: class, box and landmark terms with mined negatives (RetinaFace, section 3.1)."""
+"""RetinaFace's multibox loss: class, box and landmark terms with mined negatives (RetinaFace, equation 1)."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class MultiboxLosses(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class MultiboxLoss:
-    """What the published training minimises.
+    """The loss of the published training.
 
     Attributes:
         negatives: mined negatives per positive anchor of an image.
-        box_weight: factor of the box term in the total.
-        face_weight: factor of the class term.
-        landmark_weight: factor of the landmark term.
+        box_weight: of the box term in the total.
+        face_weight: of the class term.
+        landmark_weight: of the landmark term.
     """
 
     negatives: int = 7
@@ -43,14 +43,14 @@ class MultiboxLoss:
         """Returns the losses of one batch.
 
         Box and class sums are divided by the number of positive anchors of the whole batch, the landmark sum by the
-        number of those whose face has landmarks (each at least 1). An image without positives adds nothing.
+        number of those whose face has landmarks (each at least 1). An image without positives adds 0.
 
         Args:
             raw: deltas [B, A, 4], logits [B, A, 2] (column 1 is face), landmarks [B, A, 10] or None.
             targets: of the same B images and A anchors.
 
         Raises:
-            ValueError: where the logits do not have two columns, or targets and outputs differ in shape.
+            ValueError: the logits do not have two columns, or the shapes of targets and outputs differ.
         """
         if raw.logits.shape != (*targets.label.shape, 2):
             expected = (*targets.label.shape, 2)
@@ -70,7 +70,7 @@ class MultiboxLoss:
         """Returns the cross-entropy summed over positives and the hardest negatives of each image."""
         positive, background = label == FACE, label == BACKGROUND
         entropy_BA = functional.cross_entropy(logits.permute(0, 2, 1), positive.long(), reduction="none")
-        # Anchors that are not background rank last; those of no loss at all beside them change no sum.
+        # Anchors that are not background rank last, among those of zero loss, which change no sum.
         hardness = entropy_BA.detach().masked_fill(~background, 0.0)
         rank = hardness.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
         wanted = (self.negatives * positive.sum(dim=1, keepdim=True)).clamp(max=label.shape[1] - 1)

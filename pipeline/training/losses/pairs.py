@@ -1,4 +1,4 @@
-"""Which two boxes of an image are compared, and which of them is better: n-pairs (CRFace, section 5.1)."""
+"""Pairs of boxes of an image that are compared, and which of the two is better: n-pairs (CRFace, section 5.1)."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Comparison:
     """Rows i and i + k of B tables, for one k and all i at once: P = max(N - k, 0) pairs per image.
 
     Attributes:
-        first_is_better: bool [B, P]: whether row i lies better on its face than row i + k.
-        margin: [B, P] in 0..1: by how much the truths differ.
-        counted: bool [B, P]: both rows are real boxes, and there is something to learn.
+        first_is_better: bool [B, P]: whether row i overlaps its face more than row i + k.
+        margin: [B, P] in 0..1: absolute difference of the overlaps.
+        counted: bool [B, P]: both rows are real boxes and differ (or ties count).
     """
 
     first_is_better: Tensor
@@ -28,10 +28,10 @@ class Comparison:
 
 
 def offsets_of(pairs: int, reading: Offsets = "all") -> tuple[int, ...]:
-    """Returns how many places apart rows are compared.
+    """Returns the distances between compared rows.
 
-    The paper calls neighbours "1 pair" and adds "the odd and even pair" for 2: n-pairs are then 1, 2, ... n places
-    apart. It does not say what lies between for larger n; "ends" takes 1 and n alone.
+    The paper calls neighbours "1 pair" and adds "the odd and even pair" for 2: n-pairs are then 1, 2, ... n rows apart.
+    It does not say what is between for larger n; "ends" takes 1 and n alone.
 
     Raises:
         ValueError: less than one pair, or an unknown reading.
@@ -44,14 +44,14 @@ def offsets_of(pairs: int, reading: Offsets = "all") -> tuple[int, ...]:
 
 
 def compare(truths: Tensor, valid: Tensor, offset: int, ties: Ties = "skip") -> Comparison:
-    """Returns all pairs of rows `offset` places apart.
+    """Returns all pairs of rows `offset` apart, as views of the same table.
 
-    No list of pairs is made: both sides are views of the same table. On real candidates two of three neighbours are
-    both background, with a truth of 0; Eq. 1 read literally has the second of them win.
+    On real candidates two of three neighbours are both background, with a truth of 0; Eq. 1 read literally has the
+    second of them win.
 
     Args:
         truths: float [B, N], the overlap of each row with its closest face, in the detector's order.
-        valid: int64 [B], rows that are boxes; those behind them are padding and compared with nothing.
+        valid: int64 [B], rows that are boxes; the padding behind them is not compared.
         offset: k, 1 or more.
         ties: pairs of equal truth are left out ("skip"), or the second row is taken for the better one ("literal").
 
@@ -61,8 +61,7 @@ def compare(truths: Tensor, valid: Tensor, offset: int, ties: Ties = "skip") -> 
     if ties not in ("skip", "literal"):
         raise ValueError(f"unknown rule {ties!r} for ties; there are skip, literal")
     first, second = truths[:, :-offset], truths[:, offset:]
-    places = torch.arange(offset, offset + second.shape[1], device=truths.device)
-    counted = places < valid[:, None]
+    counted = torch.arange(offset, offset + second.shape[1], device=truths.device) < valid[:, None]
     if ties == "skip":
         counted &= first != second
     return Comparison(first > second, (first - second).abs(), counted)

@@ -1,4 +1,4 @@
-"""Losses of pairs: of two boxes of one image the better one is to have the higher score (CRFace, section 3.2)."""
+"""Pairwise ranking loss: the better of two boxes of an image should have the higher score (CRFace, section 3.2)."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Form = Literal["logistic", "margin"]
 
 
 @dataclass(frozen=True, slots=True)
-class PairwiseRank:
+class PairwiseRankLoss:
     """Mean over the pairs of each distance, then over the distances: sum over k of mean_i L(i, i + k), divided by n.
 
     With z = refined score of the better box minus that of the worse one:
 
-    * "logistic": log(1 + exp(-z)), RankNet. The paper's Eq. 2 has prediction and label in each other's places; its
-      text, a sigmoid cross entropy of the difference c'_1 - c'_2, needs the target 1 - Y of Eq. 1, since Y = 0 says
+    * "logistic": log(1 + exp(-z)), RankNet. Equation 2 of the paper has prediction and label exchanged; its text, a
+      sigmoid cross entropy of the difference c'_1 - c'_2, needs the target 1 - Y of equation 1, where Y = 0 means
       that box 1 is better. The target Y would train the reverse order.
     * "margin": max(0, D - z) with D the difference of the truths: the paper's margin rescaling.
 
@@ -42,13 +42,13 @@ class PairwiseRank:
     form: Form = "logistic"
 
     def __call__(self, refined: Tensor, truths: Tensor, valid: Tensor) -> Tensor:
-        """Returns the loss of each image, [B]; a distance without any pair adds 0, and so does an image of one box.
+        """Returns the loss of each image, [B]; a distance without any pair adds 0, an image of one box has 0.
 
-        The memory is that of n tables: differences are taken of shifted views, and no list of pairs is made.
+        Memory is that of n tables: differences are of shifted views, without a list of pairs.
 
         Args:
-            refined: float [B, N], score plus residual, not clipped: a clip would end the gradient where most scores
-                lie. Rows are in the detector's order, which the refined scores do not change.
+            refined: float [B, N], score plus residual, not clipped, which would end the gradient where most scores
+                are; rows in the detector's order.
             truths: float [B, N].
             valid: int64 [B], rows that are boxes.
         """

@@ -1,4 +1,4 @@
-"""Losses that bring each refined score itself to the truth: the regressions of CRFace's Table 1."""
+"""Losses that bring each refined score to its true overlap: the regressions of CRFace's Table 1."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def score_regression(kind: Regression, refined: Tensor, truths: Tensor, valid: T
     Example: refined 0.9, truth 0.7: 0.2, 0.04, 0.02 and 0.7645.
 
     Args:
-        kind: which one.
+        kind: of the loss.
         refined: float [B, N], score plus residual, not clipped.
         truths: float [B, N] in 0..1.
-        valid: int64 [B], rows that are boxes; the others have no part in it.
+        valid: int64 [B], rows that are boxes; the others have no effect.
 
     Raises:
         ValueError: an unknown kind.
@@ -40,9 +40,8 @@ def soft_cross_entropy(refined: Tensor, truths: Tensor) -> Tensor:
     """Returns -t log p - (1 - t) log(1 - p) of every row, p being the refined score.
 
     A refined score is no probability: it may leave 0..1, where the logarithm ends. It is clipped to `EDGE` and
-    1 - `EDGE`, and where the truth lies on the inner side the loss goes on in a straight line, so that a row that was
-    pushed out comes back; a plain clip would end its gradient for good. Behind the edge that the truth lies beyond
-    there is nothing left to gain, and no gradient.
+    1 - `EDGE`, and where the truth is on the inner side the loss continues as a straight line, so that a row outside
+    returns; a plain clip would end its gradient for good. Beyond the edge on the truth's side there is no gradient.
 
     Args:
         refined: float [...].

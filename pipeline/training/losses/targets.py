@@ -1,4 +1,4 @@
-"""What every anchor of a batch is to answer: boxes, landmarks and labels encoded as the detector's coder does."""
+"""Training targets of every anchor of a batch: boxes and landmarks encoded by the detector's coder, and labels."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pipeline.boxes.coder import BoxCoder
 from pipeline.models.transfer import moved
 from pipeline.training.assigners import Assigner
 from pipeline.training.assigners.anchors import Anchors
-from pipeline.training.assigners.assignment import FACE, Assignment, listed
-from pipeline.training.assigners.faces import FaceBatch, Predicted, required
+from pipeline.training.assigners.assignment import FACE, Assignment, candidate_indices
+from pipeline.training.assigners.faces import FaceBatch, Predicted, require_predicted
 from pipeline.training.data.batch import Faces
 from pipeline.training.losses.hambox import fit_of_faces
 
@@ -27,8 +27,8 @@ class Targets:
         landmarks: float32 [B, A, 10], deltas where `marked`, else 0.
         label: int64 [B, A], 1 face, 0 background, -1 ignored by the class loss.
         marked: bool [B, A], whether `label` is 1 and the matched face has landmarks.
-        assignment: what they were made from; None where they were not made by `encode_targets`.
-        fit: float32 [B, A], the IoU of each FACE anchor's decoded box with its face, else 0; None where not asked for.
+        assignment: they were made from; None if not made by `encode_targets`.
+        fit: float32 [B, A], the IoU of each FACE anchor's decoded box with its face, else 0; or None.
     """
 
     boxes: Tensor
@@ -40,10 +40,10 @@ class Targets:
 
 
 def matching_frame(boxes: Tensor, coder: BoxCoder) -> Tensor:
-    """Returns boxes in the corner convention in which the coder's network had its anchors matched.
+    """Returns boxes in the corner convention of matching.
 
-    MogFace matches inclusive corners, x2 = x1 + width - 1, by their plain differences: a face of
-    16 pixels has an area of 15 x 15 there, and so have the anchors of `Anchors.of(..., inclusive=True)`.
+    MogFace matches inclusive corners, x2 = x1 + width - 1, by their plain differences: a face of 16 pixels has an area
+    of 15 x 15 there, and so have the anchors of `Anchors.of(..., inclusive=True)`.
 
     Args:
         boxes: float [..., 4] xyxy in pixels, continuous: x2 = x1 + width.
@@ -67,25 +67,24 @@ def encode_targets(
 
     Args:
         anchors: A of them, in the frame of the faces (pixels); inclusive where the coder is.
-        faces: of each image, with continuous boxes; best on the host, where they are matched while the device is at
-            work, and moved to the anchors' device.
+        faces: of each image, with continuous boxes; best on the host, where they are matched while the device computes.
         assigner: which anchor learns which face.
-        coder: turns boxes and points into deltas.
-        predicted: what the detector says about the batch, for assigners that need it, its boxes in `matching_frame`.
-        fit: work out `Targets.fit` from `predicted`.
-        host: the same anchors on the host; needed where `anchors` are not there.
+        coder: encodes boxes and points.
+        predicted: the detector's output, for assigners that need it, its boxes in `matching_frame`.
+        fit: compute `Targets.fit` from `predicted`.
+        host: the same anchors on the host, if `anchors` are not.
 
     Raises:
-        ValueError: where the assigner or `fit` needs `predicted` and it is None.
+        ValueError: the assigner or `fit` needs `predicted` and it is None.
     """
     device = anchors.centres.device
     batch = FaceBatch.of([matching_frame(each.boxes, coder) for each in faces])
-    assignment = assigner.plan(host or anchors, batch).to(device).settle(predicted)
-    # Only what is learned is encoded: a face that no anchor may learn can encode to NaN, which poisons the gradient
-    # even if masked. How many anchors learn is not asked for, which the host would wait for: some listed do not.
-    place = listed(assignment)
-    label, face = assignment.label.view(-1)[place], assignment.face.view(-1)[place]
-    row = moved(batch.row_of(), device)[torch.div(place, len(anchors), rounding_mode="floor"), face].clamp(min=0)
+    assignment = assigner.prepare(host or anchors, batch).to(device).complete(predicted)
+    # Only candidates are encoded: a face that no anchor may learn can encode to NaN, which poisons the gradient even if
+    # masked. Not only FACE anchors, whose number the host would have to wait for.
+    index = candidate_indices(assignment)
+    label, face = assignment.label.view(-1)[index], assignment.face.view(-1)[index]
+    row = moved(batch.row_of(), device)[torch.div(index, len(anchors), rounding_mode="floor"), face].clamp(min=0)
     outlines, points, marks = (
         moved(torch.cat([part.cpu() for part in parts]), device)
         for parts in (
@@ -94,16 +93,16 @@ def encode_targets(
             [each.marked for each in faces],
         )
     )
-    learns, centres = label == FACE, anchors.centres[place % len(anchors)]
+    learns, centres = label == FACE, anchors.centres[index % len(anchors)]
     marked = torch.zeros_like(assignment.compensated)
-    marked.view(-1)[place] = marks[row] & learns
+    marked.view(-1)[index] = marks[row] & learns
     boxes = torch.zeros(*marked.shape, 4, device=device)
-    boxes.view(-1, 4)[place] = torch.where(learns[:, None], coder.encode(outlines[row], centres), 0.0)
+    boxes.view(-1, 4)[index] = torch.where(learns[:, None], coder.encode(outlines[row], centres), 0.0)
     landmarks = torch.zeros(*marked.shape, 10, device=device)
     encoded = coder.encode_landmarks(points[row], centres)
-    landmarks.view(-1, 10)[place] = torch.where((marks[row] & learns)[:, None], encoded, 0.0)
+    landmarks.view(-1, 10)[index] = torch.where((marks[row] & learns)[:, None], encoded, 0.0)
     fits = None
     if fit:
         there = FaceBatch(moved(batch.boxes, device), moved(batch.valid, device))
-        fits = fit_of_faces(required(predicted, "fit").boxes, there, assignment)
+        fits = fit_of_faces(require_predicted(predicted, "fit").boxes, there, assignment)
     return Targets(boxes, landmarks, assignment.label, marked, assignment, fits)

@@ -12,7 +12,7 @@ from pipeline.models.rankers.ranker import Ranker
 from pipeline.training.data.ranker_collate import RankerBatch
 from pipeline.training.loop.determinism import mixed
 from pipeline.training.losses.pairs import compare, offsets_of
-from pipeline.training.losses.ranking import image_losses
+from pipeline.training.losses.ranker import ranker_losses
 from pipeline.training.recipes.ranker import RankerRecipe
 from pipeline.training.tasks.task import Normalise, no_reduction
 
@@ -103,9 +103,9 @@ class RankerTask:
         scores = batch.tables[..., SCORE].to(answer)
         refined = scores + answer
         if self.recipe.compare_within == "image":
-            each = image_losses(refined, truths, valid, self.recipe)
+            each = ranker_losses(refined, truths, valid, self.recipe)
         else:
-            each = image_losses(*_as_one(scores, refined, truths, valid), self.recipe)
+            each = ranker_losses(*_as_one(scores, refined, truths, valid), self.recipe)
         # Without a transfer from the device: a count of images is known on the host.
         images = torch.full((1,), float(len(each)), device=each.device)
         total = each.sum() / normalise(images)[0]

@@ -8,7 +8,7 @@ from pipeline.models.blocks import rectifier
 from pipeline.models.rankers import ranker_spec
 from pipeline.models.rankers.crface import CRFace, Sampling
 from pipeline.models.rankers.normalisations import pixels_named
-from pipeline.training.losses.pairwise_rank import PairwiseRank
+from pipeline.training.losses.pairwise_rank import PairwiseRankLoss
 
 
 class Strides(nn.Module):
@@ -124,7 +124,7 @@ def step(ranker: CRFace, image: Tensor, boxes: Tensor, rate: float = 1e-3) -> Te
     truths = torch.rand(1, rows, generator=torch.Generator().manual_seed(7))
     descent = torch.optim.Adam(ranker.parameters(), rate)
     refined = boxes[..., 4] + ranker(image, boxes, torch.tensor([rows]))
-    PairwiseRank(10)(refined, truths, torch.tensor([rows])).sum().backward()
+    PairwiseRankLoss(10)(refined, truths, torch.tensor([rows])).sum().backward()
     descent.step()
     with torch.no_grad():
         return ranker(image, boxes, torch.tensor([rows]))[0]

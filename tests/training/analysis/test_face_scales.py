@@ -53,7 +53,7 @@ def test_what_is_seen_without_pixels_is_what_training_sees(name: str) -> None:
     chosen, faces = policy(name, side=480 if large else SIDE, photometric=None), 0
     for seed in range(100 if name == "sse_anywhere" else 25):  # which misses most faces
         sample = _sample(seed, width=500, height=600) if large else _sample(seed)
-        plan = chosen.draw(generator_for(1, 0, sample.image_id), sample.width, sample.height, sample.boxes)
+        plan = chosen.sample(generator_for(1, 0, sample.image_id), sample.width, sample.height, sample.boxes)
         done = face_scales(plan.apply(_scene(sample)).boxes)
         np.testing.assert_allclose(np.sort(seen_scales(plan, sample.boxes)), np.sort(done), rtol=1e-5)  # mirrored
         faces += len(done)
@@ -61,11 +61,11 @@ def test_what_is_seen_without_pixels_is_what_training_sees(name: str) -> None:
 
 
 def test_small_faces_go_unless_all_would() -> None:
-    plan = policy("plain", side=SIDE).draw(np.random.default_rng(0), SIDE, SIDE, np.zeros((0, 4), np.float32))
+    plan = policy("plain", side=SIDE).sample(np.random.default_rng(0), SIDE, SIDE, np.zeros((0, 4), np.float32))
     boxes = np.array([[0, 0, 8, 8], [10, 10, 17, 17], [60, 60, 80, 80]], np.float32)
     assert seen_scales(plan, boxes).tolist() == [8.0]  # the last one's centre lies outside
     assert seen_scales(plan, boxes[1:]).tolist() == [7.0]
-    assert seen_scales(replace(plan, smallest=0.0), boxes).tolist() == [8.0, 7.0]
+    assert seen_scales(replace(plan, min_face=0.0), boxes).tolist() == [8.0, 7.0]
 
 
 @pytest.mark.parametrize("name", ["das", "sse"])

@@ -9,16 +9,15 @@ import pytest
 import torch
 
 from pipeline.boxes.anchors import AnchorGrid
-from pipeline.training.assigners.ali_ams import AliAms
+from pipeline.training.assigners.ali_ams import AliAms, official_pool
 from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assignment import FACE, Assignment
 from pipeline.training.assigners.faces import FaceBatch, Predicted
 from pipeline.training.assigners.max_iou import MaxIou
-from pipeline.training.losses.box_regression import SmoothL1
+from pipeline.training.losses.box_regression import SmoothL1Loss
 from pipeline.training.losses.focal import FocalLoss
-from tests.training.assigners.vectors import assert_learns, load, mogface_anchors, targets
-
-OFFICIAL = MaxIou(forced=0.0, hand_over=False, unreached="first_anchor")
+from tests.training.assigners.vectors import OFFICIAL, assert_learns, load, mogface_anchors, targets
+from tests.training.losses.reduction import reduced
 
 
 def _case(z: dict[str, np.ndarray], case: int) -> tuple[FaceBatch, Predicted]:
@@ -31,8 +30,8 @@ def _losses(anchors: Anchors, faces: FaceBatch, got: Assignment, logits: torch.T
     wanted = torch.zeros(*got.label.shape, 4)
     image, anchor = torch.nonzero(got.label == FACE, as_tuple=True)
     wanted[image, anchor] = targets(anchors, faces.boxes[image, got.face[image, anchor]], anchor)
-    face = FocalLoss()(logits, got.label).item()
-    box = 2 * SmoothL1()(torch.zeros_like(wanted), wanted, got.label).item()
+    face = reduced(FocalLoss()(logits, got.label), got.label).item()
+    box = 2 * reduced(SmoothL1Loss()(torch.zeros_like(wanted), wanted, got.label == FACE), got.label).item()
     return [face, box, face + box]
 
 
@@ -81,14 +80,13 @@ def _added(
     reading: str = "paper",
     slope: float = -0.01,
 ) -> list[tuple[int, int]]:
-    """(anchor, face) of what is added on a picture 128 wide; the anchors of `likely` score highest, best first."""
+    """(anchor, face) of the compensated anchors on an image 128 wide; the anchors of `likely` score highest."""
     anchors = Anchors.of(grid, height, 128)
     logits = torch.arange(len(anchors)).float()[None] * slope
     for rank, anchor in enumerate(likely):
         logits[0, anchor] = 10.0 - rank
     assigner = AliAms(MaxIou(positive, forced=0.0, hand_over=False), reading)
-    said = Predicted(logits, torch.zeros(1, len(anchors), 4))
-    got = assigner(anchors, FaceBatch.of([torch.tensor(faces)]), said)
+    got = assigner(anchors, FaceBatch.of([torch.tensor(faces)]), Predicted(logits, torch.zeros(1, len(anchors), 4)))
     return [(k, int(got.face[0, k])) for k in torch.nonzero(got.compensated[0]).flatten().tolist()]
 
 
@@ -96,13 +94,14 @@ ROW = AnchorGrid((16,), ((16.0,),))  # on 128 x 16 eight anchors side by side
 TWO = AnchorGrid((16, 32), ((16.0,), (32.0,)))
 WIDE = [0.0, 0.0, 64.0, 16.0]  # IoU 0.25 with anchors 0 to 3
 AT_6, AT_4 = [96.0, 0.0, 112.0, 16.0], [64.0, 0.0, 80.0, 16.0]
+TWO_ROWS = [[0.0, 0.0, 32.0, 32.0], [64.0, 0.0, 128.0, 14.0]]
+COARSE = AnchorGrid((16, 128), ((16.0,), (900.0,)))  # the last level is skipped by "own_level" and "official"
 
 
 def test_difference_3_candidates_by_overlap_are_the_papers_only() -> None:
     """On two rows B's four nearest are 5, 6, 13, 14; by overlap 4 (its own), 5, 6, 7."""
-    faces = [[0.0, 0.0, 32.0, 32.0], [64.0, 0.0, 128.0, 14.0]]
-    assert [k for k, _ in _added(faces, [7, 5, 13], ROW, 32, 0.245)] == [5, 7, 13]
-    assert 7 not in [k for k, _ in _added(faces, [7, 5, 13], ROW, 32, 0.245, "official")]
+    assert [k for k, _ in _added(TWO_ROWS, [7, 5, 13], ROW, 32, 0.245)] == [5, 7, 13]
+    assert 7 not in [k for k, _ in _added(TWO_ROWS, [7, 5, 13], ROW, 32, 0.245, "official")]
 
 
 def test_choice_1_candidates_are_of_the_faces_own_level() -> None:
@@ -112,20 +111,17 @@ def test_choice_1_candidates_are_of_the_faces_own_level() -> None:
 
 
 def test_choice_2_a_candidate_of_both_lists_counts_once() -> None:
-    faces = [[0.0, 0.0, 32.0, 32.0], [64.0, 0.0, 128.0, 14.0]]
-    assert [k for k, _ in _added(faces, [5, 7, 6], ROW, 32, 0.245)] == [5, 6, 7]
+    assert [k for k, _ in _added(TWO_ROWS, [5, 7, 6], ROW, 32, 0.245)] == [5, 6, 7]
 
 
 def test_choice_3_positive_anchors_are_replaced_not_dropped() -> None:
     """B's four nearest are 4 to 7, of which 6 is its own: three others; the code drops 6 from its best three."""
     assert _added([WIDE, AT_6], [6, 5, 7, 4], ROW, 16, 0.2) == [(4, 1), (5, 1), (7, 1)]
-    # "own_level" passes over the last level, so there has to be a coarser one.
-    coarse = AnchorGrid((16, 128), ((16.0,), (900.0,)))
-    assert _added([WIDE, AT_6], [6, 5, 7, 4], coarse, 16, 0.2, "own_level") == [(5, 1), (7, 1)]
+    assert _added([WIDE, AT_6], [6, 5, 7, 4], COARSE, 16, 0.2, "own_level") == [(5, 1), (7, 1)]
 
 
 def test_choice_4_anchors_are_counted_level_by_level() -> None:
-    """B has 2 anchors in all, 1 on each level; A has 4 and 2. B gets 3 and 1, not 4 on either."""
+    """B has 1 anchor on each level, A 4 and 2: B gets 3 and 1."""
     added = [k for k, _ in _added([WIDE, AT_6], [8, 9, 10, 11], TWO, 16, 0.2)]
     assert (sum(k < 8 for k in added), sum(k >= 8 for k in added)) == (3, 1)
 
@@ -144,25 +140,35 @@ def test_choice_6_ties_go_to_the_lower_anchor() -> None:
 @pytest.mark.parametrize("reading", ["own_level", "official"])
 def test_equal_logits_go_to_the_lower_anchor_as_released(reading: str) -> None:
     """B's four nearest are 4 to 7; its three best are 4, 5 and its own 6, which is dropped. By score it is 7, 6, 5."""
-    coarse = AnchorGrid((16, 128), ((16.0,), (900.0,)))
-    assert _added([WIDE, AT_6], [], coarse, 16, 0.2, reading, slope=0) == [(4, 1), (5, 1)]
-    assert _added([WIDE, AT_6], [], coarse, 16, 0.2, reading, slope=0.01) == [(5, 1), (7, 1)]
-    # With C at 4, whose four nearest are 2 to 5: its best are 2, 3 and 4, all taken, or 5, 4 and 3, and then 5 is C's, as
-    # it comes before B by its coordinates, whatever their order.
+    assert _added([WIDE, AT_6], [], COARSE, 16, 0.2, reading, slope=0) == [(4, 1), (5, 1)]
+    assert _added([WIDE, AT_6], [], COARSE, 16, 0.2, reading, slope=0.01) == [(5, 1), (7, 1)]
+    # C at 4 has the candidates 2 to 5: its best are 2, 3 and 4, all taken, or 5, 4 and 3; then 5 is C's, whose
+    # coordinates precede B's, whatever their order.
     for faces in ([WIDE, AT_4, AT_6], [WIDE, AT_6, AT_4]):
         at_4, at_6 = faces.index(AT_4), faces.index(AT_6)
-        assert _added(faces, [], coarse, 16, 0.2, reading, slope=0) == [(5, at_6)]
-        assert _added(faces, [], coarse, 16, 0.2, reading, slope=0.01) == [(5, at_4), (7, at_6)]
+        assert _added(faces, [], COARSE, 16, 0.2, reading, slope=0) == [(5, at_6)]
+        assert _added(faces, [], COARSE, 16, 0.2, reading, slope=0.01) == [(5, at_4), (7, at_6)]
 
 
 def test_equal_logits_go_to_the_lower_anchor_as_printed() -> None:
     """B wants three of 5, 6, 7, 13 and 14."""
-    faces = [[0.0, 0.0, 32.0, 32.0], [64.0, 0.0, 128.0, 14.0]]
-    assert [k for k, _ in _added(faces, [], ROW, 32, 0.245, slope=0)] == [5, 6, 7]
-    assert [k for k, _ in _added(faces, [], ROW, 32, 0.245, slope=0.01)] == [7, 13, 14]
+    assert [k for k, _ in _added(TWO_ROWS, [], ROW, 32, 0.245, slope=0)] == [5, 6, 7]
+    assert [k for k, _ in _added(TWO_ROWS, [], ROW, 32, 0.245, slope=0.01)] == [7, 13, 14]
 
 
 def test_the_coarsest_level_is_compensated_by_the_paper_only() -> None:
     faces = [WIDE, AT_6]
     assert _added(faces, [], ROW, 16, 0.2)
     assert not _added(faces, [], ROW, 16, 0.2, "official")
+
+
+@pytest.mark.parametrize(
+    ("ordinal", "start", "end"), [(0, 0, 25600), (1, 6400, 32000), (2, 8000, 33600), (3, 8400, 34000), (4, 8500, 34100)]
+)
+def test_index_ranges_of_the_released_code_at_640(ordinal: int, start: int, end: int) -> None:
+    anchors = mogface_anchors()
+    box = torch.tensor([[100.0, 90.0, 163.0, 161.0], [610.0, 600.0, 660.0, 690.0]])
+    got = official_pool(anchors, box, torch.full((2,), ordinal), 12)
+    gap = anchors.centres[:, :2] - ((box[:, :2] + box[:, 2:]) / 2)[:, None]
+    wanted = torch.sort((gap * gap).sum(dim=2)[:, start:end], dim=1, stable=True).indices[:, :12] + start
+    assert torch.equal(got, wanted)

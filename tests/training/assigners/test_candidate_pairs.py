@@ -8,7 +8,7 @@ import torch
 from pipeline.boxes.anchors import AnchorGrid
 from pipeline.boxes.geometry import pairwise_iou
 from pipeline.training.assigners.anchors import Anchors
-from pipeline.training.assigners.candidate_pairs import centred, overlapping
+from pipeline.training.assigners.candidate_pairs import centre_prior, overlapping
 from pipeline.training.assigners.faces import FaceBatch
 
 ANCHORS = Anchors.of(AnchorGrid((4, 8, 32), ((10.88,), (16, 20), (64,))), 70, 101)
@@ -31,7 +31,7 @@ def test_nothing_that_is_wanted_is_missing(at_least: float, best_too: bool) -> N
         table = pairwise_iou(rows.boxes, ANCHORS.corners)
         torch.testing.assert_close(pairs.iou, table[pairs.row, pairs.anchor], rtol=1e-6, atol=0)
         assert (pairs.iou > 0).all()
-        assert torch.equal(pairs.place, rows.image[pairs.row] * len(ANCHORS) + pairs.anchor)
+        assert torch.equal(pairs.index, rows.image[pairs.row] * len(ANCHORS) + pairs.anchor)
         wanted = (table > 0) & (table >= at_least)
         if best_too:
             wanted |= (table > 0) & (table == table.amax(dim=1, keepdim=True))
@@ -59,7 +59,7 @@ def test_centres_near_and_inside(strides: float) -> None:
     centres = ANCHORS.centres[:, :2]
     for seed in range(20):
         rows = _faces(seed).rows()
-        pairs = centred(ANCHORS, rows, strides)
+        pairs = centre_prior(ANCHORS, rows, strides)
         box = rows.boxes[:, None]
         wanted = ((centres > box[..., :2]) & (centres < box[..., 2:])).all(dim=-1)
         wanted &= (centres - (box[..., :2] + box[..., 2:]) / 2).abs().amax(dim=-1) < strides * stride

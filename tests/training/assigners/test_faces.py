@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pipeline.training.assigners.faces import FaceBatch, Predicted, required
+from pipeline.training.assigners.faces import FaceBatch, Predicted, require_predicted
 
 
 def test_padded_and_back() -> None:
@@ -15,8 +15,8 @@ def test_padded_and_back() -> None:
     assert batch.valid.sum(dim=1).tolist() == [2, 0, 3]
     rows = batch.rows()
     assert torch.equal(rows.boxes, torch.cat(faces))
-    assert (rows.image.tolist(), rows.index.tolist()) == ([0, 0, 2, 2, 2], [0, 1, 0, 1, 2])
-    assert batch.row_of()[rows.image, rows.index].tolist() == list(range(5)) == list(range(len(rows)))
+    assert (rows.image.tolist(), rows.column.tolist()) == ([0, 0, 2, 2, 2], [0, 1, 0, 1, 2])
+    assert batch.row_of()[rows.image, rows.column].tolist() == list(range(5)) == list(range(len(rows)))
 
 
 def test_no_faces_keep_one_column() -> None:
@@ -32,4 +32,4 @@ def test_refuses_shapes_and_dtypes() -> None:
     with pytest.raises(ValueError, match=r"\(1, 2\) and \(1, 3, 4\)"):
         Predicted(torch.zeros(1, 2), torch.zeros(1, 3, 4))
     with pytest.raises(ValueError, match="assigner ota needs"):
-        required(None, "ota")
+        require_predicted(None, "ota")

@@ -5,26 +5,26 @@ from __future__ import annotations
 import torch
 
 from pipeline.training.assigners.grouped_sort import (
-    prevailing,
+    deferred_acceptance,
+    is_best_of_group,
+    k_smallest,
     rank_in_group,
-    rising_bits,
-    served_in_turn,
-    sorted_cheapest_first,
-    turns,
+    rounds_needed,
+    sortable_bits,
 )
 
 
 def test_bits_order_like_the_numbers() -> None:
     values = torch.tensor([-torch.inf, -3e38, -1.5, -1e-40, -0.0, 0.0, 1e-40, 1.5, 3e38, torch.inf])
-    assert (rising_bits(values).diff() >= 0).all()
-    assert rising_bits(values)[4] == rising_bits(values)[5]
-    assert len(rising_bits(values).unique()) == 9
+    assert (sortable_bits(values).diff() >= 0).all()
+    assert sortable_bits(values)[4] == sortable_bits(values)[5]
+    assert len(sortable_bits(values).unique()) == 9
 
 
 def test_cheapest_first() -> None:
     cost = torch.tensor([[2.0, -1.0, 2.0, 0.0], [5.0, 5.0, 5.0, 5.0]])
     index = torch.tensor([[9, 3, 4, 1], [8, 2, 6, 4]])
-    values, places = sorted_cheapest_first(cost, index, 3)
+    values, places = k_smallest(cost, index, 3)
     assert places.tolist() == [[3, 1, 4], [2, 4, 6]]
     assert values.tolist() == [[-1, 0, 2], [5, 5, 5]]
 
@@ -36,7 +36,7 @@ def test_worked_example_of_ranks() -> None:
 
 def test_the_highest_claim_prevails() -> None:
     place, value = torch.tensor([4, 4, 2, 4]), torch.tensor([0.5, 0.7, 0.1, 0.7])
-    assert prevailing(place, value, torch.tensor([0, 5, 9, 3]), 6).tolist() == [False, False, True, True]
+    assert is_best_of_group(place, value, torch.tensor([0, 5, 9, 3]), 6).tolist() == [False, False, True, True]
 
 
 def test_choosing_in_turn_is_what_turns_give() -> None:
@@ -46,7 +46,7 @@ def test_choosing_in_turn_is_what_turns_give() -> None:
         group, place = asks.T
         score = torch.randint(0, 6, (len(asks),), generator=g).float()
         wanted = torch.randint(0, 6, (8,), generator=g)
-        got = served_in_turn(group, score, place, wanted, 15, turns(group, place))
+        got = deferred_acceptance(group, score, place, wanted, 15, rounds_needed(group, place))
         taken: set[int] = set()
         expected = []
         for who in range(8):
@@ -59,22 +59,22 @@ def test_choosing_in_turn_is_what_turns_give() -> None:
 
 def test_nobody_asks() -> None:
     none = torch.zeros(0, dtype=torch.int64)
-    assert len(served_in_turn(none, torch.zeros(0), none, torch.tensor([2, 1]), 4, turns(none, none))) == 0
+    assert len(deferred_acceptance(none, torch.zeros(0), none, torch.tensor([2, 1]), 4, rounds_needed(none, none))) == 0
 
 
 def test_rounds_are_the_longest_chain_of_groups_that_disturb_each_other() -> None:
     # 0 and 1 share place 5, 1 and 2 share place 6, 3 is on its own, 4 shares 5 with the first two and 6 with none.
     group = torch.tensor([0, 0, 1, 1, 2, 3, 4])
     place = torch.tensor([1, 5, 5, 6, 6, 9, 5])
-    assert turns(group, place) == 3
-    assert turns(group[:2], place[:2]) == 1
-    assert turns(torch.tensor([0, 7]), torch.tensor([2, 2])) == 2
+    assert rounds_needed(group, place) == 3
+    assert rounds_needed(group[:2], place[:2]) == 1
+    assert rounds_needed(torch.tensor([0, 7]), torch.tensor([2, 2])) == 2
 
 
 def test_a_round_less_than_the_chain_is_not_always_enough() -> None:
     # Each wants most what the one before takes: the last one learns in the third round what is left.
     group, place = torch.tensor([0, 1, 1, 2, 2]), torch.tensor([0, 0, 1, 1, 2])
     score, wanted = torch.tensor([9.0, 9.0, 5.0, 9.0, 5.0]), torch.ones(3, dtype=torch.int64)
-    assert turns(group, place) == 3
-    assert served_in_turn(group, score, place, wanted, 3, 3).tolist() == [True, False, True, False, True]
-    assert served_in_turn(group, score, place, wanted, 3, 2).tolist() != [True, False, True, False, True]
+    assert rounds_needed(group, place) == 3
+    assert deferred_acceptance(group, score, place, wanted, 3, 3).tolist() == [True, False, True, False, True]
+    assert deferred_acceptance(group, score, place, wanted, 3, 2).tolist() != [True, False, True, False, True]

@@ -13,14 +13,14 @@ from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assignment import Assignment
 from pipeline.training.assigners.candidate_pairs import overlapping
 from pipeline.training.assigners.faces import FaceBatch
-from pipeline.training.assigners.grouped_sort import prevailing
+from pipeline.training.assigners.grouped_sort import is_best_of_group
 from pipeline.training.assigners.max_iou import MaxIou
-from tests.training.assigners.vectors import SETS, assert_learns, load, mogface_anchors, targets
+from tests.training.assigners.vectors import OFFICIAL, SETS, STANDARD, assert_learns, load, mogface_anchors, targets
 
-STANDARD = MaxIou(forced=0.0, hand_over=False)
-OFFICIAL = MaxIou(forced=0.0, hand_over=False, unreached="first_anchor")
 CASES = [(0, "s1"), (1, "s1"), (1, "s0.68"), (2, "s1"), (3, "s1"), (4, "s1"), (4, "s0.68"), (4, "pyr"), (5, "s1")]
 ROW = Anchors.of(AnchorGrid((16,), ((16,),)), 16, 64)  # four anchors side by side
+# Face A has anchors 0 and 1, face B none: its IoU with anchor 2 is 48 of 256.
+FEW = [[0.0, 0.0, 32.0, 16.0], [40.0, 0.0, 48.0, 6.0]]
 
 
 def _match(assigner: MaxIou, faces: list[list[float]], anchors: Anchors = ROW) -> tuple[list[int], list[int]]:
@@ -47,12 +47,12 @@ def test_mogface_vectors(shared: Path, case: int, kind: str) -> None:
 
 @pytest.mark.wider
 def test_mogface_targets_of_every_anchor(shared: Path) -> None:
-    """Background anchors included, whose faces the assigner does not tell: their best face, the first on ties."""
+    """Background anchors included, which the vectors match to their best face, the first on ties."""
     z, anchors = load(shared, "matching"), mogface_anchors()
     boxes = torch.from_numpy(z["c1_gt"][:, :4])
     batch = FaceBatch.of([boxes])
     pairs = overlapping(anchors, batch.rows(), 0.0, best_too=False)
-    pairs = pairs.where(prevailing(pairs.anchor, pairs.iou, pairs.row, len(anchors)))
+    pairs = pairs.where(is_best_of_group(pairs.anchor, pairs.iou, pairs.row, len(anchors)))
     face = torch.zeros(len(anchors), dtype=torch.int64)
     face[pairs.anchor] = pairs.row
     got = OFFICIAL(anchors, batch)
@@ -75,12 +75,29 @@ def test_faces_without_area_go_to_anchor_0_in_the_released_code_only(shared: Pat
     assert torch.equal(ours.label[0, 1:], official.label[0, 1:])
 
 
+@pytest.mark.parametrize("hand_over", [True, False])
+def test_faces_that_overlap_no_anchor_are_skipped(hand_over: bool) -> None:
+    """On anchor 1, a point, outside; three images: with all faces, with the last one alone, and with none."""
+    faces = torch.tensor([[16.0, 0.0, 32.0, 16.0], [40.0, 8.0, 40.0, 8.0], [900.0, 0.0, 916.0, 16.0]])
+    got = MaxIou(forced=0.0, hand_over=hand_over)(ROW, FaceBatch.of([faces, faces[2:], torch.zeros(0, 4)]))
+    assert got.label.tolist() == [[0, 1, 0, 0], [0] * 4, [0] * 4]
+    assert got.face[0, 1] == 0
+
+
 def test_worked_example_of_the_quirk() -> None:
-    """Face B, hopeless, takes anchor 0 from face A, by which the anchor became a face; at MogFace by force."""
+    """Face B takes anchor 0 from face A, through which it is FACE; in MogFace by force."""
     faces = [[0.0, 0.0, 16.0, 10.0], [15.0, 0.0, 17.0, 16.0]]
     assert _match(MaxIou(), faces) == ([1, 0, 0, 0], [1, 0, 0, 0])
     assert _match(MaxIou(hand_over=False), faces) == ([0, 0, 0, 0], [1, 0, 0, 0])
     assert _match(STANDARD, faces) == ([1, 0, 0, 0], [1, 0, 0, 0])
+
+
+def test_the_first_face_too_is_handed_its_best_anchor() -> None:
+    # Anchor 0 is the only one of the first face (0.25), and the second best of the other one (0.44 against 0.53).
+    faces = [[0.0, 0.0, 8.0, 8.0], [2.0, 0.0, 32.0, 16.0]]
+    face, label = _match(MaxIou(), faces)
+    assert (face[:2], label) == ([0, 1], [1, 1, 0, 0])
+    assert _match(MaxIou(forced=None), faces)[0][:2] == [1, 1]
 
 
 def test_forced_match_under_the_threshold() -> None:
@@ -104,7 +121,7 @@ def test_threshold_is_inclusive() -> None:
 
 @pytest.mark.parametrize("positive", [0.25, 0.35, 0.5, 0.6])
 def test_an_overlap_equal_to_the_threshold_in_float32_is_a_match(positive: float) -> None:
-    """35 of 100: the quotient of two whole numbers is the number next to what is written, as the threshold is."""
+    """35 of 100: the float32 quotient of two whole numbers is the float32 threshold."""
     anchors = Anchors.of(AnchorGrid((16,), ((10,),)), 16, 32)  # squares of 10 pixels about (8, 8) and (24, 8)
     face = [3.0, 3.0, 13.0, 3.0 + 10 * positive]
     pairs = overlapping(anchors, FaceBatch.of([torch.tensor([face])]).rows(), positive, best_too=False)
@@ -120,27 +137,24 @@ def test_a_forced_match_at_its_threshold_counts() -> None:
         assert _match(MaxIou(forced=forced, hand_over=False), [face])[1] == [label, 0, 0, 0]
 
 
-def test_an_overlap_at_the_second_stages_bound_does_not_count() -> None:
-    """Face A has 2 anchors, B none and an IoU of 0.1875 with anchor 2: more than the bound is wanted."""
-    faces = [[0.0, 0.0, 32.0, 16.0], [40.0, 0.0, 48.0, 6.0]]
+def test_the_second_stage_takes_only_overlaps_above_its_threshold() -> None:
     for bound, label in ((0.1875, 0), (0.1874, 1)):
-        assert _match(MaxIou(forced=None, compensation=bound), faces)[1] == [1, 1, label, 0]
+        assert _match(MaxIou(forced=None, compensation=bound), FEW)[1] == [1, 1, label, 0]
+
+
+def test_second_stage_of_s3fd() -> None:
+    """The mean is 1, so B takes its best anchor of IoU > 0.1, though it is below 0.35."""
+    assert _match(MaxIou(forced=None), FEW)[1] == [1, 1, 0, 0]
+    s3fd = MaxIou(forced=None, compensation=0.1)
+    assert _match(s3fd, FEW) == ([0, 0, 1, 0], [1, 1, 1, 0])
+    assert _match(MaxIou(forced=None, compensation=0.2), FEW)[1] == [1, 1, 0, 0]
+    got = s3fd(ROW, FaceBatch.of([torch.tensor(FEW)]))
+    assert got.compensated[0].tolist() == [False, False, True, False]
 
 
 def test_dead_faces_keep_the_numbering_of_the_others() -> None:
     face, label = _match(MaxIou(), [[4, 4, 4, 4], [16, 0, 32, 16]])
     assert (face[1], label) == (1, [0, 1, 0, 0])
-
-
-def test_second_stage_of_s3fd() -> None:
-    """Face A has 2 anchors, B none: the mean is 1, so B takes its best one of IoU > 0.1, though it is below 0.35."""
-    faces = [[0.0, 0.0, 32.0, 16.0], [40.0, 0.0, 48.0, 6.0]]  # B: IoU 0.19 with anchor 2
-    assert _match(MaxIou(forced=None), faces)[1] == [1, 1, 0, 0]
-    s3fd = MaxIou(forced=None, compensation=0.1)
-    assert _match(s3fd, faces) == ([0, 0, 1, 0], [1, 1, 1, 0])
-    assert _match(MaxIou(forced=None, compensation=0.2), faces)[1] == [1, 1, 0, 0]
-    got = s3fd(ROW, FaceBatch.of([torch.tensor(faces)]))
-    assert got.compensated[0].tolist() == [False, False, True, False]
 
 
 def test_assignment_refuses_tensors_that_disagree() -> None:

@@ -1,7 +1,8 @@
-"""Reads the published vectors of matching, Ali-AMS and losses."""
+"""Published vectors of matching, Ali-AMS and losses, and the released matching of faces that overlap no anchor."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,33 @@ from numpy.typing import NDArray
 
 from pipeline.boxes.anchors import AnchorGrid
 from pipeline.boxes.coder import BoxCoder
+from pipeline.boxes.geometry import pairwise_iou
+from pipeline.training.assigners import Assigner
 from pipeline.training.assigners.anchors import Anchors
+from pipeline.training.assigners.assigner import StaticAssignment
 from pipeline.training.assigners.assignment import Assignment
+from pipeline.training.assigners.faces import FaceBatch
+from pipeline.training.assigners.max_iou import MaxIou
 
 STRIDES = (4, 8, 16, 32, 64, 128)
 SETS = {"s1": 1.0, "s0.68": 0.68, "pyr": 0.34}
+STANDARD = MaxIou(forced=0.0, hand_over=False)
+
+
+@dataclass(frozen=True)
+class OfficialMaxIou(Assigner):
+    """The released matching: the best anchor of a face that overlaps none is the first one."""
+
+    def prepare(self, anchors: Anchors, faces: FaceBatch) -> StaticAssignment:
+        got = STANDARD(anchors, faces)
+        for image, valid in enumerate(faces.valid):
+            best = pairwise_iou(faces.boxes[image], anchors.corners).argmax(dim=1)  # 0 in a row of zeros
+            for face in torch.nonzero(valid & (best == 0)).flatten().tolist():
+                got.face[image, 0], got.label[image, 0] = face, 1
+        return StaticAssignment(Assignment(got.face, got.label, got.compensated))
+
+
+OFFICIAL = OfficialMaxIou()
 
 
 def mogface_anchors(scale: float = 1.0, side: int = 640) -> Anchors:

@@ -1,27 +1,26 @@
-"""Data-anchor sampling: index, size and the three readings of it."""
+"""Data-anchor sampling: the three readings in distribution, and single samples by hand."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from pipeline.training.augment.das import DataAnchorSampling
+from pipeline.training.augment.das import ANCHOR_SIZES, DataAnchorSampling
 
-DRAWS = 6000
+SAMPLES = 6000
 
 
-def _draws(scale: float, **settings: object) -> np.ndarray:  # type: ignore[type-arg]
+def _samples(scale: float, **settings: object) -> np.ndarray:  # type: ignore[type-arg]
     rng = np.random.default_rng(3)
     das = DataAnchorSampling(**settings)  # type: ignore[arg-type]
-    return np.array([das.draw(rng, scale) for _ in range(DRAWS)])
+    return np.array([das.sample(rng, scale) for _ in range(SAMPLES)])
 
 
 @pytest.mark.parametrize(
-    ("scale", "top"),
-    [(1.0, 1), (23.9, 1), (24.0, 1), (24.1, 2), (60.0, 3), (200.0, 5), (300.0, 5), (5000.0, 5)],
+    ("scale", "top"), [(1.0, 1), (23.9, 1), (24.0, 1), (24.1, 2), (60.0, 3), (200.0, 5), (300.0, 5), (5000.0, 5)]
 )
 def test_at_most_one_size_larger_log_uniform(scale: float, top: int) -> None:
-    octaves = np.log2(_draws(scale) / 16)
+    octaves = np.log2(_samples(scale) / 16)
     assert octaves.min() >= -1 and top + 0.9 < octaves.max() < top + 1
     # An index, uniform in 0..top, and a uniform number in -1..1 on it.
     assert octaves.mean() == pytest.approx(top / 2, abs=0.12)
@@ -30,19 +29,48 @@ def test_at_most_one_size_larger_log_uniform(scale: float, top: int) -> None:
 
 
 def test_pyramidbox_is_uniform() -> None:
-    drawn = _draws(20.0, sizes=(16.0,), reading="pyramidbox")
-    assert 8 <= drawn.min() < 8.1 and 31.9 < drawn.max() <= 32
-    assert drawn.mean() == pytest.approx(20, abs=0.5)  # 16.5 if log-uniform
-    assert _draws(20.0, sizes=(16.0,)).mean() == pytest.approx(24 / np.log(4), abs=0.5)
+    sampled = _samples(20.0, sizes=(16.0,), reading="pyramidbox")
+    assert 8 <= sampled.min() < 8.1 and 31.9 < sampled.max() <= 32
+    assert sampled.mean() == pytest.approx(20, abs=0.5)  # 16.5 if log-uniform
+    assert _samples(20.0, sizes=(16.0,)).mean() == pytest.approx(24 / np.log(4), abs=0.5)
 
 
 def test_pyramidbox_bounds_the_top_index_by_twice_the_face() -> None:
     sizes = (16.0, 32.0, 64.0)
-    free, bounded = (_draws(12.0, sizes=sizes, reading=r) for r in ("pyramidbox", "pyramidbox_bounded"))
+    free, bounded = (_samples(12.0, sizes=sizes, reading=r) for r in ("pyramidbox", "pyramidbox_bounded"))
     assert free.max() > 60  # 2 x 32
     assert 31 < bounded.max() <= 32  # the lower index still reaches 2 x 16
     assert (bounded > 24).mean() == pytest.approx(0.5 / 3, abs=0.03)  # only index 0 gets beyond twice the face
-    assert _draws(3.0, sizes=sizes, reading="pyramidbox_bounded").min() >= 8
+    assert _samples(3.0, sizes=sizes, reading="pyramidbox_bounded").min() >= 8
+
+
+@pytest.mark.parametrize("scale", [1.0, 12.0, 16.0, 24.0, 24.5, 100.0, 380.0, 400.0, 2000.0])
+@pytest.mark.parametrize("reading", ["official", "pyramidbox", "pyramidbox_bounded"])
+def test_single_samples_by_hand(scale: float, reading: str) -> None:
+    das = DataAnchorSampling(reading=reading)  # type: ignore[arg-type]
+    gaps = [abs(size - scale) for size in ANCHOR_SIZES]
+    top = min(gaps.index(min(gaps)) + 1, 5)
+    seen = set()
+    for seed in range(40):
+        rng, same = np.random.default_rng(seed), np.random.default_rng(seed)
+        index = int(rng.integers(0, top + 1))
+        size = ANCHOR_SIZES[index]
+        seen.add(index)
+        if reading == "official":
+            wanted = size * 2 ** rng.uniform(-1, 1)
+        else:
+            most = 2 * size
+            if reading == "pyramidbox_bounded" and index == top and most > 2 * scale:
+                most = max(2 * scale, size / 2)
+            wanted = rng.uniform(size / 2, most)
+        assert das.sample(same, scale) == pytest.approx(wanted)
+        assert rng.random() == same.random()  # no other random number was used
+    assert seen == set(range(top + 1))
+
+
+def test_sizes_below_one_pixel_and_a_single_one_are_sizes() -> None:
+    assert DataAnchorSampling((0.5, 1.0)).sample(np.random.default_rng(0), 0.1) > 0
+    assert 4 <= DataAnchorSampling((8.0,)).sample(np.random.default_rng(0), 1e6) <= 16
 
 
 @pytest.mark.parametrize("sizes", [(), (0.0, 1.0), (2.0, 2.0), (3.0, 2.0)])

@@ -35,7 +35,7 @@ def test_left_and_right_change_places() -> None:
         np.testing.assert_array_equal(after.landmarks[:, new, 1], before.landmarks[:, old, 1])
 
 
-def test_twice_is_nothing_and_the_original_stays() -> None:
+def test_twice_is_the_identity_and_the_original_stays() -> None:
     before, untouched = _scene(), _scene()
     again = mirror(mirror(before))
     np.testing.assert_array_equal(again.image, before.image)
@@ -48,7 +48,7 @@ def test_twice_is_nothing_and_the_original_stays() -> None:
 @pytest.mark.wider
 def test_published_vector(shared: Path) -> None:
     z = np.load(shared / "reference" / "mogface" / "transforms.npz")
-    exclusive = np.array([0, 0, 1, 1], np.float32)  # their corners are the last pixels, ours the borders
+    exclusive = np.array([0, 0, 1, 1], np.float32)  # released corners are the last pixels, ours the borders
     scene = Scene.of(z["img_bgr"], z["boxes"][:, :4].astype(np.float32) + exclusive)
     turned = mirror(scene)
     np.testing.assert_allclose(turned.boxes, z["flip_boxes"][:, :4] + exclusive, atol=1e-4)

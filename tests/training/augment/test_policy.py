@@ -1,4 +1,4 @@
-"""Every named policy gives training pictures of one size, whatever comes in, and applies plans without chance."""
+"""Every named policy gives training images of one size, whatever its input, and applies samples deterministically."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SIDE = 48
 
 
 def _scene(width: int, height: int, faces: int, seed: int) -> Scene:
-    """Faces of any size and place: tiny, without an area, larger than the picture, outside it."""
+    """Faces of any size and place: tiny, without an area, larger than the image, outside it."""
     rng = np.random.default_rng(seed)
     low = rng.uniform(-0.5, 1.2, (faces, 2)) * [width, height]
     sides = rng.choice([0.0, 0.4, 3.0, 20.0, 400.0], (faces, 2)) * rng.uniform(0.5, 1.5, (faces, 2))
@@ -39,7 +39,7 @@ def _scene(width: int, height: int, faces: int, seed: int) -> Scene:
 @given(
     width=st.integers(1, 160), height=st.integers(1, 160), faces=st.integers(0, 6), seed=st.integers(0, 10**6)
 )  # fmt: skip
-def test_any_picture_any_faces(name: str, width: int, height: int, faces: int, seed: int) -> None:
+def test_any_image_any_faces(name: str, width: int, height: int, faces: int, seed: int) -> None:
     scene = _scene(width, height, faces, seed)
     before = pickle.dumps(scene)
     done = policy(name, side=SIDE)(generator_for(seed, 0, name), scene)
@@ -47,7 +47,7 @@ def test_any_picture_any_faces(name: str, width: int, height: int, faces: int, s
     assert np.isfinite(done.image).all()
     assert (done.boxes >= 0).all() and (done.boxes <= SIDE).all()
     assert (done.boxes[:, 2:] > done.boxes[:, :2]).all()
-    assert done.attributes["blur"].tolist() == done.rows.tolist()  # what belongs to a face came with it
+    assert done.attributes["blur"].tolist() == done.rows.tolist()  # rows stay together
     assert (done.valid == scene.valid[done.rows]).all()
     unmarked = np.isnan(scene.landmarks[done.rows]).all(axis=(1, 2))
     assert (np.isnan(done.landmarks).all(axis=(1, 2)) == unmarked).all()
@@ -62,36 +62,36 @@ def test_same_seed_same_bytes_and_another_seed_others(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", POLICIES)
-def test_applying_has_no_chance_in_it(name: str) -> None:
+def test_applying_is_deterministic(name: str) -> None:
     scene = _scene(90, 70, 4, 1)
-    plan = policy(name, side=SIDE).draw(generator_for(0, 0, "a"), 90, 70, scene.boxes)
-    assert hash(plan) == hash(replace(plan))  # frozen all through
+    sampled = policy(name, side=SIDE).sample(generator_for(0, 0, "a"), 90, 70, scene.boxes)
+    assert hash(sampled) == hash(replace(sampled))  # frozen all through
     results = []
     for state in (0, 1, 2):
         np.random.seed(state)
         random.seed(state)
-        results.append(pickle.dumps(pickle.loads(pickle.dumps(plan)).apply(scene)))
+        results.append(pickle.dumps(pickle.loads(pickle.dumps(sampled)).apply(scene)))
     assert len(set(results)) == 1
 
 
 @pytest.mark.parametrize("name", POLICIES)
-def test_pixels_have_no_part_in_the_draw(name: str) -> None:
+def test_sampling_needs_no_pixels(name: str) -> None:
     scene = _scene(90, 70, 4, 1)
     one = policy(name, side=SIDE)
-    plan = one.draw(generator_for(0, 0, "a"), 90, 70, scene.boxes[scene.valid])
+    sampled = one.sample(generator_for(0, 0, "a"), 90, 70, scene.boxes[scene.valid])
     done = one(generator_for(0, 0, "a"), scene)
-    np.testing.assert_array_equal(plan.apply(scene).image, done.image)
+    np.testing.assert_array_equal(sampled.apply(scene).image, done.image)
 
 
 @pytest.mark.parametrize("name", POLICIES)
 def test_bytes_are_the_rounded_floats(name: str) -> None:
     scene = _scene(90, 70, 4, 1)
-    plan = policy(name, side=SIDE, fill=(1.0, 2.0, 3.0)).draw(generator_for(2, 0, "a"), 90, 70, scene.boxes)
-    assert plan.distortion is not None
-    exact, small = plan.apply(scene).image, replace(plan, pixels="uint8").apply(scene).image
+    sampled = policy(name, side=SIDE, fill=(1.0, 2.0, 3.0)).sample(generator_for(2, 0, "a"), 90, 70, scene.boxes)
+    assert sampled.distortion is not None
+    exact, small = sampled.apply(scene).image, replace(sampled, pixels="uint8").apply(scene).image
     assert small.dtype == np.uint8
     np.testing.assert_array_equal(small, np.rint(exact).clip(0, 255))
-    plain = replace(plan, distortion=None)
+    plain = replace(sampled, distortion=None)
     gap = np.abs(replace(plain, pixels="uint8").apply(scene).image - plain.apply(scene).image.clip(0, 255))
     assert gap.max() <= 4  # OpenCV's fixed-point kernels for bytes
 
@@ -99,26 +99,24 @@ def test_bytes_are_the_rounded_floats(name: str) -> None:
 def test_order_of_the_parts() -> None:
     image = np.full((40, 40, 3), 100, np.float32)
     scene = Scene.of(image, np.array([[0, 0, 10, 10], [30, 0, 34, 4]], np.float32))
-    one = policy("plain", side=40, mirrored=1.0, smallest=8.0, fill=(0, 0, 0))
-    done = one.draw(np.random.default_rng(0), 40, 40, scene.boxes).apply(scene)
+    one = policy("plain", side=40, flip_prob=1.0, min_face=8.0, fill=(0, 0, 0))
+    done = one.sample(np.random.default_rng(0), 40, 40, scene.boxes).apply(scene)
     np.testing.assert_allclose(done.boxes, [[30, 0, 40, 10]])  # mirrored, the small one gone
-    twice = policy("plain", side=80, mirrored=0.0)(np.random.default_rng(0), scene)
+    twice = policy("plain", side=80, flip_prob=0.0)(np.random.default_rng(0), scene)
     np.testing.assert_allclose(twice.boxes, [[0, 0, 20, 20], [60, 0, 68, 8]])  # 8 px after the resize: stays
 
 
 def test_floats_without_a_distortion_too() -> None:
     scene = _scene(90, 70, 4, 1)
-    assert policy("das", side=SIDE, photometric=None)(generator_for(0, 0, "a"), scene).image.dtype == np.float32
-    assert (
-        policy("das", side=SIDE, photometric=None, pixels="uint8")(generator_for(0, 0, "a"), scene).image.dtype
-        == np.uint8
-    )
+    for pixels in ("float32", "uint8"):
+        done = policy("das", side=SIDE, photometric=None, pixels=pixels)(generator_for(0, 0, "a"), scene)
+        assert done.image.dtype == pixels
 
 
-def test_half_of_the_pictures_are_mirrored() -> None:
+def test_half_of_the_images_are_mirrored() -> None:
     rng = np.random.default_rng(0)
     boxes = np.zeros((0, 4), np.float32)
-    turned = [policy("plain").draw(rng, 20, 20, boxes).mirrored for _ in range(1500)]
+    turned = [policy("plain").sample(rng, 20, 20, boxes).mirrored for _ in range(1500)]
     assert np.mean(turned) == pytest.approx(0.5, abs=0.06)
 
 
@@ -132,11 +130,11 @@ def test_what_is_not_valid_is_never_aimed_at() -> None:
 
 
 def test_algorithm_2_to_the_letter_crops_anywhere() -> None:
-    """A small face in a large picture: the window about it holds it always, the window anywhere seldom."""
+    """A small face in a large image: the window around it always holds it, the window anywhere seldom."""
     boxes = np.array([[2000, 1500, 2040, 1540]], np.float32)
 
     def holds(name: str, seed: int) -> bool:
-        view = policy(name, side=640).draw(generator_for(seed, 0, "a"), 4000, 3000, boxes).view
+        view = policy(name, side=640).sample(generator_for(seed, 0, "a"), 4000, 3000, boxes).view
         x1, y1, x2, y2 = view.place(boxes)[0].tolist()
         assert view.target is not None
         return x1 > -1 and y1 > -1 and x2 < 641 and y2 < 641
@@ -145,7 +143,7 @@ def test_algorithm_2_to_the_letter_crops_anywhere() -> None:
     assert found["sse"] > 45  # a face as large as the window may stick out
     assert found["sse_anywhere"] < 25
     literal, around = policy("sse_anywhere").geometry, policy("sse").geometry
-    assert (literal.target, literal.most, literal.short_side) == (around.target, around.most, around.short_side)
+    assert (literal.target, literal.max_side, literal.short_side) == (around.target, around.max_side, around.short_side)
 
 
 def test_refuses_and_lists_the_choices() -> None:
@@ -153,6 +151,6 @@ def test_refuses_and_lists_the_choices() -> None:
         ValueError, match="unknown augmentation 'ssd'; there are das, sse, sse_anywhere, sse_official, mst"
     ):
         policy("ssd")
-    for change in ({"side": 0}, {"mirrored": 1.5}, {"smallest": -1.0}):
+    for change in ({"side": 0}, {"flip_prob": 1.5}, {"min_face": -1.0}):
         with pytest.raises(ValueError, match=next(iter(change))):
             policy("das", **change)

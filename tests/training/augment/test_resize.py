@@ -1,4 +1,4 @@
-"""A part of an enlarged picture is what the whole enlargement shows there."""
+"""A part of an enlarged image equals that part of the whole enlargement."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.training.augment.resize import INTERPOLATIONS, draw_interpolation, resize_part, scaled_size, source_rect
+from pipeline.training.augment.resize import INTERPOLATIONS, resize_part, sample_interpolation, scaled_size, source_rect
 
-# kind -> what OpenCV calls it for a whole picture, and how far a part of noise may be from it (of 255): Lanczos is
-# looked up at 1/32 pixel, and "area" has nothing to average.
+# kind -> OpenCV's name of it for a whole image, and the tolerance for a part of noise (of 255): Lanczos is tabulated at
+# 1/32 pixel, and "area" has nothing to average.
 WHOLE = {
     "linear": (cv2.INTER_LINEAR, 0.01),
     "cubic": (cv2.INTER_CUBIC, 0.01),
@@ -64,10 +64,10 @@ def test_sizes_are_rounded_bounded_and_never_nothing() -> None:
     assert scaled_size(5000, 1, 0.001, 1000) == (5, 1)
 
 
-def test_all_five_are_drawn_alike() -> None:
+def test_all_five_are_equally_likely() -> None:
     rng = np.random.default_rng(0)
-    drawn = [draw_interpolation(rng) for _ in range(2000)]
-    assert all(drawn.count(kind) == pytest.approx(400, abs=90) for kind in INTERPOLATIONS)
+    sampled = [sample_interpolation(rng) for _ in range(2000)]
+    assert all(sampled.count(kind) == pytest.approx(400, abs=90) for kind in INTERPOLATIONS)
 
 
 def test_refuses_an_unknown_kind() -> None:

@@ -1,25 +1,26 @@
-"""A scene refuses what does not fit together and keeps every row's belongings with it."""
+"""A scene refuses arrays that do not fit together and keeps its rows together."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pipeline.data.records import Sample
-from pipeline.training.augment.scene import Scene, face_scales, has_area
+from pipeline.training.augment.scene import Scene, drop_small_faces, face_scales, has_area
 
 IMAGE = np.zeros((8, 9, 3), np.uint8)
 BOXES = np.array([[0, 0, 4, 9], [1, 1, 1, 5], [2, 2, 3, 3]], np.float32)
 
 
-def test_untouched() -> None:
+def test_defaults() -> None:
     scene = Scene.of(IMAGE, BOXES, attributes={"blur": np.array([2, 0, 1], np.int8), "pose": np.zeros(0, np.int8)})
     assert scene.rows.tolist() == [0, 1, 2] and scene.valid.all()
     assert np.isnan(scene.landmarks).all()
-    assert list(scene.attributes) == ["blur"]  # a data set without poses
+    assert list(scene.attributes) == ["blur"]  # a dataset without poses
 
 
 def test_taking_keeps_rows_together() -> None:
@@ -34,7 +35,7 @@ def test_taking_keeps_rows_together() -> None:
     np.testing.assert_array_equal(twice.landmarks, points[2:])
 
 
-def test_from_what_the_project_holds() -> None:
+def test_from_a_sample() -> None:
     points = np.zeros((3, 5, 2), np.float32)
     sample = Sample("a", "a.jpg", "0", 9, 8, BOXES, {"blur": np.array([2, 0, 1], np.int8)}, landmarks=points)
     scene = Scene.of_sample(sample, IMAGE)
@@ -67,3 +68,19 @@ def test_workers_that_augment_load_no_torch() -> None:
     code = "import sys, pipeline.training.augment.policy; print(sorted({'torch', 'cv2', 'ray'} & set(sys.modules)))"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"
+
+
+@pytest.mark.wider
+@pytest.mark.parametrize("case", ["filter", "filter_allsmall"])
+def test_small_faces_of_the_released_code(shared: Path, case: str) -> None:
+    z = np.load(shared / "reference" / "mogface" / "transforms.npz")
+    exclusive = np.array([0, 0, 1, 1], np.float32)  # released corners are the last pixels
+    scene = Scene.of(IMAGE, z[f"{case}_in"][:, :4].astype(np.float32) + exclusive)
+    np.testing.assert_allclose(drop_small_faces(scene).boxes, z[f"{case}_out"][:, :4] + exclusive, rtol=1e-6)
+
+
+def test_small_faces_are_dropped_unless_all_are_small() -> None:
+    boxes = np.array([[0, 0, 8, 8], [0, 0, 7.9, 8], [0, 0, 4, 16]], np.float32)
+    assert drop_small_faces(Scene.of(IMAGE, boxes)).rows.tolist() == [0, 2]
+    assert drop_small_faces(Scene.of(IMAGE, boxes), min_face=20).rows.tolist() == [0, 1, 2]
+    assert drop_small_faces(Scene.of(IMAGE, boxes[:0])).boxes.shape == (0, 4)

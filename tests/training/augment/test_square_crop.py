@@ -12,7 +12,7 @@ SHARES = (0.5, 0.8, 1.0)
 
 
 def _scene(height: int, width: int, boxes: list[list[float]]) -> Scene:
-    """Each pixel tells its own place: channel 0 is x, channel 1 is y; all landmarks lie in a face's centre."""
+    """Each pixel holds its position: channel 0 is x, channel 1 is y; all landmarks are in a face's centre."""
     y, x = np.mgrid[:height, :width]
     image = np.stack([x, y, np.zeros_like(x)], axis=2).astype(np.uint8)
     b = np.float32(boxes).reshape(-1, 4)
@@ -22,7 +22,7 @@ def _scene(height: int, width: int, boxes: list[list[float]]) -> Scene:
 def _cropped(scene: Scene, side: int, shares: tuple[float, ...], seed: int, tries: int = 250) -> Scene:
     height, width = scene.image.shape[:2]
     crop = SquareCrop(shares, tries=tries)
-    return crop.draw(np.random.default_rng(seed), width, height, scene.boxes, side).apply(scene)
+    return crop.sample(np.random.default_rng(seed), width, height, scene.boxes, side).apply(scene)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -37,7 +37,7 @@ def test_holds_a_whole_face_on_its_pixels(seed: int) -> None:
         assert (box >= 0).all()
         assert (box <= 64).all()
         cx, cy = points[0]
-        # What the picture shows at the face's centre is the place that the face's centre had.
+        # The pixel at the face's centre holds the centre's original position.
         shown = after.image[min(int(cy), 63), min(int(cx), 63), :2].astype(float)
         centres = (before.boxes[:, :2] + before.boxes[:, 2:]) / 2
         gap = np.abs(centres - shown).max(axis=1)
@@ -56,7 +56,7 @@ def test_same_state_same_crop() -> None:
     assert any(not np.array_equal(crops[0].image, other.image) for other in crops[2:])
 
 
-def test_the_whole_picture_padded_where_no_square_holds_a_face() -> None:
+def test_the_whole_image_padded_where_no_square_holds_a_face() -> None:
     before = _scene(60, 100, [[-5, 10, 95, 50]])
     after = _cropped(before, 100, (0.5,), 0, tries=3)
     np.testing.assert_array_equal(after.image[:60], before.image)
@@ -71,11 +71,11 @@ def test_no_faces_is_fine() -> None:
 
 
 @pytest.mark.parametrize("between", [False, True])
-def test_drawn_squares_hold_a_whole_face(between: bool) -> None:
+def test_sampled_squares_hold_a_whole_face(between: bool) -> None:
     boxes = np.array([[20, 30, 50, 62], [100, 40, 130, 75]], np.float32)
     sides = set()
     for seed in range(200):
-        view = SquareCrop(between=between).draw(np.random.default_rng(seed), 200, 120, boxes, 64)
+        view = SquareCrop(between=between).sample(np.random.default_rng(seed), 200, 120, boxes, 64)
         x1, y1, x2, y2 = view.cut
         sides.add(x2 - x1)
         assert x2 - x1 == y2 - y1 and x1 >= 0 and x2 <= 200 and y1 >= 0 and y2 <= 120
@@ -85,7 +85,7 @@ def test_drawn_squares_hold_a_whole_face(between: bool) -> None:
 
 
 def test_padded_to_a_square_where_none_holds_a_face() -> None:
-    view = SquareCrop((0.5,), tries=3).draw(
+    view = SquareCrop((0.5,), tries=3).sample(
         np.random.default_rng(0), 100, 60, np.array([[5, 5, 95, 55]], np.float32), 50
     )
     assert (view.cut, view.width, view.height, view.x, view.y) == ((0, 0, 100, 60), 50, 30, 0, 0)
@@ -99,5 +99,5 @@ def test_refuses(change: dict[str, object]) -> None:
 
 def test_a_face_that_fills_the_square_is_whole() -> None:
     face = np.array([[3, 0, 103, 100]], np.float32)
-    view = SquareCrop((1.0,), tries=1000).draw(np.random.default_rng(0), 120, 100, face, 64)
+    view = SquareCrop((1.0,), tries=1000).sample(np.random.default_rng(0), 120, 100, face, 64)
     assert view.cut == (3, 0, 103, 100)

@@ -1,7 +1,8 @@
-"""Selective scale enhancement: shares per level, in closed form and drawn, against the released code's."""
+"""Selective scale enhancement: shares per level, in closed form and sampled, the released code's, and borders of the rule."""
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,37 +11,37 @@ import pytest
 
 from pipeline.training.augment.sse import CONFIG_EDGES, PAPER_EDGES, SelectiveScale, level_shares
 
-DRAWS = 200_000
+SAMPLES = 200_000
 EDGES = {"config_ranges": CONFIG_EDGES, "paper_ranges": PAPER_EDGES}
 
 
-def _draws(sse: SelectiveScale, count: int = DRAWS) -> np.ndarray:  # type: ignore[type-arg]
+def _samples(sse: SelectiveScale, count: int = SAMPLES) -> np.ndarray:  # type: ignore[type-arg]
     rng = np.random.default_rng(61)
-    return np.array([sse.draw(rng, 30.0) for _ in range(count)])
+    return np.array([sse.sample(rng, 30.0) for _ in range(count)])
 
 
 @pytest.mark.wider
 @pytest.mark.parametrize("which", EDGES)
-def test_difference_4_shares_of_both_readings(shared: Path, which: str) -> None:
+def test_shares_of_both_readings(shared: Path, which: str) -> None:
     z = np.load(shared / "reference" / "mogface" / "sse.npz")
     np.testing.assert_array_equal(EDGES[which], z[f"edges_{which}"])
     paper, official = SelectiveScale(EDGES[which]), SelectiveScale(EDGES[which], reading="official")
     np.testing.assert_allclose(paper.expected_shares(), z[f"paper_algorithm2_expected_{which}"], atol=1e-12)
     np.testing.assert_allclose(official.expected_shares(), z[f"as_coded_expected_{which}"], atol=1e-6)
-    drawn = level_shares(_draws(official), EDGES[which])
-    deviation = np.sqrt(0.25 / DRAWS)  # of a share, at most
-    np.testing.assert_allclose(drawn, z[f"as_coded_freq_{which}"], atol=5 * np.sqrt(2) * deviation)
-    np.testing.assert_allclose(drawn, z[f"as_coded_expected_{which}"], atol=5 * deviation)
-    assert drawn[5] == 0  # p7 is never meant
+    sampled = level_shares(_samples(official), EDGES[which])
+    deviation = np.sqrt(0.25 / SAMPLES)  # of a share, at most
+    np.testing.assert_allclose(sampled, z[f"as_coded_freq_{which}"], atol=5 * np.sqrt(2) * deviation)
+    np.testing.assert_allclose(sampled, z[f"as_coded_expected_{which}"], atol=5 * deviation)
+    assert sampled[5] == 0  # never p7
 
 
 @pytest.mark.parametrize("edges", EDGES.values())
-def test_difference_4_the_paper_means_every_level(edges: tuple[float, ...]) -> None:
+def test_the_paper_reaches_every_level(edges: tuple[float, ...]) -> None:
     sse = SelectiveScale(edges)
-    drawn = _draws(sse)
-    np.testing.assert_allclose(level_shares(drawn, edges), sse.expected_shares(), atol=5 * np.sqrt(0.25 / DRAWS))
+    sampled = _samples(sse)
+    np.testing.assert_allclose(level_shares(sampled, edges), sse.expected_shares(), atol=5 * np.sqrt(0.25 / SAMPLES))
     for low, high in pairwise(edges):  # uniform within a level's range
-        inside = drawn[(drawn >= low) & (drawn < high)]
+        inside = sampled[(sampled >= low) & (sampled < high)]
         assert inside.mean() == pytest.approx((low + high) / 2, abs=0.01 * (high - low))
         assert inside.std() == pytest.approx((high - low) / np.sqrt(12), rel=0.02)
 
@@ -49,11 +50,10 @@ def test_difference_4_the_paper_means_every_level(edges: tuple[float, ...]) -> N
 def test_published_targets_have_the_same_distribution(shared: Path) -> None:
     z = np.load(shared / "reference" / "mogface" / "sse.npz")
     theirs = np.sort(z["as_coded_sampled_target_scales_first20000"].astype(np.float64))
-    ours = np.sort(_draws(SelectiveScale(CONFIG_EDGES, reading="official"), 50_000))
-    places = np.concatenate([theirs, ours])
-    gap = np.abs(
-        np.searchsorted(theirs, places, "right") / len(theirs) - np.searchsorted(ours, places, "right") / len(ours)
-    ).max()
+    ours = np.sort(_samples(SelectiveScale(CONFIG_EDGES, reading="official"), 50_000))
+    both = np.concatenate([theirs, ours])
+    one, other = (np.searchsorted(each, both, "right") / len(each) for each in (theirs, ours))
+    gap = np.abs(one - other).max()
     assert gap < 1.95 * np.sqrt(1 / len(theirs) + 1 / len(ours))  # Kolmogorov-Smirnov, one in a thousand
 
 
@@ -61,7 +61,7 @@ def test_published_targets_have_the_same_distribution(shared: Path) -> None:
 def test_other_shares(reading: str) -> None:
     sse = SelectiveScale(share_p5=0.5, share_p6=0.4, reading=reading)  # type: ignore[arg-type]
     assert sse.expected_shares()[3:5] == pytest.approx([0.5, 0.4])
-    np.testing.assert_allclose(level_shares(_draws(sse, 20_000)), sse.expected_shares(), atol=0.018)
+    np.testing.assert_allclose(level_shares(_samples(sse, 20_000)), sse.expected_shares(), atol=0.018)
     assert sse.expected_shares().sum() == pytest.approx(1)
 
 
@@ -71,9 +71,9 @@ def test_shares_that_add_up_to_1_leave_nothing_for_the_others(p5: float, p6: flo
     sse = SelectiveScale(share_p5=p5, share_p6=p6, reading=reading)  # type: ignore[arg-type]
     np.testing.assert_allclose(sse.expected_shares(), [0, 0, 0, p5, p6, 0], atol=1e-15)
     assert sse.expected_shares().min() >= 0
-    drawn = level_shares(_draws(sse, 2000))
-    np.testing.assert_allclose(drawn, [0, 0, 0, p5, p6, 0], atol=5 * np.sqrt(0.25 / 2000))
-    assert drawn[3] + drawn[4] == 1
+    sampled = level_shares(_samples(sse, 2000))
+    np.testing.assert_allclose(sampled, [0, 0, 0, p5, p6, 0], atol=5 * np.sqrt(0.25 / 2000))
+    assert sampled[3] + sampled[4] == 1
 
 
 def test_every_pair_of_written_shares_that_is_1_together_is_allowed() -> None:
@@ -86,12 +86,12 @@ def test_a_share_of_every_level() -> None:
     shares = (0.1, 0.0, 0.4, 0.2, 0.25, 0.05)
     sse = SelectiveScale(shares=shares)
     assert sse.expected_shares().tolist() == pytest.approx(shares)
-    drawn = level_shares(_draws(sse, 20_000))
-    np.testing.assert_allclose(drawn, shares, atol=5 * np.sqrt(0.25 / 20_000))
-    assert drawn[1] == 0
+    sampled = level_shares(_samples(sse, 20_000))
+    np.testing.assert_allclose(sampled, shares, atol=5 * np.sqrt(0.25 / 20_000))
+    assert sampled[1] == 0
     for level, (low, high) in enumerate(pairwise(PAPER_EDGES)):
         alone = SelectiveScale(shares=tuple(float(level == other) for other in range(6)))
-        only = _draws(alone, 50)
+        only = _samples(alone, 50)
         assert (only >= low).all() and (only < high).all()
 
 
@@ -103,15 +103,13 @@ def test_six_shares_may_be_written_short() -> None:
         SelectiveScale(shares=(0.1667,) * 6)
 
 
-def test_shares_of_a_level_count_its_lower_border() -> None:
-    assert level_shares(np.array([8.3, 8.4, 20.7, 639.9, 640.0])).tolist() == [0.2, 0.2, 0, 0, 0, 0.2]
-    assert level_shares(np.zeros(0)).tolist() == [0] * 6
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"edges": (1.0, 2.0)}, "seven rising numbers"),
+        ({"edges": (0.0, 1.0, 2.0, 30.0, 40.0, 50.0, 60.0)}, "seven rising numbers above 0"),
+        ({"edges": (-1.0, 1.0, 2.0, 30.0, 40.0, 50.0, 60.0)}, "seven rising numbers above 0"),
+        ({"edges": (1.0, 2.0, 30.0, 40.0, 50.0, 60.0)}, "seven rising numbers"),
+        ({"edges": (1.0, 2.0, 3.0, 30.0, 40.0, 50.0, 60.0, 70.0)}, "seven rising numbers"),
         ({"edges": (8.4, 20.7, 20.7, 106.2, 212.4, 420.8, 640.0)}, "seven rising numbers"),
         ({"share_p5": 0.7, "share_p6": 0.4}, "shares 0.7, 0.4 add up to 1.1, .*at most 1 together"),
         ({"share_p5": 0.7, "share_p6": 0.301}, "at most 1 together"),
@@ -120,10 +118,72 @@ def test_shares_of_a_level_count_its_lower_border() -> None:
         ({"shares": (0.2, 0.2, 0.2, 0.2, 0.1, 0.0)}, "p2 to p7 add up to 0.9, expected 1"),
         ({"shares": (0.5, 0.5, 0.5, -0.5, 0.0, 0.0)}, "none below 0"),
         ({"shares": (0.5, 0.1, 0.1, 0.1, 0.1, 0.1), "reading": "official"}, "official rule has shares of p5 and p6"),
-        ({"share_p6": -0.1}, "at most 1 together"),
+        ({"share_p6": -0.01}, "at most 1 together"),
+        ({"share_p5": -0.01}, "at most 1 together"),
         ({"edges": (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0), "reading": "official"}, "starts at 16"),
     ],
 )
 def test_refuses(change: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         SelectiveScale(**change)  # type: ignore[arg-type]
+
+
+class Fixed:
+    """A generator of this number as the share, the last of whole numbers, and the middle of each range."""
+
+    def __init__(self, share: float) -> None:
+        self._share = share
+
+    def random(self) -> float:
+        return self._share
+
+    def integers(self, high: int) -> int:
+        return high - 1
+
+    def uniform(self, low: float, high: float) -> float:
+        return (low + high) / 2
+
+
+def middle(level: int) -> float:
+    return (PAPER_EDGES[level] + PAPER_EDGES[level + 1]) / 2
+
+
+@pytest.mark.parametrize(
+    ("share", "level"),
+    [(0.0, 3), (math.nextafter(0.25, 0), 3), (0.25, 4), (0.5, 4), (math.nextafter(0.5, 1), 5), (0.99, 5)],
+)
+def test_level_of_a_random_number(share: float, level: int) -> None:
+    scale = SelectiveScale(share_p5=0.25, share_p6=0.25)
+    assert scale.sample(Fixed(share), 100.0) == pytest.approx(middle(level))  # type: ignore[arg-type]
+
+
+def test_the_official_rest_lies_between_16_pixels_and_p5() -> None:
+    scale = SelectiveScale(share_p5=0.25, share_p6=0.25, reading="official")
+    assert scale.sample(Fixed(0.25), 1.0) == pytest.approx(middle(4))  # type: ignore[arg-type]
+    assert scale.sample(Fixed(0.6), 1.0) == pytest.approx((16 + PAPER_EDGES[3]) / 2)  # type: ignore[arg-type]
+
+
+def test_borders_may_begin_below_one_pixel_and_the_official_p5_only_above_16() -> None:
+    SelectiveScale(edges=(0.25, 1.0, 2.0, 30.0, 40.0, 50.0, 60.0))
+    small = (1.0, 2.0, 3.0, 16.0, 40.0, 50.0, 60.0)
+    SelectiveScale(edges=small)
+    with pytest.raises(ValueError, match=r"p5 begins at 16\.0, but the official rule starts at 16\.0"):
+        SelectiveScale(edges=small, reading="official")
+
+
+@pytest.mark.parametrize("reading", ["paper", "official"])
+def test_expected_shares_in_closed_form(reading: str) -> None:
+    found = SelectiveScale(share_p5=0.3, share_p6=0.1, reading=reading)  # type: ignore[arg-type]
+    if reading == "paper":
+        wanted = [0.15, 0.15, 0.15, 0.3, 0.1, 0.15]
+    else:
+        parts = np.diff([16.0, 20.7, 48.2, 106.2]) / (106.2 - 16) * 0.6
+        wanted = [*parts, 0.3, 0.1, 0.0]
+    assert found.expected_shares().tolist() == pytest.approx(wanted)
+
+
+def test_a_border_belongs_to_the_range_above_it() -> None:
+    shares = level_shares(np.array([8.4, 20.7, 48.1, 640.0, 8.3, 639.9, 106.2, 212.4]))
+    assert shares.tolist() == [1 / 8, 2 / 8, 0, 1 / 8, 1 / 8, 1 / 8]
+    assert level_shares(np.zeros(0)).tolist() == [0.0] * 6
+    assert level_shares(np.array([3.0]), (1, 2, 3, 4, 5, 6, 7)).tolist() == [0, 0, 1, 0, 0, 0]

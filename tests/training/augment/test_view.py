@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from pipeline.training.augment.scene import Scene
 from pipeline.training.augment.view import View, Whole
 
-EXCLUSIVE = np.array([0, 0, 1, 1], np.float32)  # their corners are the last pixels, ours the borders
+EXCLUSIVE = np.array([0, 0, 1, 1], np.float32)  # released corners are the last pixels, ours the borders
 
 
 @pytest.mark.wider
@@ -28,14 +29,14 @@ def test_published_crops(shared: Path, case: int) -> None:
 def test_published_squeeze(shared: Path) -> None:
     z = np.load(shared / "reference" / "mogface" / "transforms.npz")
     scene = Scene.of(z["img_bgr"].astype(np.float32), z["boxes"][:, :4].astype(np.float32) + EXCLUSIVE)
-    view = Whole("linear").draw(np.random.default_rng(0), 90, 50, scene.boxes, 64)
+    view = Whole("linear").sample(np.random.default_rng(0), 90, 50, scene.boxes, 64)
     seen = view.apply(scene)
     np.testing.assert_allclose(seen.image, z["resize64_linear_img"], atol=1e-3)
     np.testing.assert_allclose(seen.boxes, z["resize64_boxes"][:, :4] + EXCLUSIVE, atol=1e-4)
 
 
 def _places(width: int, height: int) -> Scene:
-    """Every pixel tells its own place: channel 0 is x, channel 1 is y."""
+    """Every pixel holds its position: channel 0 is x, channel 1 is y."""
     y, x = np.mgrid[:height, :width].astype(np.float32)
     boxes = np.array([[4, 6, 14, 18], [20, 5, 30, 25], [38, 28, 40, 30]], np.float32)
     points = np.repeat((boxes[:, None, :2] + boxes[:, None, 2:]) / 2, 5, axis=1)
@@ -54,9 +55,7 @@ def _places(width: int, height: int) -> Scene:
         View((0, 0, 40, 30), 64, 64, 0, 0, 64),
     ],
 )
-def test_landmarks_and_boxes_lie_where_the_picture_shows_them(view: View, kind: str) -> None:
-    from dataclasses import replace
-
+def test_landmarks_and_boxes_stay_on_their_pixels(view: View, kind: str) -> None:
     before = _places(40, 30)
     after = replace(view, interpolation=kind).apply(before)
     assert len(after.boxes) and after.image.shape == (view.side, view.side, 3)
@@ -69,11 +68,11 @@ def test_landmarks_and_boxes_lie_where_the_picture_shows_them(view: View, kind: 
         shown = after.image[int(y), int(x), :2]
         step = np.array([(view.cut[2] - view.cut[0]) / view.width, (view.cut[3] - view.cut[1]) / view.height])
         centre = (before.boxes[row, :2] + before.boxes[row, 2:]) / 2
-        # A pixel's colour tells its centre, half a pixel from its border, and the point may lie anywhere in it.
+        # A pixel's colour is its centre, half a pixel from its border, and the point may be anywhere in it.
         assert (np.abs(shown + 0.5 - centre) <= step / 2 + 0.35).all()
 
 
-def test_difference_from_inclusive_corners_a_centre_on_the_border_is_outside() -> None:
+def test_a_centre_on_the_border_is_outside() -> None:
     boxes = np.array([[-5, 0, 5, 10], [-4, 0, 5, 10], [10, 10, 30, 20], [15, 5, 24.9, 15]], np.float32)
     seen = View((0, 0, 40, 40), 40, 40, 0, 0, 20).apply(Scene.of(np.zeros((40, 40, 3), np.uint8), boxes))
     assert seen.rows.tolist() == [1, 3]
@@ -83,7 +82,7 @@ def test_difference_from_inclusive_corners_a_centre_on_the_border_is_outside() -
 def test_outside_is_the_fill() -> None:
     scene = Scene.of(np.full((10, 10, 3), 7, np.uint8), np.zeros((0, 4), np.float32))
     seen = View((0, 0, 10, 10), 10, 10, -3, 100, 8).apply(scene, fill=(1.4, 2.6, 300 / 2))
-    assert seen.image.dtype == np.uint8 and (seen.image == (1, 3, 150)).all()  # the window misses the picture
+    assert seen.image.dtype == np.uint8 and (seen.image == (1, 3, 150)).all()  # the window misses the image
     seen = View((0, 0, 10, 10), 10, 10, -3, -2, 8).apply(scene, fill=(1.0, 1.0, 1.0))
     assert (seen.image[2:, 3:] == 7).all() and (seen.image == 1).all(axis=2).sum() == 64 - 30
 
@@ -117,10 +116,10 @@ def test_colours_change_where_pixels_are_few_if_that_is_asked(
     np.testing.assert_allclose(cheapest, first, atol=1e-4)  # resizing is linear, so is this change
 
 
-def test_squeezing_draws_its_interpolation_unless_told() -> None:
+def test_squeezing_samples_its_interpolation_unless_set() -> None:
     rng = np.random.default_rng(0)
     none = np.zeros((0, 4), np.float32)
-    assert {Whole().draw(rng, 5, 6, none, 8).interpolation for _ in range(60)} == {
-        "linear", "cubic", "area", "nearest", "lanczos",
+    assert {Whole().sample(rng, 5, 6, none, 8).interpolation for _ in range(60)} == {
+        "linear", "cubic", "area", "nearest", "lanczos"
     }  # fmt: skip
-    assert {Whole("area").draw(rng, 5, 6, none, 8).interpolation for _ in range(9)} == {"area"}
+    assert {Whole("area").sample(rng, 5, 6, none, 8).interpolation for _ in range(9)} == {"area"}

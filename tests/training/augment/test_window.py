@@ -1,4 +1,4 @@
-"""Windows hold a face, or the picture, or lie anywhere in it."""
+"""Windows hold a face, or the image, or are anywhere in it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_holds_the_face_and_may_pass_the_border() -> None:
     np.testing.assert_allclose(corners.mean(axis=0), [(10.5 + 60.5 - 300) / 2, (20.25 + 90.25 - 300) / 2], atol=8)
 
 
-def test_lies_inside_a_face_that_is_larger() -> None:
+def test_is_inside_a_face_that_is_larger() -> None:
     corners = _all(500, 1000, 800, np.array([[100, 100, 450, 430]], np.float32), 0, 300)  # 0.78 of the face at most
     assert (corners >= [100, 100]).all() and (corners + 300 <= [450, 430]).all()
 
@@ -42,13 +42,13 @@ def test_an_overlap_of_seven_tenths_is_not_yet_good() -> None:
     assert window_around(rng, 1000, 1000, np.array([[100, 100, 107, 109.5]], np.float32), 0, 7) is not None
 
 
-def test_holds_the_picture_where_that_is_smaller() -> None:
+def test_holds_the_image_where_that_is_smaller() -> None:
     corners = _all(2000, 200, 120, np.array([[150, 100, 190, 119]], np.float32), 0, 300)
     assert corners.min(axis=0).tolist() == [-100, -180] and (corners <= 0).all()
     np.testing.assert_allclose(corners.mean(axis=0), [-50.5, -90.5], atol=6)
 
 
-def test_a_picture_just_as_long_as_the_window_is_held_whole() -> None:
+def test_an_image_just_as_long_as_the_window_is_held_whole() -> None:
     corners = _all(200, 300, 200, np.array([[150, 100, 190, 119]], np.float32), 0, 300)
     assert set(corners[:, 0]) == {0}
     assert corners[:, 1].min() >= -100 and corners[:, 1].max() <= 0

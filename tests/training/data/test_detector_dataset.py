@@ -84,7 +84,7 @@ def test_every_augmentation_gives_the_side_asked_for(name: Augmentation, side: i
 
 def test_the_shares_of_a_square_crop_are_the_recipes() -> None:
     geometry = policy_of(replace(PLAIN, augmentation="square_crop", crop_scales=(0.9,)), 64, FILL).geometry
-    view = geometry.draw(np.random.default_rng(0), 100, 80, np.zeros((0, 4), np.float32), 64)
+    view = geometry.sample(np.random.default_rng(0), 100, 80, np.zeros((0, 4), np.float32), 64)
     assert view.cut[2] - view.cut[0] == view.cut[3] - view.cut[1] == 72
 
 
@@ -93,7 +93,7 @@ def test_six_shares_send_every_face_where_they_say(name: Augmentation) -> None:
     recipe = replace(PLAIN, augmentation=name, sse_shares=(0.0, 0.0, 1.0, 0.0, 0.0, 0.0))
     geometry = policy_of(recipe, 640, FILL).geometry
     views = [
-        geometry.draw(np.random.default_rng(seed), 400, 400, np.float32([[100, 100, 160, 160]]), 640)
+        geometry.sample(np.random.default_rng(seed), 400, 400, np.float32([[100, 100, 160, 160]]), 640)
         for seed in range(20)
     ]
     assert all(view.target is not None and 48.2 <= view.target <= 106.2 for view in views)
@@ -105,13 +105,13 @@ def test_the_shares_of_selective_scale_are_the_recipes(name: Augmentation) -> No
     for shares, low, high in (((1.0, 0.0), 106.2, 212.4), ((0.0, 1.0), 212.4, 420.8)):
         geometry = policy_of(replace(PLAIN, augmentation=name, sse_shares=shares), 640, FILL).geometry
         boxes = np.float32([[100, 100, 160, 160]])
-        views = [geometry.draw(np.random.default_rng(seed), 400, 400, boxes, 640) for seed in range(20)]
+        views = [geometry.sample(np.random.default_rng(seed), 400, 400, boxes, 640) for seed in range(20)]
         assert all(view.target is not None and low <= view.target <= high for view in views)
 
 
 def test_smallest_face_and_fill_are_those_asked_for() -> None:
     chosen = policy_of(replace(PLAIN, min_face=5.0), 64, FILL)
-    assert (chosen.smallest, chosen.fill, chosen.side) == (5.0, FILL, 64)
+    assert (chosen.min_face, chosen.fill, chosen.side) == (5.0, FILL, 64)
 
 
 @pytest.mark.parametrize(

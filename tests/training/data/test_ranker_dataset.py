@@ -129,7 +129,7 @@ def test_a_crop_clips_drops_by_centre_and_fills_up(rankings: LabelledCandidateRe
             rng = generator_for(3, epoch, ranking.image_id)
             boxes, scores, overlaps = ranking.of_detector(int(rng.integers(2)))
             policy = rank_policy(pictures.recipe, SIDE, FILL)
-            view = policy.draw(rng, WIDTH, HEIGHT, boxes[overlaps >= 0.5]).view
+            view = policy.sample(rng, WIDTH, HEIGHT, boxes[overlaps >= 0.5]).view
             wanted, truths = [], []
             for box, score, overlap in zip(view.place(boxes), scores, overlaps, strict=True):
                 x1, y1, x2, y2 = box.tolist()
@@ -239,7 +239,7 @@ def test_colours_of_a_shrunk_picture_change_where_they_are_few(rankings: Labelle
     for seed in range(8):
         scene = Scene.of(image, np.zeros((0, 4), np.float32))
         policy = rank_policy(recipe, SIDE, FILL)
-        plan = policy.draw(np.random.default_rng(seed), WIDTH, HEIGHT, scene.boxes)
+        plan = policy.sample(np.random.default_rng(seed), WIDTH, HEIGHT, scene.boxes)
         assert plan.distortion is not None and plan.colours == "cheapest"
         wanted = np.rint(plan.distortion.apply(image[:1, :1])).clip(0, 255)
         seen = plan.apply(scene).image

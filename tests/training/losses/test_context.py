@@ -1,4 +1,4 @@
-"""HCAM's labels and loss against the released code's numbers."""
+"""HCAM's labels and loss against the released code's numbers and by hand."""
 
 from __future__ import annotations
 
@@ -7,9 +7,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
-from pipeline.training.losses.context import ContextLoss, discrepancy_label
+from pipeline.models.detectors.detector import Raw
+from pipeline.training.losses.context import discrepancy_label
+from pipeline.training.losses.detection import SigmoidObjective
 from pipeline.training.losses.focal import FocalLoss
+from pipeline.training.losses.targets import Targets
+from tests.training.losses.reduction import reduced
+from tests.training.losses.test_focal import LABEL, LOGITS, table
+
+
+def losses(logits: Tensor, progressive: Tensor, label: Tensor, **settings: object) -> tuple[Tensor, Tensor, Tensor]:
+    """The class terms of a MogFace network with HCAM and their sum; no box is wrong."""
+    boxes, points = torch.zeros(*label.shape, 4), torch.zeros(*label.shape, 10)
+    raw = Raw(boxes, logits[..., None], progressive=progressive[..., None])
+    objective = SigmoidObjective(**settings)  # type: ignore[arg-type]
+    terms, total = objective(raw, Targets(boxes, points, label, torch.zeros_like(label, dtype=torch.bool)))
+    return terms["face"], terms["context"], total
 
 
 @pytest.mark.wider
@@ -22,21 +37,22 @@ def test_published_vectors(shared: Path, case: int) -> None:
     threshold = z[f"c{case}_hcam_fp_th"].item()
     hard = discrepancy_label(main, label, threshold)
     np.testing.assert_array_equal(hard, z[f"c{case}_hcam_label"][..., 0])
-    losses = ContextLoss(gamma=3.0, threshold=threshold)(main, second, label)
-    assert losses.progressive.item() == pytest.approx(z[f"c{case}_hcam_loss"].item(), rel=1e-5)
-    assert losses.main.item() == pytest.approx(z[f"c{case}_crit_cls"].item(), rel=1e-5)
-    assert losses.total.item() == pytest.approx((losses.main + 3 * losses.progressive).item(), rel=1e-6)
-    (gradient,) = torch.autograd.grad(losses.progressive, second, retain_graph=True)
+    face, context, total = losses(main, second, label, context_weight=3.0, threshold=threshold)
+    assert context.item() == pytest.approx(z[f"c{case}_hcam_loss"].item(), rel=1e-5)
+    assert face.item() == pytest.approx(z[f"c{case}_crit_cls"].item(), rel=1e-5)
+    assert total.item() == pytest.approx((face + 3 * context).item(), rel=1e-6)
+    (gradient,) = torch.autograd.grad(context, second, retain_graph=True)
     wanted = z[f"c{case}_hcam_grad_conf1"][..., 0]
     np.testing.assert_allclose(gradient, wanted, rtol=1e-4, atol=1e-6 * np.abs(wanted).max())
-    assert torch.autograd.grad(losses.progressive, main, allow_unused=True)[0] is None
+    assert torch.autograd.grad(context, main, allow_unused=True)[0] is None
 
 
-def test_worked_example() -> None:
-    scores = torch.tensor([[0.9, 0.3, 0.05, 0.02, 0.9]])
-    label = torch.tensor([[1, 0, 0, 1, -1]])
-    assert discrepancy_label(torch.logit(scores), label).tolist() == [[1, 0, -1, -1, -1]]
-    assert discrepancy_label(torch.logit(scores), label, 0.5).tolist() == [[1, -1, -1, -1, -1]]
+def test_a_label_is_kept_where_the_main_classifier_says_face() -> None:
+    logits = torch.logit(torch.tensor([[0.9, 0.3, 0.05, 0.02, 0.11, 0.14]], dtype=torch.float64))
+    label = torch.tensor([[1, 0, 0, 1, 1, -1]])
+    assert discrepancy_label(logits, label).tolist() == [[1, 0, -1, -1, 1, -1]]
+    assert discrepancy_label(logits, label, 0.5).tolist() == [[1, -1, -1, -1, -1, -1]]
+    assert discrepancy_label(logits, label, 0.01).tolist() == label.tolist()
 
 
 def test_a_score_equal_to_the_threshold_is_not_confident() -> None:
@@ -60,11 +76,32 @@ def test_half_precision_decides_as_exactly_as_its_logits_allow(kind: torch.dtype
         assert torch.equal(discrepancy_label(logits, label, threshold) == 1, exact), threshold
 
 
-def test_divisors_of_many_processes() -> None:
-    g = torch.Generator().manual_seed(4)
-    main, second = torch.randn(2, 9, generator=g), torch.randn(2, 9, generator=g)
-    label = torch.randint(0, 2, (2, 9), generator=g)
-    got = ContextLoss()(main, second, label, (torch.tensor(7.0), torch.tensor(5.0)))
-    assert got.main.item() == pytest.approx(FocalLoss().each(main, label).sum().item() / 7)
-    hard = FocalLoss().each(second, discrepancy_label(main, label)).sum().item()
-    assert got.progressive.item() == pytest.approx(hard / 5)
+def test_the_context_loss_is_both_terms() -> None:
+    further = LOGITS.flip(0)
+    hard = discrepancy_label(LOGITS, LABEL)
+    sums = [sum(map(sum, table(*pair))) for pair in ((LOGITS, LABEL), (further, hard))]
+    faces = [5, max(2, int((hard == 1).sum()))]
+    assert faces[0] != faces[1]
+    main, progressive = (one / count for one, count in zip(sums, faces, strict=True))
+    for gamma in (1.0, 0.5):
+        found = losses(LOGITS, further, LABEL, context_weight=gamma)
+        assert [each.item() for each in found] == pytest.approx([main, progressive, main + gamma * progressive])
+
+
+def test_settings_reach_both_terms() -> None:
+    further, focal = LOGITS.flip(0), FocalLoss(alpha=0.4)
+    face, context, _ = losses(LOGITS, further, LABEL, threshold=0.5, focal=focal)
+    hard = discrepancy_label(LOGITS, LABEL, 0.5)
+    assert face.item() == pytest.approx(reduced(focal(LOGITS, LABEL), LABEL).item())
+    assert context.item() == pytest.approx(reduced(focal(further, hard), hard).item())
+
+
+def test_both_classifiers_learn_and_the_choice_does_not() -> None:
+    logits, further = LOGITS.clone().requires_grad_(), LOGITS.flip(0).clone().requires_grad_()
+    _, _, total = losses(logits, further, LABEL)
+    (one,) = torch.autograd.grad(total, logits, retain_graph=True)
+    (alone,) = torch.autograd.grad(reduced(FocalLoss()(logits, LABEL), LABEL), logits)
+    assert torch.allclose(one, alone)
+    (two,) = torch.autograd.grad(total, further)
+    assert ((two != 0) == (discrepancy_label(LOGITS, LABEL) >= 0)).all()
+    assert not discrepancy_label(logits, LABEL).requires_grad

@@ -1,4 +1,4 @@
-"""The objectives put the single losses together, and tell what they divide by before they divide."""
+"""Objectives combine the single losses, and reduce their divisors over processes first."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from torch import Tensor
 
 from pipeline.models.detectors.detector import Raw
 from pipeline.training.assigners.assignment import Assignment
-from pipeline.training.losses.box_regression import SmoothL1
-from pipeline.training.losses.context import ContextLoss, discrepancy_label
+from pipeline.training.losses.box_regression import SmoothL1Loss
+from pipeline.training.losses.context import discrepancy_label
 from pipeline.training.losses.detection import SigmoidObjective, SoftmaxObjective
 from pipeline.training.losses.focal import FocalLoss
 from pipeline.training.losses.hambox import HamBoxLoss
 from pipeline.training.losses.multibox import MultiboxLoss
 from pipeline.training.losses.targets import Targets
+from tests.training.losses.reduction import reduced
+from tests.training.losses.test_hambox import counts_of
 
 B, A = 3, 50
 
@@ -41,8 +43,8 @@ def raw_of(seed: int, columns: int = 1) -> Raw:
     return Raw(boxes, logits, None, torch.randn(B, A, 1, generator=g), first)
 
 
-class Told:
-    """Keeps the counts it is asked to sum, and multiplies them, as that many equal processes would."""
+class Reduction:
+    """Records the counts to be summed, and multiplies them, as that many equal processes would."""
 
     def __init__(self, processes: float = 1) -> None:
         self.processes, self.counts = processes, [torch.empty(0)][:0]
@@ -53,57 +55,57 @@ class Told:
 
 
 def test_softmax_is_the_multibox_loss_to_the_bit() -> None:
-    raw, targets, told = raw_of(1, 2), targets_of(2), Told()
+    raw, targets, reduction = raw_of(1, 2), targets_of(2), Reduction()
     plain = MultiboxLoss()(raw, targets)
-    terms, total = SoftmaxObjective()(raw, targets, normalise=told)
+    terms, total = SoftmaxObjective()(raw, targets, normalise=reduction)
     assert torch.equal(total, plain.total)
     for name in ("box", "face", "landmarks"):
         assert torch.equal(terms[name], getattr(plain, name))
-    (counts,) = told.counts
+    (counts,) = reduction.counts
     assert counts.tolist() == [(targets.label == 1).sum(), targets.marked.sum()]
     assert counts[0] > counts[1] > 1
-    _, third = SoftmaxObjective()(raw, targets, normalise=Told(3))
+    _, third = SoftmaxObjective()(raw, targets, normalise=Reduction(3))
     assert third.item() == pytest.approx(plain.total.item() / 3, rel=1e-6)
 
 
 def test_sigmoid_puts_the_published_losses_together() -> None:
-    raw, targets, first, told = raw_of(1), targets_of(2), targets_of(3), Told()
+    raw, targets, first, reduction = raw_of(1), targets_of(2), targets_of(3), Reduction()
     assert raw.progressive is not None and raw.first_shot is not None
     objective = SigmoidObjective(context_weight=0.7, first_shot_weight=0.3, threshold=0.4)
-    terms, total = objective(raw, targets, first, told)
-    context = ContextLoss(threshold=0.4)(raw.logits[..., 0], raw.progressive[..., 0], targets.label)
+    terms, total = objective(raw, targets, first, reduction)
+    focal, smooth_l1 = FocalLoss(), SmoothL1Loss()
+    hard = discrepancy_label(raw.logits[..., 0], targets.label, 0.4)
     wanted = {
-        "face": context.main,
-        "box": SmoothL1()(raw.boxes, targets.boxes, targets.label),
-        "context": context.progressive,
-        "first_face": FocalLoss()(raw.first_shot.logits[..., 0], first.label),
-        "first_box": SmoothL1()(raw.first_shot.boxes, first.boxes, first.label),
+        "face": reduced(focal(raw.logits[..., 0], targets.label), targets.label),
+        "box": reduced(smooth_l1(raw.boxes, targets.boxes, targets.label == 1), targets.label),
+        "context": reduced(focal(raw.progressive[..., 0], hard), hard),
+        "first_face": reduced(focal(raw.first_shot.logits[..., 0], first.label), first.label),
+        "first_box": reduced(smooth_l1(raw.first_shot.boxes, first.boxes, first.label == 1), first.label),
     }
     assert {name: term.item() for name, term in terms.items()} == {name: term.item() for name, term in wanted.items()}
     weights = {"face": 1.0, "box": 2.0, "context": 0.7, "first_face": 0.3, "first_box": 0.6}
     assert total.item() == pytest.approx(sum(weights[name] * term.item() for name, term in wanted.items()), rel=1e-6)
-    hard = discrepancy_label(raw.logits[..., 0], targets.label, 0.4)
     assert targets.assignment is not None
-    (counts,) = told.counts
+    (counts,) = reduction.counts
     labels = [targets.label, hard, first.label]
     assert counts.tolist() == [B, targets.assignment.compensated.sum(), *[(label == 1).sum() for label in labels]]
-    _, half = objective(raw, targets, first, Told(2))
+    _, half = objective(raw, targets, first, Reduction(2))
     assert half.item() == pytest.approx(total.item() / 2, rel=1e-6)
 
 
 def test_heads_that_are_not_there_have_no_terms() -> None:
     raw = replace(raw_of(1), progressive=None, first_shot=None)
-    told = Told()
-    terms, total = SigmoidObjective()(raw, targets_of(2), normalise=told)
+    reduction = Reduction()
+    terms, total = SigmoidObjective()(raw, targets_of(2), normalise=reduction)
     assert set(terms) == {"face", "box"}
     assert total.item() == pytest.approx((terms["face"] + 2 * terms["box"]).item(), rel=1e-6)
-    assert len(told.counts[0]) == 3
+    assert len(reduction.counts[0]) == 3
 
 
 def test_without_faces_images_divide() -> None:
     raw, targets = replace(raw_of(1), progressive=None, first_shot=None), targets_of(2, share=0.0)
     terms, _ = SigmoidObjective()(raw, targets)
-    each = FocalLoss().each(raw.logits[..., 0], targets.label)
+    each = FocalLoss()(raw.logits[..., 0], targets.label)
     assert terms["face"].item() == pytest.approx(each.sum().item() / B, rel=1e-6)
     assert terms["box"].item() == 0
 
@@ -114,7 +116,8 @@ def test_regression_aware_is_the_loss_of_hambox() -> None:
     objective = SigmoidObjective(regression_aware=True)
     assert objective.needs_fit and not SigmoidObjective().needs_fit
     terms, _ = objective(raw, targets)
-    wanted = HamBoxLoss()(raw.logits[..., 0], raw.boxes, targets.boxes, targets.assignment, targets.fit)
+    divisors = counts_of(targets.assignment)
+    wanted = HamBoxLoss()(raw.logits[..., 0], raw.boxes, targets.boxes, targets.assignment, targets.fit, divisors)
     assert terms["face"].item() == pytest.approx(wanted.face.item(), rel=1e-6)
     assert terms["box"].item() == pytest.approx(wanted.box.item(), rel=1e-6)
 

@@ -1,4 +1,4 @@
-"""The multibox loss against published vectors and against a plain loop over anchors."""
+"""The multibox loss against published vectors, a plain loop over anchors, and by hand."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.data.batch import Faces
 from pipeline.training.losses.multibox import MultiboxLoss
 from pipeline.training.losses.targets import Targets, encode_targets
+from tests.training.losses.test_box_regression import smooth
 
 
 @pytest.mark.wider
@@ -27,7 +28,7 @@ def test_published_vectors(shared: Path, case: int) -> None:
     z = np.load(shared / "reference" / "retinaface" / f"loss_case{case}.npz")
     rows = [torch.from_numpy(z[f"target{i}"]) for i in range(len(z["loc"]))]
     faces = [Faces(r[:, :4], r[:, 4:14].reshape(-1, 5, 2), r[:, 14] > 0) for r in rows]
-    # The vectors are in units of the side of the picture, 160 pixels.
+    # The vectors are in units of the image's side, 160 pixels.
     grid = Anchors.of(AnchorGrid((8, 16, 32), ((16, 32), (64, 128), (256, 512))), 160, 160)
     centres = torch.from_numpy(z["priors"])
     torch.testing.assert_close(grid.centres / 160, centres)
@@ -65,8 +66,7 @@ def _random(images: int, anchors: int, faces: int, seed: int) -> tuple[Raw, Targ
 
 
 def _smooth(a: torch.Tensor, b: torch.Tensor) -> float:
-    gaps = [abs(x - y) for x, y in zip(a.tolist(), b.tolist(), strict=True)]
-    return sum(0.5 * d * d if d < 1 else d - 0.5 for d in gaps)
+    return sum(smooth(x - y, 1.0) for x, y in zip(a.tolist(), b.tolist(), strict=True))
 
 
 @pytest.mark.parametrize(("anchors", "faces"), [(60, 2), (40, 6)])
@@ -125,3 +125,46 @@ def test_refuses_logits_of_another_shape() -> None:
     raw, targets = _random(2, 30, 3, seed=9)
     with pytest.raises(ValueError, match=r"\(2, 30, 10\).*\(2, 30, 2\)"):
         MultiboxLoss()(Raw(raw.boxes, raw.landmarks, None), targets)
+
+
+def class_term(label: list[list[int]], logits: list[list[float]], negatives: int) -> float:
+    """The class term; each logit is that of face, against 0."""
+    faces, labels = torch.tensor(logits, dtype=torch.float64), torch.tensor(label)
+    raw = Raw(torch.zeros(*labels.shape, 4), torch.stack([torch.zeros_like(faces), faces], dim=2), None)
+    return MultiboxLoss(negatives=negatives)(raw, _targets(labels)).face.item()
+
+
+def _targets(label: torch.Tensor, marked: torch.Tensor | None = None) -> Targets:
+    marked = torch.zeros_like(label, dtype=torch.bool) if marked is None else marked
+    return Targets(torch.zeros(*label.shape, 4), torch.zeros(*label.shape, 10), label, marked)
+
+
+def entropy(logit: float, label: int) -> float:
+    return math.log(1 + math.exp(-logit if label else logit))
+
+
+def test_the_hardest_negatives_of_each_image_by_itself() -> None:
+    logits = [[1.0, 3.0, -2.0, 0.5, 2.0], [4.0, 5.0, 6.0, 7.0, 8.0]]
+    label = [[1, 0, 0, 0, 0], [0, 0, 0, 0, 0]]
+    # Two for the one face of the first image; the second has none, however wrong it is.
+    wanted = entropy(1.0, 1) + entropy(3.0, 0) + entropy(2.0, 0)
+    assert class_term(label, logits, 2) == pytest.approx(wanted)
+    label[1][4] = 1
+    wanted += entropy(8.0, 1) + entropy(7.0, 0) + entropy(6.0, 0)
+    assert class_term(label, logits, 2) == pytest.approx(wanted / 2)
+
+
+def test_at_most_all_but_one_negative_and_no_ignored_one() -> None:
+    faces = entropy(1.0, 1) + entropy(2.0, 1)
+    assert class_term([[1, 1, 0]], [[1.0, 2.0, 3.0]], 5) == pytest.approx((faces + entropy(3.0, 0)) / 2)
+    wanted = entropy(1.0, 1) + entropy(3.0, 0)
+    assert class_term([[1, -1, 0, 0]], [[1.0, 9.0, 3.0, -3.0]], 1) == pytest.approx(wanted)
+
+
+def test_landmarks_are_divided_by_the_faces_that_have_some() -> None:
+    targets = _targets(torch.tensor([[1, 1, 1, 0]]), torch.tensor([[False, True, False, False]]))
+    raw = Raw(torch.full((1, 4, 4), 2.0), torch.zeros(1, 4, 2), torch.full((1, 4, 10), 0.5))
+    found = MultiboxLoss()(raw, targets)
+    assert found.landmarks.item() == pytest.approx(10 * smooth(0.5, 1.0))
+    assert found.box.item() == pytest.approx(4 * smooth(2.0, 1.0))
+    assert found.face.item() == pytest.approx(4 * math.log(2) / 3)

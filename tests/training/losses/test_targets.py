@@ -88,7 +88,7 @@ def test_targets_of_the_released_code(shared: Path, case: int) -> None:
     anchors, coder = vectors.mogface_anchors(), BoxCoder(1, 1, inclusive=True)
     outer = torch.from_numpy(z[f"c{case}_gt"][:, :4]) + torch.tensor([0.0, 0.0, 1.0, 1.0])
     faces = Faces(outer, torch.full((len(outer), 5, 2), float("nan")), torch.zeros(len(outer), dtype=torch.bool))
-    targets = encode_targets(anchors, [faces], MaxIou(forced=0.0, hand_over=False, unreached="first_anchor"), coder)
+    targets = encode_targets(anchors, [faces], vectors.OFFICIAL, coder)
     where = torch.nonzero(targets.label[0]).flatten()
     np.testing.assert_array_equal(where, z[f"c{case}_s1_pos_idx"])
     np.testing.assert_allclose(targets.boxes[0, where], z[f"c{case}_s1_pos_targets"], atol=1e-5)

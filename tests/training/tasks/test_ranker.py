@@ -17,7 +17,7 @@ from pipeline.training.data.sampler import BatchSampler, normalised
 from pipeline.training.loop.micro_batches import compute_losses
 from pipeline.training.loop.step import TrainingError
 from pipeline.training.loop.trainer import Trainer, plain_loop
-from pipeline.training.losses.ranking import rank_loss
+from pipeline.training.losses.ranker import ranker_loss
 from pipeline.training.recipes.ranker import RankerRecipe
 from pipeline.training.tasks.ranker import RankerTask
 from tests.training.in_memory import RankedInMemory, ranked_squares
@@ -65,7 +65,7 @@ def test_the_loss_is_that_of_scores_plus_residual(loss: Any) -> None:
     residual = ranker(batch.images.double(), batch.tables.double(), batch.valid)
     assert residual.abs().max() > 1e-3
     found = RankerTask(ranker, recipe)(batch)
-    wanted = rank_loss(batch.tables[..., 4].double() + residual, batch.truths.double(), batch.valid, recipe)
+    wanted = ranker_loss(batch.tables[..., 4].double() + residual, batch.truths.double(), batch.valid, recipe)
     assert found.total.item() == pytest.approx(wanted.item(), rel=1e-6)
     assert {name: value.item() for name, value in found.terms.items()} == {loss: found.total.item()}
 
@@ -82,7 +82,7 @@ def test_the_boxes_of_a_batch_are_one_list_where_asked_for(loss: Any) -> None:
     )
     places = tuple(torch.tensor([row[1:] for row in rows]).T)
     refined = (batch.tables[..., 4].double() + residual)[places][None]
-    wanted = rank_loss(refined, batch.truths.double()[places][None], torch.tensor([len(rows)]), recipe)
+    wanted = ranker_loss(refined, batch.truths.double()[places][None], torch.tensor([len(rows)]), recipe)
     assert RankerTask(ranker, recipe)(batch).total.item() == pytest.approx(wanted.item(), rel=1e-6)
 
 
@@ -122,7 +122,7 @@ def test_at_first_nothing_is_refined(name: str) -> None:
     batch = batch_for(ranker)
     found = RankerTask(ranker, RECIPE)(batch)
     assert found.total.item() == pytest.approx(
-        rank_loss(batch.tables[..., 4], batch.truths, batch.valid, RECIPE).item(), rel=1e-6
+        ranker_loss(batch.tables[..., 4], batch.truths, batch.valid, RECIPE).item(), rel=1e-6
     )
     assert found.ordered == found.ordered_before > 0
 

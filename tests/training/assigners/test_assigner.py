@@ -10,9 +10,9 @@ import torch
 from pipeline.models.detectors.six_levels import square_anchors
 from pipeline.training.assigners import ASSIGNERS
 from pipeline.training.assigners.anchors import Anchors
+from pipeline.training.assigners.assigner import StaticAssignment
 from pipeline.training.assigners.assignment import FACE
 from pipeline.training.assigners.faces import FaceBatch, Predicted
-from pipeline.training.assigners.plan import Known
 
 SIDE, GRID = 128, square_anchors()
 META = torch.device("meta")
@@ -33,7 +33,7 @@ def _predicted(anchors: Anchors, device: str = "cpu") -> Predicted:
 def test_settled_it_is_what_a_call_returns(name: str) -> None:
     anchors, faces = Anchors.of(GRID, SIDE, SIDE), FaceBatch.of(FACES)
     called = ASSIGNERS[name](anchors, faces, _predicted(anchors))
-    settled = ASSIGNERS[name].plan(anchors, faces).to(torch.device("cpu")).settle(_predicted(anchors))
+    settled = ASSIGNERS[name].prepare(anchors, faces).to(torch.device("cpu")).complete(_predicted(anchors))
     for field in ("face", "label", "compensated"):
         assert torch.equal(getattr(called, field), getattr(settled, field))
 
@@ -43,22 +43,22 @@ def test_the_places_that_are_listed_hold_every_face_anchor(name: str) -> None:
     anchors, faces = Anchors.of(GRID, SIDE, SIDE), FaceBatch.of(FACES)
     got = ASSIGNERS[name](anchors, faces, _predicted(anchors))
     face = set(torch.nonzero(got.label.flatten() == FACE).flatten().tolist())
-    assert face and (got.places is not None and face <= set(got.places.tolist()))
+    assert face and (got.candidates is not None and face <= set(got.candidates.tolist()))
 
 
 @pytest.mark.parametrize("name", ASSIGNERS)
 def test_elsewhere_nothing_of_the_device_is_asked_for(name: str) -> None:
     """A tensor on "meta" has no numbers: whatever asked for one would raise, and its shape is all that is known."""
     anchors, faces = Anchors.of(GRID, SIDE, SIDE), FaceBatch.of(FACES)
-    got = ASSIGNERS[name].plan(anchors, faces).to(META).settle(_predicted(anchors, "meta"))
-    assert got.label.is_meta and got.label.shape == (3, len(anchors)) and got.places is not None
+    got = ASSIGNERS[name].prepare(anchors, faces).to(META).complete(_predicted(anchors, "meta"))
+    assert got.label.is_meta and got.label.shape == (3, len(anchors)) and got.candidates is not None
 
 
 def test_only_face_anchors_travel_and_all_of_them_arrive() -> None:
     anchors, faces = Anchors.of(GRID, SIDE, SIDE), FaceBatch.of(FACES)
     known = ASSIGNERS["s3fd"](anchors, faces)
     assert known.compensated.any(), "or this test shows less"
-    there = Known(known).scattered(torch.device("cpu"))
+    there = StaticAssignment(known).scattered(torch.device("cpu"))
     face = known.label == FACE
     assert torch.equal(there.label, known.label) and torch.equal(there.compensated, known.compensated)
     assert torch.equal(there.face[face], known.face[face])
