@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from pipeline.inference.candidates import Candidates
+    from pipeline.data.records import ScoredBoxes
     from pipeline.inference.rerank import Reranker
 
 
@@ -159,7 +159,6 @@ class Rerank(MapStage):
         return reranker
 
     def _ranked(self, reranker: Reranker, image: NDArray[np.uint8], found: Detections) -> Detections:
-        from pipeline.inference.candidates import Candidates
 
         height, width = image.shape[:2]
         if (found.width, found.height) != (width, height):
@@ -167,7 +166,7 @@ class Rerank(MapStage):
                 f"candidates of {found.width} x {found.height} pixels, the image has {width} x {height}: "
                 "expected a dump of the same image; compute the dump again"
             )
-        ranked = reranker(image, Candidates(found.boxes, found.scores, found.landmarks))
+        ranked = reranker(image, found.scored)
         left = _suppressed(ranked, self.iou) if self.iou is not None and len(ranked) else ranked
         left = left.take(slice(self.max_detections))
         return replace(found, boxes=left.boxes, scores=left.scores, landmarks=left.landmarks)
@@ -177,7 +176,7 @@ def _failed(found: Detections, error: str) -> Detections:
     return Detections(found.image_id, found.width, found.height, error=error)
 
 
-def _suppressed(ranked: Candidates, iou: float) -> Candidates:
+def _suppressed(ranked: ScoredBoxes, iou: float) -> ScoredBoxes:
     """Returns what survives; of equal scores the earlier row is the better one."""
     import torch
 

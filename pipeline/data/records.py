@@ -1,15 +1,16 @@
-"""Checked records: an image with its faces, and an image with its detections, to and from Arrow rows."""
+"""Checked records: an image with its faces, scored boxes, and an image with its detections, to and from Arrow rows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from pipeline.boxes.frame import Frame
 from pipeline.data.schemas import ATTRIBUTES, CORNERS, LEVELS
 
 Float32 = NDArray[np.float32]
@@ -52,14 +53,16 @@ class Sample:
 
     def __post_init__(self) -> None:
         """Raises ValueError where two lengths disagree."""
-        faces = _check_boxes(self.image_id, self.boxes)
-        for name, values in self.attributes.items():
-            if len(values) not in (0, faces):
-                raise ValueError(f"{self.image_id}: attribute {name} has {len(values)} values for {faces} faces")
-        for name, flags in self.levels.items():
-            if len(flags) != faces:
-                raise ValueError(f"{self.image_id}: level {name} has {len(flags)} values for {faces} faces")
-        _check_landmarks(self.image_id, self.landmarks, faces)
+        try:
+            faces = _check_boxes(self.boxes)
+            _check_landmarks(self.landmarks, faces)
+        except ValueError as error:
+            raise ValueError(f"{self.image_id}: {error}") from None
+        lengths = [("attribute", name, len(values)) for name, values in self.attributes.items() if len(values)]
+        lengths += [("level", name, len(flags)) for name, flags in self.levels.items()]
+        for kind, name, length in lengths:
+            if length != faces:
+                raise ValueError(f"{self.image_id}: {kind} {name} has {length} values for {faces} faces")
 
     def to_row(self) -> dict[str, Any]:
         """Returns a row of `schemas.SAMPLES`."""
@@ -95,6 +98,49 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
+class ScoredBoxes:
+    """The boxes of one image, before or after suppression, best first.
+
+    What predictors return and dumps hold is continuous. A rule made for other corners asks `corners` for its own.
+
+    Attributes:
+        boxes: float32 [N, 4] xyxy in pixels of the original image, not clipped.
+        scores: float32 [N], never rising.
+        landmarks: float32 [N, 5, 2] in original pixels (eyes, nose, mouth corners; left first) or None.
+        frame: of the boxes' corners.
+    """
+
+    boxes: Float32
+    scores: Float32
+    landmarks: Float32 | None = None
+    frame: Frame = Frame.CONTINUOUS
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where the lengths disagree."""
+        n = _check_boxes(self.boxes)
+        if self.scores.shape != (n,):
+            raise ValueError(f"scores have shape {self.scores.shape}, expected ({n},)")
+        _check_landmarks(self.landmarks, n)
+
+    def __len__(self) -> int:
+        """Returns the number of boxes."""
+        return len(self.boxes)
+
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_] | slice) -> ScoredBoxes:
+        """Returns the chosen rows, by index, mask or slice."""
+        landmarks = None if self.landmarks is None else self.landmarks[rows]
+        return ScoredBoxes(self.boxes[rows], self.scores[rows], landmarks, self.frame)
+
+    def corners(self, frame: Frame) -> NDArray[np.float64]:
+        """Returns float64 [N, 4], the boxes in a frame, whatever frame they are in here."""
+        return frame.corners(self.boxes, self.frame)
+
+    def to(self, frame: Frame) -> ScoredBoxes:
+        """Returns the same boxes, written in a frame."""
+        return self if frame is self.frame else replace(self, boxes=self.corners(frame).astype(np.float32), frame=frame)
+
+
+@dataclass(frozen=True, slots=True)
 class Detections:
     """The boxes a detector found in one image, best first.
 
@@ -118,14 +164,19 @@ class Detections:
 
     def __post_init__(self) -> None:
         """Raises ValueError where lengths disagree, numbers are not finite or scores rise."""
-        n = _check_boxes(self.image_id, self.boxes)
-        if self.scores.shape != (n,):
-            raise ValueError(f"{self.image_id}: scores have shape {self.scores.shape}, expected ({n},)")
-        _check_landmarks(self.image_id, self.landmarks, n)
+        try:
+            n = len(self.scored)
+        except ValueError as error:
+            raise ValueError(f"{self.image_id}: {error}") from None
         if not (np.isfinite(self.boxes).all() and np.isfinite(self.scores).all()):
             raise ValueError(f"{self.image_id}: boxes and scores must be finite")
         if n > 1 and (np.diff(self.scores) > 0).any():
             raise ValueError(f"{self.image_id}: scores must never rise from one row to the next")
+
+    @property
+    def scored(self) -> ScoredBoxes:
+        """The boxes alone."""
+        return ScoredBoxes(self.boxes, self.scores, self.landmarks)
 
     def to_row(self) -> dict[str, Any]:
         """Returns a row of `schemas.DETECTIONS`."""
@@ -187,12 +238,12 @@ def _points(values: Any) -> Float32 | None:
     return flat.reshape(-1, 5, 2) if flat.size else None
 
 
-def _check_landmarks(image_id: str, landmarks: Float32 | None, boxes: int) -> None:
+def _check_landmarks(landmarks: Float32 | None, boxes: int) -> None:
     if landmarks is not None and landmarks.shape != (boxes, 5, 2):
-        raise ValueError(f"{image_id}: landmarks have shape {landmarks.shape}, expected ({boxes}, 5, 2)")
+        raise ValueError(f"landmarks have shape {landmarks.shape}, expected ({boxes}, 5, 2)")
 
 
-def _check_boxes(image_id: str, boxes: Float32) -> int:
+def _check_boxes(boxes: Float32) -> int:
     if boxes.ndim != 2 or boxes.shape[1] != 4:
-        raise ValueError(f"{image_id}: boxes have shape {boxes.shape}, expected (N, 4)")
+        raise ValueError(f"boxes have shape {boxes.shape}, expected (N, 4)")
     return len(boxes)

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 import torch
 
 from pipeline.data.images import Image
-from pipeline.inference.candidates import Candidates
+from pipeline.data.records import ScoredBoxes
 from pipeline.inference.memory import out_of_memory
 from pipeline.inference.padded_canvas import padded_sides
 from pipeline.inference.predictor import Predictor, Sizing
 
-Found = Candidates | ValueError | RuntimeError
+Found = ScoredBoxes | ValueError | RuntimeError
 """What there is to say of an image: its candidates, a network's answer that is none, or a lack of memory."""
 
 
@@ -72,7 +72,7 @@ def launch_within_memory(predictor: Predictor, images: Sequence[Image], canvas: 
     return lambda: [found]
 
 
-def candidates_within_memory(predictor: Predictor, image: Image, canvas: Sizing) -> Candidates:
+def candidates_within_memory(predictor: Predictor, image: Image, canvas: Sizing) -> ScoredBoxes:
     """Returns the best candidates of one image as `Predictor.candidates` does, in tiles where memory does not suffice.
 
     Raises:

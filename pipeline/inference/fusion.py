@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.boxes.frame import RETINAFACE, Convention
-from pipeline.inference.candidates import Candidates
+from pipeline.data.records import ScoredBoxes
 
 if TYPE_CHECKING:
     from pipeline.boxes.voting import Singles
@@ -50,7 +50,7 @@ class Suppression:
 Fusion = Voting | Suppression
 
 
-def pool(sets: Sequence[Candidates]) -> Candidates:
+def pool(sets: Sequence[ScoredBoxes]) -> ScoredBoxes:
     """Returns the rows of all sets by falling score; equal scores in the order of the sets, then of their rows.
 
     Landmarks are kept where every set that has a row has them, else none are. Boxes are in the frame of the first set.
@@ -63,7 +63,7 @@ def pool(sets: Sequence[Candidates]) -> Candidates:
     order = np.argsort(-np.concatenate([each.scores for each in sets]), kind="stable")
     marks = [each.landmarks for each in sets if len(each)]
     known = [each for each in marks if each is not None]
-    return Candidates(
+    return ScoredBoxes(
         np.concatenate([each.to(sets[0].frame).boxes for each in sets])[order],
         np.concatenate([each.scores for each in sets])[order],
         np.concatenate(known)[order] if known and len(known) == len(marks) else None,
@@ -71,7 +71,7 @@ def pool(sets: Sequence[Candidates]) -> Candidates:
     )
 
 
-def fuse(sets: Sequence[Candidates], rule: Fusion) -> Candidates:
+def fuse(sets: Sequence[ScoredBoxes], rule: Fusion) -> ScoredBoxes:
     """Returns one set of detections, best first, computed in float64 and given in float32, in the first set's frame.
 
     Args:
@@ -97,7 +97,7 @@ def fuse(sets: Sequence[Candidates], rule: Fusion) -> Candidates:
         cap=rule.cap,
         extras_NE=None if marks is None else marks.reshape(n, 10),
     )
-    return Candidates(
+    return ScoredBoxes(
         pooled.frame.corners(voted.boxes, frame).astype(np.float32),
         voted.scores.astype(np.float32),
         None if marks is None else voted.extras.astype(np.float32).reshape(-1, 5, 2),
@@ -105,7 +105,7 @@ def fuse(sets: Sequence[Candidates], rule: Fusion) -> Candidates:
     )
 
 
-def _suppressed(pooled: Candidates, rule: Suppression) -> Candidates:
+def _suppressed(pooled: ScoredBoxes, rule: Suppression) -> ScoredBoxes:
     import torch
 
     from pipeline.boxes.suppression import nms

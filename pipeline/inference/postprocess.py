@@ -7,18 +7,18 @@ import torch
 
 from pipeline.boxes.frame import RETINAFACE, Convention
 from pipeline.boxes.suppression import nms
-from pipeline.inference.candidates import Candidates
+from pipeline.data.records import ScoredBoxes
 
 
 def detections(
-    candidates: Candidates,
+    candidates: ScoredBoxes,
     *,
     score: float = 0.02,
     iou: float = 0.4,
     max_before_nms: int | None = 5000,
     max_detections: int | None = 750,
     convention: Convention = RETINAFACE,
-) -> Candidates:
+) -> ScoredBoxes:
     """Returns what is left of candidates after the score cut and greedy suppression, best first.
 
     RetinaFace's public demo: cut, best ``max_before_nms``, suppression, best ``max_detections``. Its WIDER script has

@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from pipeline.data.canvas import Tile, tiles
 from pipeline.data.images import resize
-from pipeline.inference.candidates import Candidates
+from pipeline.data.records import ScoredBoxes
 from pipeline.inference.engines import open_engine
 from pipeline.inference.memory import batch_pixels
 from pipeline.inference.padded_canvas import full_count, padded_count, padded_sides
@@ -57,7 +57,7 @@ class Launched:
         """Args: what `packed` gave, on its way to the host; anchors of each image; the streams that it is on."""
         self._host, self._counts, self._arrival = host, counts, streams.arrival()
 
-    def wait(self) -> list[Candidates | ValueError]:
+    def wait(self) -> list[ScoredBoxes | ValueError]:
         """Returns the candidates of each image, or what is wrong with the network's answer for it.
 
         This is the one place that waits for the device.
@@ -122,7 +122,7 @@ class Predictor:
         self.pads = self._engine.pads and tile is None
         self.batch_pixels = batch_pixels(detector, self.device, gpu_share)
 
-    def candidates(self, image_bgr: Image, canvas: Sizing) -> Candidates:
+    def candidates(self, image_bgr: Image, canvas: Sizing) -> ScoredBoxes:
         """Returns the best ``max_candidates`` candidates of one image before suppression, without a score cut.
 
         Args:

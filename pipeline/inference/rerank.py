@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.data.canvas import Canvas
-from pipeline.inference.candidates import Candidates
+from pipeline.data.records import ScoredBoxes
 from pipeline.inference.engines import open_engine
 from pipeline.inference.padded_canvas import padded_sides
 from pipeline.inference.predictor import enlarge_on_device
@@ -81,7 +81,7 @@ class Reranker:
         self.written: Written = "clip" if clip else "squash" if squash else "sum"
 
     @torch.inference_mode()
-    def __call__(self, image_bgr: NDArray[np.uint8], candidates: Candidates) -> Candidates:
+    def __call__(self, image_bgr: NDArray[np.uint8], candidates: ScoredBoxes) -> ScoredBoxes:
         """Returns the best ``top`` candidates by refined score, best first, equal ones in the detector's order.
 
         Args:
@@ -101,7 +101,7 @@ class Reranker:
         refined = best.scores + self._residual(self._pixels(image_bgr), table, valid)
         order = np.argsort(-refined, kind="stable")
         chosen = best.take(order)
-        return Candidates(chosen.boxes, written(refined[order], self.written), chosen.landmarks)
+        return ScoredBoxes(chosen.boxes, written(refined[order], self.written), chosen.landmarks)
 
     @torch.inference_mode()
     def first_pass(self) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pipeline.boxes.suppression import top_candidates_of_each
-from pipeline.inference.candidates import Candidates
+from pipeline.data.records import ScoredBoxes
 from pipeline.models.detectors.detector import Detector, Raw
 
 _CHECKED = ("logits", "boxes", "landmarks")
@@ -115,14 +115,14 @@ def packed(chosen: Selected, factors_B2: Tensor) -> Tensor:
     return torch.cat([flags, rows], dim=1)
 
 
-def unpacked(host: Tensor, counts: Sequence[int]) -> list[Candidates | ValueError]:
+def unpacked(host: Tensor, counts: Sequence[int]) -> list[ScoredBoxes | ValueError]:
     """Returns the candidates of each image, or what is wrong with the network's answer for it.
 
     Args:
         host: what `packed` gave, on the CPU.
         counts: anchors of each image: so many candidates it can have.
     """
-    found: list[Candidates | ValueError] = []
+    found: list[ScoredBoxes | ValueError] = []
     for rows, count in zip(host.numpy(), counts, strict=False):  # a batch may be filled up with nothing
         broken = [name for name, finite in zip(_CHECKED, rows[0, :3], strict=True) if not finite]
         if broken:
@@ -131,7 +131,7 @@ def unpacked(host: Tensor, counts: Sequence[int]) -> list[Candidates | ValueErro
         best = rows[1 : 1 + count]
         marks = best[:, 5:].reshape(len(best), -1, 2) if best.shape[1] > 5 else None
         found.append(
-            Candidates(
+            ScoredBoxes(
                 np.ascontiguousarray(best[:, :4]),
                 np.ascontiguousarray(best[:, 4]),
                 None if marks is None else np.ascontiguousarray(marks),

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pipeline.boxes.frame import MOGFACE, RETINAFACE, Convention, Frame
 from pipeline.data.canvas import ORIGINAL, Canvas
-from pipeline.inference.candidates import Candidates
+from pipeline.data.records import ScoredBoxes
 from pipeline.inference.fusion import Fusion, Voting, fuse
 from pipeline.inference.sizes import RetinaFaceSize, Scale, mogface_largest
 
@@ -43,7 +43,7 @@ class SizeFilter:
     below: float | None = None
     frame: Frame = MOGFACE.frame
 
-    def keeps(self, found: Candidates) -> NDArray[np.bool_]:
+    def keeps(self, found: ScoredBoxes) -> NDArray[np.bool_]:
         """Returns bool [N], which of the boxes count, whatever frame they are in."""
         corners = found.corners(self.frame)
         sides = corners[:, 2:] - corners[:, :2]
@@ -73,7 +73,7 @@ class Thinning:
     max_detections: int | None = None
     convention: Convention = MOGFACE
 
-    def __call__(self, found: Candidates) -> Candidates:
+    def __call__(self, found: ScoredBoxes) -> ScoredBoxes:
         """Returns what is left, best first."""
         if self.iou is None:
             return found.take(found.scores > np.float32(self.score)).take(slice(self.max_detections))
@@ -105,7 +105,7 @@ class Pass:
     thinning: Thinning | None = None
     sizes: SizeFilter | None = None
 
-    def __call__(self, predictor: Predictor, image_bgr: NDArray[np.uint8]) -> Candidates:
+    def __call__(self, predictor: Predictor, image_bgr: NDArray[np.uint8]) -> ScoredBoxes:
         """Returns what this look finds, best first, in pixels of the image as it was given."""
         from pipeline.inference.batches import candidates_within_memory
 
@@ -133,7 +133,7 @@ class Mode:
     convention: Convention = RETINAFACE
 
 
-def detect(predictor: Predictor, image_bgr: NDArray[np.uint8], mode: Mode) -> Candidates:
+def detect(predictor: Predictor, image_bgr: NDArray[np.uint8], mode: Mode) -> ScoredBoxes:
     """Returns what a mode finds in an image, best first, in its pixels.
 
     Args:
@@ -152,7 +152,7 @@ def detect(predictor: Predictor, image_bgr: NDArray[np.uint8], mode: Mode) -> Ca
     return found[0] if mode.fusion is None else fuse(found, mode.fusion)
 
 
-def mirrored_back(found: Candidates, width: int) -> Candidates:
+def mirrored_back(found: ScoredBoxes, width: int) -> ScoredBoxes:
     """Returns the detections of a mirrored image, ``width`` pixels wide, in the image as it was.
 
     A box (x1, y1, x2, y2) becomes (W - x2, y1, W - x1, y2); the left eye and mouth corner become the right ones.

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline.boxes.frame import MOGFACE, RETINAFACE, Frame
 from pipeline.data.canvas import Canvas
-from pipeline.inference.candidates import Candidates
+from pipeline.data.records import ScoredBoxes
 from pipeline.inference.fusion import Voting, fuse
 from pipeline.inference.postprocess import detections
 from pipeline.inference.predictor import Predictor
@@ -51,7 +51,7 @@ def image() -> NDArray[np.uint8]:
     return np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
 
 
-def assert_equal(one: Candidates, other: Candidates) -> None:
+def assert_equal(one: ScoredBoxes, other: ScoredBoxes) -> None:
     np.testing.assert_array_equal(one.boxes, other.boxes)
     np.testing.assert_array_equal(one.scores, other.scores)
     np.testing.assert_array_equal(one.landmarks, other.landmarks)
@@ -77,12 +77,12 @@ def test_mirroring_back_twice_changes_nothing() -> None:
     rng = np.random.default_rng(1)
     corner = rng.integers(0, 50, (7, 2))
     boxes = np.concatenate([corner, corner + 9], 1).astype(np.float32)
-    found = Candidates(boxes, np.ones(7, np.float32), rng.integers(0, 60, (7, 5, 2)).astype(np.float32))
+    found = ScoredBoxes(boxes, np.ones(7, np.float32), rng.integers(0, 60, (7, 5, 2)).astype(np.float32))
     once = mirrored_back(found, 64)
     assert (once.boxes[:, 2] > once.boxes[:, 0]).all()
     assert once.boxes[0, 0] == 64 - boxes[0, 2]
     assert_equal(mirrored_back(once, 64), found)
-    assert mirrored_back(Candidates(boxes, found.scores), 64).landmarks is None
+    assert mirrored_back(ScoredBoxes(boxes, found.scores), 64).landmarks is None
     last = mirrored_back(found.to(Frame.INCLUSIVE), 64)
     assert last.boxes[0, 0] == 63 - (boxes[0, 2] - 1)
     assert_equal(last.to(Frame.CONTINUOUS), once)
