@@ -17,7 +17,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, field_validator, mode
 
 from pipeline.boxes.frame import Frame
 from pipeline.data.canvas import parse_canvas
-from pipeline.data.image_reader import read_images
+from pipeline.data.image_reader import ImageReader
 from pipeline.data.schemas import CHECKPOINT, DETECTIONS, SAMPLES
 from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
 from pipeline.inference.engines import engine_spec, require_engine
@@ -128,7 +128,7 @@ class Predict(MapStage):
         set_threads(ctx)  # before torch is imported
         from pipeline.inference.batch_work import BatchWork, caught, row_of, unreadable_row
 
-        images, predictor = read_images(ctx, ctx.one("samples")), self.predictor(ctx)
+        images, predictor = ImageReader(ctx, ctx.one("samples")).ahead, self.predictor(ctx)
         if self.mode == SINGLE:
             return BatchWork(predictor, parse_canvas(self.canvas), images)
         mode = mode_named(self.mode)

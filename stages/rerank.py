@@ -13,8 +13,8 @@ import pyarrow as pa
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.data.canvas import parse_canvas
-from pipeline.data.image_reader import read_images
-from pipeline.data.labelled_faces import require_same_images
+from pipeline.data.image_reader import ImageReader
+from pipeline.data.image_sets import require_known_images
 from pipeline.data.records import Detections
 from pipeline.data.schemas import CHECKPOINT, DETECTIONS, SAMPLES
 from pipeline.data.shard_reader import ShardReader
@@ -98,7 +98,7 @@ class Rerank(MapStage):
         Raises:
             ValueError: if the dump has images that the samples do not have.
         """
-        require_same_images(ctx.one("candidates"), ctx.one("samples"))
+        require_known_images(ctx.one("candidates"), ctx.one("samples"))
         columns = ["image_id", "content_hash", "path", "width", "height"]
         images = {row.pop("image_id"): row for row in ctx.one("samples").rows(columns)}
         return [
@@ -115,11 +115,11 @@ class Rerank(MapStage):
         set_threads(ctx)  # before torch is imported
         from pipeline.inference.memory import out_of_memory
 
-        images = read_images(ctx, ctx.one("samples"), lambda item: str(item.data["content_hash"]))
+        images = ImageReader(ctx, ctx.one("samples"), lambda item: str(item.data["content_hash"]))
         reranker, rows = self.reranker(ctx), ShardReader(ctx.one("candidates"))
 
         def work(items: Sequence[Item]) -> Iterator[Row]:
-            for item, image, error in images(items):
+            for item, image, error in images.ahead(items):
                 found = rows.get(item.data["shard"], item.key)
                 if image is None or found.error:
                     yield _failed(found, found.error or str(error)).to_row()

@@ -21,7 +21,7 @@ class BatchWork:
     """Items to rows; on a GPU the next batch is launched before the last one is waited for."""
 
     def __init__(self, predictor: Predictor, canvas: Sizing, images: Images) -> None:
-        """Args: detector; size at which it sees images; what reads and decodes them, see `decoded_images`."""
+        """Args: detector; size at which it sees images; reader, see `ImageReader.ahead`."""
         self._predictor, self._canvas, self._images = predictor, canvas, images
         self._ahead = 1 if predictor.device.type == "cuda" else 0
 
