@@ -76,10 +76,7 @@ def require_folder(root: str) -> Path:
 
 
 def scan(
-    root: str,
-    folder: str = "",
-    wanted: Callable[[str], bool] = lambda directory: True,
-    passed: Passed | None = None,
+    root: str, folder: str = "", wanted: Callable[[str], bool] = lambda directory: True, passed: Passed | None = None
 ) -> Iterator[tuple[str, str]]:
     """Yields (path relative to ``root`` with forward slashes, "size:mtime_ns") of every file below ``root/folder``.
 

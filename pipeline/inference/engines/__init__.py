@@ -64,14 +64,7 @@ ENGINES: Final[Mapping[str, EngineSpec]] = MappingProxyType(
         "torch": EngineSpec("eager", "Eager"),
         "compiled": EngineSpec("compiled", "Compiled"),
         "cuda_graph": EngineSpec("graphed", "Graphed", devices=("cuda",)),
-        "openvino": EngineSpec(
-            "openvino",
-            "OpenVino",
-            ("openvino",),
-            "openvino",
-            devices=("cpu",),
-            memory=2.4,
-        ),
+        "openvino": EngineSpec("openvino", "OpenVino", ("openvino",), "openvino", devices=("cpu",), memory=2.4),
         "onnxruntime": EngineSpec(
             "onnx_runtime",
             "OnnxRuntime",
