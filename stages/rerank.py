@@ -45,7 +45,7 @@ class Rerank(MapStage):
         max_candidates: so many of the best candidates are ranked; None: as many as the ranker takes (5,000).
         max_detections: at most so many boxes per image are left; None keeps all.
         clip: scores are written clipped to 0..1, as the paper does: many tie at 0 and 1, and AP loses what the ranker
-            said of them. Without it, or `squash`, they are the plain sums of score and correction, see `written`.
+            said of them. Without it, or `squash`, they are the plain sums of score and correction, see `format_scores`.
         precision: numbers that the part which sees the image computes with.
         engine: that runs this part, as in `predict`.
         squash: scores are written in 0..1 without a change of order, for what expects them there, as voting does.

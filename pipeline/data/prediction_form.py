@@ -39,14 +39,14 @@ LAYOUTS: Final[Mapping[str, Callable[[Float64], list[Float64]]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class ImageInfo:
     """What is known of an image: its faces [F, 4] xyxy in pixels, and (width, height), None where nobody says."""
 
     faces: NDArray[np.floating] = field(default_factory=lambda: np.zeros((0, 4)))
     size: tuple[int, int] | None = None
 
 
-def require_form(source: object, expected: str, rows: Iterable[tuple[NDArray[np.floating], Known]]) -> None:
+def require_form(source: object, expected: str, rows: Iterable[tuple[NDArray[np.floating], ImageInfo]]) -> None:
     """Raises ValueError where the numbers of predictions are evidently of another form than they are read as.
 
     Args:
@@ -74,7 +74,7 @@ class _Look:
     sizes: Float64 | None
 
     @classmethod
-    def of(cls, rows: Iterable[tuple[NDArray[np.floating], Known]], expected: str) -> _Look | None:
+    def of(cls, rows: Iterable[tuple[NDArray[np.floating], ImageInfo]], expected: str) -> _Look | None:
         """Returns the images that have boxes, at most `IMAGES` of them, those with faces if there are any."""
         present = [(numbers[:ROWS].astype(np.float64), known) for numbers, known in rows if len(numbers)]
         labelled = [each for each in present if len(each[1].faces)]
@@ -222,7 +222,7 @@ def _layouts_of_shares(four: Float64) -> list[str]:
     return [name for name, fit in fits.items() if fit >= max(fits.values()) - 0.05]
 
 
-def _spread(images: Sequence[tuple[Float64, Known]]) -> list[tuple[Float64, Known]]:
+def _spread(images: Sequence[tuple[Float64, ImageInfo]]) -> list[tuple[Float64, ImageInfo]]:
     places = np.unique(np.linspace(0, len(images) - 1, min(IMAGES, len(images))).round().astype(int))
     return [images[place] for place in places.tolist()]
 

@@ -17,7 +17,7 @@ _FEW = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class NameMatch:
     """How names met images.
 
     Attributes:

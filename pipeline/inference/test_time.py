@@ -58,7 +58,7 @@ class SizeFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class Thinning:
+class Postprocess:
     """What is done to the candidates of one pass before they are fused; see `pipeline.inference.postprocess`.
 
     Attributes:
@@ -102,7 +102,7 @@ class Pass:
 
     sizing: Sizing
     mirrored: bool = False
-    thinning: Thinning | None = None
+    thinning: Postprocess | None = None
     sizes: SizeFilter | None = None
 
     def __call__(self, predictor: Predictor, image_bgr: NDArray[np.uint8]) -> ScoredBoxes:
@@ -111,7 +111,7 @@ class Pass:
 
         pixels = np.ascontiguousarray(image_bgr[:, ::-1]) if self.mirrored else image_bgr
         found = candidates_within_memory(predictor, pixels, self.sizing)
-        found = mirrored_back(found, image_bgr.shape[1]) if self.mirrored else found
+        found = unflip(found, image_bgr.shape[1]) if self.mirrored else found
         found = self.thinning(found) if self.thinning else found
         return found.take(self.sizes.keeps(found)) if self.sizes else found
 
@@ -152,7 +152,7 @@ def detect(predictor: Predictor, image_bgr: NDArray[np.uint8], mode: Mode) -> Sc
     return found[0] if mode.fusion is None else fuse(found, mode.fusion)
 
 
-def mirrored_back(found: ScoredBoxes, width: int) -> ScoredBoxes:
+def unflip(found: ScoredBoxes, width: int) -> ScoredBoxes:
     """Returns the detections of a mirrored image, ``width`` pixels wide, in the image as it was.
 
     A box (x1, y1, x2, y2) becomes (W - x2, y1, W - x1, y2); the left eye and mouth corner become the right ones.
@@ -171,7 +171,7 @@ def crface(sizings: Sequence[Sizing], score: float = 0.02) -> Mode:
 
     The paper gives sizes and voting. That all candidates above RetinaFace's score cut vote, unsuppressed, is ours.
     """
-    thin = Thinning(score)
+    thin = Postprocess(score)
     passes = tuple(Pass(sizing, mirrored, thin) for sizing in sizings for mirrored in (False, True))
     return Mode(f"CRFace: {len(passes)} passes, box voting 0.4", lambda width, height: passes, Voting())
 
@@ -187,7 +187,7 @@ def mogface(*, hard: bool = False, window: float | None = None) -> Mode:
             by the sides of the boxes.
     """
     wide = (10.0 if hard else 15.0) if window is None else window
-    thin = Thinning(0.01, 0.4 if hard else 0.3, 750)
+    thin = Postprocess(0.01, 0.4 if hard else 0.3, 750)
     voting = Voting(0.5 if hard else 0.6, cap=750, convention=MOGFACE)
     name = "MogFace: multi-scale as in the code" + (", hard preset" if hard else "")
 

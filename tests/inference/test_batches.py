@@ -16,7 +16,7 @@ from pipeline.data.records import ScoredBoxes
 from pipeline.inference.batches import launch_within_memory, plan_batches
 from pipeline.inference.fusion import Voting
 from pipeline.inference.padded_canvas import padded_count, padded_sides
-from pipeline.inference.predictor import Image, Launched, Predictor, Sizing
+from pipeline.inference.predictor import Image, PendingBatch, Predictor, Sizing
 from pipeline.inference.test_time import Mode, Pass, detect
 from pipeline.models.detectors import detector_spec
 from pipeline.models.detectors.detector import Detector
@@ -123,7 +123,7 @@ class Small(Predictor):
     capacity = 0
     tried: list[tuple[int, int | None]]
 
-    def launch(self, images_bgr: Sequence[Image], canvas: Sizing, *, tile: int | None = None) -> Launched:
+    def launch(self, images_bgr: Sequence[Image], canvas: Sizing, *, tile: int | None = None) -> PendingBatch:
         self.tried.append((len(images_bgr), tile))
         sides = [max(canvas.size(image.shape[1], image.shape[0])) for image in images_bgr]
         width, height = padded_sides(max(sides), max(sides))
@@ -164,7 +164,7 @@ def test_a_mode_of_several_passes_takes_tiles_too(detector: Detector) -> None:
 
 def test_a_broken_device_is_no_lack_of_memory(detector: Detector) -> None:
     class Broken(Predictor):
-        def launch(self, images_bgr: Sequence[Image], canvas: Sizing, *, tile: int | None = None) -> Launched:
+        def launch(self, images_bgr: Sequence[Image], canvas: Sizing, *, tile: int | None = None) -> PendingBatch:
             raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
     with pytest.raises(RuntimeError, match="illegal memory access"):

@@ -22,13 +22,13 @@ from pipeline.inference.test_time import (
     MODES,
     Mode,
     Pass,
+    Postprocess,
     SizeFilter,
-    Thinning,
     crface,
     detect,
-    mirrored_back,
     mode_named,
     mogface,
+    unflip,
 )
 from pipeline.models.detectors.retinaface import retinaface_mobilenet
 
@@ -78,12 +78,12 @@ def test_mirroring_back_twice_changes_nothing() -> None:
     corner = rng.integers(0, 50, (7, 2))
     boxes = np.concatenate([corner, corner + 9], 1).astype(np.float32)
     found = ScoredBoxes(boxes, np.ones(7, np.float32), rng.integers(0, 60, (7, 5, 2)).astype(np.float32))
-    once = mirrored_back(found, 64)
+    once = unflip(found, 64)
     assert (once.boxes[:, 2] > once.boxes[:, 0]).all()
     assert once.boxes[0, 0] == 64 - boxes[0, 2]
-    assert_equal(mirrored_back(once, 64), found)
-    assert mirrored_back(ScoredBoxes(boxes, found.scores), 64).landmarks is None
-    last = mirrored_back(found.to(Frame.INCLUSIVE), 64)
+    assert_equal(unflip(once, 64), found)
+    assert unflip(ScoredBoxes(boxes, found.scores), 64).landmarks is None
+    last = unflip(found.to(Frame.INCLUSIVE), 64)
     assert last.boxes[0, 0] == 63 - (boxes[0, 2] - 1)
     assert_equal(last.to(Frame.CONTINUOUS), once)
 
@@ -107,10 +107,10 @@ def test_several_passes_are_each_thinned_then_fused(predictor: Predictor, image:
 def test_a_pass_thins_first_and_filters_then(predictor: Predictor, image: NDArray[np.uint8]) -> None:
     plain = predictor.candidates(image, Scale(1.5))
     sizes = SizeFilter(above=float(np.median((plain.boxes[:, 2] - plain.boxes[:, 0]) ** 2)))
-    found = Pass(Scale(1.5), False, Thinning(0.01, 0.3, 5), sizes)(predictor, image)
+    found = Pass(Scale(1.5), False, Postprocess(0.01, 0.3, 5), sizes)(predictor, image)
     thinned = detections(plain, score=0.01, iou=0.3, max_detections=5, convention=MOGFACE)
     assert_equal(found, thinned.take(sizes.keeps(thinned)))
-    assert len(Pass(Scale(1.5), thinning=Thinning(0, max_detections=7))(predictor, image)) == 7
+    assert len(Pass(Scale(1.5), thinning=Postprocess(0, max_detections=7))(predictor, image)) == 7
 
 
 def test_several_passes_need_a_rule(predictor: Predictor, image: NDArray[np.uint8]) -> None:
@@ -135,8 +135,8 @@ def test_mogfaces_fusion() -> None:
     assert MODES["mogface_multi"].fusion == Voting(0.6, cap=750, convention=MOGFACE)
     assert MODES["mogface_multi_hard"].fusion == Voting(0.5, cap=750, convention=MOGFACE)
     thin = {name: {each.thinning for each in MODES[name].passes(640, 480)} for name in MODES if "mogface_multi" in name}
-    assert thin["mogface_multi"] == thin["mogface_multi_sides"] == {Thinning(0.01, 0.3, 750, MOGFACE)}
-    assert thin["mogface_multi_hard"] == {Thinning(0.01, 0.4, 750, MOGFACE)}
+    assert thin["mogface_multi"] == thin["mogface_multi_sides"] == {Postprocess(0.01, 0.3, 750, MOGFACE)}
+    assert thin["mogface_multi_hard"] == {Postprocess(0.01, 0.4, 750, MOGFACE)}
     assert {name for name, mode in MODES.items() if mode.convention is MOGFACE} == {*thin, "mogface_single"}
 
 

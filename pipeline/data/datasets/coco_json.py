@@ -17,7 +17,7 @@ from pydantic import Field, field_validator
 from pipeline.data.datasets.coco_file import CocoFile, CocoImage, read_coco
 from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, in_order, quiet, setting
 from pipeline.data.datasets.files import Labels, file_stamp, hash_labels, present, read_sample, require_folder
-from pipeline.data.datasets.label_fit import LabelFit, lies_inside
+from pipeline.data.datasets.label_fit import LabelFit, overlaps_image
 from pipeline.data.datasets.wider_face.subsets import height_levels
 from pipeline.data.records import Sample
 from pipeline.data.schemas import LEVELS
@@ -131,7 +131,7 @@ class CocoJson(Dataset):
         sample = read_sample(root, entry.image_id, entry.path, Labels())
         size = (sample.width, sample.height)
         boxes, heights = self._in_pixels(said, size if all(size) else said.size)
-        ignored = np.array(said.ignored, bool) | ~lies_inside(boxes, *size)
+        ignored = np.array(said.ignored, bool) | ~overlaps_image(boxes, *size)
         levels = height_levels(heights, ignored)
         return replace(sample, boxes=boxes.astype(np.float32), levels=levels)
 

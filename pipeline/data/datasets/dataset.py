@@ -62,7 +62,7 @@ class Dataset(LiteralModel, ABC):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    digest_is_of_bytes: ClassVar[bool] = True
+    hash_is_of_bytes: ClassVar[bool] = True
     """Whether `Sample.content_hash` is of what `image_bytes` gives; False: it is of how the image is made."""
 
     levels: ClassVar[tuple[str, ...]] = ()

@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.datasets.dataset import Log, quiet, setting
-from pipeline.data.images import ImageError, check_complete, read_header, sha256_of
+from pipeline.data.images import ImageError, check_complete, content_hash_of, read_header
 from pipeline.data.records import Sample
 
 SHOWN: Final = 20  # names of one line
 
 
 @dataclass(slots=True)
-class Passed:
+class SkippedFiles:
     """What a search of a folder passes over: reason -> paths."""
 
     paths: dict[str, list[str]] = field(default_factory=dict)
@@ -76,7 +76,10 @@ def require_folder(root: str) -> Path:
 
 
 def scan(
-    root: str, folder: str = "", wanted: Callable[[str], bool] = lambda directory: True, passed: Passed | None = None
+    root: str,
+    folder: str = "",
+    wanted: Callable[[str], bool] = lambda directory: True,
+    passed: SkippedFiles | None = None,
 ) -> Iterator[tuple[str, str]]:
     """Yields (path relative to ``root`` with forward slashes, "size:mtime_ns") of every file below ``root/folder``.
 
@@ -93,11 +96,13 @@ def scan(
         FileNotFoundError: ``root/folder`` does not exist.
     """
     start = os.path.join(root, folder)
-    yield from _below(start, f"{folder}/" if folder else "", wanted, passed or Passed(), frozenset({_place(start)}))
+    yield from _below(
+        start, f"{folder}/" if folder else "", wanted, passed or SkippedFiles(), frozenset({_place(start)})
+    )
 
 
 def _below(
-    place: str, prefix: str, wanted: Callable[[str], bool], passed: Passed, above: frozenset[tuple[int, int]]
+    place: str, prefix: str, wanted: Callable[[str], bool], passed: SkippedFiles, above: frozenset[tuple[int, int]]
 ) -> Iterator[tuple[str, str]]:
     """Yields what `scan` does of one folder; `above` is where it and the folders around it lie."""
     with os.scandir(place) as items:
@@ -189,8 +194,8 @@ def read_sample(root: str, image_id: str, path: str, labels: Labels) -> Sample:
         size = read_header(data)
         check_complete(data)
     except ImageError as error:
-        return _sample(image_id, path, sha256_of(data), (0, 0), labels, str(error))
-    return _sample(image_id, path, sha256_of(data), size, labels, None)
+        return _sample(image_id, path, content_hash_of(data), (0, 0), labels, str(error))
+    return _sample(image_id, path, content_hash_of(data), size, labels, None)
 
 
 def _sample(

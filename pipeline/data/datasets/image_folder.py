@@ -10,7 +10,7 @@ from typing import Final
 import pyarrow as pa
 
 from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, in_order, quiet
-from pipeline.data.datasets.files import Labels, Passed, read_sample, require_folder, scan, shortened
+from pipeline.data.datasets.files import Labels, SkippedFiles, read_sample, require_folder, scan, shortened
 from pipeline.data.image_kinds import HEAD, READ, claims_to_be_image, kind_of
 from pipeline.data.images import pages
 
@@ -31,7 +31,7 @@ class ImageFolder(Dataset):
             FileNotFoundError: the folder does not exist or holds no image.
         """
         require_folder(root)
-        passed, found = Passed(), list[Entry]()
+        passed, found = SkippedFiles(), list[Entry]()
         for path, version in scan(root, passed=passed):
             if reason := _no_image(root, path):
                 passed.add(path, reason)

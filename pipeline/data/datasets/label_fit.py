@@ -26,7 +26,7 @@ Flags = NDArray[np.bool_]
 Float64 = NDArray[np.float64]
 
 
-def lies_inside(boxes_F4: NDArray[Any], width: int, height: int) -> Flags:
+def overlaps_image(boxes_F4: NDArray[Any], width: int, height: int) -> Flags:
     """Returns bool [F]: whether a box has an area and shares some of it with its image, so that it can be found.
 
     Args:

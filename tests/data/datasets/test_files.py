@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.data.datasets.files import (
     Labels,
-    Passed,
+    SkippedFiles,
     hash_labels,
     present,
     read_sample,
@@ -19,7 +19,7 @@ from pipeline.data.datasets.files import (
     scan,
     shortened,
 )
-from pipeline.data.images import sha256_of
+from pipeline.data.images import content_hash_of
 
 Write = Callable[..., Path]
 
@@ -33,7 +33,7 @@ def test_scan_finds_every_file_and_tells_what_it_leaves_out(tmp_path: Path, writ
     (tmp_path / "twin").symlink_to(tmp_path / "deep" / "er", target_is_directory=True)
     (tmp_path / os.fsdecode(b"caf\xe9.jpg")).write_bytes(b"")
     os.mkfifo(tmp_path / "pipe.jpg")
-    passed = Passed()
+    passed = SkippedFiles()
     found = dict(scan(str(tmp_path), passed=passed))
     # A name that is no UTF-8 and a link to itself are files that cannot be read: rows with an error, not passed over.
     odd = ["caf\udce9.jpg", "itself.jpg"]
@@ -88,7 +88,7 @@ def test_read_sample(tmp_path: Path, write_image: Write) -> None:
     data = write_image(tmp_path / "a.jpg", 17, 9).read_bytes()
     labels = Labels(boxes=np.ones((1, 4), np.float32), levels={"easy": np.array([True])})
     sample = read_sample(str(tmp_path), "a", "a.jpg", labels)
-    assert (sample.width, sample.height, sample.content_hash, sample.error) == (17, 9, sha256_of(data), None)
+    assert (sample.width, sample.height, sample.content_hash, sample.error) == (17, 9, content_hash_of(data), None)
     assert sample.boxes is labels.boxes
 
 

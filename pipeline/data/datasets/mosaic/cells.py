@@ -27,7 +27,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class HeightDistribution:
     """How face heights are spread over canvases of one size.
 
     The number of faces of height h is proportional to h^-(1 + tilt): with a tilt of 0 every octave of heights has as

@@ -16,10 +16,10 @@ import numpy as np
 from pydantic import Field, field_serializer, field_validator, model_validator
 
 from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, quiet
-from pipeline.data.datasets.mosaic.cells import Cell, Spread
+from pipeline.data.datasets.mosaic.cells import Cell, HeightDistribution
 from pipeline.data.datasets.mosaic.patch import Patch, paste, patch_for, placed_faces
 from pipeline.data.datasets.wider_face.dataset import WiderFace
-from pipeline.data.images import Image, decode, encode_jpeg, sha256_of
+from pipeline.data.images import Image, content_hash_of, decode, encode_jpeg
 from pipeline.data.records import Sample
 from pipeline.data.schemas import LEVELS
 
@@ -54,7 +54,7 @@ class Mosaic(Dataset):
         quality: of the JPEG that `image_bytes` gives.
     """
 
-    digest_is_of_bytes: ClassVar[bool] = False
+    hash_is_of_bytes: ClassVar[bool] = False
     levels: ClassVar[tuple[str, ...]] = LEVELS
 
     of: Dataset = WiderFace()
@@ -170,7 +170,7 @@ class Mosaic(Dataset):
         return found
 
     def _cells(self, index: int) -> list[Cell]:
-        spread = Spread(self.width, self.height, self.smallest, self.largest, self.tilt, self.finest)
+        spread = HeightDistribution(self.width, self.height, self.smallest, self.largest, self.tilt, self.finest)
         return spread.cells(np.random.default_rng([self.seed, index, 0]))
 
     def _random(self, index: int) -> tuple[np.random.Generator, np.random.Generator]:
@@ -180,7 +180,7 @@ class Mosaic(Dataset):
     def _digest(self, index: int, sources: Sequence[str]) -> str:
         own: Mapping[str, Any] = self.model_dump(exclude={"images"})
         recipe = {**own, "index": index, "sources": list(sources), "version": _VERSION}
-        return sha256_of(json.dumps(recipe, sort_keys=True).encode())
+        return content_hash_of(json.dumps(recipe, sort_keys=True).encode())
 
 
 def _id(index: int) -> str:

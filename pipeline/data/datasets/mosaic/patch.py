@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from pipeline.data.datasets.mosaic.cells import Cell
 from pipeline.data.datasets.mosaic.window import Box, inside, visible, window_around
-from pipeline.data.datasets.wider_face.subsets import LEAST_HEIGHT, height_levels
+from pipeline.data.datasets.wider_face.subsets import MIN_HEIGHT, height_levels
 from pipeline.data.images import Image
 from pipeline.data.records import Sample
 from pipeline.data.schemas import ATTRIBUTES
 
-LEAST: Final = {"easy": 50, "medium": 30, "hard": 9}
+MIN_CANVAS_HEIGHT: Final = {"easy": 50, "medium": 30, "hard": 9}
 """Pixels on the canvas: WIDER FACE's own, but that hard begins with the 9 px at which CRFace's 8K set begins."""
 _TRIES: Final = 8
 
@@ -94,7 +94,7 @@ def patch_for(cell: Cell, sources: Sequence[Sample], random: np.random.Generator
 def placed_faces(patches: Sequence[Patch]) -> PlacedFaces:
     """Returns the faces of all patches on the canvas, those of the first patch first.
 
-    Levels are by height on the canvas, see `LEAST`; a face that its source ignores is ignored.
+    Levels are by height on the canvas, see `MIN_CANVAS_HEIGHT`; a face that its source ignores is ignored.
     """
     rows = [patch.faces() for patch in patches]
     both = list(zip(patches, rows, strict=True))
@@ -110,7 +110,7 @@ def placed_faces(patches: Sequence[Patch]) -> PlacedFaces:
     return PlacedFaces(
         joined,
         attributes,
-        height_levels(joined[:, 3] - joined[:, 1], ignored, LEAST),
+        height_levels(joined[:, 3] - joined[:, 1], ignored, MIN_CANVAS_HEIGHT),
         np.concatenate(marks) if marks and len(marks) == len(patches) else None,
     )
 
@@ -166,7 +166,7 @@ def _ignored(source: Sample) -> NDArray[np.bool_]:
         counted |= flags
     invalid = source.attributes.get("invalid", np.zeros(0, np.int8))
     heights = source.boxes[:, 3] - source.boxes[:, 1]
-    ignored: NDArray[np.bool_] = ~counted & (heights >= LEAST_HEIGHT["hard"])
+    ignored: NDArray[np.bool_] = ~counted & (heights >= MIN_HEIGHT["hard"])
     return ignored | (invalid == 1) if len(invalid) else ignored
 
 

@@ -20,7 +20,7 @@ from pipeline.data.datasets.synthetic.background import background, finish
 from pipeline.data.datasets.synthetic.render import draw_face
 from pipeline.data.datasets.synthetic.shapes import Pen
 from pipeline.data.datasets.wider_face.subsets import height_levels
-from pipeline.data.images import encode_png, sha256_of
+from pipeline.data.images import content_hash_of, encode_png
 from pipeline.data.records import Sample
 from pipeline.data.schemas import LEVELS
 
@@ -51,7 +51,7 @@ class Synthetic(Dataset):
         most_faces: greatest number of faces per image; each has at least one.
     """
 
-    digest_is_of_bytes: ClassVar[bool] = False
+    hash_is_of_bytes: ClassVar[bool] = False
     levels: ClassVar[tuple[str, ...]] = LEVELS
 
     images: int = Field(default=200, ge=1, le=999_999)
@@ -119,7 +119,7 @@ class Synthetic(Dataset):
 
     def _stamp(self, index: int) -> str:
         recipe = {**self.model_dump(exclude={"images"}), "index": index, "drawing": _DRAWING_VERSION}
-        return sha256_of(json.dumps(recipe, sort_keys=True).encode())
+        return content_hash_of(json.dumps(recipe, sort_keys=True).encode())
 
     def _id(self, index: int) -> str:
         return f"{self.split}/{index:06d}"

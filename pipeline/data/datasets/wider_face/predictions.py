@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from pipeline.data.datasets.wider_face.prediction_files import text_files
 from pipeline.data.datasets.wider_face.prediction_lines import LineError, MalformedLine, Reading, parse_lines
-from pipeline.data.prediction_form import Known, require_form
-from pipeline.data.prediction_names import Names
+from pipeline.data.prediction_form import ImageInfo, require_form
+from pipeline.data.prediction_names import NameMatch
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.records import Detections
 
@@ -76,25 +76,25 @@ class WiderText:
     extra_scores: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     wide: Mapping[str, Rows] = field(default_factory=dict)
 
-    def require(self, source: Path, known: Mapping[str, Known]) -> None:
+    def require(self, source: Path, known: Mapping[str, ImageInfo]) -> None:
         """Raises ValueError where this cannot be meant for these images: names that do not match, numbers that differ.
 
         Args:
             source: begins the message.
             known: what is known of each wanted image.
         """
-        names = Names(self.predictions.image_ids, self.report.missing, self.report.extra, self.report.others)
+        names = NameMatch(self.predictions.image_ids, self.report.missing, self.report.extra, self.report.others)
         names.require(source)
         require_form(source, "x y w h", self._as_written(known))
 
-    def _as_written(self, known: Mapping[str, Known]) -> Iterator[tuple[Rows, Known]]:
+    def _as_written(self, known: Mapping[str, ImageInfo]) -> Iterator[tuple[Rows, ImageInfo]]:
         for image_id, rows in self.predictions.by_image():
             if image_id in self.wide:
-                yield self.wide[image_id], known.get(image_id, Known())
+                yield self.wide[image_id], known.get(image_id, ImageInfo())
             else:
                 boxes = rows[0].copy()
                 boxes[:, 2:] -= boxes[:, :2]
-                yield np.c_[boxes, rows[1]], known.get(image_id, Known())
+                yield np.c_[boxes, rows[1]], known.get(image_id, ImageInfo())
 
 
 def read_wider_text(
@@ -139,7 +139,7 @@ def read_wider_text(
     if malformed:
         raise PredictionTextError(_all_malformed(source, malformed, len(chosen)), report)
     if missing and reading == "python":
-        problem = Names(wanted, missing, report.extra, report.others).problem()
+        problem = NameMatch(wanted, missing, report.extra, report.others).problem()
         more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
         raise PredictionTextError(f"{source}: {problem or 'no file for ' + ', '.join(missing[:5]) + more}", report)
     outside = [rows[:, 4] for name, (_, rows) in found.items() if name not in wanted and name not in others]

@@ -14,7 +14,7 @@ from pipeline.data.datasets.wider_face.ground_truth import FACES_FILE, LEVEL_FIL
 from pipeline.data.schemas import LEVELS
 
 OFFICIAL_FILES: Final = (FACES_FILE, *LEVEL_FILES.values())
-LEAST_HEIGHT: Final = {"easy": 50, "medium": 30, "hard": 10}
+MIN_HEIGHT: Final = {"easy": 50, "medium": 30, "hard": 10}
 """Pixels; the official validation lists keep to these to within a few faces, and never keep an invalid one."""
 
 Levels = Mapping[str, NDArray[np.bool_]]
@@ -44,7 +44,7 @@ def official_levels(truth: WiderGroundTruth, annotation: WiderAnnotation) -> Lev
 
 
 def height_levels(
-    heights: NDArray[np.number], ignored: NDArray[np.bool_], least: Mapping[str, float] = LEAST_HEIGHT
+    heights: NDArray[np.number], ignored: NDArray[np.bool_], least: Mapping[str, float] = MIN_HEIGHT
 ) -> Levels:
     """Returns subset -> bool [F] by face height, as the dataset's paper grades detection difficulty (section 3).
 
