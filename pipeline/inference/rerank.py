@@ -145,13 +145,15 @@ class Reranker:
         """Returns uint8 [h, w, 3] on the device, the pixels of `Frame.pixels`."""
         if self.device.type == "cpu":
             return torch.from_numpy(np.ascontiguousarray(self.frame.pixels(image, self.fill)))
-        # The small image is copied and enlarged there; pixels differ by a grey level at most.
+        return self._enlarged(self._streams.to_device(torch.from_numpy(np.ascontiguousarray(image))))
+
+    def _enlarged(self, image: Tensor) -> Tensor:
+        """Returns the same for an image on the device, a grey level apart at most: only the small image is copied."""
         height, width = image.shape[:2]
-        small = self._streams.to_device(torch.from_numpy(np.ascontiguousarray(image)))
-        seen = enlarge_on_device(small, *self.frame.canvas.size(width, height))
+        seen = enlarge_on_device(image, *self.frame.canvas.size(width, height))
         across, down = self.frame.size(width, height)
         if seen.shape[:2] == (down, across):
             return seen
-        padded = self._fill.expand(down, across, 3).clone()
+        padded = self._fill.to(image.device).expand(down, across, 3).clone()
         padded[: seen.shape[0], : seen.shape[1]] = seen
         return padded
