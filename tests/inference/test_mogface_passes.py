@@ -218,15 +218,15 @@ def test_a_whole_mode_is_what_the_codes_rules_give_on_last_pixels(predictor: Pre
         (2.25, None, 600 * window),
     ]  # fmt: skip
     passes = [(1, None, None), (1, None, None), *areas, *([(1.4, None, None)] if hard else [])]
-    looks = MODES[name].passes(120, 96)
-    assert [look.sizing.factor for look in looks] == [scale for scale, *_ in passes]
+    planned = MODES[name].passes(120, 96)
+    assert [one.sizing.factor for one in planned] == [scale for scale, *_ in passes]
     rows: list[Floats] = []
     cut = 0
-    for look, (_, above, below) in zip(looks, passes, strict=True):
-        seen = np.ascontiguousarray(image[:, ::-1]) if look.mirrored else image
-        found = predictor.candidates(seen, look.sizing)
+    for one, (_, above, below) in zip(planned, passes, strict=True):
+        seen = np.ascontiguousarray(image[:, ::-1]) if one.mirrored else image
+        found = predictor.candidates(seen, one.sizing)
         table = np.concatenate([found.boxes.astype(np.float64), found.scores[:, None]], 1)
-        if look.mirrored:
+        if one.mirrored:
             table[:, [0, 2]] = (np.float32(120) - found.boxes[:, [2, 0]]).astype(np.float64)
         table[:, 2:4] -= 1
         thinned = Slow.suppressed(list(table), 0.4 if hard else 0.3, 750)

@@ -62,7 +62,7 @@ def test_single_is_the_predictor_at_original_size(predictor: Predictor, image: N
 
 
 def test_a_mirrored_pass_finds_the_mirrored_image_in_place(predictor: Predictor, image: NDArray[np.uint8]) -> None:
-    """A symmetric picture seen in the mirror gives the mirrored boxes of the plain look, which are among them."""
+    """A mirrored pass over the mirrored image gives the mirrored boxes of the plain pass."""
     seen = Pass(Canvas(None), mirrored=True)(predictor, np.ascontiguousarray(image[:, ::-1]))
     plain = predictor.candidates(image, Canvas(None))
     np.testing.assert_array_equal(seen.scores, plain.scores)
@@ -91,17 +91,17 @@ def test_mirroring_back_twice_changes_nothing() -> None:
 def test_several_passes_are_each_thinned_then_fused(predictor: Predictor, image: NDArray[np.uint8]) -> None:
     score = float(np.median(predictor.candidates(image, Canvas(None)).scores))
     mode = crface([Canvas.short(64), Canvas.short(100)], score)
-    looks = [each(predictor, image) for each in mode.passes(96, 64)]
+    found = [each(predictor, image) for each in mode.passes(96, 64)]
     assert [(each.sizing, each.mirrored) for each in mode.passes(96, 64)] == [
         (Canvas.short(64), False),
         (Canvas.short(64), True),
         (Canvas.short(100), False),
         (Canvas.short(100), True),
     ]
-    assert all(0 < len(each) <= 60 and each.scores.min() > score for each in looks)
+    assert all(0 < len(each) <= 60 and each.scores.min() > score for each in found)
     fused = detect(predictor, image, mode)
-    assert_equal(fused, fuse(looks, Voting(iou=0.4, singles="keep", convention=RETINAFACE)))
-    assert 0 < len(fused) < sum(map(len, looks))
+    assert_equal(fused, fuse(found, Voting(iou=0.4, singles="keep", convention=RETINAFACE)))
+    assert 0 < len(fused) < sum(map(len, found))
 
 
 def test_a_pass_thins_first_and_filters_then(predictor: Predictor, image: NDArray[np.uint8]) -> None:
@@ -110,12 +110,12 @@ def test_a_pass_thins_first_and_filters_then(predictor: Predictor, image: NDArra
     found = Pass(Scale(1.5), False, Postprocess(0.01, 0.3, 5), sizes)(predictor, image)
     thinned = detections(plain, score=0.01, iou=0.3, max_detections=5, convention=MOGFACE)
     assert_equal(found, thinned.take(sizes.keeps(thinned)))
-    assert len(Pass(Scale(1.5), thinning=Postprocess(0, max_detections=7))(predictor, image)) == 7
+    assert len(Pass(Scale(1.5), postprocess=Postprocess(0, max_detections=7))(predictor, image)) == 7
 
 
 def test_several_passes_need_a_rule(predictor: Predictor, image: NDArray[np.uint8]) -> None:
     mode = replace(crface([Canvas(64)]), fusion=None)
-    with pytest.raises(ValueError, match="2 passes need a rule of fusion"):
+    with pytest.raises(ValueError, match="2 passes need a fusion rule"):
         detect(predictor, image, mode)
 
 
@@ -134,7 +134,9 @@ def test_the_papers_sizes() -> None:
 def test_mogfaces_fusion() -> None:
     assert MODES["mogface_multi"].fusion == Voting(0.6, cap=750, convention=MOGFACE)
     assert MODES["mogface_multi_hard"].fusion == Voting(0.5, cap=750, convention=MOGFACE)
-    thin = {name: {each.thinning for each in MODES[name].passes(640, 480)} for name in MODES if "mogface_multi" in name}
+    thin = {
+        name: {each.postprocess for each in MODES[name].passes(640, 480)} for name in MODES if "mogface_multi" in name
+    }
     assert thin["mogface_multi"] == thin["mogface_multi_sides"] == {Postprocess(0.01, 0.3, 750, MOGFACE)}
     assert thin["mogface_multi_hard"] == {Postprocess(0.01, 0.4, 750, MOGFACE)}
     assert {name for name, mode in MODES.items() if mode.convention is MOGFACE} == {*thin, "mogface_single"}
