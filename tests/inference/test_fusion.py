@@ -73,5 +73,5 @@ def test_landmarks_stay_only_where_all_have_them() -> None:
     nothing = fuse([found(), found(marks=False)], Voting())
     assert nothing.boxes.shape == (0, 4)
     assert len(fuse([found()], Suppression())) == 0
-    with pytest.raises(ValueError, match="nothing to pool"):
+    with pytest.raises(ValueError, match="no set of detections to pool"):
         fuse([], Voting())
