@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.data.datasets.dataset import require_folder
 from pipeline.data.datasets.files import (
     Labels,
     SkippedFiles,
     hash_labels,
     present,
     read_sample,
-    require_folder,
     scan,
     shortened,
 )
@@ -33,8 +33,8 @@ def test_scan_finds_every_file_and_tells_what_it_leaves_out(tmp_path: Path, writ
     (tmp_path / "twin").symlink_to(tmp_path / "deep" / "er", target_is_directory=True)
     (tmp_path / os.fsdecode(b"caf\xe9.jpg")).write_bytes(b"")
     os.mkfifo(tmp_path / "pipe.jpg")
-    passed = SkippedFiles()
-    found = dict(scan(str(tmp_path), passed=passed))
+    skipped = SkippedFiles()
+    found = dict(scan(str(tmp_path), skipped=skipped))
     # A name that is no UTF-8 and a link to itself are files that cannot be read: rows with an error, not passed over.
     odd = ["caf\udce9.jpg", "itself.jpg"]
     assert sorted(found) == sorted(["a.JPG", "deep/c.tiff", "deep/er/b.jpeg", "e.txt", "jpg", "twin/b.jpeg", *odd])
@@ -45,7 +45,7 @@ def test_scan_finds_every_file_and_tells_what_it_leaves_out(tmp_path: Path, writ
         "deep/c.tiff",
         *(f"deep/up/{name}" for name in ("a.JPG", "caf\udce9.jpg", "e.txt", "itself.jpg", "jpg", "twin/b.jpeg")),
     ]
-    (line,) = passed.lines()
+    (line,) = skipped.lines()
     assert line.startswith("passed over 5 files and folders; 2 hidden: .cache, .hidden.jpg; ")
     assert "1 that link to a folder around them: deep/up" in line
     for name in ("dangling.jpg", "pipe.jpg"):

@@ -18,8 +18,8 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field, model_validator
 
-from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, in_order, quiet, setting
-from pipeline.data.datasets.files import Labels, hash_labels, present, read_sample, require_folder, scan
+from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, in_order, quiet, require_folder, setting
+from pipeline.data.datasets.files import Labels, hash_labels, present, read_sample, scan
 from pipeline.data.datasets.label_fit import LabelFit
 from pipeline.data.datasets.wider_face.annotation import WiderAnnotation, read_wider_annotation
 from pipeline.data.datasets.wider_face.ground_truth import load_ground_truth
