@@ -16,7 +16,7 @@ from pipeline.data.schemas import ATTRIBUTES, CORNERS, LEVELS
 Float32 = NDArray[np.float32]
 
 WITHOUT_LANDMARKS: Final = ("image_id", "width", "height", *CORNERS, "score", "error")
-"""Columns of `schemas.DETECTIONS` that `read_detections` makes do with."""
+"""Columns of `schemas.DETECTIONS` that suffice for `read_detections`."""
 
 
 def _no_boxes() -> Float32:
@@ -31,8 +31,7 @@ class Sample:
         image_id: unique name within the dataset.
         path: file, relative to the dataset's root, with forward slashes.
         content_hash: BLAKE2b-128 of the file's bytes, hexadecimal.
-        width: pixels after the orientation tag is applied; 0 if the header cannot be read.
-        height: likewise.
+        width, height: pixels after the orientation tag is applied; 0 if the header cannot be read.
         boxes: float32 [F, 4], xyxy in pixels, x2 = x + w.
         attributes: name -> int8 [F] or int8 [0] where the dataset has none.
         levels: "easy" | "medium" | "hard" -> bool [F], whether the face counts.
@@ -146,12 +145,11 @@ class Detections:
 
     Attributes:
         image_id: the sample's.
-        width: original image, pixels after orientation; 0 where the image could not be decoded.
-        height: likewise.
+        width, height: of the image, pixels after orientation; 0 where it could not be decoded.
         boxes: float32 [N, 4], xyxy in original pixels, not clipped.
         scores: float32 [N], never rising.
         landmarks: float32 [N, 5, 2] in original pixels (eyes, nose, mouth corners; left first) or None.
-        error: why there is nothing here, or None.
+        error: why there are no boxes, or None.
     """
 
     image_id: str
@@ -208,8 +206,8 @@ class Detections:
 def read_detections(table: pa.Table) -> Iterator[Detections]:
     """Yields the records of a table of `schemas.DETECTIONS` without a Python object per number.
 
-    A row of 5,000 boxes with landmarks takes 0.3 ms instead of the 6 ms that `Table.to_pylist` needs. A table without
-    the column of landmarks (see `WITHOUT_LANDMARKS`), two thirds of the bytes, gives records without them.
+    A row of 5,000 boxes with landmarks takes 0.3 ms, by `Table.to_pylist` 6 ms. The column of landmarks, two thirds of
+    the bytes, may be absent (`WITHOUT_LANDMARKS`).
     """
     names = tuple(name for name in (*CORNERS, "score", "landmarks") if name in table.column_names)
     lists = {name: _flat_list(table.column(name)) for name in names}

@@ -310,7 +310,7 @@ def test_no_face_that_counts_is_told(root: Path) -> None:
     changed(root, (("annotations",), [{"image_id": 7, "bbox": [5, 5, 5, 9]}]))
     lines = review(CocoJson(), root)
     assert lines[0] == "1 faces in 1 images; of them count: easy 0, medium 0, hard 0"
-    assert lines[1].startswith("no face counts in any subset, so that there is no AP")
+    assert lines[1].startswith("no face counts in any subset, so there is no AP")
 
 
 def test_a_height_on_its_limit_is_not_lost_to_rounding(root: Path) -> None:

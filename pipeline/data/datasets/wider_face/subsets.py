@@ -48,7 +48,7 @@ def height_levels(
 ) -> Levels:
     """Returns subset -> bool [F] by face height, as the dataset's paper grades detection difficulty (section 3).
 
-    This stands in for the official lists, which exist for validation only: an AP on it is no official AP.
+    It replaces the official lists, which exist for validation only: an AP on it is no official AP.
 
     Args:
         heights: [F] pixels in the original image.
@@ -59,5 +59,5 @@ def height_levels(
 
 
 def has_official_levels(folder: Path) -> bool:
-    """Returns whether all four official .mat files lie in ``folder``."""
+    """Returns whether ``folder`` has all four official .mat files."""
     return all((folder / name).is_file() for name in OFFICIAL_FILES)
