@@ -83,8 +83,7 @@ class Tile:
 def parse_canvas(text: str | int) -> Canvas:
     """Returns the canvas named ``8k``, ``original``, by a long edge such as ``4096`` or a short one, ``short-640``.
 
-    Raises:
-        ValueError: anything else; the message lists the choices.
+    Raises ValueError: anything else; the message lists the choices.
     """
     name = str(text).strip().lower()
     if name == "8k":

@@ -141,11 +141,7 @@ class LabelledCandidateReader:
         return self._names[number]
 
     def __getitem__(self, number: int) -> LabelledCandidates:
-        """Returns one row.
-
-        Raises:
-            ValueError: its bytes are damaged.
-        """
+        """Returns one row. Raises ValueError: its bytes are damaged."""
         shard, row = self._rows[number].tolist()
         try:
             with self._file(shard) as file:

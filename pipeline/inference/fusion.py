@@ -55,8 +55,7 @@ def pool(sets: Sequence[ScoredBoxes]) -> ScoredBoxes:
 
     Landmarks are kept where every set with a row has them, else none are. Boxes are in the frame of the first set.
 
-    Raises:
-        ValueError: no set at all.
+    Raises ValueError: no set at all.
     """
     if not sets:
         raise ValueError("no set of detections to pool")

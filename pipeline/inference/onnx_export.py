@@ -124,8 +124,7 @@ def _difference(network: RawAnswers, file: Path, shape: tuple[int, int, int]) ->
 def run_onnx(file: Path, images: np.ndarray[Any, np.dtype[np.float32]]) -> list[np.ndarray[Any, np.dtype[np.float32]]]:
     """Returns the outputs of an exported file for images float32 [B, 3, H, W], on one CPU thread.
 
-    Raises:
-        ValueError: the extra `onnx` is not installed.
+    Raises ValueError: the extra `onnx` is not installed.
     """
     runtime = _required("onnxruntime")
     options = runtime.SessionOptions()

@@ -107,8 +107,7 @@ class Reranker:
     def first_pass(self) -> None:
         """Runs once on a small black image: a first pass is slow, and may show damage.
 
-        Raises:
-            ValueError: the answer is no number.
+        Raises ValueError: the answer is no number.
         """
         pixels = torch.zeros(256, 256, 3, dtype=torch.uint8, device=self.device)
         boxes, scores = np.array([[64, 64, 128, 128]] * 2, np.float32), np.ones(2, np.float32)

@@ -27,8 +27,7 @@ def format_scores(refined: Float32, how: ScoreFormat) -> Float32:
 
     Example: -1.5, 0, 0.5, 1 and 2 become 0.0625, 0.25, 0.5, 0.75 and 0.9167, or by "clip" 0, 0, 0.5, 1 and 1.
 
-    Raises:
-        ValueError: there is no such format.
+    Raises ValueError: there is no such format.
     """
     if how == "sum":
         return refined

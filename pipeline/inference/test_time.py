@@ -132,8 +132,7 @@ def detect(predictor: Predictor, image_bgr: NDArray[np.uint8], mode: Mode) -> Sc
 
     Each pass keeps at most the predictor's ``max_candidates``.
 
-    Raises:
-        ValueError: not such an image, damaged weights, or several passes and no fusion rule.
+    Raises ValueError: not such an image, damaged weights, or several passes and no fusion rule.
     """
     height, width = image_bgr.shape[:2]
     passes = mode.passes(width, height)
@@ -247,11 +246,7 @@ MODES: Final[Mapping[str, Mode]] = MappingProxyType(
 
 
 def mode_named(name: str) -> Mode:
-    """Returns the entry of `MODES`.
-
-    Raises:
-        ValueError: there is none; the message lists those there are.
-    """
+    """Returns the entry of `MODES`. Raises ValueError: there is none; the message lists those there are."""
     if name not in MODES:
         raise ValueError(f"no test-time mode {name!r}; there are {', '.join(MODES)}")
     return MODES[name]

@@ -23,8 +23,7 @@ def check_weights(path: str | None, inputs: Mapping[str, tuple[str, ...]]) -> No
 def planned_weights(ctx: StageContext) -> bytes:
     """Returns the checkpoint: the file at the node's `path`, else the output of the node wired to `checkpoint`.
 
-    Raises:
-        ValueError: as `planned_file`.
+    Raises ValueError: as `planned_file`.
     """
     if ctx.path:
         return planned_file(ctx)
@@ -34,11 +33,7 @@ def planned_weights(ctx: StageContext) -> bytes:
 
 
 def planned_file(ctx: StageContext) -> bytes:
-    """Returns the weights file at the node's `path`.
-
-    Raises:
-        ValueError: the file has changed since planning.
-    """
+    """Returns the weights file at the node's `path`. Raises ValueError: the file has changed since planning."""
     data = Path(ctx.path or "").read_bytes()
     if ctx.file_hashes.get("weights") not in (None, checkpoint_hash(data)):
         raise ValueError(f"weights at {ctx.path} on {socket.gethostname()} are not those that were planned")

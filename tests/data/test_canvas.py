@@ -1,7 +1,5 @@
 """Geometry of canvas and tiles: exact sizes, tiles that partition any canvas."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given

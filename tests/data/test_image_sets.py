@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 
 from pipeline.data.image_sets import require_equal_images, require_known_images

@@ -1,7 +1,5 @@
 """Pixels: bit-equal to the reference decode, one orientation rule, every odd kind of file handled or refused."""
 
-from __future__ import annotations
-
 import io
 import json
 import struct

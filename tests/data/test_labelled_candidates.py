@@ -1,7 +1,5 @@
 """One row of a join at a time, by number."""
 
-from __future__ import annotations
-
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """On a GPU batches of any sizes give what each image gives alone, with one wait, by every engine, within its memory."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np

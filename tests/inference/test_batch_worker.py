@@ -1,7 +1,5 @@
 """A dump's work in batches, as a GPU has it, on a CPU: rows in order, none lost or doubled, errors where they belong."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 import numpy as np

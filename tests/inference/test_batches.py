@@ -1,7 +1,5 @@
 """Several images at once: the answers of each alone, whatever the batch, and nothing lost where memory does not do."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Engines: every one gives what torch gives, at every size, and refuses in one line what it cannot do."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

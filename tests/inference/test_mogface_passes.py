@@ -4,8 +4,6 @@ The published numbers and a slow writing of the code's rules speak of last pixel
 frame, and the answers must be the same ones.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -59,11 +59,7 @@ def named(message: str, node: str) -> str:
 
 
 def require_folder(root: str) -> Path:
-    """Returns ``root`` as a path.
-
-    Raises:
-        FileNotFoundError: it is not a folder, or a URL.
-    """
+    """Returns ``root`` as a path. Raises FileNotFoundError: it is not a folder, or a URL."""
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", root):
         raise FileNotFoundError(
             f"dataset folder {root!r} is a URL: datasets are read from local or mounted folders "
@@ -111,8 +107,7 @@ class Dataset(LiteralModel, ABC):
         Reading an entry reads its file once, for size and content hash. An unreadable image gives a sample with
         ``error`` set, width and height 0 and its faces kept.
 
-        Raises:
-            FileNotFoundError, ValueError: as `entries`.
+        Raises FileNotFoundError, ValueError: as `entries`.
         """
 
     def review(self, root: str, samples: Iterable[pa.Table]) -> list[str]:
@@ -131,18 +126,13 @@ class Dataset(LiteralModel, ABC):
     def image_bytes(self, root: str, sample_path: str) -> bytes:
         """Returns the compressed image that `Sample.path` names: by default, the bytes of that file below the root.
 
-        Raises:
-            OSError: the file cannot be read.
+        Raises OSError: the file cannot be read.
         """
         return (require_folder(root) / sample_path).read_bytes()
 
 
 def in_order(entries: Iterable[Entry]) -> list[Entry]:
-    """Returns the entries sorted by ``image_id``.
-
-    Raises:
-        ValueError: two entries share an ``image_id``.
-    """
+    """Returns the entries sorted by ``image_id``. Raises ValueError: two entries share an ``image_id``."""
     ordered = sorted(entries, key=lambda entry: entry.image_id)
     for first, second in pairwise(ordered):
         if first.image_id == second.image_id:

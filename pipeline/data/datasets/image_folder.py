@@ -27,8 +27,7 @@ class ImageFolder(Dataset):
     def entries(self, root: str, say: Log = quiet) -> list[Entry]:
         """Returns the images found, as `Dataset.entries`; files of other names are checked by their first bytes.
 
-        Raises:
-            FileNotFoundError: the folder does not exist or holds no image.
+        Raises FileNotFoundError: the folder does not exist or holds no image.
         """
         require_folder(root)
         skipped, found = SkippedFiles(), list[Entry]()

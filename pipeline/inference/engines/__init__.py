@@ -89,11 +89,7 @@ _BY_SPEED: Final = {"cpu": ("openvino", "onnxruntime", "torch"), "cuda": ("torch
 
 
 def engine_spec(name: str) -> EngineSpec:
-    """Returns the entry of `ENGINES`.
-
-    Raises:
-        ValueError: there is none; the message lists those there are.
-    """
+    """Returns the entry of `ENGINES`. Raises ValueError: there is none; the message lists those there are."""
     if name not in ENGINES:
         raise ValueError(f"no engine {name!r}; there are {', '.join(ENGINES)}")
     return ENGINES[name]

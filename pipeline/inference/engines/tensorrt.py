@@ -29,8 +29,7 @@ class TensorRt:
     def __init__(self, job: Job) -> None:
         """Takes over the job's network.
 
-        Raises:
-            ValueError: TensorRT's libraries cannot be loaded; onnxruntime itself would go on without them.
+        Raises ValueError: TensorRT's libraries cannot be loaded; onnxruntime itself would go on without them.
         """
         # A folder of this worker: two that build the same engine at once would write the same file.
         self._cache = tempfile.TemporaryDirectory(prefix="wider8k-tensorrt-")

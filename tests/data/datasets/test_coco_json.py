@@ -1,7 +1,5 @@
 """Your own set: what the JSON file says, and a clear word for every mistake in it."""
 
-from __future__ import annotations
-
 import copy
 import json
 from collections.abc import Callable

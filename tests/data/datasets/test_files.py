@@ -1,7 +1,5 @@
 """Listing a folder and reading one file of it."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A folder of images without labels."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """How boxes lie in their images, on every border that decides."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -76,8 +76,7 @@ def wider_face_archives() -> dict[str, Archive]:
 def fetch_archive(archive: Archive, root: Path, echo: Callable[[str], None]) -> None:
     """Makes ``root/<stem of the archive>`` complete: fetches, checks and unpacks only as far as needed.
 
-    Raises:
-        DownloadError: as `download_wider_face`.
+    Raises DownloadError: as `download_wider_face`.
     """
     from torchvision.datasets.utils import check_integrity
 

@@ -55,8 +55,7 @@ class WiderGroundTruth:
     def restrict(self, image_ids: Collection[str]) -> WiderGroundTruth:
         """Returns the ground truth of these images only, in this object's order; the cost depends on their number.
 
-        Raises:
-            ValueError: an image is not known here; the message names the first ones.
+        Raises ValueError: an image is not known here; the message names the first ones.
         """
         wanted = set(image_ids)
         unknown = sorted(image_id for image_id in wanted if image_id not in self._places)
@@ -122,8 +121,7 @@ def _faces(file: Path) -> tuple[list[str], list[NDArray[np.float64]]]:
 def read_mat(file: Path, *names: str, optional: tuple[str, ...] = ()) -> list[Any]:
     """Returns variables of a MATLAB file, None for an optional one that is absent.
 
-    Raises:
-        ValueError: it is no MATLAB file, or lacks a variable.
+    Raises ValueError: it is no MATLAB file, or lacks a variable.
     """
     import scipy.io  # 0.3 s that planning need not pay
 

@@ -23,8 +23,7 @@ Levels = Mapping[str, NDArray[np.bool_]]
 def official_levels(truth: WiderGroundTruth, annotation: WiderAnnotation) -> Levels:
     """Returns subset -> bool [faces] from the official lists, in the order of ``annotation.rows``.
 
-    Raises:
-        ValueError: an image is not in the lists, or has another number of faces there.
+    Raises ValueError: an image is not in the lists, or has another number of faces there.
     """
     position_of = {image_id: position for position, image_id in enumerate(truth.image_ids)}
     positions = []

@@ -1,7 +1,5 @@
 """Canvases made of other images: known boxes, equal bytes everywhere, and nothing of them on disk."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

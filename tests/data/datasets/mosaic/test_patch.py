@@ -1,7 +1,5 @@
 """Patches: the right face, the right height, boxes and pixels that belong together."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

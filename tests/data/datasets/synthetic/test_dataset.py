@@ -1,7 +1,5 @@
 """Drawn faces: deterministic anywhere, within bounds, apart from each other, and really drawn where the box is."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 
