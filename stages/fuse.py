@@ -71,7 +71,6 @@ class Fuse(MapStage):
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
         """Returns a worker that holds one shard of each input at a time."""
-        from pipeline.inference.candidates import Candidates
         from pipeline.inference.fusion import fuse
 
         inputs, rule = [ShardReader(artifact) for artifact in ctx.inputs["detections"]], self._fusion()
@@ -86,7 +85,7 @@ class Fuse(MapStage):
                     continue
                 if self.rule == "vote":
                     _require_weights([rows.node for rows in inputs], found)
-                fused = fuse([Candidates(row.boxes, row.scores, row.landmarks) for row in found], rule)
+                fused = fuse([row.scored for row in found], rule)
                 yield Detections(item.key, width, height, fused.boxes, fused.scores, fused.landmarks).to_row()
 
         return work

@@ -14,8 +14,8 @@ from pipeline.data.image_sets import require_equal_images
 from pipeline.data.labelled_candidates import LabelledCandidates
 from pipeline.data.records import WITHOUT_LANDMARKS, Detections, Float32, read_detections
 from pipeline.data.schemas import CORNERS, DETECTIONS, LABELLED_CANDIDATES, SAMPLES
+from pipeline.data.shard_reader import ShardReader
 from pipeline.engine.fingerprint import hash_json
-from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
 
 _FACES = ("image_id", "path", "width", "height", *CORNERS, "error")
@@ -64,8 +64,8 @@ class LabelCandidates(MapStage):
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
         """Returns a worker that holds one shard of each input at a time."""
-        samples = _Shards(ctx.one("samples"), _FACES)
-        dumps = [_Shards(artifact, WITHOUT_LANDMARKS) for artifact in ctx.inputs["candidates"]]
+        samples = ShardReader(ctx.one("samples"), _FACES)
+        dumps = [ShardReader(artifact, WITHOUT_LANDMARKS) for artifact in ctx.inputs["candidates"]]
 
         def work(items: Sequence[Item]) -> Iterator[Row]:
             for item in items:
@@ -118,23 +118,3 @@ def _faces(sample: pa.Table) -> Float32:
     """Returns float32 [F, 4] of a table of one sample."""
     columns = [sample.column(name).combine_chunks().flatten().to_numpy() for name in CORNERS]
     return np.stack(columns, axis=1).astype(np.float32)
-
-
-class _Shards:
-    """The rows of one input, by shard and image; the last shard asked for is held, as it lies in its file."""
-
-    def __init__(self, artifact: Artifact, columns: Sequence[str]) -> None:
-        self.node = artifact.node
-        self._artifact, self._columns = artifact, columns
-        self._shard = ""
-        self._table: pa.Table | None = None
-        self._places: dict[str, int] = {}
-
-    def row(self, shard: str, image_id: str) -> pa.Table:
-        """Returns a table of one row."""
-        if shard != self._shard or self._table is None:
-            self._table = None  # before the next one is read: never two at a time
-            self._table = self._artifact.table(shard, self._columns)
-            self._places = {key: row for row, key in enumerate(self._table.column("image_id").to_pylist())}
-            self._shard = shard
-        return self._table.slice(self._places[image_id], 1)

@@ -14,7 +14,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import Field
 
-from pipeline.data.labelled_faces import ImageFaces, faces_of, require_same_images
+from pipeline.data.image_sets import require_known_images
+from pipeline.data.labelled_faces import ImageFaces, faces_of
 from pipeline.data.records import Detections
 from pipeline.data.schemas import DETECTIONS, SAMPLES
 from pipeline.data.shard_reader import ShardReader
@@ -49,7 +50,7 @@ class Oracle(MapStage):
         Raises:
             ValueError: if the dump has images that the samples do not have.
         """
-        require_same_images(ctx.one("candidates"), ctx.one("samples"))
+        require_known_images(ctx.one("candidates"), ctx.one("samples"))
         faces = {key: version for key, version, _ in ctx.one("samples").item_versions()}
         return [
             Item(key, fingerprint([version, faces[key]], size=8), {"shard": shard})
@@ -68,7 +69,7 @@ class Oracle(MapStage):
         return work
 
     def _row(self, found: Detections, faces: ImageFaces) -> Detections:
-        if error := found.error or faces.refusal(found):
+        if error := found.error or faces.mismatch(found):
             return Detections(found.image_id, found.width, found.height, error=error)
         return by_overlap(found, faces.boxes, self.pixel_inclusive, self.iou)
 

@@ -17,7 +17,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, field_validator, mode
 
 from pipeline.boxes.frame import Frame
 from pipeline.data.canvas import parse_canvas
-from pipeline.data.image_reader import read_images
+from pipeline.data.image_reader import ImageReader
 from pipeline.data.schemas import CHECKPOINT, DETECTIONS, SAMPLES
 from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
 from pipeline.inference.engines import engine_spec, require_engine
@@ -126,19 +126,19 @@ class Predict(MapStage):
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
         """Returns a worker that fetches, and where it has a core to spare decodes, the next images during this one."""
         set_threads(ctx)  # before torch is imported
-        from pipeline.inference.batch_work import BatchWork, caught, row_of, unreadable_row
+        from pipeline.inference.batch_worker import BatchWorker, detections_row, error_row_of, or_error
 
-        images, predictor = read_images(ctx, ctx.one("samples")), self.predictor(ctx)
+        images, predictor = ImageReader(ctx, ctx.one("samples")).ahead, self.predictor(ctx)
         if self.mode == SINGLE:
-            return BatchWork(predictor, parse_canvas(self.canvas), images)
+            return BatchWorker(predictor, parse_canvas(self.canvas), images)
         mode = mode_named(self.mode)
 
         def work(items: Sequence[Item]) -> Iterator[Row]:
             for item, image, error in images(items):
                 if image is None:
-                    yield unreadable_row(item, error)
+                    yield error_row_of(item, error)
                 else:
-                    yield row_of(item, image, caught(partial(detect, predictor, image, mode)))
+                    yield detections_row(item, image, or_error(partial(detect, predictor, image, mode)))
 
         return work
 

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from pipeline.data.image_sets import require_equal_images
-from pipeline.data.labelled_faces import ImageFaces, faces_of, require_same_images
+from pipeline.data.image_sets import require_equal_images, require_known_images
+from pipeline.data.labelled_faces import ImageFaces, faces_of
 from pipeline.data.records import WITHOUT_LANDMARKS, Detections
 from pipeline.data.schemas import DETECTIONS, RANKING_ACCURACY, SAMPLES
 from pipeline.data.shard_reader import rows_of
@@ -57,7 +57,7 @@ class RankingAccuracy(WholeStage):
         """
         nodes = ctx.inputs["candidates"]
         first = nodes[0]
-        require_same_images(first, ctx.one("samples"))
+        require_known_images(first, ctx.one("samples"))
         tasks = _tasks(faces_of(ctx.one("samples")), _shards(nodes))
         parts = ctx.fan_out(_Count(nodes, self.pairs, self.pixel_inclusive), tasks)
         for place, node in enumerate(nodes):
@@ -170,7 +170,7 @@ class _Count:
             faces = task.faces[image_id]
             if faces.error or any(row.error for row in rows):
                 continue
-            if refusal := faces.refusal(first):
+            if refusal := faces.mismatch(first):
                 raise ValueError(f"{self.nodes[0].node}: {image_id}: {refusal}")
             for place, part in enumerate(self._image(rows, faces)):
                 counts[place] = counts[place] + part

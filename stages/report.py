@@ -11,7 +11,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from pipeline.data.datasets.wider_face.ground_truth import ground_truth_of
-from pipeline.data.image_bytes import bytes_reader
+from pipeline.data.image_reader import ImageReader
 from pipeline.data.images import decode
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.records import Detections, Sample, read_detections
@@ -125,7 +125,7 @@ class Report(WholeStage):
         from pipeline.evaluation.gallery import GalleryItem, fewest_mistakes, gallery_order, shrink_jpeg
 
         samples = ctx.one("samples")
-        read = bytes_reader(ctx, samples)
+        read = ImageReader(ctx, samples).read
         paths = {sample.image_id: sample.path for sample, _ in pairs}
         if ctx.inputs["ap"]:
             worst = gallery_order(pairs, self.score, self.subset, self.gallery)

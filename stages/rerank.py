@@ -13,8 +13,8 @@ import pyarrow as pa
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.data.canvas import parse_canvas
-from pipeline.data.image_reader import read_images
-from pipeline.data.labelled_faces import require_same_images
+from pipeline.data.image_reader import ImageReader
+from pipeline.data.image_sets import require_known_images
 from pipeline.data.records import Detections
 from pipeline.data.schemas import CHECKPOINT, DETECTIONS, SAMPLES
 from pipeline.data.shard_reader import ShardReader
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from pipeline.inference.candidates import Candidates
+    from pipeline.data.records import ScoredBoxes
     from pipeline.inference.rerank import Reranker
 
 
@@ -45,7 +45,7 @@ class Rerank(MapStage):
         max_candidates: so many of the best candidates are ranked; None: as many as the ranker takes (5,000).
         max_detections: at most so many boxes per image are left; None keeps all.
         clip: scores are written clipped to 0..1, as the paper does: many tie at 0 and 1, and AP loses what the ranker
-            said of them. Without it, or `squash`, they are the plain sums of score and correction, see `written`.
+            said of them. Without it, or `squash`, they are the plain sums of score and correction, see `format_scores`.
         precision: numbers that the part which sees the image computes with.
         engine: that runs this part, as in `predict`.
         squash: scores are written in 0..1 without a change of order, for what expects them there, as voting does.
@@ -98,7 +98,7 @@ class Rerank(MapStage):
         Raises:
             ValueError: if the dump has images that the samples do not have.
         """
-        require_same_images(ctx.one("candidates"), ctx.one("samples"))
+        require_known_images(ctx.one("candidates"), ctx.one("samples"))
         columns = ["image_id", "content_hash", "path", "width", "height"]
         images = {row.pop("image_id"): row for row in ctx.one("samples").rows(columns)}
         return [
@@ -115,11 +115,11 @@ class Rerank(MapStage):
         set_threads(ctx)  # before torch is imported
         from pipeline.inference.memory import out_of_memory
 
-        images = read_images(ctx, ctx.one("samples"), lambda item: str(item.data["content_hash"]))
+        images = ImageReader(ctx, ctx.one("samples"), lambda item: str(item.data["content_hash"]))
         reranker, rows = self.reranker(ctx), ShardReader(ctx.one("candidates"))
 
         def work(items: Sequence[Item]) -> Iterator[Row]:
-            for item, image, error in images(items):
+            for item, image, error in images.ahead(items):
                 found = rows.get(item.data["shard"], item.key)
                 if image is None or found.error:
                     yield _failed(found, found.error or str(error)).to_row()
@@ -159,7 +159,6 @@ class Rerank(MapStage):
         return reranker
 
     def _ranked(self, reranker: Reranker, image: NDArray[np.uint8], found: Detections) -> Detections:
-        from pipeline.inference.candidates import Candidates
 
         height, width = image.shape[:2]
         if (found.width, found.height) != (width, height):
@@ -167,7 +166,7 @@ class Rerank(MapStage):
                 f"candidates of {found.width} x {found.height} pixels, the image has {width} x {height}: "
                 "expected a dump of the same image; compute the dump again"
             )
-        ranked = reranker(image, Candidates(found.boxes, found.scores, found.landmarks))
+        ranked = reranker(image, found.scored)
         left = _suppressed(ranked, self.iou) if self.iou is not None and len(ranked) else ranked
         left = left.take(slice(self.max_detections))
         return replace(found, boxes=left.boxes, scores=left.scores, landmarks=left.landmarks)
@@ -177,7 +176,7 @@ def _failed(found: Detections, error: str) -> Detections:
     return Detections(found.image_id, found.width, found.height, error=error)
 
 
-def _suppressed(ranked: Candidates, iou: float) -> Candidates:
+def _suppressed(ranked: ScoredBoxes, iou: float) -> ScoredBoxes:
     """Returns what survives; of equal scores the earlier row is the better one."""
     import torch
 

@@ -49,7 +49,6 @@ class Suppress(MapStage):
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
         """Returns a worker that holds one shard of the dump at a time."""
-        from pipeline.inference.candidates import Candidates
         from pipeline.inference.postprocess import detections
 
         rows = ShardReader(ctx.one("candidates"))
@@ -57,7 +56,7 @@ class Suppress(MapStage):
         def work(items: Sequence[Item]) -> Iterator[Row]:
             for item in items:
                 found = rows.get(item.data["shard"], item.key)
-                candidates = Candidates(found.boxes, found.scores, found.landmarks)
+                candidates = found.scored
                 kept = detections(
                     candidates,
                     score=self.score,

@@ -13,7 +13,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from pipeline.data.datasets.wider_face.predictions import WiderText, read_wider_text
-from pipeline.data.prediction_form import Known
+from pipeline.data.prediction_form import ImageInfo
 from pipeline.data.records import Detections, Sample
 from pipeline.data.schemas import DETECTIONS, SAMPLES
 from pipeline.engine.fingerprint import hash_json
@@ -89,8 +89,8 @@ def _text(ctx: StageContext, image_ids: Sequence[str]) -> WiderText:
     return read_wider_text(Path(ctx.path or ""), image_ids)
 
 
-def _known(sample: Sample) -> Known:
-    return Known(sample.boxes, (sample.width, sample.height) if sample.width and sample.height else None)
+def _known(sample: Sample) -> ImageInfo:
+    return ImageInfo(sample.boxes, (sample.width, sample.height) if sample.width and sample.height else None)
 
 
 def _digest(source: Path) -> str:

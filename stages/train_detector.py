@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, field_validator
 
-from pipeline.data.image_bytes import bytes_reader
+from pipeline.data.image_reader import ImageReader
 from pipeline.data.records import Sample
 from pipeline.data.schemas import CHECKPOINT, SAMPLES
 from pipeline.engine.manifest import Artifact
@@ -101,9 +101,9 @@ class TrainDetector(TrainingStage):
             samples = _usable(held_out[0], None)
             # Every look at it would be worth the same, and the first weights would stay the best.
             require_faces(ground_truth_of(samples), held_out[0].node)
-            validator = DetectorValidator(samples, bytes_reader(ctx, held_out[0]), accelerated)
+            validator = DetectorValidator(samples, ImageReader(ctx, held_out[0]).read, accelerated)
         pictures = DetectorDataset(
-            usable, bytes_reader(ctx, ctx.one("samples")), self.recipe, detector.normalisation.mean_bgr
+            usable, ImageReader(ctx, ctx.one("samples")).read, self.recipe, detector.normalisation.mean_bgr
         )
         return Training(
             learner=learner,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, field_validator
 
-from pipeline.data.image_bytes import bytes_reader
+from pipeline.data.image_reader import ImageReader
 from pipeline.data.labelled_candidates import LabelledCandidateReader
 from pipeline.data.schemas import CHECKPOINT, LABELLED_CANDIDATES, SAMPLES
 from pipeline.engine.manifest import Artifact
@@ -84,10 +84,10 @@ class TrainRanker(TrainingStage):
             normalisation = learner.first().normalisation
         validator = None
         if held_out := ctx.inputs.get("held_out"):
-            read = bytes_reader(ctx, _samples_of(ctx, held_out[0]))
+            read = ImageReader(ctx, _samples_of(ctx, held_out[0])).read
             validator = RankerValidator(_rankings(held_out[0], self.recipe), read, self.recipe)
         pictures = RankerDataset(
-            rankings, bytes_reader(ctx, _samples_of(ctx, join)), self.recipe, normalisation.mean_bgr
+            rankings, ImageReader(ctx, _samples_of(ctx, join)).read, self.recipe, normalisation.mean_bgr
         )
         return Training(
             learner=learner,

@@ -152,7 +152,7 @@ def _ranking(name: str, files: tuple[Path, ...], engine: str, precision: str) ->
 
     from pipeline.data.canvas import parse_canvas
     from pipeline.data.images import decode
-    from pipeline.inference.candidates import Candidates
+    from pipeline.data.records import ScoredBoxes
     from pipeline.inference.rerank import Reranker
     from pipeline.models.rankers import ranker_spec
 
@@ -160,7 +160,7 @@ def _ranking(name: str, files: tuple[Path, ...], engine: str, precision: str) ->
     images = [decode(file.read_bytes()) for file in files[:10]]
     corner, side = np.random.default_rng(0).uniform(0, [[900, 600]], (5000, 2)), 8 + np.arange(5000)[:, None] % 60
     boxes = np.hstack([corner, corner + side]).astype(np.float32)
-    found = [Candidates(boxes, np.linspace(1, 0, 5000, dtype=np.float32))] * len(images)
+    found = [ScoredBoxes(boxes, np.linspace(1, 0, 5000, dtype=np.float32))] * len(images)
     reranker = Reranker(
         ranker_spec(name).build().eval(), canvas=parse_canvas("1024"), engine=engine, dtype=getattr(torch, precision)
     )

@@ -123,7 +123,7 @@ def reranking(bench: Bench, files: Sequence[Path], size: str, iou: float | None)
     import torch
 
     from pipeline.boxes.suppression import nms
-    from pipeline.inference.candidates import Candidates
+    from pipeline.data.records import ScoredBoxes
     from pipeline.inference.rerank import Reranker
     from pipeline.models.rankers.checkpoint import open_ranker
 
@@ -131,9 +131,9 @@ def reranking(bench: Bench, files: Sequence[Path], size: str, iou: float | None)
     found = _candidates(bench.store)
     images = [decode(file.read_bytes()) for file in files]
     tables = [found[file.name] for file in files]
-    given = [Candidates(each.boxes, each.scores, each.landmarks) for each in tables]
+    given = [each.scored for each in tables]
 
-    def work(number: int) -> Candidates:
+    def work(number: int) -> ScoredBoxes:
         ranked = reranker(images[number], given[number])
         if iou is None or not len(ranked):
             return ranked

@@ -84,7 +84,7 @@ def _way(
 def candidates_of_all(predictor: Predictor, images: Sequence[Image], canvas: Canvas) -> int:
     """Returns how many images had candidates: all of them in batches, the next one launched before one is waited for.
 
-    The loop of a dump without files; see `pipeline.inference.batch_work`.
+    The loop of a dump without files; see `pipeline.inference.batch_worker`.
     """
     sizes = [(image.shape[1], image.shape[0]) for image in images]
     working: deque[Callable[[], list[Any]]] = deque()

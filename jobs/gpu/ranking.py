@@ -15,7 +15,7 @@ from jobs.gpu.parts import Setting
 from pipeline.boxes.box_table import box_table
 from pipeline.data.canvas import Canvas, parse_canvas
 from pipeline.data.images import resize
-from pipeline.inference.candidates import Candidates
+from pipeline.data.records import ScoredBoxes
 from pipeline.inference.rerank import Reranker
 from pipeline.models.fuse import for_inference
 from pipeline.models.rankers import ranker_spec
@@ -54,8 +54,8 @@ def _pace(setting: Setting, figures: Figures, label: str, work: Callable[[], Any
         figures.add(f"{label}, peak memory", torch.cuda.max_memory_allocated() / 2**20, "MB")
 
 
-def _candidates(count: int, height: int, width: int) -> Candidates:
+def _candidates(count: int, height: int, width: int) -> ScoredBoxes:
     rng = np.random.default_rng(0)
     corner, side = rng.uniform(0, [width - 60, height - 60], (count, 2)), rng.uniform(8, 60, (count, 1))
     scores = np.sort(rng.uniform(0, 1, count).astype(np.float32))[::-1].copy()
-    return Candidates(np.hstack([corner, corner + side]).astype(np.float32), scores, None)
+    return ScoredBoxes(np.hstack([corner, corner + side]).astype(np.float32), scores, None)

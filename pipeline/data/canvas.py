@@ -1,7 +1,7 @@
 """The canvas an image is enlarged to before detection, and the tiles it may be cut into: geometry only, no pixels.
 
 The "8K" of the paper is a long edge of 7680 pixels. A canvas keeps the aspect ratio up to rounding to whole pixels, so
-that the two sides have slightly different factors; both are kept exactly, and boxes map back without drift.
+that the two sides have slightly different factors.
 """
 
 from __future__ import annotations
@@ -10,10 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
-Float32 = NDArray[np.float32]
 Box = tuple[int, int, int, int]
 
 LONG_EDGE_8K: Final = 7680
@@ -54,10 +50,8 @@ class Canvas:
     def size(self, width: int, height: int) -> tuple[int, int]:
         """Returns (width, height) of the canvas in whole pixels for an original of that size.
 
-        The side that is given is exact; the other is rounded half up and never below one pixel.
-
-        Raises:
-            ValueError: the original has no pixels.
+        The given side is exact; the other is rounded half up, at least one pixel. An original without pixels is a
+        ValueError.
         """
         if width < 1 or height < 1:
             raise ValueError(f"an image of {width} x {height} pixels has no canvas")
@@ -68,21 +62,6 @@ class Canvas:
         else:
             return width, height
         return _scaled(width, edge, side), _scaled(height, edge, side)
-
-    def factors(self, width: int, height: int) -> tuple[float, float]:
-        """Returns (canvas width / width, canvas height / height) for an original of that size."""
-        canvas_width, canvas_height = self.size(width, height)
-        return canvas_width / width, canvas_height / height
-
-    def to_canvas(self, points: Float32, width: int, height: int) -> Float32:
-        """Returns original-pixel boxes [N, 4] xyxy or points [N, K, 2] in canvas pixels, float32, same shape."""
-        fx, fy = self.factors(width, height)
-        return _scale_points(points, fx, fy)
-
-    def to_original(self, points: Float32, width: int, height: int) -> Float32:
-        """Returns canvas-pixel boxes [N, 4] xyxy or points [N, K, 2] in original pixels, float32, same shape."""
-        canvas_width, canvas_height = self.size(width, height)
-        return _scale_points(points, width / canvas_width, height / canvas_height)
 
 
 ORIGINAL: Final = Canvas(None)
@@ -104,8 +83,7 @@ class Tile:
 def parse_canvas(text: str | int) -> Canvas:
     """Returns the canvas named ``8k``, ``original``, by a long edge such as ``4096`` or a short one, ``short-640``.
 
-    Raises:
-        ValueError: anything else; the message lists the choices.
+    Raises ValueError: anything else; the message lists the choices.
     """
     name = str(text).strip().lower()
     if name == "8k":
@@ -141,7 +119,7 @@ def tiles(width: int, height: int, tile: int, halo: int, multiple: int = 32) -> 
         raise ValueError(f"halo must be at least 0 and multiple at least 1, got {halo} and {multiple}")
     if tile <= 2 * halo:
         raise ValueError(
-            f"tile of {tile} px leaves no core between two halos of {halo} px; use at least {2 * halo + multiple}"
+            f"tile of {tile} px has no core between two halos of {halo} px: at least {2 * halo + multiple}"
         )
     columns, rows = list(_cut(width, tile, halo, multiple)), list(_cut(height, tile, halo, multiple))
     return [
@@ -160,10 +138,8 @@ def _cut(length: int, tile: int, halo: int, multiple: int) -> Iterator[Box]:
     # step between windows is the largest multiple that still leaves both halos inside one window.
     step = (tile - 2 * halo) // multiple * multiple
     if step < 1:
-        raise ValueError(
-            f"tile of {tile} px is too small: two halos of {halo} px and one step of {multiple} px "
-            f"need at least {2 * halo + multiple} px"
-        )
+        need = f"two halos of {halo} px and one step of {multiple} px need at least {2 * halo + multiple} px"
+        raise ValueError(f"tile of {tile} px is too small: {need}")
     window = core = 0
     while window + tile < length:
         core_end = window + step + halo
@@ -174,10 +150,3 @@ def _cut(length: int, tile: int, halo: int, multiple: int) -> Iterator[Box]:
 
 def _scaled(side: int, edge: int, reference: int) -> int:
     return max(1, (2 * side * edge + reference) // (2 * reference))
-
-
-def _scale_points(points: Float32, fx: float, fy: float) -> Float32:
-    pairs = points.shape[-1] // 2
-    scale = np.tile(np.array([fx, fy]), pairs)
-    scaled: Float32 = (points * scale).astype(np.float32)
-    return scaled

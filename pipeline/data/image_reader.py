@@ -1,21 +1,92 @@
-"""Images of an earlier index, read and decoded while the network is busy with the one before."""
+"""The images of an index: compressed, by the path in a sample's row, or decoded ahead of their use."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from pipeline.data.image_bytes import indexed_source
-from pipeline.data.images import Image, decode
+from pipeline.data.datasets.config_field import parse_dataset
+from pipeline.data.images import Image, content_hash_of, decode
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Item, StageContext
 from pipeline.engine.worker_group import prefetch
 
-IMAGES_AHEAD = 4  # originals, 2 MB each at 1024 px: an enlarged image is never held but the one in work
+IMAGES_AHEAD = 4  # originals, 2 MB each at 1024 px: only the image in work is ever held enlarged
 GPU_IMAGES_AHEAD = 64  # two batches
 THREADS = 2  # at least: the next files are fetched beside the decoding of one
 Fetched = tuple[Item, bytes | None, str | None]
 Decoded = tuple[Item, Image | None, str | None]
+
+
+def _version(item: Item) -> str:
+    return item.version
+
+
+class ImageReader:
+    """Reads the images that one node has indexed; picklable, and its methods with it."""
+
+    def __init__(self, ctx: StageContext, samples: Artifact, hash_of: Callable[[Item], str] = _version) -> None:
+        """Reads nothing yet.
+
+        Args:
+            ctx: of the stage.
+            samples: the index that the images are of.
+            hash_of: the content hash that an item's image was indexed with, for `ahead`.
+        """
+        self._dataset = parse_dataset(samples.params["dataset"])
+        self._root = ctx.dataset_paths.get(samples.node) or ""
+        self._cpus, self._accelerated = ctx.resources.cpus, ctx.resources.gpus > 0
+        self._hash_of = hash_of
+
+    def read(self, path: str) -> bytes:
+        """Returns the compressed image of a sample's `path`; raises OSError where it is gone."""
+        return self._dataset.image_bytes(self._root, path)
+
+    def read_indexed(self, path: str, content_hash: str) -> bytes:
+        """Returns the compressed image that was indexed with this content hash.
+
+        Rows are kept under the hash, and must not be of other pixels. A file that the index could not read is not tried
+        again: a bad sector or a link to itself is by then the image's own error, and no trouble of the machine.
+
+        Raises:
+            OSError: the file is gone.
+            ValueError: its bytes have another hash.
+        """
+        if not content_hash and self._dataset.hash_is_of_bytes:
+            raise ValueError(f"{path} could not be read when it was indexed; run again with --retry-errors")
+        data = self.read(path)
+        if self._dataset.hash_is_of_bytes and content_hash_of(data) != content_hash:
+            raise ValueError(f"{path} has changed since it was indexed; run again")
+        return data
+
+    def ahead(self, items: Sequence[Item]) -> Iterator[Decoded]:
+        """Returns (item, image, error) of each item in order: uint8 [H, W, 3] BGR, or why there is none.
+
+        The next images are fetched during this one, and decoded too where there is a core to spare. A defect of an
+        image is its error; trouble of the machine is raised. An item's path is its ``data["path"]``.
+        """
+        count = max(THREADS, int(self._cpus))
+        threads = ThreadPoolExecutor(count, thread_name_prefix="decode")
+        depth = max(GPU_IMAGES_AHEAD if self._accelerated else IMAGES_AHEAD, 2 * count)
+        # On its only core the network and a decoder beside it take 75 ms of CPU an image, one after the other 64.
+        if self._accelerated or self._cpus > 1:
+            return prefetch(threads, lambda item: self._decode(self._fetch(item)), items, depth)
+        return map(self._decode, prefetch(threads, self._fetch, items, depth))
+
+    def _fetch(self, item: Item) -> Fetched:
+        try:
+            return item, self.read_indexed(item.data["path"], self._hash_of(item)), None
+        # Of this image; any other OSError (a stale mount, no descriptors left) is the machine's and stops the node.
+        except (FileNotFoundError, IsADirectoryError, PermissionError, ValueError) as error:
+            return item, None, f"{type(error).__name__}: {error}"
+
+    def _decode(self, fetched: Fetched) -> Decoded:
+        item, data, error = fetched
+        try:
+            image = None if data is None else decode(data)
+        except ValueError as problem:
+            return item, None, f"{type(problem).__name__}: {problem}"
+        return item, _pinned(image) if image is not None and self._accelerated else image, error
 
 
 def _pinned(image: Image) -> Image:
@@ -24,55 +95,3 @@ def _pinned(image: Image) -> Image:
 
     held: Image = torch.from_numpy(image).pin_memory().numpy()
     return held
-
-
-def _as_is(image: Image) -> Image:
-    return image
-
-
-def _stamp(item: Item) -> str:
-    return item.version
-
-
-def read_images(
-    ctx: StageContext, samples: Artifact, digest_of: Callable[[Item], str] = _stamp
-) -> Callable[[Sequence[Item]], Iterator[Decoded]]:
-    """Returns a function from items to (item, image, error) of each in order: uint8 [H, W, 3] BGR, or why not.
-
-    It fetches, and where there is a core to spare decodes, the next images during this one. What is wrong with an image
-    is its error; trouble of the machine is raised.
-
-    Args:
-        ctx: of the stage.
-        samples: the index that the images are of.
-        digest_of: the digest that an item's image was indexed with; its path is the item's ``data["path"]``.
-    """
-    read = indexed_source(ctx, samples)
-    accelerated = ctx.resources.gpus > 0
-    count = max(THREADS, int(ctx.resources.cpus))
-    threads = ThreadPoolExecutor(count, thread_name_prefix="decode")
-    depth = max(GPU_IMAGES_AHEAD if accelerated else IMAGES_AHEAD, 2 * count)
-    # On its only core the network and a decoder beside it take 75 ms of CPU an image, one after the other 64.
-    spare_core = accelerated or ctx.resources.cpus > 1
-    keep = _pinned if accelerated else _as_is
-
-    def fetch(item: Item) -> Fetched:
-        try:
-            return item, read(item.data["path"], digest_of(item)), None
-        # Of this image; any other OSError (a stale mount, no descriptors left) is the machine's and stops the node.
-        except (FileNotFoundError, IsADirectoryError, PermissionError, ValueError) as error:
-            return item, None, f"{type(error).__name__}: {error}"
-
-    def load(fetched: Fetched) -> Decoded:
-        item, data, error = fetched
-        try:
-            return item, None if data is None else keep(decode(data)), error
-        except ValueError as problem:
-            return item, None, f"{type(problem).__name__}: {problem}"
-
-    def images(items: Sequence[Item]) -> Iterator[Decoded]:
-        if spare_core:
-            return prefetch(threads, lambda item: load(fetch(item)), items, depth)
-        return map(load, prefetch(threads, fetch, items, depth))
-
-    return images

@@ -1,8 +1,10 @@
-"""Whether nodes are about the same images, said so that one sees which of them lacks what."""
+"""Checks that nodes are about the same images; the message says which of them lacks what."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+
+from pipeline.engine.manifest import Artifact
 
 
 def require_equal_images(one: str, ones: Collection[str], other: str, others: Collection[str], advice: str) -> None:
@@ -21,3 +23,13 @@ def require_equal_images(one: str, ones: Collection[str], other: str, others: Co
     ]
     if lacks:
         raise ValueError(f"{'; '.join(lacks)}; {advice}")
+
+
+def require_known_images(detections: Artifact, samples: Artifact) -> None:
+    """Raises ValueError where detections are of images that the samples do not have; the reverse is allowed."""
+    known, found = set(samples.keys()), list(detections.keys())
+    if unknown := sorted(set(found) - known):
+        raise ValueError(
+            f"{detections.node}: {len(unknown)} of {len(found)} images are not in {samples.node}: "
+            f"{', '.join(unknown[:3])}; use a dump with the dataset it was made of"
+        )

@@ -105,7 +105,7 @@ def encode_png(image_bgr: Image) -> bytes:
     return _encode(".png", image_bgr, "IMWRITE_PNG_COMPRESSION", 1)
 
 
-def sha256_of(data: bytes) -> str:
+def content_hash_of(data: bytes) -> str:
     """Returns the BLAKE2b-128 of ``data``, 32 hexadecimal digits."""
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 

@@ -1,4 +1,4 @@
-"""What several detectors found in an image, and how well it lies on the faces: one such row at a time."""
+"""The candidates of several detectors in an image with their IoU with the faces: the record, and a reader by row."""
 
 from __future__ import annotations
 
@@ -22,10 +22,6 @@ FOOTERS: Final = 32
 """Shards whose footers a process remembers; one of 100 rows takes about 1 MB."""
 
 
-def _none() -> Float32:
-    return np.zeros(0, np.float32)
-
-
 @dataclass(frozen=True, slots=True)
 class LabelledCandidates:
     """The boxes of D detectors in one image, one detector after the other, each best first; M boxes in all.
@@ -33,13 +29,12 @@ class LabelledCandidates:
     Attributes:
         image_id: the sample's.
         path: file, as in the sample.
-        width: of the original image, pixels after orientation; 0 where nobody knows.
-        height: likewise.
+        width, height: of the original image, pixels after orientation; 0 where unknown.
         valid: D numbers of boxes.
         boxes: float32 [M, 4], xyxy in original pixels, not clipped.
         scores: float32 [M].
         overlaps: float32 [M] in 0..1, plain IoU with the closest labelled face.
-        error: why there is nothing here, or None.
+        error: why there are no boxes, or None.
     """
 
     image_id: str
@@ -48,8 +43,8 @@ class LabelledCandidates:
     height: int
     valid: tuple[int, ...] = ()
     boxes: Float32 = field(default_factory=lambda: np.zeros((0, 4), np.float32))
-    scores: Float32 = field(default_factory=_none)
-    overlaps: Float32 = field(default_factory=_none)
+    scores: Float32 = field(default_factory=lambda: np.zeros(0, np.float32))
+    overlaps: Float32 = field(default_factory=lambda: np.zeros(0, np.float32))
     error: str | None = None
 
     def __post_init__(self) -> None:
@@ -65,10 +60,10 @@ class LabelledCandidates:
         """Bytes of the arrays."""
         return int(self.boxes.nbytes + self.scores.nbytes + self.overlaps.nbytes)
 
-    def of_detector(self, place: int) -> tuple[Float32, Float32, Float32]:
+    def of_detector(self, number: int) -> tuple[Float32, Float32, Float32]:
         """Returns boxes, scores and overlaps of one detector, 0 .. D - 1 in the order they were wired."""
-        start = sum(self.valid[:place])
-        rows = slice(start, start + self.valid[place])
+        start = sum(self.valid[:number])
+        rows = slice(start, start + self.valid[number])
         return self.boxes[rows], self.scores[rows], self.overlaps[rows]
 
     def to_row(self) -> dict[str, Any]:
@@ -102,14 +97,14 @@ class LabelledCandidates:
 
 
 class LabelledCandidateReader:
-    """The rows of a join without those that hold an error, by number; picklable, and small beside what it stands for.
+    """The rows of `label_candidates` without errors, by number; picklable, and safe for several threads.
 
-    It holds names and places alone: a row is read when it is asked for, out of its own row group, 1 to 2 ms for three
-    times 5,000 boxes. Several threads may ask.
+    It holds image ids and row numbers alone: a row is read on demand from its own row group, in 1 to 2 ms for three
+    times 5,000 boxes.
     """
 
     def __init__(self, artifact: Artifact, most: int | None = None) -> None:
-        """Reads the names of all rows, and compares the bytes of every shard with what was written.
+        """Reads the image ids of all rows, and verifies the bytes of every shard.
 
         Args:
             artifact: of `schemas.LABELLED_CANDIDATES`.
@@ -117,25 +112,25 @@ class LabelledCandidateReader:
 
         Raises:
             DamagedError: a shard is damaged.
-            ValueError: its rows cannot be read one by one.
+            ValueError: a row is no row group of its own.
         """
         manifest = artifact.manifest
         self.node, self._store = manifest.node, artifact.store
         self._shards = tuple((f"{manifest.folder}/{each.name}.parquet", each.content_hash) for each in manifest.shards)
         self._names: list[str] = []
-        places: list[tuple[int, int]] = []
+        rows: list[tuple[int, int]] = []
         for number, entry in enumerate(manifest.shards):
-            if most is not None and len(places) >= most:
+            if most is not None and len(rows) >= most:
                 break
             keys = None if entry.keys is None else frozenset(entry.keys)
             names, errors = self._columns(number, artifact.read(entry))
             for row, (name, error) in enumerate(zip(names, errors, strict=True)):
                 if error is None and (keys is None or name in keys):
                     self._names.append(name)
-                    places.append((number, row))
+                    rows.append((number, row))
         if most is not None:
-            del self._names[most:], places[most:]
-        self._places = np.array(places, np.int32).reshape(-1, 2)
+            del self._names[most:], rows[most:]
+        self._rows = np.array(rows, np.int32).reshape(-1, 2)
 
     def __len__(self) -> int:
         """Returns the number of rows."""
@@ -146,12 +141,8 @@ class LabelledCandidateReader:
         return self._names[number]
 
     def __getitem__(self, number: int) -> LabelledCandidates:
-        """Returns one row.
-
-        Raises:
-            ValueError: its bytes are damaged.
-        """
-        shard, row = self._places[number].tolist()
+        """Returns one row. Raises ValueError: its bytes are damaged."""
+        shard, row = self._rows[number].tolist()
         try:
             with self._file(shard) as file:
                 table = file.read_row_group(row)
@@ -166,7 +157,7 @@ class LabelledCandidateReader:
         if groups != max(1, rows):  # a table without rows has one empty group
             raise ValueError(
                 f"{self._shards[shard][0]}: {rows} rows in {groups} row groups cannot be read one by one; "
-                "expected the output of stage join"
+                "expected the output of stage label_candidates"
             )
         table = file.read(["image_id", "error"])
         return table.column("image_id").to_pylist(), table.column("error").to_pylist()
@@ -188,7 +179,7 @@ class LabelledCandidateReader:
 
 @lru_cache(maxsize=FOOTERS)
 def _footer(store: Store, name: str, checksum: str) -> pq.FileMetaData:
-    """Returns where the rows of a file lie; the checksum tells it from another file that had the name before."""
+    """Returns a file's footer; the checksum in the key makes a replaced file a new entry."""
     return pq.read_metadata(store.path(name), filesystem=store.filesystem)
 
 

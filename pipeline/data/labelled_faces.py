@@ -1,4 +1,4 @@
-"""The labelled faces of an index by image, for stages that hold detections against them row by row."""
+"""The labelled faces of an index by image, for stages that compare detections with them row by row."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipeline.engine.manifest import Artifact
 
 @dataclass(frozen=True, slots=True)
 class ImageFaces:
-    """What is labelled in one image.
+    """The labelled faces of one image.
 
     Attributes:
         width: pixels; 0 where the image could not be read when it was indexed.
@@ -28,8 +28,8 @@ class ImageFaces:
     boxes: NDArray[np.float32]
     error: str | None = None
 
-    def refusal(self, found: Detections) -> str | None:
-        """Returns why detections cannot be held against these faces: an error, or another image under the name."""
+    def mismatch(self, found: Detections) -> str | None:
+        """Returns why detections cannot be compared with these faces: an error, or an image of another size."""
         if self.error:
             return self.error
         if (found.width, found.height) != (self.width, self.height):
@@ -41,19 +41,9 @@ class ImageFaces:
 
 
 def faces_of(samples: Artifact) -> dict[str, ImageFaces]:
-    """Returns image_id -> faces of every row: 16 bytes a face, some 200 an image."""
+    """Returns image_id -> faces of every row: 16 bytes a face, about 200 an image."""
     found = {}
     for row in samples.rows(["image_id", "width", "height", *CORNERS, "error"]):
         boxes = np.stack([np.asarray(row[name], np.float32) for name in CORNERS], axis=1)
         found[row["image_id"]] = ImageFaces(row["width"], row["height"], boxes, row["error"])
     return found
-
-
-def require_same_images(detections: Artifact, samples: Artifact) -> None:
-    """Raises ValueError where detections are of images that the samples do not have; the reverse is allowed."""
-    known, found = set(samples.keys()), list(detections.keys())
-    if unknown := sorted(set(found) - known):
-        raise ValueError(
-            f"{detections.node}: {len(unknown)} of {len(found)} images are not in {samples.node}: "
-            f"{', '.join(unknown[:3])}; use a dump with the dataset it was made of"
-        )

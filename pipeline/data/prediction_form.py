@@ -1,8 +1,8 @@
-"""Whether the numbers of predictions are what they are read as: boxes in pixels of the original image, and a score.
+"""Check of the form of predictions: boxes in pixels of the original image, and a score.
 
 Corners read as widths, shares of the image read as pixels or a score in front of the box give an AP near zero and no
-error. Each form that people publish is tried on some of the images: where another one finds several times as many
-faces, the numbers are of that form. A weak detector is weak in every form, and stays.
+error. Each published form is tried on some of the images: where another one finds several times as many faces, the
+numbers are of that form. A weak detector is weak in every form, and passes.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ Float64 = NDArray[np.float64]
 
 IMAGES: Final = 200
 ROWS: Final = 100
-_TIMES: Final = 3  # so many times the faces that are met as read, or by chance, must another form find,
-_MORE, _MANY = 2, 5  # and two more; five where boxes are so many that some lie right whatever they mean
-_SHARE: Final = 0.1  # of all faces that were looked for
-_SCALED_SHARE: Final = 0.2  # by a factor nobody wrote down, one must find more
-_UNIT: Final = (-0.5, 2.0)  # where shares of the image lie, boxes that leave it included
+_TIMES: Final = 3  # another form must find so many times the faces found as read, or by chance,
+_MORE, _MANY = 2, 5  # and two more; five where boxes are so many that some match by chance
+_SHARE: Final = 0.1  # and of all faces
+_SCALED_SHARE: Final = 0.2  # the same for an unknown factor
+_UNIT: Final = (-0.5, 2.0)  # range of shares of the image, boxes that leave it included
 _EDGES: Final = (320, 416, 480, 512, 640, 768, 800, 960, 1280, 1600, 1920, 2048, 3840, 4096, 7680)
 
 LAYOUTS: Final[Mapping[str, Callable[[Float64], list[Float64]]]] = {
@@ -39,32 +39,32 @@ LAYOUTS: Final[Mapping[str, Callable[[Float64], list[Float64]]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What is known of an image: its faces [F, 4] xyxy in pixels, and (width, height), None where nobody says."""
+class ImageInfo:
+    """Facts of an image: its faces [F, 4] xyxy in pixels, and (width, height), or None where unknown."""
 
     faces: NDArray[np.floating] = field(default_factory=lambda: np.zeros((0, 4)))
     size: tuple[int, int] | None = None
 
 
-def require_form(source: object, expected: str, rows: Iterable[tuple[NDArray[np.floating], Known]]) -> None:
-    """Raises ValueError where the numbers of predictions are evidently of another form than they are read as.
+def require_form(source: object, expected: str, rows: Iterable[tuple[NDArray[np.floating], ImageInfo]]) -> None:
+    """Raises ValueError where predictions are evidently of another form than expected.
 
     Args:
         source: begins the message.
         expected: entry of `LAYOUTS`, the first four numbers of a row; the last one is its score.
-        rows: per image the numbers as they stand, [n, 5 or more], and what is known of it.
+        rows: per image its numbers [n, 5 or more], and its facts.
     """
-    look = _Look.of(rows, expected)
-    if look is None:
+    sampled = _Rows.of(rows, expected)
+    if sampled is None:
         return
-    problem = look.shares() or look.other_form() or look.misplaced() or look.leaves_the_image()
+    problem = sampled.shares() or sampled.other_form() or sampled.misplaced() or sampled.leaves_the_image()
     if problem:
         raise ValueError(f"{source}: expected rows of {expected} score in pixels of the original image, {problem}")
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
-    """Some images: numbers [C, N] column by column, the image of each row, all faces, and the images' sizes [I, 2]."""
+class _Rows:
+    """Rows of some images: numbers [C, N] by column, the image of each row, all faces, and the images' sizes [I, 2]."""
 
     expected: str
     columns: Float64
@@ -74,11 +74,11 @@ class _Look:
     sizes: Float64 | None
 
     @classmethod
-    def of(cls, rows: Iterable[tuple[NDArray[np.floating], Known]], expected: str) -> _Look | None:
+    def of(cls, rows: Iterable[tuple[NDArray[np.floating], ImageInfo]], expected: str) -> _Rows | None:
         """Returns the images that have boxes, at most `IMAGES` of them, those with faces if there are any."""
         present = [(numbers[:ROWS].astype(np.float64), known) for numbers, known in rows if len(numbers)]
         labelled = [each for each in present if len(each[1].faces)]
-        chosen = _spread(labelled or present)
+        chosen = _subset(labelled or present)
         if not chosen:
             return None
         width = min(numbers.shape[1] for numbers, _ in chosen)
@@ -96,11 +96,11 @@ class _Look:
         )
 
     def shares(self) -> str | None:
-        """Returns what is wrong where boxes are shares of the image instead of pixels."""
+        """Returns a message where boxes are shares of the image instead of pixels."""
         for offset in sorted(self._offsets(), key=lambda each: each != self._box_begins()):
             four = self.columns[offset : offset + 4]
             inside = (four >= _UNIT[0]) & (four <= _UNIT[1])
-            # Rows of zeros stand for nothing found, in some programs.
+            # In some programs rows of zeros mean no detection.
             if inside.mean(axis=1).min() >= 0.995 and (four != np.round(four)).any(axis=0).mean() > 0.5:
                 best = self._best_of_shares(offset)
                 form = " or ".join(self._named(offset, each) for each in ([best] if best else _layouts_of_shares(four)))
@@ -108,7 +108,7 @@ class _Look:
         return None
 
     def misplaced(self) -> str | None:
-        """Returns what is wrong where a score or a class stands in front of the box, or something after the score."""
+        """Returns a message where a score or a class precedes the box, or other numbers follow the score."""
         first, last = self.columns[0], self.columns[-1]
         no_score = len(self.columns) == 5 and bool(np.quantile(last, 0.05) > 1)
         if no_score and len(first) >= 3 and first.min() >= 0 and first.max() <= 1 and (first != np.round(first)).any():
@@ -126,14 +126,14 @@ class _Look:
         return None
 
     def other_form(self) -> str | None:
-        """Returns what is wrong where another form finds several times as many faces."""
+        """Returns a message where another form finds several times as many faces."""
         total = len(self.faces)
         as_read = self._found(0, self.expected)
         if _TIMES * as_read + _MORE > total:
             return None
         more = _MORE if self.columns.shape[1] <= 10 * total else _MANY
-        others = [(offset, layout) for offset in self._offsets() for layout in LAYOUTS]
-        tried = {each: self._found(*each) for each in others if each != (0, self.expected)}
+        forms = [(offset, layout) for offset in self._offsets() for layout in LAYOUTS]
+        tried = {each: self._found(*each) for each in forms if each != (0, self.expected)}
         best = max(tried, key=lambda each: tried[each])
         met = tried[best]
         if met >= max(_TIMES * as_read + more, _SHARE * total) and met >= _TIMES * self._found(*best, turned=1):
@@ -143,12 +143,12 @@ class _Look:
         edge = max(scaled, key=lambda each: scaled[each])
         met, chance = scaled[edge], self._found(0, self.expected, self._factor(edge), turned=1)
         if met >= max(_TIMES * as_read + _MANY, _SCALED_SHARE * total) and met >= _TIMES * chance:
-            told = f"so enlarged or reduced they meet {met} of {total} faces, else {as_read}"
-            return f"found boxes that look like those of images with a long side of {edge}: {told}"
+            counts = f"so enlarged or reduced they meet {met} of {total} faces, else {as_read}"
+            return f"found boxes that look like those of images with a long side of {edge}: {counts}"
         return None
 
     def leaves_the_image(self) -> str | None:
-        """Returns what is wrong where boxes without faces to judge them by end far outside their images."""
+        """Returns a message where there are no faces and boxes end far outside their images."""
         if len(self.faces) or self.sizes is None or self.expected != "x y w h" or self.columns.shape[1] < 5:
             return None
         width, height = 1.1 * self.sizes[self.image_N].T
@@ -161,9 +161,9 @@ class _Look:
         return None
 
     def _found(self, offset: int, layout: str, factor: Float64 | float = 1.0, turned: int = 0) -> int:
-        """Returns how many faces some box meets, if the four columns from ``offset`` on are read like that.
+        """Returns how many faces some box meets, if the four columns from ``offset`` on have that layout.
 
-        Turned by one, every image has the faces of another: what boxes meet there, they meet by chance.
+        Turned by one, every image has the faces of another, so that boxes meet faces by chance.
         """
         images = int(self.image_N.max()) + 1
         if turned and images == 1:
@@ -174,7 +174,7 @@ class _Look:
         return len(np.unique(met[met >= 0]))
 
     def _factor(self, edge: int) -> Float64 | float:
-        """Returns what brings boxes of images with such a long side to the original; WIDER's are 1024 wide."""
+        """Returns the factor from images with such a long side to the original; WIDER's are 1024 wide."""
         return 1024 / edge if self.sizes is None else self.sizes[self.image_N].max(axis=1) / edge
 
     def _best_of_shares(self, offset: int) -> str | None:
@@ -191,7 +191,7 @@ class _Look:
         return range(min(3, len(self.columns) - 3))
 
     def _box_begins(self) -> int:
-        """Returns the likely place of a box's first number: after a class, or after scores that fall row by row."""
+        """Returns the likely column of a box's first number: after a class, or after scores that fall row by row."""
         falls = [
             bool(((np.diff(column) <= 0) | (np.diff(self.image_N) > 0)).all() and len(np.unique(column)) > 2)
             for column in self.columns
@@ -216,15 +216,15 @@ def _layouts_of_shares(four: Float64) -> list[str]:
     fits = {}
     for layout in ("x y w h", "x1 y1 x2 y2", "cx cy w h"):
         x1, y1, x2, y2 = LAYOUTS[layout](four)
-        fits[layout] = float(
-            ((x1 >= -0.01) & (y1 >= -0.01) & (x2 <= 1.01) & (y2 <= 1.01) & (x2 >= x1) & (y2 >= y1)).mean()
-        )
+        inside = (x1 >= -0.01) & (y1 >= -0.01) & (x2 <= 1.01) & (y2 <= 1.01) & (x2 >= x1) & (y2 >= y1)
+        fits[layout] = float(inside.mean())
     return [name for name, fit in fits.items() if fit >= max(fits.values()) - 0.05]
 
 
-def _spread(images: Sequence[tuple[Float64, Known]]) -> list[tuple[Float64, Known]]:
-    places = np.unique(np.linspace(0, len(images) - 1, min(IMAGES, len(images))).round().astype(int))
-    return [images[place] for place in places.tolist()]
+def _subset(images: Sequence[tuple[Float64, ImageInfo]]) -> list[tuple[Float64, ImageInfo]]:
+    """Returns at most `IMAGES` of the images, at equal distances."""
+    numbers = np.unique(np.linspace(0, len(images) - 1, min(IMAGES, len(images))).round().astype(int))
+    return [images[number] for number in numbers.tolist()]
 
 
 def _listed(values: Float64) -> str:

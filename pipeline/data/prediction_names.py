@@ -1,7 +1,7 @@
-"""Whether predictions are named as the images they are for: what cannot be meant is refused, with the name it has.
+"""Check that predictions are named after their images; a mismatch is refused with the name that was found.
 
-An image without predictions counts as one in which nothing was found, so that names which only look right give a low AP
-and no word. A partial set, and a set with more images than are wanted, are both fine.
+An image without predictions counts as one without detections, so that wrong names would give a low AP and no error. A
+partial set, and a set with more images than are wanted, are both valid.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ _FEW = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
-    """How names met images.
+class NameMatch:
+    """The match of predictions and images by name.
 
     Attributes:
         wanted: images to be evaluated.
         missing: those of them without predictions.
         extra: names of predictions, ending included, that belong to no image that exists.
         others: names of files that are no predictions.
-        suffix: of a file of predictions, "" where they are rows of a table.
+        suffix: of a file of predictions, "" for rows of a table.
     """
 
     wanted: Collection[str]
@@ -35,26 +35,26 @@ class Names:
     suffix: str = ".txt"
 
     def require(self, source: object) -> None:
-        """Raises ValueError where these cannot be predictions of these images; the message begins with ``source``."""
+        """Raises ValueError, its message beginning with ``source``, where there is a `problem`."""
         if problem := self.problem():
             raise ValueError(f"{source}: {problem}")
 
     def problem(self) -> str | None:
-        """Returns what is wrong in one line, or None."""
+        """Returns why these cannot be predictions of these images, in one line, or None."""
         if not self.missing:
             return None
         similar = _similar(self.missing, [*self.extra, *self.others])
         first = next(iter(similar), self.missing[0])
         if len(self.missing) == len(self.wanted):
             what = "has a file" if self.suffix else "is among its rows"
-            told = f"none of {len(self.wanted)} images {what}, the first would be {first}{self.suffix}"
-            return f"{told}; {self._found(first, similar)}"
-        # A folder of another name may be another set that numbers its images alike; of none, or spelt alike, it is not.
+            none = f"none of {len(self.wanted)} images {what}, the first would be {first}{self.suffix}"
+            return f"{none}; {self._found(first, similar)}"
+        # A folder of another name may be another set with equal numbers; one of no name or spelt alike is not.
         alike = {name: twin for name, twin in similar.items() if _bare(twin) in ("", _bare(name))}
         if alike:
             first = next(iter(alike))
-            told = f"{len(alike)} of {len(self.wanted)} images have a name of another form"
-            return f"{told}, the first should be {first}{self.suffix}; {self._found(first, alike)}"
+            some = f"{len(alike)} of {len(self.wanted)} images have a name of another form"
+            return f"{some}, the first should be {first}{self.suffix}; {self._found(first, alike)}"
         matched = len(self.wanted) - len(self.missing)
         strange = len(self.extra) > _STRANGE / (1 - _STRANGE) * matched
         if strange and len(self.missing) > max(_FEW, _STRANGE * len(self.wanted)):
@@ -77,19 +77,14 @@ class Names:
 
 
 def _similar(missing: Sequence[str], names: Sequence[str]) -> dict[str, str]:
-    """Returns image -> the name that is evidently meant for it: same folder and stem, or else the same stem alone."""
+    """Returns image -> the most similar name: of the same folder and stem, or else the same stem alone."""
     by_path, by_stem = {}, {}
     for name in reversed(names):
         folder, stem = _folder(name).lower(), _stem(name)
         by_path[folder, stem] = name
         by_stem[stem] = name
-    found = {}
-    for image_id in missing:
-        folder, stem = _folder(image_id).lower(), _stem(image_id)
-        twin = by_path.get((folder, stem)) or by_stem.get(stem)
-        if twin is not None:
-            found[image_id] = twin
-    return found
+    twins = {each: by_path.get((_folder(each).lower(), _stem(each))) or by_stem.get(_stem(each)) for each in missing}
+    return {image_id: twin for image_id, twin in twins.items() if twin is not None}
 
 
 def _folder(name: str) -> str:
@@ -97,12 +92,12 @@ def _folder(name: str) -> str:
 
 
 def _bare(name: str) -> str:
-    """Returns the folder's name without anything but small letters and digits: 0--Parade and 0_parade are one."""
+    """Returns the folder's name, letters in lower case and digits only: 0--Parade and 0_parade are one."""
     return "".join(filter(str.isalnum, _folder(name).lower()))
 
 
 def _stem(name: str) -> str:
-    """Returns the last part of a name in small letters, without any endings of images and text."""
+    """Returns the last part of a name in lower case, without any endings of images and text."""
     stem = name.rpartition("/")[2].lower()
     while match := _SUFFIX.search(stem):
         stem = stem[: match.start()]

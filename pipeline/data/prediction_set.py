@@ -1,4 +1,4 @@
-"""The detections of a whole set of images, flat: what an evaluation reads, whatever file they came from."""
+"""The detections of a whole set of images in flat arrays, the input of an evaluation."""
 
 from __future__ import annotations
 
@@ -34,9 +34,8 @@ class PredictionSet:
             raise ValueError(f"offsets have shape {self.offsets.shape}, expected ({len(self.image_ids) + 1},)")
         n = len(self.scores)
         if self.boxes.shape != (n, 4) or self.offsets[0] != 0 or self.offsets[-1] != n:
-            raise ValueError(
-                f"{n} scores, boxes of shape {self.boxes.shape}, rows {self.offsets[0]}:{self.offsets[-1]}"
-            )
+            found = f"boxes of shape {self.boxes.shape}, rows {self.offsets[0]}:{self.offsets[-1]}"
+            raise ValueError(f"{n} scores, {found}")
         if len(set(self.image_ids)) != len(self.image_ids):
             twice = next(name for name, times in Counter(self.image_ids).items() if times > 1)
             raise ValueError(f"image {twice} appears more than once in the predictions")
@@ -47,20 +46,16 @@ class PredictionSet:
 
     def by_image(self) -> Iterator[tuple[str, tuple[NDArray[np.float64], NDArray[np.float64]]]]:
         """Yields each image's id with its boxes and scores."""
-        for place, image_id in enumerate(self.image_ids):
-            rows = slice(*self.offsets[place : place + 2])
+        for number, image_id in enumerate(self.image_ids):
+            rows = slice(*self.offsets[number : number + 2])
             yield image_id, (self.boxes[rows], self.scores[rows])
 
     def select(self, image_ids: Sequence[str]) -> PredictionSet:
         """Returns the detections of exactly these images, in this order; an image that is not here has none."""
         if tuple(image_ids) == self.image_ids:
             return self
-        place = {image_id: row for row, image_id in enumerate(self.image_ids)}
-        spans = [
-            (self.offsets[row], self.offsets[row + 1]) if (row := place.get(image_id)) is not None else (0, 0)
-            for image_id in image_ids
-        ]
-        starts, ends = np.array(spans, np.int64).reshape(-1, 2).T
+        spans = dict(zip(self.image_ids, zip(self.offsets[:-1], self.offsets[1:], strict=True), strict=True))
+        starts, ends = np.array([spans.get(image_id, (0, 0)) for image_id in image_ids], np.int64).reshape(-1, 2).T
         lengths = ends - starts
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         rows = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)

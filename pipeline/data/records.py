@@ -1,21 +1,22 @@
-"""Checked records: an image with its faces, and an image with its detections, to and from Arrow rows."""
+"""Checked records: an image with its faces, scored boxes, and an image with its detections, to and from Arrow rows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from pipeline.boxes.frame import Frame
 from pipeline.data.schemas import ATTRIBUTES, CORNERS, LEVELS
 
 Float32 = NDArray[np.float32]
 
 WITHOUT_LANDMARKS: Final = ("image_id", "width", "height", *CORNERS, "score", "error")
-"""Columns of `schemas.DETECTIONS` that `read_detections` makes do with."""
+"""Columns of `schemas.DETECTIONS` that suffice for `read_detections`."""
 
 
 def _no_boxes() -> Float32:
@@ -30,8 +31,7 @@ class Sample:
         image_id: unique name within the dataset.
         path: file, relative to the dataset's root, with forward slashes.
         content_hash: BLAKE2b-128 of the file's bytes, hexadecimal.
-        width: pixels after the orientation tag is applied; 0 if the header cannot be read.
-        height: likewise.
+        width, height: pixels after the orientation tag is applied; 0 if the header cannot be read.
         boxes: float32 [F, 4], xyxy in pixels, x2 = x + w.
         attributes: name -> int8 [F] or int8 [0] where the dataset has none.
         levels: "easy" | "medium" | "hard" -> bool [F], whether the face counts.
@@ -52,14 +52,16 @@ class Sample:
 
     def __post_init__(self) -> None:
         """Raises ValueError where two lengths disagree."""
-        faces = _check_boxes(self.image_id, self.boxes)
-        for name, values in self.attributes.items():
-            if len(values) not in (0, faces):
-                raise ValueError(f"{self.image_id}: attribute {name} has {len(values)} values for {faces} faces")
-        for name, flags in self.levels.items():
-            if len(flags) != faces:
-                raise ValueError(f"{self.image_id}: level {name} has {len(flags)} values for {faces} faces")
-        _check_landmarks(self.image_id, self.landmarks, faces)
+        try:
+            faces = _check_boxes(self.boxes)
+            _check_landmarks(self.landmarks, faces)
+        except ValueError as error:
+            raise ValueError(f"{self.image_id}: {error}") from None
+        lengths = [("attribute", name, len(values)) for name, values in self.attributes.items() if len(values)]
+        lengths += [("level", name, len(flags)) for name, flags in self.levels.items()]
+        for kind, name, length in lengths:
+            if length != faces:
+                raise ValueError(f"{self.image_id}: {kind} {name} has {length} values for {faces} faces")
 
     def to_row(self) -> dict[str, Any]:
         """Returns a row of `schemas.SAMPLES`."""
@@ -95,17 +97,59 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
+class ScoredBoxes:
+    """The boxes of one image, before or after suppression, best first.
+
+    What predictors return and dumps hold is continuous. A rule made for other corners asks `corners` for its own.
+
+    Attributes:
+        boxes: float32 [N, 4] xyxy in pixels of the original image, not clipped.
+        scores: float32 [N], never rising.
+        landmarks: float32 [N, 5, 2] in original pixels (eyes, nose, mouth corners; left first) or None.
+        frame: of the boxes' corners.
+    """
+
+    boxes: Float32
+    scores: Float32
+    landmarks: Float32 | None = None
+    frame: Frame = Frame.CONTINUOUS
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where the lengths disagree."""
+        n = _check_boxes(self.boxes)
+        if self.scores.shape != (n,):
+            raise ValueError(f"scores have shape {self.scores.shape}, expected ({n},)")
+        _check_landmarks(self.landmarks, n)
+
+    def __len__(self) -> int:
+        """Returns the number of boxes."""
+        return len(self.boxes)
+
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_] | slice) -> ScoredBoxes:
+        """Returns the chosen rows, by index, mask or slice."""
+        landmarks = None if self.landmarks is None else self.landmarks[rows]
+        return ScoredBoxes(self.boxes[rows], self.scores[rows], landmarks, self.frame)
+
+    def corners(self, frame: Frame) -> NDArray[np.float64]:
+        """Returns float64 [N, 4], the boxes in a frame, whatever frame they are in here."""
+        return frame.corners(self.boxes, self.frame)
+
+    def to(self, frame: Frame) -> ScoredBoxes:
+        """Returns the same boxes, written in a frame."""
+        return self if frame is self.frame else replace(self, boxes=self.corners(frame).astype(np.float32), frame=frame)
+
+
+@dataclass(frozen=True, slots=True)
 class Detections:
     """The boxes a detector found in one image, best first.
 
     Attributes:
         image_id: the sample's.
-        width: original image, pixels after orientation; 0 where the image could not be decoded.
-        height: likewise.
+        width, height: of the image, pixels after orientation; 0 where it could not be decoded.
         boxes: float32 [N, 4], xyxy in original pixels, not clipped.
         scores: float32 [N], never rising.
         landmarks: float32 [N, 5, 2] in original pixels (eyes, nose, mouth corners; left first) or None.
-        error: why there is nothing here, or None.
+        error: why there are no boxes, or None.
     """
 
     image_id: str
@@ -118,14 +162,19 @@ class Detections:
 
     def __post_init__(self) -> None:
         """Raises ValueError where lengths disagree, numbers are not finite or scores rise."""
-        n = _check_boxes(self.image_id, self.boxes)
-        if self.scores.shape != (n,):
-            raise ValueError(f"{self.image_id}: scores have shape {self.scores.shape}, expected ({n},)")
-        _check_landmarks(self.image_id, self.landmarks, n)
+        try:
+            n = len(self.scored)
+        except ValueError as error:
+            raise ValueError(f"{self.image_id}: {error}") from None
         if not (np.isfinite(self.boxes).all() and np.isfinite(self.scores).all()):
             raise ValueError(f"{self.image_id}: boxes and scores must be finite")
         if n > 1 and (np.diff(self.scores) > 0).any():
             raise ValueError(f"{self.image_id}: scores must never rise from one row to the next")
+
+    @property
+    def scored(self) -> ScoredBoxes:
+        """The boxes alone."""
+        return ScoredBoxes(self.boxes, self.scores, self.landmarks)
 
     def to_row(self) -> dict[str, Any]:
         """Returns a row of `schemas.DETECTIONS`."""
@@ -157,8 +206,8 @@ class Detections:
 def read_detections(table: pa.Table) -> Iterator[Detections]:
     """Yields the records of a table of `schemas.DETECTIONS` without a Python object per number.
 
-    A row of 5,000 boxes with landmarks takes 0.3 ms instead of the 6 ms that `Table.to_pylist` needs. A table without
-    the column of landmarks (see `WITHOUT_LANDMARKS`), two thirds of the bytes, gives records without them.
+    A row of 5,000 boxes with landmarks takes 0.3 ms, by `Table.to_pylist` 6 ms. The column of landmarks, two thirds of
+    the bytes, may be absent (`WITHOUT_LANDMARKS`).
     """
     names = tuple(name for name in (*CORNERS, "score", "landmarks") if name in table.column_names)
     lists = {name: _flat_list(table.column(name)) for name in names}
@@ -187,12 +236,12 @@ def _points(values: Any) -> Float32 | None:
     return flat.reshape(-1, 5, 2) if flat.size else None
 
 
-def _check_landmarks(image_id: str, landmarks: Float32 | None, boxes: int) -> None:
+def _check_landmarks(landmarks: Float32 | None, boxes: int) -> None:
     if landmarks is not None and landmarks.shape != (boxes, 5, 2):
-        raise ValueError(f"{image_id}: landmarks have shape {landmarks.shape}, expected ({boxes}, 5, 2)")
+        raise ValueError(f"landmarks have shape {landmarks.shape}, expected ({boxes}, 5, 2)")
 
 
-def _check_boxes(image_id: str, boxes: Float32) -> int:
+def _check_boxes(boxes: Float32) -> int:
     if boxes.ndim != 2 or boxes.shape[1] != 4:
-        raise ValueError(f"{image_id}: boxes have shape {boxes.shape}, expected (N, 4)")
+        raise ValueError(f"boxes have shape {boxes.shape}, expected (N, 4)")
     return len(boxes)

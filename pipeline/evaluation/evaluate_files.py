@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth, load_ground_truth
 from pipeline.data.datasets.wider_face.prediction_lines import Reading
 from pipeline.data.datasets.wider_face.predictions import TextReport, read_wider_text
-from pipeline.data.prediction_form import Known, require_form
-from pipeline.data.prediction_names import Names
+from pipeline.data.prediction_form import ImageInfo, require_form
+from pipeline.data.prediction_names import NameMatch
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.evaluation.dump_errors import sort_out
 from pipeline.evaluation.dump_reader import dump_shards, read_dump
@@ -128,15 +128,15 @@ def text_problems(report: TextReport) -> dict[str, list[str]]:
     }
 
 
-def _known(truth: WiderGroundTruth) -> dict[str, Known]:
-    return {image_id: Known(faces) for image_id, faces in zip(truth.image_ids, truth.boxes, strict=True)}
+def _known(truth: WiderGroundTruth) -> dict[str, ImageInfo]:
+    return {image_id: ImageInfo(faces) for image_id, faces in zip(truth.image_ids, truth.boxes, strict=True)}
 
 
 def _from_dump(folder: Path, truth: WiderGroundTruth, whole: WiderGroundTruth, reading: Reading) -> EvaluationInputs:
     dump = read_dump(folder)
     present, wanted = set(dump.predictions.image_ids), set(truth.image_ids)
     missing = [image_id for image_id in truth.image_ids if image_id not in present]
-    Names(wanted, missing, sorted(present - set(whole.image_ids)), suffix="").require(folder)
+    NameMatch(wanted, missing, sorted(present - set(whole.image_ids)), suffix="").require(folder)
     errors = {image_id: reason for image_id, reason in dump.errors.items() if image_id in wanted}
     if len(errors) == len(wanted) - len(missing):
         first, reason = next(iter(errors.items()))

@@ -1,26 +1,28 @@
-"""Which images go through a detector together, and what becomes of a batch that is too large for its device."""
+"""Which images go through a detector together, and how a batch that is too large for its device is split."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import torch
 
 from pipeline.data.images import Image
-from pipeline.inference.candidates import Candidates
+from pipeline.data.records import ScoredBoxes
 from pipeline.inference.memory import out_of_memory
 from pipeline.inference.padded_canvas import padded_sides
 from pipeline.inference.predictor import Predictor, Sizing
 
-Found = Candidates | ValueError | RuntimeError
-"""What there is to say of an image: its candidates, a network's answer that is none, or a lack of memory."""
+T = TypeVar("T")
+Found = ScoredBoxes | ValueError | RuntimeError
+"""The result of an image: its candidates, an answer that is not finite, or a lack of memory."""
 
 
 def plan_batches(sizes: Sequence[tuple[int, int]], predictor: Predictor, canvas: Sizing) -> list[list[int]]:
-    """Returns which images go together, each once: those of one padded canvas, by their first; else every one alone.
+    """Returns which images go together, each once: those of one padded canvas, by their first; else each one alone.
 
     Args:
-        sizes: (width, height) of the originals, pixels; zeros where they are not known: those are alone.
+        sizes: (width, height) of the originals, pixels; an image of unknown size (zeros) is alone.
         predictor: whose ``batch_pixels`` a batch does not exceed, unless it is a single image.
         canvas: size at which the detector sees them.
     """
@@ -40,39 +42,37 @@ def plan_batches(sizes: Sequence[tuple[int, int]], predictor: Predictor, canvas:
 
 
 def launch_within_memory(predictor: Predictor, images: Sequence[Image], canvas: Sizing) -> Callable[[], list[Found]]:
-    """Returns a function that waits for what a batch finds, in the order of the images.
+    """Returns a function that waits for the results of a batch, in the order of the images.
 
-    Where memory does not suffice, each half of the batch is tried, and a single image in ever smaller tiles; what fits
-    in no way is that image's error, and the next ones are done.
+    Where memory does not suffice, each half of the batch is tried, and a single image in ever smaller tiles; an image
+    that fits in no way has that error, and the next ones are done.
 
     Args:
-        predictor: that looks at them.
+        predictor: of the batch.
         images: uint8 [H, W, 3] each, BGR; at least one.
         canvas: size at which the detector sees them.
 
     Raises:
         RuntimeError: the device or a library is broken: other images would fare no better.
     """
-    try:
-        launched = predictor.launch(images, canvas)
-        return lambda: list(launched.wait())
-    except RuntimeError as problem:
-        if not out_of_memory(problem):
-            raise
-        lacking = RuntimeError(f"{type(problem).__name__}: {problem}")
-    # Outside the handler: the traceback would keep alive what did not suffice.
-    _give_back(predictor.device)
+    launched = _attempt(predictor, lambda: predictor.launch(images, canvas).wait)
+    if not isinstance(launched, RuntimeError):
+        return lambda: list(launched())
+    sizes = [canvas.size(image.shape[1], image.shape[0]) for image in images]
     if len(images) > 1:
-        sizes = [canvas.size(image.shape[1], image.shape[0]) for image in images]
         predictor.shrink(len(images), (max(width for width, _ in sizes), max(height for _, height in sizes)))
         half = len(images) // 2
         parts = [launch_within_memory(predictor, part, canvas)() for part in (images[:half], images[half:])]
         return lambda: [found for part in parts for found in part]
-    found = _in_tiles(predictor, images[0], canvas, lacking)
+    found: Found = launched
+    side = min(max(sizes[0]), predictor.tile or max(sizes[0])) // 2
+    while isinstance(found, RuntimeError) and side >= predictor.smallest_tile:
+        found = _attempt(predictor, lambda: predictor.launch(images, canvas, tile=side).wait()[0])  # noqa: B023
+        side //= 2
     return lambda: [found]
 
 
-def candidates_within_memory(predictor: Predictor, image: Image, canvas: Sizing) -> Candidates:
+def candidates_within_memory(predictor: Predictor, image: Image, canvas: Sizing) -> ScoredBoxes:
     """Returns the best candidates of one image as `Predictor.candidates` does, in tiles where memory does not suffice.
 
     Raises:
@@ -85,23 +85,15 @@ def candidates_within_memory(predictor: Predictor, image: Image, canvas: Sizing)
     return found
 
 
-def _in_tiles(predictor: Predictor, image: Image, canvas: Sizing, lacking: RuntimeError) -> Found:
-    """Returns what an image that is too large as a whole gives in tiles, each try half as large as the one before."""
-    side = max(canvas.size(image.shape[1], image.shape[0]))
-    side = min(side, predictor.tile or side) // 2
-    while side >= predictor.smallest_tile:
-        try:
-            return predictor.launch([image], canvas, tile=side).wait()[0]
-        except RuntimeError as problem:
-            if not out_of_memory(problem):
-                raise
-            lacking = RuntimeError(f"{type(problem).__name__}: {problem}")
-        _give_back(predictor.device)
-        side //= 2
-    return lacking
-
-
-def _give_back(device: torch.device) -> None:
-    """Returns memory that is held for later use to the device, where other sizes may need it."""
-    if device.type == "cuda":
+def _attempt(predictor: Predictor, run: Callable[[], T]) -> T | RuntimeError:
+    """Returns the result, or an error that names the lack of memory; unused memory is given back to the device then."""
+    try:
+        return run()
+    except RuntimeError as problem:
+        if not out_of_memory(problem):
+            raise
+        lacking = RuntimeError(f"{type(problem).__name__}: {problem}")
+    # Outside the handler: the traceback would keep alive the tensors that did not fit.
+    if predictor.device.type == "cuda":
         torch.cuda.empty_cache()
+    return lacking

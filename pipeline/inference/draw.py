@@ -1,8 +1,6 @@
-"""Detections drawn onto an image, for people to look at."""
+"""Detections drawn onto an image, for people."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,25 +37,28 @@ def draw(
     Returns:
         uint8 [H, W, 3], a new array.
     """
-    cv2 = _opencv()
-    picture: Image = np.ascontiguousarray(image_bgr).copy()
-    line = max(1, round(max(picture.shape[:2]) / 700))
+    import cv2
+
+    drawn: Image = np.ascontiguousarray(image_bgr).copy()
+    line = max(1, round(max(drawn.shape[:2]) / 700))
     for row in np.argsort(scores, kind="stable"):
         x1, y1, x2, y2 = (round(float(value)) for value in boxes[row])
         colour = _shade(float(scores[row]))
         # A small face would vanish under a line meant for a large one.
         width = max(1, min(line, (x2 - x1) // 12))
-        cv2.rectangle(picture, (x1, y1), (x2, y2), _DARK, width + 2 * max(1, width // 3), cv2.LINE_AA)
-        cv2.rectangle(picture, (x1, y1), (x2, y2), colour, width, cv2.LINE_AA)
+        cv2.rectangle(drawn, (x1, y1), (x2, y2), _DARK, width + 2 * max(1, width // 3), cv2.LINE_AA)
+        cv2.rectangle(drawn, (x1, y1), (x2, y2), colour, width, cv2.LINE_AA)
         for x, y in landmarks[row] if landmarks is not None and x2 - x1 >= 30 * line else ():
-            cv2.circle(picture, (round(float(x)), round(float(y))), width + 1, _DARK, -1, cv2.LINE_AA)
-            cv2.circle(picture, (round(float(x)), round(float(y))), width, _MARK, -1, cv2.LINE_AA)
+            cv2.circle(drawn, (round(float(x)), round(float(y))), width + 1, _DARK, -1, cv2.LINE_AA)
+            cv2.circle(drawn, (round(float(x)), round(float(y))), width, _MARK, -1, cv2.LINE_AA)
         if labels:
-            _label(cv2, picture, f"{float(scores[row]):.2f}", (x1, y1, x2), line, colour)
-    return picture
+            _label(drawn, f"{float(scores[row]):.2f}", (x1, y1, x2), line, colour)
+    return drawn
 
 
-def _label(cv2: Any, picture: Image, text: str, place: tuple[int, int, int], line: int, colour: Colour) -> None:
+def _label(drawn: Image, text: str, place: tuple[int, int, int], line: int, colour: Colour) -> None:
+    import cv2
+
     x1, y1, x2 = place
     scale, thickness = 0.4 * line, max(1, line // 2)
     (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, thickness)
@@ -66,9 +67,9 @@ def _label(cv2: Any, picture: Image, text: str, place: tuple[int, int, int], lin
         return
     bottom = y1 if y1 >= height + 2 * pad else y1 + height + 2 * pad
     corner = (x1, bottom - height - 2 * pad)
-    cv2.rectangle(picture, corner, (x1 + width + 2 * pad, bottom), colour, -1)
+    cv2.rectangle(drawn, corner, (x1 + width + 2 * pad, bottom), colour, -1)
     origin = (x1 + pad, bottom - pad)
-    cv2.putText(picture, text, origin, cv2.FONT_HERSHEY_SIMPLEX, scale, _DARK, thickness, cv2.LINE_AA)
+    cv2.putText(drawn, text, origin, cv2.FONT_HERSHEY_SIMPLEX, scale, _DARK, thickness, cv2.LINE_AA)
 
 
 def _shade(score: float) -> Colour:
@@ -76,9 +77,3 @@ def _shade(score: float) -> Colour:
         round(weak + (strong - weak) * min(max(score, 0.0), 1.0)) for weak, strong in zip(_WEAK, _STRONG, strict=True)
     )
     return blue, green, red
-
-
-def _opencv() -> Any:
-    import cv2
-
-    return cv2

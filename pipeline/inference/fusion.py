@@ -1,4 +1,4 @@
-"""Several sets of detections of one image, from other scales or other detectors, made into one."""
+"""Fusion of several sets of detections of one image, from other scales or other detectors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.boxes.frame import RETINAFACE, Convention
-from pipeline.inference.candidates import Candidates
+from pipeline.data.records import ScoredBoxes
 
 if TYPE_CHECKING:
     from pipeline.boxes.voting import Singles
@@ -50,43 +50,44 @@ class Suppression:
 Fusion = Voting | Suppression
 
 
-def pool(sets: Sequence[Candidates]) -> Candidates:
+def pool(sets: Sequence[ScoredBoxes]) -> ScoredBoxes:
     """Returns the rows of all sets by falling score; equal scores in the order of the sets, then of their rows.
 
-    Landmarks are kept where every set that has a row has them, else none are. Boxes are in the frame of the first set.
+    Landmarks are kept where every set with a row has them, else none are. Boxes are in the frame of the first set.
 
-    Raises:
-        ValueError: no set at all.
+    Raises ValueError: no set at all.
     """
     if not sets:
-        raise ValueError("there is nothing to pool: no set of detections")
+        raise ValueError("no set of detections to pool")
     order = np.argsort(-np.concatenate([each.scores for each in sets]), kind="stable")
-    marks = [each.landmarks for each in sets if len(each)]
-    known = [each for each in marks if each is not None]
-    return Candidates(
+    all_landmarks = [each.landmarks for each in sets if len(each)]
+    known = [each for each in all_landmarks if each is not None]
+    return ScoredBoxes(
         np.concatenate([each.to(sets[0].frame).boxes for each in sets])[order],
         np.concatenate([each.scores for each in sets])[order],
-        np.concatenate(known)[order] if known and len(known) == len(marks) else None,
+        np.concatenate(known)[order] if known and len(known) == len(all_landmarks) else None,
         sets[0].frame,
     )
 
 
-def fuse(sets: Sequence[Candidates], rule: Fusion) -> Candidates:
+def fuse(sets: Sequence[ScoredBoxes], rule: Fusion) -> ScoredBoxes:
     """Returns one set of detections, best first, computed in float64 and given in float32, in the first set's frame.
 
     Args:
         sets: in original pixels of one image; the first one wins where scores are equal.
-        rule: what to do with boxes that overlap.
+        rule: for boxes that overlap.
 
     Raises:
         ValueError: no set at all, or a parameter of the rule is out of range.
     """
     pooled = pool(sets)
     if isinstance(rule, Suppression):
-        return _suppressed(pooled, rule)
+        from pipeline.inference.postprocess import suppress
+
+        return suppress(pooled, rule.iou, rule.convention).take(slice(rule.cap))
     from pipeline.boxes.voting import vote
 
-    n, marks, frame = len(pooled), pooled.landmarks, rule.convention.frame
+    n, landmarks, frame = len(pooled), pooled.landmarks, rule.convention.frame
     voted = vote(
         pooled.corners(frame),
         pooled.scores,
@@ -95,22 +96,11 @@ def fuse(sets: Sequence[Candidates], rule: Fusion) -> Candidates:
         singles=rule.singles,
         rounded=rule.convention.rounded,
         cap=rule.cap,
-        extras_NE=None if marks is None else marks.reshape(n, 10),
+        extras_NE=None if landmarks is None else landmarks.reshape(n, 10),
     )
-    return Candidates(
+    return ScoredBoxes(
         pooled.frame.corners(voted.boxes, frame).astype(np.float32),
         voted.scores.astype(np.float32),
-        None if marks is None else voted.extras.astype(np.float32).reshape(-1, 5, 2),
+        None if landmarks is None else voted.extras.astype(np.float32).reshape(-1, 5, 2),
         pooled.frame,
     )
-
-
-def _suppressed(pooled: Candidates, rule: Suppression) -> Candidates:
-    import torch
-
-    from pipeline.boxes.suppression import nms
-
-    convention = rule.convention
-    boxes, scores = torch.from_numpy(pooled.corners(convention.frame)), torch.from_numpy(pooled.scores)
-    kept = nms(boxes, scores, rule.iou, plus_one=convention.plus_one, inclusive=convention.inclusive)
-    return pooled.take(kept.numpy()[: rule.cap])

@@ -10,15 +10,15 @@ import torch
 
 from pipeline.models.detectors.detector import Detector
 
-# A Ray worker with torch, torchvision and OpenCV loaded, a shard of candidates held and nothing else done: most of it
-# libraries. Without Ray it is 742 MB.
+# A Ray worker with torch, torchvision and OpenCV loaded and a shard of candidates held: most of it is libraries.
+# Without Ray it is 742 MB.
 PROCESS_BYTES = 930 * 2**20
 # Of the canvas, whatever the tile: three of pixels, 0.65 of anchors, rounded up for the index of a tile.
 _CANVAS_BYTES_PER_PIXEL = 4
 # On a GPU nothing is cut into blocks: at 8K in float32 networks took 1.2 to 3 times what a CPU takes per pixel.
 _GPU_FACTOR = 3
 _MOST_BATCH_PIXELS = 2**25
-"""32 canvases of 1024 x 1024: from there on a GPU is busy with any detector, and a batch waits for its last image."""
+"""32 canvases of 1024 x 1024: enough to keep a GPU busy with any detector; a larger batch waits for its last image."""
 
 
 def peak_bytes(detector: Detector, width: int, height: int, tile: int | None = None, factor: float = 1) -> int:
@@ -73,7 +73,7 @@ def tile_for_budget(
 
 
 def machine_bytes() -> int:
-    """Returns the memory that this process can ever have, bytes: the machine's, or less where its group has a limit."""
+    """Returns the memory limit of this process in bytes: the machine's, or less where its control group has one."""
     limits = [int(psutil.virtual_memory().total)]
     for file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         try:
@@ -84,7 +84,7 @@ def machine_bytes() -> int:
 
 
 def require_memory(detector: Detector, width: int, height: int, factor: float = 1) -> None:
-    """Raises ValueError where a canvas in one piece can never fit into this machine, which would end the process."""
+    """Raises ValueError where a whole canvas can never fit into this machine, which would kill the process."""
     need, have = peak_bytes(detector, width, height, factor=factor), machine_bytes()
     if need > have:
         raise ValueError(
@@ -94,25 +94,20 @@ def require_memory(detector: Detector, width: int, height: int, factor: float = 
 
 
 def batch_pixels(detector: Detector, device: torch.device, share: float = 1) -> int:
-    """Returns how many pixels the canvases of a batch have together at most.
+    """Returns the most pixels that the canvases of a batch have together, on a device of which the process has a share.
 
-    On a CPU a single image keeps it busy: batches of eight at 640 pixels are a tenth slower in float32, whose maps then
-    leave the cache, so that there every image is alone.
-
-    Args:
-        detector: to be run.
-        device: on which.
-        share: of a GPU that this process has.
+    On a CPU every image is alone: batches of eight at 640 pixels are a tenth slower in float32, whose maps then leave
+    the cache.
     """
     if device.type != "cuda":
         return 1
     free, _ = torch.cuda.mem_get_info(device)
-    # Half of what is there: maps of the next batch are made while those of the last one are still held.
+    # Half of it: maps of the next batch are made while those of the last one are still held.
     room = int(0.5 * min(share, 1.0) * free / (_GPU_FACTOR * detector.memory.per_pixel))
     return max(1, min(_MOST_BATCH_PIXELS, room))
 
 
 def out_of_memory(problem: RuntimeError) -> bool:
-    """Returns whether an error is a lack of memory, an image's own trouble, and not a broken device or library."""
+    """Returns whether an error is a lack of memory, and not a broken device or library."""
     words = ("not enough memory", "out of memory", "can't allocate", "alloc_failed")  # the last: cuBLAS and cuDNN
     return isinstance(problem, torch.OutOfMemoryError) or any(each in str(problem).lower() for each in words)

@@ -1,6 +1,6 @@
 """A detector's network as an ONNX file: any batch, height and width; anchors, decoding and suppression stay outside.
 
-Needs the extra `onnx`. What is written is run by onnxruntime and compared with torch before it gets its name.
+Needs the extra `onnx`. The file is run by onnxruntime and compared with torch before it gets its name.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from pipeline.models.detectors.detector import Detector, RawAnswers
 
 OUTPUTS: Final = ("boxes", "logits", "landmarks")
 TOLERANCE: Final = 1e-3
-# (batch, height, width), none of them the traced one: odd sides, and a picture smaller than the coarsest stride.
+# (batch, height, width), none of them the traced one: odd sides, and an image smaller than the coarsest stride.
 CHECKED: Final = ((1, 201, 253), (2, 33, 17), (3, 128, 320))
 _TRACED: Final = (2, 161, 225)
 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What was written.
+    """An exported network.
 
     Attributes:
         file: the ONNX file. Input ``images`` float32 [B, 3, H, W], normalised as its metadata say; the outputs are
@@ -54,12 +54,12 @@ def export_onnx(
     checked: Sequence[tuple[int, int, int]] = CHECKED,
     tolerance: float = TOLERANCE,
 ) -> Exported:
-    """Returns what was written, after onnxruntime gave the same answers as torch.
+    """Returns the exported network, after onnxruntime gave the same answers as torch.
 
     Args:
         detector: trained; left as it is.
-        file: to be written, or to be replaced once the new one has proved right.
-        name: of the detector, for the file's metadata, where its normalisation is told too.
+        file: to be written; an older one is replaced only by one that passed.
+        name: of the detector, for the file's metadata, beside its normalisation.
         checked: (batch, height, width) of the inputs to compare on.
         tolerance: largest difference allowed.
 
@@ -96,7 +96,7 @@ def _trace(network: RawAnswers, file: Path) -> tuple[str, ...]:
 
 
 def _describe(onnx: Any, file: Path, name: str, detector: Detector) -> None:
-    """Writes into the file what a reader needs beside it; also checks that it is valid."""
+    """Adds the detector's name, normalisation and strides to the file, and checks that it is valid."""
     model = onnx.load(str(file))
     onnx.checker.check_model(model)
     facts = {
@@ -124,8 +124,7 @@ def _difference(network: RawAnswers, file: Path, shape: tuple[int, int, int]) ->
 def run_onnx(file: Path, images: np.ndarray[Any, np.dtype[np.float32]]) -> list[np.ndarray[Any, np.dtype[np.float32]]]:
     """Returns the outputs of an exported file for images float32 [B, 3, H, W], on one CPU thread.
 
-    Raises:
-        ValueError: the extra `onnx` is not installed.
+    Raises ValueError: the extra `onnx` is not installed.
     """
     runtime = _required("onnxruntime")
     options = runtime.SessionOptions()

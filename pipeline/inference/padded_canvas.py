@@ -1,9 +1,8 @@
-"""Which sizes batches have on a GPU: few, since each new one costs it a second, whatever the image needs.
+"""Sizes of batches on a GPU: few, since each new one costs a second.
 
-With cuDNN 25 ms of every convolution of MobileNet go into the choice of its kernel where a size is new: 1 s, beside
-less than a millisecond for an image in a batch. So canvases are somewhat larger than their images and batches are
-filled up with nothing: of the 495 validation images at hand 11 % of the pixels are empty at 1024 (5 canvases), 5 % at
-8K (18).
+At a new size cuDNN takes 25 ms for every convolution of MobileNet to choose its kernel: 1 s, beside less than a
+millisecond for an image in a batch. So canvases are somewhat larger than their images and batches are filled up with
+empty ones: of 495 validation images 11 % of the pixels are empty at 1024 (5 canvases), 5 % at 8K (18).
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from pipeline.models.padding import COARSEST
 _STEPS: Final = 16  # of the longer side of a large canvas
 _LEAST_STEP: Final = 2 * COARSEST
 _COUNTS: Final = (1, 8, 16)
-_MOST: Final = 32  # images at once, of small canvases too: a filled-up batch is little more than what it is needed for
+_MOST: Final = 32  # images at once, of small canvases too
 
 
 def padded_sides(width: int, height: int) -> tuple[int, int]:
@@ -26,12 +25,7 @@ def padded_sides(width: int, height: int) -> tuple[int, int]:
 
 
 def padded_count(images: int, most: int) -> int:
-    """Returns how many images a batch is filled up to.
-
-    Args:
-        images: that there are.
-        most: images of a full batch of that canvas.
-    """
+    """Returns the number of images that a batch of ``images`` is filled up to; a full one has ``most``."""
     return next((count for count in _COUNTS if images <= count <= most), max(images, most))
 
 

@@ -1,12 +1,12 @@
 """Images through one detector: enlarged to their canvas, whole or in tiles, to the best candidates before suppression.
 
-Enlarging happens here, next to the network: only the small originals enter and only the candidates leave. One image is
-a batch of one. On a GPU a batch is launched and waited for later, once: while it is at work, the next one is prepared.
+Enlarging happens next to the network: only the small originals enter and only the candidates leave. One image is a
+batch of one. On a GPU a batch is launched and waited for later, once; meanwhile the next one is prepared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,11 +18,11 @@ from torch.nn import functional
 
 from pipeline.data.canvas import Tile, tiles
 from pipeline.data.images import resize
-from pipeline.inference.candidates import Candidates
+from pipeline.data.records import ScoredBoxes
 from pipeline.inference.engines import open_engine
 from pipeline.inference.memory import batch_pixels
 from pipeline.inference.padded_canvas import full_count, padded_count, padded_sides
-from pipeline.inference.selection import Selected, best_of, packed, select, unpacked
+from pipeline.inference.selection import Selected, merge_tiles, pack, select, unpack
 from pipeline.inference.streams import Streams
 from pipeline.models.detectors.detector import Detector, Raw, RawAnswers
 
@@ -30,15 +30,15 @@ Image = NDArray[np.uint8]
 
 
 class Sizing(Protocol):
-    """A rule for the size at which the detector sees an image: a `Canvas`, or one of `pipeline.inference.test_time`."""
+    """A rule for the size of an image before the network: a `Canvas`, or one of `pipeline.inference.sizes`."""
 
     def size(self, width: int, height: int) -> tuple[int, int]:
         """Returns (width, height) in whole pixels for an original of that size."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
-    """One image on its canvas, sizes in pixels."""
+class _Sized:
+    """One image and the size of its canvas, pixels."""
 
     image: Image
     width: int
@@ -50,20 +50,18 @@ class _Seen:
         return self.image.shape[1] / self.width, self.image.shape[0] / self.height
 
 
-class Launched:
-    """A batch at work."""
+@dataclass
+class PendingBatch:
+    """A batch at work: what `pack` gave on its way to the host, the anchors of each image, and how to wait."""
 
-    def __init__(self, host: Tensor, counts: Sequence[int], streams: Streams) -> None:
-        """Args: what `packed` gave, on its way to the host; anchors of each image; the streams that it is on."""
-        self._host, self._counts, self._arrival = host, counts, streams.arrival()
+    host: Tensor
+    counts: Sequence[int]
+    arrival: Callable[[], None]
 
-    def wait(self) -> list[Candidates | ValueError]:
-        """Returns the candidates of each image, or what is wrong with the network's answer for it.
-
-        This is the one place that waits for the device.
-        """
-        self._arrival()
-        return unpacked(self._host, self._counts)
+    def wait(self) -> list[ScoredBoxes | ValueError]:
+        """Returns the candidates of each image, or an error; the one place that waits for the device."""
+        self.arrival()
+        return unpack(self.host, self.counts)
 
 
 class Predictor:
@@ -74,9 +72,9 @@ class Predictor:
         device: where images are enlarged and the network runs.
         engine: name of what runs it.
         pads: whether images of different sizes go into one batch.
-        batch_pixels: of the canvases of a batch; beyond it more images at once gain nothing, or do not fit.
+        batch_pixels: most pixels of the canvases of a batch.
         tile: greatest side of a tile, or None.
-        smallest_tile: pixels of a side, below which there is no room between the halos.
+        smallest_tile: least side of a tile that has room between its halos.
     """
 
     def __init__(
@@ -98,11 +96,11 @@ class Predictor:
             device: where images are enlarged and the network runs.
             max_candidates: most candidates per image.
             tile: greatest side of a tile in canvas pixels, None for the whole canvas at once. Tiles overlap by the
-                detector's receptive halo, so that the candidates are those of the whole canvas.
+                detector's receptive halo, so that the candidates equal those of the whole canvas.
             dtype: of the network's arithmetic; scores and boxes are float32 whatever it is.
-            engine: that runs the network, of `pipeline.inference.engines.ENGINES`; on a CPU with torch's threads.
-            gpu_share: part of a GPU's memory that batches may count on.
-            pads: images of different sizes may go into one batch; None: where that gains something, on a GPU.
+            engine: entry of `pipeline.inference.engines.ENGINES` that runs the network.
+            gpu_share: part of a GPU's memory that batches may use.
+            pads: images of different sizes may go into one batch; None: on a GPU, where it gains something.
 
         Raises:
             ValueError: ``max_candidates`` is under one, a tile has no room between its halos, or the engine is missing.
@@ -122,7 +120,7 @@ class Predictor:
         self.pads = self._engine.pads and tile is None
         self.batch_pixels = batch_pixels(detector, self.device, gpu_share)
 
-    def candidates(self, image_bgr: Image, canvas: Sizing) -> Candidates:
+    def candidates(self, image_bgr: Image, canvas: Sizing) -> ScoredBoxes:
         """Returns the best ``max_candidates`` candidates of one image before suppression, without a score cut.
 
         Args:
@@ -141,7 +139,7 @@ class Predictor:
         return found
 
     @torch.inference_mode()
-    def launch(self, images_bgr: Sequence[Image], canvas: Sizing, *, tile: int | None = None) -> Launched:
+    def launch(self, images_bgr: Sequence[Image], canvas: Sizing, *, tile: int | None = None) -> PendingBatch:
         """Returns a batch at work; its answers are those of `candidates` for each image, up to rounding.
 
         Args:
@@ -154,49 +152,49 @@ class Predictor:
             ValueError: not such images, or of sizes that cannot go together.
             torch.OutOfMemoryError: too many pixels for the device; nothing is at work then.
         """
-        seen = [_on_canvas(image, canvas) for image in images_bgr]
-        with self._streams.sending():
+        sized = [_on_canvas(image, canvas) for image in images_bgr]
+        with self._streams.on_device():
             side = tile or self.tile
-            chosen = self._batch(seen) if side is None else self._tiled(seen, side)
-            factors = [each.factors for each in seen] + [(1.0, 1.0)] * (len(chosen.scores_BK) - len(seen))
-            scaled = packed(chosen, self._streams.sent(torch.tensor(factors, dtype=torch.float64)))
-            host = self._streams.brought(scaled)
-        counts = [min(self.max_candidates, self.detector.grid.count(each.height, each.width)) for each in seen]
-        return Launched(host, counts, self._streams)
+            chosen = self._batch(sized) if side is None else self._tiled(sized, side)
+            factors = [each.factors for each in sized] + [(1.0, 1.0)] * (len(chosen.scores_BK) - len(sized))
+            rows = pack(chosen, self._streams.to_device(torch.tensor(factors, dtype=torch.float64)))
+            host, arrival = self._streams.to_host(rows)
+        counts = [min(self.max_candidates, self.detector.grid.count(each.height, each.width)) for each in sized]
+        return PendingBatch(host, counts, arrival)
 
     def room(self, width: int, height: int) -> int:
         """Returns how many images of a canvas make a full batch; at least one."""
         return full_count(self.batch_pixels, width, height)
 
     def shrink(self, images: int, canvas: tuple[int, int]) -> None:
-        """Makes later batches half as large as one that was too large: so many images of (width, height) pixels."""
+        """Halves later batches after one of ``images`` canvases of (width, height) pixels did not fit."""
         width, height = padded_sides(*canvas) if self.pads else canvas
         self.batch_pixels = min(self.batch_pixels, max(1, images // 2) * width * height)
 
-    def _batch(self, seen: Sequence[_Seen]) -> Selected:
-        width, height = max(each.width for each in seen), max(each.height for each in seen)
-        sizes = [(each.height, each.width) for each in seen]
+    def _batch(self, sized: Sequence[_Sized]) -> Selected:
+        width, height = max(each.width for each in sized), max(each.height for each in sized)
+        sizes = [(each.height, each.width) for each in sized]
         if self.pads:
             width, height = padded_sides(width, height)
-            sizes += [(0, 0)] * (padded_count(len(seen), self.room(width, height)) - len(seen))
+            sizes += [(0, 0)] * (padded_count(len(sized), self.room(width, height)) - len(sized))
         if all(size == (height, width) for size in sizes):
             extents = None
         elif self.pads:
-            extents = self._streams.sent(torch.tensor(sizes, dtype=torch.int32))
+            extents = self._streams.to_device(torch.tensor(sizes, dtype=torch.int32))
         else:
             raise ValueError(f"images of one batch must have one size on the canvas, got {sorted(set(sizes))}")
         alone = sizes[0] if len(sizes) == 1 and extents is not None else None
-        raw = Raw.of(self._engine(self._pixels(seen, len(sizes), width, height), extents, alone))
+        raw = Raw.of(self._engine(self._pixels(sized, len(sizes), width, height), extents, alone))
         inside = None if extents is None else self.detector.grid.inside(height, width, extents)
         return select(self.detector, raw, (height, width), self.max_candidates, inside_BA=inside)
 
-    def _tiled(self, seen: Sequence[_Seen], side: int) -> Selected:
-        """Returns the best candidates of one image that is looked at in tiles."""
-        if len(seen) != 1:
-            raise ValueError(f"only a single image is looked at in tiles, got {len(seen)}")
+    def _tiled(self, sized: Sequence[_Sized], side: int) -> Selected:
+        """Returns the best candidates of one image, tile by tile."""
+        if len(sized) != 1:
+            raise ValueError(f"only a single image goes in tiles, got {len(sized)}")
         grid = self.detector.grid
-        width, height = seen[0].width, seen[0].height
-        pixels = self._enlarged(seen[0])
+        width, height = sized[0].width, sized[0].height
+        pixels = self._enlarged(sized[0])
         parts = []
         for tile in tiles(width, height, side, self.detector.receptive_halo, max(self.detector.strides)):
             x0, y0, x1, y1 = tile.window
@@ -207,27 +205,27 @@ class Predictor:
             parts.append(
                 select(self.detector, raw, (height, width), self.max_candidates, inside_BA=core, index_A=index)
             )
-        return parts[0] if len(parts) == 1 else best_of(parts, self.max_candidates)
+        return parts[0] if len(parts) == 1 else merge_tiles(parts, self.max_candidates)
 
-    def _pixels(self, seen: Sequence[_Seen], count: int, width: int, height: int) -> Tensor:
-        """Returns uint8 [count, height, width, 3] on the device; what is beyond an image is zero."""
-        if count == 1 and (seen[0].height, seen[0].width) == (height, width):
-            return self._enlarged(seen[0])[None]
+    def _pixels(self, sized: Sequence[_Sized], count: int, width: int, height: int) -> Tensor:
+        """Returns uint8 [count, height, width, 3] on the device, zero beyond an image."""
+        if count == 1 and (sized[0].height, sized[0].width) == (height, width):
+            return self._enlarged(sized[0])[None]
         pixels = torch.zeros(count, height, width, 3, dtype=torch.uint8, device=self.device)
-        for place, each in zip(pixels, seen, strict=False):
+        for place, each in zip(pixels, sized, strict=False):
             place[: each.height, : each.width] = self._enlarged(each)
         return pixels
 
-    def _enlarged(self, seen: _Seen) -> Tensor:
-        """Returns uint8 [height, width, 3] on the device; the small image is what travels there."""
+    def _enlarged(self, sized: _Sized) -> Tensor:
+        """Returns uint8 [height, width, 3] on the device; the small image is copied there."""
         if self.device.type == "cpu":
-            return torch.from_numpy(np.ascontiguousarray(resize(seen.image, seen.width, seen.height)))
-        small = self._streams.sent(torch.from_numpy(np.ascontiguousarray(seen.image)))
-        return enlarge_on_device(small, seen.width, seen.height)
+            return torch.from_numpy(np.ascontiguousarray(resize(sized.image, sized.width, sized.height)))
+        small = self._streams.to_device(torch.from_numpy(np.ascontiguousarray(sized.image)))
+        return enlarge_on_device(small, sized.width, sized.height)
 
 
 def enlarge_on_device(pixels: Tensor, width: int, height: int) -> Tensor:
-    """Returns uint8 [height, width, 3] of uint8 [H, W, 3], bilinear with pixel centres aligned, where the tensor lies.
+    """Returns uint8 [height, width, 3] of uint8 [H, W, 3], bilinear with pixel centres aligned, on its device.
 
     The same rule as `pipeline.data.images.resize`; rounding differs by at most one level.
     """
@@ -238,10 +236,10 @@ def enlarge_on_device(pixels: Tensor, width: int, height: int) -> Tensor:
     return enlarged[0].round_().permute(1, 2, 0).to(torch.uint8)
 
 
-def _on_canvas(image: Image, canvas: Sizing) -> _Seen:
+def _on_canvas(image: Image, canvas: Sizing) -> _Sized:
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise ValueError(f"image must be uint8 [H, W, 3], got {image.dtype} {list(image.shape)}")
-    return _Seen(image, *canvas.size(image.shape[1], image.shape[0]))
+    return _Sized(image, *canvas.size(image.shape[1], image.shape[0]))
 
 
 def _within(points_A2: Tensor, tile: Tile, width: int, height: int) -> Tensor:

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.data.canvas import Canvas
-from pipeline.inference.candidates import Candidates
+from pipeline.data.records import ScoredBoxes
 from pipeline.inference.engines import open_engine
 from pipeline.inference.padded_canvas import padded_sides
 from pipeline.inference.predictor import enlarge_on_device
-from pipeline.inference.score_format import Written, written
+from pipeline.inference.score_format import ScoreFormat, format_scores
 from pipeline.inference.streams import Streams
 from pipeline.models.fuse import for_inference
 from pipeline.models.rankers.frame import fill_of
@@ -24,11 +24,11 @@ from pipeline.models.rankers.ranker import Ranker, RankerMaps
 class Reranker:
     """A ranker made ready to be applied to images one at a time.
 
-    Suppression is left to whoever asks: scores that become equal when they are written lie in the order of what they
-    were before, and `pipeline.boxes.suppression.nms` takes equal scores by their rows.
+    Suppression is left to the caller: scores that a format makes equal keep the order they had before, and
+    `pipeline.boxes.suppression.nms` takes equal scores by their rows.
 
-    On a CPU a pass takes at its peak, beside some 0.75 GB of libraries and weights, about 60 bytes per pixel of what
-    the ranker sees with the small ones: 2 GB more at 7680 x 5235. With ResNet-50 it is 200 a pixel and 0.3 GB more of
+    On a CPU the peak of a pass, beside about 0.75 GB of libraries and weights, is about 60 bytes per pixel of what the
+    ranker sees with the small ones: 2 GB more at 7680 x 5235. With ResNet-50 it is 200 a pixel and 0.3 GB more of
     weights.
     """
 
@@ -50,20 +50,20 @@ class Reranker:
         Args:
             ranker: trained.
             device: where images are resized and the network runs.
-            canvas: the size at which the ranker sees the image; None for that of its own frame, which is the size of
-                its training where that was of whole images, else the image's own. Tables hold parts of the image, so
-                that candidates of any canvas go with any size.
+            canvas: size at which the ranker sees the image; None: that of its own frame, the size of its training
+                where that was of whole images, else the image's own. Tables hold shares of the image, so candidates
+                of any canvas go with any size.
             top: most candidates; the table's rows if None or more than those.
-            clip: write scores clipped to 0..1, as the paper does; without it, or `squash`, they are the plain sums of
-                score and correction. See `written` for what each costs.
-            squash: write scores brought into 0..1 without a change of order.
-            dtype: of the arithmetic of the part that sees the image; what is made of it and the boxes is in float32.
-            engine: that runs this part, of `pipeline.inference.engines.ENGINES`; on a CPU with torch's threads.
+            clip: scores are clipped to 0..1, as in the paper; without it, or `squash`, they are the plain sums of
+                score and correction. See `format_scores` for what each costs.
+            squash: scores are brought into 0..1 without a change of order.
+            dtype: of the arithmetic of the image part; the rest is in float32.
+            engine: entry of `pipeline.inference.engines.ENGINES` that runs the image part.
             pads: images of any size are laid on one of few canvases, which changes no map of theirs; None: on a GPU,
                 where each new size costs a second, and unless the frame has one size for all.
 
         Raises:
-            ValueError: ``top`` is under one, scores are to be written in two ways, or the engine is not there.
+            ValueError: ``top`` is under one, two score formats are chosen, or the engine is missing.
         """
         if clip and squash:
             raise ValueError("clip and squash are two ways to write scores in 0..1: set one of them")
@@ -78,10 +78,10 @@ class Reranker:
         self.fill = ranker.normalisation.mean_bgr
         self._fill = torch.from_numpy(fill_of(self.fill)).to(self.device)
         self.top = ranker.num_candidates if top is None else min(top, ranker.num_candidates)
-        self.written: Written = "clip" if clip else "squash" if squash else "sum"
+        self.score_format: ScoreFormat = "clip" if clip else "squash" if squash else "sum"
 
     @torch.inference_mode()
-    def __call__(self, image_bgr: NDArray[np.uint8], candidates: Candidates) -> Candidates:
+    def __call__(self, image_bgr: NDArray[np.uint8], candidates: ScoredBoxes) -> ScoredBoxes:
         """Returns the best ``top`` candidates by refined score, best first, equal ones in the detector's order.
 
         Args:
@@ -101,14 +101,13 @@ class Reranker:
         refined = best.scores + self._residual(self._pixels(image_bgr), table, valid)
         order = np.argsort(-refined, kind="stable")
         chosen = best.take(order)
-        return Candidates(chosen.boxes, written(refined[order], self.written), chosen.landmarks)
+        return ScoredBoxes(chosen.boxes, format_scores(refined[order], self.score_format), chosen.landmarks)
 
     @torch.inference_mode()
     def first_pass(self) -> None:
-        """Runs once on a small black image, whatever size is asked for: a first pass is slow, and may show damage.
+        """Runs once on a small black image: a first pass is slow, and may show damage.
 
-        Raises:
-            ValueError: the answer is no number.
+        Raises ValueError: the answer is no number.
         """
         pixels = torch.zeros(256, 256, 3, dtype=torch.uint8, device=self.device)
         boxes, scores = np.array([[64, 64, 128, 128]] * 2, np.float32), np.ones(2, np.float32)
@@ -117,7 +116,10 @@ class Reranker:
     def _residual(self, pixels: Tensor, table: NDArray[np.float32], valid: int) -> NDArray[np.float32]:
         """Returns float32 [valid], the corrections of the table's candidates."""
         maps = [each.float() for each in self._maps(pixels)]
-        tables, count = self._streams.sent(torch.from_numpy(table)[None]), self._streams.sent(torch.tensor([valid]))
+        tables, count = (
+            self._streams.to_device(torch.from_numpy(table)[None]),
+            self._streams.to_device(torch.tensor([valid])),
+        )
         answer = self.ranker.residual(maps, (pixels.shape[0], pixels.shape[1]), tables, count)
         residual: NDArray[np.float32] = answer[0, :valid].cpu().numpy()  # waits for the device, once
         if not np.isfinite(residual).all():
@@ -125,27 +127,27 @@ class Reranker:
         return residual
 
     def _maps(self, pixels: Tensor) -> list[Tensor]:
-        """Returns what the image part of the ranker sees of uint8 [h, w, 3], without what padding added."""
+        """Returns the maps of the image part for uint8 [h, w, 3], without padding."""
         height, width = pixels.shape[:2]
         across, down = padded_sides(width, height)
         if not self._engine.pads or (across, down) == (width, height):
             return list(self._engine(pixels[None]))
         canvas = torch.zeros(1, down, across, 3, dtype=torch.uint8, device=self.device)
         canvas[0, :height, :width] = pixels
-        sizes = self._streams.sent(torch.tensor([[height, width]], dtype=torch.int32))
+        sizes = self._streams.to_device(torch.tensor([[height, width]], dtype=torch.int32))
         found = self._engine(canvas, sizes, (height, width))
         # A map's stride divides the canvas; alone the image has as many cells as its pixels begin.
         cells = [(-(-height // (down // each.shape[2])), -(-width // (across // each.shape[3]))) for each in found]
         return [each[:, :, :rows, :columns] for each, (rows, columns) in zip(found, cells, strict=True)]
 
     def _pixels(self, image: NDArray[np.uint8]) -> Tensor:
-        """Returns uint8 [h, w, 3] on the device, the picture of `Frame.pixels`."""
+        """Returns uint8 [h, w, 3] on the device, the pixels of `Frame.pixels`."""
         if self.device.type == "cpu":
             return torch.from_numpy(np.ascontiguousarray(self.frame.pixels(image, self.fill)))
-        return self._enlarged(self._streams.sent(torch.from_numpy(np.ascontiguousarray(image))))
+        return self._enlarged(self._streams.to_device(torch.from_numpy(np.ascontiguousarray(image))))
 
     def _enlarged(self, image: Tensor) -> Tensor:
-        """Returns the same where the image lies, a grey level apart at most: the small image is what travels there."""
+        """Returns the same for an image on the device, a grey level apart at most: only the small image is copied."""
         height, width = image.shape[:2]
         seen = enlarge_on_device(image, *self.frame.canvas.size(width, height))
         across, down = self.frame.size(width, height)

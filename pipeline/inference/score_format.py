@@ -1,7 +1,7 @@
-"""Refined scores as they are written: their order is all that suppression sees, and their values all that AP sees.
+"""Formats of refined scores. Suppression depends on their order alone, AP on their values alone.
 
-AP puts the boxes of all images into one order, at 1,000 thresholds from the lowest score to the highest. So scores that
-a clip makes equal lose what the ranker said about them.
+AP sorts the boxes of all images together, at 1,000 thresholds from the lowest score to the highest: scores that a clip
+makes equal lose the ranker's order.
 """
 
 from __future__ import annotations
@@ -12,38 +12,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 Float32 = NDArray[np.float32]
-Written = Literal["sum", "squash", "clip"]
+ScoreFormat = Literal["sum", "squash", "clip"]
 
 
-def written(refined: Float32, how: Written) -> Float32:
-    """Returns float32 [M], the scores that are written for refined ones.
+def format_scores(refined: Float32, how: ScoreFormat) -> Float32:
+    """Returns float32 [M], refined scores (detector's score plus correction, float32 [M]) in a format.
 
     * "sum" leaves them: no two become equal, and a box that is not corrected keeps the detector's score. Some leave
-      0..1, which voting and a cut at a score do not expect; few that lie far out take thresholds from all the others.
-    * "squash" brings them into 0..1: 0..1 itself becomes 0.25..0.75, in a straight line, and what lies outside nears
-      the ends as 1 / x does: at 10, float32 still tells apart sums that differ by 5e-5. The order stays and 0.5 stays
-      0.5; other thresholds mean something else.
-    * "clip" is the paper's: what lies outside 0..1 ties at its ends.
+      0..1, which voting and a score cut do not expect; few that are far out take thresholds from all the others.
+    * "squash" brings them into 0..1: 0..1 itself becomes 0.25..0.75, linearly, and the rest approaches the ends as
+      1 / x does: at 10, float32 still separates sums that differ by 5e-5. The order stays and 0.5 stays 0.5; other
+      thresholds mean something else.
+    * "clip" is the paper's: all beyond 0..1 tie at its ends.
 
     Example: -1.5, 0, 0.5, 1 and 2 become 0.0625, 0.25, 0.5, 0.75 and 0.9167, or by "clip" 0, 0, 0.5, 1 and 1.
 
-    Args:
-        refined: float32 [M], detector's score plus correction.
-        how: one of these.
-
-    Raises:
-        ValueError: there is no such way.
+    Raises ValueError: there is no such format.
     """
     if how == "sum":
         return refined
     if how == "clip":
         return refined.clip(0, 1)
-    if how == "squash":
-        return _squashed(refined)
-    raise ValueError(f"no way {how!r} to write scores; there are sum, squash, clip")
-
-
-def _squashed(refined: Float32) -> Float32:
+    if how != "squash":
+        raise ValueError(f"no score format {how!r}; there are sum, squash, clip")
     beyond = 2 * refined.astype(np.float64) - 1  # -1..1 inside
     size = np.abs(beyond)
     half = np.where(size <= 1, size / 4, 0.5 - 0.25 / np.maximum(size, 1))

@@ -1,4 +1,4 @@
-"""The best candidates of a batch, chosen where the network ran and brought to the host in one piece."""
+"""The best candidates of a batch, selected on the device and copied to the host in one piece."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pipeline.boxes.suppression import top_candidates_of_each
-from pipeline.inference.candidates import Candidates
+from pipeline.data.records import ScoredBoxes
 from pipeline.models.detectors.detector import Detector, Raw
 
 _CHECKED = ("logits", "boxes", "landmarks")
@@ -40,33 +40,33 @@ def select(
     detector: Detector,
     raw: Raw,
     canvas: tuple[int, int],
-    top: int,
+    count: int,
     *,
     inside_BA: Tensor | None = None,
     index_A: Tensor | None = None,
 ) -> Selected:
-    """Returns the best candidates; before they are chosen nothing is decoded, and no device is waited for.
+    """Returns the best candidates of B images; only these are decoded, and no device is waited for.
 
     Args:
-        detector: whose answer it is.
-        raw: B images.
+        detector: whose answer ``raw`` is.
+        raw: of B images.
         canvas: (height, width) in pixels, whose anchors they are.
-        top: most candidates of an image.
+        count: most candidates of an image.
         inside_BA: bool, which anchors count; None: all.
         index_A: int64, which of the canvas's anchors they are; None: all, in order.
     """
-    scores = torch.nan_to_num(detector.scores(raw.logits))  # a NaN has no place in an order; it is told below
+    scores = torch.nan_to_num(detector.scores(raw.logits))  # a NaN cannot be sorted; `finite_B3` reports it
     if inside_BA is not None:
         scores = torch.where(inside_BA, scores, -1.0)
-    chosen = top_candidates_of_each(scores, top)
+    chosen = top_candidates_of_each(scores, count)
     index = chosen if index_A is None else index_A[chosen]
-    marks = None if raw.landmarks is None else _rows(raw.landmarks, chosen)
+    landmarks = None if raw.landmarks is None else _rows(raw.landmarks, chosen)
     anchors = detector.grid.centres_of(index, *canvas)
     # Of the logits nothing is decoded.
-    boxes, landmarks = detector.decode(Raw(_rows(raw.boxes, chosen), raw.logits[:, :0], marks), anchors)
-    flat = None if landmarks is None else landmarks.flatten(2)
+    boxes, points = detector.decode(Raw(_rows(raw.boxes, chosen), raw.logits[:, :0], landmarks), anchors)
+    flat = None if points is None else points.flatten(2)
     logits = raw.logits
-    if inside_BA is not None:  # what is beyond an image means nothing, not even where it is no number
+    if inside_BA is not None:  # beyond an image every number is meaningless, NaN too
         logits = torch.where(inside_BA[..., None], logits, 0.0)
         counts = inside_BA.gather(1, chosen)[..., None]
         boxes, flat = torch.where(counts, boxes, 0.0), None if flat is None else torch.where(counts, flat, 0.0)
@@ -76,29 +76,27 @@ def select(
     return Selected(index, scores.gather(1, chosen), boxes, flat, finite)
 
 
-def best_of(parts: Sequence[Selected], top: int) -> Selected:
-    """Returns the best of all parts of one image, equal scores in the order of the canvas's anchors.
+def merge_tiles(parts: Sequence[Selected], count: int) -> Selected:
+    """Returns the ``count`` best of all tiles of one image, equal scores in the order of the canvas's anchors.
 
-    Args:
-        parts: of the same image, B = 1; an anchor counts in one of them and is below zero in others.
-        top: most candidates.
+    An anchor counts in one tile; in others its score is below zero.
     """
     anchors = torch.cat([part.anchors_BK for part in parts], dim=1)
     by_anchor = torch.argsort(anchors, dim=1)
     scores = torch.cat([part.scores_BK for part in parts], dim=1)
-    order = by_anchor.gather(1, top_candidates_of_each(scores.gather(1, by_anchor), top))
-    marks = [part.landmarks_BKP for part in parts if part.landmarks_BKP is not None]
+    order = by_anchor.gather(1, top_candidates_of_each(scores.gather(1, by_anchor), count))
+    landmarks = [part.landmarks_BKP for part in parts if part.landmarks_BKP is not None]
     return Selected(
         anchors.gather(1, order),
         scores.gather(1, order),
         _rows(torch.cat([part.boxes_BK4 for part in parts], dim=1), order),
-        _rows(torch.cat(marks, dim=1), order) if marks else None,
+        _rows(torch.cat(landmarks, dim=1), order) if landmarks else None,
         torch.stack([part.finite_B3 for part in parts]).all(dim=0),
     )
 
 
-def packed(chosen: Selected, factors_B2: Tensor) -> Tensor:
-    """Returns everything the host wants as one tensor, so that it is copied once.
+def pack(chosen: Selected, factors_B2: Tensor) -> Tensor:
+    """Returns everything the host needs as one tensor, so that it is copied once.
 
     Args:
         chosen: in canvas pixels.
@@ -115,33 +113,26 @@ def packed(chosen: Selected, factors_B2: Tensor) -> Tensor:
     return torch.cat([flags, rows], dim=1)
 
 
-def unpacked(host: Tensor, counts: Sequence[int]) -> list[Candidates | ValueError]:
-    """Returns the candidates of each image, or what is wrong with the network's answer for it.
+def unpack(host: Tensor, counts: Sequence[int]) -> list[ScoredBoxes | ValueError]:
+    """Returns the candidates of each image, or an error where the network's answer for it is not finite.
 
     Args:
-        host: what `packed` gave, on the CPU.
-        counts: anchors of each image: so many candidates it can have.
+        host: from `pack`, on the CPU.
+        counts: anchors of each image, the most candidates it can have.
     """
-    found: list[Candidates | ValueError] = []
-    for rows, count in zip(host.numpy(), counts, strict=False):  # a batch may be filled up with nothing
-        broken = [name for name, finite in zip(_CHECKED, rows[0, :3], strict=True) if not finite]
-        if broken:
+    found: list[ScoredBoxes | ValueError] = []
+    for rows, count in zip(host.numpy(), counts, strict=False):  # a batch may be filled up with empty images
+        if broken := [name for name, finite in zip(_CHECKED, rows[0, :3], strict=True) if not finite]:
             found.append(ValueError(_BROKEN.format(broken[0])))
             continue
         best = rows[1 : 1 + count]
-        marks = best[:, 5:].reshape(len(best), -1, 2) if best.shape[1] > 5 else None
-        found.append(
-            Candidates(
-                np.ascontiguousarray(best[:, :4]),
-                np.ascontiguousarray(best[:, 4]),
-                None if marks is None else np.ascontiguousarray(marks),
-            )
-        )
+        boxes, scores, points = (np.ascontiguousarray(each) for each in (best[:, :4], best[:, 4], best[:, 5:]))
+        found.append(ScoredBoxes(boxes, scores, points.reshape(len(best), -1, 2) if points.shape[1] else None))
     return found
 
 
 def _rows(values_BAC: Tensor, index_BK: Tensor) -> Tensor:
-    """Returns [B, K, C], the rows of each image that are asked for."""
+    """Returns [B, K, C], the chosen rows of each image."""
     if len(values_BAC) == 1:  # a fourth of the time of `gather`
         return values_BAC[0].index_select(0, index_BK[0])[None]
     return values_BAC.gather(1, index_BK[..., None].expand(-1, -1, values_BAC.shape[2]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-# What MogFace's code lets an image have of pixels: it was the most that a GPU of its time took.
+# Most pixels of an image in MogFace's code, by the GPU memory of its time.
 _MOGFACE_PIXELS = 2147483647 / 200
 
 
@@ -72,4 +72,4 @@ def mogface_largest(width: int, height: int, *, hard: bool = False, capped: bool
 
 def _check(width: int, height: int) -> None:
     if width < 1 or height < 1:
-        raise ValueError(f"an image of {width} x {height} pixels has no size to be seen at")
+        raise ValueError(f"an image of {width} x {height} pixels has no size for a detector")

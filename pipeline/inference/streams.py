@@ -1,69 +1,54 @@
-"""Copies to and from a device beside its work; on a CPU nothing of it is needed."""
+"""Copies to and from a device beside its work; on a CPU every method passes its argument on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
 
 
 class Streams:
-    """One stream that sends what the next batch needs, one that works, one that brings answers back.
+    """One stream for copies to the device, its current one for the work, and one for copies to the host.
 
     All calls come from one thread at a time.
     """
 
     def __init__(self, device: torch.device) -> None:
-        """Args: cpu or a CUDA device, on whose current stream the work is."""
-        self._device = device
-        self._send = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
-        self._bring = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
+        """Args: cpu or a CUDA device."""
+        self._device, self._cuda = device, device.type == "cuda"
+        if self._cuda:
+            self._up, self._down = torch.cuda.Stream(device), torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
-    def sent(self, values: Tensor) -> Tensor:
+    def to_device(self, values: Tensor) -> Tensor:
         """Returns the tensor on the device, ready for the work that is launched from now on.
 
         The host does not wait where the tensor is pinned, and copies it into pinned memory where it is not.
         """
-        if self._send is None:
+        if not self._cuda:
             return values
         work = torch.cuda.current_stream(self._device)
         pinned = values if values.is_pinned() else values.pin_memory()
-        with torch.cuda.stream(self._send):
+        with torch.cuda.stream(self._up):
             there = pinned.to(self._device, non_blocking=True)
-        work.wait_stream(self._send)
+        work.wait_stream(self._up)
         there.record_stream(work)
         return there
 
-    def brought(self, values: Tensor) -> Tensor:
-        """Returns a tensor on the host that is filled once `arrival` says so."""
-        if self._bring is None:
-            return values
+    def to_host(self, values: Tensor) -> tuple[Tensor, Callable[[], None]]:
+        """Returns a tensor on the host, and a function that waits until it is filled."""
+        if not self._cuda:
+            return values, lambda: None
         host = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
-        self._bring.wait_stream(torch.cuda.current_stream(self._device))
-        with torch.cuda.stream(self._bring):
+        self._down.wait_stream(torch.cuda.current_stream(self._device))
+        with torch.cuda.stream(self._down):
             host.copy_(values, non_blocking=True)
-        values.record_stream(self._bring)
-        return host
+        values.record_stream(self._down)
+        copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        copied.record(self._down)
+        return host, copied.synchronize
 
-    def arrival(self) -> Callable[[], None]:
-        """Returns a function that waits until what was brought last is there."""
-        if self._bring is None:
-            return _nothing
-        event = torch.cuda.Event()  # type: ignore[no-untyped-call]
-        event.record(self._bring)
-        return event.synchronize
-
-    @contextmanager
-    def sending(self) -> Iterator[None]:
-        """Within it, allocations and launches are on this device."""
-        if self._device.type != "cuda":
-            yield
-            return
-        with torch.cuda.device(self._device):
-            yield
-
-
-def _nothing() -> None:
-    return None
+    def on_device(self) -> AbstractContextManager[None]:
+        """Returns a context in which allocations and launches are on this device."""
+        return torch.cuda.device(self._device) if self._cuda else nullcontext()

@@ -1,6 +1,6 @@
-"""Test-time modes: at which sizes, mirrored or not, an image is looked at, and how what is found becomes one.
+"""Test-time modes: the passes over an image (size, mirrored or not), and how their boxes are fused.
 
-A mode is data: for an image of a given size a tuple of passes, and a rule of fusion. `MODES` has those of the papers.
+A mode is data: a tuple of passes for an image of a given size, and a fusion rule. `MODES` has those of the papers.
 Importing this file costs no torch, so that planning a run can name them.
 """
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pipeline.boxes.frame import MOGFACE, RETINAFACE, Convention, Frame
 from pipeline.data.canvas import ORIGINAL, Canvas
-from pipeline.inference.candidates import Candidates
+from pipeline.data.records import ScoredBoxes
 from pipeline.inference.fusion import Fusion, Voting, fuse
 from pipeline.inference.sizes import RetinaFaceSize, Scale, mogface_largest
 
@@ -28,7 +28,7 @@ _LEFT_RIGHT: Final = [1, 0, 2, 4, 3]  # eyes and mouth corners change sides in a
 
 @dataclass(frozen=True, slots=True)
 class SizeFilter:
-    """Which boxes of a pass count: those whose measure lies strictly between two bounds; None is no bound.
+    """Which boxes of a pass count: those whose measure is strictly between two bounds; None is no bound.
 
     Attributes:
         measure: "area", the product of the plain differences of corners, or the "longer" or "shorter" side with both
@@ -43,7 +43,7 @@ class SizeFilter:
     below: float | None = None
     frame: Frame = MOGFACE.frame
 
-    def keeps(self, found: Candidates) -> NDArray[np.bool_]:
+    def keeps(self, found: ScoredBoxes) -> NDArray[np.bool_]:
         """Returns bool [N], which of the boxes count, whatever frame they are in."""
         corners = found.corners(self.frame)
         sides = corners[:, 2:] - corners[:, :2]
@@ -58,8 +58,8 @@ class SizeFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class Thinning:
-    """What is done to the candidates of one pass before they are fused; see `pipeline.inference.postprocess`.
+class Postprocess:
+    """Score cut, suppression and limit of one pass before its boxes are fused; see `pipeline.inference.postprocess`.
 
     Attributes:
         score: kept are scores strictly greater.
@@ -73,58 +73,52 @@ class Thinning:
     max_detections: int | None = None
     convention: Convention = MOGFACE
 
-    def __call__(self, found: Candidates) -> Candidates:
-        """Returns what is left, best first."""
+    def __call__(self, found: ScoredBoxes) -> ScoredBoxes:
+        """Returns the boxes that are left, best first."""
         if self.iou is None:
             return found.take(found.scores > np.float32(self.score)).take(slice(self.max_detections))
         from pipeline.inference.postprocess import detections
 
-        return detections(
-            found,
-            score=self.score,
-            iou=self.iou,
-            max_before_nms=None,
-            max_detections=self.max_detections,
-            convention=self.convention,
-        )
+        limits = {"max_before_nms": None, "max_detections": self.max_detections}
+        return detections(found, score=self.score, iou=self.iou, convention=self.convention, **limits)
 
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """One look at the image: the best candidates the predictor keeps (5,000 by default), thinned and filtered.
+    """One pass of an image through the detector: its candidates, postprocessed and filtered by size.
 
     Attributes:
         sizing: size at which the detector sees the image.
-        mirrored: left and right are exchanged first, and back in what is found.
-        thinning: None leaves the candidates as they are.
+        mirrored: left and right are exchanged before, and back in the boxes.
+        postprocess: None leaves the candidates as they are.
         sizes: which boxes count, None for all.
     """
 
     sizing: Sizing
     mirrored: bool = False
-    thinning: Thinning | None = None
+    postprocess: Postprocess | None = None
     sizes: SizeFilter | None = None
 
-    def __call__(self, predictor: Predictor, image_bgr: NDArray[np.uint8]) -> Candidates:
-        """Returns what this look finds, best first, in pixels of the image as it was given."""
+    def __call__(self, predictor: Predictor, image_bgr: NDArray[np.uint8]) -> ScoredBoxes:
+        """Returns the boxes of this pass, best first, in pixels of the image as it was given."""
         from pipeline.inference.batches import candidates_within_memory
 
         pixels = np.ascontiguousarray(image_bgr[:, ::-1]) if self.mirrored else image_bgr
         found = candidates_within_memory(predictor, pixels, self.sizing)
-        found = mirrored_back(found, image_bgr.shape[1]) if self.mirrored else found
-        found = self.thinning(found) if self.thinning else found
+        found = unflip(found, image_bgr.shape[1]) if self.mirrored else found
+        found = self.postprocess(found) if self.postprocess else found
         return found.take(self.sizes.keeps(found)) if self.sizes else found
 
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """A way to look at an image.
+    """A set of passes and their fusion.
 
     Attributes:
         description: one line for a list of choices.
         passes: (width, height) of an image -> its passes, at least one.
-        fusion: of what they find; None, for a single pass only, leaves candidates as they are.
-        convention: of the code whose way this is: its rules, and the suppression of candidates that are left.
+        fusion: of their boxes; None, for a single pass only, leaves candidates as they are.
+        convention: of the code that the mode is from: its rules, and the suppression of candidates that are left.
     """
 
     description: str
@@ -133,27 +127,23 @@ class Mode:
     convention: Convention = RETINAFACE
 
 
-def detect(predictor: Predictor, image_bgr: NDArray[np.uint8], mode: Mode) -> Candidates:
-    """Returns what a mode finds in an image, best first, in its pixels.
+def detect(predictor: Predictor, image_bgr: NDArray[np.uint8], mode: Mode) -> ScoredBoxes:
+    """Returns the boxes of a mode for uint8 [H, W, 3] BGR, best first, in its pixels.
 
-    Args:
-        predictor: whose ``top`` bounds the candidates of each pass.
-        image_bgr: uint8 [H, W, 3], BGR.
-        mode: one of `MODES` or your own.
+    Each pass keeps at most the predictor's ``max_candidates``.
 
-    Raises:
-        ValueError: not such an image, damaged weights, or several passes and no rule of fusion.
+    Raises ValueError: not such an image, damaged weights, or several passes and no fusion rule.
     """
     height, width = image_bgr.shape[:2]
     passes = mode.passes(width, height)
     if mode.fusion is None and len(passes) != 1:
-        raise ValueError(f"{len(passes)} passes need a rule of fusion")
+        raise ValueError(f"{len(passes)} passes need a fusion rule")
     found = [each(predictor, image_bgr) for each in passes]
     return found[0] if mode.fusion is None else fuse(found, mode.fusion)
 
 
-def mirrored_back(found: Candidates, width: int) -> Candidates:
-    """Returns the detections of a mirrored image, ``width`` pixels wide, in the image as it was.
+def unflip(found: ScoredBoxes, width: int) -> ScoredBoxes:
+    """Returns the boxes of a mirrored image, ``width`` pixels wide, in the image as it was.
 
     A box (x1, y1, x2, y2) becomes (W - x2, y1, W - x1, y2); the left eye and mouth corner become the right ones.
     """
@@ -161,23 +151,23 @@ def mirrored_back(found: Candidates, width: int) -> Candidates:
     boxes = np.stack([wide - found.boxes[:, 2], found.boxes[:, 1], wide - found.boxes[:, 0], found.boxes[:, 3]], 1)
     if found.landmarks is None:
         return replace(found, boxes=boxes)
-    marks = found.landmarks[:, _LEFT_RIGHT].copy()
-    marks[..., 0] = np.float32(width) - marks[..., 0]
-    return replace(found, boxes=boxes, landmarks=marks)
+    landmarks = found.landmarks[:, _LEFT_RIGHT].copy()
+    landmarks[..., 0] = np.float32(width) - landmarks[..., 0]
+    return replace(found, boxes=boxes, landmarks=landmarks)
 
 
 def crface(sizings: Sequence[Sizing], score: float = 0.02) -> Mode:
     """Returns CRFace's multi-scale mode: each size plain and mirrored, fused by box voting at 0.4.
 
-    The paper gives sizes and voting. That all candidates above RetinaFace's score cut vote, unsuppressed, is ours.
+    The paper gives sizes and voting; here all candidates above RetinaFace's score cut vote, unsuppressed.
     """
-    thin = Thinning(score)
-    passes = tuple(Pass(sizing, mirrored, thin) for sizing in sizings for mirrored in (False, True))
+    cut = Postprocess(score)
+    passes = tuple(Pass(sizing, mirrored, cut) for sizing in sizings for mirrored in (False, True))
     return Mode(f"CRFace: {len(passes)} passes, box voting 0.4", lambda width, height: passes, Voting())
 
 
 def mogface(*, hard: bool = False, window: float | None = None) -> Mode:
-    """Returns the multi-scale mode of MogFace's code: up to twelve passes with size filters, voted on.
+    """Returns the multi-scale mode of MogFace's code: up to twelve passes with size filters, fused by voting.
 
     The paper only says "multi-scale results ensemble"; scales, filters and thresholds are the code's.
 
@@ -187,17 +177,17 @@ def mogface(*, hard: bool = False, window: float | None = None) -> Mode:
             by the sides of the boxes.
     """
     wide = (10.0 if hard else 15.0) if window is None else window
-    thin = Thinning(0.01, 0.4 if hard else 0.3, 750)
+    each = Postprocess(0.01, 0.4 if hard else 0.3, 750)
     voting = Voting(0.5 if hard else 0.6, cap=750, convention=MOGFACE)
     name = "MogFace: multi-scale as in the code" + (", hard preset" if hard else "")
 
     def passes(width: int, height: int) -> tuple[Pass, ...]:
         largest = mogface_largest(width, height, hard=hard)
         plain = Scale(min(1.0, largest))
-        calls = [Pass(plain, False, thin), Pass(plain, True, thin)]
-        calls += [Pass(Scale(s), False, thin, sizes) for s, sizes in mogface_filtered(largest, wide)]
+        calls = [Pass(plain, False, each), Pass(plain, True, each)]
+        calls += [Pass(Scale(s), False, each, sizes) for s, sizes in mogface_filtered(largest, wide)]
         if hard:
-            calls.append(Pass(Scale(1.4), True, thin))  # even where the image is too large for it: as in the code
+            calls.append(Pass(Scale(1.4), True, each))  # even where the image is too large for it: as in the code
         return tuple(calls)
 
     return Mode(name, passes, voting, MOGFACE)
@@ -256,11 +246,7 @@ MODES: Final[Mapping[str, Mode]] = MappingProxyType(
 
 
 def mode_named(name: str) -> Mode:
-    """Returns the entry of `MODES`.
-
-    Raises:
-        ValueError: there is none; the message lists those there are.
-    """
+    """Returns the entry of `MODES`. Raises ValueError: there is none; the message lists those there are."""
     if name not in MODES:
         raise ValueError(f"no test-time mode {name!r}; there are {', '.join(MODES)}")
     return MODES[name]

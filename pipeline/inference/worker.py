@@ -1,4 +1,4 @@
-"""What stages that run a network have in common: where its weights come from, its threads, and lack of memory."""
+"""What stages that run a network have in common: the source of its weights, and its threads."""
 
 from __future__ import annotations
 
@@ -21,24 +21,19 @@ def check_weights(path: str | None, inputs: Mapping[str, tuple[str, ...]]) -> No
 
 
 def planned_weights(ctx: StageContext) -> bytes:
-    """Returns the checkpoint.
+    """Returns the checkpoint: the file at the node's `path`, else the output of the node wired to `checkpoint`.
 
-    Raises:
-        ValueError: the file at `path` is no longer the one that was planned with.
+    Raises ValueError: as `planned_file`.
     """
-    if not ctx.path:
-        (row,) = ctx.one("checkpoint").rows(["weights"])
-        trained: bytes = row["weights"]
-        return trained
-    return planned_file(ctx)
+    if ctx.path:
+        return planned_file(ctx)
+    (row,) = ctx.one("checkpoint").rows(["weights"])
+    trained: bytes = row["weights"]
+    return trained
 
 
 def planned_file(ctx: StageContext) -> bytes:
-    """Returns the weights file at the node's `path`.
-
-    Raises:
-        ValueError: it is no longer the one that was planned with.
-    """
+    """Returns the weights file at the node's `path`. Raises ValueError: the file has changed since planning."""
     data = Path(ctx.path or "").read_bytes()
     if ctx.file_hashes.get("weights") not in (None, checkpoint_hash(data)):
         raise ValueError(f"weights at {ctx.path} on {socket.gethostname()} are not those that were planned")
@@ -47,7 +42,7 @@ def planned_file(ctx: StageContext) -> bytes:
 
 @contextmanager
 def naming_weights(ctx: StageContext, port: str = "checkpoint") -> Iterator[None]:
-    """Puts the file, or the node wired to `port`, in front of what is found wrong with a checkpoint's bytes."""
+    """Adds the file, or the node wired to `port`, to the message of an invalid checkpoint."""
     try:
         yield
     except ValueError as error:
@@ -57,7 +52,7 @@ def naming_weights(ctx: StageContext, port: str = "checkpoint") -> Iterator[None
 
 
 def size_of(item: Item) -> dict[str, int]:
-    """Returns width and height of an item's image as the index knows them: no zeros, which say that nobody read it."""
+    """Returns width and height of an item's image from its index, 0 where it could not be read."""
     return {name: int(item.data.get(name, 0)) for name in ("width", "height")}
 
 

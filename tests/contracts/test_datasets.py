@@ -15,7 +15,7 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline.data.datasets import DATASETS, Dataset
-from pipeline.data.images import decode, encode_jpeg, sha256_of
+from pipeline.data.images import content_hash_of, decode, encode_jpeg
 from pipeline.data.records import Sample
 from pipeline.data.schemas import LEVELS, SAMPLES
 
@@ -97,7 +97,7 @@ def test_samples_match_their_entries_and_their_pixels(built: Built) -> None:
         assert len(sample.content_hash) == 32
         content = data.image_bytes(root, sample.path)
         assert decode(content).shape == (sample.height, sample.width, 3)
-        assert (sha256_of(content) == sample.content_hash) is data.digest_is_of_bytes
+        assert (content_hash_of(content) == sample.content_hash) is data.hash_is_of_bytes
         assert sample.boxes.dtype == np.float32
         assert set(sample.levels) == set(data.levels)
         assert set(data.levels) <= set(LEVELS)

@@ -1,4 +1,4 @@
-"""Fixtures of the stages, for readers that are tested on what a stage wrote."""
+"""Fixtures of the stages, for readers that are tested on the output of a stage."""
 
 from tests.stages.conftest import _threads, weights, world
 

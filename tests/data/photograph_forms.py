@@ -1,7 +1,5 @@
 """One picture in every form that photographs come in."""
 
-from __future__ import annotations
-
 import io
 from pathlib import Path
 

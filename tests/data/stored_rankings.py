@@ -1,7 +1,5 @@
 """Rankings in a store without a run: what stage `join` would have written."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path

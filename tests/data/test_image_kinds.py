@@ -1,7 +1,5 @@
 """What first bytes and names say."""
 
-from __future__ import annotations
-
 import pytest
 
 from pipeline.data.image_kinds import HEAD, NOT_READ, READ, claims_to_be_image, kind_of

@@ -1,12 +1,11 @@
-from __future__ import annotations
-
+import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pipeline.data.image_reader import read_images
-from pipeline.data.images import encode_png, sha256_of
+from pipeline.data.image_reader import ImageReader
+from pipeline.data.images import content_hash_of, encode_png
 from pipeline.engine.plan import context
 from pipeline.engine.stage import Item, Resources, StageContext
 from tests.stages.world import World, picture
@@ -32,14 +31,14 @@ def reading(world: World, cpus: float) -> StageContext:
 
 def items(folder: Path) -> list[Item]:
     files = sorted(folder.iterdir())
-    return [Item(file.name, sha256_of(file.read_bytes()), {"path": file.name}) for file in files]
+    return [Item(file.name, content_hash_of(file.read_bytes()), {"path": file.name}) for file in files]
 
 
 @pytest.mark.parametrize("cpus", [1, 2])
 def test_images_come_in_order_whether_decoded_ahead_or_not(photos: tuple[World, Path], cpus: float) -> None:
     world, folder = photos
     ctx, wanted = reading(world, cpus), items(folder)
-    read = list(read_images(ctx, ctx.one("samples"))(wanted))
+    read = list(ImageReader(ctx, ctx.one("samples")).ahead(wanted))
     assert [item for item, _, _ in read] == wanted
     for number, (_, image, error) in enumerate(read):
         assert error is None
@@ -54,7 +53,7 @@ def test_what_is_wrong_with_an_image_is_its_error(photos: tuple[World, Path], cp
     wanted = items(folder)
     (folder / "1.png").unlink()
     (folder / "4.png").write_bytes(encode_png(picture(9)))
-    errors = [error for _, _, error in read_images(ctx, ctx.one("samples"))(wanted)]
+    errors = [error for _, _, error in ImageReader(ctx, ctx.one("samples")).ahead(wanted)]
     assert [error is None for error in errors] == [True, False, False, True, False, True]
     assert "No such file" in str(errors[1])
     assert "not an image" in str(errors[2])
@@ -67,12 +66,22 @@ def test_trouble_of_the_machine_is_raised(photos: tuple[World, Path]) -> None:
     (folder / "3.png").unlink()
     (folder / "3.png").symlink_to("3.png")
     with pytest.raises(OSError, match="symbolic links"):
-        list(read_images(ctx, ctx.one("samples"))(wanted))
+        list(ImageReader(ctx, ctx.one("samples")).ahead(wanted))
 
 
-def test_a_digest_may_lie_elsewhere(photos: tuple[World, Path]) -> None:
+def test_the_content_hash_may_be_in_another_field(photos: tuple[World, Path]) -> None:
     world, folder = photos
     ctx = reading(world, 1)
     moved = [Item(item.key, "other", {**item.data, "content_hash": item.version}) for item in items(folder)]
-    images = read_images(ctx, ctx.one("samples"), lambda item: str(item.data["content_hash"]))(moved)
+    images = ImageReader(ctx, ctx.one("samples"), lambda item: str(item.data["content_hash"])).ahead(moved)
     assert [error for _, _, error in images] == [None] * 6
+
+
+def test_compressed_bytes_are_read_by_path_after_pickling(photos: tuple[World, Path]) -> None:
+    """Training reads in worker processes."""
+    world, folder = photos
+    ctx = reading(world, 1)
+    read = pickle.loads(pickle.dumps(ImageReader(ctx, ctx.one("samples")).read))
+    assert read("3.png") == (folder / "3.png").read_bytes()
+    with pytest.raises(FileNotFoundError):
+        read("9.png")

@@ -1,7 +1,5 @@
 """Pixels: bit-equal to the reference decode, one orientation rule, every odd kind of file handled or refused."""
 
-from __future__ import annotations
-
 import io
 import json
 import struct
@@ -17,13 +15,13 @@ from PIL import Image as Pillow
 from pipeline.data.images import (
     ImageError,
     check_complete,
+    content_hash_of,
     decode,
     encode_jpeg,
     encode_png,
     pages,
     read_header,
     resize,
-    sha256_of,
 )
 
 WIDTH, HEIGHT = 48, 32
@@ -252,8 +250,8 @@ def test_png_round_trip_and_jpeg_quality() -> None:
 
 
 def test_digest_is_blake2b_of_128_bits() -> None:
-    assert sha256_of(b"") == "cae66941d9efbd404e4d88758ea67670"
-    assert sha256_of(b"a") != sha256_of(b"b")
+    assert content_hash_of(b"") == "cae66941d9efbd404e4d88758ea67670"
+    assert content_hash_of(b"a") != content_hash_of(b"b")
 
 
 def test_resize_is_bilinear_with_aligned_centres() -> None:

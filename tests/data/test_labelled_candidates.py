@@ -1,7 +1,5 @@
 """One row of a join at a time, by number."""
 
-from __future__ import annotations
-
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -109,7 +107,8 @@ def test_a_file_written_again_is_read_anew(tmp_path: Path) -> None:
 
 def test_files_that_cannot_be_read_row_by_row_are_refused(tmp_path: Path) -> None:
     with pytest.raises(
-        ValueError, match="5 rows in 1 row groups cannot be read one by one; expected the output of stage join"
+        ValueError,
+        match="5 rows in 1 row groups cannot be read one by one; expected the output of stage label_candidates",
     ):
         LabelledCandidateReader(stored(tmp_path, ROWS, row_group=None))
     artifact = stored(tmp_path, ROWS)

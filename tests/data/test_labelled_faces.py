@@ -1,9 +1,7 @@
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
-from pipeline.data.labelled_faces import ImageFaces, faces_of, require_same_images
+from pipeline.data.labelled_faces import ImageFaces, faces_of
 from pipeline.data.records import Detections, Sample
 from tests.stages.world import World
 
@@ -30,16 +28,5 @@ def test_faces_are_those_of_the_samples(world: World) -> None:
     ],
 )
 def test_detections_of_another_image_are_refused(faces: ImageFaces, words: str | None) -> None:
-    refusal = faces.refusal(Detections("a", 96, 64))
-    assert (refusal is None) if words is None else words in str(refusal)
-
-
-def test_images_without_detections_are_fine_and_unknown_ones_are_not(world: World) -> None:
-    world.node("faces", "index", dataset=DATA)
-    world.node("few", "index", dataset={**DATA, "images": 2})
-    world.node("guesses", "guess", inputs={"samples": "few"})
-    world.node("all", "guess", inputs={"samples": "faces"})
-    world.done()
-    require_same_images(world.artifact("guesses"), world.artifact("faces"))
-    with pytest.raises(ValueError, match=r"all: 1 of 3 images are not in few: test/000002; use a dump with"):
-        require_same_images(world.artifact("all"), world.artifact("few"))
+    mismatch = faces.mismatch(Detections("a", 96, 64))
+    assert (mismatch is None) if words is None else words in str(mismatch)

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +6,7 @@ import pytest
 
 from pipeline.data.datasets.wider_face.ground_truth import load_ground_truth
 from pipeline.data.datasets.wider_face.predictions import read_wider_text
-from pipeline.data.prediction_form import Known, require_form
+from pipeline.data.prediction_form import ImageInfo, require_form
 
 Rows = np.ndarray
 Form = Callable[[Rows, float, float], Rows]
@@ -72,7 +70,7 @@ def resized(edge: float) -> Form:
 def check(form: Form, images: int = 20, labelled: bool = True, sized: bool = True, expected: str = "x y w h") -> None:
     size = (WIDTH, HEIGHT) if sized else None
     rows = [
-        (form(found(image), WIDTH, HEIGHT), Known(faces(image), size) if labelled else Known(size=size))
+        (form(found(image), WIDTH, HEIGHT), ImageInfo(faces(image), size) if labelled else ImageInfo(size=size))
         for image in range(images)
     ]
     require_form("them", expected, rows)
@@ -174,7 +172,7 @@ def test_a_weak_detector_is_weak_in_every_form(name: str, images: int) -> None:
 def test_published_sets_are_what_they_are_read_as(shared: Path, name: str) -> None:
     truth = load_ground_truth(shared / "data/wider_val_gt")
     text = read_wider_text(shared / f"data/predictions/{name}.tar.gz", truth.image_ids)
-    known = {image_id: Known(boxes) for image_id, boxes in zip(truth.image_ids, truth.boxes, strict=True)}
+    known = {image_id: ImageInfo(boxes) for image_id, boxes in zip(truth.image_ids, truth.boxes, strict=True)}
     text.require(Path(name), known)
     text.require(Path(name), {})
     numbers = []

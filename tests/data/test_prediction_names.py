@@ -1,8 +1,6 @@
-from __future__ import annotations
-
 import pytest
 
-from pipeline.data.prediction_names import Names
+from pipeline.data.prediction_names import NameMatch
 
 IDS = [f"{event}/{event}_{number}" for event in ("0--Parade", "1--Handshaking") for number in range(20)]
 
@@ -10,7 +8,7 @@ IDS = [f"{event}/{event}_{number}" for event in ("0--Parade", "1--Handshaking") 
 def problem(found: list[str], others: list[str] | None = None, wanted: list[str] = IDS, suffix: str = ".txt") -> str:
     missing = [image_id for image_id in wanted if image_id not in found]
     extra = [f"{name}{suffix}" for name in found if name not in IDS]
-    return str(Names(wanted, missing, extra, others or [], suffix).problem())
+    return str(NameMatch(wanted, missing, extra, others or [], suffix).problem())
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,10 @@
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipeline.data.records import WITHOUT_LANDMARKS, Detections, Sample, read_detections
+from pipeline.data.records import WITHOUT_LANDMARKS, Detections, Sample, ScoredBoxes, read_detections
 from pipeline.data.schemas import DETECTIONS, SAMPLES
 
 
@@ -94,3 +92,27 @@ def test_detections_that_do_not_fit_together_are_refused(change, message):
 def test_samples_that_do_not_fit_together_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
         Sample("a", "a.jpg", "d", 10, 10, np.zeros((1, 4), np.float32), **change)
+
+
+def test_rows_of_scored_boxes_are_taken_together():
+    found = ScoredBoxes(
+        np.arange(12, dtype=np.float32).reshape(3, 4),
+        np.array([0.9, 0.5, 0.1], np.float32),
+        np.arange(30, dtype=np.float32).reshape(3, 5, 2),
+    )
+    part = found.take(np.array([2, 0]))
+    assert len(part) == 2
+    assert part.boxes[:, 0].tolist() == [8, 0]
+    assert part.scores.tolist() == pytest.approx([0.1, 0.9])
+    assert part.landmarks[0, 0, 0] == 20
+    assert len(found.take(found.scores > 0.4)) == 2
+    assert ScoredBoxes(found.boxes, found.scores).take(slice(1)).landmarks is None
+
+
+@pytest.mark.parametrize(
+    ("boxes", "scores", "landmarks"), [((2, 4), (3,), None), ((2, 5), (2,), None), ((2, 4), (2,), (1, 5, 2))]
+)
+def test_scored_boxes_of_different_lengths_are_refused(boxes, scores, landmarks):
+    zeros = [None if shape is None else np.zeros(shape, np.float32) for shape in (boxes, scores, landmarks)]
+    with pytest.raises(ValueError, match="have shape"):
+        ScoredBoxes(*zeros)

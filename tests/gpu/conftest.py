@@ -1,7 +1,5 @@
 """The device of these tests, and float32 without TF32 on it, so that a difference is one of the code."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """On a GPU batches of any sizes give what each image gives alone, with one wait, by every engine, within its memory."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np
@@ -10,8 +8,8 @@ import torch
 
 from jobs.benchmarks.forward import settled
 from pipeline.data.canvas import ORIGINAL, Canvas
+from pipeline.data.records import ScoredBoxes
 from pipeline.inference.batches import launch_within_memory
-from pipeline.inference.candidates import Candidates
 from pipeline.inference.engines import ENGINES
 from pipeline.inference.predictor import Predictor
 from pipeline.models.detectors import detector_spec
@@ -28,8 +26,8 @@ def detector_named(name: str) -> Detector:
     return settled(detector_spec(name).build())
 
 
-def assert_close(found: object, expected: Candidates, score: float = 1e-3, pixels: float = 0.05) -> None:
-    assert isinstance(found, Candidates)
+def assert_close(found: object, expected: ScoredBoxes, score: float = 1e-3, pixels: float = 0.05) -> None:
+    assert isinstance(found, ScoredBoxes)
     assert len(found) == len(expected) > 0
     assert abs(found.scores - expected.scores).max() < score
     scale = max(1.0, abs(expected.boxes).max() / 1000)
@@ -89,7 +87,7 @@ def test_batches_that_are_launched_before_the_last_is_waited_for_do_not_meet(gpu
         first = predictor.launch(images, Canvas(1500))
         second = predictor.launch(images[::-1], Canvas(1500))
         for one, other in zip(first.wait(), second.wait()[::-1], strict=True):
-            assert isinstance(other, Candidates)
+            assert isinstance(other, ScoredBoxes)
             assert_close(one, other, 1e-5, 1e-2)
 
 
@@ -115,10 +113,10 @@ def test_a_launch_never_waits_for_the_device(name: str, engine: str, gpu: torch.
     if gpu.type == "cuda":
         torch.cuda.set_sync_debug_mode("default")
     for one, other in zip(launched.wait(), expected, strict=True):
-        assert isinstance(other, Candidates)
+        assert isinstance(other, ScoredBoxes)
         assert_close(one, other, 1e-5, 1e-2)
     if tiled is not None:
-        assert isinstance(expected[0], Candidates)
+        assert isinstance(expected[0], ScoredBoxes)
         assert_close(tiled.wait()[0], expected[0])
 
 

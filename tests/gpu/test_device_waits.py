@@ -3,8 +3,6 @@
 `tests/training/test_device_waits.py` finds the same on the CPU, by the operations that would wait.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path

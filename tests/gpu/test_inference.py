@@ -1,7 +1,5 @@
 """On a GPU every network says what it says on the CPU: scores to 1e-3, boxes to 0.05 px, in float32 without TF32."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +14,9 @@ from pipeline.data.datasets.wider_face.dataset import WiderFace
 from pipeline.data.datasets.wider_face.ground_truth import ground_truth_of
 from pipeline.data.images import decode, resize
 from pipeline.data.prediction_set import PredictionSet
-from pipeline.data.records import Detections
+from pipeline.data.records import Detections, ScoredBoxes
 from pipeline.evaluation.wider_result import evaluate
 from pipeline.inference.batches import launch_within_memory, plan_batches
-from pipeline.inference.candidates import Candidates
 from pipeline.inference.postprocess import detections
 from pipeline.inference.predictor import Predictor, enlarge_on_device
 from pipeline.inference.rerank import Reranker
@@ -207,7 +204,7 @@ def test_half_precision_keeps_the_ap_of_100_real_images(shared: Path, gpu: torch
         for batch in plan_batches(sizes, predictor, ORIGINAL):
             answer = launch_within_memory(predictor, [images[number] for number in batch], ORIGINAL)()
             for number, found in zip(batch, answer, strict=True):
-                assert isinstance(found, Candidates)
+                assert isinstance(found, ScoredBoxes)
                 kept = detections(found, score=0.02, iou=0.4)
                 rows.append(Detections(samples[number].image_id, *sizes[number], kept.boxes, kept.scores))
         results.append(evaluate(ground_truth_of(samples), PredictionSet.of(rows)).ap)
@@ -225,8 +222,8 @@ def _ranker(name: str) -> Ranker:
     return ranker
 
 
-def some_candidates(count: int, height: int, width: int) -> Candidates:
+def some_candidates(count: int, height: int, width: int) -> ScoredBoxes:
     rng = np.random.default_rng(0)
     corner, side = rng.uniform(0, [width - 60, height - 60], (count, 2)), rng.uniform(8, 60, (count, 1))
     scores = np.sort(rng.uniform(0, 1, count).astype(np.float32))[::-1].copy()
-    return Candidates(np.hstack([corner, corner + side]).astype(np.float32), scores, None)
+    return ScoredBoxes(np.hstack([corner, corner + side]).astype(np.float32), scores, None)

@@ -1,7 +1,5 @@
 """On a GPU a batch gives the losses and the gradient it gives on the CPU, and a killed training ends in the same bytes."""
 
-from __future__ import annotations
-
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Several images at once: the answers of each alone, whatever the batch, and nothing lost where memory does not do."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,11 +10,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from jobs.benchmarks.forward import settled
 from pipeline.boxes.suppression import _by_key, top_candidates
 from pipeline.data.canvas import Canvas
+from pipeline.data.records import ScoredBoxes
 from pipeline.inference.batches import launch_within_memory, plan_batches
-from pipeline.inference.candidates import Candidates
 from pipeline.inference.fusion import Voting
 from pipeline.inference.padded_canvas import padded_count, padded_sides
-from pipeline.inference.predictor import Image, Launched, Predictor, Sizing
+from pipeline.inference.predictor import Image, PendingBatch, Predictor, Sizing
 from pipeline.inference.test_time import Mode, Pass, detect
 from pipeline.models.detectors import detector_spec
 from pipeline.models.detectors.detector import Detector
@@ -35,8 +33,8 @@ def detector() -> Detector:
     return settled(detector_spec("retinaface_mobilenet").build())
 
 
-def assert_close(found: object, expected: Candidates) -> None:
-    assert isinstance(found, Candidates)
+def assert_close(found: object, expected: ScoredBoxes) -> None:
+    assert isinstance(found, ScoredBoxes)
     assert len(found) == len(expected) > 0
     np.testing.assert_allclose(found.scores, expected.scores, atol=1e-5)
     near = np.abs(np.sort(found.boxes, axis=0) - np.sort(expected.boxes, axis=0)).max()
@@ -60,7 +58,7 @@ def test_images_of_one_size_go_together_on_a_cpu_too_and_change_no_bit_of_one_an
     predictor, image = Predictor(detector), picture(90, 120)
     first, second = predictor.launch([image, image[::-1].copy()], ORIGINAL).wait()
     again, _ = predictor.launch([image, image], ORIGINAL).wait()
-    assert isinstance(first, Candidates) and isinstance(second, Candidates) and isinstance(again, Candidates)
+    assert isinstance(first, ScoredBoxes) and isinstance(second, ScoredBoxes) and isinstance(again, ScoredBoxes)
     np.testing.assert_array_equal(first.boxes, again.boxes)
     assert_close(first, predictor.candidates(image, ORIGINAL))
     with pytest.raises(ValueError, match=r"must have one size on the canvas, got \[\(90, 120\), \(90, 121\)\]"):
@@ -83,7 +81,7 @@ def test_only_the_image_whose_numbers_are_broken_is_an_error(detector: Detector)
     assert isinstance(found[1], ValueError) and "NaN or infinity in its logits" in str(found[1])
     for number in (0, 2):
         one, other = found[number], expected[number]
-        assert isinstance(one, Candidates) and isinstance(other, Candidates)
+        assert isinstance(one, ScoredBoxes) and isinstance(other, ScoredBoxes)
         np.testing.assert_array_equal(one.boxes, other.boxes)
 
 
@@ -123,7 +121,7 @@ class Small(Predictor):
     capacity = 0
     tried: list[tuple[int, int | None]]
 
-    def launch(self, images_bgr: Sequence[Image], canvas: Sizing, *, tile: int | None = None) -> Launched:
+    def launch(self, images_bgr: Sequence[Image], canvas: Sizing, *, tile: int | None = None) -> PendingBatch:
         self.tried.append((len(images_bgr), tile))
         sides = [max(canvas.size(image.shape[1], image.shape[0])) for image in images_bgr]
         width, height = padded_sides(max(sides), max(sides))
@@ -164,7 +162,7 @@ def test_a_mode_of_several_passes_takes_tiles_too(detector: Detector) -> None:
 
 def test_a_broken_device_is_no_lack_of_memory(detector: Detector) -> None:
     class Broken(Predictor):
-        def launch(self, images_bgr: Sequence[Image], canvas: Sizing, *, tile: int | None = None) -> Launched:
+        def launch(self, images_bgr: Sequence[Image], canvas: Sizing, *, tile: int | None = None) -> PendingBatch:
             raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
     with pytest.raises(RuntimeError, match="illegal memory access"):
@@ -201,7 +199,7 @@ def test_a_batch_is_launched_without_a_wait_for_the_device(name: str, monkeypatc
     with Waits() as control:
         bool(torch.ones(1).sum() > 0)
     assert control.seen == ["_local_scalar_dense"]
-    assert all(isinstance(found, Candidates) for found in launched.wait())
+    assert all(isinstance(found, ScoredBoxes) for found in launched.wait())
 
 
 @pytest.mark.parametrize("k", [1, 7, 50, 200])

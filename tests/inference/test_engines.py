@@ -1,7 +1,5 @@
 """Engines: every one gives what torch gives, at every size, and refuses in one line what it cannot do."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +11,7 @@ from jobs.benchmarks.forward import settled
 from pipeline.data.canvas import Canvas
 from pipeline.inference.engines import ENGINES, EngineSpec, fastest, open_engine, require_engine
 from pipeline.inference.engines.engine import Job
-from pipeline.inference.engines.onnx_runtime import opened_session
+from pipeline.inference.engines.onnx_runtime import open_session
 from pipeline.inference.engines.tensorrt import answers_on_device
 from pipeline.inference.predictor import Predictor
 from pipeline.models.detectors import detector_spec
@@ -100,7 +98,7 @@ def test_onnxruntime_answers_where_the_pixels_are() -> None:
     rule, cpu = Normalisation((104.0, 117.0, 123.0)), torch.device("cpu")
     plain = open_engine("torch", Tupled(layers), rule, cpu, torch.float32)
     job = Job(Tupled(layers), rule, cpu, torch.float32, 1, False)
-    session = opened_session(job, [("CPUExecutionProvider", {})])
+    session = open_session(job, [("CPUExecutionProvider", {})])
     held = []
     for height, width in SIZES:
         pixels = torch.from_numpy(np.stack([picture(height, width)] * 2))

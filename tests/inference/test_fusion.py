@@ -1,19 +1,17 @@
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
 from pipeline.boxes.frame import MOGFACE, PLAIN, RETINAFACE, Frame
-from pipeline.inference.candidates import Candidates
+from pipeline.data.records import ScoredBoxes
 from pipeline.inference.fusion import Suppression, Voting, fuse, pool
 
 
-def found(*rows: tuple[float, float, float], marks: bool = True) -> Candidates:
+def found(*rows: tuple[float, float, float], marks: bool = True) -> ScoredBoxes:
     """Boxes of 20 pixels at (x, y) with a score, landmarks at x and y."""
     table = np.array(rows, np.float32).reshape(-1, 3)
     corner = table[:, :2]
     points = np.repeat(corner[:, None], 5, axis=1) if marks else None
-    return Candidates(np.concatenate([corner, corner + 20], 1), table[:, 2], points)
+    return ScoredBoxes(np.concatenate([corner, corner + 20], 1), table[:, 2], points)
 
 
 ONE = found((0, 0, 0.75), (100, 0, 0.5))
@@ -73,5 +71,5 @@ def test_landmarks_stay_only_where_all_have_them() -> None:
     nothing = fuse([found(), found(marks=False)], Voting())
     assert nothing.boxes.shape == (0, 4)
     assert len(fuse([found()], Suppression())) == 0
-    with pytest.raises(ValueError, match="nothing to pool"):
+    with pytest.raises(ValueError, match="no set of detections to pool"):
         fuse([], Voting())

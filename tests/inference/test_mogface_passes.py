@@ -4,8 +4,6 @@ The published numbers and a slow writing of the code's rules speak of last pixel
 frame, and the answers must be the same ones.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +14,7 @@ from numpy.typing import NDArray
 from pipeline.boxes.anchors import AnchorGrid
 from pipeline.boxes.coder import BoxCoder
 from pipeline.boxes.frame import MOGFACE, Frame
-from pipeline.inference.candidates import Candidates
+from pipeline.data.records import ScoredBoxes
 from pipeline.inference.fusion import Suppression, Voting, fuse
 from pipeline.inference.postprocess import detections
 from pipeline.inference.predictor import Predictor
@@ -28,10 +26,10 @@ Floats = NDArray[np.float64]
 FRAMES = pytest.mark.parametrize("frame", list(Frame))
 
 
-def published(boxes: NDArray[np.floating], scores: NDArray[np.floating], frame: Frame) -> tuple[Candidates, Floats]:
+def published(boxes: NDArray[np.floating], scores: NDArray[np.floating], frame: Frame) -> tuple[ScoredBoxes, Floats]:
     """Boxes that were given by their last pixels, best first and in a frame; and their rows as they were given."""
     order = np.argsort(-scores, kind="stable")
-    found = Candidates(boxes[order].astype(np.float32), scores[order].astype(np.float32), frame=Frame.INCLUSIVE)
+    found = ScoredBoxes(boxes[order].astype(np.float32), scores[order].astype(np.float32), frame=Frame.INCLUSIVE)
     return found.to(frame), order
 
 
@@ -76,7 +74,7 @@ def test_published_size_filters(shared: Path, preset: str, largest: float, windo
     vectors = np.load(shared / "reference/mogface/multiscale_filters.npz")
     calls = mogface_filtered(largest, window)
     assert [scale for scale, _ in calls] == pytest.approx(vectors[f"{preset}_shrinks"].tolist())
-    given = Candidates(vectors["boxes"][:, :4].astype(np.float32), np.zeros(120, np.float32), frame=Frame.INCLUSIVE)
+    given = ScoredBoxes(vectors["boxes"][:, :4].astype(np.float32), np.zeros(120, np.float32), frame=Frame.INCLUSIVE)
     kept = np.stack([sizes.keeps(given.to(frame)) for _, sizes in calls])
     np.testing.assert_array_equal(kept, vectors[f"{preset}_keep"])
     assert 0 < kept.mean() < 1
@@ -95,7 +93,7 @@ def test_published_post_processing(shared: Path, case: int, frame: Frame) -> Non
     boxes = coder.decode(torch.from_numpy(vectors[f"post{case}_loc"]), grid.centres(height, width)).numpy() / shrink
     scores = vectors[f"post{case}_scores"]
     order = np.argsort(-scores, kind="stable")
-    candidates = Candidates(boxes[order].astype(np.float32), scores[order]).to(frame)
+    candidates = ScoredBoxes(boxes[order].astype(np.float32), scores[order]).to(frame)
     limits = {"max_before_nms": int(max_before_nms), "max_detections": int(keep)}
     found = detections(candidates, score=score, iou=iou, convention=MOGFACE, **limits)
     expected = vectors[f"post{case}_dets"]
@@ -108,7 +106,7 @@ def test_published_post_processing(shared: Path, case: int, frame: Frame) -> Non
 @FRAMES
 def test_an_overlap_counts_the_pixels_that_are_there(frame: Frame) -> None:
     """Two boxes of 10 x 10 pixels, five columns shared: 50 / 150. A third of a pixel more a side would be 66 / 176."""
-    pair = Candidates(
+    pair = ScoredBoxes(
         np.array([[0, 0, 9, 9], [5, 0, 14, 9]], np.float32), np.ones(2, np.float32), None, Frame.INCLUSIVE
     )
     for iou, left in ((1 / 3, 1), (0.334, 2), (0.375, 2)):
@@ -118,12 +116,12 @@ def test_an_overlap_counts_the_pixels_that_are_there(frame: Frame) -> None:
 @FRAMES
 def test_a_vote_counts_one_pixel_less_and_rounds_last_pixels(frame: Frame) -> None:
     """Last pixels 9 apart: 4 x 9 shared of 14 x 9. And 2.5 goes to 2 as a last pixel, 3.5 would go to 4 as an end."""
-    pair = Candidates(
+    pair = ScoredBoxes(
         np.array([[0, 0, 9, 9], [5, 0, 14, 9]], np.float32), np.ones(2, np.float32), None, Frame.INCLUSIVE
     )
     for iou, left in ((4 / 14, 1), (0.286, 2)):
         assert len(fuse([pair.to(frame)], Voting(iou, convention=MOGFACE))) == left
-    half = Candidates(np.array([[0, 0, 2.5, 9]], np.float32), np.ones(1, np.float32), None, Frame.INCLUSIVE)
+    half = ScoredBoxes(np.array([[0, 0, 2.5, 9]], np.float32), np.ones(1, np.float32), None, Frame.INCLUSIVE)
     voted = fuse([half.to(frame)], Voting(convention=MOGFACE))
     assert voted.corners(Frame.INCLUSIVE).tolist() == [[0, 0, 2, 9]]
 
@@ -131,7 +129,7 @@ def test_a_vote_counts_one_pixel_less_and_rounds_last_pixels(frame: Frame) -> No
 @FRAMES
 def test_sizes_at_the_bounds(frame: Frame) -> None:
     """Last pixels 40 and 50 apart: an area of 2,000, sides of 41 and 51."""
-    box = Candidates(np.array([[0, 0, 40, 50]], np.float32), np.ones(1, np.float32), None, Frame.INCLUSIVE).to(frame)
+    box = ScoredBoxes(np.array([[0, 0, 40, 50]], np.float32), np.ones(1, np.float32), None, Frame.INCLUSIVE).to(frame)
     assert not SizeFilter(above=2000).keeps(box)[0]
     assert SizeFilter(above=1999).keeps(box)[0]
     assert not SizeFilter("longer", above=51).keeps(box)[0]
@@ -218,15 +216,15 @@ def test_a_whole_mode_is_what_the_codes_rules_give_on_last_pixels(predictor: Pre
         (2.25, None, 600 * window),
     ]  # fmt: skip
     passes = [(1, None, None), (1, None, None), *areas, *([(1.4, None, None)] if hard else [])]
-    looks = MODES[name].passes(120, 96)
-    assert [look.sizing.factor for look in looks] == [scale for scale, *_ in passes]
+    planned = MODES[name].passes(120, 96)
+    assert [one.sizing.factor for one in planned] == [scale for scale, *_ in passes]
     rows: list[Floats] = []
     cut = 0
-    for look, (_, above, below) in zip(looks, passes, strict=True):
-        seen = np.ascontiguousarray(image[:, ::-1]) if look.mirrored else image
-        found = predictor.candidates(seen, look.sizing)
+    for one, (_, above, below) in zip(planned, passes, strict=True):
+        seen = np.ascontiguousarray(image[:, ::-1]) if one.mirrored else image
+        found = predictor.candidates(seen, one.sizing)
         table = np.concatenate([found.boxes.astype(np.float64), found.scores[:, None]], 1)
-        if look.mirrored:
+        if one.mirrored:
             table[:, [0, 2]] = (np.float32(120) - found.boxes[:, [2, 0]]).astype(np.float64)
         table[:, 2:4] -= 1
         thinned = Slow.suppressed(list(table), 0.4 if hard else 0.3, 750)

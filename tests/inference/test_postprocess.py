@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 
 from pipeline.boxes.frame import MOGFACE, PLAIN, RETINAFACE
-from pipeline.inference.candidates import Candidates
+from pipeline.data.records import ScoredBoxes
 from pipeline.inference.postprocess import detections
 
 
-def apart(scores: list[float]) -> Candidates:
+def apart(scores: list[float]) -> ScoredBoxes:
     boxes = np.array([[100 * i, 0, 100 * i + 20, 20] for i in range(len(scores))], np.float32).reshape(-1, 4)
-    return Candidates(boxes, np.array(scores, np.float32))
+    return ScoredBoxes(boxes, np.array(scores, np.float32))
 
 
 def test_the_score_cut_is_strict() -> None:
@@ -27,7 +27,7 @@ def test_limits_before_and_after_suppression() -> None:
 
 
 def test_widths_count_one_more() -> None:
-    found = Candidates(
+    found = ScoredBoxes(
         np.array([[0, 0, 8, 8], [0, 4, 8, 12]], np.float32),
         np.array([0.9, 0.8], np.float32),
         np.ones((2, 5, 2), np.float32),
@@ -45,7 +45,7 @@ def test_nothing_left(scores: list[float]) -> None:
 
 def test_an_equal_overlap_and_equal_scores_in_mogfaces_convention() -> None:
     # 7 x 1 and 7 x 1 pixels, four shared, ten together.
-    pair = Candidates(np.array([[0, 0, 7, 1], [3, 0, 10, 1]], np.float32), np.array([0.9, 0.8], np.float32))
+    pair = ScoredBoxes(np.array([[0, 0, 7, 1], [3, 0, 10, 1]], np.float32), np.array([0.9, 0.8], np.float32))
     assert len(detections(pair, iou=0.4, convention=PLAIN)) == 2
     assert len(detections(pair, iou=0.4, convention=MOGFACE)) == 1
     tied = apart([0.9, 0.8, 0.8, 0.8, 0.7])
@@ -56,13 +56,13 @@ def test_an_equal_overlap_and_equal_scores_in_mogfaces_convention() -> None:
 
 def test_one_pair_by_three_conventions() -> None:
     """RetinaFace's sides are a pixel longer than they are: 55 / 187 of two boxes that share 40 of 160."""
-    pair = Candidates(np.array([[0, 0, 10, 10], [6, 0, 16, 10]], np.float32), np.array([0.9, 0.8], np.float32))
+    pair = ScoredBoxes(np.array([[0, 0, 10, 10], [6, 0, 16, 10]], np.float32), np.array([0.9, 0.8], np.float32))
     for iou, left in ((0.24, (1, 1, 1)), (0.26, (1, 2, 2)), (0.295, (2, 2, 2))):
         assert tuple(len(detections(pair, iou=iou, convention=each)) for each in (RETINAFACE, MOGFACE, PLAIN)) == left
 
 
 def test_difference_10_the_paper_suppresses_from_an_overlap_of_six_tenths_and_the_code_from_three() -> None:
     boxes = np.array([[0, 0, 100, 100], [40, 0, 140, 100]], np.float32)  # 60 x 100 shared of 140 x 100
-    both = Candidates(boxes, np.array([0.9, 0.8], np.float32))
+    both = ScoredBoxes(boxes, np.array([0.9, 0.8], np.float32))
     assert len(detections(both, iou=0.6, convention=MOGFACE)) == 2
     assert len(detections(both, iou=0.3, convention=MOGFACE)) == 1

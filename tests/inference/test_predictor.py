@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pipeline.data.canvas import Canvas
 from pipeline.data.images import resize
-from pipeline.inference.candidates import Candidates
+from pipeline.data.records import ScoredBoxes
 from pipeline.inference.postprocess import detections
 from pipeline.inference.predictor import Predictor, enlarge_on_device
 from pipeline.models.detectors.detector import Detector
@@ -44,7 +44,7 @@ def test_the_untrained_network_is_lively(untrained: Detector) -> None:
     assert len(np.unique(found.scores)) > 0.9 * len(found)
 
 
-def assert_same(one: Candidates, other: Candidates, pixels: float) -> None:
+def assert_same(one: ScoredBoxes, other: ScoredBoxes, pixels: float) -> None:
     """Every row equal, apart from neighbours in the order whose scores are equal but for rounding."""
     assert len(one) == len(other)
     np.testing.assert_allclose(one.scores, other.scores, atol=1e-5)
@@ -64,7 +64,7 @@ def test_published_detections_of_all_images(shared: Path, variant: str) -> None:
     for file in files:
         expected = np.load(shared / f"reference/retinaface/detections/{variant}_{file.stem}.npz")
         found = detections(predictor.candidates(cv2.imread(str(file)), ORIGINAL))
-        reference = Candidates(expected["boxes"], expected["scores"], expected["landmarks"])
+        reference = ScoredBoxes(expected["boxes"], expected["scores"], expected["landmarks"])
         assert_same(found, reference, pixels=1e-3)
         order = np.lexsort(found.boxes.round(1).T), np.lexsort(reference.boxes.round(1).T)
         close = np.abs(found.landmarks[order[0]] - reference.landmarks[order[1]]).max((1, 2)) < 2e-3

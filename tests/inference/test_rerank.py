@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import cv2
@@ -10,7 +8,7 @@ from torch import Tensor, nn
 
 from pipeline.boxes.box_table import box_table
 from pipeline.data.canvas import Canvas
-from pipeline.inference.candidates import Candidates
+from pipeline.data.records import ScoredBoxes
 from pipeline.inference.rerank import Reranker
 from pipeline.models.detectors.detector import Normalisation
 from pipeline.models.rankers import ranker_spec
@@ -38,11 +36,11 @@ class Told(Ranker):
         return torch.where(self.real(tables, valid), self.told, torch.nan)
 
 
-def some(count: int = 5) -> Candidates:
+def some(count: int = 5) -> ScoredBoxes:
     x = np.arange(count, dtype=np.float32)[:, None]
     boxes = np.concatenate([x, x + 1, x + 20, x + 31], axis=1)
     marks = np.repeat(x[:, :, None], 10, axis=1).reshape(count, 5, 2)
-    return Candidates(boxes, np.linspace(0.9, 0.1, count, dtype=np.float32), marks)
+    return ScoredBoxes(boxes, np.linspace(0.9, 0.1, count, dtype=np.float32), marks)
 
 
 def told(reranker: Reranker) -> Told:
@@ -150,10 +148,10 @@ def test_mistakes_are_named() -> None:
         Reranker(Told([0.0]), clip=True, squash=True)
     with pytest.raises(ValueError, match=r"image must be uint8 \[H, W, 3\], got float64"):
         Reranker(Told([0.0]))(picture().astype(float), some())
-    rising = Candidates(some().boxes, some().scores[::-1].copy())
+    rising = ScoredBoxes(some().boxes, some().scores[::-1].copy())
     with pytest.raises(ValueError, match="scores must never rise"):
         Reranker(Told([0.0]))(picture(), rising)
-    nan = Candidates(some().boxes, np.where(some().scores < 0.2, np.nan, some().scores).astype(np.float32))
+    nan = ScoredBoxes(some().boxes, np.where(some().scores < 0.2, np.nan, some().scores).astype(np.float32))
     with pytest.raises(ValueError, match="1 of 5 candidates are not finite"):
         Reranker(Told([0.0]))(picture(), nan)
 

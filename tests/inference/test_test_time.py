@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import json
 import subprocess
 import sys
@@ -13,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.boxes.frame import MOGFACE, RETINAFACE, Frame
 from pipeline.data.canvas import Canvas
-from pipeline.inference.candidates import Candidates
+from pipeline.data.records import ScoredBoxes
 from pipeline.inference.fusion import Voting, fuse
 from pipeline.inference.postprocess import detections
 from pipeline.inference.predictor import Predictor
@@ -22,13 +20,13 @@ from pipeline.inference.test_time import (
     MODES,
     Mode,
     Pass,
+    Postprocess,
     SizeFilter,
-    Thinning,
     crface,
     detect,
-    mirrored_back,
     mode_named,
     mogface,
+    unflip,
 )
 from pipeline.models.detectors.retinaface import retinaface_mobilenet
 
@@ -51,7 +49,7 @@ def image() -> NDArray[np.uint8]:
     return np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
 
 
-def assert_equal(one: Candidates, other: Candidates) -> None:
+def assert_equal(one: ScoredBoxes, other: ScoredBoxes) -> None:
     np.testing.assert_array_equal(one.boxes, other.boxes)
     np.testing.assert_array_equal(one.scores, other.scores)
     np.testing.assert_array_equal(one.landmarks, other.landmarks)
@@ -62,7 +60,7 @@ def test_single_is_the_predictor_at_original_size(predictor: Predictor, image: N
 
 
 def test_a_mirrored_pass_finds_the_mirrored_image_in_place(predictor: Predictor, image: NDArray[np.uint8]) -> None:
-    """A symmetric picture seen in the mirror gives the mirrored boxes of the plain look, which are among them."""
+    """A mirrored pass over the mirrored image gives the mirrored boxes of the plain pass."""
     seen = Pass(Canvas(None), mirrored=True)(predictor, np.ascontiguousarray(image[:, ::-1]))
     plain = predictor.candidates(image, Canvas(None))
     np.testing.assert_array_equal(seen.scores, plain.scores)
@@ -77,13 +75,13 @@ def test_mirroring_back_twice_changes_nothing() -> None:
     rng = np.random.default_rng(1)
     corner = rng.integers(0, 50, (7, 2))
     boxes = np.concatenate([corner, corner + 9], 1).astype(np.float32)
-    found = Candidates(boxes, np.ones(7, np.float32), rng.integers(0, 60, (7, 5, 2)).astype(np.float32))
-    once = mirrored_back(found, 64)
+    found = ScoredBoxes(boxes, np.ones(7, np.float32), rng.integers(0, 60, (7, 5, 2)).astype(np.float32))
+    once = unflip(found, 64)
     assert (once.boxes[:, 2] > once.boxes[:, 0]).all()
     assert once.boxes[0, 0] == 64 - boxes[0, 2]
-    assert_equal(mirrored_back(once, 64), found)
-    assert mirrored_back(Candidates(boxes, found.scores), 64).landmarks is None
-    last = mirrored_back(found.to(Frame.INCLUSIVE), 64)
+    assert_equal(unflip(once, 64), found)
+    assert unflip(ScoredBoxes(boxes, found.scores), 64).landmarks is None
+    last = unflip(found.to(Frame.INCLUSIVE), 64)
     assert last.boxes[0, 0] == 63 - (boxes[0, 2] - 1)
     assert_equal(last.to(Frame.CONTINUOUS), once)
 
@@ -91,31 +89,31 @@ def test_mirroring_back_twice_changes_nothing() -> None:
 def test_several_passes_are_each_thinned_then_fused(predictor: Predictor, image: NDArray[np.uint8]) -> None:
     score = float(np.median(predictor.candidates(image, Canvas(None)).scores))
     mode = crface([Canvas.short(64), Canvas.short(100)], score)
-    looks = [each(predictor, image) for each in mode.passes(96, 64)]
+    found = [each(predictor, image) for each in mode.passes(96, 64)]
     assert [(each.sizing, each.mirrored) for each in mode.passes(96, 64)] == [
         (Canvas.short(64), False),
         (Canvas.short(64), True),
         (Canvas.short(100), False),
         (Canvas.short(100), True),
     ]
-    assert all(0 < len(each) <= 60 and each.scores.min() > score for each in looks)
+    assert all(0 < len(each) <= 60 and each.scores.min() > score for each in found)
     fused = detect(predictor, image, mode)
-    assert_equal(fused, fuse(looks, Voting(iou=0.4, singles="keep", convention=RETINAFACE)))
-    assert 0 < len(fused) < sum(map(len, looks))
+    assert_equal(fused, fuse(found, Voting(iou=0.4, singles="keep", convention=RETINAFACE)))
+    assert 0 < len(fused) < sum(map(len, found))
 
 
 def test_a_pass_thins_first_and_filters_then(predictor: Predictor, image: NDArray[np.uint8]) -> None:
     plain = predictor.candidates(image, Scale(1.5))
     sizes = SizeFilter(above=float(np.median((plain.boxes[:, 2] - plain.boxes[:, 0]) ** 2)))
-    found = Pass(Scale(1.5), False, Thinning(0.01, 0.3, 5), sizes)(predictor, image)
+    found = Pass(Scale(1.5), False, Postprocess(0.01, 0.3, 5), sizes)(predictor, image)
     thinned = detections(plain, score=0.01, iou=0.3, max_detections=5, convention=MOGFACE)
     assert_equal(found, thinned.take(sizes.keeps(thinned)))
-    assert len(Pass(Scale(1.5), thinning=Thinning(0, max_detections=7))(predictor, image)) == 7
+    assert len(Pass(Scale(1.5), postprocess=Postprocess(0, max_detections=7))(predictor, image)) == 7
 
 
 def test_several_passes_need_a_rule(predictor: Predictor, image: NDArray[np.uint8]) -> None:
     mode = replace(crface([Canvas(64)]), fusion=None)
-    with pytest.raises(ValueError, match="2 passes need a rule of fusion"):
+    with pytest.raises(ValueError, match="2 passes need a fusion rule"):
         detect(predictor, image, mode)
 
 
@@ -134,9 +132,11 @@ def test_the_papers_sizes() -> None:
 def test_mogfaces_fusion() -> None:
     assert MODES["mogface_multi"].fusion == Voting(0.6, cap=750, convention=MOGFACE)
     assert MODES["mogface_multi_hard"].fusion == Voting(0.5, cap=750, convention=MOGFACE)
-    thin = {name: {each.thinning for each in MODES[name].passes(640, 480)} for name in MODES if "mogface_multi" in name}
-    assert thin["mogface_multi"] == thin["mogface_multi_sides"] == {Thinning(0.01, 0.3, 750, MOGFACE)}
-    assert thin["mogface_multi_hard"] == {Thinning(0.01, 0.4, 750, MOGFACE)}
+    thin = {
+        name: {each.postprocess for each in MODES[name].passes(640, 480)} for name in MODES if "mogface_multi" in name
+    }
+    assert thin["mogface_multi"] == thin["mogface_multi_sides"] == {Postprocess(0.01, 0.3, 750, MOGFACE)}
+    assert thin["mogface_multi_hard"] == {Postprocess(0.01, 0.4, 750, MOGFACE)}
     assert {name for name, mode in MODES.items() if mode.convention is MOGFACE} == {*thin, "mogface_single"}
 
 

@@ -8,7 +8,6 @@ import torch
 
 from pipeline.boxes.frame import MOGFACE, PLAIN
 from pipeline.data.images import encode_png
-from pipeline.inference.candidates import Candidates
 from pipeline.inference.fusion import Fusion, Suppression, Voting, fuse
 from pipeline.models.rankers import ranker_spec
 from pipeline.models.weights import save_bytes
@@ -30,7 +29,7 @@ def assert_fused(world: World, rule: Fusion, *sets: str) -> None:
     assert list(fused) == list(one)
     for name, found in fused.items():
         rows = (one[name], other[name])
-        expected = fuse([Candidates(each.boxes, each.scores, each.landmarks) for each in rows], rule)
+        expected = fuse([each.scored for each in rows], rule)
         np.testing.assert_array_equal(found.boxes, expected.boxes)
         np.testing.assert_array_equal(found.scores, expected.scores)
         assert (found.width, found.height) == (one[name].width, one[name].height)

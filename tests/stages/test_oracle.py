@@ -14,9 +14,8 @@ from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth, loa
 from pipeline.data.datasets.wider_face.predictions import read_wider_text
 from pipeline.data.images import encode_png
 from pipeline.data.prediction_set import PredictionSet
-from pipeline.data.records import Detections, Sample
+from pipeline.data.records import Detections, Sample, ScoredBoxes
 from pipeline.evaluation.wider_result import evaluate
-from pipeline.inference.candidates import Candidates
 from pipeline.inference.postprocess import detections
 from stages.oracle import by_overlap
 from tests.stages.world import World, picture
@@ -69,7 +68,7 @@ def test_suppression_comes_after(ordered: World) -> None:
     for image_id, kept in ordered.by_id("best").items():
         every = ordered.by_id("best", "best.iou=null")[image_id]
         expected = detections(
-            Candidates(every.boxes, every.scores), score=-1, iou=0.4, max_detections=None, max_before_nms=None
+            ScoredBoxes(every.boxes, every.scores), score=-1, iou=0.4, max_detections=None, max_before_nms=None
         )
         np.testing.assert_array_equal(kept.boxes, expected.boxes)
         assert len(kept.boxes) < len(every.boxes)

@@ -12,13 +12,13 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from pipeline.data.canvas import Canvas
-from pipeline.data.images import encode_png, sha256_of
+from pipeline.data.images import content_hash_of, encode_png
 from pipeline.data.records import Detections
 from pipeline.data.schemas import DETECTIONS
 from pipeline.engine.config import load_config
 from pipeline.engine.plan import Decision, context
 from pipeline.engine.stage import Item, StageContext
-from pipeline.inference.predictor import Launched, Predictor, Sizing
+from pipeline.inference.predictor import PendingBatch, Predictor, Sizing
 from pipeline.inference.test_time import MODES, detect
 from pipeline.models.detectors.detector import Detector
 from pipeline.models.detectors.mogface_mobilenet import mogface_mobilenet
@@ -169,7 +169,7 @@ def test_weights_must_be_those_that_were_planned(world: World, photos: Path, wei
 class Clumsy(Predictor):
     """Asks for a petabyte, or multiplies what does not fit, where a picture is 5 or 6 pixels high."""
 
-    def launch(self, images_bgr: Sequence[np.ndarray], canvas: Sizing, *, tile: int | None = None) -> Launched:
+    def launch(self, images_bgr: Sequence[np.ndarray], canvas: Sizing, *, tile: int | None = None) -> PendingBatch:
         for image in images_bgr:
             if image.shape[0] == 5:
                 torch.empty(2**50, dtype=torch.uint8)
@@ -198,7 +198,7 @@ def test_only_a_lack_of_memory_is_an_images_own_trouble(world: World, photos: Pa
     data = encode_png(picture(1)[:6])
     (photos / "1.png").write_bytes(data)
     with pytest.raises(RuntimeError, match="cannot be multiplied"):
-        list(stage.open(ctx)([Item("1.png", sha256_of(data), {"path": "1.png"})]))
+        list(stage.open(ctx)([Item("1.png", content_hash_of(data), {"path": "1.png"})]))
 
 
 def test_rows_fall_in_score_and_have_as_many_boxes_as_they_say(world: World, photos: Path, weights: str) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from pipeline.data.images import encode_png
 from pipeline.data.labelled_candidates import LabelledCandidateReader, LabelledCandidates
-from pipeline.inference.candidates import Candidates
+from pipeline.data.records import ScoredBoxes
 from pipeline.inference.rerank import Reranker
 from pipeline.models.rankers.checkpoint import open_ranker
 from pipeline.models.rankers.ranker import Ranker
@@ -97,7 +97,7 @@ def in_use(learner: RankerLearner, image: np.ndarray, boxes: np.ndarray, scores:
     """By way of the checkpoint, which is all that is left of a training."""
     reranker = Reranker(open_ranker(learner.saved(learner.first()))[1])
     with num_neighbours(reranker.ranker) as inputs:
-        reranker(image, Candidates(boxes, scores))
+        reranker(image, ScoredBoxes(boxes, scores))
     (only,) = inputs
     return only
 

@@ -10,10 +10,9 @@ import torch
 from pipeline.boxes.suppression import nms
 from pipeline.data.canvas import Canvas
 from pipeline.data.images import encode_png
-from pipeline.data.records import Detections
+from pipeline.data.records import Detections, ScoredBoxes
 from pipeline.engine.fingerprint import hash_json
 from pipeline.engine.plan import Decision, context
-from pipeline.inference.candidates import Candidates
 from pipeline.inference.rerank import Reranker
 from pipeline.models.rankers import ranker_spec
 from pipeline.models.rankers.checkpoint import open_ranker
@@ -64,9 +63,9 @@ def wired(world: World, photos: Path, weights: str, ranker: str) -> World:
     return world
 
 
-def expected(found: Detections, name: str, ranker: str, iou: float | None, **options: object) -> Candidates:
+def expected(found: Detections, name: str, ranker: str, iou: float | None, **options: object) -> ScoredBoxes:
     reranker = Reranker(open_ranker(ranker)[1], **options)  # type: ignore[arg-type]
-    ranked = reranker(picture(int(name[0])), Candidates(found.boxes, found.scores, found.landmarks))
+    ranked = reranker(picture(int(name[0])), found.scored)
     if iou is None:
         return ranked
     return ranked.take(nms(torch.from_numpy(ranked.boxes), torch.from_numpy(ranked.scores), iou).numpy())

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.boxes.frame import MOGFACE, Frame
 from pipeline.data.images import encode_png
-from pipeline.data.records import Detections
+from pipeline.data.records import Detections, ScoredBoxes
 from pipeline.data.schemas import DETECTIONS
 from pipeline.engine.fingerprint import hash_bytes
 from pipeline.engine.manifest import Artifact, Manifest, ShardEntry
@@ -16,7 +16,6 @@ from pipeline.engine.plan import Decision
 from pipeline.engine.shards import encode
 from pipeline.engine.stage import Item, Resources, StageContext
 from pipeline.engine.storage import Store
-from pipeline.inference.candidates import Candidates
 from pipeline.inference.postprocess import detections
 from stages.suppress import Suppress
 from tests.stages.world import World, picture
@@ -141,7 +140,7 @@ def test_mogfaces_post_processing_is_a_choice_of_parameters(candidates: World) -
     candidates.done(*sets)
     given = candidates.by_id("boxes")["1.png"]
     expected = detections(
-        Candidates(given.boxes, given.scores),
+        ScoredBoxes(given.boxes, given.scores),
         score=0.01,
         max_before_nms=90,
         iou=0.6,
@@ -178,7 +177,7 @@ def test_published_suppression_of_mogface(shared: Path, tmp_path: Path, case: in
     vectors = np.load(shared / "reference/mogface/boxes.npz")
     rows = vectors[f"nms{case}_dets"]
     order = np.argsort(-rows[:, 4], kind="stable")
-    wide = Candidates(rows[order, :4], rows[order, 4], frame=Frame.INCLUSIVE).to(Frame.CONTINUOUS)
+    wide = ScoredBoxes(rows[order, :4], rows[order, 4], frame=Frame.INCLUSIVE).to(Frame.CONTINUOUS)
     ctx = holding(Detections("a", 900, 900, wide.boxes, wide.scores.astype(np.float32)), tmp_path)
     stage = Suppress(score=0, iou=float(vectors[f"nms{case}_thresh"]), convention="mogface")
     (row,) = stage.open(ctx)([Item("a", "version", {"shard": "s"})])

@@ -1,4 +1,4 @@
-"""A COCO JSON file, read and held against itself: what it says of images, categories, boxes and flags."""
+"""Reading and checking a COCO JSON file: images, categories, boxes and flags."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _FLAGS: Final = {"0": False, "false": False, "1": True, "true": True}
 
 @dataclass(slots=True)
 class CocoImage:
-    """What the file says of one image.
+    """One image of the file.
 
     Attributes:
-        size: width and height, or None where it does not tell.
-        boxes: four numbers each, as they stand there.
+        size: width and height, or None where the file has none.
+        boxes: four numbers each, as in the file.
         ignored: per box, whether it counts nowhere.
     """
 
@@ -38,24 +38,19 @@ class CocoImage:
 
 @dataclass(frozen=True, slots=True)
 class CocoFile:
-    """What the file says.
-
-    Attributes:
-        images: file name -> what is said of it, in the file's order.
-        remarks: what is odd, one line each.
-    """
+    """The images of a file by name, in its order, and remarks on oddities, one line each."""
 
     images: Mapping[str, CocoImage]
     remarks: tuple[str, ...]
 
 
 def read_coco(file: Path, category: tuple[str, ...], sized: bool, corners: bool) -> CocoFile:
-    """Returns the images of a file with the boxes of some categories; read once as long as it does not change.
+    """Returns the images of a file with the boxes of some categories; parsed once as long as it does not change.
 
     Args:
         file: JSON.
         category: names of the categories whose boxes are faces; empty where all boxes are of one.
-        sized: read the sizes of images, and refuse what is none.
+        sized: read the sizes of images, and refuse invalid ones.
         corners: boxes are known to be corners.
 
     Raises:
@@ -70,31 +65,26 @@ def read_coco(file: Path, category: tuple[str, ...], sized: bool, corners: bool)
 
 @lru_cache(maxsize=4)
 def _read(file: Path, category: tuple[str, ...], sized: bool, corners: bool, version: tuple[int, int]) -> CocoFile:
-    # Planning, reading and judging in one process parse once; `version` makes a changed file a new entry.
+    # Planning, reading and reviewing in one process parse once; `version` makes a changed file a new entry.
     data = file.read_bytes()
     try:
         content = json.loads(data)
     except (ValueError, RecursionError) as error:
         found = "" if (kind := file_kind(data)) == "JSON text" else f" but {kind}"
         raise ValueError(f"{file} is not JSON{found}: {error}") from None
-    if not isinstance(content, dict):
-        _refuse(file, "$", "an object with images and annotations", _shown(content))
     return _Parser(file, content, category, sized, corners).parse()
 
 
 class _Parser:
-    def __init__(
-        self, file: Path, content: dict[str, Any], category: tuple[str, ...], sized: bool, corners: bool
-    ) -> None:
-        self._file, self._content, self._category = file, content, category
-        self._sized, self._corners = sized, corners
+    def __init__(self, file: Path, content: Any, category: tuple[str, ...], sized: bool, corners: bool) -> None:
+        self._file, self._category, self._sized, self._corners = file, category, sized, corners
+        if not isinstance(content, dict):
+            self._refuse("$", "an object with images and annotations", _shown(content))
+        self._content: dict[str, Any] = content
 
     def parse(self) -> CocoFile:
         names, images = self._images()
-        annotations = self._list("annotations")
-        for index, item in enumerate(annotations):
-            if not isinstance(item, dict):
-                self._refuse(f"annotations[{index}]", "an object", _shown(item))
+        annotations = self._objects("annotations")
         wanted, remarks = self._wanted(annotations)
         self._check_corners(annotations)
         repeated = 0
@@ -102,43 +92,42 @@ class _Parser:
         for index, item in enumerate(annotations):
             if wanted is not None and item.get("category_id") not in wanted:
                 continue
-            where = f"annotations[{index}]"
-            name, box, ignored = self._annotation(where, item, names)
+            name, box, ignored = self._annotation(f"annotations[{index}]", item, names)
             image = images[name]
             # The same box twice is one face: the second could never be found.
-            if (place := seen.setdefault((name, *box), len(image.boxes))) < len(image.boxes):
+            if (row := seen.setdefault((name, *box), len(image.boxes))) < len(image.boxes):
                 repeated += 1
-                image.ignored[place] &= ignored
+                image.ignored[row] &= ignored
                 continue
             image.boxes.append(list(box))
             image.ignored.append(ignored)
         if repeated:
             remarks.append(f"{repeated} boxes repeat another one of their image exactly; each counts once")
-        if double := _first_double([item["id"] for item in annotations if isinstance(item.get("id"), int | str)]):
+        ids = Counter(item["id"] for item in annotations if isinstance(item.get("id"), int | str))
+        if double := next((key for key, times in ids.items() if times > 1), None):
             remarks.append(f"{self._file}: annotations[*].id: {double!r} comes more than once, which changes nothing")
         return CocoFile(images, tuple(remarks))
 
     def _annotation(
         self, where: str, item: Mapping[str, Any], names: Mapping[int | str, str]
     ) -> tuple[str, tuple[float, float, float, float], bool]:
-        image = item.get("image_id")
+        image, box = item.get("image_id"), item.get("bbox")
         if not _is_key(image) or image not in names:
             self._refuse(f"{where}.image_id", "the id of one of the images", _shown(image))
-        crowd = self._flag(f"{where}.iscrowd", item.get("iscrowd"))
-        ignore = self._flag(f"{where}.ignore", item.get("ignore"))
-        return names[image], self._box(f"{where}.bbox", item.get("bbox")), crowd or ignore
+        flags = [self._flag(f"{where}.{name}", item.get(name)) for name in ("iscrowd", "ignore")]
+        if not _are_numbers(box):
+            expected = f"four finite numbers [x, y, width, height] of at most {LARGEST}"
+            self._refuse(f"{where}.bbox", expected, _shown(box))
+        x, y, width, height = map(float, box)
+        return names[image], (x, y, width, height), any(flags)
 
     def _images(self) -> tuple[dict[int | str, str], dict[str, CocoImage]]:
         names: dict[int | str, str] = {}
         images: dict[str, CocoImage] = {}
         paths: dict[str, int] = {}
-        for index, item in enumerate(self._list("images")):
-            where = f"images[{index}]"
-            if not isinstance(item, dict):
-                self._refuse(where, "an object", _shown(item))
-            key, name = item.get("id"), item.get("file_name")
-            if not _is_key(key) or key in names:
-                self._refuse(f"{where}.id", "a whole number or text that no other image has", _shown(key))
+        for index, item in enumerate(self._objects("images")):
+            where, name = f"images[{index}]", item.get("file_name")
+            key = self._new_key(where, item, names, "image")
             if not isinstance(name, str) or not name or PurePosixPath(name).is_absolute() or ".." in name.split("/"):
                 self._refuse(f"{where}.file_name", "a file name relative to the images", _shown(name))
             path = PurePosixPath(name).as_posix()
@@ -151,19 +140,17 @@ class _Parser:
         return names, images
 
     def _size(self, where: str, item: Mapping[str, Any]) -> tuple[int, int] | None:
-        sides = [item.get(side) for side in ("width", "height")]
-        if not all(sides):  # left out, or 0 as some programs write where they do not know
+        sides = {side: item.get(side) for side in ("width", "height")}
+        if not all(sides.values()):  # absent, or 0 as some programs write for unknown
             return None
-        pixels = []
-        for name, side in zip(("width", "height"), sides, strict=True):
+        for name, side in sides.items():
             if not _is_number(side) or side != int(side) or not 0 < side <= LARGEST:
-                advice = f"; {setting('sizes', 'ignore')} does not look"
+                advice = f"; {setting('sizes', 'ignore')} skips this check"
                 self._refuse(f"{where}.{name}", "a number of pixels", _shown(side), advice)
-            pixels.append(int(side))
-        return pixels[0], pixels[1]
+        return int(sides["width"]), int(sides["height"])  # type: ignore[arg-type]
 
     def _wanted(self, annotations: list[dict[str, Any]]) -> tuple[set[Any] | None, list[str]]:
-        """Returns the ids of the categories whose boxes are faces, or None for all; and what is odd about them."""
+        """Returns the ids of the categories whose boxes are faces, or None for all; and remarks on them."""
         known = self._categories()
         boxes = Counter(self._category_of(index, item, known) for index, item in enumerate(annotations))
         by_name: dict[str, list[Any]] = {}
@@ -191,17 +178,10 @@ class _Parser:
         return wanted, [f"{len(by_name[name])} categories are named {name!r}; the boxes of all count" for name in alike]
 
     def _categories(self) -> dict[Any, str]:
-        if self._content.get("categories") is None:
-            return {}
         known: dict[Any, str] = {}
-        for index, item in enumerate(self._list("categories")):
-            if not isinstance(item, dict):
-                self._refuse(f"categories[{index}]", "an object", _shown(item))
-            key, name = item.get("id"), item.get("name")
-            if not _is_key(key) or key in known:
-                self._refuse(
-                    f"categories[{index}].id", "a whole number or text that no other category has", _shown(key)
-                )
+        items = [] if self._content.get("categories") is None else self._objects("categories")
+        for index, item in enumerate(items):
+            key, name = self._new_key(f"categories[{index}]", item, known, "category"), item.get("name")
             if not isinstance(name, str):
                 self._refuse(f"categories[{index}].name", "text", _shown(name))
             known[key] = name
@@ -210,15 +190,14 @@ class _Parser:
     def _category_of(self, index: int, item: Mapping[str, Any], known: Mapping[Any, str]) -> Any:
         key = item.get("category_id")
         if key is not None and (not _is_key(key) or (known and key not in known)):
-            self._refuse(
-                f"annotations[{index}].category_id", f"the id of a category, one of {list(known)}", _shown(key)
-            )
+            expected = f"the id of a category, one of {list(known)}"
+            self._refuse(f"annotations[{index}].category_id", expected, _shown(key))
         return key
 
     def _check_corners(self, annotations: list[dict[str, Any]]) -> None:
-        """Refuses boxes whose own areas say that they are corners: there are no images to ask yet."""
-        told = [item for item in annotations if _is_number(item.get("area")) and item["area"] > 0]
-        boxes = [(item["area"], *item["bbox"]) for item in told if _are_numbers(item.get("bbox"))]
+        """Refuses boxes whose areas show that they are corners: images are not read yet."""
+        measured = [item for item in annotations if _is_number(item.get("area")) and item["area"] > 0]
+        boxes = [(item["area"], *item["bbox"]) for item in measured if _are_numbers(item.get("bbox"))]
         as_sizes = sum(math.isclose(area, w * h, rel_tol=0.02, abs_tol=1) for area, _, _, w, h in boxes)
         as_corners = sum(
             x2 > x1 and y2 > y1 and math.isclose(area, (x2 - x1) * (y2 - y1), rel_tol=0.02, abs_tol=1)
@@ -238,24 +217,23 @@ class _Parser:
             self._refuse(where, "0 or 1", _shown(value))
         return _FLAGS[text] if isinstance(text, str) else bool(text)
 
-    def _box(self, where: str, value: Any) -> tuple[float, float, float, float]:
-        if not _are_numbers(value):
-            self._refuse(where, f"four finite numbers [x, y, width, height] of at most {LARGEST}", _shown(value))
-        x, y, width, height = value
-        return float(x), float(y), float(width), float(height)
+    def _new_key(self, where: str, item: Mapping[str, Any], known: Collection[Any], what: str) -> int | str:
+        key = item.get("id")
+        if not _is_key(key) or key in known:
+            self._refuse(f"{where}.id", f"a whole number or text that no other {what} has", _shown(key))
+        return key
 
-    def _list(self, key: str) -> list[Any]:
-        value = self._content.get(key)
-        if not isinstance(value, list):
-            self._refuse(key, "a list", _shown(value))
-        return value
+    def _objects(self, name: str) -> list[dict[str, Any]]:
+        values = self._content.get(name)
+        if not isinstance(values, list):
+            self._refuse(name, "a list", _shown(values))
+        for index, value in enumerate(values):
+            if not isinstance(value, dict):
+                self._refuse(f"{name}[{index}]", "an object", _shown(value))
+        return values
 
     def _refuse(self, where: str, expected: str, found: str, advice: str = "") -> NoReturn:
-        _refuse(self._file, where, expected, found, advice)
-
-
-def _refuse(file: Path, where: str, expected: str, found: str, advice: str = "") -> NoReturn:
-    raise ValueError(f"{file}: {where}: expected {expected}, found {found}{advice}")
+        raise ValueError(f"{self._file}: {where}: expected {expected}, found {found}{advice}")
 
 
 def _shown(value: Any) -> str:
@@ -270,9 +248,5 @@ def _is_number(value: Any) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and -LARGEST <= value <= LARGEST
 
 
-def _are_numbers(value: Any) -> bool:
+def _are_numbers(value: Any) -> TypeGuard[list[float]]:
     return isinstance(value, list) and len(value) == 4 and all(map(_is_number, value))
-
-
-def _first_double(keys: Collection[Any]) -> Any:
-    return next((key for key, times in Counter(keys).items() if times > 1), None)

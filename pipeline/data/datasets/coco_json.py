@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
 from pipeline.data.datasets.coco_file import CocoFile, CocoImage, read_coco
-from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, in_order, quiet, setting
-from pipeline.data.datasets.files import Labels, file_stamp, hash_labels, present, read_sample, require_folder
-from pipeline.data.datasets.label_fit import LabelFit, lies_inside
+from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, in_order, quiet, require_folder, setting
+from pipeline.data.datasets.files import Labels, file_version, hash_labels, present, read_sample
+from pipeline.data.datasets.label_fit import LabelFit, overlaps_image
 from pipeline.data.datasets.wider_face.subsets import height_levels
 from pipeline.data.records import Sample
 from pipeline.data.schemas import LEVELS
@@ -32,21 +32,21 @@ _FORMS: Final = {
 class CocoJson(Dataset):
     """Images and faces of a COCO JSON file: ``images`` (id, file_name) and ``annotations`` (image_id, bbox xywh).
 
-    A face with ``iscrowd`` or ``ignore`` set counts in no subset, nor does a box that has no area or lies outside its
-    image; the others are graded by height (easy from 50 px, medium from 30, hard from 10). Key points and masks are not
-    read. The ``image_id`` is the ``file_name``. What the file says is held against itself, and against the images once
-    they are read.
+    A face with ``iscrowd`` or ``ignore`` set counts in no subset, nor does a box without an area or outside its image;
+    the others are graded by height (easy from 50 px, medium from 30, hard from 10). Key points and masks are not read.
+    The ``image_id`` is the ``file_name``. The file is checked for contradictions, also with the images once they are
+    read.
 
     Attributes:
         annotation: the JSON file, relative to the root.
         images: folder of the images, relative to the root.
         category: name of the category whose boxes are faces, or a list of names; None where all boxes are of one.
         missing: "error" where listed images are absent, or "skip" to use those present.
-        sizes: what the file's widths and heights are for: "check" refuses those that are not the image's, "scale" takes
-            boxes to be in pixels of an image of that size, "ignore" does not look.
+        sizes: use of the file's widths and heights: "check" refuses those that are not the image's, "scale" takes boxes
+            to be in pixels of an image of that size, "ignore" skips them.
         form: of boxes: "xywh" as COCO has them, "corners" (x1, y1, x2, y2) or "centre" (and width and height).
         units: of boxes: "pixels", or "relative", shares of the image's sides.
-        doubts: "refuse" boxes that look as if they belonged to other images or were of another form, or "tell" it.
+        doubts: "refuse" boxes that seem to be of other images or of another form, or "tell" (a remark).
     """
 
     levels: ClassVar[tuple[str, ...]] = LEVELS
@@ -81,7 +81,7 @@ class CocoJson(Dataset):
         """Returns the images of the JSON file, as `Dataset.entries`."""
         images = self._read(root).images
         paths = [self._path(name) for name in images]
-        item_versions = {path: file_stamp(file.stat()) for path in paths if (file := Path(root, path)).is_file()}
+        item_versions = {path: file_version(file.stat()) for path in paths if (file := Path(root, path)).is_file()}
         names = list(images)
         return in_order(
             Entry(names[position], path, f"{version}:{hash_labels(_canonical(images[names[position]]))}")
@@ -94,19 +94,17 @@ class CocoJson(Dataset):
         return lambda entry: self._sample(root, entry, images[entry.image_id])
 
     def review(self, root: str, samples: Iterable[pa.Table]) -> list[str]:
-        """Returns what is odd, as `Dataset.review`: in the file, and in how its sizes and boxes fit the images."""
+        """Returns oddities of the file, and of how its sizes and boxes fit the images, as `Dataset.review`."""
         read, fit, differing = self._read(root), LabelFit(), list[str]()
         for table in samples:
             fit.add(table)
             differing += [] if self.sizes != "check" else _differing(table, read)
         file = Path(root, self.annotation)
         if differing:
-            helps = (
-                f"{setting('sizes', 'scale')} scales their boxes, {setting('sizes', 'ignore')} takes them as they are"
-            )
+            scale, ignore = setting("sizes", "scale"), setting("sizes", "ignore")
             raise ValueError(
                 f"{file}: images[*].width, height: expected the sizes of the images, found {len(differing)} others: "
-                f"{', '.join(differing[:3])}; {helps}"
+                f"{', '.join(differing[:3])}; {scale} scales their boxes, {ignore} takes them as they are"
             )
         lines = fit.remarks(counts_nowhere=True)
         if doubt := fit.contradiction(_FORMS):
@@ -114,10 +112,6 @@ class CocoJson(Dataset):
                 raise ValueError(f"{file}: annotations[*].bbox: {doubt}; {setting('doubts', 'tell')} goes on with them")
             lines.append(doubt)
         return [*lines, *read.remarks]
-
-    def image_bytes(self, root: str, sample_path: str) -> bytes:
-        """Returns the file's bytes, as `Dataset.image_bytes`."""
-        return (require_folder(root) / sample_path).read_bytes()
 
     def _path(self, name: str) -> str:
         return (PurePosixPath(self.images) / name).as_posix()
@@ -127,20 +121,20 @@ class CocoJson(Dataset):
         file = require_folder(root) / self.annotation
         return read_coco(file, names, self.sizes != "ignore", self.form == "corners")
 
-    def _sample(self, root: str, entry: Entry, said: CocoImage) -> Sample:
+    def _sample(self, root: str, entry: Entry, image: CocoImage) -> Sample:
         sample = read_sample(root, entry.image_id, entry.path, Labels())
         size = (sample.width, sample.height)
-        boxes, heights = self._in_pixels(said, size if all(size) else said.size)
-        ignored = np.array(said.ignored, bool) | ~lies_inside(boxes, *size)
+        boxes, heights = self._in_pixels(image, size if all(size) else image.size)
+        ignored = np.array(image.ignored, bool) | ~overlaps_image(boxes, *size)
         levels = height_levels(heights, ignored)
         return replace(sample, boxes=boxes.astype(np.float32), levels=levels)
 
     def _in_pixels(
-        self, said: CocoImage, size: tuple[int, int] | None
+        self, image: CocoImage, size: tuple[int, int] | None
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Returns float64 [F, 4] xyxy and [F] heights in pixels of the image; as the file has them without a size."""
-        boxes = np.array(said.boxes, np.float64).reshape(-1, 4)
-        # Of a file's own height, since the difference of two edges may fall below a limit that it reaches.
+        """Returns float64 [F, 4] xyxy and [F] heights in pixels of the image; without a size, as in the file."""
+        boxes = np.array(image.boxes, np.float64).reshape(-1, 4)
+        # The file's own height, since the difference of two edges may fall below a limit that it reaches.
         heights = boxes[:, 3] - boxes[:, 1] if self.form == "corners" else boxes[:, 3].copy()
         if self.form == "centre":
             boxes[:, :2] -= boxes[:, 2:] / 2
@@ -148,24 +142,24 @@ class CocoJson(Dataset):
             boxes[:, 2:] += boxes[:, :2]
         if size is not None and self.units == "relative":
             return boxes * np.tile(size, 2), heights * size[1]
-        if size is not None and self.sizes == "scale" and said.size is not None:
-            return boxes * np.tile(np.divide(size, said.size), 2), heights * size[1] / said.size[1]
+        if size is not None and self.sizes == "scale" and image.size is not None:
+            return boxes * np.tile(np.divide(size, image.size), 2), heights * size[1] / image.size[1]
         return boxes, heights
 
 
 def _canonical(image: CocoImage) -> bytes:
-    told: list[Any] = [image.boxes, image.ignored]
-    return json.dumps(told if image.size is None else [*told, image.size]).encode()
+    labels: list[Any] = [image.boxes, image.ignored]
+    return json.dumps(labels if image.size is None else [*labels, image.size]).encode()
 
 
 def _differing(table: pa.Table, read: CocoFile) -> list[str]:
-    """Returns the images whose size is not what the file says."""
+    """Returns the images whose size differs from the file's."""
     found = []
     for name, width, height in zip(*(table[name].to_pylist() for name in ("image_id", "width", "height")), strict=True):
-        if not width:  # no image that can be read; its name may not even be as the file has it
+        if not width:  # unreadable; its name may differ from the file's too
             continue
-        said = read.images[name].size
-        if said is not None and said != (width, height):
-            turned = ", its sides exchanged (turned by an orientation tag?)" if said == (height, width) else ""
-            found.append(f"{said[0]} x {said[1]} for {name} of {width} x {height} pixels{turned}")
+        size = read.images[name].size
+        if size is not None and size != (width, height):
+            turned = ", its sides exchanged (turned by an orientation tag?)" if size == (height, width) else ""
+            found.append(f"{size[0]} x {size[1]} for {name} of {width} x {height} pixels{turned}")
     return found

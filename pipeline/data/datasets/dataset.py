@@ -1,7 +1,7 @@
-"""What every dataset can do: list its images cheaply, read one into a `Sample`, and hand out its compressed bytes.
+"""The interface of a dataset: list its images cheaply, read one into a `Sample`, and return its compressed bytes.
 
-A dataset is a frozen pydantic model whose fields are its parameters. Where it lies on a machine (``root``) is given to
-its methods and never stored, so that the same data on another disk is the same data.
+A dataset is a frozen pydantic model whose fields are its parameters. Its folder on a machine (``root``) is an argument
+of its methods and never stored, so that the same data on another disk is the same data.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import ClassVar, Final
 
 import pyarrow as pa
@@ -39,11 +40,11 @@ Reader = Callable[[Entry], Sample]
 Log = Callable[[str], None]
 
 NODE: Final = "<node>"
-"""Stands in messages for the node whose parameter helps; who knows its name puts it in (`named`)."""
+"""Placeholder in messages for the node whose parameter helps; replaced where its name is known (`named`)."""
 
 
 def quiet(line: str) -> None:
-    """Takes a line and says nothing."""
+    """Takes a line and drops it."""
 
 
 def setting(field: str, value: str) -> str:
@@ -53,8 +54,21 @@ def setting(field: str, value: str) -> str:
 
 
 def named(message: str, node: str) -> str:
-    """Returns a message with the node's name where `NODE` stands."""
+    """Returns a message with the node's name in place of `NODE`."""
     return message.replace(NODE, node)
+
+
+def require_folder(root: str) -> Path:
+    """Returns ``root`` as a path. Raises FileNotFoundError: it is not a folder, or a URL."""
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", root):
+        raise FileNotFoundError(
+            f"dataset folder {root!r} is a URL: datasets are read from local or mounted folders "
+            "(the store, for what is computed, may be on S3)"
+        )
+    folder = Path(root)
+    if not root or not folder.is_dir():
+        raise FileNotFoundError(f"dataset folder {root!r} does not exist")
+    return folder
 
 
 class Dataset(LiteralModel, ABC):
@@ -62,7 +76,7 @@ class Dataset(LiteralModel, ABC):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    digest_is_of_bytes: ClassVar[bool] = True
+    hash_is_of_bytes: ClassVar[bool] = True
     """Whether `Sample.content_hash` is of what `image_bytes` gives; False: it is of how the image is made."""
 
     levels: ClassVar[tuple[str, ...]] = ()
@@ -79,7 +93,7 @@ class Dataset(LiteralModel, ABC):
 
         Args:
             root: the dataset's folder; ignored unless ``needs_root``.
-            say: takes a line on what is passed over.
+            say: takes a line on skipped files.
 
         Raises:
             FileNotFoundError: the folder, an annotation file or listed images are not there.
@@ -90,41 +104,35 @@ class Dataset(LiteralModel, ABC):
     def open(self, root: str) -> Reader:
         """Returns a reader, made once per worker, that turns an entry into a `Sample`.
 
-        Reading an entry reads its file once; size and digest come from those bytes. An unreadable image gives a sample
-        with ``error`` set, width and height 0 and its faces kept.
+        Reading an entry reads its file once, for size and content hash. An unreadable image gives a sample with
+        ``error`` set, width and height 0 and its faces kept.
 
-        Raises:
-            FileNotFoundError, ValueError: as `entries`.
+        Raises FileNotFoundError, ValueError: as `entries`.
         """
 
     def review(self, root: str, samples: Iterable[pa.Table]) -> list[str]:
-        """Returns lines on what is odd about the set, once all its images are read: one per kind of oddity.
+        """Returns one line per kind of oddity of the set, once all its images are read.
 
         Args:
             root: the dataset's folder.
             samples: tables of `schemas.SAMPLES`, every row once.
 
         Raises:
-            ValueError: what the set says of itself contradicts what its images are; the message names file, field, what
-                was expected and found, and the parameter that helps.
+            ValueError: labels contradict the images; the message names file, field, expected, found, and the parameter
+                that helps.
         """
         return []
 
-    @abstractmethod
     def image_bytes(self, root: str, sample_path: str) -> bytes:
-        """Returns the compressed image that `Sample.path` names.
+        """Returns the compressed image that `Sample.path` names: by default, the bytes of that file below the root.
 
-        Raises:
-            OSError: the file cannot be read.
+        Raises OSError: the file cannot be read.
         """
+        return (require_folder(root) / sample_path).read_bytes()
 
 
 def in_order(entries: Iterable[Entry]) -> list[Entry]:
-    """Returns the entries sorted by ``image_id``.
-
-    Raises:
-        ValueError: two entries share an ``image_id``.
-    """
+    """Returns the entries sorted by ``image_id``. Raises ValueError: two entries share an ``image_id``."""
     ordered = sorted(entries, key=lambda entry: entry.image_id)
     for first, second in pairwise(ordered):
         if first.image_id == second.image_id:

@@ -1,10 +1,9 @@
-"""Images that lie in a folder: listing them with their stamps, and reading one with its labels into a `Sample`."""
+"""Images of a folder: listing them with their versions, and reading one with its labels into a `Sample`."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,15 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.datasets.dataset import Log, quiet, setting
-from pipeline.data.images import ImageError, check_complete, read_header, sha256_of
+from pipeline.data.images import ImageError, check_complete, content_hash_of, read_header
 from pipeline.data.records import Sample
 
 SHOWN: Final = 20  # names of one line
+Wanted = Callable[[str], bool]
 
 
 @dataclass(slots=True)
-class Passed:
-    """What a search of a folder passes over: reason -> paths."""
+class SkippedFiles:
+    """Files that a search of a folder skips: reason -> paths."""
 
     paths: dict[str, list[str]] = field(default_factory=dict)
 
@@ -31,7 +31,7 @@ class Passed:
         self.paths.setdefault(reason, []).append(path)
 
     def lines(self) -> list[str]:
-        """Returns one line with the number of all, and per reason with its number and names; none without any."""
+        """Returns one line with the number of all, and per reason its number and names; no line without any."""
         parts = [f"{len(paths)} {reason}: {shortened(sorted(paths))}" for reason, paths in sorted(self.paths.items())]
         count = sum(map(len, self.paths.values()))
         return [f"passed over {count} files and folders; {'; '.join(parts)}"] if parts else []
@@ -58,115 +58,94 @@ class Labels:
     levels: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
 
 
-def require_folder(root: str) -> Path:
-    """Returns ``root`` as a path.
-
-    Raises:
-        FileNotFoundError: it is not a folder, or a URL.
-    """
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", root):
-        raise FileNotFoundError(
-            f"dataset folder {root!r} is a URL: datasets are read from local or mounted folders "
-            "(the store, for what is computed, may be on S3)"
-        )
-    folder = Path(root)
-    if not root or not folder.is_dir():
-        raise FileNotFoundError(f"dataset folder {root!r} does not exist")
-    return folder
-
-
 def scan(
-    root: str,
-    folder: str = "",
-    wanted: Callable[[str], bool] = lambda directory: True,
-    passed: Passed | None = None,
+    root: str, folder: str = "", wanted: Wanted = lambda directory: True, skipped: SkippedFiles | None = None
 ) -> Iterator[tuple[str, str]]:
     """Yields (path relative to ``root`` with forward slashes, "size:mtime_ns") of every file below ``root/folder``.
 
-    Hidden files and folders are left out, and links to a folder they lie in; no file is opened. Order is the file
+    Hidden files and folders are left out, and links to a folder around them; no file is opened. Order is the file
     system's.
 
     Args:
         root: dataset folder.
         folder: where below it to start, forward slashes.
-        wanted: told a directory's path relative to ``root``, says whether to go in.
-        passed: is told what is left out, and why.
+        wanted: directory's path relative to ``root`` -> whether to search it.
+        skipped: receives the files that are left out, and why.
 
     Raises:
         FileNotFoundError: ``root/folder`` does not exist.
     """
-    start = os.path.join(root, folder)
-    yield from _below(start, f"{folder}/" if folder else "", wanted, passed or Passed(), frozenset({_place(start)}))
+    start, skipped = os.path.join(root, folder), skipped or SkippedFiles()
+    yield from _below(start, f"{folder}/" if folder else "", wanted, skipped, frozenset({_inode(start)}))
 
 
 def _below(
-    place: str, prefix: str, wanted: Callable[[str], bool], passed: Passed, above: frozenset[tuple[int, int]]
+    directory: str, prefix: str, wanted: Wanted, skipped: SkippedFiles, above: frozenset[tuple[int, int]]
 ) -> Iterator[tuple[str, str]]:
-    """Yields what `scan` does of one folder; `above` is where it and the folders around it lie."""
-    with os.scandir(place) as items:
+    """Yields the files of `scan` in one folder; `above` has the inodes of it and of the folders around it."""
+    with os.scandir(directory) as items:
         for item in items:
             path = f"{prefix}{item.name}"
-            what = "hidden" if item.name.startswith(".") else _what(item, above)
-            if what == "folder":
+            kind = "hidden" if item.name.startswith(".") else _kind(item, above)
+            if kind == "folder":
                 if wanted(path):
-                    yield from _below(item.path, f"{path}/", wanted, passed, above | {_place(item.path)})
-            elif what == "file":
-                yield path, _stamp(item)
+                    yield from _below(item.path, f"{path}/", wanted, skipped, above | {_inode(item.path)})
+            elif kind == "file":
+                yield path, _version(item)
             else:
-                passed.add(path, what)
+                skipped.add(path, kind)
 
 
-def _what(item: os.DirEntry[str], above: frozenset[tuple[int, int]]) -> str:
-    """Returns "folder", "file", or why something is neither; what cannot be told is a file that cannot be read."""
+def _kind(item: os.DirEntry[str], above: frozenset[tuple[int, int]]) -> str:
+    """Returns "folder", "file", or why it is neither; an unknown kind is a file that cannot be read."""
     try:
         if item.is_file():
             return "file"
         if not item.is_dir():
             return "that link to nothing" if item.is_symlink() else "that are no files"
-        if _place(item.path) in above:
+        if _inode(item.path) in above:
             return "that link to a folder around them"
         return "folder" if os.access(item.path, os.R_OK | os.X_OK) else "that may not be read"
     except OSError:  # a link that leads to itself
         return "file"
 
 
-def _stamp(item: os.DirEntry[str]) -> str:
-    """Returns the file's stamp, or what is wrong where not even that can be told."""
+def _version(item: os.DirEntry[str]) -> str:
     try:
-        return file_stamp(item.stat())
+        return file_version(item.stat())
     except OSError as error:  # one row with an error, as for any other file that cannot be read
         return f"unreadable:{error.errno}"
 
 
-def _place(folder: str) -> tuple[int, int]:
+def _inode(folder: str) -> tuple[int, int]:
     stat = os.stat(folder)
     return stat.st_dev, stat.st_ino
 
 
-def file_stamp(stat: os.stat_result) -> str:
+def file_version(stat: os.stat_result) -> str:
     """Returns "size:mtime_ns", which changes whenever a file is written again."""
     return f"{stat.st_size}:{stat.st_mtime_ns}"
 
 
 def hash_labels(*parts: bytes) -> str:
-    """Returns a BLAKE2b-64 (16 hexadecimal digits) of label bytes, for the last part of an entry's stamp."""
+    """Returns a BLAKE2b-64 (16 hexadecimal digits) of label bytes, for the last part of an entry's version."""
     return hashlib.blake2b(b"".join(parts), digest_size=8).hexdigest()
 
 
 def present(
     listed: Sequence[str], item_versions: Mapping[str, str], annotation: Path, missing: str, say: Log = quiet
 ) -> Iterator[tuple[int, str, str]]:
-    """Yields (position, path, file stamp) of the listed images that exist.
+    """Yields (position, path, file version) of the listed images that exist.
 
     Args:
         listed: paths that an annotation names.
-        item_versions: path -> file stamp of what lies on disk.
+        item_versions: path -> version of each file on disk.
         annotation: named in the message.
         missing: "error" refuses an incomplete folder, "skip" leaves the absent images out.
-        say: is told what is left out.
+        say: takes a line on images that are left out.
 
     Raises:
-        FileNotFoundError: images are missing and ``missing`` is "error", or none is there at all.
+        FileNotFoundError: images are missing and ``missing`` is "error", or all are.
     """
     absent = [path for path in listed if path not in item_versions]
     if absent and (missing == "error" or len(absent) == len(listed)):
@@ -183,30 +162,18 @@ def present(
 
 
 def read_sample(root: str, image_id: str, path: str, labels: Labels) -> Sample:
-    """Returns the sample of one image file: size from the header and digest, from bytes that are read once."""
+    """Returns the sample of one image file, whose bytes are read once for size and content hash."""
+    content_hash, (width, height), error = "", (0, 0), None
     try:
         data = (Path(root) / path).read_bytes()
-    except OSError as error:
-        return _sample(image_id, path, "", (0, 0), labels, f"cannot read the file: {error.strerror}")
-    try:
+        content_hash = content_hash_of(data)
         size = read_header(data)
         check_complete(data)
-    except ImageError as error:
-        return _sample(image_id, path, sha256_of(data), (0, 0), labels, str(error))
-    return _sample(image_id, path, sha256_of(data), size, labels, None)
-
-
-def _sample(
-    image_id: str, path: str, checksum: str, size: tuple[int, int], labels: Labels, error: str | None
-) -> Sample:
+        width, height = size
+    except OSError as problem:
+        error = f"cannot read the file: {problem.strerror}"
+    except ImageError as problem:
+        error = str(problem)
     return Sample(
-        image_id=image_id,
-        path=path,
-        content_hash=checksum,
-        width=size[0],
-        height=size[1],
-        boxes=labels.boxes,
-        attributes=labels.attributes,
-        levels=labels.levels,
-        error=error,
+        image_id, path, content_hash, width, height, labels.boxes, labels.attributes, labels.levels, error=error
     )

@@ -9,8 +9,8 @@ from typing import Final
 
 import pyarrow as pa
 
-from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, in_order, quiet
-from pipeline.data.datasets.files import Labels, Passed, read_sample, require_folder, scan, shortened
+from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, in_order, quiet, require_folder
+from pipeline.data.datasets.files import Labels, SkippedFiles, read_sample, scan, shortened
 from pipeline.data.image_kinds import HEAD, READ, claims_to_be_image, kind_of
 from pipeline.data.images import pages
 
@@ -18,30 +18,29 @@ _PAGED: Final = (*READ["TIFF"], *READ["GIF"])
 
 
 class ImageFolder(Dataset):
-    """Every image below a folder, see `image_kinds`: what its name calls one, and what by its first bytes is one.
+    """Every image below a folder, by the name or the first bytes of a file, see `image_kinds`.
 
-    Hidden files are left out; whatever is passed over is told. The ``image_id`` is the path relative to the folder,
-    with its extension.
+    Hidden files are left out; skipped files are logged. The ``image_id`` is the path relative to the folder, with its
+    extension.
     """
 
     def entries(self, root: str, say: Log = quiet) -> list[Entry]:
-        """Returns the images found, as `Dataset.entries`; where a name does not tell, the first bytes of the file do.
+        """Returns the images found, as `Dataset.entries`; files of other names are checked by their first bytes.
 
-        Raises:
-            FileNotFoundError: the folder does not exist or holds no image.
+        Raises FileNotFoundError: the folder does not exist or holds no image.
         """
         require_folder(root)
-        passed, found = Passed(), list[Entry]()
-        for path, version in scan(root, passed=passed):
+        skipped, found = SkippedFiles(), list[Entry]()
+        for path, version in scan(root, skipped=skipped):
             if reason := _no_image(root, path):
-                passed.add(path, reason)
+                skipped.add(path, reason)
             else:
                 found.append(Entry(path, path, version))
-        for line in passed.lines():
+        for line in skipped.lines():
             say(line)
         if not found:
-            looked = f"; {passed.lines()[0]}" if passed.paths else ""
-            raise FileNotFoundError(f"no image below {root}: expected {', '.join(READ)}{looked}")
+            others = "".join(f"; {line}" for line in skipped.lines())
+            raise FileNotFoundError(f"no image below {root}: expected {', '.join(READ)}{others}")
         return in_order(found)
 
     def open(self, root: str) -> Reader:
@@ -50,15 +49,11 @@ class ImageFolder(Dataset):
         return lambda entry: read_sample(root, entry.image_id, entry.path, Labels())
 
     def review(self, root: str, samples: Iterable[pa.Table]) -> list[str]:
-        """Returns a line on files of several pages, of which the first one is looked at, as `Dataset.review`."""
+        """Returns a line on files of several pages, of which the first one is used, as `Dataset.review`."""
         paths = [path for table in samples for path in table["path"].to_pylist() if path.lower().endswith(_PAGED)]
         counts = {path: count for path in paths if (count := pages(os.path.join(root, path))) > 1}
         several = [f"{path} ({count})" for path, count in counts.items()]
-        return [f"only the first picture is used of {len(several)} files: {shortened(several)}"] if several else []
-
-    def image_bytes(self, root: str, sample_path: str) -> bytes:
-        """Returns the file's bytes, as `Dataset.image_bytes`."""
-        return (require_folder(root) / sample_path).read_bytes()
+        return [f"only the first page is used of {len(several)} files: {shortened(several)}"] if several else []
 
 
 def _no_image(root: str, path: str) -> str | None:

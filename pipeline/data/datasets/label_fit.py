@@ -1,7 +1,7 @@
-"""How labelled boxes lie in their images, counted over a whole set: what contradicts, and what is merely odd.
+"""Statistics of how labelled boxes fit their images, over a whole set: contradictions, and oddities.
 
 A box is read as x, y, width, height. Of another form (corners, or a centre) most numbers still make boxes, of wrong
-sizes and in wrong places: an AP near zero, and no word. They betray themselves by reaching out of their images.
+sizes and positions: an AP near zero, and no error. Such boxes are found because they reach out of their images.
 """
 
 from __future__ import annotations
@@ -18,27 +18,24 @@ from pipeline.data.schemas import CORNERS, LEVELS
 
 SLACK: Final = 0.02  # of a side: labels reach a little out of their image
 SLACK_PIXELS: Final = 2.0
-OUT_SHARE: Final = 0.25  # of the faces; where more reach out, boxes and images do not belong together
-UNIT_SLACK: Final = 0.05  # boxes that are shares of their image reach a little out of it, too
-FEW: Final = 20  # faces from which on nothing in the far half of any image is odd
+OUT_SHARE: Final = 0.25  # of the faces; where more reach out, boxes and images do not match
+UNIT_SLACK: Final = 0.05  # likewise for boxes that are shares of their image
+FEW: Final = 20  # least faces for which an empty far half of all images is odd
 
 Flags = NDArray[np.bool_]
 Float64 = NDArray[np.float64]
 
 
-def lies_inside(boxes_F4: NDArray[Any], width: int, height: int) -> Flags:
+def overlaps_image(boxes_F4: NDArray[Any], width: int, height: int) -> Flags:
     """Returns bool [F]: whether a box has an area and shares some of it with its image, so that it can be found.
 
-    Args:
-        boxes_F4: xyxy in pixels of the image.
-        width: of the image; 0 where nobody knows it.
-        height: likewise.
+    Boxes are xyxy in pixels of an image of ``width`` x ``height``, zeros where that is unknown.
     """
     x1, y1, x2, y2 = boxes_F4.T
     flat = (x2 <= x1) | (y2 <= y1)
     outside = (x2 <= 0) | (y2 <= 0) | (x1 >= width) | (y1 >= height)
-    findable: Flags = ~flat & ~outside if width else ~flat
-    return findable
+    overlapping: Flags = ~flat & ~outside if width else ~flat
+    return overlapping
 
 
 @dataclass
@@ -72,7 +69,7 @@ class LabelFit:
     first: dict[str, str] = field(default_factory=dict)
 
     def add(self, table: pa.Table) -> None:
-        """Takes the readable images of a table of `schemas.SAMPLES`."""
+        """Adds the readable images of a table of `schemas.SAMPLES`."""
         usable = [width > 0 for width in table["width"].to_pylist()]
         table = table.filter(pa.array(usable, pa.bool_()))
         lengths = np.array([len(row) for row in table[CORNERS[0]]], np.int64)
@@ -83,9 +80,9 @@ class LabelFit:
             self.counted[level] += int(np.count_nonzero(_numbers(pa.chunked_array(_flat(table[level])))))
         self.images += int(np.count_nonzero(lengths))
         self.faces += len(boxes_F4)
-        self._lie(names, boxes_F4, sides_F2)
+        self._count(names, boxes_F4, sides_F2)
 
-    def _lie(self, names: NDArray[Any], boxes_F4: Float64, sides_F2: Float64) -> None:
+    def _count(self, names: NDArray[Any], boxes_F4: Float64, sides_F2: Float64) -> None:
         start_F2, end_F2 = boxes_F4[:, :2], boxes_F4[:, 2:]
         size_F2 = end_F2 - start_F2
         slack_F2 = np.maximum(SLACK * sides_F2, SLACK_PIXELS)
@@ -118,8 +115,8 @@ class LabelFit:
         """Returns why these boxes cannot be x, y, width, height in pixels of these images, or None where they can.
 
         Args:
-            forms: "corners", "centre", "relative" -> how to say on the command line that boxes have that form; a form
-                that is missing has to be converted.
+            forms: "corners", "centre", "relative" -> advice on the command line option for that form; a form without
+                one has to be converted.
         """
         likely = self._form()
         if likely is None and self.out <= OUT_SHARE * self.faces:
@@ -145,7 +142,7 @@ class LabelFit:
             return None
         if self.unit == self.faces:
             return "relative"
-        nearly_all = 0.99 * (self.faces - self.flat)  # rows of zeros stand for no face, in some programs
+        nearly_all = 0.99 * (self.faces - self.flat)  # in some programs rows of zeros mean no face
         if self.out >= max(1, 0.1 * self.faces) and self.corners >= nearly_all:
             return "corners"
         if self.out >= max(2, 0.02 * self.faces) and self.centres >= nearly_all:
@@ -153,10 +150,10 @@ class LabelFit:
         return None
 
     def remarks(self, counts_nowhere: bool) -> list[str]:
-        """Returns what there is, and what is odd about it, one line each.
+        """Returns the totals, and oddities, one line each.
 
         Args:
-            counts_nowhere: boxes that cannot be found count in no subset; else they count where the set says so.
+            counts_nowhere: boxes that cannot be found count in no subset; else as in the set.
         """
         counted = ", ".join(f"{level} {number:,}" for level, number in self.counted.items())
         lines = [f"{self.faces:,} faces in {self.images:,} images; of them count: {counted}"]
@@ -177,9 +174,7 @@ class LabelFit:
             nothing = f"no box reaches beyond {right} of an image's width and {lower} of its height"
             lines.append(f"{nothing}: are the labels of images of a smaller size?")
         if self.faces and not any(self.counted.values()):
-            lines.append(
-                "no face counts in any subset, so that there is no AP: all are ignored, too small or misplaced"
-            )
+            lines.append("no face counts in any subset, so there is no AP: all are ignored, too small or misplaced")
         return lines
 
 
@@ -188,6 +183,5 @@ def _flat(column: pa.ChunkedArray) -> list[pa.Array]:
 
 
 def _numbers(column: pa.ChunkedArray) -> Float64:
-    return np.concatenate([np.zeros(0), *(chunk.to_numpy(zero_copy_only=False) for chunk in column.chunks)]).astype(
-        np.float64
-    )
+    chunks = [chunk.to_numpy(zero_copy_only=False) for chunk in column.chunks]
+    return np.concatenate([np.zeros(0), *chunks]).astype(np.float64)

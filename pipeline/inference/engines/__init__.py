@@ -64,14 +64,7 @@ ENGINES: Final[Mapping[str, EngineSpec]] = MappingProxyType(
         "torch": EngineSpec("eager", "Eager"),
         "compiled": EngineSpec("compiled", "Compiled"),
         "cuda_graph": EngineSpec("graphed", "Graphed", devices=("cuda",)),
-        "openvino": EngineSpec(
-            "openvino",
-            "OpenVino",
-            ("openvino",),
-            "openvino",
-            devices=("cpu",),
-            memory=2.4,
-        ),
+        "openvino": EngineSpec("openvino", "OpenVino", ("openvino",), "openvino", devices=("cpu",), memory=2.4),
         "onnxruntime": EngineSpec(
             "onnx_runtime",
             "OnnxRuntime",
@@ -96,11 +89,7 @@ _BY_SPEED: Final = {"cpu": ("openvino", "onnxruntime", "torch"), "cuda": ("torch
 
 
 def engine_spec(name: str) -> EngineSpec:
-    """Returns the entry of `ENGINES`.
-
-    Raises:
-        ValueError: there is none; the message lists those there are.
-    """
+    """Returns the entry of `ENGINES`. Raises ValueError: there is none; the message lists those there are."""
     if name not in ENGINES:
         raise ValueError(f"no engine {name!r}; there are {', '.join(ENGINES)}")
     return ENGINES[name]

@@ -39,8 +39,7 @@ class Graphed:
     ) -> tuple[Tensor, ...]:
         """Returns the answers, see `Engine`; they are overwritten by the next call.
 
-        Raises:
-            torch.OutOfMemoryError: too many pixels for the device; all graphs are given up then, to make room.
+        Raises torch.OutOfMemoryError: too many pixels for the device; all graphs are given up then, to make room.
         """
         key = (*pixels.shape[:3], sizes is None)
         try:

@@ -25,7 +25,7 @@ class OnnxRuntime:
 
     def __init__(self, job: Job) -> None:
         """Takes over the job's network."""
-        self._session = opened_session(job, [("CPUExecutionProvider", {})])
+        self._session = open_session(job, [("CPUExecutionProvider", {})])
 
     def __call__(
         self, pixels: Tensor, sizes: Tensor | None = None, alone: tuple[int, int] | None = None
@@ -34,7 +34,7 @@ class OnnxRuntime:
         return tuple(map(torch.from_numpy, self._session.run(None, {"pixels": pixels.contiguous().numpy()})))
 
 
-def opened_session(job: Job, providers: Sequence[Provider]) -> Any:
+def open_session(job: Job, providers: Sequence[Provider]) -> Any:
     """Returns an onnxruntime session of a job's network: "pixels" in, answers out, every size free.
 
     Args:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.dlpack import from_dlpack
 
 from pipeline.inference.engines.engine import Job
-from pipeline.inference.engines.onnx_runtime import opened_session
+from pipeline.inference.engines.onnx_runtime import open_session
 
 PROVIDER = "TensorrtExecutionProvider"
 
@@ -29,8 +29,7 @@ class TensorRt:
     def __init__(self, job: Job) -> None:
         """Takes over the job's network.
 
-        Raises:
-            ValueError: TensorRT's libraries cannot be loaded; onnxruntime itself would go on without them.
+        Raises ValueError: TensorRT's libraries cannot be loaded; onnxruntime itself would go on without them.
         """
         # A folder of this worker: two that build the same engine at once would write the same file.
         self._cache = tempfile.TemporaryDirectory(prefix="wider8k-tensorrt-")
@@ -45,7 +44,7 @@ class TensorRt:
         }
         # What TensorRT has no layer for, as turning uint8 pixels into planes, runs beside it on the device.
         beside = [("CUDAExecutionProvider", {"device_id": number}), ("CPUExecutionProvider", {})]
-        self._session = opened_session(job, [(PROVIDER, how), *beside])
+        self._session = open_session(job, [(PROVIDER, how), *beside])
         if PROVIDER not in self._session.get_providers():
             raise ValueError("engine tensorrt: onnxruntime cannot load TensorRT's libraries, its log says which")
 

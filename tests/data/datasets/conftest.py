@@ -1,7 +1,5 @@
 """Small datasets on disk, written anew for each test."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

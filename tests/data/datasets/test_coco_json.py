@@ -1,7 +1,5 @@
 """Your own set: what the JSON file says, and a clear word for every mistake in it."""
 
-from __future__ import annotations
-
 import copy
 import json
 from collections.abc import Callable
@@ -310,7 +308,7 @@ def test_no_face_that_counts_is_told(root: Path) -> None:
     changed(root, (("annotations",), [{"image_id": 7, "bbox": [5, 5, 5, 9]}]))
     lines = review(CocoJson(), root)
     assert lines[0] == "1 faces in 1 images; of them count: easy 0, medium 0, hard 0"
-    assert lines[1].startswith("no face counts in any subset, so that there is no AP")
+    assert lines[1].startswith("no face counts in any subset, so there is no AP")
 
 
 def test_a_height_on_its_limit_is_not_lost_to_rounding(root: Path) -> None:

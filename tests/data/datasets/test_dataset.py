@@ -1,7 +1,5 @@
 """Entries: order and uniqueness."""
 
-from __future__ import annotations
-
 import pytest
 
 from pipeline.data.datasets.dataset import Entry, in_order

@@ -1,7 +1,5 @@
 """Listing a folder and reading one file of it."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -9,17 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.data.datasets.dataset import require_folder
 from pipeline.data.datasets.files import (
     Labels,
-    Passed,
+    SkippedFiles,
     hash_labels,
     present,
     read_sample,
-    require_folder,
     scan,
     shortened,
 )
-from pipeline.data.images import sha256_of
+from pipeline.data.images import content_hash_of
 
 Write = Callable[..., Path]
 
@@ -33,8 +31,8 @@ def test_scan_finds_every_file_and_tells_what_it_leaves_out(tmp_path: Path, writ
     (tmp_path / "twin").symlink_to(tmp_path / "deep" / "er", target_is_directory=True)
     (tmp_path / os.fsdecode(b"caf\xe9.jpg")).write_bytes(b"")
     os.mkfifo(tmp_path / "pipe.jpg")
-    passed = Passed()
-    found = dict(scan(str(tmp_path), passed=passed))
+    skipped = SkippedFiles()
+    found = dict(scan(str(tmp_path), skipped=skipped))
     # A name that is no UTF-8 and a link to itself are files that cannot be read: rows with an error, not passed over.
     odd = ["caf\udce9.jpg", "itself.jpg"]
     assert sorted(found) == sorted(["a.JPG", "deep/c.tiff", "deep/er/b.jpeg", "e.txt", "jpg", "twin/b.jpeg", *odd])
@@ -45,7 +43,7 @@ def test_scan_finds_every_file_and_tells_what_it_leaves_out(tmp_path: Path, writ
         "deep/c.tiff",
         *(f"deep/up/{name}" for name in ("a.JPG", "caf\udce9.jpg", "e.txt", "itself.jpg", "jpg", "twin/b.jpeg")),
     ]
-    (line,) = passed.lines()
+    (line,) = skipped.lines()
     assert line.startswith("passed over 5 files and folders; 2 hidden: .cache, .hidden.jpg; ")
     assert "1 that link to a folder around them: deep/up" in line
     for name in ("dangling.jpg", "pipe.jpg"):
@@ -88,7 +86,7 @@ def test_read_sample(tmp_path: Path, write_image: Write) -> None:
     data = write_image(tmp_path / "a.jpg", 17, 9).read_bytes()
     labels = Labels(boxes=np.ones((1, 4), np.float32), levels={"easy": np.array([True])})
     sample = read_sample(str(tmp_path), "a", "a.jpg", labels)
-    assert (sample.width, sample.height, sample.content_hash, sample.error) == (17, 9, sha256_of(data), None)
+    assert (sample.width, sample.height, sample.content_hash, sample.error) == (17, 9, content_hash_of(data), None)
     assert sample.boxes is labels.boxes
 
 

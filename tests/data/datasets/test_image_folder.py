@@ -1,7 +1,5 @@
 """A folder of images without labels."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 
@@ -73,7 +71,7 @@ def test_pages_that_are_not_looked_at_are_told(tmp_path: Path) -> None:
     photograph_forms(tmp_path)
     paths = pa.table({"path": sorted(file.name for file in tmp_path.iterdir())})
     assert ImageFolder().review(str(tmp_path), [paths]) == [
-        "only the first picture is used of 2 files: moving.gif (2), pages.tiff (2)"
+        "only the first page is used of 2 files: moving.gif (2), pages.tiff (2)"
     ]
 
 

@@ -1,14 +1,12 @@
 """How boxes lie in their images, on every border that decides."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipeline.data.datasets.label_fit import LabelFit, lies_inside
+from pipeline.data.datasets.label_fit import LabelFit, overlaps_image
 from pipeline.data.records import Sample
 from pipeline.data.schemas import LEVELS, SAMPLES
 
@@ -34,8 +32,10 @@ def test_what_can_be_found_has_an_area_and_shares_some_with_its_image() -> None:
         ([80, 5, 99, 9], False), ([79, 5, 99, 9], True), ([5, 60, 9, 99], False), ([5, 59, 9, 99], True),
     ]  # fmt: skip
     boxes = np.array([box for box, _ in rows], np.float64)
-    assert lies_inside(boxes, 80, 60).tolist() == [inside for _, inside in rows]
-    assert lies_inside(boxes, 0, 0).tolist() == [True, False, False, False] + [True] * 8  # of an image that nobody read
+    assert overlaps_image(boxes, 80, 60).tolist() == [inside for _, inside in rows]
+    assert (
+        overlaps_image(boxes, 0, 0).tolist() == [True, False, False, False] + [True] * 8
+    )  # of an image that nobody read
 
 
 @pytest.mark.parametrize(

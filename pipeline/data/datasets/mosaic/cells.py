@@ -1,4 +1,4 @@
-"""A canvas cut into cells, each meant for one face of a given height; over many canvases heights follow a law."""
+"""A canvas cut into cells, each for one face of a given height, by a distribution of heights."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A rectangle of the canvas and the face it is for, all in pixels.
+    """A rectangle of the canvas and the height of its face, all in pixels.
 
     Attributes:
         x, y: left upper corner.
         width, height: sides.
-        face: height that the face in it is to have.
+        face: height of the face in it.
     """
 
     x: int
@@ -27,15 +27,15 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
-    """How face heights are spread over canvases of one size.
+class HeightDistribution:
+    """The distribution of face heights over canvases of one size.
 
-    The number of faces of height h is proportional to h^-(1 + tilt): with a tilt of 0 every octave of heights has as
-    many (the height is log-uniform), with 1 each has twice as many as the one above it.
+    The number of faces of height h is proportional to h^-(1 + tilt): with a tilt of 0 all octaves of heights have
+    equally many (the height is log-uniform), with 1 each has twice as many as the one above it.
 
     Attributes:
         width: of the canvas, pixels.
-        height: likewise.
+        height: of the canvas, pixels.
         smallest: least face height, pixels.
         largest: greatest face height, at most the canvas's.
         tilt: see above, 0 or more.
@@ -50,10 +50,7 @@ class Spread:
     finest: int = 256
 
     def edges(self) -> list[float]:
-        """Returns falling heights, the borders of what the cells of each depth are for; depth d is 2^d times smaller.
-
-        Each depth is for one octave, the finest for all that is left.
-        """
+        """Returns falling heights, the borders of the depths: one octave each, the finest all that is left."""
         depths = max(0, int(np.log2(self.height / self.finest)))
         while depths and self.largest / 2**depths <= self.smallest:
             depths -= 1
@@ -62,8 +59,8 @@ class Spread:
     def shares(self) -> list[float]:
         """Returns for each depth the share of its cells that are not cut any further; 1 for the last one.
 
-        With faces of depth d in proportion w_d and cells that fill the canvas, a w_d of each are needed on average,
-        where a sum of w_d / 4^d is 1.
+        A cell of depth d fills 1 / 4^d of the canvas. With faces of depth d in proportion w_d, a w_d of its cells are
+        needed on average, where a times the sum of w_d / 4^d is 1.
         """
         weights = [self._mass(low, high) for high, low in pairwise(self.edges())]
         scale = 1 / sum(weight / 4**depth for depth, weight in enumerate(weights))
@@ -73,12 +70,12 @@ class Spread:
             left = 4 * (left - scale * weight)
         return shares
 
-    def height_at(self, low: float, high: float, place: float) -> float:
-        """Returns the height below which a share `place` of the faces between two heights lies."""
+    def height_at(self, low: float, high: float, share: float) -> float:
+        """Returns the quantile of the heights between two: a ``share`` of them is below it."""
         if self.tilt == 0:
-            return float(low * (high / low) ** place)
+            return float(low * (high / low) ** share)
         first, last = low**-self.tilt, high**-self.tilt
-        return float((first + place * (last - first)) ** (-1 / self.tilt))
+        return float((first + share * (last - first)) ** (-1 / self.tilt))
 
     def cells(self, random: np.random.Generator) -> list[Cell]:
         """Returns the cells of one canvas: they cover it and do not overlap."""

@@ -1,8 +1,8 @@
 """Large canvases composed of the images of another dataset, with faces from tiny to as high as the canvas.
 
-CRFace is tested on 8K photographs that are not public. A mosaic stands in for them: real pictures in original size,
-enlarged or reduced so that face heights spread over nine octaves, every box known. A canvas is a pure function of the
-parameters and of its sources: it is composed when asked for, and never stored.
+CRFace is tested on 8K photographs that are not public. A mosaic replaces them: real images enlarged or reduced so that
+face heights cover nine octaves, every box known. A canvas is a pure function of its parameters and sources: it is
+composed on demand, and never stored.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import numpy as np
 from pydantic import Field, field_serializer, field_validator, model_validator
 
 from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, quiet
-from pipeline.data.datasets.mosaic.cells import Cell, Spread
+from pipeline.data.datasets.mosaic.cells import Cell, HeightDistribution
 from pipeline.data.datasets.mosaic.patch import Patch, paste, patch_for, placed_faces
 from pipeline.data.datasets.wider_face.dataset import WiderFace
-from pipeline.data.images import Image, decode, encode_jpeg, sha256_of
+from pipeline.data.images import Image, content_hash_of, decode, encode_jpeg
 from pipeline.data.records import Sample
 from pipeline.data.schemas import LEVELS
 
-# Bump when the same parameters give other pixels or boxes: it is what tells stored results apart.
+# Part of every content hash: bump when the same parameters give other pixels or boxes.
 _VERSION: Final = 1
 _BACKGROUND: Final = (104, 117, 123)  # BGR, between the patches
 
@@ -31,30 +31,30 @@ _BACKGROUND: Final = (104, 117, 123)  # BGR, between the patches
 class Mosaic(Dataset):
     """Canvases of 7680 x 4320 pixels by default, each cut into cells with a piece of an image of `of` in every one.
 
-    A cell is for one face of a given height; of a few images drawn for it, the face that comes nearest in size is taken
-    and the image scaled to match. Other faces of the piece come with it, none is cut in two. So heights aimed at follow
-    the law of `tilt` exactly, and smaller faces beside them come on top. Faces count by their height on the canvas:
-    easy from 50 px, medium from 30, hard from 9; one that its source does not count, though it is large enough there,
-    counts nowhere. The ``image_id`` is "mosaic/<index>", the path the recipe of the canvas: its index and its sources
-    as JSON. A source that changes its bytes is a new canvas only after a new index.
+    A cell is for one face of a given height; of a few images sampled for it, the face nearest in size is taken and the
+    image scaled to match. Other faces of the patch come with it, none is cut in two. So the target heights follow the
+    distribution of `tilt` exactly, and other faces beside them are additional. Faces count by their height on the
+    canvas: easy from 50 px, medium from 30, hard from 9; one that its source ignores counts nowhere. The ``image_id``
+    is "mosaic/<index>", the path its index and sources as JSON. A source of other bytes gives a new canvas only after a
+    new index.
 
-    Composing one takes its own size, one source and the JPEG: 125 MB for 8K (measured), and a second.
+    Composing an 8K canvas takes 125 MB (measured: itself, one source and the JPEG), and a second.
 
     Attributes:
-        of: where the images come from, a dataset with faces, at the same `path`; WIDER FACE validation by default.
-        images: how many canvases.
+        of: dataset of the images, with faces, at the same `path`; WIDER FACE validation by default.
+        images: number of canvases.
         seed: other seeds give other canvases.
         width: pixels.
         height: pixels.
-        smallest: least face height that is aimed at, pixels.
+        smallest: least target height of a face, pixels.
         largest: greatest one, at most the height of the canvas.
-        tilt: 0 aims at as many faces in every octave of heights (log-uniform), 1 at twice as many in each next smaller.
+        tilt: 0 for equally many faces in every octave (log-uniform), 1 for twice as many in each smaller one.
         finest: least height of a cell, pixels.
-        choices: images drawn for every cell.
+        choices: images sampled for every cell.
         quality: of the JPEG that `image_bytes` gives.
     """
 
-    digest_is_of_bytes: ClassVar[bool] = False
+    hash_is_of_bytes: ClassVar[bool] = False
     levels: ClassVar[tuple[str, ...]] = LEVELS
 
     of: Dataset = WiderFace()
@@ -132,9 +132,9 @@ class Mosaic(Dataset):
 
     def _entry(self, index: int, pool: Sequence[Entry]) -> Entry:
         random, _ = self._random(index)
-        chosen = [pool[place] for place in random.integers(len(pool), size=len(self._cells(index)) * self.choices)]
+        chosen = [pool[row] for row in random.integers(len(pool), size=len(self._cells(index)) * self.choices)]
         path = json.dumps([index, [[each.image_id, each.path] for each in chosen]], ensure_ascii=False)
-        return Entry(_id(index), path, self._digest(index, [each.version for each in chosen]))
+        return Entry(_id(index), path, self._content_hash(index, [each.version for each in chosen]))
 
     def _sources(self, path: str, read: Reader) -> tuple[int, list[Sample]]:
         try:
@@ -151,7 +151,7 @@ class Mosaic(Dataset):
         return Sample(
             image_id=_id(index),
             path=json.dumps([index, [[each.image_id, each.path] for each in sources]], ensure_ascii=False),
-            content_hash=self._digest(index, [each.content_hash for each in sources]),
+            content_hash=self._content_hash(index, [each.content_hash for each in sources]),
             width=self.width,
             height=self.height,
             boxes=found.boxes,
@@ -163,24 +163,24 @@ class Mosaic(Dataset):
     def _patches(self, index: int, sources: Sequence[Sample]) -> list[Patch]:
         _, random = self._random(index)
         found = []
-        for place, cell in enumerate(self._cells(index)):
-            drawn = sources[place * self.choices : (place + 1) * self.choices]
-            if patch := patch_for(cell, drawn, random):
+        for number, cell in enumerate(self._cells(index)):
+            sampled = sources[number * self.choices : (number + 1) * self.choices]
+            if patch := patch_for(cell, sampled, random):
                 found.append(patch)
         return found
 
     def _cells(self, index: int) -> list[Cell]:
-        spread = Spread(self.width, self.height, self.smallest, self.largest, self.tilt, self.finest)
-        return spread.cells(np.random.default_rng([self.seed, index, 0]))
+        heights = HeightDistribution(self.width, self.height, self.smallest, self.largest, self.tilt, self.finest)
+        return heights.cells(np.random.default_rng([self.seed, index, 0]))
 
     def _random(self, index: int) -> tuple[np.random.Generator, np.random.Generator]:
-        # Which images, told without opening one; and where in them, told by their sizes and faces.
+        # For the choice of images, without opening one; and for windows, which depend on sizes and faces.
         return np.random.default_rng([self.seed, index, 1]), np.random.default_rng([self.seed, index, 2])
 
-    def _digest(self, index: int, sources: Sequence[str]) -> str:
+    def _content_hash(self, index: int, sources: Sequence[str]) -> str:
         own: Mapping[str, Any] = self.model_dump(exclude={"images"})
-        recipe = {**own, "index": index, "sources": list(sources), "version": _VERSION}
-        return sha256_of(json.dumps(recipe, sort_keys=True).encode())
+        fields = {**own, "index": index, "sources": list(sources), "version": _VERSION}
+        return content_hash_of(json.dumps(fields, sort_keys=True).encode())
 
 
 def _id(index: int) -> str:

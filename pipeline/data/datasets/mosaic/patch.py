@@ -1,4 +1,4 @@
-"""A piece of an image on its place in a canvas: which one, how large, with which faces, and its pixels."""
+"""A patch: a window of an image scaled into a rectangle of the canvas, with its faces and pixels."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from pipeline.data.datasets.mosaic.cells import Cell
 from pipeline.data.datasets.mosaic.window import Box, inside, visible, window_around
-from pipeline.data.datasets.wider_face.subsets import LEAST_HEIGHT, height_levels
+from pipeline.data.datasets.wider_face.subsets import MIN_HEIGHT, height_levels
 from pipeline.data.images import Image
 from pipeline.data.records import Sample
 from pipeline.data.schemas import ATTRIBUTES
 
-LEAST: Final = {"easy": 50, "medium": 30, "hard": 9}
+MIN_CANVAS_HEIGHT: Final = {"easy": 50, "medium": 30, "hard": 9}
 """Pixels on the canvas: WIDER FACE's own, but that hard begins with the 9 px at which CRFace's 8K set begins."""
 _TRIES: Final = 8
 
@@ -36,7 +36,7 @@ class Patch:
     place: Box
 
     def faces(self) -> NDArray[np.intp]:
-        """Returns the rows of the source's faces that lie in the window."""
+        """Returns the rows of the source's faces in the window."""
         return np.flatnonzero(inside(_visible(self.source), self.window))
 
     def to_canvas(self, points: NDArray[Any]) -> NDArray[np.float32]:
@@ -66,15 +66,10 @@ class PlacedFaces:
 
 
 def patch_for(cell: Cell, sources: Sequence[Sample], random: np.random.Generator) -> Patch | None:
-    """Returns a patch in which one face has the height that the cell is for; None where no source can give it.
+    """Returns a patch in which one face has the cell's height, or None where no source has such a patch.
 
-    The face nearest in height is taken, whose image has to be scaled least. What the window leaves free of the cell
-    lies at random around it.
-
-    Args:
-        cell: on the canvas.
-        sources: images to take from; those with an error give nothing.
-        random: of where the window and the patch lie.
+    The face nearest in height is taken, whose image is scaled least. Window and patch are placed by ``random``; sources
+    with an error are skipped.
     """
     for source, face in list(_nearest(cell.face, sources))[:_TRIES]:
         boxes = _visible(source)
@@ -94,7 +89,7 @@ def patch_for(cell: Cell, sources: Sequence[Sample], random: np.random.Generator
 def placed_faces(patches: Sequence[Patch]) -> PlacedFaces:
     """Returns the faces of all patches on the canvas, those of the first patch first.
 
-    Levels are by height on the canvas, see `LEAST`; a face that its source ignores is ignored.
+    Levels are by height on the canvas, see `MIN_CANVAS_HEIGHT`; a face that its source ignores is ignored.
     """
     rows = [patch.faces() for patch in patches]
     both = list(zip(patches, rows, strict=True))
@@ -106,12 +101,12 @@ def placed_faces(patches: Sequence[Patch]) -> PlacedFaces:
         for name in ATTRIBUTES
         if both and all(len(patch.source.attributes.get(name, ())) for patch in patches)
     }
-    marks = [patch.to_canvas(found[row]) for patch, row in both if (found := patch.source.landmarks) is not None]
+    landmarks = [patch.to_canvas(found[row]) for patch, row in both if (found := patch.source.landmarks) is not None]
     return PlacedFaces(
         joined,
         attributes,
-        height_levels(joined[:, 3] - joined[:, 1], ignored, LEAST),
-        np.concatenate(marks) if marks and len(marks) == len(patches) else None,
+        height_levels(joined[:, 3] - joined[:, 1], ignored, MIN_CANVAS_HEIGHT),
+        np.concatenate(landmarks) if landmarks and len(landmarks) == len(patches) else None,
     )
 
 
@@ -120,11 +115,8 @@ def paste(canvas: Image, patch: Patch, pixels: Image) -> None:
 
     Args:
         canvas: uint8 [H, W, 3] BGR.
-        patch: where.
-        pixels: uint8 [h, w, 3] BGR, the whole source.
-
-    Raises:
-        ValueError: the pixels are of another size than the source had when it was indexed.
+        patch: of the source.
+        pixels: uint8 [h, w, 3] BGR, the whole source; ValueError where its size has changed since it was indexed.
     """
     import cv2
 
@@ -160,13 +152,13 @@ def _visible(source: Sample) -> NDArray[np.float64]:
 
 
 def _ignored(source: Sample) -> NDArray[np.bool_]:
-    """Returns bool [F]: faces that count in no subset of their source although they are not too small for it."""
+    """Returns bool [F]: faces that count in no subset of their source although they are large enough."""
     counted = np.zeros(len(source.boxes), bool)
     for flags in source.levels.values():
         counted |= flags
     invalid = source.attributes.get("invalid", np.zeros(0, np.int8))
     heights = source.boxes[:, 3] - source.boxes[:, 1]
-    ignored: NDArray[np.bool_] = ~counted & (heights >= LEAST_HEIGHT["hard"])
+    ignored: NDArray[np.bool_] = ~counted & (heights >= MIN_HEIGHT["hard"])
     return ignored | (invalid == 1) if len(invalid) else ignored
 
 

@@ -1,4 +1,4 @@
-"""A window of a picture that holds one face wholly, and every other face wholly or not at all."""
+"""A window of an image that holds one face wholly, and every other face wholly or not at all."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 Box = tuple[int, int, int, int]
 _LEFT, _TOP, _RIGHT, _BOTTOM = range(4)
-_PIXEL: Final = 1.0  # least side of a face that is looked at
+_PIXEL: Final = 1.0  # least side of a face that counts
 
 
 def visible(boxes_F4: NDArray[Any], width: int, height: int) -> NDArray[np.float64]:
-    """Returns float64 [F, 4]: xyxy boxes cut to the picture; those that have no pixel in it become all NaN."""
+    """Returns float64 [F, 4]: xyxy boxes cut to the image; those without a pixel in it become all NaN."""
     most = np.array([width, height, width, height], np.float64)
     boxes: NDArray[np.float64] = np.clip(boxes_F4.astype(np.float64), 0, most)
     boxes[((boxes[:, 2:] - boxes[:, :2]) < _PIXEL).any(axis=1)] = np.nan
@@ -21,7 +21,7 @@ def visible(boxes_F4: NDArray[Any], width: int, height: int) -> NDArray[np.float
 
 
 def inside(boxes_F4: NDArray[np.float64], window: Box) -> NDArray[np.bool_]:
-    """Returns bool [F]: whether a box lies wholly in the window; a NaN one does not."""
+    """Returns bool [F]: whether a box is wholly in the window; a NaN one is not."""
     x0, y0, x1, y1 = window
     kept: NDArray[np.bool_] = np.all((boxes_F4 >= (x0, y0, x0, y0)) & (boxes_F4 <= (x1, y1, x1, y1)), axis=1)
     return kept
@@ -37,17 +37,17 @@ def touching(boxes_F4: NDArray[np.float64], window: Box) -> NDArray[np.bool_]:
 def window_around(
     boxes_F4: NDArray[np.float64], face: int, size: tuple[int, int], most: tuple[int, int], random: np.random.Generator
 ) -> Box | None:
-    """Returns a window in whole pixels of the picture, or None where faces that hide each other do not fit into one.
+    """Returns a window in whole pixels of the image, or None where overlapping faces do not fit into one.
 
     A window of the greatest size is put at random around the face; each side that cuts another face is then moved
-    towards the face until it does not, the one that costs least.
+    towards the face until it does not, the one that loses the least area.
 
     Args:
-        boxes_F4: all faces, as `visible` gives them.
+        boxes_F4: all faces, from `visible`.
         face: row of the one to hold.
-        size: (width, height) of the picture.
-        most: (width, height) that the window may have.
-        random: of its place.
+        size: (width, height) of the image.
+        most: greatest (width, height) of the window.
+        random: of its position.
     """
     core = _with_neighbours(boxes_F4, face)
     if core[_RIGHT] - core[_LEFT] > most[0] or core[_BOTTOM] - core[_TOP] > most[1]:
@@ -62,7 +62,7 @@ def window_around(
 
 
 def _with_neighbours(boxes_F4: NDArray[np.float64], face: int) -> Box:
-    """Returns the pixels of a face and of all faces that lie on it, on those, and so on."""
+    """Returns the bounding box of a face and of all faces that overlap it, directly or by others."""
     chosen = np.zeros(len(boxes_F4), bool)
     chosen[face] = True
     while True:
@@ -80,16 +80,12 @@ def _without_cuts(boxes_F4: NDArray[np.float64], window: Box, core: Box) -> Box:
         if not len(cut):
             return window
         x1, y1, x2, y2 = boxes_F4[cut[0]]
-        # No face on a border lies on the core, so at least one of these keeps all of the core.
+        # No face on a border overlaps the core, so at least one of these keeps all of the core.
         moved = (
             (int(np.ceil(x2)), *window[1:]),
             (window[0], int(np.ceil(y2)), *window[2:]),
             (*window[:2], int(np.floor(x1)), window[3]),
             (*window[:3], int(np.floor(y1))),
         )
-        holding = [each for each in moved if _holds(each, core)]
-        window = max(holding, key=lambda each: (each[2] - each[0]) * (each[3] - each[1]))
-
-
-def _holds(window: Box, core: Box) -> bool:
-    return window[0] <= core[0] and window[1] <= core[1] and window[2] >= core[2] and window[3] >= core[3]
+        kept = [w for w in moved if w[0] <= core[0] and w[1] <= core[1] and w[2] >= core[2] and w[3] >= core[3]]
+        window = max(kept, key=lambda each: (each[2] - each[0]) * (each[3] - each[1]))

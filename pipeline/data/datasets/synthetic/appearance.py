@@ -1,4 +1,4 @@
-"""How one drawn head looks, and where its box and landmarks are: numbers only, nothing is drawn here."""
+"""The appearance of one synthetic head, with its box and landmarks: numbers only, no drawing."""
 
 from __future__ import annotations
 
@@ -12,23 +12,11 @@ from pipeline.data.datasets.synthetic.shapes import Colour, Points, blend
 
 # Blue, green, red: from pale to deep.
 _SKIN: Final = (
-    (190, 212, 246),
-    (160, 188, 232),
-    (128, 164, 218),
-    (98, 134, 196),
-    (70, 100, 158),
-    (48, 70, 116),
-    (36, 50, 84),
-)
+    (190, 212, 246), (160, 188, 232), (128, 164, 218), (98, 134, 196), (70, 100, 158), (48, 70, 116), (36, 50, 84),
+)  # fmt: skip
 _HAIR: Final = (
-    (24, 22, 26),
-    (30, 40, 58),
-    (40, 66, 104),
-    (70, 118, 172),
-    (130, 186, 224),
-    (150, 152, 156),
-    (38, 62, 150),
-)
+    (24, 22, 26), (30, 40, 58), (40, 66, 104), (70, 118, 172), (130, 186, 224), (150, 152, 156), (38, 62, 150),
+)  # fmt: skip
 _IRIS: Final = ((60, 42, 30), (44, 66, 96), (150, 110, 70), (96, 120, 84))
 _STYLES: Final = ("short", "long", "curly", "bald", "hat", "scarf")
 _STYLE_SHARES: Final = (0.36, 0.28, 0.14, 0.08, 0.08, 0.06)
@@ -36,7 +24,7 @@ _STYLE_SHARES: Final = (0.36, 0.28, 0.14, 0.08, 0.08, 0.06)
 
 @dataclass(frozen=True, slots=True)
 class Appearance:
-    """Everything that is drawn of one head; lengths in units of half the face height.
+    """The traits of one head; lengths in units of half the face height.
 
     Attributes:
         breadth: half width of the face.
@@ -44,14 +32,14 @@ class Appearance:
         turn: -1..1, features moved to the left or right.
         style: hair style.
         skin, hair, iris, shirt, lips: BGR.
-        smile: -0.3..1, how far the mouth corners rise.
-        opening: 0..1, how far the mouth is open.
-        squint: 0.35..1, how far the eyes are open.
+        smile: -0.3..1, rise of the mouth corners.
+        opening: 0..1, of the mouth.
+        squint: 0.35..1, opening of the eyes.
         fringe: -0.75..-0.45, height of the hairline.
         light: (u, v) gradient of brightness over the face.
         glasses: "none", "clear" or "dark".
         beard: 0..1, 0 for none.
-        cover: what hides a part: "none", "mask" (mouth) or "object" (one lower side).
+        cover: "none", "mask" (over the mouth) or "object" (over one lower side).
         eye_height: v of the eyes.
         mouth_height: v of the mouth.
     """
@@ -96,7 +84,7 @@ class Appearance:
 
     @property
     def shift(self) -> float:
-        """How far a turned head's features lie from its middle, units to the right."""
+        """Offset of a turned head's features from its middle, units to the right."""
         return 0.22 * self.breadth * self.turn
 
     @property
@@ -111,7 +99,7 @@ class Appearance:
 
 
 def sample_appearance(rng: np.random.Generator) -> Appearance:
-    """Returns a head drawn from ``rng``: every skin tone, several hair styles, mild lean and turn, some covered."""
+    """Returns a head sampled from ``rng``: every skin tone, several hair styles, mild lean and turn, some covered."""
     skin = _between(rng, _SKIN)
     style = str(rng.choice(_STYLES, p=_STYLE_SHARES))
     bearded = rng.random() < 0.25 and style not in ("long", "scarf")
@@ -139,9 +127,9 @@ def sample_appearance(rng: np.random.Generator) -> Appearance:
 
 
 def _between(rng: np.random.Generator, palette: tuple[Colour, ...]) -> Colour:
-    place = rng.uniform(0, len(palette) - 1)
-    low = min(int(place), len(palette) - 2)
-    return blend(palette[low], palette[low + 1], place - low)
+    position = rng.uniform(0, len(palette) - 1)
+    low = min(int(position), len(palette) - 2)
+    return blend(palette[low], palette[low + 1], position - low)
 
 
 def _vivid(rng: np.random.Generator) -> Colour:

@@ -14,7 +14,7 @@ _NOISE: Final = ((4, True, 0.3), (11, False, 0.3), (40, False, 0.2))  # cells ac
 
 
 def background(rng: np.random.Generator, width: int, height: int) -> Image:
-    """Returns uint8 [height, width, 3] BGR, drawn from ``rng``."""
+    """Returns uint8 [height, width, 3] BGR, sampled from ``rng``."""
     image = _ground(rng, width, height)
     for _ in range(int(rng.integers(5, 14))):
         _SHAPES[int(rng.integers(len(_SHAPES)))](image, rng)
@@ -22,7 +22,7 @@ def background(rng: np.random.Generator, width: int, height: int) -> Image:
 
 
 def finish(image: Image, rng: np.random.Generator) -> Image:
-    """Returns the image as a camera would give it: exposure, contrast, a colour cast, some blur, and grain."""
+    """Returns the image with camera effects: exposure, contrast, a colour cast, some blur, and grain."""
     import cv2
 
     gain = rng.uniform(0.72, 1.2) * rng.uniform(0.94, 1.06, 3)
@@ -58,11 +58,8 @@ def _place(image: Image, rng: np.random.Generator) -> tuple[int, int, int]:
     """Returns (x, y, size) in pixels: anywhere, up to a third of the shorter side."""
     height, width = image.shape[:2]
     most = max(4, min(height, width) // 3)
-    return (
-        int(rng.integers(width)),
-        int(rng.integers(height)),
-        round(float(np.exp(rng.uniform(np.log(3), np.log(most))))),
-    )
+    x, y = int(rng.integers(width)), int(rng.integers(height))
+    return x, y, round(float(np.exp(rng.uniform(np.log(3), np.log(most)))))
 
 
 def _colour(rng: np.random.Generator) -> Colour:

@@ -1,6 +1,6 @@
-"""Drawn faces with known boxes and landmarks: needs no download, for tests and for the run out of the box.
+"""Synthetic faces with known boxes and landmarks: no download, for tests and for the run out of the box.
 
-Image ``index`` of a split is a pure function of the parameters: it is drawn when asked for, and nothing lies on disk.
+Image ``index`` of a split is a pure function of the parameters: it is drawn on demand, and nothing is on disk.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from pipeline.data.datasets.synthetic.background import background, finish
 from pipeline.data.datasets.synthetic.render import draw_face
 from pipeline.data.datasets.synthetic.shapes import Pen
 from pipeline.data.datasets.wider_face.subsets import height_levels
-from pipeline.data.images import encode_png, sha256_of
+from pipeline.data.images import content_hash_of, encode_png
 from pipeline.data.records import Sample
 from pipeline.data.schemas import LEVELS
 
-# Bump when the same parameters give other pixels or boxes: it is what tells stored results apart.
+# Part of every content hash: bump when the same parameters give other pixels or boxes.
 _DRAWING_VERSION: Final = 1
 _STREAM: Final = {"train": 0, "test": 1}
 _SMALLEST: Final = 8.0  # face height, pixels
 _LEAST_HEIGHT: Final = {"easy": 32, "medium": 16, "hard": 8}
-# What a head with hair and shoulders covers, in units of half the face height, so that none hides another's face.
+# Extent of a head with hair and shoulders, in units of half the face height, so that none hides another's face.
 _REACH: Final = (1.5, 1.5, 1.5, 2.2)
 _TRIES: Final = 24
 
@@ -40,10 +40,10 @@ class Synthetic(Dataset):
     """Images of drawn faces, 8 px to half the image's shorter side high, on textured backgrounds.
 
     Faces are easy from 32 px height, medium from 16, hard from 8. The ``image_id`` is "<split>/<index>", the path the
-    same with ".png", and the digest that of the parameters and the index (nothing is drawn to list the set).
+    same with ".png"; the content hash is of the parameters and the index, so that listing the set draws nothing.
 
     Attributes:
-        images: how many.
+        images: number of images.
         seed: other seeds give other images.
         split: "train" and "test" share no image.
         width: pixels.
@@ -51,7 +51,7 @@ class Synthetic(Dataset):
         most_faces: greatest number of faces per image; each has at least one.
     """
 
-    digest_is_of_bytes: ClassVar[bool] = False
+    hash_is_of_bytes: ClassVar[bool] = False
     levels: ClassVar[tuple[str, ...]] = LEVELS
 
     images: int = Field(default=200, ge=1, le=999_999)
@@ -68,24 +68,20 @@ class Synthetic(Dataset):
 
     def entries(self, root: str = "", say: Log = quiet) -> list[Entry]:
         """Returns one entry per image, as `Dataset.entries`; ``root`` is ignored."""
-        return [Entry(self._id(index), f"{self._id(index)}.png", self._stamp(index)) for index in range(self.images)]
+        return [
+            Entry(self._id(index), f"{self._id(index)}.png", self._content_hash(index)) for index in range(self.images)
+        ]
 
     def open(self, root: str = "") -> Reader:
-        """Returns a reader, as `Dataset.open`; faces are placed, not drawn."""
+        """Returns a reader, as `Dataset.open`; nothing is drawn."""
         return lambda entry: self._sample(self._index(entry.path))
 
     def image_bytes(self, root: str, sample_path: str) -> bytes:
-        """Returns the image as PNG, so that its pixels are those of `draw`.
-
-        Raises:
-            ValueError: ``sample_path`` is none of this set's.
-        """
+        """Returns the image as PNG, with the pixels of `draw`; ValueError for a path of another set."""
         return encode_png(self.draw(self._index(sample_path))[0])
 
     def draw(self, index: int) -> tuple[NDArray[np.uint8], Float32, Float32]:
-        """Returns image, boxes and landmarks of one index (about 5 ms at 256 x 256).
-
-        The index may lie beyond ``images``: training draws as many as it likes.
+        """Returns image, boxes and landmarks of one index, also beyond ``images`` (about 5 ms at 256 x 256).
 
         Returns:
             uint8 [height, width, 3] BGR; float32 [F, 4] xyxy pixels; float32 [F, 5, 2] pixels (eyes, nose, mouth
@@ -95,7 +91,7 @@ class Synthetic(Dataset):
         faces = _place_faces(placing, self)
         image = background(painting, self.width, self.height)
         for face in faces:
-            draw_face(image, face.look, face.centre, face.unit)
+            draw_face(image, face.head, face.centre, face.unit)
         return finish(image, painting), _boxes(faces), _landmarks(faces)
 
     def _sample(self, index: int) -> Sample:
@@ -104,7 +100,7 @@ class Synthetic(Dataset):
         return Sample(
             image_id=self._id(index),
             path=f"{self._id(index)}.png",
-            content_hash=self._stamp(index),
+            content_hash=self._content_hash(index),
             width=self.width,
             height=self.height,
             boxes=boxes,
@@ -113,13 +109,13 @@ class Synthetic(Dataset):
         )
 
     def _random(self, index: int) -> tuple[np.random.Generator, np.random.Generator]:
-        # Two streams: where the faces are can be told without painting.
+        # Two streams: boxes need no painting.
         seeds = np.random.SeedSequence([self.seed, _STREAM[self.split], index]).spawn(2)
         return np.random.default_rng(seeds[0]), np.random.default_rng(seeds[1])
 
-    def _stamp(self, index: int) -> str:
-        recipe = {**self.model_dump(exclude={"images"}), "index": index, "drawing": _DRAWING_VERSION}
-        return sha256_of(json.dumps(recipe, sort_keys=True).encode())
+    def _content_hash(self, index: int) -> str:
+        fields = {**self.model_dump(exclude={"images"}), "index": index, "drawing": _DRAWING_VERSION}
+        return content_hash_of(json.dumps(fields, sort_keys=True).encode())
 
     def _id(self, index: int) -> str:
         return f"{self.split}/{index:06d}"
@@ -134,12 +130,12 @@ class Synthetic(Dataset):
 
 @dataclass(frozen=True, slots=True)
 class _Face:
-    look: Appearance
+    head: Appearance
     centre: tuple[float, float]
     unit: float
 
     def box(self) -> tuple[float, float, float, float]:
-        half_width, half_height = (extent * self.unit for extent in self.look.half_extent)
+        half_width, half_height = (extent * self.unit for extent in self.head.half_extent)
         x, y = self.centre
         return x - half_width, y - half_height, x + half_width, y + half_height
 
@@ -149,8 +145,8 @@ class _Face:
         return x - left, y - up, x + right, y + down
 
     def landmarks(self) -> NDArray[np.float64]:
-        pen = Pen(np.zeros((0, 0, 3), np.uint8), self.centre, self.unit, self.look.roll)
-        return pen.to_pixels(self.look.landmarks())
+        pen = Pen(np.zeros((0, 0, 3), np.uint8), self.centre, self.unit, self.head.roll)
+        return pen.to_pixels(self.head.landmarks())
 
 
 def _place_faces(rng: np.random.Generator, spec: Synthetic) -> list[_Face]:
@@ -160,14 +156,14 @@ def _place_faces(rng: np.random.Generator, spec: Synthetic) -> list[_Face]:
     heights = np.sort(np.exp(rng.uniform(np.log(_SMALLEST), np.log(largest), count)))[::-1]
     faces: list[_Face] = []
     for height in heights:
-        look = sample_appearance(rng)
-        half_width, half_height = look.half_extent
+        head = sample_appearance(rng)
+        half_width, half_height = head.half_extent
         # A little more than asked, so that the box is not below the smallest height after rounding to float32.
         unit = float(height) * 1.0001 / (2 * half_height)
         for _ in range(_TRIES):
             x = rng.uniform(half_width * unit, spec.width - half_width * unit)
             y = rng.uniform(half_height * unit, spec.height - half_height * unit)
-            face = _Face(look, (x, y), unit)
+            face = _Face(head, (x, y), unit)
             if all(_apart(face, other) for other in faces):
                 faces.append(face)
                 break

@@ -19,7 +19,7 @@ from pipeline.data.schemas import ATTRIBUTES
 
 COLUMNS: Final = ("x", "y", "w", "h", *ATTRIBUTES)
 _ROW: Final = re.compile(rb" *(?:-?\d{1,9} +){9}-?\d{1,9} *")
-_GREATEST: Final = {"invalid": 1}  # of the others whatever fits: they decide nothing
+_GREATEST: Final = {"invalid": 1}  # the others may have any value: they decide nothing
 _EXPECTED: Final = f"ten whole numbers ({' '.join(COLUMNS)})"
 
 
@@ -43,7 +43,7 @@ class WiderAnnotation:
 
 
 def read_wider_annotation(file: Path) -> WiderAnnotation:
-    """Returns what a ``wider_face_{train,val}_bbx_gt.txt`` says (12,880 images in about 0.2 s).
+    """Returns the content of a ``wider_face_{train,val}_bbx_gt.txt`` (12,880 images in about 0.2 s).
 
     Raises:
         OSError: the file cannot be read.
@@ -62,9 +62,8 @@ def read_wider_annotation(file: Path) -> WiderAnnotation:
         first = position + 2
         block = lines[first : first + count]
         if len(block) < count:
-            _refuse(
-                file, len(lines), f"{count} faces of {name} (line {first})", f"the end of the file after {len(block)}"
-            )
+            expected = f"{count} faces of {name} (line {first})"
+            _refuse(file, len(lines), expected, f"the end of the file after {len(block)}")
         for offset, row in enumerate(block):
             if _ROW.fullmatch(row) is None:
                 _refuse(file, first + offset + 1, f"{_EXPECTED} as face {offset + 1} of {count} of {name}", _shown(row))
@@ -75,8 +74,8 @@ def read_wider_annotation(file: Path) -> WiderAnnotation:
         starts.append(len(rows))
         empty = count == 0 and first < len(lines) and _ROW.fullmatch(lines[first]) is not None
         if empty and any(lines[first].translate(None, b" 0-")):
-            _refuse(file, first + 1, f"ten zeros or another image, for line {first} says that {name} has no face",
-                    _shown(lines[first]))  # fmt: skip
+            expected = f"ten zeros or another image, for line {first} says that {name} has no face"
+            _refuse(file, first + 1, expected, _shown(lines[first]))
         position = first + count + empty
     table = np.fromstring(b" ".join(rows), np.int32, sep=" ").reshape(-1, len(COLUMNS))
     _check_attributes(file, table, numbers)
@@ -84,7 +83,7 @@ def read_wider_annotation(file: Path) -> WiderAnnotation:
 
 
 def _check_attributes(file: Path, table: NDArray[np.int32], lines: Sequence[int]) -> None:
-    """Refuses what no attribute is: a column shifted by one would decide which faces count."""
+    """Refuses impossible attributes: a column shifted by one would decide which faces count."""
     for column, name in enumerate(COLUMNS[4:], start=4):
         values = table[:, column]
         odd = (values < 0) | (values > _GREATEST.get(name, 127))
@@ -94,7 +93,7 @@ def _check_attributes(file: Path, table: NDArray[np.int32], lines: Sequence[int]
 
 
 def _heading(file: Path, lines: list[bytes], position: int) -> tuple[str, int]:
-    """Returns the image name and face count that stand at ``position`` and below."""
+    """Returns the image name and face count at ``position`` and below."""
     name = lines[position].strip()
     if not name.lower().endswith((b".jpg", b".jpeg")) or b"/" not in name:
         _refuse(file, position + 1, "an image name <event>/<name>.jpg (is the count above too small?)", _shown(name))

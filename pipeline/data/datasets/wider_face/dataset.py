@@ -18,8 +18,8 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field, model_validator
 
-from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, in_order, quiet, setting
-from pipeline.data.datasets.files import Labels, hash_labels, present, read_sample, require_folder, scan
+from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, in_order, quiet, require_folder, setting
+from pipeline.data.datasets.files import Labels, hash_labels, present, read_sample, scan
 from pipeline.data.datasets.label_fit import LabelFit
 from pipeline.data.datasets.wider_face.annotation import WiderAnnotation, read_wider_annotation
 from pipeline.data.datasets.wider_face.ground_truth import load_ground_truth
@@ -47,9 +47,9 @@ class WiderFace(Dataset):
         subsets: where easy, medium and hard come from: the "official" lists (validation), face "height" (50, 30 and
             10 px, invalid faces excluded), or "auto": the lists where all four files are there, else height.
         missing: "error" where listed images are absent, or "skip" to use those present.
-        doubts: "refuse" boxes that look as if they belonged to other images or were of another form, or "tell" it.
-        only: text file with one "<event>/<name>.jpg" per line, in the root or anywhere: the images that count. It tells
-            which images there are and is no part of what the set is.
+        doubts: "refuse" boxes that seem to be of other images or of another form, or "tell" (a remark).
+        only: text file with one "<event>/<name>.jpg" per line, in the root or anywhere: the images to use; no part of
+            the dataset's identity.
     """
 
     levels: ClassVar[tuple[str, ...]] = LEVELS
@@ -71,7 +71,7 @@ class WiderFace(Dataset):
         """Returns the annotated images, as `Dataset.entries` (12,880 images in about 0.4 s)."""
         require_folder(root)
         source = self._source(root)
-        annotation, graded_by = source.annotation(), source.levels_digest()
+        annotation, graded_by = source.annotation(), source.levels_hash()
         images = f"WIDER_{self.split}/images"
         if not os.path.isdir(os.path.join(root, images)):
             raise FileNotFoundError(f"{root} has no folder {images}")
@@ -100,7 +100,7 @@ class WiderFace(Dataset):
         )
 
     def review(self, root: str, samples: Iterable[pa.Table]) -> list[str]:
-        """Returns what is odd about how boxes fit their images, as `Dataset.review`."""
+        """Returns oddities of how boxes fit their images, as `Dataset.review`."""
         fit = LabelFit()
         for table in samples:
             fit.add(table)
@@ -110,10 +110,6 @@ class WiderFace(Dataset):
                 raise ValueError(f"{self._source(root).file}: {doubt}; {setting('doubts', 'tell')} goes on with them")
             lines.append(doubt)
         return lines
-
-    def image_bytes(self, root: str, sample_path: str) -> bytes:
-        """Returns the file's bytes, as `Dataset.image_bytes`."""
-        return (require_folder(root) / sample_path).read_bytes()
 
     def _source(self, root: str) -> _Source:
         name = f"wider_face_{self.split}_bbx_gt.txt" if self.annotation == "text" else OFFICIAL_FILES[0]
@@ -142,8 +138,8 @@ class _Source:
         invalid = annotation.rows[:, 4 + ATTRIBUTES.index("invalid")] == 1
         return height_levels(annotation.rows[:, 3], invalid)
 
-    def levels_digest(self) -> bytes:
-        # The lists are published files that do not change; their bytes stand for them, and planning needs no scipy.
+    def levels_hash(self) -> bytes:
+        # A hash of the files' bytes, so that planning needs no scipy.
         if self.lists is None:
             return b"height"
         return hash_labels(*((self.lists / name).read_bytes() for name in OFFICIAL_FILES)).encode()
@@ -195,15 +191,15 @@ def _image_id(name: str) -> str:
 
 
 def _find(root: str, name: str) -> Path:
-    for place in _BESIDE:
-        if (file := Path(root, place, name)).is_file():
+    for folder in _BESIDE:
+        if (file := Path(root, folder, name)).is_file():
             return file
     raise FileNotFoundError(f"no annotation {name}; looked in {_searched(root)}")
 
 
 def _find_lists(root: str) -> Path | None:
-    return next((folder for place in _BESIDE if has_official_levels(folder := Path(root, place))), None)
+    return next((folder for each in _BESIDE if has_official_levels(folder := Path(root, each))), None)
 
 
 def _searched(root: str) -> str:
-    return ", ".join(os.path.normpath(os.path.join(root, place)) for place in _BESIDE)
+    return ", ".join(os.path.normpath(os.path.join(root, folder)) for folder in _BESIDE)

@@ -53,10 +53,9 @@ class WiderGroundTruth:
         return {image_id: row for row, image_id in enumerate(self.image_ids)}
 
     def restrict(self, image_ids: Collection[str]) -> WiderGroundTruth:
-        """Returns the ground truth of these images only, in this object's order; as quick as there are few of them.
+        """Returns the ground truth of these images only, in this object's order; the cost depends on their number.
 
-        Raises:
-            ValueError: an image is not known here; the message names the first ones.
+        Raises ValueError: an image is not known here; the message names the first ones.
         """
         wanted = set(image_ids)
         unknown = sorted(image_id for image_id in wanted if image_id not in self._places)
@@ -71,7 +70,7 @@ class WiderGroundTruth:
 
 
 def ground_truth_of(samples: Iterable[Sample]) -> WiderGroundTruth:
-    """Returns the ground truth that labelled samples carry in their own `levels`; a missing level counts every face."""
+    """Returns the ground truth of labelled samples by their own `levels`; a missing level counts every face."""
     rows = list(samples)
     return WiderGroundTruth(
         image_ids=tuple(sample.image_id for sample in rows),
@@ -103,7 +102,7 @@ def load_ground_truth(folder: Path) -> WiderGroundTruth:
 
 
 def _faces(file: Path) -> tuple[list[str], list[NDArray[np.float64]]]:
-    tables = _read(file, "event_list", "file_list", "face_bbx_list")
+    tables = read_mat(file, "event_list", "file_list", "face_bbx_list")
     image_ids: list[str] = []
     boxes: list[NDArray[np.float64]] = []
     try:
@@ -119,16 +118,19 @@ def _faces(file: Path) -> tuple[list[str], list[NDArray[np.float64]]]:
     return image_ids, boxes
 
 
-def _read(file: Path, *names: str, optional: tuple[str, ...] = ()) -> list[Any]:
-    """Returns variables of a MATLAB file, None for an optional one that is not there."""
+def read_mat(file: Path, *names: str, optional: tuple[str, ...] = ()) -> list[Any]:
+    """Returns variables of a MATLAB file, None for an optional one that is absent.
+
+    Raises ValueError: it is no MATLAB file, or lacks a variable.
+    """
     import scipy.io  # 0.3 s that planning need not pay
 
     try:
         content = scipy.io.loadmat(file, variable_names=[*names, *optional])
-    except Exception as error:  # scipy raises whatever its parser stumbles over
-        raise ValueError(f"{file} cannot be read as a MATLAB file: {error}") from error
+    except Exception as error:  # scipy raises errors of many types for damaged bytes
+        raise ValueError(f"{file} cannot be read as a MATLAB file: {' '.join(str(error).split())}") from error
     if absent := [name for name in names if name not in content]:
-        raise ValueError(f"{file} has no variable {absent[0]!r}")
+        raise ValueError(f"{file} has no variable {', '.join(absent)}")
     return [content.get(name) for name in (*names, *optional)]
 
 
@@ -144,11 +146,11 @@ def _corners(xywh: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _kept(file: Path, image_ids: list[str], boxes: list[NDArray[np.float64]]) -> tuple[NDArray[np.bool_], ...]:
-    cells, events, names = _read(file, "gt_list", optional=("event_list", "file_list"))
+    cells, events, names = read_mat(file, "gt_list", optional=("event_list", "file_list"))
     try:
         # The positions are 1-based and uint8 (uint16 in big images): widened before anything is subtracted.
         lists = [kept.astype(np.int64).ravel() - 1 for (event,) in cells for (kept,) in event]
-        listed = _listed(events, names)
+        listed = [] if events is None or names is None else _image_ids(events, names)
     except (ValueError, TypeError, IndexError, AttributeError) as error:
         raise ValueError(
             f"{file}: gt_list: expected per event and image the faces that count; found: {error}"
@@ -167,8 +169,5 @@ def _kept(file: Path, image_ids: list[str], boxes: list[NDArray[np.float64]]) ->
     return tuple(flags)
 
 
-def _listed(events: Any, names: Any) -> list[str]:
-    """Returns the images that a list names in its own order; none where it does not, and has that of the faces."""
-    if events is None or names is None:
-        return []
+def _image_ids(events: Any, names: Any) -> list[str]:
     return [f"{event[0]}/{name[0]}" for (event,), (rows,) in zip(events, names, strict=True) for (name,) in rows]

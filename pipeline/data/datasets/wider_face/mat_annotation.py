@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.datasets.wider_face.annotation import COLUMNS, WiderAnnotation
-from pipeline.data.datasets.wider_face.ground_truth import FACES_FILE, WiderGroundTruth
+from pipeline.data.datasets.wider_face.ground_truth import FACES_FILE, WiderGroundTruth, read_mat
 from pipeline.data.schemas import ATTRIBUTES
 
 
@@ -19,8 +19,8 @@ def mat_annotation(truth: WiderGroundTruth, folder: Path) -> WiderAnnotation:
     It differs from the text annotation in one box: row 0 of ``39_Ice_Skating_iceskiing_39_583`` is -2 wide here.
 
     Args:
-        truth: what `load_ground_truth` read from ``folder``.
-        folder: holds ``wider_face_val.mat``, of which the attributes are read.
+        truth: from `load_ground_truth`.
+        folder: of its files; the attributes are read from ``wider_face_val.mat``.
 
     Raises:
         ValueError: an attribute is missing or its length differs from the number of boxes.
@@ -41,18 +41,8 @@ def mat_annotation(truth: WiderGroundTruth, folder: Path) -> WiderAnnotation:
 
 
 def _attributes(file: Path) -> list[NDArray[Any]]:
-    import scipy.io  # 0.3 s that planning with the text annotation need not pay
-
-    names = [f"{name}_label_list" for name in ATTRIBUTES]
+    lists = read_mat(file, *(f"{name}_label_list" for name in ATTRIBUTES))
     try:
-        content = scipy.io.loadmat(file, variable_names=names)
-    except Exception as error:  # scipy raises whatever its parser stumbles over
-        raise ValueError(f"{file} cannot be read as a MATLAB file: {' '.join(str(error).split())}") from error
-    if absent := [name for name in names if name not in content]:
-        raise ValueError(f"{file} has no variable {', '.join(absent)}")
-    try:
-        return [
-            np.concatenate([np.ravel(values) for (event,) in content[name] for (values,) in event]) for name in names
-        ]
+        return [np.concatenate([np.ravel(values) for (event,) in cells for (values,) in event]) for cells in lists]
     except (ValueError, TypeError, IndexError) as error:  # cells nested or filled in another way
         raise ValueError(f"{file}: expected attributes per event and image, found {error}") from None

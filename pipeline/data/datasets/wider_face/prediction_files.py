@@ -1,4 +1,4 @@
-"""The files of a WIDER submission, out of a folder or a tar archive, whatever stands above the events."""
+"""The files of a WIDER submission, from a folder or a tar archive, at any depth."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def text_files(source: Path, others: list[str]) -> dict[str, bytes]:
 
     Args:
         source: folder, .tar.gz, .tgz or .tar.
-        others: receives the names of some files that are no .txt but might be meant.
+        others: receives the names of some other files, for messages.
 
     Raises:
         FileNotFoundError: the source does not exist.
@@ -27,17 +27,17 @@ def text_files(source: Path, others: list[str]) -> dict[str, bytes]:
 
 
 def _folder(source: Path, others: list[str]) -> Iterator[tuple[str, bytes]]:
-    """Yields (path, content) of every .txt, and names those that are no .txt but might be meant."""
+    """Yields (path, content) of every .txt, and adds some other names to ``others``."""
     if not source.is_dir():
         raise FileNotFoundError(f"no predictions at {source}: expected a folder or a .tar.gz")
-    for place, _, names in os.walk(source):
+    for folder, _, names in os.walk(source):
         for name in names:
             if name.endswith(".txt"):
-                path = os.path.join(place, name)
+                path = os.path.join(folder, name)
                 with open(path, "rb") as file:
                     yield os.path.relpath(path, source), file.read()
             elif _worth_naming(name, others):
-                others.append(os.path.relpath(os.path.join(place, name), source))
+                others.append(os.path.relpath(os.path.join(folder, name), source))
 
 
 def _archive(source: Path, others: list[str]) -> Iterator[tuple[str, bytes]]:
@@ -61,12 +61,12 @@ def _archive(source: Path, others: list[str]) -> Iterator[tuple[str, bytes]]:
 
 
 def _worth_naming(name: str, others: Sequence[str]) -> bool:
-    """Returns whether a file that is no .txt is to be named: every .TXT, and the first few of anything else."""
+    """Returns whether to name a file that is no .txt: every .TXT, and the first few others."""
     return name.lower().endswith(".txt") or len(others) < 3
 
 
 def _keyed(source: Path, files: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
-    """Yields ("<event>/<name>", content): the last two parts of each path, whatever stands before them."""
+    """Yields ("<event>/<name>", content), the key being the last two parts of each path."""
     seen: dict[str, str] = {}
     for path, content in files:
         key = "/".join(PurePosixPath(path.replace(os.sep, "/")).parts[-2:]).removesuffix(".txt")

@@ -1,4 +1,4 @@
-"""One file of the WIDER submission format read line by line: slow, exact about where it is wrong.
+"""Parser of one file of the WIDER submission format, line by line: slow, with the exact place of an error.
 
 The readings follow the two public tools. The MATLAB tool drops blank lines and outer spaces, believes the count on
 line 2 and takes a row's last number as its score. The Python tool (in the form the RetinaFace repositories carry)
@@ -18,7 +18,7 @@ _ROW = "a row 'x y w h score' of five numbers"
 
 @dataclass(frozen=True, slots=True)
 class MalformedLine:
-    """Where a text file breaks the format: file, 1-based line, what should stand there and what does."""
+    """A line that breaks the format: file, 1-based line number, expected and found."""
 
     file: str
     line: int
@@ -30,7 +30,7 @@ class MalformedLine:
 
 
 class LineError(ValueError):
-    """Raised with the one `MalformedLine` at which reading a file had to stop."""
+    """Raised with the `MalformedLine` at which reading stopped."""
 
     def __init__(self, problem: MalformedLine) -> None:
         super().__init__(str(problem))
@@ -39,10 +39,9 @@ class LineError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ParsedFile:
-    """One file's content: line 1, the number on line 2 (None where it was not read), the rows, all rows present.
+    """One file's content: line 1, the number on line 2 (None where it was not read), the rows, the number present.
 
-    `wide` has all numbers of the rows where each has equally many, and more than the five that are read; else it is
-    empty.
+    `wide` has all numbers of the rows where each has the same number of them, above five; else it is empty.
     """
 
     name: str

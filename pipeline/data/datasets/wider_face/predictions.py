@@ -1,8 +1,7 @@
 """Reader and writer of the WIDER FACE submission text: `<event>/<name>.txt` with `x y w h score` rows.
 
 The whole validation set (3,226 files, 300,000 rows) is read in about half a second: well-formed files are joined and
-parsed by one Arrow call; a file that is odd in any way goes through `wider_text_lines`, which also knows where it is
-wrong.
+parsed by one Arrow call; any other file goes through `prediction_lines`, which finds the place of an error.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ from numpy.typing import NDArray
 
 from pipeline.data.datasets.wider_face.prediction_files import text_files
 from pipeline.data.datasets.wider_face.prediction_lines import LineError, MalformedLine, Reading, parse_lines
-from pipeline.data.prediction_form import Known, require_form
-from pipeline.data.prediction_names import Names
+from pipeline.data.prediction_form import ImageInfo, require_form
+from pipeline.data.prediction_names import NameMatch
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.records import Detections
 
@@ -30,7 +29,7 @@ Rows = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class TextReport:
-    """What was odd about a submission.
+    """Oddities of a submission.
 
     Attributes:
         files: files found.
@@ -52,7 +51,7 @@ class TextReport:
 
 
 class PredictionTextError(ValueError):
-    """The submission cannot be evaluated; `report` has everything that was found, the message the first of it."""
+    """The submission cannot be evaluated; `report` has all that was found, the message the first of it."""
 
     def __init__(self, message: str, report: TextReport) -> None:
         super().__init__(message)
@@ -61,7 +60,7 @@ class PredictionTextError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class WiderText:
-    """A submission as read: the detections of the wanted images, what was odd, and what only the Python tool uses.
+    """A submission: the detections of the wanted images, a report, and the scores that only the Python tool uses.
 
     Attributes:
         predictions: in the order of the wanted images; "matlab": rows fall in score (stable), "python": file order.
@@ -76,25 +75,25 @@ class WiderText:
     extra_scores: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     wide: Mapping[str, Rows] = field(default_factory=dict)
 
-    def require(self, source: Path, known: Mapping[str, Known]) -> None:
-        """Raises ValueError where this cannot be meant for these images: names that do not match, numbers that differ.
+    def require(self, source: Path, known: Mapping[str, ImageInfo]) -> None:
+        """Raises ValueError where names or numbers cannot be those of these images.
 
         Args:
             source: begins the message.
-            known: what is known of each wanted image.
+            known: facts of each wanted image.
         """
-        names = Names(self.predictions.image_ids, self.report.missing, self.report.extra, self.report.others)
+        names = NameMatch(self.predictions.image_ids, self.report.missing, self.report.extra, self.report.others)
         names.require(source)
         require_form(source, "x y w h", self._as_written(known))
 
-    def _as_written(self, known: Mapping[str, Known]) -> Iterator[tuple[Rows, Known]]:
+    def _as_written(self, known: Mapping[str, ImageInfo]) -> Iterator[tuple[Rows, ImageInfo]]:
         for image_id, rows in self.predictions.by_image():
             if image_id in self.wide:
-                yield self.wide[image_id], known.get(image_id, Known())
+                yield self.wide[image_id], known.get(image_id, ImageInfo())
             else:
                 boxes = rows[0].copy()
                 boxes[:, 2:] -= boxes[:, :2]
-                yield np.c_[boxes, rows[1]], known.get(image_id, Known())
+                yield np.c_[boxes, rows[1]], known.get(image_id, ImageInfo())
 
 
 def read_wider_text(
@@ -105,7 +104,7 @@ def read_wider_text(
     Args:
         source: folder, .tar.gz, .tgz or .tar.
         image_ids: wanted images, "<event>/<name>".
-        reading: whose oddities to follow, see `wider_text_lines`. "matlab" finds a file by its path, sorts its rows
+        reading: of which public tool, see `prediction_lines`. "matlab" finds a file by its path, sorts its rows
             and ignores other files. "python" finds it by its first line, keeps the order of the rows and fails where
             an image has no file; extra files take part in the score normalisation.
         known: images that exist but are not wanted; their files are neither read nor called extra.
@@ -116,8 +115,8 @@ def read_wider_text(
             the reading is "python".
         ValueError: two files claim to be the same image's, or the archive cannot be read.
     """
-    strangers: list[str] = []
-    files = text_files(source, strangers)
+    unrelated: list[str] = []
+    files = text_files(source, unrelated)
     wanted = set(image_ids)
     others = set(known) - wanted
     chosen = [name for name in files if name in wanted or (reading == "python" and name not in others)]
@@ -134,12 +133,12 @@ def read_wider_text(
         extra=tuple(f"{name}.txt" for name in extra),
         malformed=tuple(malformed),
         disagreeing=tuple(disagreeing),
-        others=tuple(strangers),
+        others=tuple(unrelated),
     )
     if malformed:
         raise PredictionTextError(_all_malformed(source, malformed, len(chosen)), report)
     if missing and reading == "python":
-        problem = Names(wanted, missing, report.extra, report.others).problem()
+        problem = NameMatch(wanted, missing, report.extra, report.others).problem()
         more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
         raise PredictionTextError(f"{source}: {problem or 'no file for ' + ', '.join(missing[:5]) + more}", report)
     outside = [rows[:, 4] for name, (_, rows) in found.items() if name not in wanted and name not in others]
@@ -181,7 +180,7 @@ def write_wider_text(folder: Path, detections: Iterable[Detections], truncate: b
 
 
 def _all_malformed(source: Path, malformed: Sequence[MalformedLine], of: int) -> str:
-    """Returns the message for files that cannot be read: how many, and the first of them."""
+    """Returns the message for malformed files: how many, and the first of them."""
     lines = [f"{source}: {len(malformed)} malformed files:", *map(str, malformed[:_LISTED])]
     if len(malformed) > _LISTED:
         lines.append(f"... and {len(malformed) - _LISTED} more of {of}")
@@ -191,7 +190,7 @@ def _all_malformed(source: Path, malformed: Sequence[MalformedLine], of: int) ->
 def _parse(
     files: dict[str, bytes], chosen: list[str], reading: Reading
 ) -> tuple[dict[str, tuple[str, Rows]], list[str], list[MalformedLine], dict[str, Rows]]:
-    """Returns image id -> (file, rows [n, 5]) of the files that can be read; what disagrees, is malformed, or wide."""
+    """Returns image id -> (file, rows [n, 5]) of the readable files; disagreeing counts, malformed lines, wide rows."""
     wide: dict[str, Rows] = {}
     found: dict[str, tuple[str, Rows]] = {}
     disagreeing: list[str] = []

@@ -14,7 +14,7 @@ from pipeline.data.datasets.wider_face.ground_truth import FACES_FILE, LEVEL_FIL
 from pipeline.data.schemas import LEVELS
 
 OFFICIAL_FILES: Final = (FACES_FILE, *LEVEL_FILES.values())
-LEAST_HEIGHT: Final = {"easy": 50, "medium": 30, "hard": 10}
+MIN_HEIGHT: Final = {"easy": 50, "medium": 30, "hard": 10}
 """Pixels; the official validation lists keep to these to within a few faces, and never keep an invalid one."""
 
 Levels = Mapping[str, NDArray[np.bool_]]
@@ -23,8 +23,7 @@ Levels = Mapping[str, NDArray[np.bool_]]
 def official_levels(truth: WiderGroundTruth, annotation: WiderAnnotation) -> Levels:
     """Returns subset -> bool [faces] from the official lists, in the order of ``annotation.rows``.
 
-    Raises:
-        ValueError: an image is not in the lists, or has another number of faces there.
+    Raises ValueError: an image is not in the lists, or has another number of faces there.
     """
     position_of = {image_id: position for position, image_id in enumerate(truth.image_ids)}
     positions = []
@@ -44,11 +43,11 @@ def official_levels(truth: WiderGroundTruth, annotation: WiderAnnotation) -> Lev
 
 
 def height_levels(
-    heights: NDArray[np.number], ignored: NDArray[np.bool_], least: Mapping[str, float] = LEAST_HEIGHT
+    heights: NDArray[np.number], ignored: NDArray[np.bool_], least: Mapping[str, float] = MIN_HEIGHT
 ) -> Levels:
     """Returns subset -> bool [F] by face height, as the dataset's paper grades detection difficulty (section 3).
 
-    This stands in for the official lists, which exist for validation only: an AP on it is no official AP.
+    It replaces the official lists, which exist for validation only: an AP on it is no official AP.
 
     Args:
         heights: [F] pixels in the original image.
@@ -59,5 +58,5 @@ def height_levels(
 
 
 def has_official_levels(folder: Path) -> bool:
-    """Returns whether all four official .mat files lie in ``folder``."""
+    """Returns whether ``folder`` has all four official .mat files."""
     return all((folder / name).is_file() for name in OFFICIAL_FILES)

@@ -1,7 +1,5 @@
 """Canvases made of other images: known boxes, equal bytes everywhere, and nothing of them on disk."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys
@@ -13,15 +11,15 @@ import pytest
 
 from pipeline.data.datasets import DATASETS, Mosaic, Synthetic
 from pipeline.data.datasets.config_field import dataset_fields, parse_dataset
-from pipeline.data.images import decode, sha256_of
+from pipeline.data.images import content_hash_of, decode
 
 SMALL = {"width": 512, "height": 288, "largest": 270, "smallest": 8, "finest": 36, "choices": 2}
 DRAWN = {"kind": "synthetic", "images": 12, "width": 200, "height": 150}
 CODE = f"""
 from pipeline.data.datasets import Mosaic
-from pipeline.data.images import sha256_of
+from pipeline.data.images import content_hash_of
 made = Mosaic.model_validate({{"of": {DRAWN!r}, "images": 3, **{SMALL!r}}})
-print(*[sha256_of(made.compose("", entry.path).tobytes()) + entry.version for entry in made.entries("")])
+print(*[content_hash_of(made.compose("", entry.path).tobytes()) + entry.version for entry in made.entries("")])
 """
 
 
@@ -31,7 +29,7 @@ def mosaic(**fields: object) -> Mosaic:
 
 def test_another_process_composes_the_same() -> None:
     made = mosaic()
-    here = [sha256_of(made.compose("", entry.path).tobytes()) + entry.version for entry in made.entries("")]
+    here = [content_hash_of(made.compose("", entry.path).tobytes()) + entry.version for entry in made.entries("")]
     there = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True).stdout.split()
     assert there == here
 

@@ -1,12 +1,10 @@
 """Patches: the right face, the right height, boxes and pixels that belong together."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
 from pipeline.data.datasets.mosaic.cells import Cell
-from pipeline.data.datasets.mosaic.patch import LEAST, Patch, paste, patch_for, placed_faces
+from pipeline.data.datasets.mosaic.patch import MIN_CANVAS_HEIGHT, Patch, paste, patch_for, placed_faces
 from pipeline.data.records import Sample
 
 
@@ -57,7 +55,7 @@ def test_labels_are_graded_on_the_canvas() -> None:
     assert found.attributes.keys() == {"blur"}
     assert found.landmarks is None
     # 40, 80, 8 and 24 pixels high; the second one is large enough in its image and yet does not count there.
-    assert LEAST == {"easy": 50, "medium": 30, "hard": 9}
+    assert MIN_CANVAS_HEIGHT == {"easy": 50, "medium": 30, "hard": 9}
     assert {name: flags.tolist() for name, flags in found.levels.items()} == {
         "easy": [False] * 4,
         "medium": [True, False, False, False],

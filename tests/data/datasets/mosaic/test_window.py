@@ -1,7 +1,5 @@
 """Windows hold one face wholly and cut no other."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given, settings

@@ -1,7 +1,5 @@
 """Backgrounds: textured, varied, from their random stream only."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from pipeline.data.datasets.synthetic.background import background, finish

@@ -1,7 +1,5 @@
 """Drawn faces: deterministic anywhere, within bounds, apart from each other, and really drawn where the box is."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 
@@ -11,20 +9,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.data.datasets import Synthetic
-from pipeline.data.images import decode, sha256_of
+from pipeline.data.images import content_hash_of, decode
 
 CODE = """
 from pipeline.data.datasets import Synthetic
-from pipeline.data.images import sha256_of
+from pipeline.data.images import content_hash_of
 image, boxes, marks = Synthetic(seed=3, split="train").draw(5)
-print(sha256_of(image.tobytes() + boxes.tobytes() + marks.tobytes()))
+print(content_hash_of(image.tobytes() + boxes.tobytes() + marks.tobytes()))
 """
 
 
 def test_another_process_draws_the_same() -> None:
     image, boxes, marks = Synthetic(seed=3, split="train").draw(5)
     other = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True).stdout.strip()
-    assert sha256_of(image.tobytes() + boxes.tobytes() + marks.tobytes()) == other
+    assert content_hash_of(image.tobytes() + boxes.tobytes() + marks.tobytes()) == other
 
 
 def test_boxes_are_the_same_on_every_machine() -> None:

@@ -1,7 +1,5 @@
 """Shapes in head coordinates land on the right pixels."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

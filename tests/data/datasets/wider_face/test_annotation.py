@@ -1,7 +1,5 @@
 """The text annotation: what it says, and what each kind of mistake in it says back."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

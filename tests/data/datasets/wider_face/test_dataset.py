@@ -1,7 +1,5 @@
 """WIDER FACE on disk: entries, stamps, samples, and every way in which a folder can be incomplete."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Fetching archives, against a server on loopback and against no network at all."""
 
-from __future__ import annotations
-
 import hashlib
 import http.server
 import socket

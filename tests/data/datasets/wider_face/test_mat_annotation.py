@@ -1,7 +1,5 @@
 """The .mat annotation says what the text says, but for the one box known to differ."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 
 from pipeline.data.datasets.wider_face.prediction_lines import LineError, Reading, parse_lines

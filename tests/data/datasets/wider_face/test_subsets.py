@@ -1,7 +1,5 @@
 """Easy, medium and hard: the official lists give the published counts, heights stand in where there are none."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A dump's work in batches, as a GPU has it, on a CPU: rows in order, none lost or doubled, errors where they belong."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -14,8 +12,8 @@ from pipeline.data.image_reader import Decoded
 from pipeline.data.images import Image
 from pipeline.data.records import Detections
 from pipeline.engine.stage import Item
-from pipeline.inference.batch_work import BatchWork
-from pipeline.inference.predictor import Launched, Predictor, Sizing
+from pipeline.inference.batch_worker import BatchWorker
+from pipeline.inference.predictor import PendingBatch, Predictor, Sizing
 from pipeline.models.detectors import detector_spec
 
 CANVAS = Canvas(256)
@@ -30,7 +28,7 @@ class Watched(Predictor):
         self.launches: list[int] = []
         self.at_work = self.most_at_work = 0
 
-    def launch(self, images_bgr: Sequence[Image], canvas: Sizing, *, tile: int | None = None) -> Launched:
+    def launch(self, images_bgr: Sequence[Image], canvas: Sizing, *, tile: int | None = None) -> PendingBatch:
         self.launches.append(len(images_bgr))
         self.at_work += 1
         self.most_at_work = max(self.most_at_work, self.at_work)
@@ -81,11 +79,11 @@ def test_rows_are_those_of_one_at_a_time(pictures: list[Image], most: int, ahead
     torch.manual_seed(0)
     detector = settled(detector_spec("retinaface_mobilenet").build())
     items, asked = items_of(pictures), []
-    plain = BatchWork(Predictor(detector, max_candidates=50), CANVAS, decoder(pictures, []))
+    plain = BatchWorker(Predictor(detector, max_candidates=50), CANVAS, decoder(pictures, []))
     expected = [Detections.from_row(row) for row in plain(items)]
     predictor = Watched(detector, max_candidates=50, pads=True)
     predictor.batch_pixels = most * 256 * 256
-    work = BatchWork(predictor, CANVAS, decoder(pictures, asked))
+    work = BatchWorker(predictor, CANVAS, decoder(pictures, asked))
     work._ahead = ahead
     found = [Detections.from_row(row) for row in work(items)]
     assert [row.image_id for row in found] == [item.key for item in items]
@@ -101,4 +99,4 @@ def test_rows_are_those_of_one_at_a_time(pictures: list[Image], most: int, ahead
 
 def test_an_empty_shard_has_no_rows(pictures: list[Image]) -> None:
     detector = detector_spec("retinaface_mobilenet").build()
-    assert list(BatchWork(Predictor(detector, pads=True), CANVAS, decoder(pictures, []))([])) == []
+    assert list(BatchWorker(Predictor(detector, pads=True), CANVAS, decoder(pictures, []))([])) == []

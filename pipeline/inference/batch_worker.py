@@ -1,4 +1,4 @@
-"""The work of a dump: items in batches through a predictor, rows in the order of the items."""
+"""The worker of a dump: items in batches through a predictor, rows in the order of the items."""
 
 from __future__ import annotations
 
@@ -17,24 +17,23 @@ Images = Callable[[Sequence[Item]], Iterator[Decoded]]
 _Batch = list[Decoded]
 
 
-class BatchWork:
+class BatchWorker:
     """Items to rows; on a GPU the next batch is launched before the last one is waited for."""
 
     def __init__(self, predictor: Predictor, canvas: Sizing, images: Images) -> None:
-        """Args: detector; size at which it sees images; what reads and decodes them, see `decoded_images`."""
+        """Args: detector; size at which it sees images; reader, see `ImageReader.ahead`."""
         self._predictor, self._canvas, self._images = predictor, canvas, images
         self._ahead = 1 if predictor.device.type == "cuda" else 0
 
     def __call__(self, items: Sequence[Item]) -> Iterator[Row]:
-        """Yields one row per item, in their order; what has to wait for an earlier item's batch is held."""
+        """Yields one row per item, in their order; a row is held until those before it are there."""
         done: dict[str, Row] = {}
-        due = iter(items)
-        waited = next(due, None)
-        for row in self._rows(items):
-            done[str(row["image_id"])] = row
-            while waited is not None and waited.key in done:
-                yield done.pop(waited.key)
-                waited = next(due, None)
+        rows = self._rows(items)
+        for item in items:
+            while item.key not in done:
+                row = next(rows)
+                done[str(row["image_id"])] = row
+            yield done.pop(item.key)
 
     def _rows(self, items: Sequence[Item]) -> Iterator[Row]:
         """Yields the rows batch by batch."""
@@ -53,29 +52,28 @@ class BatchWork:
             yield from _rows_of(*working.popleft())
 
 
-def row_of(item: Item, image: Image, found: Found) -> Row:
-    """Returns an image's row: its candidates, or what is wrong."""
+def detections_row(item: Item, image: Image, found: Found) -> Row:
+    """Returns an image's row: its candidates, or the error that it has instead."""
     height, width = image.shape[:2]
-    if isinstance(found, RuntimeError):
-        # Its message names the type of what was raised where memory did not suffice.
-        return Detections(item.key, width, height, error=str(found)).to_row()
-    if isinstance(found, ValueError):
-        return Detections(item.key, width, height, error=f"ValueError: {found}").to_row()
     try:
+        if isinstance(found, Exception):
+            raise found
         return Detections(item.key, width, height, found.boxes, found.scores, found.landmarks).to_row()
+    except RuntimeError as problem:  # its message names the type of the error that was raised for lack of memory
+        return Detections(item.key, width, height, error=str(problem)).to_row()
     except ValueError as problem:
         return Detections(item.key, width, height, error=f"ValueError: {problem}").to_row()
 
 
-def unreadable_row(item: Item, error: str | None) -> Row:
+def error_row_of(item: Item, error: str | None) -> Row:
     """Returns the row of an item that is no image."""
     return Detections(item.key, 0, 0, error=error).to_row()
 
 
-def caught(look: Callable[[], Found]) -> Found:
-    """Returns what a look gives, or the error that is the image's own; any other RuntimeError is raised."""
+def or_error(run: Callable[[], Found]) -> Found:
+    """Returns the result of a function, or the error that is the image's own; any other RuntimeError is raised."""
     try:
-        return look()
+        return run()
     except ValueError as problem:
         return problem
     except RuntimeError as problem:
@@ -87,4 +85,4 @@ def caught(look: Callable[[], Found]) -> Found:
 def _rows_of(batch: _Batch, wait: Callable[[], list[Found]]) -> Iterator[Row]:
     found = iter(wait())
     for item, image, error in batch:
-        yield unreadable_row(item, error) if image is None else row_of(item, image, next(found))
+        yield error_row_of(item, error) if image is None else detections_row(item, image, next(found))
