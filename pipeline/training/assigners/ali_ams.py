@@ -70,7 +70,7 @@ class AliAms(Assigner):
         """Returns the candidates of the released code on one level."""
         most, boxes = int(deficit.most.max()), rows.boxes[deficit.row]
         if self.reading == "own_level":
-            anchor, _ = nearest(anchors, deficit.level, boxes, most)
+            anchor = nearest(anchors, deficit.level, boxes, most)
         else:
             anchor = official_pool(anchors, boxes, deficit.ordinal[rows.image[deficit.row]], most)
         group, index = _first_of_each(anchor, deficit.most, deficit, rows, len(anchors))
@@ -116,7 +116,7 @@ def _deficits(
 def _paper_candidates(anchors: Anchors, deficit: _Deficit, rows: FaceRows, label: Tensor) -> CandidateAnchors:
     """Returns the candidates of Algorithm 1 on one level, by face, then by anchor."""
     most, boxes = int(deficit.most.max()), rows.boxes[deficit.row]
-    near, _ = nearest(anchors, deficit.level, boxes, most)
+    near = nearest(anchors, deficit.level, boxes, most)
     high, iou = most_overlapping(anchors, deficit.level, boxes, most)
     both = [
         _first_of_each(near, deficit.most, deficit, rows, len(anchors)),

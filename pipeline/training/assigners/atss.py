@@ -44,7 +44,7 @@ class Atss(Assigner):
         if len(rows) == 0:
             return out
         levels = range(len(anchors.level_ends))
-        anchor_GC = torch.cat([nearest(anchors, level, rows.boxes, self.k)[0] for level in levels], dim=1)
+        anchor_GC = torch.cat([nearest(anchors, level, rows.boxes, self.k) for level in levels], dim=1)
         boxes_GC4, faces_G14 = anchors.corners[anchor_GC], rows.boxes[:, None, :]
         iou_GC = aligned_iou(boxes_GC4, faces_G14)
         spread_G1 = iou_GC.std(dim=1, keepdim=True) if iou_GC.shape[1] > 1 else 0.0

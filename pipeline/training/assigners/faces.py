@@ -58,15 +58,14 @@ class FaceBatch:
             raise ValueError(f"boxes must be float32 and valid bool, got {self.boxes.dtype} and {self.valid.dtype}")
 
     @classmethod
-    def of(cls, faces: Sequence[Tensor], device: torch.device | str = "cpu") -> FaceBatch:
-        """Returns the batch of B tensors [F_i, 4] on a device, padded with zeros to the longest, at least 1."""
+    def of(cls, faces: Sequence[Tensor]) -> FaceBatch:
+        """Returns the batch of B tensors [F_i, 4] on the host, padded with zeros to the longest, at least 1."""
         counts = [len(each) for each in faces]
         boxes = torch.zeros(len(counts), max([1, *counts]), 4)
         valid = torch.zeros(boxes.shape[:2], dtype=torch.bool)
-        # Filled before the move: one copy to the device instead of one for each image.
         for row, (each, count) in enumerate(zip(faces, counts, strict=True)):
             boxes[row, :count], valid[row, :count] = each, True
-        return cls(boxes.to(device), valid.to(device))
+        return cls(boxes, valid)
 
     def rows(self) -> FaceRows:
         """Returns the faces without the padding."""

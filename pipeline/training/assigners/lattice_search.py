@@ -18,17 +18,14 @@ from pipeline.training.assigners.candidate_pairs import aligned_iou
 from pipeline.training.assigners.grouped_sort import k_smallest
 
 
-def nearest(anchors: Anchors, level: int, boxes_G4: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Returns the k anchors of a level whose centres are nearest to those of G boxes, nearest first.
+def nearest(anchors: Anchors, level: int, boxes_G4: Tensor, k: int) -> Tensor:
+    """Returns int64 [G, k]: the anchors of a level whose centres are nearest to those of G boxes, ties by index.
 
     Args:
         anchors: of the image.
         level: 0 is the finest.
         boxes_G4: float32 [G, 4] xyxy in pixels.
         k: how many, at least 1; all of the level where it has fewer.
-
-    Returns:
-        int64 [G, k] anchors, equal distances by rising index, and float32 [G, k] squared distances in pixels.
     """
     middle = (boxes_G4[:, :2] + boxes_G4[:, 2:]) / 2
     cells, costs = [], []
@@ -37,8 +34,7 @@ def nearest(anchors: Anchors, level: int, boxes_G4: Tensor, k: int) -> tuple[Ten
         column, row = _best_cells(dx, dy, k)
         cells.append(lattice.first + (row * lattice.columns + column) * lattice.step)
         costs.append(dx.gather(1, column) + dy.gather(1, row))
-    distance, anchor = k_smallest(torch.cat(costs, dim=1), torch.cat(cells, dim=1), k)
-    return anchor, distance
+    return k_smallest(torch.cat(costs, dim=1), torch.cat(cells, dim=1), k)[1]
 
 
 def most_overlapping(anchors: Anchors, level: int, boxes_G4: Tensor, k: int) -> tuple[Tensor, Tensor]:

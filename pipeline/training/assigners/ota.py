@@ -6,17 +6,17 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
-import torch.nn.functional as functional
 from torch import Tensor
 
 from pipeline.models.transfer import moved
 from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assigner import Assigner
-from pipeline.training.assigners.assignment import FACE, Assignment, all_background
+from pipeline.training.assigners.assignment import BACKGROUND, FACE, Assignment, all_background
 from pipeline.training.assigners.candidate_pairs import aligned_iou, centre_prior
 from pipeline.training.assigners.faces import FaceBatch, FaceRows, Predicted, require_predicted
 from pipeline.training.assigners.grouped_sort import is_best_of_group, rank_in_group
 from pipeline.training.assigners.sinkhorn import transport
+from pipeline.training.losses.focal import FocalLoss
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,6 @@ class Ota(Assigner):
         box_weight: alpha of the paper.
         epsilon: of the entropy.
         iterations: of Sinkhorn.
-        focal_alpha: weight of faces.
-        focal_gamma: exponent.
     """
 
     radius: float = 2.5
@@ -50,8 +48,6 @@ class Ota(Assigner):
     box_weight: float = 1.5
     epsilon: float = 0.1
     iterations: int = 50
-    focal_alpha: float = 0.25
-    focal_gamma: float = 2.0
     needs_prediction: ClassVar[bool] = True
 
     def prepare(self, anchors: Anchors, faces: FaceBatch) -> PartialOta:
@@ -76,12 +72,6 @@ class Ota(Assigner):
             reached=torch.bincount(pairs.row, minlength=faces_G) > 0,
             others=count - torch.bincount(image_C, minlength=rows.images),
         )
-
-    def focal(self, logits: Tensor, target: int) -> Tensor:
-        """Returns the focal loss of each logit, float64 [...], as a face (1) or as background (0)."""
-        signed = logits if target else -logits
-        weight = self.focal_alpha if target else 1 - self.focal_alpha
-        return -weight * torch.sigmoid(-signed) ** self.focal_gamma * functional.logsigmoid(signed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +135,12 @@ class PartialOta:
         total_G = logits.new_zeros(faces).scatter_add_(0, self.row, torch.where(top, iou, 0.0).double())
         supply_G = torch.where(self.reached, total_G.floor().clamp(min=1), 0.0)
         supplied_B = logits.new_zeros(images).scatter_add_(0, self.rows.image, supply_G)
-        cost = rule.focal(logits[self.index], 1) - rule.box_weight * iou.double().clamp(min=1e-8).log()
-        background = rule.focal(logits[self.reachable], 0)
+        focal, reachable = FocalLoss(epsilon=0), logits[self.reachable]
+        cost = (
+            focal(logits[self.index], torch.full_like(self.index, FACE))
+            - rule.box_weight * iou.double().clamp(min=1e-8).log()
+        )
+        background = focal(reachable, torch.full_like(self.reachable, BACKGROUND))
         plan = transport(
             self.edges_row, self.edges_column, torch.cat([cost, background, torch.zeros_like(supplied_B)]),
             torch.cat([supply_G, self.anchors - supplied_B]),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -15,20 +14,13 @@ class DataAnchorSampling:
     """Samples the target size of a face.
 
     The anchor size nearest to the face has index a (the smaller one on a tie); an index is sampled uniformly from 0 to
-    min(a + 1, last), and around that anchor size S the target is
-
-    * "official": S * 2^U(-1, 1), as in MogFace's code: log-uniform;
-    * "pyramidbox": U(S / 2, 2 S), as in the PyramidBox paper;
-    * "pyramidbox_bounded": the same, but at most twice the face where the largest possible index was sampled, as in
-      the PaddlePaddle code of PyramidBox.
+    min(a + 1, last), and around that anchor size S the target is S * 2^U(-1, 1), as in MogFace's code: log-uniform.
 
     Attributes:
         sizes: anchor sides in pixels, rising.
-        reading: one of the three.
     """
 
     sizes: tuple[float, ...] = ANCHOR_SIZES
-    reading: Literal["official", "pyramidbox", "pyramidbox_bounded"] = "official"
 
     def __post_init__(self) -> None:
         """Raises ValueError where there is no anchor size, or sizes do not rise from above 0."""
@@ -40,11 +32,4 @@ class DataAnchorSampling:
         nearest = int(np.abs(np.asarray(self.sizes) - scale).argmin())
         top = min(nearest + 1, len(self.sizes) - 1)
         index = int(rng.integers(top + 1))
-        size = self.sizes[index]
-        if self.reading == "official":
-            return float(size * 2.0 ** rng.uniform(-1.0, 1.0))
-        high = 2 * size
-        if self.reading == "pyramidbox_bounded" and index == top:
-            # Not below the interval's lower end: a face just nearest to the largest anchor can be half of it.
-            high = max(min(high, 2 * scale), size / 2)
-        return float(rng.uniform(size / 2, high))
+        return float(self.sizes[index] * 2.0 ** rng.uniform(-1.0, 1.0))

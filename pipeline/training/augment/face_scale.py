@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 
+from pipeline.training.augment.das import DataAnchorSampling
 from pipeline.training.augment.resize import sample_interpolation, scaled_size
 from pipeline.training.augment.scene import Float32, face_scales
+from pipeline.training.augment.sse import SelectiveScale
 from pipeline.training.augment.view import View, Whole
 from pipeline.training.augment.window import window_anywhere, window_around
-
-
-class TargetScale(Protocol):
-    """Samples the target size of a face."""
-
-    def sample(self, rng: np.random.Generator, scale: float) -> float:
-        """Returns pixels (root of the area) for a face that has `scale` of them."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +24,7 @@ class FaceScale:
     step of MogFace's Algorithm 2 and a window anywhere.
 
     Attributes:
-        target: `SelectiveScale` or `DataAnchorSampling`.
+        target: samples the size of the face.
         max_side: the resized image has at most `max_side`^2 pixels: 12000, or 4000 for the released MogFace_E. A bound
             of the code only, which keeps small faces from the high levels; None for none, as in Algorithm 2.
         short_side: smallest and largest short side, pixels, of an image without faces; None squeezes it.
@@ -40,7 +34,7 @@ class FaceScale:
             (2 % of WIDER FACE under Algorithm 2, all of them meant for p7), or "centre" the window on the face.
     """
 
-    target: TargetScale
+    target: SelectiveScale | DataAnchorSampling
     max_side: int | None = 12000
     short_side: tuple[int, int] | None = None
     window: Literal["face", "anywhere"] = "face"

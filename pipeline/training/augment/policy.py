@@ -90,7 +90,7 @@ class Policy:
         Args:
             rng: see `seeds.generator_for`.
             width: of the image, pixels.
-            height: likewise.
+            height: of the image, pixels.
             boxes: float32 [F, 4] xyxy of the faces that may be aimed at; those without an area are ignored.
         """
         distortion = None if self.photometric is None else self.photometric.sample(rng)

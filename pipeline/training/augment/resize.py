@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from pipeline.training.augment.scene import Pixels
 
-INTERPOLATIONS = ("linear", "cubic", "area", "nearest", "lanczos")
+_FLAGS = {
+    "linear": "INTER_LINEAR",
+    "cubic": "INTER_CUBIC",
+    "area": "INTER_AREA",
+    "nearest": "INTER_NEAREST_EXACT",  # the plain one is up to half a pixel off the boxes
+    "lanczos": "INTER_LANCZOS4",
+}
+INTERPOLATIONS = tuple(_FLAGS)
 """The five kinds of RetinaFace's and MogFace's code."""
 
 Rect = tuple[int, int, int, int]
@@ -72,7 +79,9 @@ def resize_part(
     import cv2  # Here, because it is slow to import and samplers do not need it.
 
     x1, y1, x2, y2 = seen
-    how = _flag(cv2, kind)
+    if kind not in _FLAGS:
+        raise ValueError(f"unknown interpolation {kind!r}; there are {', '.join(_FLAGS)}")
+    how = getattr(cv2, _FLAGS[kind])
     if not _is_part_of_larger(source, size, seen):
         whole = part if source == size else cv2.resize(part, size, interpolation=how)
         return np.ascontiguousarray(whole[y1:y2, x1:x2])
@@ -89,16 +98,3 @@ def resize_part(
 
 def _is_part_of_larger(source: tuple[int, int], size: tuple[int, int], seen: Rect) -> bool:
     return seen != (0, 0, *size) and (size[0] > source[0] or size[1] > source[1])
-
-
-def _flag(cv2: Any, kind: str) -> int:
-    flags = {
-        "linear": cv2.INTER_LINEAR,
-        "cubic": cv2.INTER_CUBIC,
-        "area": cv2.INTER_AREA,
-        "nearest": cv2.INTER_NEAREST_EXACT,  # The plain one is up to half a pixel off the boxes.
-        "lanczos": cv2.INTER_LANCZOS4,
-    }
-    if kind not in flags:
-        raise ValueError(f"unknown interpolation {kind!r}; there are {', '.join(flags)}")
-    return int(flags[kind])

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +25,6 @@ class Scene:
         landmarks: float32 [F, 5, 2], xy (eyes, nose, mouth corners; left first); NaN where a face has none.
         valid: bool [F], whether a face is learned; the others are transformed too but never aimed at.
         rows: int64 [F], index of each face in the original image, to look up other properties of it.
-        attributes: name -> int8 [F], for instance blur or occlusion.
     """
 
     image: Pixels
@@ -34,7 +32,6 @@ class Scene:
     landmarks: Float32
     valid: NDArray[np.bool_]
     rows: NDArray[np.int64]
-    attributes: Mapping[str, NDArray[np.int8]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Raises ValueError where shapes disagree or the image is not uint8 or float32 [H, W, 3]."""
@@ -45,9 +42,6 @@ class Scene:
         for name, expected in wanted.items():
             if getattr(self, name).shape != expected:
                 raise ValueError(f"{name} have shape {getattr(self, name).shape}, expected {expected}")
-        for name, values in self.attributes.items():
-            if values.shape != (faces,):
-                raise ValueError(f"attribute {name} has shape {values.shape}, expected {(faces,)}")
 
     @classmethod
     def of(
@@ -56,7 +50,6 @@ class Scene:
         boxes: Float32,
         landmarks: Float32 | None = None,
         valid: NDArray[np.bool_] | None = None,
-        attributes: Mapping[str, NDArray[np.int8]] | None = None,
     ) -> Scene:
         """Returns the scene of an original image; without landmarks they are NaN, without `valid` all faces are.
 
@@ -65,7 +58,6 @@ class Scene:
             boxes: [F, 4], xyxy in pixels.
             landmarks: [F, 5, 2] or None.
             valid: [F] or None.
-            attributes: name -> [F]; empty arrays (a dataset without the attribute) are left out.
 
         Raises:
             ValueError: shapes disagree.
@@ -77,7 +69,6 @@ class Scene:
             landmarks=np.full((faces, 5, 2), np.nan, np.float32) if landmarks is None else landmarks,
             valid=np.ones(faces, bool) if valid is None else valid,
             rows=np.arange(faces),
-            attributes={name: values for name, values in (attributes or {}).items() if len(values) or not faces},
         )
 
     @classmethod
@@ -86,7 +77,7 @@ class Scene:
 
         The published training learns every labelled face, the `invalid` ones of WIDER FACE too.
         """
-        return cls.of(image, sample.boxes, sample.landmarks, attributes=sample.attributes)
+        return cls.of(image, sample.boxes, sample.landmarks)
 
     def take(self, chosen: NDArray[np.bool_]) -> Scene:
         """Returns the scene with only the faces where `chosen`, bool [F]."""
@@ -96,7 +87,6 @@ class Scene:
             landmarks=self.landmarks[chosen],
             valid=self.valid[chosen],
             rows=self.rows[chosen],
-            attributes={name: values[chosen] for name, values in self.attributes.items()},
         )
 
 

@@ -1,4 +1,4 @@
-"""RetinaFace's and S3FD's square crop: a random square that holds a whole face, resized to the training size."""
+"""RetinaFace's square crop: a random square that holds a whole face, resized to the training size."""
 
 from __future__ import annotations
 
@@ -17,12 +17,10 @@ class SquareCrop:
 
     Attributes:
         shares: sides as shares of the image's short side; each in (0, 1].
-        between: the share is uniform between the first and the last of `shares` (S3FD) instead of one of them.
         tries: number of squares.
     """
 
     shares: tuple[float, ...] = (0.3, 0.45, 0.6, 0.8, 1.0)
-    between: bool = False
     tries: int = 250
 
     def __post_init__(self) -> None:
@@ -36,15 +34,10 @@ class SquareCrop:
         """Returns a view of an image of `width` x `height`; without faces it is the first square. See `Geometry`."""
         kind = sample_interpolation(rng)
         for _ in range(self.tries):
-            length = max(1, int(min(width, height) * self._share(rng)))
+            length = max(1, int(min(width, height) * self.shares[int(rng.integers(len(self.shares)))]))
             x, y = int(rng.integers(width - length + 1)), int(rng.integers(height - length + 1))
             inside = (boxes[:, :2] >= (x, y)).all(axis=1) & (boxes[:, 2:] <= (x + length, y + length)).all(axis=1)
             if len(boxes) == 0 or inside.any():
                 return View((x, y, x + length, y + length), side, side, 0, 0, side, kind)
         new_width, new_height = scaled_size(width, height, side / max(width, height), side)
         return View((0, 0, width, height), new_width, new_height, 0, 0, side, kind)
-
-    def _share(self, rng: np.random.Generator) -> float:
-        if self.between:
-            return float(rng.uniform(self.shares[0], self.shares[-1]))
-        return self.shares[int(rng.integers(len(self.shares)))]

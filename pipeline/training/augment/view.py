@@ -25,7 +25,7 @@ class View:
     Attributes:
         cut: x1, y1, x2, y2 of the crop of the original, inside it.
         width: of the resized crop, pixels.
-        height: likewise.
+        height: of the resized crop, pixels.
         x: left border of the window in the resized frame; the window may pass the borders of the image.
         y: top border.
         side: of the square window, and of the result.

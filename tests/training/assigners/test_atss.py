@@ -25,6 +25,6 @@ def test_threshold_is_mean_plus_deviation() -> None:
 
 
 def test_centres_must_lie_inside() -> None:
-    """The face's best anchor is 1, but the centre of that lies on the face's side."""
+    """The face's best anchor is 1, whose centre is on the face's side."""
     assert _label([[24.0, 0.0, 40.0, 16.0]], 5) == [0, 0, 0, 0, 0]
     assert _label([[23.0, 0.0, 38.0, 16.0]], 5) == [0, 1, 0, 0, 0]

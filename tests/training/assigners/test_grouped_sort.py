@@ -1,4 +1,4 @@
-"""Ranks, claims and choices in turn against lists."""
+"""Ranks, group maxima and deferred acceptance against loops."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def test_bits_order_like_the_numbers() -> None:
 def test_cheapest_first() -> None:
     cost = torch.tensor([[2.0, -1.0, 2.0, 0.0], [5.0, 5.0, 5.0, 5.0]])
     index = torch.tensor([[9, 3, 4, 1], [8, 2, 6, 4]])
-    values, places = k_smallest(cost, index, 3)
-    assert places.tolist() == [[3, 1, 4], [2, 4, 6]]
+    values, indices = k_smallest(cost, index, 3)
+    assert indices.tolist() == [[3, 1, 4], [2, 4, 6]]
     assert values.tolist() == [[-1, 0, 2], [5, 5, 5]]
 
 
@@ -34,47 +34,47 @@ def test_worked_example_of_ranks() -> None:
     assert rank.tolist() == [1, 0, 1, 2, 0]
 
 
-def test_the_highest_claim_prevails() -> None:
-    place, value = torch.tensor([4, 4, 2, 4]), torch.tensor([0.5, 0.7, 0.1, 0.7])
-    assert is_best_of_group(place, value, torch.tensor([0, 5, 9, 3]), 6).tolist() == [False, False, True, True]
+def test_the_highest_value_of_a_group() -> None:
+    group, value = torch.tensor([4, 4, 2, 4]), torch.tensor([0.5, 0.7, 0.1, 0.7])
+    assert is_best_of_group(group, value, torch.tensor([0, 5, 9, 3]), 6).tolist() == [False, False, True, True]
 
 
-def test_choosing_in_turn_is_what_turns_give() -> None:
+def test_deferred_acceptance_equals_choosing_in_turn() -> None:
     for seed in range(40):
         g = torch.Generator().manual_seed(seed)
         asks = torch.nonzero(torch.rand(8, 15, generator=g) < 0.6)
-        group, place = asks.T
+        group, slot = asks.T
         score = torch.randint(0, 6, (len(asks),), generator=g).float()
         wanted = torch.randint(0, 6, (8,), generator=g)
-        got = deferred_acceptance(group, score, place, wanted, 15, rounds_needed(group, place))
+        got = deferred_acceptance(group, score, slot, wanted, 15, rounds_needed(group, slot))
         taken: set[int] = set()
         expected = []
-        for who in range(8):
-            mine = [i for i in range(len(asks)) if group[i] == who and int(place[i]) not in taken]
-            mine = sorted(mine, key=lambda i: (-score[i].item(), i))[: int(wanted[who])]
-            taken |= {int(place[i]) for i in mine}
+        for number in range(8):
+            mine = [i for i in range(len(asks)) if group[i] == number and int(slot[i]) not in taken]
+            mine = sorted(mine, key=lambda i: (-score[i].item(), i))[: int(wanted[number])]
+            taken |= {int(slot[i]) for i in mine}
             expected += mine
         assert torch.nonzero(got).flatten().tolist() == sorted(expected)
 
 
-def test_nobody_asks() -> None:
+def test_no_candidates() -> None:
     none = torch.zeros(0, dtype=torch.int64)
     assert len(deferred_acceptance(none, torch.zeros(0), none, torch.tensor([2, 1]), 4, rounds_needed(none, none))) == 0
 
 
-def test_rounds_are_the_longest_chain_of_groups_that_disturb_each_other() -> None:
-    # 0 and 1 share place 5, 1 and 2 share place 6, 3 is on its own, 4 shares 5 with the first two and 6 with none.
+def test_rounds_are_the_longest_chain_of_groups_that_share_slots() -> None:
+    # 0 and 1 share slot 5, 1 and 2 share slot 6, 3 is on its own, 4 shares 5 with the first two and 6 with none.
     group = torch.tensor([0, 0, 1, 1, 2, 3, 4])
-    place = torch.tensor([1, 5, 5, 6, 6, 9, 5])
-    assert rounds_needed(group, place) == 3
-    assert rounds_needed(group[:2], place[:2]) == 1
+    slot = torch.tensor([1, 5, 5, 6, 6, 9, 5])
+    assert rounds_needed(group, slot) == 3
+    assert rounds_needed(group[:2], slot[:2]) == 1
     assert rounds_needed(torch.tensor([0, 7]), torch.tensor([2, 2])) == 2
 
 
 def test_a_round_less_than_the_chain_is_not_always_enough() -> None:
     # Each wants most what the one before takes: the last one learns in the third round what is left.
-    group, place = torch.tensor([0, 1, 1, 2, 2]), torch.tensor([0, 0, 1, 1, 2])
+    group, slot = torch.tensor([0, 1, 1, 2, 2]), torch.tensor([0, 0, 1, 1, 2])
     score, wanted = torch.tensor([9.0, 9.0, 5.0, 9.0, 5.0]), torch.ones(3, dtype=torch.int64)
-    assert rounds_needed(group, place) == 3
-    assert deferred_acceptance(group, score, place, wanted, 3, 3).tolist() == [True, False, True, False, True]
-    assert deferred_acceptance(group, score, place, wanted, 3, 2).tolist() != [True, False, True, False, True]
+    assert rounds_needed(group, slot) == 3
+    assert deferred_acceptance(group, score, slot, wanted, 3, 3).tolist() == [True, False, True, False, True]
+    assert deferred_acceptance(group, score, slot, wanted, 3, 2).tolist() != [True, False, True, False, True]

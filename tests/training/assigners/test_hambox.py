@@ -64,12 +64,12 @@ def test_faces_in_blocks_get_what_they_get_at_once(monkeypatch: pytest.MonkeyPat
         torch.cat([low, low + 8 + 24 * torch.rand(2, 20, 2, generator=g)], 2), torch.rand(2, 20, generator=g) > 0.2
     )
     which = torch.randint(0, 20, (2, len(anchors)), generator=g)
-    said = Predicted(
+    predicted = Predicted(
         torch.zeros(2, len(anchors)),
         faces.boxes.gather(1, which[..., None].expand(-1, -1, 4)) + torch.rand(2, len(anchors), 4, generator=g) * 4,
     )
-    whole = HamBox()(anchors, faces, said)
+    whole = HamBox()(anchors, faces, predicted)
     assert whole.compensated.any() and (whole.label == -1).any()
     monkeypatch.setattr(hambox, "CHUNK", 3 * len(anchors))
-    blocks = HamBox()(anchors, faces, said)
+    blocks = HamBox()(anchors, faces, predicted)
     assert all(torch.equal(getattr(whole, name), getattr(blocks, name)) for name in ("face", "label", "compensated"))

@@ -15,8 +15,8 @@ FACE = [0.0, 0.0, 80.0, 16.0]
 
 def _label(faces: list[list[float]], fits: list[float], logits: list[float] | None = None) -> list[int]:
     boxes = torch.tensor([[0.0, 0.0, 80.0 * fit, 16.0] for fit in fits])[None]
-    said = Predicted(torch.tensor([logits or [0.0] * 6]), boxes)
-    return Ota()(ANCHORS, FaceBatch.of([torch.tensor(faces).reshape(-1, 4)]), said).label[0].tolist()
+    predicted = Predicted(torch.tensor([logits or [0.0] * 6]), boxes)
+    return Ota()(ANCHORS, FaceBatch.of([torch.tensor(faces).reshape(-1, 4)]), predicted).label[0].tolist()
 
 
 def test_worked_example_supplies_two_units() -> None:

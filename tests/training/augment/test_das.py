@@ -1,4 +1,4 @@
-"""Data-anchor sampling: the three readings in distribution, and single samples by hand."""
+"""Data-anchor sampling: the distribution, and single samples by hand."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from pipeline.training.augment.das import ANCHOR_SIZES, DataAnchorSampling
 SAMPLES = 6000
 
 
-def _samples(scale: float, **settings: object) -> np.ndarray:  # type: ignore[type-arg]
+def _samples(scale: float) -> np.ndarray:  # type: ignore[type-arg]
     rng = np.random.default_rng(3)
-    das = DataAnchorSampling(**settings)  # type: ignore[arg-type]
-    return np.array([das.sample(rng, scale) for _ in range(SAMPLES)])
+    return np.array([DataAnchorSampling().sample(rng, scale) for _ in range(SAMPLES)])
 
 
 @pytest.mark.parametrize(
@@ -28,26 +27,8 @@ def test_at_most_one_size_larger_log_uniform(scale: float, top: int) -> None:
     assert octaves.std() == pytest.approx(wanted, rel=0.05)
 
 
-def test_pyramidbox_is_uniform() -> None:
-    sampled = _samples(20.0, sizes=(16.0,), reading="pyramidbox")
-    assert 8 <= sampled.min() < 8.1 and 31.9 < sampled.max() <= 32
-    assert sampled.mean() == pytest.approx(20, abs=0.5)  # 16.5 if log-uniform
-    assert _samples(20.0, sizes=(16.0,)).mean() == pytest.approx(24 / np.log(4), abs=0.5)
-
-
-def test_pyramidbox_bounds_the_top_index_by_twice_the_face() -> None:
-    sizes = (16.0, 32.0, 64.0)
-    free, bounded = (_samples(12.0, sizes=sizes, reading=r) for r in ("pyramidbox", "pyramidbox_bounded"))
-    assert free.max() > 60  # 2 x 32
-    assert 31 < bounded.max() <= 32  # the lower index still reaches 2 x 16
-    assert (bounded > 24).mean() == pytest.approx(0.5 / 3, abs=0.03)  # only index 0 gets beyond twice the face
-    assert _samples(3.0, sizes=sizes, reading="pyramidbox_bounded").min() >= 8
-
-
 @pytest.mark.parametrize("scale", [1.0, 12.0, 16.0, 24.0, 24.5, 100.0, 380.0, 400.0, 2000.0])
-@pytest.mark.parametrize("reading", ["official", "pyramidbox", "pyramidbox_bounded"])
-def test_single_samples_by_hand(scale: float, reading: str) -> None:
-    das = DataAnchorSampling(reading=reading)  # type: ignore[arg-type]
+def test_single_samples_by_hand(scale: float) -> None:
     gaps = [abs(size - scale) for size in ANCHOR_SIZES]
     top = min(gaps.index(min(gaps)) + 1, 5)
     seen = set()
@@ -56,14 +37,8 @@ def test_single_samples_by_hand(scale: float, reading: str) -> None:
         index = int(rng.integers(0, top + 1))
         size = ANCHOR_SIZES[index]
         seen.add(index)
-        if reading == "official":
-            wanted = size * 2 ** rng.uniform(-1, 1)
-        else:
-            most = 2 * size
-            if reading == "pyramidbox_bounded" and index == top and most > 2 * scale:
-                most = max(2 * scale, size / 2)
-            wanted = rng.uniform(size / 2, most)
-        assert das.sample(same, scale) == pytest.approx(wanted)
+        wanted = size * 2 ** rng.uniform(-1, 1)
+        assert DataAnchorSampling().sample(same, scale) == pytest.approx(wanted)
         assert rng.random() == same.random()  # no other random number was used
     assert seen == set(range(top + 1))
 

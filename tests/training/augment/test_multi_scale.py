@@ -24,9 +24,3 @@ def test_window_inside_the_image_whatever_its_faces() -> None:
         assert view == MultiScale().sample(np.random.default_rng(seed), 300, 200, NONE, 640)
         assert 0 <= view.x <= view.width - 640 and 0 <= view.y <= view.height - 640
         assert view.height in TRAINING_SIDES and view.width == pytest.approx(1.5 * view.height, abs=1)
-
-
-@pytest.mark.parametrize("sides", [(), (0,)])
-def test_refuses_no_sizes(sides: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match="1 or more"):
-        MultiScale(sides)

@@ -30,7 +30,6 @@ def _scene(width: int, height: int, faces: int, seed: int) -> Scene:
         np.concatenate([low, low + sides], axis=1).astype(np.float32),
         points,
         rng.random(faces) < 0.8,
-        {"blur": np.arange(faces, dtype=np.int8)},
     )
 
 
@@ -47,7 +46,6 @@ def test_any_image_any_faces(name: str, width: int, height: int, faces: int, see
     assert np.isfinite(done.image).all()
     assert (done.boxes >= 0).all() and (done.boxes <= SIDE).all()
     assert (done.boxes[:, 2:] > done.boxes[:, :2]).all()
-    assert done.attributes["blur"].tolist() == done.rows.tolist()  # rows stay together
     assert (done.valid == scene.valid[done.rows]).all()
     unmarked = np.isnan(scene.landmarks[done.rows]).all(axis=(1, 2))
     assert (np.isnan(done.landmarks).all(axis=(1, 2)) == unmarked).all()

@@ -17,20 +17,19 @@ BOXES = np.array([[0, 0, 4, 9], [1, 1, 1, 5], [2, 2, 3, 3]], np.float32)
 
 
 def test_defaults() -> None:
-    scene = Scene.of(IMAGE, BOXES, attributes={"blur": np.array([2, 0, 1], np.int8), "pose": np.zeros(0, np.int8)})
+    scene = Scene.of(IMAGE, BOXES)
     assert scene.rows.tolist() == [0, 1, 2] and scene.valid.all()
     assert np.isnan(scene.landmarks).all()
-    assert list(scene.attributes) == ["blur"]  # a dataset without poses
 
 
 def test_taking_keeps_rows_together() -> None:
     points = np.arange(30, dtype=np.float32).reshape(3, 5, 2)
     valid = np.array([True, False, True])
-    scene = Scene.of(IMAGE, BOXES, points, valid, {"blur": np.array([2, 0, 1], np.int8)})
+    scene = Scene.of(IMAGE, BOXES, points, valid)
     once = scene.take(np.array([False, True, True]))
     twice = once.take(np.array([False, True]))
     assert once.rows.tolist() == [1, 2] and twice.rows.tolist() == [2]
-    assert once.valid.tolist() == [False, True] and once.attributes["blur"].tolist() == [0, 1]
+    assert once.valid.tolist() == [False, True]
     np.testing.assert_array_equal(twice.boxes, BOXES[2:])
     np.testing.assert_array_equal(twice.landmarks, points[2:])
 
@@ -39,8 +38,7 @@ def test_from_a_sample() -> None:
     points = np.zeros((3, 5, 2), np.float32)
     sample = Sample("a", "a.jpg", "0", 9, 8, BOXES, {"blur": np.array([2, 0, 1], np.int8)}, landmarks=points)
     scene = Scene.of_sample(sample, IMAGE)
-    assert scene.attributes["blur"].tolist() == [2, 0, 1] and not scene.landmarks.any()
-    assert scene.valid.all() and np.shares_memory(scene.boxes, BOXES)
+    assert not scene.landmarks.any() and scene.valid.all() and np.shares_memory(scene.boxes, BOXES)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +48,6 @@ def test_from_a_sample() -> None:
         ({"image": IMAGE.astype(np.float64)}, "image is float64"),
         ({"landmarks": np.zeros((2, 5, 2), np.float32)}, r"landmarks have shape \(2, 5, 2\), expected \(3, 5, 2\)"),
         ({"valid": np.ones(4, bool)}, r"valid have shape \(4,\)"),
-        ({"attributes": {"blur": np.zeros(2, np.int8)}}, r"attribute blur has shape \(2,\)"),
     ],
 )
 def test_refuses(change: dict[str, object], message: str) -> None:

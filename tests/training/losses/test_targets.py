@@ -68,7 +68,7 @@ def test_inclusive_coders_match_one_pixel_less_and_decode_to_the_same_face() -> 
     anchors, coder = Anchors.of(GRID, 64, 64, inclusive=True), BoxCoder(1, 1, inclusive=True)
     at = anchors.centres[18 * 2]  # row 2, column 2 of the first level, its smaller size
     assert at.tolist() == [20.0, 20.0, 16.0, 16.0]
-    # Inclusive centres lie half a pixel left of continuous ones.
+    # Inclusive centres are half a pixel left of continuous ones.
     box = [12.5, 12.5, 22.3, 28.5]
     faces = _faces([box], [False])
     torch.testing.assert_close(matching_frame(faces.boxes, coder), torch.tensor([[12.5, 12.5, 21.3, 27.5]]))
