@@ -1,7 +1,5 @@
 """The images of an index: compressed, by the path in a sample's row, or decoded ahead of their use."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from pipeline.data.records import boxes_of
 from pipeline.data.schemas import CORNERS
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.storage import Store
@@ -24,28 +25,17 @@ FOOTERS: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class LabelledCandidates:
-    """The boxes of D detectors in one image, one detector after the other, each best first; M boxes in all.
+    """The boxes of D detectors in one image, one detector after the other, each best first; M boxes in all."""
 
-    Attributes:
-        image_id: the sample's.
-        path: file, as in the sample.
-        width, height: of the original image, pixels after orientation; 0 where unknown.
-        valid: D numbers of boxes.
-        boxes: float32 [M, 4], xyxy in original pixels, not clipped.
-        scores: float32 [M].
-        overlaps: float32 [M] in 0..1, plain IoU with the closest labelled face.
-        error: why there are no boxes, or None.
-    """
-
-    image_id: str
-    path: str
-    width: int
-    height: int
-    valid: tuple[int, ...] = ()
-    boxes: Float32 = field(default_factory=lambda: np.zeros((0, 4), np.float32))
-    scores: Float32 = field(default_factory=lambda: np.zeros(0, np.float32))
-    overlaps: Float32 = field(default_factory=lambda: np.zeros(0, np.float32))
-    error: str | None = None
+    image_id: str  # the sample's
+    path: str  # file, as in the sample
+    width: int  # of the original image, pixels after orientation; 0 where unknown
+    height: int  # likewise
+    valid: tuple[int, ...] = ()  # D numbers of boxes
+    boxes: Float32 = field(default_factory=lambda: np.zeros((0, 4), np.float32))  # [M, 4] xyxy, original pixels
+    scores: Float32 = field(default_factory=lambda: np.zeros(0, np.float32))  # [M]
+    overlaps: Float32 = field(default_factory=lambda: np.zeros(0, np.float32))  # [M], plain IoU with the closest face
+    error: str | None = None  # why there are no boxes, or None
 
     def __post_init__(self) -> None:
         """Raises ValueError where the lengths disagree."""
@@ -89,7 +79,7 @@ class LabelledCandidates:
             width=row["width"],
             height=row["height"],
             valid=tuple(int(each) for each in row["valid"]),
-            boxes=np.stack([np.asarray(row[name], np.float32) for name in CORNERS], axis=1),
+            boxes=boxes_of(row),
             scores=np.asarray(row["score"], np.float32),
             overlaps=np.asarray(row["overlap"], np.float32),
             error=row["error"],

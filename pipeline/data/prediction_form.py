@@ -47,10 +47,10 @@ class ImageInfo:
 
 
 def require_form(source: object, expected: str, rows: Iterable[tuple[NDArray[np.floating], ImageInfo]]) -> None:
-    """Raises ValueError where predictions are evidently of another form than expected.
+    """Raises ValueError, beginning with ``source``, where predictions are evidently of another form than expected.
 
     Args:
-        source: begins the message.
+        source: of the predictions.
         expected: entry of `LAYOUTS`, the first four numbers of a row; the last one is its score.
         rows: per image its numbers [n, 5 or more], and its facts.
     """

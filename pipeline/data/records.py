@@ -25,30 +25,18 @@ def _no_boxes() -> Float32:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One image of a dataset and its labelled faces.
+    """One image of a dataset and its labelled faces."""
 
-    Attributes:
-        image_id: unique name within the dataset.
-        path: file, relative to the dataset's root, with forward slashes.
-        content_hash: BLAKE2b-128 of the file's bytes, hexadecimal.
-        width, height: pixels after the orientation tag is applied; 0 if the header cannot be read.
-        boxes: float32 [F, 4], xyxy in pixels, x2 = x + w.
-        attributes: name -> int8 [F] or int8 [0] where the dataset has none.
-        levels: "easy" | "medium" | "hard" -> bool [F], whether the face counts.
-        landmarks: float32 [F, 5, 2] in pixels (eyes, nose, mouth corners; left first) or None.
-        error: why the image cannot be used, or None.
-    """
-
-    image_id: str
-    path: str
-    content_hash: str
-    width: int
-    height: int
-    boxes: Float32 = field(default_factory=_no_boxes)
-    attributes: Mapping[str, NDArray[np.int8]] = field(default_factory=dict)
-    levels: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
-    landmarks: Float32 | None = None
-    error: str | None = None
+    image_id: str  # unique name within the dataset
+    path: str  # file, relative to the dataset's root, with forward slashes
+    content_hash: str  # BLAKE2b-128 of the file's bytes, hexadecimal
+    width: int  # pixels after the orientation tag is applied; 0 if the header cannot be read
+    height: int  # likewise
+    boxes: Float32 = field(default_factory=_no_boxes)  # float32 [F, 4], xyxy in pixels, x2 = x + w
+    attributes: Mapping[str, NDArray[np.int8]] = field(default_factory=dict)  # name -> [F], or [0] for none
+    levels: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)  # subset -> [F], whether the face counts
+    landmarks: Float32 | None = None  # [F, 5, 2] in pixels (eyes, nose, mouth corners; left first)
+    error: str | None = None  # why the image cannot be used, or None
 
     def __post_init__(self) -> None:
         """Raises ValueError where two lengths disagree."""
@@ -88,7 +76,7 @@ class Sample:
             content_hash=row["content_hash"],
             width=row["width"],
             height=row["height"],
-            boxes=_stack(row, CORNERS),
+            boxes=boxes_of(row),
             attributes={name: np.asarray(row[name], np.int8) for name in ATTRIBUTES},
             levels={name: np.asarray(row[name], bool) for name in LEVELS},
             landmarks=_points(row["landmarks"]),
@@ -101,18 +89,12 @@ class ScoredBoxes:
     """The boxes of one image, before or after suppression, best first.
 
     What predictors return and dumps hold is continuous. A rule made for other corners asks `corners` for its own.
-
-    Attributes:
-        boxes: float32 [N, 4] xyxy in pixels of the original image, not clipped.
-        scores: float32 [N], never rising.
-        landmarks: float32 [N, 5, 2] in original pixels (eyes, nose, mouth corners; left first) or None.
-        frame: of the boxes' corners.
     """
 
-    boxes: Float32
-    scores: Float32
-    landmarks: Float32 | None = None
-    frame: Frame = Frame.CONTINUOUS
+    boxes: Float32  # float32 [N, 4] xyxy in pixels of the original image, not clipped
+    scores: Float32  # float32 [N], never rising
+    landmarks: Float32 | None = None  # [N, 5, 2] in original pixels (eyes, nose, mouth corners; left first)
+    frame: Frame = Frame.CONTINUOUS  # of the boxes' corners
 
     def __post_init__(self) -> None:
         """Raises ValueError where the lengths disagree."""
@@ -141,24 +123,15 @@ class ScoredBoxes:
 
 @dataclass(frozen=True, slots=True)
 class Detections:
-    """The boxes a detector found in one image, best first.
+    """The boxes a detector found in one image, best first."""
 
-    Attributes:
-        image_id: the sample's.
-        width, height: of the image, pixels after orientation; 0 where it could not be decoded.
-        boxes: float32 [N, 4], xyxy in original pixels, not clipped.
-        scores: float32 [N], never rising.
-        landmarks: float32 [N, 5, 2] in original pixels (eyes, nose, mouth corners; left first) or None.
-        error: why there are no boxes, or None.
-    """
-
-    image_id: str
-    width: int
-    height: int
-    boxes: Float32 = field(default_factory=_no_boxes)
-    scores: Float32 = field(default_factory=lambda: np.zeros(0, np.float32))
-    landmarks: Float32 | None = None
-    error: str | None = None
+    image_id: str  # the sample's
+    width: int  # of the image, pixels after orientation; 0 where it could not be decoded
+    height: int  # likewise
+    boxes: Float32 = field(default_factory=_no_boxes)  # float32 [N, 4], xyxy in original pixels, not clipped
+    scores: Float32 = field(default_factory=lambda: np.zeros(0, np.float32))  # float32 [N], never rising
+    landmarks: Float32 | None = None  # [N, 5, 2] in original pixels (eyes, nose, mouth corners; left first)
+    error: str | None = None  # why there are no boxes, or None
 
     def __post_init__(self) -> None:
         """Raises ValueError where lengths disagree, numbers are not finite or scores rise."""
@@ -196,7 +169,7 @@ class Detections:
             image_id=row["image_id"],
             width=row["width"],
             height=row["height"],
-            boxes=_stack(row, CORNERS),
+            boxes=boxes_of(row),
             scores=np.asarray(row["score"], np.float32),
             landmarks=_points(row.get("landmarks", ())),
             error=row["error"],
@@ -223,8 +196,9 @@ def _flat_list(column: pa.ChunkedArray) -> tuple[Float32, NDArray[np.int64]]:
     return array.flatten().to_numpy(), offsets - offsets[0]
 
 
-def _stack(row: Mapping[str, Any], names: tuple[str, ...]) -> Float32:
-    return np.stack([np.asarray(row[name], np.float32) for name in names], axis=1)
+def boxes_of(row: Mapping[str, Any]) -> Float32:
+    """Returns float32 [N, 4], the boxes of a row with columns `CORNERS` (lists or arrays)."""
+    return np.stack([np.asarray(row[name], np.float32) for name in CORNERS], axis=1)
 
 
 def _flat(landmarks: Float32 | None) -> Float32:

@@ -1,7 +1,5 @@
 """The rows of a stored output, image by image: one shard is held at a time."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 import pyarrow as pa

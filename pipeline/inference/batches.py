@@ -1,7 +1,5 @@
 """Which images go through a detector together, and how a batch that is too large for its device is split."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -52,8 +50,7 @@ def launch_within_memory(predictor: Predictor, images: Sequence[Image], canvas: 
         images: uint8 [H, W, 3] each, BGR; at least one.
         canvas: size at which the detector sees them.
 
-    Raises:
-        RuntimeError: the device or a library is broken: other images would fare no better.
+    Raises RuntimeError: the device or a library is broken: other images would fare no better.
     """
     launched = _attempt(predictor, lambda: predictor.launch(images, canvas).wait)
     if not isinstance(launched, RuntimeError):

@@ -1,7 +1,5 @@
 """Drawing one head into an image."""
 
-from __future__ import annotations
-
 import math
 from typing import Final
 

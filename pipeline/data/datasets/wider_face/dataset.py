@@ -18,8 +18,8 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field, model_validator
 
-from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, in_order, quiet, require_folder, setting
-from pipeline.data.datasets.files import Labels, hash_labels, present, read_sample, scan
+from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, in_order, quiet, require_folder
+from pipeline.data.datasets.files import Labels, file_version, hash_labels, present, read_sample, scan
 from pipeline.data.datasets.label_fit import LabelFit
 from pipeline.data.datasets.wider_face.annotation import WiderAnnotation, read_wider_annotation
 from pipeline.data.datasets.wider_face.ground_truth import load_ground_truth
@@ -104,12 +104,7 @@ class WiderFace(Dataset):
         fit = LabelFit()
         for table in samples:
             fit.add(table)
-        lines = fit.remarks(counts_nowhere=False)
-        if doubt := fit.contradiction({}):
-            if self.doubts == "refuse":
-                raise ValueError(f"{self._source(root).file}: {doubt}; {setting('doubts', 'tell')} goes on with them")
-            lines.append(doubt)
-        return lines
+        return fit.review(str(self._source(root).file), {}, self.doubts, counts_nowhere=False)
 
     def _source(self, root: str) -> _Source:
         name = f"wider_face_{self.split}_bbx_gt.txt" if self.annotation == "text" else OFFICIAL_FILES[0]
@@ -129,7 +124,7 @@ class _Source:
     lists: Path | None  # folder of the official lists; None grades by height
 
     def annotation(self) -> WiderAnnotation:
-        return _annotation(self.file, self.form, _version(self.file))
+        return _annotation(self.file, self.form, file_version(self.file.stat()))
 
     def levels(self) -> Levels:
         annotation = self.annotation()
@@ -162,16 +157,11 @@ def _chosen(file: Path, names: Sequence[str]) -> list[str]:
 
 
 @lru_cache(maxsize=4)
-def _annotation(file: Path, form: str, version: tuple[int, int]) -> WiderAnnotation:
+def _annotation(file: Path, form: str, version: str) -> WiderAnnotation:
     # Listing and reading in one process parse once; `version` makes a changed file a new entry.
     if form == "text":
         return read_wider_annotation(file)
     return mat_annotation(load_ground_truth(file.parent), file.parent)
-
-
-def _version(file: Path) -> tuple[int, int]:
-    stat = file.stat()
-    return stat.st_size, stat.st_mtime_ns
 
 
 def _labels(annotation: WiderAnnotation, levels: Levels, position: int) -> Labels:

@@ -1,7 +1,5 @@
 """The MATLAB annotation of WIDER FACE validation, in the same flat form as the text annotation."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +20,7 @@ def mat_annotation(truth: WiderGroundTruth, folder: Path) -> WiderAnnotation:
         truth: from `load_ground_truth`.
         folder: of its files; the attributes are read from ``wider_face_val.mat``.
 
-    Raises:
-        ValueError: an attribute is missing or its length differs from the number of boxes.
+    Raises ValueError: an attribute is missing or its length differs from the number of boxes.
     """
     starts = np.concatenate([[0], np.cumsum([len(boxes) for boxes in truth.boxes])]).astype(np.int64)
     rows = np.zeros((int(starts[-1]), len(COLUMNS)), np.int32)

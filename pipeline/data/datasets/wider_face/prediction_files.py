@@ -1,7 +1,5 @@
 """The files of a WIDER submission, from a folder or a tar archive, at any depth."""
 
-from __future__ import annotations
-
 import os
 import tarfile
 from collections.abc import Iterable, Iterator, Sequence

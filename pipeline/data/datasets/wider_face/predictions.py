@@ -1,12 +1,10 @@
-"""Reader and writer of the WIDER FACE submission text: `<event>/<name>.txt` with `x y w h score` rows.
+"""Reader of the WIDER FACE submission text: `<event>/<name>.txt` with `x y w h score` rows.
 
 The whole validation set (3,226 files, 300,000 rows) is read in about half a second: well-formed files are joined and
 parsed by one Arrow call; any other file goes through `prediction_lines`, which finds the place of an error.
 """
 
-from __future__ import annotations
-
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,7 +18,6 @@ from pipeline.data.datasets.wider_face.prediction_lines import LineError, Malfor
 from pipeline.data.prediction_form import ImageInfo, require_form
 from pipeline.data.prediction_names import NameMatch
 from pipeline.data.prediction_set import PredictionSet
-from pipeline.data.records import Detections
 
 _LISTED = 20  # malformed files that a message names; the report has all
 _COLUMNS = ["x", "y", "w", "h", "score"]
@@ -29,25 +26,15 @@ Rows = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class TextReport:
-    """Oddities of a submission.
+    """Oddities of a submission."""
 
-    Attributes:
-        files: files found.
-        rows: rows read from the files of the wanted images.
-        missing: wanted images without a file (they have no detections; their faces still count).
-        extra: files that belong to no known image.
-        malformed: every file that cannot be read, with the line.
-        disagreeing: files with more rows than line 2 says; only that many were read.
-        others: names of some files that are not .txt.
-    """
-
-    files: int = 0
-    rows: int = 0
-    missing: tuple[str, ...] = ()
-    extra: tuple[str, ...] = ()
-    malformed: tuple[MalformedLine, ...] = ()
-    disagreeing: tuple[str, ...] = ()
-    others: tuple[str, ...] = ()
+    files: int = 0  # files found
+    rows: int = 0  # rows read from the files of the wanted images
+    missing: tuple[str, ...] = ()  # wanted images without a file (they have no detections; their faces still count)
+    extra: tuple[str, ...] = ()  # files that belong to no known image
+    malformed: tuple[MalformedLine, ...] = ()  # every file that cannot be read, with the line
+    disagreeing: tuple[str, ...] = ()  # files with more rows than line 2 says; only that many were read
+    others: tuple[str, ...] = ()  # names of some files that are not .txt
 
 
 class PredictionTextError(ValueError):
@@ -147,36 +134,6 @@ def read_wider_text(
     if reading == "matlab":
         predictions = predictions.falling()
     return WiderText(predictions, report, np.concatenate([np.zeros(0), *outside]), wide)
-
-
-def write_wider_text(folder: Path, detections: Iterable[Detections], truncate: bool = True) -> int:
-    """Writes one file per image and returns how many; rows keep their order, so ties stay as they are.
-
-    Args:
-        folder: receives `<event>/<name>.txt`; made where it does not exist.
-        detections: image_id must be "<event>/<name>". A record with an error is written without rows.
-        truncate: write int(x1) int(y1) int(x2)-int(x1) int(y2)-int(y1) as the RetinaFace scripts do (costs about
-            0.1 AP hard); otherwise all digits, so that reading gives back the same numbers.
-
-    Raises:
-        ValueError: an image_id has another form, or comes twice.
-    """
-    written: set[str] = set()
-    for row in detections:
-        parts = row.image_id.split("/")
-        if len(parts) != 2 or not all(parts) or ".." in parts:
-            raise ValueError(f"image_id {row.image_id!r} has not the form '<event>/<name>' that WIDER text needs")
-        if row.image_id in written:
-            raise ValueError(f"image {row.image_id} comes twice; its second file would replace the first")
-        written.add(row.image_id)
-        file = folder / f"{row.image_id}.txt"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        boxes = np.trunc(row.boxes.astype(np.float64)) if truncate else row.boxes.astype(np.float64)
-        boxes[:, 2:] -= boxes[:, :2]
-        numbers = (boxes.astype(np.int64) if truncate else boxes).tolist()
-        lines = [f"{x} {y} {w} {h} {score} " for (x, y, w, h), score in zip(numbers, row.scores.tolist(), strict=True)]
-        file.write_text("\n".join([parts[1], str(len(lines)), *lines]) + "\n", encoding="utf-8", newline="\n")
-    return len(written)
 
 
 def _all_malformed(source: Path, malformed: Sequence[MalformedLine], of: int) -> str:

@@ -1,7 +1,5 @@
 """Which faces of WIDER FACE count as easy, medium and hard: the official lists, or by height where there are none."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
