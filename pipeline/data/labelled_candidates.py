@@ -19,6 +19,7 @@ from pipeline.engine.storage import Store
 
 Float32 = NDArray[np.float32]
 
+_FIELDS: Final = ("image_id", "path", "width", "height", "error")
 FOOTERS: Final = 32
 """Shards whose footers a process remembers; one of 100 rows takes about 1 MB."""
 
@@ -59,30 +60,22 @@ class LabelledCandidates:
     def to_row(self) -> dict[str, Any]:
         """Returns a row of `schemas.LABELLED_CANDIDATES`."""
         return {
-            "image_id": self.image_id,
-            "path": self.path,
-            "width": self.width,
-            "height": self.height,
+            **{name: getattr(self, name) for name in _FIELDS},
             "valid": list(self.valid),
             **{name: self.boxes[:, i] for i, name in enumerate(CORNERS)},
             "score": self.scores,
             "overlap": self.overlaps,
-            "error": self.error,
         }
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> LabelledCandidates:
         """Returns the record of a row of `schemas.LABELLED_CANDIDATES` (lists or arrays)."""
         return cls(
-            image_id=row["image_id"],
-            path=row["path"],
-            width=row["width"],
-            height=row["height"],
+            **{name: row[name] for name in _FIELDS},
             valid=tuple(int(each) for each in row["valid"]),
             boxes=boxes_of(row),
             scores=np.asarray(row["score"], np.float32),
             overlaps=np.asarray(row["overlap"], np.float32),
-            error=row["error"],
         )
 
 

@@ -17,6 +17,8 @@ Float32 = NDArray[np.float32]
 
 WITHOUT_LANDMARKS: Final = ("image_id", "width", "height", *CORNERS, "score", "error")
 """Columns of `schemas.DETECTIONS` that suffice for `read_detections`."""
+_DETECTIONS_FIELDS: Final = ["image_id", "width", "height", "error"]
+_SAMPLE_FIELDS: Final = [*_DETECTIONS_FIELDS, "path", "content_hash"]
 
 
 def _no_boxes() -> Float32:
@@ -55,32 +57,22 @@ class Sample:
         """Returns a row of `schemas.SAMPLES`."""
         faces = len(self.boxes)
         return {
-            "image_id": self.image_id,
-            "path": self.path,
-            "content_hash": self.content_hash,
-            "width": self.width,
-            "height": self.height,
+            **{name: getattr(self, name) for name in _SAMPLE_FIELDS},
             **{name: self.boxes[:, i] for i, name in enumerate(CORNERS)},
             **{name: self.attributes.get(name, np.zeros(0, np.int8)) for name in ATTRIBUTES},
             **{name: self.levels.get(name, np.zeros(faces, bool)) for name in LEVELS},
             "landmarks": _flat(self.landmarks),
-            "error": self.error,
         }
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Sample:
         """Returns the sample of a row of `schemas.SAMPLES` as `Table.to_pylist` gives it."""
         return cls(
-            image_id=row["image_id"],
-            path=row["path"],
-            content_hash=row["content_hash"],
-            width=row["width"],
-            height=row["height"],
+            **{name: row[name] for name in _SAMPLE_FIELDS},
             boxes=boxes_of(row),
             attributes={name: np.asarray(row[name], np.int8) for name in ATTRIBUTES},
             levels={name: np.asarray(row[name], bool) for name in LEVELS},
             landmarks=_points(row["landmarks"]),
-            error=row["error"],
         )
 
 
@@ -152,27 +144,21 @@ class Detections:
     def to_row(self) -> dict[str, Any]:
         """Returns a row of `schemas.DETECTIONS`."""
         return {
-            "image_id": self.image_id,
-            "width": self.width,
-            "height": self.height,
+            **{name: getattr(self, name) for name in _DETECTIONS_FIELDS},
             "valid": len(self.boxes),
             **{name: self.boxes[:, i] for i, name in enumerate(CORNERS)},
             "score": self.scores,
             "landmarks": _flat(self.landmarks),
-            "error": self.error,
         }
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Detections:
         """Returns the record of a row of `schemas.DETECTIONS` (lists or arrays), which may lack the landmarks."""
         return cls(
-            image_id=row["image_id"],
-            width=row["width"],
-            height=row["height"],
+            **{name: row[name] for name in _DETECTIONS_FIELDS},
             boxes=boxes_of(row),
             scores=np.asarray(row["score"], np.float32),
             landmarks=_points(row.get("landmarks", ())),
-            error=row["error"],
         )
 
 
@@ -184,7 +170,7 @@ def read_detections(table: pa.Table) -> Iterator[Detections]:
     """
     names = tuple(name for name in (*CORNERS, "score", "landmarks") if name in table.column_names)
     lists = {name: _flat_list(table.column(name)) for name in names}
-    plain = table.select(["image_id", "width", "height", "error"]).to_pylist()
+    plain = table.select(_DETECTIONS_FIELDS).to_pylist()
     for i, row in enumerate(plain):
         values = {name: flat[offsets[i] : offsets[i + 1]] for name, (flat, offsets) in lists.items()}
         yield Detections.from_row({**row, **values})

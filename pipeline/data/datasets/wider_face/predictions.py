@@ -47,28 +47,20 @@ class PredictionTextError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class WiderText:
-    """A submission: the detections of the wanted images, a report, and the scores that only the Python tool uses.
+    """A submission: the detections of the wanted images, a report, and facts of one reading only.
 
-    Attributes:
-        predictions: in the order of the wanted images; "matlab": rows fall in score (stable), "python": file order.
-        report: missing, extra and disagreeing files.
-        extra_scores: float64, scores of extra files that take part in the normalisation ("python" only, else empty).
-        wide: image id -> all numbers of its rows [n, 6 or more], where they have more than the five that are read
-            ("matlab" only).
+    Read as by "matlab", the rows of an image fall in score (stable), and ``wide`` has all numbers [n, 6 or more] of
+    rows with more than the five that are read. By "python" they are in file order, and float64 ``extra_scores`` take
+    part in the normalisation.
     """
 
-    predictions: PredictionSet
-    report: TextReport
-    extra_scores: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
-    wide: Mapping[str, Rows] = field(default_factory=dict)
+    predictions: PredictionSet  # in the order of the wanted images
+    report: TextReport  # missing, extra and disagreeing files
+    extra_scores: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))  # of extra files
+    wide: Mapping[str, Rows] = field(default_factory=dict)  # image id -> rows of more than five numbers
 
     def require(self, source: Path, known: Mapping[str, ImageInfo]) -> None:
-        """Raises ValueError where names or numbers cannot be those of these images.
-
-        Args:
-            source: begins the message.
-            known: facts of each wanted image.
-        """
+        """Raises ValueError, beginning with ``source``, where names or numbers cannot be those of the known images."""
         names = NameMatch(self.predictions.image_ids, self.report.missing, self.report.extra, self.report.others)
         names.require(source)
         require_form(source, "x y w h", self._as_written(known))
