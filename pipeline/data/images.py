@@ -64,15 +64,12 @@ def check_complete(data: bytes) -> None:
 
 
 def decode(data: bytes) -> Image:
-    """Returns the image as uint8 [H, W, 3] BGR, C-contiguous and upright.
+    """Returns the image of a whole compressed file as uint8 [H, W, 3] BGR, contiguous and upright; of pages the first.
 
     Greyscale, palette and bilevel images become three equal or looked-up channels, alpha is dropped, 16 bits are scaled
     to 8, and CMYK (Adobe's inverted kind too) is converted as Pillow does.
 
-    Args:
-        data: the whole compressed file, of a kind in `image_kinds.READ`; of several pages the first one is taken.
-
-    Raises ImageError: empty, not an image, truncated or damaged, or the pixels disagree with the header.
+    Raises ImageError: empty, of no kind in `image_kinds.READ`, truncated or damaged, or unlike its header.
     """
     header = _probe(data)
     check_complete(data)

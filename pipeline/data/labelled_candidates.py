@@ -93,9 +93,7 @@ class LabelledCandidateReader:
             artifact: of `schemas.LABELLED_CANDIDATES`.
             most: only so many rows, the first ones; None for all.
 
-        Raises:
-            DamagedError: a shard is damaged.
-            ValueError: a row is no row group of its own.
+        Raises DamagedError: a shard is damaged; ValueError: a row is no row group of its own.
         """
         manifest = artifact.manifest
         self.node, self._store = manifest.node, artifact.store

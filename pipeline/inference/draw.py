@@ -20,17 +20,11 @@ def draw(
     *,
     labels: bool = True,
 ) -> Image:
-    """Returns a copy of uint8 [H, W, 3] with boxes, scores and landmarks drawn on it.
+    """Returns a copy of uint8 [H, W, 3] with boxes, scores (where ``labels``) and landmarks drawn on it.
 
-    Lines grow with the image and have a dark rim, so that they show on any background. Boxes are coloured from orange
-    (score 0) to green (1), strong ones on top; a score is written where its box is wide enough.
-
-    Args:
-        image_bgr: uint8 [H, W, 3].
-        boxes: float32 [N, 4] xyxy in pixels, may reach beyond the image.
-        scores: float32 [N] in 0..1.
-        landmarks: float32 [N, P, 2] in pixels, or None.
-        labels: write scores.
+    Lines grow with the image and have a dark rim, so that they show on any background. Boxes, float32 [N, 4] xyxy in
+    pixels, may reach beyond the image; they are coloured from orange (score 0) to green (1), strong ones on top. A
+    score is written where its box is wide enough. Landmarks are float32 [N, P, 2] in pixels, or None.
     """
     import cv2
 

@@ -60,9 +60,7 @@ def pool(sets: Sequence[ScoredBoxes]) -> ScoredBoxes:
 def fuse(sets: Sequence[ScoredBoxes], rule: Fusion) -> ScoredBoxes:
     """Returns one set of detections, best first, computed in float64 and given in float32, in the first set's frame.
 
-    Args:
-        sets: in original pixels of one image; the first one wins where scores are equal.
-        rule: for boxes that overlap.
+    The sets are in original pixels of one image; the first one wins where scores are equal.
 
     Raises ValueError: no set at all, or a parameter of the rule is out of range.
     """

@@ -88,12 +88,8 @@ def merge_tiles(parts: Sequence[Selected], count: int) -> Selected:
 def pack(chosen: Selected, factors_B2: Tensor) -> Tensor:
     """Returns everything the host needs as one tensor, so that it is copied once.
 
-    Args:
-        chosen: in canvas pixels.
-        factors_B2: float64, by which x and y are multiplied to be pixels of the original.
-
-    Returns:
-        float32 [B, K + 1, 5 + 2 P]: a row of flags, then boxes, score and landmarks of each candidate.
+    Boxes are scaled from canvas to original pixels by factors_B2, float64, of x and y. The result is float32
+    [B, K + 1, 5 + 2 P]: a row of flags, then boxes, score and landmarks of each candidate.
     """
     points = [chosen.boxes_BK4] if chosen.landmarks_BKP is None else [chosen.boxes_BK4, chosen.landmarks_BKP]
     scaled = [(each.double() * factors_B2.repeat(1, each.shape[2] // 2)[:, None]).to(torch.float32) for each in points]

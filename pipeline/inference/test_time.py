@@ -171,9 +171,7 @@ def mogface(*, hard: bool = False, window: float | None = None) -> Mode:
 def mogface_filtered(largest: float, window: float) -> list[tuple[float, SizeFilter]]:
     """Returns (scale, filter) of MogFace's shrunk, enlarged and pyramid calls, in its order.
 
-    Args:
-        largest: scale, see `mogface_largest`.
-        window: W, or -1 for the older rule.
+    ``largest`` is the scale of `mogface_largest`; ``window`` is W, or -1 for the older rule.
     """
     old = window < 0
     big = SizeFilter("longer", above=30) if old else SizeFilter(above=2000)

@@ -46,9 +46,8 @@ def read_coco(file: Path, category: tuple[str, ...], sized: bool, corners: bool)
         sized: read the sizes of images, and refuse invalid ones.
         corners: boxes are known to be corners.
 
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is not COCO JSON or contradicts itself; the message names field, expected and found.
+    Raises FileNotFoundError: there is no such file; ValueError: it is not COCO JSON or contradicts itself; the message
+    names field, expected and found.
     """
     if not file.is_file():
         raise FileNotFoundError(f"no annotation {file}")

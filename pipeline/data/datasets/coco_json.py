@@ -21,9 +21,8 @@ from pipeline.data.records import Sample
 from pipeline.data.schemas import LEVELS
 
 _FORMS: Final = {
-    "corners": f"{setting('form', 'corners')} reads them so",
-    "centre": f"{setting('form', 'centre')} reads them so",
-    "relative": f"{setting('units', 'relative')} reads them so",
+    form: f"{setting('units' if form == 'relative' else 'form', form)} reads them so"
+    for form in ("corners", "centre", "relative")
 }
 
 

@@ -87,9 +87,8 @@ class Dataset(LiteralModel, ABC):
             root: the dataset's folder; ignored unless ``needs_root``.
             say: takes a line on skipped files.
 
-        Raises:
-            FileNotFoundError: the folder, an annotation file or listed images are not there.
-            ValueError: an annotation is malformed; the message says where, what was expected and what was found.
+        Raises FileNotFoundError: the folder, an annotation file or listed images are not there; ValueError: an
+        annotation is malformed; the message says where, what was expected and what was found.
         """
 
     @abstractmethod
@@ -109,9 +108,8 @@ class Dataset(LiteralModel, ABC):
             root: the dataset's folder.
             samples: tables of `schemas.SAMPLES`, every row once.
 
-        Raises:
-            ValueError: labels contradict the images; the message names file, field, expected, found, and the parameter
-                that helps.
+        Raises ValueError: labels contradict the images; the message names file, field, expected, found, and the
+        parameter that helps.
         """
         return []
 

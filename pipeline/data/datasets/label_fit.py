@@ -99,9 +99,8 @@ class LabelFit:
     def contradiction(self, forms: Mapping[str, str]) -> str | None:
         """Returns why these boxes cannot be x, y, width, height in pixels of these images, or None where they can.
 
-        Args:
-            forms: "corners", "centre", "relative" -> advice on the command line option for that form; a form without
-                one has to be converted.
+        ``forms`` has advice on the command line option for "corners", "centre", "relative"; others have to be
+        converted.
         """
         likely = self._form()
         if likely is None and self.out <= OUT_SHARE * self.faces:
@@ -142,11 +141,7 @@ class LabelFit:
         return [*self.remarks(counts_nowhere), *([doubt] if doubt else [])]
 
     def remarks(self, counts_nowhere: bool) -> list[str]:
-        """Returns the totals, and oddities, one line each.
-
-        Args:
-            counts_nowhere: boxes that cannot be found count in no subset; else as in the set.
-        """
+        """Returns the totals, and oddities, one line each; boxes that cannot be found may count nowhere."""
         counted = ", ".join(f"{level} {number:,}" for level, number in self.counted.items())
         lines = [f"{self.faces:,} faces in {self.images:,} images; of them count: {counted}"]
         if lost := self.flat + self.outside:

@@ -31,11 +31,9 @@ class OnnxRuntime:
 
 
 def open_session(job: Job, providers: Sequence[Provider]) -> Any:
-    """Returns an onnxruntime session of a job's network: "pixels" in, answers out, every size free.
+    """Returns an onnxruntime session of a job's network, which it takes over: "pixels" in, answers out, any size.
 
-    Args:
-        job: whose network is taken over.
-        providers: execution providers and their options, the preferred one first.
+    ``providers`` are execution providers and their options, the preferred one first.
     """
     runtime = import_module("onnxruntime")
     options = runtime.SessionOptions()

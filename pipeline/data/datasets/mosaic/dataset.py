@@ -97,9 +97,8 @@ class Mosaic(Dataset):
     def image_bytes(self, root: str, sample_path: str) -> bytes:
         """Returns the canvas as JPEG (8K: about a second).
 
-        Raises:
-            OSError: a source is gone.
-            ValueError: ``sample_path`` is none of this set's, or a source has another size than when it was indexed.
+        Raises OSError: a source is gone; ValueError: ``sample_path`` is none of this set's, or a source has another
+        size than when it was indexed.
         """
         return encode_jpeg(self.compose(root, sample_path), self.quality)
 

@@ -96,12 +96,9 @@ def placed_faces(patches: Sequence[Patch]) -> PlacedFaces:
 
 
 def paste(canvas: Image, patch: Patch, pixels: Image) -> None:
-    """Draws a patch on the canvas, in place: enlarged bilinearly, reduced by area.
+    """Draws a patch on a canvas uint8 [H, W, 3] BGR, in place: enlarged bilinearly, reduced by area.
 
-    Args:
-        canvas: uint8 [H, W, 3] BGR.
-        patch: of the source.
-        pixels: uint8 [h, w, 3] BGR, the whole source; ValueError where its size has changed since it was indexed.
+    ``pixels`` are uint8 [h, w, 3] BGR, the whole source; ValueError where its size has changed since it was indexed.
     """
     import cv2
 
@@ -121,15 +118,15 @@ def paste(canvas: Image, patch: Patch, pixels: Image) -> None:
 def _nearest(height: float, sources: Sequence[Sample]) -> Iterator[tuple[Sample, int]]:
     """Yields (source, row) of every face that counts, the one nearest in height first."""
     found = []
-    for place, source in enumerate(sources):
+    for number, source in enumerate(sources):
         if source.error is not None:
             continue
         boxes = _visible(source)
         heights = boxes[:, 3] - boxes[:, 1]
         for row in np.flatnonzero(np.isfinite(heights) & ~_ignored(source)).tolist():
-            found.append((abs(float(np.log(heights[row] / height))), place, row))
-    for _, place, row in sorted(found):
-        yield sources[place], row
+            found.append((abs(float(np.log(heights[row] / height))), number, row))
+    for _, number, row in sorted(found):
+        yield sources[number], row
 
 
 def _visible(source: Sample) -> NDArray[np.float64]:

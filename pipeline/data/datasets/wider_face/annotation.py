@@ -37,9 +37,8 @@ class WiderAnnotation:
 def read_wider_annotation(file: Path) -> WiderAnnotation:
     """Returns the content of a ``wider_face_{train,val}_bbx_gt.txt`` (12,880 images in about 0.2 s).
 
-    Raises:
-        OSError: the file cannot be read.
-        ValueError: a malformed line or a count that does not fit; the message gives file, line, expected and found.
+    Raises OSError: the file cannot be read; ValueError: a malformed line or a count that does not fit; the message
+    gives file, line, expected and found.
     """
     lines = file.read_bytes().removeprefix(b"\xef\xbb\xbf").splitlines()
     while lines and not lines[-1].strip():

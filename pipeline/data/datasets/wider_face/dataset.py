@@ -44,12 +44,10 @@ class WiderFace(Dataset):
     Attributes:
         split: "val" (3,226 images, 39,708 faces) or "train" (12,880 images, 159,420 faces).
         annotation: "text", or "mat" for validation only; they differ in one box.
-        subsets: where easy, medium and hard come from: the "official" lists (validation), face "height" (50, 30 and
-            10 px, invalid faces excluded), or "auto": the lists where all four files are there, else height.
+        subsets: by "official" lists (validation), by "height" (50, 30, 10 px, valid faces), or "auto": lists if any.
         missing: "error" where listed images are absent, or "skip" to use those present.
         doubts: "refuse" boxes that seem to be of other images or of another form, or "tell" (a remark).
-        only: text file with one "<event>/<name>.jpg" per line, in the root or anywhere: the images to use; no part of
-            the dataset's identity.
+        only: text file with one "<event>/<name>.jpg" per line: the images to use; no part of the dataset's identity.
     """
 
     levels: ClassVar[tuple[str, ...]] = LEVELS

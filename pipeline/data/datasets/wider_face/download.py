@@ -39,9 +39,8 @@ def download_wider_face(root: Path, splits: Sequence[str], echo: Callable[[str],
         splits: of "train" (1.5 GB), "val" (0.4 GB) and "test" (1.8 GB).
         echo: takes a line on each step.
 
-    Raises:
-        ValueError: a split that does not exist.
-        DownloadError: an archive cannot be fetched, or arrives with a wrong checksum.
+    Raises ValueError: a split that does not exist; DownloadError: an archive cannot be fetched, or arrives with a
+    wrong checksum.
     """
     if unknown := [split for split in splits if split not in SPLITS]:
         raise ValueError(f"unknown split {', '.join(unknown)}: choose from {', '.join(SPLITS)}")

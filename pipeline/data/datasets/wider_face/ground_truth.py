@@ -79,9 +79,8 @@ def ground_truth_of(samples: Iterable[Sample]) -> WiderGroundTruth:
 def load_ground_truth(folder: Path) -> WiderGroundTruth:
     """Returns the ground truth of the four official files in a folder (about 0.1 s).
 
-    Raises:
-        FileNotFoundError: naming each .mat file that is not there.
-        ValueError: a file does not have the official structure, or keeps a face that does not exist.
+    Raises FileNotFoundError: naming each .mat file that is not there; ValueError: a file does not have the official
+    structure, or keeps a face that does not exist.
     """
     files = (FACES_FILE, *LEVEL_FILES.values())
     missing = [name for name in files if not (folder / name).is_file()]

@@ -15,10 +15,7 @@ def mat_annotation(truth: WiderGroundTruth, folder: Path) -> WiderAnnotation:
     """Returns the faces of the .mat files, attributes included, in the order of the .mat file.
 
     It differs from the text annotation in one box: row 0 of ``39_Ice_Skating_iceskiing_39_583`` is -2 wide here.
-
-    Args:
-        truth: from `load_ground_truth`.
-        folder: of its files; the attributes are read from ``wider_face_val.mat``.
+    ``truth`` is from `load_ground_truth`, attributes are read from ``wider_face_val.mat`` in ``folder``.
 
     Raises ValueError: an attribute is missing or its length differs from the number of boxes.
     """

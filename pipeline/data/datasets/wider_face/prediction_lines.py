@@ -50,14 +50,9 @@ class ParsedFile:
 
 
 def parse_lines(file: str, data: bytes, reading: Reading) -> ParsedFile:
-    """Returns the rows `x y w h score` of one file as the named tool reads them, in file order.
+    """Returns the rows `x y w h score` of one file's bytes as the named tool reads them, in file order.
 
-    Args:
-        file: what to call the file in an error.
-        data: its bytes.
-        reading: "matlab" or "python".
-
-    Raises LineError: the tool could not read this file, or a number is not finite.
+    ``file`` is its name in an error. Raises LineError: the tool could not read this file, or a number is not finite.
     """
     lines = data.decode("utf-8", errors="replace").split("\n")
     numbered = [(number, line.rstrip("\r")) for number, line in enumerate(lines, start=1)]

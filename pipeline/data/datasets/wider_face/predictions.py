@@ -88,11 +88,9 @@ def read_wider_text(
             an image has no file; extra files take part in the score normalisation.
         known: images that exist but are not wanted; their files are neither read nor called extra.
 
-    Raises:
-        FileNotFoundError: the source does not exist.
-        PredictionTextError: some files are malformed (named with line, expected and found), or images are missing and
-            the reading is "python".
-        ValueError: two files claim to be the same image's, or the archive cannot be read.
+    Raises FileNotFoundError: the source does not exist; PredictionTextError: some files are malformed (named with
+    line, expected and found), or images are missing and the reading is "python"; ValueError: two files claim to be the
+    same image's, or the archive cannot be read.
     """
     unrelated: list[str] = []
     files = text_files(source, unrelated)
