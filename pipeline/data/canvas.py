@@ -18,15 +18,10 @@ _SHORT: Final = "short-"
 
 @dataclass(frozen=True, slots=True)
 class Canvas:
-    """The size at which a detector sees an image; without an edge, the original one.
+    """The size at which a detector sees an image; without an edge, the original one."""
 
-    Attributes:
-        long_edge: pixels of the longer side, or None.
-        short_edge: pixels of the shorter side instead, or None.
-    """
-
-    long_edge: int | None = LONG_EDGE_8K
-    short_edge: int | None = None
+    long_edge: int | None = LONG_EDGE_8K  # pixels of the longer side, or None
+    short_edge: int | None = None  # pixels of the shorter side instead, or None
 
     @classmethod
     def short(cls, pixels: int) -> Canvas:
@@ -69,15 +64,10 @@ ORIGINAL: Final = Canvas(None)
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One window of a canvas and the part of it whose detections are kept.
+    """One window of a canvas and the part of it whose detections are kept."""
 
-    Attributes:
-        window: (x0, y0, x1, y1) in canvas pixels, the pixels to read; the origin is a multiple of the stride.
-        core: (x0, y0, x1, y1), inside the window; the cores of all tiles partition the canvas.
-    """
-
-    window: Box
-    core: Box
+    window: Box  # (x0, y0, x1, y1) in canvas pixels, the pixels to read; the origin is a multiple of the stride
+    core: Box  # (x0, y0, x1, y1), inside the window; the cores of all tiles partition the canvas
 
 
 def parse_canvas(text: str | int) -> Canvas:
@@ -110,8 +100,7 @@ def tiles(width: int, height: int, tile: int, halo: int, multiple: int = 32) -> 
         multiple: window origins are multiples of this (the detector's coarsest stride), so that its cells line up
             with those of the whole image.
 
-    Raises:
-        ValueError: an empty canvas, a negative halo, or a tile that leaves no room between its halos.
+    Raises ValueError: an empty canvas, a negative halo, or a tile that leaves no room between its halos.
     """
     if width < 1 or height < 1:
         raise ValueError(f"a canvas of {width} x {height} pixels has no tiles")

@@ -1,16 +1,10 @@
-"""Names of files that are no UTF-8: neither a row nor a message can hold one as it is."""
-
-from __future__ import annotations
+"""Names of files that are not UTF-8, escaped for rows and messages."""
 
 import os
 
 
 def escaped(name: str) -> str:
-    r"""Returns a name as text that can be stored and printed: each byte that is of no character becomes ``\xe9``.
-
-    Args:
-        name: as the file system gives it (`os.fsdecode`), or a text that holds half of a surrogate pair.
-    """
+    r"""Returns a name of `os.fsdecode` as text that can be stored and printed: an invalid byte becomes ``\xe9``."""
     try:
         return os.fsencode(name).decode("utf-8", "backslashreplace")
     except UnicodeEncodeError:

@@ -1,17 +1,15 @@
-"""The one list of what is an image: told by a file's first bytes, and by its name where it claims to be one.
+"""The kinds of image files, by their first bytes, and by the endings of their names.
 
-Whatever says that it is an image, by its bytes or its name, is taken as one: what is not read here, or is damaged, is a
-row with an error. Everything else is no image and is passed over.
+A file that is an image by its bytes or its name is taken as one; where it cannot be read, its row has an error. Every
+other file is skipped.
 """
-
-from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from typing import Final
 
 HEAD: Final = 64
-"""Bytes of a file that tell its kind."""
+"""First bytes of a file that determine its kind."""
 
 READ: Final[Mapping[str, tuple[str, ...]]] = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".mpo"),
@@ -42,7 +40,7 @@ NOT_READ: Final[Mapping[str, tuple[str, ...]]] = {
 
 ENDINGS: Final = tuple(ending for kinds in (READ, NOT_READ) for endings in kinds.values() for ending in endings)
 
-# Of a container that many formats share: who wrote it says in its first box what it is, then what it also is.
+# Brands of a container that many formats share: its first box has the main brand, then compatible ones.
 _BRANDS: Final = {
     **dict.fromkeys((b"avif", b"avis"), "AVIF"),
     **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"), "HEIC"),
@@ -70,11 +68,7 @@ _STARTS: Final = (
 
 
 def kind_of(head: bytes) -> str | None:
-    """Returns what kind of image a file is, a name of `READ` or `NOT_READ`; None where it is none.
-
-    Args:
-        head: its first `HEAD` bytes, or more.
-    """
+    """Returns the kind of an image file by its first `HEAD` bytes, a name of `READ` or `NOT_READ`; None for others."""
     if head[4:8] == b"ftyp":
         return _brand(head)
     return next((kind for start, kind in _STARTS if re.match(start, head, re.DOTALL)), None)
@@ -87,7 +81,7 @@ def claims_to_be_image(name: str) -> bool:
 
 def _brand(head: bytes) -> str | None:
     size = min(int.from_bytes(head[:4], "big"), len(head))
-    first, others = head[8:12], [head[place : place + 4] for place in range(16, size - 3, 4)]
+    first, others = head[8:12], [head[at : at + 4] for at in range(16, size - 3, 4)]
     if first in _BRANDS or first not in _HEIF:
         return _BRANDS.get(first)
     return next((_BRANDS[each] for each in others if each in _BRANDS), "HEIC")

@@ -1,7 +1,5 @@
 """The images of an index: compressed, by the path in a sample's row, or decoded ahead of their use."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -48,9 +46,7 @@ class ImageReader:
         Rows are kept under the hash, and must not be of other pixels. A file that the index could not read is not tried
         again: a bad sector or a link to itself is by then the image's own error, and no trouble of the machine.
 
-        Raises:
-            OSError: the file is gone.
-            ValueError: its bytes have another hash.
+        Raises OSError: the file is gone; ValueError: its bytes have another hash.
         """
         if not content_hash and self._dataset.hash_is_of_bytes:
             raise ValueError(f"{path} could not be read when it was indexed; run again with --retry-errors")

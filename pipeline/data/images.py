@@ -1,12 +1,10 @@
-"""The only place that reads pixels: size from a header, decoding, encoding, content digest and resizing.
+"""The only file that reads pixels: size from a header, decoding, encoding, content hash and resizing.
 
 Images are ``uint8`` arrays ``[H, W, 3]`` in BGR order, C-contiguous, with the orientation tag already applied. One rule
 holds everywhere, so that boxes, headers and pixels agree: what a viewer shows upright is the image.
 
 OpenCV, Pillow and simplejpeg are imported when first needed, so that planning a run does not pay for them.
 """
-
-from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
@@ -47,21 +45,17 @@ class _Header:
 
 
 def read_header(data: bytes) -> tuple[int, int]:
-    """Returns (width, height) in pixels after the orientation tag is applied, without decoding.
+    """Returns (width, height) in pixels of a whole compressed file, after the orientation tag is applied.
 
-    Args:
-        data: the whole compressed file.
-
-    Raises:
-        ImageError: empty, not an image, or of a size that no image has.
+    Raises ImageError: empty, not an image, or of an impossible size.
     """
     return _probe(data).upright_size
 
 
 def check_complete(data: bytes) -> None:
-    """Raises ImageError where the end of a JPEG or PNG is missing; other formats pass. Costs some 0.02 ms per 100 KB.
+    """Raises ImageError where the end of a JPEG or PNG is missing; other formats pass. About 0.02 ms per 100 KB.
 
-    A decoder would fill the missing part with grey and say nothing, and the detector would look at grey.
+    A decoder would fill the missing part with grey, without an error.
     """
     if data[:2] == b"\xff\xd8":
         _check_jpeg(data)
@@ -70,16 +64,12 @@ def check_complete(data: bytes) -> None:
 
 
 def decode(data: bytes) -> Image:
-    """Returns the image as uint8 [H, W, 3] BGR, C-contiguous and upright.
+    """Returns the image of a whole compressed file as uint8 [H, W, 3] BGR, contiguous and upright; of pages the first.
 
     Greyscale, palette and bilevel images become three equal or looked-up channels, alpha is dropped, 16 bits are scaled
     to 8, and CMYK (Adobe's inverted kind too) is converted as Pillow does.
 
-    Args:
-        data: the whole compressed file, of a kind in `image_kinds.READ`; of several pictures the first one is taken.
-
-    Raises:
-        ImageError: empty, not an image, truncated or damaged, or the pixels disagree with the header.
+    Raises ImageError: empty, of no kind in `image_kinds.READ`, truncated or damaged, or unlike its header.
     """
     header = _probe(data)
     check_complete(data)
@@ -120,7 +110,7 @@ def resize(image: Image, width: int, height: int) -> Image:
 
 
 def pages(file: str) -> int:
-    """Returns how many pictures a file holds, 1 where that cannot be told; only the first one is ever looked at."""
+    """Returns the number of pages of a file, 1 where it is unknown; only the first one is ever used."""
     from PIL import Image as Pillow
 
     try:
@@ -146,21 +136,18 @@ def _probe(data: bytes) -> _Header:
     except Pillow.DecompressionBombError as error:
         raise ImageError(f"refused: {error}") from None
     except Pillow.UnidentifiedImageError:
-        raise ImageError(
-            f"damaged {kind}, or one of a form that cannot be read: no header in {len(data)} bytes"
-        ) from None
-    except Exception as error:  # Pillow raises whatever its format plug-in meets in damaged bytes
+        problem = f"damaged {kind}, or one of a form that cannot be read: no header in {len(data)} bytes"
+        raise ImageError(problem) from None
+    except Exception as error:  # Pillow's format plug-ins raise errors of many types for damaged bytes
         raise ImageError(f"damaged header: {type(error).__name__}: {_first_line(error)}") from None
     if preview:
-        raise ImageError(
-            f"a TIFF that begins with a preview of {header.width} x {header.height} pixels, as camera raw files do: "
-            "convert it to JPEG or a plain TIFF"
-        )
+        size = f"{header.width} x {header.height} pixels, as camera raw files do"
+        raise ImageError(f"a TIFF that begins with a preview of {size}: convert it to JPEG or a plain TIFF")
     return header
 
 
 def _header(image: Any) -> tuple[_Header, bool]:
-    """Returns what an opened file says, and whether its first picture is but a smaller copy of another one in it."""
+    """Returns the header of an opened file, and whether its first page is only a smaller copy of another one in it."""
     width, height = image.size
     preview = False
     # Pillow swaps a TIFF's sides already, and only a PNG with its tag up front can be asked without decoding.
@@ -178,12 +165,12 @@ def _check_jpeg(data: bytes) -> None:
     while data[position : position + 1] == b"\xff" and position + 4 <= len(data):
         marker = data[position + 1]
         if marker == _JPEG_SCAN:
-            # In coded data 0xff is followed by a zero, so that these two bytes can only be the end. Looked for from
+            # In coded data 0xff is followed by a zero, so that these two bytes can only be the end. Searched from
             # the first scan on: a thumbnail in a segment before it has an end of its own. Most files end with it.
             if data.rfind(_JPEG_END, position) >= 0:
                 return
             break
-        # A fill byte stands alone, a marker is followed by its segment's length.
+        # A fill byte has no length, a marker is followed by its segment's length.
         position += 1 if marker == 0xFF else 2 + int.from_bytes(data[position + 2 : position + 4], "big")
     raise ImageError(f"truncated JPEG: no end marker in {len(data)} bytes")
 
@@ -198,14 +185,14 @@ def _check_png(data: bytes) -> None:
 
 
 def _decode_jpeg(data: bytes, header: _Header) -> Image:
-    """Returns what OpenCV's decoder gives, to the bit and a third faster, and refuses damage that OpenCV fills up."""
+    """Returns the pixels of OpenCV's decoder, a third faster, and refuses damage that OpenCV fills up."""
     import simplejpeg
 
     try:
         try:
             image: Image = simplejpeg.decode_jpeg(data, "BGR", strict=True)
         except ValueError as error:
-            # Bytes between segments, as some cameras and programs leave them, take nothing from the picture.
+            # Bytes between segments, as some cameras and programs leave them, take nothing from the image.
             if "extraneous bytes" not in str(error):
                 raise
             image = simplejpeg.decode_jpeg(data, "BGR", strict=False)
@@ -225,7 +212,7 @@ def _decode_opencv(data: bytes, header: _Header) -> Image:
         form = ", or of a form that cannot be read" if header.container == "TIFF" else ""
         size = f"{header.width} x {header.height} pixels declared, none decoded"
         raise ImageError(f"damaged {header.container}{form}: {size}")
-    # OpenCV turns a TIFF whatever the flag; for the others versions differ, so we turn them ourselves.
+    # OpenCV turns a TIFF whatever the flag; for the others versions differ, so that they are turned here.
     orientation = 1 if header.container == "TIFF" else header.orientation
     return _upright(image, orientation)
 
@@ -272,6 +259,6 @@ def _first_line(error: Exception) -> str:
 def _opencv() -> Any:
     import cv2
 
-    # A broken file is reported by our own one-line error; OpenCV would print two more of its own.
+    # A broken file has its one-line error; OpenCV would print two more of its own.
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     return cv2

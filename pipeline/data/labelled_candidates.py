@@ -12,40 +12,31 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from pipeline.data.records import boxes_of
 from pipeline.data.schemas import CORNERS
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.storage import Store
 
 Float32 = NDArray[np.float32]
 
+_FIELDS: Final = ("image_id", "path", "width", "height", "error")
 FOOTERS: Final = 32
 """Shards whose footers a process remembers; one of 100 rows takes about 1 MB."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledCandidates:
-    """The boxes of D detectors in one image, one detector after the other, each best first; M boxes in all.
+    """The boxes of D detectors in one image, one detector after the other, each best first; M boxes in all."""
 
-    Attributes:
-        image_id: the sample's.
-        path: file, as in the sample.
-        width, height: of the original image, pixels after orientation; 0 where unknown.
-        valid: D numbers of boxes.
-        boxes: float32 [M, 4], xyxy in original pixels, not clipped.
-        scores: float32 [M].
-        overlaps: float32 [M] in 0..1, plain IoU with the closest labelled face.
-        error: why there are no boxes, or None.
-    """
-
-    image_id: str
-    path: str
-    width: int
-    height: int
-    valid: tuple[int, ...] = ()
-    boxes: Float32 = field(default_factory=lambda: np.zeros((0, 4), np.float32))
-    scores: Float32 = field(default_factory=lambda: np.zeros(0, np.float32))
-    overlaps: Float32 = field(default_factory=lambda: np.zeros(0, np.float32))
-    error: str | None = None
+    image_id: str  # the sample's
+    path: str  # file, as in the sample
+    width: int  # of the original image, pixels after orientation; 0 where unknown
+    height: int  # likewise
+    valid: tuple[int, ...] = ()  # D numbers of boxes
+    boxes: Float32 = field(default_factory=lambda: np.zeros((0, 4), np.float32))  # [M, 4] xyxy, original pixels
+    scores: Float32 = field(default_factory=lambda: np.zeros(0, np.float32))  # [M]
+    overlaps: Float32 = field(default_factory=lambda: np.zeros(0, np.float32))  # [M], plain IoU with the closest face
+    error: str | None = None  # why there are no boxes, or None
 
     def __post_init__(self) -> None:
         """Raises ValueError where the lengths disagree."""
@@ -69,30 +60,22 @@ class LabelledCandidates:
     def to_row(self) -> dict[str, Any]:
         """Returns a row of `schemas.LABELLED_CANDIDATES`."""
         return {
-            "image_id": self.image_id,
-            "path": self.path,
-            "width": self.width,
-            "height": self.height,
+            **{name: getattr(self, name) for name in _FIELDS},
             "valid": list(self.valid),
             **{name: self.boxes[:, i] for i, name in enumerate(CORNERS)},
             "score": self.scores,
             "overlap": self.overlaps,
-            "error": self.error,
         }
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> LabelledCandidates:
         """Returns the record of a row of `schemas.LABELLED_CANDIDATES` (lists or arrays)."""
         return cls(
-            image_id=row["image_id"],
-            path=row["path"],
-            width=row["width"],
-            height=row["height"],
+            **{name: row[name] for name in _FIELDS},
             valid=tuple(int(each) for each in row["valid"]),
-            boxes=np.stack([np.asarray(row[name], np.float32) for name in CORNERS], axis=1),
+            boxes=boxes_of(row),
             scores=np.asarray(row["score"], np.float32),
             overlaps=np.asarray(row["overlap"], np.float32),
-            error=row["error"],
         )
 
 
@@ -110,9 +93,7 @@ class LabelledCandidateReader:
             artifact: of `schemas.LABELLED_CANDIDATES`.
             most: only so many rows, the first ones; None for all.
 
-        Raises:
-            DamagedError: a shard is damaged.
-            ValueError: a row is no row group of its own.
+        Raises DamagedError: a shard is damaged; ValueError: a row is no row group of its own.
         """
         manifest = artifact.manifest
         self.node, self._store = manifest.node, artifact.store

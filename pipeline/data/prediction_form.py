@@ -47,12 +47,10 @@ class ImageInfo:
 
 
 def require_form(source: object, expected: str, rows: Iterable[tuple[NDArray[np.floating], ImageInfo]]) -> None:
-    """Raises ValueError where predictions are evidently of another form than expected.
+    """Raises ValueError, beginning with ``source``, where predictions are evidently of another form than expected.
 
-    Args:
-        source: begins the message.
-        expected: entry of `LAYOUTS`, the first four numbers of a row; the last one is its score.
-        rows: per image its numbers [n, 5 or more], and its facts.
+    ``expected`` is an entry of `LAYOUTS`, the first four numbers of a row, whose last one is its score; ``rows`` has
+    the numbers [n, 5 or more] of each image, and its facts.
     """
     sampled = _Rows.of(rows, expected)
     if sampled is None:

@@ -4,8 +4,6 @@ An image without predictions counts as one without detections, so that wrong nam
 partial set, and a set with more images than are wanted, are both valid.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,21 +16,13 @@ _FEW = 10
 
 @dataclass(frozen=True, slots=True)
 class NameMatch:
-    """The match of predictions and images by name.
+    """The match of predictions and images by name."""
 
-    Attributes:
-        wanted: images to be evaluated.
-        missing: those of them without predictions.
-        extra: names of predictions, ending included, that belong to no image that exists.
-        others: names of files that are no predictions.
-        suffix: of a file of predictions, "" for rows of a table.
-    """
-
-    wanted: Collection[str]
-    missing: Sequence[str]
-    extra: Sequence[str]
-    others: Sequence[str] = ()
-    suffix: str = ".txt"
+    wanted: Collection[str]  # images to be evaluated
+    missing: Sequence[str]  # those of them without predictions
+    extra: Sequence[str]  # names of predictions, ending included, that belong to no image that exists
+    others: Sequence[str] = ()  # names of files that are no predictions
+    suffix: str = ".txt"  # of a file of predictions, "" for rows of a table
 
     def require(self, source: object) -> None:
         """Raises ValueError, its message beginning with ``source``, where there is a `problem`."""

@@ -14,19 +14,12 @@ from pipeline.data.records import Detections
 
 @dataclass(frozen=True, slots=True)
 class PredictionSet:
-    """Detections of many images in flat arrays; the rows of image i are offsets[i] to offsets[i + 1].
+    """Detections of many images in flat arrays; the rows of image i are offsets[i] to offsets[i + 1]."""
 
-    Attributes:
-        image_ids: one per image, each once.
-        offsets: int64 [I + 1], never falling, from 0 to N.
-        boxes: float64 [N, 4], xyxy in original pixels, x2 = x + w.
-        scores: float64 [N], any range, finite.
-    """
-
-    image_ids: tuple[str, ...]
-    offsets: NDArray[np.int64]
-    boxes: NDArray[np.float64]
-    scores: NDArray[np.float64]
+    image_ids: tuple[str, ...]  # one per image, each once
+    offsets: NDArray[np.int64]  # int64 [I + 1], never falling, from 0 to N
+    boxes: NDArray[np.float64]  # float64 [N, 4], xyxy in original pixels, x2 = x + w
+    scores: NDArray[np.float64]  # float64 [N], any range, finite
 
     def __post_init__(self) -> None:
         """Raises ValueError where lengths disagree or an image appears twice."""

@@ -17,6 +17,8 @@ Float32 = NDArray[np.float32]
 
 WITHOUT_LANDMARKS: Final = ("image_id", "width", "height", *CORNERS, "score", "error")
 """Columns of `schemas.DETECTIONS` that suffice for `read_detections`."""
+_DETECTIONS_FIELDS: Final = ["image_id", "width", "height", "error"]
+_SAMPLE_FIELDS: Final = [*_DETECTIONS_FIELDS, "path", "content_hash"]
 
 
 def _no_boxes() -> Float32:
@@ -25,30 +27,18 @@ def _no_boxes() -> Float32:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One image of a dataset and its labelled faces.
+    """One image of a dataset and its labelled faces."""
 
-    Attributes:
-        image_id: unique name within the dataset.
-        path: file, relative to the dataset's root, with forward slashes.
-        content_hash: BLAKE2b-128 of the file's bytes, hexadecimal.
-        width, height: pixels after the orientation tag is applied; 0 if the header cannot be read.
-        boxes: float32 [F, 4], xyxy in pixels, x2 = x + w.
-        attributes: name -> int8 [F] or int8 [0] where the dataset has none.
-        levels: "easy" | "medium" | "hard" -> bool [F], whether the face counts.
-        landmarks: float32 [F, 5, 2] in pixels (eyes, nose, mouth corners; left first) or None.
-        error: why the image cannot be used, or None.
-    """
-
-    image_id: str
-    path: str
-    content_hash: str
-    width: int
-    height: int
-    boxes: Float32 = field(default_factory=_no_boxes)
-    attributes: Mapping[str, NDArray[np.int8]] = field(default_factory=dict)
-    levels: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
-    landmarks: Float32 | None = None
-    error: str | None = None
+    image_id: str  # unique name within the dataset
+    path: str  # file, relative to the dataset's root, with forward slashes
+    content_hash: str  # BLAKE2b-128 of the file's bytes, hexadecimal
+    width: int  # pixels after the orientation tag is applied; 0 if the header cannot be read
+    height: int  # likewise
+    boxes: Float32 = field(default_factory=_no_boxes)  # float32 [F, 4], xyxy in pixels, x2 = x + w
+    attributes: Mapping[str, NDArray[np.int8]] = field(default_factory=dict)  # name -> [F], or [0] for none
+    levels: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)  # subset -> [F], whether the face counts
+    landmarks: Float32 | None = None  # [F, 5, 2] in pixels (eyes, nose, mouth corners; left first)
+    error: str | None = None  # why the image cannot be used, or None
 
     def __post_init__(self) -> None:
         """Raises ValueError where two lengths disagree."""
@@ -67,32 +57,22 @@ class Sample:
         """Returns a row of `schemas.SAMPLES`."""
         faces = len(self.boxes)
         return {
-            "image_id": self.image_id,
-            "path": self.path,
-            "content_hash": self.content_hash,
-            "width": self.width,
-            "height": self.height,
+            **{name: getattr(self, name) for name in _SAMPLE_FIELDS},
             **{name: self.boxes[:, i] for i, name in enumerate(CORNERS)},
             **{name: self.attributes.get(name, np.zeros(0, np.int8)) for name in ATTRIBUTES},
             **{name: self.levels.get(name, np.zeros(faces, bool)) for name in LEVELS},
             "landmarks": _flat(self.landmarks),
-            "error": self.error,
         }
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Sample:
         """Returns the sample of a row of `schemas.SAMPLES` as `Table.to_pylist` gives it."""
         return cls(
-            image_id=row["image_id"],
-            path=row["path"],
-            content_hash=row["content_hash"],
-            width=row["width"],
-            height=row["height"],
-            boxes=_stack(row, CORNERS),
+            **{name: row[name] for name in _SAMPLE_FIELDS},
+            boxes=boxes_of(row),
             attributes={name: np.asarray(row[name], np.int8) for name in ATTRIBUTES},
             levels={name: np.asarray(row[name], bool) for name in LEVELS},
             landmarks=_points(row["landmarks"]),
-            error=row["error"],
         )
 
 
@@ -101,18 +81,12 @@ class ScoredBoxes:
     """The boxes of one image, before or after suppression, best first.
 
     What predictors return and dumps hold is continuous. A rule made for other corners asks `corners` for its own.
-
-    Attributes:
-        boxes: float32 [N, 4] xyxy in pixels of the original image, not clipped.
-        scores: float32 [N], never rising.
-        landmarks: float32 [N, 5, 2] in original pixels (eyes, nose, mouth corners; left first) or None.
-        frame: of the boxes' corners.
     """
 
-    boxes: Float32
-    scores: Float32
-    landmarks: Float32 | None = None
-    frame: Frame = Frame.CONTINUOUS
+    boxes: Float32  # float32 [N, 4] xyxy in pixels of the original image, not clipped
+    scores: Float32  # float32 [N], never rising
+    landmarks: Float32 | None = None  # [N, 5, 2] in original pixels (eyes, nose, mouth corners; left first)
+    frame: Frame = Frame.CONTINUOUS  # of the boxes' corners
 
     def __post_init__(self) -> None:
         """Raises ValueError where the lengths disagree."""
@@ -141,24 +115,15 @@ class ScoredBoxes:
 
 @dataclass(frozen=True, slots=True)
 class Detections:
-    """The boxes a detector found in one image, best first.
+    """The boxes a detector found in one image, best first."""
 
-    Attributes:
-        image_id: the sample's.
-        width, height: of the image, pixels after orientation; 0 where it could not be decoded.
-        boxes: float32 [N, 4], xyxy in original pixels, not clipped.
-        scores: float32 [N], never rising.
-        landmarks: float32 [N, 5, 2] in original pixels (eyes, nose, mouth corners; left first) or None.
-        error: why there are no boxes, or None.
-    """
-
-    image_id: str
-    width: int
-    height: int
-    boxes: Float32 = field(default_factory=_no_boxes)
-    scores: Float32 = field(default_factory=lambda: np.zeros(0, np.float32))
-    landmarks: Float32 | None = None
-    error: str | None = None
+    image_id: str  # the sample's
+    width: int  # of the image, pixels after orientation; 0 where it could not be decoded
+    height: int  # likewise
+    boxes: Float32 = field(default_factory=_no_boxes)  # float32 [N, 4], xyxy in original pixels, not clipped
+    scores: Float32 = field(default_factory=lambda: np.zeros(0, np.float32))  # float32 [N], never rising
+    landmarks: Float32 | None = None  # [N, 5, 2] in original pixels (eyes, nose, mouth corners; left first)
+    error: str | None = None  # why there are no boxes, or None
 
     def __post_init__(self) -> None:
         """Raises ValueError where lengths disagree, numbers are not finite or scores rise."""
@@ -179,27 +144,21 @@ class Detections:
     def to_row(self) -> dict[str, Any]:
         """Returns a row of `schemas.DETECTIONS`."""
         return {
-            "image_id": self.image_id,
-            "width": self.width,
-            "height": self.height,
+            **{name: getattr(self, name) for name in _DETECTIONS_FIELDS},
             "valid": len(self.boxes),
             **{name: self.boxes[:, i] for i, name in enumerate(CORNERS)},
             "score": self.scores,
             "landmarks": _flat(self.landmarks),
-            "error": self.error,
         }
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Detections:
         """Returns the record of a row of `schemas.DETECTIONS` (lists or arrays), which may lack the landmarks."""
         return cls(
-            image_id=row["image_id"],
-            width=row["width"],
-            height=row["height"],
-            boxes=_stack(row, CORNERS),
+            **{name: row[name] for name in _DETECTIONS_FIELDS},
+            boxes=boxes_of(row),
             scores=np.asarray(row["score"], np.float32),
             landmarks=_points(row.get("landmarks", ())),
-            error=row["error"],
         )
 
 
@@ -211,7 +170,7 @@ def read_detections(table: pa.Table) -> Iterator[Detections]:
     """
     names = tuple(name for name in (*CORNERS, "score", "landmarks") if name in table.column_names)
     lists = {name: _flat_list(table.column(name)) for name in names}
-    plain = table.select(["image_id", "width", "height", "error"]).to_pylist()
+    plain = table.select(_DETECTIONS_FIELDS).to_pylist()
     for i, row in enumerate(plain):
         values = {name: flat[offsets[i] : offsets[i + 1]] for name, (flat, offsets) in lists.items()}
         yield Detections.from_row({**row, **values})
@@ -223,8 +182,9 @@ def _flat_list(column: pa.ChunkedArray) -> tuple[Float32, NDArray[np.int64]]:
     return array.flatten().to_numpy(), offsets - offsets[0]
 
 
-def _stack(row: Mapping[str, Any], names: tuple[str, ...]) -> Float32:
-    return np.stack([np.asarray(row[name], np.float32) for name in names], axis=1)
+def boxes_of(row: Mapping[str, Any]) -> Float32:
+    """Returns float32 [N, 4], the boxes of a row with columns `CORNERS` (lists or arrays)."""
+    return np.stack([np.asarray(row[name], np.float32) for name in CORNERS], axis=1)
 
 
 def _flat(landmarks: Float32 | None) -> Float32:

@@ -1,7 +1,5 @@
 """The rows of a stored output, image by image: one shard is held at a time."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
@@ -13,9 +11,7 @@ from pipeline.engine.manifest import Artifact
 def rows_of(table: pa.Table, node: str) -> Iterator[Detections]:
     """Yields the records of a table of `schemas.DETECTIONS`; an invalid row becomes a record with an error.
 
-    Args:
-        table: rows whose numbers may not be finite, or whose scores may rise.
-        node: that wrote them, for the message.
+    A row is invalid where its numbers are not finite or its scores rise; ``node``, which wrote it, is in the message.
     """
     for number in range(len(table)):
         row = table.slice(number, 1)

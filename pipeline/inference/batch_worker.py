@@ -1,7 +1,5 @@
 """The worker of a dump: items in batches through a predictor, rows in the order of the items."""
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 

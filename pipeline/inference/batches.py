@@ -1,7 +1,5 @@
 """Which images go through a detector together, and how a batch that is too large for its device is split."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -21,10 +19,8 @@ Found = ScoredBoxes | ValueError | RuntimeError
 def plan_batches(sizes: Sequence[tuple[int, int]], predictor: Predictor, canvas: Sizing) -> list[list[int]]:
     """Returns which images go together, each once: those of one padded canvas, by their first; else each one alone.
 
-    Args:
-        sizes: (width, height) of the originals, pixels; an image of unknown size (zeros) is alone.
-        predictor: whose ``batch_pixels`` a batch does not exceed, unless it is a single image.
-        canvas: size at which the detector sees them.
+    ``sizes`` are (width, height) of the originals in pixels; an image of unknown size (zeros) is alone. A batch does
+    not exceed the predictor's ``batch_pixels``, unless it is a single image.
     """
     if not predictor.pads:
         return [[number] for number in range(len(sizes))]
@@ -42,18 +38,12 @@ def plan_batches(sizes: Sequence[tuple[int, int]], predictor: Predictor, canvas:
 
 
 def launch_within_memory(predictor: Predictor, images: Sequence[Image], canvas: Sizing) -> Callable[[], list[Found]]:
-    """Returns a function that waits for the results of a batch, in the order of the images.
+    """Returns a function that waits for the results of a batch of uint8 [H, W, 3] BGR images, in their order.
 
     Where memory does not suffice, each half of the batch is tried, and a single image in ever smaller tiles; an image
     that fits in no way has that error, and the next ones are done.
 
-    Args:
-        predictor: of the batch.
-        images: uint8 [H, W, 3] each, BGR; at least one.
-        canvas: size at which the detector sees them.
-
-    Raises:
-        RuntimeError: the device or a library is broken: other images would fare no better.
+    Raises RuntimeError: the device or a library is broken: other images would fare no better.
     """
     launched = _attempt(predictor, lambda: predictor.launch(images, canvas).wait)
     if not isinstance(launched, RuntimeError):
@@ -75,9 +65,8 @@ def launch_within_memory(predictor: Predictor, images: Sequence[Image], canvas: 
 def candidates_within_memory(predictor: Predictor, image: Image, canvas: Sizing) -> ScoredBoxes:
     """Returns the best candidates of one image as `Predictor.candidates` does, in tiles where memory does not suffice.
 
-    Raises:
-        ValueError: not such an image, or the network answered with NaN or infinity.
-        RuntimeError: it does not fit in the smallest tiles either, or the device or a library is broken.
+    Raises ValueError: not such an image, or the network answered with NaN or infinity; RuntimeError: it does not fit
+    in the smallest tiles either, or the device or a library is broken.
     """
     (found,) = launch_within_memory(predictor, [image], canvas)()
     if isinstance(found, Exception):

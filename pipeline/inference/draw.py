@@ -1,7 +1,5 @@
 """Detections drawn onto an image, for people."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,20 +20,11 @@ def draw(
     *,
     labels: bool = True,
 ) -> Image:
-    """Returns a copy of the image with boxes, scores and landmarks drawn on it.
+    """Returns a copy of uint8 [H, W, 3] with boxes, scores (where ``labels``) and landmarks drawn on it.
 
-    Lines grow with the image and have a dark rim, so that they show on any background; orange is unsure, green is sure.
-    Weak boxes are drawn first, strong ones lie on top. A score is written where the box is wide enough to carry it.
-
-    Args:
-        image_bgr: uint8 [H, W, 3].
-        boxes: float32 [N, 4] xyxy in pixels, may reach beyond the image.
-        scores: float32 [N] in 0..1.
-        landmarks: float32 [N, P, 2] in pixels, or None.
-        labels: write scores.
-
-    Returns:
-        uint8 [H, W, 3], a new array.
+    Lines grow with the image and have a dark rim, so that they show on any background. Boxes, float32 [N, 4] xyxy in
+    pixels, may reach beyond the image; they are coloured from orange (score 0) to green (1), strong ones on top. A
+    score is written where its box is wide enough. Landmarks are float32 [N, P, 2] in pixels, or None.
     """
     import cv2
 
@@ -44,7 +33,7 @@ def draw(
     for row in np.argsort(scores, kind="stable"):
         x1, y1, x2, y2 = (round(float(value)) for value in boxes[row])
         colour = _shade(float(scores[row]))
-        # A small face would vanish under a line meant for a large one.
+        # Thin lines for small faces, which would vanish under thick ones.
         width = max(1, min(line, (x2 - x1) // 12))
         cv2.rectangle(drawn, (x1, y1), (x2, y2), _DARK, width + 2 * max(1, width // 3), cv2.LINE_AA)
         cv2.rectangle(drawn, (x1, y1), (x2, y2), colour, width, cv2.LINE_AA)

@@ -17,34 +17,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Voting:
-    """Boxes that agree are averaged (`pipeline.boxes.voting.vote`); CRFace's fusion of scales by default.
+    """Boxes that agree are averaged (`pipeline.boxes.voting.vote`); CRFace's fusion of scales by default."""
 
-    Attributes:
-        iou: least overlap with the best box of a group, inclusive.
-        singles: "keep" or "drop" groups of one.
-        cap: most boxes that are left.
-        convention: how pixels are counted, and whether corners are rounded first.
-    """
-
-    iou: float = 0.4
-    singles: Singles = "keep"
-    cap: int | None = None
-    convention: Convention = RETINAFACE
+    iou: float = 0.4  # least overlap with the best box of a group, inclusive
+    singles: Singles = "keep"  # "keep" or "drop" groups of one
+    cap: int | None = None  # most boxes that are left
+    convention: Convention = RETINAFACE  # how pixels are counted, and whether corners are rounded first
 
 
 @dataclass(frozen=True, slots=True)
 class Suppression:
-    """Of boxes that agree the best is left (`pipeline.boxes.suppression.nms`).
+    """Of boxes that agree the best is left (`pipeline.boxes.suppression.nms`)."""
 
-    Attributes:
-        iou: a box that overlaps a better one by more is dropped.
-        cap: most boxes that are left.
-        convention: how pixels are counted, and whether an equal overlap is dropped too.
-    """
-
-    iou: float = 0.4
-    cap: int | None = None
-    convention: Convention = RETINAFACE
+    iou: float = 0.4  # a box that overlaps a better one by more is dropped
+    cap: int | None = None  # most boxes that are left
+    convention: Convention = RETINAFACE  # how pixels are counted, and whether an equal overlap is dropped too
 
 
 Fusion = Voting | Suppression
@@ -73,12 +60,9 @@ def pool(sets: Sequence[ScoredBoxes]) -> ScoredBoxes:
 def fuse(sets: Sequence[ScoredBoxes], rule: Fusion) -> ScoredBoxes:
     """Returns one set of detections, best first, computed in float64 and given in float32, in the first set's frame.
 
-    Args:
-        sets: in original pixels of one image; the first one wins where scores are equal.
-        rule: for boxes that overlap.
+    The sets are in original pixels of one image; the first one wins where scores are equal.
 
-    Raises:
-        ValueError: no set at all, or a parameter of the rule is out of range.
+    Raises ValueError: no set at all, or a parameter of the rule is out of range.
     """
     pooled = pool(sets)
     if isinstance(rule, Suppression):

@@ -1,7 +1,5 @@
 """How large a tile fits into the memory of one worker."""
 
-from __future__ import annotations
-
 import math
 from pathlib import Path
 
@@ -22,14 +20,9 @@ _MOST_BATCH_PIXELS = 2**25
 
 
 def peak_bytes(detector: Detector, width: int, height: int, tile: int | None = None, factor: float = 1) -> int:
-    """Returns the resident memory that one worker process needs on a CPU at its peak, bytes, libraries included.
+    """Returns the peak resident memory of one worker process on a CPU, bytes, libraries included.
 
-    Args:
-        detector: of which `Detector.memory` was measured.
-        width: of the canvas, pixels.
-        height: of the canvas, pixels.
-        tile: greatest side of a tile, None for the whole canvas at once.
-        factor: what the engine takes for a pixel's maps, as a multiple of what torch takes, see `EngineSpec.memory`.
+    For a canvas of width x height pixels, whole or in tiles; ``factor`` is the engine's, see `EngineSpec.memory`.
     """
     window = width * height if tile is None else min(tile, width) * min(tile, height)
     canvas = _CANVAS_BYTES_PER_PIXEL * width * height
@@ -41,17 +34,10 @@ def tile_for_budget(
 ) -> int | None:
     """Returns the greatest side of a tile with which a worker stays inside its memory on a CPU, or None for no tiles.
 
-    Larger tiles waste less on their overlap, so the largest that fits is taken.
+    Larger tiles lose less on their overlap. ``memory_bytes`` is for one worker process with its libraries, width and
+    height are of the largest canvas (by default the largest 8K one), for ``factor`` see `peak_bytes`.
 
-    Args:
-        detector: to be run.
-        memory_bytes: for one worker process, libraries included.
-        width: of the largest canvas, pixels; the default is the largest 8K one.
-        height: likewise.
-        factor: see `peak_bytes`.
-
-    Raises:
-        ValueError: not even the smallest tile fits; the message says what would.
+    Raises ValueError: not even the smallest tile fits; the message says what would.
     """
     if peak_bytes(detector, width, height, factor=factor) <= memory_bytes:
         return None
@@ -87,10 +73,8 @@ def require_memory(detector: Detector, width: int, height: int, factor: float = 
     """Raises ValueError where a whole canvas can never fit into this machine, which would kill the process."""
     need, have = peak_bytes(detector, width, height, factor=factor), machine_bytes()
     if need > have:
-        raise ValueError(
-            f"a canvas of {width} x {height} pixels needs {need / 2**30:.1f} GB, of which there are "
-            f"{have / 2**30:.1f}: choose a smaller one"
-        )
+        sizes = f"needs {need / 2**30:.1f} GB, of which there are {have / 2**30:.1f}"
+        raise ValueError(f"a canvas of {width} x {height} pixels {sizes}: choose a smaller one")
 
 
 def batch_pixels(detector: Detector, device: torch.device, share: float = 1) -> int:

@@ -3,8 +3,6 @@
 Needs the extra `onnx`. The file is run by onnxruntime and compared with torch before it gets its name.
 """
 
-from __future__ import annotations
-
 import copy
 import json
 import math
@@ -31,19 +29,14 @@ _TRACED: Final = (2, 161, 225)
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """An exported network.
+    """An exported network: ``images`` float32 [B, 3, H, W], normalised by its metadata, to the fields of `Raw`.
 
-    Attributes:
-        file: the ONNX file. Input ``images`` float32 [B, 3, H, W], normalised as its metadata say; the outputs are
-            the fields of `Raw`.
-        outputs: names of its outputs.
-        differences: (batch, height, width) -> largest difference from torch, relative to the output's largest value
-            where that is above one.
+    Differences from torch are relative to the output's largest value where that is above one.
     """
 
-    file: Path
-    outputs: tuple[str, ...]
-    differences: dict[tuple[int, int, int], float]
+    file: Path  # the ONNX file
+    outputs: tuple[str, ...]  # names of its outputs
+    differences: dict[tuple[int, int, int], float]  # (batch, height, width) -> largest one
 
 
 def export_onnx(
@@ -63,8 +56,7 @@ def export_onnx(
         checked: (batch, height, width) of the inputs to compare on.
         tolerance: largest difference allowed.
 
-    Raises:
-        ValueError: the extra `onnx` is not installed, or the answers differ; nothing is written then.
+    Raises ValueError: the extra `onnx` is not installed, or the answers differ; nothing is written then.
     """
     onnx, _ = _required("onnx"), _required("onnxruntime")
     network = RawAnswers(copy.deepcopy(detector).float().cpu()).eval().requires_grad_(False)

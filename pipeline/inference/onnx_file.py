@@ -1,7 +1,5 @@
 """A network as an ONNX file of which every size is free; shared by the export and the engine."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -14,15 +12,9 @@ Axes = Mapping[str, Mapping[int, str]]
 
 
 def write_onnx(network: nn.Module, example: Tensor, file: Path, given: str, outputs: Sequence[str], axes: Axes) -> None:
-    """Writes a network; call it where it runs in one go, with gradients on.
+    """Writes a network from one tensor (``given``, traced on an example of odd sides) to a tuple of tensors.
 
-    Args:
-        network: one tensor to a tuple of tensors.
-        example: to trace it with, of odd sides.
-        file: to be written.
-        given: name of the input.
-        outputs: names of the outputs.
-        axes: of each of them, the sizes that stay free.
+    ``axes`` has the free sizes of input and outputs. Call it where the network runs in one go, with gradients on.
     """
     # The tracing exporter keeps every size a value of the graph. The newer one gives the same numbers, but takes 20 s
     # instead of 0.6 s for MobileNet and only promises sizes above 16 pixels.

@@ -1,7 +1,5 @@
 """From candidates to final detections, by the convention of RetinaFace's code or of another one."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 
@@ -32,8 +30,7 @@ def detections(
         max_detections: most boxes that leave it; equal scores may leave more, where the convention says so.
         convention: how pixels are counted, and how equal overlaps and equal scores are treated.
 
-    Raises:
-        ValueError: a limit is negative.
+    Raises ValueError: a limit is negative.
     """
     if min(max_before_nms or 0, max_detections or 0) < 0:
         raise ValueError(

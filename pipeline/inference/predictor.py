@@ -4,8 +4,6 @@ Enlarging happens next to the network: only the small originals enter and only t
 batch of one. On a GPU a batch is launched and waited for later, once; meanwhile the next one is prepared.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -68,12 +66,9 @@ class Predictor:
     """A detector made ready to be applied to images.
 
     Attributes:
-        detector: as given, in evaluation mode or not; the engine has a copy.
-        device: where images are enlarged and the network runs.
-        engine: name of what runs it.
+        detector, device, engine, tile: as given; the engine has a copy of the detector.
         pads: whether images of different sizes go into one batch.
         batch_pixels: most pixels of the canvases of a batch.
-        tile: greatest side of a tile, or None.
         smallest_tile: least side of a tile that has room between its halos.
     """
 
@@ -121,17 +116,11 @@ class Predictor:
         self.batch_pixels = batch_pixels(detector, self.device, gpu_share)
 
     def candidates(self, image_bgr: Image, canvas: Sizing) -> ScoredBoxes:
-        """Returns the best ``max_candidates`` candidates of one image before suppression, without a score cut.
+        """Returns the ``max_candidates`` best candidates of uint8 [H, W, 3] BGR, before suppression and any score cut.
 
-        Args:
-            image_bgr: uint8 [H, W, 3], BGR.
-            canvas: size at which the detector sees it.
+        They are in pixels of the image, equal scores in the order of the canvas's anchors.
 
-        Returns:
-            boxes and landmarks in pixels of ``image_bgr``; equal scores in the order of the canvas's anchors.
-
-        Raises:
-            ValueError: not such an image, or the network answered with NaN or infinity.
+        Raises ValueError: not such an image, or the network answered with NaN or infinity.
         """
         (found,) = self.launch([image_bgr], canvas).wait()
         if isinstance(found, ValueError):
@@ -148,9 +137,8 @@ class Predictor:
             canvas: size at which the detector sees them.
             tile: greatest side of a tile for a single image; None: that of the predictor.
 
-        Raises:
-            ValueError: not such images, or of sizes that cannot go together.
-            torch.OutOfMemoryError: too many pixels for the device; nothing is at work then.
+        Raises ValueError: not such images, or of sizes that cannot go together; torch.OutOfMemoryError: too many
+        pixels for the device; nothing is at work then.
         """
         sized = [_on_canvas(image, canvas) for image in images_bgr]
         with self._streams.on_device():

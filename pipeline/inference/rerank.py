@@ -1,7 +1,5 @@
 """One image and its candidates through a ranker: the same boxes, refined scores, in the refined order."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np
@@ -62,8 +60,7 @@ class Reranker:
             pads: images of any size are laid on one of few canvases, which changes no map of theirs; None: on a GPU,
                 where each new size costs a second, and unless the frame has one size for all.
 
-        Raises:
-            ValueError: ``top`` is under one, two score formats are chosen, or the engine is missing.
+        Raises ValueError: ``top`` is under one, two score formats are chosen, or the engine is missing.
         """
         if clip and squash:
             raise ValueError("clip and squash are two ways to write scores in 0..1: set one of them")
@@ -82,11 +79,9 @@ class Reranker:
 
     @torch.inference_mode()
     def __call__(self, image_bgr: NDArray[np.uint8], candidates: ScoredBoxes) -> ScoredBoxes:
-        """Returns the best ``top`` candidates by refined score, best first, equal ones in the detector's order.
+        """Returns the best ``top`` candidates of uint8 [H, W, 3] BGR by refined score, equal ones in the given order.
 
-        Args:
-            image_bgr: uint8 [H, W, 3], BGR.
-            candidates: before suppression, in pixels of the image, best first.
+        They are given before suppression, in pixels of the image, best first.
 
         Raises:
             ValueError: not such an image, candidates that are not finite or not sorted, or an answer that is no number.

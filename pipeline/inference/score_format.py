@@ -4,8 +4,6 @@ AP sorts the boxes of all images together, at 1,000 thresholds from the lowest s
 makes equal lose the ranker's order.
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
 import numpy as np

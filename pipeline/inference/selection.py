@@ -1,7 +1,5 @@
 """The best candidates of a batch, selected on the device and copied to the host in one piece."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,21 +17,13 @@ _BROKEN = "the network answered with NaN or infinity in its {}: weights or input
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """The best candidates of each image of a batch in canvas pixels, on the device.
+    """The best candidates of each image of a batch in canvas pixels, on the device."""
 
-    Attributes:
-        anchors_BK: int64, indices on the canvas.
-        scores_BK: float32, never rising; below zero where there is no further candidate.
-        boxes_BK4: float32.
-        landmarks_BKP: float32 [B, K, 2 P], or None.
-        finite_B3: bool, whether all logits, and boxes and landmarks of the candidates, are finite.
-    """
-
-    anchors_BK: Tensor
-    scores_BK: Tensor
-    boxes_BK4: Tensor
-    landmarks_BKP: Tensor | None
-    finite_B3: Tensor
+    anchors_BK: Tensor  # int64, indices on the canvas
+    scores_BK: Tensor  # float32, never rising; below zero where there is no further candidate
+    boxes_BK4: Tensor  # float32
+    landmarks_BKP: Tensor | None  # float32 [B, K, 2 P], or None
+    finite_B3: Tensor  # bool, whether all logits, and boxes and landmarks of the candidates, are finite
 
 
 def select(
@@ -98,12 +88,8 @@ def merge_tiles(parts: Sequence[Selected], count: int) -> Selected:
 def pack(chosen: Selected, factors_B2: Tensor) -> Tensor:
     """Returns everything the host needs as one tensor, so that it is copied once.
 
-    Args:
-        chosen: in canvas pixels.
-        factors_B2: float64, by which x and y are multiplied to be pixels of the original.
-
-    Returns:
-        float32 [B, K + 1, 5 + 2 P]: a row of flags, then boxes, score and landmarks of each candidate.
+    Boxes are scaled from canvas to original pixels by factors_B2, float64, of x and y. The result is float32
+    [B, K + 1, 5 + 2 P]: a row of flags, then boxes, score and landmarks of each candidate.
     """
     points = [chosen.boxes_BK4] if chosen.landmarks_BKP is None else [chosen.boxes_BK4, chosen.landmarks_BKP]
     scaled = [(each.double() * factors_B2.repeat(1, each.shape[2] // 2)[:, None]).to(torch.float32) for each in points]
@@ -116,9 +102,7 @@ def pack(chosen: Selected, factors_B2: Tensor) -> Tensor:
 def unpack(host: Tensor, counts: Sequence[int]) -> list[ScoredBoxes | ValueError]:
     """Returns the candidates of each image, or an error where the network's answer for it is not finite.
 
-    Args:
-        host: from `pack`, on the CPU.
-        counts: anchors of each image, the most candidates it can have.
+    ``host`` is from `pack`, on the CPU; ``counts`` are the anchors of each image, the most candidates it can have.
     """
     found: list[ScoredBoxes | ValueError] = []
     for rows, count in zip(host.numpy(), counts, strict=False):  # a batch may be filled up with empty images

@@ -1,7 +1,5 @@
 """Rules for the size at which a detector sees an image, beside the canvas of a fixed edge."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 
@@ -32,15 +30,10 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class RetinaFaceSize:
-    """RetinaFace's public test: the short side becomes 1600, or less so that the long one does not exceed 2150.
+    """RetinaFace's public test: the short side becomes 1600, or less so that the long one does not exceed 2150."""
 
-    Attributes:
-        short: pixels of the shorter side.
-        long: most pixels of the longer side.
-    """
-
-    short: int = 1600
-    long: int = 2150
+    short: int = 1600  # pixels of the shorter side
+    long: int = 2150  # most pixels of the longer side
 
     def factor(self, width: int, height: int) -> float:
         """Returns what both sides are multiplied by."""
@@ -54,14 +47,13 @@ class RetinaFaceSize:
 
 
 def mogface_largest(width: int, height: int, *, hard: bool = False, capped: bool = True) -> float:
-    """Returns the largest scale that MogFace's code uses for an image (its multi-scale test).
+    """Returns the largest scale that MogFace's code uses for an image of width x height pixels (multi-scale test).
 
     Args:
-        width: of the image, pixels.
-        height: likewise.
+        width: of the image.
+        height: of the image.
         hard: its preset for the hard subset.
-        capped: above 2.2 it is 2.6, or 2.3 with ``hard``; False gives it as it is, from which the single-scale test
-            takes the smaller of 1 and it.
+        capped: above 2.2 it is 2.6, or 2.3 with ``hard``; False for the single-scale test, whose scale is at most 1.
     """
     _check(width, height)
     largest = math.sqrt(_MOGFACE_PIXELS / (width * height))

@@ -1,7 +1,5 @@
 """Copies to and from a device beside its work; on a CPU every method passes its argument on."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 

@@ -30,18 +30,14 @@ _LEFT_RIGHT: Final = [1, 0, 2, 4, 3]  # eyes and mouth corners change sides in a
 class SizeFilter:
     """Which boxes of a pass count: those whose measure is strictly between two bounds; None is no bound.
 
-    Attributes:
-        measure: "area", the product of the plain differences of corners, or the "longer" or "shorter" side with both
-            its end pixels; in pixels of the original.
-        above: lower bound.
-        below: upper bound.
-        frame: of the corners that are measured; MogFace's, whose filters these are.
+    In pixels of the original: "area" is the product of the plain differences of corners, "longer" and "shorter" are
+    sides with both end pixels.
     """
 
     measure: Literal["area", "longer", "shorter"] = "area"
-    above: float | None = None
-    below: float | None = None
-    frame: Frame = MOGFACE.frame
+    above: float | None = None  # lower bound
+    below: float | None = None  # upper bound
+    frame: Frame = MOGFACE.frame  # of the corners that are measured: MogFace's, whose filters these are
 
     def keeps(self, found: ScoredBoxes) -> NDArray[np.bool_]:
         """Returns bool [N], which of the boxes count, whatever frame they are in."""
@@ -59,19 +55,12 @@ class SizeFilter:
 
 @dataclass(frozen=True, slots=True)
 class Postprocess:
-    """Score cut, suppression and limit of one pass before its boxes are fused; see `pipeline.inference.postprocess`.
+    """Score cut, suppression and limit of one pass before its boxes are fused; see `pipeline.inference.postprocess`."""
 
-    Attributes:
-        score: kept are scores strictly greater.
-        iou: threshold of suppression; None: no suppression.
-        max_detections: most boxes that are left; equal scores may leave more, where the convention says so.
-        convention: of suppression.
-    """
-
-    score: float = 0.02
-    iou: float | None = None
-    max_detections: int | None = None
-    convention: Convention = MOGFACE
+    score: float = 0.02  # kept are scores strictly greater
+    iou: float | None = None  # threshold of suppression; None: no suppression
+    max_detections: int | None = None  # most boxes left; by the convention, equal scores may leave more
+    convention: Convention = MOGFACE  # of suppression
 
     def __call__(self, found: ScoredBoxes) -> ScoredBoxes:
         """Returns the boxes that are left, best first."""
@@ -85,19 +74,12 @@ class Postprocess:
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """One pass of an image through the detector: its candidates, postprocessed and filtered by size.
+    """One pass of an image through the detector: its candidates, postprocessed and filtered by size."""
 
-    Attributes:
-        sizing: size at which the detector sees the image.
-        mirrored: left and right are exchanged before, and back in the boxes.
-        postprocess: None leaves the candidates as they are.
-        sizes: which boxes count, None for all.
-    """
-
-    sizing: Sizing
-    mirrored: bool = False
-    postprocess: Postprocess | None = None
-    sizes: SizeFilter | None = None
+    sizing: Sizing  # size at which the detector sees the image
+    mirrored: bool = False  # left and right are exchanged before, and back in the boxes
+    postprocess: Postprocess | None = None  # None leaves the candidates as they are
+    sizes: SizeFilter | None = None  # which boxes count, None for all
 
     def __call__(self, predictor: Predictor, image_bgr: NDArray[np.uint8]) -> ScoredBoxes:
         """Returns the boxes of this pass, best first, in pixels of the image as it was given."""
@@ -112,19 +94,12 @@ class Pass:
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """A set of passes and their fusion.
+    """A set of passes and their fusion."""
 
-    Attributes:
-        description: one line for a list of choices.
-        passes: (width, height) of an image -> its passes, at least one.
-        fusion: of their boxes; None, for a single pass only, leaves candidates as they are.
-        convention: of the code that the mode is from: its rules, and the suppression of candidates that are left.
-    """
-
-    description: str
-    passes: Callable[[int, int], tuple[Pass, ...]]
-    fusion: Fusion | None = None
-    convention: Convention = RETINAFACE
+    description: str  # one line for a list of choices
+    passes: Callable[[int, int], tuple[Pass, ...]]  # (width, height) of an image -> its passes, at least one
+    fusion: Fusion | None = None  # of their boxes; None, for a single pass only, leaves candidates as they are
+    convention: Convention = RETINAFACE  # of the mode's code, also for the suppression of its candidates
 
 
 def detect(predictor: Predictor, image_bgr: NDArray[np.uint8], mode: Mode) -> ScoredBoxes:
@@ -196,9 +171,7 @@ def mogface(*, hard: bool = False, window: float | None = None) -> Mode:
 def mogface_filtered(largest: float, window: float) -> list[tuple[float, SizeFilter]]:
     """Returns (scale, filter) of MogFace's shrunk, enlarged and pyramid calls, in its order.
 
-    Args:
-        largest: scale, see `mogface_largest`.
-        window: W, or -1 for the older rule.
+    ``largest`` is the scale of `mogface_largest`; ``window`` is W, or -1 for the older rule.
     """
     old = window < 0
     big = SizeFilter("longer", above=30) if old else SizeFilter(above=2000)

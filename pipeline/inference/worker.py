@@ -1,7 +1,5 @@
 """What stages that run a network have in common: the source of its weights, and its threads."""
 
-from __future__ import annotations
-
 import os
 import socket
 from collections.abc import Iterator, Mapping

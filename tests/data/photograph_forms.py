@@ -1,4 +1,4 @@
-"""One picture in every form that photographs come in."""
+"""One image in every format of photographs."""
 
 import io
 from pathlib import Path
@@ -14,23 +14,13 @@ WIDTH, HEIGHT = 160, 120
 
 
 def photograph_forms(folder: Path) -> set[str]:
-    """Writes a drawn picture of 160 x 120 in each form that is read, some under other names; returns the names."""
+    """Writes a drawn image of 160 x 120 in each format that is read, some under other names; returns the names."""
     bgr = Synthetic(seed=1, width=WIDTH, height=HEIGHT).draw(0)[0]
-    picture = Pillow.fromarray(bgr[..., ::-1].copy())
-    turned = {"save_all": True, "append_images": [picture.transpose(Pillow.Transpose.FLIP_LEFT_RIGHT)]}
+    image = Pillow.fromarray(bgr[..., ::-1].copy())
+    turned = {"save_all": True, "append_images": [image.transpose(Pillow.Transpose.FLIP_LEFT_RIGHT)]}
     of_kind = {
-        "JPEG": (
-            "a.jpg",
-            "a.JPG",
-            "a.jpeg",
-            "a.jfif",
-            "a.jpe",
-            "no ending",
-            "wrong.txt",
-            "wrong.png",
-            "cmyk.jpg",
-            "grey.jpg",
-        ),
+        "JPEG": ("a.jpg", "a.JPG", "a.jpeg", "a.jfif", "a.jpe", "no ending", "wrong.txt", "wrong.png"),
+        "jpeg": ("cmyk.jpg", "grey.jpg"),
         "PNG": ("a.png", "wrong.jpg", "photo.jpg.part", "alpha.png", "palette.png", "two.png"),
         "BMP": ("a.bmp",),
         "WEBP": ("a.webp",),
@@ -44,13 +34,13 @@ def photograph_forms(folder: Path) -> set[str]:
     modes = {"a.pgm": "L", "cmyk.jpg": "CMYK", "grey.jpg": "L", "alpha.png": "RGBA", "palette.png": "P", "two.png": "1"}
     for name, kind in forms.items():
         several = turned if name in ("pages.tiff", "moving.gif") else {}
-        picture.convert(modes.get(name, "RGB")).save(folder / name, kind, **several)
+        image.convert(modes.get(name, "RGB")).save(folder / name, kind, **several)
     (folder / "deep.png").write_bytes(cv2.imencode(".png", bgr.astype(np.uint16) * 257)[1].tobytes())
     return {*forms, "deep.png"}
 
 
 def preview_first() -> bytes:
-    """A TIFF whose first picture says that it is a smaller copy of another one, as camera raw files have it."""
+    """Returns a TIFF whose first page is marked as a smaller copy of another one, as in camera raw files."""
     tags = TiffImagePlugin.ImageFileDirectory_v2()
     tags[254] = 1
     buffer = io.BytesIO()

@@ -1,4 +1,4 @@
-"""Rankings in a store without a run: what stage `join` would have written."""
+"""Labelled candidates in a store without a run, as stage `label_candidates` writes them."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -25,15 +25,15 @@ def drawn(
     boxes = np.concatenate([corner, corner + rng.uniform(2, 30, (total, 2))], axis=1).astype(np.float32)
     scores = np.concatenate([np.zeros(0), *(np.sort(rng.random(count))[::-1] for count in counts)]).astype(np.float32)
     overlaps = (rng.random(total) * (rng.random(total) < 0.4)).astype(np.float32)
-    ranking = LabelledCandidates(image_id, f"{image_id}.png", width, height, tuple(counts), boxes, scores, overlaps)
-    return replace(ranking, **changes)  # type: ignore[arg-type]
+    made = LabelledCandidates(image_id, f"{image_id}.png", width, height, tuple(counts), boxes, scores, overlaps)
+    return replace(made, **changes)  # type: ignore[arg-type]
 
 
 def stored(folder: Path, *shards: Sequence[LabelledCandidates], row_group: int | None = 1) -> Artifact:
     """Returns an output of one shard per argument."""
     store, entries = Store(str(folder)), []
-    for number, rankings in enumerate(shards):
-        data = encode(pa.Table.from_pylist([each.to_row() for each in rankings], schema=LABELLED_CANDIDATES), row_group)
+    for number, rows in enumerate(shards):
+        data = encode(pa.Table.from_pylist([each.to_row() for each in rows], schema=LABELLED_CANDIDATES), row_group)
         store.write(f"join/recipe/shard-{number}.parquet", data)
-        entries.append(ShardEntry(f"shard-{number}", len(data), len(rankings), hash_bytes(data)))
+        entries.append(ShardEntry(f"shard-{number}", len(data), len(rows), hash_bytes(data)))
     return Artifact(store, Manifest("join", "f", "recipe", {"params": {}}, "image_id", tuple(entries)))

@@ -28,7 +28,7 @@ WIDTH, HEIGHT = 48, 32
 
 
 def photo() -> np.ndarray:
-    """A smooth RGB picture whose four corners differ, so that every turn and mirror shows."""
+    """A smooth RGB image whose four corners differ, so that every turn and mirror shows."""
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
     return np.stack([x * 5, y * 7, 255 - x * 2 - y * 3], axis=-1).clip(0, 255).astype(np.uint8)
 
@@ -70,10 +70,8 @@ def test_orientation_is_applied_to_header_and_pixels(kind: str, orientation: int
         8: np.rot90(bgr, 1),
     }[orientation]
     image = decode(data)
-    assert image.shape == upright.shape
-    assert read_header(data) == (image.shape[1], image.shape[0])
-    assert np.abs(image.astype(int) - upright).max() <= 6
-    assert image.flags.c_contiguous
+    assert image.shape == upright.shape and read_header(data) == (image.shape[1], image.shape[0])
+    assert np.abs(image.astype(int) - upright).max() <= 6 and image.flags.c_contiguous
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -257,8 +255,7 @@ def test_digest_is_blake2b_of_128_bits() -> None:
 def test_resize_is_bilinear_with_aligned_centres() -> None:
     ramp = np.repeat(np.array([[0, 100]], np.uint8)[..., None], 3, axis=2)
     wide = resize(ramp, 4, 1)
-    assert wide[0, :, 0].tolist() == [0, 25, 75, 100]
-    assert resize(ramp, 2, 1) is ramp
+    assert wide[0, :, 0].tolist() == [0, 25, 75, 100] and resize(ramp, 2, 1) is ramp
     assert resize(np.zeros((10, 20, 3), np.uint8), 7, 3).shape == (3, 7, 3)
 
 

@@ -1,4 +1,4 @@
-"""One row of a join at a time, by number."""
+"""One row of labelled candidates at a time, by number."""
 
 import pickle
 from concurrent.futures import ThreadPoolExecutor
@@ -63,9 +63,8 @@ def test_rows_that_do_not_count_any_more_are_left_out(tmp_path: Path) -> None:
     """A shard of an earlier run serves again row by row: the manifest says which of its rows count."""
     artifact = stored(tmp_path, ROWS[:3], ROWS[3:])
     first, second = artifact.manifest.shards
-    rows = LabelledCandidateReader(
-        Artifact(artifact.store, replace(artifact.manifest, shards=(replace(first, keys=("a", "c")), second)))
-    )
+    manifest = replace(artifact.manifest, shards=(replace(first, keys=("a", "c")), second))
+    rows = LabelledCandidateReader(Artifact(artifact.store, manifest))
     assert [rows.name(number) for number in range(len(rows))] == list("acde")
     assert same(rows[1], ROWS[2]) and same(rows[2], ROWS[3])
 
@@ -79,8 +78,7 @@ def test_other_rows_are_not_read(tmp_path: Path) -> None:
     data = bytearray(Path(name).read_bytes())
     for number in (0, 1, 3, 4):
         group = footer.row_group(number)
-        for place in range(group.num_columns):
-            column = group.column(place)
+        for column in map(group.column, range(group.num_columns)):
             start = column.dictionary_page_offset or column.data_page_offset
             data[start : start + column.total_compressed_size] = bytes(column.total_compressed_size)
     Path(name).write_bytes(data)
@@ -89,7 +87,7 @@ def test_other_rows_are_not_read(tmp_path: Path) -> None:
         rows[4]
 
 
-def test_they_travel_and_many_may_ask(tmp_path: Path) -> None:
+def test_readers_pickle_and_serve_several_threads(tmp_path: Path) -> None:
     rows = LabelledCandidateReader(stored(tmp_path, ROWS[:3], ROWS[3:]))
     twin = pickle.loads(pickle.dumps(rows))
     assert len(pickle.dumps(rows)) < 2000
@@ -99,17 +97,15 @@ def test_they_travel_and_many_may_ask(tmp_path: Path) -> None:
     assert all(same(each, ROWS[number % 5]) for number, each in enumerate(found))
 
 
-def test_a_file_written_again_is_read_anew(tmp_path: Path) -> None:
+def test_a_file_written_again_is_read_again(tmp_path: Path) -> None:
     assert same(LabelledCandidateReader(stored(tmp_path, ROWS))[1], ROWS[1])
     others = [replace(ROWS[0], image_id="a much longer name than before"), *ROWS[2:]]
     assert same(LabelledCandidateReader(stored(tmp_path, others))[1], ROWS[2])
 
 
 def test_files_that_cannot_be_read_row_by_row_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(
-        ValueError,
-        match="5 rows in 1 row groups cannot be read one by one; expected the output of stage label_candidates",
-    ):
+    expected = "5 rows in 1 row groups cannot be read one by one; expected the output of stage label_candidates"
+    with pytest.raises(ValueError, match=expected):
         LabelledCandidateReader(stored(tmp_path, ROWS, row_group=None))
     artifact = stored(tmp_path, ROWS)
     file = Path(artifact.store.path("join/recipe/shard-0.parquet"))

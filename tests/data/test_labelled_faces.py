@@ -15,8 +15,7 @@ def test_faces_are_those_of_the_samples(world: World) -> None:
     for row in world.rows("faces"):
         faces = found[row["image_id"]]
         np.testing.assert_array_equal(faces.boxes, Sample.from_row(row).boxes)
-        assert (faces.width, faces.height, faces.error) == (96, 64, None)
-        assert faces.boxes.dtype == np.float32
+        assert (faces.width, faces.height, faces.error) == (96, 64, None) and faces.boxes.dtype == np.float32
 
 
 @pytest.mark.parametrize(

@@ -17,17 +17,14 @@ def _set() -> PredictionSet:
 
 def test_of_widens_without_rounding() -> None:
     flat = _set()
-    assert flat.offsets.tolist() == [0, 2, 2, 3]
-    assert flat.boxes.dtype == flat.scores.dtype == np.float64
+    assert flat.offsets.tolist() == [0, 2, 2, 3] and flat.boxes.dtype == flat.scores.dtype == np.float64
     assert flat.scores.tolist() == [float(np.float32(value)) for value in (0.9, 0.5, 0.7)]
-    assert flat.image_rows().tolist() == [0, 0, 2]
-    assert PredictionSet.of([]).boxes.shape == (0, 4)
+    assert flat.image_rows().tolist() == [0, 0, 2] and PredictionSet.of([]).boxes.shape == (0, 4)
 
 
 def test_select_reorders_leaves_out_and_gives_unknown_images_nothing() -> None:
     chosen = _set().select(["e/c", "e/x", "e/a"])
-    assert chosen.image_ids == ("e/c", "e/x", "e/a")
-    assert chosen.offsets.tolist() == [0, 1, 1, 3]
+    assert chosen.image_ids == ("e/c", "e/x", "e/a") and chosen.offsets.tolist() == [0, 1, 1, 3]
     assert chosen.boxes[:, 0].tolist() == [0, 0, 4]
     assert chosen.scores.tolist() == _set().scores[[2, 0, 1]].tolist()
     same = _set()
@@ -40,8 +37,7 @@ def test_falling_sorts_within_images_and_keeps_ties() -> None:
     )
     ordered = flat.falling()
     assert ordered.scores.tolist() == [0.5, 0.5, 0.1, 2, 1]
-    assert ordered.boxes[:, 0].tolist() == [4, 8, 0, 16, 12]
-    assert ordered.falling() is ordered
+    assert ordered.boxes[:, 0].tolist() == [4, 8, 0, 16, 12] and ordered.falling() is ordered
 
 
 def test_lengths_that_disagree_and_images_twice_are_refused() -> None:

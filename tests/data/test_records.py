@@ -56,12 +56,9 @@ def test_samples_survive_the_table():
     )  # fmt: skip
     (row,) = pa.Table.from_pylist([sample.to_row()], schema=SAMPLES).to_pylist()
     back = Sample.from_row(row)
-    assert np.array_equal(back.boxes, faces)
-    assert np.array_equal(back.landmarks, sample.landmarks)
-    assert back.attributes["blur"].tolist() == [0, 2]
-    assert back.attributes["pose"].tolist() == []
-    assert back.levels["hard"].tolist() == [True, False]
-    assert back.levels["easy"].tolist() == [False, False]
+    assert np.array_equal(back.boxes, faces) and np.array_equal(back.landmarks, sample.landmarks)
+    assert back.attributes["blur"].tolist() == [0, 2] and back.attributes["pose"].tolist() == []
+    assert back.levels["hard"].tolist() == [True, False] and back.levels["easy"].tolist() == [False, False]
 
 
 @pytest.mark.parametrize(
@@ -101,10 +98,8 @@ def test_rows_of_scored_boxes_are_taken_together():
         np.arange(30, dtype=np.float32).reshape(3, 5, 2),
     )
     part = found.take(np.array([2, 0]))
-    assert len(part) == 2
-    assert part.boxes[:, 0].tolist() == [8, 0]
-    assert part.scores.tolist() == pytest.approx([0.1, 0.9])
-    assert part.landmarks[0, 0, 0] == 20
+    assert len(part) == 2 and part.boxes[:, 0].tolist() == [8, 0]
+    assert part.scores.tolist() == pytest.approx([0.1, 0.9]) and part.landmarks[0, 0, 0] == 20
     assert len(found.take(found.scores > 0.4)) == 2
     assert ScoredBoxes(found.boxes, found.scores).take(slice(1)).landmarks is None
 

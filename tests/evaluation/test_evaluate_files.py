@@ -13,11 +13,12 @@ import pytest
 import scipy.io
 
 from pipeline.data.datasets.wider_face.prediction_lines import MalformedLine
-from pipeline.data.datasets.wider_face.predictions import PredictionTextError, TextReport, write_wider_text
+from pipeline.data.datasets.wider_face.predictions import PredictionTextError, TextReport
 from pipeline.data.records import Detections
 from pipeline.data.schemas import DETECTIONS
 from pipeline.evaluation.evaluate_files import read_image_list, read_inputs, report_page, text_problems
 from pipeline.evaluation.wider_result import WiderResult
+from tests.data.wider_text import write_wider_text
 
 FACE = [[10, 10, 9, 9]]
 

@@ -27,8 +27,7 @@ def detector_named(name: str) -> Detector:
 
 
 def assert_close(found: object, expected: ScoredBoxes, score: float = 1e-3, pixels: float = 0.05) -> None:
-    assert isinstance(found, ScoredBoxes)
-    assert len(found) == len(expected) > 0
+    assert isinstance(found, ScoredBoxes) and len(found) == len(expected) > 0
     assert abs(found.scores - expected.scores).max() < score
     scale = max(1.0, abs(expected.boxes).max() / 1000)
     assert np.quantile(abs(np.sort(found.boxes, axis=0) - np.sort(expected.boxes, axis=0)), 0.999) < pixels * scale

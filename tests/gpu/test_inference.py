@@ -81,10 +81,8 @@ def test_every_detector(name: str, gpu: torch.device) -> None:
     own, ours = (distance(answers(detector, device, torch.float32, pixels)) for device in (cpu, gpu))
     for error, reference, allowed in zip(ours, own, (4 * SCORE, SCORE, PIXELS), strict=True):
         assert error < max(allowed, 4 * reference), (ours, own)
-    own_half, half = (
-        (answers(detector, device, torch.bfloat16, pixels)[0] - exact[0]).square().mean().sqrt().item()
-        for device in (cpu, gpu)
-    )
+    halves = (answers(detector, device, torch.bfloat16, pixels)[0] - exact[0] for device in (cpu, gpu))
+    own_half, half = (each.square().mean().sqrt().item() for each in halves)
     assert own_half / 2 < half < 2 * own_half
 
 
@@ -120,10 +118,8 @@ def test_suppression(plus_one: bool, inclusive: bool, gpu: torch.device) -> None
     g = torch.Generator().manual_seed(0)
     corner, side = torch.rand(3000, 2, generator=g) * 300, torch.rand(3000, 2, generator=g) * 60 + 1
     boxes, scores = torch.cat([corner, corner + side], 1).round(), (torch.rand(3000, generator=g) * 500).round() / 500
-    cpu, ours = (
-        nms(boxes.to(device), scores.to(device), 0.4, plus_one=plus_one, inclusive=inclusive).cpu()
-        for device in ("cpu", gpu)
-    )
+    rule = {"plus_one": plus_one, "inclusive": inclusive}
+    cpu, ours = (nms(boxes.to(device), scores.to(device), 0.4, **rule).cpu() for device in ("cpu", gpu))
     assert torch.equal(cpu, ours)
 
 
@@ -138,8 +134,7 @@ def test_every_ranker(name: str, gpu: torch.device) -> None:
         with torch.inference_mode():
             tables = torch.from_numpy(table)[None].to(device)
             answers.append(fast(pixels, tables, torch.tensor([valid], device=device))[0, :valid].cpu())
-    assert answers[0].std() > 1e-4
-    assert (answers[0] - answers[1]).abs().max() < SCORE
+    assert answers[0].std() > 1e-4 and (answers[0] - answers[1]).abs().max() < SCORE
 
 
 @pytest.mark.parametrize("name", ["crface_mobilenet", "roi_mobilenet"])

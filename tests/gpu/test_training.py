@@ -141,7 +141,7 @@ def test_one_step_of_a_ranker(name: str, bf16: bool, gpu: torch.device) -> None:
 
 
 class Killed(Exception):
-    """Stands for a process that dies between two steps."""
+    """A process that dies between two steps."""
 
 
 def training(folder: Path, kind: str, device: torch.device, bf16: bool = False) -> Training:

@@ -1,4 +1,4 @@
-"""A dump's work in batches, as a GPU has it, on a CPU: rows in order, none lost or doubled, errors where they belong."""
+"""The worker of a dump, in batches as on a GPU: rows in order, none lost or doubled, errors in their own rows."""
 
 from collections.abc import Iterator, Sequence
 
@@ -21,7 +21,7 @@ BROKEN = (3, 11)
 
 
 class Watched(Predictor):
-    """Notes the number of images of every launch, and how many were launched before the first was waited for."""
+    """Counts the images of every launch, and the batches at work at the same time."""
 
     def __init__(self, *arguments: object, **how: object) -> None:
         super().__init__(*arguments, **how)  # type: ignore[arg-type]
@@ -44,23 +44,23 @@ class Watched(Predictor):
 
 
 @pytest.fixture(scope="module")
-def pictures() -> list[Image]:
+def images() -> list[Image]:
     rng = np.random.default_rng(0)
     sizes = rng.integers(60, 300, (17, 2))
     return [rng.integers(0, 256, (int(height), int(width), 3), np.uint8) for height, width in sizes]
 
 
-def items_of(pictures: Sequence[Image]) -> list[Item]:
+def items_of(images: Sequence[Image]) -> list[Item]:
     found = []
-    for number, image in enumerate(pictures):
+    for number, image in enumerate(images):
         size = {"width": image.shape[1], "height": image.shape[0]}
         if number == BROKEN[1]:
-            size = {"width": 0, "height": 0}  # as an index has it of a header that nobody can read
+            size = {"width": 0, "height": 0}  # as an index has it for an unreadable header
         found.append(Item(f"{number}.png", "", {"path": f"{number}.png", **size}))
     return found
 
 
-def decoder(pictures: Sequence[Image], asked: list[str]):  # type: ignore[no-untyped-def]
+def decoder(pixels: Sequence[Image], asked: list[str]):  # type: ignore[no-untyped-def]
     def images(items: Sequence[Item]) -> Iterator[Decoded]:
         for item in items:
             asked.append(item.key)
@@ -68,22 +68,22 @@ def decoder(pictures: Sequence[Image], asked: list[str]):  # type: ignore[no-unt
             if number in BROKEN:
                 yield item, None, f"ValueError: {item.key} is broken"
             else:
-                yield item, pictures[number], None
+                yield item, pixels[number], None
 
     return images
 
 
 @pytest.mark.parametrize("ahead", [0, 1])
 @pytest.mark.parametrize("most", [1, 3, 32])
-def test_rows_are_those_of_one_at_a_time(pictures: list[Image], most: int, ahead: int) -> None:
+def test_rows_are_those_of_one_at_a_time(images: list[Image], most: int, ahead: int) -> None:
     torch.manual_seed(0)
     detector = settled(detector_spec("retinaface_mobilenet").build())
-    items, asked = items_of(pictures), []
-    plain = BatchWorker(Predictor(detector, max_candidates=50), CANVAS, decoder(pictures, []))
+    items, asked = items_of(images), []
+    plain = BatchWorker(Predictor(detector, max_candidates=50), CANVAS, decoder(images, []))
     expected = [Detections.from_row(row) for row in plain(items)]
     predictor = Watched(detector, max_candidates=50, pads=True)
     predictor.batch_pixels = most * 256 * 256
-    work = BatchWorker(predictor, CANVAS, decoder(pictures, asked))
+    work = BatchWorker(predictor, CANVAS, decoder(images, asked))
     work._ahead = ahead
     found = [Detections.from_row(row) for row in work(items)]
     assert [row.image_id for row in found] == [item.key for item in items]
@@ -97,6 +97,6 @@ def test_rows_are_those_of_one_at_a_time(pictures: list[Image], most: int, ahead
         np.testing.assert_allclose(one.scores, other.scores, atol=1e-5)
 
 
-def test_an_empty_shard_has_no_rows(pictures: list[Image]) -> None:
+def test_an_empty_shard_has_no_rows(images: list[Image]) -> None:
     detector = detector_spec("retinaface_mobilenet").build()
-    assert list(BatchWorker(Predictor(detector, pads=True), CANVAS, decoder(pictures, []))([])) == []
+    assert list(BatchWorker(Predictor(detector, pads=True), CANVAS, decoder(images, []))([])) == []

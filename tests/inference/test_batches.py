@@ -18,13 +18,10 @@ from pipeline.inference.predictor import Image, PendingBatch, Predictor, Sizing
 from pipeline.inference.test_time import Mode, Pass, detect
 from pipeline.models.detectors import detector_spec
 from pipeline.models.detectors.detector import Detector
+from tests.inference.networks import noise
 
 ORIGINAL = Canvas(None)
 SIZES = ((120, 90), (64, 128), (33, 17), (128, 128), (300, 200))  # height, width
-
-
-def picture(height: int, width: int) -> Image:
-    return np.random.default_rng(height).integers(0, 256, (height, width, 3), np.uint8)
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +31,7 @@ def detector() -> Detector:
 
 
 def assert_close(found: object, expected: ScoredBoxes) -> None:
-    assert isinstance(found, ScoredBoxes)
-    assert len(found) == len(expected) > 0
+    assert isinstance(found, ScoredBoxes) and len(found) == len(expected) > 0
     np.testing.assert_allclose(found.scores, expected.scores, atol=1e-5)
     near = np.abs(np.sort(found.boxes, axis=0) - np.sort(expected.boxes, axis=0)).max()
     assert near < 1e-4 * np.abs(expected.boxes).max()
@@ -48,26 +44,26 @@ def assert_close(found: object, expected: ScoredBoxes) -> None:
 @pytest.mark.parametrize("top", [40, 5000])
 def test_a_batch_of_sizes_gives_what_each_image_gives_alone(detector: Detector, canvas: Canvas, top: int) -> None:
     alone, together = Predictor(detector, max_candidates=top), Predictor(detector, max_candidates=top, pads=True)
-    images = [picture(*size) for size in SIZES]
+    images = [noise(*size, size[0]) for size in SIZES]
     found = together.launch(images, canvas).wait()
     for image, each in zip(images, found, strict=True):
         assert_close(each, alone.candidates(image, canvas))
 
 
 def test_images_of_one_size_go_together_on_a_cpu_too_and_change_no_bit_of_one_another(detector: Detector) -> None:
-    predictor, image = Predictor(detector), picture(90, 120)
+    predictor, image = Predictor(detector), noise(90, 120, 90)
     first, second = predictor.launch([image, image[::-1].copy()], ORIGINAL).wait()
     again, _ = predictor.launch([image, image], ORIGINAL).wait()
     assert isinstance(first, ScoredBoxes) and isinstance(second, ScoredBoxes) and isinstance(again, ScoredBoxes)
     np.testing.assert_array_equal(first.boxes, again.boxes)
     assert_close(first, predictor.candidates(image, ORIGINAL))
     with pytest.raises(ValueError, match=r"must have one size on the canvas, got \[\(90, 120\), \(90, 121\)\]"):
-        predictor.launch([image, picture(90, 121)], ORIGINAL)
+        predictor.launch([image, noise(90, 121, 90)], ORIGINAL)
 
 
 def test_only_the_image_whose_numbers_are_broken_is_an_error(detector: Detector) -> None:
     predictor = Predictor(detector, pads=True)
-    images = [picture(*size) for size in SIZES[:3]]
+    images = [noise(*size, size[0]) for size in SIZES[:3]]
     expected = predictor.launch(images, ORIGINAL).wait()
     engine = predictor._engine
 
@@ -132,7 +128,7 @@ class Small(Predictor):
 
 
 def test_what_does_not_fit_is_halved_then_cut_into_tiles_then_an_error_of_its_own(detector: Detector) -> None:
-    predictor, images = Small(detector, pads=True), [picture(*size) for size in (*SIZES[:3], (1700, 100))]
+    predictor, images = Small(detector, pads=True), [noise(*size, size[0]) for size in (*SIZES[:3], (1700, 100))]
     smallest = predictor.smallest_tile
     expected = [Predictor(detector).candidates(image, ORIGINAL) for image in images]
     predictor.batch_pixels = 4 * 1792 * 1792
@@ -148,7 +144,7 @@ def test_what_does_not_fit_is_halved_then_cut_into_tiles_then_an_error_of_its_ow
 
 
 def test_a_mode_of_several_passes_takes_tiles_too(detector: Detector) -> None:
-    image, passes = picture(1700, 100), (Pass(ORIGINAL), Pass(ORIGINAL, mirrored=True))
+    image, passes = noise(1700, 100, 1700), (Pass(ORIGINAL), Pass(ORIGINAL, mirrored=True))
     mode = Mode("plain and mirrored", lambda width, height: passes, Voting())
     expected = detect(Predictor(detector), image, mode)
     predictor = Small(detector)
@@ -166,11 +162,11 @@ def test_a_broken_device_is_no_lack_of_memory(detector: Detector) -> None:
             raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
     with pytest.raises(RuntimeError, match="illegal memory access"):
-        launch_within_memory(Broken(detector), [picture(9, 9)], ORIGINAL)
+        launch_within_memory(Broken(detector), [noise(9, 9, 9)], ORIGINAL)
 
 
 class Waits(TorchDispatchMode):
-    """Counts what would make the host wait for a device: a number read back, a shape that depends on numbers."""
+    """Counts operations that make the host wait for a device: a number read back, a shape that depends on numbers."""
 
     names = ("_local_scalar_dense", "nonzero", "item", "is_nonzero", "equal", "masked_select", "unique")
 
@@ -187,11 +183,11 @@ class Waits(TorchDispatchMode):
 
 @pytest.mark.parametrize("name", ["retinaface_mobilenet", "mogface_mobilenet"])
 def test_a_batch_is_launched_without_a_wait_for_the_device(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The choice of the best candidates on a CPU reads back, so that here the way of a GPU is taken."""
+    """The selection of candidates on a CPU reads back; here it is that of a GPU."""
     torch.manual_seed(0)
     predictor = Predictor(settled(detector_spec(name).build()), pads=True)
     monkeypatch.setattr("pipeline.inference.selection.top_candidates_of_each", _by_key)
-    images = [picture(*size) for size in SIZES]
+    images = [noise(*size, size[0]) for size in SIZES]
     with Waits() as waits:
         launched = predictor.launch(images, ORIGINAL)
         predictor.launch(images[:1], ORIGINAL, tile=2**20)

@@ -12,8 +12,7 @@ def test_a_box_shows_on_any_background(background: int) -> None:
     image = np.full((300, 300, 3), background, np.uint8)
     seen = draw(image, BOX, SURE, labels=False)
     changed = (np.abs(seen.astype(int) - background).max(2) > 60).nonzero()
-    assert min(changed[0]) == pytest.approx(60, abs=2)
-    assert max(changed[1]) == pytest.approx(160, abs=2)
+    assert min(changed[0]) == pytest.approx(60, abs=2) and max(changed[1]) == pytest.approx(160, abs=2)
     assert (seen[75:145, 75:145] == background).all()  # the face stays visible
     assert (image == background).all()
 
@@ -24,7 +23,7 @@ def test_lines_grow_with_the_image() -> None:
         box = BOX * (side / 300)
         return float((draw(image, box, SURE, labels=False) != image).any(2).mean())
 
-    # Share of the picture times its side is the thickness of a line, but for a constant.
+    # Share of the image times its side is the thickness of a line, but for a constant.
     assert inked(4200) * 4200 > 1.5 * inked(300) * 300
 
 
@@ -33,8 +32,7 @@ def test_labels_landmarks_and_scores_change_the_picture() -> None:
     plain = draw(image, BOX, SURE, labels=False)
     marks = np.array([[[90, 90], [130, 90], [110, 110], [95, 135], [125, 135]]], np.float32)
     marked = draw(image, BOX, SURE, marks, labels=False)
-    assert (marked[110, 110] != plain[110, 110]).any()
-    assert (draw(image, BOX, SURE)[40:60] != plain[40:60]).any()
+    assert (marked[110, 110] != plain[110, 110]).any() and (draw(image, BOX, SURE)[40:60] != plain[40:60]).any()
     weak = draw(image, BOX, np.array([0.05], np.float32), labels=False)
     assert weak[60, 110, 2] > plain[60, 110, 2]  # redder
 

@@ -16,15 +16,12 @@ from pipeline.inference.engines.tensorrt import answers_on_device
 from pipeline.inference.predictor import Predictor
 from pipeline.models.detectors import detector_spec
 from pipeline.models.detectors.detector import Normalisation
+from tests.inference.networks import noise
 
 ORIGINAL = Canvas(None)
 SIZES = ((201, 253), (64, 64), (33, 17), (130, 301), (201, 253))
 # Compiling a whole detector takes more than a minute on a CPU: that engine has a test of its own.
 ON_CPU = [name for name, spec in ENGINES.items() if "cpu" in spec.devices and name not in ("torch", "compiled")]
-
-
-def picture(height: int, width: int) -> np.ndarray:
-    return np.random.default_rng(height).integers(0, 256, (height, width, 3), np.uint8)
 
 
 class Tupled(nn.Module):
@@ -34,6 +31,15 @@ class Tupled(nn.Module):
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
         return (self.layers(images),)
+
+
+def two_layers() -> Tupled:
+    """Two layers: a whole detector takes more than a minute to compile on a CPU."""
+    torch.manual_seed(0)
+    return Tupled(nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 2, 3, stride=2, padding=1)))
+
+
+RULE, CPU = Normalisation((104.0, 117.0, 123.0)), torch.device("cpu")
 
 
 def both(name: str, **how: object) -> tuple[Predictor, Predictor]:
@@ -47,7 +53,7 @@ def both(name: str, **how: object) -> tuple[Predictor, Predictor]:
 def test_every_engine_gives_the_candidates_of_torch_at_every_size(engine: str, name: str) -> None:
     plain, other = both(name, engine=engine)
     for height, width in SIZES:
-        image = picture(height, width)
+        image = noise(height, width, height)
         expected, found = plain.candidates(image, ORIGINAL), other.candidates(image, ORIGINAL)
         assert len(expected) == len(found) > 0
         np.testing.assert_allclose(found.scores, expected.scores, atol=1e-5)
@@ -56,26 +62,21 @@ def test_every_engine_gives_the_candidates_of_torch_at_every_size(engine: str, n
 
 
 def test_what_torch_compiles_gives_the_same_at_every_size() -> None:
-    # Two layers: a whole detector takes more than a minute to compile on a CPU.
-    torch.manual_seed(0)
-    layers = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 2, 3, stride=2, padding=1))
-    rule, cpu = Normalisation((104.0, 117.0, 123.0)), torch.device("cpu")
-    plain, fast = (open_engine(name, Tupled(layers), rule, cpu, torch.float32) for name in ("torch", "compiled"))
+    layers = two_layers()
+    plain, fast = (open_engine(name, layers, RULE, CPU, torch.float32) for name in ("torch", "compiled"))
     for height, width in SIZES:
-        pixels = torch.from_numpy(picture(height, width))[None]
+        pixels = torch.from_numpy(noise(height, width, height))[None]
         with torch.inference_mode():
             torch.testing.assert_close(fast(pixels)[0], plain(pixels)[0], atol=1e-3, rtol=1e-5)
 
 
 def test_what_torch_compiles_keeps_images_of_a_padded_canvas_to_themselves() -> None:
     """As on a GPU: one compilation for all batches of a canvas, and no way back to uncompiled torch."""
-    torch.manual_seed(0)
-    layers = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 2, 3, stride=2, padding=1))
-    rule, cpu = Normalisation((104.0, 117.0, 123.0)), torch.device("cpu")
-    plain, fast = (open_engine(name, Tupled(layers), rule, cpu, torch.float32, True) for name in ("torch", "compiled"))
+    layers = two_layers()
+    plain, fast = (open_engine(name, layers, RULE, CPU, torch.float32, True) for name in ("torch", "compiled"))
     torch._dynamo.utils.counters.clear()
     for sizes in ([(100, 128), (128, 60)], [(9, 9), (128, 128), (50, 70)]):
-        pixels, extents = torch.from_numpy(np.stack([picture(128, 128)] * len(sizes))), torch.tensor(sizes)
+        pixels, extents = torch.from_numpy(np.stack([noise(128, 128, 128)] * len(sizes))), torch.tensor(sizes)
         with torch.inference_mode():
             torch.testing.assert_close(fast(pixels, extents)[0], plain(pixels, extents)[0], atol=1e-3, rtol=1e-5)
     assert not torch._dynamo.utils.counters["graph_break"]
@@ -87,21 +88,19 @@ def test_bfloat16_is_what_openvino_computes_with_when_it_is_asked() -> None:
     if not {"avx512_bf16", "amx_bf16"} & set(flags.split()):
         pytest.skip("this chip computes in float32 whatever is asked")
     plain, other = both("retinaface_mobilenet", engine="openvino", dtype=torch.bfloat16)
-    expected, found = (each.candidates(picture(200, 304), ORIGINAL) for each in (plain, other))
+    expected, found = (each.candidates(noise(200, 304, 200), ORIGINAL) for each in (plain, other))
     assert 1e-4 < np.abs(found.scores - expected.scores).max() < 0.05
 
 
 def test_onnxruntime_answers_where_the_pixels_are() -> None:
     """As on a GPU with TensorRT, whose execution provider is all that differs."""
-    torch.manual_seed(0)
-    layers = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 2, 3, stride=2, padding=1))
-    rule, cpu = Normalisation((104.0, 117.0, 123.0)), torch.device("cpu")
-    plain = open_engine("torch", Tupled(layers), rule, cpu, torch.float32)
-    job = Job(Tupled(layers), rule, cpu, torch.float32, 1, False)
+    layers = two_layers()
+    plain = open_engine("torch", layers, RULE, CPU, torch.float32)
+    job = Job(layers, RULE, CPU, torch.float32, 1, False)
     session = open_session(job, [("CPUExecutionProvider", {})])
     held = []
     for height, width in SIZES:
-        pixels = torch.from_numpy(np.stack([picture(height, width)] * 2))
+        pixels = torch.from_numpy(np.stack([noise(height, width, height)] * 2))
         with torch.inference_mode():
             held.append((answers_on_device(session, pixels), plain(pixels)))
     for found, expected in held:  # a later call takes nothing from an earlier answer
@@ -134,8 +133,6 @@ def test_an_engine_whose_package_is_missing_names_the_extra(monkeypatch: pytest.
     spec = EngineSpec("openvino", "OpenVino", ("no_such_package",), "openvino")
     monkeypatch.setattr("pipeline.inference.engines.ENGINES", {"gone": spec, "torch": ENGINES["torch"]})
     monkeypatch.setattr("pipeline.inference.engines._BY_SPEED", {"cpu": ("gone", "torch")})
-    with pytest.raises(
-        ValueError, match=r'needs no_such_package, which is not installed: pip install "wider8k\[openvi'
-    ):
+    with pytest.raises(ValueError, match=r'needs no_such_package, .*not installed: pip install "wider8k\[openvi'):
         require_engine("gone", "float32", "cpu")
     assert fastest("cpu") == "torch"

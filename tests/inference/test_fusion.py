@@ -21,8 +21,7 @@ OTHER = found((4, 0, 0.25), (200, 0, 0.5))
 def test_pooled_rows_fall_in_score_and_the_first_set_wins_ties() -> None:
     for sets, second in (((ONE, OTHER), 100), ((OTHER, ONE), 200)):
         pooled = pool(sets)
-        assert pooled.scores.tolist() == [0.75, 0.5, 0.5, 0.25]
-        assert pooled.boxes[1, 0] == second
+        assert pooled.scores.tolist() == [0.75, 0.5, 0.5, 0.25] and pooled.boxes[1, 0] == second
         np.testing.assert_array_equal(pooled.landmarks[:, 3], pooled.boxes[:, :2])
 
 
@@ -40,15 +39,12 @@ def test_sets_of_both_frames_are_pooled_in_that_of_the_first() -> None:
 def test_voting_averages_boxes_and_landmarks() -> None:
     fused = fuse([ONE, OTHER], Voting())
     assert fused.boxes.dtype == fused.scores.dtype == fused.landmarks.dtype == np.float32
-    assert fused.boxes[:, 0].tolist() == [1, 100, 200]
-    assert fused.scores.tolist() == [0.75, 0.5, 0.5]
-    assert fused.landmarks.shape == (3, 5, 2)
-    assert (fused.landmarks[0] == [1, 0]).all()
+    assert fused.boxes[:, 0].tolist() == [1, 100, 200] and fused.scores.tolist() == [0.75, 0.5, 0.5]
+    assert fused.landmarks.shape == (3, 5, 2) and (fused.landmarks[0] == [1, 0]).all()
 
 
 def test_every_parameter_of_voting_reaches_it() -> None:
-    assert len(fuse([ONE, OTHER], Voting(iou=0.8))) == 4
-    assert len(fuse([ONE, OTHER], Voting(cap=2))) == 2
+    assert len(fuse([ONE, OTHER], Voting(iou=0.8))) == 4 and len(fuse([ONE, OTHER], Voting(cap=2))) == 2
     assert fuse([ONE, OTHER], Voting(singles="drop")).boxes[:, 0].tolist() == [1, 200]
     near = found((0, 0, 0.5), (0.4, 0, 0.5))
     assert fuse([near], Voting()).boxes[0, 0] == pytest.approx(0.2)
@@ -69,7 +65,6 @@ def test_landmarks_stay_only_where_all_have_them() -> None:
     assert fuse([ONE, found((4, 0, 0.25), marks=False)], Voting()).landmarks is None
     assert fuse([ONE, found(marks=False)], Voting()).landmarks.shape == (2, 5, 2)
     nothing = fuse([found(), found(marks=False)], Voting())
-    assert nothing.boxes.shape == (0, 4)
-    assert len(fuse([found()], Suppression())) == 0
+    assert nothing.boxes.shape == (0, 4) and len(fuse([found()], Suppression())) == 0
     with pytest.raises(ValueError, match="no set of detections to pool"):
         fuse([], Voting())

@@ -12,8 +12,7 @@ def test_whole_where_it_fits_and_the_largest_tile_where_not() -> None:
     assert tile_for_budget(detector, whole, width=7680, height=5122) is None
     for budget in (1200 * MB, 1500 * MB, whole - 1):
         tile = tile_for_budget(detector, budget, width=7680, height=5122)
-        assert tile is not None
-        assert tile % 32 == 0
+        assert tile is not None and tile % 32 == 0
         assert peak_bytes(detector, 7680, 5122, tile) <= budget < peak_bytes(detector, 7680, 5122, tile + 32)
 
 
@@ -34,9 +33,7 @@ def test_a_long_narrow_canvas_gets_longer_tiles() -> None:
 
 
 def test_too_little_says_how_much_is_needed() -> None:
-    with pytest.raises(
-        ValueError, match=r"500 MB per worker are too few for a 7680 x 7680 canvas: give at least \d+ MB"
-    ):
+    with pytest.raises(ValueError, match=r"500 MB per worker are too few for a 7680 x 7680 .* at least \d+ MB"):
         tile_for_budget(retinaface_mobilenet(), 500 * MB)
 
 

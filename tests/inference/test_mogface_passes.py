@@ -130,12 +130,9 @@ def test_a_vote_counts_one_pixel_less_and_rounds_last_pixels(frame: Frame) -> No
 def test_sizes_at_the_bounds(frame: Frame) -> None:
     """Last pixels 40 and 50 apart: an area of 2,000, sides of 41 and 51."""
     box = ScoredBoxes(np.array([[0, 0, 40, 50]], np.float32), np.ones(1, np.float32), None, Frame.INCLUSIVE).to(frame)
-    assert not SizeFilter(above=2000).keeps(box)[0]
-    assert SizeFilter(above=1999).keeps(box)[0]
-    assert not SizeFilter("longer", above=51).keeps(box)[0]
-    assert SizeFilter("longer", above=50).keeps(box)[0]
-    assert not SizeFilter("shorter", below=41).keeps(box)[0]
-    assert SizeFilter("shorter", below=42).keeps(box)[0]
+    assert not SizeFilter(above=2000).keeps(box)[0] and SizeFilter(above=1999).keeps(box)[0]
+    assert not SizeFilter("longer", above=51).keeps(box)[0] and SizeFilter("longer", above=50).keeps(box)[0]
+    assert not SizeFilter("shorter", below=41).keeps(box)[0] and SizeFilter("shorter", below=42).keeps(box)[0]
 
 
 @pytest.mark.parametrize(
@@ -235,8 +232,6 @@ def test_a_whole_mode_is_what_the_codes_rules_give_on_last_pixels(predictor: Pre
     rows = [rows[n] for n in np.argsort([-row[4] for row in rows], kind="stable")]
     expected = np.array(Slow.voted(rows, 0.5 if hard else 0.6))
     found = detect(predictor, image, MODES[name])
-    assert found.frame is Frame.CONTINUOUS
-    assert cut > 0
-    assert len(rows) > len(expected) > 20
+    assert found.frame is Frame.CONTINUOUS and cut > 0 and len(rows) > len(expected) > 20
     np.testing.assert_array_equal(found.scores, expected[:, 4].astype(np.float32))
     np.testing.assert_allclose(found.boxes - np.array([0, 0, 1, 1]), expected[:, :4], atol=1e-3)

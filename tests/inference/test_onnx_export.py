@@ -11,19 +11,12 @@ from pipeline.inference.onnx_export import CHECKED, export_onnx, run_onnx
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Detector, Raw
 from pipeline.models.detectors.retinaface import RetinaFace, retinaface_mobilenet
+from tests.inference.networks import lively_detector
 
 
 @pytest.fixture(scope="module")
 def detector() -> Detector:
-    torch.manual_seed(0)
-    detector = retinaface_mobilenet().eval()
-    for module in detector.modules():
-        if isinstance(module, torch.nn.Conv2d):
-            torch.nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-    with torch.no_grad():
-        for parameter in detector.heads.parameters():
-            parameter.mul_(0.01)
-    return detector
+    return lively_detector()
 
 
 @pytest.mark.parametrize(("batch", "height", "width"), [(1, 1, 1), (3, 31, 65), (2, 640, 97), (1, 1030, 1040)])
@@ -50,21 +43,18 @@ def test_the_report_and_the_file_say_what_was_done(detector: Detector, tmp_path:
     file.write_text("an older one")
     detector.train()
     done = export_onnx(detector, file, name="retinaface_mobilenet")
-    assert detector.training
-    assert all(each.requires_grad for each in detector.parameters())
+    assert detector.training and all(each.requires_grad for each in detector.parameters())
     detector.eval()
     assert (done.file, done.outputs) == (file, ("boxes", "logits", "landmarks"))
-    assert set(done.differences) == set(CHECKED)
-    assert 0 <= max(done.differences.values()) < 1e-4
+    assert set(done.differences) == set(CHECKED) and 0 <= max(done.differences.values()) < 1e-4
     facts = {each.key: each.value for each in onnx.load(str(file)).metadata_props}
     assert facts["detector"] == "retinaface_mobilenet"
     assert json.loads(facts["normalisation"])["mean_bgr"] == [104, 117, 123]
-    assert json.loads(facts["strides"]) == [8, 16, 32]
-    assert list(tmp_path.iterdir()) == [file]
+    assert json.loads(facts["strides"]) == [8, 16, 32] and list(tmp_path.iterdir()) == [file]
 
 
 class Sized(RetinaFace):
-    """Looks at the size in a way that the tracer takes for a number."""
+    """Uses the size in a way that the tracer takes for a constant."""
 
     def forward(self, images: Tensor) -> Raw:
         raw = super().forward(images)
@@ -90,8 +80,6 @@ def test_a_missing_extra_is_named(detector: Detector, tmp_path: Path, monkeypatc
 @pytest.mark.parametrize("name", ["retinaface_resnet50", "hrnet_w18", "mogface_hcam", "mogface_mobilenet"])
 def test_every_detector_exports(name: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    done = export_onnx(
-        DETECTORS[name].build(), tmp_path / f"{name}.onnx", name=name, checked=[(1, 97, 65), (2, 33, 130)]
-    )
-    assert done.outputs[:2] == ("boxes", "logits")
-    assert max(done.differences.values()) < 1e-3
+    file, checked = tmp_path / f"{name}.onnx", [(1, 97, 65), (2, 33, 130)]
+    done = export_onnx(DETECTORS[name].build(), file, name=name, checked=checked)
+    assert done.outputs[:2] == ("boxes", "logits") and max(done.differences.values()) < 1e-3

@@ -39,8 +39,7 @@ def test_widths_count_one_more() -> None:
 @pytest.mark.parametrize("scores", [[], [0.01, 0.005]])
 def test_nothing_left(scores: list[float]) -> None:
     found = detections(apart(scores))
-    assert found.boxes.shape == (0, 4)
-    assert found.scores.shape == (0,)
+    assert found.boxes.shape == (0, 4) and found.scores.shape == (0,)
 
 
 def test_an_equal_overlap_and_equal_scores_in_mogfaces_convention() -> None:

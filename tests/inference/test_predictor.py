@@ -5,7 +5,6 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 
 from pipeline.data.canvas import Canvas
 from pipeline.data.images import resize
@@ -15,33 +14,20 @@ from pipeline.inference.predictor import Predictor, enlarge_on_device
 from pipeline.models.detectors.detector import Detector
 from pipeline.models.detectors.retinaface import retinaface_mobilenet
 from pipeline.models.weights import open_detector
+from tests.inference.networks import lively_detector, noise
 
 FILES = {"std": "retinaface_mobilenet0.25_Final.pth", "mb1": "facedetector1mb_mobilenet0.25_Final.pth"}
 ORIGINAL = Canvas(None)
 
 
-def noise(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
-    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
-
-
 @pytest.fixture(scope="module")
 def untrained() -> Detector:
-    torch.manual_seed(0)
-    detector = retinaface_mobilenet().eval()
-    # The usual first weights let every signal die on the way, and then any tiling looks right.
-    for module in detector.modules():
-        if isinstance(module, torch.nn.Conv2d):
-            torch.nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-    with torch.no_grad():
-        for parameter in detector.heads.parameters():
-            parameter.mul_(0.01)
-    return detector
+    return lively_detector()
 
 
 def test_the_untrained_network_is_lively(untrained: Detector) -> None:
     found = Predictor(untrained).candidates(noise(200, 200), ORIGINAL)
-    assert found.scores.std() > 0.05
-    assert len(np.unique(found.scores)) > 0.9 * len(found)
+    assert found.scores.std() > 0.05 and len(np.unique(found.scores)) > 0.9 * len(found)
 
 
 def assert_same(one: ScoredBoxes, other: ScoredBoxes, pixels: float) -> None:
@@ -119,8 +105,7 @@ def test_equal_scores_come_in_the_order_of_the_anchors(untrained: Detector, tile
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (33, 17), (5, 400)])
 def test_odd_sizes(untrained: Detector, height: int, width: int) -> None:
     found = Predictor(untrained).candidates(noise(height, width), ORIGINAL)
-    assert len(found) == min(5000, untrained.grid.count(height, width))
-    assert (np.diff(found.scores) <= 0).all()
+    assert len(found) == min(5000, untrained.grid.count(height, width)) and (np.diff(found.scores) <= 0).all()
     assert found.landmarks.shape == (len(found), 5, 2)
 
 
@@ -136,8 +121,7 @@ def test_enlarging_on_the_device_equals_opencv_to_one_level() -> None:
     small = noise(37, 53)
     for width, height in [(530, 370), (401, 97), (53, 37)]:
         ours = enlarge_on_device(torch.from_numpy(small), width, height).numpy()
-        assert ours.dtype == np.uint8
-        assert np.abs(ours.astype(int) - resize(small, width, height)).max() <= 1
+        assert ours.dtype == np.uint8 and np.abs(ours.astype(int) - resize(small, width, height)).max() <= 1
 
 
 @pytest.mark.gpu

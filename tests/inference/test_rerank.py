@@ -16,15 +16,15 @@ from pipeline.models.rankers.ranker import Ranker
 from tests.stages.world import picture
 
 
-class Told(Ranker):
-    """Answers with numbers it was given, and remembers what it was asked."""
+class FixedRanker(Ranker):
+    """Answers with given numbers, and keeps its inputs."""
 
     def __init__(self, residual: list[float], rows: int = 6) -> None:
         super().__init__()
         self.normalisation = Normalisation((1.0, 2.0, 3.0))
         self.num_candidates = rows
         self.backbone = nn.Identity()
-        self.told = torch.tensor(residual + [0.0] * (rows - len(residual)))
+        self.answer = torch.tensor(residual + [0.0] * (rows - len(residual)))
         self.asked: list[tuple[Tensor, Tensor, Tensor]] = []
 
     def maps(self, images: Tensor) -> list[Tensor]:
@@ -33,7 +33,7 @@ class Told(Ranker):
     def residual(self, maps: Sequence[Tensor], sides: tuple[int, int], tables: Tensor, valid: Tensor) -> Tensor:
         assert sides == tuple(maps[0].shape[2:])
         self.asked.append((maps[0], tables, valid))
-        return torch.where(self.real(tables, valid), self.told, torch.nan)
+        return torch.where(self.real(tables, valid), self.answer, torch.nan)
 
 
 def some(count: int = 5) -> ScoredBoxes:
@@ -43,14 +43,14 @@ def some(count: int = 5) -> ScoredBoxes:
     return ScoredBoxes(boxes, np.linspace(0.9, 0.1, count, dtype=np.float32), marks)
 
 
-def told(reranker: Reranker) -> Told:
-    assert isinstance(reranker.ranker, Told)
+def ranker_of(reranker: Reranker) -> FixedRanker:
+    assert isinstance(reranker.ranker, FixedRanker)
     return reranker.ranker
 
 
 def test_scores_are_refined_and_boxes_follow_their_scores() -> None:
     given = some()
-    found = Reranker(Told([-0.5, 0.0, 0.1, -0.05, 0.65]))(picture(), given)
+    found = Reranker(FixedRanker([-0.5, 0.0, 0.1, -0.05, 0.65]))(picture(), given)
     order = [4, 1, 2, 0, 3]
     np.testing.assert_allclose(found.scores, [0.75, 0.7, 0.6, 0.4, 0.25], atol=1e-6)
     np.testing.assert_array_equal(found.boxes, given.boxes[order])
@@ -58,30 +58,23 @@ def test_scores_are_refined_and_boxes_follow_their_scores() -> None:
     assert found.scores.dtype == np.float32
 
 
-@pytest.mark.parametrize(
-    ("how", "scores"),
-    [
-        ({}, [1.6, 1.4, 0.1, -1.7, -2.5]),
-        ({"clip": True}, [1, 1, 0.1, 0, 0]),
-        ({"squash": True}, [0.88636, 0.86111, 0.3, 0.05682, 0.04167]),
-    ],
-)
-def test_scores_keep_the_order_of_what_they_were_however_they_are_written(
-    how: dict[str, bool], scores: list[float]
-) -> None:
+FORMATS = [({}, [1.6, 1.4, 0.1, -1.7, -2.5]), ({"clip": True}, [1, 1, 0.1, 0, 0])]
+FORMATS += [({"squash": True}, [0.88636, 0.86111, 0.3, 0.05682, 0.04167])]
+
+
+@pytest.mark.parametrize(("how", "scores"), FORMATS)
+def test_scores_keep_their_order_in_every_format(how: dict[str, bool], scores: list[float]) -> None:
     given = some()
-    found = Reranker(Told([0.5, 0.9, -3.0, -2.0, 0.0]), **how)(picture(), given)
+    found = Reranker(FixedRanker([0.5, 0.9, -3.0, -2.0, 0.0]), **how)(picture(), given)
     np.testing.assert_array_equal(found.boxes, given.boxes[[1, 0, 4, 3, 2]])
     np.testing.assert_allclose(found.scores, scores, atol=1e-5)
 
 
 def test_scores_do_not_tie_unless_they_are_clipped() -> None:
-    """What a ranker spreads over several times 0..1 stays as many scores as there are boxes."""
+    """Corrections of several times 0..1 leave as many scores as boxes."""
     residual = np.random.default_rng(0).normal(0, 3, 500).tolist()
-    counts = [
-        len(np.unique(Reranker(Told(residual, 500), **how)(picture(), some(500)).scores))
-        for how in ({}, {"squash": True}, {"clip": True})
-    ]
+    rerankers = [Reranker(FixedRanker(residual, 500), **how) for how in ({}, {"squash": True}, {"clip": True})]
+    counts = [len(np.unique(each(picture(), some(500)).scores)) for each in rerankers]
     assert counts[0] == counts[1] == 500 > 3 * counts[2]
 
 
@@ -92,23 +85,22 @@ def test_a_ranker_that_corrects_nothing_changes_nothing() -> None:
         np.testing.assert_array_equal(getattr(found, name), getattr(given, name))
 
 
-def test_the_ranker_sees_the_image_at_its_size_and_boxes_in_parts_of_it() -> None:
+def test_the_ranker_gets_the_image_at_its_size_and_boxes_as_shares_of_it() -> None:
     image, given = picture(width=96, height=64), some()
     for long_edge, size in ((None, (96, 64)), (192, (192, 128)), (48, (48, 32))):
-        reranker = Reranker(Told([0.0]), canvas=Canvas(long_edge))
+        reranker = Reranker(FixedRanker([0.0]), canvas=Canvas(long_edge))
         reranker(image, given)
-        pixels, tables, valid = told(reranker).asked[0]
+        pixels, tables, valid = ranker_of(reranker).asked[0]
         expected = cv2.resize(image, size).astype(np.float32) - np.array([1, 2, 3], np.float32)
         np.testing.assert_allclose(pixels[0].permute(1, 2, 0).numpy(), expected, atol=1)
         np.testing.assert_allclose(tables[0, 1].numpy(), [1 / 96, 2 / 64, 20 / 96, 30 / 64, 0.7], atol=1e-6)
-        assert not tables[0, 5:].any()
-        assert valid.tolist() == [5]
+        assert not tables[0, 5:].any() and valid.tolist() == [5]
 
 
 @pytest.mark.parametrize(("top", "count"), [(None, 6), (4, 4), (1, 1), (100, 6)])
 def test_what_does_not_fit_into_the_table_is_dropped(top: int | None, count: int) -> None:
     given = some(9)
-    found = Reranker(Told([0.0]), top=top)(picture(), given)
+    found = Reranker(FixedRanker([0.0]), top=top)(picture(), given)
     np.testing.assert_array_equal(found.boxes, given.boxes[:count])
 
 
@@ -130,8 +122,7 @@ def test_folded_norms_answer_as_the_ranker_does() -> None:
     ranker = ranker_spec("roi_mobilenet").build(num_candidates=10)
     nn.init.normal_(ranker.answer[-1].weight)
     reranker = Reranker(ranker.train())
-    assert ranker.training
-    assert not any(isinstance(part, nn.BatchNorm2d) for part in reranker.ranker.modules())
+    assert ranker.training and not any(isinstance(part, nn.BatchNorm2d) for part in reranker.ranker.modules())
     reranker(picture(), some())
     pixels = ranker.normalisation(torch.from_numpy(picture())).permute(2, 0, 1)[None]
     table, valid = box_table(some().boxes, some().scores, 96, 64, 10)
@@ -143,21 +134,21 @@ def test_folded_norms_answer_as_the_ranker_does() -> None:
 
 def test_mistakes_are_named() -> None:
     with pytest.raises(ValueError, match="top must be at least 1, got 0"):
-        Reranker(Told([0.0]), top=0)
+        Reranker(FixedRanker([0.0]), top=0)
     with pytest.raises(ValueError, match="clip and squash are two ways"):
-        Reranker(Told([0.0]), clip=True, squash=True)
+        Reranker(FixedRanker([0.0]), clip=True, squash=True)
     with pytest.raises(ValueError, match=r"image must be uint8 \[H, W, 3\], got float64"):
-        Reranker(Told([0.0]))(picture().astype(float), some())
+        Reranker(FixedRanker([0.0]))(picture().astype(float), some())
     rising = ScoredBoxes(some().boxes, some().scores[::-1].copy())
     with pytest.raises(ValueError, match="scores must never rise"):
-        Reranker(Told([0.0]))(picture(), rising)
+        Reranker(FixedRanker([0.0]))(picture(), rising)
     nan = ScoredBoxes(some().boxes, np.where(some().scores < 0.2, np.nan, some().scores).astype(np.float32))
     with pytest.raises(ValueError, match="1 of 5 candidates are not finite"):
-        Reranker(Told([0.0]))(picture(), nan)
+        Reranker(FixedRanker([0.0]))(picture(), nan)
 
 
 def test_an_answer_that_is_no_number_is_refused() -> None:
-    sick = Reranker(Told([0.0, float("nan")]))
+    sick = Reranker(FixedRanker([0.0, float("nan")]))
     for ask in (sick.first_pass, lambda: sick(picture(), some())):
         with pytest.raises(ValueError, match="the ranker answered with NaN or infinity"):
             ask()

@@ -27,8 +27,7 @@ def test_scores_that_differ_stay_apart_and_in_their_order(how: ScoreFormat) -> N
 
 def test_squashed_scores_lie_in_the_range() -> None:
     found = format_scores(np.float32([-1e30, -40, 40, 1e30]), "squash")
-    assert found.min() >= 0 and found.max() <= 1
-    assert (np.diff(format_scores(SPREAD, "squash")) <= 0).all()
+    assert found.min() >= 0 and found.max() <= 1 and (np.diff(format_scores(SPREAD, "squash")) <= 0).all()
 
 
 @pytest.mark.parametrize("how", get_args(ScoreFormat))

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 
 from pipeline.boxes.frame import MOGFACE, RETINAFACE, Frame
@@ -28,25 +27,17 @@ from pipeline.inference.test_time import (
     mogface,
     unflip,
 )
-from pipeline.models.detectors.retinaface import retinaface_mobilenet
+from tests.inference.networks import lively_detector, noise
 
 
 @pytest.fixture(scope="module")
 def predictor() -> Predictor:
-    torch.manual_seed(0)
-    detector = retinaface_mobilenet().eval()
-    for module in detector.modules():
-        if isinstance(module, torch.nn.Conv2d):
-            torch.nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-    with torch.no_grad():
-        for parameter in detector.heads.parameters():
-            parameter.mul_(0.01)
-    return Predictor(detector, max_candidates=60)
+    return Predictor(lively_detector(), max_candidates=60)
 
 
 @pytest.fixture(scope="module")
 def image() -> NDArray[np.uint8]:
-    return np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
+    return noise(64, 96)
 
 
 def assert_equal(one: ScoredBoxes, other: ScoredBoxes) -> None:
@@ -77,8 +68,7 @@ def test_mirroring_back_twice_changes_nothing() -> None:
     boxes = np.concatenate([corner, corner + 9], 1).astype(np.float32)
     found = ScoredBoxes(boxes, np.ones(7, np.float32), rng.integers(0, 60, (7, 5, 2)).astype(np.float32))
     once = unflip(found, 64)
-    assert (once.boxes[:, 2] > once.boxes[:, 0]).all()
-    assert once.boxes[0, 0] == 64 - boxes[0, 2]
+    assert (once.boxes[:, 2] > once.boxes[:, 0]).all() and once.boxes[0, 0] == 64 - boxes[0, 2]
     assert_equal(unflip(once, 64), found)
     assert unflip(ScoredBoxes(boxes, found.scores), 64).landmarks is None
     last = unflip(found.to(Frame.INCLUSIVE), 64)
@@ -90,12 +80,8 @@ def test_several_passes_are_each_thinned_then_fused(predictor: Predictor, image:
     score = float(np.median(predictor.candidates(image, Canvas(None)).scores))
     mode = crface([Canvas.short(64), Canvas.short(100)], score)
     found = [each(predictor, image) for each in mode.passes(96, 64)]
-    assert [(each.sizing, each.mirrored) for each in mode.passes(96, 64)] == [
-        (Canvas.short(64), False),
-        (Canvas.short(64), True),
-        (Canvas.short(100), False),
-        (Canvas.short(100), True),
-    ]
+    planned = [(side, mirrored) for side in (64, 100) for mirrored in (False, True)]
+    assert [(each.sizing, each.mirrored) for each in mode.passes(96, 64)] == [(Canvas.short(a), b) for a, b in planned]
     assert all(0 < len(each) <= 60 and each.scores.min() > score for each in found)
     fused = detect(predictor, image, mode)
     assert_equal(fused, fuse(found, Voting(iou=0.4, singles="keep", convention=RETINAFACE)))
@@ -154,19 +140,17 @@ def test_mogface_calls_of_every_image_size(shared: Path) -> None:
 
 
 def test_every_mode_runs(predictor: Predictor) -> None:
-    small = np.random.default_rng(2).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    small = noise(20, 30, 2)
     for name, mode in MODES.items():
         if name in ("crface_8k_multi", "retinaface_1600", "crface_multi"):
             continue  # their sizes are large whatever the image
         found = detect(predictor, small, mode)
         assert len(found) > 0, name
-        assert np.isfinite(found.boxes).all()
-        assert (np.diff(found.scores) <= 0).all()
+        assert np.isfinite(found.boxes).all() and (np.diff(found.scores) <= 0).all()
 
 
 def test_an_unknown_mode_is_named_with_the_choices() -> None:
-    assert mode_named("single") is MODES["single"]
-    assert isinstance(mode_named("mogface_multi"), Mode)
+    assert mode_named("single") is MODES["single"] and isinstance(mode_named("mogface_multi"), Mode)
     with pytest.raises(ValueError, match="no test-time mode 'multi'; there are single, .*crface_multi"):
         mode_named("multi")
 

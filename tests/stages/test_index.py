@@ -212,7 +212,7 @@ def test_what_is_passed_over_is_told_at_every_run_and_once(
 ) -> None:
     (photos / "notes.txt").write_text("no image")
     world.node("images", "index", dataset="image_folder", path=str(photos))
-    line = "images: passed over 1 files and folders; 1 that are no images: notes.txt\n"
+    line = "images: skipped 1 files and folders; 1 that are no images: notes.txt\n"
     for _ in range(2):
         world.done()
         assert capfd.readouterr().err.count(line) == 1

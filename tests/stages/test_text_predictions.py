@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.data.datasets.wider_face.predictions import write_wider_text
 from pipeline.data.records import Detections
 from pipeline.engine.plan import context
+from tests.data.wider_text import write_wider_text
 from tests.stages.world import World
 
 

@@ -1,7 +1,5 @@
 """The datasets by name: an explicit table. A new one is a file here and a line in `DATASETS`."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Final
 

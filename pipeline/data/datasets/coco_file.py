@@ -1,7 +1,5 @@
 """Reading and checking a COCO JSON file: images, categories, boxes and flags."""
 
-from __future__ import annotations
-
 import json
 import math
 import re
@@ -13,27 +11,22 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final, NoReturn, TypeGuard
 
 from pipeline.data.datasets.dataset import setting
+from pipeline.data.datasets.files import file_version
 from pipeline.engine.file_kind import file_kind
 
 LARGEST: Final = 2**24
-"""Pixels; beyond it a float32 no longer tells one from the next."""
+"""Pixels; above it float32 has no longer every whole number."""
 
 _FLAGS: Final = {"0": False, "false": False, "1": True, "true": True}
 
 
 @dataclass(slots=True)
 class CocoImage:
-    """One image of the file.
+    """One image of the file."""
 
-    Attributes:
-        size: width and height, or None where the file has none.
-        boxes: four numbers each, as in the file.
-        ignored: per box, whether it counts nowhere.
-    """
-
-    size: tuple[int, int] | None
-    boxes: list[list[float]] = field(default_factory=list)
-    ignored: list[bool] = field(default_factory=list)
+    size: tuple[int, int] | None  # width and height, or None where the file has none
+    boxes: list[list[float]] = field(default_factory=list)  # four numbers each, as in the file
+    ignored: list[bool] = field(default_factory=list)  # per box, whether it counts nowhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +46,16 @@ def read_coco(file: Path, category: tuple[str, ...], sized: bool, corners: bool)
         sized: read the sizes of images, and refuse invalid ones.
         corners: boxes are known to be corners.
 
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is not COCO JSON or contradicts itself; the message names field, expected and found.
+    Raises FileNotFoundError: there is no such file; ValueError: it is not COCO JSON or contradicts itself; the message
+    names field, expected and found.
     """
     if not file.is_file():
         raise FileNotFoundError(f"no annotation {file}")
-    stat = file.stat()
-    return _read(file, category, sized, corners, (stat.st_size, stat.st_mtime_ns))
+    return _read(file, category, sized, corners, file_version(file.stat()))
 
 
 @lru_cache(maxsize=4)
-def _read(file: Path, category: tuple[str, ...], sized: bool, corners: bool, version: tuple[int, int]) -> CocoFile:
+def _read(file: Path, category: tuple[str, ...], sized: bool, corners: bool, version: str) -> CocoFile:
     # Planning, reading and reviewing in one process parse once; `version` makes a changed file a new entry.
     data = file.read_bytes()
     try:

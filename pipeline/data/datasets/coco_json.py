@@ -1,7 +1,5 @@
 """Your own labelled images: a COCO JSON file and the images it names."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from dataclasses import replace
@@ -23,9 +21,8 @@ from pipeline.data.records import Sample
 from pipeline.data.schemas import LEVELS
 
 _FORMS: Final = {
-    "corners": f"{setting('form', 'corners')} reads them so",
-    "centre": f"{setting('form', 'centre')} reads them so",
-    "relative": f"{setting('units', 'relative')} reads them so",
+    form: f"{setting('units' if form == 'relative' else 'form', form)} reads them so"
+    for form in ("corners", "centre", "relative")
 }
 
 
@@ -40,10 +37,9 @@ class CocoJson(Dataset):
     Attributes:
         annotation: the JSON file, relative to the root.
         images: folder of the images, relative to the root.
-        category: name of the category whose boxes are faces, or a list of names; None where all boxes are of one.
+        category: name or names of the categories whose boxes are faces; None where all boxes are of one.
         missing: "error" where listed images are absent, or "skip" to use those present.
-        sizes: use of the file's widths and heights: "check" refuses those that are not the image's, "scale" takes boxes
-            to be in pixels of an image of that size, "ignore" skips them.
+        sizes: "check" refuses widths and heights other than the image's, "scale" scales boxes by them, "ignore".
         form: of boxes: "xywh" as COCO has them, "corners" (x1, y1, x2, y2) or "centre" (and width and height).
         units: of boxes: "pixels", or "relative", shares of the image's sides.
         doubts: "refuse" boxes that seem to be of other images or of another form, or "tell" (a remark).
@@ -106,12 +102,7 @@ class CocoJson(Dataset):
                 f"{file}: images[*].width, height: expected the sizes of the images, found {len(differing)} others: "
                 f"{', '.join(differing[:3])}; {scale} scales their boxes, {ignore} takes them as they are"
             )
-        lines = fit.remarks(counts_nowhere=True)
-        if doubt := fit.contradiction(_FORMS):
-            if self.doubts == "refuse":
-                raise ValueError(f"{file}: annotations[*].bbox: {doubt}; {setting('doubts', 'tell')} goes on with them")
-            lines.append(doubt)
-        return [*lines, *read.remarks]
+        return [*fit.review(f"{file}: annotations[*].bbox", _FORMS, self.doubts, counts_nowhere=True), *read.remarks]
 
     def _path(self, name: str) -> str:
         return (PurePosixPath(self.images) / name).as_posix()

@@ -1,7 +1,5 @@
 """A dataset as one field of a config: ``{kind: wider_face, split: val}`` or just ``wider_face``."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -13,13 +11,9 @@ from pipeline.data.datasets.dataset import Dataset
 
 
 def parse_dataset(fields: object) -> Dataset:
-    """Returns the dataset that a config names.
+    """Returns the dataset of a config: a dataset, its kind, or a mapping with `kind` and its parameters.
 
-    Args:
-        fields: a dataset, its kind, or a mapping with `kind` and the dataset's own parameters.
-
-    Raises:
-        ValueError: for an unknown kind (with the choices) or parameter.
+    Raises ValueError: for an unknown kind (with the choices) or parameter.
     """
     if isinstance(fields, Dataset):
         return fields
@@ -37,7 +31,7 @@ def parse_dataset(fields: object) -> Dataset:
 
 
 def dataset_fields(dataset: Dataset) -> dict[str, Any]:
-    """Returns what `parse_dataset` reads back: `kind` and every parameter."""
+    """Returns the mapping that `parse_dataset` reads back: `kind` and every parameter."""
     kind = next(name for name, each in DATASETS.items() if each is type(dataset))
     return {"kind": kind, **dataset.model_dump()}
 

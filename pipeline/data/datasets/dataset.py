@@ -4,8 +4,6 @@ A dataset is a frozen pydantic model whose fields are its parameters. Its folder
 of its methods and never stored, so that the same data on another disk is the same data.
 """
 
-from __future__ import annotations
-
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
@@ -23,17 +21,11 @@ from pipeline.engine.literal_yaml import LiteralModel
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One image of a dataset, known without opening it.
+    """One image of a dataset, known without opening it."""
 
-    Attributes:
-        image_id: unique name within the dataset.
-        path: file relative to the root, forward slashes (a name only, where nothing lies on disk).
-        version: changes when the image file or its own labels change; compares equal as long as neither did.
-    """
-
-    image_id: str
-    path: str
-    version: str
+    image_id: str  # unique name within the dataset
+    path: str  # file relative to the root, forward slashes (a name only, where there are no files)
+    version: str  # changes when the image file or its own labels change; compares equal as long as neither did
 
 
 Reader = Callable[[Entry], Sample]
@@ -95,9 +87,8 @@ class Dataset(LiteralModel, ABC):
             root: the dataset's folder; ignored unless ``needs_root``.
             say: takes a line on skipped files.
 
-        Raises:
-            FileNotFoundError: the folder, an annotation file or listed images are not there.
-            ValueError: an annotation is malformed; the message says where, what was expected and what was found.
+        Raises FileNotFoundError: the folder, an annotation file or listed images are not there; ValueError: an
+        annotation is malformed; the message says where, what was expected and what was found.
         """
 
     @abstractmethod
@@ -117,9 +108,8 @@ class Dataset(LiteralModel, ABC):
             root: the dataset's folder.
             samples: tables of `schemas.SAMPLES`, every row once.
 
-        Raises:
-            ValueError: labels contradict the images; the message names file, field, expected, found, and the parameter
-                that helps.
+        Raises ValueError: labels contradict the images; the message names file, field, expected, found, and the
+        parameter that helps.
         """
         return []
 

@@ -1,7 +1,5 @@
 """Images of a folder: listing them with their versions, and reading one with its labels into a `Sample`."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,7 +32,7 @@ class SkippedFiles:
         """Returns one line with the number of all, and per reason its number and names; no line without any."""
         parts = [f"{len(paths)} {reason}: {shortened(sorted(paths))}" for reason, paths in sorted(self.paths.items())]
         count = sum(map(len, self.paths.values()))
-        return [f"passed over {count} files and folders; {'; '.join(parts)}"] if parts else []
+        return [f"skipped {count} files and folders; {'; '.join(parts)}"] if parts else []
 
 
 def shortened(names: Sequence[str], most: int = SHOWN) -> str:
@@ -45,17 +43,11 @@ def shortened(names: Sequence[str], most: int = SHOWN) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """The faces of one image.
+    """The faces of one image."""
 
-    Attributes:
-        boxes: float32 [F, 4], xyxy in pixels of the upright image.
-        attributes: name -> int8 [F]; empty where the dataset has none.
-        levels: subset -> bool [F], whether the face counts in it.
-    """
-
-    boxes: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 4), np.float32))
-    attributes: Mapping[str, NDArray[np.int8]] = field(default_factory=dict)
-    levels: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    boxes: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 4), np.float32))  # [F, 4] xyxy, pixels
+    attributes: Mapping[str, NDArray[np.int8]] = field(default_factory=dict)  # name -> [F]
+    levels: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)  # subset -> [F], counts
 
 
 def scan(
@@ -72,8 +64,7 @@ def scan(
         wanted: directory's path relative to ``root`` -> whether to search it.
         skipped: receives the files that are left out, and why.
 
-    Raises:
-        FileNotFoundError: ``root/folder`` does not exist.
+    Raises FileNotFoundError: ``root/folder`` does not exist.
     """
     start, skipped = os.path.join(root, folder), skipped or SkippedFiles()
     yield from _below(start, f"{folder}/" if folder else "", wanted, skipped, frozenset({_inode(start)}))
@@ -144,8 +135,7 @@ def present(
         missing: "error" refuses an incomplete folder, "skip" leaves the absent images out.
         say: takes a line on images that are left out.
 
-    Raises:
-        FileNotFoundError: images are missing and ``missing`` is "error", or all are.
+    Raises FileNotFoundError: images are missing and ``missing`` is "error", or all are.
     """
     absent = [path for path in listed if path not in item_versions]
     if absent and (missing == "error" or len(absent) == len(listed)):

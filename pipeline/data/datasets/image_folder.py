@@ -1,7 +1,5 @@
 """A folder of images without labels, searched with everything below it."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable
 from pathlib import Path

@@ -4,8 +4,6 @@ A box is read as x, y, width, height. Of another form (corners, or a centre) mos
 sizes and positions: an AP near zero, and no error. Such boxes are found because they reach out of their images.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -14,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from pipeline.data.datasets.dataset import setting
 from pipeline.data.schemas import CORNERS, LEVELS
 
 SLACK: Final = 0.02  # of a side: labels reach a little out of their image
@@ -40,33 +39,19 @@ def overlaps_image(boxes_F4: NDArray[Any], width: int, height: int) -> Flags:
 
 @dataclass
 class LabelFit:
-    """Counts over the readable images of a set; images are added table by table.
+    """Counts over the readable images of a set; images are added table by table."""
 
-    Attributes:
-        images: images with faces.
-        faces: labelled boxes.
-        counted: subset -> faces that count in it.
-        flat: boxes without an area.
-        outside: boxes with one, all of it outside their image.
-        out: boxes that reach out of their image by more than `SLACK`, those outside included.
-        corners: boxes that would lie inside if their last two numbers were the lower right corner.
-        centres: boxes that would if their first two numbers were their centre.
-        unit: boxes all of whose numbers are between 0 and 1, or nearly so.
-        reach: greatest right and lower edge, as shares of the image's sides.
-        first: kind of oddity -> the first one, for people.
-    """
-
-    images: int = 0
-    faces: int = 0
-    counted: dict[str, int] = field(default_factory=lambda: dict.fromkeys(LEVELS, 0))
-    flat: int = 0
-    outside: int = 0
-    out: int = 0
-    corners: int = 0
-    centres: int = 0
-    unit: int = 0
-    reach: tuple[float, float] = (0.0, 0.0)
-    first: dict[str, str] = field(default_factory=dict)
+    images: int = 0  # images with faces
+    faces: int = 0  # labelled boxes
+    counted: dict[str, int] = field(default_factory=lambda: dict.fromkeys(LEVELS, 0))  # subset -> faces
+    flat: int = 0  # boxes without an area
+    outside: int = 0  # boxes with one, all of it outside their image
+    out: int = 0  # boxes that reach out of their image by more than `SLACK`, those outside included
+    corners: int = 0  # boxes that would lie inside if their last two numbers were the lower right corner
+    centres: int = 0  # boxes that would if their first two numbers were their centre
+    unit: int = 0  # boxes all of whose numbers are between 0 and 1, or nearly so
+    reach: tuple[float, float] = (0.0, 0.0)  # greatest right and lower edge, as shares of the image's sides
+    first: dict[str, str] = field(default_factory=dict)  # kind of oddity -> the first one, for people
 
     def add(self, table: pa.Table) -> None:
         """Adds the readable images of a table of `schemas.SAMPLES`."""
@@ -114,9 +99,8 @@ class LabelFit:
     def contradiction(self, forms: Mapping[str, str]) -> str | None:
         """Returns why these boxes cannot be x, y, width, height in pixels of these images, or None where they can.
 
-        Args:
-            forms: "corners", "centre", "relative" -> advice on the command line option for that form; a form without
-                one has to be converted.
+        ``forms`` has advice on the command line option for "corners", "centre", "relative"; others have to be
+        converted.
         """
         likely = self._form()
         if likely is None and self.out <= OUT_SHARE * self.faces:
@@ -149,12 +133,15 @@ class LabelFit:
             return "centre"
         return None
 
-    def remarks(self, counts_nowhere: bool) -> list[str]:
-        """Returns the totals, and oddities, one line each.
+    def review(self, where: str, forms: Mapping[str, str], doubts: str, counts_nowhere: bool) -> list[str]:
+        """Returns the remarks and the contradiction; by doubts "refuse" that is a ValueError at ``where``."""
+        doubt = self.contradiction(forms)
+        if doubt and doubts == "refuse":
+            raise ValueError(f"{where}: {doubt}; {setting('doubts', 'tell')} goes on with them")
+        return [*self.remarks(counts_nowhere), *([doubt] if doubt else [])]
 
-        Args:
-            counts_nowhere: boxes that cannot be found count in no subset; else as in the set.
-        """
+    def remarks(self, counts_nowhere: bool) -> list[str]:
+        """Returns the totals, and oddities, one line each; boxes that cannot be found may count nowhere."""
         counted = ", ".join(f"{level} {number:,}" for level, number in self.counted.items())
         lines = [f"{self.faces:,} faces in {self.images:,} images; of them count: {counted}"]
         if lost := self.flat + self.outside:

@@ -23,30 +23,22 @@ BOTH: Final = ("float32", "bfloat16")
 class EngineSpec:
     """One entry of `ENGINES`.
 
-    Attributes:
-        module: of this package, imported when the engine is opened.
-        kind: its class, called with a `Job`.
-        packages: that must be there, beside what is always there.
-        extra: of the project, which installs them.
-        provider: an execution provider that onnxruntime must have.
-        devices: kinds of device it runs on.
-        precisions: numbers it computes with.
-        memory: of a pixel's maps on a CPU, as a multiple of what torch takes in float32 (`Detector.memory`): the most
-            that was measured, with MobileNet at 8K in a worker that saw several heights; ResNet-50 took 1.03 times.
+    ``memory`` is that of a pixel's maps on a CPU, as a multiple of what torch takes in float32 (`Detector.memory`): the
+    most that was measured, with MobileNet at 8K in a worker that saw several heights; ResNet-50 took 1.03 times.
     """
 
-    module: str
-    kind: str
-    packages: tuple[str, ...] = ()
-    extra: str | None = None
-    provider: str | None = None
-    devices: tuple[str, ...] = ("cpu", "cuda")
-    precisions: tuple[str, ...] = BOTH
+    module: str  # of this package, imported when the engine is opened
+    kind: str  # its class, called with a `Job`
+    packages: tuple[str, ...] = ()  # needed beside the plain install
+    extra: str | None = None  # of the project, which installs them
+    provider: str | None = None  # needed in onnxruntime
+    devices: tuple[str, ...] = ("cpu", "cuda")  # kinds of device it runs on
+    precisions: tuple[str, ...] = BOTH  # numbers it computes with
     memory: float = 1
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """What it needs and is not there."""
+        """What it needs and is not installed."""
         packages = tuple(name for name in self.packages if find_spec(name) is None)
         if packages or self.provider is None:
             return packages
@@ -55,7 +47,7 @@ class EngineSpec:
 
     @property
     def installed(self) -> bool:
-        """Whether all it needs is there."""
+        """Whether nothing is missing."""
         return not self.missing
 
 
@@ -96,16 +88,14 @@ def engine_spec(name: str) -> EngineSpec:
 
 
 def require_engine(name: str, precision: str, device: str | None = None) -> EngineSpec:
-    """Returns the entry of `ENGINES` for what is asked.
+    """Returns the entry of `ENGINES`.
 
     Args:
         name: of the engine.
         precision: "float32" or "bfloat16".
-        device: "cpu" or "cuda", that of this process; None where it is not known yet, as in planning: packages are
-            then not looked for either.
+        device: "cpu" or "cuda", that of this process; None in planning, where packages are not checked either.
 
-    Raises:
-        ValueError: there is no such engine, its packages are missing, or it is not for that device or these numbers.
+    Raises ValueError: there is no such engine, its packages are missing, or it is not for that device or these numbers.
     """
     spec = engine_spec(name)
     if precision not in spec.precisions:
@@ -135,12 +125,11 @@ def open_engine(
         name: entry of `ENGINES`.
         network: normalised images to a tuple of tensors; it stays as it is.
         normalisation: of the images.
-        device: on which it runs.
+        device: of the engine.
         dtype: float32 or bfloat16, of its arithmetic.
-        pads: whether images of different sizes are to share a canvas; None: where the device gains by it, a GPU.
+        pads: whether images of different sizes share a canvas; None: on a GPU, where it gains something.
 
-    Raises:
-        ValueError: as `require_engine`.
+    Raises ValueError: as `require_engine`.
     """
     import torch
 

@@ -1,14 +1,12 @@
 """torch.compile: one kernel where eager torch has several, after some seconds of compiling at the first passes."""
 
-from __future__ import annotations
-
 from typing import cast
 
 import torch
 from torch import Tensor
 
 from pipeline.inference.engines.eager import PixelNetwork
-from pipeline.inference.engines.engine import Job
+from pipeline.inference.engines.engine import Answers, Job, Size
 
 _COMPILATIONS = 128
 
@@ -28,11 +26,9 @@ class Compiled:
         torch._dynamo.config.fail_on_recompile_limit_hit = True
         self._network = torch.compile(PixelNetwork(job), dynamic=not job.pads)
 
-    def __call__(
-        self, pixels: Tensor, sizes: Tensor | None = None, alone: tuple[int, int] | None = None
-    ) -> tuple[Tensor, ...]:
+    def __call__(self, pixels: Tensor, sizes: Tensor | None = None, alone: Size = None) -> Answers:
         """Returns the answers, see `Engine`."""
         if self.pads and len(pixels) > 1:
             for each in (pixels,) if sizes is None else (pixels, sizes):
                 torch._dynamo.mark_dynamic(each, 0)
-        return cast(tuple[Tensor, ...], self._network(pixels, sizes))
+        return cast(Answers, self._network(pixels, sizes))

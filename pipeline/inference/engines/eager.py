@@ -1,12 +1,10 @@
 """torch as it is, and what the other torch engines are made of."""
 
-from __future__ import annotations
-
 from typing import cast
 
 from torch import Tensor, nn
 
-from pipeline.inference.engines.engine import Job
+from pipeline.inference.engines.engine import Answers, Job, Size
 from pipeline.models.padding import Layout, Padding
 
 
@@ -20,15 +18,13 @@ class PixelNetwork(nn.Module):
         self._normalisation, self._dtype = job.normalisation, job.dtype
         self._padding = Padding(self.network) if job.pads else None
 
-    def forward(
-        self, pixels: Tensor, sizes: Tensor | None = None, alone: tuple[int, int] | None = None
-    ) -> tuple[Tensor, ...]:
+    def forward(self, pixels: Tensor, sizes: Tensor | None = None, alone: Size = None) -> Answers:
         """Returns the answers, see `Engine`."""
         images = self._images(pixels)
         if self._padding is not None:
             self._padding.lay(Layout(sizes, pixels.shape[1], pixels.shape[2], self._dtype, alone))
             images = self._padding.image.masked(images)
-        return cast(tuple[Tensor, ...], self.network(images))
+        return cast(Answers, self.network(images))
 
     def _images(self, pixels: Tensor) -> Tensor:
         # In a frame of its own: on a CPU the float32 copy is gone before the network begins.
@@ -43,8 +39,6 @@ class Eager:
         self.pads = job.pads
         self._network = PixelNetwork(job)
 
-    def __call__(
-        self, pixels: Tensor, sizes: Tensor | None = None, alone: tuple[int, int] | None = None
-    ) -> tuple[Tensor, ...]:
+    def __call__(self, pixels: Tensor, sizes: Tensor | None = None, alone: Size = None) -> Answers:
         """Returns the answers, see `Engine`."""
-        return cast(tuple[Tensor, ...], self._network(pixels, sizes, alone))
+        return cast(Answers, self._network(pixels, sizes, alone))

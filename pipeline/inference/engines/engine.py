@@ -1,7 +1,5 @@
 """What every engine is: pixels on a canvas in, raw answers out."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,27 +8,23 @@ from torch import Tensor, nn
 
 from pipeline.models.detectors.detector import Normalisation
 
+Answers = tuple[Tensor, ...]
+Size = tuple[int, int] | None
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What an engine is made to run.
+    """The network of an engine: normalised images float [B, 3, H, W] of any sides to a tuple of tensors.
 
-    Attributes:
-        network: normalised images float [B, 3, H, W] to a tuple of tensors, of any sides; in evaluation mode, folded
-            for inference, in float32 on the CPU. The engine may change it.
-        normalisation: of the images.
-        device: where pixels are expected and answers are given.
-        dtype: of the arithmetic.
-        threads: of a CPU, for engines that have their own.
-        pads: whether padded canvases will be given; an engine that cannot take any says so.
+    It is in evaluation mode, folded for inference, in float32 on the CPU.
     """
 
-    network: nn.Module
-    normalisation: Normalisation
-    device: torch.device
-    dtype: torch.dtype
-    threads: int
-    pads: bool
+    network: nn.Module  # the engine may change it
+    normalisation: Normalisation  # of the images
+    device: torch.device  # where pixels are expected and answers are given
+    dtype: torch.dtype  # of the arithmetic
+    threads: int  # of a CPU, for engines that have their own
+    pads: bool  # whether padded canvases will be given; an engine that cannot take any says so
 
 
 class Engine(Protocol):
@@ -42,9 +36,7 @@ class Engine(Protocol):
 
     pads: bool
 
-    def __call__(
-        self, pixels: Tensor, sizes: Tensor | None = None, alone: tuple[int, int] | None = None
-    ) -> tuple[Tensor, ...]:
+    def __call__(self, pixels: Tensor, sizes: Tensor | None = None, alone: Size = None) -> Answers:
         """Returns the network's answers for a batch; they may be overwritten by the next call.
 
         Args:

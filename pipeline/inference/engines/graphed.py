@@ -1,7 +1,5 @@
 """A CUDA graph per size of batch: hundreds of launches become one, which is what small images need."""
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from dataclasses import dataclass
 
@@ -9,7 +7,7 @@ import torch
 from torch import Tensor
 
 from pipeline.inference.engines.eager import PixelNetwork
-from pipeline.inference.engines.engine import Job
+from pipeline.inference.engines.engine import Answers, Job, Size
 
 _KEPT = 32
 """Graphs at a time, the least recently used goes first. They share their memory: they never run at once."""
@@ -34,9 +32,7 @@ class Graphed:
         self._captured: OrderedDict[tuple[int | bool, ...], _Captured] = OrderedDict()
         self._pool = torch.cuda.graph_pool_handle()
 
-    def __call__(
-        self, pixels: Tensor, sizes: Tensor | None = None, alone: tuple[int, int] | None = None
-    ) -> tuple[Tensor, ...]:
+    def __call__(self, pixels: Tensor, sizes: Tensor | None = None, alone: Size = None) -> Answers:
         """Returns the answers, see `Engine`; they are overwritten by the next call.
 
         Raises torch.OutOfMemoryError: too many pixels for the device; all graphs are given up then, to make room.

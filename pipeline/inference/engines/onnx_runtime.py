@@ -1,7 +1,5 @@
 """onnxruntime on a CPU, and what its engines on other devices share with it."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -11,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pipeline.inference.engines.engine import Job
+from pipeline.inference.engines.engine import Answers, Job, Size
 from pipeline.inference.engines.traced import Traced, example, tracing
 from pipeline.inference.onnx_file import write_onnx
 
@@ -27,19 +25,15 @@ class OnnxRuntime:
         """Takes over the job's network."""
         self._session = open_session(job, [("CPUExecutionProvider", {})])
 
-    def __call__(
-        self, pixels: Tensor, sizes: Tensor | None = None, alone: tuple[int, int] | None = None
-    ) -> tuple[Tensor, ...]:
+    def __call__(self, pixels: Tensor, sizes: Tensor | None = None, alone: Size = None) -> Answers:
         """Returns the answers, see `Engine`."""
         return tuple(map(torch.from_numpy, self._session.run(None, {"pixels": pixels.contiguous().numpy()})))
 
 
 def open_session(job: Job, providers: Sequence[Provider]) -> Any:
-    """Returns an onnxruntime session of a job's network: "pixels" in, answers out, every size free.
+    """Returns an onnxruntime session of a job's network, which it takes over: "pixels" in, answers out, any size.
 
-    Args:
-        job: whose network is taken over.
-        providers: execution providers and their options, the preferred one first.
+    ``providers`` are execution providers and their options, the preferred one first.
     """
     runtime = import_module("onnxruntime")
     options = runtime.SessionOptions()

@@ -1,13 +1,11 @@
 """OpenVINO on a CPU: what its own kernels make of the same network, in bfloat16 where the chip has it."""
 
-from __future__ import annotations
-
 from importlib import import_module
 
 import torch
 from torch import Tensor
 
-from pipeline.inference.engines.engine import Job
+from pipeline.inference.engines.engine import Answers, Job, Size
 from pipeline.inference.engines.traced import Traced, example, tracing
 
 _PRECISIONS = {torch.float32: "f32", torch.bfloat16: "bf16"}
@@ -41,9 +39,7 @@ class OpenVino:
         self._request = openvino.Core().compile_model(model, "CPU", how).create_infer_request()
         self._outputs = len(model.outputs)
 
-    def __call__(
-        self, pixels: Tensor, sizes: Tensor | None = None, alone: tuple[int, int] | None = None
-    ) -> tuple[Tensor, ...]:
+    def __call__(self, pixels: Tensor, sizes: Tensor | None = None, alone: Size = None) -> Answers:
         """Returns the answers, see `Engine`; they are overwritten by the next call."""
         found = self._request.infer([pixels.contiguous().numpy()], share_inputs=True, share_outputs=True)
         return tuple(torch.from_numpy(found[number]) for number in range(self._outputs))

@@ -1,7 +1,5 @@
 """TensorRT on a GPU, by way of onnxruntime and the ONNX model that the engine of a CPU has. It was never measured."""
 
-from __future__ import annotations
-
 import tempfile
 from importlib import import_module
 from typing import Any
@@ -10,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.dlpack import from_dlpack
 
-from pipeline.inference.engines.engine import Job
+from pipeline.inference.engines.engine import Answers, Job, Size
 from pipeline.inference.engines.onnx_runtime import open_session
 
 PROVIDER = "TensorrtExecutionProvider"
@@ -19,9 +17,9 @@ PROVIDER = "TensorrtExecutionProvider"
 class TensorRt:
     """The engine "tensorrt", in float32 as TensorRT has it, with TF32.
 
-    In bfloat16 it would only be allowed to choose kernels of fewer bits where it finds them faster: nobody could say
-    what a dump was computed with. TensorRT is left to widen the range of sizes that its engine is for, since a range
-    given beforehand must name the inputs of the parts into which onnxruntime cuts the model.
+    In bfloat16 it would choose kernels of fewer bits where it finds them faster: the arithmetic of a dump would be
+    unknown. It widens the range of sizes of its engine itself, since a range given beforehand must name the inputs of
+    the parts into which onnxruntime cuts the model.
     """
 
     pads = False
@@ -31,7 +29,7 @@ class TensorRt:
 
         Raises ValueError: TensorRT's libraries cannot be loaded; onnxruntime itself would go on without them.
         """
-        # A folder of this worker: two that build the same engine at once would write the same file.
+        # One folder per worker: two that build the same engine at once would write the same file.
         self._cache = tempfile.TemporaryDirectory(prefix="wider8k-tensorrt-")
         self._device = job.device
         number = torch.cuda.current_device() if job.device.index is None else job.device.index
@@ -42,15 +40,13 @@ class TensorRt:
             "trt_timing_cache_enable": True,
             "trt_timing_cache_path": self._cache.name,
         }
-        # What TensorRT has no layer for, as turning uint8 pixels into planes, runs beside it on the device.
+        # Operations without a layer in TensorRT, as turning uint8 pixels into planes, run beside it on the device.
         beside = [("CUDAExecutionProvider", {"device_id": number}), ("CPUExecutionProvider", {})]
         self._session = open_session(job, [(PROVIDER, how), *beside])
         if PROVIDER not in self._session.get_providers():
             raise ValueError("engine tensorrt: onnxruntime cannot load TensorRT's libraries, its log says which")
 
-    def __call__(
-        self, pixels: Tensor, sizes: Tensor | None = None, alone: tuple[int, int] | None = None
-    ) -> tuple[Tensor, ...]:
+    def __call__(self, pixels: Tensor, sizes: Tensor | None = None, alone: Size = None) -> Answers:
         """Returns the answers, see `Engine`; waits for the device before and after, whose streams differ."""
         torch.cuda.current_stream(self._device).synchronize()
         return answers_on_device(self._session, pixels)

@@ -1,7 +1,5 @@
 """A network from pixels to a tuple of arrays, as exporters and converters want it: every size stays free."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Small datasets on disk, written anew for each test."""
+"""Small datasets on disk, written for each test."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -34,8 +34,7 @@ def test_fields_read_back_as_the_same_dataset(kind: str) -> None:
     fields = dataset_fields(data)
     assert fields["kind"] == kind
     kept = {name for name, field in DATASETS[kind].model_fields.items() if not field.exclude}
-    assert set(fields) == {"kind", *kept}
-    assert parse_dataset(yaml.safe_load(yaml.safe_dump(fields))) == data
+    assert set(fields) == {"kind", *kept} and parse_dataset(yaml.safe_load(yaml.safe_dump(fields))) == data
 
 
 def test_as_a_field_it_is_parsed_and_written() -> None:
@@ -43,8 +42,7 @@ def test_as_a_field_it_is_parsed_and_written() -> None:
     assert owner.dataset == Synthetic(images=2)
     for mode in ("python", "json"):
         dumped = owner.model_dump(mode=mode)
-        assert dumped["dataset"]["kind"] == "synthetic"
-        assert Owner.model_validate(dumped) == owner
+        assert dumped["dataset"]["kind"] == "synthetic" and Owner.model_validate(dumped) == owner
 
 
 @pytest.mark.parametrize(

@@ -44,15 +44,14 @@ def test_scan_finds_every_file_and_tells_what_it_leaves_out(tmp_path: Path, writ
         *(f"deep/up/{name}" for name in ("a.JPG", "caf\udce9.jpg", "e.txt", "itself.jpg", "jpg", "twin/b.jpeg")),
     ]
     (line,) = skipped.lines()
-    assert line.startswith("passed over 5 files and folders; 2 hidden: .cache, .hidden.jpg; ")
+    assert line.startswith("skipped 5 files and folders; 2 hidden: .cache, .hidden.jpg; ")
     assert "1 that link to a folder around them: deep/up" in line
     for name in ("dangling.jpg", "pipe.jpg"):
         assert name in line
 
 
 def test_a_long_list_is_shortened() -> None:
-    assert shortened(["a", "b"]) == "a, b"
-    assert shortened(list("abc"), 2) == "a, b and 1 more"
+    assert shortened(["a", "b"]) == "a, b" and shortened(list("abc"), 2) == "a, b and 1 more"
     assert shortened(["line\nbreak"]) == "'line\\nbreak'"
 
 
@@ -65,8 +64,7 @@ def test_stamp_sees_a_rewrite_of_equal_size(tmp_path: Path, write_image: Write) 
 
 
 def test_label_digest_is_short_and_depends_on_content() -> None:
-    assert len(hash_labels(b"1 2 3 4")) == 16
-    assert hash_labels(b"1 2 3 4") != hash_labels(b"1 2 3 5")
+    assert len(hash_labels(b"1 2 3 4")) == 16 and hash_labels(b"1 2 3 4") != hash_labels(b"1 2 3 5")
 
 
 def test_present_keeps_positions() -> None:

@@ -18,7 +18,7 @@ def test_images_below_a_folder(tmp_path: Path, write_image: Callable[..., Path])
     data, said = ImageFolder(), list[str]()
     entries = data.entries(str(tmp_path), said.append)
     assert [(entry.image_id, entry.path) for entry in entries] == [("b.jpg", "b.jpg"), ("sub/a.JPG", "sub/a.JPG")]
-    assert said == ["passed over 2 files and folders; 1 hidden: sub/.a.jpg; 1 that are no images: notes.txt"]
+    assert said == ["skipped 2 files and folders; 1 hidden: sub/.a.jpg; 1 that are no images: notes.txt"]
     sample = data.open(str(tmp_path))(entries[1])
     assert (sample.width, sample.height, sample.boxes.shape, sample.error) == (21, 11, (0, 4), None)
     assert data.image_bytes(str(tmp_path), "sub/a.JPG") == (tmp_path / "sub/a.JPG").read_bytes()
@@ -28,7 +28,7 @@ def test_no_image_is_an_error_that_tells_what_there_is(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no image below .*: expected JPEG, PNG, .*JPEG 2000$"):
         ImageFolder().entries(str(tmp_path))
     (tmp_path / "table.csv").write_text("1,2")
-    with pytest.raises(FileNotFoundError, match=r"passed over 1 files and folders; 1 that are no images: table\.csv"):
+    with pytest.raises(FileNotFoundError, match=r"skipped 1 files and folders; 1 that are no images: table\.csv"):
         ImageFolder().entries(str(tmp_path))
 
 
@@ -54,7 +54,7 @@ def test_what_an_image_is_its_bytes_tell_and_a_name_that_claims_to_be_one(tmp_pa
     said = list[str]()
     entries = ImageFolder().entries(str(tmp_path), said.append)
     assert {entry.path for entry in entries} == read | broken.keys()
-    assert said == ["passed over 3 files and folders; 3 that are no images: BM.txt, clip.mp4, nothing"]
+    assert said == ["skipped 3 files and folders; 3 that are no images: BM.txt, clip.mp4, nothing"]
     reader = ImageFolder().open(str(tmp_path))
     for entry in entries:
         sample = reader(entry)

@@ -1,4 +1,4 @@
-"""How boxes lie in their images, on every border that decides."""
+"""How boxes fit their images, at every threshold."""
 
 from collections.abc import Sequence
 
@@ -33,9 +33,7 @@ def test_what_can_be_found_has_an_area_and_shares_some_with_its_image() -> None:
     ]  # fmt: skip
     boxes = np.array([box for box, _ in rows], np.float64)
     assert overlaps_image(boxes, 80, 60).tolist() == [inside for _, inside in rows]
-    assert (
-        overlaps_image(boxes, 0, 0).tolist() == [True, False, False, False] + [True] * 8
-    )  # of an image that nobody read
+    assert overlaps_image(boxes, 0, 0).tolist() == [True, False, False, False] + [True] * 8  # of an unread image
 
 
 @pytest.mark.parametrize(
@@ -93,7 +91,7 @@ OUT = [300, 200, 390, 290]  # fits as corners
         ([], None),
     ],
 )
-def test_what_boxes_must_be_like_to_be_doubted(boxes: list[Box], says: str | None) -> None:
+def test_the_form_of_boxes_is_recognised(boxes: list[Box], says: str | None) -> None:
     doubt = fitted(*boxes).contradiction(FORMS)
     assert (doubt is None) == (says is None), doubt
     assert says is None or says in str(doubt)
@@ -105,12 +103,11 @@ def test_what_boxes_must_be_like_to_be_doubted(boxes: list[Box], says: str | Non
 
 def test_a_far_half_without_any_of_many_faces_is_odd() -> None:
     near = [[10, 10, 190, 140]]
-    assert len(fitted(*near * 20).remarks(True)) == 2
-    assert len(fitted(*near * 19).remarks(True)) == 1
+    assert len(fitted(*near * 20).remarks(True)) == 2 and len(fitted(*near * 19).remarks(True)) == 1
     assert len(fitted(*near * 19, [10, 10, 200, 140]).remarks(True)) == 1
 
 
-def test_boxes_of_which_many_have_no_area_are_doubted() -> None:
+def test_many_boxes_without_an_area_are_a_contradiction() -> None:
     flat, good = [50, 50, -20, -20], [10, 10, 20, 20]
     doubt = str(fitted(*[flat] * 3, *[good] * 3).contradiction(FORMS))
     assert "3 of 6 boxes have no area, such as [50, 50, -20, -20] in " in doubt
@@ -118,7 +115,7 @@ def test_boxes_of_which_many_have_no_area_are_doubted() -> None:
     assert fitted(*[flat] * 2, *[good] * 6).contradiction(FORMS) is None
 
 
-def test_few_boxes_that_would_all_fit_as_centres_are_told() -> None:
+def test_a_few_boxes_that_would_fit_as_centres_are_a_remark() -> None:
     centres = [[380, 100, 40, 40]] * 2 + [[50, 50, 20, 20]] * 200
     assert any("2 boxes reach out" in line and "centres" in line for line in fitted(*centres).remarks(True))
     for other in ([0, 0, 90, 90], [395, 100, 40, 40]):

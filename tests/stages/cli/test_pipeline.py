@@ -52,7 +52,7 @@ def test_plan_shows_what_is_passed_over(wider8k, faces: World) -> None:
     (folder / "b.csv").write_text("no image")
     faces.node("faces", "index", dataset="image_folder", path=str(folder))
     answer = wider8k("plan", "-c", faces.config)
-    assert answer.out.splitlines()[1] == "       passed over 1 files and folders; 1 that are no images: b.csv"
+    assert answer.out.splitlines()[1] == "       skipped 1 files and folders; 1 that are no images: b.csv"
 
 
 def test_plan_says_what_would_happen_and_why(wider8k, faces: World) -> None:

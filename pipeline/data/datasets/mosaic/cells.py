@@ -1,7 +1,5 @@
 """A canvas cut into cells, each for one face of a given height, by a distribution of heights."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -11,19 +9,13 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A rectangle of the canvas and the height of its face, all in pixels.
+    """A rectangle of the canvas and the height of its face, all in pixels."""
 
-    Attributes:
-        x, y: left upper corner.
-        width, height: sides.
-        face: height of the face in it.
-    """
-
-    x: int
-    y: int
+    x: int  # left
+    y: int  # top
     width: int
     height: int
-    face: float
+    face: float  # height of the face in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +24,14 @@ class HeightDistribution:
 
     The number of faces of height h is proportional to h^-(1 + tilt): with a tilt of 0 all octaves of heights have
     equally many (the height is log-uniform), with 1 each has twice as many as the one above it.
-
-    Attributes:
-        width: of the canvas, pixels.
-        height: of the canvas, pixels.
-        smallest: least face height, pixels.
-        largest: greatest face height, at most the canvas's.
-        tilt: see above, 0 or more.
-        finest: least height of a cell; the smallest faces share cells of about it.
     """
 
-    width: int
-    height: int
-    smallest: float
-    largest: float
-    tilt: float = 0.0
-    finest: int = 256
+    width: int  # of the canvas, pixels
+    height: int  # of the canvas, pixels
+    smallest: float  # least face height, pixels
+    largest: float  # greatest face height, at most the canvas's
+    tilt: float = 0.0  # see above, 0 or more
+    finest: int = 256  # least height of a cell; the smallest faces share cells of about it
 
     def edges(self) -> list[float]:
         """Returns falling heights, the borders of the depths: one octave each, the finest all that is left."""

@@ -5,8 +5,6 @@ face heights cover nine octaves, every box known. A canvas is a pure function of
 composed on demand, and never stored.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -39,35 +37,22 @@ class Mosaic(Dataset):
     new index.
 
     Composing an 8K canvas takes 125 MB (measured: itself, one source and the JPEG), and a second.
-
-    Attributes:
-        of: dataset of the images, with faces, at the same `path`; WIDER FACE validation by default.
-        images: number of canvases.
-        seed: other seeds give other canvases.
-        width: pixels.
-        height: pixels.
-        smallest: least target height of a face, pixels.
-        largest: greatest one, at most the height of the canvas.
-        tilt: 0 for equally many faces in every octave (log-uniform), 1 for twice as many in each smaller one.
-        finest: least height of a cell, pixels.
-        choices: images sampled for every cell.
-        quality: of the JPEG that `image_bytes` gives.
     """
 
     hash_is_of_bytes: ClassVar[bool] = False
     levels: ClassVar[tuple[str, ...]] = LEVELS
 
-    of: Dataset = WiderFace()
-    images: int = Field(default=20, ge=1, le=999_999)
-    seed: int = Field(default=0, ge=0)
-    width: int = Field(default=7680, ge=64, le=16384)
-    height: int = Field(default=4320, ge=64, le=16384)
-    smallest: float = Field(default=9.0, ge=1)
-    largest: float = Field(default=4100.0, ge=2)
-    tilt: float = Field(default=0.0, ge=0, le=4)
-    finest: int = Field(default=256, ge=16)
-    choices: int = Field(default=3, ge=1, le=16)
-    quality: int = Field(default=95, ge=50, le=100)
+    of: Dataset = WiderFace()  # dataset of the images, with faces, at the same `path`
+    images: int = Field(default=20, ge=1, le=999_999)  # number of canvases
+    seed: int = Field(default=0, ge=0)  # other seeds give other canvases
+    width: int = Field(default=7680, ge=64, le=16384)  # pixels
+    height: int = Field(default=4320, ge=64, le=16384)  # pixels
+    smallest: float = Field(default=9.0, ge=1)  # least target height of a face, pixels
+    largest: float = Field(default=4100.0, ge=2)  # greatest one, at most the height of the canvas
+    tilt: float = Field(default=0.0, ge=0, le=4)  # 0 for equally many faces in every octave, 1: doubling downwards
+    finest: int = Field(default=256, ge=16)  # least height of a cell, pixels
+    choices: int = Field(default=3, ge=1, le=16)  # images sampled for every cell
+    quality: int = Field(default=95, ge=50, le=100)  # of the JPEG that `image_bytes` gives
 
     @field_validator("of", mode="before")
     @classmethod
@@ -112,9 +97,8 @@ class Mosaic(Dataset):
     def image_bytes(self, root: str, sample_path: str) -> bytes:
         """Returns the canvas as JPEG (8K: about a second).
 
-        Raises:
-            OSError: a source is gone.
-            ValueError: ``sample_path`` is none of this set's, or a source has another size than when it was indexed.
+        Raises OSError: a source is gone; ValueError: ``sample_path`` is none of this set's, or a source has another
+        size than when it was indexed.
         """
         return encode_jpeg(self.compose(root, sample_path), self.quality)
 

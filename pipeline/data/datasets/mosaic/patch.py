@@ -1,7 +1,5 @@
 """A patch: a window of an image scaled into a rectangle of the canvas, with its faces and pixels."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -23,17 +21,11 @@ _TRIES: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """A window of an image, scaled into a rectangle of the canvas.
+    """A window of an image, scaled into a rectangle of the canvas."""
 
-    Attributes:
-        source: the image, its faces included.
-        window: (x0, y0, x1, y1) in whole pixels of it.
-        place: (x0, y0, x1, y1) in whole pixels of the canvas.
-    """
-
-    source: Sample
-    window: Box
-    place: Box
+    source: Sample  # the image, its faces included
+    window: Box  # (x0, y0, x1, y1) in whole pixels of it
+    place: Box  # (x0, y0, x1, y1) in whole pixels of the canvas
 
     def faces(self) -> NDArray[np.intp]:
         """Returns the rows of the source's faces in the window."""
@@ -50,19 +42,12 @@ class Patch:
 
 @dataclass(frozen=True, slots=True)
 class PlacedFaces:
-    """The faces of a canvas.
+    """The faces of a canvas."""
 
-    Attributes:
-        boxes: float32 [F, 4], xyxy in pixels of the canvas.
-        attributes: name -> int8 [F], those that every source has.
-        levels: subset -> bool [F], whether the face counts in it.
-        landmarks: float32 [F, 5, 2] in pixels of the canvas, or None where a source has none.
-    """
-
-    boxes: NDArray[np.float32]
-    attributes: Mapping[str, NDArray[np.int8]]
-    levels: Mapping[str, NDArray[np.bool_]]
-    landmarks: NDArray[np.float32] | None
+    boxes: NDArray[np.float32]  # float32 [F, 4], xyxy in pixels of the canvas
+    attributes: Mapping[str, NDArray[np.int8]]  # name -> int8 [F], those that every source has
+    levels: Mapping[str, NDArray[np.bool_]]  # subset -> bool [F], whether the face counts in it
+    landmarks: NDArray[np.float32] | None  # float32 [F, 5, 2] in pixels of the canvas, or None where a source has none
 
 
 def patch_for(cell: Cell, sources: Sequence[Sample], random: np.random.Generator) -> Patch | None:
@@ -111,12 +96,9 @@ def placed_faces(patches: Sequence[Patch]) -> PlacedFaces:
 
 
 def paste(canvas: Image, patch: Patch, pixels: Image) -> None:
-    """Draws a patch on the canvas, in place: enlarged bilinearly, reduced by area.
+    """Draws a patch on a canvas uint8 [H, W, 3] BGR, in place: enlarged bilinearly, reduced by area.
 
-    Args:
-        canvas: uint8 [H, W, 3] BGR.
-        patch: of the source.
-        pixels: uint8 [h, w, 3] BGR, the whole source; ValueError where its size has changed since it was indexed.
+    ``pixels`` are uint8 [h, w, 3] BGR, the whole source; ValueError where its size has changed since it was indexed.
     """
     import cv2
 
@@ -136,15 +118,15 @@ def paste(canvas: Image, patch: Patch, pixels: Image) -> None:
 def _nearest(height: float, sources: Sequence[Sample]) -> Iterator[tuple[Sample, int]]:
     """Yields (source, row) of every face that counts, the one nearest in height first."""
     found = []
-    for place, source in enumerate(sources):
+    for number, source in enumerate(sources):
         if source.error is not None:
             continue
         boxes = _visible(source)
         heights = boxes[:, 3] - boxes[:, 1]
         for row in np.flatnonzero(np.isfinite(heights) & ~_ignored(source)).tolist():
-            found.append((abs(float(np.log(heights[row] / height))), place, row))
-    for _, place, row in sorted(found):
-        yield sources[place], row
+            found.append((abs(float(np.log(heights[row] / height))), number, row))
+    for _, number, row in sorted(found):
+        yield sources[number], row
 
 
 def _visible(source: Sample) -> NDArray[np.float64]:

@@ -1,7 +1,5 @@
 """A window of an image that holds one face wholly, and every other face wholly or not at all."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The appearance of one synthetic head, with its box and landmarks: numbers only, no drawing."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Final
@@ -24,45 +22,27 @@ _STYLE_SHARES: Final = (0.36, 0.28, 0.14, 0.08, 0.08, 0.06)
 
 @dataclass(frozen=True, slots=True)
 class Appearance:
-    """The traits of one head; lengths in units of half the face height.
+    """The traits of one head; lengths in units of half the face height."""
 
-    Attributes:
-        breadth: half width of the face.
-        roll: radians, clockwise lean.
-        turn: -1..1, features moved to the left or right.
-        style: hair style.
-        skin, hair, iris, shirt, lips: BGR.
-        smile: -0.3..1, rise of the mouth corners.
-        opening: 0..1, of the mouth.
-        squint: 0.35..1, opening of the eyes.
-        fringe: -0.75..-0.45, height of the hairline.
-        light: (u, v) gradient of brightness over the face.
-        glasses: "none", "clear" or "dark".
-        beard: 0..1, 0 for none.
-        cover: "none", "mask" (over the mouth) or "object" (over one lower side).
-        eye_height: v of the eyes.
-        mouth_height: v of the mouth.
-    """
-
-    breadth: float
-    roll: float
-    turn: float
-    style: str
-    skin: Colour
+    breadth: float  # half width of the face
+    roll: float  # radians, clockwise lean
+    turn: float  # -1..1, features moved to the left or right
+    style: str  # hair style
+    skin: Colour  # BGR, as the next four
     hair: Colour
     iris: Colour
     shirt: Colour
     lips: Colour
-    smile: float
-    opening: float
-    squint: float
-    fringe: float
-    light: tuple[float, float]
-    glasses: str
-    beard: float
-    cover: str
-    eye_height: float
-    mouth_height: float
+    smile: float  # -0.3..1, rise of the mouth corners
+    opening: float  # 0..1, of the mouth
+    squint: float  # 0.35..1, opening of the eyes
+    fringe: float  # -0.75..-0.45, height of the hairline
+    light: tuple[float, float]  # (u, v) gradient of brightness over the face
+    glasses: str  # "none", "clear" or "dark"
+    beard: float  # 0..1, 0 for none
+    cover: str  # "none", "mask" (over the mouth) or "object" (over one lower side)
+    eye_height: float  # v of the eyes
+    mouth_height: float  # v of the mouth
 
     @property
     def half_extent(self) -> tuple[float, float]:

@@ -1,7 +1,5 @@
 """Textured backgrounds without faces: gradient, noise of several scales, and shapes that a detector may mistake."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import numpy as np

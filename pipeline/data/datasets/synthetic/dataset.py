@@ -3,8 +3,6 @@
 Image ``index`` of a split is a pure function of the parameters: it is drawn on demand, and nothing is on disk.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from dataclasses import dataclass
@@ -41,25 +39,17 @@ class Synthetic(Dataset):
 
     Faces are easy from 32 px height, medium from 16, hard from 8. The ``image_id`` is "<split>/<index>", the path the
     same with ".png"; the content hash is of the parameters and the index, so that listing the set draws nothing.
-
-    Attributes:
-        images: number of images.
-        seed: other seeds give other images.
-        split: "train" and "test" share no image.
-        width: pixels.
-        height: pixels.
-        most_faces: greatest number of faces per image; each has at least one.
     """
 
     hash_is_of_bytes: ClassVar[bool] = False
     levels: ClassVar[tuple[str, ...]] = LEVELS
 
-    images: int = Field(default=200, ge=1, le=999_999)
-    seed: int = Field(default=0, ge=0)
-    split: Literal["train", "test"] = "test"
-    width: int = Field(default=256, ge=32, le=8192)
-    height: int = Field(default=256, ge=32, le=8192)
-    most_faces: int = Field(default=8, ge=1, le=64)
+    images: int = Field(default=200, ge=1, le=999_999)  # number of images
+    seed: int = Field(default=0, ge=0)  # other seeds give other images
+    split: Literal["train", "test"] = "test"  # "train" and "test" share no image
+    width: int = Field(default=256, ge=32, le=8192)  # pixels
+    height: int = Field(default=256, ge=32, le=8192)  # pixels
+    most_faces: int = Field(default=8, ge=1, le=64)  # greatest number of faces per image; each has at least one
 
     @property
     def needs_root(self) -> bool:

@@ -1,7 +1,5 @@
 """Drawing one head into an image."""
 
-from __future__ import annotations
-
 import math
 from typing import Final
 
@@ -19,11 +17,8 @@ _RIM: Final = 1.05
 def draw_face(image: NDArray[np.uint8], head: Appearance, centre: tuple[float, float], unit: float) -> None:
     """Draws a head into uint8 [H, W, 3] BGR, in place.
 
-    Args:
-        image: what is drawn on.
-        head: the head.
-        centre: (x, y) of the face's centre, pixels (the corner of the first pixel is 0, 0).
-        unit: half the height of the face along its own axis, pixels.
+    ``centre`` is (x, y) of the face in pixels (the corner of the first pixel is 0, 0), ``unit`` half the height of the
+    face along its own axis, pixels.
     """
     import cv2
 
@@ -46,11 +41,8 @@ def _draw(pen: Pen, head: Appearance) -> None:
     pen.ellipse(0, 0, head.breadth, 1, head.skin)
     if head.beard:
         _beard(pen, head)
-    _light(pen, head)
-    _eyes(pen, head)
-    _nose(pen, head)
-    _mouth(pen, head)
-    _front_hair(pen, head)
+    for part in (_light, _eyes, _nose, _mouth, _front_hair):
+        part(pen, head)
     if head.glasses != "none":
         _glasses(pen, head)
     if head.cover != "none":

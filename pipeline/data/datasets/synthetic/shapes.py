@@ -1,7 +1,5 @@
 """Anti-aliased shapes in the coordinates of one head: the face's centre is the origin, its half height the unit."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,19 +16,12 @@ _SHIFT: Final = 4  # OpenCV draws at 1/16 pixel
 
 @dataclass(frozen=True, slots=True)
 class Pen:
-    """Draws on a canvas of uint8 [H, W, 3] BGR, in place.
+    """Draws on a canvas of uint8 [H, W, 3] BGR, in place."""
 
-    Attributes:
-        canvas: what is drawn on.
-        centre: (x, y) of the head's origin, canvas pixels.
-        unit: canvas pixels per unit.
-        roll: radians by which the head leans clockwise.
-    """
-
-    canvas: NDArray[np.uint8]
-    centre: tuple[float, float]
-    unit: float
-    roll: float
+    canvas: NDArray[np.uint8]  # what is drawn on
+    centre: tuple[float, float]  # (x, y) of the head's origin, canvas pixels
+    unit: float  # canvas pixels per unit
+    roll: float  # radians by which the head leans clockwise
 
     def to_pixels(self, points: Points) -> NDArray[np.float64]:
         """Returns float64 [N, 2], canvas pixels of head coordinates (u to the right, v down)."""
@@ -88,6 +79,6 @@ def shade(colour: Colour, factor: float) -> Colour:
 
 
 def blend(first: Colour, second: Colour, share: float) -> Colour:
-    """Returns the colour that lies ``share`` (0 to 1) of the way from ``first`` to ``second``."""
+    """Returns the mixture of two colours, ``share`` (0 to 1) of it the second."""
     blue, green, red = (round(a + (b - a) * share) for a, b in zip(first, second, strict=True))
     return blue, green, red

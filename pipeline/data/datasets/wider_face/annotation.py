@@ -4,8 +4,6 @@ The official files end each row with a space, and give an image without faces th
 Boxes are kept as published: some have zero width or height.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,17 +23,11 @@ _EXPECTED: Final = f"ten whole numbers ({' '.join(COLUMNS)})"
 
 @dataclass(frozen=True, slots=True)
 class WiderAnnotation:
-    """The faces of many images, flat.
+    """The faces of many images, flat."""
 
-    Attributes:
-        names: per image "<event>/<name>.jpg", in the order of the file.
-        starts: int64 [images + 1], the first row of each image and, last, the number of rows.
-        rows: int32 [faces, 10], the numbers of one face in the order of `COLUMNS`.
-    """
-
-    names: tuple[str, ...]
-    starts: NDArray[np.int64]
-    rows: NDArray[np.int32]
+    names: tuple[str, ...]  # per image "<event>/<name>.jpg", in the order of the file
+    starts: NDArray[np.int64]  # int64 [images + 1], the first row of each image and, last, the number of rows
+    rows: NDArray[np.int32]  # int32 [faces, 10], the numbers of one face in the order of `COLUMNS`
 
     def faces(self, position: int) -> NDArray[np.int32]:
         """Returns int32 [F, 10], the rows of the image at ``position``."""
@@ -45,9 +37,8 @@ class WiderAnnotation:
 def read_wider_annotation(file: Path) -> WiderAnnotation:
     """Returns the content of a ``wider_face_{train,val}_bbx_gt.txt`` (12,880 images in about 0.2 s).
 
-    Raises:
-        OSError: the file cannot be read.
-        ValueError: a malformed line or a count that does not fit; the message gives file, line, expected and found.
+    Raises OSError: the file cannot be read; ValueError: a malformed line or a count that does not fit; the message
+    gives file, line, expected and found.
     """
     lines = file.read_bytes().removeprefix(b"\xef\xbb\xbf").splitlines()
     while lines and not lines[-1].strip():

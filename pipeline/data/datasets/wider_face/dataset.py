@@ -18,8 +18,8 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field, model_validator
 
-from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, in_order, quiet, require_folder, setting
-from pipeline.data.datasets.files import Labels, hash_labels, present, read_sample, scan
+from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, in_order, quiet, require_folder
+from pipeline.data.datasets.files import Labels, file_version, hash_labels, present, read_sample, scan
 from pipeline.data.datasets.label_fit import LabelFit
 from pipeline.data.datasets.wider_face.annotation import WiderAnnotation, read_wider_annotation
 from pipeline.data.datasets.wider_face.ground_truth import load_ground_truth
@@ -44,12 +44,10 @@ class WiderFace(Dataset):
     Attributes:
         split: "val" (3,226 images, 39,708 faces) or "train" (12,880 images, 159,420 faces).
         annotation: "text", or "mat" for validation only; they differ in one box.
-        subsets: where easy, medium and hard come from: the "official" lists (validation), face "height" (50, 30 and
-            10 px, invalid faces excluded), or "auto": the lists where all four files are there, else height.
+        subsets: by "official" lists (validation), by "height" (50, 30, 10 px, valid faces), or "auto": lists if any.
         missing: "error" where listed images are absent, or "skip" to use those present.
         doubts: "refuse" boxes that seem to be of other images or of another form, or "tell" (a remark).
-        only: text file with one "<event>/<name>.jpg" per line, in the root or anywhere: the images to use; no part of
-            the dataset's identity.
+        only: text file with one "<event>/<name>.jpg" per line: the images to use; no part of the dataset's identity.
     """
 
     levels: ClassVar[tuple[str, ...]] = LEVELS
@@ -104,12 +102,7 @@ class WiderFace(Dataset):
         fit = LabelFit()
         for table in samples:
             fit.add(table)
-        lines = fit.remarks(counts_nowhere=False)
-        if doubt := fit.contradiction({}):
-            if self.doubts == "refuse":
-                raise ValueError(f"{self._source(root).file}: {doubt}; {setting('doubts', 'tell')} goes on with them")
-            lines.append(doubt)
-        return lines
+        return fit.review(str(self._source(root).file), {}, self.doubts, counts_nowhere=False)
 
     def _source(self, root: str) -> _Source:
         name = f"wider_face_{self.split}_bbx_gt.txt" if self.annotation == "text" else OFFICIAL_FILES[0]
@@ -129,7 +122,7 @@ class _Source:
     lists: Path | None  # folder of the official lists; None grades by height
 
     def annotation(self) -> WiderAnnotation:
-        return _annotation(self.file, self.form, _version(self.file))
+        return _annotation(self.file, self.form, file_version(self.file.stat()))
 
     def levels(self) -> Levels:
         annotation = self.annotation()
@@ -162,16 +155,11 @@ def _chosen(file: Path, names: Sequence[str]) -> list[str]:
 
 
 @lru_cache(maxsize=4)
-def _annotation(file: Path, form: str, version: tuple[int, int]) -> WiderAnnotation:
+def _annotation(file: Path, form: str, version: str) -> WiderAnnotation:
     # Listing and reading in one process parse once; `version` makes a changed file a new entry.
     if form == "text":
         return read_wider_annotation(file)
     return mat_annotation(load_ground_truth(file.parent), file.parent)
-
-
-def _version(file: Path) -> tuple[int, int]:
-    stat = file.stat()
-    return stat.st_size, stat.st_mtime_ns
 
 
 def _labels(annotation: WiderAnnotation, levels: Levels, position: int) -> Labels:

@@ -7,8 +7,6 @@ The lists of easy, medium and hard faces (``wider_{easy,medium,hard}_val.mat`` a
 these files: they come with the official evaluation tools, and belong into ``wider_face_split/``.
 """
 
-from __future__ import annotations
-
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,19 +23,12 @@ class DownloadError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """One zip file to download.
+    """One zip file to download."""
 
-    Attributes:
-        name: file name, whose stem is the folder it unpacks to.
-        md5: of the whole file, hexadecimal.
-        url: its address.
-        drive_id: its id where that is on Google Drive, else None.
-    """
-
-    name: str
-    md5: str
-    url: str
-    drive_id: str | None = None
+    name: str  # file name, whose stem is the folder it unpacks to
+    md5: str  # of the whole file, hexadecimal
+    url: str  # its address
+    drive_id: str | None = None  # its id where that is on Google Drive, else None
 
 
 def download_wider_face(root: Path, splits: Sequence[str], echo: Callable[[str], None]) -> None:
@@ -48,9 +39,8 @@ def download_wider_face(root: Path, splits: Sequence[str], echo: Callable[[str],
         splits: of "train" (1.5 GB), "val" (0.4 GB) and "test" (1.8 GB).
         echo: takes a line on each step.
 
-    Raises:
-        ValueError: a split that does not exist.
-        DownloadError: an archive cannot be fetched, or arrives with a wrong checksum.
+    Raises ValueError: a split that does not exist; DownloadError: an archive cannot be fetched, or arrives with a
+    wrong checksum.
     """
     if unknown := [split for split in splits if split not in SPLITS]:
         raise ValueError(f"unknown split {', '.join(unknown)}: choose from {', '.join(SPLITS)}")

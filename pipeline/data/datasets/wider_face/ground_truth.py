@@ -21,17 +21,11 @@ LEVEL_FILES: Final = {level: f"wider_{level}_val.mat" for level in LEVELS}
 
 @dataclass(frozen=True)
 class WiderGroundTruth:
-    """The faces of a set of images and, per subset, which of them count (the others are ignored, not absent).
+    """The faces of a set of images and, per subset, which of them count (the others are ignored, not absent)."""
 
-    Attributes:
-        image_ids: "<event>/<name>" without ".jpg", in the order of the .mat file.
-        boxes: per image float64 [F, 4], xyxy in pixels with x2 = x + w; zero and negative sizes are kept as published.
-        counts: "easy" | "medium" | "hard" -> per image bool [F], whether the face counts in that subset.
-    """
-
-    image_ids: tuple[str, ...]
-    boxes: tuple[NDArray[np.float64], ...]
-    counts: Mapping[str, tuple[NDArray[np.bool_], ...]]
+    image_ids: tuple[str, ...]  # "<event>/<name>" without ".jpg", in the order of the .mat file
+    boxes: tuple[NDArray[np.float64], ...]  # per image [F, 4] xyxy in pixels, x2 = x + w, as published
+    counts: Mapping[str, tuple[NDArray[np.bool_], ...]]  # subset -> per image [F], whether the face counts
 
     def __post_init__(self) -> None:
         """Raises ValueError where an image comes twice, or an image or a face has no entry in one of the fields."""
@@ -85,9 +79,8 @@ def ground_truth_of(samples: Iterable[Sample]) -> WiderGroundTruth:
 def load_ground_truth(folder: Path) -> WiderGroundTruth:
     """Returns the ground truth of the four official files in a folder (about 0.1 s).
 
-    Raises:
-        FileNotFoundError: naming each .mat file that is not there.
-        ValueError: a file does not have the official structure, or keeps a face that does not exist.
+    Raises FileNotFoundError: naming each .mat file that is not there; ValueError: a file does not have the official
+    structure, or keeps a face that does not exist.
     """
     files = (FACES_FILE, *LEVEL_FILES.values())
     missing = [name for name in files if not (folder / name).is_file()]

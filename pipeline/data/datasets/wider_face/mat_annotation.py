@@ -1,7 +1,5 @@
 """The MATLAB annotation of WIDER FACE validation, in the same flat form as the text annotation."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +15,9 @@ def mat_annotation(truth: WiderGroundTruth, folder: Path) -> WiderAnnotation:
     """Returns the faces of the .mat files, attributes included, in the order of the .mat file.
 
     It differs from the text annotation in one box: row 0 of ``39_Ice_Skating_iceskiing_39_583`` is -2 wide here.
+    ``truth`` is from `load_ground_truth`, attributes are read from ``wider_face_val.mat`` in ``folder``.
 
-    Args:
-        truth: from `load_ground_truth`.
-        folder: of its files; the attributes are read from ``wider_face_val.mat``.
-
-    Raises:
-        ValueError: an attribute is missing or its length differs from the number of boxes.
+    Raises ValueError: an attribute is missing or its length differs from the number of boxes.
     """
     starts = np.concatenate([[0], np.cumsum([len(boxes) for boxes in truth.boxes])]).astype(np.int64)
     rows = np.zeros((int(starts[-1]), len(COLUMNS)), np.int32)

@@ -1,7 +1,5 @@
 """The files of a WIDER submission, from a folder or a tar archive, at any depth."""
 
-from __future__ import annotations
-
 import os
 import tarfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,15 +11,10 @@ _ARCHIVES = ("a gzip file", "a bzip2 file", "an xz file", "a tar archive")
 
 
 def text_files(source: Path, others: list[str]) -> dict[str, bytes]:
-    """Returns "<event>/<name>" -> content of every .txt, at any depth.
+    """Returns "<event>/<name>" -> content of every .txt of a folder, .tar.gz, .tgz or .tar, at any depth.
 
-    Args:
-        source: folder, .tar.gz, .tgz or .tar.
-        others: receives the names of some other files, for messages.
-
-    Raises:
-        FileNotFoundError: the source does not exist.
-        ValueError: two files claim to be the same image's, or the archive cannot be read.
+    ``others`` receives the names of some other files, for messages. Raises FileNotFoundError: the source does not
+    exist; ValueError: two files claim to be the same image's, or the archive cannot be read.
     """
     return dict(_keyed(source, (_archive if source.is_file() else _folder)(source, others)))
 

@@ -5,8 +5,6 @@ line 2 and takes a row's last number as its score. The Python tool (in the form 
 ignores line 2, splits on single spaces, silently skips rows that are empty or begin with a space, and takes the fifth.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass, field
 from typing import Literal
@@ -52,15 +50,9 @@ class ParsedFile:
 
 
 def parse_lines(file: str, data: bytes, reading: Reading) -> ParsedFile:
-    """Returns the rows `x y w h score` of one file as the named tool reads them, in file order.
+    """Returns the rows `x y w h score` of one file's bytes as the named tool reads them, in file order.
 
-    Args:
-        file: what to call the file in an error.
-        data: its bytes.
-        reading: "matlab" or "python".
-
-    Raises:
-        LineError: the tool could not read this file, or a number is not finite.
+    ``file`` is its name in an error. Raises LineError: the tool could not read this file, or a number is not finite.
     """
     lines = data.decode("utf-8", errors="replace").split("\n")
     numbered = [(number, line.rstrip("\r")) for number, line in enumerate(lines, start=1)]

@@ -1,12 +1,10 @@
-"""Reader and writer of the WIDER FACE submission text: `<event>/<name>.txt` with `x y w h score` rows.
+"""Reader of the WIDER FACE submission text: `<event>/<name>.txt` with `x y w h score` rows.
 
 The whole validation set (3,226 files, 300,000 rows) is read in about half a second: well-formed files are joined and
 parsed by one Arrow call; any other file goes through `prediction_lines`, which finds the place of an error.
 """
 
-from __future__ import annotations
-
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,7 +18,6 @@ from pipeline.data.datasets.wider_face.prediction_lines import LineError, Malfor
 from pipeline.data.prediction_form import ImageInfo, require_form
 from pipeline.data.prediction_names import NameMatch
 from pipeline.data.prediction_set import PredictionSet
-from pipeline.data.records import Detections
 
 _LISTED = 20  # malformed files that a message names; the report has all
 _COLUMNS = ["x", "y", "w", "h", "score"]
@@ -29,25 +26,15 @@ Rows = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class TextReport:
-    """Oddities of a submission.
+    """Oddities of a submission."""
 
-    Attributes:
-        files: files found.
-        rows: rows read from the files of the wanted images.
-        missing: wanted images without a file (they have no detections; their faces still count).
-        extra: files that belong to no known image.
-        malformed: every file that cannot be read, with the line.
-        disagreeing: files with more rows than line 2 says; only that many were read.
-        others: names of some files that are not .txt.
-    """
-
-    files: int = 0
-    rows: int = 0
-    missing: tuple[str, ...] = ()
-    extra: tuple[str, ...] = ()
-    malformed: tuple[MalformedLine, ...] = ()
-    disagreeing: tuple[str, ...] = ()
-    others: tuple[str, ...] = ()
+    files: int = 0  # files found
+    rows: int = 0  # rows read from the files of the wanted images
+    missing: tuple[str, ...] = ()  # wanted images without a file (they have no detections; their faces still count)
+    extra: tuple[str, ...] = ()  # files that belong to no known image
+    malformed: tuple[MalformedLine, ...] = ()  # every file that cannot be read, with the line
+    disagreeing: tuple[str, ...] = ()  # files with more rows than line 2 says; only that many were read
+    others: tuple[str, ...] = ()  # names of some files that are not .txt
 
 
 class PredictionTextError(ValueError):
@@ -60,28 +47,20 @@ class PredictionTextError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class WiderText:
-    """A submission: the detections of the wanted images, a report, and the scores that only the Python tool uses.
+    """A submission: the detections of the wanted images, a report, and facts of one reading only.
 
-    Attributes:
-        predictions: in the order of the wanted images; "matlab": rows fall in score (stable), "python": file order.
-        report: missing, extra and disagreeing files.
-        extra_scores: float64, scores of extra files that take part in the normalisation ("python" only, else empty).
-        wide: image id -> all numbers of its rows [n, 6 or more], where they have more than the five that are read
-            ("matlab" only).
+    Read as by "matlab", the rows of an image fall in score (stable), and ``wide`` has all numbers [n, 6 or more] of
+    rows with more than the five that are read. By "python" they are in file order, and float64 ``extra_scores`` take
+    part in the normalisation.
     """
 
-    predictions: PredictionSet
-    report: TextReport
-    extra_scores: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
-    wide: Mapping[str, Rows] = field(default_factory=dict)
+    predictions: PredictionSet  # in the order of the wanted images
+    report: TextReport  # missing, extra and disagreeing files
+    extra_scores: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))  # of extra files
+    wide: Mapping[str, Rows] = field(default_factory=dict)  # image id -> rows of more than five numbers
 
     def require(self, source: Path, known: Mapping[str, ImageInfo]) -> None:
-        """Raises ValueError where names or numbers cannot be those of these images.
-
-        Args:
-            source: begins the message.
-            known: facts of each wanted image.
-        """
+        """Raises ValueError, beginning with ``source``, where names or numbers cannot be those of the known images."""
         names = NameMatch(self.predictions.image_ids, self.report.missing, self.report.extra, self.report.others)
         names.require(source)
         require_form(source, "x y w h", self._as_written(known))
@@ -109,11 +88,9 @@ def read_wider_text(
             an image has no file; extra files take part in the score normalisation.
         known: images that exist but are not wanted; their files are neither read nor called extra.
 
-    Raises:
-        FileNotFoundError: the source does not exist.
-        PredictionTextError: some files are malformed (named with line, expected and found), or images are missing and
-            the reading is "python".
-        ValueError: two files claim to be the same image's, or the archive cannot be read.
+    Raises FileNotFoundError: the source does not exist; PredictionTextError: some files are malformed (named with
+    line, expected and found), or images are missing and the reading is "python"; ValueError: two files claim to be the
+    same image's, or the archive cannot be read.
     """
     unrelated: list[str] = []
     files = text_files(source, unrelated)
@@ -147,36 +124,6 @@ def read_wider_text(
     if reading == "matlab":
         predictions = predictions.falling()
     return WiderText(predictions, report, np.concatenate([np.zeros(0), *outside]), wide)
-
-
-def write_wider_text(folder: Path, detections: Iterable[Detections], truncate: bool = True) -> int:
-    """Writes one file per image and returns how many; rows keep their order, so ties stay as they are.
-
-    Args:
-        folder: receives `<event>/<name>.txt`; made where it does not exist.
-        detections: image_id must be "<event>/<name>". A record with an error is written without rows.
-        truncate: write int(x1) int(y1) int(x2)-int(x1) int(y2)-int(y1) as the RetinaFace scripts do (costs about
-            0.1 AP hard); otherwise all digits, so that reading gives back the same numbers.
-
-    Raises:
-        ValueError: an image_id has another form, or comes twice.
-    """
-    written: set[str] = set()
-    for row in detections:
-        parts = row.image_id.split("/")
-        if len(parts) != 2 or not all(parts) or ".." in parts:
-            raise ValueError(f"image_id {row.image_id!r} has not the form '<event>/<name>' that WIDER text needs")
-        if row.image_id in written:
-            raise ValueError(f"image {row.image_id} comes twice; its second file would replace the first")
-        written.add(row.image_id)
-        file = folder / f"{row.image_id}.txt"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        boxes = np.trunc(row.boxes.astype(np.float64)) if truncate else row.boxes.astype(np.float64)
-        boxes[:, 2:] -= boxes[:, :2]
-        numbers = (boxes.astype(np.int64) if truncate else boxes).tolist()
-        lines = [f"{x} {y} {w} {h} {score} " for (x, y, w, h), score in zip(numbers, row.scores.tolist(), strict=True)]
-        file.write_text("\n".join([parts[1], str(len(lines)), *lines]) + "\n", encoding="utf-8", newline="\n")
-    return len(written)
 
 
 def _all_malformed(source: Path, malformed: Sequence[MalformedLine], of: int) -> str:

@@ -1,7 +1,5 @@
 """Which faces of WIDER FACE count as easy, medium and hard: the official lists, or by height where there are none."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -47,12 +45,9 @@ def height_levels(
 ) -> Levels:
     """Returns subset -> bool [F] by face height, as the dataset's paper grades detection difficulty (section 3).
 
-    It replaces the official lists, which exist for validation only: an AP on it is no official AP.
-
-    Args:
-        heights: [F] pixels in the original image.
-        ignored: [F], faces that count nowhere (``invalid`` in WIDER FACE).
-        least: subset -> smallest height that counts.
+    It replaces the official lists, which exist for validation only: an AP on it is no official AP. ``heights`` [F] are
+    in pixels of the original, ``ignored`` [F] faces count nowhere (``invalid`` in WIDER FACE), ``least`` has the
+    smallest height that counts in each subset.
     """
     return {level: (heights >= least[level]) & ~ignored for level in LEVELS}
 

@@ -17,8 +17,7 @@ def drawn(distribution: HeightDistribution, canvases: int) -> np.ndarray:
 
 
 def test_a_cell_of_each_depth_is_for_one_octave() -> None:
-    assert FULL.edges() == [4100, 2050, 1025, 512.5, 256.25, 9]
-    assert FULL.shares()[-1] == pytest.approx(1)
+    assert FULL.edges() == [4100, 2050, 1025, 512.5, 256.25, 9] and FULL.shares()[-1] == pytest.approx(1)
     # By hand: five octaves of one doubling each but the last, log2(256.25 / 9) = 4.83, on 1, 1/4, 1/16, ... canvases.
     assert FULL.shares()[0] == pytest.approx(1 / (1 + 1 / 4 + 1 / 16 + 1 / 64 + np.log2(256.25 / 9) / 256))
 

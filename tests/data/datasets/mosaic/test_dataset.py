@@ -39,10 +39,8 @@ def test_samples_know_what_is_in_the_picture() -> None:
     read, faces = made.open(""), 0
     for entry in made.entries(""):
         sample = read(entry)
-        assert (sample.width, sample.height) == (512, 288)
-        assert (sample.boxes[:, :2] >= -0.01).all()
-        assert (sample.boxes[:, 2:] <= [512.01, 288.01]).all()
-        assert sample.landmarks is not None
+        assert (sample.width, sample.height) == (512, 288) and (sample.boxes[:, :2] >= -0.01).all()
+        assert (sample.boxes[:, 2:] <= [512.01, 288.01]).all() and sample.landmarks is not None
         centres = sample.landmarks.mean(axis=1)
         assert ((centres > sample.boxes[:, :2]) & (centres < sample.boxes[:, 2:])).all()
         picture = made.compose("", entry.path)
@@ -58,8 +56,7 @@ def test_heights_run_from_tiny_to_the_whole_canvas() -> None:
     read = made.open("")
     boxes = np.concatenate([read(entry).boxes for entry in made.entries("")])
     heights = boxes[:, 3] - boxes[:, 1]
-    assert heights.min() < 12
-    assert heights.max() > 250
+    assert heights.min() < 12 and heights.max() > 250
     # Those aimed at lie log-uniformly, so that each third of the range has some; smaller bystanders come on top.
     assert (np.histogram(heights, [8, 26, 84, 271])[0] > 20).all()
 
@@ -117,8 +114,7 @@ def test_a_source_that_is_gone_is_told(wider_root: Path) -> None:
 
 def test_the_table_and_its_fields_know_it() -> None:
     made = mosaic()
-    assert DATASETS["mosaic"] is Mosaic
-    assert dataset_fields(made)["of"]["kind"] == "synthetic"
+    assert DATASETS["mosaic"] is Mosaic and dataset_fields(made)["of"]["kind"] == "synthetic"
     assert parse_dataset(json.loads(json.dumps(dataset_fields(made)))) == made
     assert (made.needs_root, Mosaic().needs_root) == (False, True)
     assert (Mosaic().width, Mosaic().height, Mosaic().of.needs_root) == (7680, 4320, True)
@@ -156,8 +152,7 @@ def test_real_faces_up_to_four_thousand_pixels(shared: Path) -> None:
     read = made.open(root)
     samples = [read(entry) for entry in made.entries(root)[:30]]
     heights = np.concatenate([sample.boxes[:, 3] - sample.boxes[:, 1] for sample in samples])
-    assert heights.max() > 4000
-    assert heights.min() < 10
+    assert heights.max() > 4000 and heights.min() < 10
     for sample in samples:
         assert (sample.boxes >= 0).all() and (sample.boxes <= [7680, 4320, 7680, 4320]).all()
         assert set(sample.attributes) == {"blur", "expression", "illumination", "invalid", "occlusion", "pose"}

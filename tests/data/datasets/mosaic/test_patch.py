@@ -22,8 +22,7 @@ def test_the_face_nearest_in_height_is_taken_and_has_the_height_asked_for() -> N
     sources = [sample("a", (10, 10, 20, 20)), sample("b", (20, 20, 60, 70), (100, 20, 140, 60))]
     for face, name, row in ((10, "a", 0), (43, "b", 1), (120, "b", 0), (5, "a", 0)):
         found = patch(face, *sources)
-        assert found is not None
-        assert found.source.image_id == name
+        assert found is not None and found.source.image_id == name
         box = found.to_canvas(found.source.boxes[row : row + 1])[0]
         assert box[3] - box[1] == pytest.approx(face, rel=0.03)  # sides of a patch are whole pixels
         assert row in found.faces()
@@ -33,7 +32,7 @@ def test_the_patch_lies_in_its_cell() -> None:
     for seed in range(20):
         x0, y0, x1, y1 = patch(15, sample("a", (10, 10, 20, 40)), seed=seed).place
         assert 1000 <= x0 < x1 <= 1300 and 2000 <= y0 < y1 <= 2200
-        assert (x1 - x0, y1 - y0) == (100, 50)  # the whole picture, halved
+        assert (x1 - x0, y1 - y0) == (100, 50)  # the whole image, halved
 
 
 def test_faces_that_do_not_count_or_images_that_fail_give_nothing() -> None:
@@ -50,10 +49,8 @@ def test_labels_are_graded_on_the_canvas() -> None:
     boxes = ((0, 0, 10, 10), (20, 0, 30, 20), (40, 0, 50, 2), (60, 0, 66, 6))
     source = sample("a", *boxes, levels=levels, attributes={"blur": np.array([0, 1, 2, 1], np.int8)})
     found = placed_faces([Patch(source, (0, 0, 100, 50), (100, 200, 500, 400))])
-    assert found.boxes[0].tolist() == [100, 200, 140, 240]
-    assert found.attributes["blur"].tolist() == [0, 1, 2, 1]
-    assert found.attributes.keys() == {"blur"}
-    assert found.landmarks is None
+    assert found.boxes[0].tolist() == [100, 200, 140, 240] and found.attributes["blur"].tolist() == [0, 1, 2, 1]
+    assert found.attributes.keys() == {"blur"} and found.landmarks is None
     # 40, 80, 8 and 24 pixels high; the second one is large enough in its image and yet does not count there.
     assert MIN_CANVAS_HEIGHT == {"easy": 50, "medium": 30, "hard": 9}
     assert {name: flags.tolist() for name, flags in found.levels.items()} == {
@@ -73,8 +70,7 @@ def test_faces_at_the_edge_of_their_image_are_cut_to_it_and_landmarks_come_along
 
 def test_no_patch_no_face() -> None:
     found = placed_faces([])
-    assert found.boxes.shape == (0, 4)
-    assert found.attributes == {}
+    assert found.boxes.shape == (0, 4) and found.attributes == {}
     assert all(len(flags) == 0 for flags in found.levels.values())
 
 
@@ -91,8 +87,7 @@ def test_pixels_lie_where_boxes_say(place: tuple[int, int, int, int]) -> None:
     left, top, right, bottom = place
     outside = np.ones(canvas.shape[:2], bool)
     outside[top:bottom, left:right] = False
-    assert (canvas[outside] == 7).all()
-    assert (canvas[top:bottom, left : x1 - 1] == 0).all()
+    assert (canvas[outside] == 7).all() and (canvas[top:bottom, left : x1 - 1] == 0).all()
 
 
 def test_another_image_under_the_name_is_refused() -> None:

@@ -36,5 +36,4 @@ def test_looks_vary() -> None:
     assert {head.style for head in heads} == {"short", "long", "curly", "bald", "hat", "scarf"}
     assert {head.cover for head in heads} == {"none", "mask", "object"}
     brightness = [sum(head.skin) for head in heads]
-    assert min(brightness) < 250
-    assert max(brightness) > 600
+    assert min(brightness) < 250 and max(brightness) > 600

@@ -8,8 +8,7 @@ from pipeline.data.datasets.synthetic.background import background, finish
 def test_backgrounds_are_textured_and_differ() -> None:
     images = [background(np.random.default_rng(seed), 96, 64) for seed in range(12)]
     for image in images:
-        assert image.shape == (64, 96, 3)
-        assert image.std() > 5
+        assert image.shape == (64, 96, 3) and image.std() > 5
     assert len({image.tobytes() for image in images}) == 12
     np.testing.assert_array_equal(images[3], background(np.random.default_rng(3), 96, 64))
 

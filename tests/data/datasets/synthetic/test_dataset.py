@@ -26,7 +26,7 @@ def test_another_process_draws_the_same() -> None:
 
 
 def test_boxes_are_the_same_on_every_machine() -> None:
-    # Frozen: stored results are told apart by _DRAWING_VERSION, which must rise when these numbers change.
+    # Frozen: _DRAWING_VERSION must rise when these numbers change.
     boxes = Synthetic(seed=0, split="test").draw(0)[1]
     assert boxes[0].tolist() == pytest.approx([40.08, 93.71, 108.88, 185.55], abs=0.01)
 
@@ -36,16 +36,11 @@ def test_boxes_are_the_same_on_every_machine() -> None:
 def test_geometry_of_any_image(seed: int, width: int, height: int, index: int) -> None:
     data = Synthetic(seed=seed, width=width, height=height)
     image, boxes, marks = data.draw(index)
-    assert image.shape == (height, width, 3)
-    assert image.dtype == np.uint8
-    assert 1 <= len(boxes) <= 8
-    assert (boxes[:, :2] >= -1e-3).all()
-    assert (boxes[:, 2:] <= np.array([width, height]) + 1e-3).all()
+    assert image.shape == (height, width, 3) and image.dtype == np.uint8 and 1 <= len(boxes) <= 8
+    assert (boxes[:, :2] >= -1e-3).all() and (boxes[:, 2:] <= np.array([width, height]) + 1e-3).all()
     heights = boxes[:, 3] - boxes[:, 1]
-    assert heights.min() >= 8
-    assert heights.max() <= min(width, height) / 2 * 1.001
-    assert marks.shape == (len(boxes), 5, 2)
-    assert (marks >= boxes[:, None, :2]).all()
+    assert heights.min() >= 8 and heights.max() <= min(width, height) / 2 * 1.001
+    assert marks.shape == (len(boxes), 5, 2) and (marks >= boxes[:, None, :2]).all()
     assert (marks <= boxes[:, None, 2:]).all()
     assert (marks[:, 0, 0] < marks[:, 1, 0]).all()  # left eye left of the right one, mouth below the eyes
     assert (marks[:, 3:, 1].mean(axis=1) > marks[:, :2, 1].mean(axis=1)).all()
@@ -63,8 +58,7 @@ def test_faces_are_drawn_inside_their_boxes() -> None:
         for x1, y1, x2, y2 in boxes[boxes[:, 3] - boxes[:, 1] > 24]:
             middle = image[int(y1 * 0.55 + y2 * 0.45) : int(y2 * 0.7 + y1 * 0.3), int(x1) + 3 : int(x2) - 3]
             difference.append(float(middle[..., 2].mean()) - float(middle[..., 0].mean()))
-    assert len(difference) > 40
-    assert np.mean(np.array(difference) > 0) > 0.85
+    assert len(difference) > 40 and np.mean(np.array(difference) > 0) > 0.85
 
 
 def test_splits_seeds_and_indices_differ() -> None:
@@ -107,6 +101,5 @@ def test_samples_agree_with_the_drawing_and_are_graded_by_height() -> None:
 
 def test_more_images_keep_the_first_stamps() -> None:
     few, many = Synthetic(images=5).entries(""), Synthetic(images=8).entries("")
-    assert many[:5] == few
-    assert Synthetic(images=5, seed=1).entries("")[0].version != few[0].version
+    assert many[:5] == few and Synthetic(images=5, seed=1).entries("")[0].version != few[0].version
     assert Synthetic(images=5, width=255).entries("")[0].version != few[0].version

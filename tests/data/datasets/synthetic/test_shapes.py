@@ -30,8 +30,7 @@ def test_ellipse_covers_its_area_and_leans_with_the_head() -> None:
 def test_outline_line_and_polygon() -> None:
     brush = pen()
     brush.ellipse(0, 0, 1, 1, (9, 9, 9), line=0.1)
-    assert brush.canvas[50, 50, 0] == 0
-    assert brush.canvas[50, 70, 0] == 9
+    assert brush.canvas[50, 50, 0] == 0 and brush.canvas[50, 70, 0] == 9
     brush.line([(-2, -2), (2, -2)], (7, 7, 7), 0.2)
     assert (brush.canvas[8:12, 50, 0] == 7).all()
     brush.polygon([(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5)], (5, 5, 5))
@@ -41,6 +40,5 @@ def test_outline_line_and_polygon() -> None:
 def test_arc_and_shade() -> None:
     points = np.array(arc(1, 2, 3, 4, 0, 90, 3))
     np.testing.assert_allclose(points[[0, 2]], [[4, 2], [1, 6]], atol=1e-12)
-    assert shade((100, 200, 10), 1.5) == (150, 255, 15)
-    assert shade((100, 200, 10), -1) == (0, 0, 0)
+    assert shade((100, 200, 10), 1.5) == (150, 255, 15) and shade((100, 200, 10), -1) == (0, 0, 0)
     assert blend((0, 100, 200), (100, 100, 0), 0.25) == (25, 100, 150)

@@ -21,16 +21,14 @@ def test_rows_names_and_empty_images(tmp_path: Path) -> None:
     found = read_wider_annotation(written(tmp_path, f"0--A/y.jpg\n0\n{ZEROS}{GOOD}1--B/z.jpg\n0\n"))
     assert found.names == ("0--A/y.jpg", "0--A/x.jpg", "1--B/z.jpg")
     assert [len(found.faces(i)) for i in range(3)] == [0, 1, 0]
-    assert found.faces(1).tolist() == [[1, 2, 3, 4, 0, 0, 0, 0, 0, 0]]
-    assert found.rows.dtype == np.int32
+    assert found.faces(1).tolist() == [[1, 2, 3, 4, 0, 0, 0, 0, 0, 0]] and found.rows.dtype == np.int32
 
 
 @pytest.mark.parametrize("change", [lambda t: t.replace("\n", "\r\n"), str.rstrip, lambda t: t + "\n\n"])
 def test_line_ends_do_not_matter(tmp_path: Path, change: object) -> None:
     text = change(GOOD + GOOD.replace("x.jpg", "y.jpg"))  # type: ignore[operator]
     found = read_wider_annotation(written(tmp_path, text))
-    assert found.names == ("0--A/x.jpg", "0--A/y.jpg")
-    assert found.rows[:, :4].tolist() == [[1, 2, 3, 4]] * 2
+    assert found.names == ("0--A/x.jpg", "0--A/y.jpg") and found.rows[:, :4].tolist() == [[1, 2, 3, 4]] * 2
 
 
 def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path: Path) -> None:
