@@ -121,7 +121,7 @@ def test_unreadable_images_are_left_out(trained: World) -> None:
     ("recipe", "words"),
     [
         ({"stepps": 5}, "stepps"),
-        ({"steps": 0}, "steps is 0, expected more than 0"),
+        ({"steps": 0}, "steps is 0, expected greater than 0"),
         ({"steps": "many"}, "valid integer"),
         ({"decay": "never"}, "'cosine' or 'steps'"),
     ],

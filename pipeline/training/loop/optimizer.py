@@ -9,17 +9,17 @@ from torch import Tensor, nn
 
 
 def parameter_groups(
-    model: nn.Module, weight_decay: float, decays: Literal["kernels", "all"] = "kernels"
+    model: nn.Module, weight_decay: float, decay_biases: bool = False
 ) -> list[dict[str, list[Tensor] | float]]:
     """Returns the optimiser's groups of all trainable parameters.
 
     Args:
         model: what is trained.
         weight_decay: of the first group.
-        decays: "kernels" gives two groups, kernels with weight decay, biases and norm parameters (one axis) without;
-            "all" gives one with everything, as MogFace's code.
+        decay_biases: one group with everything, as in MogFace's code; else two, kernels with weight decay, biases and
+            norm parameters (one axis) without.
     """
-    if decays == "all":
+    if decay_biases:
         return [{"params": [p for p in model.parameters() if p.requires_grad], "weight_decay": weight_decay}]
     kernels: list[Tensor] = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
     others: list[Tensor] = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
@@ -32,7 +32,7 @@ def optimizer(
     peak: float,
     weight_decay: float,
     momentum: float,
-    decays: Literal["kernels", "all"] = "kernels",
+    decay_biases: bool = False,
 ) -> torch.optim.Optimizer:
     """Returns the optimiser over `parameter_groups`; its rate is to be set before each step, which `step_if` does.
 
@@ -46,9 +46,9 @@ def optimizer(
         peak: learning rate.
         weight_decay: see `parameter_groups`.
         momentum: of SGD, and the first beta of Adam and AdamW.
-        decays: see `parameter_groups`.
+        decay_biases: see `parameter_groups`.
     """
-    groups = parameter_groups(model, weight_decay, decays)
+    groups = parameter_groups(model, weight_decay, decay_biases)
     if kind == "sgd":
         fused = next(model.parameters()).is_cuda or None
         return torch.optim.SGD(groups, lr=peak, momentum=momentum, fused=fused)

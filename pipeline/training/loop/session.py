@@ -30,9 +30,9 @@ from pipeline.training.loop.step import PendingStep, Step, TrainingError
 from pipeline.training.loop.throughput import Throughput
 from pipeline.training.loop.trainer import Trainer
 from pipeline.training.loop.validator import Validator
+from pipeline.training.recipes.base import Recipe
 from pipeline.training.recipes.repeatable import Repeatable
 from pipeline.training.tasks.learner import Learner
-from pipeline.training.tasks.task import Recipe
 
 FINAL, BEST = "final.safetensors", "best.safetensors"
 

@@ -19,9 +19,10 @@ from pipeline.training.loop.ema import WeightEma
 from pipeline.training.loop.micro_batches import compute_losses
 from pipeline.training.loop.optimizer import loaded, optimizer, step_if
 from pipeline.training.loop.step import PendingStep, Step, StepNumbers
+from pipeline.training.recipes.base import Recipe
 from pipeline.training.recipes.detector import DetectorRecipe
 from pipeline.training.tasks.detector import DetectorTask, task_of
-from pipeline.training.tasks.task import Normalise, Recipe, Sized, Task, no_reduction
+from pipeline.training.tasks.task import Normalise, Sized, Task, no_reduction
 
 B = TypeVar("B", bound=Sized)
 
@@ -63,7 +64,7 @@ class Trainer:
             recipe.learning_rate,
             recipe.weight_decay,
             recipe.momentum,
-            recipe.decays,
+            recipe.decay_biases,
         )
         self.average = None if recipe.ema_decay is None else WeightEma(task.model, recipe.ema_decay)
 

@@ -7,7 +7,8 @@ from typing import Any, Protocol, TypeVar
 
 from torch import nn
 
-from pipeline.training.tasks.task import Recipe, Task
+from pipeline.training.recipes.base import Recipe
+from pipeline.training.tasks.task import Task
 
 Model = TypeVar("Model", bound=nn.Module)
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from torch import Tensor, nn
-
-from pipeline.training.loop.determinism import Norms
 
 Normalise = Callable[[Tensor], Tensor]
 """float32 [K] counts of this process's part of a batch -> their sums over all processes, in the same order."""
@@ -16,94 +14,6 @@ Normalise = Callable[[Tensor], Tensor]
 def no_reduction(counts: Tensor) -> Tensor:
     """Returns the counts as they are: there is one process, and its batch is the whole batch."""
     return counts
-
-
-class Recipe(Protocol):
-    """How the weights move, read by the loop and by a run: what `TrainingRecipe` and `RankerRecipe` have in common."""
-
-    @property
-    def steps(self) -> int:
-        """Weight updates."""
-        ...
-
-    @property
-    def batch(self) -> int:
-        """Images per step, over all processes."""
-        ...
-
-    @property
-    def optimizer(self) -> Literal["adam", "adamw", "sgd"]:
-        """Kind of the optimiser."""
-        ...
-
-    @property
-    def learning_rate(self) -> float:
-        """The peak."""
-        ...
-
-    @property
-    def weight_decay(self) -> float:
-        """Of what `decays`."""
-        ...
-
-    @property
-    def decays(self) -> Literal["kernels", "all"]:
-        """See `parameter_groups`."""
-        ...
-
-    @property
-    def momentum(self) -> float:
-        """Of SGD; first beta of Adam."""
-        ...
-
-    @property
-    def clip_norm(self) -> float | None:
-        """Longest gradient that is let through."""
-        ...
-
-    @property
-    def bf16(self) -> bool:
-        """Whether the network computes in bfloat16."""
-        ...
-
-    @property
-    def micro_batches(self) -> int:
-        """Pieces in which a batch goes through the network."""
-        ...
-
-    @property
-    def ema_decay(self) -> float | None:
-        """Decay of the running mean of the weights."""
-        ...
-
-    @property
-    def norms(self) -> Norms:
-        """Which batch norms learn."""
-        ...
-
-    @property
-    def compiled(self) -> bool:
-        """Whether the network goes through torch.compile."""
-        ...
-
-    @property
-    def eval_every(self) -> int:
-        """Steps between two looks at the held-out images."""
-        ...
-
-    @property
-    def select(self) -> Literal["last", "best"]:
-        """Which weights come out."""
-        ...
-
-    @property
-    def seed(self) -> int:
-        """Of all that is drawn."""
-        ...
-
-    def rate(self, step: int) -> float:
-        """Returns the learning rate of a step; raises ValueError behind the last one."""
-        ...
 
 
 class Losses(Protocol):

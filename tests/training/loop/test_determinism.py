@@ -30,7 +30,9 @@ def test_frozen_norms_do_not_move_while_all_else_does(norms: Norms) -> None:
     detector = initial_detector("retinaface_mobilenet", 0)
     batches = normalised(BatchSampler(InMemory(bright_squares()), 4, 1), detector.normalisation)
     before, kernels = _norms(detector), {name: p.detach().clone() for name, p in detector.named_parameters()}
-    train(detector, batches, DetectorRecipe(steps=3, batch=4, warmup=0, norms=norms, weight_decay=0.1, decays="all"))
+    train(
+        detector, batches, DetectorRecipe(steps=3, batch=4, warmup=0, norms=norms, weight_decay=0.1, decay_biases=True)
+    )
     after = _norms(detector)
     assert len(before) > 100
     moved = {name for name in before if not torch.equal(before[name], after[name])}

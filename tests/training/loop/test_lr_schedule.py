@@ -57,7 +57,7 @@ def test_presets_differ_where_paper_and_code_do() -> None:
         assert replace(official, weight_decay=5e-5, lr_reset_step=None, uint8_pixels=True) == paper
         assert (official.uint8_pixels, paper.uint8_pixels) == (False, True)
         assert official.lr_reset_step is not None and official.lr_reset_step > official.steps
-        assert (paper.batch, paper.momentum, paper.optimizer, paper.decays) == (28, 0.9, "sgd", "all")
+        assert (paper.batch, paper.momentum, paper.optimizer, paper.decay_biases) == (28, 0.9, "sgd", True)
     assert [PRESETS[name].clip_norm for name in ("paper", "official_final")] == [None, 5.0]
 
 

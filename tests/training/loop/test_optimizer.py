@@ -27,11 +27,11 @@ def test_each_optimizer_by_name() -> None:
     assert adamw.param_groups[0]["betas"] == (0.8, 0.99)
     assert type(adam) is torch.optim.Adam
     assert adam.param_groups[0]["betas"] == (0.8, 0.999)
-    assert len(optimizer(model, "sgd", 0.1, 0.3, 0.9, "all").param_groups) == 1
+    assert len(optimizer(model, "sgd", 0.1, 0.3, 0.9, True).param_groups) == 1
 
 
 def test_everything_decays_in_the_released_code() -> None:
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
-    (group,) = parameter_groups(model, 0.1, "all")
+    (group,) = parameter_groups(model, 0.1, True)
     assert group["weight_decay"] == 0.1
     assert len(group["params"]) == 4  # type: ignore[arg-type]

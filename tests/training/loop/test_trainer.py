@@ -144,7 +144,7 @@ def test_a_step_tells_what_it_did() -> None:
     assert len(done.counts["positives_of_level"]) == len(detector.grid.strides)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("change", [{}, {"ema_decay": 0.5, "optimizer": "sgd", "decays": "all"}])
+@pytest.mark.parametrize("change", [{}, {"ema_decay": 0.5, "optimizer": "sgd", "decay_biases": True}])
 def test_a_training_goes_on_from_its_state_to_the_same_bytes(change: dict[str, Any]) -> None:
     recipe, batches, stored = replace(RECIPE, steps=4, **change), _batches(), io.BytesIO()
     one, other = (Trainer(task_of(_detector(seed).train(), recipe), recipe) for seed in (0, 7))
