@@ -148,10 +148,10 @@ def test_boxes_of_which_none_is_better_are_told_before_training(trained: World) 
         (folder / f"{seed}.png").write_bytes(encode_png(picture(seed)))
     trained.node("drawings", "index", dataset="image_folder", path=str(folder))
     message = failure(trained)
-    assert message.startswith("pairs: 2 readable images with 30 boxes: none lies on a face better than another; ")
+    assert message.startswith("pairs: 2 readable images with 30 boxes: none overlaps a face more than another; ")
     for name in ("one", "other"):
         trained.nodes[name]["false_alarms"] = 0
-    assert "pairs: 2 readable images with 0 boxes: there is nothing to put in order" in failure(trained)
+    assert "pairs: 2 readable images with 0 boxes: there is nothing to rank" in failure(trained)
 
 
 def test_held_out_images_without_an_order_are_told_too(trained: World) -> None:
@@ -162,13 +162,15 @@ def test_held_out_images_without_an_order_are_told_too(trained: World) -> None:
     trained.node("found", "guess", inputs={"samples": "few"})
     trained.node("unseen", "label_candidates", inputs={"samples": "few", "candidates": ["found"]})
     trained.nodes["order"]["inputs"] = {"rankings": "pairs", "samples": ["drawings", "few"], "held_out": "unseen"}
-    assert failure(trained).startswith("unseen: 1 readable images with 3 boxes: none lies")
+    assert failure(trained).startswith("unseen: 1 readable images with 3 boxes: none overlaps")
 
 
 def test_samples_of_another_set_are_refused(trained: World) -> None:
     trained.node("few", "index", dataset={**DRAWN, "split": "test", "images": 3})
     trained.nodes["order"]["inputs"] = {"rankings": "pairs", "samples": ["few"]}
-    assert failure(trained) == "pairs was not made of few: wire the samples of every join to inputs.samples"
+    assert (
+        failure(trained) == "pairs was not made of few: wire the samples of all labelled candidates to inputs.samples"
+    )
 
 
 def test_a_dump_instead_of_a_join_is_refused(trained: World) -> None:
@@ -195,10 +197,10 @@ def test_pictures_that_cannot_be_decoded_are_counted_and_too_many_stop_it(traine
 
     spoil("1.png")
     told = trained.done().told
-    assert max(entry["bad_pictures"] for entry in log_of(checkpoint(trained))) == 1
-    assert "order: 1 pictures cannot be read: nothing was learnt from them" in told
+    assert max(entry["bad_images"] for entry in log_of(checkpoint(trained))) == 1
+    assert "order: 1 images cannot be read: nothing was learnt from them" in told
     spoil("1.png", "2.png", "3.png")
-    assert " of 4 pictures cannot be read, allowed are 2: " in failure(trained)
+    assert " of 4 images cannot be read, allowed are 2: " in failure(trained)
 
 
 @pytest.mark.parametrize(
@@ -220,4 +222,4 @@ def test_unknown_switches_are_named(trained: World) -> None:
     trained.nodes["order"]["model_args"] = {"kernell": [3, 5]}
     assert "no switch kernell" in failure(trained)
     trained.nodes["order"]["model_args"] = {"num_candidates": 60}
-    assert "switch num_candidates is 60 and recipe.num_candidates 50" in failure(trained)
+    assert "model_args.num_candidates is 60 and recipe.num_candidates 50" in failure(trained)

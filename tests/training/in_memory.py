@@ -9,9 +9,8 @@ import numpy as np
 
 from pipeline.boxes.box_table import box_table
 from pipeline.boxes.closest_face import closest_overlap
-from pipeline.training.data.batch import Example
-from pipeline.training.data.collate import LabelledSource
-from pipeline.training.data.ranker_collate import RankerExample, RankerPixelBatch
+from pipeline.training.data.batch import Example, RankerExample
+from pipeline.training.data.collate import LabelledSource, RankerPixelBatch
 
 
 @dataclass(frozen=True)

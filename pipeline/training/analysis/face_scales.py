@@ -59,7 +59,7 @@ def labelled_scales(samples: Sequence[Sample]) -> Float32:
     return _joined([face_scales(sample.boxes[has_area(sample.boxes)]) for sample in samples])
 
 
-def drawn_scales(samples: Sequence[Sample], policy: Policy, seed: int, epochs: int = 1) -> Drawn:
+def sampled_scales(samples: Sequence[Sample], policy: Policy, seed: int, epochs: int = 1) -> Drawn:
     """Returns the scales and targets of `epochs` passes over a set, from plans alone.
 
     The draws belong to seed, epoch and image (`generator_for`), so neither the order of the images nor what else is

@@ -1,38 +1,39 @@
-"""What the loop has to know of whatever it trains: a recipe's schedule, a batch's answer, and its losses."""
+"""Protocol of a trainable network: build it, compute its outputs and its loss, save it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+import torch
 from torch import Tensor, nn
+
+from pipeline.models.weights import FIRST_WEIGHTS
+from pipeline.training.recipes.base import Recipe
 
 Normalise = Callable[[Tensor], Tensor]
 """float32 [K] counts of this process's part of a batch -> their sums over all processes, in the same order."""
 
 
 def no_reduction(counts: Tensor) -> Tensor:
-    """Returns the counts as they are: there is one process, and its batch is the whole batch."""
+    """Returns the counts as they are: one process has the whole batch."""
     return counts
 
 
-class Losses(Protocol):
-    """The losses of a batch, and what they were made of."""
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """The losses of a batch.
 
-    @property
-    def terms(self) -> Mapping[str, Tensor]:
-        """Name -> scalar, not yet weighted."""
-        ...
+    Attributes:
+        terms: name -> scalar, not yet weighted.
+        total: scalar, their weighted sum: the gradient starts here.
+        counts: name -> integer scalar or vector; summed over processes and logged.
+    """
 
-    @property
-    def total(self) -> Tensor:
-        """Scalar, their weighted sum: the gradient starts here."""
-        ...
-
-    @property
-    def counts(self) -> Mapping[str, Tensor]:
-        """Name -> integer scalar or vector, to be summed over processes and told of the step."""
-        ...
+    terms: Mapping[str, Tensor]
+    total: Tensor
+    counts: Mapping[str, Tensor]
 
 
 class Sized(Protocol):
@@ -44,42 +45,76 @@ class Sized(Protocol):
         ...
 
 
+M = TypeVar("M", bound=nn.Module)
 B = TypeVar("B", bound=Sized, contravariant=True)
 
 
-class Task(Protocol[B]):
-    """What one network is trained for: batch to answer to losses."""
+class Task(Protocol[M, B]):
+    """A kind of network and how it is trained; picklable, the same in every process.
+
+    The model has a `normalisation` for the pixels of its batches.
+    """
 
     @property
-    def model(self) -> nn.Module:
-        """What is trained, its weights and norms."""
+    def name(self) -> str:
+        """Entry in the table of its kind."""
         ...
 
     @property
-    def network(self) -> Callable[..., Any] | None:
-        """What a batch is sent through, if not the model itself: the same one compiled or wrapped."""
+    def recipe(self) -> Recipe:
+        """Every number that decides the outcome."""
         ...
 
-    def answer(self, batch: B, *, bf16: bool = False) -> Any:
-        """Returns what the network says, float32 at least: a tensor, or a (nested) dataclass of tensors and None.
+    def build(self) -> M:
+        """Returns the model with its first weights, on the CPU; the process's random state is left as it was.
+
+        Raises:
+            ValueError: its first weights do not fit.
+        """
+        ...
+
+    def forward(self, model: M, batch: B, *, network: Callable[..., Any] | None = None, bf16: bool = False) -> Any:
+        """Returns the outputs of the network, float32 at least: a tensor, or a nested dataclass of tensors and None.
 
         Every tensor has B entries.
 
         Args:
-            batch: or a part of one.
-            bf16: compute in bfloat16 what bears it; weights, norms' statistics and the answer stay float32.
+            model: from `build`.
+            batch: moved to the model's device and type.
+            network: called instead of the model: the same one compiled, or wrapped for several processes.
+            bf16: compute in bfloat16 where `mixed` allows it; weights, norms' statistics and outputs stay float32.
         """
         ...
 
-    def weigh(self, answer: Any, batch: B, normalise: Normalise) -> Losses:
-        """Returns the losses of the answer to a batch.
+    def loss(self, model: M, outputs: Any, batch: B, normalise: Normalise = no_reduction) -> Losses:
+        """Returns the losses of a batch.
 
         Every sum is divided by a count that goes through `normalise` first: if that sums over processes, the sum of
         all processes' losses, and of their gradients, is that of one process with the whole batch.
 
         Args:
-            answer: as `answer` gave it.
-            batch: that it belongs to.
+            model: from `build`.
+            outputs: from `forward`.
+            batch: that they belong to.
             normalise: called once.
         """
         ...
+
+    def save(self, model: M) -> bytes:
+        """Returns a checkpoint with weights, name, model args and recipe; equal weights give equal bytes."""
+        ...
+
+
+def build_seeded(build: Callable[..., M], seed: int, model_args: Mapping[str, Any], *, replaced: bool) -> M:
+    """Returns a network with the random weights of a seed; the process's random state is left as it was.
+
+    Args:
+        build: factory of the network.
+        seed: of the weights.
+        model_args: of the factory.
+        replaced: a checkpoint replaces the weights at once, so that pretrained ones need not be fetched.
+    """
+    skipped = {FIRST_WEIGHTS} if replaced else set()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build(**{name: value for name, value in model_args.items() if name not in skipped})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import pickle
 from dataclasses import replace
 from pathlib import Path
@@ -59,12 +60,12 @@ def test_what_is_found_is_what_the_predictor_finds(validator: DetectorValidator,
         np.testing.assert_array_equal(each.boxes, expected.boxes)
         np.testing.assert_array_equal(each.scores, expected.scores)
     ap = evaluate(ground_truth_of(validator.samples), PredictionSet.of(found)).ap
-    assert validator.verdict([found]) == ap
+    assert validator.metrics([found]) == ap
     assert set(ap) == {"easy", "medium", "hard"} and ap["hard"] > 0
 
 
 def test_score_and_overlap_are_the_judges_own(validator: DetectorValidator, detector: Detector) -> None:
-    strict = replace(validator, score=0.5, iou=0.1)(detector, 0, 1)
+    strict = replace(validator, min_score=0.5, iou=0.1)(detector, 0, 1)
     loose = validator(detector, 0, 1)
     assert all((each.scores > np.float32(0.5)).all() for each in strict)
     assert sum(len(each.boxes) for each in strict) < sum(len(each.boxes) for each in loose)
@@ -80,7 +81,7 @@ def test_shares_together_are_the_whole(validator: DetectorValidator, detector: D
     for each in whole:
         np.testing.assert_array_equal(together[each.image_id].boxes, each.boxes)
         np.testing.assert_array_equal(together[each.image_id].scores, each.scores)
-    assert validator.verdict(shares) == validator.verdict([whole])
+    assert validator.metrics(shares) == validator.metrics([whole])
 
 
 def test_an_image_that_cannot_be_read_has_no_detections(validator: DetectorValidator, detector: Detector) -> None:
@@ -98,7 +99,7 @@ def test_an_image_that_cannot_be_read_has_no_detections(validator: DetectorValid
     ]  # fmt: skip
     # Its faces are missed, not left out.
     counted = evaluate(ground_truth_of(validator.samples), PredictionSet.of(found))
-    assert validator.verdict([found]) == counted.ap
+    assert validator.metrics([found]) == counted.ap
     assert counted.counts["hard"].faces == sum(int(sample.levels["hard"].sum()) for sample in validator.samples)
 
 
@@ -109,7 +110,7 @@ def test_answers_that_are_no_numbers_find_nothing(validator: DetectorValidator, 
     found = validator(broken, 0, 1)
     assert len(found) == len(validator.samples)
     assert all(each.error and not len(each.boxes) for each in found)
-    assert all(ap in (0.0,) or ap != ap for ap in validator.verdict([found]).values())
+    assert all(ap in (0.0,) or ap != ap for ap in validator.metrics([found]).values())
 
 
 def test_a_look_leaves_no_trace(validator: DetectorValidator, detector: Detector) -> None:
@@ -164,3 +165,8 @@ def test_looks_change_nothing_but_the_log(world: World) -> None:
     assert rows[0]["weights"] == rows[1]["weights"]
     assert rows[0]["loss"] == rows[1]["loss"]
     assert (rows[0]["log"].count(b'"ap"'), rows[1]["log"].count(b'"ap"')) == (3, 0)
+
+
+def test_levels_without_a_face_are_left_out_of_the_score(validator: DetectorValidator) -> None:
+    assert validator.score({"easy": 0.5, "medium": 0.7, "hard": math.nan}) == pytest.approx(0.6)
+    assert validator.score({"hard": math.nan}) == validator.score({}) == 0

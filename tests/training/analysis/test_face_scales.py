@@ -12,9 +12,9 @@ from pipeline.data.datasets.wider_face.annotation import read_wider_annotation
 from pipeline.data.records import Sample
 from pipeline.training.analysis.face_scales import (
     SCALE_EDGES,
-    drawn_scales,
     labelled_scales,
     level_shares_of,
+    sampled_scales,
     scale_histogram,
     seen_scales,
 )
@@ -72,7 +72,7 @@ def test_small_faces_go_unless_all_would() -> None:
 def test_draws_are_those_of_training(name: str) -> None:
     samples, chosen = [_sample(seed) for seed in range(8)], policy(name, side=SIDE)
     unreadable = Sample("broken", "", "", 0, 0, samples[0].boxes, error="truncated")
-    drawn = drawn_scales([*samples, unreadable], chosen, seed=5, epochs=2)
+    drawn = sampled_scales([*samples, unreadable], chosen, seed=5, epochs=2)
     expected = [
         face_scales(chosen(generator_for(5, epoch, sample.image_id), _scene(sample)).boxes)
         for epoch in (0, 1)
@@ -80,15 +80,15 @@ def test_draws_are_those_of_training(name: str) -> None:
     ]
     np.testing.assert_allclose(np.sort(drawn.scales), np.sort(np.concatenate(expected)), rtol=1e-5)
     assert len(drawn.targets) <= 16
-    backwards = drawn_scales(samples[::-1], chosen, seed=5, epochs=2)
+    backwards = sampled_scales(samples[::-1], chosen, seed=5, epochs=2)
     np.testing.assert_array_equal(np.sort(drawn.targets), np.sort(backwards.targets))
-    other = drawn_scales(samples, chosen, seed=6, epochs=2)
+    other = sampled_scales(samples, chosen, seed=6, epochs=2)
     assert set(other.targets.tolist()).isdisjoint(drawn.targets.tolist())
 
 
 @pytest.mark.parametrize("name", ["plain", "mst", "square_crop"])
 def test_what_aims_at_no_face_has_no_targets(name: str) -> None:
-    drawn = drawn_scales([_sample(seed) for seed in range(8)], policy(name), seed=0)
+    drawn = sampled_scales([_sample(seed) for seed in range(8)], policy(name), seed=0)
     assert drawn.targets.shape == (0,)
     assert len(drawn.scales)
 
@@ -138,7 +138,7 @@ def test_every_real_face_with_an_area_is_counted(training_set: list[Sample]) -> 
 @pytest.mark.wider
 def test_levels_of_the_real_annotation_get_the_shares_of_the_closed_form(training_set: list[Sample]) -> None:
     chosen = policy("sse")
-    drawn = drawn_scales(training_set, chosen, seed=0)
+    drawn = sampled_scales(training_set, chosen, seed=0)
     found = level_shares_of(chosen, drawn.targets)
     assert found.expected is not None
     assert len(drawn.targets) == 12_880 - 4  # those without faces aim at nothing

@@ -13,8 +13,8 @@ from pipeline.data.images import encode_png
 from pipeline.data.labelled_candidates import LabelledCandidateReader, LabelledCandidates
 from pipeline.training.augment.scene import Scene
 from pipeline.training.augment.seeds import generator_for
+from pipeline.training.data.batch import RankerExample
 from pipeline.training.data.cache import SampleCache
-from pipeline.training.data.ranker_collate import RankerExample
 from pipeline.training.data.ranker_dataset import RankerDataset, rank_policy
 from pipeline.training.data.sampler import BatchSampler
 from pipeline.training.recipes.ranker import RankerRecipe

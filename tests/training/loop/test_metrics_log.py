@@ -18,7 +18,7 @@ def _entry(step: int) -> dict[str, Any]:
         "loss": {"total": step + 0.5, "box": 0.25},
         "rate": 1e-3,
         "positives_of_level": [step, 2],
-        "bad_pictures": 0,
+        "bad_images": 0,
     }
 
 
@@ -136,7 +136,7 @@ def test_events_hold_the_same_numbers(tmp_path: Path) -> None:
             "rate": 1e-3,
             "positives_of_level/0": step,
             "positives_of_level/1": 2,
-            "bad_pictures": 0,
+            "bad_images": 0,
         }.items()
     }
     assert told == {**wanted, ("ap/easy", 1): 0.75}

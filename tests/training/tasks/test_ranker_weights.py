@@ -1,4 +1,4 @@
-"""First weights of a ranker belong to the seed, to a ranker's checkpoint, or to a detector's body."""
+"""First weights of a ranker depend on the seed, on a ranker's checkpoint, or on a detector's body."""
 
 from __future__ import annotations
 
@@ -9,10 +9,17 @@ import torch
 
 from pipeline.models.detectors import detector_spec
 from pipeline.models.rankers import ranker_spec
+from pipeline.models.rankers.ranker import Ranker
 from pipeline.models.weights import read_tensors, save_bytes
-from pipeline.training.tasks.initialise_ranker import initial_ranker, take_body
+from pipeline.training.recipes.ranker import RankerRecipe
+from pipeline.training.tasks.ranker import RankerTask, take_body
 
 FEW = {"num_candidates": 9}
+
+
+def initial_ranker(name: str, seed: int, model_args: dict, weights: bytes | None = None) -> Ranker:
+    recipe = RankerRecipe(seed=seed, num_candidates=model_args["num_candidates"], pairs=2)
+    return RankerTask(name, recipe, model_args, weights).build()
 
 
 def detector(name: str = "retinaface_mobilenet", **model_args: object) -> bytes:
