@@ -9,9 +9,9 @@ import numpy as np
 from pipeline.boxes.anchors import AnchorGrid
 from pipeline.data.labelled_candidates import LabelledCandidateReader
 from pipeline.data.records import Sample
+from pipeline.training.analysis.face_scales import visible_boxes
 from pipeline.training.augment.scene import Float32, has_area
 from pipeline.training.augment.seeds import generator_for
-from pipeline.training.augment.view import View
 from pipeline.training.data.detector_dataset import policy_of
 from pipeline.training.recipes.detector import DetectorRecipe
 from pipeline.training.recipes.ranker import RankerRecipe
@@ -88,8 +88,5 @@ def _augmented(sample: Sample, recipe: DetectorRecipe, side: int) -> Float32:
     if not len(usable) or not sample.width:
         return np.zeros((0, 4), np.float32)
     rng = generator_for(recipe.seed, 0, sample.image_id)
-    view: View = policy_of(recipe, side, (0, 0, 0)).draw(rng, sample.width, sample.height, usable).view
-    placed = view.place(usable)
-    centres = (placed[:, :2] + placed[:, 2:]) / 2
-    clipped = np.clip(placed, 0, np.float32(side))
-    return clipped[((centres > 0) & (centres < side)).all(axis=1) & has_area(clipped)]
+    plan = policy_of(recipe, side, (0, 0, 0)).draw(rng, sample.width, sample.height, usable)
+    return visible_boxes(plan.view, usable)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -13,7 +12,7 @@ from pipeline.boxes.anchors import AnchorGrid
 from pipeline.models.detectors import detector_spec
 from pipeline.models.detectors.detector import Detector, Raw
 from pipeline.models.detectors.six_levels import SixLevelDetector
-from pipeline.models.weights import load, save_bytes
+from pipeline.models.weights import load
 from pipeline.training.assigners import ASSIGNERS, Assigner
 from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assignment import FACE
@@ -23,38 +22,27 @@ from pipeline.training.loop.determinism import mixed
 from pipeline.training.losses.detection import Objective, SigmoidObjective, SoftmaxObjective
 from pipeline.training.losses.targets import Targets, encode_targets, matching_frame
 from pipeline.training.recipes.detector import DetectorRecipe
-from pipeline.training.tasks.task import Losses, Normalise, build_seeded, no_reduction
+from pipeline.training.tasks.task import Losses, Normalise, Task, no_reduction
 
 
 @dataclass(frozen=True)
-class DetectorTask:
-    """A `Task` of detectors.
+class DetectorTask(Task[Detector, Batch]):
+    """The training of an entry of `DETECTORS`.
 
     Attributes:
-        name: entry of `DETECTORS`.
-        recipe: every number that decides the outcome.
-        model_args: arguments of its factory.
-        weights: checkpoint to start from, None for random weights.
+        name, recipe, model_args, weights: see `Task`.
         assigner: used instead of the recipe's, for one with parameters that a recipe cannot name.
         auxiliary: assigner of the first-shot head's anchors, half as large on the same cells; standard matching, as
             released.
     """
 
-    name: str
     recipe: DetectorRecipe
-    model_args: Mapping[str, Any] = field(default_factory=dict)
-    weights: bytes | None = None
     assigner: Assigner | None = None
     auxiliary: Assigner = ASSIGNERS["mogface"]
 
     def build(self) -> Detector:
-        """Returns the detector with its first weights, see `Task.build`.
-
-        Raises:
-            ValueError: no such detector or argument, or a checkpoint of another architecture.
-        """
-        build, given = detector_spec(self.name).build, self.weights is not None
-        detector = build_seeded(build, self.recipe.seed, self.model_args, replaced=given)
+        """Returns the detector with its first weights, see `Task.build`."""
+        detector = self._seeded(detector_spec(self.name).build)
         if self.weights is not None:
             load(detector, self.weights)
         return detector
@@ -89,10 +77,6 @@ class DetectorTask:
         compensated = targets.assignment.compensated.sum()
         counts = {"positives": face.sum(), "compensated": compensated, "positives_of_level": levels}
         return Losses(terms, total, counts)
-
-    def save(self, model: Detector) -> bytes:
-        """Returns the checkpoint that `open_detector` opens, see `Task.save`."""
-        return save_bytes(self.name, model, {"model_args": dict(self.model_args), "recipe": asdict(self.recipe)})
 
 
 def assigner_of(detector: Detector, recipe: DetectorRecipe) -> Assigner:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,13 +14,13 @@ from pipeline.models.detectors import detector_spec
 from pipeline.models.rankers import ranker_spec
 from pipeline.models.rankers.ranker import Ranker
 from pipeline.models.renames import rename
-from pipeline.models.weights import KeyReport, built, load, model_args_of, read_tensors, save_bytes
+from pipeline.models.weights import KeyReport, built, load, model_args_of, read_tensors
 from pipeline.training.data.batch import RankerBatch
 from pipeline.training.loop.determinism import mixed
 from pipeline.training.losses.pairs import compare, offsets_of
 from pipeline.training.losses.ranking import image_losses
 from pipeline.training.recipes.ranker import RankerRecipe
-from pipeline.training.tasks.task import Losses, Normalise, build_seeded, no_reduction
+from pipeline.training.tasks.task import Losses, Normalise, Task, no_reduction
 
 SCORE = 4  # column of a table
 COARSEST = 32  # stride of a ranker's last map, whatever its backbone
@@ -29,20 +29,13 @@ _SHARED = ("pyramid.", "context.")  # taken over beside the backbone where the s
 
 
 @dataclass(frozen=True)
-class RankerTask:
-    """A `Task` of rankers.
+class RankerTask(Task[Ranker, RankerBatch]):
+    """The training of an entry of `RANKERS`; `weights` are a ranker's or a detector's, see `take_body`.
 
-    Attributes:
-        name: entry of `RANKERS`.
-        recipe: every number that decides the outcome; its `num_candidates` is the length of the network's tables.
-        model_args: other arguments of its factory.
-        weights: checkpoint to start from, a ranker's or a detector's (see `take_body`); None for random weights.
+    `recipe.num_candidates` is the length of the network's tables, and not repeated in `model_args`.
     """
 
-    name: str
     recipe: RankerRecipe
-    model_args: Mapping[str, Any] = field(default_factory=dict)
-    weights: bytes | None = None
 
     def __post_init__(self) -> None:
         """Raises ValueError where model args and recipe give different lengths of the table."""
@@ -53,13 +46,8 @@ class RankerTask:
             )
 
     def build(self) -> Ranker:
-        """Returns the ranker with its first weights, see `Task.build`.
-
-        Raises:
-            ValueError: no such ranker or argument, or a checkpoint that does not fit.
-        """
-        build, given = ranker_spec(self.name).build, self.weights is not None
-        ranker = build_seeded(build, self.recipe.seed, self._model_args, replaced=given)
+        """Returns the ranker with its first weights, see `Task.build`."""
+        ranker = self._seeded(ranker_spec(self.name).build)
         if self.weights is not None and "ranker" in (stored_config(self.weights) or {}):
             resolve_ranker(self.weights, self.name)
             load(ranker, self.weights)
@@ -106,12 +94,8 @@ class RankerTask:
         total = each.sum() / normalise(images)[0]
         return Losses({self.recipe.loss: total}, total, _in_order(refined.detach(), truths, valid, self.recipe))
 
-    def save(self, model: Ranker) -> bytes:
-        """Returns the checkpoint that `open_ranker` opens, see `Task.save`."""
-        return save_bytes(self.name, model, {"model_args": self._model_args, "recipe": asdict(self.recipe)})
-
     @property
-    def _model_args(self) -> dict[str, Any]:
+    def _arguments(self) -> dict[str, Any]:
         return {**self.model_args, "num_candidates": self.recipe.num_candidates}
 
 

@@ -1,15 +1,16 @@
-"""Protocol of a trainable network: build it, compute its outputs and its loss, save it."""
+"""Interface of a trainable network: build it, compute its outputs and its loss, save it."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from dataclasses import asdict, dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from pipeline.models.weights import FIRST_WEIGHTS
+from pipeline.models.weights import FIRST_WEIGHTS, save_bytes
 from pipeline.training.recipes.base import Recipe
 
 Normalise = Callable[[Tensor], Tensor]
@@ -46,33 +47,36 @@ class Sized(Protocol):
 
 
 M = TypeVar("M", bound=nn.Module)
-B = TypeVar("B", bound=Sized, contravariant=True)
+B = TypeVar("B", bound=Sized)
 
 
-class Task(Protocol[M, B]):
+@dataclass(frozen=True)
+class Task(ABC, Generic[M, B]):
     """A kind of network and how it is trained; picklable, the same in every process.
 
     The model has a `normalisation` for the pixels of its batches.
+
+    Attributes:
+        name: entry of `DETECTORS` or `RANKERS`.
+        recipe: every number that decides the outcome.
+        model_args: arguments of the network's factory.
+        weights: checkpoint to start from, None for random weights.
     """
 
-    @property
-    def name(self) -> str:
-        """Entry in the table of its kind."""
-        ...
+    name: str
+    recipe: Recipe
+    model_args: Mapping[str, Any] = field(default_factory=dict)
+    weights: bytes | None = None
 
-    @property
-    def recipe(self) -> Recipe:
-        """Every number that decides the outcome."""
-        ...
-
+    @abstractmethod
     def build(self) -> M:
         """Returns the model with its first weights, on the CPU; the process's random state is left as it was.
 
         Raises:
-            ValueError: its first weights do not fit.
+            ValueError: no such network or argument, or a checkpoint that does not fit.
         """
-        ...
 
+    @abstractmethod
     def forward(self, model: M, batch: B, *, network: Callable[..., Any] | None = None, bf16: bool = False) -> Any:
         """Returns the outputs of the network, float32 at least: a tensor, or a nested dataclass of tensors and None.
 
@@ -84,8 +88,8 @@ class Task(Protocol[M, B]):
             network: called instead of the model: the same one compiled, or wrapped for several processes.
             bf16: compute in bfloat16 where `mixed` allows it; weights, norms' statistics and outputs stay float32.
         """
-        ...
 
+    @abstractmethod
     def loss(self, model: M, outputs: Any, batch: B, normalise: Normalise = no_reduction) -> Losses:
         """Returns the losses of a batch.
 
@@ -98,23 +102,19 @@ class Task(Protocol[M, B]):
             batch: that they belong to.
             normalise: called once.
         """
-        ...
 
     def save(self, model: M) -> bytes:
         """Returns a checkpoint with weights, name, model args and recipe; equal weights give equal bytes."""
-        ...
+        return save_bytes(self.name, model, {"model_args": self._arguments, "recipe": asdict(self.recipe)})
 
+    @property
+    def _arguments(self) -> dict[str, Any]:
+        return dict(self.model_args)
 
-def build_seeded(build: Callable[..., M], seed: int, model_args: Mapping[str, Any], *, replaced: bool) -> M:
-    """Returns a network with the random weights of a seed; the process's random state is left as it was.
-
-    Args:
-        build: factory of the network.
-        seed: of the weights.
-        model_args: of the factory.
-        replaced: a checkpoint replaces the weights at once, so that pretrained ones need not be fetched.
-    """
-    skipped = {FIRST_WEIGHTS} if replaced else set()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return build(**{name: value for name, value in model_args.items() if name not in skipped})
+    def _seeded(self, build: Callable[..., M]) -> M:
+        """Returns build(**model_args) with the random weights of the recipe's seed."""
+        # Pretrained weights that a checkpoint replaces at once need not be fetched.
+        skipped = set() if self.weights is None else {FIRST_WEIGHTS}
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.recipe.seed)
+            return build(**{name: value for name, value in self._arguments.items() if name not in skipped})

@@ -438,7 +438,7 @@ def test_two_processes(tmp_path: Path) -> None:
     newest = Checkpoints(gone.store, gone.folder).newest()
     assert newest is not None and newest[0] == 2
     assert "3 of 8 images cannot be read" in first["bad"]
-    assert "take norms: frozen, or one worker" in first["sync"]
+    assert "use norms: frozen, or one worker" in first["sync"]
 
 
 def test_steps_are_timed_from_the_end_of_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
