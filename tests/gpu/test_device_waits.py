@@ -99,7 +99,7 @@ def test_a_step_that_is_not_finite_is_left_out_by_the_device(optimizer: Any, gpu
     task = DetectorTask("retinaface_mobilenet", recipe)
     model = task.build().to(gpu).train()
     trainer, batches = Trainer(task, model), BatchSampler(SQUARES, 4, 0, recipe.sides)
-    trainer.step(batches(0).to_batch(model.normalisation, gpu))
+    trainer.begin(batches(0).to_batch(model.normalisation, gpu)).read()
     before = torch.nn.utils.parameters_to_vector(model.parameters()).detach().clone()
     next(model.parameters()).register_hook(lambda slope: slope * float("inf"))
     pending = trainer.begin(batches(1).to_batch(model.normalisation, gpu))

@@ -122,7 +122,7 @@ def test_one_step_of_a_detector(name: str, gpu: torch.device) -> None:
         task = DetectorTask(name, recipe)
         model = task.build().to(device).train()
         trainer = Trainer(task, model)
-        moved.append(trainer.step(batches(0).to_batch(model.normalisation, device)))
+        moved.append(trainer.begin(batches(0).to_batch(model.normalisation, device)).read())
     assert moved[1].losses == pytest.approx(moved[0].losses, rel=1e-3, abs=1e-4)
     assert moved[1].gradient_norm == pytest.approx(moved[0].gradient_norm, rel=1e-2)
     assert moved[1].counts == moved[0].counts
@@ -138,7 +138,7 @@ def test_one_step_of_a_ranker(name: str, bf16: bool, gpu: torch.device) -> None:
         model = RANKERS[name].build(num_candidates=50).to(device).train()
         trainer = Trainer(RankerTask(name, recipe), model)
         batch = BatchSampler(source, 4, 1, (64,))(0).to_batch(model.normalisation, device)
-        moved.append(trainer.step(batch))
+        moved.append(trainer.begin(batch).read())
     assert moved[1].losses == pytest.approx(moved[0].losses, rel=0.02 if bf16 else 1e-3)
     assert moved[1].gradient_norm == pytest.approx(moved[0].gradient_norm, rel=0.2 if bf16 else 1e-2)
 

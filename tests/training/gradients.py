@@ -1,8 +1,9 @@
-"""Losses and gradient of a batch, whole or in parts, without a step."""
+"""Losses and gradient of a batch, whole or in parts, without a step; parts of batches and outputs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields, is_dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -36,3 +37,12 @@ def gradient_of(
     found = [torch.zeros_like(p) if p.grad is None else p.grad for p in model.parameters()]
     model.zero_grad()
     return losses, torch.cat([slope.flatten() for slope in found])
+
+
+def part_of(value: Any, part: slice) -> Any:
+    """Returns the entries of some images: of a tensor or tuple, or of all fields of a (nested) dataclass."""
+    if value is None:
+        return None
+    if not is_dataclass(value):
+        return value[part]
+    return replace(value, **{each.name: part_of(getattr(value, each.name), part) for each in fields(value)})  # type: ignore[type-var]

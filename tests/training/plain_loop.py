@@ -32,7 +32,7 @@ def plain_loop(task: Task, model: nn.Module, batches: Callable[[int], Any]) -> H
     set_norms(model, recipe.norms)
     with deterministic(), channels_last(model):
         trainer = Trainer(task, model)
-        done = [trainer.step(batches(step)) for step in range(recipe.steps)]
+        done = [trainer.begin(batches(step)).read() for step in range(recipe.steps)]
         if trainer.ema is not None:
             trainer.ema.copy_to(model)
     model.eval()

@@ -18,12 +18,11 @@ from pipeline.training.assigners import ASSIGNERS
 from pipeline.training.data.collate import PixelBatch
 from pipeline.training.data.sampler import BatchSampler
 from pipeline.training.loop.determinism import set_norms
-from pipeline.training.loop.trainer import StepNumbers, Trainer
+from pipeline.training.loop.trainer import PendingStep, Trainer
 from pipeline.training.recipes.detector import DetectorRecipe
 from pipeline.training.recipes.ranker import RankerRecipe
 from pipeline.training.tasks.detector import DetectorTask, assigner_of
 from pipeline.training.tasks.ranker import RankerTask
-from pipeline.training.tasks.task import no_reduction
 from tests.training.in_memory import InMemory, RankedInMemory, bright_squares, ranked_squares
 from tests.training.waits import Waits
 
@@ -116,8 +115,8 @@ def test_forward_losses_and_gradient_run_without_a_single_number(name: str, assi
     losses = task.loss(model, model(batch.images), batch)
     losses.total.backward()
     norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    numbers = StepNumbers.of(losses, no_reduction, (1.0,))
-    assert losses.total.is_meta and numbers.numbers.is_meta and numbers.finite(norm).is_meta
+    pending = PendingStep(0, batch.image_ids, 0.1, losses, norm, aside=(1.0,))
+    assert losses.total.is_meta and pending.finite.is_meta
 
 
 def test_a_wait_is_found() -> None:

@@ -43,14 +43,14 @@ class LevelSweep:
     Attributes:
         levels: log2 of each level's stride, 2 for p2.
         sizes: float64 [S], sides of the faces in pixels, rising by one ratio.
-        places: number of positions that each size was tried at.
+        positions: number of positions that each size was tried at.
         anchors: int64 [S, L], FACE anchors of all positions together.
         best: int64 [S, L], positions at which the level holds the anchor of highest IoU.
     """
 
     levels: tuple[int, ...]
     sizes: NDArray[np.float64]
-    places: int
+    positions: int
     anchors: NDArray[np.int64]
     best: NDArray[np.int64]
 
@@ -85,7 +85,7 @@ class LevelSweep:
 
 @torch.no_grad()
 def sweep_levels(
-    grid: AnchorGrid, coder: BoxCoder, assigner: Assigner, side: int = 640, smallest: float = 8.0, places: int = 16
+    grid: AnchorGrid, coder: BoxCoder, assigner: Assigner, side: int = 640, smallest: float = 8.0, positions: int = 16
 ) -> LevelSweep:
     """Returns which levels square faces of all sizes match, one face per image, near its middle.
 
@@ -109,12 +109,12 @@ def sweep_levels(
         assigner: one that needs boxes alone.
         side: of the training image and the largest face, pixels.
         smallest: face, pixels; the published training drops smaller ones.
-        places: of a face's centre relative to the cells, spread evenly over a cell of the coarsest level.
+        positions: of a face's centre relative to the cells, spread evenly over a cell of the coarsest level.
     """
     number = math.ceil(math.log(side / smallest) / math.log(_STEP)) + 1
     sizes = np.geomspace(smallest, side, number)
     anchors = Anchors.of(grid, side, side, inclusive=coder.inclusive)
-    spread = (0.5 + np.arange(places)[:, None] * np.array(_SPREAD)) % 1 - 0.5
+    spread = (0.5 + np.arange(positions)[:, None] * np.array(_SPREAD)) % 1 - 0.5
     centres = side / 2 + spread * max(grid.strides)
     low_SP2 = centres[None] - sizes[:, None, None] / 2
     boxes_SP4 = np.concatenate([low_SP2, low_SP2 + sizes[:, None, None]], axis=2)
@@ -123,9 +123,11 @@ def sweep_levels(
         _matched_levels(anchors, assigner, boxes_N4[first : first + _AT_ONCE])
         for first in range(0, len(boxes_N4), _AT_ONCE)
     ]
-    given, best = (torch.cat(each).reshape(number, places, -1).sum(dim=1).numpy() for each in zip(*parts, strict=True))
+    given, best = (
+        torch.cat(each).reshape(number, positions, -1).sum(dim=1).numpy() for each in zip(*parts, strict=True)
+    )
     levels = tuple(round(math.log2(stride)) for stride in grid.strides)
-    return LevelSweep(levels, sizes, places, given, best)
+    return LevelSweep(levels, sizes, positions, given, best)
 
 
 def _matched_levels(anchors: Anchors, assigner: Assigner, boxes_N4: Tensor) -> tuple[Tensor, Tensor]:

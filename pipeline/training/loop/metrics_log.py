@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +34,17 @@ class MetricsLog:
         """Adds an entry: numbers, lists of numbers, or mappings of names to numbers or None."""
         self._new.append({"step": step, **entry})
 
-    def part(self, step: int) -> _Part:
-        """Returns the entries since the last part; its `write` may be called from another thread."""
-        done = _Part(self._store, self._part(self._begun), self._events(self._begun), self._new)
+    def part(self, step: int) -> Callable[[], None]:
+        """Returns a function that writes the entries since the last part, for any thread; none writes nothing."""
+        first, entries = self._begun, self._new
         self._begun, self._new = step, []
-        return done
+        return partial(self._write, first, entries)
+
+    def _write(self, first: int, entries: list[Entry]) -> None:
+        if entries:
+            lines = b"".join(with_checksum(dict(sorted(entry.items()))) + b"\n" for entry in entries)
+            self._store.write(self._events(first), _tensorboard(entries))
+            self._store.write(self._part(first), lines)
 
     def entries(self) -> list[Entry]:
         """Returns all written entries in order; for a damaged line ``{"damaged": "<file>, line <n>"}``."""
@@ -57,19 +64,6 @@ class MetricsLog:
     def _events(self, first: int) -> str:
         # TensorBoard reads every file of a folder whose name holds "tfevents", in the order of their names.
         return f"{self._folder}/log/events.out.tfevents.{first:010d}"
-
-
-class _Part:
-    def __init__(self, store: Store, name: str, events: str, entries: list[Entry]) -> None:
-        self._store, self._name, self._events, self._entries = store, name, events, entries
-
-    def write(self) -> None:
-        """Writes both files, unless there is no entry."""
-        if not self._entries:
-            return
-        lines = b"".join(with_checksum(dict(sorted(entry.items()))) + b"\n" for entry in self._entries)
-        self._store.write(self._events, _tensorboard(self._entries))
-        self._store.write(self._name, lines)
 
 
 def _entry(part: str, number: int, line: bytes) -> Entry:

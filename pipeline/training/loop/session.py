@@ -262,7 +262,7 @@ class _Session:
         if self.metrics_log is not None:
             step, trainer = self.trainer.steps_done, self.trainer.state_dict()
             state = {"trainer": trainer, "evaluations": self.evaluations, "bad": self.bad, "best": self.best}
-            self.checkpoints.save(step, state, before=self.metrics_log.part(step).write)
+            self.checkpoints.save(step, state, before=self.metrics_log.part(step))
 
     def _evaluated_model(self) -> Any:
         """Returns a copy of the model as it would be saved now, in evaluation mode."""

@@ -60,14 +60,6 @@ class Trainer:
         self.optimizer = make_optimizer(model, task.recipe)
         self.ema = None if task.recipe.ema_decay is None else WeightEma(model, task.recipe.ema_decay)
 
-    def step(self, batch: Sized, normalise: Normalise = no_reduction, processes: int = 1) -> Step:
-        """Moves the weights once and returns the step's numbers; see `begin`.
-
-        Raises:
-            TrainingError: a loss or the gradient is not finite, naming step and images, in every process alike.
-        """
-        return self.begin(batch, normalise, processes).read()
-
     def begin(
         self, batch: Sized, normalise: Normalise = no_reduction, processes: int = 1, aside: Sequence[float] = ()
     ) -> PendingStep:
@@ -99,7 +91,6 @@ class Trainer:
         else:
             outputs, continue_backward = forward_in_parts(forward, batch, parts, self.model, self.network)
         losses = self.task.loss(self.model, outputs, batch, normalise)
-        numbers = StepNumbers.of(losses, normalise, aside)
 
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(losses.total if processes == 1 else losses.total * processes)
@@ -108,11 +99,12 @@ class Trainer:
         longest = math.inf if recipe.clip_norm is None else recipe.clip_norm
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), longest)
 
-        step_if(self.optimizer, numbers.finite(norm))
+        pending = PendingStep(number, batch.image_ids, rate, losses, norm, normalise, aside)
+        step_if(self.optimizer, pending.finite)
         if self.ema is not None:
             self.ema.update(self.model)
         self.steps_done += 1
-        return PendingStep(number, batch.image_ids, rate, norm, numbers)
+        return pending
 
     def state_dict(self) -> dict[str, Any]:
         """Returns all that `load_state_dict` needs to go on to the same bytes; shared tensors, to be saved at once."""
@@ -141,65 +133,47 @@ class Trainer:
         self.steps_done = int(state["step"])
 
 
-@dataclass(frozen=True, slots=True)
-class StepNumbers:
-    """The numbers of a step on its device, the losses first.
-
-    Attributes:
-        names: of the losses, "total" among them.
-        counts: name -> how many numbers, None for a scalar.
-        numbers: float32 [K], losses, counts and `aside`, over all processes.
-    """
-
-    names: tuple[str, ...]
-    counts: Mapping[str, int | None]
-    numbers: Tensor
-
-    @classmethod
-    def of(cls, losses: Losses, normalise: Normalise, aside: Sequence[float]) -> StepNumbers:
-        """Returns the numbers, summed over processes in one call of `normalise`.
-
-        Args:
-            losses: of this process's part of the batch.
-            normalise: see `Normalise`.
-            aside: numbers to be summed as well.
-        """
-        values, counts = torch.stack([*losses.terms.values(), losses.total]).detach(), losses.counts
-        flat = [count.reshape(-1).to(values) for count in counts.values()]
-        # Filled in on the device: a copy from the host would wait for it.
-        more = [values.new_full((1,), each) for each in aside]
-        numbers = normalise(torch.cat([values, *flat, *more]))
-        lengths = {name: len(count) if count.ndim else None for name, count in counts.items()}
-        return cls((*losses.terms, "total"), lengths, numbers)
-
-    def finite(self, norm: Tensor) -> Tensor:
-        """Returns bool scalar on the device: whether losses and gradient norm are finite."""
-        return torch.isfinite(self.numbers[: len(self.names)]).all() & torch.isfinite(norm)
-
-
 class PendingStep:
     """A step that has been queued on the device; its numbers are on their way to the host.
 
     Attributes:
         number: of the step.
         image_ids: of this process.
+        finite: bool scalar on the device: whether losses and gradient norm are finite.
     """
 
     def __init__(
-        self, number: int, image_ids: tuple[str, ...], rate: float, norm: Tensor, numbers: StepNumbers
+        self,
+        number: int,
+        image_ids: tuple[str, ...],
+        rate: float,
+        losses: Losses,
+        norm: Tensor,
+        normalise: Normalise = no_reduction,
+        aside: Sequence[float] = (),
     ) -> None:
-        """Requests the numbers and does not wait for them: the only transfer of a step from the device to the host."""
-        self.number, self.image_ids, self._rate, self._numbers = number, image_ids, rate, numbers
-        self._host = torch.cat([norm.detach().reshape(1).to(numbers.numbers), numbers.numbers])
+        """Sums the numbers over processes in one call of `normalise` and requests them, without waiting.
+
+        This is the only transfer of a step from the device to the host.
+        """
+        self.number, self.image_ids, self._rate = number, image_ids, rate
+        self._names = (*losses.terms, "total")
+        self._counts = {name: len(count) if count.ndim else None for name, count in losses.counts.items()}
+        values = torch.stack([*losses.terms.values(), losses.total]).detach()
+        counts = [count.reshape(-1).to(values) for count in losses.counts.values()]
+        # Filled in on the device: a copy from the host would wait for it.
+        numbers = normalise(torch.cat([values, *counts, *(values.new_full((1,), each) for each in aside)]))
+        self.finite = torch.isfinite(numbers[: len(self._names)]).all() & torch.isfinite(norm)
+        self._host = torch.cat([norm.detach().reshape(1).to(numbers), numbers])
         self._ready: torch.cuda.Event | None = None
-        if self._host.device.type == "cuda":
+        if numbers.is_cuda:
             pinned = torch.empty(self._host.shape, dtype=self._host.dtype, pin_memory=True)
             self._host = pinned.copy_(self._host, non_blocking=True)
             self._ready = torch.cuda.Event()  # type: ignore[no-untyped-call]
             self._ready.record()
 
     def read(self) -> Step:
-        """Returns the step's numbers; waits for the device to have done it.
+        """Returns the step's numbers; waits for the device to have computed them.
 
         Raises:
             TrainingError: a loss or the gradient is not finite, naming step and images; no parameter has moved then.
@@ -207,13 +181,13 @@ class PendingStep:
         if self._ready is not None:
             self._ready.synchronize()
         norm, *numbers = self._host.tolist()
-        losses = dict(zip(self._numbers.names, numbers, strict=False))
+        losses = dict(zip(self._names, numbers, strict=False))
         self._check("the loss", losses)
         self._check("the gradient", {"norm": norm})
         rest = iter(numbers[len(losses) :])
         counts: dict[str, int | list[int]] = {
             name: int(next(rest)) if length is None else [int(next(rest)) for _ in range(length)]
-            for name, length in self._numbers.counts.items()
+            for name, length in self._counts.items()
         }
         return Step(losses, self._rate, norm, counts, tuple(rest))
 

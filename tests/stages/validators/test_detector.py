@@ -1,4 +1,4 @@
-"""The judge of a training gives the AP that prediction, suppression and evaluation give, whoever looks at which images."""
+"""The validator's AP is that of prediction, suppression and evaluation, in any number of processes."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_what_is_found_is_what_the_predictor_finds(validator: DetectorValidator,
     assert set(ap) == {"easy", "medium", "hard"} and ap["hard"] > 0
 
 
-def test_score_and_overlap_are_the_judges_own(validator: DetectorValidator, detector: Detector) -> None:
+def test_score_and_overlap_are_the_validators_own(validator: DetectorValidator, detector: Detector) -> None:
     strict = replace(validator, min_score=0.5, iou=0.1)(detector, 0, 1)
     loose = validator(detector, 0, 1)
     assert all((each.scores > np.float32(0.5)).all() for each in strict)
@@ -103,7 +103,7 @@ def test_an_image_that_cannot_be_read_has_no_detections(validator: DetectorValid
     assert counted.counts["hard"].faces == sum(int(sample.levels["hard"].sum()) for sample in validator.samples)
 
 
-def test_answers_that_are_no_numbers_find_nothing(validator: DetectorValidator, detector: Detector) -> None:
+def test_outputs_that_are_not_finite_find_nothing(validator: DetectorValidator, detector: Detector) -> None:
     broken = copy.deepcopy(detector)
     for weight in broken.parameters():
         weight.data.fill_(float("nan"))
@@ -113,7 +113,7 @@ def test_answers_that_are_no_numbers_find_nothing(validator: DetectorValidator, 
     assert all(ap in (0.0,) or ap != ap for ap in validator.metrics([found]).values())
 
 
-def test_a_look_leaves_no_trace(validator: DetectorValidator, detector: Detector) -> None:
+def test_an_evaluation_changes_nothing(validator: DetectorValidator, detector: Detector) -> None:
     before = {name: value.clone() for name, value in detector.state_dict().items()}
     torch.manual_seed(3)
     expected = torch.rand(2)
@@ -130,11 +130,11 @@ def test_it_travels(validator: DetectorValidator) -> None:
     assert twin.read(twin.samples[0].path) == read(validator.samples[0].path)
 
 
-def test_the_last_look_of_a_training_is_the_ap_of_the_pipeline(world: World) -> None:
-    """From end to end: trained with looks on the way, then predicted, suppressed and evaluated by their own stages."""
-    drawn = {"kind": "synthetic", "width": 96, "height": 96}
-    world.node("drawings", "index", dataset={**drawn, "split": "train", "images": 16})
-    world.node("unseen", "index", dataset={**drawn, "split": "test", "images": 6})
+def test_the_last_evaluation_of_a_training_is_the_ap_of_the_pipeline(world: World) -> None:
+    """From end to end: trained with evaluations, then predicted, suppressed and evaluated by their own stages."""
+    synthetic = {"kind": "synthetic", "width": 96, "height": 96}
+    world.node("drawings", "index", dataset={**synthetic, "split": "train", "images": 16})
+    world.node("unseen", "index", dataset={**synthetic, "split": "test", "images": 6})
     inputs = {"samples": "drawings", "held_out": "unseen"}
     world.node("detector", "train_detector", inputs=inputs, recipe=RECIPE)
     world.node("boxes", "predict", inputs={"samples": "unseen", "checkpoint": "detector"}, canvas="original")
@@ -144,24 +144,24 @@ def test_the_last_look_of_a_training_is_the_ap_of_the_pipeline(world: World) -> 
     expected = {row["subset"]: row["ap"] for row in world.rows("ap")}
     (row,) = world.rows("detector")
     log = [json.loads(line) for line in row["log"].splitlines()]
-    looks = {entry["step"]: entry["ap"] for entry in log if "ap" in entry}
-    assert list(looks) == [8, 16, 18]
-    assert looks[18] == pytest.approx(expected, rel=1e-12)
+    evaluated = {entry["step"]: entry["ap"] for entry in log if "ap" in entry}
+    assert list(evaluated) == [8, 16, 18]
+    assert evaluated[18] == pytest.approx(expected, rel=1e-12)
     assert 0 < expected["hard"] < 1
     assert len(row["loss"]) == 18
     published = Path(world.store.path("detector.jsonl")).read_text().splitlines()
     assert [json.loads(line) for line in published] == log
 
 
-def test_looks_change_nothing_but_the_log(world: World) -> None:
-    drawn = {"kind": "synthetic", "width": 96, "height": 96}
-    world.node("drawings", "index", dataset={**drawn, "split": "train", "images": 4})
-    world.node("unseen", "index", dataset={**drawn, "split": "test", "images": 2})
+def test_evaluations_change_nothing_but_the_log(world: World) -> None:
+    synthetic = {"kind": "synthetic", "width": 96, "height": 96}
+    world.node("drawings", "index", dataset={**synthetic, "split": "train", "images": 4})
+    world.node("unseen", "index", dataset={**synthetic, "split": "test", "images": 2})
     recipe = {"steps": 3, "batch": 2, "crop": 64, "warmup": 1, "eval_every": 1}
-    world.node("judged", "train_detector", inputs={"samples": "drawings", "held_out": "unseen"}, recipe=recipe)
+    world.node("validated", "train_detector", inputs={"samples": "drawings", "held_out": "unseen"}, recipe=recipe)
     world.node("plain", "train_detector", inputs={"samples": "drawings"}, recipe=recipe)
     world.done()
-    rows = [world.rows(name)[0] for name in ("judged", "plain")]
+    rows = [world.rows(name)[0] for name in ("validated", "plain")]
     assert rows[0]["weights"] == rows[1]["weights"]
     assert rows[0]["loss"] == rows[1]["loss"]
     assert (rows[0]["log"].count(b'"ap"'), rows[1]["log"].count(b'"ap"')) == (3, 0)

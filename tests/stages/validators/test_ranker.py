@@ -1,4 +1,4 @@
-"""The judge of a ranker counts pairs of whole images, whoever looks at which, and says when there are no numbers."""
+"""The validator of rankers counts pairs of whole images, in any number of processes; outputs may be not finite."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ read = partial(DRAWINGS.image_bytes, "")
 
 
 class ByWidth(Ranker):
-    """Adds to a box's score what its width and the image's first pixel say."""
+    """Adds to a box's score a multiple of its width and the image's first pixel."""
 
     def __init__(self, factor: float) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ def test_the_metrics_are_what_comparing_every_two_boxes_gives(validator: RankerV
     assert metrics["loss_before"] != metrics["loss_after"] > 0
 
 
-def test_a_ranker_that_says_nothing_changes_nothing(validator: RankerValidator) -> None:
+def test_a_ranker_without_residual_changes_nothing(validator: RankerValidator) -> None:
     metrics = validator.metrics([validator(ByWidth(0.0), 0, 1)])
     assert [metrics[name] for name in ("after", "near_after", "loss_after")] == [
         metrics[name] for name in ("before", "near_before", "loss_before")
@@ -126,7 +126,7 @@ def test_images_that_cannot_be_read_or_are_others_are_left_out(validator: Ranker
     assert found.before.images == 2
 
 
-def test_answers_that_are_no_numbers_are_worth_nothing(validator: RankerValidator) -> None:
+def test_outputs_that_are_not_finite_have_score_0(validator: RankerValidator) -> None:
     metrics = validator.metrics([validator(ByWidth(math.nan), 0, 1)])
     assert metrics["after"] == metrics["near_after"] == 0 == validator.score(metrics)
     assert math.isnan(metrics["loss_after"]) and metrics["before"] > 0
@@ -135,14 +135,14 @@ def test_answers_that_are_no_numbers_are_worth_nothing(validator: RankerValidato
 
 
 @pytest.mark.parametrize(("whole", "size"), [(False, (80, 96)), (True, (192, 192))])
-def test_images_are_as_large_as_those_that_are_learnt_from(whole: bool, size: tuple[int, int]) -> None:
+def test_images_are_as_large_as_those_of_training(whole: bool, size: tuple[int, int]) -> None:
     seen = set()
 
-    class Looking(ByWidth):
+    class Watching(ByWidth):
         def forward(self, images: Tensor, tables: Tensor, valid: Tensor) -> Tensor:
             seen.add(tuple(images.shape[2:]))
             return super().forward(images, tables, valid)
 
     recipe = replace(RECIPE, whole=whole, crop=192)
-    RankerValidator(rankings(), read, recipe)(Looking(0.7), 0, 1)  # type: ignore[arg-type]
+    RankerValidator(rankings(), read, recipe)(Watching(0.7), 0, 1)  # type: ignore[arg-type]
     assert seen == {size}

@@ -1,4 +1,4 @@
-"""What processes that train together exchange, alone and in two."""
+"""What processes exchange, alone and in two."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipeline.training.loop.distributed import Process
 from tests.training.two_processes import in_both
 
 
-def test_alone_everything_is_ones_own() -> None:
+def test_alone_every_exchange_returns_its_own_value() -> None:
     process = Process.current()
     assert (process.rank, process.processes, process.device.type, process.is_main) == (0, 1, "cpu", True)
     values, network = torch.tensor([1.0, 2.0]), nn.Linear(2, 1)
@@ -47,11 +47,11 @@ def _exchanged() -> dict[str, Any]:
         "values": values.tolist(),
         "whole": process.all_reduce(torch.tensor([2**40 + process.rank])).tolist(),
         "gather": process.all_gather(("a", "bb" * (1 + process.rank))),
-        "tell": process.broadcast_object({"from": process.rank}),
+        "broadcast": process.broadcast_object({"from": process.rank}),
     }
     network = Branches(process.rank)
     joined = process.wrap_ddp(network)
-    # The second step uses one weight in the first process and the other in the second; nobody waits for the unused.
+    # The second step uses one weight in the first process and the other in the second; no process waits for the unused.
     for values in (torch.tensor([1.0, 2.0]) * (1 + process.rank), torch.tensor([1.0 - 2 * process.rank])):
         network.zero_grad()
         joined(values).backward()  # type: ignore[attr-defined]
@@ -74,7 +74,7 @@ def test_two_processes(tmp_path: Path) -> None:
     assert first["sum"] == [3, 30]
     assert first["whole"] == [2**41 + 1]
     assert first["gather"] == [("a", "bb"), ("a", "bbbb")]
-    assert first["tell"] == {"from": 0}
+    assert first["broadcast"] == {"from": 0}
     assert first["start"] == [2, 2]  # the first process's
     assert first["slopes"] == [[(3 + 6) / 2, None], [0.5, -0.5]]  # the mean of both
     assert sorted(first["alike"]) == [[0], [2], [2]]

@@ -15,7 +15,7 @@ from pipeline.training.assigners import ASSIGNERS
 from pipeline.training.data.batch import Batch, Faces
 from pipeline.training.recipes.detector import DetectorRecipe
 from pipeline.training.tasks.detector import DetectorTask, assigner_of
-from tests.training.gradients import gradient_of
+from tests.training.gradients import gradient_of, part_of
 from tests.training.plain_loop import numbers
 from tests.training.small_mogface import small_mogface
 
@@ -32,10 +32,6 @@ def batch_of(detector: Detector, count: int) -> Batch:
         faces.append(Faces(boxes, boxes[:, None, :2].repeat(1, 5, 1) + 3, torch.tensor([True, False])))
     images = detector.normalisation(pixels).permute(0, 3, 1, 2)
     return Batch(tuple(map(str, range(count))), images, tuple(faces))
-
-
-def part_of(batch: Batch, part: slice) -> Batch:
-    return Batch(batch.image_ids[part], batch.images[part], batch.faces[part])
 
 
 def retinaface() -> Detector:

@@ -15,14 +15,14 @@ import pytest
 import torch
 
 from pipeline.engine.storage import Store
-from pipeline.engine.worker_group import Prefetch, in_threads
+from pipeline.engine.worker_group import in_threads
 from pipeline.models.checkpoint_id import stored_config
 from pipeline.models.detectors.detector import Detector
 from pipeline.models.weights import open_detector, read_tensors
 from pipeline.training.data.batch import Example
 from pipeline.training.data.sampler import BatchSampler
 from pipeline.training.loop.checkpoints import Checkpoints
-from pipeline.training.loop.metrics_log import Entry, MetricsLog
+from pipeline.training.loop.metrics_log import MetricsLog
 from pipeline.training.loop.session import BEST, FINAL, Clock, Training, run
 from pipeline.training.loop.trainer import TrainingError
 from pipeline.training.recipes.detector import DetectorRecipe
@@ -31,12 +31,12 @@ from pipeline.training.tasks.detector import DetectorTask
 from pipeline.training.tasks.ranker import RankerTask
 from tests.training.in_memory import InMemory, RankedInMemory, bright_squares, ranked_squares
 from tests.training.plain_loop import normalised, train
+from tests.training.sessions import Killed, log, quiet, trained, until
 from tests.training.two_processes import in_both
 
 SIDE = 64
 SQUARES = InMemory(bright_squares(side=SIDE))
 RECIPE = DetectorRecipe(steps=8, batch=4, crop=SIDE, warmup=2)
-TIMED = ("images_per_second", "wait_share", "memory_mb")
 RUNS_AWAY = {"optimizer": "sgd", "learning_rate": 1e30, "warmup": 100, "warmup_start": 1e-3, "clip_norm": None}
 
 
@@ -80,40 +80,8 @@ def training(folder: Path, recipe: DetectorRecipe = RECIPE, **change: Any) -> Tr
     return replace(Training(task, batches, Store(str(folder)), "work", checkpoint_seconds=1e-9), **change)
 
 
-def quiet(line: str) -> None:
-    """Prints nothing."""
-
-
-def trained(one: Training, prefetch: Prefetch = in_threads) -> bytes:
-    """Returns the final file."""
-    run(one, prefetch, log=quiet)
-    return one.store.read(f"{one.folder}/{FINAL}")
-
-
-def log(one: Training) -> list[Entry]:
-    """Returns the entries of the log without measured times and memory."""
-    entries = MetricsLog(one.store, one.folder, 10**9).entries()
-    return [{name: value for name, value in entry.items() if name not in TIMED} for entry in entries]
-
-
 def losses(one: Training) -> list[float]:
     return [entry["loss"]["total"] for entry in log(one) if "loss" in entry]
-
-
-class Killed(Exception):
-    """Ends a process between two steps."""
-
-
-def until(step: int) -> Prefetch:
-    """Returns a prefetch that ends the training when it asks for the batch of that step."""
-
-    def prefetch(make: Callable[[int], Any], numbers: range) -> Iterator[Any]:
-        for number in numbers:
-            if number == step:
-                raise Killed
-            yield make(number)
-
-    return prefetch
 
 
 def test_two_runs_give_the_same_bytes_and_another_seed_does_not(tmp_path: Path) -> None:

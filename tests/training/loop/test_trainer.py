@@ -15,10 +15,10 @@ from pipeline.models.detectors.detector import Detector, Normalisation
 from pipeline.models.detectors.retinaface import retinaface_mobilenet
 from pipeline.training.data.batch import Batch, Example
 from pipeline.training.data.sampler import BatchSampler
-from pipeline.training.loop.trainer import PendingStep, Step, StepNumbers, Trainer, TrainingError
+from pipeline.training.loop.trainer import PendingStep, Step, Trainer, TrainingError
 from pipeline.training.recipes.detector import DetectorRecipe
 from pipeline.training.tasks.detector import DetectorTask
-from pipeline.training.tasks.task import Losses, no_reduction
+from pipeline.training.tasks.task import Losses
 from tests.training.in_memory import InMemory, bright_squares
 from tests.training.plain_loop import normalised, train
 from tests.training.small_mogface import small_mogface
@@ -123,11 +123,11 @@ def test_a_long_gradient_is_clipped() -> None:
 def test_a_gradient_that_is_not_finite_names_step_and_images_and_moves_nothing() -> None:
     detector = _detector().train()
     trainer = _trainer(detector)
-    trainer.step(_batches()(0))
+    trainer.begin(_batches()(0)).read()
     before = torch.nn.utils.parameters_to_vector(detector.parameters()).detach().clone()
     next(detector.parameters()).register_hook(lambda slope: slope * float("inf"))
     with pytest.raises(TrainingError, match="the gradient of step 1 is not finite") as caught:
-        trainer.step(_batches()(1))
+        trainer.begin(_batches()(1)).read()
     assert all(name in str(caught.value) for name in _batches()(1).image_ids)
     assert torch.equal(torch.nn.utils.parameters_to_vector(detector.parameters()), before)
 
@@ -135,7 +135,7 @@ def test_a_gradient_that_is_not_finite_names_step_and_images_and_moves_nothing()
 def test_a_step_has_losses_norm_and_counts() -> None:
     detector = _detector().train()
     recipe = replace(RECIPE, clip_norm=None)
-    done = _trainer(detector, recipe).step(_batches()(0))
+    done = _trainer(detector, recipe).begin(_batches()(0)).read()
     assert done.rate == pytest.approx(2e-3)
     slopes = torch.cat([p.grad.flatten().double() for p in detector.parameters() if p.grad is not None])
     assert done.gradient_norm == pytest.approx(slopes.norm().item(), rel=1e-4)
@@ -151,19 +151,19 @@ def test_a_training_goes_on_from_its_state_to_the_same_bytes(change: dict[str, A
     recipe, batches, stored = replace(RECIPE, steps=4, **change), _batches(), io.BytesIO()
     one, other = (_trainer(_detector(seed).train(), recipe) for seed in (0, 7))
     for step in range(2):
-        one.step(batches(step))
+        one.begin(batches(step)).read()
     torch.save(one.state_dict(), stored)
     other.load_state_dict(torch.load(io.BytesIO(stored.getvalue())))
     assert other.steps_done == 2
     for step in range(2, 4):
-        assert one.step(batches(step)).losses == other.step(batches(step)).losses
+        assert one.begin(batches(step)).read().losses == other.begin(batches(step)).read().losses
     for trainer in (one, other):
         if trainer.ema is not None:
             trainer.ema.copy_to(trainer.model)
     found = other.model.state_dict()
     assert all(torch.equal(found[name], value) for name, value in one.model.state_dict().items())
     with pytest.raises(ValueError, match=r"step 4 is not in 0\.\.3"):
-        other.step(batches(4))
+        other.begin(batches(4)).read()
 
 
 def test_states_of_another_training_are_refused() -> None:
@@ -208,7 +208,7 @@ def _two_steps(backend: str | None) -> list[Step]:
     detector = small_mogface(seed=0).train()
     network = None if backend is None else torch.compile(detector, backend=backend)
     trainer = Trainer(DetectorTask("", RECIPE), detector, network)
-    return [trainer.step(_batches(normalisation=detector.normalisation)(step)) for step in range(2)]
+    return [trainer.begin(_batches(normalisation=detector.normalisation)(step)).read() for step in range(2)]
 
 
 # "aot_eager" is all of torch.compile but its code generation, which takes a minute on a CPU.
@@ -220,22 +220,22 @@ def test_a_compiled_network_learns_the_same(backend: str) -> None:
         assert compiled.counts == plain.counts
 
 
-def _numbers(box: float = 0.5, times: int = 1) -> StepNumbers:
+def _pending(box: float = 0.5, norm: float = 2.0, times: int = 1) -> PendingStep:
     terms = {"box": torch.tensor(box), "face": torch.tensor(0.25)}
     counts = {"positives": torch.tensor(7), "of_level": torch.tensor([1, 2, 4])}
     losses = Losses(terms, terms["box"] + terms["face"], counts)
-    return StepNumbers.of(losses, no_reduction if times == 1 else lambda values: values * times, (3.0, 0.0))
+    return PendingStep(4, ("a", "b"), 0.1, losses, torch.tensor(norm), lambda values: values * times, (3.0, 0.0))
 
 
 def test_names_and_forms_are_kept() -> None:
-    pending = PendingStep(4, ("a", "b"), 0.1, torch.tensor(2.0), _numbers())
+    pending = _pending()
     counts = {"positives": 7, "of_level": [1, 2, 4]}
     assert pending.read() == Step({"box": 0.5, "face": 0.25, "total": 0.75}, 0.1, 2.0, counts, (3.0, 0.0))
     assert pending.number == 4
 
 
 def test_all_of_it_is_summed_but_the_norm() -> None:
-    done = PendingStep(0, (), 0.1, torch.tensor(2.0), _numbers(times=2)).read()
+    done = _pending(times=2).read()
     assert done.losses["total"] == 1.5 and done.counts["of_level"] == [2, 4, 8] and done.aside == (6.0, 0.0)
     assert done.gradient_norm == 2
 
@@ -249,8 +249,7 @@ def test_all_of_it_is_summed_but_the_norm() -> None:
     ],
 )
 def test_what_is_not_finite_is_named(box: float, norm: float, message: str) -> None:
-    numbers = _numbers(box)
-    assert not numbers.finite(torch.tensor(norm))
+    pending = _pending(box, norm)
+    assert not pending.finite and _pending().finite
     with pytest.raises(TrainingError, match=message):
-        PendingStep(4, ("a", "b"), 0.1, torch.tensor(norm), numbers).read()
-    assert _numbers().finite(torch.tensor(1.0))
+        pending.read()

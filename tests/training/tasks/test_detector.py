@@ -28,6 +28,7 @@ from pipeline.training.recipes.detector import DetectorRecipe
 from pipeline.training.tasks.detector import DetectorTask, assigner_of, half_size, objective_of, predicted_by
 from pipeline.training.tasks.task import Losses, Normalise
 from tests.models.weight_rule import checkpoint, images
+from tests.training.gradients import part_of
 from tests.training.plain_loop import losses_of, numbers
 
 SHALLOW: dict[str, dict[str, object]] = {
@@ -187,12 +188,6 @@ def outputs_of(detector: Detector, seed: int = 0) -> Raw:
 def batch_with(faces: tuple[Faces, ...]) -> Batch:
     """A batch of which only the size of the images is read."""
     return Batch(("",) * len(faces), torch.empty(len(faces), 3, SIDE, SIDE), faces)
-
-
-def part_of(raw: Raw, part: slice) -> Raw:
-    values = {name: getattr(raw, name) for name in ("boxes", "logits", "landmarks", "progressive")}
-    first = None if raw.first_shot is None else part_of(raw.first_shot, part)
-    return Raw(**{name: None if v is None else v[part] for name, v in values.items()}, first_shot=first)
 
 
 @pytest.mark.parametrize(

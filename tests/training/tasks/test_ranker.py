@@ -17,7 +17,7 @@ from pipeline.training.loop.trainer import Trainer, TrainingError
 from pipeline.training.losses.ranking import rank_loss
 from pipeline.training.recipes.ranker import RankerRecipe
 from pipeline.training.tasks.ranker import RankerTask
-from tests.training.gradients import gradient_of
+from tests.training.gradients import gradient_of, part_of
 from tests.training.in_memory import RankedInMemory, ranked_squares
 from tests.training.plain_loop import losses_of, normalised, plain_loop
 
@@ -52,12 +52,6 @@ def batch_for(ranker: Ranker, step: int = 0, batch: int = 4) -> RankerBatch:
     return normalised(BatchSampler(SQUARES, batch, 1, (64,)), ranker.normalisation)(step)
 
 
-def part_of(batch: RankerBatch, part: slice) -> RankerBatch:
-    return RankerBatch(
-        batch.image_ids[part], batch.images[part], batch.tables[part], batch.truths[part], batch.valid[part]
-    )
-
-
 @pytest.mark.parametrize("loss", ["rank", "smooth_l1"])
 def test_the_loss_is_that_of_scores_plus_residual(loss: Any) -> None:
     ranker, recipe = random_ranker("crface_mobilenet"), replace(RECIPE, loss=loss)
@@ -80,9 +74,9 @@ def test_the_boxes_of_a_batch_are_one_list_where_asked_for(loss: Any) -> None:
         for image, count in enumerate(batch.valid.tolist())
         for row in range(count)
     )
-    places = tuple(torch.tensor([row[1:] for row in rows]).T)
-    refined = (batch.tables[..., 4].double() + residual)[places][None]
-    wanted = rank_loss(refined, batch.truths.double()[places][None], torch.tensor([len(rows)]), recipe)
+    at = tuple(torch.tensor([row[1:] for row in rows]).T)
+    refined = (batch.tables[..., 4].double() + residual)[at][None]
+    wanted = rank_loss(refined, batch.truths.double()[at][None], torch.tensor([len(rows)]), recipe)
     assert losses_of(task_of(recipe), ranker, batch).total.item() == pytest.approx(wanted.item(), rel=1e-6)
 
 
@@ -199,7 +193,7 @@ def test_outputs_that_are_not_finite_name_step_and_images() -> None:
     ranker = ranker_of("crface_mobilenet").train()
     trainer, batch = Trainer(TASK, ranker), batch_for(ranker)
     with pytest.raises(TrainingError, match=r"the loss of step 0 is not finite \(rank nan, total nan\)") as caught:
-        trainer.step(replace(batch, images=batch.images * float("nan")))
+        trainer.begin(replace(batch, images=batch.images * float("nan"))).read()
     assert all(name in str(caught.value) for name in batch.image_ids)
 
 

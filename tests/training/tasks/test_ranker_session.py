@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,52 +10,26 @@ import pytest
 import torch
 
 from pipeline.engine.storage import Store
-from pipeline.engine.worker_group import Prefetch, in_threads
 from pipeline.models.checkpoint_id import stored_config
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.rankers.checkpoint import open_ranker
 from pipeline.models.weights import read_tensors, save_bytes
 from pipeline.training.data.sampler import BatchSampler
-from pipeline.training.loop.metrics_log import Entry, MetricsLog
-from pipeline.training.loop.session import FINAL, Training, run
+from pipeline.training.loop.session import Training
 from pipeline.training.loop.trainer import TrainingError
 from pipeline.training.recipes.ranker import RankerRecipe
 from pipeline.training.tasks.ranker import RankerTask
 from tests.training.in_memory import RankedInMemory, ranked_squares
+from tests.training.sessions import Killed, log, trained, until
 
 RECIPE = RankerRecipe(steps=5, batch=4, crop=64, num_candidates=50, pairs=3, learning_rate=3e-3, final_rate=1e-3)
 EXAMPLES = ranked_squares(rows=RECIPE.num_candidates)
-TIMED = ("images_per_second", "wait_share", "memory_mb")
 
 
 def training(folder: Path, recipe: RankerRecipe = RECIPE, name: str = "crface_mobilenet", **change: Any) -> Training:
     task = RankerTask(name, recipe, change.pop("model_args", {}), change.pop("weights", None))
     batches = BatchSampler(RankedInMemory(EXAMPLES, change.pop("broken", ())), recipe.batch, recipe.seed, recipe.sides)
     return replace(Training(task, batches, Store(str(folder)), "work", checkpoint_seconds=1e-9), **change)
-
-
-def trained(one: Training, prefetch: Prefetch = in_threads) -> bytes:
-    run(one, prefetch, log=lambda line: None)
-    return one.store.read(f"{one.folder}/{FINAL}")
-
-
-def log(one: Training) -> list[Entry]:
-    entries = MetricsLog(one.store, one.folder, 10**9).entries()
-    return [{name: value for name, value in entry.items() if name not in TIMED} for entry in entries]
-
-
-class Killed(Exception):
-    """Ends a process between two steps."""
-
-
-def until(step: int) -> Prefetch:
-    def prefetch(make: Callable[[int], Any], numbers: range) -> Iterator[Any]:
-        for number in numbers:
-            if number == step:
-                raise Killed
-            yield make(number)
-
-    return prefetch
 
 
 @pytest.mark.parametrize(
