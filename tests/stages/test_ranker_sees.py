@@ -133,7 +133,7 @@ def test_mirrored_images_are_images_seen_in_a_mirror(tmp_path: Path, name: str) 
 
 @pytest.mark.parametrize("name", ["wide", "high", "square"])
 def test_squares_cut_out_are_images_of_their_own(tmp_path: Path, name: str) -> None:
-    """What the network is given of a crop is what it would be given of it in use; the judge sees whole images."""
+    """What the network is given of a crop is what it would be given of it in use; the validator gets whole images."""
     task = RankerTask("crface_mobilenet", replace(RECIPE, crop=48, crop_scales=(1.0,)))
     images, tables, valid = in_training(task, name, tmp_path)
     dataset = RankerDataset(
@@ -161,7 +161,7 @@ def test_a_size_on_request_keeps_the_square() -> None:
     assert Reranker(opened).frame.size(100, 70) == (48, 48) == task.recipe.frame.size(100, 70)
 
 
-def test_a_device_makes_the_same_picture() -> None:
+def test_a_device_makes_the_same_image() -> None:
     """A grey level apart at most, where an image is resized on a GPU; here on the CPU's tensors."""
     task = RankerTask("crface_mobilenet", replace(RECIPE, whole=True, crop=160))
     reranker = Reranker(task.build())
