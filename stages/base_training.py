@@ -1,4 +1,4 @@
-"""What every training has in common as a step: first weights, a gang of processes, a checkpoint, a log."""
+"""Base of the training stages: first weights, worker processes, a checkpoint, a log."""
 
 from __future__ import annotations
 
@@ -20,21 +20,24 @@ from pipeline.models.checkpoint_id import checkpoint_hash, stored_config
 from pipeline.training.recipes.repeatable import Repeatable
 
 if TYPE_CHECKING:
+    from pipeline.training.data.sampler import Source
     from pipeline.training.loop.session import Training
+    from pipeline.training.loop.validator import Validator
+    from pipeline.training.tasks.task import Task
 
-MEASURED = ("images_per_second", "wait_share", "memory_mb")  # of an entry of the log; they stay in the work folder
+MEASURED = ("images_per_second", "wait_share", "memory_mb")  # of a log entry; they stay in the work folder
 
 
 class TrainingStage(WholeStage):
-    """Base of the stages that train: in this process or several on a cluster, resumed wherever it was.
+    """Trains in this process or several on a cluster; resumes from the newest checkpoint.
 
     The first weights are a file in the node's `path`, or those of the node wired to `start`, or random.
 
     Attributes:
-        checkpoint_seconds: seconds between two checkpoints; not part of what comes out.
+        checkpoint_seconds: seconds between two checkpoints; not part of the fingerprint.
         repeatable: whether a GPU gives the same bytes again: "required" refuses an operation that cannot, "preferred"
-            warns of it, "off" takes the fastest ones. A CPU always does. Not part of what is asked for, as the kind of
-            the device is not, though the last digits of what comes out hang on both.
+            warns of it, "off" takes the fastest ones. A CPU always does. Like the kind of the device, not part of the
+            fingerprint, though the last digits of the weights depend on both.
     """
 
     output: ClassVar[pa.Schema] = CHECKPOINT
@@ -45,11 +48,32 @@ class TrainingStage(WholeStage):
 
     @abstractmethod
     def resolve(self, file: str) -> None:
-        """Raises ValueError where a file of first weights is not of what is trained here."""
+        """Raises ValueError where a file of first weights is of another network."""
 
     @abstractmethod
     def training(self, ctx: StageContext) -> Training:
-        """Returns what is trained on what; raises ValueError for whatever can be found wrong before it begins."""
+        """Returns the training; raises ValueError for every mistake that can be found before it starts."""
+
+    def assembled(
+        self, ctx: StageContext, task: Task[Any, Any], source: Source[Any, Any], validator: Validator | None
+    ) -> Training:
+        """Returns the training of a task on images, in the node's work folder and with its resources."""
+        from pipeline.training.data.sampler import BatchSampler
+        from pipeline.training.loop.session import Training
+
+        assert ctx.work_dir is not None
+        return Training(
+            task=task,
+            batches=BatchSampler(source, task.recipe.batch, task.recipe.seed, task.recipe.sides),
+            store=ctx.work_dir.store,
+            folder=ctx.work_dir.folder,
+            validator=validator,
+            threads=max(1, int(ctx.resources.cpus)),
+            accelerated=ctx.resources.gpus > 0,
+            checkpoint_seconds=self.checkpoint_seconds,
+            repeatable=self.repeatable,
+            bad_share=ctx.resources.max_error_share,
+        )
 
     def check(self, path: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
         """Raises ValueError for two sources of first weights, or a file of another network."""
@@ -74,7 +98,7 @@ class TrainingStage(WholeStage):
         )
 
     def file_hashes(self, path: str | None) -> Mapping[str, str]:
-        """Returns the digest of the file of first weights, if there is one."""
+        """Returns the content hash of the file of first weights, if there is one."""
         return {"weights": checkpoint_hash(path)} if path else {}
 
     def run(self, ctx: StageContext) -> Iterable[Row]:
@@ -88,12 +112,12 @@ class TrainingStage(WholeStage):
 
         assert ctx.work_dir is not None
         training = self.training(ctx)
-        ctx.worker_group(partial(_trained, training, ctx.log))
+        ctx.worker_group(partial(_train, training, ctx.log))
         store, folder = ctx.work_dir.store, ctx.work_dir.folder
         weights = store.read(f"{folder}/{FINAL}")
         entries = MetricsLog(store, folder, training.recipe.steps).entries()
         yield {
-            "detector": training.learner.name,
+            "detector": training.task.name,
             "config": json.dumps(stored_config(weights), sort_keys=True),
             "content_hash": checkpoint_hash(weights),
             "weights": weights,
@@ -102,10 +126,10 @@ class TrainingStage(WholeStage):
         }
 
     def notes(self, output: Artifact) -> list[str]:
-        """Returns how many images could not be read, as the last step that counts them has it."""
+        """Returns how many images could not be read, by the last step of the log."""
         entries = [json.loads(line) for row in output.rows(["log"]) for line in (row["log"] or b"").splitlines()]
-        bad = next((entry["bad_pictures"] for entry in reversed(entries) if "bad_pictures" in entry), 0)
-        return [f"{bad} pictures cannot be read: nothing was learnt from them"] if bad else []
+        bad = next((entry["bad_images"] for entry in reversed(entries) if "bad_images" in entry), 0)
+        return [f"{bad} images cannot be read: nothing was learnt from them"] if bad else []
 
     def exports(self, node: str) -> dict[str, Callable[[Sequence[Row]], bytes]]:
         """Returns the weights as a safetensors file, and the log as JSON lines."""
@@ -119,7 +143,7 @@ def first_weights(ctx: StageContext) -> bytes | None:
     """Returns the checkpoint that a training starts from, or None where it starts from random weights.
 
     Raises:
-        ValueError: the file at `path` is no longer the one that was planned with.
+        ValueError: the file at `path` has changed since the run was planned.
     """
     if ctx.path:
         return planned_file(ctx)
@@ -131,15 +155,15 @@ def first_weights(ctx: StageContext) -> bytes | None:
 
 
 def _untimed(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns an entry without what differs from run to run: equal work gives equal bytes."""
+    """Returns an entry without measured times and memory: equal work gives equal bytes."""
     return {name: value for name, value in entry.items() if name not in MEASURED}
 
 
-def _trained(training: Training, say: Callable[[str], None], stream: Prefetch) -> None:
+def _train(training: Training, log: Callable[[str], None], prefetch: Prefetch) -> None:
     """Runs in every process of the training."""
     import cv2
 
     from pipeline.training.loop.session import run
 
     cv2.setNumThreads(1)
-    run(training, stream, say)
+    run(training, prefetch, log)

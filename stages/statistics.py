@@ -17,9 +17,9 @@ from pipeline.engine.stage import Port, Row, StageContext, WholeStage
 from pipeline.models.detectors import detector_spec
 from pipeline.training.analysis.face_scales import (
     SCALE_EDGES,
-    drawn_scales,
     labelled_scales,
     level_shares_of,
+    sampled_scales,
     scale_histogram,
 )
 from pipeline.training.augment.policy import POLICIES, Policy, policy
@@ -82,7 +82,7 @@ class Statistics(WholeStage):
         for name in self.policies:
             ctx.log(f"{name}: {len(samples):,} images, {self.epochs} times")
             chosen = policy(name, side=self.side)
-            drawn = drawn_scales(samples, chosen, self.seed, self.epochs)
+            drawn = sampled_scales(samples, chosen, self.seed, self.epochs)
             yield from _bins(name, scale_histogram(drawn.scales))
             if len(drawn.targets):
                 yield from _targets(name, chosen, drawn.targets)

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 
 class TrainDetector(TrainingStage):
-    """Training with the losses of the detector's own paper, see `task_of`.
+    """Trains a detector with the losses of its own paper, see `DetectorTask`.
 
-    The first weights are random, or ImageNet's where the switch `pretrained` says so, or those of a checkpoint: a file
-    in the node's `path`, or the node wired to `start`. Images wired to `held_out` are judged every `recipe.eval_every`
+    The first weights are random, or ImageNet's with the model arg `pretrained`, or those of a checkpoint: a file in the
+    node's `path`, or the node wired to `start`. Images wired to `held_out` are evaluated every `recipe.eval_every`
     steps and at the end; nothing is learnt from them.
 
     Attributes:
@@ -67,7 +67,7 @@ class TrainDetector(TrainingStage):
         return {**asdict(PRESETS[value["preset"]]), **{name: each for name, each in value.items() if name != "preset"}}
 
     def resolve(self, file: str) -> None:
-        """Raises ValueError where a file is known to be of another detector."""
+        """Raises ValueError where a file is known to hold another detector."""
         resolve_detector(file, self.detector)
 
     def training(self, ctx: StageContext) -> Training:
@@ -79,44 +79,28 @@ class TrainDetector(TrainingStage):
         from pipeline.data.datasets.wider_face.ground_truth import ground_truth_of
         from pipeline.evaluation.wider_result import require_faces
         from pipeline.training.data.detector_dataset import DetectorDataset
-        from pipeline.training.data.sampler import BatchSampler
         from pipeline.training.loop.preflight import require_matchable
-        from pipeline.training.loop.session import Training
-        from pipeline.training.tasks.detector_learner import DetectorLearner
+        from pipeline.training.tasks.detector import DetectorTask
         from stages.validators.detector import DetectorValidator
 
-        assert ctx.work_dir is not None
         usable = _usable(ctx.one("samples"), self.recipe.images)
-        learner = DetectorLearner(self.detector, self.recipe, self.model_args, first_weights(ctx))
-        # Built here once for its anchors and to find out before any process starts whether the weights fit.
+        task = DetectorTask(self.detector, self.recipe, self.model_args, first_weights(ctx))
+        # Built here once for its anchors, and to find weights that do not fit before any process starts.
         with naming_weights(ctx, "start"):
-            detector = learner.first()
+            detector = task.build()
         try:
             require_matchable(usable, detector.grid, self.recipe)
         except ValueError as error:
             raise ValueError(f"{ctx.one('samples').node}: {error}") from None
         validator = None
-        accelerated = ctx.resources.gpus > 0
         if held_out := ctx.inputs.get("held_out"):
             samples = _usable(held_out[0], None)
-            # Every look at it would be worth the same, and the first weights would stay the best.
+            # Every evaluation would have the same score, and the first weights would stay the best.
             require_faces(ground_truth_of(samples), held_out[0].node)
-            validator = DetectorValidator(samples, ImageReader(ctx, held_out[0]).read, accelerated)
-        pictures = DetectorDataset(
-            usable, ImageReader(ctx, ctx.one("samples")).read, self.recipe, detector.normalisation.mean_bgr
-        )
-        return Training(
-            learner=learner,
-            batches=BatchSampler(pictures, self.recipe.batch, self.recipe.seed, self.recipe.sides),
-            store=ctx.work_dir.store,
-            folder=ctx.work_dir.folder,
-            validator=validator,
-            threads=max(1, int(ctx.resources.cpus)),
-            accelerated=accelerated,
-            checkpoint_seconds=self.checkpoint_seconds,
-            repeatable=self.repeatable,
-            bad_share=ctx.resources.max_error_share,
-        )
+            validator = DetectorValidator(samples, ImageReader(ctx, held_out[0]).read, ctx.resources.gpus > 0)
+        read = ImageReader(ctx, ctx.one("samples")).read
+        dataset = DetectorDataset(usable, read, self.recipe, detector.normalisation.mean_bgr)
+        return self.assembled(ctx, task, dataset, validator)
 
 
 def _usable(samples: Artifact, most: int | None) -> list[Sample]:

@@ -1,4 +1,4 @@
-"""A join of samples and dumps to a checkpoint of one ranker; the detectors that made the dumps have no part in it."""
+"""Labelled candidates of any detectors to a checkpoint of one ranker."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 
 
 class TrainRanker(TrainingStage):
-    """Training of CRFace's ranker, or of ours, with the candidates of all detectors of a join (section 4.2).
+    """Trains a ranker with the candidates of all detectors (CRFace, section 4.2).
 
-    The first weights are random, or ImageNet's where the switch `pretrained` says so, or those of a checkpoint: of the
-    same ranker, or of a detector with the same backbone, which is taken over; a file in the node's `path`, or the node
-    wired to `start`. A join wired to `held_out` is judged every `recipe.eval_every` steps and at the end: how many
-    of its pairs of boxes are in the right order; nothing is learnt from it. `samples` are those that the joins were
-    made of: they say where an image lies.
+    The first weights are random, or ImageNet's with the model arg `pretrained`, or those of a checkpoint: of the same
+    ranker, or of a detector with the same backbone, which is taken over; a file in the node's `path`, or the node wired
+    to `start`. Labelled candidates wired to `held_out` are evaluated every `recipe.eval_every` steps and at the end:
+    the share of their pairs of boxes in the right order; nothing is learnt from them. `samples` are those that the
+    candidates were labelled with; they have the paths of the images.
 
     Attributes:
         ranker: entry of `RANKERS`.
-        model_args: arguments of its factory; `rows` is the recipe's.
+        model_args: arguments of its factory; `num_candidates` is the recipe's.
         recipe: every number that decides the outcome; a config names those that differ from the defaults.
         checkpoint_seconds, repeatable: see `TrainingStage`.
     """
@@ -57,7 +57,7 @@ class TrainRanker(TrainingStage):
         return value
 
     def resolve(self, file: str) -> None:
-        """Raises ValueError where a file is neither of this ranker nor of a known detector."""
+        """Raises ValueError where a file holds neither this ranker nor a known detector."""
         if "ranker" in (stored_config(file) or {}):
             resolve_ranker(file, self.ranker)
         else:
@@ -67,59 +67,45 @@ class TrainRanker(TrainingStage):
         """Returns the training.
 
         Raises:
-            ValueError: nothing to put in order, samples that a join was not made of, first weights that do not fit.
+            ValueError: nothing to rank, samples of other images, first weights that do not fit.
         """
         from pipeline.training.data.ranker_dataset import RankerDataset
-        from pipeline.training.data.sampler import BatchSampler
-        from pipeline.training.loop.session import Training
-        from pipeline.training.tasks.ranker_learner import RankerLearner
+        from pipeline.training.tasks.ranker import RankerTask
         from stages.validators.ranker import RankerValidator
 
-        assert ctx.work_dir is not None
-        join = ctx.one("rankings")
-        rankings = _rankings(join, self.recipe, self.recipe.images)
-        learner = RankerLearner(self.ranker, self.recipe, self.model_args, first_weights(ctx))
-        # Built here once for its normalisation and to find out before any process starts whether the weights fit.
+        labelled = ctx.one("rankings")
+        rankings = _rankings(labelled, self.recipe, self.recipe.images)
+        task = RankerTask(self.ranker, self.recipe, self.model_args, first_weights(ctx))
+        # Built here once for its normalisation, and to find weights that do not fit before any process starts.
         with naming_weights(ctx, "start"):
-            normalisation = learner.first().normalisation
+            normalisation = task.build().normalisation
         validator = None
         if held_out := ctx.inputs.get("held_out"):
             read = ImageReader(ctx, _samples_of(ctx, held_out[0])).read
             validator = RankerValidator(_rankings(held_out[0], self.recipe), read, self.recipe)
-        pictures = RankerDataset(
-            rankings, ImageReader(ctx, _samples_of(ctx, join)).read, self.recipe, normalisation.mean_bgr
-        )
-        return Training(
-            learner=learner,
-            batches=BatchSampler(pictures, self.recipe.batch, self.recipe.seed, self.recipe.sides),
-            store=ctx.work_dir.store,
-            folder=ctx.work_dir.folder,
-            validator=validator,
-            threads=max(1, int(ctx.resources.cpus)),
-            accelerated=ctx.resources.gpus > 0,
-            checkpoint_seconds=self.checkpoint_seconds,
-            repeatable=self.repeatable,
-            bad_share=ctx.resources.max_error_share,
-        )
+        read = ImageReader(ctx, _samples_of(ctx, labelled)).read
+        return self.assembled(ctx, task, RankerDataset(rankings, read, self.recipe, normalisation.mean_bgr), validator)
 
 
-def _rankings(join: Artifact, recipe: RankerRecipe, most: int | None = None) -> LabelledCandidateReader:
-    """Returns the rows of a join; raises ValueError where there is nothing to put in order."""
-    from pipeline.training.loop.ranker_preflight import require_rankable
+def _rankings(labelled: Artifact, recipe: RankerRecipe, limit: int | None = None) -> LabelledCandidateReader:
+    """Returns the rows of labelled candidates; raises ValueError where there is nothing to rank."""
+    from pipeline.training.loop.preflight import require_rankable
 
-    rows = LabelledCandidateReader(join, most)
+    rows = LabelledCandidateReader(labelled, limit)
     try:
         require_rankable(rows, recipe)
     except ValueError as error:
-        raise ValueError(f"{join.node}: {error}") from None
+        raise ValueError(f"{labelled.node}: {error}") from None
     return rows
 
 
-def _samples_of(ctx: StageContext, join: Artifact) -> Artifact:
-    """Returns those of the wired samples that a join was made of."""
-    made_of = set(join.manifest.fingerprint_fields["inputs"]["samples"])
+def _samples_of(ctx: StageContext, labelled: Artifact) -> Artifact:
+    """Returns those of the wired samples that candidates were labelled with."""
+    made_of = set(labelled.manifest.fingerprint_fields["inputs"]["samples"])
     for samples in ctx.inputs["samples"]:
         if samples.manifest.content_hash in made_of:
             return samples
     found = ", ".join(each.node for each in ctx.inputs["samples"])
-    raise ValueError(f"{join.node} was not made of {found}: wire the samples of every join to inputs.samples")
+    raise ValueError(
+        f"{labelled.node} was not made of {found}: wire the samples of all labelled candidates to inputs.samples"
+    )

@@ -119,12 +119,12 @@ def bare_training(course: Course) -> Spent:
     torch.set_num_threads(training.threads)
     held = [training.batches(step) for step in range(min(HELD, training.recipe.steps))]
     device = torch.device("cuda" if training.accelerated else "cpu")
-    model = training.learner.first().to(device)
+    model = training.task.build().to(device)
     set_norms(model, training.recipe.norms)
     spent: list[float] = []
     steps, parts = [], []
     with deterministic(), channels_last(model):
-        trainer = Trainer(_timed(training.learner.task(model), spent), training.recipe)
+        trainer = Trainer(_timed(training.task, model, spent), model)
         coming = (held[step % len(held)] for step in range(training.recipe.steps))
         staging = DevicePrefetch(coming, model.normalisation, device, early=training.accelerated)
         pending: deque[Any] = deque()
@@ -189,13 +189,13 @@ class _TimedPlan:
         return self.of._clocked(lambda: self.plan.complete(predicted))
 
 
-def _timed(task: Any, spent: list[float]) -> Any:
+def _timed(task: Any, model: Any, spent: list[float]) -> Any:
     """Returns the task; where it has an assigner, that one notes the seconds it takes."""
-    from pipeline.training.tasks.detector import DetectorTask
+    from pipeline.training.tasks.detector import DetectorTask, assigner_of
 
     if not isinstance(task, DetectorTask):
         return task
-    timed: Any = _Timed(task.assigner, spent)
+    timed: Any = _Timed(assigner_of(model, task.recipe), spent)
     return replace(task, assigner=timed)
 
 

@@ -1,1 +1,1 @@
-"""Validators: how good a network is on held-out images during its training."""
+"""Validators: evaluation of a network on held-out images during its training."""

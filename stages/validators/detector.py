@@ -1,4 +1,4 @@
-"""A judge of a training: a detector's AP on images it does not learn from, each process looking at its share."""
+"""Validator of a detector's training: AP on held-out images, each process on its share."""
 
 from __future__ import annotations
 
@@ -17,55 +17,55 @@ from pipeline.evaluation.wider_result import evaluate
 from pipeline.inference.postprocess import detections
 from pipeline.inference.predictor import Predictor
 from pipeline.models.detectors.detector import Detector
-from pipeline.training.loop.validator import mean_ap
 
 
 @dataclass(frozen=True)
 class DetectorValidator:
-    """Single scale at original size, WIDER FACE protocol over these images alone; a `Judge`.
+    """A `Validator`: single scale at original size, WIDER FACE protocol over these images alone.
 
-    Suppression is RetinaFace's whatever the detector: one yardstick for all, not the final result of any.
+    Suppression is RetinaFace's for every detector: comparable numbers, not the final result of any.
 
     Attributes:
         samples: images and faces.
         read: path -> compressed bytes.
-        accelerated: look with the GPU.
-        score: boxes at or below it are dropped.
+        accelerated: use the GPU.
+        min_score: boxes at or below it are dropped.
         iou: of suppression.
     """
 
-    measure: ClassVar[str] = "ap"
+    name: ClassVar[str] = "ap"
 
     samples: Sequence[Sample]
     read: Callable[[str], bytes]
     accelerated: bool = False
-    score: float = 0.02
+    min_score: float = 0.02
     iou: float = 0.4
 
     def __call__(self, detector: Detector, rank: int, processes: int) -> list[Detections]:
         """Returns the detections of every n-th image, from the rank-th on; errors have none."""
         device = "cuda" if self.accelerated else "cpu"
         original, found = parse_canvas("original"), []
-        with torch.random.fork_rng(devices=[]):  # layers of the predictor's own copy are made with random weights
+        with torch.random.fork_rng(devices=[]):  # the predictor's copy is built with random weights
             predictor = Predictor(detector, device)
             for sample in self.samples[rank::processes]:
                 try:
                     image = decode(self.read(sample.path))
                     candidates = predictor.candidates(image, original)
-                # No picture, or an answer that is no number: nothing found here, whatever the other processes see.
+                # No image, or outputs that are not finite: no detections here, and the other processes go on.
                 except (OSError, ValueError) as error:
                     found.append(Detections(sample.image_id, 0, 0, error=str(error)))
                     continue
-                kept = detections(candidates, score=self.score, iou=self.iou, max_detections=None)
+                kept = detections(candidates, score=self.min_score, iou=self.iou, max_detections=None)
                 height, width = image.shape[:2]
                 found.append(Detections(sample.image_id, width, height, kept.boxes, kept.scores))
         return found
 
-    def verdict(self, shares: Sequence[list[Detections]]) -> dict[str, float]:
+    def metrics(self, shares: Sequence[list[Detections]]) -> dict[str, float]:
         """Returns level -> AP of all shares."""
         truth = ground_truth_of(self.samples)
         return dict(evaluate(truth, PredictionSet.of([each for share in shares for each in share])).ap)
 
-    def worth(self, verdict: Mapping[str, float]) -> float:
-        """Returns the mean AP of the levels, see `mean_ap`."""
-        return mean_ap(verdict)
+    def score(self, metrics: Mapping[str, float]) -> float:
+        """Returns the mean AP of the levels that have faces, 0 where none has; the AP of the others is NaN."""
+        known = [value for value in metrics.values() if value == value]
+        return sum(known) / max(len(known), 1)

@@ -1,4 +1,4 @@
-"""A judge of a ranker's training: how well it orders boxes of images it does not learn from, before and after."""
+"""Validator of a ranker's training: share of boxes in the right order on held-out images, before and after."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ Float32 = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class OrderingCounts:
-    """How boxes stand by the detectors' scores and by the refined ones; adding two is exact but for the losses.
+    """Counts of pairs by the detectors' scores and by the refined ones; adding two is exact but for the losses.
 
     Attributes:
         before: counts of the detectors' order.
-        after: of the refined order; none is right where the ranker answered with no numbers.
-        loss_before: sum of the recipe's loss over tables, each by itself, whatever `recipe.among` says.
-        loss_after: likewise, NaN where the ranker answered with no numbers.
+        after: of the refined order; none is right where the ranker's outputs are not finite.
+        loss_before: sum of the recipe's loss over tables, each by itself, whatever `recipe.compare_within` is.
+        loss_after: likewise, NaN where the ranker's outputs are not finite.
     """
 
     before: PairCounts
@@ -49,25 +49,24 @@ class OrderingCounts:
 
 @dataclass(frozen=True)
 class RankerValidator:
-    """Every image with the boxes of every detector; a `Judge`.
+    """A `Validator`: every image with the boxes of every detector.
 
-    The ranker sees them as in use, see `RankerRecipe.frame`: where it learns from whole images as in its training, and
-    as they are where it learns from squares of them.
+    The ranker gets them as in use, see `RankerRecipe.frame`.
 
     Attributes:
         rankings: images and boxes.
         read: path -> compressed bytes.
-        recipe: rows of the table, the loss, and up to how many places apart pairs count as near.
+        recipe: rows of the table, the loss, and up to how many ranks apart pairs count as near.
     """
 
-    measure: ClassVar[str] = "ranking"
+    name: ClassVar[str] = "ranking"
 
     rankings: LabelledCandidateReader
     read: Callable[[str], bytes]
     recipe: RankerRecipe
 
     def __call__(self, ranker: Ranker, rank: int, processes: int) -> OrderingCounts:
-        """Returns how the boxes of every n-th image stand, from the rank-th on; unreadable images are left out."""
+        """Returns the counts of every n-th image, from the rank-th on; unreadable images are left out."""
         none = PairCounts.zero(self.recipe.pairs)
         total = OrderingCounts(none, none)
         for number in range(rank, len(self.rankings), processes):
@@ -80,18 +79,16 @@ class RankerValidator:
                 continue
             pixels = self.recipe.frame.pixels(image, ranker.normalisation.mean_bgr)
             for place in range(len(ranking.valid)):
-                total += self._standing(ranker, pixels, ranking, place)
+                total += self._counts(ranker, pixels, ranking, place)
         return total
 
-    def verdict(self, shares: Sequence[OrderingCounts]) -> dict[str, float]:
+    def metrics(self, shares: Sequence[OrderingCounts]) -> dict[str, float]:
         """Returns shares of untied pairs in the right order, and mean losses, before and after.
 
         "before" and "after" are of all pairs of an image's boxes, "near_before" and "near_after" of those up to
-        `recipe.pairs` places apart in the detector's order; "loss_before" and "loss_after" are per image and detector.
+        `recipe.pairs` ranks apart in the detector's order; "loss_before" and "loss_after" are per image and detector.
         """
-        total = shares[0]
-        for share in shares[1:]:
-            total += share
+        total = sum(shares[1:], start=shares[0])
         tables = max(total.before.images, 1)
         return {
             "before": total.before.every,
@@ -102,12 +99,12 @@ class RankerValidator:
             "loss_after": total.loss_after / tables,
         }
 
-    def worth(self, verdict: Mapping[str, float]) -> float:
+    def score(self, metrics: Mapping[str, float]) -> float:
         """Returns the share of all untied pairs that are in the right order after, 0 where there is none."""
-        return 0.0 if math.isnan(verdict["after"]) else verdict["after"]
+        return 0.0 if math.isnan(metrics["after"]) else metrics["after"]
 
     @torch.inference_mode()
-    def _standing(
+    def _counts(
         self, ranker: Ranker, pixels: NDArray[np.uint8], ranking: LabelledCandidates, place: int
     ) -> OrderingCounts:
         boxes, scores, overlaps = ranking.of_detector(place)
@@ -121,10 +118,10 @@ class RankerValidator:
             after = replace(before, right=np.zeros_like(before.right), all_right=0)
             return OrderingCounts(before, after, loss_before, math.nan)
         refined = (score + residual)[:valid].numpy()
-        dataset_paths = np.empty(valid, np.int64)
+        ranks = np.empty(valid, np.int64)
         # Equal scores stay in the order of their rows, as in the output of a ranker.
-        dataset_paths[np.argsort(-refined, kind="stable")] = np.arange(valid)
-        return OrderingCounts(before, count_pairs(truth, dataset_paths, self.recipe.pairs), loss_before, loss_after)
+        ranks[np.argsort(-refined, kind="stable")] = np.arange(valid)
+        return OrderingCounts(before, count_pairs(truth, ranks, self.recipe.pairs), loss_before, loss_after)
 
     def _loss(self, scores: Tensor, truth: Float32) -> float:
         """Returns the recipe's loss of one table, whose first rows have a truth."""
@@ -136,7 +133,7 @@ class RankerValidator:
 def _residual(ranker: Ranker, pixels: NDArray[np.uint8], table: Float32, valid: int) -> Tensor:
     """Returns float32 [N] on the CPU, the corrections of a table's rows."""
     device = next(ranker.parameters()).device
-    seen = torch.from_numpy(np.ascontiguousarray(pixels)).to(device)
-    images = ranker.normalisation(seen).permute(2, 0, 1)[None]
-    answer: Tensor = ranker(images, torch.from_numpy(table)[None].to(device), torch.tensor([valid], device=device))
-    return answer[0].float().cpu()
+    moved = torch.from_numpy(np.ascontiguousarray(pixels)).to(device)
+    images = ranker.normalisation(moved).permute(2, 0, 1)[None]
+    residual: Tensor = ranker(images, torch.from_numpy(table)[None].to(device), torch.tensor([valid], device=device))
+    return residual[0].float().cpu()

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from pipeline.boxes.anchors import AnchorGrid
+from pipeline.models.detectors import detector_spec
 from pipeline.models.detectors.detector import Normalisation
 from pipeline.training.assigners import ASSIGNERS, Assigner
 from pipeline.training.assigners.ali_ams import AliAms
@@ -21,11 +22,10 @@ from pipeline.training.assigners.hambox import HamBox
 from pipeline.training.assigners.max_iou import MaxIou
 from pipeline.training.assigners.ota import Ota
 from pipeline.training.data.batch import Example
-from pipeline.training.data.sampler import BatchSampler, normalised
-from pipeline.training.loop.trainer import train
+from pipeline.training.data.sampler import BatchSampler
 from pipeline.training.recipes.detector import DetectorRecipe
-from pipeline.training.tasks.initialise import initial_detector
 from tests.training.in_memory import InMemory
+from tests.training.plain_loop import normalised, train
 
 F32 = np.float32
 # One level has two sizes, the picture is no multiple of a stride.
@@ -360,7 +360,7 @@ def test_a_training_step_can_use_it(name: str) -> None:
     example = Example("square", picture, np.asarray([[12, 10, 44, 42]], F32), np.full((1, 5, 2), np.nan, F32))
     batches = BatchSampler(InMemory([example]), batch=1, seed=1)
     history = train(
-        initial_detector("retinaface_mobilenet", 0),
+        detector_spec("retinaface_mobilenet").build(),
         normalised(batches, Normalisation((104.0, 117.0, 123.0))),
         DetectorRecipe(steps=1, batch=1, warmup=0),
         assigner=ASSIGNERS[name],

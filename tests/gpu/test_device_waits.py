@@ -21,8 +21,7 @@ from pipeline.training.loop.session import FINAL, Training, run
 from pipeline.training.loop.trainer import Trainer
 from pipeline.training.recipes.detector import DetectorRecipe
 from pipeline.training.recipes.ranker import RankerRecipe
-from pipeline.training.tasks.detector import task_of
-from pipeline.training.tasks.detector_learner import DetectorLearner
+from pipeline.training.tasks.detector import DetectorTask
 from pipeline.training.tasks.ranker import RankerTask
 from tests.training.in_memory import InMemory, RankedInMemory, bright_squares, ranked_squares
 
@@ -47,9 +46,9 @@ def refused(device: torch.device) -> Iterator[None]:
 
 def _steps(trainer: Trainer, batches: Any, device: torch.device, count: int = 4) -> list[float]:
     """Returns the losses of some steps; the first is not watched: grids are made, kernels chosen, memory taken."""
-    staging = DevicePrefetch(iter(map(batches, range(count))), trainer.task.model.normalisation, device, early=True)
+    staging = DevicePrefetch(iter(map(batches, range(count))), trainer.model.normalisation, device, early=True)
     losses = []
-    with deterministic(), channels_last(trainer.task.model):
+    with deterministic(), channels_last(trainer.model):
         losses.append(trainer.begin(staging.take().batch, aside=(0.0,)).read().losses["total"])
         for _ in range(count - 1):
             with refused(device):
@@ -71,9 +70,10 @@ def _steps(trainer: Trainer, batches: Any, device: torch.device, count: int = 4)
 )
 def test_a_step_of_a_detector_waits_for_nothing(name: str, change: dict[str, Any], gpu: torch.device) -> None:
     recipe = DetectorRecipe(**{"steps": 4, "batch": 4, "crop": SIDE, "learning_rate": 1e-5, **change})
-    model = DetectorLearner(name, recipe).first().to(gpu)
+    task = DetectorTask(name, recipe)
+    model = task.build().to(gpu)
     set_norms(model, recipe.norms)
-    losses = _steps(Trainer(task_of(model, recipe), recipe), BatchSampler(SQUARES, 4, 0, recipe.sides), gpu)
+    losses = _steps(Trainer(task, model), BatchSampler(SQUARES, 4, 0, recipe.sides), gpu)
     assert all(0 < each < 1e4 for each in losses)
 
 
@@ -84,16 +84,20 @@ def test_nor_does_one_of_the_papers_ranker(sampling: str, gpu: torch.device) -> 
     model = RANKERS["crface_mobilenet"].build(num_candidates=50, sampling=sampling).to(gpu).train()
     source = RankedInMemory(ranked_squares(rows=50))
     assert all(
-        each > 0 for each in _steps(Trainer(RankerTask(model, recipe), recipe), BatchSampler(source, 4, 1, (64,)), gpu)
+        each > 0
+        for each in _steps(
+            Trainer(RankerTask("crface_mobilenet", recipe), model), BatchSampler(source, 4, 1, (64,)), gpu
+        )
     )
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 def test_a_step_that_is_not_finite_is_left_out_by_the_device(optimizer: Any, gpu: torch.device) -> None:
     recipe = DetectorRecipe(steps=4, batch=4, crop=SIDE, warmup=0, optimizer=optimizer, learning_rate=1e-3)
-    model = DetectorLearner("retinaface_mobilenet", recipe).first().to(gpu).train()
-    trainer, batches = Trainer(task_of(model, recipe), recipe), BatchSampler(SQUARES, 4, 0, recipe.sides)
-    trainer.step(batches(0).to_batch(model.normalisation, gpu))
+    task = DetectorTask("retinaface_mobilenet", recipe)
+    model = task.build().to(gpu).train()
+    trainer, batches = Trainer(task, model), BatchSampler(SQUARES, 4, 0, recipe.sides)
+    trainer.begin(batches(0).to_batch(model.normalisation, gpu)).read()
     before = torch.nn.utils.parameters_to_vector(model.parameters()).detach().clone()
     next(model.parameters()).register_hook(lambda slope: slope * float("inf"))
     pending = trainer.begin(batches(1).to_batch(model.normalisation, gpu))
@@ -106,13 +110,13 @@ def test_read_at_once_or_a_step_later_the_bytes_are_the_same(gpu: torch.device, 
     recipe, files = DetectorRecipe(steps=6, batch=4, crop=SIDE, warmup=2, ema_decay=0.9), []
     for name, overlapped in (("at once", False), ("later", True)):
         one: Any = Training(
-            DetectorLearner("mogface_mobilenet", recipe),
+            DetectorTask("mogface_mobilenet", recipe),
             BatchSampler(SQUARES, recipe.batch, recipe.seed, recipe.sides),
             Store(str(tmp_path / name)),
             "work",
             accelerated=gpu.type == "cuda",
             overlapped=overlapped,
         )
-        run(one, say=lambda line: None)
+        run(one, log=lambda line: None)
         files.append(one.store.read(f"work/{FINAL}"))
     assert files[0] == files[1]

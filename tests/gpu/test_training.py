@@ -19,7 +19,7 @@ from pipeline.models.rankers import RANKERS
 from pipeline.models.rankers.checkpoint import open_ranker
 from pipeline.models.weights import open_detector
 from pipeline.training.assigners import ASSIGNERS
-from pipeline.training.data.batch import Faces
+from pipeline.training.data.batch import Batch, Faces
 from pipeline.training.data.sampler import BatchSampler
 from pipeline.training.loop.determinism import deterministic
 from pipeline.training.loop.session import FINAL, Training, run
@@ -27,12 +27,11 @@ from pipeline.training.loop.trainer import Trainer
 from pipeline.training.losses.ranker import ranker_loss
 from pipeline.training.recipes.detector import DetectorRecipe
 from pipeline.training.recipes.ranker import RankerRecipe
-from pipeline.training.tasks.detector import task_of
-from pipeline.training.tasks.detector_learner import DetectorLearner
+from pipeline.training.tasks.detector import DetectorTask
 from pipeline.training.tasks.ranker import RankerTask
-from pipeline.training.tasks.ranker_learner import RankerLearner
 from tests.gpu.test_inference import noise, some_candidates
 from tests.training.in_memory import InMemory, RankedInMemory, bright_squares, ranked_squares
+from tests.training.plain_loop import losses_of, numbers
 
 pytestmark = pytest.mark.gpu
 
@@ -80,16 +79,17 @@ def test_losses_and_their_gradient_for_every_assigner(name: str, change: dict[st
     for device in (torch.device("cpu"), gpu):
         with torch.device("meta"):
             detector = DETECTORS[name].build()
-        task = task_of(detector, DetectorRecipe(**change))
+        task = DetectorTask(name, DetectorRecipe(**change))
         count = detector.grid.count(SIDE, SIDE)
         parts = answer(name, count)
         if getattr(detector, "hierarchical", None) is not None:
             parts["progressive"] = torch.randn(3, count, 1, generator=torch.Generator().manual_seed(1))
         parts = {key: value.to(device).requires_grad_() for key, value in parts.items()}
-        losses = task.losses(Raw(**parts), faces_on(device), (SIDE, SIDE))
+        batch = Batch(("a", "b", "c"), torch.empty(3, 3, SIDE, SIDE), faces_on(device))
+        losses = task.loss(detector, Raw(**parts), batch)
         losses.total.backward()
         slopes = {key: torch.zeros_like(v) if v.grad is None else v.grad for key, v in parts.items()}
-        results.append((losses.numbers(), losses.counts, {key: value.cpu() for key, value in slopes.items()}))
+        results.append((numbers(losses), losses.counts, {key: value.cpu() for key, value in slopes.items()}))
     (cpu, counts, slopes), (ours, our_counts, our_slopes) = results
     assert cpu["total"] > 0 and ours == pytest.approx(cpu, rel=1e-4, abs=1e-6)
     assert {key: value.tolist() for key, value in counts.items()} == {k: v.tolist() for k, v in our_counts.items()}
@@ -117,9 +117,10 @@ def test_one_step_of_a_detector(name: str, gpu: torch.device) -> None:
     recipe = DetectorRecipe(steps=4, batch=4, crop=SIDE, warmup=2)
     batches, moved = BatchSampler(SQUARES, 4, 0, recipe.sides), []
     for device in (torch.device("cpu"), gpu):
-        model = DetectorLearner(name, recipe).first().to(device).train()
-        trainer = Trainer(task_of(model, recipe), recipe)
-        moved.append(trainer.step(batches(0).to_batch(model.normalisation, device)))
+        task = DetectorTask(name, recipe)
+        model = task.build().to(device).train()
+        trainer = Trainer(task, model)
+        moved.append(trainer.begin(batches(0).to_batch(model.normalisation, device)).read())
     assert moved[1].losses == pytest.approx(moved[0].losses, rel=1e-3, abs=1e-4)
     assert moved[1].gradient_norm == pytest.approx(moved[0].gradient_norm, rel=1e-2)
     assert moved[1].counts == moved[0].counts
@@ -133,9 +134,9 @@ def test_one_step_of_a_ranker(name: str, bf16: bool, gpu: torch.device) -> None:
     for device in (torch.device("cpu"), gpu):
         torch.manual_seed(0)
         model = RANKERS[name].build(num_candidates=50).to(device).train()
-        trainer = Trainer(RankerTask(model, recipe), recipe)
+        trainer = Trainer(RankerTask(name, recipe), model)
         batch = BatchSampler(source, 4, 1, (64,))(0).to_batch(model.normalisation, device)
-        moved.append(trainer.step(batch))
+        moved.append(trainer.begin(batch).read())
     assert moved[1].losses == pytest.approx(moved[0].losses, rel=0.02 if bf16 else 1e-3)
     assert moved[1].gradient_norm == pytest.approx(moved[0].gradient_norm, rel=0.2 if bf16 else 1e-2)
 
@@ -148,12 +149,12 @@ def training(folder: Path, kind: str, device: torch.device, bf16: bool = False) 
     if kind == "ranker":
         source: Any = RankedInMemory(ranked_squares(rows=50))
         recipe: Any = RankerRecipe(steps=6, batch=4, crop=64, num_candidates=50, pairs=3, bf16=bf16)
-        learner: Any = RankerLearner("roi_mobilenet", recipe)
+        task: Any = RankerTask("roi_mobilenet", recipe)
     else:
         source, recipe = SQUARES, DetectorRecipe(steps=6, batch=4, crop=SIDE, warmup=2, bf16=bf16)
-        learner = DetectorLearner("retinaface_mobilenet", recipe)
+        task = DetectorTask("retinaface_mobilenet", recipe)
     batches: Any = BatchSampler(source, recipe.batch, recipe.seed, recipe.sides)
-    made = Training(learner, batches, Store(str(folder)), "work", checkpoint_seconds=1e-9)
+    made = Training(task, batches, Store(str(folder)), "work", checkpoint_seconds=1e-9)
     return replace(made, accelerated=device.type == "cuda")
 
 
@@ -173,10 +174,10 @@ def quiet(line: str) -> None:
 @pytest.mark.parametrize("bf16", [False, True])
 def test_a_killed_training_ends_in_the_same_bytes(kind: str, bf16: bool, tmp_path: Path, gpu: torch.device) -> None:
     whole, cut = training(tmp_path / "whole", kind, gpu, bf16), training(tmp_path / "cut", kind, gpu, bf16)
-    run(whole, say=quiet)
+    run(whole, log=quiet)
     with pytest.raises(Killed):
-        run(cut, say=until(4))
-    run(cut, say=quiet)
+        run(cut, log=until(4))
+    run(cut, log=quiet)
     assert whole.store.read(f"work/{FINAL}") == cut.store.read(f"work/{FINAL}")
 
 
@@ -188,10 +189,10 @@ def test_a_checkpoint_of_one_kind_opens_on_the_other(
     """A training goes on from it, and what comes out in the end gives the same on both."""
     first, second = (torch.device("cpu"), gpu)[:: 1 if upwards else -1]
     with pytest.raises(Killed):
-        run(training(tmp_path, kind, first), say=until(3))
+        run(training(tmp_path, kind, first), log=until(3))
     lines: list[str] = []
     resumed = training(tmp_path, kind, second)
-    run(resumed, say=lines.append)
+    run(resumed, log=lines.append)
     assert 0 < len(lines) < 6
     image, weights = noise(SIDE, SIDE), resumed.store.read(f"work/{FINAL}")
     if kind == "detector":
@@ -209,10 +210,11 @@ def test_no_operation_of_a_step_depends_on_timing(gpu: torch.device) -> None:
     """Twice the same step gives the same gradient to the bit."""
     recipe, found = DetectorRecipe(steps=4, batch=4, crop=SIDE, warmup=2), []
     for _ in range(2):
-        model = DetectorLearner("mogface_mobilenet", recipe).first().to(gpu).train()
+        task = DetectorTask("mogface_mobilenet", recipe)
+        model = task.build().to(gpu).train()
         batch = BatchSampler(SQUARES, 4, 0, recipe.sides)(0).to_batch(model.normalisation, gpu)
         with deterministic():
-            losses = task_of(model, recipe)(batch)
+            losses = losses_of(task, model, batch)
             losses.total.backward()
         found.append(torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None]).cpu())
     assert torch.equal(*found)

@@ -1,4 +1,4 @@
-"""A ranker gets the same numbers of an image wherever it meets it: in training, before its judge and in use."""
+"""A ranker gets the same input of an image in training, in validation and in use."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from pipeline.data.records import ScoredBoxes
 from pipeline.inference.rerank import Reranker
 from pipeline.models.rankers.checkpoint import open_ranker
 from pipeline.models.rankers.ranker import Ranker
-from pipeline.training.data.ranker_collate import RankerPixelBatch
+from pipeline.training.data.collate import RankerPixelBatch
 from pipeline.training.data.ranker_dataset import RankerDataset
 from pipeline.training.recipes.ranker import RankerRecipe
-from pipeline.training.tasks.ranker_learner import RankerLearner
+from pipeline.training.tasks.ranker import RankerTask
 from stages.validators.ranker import RankerValidator
 from tests.data.stored_rankings import stored
 
 Inputs = tuple[Tensor, Tensor, Tensor]
 SIZES = {"wide": (100, 70), "high": (60, 100), "square": (64, 64), "thin": (130, 9)}
 RECIPE = RankerRecipe(num_candidates=12, pairs=2, colour_jitter=False, flip_prob=0.0)
-LEARNERS = ("crface_mobilenet", "roi_mobilenet")
+RANKERS_SEEN = ("crface_mobilenet", "roi_mobilenet")
 
 
 def pixels_of(name: str) -> np.ndarray:
@@ -74,28 +74,28 @@ def num_neighbours(ranker: Ranker) -> Iterator[list[Inputs]]:
     assert len(images) == len(inputs)
 
 
-def in_training(learner: RankerLearner, name: str, folder: Path) -> Inputs:
-    model = learner.first().eval()
+def in_training(task: RankerTask, name: str, folder: Path) -> Inputs:
+    model = task.build().eval()
     rankings = LabelledCandidateReader(stored(folder, [ranking_of(name)]))
-    pictures = RankerDataset(rankings, read, learner.recipe, model.normalisation.mean_bgr)
-    batch = RankerPixelBatch.of(0, [pictures(0, 5, learner.recipe.crop)]).to_batch(model.normalisation)
+    dataset = RankerDataset(rankings, read, task.recipe, model.normalisation.mean_bgr)
+    batch = RankerPixelBatch.of(0, [dataset(0, 5, task.recipe.crop)]).to_batch(model.normalisation)
     with num_neighbours(model) as inputs:
-        learner.task(model).answer(batch)
+        task.forward(model, batch)
     (only,) = inputs
     return only
 
 
-def before_the_judge(learner: RankerLearner, name: str) -> Inputs:
-    model = learner.first().eval()
+def in_validation(task: RankerTask, name: str) -> Inputs:
+    model = task.build().eval()
     with num_neighbours(model) as inputs:
-        RankerValidator([ranking_of(name)], read, learner.recipe)(model, 0, 1)  # type: ignore[arg-type]
+        RankerValidator([ranking_of(name)], read, task.recipe)(model, 0, 1)  # type: ignore[arg-type]
     (only,) = inputs
     return only
 
 
-def in_use(learner: RankerLearner, image: np.ndarray, boxes: np.ndarray, scores: np.ndarray) -> Inputs:
+def in_use(task: RankerTask, image: np.ndarray, boxes: np.ndarray, scores: np.ndarray) -> Inputs:
     """By way of the checkpoint, which is all that is left of a training."""
-    reranker = Reranker(open_ranker(learner.saved(learner.first()))[1])
+    reranker = Reranker(open_ranker(task.save(task.build()))[1])
     with num_neighbours(reranker.ranker) as inputs:
         reranker(image, ScoredBoxes(boxes, scores))
     (only,) = inputs
@@ -108,63 +108,63 @@ def same(one: Inputs, other: Inputs) -> None:
         assert torch.equal(mine, yours)
 
 
-@pytest.mark.parametrize("ranker", LEARNERS)
+@pytest.mark.parametrize("ranker", RANKERS_SEEN)
 @pytest.mark.parametrize("crop", [48, 100, 160])
 @pytest.mark.parametrize("name", SIZES)
 def test_whole_images(tmp_path: Path, ranker: str, crop: int, name: str) -> None:
-    learner = RankerLearner(ranker, replace(RECIPE, whole=True, crop=crop))
+    task = RankerTask(ranker, replace(RECIPE, whole=True, crop=crop))
     ranking = ranking_of(name)
-    used = in_use(learner, pixels_of(name), ranking.boxes, ranking.scores)
+    used = in_use(task, pixels_of(name), ranking.boxes, ranking.scores)
     assert used[0].shape[2:] == (crop, crop) and used[2].tolist() == [7]
-    same(in_training(learner, name, tmp_path), used)
-    same(before_the_judge(learner, name), used)
+    same(in_training(task, name, tmp_path), used)
+    same(in_validation(task, name), used)
 
 
 @pytest.mark.parametrize("name", SIZES)
 def test_mirrored_images_are_images_seen_in_a_mirror(tmp_path: Path, name: str) -> None:
     """Mirrored after it was put into its square, a high image would lie on the other side of it."""
-    learner = RankerLearner("crface_mobilenet", replace(RECIPE, whole=True, crop=80, flip_prob=1.0))
+    task = RankerTask("crface_mobilenet", replace(RECIPE, whole=True, crop=80, flip_prob=1.0))
     ranking, width = ranking_of(name), np.float32(SIZES[name][0])
     turned = ranking.boxes.copy()
     turned[:, [0, 2]] = width - ranking.boxes[:, [2, 0]]
-    used = in_use(learner, np.ascontiguousarray(pixels_of(name)[:, ::-1]), turned, ranking.scores)
-    same(in_training(learner, name, tmp_path), used)
+    used = in_use(task, np.ascontiguousarray(pixels_of(name)[:, ::-1]), turned, ranking.scores)
+    same(in_training(task, name, tmp_path), used)
 
 
 @pytest.mark.parametrize("name", ["wide", "high", "square"])
 def test_squares_cut_out_are_images_of_their_own(tmp_path: Path, name: str) -> None:
-    """What the network is given of a crop is what it would be given of it in use; the judge sees whole images."""
-    learner = RankerLearner("crface_mobilenet", replace(RECIPE, crop=48, crop_scales=(1.0,)))
-    images, tables, valid = in_training(learner, name, tmp_path)
-    pictures = RankerDataset(
+    """What the network is given of a crop is what it would be given of it in use; the validator gets whole images."""
+    task = RankerTask("crface_mobilenet", replace(RECIPE, crop=48, crop_scales=(1.0,)))
+    images, tables, valid = in_training(task, name, tmp_path)
+    dataset = RankerDataset(
         LabelledCandidateReader(stored(tmp_path / "again", [ranking_of(name)])),
         read,
-        learner.recipe,
-        learner.first().normalisation.mean_bgr,
+        task.recipe,
+        task.build().normalisation.mean_bgr,
     )
-    example = pictures(0, 5, 48)
+    example = dataset(0, 5, 48)
     boxes = example.table[: example.valid, :4] * np.float32(48)
     boxes[:, 2:] += boxes[:, :2]
-    used = in_use(learner, example.image, boxes, example.table[: example.valid, 4])
+    used = in_use(task, example.image, boxes, example.table[: example.valid, 4])
     assert torch.equal(images, used[0]) and torch.equal(valid, used[2])
     torch.testing.assert_close(tables, used[1], atol=1e-6, rtol=0)
     ranking = ranking_of(name)
-    same(before_the_judge(learner, name), in_use(learner, pixels_of(name), ranking.boxes, ranking.scores))
+    same(in_validation(task, name), in_use(task, pixels_of(name), ranking.boxes, ranking.scores))
 
 
 def test_a_size_on_request_keeps_the_square() -> None:
-    learner = RankerLearner("crface_mobilenet", replace(RECIPE, whole=True, crop=48))
+    task = RankerTask("crface_mobilenet", replace(RECIPE, whole=True, crop=48))
     from pipeline.data.canvas import Canvas
 
-    opened = open_ranker(learner.saved(learner.first()))[1]
+    opened = open_ranker(task.save(task.build()))[1]
     assert Reranker(opened, canvas=Canvas(96)).frame.size(100, 70) == (96, 96)
-    assert Reranker(opened).frame.size(100, 70) == (48, 48) == learner.recipe.frame.size(100, 70)
+    assert Reranker(opened).frame.size(100, 70) == (48, 48) == task.recipe.frame.size(100, 70)
 
 
-def test_a_device_makes_the_same_picture() -> None:
+def test_a_device_makes_the_same_image() -> None:
     """A grey level apart at most, where an image is resized on a GPU; here on the CPU's tensors."""
-    learner = RankerLearner("crface_mobilenet", replace(RECIPE, whole=True, crop=160))
-    reranker = Reranker(learner.first())
+    task = RankerTask("crface_mobilenet", replace(RECIPE, whole=True, crop=160))
+    reranker = Reranker(task.build())
     for name in SIZES:
         device, host = reranker._enlarged(torch.from_numpy(pixels_of(name))), reranker._pixels(pixels_of(name))
         assert device.shape == host.shape and device.dtype == host.dtype

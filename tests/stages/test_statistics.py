@@ -13,7 +13,7 @@ from pipeline.engine.executor import LocalExecutor
 from pipeline.engine.plan import Options
 from pipeline.engine.runner import Runner
 from pipeline.engine.storage import Store
-from pipeline.training.analysis.face_scales import drawn_scales, labelled_scales
+from pipeline.training.analysis.face_scales import labelled_scales, sampled_scales
 from pipeline.training.augment.policy import policy
 from stages.graph import STAGES
 from tests.stages.world import World, picture
@@ -44,7 +44,10 @@ def test_rows_hold_what_was_counted(counted: World) -> None:
     assert {row["part"] for row in rows} == {"scales", "levels", "targets"}
     for name, faces in (
         ("original", len(labelled_scales(samples(counted)))),
-        *((each, len(drawn_scales(samples(counted), policy(each, side=128), 0, 3).scales)) for each in ("das", "sse")),
+        *(
+            (each, len(sampled_scales(samples(counted), policy(each, side=128), 0, 3).scales))
+            for each in ("das", "sse")
+        ),
     ):
         found = part(counted, "scales", name, "scales.epochs=3")
         assert sum(row["count"] for row in found) == faces > 20

@@ -77,7 +77,7 @@ def test_defaults_are_part_of_the_identity(trained: World) -> None:
     assert fingerprints[0] == fingerprints[1] != fingerprints[2]
 
 
-def test_numbers_may_be_written_as_people_write_them(trained: World) -> None:
+def test_numbers_may_be_written_without_a_point(trained: World) -> None:
     """YAML reads 8e-3 as text; the config's models make it a number."""
     plain = trained.identity("detector")
     assert trained.identity("detector", "detector.recipe.learning_rate=8e-3") == plain
@@ -121,7 +121,7 @@ def test_unreadable_images_are_left_out(trained: World) -> None:
     ("recipe", "words"),
     [
         ({"stepps": 5}, "stepps"),
-        ({"steps": 0}, "steps is 0, expected more than 0"),
+        ({"steps": 0}, "steps is 0, expected greater than 0"),
         ({"steps": "many"}, "valid integer"),
         ({"decay": "never"}, "'cosine' or 'steps'"),
     ],
@@ -163,19 +163,19 @@ def test_on_a_cpu_every_kind_of_repeatable_gives_the_same_bytes(trained: World) 
 
 
 @pytest.mark.parametrize(
-    ("run", "said"),
+    ("run", "message"),
     [
         ({"workers": 2, "gpus": 0.5}, r"gpus is 0.5 for 2 workers, .*cannot share a GPU: take run.workers=1, or"),
         ({"workers": 3, "gpus": 2}, r"gpus is 2, and a process trains on one GPU: take run.gpus=1, and run.workers=6"),
     ],
 )
 def test_shares_of_gpus_that_cannot_be_trained_on_are_refused_before_anything_starts(
-    trained: World, run: dict[str, float], said: str
+    trained: World, run: dict[str, float], message: str
 ) -> None:
     trained.nodes["detector"]["run"] = run
     plan = trained.plan()["detector"]
     assert plan.decision is Decision.BLOCKED
-    assert re.search(said, plan.reason)
+    assert re.search(message, plan.reason)
 
 
 @pytest.mark.parametrize("run", [{"workers": 1, "gpus": 0.5}, {"workers": 8, "gpus": 1}, {"workers": 8, "gpus": 0}])
@@ -185,7 +185,7 @@ def test_other_shares_are_planned(trained: World, run: dict[str, float]) -> None
 
 
 def test_held_out_images_without_a_face_that_counts_are_refused(trained: World) -> None:
-    # All weights would be worth the same, and the first ones looked at would be kept as the best.
+    # All weights would have the same score, and the first ones would stay the best.
     trained.node("few", "index", dataset="coco_json", path=labelled_set(trained.folder / "set", [60, 70], ignore=1))
     trained.nodes["detector"]["inputs"] = {"samples": "drawings", "held_out": "few"}
     outcome = trained.run()
@@ -194,17 +194,17 @@ def test_held_out_images_without_a_face_that_counts_are_refused(trained: World) 
     )
 
 
-def test_held_out_images_are_judged(trained: World) -> None:
+def test_held_out_images_are_evaluated(trained: World) -> None:
     trained.node("few", "index", dataset={"kind": "synthetic", "split": "test", "images": 3, "width": 96, "height": 96})
     trained.nodes["detector"]["inputs"] = {"samples": "drawings", "held_out": "few"}
     trained.done("detector.recipe.eval_every=2")
     log = [json.loads(line) for line in checkpoint(trained, "detector.recipe.eval_every=2")["log"].splitlines()]
-    judged = {entry["step"]: entry["ap"] for entry in log if "ap" in entry}
-    assert list(judged) == [2, 4, 5]
-    assert all(set(ap) == {"easy", "medium", "hard"} for ap in judged.values())
-    told = [entry for entry in log if "loss" in entry]
-    assert [entry["step"] for entry in told] == [1, 2, 3, 4, 5]
-    assert all(sum(entry["positives_of_level"]) == entry["positives"] > 0 for entry in told)
+    evaluated = {entry["step"]: entry["ap"] for entry in log if "ap" in entry}
+    assert list(evaluated) == [2, 4, 5]
+    assert all(set(ap) == {"easy", "medium", "hard"} for ap in evaluated.values())
+    steps = [entry for entry in log if "loss" in entry]
+    assert [entry["step"] for entry in steps] == [1, 2, 3, 4, 5]
+    assert all(sum(entry["positives_of_level"]) == entry["positives"] > 0 for entry in steps)
 
 
 def test_switches_reach_the_network_and_its_checkpoint(trained: World) -> None:
@@ -248,7 +248,7 @@ def test_first_weights_of_another_detector_are_refused_before_anything_starts(tr
     assert "missing" in message
 
 
-def test_anchors_that_match_no_face_are_told_before_training(trained: World) -> None:
+def test_anchors_that_match_no_face_are_refused_before_training(trained: World) -> None:
     trained.node(
         "detector", "train_detector", inputs={"samples": "drawings"}, detector="mogface_mobilenet",
         model_args={"anchor_scale": 100, "width": 16, "hcam": []}, recipe=TINY,

@@ -1,4 +1,4 @@
-"""A ranker trained by its stage: equal bytes, first weights, verdicts, and each bad input told before work begins."""
+"""A ranker trained by its stage: equal bytes, first weights, evaluations, and each bad input refused at the start."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from pipeline.models.weights import read_tensors, save_bytes
 from tests.stages.world import World, picture
 
 TINY = {"steps": 4, "batch": 2, "crop": 64, "num_candidates": 50, "pairs": 3}
-DRAWN = {"kind": "synthetic", "width": 96, "height": 96}
+SYNTHETIC = {"kind": "synthetic", "width": 96, "height": 96}
 
 
 @pytest.fixture
 def trained(world: World) -> World:
-    """Two sets of guesses about six drawn images, joined and learnt from."""
-    world.node("drawings", "index", dataset={**DRAWN, "split": "train", "images": 6})
+    """Candidates of two detectors on six synthetic images."""
+    world.node("drawings", "index", dataset={**SYNTHETIC, "split": "train", "images": 6})
     world.node("one", "guess", inputs={"samples": "drawings"}, jitter=0.2, false_alarms=10)
     world.node("other", "guess", inputs={"samples": "drawings"}, jitter=0.4, false_alarms=5)
     world.node("pairs", "label_candidates", inputs={"samples": "drawings", "candidates": ["one", "other"]})
@@ -80,29 +80,29 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_does_not(trained: Wo
     assert checkpoint(trained, "order.recipe.seed=1")["content_hash"] != first["content_hash"]
 
 
-def test_what_is_not_said_is_part_of_the_identity_and_how_often_it_is_saved_is_not(trained: World) -> None:
+def test_defaults_are_part_of_the_identity_and_checkpoint_seconds_are_not(trained: World) -> None:
     plain = trained.identity("order")
     assert trained.identity("order", "order.recipe.temperature=1", "order.checkpoint_seconds=3") == plain
     assert trained.identity("order", "order.recipe.temperature=2") != plain
     assert trained.identity("order", "order.recipe.learning_rate=1e-3") == plain
 
 
-def test_held_out_images_are_judged_and_the_best_comes_out(trained: World) -> None:
-    trained.node("few", "index", dataset={**DRAWN, "split": "test", "images": 3})
+def test_held_out_images_are_evaluated_and_the_best_weights_saved(trained: World) -> None:
+    trained.node("few", "index", dataset={**SYNTHETIC, "split": "test", "images": 3})
     trained.node("found", "guess", inputs={"samples": "few"}, false_alarms=10)
     trained.node("unseen", "label_candidates", inputs={"samples": "few", "candidates": ["found"]})
     inputs = {"rankings": "pairs", "samples": ["few", "drawings"], "held_out": "unseen"}
     trained.nodes["order"] |= {"inputs": inputs, "recipe": {**TINY, "eval_every": 2, "select": "best"}}
     trained.done()
     row = checkpoint(trained)
-    looks = {entry["step"]: entry["ranking"] for entry in log_of(row) if "ranking" in entry}
-    assert list(looks) == [2, 4]
-    for look in looks.values():
-        assert set(look) == {"before", "after", "near_before", "near_after", "loss_before", "loss_after"}
-        assert all(0 < value < 1 for value in look.values())
-    assert len({look["before"] for look in looks.values()}) == 1
+    evaluated = {entry["step"]: entry["ranking"] for entry in log_of(row) if "ranking" in entry}
+    assert list(evaluated) == [2, 4]
+    for metrics in evaluated.values():
+        assert set(metrics) == {"before", "after", "near_before", "near_after", "loss_before", "loss_after"}
+        assert all(0 < value < 1 for value in metrics.values())
+    assert len({metrics["before"] for metrics in evaluated.values()}) == 1
     # Another network than the first one, of which nothing is refined.
-    assert any(look["loss_after"] != look["loss_before"] for look in looks.values())
+    assert any(metrics["loss_after"] != metrics["loss_before"] for metrics in evaluated.values())
     plain = {**TINY, "eval_every": 0, "select": "last"}
     trained.nodes["order"] |= {"inputs": {"rankings": "pairs", "samples": "drawings"}, "recipe": plain}
     trained.done()
@@ -126,7 +126,7 @@ def test_it_starts_from_a_detectors_body_or_from_another_node(trained: World) ->
     assert all(torch.allclose(tuned[name], value, atol=1e-9) for name, value in found.items())
 
 
-def test_first_weights_that_do_not_fit_are_told_before_anything_starts(trained: World) -> None:
+def test_first_weights_that_do_not_fit_are_refused_before_anything_starts(trained: World) -> None:
     file = trained.folder / "weights.safetensors"
     file.write_bytes(save_bytes("mogface_baseline", torch.nn.Linear(1, 1)))
     trained.nodes["order"]["path"] = str(file)
@@ -140,7 +140,7 @@ def test_first_weights_that_do_not_fit_are_told_before_anything_starts(trained: 
     assert "is unknown" in trained.plan()["order"].reason
 
 
-def test_boxes_of_which_none_is_better_are_told_before_training(trained: World) -> None:
+def test_boxes_without_an_order_are_refused_before_training(trained: World) -> None:
     """No face anywhere: every overlap is 0, as with tables of zeros."""
     folder = trained.folder / "photos"
     folder.mkdir()
@@ -148,13 +148,13 @@ def test_boxes_of_which_none_is_better_are_told_before_training(trained: World) 
         (folder / f"{seed}.png").write_bytes(encode_png(picture(seed)))
     trained.node("drawings", "index", dataset="image_folder", path=str(folder))
     message = failure(trained)
-    assert message.startswith("pairs: 2 readable images with 30 boxes: none lies on a face better than another; ")
+    assert message.startswith("pairs: 2 readable images with 30 boxes: none overlaps a face more than another; ")
     for name in ("one", "other"):
         trained.nodes[name]["false_alarms"] = 0
-    assert "pairs: 2 readable images with 0 boxes: there is nothing to put in order" in failure(trained)
+    assert "pairs: 2 readable images with 0 boxes: there is nothing to rank" in failure(trained)
 
 
-def test_held_out_images_without_an_order_are_told_too(trained: World) -> None:
+def test_held_out_images_without_an_order_are_refused_too(trained: World) -> None:
     folder = trained.folder / "photos"
     folder.mkdir()
     (folder / "0.png").write_bytes(encode_png(picture(0)))
@@ -162,13 +162,15 @@ def test_held_out_images_without_an_order_are_told_too(trained: World) -> None:
     trained.node("found", "guess", inputs={"samples": "few"})
     trained.node("unseen", "label_candidates", inputs={"samples": "few", "candidates": ["found"]})
     trained.nodes["order"]["inputs"] = {"rankings": "pairs", "samples": ["drawings", "few"], "held_out": "unseen"}
-    assert failure(trained).startswith("unseen: 1 readable images with 3 boxes: none lies")
+    assert failure(trained).startswith("unseen: 1 readable images with 3 boxes: none overlaps")
 
 
 def test_samples_of_another_set_are_refused(trained: World) -> None:
-    trained.node("few", "index", dataset={**DRAWN, "split": "test", "images": 3})
+    trained.node("few", "index", dataset={**SYNTHETIC, "split": "test", "images": 3})
     trained.nodes["order"]["inputs"] = {"rankings": "pairs", "samples": ["few"]}
-    assert failure(trained) == "pairs was not made of few: wire the samples of every join to inputs.samples"
+    assert (
+        failure(trained) == "pairs was not made of few: wire the samples of all labelled candidates to inputs.samples"
+    )
 
 
 def test_a_dump_instead_of_a_join_is_refused(trained: World) -> None:
@@ -177,8 +179,8 @@ def test_a_dump_instead_of_a_join_is_refused(trained: World) -> None:
         trained.plan()
 
 
-def test_pictures_that_cannot_be_decoded_are_counted_and_too_many_stop_it(trained: World) -> None:
-    """Head and pieces are whole: nobody has noticed before."""
+def test_images_that_cannot_be_decoded_are_counted_and_too_many_stop_it(trained: World) -> None:
+    """The header is intact, so that only decoding finds it."""
     folder = trained.folder / "photos"
     folder.mkdir()
     names = [f"{i}.png" for i in range(4)]
@@ -194,11 +196,11 @@ def test_pictures_that_cannot_be_decoded_are_counted_and_too_many_stop_it(traine
             (folder / name).write_bytes(spoiled if name in broken else data)
 
     spoil("1.png")
-    told = trained.done().notes
-    assert max(entry["bad_pictures"] for entry in log_of(checkpoint(trained))) == 1
-    assert "order: 1 pictures cannot be read: nothing was learnt from them" in told
+    notes = trained.done().notes
+    assert max(entry["bad_images"] for entry in log_of(checkpoint(trained))) == 1
+    assert "order: 1 images cannot be read: nothing was learnt from them" in notes
     spoil("1.png", "2.png", "3.png")
-    assert " of 4 pictures cannot be read, allowed are 2: " in failure(trained)
+    assert " of 4 images cannot be read, allowed are 2: " in failure(trained)
 
 
 @pytest.mark.parametrize(
@@ -220,4 +222,4 @@ def test_unknown_switches_are_named(trained: World) -> None:
     trained.nodes["order"]["model_args"] = {"kernell": [3, 5]}
     assert "no switch kernell" in failure(trained)
     trained.nodes["order"]["model_args"] = {"num_candidates": 60}
-    assert "switch num_candidates is 60 and recipe.num_candidates 50" in failure(trained)
+    assert "model_args.num_candidates is 60 and recipe.num_candidates 50" in failure(trained)

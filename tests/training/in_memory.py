@@ -1,4 +1,4 @@
-"""Pictures that are there already, as a source of batches."""
+"""Images in memory as a source of batches."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ import numpy as np
 
 from pipeline.boxes.box_table import box_table
 from pipeline.boxes.closest_face import closest_overlap
-from pipeline.training.data.batch import Example
-from pipeline.training.data.collate import LabelledSource
-from pipeline.training.data.ranker_collate import RankerExample, RankerPixelBatch
+from pipeline.training.data.batch import Example, RankerExample
+from pipeline.training.data.collate import LabelledSource, RankerPixelBatch
 
 
 @dataclass(frozen=True)
 class InMemory(LabelledSource):
-    """A `Source` of examples that keep their own size and look alike in every epoch."""
+    """A `Source` of examples of their own size, the same in every epoch."""
 
     examples: Sequence[Example]
 
@@ -31,7 +30,7 @@ class InMemory(LabelledSource):
 
 
 def bright_squares(images: int = 8, side: int = 96) -> list[Example]:
-    """Returns bright squares with two dark eyes on noise, one in each picture, the first of them "square 0"."""
+    """Returns bright squares with two dark eyes on noise, one in each image, the first of them "square 0"."""
     rng = np.random.default_rng(0)
     examples = []
     for index in range(images):
@@ -49,7 +48,7 @@ def bright_squares(images: int = 8, side: int = 96) -> list[Example]:
 
 @dataclass(frozen=True)
 class RankedInMemory:
-    """A `Source` of pictures with tables that look alike in every epoch; those of `broken` cannot be read."""
+    """A `Source` of images with tables, the same in every epoch; those of `broken` cannot be read."""
 
     examples: Sequence[RankerExample]
     broken: tuple[int, ...] = ()

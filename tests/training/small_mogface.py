@@ -39,7 +39,7 @@ class FourStrides(nn.Module):
 
 
 def small_mogface(seed: int) -> SixLevelDetector:
-    """Returns it with the random weights that belong to the seed; `task_of` gives it Ali-AMS."""
+    """Returns it with the random weights that belong to the seed; "auto" gives it Ali-AMS."""
     torch.manual_seed(seed)
     backbone = FourStrides()
     return SixLevelDetector(

@@ -1,4 +1,4 @@
-"""Finds whatever would make the host wait for a device, where there is none."""
+"""Finds operations that would make the host wait for a device, without one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assigner import PartialAssignment
 from pipeline.training.assigners.faces import FaceBatch
 
-ASKING = (
+WAITING = (
     "_local_scalar_dense",  # item(), float(), int(), bool(), tolist() of one number
     "is_nonzero",
     "equal",
@@ -40,7 +40,7 @@ class Waits(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()
         self.found: list[str] = []
-        self.looking = True
+        self.watching = True
 
     def __torch_dispatch__(
         self, function: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -50,12 +50,12 @@ class Waits(TorchDispatchMode):
             isinstance(each, torch.Tensor) and each.dtype in (torch.bool, torch.uint8)
             for each in (args[1] if len(args) > 1 and isinstance(args[1], (list, tuple)) else ())
         )
-        if self.looking and (name in ASKING or masked):
+        if self.watching and (name in WAITING or masked):
             self.found.append(f"{name} by a mask" if masked else name)
         return function(*args, **(kwargs or {}))
 
     def on_host(self, assigner: Assigner) -> Assigner:
-        """Returns the assigner; what it plans, on the host by contract, is not looked at."""
+        """Returns the assigner; what it plans, on the host by contract, is not checked."""
         return _OnHost(assigner, self)
 
 
@@ -72,8 +72,8 @@ class _OnHost:
         return self._unseen(lambda: self._assigner.prepare(anchors, faces))
 
     def _unseen(self, work: Callable[[], PartialAssignment]) -> PartialAssignment:
-        self._waits.looking = False
+        self._waits.watching = False
         try:
             return work()
         finally:
-            self._waits.looking = True
+            self._waits.watching = True

@@ -1,7 +1,7 @@
-"""Scales of the training faces, as labelled and as each augmentation shows them, without opening a picture.
+"""Scales of the training faces, as labelled and after each augmentation, without reading images.
 
-MogFace argues with such a distribution (Fig. 1b): plain training pictures leave some levels of the pyramid almost
-without faces. The scale of a face is the root of its area, in pixels.
+MogFace argues with such a distribution (Fig. 1b): plain training images leave some levels of the pyramid almost without
+faces. The scale of a face is the root of its area, in pixels.
 """
 
 from __future__ import annotations
@@ -19,18 +19,19 @@ from pipeline.training.augment.policy import Policy, SampledAugmentation
 from pipeline.training.augment.scene import Float32, face_scales, has_area
 from pipeline.training.augment.seeds import generator_for
 from pipeline.training.augment.sse import PAPER_EDGES, SelectiveScale
+from pipeline.training.augment.view import View
 
 SCALE_EDGES: Final = tuple(2.0 ** (step / 2) for step in range(4, 21))
 """Borders of the bins: half octaves from 4 to 1024 pixels."""
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
-    """What an augmentation made of a set.
+class SampledScales:
+    """Scales of a set after an augmentation.
 
     Attributes:
-        scales: float32 [N], of all faces that training sees, in pixels of the training picture.
-        targets: float64 [T], sizes that faces were aimed to get, pixels; none from augmentations that aim at no face.
+        scales: float32 [N], of all faces left in the training images, in pixels of those.
+        targets: float64 [T], sizes to which faces were to be scaled, pixels; none for augmentations without a target.
     """
 
     scales: Float32
@@ -39,12 +40,12 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True)
 class LevelShares:
-    """How the sizes that are aimed at spread over the levels p2..p7.
+    """Distribution of target sizes over the levels p2..p7.
 
     Attributes:
         edges: seven borders of the levels' ranges, pixels.
         counts: int64 [6].
-        shares: float64 [6], of all targets; below 1 together where some lie outside every range.
+        shares: float64 [6], of all targets; together below 1 where some are outside every range.
         expected: float64 [6], the same in closed form, or None where the size depends on the faces.
     """
 
@@ -59,17 +60,16 @@ def labelled_scales(samples: Sequence[Sample]) -> Float32:
     return _joined([face_scales(sample.boxes[has_area(sample.boxes)]) for sample in samples])
 
 
-def drawn_scales(samples: Sequence[Sample], policy: Policy, seed: int, epochs: int = 1) -> Drawn:
+def sampled_scales(samples: Sequence[Sample], policy: Policy, seed: int, epochs: int = 1) -> SampledScales:
     """Returns the scales and targets of `epochs` passes over a set, from plans alone.
 
-    The draws belong to seed, epoch and image (`generator_for`), so neither the order of the images nor what else is
-    counted changes them.
+    Random numbers depend on seed, epoch and image alone (`generator_for`), not on the order of the images.
 
     Args:
-        samples: images of known size; those of width or height 0, which could not be read, are passed over.
-        policy: draws the plans.
-        seed: of the draws, 0 or more.
-        epochs: passes, each drawn anew.
+        samples: images of known size; those of width or height 0, which could not be read, are left out.
+        policy: samples the plans.
+        seed: 0 or more.
+        epochs: passes, each sampled independently.
     """
     scales, targets = [], []
     for epoch in range(epochs):
@@ -81,27 +81,31 @@ def drawn_scales(samples: Sequence[Sample], policy: Policy, seed: int, epochs: i
             scales.append(seen_scales(plan, sample.boxes))
             if plan.view.target is not None:
                 targets.append(plan.view.target)
-    return Drawn(_joined(scales), np.array(targets, np.float64))
+    return SampledScales(_joined(scales), np.array(targets, np.float64))
 
 
 def seen_scales(plan: SampledAugmentation, boxes: Float32) -> Float32:
-    """Returns float32 [K]: the scales of the faces that `plan.apply` would leave, in pixels of the training picture.
+    """Returns float32 [K]: the scales of the faces that `plan.apply` would leave, in pixels of the training image.
 
-    The same rules in the same order: centre strictly inside, clipped, small ones dropped unless all are. The mirror
-    changes no scale.
+    The same rules in the same order: see `visible_boxes`, then small ones dropped unless all are. The mirror changes no
+    scale.
 
     Args:
-        plan: of one picture.
-        boxes: float32 [F, 4] xyxy in pixels of that picture.
+        plan: of one image.
+        boxes: float32 [F, 4] xyxy in pixels of that image.
     """
-    side = np.float32(plan.view.side)
-    placed = plan.view.place(boxes)
-    centres = (placed[:, :2] + placed[:, 2:]) / 2
-    clipped = np.clip(placed, 0, side)
-    kept = ((centres > 0) & (centres < side)).all(axis=1) & has_area(clipped)
-    scales = face_scales(clipped[kept])
+    scales = face_scales(visible_boxes(plan.view, boxes))
     large = scales >= plan.min_face
     return scales[large] if large.any() else scales
+
+
+def visible_boxes(view: View, boxes: Float32) -> Float32:
+    """Returns float32 [K, 4]: boxes in pixels of the view whose centre is strictly inside, clipped, with an area."""
+    side = np.float32(view.side)
+    placed = view.place(boxes)
+    centres = (placed[:, :2] + placed[:, 2:]) / 2
+    clipped = np.clip(placed, 0, side)
+    return clipped[((centres > 0) & (centres < side)).all(axis=1) & has_area(clipped)]
 
 
 def scale_histogram(scales: Float32, edges: Sequence[float] = SCALE_EDGES) -> NDArray[np.int64]:
@@ -110,12 +114,12 @@ def scale_histogram(scales: Float32, edges: Sequence[float] = SCALE_EDGES) -> ND
 
 
 def level_shares_of(policy: Policy, targets: NDArray[np.float64]) -> LevelShares:
-    """Returns the share of targets per level, in the policy's own ranges if it has some, else in those of Table 2.
+    """Returns the share of targets per level, in the policy's own ranges if it has some, else those of Table 2.
 
     A border belongs to the range above it (`sse.level_shares`).
 
     Args:
-        policy: that drew them.
+        policy: that sampled them.
         targets: float64 [T], pixels.
     """
     aim = policy.geometry.target if isinstance(policy.geometry, FaceScale) else None

@@ -1,4 +1,4 @@
-"""Which scales of faces each level of the pyramid is for: MogFace's Table 2, computed from anchors and assigner."""
+"""Scales of faces that each level of the pyramid matches: MogFace's Table 2, computed from anchors and assigner."""
 
 from __future__ import annotations
 
@@ -31,40 +31,40 @@ PUBLISHED: Final[Mapping[str, tuple[float, ...]]] = {"paper": PAPER_EDGES, "rele
 """Borders of p2..p7: Table 2, and the released configurations."""
 
 _STEP: Final = 1.02  # from one size of the sweep to the next: borders are found to one percent
-_AT_ONCE: Final = 32  # faces, each a picture of its own so that none takes another's anchors
+_AT_ONCE: Final = 32  # faces, each in an image of its own so that none takes another's anchors
 # The two irrational steps that spread points most evenly over a square (the plastic number's powers).
 _SPREAD: Final = (0.7548776662466927, 0.5698402909980532)
 
 
 @dataclass(frozen=True, slots=True)
 class LevelSweep:
-    """What square faces of rising size get from each of L levels, summed over several places in the finest cells.
+    """Anchors that square faces of rising size match on each of L levels, summed over several positions.
 
     Attributes:
         levels: log2 of each level's stride, 2 for p2.
         sizes: float64 [S], sides of the faces in pixels, rising by one ratio.
-        places: number of places that each size was tried at.
-        anchors: int64 [S, L], FACE anchors of all places together.
-        best: int64 [S, L], places at which the level holds the anchor of highest IoU.
+        positions: number of positions that each size was tried at.
+        anchors: int64 [S, L], FACE anchors of all positions together.
+        best: int64 [S, L], positions at which the level holds the anchor of highest IoU.
     """
 
     levels: tuple[int, ...]
     sizes: NDArray[np.float64]
-    places: int
+    positions: int
     anchors: NDArray[np.int64]
     best: NDArray[np.int64]
 
     def ranges(self, reading: Reading) -> tuple[Range | None, ...]:
-        """Returns per level the scales in pixels from which to which it is the level of a face; None for never.
+        """Returns per level the smallest and largest scale in pixels of its faces; None where it has none.
 
         The paper does not say how Table 2 was made. Three readings of "matches":
 
-        * "best": the level holds the anchor of highest IoU at most places;
+        * "best": the level holds the anchor of highest IoU at most positions;
         * "most": the level gives more FACE anchors than any other, the finer one on a tie;
-        * "any": the level gives a FACE anchor at some place at all; these ranges overlap.
+        * "any": the level gives a FACE anchor at any position; these ranges overlap.
 
-        The first range begins and the last one ends with the sweep, where nothing was tried beyond. A level that wins
-        twice has everything between as its range.
+        The first range starts and the last one ends with the sweep. A level that wins twice has everything between as
+        its range.
         """
         if reading == "any":
             wins = self.anchors > 0
@@ -77,7 +77,7 @@ class LevelSweep:
         return tuple((float(borders[at[0]]), float(borders[at[-1] + 1])) if len(at) else None for at in found)
 
     def given(self, within: Range) -> NDArray[np.int64]:
-        """Returns int64 [L]: FACE anchors of each level for the tried faces whose size lies within a range."""
+        """Returns int64 [L]: FACE anchors of each level for faces whose size is within a range."""
         inside = (self.sizes >= within[0]) & (self.sizes < within[1])
         total: NDArray[np.int64] = self.anchors[inside].sum(axis=0)
         return total
@@ -85,9 +85,9 @@ class LevelSweep:
 
 @torch.no_grad()
 def sweep_levels(
-    grid: AnchorGrid, coder: BoxCoder, assigner: Assigner, side: int = 640, smallest: float = 8.0, places: int = 16
+    grid: AnchorGrid, coder: BoxCoder, assigner: Assigner, side: int = 640, smallest: float = 8.0, positions: int = 16
 ) -> LevelSweep:
-    """Returns which levels square faces of all sizes meet, one face per picture, near the middle of the picture.
+    """Returns which levels square faces of all sizes match, one face per image, near its middle.
 
     With MogFace's baseline (sides 16..512 on strides 4..128) and its standard matching (IoU 0.35) at 640 pixels the
     borders between two levels are, beside the published ones:
@@ -101,34 +101,36 @@ def sweep_levels(
     its cells are twice as dense. The released configurations agree with it to 1.5 %, so that is likely what Table 2
     counts. Its two lowest borders, 22 % and 10 % further down, no reading explains: the paper does not say which faces
     it was measured on. 8.4 and 640, where Table 2 begins and ends, are here the ends of the sweep: training drops faces
-    below 8 pixels, and its pictures are 640.
+    below 8 pixels, and its images are 640.
 
     Args:
         grid: the detector's anchors.
-        coder: the detector's; tells how corners are counted (`matching_frame`).
-        assigner: one that looks at boxes alone.
-        side: of the training picture and the largest face, pixels.
+        coder: the detector's, for the corner convention (`matching_frame`).
+        assigner: one that needs boxes alone.
+        side: of the training image and the largest face, pixels.
         smallest: face, pixels; the published training drops smaller ones.
-        places: of a face's centre relative to the cells, spread evenly over a cell of the coarsest level.
+        positions: of a face's centre relative to the cells, spread evenly over a cell of the coarsest level.
     """
     number = math.ceil(math.log(side / smallest) / math.log(_STEP)) + 1
     sizes = np.geomspace(smallest, side, number)
     anchors = Anchors.of(grid, side, side, inclusive=coder.inclusive)
-    spread = (0.5 + np.arange(places)[:, None] * np.array(_SPREAD)) % 1 - 0.5
+    spread = (0.5 + np.arange(positions)[:, None] * np.array(_SPREAD)) % 1 - 0.5
     centres = side / 2 + spread * max(grid.strides)
     low_SP2 = centres[None] - sizes[:, None, None] / 2
     boxes_SP4 = np.concatenate([low_SP2, low_SP2 + sizes[:, None, None]], axis=2)
     boxes_N4 = matching_frame(torch.from_numpy(boxes_SP4.reshape(-1, 4)).float(), coder)
     parts = [
-        _levels_met(anchors, assigner, boxes_N4[first : first + _AT_ONCE])
+        _matched_levels(anchors, assigner, boxes_N4[first : first + _AT_ONCE])
         for first in range(0, len(boxes_N4), _AT_ONCE)
     ]
-    given, best = (torch.cat(each).reshape(number, places, -1).sum(dim=1).numpy() for each in zip(*parts, strict=True))
+    given, best = (
+        torch.cat(each).reshape(number, positions, -1).sum(dim=1).numpy() for each in zip(*parts, strict=True)
+    )
     levels = tuple(round(math.log2(stride)) for stride in grid.strides)
-    return LevelSweep(levels, sizes, places, given, best)
+    return LevelSweep(levels, sizes, positions, given, best)
 
 
-def _levels_met(anchors: Anchors, assigner: Assigner, boxes_N4: Tensor) -> tuple[Tensor, Tensor]:
+def _matched_levels(anchors: Anchors, assigner: Assigner, boxes_N4: Tensor) -> tuple[Tensor, Tensor]:
     """Returns int64 [N, L] twice: FACE anchors per level, and 1 where the level holds the best overlap."""
     ends = torch.tensor(anchors.level_ends)
     faces = FaceBatch(boxes_N4[:, None], torch.ones(len(boxes_N4), 1, dtype=torch.bool))

@@ -1,4 +1,4 @@
-"""One labelled image on its way into a batch, and the batch that a training step sees."""
+"""Labelled images on their way into a batch, and the batches of a training step."""
 
 from __future__ import annotations
 
@@ -43,6 +43,38 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
+class RankerExample:
+    """One image with the candidates of one detector.
+
+    Attributes:
+        image_id: names the image in error messages.
+        image: uint8 [S, S, 3], BGR.
+        table: float32 [N, 5], x, y, w, h as shares of the image's sides (corner top left) and score; rows fall in
+            score, those behind `valid` are zero.
+        truth: float32 [N] in 0..1, the overlap of each box with its closest face, on the original image.
+        valid: rows that are boxes.
+    """
+
+    image_id: str
+    image: NDArray[np.uint8]
+    table: Float32
+    truth: Float32
+    valid: int
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where a shape is wrong or there are more boxes than rows."""
+        if self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.dtype != np.uint8:
+            found = f"{self.image.dtype} {self.image.shape}"
+            raise ValueError(f"{self.image_id}: image is {found}, expected uint8 (S, S, 3)")
+        rows = len(self.table)
+        if self.table.shape != (rows, 5) or self.truth.shape != (rows,):
+            found = f"table {self.table.shape} and truth {self.truth.shape}"
+            raise ValueError(f"{self.image_id}: {found} do not go together, expected (N, 5) and (N,)")
+        if not 0 <= self.valid <= rows:
+            raise ValueError(f"{self.image_id}: {self.valid} boxes in a table of {rows} rows")
+
+
+@dataclass(frozen=True, slots=True)
 class Faces:
     """The faces of one image as tensors.
 
@@ -59,14 +91,33 @@ class Faces:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one training step sees.
+    """A batch of a detector's training step.
 
     Attributes:
         image_ids: B names.
-        images: float32 [B, 3, H, W], normalised as the detector wants it, on any device.
+        images: float32 [B, 3, H, W], normalised as the detector expects it, on any device.
         faces: B entries, on the host, where they are matched.
     """
 
     image_ids: tuple[str, ...]
     images: Tensor
     faces: tuple[Faces, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RankerBatch:
+    """A batch of a ranker's training step.
+
+    Attributes:
+        image_ids: B names.
+        images: float32 [B, 3, S, S], normalised as the ranker expects it.
+        tables: float32 [B, N, 5], see `RankerExample`.
+        truths: float32 [B, N].
+        valid: int64 [B].
+    """
+
+    image_ids: tuple[str, ...]
+    images: Tensor
+    tables: Tensor
+    truths: Tensor
+    valid: Tensor

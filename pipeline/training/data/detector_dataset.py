@@ -1,4 +1,4 @@
-"""The pictures of a data set as training sees them: read, decoded, augmented."""
+"""Labelled images for a detector's training: read, decoded, augmented."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ from pipeline.training.recipes.detector import DetectorRecipe
 
 @dataclass
 class DetectorDataset(LabelledSource):
-    """A `Source` over samples; decoded pictures are kept while there is room.
+    """A `Source` over samples; decoded images are cached.
 
     Attributes:
-        samples: each picture's file and faces.
-        read: path -> compressed bytes; raises OSError or ValueError where they are gone.
+        samples: each image's file and faces.
+        read: path -> compressed bytes; raises OSError or ValueError where it cannot.
         recipe: augmentation and seed.
-        fill: BGR of what lies outside a picture: the detector's own mean, zero after normalisation.
+        fill: BGR outside the image: the detector's own mean, zero after normalisation.
     """
 
     samples: Sequence[Sample]
     read: Callable[[str], bytes]
     recipe: DetectorRecipe
     fill: tuple[float, float, float]
-    _kept: SampleCache[NDArray[np.uint8]] = field(default_factory=SampleCache, repr=False)
+    _images: SampleCache[NDArray[np.uint8]] = field(default_factory=SampleCache, repr=False)
 
     def __len__(self) -> int:
         """Returns the number of samples."""
@@ -50,21 +50,21 @@ class DetectorDataset(LabelledSource):
         return self.samples[index].image_id
 
     def __call__(self, index: int, epoch: int, side: int) -> Example:
-        """Returns one picture, `side` pixels wide and high, see `Source`."""
+        """Returns one image, `side` pixels wide and high, see `Source`."""
         sample = self.samples[index]
-        image = self._kept.get(index, lambda: decode(self.read(sample.path)))
+        image = self._images.get(index, lambda: decode(self.read(sample.path)))
         rng = generator_for(self.recipe.seed, epoch, sample.image_id)
-        seen = policy_of(self.recipe, side, self.fill)(rng, Scene.of_sample(sample, image))
-        return Example(sample.image_id, seen.image, seen.boxes, seen.landmarks)
+        scene = policy_of(self.recipe, side, self.fill)(rng, Scene.of_sample(sample, image))
+        return Example(sample.image_id, scene.image, scene.boxes, scene.landmarks)
 
 
 def policy_of(recipe: DetectorRecipe, side: int, fill: tuple[float, float, float]) -> Policy:
-    """Returns the augmentation that a recipe asks for.
+    """Returns the augmentation of a recipe.
 
     Args:
         recipe: names it.
         side: of the result in pixels.
-        fill: BGR outside the picture.
+        fill: BGR outside the image.
     """
     changes: dict[str, Any] = {
         "side": side,
@@ -76,11 +76,9 @@ def policy_of(recipe: DetectorRecipe, side: int, fill: tuple[float, float, float
     }
     if recipe.augmentation == "square_crop":
         changes["geometry"] = SquareCrop(recipe.crop_scales)
-    found = policy(recipe.augmentation, **changes)
+    found, shares = policy(recipe.augmentation, **changes), recipe.sse_shares
     if isinstance(found.geometry, FaceScale) and isinstance(found.geometry.target, SelectiveScale):
-        shares = recipe.sse_shares
-        two = len(shares) == 2
-        changed = {"share_p5": shares[0], "share_p6": shares[1]} if two else {"shares": shares}
+        changed = {"share_p5": shares[0], "share_p6": shares[1]} if len(shares) == 2 else {"shares": shares}
         target = replace(found.geometry.target, **changed)
         found = replace(found, geometry=replace(found.geometry, target=target))
     return found

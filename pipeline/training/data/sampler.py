@@ -1,8 +1,8 @@
-"""Batches: the pictures of each training step and process, told by the seed and the step alone."""
+"""The images of each training step and process, decided by seed and step alone."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -17,64 +17,64 @@ _ORDER, _SIDE = 0, 2  # Independent random streams under one seed.
 
 
 Ready = TypeVar("Ready", covariant=True)
-Seen = TypeVar("Seen")
+Sampled = TypeVar("Sampled")
 
 
 class Loaded(Protocol[Ready]):
-    """A batch as loaders make it: NumPy only, so that it travels cheaply."""
+    """A batch as loaders make it, see `collate`."""
 
     @property
     def image_ids(self) -> tuple[str, ...]:
-        """Names of its pictures."""
+        """Names of its images."""
         ...
 
     @property
     def errors(self) -> tuple[str, ...]:
-        """Of pictures that could not be read: "name: reason"."""
+        """Of images that could not be read: "name: reason"."""
         ...
 
     def to_batch(self, normalisation: Normalisation, device: torch.device | str = "cpu") -> Ready:
-        """Returns what a training step takes, on a device; pixels are normalised there."""
+        """Returns the batch of a training step on a device; pixels are normalised there."""
         ...
 
 
 Assembled = TypeVar("Assembled", bound=Loaded[Any], covariant=True)
 
 
-class Source(Protocol[Seen, Assembled]):
-    """Pictures by number, as training sees them in an epoch; picklable, so that loaders elsewhere can have it."""
+class Source(Protocol[Sampled, Assembled]):
+    """Augmented images by index and epoch; picklable, for loaders in other processes."""
 
     def __len__(self) -> int:
-        """Returns how many pictures there are."""
+        """Returns how many images there are."""
         ...
 
-    def __call__(self, index: int, epoch: int, side: int) -> Seen:
-        """Returns a picture, always the same for the same three numbers.
+    def __call__(self, index: int, epoch: int, side: int) -> Sampled:
+        """Returns an image, always the same for the same three numbers.
 
         Args:
             index: 0 .. len - 1.
-            epoch: how often all pictures have been seen before.
+            epoch: how often all images have been used before.
             side: of the result in pixels, unless the source has a size of its own.
 
         Raises:
-            OSError, ValueError: the picture cannot be read; it does so in every epoch.
+            OSError, ValueError: the image cannot be read; the same in every epoch.
         """
         ...
 
     def name(self, index: int) -> str:
-        """Returns the picture's name."""
+        """Returns the image's name."""
         ...
 
-    def blank(self, index: int, side: int) -> Seen:
-        """Returns what stands for a picture that cannot be read: nothing can be learnt from it."""
+    def blank(self, index: int, side: int) -> Sampled:
+        """Returns the substitute of an image that cannot be read: nothing can be learnt from it."""
         ...
 
-    def assemble(self, step: int, examples: Sequence[Seen], errors: Sequence[str]) -> Assembled:
-        """Returns the batch of pictures of one size; raises ValueError where they differ in it.
+    def assemble(self, step: int, examples: Sequence[Sampled], errors: Sequence[str]) -> Assembled:
+        """Returns the batch of images of one size; raises ValueError where they differ in it.
 
         Args:
             step: that it belongs to.
-            examples: what calls and `blank` gave.
+            examples: results of calls and of `blank`.
             errors: "name: reason" of those that are blank.
         """
         ...
@@ -82,18 +82,17 @@ class Source(Protocol[Seen, Assembled]):
 
 @dataclass(frozen=True)
 class BatchSampler(Generic[Assembled]):
-    """Step number to what the source assembles of its pictures.
+    """Step number to the batch of its images.
 
-    Any step can be asked for, in any order, and gives the same bytes every time.
-
-    Every picture is seen once before any is seen again, in a new order each epoch. Who asks does not matter: the
-    pictures of a step are the same for one process as for the shares of several together.
+    Steps may be asked for in any order; a step gives the same bytes every time. Every image is used once before any is
+    used again, in a new order each epoch. The images of a step are the same for one process as for the shares of
+    several together.
 
     Attributes:
-        source: of the pictures.
-        batch: pictures per step, over all processes.
+        source: of the images.
+        batch: images per step, over all processes.
         seed: decides the order.
-        sides: of the pictures in pixels; of several, every step draws one.
+        sides: of the images in pixels; of several, every step samples one.
     """
 
     source: Source[Any, Assembled]
@@ -102,18 +101,18 @@ class BatchSampler(Generic[Assembled]):
     sides: tuple[int, ...] = (640,)
 
     def __post_init__(self) -> None:
-        """Raises ValueError where there is nothing to draw from."""
+        """Raises ValueError where there is nothing to sample from."""
         if not len(self.source) or self.batch < 1:
-            raise ValueError(f"a batch of {self.batch} cannot be drawn from {len(self.source)} images")
+            raise ValueError(f"a batch of {self.batch} cannot be sampled from {len(self.source)} images")
 
     def __call__(self, step: int, rank: int = 0, processes: int = 1) -> Assembled:
-        """Returns the share of one process in a step; shares differ by one picture at most.
+        """Returns the share of one process in a step; shares differ by one image at most.
 
         Raises:
-            ValueError: where pictures of one batch differ in size, or there are more processes than pictures.
+            ValueError: images of one batch differ in size, or there are more processes than images.
         """
         if processes > self.batch:
-            raise ValueError(f"{processes} processes cannot share a batch of {self.batch}: take fewer workers")
+            raise ValueError(f"{processes} processes cannot share a batch of {self.batch}: use fewer workers")
         first, last = (self.batch * place // processes for place in (rank, rank + 1))
         side = self.sides[int(np.random.default_rng((self.seed, _SIDE, step)).integers(len(self.sides)))]
         examples, errors = [], []
@@ -131,8 +130,3 @@ class BatchSampler(Generic[Assembled]):
         epoch, place = divmod(position, len(self.source))
         order = np.random.default_rng((self.seed, _ORDER, epoch)).permutation(len(self.source))
         return int(order[place]), epoch
-
-
-def normalised(batches: BatchSampler[Loaded[Ready]], normalisation: Normalisation) -> Callable[[int], Ready]:
-    """Returns step -> whole batch, ready for a network on the CPU: what `loop.train` takes."""
-    return lambda step: batches(step).to_batch(normalisation)

@@ -1,4 +1,4 @@
-"""How torch and a network are set while training: for equal bytes, for speed, and which batch norms learn."""
+"""Settings of torch and a network during training: determinism, precision, memory layout, batch norms."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Norms = Literal["own", "sync", "frozen"]
 
 @contextmanager
 def deterministic(repeatable: Repeatable = "preferred", *, accelerated: bool | None = None) -> Iterator[None]:
-    """Makes torch use operations whose result does not depend on timing; gives back the setting that was there.
+    """Makes torch use operations whose result does not depend on timing; restores the settings at the end.
 
     Args:
-        repeatable: "required": an operation that has no such form is refused, and the error names it. "preferred": the
-            same on a CPU; on a GPU it is warned of instead, since a newer torch may lack what an older one had. "off":
-            a GPU takes the fastest, and tries out several for each size of its input; a CPU computes as always.
-        accelerated: whether the training is on a GPU; None: it is where there is one.
+        repeatable: "required": an operation that has no such form raises an error that names it. "preferred": the same
+            on a CPU; on a GPU it is a warning, since a newer torch may lack what an older one had. "off": a GPU uses
+            the fastest, and tries several for each size of its input; a CPU computes as always.
+        accelerated: whether the training is on a GPU; None: if there is one.
     """
     on_gpu = torch.cuda.is_available() if accelerated is None else accelerated
     if repeatable == "off" and on_gpu:
@@ -33,7 +33,7 @@ def deterministic(repeatable: Repeatable = "preferred", *, accelerated: bool | N
         return
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS is first used
     filled = uninitialised.fill_uninitialized_memory  # type: ignore[attr-defined]
-    # Else every new tensor is filled first, a tenth of a step on a CPU, in case somebody reads what he never wrote.
+    # Otherwise every new tensor is filled first, which takes a tenth of a step on a CPU.
     uninitialised.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     before = torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
@@ -56,11 +56,11 @@ def _fastest() -> Iterator[None]:
 
 
 def mixed(images: Tensor, bf16: bool, coarsest: int) -> torch.autocast:
-    """Returns what a network computes in bfloat16 within, where that is asked for and its gradient can be trusted.
+    """Returns the context in which a network computes in bfloat16, where that is asked for and its gradient is right.
 
-    On a CPU it cannot where a kernel of stride 2 meets a map of one column: oneDNN leaves the taps beside the map as
-    the memory was (torch 2.15, maps of 1 x 1, 2 x 1 and 5 x 1), so the gradient is NaN, or 1e36, or right, as it
-    happens. Images that small are computed in float32.
+    On a CPU it is not where a kernel of stride 2 meets a map of one column: oneDNN leaves the taps beside the map
+    uninitialised (torch 2.15, maps of 1 x 1, 2 x 1 and 5 x 1), so that the gradient is NaN, or 1e36, or right by
+    chance. Images that small are computed in float32.
 
     Args:
         images: [B, 3, H, W] on the network's device.
@@ -72,41 +72,41 @@ def mixed(images: Tensor, bf16: bool, coarsest: int) -> torch.autocast:
 
 
 @contextmanager
-def channels_last(detector: nn.Module) -> Iterator[None]:
-    """Holds the kernels channels-last, in which a step takes about 0.7 of the time on a CPU."""
-    detector.to(memory_format=torch.channels_last)
+def channels_last(network: nn.Module) -> Iterator[None]:
+    """Keeps the kernels channels-last, with which a step takes about 0.7 of the time on a CPU."""
+    network.to(memory_format=torch.channels_last)
     try:
         yield
     finally:
-        detector.to(memory_format=torch.contiguous_format)
+        network.to(memory_format=torch.contiguous_format)
 
 
-def set_norms(detector: nn.Module, norms: Norms, processes: int = 1) -> None:
-    """Puts a detector into training mode with its batch norms as asked for, in place.
+def set_norms(network: nn.Module, norms: Norms, processes: int = 1) -> None:
+    """Puts a network into training mode with its batch norms as asked for, in place.
 
     Args:
-        detector: on its device.
+        network: on its device.
         norms: "own": each process normalises by its own images; "sync": by those of all processes; "frozen": by the
-            statistics that are there, which stay, as scale and shift do.
+            stored statistics, which stay as they are, like scale and shift.
         processes: that train together.
 
     Raises:
         ValueError: "sync" among several processes without GPUs, which torch cannot do.
     """
-    detector.train()
+    network.train()
     if norms == "frozen":
-        for norm in _batch_norms(detector):
+        for norm in _batch_norms(network):
             norm.eval()
             norm.requires_grad_(False)
     elif norms == "sync" and processes > 1:
-        if next(detector.parameters()).device.type == "cpu":
+        if next(network.parameters()).device.type == "cpu":
             raise ValueError(
                 f"norms is sync, which needs GPUs, and {processes} processes train on CPUs: "
-                "take norms: frozen, or one worker, where own and sync are the same"
+                "use norms: frozen, or one worker, where own and sync are the same"
             )
-        # In place, since the detector itself is no norm.
-        nn.SyncBatchNorm.convert_sync_batchnorm(detector)  # type: ignore[no-untyped-call]
+        # In place, since the network itself is no norm.
+        nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
 
 
-def _batch_norms(detector: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
-    return [part for part in detector.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
+def _batch_norms(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
+    return [part for part in network.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]

@@ -1,4 +1,4 @@
-"""Batches on the device, the next one on its way there while a step is at work."""
+"""Batches on the device; the next one is copied there while a step runs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Staged:
     Attributes:
         pixels: as loaders made it.
         batch: as a step takes it, on the device.
-        waited: seconds that were spent waiting for the loaders.
+        waited: seconds spent waiting for the loaders.
     """
 
     pixels: Loaded[Any]
@@ -32,51 +32,51 @@ class Staged:
 
 
 class DevicePrefetch:
-    """Takes batches from loaders and brings them to a device.
+    """Copies batches from loaders to a device.
 
-    On a GPU copies and normalisation run on a stream of their own, beside the step at work: pixels travel as they
+    On a GPU copies and normalisation run on a stream of their own, beside the running step: pixels are copied as they
     are, from pinned memory.
     """
 
     def __init__(
-        self, coming: Iterator[Loaded[Any]], normalisation: Normalisation, device: torch.device, *, early: bool
+        self, loaded: Iterator[Loaded[Any]], normalisation: Normalisation, device: torch.device, *, early: bool
     ) -> None:
-        """Takes nothing yet.
+        """Reads nothing yet.
 
         Args:
-            coming: from loaders, in order.
+            loaded: batches in order.
             normalisation: of the pixels.
             device: where batches go.
             early: whether `prepare` does anything.
         """
-        self._coming, self._normalisation, self._device, self._early = coming, normalisation, device, early
+        self._loaded, self._normalisation, self._device, self._early = loaded, normalisation, device, early
         self._next: Staged | None = None
-        self._beside = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
+        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
 
     def take(self) -> Staged:
-        """Returns the next batch; raises StopIteration behind the last one, and whatever the loaders raise."""
+        """Returns the next batch; raises StopIteration behind the last one, and the loaders' errors."""
         taken, self._next = self._next or self._staged(), None
         if taken is None:
             raise StopIteration
-        if self._beside is not None:
+        if self._stream is not None:
             current = torch.cuda.current_stream(self._device)
-            current.wait_stream(self._beside)
+            current.wait_stream(self._stream)
             for each in _on_device(taken.batch):
-                each.record_stream(current)  # else its memory could be given away before the step has used it
+                each.record_stream(current)  # else its memory could be reused before the step has read it
         return taken
 
     def prepare(self) -> None:
-        """Begins to bring over the next batch, if there is one; to be called when a step has been begun."""
+        """Starts to copy the next batch, if there is one; to be called when a step has been begun."""
         if self._early and self._next is None:
             self._next = self._staged()
 
     def _staged(self) -> Staged | None:
-        asked = time.monotonic()
-        pixels = next(self._coming, None)
-        waited = time.monotonic() - asked
+        start = time.monotonic()
+        pixels = next(self._loaded, None)
+        waited = time.monotonic() - start
         if pixels is None:
             return None
-        with torch.cuda.stream(self._beside):  # of None: nothing
+        with torch.cuda.stream(self._stream):  # of None: nothing
             return Staged(pixels, pixels.to_batch(self._normalisation, self._device), waited)
 
 

@@ -1,4 +1,4 @@
-"""One of the processes that train together: its place among them, its device, and what they exchange."""
+"""This process among those that train together: rank, device, and what they exchange."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _CPU = torch.device("cpu")
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process of a training.
+    """A process of a training; alone, every exchange returns its own value.
 
     Attributes:
-        rank: 0 .. processes - 1; the first one writes checkpoints and logs.
+        rank: 0 .. processes - 1.
         processes: how many there are.
         device: that this one computes on.
     """
@@ -29,12 +29,12 @@ class Process:
     device: torch.device = _CPU
 
     @classmethod
-    def here(cls, accelerated: bool = False) -> Process:
-        """Returns this process's place in torch's default process group, or the only place where there is none.
+    def current(cls, accelerated: bool = False) -> Process:
+        """Returns this process of torch's default process group, or the only one where there is no group.
 
         Args:
             accelerated: it has a GPU of its own, torch's current one; several processes of a machine see all of its
-                GPUs, and whoever starts them chooses.
+                GPUs, and the code that starts them chooses.
         """
         device = torch.device("cuda", torch.cuda.current_device()) if accelerated else _CPU
         if not (distributed.is_available() and distributed.is_initialized()):
@@ -42,11 +42,11 @@ class Process:
         return cls(distributed.get_rank(), distributed.get_world_size(), device)
 
     @property
-    def first(self) -> bool:
-        """Whether this is the process that writes."""
+    def is_main(self) -> bool:
+        """Whether this is the process that writes checkpoints and logs."""
         return self.rank == 0
 
-    def sum(self, values: Tensor) -> Tensor:
+    def all_reduce(self, values: Tensor) -> Tensor:
         """Returns the sum of `values` over all processes, on the device and in the type they have."""
         if self.processes == 1:
             return values
@@ -54,30 +54,28 @@ class Process:
         distributed.all_reduce(total)
         return total
 
-    def gather(self, value: Any) -> list[Any]:
-        """Returns every process's `value`, by rank, to all of them; it must pickle."""
-        if self.processes == 1:
-            return [value]
-        values: list[Any] = [None] * self.processes
-        distributed.all_gather_object(values, value)
+    def all_gather(self, value: Any) -> list[Any]:
+        """Returns every process's `value`, by rank, in all of them; it must pickle."""
+        values: list[Any] = [value] * self.processes
+        if self.processes > 1:
+            distributed.all_gather_object(values, value)
         return values
 
-    def tell(self, value: Any) -> Any:
-        """Returns the first process's `value` to all of them; it must pickle."""
-        if self.processes == 1:
-            return value
+    def broadcast_object(self, value: Any) -> Any:
+        """Returns the main process's `value` in all of them; it must pickle."""
         box = [value]
-        distributed.broadcast_object_list(box, src=0)
+        if self.processes > 1:
+            distributed.broadcast_object_list(box, src=0)
         return box[0]
 
-    def alike(self, network: Network) -> Network:
-        """Returns the network, its weights and norms' statistics made those of the first process, in place."""
+    def broadcast_parameters(self, network: Network) -> Network:
+        """Returns the network with weights and norms' statistics of the main process, in place."""
         if self.processes > 1:
             for value in network.state_dict().values():
                 distributed.broadcast(value, src=0)
         return network
 
-    def joined(self, network: nn.Module) -> Callable[..., Any]:
+    def wrap_ddp(self, network: nn.Module) -> Callable[..., Any]:
         """Returns the network wrapped so that its gradients are the mean over all processes; itself if alone."""
         if self.processes == 1:
             return network

@@ -1,4 +1,4 @@
-"""A running mean of the weights (EMA), which often detects better than the last weights themselves."""
+"""Running mean of the weights (EMA), which often detects better than the last weights."""
 
 from __future__ import annotations
 
@@ -12,24 +12,23 @@ class WeightEma:
     """mean <- d mean + (1 - d) weights, after every step, of all floating-point entries of the state.
 
     d is `decay`, in the first steps min(decay, (1 + n) / (10 + n)) after n of them, so that short trainings do not keep
-    their random start. Norms' statistics are averaged alike; counters are copied.
+    their random start. Norms' statistics are averaged in the same way; counters are copied.
 
-    Example: decay 0.9, from the 91st step on w_n = 0.9 w_(n-1) + 0.1 x_n.
+    Not `torch.optim.swa_utils.AveragedModel` (torch 2.15): it copies its counter to the device in every update and
+    tests it, so that a step would wait for the device, and it averages counters as if they were weights.
+
+    Example: decay 0.9, from the 81st step on w_n = 0.9 w_(n-1) + 0.1 x_n.
 
     Attributes:
-        decay: d in the long run.
+        decay: d after the first steps.
         updates: n.
     """
 
-    def __init__(self, model: nn.Module, decay: float = 0.9998) -> None:
-        """Starts at the model's weights.
-
-        Args:
-            model: what is averaged; its tensors are copied where they are.
-            decay: see the class.
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        """Starts at the model's weights, copied on their device.
 
         Raises:
-            ValueError: where the decay is not in [0, 1).
+            ValueError: the decay is not in [0, 1).
         """
         if not 0 <= decay < 1:
             raise ValueError(f"the decay is {decay}, expected [0, 1)")
@@ -38,7 +37,7 @@ class WeightEma:
 
     @torch.no_grad()
     def update(self, model: nn.Module) -> None:
-        """Takes in the model's present weights."""
+        """Adds the model's present weights to the mean."""
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         self.updates += 1
         now = model.state_dict()
@@ -60,7 +59,7 @@ class WeightEma:
         """Goes on from what `state_dict` gave.
 
         Raises:
-            ValueError: where names differ from those of this model.
+            ValueError: names differ from those of this model.
         """
         if state.keys() != self._mean.keys() | {"updates"}:
             raise ValueError("the average belongs to another architecture: its tensors have other names")

@@ -1,4 +1,4 @@
-"""How fast the weights move at each step: a climb, then a fall along half a cosine, in steps or exponentially."""
+"""Learning rates: a linear warm-up, then decay along half a cosine, in steps or exponentially."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def learning_rate(
 ) -> float:
     """Returns the learning rate of one step of a detector's training.
 
-    It climbs in a straight line to `peak` over the first `warmup` steps; then it falls to zero along half a cosine, or
-    is divided by ten at each milestone (published RetinaFace: after 190 and 220 of 250 epochs).
+    It climbs linearly to `peak` over the first `warmup` steps; then it falls to zero along half a cosine, or is divided
+    by ten at each milestone (published RetinaFace: after 190 and 220 of 250 epochs).
 
     Example: peak 0.01, steps 100, warmup 10, cosine: step 0 gives 0.001, step 9 gives 0.01, step 99 about 3e-6. With
     start 1e-6 step 0 gives 1e-6, step 5 0.0050005 and step 10 0.01.

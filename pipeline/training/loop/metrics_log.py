@@ -1,9 +1,10 @@
-"""What a training did, step by step: JSON lines and TensorBoard events in a store, without gaps or doubles."""
+"""Log of a training: JSON lines and TensorBoard events in a store, every step exactly once."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ Entry = dict[str, Any]
 class MetricsLog:
     """Entries in parts: ``log/<first step>.jsonl`` and an events file beside, each covering up to the next part.
 
-    A part is written right before the checkpoint at its end. A training that goes on from a checkpoint drops the parts
-    behind it, so that every step is told once however often it was computed.
+    A part is written right before the checkpoint at its end. A training that resumes from a checkpoint drops the parts
+    behind it, so that every step is logged once however often it was computed.
     """
 
     def __init__(self, store: Store, folder: str, step: int) -> None:
@@ -30,17 +31,23 @@ class MetricsLog:
                 store.delete(self._events(first))
 
     def add(self, step: int, entry: Mapping[str, Any]) -> None:
-        """Takes what is to be told of a step: numbers, lists of numbers, or mappings of names to numbers or None."""
+        """Adds an entry: numbers, lists of numbers, or mappings of names to numbers or None."""
         self._new.append({"step": step, **entry})
 
-    def part(self, step: int) -> _Part:
-        """Returns what has been added since the last part; its `write` may be called from another thread."""
-        done = _Part(self._store, self._part(self._begun), self._events(self._begun), self._new)
+    def part(self, step: int) -> Callable[[], None]:
+        """Returns a function that writes the entries since the last part, for any thread; none writes nothing."""
+        first, entries = self._begun, self._new
         self._begun, self._new = step, []
-        return done
+        return partial(self._write, first, entries)
+
+    def _write(self, first: int, entries: list[Entry]) -> None:
+        if entries:
+            lines = b"".join(with_checksum(dict(sorted(entry.items()))) + b"\n" for entry in entries)
+            self._store.write(self._events(first), _tensorboard(entries))
+            self._store.write(self._part(first), lines)
 
     def entries(self) -> list[Entry]:
-        """Returns all that was written, in order; of a damaged line its place, as ``{"damaged": "..."}``."""
+        """Returns all written entries in order; for a damaged line ``{"damaged": "<file>, line <n>"}``."""
         files = [(self._part(first), self._store.read(self._part(first))) for first in self._parts()]
         return [_entry(name, number, line) for name, data in files for number, line in enumerate(data.splitlines(), 1)]
 
@@ -59,26 +66,13 @@ class MetricsLog:
         return f"{self._folder}/log/events.out.tfevents.{first:010d}"
 
 
-class _Part:
-    def __init__(self, store: Store, name: str, events: str, entries: list[Entry]) -> None:
-        self._store, self._name, self._events, self._entries = store, name, events, entries
-
-    def write(self) -> None:
-        """Writes both files; nothing where there is nothing to tell."""
-        if not self._entries:
-            return
-        lines = b"".join(with_checksum(dict(sorted(entry.items()))) + b"\n" for entry in self._entries)
-        self._store.write(self._events, _tensorboard(self._entries))
-        self._store.write(self._name, lines)
-
-
 def _entry(part: str, number: int, line: bytes) -> Entry:
-    damaged: Entry = {"damaged": f"{part}, line {number}"}  # no reason to lose a training
+    damaged: Entry = {"damaged": f"{part}, line {number}"}  # no reason to stop a training
     try:
         entry = verified(line)
     except ValueError:
         return damaged
-    # An entry holds no text: what looks like it is a seal whose name has gone.
+    # An entry has no text: a text is a checksum whose key is damaged.
     return damaged if any(isinstance(value, str) for value in entry.values()) else entry
 
 

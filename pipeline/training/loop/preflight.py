@@ -1,4 +1,4 @@
-"""Whether anchors and training pictures go together at all, seen before the first step."""
+"""Checks before the first step that there is something to learn: faces that anchors can match, boxes with an order."""
 
 from __future__ import annotations
 
@@ -7,21 +7,23 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipeline.boxes.anchors import AnchorGrid
+from pipeline.data.labelled_candidates import LabelledCandidateReader
 from pipeline.data.records import Sample
+from pipeline.training.analysis.face_scales import visible_boxes
 from pipeline.training.augment.scene import Float32, has_area
 from pipeline.training.augment.seeds import generator_for
-from pipeline.training.augment.view import View
 from pipeline.training.data.detector_dataset import policy_of
 from pipeline.training.recipes.detector import DetectorRecipe
+from pipeline.training.recipes.ranker import RankerRecipe
 
-LOOKED_AT = 500  # samples, evenly spread
-LEAST_IOU = 0.1  # S3FD's second stage looks no further down
+MAX_SAMPLES = 500  # of the check, evenly spread
+MIN_IOU = 0.1  # S3FD's second stage matches nothing below it
 
 
 def require_matchable(samples: Sequence[Sample], grid: AnchorGrid, recipe: DetectorRecipe) -> None:
-    """Makes sure that some face can be learnt.
+    """Checks that anchors can match some face of the training images.
 
-    The faces of up to 500 samples are followed through the augmentation of the first epoch, without their pixels.
+    The faces of up to 500 samples go through the augmentation of the first epoch, without their pixels.
 
     Args:
         samples: that would be trained on.
@@ -29,40 +31,62 @@ def require_matchable(samples: Sequence[Sample], grid: AnchorGrid, recipe: Detec
         recipe: augmentation, sides and seed.
 
     Raises:
-        ValueError: there is no face; none is left in the training pictures; or no anchor, were it centred on a face,
+        ValueError: there is no face; none is left in the training images; or no anchor, were it centred on a face,
             would overlap it by an IoU of 0.1.
     """
-    looked = samples[:: max(1, len(samples) // LOOKED_AT)]
-    faces = sum(int(has_area(sample.boxes).sum()) for sample in samples)
-    if not faces:
+    checked = samples[:: max(1, len(samples) // MAX_SAMPLES)]
+    if not any(has_area(sample.boxes).any() for sample in samples):
         raise ValueError(f"no labelled face with an area in {len(samples)} readable images; nothing to train on")
-    seen = [box for sample in looked for side in recipe.sides for box in _seen(sample, recipe, side)]
-    if not seen:
+    augmented = [box for sample in checked for side in recipe.sides for box in _augmented(sample, recipe, side)]
+    if not augmented:
         raise ValueError(
-            f"no face of {len(looked)} images is left after augmentation {recipe.augmentation} at crop {recipe.crop} "
-            f"(smallest {recipe.min_face:g} px): take a larger crop or a smaller `smallest`"
+            f"no face of {len(checked)} images is left after augmentation {recipe.augmentation} at crop {recipe.crop} "
+            f"(min_face {recipe.min_face:g} px): use a larger crop or a smaller min_face"
         )
-    sizes = np.array([(x2 - x1, y2 - y1) for x1, y1, x2, y2 in seen])
+    sizes = np.array([(x2 - x1, y2 - y1) for x1, y1, x2, y2 in augmented])
     sides = np.array(sorted({side for level in grid.sizes for side in level}))
     shared = np.minimum(sizes[:, None, 0], sides) * np.minimum(sizes[:, None, 1], sides)
     best = (shared / (sizes.prod(axis=1)[:, None] + sides**2 - shared)).max()
-    if best < LEAST_IOU:
+    if best < MIN_IOU:
         across = np.sqrt(sizes.prod(axis=1))
         raise ValueError(
-            f"anchors of {sides.min():g} to {sides.max():g} px cannot match any face: those of the training pictures "
-            f"are {across.min():.3g} to {across.max():.3g} px across; expected an IoU of {LEAST_IOU:g} at least, found "
-            f"{best:.2g}: take another anchor_scale, augmentation or crop"
+            f"anchors of {sides.min():g} to {sides.max():g} px cannot match any face: those of the training images "
+            f"are {across.min():.3g} to {across.max():.3g} px across; expected an IoU of {MIN_IOU:g} at least, found "
+            f"{best:.2g}: use another anchor_scale, augmentation or crop"
         )
 
 
-def _seen(sample: Sample, recipe: DetectorRecipe, side: int) -> Float32:
-    """Returns the faces of one sample in its first training picture, float32 [F, 4] xyxy."""
+def require_rankable(candidates: LabelledCandidateReader, recipe: RankerRecipe) -> None:
+    """Checks that in some image two boxes of one detector have truths that differ.
+
+    Rows are read one by one up to the first such image.
+
+    Args:
+        candidates: rows that hold no error.
+        recipe: defines the truths.
+
+    Raises:
+        ValueError: there is no such image: no row, no box, or the same truth everywhere, as tables of zeros have.
+    """
+    boxes = 0
+    for number in range(len(candidates)):
+        row = candidates[number]
+        for place in range(len(row.valid)):
+            truths = recipe.truths(row.of_detector(place)[2])
+            if len(truths) and truths.max() > truths.min():
+                return
+        boxes += sum(row.valid)
+    found = f"{len(candidates)} readable images with {boxes} boxes"
+    floor = f", overlaps below {recipe.iou_floor:g} counted as none" if recipe.iou_floor else ""
+    why = f"none overlaps a face more than another{floor}" if boxes else "there is nothing to rank"
+    raise ValueError(f"{found}: {why}; nothing to train on (are the dumps and the labels of these images?)")
+
+
+def _augmented(sample: Sample, recipe: DetectorRecipe, side: int) -> Float32:
+    """Returns the faces of one sample in its first training image, float32 [F, 4] xyxy."""
     usable = sample.boxes[has_area(sample.boxes)]
     if not len(usable) or not sample.width:
         return np.zeros((0, 4), np.float32)
     rng = generator_for(recipe.seed, 0, sample.image_id)
-    view: View = policy_of(recipe, side, (0, 0, 0)).sample(rng, sample.width, sample.height, usable).view
-    placed = view.place(usable)
-    centres = (placed[:, :2] + placed[:, 2:]) / 2
-    clipped = np.clip(placed, 0, np.float32(side))
-    return clipped[((centres > 0) & (centres < side)).all(axis=1) & has_area(clipped)]
+    plan = policy_of(recipe, side, (0, 0, 0)).sample(rng, sample.width, sample.height, usable)
+    return visible_boxes(plan.view, usable)

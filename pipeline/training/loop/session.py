@@ -1,17 +1,18 @@
-"""A whole training in one process or several: first weights, steps, checkpoints, looks at held-out images, the end.
+"""A whole training in one process or several: first weights, steps, checkpoints, evaluations, final weights.
 
-Every process runs `run` with the same arguments. Whatever moment it is killed at, running it again goes on from the
-newest checkpoint and ends with the bytes of an undisturbed run: pictures and random numbers belong to steps, not to
-processes or times.
+Every process runs `run` with the same arguments. Whenever it is killed, running it again goes on from the newest
+checkpoint and ends with the bytes of an undisturbed run: images and random numbers belong to steps, not to processes
+or times.
 """
 
 from __future__ import annotations
 
 import copy
 import math
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -27,37 +28,35 @@ from pipeline.training.loop.determinism import channels_last, deterministic, set
 from pipeline.training.loop.device_prefetch import DevicePrefetch, Staged
 from pipeline.training.loop.distributed import Process
 from pipeline.training.loop.metrics_log import MetricsLog
-from pipeline.training.loop.step import PendingStep, Step, TrainingError
-from pipeline.training.loop.throughput import Throughput
-from pipeline.training.loop.trainer import Trainer
+from pipeline.training.loop.trainer import PendingStep, Step, Trainer, TrainingError
 from pipeline.training.loop.validator import Validator
+from pipeline.training.recipes.base import Recipe
 from pipeline.training.recipes.repeatable import Repeatable
-from pipeline.training.tasks.learner import Learner
-from pipeline.training.tasks.task import Recipe
+from pipeline.training.tasks.task import Task
 
 FINAL, BEST = "final.safetensors", "best.safetensors"
 
 
 @dataclass(frozen=True)
 class Training:
-    """What is trained, on what, and where its state lies; picklable.
+    """What is trained, on what, and where its state is stored; picklable.
 
     Attributes:
-        learner: the network, its recipe and its first weights.
-        batches: pictures of each step.
+        task: the network, its recipe and its first weights.
+        batches: images of each step.
         store: of checkpoints and log.
         folder: in it, of this recipe alone.
-        validator: of held-out images, None for no looks.
+        validator: of held-out images, None for no evaluation.
         threads: that a process computes with.
         accelerated: every process has a GPU.
-        overlapped: a step's numbers are read when the next one has been begun, and the next batch is brought over
-            meanwhile; None where there is a GPU, which then need not wait for the host. The bytes are the same.
+        overlapped: a step's numbers are read when the next one has been begun, and the next batch is copied to the
+            device meanwhile; None where there is a GPU, which then need not wait for the host. The bytes are the same.
         repeatable: see `deterministic`.
         checkpoint_seconds: seconds between two checkpoints.
-        bad_share: the training stops if a larger share of the pictures cannot be read.
+        bad_share: the training stops if a larger share of the images cannot be read.
     """
 
-    learner: Learner[Any]
+    task: Task[Any, Any]
     batches: BatchSampler[Loaded[Any]]
     store: Store
     folder: str
@@ -72,137 +71,131 @@ class Training:
     @property
     def recipe(self) -> Recipe:
         """Every number that decides the outcome."""
-        return self.learner.recipe
+        return self.task.recipe
 
 
-def run(training: Training, stream: Prefetch = in_threads, say: Callable[[str], None] = print) -> None:
-    """Trains to the last step; ``final.safetensors`` and, with a judge, ``best.safetensors`` then lie in the folder.
+def run(training: Training, prefetch: Prefetch = in_threads, log: Callable[[str], None] = print) -> None:
+    """Trains to the last step; writes ``final.safetensors`` and, with a validator, ``best.safetensors``.
 
     Args:
         training: the same in every process.
-        stream: computes batches ahead, see `Gang`.
-        say: takes lines of progress, in the first process only.
+        prefetch: computes batches ahead, see `WorkerGroup`.
+        log: gets lines of progress, in the main process only.
 
     Raises:
-        TrainingError: a loss that is no number, or too many unreadable pictures, in every process alike.
+        TrainingError: a loss that is not finite, or too many unreadable images, in every process alike.
         ValueError: the recipe does not fit the machine, or the folder's checkpoints are of another architecture.
     """
     torch.set_num_threads(training.threads)
-    process = Process.here(training.accelerated)
-    model = training.learner.first().to(process.device)
+    process = Process.current(training.accelerated)
+    model = training.task.build().to(process.device)
     set_norms(model, training.recipe.norms, process.processes)
     with deterministic(training.repeatable, accelerated=process.device.type == "cuda"), channels_last(model):
-        session = _Session(training, process, model, say)
+        session = _Session(training, process, model, log)
         try:
-            session.steps(stream)
+            session.steps(prefetch)
         finally:
-            session.close()
-    if process.first:
+            session.checkpoints.close()
+    if process.is_main:
         training.store.write(f"{training.folder}/{FINAL}", session.weights())
 
 
 @dataclass(frozen=True, slots=True)
 class _Begun:
     pending: PendingStep
-    errors: tuple[str, ...]  # of this process's pictures
+    errors: tuple[str, ...]  # of this process's images
     waited: float  # seconds, for the loaders
 
 
-@dataclass
 class _Session:
-    training: Training
-    process: Process
-    model: Any
-    say: Callable[[str], None]
-    verdicts: list[dict[str, Any]] = field(default_factory=list)
-    bad: dict[str, str] = field(default_factory=dict)
-    best: str = ""  # checksum of the best weights so far
-    pace: Throughput = field(default_factory=Throughput)
-
-    def __post_init__(self) -> None:
-        training = self.training
-        network = self.process.joined(self.model)
+    def __init__(self, training: Training, process: Process, model: Any, log: Callable[[str], None]) -> None:
+        self.training, self.process, self.model, self.log = training, process, model, log
+        network = process.wrap_ddp(model)
         if training.recipe.compiled:
             network = torch.compile(network)
-        self.trainer = Trainer(training.learner.task(self.model, network), training.recipe)
+        self.trainer = Trainer(training.task, model, network)
         self.checkpoints = Checkpoints(training.store, training.folder)
-        found = self.checkpoints.newest()
-        if len(set(self.process.gather(None if found is None else found[0]))) > 1:
-            raise ValueError(f"not every process sees the same checkpoints in {training.store.url}: is it shared?")
-        if found is not None:
-            self.trainer.load_state_dict(found[1]["trainer"])
-            self.verdicts, self.bad = list(found[1]["verdicts"]), dict(found[1]["bad"])
-            self.best = str(found[1].get("best", ""))  # of an earlier version: not known
-        self.journal = None
-        if self.process.first:
-            self.journal = MetricsLog(training.store, training.folder, self.trainer.steps_done)
+        self.evaluations: list[dict[str, Any]] = []
+        self.bad: dict[str, str] = {}  # image id -> why it cannot be read
+        self.best = ""  # hash of the best weights so far
+        self.clock = Clock()
+        self._resume()
+        self.metrics_log = None
+        if process.is_main:
+            self.metrics_log = MetricsLog(training.store, training.folder, self.trainer.steps_done)
 
-    def steps(self, stream: Prefetch) -> None:
-        """Goes from where the training is to the last step."""
+    def _resume(self) -> None:
+        found = self.checkpoints.newest()
+        if len(set(self.process.all_gather(None if found is None else found[0]))) > 1:
+            raise ValueError(f"not every process sees the same checkpoints in {self.training.store.url}: is it shared?")
+        if found is not None:
+            state = found[1]
+            self.trainer.load_state_dict(state["trainer"])
+            self.evaluations, self.bad, self.best = list(state["evaluations"]), dict(state["bad"]), state["best"]
+
+    def steps(self, prefetch: Prefetch) -> None:
+        """Trains from the present step to the last one."""
         training, process, trainer = self.training, self.process, self.trainer
-        start, total = trainer.steps_done, training.recipe.steps
+        start, total, every = trainer.steps_done, training.recipe.steps, training.recipe.eval_every
         share = partial(training.batches, rank=process.rank, processes=process.processes)
         overlapped = training.accelerated if training.overlapped is None else training.overlapped
-        coming = iter(stream(share, range(start, total)))
-        staging = DevicePrefetch(coming, self.model.normalisation, process.device, early=overlapped)
+        loaded = iter(prefetch(share, range(start, total)))
+        staging = DevicePrefetch(loaded, self.model.normalisation, process.device, early=overlapped)
         begun: deque[_Begun] = deque()
-        self.pace = Throughput()
+        self.clock = Clock()
         for step in range(start, total):
             begun.append(self._begin(staging.take(), step))
             staging.prepare()
-            look, last = self._due(step + 1), step + 1 == total
-            # What is shown or kept stands on steps that have all been read.
-            save = self._read(begun, leave=0 if look or last else int(overlapped)) or last
+            last = step + 1 == total
+            evaluate = training.validator is not None and (last or (every > 0 and (step + 1) % every == 0))
+            # Weights are evaluated or saved only after all steps have been read.
+            save = self._read(begun, leave=0 if evaluate or last else int(overlapped)) or last
             if save:
                 self._read(begun, leave=0)
-            if look:
-                self._judge(step + 1)
+            if evaluate:
+                self._evaluate(step + 1)
             if save:
-                self.pace.kept()
+                self.clock.saved()
                 self._save()
 
     def weights(self) -> bytes:
-        """Returns the weights that come out, as safetensors.
+        """Returns the final weights as safetensors.
 
         Raises:
             TrainingError: the best ones are not in the store as they were written.
         """
         training = self.training
-        if training.recipe.select == "best" and self.verdicts:
+        if training.recipe.select == "best" and self.evaluations:
             name = f"{training.folder}/{BEST}"
             weights = training.store.read(name)
-            if self.best not in ("", hash_bytes(weights)):
+            if self.best != hash_bytes(weights):
                 raise TrainingError(
                     f"{training.store.path(name)} is damaged: expected the bytes that were written, found others; "
-                    f"delete {training.store.path(training.folder)} and run again to train anew"
+                    f"delete {training.store.path(training.folder)} and run again to train from the start"
                 )
             return weights
-        return training.learner.saved(self._judged_network())
-
-    def close(self) -> None:
-        """Waits for what is being written."""
-        self.checkpoints.close()
+        return training.task.save(self._evaluated_model())
 
     def _begin(self, staged: Staged, step: int) -> _Begun:
         training, process = self.training, self.process
-        # Whatever draws random numbers in a network draws them from what belongs to this step: nothing to be saved.
+        # Random numbers within the network depend on the step and the process alone: no random state to be saved.
         torch.manual_seed((training.recipe.seed * 1_000_003 + step) * 4096 + process.rank)
-        # When it is time to save all processes must learn at the same step, since they read what they have begun then.
-        due = process.first and self.pace.due(training.checkpoint_seconds)
+        # All processes must see at the same step that it is time to save, since they then read what they have begun.
+        due = process.is_main and self.clock.due(training.checkpoint_seconds)
         aside = (float(len(staged.pixels.errors)), float(due))
-        pending = self.trainer.begin(staged.batch, process.sum, process.processes, aside)
+        pending = self.trainer.begin(staged.batch, process.all_reduce, process.processes, aside)
         return _Begun(pending, staged.pixels.errors, staged.waited)
 
     def _read(self, begun: deque[_Begun], leave: int) -> bool:
-        """Reads and tells the oldest steps, all but `leave` of them; returns whether it is time to save."""
+        """Reads and logs the oldest steps, all but `leave` of them; returns whether it is time to save."""
         save = False
         while len(begun) > leave:
             each = begun.popleft()
             done = self._done(each)
             if done.aside[0]:
-                self._note([error for share in self.process.gather(each.errors) for error in share])
+                self._count_bad([error for share in self.process.all_gather(each.errors) for error in share])
             save |= bool(done.aside[1])
-            self._tell(each, done)
+            self._log_step(each, done)
         return save
 
     def _done(self, begun: _Begun) -> Step:
@@ -210,28 +203,29 @@ class _Session:
             return begun.pending.read()
         except TrainingError as error:
             process = self.process
-            shares = process.gather(begun.pending.image_ids)
+            shares = process.all_gather(begun.pending.image_ids)
             others = [name for rank, share in enumerate(shares) if rank != process.rank for name in share]
             raise TrainingError(f"{error}; other processes had {', '.join(others)}" if others else str(error)) from None
 
-    def _note(self, errors: Sequence[str]) -> None:
-        """Remembers pictures that could not be read; too many end the training."""
+    def _count_bad(self, errors: Sequence[str]) -> None:
+        """Remembers images that cannot be read; too many end the training."""
         self.bad.update(error.split(": ", 1) for error in errors)  # type: ignore[misc]
-        allowed = max(1.0, self.training.bad_share * len(self.training.batches.source))
+        images = len(self.training.batches.source)
+        allowed = max(1.0, self.training.bad_share * images)
         if len(self.bad) > allowed:
             shown = "; ".join(f"{name}: {why}" for name, why in list(self.bad.items())[:3])
             raise TrainingError(
-                f"{len(self.bad)} of {len(self.training.batches.source)} pictures cannot be read, "
-                f"allowed are {allowed:.0f}: {shown}; a larger max_error_share goes on without them"
+                f"{len(self.bad)} of {images} images cannot be read, allowed are {allowed:.0f}: {shown}; a larger "
+                "max_error_share goes on without them"
             )
 
-    def _tell(self, begun: _Begun, done: Step) -> None:
-        # From the end of the step before, so that looks and checkpoints between them are counted too.
-        seconds, pace = self.pace.tick()
-        if self.journal is None:
+    def _log_step(self, begun: _Begun, done: Step) -> None:
+        # Since the end of the step before, so that evaluations and checkpoints between them are counted too.
+        seconds, steps_per_second = self.clock.tick()
+        if self.metrics_log is None:
             return
         step, total, batch = begun.pending.number + 1, self.training.recipe.steps, self.training.recipe.batch
-        self.journal.add(
+        self.metrics_log.add(
             step,
             {
                 "loss": done.losses,
@@ -241,52 +235,66 @@ class _Session:
                 "images_per_second": batch / seconds,
                 "wait_share": min(1.0, begun.waited / seconds),
                 "memory_mb": _memory_mb(self.process.device),
-                "bad_pictures": len(self.bad),
+                "bad_images": len(self.bad),
             },
         )
-        self.say(f"step {step}/{total} loss {done.losses['total']:.3f} {batch * pace:.3g} images/s")
+        self.log(f"step {step}/{total} loss {done.losses['total']:.3f} {batch * steps_per_second:.3g} images/s")
 
-    def _due(self, step: int) -> bool:
-        every = self.training.recipe.eval_every
-        return self.training.validator is not None and (
-            step == self.training.recipe.steps or bool(every and step % every == 0)
-        )
-
-    def _judge(self, step: int) -> None:
-        validator = self.training.validator
+    def _evaluate(self, step: int) -> None:
+        validator, process = self.training.validator, self.process
         assert validator is not None
-        # Norms that see their own images only have statistics of their own: the first process's are what comes out.
-        network = self.process.alike(self._judged_network())
-        shares = self.process.gather(validator(network, self.process.rank, self.process.processes))
-        verdict = self.process.tell(validator.verdict(shares) if self.process.first else None)
-        best = max((validator.worth(each[validator.measure]) for each in self.verdicts), default=-math.inf)
-        self.verdicts.append({"step": step, validator.measure: verdict})
-        if self.journal is not None:
+        # Norms of kind "own" have other statistics in each process: the main process's are saved.
+        model = process.broadcast_parameters(self._evaluated_model())
+        shares = process.all_gather(validator(model, process.rank, process.processes))
+        metrics = process.broadcast_object(validator.metrics(shares) if process.is_main else None)
+        best = max((validator.score(each[validator.name]) for each in self.evaluations), default=-math.inf)
+        self.evaluations.append({"step": step, validator.name: metrics})
+        if self.metrics_log is not None:
             # JSON has no NaN.
-            told = {name: value if value == value else None for name, value in verdict.items()}
-            self.journal.add(step, {validator.measure: told})
-            self.say(f"step {step}: " + ", ".join(f"{name} {value:.4f}" for name, value in verdict.items()))
-            if validator.worth(verdict) > best:
-                weights = self.training.learner.saved(network)
+            known = {name: value if value == value else None for name, value in metrics.items()}
+            self.metrics_log.add(step, {validator.name: known})
+            self.log(f"step {step}: " + ", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
+            if validator.score(metrics) > best:
+                weights = self.training.task.save(model)
                 self.training.store.write(f"{self.training.folder}/{BEST}", weights)
                 self.best = hash_bytes(weights)
 
     def _save(self) -> None:
-        if self.journal is None:
-            return
-        step = self.trainer.steps_done
-        state = {"trainer": self.trainer.state_dict(), "verdicts": self.verdicts, "bad": self.bad, "best": self.best}
-        self.checkpoints.save(step, state, before=self.journal.part(step).write)
+        if self.metrics_log is not None:
+            step, trainer = self.trainer.steps_done, self.trainer.state_dict()
+            state = {"trainer": trainer, "evaluations": self.evaluations, "bad": self.bad, "best": self.best}
+            self.checkpoints.save(step, state, before=self.metrics_log.part(step))
 
-    def _judged_network(self) -> Any:
-        """Returns a copy of what would come out now, in evaluation mode."""
-        network = copy.deepcopy(self.model)
-        if self.trainer.average is not None:
-            self.trainer.average.copy_to(network)
-        return network.to(memory_format=torch.contiguous_format).eval()
+    def _evaluated_model(self) -> Any:
+        """Returns a copy of the model as it would be saved now, in evaluation mode."""
+        model = copy.deepcopy(self.model)
+        if self.trainer.ema is not None:
+            self.trainer.ema.copy_to(model)
+        return model.to(memory_format=torch.contiguous_format).eval()
+
+
+class Clock:
+    """Seconds per step, and since the last checkpoint."""
+
+    def __init__(self) -> None:
+        """Starts now."""
+        self._start = self._tick = self._saved = time.monotonic()
+        self._steps = 0
+
+    def tick(self) -> tuple[float, float]:
+        """Returns the seconds since the step before was read, and steps per second since the start."""
+        before, self._tick, self._steps = self._tick, time.monotonic(), self._steps + 1
+        return self._tick - before, self._steps / (self._tick - self._start)
+
+    def due(self, every: float) -> bool:
+        """Returns whether the last call of `saved`, or the start, is more than `every` seconds ago."""
+        return time.monotonic() - self._saved > every
+
+    def saved(self) -> None:
+        """Records that a checkpoint has just been saved."""
+        self._saved = time.monotonic()
 
 
 def _memory_mb(device: torch.device) -> int:
-    if device.type == "cuda":
-        return int(torch.cuda.max_memory_allocated(device) // 2**20)
-    return peak_memory_mb()
+    cuda = device.type == "cuda"
+    return int(torch.cuda.max_memory_allocated(device) // 2**20) if cuda else peak_memory_mb()

@@ -1,196 +1,201 @@
-"""One plain training loop: batch, losses, gradient, step; the same seed gives the same weights."""
+"""One training step: forward, loss, backward, clipping, optimizer, running mean; and the state it changes."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from torch import nn
+import torch
+from torch import Tensor, nn
 
-from pipeline.models.detectors.detector import Detector
-from pipeline.training.assigners import Assigner
-from pipeline.training.data.batch import Batch
-from pipeline.training.loop.determinism import channels_last, deterministic, set_norms
+from pipeline.engine.worker_group import WorkersStopped
 from pipeline.training.loop.ema import WeightEma
-from pipeline.training.loop.micro_batches import compute_losses
-from pipeline.training.loop.optimizer import loaded, optimizer, step_if
-from pipeline.training.loop.step import PendingStep, Step, StepNumbers
-from pipeline.training.recipes.detector import DetectorRecipe
-from pipeline.training.tasks.detector import DetectorTask, task_of
-from pipeline.training.tasks.task import Normalise, Recipe, Sized, Task, no_reduction
+from pipeline.training.loop.micro_batches import forward_in_parts
+from pipeline.training.loop.optimizer import load_optimizer, make_optimizer, step_if
+from pipeline.training.tasks.task import Losses, Normalise, Sized, Task, no_reduction
 
-B = TypeVar("B", bound=Sized)
 
-Progress = Callable[[int, int, dict[str, float]], None]
-"""(steps done, steps in all, losses of the last step by name)."""
+class TrainingError(WorkersStopped):
+    """Training cannot go on, for a reason that all processes see at once: a loss that is not finite, bad images."""
 
 
 @dataclass(frozen=True, slots=True)
-class History:
-    """What the losses did.
+class Step:
+    """The numbers of one step, over all processes.
 
     Attributes:
-        losses: name ("total" and the terms it is made of, for a detector "box", "face" and what else it has heads for)
-            -> float32 [steps].
-        rates: float32 [steps], learning rate of each step.
+        losses: name -> value before the step, "total" among them.
+        rate: learning rate.
+        gradient_norm: L2 over all weights, before clipping.
+        counts: see `Losses`: name -> number, or numbers (of each pyramid level).
+        aside: sums of what the processes gave to `Trainer.begin`.
     """
 
-    losses: dict[str, NDArray[np.float32]]
-    rates: NDArray[np.float32]
+    losses: dict[str, float]
+    rate: float
+    gradient_norm: float
+    counts: dict[str, int | list[int]]
+    aside: tuple[float, ...] = ()
 
 
 class Trainer:
-    """The state of one training, and its next step; the plain loop and trainings of many processes drive it.
+    """The state of one training, and its next step.
 
     Attributes:
-        task: batch to loss.
-        recipe: schedule, optimiser, and how a step is computed.
+        task: forward pass and loss.
+        model: what is trained.
+        network: what batches go through, if not the model itself: the same one compiled or wrapped.
+        optimizer: see `make_optimizer`.
+        ema: running mean of the weights, or None.
         steps_done: number of the next step.
-        descent: the optimiser.
-        average: running mean of the weights, or None.
     """
 
-    def __init__(self, task: Task[Any], recipe: Recipe) -> None:
-        """Starts at step 0 with the model's present weights, where they are."""
-        self.task, self.recipe, self.steps_done = task, recipe, 0
-        self.descent = optimizer(
-            task.model,
-            recipe.optimizer,
-            recipe.learning_rate,
-            recipe.weight_decay,
-            recipe.momentum,
-            recipe.decays,
-        )
-        self.average = None if recipe.ema_decay is None else WeightEma(task.model, recipe.ema_decay)
-
-    def step(self, batch: Sized, normalise: Normalise = no_reduction, processes: int = 1) -> Step:
-        """Moves the weights once, and returns what that did when it is done; see `begin`.
-
-        Raises:
-            TrainingError: where a loss or the gradient is not finite, naming step and images, in every process alike.
-        """
-        return self.begin(batch, normalise, processes).read()
+    def __init__(self, task: Task[Any, Any], model: nn.Module, network: Callable[..., Any] | None = None) -> None:
+        """Starts at step 0 with the model's present weights, on their device."""
+        self.task, self.model, self.network, self.steps_done = task, model, network, 0
+        self.optimizer = make_optimizer(model, task.recipe)
+        self.ema = None if task.recipe.ema_decay is None else WeightEma(model, task.recipe.ema_decay)
 
     def begin(
         self, batch: Sized, normalise: Normalise = no_reduction, processes: int = 1, aside: Sequence[float] = ()
     ) -> PendingStep:
-        """Hands a step to the device and returns without waiting for it: to be read while the next one is at work.
+        """Queues a step on the device and returns without waiting for it, to be read while the next one runs.
 
-        Where a loss or the gradient turns out not to be finite no parameter moves, but norms have seen the batch; who
-        reads it learns so. Steps begun before that stand on what is left, so nothing may be kept of the weights
-        before every step has been read.
+        Where a loss or the gradient is not finite no parameter moves, but norms have seen the batch; reading the step
+        raises then. Steps begun before that depend on the state it left, so weights may be kept only once every step
+        has been read.
 
         Args:
             batch: of this process.
-            normalise: sums over processes, see `Task.weigh`; called a second time for what `Step` tells.
+            normalise: sums over processes, see `Task.loss`; called a second time for the numbers of the step.
             processes: number of those between which a wrapper around the network averages gradients, where their sum
                 is wanted.
-            aside: whatever the processes want to tell each other: of each number, `Step.aside` has the sum.
+            aside: numbers to be summed over processes by the way, see `Step.aside`.
 
         Raises:
             ValueError: behind the last step of the recipe.
         """
-        number, rate = self.steps_done, float(np.float32(self.recipe.rate(self.steps_done)))
-        for group in self.descent.param_groups:
+        recipe, number = self.task.recipe, self.steps_done
+        rate = float(np.float32(recipe.rate(number)))
+        for group in self.optimizer.param_groups:
             group["lr"] = rate
-        parts = min(self.recipe.micro_batches, len(batch.image_ids))
-        found = compute_losses(self.task, batch, parts=parts, bf16=self.recipe.bf16, normalise=normalise)
-        told = StepNumbers.of(found.losses, normalise, aside)
-        self.descent.zero_grad(set_to_none=True)
-        found.backward(processes)
-        longest = math.inf if self.recipe.clip_norm is None else self.recipe.clip_norm
-        norm = nn.utils.clip_grad_norm_(self.task.model.parameters(), longest)
-        step_if(self.descent, told.finite(norm))
-        if self.average is not None:
-            self.average.update(self.task.model)
+
+        forward = partial(self.task.forward, self.model, network=self.network, bf16=recipe.bf16)
+        parts, continue_backward = min(recipe.micro_batches, len(batch.image_ids)), None
+        if parts == 1:
+            outputs = forward(batch)
+        else:
+            outputs, continue_backward = forward_in_parts(forward, batch, parts, self.model, self.network)
+        losses = self.task.loss(self.model, outputs, batch, normalise)
+
+        self.optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(losses.total if processes == 1 else losses.total * processes)
+        if continue_backward is not None:
+            continue_backward()
+        longest = math.inf if recipe.clip_norm is None else recipe.clip_norm
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), longest)
+
+        pending = PendingStep(number, batch.image_ids, rate, losses, norm, normalise, aside)
+        step_if(self.optimizer, pending.finite)
+        if self.ema is not None:
+            self.ema.update(self.model)
         self.steps_done += 1
-        return PendingStep(number, batch.image_ids, rate, norm, told)
+        return pending
 
     def state_dict(self) -> dict[str, Any]:
         """Returns all that `load_state_dict` needs to go on to the same bytes; shared tensors, to be saved at once."""
         return {
             "step": self.steps_done,
-            "weights": self.task.model.state_dict(),
-            "optimizer": self.descent.state_dict(),
-            "average": None if self.average is None else self.average.state_dict(),
+            "weights": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "ema": None if self.ema is None else self.ema.state_dict(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Goes on from what `state_dict` gave.
 
         Raises:
-            ValueError: where the state belongs to another architecture or another recipe.
+            ValueError: the state belongs to another architecture or another recipe.
         """
-        own = self.task.model.state_dict()
+        own = self.model.state_dict()
         if {name: value.shape for name, value in state["weights"].items()} != {n: v.shape for n, v in own.items()}:
             raise ValueError("the checkpoint belongs to another architecture: its tensors have other names or shapes")
-        if (state["average"] is None) != (self.average is None):
+        if (state["ema"] is None) != (self.ema is None):
             raise ValueError("the checkpoint belongs to another recipe: one of the two averages weights")
-        self.task.model.load_state_dict(state["weights"])
-        loaded(self.descent, state["optimizer"])
-        if self.average is not None:
-            self.average.load_state_dict(state["average"])
+        self.model.load_state_dict(state["weights"])
+        load_optimizer(self.optimizer, state["optimizer"])
+        if self.ema is not None:
+            self.ema.load_state_dict(state["ema"])
         self.steps_done = int(state["step"])
 
 
-def plain_loop(task: Task[B], batches: Callable[[int], B], recipe: Recipe, progress: Progress | None = None) -> History:
-    """Trains the model of a task in place and returns the history of its losses.
+class PendingStep:
+    """A step that has been queued on the device; its numbers are on their way to the host.
 
-    The model ends in evaluation mode, on the device where it was, its kernels in the usual memory layout, with the mean
-    of its weights where the recipe averages. Same weights at the start, same batches, same recipe, same machine and
-    number of threads: same bytes.
-
-    Args:
-        task: whose model may be in any mode, on any device.
-        batches: step number -> batch; the images are moved to the model's device.
-        recipe: steps, optimiser, schedule.
-        progress: called after every step.
-
-    Raises:
-        TrainingError: at the first loss or gradient that is not finite, naming the step and the images.
+    Attributes:
+        number: of the step.
+        image_ids: of this process.
+        finite: bool scalar on the device: whether losses and gradient norm are finite.
     """
-    losses: list[dict[str, float]] = []
-    rates = np.zeros(recipe.steps, np.float32)
-    set_norms(task.model, recipe.norms)
-    with deterministic(), channels_last(task.model):
-        trainer = Trainer(task, recipe)
-        for step in range(recipe.steps):
-            done = trainer.step(batches(step))
-            rates[step] = done.rate
-            # As they are kept, so that no reader sees more digits than another.
-            losses.append({name: float(np.float32(value)) for name, value in done.losses.items()})
-            if progress is not None:
-                progress(step + 1, recipe.steps, losses[-1])
-        if trainer.average is not None:
-            trainer.average.copy_to(task.model)
-    task.model.eval()
-    return History({name: np.array([each[name] for each in losses], np.float32) for name in losses[0]}, rates)
 
+    def __init__(
+        self,
+        number: int,
+        image_ids: tuple[str, ...],
+        rate: float,
+        losses: Losses,
+        norm: Tensor,
+        normalise: Normalise = no_reduction,
+        aside: Sequence[float] = (),
+    ) -> None:
+        """Sums the numbers over processes in one call of `normalise` and requests them, without waiting.
 
-def train(
-    detector: Detector,
-    batches: Callable[[int], Batch],
-    recipe: DetectorRecipe,
-    task: DetectorTask | None = None,
-    assigner: Assigner | None = None,
-    progress: Progress | None = None,
-) -> History:
-    """Trains `detector` in place and returns the history of its losses, see `plain_loop`.
+        This is the only transfer of a step from the device to the host.
+        """
+        self.number, self.image_ids, self._rate = number, image_ids, rate
+        self._names = (*losses.terms, "total")
+        self._counts = {name: len(count) if count.ndim else None for name, count in losses.counts.items()}
+        values = torch.stack([*losses.terms.values(), losses.total]).detach()
+        counts = [count.reshape(-1).to(values) for count in losses.counts.values()]
+        # Filled in on the device: a copy from the host would wait for it.
+        numbers = normalise(torch.cat([values, *counts, *(values.new_full((1,), each) for each in aside)]))
+        self.finite = torch.isfinite(numbers[: len(self._names)]).all() & torch.isfinite(norm)
+        self._host = torch.cat([norm.detach().reshape(1).to(numbers), numbers])
+        self._ready: torch.cuda.Event | None = None
+        if numbers.is_cuda:
+            pinned = torch.empty(self._host.shape, dtype=self._host.dtype, pin_memory=True)
+            self._host = pinned.copy_(self._host, non_blocking=True)
+            self._ready = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            self._ready.record()
 
-    Args:
-        detector: in any mode, on any device.
-        batches: see `plain_loop`.
-        recipe: likewise, and names the task.
-        task: what the detector is trained for; `task_of` it and the recipe if None.
-        assigner: taken instead of the task's, for one with parameters that a recipe cannot name.
-        progress: see `plain_loop`.
+    def read(self) -> Step:
+        """Returns the step's numbers; waits for the device to have computed them.
 
-    Raises:
-        TrainingError: see `plain_loop`.
-    """
-    task = task or task_of(detector, recipe)
-    return plain_loop(replace(task, assigner=assigner or task.assigner), batches, recipe, progress)
+        Raises:
+            TrainingError: a loss or the gradient is not finite, naming step and images; no parameter has moved then.
+        """
+        if self._ready is not None:
+            self._ready.synchronize()
+        norm, *numbers = self._host.tolist()
+        losses = dict(zip(self._names, numbers, strict=False))
+        self._check("the loss", losses)
+        self._check("the gradient", {"norm": norm})
+        rest = iter(numbers[len(losses) :])
+        counts: dict[str, int | list[int]] = {
+            name: int(next(rest)) if length is None else [int(next(rest)) for _ in range(length)]
+            for name, length in self._counts.items()
+        }
+        return Step(losses, self._rate, norm, counts, tuple(rest))
+
+    def _check(self, what: str, values: Mapping[str, float]) -> None:
+        if all(math.isfinite(value) for value in values.values()):
+            return
+        named = ", ".join(f"{name} {value:g}" for name, value in values.items())
+        raise TrainingError(
+            f"{what} of step {self.number} is not finite ({named}); its images: {', '.join(self.image_ids)}; "
+            "check their boxes, or lower the learning rate"
+        )

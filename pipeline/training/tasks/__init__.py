@@ -1,1 +1,1 @@
-"""Tasks: what is trained. How a network is initialised, computes its loss and is saved."""
+"""Tasks: how a network is built, computes its loss and is saved."""

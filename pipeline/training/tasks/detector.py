@@ -1,199 +1,104 @@
-"""A batch to a loss, for every detector: forward, assignment by what it answered, targets, objective."""
+"""The training of a detector: forward pass, assignment, targets and loss of its paper."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from pipeline.boxes.anchors import AnchorGrid
+from pipeline.models.detectors import detector_spec
 from pipeline.models.detectors.detector import Detector, Raw
 from pipeline.models.detectors.six_levels import SixLevelDetector
+from pipeline.models.weights import load
 from pipeline.training.assigners import ASSIGNERS, Assigner
 from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assignment import FACE
 from pipeline.training.assigners.faces import Predicted
-from pipeline.training.data.batch import Batch, Faces
+from pipeline.training.data.batch import Batch
 from pipeline.training.loop.determinism import mixed
 from pipeline.training.losses.detection import Objective, SigmoidObjective, SoftmaxObjective
 from pipeline.training.losses.targets import Targets, encode_targets, matching_frame
 from pipeline.training.recipes.detector import DetectorRecipe
-from pipeline.training.tasks.task import Normalise, no_reduction
+from pipeline.training.tasks.task import Losses, Normalise, Task, no_reduction
 
 
-@dataclass(frozen=True, slots=True)
-class BatchLosses:
-    """The losses of a batch, and what they were made of.
-
-    Attributes:
-        terms: name -> scalar, not yet weighted, see `Objective`.
-        total: scalar, their weighted sum.
-        positives: int64 scalar, FACE anchors of the batch.
-        compensated: int64 scalar, those that the assigner added beyond the ordinary matching.
-        per_level: int64 [L], FACE anchors of each pyramid level, finest first.
-    """
-
-    terms: Mapping[str, Tensor]
-    total: Tensor
-    positives: Tensor
-    compensated: Tensor
-    per_level: Tensor
-
-    @property
-    def counts(self) -> dict[str, Tensor]:
-        """The numbers of FACE anchors by the names that a log has for them."""
-        return {
-            "positives": self.positives,
-            "compensated": self.compensated,
-            "positives_of_level": self.per_level,
-        }
-
-    def numbers(self) -> dict[str, float]:
-        """Returns the terms and "total" as plain numbers, in one transfer from the device."""
-        values = torch.stack([*self.terms.values(), self.total]).tolist()
-        return dict(zip([*self.terms, "total"], values, strict=True))
-
-
-@dataclass(frozen=True, slots=True)
-class DetectorTask:
-    """What one detector is trained for: a `Task`.
+@dataclass(frozen=True)
+class DetectorTask(Task[Detector, Batch]):
+    """The training of an entry of `DETECTORS`.
 
     Attributes:
-        detector: its anchors, coder and weights.
-        assigner: which anchor learns which face; may look at what the detector answered, without gradient.
-        objective: what is minimised.
-        auxiliary: the assigner of the first-shot head's anchors, half as large on the same cells; standard matching,
-            as released.
-        network: what images are sent through, if not the detector itself: the same one compiled or wrapped for
-            several processes.
+        name, recipe, model_args, weights: see `Task`.
+        assigner: used instead of the recipe's, for one with parameters that a recipe cannot name.
+        auxiliary: assigner of the first-shot head's anchors, half as large on the same cells; standard matching, as
+            released.
     """
 
-    detector: Detector
-    assigner: Assigner
-    objective: Objective
+    recipe: DetectorRecipe
+    assigner: Assigner | None = None
     auxiliary: Assigner = ASSIGNERS["mogface"]
-    network: Callable[[Tensor], Raw] | None = None
 
-    def __call__(self, batch: Batch, normalise: Normalise = no_reduction) -> BatchLosses:
-        """Returns the losses of a batch, ready for the gradient.
+    def build(self) -> Detector:
+        """Returns the detector with its first weights, see `Task.build`."""
+        detector = self._seeded(detector_spec(self.name).build)
+        if self.weights is not None:
+            load(detector, self.weights)
+        return detector
 
-        Args:
-            batch: B images of one size; moved to the detector's device.
-            normalise: sums counts over processes, see `Objective`.
-        """
-        return self.weigh(self.answer(batch), batch, normalise)
-
-    @property
-    def model(self) -> Detector:
-        """The detector."""
-        return self.detector
-
-    def answer(self, batch: Batch, *, bf16: bool = False) -> Raw:
-        """Returns the detector's answer to a batch, see `forward`."""
-        return self.forward(batch.images, bf16=bf16)
-
-    def weigh(self, answer: Raw, batch: Batch, normalise: Normalise = no_reduction) -> BatchLosses:
-        """Returns the losses of the answer to a batch, see `losses`."""
-        return self.losses(answer, batch.faces, batch.images.shape[2:], normalise)
-
-    def forward(self, images: Tensor, *, bf16: bool = False) -> Raw:
-        """Returns the detector's answer, float32 at least.
-
-        Args:
-            images: float32 [B, 3, H, W], moved to the detector's device and type, channels-last.
-            bf16: bfloat16 for what bears it, see `mixed`; weights, norms' statistics and the losses stay float32.
-        """
-        weight = next(self.detector.parameters())
-        images = images.to(weight.device, weight.dtype, memory_format=torch.channels_last)
-        with mixed(images, bf16, self.detector.grid.strides[-1]):
-            # A compiled network refuses to be asked whether it is there: that would ask for its length.
-            raw = (self.detector if self.network is None else self.network)(images)
+    def forward(
+        self, model: Detector, batch: Batch, *, network: Callable[..., Raw] | None = None, bf16: bool = False
+    ) -> Raw:
+        """Returns the detector's outputs, see `Task.forward`; images go in channels-last."""
+        weight = next(model.parameters())
+        images = batch.images.to(weight.device, weight.dtype, memory_format=torch.channels_last)
+        with mixed(images, bf16, model.grid.strides[-1]):
+            # `network or model` would ask a compiled network for its length, which it refuses.
+            raw = (model if network is None else network)(images)
         return _wide(raw) if bf16 else raw
 
-    def losses(
-        self, raw: Raw, faces: Sequence[Faces], size: Sequence[int], normalise: Normalise = no_reduction
-    ) -> BatchLosses:
-        """Returns the losses of an answer.
+    def loss(self, model: Detector, outputs: Raw, batch: Batch, normalise: Normalise = no_reduction) -> Losses:
+        """Returns the losses of a batch, see `Task.loss` and `Objective`.
 
-        Args:
-            raw: of B images.
-            faces: of each image, boxes continuous (x2 = x1 + width) in pixels.
-            size: H and W of the images.
-            normalise: see `Objective`.
+        The counts are of FACE anchors: "positives" all, "compensated" those that the assigner added beyond the
+        ordinary matching, "positives_of_level" [L] those of each pyramid level, finest first.
         """
-        anchors, host = self._anchors(self.detector.grid, size, raw.boxes.device)
-        needed = self.assigner.needs_prediction or self.objective.needs_fit
-        predicted = predicted_by(self.detector, raw, anchors) if needed else None
-        targets = encode_targets(
-            anchors, faces, self.assigner, self.detector.coder, predicted, fit=self.objective.needs_fit, host=host
-        )
-        first = None if raw.first_shot is None else self._first_shot(raw.first_shot, faces, size)
-        terms, total = self.objective(raw, targets, first, normalise)
+        objective = objective_of(model, self.recipe)
+        assigner = assigner_of(model, self.recipe) if self.assigner is None else self.assigner
+        targets, ends = _targets(model, outputs, batch, model.grid, assigner, fit=objective.needs_fit)
+        first = None
+        if outputs.first_shot is not None:
+            first, _ = _targets(model, outputs.first_shot, batch, half_size(model.grid), self.auxiliary)
+        terms, total = objective(outputs, targets, first, normalise)
         assert targets.assignment is not None
         face = (targets.label == FACE).sum(dim=0)
-        ends = anchors.level_ends
         levels = torch.stack([face[start:end].sum() for start, end in zip((0, *ends), ends, strict=False)])
-        return BatchLosses(terms, total, face.sum(), targets.assignment.compensated.sum(), levels)
-
-    def _first_shot(self, raw: Raw, faces: Sequence[Faces], size: Sequence[int]) -> Targets:
-        anchors, host = self._anchors(half_size(self.detector.grid), size, raw.boxes.device)
-        predicted = predicted_by(self.detector, raw, anchors) if self.auxiliary.needs_prediction else None
-        return encode_targets(anchors, faces, self.auxiliary, self.detector.coder, predicted, host=host)
-
-    def _anchors(self, grid: AnchorGrid, size: Sequence[int], device: torch.device) -> tuple[Anchors, Anchors]:
-        """Returns the anchors on the device and on the host."""
-        inclusive = self.detector.coder.inclusive
-        there = Anchors.of(grid, size[0], size[1], device, inclusive=inclusive)
-        if device.type == "cpu":
-            return there, there
-        return there, Anchors.of(grid, size[0], size[1], inclusive=inclusive)
+        compensated = targets.assignment.compensated.sum()
+        counts = {"positives": face.sum(), "compensated": compensated, "positives_of_level": levels}
+        return Losses(terms, total, counts)
 
 
-def task_of(detector: Detector, recipe: DetectorRecipe, network: Callable[[Tensor], Raw] | None = None) -> DetectorTask:
-    """Returns the task of any entry of `DETECTORS` as its paper trains it.
+def assigner_of(detector: Detector, recipe: DetectorRecipe) -> Assigner:
+    """Returns the assigner that a recipe names; for "auto" the one of the detector's paper.
 
-    A recipe whose assigner is "auto" gives RetinaFace its own matching; HAMBox and HRNet, which have no inclusive
-    coder, HAMBox's; MogFace's final models, which have context and an auxiliary head, Ali-AMS; its ablations the
-    standard matching.
-
-    Args:
-        detector: any.
-        recipe: names the assigner and the weights of the losses.
-        network: see `DetectorTask`.
+    That is RetinaFace's own matching; HAMBox's for HAMBox and HRNet, which have no inclusive coder; Ali-AMS for
+    MogFace's final models, which have context and an auxiliary head; the standard matching for its ablations.
     """
-    name = recipe.assigner if recipe.assigner != "auto" else _own_assigner(detector)
-    return DetectorTask(detector, ASSIGNERS[name], _objective(detector, recipe), network=network)
-
-
-def half_size(grid: AnchorGrid) -> AnchorGrid:
-    """Returns the same cells with anchors of half the side: the first-shot head's (MogFace, "pyramid anchor")."""
-    return AnchorGrid(grid.strides, tuple(tuple(side / 2 for side in level) for level in grid.sizes))
-
-
-@torch.no_grad()
-def predicted_by(detector: Detector, raw: Raw, anchors: Anchors) -> Predicted:
-    """Returns what the detector says before this step, without gradient, its boxes in the frame of the anchors."""
-    scores = raw.logits.detach().float()
-    # The logit of a softmax over two classes is their difference.
-    logits = scores[..., 0] if scores.shape[-1] == 1 else scores[..., 1] - scores[..., 0]
-    boxes = detector.decode(raw, anchors.centres)[0]
-    return Predicted(logits, matching_frame(boxes, detector.coder))
-
-
-def _own_assigner(detector: Detector) -> str:
+    if recipe.assigner != "auto":
+        return ASSIGNERS[recipe.assigner]
     if not isinstance(detector, SixLevelDetector):
-        return "max_iou"
+        return ASSIGNERS["max_iou"]
     if not detector.coder.inclusive:
-        return "hambox"
-    return "mogface" if detector.hierarchical is None or detector.first_shot is None else "ali_ams"
+        return ASSIGNERS["hambox"]
+    return ASSIGNERS["mogface" if detector.hierarchical is None or detector.first_shot is None else "ali_ams"]
 
 
-def _objective(detector: Detector, recipe: DetectorRecipe) -> Objective:
+def objective_of(detector: Detector, recipe: DetectorRecipe) -> Objective:
+    """Returns what the detector's paper minimises, with the weights that a recipe names."""
     if not isinstance(detector, SixLevelDetector):
         return SoftmaxObjective()
-    # The progressive classifier learns where the network itself takes a second look.
+    # The progressive classifier is trained on the anchors at which the network itself uses it.
     threshold = 0.1 if detector.hierarchical is None else detector.hierarchical.threshold
     return SigmoidObjective(
         context_weight=recipe.context_weight,
@@ -203,12 +108,40 @@ def _objective(detector: Detector, recipe: DetectorRecipe) -> Objective:
     )
 
 
+def half_size(grid: AnchorGrid) -> AnchorGrid:
+    """Returns the same cells with anchors of half the side: the first-shot head's (MogFace, "pyramid anchor")."""
+    return AnchorGrid(grid.strides, tuple(tuple(side / 2 for side in level) for level in grid.sizes))
+
+
+@torch.no_grad()
+def predicted_by(detector: Detector, raw: Raw, anchors: Anchors) -> Predicted:
+    """Returns what the detector predicts before this step, without gradient, its boxes in the frame of the anchors."""
+    scores = raw.logits.detach().float()
+    # The logit of a softmax over two classes is their difference.
+    logits = scores[..., 0] if scores.shape[-1] == 1 else scores[..., 1] - scores[..., 0]
+    boxes = detector.decode(raw, anchors.centres)[0]
+    return Predicted(logits, matching_frame(boxes, detector.coder))
+
+
+def _targets(
+    detector: Detector, raw: Raw, batch: Batch, grid: AnchorGrid, assigner: Assigner, *, fit: bool = False
+) -> tuple[Targets, tuple[int, ...]]:
+    """Returns the targets of a batch on its anchors, and where each level's anchors end."""
+    height, width = batch.images.shape[2:]
+    inclusive, device = detector.coder.inclusive, raw.boxes.device
+    anchors = host = Anchors.of(grid, height, width, device, inclusive=inclusive)
+    if device.type != "cpu":
+        host = Anchors.of(grid, height, width, inclusive=inclusive)
+    predicted = predicted_by(detector, raw, anchors) if assigner.needs_prediction or fit else None
+    targets = encode_targets(anchors, batch.faces, assigner, detector.coder, predicted, fit=fit, host=host)
+    return targets, anchors.level_ends
+
+
 def _wide(raw: Raw) -> Raw:
-    """Returns an answer in bfloat16 as float32."""
-    return Raw(
-        raw.boxes.float(),
-        raw.logits.float(),
-        None if raw.landmarks is None else raw.landmarks.float(),
-        None if raw.progressive is None else raw.progressive.float(),
-        None if raw.first_shot is None else _wide(raw.first_shot),
-    )
+    """Returns outputs in bfloat16 as float32."""
+
+    def wide(values: Tensor | None) -> Tensor | None:
+        return None if values is None else values.float()
+
+    first_shot = None if raw.first_shot is None else _wide(raw.first_shot)
+    return Raw(raw.boxes.float(), raw.logits.float(), wide(raw.landmarks), wide(raw.progressive), first_shot)

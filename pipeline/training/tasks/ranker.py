@@ -1,107 +1,90 @@
-"""A batch to a loss, for every ranker: forward, refined scores, and how well they order the boxes of an image."""
+"""The training of a ranker: forward pass, loss of the refined scores, first weights."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from pipeline.models.checkpoint_id import resolve_detector, resolve_ranker, stored_config
+from pipeline.models.detectors import detector_spec
+from pipeline.models.rankers import ranker_spec
 from pipeline.models.rankers.ranker import Ranker
-from pipeline.training.data.ranker_collate import RankerBatch
+from pipeline.models.renames import rename
+from pipeline.models.weights import KeyReport, built, load, model_args_of, read_tensors
+from pipeline.training.data.batch import RankerBatch
 from pipeline.training.loop.determinism import mixed
 from pipeline.training.losses.pairs import compare, offsets_of
 from pipeline.training.losses.ranker import ranker_losses
 from pipeline.training.recipes.ranker import RankerRecipe
-from pipeline.training.tasks.task import Normalise, no_reduction
+from pipeline.training.tasks.task import Losses, Normalise, Task, no_reduction
 
 SCORE = 4  # column of a table
 COARSEST = 32  # stride of a ranker's last map, whatever its backbone
 
+_SHARED = ("pyramid.", "context.")  # taken over beside the backbone where the shapes agree
 
-@dataclass(frozen=True, slots=True)
-class RankLosses:
-    """The loss of a batch, and how its boxes stand.
 
-    Attributes:
-        terms: the recipe's loss under its name, a scalar; nothing is added to it.
-        total: the same.
-        pairs: int64 scalar, pairs at the recipe's distances whose truths differ, whatever the loss is.
-        ordered: int64 scalar, those that the refined scores have in the right order.
-        ordered_before: int64 scalar, those that the detector's scores have.
+@dataclass(frozen=True)
+class RankerTask(Task[Ranker, RankerBatch]):
+    """The training of an entry of `RANKERS`; `weights` are a ranker's or a detector's, see `take_body`.
+
+    `recipe.num_candidates` is the length of the network's tables, and not repeated in `model_args`.
     """
 
-    terms: Mapping[str, Tensor]
-    total: Tensor
-    pairs: Tensor
-    ordered: Tensor
-    ordered_before: Tensor
-
-    @property
-    def counts(self) -> dict[str, Tensor]:
-        """The numbers of pairs by the names that a log has for them."""
-        return {"pairs": self.pairs, "ordered": self.ordered, "ordered_before": self.ordered_before}
-
-
-@dataclass(frozen=True, slots=True)
-class RankerTask:
-    """What one ranker is trained for: a `Task`.
-
-    Attributes:
-        ranker: its weights.
-        recipe: names the loss and its pairs.
-        network: what a batch is sent through, if not the ranker itself: the same one compiled or wrapped for several
-            processes.
-    """
-
-    ranker: Ranker
     recipe: RankerRecipe
-    network: Callable[..., Tensor] | None = None
 
-    @property
-    def model(self) -> Ranker:
-        """The ranker."""
-        return self.ranker
+    def __post_init__(self) -> None:
+        """Raises ValueError where model args and recipe give different lengths of the table."""
+        wanted = self.recipe.num_candidates
+        if (given := self.model_args.get("num_candidates", wanted)) != wanted:
+            raise ValueError(
+                f"model_args.num_candidates is {given} and recipe.num_candidates {wanted}: leave out the former"
+            )
 
-    def __call__(self, batch: RankerBatch, normalise: Normalise = no_reduction) -> RankLosses:
-        """Returns the loss of a batch, ready for the gradient.
+    def build(self) -> Ranker:
+        """Returns the ranker with its first weights, see `Task.build`."""
+        ranker = self._seeded(ranker_spec(self.name).build)
+        if self.weights is not None and "ranker" in (stored_config(self.weights) or {}):
+            resolve_ranker(self.weights, self.name)
+            load(ranker, self.weights)
+        elif self.weights is not None:
+            take_body(ranker, self.weights)
+        ranker.checkpointed, ranker.frame = self.recipe.checkpointed, self.recipe.frame
+        return ranker
 
-        Args:
-            batch: B images of one size; moved to the ranker's device.
-            normalise: sums counts over processes, see `weigh`.
-        """
-        return self.weigh(self.answer(batch), batch, normalise)
-
-    def answer(self, batch: RankerBatch, *, bf16: bool = False) -> Tensor:
-        """Returns the residual [B, N], float32 at least.
-
-        Args:
-            batch: moved to the ranker's device and type, images channels-last.
-            bf16: bfloat16 for what bears it, see `mixed`; weights, norms' statistics and the residual stay float32.
-        """
-        weight = next(self.ranker.parameters())
+    def forward(
+        self, model: Ranker, batch: RankerBatch, *, network: Callable[..., Any] | None = None, bf16: bool = False
+    ) -> Tensor:
+        """Returns the residual [B, N], see `Task.forward`; images go in channels-last."""
+        weight = next(model.parameters())
         images = batch.images.to(weight.device, weight.dtype, memory_format=torch.channels_last)
         tables, valid = batch.tables.to(weight.device, weight.dtype), batch.valid.to(weight.device)
         with mixed(images, bf16, COARSEST):
-            network = self.ranker if self.network is None else self.network
-            residual: Tensor = network(images, tables, valid)
+            residual: Tensor = (model if network is None else network)(images, tables, valid)
         return residual.float() if bf16 else residual
 
-    def weigh(self, answer: Tensor, batch: RankerBatch, normalise: Normalise = no_reduction) -> RankLosses:
+    def loss(self, model: Ranker, outputs: Tensor, batch: RankerBatch, normalise: Normalise = no_reduction) -> Losses:
         """Returns the mean loss of the images of all processes, of which this is this process's share.
 
         The loss is taken of the sum of score and residual as it is: clipped to 0..1, as the paper has it, most of it
-        would soon have no gradient. `recipe.clipped` is the paper's reading.
+        would soon have no gradient. `recipe.clip_scores` is the paper's reading.
+
+        The counts are of pairs at the recipe's distances whose truths differ, whatever the loss is: "pairs" all,
+        "ordered" those that the refined scores have in the right order, "ordered_before" the detector's scores.
 
         Args:
-            answer: residual [B, N].
+            model: not used.
+            outputs: residual [B, N].
             batch: that it belongs to.
             normalise: sums the number of images, or of shares, over processes; called once.
         """
-        truths, valid = batch.truths.to(answer), batch.valid.to(answer.device)
-        scores = batch.tables[..., SCORE].to(answer)
-        refined = scores + answer
+        truths, valid = batch.truths.to(outputs), batch.valid.to(outputs.device)
+        scores = batch.tables[..., SCORE].to(outputs)
+        refined = scores + outputs
         if self.recipe.compare_within == "image":
             each = ranker_losses(refined, truths, valid, self.recipe)
         else:
@@ -109,8 +92,11 @@ class RankerTask:
         # Without a transfer from the device: a count of images is known on the host.
         images = torch.full((1,), float(len(each)), device=each.device)
         total = each.sum() / normalise(images)[0]
-        pairs, ordered, before = _in_order(refined.detach(), truths, valid, self.recipe)
-        return RankLosses({self.recipe.loss: total}, total, pairs, ordered, before)
+        return Losses({self.recipe.loss: total}, total, _in_order(refined.detach(), truths, valid, self.recipe))
+
+    @property
+    def _arguments(self) -> dict[str, Any]:
+        return {**self.model_args, "num_candidates": self.recipe.num_candidates}
 
 
 def _as_one(scores: Tensor, refined: Tensor, truths: Tensor, valid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -120,8 +106,8 @@ def _as_one(scores: Tensor, refined: Tensor, truths: Tensor, valid: Tensor) -> t
     return refined.flatten()[order][None], truths.flatten()[order][None], valid.sum()[None]
 
 
-def _in_order(refined: Tensor, truths: Tensor, valid: Tensor, recipe: RankerRecipe) -> tuple[Tensor, Tensor, Tensor]:
-    """Returns the pairs that are no ties, and how many of them refined scores and rows have in the right order."""
+def _in_order(refined: Tensor, truths: Tensor, valid: Tensor, recipe: RankerRecipe) -> dict[str, Tensor]:
+    """Returns int64 scalars: pairs that are no ties, and how many of them refined and original scores order right."""
     sums = torch.zeros(3, dtype=torch.int64, device=refined.device)
     for offset in offsets_of(recipe.pairs, recipe.offsets):
         pair = compare(truths, valid, offset)
@@ -130,5 +116,54 @@ def _in_order(refined: Tensor, truths: Tensor, valid: Tensor, recipe: RankerReci
         right = (first_leads == pair.first_is_better) & pair.counted
         before = pair.first_is_better & pair.counted
         sums += torch.stack([pair.counted.sum(), right.sum(), before.sum()])
-    pairs, ordered, before_all = sums.unbind()
-    return pairs, ordered, before_all
+    return dict(zip(("pairs", "ordered", "ordered_before"), sums.unbind(), strict=True))
+
+
+def take_body(ranker: Ranker, weights: bytes) -> KeyReport:
+    """Loads a detector's backbone into a ranker, and of pyramid and context the units of the same shape, in place.
+
+    All other parts keep their weights. CRFace's pyramid reads the box branch too, so that of it only the units that
+    merge levels agree.
+
+    Args:
+        ranker: with the detector's backbone.
+        weights: the detector's checkpoint, published or ours.
+
+    Returns:
+        Matched, missing and mismatched names of these parts; the detector's other parts are among the unexpected.
+
+    Raises:
+        ValueError: not a known detector's checkpoint, or its backbone or normalisation is another one.
+    """
+    name = resolve_detector(weights)
+    with torch.device("meta"):
+        detector = built(detector_spec(name).build, model_args_of(weights), weights)
+    theirs = getattr(detector, "backbone", None)
+    # The text has depth, widths and slopes: two published bodies have the same shapes and other activations.
+    if repr(theirs) != repr(ranker.backbone):
+        raise ValueError(f"the backbone of {name} is not that of {type(ranker).__name__}: it cannot start from it")
+    if detector.normalisation != ranker.normalisation:
+        raise ValueError(
+            f"{name} was trained on pixels of {detector.normalisation}, this ranker is built for {ranker.normalisation}"
+        )
+    report = _met(ranker, {rename(key): value for key, value in read_tensors(weights).items()})
+    lacking = [key for key in report.missing if key.startswith("backbone.")]
+    if lacking:
+        raise ValueError(f"the checkpoint of {name} lacks {len(lacking)} tensors of its backbone, such as {lacking[0]}")
+    return report
+
+
+def _met(ranker: Ranker, tensors: Mapping[str, Tensor]) -> KeyReport:
+    """Loads what fits and returns the report over the parts that are shared."""
+    own = {key: value for key, value in ranker.state_dict().items() if key.startswith(("backbone.", *_SHARED))}
+    differing = [key for key in own if key in tensors and own[key].shape != tensors[key].shape]
+    # A norm is of use only with the convolution whose outputs it has seen: "pyramid.laterals.0.conv.weight".
+    units = {key.rsplit(".", 2)[0] for key in differing}
+    same = tuple(key for key in own if key in tensors and key.rsplit(".", 2)[0] not in units)
+    ranker.load_state_dict({key: tensors[key] for key in same}, strict=False)
+    return KeyReport(
+        matched=same,
+        missing=tuple(key for key in own if key not in tensors),
+        unexpected=tuple(key for key in tensors if key not in own),
+        mismatched=tuple(f"{key} {tuple(tensors[key].shape)} for {tuple(own[key].shape)}" for key in differing),
+    )

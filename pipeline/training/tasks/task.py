@@ -1,128 +1,40 @@
-"""What the loop has to know of whatever it trains: a recipe's schedule, a batch's answer, and its losses."""
+"""Interface of a trainable network: build it, compute its outputs and its loss, save it."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, Protocol, TypeVar
+from dataclasses import asdict, dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
 
+import torch
 from torch import Tensor, nn
 
-from pipeline.training.loop.determinism import Norms
+from pipeline.models.weights import FIRST_WEIGHTS, save_bytes
+from pipeline.training.recipes.base import Recipe
 
 Normalise = Callable[[Tensor], Tensor]
 """float32 [K] counts of this process's part of a batch -> their sums over all processes, in the same order."""
 
 
 def no_reduction(counts: Tensor) -> Tensor:
-    """Returns the counts as they are: there is one process, and its batch is the whole batch."""
+    """Returns the counts as they are: one process has the whole batch."""
     return counts
 
 
-class Recipe(Protocol):
-    """How the weights move, read by the loop and by a run: what `TrainingRecipe` and `RankerRecipe` have in common."""
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """The losses of a batch.
 
-    @property
-    def steps(self) -> int:
-        """Weight updates."""
-        ...
+    Attributes:
+        terms: name -> scalar, not yet weighted.
+        total: scalar, their weighted sum: the gradient starts here.
+        counts: name -> integer scalar or vector; summed over processes and logged.
+    """
 
-    @property
-    def batch(self) -> int:
-        """Images per step, over all processes."""
-        ...
-
-    @property
-    def optimizer(self) -> Literal["adam", "adamw", "sgd"]:
-        """Kind of the optimiser."""
-        ...
-
-    @property
-    def learning_rate(self) -> float:
-        """The peak."""
-        ...
-
-    @property
-    def weight_decay(self) -> float:
-        """Of what `decays`."""
-        ...
-
-    @property
-    def decays(self) -> Literal["kernels", "all"]:
-        """See `parameter_groups`."""
-        ...
-
-    @property
-    def momentum(self) -> float:
-        """Of SGD; first beta of Adam."""
-        ...
-
-    @property
-    def clip_norm(self) -> float | None:
-        """Longest gradient that is let through."""
-        ...
-
-    @property
-    def bf16(self) -> bool:
-        """Whether the network computes in bfloat16."""
-        ...
-
-    @property
-    def micro_batches(self) -> int:
-        """Pieces in which a batch goes through the network."""
-        ...
-
-    @property
-    def ema_decay(self) -> float | None:
-        """Decay of the running mean of the weights."""
-        ...
-
-    @property
-    def norms(self) -> Norms:
-        """Which batch norms learn."""
-        ...
-
-    @property
-    def compiled(self) -> bool:
-        """Whether the network goes through torch.compile."""
-        ...
-
-    @property
-    def eval_every(self) -> int:
-        """Steps between two looks at the held-out images."""
-        ...
-
-    @property
-    def select(self) -> Literal["last", "best"]:
-        """Which weights come out."""
-        ...
-
-    @property
-    def seed(self) -> int:
-        """Of all that is drawn."""
-        ...
-
-    def rate(self, step: int) -> float:
-        """Returns the learning rate of a step; raises ValueError behind the last one."""
-        ...
-
-
-class Losses(Protocol):
-    """The losses of a batch, and what they were made of."""
-
-    @property
-    def terms(self) -> Mapping[str, Tensor]:
-        """Name -> scalar, not yet weighted."""
-        ...
-
-    @property
-    def total(self) -> Tensor:
-        """Scalar, their weighted sum: the gradient starts here."""
-        ...
-
-    @property
-    def counts(self) -> Mapping[str, Tensor]:
-        """Name -> integer scalar or vector, to be summed over processes and told of the step."""
-        ...
+    terms: Mapping[str, Tensor]
+    total: Tensor
+    counts: Mapping[str, Tensor]
 
 
 class Sized(Protocol):
@@ -134,42 +46,75 @@ class Sized(Protocol):
         ...
 
 
-B = TypeVar("B", bound=Sized, contravariant=True)
+M = TypeVar("M", bound=nn.Module)
+B = TypeVar("B", bound=Sized)
 
 
-class Task(Protocol[B]):
-    """What one network is trained for: batch to answer to losses."""
+@dataclass(frozen=True)
+class Task(ABC, Generic[M, B]):
+    """A kind of network and how it is trained; picklable, the same in every process.
 
-    @property
-    def model(self) -> nn.Module:
-        """What is trained, its weights and norms."""
-        ...
+    The model has a `normalisation` for the pixels of its batches.
 
-    @property
-    def network(self) -> Callable[..., Any] | None:
-        """What a batch is sent through, if not the model itself: the same one compiled or wrapped."""
-        ...
+    Attributes:
+        name: entry of `DETECTORS` or `RANKERS`.
+        recipe: every number that decides the outcome.
+        model_args: arguments of the network's factory.
+        weights: checkpoint to start from, None for random weights.
+    """
 
-    def answer(self, batch: B, *, bf16: bool = False) -> Any:
-        """Returns what the network says, float32 at least: a tensor, or a (nested) dataclass of tensors and None.
+    name: str
+    recipe: Recipe
+    model_args: Mapping[str, Any] = field(default_factory=dict)
+    weights: bytes | None = None
+
+    @abstractmethod
+    def build(self) -> M:
+        """Returns the model with its first weights, on the CPU; the process's random state is left as it was.
+
+        Raises:
+            ValueError: no such network or argument, or a checkpoint that does not fit.
+        """
+
+    @abstractmethod
+    def forward(self, model: M, batch: B, *, network: Callable[..., Any] | None = None, bf16: bool = False) -> Any:
+        """Returns the outputs of the network, float32 at least: a tensor, or a nested dataclass of tensors and None.
 
         Every tensor has B entries.
 
         Args:
-            batch: or a part of one.
-            bf16: compute in bfloat16 what bears it; weights, norms' statistics and the answer stay float32.
+            model: from `build`.
+            batch: moved to the model's device and type.
+            network: called instead of the model: the same one compiled, or wrapped for several processes.
+            bf16: compute in bfloat16 where `mixed` allows it; weights, norms' statistics and outputs stay float32.
         """
-        ...
 
-    def weigh(self, answer: Any, batch: B, normalise: Normalise) -> Losses:
-        """Returns the losses of the answer to a batch.
+    @abstractmethod
+    def loss(self, model: M, outputs: Any, batch: B, normalise: Normalise = no_reduction) -> Losses:
+        """Returns the losses of a batch.
 
         Every sum is divided by a count that goes through `normalise` first: if that sums over processes, the sum of
         all processes' losses, and of their gradients, is that of one process with the whole batch.
 
         Args:
-            answer: as `answer` gave it.
-            batch: that it belongs to.
+            model: from `build`.
+            outputs: from `forward`.
+            batch: that they belong to.
             normalise: called once.
         """
-        ...
+
+    def save(self, model: M) -> bytes:
+        """Returns a checkpoint with weights, name, model args and recipe; equal weights give equal bytes."""
+        return save_bytes(self.name, model, {"model_args": self._arguments, "recipe": asdict(self.recipe)})
+
+    @property
+    def _arguments(self) -> dict[str, Any]:
+        return dict(self.model_args)
+
+    def _seeded(self, build: Callable[..., M]) -> M:
+        """Returns build(**model_args) with the random weights of the recipe's seed."""
+        # Pretrained weights that a checkpoint replaces at once need not be fetched.
+        skipped = set() if self.weights is None else {FIRST_WEIGHTS}
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.recipe.seed)
+            return build(**{name: value for name, value in self._arguments.items() if name not in skipped})

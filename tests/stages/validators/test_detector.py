@@ -1,9 +1,10 @@
-"""The judge of a training gives the AP that prediction, suppression and evaluation give, whoever looks at which images."""
+"""The validator's AP is that of prediction, suppression and evaluation, in any number of processes."""
 
 from __future__ import annotations
 
 import copy
 import json
+import math
 import pickle
 from dataclasses import replace
 from pathlib import Path
@@ -59,12 +60,12 @@ def test_what_is_found_is_what_the_predictor_finds(validator: DetectorValidator,
         np.testing.assert_array_equal(each.boxes, expected.boxes)
         np.testing.assert_array_equal(each.scores, expected.scores)
     ap = evaluate(ground_truth_of(validator.samples), PredictionSet.of(found)).ap
-    assert validator.verdict([found]) == ap
+    assert validator.metrics([found]) == ap
     assert set(ap) == {"easy", "medium", "hard"} and ap["hard"] > 0
 
 
-def test_score_and_overlap_are_the_judges_own(validator: DetectorValidator, detector: Detector) -> None:
-    strict = replace(validator, score=0.5, iou=0.1)(detector, 0, 1)
+def test_score_and_overlap_are_the_validators_own(validator: DetectorValidator, detector: Detector) -> None:
+    strict = replace(validator, min_score=0.5, iou=0.1)(detector, 0, 1)
     loose = validator(detector, 0, 1)
     assert all((each.scores > np.float32(0.5)).all() for each in strict)
     assert sum(len(each.boxes) for each in strict) < sum(len(each.boxes) for each in loose)
@@ -80,7 +81,7 @@ def test_shares_together_are_the_whole(validator: DetectorValidator, detector: D
     for each in whole:
         np.testing.assert_array_equal(together[each.image_id].boxes, each.boxes)
         np.testing.assert_array_equal(together[each.image_id].scores, each.scores)
-    assert validator.verdict(shares) == validator.verdict([whole])
+    assert validator.metrics(shares) == validator.metrics([whole])
 
 
 def test_an_image_that_cannot_be_read_has_no_detections(validator: DetectorValidator, detector: Detector) -> None:
@@ -98,21 +99,21 @@ def test_an_image_that_cannot_be_read_has_no_detections(validator: DetectorValid
     ]  # fmt: skip
     # Its faces are missed, not left out.
     counted = evaluate(ground_truth_of(validator.samples), PredictionSet.of(found))
-    assert validator.verdict([found]) == counted.ap
+    assert validator.metrics([found]) == counted.ap
     assert counted.counts["hard"].faces == sum(int(sample.levels["hard"].sum()) for sample in validator.samples)
 
 
-def test_answers_that_are_no_numbers_find_nothing(validator: DetectorValidator, detector: Detector) -> None:
+def test_outputs_that_are_not_finite_find_nothing(validator: DetectorValidator, detector: Detector) -> None:
     broken = copy.deepcopy(detector)
     for weight in broken.parameters():
         weight.data.fill_(float("nan"))
     found = validator(broken, 0, 1)
     assert len(found) == len(validator.samples)
     assert all(each.error and not len(each.boxes) for each in found)
-    assert all(ap in (0.0,) or ap != ap for ap in validator.verdict([found]).values())
+    assert all(ap in (0.0,) or ap != ap for ap in validator.metrics([found]).values())
 
 
-def test_a_look_leaves_no_trace(validator: DetectorValidator, detector: Detector) -> None:
+def test_an_evaluation_changes_nothing(validator: DetectorValidator, detector: Detector) -> None:
     before = {name: value.clone() for name, value in detector.state_dict().items()}
     torch.manual_seed(3)
     expected = torch.rand(2)
@@ -129,11 +130,11 @@ def test_it_travels(validator: DetectorValidator) -> None:
     assert twin.read(twin.samples[0].path) == read(validator.samples[0].path)
 
 
-def test_the_last_look_of_a_training_is_the_ap_of_the_pipeline(world: World) -> None:
-    """From end to end: trained with looks on the way, then predicted, suppressed and evaluated by their own stages."""
-    drawn = {"kind": "synthetic", "width": 96, "height": 96}
-    world.node("drawings", "index", dataset={**drawn, "split": "train", "images": 16})
-    world.node("unseen", "index", dataset={**drawn, "split": "test", "images": 6})
+def test_the_last_evaluation_of_a_training_is_the_ap_of_the_pipeline(world: World) -> None:
+    """From end to end: trained with evaluations, then predicted, suppressed and evaluated by their own stages."""
+    synthetic = {"kind": "synthetic", "width": 96, "height": 96}
+    world.node("drawings", "index", dataset={**synthetic, "split": "train", "images": 16})
+    world.node("unseen", "index", dataset={**synthetic, "split": "test", "images": 6})
     inputs = {"samples": "drawings", "held_out": "unseen"}
     world.node("detector", "train_detector", inputs=inputs, recipe=RECIPE)
     world.node("boxes", "predict", inputs={"samples": "unseen", "checkpoint": "detector"}, canvas="original")
@@ -143,24 +144,29 @@ def test_the_last_look_of_a_training_is_the_ap_of_the_pipeline(world: World) -> 
     expected = {row["subset"]: row["ap"] for row in world.rows("ap")}
     (row,) = world.rows("detector")
     log = [json.loads(line) for line in row["log"].splitlines()]
-    looks = {entry["step"]: entry["ap"] for entry in log if "ap" in entry}
-    assert list(looks) == [8, 16, 18]
-    assert looks[18] == pytest.approx(expected, rel=1e-12)
+    evaluated = {entry["step"]: entry["ap"] for entry in log if "ap" in entry}
+    assert list(evaluated) == [8, 16, 18]
+    assert evaluated[18] == pytest.approx(expected, rel=1e-12)
     assert 0 < expected["hard"] < 1
     assert len(row["loss"]) == 18
     published = Path(world.store.path("detector.jsonl")).read_text().splitlines()
     assert [json.loads(line) for line in published] == log
 
 
-def test_looks_change_nothing_but_the_log(world: World) -> None:
-    drawn = {"kind": "synthetic", "width": 96, "height": 96}
-    world.node("drawings", "index", dataset={**drawn, "split": "train", "images": 4})
-    world.node("unseen", "index", dataset={**drawn, "split": "test", "images": 2})
+def test_evaluations_change_nothing_but_the_log(world: World) -> None:
+    synthetic = {"kind": "synthetic", "width": 96, "height": 96}
+    world.node("drawings", "index", dataset={**synthetic, "split": "train", "images": 4})
+    world.node("unseen", "index", dataset={**synthetic, "split": "test", "images": 2})
     recipe = {"steps": 3, "batch": 2, "crop": 64, "warmup": 1, "eval_every": 1}
-    world.node("judged", "train_detector", inputs={"samples": "drawings", "held_out": "unseen"}, recipe=recipe)
+    world.node("validated", "train_detector", inputs={"samples": "drawings", "held_out": "unseen"}, recipe=recipe)
     world.node("plain", "train_detector", inputs={"samples": "drawings"}, recipe=recipe)
     world.done()
-    rows = [world.rows(name)[0] for name in ("judged", "plain")]
+    rows = [world.rows(name)[0] for name in ("validated", "plain")]
     assert rows[0]["weights"] == rows[1]["weights"]
     assert rows[0]["loss"] == rows[1]["loss"]
     assert (rows[0]["log"].count(b'"ap"'), rows[1]["log"].count(b'"ap"')) == (3, 0)
+
+
+def test_levels_without_a_face_are_left_out_of_the_score(validator: DetectorValidator) -> None:
+    assert validator.score({"easy": 0.5, "medium": 0.7, "hard": math.nan}) == pytest.approx(0.6)
+    assert validator.score({"hard": math.nan}) == validator.score({}) == 0

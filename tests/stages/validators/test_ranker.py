@@ -1,4 +1,4 @@
-"""The judge of a ranker counts pairs of whole images, whoever looks at which, and says when there are no numbers."""
+"""The validator of rankers counts pairs of whole images, in any number of processes; outputs may be not finite."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ read = partial(DRAWINGS.image_bytes, "")
 
 
 class ByWidth(Ranker):
-    """Adds to a box's score what its width and the image's first pixel say."""
+    """Adds to a box's score a multiple of its width and the image's first pixel."""
 
     def __init__(self, factor: float) -> None:
         super().__init__()
@@ -76,8 +76,8 @@ def shares(scores: np.ndarray, truth: np.ndarray, near: int) -> list[int]:
     return counts
 
 
-def test_a_verdict_is_what_comparing_every_two_boxes_gives(validator: RankerValidator) -> None:
-    verdict = validator.verdict([validator(ByWidth(0.7), 0, 1)])
+def test_the_metrics_are_what_comparing_every_two_boxes_gives(validator: RankerValidator) -> None:
+    metrics = validator.metrics([validator(ByWidth(0.7), 0, 1)])
     before, after = np.zeros(4), np.zeros(4)
     for number, row in enumerate(validator.rankings[i] for i in range(3)):
         first = 1 + DRAWINGS.draw(number)[0][0, 0, 0] / 255
@@ -86,28 +86,28 @@ def test_a_verdict_is_what_comparing_every_two_boxes_gives(validator: RankerVali
             refined = scores + np.float32(0.7) * (boxes[:, 2] - boxes[:, 0]) / 96 * np.float32(first)
             before += shares(scores, truth, 2)
             after += shares(refined, truth, 2)
-    assert verdict["before"] == pytest.approx(before[1] / before[0])
-    assert verdict["near_before"] == pytest.approx(before[3] / before[2])
-    assert verdict["after"] == pytest.approx(after[1] / after[0], abs=2e-3)
-    assert verdict["near_after"] == pytest.approx(after[3] / after[2], abs=2e-2)
-    assert verdict["after"] != verdict["before"]
-    assert validator.worth(verdict) == verdict["after"]
-    assert verdict["loss_before"] != verdict["loss_after"] > 0
+    assert metrics["before"] == pytest.approx(before[1] / before[0])
+    assert metrics["near_before"] == pytest.approx(before[3] / before[2])
+    assert metrics["after"] == pytest.approx(after[1] / after[0], abs=2e-3)
+    assert metrics["near_after"] == pytest.approx(after[3] / after[2], abs=2e-2)
+    assert metrics["after"] != metrics["before"]
+    assert validator.score(metrics) == metrics["after"]
+    assert metrics["loss_before"] != metrics["loss_after"] > 0
 
 
-def test_a_ranker_that_says_nothing_changes_nothing(validator: RankerValidator) -> None:
-    verdict = validator.verdict([validator(ByWidth(0.0), 0, 1)])
-    assert [verdict[name] for name in ("after", "near_after", "loss_after")] == [
-        verdict[name] for name in ("before", "near_before", "loss_before")
+def test_a_ranker_without_residual_changes_nothing(validator: RankerValidator) -> None:
+    metrics = validator.metrics([validator(ByWidth(0.0), 0, 1)])
+    assert [metrics[name] for name in ("after", "near_after", "loss_after")] == [
+        metrics[name] for name in ("before", "near_before", "loss_before")
     ]
 
 
 @pytest.mark.parametrize("processes", [2, 5])
 def test_shares_together_are_the_whole(validator: RankerValidator, processes: int) -> None:
     ranker = ByWidth(0.7)
-    whole = validator.verdict([validator(ranker, 0, 1)])
+    whole = validator.metrics([validator(ranker, 0, 1)])
     found = pickle.loads(pickle.dumps([validator(ranker, rank, processes) for rank in range(processes)]))
-    assert validator.verdict(found) == pytest.approx(whole, rel=1e-9)
+    assert validator.metrics(found) == pytest.approx(whole, rel=1e-9)
 
 
 def test_images_that_cannot_be_read_or_are_others_are_left_out(validator: RankerValidator) -> None:
@@ -122,27 +122,27 @@ def test_images_that_cannot_be_read_or_are_others_are_left_out(validator: Ranker
     ranker = ByWidth(0.7)
     found = replace(validator, rankings=rows, read=partly)(ranker, 0, 1)
     only = replace(validator, rankings=rows[:1])(ranker, 0, 1)
-    assert validator.verdict([found]) == validator.verdict([only])
+    assert validator.metrics([found]) == validator.metrics([only])
     assert found.before.images == 2
 
 
-def test_answers_that_are_no_numbers_are_worth_nothing(validator: RankerValidator) -> None:
-    verdict = validator.verdict([validator(ByWidth(math.nan), 0, 1)])
-    assert verdict["after"] == verdict["near_after"] == 0 == validator.worth(verdict)
-    assert math.isnan(verdict["loss_after"]) and verdict["before"] > 0
-    nothing = validator.verdict([replace(validator, rankings=[])(ByWidth(0.0), 0, 1)])
-    assert math.isnan(nothing["after"]) and validator.worth(nothing) == 0
+def test_outputs_that_are_not_finite_have_score_0(validator: RankerValidator) -> None:
+    metrics = validator.metrics([validator(ByWidth(math.nan), 0, 1)])
+    assert metrics["after"] == metrics["near_after"] == 0 == validator.score(metrics)
+    assert math.isnan(metrics["loss_after"]) and metrics["before"] > 0
+    nothing = validator.metrics([replace(validator, rankings=[])(ByWidth(0.0), 0, 1)])
+    assert math.isnan(nothing["after"]) and validator.score(nothing) == 0
 
 
 @pytest.mark.parametrize(("whole", "size"), [(False, (80, 96)), (True, (192, 192))])
-def test_images_are_as_large_as_those_that_are_learnt_from(whole: bool, size: tuple[int, int]) -> None:
+def test_images_are_as_large_as_those_of_training(whole: bool, size: tuple[int, int]) -> None:
     seen = set()
 
-    class Looking(ByWidth):
+    class Watching(ByWidth):
         def forward(self, images: Tensor, tables: Tensor, valid: Tensor) -> Tensor:
             seen.add(tuple(images.shape[2:]))
             return super().forward(images, tables, valid)
 
     recipe = replace(RECIPE, whole=whole, crop=192)
-    RankerValidator(rankings(), read, recipe)(Looking(0.7), 0, 1)  # type: ignore[arg-type]
+    RankerValidator(rankings(), read, recipe)(Watching(0.7), 0, 1)  # type: ignore[arg-type]
     assert seen == {size}

@@ -12,9 +12,9 @@ from pipeline.data.datasets.wider_face.annotation import read_wider_annotation
 from pipeline.data.records import Sample
 from pipeline.training.analysis.face_scales import (
     SCALE_EDGES,
-    drawn_scales,
     labelled_scales,
     level_shares_of,
+    sampled_scales,
     scale_histogram,
     seen_scales,
 )
@@ -27,7 +27,7 @@ SIDE = 64
 
 
 def _sample(seed: int, faces: int = 6, width: int = 90, height: int = 70) -> Sample:
-    """Faces of any size and place: tiny, without an area, larger than the picture, outside it."""
+    """Faces of any size and place: tiny, without an area, larger than the image, outside it."""
     rng = np.random.default_rng(seed)
     low = rng.uniform(-0.4, 1.1, (faces, 2)) * [width, height]
     sides = rng.choice([0.0, 0.4, 3.0, 20.0, 200.0], (faces, 2)) * rng.uniform(0.5, 1.5, (faces, 2))
@@ -47,7 +47,7 @@ def test_labelled_faces_without_an_area_have_no_scale() -> None:
 
 
 @pytest.mark.parametrize("name", POLICIES)
-def test_what_is_seen_without_pixels_is_what_training_sees(name: str) -> None:
+def test_scales_without_pixels_are_those_of_training(name: str) -> None:
     # Multi-scale training enlarges to 640 and more, where a small window would show a face by chance only.
     large = name == "mst"
     chosen, faces = policy(name, side=480 if large else SIDE, photometric=None), 0
@@ -63,34 +63,34 @@ def test_what_is_seen_without_pixels_is_what_training_sees(name: str) -> None:
 def test_small_faces_go_unless_all_would() -> None:
     plan = policy("plain", side=SIDE).sample(np.random.default_rng(0), SIDE, SIDE, np.zeros((0, 4), np.float32))
     boxes = np.array([[0, 0, 8, 8], [10, 10, 17, 17], [60, 60, 80, 80]], np.float32)
-    assert seen_scales(plan, boxes).tolist() == [8.0]  # the last one's centre lies outside
+    assert seen_scales(plan, boxes).tolist() == [8.0]  # the last one's centre is outside
     assert seen_scales(plan, boxes[1:]).tolist() == [7.0]
     assert seen_scales(replace(plan, min_face=0.0), boxes).tolist() == [8.0, 7.0]
 
 
 @pytest.mark.parametrize("name", ["das", "sse"])
-def test_draws_are_those_of_training(name: str) -> None:
+def test_samples_are_those_of_training(name: str) -> None:
     samples, chosen = [_sample(seed) for seed in range(8)], policy(name, side=SIDE)
     unreadable = Sample("broken", "", "", 0, 0, samples[0].boxes, error="truncated")
-    drawn = drawn_scales([*samples, unreadable], chosen, seed=5, epochs=2)
+    sampled = sampled_scales([*samples, unreadable], chosen, seed=5, epochs=2)
     expected = [
         face_scales(chosen(generator_for(5, epoch, sample.image_id), _scene(sample)).boxes)
         for epoch in (0, 1)
         for sample in samples
     ]
-    np.testing.assert_allclose(np.sort(drawn.scales), np.sort(np.concatenate(expected)), rtol=1e-5)
-    assert len(drawn.targets) <= 16
-    backwards = drawn_scales(samples[::-1], chosen, seed=5, epochs=2)
-    np.testing.assert_array_equal(np.sort(drawn.targets), np.sort(backwards.targets))
-    other = drawn_scales(samples, chosen, seed=6, epochs=2)
-    assert set(other.targets.tolist()).isdisjoint(drawn.targets.tolist())
+    np.testing.assert_allclose(np.sort(sampled.scales), np.sort(np.concatenate(expected)), rtol=1e-5)
+    assert len(sampled.targets) <= 16
+    backwards = sampled_scales(samples[::-1], chosen, seed=5, epochs=2)
+    np.testing.assert_array_equal(np.sort(sampled.targets), np.sort(backwards.targets))
+    other = sampled_scales(samples, chosen, seed=6, epochs=2)
+    assert set(other.targets.tolist()).isdisjoint(sampled.targets.tolist())
 
 
 @pytest.mark.parametrize("name", ["plain", "mst", "square_crop"])
 def test_what_aims_at_no_face_has_no_targets(name: str) -> None:
-    drawn = drawn_scales([_sample(seed) for seed in range(8)], policy(name), seed=0)
-    assert drawn.targets.shape == (0,)
-    assert len(drawn.scales)
+    sampled = sampled_scales([_sample(seed) for seed in range(8)], policy(name), seed=0)
+    assert sampled.targets.shape == (0,)
+    assert len(sampled.scales)
 
 
 def test_a_border_belongs_to_the_bin_above() -> None:
@@ -117,7 +117,7 @@ def test_levels_are_the_policys_own() -> None:
 
 @pytest.fixture(scope="module")
 def training_set(shared: Path) -> list[Sample]:
-    """All 12,880 training images; the annotation has no sizes: every picture there is 1024 pixels wide."""
+    """All 12,880 training images; the annotation has no sizes: every image there is 1024 pixels wide."""
     annotation = read_wider_annotation(shared / "data/wider_val_gt/wider_face_train_bbx_gt.txt")
     samples = []
     for place, name in enumerate(annotation.names):
@@ -138,8 +138,8 @@ def test_every_real_face_with_an_area_is_counted(training_set: list[Sample]) -> 
 @pytest.mark.wider
 def test_levels_of_the_real_annotation_get_the_shares_of_the_closed_form(training_set: list[Sample]) -> None:
     chosen = policy("sse")
-    drawn = drawn_scales(training_set, chosen, seed=0)
-    found = level_shares_of(chosen, drawn.targets)
+    sampled = sampled_scales(training_set, chosen, seed=0)
+    found = level_shares_of(chosen, sampled.targets)
     assert found.expected is not None
-    assert len(drawn.targets) == 12_880 - 4  # those without faces aim at nothing
+    assert len(sampled.targets) == 12_880 - 4  # those without faces aim at nothing
     np.testing.assert_allclose(found.shares, found.expected, atol=0.01, rtol=0)

@@ -45,7 +45,7 @@ def _by_hand(grid: AnchorGrid, side: int, box: np.ndarray) -> tuple[list[int], i
 
 def test_every_overlap_one_by_one() -> None:
     grid = AnchorGrid((8, 16), ((12.0, 20.0), (40.0,)))
-    sweep = sweep_levels(grid, PLAIN, ASSIGNERS["mogface"], side=64, smallest=5.0, places=3)
+    sweep = sweep_levels(grid, PLAIN, ASSIGNERS["mogface"], side=64, smallest=5.0, positions=3)
     assert sweep.levels == (3, 4)
     assert (sweep.sizes[0], sweep.sizes[-1]) == (5.0, 64.0)
     np.testing.assert_allclose(np.diff(np.log(sweep.sizes)), np.log(64 / 5) / (len(sweep.sizes) - 1))
@@ -64,8 +64,8 @@ def test_every_overlap_one_by_one() -> None:
 
 def test_every_face_has_one_best_anchor_and_learns_something(baseline: LevelSweep) -> None:
     assert baseline.levels == (2, 3, 4, 5, 6, 7)
-    assert (baseline.best.sum(axis=1) == baseline.places).all()
-    assert (baseline.anchors.sum(axis=1) >= baseline.places).all()
+    assert (baseline.best.sum(axis=1) == baseline.positions).all()
+    assert (baseline.anchors.sum(axis=1) >= baseline.positions).all()
 
 
 def test_any_ends_where_no_overlap_is_enough(baseline: LevelSweep) -> None:
@@ -106,7 +106,7 @@ def test_the_released_borders_are_where_another_level_gives_most(baseline: Level
 
 def test_a_level_that_meets_no_face_has_no_range() -> None:
     grid = AnchorGrid((8, 16, 32), ((16.0,), (16.0,), (400.0,)))
-    sweep = sweep_levels(grid, PLAIN, ASSIGNERS["mogface"], side=64, places=4)
+    sweep = sweep_levels(grid, PLAIN, ASSIGNERS["mogface"], side=64, positions=4)
     assert sweep.ranges("any")[2] is None
     assert sweep.ranges("most")[1] is None
     assert sweep.ranges("any")[1] is not None
@@ -123,6 +123,6 @@ def test_anchors_given_within_a_range() -> None:
 
 def test_the_callers_random_stream_and_threads_stay(baseline: LevelSweep) -> None:
     state, threads = torch.get_rng_state(), torch.get_num_threads()
-    again = sweep_levels(square_anchors(), INCLUSIVE, ASSIGNERS["mogface"], smallest=300.0, places=2)
+    again = sweep_levels(square_anchors(), INCLUSIVE, ASSIGNERS["mogface"], smallest=300.0, positions=2)
     assert torch.equal(state, torch.get_rng_state()) and threads == torch.get_num_threads()
     assert again.sizes[0] == 300

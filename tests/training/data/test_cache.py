@@ -6,7 +6,7 @@ import numpy as np
 
 from pipeline.training.data.cache import SampleCache
 
-PICTURE = np.zeros((10, 10, 3), np.uint8)
+IMAGE = np.zeros((10, 10, 3), np.uint8)
 
 
 class Decoder:
@@ -15,19 +15,19 @@ class Decoder:
 
     def __call__(self):
         self.calls += 1
-        return PICTURE
+        return IMAGE
 
 
-def test_a_picture_is_decoded_once_while_there_is_room():
-    kept, decode = SampleCache(PICTURE.nbytes * 2), Decoder()
+def test_an_image_is_decoded_once_while_there_is_room():
+    kept, decode = SampleCache(IMAGE.nbytes * 2), Decoder()
     for _ in range(3):
         for index in (7, 8):
-            assert kept.get(index, decode) is PICTURE
+            assert kept.get(index, decode) is IMAGE
     assert decode.calls == 2
 
 
 def test_what_has_no_room_is_decoded_every_time_and_what_was_first_stays():
-    kept, first, second = SampleCache(PICTURE.nbytes), Decoder(), Decoder()
+    kept, first, second = SampleCache(IMAGE.nbytes), Decoder(), Decoder()
     for _ in range(3):
         kept.get(0, first)
         kept.get(1, second)
@@ -35,9 +35,9 @@ def test_what_has_no_room_is_decoded_every_time_and_what_was_first_stays():
 
 
 def test_pixels_do_not_travel_and_room_does():
-    kept, decode = SampleCache(PICTURE.nbytes), Decoder()
+    kept, decode = SampleCache(IMAGE.nbytes), Decoder()
     kept.get(0, decode)
-    assert len(pickle.dumps(kept)) < PICTURE.nbytes
+    assert len(pickle.dumps(kept)) < IMAGE.nbytes
     again = pickle.loads(pickle.dumps(kept))
     for _ in range(2):
         again.get(0, decode)

@@ -1,4 +1,4 @@
-"""Files become training pictures of the size asked for, the same ones every time, whoever makes them."""
+"""Files become training images of the size asked for, the same ones in every process."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from pipeline.training.recipes.detector import Augmentation, DetectorRecipe
 SIDE = 96
 FILL = (104.0, 117.0, 123.0)
 PLAIN = DetectorRecipe(augmentation="plain", seed=3)
-DRAWN = [Synthetic(seed=2, width=SIDE, height=SIDE).draw(index) for index in range(4)]
+SYNTHETIC = [Synthetic(seed=2, width=SIDE, height=SIDE).draw(index) for index in range(4)]
 SAMPLES = [
     Sample(f"image {index}", f"{index}.png", "", SIDE, SIDE, boxes, landmarks=points)
-    for index, (_, boxes, points) in enumerate(DRAWN)
+    for index, (_, boxes, points) in enumerate(SYNTHETIC)
 ]
-FILES = {f"{index}.png": encode_png(image) for index, (image, _, _) in enumerate(DRAWN)}
+FILES = {f"{index}.png": encode_png(image) for index, (image, _, _) in enumerate(SYNTHETIC)}
 
 
 def read(path: str) -> bytes:
@@ -37,7 +37,7 @@ def read(path: str) -> bytes:
     return FILES[path]
 
 
-def _pictures(recipe: DetectorRecipe = PLAIN) -> DetectorDataset:
+def _dataset(recipe: DetectorRecipe = PLAIN) -> DetectorDataset:
     return DetectorDataset(SAMPLES, read, recipe, FILL)
 
 
@@ -45,11 +45,11 @@ def _same(one: Example, other: Example) -> bool:
     return pickle.dumps(one) == pickle.dumps(other)
 
 
-def test_the_plain_picture_is_the_file_or_its_mirror_image() -> None:
-    pictures, seen = _pictures(), set()
+def test_the_plain_image_is_the_file_or_its_mirror_image() -> None:
+    dataset, seen = _dataset(), set()
     for epoch in range(8):
-        for index, (image, boxes, points) in enumerate(DRAWN):
-            got = pictures(index, epoch, SIDE)
+        for index, (image, boxes, points) in enumerate(SYNTHETIC):
+            got = dataset(index, epoch, SIDE)
             mirrored = not np.array_equal(got.image, image)
             seen.add(mirrored)
             if mirrored:
@@ -60,23 +60,23 @@ def test_the_plain_picture_is_the_file_or_its_mirror_image() -> None:
             if not mirrored:
                 np.testing.assert_allclose(got.landmarks, points[large], atol=1e-4)
     assert seen == {False, True}
-    assert [pictures.name(index) for index in range(len(pictures))] == [sample.image_id for sample in SAMPLES]
+    assert [dataset.name(index) for index in range(len(dataset))] == [sample.image_id for sample in SAMPLES]
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
-def test_the_share_of_mirrored_pictures_is_the_recipes(share: float) -> None:
-    pictures = _pictures(replace(PLAIN, flip_prob=share))
+def test_the_share_of_mirrored_images_is_the_recipes(share: float) -> None:
+    dataset = _dataset(replace(PLAIN, flip_prob=share))
     for epoch in range(8):
-        for index, (image, _, _) in enumerate(DRAWN):
-            np.testing.assert_array_equal(pictures(index, epoch, SIDE).image, image[:, ::-1] if share else image)
+        for index, (image, _, _) in enumerate(SYNTHETIC):
+            np.testing.assert_array_equal(dataset(index, epoch, SIDE).image, image[:, ::-1] if share else image)
 
 
 @pytest.mark.parametrize("name", get_args(Augmentation))
 @pytest.mark.parametrize("side", [48, 64])
 def test_every_augmentation_gives_the_side_asked_for(name: Augmentation, side: int) -> None:
-    pictures = _pictures(replace(PLAIN, augmentation=name))
+    dataset = _dataset(replace(PLAIN, augmentation=name))
     for index in range(len(SAMPLES)):
-        got = pictures(index, 0, side)
+        got = dataset(index, 0, side)
         assert got.image_id == f"image {index}"
         assert got.image.shape == (side, side, 3) and got.image.dtype == np.uint8
         assert got.landmarks.shape == (len(got.boxes), 5, 2)
@@ -119,8 +119,8 @@ def test_smallest_face_and_fill_are_those_asked_for() -> None:
     [(False, True, np.uint8), (False, False, np.uint8), (True, True, np.uint8), (True, False, np.float32)],
 )
 def test_only_distorted_colours_that_are_not_clipped_need_fractions(colours: bool, clipped: bool, dtype: type) -> None:
-    pictures = _pictures(replace(PLAIN, colour_jitter=colours, uint8_pixels=clipped))
-    shown = [pictures(index, epoch, 64).image for index in range(4) for epoch in range(5)]
+    dataset = _dataset(replace(PLAIN, colour_jitter=colours, uint8_pixels=clipped))
+    shown = [dataset(index, epoch, 64).image for index in range(4) for epoch in range(5)]
     assert {image.dtype for image in shown} == {np.dtype(dtype)}
     outside = any(image.min() < 0 or image.max() > 255 for image in shown)
     assert outside == (dtype is np.float32)
@@ -128,23 +128,23 @@ def test_only_distorted_colours_that_are_not_clipped_need_fractions(colours: boo
 
 def test_an_epoch_and_a_seed_of_its_own_and_always_the_same() -> None:
     recipe = replace(PLAIN, augmentation="square_crop")
-    pictures = _pictures(recipe)
-    first = [pictures(0, epoch, 48) for epoch in range(6)]
+    dataset = _dataset(recipe)
+    first = [dataset(0, epoch, 48) for epoch in range(6)]
     assert len({example.image.tobytes() for example in first}) > 1
     # Another process, in another order, having seen others before.
-    twin = pickle.loads(pickle.dumps(_pictures(recipe)))
+    twin = pickle.loads(pickle.dumps(_dataset(recipe)))
     twin(1, 0, 64)
     assert all(_same(twin(0, epoch, 48), first[epoch]) for epoch in (4, 1))
-    other = _pictures(replace(recipe, seed=4))
+    other = _dataset(replace(recipe, seed=4))
     assert not all(_same(other(0, epoch, 48), first[epoch]) for epoch in range(6))
-    # What is drawn belongs to seed, epoch and sample, and to nothing else.
-    scene = Scene.of_sample(SAMPLES[0], DRAWN[0][0])
+    # Random numbers depend on seed, epoch and sample alone.
+    scene = Scene.of_sample(SAMPLES[0], SYNTHETIC[0][0])
     wanted = policy_of(recipe, 48, FILL)(generator_for(3, 2, "image 0"), scene)
     np.testing.assert_array_equal(wanted.image, first[2].image)
     np.testing.assert_array_equal(wanted.boxes, first[2].boxes)
 
 
-def test_pictures_are_decoded_once_as_far_as_there_is_room() -> None:
+def test_images_are_decoded_once_as_far_as_there_is_room() -> None:
     asked: list[str] = []
 
     def counted(path: str) -> bytes:
@@ -152,27 +152,27 @@ def test_pictures_are_decoded_once_as_far_as_there_is_room() -> None:
         return read(path)
 
     size = SIDE * SIDE * 3
-    pictures = DetectorDataset(SAMPLES, counted, PLAIN, FILL, SampleCache(2 * size + 5))
+    dataset = DetectorDataset(SAMPLES, counted, PLAIN, FILL, SampleCache(2 * size + 5))
     for _ in range(3):
         for index in range(4):
-            pictures(index, 0, 48)
+            dataset(index, 0, 48)
     assert [asked.count(f"{index}.png") for index in range(4)] == [1, 1, 3, 3]
 
 
-def test_kept_pictures_do_not_travel() -> None:
-    pictures = _pictures()
-    fresh = len(pickle.dumps(pictures))
-    before = pictures(0, 0, 48)
-    assert len(pickle.dumps(pictures)) == fresh
-    twin = pickle.loads(pickle.dumps(pictures))
-    assert _same(twin(0, 0, 48), before) and _same(pictures(0, 0, 48), before)
+def test_kept_images_do_not_travel() -> None:
+    dataset = _dataset()
+    fresh = len(pickle.dumps(dataset))
+    before = dataset(0, 0, 48)
+    assert len(pickle.dumps(dataset)) == fresh
+    twin = pickle.loads(pickle.dumps(dataset))
+    assert _same(twin(0, 0, 48), before) and _same(dataset(0, 0, 48), before)
 
 
-def test_an_unreadable_file_is_a_blank_picture_of_the_batch() -> None:
+def test_an_unreadable_file_is_a_blank_image_of_the_batch() -> None:
     broken = {"1.png": FILES["1.png"][: len(FILES["1.png"]) // 2], "2.png": b""}
-    pictures = DetectorDataset(SAMPLES[:3], lambda path: broken.get(path) or read(path), PLAIN, FILL)
+    dataset = DetectorDataset(SAMPLES[:3], lambda path: broken.get(path) or read(path), PLAIN, FILL)
     gone = DetectorDataset([replace(SAMPLES[0], path="none.png")], read, PLAIN, FILL)
-    got = BatchSampler(pictures, batch=3, seed=0, sides=(48,))(0)
+    got = BatchSampler(dataset, batch=3, seed=0, sides=(48,))(0)
     assert len(got.errors) == 1 and got.errors[0].startswith("image 1: truncated PNG")
     place = got.image_ids.index("image 1")
     assert not got.pixels[place].any() and got.counts[place] == 0

@@ -1,4 +1,4 @@
-"""A join becomes training pictures: image and boxes move alike, whoever makes them."""
+"""Labelled candidates become training images: image and boxes move alike, in every process."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pipeline.data.images import encode_png
 from pipeline.data.labelled_candidates import LabelledCandidateReader, LabelledCandidates
 from pipeline.training.augment.scene import Scene
 from pipeline.training.augment.seeds import generator_for
+from pipeline.training.data.batch import RankerExample
 from pipeline.training.data.cache import SampleCache
-from pipeline.training.data.ranker_collate import RankerExample
 from pipeline.training.data.ranker_dataset import RankerDataset, rank_policy
 from pipeline.training.data.sampler import BatchSampler
 from pipeline.training.recipes.ranker import RankerRecipe
@@ -26,7 +26,7 @@ RECIPE = RankerRecipe(crop=SIDE, num_candidates=ROWS, pairs=3, colour_jitter=Fal
 
 
 def _marked() -> tuple[np.ndarray, LabelledCandidates]:
-    """A dark picture with bright squares where the boxes of two detectors lie, all of one detector's of one colour."""
+    """A dark image with bright squares at the boxes of two detectors, a colour for each detector."""
     image = np.full((HEIGHT, WIDTH, 3), 20, np.uint8)
     boxes = np.float32([[10, 10, 22, 22], [60, 12, 72, 24], [40, 50, 52, 62], [12, 56, 24, 68], [80, 40, 92, 52]])
     for number, (x1, y1, x2, y2) in enumerate(boxes.astype(int)):
@@ -55,7 +55,7 @@ def rankings(tmp_path_factory: pytest.TempPathFactory) -> LabelledCandidateReade
     return LabelledCandidateReader(stored(tmp_path_factory.mktemp("join"), RANKINGS[:2], RANKINGS[2:]))
 
 
-def _pictures(rankings: LabelledCandidateReader, **changes: object) -> RankerDataset:
+def _dataset(rankings: LabelledCandidateReader, **changes: object) -> RankerDataset:
     return RankerDataset(rankings, read, replace(RECIPE, **changes), FILL)  # type: ignore[arg-type]
 
 
@@ -64,18 +64,18 @@ def _same(one: RankerExample, other: RankerExample) -> bool:
 
 
 def _pixels(example: RankerExample) -> np.ndarray:
-    """Boxes of the valid rows, xyxy in pixels of the picture."""
+    """Boxes of the valid rows, xyxy in pixels of the image."""
     x, y, w, h = example.table[: example.valid, :4].T * SIDE
     return np.stack([x, y, x + w, y + h], axis=1)
 
 
 @pytest.mark.parametrize("whole", [False, True])
 @pytest.mark.parametrize("mirrored", [0.0, 1.0])
-def test_boxes_stay_on_what_they_were_drawn_on(rankings: LabelledCandidateReader, whole: bool, mirrored: float) -> None:
-    """Whatever is cut, scaled and mirrored: the inside of every box shows its detector's colour."""
-    pictures, seen, checked = _pictures(rankings, whole=whole, flip_prob=mirrored, crop_scales=(0.6, 1.0)), set(), 0
+def test_boxes_stay_on_their_squares(rankings: LabelledCandidateReader, whole: bool, mirrored: float) -> None:
+    """After crop, scale and mirror the inside of every box has its detector's colour."""
+    dataset, seen, checked = _dataset(rankings, whole=whole, flip_prob=mirrored, crop_scales=(0.6, 1.0)), set(), 0
     for epoch in range(12):
-        example = pictures(0, epoch, SIDE)
+        example = dataset(0, epoch, SIDE)
         scores = example.table[: example.valid, 4]
         detector = 0 if set(scores.tolist()) <= set(MARKS.scores[:3].tolist()) else 1
         seen.add(detector)
@@ -91,11 +91,11 @@ def test_boxes_stay_on_what_they_were_drawn_on(rankings: LabelledCandidateReader
     assert seen == {0, 1} and checked > 15
 
 
-def test_the_whole_picture_in_the_top_left_corner(rankings: LabelledCandidateReader) -> None:
-    pictures = _pictures(rankings, whole=True)
+def test_the_whole_image_in_the_top_left_corner(rankings: LabelledCandidateReader) -> None:
+    dataset = _dataset(rankings, whole=True)
     scale = SIDE / WIDTH
     for epoch in range(6):
-        example = pictures(0, epoch, SIDE)
+        example = dataset(0, epoch, SIDE)
         detector = 0 if example.valid == 3 else 1
         boxes, scores, overlaps = MARKS.of_detector(detector)
         np.testing.assert_allclose(_pixels(example), boxes * scale, rtol=0.02, atol=0.05)
@@ -109,7 +109,7 @@ def test_the_whole_picture_in_the_top_left_corner(rankings: LabelledCandidateRea
 def test_mirrored_tables(rankings: LabelledCandidateReader) -> None:
     """x becomes 1 - x - w, and nothing else changes."""
     for whole in (False, True):
-        plain, turned = (_pictures(rankings, whole=whole, flip_prob=share) for share in (0.0, 1.0))
+        plain, turned = (_dataset(rankings, whole=whole, flip_prob=share) for share in (0.0, 1.0))
         for epoch in range(5):
             one, other = plain(1, epoch, SIDE), turned(1, epoch, SIDE)
             assert one.valid == other.valid > 3
@@ -121,14 +121,14 @@ def test_mirrored_tables(rankings: LabelledCandidateReader) -> None:
 
 
 def test_a_crop_clips_drops_by_centre_and_fills_up(rankings: LabelledCandidateReader) -> None:
-    """Against the view that the policy draws with the same numbers, box by box."""
-    pictures, dropped = _pictures(rankings, num_candidates=200), 0
+    """Against the view that the policy samples with the same numbers, box by box."""
+    dataset, dropped = _dataset(rankings, num_candidates=200), 0
     for index in (1, 2, 3):
         for epoch in range(4):
-            example, ranking = pictures(index, epoch, SIDE), RANKINGS[index]
+            example, ranking = dataset(index, epoch, SIDE), RANKINGS[index]
             rng = generator_for(3, epoch, ranking.image_id)
             boxes, scores, overlaps = ranking.of_detector(int(rng.integers(2)))
-            policy = rank_policy(pictures.recipe, SIDE, FILL)
+            policy = rank_policy(dataset.recipe, SIDE, FILL)
             view = policy.sample(rng, WIDTH, HEIGHT, boxes[overlaps >= 0.5]).view
             wanted, truths = [], []
             for box, score, overlap in zip(view.place(boxes), scores, overlaps, strict=True):
@@ -148,7 +148,7 @@ def test_a_crop_clips_drops_by_centre_and_fills_up(rankings: LabelledCandidateRe
 
 
 def test_the_table_has_the_best_rows(rankings: LabelledCandidateReader) -> None:
-    many, few = (_pictures(rankings, num_candidates=rows, whole=True) for rows in (40, 10))
+    many, few = (_dataset(rankings, num_candidates=rows, whole=True) for rows in (40, 10))
     for epoch in range(4):
         one, other = many(1, epoch, SIDE), few(1, epoch, SIDE)
         assert one.valid in (25, 40) and other.valid == 10
@@ -157,31 +157,31 @@ def test_the_table_has_the_best_rows(rankings: LabelledCandidateReader) -> None:
         assert (np.diff(one.table[: one.valid, 4]) <= 0).all()
 
 
-def test_small_overlaps_teach_nothing_where_they_are_none(rankings: LabelledCandidateReader) -> None:
-    everything, some = _pictures(rankings, whole=True), _pictures(rankings, whole=True, iou_floor=0.5)
+def test_small_overlaps_are_none_where_asked_for(rankings: LabelledCandidateReader) -> None:
+    everything, some = _dataset(rankings, whole=True), _dataset(rankings, whole=True, iou_floor=0.5)
     for index in range(len(RANKINGS)):
         before, after = everything(index, 0, SIDE).truth, some(index, 0, SIDE).truth
         np.testing.assert_array_equal(after, np.where(before < 0.5, 0, before))
         assert (before != after).any()
 
 
-def test_a_crop_holds_a_box_that_lies_on_a_face(rankings: LabelledCandidateReader) -> None:
-    pictures = _pictures(rankings, crop_scales=(0.5,))
+def test_a_crop_holds_a_box_on_a_face(rankings: LabelledCandidateReader) -> None:
+    dataset = _dataset(rankings, crop_scales=(0.5,))
     for epoch in range(20):
-        example = pictures(0, epoch, SIDE)
+        example = dataset(0, epoch, SIDE)
         assert example.truth.max() >= 0.5
 
 
-def test_every_detector_is_drawn(rankings: LabelledCandidateReader) -> None:
-    pictures, drawn_of = _pictures(rankings, whole=True, num_candidates=50), []
+def test_every_detector_is_sampled(rankings: LabelledCandidateReader) -> None:
+    dataset, sampled = _dataset(rankings, whole=True, num_candidates=50), []
     for epoch in range(40):
-        drawn_of.append({40: 0, 25: 1}[pictures(2, epoch, SIDE).valid])
-    assert 8 < sum(drawn_of) < 32
+        sampled.append({40: 0, 25: 1}[dataset(2, epoch, SIDE).valid])
+    assert 8 < sum(sampled) < 32
 
 
 def test_colours_change_pixels_alone(rankings: LabelledCandidateReader) -> None:
-    """Colours are drawn first, so geometry differs too; the whole picture shows which is which."""
-    plain, coloured = (_pictures(rankings, whole=True, colour_jitter=colours) for colours in (False, True))
+    """Colours are sampled first, so geometry differs too; the whole image shows which is which."""
+    plain, coloured = (_dataset(rankings, whole=True, colour_jitter=colours) for colours in (False, True))
     changed = [not np.array_equal(plain(1, e, SIDE).image, coloured(1, e, SIDE).image) for e in range(8)]
     assert any(changed)
     for epoch in range(8):
@@ -191,17 +191,17 @@ def test_colours_change_pixels_alone(rankings: LabelledCandidateReader) -> None:
 
 
 def test_an_epoch_and_a_seed_of_its_own_and_always_the_same(rankings: LabelledCandidateReader) -> None:
-    pictures = _pictures(rankings, colour_jitter=True, flip_prob=0.5)
-    first = [pictures(1, epoch, SIDE) for epoch in range(6)]
+    dataset = _dataset(rankings, colour_jitter=True, flip_prob=0.5)
+    first = [dataset(1, epoch, SIDE) for epoch in range(6)]
     assert len({example.image.tobytes() for example in first}) == 6
-    twin = pickle.loads(pickle.dumps(pictures))
+    twin = pickle.loads(pickle.dumps(dataset))
     twin(2, 0, SIDE)
     assert all(_same(twin(1, epoch, SIDE), first[epoch]) for epoch in (4, 1))
-    other = _pictures(rankings, colour_jitter=True, flip_prob=0.5, seed=4)
+    other = _dataset(rankings, colour_jitter=True, flip_prob=0.5, seed=4)
     assert not any(_same(other(1, epoch, SIDE), first[epoch]) for epoch in range(6))
 
 
-def test_pictures_are_decoded_once_as_far_as_there_is_room(rankings: LabelledCandidateReader) -> None:
+def test_images_are_decoded_once_as_far_as_there_is_room(rankings: LabelledCandidateReader) -> None:
     asked: list[str] = []
 
     def counted(path: str) -> bytes:
@@ -209,31 +209,31 @@ def test_pictures_are_decoded_once_as_far_as_there_is_room(rankings: LabelledCan
         return read(path)
 
     room = 2 * WIDTH * HEIGHT * 3 + 5
-    pictures = RankerDataset(rankings, counted, RECIPE, FILL, SampleCache(room))
+    dataset = RankerDataset(rankings, counted, RECIPE, FILL, SampleCache(room))
     fresh = len(pickle.dumps(RankerDataset(rankings, read, RECIPE, FILL, SampleCache(room))))
     for _ in range(3):
         for index in range(4):
-            pictures(index, 0, SIDE)
+            dataset(index, 0, SIDE)
     assert [asked.count(ranking.path) for ranking in RANKINGS] == [1, 1, 3, 3]
-    pictures.read = read
-    assert len(pickle.dumps(pictures)) == fresh
+    dataset.read = read
+    assert len(pickle.dumps(dataset)) == fresh
 
 
 def test_rows_are_read_once(rankings: LabelledCandidateReader, monkeypatch: pytest.MonkeyPatch) -> None:
-    pictures, asked, get = _pictures(rankings), [], LabelledCandidateReader.__getitem__
+    dataset, asked, get = _dataset(rankings), [], LabelledCandidateReader.__getitem__
 
     def counted(rows: LabelledCandidateReader, number: int) -> LabelledCandidates:
         asked.append(number)
         return get(rows, number)
 
     monkeypatch.setattr(LabelledCandidateReader, "__getitem__", counted)
-    first = [pictures(index, 0, SIDE) for index in (0, 2)]
-    again = [pictures(index, 0, SIDE) for index in (0, 2)]
+    first = [dataset(index, 0, SIDE) for index in (0, 2)]
+    again = [dataset(index, 0, SIDE) for index in (0, 2)]
     assert asked == [0, 2] and all(map(_same, first, again))
 
 
-def test_colours_of_a_shrunk_picture_change_where_they_are_few(rankings: LabelledCandidateReader) -> None:
-    """The same colours on the whole picture first, then the same view, give nearly the same picture."""
+def test_colours_of_a_shrunk_image_change_where_they_are_few(rankings: LabelledCandidateReader) -> None:
+    """The same colours on the whole image first, then the same view, give nearly the same image."""
     recipe = replace(RECIPE, colour_jitter=True, crop_scales=(1.0,))
     image = np.full((HEIGHT, WIDTH, 3), (50, 90, 130), np.uint8)
     for seed in range(8):
@@ -246,12 +246,12 @@ def test_colours_of_a_shrunk_picture_change_where_they_are_few(rankings: Labelle
         assert (np.abs(seen - wanted) <= 1).all()
 
 
-def test_batches_of_pictures_and_blanks(tmp_path: Path) -> None:
+def test_batches_of_images_and_blanks(tmp_path: Path) -> None:
     gone = replace(RANKINGS[1], image_id="gone", path="none.png")
     other = replace(RANKINGS[2], image_id="other", width=WIDTH + 1)
     empty = drawn("empty", (0, 0), path=MARKS.path, width=WIDTH, height=HEIGHT)
     rankings = LabelledCandidateReader(stored(tmp_path, [MARKS, gone, other, empty]))
-    got = BatchSampler(_pictures(rankings), batch=4, seed=0, sides=(SIDE,))(0)
+    got = BatchSampler(_dataset(rankings), batch=4, seed=0, sides=(SIDE,))(0)
     assert sorted(got.errors) == ["gone: none.png is gone", "other: 100 x 80 pixels, its boxes are of 101 x 80"]
     place = {name: row for row, name in enumerate(got.image_ids)}
     for name in ("gone", "other"):

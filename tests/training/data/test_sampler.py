@@ -1,4 +1,4 @@
-"""Batches depend on seed and step alone, show every image once an epoch, and are shared out without a rest."""
+"""Batches depend on seed and step alone, hold every image once an epoch, and are divided among processes."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-import torch
 
-from pipeline.models.detectors.detector import Normalisation
 from pipeline.training.data.batch import Example
 from pipeline.training.data.collate import LabelledSource
-from pipeline.training.data.sampler import BatchSampler, Source, normalised
+from pipeline.training.data.sampler import BatchSampler, Source
 from tests.training.in_memory import InMemory
 
 NO_BOXES, NO_POINTS = np.zeros((0, 4), np.float32), np.zeros((0, 5, 2), np.float32)
@@ -23,7 +21,7 @@ NO_BOXES, NO_POINTS = np.zeros((0, 4), np.float32), np.zeros((0, 5, 2), np.float
 
 @dataclass(frozen=True)
 class Noise(LabelledSource):
-    """Six pictures that look otherwise in every epoch and at every size; those of `broken` cannot be read."""
+    """Six images that differ in every epoch and at every size; those of `broken` cannot be read."""
 
     broken: tuple[int, ...] = ()
 
@@ -32,7 +30,7 @@ class Noise(LabelledSource):
 
     def __call__(self, index: int, epoch: int, side: int) -> Example:
         if index in self.broken:
-            raise (OSError if index % 2 else ValueError)(f"no picture {index}")
+            raise (OSError if index % 2 else ValueError)(f"no image {index}")
         rng = np.random.default_rng((index, epoch, side))
         image = rng.integers(0, 256, (side, side, 3), dtype=np.uint8)
         boxes = np.float32([[5, 5, 20, 24]] * (1 + index % 2))
@@ -63,11 +61,11 @@ def test_every_image_once_an_epoch_in_a_new_order() -> None:
     assert len({tuple(epoch) for epoch in epochs}) > 1
 
 
-def test_an_image_looks_otherwise_in_the_next_epoch() -> None:
+def test_an_image_differs_in_the_next_epoch() -> None:
     first, second = {}, {}
-    for step, looks in ((0, first), (1, first), (2, second), (3, second)):
+    for step, seen in ((0, first), (1, first), (2, second), (3, second)):
         batch = _batches(batch=3)(step)
-        looks.update(zip(batch.image_ids, [pixels.tobytes() for pixels in batch.pixels], strict=True))
+        seen.update(zip(batch.image_ids, [pixels.tobytes() for pixels in batch.pixels], strict=True))
     assert len(first) == 6 and set(first) == set(second)
     assert all(first[name] != second[name] for name in first)
 
@@ -80,13 +78,13 @@ def test_seed_changes_the_order() -> None:
     assert [_batches(seed=s)(0).image_ids for s in (1, 2, 3)] != [_batches(seed=1)(0).image_ids] * 3
 
 
-def test_every_step_draws_one_of_several_sides() -> None:
+def test_every_step_samples_one_of_several_sides() -> None:
     batches = _batches(sides=(32, 40, 48))
-    drawn = [batches(step).pixels.shape for step in range(30)]
-    assert {shape[1] for shape in drawn} == {32, 40, 48}
-    assert all(shape == (4, shape[1], shape[1], 3) for shape in drawn)
+    sampled = [batches(step).pixels.shape for step in range(30)]
+    assert {shape[1] for shape in sampled} == {32, 40, 48}
+    assert all(shape == (4, shape[1], shape[1], 3) for shape in sampled)
     # The share of another process has the same size.
-    assert all(batches(step, 1, 2).pixels.shape[1] == drawn[step][1] for step in range(30))
+    assert all(batches(step, 1, 2).pixels.shape[1] == sampled[step][1] for step in range(30))
 
 
 @pytest.mark.parametrize("processes", [1, 2, 3, 4])
@@ -102,17 +100,17 @@ def test_shares_are_the_batch_cut_into_pieces(processes: int) -> None:
         assert all(share.step == step for share in shares)
 
 
-def test_more_processes_than_pictures_are_refused() -> None:
-    with pytest.raises(ValueError, match="5 processes cannot share a batch of 4: take fewer workers"):
+def test_more_processes_than_images_are_refused() -> None:
+    with pytest.raises(ValueError, match="5 processes cannot share a batch of 4: use fewer workers"):
         _batches()(0, 0, 5)
 
 
-def test_an_unreadable_picture_is_blank_and_told() -> None:
+def test_an_unreadable_image_is_blank_and_named() -> None:
     batches = _batches(Noise(broken=(2, 3)), batch=6)
     got = batches(0)
-    assert sorted(got.errors) == ["image 2: no picture 2", "image 3: no picture 3"]
+    assert sorted(got.errors) == ["image 2: no image 2", "image 3: no image 3"]
     assert got.errors == tuple(
-        f"{name}: no picture {name[-1]}" for name in got.image_ids if name in ("image 2", "image 3")
+        f"{name}: no image {name[-1]}" for name in got.image_ids if name in ("image 2", "image 3")
     )
     for name, count, pixels in zip(got.image_ids, got.counts, got.pixels, strict=True):
         broken = name in ("image 2", "image 3")
@@ -120,7 +118,7 @@ def test_an_unreadable_picture_is_blank_and_told() -> None:
     assert not _batches()(0).errors
 
 
-def test_other_mistakes_are_not_taken_for_pictures() -> None:
+def test_other_errors_are_raised() -> None:
     class Wrong(Noise):
         def __call__(self, index: int, epoch: int, side: int) -> Example:
             raise KeyError(index)
@@ -136,17 +134,10 @@ def test_refuses_sizes_that_cannot_be_stacked() -> None:
 
 
 def test_refuses_an_empty_source_and_an_empty_batch() -> None:
-    with pytest.raises(ValueError, match="batch of 4 cannot be drawn from 0 images"):
+    with pytest.raises(ValueError, match="batch of 4 cannot be sampled from 0 images"):
         _batches(InMemory([]))
     with pytest.raises(ValueError, match="batch of 0 cannot"):
         _batches(batch=0)
-
-
-def test_normalised_gives_whole_batches_for_the_plain_loop() -> None:
-    batches, normalisation = _batches(), Normalisation((104.0, 117.0, 123.0), 0.5)
-    got, wanted = normalised(batches, normalisation)(1), batches(1).to_batch(normalisation)
-    assert got.image_ids == wanted.image_ids and len(got.faces) == 4
-    assert torch.equal(got.images, wanted.images)
 
 
 def test_workers_that_make_batches_load_no_torch() -> None:

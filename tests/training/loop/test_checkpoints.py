@@ -1,4 +1,4 @@
-"""The newest whole checkpoint is found, whatever happened to the others; what is saved is what was there."""
+"""The newest intact checkpoint is found; what is saved is a copy of the state."""
 
 from __future__ import annotations
 
@@ -25,7 +25,11 @@ def _file(folder: Path, step: int) -> Path:
 
 
 def _state(value: float) -> dict[str, Any]:
-    return {"weights": torch.full((3,), value), "verdicts": [{"step": 1, "ap": {"easy": value}}], "bad": {"a": "why"}}
+    return {
+        "weights": torch.full((3,), value),
+        "evaluations": [{"step": 1, "ap": {"easy": value}}],
+        "bad": {"a": "why"},
+    }
 
 
 def _saved(checkpoints: Checkpoints, *steps: int) -> None:
@@ -46,7 +50,7 @@ def test_the_newest_is_found_and_one_more_is_kept(checkpoints: Checkpoints, tmp_
     step, state = found
     assert step == 100
     assert torch.equal(state["weights"], torch.full((3,), 100.0))
-    assert (state["verdicts"], state["bad"]) == ([{"step": 1, "ap": {"easy": 100.0}}], {"a": "why"})
+    assert (state["evaluations"], state["bad"]) == ([{"step": 1, "ap": {"easy": 100.0}}], {"a": "why"})
     assert checkpoints.steps() == [10, 100]
     assert sorted(tmp_path.joinpath("work").iterdir()) == [_file(tmp_path, 10), _file(tmp_path, 100)]
     assert Checkpoints(Store(str(tmp_path)), "other").newest() is None
@@ -68,13 +72,13 @@ def _flip(place: int) -> Callable[[bytes], bytes]:
         pytest.param(lambda data: data[:-1], id="one byte short"),
         pytest.param(lambda data: data + b"\0", id="one byte long"),
         pytest.param(lambda data: b"", id="empty"),
-        pytest.param(lambda data: data[:7], id="shorter than the digest"),
+        pytest.param(lambda data: data[:7], id="shorter than the checksum"),
         pytest.param(lambda data: bytes(len(data)), id="zeros"),
         pytest.param(_flip(500), id="a bit flipped"),
-        pytest.param(_flip(0), id="a bit of the digest flipped"),
+        pytest.param(_flip(0), id="a bit of the checksum flipped"),
     ],
 )
-def test_a_damaged_newest_gives_way_to_the_one_before(
+def test_a_damaged_newest_one_is_replaced_by_the_one_before(
     checkpoints: Checkpoints, tmp_path: Path, damage: Callable[[bytes], bytes]
 ) -> None:
     _saved(checkpoints, 5, 6)
@@ -84,22 +88,22 @@ def test_a_damaged_newest_gives_way_to_the_one_before(
     assert found is not None and found[0] == 5
     _file(tmp_path, 5).unlink()
     assert checkpoints.newest() is None
-    # The training goes over the damaged one, and it is whole again.
+    # The training overwrites the damaged one.
     _saved(checkpoints, 6)
     assert checkpoints.newest() is not None
 
 
 def test_what_is_saved_is_a_copy(checkpoints: Checkpoints) -> None:
-    weights, verdicts, bad = torch.zeros(300, 300), [{"step": 1}], {"a": "why"}
-    checkpoints.save(1, {"nested": [{"weights": weights}], "verdicts": verdicts, "bad": bad})
+    weights, evaluations, bad = torch.zeros(300, 300), [{"step": 1}], {"a": "why"}
+    checkpoints.save(1, {"nested": [{"weights": weights}], "evaluations": evaluations, "bad": bad})
     weights.fill_(7)  # while the thread may be writing
-    verdicts.append({"step": 2})
+    evaluations.append({"step": 2})
     bad["b"] = "later"
     checkpoints.wait()
     found = checkpoints.newest()
     assert found is not None
     assert not found[1]["nested"][0]["weights"].any()
-    assert (found[1]["verdicts"], found[1]["bad"]) == ([{"step": 1}], {"a": "why"})
+    assert (found[1]["evaluations"], found[1]["bad"]) == ([{"step": 1}], {"a": "why"})
 
 
 def test_layout_and_type_stay(checkpoints: Checkpoints) -> None:
@@ -120,7 +124,7 @@ def test_what_belongs_before_is_there_before(checkpoints: Checkpoints, tmp_path:
     assert seen == [False] and _file(tmp_path, 3).exists()
 
 
-def test_what_goes_wrong_in_the_writing_thread_is_raised(tmp_path: Path) -> None:
+def test_errors_of_the_writing_thread_are_raised(tmp_path: Path) -> None:
     def full() -> None:
         raise OSError("no space left")
 
@@ -138,7 +142,7 @@ def test_what_goes_wrong_in_the_writing_thread_is_raised(tmp_path: Path) -> None
     assert checkpoints.steps() == [1]
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "work").write_text("a file where the folder should be")
     checkpoints = Checkpoints(Store(str(tmp_path)), "work/inner")
     checkpoints.save(1, _state(1))

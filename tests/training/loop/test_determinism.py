@@ -1,4 +1,4 @@
-"""Norms do as asked; torch's settings and the kernels' layout are given back."""
+"""Norms follow the recipe; torch's settings and the kernels' layout are restored."""
 
 from __future__ import annotations
 
@@ -6,13 +6,19 @@ import pytest
 import torch
 from torch import nn
 
-from pipeline.training.data.sampler import BatchSampler, normalised
+from pipeline.models.detectors.detector import Detector
+from pipeline.models.detectors.retinaface import retinaface_mobilenet
+from pipeline.training.data.sampler import BatchSampler
 from pipeline.training.loop.determinism import Norms, channels_last, deterministic, mixed, set_norms
-from pipeline.training.loop.trainer import train
 from pipeline.training.recipes.detector import DetectorRecipe
 from pipeline.training.recipes.repeatable import Repeatable
-from pipeline.training.tasks.initialise import initial_detector
 from tests.training.in_memory import InMemory, bright_squares
+from tests.training.plain_loop import normalised, train
+
+
+def _detector() -> Detector:
+    torch.manual_seed(0)
+    return retinaface_mobilenet()
 
 
 def _norms(detector: nn.Module) -> dict[str, torch.Tensor]:
@@ -27,10 +33,12 @@ def _norms(detector: nn.Module) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("norms", ["own", "frozen"])
 def test_frozen_norms_do_not_move_while_all_else_does(norms: Norms) -> None:
-    detector = initial_detector("retinaface_mobilenet", 0)
+    detector = _detector()
     batches = normalised(BatchSampler(InMemory(bright_squares()), 4, 1), detector.normalisation)
     before, kernels = _norms(detector), {name: p.detach().clone() for name, p in detector.named_parameters()}
-    train(detector, batches, DetectorRecipe(steps=3, batch=4, warmup=0, norms=norms, weight_decay=0.1, decays="all"))
+    train(
+        detector, batches, DetectorRecipe(steps=3, batch=4, warmup=0, norms=norms, weight_decay=0.1, decay_biases=True)
+    )
     after = _norms(detector)
     assert len(before) > 100
     moved = {name for name in before if not torch.equal(before[name], after[name])}
@@ -45,7 +53,7 @@ def test_frozen_norms_do_not_move_while_all_else_does(norms: Norms) -> None:
 
 
 def test_frozen_norms_stay_in_evaluation_mode_and_the_rest_trains() -> None:
-    detector = initial_detector("retinaface_mobilenet", 0).eval()
+    detector = _detector().eval()
     set_norms(detector, "frozen")
     parts = [part for part in detector.modules() if not list(part.children())]
     assert all(part.training == (not isinstance(part, nn.BatchNorm2d)) for part in parts)
@@ -53,20 +61,20 @@ def test_frozen_norms_stay_in_evaluation_mode_and_the_rest_trains() -> None:
 
 
 def test_sync_among_processes_on_cpus_is_refused_with_advice() -> None:
-    detector = initial_detector("retinaface_mobilenet", 0)
+    detector = _detector()
     with pytest.raises(ValueError, match=r"sync, which needs GPUs, and 2 processes .*norms: frozen, or one worker"):
         set_norms(detector, "sync", processes=2)
     assert not any(isinstance(part, nn.SyncBatchNorm) for part in detector.modules())
 
 
 def test_sync_alone_is_own() -> None:
-    detector = initial_detector("retinaface_mobilenet", 0)
+    detector = _detector()
     set_norms(detector, "sync", processes=1)
     assert detector.training
     assert not any(isinstance(part, nn.SyncBatchNorm) for part in detector.modules())
 
 
-def test_settings_are_given_back_even_after_an_error() -> None:
+def test_settings_are_restored_after_an_error() -> None:
     network = nn.Conv2d(4, 4, 3)
 
     def broken() -> None:

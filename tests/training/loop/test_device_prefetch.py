@@ -1,4 +1,4 @@
-"""Batches come in order, ready for a step; early ones are asked for when told to, and no others."""
+"""Batches come in order, ready for a step; the next one is loaded early only where asked for."""
 
 from __future__ import annotations
 

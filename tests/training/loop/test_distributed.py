@@ -1,4 +1,4 @@
-"""What processes that train together exchange, alone and in two."""
+"""What processes exchange, alone and in two."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from pipeline.training.loop.distributed import Process
 from tests.training.two_processes import in_both
 
 
-def test_alone_everything_is_ones_own() -> None:
-    process = Process.here()
-    assert (process.rank, process.processes, process.device.type, process.first) == (0, 1, "cpu", True)
+def test_alone_every_exchange_returns_its_own_value() -> None:
+    process = Process.current()
+    assert (process.rank, process.processes, process.device.type, process.is_main) == (0, 1, "cpu", True)
     values, network = torch.tensor([1.0, 2.0]), nn.Linear(2, 1)
-    assert torch.equal(process.sum(values), values)
-    assert process.gather("a") == ["a"]
-    assert process.tell({"a": 1}) == {"a": 1}
-    assert process.joined(network) is network
+    assert torch.equal(process.all_reduce(values), values)
+    assert process.all_gather("a") == ["a"]
+    assert process.broadcast_object({"a": 1}) == {"a": 1}
+    assert process.wrap_ddp(network) is network
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    assert process.alike(network) is network
+    assert process.broadcast_parameters(network) is network
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
@@ -39,19 +39,19 @@ class Branches(nn.Module):
 
 
 def _exchanged() -> dict[str, Any]:
-    process = Process.here()
+    process = Process.current()
     values = torch.tensor([1.0, 10.0]) * (1 + process.rank)
     found: dict[str, Any] = {
-        "place": (process.rank, process.processes, process.first),
-        "sum": process.sum(values).tolist(),
+        "place": (process.rank, process.processes, process.is_main),
+        "sum": process.all_reduce(values).tolist(),
         "values": values.tolist(),
-        "whole": process.sum(torch.tensor([2**40 + process.rank])).tolist(),
-        "gather": process.gather(("a", "bb" * (1 + process.rank))),
-        "tell": process.tell({"from": process.rank}),
+        "whole": process.all_reduce(torch.tensor([2**40 + process.rank])).tolist(),
+        "gather": process.all_gather(("a", "bb" * (1 + process.rank))),
+        "broadcast": process.broadcast_object({"from": process.rank}),
     }
     network = Branches(process.rank)
-    joined = process.joined(network)
-    # The second step uses one weight in the first process and the other in the second; nobody waits for the unused.
+    joined = process.wrap_ddp(network)
+    # The second step uses one weight in the first process and the other in the second; no process waits for the unused.
     for values in (torch.tensor([1.0, 2.0]) * (1 + process.rank), torch.tensor([1.0 - 2 * process.rank])):
         network.zero_grad()
         joined(values).backward()  # type: ignore[attr-defined]
@@ -60,7 +60,7 @@ def _exchanged() -> dict[str, Any]:
         )
     found["start"] = [float(weight) for weight in network.weights]
     apart = Branches(process.rank)
-    found["alike"] = [value.tolist() for value in process.alike(apart).state_dict().values()]
+    found["alike"] = [value.tolist() for value in process.broadcast_parameters(apart).state_dict().values()]
     return found
 
 
@@ -74,7 +74,7 @@ def test_two_processes(tmp_path: Path) -> None:
     assert first["sum"] == [3, 30]
     assert first["whole"] == [2**41 + 1]
     assert first["gather"] == [("a", "bb"), ("a", "bbbb")]
-    assert first["tell"] == {"from": 0}
+    assert first["broadcast"] == {"from": 0}
     assert first["start"] == [2, 2]  # the first process's
     assert first["slopes"] == [[(3 + 6) / 2, None], [0.5, -0.5]]  # the mean of both
     assert sorted(first["alike"]) == [[0], [2], [2]]

@@ -27,7 +27,7 @@ def test_closed_form() -> None:
         changing.load_state_dict(model(value).state_dict())
         average.update(changing)
     decays = np.minimum(0.9, np.arange(1, 200) / np.arange(10, 209))
-    assert decays[80] == 0.9 > decays[79]  # the 81st update is the first in the long run
+    assert decays[80] == 0.9 > decays[79]  # the 81st update is the first with the full decay
     behind = np.append(np.cumprod(decays[::-1])[::-1], 1.0)
     wanted = values[0] * behind[0] + ((1 - decays) * values[1:] * behind[1:]).sum()
     average.copy_to(changing)
@@ -66,4 +66,4 @@ def test_refuses_nonsense() -> None:
     with pytest.raises(ValueError, match="decay is 1"):
         WeightEma(model(), 1)
     with pytest.raises(ValueError, match="another architecture"):
-        WeightEma(model()).load_state_dict(WeightEma(nn.Linear(2, 2)).state_dict())
+        WeightEma(model(), 0.9).load_state_dict(WeightEma(nn.Linear(2, 2), 0.9).state_dict())

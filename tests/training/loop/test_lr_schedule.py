@@ -41,13 +41,13 @@ def test_rates_of_the_released_code(shared: Path, suffix: str, name: str) -> Non
     longer = {reading: replace(PRESETS[reading + suffix], steps=200_001) for reading in ("paper", "official")}
     for step, wanted in zip(table["iters"], table[name], strict=True):
         assert longer["official"].rate(step) == pytest.approx(wanted, rel=1e-9)
-        # Section 9: behind the last milestone the released rate jumps back; ours does not.
+        # Behind the last milestone the released rate jumps back; the presets of the paper do not.
         lowest = 0.01 * longer["paper"].learning_rate
         assert longer["paper"].rate(step) == pytest.approx(lowest if step >= 160_000 else wanted, rel=1e-9)
 
 
 def test_presets_differ_where_paper_and_code_do() -> None:
-    """Difference 10: weight decay. The jump lies behind the last step of either, so neither training meets it."""
+    """Weight decay; the jump of the rate is behind the last step of either."""
     assert {name: each.weight_decay for name, each in PRESETS.items()} == {
         "paper": 5e-5, "paper_final": 5e-5, "official": 1e-4, "official_final": 1e-4,
     }  # fmt: skip
@@ -57,7 +57,7 @@ def test_presets_differ_where_paper_and_code_do() -> None:
         assert replace(official, weight_decay=5e-5, lr_reset_step=None, uint8_pixels=True) == paper
         assert (official.uint8_pixels, paper.uint8_pixels) == (False, True)
         assert official.lr_reset_step is not None and official.lr_reset_step > official.steps
-        assert (paper.batch, paper.momentum, paper.optimizer, paper.decays) == (28, 0.9, "sgd", "all")
+        assert (paper.batch, paper.momentum, paper.optimizer, paper.decay_biases) == (28, 0.9, "sgd", True)
     assert [PRESETS[name].clip_norm for name in ("paper", "official_final")] == [None, 5.0]
 
 

@@ -1,4 +1,4 @@
-"""The log tells every step once, however often a training was interrupted; TensorBoard reads the same numbers."""
+"""The log has every step once, however often a training was interrupted; TensorBoard reads the same numbers."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ def _entry(step: int) -> dict[str, Any]:
         "loss": {"total": step + 0.5, "box": 0.25},
         "rate": 1e-3,
         "positives_of_level": [step, 2],
-        "bad_pictures": 0,
+        "bad_images": 0,
     }
 
 
-def _journal(folder: Path, step: int = 0) -> MetricsLog:
+def _log(folder: Path, step: int = 0) -> MetricsLog:
     return MetricsLog(Store(str(folder)), "work", step)
 
 
-def _tell(journal: MetricsLog, steps: range) -> None:
+def _add(log: MetricsLog, steps: range) -> None:
     for step in steps:
-        journal.add(step, _entry(step))
+        log.add(step, _entry(step))
 
 
 def _steps(folder: Path) -> list[int]:
     """Steps of the parts that are there, without dropping any."""
-    return [entry["step"] for entry in _journal(folder, 10**9).entries()]
+    return [entry["step"] for entry in _log(folder, 10**9).entries()]
 
 
 def _names(folder: Path) -> list[str]:
@@ -41,14 +41,14 @@ def _names(folder: Path) -> list[str]:
 
 
 def test_entries_in_order_in_parts(tmp_path: Path) -> None:
-    journal = _journal(tmp_path)
-    _tell(journal, range(3))
-    assert journal.entries() == []  # not written before the checkpoint
-    journal.part(3).write()
-    _tell(journal, range(3, 12))
-    journal.add(11, {"ap": {"easy": 0.5}})
-    journal.part(12).write()
-    assert journal.entries() == [{"step": s, **_entry(s)} for s in range(12)] + [{"step": 11, "ap": {"easy": 0.5}}]
+    log = _log(tmp_path)
+    _add(log, range(3))
+    assert log.entries() == []  # not written before the checkpoint
+    log.part(3)()
+    _add(log, range(3, 12))
+    log.add(11, {"ap": {"easy": 0.5}})
+    log.part(12)()
+    assert log.entries() == [{"step": s, **_entry(s)} for s in range(12)] + [{"step": 11, "ap": {"easy": 0.5}}]
     assert _names(tmp_path) == [
         "0000000000.jsonl",
         "0000000003.jsonl",
@@ -59,34 +59,34 @@ def test_entries_in_order_in_parts(tmp_path: Path) -> None:
     assert [json.loads(line)["step"] for line in lines] == [*range(3, 12), 11]
 
 
-def test_a_part_holds_what_had_been_told_when_it_was_taken(tmp_path: Path) -> None:
-    journal = _journal(tmp_path)
-    _tell(journal, range(2))
-    taken = journal.part(2)
-    _tell(journal, range(2, 4))
-    taken.write()
+def test_a_part_holds_what_was_added_before_it(tmp_path: Path) -> None:
+    log = _log(tmp_path)
+    _add(log, range(2))
+    taken = log.part(2)
+    _add(log, range(2, 4))
+    taken()
     assert _steps(tmp_path) == [0, 1]
-    journal.part(4).write()
+    log.part(4)()
     assert _steps(tmp_path) == [0, 1, 2, 3]
 
 
-def test_nothing_told_nothing_written(tmp_path: Path) -> None:
-    _journal(tmp_path).part(5).write()
+def test_no_entry_no_file(tmp_path: Path) -> None:
+    _log(tmp_path).part(5)()
     assert not (tmp_path / "work").exists()
 
 
 @pytest.mark.parametrize("back_to", [0, 2, 4, 6])
 def test_going_on_drops_the_parts_behind_and_no_step_is_doubled_or_lost(tmp_path: Path, back_to: int) -> None:
-    first = _journal(tmp_path)
+    first = _log(tmp_path)
     for end in (2, 4, 6):
-        _tell(first, range(end - 2, end))
-        first.part(end).write()
-    _tell(first, range(6, 7))  # told, but never written: the process was killed
-    again = _journal(tmp_path, back_to)
+        _add(first, range(end - 2, end))
+        first.part(end)()
+    _add(first, range(6, 7))  # added, but never written: the process was killed
+    again = _log(tmp_path, back_to)
     assert [entry["step"] for entry in again.entries()] == list(range(back_to))
     assert len(_names(tmp_path)) == back_to  # two files for two steps
-    _tell(again, range(back_to, 8))
-    again.part(8).write()
+    _add(again, range(back_to, 8))
+    again.part(8)()
     assert _steps(tmp_path) == list(range(8))
 
 
@@ -106,10 +106,10 @@ def _records(data: bytes) -> list[bytes]:
     found, place = [], 0
     while place < len(data):
         (length, check) = struct.unpack_from("<QI", data, place)
-        fingerprint_fields = data[place + 12 : place + 12 + length]
+        payload = data[place + 12 : place + 12 + length]
         (end,) = struct.unpack_from("<I", data, place + 12 + length)
-        assert check == _crc32c(data[place : place + 8]) and end == _crc32c(fingerprint_fields)
-        found.append(fingerprint_fields)
+        assert check == _crc32c(data[place : place + 8]) and end == _crc32c(payload)
+        found.append(payload)
         place += 16 + length
     return found
 
@@ -117,16 +117,16 @@ def _records(data: bytes) -> list[bytes]:
 def test_events_hold_the_same_numbers(tmp_path: Path) -> None:
     from tensorboardX.proto.event_pb2 import Event
 
-    journal = _journal(tmp_path)
-    _tell(journal, range(2))
-    journal.add(1, {"ap": {"easy": 0.75}})
-    journal.part(2).write()
+    log = _log(tmp_path)
+    _add(log, range(2))
+    log.add(1, {"ap": {"easy": 0.75}})
+    log.part(2)()
     events = [
         Event.FromString(record)
         for record in _records((tmp_path / "work/log/events.out.tfevents.0000000000").read_bytes())
     ]
     assert events[0].file_version == "brain.Event:2"
-    told = {(value.tag, event.step): value.simple_value for event in events for value in event.summary.value}
+    found = {(value.tag, event.step): value.simple_value for event in events for value in event.summary.value}
     wanted = {
         (name, step): pytest.approx(number)
         for step in (0, 1)
@@ -136,22 +136,22 @@ def test_events_hold_the_same_numbers(tmp_path: Path) -> None:
             "rate": 1e-3,
             "positives_of_level/0": step,
             "positives_of_level/1": 2,
-            "bad_pictures": 0,
+            "bad_images": 0,
         }.items()
     }
-    assert told == {**wanted, ("ap/easy", 1): 0.75}
+    assert found == {**wanted, ("ap/easy", 1): 0.75}
 
 
 def test_a_flipped_bit_costs_its_line_and_nothing_else(tmp_path: Path) -> None:
-    journal = _journal(tmp_path)
-    _tell(journal, range(3))
-    journal.part(3).write()
+    log = _log(tmp_path)
+    _add(log, range(3))
+    log.part(3)()
     file = tmp_path / "work/log/0000000000.jsonl"
     data = file.read_bytes()
     start = data.index(b"\n") + 1
     for place in range(start, data.index(b"\n", start), 3):
         file.write_bytes(data[:place] + bytes([data[place] ^ 1 << place % 8]) + data[place + 1 :])
-        told = journal.entries()
-        assert [told[0], told[-1]] == [{"step": 0, **_entry(0)}, {"step": 2, **_entry(2)}]
-        assert all(each.keys() == {"damaged"} for each in told[1:-1]), told
-        assert "0000000000.jsonl, line 2" in told[1]["damaged"]
+        found = log.entries()
+        assert [found[0], found[-1]] == [{"step": 0, **_entry(0)}, {"step": 2, **_entry(2)}]
+        assert all(each.keys() == {"damaged"} for each in found[1:-1]), found
+        assert "0000000000.jsonl, line 2" in found[1]["damaged"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,12 +13,13 @@ from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Detector
 from pipeline.training.assigners import ASSIGNERS
 from pipeline.training.data.batch import Batch, Faces
-from pipeline.training.loop.micro_batches import compute_losses
 from pipeline.training.recipes.detector import DetectorRecipe
-from pipeline.training.tasks.detector import task_of
+from pipeline.training.tasks.detector import DetectorTask, assigner_of
+from tests.training.gradients import gradient_of, part_of
+from tests.training.plain_loop import numbers
 from tests.training.small_mogface import small_mogface
 
-RECIPE = DetectorRecipe()
+TASK = DetectorTask("", DetectorRecipe())
 
 
 def batch_of(detector: Detector, count: int) -> Batch:
@@ -32,10 +32,6 @@ def batch_of(detector: Detector, count: int) -> Batch:
         faces.append(Faces(boxes, boxes[:, None, :2].repeat(1, 5, 1) + 3, torch.tensor([True, False])))
     images = detector.normalisation(pixels).permute(0, 3, 1, 2)
     return Batch(tuple(map(str, range(count))), images, tuple(faces))
-
-
-def part_of(batch: Batch, part: slice) -> Batch:
-    return Batch(batch.image_ids[part], batch.images[part], batch.faces[part])
 
 
 def retinaface() -> Detector:
@@ -53,45 +49,30 @@ def every_head() -> Detector:
     return detector.eval().double()
 
 
-def gradient_of(detector: Detector) -> Tensor:
-    parameters = list(detector.parameters())
-    found = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in parameters])
-    detector.zero_grad()
-    return found
-
-
 @pytest.mark.parametrize(("make", "count", "parts"), [(retinaface, 8, 2), (retinaface, 5, 3), (every_head, 4, 2)])
 def test_parts_equal_the_whole(make, count: int, parts: int) -> None:  # type: ignore[no-untyped-def]
     """Where norms have fixed statistics: 2 parts of 4 are a batch of 8, whatever its losses are divided by."""
     detector = make()
-    task, batch = task_of(detector, RECIPE), batch_of(detector, count)
-    whole = compute_losses(task, batch)
-    whole.backward(1.0)
-    wanted = gradient_of(detector)
-    assert (whole.losses.compensated > 0) == (task.assigner is ASSIGNERS["ali_ams"])
-    pieces = compute_losses(task, batch, parts=parts)
-    assert gradient_of(detector).norm() == 0  # nothing before it is asked for
-    pieces.backward(1.0)
-    found = gradient_of(detector)
-    assert pieces.losses.numbers() == pytest.approx(whole.losses.numbers(), rel=1e-12)
-    assert all(value > 0 for value in pieces.losses.numbers().values())
-    assert torch.equal(pieces.losses.per_level, whole.losses.per_level)
+    batch = batch_of(detector, count)
+    whole, wanted = gradient_of(TASK, detector, batch)
+    assert (whole.counts["compensated"] > 0) == (assigner_of(detector, TASK.recipe) is ASSIGNERS["ali_ams"])
+    pieces, found = gradient_of(TASK, detector, batch, parts=parts)
+    assert numbers(pieces) == pytest.approx(numbers(whole), rel=1e-12)
+    assert all(value > 0 for value in numbers(pieces).values())
+    assert torch.equal(pieces.counts["positives_of_level"], whole.counts["positives_of_level"])
     assert (found - wanted).norm() < 1e-9 * wanted.norm()
 
 
 def test_processes_that_average_their_gradients_equal_one() -> None:
     detector = retinaface()
-    task, batch = task_of(detector, RECIPE), batch_of(detector, 4)
-    compute_losses(task, batch).backward(1.0)
-    wanted = gradient_of(detector)
+    batch = batch_of(detector, 4)
+    _, wanted = gradient_of(TASK, detector, batch)
     halves = [part_of(batch, slice(0, 3)), part_of(batch, slice(3, 4))]
     counts: list[Tensor] = []
     for half in halves:
-        compute_losses(task, half, normalise=lambda own: counts.append(own) or own)  # type: ignore[func-returns-value]
-    each = []
-    for half in halves:
-        compute_losses(task, half, normalise=lambda _: counts[0] + counts[1]).backward(2.0)
-        each.append(gradient_of(detector))
+        gradient_of(TASK, detector, half, normalise=lambda own: counts.append(own) or own)  # type: ignore[func-returns-value]
+    summed = {"normalise": lambda _: counts[0] + counts[1], "scale": 2.0}
+    each = [gradient_of(TASK, detector, half, **summed)[1] for half in halves]  # type: ignore[arg-type]
     assert ((each[0] + each[1]) / 2 - wanted).norm() < 1e-6 * wanted.norm()
 
 
@@ -99,10 +80,10 @@ def test_norms_see_every_part_once() -> None:
     detector = retinaface().train()
     twin = deepcopy(detector)
     batch = batch_of(detector, 4)
-    compute_losses(task_of(detector, RECIPE), batch, parts=2).backward(1.0)
+    gradient_of(TASK, detector, batch, parts=2)
     with torch.no_grad():
         for piece in (slice(0, 2), slice(2, 4)):
-            task_of(twin, RECIPE).forward(batch.images[piece])
+            TASK.forward(twin, part_of(batch, piece))
     buffers = dict(twin.named_buffers())
     for name, value in detector.named_buffers():
         assert torch.equal(value, buffers[name]), name
@@ -113,27 +94,27 @@ def test_norms_see_every_part_once() -> None:
 def test_a_wrapper_exchanges_gradients_with_the_last_part_only() -> None:
     from contextlib import contextmanager
 
-    detector, told = retinaface(), []
+    detector, calls = retinaface(), []
 
     class Wrapper:
         def __call__(self, images: Tensor):  # type: ignore[no-untyped-def]
-            told.append("forward")
+            calls.append("forward")
             return detector(images)
 
         @contextmanager
         def no_sync(self):  # type: ignore[no-untyped-def]
-            told.append("pause")
+            calls.append("pause")
             yield
-            told.append("resume")
+            calls.append("resume")
 
     batch = batch_of(detector, 3)
-    compute_losses(replace(task_of(detector, RECIPE), network=Wrapper()), batch, parts=3).backward(1.0)
+    gradient_of(TASK, detector, batch, parts=3, network=Wrapper())
     quiet = ["pause", "forward", "resume"]
-    assert told == ["forward"] * 3 + quiet * 2 + ["forward"]
+    assert calls == ["forward"] * 3 + quiet * 2 + ["forward"]
 
 
-@pytest.mark.parametrize("parts", [0, 3])
+@pytest.mark.parametrize("parts", [-1, 3])
 def test_parts_that_cannot_be_cut_are_refused(parts: int) -> None:
     detector = retinaface()
     with pytest.raises(ValueError, match=f"a batch of 2 images cannot be taken in {parts} parts"):
-        compute_losses(task_of(detector, RECIPE), batch_of(detector, 2), parts=parts)
+        gradient_of(TASK, detector, batch_of(detector, 2), parts=parts)

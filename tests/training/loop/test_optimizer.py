@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from pipeline.training.loop.optimizer import optimizer, parameter_groups
+from pipeline.training.loop.optimizer import make_optimizer, parameter_groups
+from pipeline.training.recipes.detector import DetectorRecipe
 
 
 def test_only_kernels_decay() -> None:
@@ -20,18 +21,19 @@ def test_only_kernels_decay() -> None:
 
 def test_each_optimizer_by_name() -> None:
     model = nn.Conv2d(1, 1, 1)
-    sgd, adamw, adam = (optimizer(model, kind, 0.1, 0.0, 0.8) for kind in ("sgd", "adamw", "adam"))  # type: ignore[arg-type]
+    recipes = [DetectorRecipe(optimizer=kind, momentum=0.8) for kind in ("sgd", "adamw", "adam")]  # type: ignore[arg-type]
+    sgd, adamw, adam = (make_optimizer(model, recipe) for recipe in recipes)
     assert isinstance(sgd, torch.optim.SGD)
     assert sgd.param_groups[0]["momentum"] == 0.8
     assert isinstance(adamw, torch.optim.AdamW)
     assert adamw.param_groups[0]["betas"] == (0.8, 0.99)
     assert type(adam) is torch.optim.Adam
     assert adam.param_groups[0]["betas"] == (0.8, 0.999)
-    assert len(optimizer(model, "sgd", 0.1, 0.3, 0.9, "all").param_groups) == 1
+    assert len(make_optimizer(model, DetectorRecipe(decay_biases=True)).param_groups) == 1
 
 
 def test_everything_decays_in_the_released_code() -> None:
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
-    (group,) = parameter_groups(model, 0.1, "all")
+    (group,) = parameter_groups(model, 0.1, True)
     assert group["weight_decay"] == 0.1
     assert len(group["params"]) == 4  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""A training in which nothing can be learnt is told so before its first step."""
+"""A training in which nothing can be learnt is refused before its first step."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from pipeline.boxes.anchors import AnchorGrid
+from pipeline.data.labelled_candidates import LabelledCandidates
 from pipeline.data.records import Sample
-from pipeline.training.loop.preflight import LOOKED_AT, require_matchable
+from pipeline.training.loop.preflight import MAX_SAMPLES, require_matchable, require_rankable
 from pipeline.training.recipes.detector import DetectorRecipe
+from pipeline.training.recipes.ranker import RankerRecipe
 
 GRID = AnchorGrid((8, 16), ((16, 32), (64,)))
 RECIPE = DetectorRecipe(augmentation="plain", crop=96, min_face=0)
@@ -46,14 +48,14 @@ def test_no_face_is_left_after_augmentation() -> None:
 def test_no_anchor_can_match(box: list[float], found: str) -> None:
     with pytest.raises(
         ValueError, match=r"anchors of 16 to 64 px cannot match any face: those of the training"
-    ) as told:
+    ) as refused:
         require_matchable([_sample(0, box)], GRID, RECIPE)
-    assert "expected an IoU of 0.1 at least" in str(told.value)
-    assert "anchor_scale" in str(told.value)
+    assert "expected an IoU of 0.1 at least" in str(refused.value)
+    assert "anchor_scale" in str(refused.value)
     x1, y1, x2, y2 = box
     w, h = x2 - x1, y2 - y1
     best = max(min(w, s) * min(h, s) / (w * h + s * s - min(w, s) * min(h, s)) for s in (16, 32, 64))
-    assert f"found {best:.2g}:" in str(told.value) and f"{best:.2g}" == found
+    assert f"found {best:.2g}:" in str(refused.value) and f"{best:.2g}" == found
 
 
 def test_an_anchor_that_overlaps_by_the_least_is_enough() -> None:
@@ -63,18 +65,51 @@ def test_an_anchor_that_overlaps_by_the_least_is_enough() -> None:
         require_matchable([_sample(0, [40, 40, 45, 45])], GRID, RECIPE)
 
 
-def test_sizes_are_those_of_the_training_picture() -> None:
-    """A face of 3 px is one of 30 in a picture enlarged ten times."""
+def test_sizes_are_those_of_the_training_image() -> None:
+    """A face of 3 px is one of 30 in an image enlarged ten times."""
     small = [_sample(0, [2, 2, 5, 5], side=10)]
     require_matchable(small, GRID, replace(RECIPE, crop=100))
     with pytest.raises(ValueError, match="are 9.6 to 9.6 px across"):
         require_matchable(small, AnchorGrid((8,), ((64,),)), replace(RECIPE, crop=32))
 
 
-def test_of_many_samples_some_are_followed_but_all_are_counted() -> None:
-    many = [_sample(index) for index in range(2 * LOOKED_AT)]
-    many[1] = _sample(1, [10, 10, 40, 40])  # every second one is looked at, the first among them
-    with pytest.raises(ValueError, match=f"no face of {LOOKED_AT} images is left"):
+def test_of_many_samples_some_are_checked_but_all_are_counted() -> None:
+    many = [_sample(index) for index in range(2 * MAX_SAMPLES)]
+    many[1] = _sample(1, [10, 10, 40, 40])  # every second one is checked, the first among them
+    with pytest.raises(ValueError, match=f"no face of {MAX_SAMPLES} images is left"):
         require_matchable(many, GRID, RECIPE)
     many[2] = _sample(2, [10, 10, 40, 40])
     require_matchable(many, GRID, RECIPE)
+
+
+def labelled(*overlaps: list[float]) -> LabelledCandidates:
+    """One list per detector."""
+    flat = np.float32([each for detector in overlaps for each in detector])
+    boxes = np.tile(np.float32([[1, 2, 3, 4]]), (len(flat), 1))
+    return LabelledCandidates("a", "a.png", 9, 9, tuple(map(len, overlaps)), boxes, flat * 0 + 1, flat)
+
+
+def test_one_pair_of_one_detector_is_enough() -> None:
+    require_rankable([labelled([0, 0], [0]), labelled([], [0.5, 0, 0])], RankerRecipe(iou_floor=0.5))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ([], "0 readable images with 0 boxes: there is nothing to rank; nothing to train on"),
+        ([labelled([], []), labelled([])], "2 readable images with 0 boxes: there is nothing"),
+        ([labelled([0, 0, 0], [0, 0])], "1 readable images with 5 boxes: none overlaps a face more than another"),
+        # Boxes of different detectors are never compared.
+        ([labelled([0.5], [0.1]), labelled([0.3, 0.3])], "2 readable images with 4 boxes: none overlaps"),
+    ],
+)
+def test_nothing_to_rank(rows: list[LabelledCandidates], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        require_rankable(rows, RankerRecipe())  # type: ignore[arg-type]
+
+
+def test_overlaps_below_the_floor_count_as_none() -> None:
+    rows = [labelled([0.4, 0.1, 0.0])]
+    require_rankable(rows, RankerRecipe(iou_floor=0.3))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"none overlaps a face more than another, overlaps below 0.5 counted as"):
+        require_rankable(rows, RankerRecipe(iou_floor=0.5))  # type: ignore[arg-type]

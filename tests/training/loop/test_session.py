@@ -1,9 +1,10 @@
-"""A whole training: killed, damaged, shared by two processes or spoiled, it ends as it should or says why not."""
+"""A whole training: killed, damaged, in two processes or with bad images, it ends in the same bytes or names the reason."""
 
 from __future__ import annotations
 
 import math
 import random
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,36 +15,34 @@ import pytest
 import torch
 
 from pipeline.engine.storage import Store
-from pipeline.engine.worker_group import Prefetch, in_threads
+from pipeline.engine.worker_group import in_threads
 from pipeline.models.checkpoint_id import stored_config
 from pipeline.models.detectors.detector import Detector
 from pipeline.models.weights import open_detector, read_tensors
 from pipeline.training.data.batch import Example
-from pipeline.training.data.sampler import BatchSampler, normalised
+from pipeline.training.data.sampler import BatchSampler
 from pipeline.training.loop.checkpoints import Checkpoints
-from pipeline.training.loop.metrics_log import Entry, MetricsLog
-from pipeline.training.loop.session import BEST, FINAL, Training, run
-from pipeline.training.loop.step import TrainingError
-from pipeline.training.loop.trainer import train
-from pipeline.training.loop.validator import mean_ap
+from pipeline.training.loop.metrics_log import MetricsLog
+from pipeline.training.loop.session import BEST, FINAL, Clock, Training, run
+from pipeline.training.loop.trainer import TrainingError
 from pipeline.training.recipes.detector import DetectorRecipe
 from pipeline.training.recipes.ranker import RankerRecipe
-from pipeline.training.tasks.detector_learner import DetectorLearner
-from pipeline.training.tasks.initialise import initial_detector
-from pipeline.training.tasks.ranker_learner import RankerLearner
+from pipeline.training.tasks.detector import DetectorTask
+from pipeline.training.tasks.ranker import RankerTask
 from tests.training.in_memory import InMemory, RankedInMemory, bright_squares, ranked_squares
+from tests.training.plain_loop import normalised, train
+from tests.training.sessions import Killed, log, quiet, trained, until
 from tests.training.two_processes import in_both
 
 SIDE = 64
 SQUARES = InMemory(bright_squares(side=SIDE))
 RECIPE = DetectorRecipe(steps=8, batch=4, crop=SIDE, warmup=2)
-TIMED = ("images_per_second", "wait_share", "memory_mb")
 RUNS_AWAY = {"optimizer": "sgd", "learning_rate": 1e30, "warmup": 100, "warmup_start": 1e-3, "clip_norm": None}
 
 
 @dataclass(frozen=True)
 class Spoiled(InMemory):
-    """Some of the pictures cannot be read."""
+    """Images of `broken` cannot be read."""
 
     broken: tuple[int, ...] = ()
 
@@ -55,66 +54,34 @@ class Spoiled(InMemory):
 
 @dataclass
 class Witness:
-    """A judge whose verdict belongs to the weights, up and down; it remembers what it was shown."""
+    """A validator whose metrics depend on the weights alone, up and down; it keeps the weights that it evaluates."""
 
     shown: list[dict[str, torch.Tensor]] = field(default_factory=list)
-    measure = "ap"
+    name = "ap"
 
     def __call__(self, detector: Detector, rank: int, processes: int) -> tuple[int, float]:
         assert not any(part.training for part in detector.modules())
         self.shown.append({name: value.clone() for name, value in detector.state_dict().items()})
         return rank, sum(float(value.double().sum()) for value in detector.state_dict().values())
 
-    def verdict(self, shares: Sequence[tuple[int, float]]) -> dict[str, float]:
+    def metrics(self, shares: Sequence[tuple[int, float]]) -> dict[str, float]:
         assert [rank for rank, _ in shares] == list(range(len(shares)))
-        assert len({number for _, number in shares}) == 1, "processes were shown different weights"
+        assert len({number for _, number in shares}) == 1, "processes evaluated different weights"
         return {"easy": 0.5 + 0.5 * math.sin(1000 * shares[0][1]), "medium": 0.25, "hard": math.nan}
 
-    def worth(self, verdict: Mapping[str, float]) -> float:
-        return mean_ap(verdict)
+    def score(self, metrics: Mapping[str, float]) -> float:
+        return metrics["easy"]
 
 
 def training(folder: Path, recipe: DetectorRecipe = RECIPE, **change: Any) -> Training:
-    """Saves after every step, unless told otherwise."""
+    """Saves after every step, unless changed."""
     batches = BatchSampler(change.pop("source", SQUARES), recipe.batch, recipe.seed, recipe.sides)
-    learner = DetectorLearner(change.pop("name", "retinaface_mobilenet"), recipe, weights=change.pop("weights", None))
-    return replace(Training(learner, batches, Store(str(folder)), "work", checkpoint_seconds=1e-9), **change)
-
-
-def quiet(line: str) -> None:
-    """Prints nothing."""
-
-
-def trained(one: Training, stream: Prefetch = in_threads) -> bytes:
-    """Returns the final file."""
-    run(one, stream, say=quiet)
-    return one.store.read(f"{one.folder}/{FINAL}")
-
-
-def log(one: Training) -> list[Entry]:
-    """Returns what the log tells, without what depends on the clock."""
-    entries = MetricsLog(one.store, one.folder, 10**9).entries()
-    return [{name: value for name, value in entry.items() if name not in TIMED} for entry in entries]
+    task = DetectorTask(change.pop("name", "retinaface_mobilenet"), recipe, weights=change.pop("weights", None))
+    return replace(Training(task, batches, Store(str(folder)), "work", checkpoint_seconds=1e-9), **change)
 
 
 def losses(one: Training) -> list[float]:
     return [entry["loss"]["total"] for entry in log(one) if "loss" in entry]
-
-
-class Killed(Exception):
-    """Stands for whatever ends a process."""
-
-
-def until(step: int) -> Prefetch:
-    """Returns a stream that ends the training when it asks for the batch of that step."""
-
-    def stream(make: Callable[[int], Any], numbers: range) -> Iterator[Any]:
-        for number in numbers:
-            if number == step:
-                raise Killed
-            yield make(number)
-
-    return stream
 
 
 def test_two_runs_give_the_same_bytes_and_another_seed_does_not(tmp_path: Path) -> None:
@@ -127,33 +94,28 @@ def test_two_runs_give_the_same_bytes_and_another_seed_does_not(tmp_path: Path) 
 def test_it_does_what_the_plain_loop_does(tmp_path: Path) -> None:
     recipe = replace(RECIPE, ema_decay=0.9)
     one = training(tmp_path, recipe)
-    name, came_out = open_detector(trained(one))
-    detector = initial_detector(name, 0)
+    _, came_out = open_detector(trained(one))
+    detector = one.task.build()
     history = train(detector, normalised(one.batches, detector.normalisation), recipe)
     assert all(torch.equal(value, detector.state_dict()[key]) for key, value in came_out.state_dict().items())
     np.testing.assert_allclose(losses(one), history.losses["total"], rtol=1e-6)
     config = stored_config(one.store.read("work/" + FINAL))
     assert config is not None
-    assert DetectorRecipe(**{**config["recipe"], "crop": SIDE}) == replace(
-        recipe,
-        crop_scales=list(RECIPE.crop_scales),
-        sse_shares=list(RECIPE.sse_shares),
-        milestones=list(RECIPE.milestones),
-    )
+    assert DetectorRecipe(**config["recipe"]) == recipe
     assert config["model_args"] == {}
 
 
-def test_the_log_tells_every_step(tmp_path: Path) -> None:
-    told: list[str] = []
+def test_the_log_has_every_step(tmp_path: Path) -> None:
+    lines: list[str] = []
     one = training(tmp_path)
-    run(one, say=told.append)
+    run(one, log=lines.append)
     entries = MetricsLog(one.store, one.folder, 10**9).entries()
     assert [entry["step"] for entry in entries] == list(range(1, 9))
-    assert len(told) == 8 and told[3].startswith(f"step 4/8 loss {entries[3]['loss']['total']:.3f} ")
+    assert len(lines) == 8 and lines[3].startswith(f"step 4/8 loss {entries[3]['loss']['total']:.3f} ")
     for entry in entries:
         assert entry["positives"] == sum(entry["positives_of_level"]) > 0
         assert entry["images_per_second"] > 0 and 0 <= entry["wait_share"] <= 1 and entry["memory_mb"] > 50
-        assert entry["gradient_norm"] > 0 and entry["bad_pictures"] == entry["compensated"] == 0
+        assert entry["gradient_norm"] > 0 and entry["bad_images"] == entry["compensated"] == 0
     assert max(entry["rate"] for entry in entries) == pytest.approx(RECIPE.learning_rate)
 
 
@@ -175,7 +137,7 @@ def test_read_a_step_later_all_is_the_same(tmp_path: Path, eval_every: int, chec
     )
     assert trained(later) == trained(at_once)
     assert log(later) == log(at_once)
-    assert [entry["bad_pictures"] for entry in log(later) if "loss" in entry][-1] == 1
+    assert [entry["bad_images"] for entry in log(later) if "loss" in entry][-1] == 1
     assert later.store.read(f"work/{BEST}") == at_once.store.read(f"work/{BEST}")
 
 
@@ -261,16 +223,16 @@ def test_it_starts_from_given_weights(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("keep", ["last", "best"])
-def test_verdicts_come_at_their_steps_and_the_best_or_last_weights_come_out(tmp_path: Path, keep: Any) -> None:
+def test_evaluations_come_at_their_steps_and_the_best_or_last_weights_are_saved(tmp_path: Path, keep: Any) -> None:
     validator = Witness()
     one = training(tmp_path, replace(RECIPE, steps=11, eval_every=2, select=keep, ema_decay=0.5), validator=validator)
     weights = read_tensors(trained(one))
-    looks = [entry for entry in log(one) if "ap" in entry]
-    assert [entry["step"] for entry in looks] == [2, 4, 6, 8, 10, 11]
-    assert all(set(entry["ap"]) == {"easy", "medium", "hard"} for entry in looks)
-    easy = [entry["ap"]["easy"] for entry in looks]
+    evaluated = [entry for entry in log(one) if "ap" in entry]
+    assert [entry["step"] for entry in evaluated] == [2, 4, 6, 8, 10, 11]
+    assert all(set(entry["ap"]) == {"easy", "medium", "hard"} for entry in evaluated)
+    easy = [entry["ap"]["easy"] for entry in evaluated]
     best = int(np.argmax(easy))
-    assert best not in (0, 5), "the best look should not be the first or the last, or this test shows nothing"
+    assert best not in (0, 5), "the best evaluation must be neither the first nor the last"
     shown = validator.shown[best if keep == "best" else -1]
     assert all(torch.equal(value, shown[name]) for name, value in weights.items())
     (kept,) = [read_tensors(one.store.read(f"work/{BEST}"))]
@@ -284,20 +246,22 @@ def test_best_weights_with_a_flipped_bit_do_not_come_out(tmp_path: Path) -> None
     data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 4
     file.write_bytes(data)
-    with pytest.raises(TrainingError, match=rf"{BEST} is damaged: expected the bytes that were written.*train anew"):
+    with pytest.raises(
+        TrainingError, match=rf"{BEST} is damaged: expected the bytes that were written.*train from the start"
+    ):
         trained(one, until(0))
 
 
-def test_without_looks_on_the_way_only_the_end_is_judged(tmp_path: Path) -> None:
+def test_without_eval_every_only_the_end_is_evaluated(tmp_path: Path) -> None:
     one = training(tmp_path, replace(RECIPE, steps=3), validator=Witness())
     trained(one)
     assert [entry["step"] for entry in log(one) if "ap" in entry] == [3]
 
 
-def test_judging_changes_nothing_of_the_training(tmp_path: Path) -> None:
-    judged = training(tmp_path / "a", replace(RECIPE, steps=4, eval_every=1), validator=Witness())
+def test_evaluation_changes_nothing_of_the_training(tmp_path: Path) -> None:
+    evaluated = training(tmp_path / "a", replace(RECIPE, steps=4, eval_every=1), validator=Witness())
     plain = training(tmp_path / "b", replace(RECIPE, steps=4))
-    a, b = read_tensors(trained(judged)), read_tensors(trained(plain))
+    a, b = read_tensors(trained(evaluated)), read_tensors(trained(plain))
     assert all(torch.equal(a[name], b[name]) for name in a)
 
 
@@ -306,7 +270,7 @@ def _names(one: Training, step: int) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("overlapped", [False, True])
-def test_a_loss_that_is_no_number_stops_with_the_images_and_keeps_the_last_good_checkpoint(
+def test_a_loss_that_is_not_finite_stops_with_the_images_and_keeps_the_last_good_checkpoint(
     tmp_path: Path, overlapped: bool
 ) -> None:
     one = training(tmp_path, replace(RECIPE, **RUNS_AWAY), overlapped=overlapped)
@@ -323,22 +287,22 @@ def test_a_loss_that_is_no_number_stops_with_the_images_and_keeps_the_last_good_
     assert not one.store.sizes("work").get(FINAL)
 
 
-def test_one_unreadable_picture_is_counted(tmp_path: Path) -> None:
+def test_one_unreadable_image_is_counted(tmp_path: Path) -> None:
     one = training(tmp_path, source=Spoiled(SQUARES.examples, broken=(5,)))
-    # Begun again before a step without that picture: what was known of it is in the checkpoint.
+    # Stopped before a step without that image: the count is in the checkpoint.
     stop = next(step for step in (1, 3, 5, 7) if "square 5" in _names(one, step - 1))
     with pytest.raises(Killed):
         trained(one, until(stop))
     trained(one)
     seen = ["square 5" in {name for step in range(last + 1) for name in _names(one, step)} for last in range(8)]
-    assert [entry["bad_pictures"] for entry in log(one)] == [int(each) for each in seen]
+    assert [entry["bad_images"] for entry in log(one)] == [int(each) for each in seen]
     assert seen[-1]
 
 
-def test_too_many_unreadable_pictures_stop_it_by_name(tmp_path: Path) -> None:
+def test_too_many_unreadable_images_stop_it_by_name(tmp_path: Path) -> None:
     source = Spoiled(SQUARES.examples, broken=(1, 5, 6))
     one = training(tmp_path, source=source, bad_share=0.3)
-    with pytest.raises(TrainingError, match=r"3 of 8 pictures cannot be read, allowed are 2: ") as stopped:
+    with pytest.raises(TrainingError, match=r"3 of 8 images cannot be read, allowed are 2: ") as stopped:
         trained(one)
     assert all(f"square {index}: cut: off" in str(stopped.value) for index in (1, 5, 6))
     trained(training(tmp_path / "more", source=source, bad_share=0.4))
@@ -351,44 +315,44 @@ RANKED = RankerRecipe(
 
 
 def ranker_training(folder: Path) -> Training:
-    """A ranker, taught by the very same run."""
+    """A ranker in the same session."""
     batches = BatchSampler(
         RankedInMemory(ranked_squares(side=SIDE, rows=RANKED.num_candidates)), RANKED.batch, 0, RANKED.sides
     )
-    return Training(RankerLearner("roi_mobilenet", RANKED), batches, Store(str(folder)), "work", checkpoint_seconds=1e9)
+    return Training(RankerTask("roi_mobilenet", RANKED), batches, Store(str(folder)), "work", checkpoint_seconds=1e9)
 
 
 FROZEN = replace(RECIPE, steps=20, batch=8, norms="frozen", learning_rate=2e-3)
 
 
 def _in_two(folder: Path, start: bytes) -> dict[str, Any]:
-    """What both processes do, one after the other; what comes back is theirs."""
+    """Runs in both processes, one training after the other."""
     rank = torch.distributed.get_rank()
 
-    def told(one: Training) -> str:
+    def error(one: Training) -> str:
         with pytest.raises((TrainingError, ValueError)) as stopped:
-            run(one, say=quiet)
+            run(one, log=quiet)
         return str(stopped.value)
 
-    run(training(folder / "frozen", FROZEN, weights=start, checkpoint_seconds=1e9), say=quiet)
-    run(training(folder / "later", FROZEN, weights=start, overlapped=True), say=quiet)
+    run(training(folder / "frozen", FROZEN, weights=start, checkpoint_seconds=1e9), log=quiet)
+    run(training(folder / "later", FROZEN, weights=start, overlapped=True), log=quiet)
     with pytest.raises(Killed):
-        run(training(folder / "moved", FROZEN, weights=start), until(9), say=quiet)
-    run(ranker_training(folder / "ranker"), say=quiet)
-    judged = training(folder / "judged", replace(RECIPE, steps=3, eval_every=1, ema_decay=0.5), validator=Witness())
-    run(judged, say=quiet)
+        run(training(folder / "moved", FROZEN, weights=start), until(9), log=quiet)
+    run(ranker_training(folder / "ranker"), log=quiet)
+    recipe = replace(RECIPE, steps=3, eval_every=1, ema_decay=0.5)
+    run(training(folder / "evaluated", recipe, validator=Witness()), log=quiet)
     bad = training(folder / "bad", source=Spoiled(SQUARES.examples, broken=(1, 5, 6)), bad_share=0.3)
     return {
-        "apart": told(training(folder / f"apart {rank}")),
-        "runaway": told(training(folder / "runaway", replace(RECIPE, **RUNS_AWAY))),
-        "runaway later": told(training(folder / "runaway later", replace(RECIPE, **RUNS_AWAY), overlapped=True)),
-        "bad": told(bad),
-        "sync": told(training(folder / "sync", replace(RECIPE, norms="sync"))),
+        "apart": error(training(folder / f"apart {rank}")),
+        "runaway": error(training(folder / "runaway", replace(RECIPE, **RUNS_AWAY))),
+        "runaway later": error(training(folder / "runaway later", replace(RECIPE, **RUNS_AWAY), overlapped=True)),
+        "bad": error(bad),
+        "sync": error(training(folder / "sync", replace(RECIPE, norms="sync"))),
     }
 
 
 def test_two_processes(tmp_path: Path) -> None:
-    """All that two processes do differently, in one pair of them, since it takes seconds to start."""
+    """All that differs between one process and two, in one pair of them, since starting takes seconds."""
     start = trained(training(tmp_path / "start"))
     alone = training(tmp_path / "alone", FROZEN, weights=start, checkpoint_seconds=1e9)
     came_out = read_tensors(trained(alone))
@@ -403,11 +367,11 @@ def test_two_processes(tmp_path: Path) -> None:
     names = _names(training(tmp_path / "runaway"), 2)
     half = len(names) // 2
     for answer, own, others in ((first, names[:half], names[half:]), (second, names[half:], names[:half])):
-        told = answer.pop("runaway")
-        assert "the loss of step 2 is not finite" in told
-        assert f"its images: {', '.join(own)}; " in told
-        assert told.endswith(f"; other processes had {', '.join(others)}")
-        assert answer.pop("runaway later") == told
+        message = answer.pop("runaway")
+        assert "the loss of step 2 is not finite" in message
+        assert f"its images: {', '.join(own)}; " in message
+        assert message.endswith(f"; other processes had {', '.join(others)}")
+        assert answer.pop("runaway later") == message
     assert first == second
 
     both = training(tmp_path / "frozen", FROZEN)
@@ -431,7 +395,7 @@ def test_two_processes(tmp_path: Path) -> None:
     for name, value in read_tensors(ranked.store.read(f"work/{FINAL}")).items():
         torch.testing.assert_close(value, came_out[name], rtol=1e-3, atol=1e-4)
 
-    # Begun by two, ended by one.
+    # Started by two, finished by one.
     moved = training(tmp_path / "moved", FROZEN, weights=start)
     newest = Checkpoints(moved.store, moved.folder).newest()
     assert newest is not None and newest[0] == 9
@@ -441,5 +405,27 @@ def test_two_processes(tmp_path: Path) -> None:
     gone = training(tmp_path / "runaway")
     newest = Checkpoints(gone.store, gone.folder).newest()
     assert newest is not None and newest[0] == 2
-    assert "3 of 8 pictures cannot be read" in first["bad"]
-    assert "take norms: frozen, or one worker" in first["sync"]
+    assert "3 of 8 images cannot be read" in first["bad"]
+    assert "use norms: frozen, or one worker" in first["sync"]
+
+
+def test_steps_are_timed_from_the_end_of_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    clock = Clock()
+    now[0] = 102.0
+    assert clock.tick() == (2.0, 0.5)
+    now[0] = 108.0
+    assert clock.tick() == (6.0, 0.25)
+
+
+def test_a_checkpoint_is_due_after_so_many_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    clock = Clock()
+    now[0] = 5.0
+    assert not clock.due(5.0) and clock.due(4.9)
+    clock.saved()
+    assert not clock.due(0.0)
+    now[0] = 5.5
+    assert clock.due(0.4)

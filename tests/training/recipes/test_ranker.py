@@ -1,4 +1,4 @@
-"""The defaults are the paper's, and a number that makes no sense is named."""
+"""The defaults are the paper's; ranges of a ranker's recipe."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from pipeline.training.recipes.ranker import RankerRecipe
-from pipeline.training.tasks.task import Recipe
 
 
 def test_defaults_are_the_papers() -> None:
@@ -24,8 +23,8 @@ def test_defaults_are_the_papers() -> None:
     assert recipe.sides == (640,)
 
 
-def test_it_is_what_the_loop_reads() -> None:
-    recipe: Recipe = RankerRecipe(steps=4, warmup=2, learning_rate=1.0, final_rate=1e-4)
+def test_the_rate_is_climb_times_decay() -> None:
+    recipe = RankerRecipe(steps=4, warmup=2, learning_rate=1.0, final_rate=1e-4)
     assert [recipe.rate(step) for step in range(4)] == pytest.approx([0.5, 0.1, 0.01, 0.001])
     with pytest.raises(ValueError, match=r"step 4 is not in 0\.\.3"):
         recipe.rate(4)
@@ -34,26 +33,14 @@ def test_it_is_what_the_loop_reads() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"steps": 0}, "steps is 0, expected more than 0"),
-        ({"batch": -1}, "batch is -1, expected more than 0"),
-        ({"images": 0}, "images is 0, expected more than 0"),
-        ({"temperature": 0.0}, "temperature is 0.0, expected more than 0"),
-        ({"learning_rate": float("nan")}, "learning_rate is nan, expected more than 0"),
-        ({"final_rate": 0.0}, "final_rate is 0.0, expected more than 0"),
+        ({"temperature": 0.0}, "temperature is 0.0, expected greater than 0"),
+        ({"final_rate": 0.0}, "final_rate is 0.0, expected greater than 0"),
         ({"final_rate": 0.1}, r"final_rate is 0.1, expected at most learning_rate, 0\.001"),
-        ({"warmup": -1}, "warmup is -1, expected 0 or more"),
-        ({"crop": 31}, "crop is 31, expected at least 32"),
-        ({"num_candidates": 1}, "num_candidates is 1, expected 2 or more"),
+        ({"num_candidates": 1}, "num_candidates is 1, expected greater than or equal to 2"),
         ({"num_candidates": 10}, "pairs is 10, expected less than the 10 rows"),
-        ({"crop_scales": ()}, r"crop_scales is \(\), expected numbers in \(0, 1\]"),
-        ({"crop_scales": (0.5, 1.2)}, r"crop_scales is \(0\.5, 1\.2\)"),
-        ({"flip_prob": 1.5}, r"flip_prob is 1\.5, expected a number in 0\.\.1"),
-        ({"momentum": -0.1}, r"momentum is -0\.1"),
-        ({"iou_floor": -0.5}, r"iou_floor is -0\.5, expected a number in 0\.\.1"),
-        ({"iou_cap": 1.5}, r"iou_cap is 1\.5, expected a number in 0\.\.1"),
+        ({"iou_floor": -0.5}, r"iou_floor is -0\.5, expected greater than or equal to 0"),
+        ({"iou_cap": 1.5}, r"iou_cap is 1\.5, expected less than or equal to 1"),
         ({"iou_floor": 0.6, "iou_cap": 0.5}, r"iou_floor is 0\.6, expected at most iou_cap, 0\.5"),
-        ({"micro_batches": 33}, "micro_batches is 33, expected at most the 32 images"),
-        ({"ema_decay": 1.0}, r"ema_decay is 1\.0, expected a decay in \[0, 1\)"),
     ],
 )
 def test_mistakes_are_named(change: dict[str, Any], words: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import pytest
@@ -25,9 +24,12 @@ from pipeline.training.data.batch import Batch, Faces
 from pipeline.training.losses.context import discrepancy_label
 from pipeline.training.losses.detection import SigmoidObjective
 from pipeline.training.losses.targets import encode_targets, matching_frame
-from pipeline.training.recipes.detector import AssignerName, DetectorRecipe
-from pipeline.training.tasks.detector import half_size, predicted_by, task_of
+from pipeline.training.recipes.detector import DetectorRecipe
+from pipeline.training.tasks.detector import DetectorTask, assigner_of, half_size, objective_of, predicted_by
+from pipeline.training.tasks.task import Losses, Normalise
 from tests.models.weight_rule import checkpoint, images
+from tests.training.gradients import part_of
+from tests.training.plain_loop import losses_of, numbers
 
 SHALLOW: dict[str, dict[str, object]] = {
     "mogface": {"depth": 50, "head": "plain"},
@@ -74,21 +76,20 @@ def test_training_step_equals_the_released_code(shared: Path, net: str, mode: st
     outer = torch.tensor([0.0, 0.0, 1.0, 1.0])  # their corners are inclusive pixels
     faces = tuple(faces_of(torch.from_numpy(z[f"{mode}_gt{i}"][:, :4]) + outer) for i in range(2))
     batch = Batch(("a", "b"), images(256, 256, int(z[f"{mode}_input_seed"]), batch=2), faces)
-    task = task_of(detector, DetectorRecipe())
-    seen: list[Raw] = []
-    task = replace(task, network=lambda x: seen.append(detector(x)) or seen[-1])  # type: ignore[func-returns-value]
-    losses = task(batch)
+    task = DetectorTask(f"mogface_{net}", DetectorRecipe())
+    raw = task.forward(detector, batch)
+    losses = task.loss(detector, raw, batch)
     got = {name: term.item() for name, term in losses.terms.items()}
     assert got["face"] == pytest.approx(z[f"{mode}_loss_cls"].item(), rel=1e-6)
     assert 2 * got["box"] == pytest.approx(z[f"{mode}_loss_loc_x2"].item(), rel=1e-6)
     assert losses.total.item() == pytest.approx(z[f"{mode}_loss_total"].item(), rel=1e-6)
-    assert losses.positives.item() == losses.per_level.sum().item() == z[f"{mode}_n_pos"]
-    assert losses.compensated.item() == 0
+    assert losses.counts["positives"].item() == losses.counts["positives_of_level"].sum().item() == z[f"{mode}_n_pos"]
+    assert losses.counts["compensated"].item() == 0
     if net == "hcam":
         assert got["context"] == pytest.approx(z[f"{mode}_loss_hcam"].item(), rel=1e-6)
         anchors = Anchors.of(detector.grid, 256, 256, inclusive=True)
-        main = encode_targets(anchors, faces, task.assigner, detector.coder).label
-        label = discrepancy_label(seen[0].logits[..., 0], main)
+        main = encode_targets(anchors, faces, assigner_of(detector, task.recipe), detector.coder).label
+        label = discrepancy_label(raw.logits[..., 0], main)
         counts = [int((label == kind).sum()) for kind in (-1, 0, 1)]
         assert counts == z[f"{mode}_hcam_label_counts_-1_0_1"].tolist()
     losses.total.backward()
@@ -131,16 +132,15 @@ def test_every_detector_has_a_finite_loss_and_gradient(name: str) -> None:
     if getattr(detector, "hierarchical", None) is not None:
         for conv in detector.heads.predict.kinds[1].levels:  # type: ignore[union-attr,index]
             conv.bias.data.fill_(-2.0)  # above 0.1, or the progressive classifier has nothing to learn yet
-    task = task_of(detector, DetectorRecipe())
-    assert task.assigner is ASSIGNERS[OWN[name]]
-    losses = task(batch_of(detector))
-    numbers = losses.numbers()
-    assert np.isfinite(list(numbers.values())).all()
-    assert numbers["box"] > 0 and numbers["face"] > 0
-    assert ("context" in numbers) == (getattr(detector, "hierarchical", None) is not None)
-    assert ("first_face" in numbers) == ("first_box" in numbers) == (getattr(detector, "first_shot", None) is not None)
-    assert len(losses.per_level) == len(detector.strides)
-    assert losses.per_level.sum() == losses.positives > 0
+    assert assigner_of(detector, DetectorRecipe()) is ASSIGNERS[OWN[name]]
+    losses = losses_of(DetectorTask(name, DetectorRecipe()), detector, batch_of(detector))
+    found = numbers(losses)
+    assert np.isfinite(list(found.values())).all()
+    assert found["box"] > 0 and found["face"] > 0
+    assert ("context" in found) == (getattr(detector, "hierarchical", None) is not None)
+    assert ("first_face" in found) == ("first_box" in found) == (getattr(detector, "first_shot", None) is not None)
+    assert len(losses.counts["positives_of_level"]) == len(detector.strides)
+    assert losses.counts["positives_of_level"].sum() == losses.counts["positives"] > 0
     losses.total.backward()
     norms = {each: 0.0 if p.grad is None else p.grad.norm().item() for each, p in detector.named_parameters()}
     assert np.isfinite(list(norms.values())).all()
@@ -148,11 +148,7 @@ def test_every_detector_has_a_finite_loss_and_gradient(name: str) -> None:
     assert moving == {each.split(".")[0] for each in norms}
 
 
-def test_names_of_assigners_are_those_there_are() -> None:
-    assert set(get_args(AssignerName)) == {"auto", *ASSIGNERS}
-
-
-# --- the losses of an answer, without a network's weights -------------------------------------------------------------
+# --- the losses of given outputs, without a network's weights ---------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -172,8 +168,8 @@ BOXES = [
 FACES = tuple(faces_of(torch.tensor(boxes).reshape(-1, 4), marked=index != 2) for index, boxes in enumerate(BOXES))
 
 
-def answer(detector: Detector, seed: int = 0) -> Raw:
-    """Noise on the answer that finds every face at its best anchors, so that online assigners have something to do."""
+def outputs_of(detector: Detector, seed: int = 0) -> Raw:
+    """Random outputs of four images."""
     g = torch.Generator().manual_seed(seed)
     columns = 2 if detector.coder.size_variance == 0.2 and len(detector.grid.sizes) == 3 else 1
 
@@ -189,10 +185,9 @@ def answer(detector: Detector, seed: int = 0) -> Raw:
     return replace(raw, progressive=context, first_shot=first)
 
 
-def part_of(raw: Raw, part: slice) -> Raw:
-    values = {name: getattr(raw, name) for name in ("boxes", "logits", "landmarks", "progressive")}
-    first = None if raw.first_shot is None else part_of(raw.first_shot, part)
-    return Raw(**{name: None if v is None else v[part] for name, v in values.items()}, first_shot=first)
+def batch_with(faces: tuple[Faces, ...]) -> Batch:
+    """A batch of which only the size of the images is read."""
+    return Batch(("",) * len(faces), torch.empty(len(faces), 3, SIDE, SIDE), faces)
 
 
 @pytest.mark.parametrize(
@@ -207,43 +202,46 @@ def part_of(raw: Raw, part: slice) -> Raw:
 )
 def test_halves_with_summed_normalisers_equal_the_whole(known: dict[str, Detector], name: str, change: dict) -> None:
     detector = known[name]
-    task, raw = task_of(detector, DetectorRecipe(**change)), answer(known[name])
-    whole = task.losses(raw, FACES, (SIDE, SIDE))
+    task, raw = DetectorTask(name, DetectorRecipe(**change)), outputs_of(known[name])
+    whole = task.loss(detector, raw, batch_with(FACES))
     halves = (slice(0, 3), slice(3, 4))
     counts: list[Tensor] = []
 
-    def told(own: Tensor) -> Tensor:
+    def noted(own: Tensor) -> Tensor:
         counts.append(own)
         return own
 
-    alone = [task.losses(part_of(raw, half), FACES[half], (SIDE, SIDE), told) for half in halves]
+    def of_half(half: slice, normalise: Normalise) -> Losses:
+        return task.loss(detector, part_of(raw, half), batch_with(FACES[half]), normalise)
+
+    alone = [of_half(half, noted) for half in halves]
     assert len(counts) == 2
-    together = [task.losses(part_of(raw, half), FACES[half], (SIDE, SIDE), lambda _: sum(counts)) for half in halves]  # type: ignore[arg-type,return-value]
+    together = [of_half(half, lambda _: counts[0] + counts[1]) for half in halves]
     for term, value in (whole.terms | {"total": whole.total}).items():
         parts = [(each.terms | {"total": each.total})[term].item() for each in together]
         assert sum(parts) == pytest.approx(value.item(), rel=1e-6), term
     assert sum(each.total.item() for each in alone) != pytest.approx(whole.total.item(), rel=1e-2)
-    for kind in ("positives", "compensated", "per_level"):
-        assert torch.equal(sum(getattr(each, kind) for each in together), getattr(whole, kind))
+    for kind, value in whole.counts.items():
+        assert torch.equal(together[0].counts[kind] + together[1].counts[kind], value)
 
 
 def test_ali_ams_adds_anchors_at_the_end_of_the_forward_pass(known: dict[str, Detector]) -> None:
-    raw = answer(known["mogface"])
+    raw = outputs_of(known["mogface"])
     plain, mined = (
-        task_of(known["mogface"], DetectorRecipe(assigner=name)).losses(raw, FACES, (SIDE, SIDE))
+        DetectorTask("mogface", DetectorRecipe(assigner=name)).loss(known["mogface"], raw, batch_with(FACES))
         for name in ("mogface", "ali_ams")
     )
-    assert plain.compensated == 0 < mined.compensated
-    assert mined.positives == plain.positives + mined.compensated
+    assert plain.counts["compensated"] == 0 < mined.counts["compensated"]
+    assert mined.counts["positives"] == plain.counts["positives"] + mined.counts["compensated"]
     # The auxiliary head keeps the standard matching.
-    assert mined.numbers()["first_face"] == plain.numbers()["first_face"]
+    assert mined.terms["first_face"] == plain.terms["first_face"]
 
 
 @pytest.mark.parametrize("name", ["mogface", "hambox_resnet50"])
 def test_assigners_see_decoded_boxes_in_the_frame_of_the_faces_and_without_gradient(
     known: dict[str, Detector], name: str
 ) -> None:
-    """A perfect answer decodes to the faces, whatever the corner convention: HAMBox's F is then 1."""
+    """Perfect outputs decode to the faces in either corner convention: HAMBox's F is then 1."""
     detector = known[name]
     inclusive = detector.coder.inclusive
     anchors = Anchors.of(detector.grid, SIDE, SIDE, inclusive=inclusive)
@@ -274,17 +272,17 @@ def test_the_first_shot_head_learns_anchors_of_half_the_size(known: dict[str, De
     wanted = encode_targets(anchors, faces, ASSIGNERS["mogface"], detector.coder)
     first = anchors.level_ends[0]
     assert (wanted.label[0, first:] == 1).any() and not (wanted.label[0, :first] == 1).any()
-    raw = part_of(answer(detector), slice(0, 1))
+    raw = part_of(outputs_of(detector), slice(0, 1))
     perfect = replace(raw, first_shot=Raw(wanted.boxes, torch.where(wanted.label == 1, 12.0, -12.0)[..., None]))
-    losses = task_of(detector, DetectorRecipe()).losses(perfect, faces, (SIDE, SIDE)).numbers()
-    assert losses["first_box"] == pytest.approx(0, abs=1e-9)
-    assert losses["first_face"] < 1e-6
+    losses = DetectorTask("mogface", DetectorRecipe()).loss(detector, perfect, batch_with(faces))
+    assert losses.terms["first_box"].item() == pytest.approx(0, abs=1e-9)
+    assert losses.terms["first_face"] < 1e-6
 
 
-def test_the_progressive_classifier_learns_where_the_network_looks_twice() -> None:
+def test_the_progressive_classifier_learns_where_the_network_uses_it() -> None:
     with torch.device("meta"):
         detector = DETECTORS["mogface_hcam"].build(threshold=0.3)
-    objective = task_of(detector, DetectorRecipe()).objective
+    objective = objective_of(detector, DetectorRecipe())
     assert isinstance(objective, SigmoidObjective)
     assert objective.threshold == 0.3
 
@@ -292,14 +290,14 @@ def test_the_progressive_classifier_learns_where_the_network_looks_twice() -> No
 def test_bfloat16_is_for_the_network_only() -> None:
     torch.manual_seed(0)
     detector = DETECTORS["retinaface_mobilenet"].build().train()
-    task, batch = task_of(detector, DetectorRecipe()), batch_of(detector)
+    task, batch = DetectorTask("retinaface_mobilenet", DetectorRecipe()), batch_of(detector)
     types: list[torch.dtype] = []
     handle = detector.heads.register_forward_hook(lambda _, __, out: types.append(out[0].dtype))  # type: ignore[union-attr]
-    exact, rough = (task.forward(batch.images, bf16=on) for on in (False, True))
+    exact, rough = (task.forward(detector, batch, bf16=on) for on in (False, True))
     handle.remove()
     assert types == [torch.float32, torch.bfloat16]
     assert rough.logits.dtype == rough.boxes.dtype == torch.float32
-    one, other = (task.losses(raw, batch.faces, (64, 64)) for raw in (exact, rough))
+    one, other = (task.loss(detector, raw, batch) for raw in (exact, rough))
     assert 0 < abs(one.total.item() - other.total.item()) < 0.05 * one.total.item()
     other.total.backward()
     assert {p.dtype for p in detector.parameters()} == {p.grad.dtype for p in detector.parameters()} == {torch.float32}  # type: ignore[union-attr]
@@ -316,9 +314,10 @@ def test_images_may_be_sent_through_a_wrapper_of_the_network() -> None:
         return raw
 
     network: Callable[[Tensor], Raw] = wrapped
-    found, plain = (task_of(detector, DetectorRecipe(), each)(batch) for each in (network, None))
+    task = DetectorTask("retinaface_mobilenet", DetectorRecipe())
+    found, plain = (task.forward(detector, batch, network=each) for each in (network, None))
     assert seen == [(2, 3, 64, 64)]
-    assert found.numbers() == plain.numbers()
+    assert torch.equal(found.logits, plain.logits) and torch.equal(found.boxes, plain.boxes)
 
 
 def test_fit_needs_a_prediction(known: dict[str, Detector]) -> None:

@@ -1,4 +1,4 @@
-"""First weights of a ranker belong to the seed, to a ranker's checkpoint, or to a detector's body."""
+"""First weights of a ranker depend on the seed, on a ranker's checkpoint, or on a detector's body."""
 
 from __future__ import annotations
 
@@ -9,10 +9,17 @@ import torch
 
 from pipeline.models.detectors import detector_spec
 from pipeline.models.rankers import ranker_spec
+from pipeline.models.rankers.ranker import Ranker
 from pipeline.models.weights import read_tensors, save_bytes
-from pipeline.training.tasks.initialise_ranker import initial_ranker, take_body
+from pipeline.training.recipes.ranker import RankerRecipe
+from pipeline.training.tasks.ranker import RankerTask, take_body
 
 FEW = {"num_candidates": 9}
+
+
+def initial_ranker(name: str, seed: int, model_args: dict, weights: bytes | None = None) -> Ranker:
+    recipe = RankerRecipe(seed=seed, num_candidates=model_args["num_candidates"], pairs=2)
+    return RankerTask(name, recipe, model_args, weights).build()
 
 
 def detector(name: str = "retinaface_mobilenet", **model_args: object) -> bytes:
@@ -68,7 +75,7 @@ def test_a_detectors_body_is_taken_over_and_the_rest_is_the_seeds(name: str, tak
     assert all(torch.equal(started[key], random[key]) for key in own)
 
 
-def test_what_met_is_told() -> None:
+def test_the_report_has_what_was_matched() -> None:
     report = take_body(ranker_spec("crface_mobilenet").build(**FEW), detector())
     assert not report.missing
     assert [each.split()[0] for each in report.mismatched] == [f"pyramid.laterals.{i}.conv.weight" for i in range(3)]
@@ -87,7 +94,7 @@ def test_what_met_is_told() -> None:
         ("roi_mobilenet", {"pixels": "imagenet"}, ("retinaface_mobilenet", {}), "trained on pixels of Normalisation"),
     ],
 )
-def test_bodies_that_only_look_alike_are_refused(
+def test_bodies_with_equal_shapes_alone_are_refused(
     name: str, model_args: dict[str, object], weights: tuple[str, dict[str, object]], words: str
 ) -> None:
     """Same names and shapes, other activations or pixels: plausible, wrong features."""
@@ -99,9 +106,9 @@ def test_an_activation_of_ones_own_makes_another_body_fit() -> None:
     initial_ranker("roi_mobilenet", 0, {**FEW, "slope": 0.0}, detector("retinaface_mobilenet_mb1"))
 
 
-def test_files_of_nobody_are_refused() -> None:
+def test_unknown_files_are_refused() -> None:
     with pytest.raises(ValueError, match="is unknown: say which detector"):
-        initial_ranker("roi_mobilenet", 0, FEW, b"of nobody")
+        initial_ranker("roi_mobilenet", 0, FEW, b"unknown")
 
 
 @pytest.mark.wider

@@ -1,8 +1,7 @@
-"""A ranker goes through the same run as a detector: equal bytes, resumed anywhere, started from given weights."""
+"""A ranker in a session: equal bytes, resumed anywhere, started from given weights."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,52 +10,26 @@ import pytest
 import torch
 
 from pipeline.engine.storage import Store
-from pipeline.engine.worker_group import Prefetch, in_threads
 from pipeline.models.checkpoint_id import stored_config
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.rankers.checkpoint import open_ranker
 from pipeline.models.weights import read_tensors, save_bytes
 from pipeline.training.data.sampler import BatchSampler
-from pipeline.training.loop.metrics_log import Entry, MetricsLog
-from pipeline.training.loop.session import FINAL, Training, run
-from pipeline.training.loop.step import TrainingError
+from pipeline.training.loop.session import Training
+from pipeline.training.loop.trainer import TrainingError
 from pipeline.training.recipes.ranker import RankerRecipe
-from pipeline.training.tasks.ranker_learner import RankerLearner
+from pipeline.training.tasks.ranker import RankerTask
 from tests.training.in_memory import RankedInMemory, ranked_squares
+from tests.training.sessions import Killed, log, trained, until
 
 RECIPE = RankerRecipe(steps=5, batch=4, crop=64, num_candidates=50, pairs=3, learning_rate=3e-3, final_rate=1e-3)
 EXAMPLES = ranked_squares(rows=RECIPE.num_candidates)
-TIMED = ("images_per_second", "wait_share", "memory_mb")
 
 
 def training(folder: Path, recipe: RankerRecipe = RECIPE, name: str = "crface_mobilenet", **change: Any) -> Training:
-    learner = RankerLearner(name, recipe, change.pop("model_args", {}), change.pop("weights", None))
+    task = RankerTask(name, recipe, change.pop("model_args", {}), change.pop("weights", None))
     batches = BatchSampler(RankedInMemory(EXAMPLES, change.pop("broken", ())), recipe.batch, recipe.seed, recipe.sides)
-    return replace(Training(learner, batches, Store(str(folder)), "work", checkpoint_seconds=1e-9), **change)
-
-
-def trained(one: Training, stream: Prefetch = in_threads) -> bytes:
-    run(one, stream, say=lambda line: None)
-    return one.store.read(f"{one.folder}/{FINAL}")
-
-
-def log(one: Training) -> list[Entry]:
-    entries = MetricsLog(one.store, one.folder, 10**9).entries()
-    return [{name: value for name, value in entry.items() if name not in TIMED} for entry in entries]
-
-
-class Killed(Exception):
-    """Stands for whatever ends a process."""
-
-
-def until(step: int) -> Prefetch:
-    def stream(make: Callable[[int], Any], numbers: range) -> Iterator[Any]:
-        for number in numbers:
-            if number == step:
-                raise Killed
-            yield make(number)
-
-    return stream
+    return replace(Training(task, batches, Store(str(folder)), "work", checkpoint_seconds=1e-9), **change)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +61,7 @@ def test_another_seed_gives_other_bytes_and_the_checkpoint_opens(tmp_path: Path)
     config = stored_config(first)
     assert config is not None
     assert config["model_args"] == {"num_candidates": 50, "sampling": "average"}
-    assert RankerRecipe(**{**config["recipe"], "crop_scales": RECIPE.crop_scales}) == RECIPE
+    assert RankerRecipe(**config["recipe"]) == RECIPE
 
 
 def test_it_starts_from_a_ranker_or_from_a_detectors_body(tmp_path: Path) -> None:
@@ -104,21 +77,22 @@ def test_it_starts_from_a_ranker_or_from_a_detectors_body(tmp_path: Path) -> Non
     assert all(torch.allclose(value, went_on[name], atol=1e-9) for name, value in read_tensors(came_out).items())
 
 
-def test_memory_may_be_saved_as_the_recipe_says() -> None:
+def test_memory_may_be_saved() -> None:
     for checkpointed in (False, True):
-        learner = RankerLearner("roi_mobilenet", replace(RECIPE, checkpointed=checkpointed))
-        assert learner.first().checkpointed is checkpointed
+        assert (
+            RankerTask("roi_mobilenet", replace(RECIPE, checkpointed=checkpointed)).build().checkpointed is checkpointed
+        )
 
 
 def test_a_second_length_of_the_table_is_refused() -> None:
-    RankerLearner("roi_mobilenet", RECIPE, {"num_candidates": 50})
-    with pytest.raises(ValueError, match=r"switch num_candidates is 60 and recipe\.num_candidates 50"):
-        RankerLearner("roi_mobilenet", RECIPE, {"num_candidates": 60})
+    RankerTask("roi_mobilenet", RECIPE, {"num_candidates": 50})
+    with pytest.raises(ValueError, match=r"model_args\.num_candidates is 60 and recipe\.num_candidates 50"):
+        RankerTask("roi_mobilenet", RECIPE, {"num_candidates": 60})
 
 
-def test_unreadable_pictures_are_counted_and_too_many_stop_it(tmp_path: Path) -> None:
+def test_unreadable_images_are_counted_and_too_many_stop_it(tmp_path: Path) -> None:
     one = training(tmp_path / "one", broken=(3,))
     trained(one)
-    assert log(one)[-1]["bad_pictures"] == 1
-    with pytest.raises(TrainingError, match="3 of 8 pictures cannot be read, allowed are 1: "):
+    assert log(one)[-1]["bad_images"] == 1
+    with pytest.raises(TrainingError, match="3 of 8 images cannot be read, allowed are 1: "):
         trained(training(tmp_path / "more", broken=(1, 3, 5)))

@@ -1,12 +1,19 @@
-"""First weights belong to the seed, or to the checkpoint."""
+"""First weights of a detector depend on the seed, or on the checkpoint; a saved task is built again from its file."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from pipeline.models.weights import save_bytes
-from pipeline.training.tasks.initialise import initial_detector
+from pipeline.models.checkpoint_id import stored_config
+from pipeline.models.detectors.detector import Detector
+from pipeline.models.weights import open_detector, save_bytes
+from pipeline.training.recipes.detector import DetectorRecipe
+from pipeline.training.tasks.detector import DetectorTask
+
+
+def initial_detector(name: str, seed: int, model_args: dict | None = None, weights: bytes | None = None) -> Detector:
+    return DetectorTask(name, DetectorRecipe(seed=seed), model_args or {}, weights).build()
 
 
 def test_weights_belong_to_the_seed() -> None:
@@ -46,3 +53,15 @@ def test_a_checkpoint_of_another_architecture_is_refused() -> None:
     stored = save_bytes("mogface_mobilenet", initial_detector("mogface_mobilenet", 0))
     with pytest.raises(ValueError, match=r"checkpoint does not fit .* missing: "):
         initial_detector("retinaface_mobilenet", 0, weights=stored)
+
+
+def test_what_is_saved_is_what_was_built() -> None:
+    task = DetectorTask("mogface_mobilenet", DetectorRecipe(assigner="atss"), {"hcam": [], "width": 16})
+    detector = task.build()
+    saved = task.save(detector)
+    name, opened = open_detector(saved)
+    assert name == "mogface_mobilenet" and opened.hierarchical is None
+    assert all(torch.equal(value, opened.state_dict()[key]) for key, value in detector.state_dict().items())
+    config = stored_config(saved)
+    assert config is not None and config["recipe"]["assigner"] == "atss"
+    assert task.save(DetectorTask(task.name, task.recipe, task.model_args, weights=saved).build()) == saved
