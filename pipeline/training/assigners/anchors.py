@@ -19,8 +19,7 @@ class Lattice:
         level: 0 is the finest.
         first: index of the anchor of row 0 and column 0.
         step: from an anchor's index to that of its right neighbour: the number of sizes per cell.
-        rows: number of rows.
-        columns: number of columns.
+        rows, columns: numbers of them.
         stride: between columns, or rows, in the unit of the corners (pixels).
     """
 
@@ -34,9 +33,7 @@ class Lattice:
 
 @dataclass(frozen=True, slots=True)
 class Anchors:
-    """A anchors in the order of `AnchorGrid`: level, row, column, size.
-
-    Lattices make assigning fast: the anchors that a face can overlap are a window of rows and columns.
+    """A anchors in the order of `AnchorGrid`: level, row, column, size; a face overlaps a window of each lattice.
 
     Attributes:
         centres: float32 [A, 4] as ``cx, cy, w, h`` in pixels, for coders; shared, not to be written into.

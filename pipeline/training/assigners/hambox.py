@@ -107,15 +107,11 @@ class PartialHamBox:
         )
 
     def _compared(self, boxes: Tensor, free: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Returns the highest IoU of each box with a face [B, A], and each face's best free boxes by IoU.
+        """Returns each box's highest IoU with a face, float32 [B, A], and each face's best free boxes by IoU.
 
-        Predicted boxes form no lattice, so every box is compared with every face of its image, in blocks of at most
-        `CHUNK` overlaps (but at least one face). Image by image, because a padded batch would compute the padding: one
-        image of 1,000 faces would cost the other seven as much.
-
-        Returns:
-            float32 [B, A], 0 without a face; float32 [G, K], 0 where no box is free; int64 [G, K] anchors, equal
-            overlaps by rising index.
+        These are their IoU, float32 [G, K], 0 where no box is free, and anchor, int64 [G, K], ties by rising index.
+        Every box is compared with every face of its image, in blocks of at most `CHUNK` overlaps (but at least one
+        face); image by image, because one image of 1,000 faces would make seven others of its batch cost as much.
         """
         count, step = free.shape[1], max(1, CHUNK // free.shape[1])
         highest, best, anchors = torch.zeros_like(boxes[..., 0]), [], []

@@ -31,9 +31,7 @@ class Ota(Assigner):
 
     Example: a face whose five reachable anchors predict it with IoU 0.9, 0.8, 0.4, 0.1, 0.1 supplies 2 units.
 
-    The original gives every other pair a cost of 1e6, which `exp` turns into 0; here such pairs do not exist, and
-    anchors that no face reaches share one column, which gives the same plan. Different: a face that reaches no anchor
-    is left out, where the original would give it an arbitrary, far anchor.
+    Other pairs, of cost 1e6 in the original, do not exist here: the same plan, but a face without pairs gets no anchor.
 
     Attributes:
         radius: strides of the anchor's level, on each axis, exclusive.

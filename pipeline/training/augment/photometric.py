@@ -48,8 +48,7 @@ class Photometric:
     Attributes:
         chance: of each of the four, independently.
         brightness: largest shift, grey levels.
-        contrast: smallest and largest factor.
-        saturation: smallest and largest factor.
+        contrast, saturation: smallest and largest factor.
         hue: largest rotation, degrees.
     """
 

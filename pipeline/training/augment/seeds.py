@@ -8,9 +8,7 @@ import numpy as np
 
 
 def generator_for(seed: int, epoch: int, sample_id: str) -> np.random.Generator:
-    """Returns the generator of one image in one epoch; equal arguments give equal numbers on any worker.
-
-    So neither the number of workers nor the order of images changes an augmentation, and no epoch repeats another.
+    """Returns the generator of one image in one epoch, the same on any worker and in any order of images.
 
     Args:
         seed: of the run, 0 or more.

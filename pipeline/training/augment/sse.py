@@ -29,9 +29,6 @@ class SelectiveScale:
     and p7 with equal chance; the target is uniform in that level's range. "official" (the released code): the same two
     shares for p5 and p6, but the rest is uniform from 16 px to where p5 begins, so that p2 gets little and p7 nothing.
 
-    The first step of Algorithm 2 (short side at random in 640..1280) changes nothing where a face is aimed at: the
-    second resize undoes it. `FaceScale` uses it for images without faces.
-
     Attributes:
         edges: seven borders of the ranges of p2..p7, pixels.
         share_p5: chance of p5; the paper's 0.2.

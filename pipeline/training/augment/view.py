@@ -24,10 +24,8 @@ class View:
 
     Attributes:
         cut: x1, y1, x2, y2 of the crop of the original, inside it.
-        width: of the resized crop, pixels.
-        height: of the resized crop, pixels.
-        x: left border of the window in the resized frame; the window may pass the borders of the image.
-        y: top border.
+        width, height: of the resized crop, pixels.
+        x, y: left and top border of the window in the resized frame; the window may pass the borders of the image.
         side: of the square window, and of the result.
         interpolation: one of `resize.INTERPOLATIONS`.
         target: sampled size of a face (root of its area), pixels; None where no face was aimed at.

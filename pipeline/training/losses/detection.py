@@ -35,8 +35,8 @@ class ObjectiveLosses(NamedTuple):
 class Objective(Protocol):
     """Raw network outputs and targets to `ObjectiveLosses`.
 
-    Every sum over anchors is divided by a count that goes through `normalise` first. If that sums over processes, the
-    sum of all processes' results is the result of one process with the whole batch; the gradients are to be summed too.
+    Every divisor goes through `normalise`. If that sums over processes, their results (and gradients) add up to those
+    of one process with the whole batch.
     """
 
     @property

@@ -29,9 +29,7 @@ class MultiboxLoss:
 
     Attributes:
         negatives: mined negatives per positive anchor of an image.
-        box_weight: of the box term in the total.
-        face_weight: of the class term.
-        landmark_weight: of the landmark term.
+        box_weight, face_weight, landmark_weight: of the terms in the total.
     """
 
     negatives: int = 7
