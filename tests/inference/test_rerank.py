@@ -15,7 +15,7 @@ from pipeline.inference.rerank import Reranker
 from pipeline.models.detectors.detector import Normalisation
 from pipeline.models.rankers import ranker_spec
 from pipeline.models.rankers.ranker import Ranker
-from tests.stages.world import picture
+from tests.stages.world import drawn_image
 
 
 class Told(Ranker):
@@ -52,7 +52,7 @@ def told(reranker: Reranker) -> Told:
 
 def test_scores_are_refined_and_boxes_follow_their_scores() -> None:
     given = some()
-    found = Reranker(Told([-0.5, 0.0, 0.1, -0.05, 0.65]))(picture(), given)
+    found = Reranker(Told([-0.5, 0.0, 0.1, -0.05, 0.65]))(drawn_image(), given)
     order = [4, 1, 2, 0, 3]
     np.testing.assert_allclose(found.scores, [0.75, 0.7, 0.6, 0.4, 0.25], atol=1e-6)
     np.testing.assert_array_equal(found.boxes, given.boxes[order])
@@ -72,7 +72,7 @@ def test_scores_keep_the_order_of_what_they_were_however_they_are_written(
     how: dict[str, bool], scores: list[float]
 ) -> None:
     given = some()
-    found = Reranker(Told([0.5, 0.9, -3.0, -2.0, 0.0]), **how)(picture(), given)
+    found = Reranker(Told([0.5, 0.9, -3.0, -2.0, 0.0]), **how)(drawn_image(), given)
     np.testing.assert_array_equal(found.boxes, given.boxes[[1, 0, 4, 3, 2]])
     np.testing.assert_allclose(found.scores, scores, atol=1e-5)
 
@@ -81,7 +81,7 @@ def test_scores_do_not_tie_unless_they_are_clipped() -> None:
     """What a ranker spreads over several times 0..1 stays as many scores as there are boxes."""
     residual = np.random.default_rng(0).normal(0, 3, 500).tolist()
     counts = [
-        len(np.unique(Reranker(Told(residual, 500), **how)(picture(), some(500)).scores))
+        len(np.unique(Reranker(Told(residual, 500), **how)(drawn_image(), some(500)).scores))
         for how in ({}, {"squash": True}, {"clip": True})
     ]
     assert counts[0] == counts[1] == 500 > 3 * counts[2]
@@ -89,13 +89,13 @@ def test_scores_do_not_tie_unless_they_are_clipped() -> None:
 
 def test_a_ranker_that_corrects_nothing_changes_nothing() -> None:
     given = some()
-    found = Reranker(ranker_spec("roi_mobilenet").build(num_candidates=10))(picture(), given)
+    found = Reranker(ranker_spec("roi_mobilenet").build(num_candidates=10))(drawn_image(), given)
     for name in ("boxes", "scores", "landmarks"):
         np.testing.assert_array_equal(getattr(found, name), getattr(given, name))
 
 
 def test_the_ranker_sees_the_image_at_its_size_and_boxes_in_parts_of_it() -> None:
-    image, given = picture(width=96, height=64), some()
+    image, given = drawn_image(width=96, height=64), some()
     for long_edge, size in ((None, (96, 64)), (192, (192, 128)), (48, (48, 32))):
         reranker = Reranker(Told([0.0]), canvas=Canvas(long_edge))
         reranker(image, given)
@@ -110,7 +110,7 @@ def test_the_ranker_sees_the_image_at_its_size_and_boxes_in_parts_of_it() -> Non
 @pytest.mark.parametrize(("top", "count"), [(None, 6), (4, 4), (1, 1), (100, 6)])
 def test_what_does_not_fit_into_the_table_is_dropped(top: int | None, count: int) -> None:
     given = some(9)
-    found = Reranker(Told([0.0]), top=top)(picture(), given)
+    found = Reranker(Told([0.0]), top=top)(drawn_image(), given)
     np.testing.assert_array_equal(found.boxes, given.boxes[:count])
 
 
@@ -122,8 +122,8 @@ def test_none_and_one_candidate(name: str) -> None:
         if isinstance(module, nn.Linear) and module.bias is not None:
             nn.init.normal_(module.bias)
     reranker = Reranker(ranker)
-    assert len(reranker(picture(), some(0))) == 0
-    (score,) = reranker(picture(), some(1)).scores
+    assert len(reranker(drawn_image(), some(0))) == 0
+    (score,) = reranker(drawn_image(), some(1)).scores
     assert score != some(1).scores[0]
 
 
@@ -134,13 +134,13 @@ def test_folded_norms_answer_as_the_ranker_does() -> None:
     reranker = Reranker(ranker.train())
     assert ranker.training
     assert not any(isinstance(part, nn.BatchNorm2d) for part in reranker.ranker.modules())
-    reranker(picture(), some())
-    pixels = ranker.normalisation(torch.from_numpy(picture())).permute(2, 0, 1)[None]
+    reranker(drawn_image(), some())
+    pixels = ranker.normalisation(torch.from_numpy(drawn_image())).permute(2, 0, 1)[None]
     table, valid = box_table(some().boxes, some().scores, 96, 64, 10)
     with torch.no_grad():
         residual = ranker.eval()(pixels, torch.from_numpy(table)[None], torch.tensor([valid]))[0, :5].numpy()
     expected = np.sort(some().scores + residual)[::-1]
-    np.testing.assert_allclose(reranker(picture(), some()).scores, expected, atol=1e-4)
+    np.testing.assert_allclose(reranker(drawn_image(), some()).scores, expected, atol=1e-4)
 
 
 def test_mistakes_are_named() -> None:
@@ -149,18 +149,18 @@ def test_mistakes_are_named() -> None:
     with pytest.raises(ValueError, match="clip and squash are two ways"):
         Reranker(Told([0.0]), clip=True, squash=True)
     with pytest.raises(ValueError, match=r"image must be uint8 \[H, W, 3\], got float64"):
-        Reranker(Told([0.0]))(picture().astype(float), some())
+        Reranker(Told([0.0]))(drawn_image().astype(float), some())
     rising = Candidates(some().boxes, some().scores[::-1].copy())
     with pytest.raises(ValueError, match="scores must never rise"):
-        Reranker(Told([0.0]))(picture(), rising)
+        Reranker(Told([0.0]))(drawn_image(), rising)
     nan = Candidates(some().boxes, np.where(some().scores < 0.2, np.nan, some().scores).astype(np.float32))
     with pytest.raises(ValueError, match="1 of 5 candidates are not finite"):
-        Reranker(Told([0.0]))(picture(), nan)
+        Reranker(Told([0.0]))(drawn_image(), nan)
 
 
 def test_an_answer_that_is_no_number_is_refused() -> None:
     sick = Reranker(Told([0.0, float("nan")]))
-    for ask in (sick.first_pass, lambda: sick(picture(), some())):
+    for ask in (sick.first_pass, lambda: sick(drawn_image(), some())):
         with pytest.raises(ValueError, match="the ranker answered with NaN or infinity"):
             ask()
 

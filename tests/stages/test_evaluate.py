@@ -120,7 +120,7 @@ def test_an_image_that_cannot_be_decoded_is_left_out_and_counted(judged: World) 
     assert json.loads(rows[0]["protocol"])["images_left_out"] == 1
     advice = "(--set ap.unreadable=missed counts their faces as missed)"
     assert outcome.told == [
-        "found: 1 of 7 rows are errors: test/000002: told to fail",
+        "found: 1 of 7 rows are errors: test/000002: made to fail",
         f"ap: 1 images that cannot be read are left out of AP {advice}",
     ]
     assert judged.done(*sets).told == outcome.told  # a run that has nothing to do says it too

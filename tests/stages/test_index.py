@@ -10,14 +10,14 @@ import pytest
 from pipeline.data.images import encode_jpeg, sha256_of
 from pipeline.data.records import Sample
 from pipeline.engine.plan import Decision
-from tests.stages.world import World, picture
+from tests.stages.world import World, drawn_image
 
 ANNOTATION = "0--Parade/a.jpg\n1\n10 20 30 40 0 0 0 0 0 0 \n0--Parade/b.jpg\n0\n0 0 0 0 0 0 0 0 0 0 \n"
 
 
 def save(file: Path, seed: int, width: int = 96, height: int = 64) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(encode_jpeg(picture(seed, width, height)))
+    file.write_bytes(encode_jpeg(drawn_image(seed, width, height)))
     return file
 
 

@@ -22,7 +22,7 @@ from pipeline.engine.shards import encode, hash_bytes
 from pipeline.engine.stage import Resources, StageContext
 from pipeline.engine.storage import Store
 from stages.label_candidates import LabelCandidates
-from tests.stages.world import World, picture
+from tests.stages.world import World, drawn_image
 
 
 @pytest.fixture
@@ -108,11 +108,11 @@ def test_a_new_image_costs_its_own_row(two: World) -> None:
     folder = two.folder / "photos"
     folder.mkdir()
     for seed in range(3):
-        (folder / f"{seed}.png").write_bytes(encode_png(picture(seed)))
+        (folder / f"{seed}.png").write_bytes(encode_png(drawn_image(seed)))
     two.node("images", "index", dataset="image_folder", path=str(folder))
     two.done()
     before = {row["image_id"]: json.dumps(row) for row in two.rows("joined")}
-    (folder / "added.png").write_bytes(encode_png(picture(7)))
+    (folder / "added.png").write_bytes(encode_png(drawn_image(7)))
     two.done()
     assert two.computed("joined") == 1
     after = {row["image_id"]: json.dumps(row) for row in two.rows("joined")}
@@ -127,8 +127,8 @@ def test_errors_become_rows_that_name_their_node(two: World) -> None:
         two.nodes[name]["run"]["max_error_share"] = 0.9
     two.done()
     found, known = rankings(two), samples(two)
-    assert found[first].error == "one: told to fail"
-    assert found[second].error == "other: told to fail"
+    assert found[first].error == "one: made to fail"
+    assert found[second].error == "other: made to fail"
     assert found[first].valid == (0, 0) and found[first].path == known[first].path
     assert found[third].error is None
     assert len(LabelledCandidateReader(two.artifact("joined"))) == 4

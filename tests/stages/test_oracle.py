@@ -19,7 +19,7 @@ from pipeline.evaluation.wider_result import evaluate
 from pipeline.inference.candidates import Candidates
 from pipeline.inference.postprocess import detections
 from stages.oracle import by_overlap
-from tests.stages.world import World, picture
+from tests.stages.world import World, drawn_image
 
 DATA = {"kind": "synthetic", "images": 5, "width": 160, "height": 120}
 
@@ -88,7 +88,7 @@ def test_errors_stay_errors_and_an_image_without_boxes_has_none(ordered: World) 
     ordered.nodes["guesses"]["fails_on"] = "test/000001"
     ordered.done()
     failed = ordered.by_id("best")["test/000001"]
-    assert (failed.error, len(failed.boxes)) == ("told to fail", 0)
+    assert (failed.error, len(failed.boxes)) == ("made to fail", 0)
     assert [key for key, _ in ordered.artifact("best").manifest.errors] == ["test/000001"]
 
 
@@ -114,7 +114,7 @@ def labelled(folder: Path, names: Sequence[str]) -> None:
     """A COCO set of drawings, one face each."""
     for number, name in enumerate(names):
         if not (file := folder / f"{name}.png").exists():  # another time would be another image
-            file.write_bytes(encode_png(picture(number)))
+            file.write_bytes(encode_png(drawn_image(number)))
     images = [{"id": i, "file_name": f"{name}.png", "width": 96, "height": 64} for i, name in enumerate(names)]
     faces = [{"id": i, "image_id": i, "category_id": 1, "bbox": [10 + i, 12, 30, 30]} for i in range(len(names))]
     tree = {"images": images, "annotations": faces, "categories": [{"id": 1, "name": "face"}]}

@@ -16,7 +16,7 @@ from pipeline.engine.storage import Store
 from pipeline.training.analysis.face_scales import drawn_scales, labelled_scales
 from pipeline.training.augment.policy import policy
 from stages.graph import STAGES
-from tests.stages.world import World, picture
+from tests.stages.world import World, drawn_image
 
 CONFIG = Path(__file__).resolve().parents[2] / "configs/statistics.yaml"
 # Anchors of three levels on a small picture: seconds less than MogFace's six at 640.
@@ -98,7 +98,7 @@ def test_same_seed_same_rows_and_another_seed_others(counted: World) -> None:
 def test_a_set_without_faces_is_told(counted: World) -> None:
     folder = counted.folder / "photos"
     folder.mkdir()
-    (folder / "a.png").write_bytes(encode_png(picture(0)))
+    (folder / "a.png").write_bytes(encode_png(drawn_image(0)))
     counted.node("faces", "index", dataset="image_folder", path=str(folder))
     outcome = counted.run()
     assert "faces: no labelled face in 1 readable images" in str(outcome.failed["scales"])

@@ -16,7 +16,7 @@ from pipeline.engine.lock import StoreLock
 from pipeline.engine.storage import Store
 from stages.cli.pipeline import _check_lasting
 from tests.processes import hear_interrupts
-from tests.stages.world import World, picture
+from tests.stages.world import World, drawn_image
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -48,7 +48,7 @@ def verdicts(text: str) -> dict[str, str]:
 def test_plan_shows_what_is_passed_over(wider8k, faces: World) -> None:
     folder = faces.folder / "photos"
     folder.mkdir()
-    (folder / "a.png").write_bytes(encode_png(picture(0)))
+    (folder / "a.png").write_bytes(encode_png(drawn_image(0)))
     (folder / "b.csv").write_text("no image")
     faces.node("faces", "index", dataset="image_folder", path=str(folder))
     answer = wider8k("plan", "-c", faces.config)
@@ -129,7 +129,7 @@ def test_errors_are_retried_on_request(wider8k, faces: World) -> None:
     folder = faces.folder / "photos"
     folder.mkdir()
     for seed in range(3):
-        (folder / f"{seed}.png").write_bytes(encode_png(picture(seed)))
+        (folder / f"{seed}.png").write_bytes(encode_png(drawn_image(seed)))
     (folder / "broken.png").write_bytes(b"broken")
     faces.node("faces", "index", dataset="image_folder", path=str(folder), run={"max_error_share": 0.5})
     run = ("run", "--local", "-c", faces.config, "--until", "found")
