@@ -1,8 +1,8 @@
-"""The rows of a dump for whoever works through it image by image: one shard is held at a time."""
+"""Rows of an input by shard and image, with one shard in memory at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
@@ -11,7 +11,7 @@ from pipeline.engine.manifest import Artifact
 
 
 def rows_of(table: pa.Table, node: str) -> Iterator[Detections]:
-    """Yields the records of a table of `schemas.DETECTIONS`; one that is none of ours becomes one with an error.
+    """Yields the records of a table of `schemas.DETECTIONS`; an invalid one becomes an error row.
 
     Args:
         table: rows whose numbers may not be finite, or whose scores may rise.
@@ -27,26 +27,33 @@ def rows_of(table: pa.Table, node: str) -> Iterator[Detections]:
 
 
 class ShardReader:
-    """Detections by shard and image; a row that cannot be used is one with an error.
+    """Rows by shard and image.
 
-    The last shard asked for stays, from one call of a worker to its next too: a node's own shards may be smaller than
-    those of the dump.
+    The last shard stays in memory, from one call of a worker to its next too: a node's own shards may be smaller than
+    those of its input.
 
     Attributes:
-        node: that made the dump.
+        node: that made the rows.
     """
 
-    def __init__(self, dump: Artifact) -> None:
-        """Reads nothing yet."""
-        self.node = dump.node
-        self._dump = dump
+    def __init__(self, artifact: Artifact, columns: Sequence[str] | None = None) -> None:
+        """Reads nothing yet; `columns` None reads all of them."""
+        self.node = artifact.node
+        self._artifact, self._columns = artifact, columns
         self._shard = ""
-        self._rows: dict[str, Detections] = {}
+        self._table: pa.Table | None = None
+        self._row_of: dict[str, int] = {}
+
+    def table(self, shard: str, image_id: str) -> pa.Table:
+        """Returns an image's row as a table; raises KeyError where the shard has no such image."""
+        if shard != self._shard or self._table is None:
+            self._table = None  # before the next one is read: never two at a time
+            self._table = self._artifact.table(shard, self._columns)
+            self._row_of = {key: row for row, key in enumerate(self._table["image_id"].to_pylist())}
+            self._shard = shard
+        return self._table.slice(self._row_of[image_id], 1)
 
     def get(self, shard: str, image_id: str) -> Detections:
-        """Returns an image's row; raises KeyError where the shard has no such image."""
-        if shard != self._shard:
-            self._rows = {}  # before the next one is read: never two at a time
-            self._rows = {row.image_id: row for row in rows_of(self._dump.table(shard), self.node)}
-            self._shard = shard
-        return self._rows[image_id]
+        """Returns an image's detections; a row that cannot be used has an error."""
+        (row,) = rows_of(self.table(shard, image_id), self.node)
+        return row

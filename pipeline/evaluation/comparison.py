@@ -14,7 +14,7 @@ from typing import Any, Final
 from pipeline.data.schemas import LEVELS
 
 NONE: Final = "–"
-DIGEST: Final = "content_hash"  # last part of a fact's name
+CONTENT_HASH: Final = "content_hash"  # last part of a fact's name
 LONGEST: Final = 28  # characters of a parameter's value
 
 
@@ -77,9 +77,9 @@ class Compared:
             paper_ap={level: value for level, value in stated.items() if value is not None},
             paper_alarms=row["paper_alarms"],
             facts=json.loads(row["facts"]),
-            detect_ms=row.get("detect_ms"),  # a table stored by an earlier version has no times
-            refine_ms=row.get("refine_ms"),
-            left_out=row.get("left_out") or 0,
+            detect_ms=row["detect_ms"],
+            refine_ms=row["refine_ms"],
+            left_out=row["left_out"],
         )
 
 
@@ -101,7 +101,7 @@ def without_ap(rows: Sequence[Compared]) -> list[str]:
     return [f"{name}: no face counts in {', '.join(levels)}: there is no AP" for name, levels in missing if levels]
 
 
-Column = tuple[str, list[str], bool]  # title, one text per row, whether it is a number and stands on the right
+Column = tuple[str, list[str], bool]  # title, one text per row, whether it is a number, aligned to the right
 
 
 def _figures(rows: Sequence[Compared]) -> list[Column]:
@@ -109,19 +109,19 @@ def _figures(rows: Sequence[Compared]) -> list[Column]:
     scores = {row.alarm_score for row in rows if row.alarm_score is not None}
     if not scores:
         return columns
-    # Alarms at different scores must not pass for comparable.
+    # Alarms at different scores are not comparable.
     one = f" at {scores.pop():g}" if len(scores) == 1 else ""
 
-    def told(show: Callable[[Compared], str]) -> list[str]:
+    def shown(show: Callable[[Compared], str]) -> list[str]:
         return [NONE if row.alarms is None else show(row) + ("" if one else f" at {row.alarm_score:g}") for row in rows]
 
-    alarms = told(lambda row: str(row.alarms))
-    recall = told(lambda row: _percent(row.recall))
+    alarms = shown(lambda row: str(row.alarms))
+    recall = shown(lambda row: _percent(row.recall))
     return [*columns, (f"false alarms{one}", alarms, True), (f"hard recall{one}", recall, True)]
 
 
 def _left_out(rows: Sequence[Compared]) -> list[Column]:
-    # Rows without the same images must not pass for comparable.
+    # Rows of other images are not comparable.
     counts = [str(row.left_out) for row in rows]
     return [("images left out", counts, True)] if any(row.left_out for row in rows) else []
 
@@ -146,7 +146,9 @@ def _paper(rows: Sequence[Compared]) -> list[Column]:
 
 def _differences(rows: Sequence[Compared]) -> list[Column]:
     # Weights trained here always differ, and follow from the other facts.
-    names = [name for name in dict.fromkeys(n for row in rows for n in row.facts) if not name.endswith(f".{DIGEST}")]
+    names = [
+        name for name in dict.fromkeys(n for row in rows for n in row.facts) if not name.endswith(f".{CONTENT_HASH}")
+    ]
     texts = {name: [_short(row.facts.get(name)) for row in rows] for name in names}
     differing = [name for name in names if any(row.facts.get(name) != rows[0].facts.get(name) for row in rows)]
     return [(_title(name, differing), texts[name], False) for name in differing]

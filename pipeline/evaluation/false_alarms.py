@@ -1,8 +1,8 @@
 """False alarms at one score: the NFA of MogFace's Table 5, as whole numbers per image that add up.
 
-An AP says little about them: it hardly moves when a few hundred confident boxes lie on no face, and those are what a
-user sees. The paper counts them (948 for its baseline, 192 with HCAM, over the 3,226 validation images) but names
-neither the score nor the rule; what is counted here, and why, stands at `count_false_alarms` and `PAPER_SCORE`.
+AP hardly moves when a few hundred confident boxes are on no face, and those are what a user sees. The paper counts
+them (948 for its baseline, 192 with HCAM, over the 3,226 validation images) but names neither the score nor the rule;
+see `count_false_alarms` and `PAPER_SCORE` for those used here.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class FalseAlarms:
     Attributes:
         score: raw score at and above which a detection counts.
         alarms: detections on no face, whatever its level.
-        found: "easy" | "medium" | "hard" -> counted faces that a detection lies on. Few alarms are no merit where
-            little is found, so the two are to be read together.
+        found: "easy" | "medium" | "hard" -> counted faces that a detection is on; few alarms mean little
+            where few faces are found.
     """
 
     score: float
@@ -62,8 +62,8 @@ def count_false_alarms(predictions: PredictionSet, truth: WiderGroundTruth, scor
     A detection goes to the face of highest IoU (+1, at least 0.5) among all labelled faces of its image, as for the
     AP. One that reaches none is a false alarm. One on a face that counts in no level is not (there is a face), nor is
     the second one on a face (suppression's fault, not the classifier's): the AP and the report's gallery are stricter
-    and count that one. Unlike for the AP, images without any face are looked at, and scores are not normalised, so
-    that a number does not depend on which other images were evaluated.
+    and count that one. Unlike for the AP, images without any face count, and scores are not normalised, so
+    that the number does not depend on the other images.
 
     Args:
         predictions: rows in any order; images that the ground truth does not have are left out.

@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 from numpy.typing import NDArray
 
 from pipeline.evaluation.face_statistics import ScaleBin
-from pipeline.evaluation.gallery import SizeHistogram
+from pipeline.evaluation.hits_and_misses import SizeHistogram
 from pipeline.evaluation.wider_ap import ApCounts, curve
 
 COLOURS: Final = 8  # --c0 .. --c7 in page.css; a ninth run begins again
@@ -37,7 +37,7 @@ def size_curves(lines: Mapping[str, Sequence[tuple[float, float]]], title: str) 
 
     Args:
         lines: name -> (long edge, AP), rising in the edge; an AP that does not exist leaves its point out.
-        title: what a screen reader is told.
+        title: the label for screen readers.
     """
     octaves = [float(np.log2(edge)) for points in lines.values() for edge, _ in points]
     first, last = min(octaves, default=0.0), max(octaves, default=1.0)
@@ -117,7 +117,7 @@ def scale_bars(bins: Sequence[ScaleBin], most: float) -> Markup:
 
 
 def target_bars(targets: Mapping[str, Sequence[ScaleBin]]) -> Markup:
-    """Returns per level one bar for each augmentation, the share of sizes drawn there, a line where it should be."""
+    """Returns per level one bar for each augmentation, the share of sizes sampled there, a line where it should be."""
     top = _nice_top(100 * max(max(each.share, each.expected or 0) for bins in targets.values() for each in bins))
     levels = sorted({each.level for bins in targets.values() for each in bins if each.level is not None})
     slot = (_WIDTH - _LEFT - _RIGHT) / len(levels)
@@ -127,7 +127,7 @@ def target_bars(targets: Mapping[str, Sequence[ScaleBin]]) -> Markup:
         for each in bins:
             x = _LEFT + (levels.index(each.level or 0) + 0.12) * slot + place * width
             y = _up(100 * each.share / top)
-            label = f"p{each.level}, {_span(each)}, {name}: {each.share:.2%} of the drawn sizes"
+            label = f"p{each.level}, {_span(each)}, {name}: {each.share:.2%} of the sampled sizes"
             label += "" if each.expected is None else f", expected {each.expected:.2%}"
             size = f'width="{0.9 * width:.1f}" height="{_HEIGHT - _BOTTOM - y:.1f}" rx="1.5"'
             rect = f'<rect style="fill:var(--c{place % COLOURS})" x="{x:.1f}" y="{y:.1f}" {size}/>'
@@ -136,11 +136,11 @@ def target_bars(targets: Mapping[str, Sequence[ScaleBin]]) -> Markup:
         f'<text class="tick mid" x="{_LEFT + (place + 0.5) * slot:.1f}" y="{_HEIGHT - _BOTTOM + 14}">p{level}</text>'
         for place, level in enumerate(levels)
     ]
-    return _plot("Sizes drawn per level", _grid([], _percents(top)), "level", "sizes drawn", parts)
+    return _plot("Sizes sampled per level", _grid([], _percents(top)), "level", "sizes sampled", parts)
 
 
 def range_bars(readings: Mapping[str, Sequence[ScaleBin]]) -> Markup:
-    """Returns per level, finest on top, one lying bar for each reading: from which to which face scale, in octaves."""
+    """Returns per level, finest on top, one horizontal bar per reading: its range of face scales in octaves."""
     known = [each for bins in readings.values() for each in bins if each.low and each.high]
     first = np.floor(np.log2(min((each.low or 1 for each in known), default=1)))
     last = np.log2(max((each.high or 2 for each in known), default=2))

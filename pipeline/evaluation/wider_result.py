@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -25,9 +25,8 @@ from pipeline.evaluation.wider_ap import (
     score_range,
 )
 
-FEW_MET: Final = (
-    0.25  # of the faces of every subset; a mirrored set of good boxes meets 18 % of the easy ones by chance
-)
+# Share of the faces of every subset; a mirrored set of good boxes meets 18 % of the easy ones by chance.
+FEW_MET: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +54,7 @@ class WiderResult:
         there only where it was asked for.
         """
         counts = {
-            subset: {
-                "faces": c.faces,
-                "images": c.images,
-                "boxes": c.boxes,
-                "proposals": c.proposals.tolist(),
-                "matches": c.matches.tolist(),
-            }
+            subset: {**asdict(c), "proposals": c.proposals.tolist(), "matches": c.matches.tolist()}
             for subset, c in self.counts.items()
         }
         ap = {subset: None if math.isnan(value) else value for subset, value in self.ap.items()}

@@ -123,7 +123,7 @@ def _check_lasting(store: Store) -> None:
     here = Path.cwd()
     if store.local and "working_dir_files" in here.parts and Path(store.url).is_relative_to(here):
         raise ValueError(
-            f"store: {store.url} lies in Ray's temporary copy of the project and would be lost; "
+            f"store: {store.url} is in Ray's temporary copy of the project and would be lost; "
             "give a folder that all machines share, or s3://, e.g. --set store=/shared/wider8k"
         )
 
@@ -143,7 +143,7 @@ def _conclude(outcome: Outcome, loaded: Config, store: Store, took: str, again: 
     failed = "; ".join(f"{name}: {message.splitlines()[0]}" for name, message in outcome.failed.items())
     waiting = f", {len(outcome.blocked)} not begun ({', '.join(outcome.blocked)})" if outcome.blocked else ""
     reason = f", for {', '.join(outcome.missing)} is neither stored nor selected" if outcome.missing else ""
-    print(f"failed: {failed or 'nothing could start'}; {counts}{waiting}{reason}. Mend it and go on with: {again}")
+    print(f"failed: {failed or 'nothing could start'}; {counts}{waiting}{reason}. Fix it, then resume with: {again}")
     raise typer.Exit(FAILED)
 
 
@@ -160,7 +160,7 @@ def explain(
     loaded = load_config(config, STAGES, set_ or [])
     loaded.graph.check_name(node)
     store = Store(loaded.store)
-    plans = make_plan(loaded.graph, store, _options(loaded, None, None, None, None, limit, False))
+    plans = make_plan(loaded.graph, store, _options(loaded, limit=limit))
     known = plans[node]
     print(f"{node}: {known.decision}, {known.reason}")
     changes = differences(known, store)
@@ -200,7 +200,7 @@ def status(
     Example: wider8k status -c configs/smoke.yaml --verify
     """
     loaded = load_config(config, STAGES, set_ or [])
-    store, options = Store(loaded.store), _options(loaded, None, None, None, None, limit, False)
+    store, options = Store(loaded.store), _options(loaded, limit=limit)
     plans = make_plan(loaded.graph, store, options)
     bad = {name: stored_badly(store, each, verify) for name, each in plans.items()}
     for name, each in plans.items():
@@ -226,7 +226,7 @@ def clean(
     """
     loaded = load_config(config, STAGES, set_ or [])
     store = Store(loaded.store)
-    plans = make_plan(loaded.graph, store, _options(loaded, None, None, None, None, limit, False))
+    plans = make_plan(loaded.graph, store, _options(loaded, limit=limit))
     try:
         with StoreLock(store, f"wider8k clean -c {config}"):
             count, went = clear(store, plans, yes)
@@ -242,12 +242,12 @@ def clean(
 
 def _options(
     loaded: Config,
-    only: list[str] | None,
-    from_: str | None,
-    until: str | None,
-    force: list[str] | None,
-    limit: int | None,
-    retry_errors: bool,
+    only: list[str] | None = None,
+    from_: str | None = None,
+    until: str | None = None,
+    force: list[str] | None = None,
+    limit: int | None = None,
+    retry_errors: bool = False,
 ) -> Options:
     for name in force or []:
         loaded.graph.check_name(name)
@@ -264,7 +264,7 @@ def _again(
     limit: int | None,
     local: bool,
 ) -> str:
-    """Returns the command that goes on with a run: the same choices but --force, which would begin anew."""
+    """Returns the command that resumes a run: the same choices without --force, which would start again."""
     words = ["wider8k", "run", "-c", str(config), *(word for name in only or [] for word in ("--only", name))]
     for option, value in (("--from", from_), ("--until", until), ("--limit", limit)):
         words += [] if value is None else [option, str(value)]

@@ -1,4 +1,4 @@
-"""Files that are not plain pictures: odd kinds with a plain twin of the pixels they show, and broken ones."""
+"""Files that are not plain images: odd kinds with a plain twin of the pixels they show, and broken ones."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def coco(folder: Path, x: float) -> None:
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """Two pictures in a folder."""
+    """Two images in a folder."""
     for seed, name in enumerate(("a", "b")):
         save(tmp_path / "photos" / f"{name}.jpg", seed)
     return tmp_path / "photos"

@@ -147,7 +147,7 @@ def test_dumps_of_other_images_are_refused(two: World) -> None:
 
 
 def test_dumps_of_another_size_are_refused(two: World) -> None:
-    """The same names, but pictures of another size: boxes would lie beside their faces."""
+    """The same names, but images of another size: boxes would be beside their faces."""
     two.node("larger", "index", dataset={"kind": "synthetic", "images": 6, "width": 320, "height": 240})
     two.nodes["other"]["inputs"] = {"samples": "larger"}
     outcome = two.run()
@@ -215,7 +215,7 @@ def test_memory_does_not_grow_with_the_set(tmp_path: Path) -> None:
 
 
 def test_numbers_that_are_none_are_an_error_row(tmp_path: Path) -> None:
-    """No dump of ours has them; one that was made elsewhere may."""
+    """No dump of this project has them; a foreign one may."""
     ctx = context(tmp_path, 3, boxes=4)
     dump = ctx.inputs["candidates"][0]
     rows = [dict(row) for row in dump.rows()]

@@ -54,7 +54,7 @@ def test_more_canvases_cost_only_themselves(seen: World) -> None:
     assert seen.computed("boxes", "faces.dataset.images=6") == 2
 
 
-def test_no_picture_is_kept(seen: World) -> None:
+def test_no_image_is_kept(seen: World) -> None:
     seen.done()
     stored = [file for file in Path(seen.store.path("")).rglob("*") if file.is_file()]
     assert max(file.stat().st_size for file in stored) < 20_000

@@ -100,7 +100,7 @@ def test_a_dump_of_another_dataset_is_refused_before_any_work(ordered: World) ->
     assert "guesses: 5 of 5 images are not in faces: train/000000, train/000001" in reason
 
 
-def test_a_dump_of_other_pictures_under_the_same_names_is_an_error_row(ordered: World) -> None:
+def test_a_dump_of_other_images_under_the_same_names_is_an_error_row(ordered: World) -> None:
     ordered.node("larger", "index", dataset={**DATA, "width": 320, "height": 240})
     ordered.nodes["guesses"]["inputs"] = {"samples": "larger"}
     ordered.nodes["best"]["run"]["max_error_share"] = 1

@@ -126,7 +126,7 @@ def test_an_image_that_changed_after_it_was_indexed_is_an_error_row(world: World
     (photos / "1.png").write_bytes(encode_png(drawn_image(8)))
     rows = compute()
     assert [row.error for row in rows] == [None, "ValueError: 1.png has changed since it was indexed; run again", None]
-    world.done()  # indexes it anew
+    world.done()  # indexes it again
     assert [row.error for row in worker(world)()] == [None] * 3
 
 
@@ -167,7 +167,7 @@ def test_weights_must_be_those_that_were_planned(world: World, photos: Path, wei
 
 
 class Clumsy(Predictor):
-    """Asks for a petabyte, or multiplies what does not fit, where a picture is 5 or 6 pixels high."""
+    """Asks for a petabyte, or multiplies what does not fit, where an image is 5 or 6 pixels high."""
 
     def launch(self, images_bgr: Sequence[np.ndarray], canvas: Sizing, *, tile: int | None = None) -> Launched:
         for image in images_bgr:
@@ -312,7 +312,7 @@ def test_a_plan_names_weights_that_are_missing_or_of_another_detector(world: Wor
     wire(world, photos, str(world.folder / "gone.pth"))
     assert "gone.pth" in world.plan()["boxes"].reason
     unknown = world.folder / "unknown.pth"
-    unknown.write_bytes(b"of nobody")
+    unknown.write_bytes(b"unknown")
     wire(world, photos, str(unknown))
     reason = world.plan()["boxes"].reason
     assert "say which detector it belongs to, one of " in reason
@@ -494,7 +494,7 @@ def test_the_other_published_variant_is_refused_at_plan_time(world: World, share
         (ONE_MEGABYTE, "retinaface_mobilenet_mb1", "retinaface_mobilenet"),
     ):
         wire(world, photos, str(shared / "data/weights" / file), detector=other)
-        with pytest.raises(ValueError, match=f"checkpoint is {own} .by its digest .*, not {other}"):
+        with pytest.raises(ValueError, match=f"checkpoint is {own} .*, not {other}"):
             world.run()
 
 

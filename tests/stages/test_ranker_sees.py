@@ -1,4 +1,4 @@
-"""A ranker gets the same numbers of an image wherever it meets it: in training, before its judge and in use."""
+"""A ranker gets the same numbers of an image wherever it meets it: in training, in validation and in use."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def pixels_of(name: str) -> np.ndarray:
 
 
 def ranking_of(name: str) -> LabelledCandidates:
-    """Boxes of which some reach out of the image on each side, one lies outside altogether and one has no area."""
+    """Boxes of which some reach out of the image on each side, one is outside altogether and one has no area."""
     width, height = SIZES[name]
     shares = [[0.1, 0.1, 0.5, 0.6], [-0.2, 0.3, 0.3, 1.2], [0.6, -0.1, 1.3, 0.5], [0.9, 0.9, 1.4, 1.1]]
     shares += [[1.2, 0.1, 1.4, 0.3], [0.5, 0.5, 0.5, 0.8], [0.2, 0.4, 0.9, 0.97]]
@@ -77,15 +77,15 @@ def num_neighbours(ranker: Ranker) -> Iterator[list[Inputs]]:
 def in_training(learner: RankerLearner, name: str, folder: Path) -> Inputs:
     model = learner.first().eval()
     rankings = LabelledCandidateReader(stored(folder, [ranking_of(name)]))
-    pictures = RankerDataset(rankings, read, learner.recipe, model.normalisation.mean_bgr)
-    batch = RankerPixelBatch.of(0, [pictures(0, 5, learner.recipe.crop)]).to_batch(model.normalisation)
+    dataset = RankerDataset(rankings, read, learner.recipe, model.normalisation.mean_bgr)
+    batch = RankerPixelBatch.of(0, [dataset(0, 5, learner.recipe.crop)]).to_batch(model.normalisation)
     with num_neighbours(model) as inputs:
         learner.task(model).answer(batch)
     (only,) = inputs
     return only
 
 
-def before_the_judge(learner: RankerLearner, name: str) -> Inputs:
+def in_validation(learner: RankerLearner, name: str) -> Inputs:
     model = learner.first().eval()
     with num_neighbours(model) as inputs:
         RankerValidator([ranking_of(name)], read, learner.recipe)(model, 0, 1)  # type: ignore[arg-type]
@@ -117,7 +117,7 @@ def test_whole_images(tmp_path: Path, ranker: str, crop: int, name: str) -> None
     used = in_use(learner, pixels_of(name), ranking.boxes, ranking.scores)
     assert used[0].shape[2:] == (crop, crop) and used[2].tolist() == [7]
     same(in_training(learner, name, tmp_path), used)
-    same(before_the_judge(learner, name), used)
+    same(in_validation(learner, name), used)
 
 
 @pytest.mark.parametrize("name", SIZES)
@@ -133,23 +133,23 @@ def test_mirrored_images_are_images_seen_in_a_mirror(tmp_path: Path, name: str) 
 
 @pytest.mark.parametrize("name", ["wide", "high", "square"])
 def test_squares_cut_out_are_images_of_their_own(tmp_path: Path, name: str) -> None:
-    """What the network is given of a crop is what it would be given of it in use; the judge sees whole images."""
+    """What the network is given of a crop is what it would be given of it in use; validation uses whole images."""
     learner = RankerLearner("crface_mobilenet", replace(RECIPE, crop=48, crop_scales=(1.0,)))
     images, tables, valid = in_training(learner, name, tmp_path)
-    pictures = RankerDataset(
+    dataset = RankerDataset(
         LabelledCandidateReader(stored(tmp_path / "again", [ranking_of(name)])),
         read,
         learner.recipe,
         learner.first().normalisation.mean_bgr,
     )
-    example = pictures(0, 5, 48)
+    example = dataset(0, 5, 48)
     boxes = example.table[: example.valid, :4] * np.float32(48)
     boxes[:, 2:] += boxes[:, :2]
     used = in_use(learner, example.image, boxes, example.table[: example.valid, 4])
     assert torch.equal(images, used[0]) and torch.equal(valid, used[2])
     torch.testing.assert_close(tables, used[1], atol=1e-6, rtol=0)
     ranking = ranking_of(name)
-    same(before_the_judge(learner, name), in_use(learner, pixels_of(name), ranking.boxes, ranking.scores))
+    same(in_validation(learner, name), in_use(learner, pixels_of(name), ranking.boxes, ranking.scores))
 
 
 def test_a_size_on_request_keeps_the_square() -> None:
@@ -161,7 +161,7 @@ def test_a_size_on_request_keeps_the_square() -> None:
     assert Reranker(opened).frame.size(100, 70) == (48, 48) == learner.recipe.frame.size(100, 70)
 
 
-def test_a_device_makes_the_same_picture() -> None:
+def test_a_device_makes_the_same_image() -> None:
     """A grey level apart at most, where an image is resized on a GPU; here on the CPU's tensors."""
     learner = RankerLearner("crface_mobilenet", replace(RECIPE, whole=True, crop=160))
     reranker = Reranker(learner.first())

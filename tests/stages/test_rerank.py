@@ -166,7 +166,7 @@ def test_an_image_that_vanished_or_changed_is_an_error_row(wired: World, photos:
 
 
 def test_an_image_that_kills_the_ranker_was_read_and_is_missed(wired: World) -> None:
-    """Without its size AP would take it for one that nobody can read, and leave its faces out."""
+    """Without its size AP would take it for an unreadable one, and leave its faces out."""
     wired.done(selected=frozenset({"images", "boxes"}))
     planned = wired.plan()["ranked"]
     assert isinstance(planned.node.stage, Rerank)

@@ -19,7 +19,7 @@ from stages.graph import STAGES
 from tests.stages.world import World, drawn_image
 
 CONFIG = Path(__file__).resolve().parents[2] / "configs/statistics.yaml"
-# Anchors of three levels on a small picture: seconds less than MogFace's six at 640.
+# Anchors of three levels on a small image: seconds less than MogFace's six at 640.
 QUICK = {"detector": "retinaface_mobilenet", "assigner": "max_iou", "side": 128}
 
 
@@ -184,5 +184,5 @@ def test_real_faces(counted: World, shared: Path) -> None:
     counted.node("faces", "index", dataset=dataset, path=str(shared / "data/wider_images"))
     counted.done("scales.policies=[sse]", "scales.epochs=4", "scales.side=640")
     rows = part(counted, "targets", "sse", "scales.policies=[sse]", "scales.epochs=4", "scales.side=640")
-    assert sum(row["count"] for row in rows) == 4 * 493  # two pictures have no face with an area
+    assert sum(row["count"] for row in rows) == 4 * 493  # two images have no face with an area
     np.testing.assert_allclose([row["share"] for row in rows], [row["expected"] for row in rows], atol=0.03)

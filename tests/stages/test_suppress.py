@@ -163,7 +163,7 @@ def test_the_convention_reaches_the_stage(tmp_path: Path) -> None:
         ({"convention": "mogface", "iou": 0.41}, 3),
         ({"convention": "plain", "max_detections": 1}, 1),
         ({"convention": "mogface", "max_detections": 1}, 2),
-        ({"top": 1}, 1),
+        ({"max_before_nms": 1}, 1),
     ):
         stage = Suppress(**fields)
         (row,) = stage.open(ctx)([Item("a", "version", {"shard": "s"})])

@@ -68,7 +68,7 @@ class World:
     """A config under construction, its store, and what came out of it.
 
     `artifact`, `rows` and `computed` ask the plan for the output that belongs to the config as it is, never for the
-    newest one: two runs within a second could not be told apart by time.
+    newest one: two runs within a second could have equal times.
     """
 
     folder: Path
@@ -95,7 +95,7 @@ class World:
         return plan(graph, self.store, Options(frozenset(graph.order)))
 
     def identity(self, node: str, *sets: str) -> str:
-        """Digest of what decides a node's output, its inputs included as far as they are there."""
+        """Hash of what decides a node's output, its inputs included as far as they are there."""
         return hash_json(self.plan(*sets)[node].fingerprint_fields)
 
     def run(self, *sets: str, executor: Callable[[], Executor] = LocalExecutor, **options: Any) -> Outcome:

@@ -201,7 +201,7 @@ def test_a_strip_longer_than_a_jpeg_is_drawn_and_the_photo_after_it_too(
     assert [row["image"] for row in json.loads((tmp_path / "found.json").read_text())] == [str(strip), str(photo)]
 
 
-def test_a_picture_that_cannot_be_drawn_is_not_the_end(wider8k, photo: Path, weights: str, tmp_path: Path) -> None:
+def test_an_image_that_cannot_be_drawn_is_not_the_end(wider8k, photo: Path, weights: str, tmp_path: Path) -> None:
     first, out = tmp_path / "first.png", tmp_path / "out"
     first.write_bytes(photo.read_bytes())
     (out / "first.jpg").mkdir(parents=True)

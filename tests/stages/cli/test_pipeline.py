@@ -104,8 +104,8 @@ def test_selections(wider8k, faces: World) -> None:
     blocked = wider8k(*run, "--only", "ap")
     assert blocked.code == 1
     assert "failed: nothing could start; 0 computed, 0 reused, 1 not begun (ap), for" in blocked.out
-    assert "for found is neither stored nor selected. Mend it" in blocked.out
-    assert blocked.out.rstrip().endswith(f"go on with: wider8k run -c {faces.config} --only ap --local")
+    assert "for found is neither stored nor selected. Fix it" in blocked.out
+    assert blocked.out.rstrip().endswith(f"resume with: wider8k run -c {faces.config} --only ap --local")
     assert "done: 1 computed, 0 reused" in wider8k(*run, "--only", "found").out
     assert "done: 2 computed, 1 reused" in wider8k(*run, "--from", "found").out
     assert "done: 1 computed, 4 reused" in wider8k(*run, "--force", "page").out
@@ -151,7 +151,7 @@ def test_a_failure_ends_with_code_one_and_says_how_to_go_on(wider8k, faces: Worl
     assert answer.code == 1
     last = answer.out.splitlines()[-1]
     assert last.startswith("failed: ap: found: 4 of 4 images are not in others")
-    assert "4 computed, 0 reused, 1 not begun (page). Mend it and go on with: " in last
+    assert "4 computed, 0 reused, 1 not begun (page). Fix it, then resume with: " in last
     assert last.endswith(f"wider8k run -c {faces.config} --set found.iou=0.5 --local")
 
 
@@ -221,7 +221,7 @@ def test_status_sees_damage(wider8k, faces: World) -> None:
     file = Path(faces.store.path(f"{faces.artifact('boxes').manifest.folder}/{shard.name}.parquet"))
     good = file.read_bytes()
     file.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
-    assert wider8k(*status).code == 0  # of the same size: only reading it tells
+    assert wider8k(*status).code == 0  # of the same size: only reading it shows
     damaged = wider8k(*status, "--verify")
     assert damaged.code == 1
     assert f"; DAMAGED: {shard.name}" in damaged.out
@@ -248,7 +248,7 @@ def test_clean_deletes_what_the_config_does_not_use(wider8k, faces: World) -> No
     assert not faces.done().computed
     unknown = wider8k(*clean, "--yes", "--set", "boxes.path=/nowhere.pth")
     assert unknown.code == 2
-    assert "cannot tell what boxes uses" in unknown.err
+    assert "what boxes uses" in unknown.err
     assert faces.store.folders("found") == [kept]
 
 
@@ -309,7 +309,7 @@ def test_a_store_inside_a_jobs_temporary_folder_is_refused(tmp_path, monkeypatch
     job = tmp_path / "working_dir_files" / "_ray_pkg_1"
     job.mkdir(parents=True)
     monkeypatch.chdir(job)
-    with pytest.raises(ValueError, match="lies in Ray's temporary copy"):
+    with pytest.raises(ValueError, match="is in Ray's temporary copy"):
         _check_lasting(Store("runs/smoke"))
     _check_lasting(Store(str(tmp_path / "elsewhere")))
     _check_lasting(Store("s3://bucket/smoke"))

@@ -1,14 +1,14 @@
 """Hits, misses and false alarms at one score threshold: per image for the gallery, per face size for the histogram.
 
 The matching is the protocol's own (`wider_ap`): the face of highest IoU (+1) among all faces, at least 0.5, ignored
-faces taking their detections out. Only the threshold is added, because a picture needs one.
+faces taking their detections out. Only the threshold is added: an image shows one set of boxes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,9 +55,9 @@ class ImageMatches:
 
 @dataclass(frozen=True, slots=True)
 class GalleryItem:
-    """A judged image together with a small JPEG of it (any size of the same shape)."""
+    """An image's matches and a small JPEG of it (any size of the same shape)."""
 
-    judged: ImageMatches
+    matches: ImageMatches
     jpeg: bytes
 
 
@@ -108,28 +108,28 @@ def match_image(sample: Sample, detections: Detections, score: float, subset: st
     )
 
 
-def gallery_order(
+def most_mistakes(
     pairs: Iterable[tuple[Sample, Detections]], score: float, subset: str = "hard", limit: int | None = None
 ) -> list[ImageMatches]:
     """Returns the images with the most mistakes first (equal ones by name), at most `limit`; unreadable ones left out.
 
-    Only boxes are read here; open the pictures of the images that this returns.
+    No pixel is read: open the files of the images that this returns.
     """
-    judged = [match_image(sample, found, score, subset) for sample, found in pairs if sample.width and not found.error]
-    return sorted(judged, key=lambda item: (-item.mistakes, item.image_id))[:limit]
+    found = [match_image(sample, row, score, subset) for sample, row in pairs if sample.width and not row.error]
+    return sorted(found, key=lambda item: (-item.mistakes, item.image_id))[:limit]
 
 
-def fewest_mistakes(
+def most_detections(
     pairs: Iterable[tuple[Sample, Detections]], score: float, limit: int | None = None
 ) -> list[ImageMatches]:
     """Returns the images with the most detections first, each taken as a hit: for images without labels."""
     none = np.zeros((0, 4))
     found = [
         ImageMatches(
-            sample.image_id, sample.width, sample.height, row.boxes[row.scores >= score].astype(np.float64), none, none
+            each.image_id, each.width, each.height, row.boxes[row.scores >= score].astype(np.float64), none, none
         )
-        for sample, row in pairs
-        if sample.width and not row.error
+        for each, row in pairs
+        if each.width and not row.error
     ]
     return sorted(found, key=lambda item: (-len(item.hits), item.image_id))[:limit]
 
@@ -141,7 +141,7 @@ def shrink_jpeg(image_bgr: NDArray[np.uint8], long_edge: int = DISPLAY_EDGE, qua
     height, width = image_bgr.shape[:2]
     factor = min(1.0, long_edge / max(height, width))
     target = max(1, round(width * factor)), max(1, round(height * factor))
-    # Exact halves average 2 x 2 pixels; a single bilinear step would skip most of an 8K picture.
+    # Exact halves average 2 x 2 pixels; a single bilinear step would skip most of an 8K image.
     while image_bgr.shape[1] >= 2 * target[0] and image_bgr.shape[0] >= 2 * target[1]:
         image_bgr = resize(image_bgr, image_bgr.shape[1] // 2, image_bgr.shape[0] // 2)
     return encode_jpeg(resize(image_bgr, *target), quality)
@@ -171,9 +171,8 @@ def size_histogram(
     found = np.zeros(len(faces), bool)
     found[face_N[face_N >= 0]] = True
     counted = np.concatenate([np.zeros(0, bool), *truth.counts[subset]])
-    place = np.maximum(np.searchsorted(edges, faces[:, 3] - faces[:, 1], side="right") - 1, 0)
-    return SizeHistogram(tuple(edges), _per_bin(place[counted], edges), _per_bin(place[counted & found], edges))
-
-
-def _per_bin(place: NDArray[Any], edges: Sequence[int]) -> Int64:
-    return np.bincount(place, minlength=len(edges)).astype(np.int64)
+    bins = np.maximum(np.searchsorted(edges, faces[:, 3] - faces[:, 1], side="right") - 1, 0)
+    per_bin = [
+        np.bincount(bins[chosen], minlength=len(edges)).astype(np.int64) for chosen in (counted, counted & found)
+    ]
+    return SizeHistogram(tuple(edges), *per_bin)
