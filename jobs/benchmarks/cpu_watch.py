@@ -1,4 +1,4 @@
-"""CPU seconds of this process and all its children over time: what holds on a machine that is not quiet."""
+"""CPU seconds of this process and all its children over time, for machines that are not quiet."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class CpuWatch:
         self._thread.join()
 
     def cores(self, begun: float, ended: float, only: Collection[int] = (), but: Collection[int] = ()) -> float | None:
-        """Returns how many cores were busy on average, or None where the time is too short to tell.
+        """Returns how many cores were busy on average, or None where the time is too short.
 
         Args:
             begun: seconds since the epoch.

@@ -1,4 +1,4 @@
-"""The images that a section runs on, in one folder: real ones where they are at hand, else drawn ones."""
+"""The images and the detector of a section: real images and published weights, else drawn ones and random weights."""
 
 from __future__ import annotations
 

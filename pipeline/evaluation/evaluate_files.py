@@ -1,4 +1,4 @@
-"""What `wider8k evaluate` does: predictions and ground truth from files, AP, JSON and a page.
+"""The command `wider8k evaluate`: predictions and ground truth from files, AP, JSON and a page.
 
 No torch is imported unless suppression is asked for, so that the whole validation set takes about two seconds.
 """
@@ -29,11 +29,9 @@ class EvaluationInputs:
     """Everything an evaluation needs, read and checked.
 
     Attributes:
-        truth: the images that are evaluated.
-        predictions: their detections, after score cut and suppression where asked for.
-        reading: "matlab" or "python".
+        predictions: after score cut and suppression where asked for.
         extra_scores: float64, see `WiderText.extra_scores`.
-        protocol: what is particular to this run, in plain JSON values.
+        protocol: entries of this run, in plain JSON values.
         problems: name -> lines.
     """
 
@@ -46,15 +44,8 @@ class EvaluationInputs:
 
     def evaluate(self, false_alarms: float | None = None) -> WiderResult:
         """Returns AP, counts, protocol and problems; with a raw score also the false alarms at it."""
-        return evaluate(
-            self.truth,
-            self.predictions,
-            self.reading,
-            self.extra_scores,
-            self.protocol,
-            self.problems,
-            false_alarms,
-        )
+        given = (self.truth, self.predictions, self.reading, self.extra_scores, self.protocol, self.problems)
+        return evaluate(*given, false_alarms)
 
 
 def read_inputs(
@@ -182,12 +173,7 @@ def report_page(
 ) -> str:
     """Returns the HTML page of one evaluation: AP, curves, protocol, face sizes and problems; no images.
 
-    Args:
-        inputs: what was evaluated.
-        result: what `inputs.evaluate()` gave.
-        name: what to call the predictions.
-        score: raw score at and above which the face-size histogram counts a face as found.
-        commands: what was typed.
+    `name` is that of the predictions; the face-size histogram counts a face as found from the raw `score` on.
     """
     from pipeline.evaluation.hits_and_misses import size_histogram
     from pipeline.evaluation.page import PageData, render_page

@@ -29,13 +29,10 @@ DISPLAY_EDGE: Final = 1024
 
 @dataclass(frozen=True, slots=True)
 class ImageMatches:
-    """One image with its detections sorted into what they are.
+    """One image's hits, misses and false alarms; size and boxes in original pixels.
 
     Attributes:
-        image_id: the sample's.
-        width: pixels of the original image.
-        height: likewise.
-        hits: float64 [H, 4] xyxy in original pixels, first detections of counted faces.
+        hits: float64 [H, 4] xyxy, first detections of counted faces.
         misses: float64 [M, 4], counted faces that no detection found.
         false_alarms: float64 [A, 4], detections on no face, or on a counted face that was found before.
     """
@@ -82,7 +79,7 @@ def match_image(sample: Sample, detections: Detections, score: float, subset: st
     Args:
         sample: image with all its faces; a set without levels counts every face.
         detections: of the same image, best first.
-        score: raw score at and above which a detection is drawn.
+        score: raw score at and above which a detection counts.
         subset: whose faces count; the others are ignored.
 
     Raises:
@@ -154,14 +151,9 @@ def size_histogram(
     subset: str = "hard",
     edges: Sequence[int] = SIZE_EDGES,
 ) -> SizeHistogram:
-    """Returns how many counted faces there are per bin of height, and how many are found at a score threshold.
+    """Returns how many counted faces there are per bin of height, and how many are found from a raw score on.
 
-    Args:
-        truth: all images (`ground_truth_of` makes one from samples).
-        predictions: any images, rows in any order.
-        score: raw score at and above which a detection counts.
-        subset: whose faces count.
-        edges: lower edges in pixels, rising; smaller faces fall into the first bin.
+    Predictions may be of any images, in any order; `edges` are rising pixels, and smaller faces are in the first bin.
     """
     rows = predictions.select(truth.image_ids)
     use = rows.scores >= score

@@ -80,20 +80,12 @@ class PageData:
     """Everything a page shows; empty parts are left out.
 
     Attributes:
-        title: headline.
-        summary: one or two sentences under it.
-        runs: rows of the table, in the order to show.
-        gallery: worst first.
-        gallery_score: score at and above which the gallery and the histogram count a detection.
-        gallery_subset: whose faces count there.
-        gallery_run: which run they show.
-        sizes: face-size histogram.
+        summary: one or two sentences under the title.
+        gallery: worst first, with faces of `gallery_subset` and detections from `gallery_score` on, of `gallery_run`.
         losses: name of a training -> loss per logged step.
-        statistics: scales of the training faces.
-        timings: per stage.
         errors: one line each: images that failed, problems of the input.
         accuracies: (name, of neighbours, of near pairs, of all pairs), shares in the right order, NaN without pairs.
-        commands: what was typed, one line each.
+        commands: as typed, one line each.
     """
 
     title: str
