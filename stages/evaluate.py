@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import reduce
-from itertools import chain
 from operator import or_
 from typing import ClassVar, Literal
 
@@ -16,6 +15,7 @@ import pyarrow.compute as pc
 from pydantic import Field
 
 from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth, ground_truth_of
+from pipeline.data.labelled_faces import require_same_images
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.records import Sample, read_detections
 from pipeline.data.schemas import AP, DETECTIONS, LEVELS, SAMPLES
@@ -61,15 +61,9 @@ class Evaluate(WholeStage):
         Raises:
             ValueError: if the detections are of images that the samples do not have, or no image could be read.
         """
-        detections, samples = ctx.one("detections"), [Sample.from_row(row) for row in ctx.one("samples").rows()]
-        shards = _images_of_shards(detections)
-        found = set(chain.from_iterable(shards.values()))
-        unknown = sorted(found - {sample.image_id for sample in samples})
-        if unknown:
-            raise ValueError(
-                f"{detections.node}: {len(unknown)} of {len(found)} images are not in {ctx.one('samples').node}: "
-                f"{', '.join(unknown[:3])}; evaluate a dump on the dataset it was made of"
-            )
+        detections = ctx.one("detections")
+        require_same_images(detections, ctx.one("samples"))
+        samples, shards = [Sample.from_row(row) for row in ctx.one("samples").rows()], _images_of_shards(detections)
         without = _missing_answers(samples, detections, shards)
         left_out = without.unreadable if self.unreadable == "left_out" else frozenset()
         truth = ground_truth_of(sample for sample in samples if sample.image_id not in left_out)
@@ -84,7 +78,7 @@ class Evaluate(WholeStage):
         results = ctx.fan_out(_Count(detections, scores, whole, self.false_alarms), tasks)
         parts = [part for part, _ in results]
         # Images without a row in the detections still have faces that count.
-        absent = truth.restrict(set(truth.image_ids) - found)
+        absent = truth.restrict(set(truth.image_ids).difference(*shards.values()))
         parts.append(count_images(PredictionSet.of([]), absent, scores))
         counts = {level: sum((part[level] for part in parts), ApCounts.zero()) for level in LEVELS}
         protocol = {"coordinates": self.coordinates, **without.counts(left_out)}

@@ -45,6 +45,7 @@ class Predict(NetworkStage):
         max_candidates: candidates kept per image, best first; in a mode of several passes, of each pass.
         memory_budget_gb: what one worker process may take on a CPU, libraries included; a canvas that needs more is
             cut into overlapping tiles, which give the same boxes up to rounding. None: always the whole image.
+        precision, engine: see `NetworkStage`.
         decides: whose score counts where a detector has two classifiers (MogFace's HCAM): "main", "progressive",
             "where_masked" or "product", see `SixLevelDetector.decide_by`; None: what its model args say.
     """

@@ -45,6 +45,7 @@ class Rerank(NetworkStage):
         max_detections: at most so many boxes per image are left; None keeps all.
         clip: scores are written clipped to 0..1, as the paper does: many tie at 0 and 1, and AP loses the
             ranker's order of them. Without it, or `squash`, they are plain sums of score and correction, see `written`.
+        precision, engine: see `NetworkStage`.
         squash: scores are written in 0..1 without a change of order, for what expects them there, as voting does.
     """
 

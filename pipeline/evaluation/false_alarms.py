@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.boxes.matching import match_faces
 from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth
@@ -70,6 +71,19 @@ def count_false_alarms(predictions: PredictionSet, truth: WiderGroundTruth, scor
         truth: faces, and which of them count in each level.
         score: raw score, reached with equality.
     """
+    face_N, found_F = detected_faces(predictions, truth, score)
+    flags = {level: np.concatenate([np.zeros(0, bool), *each]) for level, each in truth.counts.items()}
+    found = {level: int((found_F & counted_F).sum()) for level, counted_F in flags.items()}
+    return FalseAlarms(score, int((face_N < 0).sum()), found)
+
+
+def detected_faces(
+    predictions: PredictionSet, truth: WiderGroundTruth, score: float
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Returns the face of each detection from a raw score on (-1: none), and for each face whether one is on it.
+
+    Faces are numbered through all images of the ground truth; detections of other images are left out.
+    """
     rows = predictions.select(truth.image_ids)
     use_N = rows.scores >= score
     faces_F4 = np.concatenate([np.zeros((0, 4)), *truth.boxes])
@@ -77,8 +91,4 @@ def count_false_alarms(predictions: PredictionSet, truth: WiderGroundTruth, scor
     face_N = match_faces(rows.boxes[use_N], rows.image_rows()[use_N], faces_F4, image_F, IOU)
     found_F = np.zeros(len(faces_F4), bool)
     found_F[face_N[face_N >= 0]] = True
-    found = {
-        level: int((found_F & np.concatenate([np.zeros(0, bool), *flags])).sum())
-        for level, flags in truth.counts.items()
-    }
-    return FalseAlarms(score, int((face_N < 0).sum()), found)
+    return face_N, found_F

@@ -17,6 +17,7 @@ from pipeline.boxes.matching import first_hits, match_faces
 from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.records import Detections, Sample
+from pipeline.evaluation.false_alarms import detected_faces
 from pipeline.evaluation.wider_ap import IOU
 
 Float64 = NDArray[np.float64]
@@ -155,13 +156,8 @@ def size_histogram(
 
     Predictions may be of any images, in any order; `edges` are rising pixels, and smaller faces are in the first bin.
     """
-    rows = predictions.select(truth.image_ids)
-    use = rows.scores >= score
+    _, found = detected_faces(predictions, truth, score)
     faces = np.concatenate([np.zeros((0, 4)), *truth.boxes])
-    image_F = np.repeat(np.arange(len(truth.boxes)), [len(boxes) for boxes in truth.boxes])
-    face_N = match_faces(rows.boxes[use], rows.image_rows()[use], faces, image_F, IOU)
-    found = np.zeros(len(faces), bool)
-    found[face_N[face_N >= 0]] = True
     counted = np.concatenate([np.zeros(0, bool), *truth.counts[subset]])
     bins = np.maximum(np.searchsorted(edges, faces[:, 3] - faces[:, 1], side="right") - 1, 0)
     per_bin = [

@@ -120,8 +120,10 @@ def render_page(data: PageData) -> str:
         subsets=subsets,
         rows=[_row(run, data.runs, subsets) for run in data.runs],
         best=[_best(data.runs, subset) for subset in subsets],
-        curves=[(level, pr_curves([_counts(run, level) for run in data.runs], level)) for level in subsets],
-        by_size=[(level, size_curves(lines, level)) for level in subsets if (lines := ap_by_size(data.runs, level))],
+        curves=[(level.title(), pr_curves([_counts(run, level) for run in data.runs], level)) for level in subsets],
+        by_size=[
+            (level.title(), size_curves(lines, level)) for level in subsets if (lines := ap_by_size(data.runs, level))
+        ],
         ways=list(ap_by_size(data.runs, subsets[-1])) if subsets else [],
         accuracies=[(name, [_percent(share) for share in shares]) for name, *shares in data.accuracies],
         timed=any(each is not None for run in data.runs for each in run.ms),
@@ -130,6 +132,7 @@ def render_page(data: PageData) -> str:
         images=[_image(item) for item in data.gallery],
         bars=size_bars(data.sizes) if data.sizes else "",
         loss=loss_curves(data.losses) if data.losses else "",
+        trained=[name for name, values in data.losses.items() if len(values)],
         scales=_scales(data.statistics) if data.statistics else None,
         timings=[_timing(timing, max(other.seconds for other in data.timings)) for timing in data.timings],
     )
@@ -194,7 +197,7 @@ def _scales(statistics: FaceStatistics) -> dict[str, Any]:
     spans = {name: {each.level: _span(each) for each in bins} for name, bins in statistics.levels.items()}
     return {
         "histograms": [
-            {"name": _SCALES.get(name, f"After {name}"), "faces": _total(bins), "plot": scale_bars(bins, most)}
+            (f"{_SCALES.get(name, f'After {name}')}: {_total(bins)} faces", scale_bars(bins, most))
             for name, bins in statistics.scales.items()
         ],
         "readings": [_SCALES.get(name, name) for name in statistics.levels],

@@ -86,7 +86,7 @@ def run(
     local: Annotated[bool, typer.Option("--local", help="In this process, without Ray: same bytes, to debug.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Let Ray's own log lines through.")] = False,
 ) -> None:
-    """Compute what is missing or changed, and nothing else. Interrupt it at any time: the next run goes on.
+    """Compute what is missing or changed, and nothing else. Interrupt it at any time: the next run resumes.
 
     Example: wider8k run -c configs/smoke.yaml
     """
@@ -106,7 +106,7 @@ def run(
 
     try:
         with (
-            stoppable(f"finished shards are kept. Go on with: {again}"),
+            stoppable(f"finished shards are kept. Resume with: {again}"),
             StoreLock(store, f"wider8k run -c {config}") as lock,
         ):
             if lock.taken_over_from:
@@ -153,14 +153,11 @@ def explain(
     set_: SetOption = None,
     limit: LimitOption = None,
 ) -> None:
-    """Print, field by field, how a node's identity differs from the most similar output that is stored.
+    """Print, field by field, how a node's fingerprint differs from the most similar output that is stored.
 
-    Example: wider8k explain boxes -c configs/smoke.yaml --set boxes.top=1000
+    Example: wider8k explain boxes -c configs/smoke.yaml --set boxes.max_candidates=1000
     """
-    loaded = load_config(config, STAGES, set_ or [])
-    loaded.graph.check_name(node)
-    store = Store(loaded.store)
-    plans = make_plan(loaded.graph, store, _options(loaded, limit=limit))
+    store, plans = _planned(config, set_, limit, node)
     known = plans[node]
     print(f"{node}: {known.decision}, {known.reason}")
     changes = differences(known, store)
@@ -168,7 +165,7 @@ def explain(
         print(
             "  nothing is stored of this node"
             if known.fingerprint_fields
-            else "  its identity depends on what blocks it"
+            else "  its fingerprint depends on what blocks it"
         )
         return
     for field, old, new in changes:
@@ -199,9 +196,7 @@ def status(
 
     Example: wider8k status -c configs/smoke.yaml --verify
     """
-    loaded = load_config(config, STAGES, set_ or [])
-    store, options = Store(loaded.store), _options(loaded, limit=limit)
-    plans = make_plan(loaded.graph, store, options)
+    store, plans = _planned(config, set_, limit)
     bad = {name: stored_badly(store, each, verify) for name, each in plans.items()}
     for name, each in plans.items():
         whole = "; all bytes as written" if verify and is_begun(each) else ""
@@ -224,9 +219,7 @@ def clean(
 
     Example: wider8k clean -c configs/smoke.yaml --yes
     """
-    loaded = load_config(config, STAGES, set_ or [])
-    store = Store(loaded.store)
-    plans = make_plan(loaded.graph, store, _options(loaded, limit=limit))
+    store, plans = _planned(config, set_, limit)
     try:
         with StoreLock(store, f"wider8k clean -c {config}"):
             count, went = clear(store, plans, yes)
@@ -238,6 +231,17 @@ def clean(
     print(f"{count} outputs {'deleted' if yes else 'could go; add --yes'}" if count or not went else "nothing to clean")
     if not went:
         raise typer.Exit(FAILED)
+
+
+def _planned(
+    config: Path, set_: list[str] | None, limit: int | None, node: str | None = None
+) -> tuple[Store, dict[str, NodePlan]]:
+    """Returns the store and the plan of every node; raises ValueError where there is no such node."""
+    loaded = load_config(config, STAGES, set_ or [])
+    if node is not None:
+        loaded.graph.check_name(node)
+    store = Store(loaded.store)
+    return store, make_plan(loaded.graph, store, _options(loaded, limit=limit))
 
 
 def _options(

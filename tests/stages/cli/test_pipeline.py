@@ -199,7 +199,7 @@ def test_explain(wider8k, faces: World) -> None:
     assert "  inputs.candidates: stored [" in changed
     assert "    boxes.params.max_candidates: stored 50 -> wanted 40" in changed
     blocked = wider8k(*explain, "--set", "boxes.path=/nowhere.pth").out
-    assert "its identity depends on what blocks it" in blocked
+    assert "its fingerprint depends on what blocks it" in blocked
     assert wider8k("explain", "fond", "-c", faces.config).code == 2
 
 
@@ -299,7 +299,7 @@ def test_an_interrupt_keeps_what_is_done_and_says_how_to_go_on(faces: World) -> 
     run.send_signal(signal.SIGINT)
     _, err = run.communicate(timeout=30)
     assert run.returncode == 130
-    assert "interrupted by SIGINT; finished shards are kept. Go on with: wider8k run -c " in err
+    assert "interrupted by SIGINT; finished shards are kept. Resume with: wider8k run -c " in err
     assert err.rstrip().endswith("--until detector --local")
     assert len(faces.rows("many")) == 4
     assert faces.done(selected=["many"]).reused == ["many"]
