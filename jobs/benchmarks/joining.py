@@ -98,7 +98,7 @@ def joining_section(images: int, boxes: int, command: str) -> Section:
     notes = [
         f"one worker beside the planning process, without Ray; {JOINED_ROWS} rows per shard, {INPUT_ROWS:,} per shard "
         f"of the inputs, which were written in {written:.0f} s; libraries included: the planning process had "
-        f"{found.before_mb} MB before it planned; tenths of the shards, in their order",
+        f"{found.before_mb} MB before it planned; tenths of the shards, in their order"
     ]
     return Section("joining", rows, notes)
 

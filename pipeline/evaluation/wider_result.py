@@ -15,15 +15,7 @@ from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth
 from pipeline.data.datasets.wider_face.prediction_lines import Reading
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.evaluation.false_alarms import FalseAlarms, count_false_alarms
-from pipeline.evaluation.wider_ap import (
-    IOU,
-    STEPS,
-    ApCounts,
-    ScoreRange,
-    average_precision,
-    count_images,
-    score_range,
-)
+from pipeline.evaluation.wider_ap import IOU, STEPS, ApCounts, ScoreRange, average_precision, count_images, score_range
 
 # Share of the faces of every subset; a mirrored set of good boxes meets 18 % of the easy ones by chance.
 FEW_MET: Final = 0.25
@@ -111,10 +103,7 @@ def result_of(
     if scores.low == scores.high:
         found["scores"] = ["all scores are equal; the official tools divide by zero here, each is taken as 1"]
     return WiderResult(
-        {subset: average_precision(c) for subset, c in counts.items()},
-        dict(counts),
-        {**own, **(protocol or {})},
-        found,
+        {subset: average_precision(c) for subset, c in counts.items()}, dict(counts), {**own, **(protocol or {})}, found
     )
 
 
