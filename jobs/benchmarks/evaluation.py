@@ -20,14 +20,7 @@ from pipeline.evaluation.wider_result import evaluate
 
 
 def evaluation_section(predictions: Path, ground_truth: Path, rounds: int, command: str) -> Section:
-    """Returns medians over rounds in which ours and the peer alternate.
-
-    Args:
-        predictions: archive or folder in the WIDER submission format.
-        ground_truth: folder with the four official .mat files.
-        rounds: of either side.
-        command: for the table.
-    """
+    """Returns medians over alternating rounds; predictions as text, ground truth as the four official .mat files."""
     truth = load_ground_truth(ground_truth)
     boxes = read_wider_text(predictions, truth.image_ids).predictions
     ours, peers, our_commands, peer_commands = [], [], [], []

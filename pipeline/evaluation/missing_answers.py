@@ -29,13 +29,7 @@ class MissingAnswers:
 
     @classmethod
     def of(cls, samples: Iterable[Sample], rows: Iterable[Mapping[str, Any]]) -> MissingAnswers:
-        """Returns the images of the samples without an answer.
-
-        Args:
-            samples: all of them.
-            rows: those of `schemas.DETECTIONS` that hold an error: image_id, width and height, which are 0 where the
-                image could not be decoded.
-        """
+        """Returns the images without an answer; `rows` are error rows of `schemas.DETECTIONS`, of size 0 if undecoded."""
         errors = {row["image_id"]: not (row["width"] or row["height"]) for row in rows}
         unreadable = {sample.image_id for sample in samples if sample.error is not None}
         unreadable |= {image_id for image_id, unseen in errors.items() if unseen}
@@ -48,12 +42,7 @@ class MissingAnswers:
 
 
 def notes_of(protocol: Mapping[str, Any], otherwise: str) -> list[str]:
-    """Returns one line for each kind of image without an answer in a protocol.
-
-    Args:
-        protocol: of an evaluation.
-        otherwise: the option that counts unreadable images as missed.
-    """
+    """Returns one line per kind of image without an answer; `otherwise` is the option that counts them as missed."""
     words = {
         LEFT_OUT: f"that cannot be read are left out of AP ({otherwise} counts their faces as missed)",
         UNREADABLE: "that cannot be read count as missed faces",

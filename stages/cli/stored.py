@@ -48,13 +48,7 @@ def status_line(store: Store, planned: NodePlan) -> str:
 
 
 def clear(store: Store, plans: Mapping[str, NodePlan], yes: bool) -> tuple[int, bool]:
-    """Returns how many outputs that the plans do not need went, or could go, and whether all did; prints each.
-
-    Args:
-        store: that nothing runs on meanwhile.
-        plans: of all nodes.
-        yes: delete them; nothing is said to be deleted before it is.
-    """
+    """Returns how many outputs that no node's plan needs went (`yes`) or could go, and whether all did."""
     count, failed = 0, False
     for path, size in list(unused_files(store, plans)):
         try:
