@@ -29,7 +29,7 @@ class MissingAnswers:
 
     @classmethod
     def of(cls, samples: Iterable[Sample], rows: Iterable[Mapping[str, Any]]) -> MissingAnswers:
-        """Returns the images without an answer; `rows` are error rows of `schemas.DETECTIONS`, of size 0 if undecoded."""
+        """Returns the images without an answer; `rows` are errors of `schemas.DETECTIONS`, of size 0 if undecoded."""
         errors = {row["image_id"]: not (row["width"] or row["height"]) for row in rows}
         unreadable = {sample.image_id for sample in samples if sample.error is not None}
         unreadable |= {image_id for image_id, unseen in errors.items() if unseen}
