@@ -25,7 +25,7 @@ from pipeline.models.detectors import DETECTORS, detector_spec  # noqa: E402
 from pipeline.models.rankers import ranker_spec  # noqa: E402
 
 SharedOption = Annotated[Path | None, typer.Option(help="Folder of real data; default $WIDER8K_SHARED, ../shared.")]
-RoundsOption = Annotated[int, typer.Option(min=1, help="Ours and the peer take turns so often; medians count.")]
+RoundsOption = Annotated[int, typer.Option(min=1, help="Alternating runs of both sides; medians count.")]
 WorkersOption = Annotated[int | None, typer.Option(min=1, help="Pipeline workers of one core; default all cores.")]
 BudgetOption = Annotated[float, typer.Option(min=0, help="Memory of a worker in the run with tiles, GB; 0: no run.")]
 DetectorOption = Annotated[str, typer.Option(help="Any other than the MobileNet has random weights.")]
@@ -101,9 +101,9 @@ def suppression(shared: SharedOption = None, rounds: RoundsOption = 5, json: Jso
 @app.command("training")
 def training(
     detector: Annotated[str, typer.Option(help="With random weights.")] = "mogface_mobilenet",
-    assigner: Annotated[str, typer.Option(help="One that looks at answers costs most.")] = "ali_ams",
+    assigner: Annotated[str, typer.Option(help="One that needs predictions costs most.")] = "ali_ams",
     batch: Annotated[int, typer.Option(min=1)] = 8,
-    side: Annotated[int, typer.Option(min=32, help="Of the training pictures, pixels.")] = 320,
+    side: Annotated[int, typer.Option(min=32, help="Of the training images, pixels.")] = 320,
     steps: Annotated[int, typer.Option(min=10)] = 60,
     shared: SharedOption = None,
     rounds: RoundsOption = 1,
@@ -126,9 +126,9 @@ def training(
 def ranker_training(
     ranker: RankerOption = "crface_mobilenet",
     batch: Annotated[int, typer.Option(min=1)] = 8,
-    side: Annotated[int, typer.Option(min=32, help="Of the training pictures, pixels.")] = 320,
+    side: Annotated[int, typer.Option(min=32, help="Of the training images, pixels.")] = 320,
     steps: Annotated[int, typer.Option(min=10)] = 60,
-    images: Annotated[int, typer.Option(min=2, help="Of the join that is learnt from.")] = 64,
+    images: Annotated[int, typer.Option(min=2, help="With labelled candidates.")] = 64,
     shared: SharedOption = None,
     rounds: RoundsOption = 1,
     json: JsonOption = None,
@@ -175,7 +175,7 @@ def joining(
     boxes: Annotated[int, typer.Option(min=0, help="Of each image, by each of three detectors.")] = 50,
     json: JsonOption = None,
 ) -> None:
-    """Rows/s and memory of the join of samples and three dumps of drawn boxes.
+    """Rows/s and memory of the join of samples and three dumps of random boxes.
 
     Example: uv run python jobs/benchmark.py joining --images 10000
     """
@@ -233,7 +233,7 @@ def engines(
     sections = []
     for section in engines_sections(load):
         sections.append(section)
-        print(table([section]), flush=True)  # an hour's work: what is cut off loses nothing
+        print(table([section]), flush=True)  # an hour's work: print what is measured
     conclude(sections, json)
 
 
@@ -252,11 +252,8 @@ def everything(
     Example: uv run python jobs/benchmark.py all --json benchmark.json
     """
     data = shared_folder(shared)
-    sections = [
-        _evaluation(data, rounds),
-        _pipeline("1024", images, data, rounds, workers, None),
-        _pipeline("8k", images_8k, data, rounds, workers, tile_budget_gb or None),
-    ]
+    sections = [_evaluation(data, rounds), _pipeline("1024", images, data, rounds, workers, None)]
+    sections.append(_pipeline("8k", images_8k, data, rounds, workers, tile_budget_gb or None))
     conclude(sections, json)
 
 

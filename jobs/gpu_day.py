@@ -1,10 +1,10 @@
-"""Everything that is to be known of a GPU, in order of worth, within a budget; what is cut off loses no figure.
+"""Tests and times a GPU, the most useful parts first, within a budget; an interrupted run keeps its figures.
 
     python jobs/gpu_day.py run --out gpu-day --budget 480
     python jobs/gpu_day.py run --device cpu --tiny --out /tmp/gpu-day
 
-Parts run in processes of their own, each with a time limit. A part that ended well is not run again; `--only` runs
-some. The table, `table.md`, is written anew after every part.
+Parts run in processes of their own, each with a time limit. A part that succeeded is not run again; `--only` selects
+parts. The table, `table.md`, is written after every part.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from jobs.gpu.parts import PARTS, Setting  # noqa: E402
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
 DeviceOption = Annotated[str, typer.Option(help="cuda or cpu.")]
-TinyOption = Annotated[bool, typer.Option("--tiny", help="Sizes at which no figure means anything, only that it runs.")]
+TinyOption = Annotated[bool, typer.Option("--tiny", help="Sizes that only show that it runs.")]
 SharedOption = Annotated[Path | None, typer.Option(help="Folder of real data; default $WIDER8K_SHARED, ../shared.")]
 OutOption = Annotated[Path, typer.Option(help="Folder of figures, logs and the table.")]
 
@@ -42,7 +42,7 @@ def run(
     shared: SharedOption = None,
     budget: Annotated[float, typer.Option(min=1, help="Seconds; parts that do not fit any more are left out.")] = 540,
     only: Annotated[list[str] | None, typer.Option(help="Of these parts; again for more.")] = None,
-    list_parts: Annotated[bool, typer.Option("--list", help="Say what would be done, and stop.")] = False,
+    list_parts: Annotated[bool, typer.Option("--list", help="Print the parts, and stop.")] = False,
 ) -> None:
     """Runs what is not done yet."""
     begun = time.monotonic()
@@ -62,7 +62,8 @@ def run(
             print(f"{name}: left out, {left:.0f} s are left", flush=True)
             continue
         seconds = min(part.seconds, left)
-        options = ["--out", str(out), "--device", device, *(["--tiny"] * tiny), *_shared(shared)]
+        options = ["--out", str(out), "--device", device, *(["--tiny"] * tiny)]
+        options += [] if shared is None else ["--shared", str(shared)]
         # Maps of 64 pixels have no work for a second thread, which would only wait for its turn.
         added = {"OMP_NUM_THREADS": "1"} if tiny and device == "cpu" else {}
         if _ends_well([sys.executable, __file__, "part", name, *options], out / f"{name}.log", seconds, added):
@@ -85,22 +86,12 @@ def part(
     PARTS[name].run(setting, Figures(setting.folder, name))
 
 
-def _shared(shared: Path | None) -> list[str]:
-    return [] if shared is None else ["--shared", str(shared)]
-
-
 def _ends_well(command: list[str], log: Path, seconds: float, added: dict[str, str]) -> bool:
     """Returns whether a command ended with 0 within its time; afterwards nothing of its process group is left."""
     print(f"{log.stem} ...", flush=True)
     with log.open("w", encoding="utf-8") as file:
-        process = subprocess.Popen(
-            command,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            cwd=ROOT,
-            env={**os.environ, **added},
-        )
+        env = {**os.environ, **added}
+        process = subprocess.Popen(command, stdout=file, stderr=file, start_new_session=True, cwd=ROOT, env=env)
         try:
             return process.wait(timeout=seconds) == 0
         except subprocess.TimeoutExpired:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import reduce
-from itertools import chain
 from operator import or_
 from typing import ClassVar, Literal
 
@@ -16,26 +15,27 @@ import pyarrow.compute as pc
 from pydantic import Field
 
 from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth, ground_truth_of
+from pipeline.data.image_sets import require_known_images
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.records import Sample, read_detections
 from pipeline.data.schemas import AP, DETECTIONS, LEVELS, SAMPLES
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Port, Row, StageContext, WholeStage
 from pipeline.evaluation.false_alarms import FalseAlarms, count_false_alarms
+from pipeline.evaluation.missing_answers import MissingAnswers, notes_of
 from pipeline.evaluation.wider_ap import ApCounts, ScoreRange, count_images, score_range
 from pipeline.evaluation.wider_result import WiderResult, result_of, subsets_without_faces
-from pipeline.evaluation.without_answer import WithoutAnswer, notes_of
 
 
 class Evaluate(WholeStage):
-    """The protocol of the benchmark's own tool. Memory: the faces of the set, 20 bytes each, and one shard of boxes.
+    """Protocol of the benchmark's own tool. Memory: the faces of the set, 20 bytes each, and one shard of boxes.
 
     Attributes:
         coordinates: "float" evaluates boxes as they are; "whole" truncates corners and sizes to whole pixels first,
             as the published text files are.
         unreadable: what becomes of images that could not be read, decoded or found, when they were indexed or by a
             detector. "left_out" leaves them out of AP; "missed" counts their faces as missed. An image that was read
-            and on which the detector failed has missed its faces either way. How many there are is told.
+            and on which the detector failed has missed its faces either way. Their number is reported.
         false_alarms: raw score at and above which boxes on no face are counted (the NFA of MogFace's Table 5, see
             `count_false_alarms`; 0.5 is a good one); None does not count them.
     """
@@ -60,16 +60,10 @@ class Evaluate(WholeStage):
         Raises:
             ValueError: if the detections are of images that the samples do not have, or no image could be read.
         """
-        detections, samples = ctx.one("detections"), [Sample.from_row(row) for row in ctx.one("samples").rows()]
-        shards = _images_of_shards(detections)
-        found = set(chain.from_iterable(shards.values()))
-        unknown = sorted(found - {sample.image_id for sample in samples})
-        if unknown:
-            raise ValueError(
-                f"{detections.node}: {len(unknown)} of {len(found)} images are not in {ctx.one('samples').node}: "
-                f"{', '.join(unknown[:3])}; evaluate a dump on the dataset it was made of"
-            )
-        without = _without_answer(samples, detections, shards)
+        detections = ctx.one("detections")
+        require_known_images(detections, ctx.one("samples"))
+        samples, shards = [Sample.from_row(row) for row in ctx.one("samples").rows()], _images_of_shards(detections)
+        without = _missing_answers(samples, detections, shards)
         left_out = without.unreadable if self.unreadable == "left_out" else frozenset()
         truth = ground_truth_of(sample for sample in samples if sample.image_id not in left_out)
         if samples and not truth.image_ids:
@@ -83,10 +77,10 @@ class Evaluate(WholeStage):
         results = ctx.fan_out(_Count(detections, scores, whole, self.false_alarms), tasks)
         parts = [part for part, _ in results]
         # Images without a row in the detections still have faces that count.
-        absent = truth.restrict(set(truth.image_ids) - found)
+        absent = truth.restrict(set(truth.image_ids).difference(*shards.values()))
         parts.append(count_images(PredictionSet.of([]), absent, scores))
         counts = {level: sum((part[level] for part in parts), ApCounts.zero()) for level in LEVELS}
-        protocol = {"coordinates": self.coordinates, **without.told(left_out)}
+        protocol = {"coordinates": self.coordinates, **without.counts(left_out)}
         result = result_of(counts, scores, protocol=protocol)
         if self.false_alarms is not None:
             alarms = sum((each for _, each in results if each), FalseAlarms.none(self.false_alarms))
@@ -99,15 +93,15 @@ class Evaluate(WholeStage):
         return notes_of(json.loads(first["protocol"]), f"--set {output.node}.unreadable=missed") if first else []
 
 
-def _without_answer(
+def _missing_answers(
     samples: Sequence[Sample], detections: Artifact, shards: Mapping[str, Sequence[str]]
-) -> WithoutAnswer:
+) -> MissingAnswers:
     # A dump says in its records which rows are errors: the shards without any need not be read for it.
     failed = {key for key, _ in detections.manifest.errors}
     read = [shard for shard, keys in shards.items() if not failed.isdisjoint(keys)]
     columns = ["image_id", "width", "height", "error"]
     rows = [row for shard in read for row in detections.table(shard, columns).to_pylist() if row["error"] is not None]
-    return WithoutAnswer.of(samples, rows)
+    return MissingAnswers.of(samples, rows)
 
 
 def _images_of_shards(detections: Artifact) -> dict[str, list[str]]:
@@ -119,27 +113,23 @@ def _images_of_shards(detections: Artifact) -> dict[str, list[str]]:
 
 
 def _row(result: WiderResult, level: str, scores: ScoreRange) -> Row:
-    counts, alarms = result.counts[level], result.false_alarms
+    alarms = result.false_alarms
     return {
         "subset": level,
         "ap": result.ap[level],
-        "faces": counts.faces,
-        "images": counts.images,
-        "boxes": counts.boxes,
-        "proposals": counts.proposals,
-        "matches": counts.matches,
+        **asdict(result.counts[level]),
         "score_min": scores.low,
         "score_max": scores.high,
         "protocol": json.dumps(dict(result.protocol), sort_keys=True),
-        "alarm_score": None if alarms is None else alarms.score,
-        "alarms": None if alarms is None else alarms.alarms,
-        "found": None if alarms is None else alarms.found[level],
+        "alarm_score": alarms and alarms.score,
+        "alarms": alarms and alarms.alarms,
+        "found": alarms and alarms.found[level],
     }
 
 
 @dataclass(frozen=True)
 class _Range:
-    """Shard name -> range of its scores, those of some images left out."""
+    """Shard name -> range of its scores without those of some images."""
 
     detections: Artifact
     left_out: frozenset[str]

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import pyarrow as pa
 from pydantic import Field
 
 from pipeline.boxes.frame import CONVENTIONS
-from pipeline.data.image_sets import require_equal_images
+from pipeline.data.image_sets import joined_items
 from pipeline.data.records import Detections
 from pipeline.data.schemas import DETECTIONS
 from pipeline.data.shard_reader import ShardReader
-from pipeline.engine.fingerprint import hash_json
 from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
-
-if TYPE_CHECKING:
-    from pipeline.inference.fusion import Fusion
 
 
 class Fuse(MapStage):
@@ -58,22 +54,21 @@ class Fuse(MapStage):
         Raises:
             ValueError: an image is in one input and not in another.
         """
-        found = [
-            {key: (version, shard) for key, version, shard in each.item_versions()} for each in ctx.inputs["detections"]
-        ]
-        for artifact, rows in zip(ctx.inputs["detections"], found, strict=True):
-            first = ctx.inputs["detections"][0].node
-            require_equal_images(first, found[0], artifact.node, rows, "fuse detections of the same images")
-        return [
-            Item(key, hash_json([rows[key][0] for rows in found], size=8), {"shards": [rows[key][1] for rows in found]})
-            for key in found[0]
-        ]
+        return joined_items(ctx.inputs["detections"], "fuse detections of the same images")
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
         """Returns a worker that holds one shard of each input at a time."""
-        from pipeline.inference.fusion import fuse
+        from pipeline.inference.fusion import Suppression, Voting, fuse
 
-        inputs, rule = [ShardReader(artifact) for artifact in ctx.inputs["detections"]], self._fusion()
+        inputs, convention = (
+            [ShardReader(artifact) for artifact in ctx.inputs["detections"]],
+            CONVENTIONS[self.convention],
+        )
+        rule = (
+            Voting(self.iou, self.singles, self.max_detections, convention)
+            if self.rule == "vote"
+            else Suppression(self.iou, self.max_detections, convention)
+        )
 
         def work(items: Sequence[Item]) -> Iterator[Row]:
             for item in items:
@@ -90,13 +85,6 @@ class Fuse(MapStage):
 
         return work
 
-    def _fusion(self) -> Fusion:
-        from pipeline.inference.fusion import Suppression, Voting
-
-        if self.rule == "vote":
-            return Voting(self.iou, self.singles, self.max_detections, CONVENTIONS[self.convention])
-        return Suppression(self.iou, self.max_detections, CONVENTIONS[self.convention])
-
 
 def _require_weights(nodes: Sequence[str], found: Sequence[Detections]) -> None:
     """Raises ValueError where a score is negative: as a weight it would push a mean out of its group."""
@@ -104,5 +92,5 @@ def _require_weights(nodes: Sequence[str], found: Sequence[Detections]) -> None:
         if len(row.scores) and (least := float(row.scores.min())) < 0:
             raise ValueError(
                 f"{node}: {row.image_id}: a score of {least:.4g}, expected 0 or more to vote with; a ranker's sums may "
-                "lie outside 0..1, and `squash: true` of rerank writes them inside in the same order"
+                "leave 0..1, and `squash: true` of rerank writes them inside in the same order"
             )

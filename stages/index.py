@@ -1,4 +1,4 @@
-"""Dataset to samples: one row per image with size, digest and faces; pixels are not decoded."""
+"""Dataset to samples: one row per image with size, content hash and faces; pixels are not decoded."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Index(MapStage):
             raise ValueError("path: expected the dataset's folder, found nothing; set it in the config or with --set")
 
     def items(self, ctx: StageContext) -> Sequence[Item]:
-        """Returns one item per image; its stamp changes with the file's size, time or labels. Tells what is left out.
+        """Returns one item per image, whose version changes with the file's size, time or labels.
 
         Raises:
             ValueError: the dataset cannot be read, or contradicts itself.
@@ -60,7 +60,7 @@ class Index(MapStage):
             raise ValueError(named(str(error), ctx.node)) from None
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
-        """Returns a worker that reads each file's bytes once; a file whose name no row can hold becomes an error."""
+        """Returns a worker that reads each file once; a file name that is no UTF-8 makes an error row."""
         read = self.dataset.open(ctx.path or "")
 
         def work(items: Sequence[Item]) -> Iterator[Row]:

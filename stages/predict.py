@@ -19,35 +19,33 @@ from pipeline.boxes.frame import Frame
 from pipeline.data.canvas import parse_canvas
 from pipeline.data.image_reader import ImageReader
 from pipeline.data.schemas import CHECKPOINT, DETECTIONS, SAMPLES
-from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
-from pipeline.inference.engines import engine_spec, require_engine
+from pipeline.engine.stage import Item, Port, Row, StageContext
+from pipeline.inference.engines import engine_spec
 from pipeline.inference.test_time import detect, mode_named
-from pipeline.inference.worker import check_weights, naming_weights, planned_weights, set_threads, size_of
-from pipeline.models.checkpoint_id import checkpoint_hash, resolve_detector
+from pipeline.inference.worker import check_weights, naming_weights, planned_weights, set_threads
+from pipeline.models.checkpoint_id import resolve_detector
 from pipeline.models.detectors import detector_spec
+from stages.network_stage import NetworkStage
 
 if TYPE_CHECKING:
     from pipeline.inference.predictor import Predictor
 
 SINGLE = "single"
-TORCH = "torch"
 
 
-class Predict(MapStage):
-    """One detector, one canvas. Weights come from the node's `path`, or from the node wired to `checkpoint`.
+class Predict(NetworkStage):
+    """One detector on one canvas.
 
     Attributes:
-        detector: entry of `DETECTORS`; not needed where the weights tell it themselves.
-        mode: "single" is one look on the canvas. Any other one of `test_time.MODES` has sizes of its own; one of
-            several looks gives what is left after their fusion.
+        detector: entry of `DETECTORS`; not needed where the weights name it.
+        mode: "single" is one pass on the canvas. Any other one of `test_time.MODES` has sizes of its own; one of
+            several passes gives their fusion.
         canvas: "original", "8k", a long edge in pixels or a short one ("short-640"): the size at which the detector
             sees the image; for "single".
-        max_candidates: candidates kept per image, best first; in a mode of several looks, of each look.
+        max_candidates: candidates kept per image, best first; in a mode of several passes, of each pass.
         memory_budget_gb: what one worker process may take on a CPU, libraries included; a canvas that needs more is
             cut into overlapping tiles, which give the same boxes up to rounding. None: always the whole image.
-        precision: numbers the network computes with; on a GPU float32 is as torch has it, with TF32 in convolutions.
-        engine: that runs the network, of `pipeline.inference.engines.ENGINES`: "torch", or one that is faster and
-            rounds in other ways.
+        precision, engine: see `NetworkStage`.
         decides: whose score counts where a detector has two classifiers (MogFace's HCAM): "main", "progressive",
             "where_masked" or "product", see `SixLevelDetector.decide_by`; None: what its model args say.
     """
@@ -63,8 +61,6 @@ class Predict(MapStage):
     canvas: str = Field("8k", validate_default=True)
     max_candidates: int = Field(5000, ge=1)
     memory_budget_gb: float | None = Field(None, gt=0)
-    precision: Literal["float32", "bfloat16"] = "float32"
-    engine: str = TORCH
     decides: Literal["main", "progressive", "where_masked", "product"] | None = None
 
     @field_validator("canvas", mode="before")
@@ -86,11 +82,6 @@ class Predict(MapStage):
         return value
 
     @model_validator(mode="after")
-    def _engine(self) -> Self:
-        require_engine(self.engine, self.precision)
-        return self
-
-    @model_validator(mode="after")
     def _one_source_of_sizes(self) -> Self:
         if self.mode != SINGLE and self.canvas != str(parse_canvas("8k")):
             raise ValueError(f"mode {self.mode} has its own sizes: leave out the canvas, found {self.canvas}")
@@ -110,18 +101,10 @@ class Predict(MapStage):
         if path:
             resolve_detector(path, self.detector)
 
-    def file_hashes(self, path: str | None) -> Mapping[str, str]:
-        """Returns the digest of the weights file, if there is one."""
-        return {"weights": checkpoint_hash(path)} if path else {}
-
     def items(self, ctx: StageContext) -> Sequence[Item]:
         """Returns one item per sample; only a change of the image's bytes changes it, not one of its labels."""
         rows = ctx.one("samples").rows(["image_id", "content_hash", "path", "width", "height"])
         return [Item(row.pop("image_id"), row.pop("content_hash"), row) for row in rows]
-
-    def error_row(self, item: Item, message: str) -> Row:
-        """Returns the row of an image that killed its worker: with its size, since it was not the image's reading."""
-        return {**super().error_row(item, message), **size_of(item)}
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
         """Returns a worker that fetches, and where it has a core to spare decodes, the next images during this one."""
@@ -162,7 +145,7 @@ class Predict(MapStage):
         tile = None
         if self.memory_budget_gb is not None:
             edge = parse_canvas(self.canvas).long_edge if self.mode == SINGLE else None
-            # Originals, and what a mode makes of them, may be of any size; the largest 8K canvas stands for them.
+            # Originals, and what a mode makes of them, may be of any size; they are taken for the largest 8K canvas.
             sides: dict[str, Any] = {} if edge is None else {"width": edge, "height": edge}
             tile = tile_for_budget(
                 detector, int(self.memory_budget_gb * 2**30), **sides, factor=engine_spec(self.engine).memory

@@ -1,10 +1,10 @@
-"""Candidates before and after re-ranking: which share of their pairs stands in the right order."""
+"""Candidates before and after re-ranking: the share of their pairs in the right order."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -26,8 +26,8 @@ class RankingAccuracy(WholeStage):
     """One row per node wired to `candidates`, printed as a table. The first one's order is the detector's.
 
     The others must hold the same boxes, unsuppressed, in their own order: `rerank` and `oracle` with `iou: null`. Pairs
-    are told apart by their distance in the detector's order, the same pairs for every row. Images that one of them has
-    as an error are left out of all. Memory: the faces of the set, and of each node the shards of one of the first's.
+    are grouped by their distance in the detector's order, the same pairs for every row. Images that are an error in one
+    of them are left out of all. Memory: the faces of the set, and of each node the shards of one of the first's.
 
     Attributes:
         pairs: n, pairs up to n places apart are counted apart from all pairs.
@@ -44,7 +44,7 @@ class RankingAccuracy(WholeStage):
     pixel_inclusive: bool = False
 
     def check(self, path: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
-        """Raises ValueError where a node is wired twice: its row would tell nothing new."""
+        """Raises ValueError where a node is wired twice: two rows would be equal."""
         nodes = inputs.get("candidates", ())
         if len(set(nodes)) != len(nodes):
             raise ValueError(f"inputs.candidates: expected each node once, found {', '.join(nodes)}")
@@ -71,9 +71,9 @@ class RankingAccuracy(WholeStage):
 
     def review(self, ctx: StageContext, output: Artifact) -> Sequence[str]:
         """Returns a line where nothing can be in the right order or the wrong one."""
-        empty = [row["name"] for row in output.rows(["name", "all_untied"]) if not row["all_untied"]]
+        empty = ", ".join(row["name"] for row in output.rows(["name", "all_untied"]) if not row["all_untied"])
         return (
-            [f"no two boxes of an image lie differently well on a face: nothing to order in {', '.join(empty)}"]
+            [f"no two boxes of an image differ in their overlap with faces: nothing to order in {empty}"]
             if empty
             else []
         )
@@ -85,19 +85,21 @@ class RankingAccuracy(WholeStage):
     def _markdown(self, rows: Sequence[Row]) -> bytes:
         """Returns the table: accuracies in per cent, of neighbours, of pairs 1..n apart, of all pairs."""
         apart = len(rows[0]["pairs"]) if rows else self.pairs
-        some = any(row.get("left_out") for row in rows)
-        lines = [
-            f"| right order of untied pairs, % | neighbours | 1 to {apart} apart | all | untied of all, % | images |"
-            f"{' left out |' if some else ''}",
-            f"|---|--:|--:|--:|--:|--:|{'--:|' if some else ''}",
+        left_out = ["left out"] * any(row["left_out"] for row in rows)
+        head = [
+            "right order of untied pairs, %",
+            "neighbours",
+            f"1 to {apart} apart",
+            "all",
+            "untied of all, %",
+            "images",
         ]
+        lines = [f"| {' | '.join([*head, *left_out])} |", "|---|--:|--:|--:|--:|--:|" + "--:|" * len(left_out)]
         for row in rows:
-            shares = (row["neighbours"], row["near"], row["every"])
             untied = row["all_untied"] / row["all_pairs"] if row["all_pairs"] else math.nan
-            left_out = f" {row['left_out']} |" if some else ""
-            lines.append(
-                f"| {row['name']} | {' | '.join(map(_percent, (*shares, untied)))} | {row['images']} |{left_out}"
-            )
+            shares = map(_percent, (row["neighbours"], row["near"], row["every"], untied))
+            cells = [row["name"], *shares, str(row["images"]), *(str(row["left_out"]) for _ in left_out)]
+            lines.append(f"| {' | '.join(cells)} |")
         return "".join(f"{line}\n" for line in lines).encode()
 
 
@@ -106,21 +108,8 @@ def _percent(share: float) -> str:
 
 
 def _row(name: str, counts: PairCounts, left_out: int) -> Row:
-    return {
-        "name": name,
-        "images": counts.images,
-        "boxes": counts.boxes,
-        "pairs": counts.pairs,
-        "untied": counts.untied,
-        "right": counts.right,
-        "all_pairs": counts.all_pairs,
-        "all_untied": counts.all_untied,
-        "all_right": counts.all_right,
-        "neighbours": counts.neighbours,
-        "near": counts.near,
-        "every": counts.every,
-        "left_out": left_out,
-    }
+    shares = {"neighbours": counts.neighbours, "near": counts.near, "every": counts.every}
+    return {"name": name, **asdict(counts), **shares, "left_out": left_out}
 
 
 def _shards(nodes: Sequence[Artifact]) -> tuple[dict[str, str], ...]:
@@ -137,7 +126,7 @@ def _shards(nodes: Sequence[Artifact]) -> tuple[dict[str, str], ...]:
 
 @dataclass(frozen=True)
 class _Task:
-    """The images of one shard of the first node: their faces, and per node the shard that each of them lies in."""
+    """The images of one shard of the first node: their faces, and per node the shard that holds each of them."""
 
     faces: Mapping[str, ImageFaces]
     shards: tuple[Mapping[str, str], ...]

@@ -18,12 +18,13 @@ from pipeline.data.records import Detections, Sample, read_detections
 from pipeline.data.schemas import AP, CHECKPOINT, DETECTIONS, PAGE, RANKING_ACCURACY, SAMPLES, STATISTICS
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Port, Row, StageContext, WholeStage
-from pipeline.evaluation.without_answer import WithoutAnswer
+from pipeline.evaluation.missing_answers import MissingAnswers
 
 if TYPE_CHECKING:
     from pipeline.evaluation.face_statistics import FaceStatistics
-    from pipeline.evaluation.gallery import GalleryItem, SizeHistogram
-    from pipeline.evaluation.page import RunResult, Timing
+    from pipeline.evaluation.hits_and_misses import GalleryItem, SizeHistogram
+    from pipeline.evaluation.page import Timing
+    from pipeline.evaluation.run_result import RunResult
 
 Pairs = list[tuple[Sample, Detections]]
 
@@ -122,15 +123,15 @@ class Report(WholeStage):
 
     def _gallery(self, ctx: StageContext, pairs: Pairs) -> tuple[list[GalleryItem], list[str]]:
         """Returns the images to show, and a line for each that can no longer be read."""
-        from pipeline.evaluation.gallery import GalleryItem, fewest_mistakes, gallery_order, shrink_jpeg
+        from pipeline.evaluation.hits_and_misses import GalleryItem, most_detections, most_mistakes, shrink_jpeg
 
         samples = ctx.one("samples")
         read = ImageReader(ctx, samples).read
         paths = {sample.image_id: sample.path for sample, _ in pairs}
         if ctx.inputs["ap"]:
-            worst = gallery_order(pairs, self.score, self.subset, self.gallery)
+            worst = most_mistakes(pairs, self.score, self.subset, self.gallery)
         else:
-            worst = fewest_mistakes(pairs, self.score, self.gallery)
+            worst = most_detections(pairs, self.score, self.gallery)
         items, unseen = [], []
         for judged in worst:
             try:
@@ -140,7 +141,7 @@ class Report(WholeStage):
         return items, unseen
 
     def _sizes(self, pairs: Pairs) -> SizeHistogram | None:
-        from pipeline.evaluation.gallery import size_histogram
+        from pipeline.evaluation.hits_and_misses import size_histogram
 
         truth = ground_truth_of(sample for sample, _ in pairs)
         if not any(len(boxes) for boxes in truth.boxes):
@@ -171,7 +172,7 @@ def _judged(pairs: Pairs, aps: Sequence[Artifact]) -> Pairs:
     if aps and aps[0].params.get("unreadable") == "missed":
         return pairs
     errors = ({"image_id": f.image_id, "width": f.width, "height": f.height} for _, f in pairs if f.error is not None)
-    left_out = WithoutAnswer.of((sample for sample, _ in pairs), errors).unreadable
+    left_out = MissingAnswers.of((sample for sample, _ in pairs), errors).unreadable
     return [pair for pair in pairs if pair[0].image_id not in left_out]
 
 
@@ -196,7 +197,7 @@ def _run(
     original: float,
     seen_by: Sequence[str],
 ) -> RunResult:
-    from pipeline.evaluation.page import RunResult
+    from pipeline.evaluation.run_result import RunResult
     from pipeline.evaluation.wider_ap import ApCounts
     from pipeline.models.checkpoint_id import variant_of
 

@@ -1,4 +1,4 @@
-"""Candidates to detections by way of a ranker: refined scores, then suppression, boxes unchanged (CRFace section 3).
+"""Candidates to detections by a ranker: refined scores, then suppression, boxes unchanged (CRFace section 3).
 
 The ranker knows no detector: a dump of any detector and canvas goes with any checkpoint of a ranker.
 """
@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, ClassVar
 
 import pyarrow as pa
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from pipeline.data.canvas import parse_canvas
 from pipeline.data.image_reader import ImageReader
@@ -18,25 +18,24 @@ from pipeline.data.image_sets import require_known_images
 from pipeline.data.records import Detections
 from pipeline.data.schemas import CHECKPOINT, DETECTIONS, SAMPLES
 from pipeline.data.shard_reader import ShardReader
-from pipeline.engine.fingerprint import hash_json as fingerprint
-from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
-from pipeline.inference.engines import require_engine
-from pipeline.inference.worker import check_weights, naming_weights, planned_weights, set_threads, size_of
-from pipeline.models.checkpoint_id import checkpoint_hash, resolve_ranker
+from pipeline.engine.fingerprint import hash_json
+from pipeline.engine.stage import Item, Port, Row, StageContext
+from pipeline.inference.worker import check_weights, naming_weights, planned_weights, set_threads
+from pipeline.models.checkpoint_id import resolve_ranker
+from stages.network_stage import NetworkStage
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from pipeline.data.records import ScoredBoxes
     from pipeline.inference.rerank import Reranker
 
 
-class Rerank(MapStage):
-    """One ranker over one dump. Weights come from the node's `path`, or from the node wired to `checkpoint`.
+class Rerank(NetworkStage):
+    """One ranker over one dump; precision and engine are those of the part that sees the image.
 
-    `samples` are those the dump was made of: they say where an image lies. Memory at its peak, libraries included: with
-    the small rankers 0.8 GB at 1024 pixels, 2.7 at 8K; one that learnt from whole images sees a square of it.
+    `samples` are those the dump was made of, with the paths of the images. Peak memory, libraries included: with the
+    small rankers 0.8 GB at 1024 pixels, 2.7 at 8K; one that learnt from whole images sees a square of it.
 
     Attributes:
         size: at which the ranker sees the image, named as a canvas of `predict`; None for that of its training where it
@@ -44,10 +43,9 @@ class Rerank(MapStage):
         iou: a box that overlaps a better one by more (widths and heights one larger) is dropped; None keeps all.
         max_candidates: so many of the best candidates are ranked; None: as many as the ranker takes (5,000).
         max_detections: at most so many boxes per image are left; None keeps all.
-        clip: scores are written clipped to 0..1, as the paper does: many tie at 0 and 1, and AP loses what the ranker
-            said of them. Without it, or `squash`, they are the plain sums of score and correction, see `format_scores`.
-        precision: numbers that the part which sees the image computes with.
-        engine: that runs this part, as in `predict`.
+        clip: scores are written clipped to 0..1, as the paper does: many tie at 0 and 1, and AP loses the
+            ranker's order of them. Without it, or `squash`, they are plain sums, see `format_scores`.
+        precision, engine: see `NetworkStage`.
         squash: scores are written in 0..1 without a change of order, for what expects them there, as voting does.
     """
 
@@ -67,13 +65,6 @@ class Rerank(MapStage):
     max_detections: int | None = Field(None, ge=1)
     clip: bool = False
     squash: bool = False
-    precision: Literal["float32", "bfloat16"] = "float32"
-    engine: str = "torch"
-
-    @model_validator(mode="after")
-    def _engine(self) -> Self:
-        require_engine(self.engine, self.precision)
-        return self
 
     @field_validator("size", mode="before")
     @classmethod
@@ -88,10 +79,6 @@ class Rerank(MapStage):
         if path:
             resolve_ranker(path)
 
-    def file_hashes(self, path: str | None) -> Mapping[str, str]:
-        """Returns the digest of the weights file, if there is one."""
-        return {"weights": checkpoint_hash(path)} if path else {}
-
     def items(self, ctx: StageContext) -> Sequence[Item]:
         """Returns one item per row of the dump.
 
@@ -102,13 +89,9 @@ class Rerank(MapStage):
         columns = ["image_id", "content_hash", "path", "width", "height"]
         images = {row.pop("image_id"): row for row in ctx.one("samples").rows(columns)}
         return [
-            Item(key, fingerprint([version, images[key]["content_hash"]], size=8), {"shard": shard, **images[key]})
+            Item(key, hash_json([version, images[key]["content_hash"]], size=8), {"shard": shard, **images[key]})
             for key, version, shard in ctx.one("candidates").item_versions()
         ]
-
-    def error_row(self, item: Item, message: str) -> Row:
-        """Returns the row of an image that killed its worker: with its size, since it was not the image's reading."""
-        return {**super().error_row(item, message), **size_of(item)}
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
         """Returns a worker that holds one shard of the dump at a time, and reads the next images during this one."""
@@ -159,6 +142,9 @@ class Rerank(MapStage):
         return reranker
 
     def _ranked(self, reranker: Reranker, image: NDArray[np.uint8], found: Detections) -> Detections:
+        import torch
+
+        from pipeline.boxes.suppression import nms
 
         height, width = image.shape[:2]
         if (found.width, found.height) != (width, height):
@@ -167,19 +153,11 @@ class Rerank(MapStage):
                 "expected a dump of the same image; compute the dump again"
             )
         ranked = reranker(image, found.scored)
-        left = _suppressed(ranked, self.iou) if self.iou is not None and len(ranked) else ranked
-        left = left.take(slice(self.max_detections))
+        if self.iou is not None and len(ranked):  # of equal scores the earlier row is the better one
+            ranked = ranked.take(nms(torch.from_numpy(ranked.boxes), torch.from_numpy(ranked.scores), self.iou).numpy())
+        left = ranked.take(slice(self.max_detections))
         return replace(found, boxes=left.boxes, scores=left.scores, landmarks=left.landmarks)
 
 
 def _failed(found: Detections, error: str) -> Detections:
     return Detections(found.image_id, found.width, found.height, error=error)
-
-
-def _suppressed(ranked: ScoredBoxes, iou: float) -> ScoredBoxes:
-    """Returns what survives; of equal scores the earlier row is the better one."""
-    import torch
-
-    from pipeline.boxes.suppression import nms
-
-    return ranked.take(nms(torch.from_numpy(ranked.boxes), torch.from_numpy(ranked.scores), iou).numpy())

@@ -26,18 +26,18 @@ from pipeline.training.augment.policy import POLICIES, Policy, policy
 
 
 class Statistics(WholeStage):
-    """MogFace's Fig. 1b, its Table 2, and the shares that its Algorithm 2 gives the levels; no picture is opened.
+    """MogFace's Fig. 1b, its Table 2, and the shares that its Algorithm 2 gives the levels; no image is opened.
 
-    The draws are those of a training with the same seed, size and augmentation whose colours are distorted. About 3 s
+    The samples are those of a training with the same seed, size and augmentation whose colours are distorted. About 3 s
     per pass over the 12,880 images of WIDER FACE and augmentation, and 2 s for the levels.
 
     Attributes:
-        policies: augmentations to draw, entries of `POLICIES`.
-        seed: of the draws.
+        policies: augmentations to sample, entries of `POLICIES`.
+        seed: of the samples.
         epochs: passes over the set.
-        side: of the training picture, pixels; also the largest face that the levels are tried with.
+        side: of the training image, pixels; also the largest face that the levels are tried with.
         detector: entry of `DETECTORS` whose anchors the levels are.
-        assigner: how anchors are matched; one that looks at boxes alone.
+        assigner: how anchors are matched; one that needs boxes alone.
     """
 
     name: ClassVar[str] = "statistics"
@@ -126,23 +126,6 @@ def _targets(name: str, chosen: Policy, targets: NDArray[np.float64]) -> Iterato
         yield _row("targets", name, 2 + place, low, high, count, share, expected)
 
 
-def _row(
-    part: str,
-    name: str,
-    level: int | None,
-    low: float | None,
-    high: float | None,
-    count: int,
-    share: float,
-    expected: float | None = None,
-) -> Row:
-    return {
-        "part": part,
-        "name": name,
-        "level": level,
-        "low": low,
-        "high": high,
-        "count": count,
-        "share": share,
-        "expected": expected,
-    }
+def _row(*values: str | float | None) -> Row:
+    """Returns a row of the first columns' values; `expected` may be left out."""
+    return dict(zip(STATISTICS.names, (*values, None), strict=False))

@@ -16,8 +16,8 @@ from pipeline.data.schemas import AP, CHECKPOINT, COMPARISON, DETECTIONS, LEVELS
 from pipeline.engine.graph import nearest
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Port, Row, StageContext, WholeStage
-from pipeline.evaluation.comparison import DIGEST, Compared, markdown, without_ap
-from pipeline.evaluation.without_answer import LEFT_OUT
+from pipeline.evaluation.comparison import CONTENT_HASH, Compared, markdown, without_ap
+from pipeline.evaluation.missing_answers import LEFT_OUT
 
 Stated = tuple[float | None, ...]
 # From a row's AP to what it came from, nearest first; each is made of the next.
@@ -136,7 +136,10 @@ def _facts(line: Mapping[str, Artifact]) -> Iterator[tuple[str, Any]]:
                 fingerprint_fields["stage"], {**fingerprint_fields["params"], **fingerprint_fields["file_hashes"]}
             )
             if port == "checkpoint":
-                yield f"{fingerprint_fields['stage']}.{DIGEST}", next(line[port].rows([DIGEST]))[DIGEST]
+                yield (
+                    f"{fingerprint_fields['stage']}.{CONTENT_HASH}",
+                    next(line[port].rows([CONTENT_HASH]))[CONTENT_HASH],
+                )
 
 
 def _flat(name: str, value: Any) -> Iterator[tuple[str, Any]]:

@@ -1,4 +1,4 @@
-"""Text predictions of any detector to detections: what others published is ranked, fused and judged like a dump."""
+"""Published text predictions of any detector to detections, which are ranked, fused and evaluated like a dump."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from pipeline.data.datasets.wider_face.predictions import WiderText, read_wider_text
+from pipeline.data.datasets.wider_face.predictions import read_wider_text
 from pipeline.data.prediction_form import ImageInfo
 from pipeline.data.records import Detections, Sample
 from pipeline.data.schemas import DETECTIONS, SAMPLES
@@ -41,25 +41,28 @@ class TextPredictions(MapStage):
     def check(self, path: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
         """Raises ValueError where no predictions are given, or they are not there."""
         if not path:
-            raise ValueError("at: expected a folder or .tar.gz of text predictions; set it in the config or with --set")
+            raise ValueError(
+                "path: expected a folder or .tar.gz of text predictions; set it in the config or with --set"
+            )
         if not Path(path).exists():
-            raise ValueError(f"at: no predictions at {path}: expected a folder or a .tar.gz")
+            raise ValueError(f"path: no predictions at {path}: expected a folder or a .tar.gz")
 
     def file_hashes(self, path: str | None) -> Mapping[str, str]:
-        """Returns the digest of all the text: a change anywhere in it computes every row again, in a second or two."""
-        return {"text": _digest(Path(path))} if path else {}
+        """Returns the hash of all the text: any change computes every row again, in a second or two."""
+        return {"text": _hash_of(Path(path))} if path else {}
 
     def items(self, ctx: StageContext) -> Sequence[Item]:
-        """Returns one item per sample; its stamp changes with the image's size.
+        """Returns one item per sample; its version changes with the image's size.
 
         Raises:
             ValueError: files that cannot be read (named with line, expected and found), or predictions that cannot be
                 meant for these images, see `prediction_names` and `prediction_form`.
         """
         samples = list(ctx.one("samples").rows(["image_id", "width", "height", "error"]))
-        text = _text(ctx, [row["image_id"] for row in samples])
+        text = read_wider_text(Path(ctx.path or ""), [row["image_id"] for row in samples])
         faces = (Sample.from_row(row) for row in ctx.one("samples").rows())
-        text.require(Path(ctx.path or ""), {each.image_id: _known(each) for each in faces})
+        sizes = {each.image_id: ImageInfo(each.boxes, _size(each)) for each in faces}
+        text.require(Path(ctx.path or ""), sizes)
         return [Item(row["image_id"], hash_json(list(row.values()), 8), row) for row in samples]
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
@@ -68,42 +71,35 @@ class TextPredictions(MapStage):
         Raises:
             ValueError: it is not the text that the run was planned with.
         """
-        if _digest(Path(ctx.path or "")) != ctx.file_hashes["text"]:
+        if _hash_of(Path(ctx.path or "")) != ctx.file_hashes["text"]:
             raise ValueError(f"{ctx.path}: expected the predictions that this run was planned with, found others")
         keys = [key for key, _, _ in ctx.one("samples").item_versions()]
-        text, dataset_paths = _text(ctx, keys), {key: place for place, key in enumerate(keys)}
-        missing = set(text.report.missing)
+        text, row_of = read_wider_text(Path(ctx.path or ""), keys), {key: row for row, key in enumerate(keys)}
+        missing, best = set(text.report.missing), slice(self.max_candidates)
 
         def work(items: Sequence[Item]) -> Iterator[Row]:
             for item in items:
-                error = item.data["error"] or (f"{ctx.path}: no file {item.key}.txt" if item.key in missing else None)
-                if error:
-                    yield Detections(item.key, item.data["width"], item.data["height"], error=error).to_row()
-                else:
-                    yield _row(text, dataset_paths[item.key], item.key, item.data, self.max_candidates).to_row()
+                width, height, error = (item.data[name] for name in ("width", "height", "error"))
+                if error or item.key in missing:
+                    error = error or f"{ctx.path}: no file {item.key}.txt"
+                    yield Detections(item.key, width, height, error=error).to_row()
+                    continue
+                rows = slice(*text.predictions.offsets[row_of[item.key] :][:2])
+                boxes = text.predictions.boxes[rows][best].astype(np.float32)
+                scores = text.predictions.scores[rows][best].astype(np.float32)
+                yield Detections(item.key, width, height, boxes, scores).to_row()
 
         return work
 
 
-def _text(ctx: StageContext, image_ids: Sequence[str]) -> WiderText:
-    return read_wider_text(Path(ctx.path or ""), image_ids)
+def _size(sample: Sample) -> tuple[int, int] | None:
+    return (sample.width, sample.height) if sample.width and sample.height else None
 
 
-def _known(sample: Sample) -> ImageInfo:
-    return ImageInfo(sample.boxes, (sample.width, sample.height) if sample.width and sample.height else None)
-
-
-def _digest(source: Path) -> str:
-    """Returns a digest of the names and bytes of all files."""
+def _hash_of(source: Path) -> str:
+    """Returns a hash of the names and bytes of all files."""
     files = sorted(source.rglob("*.txt")) if source.is_dir() else [source]
     found = blake2b(digest_size=16)
     for file in files:
         found.update(os.fsencode(file.relative_to(source)) + b"\0" + blake2b(file.read_bytes()).digest())
     return found.hexdigest()
-
-
-def _row(text: WiderText, place: int, image_id: str, size: Mapping[str, Any], top: int | None) -> Detections:
-    rows = slice(*text.predictions.offsets[place : place + 2])
-    boxes = text.predictions.boxes[rows][:top].astype(np.float32)
-    scores = text.predictions.scores[rows][:top].astype(np.float32)
-    return Detections(image_id, size["width"], size["height"], boxes, scores)

@@ -1,4 +1,4 @@
-"""Ours and a peer in turn, either in its ways of using the cores, and what the rounds come to."""
+"""Alternating runs of our pipeline and a peer, each as processes or as threads, and the lines made of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from statistics import median
 
 from jobs.benchmarks.baseline import Pace
 from jobs.benchmarks.pipeline_run import PipelineRun
-from jobs.benchmarks.results import Measured, less_is_better, more_is_better
+from jobs.benchmarks.results import Measured, alone, cores, less_is_better, more_is_better
 
 Way = tuple[int, int]
 """(processes, threads of each)."""
@@ -17,13 +17,7 @@ Way = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Rounds:
-    """What was measured.
-
-    Attributes:
-        ours: way -> its runs; a slower way has one.
-        peers: likewise.
-        loads: of the machine at the start of every round, processes of the last minute.
-    """
+    """Way -> its runs (a slower way has one), and the machine's load at the start of every round."""
 
     ours: dict[Way, list[PipelineRun]]
     peers: dict[Way, list[Pace]]
@@ -41,14 +35,10 @@ class Rounds:
 def take_turns(ours: Callable[[Way], PipelineRun], peer: Callable[[Way], Pace], workers: int, rounds: int) -> Rounds:
     """Returns the figures of both, measured one after the other in every round.
 
-    Args:
-        ours: runs the pipeline once in a way.
-        peer: runs the peer once in a way.
-        workers: cores for either: as many processes of one thread, or one process of as many threads. The slower way is
-            run in the first round only.
-        rounds: how often.
+    Each uses its cores as `workers` processes of one thread and as one process of `workers` threads; the slower way is
+    run in the first round only.
     """
-    ways = dict.fromkeys(((workers, 1), (1, workers)))  # one and the same with one worker
+    ways = dict.fromkeys(((workers, 1), (1, workers)))  # equal with one worker
     found = Rounds({way: [] for way in ways}, {way: [] for way in ways}, [])
     for turn in range(rounds):
         found.loads.append(os.getloadavg()[0])
@@ -77,31 +67,32 @@ def cost_rows(rounds: Rounds, name: str, command: str) -> list[Measured]:
     crossing = median(run.bytes_through_store / run.images for run in runs)
     peak, peer_peak = max(run.peak_mb for run in runs), max(pace.peak_mb for pace in peers)
     return [
-        Measured(f"{name}, images/s: start of Ray and workers included", whole, None, None, command),
+        alone(f"{name}, images/s: start of Ray and workers included", whole, command),
         Measured(f"{name}, MB: peak memory of a worker", peak, peer_peak, None, command),
-        Measured(f"{name}, bytes/image: payload through the object store", crossing, None, None, command),
+        alone(f"{name}, bytes/image: payload through the object store", crossing, command),
     ]
 
 
 def round_notes(rounds: Rounds, ours: str, peer: str) -> list[str]:
-    """Returns what a reader must know: the figures of every round and way.
-
-    Args:
-        rounds: what was measured.
-        ours: what is in our time, and what is not.
-        peer: what the peer is.
-    """
+    """Returns the figures of every round and way, after what our time contains and what the peer is."""
     errors = sum(run.errors for runs in rounds.ours.values() for run in runs)
+    rates = _ways({way: [run.rate for run in runs] for way, runs in rounds.ours.items()})
+    busy = _ways({way: [run.busy_rate for run in runs] for way, runs in rounds.ours.items()})
+    peers = _ways({way: [pace.rate for pace in paces] for way, paces in rounds.peers.items()})
     return [
         ours,
-        f"{peer}; images/s of every round: "
-        + _ways({way: [pace.rate for pace in paces] for way, paces in rounds.peers.items()}),
-        "ours, images/s of every round: "
-        + _ways({way: [run.rate for run in runs] for way, runs in rounds.ours.items()})
-        + "; without the idle end of the workers that have no shard left: "
-        + _ways({way: [run.busy_rate for run in runs] for way, runs in rounds.ours.items()}),
+        f"{peer}; images/s of every round: {peers}",
+        f"ours, images/s of every round: {rates}; without the idle end of workers that have no shard left: {busy}",
         *([f"{errors} images were errors: these figures mean little"] if errors else []),
     ]
+
+
+def conditions(rounds: int, workers: int, shard_rows: int, loads: Sequence[float]) -> str:
+    """Returns under which conditions rounds were measured."""
+    return (
+        f"{cores()} cores, {workers} used, {shard_rows} images per shard; medians of {rounds} rounds in turn, either "
+        f"side in the faster of its two ways (processes x threads); load at their starts: {listed(loads)}"
+    )
 
 
 def listed(values: Sequence[float]) -> str:
@@ -117,7 +108,7 @@ def _cpu_rows(runs: Sequence[PipelineRun], peer: float, name: str, command: str)
         return []
     return [
         less_is_better(f"{name}, CPU ms/image: workers", median(workers), peer, command),
-        Measured(f"{name}, CPU ms/image: Ray and the driver beside them", median(others), None, None, command),
+        alone(f"{name}, CPU ms/image: Ray and the driver beside them", median(others), command),
     ]
 
 

@@ -24,14 +24,10 @@ STRIDES = (4, 8, 16, 32, 64, 128)
 def assigning_section(rounds: int, command: str) -> Section:
     """Returns the line of matching + Ali-AMS for 8 images of 800 x 800 with 40 faces each, on one thread.
 
-    Both must agree on every anchor, or the figures would compare different work.
-
-    Args:
-        rounds: ours (ten times) and the loop (once) take turns so often; medians count.
-        command: for the table.
+    Ours (ten times) and the loop (once) alternate; medians count.
 
     Raises:
-        RuntimeError: where the two disagree.
+        RuntimeError: the two disagree on an anchor, and the figures would compare different work.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -62,8 +58,8 @@ def assigning_section(rounds: int, command: str) -> Section:
         f"turn, load {os.getloadavg()[0]:.2f}; ours {1000 * median(mine):.1f} ms, loop {1000 * median(theirs):.0f} ms",
         f"of {int((got.label == FACE).sum())} matched anchors {int(got.compensated.sum())} are compensated; both "
         "agree on every one",
-        "peer: for each image, each face against all anchors with vector operations; faces without Python loops is "
-        "what ours adds, and that it looks at the anchors near a face only",
+        "peer: for each image, each face against all anchors with vector operations; ours has no loop over faces and "
+        "visits the anchors near a face only",
     ]
     return Section("assigning", [more_is_better(what, IMAGES / median(mine), IMAGES / median(theirs), command)], notes)
 

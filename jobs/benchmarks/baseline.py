@@ -1,7 +1,6 @@
-"""The peer of a node of the pipeline: the same network over what lies in memory, and nothing else.
+"""The peer of a pipeline node: the same network over images in memory. No file, no row, no shard and no Ray.
 
-Every process loads the network and all it needs before the clock starts; then the processes take the next image from a
-common counter until none is left. No file, no row, no shard and no Ray.
+Every process prepares itself before the clock starts; then the processes take images from a common counter.
 """
 
 from __future__ import annotations
@@ -18,17 +17,16 @@ from pipeline.engine.shards import peak_memory_mb
 PATIENCE_SECONDS = 300.0
 
 Work = Callable[[int], object]
-"""Does what is measured with the image of a number, 0 .. images - 1."""
+"""The measured work on image 0 .. images - 1."""
 Make = Callable[[], Work]
-"""Called once in every process; picklable. Everything that is not measured is done here: files read, images decoded."""
+"""Called once in every process; picklable. It does what is not measured: reading files, decoding images."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How fast some images went through.
+    """Speed of some images.
 
     Attributes:
-        images: how many.
         seconds: from the first process that began to the last that ended, start-up left out.
         peak_mb: largest resident memory of one process.
         cpu_seconds: of all processes together in that time.
@@ -59,13 +57,7 @@ _share: _Share | None = None
 
 
 def bare_loop(make: Make, images: int, processes: int, threads: int) -> Pace:
-    """Returns the pace of the work alone.
-
-    Args:
-        make: what gives every process its work.
-        images: how many there are.
-        processes: that work side by side.
-        threads: of each.
+    """Returns the pace of the work alone, of `make`'s result in each of some processes.
 
     Raises:
         concurrent.futures.process.BrokenProcessPool: a process could not prepare itself.

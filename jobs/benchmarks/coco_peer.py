@@ -1,10 +1,8 @@
 """The peer of the evaluation: faster-coco-eval on the same boxes, IoU 0.5, one evaluation per subset.
 
-A face that a subset does not count is a crowd there, COCO's way to say that finding it is neither right nor wrong. The
-protocols differ in detail (crowds match by overlap with the detection, ties, the curve's interpolation), so AP comes
-out near the official one but not equal to it; the work is the same.
-
-As a command it is the whole job of a user who has COCO files, to be compared with `wider8k evaluate`:
+A face that a subset ignores is a crowd there. The protocols differ in detail (crowds match by overlap with the
+detection, ties, the curve's interpolation), so AP is near the official one but not equal; the work is the same. As a
+command it is the whole job of a user with COCO files, to be compared with `wider8k evaluate`:
 
     python -m jobs.benchmarks.coco_peer FOLDER        (written by `write_coco_files`)
 """
@@ -80,7 +78,7 @@ def spend(subsets: Sequence[tuple[str, Any, Any]]) -> Spent:
 
     load, run, ap = 0.0, 0.0, {}
     for name, ground, found in subsets:
-        with contextlib.redirect_stdout(io.StringIO()):  # it talks
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints
             start = time.process_time()
             truth = COCO(ground)
             results = truth.loadRes(found)

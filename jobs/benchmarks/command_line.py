@@ -1,4 +1,4 @@
-"""What the commands of `jobs/benchmark.py` have in common: options checked, real data found, sections printed."""
+"""Common parts of the commands of `jobs/benchmark.py`: check options, find real data, print sections."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def check(option: str, values: Sequence[str], known: Callable[[str], object]) ->
 
 
 def begin(section: str, **options: object) -> str:
-    """Says what is measured now, and returns the command that measures it again."""
+    """Prints the section's name, and returns the command that repeats it."""
     print(f"{section} ...", file=sys.stderr, flush=True)
     chosen = [f"--{name} {value}" for name, value in options.items()]
     return " ".join(["uv run python jobs/benchmark.py", section, *chosen])
 
 
 def shared_folder(given: Path | None) -> Path | None:
-    """Returns the folder of real data, or None where it is nowhere and was not asked for."""
+    """Returns the folder of real data, or None where there is none and none was asked for."""
     folder = given or Path(os.environ.get("WIDER8K_SHARED", ROOT.parent / "shared"))
     if (folder / "data").is_dir():
         return folder.resolve()

@@ -1,4 +1,4 @@
-"""CPU seconds of this process and all its children over time: what holds on a machine that is not quiet."""
+"""CPU seconds of this process and all its children over time, for machines that are not quiet."""
 
 from __future__ import annotations
 
@@ -35,13 +35,9 @@ class CpuWatch:
         self._thread.join()
 
     def cores(self, begun: float, ended: float, only: Collection[int] = (), but: Collection[int] = ()) -> float | None:
-        """Returns how many cores were busy on average, or None where the time is too short to tell.
+        """Returns the average of busy cores between two times (since the epoch), None where that is too short.
 
-        Args:
-            begun: seconds since the epoch.
-            ended: likewise.
-            only: process ids that count; empty for all.
-            but: process ids that do not count.
+        Of the process ids in `only` (empty: all) without those in `but`.
         """
         inside = [reading for reading in self.readings if begun <= reading[0] <= ended]
         if len(inside) < 2:

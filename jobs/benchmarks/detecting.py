@@ -21,22 +21,16 @@ IMAGES, BOXES = "photos", "boxes"  # names of the nodes
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What is run.
+    """Checkpoint, detector (None where the checkpoint names it) and settings as in `Predict`.
 
     Attributes:
-        weights: checkpoint file.
-        detector: entry of `DETECTORS`, or None where the checkpoint tells it.
-        canvas: as in `Predict.canvas`.
-        top: candidates kept per image.
-        device: on which the bare network runs.
-        precision: as in `Predict`.
-        engine: likewise.
+        device: of the bare network.
     """
 
     weights: Path
     detector: str | None
     canvas: str
-    top: int = 5000
+    max_candidates: int = 5000
     device: str = "cpu"
     precision: Literal["float32", "bfloat16"] = "float32"
     engine: str = "torch"
@@ -47,22 +41,9 @@ class Model:
 
 
 def detecting_graph(model: Model, folder: Path, resources: Resources, memory_budget_gb: float | None = None) -> Graph:
-    """Returns the nodes `IMAGES`, an index of the folder, and `BOXES`, the candidates.
-
-    Args:
-        model: to be run.
-        folder: of images.
-        resources: of the second node.
-        memory_budget_gb: as in `Predict`.
-    """
-    stage = Predict(
-        detector=model.detector,
-        canvas=model.canvas,
-        max_candidates=model.top,
-        memory_budget_gb=memory_budget_gb,
-        precision=model.precision,
-        engine=model.engine,
-    )
+    """Returns the nodes `IMAGES`, an index of the folder, and `BOXES`, the candidates, with `resources`."""
+    shared = {name: getattr(model, name) for name in ("detector", "canvas", "max_candidates", "precision", "engine")}
+    stage = Predict(**shared, memory_budget_gb=memory_budget_gb)
     return Graph(
         [
             Node(IMAGES, Index(dataset=ImageFolder()), path=str(folder), resources=Resources(shard_rows=10_000)),
@@ -72,12 +53,7 @@ def detecting_graph(model: Model, folder: Path, resources: Resources, memory_bud
 
 
 def detecting(model: Model, files: Sequence[Path]) -> Work:
-    """Returns the network over images decoded here; enlarging them to the canvas is part of its work.
-
-    Args:
-        model: to be run.
-        files: of the images.
-    """
+    """Returns the network over images decoded here; enlarging them to the canvas is part of its work."""
     import torch
 
     from pipeline.inference.predictor import Predictor
@@ -85,7 +61,11 @@ def detecting(model: Model, files: Sequence[Path]) -> Work:
 
     _, detector = open_detector(model.weights, model.detector)
     predictor = Predictor(
-        detector, model.device, max_candidates=model.top, dtype=getattr(torch, model.precision), engine=model.engine
+        detector,
+        model.device,
+        max_candidates=model.max_candidates,
+        dtype=getattr(torch, model.precision),
+        engine=model.engine,
     )
     canvas = parse_canvas(model.canvas)
     # The bare loop begins warm, on a device too.

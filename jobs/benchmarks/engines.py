@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,17 +11,16 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from jobs.benchmarks.baseline import Work, bare_loop
 from jobs.benchmarks.detecting import BOXES, Model, detecting, detecting_graph
 from jobs.benchmarks.images import gather, model_for
 from jobs.benchmarks.pipeline_run import run_node
-from jobs.benchmarks.results import Measured, Section, cores
+from jobs.benchmarks.product import ROOT, ap_of, wider_val_command
+from jobs.benchmarks.results import Measured, Section, alone, cores
 from pipeline.engine.stage import Resources
 from pipeline.engine.storage import Store
 
-ROOT = Path(__file__).resolve().parents[2]
 WAYS = (
     ("torch", "float32"),
     ("torch", "bfloat16"),
@@ -36,17 +34,13 @@ RANKERS = ("crface_mobilenet", "roi_mobilenet")
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What is run.
+    """Detectors (all but the published MobileNet with random weights) and the number of images of each.
 
     Attributes:
-        detectors: entries of `DETECTORS`; all but the published MobileNet have random weights.
-        images: at long edge 1024, of the MobileNet.
-        images_8k: likewise at 8K.
-        slow_images: of the other detectors at 1024.
-        slow_8k: of the other detectors at 8K; 0: not measured there.
+        images: at long edge 1024, of the MobileNet; `images_8k` at 8K.
+        slow_images: at long edge 1024, of the other detectors; `slow_8k` at 8K, 0: not measured there.
         budget_gb: memory of the one worker at 8K; larger canvases are cut into tiles.
         shared: folder of real data, or None.
-        command: for the table.
     """
 
     detectors: tuple[str, ...]
@@ -70,61 +64,51 @@ def engines_sections(load: Load) -> Iterator[Section]:
 
 
 def _detector(load: Load, name: str) -> Section:
-    rows: list[Measured] = []
-    quick = name == QUICK
-    for canvas, images in (
-        ("1024", load.images if quick else load.slow_images),
-        ("8k", load.images_8k if quick else load.slow_8k),
-    ):
-        if not images:
-            continue
-        with _setting(load, images, canvas, name) as (folder, files, model, store):
-            small = canvas == "1024"
-            resources = (
-                Resources(workers=cores(), cpus=1, shard_rows=max(1, images // (8 * cores())))
-                if small
-                else Resources(workers=1, cpus=cores(), shard_rows=max(1, images // 4))
-            )
-            budget = None if small or quick else load.budget_gb
-            first: tuple[float, float] | None = None
-            for engine, precision in WAYS:
-                way = replace(model, engine=engine, precision=precision)
-                run = run_node(detecting_graph(way, folder, resources, budget), BOXES, store)
-                label = f"{name} at {canvas}, {engine} {precision}"
-                if run.errors:
-                    rows.append(Measured(f"{label}, images/s", None, None, None, load.command))
-                    continue
-                rate = run.busy_rate
-                first = (rate, run.peak_mb) if (engine, precision) == WAYS[0] else first
-                peer, peak = first or (None, None)
-                rows.append(Measured(f"{label}, images/s", rate, peer, peer and rate / peer, load.command))
-                rows.append(Measured(f"{label}, MB of a worker", run.peak_mb, peak, None, load.command))
-                if small and quick:
-                    bare = bare_loop(partial(detecting, way, files), len(files), resources.workers, 1).rate
-                    rows.append(Measured(f"{label}, of the bare engine", rate, bare, rate / bare, load.command))
-    where = f"{load.images} and {load.images_8k}" if quick else f"{load.slow_images} images at 1024 and {load.slow_8k}"
-    note = f"{where} at 8K through Ray, workers busy; at 1024 {cores()} workers of one thread, at 8K one of {cores()}"
+    quick, rows = name == QUICK, list[Measured]()
+    counts = (load.images, load.images_8k) if quick else (load.slow_images, load.slow_8k)
+    for canvas, images in zip(("1024", "8k"), counts, strict=True):
+        if images:
+            with _setting(load, images, canvas, name) as (folder, files, model, store):
+                rows += _canvas_rows(load, name, model, folder, files, store)
+    where = f"{counts[0]} images at 1024 and {counts[1]} at 8K through Ray, workers busy"
+    note = f"{where}; at 1024 {cores()} workers of one thread, at 8K one of {cores()}"
     return Section(f"engines, {name}", rows, [f"{note}; peer: torch in float32, or the bare engine"])
 
 
+def _canvas_rows(
+    load: Load, name: str, model: Model, folder: Path, files: list[Path], store: Store
+) -> Iterator[Measured]:
+    small, quick = model.canvas == "1024", name == QUICK
+    workers, parts = (cores(), 8 * cores()) if small else (1, 4)
+    resources = Resources(workers=workers, cpus=cores() // workers, shard_rows=max(1, len(files) // parts))
+    budget = None if small or quick else load.budget_gb
+    first: tuple[float, float] | None = None
+    for engine, precision in WAYS:
+        way = replace(model, engine=engine, precision=precision)
+        run = run_node(detecting_graph(way, folder, resources, budget), BOXES, store)
+        label = f"{name} at {model.canvas}, {engine} {precision}"
+        if run.errors:
+            yield alone(f"{label}, images/s", None, load.command)
+            continue
+        rate = run.busy_rate
+        first = (rate, run.peak_mb) if (engine, precision) == WAYS[0] else first
+        peer, peak = first or (None, None)
+        yield Measured(f"{label}, images/s", rate, peer, peer and rate / peer, load.command)
+        yield Measured(f"{label}, MB of a worker", run.peak_mb, peak, None, load.command)
+        if small and quick:
+            bare = bare_loop(partial(detecting, way, files), len(files), workers, 1).rate
+            yield Measured(f"{label}, of the bare engine", rate, bare, rate / bare, load.command)
+
+
 def _accuracy(load: Load, shared: Path) -> Section:
-    rows, first = [], {}
-    with tempfile.TemporaryDirectory(prefix="wider8k-engines-") as place:
+    rows, first = [], dict[str, float]()
+    with tempfile.TemporaryDirectory(prefix="wider8k-engines-") as folder:
         for engine, precision in WAYS:
-            store = Path(place) / f"{engine}-{precision}"
-            sets = {
-                "store": store,
-                "faces.path": shared / "data/wider_images",
-                "faces.dataset.missing": "skip",
-                "boxes.path": shared / "data/weights/retinaface_mobilenet0.25_Final.pth",
-                "boxes.engine": engine,
-                "boxes.precision": precision,
-            }
-            command = [sys.executable, "-m", "stages.cli.main", "run", "-c", "configs/wider_val.yaml"]
-            command += [part for name, value in sets.items() for part in ("--set", f"{name}={value}")]
+            store = Path(folder) / f"{engine}-{precision}"
+            sets = {"boxes.engine": engine, "boxes.precision": precision}
+            command = wider_val_command(store, shared, sets)
             subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            for row in pq.read_table(next(store.glob("ap/*/whole.parquet")), columns=["subset", "ap"]).to_pylist():
-                subset, ap = row["subset"], 100 * row["ap"]
+            for subset, ap in ap_of(store).items():
                 peer = first.setdefault(subset, ap)
                 rows.append(Measured(f"AP {subset}, {engine} {precision}", ap, peer, None, load.command))
     return Section("engines, AP", rows, ["the published MobileNet on all real images there are, original size"])
@@ -142,7 +126,7 @@ def _rankers(load: Load) -> Section:
                 label = f"{name} at 1024, {engine} {precision}"
                 rows.append(Measured(f"{label}, images/s", pace.rate, first, pace.rate / first, load.command))
     where = f"{cores()} processes of one thread, nothing read or written"
-    note = f"random weights, 5,000 drawn candidates of 40 images, {where}"
+    note = f"random weights, 5,000 random candidates of 40 images, {where}"
     return Section("engines, rankers", rows, [note])
 
 
@@ -170,7 +154,7 @@ def _ranking(name: str, files: tuple[Path, ...], engine: str, precision: str) ->
 
 @contextmanager
 def _setting(load: Load, images: int, canvas: str, name: str) -> Iterator[tuple[Path, list[Path], Model, Store]]:
-    """Gives a folder of images, their files, the model and a store, all gone afterwards."""
+    """Yields a folder of images, their files, the model and a store, all removed afterwards."""
     with (
         tempfile.TemporaryDirectory(prefix="wider8k-images-") as folder,
         tempfile.TemporaryDirectory(prefix="wider8k-engines-") as place,

@@ -1,4 +1,4 @@
-"""Section 1: the exact evaluation of the full validation set against faster-coco-eval on the same boxes."""
+"""The exact evaluation of the full validation set against faster-coco-eval on the same boxes."""
 
 from __future__ import annotations
 
@@ -12,23 +12,15 @@ from pathlib import Path
 from statistics import median
 
 from jobs.benchmarks.coco_peer import Spent, coco_detections, coco_truth, spend, write_coco_files
+from jobs.benchmarks.product import ROOT
 from jobs.benchmarks.results import Section, less_is_better
 from pipeline.data.datasets.wider_face.ground_truth import load_ground_truth
 from pipeline.data.datasets.wider_face.predictions import read_wider_text
 from pipeline.evaluation.wider_result import evaluate
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 def evaluation_section(predictions: Path, ground_truth: Path, rounds: int, command: str) -> Section:
-    """Returns the lines of this section: medians over rounds in which ours and the peer take turns.
-
-    Args:
-        predictions: archive or folder in the WIDER submission format.
-        ground_truth: folder with the four official .mat files.
-        rounds: how often each is measured.
-        command: for the table.
-    """
+    """Returns medians over alternating rounds; predictions as text, ground truth as the four official .mat files."""
     truth = load_ground_truth(ground_truth)
     boxes = read_wider_text(predictions, truth.image_ids).predictions
     ours, peers, our_commands, peer_commands = [], [], [], []
@@ -38,7 +30,7 @@ def evaluation_section(predictions: Path, ground_truth: Path, rounds: int, comma
         peer_command = [sys.executable, "-m", "jobs.benchmarks.coco_peer", folder]
         for _ in range(rounds):
             ours.append(_ours(predictions, ground_truth))
-            # The peer's dictionaries are built anew, untimed: it writes into them.
+            # The peer's dictionaries are built again, untimed: it writes into them.
             peers.append(spend([(name, coco_truth(truth, name), coco_detections(boxes)) for name in truth.counts]))
             our_commands.append(run_command(our_command))
             peer_commands.append(run_command(peer_command))

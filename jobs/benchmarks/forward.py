@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jobs.benchmarks.results import Measured, Section, cores
+from jobs.benchmarks.results import Section, alone, cores
 from pipeline.data.canvas import Tile, parse_canvas, tiles
 from pipeline.engine.shards import peak_memory_mb
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Passes:
-    """What one detector did at one canvas.
+    """Measurements of one detector at one canvas.
 
     Attributes:
         seconds: median of the timed passes.
@@ -56,8 +56,8 @@ def forward_section(
         budget_gb: memory of one process on a CPU; canvases that need more are cut into tiles.
         device: "cpu" or "cuda".
         command: for the table.
-        sampled: of a canvas in tiles, only so many are timed, spread over it, and the time of all is told from theirs
-            by their area; an 8K image takes the largest detector half an hour. Without a line of memory.
+        sampled: of a canvas in tiles, only so many are timed, spread over it, and the time of all is estimated by their
+            area; an 8K image takes the largest detector half an hour. Without a line of memory.
     """
     rows, notes = [], [f"random weights, one image of 1024 x 683 pixels, median of {passes} passes, {_where(device)}"]
     for name in names:
@@ -67,15 +67,15 @@ def forward_section(
                 passed = pool.submit(time_passes, name, canvas, passes, budget_gb, device, sampled)
             try:
                 done = passed.result()
-            except ValueError as error:  # a budget too small for it, say: the others are measured all the same
+            except ValueError as error:  # a budget too small for it: the others are still measured
                 notes.append(f"{name} at {canvas} was not measured: {error}")
                 continue
             label = f"forward, {name} at {canvas}"
-            rows.append(Measured(f"{label}, ms", 1000 * done.seconds, None, None, command))
+            rows.append(alone(f"{label}, ms", 1000 * done.seconds, command))
             if done.share == 1:
-                rows.append(Measured(f"{label}, MB at the peak", done.peak_mb, None, None, command))
+                rows.append(alone(f"{label}, MB at the peak", done.peak_mb, command))
             if done.tiles:
-                part = "" if done.share == 1 else f", told from {done.share:.1%} of them"
+                part = "" if done.share == 1 else f", estimated from {done.share:.1%} of them"
                 notes.append(f"{name} at {canvas} in tiles of {done.tiles} px for {budget_gb:g} GB{part}")
     return Section("forward", rows, notes)
 
@@ -83,7 +83,7 @@ def forward_section(
 def time_passes(
     name: str, canvas: str, passes: int, budget_gb: float | None, device: str, sampled: int | None = None
 ) -> Passes:
-    """Returns what a detector of random weights did; to be called in a fresh process. See `forward_section`."""
+    """Returns the measurements of a detector with random weights, in a fresh process. See `forward_section`."""
     import torch
 
     from pipeline.inference.memory import tile_for_budget
@@ -99,9 +99,8 @@ def time_passes(
         width, height = size.size(1024, 683)
         tile = tile_for_budget(detector, int(budget_gb * 2**30), width=width, height=height)
         if sampled is not None and tile is not None:
-            return _some_tiles(
-                detector, tiles(width, height, tile, detector.receptive_halo, max(detector.strides)), sampled, tile
-            )
+            every = tiles(width, height, tile, detector.receptive_halo, max(detector.strides))
+            return _some_tiles(detector, every, sampled, tile)
     dtype = torch.float32 if device == "cpu" else torch.bfloat16
     predictor = Predictor(detector, device, tile=tile, dtype=dtype)
     spent = []
@@ -114,12 +113,12 @@ def time_passes(
 
 
 def _some_tiles(detector: Detector, every: Sequence[Tile], sampled: int, side: int) -> Passes:
-    """Returns the time of all tiles, told by area from that of some of them as images of their own."""
+    """Returns the time of all tiles, estimated by area from some of them as images of their own."""
     from pipeline.inference.predictor import Predictor
 
     predictor, original = Predictor(detector), parse_canvas("original")
     sizes = [(y1 - y0, x1 - x0) for x0, y0, x1, y1 in (each.window for each in every)]
-    picked = [sizes[int(place)] for place in np.linspace(0, len(sizes) - 1, min(sampled, len(sizes)))]
+    picked = [sizes[int(index)] for index in np.linspace(0, len(sizes) - 1, min(sampled, len(sizes)))]
     rng, spent = np.random.default_rng(0), 0.0
     predictor.candidates(np.zeros((256, 256, 3), np.uint8), original)
     for size in picked:
@@ -132,7 +131,7 @@ def _some_tiles(detector: Detector, every: Sequence[Tile], sampled: int, side: i
 
 
 def settled(detector: Detector) -> Detector:
-    """Returns the detector after its norms have seen a batch: without, HRNet's random answers overflow."""
+    """Returns the detector after its norms have seen a batch: otherwise HRNet's random outputs overflow."""
     import torch
 
     norms = [module for module in detector.modules() if isinstance(module, torch.nn.BatchNorm2d)]

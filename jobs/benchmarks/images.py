@@ -1,4 +1,4 @@
-"""The images that a section runs on, in one folder: real ones where they are at hand, else drawn ones."""
+"""The images and the detector of a section: real images and published weights, else drawn ones and random weights."""
 
 from __future__ import annotations
 
@@ -17,11 +17,8 @@ REAL_WEIGHTS = "data/weights/retinaface_mobilenet0.25_Final.pth"
 def gather(folder: Path, number: int, shared: Path | None) -> tuple[list[Path], str]:
     """Returns the files put into `folder` in the pipeline's order, and what they are.
 
-    Args:
-        folder: empty.
-        number: of images. Real ones are taken evenly over all events, and again under other names where there are
-            fewer.
-        shared: the folder of real data, or None for drawn images of 1024 x 683 pixels.
+    Real images of `shared` are taken evenly over all events, and again under other names where there are fewer; without
+    `shared` they are drawn, 1024 x 683 pixels.
     """
     found = sorted((shared / REAL_IMAGES).glob("*/*.jpg")) if shared else []
     if found:
@@ -43,14 +40,7 @@ def evenly(files: Sequence[Path], number: int) -> Sequence[Path]:
 
 
 def model_for(folder: Path, canvas: str, shared: Path | None, name: str = DETECTOR) -> tuple[Model, str]:
-    """Returns a detector and what it is: the published MobileNet-0.25 RetinaFace, else random weights.
-
-    Args:
-        folder: where random weights are written to.
-        canvas: as in `Predict.canvas`.
-        shared: the folder of real data, or None.
-        name: entry of `DETECTORS`.
-    """
+    """Returns a detector and what it is: the published MobileNet-0.25 RetinaFace, else random weights in `folder`."""
     weights = shared / REAL_WEIGHTS if shared and name == DETECTOR else None
     if weights and weights.is_file():
         return Model(weights, None, canvas), "the public MobileNet-0.25 weights"

@@ -1,4 +1,4 @@
-"""The join of an index with three dumps: rows/s, and whether its memory stays where it was at the beginning."""
+"""`label_candidates` over an index and three dumps: rows/s, and whether its memory stays constant."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 from jobs.benchmarks.prerequisites import prepare, require_success
-from jobs.benchmarks.results import Measured, Section
-from jobs.benchmarks.synthetic_dumps import DrawnDump, DrawnSamples
+from jobs.benchmarks.results import Section, alone
+from jobs.benchmarks.synthetic_dumps import SyntheticDump, SyntheticSamples
 from pipeline.engine.executor import LocalExecutor
 from pipeline.engine.graph import Graph, Node
 from pipeline.engine.manifest import Manifest, stored_manifests
@@ -25,21 +25,18 @@ from stages.label_candidates import LabelCandidates
 
 DUMPS = ("first", "second", "third")
 JOINED = "joined"
-DRAWN_ROWS = 5000  # of a shard of the inputs
+INPUT_ROWS = 5000  # of a shard of the inputs
 JOINED_ROWS = 500  # of a shard of the join
 
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """What a join took.
+    """Measurements of a join.
 
     Attributes:
-        rows: how many.
-        seconds: of the node, its planning left out.
-        planning_seconds: of finding out what is to be joined with what.
+        seconds: of the node, without its planning.
         worker_mb: largest resident memory of the worker at the end of each shard, in their order; it never falls.
-        planning_mb: the same of the process that plans and keeps the books.
-        before_mb: what that process had before it planned.
+        planning_mb: the same of the planning process, which had `before_mb` before.
     """
 
     rows: int
@@ -52,16 +49,12 @@ class Joined:
     @property
     def first_mb(self) -> int:
         """Of the worker, in the first tenth of the shards."""
-        return max(self.worker_mb[: self._tenth])
+        return max(self.worker_mb[: max(1, len(self.worker_mb) // 10)])
 
     @property
     def last_mb(self) -> int:
         """Of the worker, in the last tenth of the shards."""
-        return max(self.worker_mb[-self._tenth :])
-
-    @property
-    def _tenth(self) -> int:
-        return max(1, len(self.worker_mb) // 10)
+        return max(self.worker_mb[-max(1, len(self.worker_mb) // 10) :])
 
 
 class OneWorker(LocalExecutor):
@@ -87,52 +80,46 @@ class OneWorker(LocalExecutor):
 
 
 def joining_section(images: int, boxes: int, command: str) -> Section:
-    """Returns rows/s and peak memory of a join of three dumps of drawn boxes.
-
-    Args:
-        images: rows of each input.
-        boxes: of each image, by each detector.
-        command: for the table.
-    """
-    with tempfile.TemporaryDirectory(prefix="wider8k-benchmark-") as place:
-        graph, store = joining_graph(images, boxes), Store(place)
+    """Returns rows/s and peak memory of a join of three dumps with so many random boxes per image."""
+    with tempfile.TemporaryDirectory(prefix="wider8k-benchmark-") as folder:
+        graph, store = joining_graph(images, boxes), Store(folder)
         begun = time.monotonic()
         prepare(graph, JOINED, store)
-        drawn = time.monotonic() - begun
+        written = time.monotonic() - begun
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
             found = pool.submit(join, graph, store).result()
     name = f"joining {images:,} images, {len(DUMPS)} x {boxes} boxes"
     rows = [
-        Measured(f"{name}, rows/s", found.rows / found.seconds, None, None, command),
-        Measured(f"{name}, MB: peak of the worker, first tenth", found.first_mb, None, None, command),
-        Measured(f"{name}, MB: peak of the worker, last tenth", found.last_mb, None, None, command),
-        Measured(f"{name}, MB: peak of the planning process", found.planning_mb, None, None, command),
-        Measured(f"{name}, s: planning", found.planning_seconds, None, None, command),
+        alone(f"{name}, rows/s", found.rows / found.seconds, command),
+        alone(f"{name}, MB: peak of the worker, first tenth", found.first_mb, command),
+        alone(f"{name}, MB: peak of the worker, last tenth", found.last_mb, command),
+        alone(f"{name}, MB: peak of the planning process", found.planning_mb, command),
+        alone(f"{name}, s: planning", found.planning_seconds, command),
     ]
     notes = [
-        f"one worker beside the planning process, without Ray; {JOINED_ROWS} rows per shard, {DRAWN_ROWS:,} per shard "
-        f"of the inputs, which were drawn in {drawn:.0f} s; libraries included: the planning process had "
-        f"{found.before_mb} MB before it planned; tenths of the shards, in their order",
+        f"one worker beside the planning process, without Ray; {JOINED_ROWS} rows per shard, {INPUT_ROWS:,} per shard "
+        f"of the inputs, which were written in {written:.0f} s; libraries included: the planning process had "
+        f"{found.before_mb} MB before it planned; tenths of the shards, in their order"
     ]
     return Section("joining", rows, notes)
 
 
 def joining_graph(images: int, boxes: int) -> Graph:
     """Returns samples, one dump per name of `DUMPS`, and the node `JOINED`."""
-    large = Resources(shard_rows=DRAWN_ROWS)
+    large = Resources(shard_rows=INPUT_ROWS)
     samples = {"samples": ("images",)}
     dumps = [
-        Node(name, DrawnDump(boxes=boxes, seed=seed), samples, resources=large)
+        Node(name, SyntheticDump(boxes=boxes, seed=seed), samples, resources=large)
         for seed, name in enumerate(DUMPS, start=1)
     ]
     joined = Node(
         JOINED, LabelCandidates(), {**samples, "candidates": DUMPS}, resources=Resources(shard_rows=JOINED_ROWS)
     )
-    return Graph([Node("images", DrawnSamples(images=images), resources=large), *dumps, joined])
+    return Graph([Node("images", SyntheticSamples(images=images), resources=large), *dumps, joined])
 
 
 def join(graph: Graph, store: Store) -> Joined:
-    """Returns what the node `JOINED` took; best in a fresh process, with all that it depends on stored.
+    """Returns the measurements of node `JOINED`; best in a fresh process, with its inputs stored.
 
     Raises:
         RuntimeError: it failed.

@@ -1,4 +1,4 @@
-"""Ours: one node of the pipeline on Ray, image by image in shards, and what its records say of it."""
+"""One run of a pipeline node on Ray, measured from its shards' records."""
 
 from __future__ import annotations
 
@@ -24,12 +24,17 @@ from pipeline.engine.storage import Store
 
 @dataclass(frozen=True, slots=True)
 class ShardSpan:
-    """When one shard was worked on, seconds since the epoch, and by whom."""
+    """When and by which worker one shard was computed, in seconds since the epoch."""
 
     host: str
     rows: int
     begun: float
     ended: float
+
+
+def rate_of(shards: Sequence[ShardSpan]) -> float:
+    """Returns images/s from the first shard's begin to the last shard's end."""
+    return sum(s.rows for s in shards) / (max(s.ended for s in shards) - min(s.begun for s in shards))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +45,10 @@ class PipelineRun:
         shards: in the order in which they began.
         seconds: of the whole node, the start of Ray and of its workers included.
         peak_mb: largest resident memory of one worker.
-        bytes_through_store: of everything that went through Ray's object store: item lists in, records out.
+        bytes_through_store: through Ray's object store: item lists in, records out.
         errors: rows that hold one.
-        worker_cores: cores that the workers kept busy on average in steady state, None where it was too short to tell.
-        other_cores: likewise for everything else: Ray's own processes and this one.
+        worker_cores: busy cores of the workers on average in steady state, None where it was too short.
+        other_cores: likewise of Ray's own processes and this one.
     """
 
     shards: tuple[ShardSpan, ...]
@@ -62,7 +67,7 @@ class PipelineRun:
     @property
     def rate(self) -> float:
         """Images/s in steady state: from the first shard's begin to the last shard's end."""
-        return self.images / (max(s.ended for s in self.shards) - min(s.begun for s in self.shards))
+        return rate_of(self.shards)
 
     @property
     def busy_rate(self) -> float:
@@ -70,10 +75,7 @@ class PipelineRun:
         own: dict[str, list[ShardSpan]] = defaultdict(list)
         for shard in self.shards:
             own[shard.host].append(shard)
-        return sum(
-            sum(s.rows for s in shards) / (max(s.ended for s in shards) - min(s.begun for s in shards))
-            for shards in own.values()
-        )
+        return sum(rate_of(shards) for shards in own.values())
 
 
 class CountingExecutor(RayExecutor):
@@ -90,14 +92,10 @@ class CountingExecutor(RayExecutor):
 
 
 def run_node(graph: Graph, node: str, store: Store) -> PipelineRun:
-    """Returns what one run of a node of many rows took; Ray starts and ends within.
+    """Returns the measurements of one run of a node; Ray starts and ends within.
 
-    What it depends on is computed before, unless it is stored; what the node gave earlier is removed.
-
-    Args:
-        graph: of the node and what it depends on.
-        node: its name.
-        store: on this machine's disks.
+    Its prerequisites are computed before, unless they are stored; its own earlier output is removed. The store is on
+    this machine's disks.
 
     Raises:
         RuntimeError: a node failed.
@@ -114,17 +112,11 @@ def run_node(graph: Graph, node: str, store: Store) -> PipelineRun:
         outcome = Runner(graph, store, Options(frozenset({node})), make_executor).run()
     seconds = time.monotonic() - started
     require_success(outcome)
-    return _with_cpu(_measured(store, node, seconds, executors[0].bytes_counted), watch)
-
-
-def _with_cpu(run: PipelineRun, watch: CpuWatch) -> PipelineRun:
+    run = _measured(store, node, seconds, executors[0].bytes_counted)
     begun, ended = min(s.begun for s in run.shards), max(s.ended for s in run.shards)
     workers = {int(shard.host.rpartition(":")[2]) for shard in run.shards}
-    return replace(
-        run,
-        worker_cores=watch.cores(begun, ended, only=workers),
-        other_cores=watch.cores(begun, ended, but=workers),
-    )
+    own, others = watch.cores(begun, ended, only=workers), watch.cores(begun, ended, but=workers)
+    return replace(run, worker_cores=own, other_cores=others)
 
 
 def _measured(store: Store, node: str, seconds: float, counted: int) -> PipelineRun:

@@ -1,4 +1,4 @@
-"""What comes before the node that is measured: computed here, without Ray, and kept for all rounds."""
+"""Prerequisites of the measured node: computed here, without Ray, and kept for all rounds."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from pipeline.engine.storage import Store
 
 
 def prepare(graph: Graph, node: str, store: Store) -> None:
-    """Computes what a node depends on and is not stored yet, in a process of its own, and removes what the node gave.
+    """Computes what a node depends on and is not stored yet, and removes the node's own output.
 
-    A process of its own, so that neither its memory nor its settings are those of the runs that follow.
+    In a process of its own, so that the runs that follow inherit neither its memory nor its settings.
 
     Raises:
         RuntimeError: a node failed.

@@ -27,15 +27,11 @@ CANVAS = "1024"
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What is trained.
+    """A ranker with random weights, trained on the candidates of some images.
 
     Attributes:
-        ranker: entry of `RANKERS`, with random weights.
-        recipe: batch, side and number of steps.
-        images: of the join.
         shared: folder of real data, or None for drawn images and candidates of random weights.
-        rounds: ours and the peer take turns so often.
-        command: for the table.
+        rounds: alternating runs of both sides.
     """
 
     ranker: str
@@ -47,7 +43,7 @@ class Load:
 
 
 def ranker_training_section(load: Load) -> Section:
-    """Returns steps/s of ours and of the bare loop on the same cores, and the share of waiting."""
+    """Returns our steps/s and the bare loop's on the same cores, and the share of waiting."""
     with tempfile.TemporaryDirectory(prefix="wider8k-benchmark-") as place:
         model, network = model_for(Path(place), CANVAS, load.shared)
         course, images = ranker_course(load, model, Path(place))
@@ -58,20 +54,14 @@ def ranker_training_section(load: Load) -> Section:
 
 
 def ranker_course(load: Load, model: Model, folder: Path) -> tuple[Course, str]:
-    """Returns index, dump, join and the training on it, and what the images are.
-
-    Args:
-        load: what is trained.
-        model: the detector of the dump.
-        folder: of the store, and of the list of images.
-    """
-    dataset, at, images = _dataset(load, folder)
-    dump = Predict(detector=model.detector, canvas=model.canvas, max_candidates=model.top)
+    """Returns index, dump, labelled candidates and the training on them, in a folder, and what the images are."""
+    dataset, path, images = _dataset(load, folder)
+    dump = Predict(detector=model.detector, canvas=model.canvas, max_candidates=model.max_candidates)
     training = TrainRanker(ranker=load.ranker, recipe=load.recipe)
     samples, alone = {"samples": ("faces",)}, Resources(workers=1, cpus=cores())
     graph = Graph(
         [
-            Node("faces", Index(dataset=dataset), path=at, resources=Resources(shard_rows=10_000)),
+            Node("faces", Index(dataset=dataset), path=path, resources=Resources(shard_rows=10_000)),
             Node("boxes", dump, samples, str(model.weights), alone),
             Node("pairs", LabelCandidates(), {**samples, "candidates": ("boxes",)}),
             Node("ranker", training, {**samples, "rankings": ("pairs",)}, None, alone),
@@ -81,7 +71,7 @@ def ranker_course(load: Load, model: Model, folder: Path) -> tuple[Course, str]:
 
 
 def _dataset(load: Load, folder: Path) -> tuple[Any, str | None, str]:
-    """Returns the labelled images, where they lie and what they are: real ones from all events, or drawn ones."""
+    """Returns the labelled images, their folder and what they are: real ones from all events, or drawn ones."""
     found = sorted((load.shared / REAL_IMAGES).glob("*/*.jpg")) if load.shared else []
     if not load.shared or not found:
         drawn = Synthetic(images=load.images, width=1024, height=683)

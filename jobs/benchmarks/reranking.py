@@ -1,4 +1,4 @@
-"""Images/s of the `rerank` node on Ray against the bare ranker over images and candidates that lie in memory."""
+"""Images/s of the `rerank` node on Ray against the bare ranker over images and candidates in memory."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from jobs.benchmarks.alternate import Rounds, cost_rows, listed, pace_rows, round_notes, take_turns
+from jobs.benchmarks.alternate import Rounds, Way, conditions, cost_rows, pace_rows, round_notes, take_turns
 from jobs.benchmarks.baseline import Work, bare_loop
 from jobs.benchmarks.detecting import BOXES, IMAGES, Model, detecting_graph
 from jobs.benchmarks.images import gather, model_for
-from jobs.benchmarks.pipeline_run import run_node
+from jobs.benchmarks.pipeline_run import PipelineRun, run_node
 from jobs.benchmarks.results import Measured, Section, cores
 from pipeline.data.canvas import parse_canvas
 from pipeline.data.images import decode
@@ -36,16 +36,12 @@ PEER = "peer: the same ranker over images decoded and candidates read in memory,
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What is run.
+    """What is run: a ranker with random weights at a size as in `Rerank.size`.
 
     Attributes:
-        ranker: entry of `RANKERS`, with random weights.
-        size: as in `Rerank.size`.
-        images: how many.
-        rounds: how often ours and the peer are measured, in turn; either's slower way in the first round only.
+        rounds: measurements of either side, in turn; the slower way of each in the first round only.
         workers: cores for either: as many processes of one thread, or one process of as many threads.
         shared: folder of real data, or None.
-        command: for the table.
     """
 
     ranker: str
@@ -58,27 +54,24 @@ class Load:
 
 
 def reranking_section(load: Load) -> Section:
-    """Returns the lines of the network alone, and of network and suppression, either side with what it says."""
+    """Returns the lines of the network alone, and of network and suppression, with the notes of either side."""
     with (
         tempfile.TemporaryDirectory(prefix="wider8k-images-") as images,
-        tempfile.TemporaryDirectory(prefix="wider8k-benchmark-") as place,
+        tempfile.TemporaryDirectory(prefix="wider8k-benchmark-") as folder,
     ):
-        files, pictures = gather(Path(images), load.images, load.shared)
-        model, network = model_for(Path(place), CANVAS, load.shared)
-        bench = Bench(model, Path(images), ranker_for(Path(place), load.ranker), Store(f"{place}/store"))
-        alone = _rounds(load, bench, files, None)
-        whole = _rounds(load, bench, files, IOU)
+        files, origin = gather(Path(images), load.images, load.shared)
+        model, network = model_for(Path(folder), CANVAS, load.shared)
+        bench = Bench(model, Path(images), ranker_for(Path(folder), load.ranker), Store(f"{folder}/store"))
+        alone, whole = (_rounds(load, bench, files, iou) for iou in (None, IOU))
     name = f"reranking, {load.ranker} at {load.size}"
     rows: list[Measured] = [
         *pace_rows(alone, f"{name}, network", load.command),
         *pace_rows(whole, f"{name}, with NMS", load.command),
         *cost_rows(whole, f"{name}, with NMS", load.command),
     ]
+    measured = conditions(load.rounds, load.workers, _shard_rows(load), [*alone.loads, *whole.loads])
     notes = [
-        f"{pictures}, the best 5,000 candidates of {network} at {CANVAS}; {load.ranker} with random weights; "
-        f"{cores()} cores, {load.workers} used, {_shard_rows(load)} images per shard; medians of {load.rounds} rounds "
-        "in turn, either side in the faster of its two ways (processes x threads); load at their starts: "
-        + listed([*alone.loads, *whole.loads]),
+        f"{origin}, the best 5,000 candidates of {network} at {CANVAS}; {load.ranker} with random weights; {measured}",
         *(f"network: {note}" for note in round_notes(alone, INSIDE, PEER)),
         *(f"with NMS: {note}" for note in round_notes(whole, "the same on both sides", "peer")),
     ]
@@ -87,14 +80,7 @@ def reranking_section(load: Load) -> Section:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What both sides work on; picklable.
-
-    Attributes:
-        model: the detector of the candidates.
-        folder: of the images.
-        weights: checkpoint of the ranker.
-        store: on this machine's disks.
-    """
+    """What both sides work on; picklable. The store is on this machine's disks."""
 
     model: Model
     folder: Path
@@ -112,14 +98,7 @@ class Bench:
 
 
 def reranking(bench: Bench, files: Sequence[Path], size: str, iou: float | None) -> Work:
-    """Returns the ranker over images decoded here and their candidates, which are stored already.
-
-    Args:
-        bench: whose candidates are computed.
-        files: of the images.
-        size: at which the ranker sees an image.
-        iou: of the suppression behind it; None for none.
-    """
+    """Returns the ranker over images decoded here and the bench's stored candidates; `iou` None: no suppression."""
     import torch
 
     from pipeline.boxes.suppression import nms
@@ -144,12 +123,7 @@ def reranking(bench: Bench, files: Sequence[Path], size: str, iou: float | None)
 
 
 def ranker_for(folder: Path, name: str) -> Path:
-    """Returns a new checkpoint in a folder: a ranker with random weights, whose corrections are all 0.
-
-    Args:
-        folder: where it is written to.
-        name: entry of `RANKERS`.
-    """
+    """Returns a new checkpoint in a folder: a ranker with random weights, whose corrections are all 0."""
     from pipeline.models.rankers import ranker_spec
     from pipeline.models.weights import save_bytes
 
@@ -160,16 +134,12 @@ def ranker_for(folder: Path, name: str) -> Path:
 
 def _rounds(load: Load, bench: Bench, files: Sequence[Path], iou: float | None) -> Rounds:
     make = partial(reranking, bench, files, load.size, iou)
-    return take_turns(
-        lambda way: run_node(bench.graph(load.size, iou, _resources(load, way)), RANKED, bench.store),
-        lambda way: bare_loop(make, len(files), *way),
-        load.workers,
-        load.rounds,
-    )
 
+    def ours(way: Way) -> PipelineRun:
+        resources = Resources(workers=way[0], cpus=way[1], shard_rows=_shard_rows(load))
+        return run_node(bench.graph(load.size, iou, resources), RANKED, bench.store)
 
-def _resources(load: Load, way: tuple[int, int]) -> Resources:
-    return Resources(workers=way[0], cpus=way[1], shard_rows=_shard_rows(load))
+    return take_turns(ours, lambda way: bare_loop(make, len(files), *way), load.workers, load.rounds)
 
 
 def _shard_rows(load: Load) -> int:

@@ -16,14 +16,11 @@ from stages.cli.outputs import require_files
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One figure of ours, with that of a peer where there is one.
+    """One line of the table: our figure, the peer's in the same unit (None without one), and how much better ours is.
 
     Attributes:
-        what: what was measured, with its unit.
         ours: the figure, or None where it could not be measured.
-        peer: the peer's figure in the same unit, or None.
-        ratio: how many times better ours is, or None without a peer.
-        command: what measures it again.
+        command: repeats the measurement.
     """
 
     what: str
@@ -35,11 +32,16 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """The lines of one section, and what a reader must know to judge them."""
+    """The lines of one section, and the conditions under which they were measured."""
 
     name: str
     rows: Sequence[Measured]
     notes: Sequence[str] = field(default_factory=tuple)
+
+
+def alone(what: str, ours: float | None, command: str) -> Measured:
+    """Returns a line without a peer."""
+    return Measured(what, ours, None, None, command)
 
 
 def less_is_better(what: str, ours: float, peer: float, command: str) -> Measured:
@@ -53,18 +55,14 @@ def more_is_better(what: str, ours: float, peer: float, command: str) -> Measure
 
 
 def table(sections: Sequence[Section]) -> str:
-    """Returns all sections as one aligned table, the notes of each section below it."""
-    header = ("what", "ours", "peer", "ratio", "command")
-    lines = [
-        (row.what, _number(row.ours), _number(row.peer), _number(row.ratio), row.command)
-        for section in sections
-        for row in section.rows
-    ]
-    widths = [max(len(line[column]) for line in [header, *lines]) for column in range(4)]
-    drawn = [_line(line, widths) for line in [header, *lines]]
+    """Returns all sections as one aligned table, with their notes below."""
+    rows = [row for section in sections for row in section.rows]
+    cells = [(row.what, _number(row.ours), _number(row.peer), _number(row.ratio), row.command) for row in rows]
+    cells = [("what", "ours", "peer", "ratio", "command"), *cells]
+    a, b, c, d, _ = (max(map(len, column)) for column in zip(*cells, strict=True))
+    lines = [f"{w:<{a}}  {x:>{b}}  {y:>{c}}  {z:>{d}}  {command}" for w, x, y, z, command in cells]
     notes = [f"{section.name}: {note}" for section in sections for note in section.notes]
-    rule = "-" * max(map(len, drawn))
-    return "\n".join([drawn[0], rule, *drawn[1:], *([""] if notes else []), *notes])
+    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:], *([""] if notes else []), *notes])
 
 
 def as_json(sections: Sequence[Section]) -> dict[str, Any]:
@@ -101,13 +99,8 @@ def _number(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    numbers = "  ".join(f"{cell:>{width}}" for cell, width in zip(cells[1:4], widths[1:], strict=True))
-    return f"{cells[0]:<{widths[0]}}  {numbers}  {cells[4]}"
-
-
 def writable(json: Path | None) -> Path | None:
-    """Returns the file given; refuses one that could not be written once everything is measured."""
+    """Returns the file given; refuses one that cannot be written."""
     try:
         require_files({"--json": json})
     except ValueError as error:

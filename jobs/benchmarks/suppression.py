@@ -12,24 +12,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from jobs.benchmarks.results import Measured, Section, less_is_better
+from jobs.benchmarks.images import REAL_IMAGES, REAL_WEIGHTS, evenly
+from jobs.benchmarks.results import Section, alone, less_is_better
 from pipeline.boxes.suppression import nms
 from pipeline.boxes.voting import vote
 
-REAL_WEIGHTS = "data/weights/retinaface_mobilenet0.25_Final.pth"
-REAL_IMAGES = "data/wider_images/WIDER_val/images"
 IOU = 0.4
 TOP = 5000
 Boxes = NDArray[np.float32]
 
 
 def suppression_section(shared: Path | None, rounds: int, command: str) -> Section:
-    """Returns the lines of this section: milliseconds on one thread, medians of rounds in turn.
-
-    Args:
-        shared: the folder of real data; without it the boxes are drawn at random about faces.
-        rounds: how often each is measured on each image.
-        command: for the table.
+    """Returns milliseconds on one thread, medians of rounds in turn on each image; without `shared`, of random boxes.
 
     Raises:
         RuntimeError: vectorised voting and the loop disagree.
@@ -43,7 +37,7 @@ def suppression_section(shared: Path | None, rounds: int, command: str) -> Secti
         torch.set_num_threads(threads)
     suppressed, voted, looped = (median(each[kind] for each in times) for kind in range(3))
     rows = [
-        Measured(f"NMS of {TOP:,} boxes, ms", suppressed, None, None, command),
+        alone(f"NMS of {TOP:,} boxes, ms", suppressed, command),
         less_is_better(f"box voting of {TOP:,} boxes, ms (peer: the plain loop)", voted, looped, command),
     ]
     groups = sorted(len(vote(boxes, scores, iou=IOU).scores) for boxes, scores in given)
@@ -96,19 +90,18 @@ def _candidates(shared: Path | None) -> tuple[list[tuple[Boxes, Boxes]], str]:
     """Returns boxes and scores of eight images, and what they are."""
     files = sorted((shared / REAL_IMAGES).glob("*/*.jpg")) if shared else []
     if not shared or not files or not (shared / REAL_WEIGHTS).is_file():
-        return [_drawn(seed) for seed in range(8)], "boxes drawn about 3,000 faces"
+        return [_sampled(seed) for seed in range(8)], "random boxes about 3,000 faces"
     from pipeline.data.canvas import ORIGINAL
     from pipeline.data.images import decode
     from pipeline.inference.predictor import Predictor
     from pipeline.models.weights import open_detector
 
     predictor = Predictor(open_detector(shared / REAL_WEIGHTS)[1], max_candidates=TOP)
-    chosen = [files[index * len(files) // 8] for index in range(8)]
-    found = [predictor.candidates(decode(file.read_bytes()), ORIGINAL) for file in chosen]
+    found = [predictor.candidates(decode(file.read_bytes()), ORIGINAL) for file in evenly(files, 8)]
     return [(each.boxes, each.scores) for each in found], "candidates of RetinaFace in 8 real images"
 
 
-def _drawn(seed: int, faces: int = 3000) -> tuple[Boxes, Boxes]:
+def _sampled(seed: int, faces: int = 3000) -> tuple[Boxes, Boxes]:
     rng = np.random.default_rng(seed)
     side = np.exp(rng.uniform(np.log(8), np.log(200), faces))
     centre, of = rng.uniform(0, (1024, 768), (faces, 2)), rng.integers(0, faces, TOP)

@@ -1,4 +1,4 @@
-"""Rows of drawn numbers, as an index and a dump would have them: for what costs nothing but rows."""
+"""Stages that write random rows in the form of an index and of a dump."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ WIDTH, HEIGHT = 1024, 768
 _LARGEST = 200.0  # box side, pixels
 
 
-class DrawnSamples(MapStage):
-    """Images that are nowhere, with faces anywhere in them.
+class SyntheticSamples(MapStage):
+    """Samples without files, with faces anywhere in them.
 
     Attributes:
         images: how many.
         faces: of each.
     """
 
-    name: ClassVar[str] = "drawn_samples"
+    name: ClassVar[str] = "synthetic_samples"
     version: ClassVar[str] = "1"
     output: ClassVar[pa.Schema] = SAMPLES
 
@@ -35,30 +35,30 @@ class DrawnSamples(MapStage):
 
     def items(self, ctx: StageContext) -> Sequence[Item]:
         """Returns one item per image."""
-        return [Item(f"drawn/{number:07d}", "") for number in range(self.images)]
+        return [Item(f"synthetic/{number:07d}", "") for number in range(self.images)]
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
-        """Returns what draws rows of `SAMPLES`."""
+        """Returns a worker of random rows of `SAMPLES`."""
 
         def work(items: Sequence[Item]) -> Iterator[Row]:
             for item in items:
-                boxes, _ = _drawn(0, item, self.faces)
+                boxes, _ = _sampled(0, item, self.faces)
                 yield Sample(item.key, f"{item.key}.jpg", "", WIDTH, HEIGHT, boxes).to_row()
 
         return work
 
 
-class DrawnDump(MapStage):
+class SyntheticDump(MapStage):
     """Boxes anywhere in the images of some samples.
 
     Attributes:
         boxes: of each image.
-        seed: above 0, another one for another detector.
+        seed: one per detector.
     """
 
-    name: ClassVar[str] = "drawn_dump"
+    name: ClassVar[str] = "synthetic_dump"
     version: ClassVar[str] = "1"
-    over: ClassVar[tuple[str, ...]] = ("samples",)
+    mapped_inputs: ClassVar[tuple[str, ...]] = ("samples",)
     inputs: ClassVar[dict[str, Port]] = {"samples": Port(SAMPLES)}
     output: ClassVar[pa.Schema] = DETECTIONS
 
@@ -70,17 +70,17 @@ class DrawnDump(MapStage):
         return [Item(key, version) for key, version, _ in ctx.one("samples").item_versions()]
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
-        """Returns what draws rows of `DETECTIONS`."""
+        """Returns a worker of random rows of `DETECTIONS`."""
 
         def work(items: Sequence[Item]) -> Iterator[Row]:
             for item in items:
-                boxes, scores = _drawn(self.seed, item, self.boxes)
+                boxes, scores = _sampled(self.seed, item, self.boxes)
                 yield Detections(item.key, WIDTH, HEIGHT, boxes, scores).to_row()
 
         return work
 
 
-def _drawn(seed: int, item: Item, count: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _sampled(seed: int, item: Item, count: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Returns float32 [count, 4] boxes and float32 [count] falling scores that depend on seed and image alone."""
     rng = np.random.default_rng((seed, int(item.key.rpartition("/")[2])))
     numbers = rng.random((count, 5), dtype=np.float32)

@@ -1,19 +1,18 @@
-"""Sections 2 and 3: the pipeline's images/s against the bare network, a worker's memory, bytes in the object store."""
+"""The pipeline's images/s against the bare network, a worker's memory, and bytes in the object store."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from jobs.benchmarks.alternate import Rounds, Way, cost_rows, listed, pace_rows, round_notes, take_turns
+from jobs.benchmarks.alternate import Way, conditions, cost_rows, pace_rows, round_notes, take_turns
 from jobs.benchmarks.baseline import bare_loop
 from jobs.benchmarks.detecting import BOXES, Model, detecting, detecting_graph
 from jobs.benchmarks.images import gather, model_for
 from jobs.benchmarks.pipeline_run import PipelineRun, run_node
-from jobs.benchmarks.results import Measured, Section, cores
+from jobs.benchmarks.results import Measured, Section, alone
 from pipeline.engine.stage import Resources
 from pipeline.engine.storage import Store
 
@@ -27,18 +26,13 @@ PEER = "peer: the same network over images decoded in memory, warmed up, nothing
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What a section runs.
+    """What a section runs; canvas and detector as in `Predict`.
 
     Attributes:
-        name: of the section.
-        canvas: as in `Predict.canvas`.
-        images: how many.
-        rounds: how often ours and the peer are measured, in turn; either's slower way in the first round only.
+        rounds: measurements of either side, in turn; the slower way of each in the first round only.
         workers: cores for either: as many processes of one thread, or one process of as many threads.
-        detector: entry of `DETECTORS`.
         tile_budget_gb: memory of one worker in one more run with tiles, None for no such run.
         shared: folder of real data, or None.
-        command: for the table.
     """
 
     name: str
@@ -53,25 +47,28 @@ class Load:
 
 
 def throughput_section(load: Load) -> Section:
-    """Returns the lines of one canvas: medians over rounds in which ours and the peer take turns."""
+    """Returns the lines of one canvas: medians over rounds in which ours and the peer alternate."""
     with (
         tempfile.TemporaryDirectory(prefix="wider8k-images-") as images,
-        tempfile.TemporaryDirectory(prefix="wider8k-benchmark-") as place,
+        tempfile.TemporaryDirectory(prefix="wider8k-benchmark-") as folder,
     ):
-        files, pictures = gather(Path(images), load.images, load.shared)
-        model, network = model_for(Path(place), load.canvas, load.shared, load.detector)
-        ours = partial(_run, model, Path(images), Store(f"{place}/store"), _shard_rows(load, files))
+        files, origin = gather(Path(images), load.images, load.shared)
+        model, network = model_for(Path(folder), load.canvas, load.shared, load.detector)
+        shard_rows = max(1, len(files) // (8 * load.workers))
+        ours = partial(_run, model, Path(images), Store(f"{folder}/store"), shard_rows)
         peer = partial(detecting, model, files)
         rounds = take_turns(ours, lambda way: bare_loop(peer, len(files), *way), load.workers, load.rounds)
         rows = [*pace_rows(rounds, load.name, load.command), *cost_rows(rounds, load.name, load.command)]
         if load.tile_budget_gb is not None:
             rows += _tile_rows(load, ours((load.workers, 1), load.tile_budget_gb))
-    notes = _notes(load, rounds, _shard_rows(load, files))
-    return Section(load.name, rows, [f"{pictures}, {network}, canvas {load.canvas}", *notes])
-
-
-def _shard_rows(load: Load, files: Sequence[Path]) -> int:
-    return max(1, len(files) // (8 * load.workers))
+    notes = [
+        f"{origin}, {network}, canvas {load.canvas}",
+        conditions(load.rounds, load.workers, shard_rows, rounds.loads),
+        *round_notes(rounds, INSIDE, PEER),
+        "object store: the pickled ids and paths that go in and the records that come out, no pixel and no box; "
+        "Ray's own framing adds about 3 KB per shard",
+    ]
+    return Section(load.name, rows, notes)
 
 
 def _run(model: Model, folder: Path, store: Store, rows: int, way: Way, budget: float | None = None) -> PipelineRun:
@@ -80,21 +77,9 @@ def _run(model: Model, folder: Path, store: Store, rows: int, way: Way, budget: 
 
 
 def _tile_rows(load: Load, run: PipelineRun) -> list[Measured]:
-    name = f"{load.name} in tiles for {load.tile_budget_gb:g} GB"
-    crossing = run.bytes_through_store / run.images
+    name, crossing = f"{load.name} in tiles for {load.tile_budget_gb:g} GB", run.bytes_through_store / run.images
     return [
-        Measured(f"{name}, images/s: steady state", run.rate, None, None, load.command),
-        Measured(f"{name}, MB: peak memory of a worker", run.peak_mb, None, None, load.command),
-        Measured(f"{name}, bytes/image: payload through the object store", crossing, None, None, load.command),
-    ]
-
-
-def _notes(load: Load, rounds: Rounds, shard_rows: int) -> list[str]:
-    return [
-        f"{cores()} cores, {load.workers} used, {shard_rows} images per shard; medians of {load.rounds} rounds in "
-        "turn, either side in the faster of its two ways (processes x threads); load at their starts: "
-        + listed(rounds.loads),
-        *round_notes(rounds, INSIDE, PEER),
-        "object store: the pickled ids and paths that go in and the records that come out, no pixel and no box; "
-        "Ray's own framing adds about 3 KB per shard",
+        alone(f"{name}, images/s: steady state", run.rate, load.command),
+        alone(f"{name}, MB: peak memory of a worker", run.peak_mb, load.command),
+        alone(f"{name}, bytes/image: payload through the object store", crossing, load.command),
     ]

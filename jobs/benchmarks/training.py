@@ -1,4 +1,4 @@
-"""A detector's training through Ray against the bare loop with batches in memory; what assigning takes."""
+"""A detector's training through Ray against the bare loop with batches in memory; the share of assigning."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jobs.benchmarks.results import Measured, Section, cores
+from jobs.benchmarks.results import Section, alone, cores
 from jobs.benchmarks.training_run import Course, compared, course_note
 from pipeline.data.datasets.synthetic.dataset import Synthetic
 from pipeline.data.datasets.wider_face.dataset import WiderFace
@@ -21,14 +21,11 @@ from stages.train_detector import TrainDetector
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What is trained.
+    """A detector with random weights and its recipe.
 
     Attributes:
-        detector: entry of `DETECTORS`.
-        recipe: batch, side, assigner and number of steps.
         shared: folder of real data, or None for drawn images.
-        rounds: ours and the peer take turns so often.
-        command: for the table.
+        rounds: alternating runs of both sides.
     """
 
     detector: str
@@ -39,16 +36,14 @@ class Load:
 
 
 def training_section(load: Load) -> Section:
-    """Returns steps/s of ours and of the bare loop on the same cores, and the shares of waiting and of assigning."""
+    """Returns our steps/s and the bare loop's on the same cores, and the shares of waiting and of assigning."""
     with tempfile.TemporaryDirectory(prefix="wider8k-benchmark-") as place:
         course = detector_course(load, Store(place))
         found = compared(course, load.rounds)
     name = f"training, {load.detector}, {load.recipe.batch} x {load.recipe.crop} px"
     assigning = f"{name}, % of a step spent in {load.recipe.assigner}"
-    rows = [
-        *found.rows(name, load.command),
-        Measured(assigning, 100 * found.bare.part / found.bare.step, None, None, load.command),
-    ]
+    share = 100 * found.bare.part / found.bare.step
+    rows = [*found.rows(name, load.command), alone(assigning, share, load.command)]
     data = "real validation images" if load.shared else "drawn images of 1024 x 683"
     return Section("training", rows, [course_note(course, f"{load.recipe.augmentation} crops of {data}", load.rounds)])
 

@@ -12,7 +12,7 @@ from statistics import median
 from typing import Any
 
 from jobs.benchmarks.prerequisites import prepare, require_success
-from jobs.benchmarks.results import Measured, cores, more_is_better
+from jobs.benchmarks.results import Measured, alone, cores, more_is_better
 from pipeline.cluster.ray_executor import RayExecutor
 from pipeline.engine.executor import Executor
 from pipeline.engine.graph import Graph
@@ -24,19 +24,13 @@ from pipeline.engine.storage import Store
 from pipeline.training.loop.metrics_log import MetricsLog
 from stages.base_training import TrainingStage
 
-FIRST = 5  # steps that do not count: loaders start, memory is taken, kernels are chosen
-HELD = 16  # batches that the bare loop has in memory and goes round
+FIRST = 5  # steps that do not count: loaders start, memory is allocated, kernels are chosen
+HELD = 16  # batches that the bare loop cycles through
 
 
 @dataclass(frozen=True)
 class Course:
-    """A training to be measured; picklable.
-
-    Attributes:
-        graph: its node and what it depends on.
-        node: its name, of a `TrainingStage` whose field `recipe` says steps and batch.
-        store: on this machine's disks.
-    """
+    """A training to be measured; picklable. `node` is of a `TrainingStage`; the store is on this machine's disks."""
 
     graph: Graph
     node: str
@@ -44,18 +38,18 @@ class Course:
 
     @property
     def recipe(self) -> Any:
-        """The recipe of the training."""
+        """Recipe of the training."""
         return self.graph.nodes[self.node].stage.recipe  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What the steps of one training took, without the first ones.
+    """Seconds of the steps of one training, without the first ones.
 
     Attributes:
-        step: seconds of one, with all that lies between two of them.
-        part: seconds of it that went into what was looked at: waiting for data in ours, the assigner in the bare loop
-            of a detector (of the host: what it hands to a GPU it does not wait for), nothing in that of a ranker.
+        step: of one, with everything between two of them.
+        part: of it, waiting for data in our training, the assigner in the bare loop of a detector (on the host: what it
+            hands to a GPU it does not wait for), 0 in that of a ranker.
     """
 
     step: float
@@ -64,22 +58,22 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """Medians over all rounds: seconds of a step of ours and of the bare loop, and the parts of each, see `Spent`."""
+    """Medians over all rounds, see `Spent`."""
 
     ours: Spent
     bare: Spent
 
     def rows(self, name: str, command: str) -> list[Measured]:
-        """Returns steps/s of both, and how much of ours was spent waiting."""
+        """Returns steps/s of both, and our share of waiting."""
         waiting = 100 * self.ours.part / self.ours.step
         return [
             more_is_better(f"{name}, steps/s", 1 / self.ours.step, 1 / self.bare.step, command),
-            Measured(f"{name}, % of the time spent waiting for data", waiting, None, None, command),
+            alone(f"{name}, % of the time spent waiting for data", waiting, command),
         ]
 
 
 def compared(course: Course, rounds: int) -> Compared:
-    """Returns what ours and the bare loop took, each in processes of its own, in turn."""
+    """Returns the times of our training and the bare loop, each in processes of its own, in turn."""
     ours, bare = [], []
     for _ in range(rounds):
         ours.append(run_training(course))
@@ -89,7 +83,7 @@ def compared(course: Course, rounds: int) -> Compared:
 
 
 def run_training(course: Course, make_executor: Callable[[], Executor] = RayExecutor) -> Spent:
-    """Returns what a training through the pipeline took and waited, from its own log.
+    """Returns the times of a training through the pipeline, from its own log.
 
     Raises:
         RuntimeError: it failed.
@@ -105,9 +99,9 @@ def run_training(course: Course, make_executor: Callable[[], Executor] = RayExec
 
 
 def bare_training(course: Course) -> Spent:
-    """Returns what the plain loop over batches in memory took; what comes before the training is stored already.
+    """Returns the times of the plain loop over batches in memory; the training's inputs are stored already.
 
-    On a GPU a step is read when the next one has been begun, as ours are.
+    On a GPU a step is read after the next one is launched, as ours are.
     """
     import torch
 
@@ -140,7 +134,7 @@ def bare_training(course: Course) -> Spent:
 
 
 def course_note(course: Course, data: str, rounds: int) -> str:
-    """Returns what a reader must know to judge the figures; `data` says what the pictures are and what is cut out."""
+    """Returns the conditions of the figures; `data` says what the images are and what is cut out."""
     return (
         f"{course.recipe.steps} steps, the first {FIRST} not counted, {data}; one process of {cores()} threads "
         f"and one loader process beside it, on {cores()} cores; the peer: the same step, its {HELD} batches decoded "
@@ -159,16 +153,24 @@ def _training(course: Course) -> Any:
 
 @dataclass(frozen=True)
 class _Timed:
-    assigner: Any
+    """An assigner, or one of its plans, that records the seconds of every call."""
+
+    inner: Any
     spent: list[float]
 
     @property
     def needs_prediction(self) -> bool:
-        needs: bool = self.assigner.needs_prediction
+        needs: bool = self.inner.needs_prediction
         return needs
 
-    def prepare(self, *arguments: Any) -> Any:
-        return self._clocked(lambda: _TimedPlan(self.assigner.prepare(*arguments), self))
+    def prepare(self, *arguments: Any) -> _Timed:
+        return replace(self, inner=self._clocked(lambda: self.inner.prepare(*arguments)))
+
+    def to(self, device: Any) -> _Timed:
+        return replace(self, inner=self._clocked(lambda: self.inner.to(device)))
+
+    def complete(self, predicted: Any) -> Any:
+        return self._clocked(lambda: self.inner.complete(predicted))
 
     def _clocked(self, work: Callable[[], Any]) -> Any:
         begun = time.perf_counter()
@@ -177,20 +179,8 @@ class _Timed:
         return result
 
 
-@dataclass(frozen=True)
-class _TimedPlan:
-    plan: Any
-    of: _Timed
-
-    def to(self, device: Any) -> Any:
-        return self.of._clocked(lambda: replace(self, plan=self.plan.to(device)))
-
-    def complete(self, predicted: Any) -> Any:
-        return self.of._clocked(lambda: self.plan.complete(predicted))
-
-
 def _timed(task: Any, model: Any, spent: list[float]) -> Any:
-    """Returns the task; where it has an assigner, that one notes the seconds it takes."""
+    """Returns the task, whose assigner, if it has one, records its seconds."""
     from pipeline.training.tasks.detector import DetectorTask, assigner_of
 
     if not isinstance(task, DetectorTask):

@@ -1,4 +1,4 @@
-"""A detector's dump on one device without Ray: images in memory in batches, each engine, and where the time goes."""
+"""A detector's dump on one device without Ray: images in memory in batches, each engine, and the single steps."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ import torch
 
 from jobs.benchmarks.forward import settled
 from jobs.gpu.figures import Figures
-from jobs.gpu.measuring import busy, empty, median_seconds, told, wait
+from jobs.gpu.measuring import busy, catch_out_of_memory, empty, median_seconds, wait
 from jobs.gpu.parts import Setting
 from pipeline.data.canvas import Canvas, parse_canvas
-from pipeline.data.images import Image, decode
+from pipeline.data.images import Image, decode, encode_jpeg
 from pipeline.data.records import Detections
+from pipeline.data.schemas import DETECTIONS
+from pipeline.engine.columns import as_table
+from pipeline.engine.shards import encode
 from pipeline.inference.batches import launch_within_memory, plan_batches
 from pipeline.inference.engines import ENGINES
 from pipeline.inference.padded_canvas import padded_count, padded_sides
-from pipeline.inference.predictor import Predictor
+from pipeline.inference.predictor import Predictor, _on_canvas
 from pipeline.models.detectors import detector_spec
 from pipeline.models.detectors.detector import Detector
 
@@ -30,17 +33,17 @@ TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 def dump(setting: Setting, figures: Figures, name: str) -> None:
     """Measures one detector of random weights at 1024 and at 8K with every engine, in bfloat16 where it has that.
 
-    With torch as it is in float32 too, with TF32 as torch has it, and a table of where the time goes.
+    With torch also in float32 (TF32 as torch has it), and in bfloat16 with the times of the single steps.
     """
     torch.manual_seed(0)
     detector = settled(detector_spec(name).build().to(setting.device)).cpu()
     sizes = {"64": Canvas(64)} if setting.tiny else {"1024": Canvas(1024), "8K": parse_canvas("8k")}
     counts = {"64": 3, "1024": 64, "8K": 4}
     for label, canvas in sizes.items():
-        # One size: what several cost is measured by `new_sizes` and through Ray.
-        images = pictures(setting, 1) * counts[label]
+        # One size: several are measured by `new_sizes` and through Ray.
+        images = load_images(setting, 1) * counts[label]
         for engine, number in _ways(setting):
-            with told(figures, f"{label} {number}, {engine}"):
+            with catch_out_of_memory(figures, f"{label} {number}, {engine}"):
                 _way(setting, figures, detector, images, canvas, (label, engine, number))
 
 
@@ -49,7 +52,7 @@ def _ways(setting: Setting) -> list[tuple[str, str]]:
     engines = [name for name, spec in ENGINES.items() if kind in spec.devices and spec.installed]
     if setting.tiny:
         engines = [name for name in engines if name not in ("compiled", "onnxruntime")]
-    # The last one, the fastest, of those it has.
+    # The last precision of an engine is its fastest.
     return [("torch", "float32"), *((name, ENGINES[name].precisions[-1]) for name in engines)]
 
 
@@ -71,7 +74,7 @@ def _way(
     figures.add(f"{what}, first time", time.perf_counter() - begun, "s", f"{len(images)} images")
     seconds = median_seconds(setting, lambda: candidates_of_all(predictor, images, canvas), passes=3)
     figures.add(f"{what}, images/s", len(images) / seconds, "1/s")
-    network = _network(predictor, images, canvas)
+    network = _Network(predictor, images, canvas)
     seconds = median_seconds(setting, network.run)
     figures.add(f"{what}, images/s of the network alone", network.count / seconds, "1/s", f"batch of {network.count}")
     if setting.device == "cuda":
@@ -82,10 +85,7 @@ def _way(
 
 
 def candidates_of_all(predictor: Predictor, images: Sequence[Image], canvas: Canvas) -> int:
-    """Returns how many images had candidates: all of them in batches, the next one launched before one is waited for.
-
-    The loop of a dump without files; see `pipeline.inference.batch_worker`.
-    """
+    """Returns how many images had candidates: a dump's loop without files, see `pipeline.inference.batch_worker`."""
     sizes = [(image.shape[1], image.shape[0]) for image in images]
     working: deque[Callable[[], list[Any]]] = deque()
     good = 0
@@ -98,7 +98,7 @@ def candidates_of_all(predictor: Predictor, images: Sequence[Image], canvas: Can
     return good
 
 
-class _network:
+class _Network:
     """The engine over the largest batch of these images, already on the device."""
 
     def __init__(self, predictor: Predictor, images: Sequence[Image], canvas: Canvas) -> None:
@@ -124,20 +124,13 @@ class _network:
 def _pieces(
     setting: Setting, figures: Figures, predictor: Predictor, images: Sequence[Image], canvas: Canvas, what: str
 ) -> None:
-    """Measures the pieces of an image's way, each alone and waited for: together they take longer than the whole."""
-    from pipeline.data.images import encode_jpeg
-    from pipeline.data.schemas import DETECTIONS
-    from pipeline.engine.columns import as_table
-    from pipeline.engine.shards import encode
-
+    """Measures the steps of one image, each alone and synchronised: together they take longer than the whole."""
     image, size = images[0], (images[0].shape[1], images[0].shape[0])
     seen = canvas.size(*size)
     data = encode_jpeg(image, 90)
     found = predictor.candidates(image, canvas)
     rows = [Detections("a", *size, found.boxes, found.scores, found.landmarks).to_row()] * 8
     table = as_table(rows, DETECTIONS)
-    from pipeline.inference.predictor import _on_canvas
-
     pixels = predictor._enlarged(_on_canvas(image, canvas))
     pieces: dict[str, tuple[Callable[[], Any], int]] = {
         "decode": (lambda: decode(data), 1),
@@ -152,7 +145,7 @@ def _pieces(
             figures.add(f"{what}, {piece}", 1000 * median_seconds(setting, work, passes=7) / count, "ms", f"{seen}")
 
 
-def pictures(setting: Setting, count: int) -> list[Image]:
+def load_images(setting: Setting, count: int) -> list[Image]:
     """Returns real photographs where there are some, else noise of their sizes, in turn."""
     found = sorted((setting.shared / "data/wider_images/WIDER_val/images").glob("*/*.jpg")) if setting.shared else []
     if found:
@@ -160,6 +153,6 @@ def pictures(setting: Setting, count: int) -> list[Image]:
     else:
         rng, heights = np.random.default_rng(0), (683, 768, 576, 1365)
         held = [rng.integers(0, 256, (height, 1024, 3), np.uint8) for height in heights[:count]]
-    if setting.device == "cuda":  # as the decoders of a dump leave them
+    if setting.device == "cuda":  # as a dump's decoders do
         held = [torch.from_numpy(image).pin_memory().numpy() for image in held]
     return [held[number % len(held)] for number in range(count)]

@@ -1,4 +1,4 @@
-"""Figures as they are measured, one JSON line each, on disk at once: a run that is cut off loses none of them."""
+"""Figures as they are measured, one JSON line each, on disk at once: an interrupted run keeps them."""
 
 from __future__ import annotations
 
@@ -15,15 +15,7 @@ FILE = "figures.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One figure.
-
-    Attributes:
-        part: that measured it.
-        what: was measured, without its unit.
-        value: a number, or a word where there is none ("out of memory").
-        unit: of the number.
-        note: what a reader must know to judge it.
-    """
+    """One figure of a part: a number in a unit, or a word where there is none ("out of memory"), and its conditions."""
 
     part: str
     what: str
@@ -50,7 +42,7 @@ class Figures:
 
 
 def read_figures(folder: Path) -> list[Figure]:
-    """Returns all figures of a folder, of what was measured twice the newer; a line that is cut off is left out."""
+    """Returns all figures of a folder, of equal ones the newest; an incomplete line is left out."""
     found: dict[tuple[str, str, str], Figure] = {}
     if (folder / FILE).exists():
         for line in (folder / FILE).read_text(encoding="utf-8").splitlines():
@@ -63,7 +55,7 @@ def read_figures(folder: Path) -> list[Figure]:
 
 
 def as_table(figures: Sequence[Figure], about: Mapping[str, str]) -> str:
-    """Returns Markdown, ready for `configs/RESULTS.md`: what machine it was, then one line per figure."""
+    """Returns Markdown, ready for `configs/RESULTS.md`: the machine, then one line per figure."""
     head = ", ".join(f"{name} {value}" for name, value in about.items())
     rows = [f"| {each.part} | {each.what} | {_shown(each.value)} | {each.unit} | {each.note} |" for each in figures]
     return "\n".join(
@@ -79,8 +71,13 @@ def machine(device: str) -> dict[str, str]:
     import torch
 
     driver = Path("/proc/driver/nvidia/version")
-    told = driver.read_text(encoding="utf-8").splitlines()[0].split("  ")[1] if driver.exists() else "unknown"
-    return {"device": torch.cuda.get_device_name(), "driver": told.strip(), "CUDA": torch.version.cuda or "", **about}
+    version_line = driver.read_text(encoding="utf-8").splitlines()[0].split("  ")[1] if driver.exists() else "unknown"
+    return {
+        "device": torch.cuda.get_device_name(),
+        "driver": version_line.strip(),
+        "CUDA": torch.version.cuda or "",
+        **about,
+    }
 
 
 def _shown(value: float | str) -> str:

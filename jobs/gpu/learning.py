@@ -1,7 +1,7 @@
-"""What is learnt in the time that is left: small trainings on 345 real images, AP on 150 that they have not seen.
+"""Small trainings on 345 real images, and AP on 150 unseen ones, by the product's own command.
 
-By the product's own command and `configs/small.yaml` and `configs/crface_small.yaml`, one row of each. A training that
-is cut off goes on where it was when the part is run again. Without real data, and where tiny, on a few drawn faces.
+One row of `configs/small.yaml` and one of `configs/crface_small.yaml`. An interrupted training resumes when the part is
+run again. Without real data, and where tiny, on a few drawn faces.
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from jobs.benchmarks.images import REAL_WEIGHTS, model_for
+from jobs.benchmarks.product import ROOT, product_command
 from jobs.gpu.figures import Figures
 from jobs.gpu.parts import Setting
-from jobs.gpu.real import product_command
-from jobs.gpu.right import ROOT
 from pipeline.engine.manifest import Manifest, stored_manifests
 from pipeline.engine.storage import Store
 
@@ -29,13 +28,7 @@ POLLING_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """A part of a config that is run.
-
-    Attributes:
-        config: file of `configs`.
-        nodes: that are run, in their order.
-        sets: what differs from the config.
-    """
+    """A file of `configs`, the nodes that are run, in their order, and the fields that are set."""
 
     config: str
     nodes: tuple[str, ...]
@@ -68,13 +61,7 @@ def learn(setting: Setting, figures: Figures, name: str) -> None:
 
 
 def lesson_of(setting: Setting, folder: Path, name: str) -> Lesson:
-    """Returns what is run for `mogface_baseline` or ranker `roi`.
-
-    Args:
-        setting: of the day.
-        folder: that exists; where there are no published weights, random ones are written into it.
-        name: of the part, after "learn-".
-    """
+    """Returns the lesson `mogface_baseline` or `roi`; without published weights, `folder` gets random ones."""
     return _detector(setting) if name == "mogface_baseline" else _ranker(setting, folder)
 
 
@@ -101,20 +88,22 @@ def _finished(folder: Path, nodes: tuple[str, ...]) -> Iterator[tuple[str, Manif
 def _detector(setting: Setting) -> Lesson:
     """Returns row `baseline` with the network of `mogface_baseline`, in the steps of the table of equal steps."""
     trained, steps = ("learnt_baseline", "detector_baseline"), (700, 100)
-    judged = ("unseen_boxes_baseline", "unseen_found_baseline", "unseen_ap_baseline")
+    evaluated = ("unseen_boxes_baseline", "unseen_found_baseline", "unseen_ap_baseline")
     sets: dict[str, Any] = {f"{each}.checkpoint_seconds": 20 for each in trained}
     sets |= {
         f"{node}.recipe.steps": 2 if _small(setting) else count for node, count in zip(trained, steps, strict=True)
     }
     sets |= {f"{node}.recipe.ema_decay": 0.99 for node in trained}
     if _small(setting):
-        sets |= _drawn("seen", "unseen") | {f"{judged[0]}.canvas": 64}
+        sets |= _drawn("seen", "unseen") | {f"{evaluated[0]}.canvas": 64}
         sets |= {f"{each}.recipe.{field}": number for each in trained for field, number in _SMALL_STEP.items()}
     else:
         sets |= _real(setting, "*seen", "seen", "unseen")
         sets |= {f"{each}.detector": "mogface_baseline" for each in trained}
         sets |= {f"{each}.model_args": "{}" for each in trained}
-    return Lesson("small.yaml", ("seen", "unseen", *trained, *judged), sets | _on_device(setting, trained, judged[:1]))
+    return Lesson(
+        "small.yaml", ("seen", "unseen", *trained, *evaluated), sets | _on_device(setting, trained, evaluated[:1])
+    )
 
 
 def _ranker(setting: Setting, folder: Path) -> Lesson:
@@ -123,14 +112,11 @@ def _ranker(setting: Setting, folder: Path) -> Lesson:
     sets: dict[str, Any] = {"ranker_roi.checkpoint_seconds": 20}
     if _small(setting):
         weights = _drawn_weights(folder)
-        sets |= _drawn("seen_faces", "unseen_faces") | {
-            "some_seen_faces.path": folder,
-            "retinaface_*.max_candidates": 200,
-        }
-        sets |= {
-            f"ranker_roi.recipe.{field}": number for field, number in {**_SMALL_STEP, "num_candidates": 200}.items()
-        }
-        sets |= {"ranker_roi.recipe.steps": 2, "ranker_roi.recipe.iou_floor": 0}  # random weights find no face by half
+        sets |= _drawn("seen_faces", "unseen_faces")
+        sets |= {"some_seen_faces.path": folder, "retinaface_*.max_candidates": 200}
+        # Random weights find no face by half.
+        recipe = {**_SMALL_STEP, "num_candidates": 200, "steps": 2, "iou_floor": 0}
+        sets |= {f"ranker_roi.recipe.{field}": number for field, number in recipe.items()}
     else:
         assert setting.shared is not None
         weights = setting.shared / REAL_WEIGHTS
@@ -151,7 +137,7 @@ def _real(setting: Setting, all_of_them: str, seen: str, unseen: str) -> dict[st
     assert setting.shared is not None
     data = setting.shared / "data"
     lists = {f"{seen}.dataset.only": data / "splits" / SEEN, f"{unseen}.dataset.only": data / "splits" / UNSEEN}
-    # What was not brought along is left out; how many rows there are is told with each node.
+    # Missing images are left out; the number of rows is a figure of each node.
     return {f"{all_of_them}.path": data / "wider_images", f"{all_of_them}.dataset.missing": "skip", **lists}
 
 
@@ -172,7 +158,5 @@ def _on_device(setting: Setting, trainings: tuple[str, ...], dumps: tuple[str, .
     """Returns the resources of what runs a network."""
     if setting.device != "cuda":
         return {f"{node}.run.cpus": 1 for node in trainings} if setting.tiny else {}
-    loaders = {f"{node}.run.loaders": 8 for node in trainings}
-    return (
-        loaders | {f"{node}.run.gpus": 1 for node in trainings + dumps} | {f"{node}.run.workers": 1 for node in dumps}
-    )
+    gpus = {f"{node}.run.gpus": 1 for node in trainings + dumps}
+    return gpus | {f"{node}.run.loaders": 8 for node in trainings} | {f"{node}.run.workers": 1 for node in dumps}

@@ -1,4 +1,4 @@
-"""How a device is timed: waited for, medians, its own share of the time, and a lack of memory as a figure."""
+"""Timing of a device: synchronised medians, its busy share, and out-of-memory as a figure."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def median_seconds(setting: Setting, work: Callable[[], Any], passes: int = 25) 
 
 
 def busy(work: Callable[[], Any]) -> float:
-    """Returns the share of the time in which the device has a kernel or a copy to do, from the profiler's trace."""
+    """Returns the share of the time in which the device runs a kernel or a copy, from the profiler's trace."""
     from torch.profiler import ProfilerActivity, profile
 
     work()
     torch.cuda.synchronize()
-    # Of the device only: tracing the host's calls slows launches down so much that it is the tracing one sees.
+    # Of the device only: tracing the host's calls slows launches down so much that the trace shows mostly itself.
     with profile(activities=[ProfilerActivity.CUDA]) as trace:
         begun = time.perf_counter()
         for _ in range(2):
@@ -54,8 +54,8 @@ def busy(work: Callable[[], Any]) -> float:
 
 
 @contextlib.contextmanager
-def told(figures: Figures, label: str) -> Iterator[None]:
-    """Turns a lack of memory into a figure; the rest is measured all the same."""
+def catch_out_of_memory(figures: Figures, label: str) -> Iterator[None]:
+    """Turns out-of-memory into a figure; the rest is still measured."""
     try:
         yield
     except torch.OutOfMemoryError:
@@ -69,7 +69,7 @@ def wait(device: str) -> None:
 
 
 def empty(device: str) -> None:
-    """Gives back memory that earlier measurements left, and begins to count its peak again."""
+    """Frees the memory of earlier measurements and resets the peak."""
     if device == "cuda":
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()

@@ -1,4 +1,4 @@
-"""What an image of a size not seen before costs beside one of a size that was: WIDER FACE has hundreds of sizes."""
+"""Time of an image of a new size beside one of a known size: WIDER FACE has hundreds of sizes."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ NAME = "retinaface_mobilenet"
 
 
 def new_sizes(setting: Setting, figures: Figures) -> None:
-    """Measures first and second looks at several heights with and without a common canvas, and traces some."""
+    """Measures the first and second pass over several heights, with and without a common canvas, and traces some."""
     torch.manual_seed(0)
     detector = settled(detector_spec(NAME).build().to(setting.device)).cpu()
     heights = range(30, 36, 2) if setting.tiny else range(501, 549, 6)
     for label, pads in (("any height", False), ("padded", True)):
         predictor = Predictor(detector, setting.device, dtype=torch.bfloat16, pads=pads)
-        _looks(setting, figures, predictor, f"bfloat16, {label}", heights)
+        _passes(setting, figures, predictor, f"bfloat16, {label}", heights)
         if setting.device == "cuda" and not pads:
             _traced(setting, predictor)
 
 
-def _looks(setting: Setting, figures: Figures, predictor: Predictor, label: str, heights: range) -> None:
+def _passes(setting: Setting, figures: Figures, predictor: Predictor, label: str, heights: range) -> None:
     width = 64 if setting.tiny else 1024
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 256, (height, width, 3), np.uint8) for height in heights]
@@ -48,7 +48,7 @@ def _seconds(predictor: Predictor, image: np.ndarray) -> float:  # type: ignore[
 
 
 def _traced(setting: Setting, predictor: Predictor) -> None:
-    """Writes into the day's folder where the time of four first looks goes, by the profiler."""
+    """Writes the profiler's table of four first passes into the day's folder."""
     from torch.profiler import ProfilerActivity, profile
 
     rng = np.random.default_rng(0)

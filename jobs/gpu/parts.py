@@ -16,13 +16,13 @@ RANKERS = ("crface", "crface_mobilenet", "roi", "roi_mobilenet")
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What every part is given.
+    """Common arguments of the parts.
 
     Attributes:
         device: "cuda" or "cpu".
-        tiny: run everything at sizes that two cores finish in seconds; no figure of such a run means anything.
+        tiny: sizes that two cores finish in seconds; figures of such a run mean nothing.
         shared: folder of real data, or None for drawn images.
-        folder: of the day; parts write what is large below it.
+        folder: of the day, for large outputs.
     """
 
     device: str
@@ -36,11 +36,10 @@ class Part:
     """One entry of `PARTS`.
 
     Attributes:
-        seconds: it may take; then it is ended, and what it has measured stays.
+        seconds: time limit; figures measured before it stay.
         module: of this package, imported when the part runs.
-        function: in it; takes a `Setting`, `Figures` and what follows.
-        about: what it measures, where it can measure several things.
-        tiny: whether it is run at tiny sizes: another one of its kind is, where this differs in a name only.
+        function: in it; takes a `Setting`, `Figures` and `about`.
+        tiny: whether it is run at tiny sizes; False where another part differs in a name only.
     """
 
     seconds: int

@@ -5,12 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from jobs.benchmarks.detecting import BOXES, detecting_graph
 from jobs.benchmarks.images import gather, model_for
-from jobs.benchmarks.pipeline_run import run_node
+from jobs.benchmarks.pipeline_run import ShardSpan, rate_of, run_node
 from jobs.gpu.figures import Figures
 from jobs.gpu.measuring import busy, median_seconds, wait
 from jobs.gpu.parts import Setting
@@ -27,9 +28,9 @@ def pipeline(setting: Setting, figures: Figures, canvas: str, engine: str) -> No
     images = 4 if setting.tiny else IMAGES[canvas]
     accelerated = setting.device == "cuda"
     size = "64" if setting.tiny else canvas
-    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as place:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as store_folder:
         _, what = gather(Path(folder), images, setting.shared)
-        model, network = model_for(Path(place), size, setting.shared)
+        model, network = model_for(Path(store_folder), size, setting.shared)
         if accelerated:
             model = replace(model.on_gpu("bfloat16"), engine=engine)
         if not setting.tiny:
@@ -37,25 +38,19 @@ def pipeline(setting: Setting, figures: Figures, canvas: str, engine: str) -> No
             _alone(figures, canvas, model.weights, engine, setting)
         for workers in WORKERS[canvas] if accelerated else (1,):
             share = 1 / workers if accelerated else 0.0
-            resources = Resources(
-                workers=workers,
-                cpus=1 if setting.tiny else 12 // workers,
-                gpus=share,
-                shard_rows=2 if setting.tiny else SHARD[canvas],
-            )
-            ours = run_node(detecting_graph(model, Path(folder), resources), BOXES, Store(f"{place}/store"))
+            cpus, shard_rows = (1, 2) if setting.tiny else (12 // workers, SHARD[canvas])
+            resources = Resources(workers=workers, cpus=cpus, gpus=share, shard_rows=shard_rows)
+            ours = run_node(detecting_graph(model, Path(folder), resources), BOXES, Store(f"{store_folder}/store"))
             label = f"{canvas}, {model.engine}, {workers} worker{'s' * (workers > 1)}"
             figures.add(f"{label}, images/s through Ray", ours.rate, "1/s", f"{what}, {network}")
             steady = [shard for shard in ours.shards if shard.begun > _after_first(ours.shards)]
             if steady:
-                seconds = max(each.ended for each in steady) - min(each.begun for each in steady)
-                rate = sum(each.rows for each in steady) / seconds
-                figures.add(f"{label}, images/s after each worker's first shards", rate, "1/s")
+                figures.add(f"{label}, images/s after each worker's first shards", rate_of(steady), "1/s")
             figures.add(f"{label}, rows with an error", float(ours.errors))
             figures.add(f"{label}, MB of a worker", float(ours.peak_mb), "MB")
 
 
-def _after_first(shards: tuple) -> float:  # type: ignore[type-arg]
+def _after_first(shards: Sequence[ShardSpan]) -> float:
     """Returns when every worker had ended two shards: by then most sizes have been seen."""
     ended: dict[str, list[float]] = {}
     for shard in shards:
@@ -70,9 +65,8 @@ def _alone(figures: Figures, canvas: str, weights: Path, engine: str, setting: S
     for line in done.stdout.splitlines():
         name, _, value = line.partition("=")
         if value:
-            figures.add(
-                f"{canvas}, {engine}, {name}", float(value), "%" if "busy" in name else "1/s", "no file, no Ray"
-            )
+            unit = "%" if "busy" in name else "1/s"
+            figures.add(f"{canvas}, {engine}, {name}", float(value), unit, "no file, no Ray")
     if done.returncode:
         figures.add(f"{canvas}, {engine}, alone", "failed", note=done.stderr[-200:])
 
@@ -80,13 +74,13 @@ def _alone(figures: Figures, canvas: str, weights: Path, engine: str, setting: S
 def _main(weights: str, canvas: str, engine: str, device: str, shared: str) -> None:
     import torch
 
-    from jobs.gpu.dumping import candidates_of_all, pictures
+    from jobs.gpu.dumping import candidates_of_all, load_images
     from pipeline.data.canvas import parse_canvas
     from pipeline.inference.predictor import Predictor
     from pipeline.models.weights import open_detector
 
     setting = Setting(device, False, Path(shared) if shared else None, Path())
-    images = pictures(setting, 1000 if canvas == "1024" else 24)
+    images = load_images(setting, 1000 if canvas == "1024" else 24)
     _, detector = open_detector(Path(weights), None)
     size, dtype = parse_canvas(canvas), torch.bfloat16 if device == "cuda" else torch.float32
     predictor = Predictor(detector, device, dtype=dtype, engine=engine if device == "cuda" else "torch")

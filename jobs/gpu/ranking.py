@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from jobs.gpu.dumping import pictures
+from jobs.gpu.dumping import load_images
 from jobs.gpu.figures import Figures
-from jobs.gpu.measuring import empty, median_seconds, told
+from jobs.gpu.measuring import catch_out_of_memory, empty, median_seconds
 from jobs.gpu.parts import Setting
 from pipeline.boxes.box_table import box_table
 from pipeline.data.canvas import Canvas, parse_canvas
@@ -25,12 +25,12 @@ def rank(setting: Setting, figures: Figures, name: str) -> None:
     """Measures one ranker of random weights over 5,000 boxes at 1024 and at 8K, in float32."""
     rows = 100 if setting.tiny else 5000
     torch.manual_seed(0)
-    ranker, image = ranker_spec(name).build(num_candidates=rows).eval(), pictures(setting, 1)[0]
+    ranker, image = ranker_spec(name).build(num_candidates=rows).eval(), load_images(setting, 1)[0]
     height, width = image.shape[:2]
     found = _candidates(rows, height, width)
     sizes = {"64": Canvas(64)} if setting.tiny else {"1024": Canvas(1024), "8K": parse_canvas("8k")}
     for label, canvas in sizes.items():
-        with told(figures, f"{label} float32"):
+        with catch_out_of_memory(figures, f"{label} float32"):
             empty(setting.device)
             reranker = Reranker(ranker, setting.device, canvas=canvas)
             _pace(setting, figures, f"{label} float32", lambda each=reranker: each(image, found))

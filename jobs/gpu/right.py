@@ -1,4 +1,4 @@
-"""Are the answers right there: the tests that are marked `gpu`."""
+"""Correctness on the device: the tests that are marked `gpu`."""
 
 from __future__ import annotations
 
@@ -6,28 +6,16 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
+from jobs.benchmarks.product import ROOT
 from jobs.gpu.figures import Figures
 from jobs.gpu.parts import Setting
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def right(setting: Setting, figures: Figures) -> None:
     """Runs `tests/gpu`; the log is in ``right.log`` and the names of failed tests are figures."""
-    asked = [
-        "tests/gpu",
-        "-m",
-        "gpu",
-        "-p",
-        "no:cacheprovider",
-        "-o",
-        "addopts=",
-        "--import-mode=importlib",
-        "-rf",
-        "-v",
-    ]
+    options = "-m gpu -p no:cacheprovider -o addopts= --import-mode=importlib -rf -v"
+    asked = ["tests/gpu", *options.split()]
     if setting.tiny:
         asked += ["-k", "suppression or losses_of_rankers"]
     environment = dict(os.environ, WIDER8K_TEST_DEVICE=setting.device)

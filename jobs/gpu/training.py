@@ -25,8 +25,8 @@ from pipeline.training.recipes.ranker import RankerRecipe
 
 def train(setting: Setting, figures: Figures, name: str) -> None:
     """Measures steps/s of both, the share of waiting for data, memory, and the assigner's share of a step."""
-    with tempfile.TemporaryDirectory() as place:
-        course = _course(setting, name, Path(place))
+    with tempfile.TemporaryDirectory() as folder:
+        course = _course(setting, name, Path(folder))
         # Of two tiny trainings one starts a cluster, which takes most of their time.
         alone = setting.tiny and name == "crface"
         ours = run_training(course, LocalExecutor if alone else RayExecutor)
@@ -48,9 +48,8 @@ def _course(setting: Setting, name: str, place: Path) -> Course:
     resources = Resources(workers=1, cpus=1, gpus=1, loaders=10) if setting.device == "cuda" else Resources(cpus=1)
     if name in ("crface", "crface_mobilenet"):
         recipe = RankerRecipe(**{"batch": 32, **numbers}, bf16=setting.device == "cuda")
-        load = RankerLoad(
-            "crface_mobilenet" if setting.tiny else name, recipe, 4 if setting.tiny else 64, setting.shared, 1, ""
-        )
+        ranker, images = ("crface_mobilenet", 4) if setting.tiny else (name, 64)
+        load = RankerLoad(ranker, recipe, images, setting.shared, 1, "")
         model, _ = model_for(place, "64" if setting.tiny else "1024", setting.shared)
         course, _ = ranker_course(load, model, place)
     else:

@@ -1,4 +1,4 @@
-"""Several evaluations side by side, an ablation's table: AP, false alarms, what sets them apart, a paper's figures.
+"""Several evaluations as one table: AP, false alarms, the parameters that differ, a paper's figures.
 
 Nothing is rounded before it is printed; the Markdown is aligned, so that it reads well in a terminal too.
 """
@@ -14,8 +14,9 @@ from typing import Any, Final
 from pipeline.data.schemas import LEVELS
 
 NONE: Final = "–"
-DIGEST: Final = "content_hash"  # last part of a fact's name
+CONTENT_HASH: Final = "content_hash"  # last part of a fact's name
 LONGEST: Final = 28  # characters of a parameter's value
+_PLAIN: Final = ("name", "alarm_score", "alarms", "recall", "paper_alarms", "detect_ms", "refine_ms", "left_out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +24,17 @@ class Compared:
     """One row of the table.
 
     Attributes:
-        name: what the row is called.
+        name: of the row.
         ap: "easy" | "medium" | "hard" -> AP in 0..1, NaN where no face counts.
         alarm_score: raw score at and above which false alarms were counted; None where they were not.
         alarms: their number.
         recall: share of the hard faces found at that score, 0..1.
-        paper_ap: level -> what a paper states, in 0..1; a level that it does not state is left out.
+        paper_ap: level -> AP in a paper, in 0..1; without the levels that it does not state.
         paper_alarms: likewise.
         facts: "stage.parameter" -> plain value, of all that led to this row.
         detect_ms: milliseconds of one image in one worker, from its bytes to candidates; None where not measured.
         refine_ms: likewise, from candidates to detections.
-        left_out: images that AP is without, since they cannot be read.
+        left_out: unreadable images that AP leaves out.
     """
 
     name: str
@@ -51,17 +52,10 @@ class Compared:
     def to_row(self) -> dict[str, Any]:
         """Returns a row of `schemas.COMPARISON`."""
         return {
-            "name": self.name,
+            **{name: getattr(self, name) for name in _PLAIN},
             **{level: self.ap[level] for level in LEVELS},
-            "alarm_score": self.alarm_score,
-            "alarms": self.alarms,
-            "recall": self.recall,
             **{f"paper_{level}": self.paper_ap.get(level) for level in LEVELS},
-            "paper_alarms": self.paper_alarms,
             "facts": json.dumps(dict(self.facts), sort_keys=True, ensure_ascii=False),
-            "detect_ms": self.detect_ms,
-            "refine_ms": self.refine_ms,
-            "left_out": self.left_out,
         }
 
     @classmethod
@@ -69,25 +63,18 @@ class Compared:
         """Returns the record of a row of `schemas.COMPARISON`."""
         stated = {level: row[f"paper_{level}"] for level in LEVELS}
         return cls(
-            name=row["name"],
+            **{name: row[name] for name in _PLAIN},
             ap={level: row[level] for level in LEVELS},
-            alarm_score=row["alarm_score"],
-            alarms=row["alarms"],
-            recall=row["recall"],
             paper_ap={level: value for level, value in stated.items() if value is not None},
-            paper_alarms=row["paper_alarms"],
             facts=json.loads(row["facts"]),
-            detect_ms=row.get("detect_ms"),  # a table stored by an earlier version has no times
-            refine_ms=row.get("refine_ms"),
-            left_out=row.get("left_out") or 0,
         )
 
 
 def markdown(rows: Sequence[Compared]) -> str:
     """Returns the table as Markdown, one line per row, ending in a newline.
 
-    AP and recall in per cent with two digits. Columns that no row fills are left out, and so is every parameter in
-    which the rows agree: what is printed beside the figures is what they were compared for.
+    AP and recall in per cent with two digits. Empty columns are left out, and so are the parameters in which the rows
+    agree.
     """
     figures = [*_figures(rows), *_left_out(rows), *_times(rows), *_paper(rows)]
     columns = [("", [row.name for row in rows], False), *figures, *_differences(rows)]
@@ -101,7 +88,7 @@ def without_ap(rows: Sequence[Compared]) -> list[str]:
     return [f"{name}: no face counts in {', '.join(levels)}: there is no AP" for name, levels in missing if levels]
 
 
-Column = tuple[str, list[str], bool]  # title, one text per row, whether it is a number and stands on the right
+Column = tuple[str, list[str], bool]  # title, one text per row, whether it is a number, aligned to the right
 
 
 def _figures(rows: Sequence[Compared]) -> list[Column]:
@@ -109,28 +96,25 @@ def _figures(rows: Sequence[Compared]) -> list[Column]:
     scores = {row.alarm_score for row in rows if row.alarm_score is not None}
     if not scores:
         return columns
-    # Alarms at different scores must not pass for comparable.
+    # Alarms at different scores are not comparable.
     one = f" at {scores.pop():g}" if len(scores) == 1 else ""
 
-    def told(show: Callable[[Compared], str]) -> list[str]:
+    def shown(show: Callable[[Compared], str]) -> list[str]:
         return [NONE if row.alarms is None else show(row) + ("" if one else f" at {row.alarm_score:g}") for row in rows]
 
-    alarms = told(lambda row: str(row.alarms))
-    recall = told(lambda row: _percent(row.recall))
+    alarms = shown(lambda row: str(row.alarms))
+    recall = shown(lambda row: _percent(row.recall))
     return [*columns, (f"false alarms{one}", alarms, True), (f"hard recall{one}", recall, True)]
 
 
 def _left_out(rows: Sequence[Compared]) -> list[Column]:
-    # Rows without the same images must not pass for comparable.
+    # Rows of other images are not comparable.
     counts = [str(row.left_out) for row in rows]
     return [("images left out", counts, True)] if any(row.left_out for row in rows) else []
 
 
 def _times(rows: Sequence[Compared]) -> list[Column]:
-    shown = {
-        "detect ms": [row.detect_ms for row in rows],
-        "refine ms": [row.refine_ms for row in rows],
-    }
+    shown = {"detect ms": [row.detect_ms for row in rows], "refine ms": [row.refine_ms for row in rows]}
     return [
         (title, [NONE if each is None else f"{each:.1f}" for each in values], True)
         for title, values in shown.items()
@@ -146,7 +130,9 @@ def _paper(rows: Sequence[Compared]) -> list[Column]:
 
 def _differences(rows: Sequence[Compared]) -> list[Column]:
     # Weights trained here always differ, and follow from the other facts.
-    names = [name for name in dict.fromkeys(n for row in rows for n in row.facts) if not name.endswith(f".{DIGEST}")]
+    names = [
+        name for name in dict.fromkeys(n for row in rows for n in row.facts) if not name.endswith(f".{CONTENT_HASH}")
+    ]
     texts = {name: [_short(row.facts.get(name)) for row in rows] for name in names}
     differing = [name for name in names if any(row.facts.get(name) != rows[0].facts.get(name) for row in rows)]
     return [(_title(name, differing), texts[name], False) for name in differing]

@@ -65,10 +65,10 @@ def _tables(folder: Path) -> list[pa.Table]:
     manifests = sorted(folder.rglob("manifest-*.json"), key=lambda file: file.stat().st_mtime)
     if manifests:
         # A manifest knows which rows count where an image was computed twice (a retried error, a changed file).
-        recipes = {file.parent for file in manifests}
-        if len(recipes) > 1:
-            names = ", ".join(sorted(str(recipe) for recipe in recipes))
-            raise ValueError(f"{folder} holds {len(recipes)} dumps; name one of {names}")
+        folders = {file.parent for file in manifests}
+        if len(folders) > 1:
+            names = ", ".join(sorted(map(str, folders)))
+            raise ValueError(f"{folder} holds {len(folders)} dumps; name one of {names}")
         newest = manifests[-1].resolve()
         store, name = Store(str(newest.parents[2])), newest.stem.removeprefix("manifest-")
         manifest = load_manifest(store, newest.parents[1].name, newest.parent.name, name)

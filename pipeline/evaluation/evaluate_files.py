@@ -1,4 +1,4 @@
-"""What `wider8k evaluate` does: predictions and ground truth from files, AP, JSON and a page.
+"""The command `wider8k evaluate`: predictions and ground truth from files, AP, JSON and a page.
 
 No torch is imported unless suppression is asked for, so that the whole validation set takes about two seconds.
 """
@@ -19,8 +19,8 @@ from pipeline.data.datasets.wider_face.predictions import TextReport, read_wider
 from pipeline.data.prediction_form import ImageInfo, require_form
 from pipeline.data.prediction_names import NameMatch
 from pipeline.data.prediction_set import PredictionSet
-from pipeline.evaluation.dump_errors import sort_out
 from pipeline.evaluation.dump_reader import dump_shards, read_dump
+from pipeline.evaluation.unreadable_images import apply_unreadable
 from pipeline.evaluation.wider_result import WiderResult, evaluate, subsets_without_faces
 
 
@@ -29,11 +29,9 @@ class EvaluationInputs:
     """Everything an evaluation needs, read and checked.
 
     Attributes:
-        truth: the images that are evaluated.
-        predictions: their detections, after score cut and suppression where asked for.
-        reading: "matlab" or "python".
+        predictions: after score cut and suppression where asked for.
         extra_scores: float64, see `WiderText.extra_scores`.
-        protocol: what is particular to this run, in plain JSON values.
+        protocol: entries of this run, in plain JSON values.
         problems: name -> lines.
     """
 
@@ -46,15 +44,8 @@ class EvaluationInputs:
 
     def evaluate(self, false_alarms: float | None = None) -> WiderResult:
         """Returns AP, counts, protocol and problems; with a raw score also the false alarms at it."""
-        return evaluate(
-            self.truth,
-            self.predictions,
-            self.reading,
-            self.extra_scores,
-            self.protocol,
-            self.problems,
-            false_alarms,
-        )
+        given = (self.truth, self.predictions, self.reading, self.extra_scores, self.protocol, self.problems)
+        return evaluate(*given, false_alarms)
 
 
 def read_inputs(
@@ -86,13 +77,13 @@ def read_inputs(
     if reading not in ("matlab", "python"):
         raise ValueError(f"unknown reading {reading!r}: choose matlab or python")
     if nms is not None and not 0 <= nms <= 1:
-        raise ValueError(f"an NMS threshold lies in 0..1, got {nms}")
+        raise ValueError(f"expected an NMS threshold in 0..1, got {nms}")
     whole = load_ground_truth(ground_truth)
     truth = whole if images is None else whole.restrict(read_image_list(images))
     if predictions.is_dir() and dump_shards(predictions):
         inputs = _from_dump(predictions, truth, whole, reading)
         if inputs.problems["errors"]:
-            inputs = sort_out(inputs, predictions, unreadable)
+            inputs = apply_unreadable(inputs, predictions, unreadable)
     else:
         text = read_wider_text(predictions, truth.image_ids, reading, known=whole.image_ids)
         text.require(predictions, _known(truth))
@@ -172,7 +163,7 @@ def _kept(
 
     from pipeline.boxes.suppression import nms as suppress
 
-    kept = suppress(torch.from_numpy(boxes[rows]), torch.from_numpy(scores[rows]), nms, plus_one=True)
+    kept = suppress(torch.from_numpy(boxes[rows]), torch.from_numpy(scores[rows]), nms)
     survivors: NDArray[np.int64] = rows[kept.numpy()]
     return survivors
 
@@ -180,17 +171,13 @@ def _kept(
 def report_page(
     inputs: EvaluationInputs, result: WiderResult, name: str, score: float = 0.5, commands: Sequence[str] = ()
 ) -> str:
-    """Returns the HTML page of one evaluation: AP, curves, protocol, face sizes and problems; no pictures.
+    """Returns the HTML page of one evaluation: AP, curves, protocol, face sizes and problems; no images.
 
-    Args:
-        inputs: what was evaluated.
-        result: what `inputs.evaluate()` gave.
-        name: what to call the predictions.
-        score: raw score at and above which the face-size histogram counts a face as found.
-        commands: what was typed.
+    `name` is that of the predictions; the face-size histogram counts a face as found from the raw `score` on.
     """
-    from pipeline.evaluation.gallery import size_histogram
-    from pipeline.evaluation.page import PageData, RunResult, render_page
+    from pipeline.evaluation.hits_and_misses import size_histogram
+    from pipeline.evaluation.page import PageData, render_page
+    from pipeline.evaluation.run_result import RunResult
 
     data = PageData(
         title=f"{name} on WIDER FACE",

@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class ScaleBin:
-    """One bin of scales, one level's range, or the sizes drawn for a level: a row of `schemas.STATISTICS`.
+    """One bin of scales, one level's range, or the sizes sampled for a level: a row of `schemas.STATISTICS`.
 
     Attributes:
         level: log2 of the level's stride, None for a bin.

@@ -1,8 +1,8 @@
 """False alarms at one score: the NFA of MogFace's Table 5, as whole numbers per image that add up.
 
-An AP says little about them: it hardly moves when a few hundred confident boxes lie on no face, and those are what a
-user sees. The paper counts them (948 for its baseline, 192 with HCAM, over the 3,226 validation images) but names
-neither the score nor the rule; what is counted here, and why, stands at `count_false_alarms` and `PAPER_SCORE`.
+AP hardly moves when a few hundred confident boxes are on no face, and those are what a user sees. The paper counts
+them (948 for its baseline, 192 with HCAM, over the 3,226 validation images) but names neither the score nor the rule;
+see `count_false_alarms` and `PAPER_SCORE` for those used here.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.boxes.matching import match_faces
 from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth
@@ -31,8 +32,8 @@ class FalseAlarms:
     Attributes:
         score: raw score at and above which a detection counts.
         alarms: detections on no face, whatever its level.
-        found: "easy" | "medium" | "hard" -> counted faces that a detection lies on. Few alarms are no merit where
-            little is found, so the two are to be read together.
+        found: "easy" | "medium" | "hard" -> counted faces that a detection is on; few alarms mean little
+            where few faces are found.
     """
 
     score: float
@@ -62,13 +63,26 @@ def count_false_alarms(predictions: PredictionSet, truth: WiderGroundTruth, scor
     A detection goes to the face of highest IoU (+1, at least 0.5) among all labelled faces of its image, as for the
     AP. One that reaches none is a false alarm. One on a face that counts in no level is not (there is a face), nor is
     the second one on a face (suppression's fault, not the classifier's): the AP and the report's gallery are stricter
-    and count that one. Unlike for the AP, images without any face are looked at, and scores are not normalised, so
-    that a number does not depend on which other images were evaluated.
+    and count that one. Unlike for the AP, images without any face count, and scores are not normalised, so
+    that the number does not depend on the other images.
 
     Args:
         predictions: rows in any order; images that the ground truth does not have are left out.
         truth: faces, and which of them count in each level.
         score: raw score, reached with equality.
+    """
+    face_N, found_F = detected_faces(predictions, truth, score)
+    flags = {level: np.concatenate([np.zeros(0, bool), *each]) for level, each in truth.counts.items()}
+    found = {level: int((found_F & counted_F).sum()) for level, counted_F in flags.items()}
+    return FalseAlarms(score, int((face_N < 0).sum()), found)
+
+
+def detected_faces(
+    predictions: PredictionSet, truth: WiderGroundTruth, score: float
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Returns the face of each detection from a raw score on (-1: none), and for each face whether one is on it.
+
+    Faces are numbered through all images of the ground truth; detections of other images are left out.
     """
     rows = predictions.select(truth.image_ids)
     use_N = rows.scores >= score
@@ -77,8 +91,4 @@ def count_false_alarms(predictions: PredictionSet, truth: WiderGroundTruth, scor
     face_N = match_faces(rows.boxes[use_N], rows.image_rows()[use_N], faces_F4, image_F, IOU)
     found_F = np.zeros(len(faces_F4), bool)
     found_F[face_N[face_N >= 0]] = True
-    found = {
-        level: int((found_F & np.concatenate([np.zeros(0, bool), *flags])).sum())
-        for level, flags in truth.counts.items()
-    }
-    return FalseAlarms(score, int((face_N < 0).sum()), found)
+    return face_N, found_F

@@ -16,8 +16,10 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from pipeline.data.schemas import LEVELS
+from pipeline.evaluation.ap_by_size import ap_by_size
 from pipeline.evaluation.face_statistics import FaceStatistics, ScaleBin
-from pipeline.evaluation.gallery import GalleryItem, SizeHistogram
+from pipeline.evaluation.hits_and_misses import GalleryItem, SizeHistogram
+from pipeline.evaluation.missing_answers import FAILED, LEFT_OUT, UNREADABLE
 from pipeline.evaluation.plots import (
     COLOURS,
     box_path,
@@ -29,10 +31,8 @@ from pipeline.evaluation.plots import (
     size_curves,
     target_bars,
 )
-from pipeline.evaluation.size_lines import size_lines
+from pipeline.evaluation.run_result import RunResult
 from pipeline.evaluation.wider_ap import ApCounts
-from pipeline.evaluation.wider_result import WiderResult
-from pipeline.evaluation.without_answer import FAILED, LEFT_OUT, UNREADABLE
 
 _WORDS = {
     "benchmark": "Benchmark",
@@ -53,7 +53,7 @@ _WORDS = {
     "nms": "NMS IoU",
     "source": "Predictions from",
     "scales": "Scales",
-    "weights": "Weights digest",
+    "weights": "Hash of the weights",
 }
 _SCALES = {
     "original": "As labelled",
@@ -63,38 +63,6 @@ _SCALES = {
     "paper": "MogFace, Table 2",
     "released": "MogFace, released",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class RunResult:
-    """One row of the table: a detector on a canvas and what it reached.
-
-    Attributes:
-        name: what the run is called.
-        detector: registry name of the detector, or where the predictions come from.
-        canvas: "original", "8k" or a long edge; "" where it is not known.
-        protocol: plain values; known keys get a caption, others are shown as they are.
-        ap: subset -> AP in 0..1, NaN where it does not exist.
-        counts: subset -> counts, for the curves.
-        way: how candidates became detections; runs that differ in size alone have the same one.
-        edge: long edge of the image as the detector saw it, pixels; 0 where it is not one number.
-        ms: milliseconds of one image in one worker, to its candidates and from them on; None where not known.
-    """
-
-    name: str
-    detector: str
-    canvas: str
-    protocol: Mapping[str, Any]
-    ap: Mapping[str, float]
-    counts: Mapping[str, ApCounts]
-    way: str = ""
-    edge: float = 0.0
-    ms: tuple[float | None, float | None] = (None, None)
-
-    @classmethod
-    def of(cls, result: WiderResult, name: str, detector: str = "", canvas: str = "") -> RunResult:
-        """Returns the row of an evaluation."""
-        return cls(name, detector, canvas, result.protocol, result.ap, result.counts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,20 +80,12 @@ class PageData:
     """Everything a page shows; empty parts are left out.
 
     Attributes:
-        title: headline.
-        summary: one or two sentences under it.
-        runs: rows of the table, in the order to show.
-        gallery: worst first.
-        gallery_score: score at and above which the gallery and the histogram count a detection.
-        gallery_subset: whose faces count there.
-        gallery_run: which run they show.
-        sizes: face-size histogram.
+        summary: one or two sentences under the title.
+        gallery: worst first, with faces of `gallery_subset` and detections from `gallery_score` on, of `gallery_run`.
         losses: name of a training -> loss per logged step.
-        statistics: scales of the training faces.
-        timings: per stage.
         errors: one line each: images that failed, problems of the input.
         accuracies: (name, of neighbours, of near pairs, of all pairs), shares in the right order, NaN without pairs.
-        commands: what was typed, one line each.
+        commands: as typed, one line each.
     """
 
     title: str
@@ -160,16 +120,19 @@ def render_page(data: PageData) -> str:
         subsets=subsets,
         rows=[_row(run, data.runs, subsets) for run in data.runs],
         best=[_best(data.runs, subset) for subset in subsets],
-        curves=[(level, pr_curves([_counts(run, level) for run in data.runs], level)) for level in subsets],
-        by_size=[(level, size_curves(lines, level)) for level in subsets if (lines := size_lines(data.runs, level))],
-        ways=list(size_lines(data.runs, subsets[-1])) if subsets else [],
+        curves=[(level.title(), pr_curves([_counts(run, level) for run in data.runs], level)) for level in subsets],
+        by_size=[
+            (level.title(), size_curves(lines, level)) for level in subsets if (lines := ap_by_size(data.runs, level))
+        ],
+        ways=list(ap_by_size(data.runs, subsets[-1])) if subsets else [],
         accuracies=[(name, [_percent(share) for share in shares]) for name, *shares in data.accuracies],
         timed=any(each is not None for run in data.runs for each in run.ms),
         shared=shared,
         protocols=[(run, lines) for run, lines in zip(data.runs, own, strict=True) if lines],
-        pictures=[_picture(item) for item in data.gallery],
+        images=[_image(item) for item in data.gallery],
         bars=size_bars(data.sizes) if data.sizes else "",
         loss=loss_curves(data.losses) if data.losses else "",
+        trained=[name for name, values in data.losses.items() if len(values)],
         scales=_scales(data.statistics) if data.statistics else None,
         timings=[_timing(timing, max(other.seconds for other in data.timings)) for timing in data.timings],
     )
@@ -234,26 +197,19 @@ def _scales(statistics: FaceStatistics) -> dict[str, Any]:
     spans = {name: {each.level: _span(each) for each in bins} for name, bins in statistics.levels.items()}
     return {
         "histograms": [
-            {
-                "name": _SCALES.get(name, f"After {name}"),
-                "faces": f"{sum(each.count for each in bins):,}",
-                "plot": scale_bars(bins, most),
-            }
+            (f"{_SCALES.get(name, f'After {name}')}: {_total(bins)} faces", scale_bars(bins, most))
             for name, bins in statistics.scales.items()
         ],
         "readings": [_SCALES.get(name, name) for name in statistics.levels],
         "ranges": range_bars(statistics.levels) if statistics.levels else "",
         "levels": [(f"p{level}", [spans[name].get(level, "–") for name in spans]) for level in levels],
-        "aims": [
-            {
-                "name": name,
-                "sizes": f"{sum(each.count for each in bins):,}",
-                "gap": _gap(bins),
-            }
-            for name, bins in statistics.targets.items()
-        ],
+        "aims": [{"name": name, "sizes": _total(bins), "gap": _gap(bins)} for name, bins in statistics.targets.items()],
         "targets": target_bars(statistics.targets) if statistics.targets else "",
     }
+
+
+def _total(bins: Sequence[ScaleBin]) -> str:
+    return f"{sum(each.count for each in bins):,}"
 
 
 def _span(each: ScaleBin) -> str:
@@ -282,15 +238,11 @@ def _breakable(name: str) -> Markup:
     return Markup(str(escape(name)).replace("/", "/<wbr>").replace("_", "_<wbr>"))
 
 
-def _picture(item: GalleryItem) -> dict[str, Any]:
-    judged = item.judged
+def _image(item: GalleryItem) -> dict[str, Any]:
+    boxes = {"hit": item.matches.hits, "miss": item.matches.misses, "alarm": item.matches.false_alarms}
     return {
-        "item": judged,
-        "name": _breakable(judged.image_id),
+        "matches": item.matches,
+        "name": _breakable(item.matches.image_id),
         "jpeg": base64.b64encode(item.jpeg).decode("ascii"),
-        "layers": [
-            ("hit", box_path(judged.hits)),
-            ("miss", box_path(judged.misses)),
-            ("alarm", box_path(judged.false_alarms)),
-        ],
+        "layers": [(kind, box_path(each)) for kind, each in boxes.items()],
     }

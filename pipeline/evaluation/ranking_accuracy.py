@@ -1,13 +1,13 @@
-"""How well scores order the boxes of an image: the share of pairs, one box truly better, that stand in the right order.
+"""How well scores order the boxes of an image: the share of pairs, one box truly better, in the right order.
 
 What suppression and AP see of scores is their order inside an image (CRFace, section 3), and the truth is a box's
-overlap with the closest face. Two boxes of equal truth, most often 0, are a tie and tell nothing. Only whole numbers
+overlap with the closest face. Two boxes of equal truth, most often 0, are a tie and do not count. Only whole numbers
 are counted, per image, so that they add up exactly however the images are spread.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -21,11 +21,11 @@ class PairCounts:
     """Pairs of boxes of the same image; adding two of them is exact.
 
     Attributes:
-        images: images looked at.
+        images: that were counted.
         boxes: their boxes.
-        pairs: int64 [n], pairs that stand k places apart in the detector's order, k = 1..n.
+        pairs: int64 [n], pairs k places apart in the detector's order, k = 1..n.
         untied: int64 [n], those of them whose truth differs.
-        right: int64 [n], those whose better box comes first in the order that is judged.
+        right: int64 [n], those whose better box comes first in the evaluated order.
         all_pairs: the same three numbers over every pair of boxes of an image.
         all_untied: likewise.
         all_right: likewise.
@@ -47,16 +47,7 @@ class PairCounts:
         return cls(0, 0, none, none, none, 0, 0, 0)
 
     def __add__(self, other: PairCounts) -> PairCounts:
-        return PairCounts(
-            self.images + other.images,
-            self.boxes + other.boxes,
-            self.pairs + other.pairs,
-            self.untied + other.untied,
-            self.right + other.right,
-            self.all_pairs + other.all_pairs,
-            self.all_untied + other.all_untied,
-            self.all_right + other.all_right,
-        )
+        return PairCounts(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
 
     @property
     def near(self) -> float:
@@ -82,7 +73,7 @@ def count_pairs(truth_M: NDArray[np.floating[Any]], place_M: NDArray[np.integer[
 
     Args:
         truth_M: float [M], overlap of each box with the closest face, rows in the *detector's* order.
-        place_M: int [M], place of each of these boxes in the order that is judged, 0 first; a permutation.
+        place_M: int [M], place of each of these boxes in the evaluated order, 0 first; a permutation.
         offsets: n, greatest distance in the detector's order of pairs that are counted apart; 1 or more.
 
     Raises:
@@ -103,9 +94,9 @@ def count_pairs(truth_M: NDArray[np.floating[Any]], place_M: NDArray[np.integer[
     rank_M = np.unique(truth_M, return_inverse=True)[1].astype(np.int64).reshape(-1)
     alike = np.bincount(rank_M) if boxes else np.zeros(0, np.int64)
     tied = int((alike * (alike - 1) // 2).sum())
-    judged_M = np.empty(boxes, np.int64)
-    judged_M[place_M] = rank_M
-    return PairCounts(1, boxes, counts[0], counts[1], counts[2], every, every - tied, falling_pairs(judged_M))
+    ranked_M = np.empty(boxes, np.int64)
+    ranked_M[place_M] = rank_M
+    return PairCounts(1, boxes, counts[0], counts[1], counts[2], every, every - tied, falling_pairs(ranked_M))
 
 
 def falling_pairs(ranks_M: Int64) -> int:
@@ -113,9 +104,6 @@ def falling_pairs(ranks_M: Int64) -> int:
 
     Digit by digit: two ranks differ first in some binary digit, and of those that agree in all higher ones each 1
     before a 0 is such a pair. Two milliseconds for 5,000 boxes, where comparing all of them takes twelve.
-
-    Args:
-        ranks_M: int64 [M], 0 or more.
     """
     found = 0
     for digit in range(int(ranks_M.max(initial=0)).bit_length()):
@@ -131,13 +119,9 @@ def falling_pairs(ranks_M: Int64) -> int:
 
 
 def places_of(boxes_M4: NDArray[Any], ordered_M4: NDArray[Any]) -> Int64:
-    """Returns int64 [M]: the row of each box in another order of the same boxes.
+    """Returns int64 [M]: the row of each box ([M, 4] corners) in another order of the same boxes, equal to the bit.
 
     Boxes of equal corners have equal truth; they are matched in the order in which they come.
-
-    Args:
-        boxes_M4: [M, 4], corners.
-        ordered_M4: [M, 4], the same boxes in the other order, equal to the bit.
 
     Raises:
         ValueError: they are not the same boxes.

@@ -11,7 +11,7 @@ of a counted face is a match, later ones are false alarms. Counted at the 1,000 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import pairwise
 from typing import Any, Final
 
@@ -100,13 +100,7 @@ class ApCounts:
         return cls(0, 0, 0, np.zeros(STEPS, np.int64), np.zeros(STEPS, np.int64))
 
     def __add__(self, other: ApCounts) -> ApCounts:
-        return ApCounts(
-            self.faces + other.faces,
-            self.images + other.images,
-            self.boxes + other.boxes,
-            self.proposals + other.proposals,
-            self.matches + other.matches,
-        )
+        return ApCounts(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ApCounts):
@@ -141,17 +135,17 @@ def count_images(
     normal_N = scores.normalise(rows.scores)
     enters_N = _enters(normal_N if reading == "matlab" else _highest_from_here(normal_N, rows.offsets))
     has_faces_I = np.array([len(faces) > 0 for faces in truth.boxes], bool)
-    judged_N = has_faces_I[image_N]
+    counted_N = has_faces_I[image_N]
     counts = {}
     for subset, flags in truth.counts.items():
         counted_F = np.concatenate([np.zeros(0, bool), *flags])
         # The spare entry at the end is what -1, no face, reads: a proposal that matches nothing.
         on_counted_N = np.append(counted_F, False)[face_N]
-        proposal_N = judged_N & (on_counted_N | (face_N < 0))
+        proposal_N = counted_N & (on_counted_N | (face_N < 0))
         counts[subset] = ApCounts(
             faces=int(counted_F.sum()),
             images=int(has_faces_I.sum()),
-            boxes=int(judged_N.sum()),
+            boxes=int(counted_N.sum()),
             proposals=_running(enters_N[proposal_N]),
             matches=_running(enters_N[on_counted_N & first_N]),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -15,31 +15,22 @@ from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth
 from pipeline.data.datasets.wider_face.prediction_lines import Reading
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.evaluation.false_alarms import FalseAlarms, count_false_alarms
-from pipeline.evaluation.wider_ap import (
-    IOU,
-    STEPS,
-    ApCounts,
-    ScoreRange,
-    average_precision,
-    count_images,
-    score_range,
-)
+from pipeline.evaluation.wider_ap import IOU, STEPS, ApCounts, ScoreRange, average_precision, count_images, score_range
 
-FEW_MET: Final = (
-    0.25  # of the faces of every subset; a mirrored set of good boxes meets 18 % of the easy ones by chance
-)
+# Share of the faces of every subset; a mirrored set of good boxes meets 18 % of the easy ones by chance.
+FEW_MET: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class WiderResult:
-    """What an evaluation gives.
+    """Result of an evaluation.
 
     Attributes:
         ap: "easy" | "medium" | "hard" -> AP in 0..1, NaN where no face counts.
         counts: subset -> the whole numbers it was computed from.
-        protocol: how, in plain JSON values.
-        problems: what was odd about the input: name -> list of lines, only those that occurred.
-        false_alarms: their number at a score, where it was asked for.
+        protocol: plain JSON values.
+        problems: of the input: name -> lines, only those that occurred.
+        false_alarms: at a score, where asked for.
     """
 
     ap: Mapping[str, float]
@@ -55,13 +46,7 @@ class WiderResult:
         there only where it was asked for.
         """
         counts = {
-            subset: {
-                "faces": c.faces,
-                "images": c.images,
-                "boxes": c.boxes,
-                "proposals": c.proposals.tolist(),
-                "matches": c.matches.tolist(),
-            }
+            subset: {**asdict(c), "proposals": c.proposals.tolist(), "matches": c.matches.tolist()}
             for subset, c in self.counts.items()
         }
         ap = {subset: None if math.isnan(value) else value for subset, value in self.ap.items()}
@@ -72,22 +57,13 @@ class WiderResult:
 
 
 def subsets_without_faces(faces: Mapping[str, int]) -> str | None:
-    """Returns a line on the subsets in which no face counts, whose AP is NaN; None where there is none.
-
-    Args:
-        faces: subset -> faces that count.
-    """
+    """Returns a line on the subsets in which no face counts, whose AP is NaN; `faces` is subset -> faces that count."""
     empty = [subset for subset, count in faces.items() if not count]
     return f"no face counts in {', '.join(empty)}: there is no AP" if empty else None
 
 
 def require_faces(truth: WiderGroundTruth, source: str) -> None:
-    """Raises ValueError where no face counts in any subset, since then there is no AP at all.
-
-    Args:
-        truth: images and faces.
-        source: what they are called, for the message.
-    """
+    """Raises ValueError, which names `source`, where no face counts in any subset and there is no AP at all."""
     if not any(flags.any() for column in truth.counts.values() for flags in column):
         labelled = sum(map(len, truth.boxes))
         raise ValueError(
@@ -127,10 +103,7 @@ def result_of(
     if scores.low == scores.high:
         found["scores"] = ["all scores are equal; the official tools divide by zero here, each is taken as 1"]
     return WiderResult(
-        {subset: average_precision(c) for subset, c in counts.items()},
-        dict(counts),
-        {**own, **(protocol or {})},
-        found,
+        {subset: average_precision(c) for subset, c in counts.items()}, dict(counts), {**own, **(protocol or {})}, found
     )
 
 
@@ -162,8 +135,8 @@ def evaluate(
         predictions: any images, any order of rows.
         reading: "matlab" or "python", see `count_images` and `ScoreRange.empty`.
         extra_scores: float64, raw scores that belong to no image but enter the normalisation (Python tool).
-        protocol: what else to state, in plain JSON values.
-        problems: name -> lines, what was odd about the input.
+        protocol: further entries, in plain JSON values.
+        problems: of the input, name -> lines.
         false_alarms: raw score at and above which to count false alarms; None does not count them.
     """
     chosen = predictions.select(truth.image_ids)

@@ -1,4 +1,4 @@
-"""detect: a quick look at what a detector finds in some images."""
+"""detect: the faces that a detector finds in some images."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain, count
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,7 +16,7 @@ import typer
 
 from stages.cli.outputs import require_files, require_folder
 
-JPEG_SIDE = 65_500  # pixels, libjpeg's limit; a longer picture is drawn as PNG
+JPEG_SIDE = 65_500  # pixels, libjpeg's limit; a longer image is written as PNG
 
 
 def register(app: typer.Typer) -> None:
@@ -26,7 +27,7 @@ def register(app: typer.Typer) -> None:
 def detect(
     images: Annotated[list[Path], typer.Argument(help="Image files.")],
     weights: Annotated[Path, typer.Option(help="Checkpoint: ours (.safetensors) or a published RetinaFace (.pth).")],
-    detector: Annotated[str | None, typer.Option(help="Needed only where the weights do not tell it.")] = None,
+    detector: Annotated[str | None, typer.Option(help="Needed only where the weights do not name it.")] = None,
     scale: Annotated[
         str, typer.Option(help="original, 8k, a long edge in pixels, or a short one: short-640.")
     ] = "original",
@@ -51,13 +52,13 @@ def detect(
 
     stems = _stems(images)
     _check_outputs(images, weights, out, stems, json)
-    look, place = _look(scale, mode, score), _device(device)
-    chosen = _engine(engine, place)
+    detections, chosen_device = _detections(scale, mode, score), _device(device)
+    chosen_engine = _engine(engine, chosen_device)
     name, network = open_detector(weights, detector)
-    predictor, done = Predictor(network, place, engine=chosen), _Done()
+    predictor, done = Predictor(network, chosen_device, engine=chosen_engine), _Done()
     try:
         for path, stem in zip(images, stems, strict=True):
-            _one(path, out and out / stem, lambda image: look(predictor, image), done, (score, draw_score, name))
+            _one(path, out and out / stem, partial(detections, predictor), done, (score, draw_score, name))
     finally:
         if json:
             json.write_text(jsonlib.dumps(done.rows) + "\n", encoding="utf-8")
@@ -70,13 +71,13 @@ def detect(
 
 @dataclass(slots=True)
 class _Done:
-    """What was found so far, and what could not be done with how many images."""
+    """Rows found so far, and the number of images per failed action."""
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     failed: dict[str, int] = field(default_factory=dict)
 
     def attempt(self, path: Path, what: str, action: Callable[[], Any]) -> Any:
-        """Returns what the action gives, or None where it fails: said and counted, never the end of the others."""
+        """Returns what the action gives, or None where it fails: printed and counted, and the others go on."""
         try:
             return action()
         except Exception as error:  # one image of many: decoders, networks and encoders have their own kinds of errors
@@ -89,18 +90,20 @@ class _Done:
 
 
 def _one(
-    path: Path, target: Path | None, look: Callable[[Any], Any], done: _Done, said: tuple[float, float, str]
+    path: Path, target: Path | None, detect: Callable[[Any], Any], done: _Done, shown_as: tuple[float, float, str]
 ) -> None:
-    """Reads, looks at, tells of and draws one image."""
+    """Reads one image, detects its faces, prints their number and draws them."""
     from pipeline.data.images import decode
 
     image = done.attempt(path, "read", lambda: decode(path.read_bytes()))
-    found = None if image is None else done.attempt(path, "looked at", lambda: look(image))
+    found = None if image is None else done.attempt(path, "processed", lambda: detect(image))
     if found is None:
         return
-    score, draw_score, name = said
+    score, draw_score, name = shown_as
     height, width = image.shape[:2]
-    done.rows.append(_row(path, width, height, found))
+    marks = [] if found.landmarks is None else found.landmarks.tolist()
+    row = {"image": str(path), "width": width, "height": height, "boxes": found.boxes.tolist()}
+    done.rows.append({**row, "scores": found.scores.tolist(), "landmarks": marks})
     shown = int((found.scores > draw_score).sum())
     best = f", best {found.scores[0]:.3f}" if len(found.scores) else ""
     print(f"{path}: {shown} faces above {draw_score:g} ({len(found.scores)} above {score:g}{best}) by {name}")
@@ -122,7 +125,7 @@ def _check_outputs(
             raise ValueError(f"--out {out}: a drawing would replace {target}, which is read: give another folder")
 
 
-def _look(scale: str, name: str, score: float) -> Callable[[Any, Any], Any]:
+def _detections(scale: str, name: str, score: float) -> Callable[[Any, Any], Any]:
     """Returns a function from predictor and image to detections: one pass and suppression, or a mode's own rule."""
     from pipeline.data.canvas import parse_canvas
     from pipeline.inference.batches import candidates_within_memory
@@ -132,28 +135,22 @@ def _look(scale: str, name: str, score: float) -> Callable[[Any, Any], Any]:
     from pipeline.inference.test_time import detect, mode_named
 
     canvas, mode = parse_canvas(scale), mode_named(name)
-    if name == "single":
+    if name != "single" and scale != "original":
+        raise ValueError(f"--mode {name} has sizes of its own: expected no --scale, found {scale}")
 
-        def once(predictor: Any, image: Any) -> Any:
+    def found_in(predictor: Any, image: Any) -> Any:
+        if name != "single":
+            found, convention = detect(predictor, image, mode), mode.convention
+            if mode.fusion is not None:
+                return found.take(found.scores > score)
+        else:
             if predictor.device.type == "cpu":  # elsewhere too little memory is an error of its own, not the end
                 factor = engine_spec(predictor.engine).memory
                 require_memory(predictor.detector, *canvas.size(image.shape[1], image.shape[0]), factor)
-            found = candidates_within_memory(predictor, image, canvas)
-            return detections(found, score=score, convention=predictor.detector.convention)
+            found, convention = candidates_within_memory(predictor, image, canvas), predictor.detector.convention
+        return detections(found, score=score, convention=convention)
 
-        return once
-    if scale != "original":
-        raise ValueError(f"--mode {name} has sizes of its own: expected no --scale, found {scale}")
-    if mode.fusion is None:
-        return lambda predictor, image: detections(
-            detect(predictor, image, mode), score=score, convention=mode.convention
-        )
-
-    def fused(predictor: Any, image: Any) -> Any:
-        found = detect(predictor, image, mode)
-        return found.take(found.scores > score)
-
-    return fused
+    return found_in
 
 
 def _device(choice: str) -> str:
@@ -169,28 +166,16 @@ def _device(choice: str) -> str:
     return choice
 
 
-def _engine(choice: str, place: str) -> str:
-    """Returns the name of an engine that is there, and says which where it was not named."""
+def _engine(choice: str, device: str) -> str:
+    """Returns the name of an installed engine, and prints it for `auto`."""
     from pipeline.inference.engines import fastest, require_engine
 
     if choice != "auto":
-        require_engine(choice, "float32", place)
+        require_engine(choice, "float32", device)
         return choice
-    name = fastest(place)
+    name = fastest(device)
     print(f"engine: {name}")
     return name
-
-
-def _row(path: Path, width: int, height: int, found: Any) -> dict[str, Any]:
-    marks = [] if found.landmarks is None else found.landmarks.tolist()
-    return {
-        "image": str(path),
-        "width": width,
-        "height": height,
-        "boxes": found.boxes.tolist(),
-        "scores": found.scores.tolist(),
-        "landmarks": marks,
-    }
 
 
 def _stems(images: Sequence[Path]) -> list[str]:
@@ -209,14 +194,14 @@ def _named(stem: Path, suffix: str) -> Path:
 
 
 def _draw(stem: Path, image: Any, found: Any, shown: int) -> Path:
-    """Writes the picture and returns its file: a JPEG, or a PNG where a side is longer than a JPEG's may be."""
+    """Writes the drawing and returns its file: a JPEG, or a PNG where a side is longer than a JPEG's may be."""
     from pipeline.data.images import encode_jpeg, encode_png
     from pipeline.inference.draw import draw
 
     marks = None if found.landmarks is None else found.landmarks[:shown]
-    picture = draw(image, found.boxes[:shown], found.scores[:shown], marks)
-    long = max(picture.shape[:2]) > JPEG_SIDE
+    drawing = draw(image, found.boxes[:shown], found.scores[:shown], marks)
+    long = max(drawing.shape[:2]) > JPEG_SIDE
     target = _named(stem, ".png" if long else ".jpg")
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(encode_png(picture) if long else encode_jpeg(picture))
+    target.write_bytes(encode_png(drawing) if long else encode_jpeg(drawing))
     return target

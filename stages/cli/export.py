@@ -16,9 +16,9 @@ def register(app: typer.Typer) -> None:
 
 
 def export(
-    weights: Annotated[Path, typer.Argument(help="Checkpoint: ours (.safetensors) or a published one (.pth).")],
+    weights: Annotated[Path, typer.Argument(help="Checkpoint: our own (.safetensors) or a published one (.pth).")],
     out: Annotated[Path, typer.Option(help="The .onnx file to write.")],
-    detector: Annotated[str | None, typer.Option(help="Needed only where the weights do not tell it.")] = None,
+    detector: Annotated[str | None, typer.Option(help="Needed only where the weights do not name it.")] = None,
 ) -> None:
     """Write a detector's network as ONNX, any batch and size, and prove it equal to torch's.
 

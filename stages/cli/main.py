@@ -28,9 +28,7 @@ for module in (pipeline, evaluate, detect, export, download, weights):
 
 
 @app.callback()
-def _options(
-    debug: Annotated[bool, typer.Option("--debug", help="Show the full trace of an error.")] = False,
-) -> None:
+def _options(debug: Annotated[bool, typer.Option("--debug", help="Show the full trace of an error.")] = False) -> None:
     if debug:
         os.environ["WIDER8K_DEBUG"] = "1"
 

@@ -1,4 +1,4 @@
-"""Whether what a command is to write can be written: asked before the work, not found out after it."""
+"""Checks before the work that a command's outputs can be written."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ def require_files(outputs: Mapping[str, Path | None], inputs: Iterable[Path] = (
 
 def require_folder(option: str, folder: Path) -> None:
     """Raises ValueError where a folder cannot be made or nothing can be written into it; makes none."""
-    place = folder.absolute()
-    while not os.path.lexists(place) and place != place.parent:
-        place = place.parent
-    if not place.is_dir():
-        raise ValueError(f"{option} {folder}: expected a folder, found that {place} is none")
+    above = folder.absolute()
+    while not os.path.lexists(above) and above != above.parent:
+        above = above.parent
+    if not above.is_dir():
+        raise ValueError(f"{option} {folder}: expected a folder, found that {above} is none")
     try:
-        with tempfile.TemporaryFile(dir=place):
+        with tempfile.TemporaryFile(dir=above):
             pass
     except OSError as error:
-        raise ValueError(f"{option} {folder}: nothing can be written into {place} ({error.strerror})") from None
+        raise ValueError(f"{option} {folder}: nothing can be written into {above} ({error.strerror})") from None
 
 
 def require_exports(graph: Graph, store: Store) -> None:

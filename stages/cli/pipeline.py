@@ -85,7 +85,7 @@ def run(
     local: Annotated[bool, typer.Option("--local", help="In this process, without Ray: same bytes, to debug.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Let Ray's own log lines through.")] = False,
 ) -> None:
-    """Compute what is missing or changed, and nothing else. Interrupt it at any time: the next run goes on.
+    """Compute what is missing or changed, and nothing else. Interrupt it at any time: the next run resumes.
 
     Example: wider8k run -c configs/smoke.yaml
     """
@@ -105,7 +105,7 @@ def run(
 
     try:
         with (
-            stoppable(f"finished shards are kept. Go on with: {again}"),
+            stoppable(f"finished shards are kept. Resume with: {again}"),
             StoreLock(store, f"wider8k run -c {config}") as lock,
         ):
             if lock.taken_over_from:
@@ -122,7 +122,7 @@ def _check_lasting(store: Store) -> None:
     here = Path.cwd()
     if store.local and "working_dir_files" in here.parts and Path(store.url).is_relative_to(here):
         raise ValueError(
-            f"store: {store.url} lies in Ray's temporary copy of the project and would be lost; "
+            f"store: {store.url} is in Ray's temporary copy of the project and would be lost; "
             "give a folder that all machines share, or s3://, e.g. --set store=/shared/wider8k"
         )
 
@@ -142,7 +142,7 @@ def _conclude(outcome: Outcome, loaded: Config, store: Store, took: str, again: 
     failed = "; ".join(f"{name}: {message.splitlines()[0]}" for name, message in outcome.failed.items())
     waiting = f", {len(outcome.blocked)} not begun ({', '.join(outcome.blocked)})" if outcome.blocked else ""
     reason = f", for {', '.join(outcome.missing)} is neither stored nor selected" if outcome.missing else ""
-    print(f"failed: {failed or 'nothing could start'}; {counts}{waiting}{reason}. Mend it and go on with: {again}")
+    print(f"failed: {failed or 'nothing could start'}; {counts}{waiting}{reason}. Fix it, then resume with: {again}")
     raise typer.Exit(FAILED)
 
 
@@ -152,14 +152,11 @@ def explain(
     set_: SetOption = None,
     limit: LimitOption = None,
 ) -> None:
-    """Print, field by field, how a node's identity differs from the most similar output that is stored.
+    """Print, field by field, how a node's fingerprint differs from the most similar output that is stored.
 
-    Example: wider8k explain boxes -c configs/smoke.yaml --set boxes.top=1000
+    Example: wider8k explain boxes -c configs/smoke.yaml --set boxes.max_candidates=1000
     """
-    loaded = load_config(config, STAGES, set_ or [])
-    loaded.graph.check_name(node)
-    store = Store(loaded.store)
-    plans = make_plan(loaded.graph, store, _options(loaded, None, None, None, None, limit, False))
+    store, plans = _planned(config, set_, limit, node)
     known = plans[node]
     print(f"{node}: {known.decision}, {known.reason}")
     changes = differences(known, store)
@@ -167,7 +164,7 @@ def explain(
         print(
             "  nothing is stored of this node"
             if known.fingerprint_fields
-            else "  its identity depends on what blocks it"
+            else "  its fingerprint depends on what blocks it"
         )
         return
     for field, old, new in changes:
@@ -198,9 +195,7 @@ def status(
 
     Example: wider8k status -c configs/smoke.yaml --verify
     """
-    loaded = load_config(config, STAGES, set_ or [])
-    store, options = Store(loaded.store), _options(loaded, None, None, None, None, limit, False)
-    plans = make_plan(loaded.graph, store, options)
+    store, plans = _planned(config, set_, limit)
     bad = {name: stored_badly(store, each, verify) for name, each in plans.items()}
     for name, each in plans.items():
         whole = "; all bytes as written" if verify and is_begun(each) else ""
@@ -223,9 +218,7 @@ def clean(
 
     Example: wider8k clean -c configs/smoke.yaml --yes
     """
-    loaded = load_config(config, STAGES, set_ or [])
-    store = Store(loaded.store)
-    plans = make_plan(loaded.graph, store, _options(loaded, None, None, None, None, limit, False))
+    store, plans = _planned(config, set_, limit)
     try:
         with StoreLock(store, f"wider8k clean -c {config}"):
             count, went = clear(store, plans, yes)
@@ -239,14 +232,25 @@ def clean(
         raise typer.Exit(FAILED)
 
 
+def _planned(
+    config: Path, set_: list[str] | None, limit: int | None, node: str | None = None
+) -> tuple[Store, dict[str, NodePlan]]:
+    """Returns the store and the plan of every node; raises ValueError where there is no such node."""
+    loaded = load_config(config, STAGES, set_ or [])
+    if node is not None:
+        loaded.graph.check_name(node)
+    store = Store(loaded.store)
+    return store, make_plan(loaded.graph, store, _options(loaded, limit=limit))
+
+
 def _options(
     loaded: Config,
-    only: list[str] | None,
-    from_: str | None,
-    until: str | None,
-    force: list[str] | None,
-    limit: int | None,
-    retry_errors: bool,
+    only: list[str] | None = None,
+    from_: str | None = None,
+    until: str | None = None,
+    force: list[str] | None = None,
+    limit: int | None = None,
+    retry_errors: bool = False,
 ) -> Options:
     for name in force or []:
         loaded.graph.check_name(name)
@@ -263,7 +267,7 @@ def _again(
     limit: int | None,
     local: bool,
 ) -> str:
-    """Returns the command that goes on with a run: the same choices but --force, which would begin anew."""
+    """Returns the command that resumes a run: the same choices without --force, which would start again."""
     words = ["wider8k", "run", "-c", str(config), *(word for name in only or [] for word in ("--only", name))]
     for option, value in (("--from", from_), ("--until", until), ("--limit", limit)):
         words += [] if value is None else [option, str(value)]

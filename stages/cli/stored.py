@@ -36,10 +36,10 @@ def status_line(store: Store, planned: NodePlan) -> str:
     older = f", {others} older outputs" if others else ""
     if planned.artifact is None:
         if planned.decision is Decision.RUN and planned.row_fingerprint is None and manifests:
-            # Nobody knows yet: all its rows may serve again once its inputs are finished.
+            # Not known yet: all its rows may be reused once its inputs are finished.
             return f"{planned.decision}, {planned.reason}{older}"
-        told = planned.decision in (Decision.RESUME, Decision.BLOCKED) or planned.damaged
-        return f"{planned.reason if told else 'not stored as configured'}{older}"
+        known = planned.decision in (Decision.RESUME, Decision.BLOCKED) or planned.damaged
+        return f"{planned.reason if known else 'not stored as configured'}{older}"
     current = planned.artifact.manifest
     size = sum(shard.size for shard in current.shards) / 1e6
     work = f"{duration(float(current.run.get('seconds', 0)))} of work, peak {current.run.get('peak_mb', 0)} MB"
@@ -48,13 +48,7 @@ def status_line(store: Store, planned: NodePlan) -> str:
 
 
 def clear(store: Store, plans: Mapping[str, NodePlan], yes: bool) -> tuple[int, bool]:
-    """Returns how many outputs that the plans do not need went, or could go, and whether all did; prints each.
-
-    Args:
-        store: that nothing runs on meanwhile.
-        plans: of all nodes.
-        yes: delete them; nothing is said to be deleted before it is.
-    """
+    """Returns how many outputs that no node's plan needs went (`yes`) or could go, and whether all did."""
     count, failed = 0, False
     for path, size in list(unused_files(store, plans)):
         try:

@@ -29,9 +29,9 @@ Switches = Annotated[
 
 
 def convert(
-    source: Annotated[Path, typer.Argument(help="Published checkpoint (.pth) or one of ours.")],
+    source: Annotated[Path, typer.Argument(help="Published checkpoint (.pth) or our own (.safetensors).")],
     out: Annotated[Path, typer.Option(help="File to write, .safetensors.")],
-    detector: Annotated[str | None, typer.Option(help="Needed only where the weights do not tell it.")] = None,
+    detector: Annotated[str | None, typer.Option(help="Needed only where the weights do not name it.")] = None,
     switch: Switches = None,
 ) -> None:
     """Write a checkpoint in our format: our names, safetensors, the detector and where it came from inside.
@@ -59,11 +59,11 @@ def convert(
 
 
 def inspect(
-    file: Annotated[Path, typer.Argument(help="Checkpoint: ours (.safetensors) or a published one (.pth).")],
-    detector: Annotated[str | None, typer.Option(help="Needed only where the weights do not tell it.")] = None,
+    file: Annotated[Path, typer.Argument(help="Checkpoint: our own (.safetensors) or a published one (.pth).")],
+    detector: Annotated[str | None, typer.Option(help="Needed only where the weights do not name it.")] = None,
     switch: Switches = None,
 ) -> None:
-    """Print the detector of a checkpoint, its size and digest, and how its names meet the network's.
+    """Print the detector of a checkpoint, its size and hash, and how its names match the network's.
 
     Exit code 1 where a name is missing, unexpected or of another shape: each has a line of its own.
 

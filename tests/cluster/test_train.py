@@ -128,7 +128,7 @@ def test_a_stopped_training_leaves_its_checkpoints_and_no_process(tmp_path):
     driver.send_signal(signal.SIGTERM)
     _, said = driver.communicate(timeout=40)
     assert driver.returncode == 143, said.decode()
-    assert b"interrupted by SIGTERM; finished shards are kept. Go on with: wider8k run" in said
+    assert b"interrupted by SIGTERM; finished shards are kept. Resume with: wider8k run" in said
     assert b"Traceback" not in said
     assert psutil.wait_procs(family, timeout=5)[1] == []
     assert checkpoints(store)

@@ -8,7 +8,7 @@ from pipeline.data.image_reader import ImageReader
 from pipeline.data.images import content_hash_of, encode_png
 from pipeline.engine.plan import context
 from pipeline.engine.stage import Item, Resources, StageContext
-from tests.stages.world import World, picture
+from tests.stages.world import World, drawn_image
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def photos(world: World) -> tuple[World, Path]:
     folder = world.folder / "photos"
     folder.mkdir()
     for seed in range(6):
-        (folder / f"{seed}.png").write_bytes(encode_png(picture(seed)))
+        (folder / f"{seed}.png").write_bytes(encode_png(drawn_image(seed)))
     world.node("images", "index", dataset="image_folder", path=str(folder))
     world.node("guesses", "guess", inputs={"samples": "images"})
     world.done(selected=frozenset({"images"}))
@@ -42,17 +42,17 @@ def test_images_come_in_order_whether_decoded_ahead_or_not(photos: tuple[World, 
     assert [item for item, _, _ in read] == wanted
     for number, (_, image, error) in enumerate(read):
         assert error is None
-        np.testing.assert_array_equal(image, picture(number))
+        np.testing.assert_array_equal(image, drawn_image(number))
 
 
 @pytest.mark.parametrize("cpus", [1, 2])
 def test_what_is_wrong_with_an_image_is_its_error(photos: tuple[World, Path], cpus: float) -> None:
     world, folder = photos
     ctx = reading(world, cpus)
-    (folder / "2.png").write_bytes(b"no picture")
+    (folder / "2.png").write_bytes(b"plain text")
     wanted = items(folder)
     (folder / "1.png").unlink()
-    (folder / "4.png").write_bytes(encode_png(picture(9)))
+    (folder / "4.png").write_bytes(encode_png(drawn_image(9)))
     errors = [error for _, _, error in ImageReader(ctx, ctx.one("samples")).ahead(wanted)]
     assert [error is None for error in errors] == [True, False, False, True, False, True]
     assert "No such file" in str(errors[1]) and "not an image" in str(errors[2])

@@ -80,8 +80,6 @@ def test_times_have_columns_where_there_are_any() -> None:
     assert " ms " not in markdown([PLAIN, FULL])
 
 
-def test_a_row_stored_before_there_were_times_is_read() -> None:
+def test_times_are_read_back() -> None:
     timed = replace(PLAIN, detect_ms=1.5, refine_ms=2.0)
     assert Compared.from_row(timed.to_row()) == timed
-    old = {name: value for name, value in timed.to_row().items() if not name.endswith("_ms")}
-    assert Compared.from_row(old) == PLAIN

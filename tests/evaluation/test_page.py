@@ -7,8 +7,9 @@ from html.parser import HTMLParser
 import numpy as np
 
 from pipeline.evaluation.face_statistics import FaceStatistics, ScaleBin
-from pipeline.evaluation.gallery import GalleryItem, ImageMatches, SizeHistogram, shrink_jpeg
-from pipeline.evaluation.page import PageData, RunResult, Timing, _row, render_page
+from pipeline.evaluation.hits_and_misses import GalleryItem, ImageMatches, SizeHistogram, shrink_jpeg
+from pipeline.evaluation.page import PageData, Timing, _row, render_page
+from pipeline.evaluation.run_result import RunResult
 from pipeline.evaluation.wider_ap import ApCounts
 
 VOID = {"meta", "link", "br", "wbr", "img"}
@@ -54,13 +55,13 @@ def _run(name: str, hard: float, **protocol: object) -> RunResult:
 
 def _data() -> PageData:
     box = np.array([[10.0, 10, 30, 40]])
-    judged = ImageMatches("0--Parade/a_<b>", 100, 50, box, box + 5, np.zeros((0, 4)))
-    picture = GalleryItem(judged, shrink_jpeg(np.full((50, 100, 3), 128, np.uint8)))
+    matches = ImageMatches("0--Parade/a_<b>", 100, 50, box, box + 5, np.zeros((0, 4)))
+    item = GalleryItem(matches, shrink_jpeg(np.full((50, 100, 3), 128, np.uint8)))
     return PageData(
         title="A <title> & more",
         summary="What it is.",
         runs=[_run("first", 0.5, weights="2979b33f", nms=None), _run("second", 0.75, weights="other", nms=0.4)],
-        gallery=[picture],
+        gallery=[item],
         gallery_run="second",
         sizes=SizeHistogram((0, 8), np.array([10, 20]), np.array([5, 10])),
         losses={"detector": [3.0, 2.0, 1.0]},
@@ -107,7 +108,7 @@ def test_all_digits_and_the_best_of_each_column() -> None:
 
 def test_what_runs_share_is_told_once() -> None:
     text = _Page(render_page(_data())).text
-    assert (text.count("IoU to match"), text.count("Weights digest"), text.count("All runs")) == (1, 2, 1)
+    assert (text.count("IoU to match"), text.count("Hash of the weights"), text.count("All runs")) == (1, 2, 1)
     assert "All runs" not in _Page(render_page(replace(_data(), runs=_data().runs[:1]))).text
 
 

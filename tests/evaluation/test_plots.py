@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.evaluation.face_statistics import ScaleBin
-from pipeline.evaluation.gallery import SizeHistogram
+from pipeline.evaluation.hits_and_misses import SizeHistogram
 from pipeline.evaluation.plots import (
     box_path,
     loss_curves,
@@ -108,7 +108,7 @@ def test_targets_stand_beside_where_they_should_be() -> None:
     assert [_numbers(mark.get("d", ""))[1] for mark in marks] == pytest.approx(
         [300 - 38 - 5 / 6 * (300 - 52)] * 2, abs=0.1
     )
-    assert "p3, 16 to 32 px, sse: 60.00% of the drawn sizes, expected 50.00%" in svg
+    assert "p3, 16 to 32 px, sse: 60.00% of the sampled sizes, expected 50.00%" in svg
 
 
 def test_ranges_lie_on_octaves_and_levels_that_nothing_is_for_have_none() -> None:

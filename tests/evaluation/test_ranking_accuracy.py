@@ -48,7 +48,7 @@ def test_the_worked_numbers_of_the_docstring() -> None:
 
 
 def test_the_papers_example_in_the_detectors_order() -> None:
-    """Five boxes of which the second lies better than the first; pairs of two zeros are no pairs."""
+    """Five boxes of which the second is closer to the face than the first; pairs of two zeros are no pairs."""
     counts = count_pairs(np.array([0.70, 0.85, 0, 0.60, 0]), np.arange(5), 3)
     assert counts.untied.tolist() == [4, 2, 2]
     assert counts.right.tolist() == [2, 2, 2]

@@ -66,7 +66,7 @@ def test_the_twelve_cases(shared: Path) -> None:
 def slow_counts(
     images: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]], reading: Reading
 ) -> tuple[list[int], list[int], int]:
-    """Counts one detection, one face and one threshold after the other, as the protocol is told in words."""
+    """Counts one detection, one face and one threshold after the other, as the protocol is put in words."""
     scores = [s for _, image_scores, _, _ in images for s in image_scores.tolist()]
     low, high = (min([*scores, np.inf]), max([*scores, -np.inf])) if reading == "matlab" else (0.0, 0.0)
     if reading == "python":

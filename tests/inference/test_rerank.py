@@ -13,7 +13,7 @@ from pipeline.inference.rerank import Reranker
 from pipeline.models.detectors.detector import Normalisation
 from pipeline.models.rankers import ranker_spec
 from pipeline.models.rankers.ranker import Ranker
-from tests.stages.world import picture
+from tests.stages.world import drawn_image
 
 
 class FixedRanker(Ranker):
@@ -50,7 +50,7 @@ def ranker_of(reranker: Reranker) -> FixedRanker:
 
 def test_scores_are_refined_and_boxes_follow_their_scores() -> None:
     given = some()
-    found = Reranker(FixedRanker([-0.5, 0.0, 0.1, -0.05, 0.65]))(picture(), given)
+    found = Reranker(FixedRanker([-0.5, 0.0, 0.1, -0.05, 0.65]))(drawn_image(), given)
     order = [4, 1, 2, 0, 3]
     np.testing.assert_allclose(found.scores, [0.75, 0.7, 0.6, 0.4, 0.25], atol=1e-6)
     np.testing.assert_array_equal(found.boxes, given.boxes[order])
@@ -65,7 +65,7 @@ FORMATS += [({"squash": True}, [0.88636, 0.86111, 0.3, 0.05682, 0.04167])]
 @pytest.mark.parametrize(("how", "scores"), FORMATS)
 def test_scores_keep_their_order_in_every_format(how: dict[str, bool], scores: list[float]) -> None:
     given = some()
-    found = Reranker(FixedRanker([0.5, 0.9, -3.0, -2.0, 0.0]), **how)(picture(), given)
+    found = Reranker(FixedRanker([0.5, 0.9, -3.0, -2.0, 0.0]), **how)(drawn_image(), given)
     np.testing.assert_array_equal(found.boxes, given.boxes[[1, 0, 4, 3, 2]])
     np.testing.assert_allclose(found.scores, scores, atol=1e-5)
 
@@ -74,19 +74,19 @@ def test_scores_do_not_tie_unless_they_are_clipped() -> None:
     """Corrections of several times 0..1 leave as many scores as boxes."""
     residual = np.random.default_rng(0).normal(0, 3, 500).tolist()
     rerankers = [Reranker(FixedRanker(residual, 500), **how) for how in ({}, {"squash": True}, {"clip": True})]
-    counts = [len(np.unique(each(picture(), some(500)).scores)) for each in rerankers]
+    counts = [len(np.unique(each(drawn_image(), some(500)).scores)) for each in rerankers]
     assert counts[0] == counts[1] == 500 > 3 * counts[2]
 
 
 def test_a_ranker_that_corrects_nothing_changes_nothing() -> None:
     given = some()
-    found = Reranker(ranker_spec("roi_mobilenet").build(num_candidates=10))(picture(), given)
+    found = Reranker(ranker_spec("roi_mobilenet").build(num_candidates=10))(drawn_image(), given)
     for name in ("boxes", "scores", "landmarks"):
         np.testing.assert_array_equal(getattr(found, name), getattr(given, name))
 
 
 def test_the_ranker_gets_the_image_at_its_size_and_boxes_as_shares_of_it() -> None:
-    image, given = picture(width=96, height=64), some()
+    image, given = drawn_image(width=96, height=64), some()
     for long_edge, size in ((None, (96, 64)), (192, (192, 128)), (48, (48, 32))):
         reranker = Reranker(FixedRanker([0.0]), canvas=Canvas(long_edge))
         reranker(image, given)
@@ -100,7 +100,7 @@ def test_the_ranker_gets_the_image_at_its_size_and_boxes_as_shares_of_it() -> No
 @pytest.mark.parametrize(("top", "count"), [(None, 6), (4, 4), (1, 1), (100, 6)])
 def test_what_does_not_fit_into_the_table_is_dropped(top: int | None, count: int) -> None:
     given = some(9)
-    found = Reranker(FixedRanker([0.0]), top=top)(picture(), given)
+    found = Reranker(FixedRanker([0.0]), top=top)(drawn_image(), given)
     np.testing.assert_array_equal(found.boxes, given.boxes[:count])
 
 
@@ -112,8 +112,8 @@ def test_none_and_one_candidate(name: str) -> None:
         if isinstance(module, nn.Linear) and module.bias is not None:
             nn.init.normal_(module.bias)
     reranker = Reranker(ranker)
-    assert len(reranker(picture(), some(0))) == 0
-    (score,) = reranker(picture(), some(1)).scores
+    assert len(reranker(drawn_image(), some(0))) == 0
+    (score,) = reranker(drawn_image(), some(1)).scores
     assert score != some(1).scores[0]
 
 
@@ -123,13 +123,13 @@ def test_folded_norms_answer_as_the_ranker_does() -> None:
     nn.init.normal_(ranker.answer[-1].weight)
     reranker = Reranker(ranker.train())
     assert ranker.training and not any(isinstance(part, nn.BatchNorm2d) for part in reranker.ranker.modules())
-    reranker(picture(), some())
-    pixels = ranker.normalisation(torch.from_numpy(picture())).permute(2, 0, 1)[None]
+    reranker(drawn_image(), some())
+    pixels = ranker.normalisation(torch.from_numpy(drawn_image())).permute(2, 0, 1)[None]
     table, valid = box_table(some().boxes, some().scores, 96, 64, 10)
     with torch.no_grad():
         residual = ranker.eval()(pixels, torch.from_numpy(table)[None], torch.tensor([valid]))[0, :5].numpy()
     expected = np.sort(some().scores + residual)[::-1]
-    np.testing.assert_allclose(reranker(picture(), some()).scores, expected, atol=1e-4)
+    np.testing.assert_allclose(reranker(drawn_image(), some()).scores, expected, atol=1e-4)
 
 
 def test_mistakes_are_named() -> None:
@@ -138,18 +138,18 @@ def test_mistakes_are_named() -> None:
     with pytest.raises(ValueError, match="clip and squash are two ways"):
         Reranker(FixedRanker([0.0]), clip=True, squash=True)
     with pytest.raises(ValueError, match=r"image must be uint8 \[H, W, 3\], got float64"):
-        Reranker(FixedRanker([0.0]))(picture().astype(float), some())
+        Reranker(FixedRanker([0.0]))(drawn_image().astype(float), some())
     rising = ScoredBoxes(some().boxes, some().scores[::-1].copy())
     with pytest.raises(ValueError, match="scores must never rise"):
-        Reranker(FixedRanker([0.0]))(picture(), rising)
+        Reranker(FixedRanker([0.0]))(drawn_image(), rising)
     nan = ScoredBoxes(some().boxes, np.where(some().scores < 0.2, np.nan, some().scores).astype(np.float32))
     with pytest.raises(ValueError, match="1 of 5 candidates are not finite"):
-        Reranker(FixedRanker([0.0]))(picture(), nan)
+        Reranker(FixedRanker([0.0]))(drawn_image(), nan)
 
 
 def test_an_answer_that_is_no_number_is_refused() -> None:
     sick = Reranker(FixedRanker([0.0, float("nan")]))
-    for ask in (sick.first_pass, lambda: sick(picture(), some())):
+    for ask in (sick.first_pass, lambda: sick(drawn_image(), some())):
         with pytest.raises(ValueError, match="the ranker answered with NaN or infinity"):
             ask()
 

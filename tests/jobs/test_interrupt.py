@@ -61,7 +61,7 @@ def test_a_signal_stops_at_once_and_the_next_run_goes_on(tmp_path, mode, number)
     assert process.returncode == 128 + number, errors
     assert psutil.wait_procs(family, timeout=5)[1] == []
     assert "Traceback" not in errors
-    assert f"interrupted by {number.name}; finished shards are kept. Go on with: wider8k run -c" in errors
+    assert f"interrupted by {number.name}; finished shards are kept. Resume with: wider8k run -c" in errors
     assert not (tmp_path / "store" / "lock.json").exists()
     done = subprocess.run([*words[:3], "plan", *words[4:6]], cwd=ROOT, capture_output=True, text=True, check=True)
     (line,) = (line for line in done.stdout.splitlines() if line.startswith("boxes"))

@@ -118,5 +118,5 @@ def test_a_stopped_job_says_how_to_go_on_and_frees_its_store(head, tmp_path):
         time.sleep(0.1)
     subprocess.run(["ray", "job", "stop", "stopped"], env=head, check=True, stdout=subprocess.DEVNULL, timeout=60)
     told = subprocess.run(["ray", "job", "logs", "stopped"], env=head, capture_output=True, text=True, timeout=60)
-    assert "interrupted by SIGTERM; finished shards are kept. Go on with: wider8k run" in told.stdout + told.stderr
+    assert "interrupted by SIGTERM; finished shards are kept. Resume with: wider8k run" in told.stdout + told.stderr
     assert not (store / "lock.json").exists()

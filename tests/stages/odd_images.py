@@ -1,4 +1,4 @@
-"""Files that are not plain pictures: odd kinds with a plain twin of the pixels they show, and broken ones."""
+"""Files that are not plain images: odd kinds with a plain twin of the pixels they show, and broken ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from pipeline.data.images import encode_jpeg, encode_png
-from tests.stages.world import picture
+from tests.stages.world import drawn_image
 
 
 def as_file(image: Pillow.Image, kind: str, **options: object) -> bytes:
@@ -21,7 +21,7 @@ def as_file(image: Pillow.Image, kind: str, **options: object) -> bytes:
 
 def odd_files(folder: Path) -> dict[str, str]:
     """Writes one image of every odd kind, and beside it a plain PNG of the pixels it shows; odd name -> plain name."""
-    bgr = picture(3)
+    bgr = drawn_image(3)
     rgb, grey = bgr[..., ::-1], bgr[..., 1]
     turned = Pillow.Exif()
     turned[0x0112] = 6
@@ -42,7 +42,7 @@ def odd_files(folder: Path) -> dict[str, str]:
 
 def broken_files(folder: Path) -> dict[str, str]:
     """Writes three files that are no images; name -> words that the error must contain."""
-    (folder / "cut.jpg").write_bytes(encode_jpeg(picture(1))[:-200])
+    (folder / "cut.jpg").write_bytes(encode_jpeg(drawn_image(1))[:-200])
     (folder / "none.jpg").write_bytes(b"")
-    (folder / "text.jpg").write_text("this is no picture")
+    (folder / "text.jpg").write_text("this is plain text")
     return {"cut.jpg": "truncated JPEG", "none.jpg": "the file is empty", "text.jpg": "not an image"}

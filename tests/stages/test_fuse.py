@@ -11,7 +11,7 @@ from pipeline.data.images import encode_png
 from pipeline.inference.fusion import Fusion, Suppression, Voting, fuse
 from pipeline.models.rankers import ranker_spec
 from pipeline.models.weights import save_bytes
-from tests.stages.world import World, picture
+from tests.stages.world import World, drawn_image
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_a_new_image_costs_one_row(world: World, weights: str) -> None:
     folder = world.folder / "photos"
     folder.mkdir()
     for seed in range(2):
-        (folder / f"{seed}.png").write_bytes(encode_png(picture(seed)))
+        (folder / f"{seed}.png").write_bytes(encode_png(drawn_image(seed)))
     world.node("images", "index", dataset="image_folder", path=str(folder))
     for name, canvas in (("plain", "original"), ("large", 150)):
         world.node(
@@ -91,7 +91,7 @@ def test_a_new_image_costs_one_row(world: World, weights: str) -> None:
         )
     world.node("fused", "fuse", inputs={"detections": ["plain", "large"]})
     world.done()
-    (folder / "2.png").write_bytes(encode_png(picture(5)))
+    (folder / "2.png").write_bytes(encode_png(drawn_image(5)))
     world.done()
     assert world.computed("fused") == 1
     rows = world.by_id("fused")
@@ -107,8 +107,8 @@ def test_an_error_of_either_input_stays_one(two: World) -> None:
         two.nodes[name]["run"]["max_error_share"] = 0.9
     two.done()
     rows = two.by_id("fused")
-    assert rows[first].error == "one: told to fail"
-    assert rows[second].error == "other: told to fail"
+    assert rows[first].error == "one: made to fail"
+    assert rows[second].error == "other: made to fail"
     assert len(rows[first].boxes) == 0
     assert rows[first].width > 0
     assert sum(row.error is None for row in rows.values()) == 4

@@ -10,14 +10,14 @@ import pytest
 from pipeline.data.images import content_hash_of, encode_jpeg
 from pipeline.data.records import Sample
 from pipeline.engine.plan import Decision
-from tests.stages.world import World, picture
+from tests.stages.world import World, drawn_image
 
 ANNOTATION = "0--Parade/a.jpg\n1\n10 20 30 40 0 0 0 0 0 0 \n0--Parade/b.jpg\n0\n0 0 0 0 0 0 0 0 0 0 \n"
 
 
 def save(file: Path, seed: int, width: int = 96, height: int = 64) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(encode_jpeg(picture(seed, width, height)))
+    file.write_bytes(encode_jpeg(drawn_image(seed, width, height)))
     return file
 
 
@@ -33,7 +33,7 @@ def coco(folder: Path, x: float) -> None:
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """Two pictures in a folder."""
+    """Two images in a folder."""
     for seed, name in enumerate(("a", "b")):
         save(tmp_path / "photos" / f"{name}.jpg", seed)
     return tmp_path / "photos"

@@ -23,7 +23,7 @@ from pipeline.engine.shards import encode
 from pipeline.engine.stage import Resources, StageContext
 from pipeline.engine.storage import Store
 from stages.label_candidates import LabelCandidates
-from tests.stages.world import World, picture
+from tests.stages.world import World, drawn_image
 
 
 @pytest.fixture
@@ -109,11 +109,11 @@ def test_a_new_image_costs_its_own_row(two: World) -> None:
     folder = two.folder / "photos"
     folder.mkdir()
     for seed in range(3):
-        (folder / f"{seed}.png").write_bytes(encode_png(picture(seed)))
+        (folder / f"{seed}.png").write_bytes(encode_png(drawn_image(seed)))
     two.node("images", "index", dataset="image_folder", path=str(folder))
     two.done()
     before = {row["image_id"]: json.dumps(row) for row in two.rows("joined")}
-    (folder / "added.png").write_bytes(encode_png(picture(7)))
+    (folder / "added.png").write_bytes(encode_png(drawn_image(7)))
     two.done()
     assert two.computed("joined") == 1
     after = {row["image_id"]: json.dumps(row) for row in two.rows("joined")}
@@ -128,8 +128,8 @@ def test_errors_become_rows_that_name_their_node(two: World) -> None:
         two.nodes[name]["run"]["max_error_share"] = 0.9
     two.done()
     found, known = rankings(two), samples(two)
-    assert found[first].error == "one: told to fail"
-    assert found[second].error == "other: told to fail"
+    assert found[first].error == "one: made to fail"
+    assert found[second].error == "other: made to fail"
     assert found[first].valid == (0, 0) and found[first].path == known[first].path
     assert found[third].error is None
     assert len(LabelledCandidateReader(two.artifact("joined"))) == 4
@@ -148,7 +148,7 @@ def test_dumps_of_other_images_are_refused(two: World) -> None:
 
 
 def test_dumps_of_another_size_are_refused(two: World) -> None:
-    """The same names, but pictures of another size: boxes would lie beside their faces."""
+    """The same names, but images of another size: boxes would be beside their faces."""
     two.node("larger", "index", dataset={"kind": "synthetic", "images": 6, "width": 320, "height": 240})
     two.nodes["other"]["inputs"] = {"samples": "larger"}
     outcome = two.run()
@@ -216,7 +216,7 @@ def test_memory_does_not_grow_with_the_set(tmp_path: Path) -> None:
 
 
 def test_numbers_that_are_none_are_an_error_row(tmp_path: Path) -> None:
-    """No dump of ours has them; one that was made elsewhere may."""
+    """No dump of this project has them; a foreign one may."""
     ctx = context(tmp_path, 3, boxes=4)
     dump = ctx.inputs["candidates"][0]
     rows = [dict(row) for row in dump.rows()]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.data.images import encode_jpeg
-from tests.stages.world import World, picture
+from tests.stages.world import World, drawn_image
 
 SMALL = {"kind": "mosaic", "images": 4, "width": 192, "height": 128, "smallest": 8, "largest": 120, "finest": 32}
 
@@ -21,7 +21,7 @@ def photos(world: World) -> Path:
     lines = ""
     for seed in range(5):
         name = f"0--A/{seed}.jpg"
-        (root / "WIDER_train/images" / name).write_bytes(encode_jpeg(picture(seed, 160, 120)))
+        (root / "WIDER_train/images" / name).write_bytes(encode_jpeg(drawn_image(seed, 160, 120)))
         lines += f"{name}\n2\n20 30 30 40 0 0 0 0 0 0 \n90 20 24 30 0 0 0 0 0 0 \n"
     (root / "wider_face_train_bbx_gt.txt").write_text(lines)
     (root / "some.txt").write_text("0--A/0.jpg\n0--A/2.jpg\n0--A/3.jpg\n")
@@ -54,7 +54,7 @@ def test_more_canvases_cost_only_themselves(seen: World) -> None:
     assert seen.computed("boxes", "faces.dataset.images=6") == 2
 
 
-def test_no_picture_is_kept(seen: World) -> None:
+def test_no_image_is_kept(seen: World) -> None:
     seen.done()
     stored = [file for file in Path(seen.store.path("")).rglob("*") if file.is_file()]
     assert max(file.stat().st_size for file in stored) < 20_000

@@ -18,7 +18,7 @@ from pipeline.data.records import Detections, Sample, ScoredBoxes
 from pipeline.evaluation.wider_result import evaluate
 from pipeline.inference.postprocess import detections
 from stages.oracle import by_overlap
-from tests.stages.world import World, picture
+from tests.stages.world import World, drawn_image
 
 DATA = {"kind": "synthetic", "images": 5, "width": 160, "height": 120}
 
@@ -87,7 +87,7 @@ def test_errors_stay_errors_and_an_image_without_boxes_has_none(ordered: World) 
     ordered.nodes["guesses"]["fails_on"] = "test/000001"
     ordered.done()
     failed = ordered.by_id("best")["test/000001"]
-    assert (failed.error, len(failed.boxes)) == ("told to fail", 0)
+    assert (failed.error, len(failed.boxes)) == ("made to fail", 0)
     assert [key for key, _ in ordered.artifact("best").manifest.errors] == ["test/000001"]
 
 
@@ -99,7 +99,7 @@ def test_a_dump_of_another_dataset_is_refused_before_any_work(ordered: World) ->
     assert "guesses: 5 of 5 images are not in faces: train/000000, train/000001" in reason
 
 
-def test_a_dump_of_other_pictures_under_the_same_names_is_an_error_row(ordered: World) -> None:
+def test_a_dump_of_other_images_under_the_same_names_is_an_error_row(ordered: World) -> None:
     ordered.node("larger", "index", dataset={**DATA, "width": 320, "height": 240})
     ordered.nodes["guesses"]["inputs"] = {"samples": "larger"}
     ordered.nodes["best"]["run"]["max_error_share"] = 1
@@ -113,7 +113,7 @@ def labelled(folder: Path, names: Sequence[str]) -> None:
     """A COCO set of drawings, one face each."""
     for number, name in enumerate(names):
         if not (file := folder / f"{name}.png").exists():  # another time would be another image
-            file.write_bytes(encode_png(picture(number)))
+            file.write_bytes(encode_png(drawn_image(number)))
     images = [{"id": i, "file_name": f"{name}.png", "width": 96, "height": 64} for i, name in enumerate(names)]
     faces = [{"id": i, "image_id": i, "category_id": 1, "bbox": [10 + i, 12, 30, 30]} for i in range(len(names))]
     tree = {"images": images, "annotations": faces, "categories": [{"id": 1, "name": "face"}]}

@@ -26,7 +26,7 @@ from pipeline.models.weights import open_detector, save_bytes
 from stages.graph import STAGES
 from stages.predict import Predict
 from tests.stages.odd_images import broken_files, odd_files
-from tests.stages.world import World, picture
+from tests.stages.world import World, drawn_image
 
 STANDARD = "retinaface_mobilenet0.25_Final.pth"
 ONE_MEGABYTE = "facedetector1mb_mobilenet0.25_Final.pth"
@@ -37,7 +37,7 @@ def photos(tmp_path: Path) -> Path:
     folder = tmp_path / "photos"
     folder.mkdir()
     for seed in range(3):
-        (folder / f"{seed}.png").write_bytes(encode_png(picture(seed)))
+        (folder / f"{seed}.png").write_bytes(encode_png(drawn_image(seed)))
     return folder
 
 
@@ -123,10 +123,10 @@ def test_an_image_that_changed_after_it_was_indexed_is_an_error_row(world: World
     wire(world, photos, weights)
     world.done()
     compute = worker(world)
-    (photos / "1.png").write_bytes(encode_png(picture(8)))
+    (photos / "1.png").write_bytes(encode_png(drawn_image(8)))
     rows = compute()
     assert [row.error for row in rows] == [None, "ValueError: 1.png has changed since it was indexed; run again", None]
-    world.done()  # indexes it anew
+    world.done()  # indexes it again
     assert [row.error for row in worker(world)()] == [None] * 3
 
 
@@ -167,7 +167,7 @@ def test_weights_must_be_those_that_were_planned(world: World, photos: Path, wei
 
 
 class Clumsy(Predictor):
-    """Asks for a petabyte, or multiplies what does not fit, where a picture is 5 or 6 pixels high."""
+    """Asks for a petabyte, or multiplies what does not fit, where an image is 5 or 6 pixels high."""
 
     def launch(self, images_bgr: Sequence[np.ndarray], canvas: Sizing, *, tile: int | None = None) -> PendingBatch:
         for image in images_bgr:
@@ -184,7 +184,7 @@ class PredictClumsily(Predict):
 
 
 def test_only_a_lack_of_memory_is_an_images_own_trouble(world: World, photos: Path, weights: str) -> None:
-    (photos / "1.png").write_bytes(encode_png(picture(1)[:5]))
+    (photos / "1.png").write_bytes(encode_png(drawn_image(1)[:5]))
     wire(world, photos, weights)
     world.done()
     plans = world.plan()
@@ -195,7 +195,7 @@ def test_only_a_lack_of_memory_is_an_images_own_trouble(world: World, photos: Pa
     assert [row.error is None for row in rows] == [True, False, True]
     assert "can't allocate memory" in str(rows[1].error)
     assert (rows[1].width, rows[1].height) == (96, 5)
-    data = encode_png(picture(1)[:6])
+    data = encode_png(drawn_image(1)[:6])
     (photos / "1.png").write_bytes(data)
     with pytest.raises(RuntimeError, match="cannot be multiplied"):
         list(stage.open(ctx)([Item("1.png", content_hash_of(data), {"path": "1.png"})]))
@@ -312,7 +312,7 @@ def test_a_plan_names_weights_that_are_missing_or_of_another_detector(world: Wor
     wire(world, photos, str(world.folder / "gone.pth"))
     assert "gone.pth" in world.plan()["boxes"].reason
     unknown = world.folder / "unknown.pth"
-    unknown.write_bytes(b"of nobody")
+    unknown.write_bytes(b"unknown")
     wire(world, photos, str(unknown))
     reason = world.plan()["boxes"].reason
     assert "say which detector it belongs to, one of " in reason
@@ -348,7 +348,7 @@ def test_an_image_the_network_cannot_answer_is_an_error_row(world: World, photos
         """One channel of the finest level, multiplied so that only what a black image never gives is infinite."""
         seen: list[Tensor] = []
         detector.eval().context[0].register_forward_hook(lambda *passed: seen.append(passed[2].amax((0, 2, 3))))
-        for image in (np.zeros((256, 256, 3), np.uint8), *(picture(each) for each in range(3))):
+        for image in (np.zeros((256, 256, 3), np.uint8), *(drawn_image(each) for each in range(3))):
             detector(detector.normalisation(torch.from_numpy(image)).permute(2, 0, 1)[None])
         black, least = seen[0], torch.stack(seen[1:]).amin(0)
         channel = int((least / (black + 1e-3)).argmax())
@@ -376,7 +376,7 @@ def test_new_pixels_under_an_old_name_are_seen(world: World, photos: Path, weigh
     wire(world, photos, weights)
     world.done()
     before = boxes(world)
-    (photos / "1.png").write_bytes(encode_png(picture(8)))
+    (photos / "1.png").write_bytes(encode_png(drawn_image(8)))
     world.done()
     assert world.computed("boxes") == 1
     after = boxes(world)
@@ -451,7 +451,7 @@ def test_whose_score_counts_is_a_choice_of_the_stage(world: World, photos: Path)
     found = {choice: boxes(world, f"boxes.decides={choice}")["0.png"] for choice in choices}
     for choice, row in found.items():
         detector.decide_by(choice)
-        expected = Predictor(detector, max_candidates=10_000).candidates(picture(0), Canvas(None))
+        expected = Predictor(detector, max_candidates=10_000).candidates(drawn_image(0), Canvas(None))
         np.testing.assert_allclose(row.scores, expected.scores, atol=1e-6)
     assert found["main"].scores[0] > 0.1 > found["main"].scores[-1]
     assert len({row.scores.tobytes() for row in found.values()}) == 3
@@ -494,7 +494,7 @@ def test_the_other_published_variant_is_refused_at_plan_time(world: World, share
         (ONE_MEGABYTE, "retinaface_mobilenet_mb1", "retinaface_mobilenet"),
     ):
         wire(world, photos, str(shared / "data/weights" / file), detector=other)
-        with pytest.raises(ValueError, match=f"checkpoint is {own} .by its digest .*, not {other}"):
+        with pytest.raises(ValueError, match=f"checkpoint is {own} .*, not {other}"):
             world.run()
 
 

@@ -37,7 +37,7 @@ def pixels_of(name: str) -> np.ndarray:
 
 
 def ranking_of(name: str) -> LabelledCandidates:
-    """Boxes of which some reach out of the image on each side, one lies outside altogether and one has no area."""
+    """Boxes of which some reach out of the image on each side, one is outside altogether and one has no area."""
     width, height = SIZES[name]
     shares = [[0.1, 0.1, 0.5, 0.6], [-0.2, 0.3, 0.3, 1.2], [0.6, -0.1, 1.3, 0.5], [0.9, 0.9, 1.4, 1.1]]
     shares += [[1.2, 0.1, 1.4, 0.3], [0.5, 0.5, 0.5, 0.8], [0.2, 0.4, 0.9, 0.97]]

@@ -114,4 +114,6 @@ def test_nothing_to_order_has_a_word(ranked: World, capfd: pytest.CaptureFixture
     ranked.done()
     assert all(np.isnan(row["every"]) for row in ranked.rows("order"))
     said = capfd.readouterr().err
-    assert "order: no two boxes of an image lie differently well on a face: nothing to order in guesses, best" in said
+    assert (
+        "order: no two boxes of an image differ in their overlap with faces: nothing to order in guesses, best" in said
+    )

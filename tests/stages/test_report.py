@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.data.images import encode_png
-from tests.stages.world import World, picture
+from tests.stages.world import World, drawn_image
 
 DATA = {"kind": "synthetic", "images": 5, "width": 160, "height": 120}
 
@@ -43,7 +43,7 @@ def test_the_page_shows_the_run(reported: World) -> None:
         "Precision and recall",
         "IoU to match",
         "Lowest score",
-        "guesses: test/000001: told to fail",
+        "guesses: test/000001: made to fail",
         "Score above",
         "0.02",
         "NMS IoU",
@@ -117,7 +117,7 @@ def test_a_training_shows_its_losses_and_weights(reported: World, weights: str) 
 def test_a_dataset_without_faces_has_a_page_too(reported: World) -> None:
     folder = reported.folder / "photos"
     folder.mkdir()
-    (folder / "a.png").write_bytes(encode_png(picture(0)))
+    (folder / "a.png").write_bytes(encode_png(drawn_image(0)))
     reported.node("faces", "index", dataset="image_folder", path=str(folder))
     reported.done()
     assert "faces found" not in page(reported)

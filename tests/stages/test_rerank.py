@@ -18,7 +18,7 @@ from pipeline.models.rankers import ranker_spec
 from pipeline.models.rankers.checkpoint import open_ranker
 from pipeline.models.weights import save_bytes
 from stages.rerank import Rerank
-from tests.stages.world import World, picture
+from tests.stages.world import World, drawn_image
 
 SWITCHES = {"num_candidates": 80}
 
@@ -41,8 +41,8 @@ def photos(world: World) -> Path:
     folder = world.folder / "photos"
     folder.mkdir()
     for seed in range(3):
-        (folder / f"{seed}.png").write_bytes(encode_png(picture(seed)))
-    (folder / "broken.jpg").write_text("no picture")
+        (folder / f"{seed}.png").write_bytes(encode_png(drawn_image(seed)))
+    (folder / "broken.jpg").write_text("plain text")
     return folder
 
 
@@ -65,7 +65,7 @@ def wired(world: World, photos: Path, weights: str, ranker: str) -> World:
 
 def expected(found: Detections, name: str, ranker: str, iou: float | None, **options: object) -> ScoredBoxes:
     reranker = Reranker(open_ranker(ranker)[1], **options)  # type: ignore[arg-type]
-    ranked = reranker(picture(int(name[0])), found.scored)
+    ranked = reranker(drawn_image(int(name[0])), found.scored)
     if iou is None:
         return ranked
     return ranked.take(nms(torch.from_numpy(ranked.boxes), torch.from_numpy(ranked.scores), iou).numpy())
@@ -155,7 +155,7 @@ def test_an_image_that_vanished_or_changed_is_an_error_row(wired: World, photos:
     assert isinstance(stage, Rerank)
     items = stage.items(ctx)
     (photos / "1.png").unlink()
-    (photos / "2.png").write_bytes(encode_png(picture(7)))
+    (photos / "2.png").write_bytes(encode_png(drawn_image(7)))
     rows = {row["image_id"]: Detections.from_row(row) for row in stage.open(ctx)(items)}
     assert rows["0.png"].error is None
     assert "No such file" in str(rows["1.png"].error)
@@ -165,7 +165,7 @@ def test_an_image_that_vanished_or_changed_is_an_error_row(wired: World, photos:
 
 
 def test_an_image_that_kills_the_ranker_was_read_and_is_missed(wired: World) -> None:
-    """Without its size AP would take it for one that nobody can read, and leave its faces out."""
+    """Without its size AP would take it for an unreadable one, and leave its faces out."""
     wired.done(selected=frozenset({"images", "boxes"}))
     planned = wired.plan()["ranked"]
     assert isinstance(planned.node.stage, Rerank)
@@ -179,7 +179,7 @@ def test_an_image_that_kills_the_ranker_was_read_and_is_missed(wired: World) -> 
 def test_a_dump_of_other_images_is_refused(wired: World, photos: Path, weights: str) -> None:
     others = wired.folder / "others"
     others.mkdir()
-    (others / "0.png").write_bytes(encode_png(picture(0, 48, 32)))
+    (others / "0.png").write_bytes(encode_png(drawn_image(0, 48, 32)))
     wired.node("other_images", "index", dataset="image_folder", path=str(others))
     wired.nodes["ranked"]["inputs"]["samples"] = "other_images"
     outcome = wired.run()
@@ -192,7 +192,7 @@ def test_a_dump_of_images_of_another_size_is_an_error_row(wired: World, photos: 
     larger.mkdir()
     for file in photos.iterdir():
         (larger / file.name).write_bytes(file.read_bytes())
-    (larger / "1.png").write_bytes(encode_png(picture(1, 192, 128)))
+    (larger / "1.png").write_bytes(encode_png(drawn_image(1, 192, 128)))
     wired.node("larger", "index", dataset="image_folder", path=str(larger), run={"max_error_share": 0.9})
     wired.nodes["ranked"]["inputs"]["samples"] = "larger"
     wired.done()
@@ -205,7 +205,7 @@ def test_no_candidate_at_all_gives_an_empty_row(world: World, ranker: str) -> No
     folder = world.folder / "photos"
     folder.mkdir()
     for seed in range(2):
-        (folder / f"{seed}.png").write_bytes(encode_png(picture(seed)))
+        (folder / f"{seed}.png").write_bytes(encode_png(drawn_image(seed)))
     world.node("images", "index", dataset="image_folder", path=str(folder))
     world.node("boxes", "guess", inputs={"samples": "images"}, false_alarms=0)
     world.node("ranked", "rerank", inputs={"samples": "images", "candidates": "boxes"}, path=ranker)
@@ -242,7 +242,7 @@ def test_changed_weights_and_sizes_are_other_outputs(wired: World, ranker: str) 
 def test_a_new_image_costs_its_own_row(wired: World, photos: Path) -> None:
     wired.done()
     before = {row["image_id"]: json.dumps(row) for row in wired.rows("ranked")}
-    (photos / "added.png").write_bytes(encode_png(picture(7)))
+    (photos / "added.png").write_bytes(encode_png(drawn_image(7)))
     wired.done()
     assert wired.computed("ranked") == 1
     after = {row["image_id"]: json.dumps(row) for row in wired.rows("ranked")}

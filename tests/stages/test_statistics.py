@@ -16,10 +16,10 @@ from pipeline.engine.storage import Store
 from pipeline.training.analysis.face_scales import labelled_scales, sampled_scales
 from pipeline.training.augment.policy import policy
 from stages.graph import STAGES
-from tests.stages.world import World, picture
+from tests.stages.world import World, drawn_image
 
 CONFIG = Path(__file__).resolve().parents[2] / "configs/statistics.yaml"
-# Anchors of three levels on a small picture: seconds less than MogFace's six at 640.
+# Anchors of three levels on a small image: seconds less than MogFace's six at 640.
 QUICK = {"detector": "retinaface_mobilenet", "assigner": "max_iou", "side": 128}
 
 
@@ -101,7 +101,7 @@ def test_same_seed_same_rows_and_another_seed_others(counted: World) -> None:
 def test_a_set_without_faces_is_told(counted: World) -> None:
     folder = counted.folder / "photos"
     folder.mkdir()
-    (folder / "a.png").write_bytes(encode_png(picture(0)))
+    (folder / "a.png").write_bytes(encode_png(drawn_image(0)))
     counted.node("faces", "index", dataset="image_folder", path=str(folder))
     outcome = counted.run()
     assert "faces: no labelled face in 1 readable images" in str(outcome.failed["scales"])
@@ -187,5 +187,5 @@ def test_real_faces(counted: World, shared: Path) -> None:
     counted.node("faces", "index", dataset=dataset, path=str(shared / "data/wider_images"))
     counted.done("scales.policies=[sse]", "scales.epochs=4", "scales.side=640")
     rows = part(counted, "targets", "sse", "scales.policies=[sse]", "scales.epochs=4", "scales.side=640")
-    assert sum(row["count"] for row in rows) == 4 * 493  # two pictures have no face with an area
+    assert sum(row["count"] for row in rows) == 4 * 493  # two images have no face with an area
     np.testing.assert_allclose([row["share"] for row in rows], [row["expected"] for row in rows], atol=0.03)

@@ -18,7 +18,7 @@ from pipeline.engine.stage import Item, Resources, StageContext
 from pipeline.engine.storage import Store
 from pipeline.inference.postprocess import detections
 from stages.suppress import Suppress
-from tests.stages.world import World, picture
+from tests.stages.world import World, drawn_image
 
 
 def slowly(found: Detections, score: float, iou: float) -> list[int]:
@@ -44,8 +44,8 @@ def candidates(world: World, weights: str) -> World:
     folder = world.folder / "photos"
     folder.mkdir()
     for seed in range(3):
-        (folder / f"{seed}.png").write_bytes(encode_png(picture(seed)))
-    (folder / "broken.jpg").write_text("no picture")
+        (folder / f"{seed}.png").write_bytes(encode_png(drawn_image(seed)))
+    (folder / "broken.jpg").write_text("plain text")
     lenient = {"max_error_share": 0.5, "shard_rows": 3}
     world.node("images", "index", dataset="image_folder", path=str(folder), run=lenient)
     world.node(
@@ -106,7 +106,7 @@ def test_errors_stay_errors(candidates: World) -> None:
 
 def test_a_new_candidate_row_costs_one_row_here(candidates: World) -> None:
     candidates.done()
-    (candidates.folder / "photos" / "3.png").write_bytes(encode_png(picture(7)))
+    (candidates.folder / "photos" / "3.png").write_bytes(encode_png(drawn_image(7)))
     candidates.done()
     assert candidates.computed("boxes") == candidates.computed("found") == 1
     assert len(candidates.rows("found")) == 5
@@ -163,7 +163,7 @@ def test_the_convention_reaches_the_stage(tmp_path: Path) -> None:
         ({"convention": "mogface", "iou": 0.41}, 3),
         ({"convention": "plain", "max_detections": 1}, 1),
         ({"convention": "mogface", "max_detections": 1}, 2),
-        ({"top": 1}, 1),
+        ({"max_before_nms": 1}, 1),
     ):
         stage = Suppress(**fields)
         (row,) = stage.open(ctx)([Item("a", "version", {"shard": "s"})])

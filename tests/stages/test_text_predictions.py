@@ -37,7 +37,7 @@ def key_of(file: Path) -> str:
     return f"{file.parent.name}/{file.stem}"
 
 
-def test_what_was_written_is_what_is_read_and_judged(text: World) -> None:
+def test_what_was_written_is_what_is_read_and_evaluated(text: World) -> None:
     text.done()
     given, read = text.by_id("guessed"), text.by_id("read")
     assert given.keys() == read.keys()

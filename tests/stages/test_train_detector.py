@@ -13,7 +13,7 @@ from pipeline.engine.plan import Decision
 from pipeline.models.checkpoint_id import checkpoint_hash, stored_config
 from pipeline.models.weights import open_detector
 from tests.stages.labelled_set import labelled_set
-from tests.stages.world import World, picture
+from tests.stages.world import World, drawn_image
 
 TINY = {"steps": 5, "batch": 2, "images": 4, "crop": 64, "warmup": 1}
 
@@ -87,7 +87,7 @@ def test_images_without_faces_are_background_but_none_at_all_is_an_error(trained
     folder = trained.folder / "photos"
     folder.mkdir()
     for seed in range(2):
-        (folder / f"{seed}.png").write_bytes(encode_png(picture(seed)))
+        (folder / f"{seed}.png").write_bytes(encode_png(drawn_image(seed)))
     trained.node("drawings", "index", dataset="image_folder", path=str(folder))
     outcome = trained.run()
     assert outcome.failed == {
@@ -108,7 +108,7 @@ def test_unreadable_images_are_left_out(trained: World) -> None:
     names = [f"{i}.png" for i in range(3)]
     (folder / "0.png").write_bytes(b"")
     for name in names[1:]:
-        (folder / name).write_bytes(encode_png(picture(5)))
+        (folder / name).write_bytes(encode_png(drawn_image(5)))
     images = [{"id": name, "file_name": name} for name in names]
     faces = [{"image_id": name, "bbox": [10, 10, 40, 40]} for name in names]
     (folder / "annotations.json").write_text(json.dumps({"images": images, "annotations": faces}))

@@ -13,7 +13,7 @@ from pipeline.models.checkpoint_id import checkpoint_hash, stored_config
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.rankers.checkpoint import open_ranker
 from pipeline.models.weights import read_tensors, save_bytes
-from tests.stages.world import World, picture
+from tests.stages.world import World, drawn_image
 
 TINY = {"steps": 4, "batch": 2, "crop": 64, "num_candidates": 50, "pairs": 3}
 SYNTHETIC = {"kind": "synthetic", "width": 96, "height": 96}
@@ -145,7 +145,7 @@ def test_boxes_without_an_order_are_refused_before_training(trained: World) -> N
     folder = trained.folder / "photos"
     folder.mkdir()
     for seed in range(2):
-        (folder / f"{seed}.png").write_bytes(encode_png(picture(seed)))
+        (folder / f"{seed}.png").write_bytes(encode_png(drawn_image(seed)))
     trained.node("drawings", "index", dataset="image_folder", path=str(folder))
     message = failure(trained)
     assert message.startswith("pairs: 2 readable images with 30 boxes: none overlaps a face more than another; ")
@@ -157,7 +157,7 @@ def test_boxes_without_an_order_are_refused_before_training(trained: World) -> N
 def test_held_out_images_without_an_order_are_refused_too(trained: World) -> None:
     folder = trained.folder / "photos"
     folder.mkdir()
-    (folder / "0.png").write_bytes(encode_png(picture(0)))
+    (folder / "0.png").write_bytes(encode_png(drawn_image(0)))
     trained.node("few", "index", dataset="image_folder", path=str(folder))
     trained.node("found", "guess", inputs={"samples": "few"})
     trained.node("unseen", "label_candidates", inputs={"samples": "few", "candidates": ["found"]})
@@ -191,7 +191,7 @@ def test_images_that_cannot_be_decoded_are_counted_and_too_many_stop_it(trained:
 
     def spoil(*broken: str) -> None:
         for seed, name in enumerate(names):
-            data = encode_png(picture(seed))
+            data = encode_png(drawn_image(seed))
             spoiled = data[:41] + bytes(1000) + data[1041:]  # within the first piece of pixels
             (folder / name).write_bytes(spoiled if name in broken else data)
 

@@ -1,4 +1,4 @@
-"""Images that cannot be used, and names that cannot be stored: one decision for a run, told at its end, never its end."""
+"""Images that cannot be used, and names that cannot be stored: one decision for a run, printed at its end, and never its end."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.records import Sample
 from pipeline.evaluation.wider_result import evaluate
 from tests.stages.odd_images import broken_files
-from tests.stages.world import World, picture
+from tests.stages.world import World, drawn_image
 
 BAD = {"6.jpg", "7.jpg"}
 
 
 @pytest.fixture
 def eight(world: World, weights: str) -> World:
-    """Eight labelled photographs: one is text under the name of a picture, one is damaged behind its header."""
+    """Eight labelled photographs: one is text under an image's name, one is damaged behind its header."""
     folder = world.folder / "photos"
     folder.mkdir()
     for number in range(8):
-        (folder / f"{number}.jpg").write_bytes(encode_jpeg(picture(number)))
-    (folder / "6.jpg").write_text("this is no picture")
+        (folder / f"{number}.jpg").write_bytes(encode_jpeg(drawn_image(number)))
+    (folder / "6.jpg").write_text("this is plain text")
     data = bytearray((folder / "7.jpg").read_bytes())
     data[len(data) // 2 : len(data) // 2 + 300] = b"\xff\xd8" * 150
     (folder / "7.jpg").write_bytes(data)
@@ -140,7 +140,7 @@ def test_names_that_are_no_utf8_are_rows_with_an_error(wider8k, world: World, we
     folder = world.folder / "photos"
     (folder / "caf\udce9").mkdir(parents=True)
     for number, name in enumerate(("a.jpg", "b\udcff.jpg", "caf\udce9/c.jpg", "zürich 雪.jpg")):
-        (folder / name).write_bytes(encode_jpeg(picture(number)))
+        (folder / name).write_bytes(encode_jpeg(drawn_image(number)))
     world.node("faces", "index", dataset="image_folder", path=str(folder))
     world.node("boxes", "predict", inputs={"samples": "faces"}, path=weights, canvas="original", max_candidates=50)
     answer = wider8k("run", "--local", "-c", world.config)
@@ -154,7 +154,7 @@ def test_a_name_in_labels_that_is_no_utf8_keeps_its_faces(world: World) -> None:
     folder = world.folder / "photos"
     folder.mkdir()
     for number, name in enumerate(("a.jpg", "b\udce9.jpg")):
-        (folder / name).write_bytes(encode_jpeg(picture(number)))
+        (folder / name).write_bytes(encode_jpeg(drawn_image(number)))
     images = [{"id": number, "file_name": name} for number, name in enumerate(sorted(os.listdir(folder)))]
     faces = [{"image_id": number, "bbox": [10, 8, 40, 50]} for number in range(2)]
     (folder / "annotations.json").write_text(json.dumps({"images": images, "annotations": faces}))
@@ -172,8 +172,8 @@ def test_links_in_a_circle_are_passed_over(world: World, weights: str) -> None:
     folder = world.folder / "photos"
     for name in ("deep", "other"):
         (folder / name).mkdir(parents=True)
-        (folder / name / "b.jpg").write_bytes(encode_jpeg(picture(1)))
-    (folder / "a.jpg").write_bytes(encode_jpeg(picture(0)))
+        (folder / name / "b.jpg").write_bytes(encode_jpeg(drawn_image(1)))
+    (folder / "a.jpg").write_bytes(encode_jpeg(drawn_image(0)))
     (folder / "here").symlink_to(folder)
     (folder / "deep" / "up").symlink_to("..")
     (folder / "deep" / "over").symlink_to("../other")
@@ -199,7 +199,7 @@ def test_links_in_a_circle_are_passed_over(world: World, weights: str) -> None:
 def test_detect_says_which_file_it_means(wider8k, world: World, weights: str, name: str) -> None:
     path = world.folder / name
     if name.startswith("photo"):
-        path.write_bytes(encode_jpeg(picture(0)))
+        path.write_bytes(encode_jpeg(drawn_image(0)))
     answer = wider8k("detect", path, "--weights", weights, "--out", world.folder / "drawn")
     shown = name.replace("\udce9", r"\xe9")
     assert (

@@ -52,7 +52,7 @@ class Guess(MapStage):
 
     def _guess(self, sample: Sample) -> Detections:
         if sample.image_id == self.fails_on:
-            return Detections(sample.image_id, 0, 0, error="told to fail")
+            return Detections(sample.image_id, 0, 0, error="made to fail")
         rng = np.random.default_rng(list(sample.image_id.encode()))
         faces = np.repeat(sample.boxes, 2, axis=0)
         size = np.tile(faces[:, 2:] - faces[:, :2], 2)
@@ -68,7 +68,7 @@ class World:
     """A config under construction, its store, and what came out of it.
 
     `artifact`, `rows` and `computed` ask the plan for the output that belongs to the config as it is, never for the
-    newest one: two runs within a second could not be told apart by time.
+    newest one: two runs within a second could have equal times.
     """
 
     folder: Path
@@ -95,7 +95,7 @@ class World:
         return plan(graph, self.store, Options(frozenset(graph.order)))
 
     def identity(self, node: str, *sets: str) -> str:
-        """Digest of what decides a node's output, its inputs included as far as they are there."""
+        """Hash of what decides a node's output, its inputs included as far as they are there."""
         return hash_json(self.plan(*sets)[node].fingerprint_fields)
 
     def run(self, *sets: str, executor: Callable[[], Executor] = LocalExecutor, **options: Any) -> Outcome:
@@ -130,6 +130,6 @@ class World:
         return {name: [s.content_hash for s in self.artifact(name, *sets).manifest.shards] for name in self.nodes}
 
 
-def picture(seed: int = 0, width: int = 96, height: int = 64) -> np.ndarray:
+def drawn_image(seed: int = 0, width: int = 96, height: int = 64) -> np.ndarray:
     """A drawn image, uint8 [height, width, 3] BGR."""
     return Synthetic(seed=seed, width=width, height=height).draw(0)[0]

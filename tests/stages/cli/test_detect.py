@@ -18,13 +18,13 @@ from pipeline.models.weights import open_detector
 from stages.cli.detect import _stems
 from tests.counted_text import Counted, counted
 from tests.data.photograph_forms import photograph_forms, preview_first
-from tests.stages.world import World, picture
+from tests.stages.world import World, drawn_image
 
 
 @pytest.fixture
 def photo(tmp_path: Path) -> Path:
     file = tmp_path / "photo.png"
-    file.write_bytes(encode_png(picture(4)))
+    file.write_bytes(encode_png(drawn_image(4)))
     return file
 
 
@@ -34,7 +34,7 @@ def test_json_holds_what_the_detector_finds(wider8k, photo: Path, weights: str, 
     (found,) = json.loads((tmp_path / "found.json").read_text())
     assert list(found) == ["image", "width", "height", "boxes", "scores", "landmarks"]
     assert (found["image"], found["width"], found["height"]) == (str(photo), 96, 64)
-    expected = detections(Predictor(open_detector(weights)[1]).candidates(picture(4), Canvas(None)), score=0.3)
+    expected = detections(Predictor(open_detector(weights)[1]).candidates(drawn_image(4), Canvas(None)), score=0.3)
     assert len(expected) > 0
     np.testing.assert_array_equal(np.array(found["boxes"], np.float32), expected.boxes)
     np.testing.assert_array_equal(np.array(found["scores"], np.float32), expected.scores)
@@ -49,7 +49,7 @@ def test_a_mode_looks_at_several_sizes_and_votes(wider8k, photo: Path, weights: 
     arguments = ("detect", photo, "--weights", weights, "--score", 0.3, "--mode", "crface_multi")
     assert wider8k(*arguments, "--json", file).code == 0
     (found,) = json.loads(file.read_text())
-    expected = detect(Predictor(open_detector(weights)[1]), picture(4), mode_named("crface_multi"))
+    expected = detect(Predictor(open_detector(weights)[1]), drawn_image(4), mode_named("crface_multi"))
     kept = expected.scores > 0.3
     assert kept.any()
     np.testing.assert_array_equal(np.array(found["boxes"], np.float32), expected.boxes[kept])
@@ -63,7 +63,7 @@ def test_boxes_are_drawn_on_the_image(wider8k, photo: Path, weights: str, tmp_pa
     assert answer.code == 0
     assert f"drawn: {tmp_path / 'out' / 'photo.jpg'}" in answer.out
     drawn = cv2.imread(str(tmp_path / "out" / "photo.jpg"))
-    plain = cv2.imdecode(np.frombuffer(encode_jpeg(picture(4)), np.uint8), cv2.IMREAD_COLOR)
+    plain = cv2.imdecode(np.frombuffer(encode_jpeg(drawn_image(4)), np.uint8), cv2.IMREAD_COLOR)
     assert drawn.shape == (64, 96, 3)
     assert np.abs(drawn.astype(int) - plain).max() > 60
 
@@ -80,7 +80,7 @@ def test_boxes_of_a_larger_canvas_are_in_original_pixels(wider8k, photo: Path, w
     options = ("--weights", weights, "--scale", 384, "--json", tmp_path / "found.json")
     assert wider8k("detect", photo, *options).code == 0
     (found,) = json.loads((tmp_path / "found.json").read_text())
-    expected = detections(Predictor(open_detector(weights)[1]).candidates(picture(4), Canvas(384)))
+    expected = detections(Predictor(open_detector(weights)[1]).candidates(drawn_image(4), Canvas(384)))
     np.testing.assert_array_equal(np.array(found["boxes"], np.float32), expected.boxes)
 
 
@@ -88,7 +88,7 @@ def test_images_of_one_name_do_not_overwrite_each_other(wider8k, weights: str, t
     files = [tmp_path / folder / "a.png" for folder in ("one", "two")]
     for seed, file in enumerate(files):
         file.parent.mkdir()
-        file.write_bytes(encode_png(picture(seed)))
+        file.write_bytes(encode_png(drawn_image(seed)))
     assert wider8k("detect", *files, "--weights", weights, "--out", tmp_path / "out").code == 0
     drawn = sorted((tmp_path / "out").iterdir())
     assert len(drawn) == 2
@@ -201,7 +201,7 @@ def test_a_strip_longer_than_a_jpeg_is_drawn_and_the_photo_after_it_too(
     assert [row["image"] for row in json.loads((tmp_path / "found.json").read_text())] == [str(strip), str(photo)]
 
 
-def test_a_picture_that_cannot_be_drawn_is_not_the_end(wider8k, photo: Path, weights: str, tmp_path: Path) -> None:
+def test_an_image_that_cannot_be_drawn_is_not_the_end(wider8k, photo: Path, weights: str, tmp_path: Path) -> None:
     first, out = tmp_path / "first.png", tmp_path / "out"
     first.write_bytes(photo.read_bytes())
     (out / "first.jpg").mkdir(parents=True)
@@ -214,7 +214,7 @@ def test_a_picture_that_cannot_be_drawn_is_not_the_end(wider8k, photo: Path, wei
 
 def test_what_cannot_be_written_is_refused_before_the_work(wider8k, photo: Path, weights: str, tmp_path: Path) -> None:
     near = tmp_path / "photo.jpg"
-    near.write_bytes(encode_jpeg(picture(4)))
+    near.write_bytes(encode_jpeg(drawn_image(4)))
     file = tmp_path / "file"
     file.write_text("x")
     for arguments, words in (
@@ -227,18 +227,18 @@ def test_what_cannot_be_written_is_refused_before_the_work(wider8k, photo: Path,
         answer = wider8k("detect", near, "--weights", weights, *arguments)
         assert (answer.code, answer.out) == (2, ""), arguments
         assert words in answer.err
-    assert near.read_bytes() == encode_jpeg(picture(4))
+    assert near.read_bytes() == encode_jpeg(drawn_image(4))
 
 
 def test_an_interrupted_look_writes_what_it_has(
     wider8k, photo: Path, weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     second = tmp_path / "second.png"
-    second.write_bytes(encode_png(picture(5)))
+    second.write_bytes(encode_png(drawn_image(5)))
     launch = Predictor.launch
 
     def interrupted(self: Predictor, images: list[np.ndarray], canvas: Canvas) -> object:
-        if np.array_equal(images[0], picture(5)):
+        if np.array_equal(images[0], drawn_image(5)):
             raise KeyboardInterrupt
         return launch(self, images, canvas)
 

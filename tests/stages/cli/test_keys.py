@@ -67,7 +67,7 @@ def test_the_command_to_go_on_works_with_the_keys_it_names(command, s3_bucket, t
     words = ["run", "-c", config, "--local", "--set", f"store=s3://KEYID:S3cr3t@{place}?region=us-east-1"]
     code, said = command(*words, "--only", "detector")
     assert code == 1, said
-    again = re.search(r"go on with: wider8k (.*) \(keys and passwords are left out of its URLs: set (.*)\)", said)
+    again = re.search(r"resume with: wider8k (.*) \(keys and passwords are left out of its URLs: set (.*)\)", said)
     assert again, said
     assert again[2] == "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"  # the fixture sets both
     assert f"store=s3://{place}?region=us-east-1" in shlex.split(again[1])

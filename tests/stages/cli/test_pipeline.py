@@ -16,7 +16,7 @@ from pipeline.engine.lock import StoreLock
 from pipeline.engine.storage import Store
 from stages.cli.pipeline import _check_lasting
 from tests.processes import hear_interrupts
-from tests.stages.world import World, picture
+from tests.stages.world import World, drawn_image
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -48,7 +48,7 @@ def verdicts(text: str) -> dict[str, str]:
 def test_plan_shows_what_is_passed_over(wider8k, faces: World) -> None:
     folder = faces.folder / "photos"
     folder.mkdir()
-    (folder / "a.png").write_bytes(encode_png(picture(0)))
+    (folder / "a.png").write_bytes(encode_png(drawn_image(0)))
     (folder / "b.csv").write_text("no image")
     faces.node("faces", "index", dataset="image_folder", path=str(folder))
     answer = wider8k("plan", "-c", faces.config)
@@ -104,8 +104,8 @@ def test_selections(wider8k, faces: World) -> None:
     blocked = wider8k(*run, "--only", "ap")
     assert blocked.code == 1
     assert "failed: nothing could start; 0 computed, 0 reused, 1 not begun (ap), for" in blocked.out
-    assert "for found is neither stored nor selected. Mend it" in blocked.out
-    assert blocked.out.rstrip().endswith(f"go on with: wider8k run -c {faces.config} --only ap --local")
+    assert "for found is neither stored nor selected. Fix it" in blocked.out
+    assert blocked.out.rstrip().endswith(f"resume with: wider8k run -c {faces.config} --only ap --local")
     assert "done: 1 computed, 0 reused" in wider8k(*run, "--only", "found").out
     assert "done: 2 computed, 1 reused" in wider8k(*run, "--from", "found").out
     assert "done: 1 computed, 4 reused" in wider8k(*run, "--force", "page").out
@@ -129,7 +129,7 @@ def test_errors_are_retried_on_request(wider8k, faces: World) -> None:
     folder = faces.folder / "photos"
     folder.mkdir()
     for seed in range(3):
-        (folder / f"{seed}.png").write_bytes(encode_png(picture(seed)))
+        (folder / f"{seed}.png").write_bytes(encode_png(drawn_image(seed)))
     (folder / "broken.png").write_bytes(b"broken")
     faces.node("faces", "index", dataset="image_folder", path=str(folder), run={"max_error_share": 0.5})
     run = ("run", "--local", "-c", faces.config, "--until", "found")
@@ -151,7 +151,7 @@ def test_a_failure_ends_with_code_one_and_says_how_to_go_on(wider8k, faces: Worl
     assert answer.code == 1
     last = answer.out.splitlines()[-1]
     assert last.startswith("failed: ap: found: 4 of 4 images are not in others")
-    assert "4 computed, 0 reused, 1 not begun (page). Mend it and go on with: " in last
+    assert "4 computed, 0 reused, 1 not begun (page). Fix it, then resume with: " in last
     assert last.endswith(f"wider8k run -c {faces.config} --set found.iou=0.5 --local")
 
 
@@ -199,7 +199,7 @@ def test_explain(wider8k, faces: World) -> None:
     assert "  inputs.candidates: stored [" in changed
     assert "    boxes.params.max_candidates: stored 50 -> wanted 40" in changed
     blocked = wider8k(*explain, "--set", "boxes.path=/nowhere.pth").out
-    assert "its identity depends on what blocks it" in blocked
+    assert "its fingerprint depends on what blocks it" in blocked
     assert wider8k("explain", "fond", "-c", faces.config).code == 2
 
 
@@ -221,7 +221,7 @@ def test_status_sees_damage(wider8k, faces: World) -> None:
     file = Path(faces.store.path(f"{faces.artifact('boxes').manifest.folder}/{shard.name}.parquet"))
     good = file.read_bytes()
     file.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
-    assert wider8k(*status).code == 0  # of the same size: only reading it tells
+    assert wider8k(*status).code == 0  # of the same size: only reading it shows
     damaged = wider8k(*status, "--verify")
     assert damaged.code == 1
     assert f"; DAMAGED: {shard.name}" in damaged.out
@@ -248,7 +248,7 @@ def test_clean_deletes_what_the_config_does_not_use(wider8k, faces: World) -> No
     assert not faces.done().computed
     unknown = wider8k(*clean, "--yes", "--set", "boxes.path=/nowhere.pth")
     assert unknown.code == 2
-    assert "cannot tell what boxes uses" in unknown.err
+    assert "what boxes uses" in unknown.err
     assert faces.store.folders("found") == [kept]
 
 
@@ -299,7 +299,7 @@ def test_an_interrupt_keeps_what_is_done_and_says_how_to_go_on(faces: World) -> 
     run.send_signal(signal.SIGINT)
     _, err = run.communicate(timeout=30)
     assert run.returncode == 130
-    assert "interrupted by SIGINT; finished shards are kept. Go on with: wider8k run -c " in err
+    assert "interrupted by SIGINT; finished shards are kept. Resume with: wider8k run -c " in err
     assert err.rstrip().endswith("--until detector --local")
     assert len(faces.rows("many")) == 4
     assert faces.done(selected=["many"]).reused == ["many"]
@@ -309,7 +309,7 @@ def test_a_store_inside_a_jobs_temporary_folder_is_refused(tmp_path, monkeypatch
     job = tmp_path / "working_dir_files" / "_ray_pkg_1"
     job.mkdir(parents=True)
     monkeypatch.chdir(job)
-    with pytest.raises(ValueError, match="lies in Ray's temporary copy"):
+    with pytest.raises(ValueError, match="is in Ray's temporary copy"):
         _check_lasting(Store("runs/smoke"))
     _check_lasting(Store(str(tmp_path / "elsewhere")))
     _check_lasting(Store("s3://bucket/smoke"))

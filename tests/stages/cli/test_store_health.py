@@ -46,7 +46,7 @@ def test_what_verification_finds_plan_and_run_know(wider8k, faces: World, node: 
     faces.done()
     (path, *_) = shards(faces, node)
     flip(path)
-    # Of the same size, so that only reading tells; samples are read by whatever asks what is to be done.
+    # Of the same size, so that only reading shows it; samples are read by whatever asks what is to be done.
     assert wider8k("status", *config).code == (1 if node == "faces" else 0)
     verified = wider8k("status", *config, "--verify")
     assert verified.code == 1

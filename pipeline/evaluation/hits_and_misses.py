@@ -1,14 +1,14 @@
 """Hits, misses and false alarms at one score threshold: per image for the gallery, per face size for the histogram.
 
 The matching is the protocol's own (`wider_ap`): the face of highest IoU (+1) among all faces, at least 0.5, ignored
-faces taking their detections out. Only the threshold is added, because a picture needs one.
+faces taking their detections out. Only the threshold is added: an image shows one set of boxes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from pipeline.boxes.matching import first_hits, match_faces
 from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.records import Detections, Sample
+from pipeline.evaluation.false_alarms import detected_faces
 from pipeline.evaluation.wider_ap import IOU
 
 Float64 = NDArray[np.float64]
@@ -29,13 +30,10 @@ DISPLAY_EDGE: Final = 1024
 
 @dataclass(frozen=True, slots=True)
 class ImageMatches:
-    """One image with its detections sorted into what they are.
+    """One image's hits, misses and false alarms; size and boxes in original pixels.
 
     Attributes:
-        image_id: the sample's.
-        width: pixels of the original image.
-        height: likewise.
-        hits: float64 [H, 4] xyxy in original pixels, first detections of counted faces.
+        hits: float64 [H, 4] xyxy, first detections of counted faces.
         misses: float64 [M, 4], counted faces that no detection found.
         false_alarms: float64 [A, 4], detections on no face, or on a counted face that was found before.
     """
@@ -55,9 +53,9 @@ class ImageMatches:
 
 @dataclass(frozen=True, slots=True)
 class GalleryItem:
-    """A judged image together with a small JPEG of it (any size of the same shape)."""
+    """An image's matches and a small JPEG of it (any size of the same shape)."""
 
-    judged: ImageMatches
+    matches: ImageMatches
     jpeg: bytes
 
 
@@ -82,7 +80,7 @@ def match_image(sample: Sample, detections: Detections, score: float, subset: st
     Args:
         sample: image with all its faces; a set without levels counts every face.
         detections: of the same image, best first.
-        score: raw score at and above which a detection is drawn.
+        score: raw score at and above which a detection counts.
         subset: whose faces count; the others are ignored.
 
     Raises:
@@ -108,28 +106,28 @@ def match_image(sample: Sample, detections: Detections, score: float, subset: st
     )
 
 
-def gallery_order(
+def most_mistakes(
     pairs: Iterable[tuple[Sample, Detections]], score: float, subset: str = "hard", limit: int | None = None
 ) -> list[ImageMatches]:
     """Returns the images with the most mistakes first (equal ones by name), at most `limit`; unreadable ones left out.
 
-    Only boxes are read here; open the pictures of the images that this returns.
+    No pixel is read: open the files of the images that this returns.
     """
-    judged = [match_image(sample, found, score, subset) for sample, found in pairs if sample.width and not found.error]
-    return sorted(judged, key=lambda item: (-item.mistakes, item.image_id))[:limit]
+    found = [match_image(sample, row, score, subset) for sample, row in pairs if sample.width and not row.error]
+    return sorted(found, key=lambda item: (-item.mistakes, item.image_id))[:limit]
 
 
-def fewest_mistakes(
+def most_detections(
     pairs: Iterable[tuple[Sample, Detections]], score: float, limit: int | None = None
 ) -> list[ImageMatches]:
     """Returns the images with the most detections first, each taken as a hit: for images without labels."""
     none = np.zeros((0, 4))
     found = [
         ImageMatches(
-            sample.image_id, sample.width, sample.height, row.boxes[row.scores >= score].astype(np.float64), none, none
+            each.image_id, each.width, each.height, row.boxes[row.scores >= score].astype(np.float64), none, none
         )
-        for sample, row in pairs
-        if sample.width and not row.error
+        for each, row in pairs
+        if each.width and not row.error
     ]
     return sorted(found, key=lambda item: (-len(item.hits), item.image_id))[:limit]
 
@@ -141,7 +139,7 @@ def shrink_jpeg(image_bgr: NDArray[np.uint8], long_edge: int = DISPLAY_EDGE, qua
     height, width = image_bgr.shape[:2]
     factor = min(1.0, long_edge / max(height, width))
     target = max(1, round(width * factor)), max(1, round(height * factor))
-    # Exact halves average 2 x 2 pixels; a single bilinear step would skip most of an 8K picture.
+    # Exact halves average 2 x 2 pixels; a single bilinear step would skip most of an 8K image.
     while image_bgr.shape[1] >= 2 * target[0] and image_bgr.shape[0] >= 2 * target[1]:
         image_bgr = resize(image_bgr, image_bgr.shape[1] // 2, image_bgr.shape[0] // 2)
     return encode_jpeg(resize(image_bgr, *target), quality)
@@ -154,26 +152,15 @@ def size_histogram(
     subset: str = "hard",
     edges: Sequence[int] = SIZE_EDGES,
 ) -> SizeHistogram:
-    """Returns how many counted faces there are per bin of height, and how many are found at a score threshold.
+    """Returns how many counted faces there are per bin of height, and how many are found from a raw score on.
 
-    Args:
-        truth: all images (`ground_truth_of` makes one from samples).
-        predictions: any images, rows in any order.
-        score: raw score at and above which a detection counts.
-        subset: whose faces count.
-        edges: lower edges in pixels, rising; smaller faces fall into the first bin.
+    Predictions may be of any images, in any order; `edges` are rising pixels, and smaller faces are in the first bin.
     """
-    rows = predictions.select(truth.image_ids)
-    use = rows.scores >= score
+    _, found = detected_faces(predictions, truth, score)
     faces = np.concatenate([np.zeros((0, 4)), *truth.boxes])
-    image_F = np.repeat(np.arange(len(truth.boxes)), [len(boxes) for boxes in truth.boxes])
-    face_N = match_faces(rows.boxes[use], rows.image_rows()[use], faces, image_F, IOU)
-    found = np.zeros(len(faces), bool)
-    found[face_N[face_N >= 0]] = True
     counted = np.concatenate([np.zeros(0, bool), *truth.counts[subset]])
-    place = np.maximum(np.searchsorted(edges, faces[:, 3] - faces[:, 1], side="right") - 1, 0)
-    return SizeHistogram(tuple(edges), _per_bin(place[counted], edges), _per_bin(place[counted & found], edges))
-
-
-def _per_bin(place: NDArray[Any], edges: Sequence[int]) -> Int64:
-    return np.bincount(place, minlength=len(edges)).astype(np.int64)
+    bins = np.maximum(np.searchsorted(edges, faces[:, 3] - faces[:, 1], side="right") - 1, 0)
+    per_bin = [
+        np.bincount(bins[chosen], minlength=len(edges)).astype(np.int64) for chosen in (counted, counted & found)
+    ]
+    return SizeHistogram(tuple(edges), *per_bin)

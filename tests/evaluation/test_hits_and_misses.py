@@ -9,7 +9,7 @@ from PIL import Image
 from pipeline.data.datasets.wider_face.ground_truth import ground_truth_of
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.records import Detections, Sample
-from pipeline.evaluation.gallery import gallery_order, match_image, shrink_jpeg, size_histogram
+from pipeline.evaluation.hits_and_misses import match_image, most_mistakes, shrink_jpeg, size_histogram
 
 FACES = np.array([[0, 0, 9, 9], [50, 0, 69, 29], [100, 0, 109, 9]], np.float32)
 HARD = np.array([True, True, False])
@@ -29,11 +29,11 @@ NOWHERE, WEAK = (150, 150, 160, 160, 0.6), (50, 0, 69, 29, 0.4)
 
 
 def test_every_detection_is_one_kind() -> None:
-    judged = match_image(_sample(), _found("a", HIT, AGAIN, IGNORED, NOWHERE, WEAK), 0.5)
-    assert judged.hits.tolist() == [[0, 0, 9, 9]]
-    assert judged.misses.tolist() == [[50, 0, 69, 29]]
-    assert judged.false_alarms.tolist() == [[0, 0, 9, 8], [150, 150, 160, 160]]
-    assert judged.mistakes == 3
+    matches = match_image(_sample(), _found("a", HIT, AGAIN, IGNORED, NOWHERE, WEAK), 0.5)
+    assert matches.hits.tolist() == [[0, 0, 9, 9]]
+    assert matches.misses.tolist() == [[50, 0, 69, 29]]
+    assert matches.false_alarms.tolist() == [[0, 0, 9, 8], [150, 150, 160, 160]]
+    assert matches.mistakes == 3
     lower = match_image(_sample(), _found("a", HIT, AGAIN, IGNORED, NOWHERE, WEAK), float(np.float32(0.4)))
     assert (len(lower.hits), len(lower.misses)) == (2, 0)
 
@@ -58,14 +58,14 @@ def test_worst_first_then_by_name_without_unreadable_ones() -> None:
         (_sample("broken", 0), _found("broken")),
         (_sample("failed"), Detections("failed", 0, 0, error="x")),
     ]
-    assert [item.image_id for item in gallery_order(pairs, 0.5)] == ["worst", "b", "z", "fine"]
-    assert [item.image_id for item in gallery_order(pairs, 0.5, limit=1)] == ["worst"]
+    assert [item.image_id for item in most_mistakes(pairs, 0.5)] == ["worst", "b", "z", "fine"]
+    assert [item.image_id for item in most_mistakes(pairs, 0.5, limit=1)] == ["worst"]
 
 
 @pytest.mark.parametrize(
     ("size", "expected"), [((3000, 100), (1024, 34)), ((40, 50), (40, 50)), ((1, 5000), (1, 1024))]
 )
-def test_pictures_are_made_small(size: tuple[int, int], expected: tuple[int, int]) -> None:
+def test_images_are_made_small(size: tuple[int, int], expected: tuple[int, int]) -> None:
     pixels = np.full((size[1], size[0], 3), (250, 10, 10), np.uint8)
     jpeg = shrink_jpeg(pixels)
     with Image.open(BytesIO(jpeg)) as image:

@@ -1,4 +1,4 @@
-"""Which images of a dump nobody could read: rows that are errors and know no size."""
+"""Unreadable images of a dump: error rows without a size."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import pyarrow.parquet as pq
 
 from pipeline.evaluation.dump_reader import dump_shards
-from pipeline.evaluation.without_answer import LEFT_OUT, UNREADABLE
+from pipeline.evaluation.missing_answers import LEFT_OUT, UNREADABLE
 
 if TYPE_CHECKING:
     from pipeline.evaluation.evaluate_files import EvaluationInputs
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 _COLUMNS = ["image_id", "width", "height", "error"]
 
 
-def sort_out(inputs: EvaluationInputs, folder: Path, unreadable: Literal["left_out", "missed"]) -> EvaluationInputs:
+def apply_unreadable(
+    inputs: EvaluationInputs, folder: Path, unreadable: Literal["left_out", "missed"]
+) -> EvaluationInputs:
     """Returns the inputs of an evaluation without the images that could not be read, or with their number.
 
     Args:
@@ -26,7 +28,7 @@ def sort_out(inputs: EvaluationInputs, folder: Path, unreadable: Literal["left_o
         folder: of the dump.
         unreadable: "left_out" evaluates the other images alone; "missed" counts their faces as missed.
     """
-    found = unreadable_rows(folder).keys() & set(inputs.truth.image_ids)
+    found = unreadable_images(folder).keys() & set(inputs.truth.image_ids)
     if not found:
         return inputs
     protocol = {**inputs.protocol, (LEFT_OUT if unreadable == "left_out" else UNREADABLE): len(found)}
@@ -43,8 +45,8 @@ def sort_out(inputs: EvaluationInputs, folder: Path, unreadable: Literal["left_o
     return replace(inputs, truth=truth, predictions=chosen, protocol=protocol, problems=problems)
 
 
-def unreadable_rows(folder: Path) -> Mapping[str, str]:
-    """Returns image_id -> reason of the rows that hold an error and no size; foreign files need not tell either."""
+def unreadable_images(folder: Path) -> Mapping[str, str]:
+    """Returns image_id -> reason of the rows that hold an error and no size; a foreign file may lack these columns."""
     found: dict[str, str] = {}
     for shard in dump_shards(folder):
         if set(_COLUMNS) <= set(pq.read_schema(shard).names):

@@ -1,4 +1,4 @@
-"""Images that a detector gave no answer for: those that nobody can read, and those that it failed on."""
+"""Images without detections: unreadable ones, and those that the detector failed on."""
 
 from __future__ import annotations
 
@@ -16,48 +16,33 @@ the detector, both with their faces counted as missed."""
 
 
 @dataclass(frozen=True, slots=True)
-class WithoutAnswer:
+class MissingAnswers:
     """The images of an evaluation whose row is an error.
 
     Attributes:
-        unreadable: their files could not be read or decoded: by the index, or by the detector.
-        failed: the others; the detector saw their pixels, or somebody else says nothing about them.
+        unreadable: files that could not be read or decoded, by the index or by the detector.
+        failed: the others.
     """
 
     unreadable: frozenset[str]
     failed: frozenset[str]
 
     @classmethod
-    def of(cls, samples: Iterable[Sample], rows: Iterable[Mapping[str, Any]]) -> WithoutAnswer:
-        """Returns the images of the samples without an answer.
-
-        Args:
-            samples: all of them.
-            rows: those of `schemas.DETECTIONS` that hold an error: image_id, width and height, which are 0 where the
-                image could not be decoded.
-        """
+    def of(cls, samples: Iterable[Sample], rows: Iterable[Mapping[str, Any]]) -> MissingAnswers:
+        """Returns the images without an answer; `rows` are errors of `schemas.DETECTIONS`, of size 0 if undecoded."""
         errors = {row["image_id"]: not (row["width"] or row["height"]) for row in rows}
         unreadable = {sample.image_id for sample in samples if sample.error is not None}
         unreadable |= {image_id for image_id, unseen in errors.items() if unseen}
         return cls(frozenset(unreadable), frozenset(errors.keys() - unreadable))
 
-    def told(self, left_out: Collection[str]) -> dict[str, int]:
-        """Returns what a protocol says of them.
-
-        Args:
-            left_out: those that are not evaluated.
-        """
+    def counts(self, left_out: Collection[str]) -> dict[str, int]:
+        """Returns their numbers as entries of a protocol; `left_out` are not evaluated."""
         counts = {LEFT_OUT: len(left_out), UNREADABLE: len(self.unreadable - set(left_out)), FAILED: len(self.failed)}
         return {name: count for name, count in counts.items() if count}
 
 
 def notes_of(protocol: Mapping[str, Any], otherwise: str) -> list[str]:
-    """Returns one line for each kind of image without an answer that a protocol tells of.
-
-    Args:
-        protocol: of an evaluation.
-        otherwise: the option that counts unreadable images as missed.
-    """
+    """Returns one line per kind of image without an answer; `otherwise` is the option that counts them as missed."""
     words = {
         LEFT_OUT: f"that cannot be read are left out of AP ({otherwise} counts their faces as missed)",
         UNREADABLE: "that cannot be read count as missed faces",

@@ -1,0 +1,39 @@
+"""Common part of the stages that run a network on every row: weights, precision, engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, Self
+
+from pydantic import model_validator
+
+from pipeline.engine.stage import Item, MapStage, Row
+from pipeline.inference.engines import require_engine
+from pipeline.inference.worker import size_of
+from pipeline.models.checkpoint_id import checkpoint_hash
+
+
+class NetworkStage(MapStage):
+    """Weights come from the node's `path`, or from the node wired to `checkpoint`.
+
+    Attributes:
+        precision: numbers the network computes with; on a GPU float32 is as torch has it, with TF32 in convolutions.
+        engine: that runs the network, of `pipeline.inference.engines.ENGINES`: "torch", or one that is faster and
+            rounds in other ways.
+    """
+
+    precision: Literal["float32", "bfloat16"] = "float32"
+    engine: str = "torch"
+
+    @model_validator(mode="after")
+    def _engine(self) -> Self:
+        require_engine(self.engine, self.precision)
+        return self
+
+    def file_hashes(self, path: str | None) -> Mapping[str, str]:
+        """Returns the content hash of the weights file, if there is one."""
+        return {"weights": checkpoint_hash(path)} if path else {}
+
+    def error_row(self, item: Item, message: str) -> Row:
+        """Returns the row of an image that killed its worker: with its size, since it was not the image's reading."""
+        return {**super().error_row(item, message), **size_of(item)}
