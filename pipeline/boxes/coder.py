@@ -23,12 +23,12 @@ class BoxCoder:
     Attributes:
         centre_variance: what shifts are divided by.
         size_variance: what logarithms of sizes are divided by.
-        inclusive: the network was taught inclusive corners; boxes here are continuous all the same.
+        pixel_inclusive: the network was taught inclusive corners; boxes here are continuous all the same.
     """
 
     centre_variance: float = 0.1
     size_variance: float = 0.2
-    inclusive: bool = False
+    pixel_inclusive: bool = False
 
     def decode(self, deltas: Tensor, anchors: Tensor) -> Tensor:
         """Returns boxes for a network's deltas.
@@ -41,7 +41,7 @@ class BoxCoder:
             float [..., 4] xyxy in pixels, not clipped: negative coordinates occur.
         """
         centre = anchors[..., :2] + deltas[..., :2] * self.centre_variance * anchors[..., 2:]
-        if self.inclusive:
+        if self.pixel_inclusive:
             centre = centre + _HALF_PIXEL
         size = anchors[..., 2:] * torch.exp(deltas[..., 2:] * self.size_variance)
         return to_corners(torch.cat([centre, size], dim=-1))
@@ -57,7 +57,7 @@ class BoxCoder:
             float [..., 4]; infinite where a box has no width or height.
         """
         target = to_centres(boxes)
-        centre = target[..., :2] - _HALF_PIXEL if self.inclusive else target[..., :2]
+        centre = target[..., :2] - _HALF_PIXEL if self.pixel_inclusive else target[..., :2]
         shift = (centre - anchors[..., :2]) / (self.centre_variance * anchors[..., 2:])
         ratio = torch.log(target[..., 2:] / anchors[..., 2:]) / self.size_variance
         return torch.cat([shift, ratio], dim=-1)

@@ -47,29 +47,34 @@ class Convention:
 
     Attributes:
         frame: of the boxes in that code.
-        plus_one: its suppression adds one pixel to every side.
-        inclusive: its suppression drops an overlap equal to the threshold.
+        pixel_inclusive: its suppression adds one pixel to every side.
+        iou_inclusive: its suppression drops an overlap equal to the threshold.
         ties: its suppression keeps boxes as good as the last one, beyond the limit.
-        votes_plus_one: its voting adds one pixel to every side.
+        votes_pixel_inclusive: its voting adds one pixel to every side.
         rounded: its voting rounds corners to whole pixels first.
     """
 
     frame: Frame = Frame.CONTINUOUS
-    plus_one: bool = False
-    inclusive: bool = False
+    pixel_inclusive: bool = False
+    iou_inclusive: bool = False
     ties: bool = False
-    votes_plus_one: bool = False
+    votes_pixel_inclusive: bool = False
     rounded: bool = False
 
 
 PLAIN: Final = Convention()
 """Sides are what they are: x2 - x1."""
 
-RETINAFACE: Final = Convention(plus_one=True, votes_plus_one=True)
+RETINAFACE: Final = Convention(pixel_inclusive=True, votes_pixel_inclusive=True)
 """RetinaFace's suppression, and CRFace's fusion of scales here: continuous boxes, one pixel more all the same."""
 
 MOGFACE: Final = Convention(
-    frame=Frame.INCLUSIVE, plus_one=True, inclusive=True, ties=True, votes_plus_one=False, rounded=True
+    frame=Frame.INCLUSIVE,
+    pixel_inclusive=True,
+    iou_inclusive=True,
+    ties=True,
+    votes_pixel_inclusive=False,
+    rounded=True,
 )
 """MogFace's code: last pixels, counted in its suppression and not in its voting."""
 

@@ -55,27 +55,27 @@ def clip(boxes: Tensor, width: float, height: float) -> Tensor:
     )
 
 
-def area(boxes: Tensor, *, plus_one: bool = False) -> Tensor:
+def area(boxes: Tensor, *, pixel_inclusive: bool = False) -> Tensor:
     """Returns the areas of boxes; never negative.
 
     Args:
         boxes: [..., 4] xyxy.
-        plus_one: count corners as inclusive pixels, so that a side is ``x2 - x1 + 1``.
+        pixel_inclusive: count corners as inclusive pixels, so that a side is ``x2 - x1 + 1``.
 
     Returns:
         [...], squared units of the boxes.
     """
-    sides = (boxes[..., 2:] - boxes[..., :2] + float(plus_one)).clamp(min=0)
+    sides = (boxes[..., 2:] - boxes[..., :2] + float(pixel_inclusive)).clamp(min=0)
     return sides[..., 0] * sides[..., 1]
 
 
-def pairwise_iou(boxes_M4: Tensor, boxes_N4: Tensor, *, plus_one: bool = False) -> Tensor:
+def pairwise_iou(boxes_M4: Tensor, boxes_N4: Tensor, *, pixel_inclusive: bool = False) -> Tensor:
     """Returns the overlap (intersection over union) of every box of one set with every box of another.
 
     Args:
         boxes_M4: float [M, 4] xyxy.
         boxes_N4: float [N, 4] xyxy in the same frame.
-        plus_one: the inclusive-pixel convention of RetinaFace's suppression and the MogFace code: every width and
+        pixel_inclusive: the inclusive-pixel convention of RetinaFace's suppression and the MogFace code: every width and
             height is one larger. Without it, the plain overlap that matching and the COCO protocol use.
 
     Returns:
@@ -83,6 +83,10 @@ def pairwise_iou(boxes_M4: Tensor, boxes_N4: Tensor, *, plus_one: bool = False) 
     """
     low = torch.maximum(boxes_M4[:, None, :2], boxes_N4[None, :, :2])
     high = torch.minimum(boxes_M4[:, None, 2:], boxes_N4[None, :, 2:])
-    shared = (high - low + float(plus_one)).clamp(min=0).prod(dim=-1)
-    union = area(boxes_M4, plus_one=plus_one)[:, None] + area(boxes_N4, plus_one=plus_one)[None, :] - shared
+    shared = (high - low + float(pixel_inclusive)).clamp(min=0).prod(dim=-1)
+    union = (
+        area(boxes_M4, pixel_inclusive=pixel_inclusive)[:, None]
+        + area(boxes_N4, pixel_inclusive=pixel_inclusive)[None, :]
+        - shared
+    )
     return torch.where(union > 0, shared / union, torch.zeros_like(union))

@@ -44,7 +44,7 @@ def vote(
     scores_N: NDArray[np.floating[Any]],
     *,
     iou: float = 0.4,
-    plus_one: bool = True,
+    pixel_inclusive: bool = True,
     singles: Singles = "keep",
     rounded: bool = False,
     cap: int | None = None,
@@ -56,13 +56,13 @@ def vote(
     leads the next one. A group of one is left as it is. Where all scores of a group are zero its mean is the plain one.
 
     The defaults are those of CRFace's fusion here; MogFace's code (its section on multi-scale testing is silent) has
-    ``iou=0.6, plus_one=False, rounded=True, cap=750``.
+    ``iou=0.6, pixel_inclusive=False, rounded=True, cap=750``.
 
     Args:
         boxes_N4: [N, 4] xyxy in pixels.
         scores_N: [N], never negative, in any order; equal ones are taken by rising index.
         iou: least overlap that joins a group, inclusive, in 0..1 and not 0.
-        plus_one: count corners as inclusive pixels.
+        pixel_inclusive: count corners as inclusive pixels.
         singles: "drop" leaves out groups of one, as InsightFace does, unless it is the very last group.
         rounded: round coordinates to whole pixels before anything else; the means are not rounded again.
         cap: most groups that are returned.
@@ -76,7 +76,7 @@ def vote(
     order = np.argsort(-scores_N.astype(np.float64), kind="stable")
     boxes, scores, extras = boxes_N4[order].astype(np.float64), scores_N[order].astype(np.float64), extras[order]
     boxes = boxes.round() if rounded else boxes
-    leaders, group_N = group(boxes, iou, plus_one=plus_one)
+    leaders, group_N = group(boxes, iou, pixel_inclusive=pixel_inclusive)
     means, sizes = _means(np.concatenate([boxes, extras], axis=1), scores, leaders, group_N)
     chosen = np.arange(len(leaders))
     if singles == "drop":
@@ -85,15 +85,15 @@ def vote(
     return Voted(means[chosen, :4], scores[leaders[chosen]], means[chosen, 4:])
 
 
-def group(boxes_N4: Float64, iou: float, *, plus_one: bool = True) -> tuple[Int64, Int64]:
+def group(boxes_N4: Float64, iou: float, *, pixel_inclusive: bool = True) -> tuple[Int64, Int64]:
     """Returns the leaders, int64 [G] rising, and the group of each box, int64 [N] of indices into the leaders.
 
     Args:
         boxes_N4: [N, 4] xyxy, best first.
         iou: least overlap with its leader, inclusive, above 0.
-        plus_one: count corners as inclusive pixels.
+        pixel_inclusive: count corners as inclusive pixels.
     """
-    corners = boxes_N4 + np.array([0.0, 0.0, 1.0, 1.0]) if plus_one else boxes_N4
+    corners = boxes_N4 + np.array([0.0, 0.0, 1.0, 1.0]) if pixel_inclusive else boxes_N4
     leader_N = np.full(len(corners), len(corners), np.int64)
     rest = np.arange(len(corners))
     near = Neighbourhood(corners, iou)
@@ -101,7 +101,7 @@ def group(boxes_N4: Float64, iou: float, *, plus_one: bool = True) -> tuple[Int6
         # Of a block of the best, suppression finds the leaders; they take what they cover of all the rest.
         block = rest[:_BLOCK]
         falling = torch.arange(len(block), 0, -1, dtype=torch.float64)
-        kept = nms(torch.from_numpy(corners[block]), falling, iou, plus_one=False, inclusive=True)
+        kept = nms(torch.from_numpy(corners[block]), falling, iou, pixel_inclusive=False, iou_inclusive=True)
         leaders = block[kept.numpy()]
         leader_P, row_P = near.pairs(leaders)
         covers = _overlap(corners, leader_P, row_P) >= iou

@@ -172,7 +172,7 @@ def _kept(
 
     from pipeline.boxes.suppression import nms as suppress
 
-    kept = suppress(torch.from_numpy(boxes[rows]), torch.from_numpy(scores[rows]), nms, plus_one=True)
+    kept = suppress(torch.from_numpy(boxes[rows]), torch.from_numpy(scores[rows]), nms, pixel_inclusive=True)
     survivors: NDArray[np.int64] = rows[kept.numpy()]
     return survivors
 

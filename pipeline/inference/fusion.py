@@ -91,7 +91,7 @@ def fuse(sets: Sequence[Candidates], rule: Fusion) -> Candidates:
         pooled.corners(frame),
         pooled.scores,
         iou=rule.iou,
-        plus_one=rule.convention.votes_plus_one,
+        pixel_inclusive=rule.convention.votes_pixel_inclusive,
         singles=rule.singles,
         rounded=rule.convention.rounded,
         cap=rule.cap,
@@ -112,5 +112,7 @@ def _suppressed(pooled: Candidates, rule: Suppression) -> Candidates:
 
     convention = rule.convention
     boxes, scores = torch.from_numpy(pooled.corners(convention.frame)), torch.from_numpy(pooled.scores)
-    kept = nms(boxes, scores, rule.iou, plus_one=convention.plus_one, inclusive=convention.inclusive)
+    kept = nms(
+        boxes, scores, rule.iou, pixel_inclusive=convention.pixel_inclusive, iou_inclusive=convention.iou_inclusive
+    )
     return pooled.take(kept.numpy()[: rule.cap])

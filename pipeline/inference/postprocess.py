@@ -42,7 +42,11 @@ def detections(
         )
     cut = candidates.take(candidates.scores > np.float32(score)).take(slice(max_before_nms))
     boxes, scores = torch.from_numpy(cut.corners(convention.frame)), torch.from_numpy(cut.scores)
-    left = cut.take(nms(boxes, scores, iou, plus_one=convention.plus_one, inclusive=convention.inclusive).numpy())
+    left = cut.take(
+        nms(
+            boxes, scores, iou, pixel_inclusive=convention.pixel_inclusive, iou_inclusive=convention.iou_inclusive
+        ).numpy()
+    )
     if convention.ties and max_detections and max_detections < len(left):
         return left.take(left.scores >= left.scores[max_detections - 1])
     return left.take(slice(max_detections))

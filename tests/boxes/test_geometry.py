@@ -17,14 +17,16 @@ def test_clip_cuts_to_the_picture_and_leaves_its_argument() -> None:
     assert boxes[0, 0] == -5
 
 
-@pytest.mark.parametrize(("plus_one", "expected"), [(False, 16.0), (True, 25.0)])
-def test_area(plus_one: bool, expected: float) -> None:
-    assert area(torch.tensor([0.0, 0, 4, 4]), plus_one=plus_one) == expected
+@pytest.mark.parametrize(("pixel_inclusive", "expected"), [(False, 16.0), (True, 25.0)])
+def test_area(pixel_inclusive: bool, expected: float) -> None:
+    assert area(torch.tensor([0.0, 0, 4, 4]), pixel_inclusive=pixel_inclusive) == expected
 
 
-@pytest.mark.parametrize(("plus_one", "expected"), [(False, 4 / (16 + 16 - 4)), (True, 9 / (25 + 25 - 9))])
-def test_iou_of_two_squares(plus_one: bool, expected: float) -> None:
-    overlap = pairwise_iou(torch.tensor([[0.0, 0, 4, 4]]), torch.tensor([[2.0, 2, 6, 6]]), plus_one=plus_one)
+@pytest.mark.parametrize(("pixel_inclusive", "expected"), [(False, 4 / (16 + 16 - 4)), (True, 9 / (25 + 25 - 9))])
+def test_iou_of_two_squares(pixel_inclusive: bool, expected: float) -> None:
+    overlap = pairwise_iou(
+        torch.tensor([[0.0, 0, 4, 4]]), torch.tensor([[2.0, 2, 6, 6]]), pixel_inclusive=pixel_inclusive
+    )
     assert overlap.item() == pytest.approx(expected)
 
 

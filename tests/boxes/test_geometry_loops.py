@@ -47,14 +47,14 @@ def test_a_batch_is_cut_side_by_side() -> None:
 def test_areas_of_a_batch(one: int) -> None:
     boxes = boxes_of(3, 3, 5)
     wanted = [max(0, x2 - x1 + one) * max(0, y2 - y1 + one) for x1, y1, x2, y2 in boxes.reshape(-1, 4).tolist()]
-    assert area(boxes, plus_one=bool(one)).reshape(-1).tolist() == pytest.approx(wanted)
+    assert area(boxes, pixel_inclusive=bool(one)).reshape(-1).tolist() == pytest.approx(wanted)
     assert area(torch.tensor([2.0, 3, 12, 7])) == 40
 
 
 @pytest.mark.parametrize("one", [0, 1])
 def test_overlaps_of_all_pairs(one: int) -> None:
     rows, columns = boxes_of(4, 30), boxes_of(5, 40)
-    found = pairwise_iou(rows, columns, plus_one=bool(one)).tolist()
+    found = pairwise_iou(rows, columns, pixel_inclusive=bool(one)).tolist()
     overlapping = 0
     for i, a in enumerate(rows.tolist()):
         for j, b in enumerate(columns.tolist()):

@@ -87,7 +87,7 @@ def test_zero_deltas_decode_to_the_anchors(named: tuple[str, Detector]) -> None:
         anchors = detector.anchors(64, 96)
     boxes = detector.coder.decode(torch.zeros_like(raw.boxes[0]), anchors)
     # A network taught inclusive corners means a box half a pixel to the right of and below what it says.
-    shift = 0.5 if detector.coder.inclusive else 0.0
+    shift = 0.5 if detector.coder.pixel_inclusive else 0.0
     assert torch.allclose(boxes, detector.grid.corners(64, 96) + shift)
 
 
@@ -102,7 +102,7 @@ def test_boxes_come_back_in_the_original_frame(named: tuple[str, Detector]) -> N
     assert len(found) == 20
     assert (np.diff(found.scores) <= 0).all()
     assert found.boxes.dtype == found.scores.dtype == np.float32
-    shift = 0.5 if detector.coder.inclusive else 0.0
+    shift = 0.5 if detector.coder.pixel_inclusive else 0.0
     canvas = (detector.grid.corners(93, 141).numpy() + shift) / 3
     nearest = np.abs(found.boxes[:, None] - canvas[None]).max(2).min(1)
     assert (nearest < 1e-3).all()

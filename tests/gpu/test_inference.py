@@ -117,14 +117,16 @@ def test_the_best_candidates_and_equal_scores(gpu: torch.device) -> None:
         assert torch.equal(top_candidates(scores, k), top_candidates(scores.to(gpu), k).cpu())
 
 
-@pytest.mark.parametrize("plus_one", [True, False])
-@pytest.mark.parametrize("inclusive", [True, False])
-def test_suppression(plus_one: bool, inclusive: bool, gpu: torch.device) -> None:
+@pytest.mark.parametrize("pixel_inclusive", [True, False])
+@pytest.mark.parametrize("iou_inclusive", [True, False])
+def test_suppression(pixel_inclusive: bool, iou_inclusive: bool, gpu: torch.device) -> None:
     g = torch.Generator().manual_seed(0)
     corner, side = torch.rand(3000, 2, generator=g) * 300, torch.rand(3000, 2, generator=g) * 60 + 1
     boxes, scores = torch.cat([corner, corner + side], 1).round(), (torch.rand(3000, generator=g) * 500).round() / 500
     cpu, ours = (
-        nms(boxes.to(device), scores.to(device), 0.4, plus_one=plus_one, inclusive=inclusive).cpu()
+        nms(
+            boxes.to(device), scores.to(device), 0.4, pixel_inclusive=pixel_inclusive, iou_inclusive=iou_inclusive
+        ).cpu()
         for device in ("cpu", gpu)
     )
     assert torch.equal(cpu, ours)

@@ -47,7 +47,7 @@ def small_mogface(seed: int) -> SixLevelDetector:
         LowPyramid(backbone.channels, WIDTH),
         FaceHeads([1] * 6, width=WIDTH),
         grid=square_anchors(),
-        coder=BoxCoder(1, 1, inclusive=True),
+        coder=BoxCoder(1, 1, pixel_inclusive=True),
         normalisation=imagenet_rgb(),
         memory=MemoryNeed(0, 0),
         hierarchical=HierarchicalContext(backbone.channels, WIDTH),

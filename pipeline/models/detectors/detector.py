@@ -124,7 +124,7 @@ class Detector(nn.Module, ABC):
     @property
     def convention(self) -> Convention:
         """How the code that it comes from suppresses its boxes; they themselves are continuous."""
-        return MOGFACE if self.coder.inclusive else RETINAFACE
+        return MOGFACE if self.coder.pixel_inclusive else RETINAFACE
 
     def anchors(self, height: int, width: int, device: torch.device | str = "cpu") -> Tensor:
         """Returns float32 [A, 4] ``cx, cy, w, h`` in pixels of an image of that size; shared, do not write into it."""

@@ -169,7 +169,7 @@ def on_backbone(
         LowPyramid(channels, width, norms=norms),
         FaceHeads(anchors, width, context=CONTEXTS[head], deep=deep_head, repeat=repeat_first, shared=shared_heads),
         grid=square_anchors(anchor_scale),
-        coder=BoxCoder(1, 1, inclusive=True),
+        coder=BoxCoder(1, 1, pixel_inclusive=True),
         normalisation=imagenet_rgb(divide_twice=divide_twice),
         memory=memory,
         hierarchical=HierarchicalContext(channels, width, neighbourhoods=hcam, threshold=threshold) if hcam else None,

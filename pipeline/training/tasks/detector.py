@@ -144,11 +144,11 @@ class DetectorTask:
 
     def _anchors(self, grid: AnchorGrid, size: Sequence[int], device: torch.device) -> tuple[Anchors, Anchors]:
         """Returns the anchors on the device and on the host."""
-        inclusive = self.detector.coder.inclusive
-        there = Anchors.of(grid, size[0], size[1], device, inclusive=inclusive)
+        inclusive = self.detector.coder.pixel_inclusive
+        there = Anchors.of(grid, size[0], size[1], device, pixel_inclusive=inclusive)
         if device.type == "cpu":
             return there, there
-        return there, Anchors.of(grid, size[0], size[1], inclusive=inclusive)
+        return there, Anchors.of(grid, size[0], size[1], pixel_inclusive=inclusive)
 
 
 def task_of(detector: Detector, recipe: DetectorRecipe, network: Callable[[Tensor], Raw] | None = None) -> DetectorTask:
@@ -185,7 +185,7 @@ def predicted_by(detector: Detector, raw: Raw, anchors: Anchors) -> Predicted:
 def _own_assigner(detector: Detector) -> str:
     if not isinstance(detector, SixLevelDetector):
         return "max_iou"
-    if not detector.coder.inclusive:
+    if not detector.coder.pixel_inclusive:
         return "hambox"
     return "mogface" if detector.hierarchical is None or detector.first_shot is None else "ali_ams"
 

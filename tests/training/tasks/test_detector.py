@@ -86,7 +86,7 @@ def test_training_step_equals_the_released_code(shared: Path, net: str, mode: st
     assert losses.compensated.item() == 0
     if net == "hcam":
         assert got["context"] == pytest.approx(z[f"{mode}_loss_hcam"].item(), rel=1e-6)
-        anchors = Anchors.of(detector.grid, 256, 256, inclusive=True)
+        anchors = Anchors.of(detector.grid, 256, 256, pixel_inclusive=True)
         main = encode_targets(anchors, faces, task.assigner, detector.coder).label
         label = discrepancy_label(seen[0].logits[..., 0], main)
         counts = [int((label == kind).sum()) for kind in (-1, 0, 1)]
@@ -245,8 +245,8 @@ def test_assigners_see_decoded_boxes_in_the_frame_of_the_faces_and_without_gradi
 ) -> None:
     """A perfect answer decodes to the faces, whatever the corner convention: HAMBox's F is then 1."""
     detector = known[name]
-    inclusive = detector.coder.inclusive
-    anchors = Anchors.of(detector.grid, SIDE, SIDE, inclusive=inclusive)
+    inclusive = detector.coder.pixel_inclusive
+    anchors = Anchors.of(detector.grid, SIDE, SIDE, pixel_inclusive=inclusive)
     targets = encode_targets(anchors, FACES, ASSIGNERS["mogface"], detector.coder)
     raw = Raw(targets.boxes.clone().requires_grad_(), torch.zeros(4, len(anchors), 1, requires_grad=True))
     predicted = predicted_by(detector, raw, anchors)
@@ -269,7 +269,7 @@ def test_the_first_shot_head_learns_anchors_of_half_the_size(known: dict[str, De
     """A face of 16 x 16 pixels is met by the half-size anchors of the second level, by the whole ones of the first."""
     detector = known["mogface"]
     assert [sizes[0] for sizes in half_size(detector.grid).sizes] == [8, 16, 32, 64, 128, 256]
-    anchors = Anchors.of(half_size(detector.grid), SIDE, SIDE, inclusive=True)
+    anchors = Anchors.of(half_size(detector.grid), SIDE, SIDE, pixel_inclusive=True)
     faces = (faces_of(torch.tensor([[52.0, 52.0, 68.0, 68.0]])),)
     wanted = encode_targets(anchors, faces, ASSIGNERS["mogface"], detector.coder)
     first = anchors.level_ends[0]
@@ -323,6 +323,6 @@ def test_images_may_be_sent_through_a_wrapper_of_the_network() -> None:
 
 def test_fit_needs_a_prediction(known: dict[str, Detector]) -> None:
     detector = known["mogface"]
-    anchors = Anchors.of(detector.grid, SIDE, SIDE, inclusive=True)
+    anchors = Anchors.of(detector.grid, SIDE, SIDE, pixel_inclusive=True)
     with pytest.raises(ValueError, match="pass `predicted`"):
         encode_targets(anchors, FACES, ASSIGNERS["mogface"], detector.coder, fit=True)
