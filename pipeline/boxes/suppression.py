@@ -66,16 +66,14 @@ def nms(
 ) -> Tensor:
     """Returns which boxes survive greedy non-maximum suppression, best first.
 
-    A box is dropped if its overlap with a better kept one is greater than ``iou``; an equal overlap survives. Equal
-    scores are taken by rising index. With ``pixel_inclusive`` every width and height is one pixel larger, RetinaFace's own
-    convention: a corner moved by one is exactly that, for areas and intersections alike. MogFace's code counts the same
-    way but drops an equal overlap too: ``iou_inclusive``.
+    A box is dropped if its IoU with a better kept one is greater than ``iou``; an equal one survives. Equal scores are
+    taken by rising index. The defaults are RetinaFace's convention; MogFace's code also drops an equal IoU.
 
     Args:
         boxes_N4: float [N, 4] xyxy in pixels.
         scores_N: float [N].
         iou: threshold in 0..1.
-        pixel_inclusive: count corners as inclusive pixels.
+        pixel_inclusive: count corners as inclusive pixels: each width and height is one pixel larger.
         iou_inclusive: an overlap of exactly ``iou`` is dropped. Decided in float64 on the CPU, wherever the boxes lie.
 
     Returns:

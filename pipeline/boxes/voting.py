@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pipeline.boxes.iou import iou_pairs
 from pipeline.boxes.suppression import nms
 
 Float64 = NDArray[np.float64]
@@ -96,6 +97,7 @@ def group(boxes_N4: Float64, iou: float, *, pixel_inclusive: bool = True) -> tup
     corners = boxes_N4 + np.array([0.0, 0.0, 1.0, 1.0]) if pixel_inclusive else boxes_N4
     leader_N = np.full(len(corners), len(corners), np.int64)
     rest = np.arange(len(corners))
+    columns = np.ascontiguousarray(corners.T)
     near = Neighbourhood(corners, iou)
     while len(rest):
         # Of a block of the best, suppression finds the leaders; they take what they cover of all the rest.
@@ -104,7 +106,7 @@ def group(boxes_N4: Float64, iou: float, *, pixel_inclusive: bool = True) -> tup
         kept = nms(torch.from_numpy(corners[block]), falling, iou, pixel_inclusive=False, iou_inclusive=True)
         leaders = block[kept.numpy()]
         leader_P, row_P = near.pairs(leaders)
-        covers = _overlap(corners, leader_P, row_P) >= iou
+        covers = iou_pairs(columns[:, leader_P].T, columns[:, row_P].T) >= iou
         np.minimum.at(leader_N, row_P[covers], leader_P[covers])
         leader_N[leaders] = leaders
         rest = rest[leader_N[rest] == len(corners)]
@@ -165,18 +167,6 @@ class Neighbourhood:
         found = np.repeat(np.tile(boxes_Q, 9), count)
         # Counts up from each start.
         return found, self._rows[np.arange(len(found)) + np.repeat(start - count.cumsum() + count, count)]
-
-
-def _overlap(corners_N4: Float64, one_P: Int64, other_P: Int64) -> Float64:
-    """Returns float64 [P], the overlap of each pair, in the same steps as suppression; 0 where nothing is shared."""
-    x1, y1, x2, y2 = np.ascontiguousarray(corners_N4.T)
-    area_N = (x2 - x1) * (y2 - y1)
-    width_P = np.minimum(x2[one_P], x2[other_P]) - np.maximum(x1[one_P], x1[other_P])
-    height_P = np.minimum(y2[one_P], y2[other_P]) - np.maximum(y1[one_P], y1[other_P])
-    shared_P = np.maximum(width_P, 0) * np.maximum(height_P, 0)
-    union_P = area_N[one_P] + area_N[other_P] - shared_P
-    ratio: Float64 = np.divide(shared_P, union_P, out=np.zeros_like(shared_P), where=shared_P > 0)
-    return ratio
 
 
 def _means(values_NV: Float64, scores_N: Float64, leaders_G: Int64, group_N: Int64) -> tuple[Float64, Int64]:

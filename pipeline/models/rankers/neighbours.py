@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from pipeline.boxes.iou import iou_matrix
+
 LEAST = 0.4  # the threshold of the suppression that follows: these boxes compete for one place
 _CLOSE = 0.7
 _BLOCK = 128
@@ -71,10 +73,7 @@ def overlapping(boxes: Tensor, least: float = LEAST) -> Pairs:
         near &= (y1[rest] < y2[block].max()) & (y2[rest] > y1[block].min())
         near &= (areas[rest] > least * areas[block].min()) & (areas[rest] * least < areas[block].max())
         others = torch.nonzero(near).squeeze(1) + start
-        width = torch.minimum(x2[block, None], x2[others]) - torch.maximum(x1[block, None], x1[others])
-        height = torch.minimum(y2[block, None], y2[others]) - torch.maximum(y1[block, None], y1[others])
-        shared = width.clamp_(min=0) * height.clamp_(min=0)
-        iou = shared / (areas[block, None] + areas[others] - shared)
+        iou = iou_matrix(boxes[order[block]], boxes[order[others]])
         one, two = torch.nonzero(iou > least, as_tuple=True)
         later = others[two] > one + start
         one, two = one[later], two[later]

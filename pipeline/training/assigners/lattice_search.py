@@ -13,8 +13,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from pipeline.boxes.iou import iou_pairs
 from pipeline.training.assigners.anchors import Anchors, Lattice
-from pipeline.training.assigners.candidate_pairs import aligned_iou
 from pipeline.training.assigners.grouped_sort import sorted_cheapest_first
 
 
@@ -67,7 +67,7 @@ def most_overlapping(anchors: Anchors, level: int, boxes_G4: Tensor, k: int) -> 
         i, j = _template(k, column.shape[1], row.shape[1], str(boxes_G4.device))
         cells.append(lattice.first + (row[:, j] * lattice.columns + column[:, i]) * lattice.step)
     cell = torch.cat(cells, dim=1)
-    cost, anchor = sorted_cheapest_first(-aligned_iou(boxes_G4[:, None, :], anchors.corners[cell]), cell, k)
+    cost, anchor = sorted_cheapest_first(-iou_pairs(boxes_G4[:, None, :], anchors.corners[cell]), cell, k)
     return anchor, -cost
 
 

@@ -9,10 +9,11 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
+from pipeline.boxes.iou import iou_pairs
 from pipeline.models.transfer import moved
 from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assignment import FACE, Assignment, all_background
-from pipeline.training.assigners.candidate_pairs import aligned_iou, centred
+from pipeline.training.assigners.candidate_pairs import centred
 from pipeline.training.assigners.faces import FaceBatch, FaceRows, Predicted, required
 from pipeline.training.assigners.grouped_sort import prevailing, rank_in_group
 from pipeline.training.assigners.sinkhorn import transport
@@ -143,7 +144,7 @@ class OtaPlan:
         if len(self.row) == 0:
             return replace(out, places=self.column)
         logits, boxes = said.logits.reshape(-1).double(), said.boxes.reshape(-1, 4).float()
-        share, rest = self._shares(aligned_iou(boxes[self.place], rows.boxes[self.row]), logits)
+        share, rest = self._shares(iou_pairs(boxes[self.place], rows.boxes[self.row]), logits)
         better = share >= rest[self.place]  # the background is the last row: faces win ties
         wins = prevailing(self.place, torch.where(better, share, -1.0).float(), self.row, len(logits))
         taker = self.row.new_full((len(logits),), -1)

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from pipeline.boxes.iou import iou_pairs
 from pipeline.training.assigners.assignment import BACKGROUND, FACE, IGNORED, Assignment, listed
-from pipeline.training.assigners.candidate_pairs import aligned_iou
 from pipeline.training.assigners.faces import FaceBatch
 from pipeline.training.losses.box_regression import SmoothL1
 from pipeline.training.losses.focal import FocalLoss
@@ -33,7 +33,7 @@ def fit_of_faces(boxes: Tensor, faces: FaceBatch, assignment: Assignment) -> Ten
     """
     place = listed(assignment)
     image = torch.div(place, assignment.label.shape[1], rounding_mode="floor")
-    iou = aligned_iou(boxes.view(-1, 4)[place].float(), faces.boxes[image, assignment.face.view(-1)[place]])
+    iou = iou_pairs(boxes.view(-1, 4)[place].float(), faces.boxes[image, assignment.face.view(-1)[place]])
     fit = boxes.new_zeros(assignment.label.shape, dtype=torch.float32)
     fit.view(-1)[place] = torch.where(assignment.label.view(-1)[place] == FACE, iou, 0.0)
     return fit

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pipeline.boxes.anchors import AnchorGrid
-from pipeline.boxes.geometry import pairwise_iou
+from pipeline.boxes.iou import iou_matrix
 from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.lattice_search import most_overlapping, nearest
 
@@ -33,7 +33,7 @@ def test_equals_the_whole_level(k: int) -> None:
             assert torch.equal(anchor, wanted.indices[:, :k] + starts[level])
             assert torch.equal(distance, wanted.values[:, :k])
 
-            table = torch.sort(pairwise_iou(boxes, corners), dim=1, descending=True, stable=True)
+            table = torch.sort(iou_matrix(boxes, corners), dim=1, descending=True, stable=True)
             anchor, iou = most_overlapping(ANCHORS, level, boxes, k)
             assert torch.equal(iou, table.values[:, :k])
             touching = iou > 0

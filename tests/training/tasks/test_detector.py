@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from pipeline.boxes.iou import iou_pairs
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Detector, Raw
 from pipeline.models.renames import rename
@@ -19,7 +20,6 @@ from pipeline.models.weights import load
 from pipeline.training.assigners import ASSIGNERS
 from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assignment import Assignment
-from pipeline.training.assigners.candidate_pairs import aligned_iou
 from pipeline.training.assigners.faces import FaceBatch
 from pipeline.training.data.batch import Batch, Faces
 from pipeline.training.losses.context import discrepancy_label
@@ -256,7 +256,7 @@ def test_assigners_see_decoded_boxes_in_the_frame_of_the_faces_and_without_gradi
     assignment = targets.assignment
     assert isinstance(assignment, Assignment)
     own = batch.boxes[image, assignment.face[image, anchor]]
-    assert aligned_iou(predicted.boxes[image, anchor], own).min() > 0.999
+    assert iou_pairs(predicted.boxes[image, anchor], own).min() > 0.999
     width = (own[:, 2] - own[:, 0]).max().item()
     assert width == pytest.approx(64.0 - inclusive)
     fitted = encode_targets(anchors, FACES, ASSIGNERS["mogface"], detector.coder, predicted, fit=True)
