@@ -20,11 +20,11 @@ from pipeline.data.canvas import parse_canvas
 from pipeline.data.image_reader import read_images
 from pipeline.data.schemas import CHECKPOINT, DETECTIONS, SAMPLES
 from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
-from pipeline.inference.engines import engine_spec, require_engine
-from pipeline.inference.test_time import detect, mode_named
+from pipeline.inference.engines import ENGINES, require_engine
+from pipeline.inference.test_time import MODES, detect
 from pipeline.inference.worker import check_weights, naming_weights, planned_weights, set_threads, size_of
 from pipeline.models.checkpoint_id import checkpoint_hash, resolve_detector
-from pipeline.models.detectors import detector_spec
+from pipeline.models.detectors import DETECTORS
 
 if TYPE_CHECKING:
     from pipeline.inference.predictor import Predictor
@@ -76,13 +76,13 @@ class Predict(MapStage):
     @classmethod
     def _detector(cls, value: str | None) -> str | None:
         if value is not None:
-            detector_spec(value)
+            DETECTORS.find(value)
         return value
 
     @field_validator("mode")
     @classmethod
     def _mode(cls, value: str) -> str:
-        mode_named(value)
+        MODES.find(value)
         return value
 
     @model_validator(mode="after")
@@ -100,7 +100,7 @@ class Predict(MapStage):
     def _identity(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Adds the frame in which a mode counts pixels, if not the usual one: another frame gives other boxes."""
         fields: dict[str, Any] = handler(self)
-        mode = mode_named(self.mode)
+        mode = MODES.find(self.mode)
         inclusive = mode.fusion is not None and mode.convention.frame is Frame.INCLUSIVE
         return {**fields, "frame": mode.convention.frame.value} if inclusive else fields
 
@@ -131,7 +131,7 @@ class Predict(MapStage):
         images, predictor = read_images(ctx, ctx.one("samples")), self.predictor(ctx)
         if self.mode == SINGLE:
             return BatchWork(predictor, parse_canvas(self.canvas), images)
-        mode = mode_named(self.mode)
+        mode = MODES.find(self.mode)
 
         def work(items: Sequence[Item]) -> Iterator[Row]:
             for item, image, error in images(items):
@@ -165,7 +165,7 @@ class Predict(MapStage):
             # Originals, and what a mode makes of them, may be of any size; the largest 8K canvas stands for them.
             sides: dict[str, Any] = {} if edge is None else {"width": edge, "height": edge}
             tile = tile_for_budget(
-                detector, int(self.memory_budget_gb * 2**30), **sides, factor=engine_spec(self.engine).memory
+                detector, int(self.memory_budget_gb * 2**30), **sides, factor=ENGINES.find(self.engine).memory
             )
         predictor = Predictor(
             detector,

@@ -13,7 +13,7 @@ from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Port, StageContext
 from pipeline.inference.worker import naming_weights
 from pipeline.models.checkpoint_id import resolve_detector, resolve_ranker, stored_config
-from pipeline.models.rankers import ranker_spec
+from pipeline.models.rankers import RANKERS
 from pipeline.training.recipes.ranker import RankerRecipe
 from stages.base_training import TrainingStage, first_weights
 
@@ -53,7 +53,7 @@ class TrainRanker(TrainingStage):
     @field_validator("ranker")
     @classmethod
     def _ranker(cls, value: str) -> str:
-        ranker_spec(value)
+        RANKERS.find(value)
         return value
 
     def resolve(self, file: str) -> None:

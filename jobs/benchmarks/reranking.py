@@ -150,11 +150,11 @@ def ranker_for(folder: Path, name: str) -> Path:
         folder: where it is written to.
         name: entry of `RANKERS`.
     """
-    from pipeline.models.rankers import ranker_spec
+    from pipeline.models.rankers import RANKERS
     from pipeline.models.weights import save_bytes
 
     file = folder / f"{name}.safetensors"
-    file.write_bytes(save_bytes(name, ranker_spec(name).build()))
+    file.write_bytes(save_bytes(name, RANKERS.find(name).build()))
     return file
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.models.checkpoint_file import HEADER_LIMIT, in_file, require_whole, safetensors_header
-from pipeline.models.detectors import DETECTORS, detector_spec
-from pipeline.models.rankers import ranker_spec
+from pipeline.models.detectors import DETECTORS
+from pipeline.models.rankers import RANKERS
 
 METADATA_KEY = "wider8k"
 
@@ -61,7 +61,7 @@ def resolve_detector(
             checkpoint holds a ranker, or is not whole.
     """
     if requested is not None:
-        detector_spec(requested)
+        DETECTORS.find(requested)
     if source is None and sha256 is None:
         raise ValueError("either the checkpoint or its digest is needed")
     if source is not None:
@@ -73,7 +73,7 @@ def resolve_detector(
         if "ranker" in config:
             raise ValueError(f"{where}checkpoint holds the ranker {config['ranker']}, not a detector")
         known, why = str(config["detector"]), "by the name stored in it"
-        detector_spec(known)
+        DETECTORS.find(known)
     if known is None and requested is None:
         names = ", ".join(sorted(DETECTORS))
         raise ValueError(
@@ -96,7 +96,7 @@ def resolve_ranker(source: bytes | str | Path, requested: str | None = None) -> 
             the file's.
     """
     if requested is not None:
-        ranker_spec(requested)
+        RANKERS.find(requested)
     require_whole(source)
     where = in_file(source)
     config = stored_config(source) or {}
@@ -106,7 +106,7 @@ def resolve_ranker(source: bytes | str | Path, requested: str | None = None) -> 
         held = f"holds the detector {detector}" if detector else "does not say what it holds"
         raise ValueError(f"{where}checkpoint {sha256[:12]}… {held}: expected one of a ranker, written by this program")
     name = str(config["ranker"])
-    ranker_spec(name)
+    RANKERS.find(name)
     if requested not in (None, name):
         raise ValueError(f"{where}checkpoint is {name} (by the name stored in it), not {requested}: use ranker {name}")
     return name

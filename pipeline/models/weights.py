@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from pipeline.engine.file_kind import HEAD, file_kind
 from pipeline.models.checkpoint_file import in_file, require_whole
 from pipeline.models.checkpoint_id import METADATA_KEY, resolve_detector, stored_config
-from pipeline.models.detectors import detector_spec
+from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Detector
 from pipeline.models.rankers import RANKERS
 from pipeline.models.renames import rename
@@ -73,7 +73,7 @@ def open_detector(
         ValueError: see `resolve_detector` and `load`.
     """
     name = resolve_detector(source, requested)
-    detector = built(detector_spec(name).build, model_args_of(source), source)
+    detector = built(DETECTORS.find(name).build, model_args_of(source), source)
     load(detector, source, partial=partial)
     return name, detector.eval()
 
@@ -194,7 +194,7 @@ def save_bytes(name: str, module: nn.Module, config: Mapping[str, Any] | None = 
 
     kind = "ranker" if name in RANKERS else "detector"
     if kind == "detector":
-        detector_spec(name)
+        DETECTORS.find(name)
     tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in module.state_dict().items()}
     # One metadata key only: safetensors writes several in no fixed order.
     text = json.dumps({**(config or {}), kind: name}, sort_keys=True)

@@ -39,7 +39,7 @@ def convert(
     Example: wider8k weights convert MogFace.pth --detector mogface_official --out mogface.safetensors
     """
     from pipeline.models.checkpoint_id import checkpoint_hash, resolve_detector
-    from pipeline.models.detectors import detector_spec
+    from pipeline.models.detectors import DETECTORS
     from pipeline.models.weights import built, load, save_bytes
 
     require_folder("--out", out.parent)
@@ -47,7 +47,7 @@ def convert(
         require_files({"--out": out}, [source])
     name = resolve_detector(source, detector)
     model_args = _model_args(source, switch)
-    network = built(detector_spec(name).build, model_args, source)
+    network = built(DETECTORS.find(name).build, model_args, source)
     report = load(network, source)
     config: dict[str, Any] = {"source": source.name, "source_sha256": checkpoint_hash(source)}
     if model_args:
@@ -70,13 +70,13 @@ def inspect(
     Example: wider8k weights inspect mogface.safetensors
     """
     from pipeline.models.checkpoint_id import checkpoint_hash, resolve_detector, stored_config
-    from pipeline.models.detectors import detector_spec
+    from pipeline.models.detectors import DETECTORS
     from pipeline.models.weights import built, load
 
     name = resolve_detector(file, detector)
-    network = built(detector_spec(name).build, _model_args(file, switch), file)
+    network = built(DETECTORS.find(name).build, _model_args(file, switch), file)
     report = load(network, file, partial=True)
-    print(f"detector    {name}: {detector_spec(name).description}")
+    print(f"detector    {name}: {DETECTORS.find(name).description}")
     print(f"parameters  {sum(parameter.numel() for parameter in network.parameters()):,}")
     print(f"sha256      {checkpoint_hash(file)}")
     for key, value in sorted((stored_config(file) or {}).items()):

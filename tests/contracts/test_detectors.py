@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pipeline.data.canvas import Canvas
 from pipeline.inference.predictor import Predictor
-from pipeline.models.detectors import DETECTORS, detector_spec
+from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Detector, Raw
 from pipeline.models.weights import open_detector, save_bytes
 from tests.models.weight_rule import tensor
@@ -222,9 +222,10 @@ def _maps(detector: Detector, raw: Raw, height: int, width: int) -> list[Tensor]
 
 def test_names_are_listed_where_one_is_wrong() -> None:
     with pytest.raises(
-        ValueError, match="mogface_official, retinaface_mobilenet, retinaface_mobilenet_mb1, retinaface_resnet50"
+        ValueError,
+        match="choices: retinaface_mobilenet, retinaface_mobilenet_mb1, retinaface_resnet50, hambox_resnet50",
     ):
-        detector_spec("retinaface")
+        DETECTORS.find("retinaface")
 
 
 def test_no_digest_belongs_to_two_detectors() -> None:

@@ -23,7 +23,7 @@ from pipeline.inference.candidates import Candidates
 from pipeline.inference.postprocess import detections
 from pipeline.inference.predictor import Predictor, enlarge_on_device
 from pipeline.inference.rerank import Reranker
-from pipeline.inference.test_time import detect, mode_named
+from pipeline.inference.test_time import MODES, detect
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Detector
 from pipeline.models.fuse import for_inference
@@ -177,7 +177,7 @@ def test_several_passes_with_voting(mode: str, shared: Path, gpu: torch.device) 
     _, detector = open_detector(shared / "data/weights/retinaface_mobilenet0.25_Final.pth", "retinaface_mobilenet")
     image = decode(min((shared / "data/wider_images/WIDER_val/images").glob("*/*.jpg")).read_bytes())
     cpu, ours = (
-        detect(Predictor(detector, device, max_candidates=300), image, mode_named(mode)) for device in ("cpu", gpu)
+        detect(Predictor(detector, device, max_candidates=300), image, MODES.find(mode)) for device in ("cpu", gpu)
     )
     sure = cpu.scores > 0.5
     assert sure.any() and abs(int(sure.sum()) - int((ours.scores > 0.5).sum())) <= 1

@@ -16,7 +16,7 @@ from pipeline.data.records import Detections
 from pipeline.engine.stage import Item
 from pipeline.inference.batch_work import BatchWork
 from pipeline.inference.predictor import Launched, Predictor, Sizing
-from pipeline.models.detectors import detector_spec
+from pipeline.models.detectors import DETECTORS
 
 CANVAS = Canvas(256)
 BROKEN = (3, 11)
@@ -79,7 +79,7 @@ def decoder(pictures: Sequence[Image], asked: list[str]):  # type: ignore[no-unt
 @pytest.mark.parametrize("most", [1, 3, 32])
 def test_rows_are_those_of_one_at_a_time(pictures: list[Image], most: int, ahead: int) -> None:
     torch.manual_seed(0)
-    detector = settled(detector_spec("retinaface_mobilenet").build())
+    detector = settled(DETECTORS["retinaface_mobilenet"].build())
     items, asked = items_of(pictures), []
     plain = BatchWork(Predictor(detector, max_candidates=50), CANVAS, decoder(pictures, []))
     expected = [Detections.from_row(row) for row in plain(items)]
@@ -100,5 +100,5 @@ def test_rows_are_those_of_one_at_a_time(pictures: list[Image], most: int, ahead
 
 
 def test_an_empty_shard_has_no_rows(pictures: list[Image]) -> None:
-    detector = detector_spec("retinaface_mobilenet").build()
+    detector = DETECTORS["retinaface_mobilenet"].build()
     assert list(BatchWork(Predictor(detector, pads=True), CANVAS, decoder(pictures, []))([])) == []

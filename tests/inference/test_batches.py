@@ -18,7 +18,7 @@ from pipeline.inference.fusion import Voting
 from pipeline.inference.padded_canvas import padded_count, padded_sides
 from pipeline.inference.predictor import Image, Launched, Predictor, Sizing
 from pipeline.inference.test_time import Mode, Pass, detect
-from pipeline.models.detectors import detector_spec
+from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Detector
 
 ORIGINAL = Canvas(None)
@@ -32,7 +32,7 @@ def picture(height: int, width: int) -> Image:
 @pytest.fixture(scope="module")
 def detector() -> Detector:
     torch.manual_seed(0)
-    return settled(detector_spec("retinaface_mobilenet").build())
+    return settled(DETECTORS["retinaface_mobilenet"].build())
 
 
 def assert_close(found: object, expected: Candidates) -> None:
@@ -191,7 +191,7 @@ class Waits(TorchDispatchMode):
 def test_a_batch_is_launched_without_a_wait_for_the_device(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The choice of the best candidates on a CPU reads back, so that here the way of a GPU is taken."""
     torch.manual_seed(0)
-    predictor = Predictor(settled(detector_spec(name).build()), pads=True)
+    predictor = Predictor(settled(DETECTORS.find(name).build()), pads=True)
     monkeypatch.setattr("pipeline.inference.selection.top_candidates_of_each", _by_key)
     images = [picture(*size) for size in SIZES]
     with Waits() as waits:

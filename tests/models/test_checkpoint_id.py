@@ -40,7 +40,7 @@ def test_an_unknown_checkpoint_needs_a_name() -> None:
     with pytest.raises(ValueError, match=r"unknown: say which detector.*retinaface_mobilenet_mb1"):
         resolve_detector(b"who knows")
     assert resolve_detector(b"who knows", "retinaface_resnet50") == "retinaface_resnet50"
-    with pytest.raises(ValueError, match="no detector 'retina'; there are"):
+    with pytest.raises(ValueError, match="no detector is called 'retina'"):
         resolve_detector(b"who knows", "retina")
     with pytest.raises(ValueError, match="checkpoint or its digest"):
         resolve_detector()

@@ -138,5 +138,5 @@ def test_our_own_format_keeps_name_and_numbers(name: str) -> None:
 def test_bytes_without_a_name_do_not_tell_their_detector() -> None:
     with pytest.raises(ValueError, match="is unknown: say which detector it belongs to"):
         open_detector(torch_bytes(retinaface_mobilenet().state_dict()))
-    with pytest.raises(ValueError, match="no detector 'x'"):
+    with pytest.raises(ValueError, match="no detector is called 'x'"):
         save_bytes("x", retinaface_mobilenet())

@@ -397,7 +397,7 @@ def test_bfloat16_is_near_and_another_output(world: World, photos: Path, weights
     ("field", "value", "words"),
     [
         ("canvas", "9k", "unknown canvas '9k': choose 8k"),
-        ("detector", "yolo", "no detector 'yolo'; there are"),
+        ("detector", "yolo", "no detector is called 'yolo'"),
         ("max_candidates", 0, "greater than or equal to 1"),
         ("precision", "float16", "'float32' or 'bfloat16'"),
     ],
@@ -483,7 +483,7 @@ def test_a_mode_with_sizes_of_its_own_takes_no_canvas(world: World, photos: Path
     with pytest.raises(ValueError, match="mode crface_multi has its own sizes: leave out the canvas, found original"):
         world.graph()
     wire(world, photos, weights, mode="many")
-    with pytest.raises(ValueError, match=r"nodes.boxes.mode: .*no test-time mode 'many'; there are single, "):
+    with pytest.raises(ValueError, match=r"nodes.boxes.mode: .*no test-time mode is called 'many'"):
         world.graph()
 
 

@@ -134,7 +134,7 @@ def test_mistakes_in_the_recipe_are_named(trained: World, recipe: dict, words: s
 
 def test_an_unknown_detector_is_named(trained: World) -> None:
     trained.nodes["detector"]["detector"] = "yolo"
-    with pytest.raises(ValueError, match=r"nodes\.detector\.detector: .*no detector 'yolo'"):
+    with pytest.raises(ValueError, match=r"nodes\.detector\.detector: .*no detector is called 'yolo'"):
         trained.plan()
 
 

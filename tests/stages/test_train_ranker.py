@@ -207,7 +207,7 @@ def test_pictures_that_cannot_be_decoded_are_counted_and_too_many_stop_it(traine
         ({"recipe": {"stepps": 5}}, "stepps"),
         ({"recipe": {**TINY, "pairs": 50}}, "pairs is 50, expected less than the 50 rows"),
         ({"recipe": {**TINY, "loss": "hinge"}}, "'rank', 'margin'"),
-        ({"ranker": "crface_mobile"}, "no ranker 'crface_mobile'; there are crface, "),
+        ({"ranker": "crface_mobile"}, "no ranker is called 'crface_mobile'"),
     ],
 )
 def test_mistakes_are_named(trained: World, change: dict, words: str) -> None:

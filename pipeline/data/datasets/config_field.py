@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -29,11 +28,7 @@ def parse_dataset(fields: object) -> Dataset:
             f"expected `kind`, one of {', '.join(sorted(DATASETS))}; found only {', '.join(params) or 'nothing'}"
         )
     kind = str(params.pop("kind"))
-    if kind not in DATASETS:
-        near = difflib.get_close_matches(kind, DATASETS, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise ValueError(f"no dataset kind {kind!r}; {hint}choices: {', '.join(sorted(DATASETS))}")
-    return DATASETS[kind].model_validate(params)
+    return DATASETS.find(kind).model_validate(params)
 
 
 def dataset_fields(dataset: Dataset) -> dict[str, Any]:

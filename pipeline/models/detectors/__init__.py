@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from inspect import signature
-from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+from pipeline.engine.registry import Registry
 
 if TYPE_CHECKING:
     from pipeline.models.detectors.detector import Detector
@@ -44,7 +45,8 @@ def _lazy(module: str, factory: str, **presets: object) -> Callable[..., Detecto
     return build
 
 
-DETECTORS: Mapping[str, DetectorSpec] = MappingProxyType(
+DETECTORS = Registry(
+    "detector",
     {
         "retinaface_mobilenet": DetectorSpec(
             "RetinaFace, MobileNet-0.25, anchors 16..512, LeakyReLU (biubug6/Pytorch_Retinaface)",
@@ -95,16 +97,5 @@ DETECTORS: Mapping[str, DetectorSpec] = MappingProxyType(
             "MogFace-E as released: blocks [3, 4, 36, 3], CPM head, anchors 11..348, no hierarchical context",
             _lazy("mogface", "mogface_official", depth="152-short", head="cpm"),
         ),
-    }
+    },
 )
-
-
-def detector_spec(name: str) -> DetectorSpec:
-    """Returns the entry of that name.
-
-    Raises:
-        ValueError: there is none; the message lists those there are.
-    """
-    if name not in DETECTORS:
-        raise ValueError(f"no detector {name!r}; there are {', '.join(sorted(DETECTORS))}")
-    return DETECTORS[name]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from inspect import signature
-from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+from pipeline.engine.registry import Registry
 
 if TYPE_CHECKING:
     from pipeline.models.rankers.ranker import Ranker
@@ -40,7 +41,8 @@ def _lazy(module: str, factory: str) -> Callable[..., Ranker]:
     return build
 
 
-RANKERS: Mapping[str, RankerSpec] = MappingProxyType(
+RANKERS = Registry(
+    "ranker",
     {
         "crface": RankerSpec(
             "CRFace as printed: ResNet-50, box branch, one correction per rank", _lazy("crface", "crface")
@@ -54,16 +56,5 @@ RANKERS: Mapping[str, RankerSpec] = MappingProxyType(
         "roi_mobilenet": RankerSpec(
             "ours on MobileNet-0.25, which may start from RetinaFace's weights", _lazy("roi", "roi_mobilenet")
         ),
-    }
+    },
 )
-
-
-def ranker_spec(name: str) -> RankerSpec:
-    """Returns the entry of that name.
-
-    Raises:
-        ValueError: there is none; the message lists those there are.
-    """
-    if name not in RANKERS:
-        raise ValueError(f"no ranker {name!r}; there are {', '.join(sorted(RANKERS))}")
-    return RANKERS[name]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipeline.models.checkpoint_id import resolve_ranker, stored_config
-from pipeline.models.rankers import ranker_spec
+from pipeline.models.rankers import RANKERS
 from pipeline.models.rankers.frame import stored_frame
 from pipeline.models.rankers.ranker import Ranker
 from pipeline.models.weights import built, load, model_args_of
@@ -24,7 +24,7 @@ def open_ranker(source: bytes | str | Path, requested: str | None = None) -> tup
         ValueError: it is a detector's or no checkpoint of ours, it is another ranker's, or its tensors do not fit.
     """
     name = resolve_ranker(source, requested)
-    ranker = built(ranker_spec(name).build, model_args_of(source), source)
+    ranker = built(RANKERS.find(name).build, model_args_of(source), source)
     ranker.frame = stored_frame(stored_config(source) or {})
     load(ranker, source)
     return name, ranker.eval()

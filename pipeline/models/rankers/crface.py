@@ -20,7 +20,7 @@ from pipeline.models.blocks import Activation, rectifier
 from pipeline.models.detectors.detector import Normalisation
 from pipeline.models.pyramid import FeaturePyramid
 from pipeline.models.rankers.box_branch import BoxBranch, Kernel
-from pipeline.models.rankers.normalisations import Pixels, pixels_named
+from pipeline.models.rankers.normalisations import PIXELS, Pixels
 from pipeline.models.rankers.ranker import ROWS, Ranker
 
 Sampling = Literal["nearest", "average"]
@@ -142,7 +142,7 @@ def crface(
         backbone.channels,
         width=256,
         activation=rectifier(),
-        normalisation=pixels_named(pixels),
+        normalisation=PIXELS.find(pixels),
         num_candidates=num_candidates,
         kernel=kernel,
         sampling=sampling,
@@ -175,7 +175,7 @@ def crface_mobilenet(
         backbone.channels,
         width=64,
         activation=rectifier(slope),
-        normalisation=pixels_named(pixels),
+        normalisation=PIXELS.find(pixels),
         num_candidates=num_candidates,
         kernel=kernel,
         sampling=sampling,

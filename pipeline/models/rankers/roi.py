@@ -22,7 +22,7 @@ from pipeline.models.pyramid import FeaturePyramid
 from pipeline.models.rankers.box_numbers import OWN, own_numbers
 from pipeline.models.rankers.message_passing import Exchange
 from pipeline.models.rankers.neighbours import STATISTICS, Neighbours, best_neighbours, overlapping, statistics
-from pipeline.models.rankers.normalisations import Pixels, pixels_named
+from pipeline.models.rankers.normalisations import PIXELS, Pixels
 from pipeline.models.rankers.ranker import ROWS, Ranker
 from pipeline.models.rankers.roi_features import BoxLook
 
@@ -178,7 +178,7 @@ def roi(
         backbone.strides,
         width=256,
         activation=rectifier(),
-        normalisation=pixels_named(pixels),
+        normalisation=PIXELS.find(pixels),
         num_candidates=num_candidates,
         num_neighbours=num_neighbours,
         margin=margin,
@@ -212,7 +212,7 @@ def roi_mobilenet(
         backbone.strides,
         width=64,
         activation=rectifier(slope),
-        normalisation=pixels_named(pixels),
+        normalisation=PIXELS.find(pixels),
         num_candidates=num_candidates,
         num_neighbours=num_neighbours,
         margin=margin,

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from pipeline.models.detectors import detector_spec
+from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Detector
 from pipeline.models.weights import FIRST_WEIGHTS, load
 
@@ -30,7 +30,7 @@ def initial_detector(
         torch.manual_seed(seed)
         # Weights that are replaced at once need not be fetched.
         unneeded = {FIRST_WEIGHTS} if weights is not None else set()
-        detector = detector_spec(name).build(
+        detector = DETECTORS.find(name).build(
             **{switch: value for switch, value in (model_args or {}).items() if switch not in unneeded}
         )
     if weights is not None:

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from pipeline.models.checkpoint_id import resolve_detector, resolve_ranker, stored_config
-from pipeline.models.detectors import detector_spec
-from pipeline.models.rankers import ranker_spec
+from pipeline.models.detectors import DETECTORS
+from pipeline.models.rankers import RANKERS
 from pipeline.models.rankers.ranker import Ranker
 from pipeline.models.renames import rename
 from pipeline.models.weights import FIRST_WEIGHTS, KeyReport, built, load, model_args_of, read_tensors
@@ -36,7 +36,7 @@ def initial_ranker(
         torch.manual_seed(seed)
         # Weights that are replaced at once need not be fetched.
         unneeded = {FIRST_WEIGHTS} if weights is not None else set()
-        ranker = ranker_spec(name).build(
+        ranker = RANKERS.find(name).build(
             **{switch: value for switch, value in (model_args or {}).items() if switch not in unneeded}
         )
     if weights is None:
@@ -67,7 +67,7 @@ def take_body(ranker: Ranker, weights: bytes) -> KeyReport:
     """
     name = resolve_detector(weights)
     with torch.device("meta"):
-        detector = built(detector_spec(name).build, model_args_of(weights), weights)
+        detector = built(DETECTORS.find(name).build, model_args_of(weights), weights)
     theirs = getattr(detector, "backbone", None)
     # As text it tells depth, widths and slopes: two published bodies have the same shapes and other activations.
     if repr(theirs) != repr(ranker.backbone):

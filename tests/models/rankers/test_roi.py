@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pipeline.models.rankers import ranker_spec
+from pipeline.models.rankers import RANKERS
 from pipeline.models.rankers.roi import RoIRanker
 
 ROWS = 60
@@ -13,7 +13,7 @@ ROWS = 60
 def learnt(**model_args: object) -> RoIRanker:
     """A ranker whose last layer says something."""
     torch.manual_seed(0)
-    ranker = ranker_spec("roi_mobilenet").build(num_candidates=ROWS, **model_args)
+    ranker = RANKERS["roi_mobilenet"].build(num_candidates=ROWS, **model_args)
     assert isinstance(ranker, RoIRanker)
     nn.init.normal_(ranker.answer[-1].weight)
     return ranker.eval()
@@ -38,7 +38,7 @@ def pixels(batch: int = 1, height: int = 96, width: int = 128) -> Tensor:
 @pytest.mark.parametrize(("name", "millions"), [("roi", 27.47), ("roi_mobilenet", 0.61)])
 def test_size(name: str, millions: float) -> None:
     with torch.device("meta"):
-        ranker = ranker_spec(name).build()
+        ranker = RANKERS.find(name).build()
     assert sum(parameter.numel() for parameter in ranker.parameters()) / 1e6 == pytest.approx(millions, abs=0.005)
 
 
@@ -53,7 +53,7 @@ def test_one_number_per_candidate_whatever_the_size(height: int, width: int) -> 
 
 
 def test_nothing_is_corrected_before_it_has_learnt() -> None:
-    residual = ranker_spec("roi_mobilenet").build(num_candidates=ROWS).eval()(pixels(), *tables(ROWS))
+    residual = RANKERS["roi_mobilenet"].build(num_candidates=ROWS).eval()(pixels(), *tables(ROWS))
     assert not residual.any()
 
 
@@ -122,4 +122,4 @@ def test_tables_of_zeros_are_answered() -> None:
 
 def test_imagenets_weights_with_other_pixels_are_refused() -> None:
     with pytest.raises(ValueError, match="ImageNet's weights want pixels: imagenet, found retinaface"):
-        ranker_spec("roi").build(pretrained=True)
+        RANKERS["roi"].build(pretrained=True)

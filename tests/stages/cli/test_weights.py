@@ -91,7 +91,7 @@ def test_bad_input_is_one_line_and_code_two(wider8k, weights: str, tmp_path: Pat
     for arguments, words in (
         (("inspect", tmp_path / "gone"), "gone"),
         (("inspect", noise), "say which detector it belongs to, one of hambox_resnet50"),
-        (("inspect", noise, "--detector", "hrnet_w1"), "no detector 'hrnet_w1'; there are hambox_resnet50"),
+        (("inspect", noise, "--detector", "hrnet_w1"), "no detector is called 'hrnet_w1'"),
         (("inspect", noise, "--detector", "retinaface_mobilenet"), "not a checkpoint"),
         (("inspect", weights, "--switch", "slope"), "--switch slope: expected name=value"),
         (("inspect", weights, "--switch", "slop=1"), "has no switch slop; there are sizes, slope"),

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline.models.detectors import detector_spec
-from pipeline.models.rankers import ranker_spec
+from pipeline.models.detectors import DETECTORS
+from pipeline.models.rankers import RANKERS
 from pipeline.models.weights import read_tensors, save_bytes
 from pipeline.training.tasks.initialise_ranker import initial_ranker, take_body
 
@@ -17,7 +17,7 @@ FEW = {"num_candidates": 9}
 
 def detector(name: str = "retinaface_mobilenet", **model_args: object) -> bytes:
     torch.manual_seed(11)
-    network = detector_spec(name).build(**model_args)
+    network = DETECTORS.find(name).build(**model_args)
     for norm in network.modules():
         if isinstance(norm, torch.nn.BatchNorm2d):
             torch.nn.init.uniform_(norm.running_mean)
@@ -69,11 +69,11 @@ def test_a_detectors_body_is_taken_over_and_the_rest_is_the_seeds(name: str, tak
 
 
 def test_what_met_is_told() -> None:
-    report = take_body(ranker_spec("crface_mobilenet").build(**FEW), detector())
+    report = take_body(RANKERS["crface_mobilenet"].build(**FEW), detector())
     assert not report.missing
     assert [each.split()[0] for each in report.mismatched] == [f"pyramid.laterals.{i}.conv.weight" for i in range(3)]
     assert {key.split(".")[0] for key in report.unexpected} == {"context", "heads"}
-    whole = take_body(ranker_spec("roi_mobilenet").build(**FEW), detector())
+    whole = take_body(RANKERS["roi_mobilenet"].build(**FEW), detector())
     assert not whole.missing
     assert not whole.mismatched
     assert {key.split(".")[0] for key in whole.unexpected} == {"heads"}
