@@ -30,7 +30,7 @@ def checkpoint_hash(source: bytes | str | Path) -> str:
 
 def variant_of(sha256: str) -> str | None:
     """Returns the detector of a published checkpoint with that digest, or None where it is not known."""
-    return next((name for name, spec in DETECTORS.items() if sha256 in spec.digests), None)
+    return next((name for name, spec in DETECTORS.items() if sha256 in spec.content_hashes), None)
 
 
 def stored_config(source: bytes | str | Path) -> dict[str, Any] | None:

@@ -17,8 +17,8 @@ from pipeline.models.checkpoint_file import in_file, require_whole
 from pipeline.models.checkpoint_id import METADATA_KEY, resolve_detector, stored_config
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Detector
+from pipeline.models.published_names import rename
 from pipeline.models.rankers import RANKERS
-from pipeline.models.renames import rename
 
 N = TypeVar("N", bound=nn.Module)
 FIRST_WEIGHTS = "pretrained"
@@ -121,7 +121,8 @@ def load(detector: nn.Module, source: bytes | str | Path, *, partial: bool = Fal
     Raises:
         ValueError: not a checkpoint, or names or shapes disagree and ``partial`` is false; the network is unchanged.
     """
-    tensors = {rename(name): tensor for name, tensor in read_tensors(source).items()}
+    names = detector.spec.published_names if isinstance(detector, Detector) else ()
+    tensors = {rename(name, names): tensor for name, tensor in read_tensors(source).items()}
     own = detector.state_dict()
     same = tuple(name for name in own if name in tensors and own[name].shape == tensors[name].shape)
     differing = [name for name in own if name in tensors and own[name].shape != tensors[name].shape]

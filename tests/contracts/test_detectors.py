@@ -228,7 +228,7 @@ def test_names_are_listed_where_one_is_wrong() -> None:
         DETECTORS.find("retinaface")
 
 
-def test_no_digest_belongs_to_two_detectors() -> None:
-    digests = [content_hash for spec in DETECTORS.values() for content_hash in spec.digests]
-    assert len(digests) == len(set(digests))
-    assert all(len(content_hash) == 64 for content_hash in digests)
+def test_no_content_hash_belongs_to_two_detectors() -> None:
+    hashes = [content_hash for spec in DETECTORS.values() for content_hash in spec.content_hashes]
+    assert len(hashes) == len(set(hashes))
+    assert all(len(content_hash) == 64 for content_hash in hashes)

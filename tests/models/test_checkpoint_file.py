@@ -10,7 +10,7 @@ import torch
 
 from pipeline.models.checkpoint_file import require_whole
 from pipeline.models.checkpoint_id import resolve_detector, resolve_ranker
-from pipeline.models.detectors.retinaface import retinaface_mobilenet
+from pipeline.models.detectors import DETECTORS
 from pipeline.models.weights import open_detector, read_tensors, save_bytes
 
 
@@ -21,13 +21,13 @@ def header(content: object, body: bytes = b"") -> bytes:
 
 @pytest.fixture(scope="module")
 def ours() -> bytes:
-    return save_bytes("retinaface_mobilenet", retinaface_mobilenet())
+    return save_bytes("retinaface_mobilenet", DETECTORS["retinaface_mobilenet"].build())
 
 
 @pytest.fixture(scope="module")
 def theirs() -> bytes:
     sink = io.BytesIO()
-    torch.save(retinaface_mobilenet().state_dict(), sink)
+    torch.save(DETECTORS["retinaface_mobilenet"].build().state_dict(), sink)
     return sink.getvalue()
 
 
@@ -93,6 +93,8 @@ def test_bytes_that_torch_cannot_read_are_named(tmp_path: Path) -> None:
 
 def test_switches_that_build_nothing_name_the_file(tmp_path: Path) -> None:
     file = tmp_path / "odd.safetensors"
-    file.write_bytes(save_bytes("retinaface_mobilenet", retinaface_mobilenet(), {"model_args": {"sizes": 3}}))
+    file.write_bytes(
+        save_bytes("retinaface_mobilenet", DETECTORS["retinaface_mobilenet"].build(), {"model_args": {"sizes": 3}})
+    )
     with pytest.raises(ValueError, match=rf"^{file}: no network with the switches sizes=3: "):
         open_detector(file)

@@ -20,8 +20,8 @@ from pipeline.engine.plan import Decision, context
 from pipeline.engine.stage import Item, StageContext
 from pipeline.inference.predictor import Launched, Predictor, Sizing
 from pipeline.inference.test_time import MODES, detect
+from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Detector
-from pipeline.models.detectors.mogface_mobilenet import mogface_mobilenet
 from pipeline.models.weights import open_detector, save_bytes
 from stages.graph import STAGES
 from stages.predict import Predict
@@ -436,7 +436,7 @@ def test_whose_score_counts_is_a_choice_of_the_stage(world: World, photos: Path)
     """One set of weights, three readings: the boxes of an anchor are the same, its score is not."""
     torch.manual_seed(0)
     model_args = {"hcam": (3,), "width": 16, "backbone_width": 0.25}
-    detector = mogface_mobilenet(**model_args).eval()
+    detector = DETECTORS["mogface_mobilenet"].build(**model_args).eval()
     with torch.no_grad():
         for part, bias in ((detector.heads.predict.kinds[1], -2.1972), (detector.hierarchical.classifier, -1.0)):
             for conv in part.levels:

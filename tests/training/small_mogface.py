@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.boxes.coder import BoxCoder
+from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import MemoryNeed
 from pipeline.models.detectors.six_levels import SixLevelDetector, imagenet_rgb, square_anchors
 from pipeline.models.face_heads import FaceHeads
@@ -42,7 +43,7 @@ def small_mogface(seed: int) -> SixLevelDetector:
     """Returns it with the random weights that belong to the seed; `task_of` gives it Ali-AMS."""
     torch.manual_seed(seed)
     backbone = FourStrides()
-    return SixLevelDetector(
+    detector = SixLevelDetector(
         backbone,
         LowPyramid(backbone.channels, WIDTH),
         FaceHeads([1] * 6, width=WIDTH),
@@ -53,3 +54,5 @@ def small_mogface(seed: int) -> SixLevelDetector:
         hierarchical=HierarchicalContext(backbone.channels, WIDTH),
         first_shot=FirstShot(backbone.channels, WIDTH),
     )
+    detector.spec = DETECTORS["mogface"]
+    return detector

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -147,6 +149,86 @@ class SixLevelDetector(Detector):
         if self.first_shot is not None:
             start_small(self.first_shot)
             start_rare(self.first_shot.heads.kinds[1])  # type: ignore[index, arg-type]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SixLevelConfig:
+    """The switches that all detectors of this family share; every ablation of MogFace's paper is one.
+
+    Attributes:
+        hcam: neighbourhoods N of HCAM in cells: (), (3,), (5,) or (3, 5) (MogFace, Table 5).
+        head: block in front of the predictions: "plain" for none, "ssh", or "cpm" as released for MogFace-E.
+        deep_head: four convolutions with GroupNorm each for class and box.
+        pyramid_anchor: auxiliary head for half-size anchors, for training only.
+        anchor_scale: of the sides 16..512; 0.68 in MogFace's released final models.
+        shared_heads: one set of head weights for all levels.
+        decides: see `SixLevelDetector.decide_by`; by default "where_masked" with HCAM and "main" without. MogFace's
+            paper implies that the progressive classifier decides; the released test uses "main" always.
+        threshold: of HCAM's masks, see `HierarchicalContext`.
+    """
+
+    hcam: Sequence[int] = ()
+    head: Head = "ssh"
+    deep_head: bool = False
+    pyramid_anchor: bool = False
+    anchor_scale: float = 1.0
+    shared_heads: bool = False
+    decides: Decides | None = None
+    threshold: float = 0.1
+
+    def assemble(
+        self,
+        backbone: nn.Module,
+        pyramid: nn.Module,
+        *,
+        coder: BoxCoder,
+        memory: MemoryNeed,
+        width: int = 256,
+        repeat_first: bool = False,
+        divide_twice: bool = False,
+    ) -> SixLevelDetector:
+        """Returns the detector with random weights.
+
+        Args:
+            backbone: image to C2..C5; has ``channels`` and ``reach``.
+            pyramid: these to P2..P7.
+            coder: see `Detector`.
+            memory: see `Detector`.
+            width: channels of every map behind the backbone.
+            repeat_first: see `DeepTower`.
+            divide_twice: see `imagenet_rgb`.
+
+        Raises:
+            ValueError: a switch has no such value, or they contradict each other.
+        """
+        if self.head not in CONTEXTS:
+            raise ValueError(f"no head {self.head!r}; there are {', '.join(CONTEXTS)}")
+        context, channels = CONTEXTS[self.head], tuple(backbone.channels)  # type: ignore[arg-type]
+        heads = FaceHeads(
+            [1] * len(STRIDES),
+            width,
+            context=context,
+            deep=self.deep_head,
+            repeat=repeat_first,
+            shared=self.shared_heads,
+        )
+        hierarchical = (
+            HierarchicalContext(channels, width, neighbourhoods=self.hcam, threshold=self.threshold)
+            if self.hcam
+            else None
+        )
+        return SixLevelDetector(
+            backbone,
+            pyramid,
+            heads,
+            grid=square_anchors(self.anchor_scale),
+            coder=coder,
+            normalisation=imagenet_rgb(divide_twice=divide_twice),
+            memory=memory,
+            hierarchical=hierarchical,
+            decides=self.decides or ("where_masked" if self.hcam else "main"),
+            first_shot=FirstShot(channels, width) if self.pyramid_anchor else None,
+        )
 
 
 def _halo(backbone_reach: int, head_reach: int) -> int:

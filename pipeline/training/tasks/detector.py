@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from pipeline.boxes.anchors import AnchorGrid
+from pipeline.engine.registry import Registry
 from pipeline.models.detectors.detector import Detector, Raw
-from pipeline.models.detectors.six_levels import SixLevelDetector
 from pipeline.training.assigners import ASSIGNERS, Assigner
 from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assignment import FACE
@@ -154,17 +154,16 @@ class DetectorTask:
 def task_of(detector: Detector, recipe: DetectorRecipe, network: Callable[[Tensor], Raw] | None = None) -> DetectorTask:
     """Returns the task of any entry of `DETECTORS` as its paper trains it.
 
-    A recipe whose assigner is "auto" gives RetinaFace its own matching; HAMBox and HRNet, which have no inclusive
-    coder, HAMBox's; MogFace's final models, which have context and an auxiliary head, Ali-AMS; its ablations the
-    standard matching.
+    A recipe whose assigner is "auto" takes the one of the detector's `spec`, as its loss.
 
     Args:
         detector: any.
         recipe: names the assigner and the weights of the losses.
         network: see `DetectorTask`.
     """
-    name = recipe.assigner if recipe.assigner != "auto" else _own_assigner(detector)
-    return DetectorTask(detector, ASSIGNERS[name], _objective(detector, recipe), network=network)
+    spec = detector.spec
+    assigner = ASSIGNERS.find(spec.assigner if recipe.assigner == "auto" else recipe.assigner)
+    return DetectorTask(detector, assigner, OBJECTIVES.find(spec.objective)(detector, recipe), network=network)
 
 
 def half_size(grid: AnchorGrid) -> AnchorGrid:
@@ -182,25 +181,25 @@ def predicted_by(detector: Detector, raw: Raw, anchors: Anchors) -> Predicted:
     return Predicted(logits, matching_frame(boxes, detector.coder))
 
 
-def _own_assigner(detector: Detector) -> str:
-    if not isinstance(detector, SixLevelDetector):
-        return "max_iou"
-    if not detector.coder.pixel_inclusive:
-        return "hambox"
-    return "mogface" if detector.hierarchical is None or detector.first_shot is None else "ali_ams"
+def _softmax(detector: Detector, recipe: DetectorRecipe) -> Objective:
+    return SoftmaxObjective()
 
 
-def _objective(detector: Detector, recipe: DetectorRecipe) -> Objective:
-    if not isinstance(detector, SixLevelDetector):
-        return SoftmaxObjective()
+def _sigmoid(detector: Detector, recipe: DetectorRecipe) -> Objective:
     # The progressive classifier learns where the network itself takes a second look.
-    threshold = 0.1 if detector.hierarchical is None else detector.hierarchical.threshold
+    context = getattr(detector, "hierarchical", None)
     return SigmoidObjective(
         context_weight=recipe.context_weight,
         first_shot_weight=recipe.first_shot_weight,
         regression_aware=recipe.regression_aware,
-        threshold=threshold,
+        threshold=0.1 if context is None else context.threshold,
     )
+
+
+OBJECTIVES: Registry[Callable[[Detector, DetectorRecipe], Objective]] = Registry(
+    "objective", {"softmax": _softmax, "sigmoid": _sigmoid}
+)
+"""Losses by the name that a detector's `spec` gives."""
 
 
 def _wide(raw: Raw) -> Raw:

@@ -9,9 +9,9 @@ import torch
 
 from pipeline.models.checkpoint_id import resolve_detector, resolve_ranker, stored_config
 from pipeline.models.detectors import DETECTORS
+from pipeline.models.published_names import rename
 from pipeline.models.rankers import RANKERS
 from pipeline.models.rankers.ranker import Ranker
-from pipeline.models.renames import rename
 from pipeline.models.weights import FIRST_WEIGHTS, KeyReport, built, load, model_args_of, read_tensors
 
 _SHARED = ("pyramid.", "context.")  # beside the backbone: taken over where the shapes agree
@@ -76,7 +76,8 @@ def take_body(ranker: Ranker, weights: bytes) -> KeyReport:
         raise ValueError(
             f"{name} was trained on pixels of {detector.normalisation}, this ranker is built for {ranker.normalisation}"
         )
-    report = _met(ranker, {rename(key): value for key, value in read_tensors(weights).items()})
+    names = detector.spec.published_names
+    report = _met(ranker, {rename(key, names): value for key, value in read_tensors(weights).items()})
     lacking = [key for key in report.missing if key.startswith("backbone.")]
     if lacking:
         raise ValueError(f"the checkpoint of {name} lacks {len(lacking)} tensors of its backbone, such as {lacking[0]}")

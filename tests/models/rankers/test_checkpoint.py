@@ -7,7 +7,6 @@ import torch
 
 from pipeline.models.checkpoint_id import resolve_detector, resolve_ranker, stored_config
 from pipeline.models.detectors import DETECTORS
-from pipeline.models.detectors.retinaface import retinaface_mobilenet
 from pipeline.models.rankers import RANKERS
 from pipeline.models.rankers.checkpoint import open_ranker
 from pipeline.models.weights import open_detector, save_bytes
@@ -37,7 +36,7 @@ def test_a_ranker_comes_back_as_it_was_built_and_trained(tmp_path: Path) -> None
 
 
 def test_a_ranker_is_no_detector_and_a_detector_no_ranker() -> None:
-    ranker, detector = saved()[1], save_bytes("retinaface_mobilenet", retinaface_mobilenet())
+    ranker, detector = saved()[1], save_bytes("retinaface_mobilenet", DETECTORS["retinaface_mobilenet"].build())
     for requested in (None, "retinaface_mobilenet"):
         with pytest.raises(ValueError, match="checkpoint holds the ranker crface_mobilenet, not a detector"):
             open_detector(ranker, requested)

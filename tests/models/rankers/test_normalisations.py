@@ -1,12 +1,12 @@
 import pytest
 import torch
 
-from pipeline.models.detectors.retinaface import retinaface_mobilenet
+from pipeline.models.detectors import DETECTORS
 from pipeline.models.rankers.normalisations import PIXELS
 
 
 def test_retinafaces_pixels_are_the_detectors() -> None:
-    assert PIXELS["retinaface"] == retinaface_mobilenet().normalisation
+    assert PIXELS["retinaface"] == DETECTORS["retinaface_mobilenet"].build().normalisation
 
 
 def test_imagenets_mean_becomes_zero() -> None:

@@ -15,7 +15,7 @@ from torch import Tensor
 from pipeline.boxes.iou import iou_pairs
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Detector, Raw
-from pipeline.models.renames import rename
+from pipeline.models.published_names import MOGFACE, rename
 from pipeline.models.weights import load
 from pipeline.training.assigners import ASSIGNERS
 from pipeline.training.assigners.anchors import Anchors
@@ -101,7 +101,7 @@ def test_training_step_equals_the_released_code(shared: Path, net: str, mode: st
 
 def _gradients_equal(detector: Detector, z: np.lib.npyio.NpzFile, mode: str) -> None:
     norms = {name: 0.0 if p.grad is None else p.grad.norm().item() for name, p in detector.named_parameters()}
-    names = [rename(str(name)) for name in z[f"{mode}_grad_names"]]
+    names = [rename(str(name), MOGFACE) for name in z[f"{mode}_grad_names"]]
     assert set(names) == set(norms)
     expected = dict(zip(names, z[f"{mode}_grad_l2"].tolist(), strict=True))
     # Biases in front of a norm have no gradient but rounding.
