@@ -15,7 +15,7 @@ from pipeline.data.schemas import CHECKPOINT
 from pipeline.engine.stage import Resources, Row, StageContext, WholeStage
 from pipeline.engine.worker_group import Prefetch
 from pipeline.inference.worker import planned_file
-from pipeline.models.checkpoint_id import checkpoint_hash, stored_config
+from pipeline.models.checkpoint import Checkpoint
 from pipeline.training.recipes.repeatable import Repeatable
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class TrainingStage(WholeStage):
 
     def file_hashes(self, path: str | None) -> Mapping[str, str]:
         """Returns the digest of the file of first weights, if there is one."""
-        return {"weights": checkpoint_hash(path)} if path else {}
+        return {"weights": Checkpoint(path).content_hash} if path else {}
 
     def run(self, ctx: StageContext) -> Iterable[Row]:
         """Returns the checkpoint as one row.
@@ -92,11 +92,12 @@ class TrainingStage(WholeStage):
         ctx.worker_group(partial(_trained, training, ctx.say))
         store, folder = ctx.work_dir.store, ctx.work_dir.folder
         weights = store.read(f"{folder}/{FINAL}")
+        checkpoint = Checkpoint(weights)
         entries = MetricsLog(store, folder, training.recipe.steps).entries()
         yield {
             "detector": training.learner.name,
-            "config": json.dumps(stored_config(weights), sort_keys=True),
-            "content_hash": checkpoint_hash(weights),
+            "config": json.dumps(checkpoint.config, sort_keys=True),
+            "content_hash": checkpoint.content_hash,
             "weights": weights,
             "loss": [entry["loss"]["total"] for entry in entries if "loss" in entry],
             "log": "".join(json.dumps(_untimed(entry), sort_keys=True) + "\n" for entry in entries).encode(),

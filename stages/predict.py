@@ -23,7 +23,7 @@ from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
 from pipeline.inference.engines import ENGINES, require_engine
 from pipeline.inference.test_time import MODES, detect
 from pipeline.inference.worker import check_weights, naming_weights, planned_weights, set_threads, size_of
-from pipeline.models.checkpoint_id import checkpoint_hash, resolve_detector
+from pipeline.models.checkpoint import Checkpoint
 from pipeline.models.detectors import DETECTORS
 
 if TYPE_CHECKING:
@@ -108,11 +108,11 @@ class Predict(MapStage):
         """Raises ValueError unless there is exactly one source of weights, and it fits the detector."""
         check_weights(path, inputs)
         if path:
-            resolve_detector(path, self.detector)
+            Checkpoint(path).detector(self.detector)
 
     def file_hashes(self, path: str | None) -> Mapping[str, str]:
         """Returns the digest of the weights file, if there is one."""
-        return {"weights": checkpoint_hash(path)} if path else {}
+        return {"weights": Checkpoint(path).content_hash} if path else {}
 
     def items(self, ctx: StageContext) -> Sequence[Item]:
         """Returns one item per sample; only a change of the image's bytes changes it, not one of its labels."""

@@ -199,7 +199,7 @@ def _run(
 ) -> RunResult:
     from pipeline.evaluation.page import RunResult
     from pipeline.evaluation.wider_ap import ApCounts
-    from pipeline.models.checkpoint_id import variant_of
+    from pipeline.models.checkpoint import published_detector
 
     rows = list(ap.rows()) if ap else []
     counts = {
@@ -226,7 +226,8 @@ def _run(
         "scales": seen,
         "weights": weights,
     }
-    detector = str(predict.get("detector") or made_here.get("detector") or variant_of(weights) or "as the weights say")
+    known = predict.get("detector") or made_here.get("detector") or published_detector(weights)
+    detector = str(known or "as the weights say")
     # Two runs on the same candidates are told apart by what was made of them.
     name = candidates.node if seen_by.count(candidates.node) == 1 else detections.node
     return RunResult(

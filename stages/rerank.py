@@ -22,7 +22,7 @@ from pipeline.engine.fingerprint import hash_json as fingerprint
 from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
 from pipeline.inference.engines import require_engine
 from pipeline.inference.worker import check_weights, naming_weights, planned_weights, set_threads, size_of
-from pipeline.models.checkpoint_id import checkpoint_hash, resolve_ranker
+from pipeline.models.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
     import numpy as np
@@ -86,11 +86,11 @@ class Rerank(MapStage):
             raise ValueError("clip and squash are two ways to write scores in 0..1: set one of them")
         check_weights(path, inputs)
         if path:
-            resolve_ranker(path)
+            Checkpoint(path).ranker()
 
     def file_hashes(self, path: str | None) -> Mapping[str, str]:
         """Returns the digest of the weights file, if there is one."""
-        return {"weights": checkpoint_hash(path)} if path else {}
+        return {"weights": Checkpoint(path).content_hash} if path else {}
 
     def items(self, ctx: StageContext) -> Sequence[Item]:
         """Returns one item per row of the dump.
@@ -139,7 +139,7 @@ class Rerank(MapStage):
         import torch
 
         from pipeline.inference.rerank import Reranker
-        from pipeline.models.rankers.checkpoint import open_ranker
+        from pipeline.models.weights import open_ranker
 
         weights = planned_weights(ctx)
         with naming_weights(ctx):

@@ -15,7 +15,7 @@ from pipeline.data.schemas import CHECKPOINT, SAMPLES
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Port, StageContext
 from pipeline.inference.worker import naming_weights
-from pipeline.models.checkpoint_id import resolve_detector
+from pipeline.models.checkpoint import Checkpoint
 from pipeline.models.detectors import DETECTORS
 from pipeline.training.recipes.detector import PRESETS, DetectorRecipe
 from stages.base_training import TrainingStage, first_weights
@@ -68,7 +68,7 @@ class TrainDetector(TrainingStage):
 
     def resolve(self, file: str) -> None:
         """Raises ValueError where a file is known to be of another detector."""
-        resolve_detector(file, self.detector)
+        Checkpoint(file).detector(self.detector)
 
     def training(self, ctx: StageContext) -> Training:
         """Returns the training.

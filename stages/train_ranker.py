@@ -12,7 +12,7 @@ from pipeline.data.schemas import CHECKPOINT, LABELLED_CANDIDATES, SAMPLES
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Port, StageContext
 from pipeline.inference.worker import naming_weights
-from pipeline.models.checkpoint_id import resolve_detector, resolve_ranker, stored_config
+from pipeline.models.checkpoint import Checkpoint
 from pipeline.models.rankers import RANKERS
 from pipeline.training.recipes.ranker import RankerRecipe
 from stages.base_training import TrainingStage, first_weights
@@ -58,10 +58,11 @@ class TrainRanker(TrainingStage):
 
     def resolve(self, file: str) -> None:
         """Raises ValueError where a file is neither of this ranker nor of a known detector."""
-        if "ranker" in (stored_config(file) or {}):
-            resolve_ranker(file, self.ranker)
+        checkpoint = Checkpoint(file)
+        if checkpoint.kind == "ranker":
+            checkpoint.ranker(self.ranker)
         else:
-            resolve_detector(file)
+            checkpoint.detector()
 
     def training(self, ctx: StageContext) -> Training:
         """Returns the training.

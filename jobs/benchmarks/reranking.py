@@ -125,7 +125,7 @@ def reranking(bench: Bench, files: Sequence[Path], size: str, iou: float | None)
     from pipeline.boxes.suppression import nms
     from pipeline.inference.candidates import Candidates
     from pipeline.inference.rerank import Reranker
-    from pipeline.models.rankers.checkpoint import open_ranker
+    from pipeline.models.weights import open_ranker
 
     reranker = Reranker(open_ranker(bench.weights)[1], canvas=parse_canvas(size))
     found = _candidates(bench.store)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from pipeline.boxes.anchors import AnchorGrid
 from pipeline.boxes.coder import BoxCoder
-from pipeline.models.checkpoint_id import checkpoint_hash
+from pipeline.models.checkpoint import Checkpoint
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Detector, MemoryNeed, Normalisation, Raw
 from pipeline.models.detectors.spec import DetectorSpec
@@ -110,7 +110,7 @@ def test_its_published_weights_are_known_by_their_hash_and_converted(
     torch.save({"state_dict": published}, file)
     with pytest.raises(ValueError, match=f"is unknown: say which detector it belongs to, one of .*{NAME}"):
         convert(file, out)
-    known = replace(SPEC, content_hashes=frozenset({checkpoint_hash(file)}))
+    known = replace(SPEC, content_hashes=frozenset({Checkpoint(file).content_hash}))
     registered.setitem(DETECTORS._entries, NAME, known)
     inspect(file)
     convert(file, out)

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 from torchvision.models import resnet50
 
+from pipeline.models.checkpoint import Checkpoint
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.published_names import RETINAFACE, rename
-from pipeline.models.weights import KeyReport, load, open_detector, read_tensors, save_bytes
+from pipeline.models.weights import KeyReport, load, open_detector, save_bytes
 
 STD = "data/weights/retinaface_mobilenet0.25_Final.pth"
 MB1 = "data/weights/facedetector1mb_mobilenet0.25_Final.pth"
@@ -74,7 +75,7 @@ def test_resnet_names_meet_ours() -> None:
 @pytest.mark.wider
 @pytest.mark.parametrize("dress", ["plain", "prefix", "wrapped", "both"])
 def test_prefix_and_wrapper_are_stripped(shared: Path, dress: str) -> None:
-    state: Any = read_tensors(shared / STD)
+    state: Any = Checkpoint(shared / STD).tensors
     assert len(state) == 300
     if dress in ("prefix", "both"):
         state = {f"module.{name}": value for name, value in state.items()}
@@ -82,7 +83,9 @@ def test_prefix_and_wrapper_are_stripped(shared: Path, dress: str) -> None:
         state = {"epoch": 3, "state_dict": state}
     detector = DETECTORS["retinaface_mobilenet"].build()
     assert len(load(detector, torch_bytes(state)).matched) == 300
-    assert torch.equal(detector.backbone.stages[0][0].conv.weight, read_tensors(shared / STD)["body.stage1.0.0.weight"])
+    assert torch.equal(
+        detector.backbone.stages[0][0].conv.weight, Checkpoint(shared / STD).tensors["body.stage1.0.0.weight"]
+    )
 
 
 @pytest.mark.wider
@@ -118,7 +121,7 @@ def test_long_lists_are_cut() -> None:
 @pytest.mark.parametrize("data", [b"", b"not a checkpoint", torch_bytes([1, 2]), torch_bytes({"a": 3})])
 def test_other_files_are_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match="checkpoint"):
-        read_tensors(data)
+        _ = Checkpoint(data).tensors
 
 
 @pytest.mark.parametrize("name", ["retinaface_mobilenet", "retinaface_mobilenet_mb1"])

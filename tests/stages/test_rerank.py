@@ -16,8 +16,7 @@ from pipeline.engine.plan import Decision, context
 from pipeline.inference.candidates import Candidates
 from pipeline.inference.rerank import Reranker
 from pipeline.models.rankers import RANKERS
-from pipeline.models.rankers.checkpoint import open_ranker
-from pipeline.models.weights import save_bytes
+from pipeline.models.weights import open_ranker, save_bytes
 from stages.rerank import Rerank
 from tests.stages.world import World, picture
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import torch
 
+from pipeline.models.checkpoint import FIRST_WEIGHTS
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Detector
-from pipeline.models.weights import FIRST_WEIGHTS, load
+from pipeline.models.weights import load
 
 
 def initial_detector(

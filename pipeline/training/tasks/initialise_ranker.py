@@ -7,12 +7,12 @@ from typing import Any
 
 import torch
 
-from pipeline.models.checkpoint_id import resolve_detector, resolve_ranker, stored_config
+from pipeline.models.checkpoint import FIRST_WEIGHTS, Checkpoint
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.published_names import rename
 from pipeline.models.rankers import RANKERS
 from pipeline.models.rankers.ranker import Ranker
-from pipeline.models.weights import FIRST_WEIGHTS, KeyReport, built, load, model_args_of, read_tensors
+from pipeline.models.weights import KeyReport, built, load
 
 _SHARED = ("pyramid.", "context.")  # beside the backbone: taken over where the shapes agree
 
@@ -41,15 +41,16 @@ def initial_ranker(
         )
     if weights is None:
         return ranker
-    if "ranker" in (stored_config(weights) or {}):
-        resolve_ranker(weights, name)
-        load(ranker, weights)
+    checkpoint = Checkpoint(weights)
+    if checkpoint.kind == "ranker":
+        checkpoint.ranker(name)
+        load(ranker, checkpoint)
     else:
-        take_body(ranker, weights)
+        take_body(ranker, checkpoint)
     return ranker
 
 
-def take_body(ranker: Ranker, weights: bytes) -> KeyReport:
+def take_body(ranker: Ranker, checkpoint: Checkpoint) -> KeyReport:
     """Gives a ranker the backbone of a detector, and of pyramid and context the units of the same shape, in place.
 
     What is the ranker's own keeps its weights. CRFace's pyramid reads the box branch too, so that of it only the units
@@ -57,7 +58,7 @@ def take_body(ranker: Ranker, weights: bytes) -> KeyReport:
 
     Args:
         ranker: with the detector's backbone.
-        weights: the detector's checkpoint, published or ours.
+        checkpoint: the detector's, published or ours.
 
     Returns:
         How the names of these parts met; the detector's other parts are among the unexpected.
@@ -65,9 +66,9 @@ def take_body(ranker: Ranker, weights: bytes) -> KeyReport:
     Raises:
         ValueError: not a known detector's checkpoint, or its backbone or normalisation is another one.
     """
-    name = resolve_detector(weights)
+    name = checkpoint.detector()
     with torch.device("meta"):
-        detector = built(DETECTORS.find(name).build, model_args_of(weights), weights)
+        detector = built(DETECTORS.find(name).build, checkpoint.model_args, checkpoint)
     theirs = getattr(detector, "backbone", None)
     # As text it tells depth, widths and slopes: two published bodies have the same shapes and other activations.
     if repr(theirs) != repr(ranker.backbone):
@@ -77,7 +78,7 @@ def take_body(ranker: Ranker, weights: bytes) -> KeyReport:
             f"{name} was trained on pixels of {detector.normalisation}, this ranker is built for {ranker.normalisation}"
         )
     names = detector.spec.published_names
-    report = _met(ranker, {rename(key, names): value for key, value in read_tensors(weights).items()})
+    report = _met(ranker, {rename(key, names): value for key, value in checkpoint.tensors.items()})
     lacking = [key for key in report.missing if key.startswith("backbone.")]
     if lacking:
         raise ValueError(f"the checkpoint of {name} lacks {len(lacking)} tensors of its backbone, such as {lacking[0]}")

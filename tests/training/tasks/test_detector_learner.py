@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from pipeline.models.checkpoint_id import stored_config
+from pipeline.models.checkpoint import Checkpoint
 from pipeline.models.weights import open_detector
 from pipeline.training.recipes.detector import DetectorRecipe
 from pipeline.training.tasks.detector_learner import DetectorLearner
@@ -17,7 +17,7 @@ def test_what_is_kept_is_what_was_made() -> None:
     name, opened = open_detector(saved)
     assert name == "mogface_mobilenet" and opened.hierarchical is None
     assert all(torch.equal(value, opened.state_dict()[key]) for key, value in detector.state_dict().items())
-    config = stored_config(saved)
+    config = Checkpoint(saved).config
     assert config is not None and config["recipe"]["assigner"] == "atss"
     assert learner.task(detector).model is detector
     again = DetectorLearner(learner.name, learner.recipe, learner.model_args, weights=saved).first()

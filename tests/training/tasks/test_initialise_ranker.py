@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from pipeline.models.checkpoint import Checkpoint
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.rankers import RANKERS
-from pipeline.models.weights import read_tensors, save_bytes
+from pipeline.models.weights import save_bytes
 from pipeline.training.tasks.initialise_ranker import initial_ranker, take_body
 
 FEW = {"num_candidates": 9}
@@ -57,7 +58,7 @@ def test_another_rankers_checkpoint_is_refused() -> None:
 )
 def test_a_detectors_body_is_taken_over_and_the_rest_is_the_seeds(name: str, taken: tuple[str, ...], left: str) -> None:
     weights = detector()
-    theirs, random = read_tensors(weights), initial_ranker(name, 3, FEW).state_dict()
+    theirs, random = Checkpoint(weights).tensors, initial_ranker(name, 3, FEW).state_dict()
     started = initial_ranker(name, 3, FEW, weights).state_dict()
     of_theirs = [key for key in started if key.startswith(taken) and key in theirs]
     assert len(of_theirs) > 150
@@ -69,11 +70,11 @@ def test_a_detectors_body_is_taken_over_and_the_rest_is_the_seeds(name: str, tak
 
 
 def test_what_met_is_told() -> None:
-    report = take_body(RANKERS["crface_mobilenet"].build(**FEW), detector())
+    report = take_body(RANKERS["crface_mobilenet"].build(**FEW), Checkpoint(detector()))
     assert not report.missing
     assert [each.split()[0] for each in report.mismatched] == [f"pyramid.laterals.{i}.conv.weight" for i in range(3)]
     assert {key.split(".")[0] for key in report.unexpected} == {"context", "heads"}
-    whole = take_body(RANKERS["roi_mobilenet"].build(**FEW), detector())
+    whole = take_body(RANKERS["roi_mobilenet"].build(**FEW), Checkpoint(detector()))
     assert not whole.missing
     assert not whole.mismatched
     assert {key.split(".")[0] for key in whole.unexpected} == {"heads"}
@@ -107,6 +108,6 @@ def test_files_of_nobody_are_refused() -> None:
 @pytest.mark.wider
 def test_the_published_detector_lends_its_body(shared: Path) -> None:
     weights = (shared / "data/weights/retinaface_mobilenet0.25_Final.pth").read_bytes()
-    started, published = initial_ranker("roi_mobilenet", 0, FEW, weights), read_tensors(weights)
+    started, published = initial_ranker("roi_mobilenet", 0, FEW, weights), Checkpoint(weights).tensors
     assert torch.equal(started.backbone.stages[0][0].conv.weight, published["body.stage1.0.0.weight"])
     assert torch.equal(started.context[2].far.conv.weight, published["ssh3.conv7x7_3.0.weight"])

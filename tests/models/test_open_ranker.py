@@ -5,11 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline.models.checkpoint_id import resolve_detector, resolve_ranker, stored_config
+from pipeline.models.checkpoint import Checkpoint
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.rankers import RANKERS
-from pipeline.models.rankers.checkpoint import open_ranker
-from pipeline.models.weights import open_detector, save_bytes
+from pipeline.models.weights import open_detector, open_ranker, save_bytes
 
 SWITCHES = {"num_candidates": 6, "kernel": [5, 3], "sampling": "average"}
 
@@ -32,7 +31,7 @@ def test_a_ranker_comes_back_as_it_was_built_and_trained(tmp_path: Path) -> None
         assert not opened.training
         assert opened.sampling == "average"
         assert torch.equal(opened(*inputs), ranker(*inputs))
-    assert stored_config(data) == {"ranker": "crface_mobilenet", "model_args": SWITCHES}
+    assert Checkpoint(data).config == {"ranker": "crface_mobilenet", "model_args": SWITCHES}
 
 
 def test_a_ranker_is_no_detector_and_a_detector_no_ranker() -> None:
@@ -41,7 +40,7 @@ def test_a_ranker_is_no_detector_and_a_detector_no_ranker() -> None:
         with pytest.raises(ValueError, match="checkpoint holds the ranker crface_mobilenet, not a detector"):
             open_detector(ranker, requested)
         with pytest.raises(ValueError, match="checkpoint holds the ranker crface_mobilenet, not a detector"):
-            resolve_detector(ranker, requested)
+            Checkpoint(ranker).detector(requested)
     with pytest.raises(ValueError, match="holds the detector retinaface_mobilenet: expected one of a ranker"):
         open_ranker(detector)
 
@@ -53,7 +52,7 @@ def test_other_files_and_other_rankers_are_refused() -> None:
     with pytest.raises(ValueError, match="is crface_mobilenet .*, not roi_mobilenet: use ranker crface_mobilenet"):
         open_ranker(ranker, "roi_mobilenet")
     with pytest.raises(ValueError, match="no ranker is called 'x'"):
-        resolve_ranker(ranker, "x")
+        Checkpoint(ranker).ranker("x")
     other = save_bytes("roi_mobilenet", RANKERS["crface_mobilenet"].build(num_candidates=6))
     with pytest.raises(ValueError, match="checkpoint does not fit RoIRanker"):
         open_ranker(other)
@@ -62,7 +61,7 @@ def test_other_files_and_other_rankers_are_refused() -> None:
 @pytest.mark.wider
 def test_a_published_detector_is_named(shared: Path) -> None:
     with pytest.raises(ValueError, match="holds the detector retinaface_mobilenet: expected one of a ranker"):
-        resolve_ranker(shared / "data/weights/retinaface_mobilenet0.25_Final.pth")
+        Checkpoint(shared / "data/weights/retinaface_mobilenet0.25_Final.pth").ranker()
 
 
 def test_what_the_file_holds_is_not_fetched_again(monkeypatch: pytest.MonkeyPatch) -> None:
