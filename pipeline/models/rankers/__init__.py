@@ -33,18 +33,18 @@ RANKERS = Registry(
     "ranker",
     {
         "crface": RankerSpec(
-            "CRFace as printed: ResNet-50, box branch, one correction per rank", Lazy(_CRFACE, "crface")
+            "CRFace as printed: ResNet-50, box branch, one correction per rank", Lazy(_CRFACE, "CRFaceResNet")
         ),
         "crface_mobilenet": RankerSpec(
-            "CRFace's small ranker: MobileNet-0.25, everything 64 wide", Lazy(_CRFACE, "crface_mobilenet")
+            "CRFace's small ranker: MobileNet-0.25, everything 64 wide", Lazy(_CRFACE, "CRFaceMobileNet")
         ),
         "roi": RankerSpec(
-            "ours: looks at every box (RoIAlign) and its neighbours; ResNet-50 as in RetinaFace",
-            Lazy(_ROI, "roi"),
+            "ours: reads every box (RoIAlign) and its neighbours; ResNet-50 as in RetinaFace",
+            Lazy(_ROI, "RoIResNet"),
         ),
         "roi_mobilenet": RankerSpec(
             "ours on MobileNet-0.25, which may start from RetinaFace's weights",
-            Lazy(_ROI, "roi_mobilenet"),
+            Lazy(_ROI, "RoIMobileNet"),
         ),
     },
 )

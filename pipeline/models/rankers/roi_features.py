@@ -1,4 +1,4 @@
-"""A look at every box: features of its place, at the pyramid level that suits its size, made one vector."""
+"""RoI features: one vector per box, from the pyramid level that suits its size."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-# Boxes up to the first side, in pixels, are looked at on the finest level: RetinaFace finds faces of 16 and 32 pixels
+# Boxes up to the first side, in pixels, are sampled on the finest level: RetinaFace finds faces of 16 and 32 pixels
 # there, of 64 and 128 on the second and of 256 and 512 on the third. The borders lie halfway between.
 _BORDERS = (45.25, 181.0)
 
 
-class BoxLook(nn.Module):
+class RoIFeatures(nn.Module):
     """RoIAlign with some surroundings of the box, on thinned maps, and a linear layer: [M, outputs]."""
 
     def __init__(
@@ -32,7 +32,7 @@ class BoxLook(nn.Module):
             channels: of each map.
             outputs: of the vector.
             strides: pixels per cell of each map, finest first; three of them.
-            thin: channels that the maps are brought to before they are looked at.
+            thin: channels that the maps are brought to before they are sampled.
             cells: the box with its surroundings is sampled at so many points a side.
             margin: surroundings on each side, in sides of the box.
 
@@ -81,7 +81,7 @@ class BoxLook(nn.Module):
     def _thinned(self, part: Tensor) -> Tensor:
         """Returns what sampling the thinned maps would have given, of samples of the maps with a channel of ones.
 
-        Both are linear; only the bias has to know how much of a sample lies inside the map, which the ones tell.
+        Both are linear; only the bias needs to know how much of a sample is inside the map: the channel of ones.
         """
         assert self.thinner.bias is not None
         thinned = functional.conv2d(part[:, :-1], self.thinner.weight).float()

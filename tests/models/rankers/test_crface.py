@@ -6,13 +6,15 @@ from torch import Tensor, nn
 
 from pipeline.models.blocks import rectifier
 from pipeline.models.rankers import RANKERS
-from pipeline.models.rankers.crface import CRFace, Sampling
+from pipeline.models.rankers.crface import CRFace, CRFaceConfig, Sampling
 from pipeline.models.rankers.normalisations import PIXELS
 from pipeline.training.losses.pairwise_rank import PairwiseRank
 
 
 class Strides(nn.Module):
     """Means over the cells of strides 8, 16 and 32: a backbone that costs nothing."""
+
+    channels = (3, 3, 3)
 
     def forward(self, images: Tensor) -> list[Tensor]:
         return [nn.functional.avg_pool2d(images, stride, ceil_mode=True) for stride in (8, 16, 32)]
@@ -21,16 +23,8 @@ class Strides(nn.Module):
 def tiny(rows: int, *, sampling: Sampling = "nearest", learnt: bool = True) -> CRFace:
     """A ranker of four channels, whose last layers say something where it has learnt."""
     torch.manual_seed(0)
-    ranker = CRFace(
-        Strides(),
-        (3, 3, 3),
-        width=4,
-        activation=rectifier(0.1),
-        normalisation=PIXELS["retinaface"],
-        num_candidates=rows,
-        sampling=sampling,
-        box_width=4,
-    )
+    config = CRFaceConfig(pixels="retinaface", num_candidates=rows, sampling=sampling)
+    ranker = CRFace(Strides(), config, width=4, activation=rectifier(0.1), box_width=4)
     if learnt:
         for module in ranker.confidence:
             nn.init.normal_(module.answer.weight)
@@ -171,7 +165,7 @@ def test_switches_reach_the_network() -> None:
         ({"pixels": "grey"}, "no way to normalise pixels is called 'grey'"),
         (
             {"colour": 1},
-            "crface_mobilenet has no switch colour; there are kernel, sampling, pixels, num_candidates, slope, scale",
+            "CRFaceMobileNet has no switch colour; there are kernel, sampling, pixels, num_candidates, scale, slope",
         ),
     ):
         with pytest.raises(ValueError, match=words):
