@@ -1,4 +1,4 @@
-"""An image's candidates as a ranker reads them: a table of fixed length, in parts of the image (CRFace section 3.4)."""
+"""An image's candidates as a ranker reads them: a table of fixed length, relative to the image (CRFace section 3.4)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ COLUMNS = ("x", "y", "w", "h", "score")
 def box_table(boxes: Float32, scores: Float32, width: float, height: float, rows: int) -> tuple[Float32, int]:
     """Returns the best candidates as ``x, y, w, h, score``, best first, and how many rows of the table they fill.
 
-    The order is the one given, so that equal scores keep their places: what a ranker says belongs to a place in it.
-    Boxes are clipped to the image, as a training's crop clips them: a ranker sees no others when it learns. What lies
-    outside altogether has no width or no height.
+    The order is the one given, so that equal scores keep their positions, to which a ranker's output belongs. Boxes are
+    clipped to the image, as in training; one outside has no width or no height.
 
     Args:
         boxes: float32 [M, 4] xyxy in pixels.

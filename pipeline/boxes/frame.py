@@ -3,7 +3,7 @@
 A box of w pixels that begins at x1 ends at x2 = x1 + w where its corners are continuous, and at x2 = x1 + w - 1 where
 x2 is its last pixel. Whatever is stored or handed on here is continuous; MogFace's code holds last pixels. A rule of
 that code applied to continuous corners is another rule: every side is one pixel too long for it. So a rule names the
-frame that it was made for, boxes know theirs, and whoever applies the rule asks for the corners in its frame.
+frame that it was made for, boxes know theirs, and the caller asks for the corners in the rule's frame.
 """
 
 from __future__ import annotations

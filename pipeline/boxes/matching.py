@@ -50,9 +50,8 @@ def match_faces(
 ) -> Int64:
     """Returns each detection's face of highest IoU if that reaches a threshold, over many images in one go.
 
-    The same choice as `best_faces` image by image, but only pairs that could reach the threshold are computed: an
-    overlap of t needs centres that are close (`_candidates`), so faces are looked up by their sorted centres.
-    Example: the 297,298 detections of a published set need 551,238 pairs.
+    The same choice as `best_faces` image by image, but only pairs that could reach the threshold are computed
+    (`_candidates`). Example: the 297,298 detections of a published set need 551,238 pairs.
 
     Args:
         boxes_N4: [N, 4] xyxy, the detections of all images.
@@ -68,7 +67,7 @@ def match_faces(
         ValueError: the threshold is outside (0, 1].
     """
     if not 0 < iou <= 1:
-        raise ValueError(f"an IoU threshold lies in (0, 1], got {iou}")
+        raise ValueError(f"an IoU threshold must be in (0, 1], got {iou}")
     face_N = np.full(len(boxes_N4), NO_FACE)
     if len(boxes_N4) == 0 or len(faces_F4) == 0:
         return face_N

@@ -9,17 +9,14 @@ from torch import Tensor
 
 
 def top_candidates(scores: Tensor, k: int) -> Tensor:
-    """Returns the indices of the k highest scores, best first, equal scores by rising index.
+    """Returns the indices of the k highest scores, int64 [min(k, N)], best first, equal scores by rising index.
 
-    A full stable sort of the 1.6 million scores of an 8K picture costs several times as much as finding the k-th score
+    A full stable sort of the 1.6 million scores of an 8K image costs several times as much as finding the k-th score
     and sorting what reaches it.
 
     Args:
         scores: float [N], without NaN.
-        k: how many at most; fewer come back where N is smaller.
-
-    Returns:
-        int64 [min(k, N)].
+        k: how many at most.
 
     Raises:
         ValueError: k is negative.
@@ -37,14 +34,9 @@ def top_candidates(scores: Tensor, k: int) -> Tensor:
 
 
 def top_candidates_of_each(scores_BN: Tensor, k: int) -> Tensor:
-    """Returns `top_candidates` of every row, with no wait for the device.
+    """Returns `top_candidates` of every row, int64 [B, min(k, N)], with no wait for the device.
 
-    Args:
-        scores_BN: float32 [B, N], none below zero but those that are to come last.
-        k: how many at most; fewer come back where N is smaller.
-
-    Returns:
-        int64 [B, min(k, N)].
+    ``scores_BN`` float32 has none below zero but those that are to come last.
     """
     if scores_BN.device.type == "cpu":
         return torch.stack([top_candidates(scores, k) for scores in scores_BN])
@@ -74,7 +66,7 @@ def nms(
         scores_N: float [N].
         iou: threshold in 0..1.
         pixel_inclusive: count corners as inclusive pixels: each width and height is one pixel larger.
-        iou_inclusive: an overlap of exactly ``iou`` is dropped. Decided in float64 on the CPU, wherever the boxes lie.
+        iou_inclusive: an overlap of exactly ``iou`` is dropped. Decided in float64 on the CPU, wherever the boxes are.
 
     Returns:
         int64 [kept], indices into the arguments, on their device.

@@ -1,8 +1,8 @@
 """Box voting: boxes that agree on an object are replaced by their mean, weighted by score.
 
-Greedy like suppression, but what is suppressed still has a say (CRFace's fusion of scales, MogFace's of sixteen calls).
-The groups come from suppression itself: its survivors lead, and each suppressed box joins the first leader that covers
-it, looked up among the leaders of like size nearby. So there is no loop over boxes.
+Greedy like suppression, but suppressed boxes still count (CRFace's fusion of scales, MogFace's of sixteen calls). The
+groups come from suppression: its survivors lead, and each suppressed box joins the first leader that covers it, found
+among the leaders of like size nearby: there is no loop over boxes.
 """
 
 from __future__ import annotations
@@ -55,9 +55,8 @@ def vote(
 
     The best box leads the first group, which takes every box that overlaps it by at least ``iou``; of the rest the best
     leads the next one. A group of one is left as it is. Where all scores of a group are zero its mean is the plain one.
-
-    The defaults are those of CRFace's fusion here; MogFace's code (its section on multi-scale testing is silent) has
-    ``iou=0.6, pixel_inclusive=False, rounded=True, cap=750``.
+    The defaults are those of CRFace's fusion; MogFace's code has ``iou=0.6, pixel_inclusive=False, rounded=True,
+    cap=750``.
 
     Args:
         boxes_N4: [N, 4] xyxy in pixels.
@@ -67,7 +66,7 @@ def vote(
         singles: "drop" leaves out groups of one, as InsightFace does, unless it is the very last group.
         rounded: round coordinates to whole pixels before anything else; the means are not rounded again.
         cap: most groups that are returned.
-        extras_NE: [N, E], further numbers of each box (landmarks) to be averaged with it; never rounded.
+        extras_NE: [N, E], numbers of each box (landmarks) to be averaged with it; never rounded.
 
     Raises:
         ValueError: lengths that disagree, a negative or NaN score, or a threshold or cap out of range.
@@ -190,6 +189,6 @@ def _check(boxes: NDArray[Any], scores: NDArray[Any], extras: NDArray[Any], iou:
     if n and not scores.min() >= 0:
         raise ValueError(f"scores that weigh must not be negative or NaN, the least is {scores.min()}")
     if not 0 < iou <= 1:
-        raise ValueError(f"the overlap that joins a group lies above 0 and up to 1, got {iou}")
+        raise ValueError(f"the overlap that joins a group must be above 0 and at most 1, got {iou}")
     if cap is not None and cap < 0:
         raise ValueError(f"cannot return {cap} groups")

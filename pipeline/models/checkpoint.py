@@ -2,7 +2,7 @@
 
 Two published RetinaFace files have the same names and shapes but other anchors and activations; loading one as the
 other raises nothing and gives plausible, wrong boxes. So the network is never guessed: evidence is the content hash of
-a known file, the name written into a checkpoint of this project, or what the user says, in this order, and a
+a known file, the name written into a checkpoint of this project, or the user's choice, in this order, and a
 contradiction is an error. A ranker's checkpoint is always one of this project.
 
 Torch is imported for the tensors only, so that a plan can check a file without it.

@@ -1,7 +1,7 @@
-"""HCAM, the hierarchical context-aware module: a second look, with context, at what the first look calls a face.
+"""HCAM, the hierarchical context-aware module: a second classification, with context, of what the first calls a face.
 
 MogFace section 3.3. Where the main classifier is confident, and in an N x N neighbourhood of it, the pyramid map gets
-context from the backbone added; a second, progressive classifier judges the sum and so learns false alarms.
+context from the backbone added; a second, progressive classifier is given the sum and learns to reject false alarms.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class HierarchicalContext(nn.Module):
         return answer
 
     def enhanced(self, features: Sequence[Tensor], pyramid: Sequence[Tensor], logits: Tensor) -> list[Tensor]:
-        """Returns the maps that the progressive classifier judges; P6 and P7 are passed as they are."""
+        """Returns the maps that the progressive classifier is given; P6 and P7 are passed as they are."""
         masks = self.masks(logits, [(level.shape[-2], level.shape[-1]) for level in pyramid])
         maps = list(pyramid)
         for number, (feature, narrow) in enumerate(zip(features, self.narrow, strict=True)):

@@ -51,7 +51,7 @@ class LowPyramid(nn.Module):
         """
         super().__init__()
         if len(inputs) != 4:
-            raise ValueError(f"the low-level pyramid stands on four levels, got {len(inputs)}")
+            raise ValueError(f"the low-level pyramid needs four levels, got {len(inputs)}")
         self.c6 = ExtraLevel(inputs[-1], 2 * outputs, 2 * outputs)
         self.c7 = ExtraLevel(2 * outputs, outputs // 2, outputs)
         three, one = (_normed_three, _normed_one) if norms else (_three, _one)
@@ -83,7 +83,7 @@ class FlatPyramid(nn.Module):
         """Args: channels of the branches, each half the size of the one before; channels out; number of maps out."""
         super().__init__()
         self.merge = nn.Conv2d(sum(inputs), outputs, 1)
-        # By whole factors and cropped, so that a cell lies where it lies whatever the size of the image.
+        # By whole factors and cropped, so that a cell's position does not depend on the size of the image.
         self.enlarged = nn.ModuleList(Enlarge(2**k) for k in range(1, len(inputs)))
         self.averaged = nn.ModuleList(Average(2**k) for k in range(1, levels))
         self.smooths = nn.ModuleList(_three(outputs, outputs) for _ in range(levels))

@@ -14,7 +14,7 @@ def moved(values: Tensor, device: torch.device | str) -> Tensor:
         device: where they are wanted; the host gets the very same tensor.
     """
     if torch.device(device).type == "cuda" and values.device.type == "cpu":
-        # Without pinned memory the host waits until all that the device has to do before is done. The allocator that
-        # keeps such memory gives it to nobody else before it has been fetched.
+        # Without pinned memory the host waits until the device has finished its earlier work. The allocator does not
+        # reuse such memory before it has been fetched.
         return values.pin_memory().to(device, non_blocking=True)
     return values.to(device)

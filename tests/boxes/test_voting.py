@@ -176,7 +176,7 @@ def test_properties(seed: int, number: int) -> None:
         ({"scores_N": np.array([0.1, np.nan])}, "must not be negative or NaN"),
         ({"scores_N": np.ones(3)}, r"shapes \(2, 4\), \(3,\)"),
         ({"extras_NE": np.ones((3, 1))}, r"\(3, 1\), expected"),
-        ({"iou": 0.0}, "above 0 and up to 1, got 0"),
+        ({"iou": 0.0}, "above 0 and at most 1, got 0"),
         ({"cap": -1}, "cannot return -1"),
     ],
 )

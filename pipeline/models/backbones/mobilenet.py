@@ -56,7 +56,7 @@ class MobileNetV1(nn.Module):
                 units.append(SeparableUnit(channels, int(full * width), stride=stride, activation=activation))
                 channels = int(full * width)
             self.stages.append(nn.Sequential(*units))
-        # The stem stands in front of the plan.
+        # The stem comes before the plan.
         taken = [plan[-1] for plan in (_STAGES[0][: _FINE_UNITS - 1], *_STAGES)]
         skipped = 0 if finest == 4 else 1
         self.channels = tuple(int(full * width) for full, _ in taken)[skipped:]

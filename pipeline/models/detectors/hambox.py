@@ -22,7 +22,7 @@ _MEMORY_DEEP = MemoryNeed(fixed=800 * 2**20, per_pixel=1040)
 class HamBoxConfig(SixLevelConfig):
     """HAMBox on ResNet.
 
-    CRFace leaves out the deep head and the auxiliary one, and speaks of a largest anchor of 512; HAMBox is said to have
+    CRFace leaves out the deep head and the auxiliary one, and has a largest anchor of 512; HAMBox has
     ``anchor_scale`` 0.68.
 
     Attributes:
@@ -34,7 +34,7 @@ class HamBoxConfig(SixLevelConfig):
     pretrained: bool = False
 
     def build(self) -> SixLevelDetector:
-        """Returns the detector; errors are those of `SixLevelConfig.assemble` and `ResNet`."""
+        """Returns the detector; errors are those of `SixLevelDetector` and `ResNet`."""
         backbone = ResNet(self.depth, layers=(1, 2, 3, 4), pretrained=self.pretrained)
         memory = _MEMORY_DEEP if self.deep_head else _MEMORY
-        return self.assemble(backbone, LowPyramid(backbone.channels), coder=BoxCoder(0.1, 0.2), memory=memory)
+        return SixLevelDetector(backbone, LowPyramid(backbone.channels), self, coder=BoxCoder(0.1, 0.2), memory=memory)

@@ -33,11 +33,11 @@ class HRNetConfig(SixLevelConfig):
     pretrained: bool = False
 
     def build(self) -> SixLevelDetector:
-        """Returns the detector; errors are those of `SixLevelConfig.assemble` and `HRNet`, and an unknown pyramid."""
+        """Returns the detector; errors are those of `SixLevelDetector` and `HRNet`, and an unknown pyramid."""
         if self.pyramid not in _PYRAMIDS:
             raise ValueError(f"no pyramid {self.pyramid!r}; there are {', '.join(_PYRAMIDS)}")
         backbone = HRNet(self.width, pretrained=self.pretrained)
         fixed, per_pixel = _MEMORY[self.width]
         memory = MemoryNeed(fixed=fixed * 2**20, per_pixel=per_pixel + _DEEP_PER_PIXEL * self.deep_head)
         neck = _PYRAMIDS[self.pyramid](backbone.channels)
-        return self.assemble(backbone, neck, coder=BoxCoder(0.1, 0.2), memory=memory)
+        return SixLevelDetector(backbone, neck, self, coder=BoxCoder(0.1, 0.2), memory=memory)

@@ -41,11 +41,12 @@ class MogFaceConfig(SixLevelConfig):
     pretrained: bool = False
 
     def build(self) -> SixLevelDetector:
-        """Returns the detector; errors are those of `SixLevelConfig.assemble` and `ResNet`."""
+        """Returns the detector; errors are those of `SixLevelDetector` and `ResNet`."""
         backbone = ResNet(self.depth, layers=(1, 2, 3, 4), pretrained=self.pretrained)
-        return self.assemble(
+        return SixLevelDetector(
             backbone,
             LowPyramid(backbone.channels),
+            self,
             coder=CODER,
             memory=self._memory(),
             repeat_first=self.repeat_first,

@@ -30,12 +30,12 @@ class MogFaceMobileNetConfig(SixLevelConfig):
     head: Head = "plain"
 
     def build(self) -> SixLevelDetector:
-        """Returns the detector; errors as `SixLevelConfig.assemble`, and a width that is no multiple of 16."""
+        """Returns the detector; errors as `SixLevelDetector`, and a width that is no multiple of 16."""
         if self.width < 16 or self.width % 16:
             raise ValueError(f"width is {self.width}, expected a multiple of 16")
         backbone = MobileNetV1(self.backbone_width, activation=rectifier(), finest=4)
         pyramid = LowPyramid(backbone.channels, self.width, norms=self.norms)
-        return self.assemble(backbone, pyramid, coder=CODER, memory=self._memory(), width=self.width)
+        return SixLevelDetector(backbone, pyramid, self, coder=CODER, memory=self._memory(), width=self.width)
 
     def _memory(self) -> MemoryNeed:
         # Peaks beside libraries, in MB at 1536 x 1024: 209; without context 163, SSH 222, CPM 294, SSH and deep head

@@ -53,7 +53,7 @@ class BoxBranch(nn.Module):
         Args:
             tables: float32 [B, N, 5].
             sizes: height and width of each level, for the maps after layers 3, 6 and 9.
-            checkpointed: compute again in the backward pass instead of holding what lies between.
+            checkpointed: compute again in the backward pass instead of keeping activations.
 
         Returns:
             [B, 64, H_i, W_i] each: row r is floor(r * N / H_i), column c is number floor(c * 5 / W_i).

@@ -67,10 +67,10 @@ class CRFaceConfig:
 class CRFace(Ranker):
     """CRFace over any backbone that gives three levels, at strides 8, 16 and 32.
 
-    It cannot read a box. Every map is averaged over all its places before the last layer, so that what a row of the
-    table says of its box is one of thousands of parts of a mean, and an answer belongs to a row's place in the table
-    and to the image. Exchanging two rows turns the difference of a box scorer's answers round, and moves that of these
-    by some thousandths of it. Of the rows it reads `row_plan.coverage` only. So it is printed.
+    It cannot read a box: every map is averaged over all positions before the last layer, so that a row of the table is
+    one of thousands of parts of a mean, and an output belongs to a row's position and to the image. Exchanging two rows
+    reverses the difference of a box scorer's outputs, and changes that of these by a few thousandths of it. Only
+    `row_selection.coverage` of the rows are read. So it is printed.
     """
 
     def __init__(
@@ -112,8 +112,8 @@ class CRFace(Ranker):
         """Returns the residual float32 [B, N], see `Ranker`; 0 for all rows of a ranker that has not learnt yet."""
         real = self.real(tables, valid)
         resized = self.boxes.nearest if self.sampling == "nearest" else self.boxes.average
-        drawn = resized(tables, [level.shape[2:] for level in maps], checkpointed=self.checkpointed)
-        joined = [torch.cat([level, each], dim=1) for level, each in zip(maps, drawn, strict=True)]
+        boxes = resized(tables, [level.shape[2:] for level in maps], checkpointed=self.checkpointed)
+        joined = [torch.cat([level, each], dim=1) for level, each in zip(maps, boxes, strict=True)]
         answers = [module(level) for module, level in zip(self.confidence, self.pyramid(joined), strict=True)]
         residual = torch.stack(answers).float().mean(dim=0) * real
         return residual if self.log_scale is None else residual * self.log_scale.exp()

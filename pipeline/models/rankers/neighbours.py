@@ -1,7 +1,7 @@
-"""Which candidates of an image lie on one another, and what they say together: the strongest hint beside the pixels.
+"""Which candidates of an image overlap, and statistics of them: the strongest feature beside the pixels.
 
-A face is found many times over; how many boxes agree, how sure they are, and where their mean lies tell a face from a
-background, and a box that sits well from one that does not. Nothing here has a gradient.
+A detector finds a face many times; the number of boxes that agree, their scores and their mean position separate faces
+from background and good boxes from poor ones. Nothing here has a gradient.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Neighbours:
     Attributes:
         index: int64 [M, K], the box itself where there are fewer.
         there: bool [M, K], whether there is one.
-        geometry: float32 [M, K, 6]: where it lies in units of the box (x, y, log width, log height), the overlap, and
+        geometry: float32 [M, K, 6]: its position in units of the box (x, y, log width, log height), the overlap, and
             how much better its score is.
     """
 
@@ -89,12 +89,11 @@ def overlapping(boxes: Tensor, least: float = LEAST) -> Pairs:
 
 @torch.no_grad()
 def statistics(boxes: Tensor, scores: Tensor, pairs: Pairs) -> Tensor:
-    """Returns what the neighbours of each box say, float32 [M, 17], each number of about unit size.
+    """Returns statistics of the neighbours of each box, float32 [M, 17], each number of about unit size.
 
     Over all neighbours and over the close ones (IoU > 0.7): how many (log), the sum of their scores (log), how many are
-    better (log); the best one's score, how much it is above the own one, and its overlap; the largest overlap and the
-    mean of the overlaps; the share of the neighbours that is better; and where the mean of all of them and the box
-    lies, weighted by score, as `Neighbours.geometry` has it, and how far that is.
+    better (log); the best one's score, its gain over the own one, and its IoU; the largest and the mean IoU; the share
+    of better neighbours; the mean of all and the box, weighted by score, as in `Neighbours.geometry`, and its distance.
 
     Args:
         boxes: float32 [M, 4] xyxy, as the pairs were found on.
@@ -142,7 +141,7 @@ def best_neighbours(boxes: Tensor, scores: Tensor, pairs: Pairs, most: int) -> N
 
 
 def _compact(boxes: Tensor, sides: Tensor) -> Tensor:
-    """Returns an order in which boxes of like size that lie close to each other follow one another, int64 [M]."""
+    """Returns an order in which close boxes of like size follow one another, int64 [M]."""
     band = sides.double().log2().floor()
     x, y = ((boxes[:, :2].double() + boxes[:, 2:]) / 2).unbind(1)
     extent = (boxes.amax() - boxes.amin()).clamp(min=1e-12) if len(boxes) else 1.0

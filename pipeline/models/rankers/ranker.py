@@ -21,9 +21,9 @@ class Ranker(nn.Module, ABC):
         normalisation: of the image.
         num_candidates: N, which the tables must have.
         backbone: image to feature levels, finest first; a detector with the same one has the same names in it.
-        frame: the picture that it sees of an image: as in its training, where it had one.
+        frame: how its input is made from an image: as in its training.
         checkpointed: in training, compute what takes most memory a second time in the backward pass instead of holding
-            it. The same numbers; not part of what a checkpoint says.
+            it. The same numbers; not part of a checkpoint.
     """
 
     normalisation: Normalisation

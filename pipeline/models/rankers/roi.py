@@ -139,7 +139,7 @@ class RoIRanker(Ranker):
 
 
 def box_numbers(rows: Tensor, place: Tensor, size: Tensor, count: int) -> Tensor:
-    """Returns what a table says of each box alone, float32 [M, 7], each number of about unit size.
+    """Returns features of each box from its table alone, float32 [M, 7], each number of about unit size.
 
     Score, its logit, log of the rank, log of the mean side in pixels, log of the sides' ratio, and the centre, -1..1
     along the image's long edge: the same numbers whether or not the image has been padded to a square.

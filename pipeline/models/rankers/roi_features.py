@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 # Boxes up to the first side, in pixels, are sampled on the finest level: RetinaFace finds faces of 16 and 32 pixels
-# there, of 64 and 128 on the second and of 256 and 512 on the third. The borders lie halfway between.
+# there, of 64 and 128 on the second and of 256 and 512 on the third. The borders are halfway between.
 _BORDERS = (45.25, 181.0)
 
 
@@ -68,7 +68,7 @@ class RoIFeatures(nn.Module):
             chosen = torch.nonzero(number == each).squeeze(1)
             # Its backward pass costs more than all else together, and maps that learn nothing need none.
             last = torch.is_grad_enabled() and not level.requires_grad
-            # In float32 whatever the maps are: bfloat16 tells places in a large image by several pixels only.
+            # In float32 whatever the maps are: bfloat16 resolves positions in a large image to several pixels only.
             maps = _with_ones(level) if last else self.thinner(level)
             part = roi_align(maps.float().contiguous(), regions[chosen], self.cells, 1 / stride, 1, aligned=True)
             parts.append((self._thinned(part) if last else part).flatten(1))
