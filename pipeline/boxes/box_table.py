@@ -24,8 +24,8 @@ def box_table(boxes: Float32, scores: Float32, width: float, height: float, rows
         rows: N of the table; candidates after the N-th are left out.
 
     Returns:
-        float32 [rows, 5] in 0..1: the top left corner and the size, x and w over the image's width, y and h over its
-        height, and the score; zeros from row ``valid`` on. And ``valid``, the smaller of M and ``rows``.
+        float32 [rows, 5] in 0..1: top left corner and size, relative to the image's, and score; zeros from row
+        ``valid`` on. And ``valid``, the smaller of M and ``rows``.
 
     Raises:
         ValueError: arrays that do not go together, an empty image or table, numbers that are not finite, rising scores.

@@ -32,12 +32,7 @@ class Frame(StrEnum):
         return float(self is Frame.INCLUSIVE)
 
     def corners(self, boxes_N4: NDArray[np.floating[Any]], of: Frame) -> Float64:
-        """Returns float64 [N, 4] in this frame.
-
-        Args:
-            boxes_N4: [N, 4] xyxy in pixels.
-            of: the frame that they are in.
-        """
+        """Returns float64 [N, 4] in this frame of boxes [N, 4] xyxy in pixels in the frame ``of``."""
         return boxes_N4.astype(np.float64) + np.array([0.0, 0.0, 1.0, 1.0]) * (of.last - self.last)
 
 

@@ -48,10 +48,7 @@ class Checkpoint:
     """
 
     def __init__(self, source: Source) -> None:
-        """Reads the header.
-
-        Args:
-            source: the checkpoint's bytes, or its path.
+        """Reads the header of a checkpoint's bytes, or of the file at a path.
 
         Raises:
             ValueError: it is cut off, or evidently something else.

@@ -25,15 +25,14 @@ Pixels = TypeVar("Pixels", int, Tensor)
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What a pass is given.
+    """The input of a pass.
 
     Attributes:
         sizes_B2: int, (height, width) of each image in pixels, on the network's device; None: all fill the canvas.
         height: of the canvas, pixels.
-        width: of the canvas, pixels.
+        width: likewise.
         dtype: of the maps.
-        alone: the same of a single image, where the host knows it: what is beyond is then set to zero, which writes
-            less than a multiplication of the whole map.
+        alone: size of a single image that the host knows: writing zeros beyond it is cheaper than a product.
     """
 
     sizes_B2: Tensor | None

@@ -22,13 +22,7 @@ GEOMETRY = 6  # numbers per neighbour that `Neighbours.geometry` has
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Pairs of overlapping boxes, each in both orders, by rising ``box`` and in it by rising ``other``.
-
-    Attributes:
-        box: int64 [P].
-        other: int64 [P], never the same.
-        iou: float32 [P].
-    """
+    """Pairs of overlapping boxes, each in both orders, by rising ``box`` and in it by rising ``other``; float32 IoU."""
 
     box: Tensor
     other: Tensor

@@ -41,14 +41,7 @@ class Ranker(nn.Module, ABC):
 
     @abstractmethod
     def residual(self, maps: Sequence[Tensor], sides: tuple[int, int], tables: Tensor, valid: Tensor) -> Tensor:
-        """Returns the residual float32 [B, N], see `forward`.
-
-        Args:
-            maps: of the images.
-            sides: (height, width) of the images, pixels.
-            tables: as of `forward`.
-            valid: likewise.
-        """
+        """Returns the residual float32 [B, N] of the images' maps and (height, width) in pixels; see `forward`."""
 
     def forward(self, images: Tensor, tables: Tensor, valid: Tensor) -> Tensor:
         """Returns the residual float32 [B, N]; the refined score is ``tables[..., 4] + residual``, not clipped.

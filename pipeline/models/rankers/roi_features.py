@@ -26,18 +26,10 @@ class RoIFeatures(nn.Module):
         cells: int = 5,
         margin: float = 0.25,
     ) -> None:
-        """Assembles the layers.
+        """Args: channels of maps and vector; pixels per cell of three maps, finest first; channels to sample.
 
-        Args:
-            channels: of each map.
-            outputs: of the vector.
-            strides: pixels per cell of each map, finest first; three of them.
-            thin: channels that the maps are brought to before they are sampled.
-            cells: the box with its surroundings is sampled at so many points a side.
-            margin: surroundings on each side, in sides of the box.
-
-        Raises:
-            ValueError: there are not as many levels as there are sizes.
+        A box with ``margin`` (in its sides) on each side is sampled at ``cells`` points a side. Raises ValueError where there
+        are not as many levels as sizes.
         """
         super().__init__()
         if len(strides) != len(_BORDERS) + 1:
