@@ -21,8 +21,8 @@ sys.path.insert(0, str(ROOT))  # `jobs` is no installed package
 from jobs.benchmarks.command_line import begin, check, conclude, shared_folder  # noqa: E402
 from jobs.benchmarks.results import Section, cores, table, writable  # noqa: E402
 from pipeline.data.canvas import parse_canvas  # noqa: E402
-from pipeline.models.detectors import DETECTORS, detector_spec  # noqa: E402
-from pipeline.models.rankers import ranker_spec  # noqa: E402
+from pipeline.models.detectors import DETECTORS  # noqa: E402
+from pipeline.models.rankers import RANKERS  # noqa: E402
 
 SharedOption = Annotated[Path | None, typer.Option(help="Folder of real data; default $WIDER8K_SHARED, ../shared.")]
 RoundsOption = Annotated[int, typer.Option(min=1, help="Alternating runs of both sides; medians count.")]
@@ -140,7 +140,7 @@ def ranker_training(
     from jobs.benchmarks.ranker_training import Load, ranker_training_section
     from pipeline.training.recipes.ranker import RankerRecipe
 
-    check("--ranker", [ranker], ranker_spec)
+    check("--ranker", [ranker], RANKERS.find)
     recipe = RankerRecipe(steps=steps, batch=batch, crop=side)
     command = begin("ranker-training", images=images, ranker=ranker, batch=batch, side=side, steps=steps)
     conclude([ranker_training_section(Load(ranker, recipe, images, shared_folder(shared), rounds, command))], json)
@@ -162,7 +162,7 @@ def reranking(
     """
     from jobs.benchmarks.reranking import Load, reranking_section
 
-    check("--ranker", [ranker], ranker_spec)
+    check("--ranker", [ranker], RANKERS.find)
     check("--size", [size], parse_canvas)
     command = begin("reranking", images=images, ranker=ranker, size=size)
     load = Load(ranker, size, images, rounds, workers or cores(), shared_folder(shared), command)
@@ -201,7 +201,7 @@ def forward(
     from jobs.benchmarks.forward import forward_section
 
     names, sizes = detector or list(DETECTORS), canvas or ["640", "1024"]
-    check("--detector", names, detector_spec)
+    check("--detector", names, DETECTORS.find)
     chosen = " ".join([f"--detector {name}" for name in detector or []] + [f"--canvas {size}" for size in canvas or []])
     limits = " ".join([f"--budget-gb {budget_gb:g}"] * bool(budget_gb) + [f"--tiles {tiles}"] * bool(tiles))
     command = " ".join(part for part in (begin("forward"), chosen, limits) if part)
@@ -227,7 +227,7 @@ def engines(
     from jobs.benchmarks.engines import Load, engines_sections
 
     names = detector or ["retinaface_mobilenet", "retinaface_resnet50", "hambox_resnet50", "hrnet_w48"]
-    check("--detector", names, detector_spec)
+    check("--detector", names, DETECTORS.find)
     data, command = shared_folder(shared), begin("engines")
     load = Load(tuple(names), images, images_8k, slow_images, slow_8k, budget_gb, data, command)
     sections = []

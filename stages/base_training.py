@@ -16,7 +16,7 @@ from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Resources, Row, StageContext, WholeStage
 from pipeline.engine.worker_group import Prefetch
 from pipeline.inference.worker import planned_file
-from pipeline.models.checkpoint_id import checkpoint_hash, stored_config
+from pipeline.models.checkpoint import Checkpoint
 from pipeline.training.recipes.repeatable import Repeatable
 
 if TYPE_CHECKING:
@@ -98,8 +98,8 @@ class TrainingStage(WholeStage):
         )
 
     def file_hashes(self, path: str | None) -> Mapping[str, str]:
-        """Returns the content hash of the file of first weights, if there is one."""
-        return {"weights": checkpoint_hash(path)} if path else {}
+        """Returns the digest of the file of first weights, if there is one."""
+        return {"weights": Checkpoint(path).content_hash} if path else {}
 
     def run(self, ctx: StageContext) -> Iterable[Row]:
         """Returns the checkpoint as one row.
@@ -115,11 +115,12 @@ class TrainingStage(WholeStage):
         ctx.worker_group(partial(_train, training, ctx.log))
         store, folder = ctx.work_dir.store, ctx.work_dir.folder
         weights = store.read(f"{folder}/{FINAL}")
+        checkpoint = Checkpoint(weights)
         entries = MetricsLog(store, folder, training.recipe.steps).entries()
         yield {
             "detector": training.task.name,
-            "config": json.dumps(stored_config(weights), sort_keys=True),
-            "content_hash": checkpoint_hash(weights),
+            "config": json.dumps(checkpoint.config, sort_keys=True),
+            "content_hash": checkpoint.content_hash,
             "weights": weights,
             "loss": [entry["loss"]["total"] for entry in entries if "loss" in entry],
             "log": "".join(json.dumps(_untimed(entry), sort_keys=True) + "\n" for entry in entries).encode(),

@@ -14,9 +14,7 @@ A new stage is a new file beside this one and one line in `STAGES`; how stages a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
-
+from pipeline.engine.registry import Registry
 from pipeline.engine.stage import Stage
 from stages.evaluate import Evaluate
 from stages.fuse import Fuse
@@ -34,20 +32,23 @@ from stages.text_predictions import TextPredictions
 from stages.train_detector import TrainDetector
 from stages.train_ranker import TrainRanker
 
-STAGES: Final[Mapping[str, type[Stage]]] = {
-    Index.name: Index,
-    Statistics.name: Statistics,
-    TrainDetector.name: TrainDetector,
-    Predict.name: Predict,
-    TextPredictions.name: TextPredictions,
-    Suppress.name: Suppress,
-    Rerank.name: Rerank,
-    Fuse.name: Fuse,
-    LabelCandidates.name: LabelCandidates,
-    TrainRanker.name: TrainRanker,
-    Oracle.name: Oracle,
-    RankingAccuracy.name: RankingAccuracy,
-    Evaluate.name: Evaluate,
-    Report.name: Report,
-    Table.name: Table,
-}
+STAGES: Registry[type[Stage]] = Registry(
+    "stage",
+    {
+        Index.name: Index,
+        Statistics.name: Statistics,
+        TrainDetector.name: TrainDetector,
+        Predict.name: Predict,
+        TextPredictions.name: TextPredictions,
+        Suppress.name: Suppress,
+        Rerank.name: Rerank,
+        Fuse.name: Fuse,
+        LabelCandidates.name: LabelCandidates,
+        TrainRanker.name: TrainRanker,
+        Oracle.name: Oracle,
+        RankingAccuracy.name: RankingAccuracy,
+        Evaluate.name: Evaluate,
+        Report.name: Report,
+        Table.name: Table,
+    },
+)

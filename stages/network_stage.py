@@ -10,7 +10,7 @@ from pydantic import model_validator
 from pipeline.engine.stage import Item, MapStage, Row
 from pipeline.inference.engines import require_engine
 from pipeline.inference.worker import size_of
-from pipeline.models.checkpoint_id import checkpoint_hash
+from pipeline.models.checkpoint import Checkpoint
 
 
 class NetworkStage(MapStage):
@@ -32,7 +32,7 @@ class NetworkStage(MapStage):
 
     def file_hashes(self, path: str | None) -> Mapping[str, str]:
         """Returns the content hash of the weights file, if there is one."""
-        return {"weights": checkpoint_hash(path)} if path else {}
+        return {"weights": Checkpoint(path).content_hash} if path else {}
 
     def error_row(self, item: Item, message: str) -> Row:
         """Returns the row of an image that killed its worker: with its size, since it was not the image's reading."""

@@ -20,11 +20,11 @@ from pipeline.data.canvas import parse_canvas
 from pipeline.data.image_reader import ImageReader
 from pipeline.data.schemas import CHECKPOINT, DETECTIONS, SAMPLES
 from pipeline.engine.stage import Item, Port, Row, StageContext
-from pipeline.inference.engines import engine_spec
-from pipeline.inference.test_time import detect, mode_named
+from pipeline.inference.engines import ENGINES
+from pipeline.inference.test_time import MODES, detect
 from pipeline.inference.worker import check_weights, naming_weights, planned_weights, set_threads
-from pipeline.models.checkpoint_id import resolve_detector
-from pipeline.models.detectors import detector_spec
+from pipeline.models.checkpoint import Checkpoint
+from pipeline.models.detectors import DETECTORS
 from stages.network_stage import NetworkStage
 
 if TYPE_CHECKING:
@@ -72,13 +72,13 @@ class Predict(NetworkStage):
     @classmethod
     def _detector(cls, value: str | None) -> str | None:
         if value is not None:
-            detector_spec(value)
+            DETECTORS.find(value)
         return value
 
     @field_validator("mode")
     @classmethod
     def _mode(cls, value: str) -> str:
-        mode_named(value)
+        MODES.find(value)
         return value
 
     @model_validator(mode="after")
@@ -91,7 +91,7 @@ class Predict(NetworkStage):
     def _identity(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Adds the frame in which a mode counts pixels, if not the usual one: another frame gives other boxes."""
         fields: dict[str, Any] = handler(self)
-        mode = mode_named(self.mode)
+        mode = MODES.find(self.mode)
         inclusive = mode.fusion is not None and mode.convention.frame is Frame.INCLUSIVE
         return {**fields, "frame": mode.convention.frame.value} if inclusive else fields
 
@@ -99,7 +99,7 @@ class Predict(NetworkStage):
         """Raises ValueError unless there is exactly one source of weights, and it fits the detector."""
         check_weights(path, inputs)
         if path:
-            resolve_detector(path, self.detector)
+            Checkpoint(path).detector(self.detector)
 
     def items(self, ctx: StageContext) -> Sequence[Item]:
         """Returns one item per sample; only a change of the image's bytes changes it, not one of its labels."""
@@ -114,7 +114,7 @@ class Predict(NetworkStage):
         images, predictor = ImageReader(ctx, ctx.one("samples")).ahead, self.predictor(ctx)
         if self.mode == SINGLE:
             return BatchWorker(predictor, parse_canvas(self.canvas), images)
-        mode = mode_named(self.mode)
+        mode = MODES.find(self.mode)
 
         def work(items: Sequence[Item]) -> Iterator[Row]:
             for item, image, error in images(items):
@@ -148,7 +148,7 @@ class Predict(NetworkStage):
             # Originals, and what a mode makes of them, may be of any size; they are taken for the largest 8K canvas.
             sides: dict[str, Any] = {} if edge is None else {"width": edge, "height": edge}
             tile = tile_for_budget(
-                detector, int(self.memory_budget_gb * 2**30), **sides, factor=engine_spec(self.engine).memory
+                detector, int(self.memory_budget_gb * 2**30), **sides, factor=ENGINES.find(self.engine).memory
             )
         predictor = Predictor(
             detector,

@@ -149,7 +149,7 @@ class _Count:
 
     nodes: tuple[Artifact, ...]
     offsets: int
-    inclusive: bool
+    pixel_inclusive: bool
 
     def __call__(self, task: _Task) -> list[PairCounts]:
         found = [self._rows(node, shards) for node, shards in zip(self.nodes, task.shards, strict=True)]
@@ -174,7 +174,7 @@ class _Count:
     def _image(self, rows: Sequence[Detections], faces: ImageFaces) -> Iterable[PairCounts]:
         from pipeline.boxes.closest_face import closest_overlap
 
-        truth_M = closest_overlap(rows[0].boxes.astype(np.float64), faces.boxes, self.inclusive)
+        truth_M = closest_overlap(rows[0].boxes.astype(np.float64), faces.boxes, self.pixel_inclusive)
         for node, row in zip(self.nodes, rows, strict=True):
             try:
                 place_M = places_of(rows[0].boxes, row.boxes)

@@ -199,7 +199,7 @@ def _run(
 ) -> RunResult:
     from pipeline.evaluation.run_result import RunResult
     from pipeline.evaluation.wider_ap import ApCounts
-    from pipeline.models.checkpoint_id import variant_of
+    from pipeline.models.checkpoint import published_detector
 
     rows = list(ap.rows()) if ap else []
     counts = {
@@ -226,7 +226,9 @@ def _run(
         "scales": seen,
         "weights": weights,
     }
-    detector = str(predict.get("detector") or made_here.get("detector") or variant_of(weights) or "as the weights say")
+    detector = str(
+        predict.get("detector") or made_here.get("detector") or published_detector(weights) or "as the weights say"
+    )
     # A detector of several passes gives final detections, wired as both: no time was spent after it.
     final = candidates.manifest.content_hash == detections.manifest.content_hash
     # Two runs on the same candidates are told apart by what was made of them.

@@ -21,7 +21,7 @@ from pipeline.data.shard_reader import ShardReader
 from pipeline.engine.fingerprint import hash_json
 from pipeline.engine.stage import Item, Port, Row, StageContext
 from pipeline.inference.worker import check_weights, naming_weights, planned_weights, set_threads
-from pipeline.models.checkpoint_id import resolve_ranker
+from pipeline.models.checkpoint import Checkpoint
 from stages.network_stage import NetworkStage
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Rerank(NetworkStage):
             raise ValueError("clip and squash are two ways to write scores in 0..1: set one of them")
         check_weights(path, inputs)
         if path:
-            resolve_ranker(path)
+            Checkpoint(path).ranker()
 
     def items(self, ctx: StageContext) -> Sequence[Item]:
         """Returns one item per row of the dump.
@@ -122,7 +122,7 @@ class Rerank(NetworkStage):
         import torch
 
         from pipeline.inference.rerank import Reranker
-        from pipeline.models.rankers.checkpoint import open_ranker
+        from pipeline.models.weights import open_ranker
 
         weights = planned_weights(ctx)
         with naming_weights(ctx):

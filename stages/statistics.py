@@ -14,7 +14,7 @@ from pydantic import Field, field_validator
 from pipeline.data.records import Sample
 from pipeline.data.schemas import SAMPLES, STATISTICS
 from pipeline.engine.stage import Port, Row, StageContext, WholeStage
-from pipeline.models.detectors import detector_spec
+from pipeline.models.detectors import DETECTORS
 from pipeline.training.analysis.face_scales import (
     SCALE_EDGES,
     labelled_scales,
@@ -64,7 +64,7 @@ class Statistics(WholeStage):
     @field_validator("detector")
     @classmethod
     def _detector(cls, value: str) -> str:
-        detector_spec(value)
+        DETECTORS.find(value)
         return value
 
     def run(self, ctx: StageContext) -> Iterable[Row]:
@@ -97,7 +97,7 @@ class Statistics(WholeStage):
 
         torch.set_num_threads(max(1, int(ctx.resources.cpus)))
         with torch.device("meta"):  # Only anchors and coder are asked for: no weight is ever made.
-            network = detector_spec(self.detector).build()
+            network = DETECTORS.find(self.detector).build()
         sweep = sweep_levels(network.grid, network.coder, ASSIGNERS[self.assigner], self.side)
         ranges: dict[str, Sequence[tuple[float, float] | None]] = {each: sweep.ranges(each) for each in READINGS}
         # Published ranges are of six levels from stride 4 on.

@@ -15,8 +15,8 @@ from pipeline.data.schemas import CHECKPOINT, SAMPLES
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Port, StageContext
 from pipeline.inference.worker import naming_weights
-from pipeline.models.checkpoint_id import resolve_detector
-from pipeline.models.detectors import detector_spec
+from pipeline.models.checkpoint import Checkpoint
+from pipeline.models.detectors import DETECTORS
 from pipeline.training.recipes.detector import PRESETS, DetectorRecipe
 from stages.base_training import TrainingStage, first_weights
 
@@ -54,7 +54,7 @@ class TrainDetector(TrainingStage):
     @field_validator("detector")
     @classmethod
     def _detector(cls, value: str) -> str:
-        detector_spec(value)
+        DETECTORS.find(value)
         return value
 
     @field_validator("recipe", mode="before")
@@ -68,7 +68,7 @@ class TrainDetector(TrainingStage):
 
     def resolve(self, file: str) -> None:
         """Raises ValueError where a file is known to hold another detector."""
-        resolve_detector(file, self.detector)
+        Checkpoint(file).detector(self.detector)
 
     def training(self, ctx: StageContext) -> Training:
         """Returns the training.

@@ -12,8 +12,8 @@ from pipeline.data.schemas import CHECKPOINT, LABELLED_CANDIDATES, SAMPLES
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Port, StageContext
 from pipeline.inference.worker import naming_weights
-from pipeline.models.checkpoint_id import resolve_detector, resolve_ranker, stored_config
-from pipeline.models.rankers import ranker_spec
+from pipeline.models.checkpoint import Checkpoint
+from pipeline.models.rankers import RANKERS
 from pipeline.training.recipes.ranker import RankerRecipe
 from stages.base_training import TrainingStage, first_weights
 
@@ -53,15 +53,16 @@ class TrainRanker(TrainingStage):
     @field_validator("ranker")
     @classmethod
     def _ranker(cls, value: str) -> str:
-        ranker_spec(value)
+        RANKERS.find(value)
         return value
 
     def resolve(self, file: str) -> None:
         """Raises ValueError where a file holds neither this ranker nor a known detector."""
-        if "ranker" in (stored_config(file) or {}):
-            resolve_ranker(file, self.ranker)
+        checkpoint = Checkpoint(file)
+        if checkpoint.kind == "ranker":
+            checkpoint.ranker(self.ranker)
         else:
-            resolve_detector(file)
+            checkpoint.detector()
 
     def training(self, ctx: StageContext) -> Training:
         """Returns the training.

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from jobs.benchmarks.results import Section, more_is_better
 from pipeline.boxes.anchors import AnchorGrid
-from pipeline.boxes.geometry import pairwise_iou
+from pipeline.boxes.iou import iou_matrix
 from pipeline.training.assigners.ali_ams import AliAms
 from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assignment import FACE
@@ -82,7 +82,7 @@ def _one_image(anchors: Anchors, faces: Tensor, logits: Tensor) -> tuple[Tensor,
     best, face, label = torch.zeros(count), torch.zeros(count, dtype=torch.int64), torch.zeros(count, dtype=torch.int64)
     forced = []
     for index, box in enumerate(faces):
-        iou = pairwise_iou(box[None], anchors.corners)[0]
+        iou = iou_matrix(box[None], anchors.corners)[0]
         better = iou > best
         best[better], face[better] = iou[better], index
         forced.append(int(iou.argmax()))
@@ -106,7 +106,7 @@ def _compensate(
     """Writes into `face` and `label` what one face gets on one level."""
     gap = (corners[:, :2] + corners[:, 2:]) / 2 - (box[:2] + box[2:]) / 2
     near = (gap * gap).sum(dim=1).topk(most, largest=False).indices
-    iou = pairwise_iou(box[None], corners)[0]
+    iou = iou_matrix(box[None], corners)[0]
     touching = torch.nonzero(iou).flatten()  # a stable sort of all would take longer than everything else
     high = touching[iou[touching].sort(descending=True, stable=True).indices[:most]]
     candidates = torch.cat([near, high]).unique()

@@ -138,7 +138,7 @@ def _ranking(name: str, files: tuple[Path, ...], engine: str, precision: str) ->
     from pipeline.data.images import decode
     from pipeline.data.records import ScoredBoxes
     from pipeline.inference.rerank import Reranker
-    from pipeline.models.rankers import ranker_spec
+    from pipeline.models.rankers import RANKERS
 
     torch.manual_seed(0)
     images = [decode(file.read_bytes()) for file in files[:10]]
@@ -146,7 +146,7 @@ def _ranking(name: str, files: tuple[Path, ...], engine: str, precision: str) ->
     boxes = np.hstack([corner, corner + side]).astype(np.float32)
     found = [ScoredBoxes(boxes, np.linspace(1, 0, 5000, dtype=np.float32))] * len(images)
     reranker = Reranker(
-        ranker_spec(name).build().eval(), canvas=parse_canvas("1024"), engine=engine, dtype=getattr(torch, precision)
+        RANKERS.find(name).build().eval(), canvas=parse_canvas("1024"), engine=engine, dtype=getattr(torch, precision)
     )
     one: Callable[[int], object] = lambda number: reranker(images[number % 10], found[number % 10])  # noqa: E731
     return one

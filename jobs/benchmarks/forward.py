@@ -88,11 +88,11 @@ def time_passes(
 
     from pipeline.inference.memory import tile_for_budget
     from pipeline.inference.predictor import Predictor
-    from pipeline.models.detectors import detector_spec
+    from pipeline.models.detectors import DETECTORS
 
     torch.manual_seed(0)
     torch.set_num_threads(cores())
-    detector, size = settled(detector_spec(name).build()), parse_canvas(canvas)
+    detector, size = settled(DETECTORS.find(name).build()), parse_canvas(canvas)
     image = np.random.default_rng(0).integers(0, 256, (683, 1024, 3), np.uint8)
     tile = None
     if budget_gb is not None and device == "cpu":

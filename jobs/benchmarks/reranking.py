@@ -104,7 +104,7 @@ def reranking(bench: Bench, files: Sequence[Path], size: str, iou: float | None)
     from pipeline.boxes.suppression import nms
     from pipeline.data.records import ScoredBoxes
     from pipeline.inference.rerank import Reranker
-    from pipeline.models.rankers.checkpoint import open_ranker
+    from pipeline.models.weights import open_ranker
 
     reranker = Reranker(open_ranker(bench.weights)[1], canvas=parse_canvas(size))
     found = _candidates(bench.store)
@@ -124,11 +124,11 @@ def reranking(bench: Bench, files: Sequence[Path], size: str, iou: float | None)
 
 def ranker_for(folder: Path, name: str) -> Path:
     """Returns a new checkpoint in a folder: a ranker with random weights, whose corrections are all 0."""
-    from pipeline.models.rankers import ranker_spec
+    from pipeline.models.rankers import RANKERS
     from pipeline.models.weights import save_bytes
 
     file = folder / f"{name}.safetensors"
-    file.write_bytes(save_bytes(name, ranker_spec(name).build()))
+    file.write_bytes(save_bytes(name, RANKERS.find(name).build()))
     return file
 
 

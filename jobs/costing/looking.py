@@ -15,7 +15,7 @@ from pipeline.data.canvas import ORIGINAL, parse_canvas
 from pipeline.data.schemas import FLOATS, LABELLED_CANDIDATES
 from pipeline.engine.config import Config
 from pipeline.engine.graph import Node
-from pipeline.inference.test_time import Mode, mode_named
+from pipeline.inference.test_time import MODES, Mode
 from pipeline.models.rankers.ranker import ROWS
 from stages.label_candidates import LabelCandidates
 from stages.predict import SINGLE, Predict
@@ -32,7 +32,7 @@ def dump(config: Config, node: Node, stage: Predict) -> Cost:
         found = seen(pictures, network, stage.precision, canvas_looks(pictures, stage.canvas))
         kept, name = stage.max_candidates, _named(stage.canvas)
     else:
-        mode = mode_named(stage.mode)
+        mode = MODES.find(stage.mode)
         found = seen(pictures, network, stage.precision, _mode_looks(pictures, mode))
         kept, name = stage.max_candidates if mode.fusion is None else 0, stage.mode
     amount = f"{pictures.count:,} images, {name}"

@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 
 import torch
 
-from pipeline.models.detectors import DETECTORS, detector_spec
+from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Detector, Raw
 from pipeline.models.detectors.six_levels import Decides, SixLevelDetector
 from pipeline.models.flops import flops, ranker_flops
-from pipeline.models.rankers import ranker_spec
+from pipeline.models.rankers import RANKERS
 from pipeline.models.rankers.ranker import ROWS, Ranker
 from pipeline.models.rankers.roi import RoIRanker
 
@@ -77,7 +77,7 @@ class Network:
 @cache
 def _detector(network: Network) -> Detector:
     with torch.device("meta"):
-        detector = detector_spec(network.name).build(**json.loads(network.model_args)).eval()
+        detector = DETECTORS.find(network.name).build(**json.loads(network.model_args)).eval()
     if network.decides is not None:
         assert isinstance(detector, SixLevelDetector)  # what `predict` refuses, no config has
         detector.decide_by(network.decides)
@@ -103,7 +103,7 @@ def _counted(network: Network, all_heads: bool) -> tuple[int, bool]:
 @cache
 def _ranker(network: Network, device: str = "meta") -> Ranker:
     with torch.device(device):
-        return _without_norms(ranker_spec(network.name).build(**json.loads(network.model_args)).eval())
+        return _without_norms(RANKERS.find(network.name).build(**json.loads(network.model_args)).eval())
 
 
 def _without_norms(network: M) -> M:

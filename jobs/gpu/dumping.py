@@ -24,7 +24,7 @@ from pipeline.inference.batches import launch_within_memory, plan_batches
 from pipeline.inference.engines import ENGINES
 from pipeline.inference.padded_canvas import padded_count, padded_sides
 from pipeline.inference.predictor import Predictor, _on_canvas
-from pipeline.models.detectors import detector_spec
+from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Detector
 
 TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -36,7 +36,7 @@ def dump(setting: Setting, figures: Figures, name: str) -> None:
     With torch also in float32 (TF32 as torch has it), and in bfloat16 with the times of the single steps.
     """
     torch.manual_seed(0)
-    detector = settled(detector_spec(name).build().to(setting.device)).cpu()
+    detector = settled(DETECTORS.find(name).build().to(setting.device)).cpu()
     sizes = {"64": Canvas(64)} if setting.tiny else {"1024": Canvas(1024), "8K": parse_canvas("8k")}
     counts = {"64": 3, "1024": 64, "8K": 4}
     for label, canvas in sizes.items():

@@ -13,7 +13,7 @@ from jobs.gpu.figures import Figures
 from jobs.gpu.parts import Setting
 from pipeline.data.canvas import Canvas
 from pipeline.inference.predictor import Predictor
-from pipeline.models.detectors import detector_spec
+from pipeline.models.detectors import DETECTORS
 
 NAME = "retinaface_mobilenet"
 
@@ -21,7 +21,7 @@ NAME = "retinaface_mobilenet"
 def new_sizes(setting: Setting, figures: Figures) -> None:
     """Measures the first and second pass over several heights, with and without a common canvas, and traces some."""
     torch.manual_seed(0)
-    detector = settled(detector_spec(NAME).build().to(setting.device)).cpu()
+    detector = settled(DETECTORS.find(NAME).build().to(setting.device)).cpu()
     heights = range(30, 36, 2) if setting.tiny else range(501, 549, 6)
     for label, pads in (("any height", False), ("padded", True)):
         predictor = Predictor(detector, setting.device, dtype=torch.bfloat16, pads=pads)

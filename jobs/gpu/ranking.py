@@ -18,14 +18,14 @@ from pipeline.data.images import resize
 from pipeline.data.records import ScoredBoxes
 from pipeline.inference.rerank import Reranker
 from pipeline.models.fuse import for_inference
-from pipeline.models.rankers import ranker_spec
+from pipeline.models.rankers import RANKERS
 
 
 def rank(setting: Setting, figures: Figures, name: str) -> None:
     """Measures one ranker of random weights over 5,000 boxes at 1024 and at 8K, in float32."""
     rows = 100 if setting.tiny else 5000
     torch.manual_seed(0)
-    ranker, image = ranker_spec(name).build(num_candidates=rows).eval(), load_images(setting, 1)[0]
+    ranker, image = RANKERS.find(name).build(num_candidates=rows).eval(), load_images(setting, 1)[0]
     height, width = image.shape[:2]
     found = _candidates(rows, height, width)
     sizes = {"64": Canvas(64)} if setting.tiny else {"1024": Canvas(1024), "8K": parse_canvas("8k")}

@@ -1,7 +1,7 @@
 """The anchors of a dense detector: squares of given sides on the grid of each feature level.
 
 Order everywhere: level, row, column, size. This is also the order in which a detector's heads answer, so index ``i``
-of a score vector and row ``i`` of the anchors speak of the same box.
+of a score vector and row ``i`` of the anchors belong together.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-# An 8K grid of RetinaFace is 26 MB. Pictures of one size come in runs, so a few entries are enough.
+# An 8K grid of RetinaFace is 26 MB. Images of one size come in runs, so a few entries are enough.
 _CACHED_GRIDS = 4
 
 Sizes = tuple[tuple[float, ...], ...]
@@ -20,7 +20,7 @@ Sizes = tuple[tuple[float, ...], ...]
 
 @dataclass(frozen=True, slots=True)
 class AnchorGrid:
-    """Where a detector's anchors lie on a picture of any size.
+    """A detector's anchors on an image of any size.
 
     Attributes:
         strides: pixels per cell of each level, finest first, e.g. (8, 16, 32).
@@ -40,42 +40,30 @@ class AnchorGrid:
     def shapes(self, height: int, width: int) -> tuple[tuple[int, int], ...]:
         """Returns (rows, columns) of each level: the sides divided by the stride, rounded up."""
         if height < 1 or width < 1:
-            raise ValueError(f"a picture of {width} x {height} pixels has no anchors")
+            raise ValueError(f"an image of {width} x {height} pixels has no anchors")
         return tuple((-(-height // stride), -(-width // stride)) for stride in self.strides)
 
     def count(self, height: int, width: int) -> int:
-        """Returns the number of anchors of a picture of that many pixels."""
+        """Returns the number of anchors of an image of that many pixels."""
         shapes = self.shapes(height, width)
         return sum(rows * columns * len(sizes) for (rows, columns), sizes in zip(shapes, self.sizes, strict=True))
 
     def centres(self, height: int, width: int, device: torch.device | str = "cpu") -> Tensor:
-        """Returns all anchors as centre and size.
+        """Returns all anchors of an image, float32 [A, 4] ``cx, cy, w, h`` in pixels, not clipped.
 
-        Computed in float64, one vector operation per level, and kept for the last few shapes: the tensor is shared,
-        do not write into it.
-
-        Args:
-            height: of the picture, pixels.
-            width: of the picture, pixels.
-            device: where the tensor lies.
-
-        Returns:
-            float32 [A, 4] as ``cx, cy, w, h`` in pixels, not clipped; centre of cell (row, column) is
-            ``((column + 0.5) * stride, (row + 0.5) * stride)``.
+        The centre of cell (row, column) is ``((column + 0.5) * stride, (row + 0.5) * stride)``. Computed in float64 and
+        kept for the last few shapes: the tensor is shared, do not write into it.
         """
         self.shapes(height, width)
         return _centres(self.strides, self.sizes, height, width, str(device))
 
     def centres_of(self, index: Tensor, height: int, width: int) -> Tensor:
-        """Returns ``centres(height, width)[index]`` without making the others: of an 8K picture 5,000 of 2.5 million.
+        """Returns ``centres(height, width)[index]`` without making the others: of an 8K image 5,000 of 2.5 million.
 
         Args:
-            index: int64 [...], of anchors of the picture; nothing is waited for.
-            height: of the picture, pixels.
+            index: int64 [...], of anchors of the image, on any device, which is not waited for.
+            height: of the image, pixels.
             width: likewise.
-
-        Returns:
-            float32 [..., 4] as ``cx, cy, w, h`` in pixels.
         """
         first, columns, stride, count, first_side, sides = _tables(
             self.strides, self.sizes, self.shapes(height, width), str(index.device)
@@ -85,9 +73,9 @@ class AnchorGrid:
         cell = torch.div(within, per_cell, rounding_mode="floor")
         row = torch.div(cell, columns[level], rounding_mode="floor")
         column = cell - row * columns[level]
-        place = torch.stack([column, row], dim=-1)
+        cells = torch.stack([column, row], dim=-1)
         side = sides[first_side[level] + within - cell * per_cell]
-        centre = (place + 0.5) * stride[level][..., None]
+        centre = (cells + 0.5) * stride[level][..., None]
         return torch.cat([centre, side[..., None], side[..., None]], dim=-1)
 
     def corners(self, height: int, width: int, device: torch.device | str = "cpu") -> Tensor:
@@ -97,15 +85,14 @@ class AnchorGrid:
         return torch.cat([centres[:, :2] - half, centres[:, :2] + half], dim=1)
 
     def inside(self, height: int, width: int, sizes_B2: Tensor) -> Tensor:
-        """Returns which anchors of a padded canvas are those of each image at its top left.
+        """Returns which anchors of a padded canvas are those of each image at its top left, bool [B, A].
+
+        The order is the canvas's, which is that of the image's own anchors.
 
         Args:
             height: of the canvas, pixels.
             width: likewise.
-            sizes_B2: int, (height, width) of each image in pixels; nothing is waited for.
-
-        Returns:
-            bool [B, A], in the canvas's order, which is that of the image's own anchors.
+            sizes_B2: int, (height, width) of each image in pixels; the device is not waited for.
         """
         parts = []
         for (rows, columns), stride, sides in zip(self.shapes(height, width), self.strides, self.sizes, strict=True):
@@ -118,25 +105,22 @@ class AnchorGrid:
     def window_indices(
         self, height: int, width: int, window: tuple[int, int, int, int], device: torch.device | str = "cpu"
     ) -> Tensor:
-        """Returns, for each anchor of a window cut out of a picture, its index among the whole picture's anchors.
+        """Returns the index of each anchor of a window among the whole image's anchors, int64, rising.
 
         Args:
-            height: of the whole picture, pixels.
-            width: of the whole picture, pixels.
+            height: of the whole image, pixels.
+            width: likewise.
             window: x0, y0, x1, y1 in pixels; x0 and y0 are multiples of the largest stride.
-            device: where the tensor lies.
-
-        Returns:
-            int64 [anchors of a picture of the window's size], rising.
+            device: of the tensor.
 
         Raises:
-            ValueError: where the window's cells do not fall on the picture's.
+            ValueError: where the window's cells are not those of the image.
         """
         x0, y0, x1, y1 = window
         coarse = max(self.strides)
         inside = 0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height
         if not inside or x0 % coarse or y0 % coarse:
-            raise ValueError(f"window {window} does not lie on the {coarse}-pixel cells of {width} x {height}")
+            raise ValueError(f"window {window} is not on the {coarse}-pixel cells of {width} x {height}")
         parts, first = [], 0
         whole, cut = self.shapes(height, width), self.shapes(y1 - y0, x1 - x0)
         for (rows, columns), (r, c), stride, sizes in zip(whole, cut, self.strides, self.sizes, strict=True):

@@ -1,4 +1,4 @@
-"""An image's candidates as a ranker reads them: a table of fixed length, in parts of the image (CRFace section 3.4)."""
+"""An image's candidates as a ranker reads them: a table of fixed length, relative to the image (CRFace section 3.4)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ COLUMNS = ("x", "y", "w", "h", "score")
 def box_table(boxes: Float32, scores: Float32, width: float, height: float, rows: int) -> tuple[Float32, int]:
     """Returns the best candidates as ``x, y, w, h, score``, best first, and how many rows of the table they fill.
 
-    The order is the one given, so that equal scores keep their places: what a ranker says belongs to a place in it.
-    Boxes are clipped to the image, as a training's crop clips them: a ranker sees no others when it learns. What lies
-    outside altogether has no width or no height.
+    The order is the one given, so that equal scores keep their positions, to which a ranker's output belongs. Boxes are
+    clipped to the image, as in training; one outside has no width or no height.
 
     Args:
         boxes: float32 [M, 4] xyxy in pixels.
@@ -25,8 +24,8 @@ def box_table(boxes: Float32, scores: Float32, width: float, height: float, rows
         rows: N of the table; candidates after the N-th are left out.
 
     Returns:
-        float32 [rows, 5] in 0..1: the top left corner and the size, x and w over the image's width, y and h over its
-        height, and the score; zeros from row ``valid`` on. And ``valid``, the smaller of M and ``rows``.
+        float32 [rows, 5] in 0..1: top left corner and size, relative to the image's, and score; zeros from row
+        ``valid`` on. And ``valid``, the smaller of M and ``rows``.
 
     Raises:
         ValueError: arrays that do not go together, an empty image or table, numbers that are not finite, rising scores.

@@ -16,74 +16,44 @@ _HALF_PIXEL = 0.5
 class BoxCoder:
     """Deltas relative to an anchor: a shift in units of its side, and the logarithm of a ratio of sides.
 
-    SSD's coding, used by RetinaFace with variances 0.1 and 0.2. MogFace has none, which is 1 and 1, and reckons in
-    inclusive pixels, x2 = x1 + width - 1: what it calls a box's centre lies half a pixel left of and above the middle
-    of the same box in our continuous frame, x2 = x1 + width.
+    SSD's coding, used by RetinaFace with variances 0.1 and 0.2. MogFace has none, which is 1 and 1, and inclusive
+    pixels, x2 = x1 + width - 1: its centre of a box is half a pixel left of and above the middle of the same box here.
 
     Attributes:
-        centre_variance: what shifts are divided by.
-        size_variance: what logarithms of sizes are divided by.
-        inclusive: the network was taught inclusive corners; boxes here are continuous all the same.
+        centre_variance: divides shifts.
+        size_variance: divides logarithms of sizes.
+        pixel_inclusive: the network is trained on inclusive corners; boxes here are continuous all the same.
     """
 
     centre_variance: float = 0.1
     size_variance: float = 0.2
-    inclusive: bool = False
+    pixel_inclusive: bool = False
 
     def decode(self, deltas: Tensor, anchors: Tensor) -> Tensor:
-        """Returns boxes for a network's deltas.
+        """Returns boxes, float [..., 4] xyxy in pixels, not clipped, of deltas [..., 4] ``tx, ty, tw, th``.
 
-        Args:
-            deltas: float [..., 4] as ``tx, ty, tw, th``.
-            anchors: float, broadcastable to it, as ``cx, cy, w, h`` in pixels.
-
-        Returns:
-            float [..., 4] xyxy in pixels, not clipped: negative coordinates occur.
+        ``anchors`` are ``cx, cy, w, h`` in pixels, broadcastable to the deltas.
         """
         centre = anchors[..., :2] + deltas[..., :2] * self.centre_variance * anchors[..., 2:]
-        if self.inclusive:
+        if self.pixel_inclusive:
             centre = centre + _HALF_PIXEL
         size = anchors[..., 2:] * torch.exp(deltas[..., 2:] * self.size_variance)
         return to_corners(torch.cat([centre, size], dim=-1))
 
     def encode(self, boxes: Tensor, anchors: Tensor) -> Tensor:
-        """Returns the deltas that `decode` turns into these boxes.
-
-        Args:
-            boxes: float [..., 4] xyxy in pixels with positive sides.
-            anchors: float [..., 4] as ``cx, cy, w, h`` in pixels.
-
-        Returns:
-            float [..., 4]; infinite where a box has no width or height.
-        """
+        """Returns the deltas [..., 4] that `decode` turns into boxes [..., 4]; infinite without width or height."""
         target = to_centres(boxes)
-        centre = target[..., :2] - _HALF_PIXEL if self.inclusive else target[..., :2]
+        centre = target[..., :2] - _HALF_PIXEL if self.pixel_inclusive else target[..., :2]
         shift = (centre - anchors[..., :2]) / (self.centre_variance * anchors[..., 2:])
         ratio = torch.log(target[..., 2:] / anchors[..., 2:]) / self.size_variance
         return torch.cat([shift, ratio], dim=-1)
 
     def decode_landmarks(self, deltas: Tensor, anchors: Tensor) -> Tensor:
-        """Returns points for a network's deltas.
-
-        Args:
-            deltas: float [..., 2 * P], x and y of each point in turn.
-            anchors: float [..., 4] as ``cx, cy, w, h`` in pixels.
-
-        Returns:
-            float [..., P, 2] in pixels.
-        """
+        """Returns points [..., P, 2] in pixels of deltas [..., 2 * P], x and y of each point in turn."""
         shifts = deltas.reshape(*deltas.shape[:-1], -1, 2)
         return anchors[..., None, :2] + shifts * self.centre_variance * anchors[..., None, 2:]
 
     def encode_landmarks(self, points: Tensor, anchors: Tensor) -> Tensor:
-        """Returns the deltas that `decode_landmarks` turns into these points.
-
-        Args:
-            points: float [..., P, 2] in pixels.
-            anchors: float [..., 4] as ``cx, cy, w, h`` in pixels.
-
-        Returns:
-            float [..., 2 * P].
-        """
+        """Returns the deltas [..., 2 * P] that `decode_landmarks` turns into points [..., P, 2]."""
         shifts = (points - anchors[..., None, :2]) / (self.centre_variance * anchors[..., None, 2:])
         return shifts.flatten(-2)

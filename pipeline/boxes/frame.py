@@ -3,7 +3,7 @@
 A box of w pixels that begins at x1 ends at x2 = x1 + w where its corners are continuous, and at x2 = x1 + w - 1 where
 x2 is its last pixel. Whatever is stored or handed on here is continuous; MogFace's code holds last pixels. A rule of
 that code applied to continuous corners is another rule: every side is one pixel too long for it. So a rule names the
-frame that it was made for, boxes know theirs, and whoever applies the rule asks for the corners in its frame.
+frame that it was made for, boxes know theirs, and the caller asks for the corners in the rule's frame.
 """
 
 from __future__ import annotations
@@ -32,12 +32,7 @@ class Frame(StrEnum):
         return float(self is Frame.INCLUSIVE)
 
     def corners(self, boxes_N4: NDArray[np.floating[Any]], of: Frame) -> Float64:
-        """Returns float64 [N, 4] in this frame.
-
-        Args:
-            boxes_N4: [N, 4] xyxy in pixels.
-            of: the frame that they are in.
-        """
+        """Returns float64 [N, 4] in this frame of boxes [N, 4] xyxy in pixels in the frame ``of``."""
         return boxes_N4.astype(np.float64) + np.array([0.0, 0.0, 1.0, 1.0]) * (of.last - self.last)
 
 
@@ -47,29 +42,34 @@ class Convention:
 
     Attributes:
         frame: of the boxes in that code.
-        plus_one: its suppression adds one pixel to every side.
-        inclusive: its suppression drops an overlap equal to the threshold.
+        pixel_inclusive: its suppression adds one pixel to every side.
+        iou_inclusive: its suppression drops an overlap equal to the threshold.
         ties: its suppression keeps boxes as good as the last one, beyond the limit.
-        votes_plus_one: its voting adds one pixel to every side.
+        votes_pixel_inclusive: its voting adds one pixel to every side.
         rounded: its voting rounds corners to whole pixels first.
     """
 
     frame: Frame = Frame.CONTINUOUS
-    plus_one: bool = False
-    inclusive: bool = False
+    pixel_inclusive: bool = False
+    iou_inclusive: bool = False
     ties: bool = False
-    votes_plus_one: bool = False
+    votes_pixel_inclusive: bool = False
     rounded: bool = False
 
 
 PLAIN: Final = Convention()
 """Sides are what they are: x2 - x1."""
 
-RETINAFACE: Final = Convention(plus_one=True, votes_plus_one=True)
+RETINAFACE: Final = Convention(pixel_inclusive=True, votes_pixel_inclusive=True)
 """RetinaFace's suppression, and CRFace's fusion of scales here: continuous boxes, one pixel more all the same."""
 
 MOGFACE: Final = Convention(
-    frame=Frame.INCLUSIVE, plus_one=True, inclusive=True, ties=True, votes_plus_one=False, rounded=True
+    frame=Frame.INCLUSIVE,
+    pixel_inclusive=True,
+    iou_inclusive=True,
+    ties=True,
+    votes_pixel_inclusive=False,
+    rounded=True,
 )
 """MogFace's code: last pixels, counted in its suppression and not in its voting."""
 

@@ -11,17 +11,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.boxes.iou import iou_matrix, iou_pairs
+
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 
 PAIRS_AT_ONCE: Final = 1 << 20  # keeps the pair arrays of one round around 100 MB
 NO_FACE: Final = -1
-
-
-def iou_plus_one(boxes_N4: NDArray[Any], faces_F4: NDArray[Any]) -> Float64:
-    """Returns float64 [N, F]: intersection over union with w = x2 - x1 + 1; 0 where either side is not positive."""
-    boxes, faces = boxes_N4.astype(np.float64)[:, None, :], faces_F4.astype(np.float64)[None, :, :]
-    return _overlap(np.moveaxis(boxes, -1, 0), np.moveaxis(faces, -1, 0))
 
 
 def best_faces(boxes_N4: NDArray[Any], faces_F4: NDArray[Any]) -> tuple[Int64, Float64]:
@@ -39,7 +35,7 @@ def best_faces(boxes_N4: NDArray[Any], faces_F4: NDArray[Any]) -> tuple[Int64, F
     face_N, best_N = np.empty(len(boxes_N4), np.int64), np.empty(len(boxes_N4))
     step = max(1, PAIRS_AT_ONCE // len(faces_F4))
     for start in range(0, len(boxes_N4), step):
-        iou = iou_plus_one(boxes_N4[start : start + step], faces_F4)
+        iou = iou_matrix(boxes_N4[start : start + step], faces_F4, pixel_inclusive=True)
         face_N[start : start + step] = iou.argmax(axis=1)
         best_N[start : start + step] = iou.max(axis=1)
     return np.where(best_N > 0, face_N, NO_FACE), best_N
@@ -54,9 +50,8 @@ def match_faces(
 ) -> Int64:
     """Returns each detection's face of highest IoU if that reaches a threshold, over many images in one go.
 
-    The same choice as `best_faces` image by image, but only pairs that could reach the threshold are computed: an
-    overlap of t needs centres that are close (`_candidates`), so faces are looked up by their sorted centres.
-    Example: the 297,298 detections of a published set need 551,238 pairs.
+    The same choice as `best_faces` image by image, but only pairs that could reach the threshold are computed
+    (`_candidates`). Example: the 297,298 detections of a published set need 551,238 pairs.
 
     Args:
         boxes_N4: [N, 4] xyxy, the detections of all images.
@@ -72,7 +67,7 @@ def match_faces(
         ValueError: the threshold is outside (0, 1].
     """
     if not 0 < iou <= 1:
-        raise ValueError(f"an IoU threshold lies in (0, 1], got {iou}")
+        raise ValueError(f"an IoU threshold must be in (0, 1], got {iou}")
     face_N = np.full(len(boxes_N4), NO_FACE)
     if len(boxes_N4) == 0 or len(faces_F4) == 0:
         return face_N
@@ -130,22 +125,11 @@ def _candidates(
 
 def _keep_best(face_N: Int64, boxes: Float64, faces: Float64, box_P: Int64, face_P: Int64, iou: float) -> None:
     """Writes into face_N the best face of every box that appears among these pairs and reaches the threshold."""
-    iou_P = _overlap(np.take(boxes.T, box_P, axis=1), np.take(faces.T, face_P, axis=1))
+    box_P4, face_P4 = np.take(boxes.T, box_P, axis=1).T, np.take(faces.T, face_P, axis=1).T
+    iou_P = iou_pairs(box_P4, face_P4, pixel_inclusive=True)
     good = np.flatnonzero(iou_P >= iou)
     # Last key first: by box, then falling IoU, then the lower face; the first row of each box is its choice.
     good = good[np.lexsort((face_P[good], -iou_P[good], box_P[good]))]
     box = box_P[good]
     chosen = np.flatnonzero(np.diff(box, prepend=-1))
     face_N[box[chosen]] = face_P[good[chosen]]
-
-
-def _overlap(a: Float64, b: Float64) -> Float64:
-    """Returns the IoU of boxes given as [4, ...] arrays that broadcast."""
-    width = np.minimum(a[2], b[2]) - np.maximum(a[0], b[0]) + 1
-    height = np.minimum(a[3], b[3]) - np.maximum(a[1], b[1]) + 1
-    inter = width * height
-    area_a = (a[2] - a[0] + 1) * (a[3] - a[1] + 1)
-    area_b = (b[2] - b[0] + 1) * (b[3] - b[1] + 1)
-    apart = (width <= 0) | (height <= 0)
-    union = np.where(apart, 1.0, area_a + area_b - inter)
-    return np.where(apart, 0.0, inter / union)

@@ -9,17 +9,14 @@ from torch import Tensor
 
 
 def top_candidates(scores: Tensor, k: int) -> Tensor:
-    """Returns the indices of the k highest scores, best first, equal scores by rising index.
+    """Returns the indices of the k highest scores, int64 [min(k, N)], best first, equal scores by rising index.
 
-    A full stable sort of the 1.6 million scores of an 8K picture costs several times as much as finding the k-th score
+    A full stable sort of the 1.6 million scores of an 8K image costs several times as much as finding the k-th score
     and sorting what reaches it.
 
     Args:
         scores: float [N], without NaN.
-        k: how many at most; fewer come back where N is smaller.
-
-    Returns:
-        int64 [min(k, N)].
+        k: how many at most.
 
     Raises:
         ValueError: k is negative.
@@ -37,14 +34,9 @@ def top_candidates(scores: Tensor, k: int) -> Tensor:
 
 
 def top_candidates_of_each(scores_BN: Tensor, k: int) -> Tensor:
-    """Returns `top_candidates` of every row, with no wait for the device.
+    """Returns `top_candidates` of every row, int64 [B, min(k, N)], with no wait for the device.
 
-    Args:
-        scores_BN: float32 [B, N], none below zero but those that are to come last.
-        k: how many at most; fewer come back where N is smaller.
-
-    Returns:
-        int64 [B, min(k, N)].
+    ``scores_BN`` float32 has none below zero but those that are to come last.
     """
     if scores_BN.device.type == "cpu":
         return torch.stack([top_candidates(scores, k) for scores in scores_BN])
@@ -61,20 +53,20 @@ def _by_key(scores_BN: Tensor, k: int) -> Tensor:
     return last - (torch.topk(keys, min(k, count), dim=1).values & last)
 
 
-def nms(boxes_N4: Tensor, scores_N: Tensor, iou: float, *, plus_one: bool = True, inclusive: bool = False) -> Tensor:
+def nms(
+    boxes_N4: Tensor, scores_N: Tensor, iou: float, *, pixel_inclusive: bool = True, iou_inclusive: bool = False
+) -> Tensor:
     """Returns which boxes survive greedy non-maximum suppression, best first.
 
-    A box is dropped if its overlap with a better kept one is greater than ``iou``; an equal overlap survives. Equal
-    scores are taken by rising index. With ``plus_one`` every width and height is one pixel larger, RetinaFace's own
-    convention: a corner moved by one is exactly that, for areas and intersections alike. MogFace's code counts the same
-    way but drops an equal overlap too: ``inclusive``.
+    A box is dropped if its IoU with a better kept one is greater than ``iou``; an equal one survives. Equal scores are
+    taken by rising index. The defaults are RetinaFace's convention; MogFace's code also drops an equal IoU.
 
     Args:
         boxes_N4: float [N, 4] xyxy in pixels.
         scores_N: float [N].
         iou: threshold in 0..1.
-        plus_one: count corners as inclusive pixels.
-        inclusive: an overlap of exactly ``iou`` is dropped. Decided in float64 on the CPU, wherever the boxes lie.
+        pixel_inclusive: count corners as inclusive pixels: each width and height is one pixel larger.
+        iou_inclusive: an overlap of exactly ``iou`` is dropped. Decided in float64 on the CPU, wherever the boxes are.
 
     Returns:
         int64 [kept], indices into the arguments, on their device.
@@ -84,10 +76,10 @@ def nms(boxes_N4: Tensor, scores_N: Tensor, iou: float, *, plus_one: bool = True
     # float64 because torchvision compares with a double threshold: in float32 an overlap of exactly 2/5 would round
     # to more than 0.4 and be dropped.
     corners = boxes_N4.double()
-    if plus_one:
+    if pixel_inclusive:
         corners = torch.cat([corners[:, :2], corners[:, 2:] + 1], dim=1)
     scores = scores_N.double()
-    if inclusive:
+    if iou_inclusive:
         # "At least t" is "more than the number before t"; on a GPU torchvision compares in float32, too coarse for it.
         corners, scores, iou = corners.cpu(), scores.cpu(), math.nextafter(iou, -math.inf)
     kept: Tensor = plain_nms(corners, scores, iou)

@@ -1,8 +1,8 @@
 """Box voting: boxes that agree on an object are replaced by their mean, weighted by score.
 
-Greedy like suppression, but what is suppressed still has a say (CRFace's fusion of scales, MogFace's of sixteen calls).
-The groups come from suppression itself: its survivors lead, and each suppressed box joins the first leader that covers
-it, looked up among the leaders of like size nearby. So there is no loop over boxes.
+Greedy like suppression, but suppressed boxes still count (CRFace's fusion of scales, MogFace's of sixteen calls). The
+groups come from suppression: its survivors lead, and each suppressed box joins the first leader that covers it, found
+among the leaders of like size nearby: there is no loop over boxes.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pipeline.boxes.iou import iou_pairs
 from pipeline.boxes.suppression import nms
 
 Float64 = NDArray[np.float64]
@@ -44,7 +45,7 @@ def vote(
     scores_N: NDArray[np.floating[Any]],
     *,
     iou: float = 0.4,
-    plus_one: bool = True,
+    pixel_inclusive: bool = True,
     singles: Singles = "keep",
     rounded: bool = False,
     cap: int | None = None,
@@ -54,19 +55,18 @@ def vote(
 
     The best box leads the first group, which takes every box that overlaps it by at least ``iou``; of the rest the best
     leads the next one. A group of one is left as it is. Where all scores of a group are zero its mean is the plain one.
-
-    The defaults are those of CRFace's fusion here; MogFace's code (its section on multi-scale testing is silent) has
-    ``iou=0.6, plus_one=False, rounded=True, cap=750``.
+    The defaults are those of CRFace's fusion; MogFace's code has ``iou=0.6, pixel_inclusive=False, rounded=True,
+    cap=750``.
 
     Args:
         boxes_N4: [N, 4] xyxy in pixels.
         scores_N: [N], never negative, in any order; equal ones are taken by rising index.
         iou: least overlap that joins a group, inclusive, in 0..1 and not 0.
-        plus_one: count corners as inclusive pixels.
+        pixel_inclusive: count corners as inclusive pixels.
         singles: "drop" leaves out groups of one, as InsightFace does, unless it is the very last group.
         rounded: round coordinates to whole pixels before anything else; the means are not rounded again.
         cap: most groups that are returned.
-        extras_NE: [N, E], further numbers of each box (landmarks) to be averaged with it; never rounded.
+        extras_NE: [N, E], numbers of each box (landmarks) to be averaged with it; never rounded.
 
     Raises:
         ValueError: lengths that disagree, a negative or NaN score, or a threshold or cap out of range.
@@ -76,7 +76,7 @@ def vote(
     order = np.argsort(-scores_N.astype(np.float64), kind="stable")
     boxes, scores, extras = boxes_N4[order].astype(np.float64), scores_N[order].astype(np.float64), extras[order]
     boxes = boxes.round() if rounded else boxes
-    leaders, group_N = group(boxes, iou, plus_one=plus_one)
+    leaders, group_N = group(boxes, iou, pixel_inclusive=pixel_inclusive)
     means, sizes = _means(np.concatenate([boxes, extras], axis=1), scores, leaders, group_N)
     chosen = np.arange(len(leaders))
     if singles == "drop":
@@ -85,26 +85,27 @@ def vote(
     return Voted(means[chosen, :4], scores[leaders[chosen]], means[chosen, 4:])
 
 
-def group(boxes_N4: Float64, iou: float, *, plus_one: bool = True) -> tuple[Int64, Int64]:
+def group(boxes_N4: Float64, iou: float, *, pixel_inclusive: bool = True) -> tuple[Int64, Int64]:
     """Returns the leaders, int64 [G] rising, and the group of each box, int64 [N] of indices into the leaders.
 
     Args:
         boxes_N4: [N, 4] xyxy, best first.
         iou: least overlap with its leader, inclusive, above 0.
-        plus_one: count corners as inclusive pixels.
+        pixel_inclusive: count corners as inclusive pixels.
     """
-    corners = boxes_N4 + np.array([0.0, 0.0, 1.0, 1.0]) if plus_one else boxes_N4
+    corners = boxes_N4 + np.array([0.0, 0.0, 1.0, 1.0]) if pixel_inclusive else boxes_N4
     leader_N = np.full(len(corners), len(corners), np.int64)
     rest = np.arange(len(corners))
+    columns = np.ascontiguousarray(corners.T)
     near = Neighbourhood(corners, iou)
     while len(rest):
         # Of a block of the best, suppression finds the leaders; they take what they cover of all the rest.
         block = rest[:_BLOCK]
         falling = torch.arange(len(block), 0, -1, dtype=torch.float64)
-        kept = nms(torch.from_numpy(corners[block]), falling, iou, plus_one=False, inclusive=True)
+        kept = nms(torch.from_numpy(corners[block]), falling, iou, pixel_inclusive=False, iou_inclusive=True)
         leaders = block[kept.numpy()]
         leader_P, row_P = near.pairs(leaders)
-        covers = _overlap(corners, leader_P, row_P) >= iou
+        covers = iou_pairs(columns[:, leader_P].T, columns[:, row_P].T) >= iou
         np.minimum.at(leader_N, row_P[covers], leader_P[covers])
         leader_N[leaders] = leaders
         rest = rest[leader_N[rest] == len(corners)]
@@ -167,18 +168,6 @@ class Neighbourhood:
         return found, self._rows[np.arange(len(found)) + np.repeat(start - count.cumsum() + count, count)]
 
 
-def _overlap(corners_N4: Float64, one_P: Int64, other_P: Int64) -> Float64:
-    """Returns float64 [P], the overlap of each pair, in the same steps as suppression; 0 where nothing is shared."""
-    x1, y1, x2, y2 = np.ascontiguousarray(corners_N4.T)
-    area_N = (x2 - x1) * (y2 - y1)
-    width_P = np.minimum(x2[one_P], x2[other_P]) - np.maximum(x1[one_P], x1[other_P])
-    height_P = np.minimum(y2[one_P], y2[other_P]) - np.maximum(y1[one_P], y1[other_P])
-    shared_P = np.maximum(width_P, 0) * np.maximum(height_P, 0)
-    union_P = area_N[one_P] + area_N[other_P] - shared_P
-    ratio: Float64 = np.divide(shared_P, union_P, out=np.zeros_like(shared_P), where=shared_P > 0)
-    return ratio
-
-
 def _means(values_NV: Float64, scores_N: Float64, leaders_G: Int64, group_N: Int64) -> tuple[Float64, Int64]:
     """Returns float64 [G, V], the weighted mean of each group, and int64 [G], how many rows it has."""
     size_G = np.bincount(group_N, minlength=len(leaders_G))
@@ -200,6 +189,6 @@ def _check(boxes: NDArray[Any], scores: NDArray[Any], extras: NDArray[Any], iou:
     if n and not scores.min() >= 0:
         raise ValueError(f"scores that weigh must not be negative or NaN, the least is {scores.min()}")
     if not 0 < iou <= 1:
-        raise ValueError(f"the overlap that joins a group lies above 0 and up to 1, got {iou}")
+        raise ValueError(f"the overlap that joins a group must be above 0 and at most 1, got {iou}")
     if cap is not None and cap < 0:
         raise ValueError(f"cannot return {cap} groups")

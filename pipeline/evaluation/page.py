@@ -38,7 +38,7 @@ _WORDS = {
     "benchmark": "Benchmark",
     "reading": "Reading of the predictions",
     "iou": "IoU to match",
-    "plus_one": "Boxes count inclusive pixels (+1)",
+    "pixel_inclusive": "Boxes count inclusive pixels (+1)",
     "thresholds": "Score thresholds",
     "score_dtype": "Scores compared as",
     "score_min": "Lowest score",

@@ -85,7 +85,7 @@ def result_of(
         "benchmark": "WIDER FACE",
         "reading": reading,
         "iou": IOU,
-        "plus_one": True,
+        "pixel_inclusive": True,
         "thresholds": STEPS,
         "score_dtype": "float64",
         "score_min": scores.low if math.isfinite(scores.low) else None,

@@ -76,7 +76,7 @@ def fuse(sets: Sequence[ScoredBoxes], rule: Fusion) -> ScoredBoxes:
         pooled.corners(frame),
         pooled.scores,
         iou=rule.iou,
-        plus_one=rule.convention.votes_plus_one,
+        pixel_inclusive=rule.convention.votes_pixel_inclusive,
         singles=rule.singles,
         rounded=rule.convention.rounded,
         cap=rule.cap,

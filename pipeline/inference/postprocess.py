@@ -46,4 +46,8 @@ def detections(
 def suppress(boxes: ScoredBoxes, iou: float, convention: Convention) -> ScoredBoxes:
     """Returns the boxes that greedy suppression keeps, best first, by a convention's rules."""
     corners, scores = torch.from_numpy(boxes.corners(convention.frame)), torch.from_numpy(boxes.scores)
-    return boxes.take(nms(corners, scores, iou, plus_one=convention.plus_one, inclusive=convention.inclusive).numpy())
+    return boxes.take(
+        nms(
+            corners, scores, iou, pixel_inclusive=convention.pixel_inclusive, iou_inclusive=convention.iou_inclusive
+        ).numpy()
+    )

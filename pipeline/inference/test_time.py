@@ -6,9 +6,8 @@ Importing this file costs no torch, so that planning a run can name them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from pipeline.boxes.frame import MOGFACE, RETINAFACE, Convention, Frame
 from pipeline.data.canvas import ORIGINAL, Canvas
 from pipeline.data.records import ScoredBoxes
+from pipeline.engine.registry import Registry
 from pipeline.inference.fusion import Fusion, Voting, fuse
 from pipeline.inference.sizes import RetinaFaceSize, Scale, mogface_largest
 
@@ -200,7 +200,8 @@ def _one(description: str, sizing: Callable[[int, int], Sizing], convention: Con
     return Mode(description, lambda width, height: (Pass(sizing(width, height)),), convention=convention)
 
 
-MODES: Final[Mapping[str, Mode]] = MappingProxyType(
+MODES = Registry(
+    "test-time mode",
     {
         "single": _one("one pass at original size", lambda width, height: ORIGINAL),
         "retinaface_1600": _one("one pass, short edge 1600, long one at most 2150", lambda w, h: RetinaFaceSize()),
@@ -214,12 +215,5 @@ MODES: Final[Mapping[str, Mode]] = MappingProxyType(
         "mogface_multi": mogface(),
         "mogface_multi_hard": mogface(hard=True),
         "mogface_multi_sides": mogface(window=-1),
-    }
+    },
 )
-
-
-def mode_named(name: str) -> Mode:
-    """Returns the entry of `MODES`. Raises ValueError: there is none; the message lists those there are."""
-    if name not in MODES:
-        raise ValueError(f"no test-time mode {name!r}; there are {', '.join(MODES)}")
-    return MODES[name]

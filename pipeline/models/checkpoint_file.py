@@ -1,4 +1,4 @@
-"""Whether a checkpoint's file is all there, told from a few of its bytes. Needs no torch, so a plan can check it."""
+"""The header of a checkpoint's file, and whether the file is whole, from a few of its bytes. Needs no torch."""
 
 from __future__ import annotations
 
@@ -16,38 +16,29 @@ _ZIP = b"PK\x03\x04"
 _NEVER = ("an empty file", "an HTML page", "a pointer of Git LFS", "zeros only")  # what never is a checkpoint
 
 
-def in_file(source: object) -> str:
+def in_file(source: bytes | str | Path) -> str:
     """Returns "<path>: " to begin a message with, or nothing for a checkpoint that is given as bytes."""
-    return "" if source is None or isinstance(source, bytes) else f"{source}: "
+    return "" if isinstance(source, bytes) else f"{source}: "
 
 
-def require_whole(source: bytes | str | Path) -> None:
-    """Raises ValueError where a checkpoint's bytes, or the file at a path, are cut off or evidently something else.
+def whole_header(source: bytes | str | Path) -> Mapping[str, Any] | None:
+    """Returns the header of a safetensors file, given as bytes or by its path; None for other kinds.
 
-    A safetensors file and a zip, which PyTorch's files are, tell their length; other bytes are left to their reader.
+    A safetensors file and a zip, which PyTorch's files are, have their length in them; other bytes are left to their
+    reader.
+
+    Raises:
+        ValueError: the file is cut off or evidently something else.
     """
     if isinstance(source, bytes):
-        _check(io.BytesIO(source), len(source), "")
-        return
+        return _header(io.BytesIO(source), len(source), "")
     with open(source, "rb") as file:
         size = file.seek(0, io.SEEK_END)
         file.seek(0)
-        _check(file, size, in_file(source))
+        return _header(file, size, in_file(source))
 
 
-def safetensors_header(start: bytes, rest: bytes) -> Mapping[str, Any] | None:
-    """Returns the header of a safetensors file of its first eight bytes and those after them; None for other bytes."""
-    length = int.from_bytes(start, "little")
-    if len(start) < 8 or len(rest) < length or rest[:1] != b"{":
-        return None
-    try:
-        header = json.loads(rest[:length])
-    except (ValueError, RecursionError):
-        return None
-    return header if isinstance(header, dict) else None
-
-
-def _check(file: BinaryIO, size: int, where: str) -> None:
+def _header(file: BinaryIO, size: int, where: str) -> Mapping[str, Any] | None:
     head = file.read(HEAD)
     kind = file_kind(head)
     if kind.startswith(_NEVER):
@@ -55,23 +46,25 @@ def _check(file: BinaryIO, size: int, where: str) -> None:
     length = int.from_bytes(head[:8], "little")
     if head[8:9] == b"{" and length <= HEADER_LIMIT:
         file.seek(8)
-        _check_safetensors(head[:8], file.read(length), size, where)
-    elif head.startswith(_ZIP) and not zipfile.is_zipfile(file):
+        return _safetensors(length, file.read(length), size, where)
+    if head.startswith(_ZIP) and not zipfile.is_zipfile(file):
         raise ValueError(f"{where}the checkpoint is cut off after {size:,} bytes: fetch it again")
+    return None
 
 
-def _check_safetensors(start: bytes, rest: bytes, size: int, where: str) -> None:
-    length = int.from_bytes(start, "little")
-    if len(rest) < length:
+def _safetensors(length: int, text: bytes, size: int, where: str) -> Mapping[str, Any]:
+    if len(text) < length:
         raise ValueError(f"{where}the checkpoint is cut off in its header of {length:,} bytes: fetch it again")
-    header = safetensors_header(start, rest)
-    if header is None:
-        raise ValueError(f"{where}the checkpoint's safetensors header cannot be read: it is no JSON object")
+    try:
+        header: Mapping[str, Any] = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ValueError(f"{where}the checkpoint's safetensors header cannot be read: it is no JSON object") from None
     try:
         ends = [int(entry["data_offsets"][1]) for name, entry in header.items() if name != "__metadata__"]
     except (KeyError, TypeError, ValueError, IndexError):
-        raise ValueError(f"{where}the checkpoint's safetensors header does not say where its tensors lie") from None
+        raise ValueError(f"{where}the checkpoint's safetensors header does not say where its tensors are") from None
     expected = 8 + length + max(ends, default=0)
     if size != expected:
         more = "cut off, fetch it again" if size < expected else "something was added to it"
         raise ValueError(f"{where}expected a checkpoint of {expected:,} bytes, found {size:,}: {more}")
+    return header

@@ -18,7 +18,9 @@ _BLOCK_PIXELS = 512
 def in_blocks(
     function: Callable[[Tensor], Tensor], images: Tensor, *, stride: int, halo: int, block: int = _BLOCK_PIXELS
 ) -> Tensor:
-    """Returns ``function(images)`` computed block by block on a CPU where gradients are off, else in one go.
+    """Returns ``function(images)``, computed block by block on a CPU where gradients are off, else in one go.
+
+    Equal to the bit where the convolution's arithmetic does not depend on the size of the map, as with oneDNN.
 
     Args:
         function: [B, C, H, W] -> [B, D, ceil(H / stride), ceil(W / stride)], translation-equivariant by multiples of
@@ -27,10 +29,6 @@ def in_blocks(
         stride: pixels per cell of the result.
         halo: multiple of ``stride``; no pixel farther than this outside a block of cells changes them.
         block: side of a block in pixels, a multiple of ``stride``.
-
-    Returns:
-        [B, D, ceil(H / stride), ceil(W / stride)], channels last; equal to the bit where the convolution's arithmetic
-        does not depend on the size of the map, as is so for oneDNN.
     """
     height, width = images.shape[-2:]
     if torch.is_grad_enabled() or images.device.type != "cpu" or height * width <= 2 * block * block:

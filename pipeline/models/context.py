@@ -1,4 +1,4 @@
-"""Context modules: widen what one cell of a feature level sees before the heads judge it."""
+"""Context modules: widen what one cell of a feature level sees before the heads."""
 
 from __future__ import annotations
 

@@ -15,8 +15,8 @@ _VALUES = (4, 1)  # numbers per anchor: box, class
 class DeepTower(nn.Module):
     """Four times convolution, GroupNorm and ReLU at one width ("deep head", HAMBox).
 
-    MogFace's released code applies the first convolution all four times and never uses the others, which its
-    checkpoints hold all the same (`repeat`).
+    With `repeat` the first convolution is applied all four times, as in MogFace's released code, whose checkpoints have
+    the others all the same.
     """
 
     reach = 4  # cells that a cell sees on each side, statistics apart

@@ -28,6 +28,6 @@ class FirstShot(nn.Module):
         return boxes, logits
 
     def features(self, features: Sequence[Tensor], pyramid: Sequence[Tensor]) -> list[Tensor]:
-        """Returns the maps [B, width, H_i, W_i] that the head judges."""
+        """Returns the maps [B, width, H_i, W_i] that the head is given."""
         sources = [*features, *pyramid[len(features) :]]
         return [conv(source) for conv, source in zip(self.maps, sources, strict=True)]

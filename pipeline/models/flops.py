@@ -16,10 +16,7 @@ from pipeline.models.rankers.ranker import Ranker
 def flops(detector: Detector, height: int = 640, width: int = 640) -> int:
     """Returns the floating-point operations of one forward pass: two per multiply-add of every convolution.
 
-    Args:
-        detector: best built on torch's "meta" device, where nothing is computed.
-        height: of the image, pixels.
-        width: likewise.
+    The detector is best built on torch's "meta" device, where nothing is computed; sides are in pixels.
     """
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -32,10 +29,7 @@ def flops(detector: Detector, height: int = 640, width: int = 640) -> int:
 def ranker_flops(ranker: Ranker, height: int = 640, width: int = 640) -> int:
     """Returns the same of a ranker and a full table: convolutions and products of matrices that are computed.
 
-    Args:
-        ranker: with numbers; on torch's "meta" device only one whose work does not depend on the boxes, as CRFace's.
-        height: of the image, pixels.
-        width: likewise.
+    On torch's "meta" device only for a ranker whose work does not depend on the boxes, as CRFace's.
     """
     from torch.utils.flop_counter import FlopCounterMode
 

@@ -17,7 +17,7 @@ Network = TypeVar("Network", bound=nn.Module)
 def for_inference(network: Network) -> Network:
     """Returns a copy whose answers are the same up to rounding (1e-6 of their size) and whose pass is cheaper.
 
-    Batch norms are folded into their convolutions, the heads of a level become one convolution, weights lie channels
+    Batch norms are folded into their convolutions, the heads of a level become one convolution, weights are channels
     last, gradients are off. The copy cannot be trained, saved or loaded into.
     """
     fast = copy.deepcopy(network).eval().requires_grad_(False)

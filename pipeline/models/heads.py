@@ -14,17 +14,9 @@ class DenseHead(nn.Module):
     def __init__(
         self, inputs: int, anchors: Sequence[int], values: int, *, kernel: int = 1, shared: bool = False
     ) -> None:
-        """Assembles the convolutions.
+        """Args: channels of every level; anchors per cell of each; numbers per anchor; kernel side; one for all levels.
 
-        Args:
-            inputs: channels of every level.
-            anchors: per cell of each level.
-            values: numbers per anchor.
-            kernel: side.
-            shared: one convolution serves all levels.
-
-        Raises:
-            ValueError: shared, and levels differ in their anchors per cell.
+        Raises ValueError where levels that share differ in their anchors per cell.
         """
         super().__init__()
         if shared and len(set(anchors)) > 1:

@@ -1,7 +1,7 @@
-"""HCAM, the hierarchical context-aware module: a second look, with context, at what the first look calls a face.
+"""HCAM, the hierarchical context-aware module: a second classification, with context, of what the first calls a face.
 
 MogFace section 3.3. Where the main classifier is confident, and in an N x N neighbourhood of it, the pyramid map gets
-context from the backbone added; a second, progressive classifier judges the sum and so learns false alarms.
+context from the backbone added; a second, progressive classifier is given the sum and learns to reject false alarms.
 """
 
 from __future__ import annotations
@@ -34,17 +34,9 @@ class HierarchicalContext(nn.Module):
         levels: int = 6,
         threshold: float = 0.1,
     ) -> None:
-        """Assembles the parts.
+        """Args: channels of C2..C5 and of the pyramid; odd sides in cells; levels; see the class.
 
-        Args:
-            channels: of C2..C5. The levels above get no context.
-            width: channels of the pyramid.
-            neighbourhoods: odd sides in cells.
-            levels: of the pyramid.
-            threshold: see the class.
-
-        Raises:
-            ValueError: a neighbourhood is even or missing.
+        Levels above C5 get no context. Raises ValueError where a neighbourhood is even or missing.
         """
         super().__init__()
         if not neighbourhoods or any(side < 1 or side % 2 == 0 for side in neighbourhoods):
@@ -60,18 +52,15 @@ class HierarchicalContext(nn.Module):
         self.classifier = DenseHead(width, [1] * levels, 1, kernel=3)
 
     def forward(self, features: Sequence[Tensor], pyramid: Sequence[Tensor], logits: Tensor) -> Tensor:
-        """Returns progressive logits [B, A, 1].
+        """Returns progressive logits [B, A, 1] of C2..C5, P2..P7 [B, width, H_i, W_i] and the main logits [B, A, 1].
 
-        Args:
-            features: C2..C5.
-            pyramid: P2..P7 [B, width, H_i, W_i].
-            logits: of the main classifier [B, A, 1]; no gradient flows through them.
+        No gradient flows through the main logits.
         """
         answer: Tensor = self.classifier(self.enhanced(features, pyramid, logits))
         return answer
 
     def enhanced(self, features: Sequence[Tensor], pyramid: Sequence[Tensor], logits: Tensor) -> list[Tensor]:
-        """Returns the maps that the progressive classifier judges; P6 and P7 are passed as they are."""
+        """Returns the maps that the progressive classifier is given; P6 and P7 are passed as they are."""
         masks = self.masks(logits, [(level.shape[-2], level.shape[-1]) for level in pyramid])
         maps = list(pyramid)
         for number, (feature, narrow) in enumerate(zip(features, self.narrow, strict=True)):
@@ -87,9 +76,7 @@ class HierarchicalContext(nn.Module):
     def masks(self, logits: Tensor, shapes: Sizes) -> list[list[Tensor]]:
         """Returns per level and neighbourhood a mask [B, 1, H_i, W_i] of 0 and 1 in the logits' type.
 
-        Args:
-            logits: of the main classifier [B, A, 1], one anchor per cell.
-            shapes: rows and columns of each level.
+        Logits are [B, A, 1] of the main classifier, one anchor per cell; shapes are rows and columns of each level.
         """
         flat = self.confident(logits)[..., 0].to(logits.dtype)
         parts = torch.split(flat, [rows * columns for rows, columns in shapes], dim=1)

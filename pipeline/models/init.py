@@ -11,7 +11,7 @@ FOCAL_PRIOR_BIAS = -math.log((1 - 0.01) / 0.01)
 
 
 def start_small(module: nn.Module, deviation: float = 0.01) -> None:
-    """Draws every convolution of a part from N(0, deviation) with bias 0, in place; norms stay at 1 and 0."""
+    """Samples every convolution of a part from N(0, deviation) with bias 0, in place; norms stay at 1 and 0."""
     for part in module.modules():
         if isinstance(part, nn.Conv2d):
             nn.init.normal_(part.weight, 0.0, deviation)

@@ -33,25 +33,19 @@ class LowPyramid(nn.Module):
     """Four backbone levels C2..C5 to six maps P2..P7 of one width, as released without norm or activation at the end.
 
     P5, P6, P7 are 3x3 convolutions of C5, C6, C7. From P5 down: bilinear upsampling by two, cropped to the finer
-    level's size, plus a 1x1 convolution of that level; P4..P2 are 3x3 convolutions of these sums, which themselves
-    flow on unsmoothed. With norms, which MogFace has not, every one of these convolutions is followed by one instead
-    of its bias, and those that make the maps by a ReLU: from random weights that learns faster, and at higher rates.
+    level's size, plus a 1x1 convolution of that level; P4..P2 are 3x3 convolutions of these sums, which themselves flow
+    on unsmoothed. With norms, which MogFace has not, each convolution has a norm instead of its bias, and those that
+    make the maps a ReLU: from random weights that learns faster, and at higher rates.
     """
 
     def __init__(self, inputs: Sequence[int], outputs: int = 256, *, norms: bool = False) -> None:
-        """Assembles the convolutions.
+        """Args: channels of C2..C5; channels of every map out, even; norms, see the class.
 
-        Args:
-            inputs: channels of C2..C5.
-            outputs: channels of every map out, even; C6 and C7 have twice and once as many.
-            norms: batch norms, see the class.
-
-        Raises:
-            ValueError: there are not four levels.
+        C6 has twice the channels out, C7 as many. Raises ValueError where there are not four levels.
         """
         super().__init__()
         if len(inputs) != 4:
-            raise ValueError(f"the low-level pyramid stands on four levels, got {len(inputs)}")
+            raise ValueError(f"the low-level pyramid needs four levels, got {len(inputs)}")
         self.c6 = ExtraLevel(inputs[-1], 2 * outputs, 2 * outputs)
         self.c7 = ExtraLevel(2 * outputs, outputs // 2, outputs)
         three, one = (_normed_three, _normed_one) if norms else (_three, _one)
@@ -83,7 +77,7 @@ class FlatPyramid(nn.Module):
         """Args: channels of the branches, each half the size of the one before; channels out; number of maps out."""
         super().__init__()
         self.merge = nn.Conv2d(sum(inputs), outputs, 1)
-        # By whole factors and cropped, so that a cell lies where it lies whatever the size of the image.
+        # By whole factors and cropped, so that a cell's position does not depend on the size of the image.
         self.enlarged = nn.ModuleList(Enlarge(2**k) for k in range(1, len(inputs)))
         self.averaged = nn.ModuleList(Average(2**k) for k in range(1, levels))
         self.smooths = nn.ModuleList(_three(outputs, outputs) for _ in range(levels))

@@ -1,9 +1,9 @@
 """Images of several sizes on one padded canvas: each gets the answers that it gets alone, up to rounding.
 
-A network that is given an image and something beside it sees that something at the image's edge, where alone it sees
-the zeros of its padded convolutions. Here every map is set to zero outside its image before it enters a convolution of
-more than one cell, and whatever else looks beyond a cell (pooling, enlarging, norms over whole maps) is kept inside.
-So a batch may hold images of different sizes, and a device for which every new size is expensive sees few of them.
+Alone, a network sees the zeros of its padded convolutions beyond an image's edge. Here every map is set to zero outside
+its image before a convolution of more than one cell, and whatever else reads beyond a cell (pooling, enlarging, norms
+over whole maps) is kept inside. So a batch may have images of different sizes, and a device for which every new size is
+expensive gets few of them.
 """
 
 from __future__ import annotations
@@ -25,15 +25,14 @@ Pixels = TypeVar("Pixels", int, Tensor)
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What a pass is given.
+    """The input of a pass.
 
     Attributes:
         sizes_B2: int, (height, width) of each image in pixels, on the network's device; None: all fill the canvas.
         height: of the canvas, pixels.
-        width: of the canvas, pixels.
+        width: likewise.
         dtype: of the maps.
-        alone: the same of a single image, where the host knows it: what is beyond is then set to zero, which writes
-            less than a multiplication of the whole map.
+        alone: size of a single image that the host knows: writing zeros beyond it is cheaper than a product.
     """
 
     sizes_B2: Tensor | None
@@ -114,7 +113,7 @@ class Extent:
             return x
         inside = self.inside(x)
         assert inside is not None
-        # Whoever else reads x has no use for what is outside, and a copy would cost as much again.
+        # No other reader of x uses what is outside, and a copy would cost as much again.
         return x * inside if x.requires_grad else x.mul_(inside)
 
     def continued(self, x: Tensor) -> Tensor:

@@ -9,12 +9,10 @@ from torch import Tensor
 def moved(values: Tensor, device: torch.device | str) -> Tensor:
     """Returns the values on a device; a GPU is handed pinned memory, which it fetches while the host goes on.
 
-    Args:
-        values: on the host. What is elsewhere already is moved as torch does it.
-        device: where they are wanted; the host gets the very same tensor.
+    The host gets the very same tensor; what is elsewhere already is moved as torch does it.
     """
     if torch.device(device).type == "cuda" and values.device.type == "cpu":
-        # Without pinned memory the host waits until all that the device has to do before is done. The allocator that
-        # keeps such memory gives it to nobody else before it has been fetched.
+        # Without pinned memory the host waits until the device has finished its earlier work. The allocator does not
+        # reuse such memory before it has been fetched.
         return values.pin_memory().to(device, non_blocking=True)
     return values.to(device)

@@ -1,28 +1,23 @@
-"""Load, save and convert weights: published PyTorch checkpoints by renaming, our own as safetensors."""
+"""Load, save and convert weights: published PyTorch checkpoints by renaming, this project's as safetensors."""
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from pipeline.engine.file_kind import HEAD, file_kind
-from pipeline.models.checkpoint_file import in_file, require_whole
-from pipeline.models.checkpoint_id import METADATA_KEY, resolve_detector, stored_config
-from pipeline.models.detectors import detector_spec
+from pipeline.models.checkpoint import METADATA_KEY, Checkpoint, Source, first_line
+from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Detector
+from pipeline.models.published_names import rename
 from pipeline.models.rankers import RANKERS
-from pipeline.models.renames import rename
+from pipeline.models.rankers.frame import stored_frame
+from pipeline.models.rankers.ranker import Ranker
 
 N = TypeVar("N", bound=nn.Module)
-FIRST_WEIGHTS = "pretrained"
-"""The switch that has ImageNet's weights fetched for a network that is to be trained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,27 +53,48 @@ class KeyReport:
 
 
 def open_detector(
-    source: bytes | str | Path, requested: str | None = None, *, partial: bool = False
+    source: Checkpoint | Source, requested: str | None = None, *, partial: bool = False
 ) -> tuple[str, Detector]:
     """Returns the name and the loaded detector of a checkpoint, in evaluation mode on the CPU.
 
-    One of ours that was saved with ``model_args`` in its configuration is built with them.
+    It is built with the ``model_args`` that the checkpoint has.
 
     Args:
         source: checkpoint, its bytes or its path.
-        requested: detector the user asked for; needed only where the file does not tell.
+        requested: detector the user asked for; needed only where the file does not say.
         partial: load what fits even if names are missing, unexpected or of another shape.
 
     Raises:
-        ValueError: see `resolve_detector` and `load`.
+        ValueError: see `Checkpoint.detector` and `load`.
     """
-    name = resolve_detector(source, requested)
-    detector = built(detector_spec(name).build, model_args_of(source), source)
-    load(detector, source, partial=partial)
+    checkpoint = Checkpoint.of(source)
+    name = checkpoint.detector(requested)
+    detector = built(DETECTORS[name].build, checkpoint.model_args, checkpoint)
+    load(detector, checkpoint, partial=partial)
     return name, detector.eval()
 
 
-def built(build: Callable[..., N], model_args: Mapping[str, Any], source: bytes | str | Path) -> N:
+def open_ranker(source: Checkpoint | Source, requested: str | None = None) -> tuple[str, Ranker]:
+    """Returns the name and the loaded ranker of a checkpoint, in evaluation mode on the CPU.
+
+    It is built with the ``model_args`` that the checkpoint has, and is given images as in its training.
+
+    Args:
+        source: checkpoint, its bytes or its path.
+        requested: ranker the user asked for, None for any.
+
+    Raises:
+        ValueError: see `Checkpoint.ranker` and `load`.
+    """
+    checkpoint = Checkpoint.of(source)
+    name = checkpoint.ranker(requested)
+    ranker = built(RANKERS[name].build, checkpoint.model_args, checkpoint)
+    ranker.frame = stored_frame(checkpoint.config)
+    load(ranker, checkpoint)
+    return name, ranker.eval()
+
+
+def built(build: Callable[..., N], model_args: Mapping[str, Any], checkpoint: Checkpoint) -> N:
     """Returns a network made with the model args of a checkpoint.
 
     Raises:
@@ -90,30 +106,16 @@ def built(build: Callable[..., N], model_args: Mapping[str, Any], source: bytes 
         if not model_args:
             raise
         given = ", ".join(f"{name}={value!r}" for name, value in model_args.items())
-        reason = _first_line(error)
-        raise ValueError(f"{in_file(source)}no network with the switches {given}: {reason}") from error
+        raise ValueError(f"{checkpoint.where}no network with the switches {given}: {first_line(error)}") from error
 
 
-def model_args_of(source: bytes | str | Path) -> dict[str, Any]:
-    """Returns the keyword arguments its network was built with, of one of our checkpoints; else an empty mapping.
+def load(network: nn.Module, source: Checkpoint | Source, *, partial: bool = False) -> KeyReport:
+    """Loads a checkpoint into a network in place and returns how their names met.
 
-    Without `FIRST_WEIGHTS`: a network that takes its weights from the checkpoint need not fetch others before.
-    """
-    model_args = (stored_config(source) or {}).get("model_args", {})
-    if not isinstance(model_args, dict):
-        raise ValueError(
-            f"{in_file(source)}the checkpoint's switches must map names to values, they are {model_args!r}"
-        )
-    return {name: value for name, value in model_args.items() if name != FIRST_WEIGHTS}
-
-
-def load(detector: nn.Module, source: bytes | str | Path, *, partial: bool = False) -> KeyReport:
-    """Loads a checkpoint into a network in place and returns what met what.
-
-    Nothing here tells variants with equal shapes apart: go through `open_detector`, or `resolve_detector` first.
+    Variants with equal shapes are not distinguished here: go through `open_detector`, or `Checkpoint.detector` first.
 
     Args:
-        detector: with our names, not yet optimised for inference.
+        network: not yet fused for inference. Published names are those of a detector's `spec`.
         source: a PyTorch checkpoint (plain or wrapped in ``{"state_dict": …}``, with or without the prefix
             ``module.``) or safetensors, its bytes or its path.
         partial: load what fits instead of raising.
@@ -121,61 +123,30 @@ def load(detector: nn.Module, source: bytes | str | Path, *, partial: bool = Fal
     Raises:
         ValueError: not a checkpoint, or names or shapes disagree and ``partial`` is false; the network is unchanged.
     """
-    tensors = {rename(name): tensor for name, tensor in read_tensors(source).items()}
-    own = detector.state_dict()
-    same = tuple(name for name in own if name in tensors and own[name].shape == tensors[name].shape)
-    differing = [name for name in own if name in tensors and own[name].shape != tensors[name].shape]
+    checkpoint = Checkpoint.of(source)
+    names = network.spec.published_names if isinstance(network, Detector) else ()
+    tensors = {rename(name, names): tensor for name, tensor in checkpoint.tensors.items()}
+    own = network.state_dict()
+    shared = [name for name in own if name in tensors]
+    same = tuple(name for name in shared if own[name].shape == tensors[name].shape)
     report = KeyReport(
         matched=same,
         missing=tuple(name for name in own if name not in tensors),
         unexpected=tuple(name for name in tensors if name not in own),
-        mismatched=tuple(f"{name} {tuple(tensors[name].shape)} for {tuple(own[name].shape)}" for name in differing),
+        mismatched=tuple(
+            f"{name} {tuple(tensors[name].shape)} for {tuple(own[name].shape)}"
+            for name in shared
+            if own[name].shape != tensors[name].shape
+        ),
     )
+    unfit = f"{checkpoint.where}checkpoint does not fit {type(network).__name__}"
     if not partial and not report.complete:
-        raise ValueError(f"{in_file(source)}checkpoint does not fit {type(detector).__name__}: {report}")
+        raise ValueError(f"{unfit}: {report}")
     try:
-        detector.load_state_dict({name: tensors[name] for name in same}, strict=False)
+        network.load_state_dict({name: tensors[name] for name in same}, strict=False)
     except RuntimeError as error:  # tensors of a kind that a network cannot hold
-        raise ValueError(f"{in_file(source)}checkpoint does not fit {type(detector).__name__}: {error}") from error
+        raise ValueError(f"{unfit}: {error}") from error
     return report
-
-
-def read_tensors(source: bytes | str | Path) -> dict[str, Tensor]:
-    """Returns the tensors of a checkpoint by the names it uses, on the CPU.
-
-    Raises:
-        ValueError: not a PyTorch or safetensors file, or not a mapping of names to tensors.
-    """
-    from safetensors.torch import load as load_safetensors
-
-    require_whole(source)
-    data = source if isinstance(source, bytes) else Path(source).read_bytes()
-    where = in_file(source)
-    if data[8:9] == b"{" and int.from_bytes(data[:8], "little") < len(data):
-        try:
-            loaded: dict[str, Tensor] = load_safetensors(data)
-        except Exception as error:  # its own kind of error, and torch's for a type of numbers that it does not have
-            raise ValueError(f"{where}not a safetensors file that can be read: {_first_line(error)}") from error
-        return loaded
-    try:
-        content: Any = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except Exception as error:
-        # torch raises half a dozen types for bytes that are no checkpoint, some with a page of advice.
-        reason = f"{_first_line(error).split('. ')[0]} (the file is {file_kind(data[:HEAD])})"
-        raise ValueError(f"{where}not a checkpoint that torch can load safely: {reason}") from error
-    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]
-    if not isinstance(content, Mapping):
-        raise ValueError(f"{where}a checkpoint must map names to tensors, this one holds {type(content).__name__}")
-    for name, value in content.items():
-        if not isinstance(name, str) or not isinstance(value, Tensor):
-            found = f"{name!r}, which is {type(value).__name__}"
-            raise ValueError(f"{where}a checkpoint must map names to tensors, this one holds {found}")
-    return dict(content)
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
 def save_bytes(name: str, module: nn.Module, config: Mapping[str, Any] | None = None) -> bytes:
@@ -194,7 +165,7 @@ def save_bytes(name: str, module: nn.Module, config: Mapping[str, Any] | None = 
 
     kind = "ranker" if name in RANKERS else "detector"
     if kind == "detector":
-        detector_spec(name)
+        DETECTORS.find(name)
     tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in module.state_dict().items()}
     # One metadata key only: safetensors writes several in no fixed order.
     text = json.dumps({**(config or {}), kind: name}, sort_keys=True)

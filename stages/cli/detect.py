@@ -129,12 +129,12 @@ def _detections(scale: str, name: str, score: float) -> Callable[[Any, Any], Any
     """Returns a function from predictor and image to detections: one pass and suppression, or a mode's own rule."""
     from pipeline.data.canvas import parse_canvas
     from pipeline.inference.batches import candidates_within_memory
-    from pipeline.inference.engines import engine_spec
+    from pipeline.inference.engines import ENGINES
     from pipeline.inference.memory import require_memory
     from pipeline.inference.postprocess import detections
-    from pipeline.inference.test_time import detect, mode_named
+    from pipeline.inference.test_time import MODES, detect
 
-    canvas, mode = parse_canvas(scale), mode_named(name)
+    canvas, mode = parse_canvas(scale), MODES.find(name)
     if name != "single" and scale != "original":
         raise ValueError(f"--mode {name} has sizes of its own: expected no --scale, found {scale}")
 
@@ -145,7 +145,7 @@ def _detections(scale: str, name: str, score: float) -> Callable[[Any, Any], Any
                 return found.take(found.scores > score)
         else:
             if predictor.device.type == "cpu":  # elsewhere too little memory is an error of its own, not the end
-                factor = engine_spec(predictor.engine).memory
+                factor = ENGINES.find(predictor.engine).memory
                 require_memory(predictor.detector, *canvas.size(image.shape[1], image.shape[0]), factor)
             found, convention = candidates_within_memory(predictor, image, canvas), predictor.detector.convention
         return detections(found, score=score, convention=convention)

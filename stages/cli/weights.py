@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from stages.cli.outputs import require_files, require_folder
+
+if TYPE_CHECKING:
+    from pipeline.models.checkpoint import Checkpoint
 
 _HELP = """Convert published checkpoints to our format, or look into one.
 
@@ -38,24 +41,25 @@ def convert(
 
     Example: wider8k weights convert MogFace.pth --detector mogface_official --out mogface.safetensors
     """
-    from pipeline.models.checkpoint_id import checkpoint_hash, resolve_detector
-    from pipeline.models.detectors import detector_spec
+    from pipeline.models.checkpoint import Checkpoint
+    from pipeline.models.detectors import DETECTORS
     from pipeline.models.weights import built, load, save_bytes
 
     require_folder("--out", out.parent)
     if out.parent.is_dir():
         require_files({"--out": out}, [source])
-    name = resolve_detector(source, detector)
-    model_args = _model_args(source, switch)
-    network = built(detector_spec(name).build, model_args, source)
-    report = load(network, source)
-    config: dict[str, Any] = {"source": source.name, "source_sha256": checkpoint_hash(source)}
+    checkpoint = Checkpoint(source)
+    name = checkpoint.detector(detector)
+    model_args = _model_args(checkpoint, switch)
+    network = built(DETECTORS[name].build, model_args, checkpoint)
+    report = load(network, checkpoint)
+    config: dict[str, Any] = {"source": source.name, "source_sha256": checkpoint.content_hash}
     if model_args:
         config["model_args"] = model_args
     data = save_bytes(name, network, config)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_bytes(data)
-    print(f"{out}: {name}, {report}, sha256 {checkpoint_hash(data)}")
+    print(f"{out}: {name}, {report}, sha256 {Checkpoint(data).content_hash}")
 
 
 def inspect(
@@ -69,17 +73,18 @@ def inspect(
 
     Example: wider8k weights inspect mogface.safetensors
     """
-    from pipeline.models.checkpoint_id import checkpoint_hash, resolve_detector, stored_config
-    from pipeline.models.detectors import detector_spec
+    from pipeline.models.checkpoint import Checkpoint
+    from pipeline.models.detectors import DETECTORS
     from pipeline.models.weights import built, load
 
-    name = resolve_detector(file, detector)
-    network = built(detector_spec(name).build, _model_args(file, switch), file)
-    report = load(network, file, partial=True)
-    print(f"detector    {name}: {detector_spec(name).description}")
+    checkpoint = Checkpoint(file)
+    name = checkpoint.detector(detector)
+    network = built(DETECTORS[name].build, _model_args(checkpoint, switch), checkpoint)
+    report = load(network, checkpoint, partial=True)
+    print(f"detector    {name}: {DETECTORS[name].description}")
     print(f"parameters  {sum(parameter.numel() for parameter in network.parameters()):,}")
-    print(f"sha256      {checkpoint_hash(file)}")
-    for key, value in sorted((stored_config(file) or {}).items()):
+    print(f"sha256      {checkpoint.content_hash}")
+    for key, value in sorted(checkpoint.config.items()):
         if key != "detector":
             print(f"{key:<11} {value}")
     print(f"names       {len(report.matched)} of {len(network.state_dict())} matched")
@@ -90,12 +95,11 @@ def inspect(
         raise typer.Exit(1)
 
 
-def _model_args(source: Path, given: list[str] | None) -> dict[str, Any]:
+def _model_args(checkpoint: Checkpoint, given: list[str] | None) -> dict[str, Any]:
     """Returns the model args written into the file, and over them those given."""
     from pipeline.engine.literal_yaml import parse_literal, resolved
-    from pipeline.models.weights import model_args_of
 
-    model_args = model_args_of(source)
+    model_args = checkpoint.model_args
     for text in given or []:
         name, equals, value = text.partition("=")
         if not equals or not name:

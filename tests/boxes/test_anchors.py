@@ -82,7 +82,7 @@ def test_window_indices_point_at_the_same_anchors(window: tuple[int, int, int, i
     "window", [(8, 0, 64, 64), (0, 31, 64, 64), (0, 0, 300, 64), (64, 0, 64, 64), (-32, 0, 64, 64)]
 )
 def test_windows_off_the_cells_are_refused(window: tuple[int, int, int, int]) -> None:
-    with pytest.raises(ValueError, match="does not lie on the 32-pixel cells"):
+    with pytest.raises(ValueError, match="is not on the 32-pixel cells"):
         STANDARD.window_indices(131, 201, window)
 
 

@@ -23,8 +23,8 @@ def _boxes(rng: np.random.Generator, count: int, field: float = 200) -> np.ndarr
     return np.concatenate([corner, corner + rng.uniform(0, 40, (count, 2))], axis=1).astype(np.float32)
 
 
-def _slowly(boxes: np.ndarray, faces: np.ndarray, plus_one: bool) -> list[float]:
-    one, found = float(plus_one), []
+def _slowly(boxes: np.ndarray, faces: np.ndarray, pixel_inclusive: bool) -> list[float]:
+    one, found = float(pixel_inclusive), []
     for ax1, ay1, ax2, ay2 in boxes.tolist():
         best = 0.0
         for bx1, by1, bx2, by2 in faces.tolist():
@@ -36,25 +36,25 @@ def _slowly(boxes: np.ndarray, faces: np.ndarray, plus_one: bool) -> list[float]
     return found
 
 
-@pytest.mark.parametrize("plus_one", [False, True])
+@pytest.mark.parametrize("pixel_inclusive", [False, True])
 @pytest.mark.parametrize("block", [1, 50, 1 << 16])
-def test_equals_a_loop_over_pairs(monkeypatch: pytest.MonkeyPatch, block: int, plus_one: bool) -> None:
+def test_equals_a_loop_over_pairs(monkeypatch: pytest.MonkeyPatch, block: int, pixel_inclusive: bool) -> None:
     monkeypatch.setattr(closest_face, "BLOCK", block)
     rng = np.random.default_rng(0)
     boxes, faces = _boxes(rng, 90), _boxes(rng, 13)
-    found = closest_overlap(boxes, faces, plus_one)
+    found = closest_overlap(boxes, faces, pixel_inclusive)
     assert found.dtype == np.float32
-    np.testing.assert_allclose(found, _slowly(boxes, faces, plus_one), atol=1e-7)
+    np.testing.assert_allclose(found, _slowly(boxes, faces, pixel_inclusive), atol=1e-7)
     assert 0 < (found > 0).sum() < 90
-    exact = closest_overlap(boxes.astype(np.float64), faces, plus_one)
+    exact = closest_overlap(boxes.astype(np.float64), faces, pixel_inclusive)
     assert exact.dtype == np.float64
-    np.testing.assert_allclose(exact, _slowly(boxes, faces, plus_one), rtol=1e-14)
+    np.testing.assert_allclose(exact, _slowly(boxes, faces, pixel_inclusive), rtol=1e-14)
 
 
 def test_worked_numbers() -> None:
     box, face = np.float32([[0, 0, 10, 10]]), np.float32([[0, 0, 10, 5], [50, 50, 60, 60]])
     assert closest_overlap(box, face).tolist() == [0.5]
-    assert closest_overlap(box, face, plus_one=True).tolist() == [np.float32(66 / 121)]
+    assert closest_overlap(box, face, pixel_inclusive=True).tolist() == [np.float32(66 / 121)]
     assert closest_overlap(box, box).tolist() == [1.0]
 
 
@@ -74,8 +74,8 @@ def test_faces_and_boxes_without_area_match_nothing() -> None:
     assert closest_overlap(empty, box).tolist() == [0, 0, 0]
     assert closest_overlap(box, np.concatenate([empty, box])).tolist() == [1]
     # With inclusive corners the first two are a pixel and a row of five; one of width -1 is still nothing.
-    np.testing.assert_allclose(closest_overlap(box, empty[:1], plus_one=True), [1 / 121], rtol=1e-6)
-    assert closest_overlap(box, empty[2:], plus_one=True).tolist() == [0]
+    np.testing.assert_allclose(closest_overlap(box, empty[:1], pixel_inclusive=True), [1 / 121], rtol=1e-6)
+    assert closest_overlap(box, empty[2:], pixel_inclusive=True).tolist() == [0]
 
 
 @pytest.mark.parametrize("shape", [(4,), (3, 5)])
@@ -110,7 +110,7 @@ def test_oracle_of_the_published_sets_to_ten_digits(shared: Path, name: str) -> 
     rows = read_wider_text(file, truth.image_ids).predictions.select(truth.image_ids)
     spans = (slice(*rows.offsets[number : number + 2]) for number in range(len(truth.image_ids)))
     pairs = zip(spans, truth.boxes, strict=True)
-    scores = np.concatenate([closest_overlap(rows.boxes[span], faces, plus_one=True) for span, faces in pairs])
+    scores = np.concatenate([closest_overlap(rows.boxes[span], faces, pixel_inclusive=True) for span, faces in pairs])
     assert (scores == 0).sum() == wanted["boxes_iou_zero"]
     assert (scores >= 0.5).sum() == wanted["boxes_iou_ge_0.5"]
     told = PredictionSet(rows.image_ids, rows.offsets, rows.boxes, scores).falling()

@@ -18,7 +18,7 @@ def test_decode_by_hand() -> None:
     assert boxes[1].tolist() == [-8, -24, 24, 40]
 
 
-@pytest.mark.parametrize("coder", [BoxCoder(), BoxCoder(1, 1), BoxCoder(1, 1, inclusive=True)])
+@pytest.mark.parametrize("coder", [BoxCoder(), BoxCoder(1, 1), BoxCoder(1, 1, pixel_inclusive=True)])
 def test_encode_is_the_inverse(coder: BoxCoder) -> None:
     boxes = torch.tensor([[40.0, 30, 70, 55], [-4, 2, 9, 80]])
     assert torch.allclose(coder.decode(coder.encode(boxes, ANCHORS), ANCHORS), boxes, atol=1e-4)
@@ -50,7 +50,7 @@ PIXEL = np.array([0, 0, 1, 1], np.float32)
 def test_inclusive_coding_equals_the_published_one(shared: Path, case: str) -> None:
     z = np.load(shared / "reference/mogface/boxes.npz")
     anchors = torch.from_numpy(z[f"{case}_anchor_xyxy"] + PIXEL)
-    coder = BoxCoder(1, 1, inclusive=True)
+    coder = BoxCoder(1, 1, pixel_inclusive=True)
     centres = torch.cat([(anchors[:, :2] + anchors[:, 2:] - 1) / 2, anchors[:, 2:] - anchors[:, :2]], dim=1)
     assert np.abs(centres.numpy() - z[f"{case}_anchor_cxcywh"]).max() < 1e-4
     boxes = coder.decode(torch.from_numpy(z[f"{case}_loc"]), centres)
@@ -73,7 +73,7 @@ def test_inclusive_targets_equal_the_published_matching(shared: Path) -> None:
         faces = z[f"{case}_gt"].reshape(-1, 5)[:, :4][z[f"{case}_{name}_pos_gt"]]
         boxes = torch.from_numpy(faces.astype(np.float32) + PIXEL)
         expected = z[f"{case}_{name}_pos_targets"]
-        found = BoxCoder(1, 1, inclusive=True).encode(boxes, anchors).numpy()
+        found = BoxCoder(1, 1, pixel_inclusive=True).encode(boxes, anchors).numpy()
         finite = np.isfinite(expected).all(1)
         np.testing.assert_allclose(found[finite], expected[finite], rtol=1e-5, atol=2e-5)
         compared += int(finite.sum())
@@ -82,5 +82,5 @@ def test_inclusive_targets_equal_the_published_matching(shared: Path) -> None:
 
 def test_inclusive_boxes_lie_half_a_pixel_further() -> None:
     deltas = torch.tensor([[0.1, -0.2, 0.3, 0.0], [0, 0, 0, 0]])
-    plain, shifted = (BoxCoder(1, 1, inclusive=flag).decode(deltas, ANCHORS) for flag in (False, True))
+    plain, shifted = (BoxCoder(1, 1, pixel_inclusive=flag).decode(deltas, ANCHORS) for flag in (False, True))
     assert torch.allclose(shifted, plain + 0.5)

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from pipeline.boxes.geometry import area, clip, pairwise_iou, to_centres, to_corners
+from pipeline.boxes.geometry import to_centres, to_corners
+from tests.boxes.test_iou import boxes_of
 
 
 def test_corners_and_centres_are_inverse() -> None:
@@ -11,26 +12,12 @@ def test_corners_and_centres_are_inverse() -> None:
     assert torch.equal(to_corners(centres), corners)
 
 
-def test_clip_cuts_to_the_picture_and_leaves_its_argument() -> None:
-    boxes = torch.tensor([[-5.0, -1, 50, 8], [200, 3, 300, 4]])
-    assert clip(boxes, 100, 7).tolist() == [[0, 0, 50, 7], [100, 3, 100, 4]]
-    assert boxes[0, 0] == -5
-
-
-@pytest.mark.parametrize(("plus_one", "expected"), [(False, 16.0), (True, 25.0)])
-def test_area(plus_one: bool, expected: float) -> None:
-    assert area(torch.tensor([0.0, 0, 4, 4]), plus_one=plus_one) == expected
-
-
-@pytest.mark.parametrize(("plus_one", "expected"), [(False, 4 / (16 + 16 - 4)), (True, 9 / (25 + 25 - 9))])
-def test_iou_of_two_squares(plus_one: bool, expected: float) -> None:
-    overlap = pairwise_iou(torch.tensor([[0.0, 0, 4, 4]]), torch.tensor([[2.0, 2, 6, 6]]), plus_one=plus_one)
-    assert overlap.item() == pytest.approx(expected)
-
-
-def test_iou_shape_and_degenerate_boxes() -> None:
-    boxes = torch.tensor([[0.0, 0, 4, 4], [10, 10, 10, 10], [3, 3, 1, 1]])
-    overlap = pairwise_iou(boxes, boxes[:2])
-    assert overlap.shape == (3, 2)
-    assert overlap.tolist() == [[1, 0], [0, 0], [0, 0]]
-    assert pairwise_iou(boxes[:0], boxes).shape == (0, 3)
+def test_a_batch_is_converted_box_by_box() -> None:
+    boxes = boxes_of(1, 3, 5)
+    centres = to_centres(boxes)
+    for (x1, y1, x2, y2), (cx, cy, w, h) in zip(
+        boxes.reshape(-1, 4).tolist(), centres.reshape(-1, 4).tolist(), strict=True
+    ):
+        assert (cx, cy, w, h) == pytest.approx(((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1))
+    torch.testing.assert_close(to_corners(centres), boxes)
+    assert to_corners(torch.tensor([10.0, 20, 4, 6])).tolist() == [8, 17, 12, 23]

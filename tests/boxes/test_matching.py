@@ -6,16 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.boxes import matching
-from pipeline.boxes.matching import best_faces, first_hits, iou_plus_one, match_faces
-
-
-def test_overlap_counts_inclusive_pixels() -> None:
-    iou = iou_plus_one(np.array([[0, 0, 9, 4]]), np.array([[0, 0, 9, 9], [9, 4, 20, 20], [10, 0, 12, 4]]))
-    assert iou.tolist() == [[0.5, 1 / (50 + 12 * 17 - 1), 0.0]]
-
-
-def test_sizes_that_are_not_positive_overlap_nothing() -> None:
-    assert iou_plus_one(np.array([[0, 0, 9, 9]]), np.array([[5, 5, 3, 9], [5, 5, 4, 4]])).tolist() == [[0.0, 0.0]]
+from pipeline.boxes.matching import best_faces, first_hits, match_faces
 
 
 def test_best_face_is_the_first_of_equal_ones_and_none_where_nothing_overlaps() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.boxes import matching
-from pipeline.boxes.matching import best_faces, first_hits, iou_plus_one, match_faces
+from pipeline.boxes.matching import best_faces, first_hits, match_faces
 
 
 def test_no_round_holds_more_pairs_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,9 +66,6 @@ def test_a_hit_is_the_first_row_and_no_face_is_none() -> None:
     assert first_hits(np.array([0, 0, 1]), 2).tolist() == [True, False, True]
 
 
-def test_boxes_without_area_overlap_nothing_not_even_themselves() -> None:
-    flat, thin = [0.0, 0, 9, -1], [0.0, 0, -1, 9]  # inclusive pixels: no rows, no columns
-    boxes = np.array([flat, thin, [0, 0, 9, 9], [0, 10, 9, 12]])
-    found = iou_plus_one(boxes, boxes)
-    assert found.tolist() == np.diag([0.0, 0.0, 1.0, 1.0]).tolist()
-    assert match_faces(boxes[:2], np.zeros(2, int), boxes[:2], np.zeros(2, int), 0.1).tolist() == [-1, -1]
+def test_boxes_without_area_match_nothing_not_even_themselves() -> None:
+    boxes = np.array([[0.0, 0, 9, -1], [0.0, 0, -1, 9]])  # inclusive pixels: no rows, no columns
+    assert match_faces(boxes, np.zeros(2, int), boxes, np.zeros(2, int), 0.1).tolist() == [-1, -1]

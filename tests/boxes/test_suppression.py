@@ -23,16 +23,16 @@ def slow_nms(boxes: NDArray[np.float32], scores: NDArray[np.float32], iou: float
     return kept
 
 
-@pytest.mark.parametrize("plus_one", [True, False])
+@pytest.mark.parametrize("pixel_inclusive", [True, False])
 @pytest.mark.parametrize("whole", [True, False])
-def test_equals_the_slow_definition(plus_one: bool, whole: bool) -> None:
+def test_equals_the_slow_definition(pixel_inclusive: bool, whole: bool) -> None:
     rng = np.random.default_rng(5)
     corner, side = rng.uniform(0, 200, (1500, 2)), rng.uniform(2, 40, (1500, 2))
     boxes = np.concatenate([corner, corner + side], 1).astype(np.float32)
     boxes = boxes.round() if whole else boxes  # whole numbers give overlaps of exactly 0.4
     scores = rng.random(1500).round(2).astype(np.float32)  # and ties
-    kept = nms(torch.from_numpy(boxes), torch.from_numpy(scores), 0.4, plus_one=plus_one)
-    assert kept.tolist() == slow_nms(boxes, scores, 0.4, float(plus_one))
+    kept = nms(torch.from_numpy(boxes), torch.from_numpy(scores), 0.4, pixel_inclusive=pixel_inclusive)
+    assert kept.tolist() == slow_nms(boxes, scores, 0.4, float(pixel_inclusive))
 
 
 def test_an_overlap_equal_to_the_threshold_survives() -> None:
@@ -46,8 +46,8 @@ def test_an_overlap_equal_to_the_threshold_survives() -> None:
 def test_the_convention_matters() -> None:
     boxes = torch.tensor([[0.0, 0, 8, 8], [0, 4, 8, 12]])
     scores = torch.tensor([0.1, 0.2])
-    assert nms(boxes, scores, 0.35, plus_one=False).tolist() == [1, 0]
-    assert nms(boxes, scores, 0.35, plus_one=True).tolist() == [1]
+    assert nms(boxes, scores, 0.35, pixel_inclusive=False).tolist() == [1, 0]
+    assert nms(boxes, scores, 0.35, pixel_inclusive=True).tolist() == [1]
 
 
 @pytest.mark.parametrize(("kind", "step"), [(torch.float32, 1e-6), (torch.float64, 1e-9)])
@@ -89,8 +89,8 @@ def test_top_candidates_refuses_a_negative_number() -> None:
 def test_inclusive_drops_an_overlap_equal_to_the_threshold() -> None:
     boxes = torch.tensor([[0.0, 0, 6, 0], [3, 0, 9, 0]])
     scores = torch.tensor([0.9, 0.8])
-    assert nms(boxes, scores, 0.4, inclusive=True).tolist() == [0]
-    assert nms(boxes, scores, 0.4000001, inclusive=True).tolist() == [0, 1]
+    assert nms(boxes, scores, 0.4, iou_inclusive=True).tolist() == [0]
+    assert nms(boxes, scores, 0.4000001, iou_inclusive=True).tolist() == [0, 1]
 
 
 @pytest.mark.wider
@@ -98,5 +98,5 @@ def test_mogface_vectors(shared: Path) -> None:
     vectors = np.load(shared / "reference/mogface/boxes.npz")
     for case in range(3):
         dets = torch.from_numpy(vectors[f"nms{case}_dets"])
-        kept = nms(dets[:, :4], dets[:, 4], float(vectors[f"nms{case}_thresh"]), inclusive=True)
+        kept = nms(dets[:, :4], dets[:, 4], float(vectors[f"nms{case}_thresh"]), iou_inclusive=True)
         assert sorted(kept.tolist()) == vectors[f"nms{case}_keep"].tolist()

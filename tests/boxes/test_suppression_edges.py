@@ -28,12 +28,12 @@ def test_scores_that_float32_cannot_tell_apart_are_told_apart() -> None:
     assert nms(boxes, scores, 0.4).tolist() == [1]
 
 
-@pytest.mark.parametrize("plus_one", [True, False])
-@pytest.mark.parametrize("inclusive", [True, False])
-def test_boxes_are_as_they_were_and_indices_as_the_arguments(plus_one: bool, inclusive: bool) -> None:
+@pytest.mark.parametrize("pixel_inclusive", [True, False])
+@pytest.mark.parametrize("iou_inclusive", [True, False])
+def test_boxes_are_as_they_were_and_indices_as_the_arguments(pixel_inclusive: bool, iou_inclusive: bool) -> None:
     boxes = torch.tensor([[0.0, 0, 10, 4], [0, 0, 10, 4.5], [50, 0, 60, 4]])
     before = boxes.clone()
-    kept = nms(boxes, torch.tensor([0.1, 0.3, 0.2]), 0.5, plus_one=plus_one, inclusive=inclusive)
+    kept = nms(boxes, torch.tensor([0.1, 0.3, 0.2]), 0.5, pixel_inclusive=pixel_inclusive, iou_inclusive=iou_inclusive)
     assert kept.dtype == torch.int64
     assert kept.tolist() == [1, 2]
     assert torch.equal(boxes, before)

@@ -59,13 +59,13 @@ def scene(seed: int, boxes: int = 400, faces: int = 60, whole: bool = False) -> 
 
 
 @pytest.mark.parametrize("iou", [0.02, 0.25, 0.4, 0.6, 0.97, 1.0])
-@pytest.mark.parametrize("plus_one", [True, False])
+@pytest.mark.parametrize("pixel_inclusive", [True, False])
 @pytest.mark.parametrize("singles", ["keep", "drop"])
-def test_equals_the_slow_definition(iou: float, plus_one: bool, singles: Any) -> None:
+def test_equals_the_slow_definition(iou: float, pixel_inclusive: bool, singles: Any) -> None:
     for seed, whole in ((0, True), (1, False)):
         boxes, scores = scene(seed, 200, 30, whole)
-        found = vote(boxes, scores, iou=iou, plus_one=plus_one, singles=singles)
-        expected = np.array(slow_vote(boxes, scores, iou, float(plus_one), singles))
+        found = vote(boxes, scores, iou=iou, pixel_inclusive=pixel_inclusive, singles=singles)
+        expected = np.array(slow_vote(boxes, scores, iou, float(pixel_inclusive), singles))
         np.testing.assert_allclose(found.boxes, expected[:, :4], atol=1e-9)
         np.testing.assert_array_equal(found.scores, expected[:, 4])
 
@@ -74,7 +74,7 @@ def test_groups_are_those_of_suppression_over_many_blocks() -> None:
     boxes, scores = scene(3, 3000, 900)
     order = np.argsort(-scores, kind="stable")
     leaders, of = group(boxes[order], 0.4)
-    kept = nms(torch.from_numpy(boxes), torch.from_numpy(scores), 0.4, inclusive=True)
+    kept = nms(torch.from_numpy(boxes), torch.from_numpy(scores), 0.4, iou_inclusive=True)
     assert order[leaders].tolist() == kept.tolist()
     assert len(leaders) > 700
     assert (leaders[of] <= np.arange(3000)).all()
@@ -110,7 +110,7 @@ def test_partners_as_far_apart_as_the_threshold_allows_are_found(
     boxes[:, :, axis::2] += place[:, None]
     boxes[:, :, (1 - axis) :: 2] += (np.arange(400) * 1000.0)[:, None]
     scores = np.concatenate([np.full(400, 0.9), np.full(400, 0.8)][:: 1 if large_leads else -1])
-    leaders, of = group(boxes.reshape(-1, 4)[np.argsort(-scores, kind="stable")], iou, plus_one=False)
+    leaders, of = group(boxes.reshape(-1, 4)[np.argsort(-scores, kind="stable")], iou, pixel_inclusive=False)
     assert len(leaders) == 400
     assert (of[:400] == of[400:]).all()
 
@@ -144,7 +144,7 @@ def test_a_dropped_group_of_one_stays_where_it_is_the_last() -> None:
 
 def test_boxes_without_area_and_scores_of_zero() -> None:
     flat = np.array([[5.0, 5, 5, 5], [5, 5, 5, 5], [5, 5, 5, 5]])
-    assert len(vote(flat, np.array([0.3, 0.2, 0.1]), plus_one=False).boxes) == 3  # no overlap without area
+    assert len(vote(flat, np.array([0.3, 0.2, 0.1]), pixel_inclusive=False).boxes) == 3  # no overlap without area
     found = vote(flat + np.array([[0.0], [0], [0.15]]), np.zeros(3))
     np.testing.assert_allclose(found.boxes, [[5.05] * 4])
     assert found.scores.tolist() == [0]
@@ -165,8 +165,8 @@ def test_properties(seed: int, number: int) -> None:
     np.testing.assert_allclose(shuffled.boxes, found.boxes, atol=1e-9)
     np.testing.assert_array_equal(shuffled.scores, found.scores)
     assert (np.diff(found.scores) < 0).all()
-    moved = vote(boxes * 4 + 1000, scores, plus_one=False)
-    np.testing.assert_allclose(moved.boxes, vote(boxes, scores, plus_one=False).boxes * 4 + 1000, atol=1e-6)
+    moved = vote(boxes * 4 + 1000, scores, pixel_inclusive=False)
+    np.testing.assert_allclose(moved.boxes, vote(boxes, scores, pixel_inclusive=False).boxes * 4 + 1000, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_properties(seed: int, number: int) -> None:
         ({"scores_N": np.array([0.1, np.nan])}, "must not be negative or NaN"),
         ({"scores_N": np.ones(3)}, r"shapes \(2, 4\), \(3,\)"),
         ({"extras_NE": np.ones((3, 1))}, r"\(3, 1\), expected"),
-        ({"iou": 0.0}, "above 0 and up to 1, got 0"),
+        ({"iou": 0.0}, "above 0 and at most 1, got 0"),
         ({"cap": -1}, "cannot return -1"),
     ],
 )
@@ -191,7 +191,7 @@ def test_mogface_vectors_to_the_bit(shared: Path) -> None:
     for case in range(3):
         given_N5, expected = vectors[f"vote{case}_in"], vectors[f"vote{case}_out"]
         iou = float(vectors[f"vote{case}_thresh"])
-        found = vote(given_N5[:, :4], given_N5[:, 4], iou=iou, plus_one=False, rounded=True, cap=750)
+        found = vote(given_N5[:, :4], given_N5[:, 4], iou=iou, pixel_inclusive=False, rounded=True, cap=750)
         np.testing.assert_array_equal(found.boxes, expected[:, :4])
         np.testing.assert_array_equal(found.scores, expected[:, 4])
         assert (

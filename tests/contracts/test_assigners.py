@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from pipeline.boxes.anchors import AnchorGrid
-from pipeline.models.detectors import detector_spec
+from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Normalisation
 from pipeline.training.assigners import ASSIGNERS, Assigner
 from pipeline.training.assigners.ali_ams import AliAms
@@ -360,7 +360,7 @@ def test_a_training_step_can_use_it(name: str) -> None:
     example = Example("square", picture, np.asarray([[12, 10, 44, 42]], F32), np.full((1, 5, 2), np.nan, F32))
     batches = BatchSampler(InMemory([example]), batch=1, seed=1)
     history = train(
-        detector_spec("retinaface_mobilenet").build(),
+        DETECTORS.find("retinaface_mobilenet").build(),
         normalised(batches, Normalisation((104.0, 117.0, 123.0))),
         DetectorRecipe(steps=1, batch=1, warmup=0),
         assigner=ASSIGNERS[name],

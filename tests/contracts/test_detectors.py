@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pipeline.data.canvas import Canvas
 from pipeline.inference.predictor import Predictor
-from pipeline.models.detectors import DETECTORS, detector_spec
+from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Detector, Raw
 from pipeline.models.weights import open_detector, save_bytes
 from tests.models.weight_rule import tensor
@@ -87,7 +87,7 @@ def test_zero_deltas_decode_to_the_anchors(named: tuple[str, Detector]) -> None:
         anchors = detector.anchors(64, 96)
     boxes = detector.coder.decode(torch.zeros_like(raw.boxes[0]), anchors)
     # A network taught inclusive corners means a box half a pixel to the right of and below what it says.
-    shift = 0.5 if detector.coder.inclusive else 0.0
+    shift = 0.5 if detector.coder.pixel_inclusive else 0.0
     assert torch.allclose(boxes, detector.grid.corners(64, 96) + shift)
 
 
@@ -102,7 +102,7 @@ def test_boxes_come_back_in_the_original_frame(named: tuple[str, Detector]) -> N
     assert len(found) == 20
     assert (np.diff(found.scores) <= 0).all()
     assert found.boxes.dtype == found.scores.dtype == np.float32
-    shift = 0.5 if detector.coder.inclusive else 0.0
+    shift = 0.5 if detector.coder.pixel_inclusive else 0.0
     canvas = (detector.grid.corners(93, 141).numpy() + shift) / 3
     nearest = np.abs(found.boxes[:, None] - canvas[None]).max(2).min(1)
     assert (nearest < 1e-3).all()
@@ -222,12 +222,13 @@ def _maps(detector: Detector, raw: Raw, height: int, width: int) -> list[Tensor]
 
 def test_names_are_listed_where_one_is_wrong() -> None:
     with pytest.raises(
-        ValueError, match="mogface_official, retinaface_mobilenet, retinaface_mobilenet_mb1, retinaface_resnet50"
+        ValueError,
+        match="choices: retinaface_mobilenet, retinaface_mobilenet_mb1, retinaface_resnet50, hambox_resnet50",
     ):
-        detector_spec("retinaface")
+        DETECTORS.find("retinaface")
 
 
-def test_no_digest_belongs_to_two_detectors() -> None:
-    digests = [content_hash for spec in DETECTORS.values() for content_hash in spec.digests]
-    assert len(digests) == len(set(digests))
-    assert all(len(content_hash) == 64 for content_hash in digests)
+def test_no_content_hash_belongs_to_two_detectors() -> None:
+    hashes = [content_hash for spec in DETECTORS.values() for content_hash in spec.content_hashes]
+    assert len(hashes) == len(set(hashes))
+    assert all(len(content_hash) == 64 for content_hash in hashes)

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.boxes.matching import best_faces, iou_plus_one
+from pipeline.boxes.iou import iou_matrix
+from pipeline.boxes.matching import best_faces
 from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth, load_ground_truth
 from pipeline.data.datasets.wider_face.predictions import read_wider_text
 from pipeline.data.prediction_set import PredictionSet
@@ -47,7 +48,7 @@ def test_only_a_box_on_no_face_at_all_is_an_alarm() -> None:
 
 def test_an_overlap_of_exactly_one_half_is_a_face() -> None:
     box = (0, 0, 39, 19, 1.0)
-    assert iou_plus_one(np.array([box[:4]]), FACES[:1]).tolist() == [[0.5]]
+    assert iou_matrix(np.array([box[:4]]), FACES[:1], pixel_inclusive=True).tolist() == [[0.5]]
     assert count_false_alarms(found("e/a", box), truth_of("e/a")).alarms == 0
     assert count_false_alarms(found("e/a", (0, 0, 39, 18.9, 1.0)), truth_of("e/a")).alarms == 1
 
@@ -77,7 +78,7 @@ def test_counts_add_up_over_images_and_at_one_score_only() -> None:
     assert reduce(add, parts, FalseAlarms.none(0.25)) == whole
     # Counted again, box by box.
     table = tables.reshape(-1, 5)
-    best = iou_plus_one(table[:, :4], FACES).max(axis=1)
+    best = iou_matrix(table[:, :4], FACES, pixel_inclusive=True).max(axis=1)
     alarms = int(((table[:, 4] >= 0.25) & (best < 0.5)).sum())
     assert whole.alarms == alarms > 10
     assert 0 < whole.found["easy"] <= 6

@@ -112,7 +112,7 @@ def test_json_has_all_digits_and_no_nan() -> None:
         "benchmark": "WIDER FACE",
         "reading": "matlab",
         "iou": 0.5,
-        "plus_one": True,
+        "pixel_inclusive": True,
         "thresholds": 1000,
         "score_dtype": "float64",
         "score_min": 0.5,

@@ -12,7 +12,7 @@ from pipeline.data.records import ScoredBoxes
 from pipeline.inference.batches import launch_within_memory
 from pipeline.inference.engines import ENGINES
 from pipeline.inference.predictor import Predictor
-from pipeline.models.detectors import detector_spec
+from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Detector
 from tests.gpu.test_inference import noise
 
@@ -23,7 +23,7 @@ SIZES = ((500, 700), (683, 640), (33, 17), (700, 480), (640, 701))  # height, wi
 
 def detector_named(name: str) -> Detector:
     torch.manual_seed(0)
-    return settled(detector_spec(name).build())
+    return settled(DETECTORS.find(name).build())
 
 
 def assert_close(found: object, expected: ScoredBoxes, score: float = 1e-3, pixels: float = 0.05) -> None:

@@ -20,7 +20,7 @@ from pipeline.inference.batches import launch_within_memory, plan_batches
 from pipeline.inference.postprocess import detections
 from pipeline.inference.predictor import Predictor, enlarge_on_device
 from pipeline.inference.rerank import Reranker
-from pipeline.inference.test_time import detect, mode_named
+from pipeline.inference.test_time import MODES, detect
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Detector
 from pipeline.models.fuse import for_inference
@@ -112,13 +112,13 @@ def test_the_best_candidates_and_equal_scores(gpu: torch.device) -> None:
         assert torch.equal(top_candidates(scores, k), top_candidates(scores.to(gpu), k).cpu())
 
 
-@pytest.mark.parametrize("plus_one", [True, False])
-@pytest.mark.parametrize("inclusive", [True, False])
-def test_suppression(plus_one: bool, inclusive: bool, gpu: torch.device) -> None:
+@pytest.mark.parametrize("pixel_inclusive", [True, False])
+@pytest.mark.parametrize("iou_inclusive", [True, False])
+def test_suppression(pixel_inclusive: bool, iou_inclusive: bool, gpu: torch.device) -> None:
     g = torch.Generator().manual_seed(0)
     corner, side = torch.rand(3000, 2, generator=g) * 300, torch.rand(3000, 2, generator=g) * 60 + 1
     boxes, scores = torch.cat([corner, corner + side], 1).round(), (torch.rand(3000, generator=g) * 500).round() / 500
-    rule = {"plus_one": plus_one, "inclusive": inclusive}
+    rule = {"pixel_inclusive": pixel_inclusive, "iou_inclusive": iou_inclusive}
     cpu, ours = (nms(boxes.to(device), scores.to(device), 0.4, **rule).cpu() for device in ("cpu", gpu))
     assert torch.equal(cpu, ours)
 
@@ -167,7 +167,7 @@ def test_several_passes_with_voting(mode: str, shared: Path, gpu: torch.device) 
     _, detector = open_detector(shared / "data/weights/retinaface_mobilenet0.25_Final.pth", "retinaface_mobilenet")
     image = decode(min((shared / "data/wider_images/WIDER_val/images").glob("*/*.jpg")).read_bytes())
     cpu, ours = (
-        detect(Predictor(detector, device, max_candidates=300), image, mode_named(mode)) for device in ("cpu", gpu)
+        detect(Predictor(detector, device, max_candidates=300), image, MODES.find(mode)) for device in ("cpu", gpu)
     )
     sure = cpu.scores > 0.5
     assert sure.any() and abs(int(sure.sum()) - int((ours.scores > 0.5).sum())) <= 1

@@ -16,8 +16,7 @@ from pipeline.inference.rerank import Reranker
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Raw
 from pipeline.models.rankers import RANKERS
-from pipeline.models.rankers.checkpoint import open_ranker
-from pipeline.models.weights import open_detector
+from pipeline.models.weights import open_detector, open_ranker
 from pipeline.training.assigners import ASSIGNERS
 from pipeline.training.data.batch import Batch, Faces
 from pipeline.training.data.sampler import BatchSampler

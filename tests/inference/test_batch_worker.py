@@ -14,7 +14,7 @@ from pipeline.data.records import Detections
 from pipeline.engine.stage import Item
 from pipeline.inference.batch_worker import BatchWorker
 from pipeline.inference.predictor import PendingBatch, Predictor, Sizing
-from pipeline.models.detectors import detector_spec
+from pipeline.models.detectors import DETECTORS
 
 CANVAS = Canvas(256)
 BROKEN = (3, 11)
@@ -77,7 +77,7 @@ def decoder(pixels: Sequence[Image], asked: list[str]):  # type: ignore[no-untyp
 @pytest.mark.parametrize("most", [1, 3, 32])
 def test_rows_are_those_of_one_at_a_time(images: list[Image], most: int, ahead: int) -> None:
     torch.manual_seed(0)
-    detector = settled(detector_spec("retinaface_mobilenet").build())
+    detector = settled(DETECTORS.find("retinaface_mobilenet").build())
     items, asked = items_of(images), []
     plain = BatchWorker(Predictor(detector, max_candidates=50), CANVAS, decoder(images, []))
     expected = [Detections.from_row(row) for row in plain(items)]
@@ -98,5 +98,5 @@ def test_rows_are_those_of_one_at_a_time(images: list[Image], most: int, ahead: 
 
 
 def test_an_empty_shard_has_no_rows(images: list[Image]) -> None:
-    detector = detector_spec("retinaface_mobilenet").build()
+    detector = DETECTORS.find("retinaface_mobilenet").build()
     assert list(BatchWorker(Predictor(detector, pads=True), CANVAS, decoder(images, []))([])) == []

@@ -16,7 +16,7 @@ from pipeline.inference.fusion import Voting
 from pipeline.inference.padded_canvas import padded_count, padded_sides
 from pipeline.inference.predictor import Image, PendingBatch, Predictor, Sizing
 from pipeline.inference.test_time import Mode, Pass, detect
-from pipeline.models.detectors import detector_spec
+from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Detector
 from tests.inference.networks import noise
 
@@ -27,7 +27,7 @@ SIZES = ((120, 90), (64, 128), (33, 17), (128, 128), (300, 200))  # height, widt
 @pytest.fixture(scope="module")
 def detector() -> Detector:
     torch.manual_seed(0)
-    return settled(detector_spec("retinaface_mobilenet").build())
+    return settled(DETECTORS["retinaface_mobilenet"].build())
 
 
 def assert_close(found: object, expected: ScoredBoxes) -> None:
@@ -185,7 +185,7 @@ class Waits(TorchDispatchMode):
 def test_a_batch_is_launched_without_a_wait_for_the_device(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The selection of candidates on a CPU reads back; here it is that of a GPU."""
     torch.manual_seed(0)
-    predictor = Predictor(settled(detector_spec(name).build()), pads=True)
+    predictor = Predictor(settled(DETECTORS.find(name).build()), pads=True)
     monkeypatch.setattr("pipeline.inference.selection.top_candidates_of_each", _by_key)
     images = [noise(*size, size[0]) for size in SIZES]
     with Waits() as waits:

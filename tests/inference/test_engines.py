@@ -9,12 +9,13 @@ from torch import nn
 
 from jobs.benchmarks.forward import settled
 from pipeline.data.canvas import Canvas
+from pipeline.engine.registry import Registry
 from pipeline.inference.engines import ENGINES, EngineSpec, fastest, open_engine, require_engine
 from pipeline.inference.engines.engine import Job
 from pipeline.inference.engines.onnx_runtime import open_session
 from pipeline.inference.engines.tensorrt import answers_on_device
 from pipeline.inference.predictor import Predictor
-from pipeline.models.detectors import detector_spec
+from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Normalisation
 from tests.inference.networks import noise
 
@@ -44,7 +45,7 @@ RULE, CPU = Normalisation((104.0, 117.0, 123.0)), torch.device("cpu")
 
 def both(name: str, **how: object) -> tuple[Predictor, Predictor]:
     torch.manual_seed(0)
-    detector = settled(detector_spec(name).build())
+    detector = settled(DETECTORS.find(name).build())
     return Predictor(detector), Predictor(detector, **how)  # type: ignore[arg-type]
 
 
@@ -116,7 +117,7 @@ def test_an_onnxruntime_without_tensorrt_is_told() -> None:
 @pytest.mark.parametrize(
     ("name", "device", "precision", "said"),
     [
-        ("caffe", "cpu", "float32", "no engine 'caffe'; there are torch, compiled"),
+        ("caffe", "cpu", "float32", "no engine is called 'caffe'"),
         ("cuda_graph", "cpu", "float32", "engine cuda_graph runs on cuda, not on cpu"),
         ("openvino", "cuda", "float32", "engine openvino runs on cpu, not on cuda"),
         ("tensorrt", "cpu", "float32", "engine tensorrt runs on cuda, not on cpu"),
@@ -131,7 +132,8 @@ def test_what_an_engine_cannot_do_is_one_line(name: str, device: str, precision:
 
 def test_an_engine_whose_package_is_missing_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     spec = EngineSpec("openvino", "OpenVino", ("no_such_package",), "openvino")
-    monkeypatch.setattr("pipeline.inference.engines.ENGINES", {"gone": spec, "torch": ENGINES["torch"]})
+    registry = Registry("engine", {"gone": spec, "torch": ENGINES["torch"]})
+    monkeypatch.setattr("pipeline.inference.engines.ENGINES", registry)
     monkeypatch.setattr("pipeline.inference.engines._BY_SPEED", {"cpu": ("gone", "torch")})
     with pytest.raises(ValueError, match=r'needs no_such_package, .*not installed: pip install "wider8k\[openvi'):
         require_engine("gone", "float32", "cpu")

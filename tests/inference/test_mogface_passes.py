@@ -89,7 +89,7 @@ def test_published_post_processing(shared: Path, case: int, frame: Frame) -> Non
     (height, width), shrink = vectors[f"post{case}_input_hw"].tolist(), float(vectors[f"post{case}_shrink"])
     iou, max_before_nms, score, keep = vectors[f"post{case}_params"].tolist()
     grid = AnchorGrid((4, 8, 16, 32, 64, 128), ((16,), (32,), (64,), (128,), (256,), (512,)))
-    coder = BoxCoder(1, 1, inclusive=True)
+    coder = BoxCoder(1, 1, pixel_inclusive=True)
     boxes = coder.decode(torch.from_numpy(vectors[f"post{case}_loc"]), grid.centres(height, width)).numpy() / shrink
     scores = vectors[f"post{case}_scores"]
     order = np.argsort(-scores, kind="stable")

@@ -11,7 +11,7 @@ from pipeline.data.canvas import Canvas
 from pipeline.data.records import ScoredBoxes
 from pipeline.inference.rerank import Reranker
 from pipeline.models.detectors.detector import Normalisation
-from pipeline.models.rankers import ranker_spec
+from pipeline.models.rankers import RANKERS
 from pipeline.models.rankers.ranker import Ranker
 from tests.stages.world import drawn_image
 
@@ -80,7 +80,7 @@ def test_scores_do_not_tie_unless_they_are_clipped() -> None:
 
 def test_a_ranker_that_corrects_nothing_changes_nothing() -> None:
     given = some()
-    found = Reranker(ranker_spec("roi_mobilenet").build(num_candidates=10))(drawn_image(), given)
+    found = Reranker(RANKERS.find("roi_mobilenet").build(num_candidates=10))(drawn_image(), given)
     for name in ("boxes", "scores", "landmarks"):
         np.testing.assert_array_equal(getattr(found, name), getattr(given, name))
 
@@ -107,7 +107,7 @@ def test_what_does_not_fit_into_the_table_is_dropped(top: int | None, count: int
 @pytest.mark.parametrize("name", ["crface_mobilenet", "roi_mobilenet"])
 def test_none_and_one_candidate(name: str) -> None:
     torch.manual_seed(0)
-    ranker = ranker_spec(name).build(num_candidates=10)
+    ranker = RANKERS.find(name).build(num_candidates=10)
     for module in ranker.modules():
         if isinstance(module, nn.Linear) and module.bias is not None:
             nn.init.normal_(module.bias)
@@ -119,7 +119,7 @@ def test_none_and_one_candidate(name: str) -> None:
 
 def test_folded_norms_answer_as_the_ranker_does() -> None:
     torch.manual_seed(1)
-    ranker = ranker_spec("roi_mobilenet").build(num_candidates=10)
+    ranker = RANKERS["roi_mobilenet"].build(num_candidates=10)
     nn.init.normal_(ranker.answer[-1].weight)
     reranker = Reranker(ranker.train())
     assert ranker.training and not any(isinstance(part, nn.BatchNorm2d) for part in reranker.ranker.modules())
@@ -158,7 +158,7 @@ def test_an_answer_that_is_no_number_is_refused() -> None:
 @pytest.mark.parametrize("name", ["crface_mobilenet", "roi_mobilenet"])
 def test_every_engine_ranks_as_torch_does(name: str, engine: str) -> None:
     torch.manual_seed(0)
-    ranker = ranker_spec(name).build(num_candidates=40).eval()
+    ranker = RANKERS.find(name).build(num_candidates=40).eval()
     with torch.no_grad():  # a last layer that begins at zero says nothing of what comes before it
         for parameter in ranker.parameters():
             parameter.add_(0.02 * torch.randn_like(parameter))
@@ -174,7 +174,7 @@ def test_every_engine_ranks_as_torch_does(name: str, engine: str) -> None:
 
 def test_the_part_that_sees_the_image_may_compute_in_bfloat16() -> None:
     torch.manual_seed(0)
-    ranker = ranker_spec("roi_mobilenet").build(num_candidates=40).eval()
+    ranker = RANKERS["roi_mobilenet"].build(num_candidates=40).eval()
     with torch.no_grad():
         ranker.answer[-1].weight.normal_(std=0.1)
     image = np.random.default_rng(0).integers(0, 256, (128, 128, 3), np.uint8)
@@ -187,7 +187,7 @@ def test_the_part_that_sees_the_image_may_compute_in_bfloat16() -> None:
 def test_a_padded_canvas_changes_no_answer(name: str) -> None:
     """As on a GPU, where each new size costs a second."""
     torch.manual_seed(0)
-    ranker = ranker_spec(name).build(num_candidates=40).eval()
+    ranker = RANKERS.find(name).build(num_candidates=40).eval()
     with torch.no_grad():
         for parameter in ranker.parameters():
             parameter.add_(0.02 * torch.randn_like(parameter))

@@ -15,18 +15,7 @@ from pipeline.inference.fusion import Voting, fuse
 from pipeline.inference.postprocess import detections
 from pipeline.inference.predictor import Predictor
 from pipeline.inference.sizes import Scale
-from pipeline.inference.test_time import (
-    MODES,
-    Mode,
-    Pass,
-    Postprocess,
-    SizeFilter,
-    crface,
-    detect,
-    mode_named,
-    mogface,
-    unflip,
-)
+from pipeline.inference.test_time import MODES, Mode, Pass, Postprocess, SizeFilter, crface, detect, mogface, unflip
 from tests.inference.networks import lively_detector, noise
 
 
@@ -150,9 +139,9 @@ def test_every_mode_runs(predictor: Predictor) -> None:
 
 
 def test_an_unknown_mode_is_named_with_the_choices() -> None:
-    assert mode_named("single") is MODES["single"] and isinstance(mode_named("mogface_multi"), Mode)
+    assert MODES.find("single") is MODES["single"] and isinstance(MODES.find("mogface_multi"), Mode)
     with pytest.raises(ValueError, match="no test-time mode 'multi'; there are single, .*crface_multi"):
-        mode_named("multi")
+        MODES.find("multi")
 
 
 def test_naming_modes_costs_no_torch() -> None:

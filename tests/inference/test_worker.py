@@ -9,7 +9,7 @@ import torch
 from pipeline.engine.stage import Resources, StageContext
 from pipeline.inference.memory import out_of_memory
 from pipeline.inference.worker import check_weights, planned_weights, set_threads
-from pipeline.models.checkpoint_id import checkpoint_hash
+from pipeline.models.checkpoint import Checkpoint
 from stages.base_training import first_weights
 
 
@@ -27,7 +27,9 @@ def test_a_file_is_the_one_that_was_planned_with(tmp_path: Path, read: Callable[
     file = tmp_path / "weights"
     file.write_bytes(b"these")
     plain = StageContext("node", str(file), Resources(), {})
-    planned = StageContext("node", str(file), Resources(), {}, file_hashes={"weights": checkpoint_hash(b"these")})
+    planned = StageContext(
+        "node", str(file), Resources(), {}, file_hashes={"weights": Checkpoint(b"these").content_hash}
+    )
     assert read(plain) == read(planned) == b"these"
     file.write_bytes(b"others")
     assert read(plain) == b"others"

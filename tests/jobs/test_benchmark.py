@@ -137,7 +137,7 @@ class TestForward:
     def test_an_unknown_detector_is_refused_at_once(self):
         result = CliRunner().invoke(app, ["forward", "--detector", "nonsense"])
         assert result.exit_code == 2
-        assert "no detector 'nonsense'" in result.output
+        assert "no detector is called 'nonsense'" in result.output
 
 
 class TestCommands:

@@ -184,7 +184,9 @@ class TestReranking:
             assert 0 < len(row.boxes) <= len(given[number].boxes)
             assert (len(row.boxes) == len(given[number].boxes)) == (iou is None)
 
-    @pytest.mark.parametrize(("option", "words"), [("--ranker", "no ranker 'nonsense'"), ("--size", "nonsense")])
+    @pytest.mark.parametrize(
+        ("option", "words"), [("--ranker", "no ranker is called 'nonsense'"), ("--size", "nonsense")]
+    )
     def test_what_there_is_not_is_refused_at_once(self, option, words):
         result = CliRunner().invoke(app, ["reranking", option, "nonsense"])
         assert result.exit_code == 2

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline.models.checkpoint_file import require_whole
-from pipeline.models.checkpoint_id import resolve_detector, resolve_ranker
-from pipeline.models.detectors.retinaface import retinaface_mobilenet
-from pipeline.models.weights import open_detector, read_tensors, save_bytes
+from pipeline.models.checkpoint import Checkpoint
+from pipeline.models.checkpoint_file import whole_header
+from pipeline.models.detectors import DETECTORS
+from pipeline.models.weights import open_detector, save_bytes
 
 
 def header(content: object, body: bytes = b"") -> bytes:
@@ -21,13 +21,13 @@ def header(content: object, body: bytes = b"") -> bytes:
 
 @pytest.fixture(scope="module")
 def ours() -> bytes:
-    return save_bytes("retinaface_mobilenet", retinaface_mobilenet())
+    return save_bytes("retinaface_mobilenet", DETECTORS["retinaface_mobilenet"].build())
 
 
 @pytest.fixture(scope="module")
 def theirs() -> bytes:
     sink = io.BytesIO()
-    torch.save(retinaface_mobilenet().state_dict(), sink)
+    torch.save(DETECTORS["retinaface_mobilenet"].build().state_dict(), sink)
     return sink.getvalue()
 
 
@@ -35,9 +35,9 @@ def test_whole_files_pass(ours: bytes, theirs: bytes, tmp_path: Path) -> None:
     legacy = io.BytesIO()
     torch.save({"a": torch.ones(2)}, legacy, _use_new_zipfile_serialization=False)
     for data in (ours, theirs, legacy.getvalue(), b"who knows", header({})):
-        require_whole(data)
+        whole_header(data)
         (tmp_path / "file").write_bytes(data)
-        require_whole(tmp_path / "file")
+        whole_header(tmp_path / "file")
 
 
 def test_a_file_that_is_not_whole_is_named_before_anything_is_built(ours: bytes, theirs: bytes, tmp_path: Path) -> None:
@@ -55,23 +55,23 @@ def test_a_file_that_is_not_whole_is_named_before_anything_is_built(ours: bytes,
         (theirs[: len(theirs) // 2], f"checkpoint is cut off after {len(theirs) // 2:,} bytes: fetch it again"),
         (header(b'{"a":' * 50_000 + b"1" + b"}" * 50_000), "header cannot be read"),
         (header(b'{"a": nonsense}'), "header cannot be read"),
-        (header({"a": 3}), "does not say where its tensors lie"),
+        (header({"a": 3}), "does not say where its tensors are"),
     ):
         file.write_bytes(data)
         for call in (
-            lambda: resolve_detector(file, "retinaface_mobilenet"),
+            lambda: Checkpoint(file).detector("retinaface_mobilenet"),
             lambda: open_detector(file, "retinaface_mobilenet"),
-            lambda: resolve_ranker(file),
-            lambda: read_tensors(file),
+            lambda: Checkpoint(file).ranker(),
+            lambda: Checkpoint(file).tensors,
         ):
             with pytest.raises(ValueError, match=f"^{file}: .*{re.escape(words)}") as caught:
                 call()
             assert "\n" not in str(caught.value)
         with pytest.raises(ValueError, match="^(expected|the) "):
-            read_tensors(data)  # bytes have no name
+            _ = Checkpoint(data).tensors  # bytes have no name
     file.write_bytes(header({"a": tensor}, b"1234"))
     with pytest.raises(ValueError, match=rf"^{file}: not a safetensors file that can be read: "):
-        read_tensors(file)
+        _ = Checkpoint(file).tensors
 
 
 def test_bytes_that_torch_cannot_read_are_named(tmp_path: Path) -> None:
@@ -84,15 +84,17 @@ def test_bytes_that_torch_cannot_read_are_named(tmp_path: Path) -> None:
     ):
         torch.save(content, file)
         with pytest.raises(ValueError, match=f"^{file}: .*{re.escape(words)}") as caught:
-            read_tensors(file)
+            _ = Checkpoint(file).tensors
         assert "\n" not in str(caught.value)
     file.write_bytes(b"\x89PNG\r\n")
     with pytest.raises(ValueError, match=r"weights\.pth: not a checkpoint .*\(the file is a PNG image\)"):
-        read_tensors(file)
+        _ = Checkpoint(file).tensors
 
 
 def test_switches_that_build_nothing_name_the_file(tmp_path: Path) -> None:
     file = tmp_path / "odd.safetensors"
-    file.write_bytes(save_bytes("retinaface_mobilenet", retinaface_mobilenet(), {"model_args": {"sizes": 3}}))
+    file.write_bytes(
+        save_bytes("retinaface_mobilenet", DETECTORS["retinaface_mobilenet"].build(), {"model_args": {"sizes": 3}})
+    )
     with pytest.raises(ValueError, match=rf"^{file}: no network with the switches sizes=3: "):
         open_detector(file)

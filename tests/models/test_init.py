@@ -1,13 +1,13 @@
 import pytest
 import torch
 
-from pipeline.models.detectors.mogface import mogface
+from pipeline.models.detectors import DETECTORS
 from pipeline.models.init import FOCAL_PRIOR_BIAS
 
 
 def test_first_weights_are_those_of_the_paper() -> None:
     torch.manual_seed(0)
-    detector = mogface(depth=50, head="plain", deep_head=False)
+    detector = DETECTORS["mogface"].build(depth=50, head="plain", deep_head=False)
     classes = (detector.heads.predict.kinds[1], detector.hierarchical.classifier, detector.first_shot.heads.kinds[1])
     assert pytest.approx(-4.595, abs=1e-3) == FOCAL_PRIOR_BIAS
     for part in classes:

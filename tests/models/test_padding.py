@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from jobs.benchmarks.forward import settled
-from pipeline.models.detectors import DETECTORS, detector_spec
+from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Detector, Raw
 from pipeline.models.fuse import for_inference
 from pipeline.models.padding import COARSEST, Layout, Padding
@@ -20,7 +20,7 @@ SIDE = 256
 
 def _deep(name: str) -> bool:
     with torch.device("meta"):
-        return detector_spec(name).build().whole_image_statistics
+        return DETECTORS.find(name).build().whole_image_statistics
 
 
 # Of one kind the smallest. The deep networks of MogFace take a minute each here: their own part, norms over whole maps,
@@ -52,7 +52,7 @@ def difference(detector: Detector, alone: Raw, padded: Raw, number: int) -> floa
 @pytest.mark.parametrize("name", KINDS)
 def test_every_image_gets_its_own_answers(name: str) -> None:
     torch.manual_seed(0)
-    detector = for_inference(settled(detector_spec(name).build()))
+    detector = for_inference(settled(DETECTORS.find(name).build()))
     careful, careless = copy.deepcopy(detector), detector
     padding = Padding(careful)
     images, padded = canvas()
@@ -78,7 +78,7 @@ def test_every_image_gets_its_own_answers(name: str) -> None:
 @pytest.mark.parametrize("decides", ["progressive", "where_masked", "product"])
 def test_the_progressive_classifier_sees_no_confident_cell_beyond_an_image(decides: str) -> None:
     torch.manual_seed(0)
-    detector = settled(detector_spec("mogface_mobilenet").build())
+    detector = settled(DETECTORS["mogface_mobilenet"].build())
     detector.decide_by(decides)
     detector.hierarchical.threshold = 0.005  # many cells are above it, beyond the images too
     detector = for_inference(detector)
@@ -109,7 +109,7 @@ def test_a_norm_over_whole_maps_counts_the_cells_of_its_image_only() -> None:
 
 def test_a_canvas_that_all_images_fill_costs_nothing_and_changes_nothing() -> None:
     torch.manual_seed(0)
-    detector = for_inference(settled(detector_spec("retinaface_mobilenet").build()))
+    detector = for_inference(settled(DETECTORS["retinaface_mobilenet"].build()))
     careful = copy.deepcopy(detector)
     padding = Padding(careful)
     image = torch.randn(2, 3, 100, 140)

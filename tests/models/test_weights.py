@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 from torchvision.models import resnet50
 
+from pipeline.models.checkpoint import Checkpoint
 from pipeline.models.detectors import DETECTORS
-from pipeline.models.detectors.retinaface import retinaface_mobilenet, retinaface_resnet50
-from pipeline.models.renames import rename
-from pipeline.models.weights import KeyReport, load, open_detector, read_tensors, save_bytes
+from pipeline.models.published_names import RETINAFACE, rename
+from pipeline.models.weights import KeyReport, load, open_detector, save_bytes
 
 STD = "data/weights/retinaface_mobilenet0.25_Final.pth"
 MB1 = "data/weights/facedetector1mb_mobilenet0.25_Final.pth"
@@ -54,7 +54,7 @@ def test_resnet_names_meet_ours() -> None:
     state = public_resnet()
     assert len(state) == 456
     assert sum(value.numel() for value in state.values()) == 27_351_657
-    detector = retinaface_resnet50()
+    detector = DETECTORS["retinaface_resnet50"].build()
     report = load(detector, torch_bytes({f"module.{name}": value for name, value in state.items()}))
     assert report.complete
     assert len(report.matched) == 456
@@ -68,22 +68,24 @@ def test_resnet_names_meet_ours() -> None:
         "body.layer3.5.conv2.weight": "backbone.layer3.5.conv2.weight",
         "LandmarkHead.1.conv1x1.bias": "heads.kinds.2.levels.1.bias",
     }.items():
-        assert rename(theirs) == mine
+        assert rename(theirs, RETINAFACE) == mine
         assert torch.equal(ours[mine], state[theirs])
 
 
 @pytest.mark.wider
 @pytest.mark.parametrize("dress", ["plain", "prefix", "wrapped", "both"])
 def test_prefix_and_wrapper_are_stripped(shared: Path, dress: str) -> None:
-    state: Any = read_tensors(shared / STD)
+    state: Any = Checkpoint(shared / STD).tensors
     assert len(state) == 300
     if dress in ("prefix", "both"):
         state = {f"module.{name}": value for name, value in state.items()}
     if dress in ("wrapped", "both"):
         state = {"epoch": 3, "state_dict": state}
-    detector = retinaface_mobilenet()
+    detector = DETECTORS["retinaface_mobilenet"].build()
     assert len(load(detector, torch_bytes(state)).matched) == 300
-    assert torch.equal(detector.backbone.stages[0][0].conv.weight, read_tensors(shared / STD)["body.stage1.0.0.weight"])
+    assert torch.equal(
+        detector.backbone.stages[0][0].conv.weight, Checkpoint(shared / STD).tensors["body.stage1.0.0.weight"]
+    )
 
 
 @pytest.mark.wider
@@ -97,8 +99,8 @@ def test_open_detector_tells_variants_apart_by_the_file(shared: Path) -> None:
 
 
 def test_every_disagreement_is_reported_and_nothing_is_loaded() -> None:
-    state = dict(retinaface_mobilenet().state_dict())
-    detector = retinaface_mobilenet()
+    state = dict(DETECTORS["retinaface_mobilenet"].build().state_dict())
+    detector = DETECTORS["retinaface_mobilenet"].build()
     before = {name: value.clone() for name, value in detector.state_dict().items()}
     del state["pyramid.merges.0.conv.weight"]
     state["stranger.weight"] = torch.zeros(1)
@@ -119,7 +121,7 @@ def test_long_lists_are_cut() -> None:
 @pytest.mark.parametrize("data", [b"", b"not a checkpoint", torch_bytes([1, 2]), torch_bytes({"a": 3})])
 def test_other_files_are_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match="checkpoint"):
-        read_tensors(data)
+        _ = Checkpoint(data).tensors
 
 
 @pytest.mark.parametrize("name", ["retinaface_mobilenet", "retinaface_mobilenet_mb1"])
@@ -137,6 +139,6 @@ def test_our_own_format_keeps_name_and_numbers(name: str) -> None:
 
 def test_bytes_without_a_name_do_not_tell_their_detector() -> None:
     with pytest.raises(ValueError, match="is unknown: say which detector it belongs to"):
-        open_detector(torch_bytes(retinaface_mobilenet().state_dict()))
-    with pytest.raises(ValueError, match="no detector 'x'"):
-        save_bytes("x", retinaface_mobilenet())
+        open_detector(torch_bytes(DETECTORS["retinaface_mobilenet"].build().state_dict()))
+    with pytest.raises(ValueError, match="no detector is called 'x'"):
+        save_bytes("x", DETECTORS["retinaface_mobilenet"].build())

@@ -49,6 +49,7 @@ MODULES = (
     Module("boxes/matching"),
     Module("boxes/coder", (PUBLISHED,)),
     Module("boxes/geometry"),
+    Module("boxes/iou"),
     Module("data/canvas", (PUBLISHED,)),
     Module("data/images"),
     Module("training/losses/pairwise_rank", ("tests/training/losses/test_pairs.py", PUBLISHED)),

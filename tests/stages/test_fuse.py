@@ -9,7 +9,7 @@ import torch
 from pipeline.boxes.frame import MOGFACE, PLAIN
 from pipeline.data.images import encode_png
 from pipeline.inference.fusion import Fusion, Suppression, Voting, fuse
-from pipeline.models.rankers import ranker_spec
+from pipeline.models.rankers import RANKERS
 from pipeline.models.weights import save_bytes
 from tests.stages.world import World, drawn_image
 
@@ -128,7 +128,7 @@ def test_mistakes_are_named(two: World, change: dict[str, object], words: str) -
 
 def test_scores_below_zero_cannot_vote_and_the_way_out_is_named(world: World, weights: str, tmp_path: Path) -> None:
     """A ranker's sums leave 0..1; squashed ones vote, and suppression takes either."""
-    ranker = ranker_spec("roi_mobilenet").build(num_candidates=30)
+    ranker = RANKERS["roi_mobilenet"].build(num_candidates=30)
     torch.nn.init.constant_(ranker.answer[-1].bias, -3.0)
     file = tmp_path / "ranker.safetensors"
     file.write_bytes(save_bytes("roi_mobilenet", ranker, {"model_args": {"num_candidates": 30}}))

@@ -20,8 +20,8 @@ from pipeline.engine.plan import Decision, context
 from pipeline.engine.stage import Item, StageContext
 from pipeline.inference.predictor import PendingBatch, Predictor, Sizing
 from pipeline.inference.test_time import MODES, detect
+from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Detector
-from pipeline.models.detectors.mogface_mobilenet import mogface_mobilenet
 from pipeline.models.weights import open_detector, save_bytes
 from stages.graph import STAGES
 from stages.predict import Predict
@@ -397,7 +397,7 @@ def test_bfloat16_is_near_and_another_output(world: World, photos: Path, weights
     ("field", "value", "words"),
     [
         ("canvas", "9k", "unknown canvas '9k': choose 8k"),
-        ("detector", "yolo", "no detector 'yolo'; there are"),
+        ("detector", "yolo", "no detector is called 'yolo'"),
         ("max_candidates", 0, "greater than or equal to 1"),
         ("precision", "float16", "'float32' or 'bfloat16'"),
     ],
@@ -436,7 +436,7 @@ def test_whose_score_counts_is_a_choice_of_the_stage(world: World, photos: Path)
     """One set of weights, three readings: the boxes of an anchor are the same, its score is not."""
     torch.manual_seed(0)
     model_args = {"hcam": (3,), "width": 16, "backbone_width": 0.25}
-    detector = mogface_mobilenet(**model_args).eval()
+    detector = DETECTORS["mogface_mobilenet"].build(**model_args).eval()
     with torch.no_grad():
         for part, bias in ((detector.heads.predict.kinds[1], -2.1972), (detector.hierarchical.classifier, -1.0)):
             for conv in part.levels:
@@ -483,7 +483,7 @@ def test_a_mode_with_sizes_of_its_own_takes_no_canvas(world: World, photos: Path
     with pytest.raises(ValueError, match="mode crface_multi has its own sizes: leave out the canvas, found original"):
         world.graph()
     wire(world, photos, weights, mode="many")
-    with pytest.raises(ValueError, match=r"nodes.boxes.mode: .*no test-time mode 'many'; there are single, "):
+    with pytest.raises(ValueError, match=r"nodes.boxes.mode: .*no test-time mode is called 'many'"):
         world.graph()
 
 

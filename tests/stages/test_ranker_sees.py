@@ -16,8 +16,8 @@ from pipeline.data.images import encode_png
 from pipeline.data.labelled_candidates import LabelledCandidateReader, LabelledCandidates
 from pipeline.data.records import ScoredBoxes
 from pipeline.inference.rerank import Reranker
-from pipeline.models.rankers.checkpoint import open_ranker
 from pipeline.models.rankers.ranker import Ranker
+from pipeline.models.weights import open_ranker
 from pipeline.training.data.collate import RankerPixelBatch
 from pipeline.training.data.ranker_dataset import RankerDataset
 from pipeline.training.recipes.ranker import RankerRecipe

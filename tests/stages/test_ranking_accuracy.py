@@ -44,7 +44,7 @@ def test_counts_are_those_of_the_images_added_up(ranked: World) -> None:
     parts = []
     for image_id, found in ranked.by_id("guesses").items():
         boxes = np.stack([np.asarray(faces[image_id][name], np.float32) for name in ("x1", "y1", "x2", "y2")], axis=1)
-        truth = closest_overlap(found.boxes.astype(np.float64), boxes, plus_one=True)
+        truth = closest_overlap(found.boxes.astype(np.float64), boxes, pixel_inclusive=True)
         parts.append(count_pairs(truth, np.arange(len(truth)), 4))
     row = ranked.rows("order", "order.pixel_inclusive=true")[0]
     assert row["images"] == 7

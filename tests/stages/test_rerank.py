@@ -14,9 +14,8 @@ from pipeline.data.records import Detections, ScoredBoxes
 from pipeline.engine.fingerprint import hash_json
 from pipeline.engine.plan import Decision, context
 from pipeline.inference.rerank import Reranker
-from pipeline.models.rankers import ranker_spec
-from pipeline.models.rankers.checkpoint import open_ranker
-from pipeline.models.weights import save_bytes
+from pipeline.models.rankers import RANKERS
+from pipeline.models.weights import open_ranker, save_bytes
 from stages.rerank import Rerank
 from tests.stages.world import World, drawn_image
 
@@ -28,7 +27,7 @@ def ranker(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Path of a ranker that corrects by large random numbers."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        built = ranker_spec("roi_mobilenet").build(**SWITCHES)
+        built = RANKERS["roi_mobilenet"].build(**SWITCHES)
         torch.nn.init.normal_(built.answer[-1].weight)
     file = tmp_path_factory.mktemp("ranker") / "ranker.safetensors"
     file.write_bytes(save_bytes("roi_mobilenet", built, {"model_args": SWITCHES}))
@@ -118,7 +117,7 @@ def test_a_ranker_of_whole_images_sees_whole_images(wired: World, tmp_path: Path
     """The checkpoint says how; a size that is asked for changes the size alone."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        built = ranker_spec("crface_mobilenet").build(**SWITCHES)
+        built = RANKERS["crface_mobilenet"].build(**SWITCHES)
         for module in built.confidence:
             torch.nn.init.normal_(module.answer.weight)
     found = {}

@@ -110,9 +110,9 @@ def test_a_set_without_faces_is_told(counted: World) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("scales.policies=[das, ssd]", "unknown augmentation 'ssd'; there are das, sse"),
+        ("scales.policies=[das, ssd]", "no augmentation is called 'ssd'"),
         ("scales.policies=[das, das]", "named twice"),
-        ("scales.detector=yolo", "no detector 'yolo'"),
+        ("scales.detector=yolo", "no detector is called 'yolo'"),
         ("scales.assigner=ota", "'mogface', 'max_iou', 's3fd' or 'atss'"),
         ("scales.epochs=0", "greater than or equal to 1"),
     ],

@@ -10,7 +10,7 @@ import torch
 
 from pipeline.data.images import encode_png
 from pipeline.engine.plan import Decision
-from pipeline.models.checkpoint_id import checkpoint_hash, stored_config
+from pipeline.models.checkpoint import Checkpoint
 from pipeline.models.weights import open_detector
 from tests.stages.labelled_set import labelled_set
 from tests.stages.world import World, drawn_image
@@ -37,7 +37,7 @@ def test_a_few_steps_give_a_checkpoint_that_opens(trained: World) -> None:
     row = checkpoint(trained)
     file = Path(trained.store.path("detector.safetensors"))
     assert file.read_bytes() == row["weights"]
-    assert row["content_hash"] == checkpoint_hash(file)
+    assert row["content_hash"] == Checkpoint(file).content_hash
     name, detector = open_detector(file)
     assert name == row["detector"] == "retinaface_mobilenet"
     assert not detector.training
@@ -48,7 +48,7 @@ def test_a_few_steps_give_a_checkpoint_that_opens(trained: World) -> None:
     recipe = json.loads(row["config"])["recipe"]
     assert recipe["steps"] == 5
     assert recipe["learning_rate"] == 0.008
-    assert stored_config(file)["recipe"] == recipe
+    assert Checkpoint(file).config["recipe"] == recipe
 
 
 def test_it_moves_the_weights(trained: World) -> None:
@@ -134,7 +134,7 @@ def test_mistakes_in_the_recipe_are_named(trained: World, recipe: dict, words: s
 
 def test_an_unknown_detector_is_named(trained: World) -> None:
     trained.nodes["detector"]["detector"] = "yolo"
-    with pytest.raises(ValueError, match=r"nodes\.detector\.detector: .*no detector 'yolo'"):
+    with pytest.raises(ValueError, match=r"nodes\.detector\.detector: .*no detector is called 'yolo'"):
         trained.plan()
 
 

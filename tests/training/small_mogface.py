@@ -8,11 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.boxes.coder import BoxCoder
+from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import MemoryNeed
-from pipeline.models.detectors.six_levels import SixLevelDetector, imagenet_rgb, square_anchors
-from pipeline.models.face_heads import FaceHeads
-from pipeline.models.first_shot_head import FirstShot
-from pipeline.models.hierarchical_context import HierarchicalContext
+from pipeline.models.detectors.six_levels import SixLevelConfig, SixLevelDetector
 from pipeline.models.low_pyramid import LowPyramid
 
 WIDTH = 24
@@ -42,14 +40,14 @@ def small_mogface(seed: int) -> SixLevelDetector:
     """Returns it with the random weights that belong to the seed; "auto" gives it Ali-AMS."""
     torch.manual_seed(seed)
     backbone = FourStrides()
-    return SixLevelDetector(
+    config = SixLevelConfig(hcam=(3, 5), head="plain", pyramid_anchor=True, decides="main")
+    detector = SixLevelDetector(
         backbone,
         LowPyramid(backbone.channels, WIDTH),
-        FaceHeads([1] * 6, width=WIDTH),
-        grid=square_anchors(),
-        coder=BoxCoder(1, 1, inclusive=True),
-        normalisation=imagenet_rgb(),
+        config,
+        coder=BoxCoder(1, 1, pixel_inclusive=True),
         memory=MemoryNeed(0, 0),
-        hierarchical=HierarchicalContext(backbone.channels, WIDTH),
-        first_shot=FirstShot(backbone.channels, WIDTH),
+        width=WIDTH,
     )
+    detector.spec = DETECTORS["mogface"]
+    return detector

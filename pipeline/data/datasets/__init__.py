@@ -1,7 +1,6 @@
 """The datasets by name: an explicit table. A new one is a file here and a line in `DATASETS`."""
 
-from collections.abc import Mapping
-from typing import Final
+from __future__ import annotations
 
 from pipeline.data.datasets.coco_json import CocoJson
 from pipeline.data.datasets.dataset import Dataset, Entry, Reader
@@ -9,13 +8,17 @@ from pipeline.data.datasets.image_folder import ImageFolder
 from pipeline.data.datasets.mosaic.dataset import Mosaic
 from pipeline.data.datasets.synthetic.dataset import Synthetic
 from pipeline.data.datasets.wider_face.dataset import WiderFace
+from pipeline.engine.registry import Registry
 
 __all__ = ["DATASETS", "CocoJson", "Dataset", "Entry", "ImageFolder", "Mosaic", "Reader", "Synthetic", "WiderFace"]
 
-DATASETS: Final[Mapping[str, type[Dataset]]] = {
-    "wider_face": WiderFace,
-    "image_folder": ImageFolder,
-    "coco_json": CocoJson,
-    "synthetic": Synthetic,
-    "mosaic": Mosaic,
-}
+DATASETS: Registry[type[Dataset]] = Registry(
+    "dataset",
+    {
+        "wider_face": WiderFace,
+        "image_folder": ImageFolder,
+        "coco_json": CocoJson,
+        "synthetic": Synthetic,
+        "mosaic": Mosaic,
+    },
+)

@@ -1,6 +1,7 @@
 """A dataset as one field of a config: ``{kind: wider_face, split: val}`` or just ``wider_face``."""
 
-import difflib
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -23,11 +24,7 @@ def parse_dataset(fields: object) -> Dataset:
             f"expected `kind`, one of {', '.join(sorted(DATASETS))}; found only {', '.join(params) or 'nothing'}"
         )
     kind = str(params.pop("kind"))
-    if kind not in DATASETS:
-        near = difflib.get_close_matches(kind, DATASETS, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise ValueError(f"no dataset kind {kind!r}; {hint}choices: {', '.join(sorted(DATASETS))}")
-    return DATASETS[kind].model_validate(params)
+    return DATASETS.find(kind).model_validate(params)
 
 
 def dataset_fields(dataset: Dataset) -> dict[str, Any]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
+
+from pipeline.engine.registry import Registry
 
 if TYPE_CHECKING:
     import torch
@@ -51,7 +51,8 @@ class EngineSpec:
         return not self.missing
 
 
-ENGINES: Final[Mapping[str, EngineSpec]] = MappingProxyType(
+ENGINES = Registry(
+    "engine",
     {
         "torch": EngineSpec("eager", "Eager"),
         "compiled": EngineSpec("compiled", "Compiled"),
@@ -74,17 +75,10 @@ ENGINES: Final[Mapping[str, EngineSpec]] = MappingProxyType(
             devices=("cuda",),
             precisions=("float32",),
         ),
-    }
+    },
 )
 
 _BY_SPEED: Final = {"cpu": ("openvino", "onnxruntime", "torch"), "cuda": ("torch",)}
-
-
-def engine_spec(name: str) -> EngineSpec:
-    """Returns the entry of `ENGINES`. Raises ValueError: there is none; the message lists those there are."""
-    if name not in ENGINES:
-        raise ValueError(f"no engine {name!r}; there are {', '.join(ENGINES)}")
-    return ENGINES[name]
 
 
 def require_engine(name: str, precision: str, device: str | None = None) -> EngineSpec:
@@ -97,7 +91,7 @@ def require_engine(name: str, precision: str, device: str | None = None) -> Engi
 
     Raises ValueError: there is no such engine, its packages are missing, or it is not for that device or these numbers.
     """
-    spec = engine_spec(name)
+    spec = ENGINES.find(name)
     if precision not in spec.precisions:
         raise ValueError(f"engine {name} computes in {' or '.join(spec.precisions)}, not in {precision}")
     if device is None:

@@ -25,11 +25,7 @@ class HRNet(nn.Module):
     pads_to = _COARSE
 
     def __init__(self, width: int = 48, *, pretrained: bool = False) -> None:
-        """Assembles the network; nothing is frozen.
-
-        Args:
-            width: channels of the finest branch: 18, 32 or 48.
-            pretrained: start from timm's ImageNet weights (``ms_in1k``) instead of random ones.
+        """Args: channels of the finest branch: 18, 32 or 48; start from timm's ImageNet weights (``ms_in1k``).
 
         Raises:
             ValueError: the width does not exist.

@@ -33,15 +33,9 @@ class MobileNetV1(nn.Module):
     blockwise = True
 
     def __init__(self, width: float = 0.25, *, activation: Activation, finest: int = 8) -> None:
-        """Assembles the network with random weights.
+        """Args: factor of every number of channels; maker of every rectifier; stride of the first level, 8 or 4.
 
-        Args:
-            width: multiplies every number of channels.
-            activation: makes every rectifier.
-            finest: stride of the first level, 8 or 4.
-
-        Raises:
-            ValueError: there is no such level.
+        Raises ValueError where there is no such level.
         """
         super().__init__()
         if finest not in _FIRST_HALOS:
@@ -56,7 +50,7 @@ class MobileNetV1(nn.Module):
                 units.append(SeparableUnit(channels, int(full * width), stride=stride, activation=activation))
                 channels = int(full * width)
             self.stages.append(nn.Sequential(*units))
-        # The stem stands in front of the plan.
+        # The stem comes before the plan.
         taken = [plan[-1] for plan in (_STAGES[0][: _FINE_UNITS - 1], *_STAGES)]
         skipped = 0 if finest == 4 else 1
         self.channels = tuple(int(full * width) for full, _ in taken)[skipped:]

@@ -31,12 +31,7 @@ class ResNet(nn.Module):
     blockwise = True
 
     def __init__(self, depth: Depth = 50, *, layers: Sequence[int] = (2, 3, 4), pretrained: bool = False) -> None:
-        """Assembles the network; nothing is frozen.
-
-        Args:
-            depth: 50, 101, 152 or "152-short", see `BLOCKS`.
-            layers: taken, rising, of 1 to 4.
-            pretrained: start from torchvision's ImageNet weights instead of random ones.
+        """Args: an entry of `BLOCKS`; layers taken, rising, of 1 to 4; start from torchvision's ImageNet weights.
 
         Raises:
             ValueError: the depth or a layer does not exist.

@@ -2,109 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from importlib import import_module
-from inspect import signature
-from types import MappingProxyType
-from typing import TYPE_CHECKING
+from functools import partial
 
-if TYPE_CHECKING:
-    from pipeline.models.detectors.detector import Detector
+from pipeline.engine.registry import Registry
+from pipeline.models.detectors.spec import DetectorSpec
+from pipeline.models.lazy import Lazy
+from pipeline.models.published_names import MOGFACE, RETINAFACE
 
+_RETINAFACE, _MOGFACE = f"{__name__}.retinaface", f"{__name__}.mogface"
+_BASELINE = {
+    "depth": 50,
+    "hcam": (),
+    "head": "plain",
+    "deep_head": False,
+    "pyramid_anchor": False,
+    "shared_heads": False,
+}
+_RELEASED = {"hcam": (), "anchor_scale": 0.68, "repeat_first": True, "divide_twice": True}
+_retinaface = partial(DetectorSpec, published_names=RETINAFACE)
+_hambox = partial(DetectorSpec, assigner="hambox", objective="sigmoid")
+_mogface = partial(DetectorSpec, objective="sigmoid", published_names=MOGFACE)
 
-@dataclass(frozen=True, slots=True)
-class DetectorSpec:
-    """One entry of `DETECTORS`.
-
-    Attributes:
-        description: one line for a list of choices.
-        build: makes it with random weights; keyword arguments are its switches, those of its factory function.
-        digests: SHA-256 of published checkpoint files that hold weights of exactly this detector.
-    """
-
-    description: str
-    build: Callable[..., Detector]
-    digests: frozenset[str] = frozenset()
-
-
-def _lazy(module: str, factory: str, **presets: object) -> Callable[..., Detector]:
-    """Returns a maker that imports its module when called; switches given then go before the presets.
-
-    It raises ValueError where there is no such switch.
-    """
-
-    def build(**model_args: object) -> Detector:
-        function: Callable[..., Detector] = getattr(import_module(f"{__name__}.{module}"), factory)
-        known = signature(function).parameters
-        if unknown := sorted(model_args.keys() - known.keys()):
-            raise ValueError(f"{factory} has no switch {', '.join(unknown)}; there are {', '.join(known)}")
-        return function(**{**presets, **model_args})
-
-    return build
-
-
-DETECTORS: Mapping[str, DetectorSpec] = MappingProxyType(
+DETECTORS = Registry(
+    "detector",
     {
-        "retinaface_mobilenet": DetectorSpec(
+        "retinaface_mobilenet": _retinaface(
             "RetinaFace, MobileNet-0.25, anchors 16..512, LeakyReLU (biubug6/Pytorch_Retinaface)",
-            _lazy("retinaface", "retinaface_mobilenet"),
-            frozenset({"2979b33ffafda5d74b6948cd7a5b9a7a62f62b949cef24e95fd15d2883a65220"}),
+            Lazy(_RETINAFACE, "retinaface_mobilenet"),
+            content_hashes=frozenset({"2979b33ffafda5d74b6948cd7a5b9a7a62f62b949cef24e95fd15d2883a65220"}),
         ),
-        "retinaface_mobilenet_mb1": DetectorSpec(
+        "retinaface_mobilenet_mb1": _retinaface(
             "RetinaFace, MobileNet-0.25, anchors 10..256, ReLU (biubug6/Face-Detector-1MB-with-landmark)",
-            _lazy("retinaface", "retinaface_mobilenet", sizes=((10, 20), (32, 64), (128, 256)), slope=0.0),
-            frozenset({"ed6fa7d45a5179f03cb5ce82c73b0c6711372968e53782e88395acee88d319e1"}),
+            Lazy(_RETINAFACE, "retinaface_mobilenet", {"sizes": ((10, 20), (32, 64), (128, 256)), "slope": 0.0}),
+            content_hashes=frozenset({"ed6fa7d45a5179f03cb5ce82c73b0c6711372968e53782e88395acee88d319e1"}),
         ),
-        "retinaface_resnet50": DetectorSpec(
+        "retinaface_resnet50": _retinaface(
             "RetinaFace, ResNet-50, anchors 16..512 (biubug6/Pytorch_Retinaface)",
-            _lazy("retinaface", "retinaface_resnet50"),
+            Lazy(_RETINAFACE, "retinaface_resnet50"),
         ),
-        "hambox_resnet50": DetectorSpec(
+        "hambox_resnet50": _hambox(
             "HAMBox as in CRFace, ResNet-50, anchors 16..512, context block per level",
-            _lazy("hambox", "hambox"),
+            Lazy(f"{__name__}.hambox", "HamBoxConfig"),
         ),
-        "hrnet_w18": DetectorSpec("HAMBox on HRNet-W18", _lazy("hrnet", "hrnet", width=18)),
-        "hrnet_w32": DetectorSpec("HAMBox on HRNet-W32", _lazy("hrnet", "hrnet", width=32)),
-        "hrnet_w48": DetectorSpec("HAMBox on HRNet-W48, CRFace's best", _lazy("hrnet", "hrnet", width=48)),
-        "mogface_baseline": DetectorSpec(
+        "hrnet_w18": _hambox("HAMBox on HRNet-W18", Lazy(f"{__name__}.hrnet", "HRNetConfig", {"width": 18})),
+        "hrnet_w32": _hambox("HAMBox on HRNet-W32", Lazy(f"{__name__}.hrnet", "HRNetConfig", {"width": 32})),
+        "hrnet_w48": _hambox(
+            "HAMBox on HRNet-W48, CRFace's best", Lazy(f"{__name__}.hrnet", "HRNetConfig", {"width": 48})
+        ),
+        "mogface_baseline": _mogface(
             "MogFace's baseline, ResNet-50, anchors 16..512, one 3x3 head per level",
-            _lazy("mogface", "mogface_baseline"),
+            Lazy(_MOGFACE, "MogFaceConfig", _BASELINE),
+            "mogface",
         ),
-        "mogface_hcam": DetectorSpec(
+        "mogface_hcam": _mogface(
             "the baseline with hierarchical context, N = 3 and 5",
-            _lazy("mogface", "mogface_baseline", hcam=(3, 5)),
+            Lazy(_MOGFACE, "MogFaceConfig", {**_BASELINE, "hcam": (3, 5)}),
+            "mogface",
         ),
-        "mogface_mobilenet": DetectorSpec(
+        "mogface_mobilenet": _mogface(
             "a MogFace for two cores: MobileNet-0.25, maps of 64 channels, hierarchical context, one head per level",
-            _lazy("mogface_mobilenet", "mogface_mobilenet"),
+            Lazy(f"{__name__}.mogface_mobilenet", "MogFaceMobileNetConfig"),
+            "mogface",
         ),
-        "mogface": DetectorSpec(
+        "mogface": _mogface(
             "MogFace as the paper reads: ResNet-101, hierarchical context, SSH and deep head, pyramid anchor",
-            _lazy("mogface", "mogface"),
+            Lazy(_MOGFACE, "MogFaceConfig"),
+            "ali_ams",
         ),
-        "mogface_e": DetectorSpec(
+        "mogface_e": _mogface(
             "MogFace-E as the paper reads: MogFace on ResNet-152, trained with SSE",
-            _lazy("mogface", "mogface", depth=152),
+            Lazy(_MOGFACE, "MogFaceConfig", {"depth": 152}),
+            "ali_ams",
         ),
-        "mogface_official": DetectorSpec(
+        "mogface_official": _mogface(
             "MogFace as released: ResNet-101, anchors 11..348, no hierarchical context",
-            _lazy("mogface", "mogface_official"),
+            Lazy(_MOGFACE, "MogFaceConfig", _RELEASED),
+            "mogface",
         ),
-        "mogface_e_official": DetectorSpec(
+        "mogface_e_official": _mogface(
             "MogFace-E as released: blocks [3, 4, 36, 3], CPM head, anchors 11..348, no hierarchical context",
-            _lazy("mogface", "mogface_official", depth="152-short", head="cpm"),
+            Lazy(_MOGFACE, "MogFaceConfig", {**_RELEASED, "depth": "152-short", "head": "cpm"}),
+            "mogface",
         ),
-    }
+    },
 )
-
-
-def detector_spec(name: str) -> DetectorSpec:
-    """Returns the entry of that name.
-
-    Raises:
-        ValueError: there is none; the message lists those there are.
-    """
-    if name not in DETECTORS:
-        raise ValueError(f"no detector {name!r}; there are {', '.join(sorted(DETECTORS))}")
-    return DETECTORS[name]

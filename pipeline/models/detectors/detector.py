@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from pipeline.boxes.anchors import AnchorGrid
 from pipeline.boxes.coder import BoxCoder
 from pipeline.boxes.frame import MOGFACE, RETINAFACE, Convention
+from pipeline.models.detectors.spec import DetectorSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,7 @@ class Detector(nn.Module, ABC):
     """Base of all detectors.
 
     Attributes:
+        spec: the entry of `DETECTORS` that has built it.
         grid: anchors.
         coder: deltas to boxes.
         normalisation: of the input.
@@ -104,6 +106,7 @@ class Detector(nn.Module, ABC):
             far away (GroupNorm in the deep head): tiles then do not equal the whole image, whatever their halo.
     """
 
+    spec: DetectorSpec
     grid: AnchorGrid
     coder: BoxCoder
     normalisation: Normalisation
@@ -124,7 +127,7 @@ class Detector(nn.Module, ABC):
     @property
     def convention(self) -> Convention:
         """How the code that it comes from suppresses its boxes; they themselves are continuous."""
-        return MOGFACE if self.coder.inclusive else RETINAFACE
+        return MOGFACE if self.coder.pixel_inclusive else RETINAFACE
 
     def anchors(self, height: int, width: int, device: torch.device | str = "cpu") -> Tensor:
         """Returns float32 [A, 4] ``cx, cy, w, h`` in pixels of an image of that size; shared, do not write into it."""

@@ -7,8 +7,6 @@ activation; each is its own entry of `DETECTORS`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from torch import Tensor, nn
 
 from pipeline.boxes.anchors import AnchorGrid, Sizes
@@ -22,7 +20,6 @@ from pipeline.models.heads import DenseHeads
 from pipeline.models.pyramid import FeaturePyramid
 
 STANDARD_SIZES: Sizes = ((16, 32), (64, 128), (256, 512))
-ONE_MEGABYTE_SIZES: Sizes = ((10, 20), (32, 64), (128, 256))
 _MEAN_BGR = (104.0, 117.0, 123.0)
 _VALUES = (4, 2, 10)  # numbers per anchor: box, classes, landmarks
 
@@ -36,8 +33,7 @@ class RetinaFace(Detector):
     def __init__(
         self,
         backbone: nn.Module,
-        channels: Sequence[int],
-        grid: AnchorGrid,
+        sizes: Sizes,
         *,
         width: int,
         activation: Activation,
@@ -47,16 +43,16 @@ class RetinaFace(Detector):
         """Assembles the parts.
 
         Args:
-            backbone: image to feature levels, finest first.
-            channels: of each level.
-            grid: strides of the levels and sizes of their anchors.
+            backbone: image to feature levels, finest first; has ``channels`` and ``strides``.
+            sizes: sides of the anchors of each level, pixels.
             width: channels of pyramid and context.
             activation: makes every activation of pyramid and context.
             receptive_halo: see `Detector`.
-            memory: see `Detector`.
+            memory: likewise.
         """
         super().__init__()
-        self.grid = grid
+        self.grid = AnchorGrid(tuple(backbone.strides), sizes)  # type: ignore[arg-type]
+        channels = tuple(backbone.channels)  # type: ignore[arg-type]
         self.coder = BoxCoder(0.1, 0.2)
         self.normalisation = Normalisation(_MEAN_BGR)
         self.receptive_halo = receptive_halo
@@ -64,7 +60,7 @@ class RetinaFace(Detector):
         self.backbone = backbone
         self.pyramid = FeaturePyramid(channels, width, activation=activation)
         self.context = nn.ModuleList(SSH(width, width, activation=activation) for _ in channels)
-        self.heads: nn.Module = DenseHeads(width, [len(level) for level in grid.sizes], _VALUES)
+        self.heads: nn.Module = DenseHeads(width, [len(level) for level in sizes], _VALUES)
 
     def forward(self, images: Tensor) -> Raw:
         """Returns boxes [B, A, 4], logits [B, A, 2] and landmarks [B, A, 10] of images float32 [B, 3, H, W]."""
@@ -81,11 +77,9 @@ def retinaface_mobilenet(*, sizes: Sizes = STANDARD_SIZES, slope: float = 0.1) -
         sizes: sides of the anchors of strides 8, 16 and 32, pixels.
         slope: negative slope of every activation but the last of SSH; 0 is ReLU.
     """
-    backbone = MobileNetV1(0.25, activation=rectifier(slope))
     return RetinaFace(
-        backbone,
-        backbone.channels,
-        AnchorGrid(backbone.strides, sizes),
+        MobileNetV1(0.25, activation=rectifier(slope)),
+        sizes,
         width=64,
         activation=rectifier(slope),
         receptive_halo=256,
@@ -96,11 +90,9 @@ def retinaface_mobilenet(*, sizes: Sizes = STANDARD_SIZES, slope: float = 0.1) -
 
 def retinaface_resnet50() -> RetinaFace:
     """Returns RetinaFace over ResNet-50 with random weights: 27,293,600 parameters."""
-    backbone = ResNet(50, layers=(2, 3, 4))
     return RetinaFace(
-        backbone,
-        backbone.channels,
-        AnchorGrid(backbone.strides, STANDARD_SIZES),
+        ResNet(50, layers=(2, 3, 4)),
+        STANDARD_SIZES,
         width=256,
         activation=rectifier(),
         receptive_halo=320,

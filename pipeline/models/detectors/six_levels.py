@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -36,12 +38,38 @@ def imagenet_rgb(*, divide_twice: bool = False) -> Normalisation:
     """Returns the ImageNet normalisation, red first: ``(pixel / 255 - mean) / std``.
 
     Args:
-        divide_twice: divide by 255 once more, as MogFace's released code does: inputs then lie within about 0.01.
+        divide_twice: divide by 255 once more, as MogFace's released code does: inputs are then within about 0.01.
     """
     extra = 255.0 if divide_twice else 1.0
     mean, deviation = (0.406, 0.456, 0.485), (0.225, 0.224, 0.229)
     blue, green, red = (1 / (255 * value * extra) for value in deviation)
     return Normalisation((mean[0] * 255, mean[1] * 255, mean[2] * 255), (blue, green, red), rgb=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SixLevelConfig:
+    """The switches that all detectors of this family share; every ablation of MogFace's paper is one.
+
+    Attributes:
+        hcam: neighbourhoods N of HCAM in cells: (), (3,), (5,) or (3, 5) (MogFace, Table 5).
+        head: block in front of the predictions: "plain" for none, "ssh", or "cpm" as released for MogFace-E.
+        deep_head: four convolutions with GroupNorm each for class and box.
+        pyramid_anchor: auxiliary head for half-size anchors, for training only.
+        anchor_scale: of the sides 16..512; 0.68 in MogFace's released final models.
+        shared_heads: one set of head weights for all levels.
+        decides: see `SixLevelDetector.decide_by`; by default "where_masked" with HCAM and "main" without. MogFace's
+            paper implies that the progressive classifier decides; the released test uses "main" always.
+        threshold: of HCAM's masks, see `HierarchicalContext`.
+    """
+
+    hcam: Sequence[int] = ()
+    head: Head = "ssh"
+    deep_head: bool = False
+    pyramid_anchor: bool = False
+    anchor_scale: float = 1.0
+    shared_heads: bool = False
+    decides: Decides | None = None
+    threshold: float = 0.1
 
 
 class SixLevelDetector(Detector):
@@ -55,49 +83,55 @@ class SixLevelDetector(Detector):
         self,
         backbone: nn.Module,
         pyramid: nn.Module,
-        heads: FaceHeads,
+        config: SixLevelConfig,
         *,
-        grid: AnchorGrid,
         coder: BoxCoder,
-        normalisation: Normalisation,
         memory: MemoryNeed,
-        hierarchical: HierarchicalContext | None = None,
-        decides: Decides = "main",
-        first_shot: FirstShot | None = None,
+        width: int = 256,
+        repeat_first: bool = False,
+        divide_twice: bool = False,
     ) -> None:
-        """Assembles the parts and draws the first weights of all but the backbone.
+        """Assembles the parts and samples the first weights of all but the backbone.
 
         Args:
-            backbone: image to C2..C5; has ``reach``.
+            backbone: image to C2..C5; has ``channels`` and ``reach``.
             pyramid: these to P2..P7.
-            heads: these to boxes and main logits.
-            grid: one anchor per cell of P2..P7.
+            config: switches.
             coder: see `Detector`.
-            normalisation: see `Detector`.
-            memory: see `Detector`.
-            hierarchical: HCAM, or None.
-            decides: see `decide_by`.
-            first_shot: auxiliary head, or None.
+            memory: likewise.
+            width: channels of every map behind the backbone.
+            repeat_first: see `DeepTower`.
+            divide_twice: see `imagenet_rgb`.
 
         Raises:
-            ValueError: a progressive score is to decide and there is none.
+            ValueError: a switch has no such value, or they contradict each other.
         """
         super().__init__()
-        self.grid, self.coder, self.normalisation, self.memory = grid, coder, normalisation, memory
-        self.backbone, self.pyramid, self.heads = backbone, pyramid, heads
-        self.hierarchical, self.first_shot = hierarchical, first_shot
-        self.decides: Decides = "main"
-        self.decide_by(decides)
-        self.whole_image_statistics = len(heads.box_towers) > 0
-        self.receptive_halo = _halo(int(backbone.reach), heads.reach)  # type: ignore[arg-type]
+        if config.head not in CONTEXTS:
+            raise ValueError(f"no head {config.head!r}; there are {', '.join(CONTEXTS)}")
+        context, channels = CONTEXTS[config.head], tuple(backbone.channels)  # type: ignore[arg-type]
+        anchors, deep, shared = [1] * len(STRIDES), config.deep_head, config.shared_heads
+        self.grid, self.coder, self.memory = square_anchors(config.anchor_scale), coder, memory
+        self.normalisation = imagenet_rgb(divide_twice=divide_twice)
+        self.backbone, self.pyramid = backbone, pyramid
+        self.heads = FaceHeads(anchors, width, context=context, deep=deep, repeat=repeat_first, shared=shared)
+        self.hierarchical = None
+        if config.hcam:
+            self.hierarchical = HierarchicalContext(
+                channels, width, neighbourhoods=config.hcam, threshold=config.threshold
+            )
+        self.first_shot = FirstShot(channels, width) if config.pyramid_anchor else None
+        self.decide_by(config.decides or ("where_masked" if config.hcam else "main"))
+        self.whole_image_statistics = deep
+        self.receptive_halo = _halo(int(backbone.reach), self.heads.reach)  # type: ignore[arg-type]
         self._start()
 
     def decide_by(self, decides: Decides) -> None:
-        """Sets which classifier's score counts in evaluation; a matter of use, not of training.
+        """Sets the score that counts in evaluation; a matter of use, not of training.
 
         "where_masked" does not keep the order across its border: with an unsure progressive classifier a main score of
-        0.1006 becomes 0.01 while one of 0.0998 stays. "product" does: where the progressive score is the same, more
-        of the main one is more.
+        0.1006 becomes 0.01 while one of 0.0998 stays. "product" does: of equal progressive scores the higher main one
+        stays higher.
 
         Args:
             decides: "main"; "progressive"; "where_masked", the progressive one where the main one is confident and the
@@ -152,6 +186,6 @@ class SixLevelDetector(Detector):
 def _halo(backbone_reach: int, head_reach: int) -> int:
     """Returns pixels, a multiple of 128: exact where `PRACTICAL_HALO` allows it, else that."""
     coarse = STRIDES[-1]
-    # C6 and C7 look one cell of the level below to each side, P7 and the heads their own cells.
+    # C6 and C7 see one cell of the level below on each side, P7 and the heads their own cells.
     exact = backbone_reach + 32 + 64 + coarse * (1 + head_reach)
     return min(-(-exact // coarse) * coarse, PRACTICAL_HALO)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
-from inspect import signature
-from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+from pipeline.engine.registry import Registry
+from pipeline.models.lazy import Lazy
 
 if TYPE_CHECKING:
     from pipeline.models.rankers.ranker import Ranker
@@ -27,43 +27,24 @@ class RankerSpec:
     build: Callable[..., Ranker]
 
 
-def _lazy(module: str, factory: str) -> Callable[..., Ranker]:
-    """Returns a maker that imports its module when called; it raises ValueError where there is no such switch."""
+_CRFACE, _ROI = f"{__name__}.crface", f"{__name__}.roi"
 
-    def build(**model_args: object) -> Ranker:
-        function: Callable[..., Ranker] = getattr(import_module(f"{__name__}.{module}"), factory)
-        known = signature(function).parameters
-        if unknown := sorted(model_args.keys() - known.keys()):
-            raise ValueError(f"{factory} has no switch {', '.join(unknown)}; there are {', '.join(known)}")
-        return function(**model_args)
-
-    return build
-
-
-RANKERS: Mapping[str, RankerSpec] = MappingProxyType(
+RANKERS = Registry(
+    "ranker",
     {
         "crface": RankerSpec(
-            "CRFace as printed: ResNet-50, box branch, one correction per rank", _lazy("crface", "crface")
+            "CRFace as printed: ResNet-50, box branch, one correction per rank", Lazy(_CRFACE, "CRFaceResNet")
         ),
         "crface_mobilenet": RankerSpec(
-            "CRFace's small ranker: MobileNet-0.25, everything 64 wide", _lazy("crface", "crface_mobilenet")
+            "CRFace's small ranker: MobileNet-0.25, everything 64 wide", Lazy(_CRFACE, "CRFaceMobileNet")
         ),
         "roi": RankerSpec(
-            "ours: looks at every box (RoIAlign) and its neighbours; ResNet-50 as in RetinaFace", _lazy("roi", "roi")
+            "ours: reads every box (RoIAlign) and its neighbours; ResNet-50 as in RetinaFace",
+            Lazy(_ROI, "RoIResNet"),
         ),
         "roi_mobilenet": RankerSpec(
-            "ours on MobileNet-0.25, which may start from RetinaFace's weights", _lazy("roi", "roi_mobilenet")
+            "ours on MobileNet-0.25, which may start from RetinaFace's weights",
+            Lazy(_ROI, "RoIMobileNet"),
         ),
-    }
+    },
 )
-
-
-def ranker_spec(name: str) -> RankerSpec:
-    """Returns the entry of that name.
-
-    Raises:
-        ValueError: there is none; the message lists those there are.
-    """
-    if name not in RANKERS:
-        raise ValueError(f"no ranker {name!r}; there are {', '.join(sorted(RANKERS))}")
-    return RANKERS[name]

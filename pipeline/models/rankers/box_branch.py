@@ -27,15 +27,9 @@ class BoxBranch(nn.Module):
     """
 
     def __init__(self, width: int = 64, *, kernel: Kernel = (3, 5), slope: float = 0.01) -> None:
-        """Assembles the layers with torch's own random weights.
+        """Args: channels; rows and numbers that a layer sees, one of `KERNELS`; negative slope of the rectifiers.
 
-        Args:
-            width: channels.
-            kernel: rows and numbers that a layer sees, one of `KERNELS`.
-            slope: negative slope of the rectifiers.
-
-        Raises:
-            ValueError: there is no such kernel.
+        Raises ValueError where there is no such kernel.
         """
         super().__init__()
         if tuple(kernel) not in KERNELS:
@@ -53,7 +47,7 @@ class BoxBranch(nn.Module):
         Args:
             tables: float32 [B, N, 5].
             sizes: height and width of each level, for the maps after layers 3, 6 and 9.
-            checkpointed: compute again in the backward pass instead of holding what lies between.
+            checkpointed: compute again in the backward pass instead of keeping activations.
 
         Returns:
             [B, 64, H_i, W_i] each: row r is floor(r * N / H_i), column c is number floor(c * 5 / W_i).
@@ -68,8 +62,7 @@ class BoxBranch(nn.Module):
     def average(self, tables: Tensor, sizes: Sequence[Sequence[int]], *, checkpointed: bool = False) -> list[Tensor]:
         """Returns the maps with rows averaged instead of picked; arguments and shapes as those of `nearest`.
 
-        Output row r is the mean of rows floor(r * N / H) to ceil((r + 1) * N / H), adaptive average pooling. The whole
-        map is computed.
+        Output row r is the mean of rows floor(r * N / H) to ceil((r + 1) * N / H); the whole map is computed.
         """
         maps = self.whole(tables, checkpointed=checkpointed)
         # A product with a matrix of shares: pooling's own gradient is not deterministic on a GPU.

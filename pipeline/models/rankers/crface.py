@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -17,10 +18,9 @@ from torch.nn import functional
 from pipeline.models.backbones.mobilenet import MobileNetV1
 from pipeline.models.backbones.resnet import Depth, ResNet
 from pipeline.models.blocks import Activation, rectifier
-from pipeline.models.detectors.detector import Normalisation
 from pipeline.models.pyramid import FeaturePyramid
 from pipeline.models.rankers.box_branch import BoxBranch, Kernel
-from pipeline.models.rankers.normalisations import Pixels, pixels_named
+from pipeline.models.rankers.normalisations import PIXELS, Pixels
 from pipeline.models.rankers.ranker import ROWS, Ranker
 
 Sampling = Literal["nearest", "average"]
@@ -43,60 +43,64 @@ class Confidence(nn.Module):
         return out
 
 
+@dataclass(frozen=True, kw_only=True)
+class CRFaceConfig:
+    """The switches of both of CRFace's rankers.
+
+    Attributes:
+        kernel: rows and numbers that a layer of the box branch sees, (3, 5) or (5, 3).
+        sampling: how its maps are resized along N: "nearest" as printed, "average" so that every row counts.
+        pixels: how the image is normalised, see `PIXELS`.
+        num_candidates: N.
+        scale: ours, not the paper's: the residual is multiplied by a number that starts here and is learnt as its
+            logarithm. Without it a single step of Adam moves the residuals of neighbours 100 times as far apart as
+            their scores are, long before there is anything that it could have learnt; None is as printed.
+    """
+
+    kernel: Kernel = (3, 5)
+    sampling: Sampling = "nearest"
+    pixels: Pixels = "imagenet"
+    num_candidates: int = ROWS
+    scale: float | None = None
+
+
 class CRFace(Ranker):
     """CRFace over any backbone that gives three levels, at strides 8, 16 and 32.
 
-    It cannot read a box. Every map is averaged over all its places before the last layer, so that what a row of the
-    table says of its box is one of thousands of parts of a mean, and an answer belongs to a row's place in the table
-    and to the image. Exchanging two rows turns the difference of a box scorer's answers round, and moves that of these
-    by some thousandths of it. Of the rows it reads `row_plan.coverage` only. So it is printed.
+    It cannot read a box: every map is averaged over all positions before the last layer, so that a row of the table is
+    one of thousands of parts of a mean, and an output belongs to a row's position and to the image. Exchanging two rows
+    reverses the difference of a box scorer's outputs, and changes that of these by a few thousandths of it. Only
+    `row_selection.coverage` of the rows are read. So it is printed.
     """
 
     def __init__(
-        self,
-        backbone: nn.Module,
-        channels: Sequence[int],
-        *,
-        width: int,
-        activation: Activation,
-        normalisation: Normalisation,
-        num_candidates: int = ROWS,
-        kernel: Kernel = (3, 5),
-        sampling: Sampling = "nearest",
-        box_width: int = 64,
-        scale: float | None = None,
+        self, backbone: nn.Module, config: CRFaceConfig, *, width: int, activation: Activation, box_width: int = 64
     ) -> None:
         """Assembles the parts.
 
         Args:
-            backbone: image to feature levels, finest first.
-            channels: of each level.
+            backbone: image to three feature levels, finest first; has ``channels``.
+            config: switches.
             width: channels of pyramid and confidence module.
             activation: makes every activation of the pyramid.
-            normalisation: of the image.
-            num_candidates: N.
-            kernel: of the box branch, see `BoxBranch`.
-            sampling: how its maps are resized along N: "nearest" as printed, "average" so that every row counts.
             box_width: channels of the box branch.
-            scale: ours, not the paper's: the residual is multiplied by a number that starts here and is learnt as its
-                logarithm. Without it a single step of Adam moves the residuals of neighbours 100 times as far apart as
-                their scores are, long before there is anything that it could have learnt; None is as printed.
 
         Raises:
-            ValueError: there is no such kernel or sampling, or the scale is not above 0.
+            ValueError: there is no such kernel, sampling or way to normalise pixels, or the scale is not above 0.
         """
         super().__init__()
-        if sampling not in ("nearest", "average"):
-            raise ValueError(f"sampling must be nearest or average, got {sampling!r}")
+        scale, channels = config.scale, tuple(backbone.channels)  # type: ignore[arg-type]
+        if config.sampling not in ("nearest", "average"):
+            raise ValueError(f"sampling must be nearest or average, got {config.sampling!r}")
         if scale is not None and not 0 < scale < math.inf:
             raise ValueError(f"scale must be above 0, got {scale}; leave it out for the network as printed")
-        self.normalisation = normalisation
-        self.num_candidates = num_candidates
-        self.sampling = sampling
+        self.normalisation = PIXELS.find(config.pixels)
+        self.num_candidates = config.num_candidates
+        self.sampling = config.sampling
         self.backbone = backbone
-        self.boxes = BoxBranch(box_width, kernel=kernel)
+        self.boxes = BoxBranch(box_width, kernel=config.kernel)
         self.pyramid = FeaturePyramid([each + box_width for each in channels], width, activation=activation)
-        self.confidence = nn.ModuleList(Confidence(width, num_candidates) for _ in channels)
+        self.confidence = nn.ModuleList(Confidence(width, config.num_candidates) for _ in channels)
         self.log_scale = None if scale is None else nn.Parameter(torch.tensor(math.log(scale)))
 
     def maps(self, images: Tensor) -> list[Tensor]:
@@ -108,76 +112,45 @@ class CRFace(Ranker):
         """Returns the residual float32 [B, N], see `Ranker`; 0 for all rows of a ranker that has not learnt yet."""
         real = self.real(tables, valid)
         resized = self.boxes.nearest if self.sampling == "nearest" else self.boxes.average
-        drawn = resized(tables, [level.shape[2:] for level in maps], checkpointed=self.checkpointed)
-        joined = [torch.cat([level, each], dim=1) for level, each in zip(maps, drawn, strict=True)]
+        boxes = resized(tables, [level.shape[2:] for level in maps], checkpointed=self.checkpointed)
+        joined = [torch.cat([level, each], dim=1) for level, each in zip(maps, boxes, strict=True)]
         answers = [module(level) for module, level in zip(self.confidence, self.pyramid(joined), strict=True)]
         residual = torch.stack(answers).float().mean(dim=0) * real
         return residual if self.log_scale is None else residual * self.log_scale.exp()
 
 
-def crface(
-    *,
-    kernel: Kernel = (3, 5),
-    sampling: Sampling = "nearest",
-    pixels: Pixels = "imagenet",
-    num_candidates: int = ROWS,
-    depth: Depth = 50,
-    pretrained: bool = False,
-    scale: float | None = None,
-) -> CRFace:
-    """Returns the paper's ranker with random weights: 31,775,192 parameters.
+@dataclass(frozen=True, kw_only=True)
+class CRFaceResNet(CRFaceConfig):
+    """The paper's ranker: 31,775,192 parameters.
 
-    Args:
-        kernel: rows and numbers that a layer of the box branch sees, (3, 5) or (5, 3).
-        sampling: "nearest" or "average", see `CRFace`.
-        pixels: how the image is normalised, see `PIXELS`.
-        num_candidates: N.
+    Attributes:
         depth: of the ResNet.
         pretrained: start it from ImageNet's weights.
-        scale: ours: of the residual, see `CRFace`; None is as printed.
     """
-    backbone = ResNet(depth, layers=(2, 3, 4), pretrained=pretrained)
-    return CRFace(
-        backbone,
-        backbone.channels,
-        width=256,
-        activation=rectifier(),
-        normalisation=pixels_named(pixels),
-        num_candidates=num_candidates,
-        kernel=kernel,
-        sampling=sampling,
-        scale=scale,
-    )
+
+    depth: Depth = 50
+    pretrained: bool = False
+
+    def build(self) -> CRFace:
+        """Returns the ranker with random weights; errors as `CRFace`."""
+        backbone = ResNet(self.depth, layers=(2, 3, 4), pretrained=self.pretrained)
+        return CRFace(backbone, self, width=256, activation=rectifier())
 
 
-def crface_mobilenet(
-    *,
-    kernel: Kernel = (3, 5),
-    sampling: Sampling = "nearest",
-    pixels: Pixels = "retinaface",
-    num_candidates: int = ROWS,
-    slope: float = 0.1,
-    scale: float | None = None,
-) -> CRFace:
-    """Returns the paper's small ranker with random weights: 1.91 million parameters.
+@dataclass(frozen=True, kw_only=True)
+class CRFaceMobileNet(CRFaceConfig):
+    """The paper's small ranker: 1.91 million parameters.
 
-    Args:
-        kernel: as for `crface`.
-        sampling: likewise.
-        pixels: likewise; those of RetinaFace, whose body it may start from, rather than ImageNet's.
-        num_candidates: N.
+    Its pixels are those of RetinaFace, whose body it may start from, rather than ImageNet's.
+
+    Attributes:
         slope: negative slope of the activations of body and pyramid; RetinaFace's body has 0.1.
-        scale: as for `crface`.
     """
-    backbone = MobileNetV1(0.25, activation=rectifier(slope))
-    return CRFace(
-        backbone,
-        backbone.channels,
-        width=64,
-        activation=rectifier(slope),
-        normalisation=pixels_named(pixels),
-        num_candidates=num_candidates,
-        kernel=kernel,
-        sampling=sampling,
-        scale=scale,
-    )
+
+    pixels: Pixels = "retinaface"
+    slope: float = 0.1
+
+    def build(self) -> CRFace:
+        """Returns the ranker with random weights; errors as `CRFace`."""
+        activation = rectifier(self.slope)
+        return CRFace(MobileNetV1(0.25, activation=activation), self, width=64, activation=activation)

@@ -1,7 +1,6 @@
-"""What a ranker is given of an image and its candidates; the one place that decides it, in training, judging and use.
+"""A ranker's input, made from an image and its candidates in the same way in training, evaluation and use.
 
-A ranker knows boxes by their place in the picture that it sees. One that learnt from padded squares and is then given
-the image without the padding finds every box elsewhere, and reads other rows of the table.
+Boxes are relative to the input image: a ranker trained on padded squares reads other positions without the padding.
 """
 
 from __future__ import annotations
@@ -38,29 +37,29 @@ class Seen(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The picture that a ranker sees of an image, and its boxes in it.
+    """How a ranker's input is made from an image.
 
     Attributes:
         canvas: what the image is resized to, aspect kept, bilinear.
-        square: the image lies in the top left corner of a square of its long edge, the rest is filled: the form in
-            which whole images of any aspect make one batch.
+        square: the image is padded to a square of its long edge, at the top left, so that images of any aspect make
+            one batch.
     """
 
     canvas: Canvas = ORIGINAL
     square: bool = False
 
     def size(self, width: int, height: int) -> tuple[int, int]:
-        """Returns width and height of the picture in pixels, for an image of that size."""
+        """Returns width and height of the input in pixels, for an image of that size."""
         size = self.canvas.size(width, height)
         return (max(size), max(size)) if self.square else size
 
     def see(self, image: Pixels, boxes: Float32, scores: Float32, rows: int, fill: Colour) -> Seen:
-        """Returns picture and table of one image, see `pixels` and `table`."""
+        """Returns `pixels` and `table` of one image."""
         height, width = image.shape[:2]
         return Seen(self.pixels(image, fill), *self.table(boxes, scores, width, height, rows))
 
     def pixels(self, image: Pixels, fill: Colour, change: Callable[[Pixels], Pixels] | None = None) -> Pixels:
-        """Returns the picture, uint8 [h, w, 3], BGR.
+        """Returns the input image, uint8 [h, w, 3], BGR.
 
         Args:
             image: uint8 [H, W, 3], BGR.
@@ -84,20 +83,7 @@ class Frame:
         return padded
 
     def table(self, boxes: Float32, scores: Float32, width: int, height: int, rows: int) -> tuple[Float32, int]:
-        """Returns the table of the candidates, float32 [rows, 5], and how many rows they fill.
-
-        Boxes are clipped to the image, in whatever it lies; all are kept.
-
-        Args:
-            boxes: float32 [M, 4] xyxy in pixels of the image.
-            scores: float32 [M], never rising.
-            width: of the image, pixels.
-            height: likewise.
-            rows: N of the table.
-
-        Raises:
-            ValueError: as `box_table`.
-        """
+        """Returns the table of the candidates, float32 [rows, 5], and how many rows they fill; see `box_table`."""
         table, valid = box_table(boxes, scores, width, height, rows)
         if self.square:
             size, (across, down) = self.canvas.size(width, height), self.size(width, height)
@@ -107,7 +93,7 @@ class Frame:
 
 
 def trained_frame(whole: bool, side: int) -> Frame:
-    """Returns the frame in which a ranker sees what it learns from, and so everything after.
+    """Returns the frame that a ranker is trained and used with.
 
     Args:
         whole: it learns from whole images, in squares; otherwise from squares cut out of them, which are images of
@@ -121,7 +107,7 @@ def stored_frame(config: Mapping[str, Any]) -> Frame:
     """Returns the frame of a checkpoint's configuration: that of its recipe, or the image as it is without one.
 
     Raises:
-        ValueError: its recipe says `whole` and no size in pixels.
+        ValueError: its recipe has `whole` and no size in pixels.
     """
     recipe = config.get("recipe") or {}
     if not recipe.get("whole"):

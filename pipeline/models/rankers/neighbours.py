@@ -1,7 +1,7 @@
-"""Which candidates of an image lie on one another, and what they say together: the strongest hint beside the pixels.
+"""Which candidates of an image overlap, and statistics of them: the strongest feature beside the pixels.
 
-A face is found many times over; how many boxes agree, how sure they are, and where their mean lies tell a face from a
-background, and a box that sits well from one that does not. Nothing here has a gradient.
+A detector finds a face many times; the number of boxes that agree, their scores and their mean position separate faces
+from background and good boxes from poor ones. Nothing here has a gradient.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from pipeline.boxes.iou import iou_matrix
 
 LEAST = 0.4  # the threshold of the suppression that follows: these boxes compete for one place
 _CLOSE = 0.7
@@ -20,13 +22,7 @@ GEOMETRY = 6  # numbers per neighbour that `Neighbours.geometry` has
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Pairs of overlapping boxes, each in both orders, by rising ``box`` and in it by rising ``other``.
-
-    Attributes:
-        box: int64 [P].
-        other: int64 [P], never the same.
-        iou: float32 [P].
-    """
+    """Pairs of overlapping boxes, each in both orders, by rising ``box`` and in it by rising ``other``; float32 IoU."""
 
     box: Tensor
     other: Tensor
@@ -40,7 +36,7 @@ class Neighbours:
     Attributes:
         index: int64 [M, K], the box itself where there are fewer.
         there: bool [M, K], whether there is one.
-        geometry: float32 [M, K, 6]: where it lies in units of the box (x, y, log width, log height), the overlap, and
+        geometry: float32 [M, K, 6]: its position in units of the box (x, y, log width, log height), the overlap, and
             how much better its score is.
     """
 
@@ -71,10 +67,7 @@ def overlapping(boxes: Tensor, least: float = LEAST) -> Pairs:
         near &= (y1[rest] < y2[block].max()) & (y2[rest] > y1[block].min())
         near &= (areas[rest] > least * areas[block].min()) & (areas[rest] * least < areas[block].max())
         others = torch.nonzero(near).squeeze(1) + start
-        width = torch.minimum(x2[block, None], x2[others]) - torch.maximum(x1[block, None], x1[others])
-        height = torch.minimum(y2[block, None], y2[others]) - torch.maximum(y1[block, None], y1[others])
-        shared = width.clamp_(min=0) * height.clamp_(min=0)
-        iou = shared / (areas[block, None] + areas[others] - shared)
+        iou = iou_matrix(boxes[order[block]], boxes[order[others]])
         one, two = torch.nonzero(iou > least, as_tuple=True)
         later = others[two] > one + start
         one, two = one[later], two[later]
@@ -90,12 +83,11 @@ def overlapping(boxes: Tensor, least: float = LEAST) -> Pairs:
 
 @torch.no_grad()
 def statistics(boxes: Tensor, scores: Tensor, pairs: Pairs) -> Tensor:
-    """Returns what the neighbours of each box say, float32 [M, 17], each number of about unit size.
+    """Returns statistics of the neighbours of each box, float32 [M, 17], each number of about unit size.
 
     Over all neighbours and over the close ones (IoU > 0.7): how many (log), the sum of their scores (log), how many are
-    better (log); the best one's score, how much it is above the own one, and its overlap; the largest overlap and the
-    mean of the overlaps; the share of the neighbours that is better; and where the mean of all of them and the box
-    lies, weighted by score, as `Neighbours.geometry` has it, and how far that is.
+    better (log); the best one's score, its gain over the own one, and its IoU; the largest and the mean IoU; the share
+    of better neighbours; the mean of all and the box, weighted by score, as in `Neighbours.geometry`, and its distance.
 
     Args:
         boxes: float32 [M, 4] xyxy, as the pairs were found on.
@@ -143,7 +135,7 @@ def best_neighbours(boxes: Tensor, scores: Tensor, pairs: Pairs, most: int) -> N
 
 
 def _compact(boxes: Tensor, sides: Tensor) -> Tensor:
-    """Returns an order in which boxes of like size that lie close to each other follow one another, int64 [M]."""
+    """Returns an order in which close boxes of like size follow one another, int64 [M]."""
     band = sides.double().log2().floor()
     x, y = ((boxes[:, :2].double() + boxes[:, 2:]) / 2).unbind(1)
     extent = (boxes.amax() - boxes.amin()).clamp(min=1e-12) if len(boxes) else 1.0

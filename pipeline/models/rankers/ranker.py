@@ -21,9 +21,9 @@ class Ranker(nn.Module, ABC):
         normalisation: of the image.
         num_candidates: N, which the tables must have.
         backbone: image to feature levels, finest first; a detector with the same one has the same names in it.
-        frame: the picture that it sees of an image: as in its training, where it had one.
+        frame: how its input is made from an image: as in its training.
         checkpointed: in training, compute what takes most memory a second time in the backward pass instead of holding
-            it. The same numbers; not part of what a checkpoint says.
+            it. The same numbers; not part of a checkpoint.
     """
 
     normalisation: Normalisation
@@ -41,14 +41,7 @@ class Ranker(nn.Module, ABC):
 
     @abstractmethod
     def residual(self, maps: Sequence[Tensor], sides: tuple[int, int], tables: Tensor, valid: Tensor) -> Tensor:
-        """Returns the residual float32 [B, N], see `forward`.
-
-        Args:
-            maps: of the images.
-            sides: (height, width) of the images, pixels.
-            tables: as of `forward`.
-            valid: likewise.
-        """
+        """Returns the residual float32 [B, N] of the images' maps and (height, width) in pixels; see `forward`."""
 
     def forward(self, images: Tensor, tables: Tensor, valid: Tensor) -> Tensor:
         """Returns the residual float32 [B, N]; the refined score is ``tables[..., 4] + residual``, not clipped.

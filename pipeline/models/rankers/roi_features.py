@@ -1,4 +1,4 @@
-"""A look at every box: features of its place, at the pyramid level that suits its size, made one vector."""
+"""RoI features: one vector per box, from the pyramid level that suits its size."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-# Boxes up to the first side, in pixels, are looked at on the finest level: RetinaFace finds faces of 16 and 32 pixels
-# there, of 64 and 128 on the second and of 256 and 512 on the third. The borders lie halfway between.
+# Boxes up to the first side, in pixels, are sampled on the finest level: RetinaFace finds faces of 16 and 32 pixels
+# there, of 64 and 128 on the second and of 256 and 512 on the third. The borders are halfway between.
 _BORDERS = (45.25, 181.0)
 
 
-class BoxLook(nn.Module):
+class RoIFeatures(nn.Module):
     """RoIAlign with some surroundings of the box, on thinned maps, and a linear layer: [M, outputs]."""
 
     def __init__(
@@ -26,18 +26,10 @@ class BoxLook(nn.Module):
         cells: int = 5,
         margin: float = 0.25,
     ) -> None:
-        """Assembles the layers.
+        """Args: channels of maps and vector; pixels per cell of three maps, finest first; channels to sample.
 
-        Args:
-            channels: of each map.
-            outputs: of the vector.
-            strides: pixels per cell of each map, finest first; three of them.
-            thin: channels that the maps are brought to before they are looked at.
-            cells: the box with its surroundings is sampled at so many points a side.
-            margin: surroundings on each side, in sides of the box.
-
-        Raises:
-            ValueError: there are not as many levels as there are sizes.
+        A box with ``margin`` (in its sides) on each side is sampled at ``cells`` points a side. Raises ValueError
+        where there are not as many levels as sizes.
         """
         super().__init__()
         if len(strides) != len(_BORDERS) + 1:
@@ -68,7 +60,7 @@ class BoxLook(nn.Module):
             chosen = torch.nonzero(number == each).squeeze(1)
             # Its backward pass costs more than all else together, and maps that learn nothing need none.
             last = torch.is_grad_enabled() and not level.requires_grad
-            # In float32 whatever the maps are: bfloat16 tells places in a large image by several pixels only.
+            # In float32 whatever the maps are: bfloat16 resolves positions in a large image to several pixels only.
             maps = _with_ones(level) if last else self.thinner(level)
             part = roi_align(maps.float().contiguous(), regions[chosen], self.cells, 1 / stride, 1, aligned=True)
             parts.append((self._thinned(part) if last else part).flatten(1))
@@ -81,7 +73,7 @@ class BoxLook(nn.Module):
     def _thinned(self, part: Tensor) -> Tensor:
         """Returns what sampling the thinned maps would have given, of samples of the maps with a channel of ones.
 
-        Both are linear; only the bias has to know how much of a sample lies inside the map, which the ones tell.
+        Both are linear; only the bias needs to know how much of a sample is inside the map: the channel of ones.
         """
         assert self.thinner.bias is not None
         thinned = functional.conv2d(part[:, :-1], self.thinner.weight).float()

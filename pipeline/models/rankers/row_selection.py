@@ -1,6 +1,6 @@
 """Which rows of the table a pyramid level reads, and so which rows the box branch has to compute at all.
 
-Nearest resizing lets a level of H rows look at H of the N rows only (CRFace section 3.4), and nine convolutions widen
+Nearest resizing lets a level of H rows read H of the N rows only (CRFace section 3.4), and nine convolutions widen
 each by nine rows. At 1024 x 768 that is 1,095 of 5,000: computing no others gives the same numbers in an eighth of the
 time and memory, forwards and backwards.
 """
@@ -23,8 +23,8 @@ class RowPlan:
 
     Attributes:
         inputs: per group int64 [R], the rows of the table that its first layer is given.
-        taken: per group int64 [R], where those lie among the rows of the group before; of the first: in the table.
-        reads: per group int64 [H], where the rows that its level reads lie among its own.
+        taken: per group int64 [R], their positions among the rows of the group before; of the first: in the table.
+        reads: per group int64 [H], positions of the rows that its level reads among its own.
     """
 
     inputs: tuple[Indices, ...]

@@ -113,7 +113,7 @@ def sweep_levels(
     """
     number = math.ceil(math.log(side / smallest) / math.log(_STEP)) + 1
     sizes = np.geomspace(smallest, side, number)
-    anchors = Anchors.of(grid, side, side, inclusive=coder.inclusive)
+    anchors = Anchors.of(grid, side, side, pixel_inclusive=coder.pixel_inclusive)
     spread = (0.5 + np.arange(positions)[:, None] * np.array(_SPREAD)) % 1 - 0.5
     centres = side / 2 + spread * max(grid.strides)
     low_SP2 = centres[None] - sizes[:, None, None] / 2

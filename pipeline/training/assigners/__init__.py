@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
+from pipeline.engine.registry import Registry
 from pipeline.training.assigners.ali_ams import AliAms
 from pipeline.training.assigners.assigner import Assigner
 from pipeline.training.assigners.atss import Atss
@@ -13,16 +12,20 @@ from pipeline.training.assigners.ota import Ota
 
 __all__ = ["ASSIGNERS", "Assigner"]
 
-ASSIGNERS: Mapping[str, Assigner] = {
-    "max_iou": MaxIou(),
-    "s3fd": MaxIou(forced=None, compensation=0.1),
-    "mogface": MaxIou(forced=0.0, hand_over=False),
-    "hambox": HamBox(),
-    "atss": Atss(),
-    "ota": Ota(),
-    "ali_ams": AliAms(),
-    "ali_ams_own_level": AliAms(reading="own_level"),
-    "ali_ams_official": AliAms(reading="official"),
-}
-"""Name -> assigner. `max_iou` is RetinaFace's published matching, `mogface` that of MogFace's baseline, `ali_ams`
-Algorithm 1 of its paper, `ali_ams_official` its released code, except that a face without area takes no anchor."""
+ASSIGNERS: Registry[Assigner] = Registry(
+    "assigner",
+    {
+        "max_iou": MaxIou(),
+        "s3fd": MaxIou(forced=None, compensation=0.1),
+        "mogface": MaxIou(forced=0.0, hand_over=False),
+        "hambox": HamBox(),
+        "atss": Atss(),
+        "ota": Ota(),
+        "ali_ams": AliAms(),
+        "ali_ams_own_level": AliAms(reading="own_level"),
+        "ali_ams_official": AliAms(reading="official"),
+    },
+)
+"""Assigners by the name that a recipe gives; `max_iou` is RetinaFace's published matching, `mogface` the standard one
+of MogFace's baseline; `ali_ams` is Algorithm 1 of the paper, `ali_ams_official` what was released for it,
+but that a face without area takes no anchor."""

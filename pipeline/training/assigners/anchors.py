@@ -47,7 +47,13 @@ class Anchors:
 
     @classmethod
     def of(
-        cls, grid: AnchorGrid, height: int, width: int, device: torch.device | str = "cpu", *, inclusive: bool = False
+        cls,
+        grid: AnchorGrid,
+        height: int,
+        width: int,
+        device: torch.device | str = "cpu",
+        *,
+        pixel_inclusive: bool = False,
     ) -> Anchors:
         """Returns the anchors of an image of `height` x `width` pixels.
 
@@ -56,13 +62,13 @@ class Anchors:
             height: pixels.
             width: pixels.
             device: of the tensors.
-            inclusive: corners are inclusive pixels, ``c -+ (side - 1) / 2``, as in MogFace's code; faces must follow
-                the same convention.
+            pixel_inclusive: corners are inclusive pixels, ``c -+ (side - 1) / 2``, as in MogFace's code, for
+                faces of the same convention.
         """
         centres = grid.centres(height, width, device)
-        half = (centres[:, 2:] - float(inclusive)) / 2
+        half = (centres[:, 2:] - float(pixel_inclusive)) / 2
         low = centres[:, :2] - half
-        high = centres[:, :2] + half if inclusive else low + centres[:, 2:]
+        high = centres[:, :2] + half if pixel_inclusive else low + centres[:, 2:]
         lattices, first = [], 0
         for level, ((rows, columns), sizes) in enumerate(zip(grid.shapes(height, width), grid.sizes, strict=True)):
             step, stride = len(sizes), grid.strides[level]

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from pipeline.boxes.iou import iou_pairs
 from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assigner import Assigner, StaticAssignment
 from pipeline.training.assigners.assignment import FACE, Assignment, all_background, candidate_indices
-from pipeline.training.assigners.candidate_pairs import aligned_iou
 from pipeline.training.assigners.faces import FaceBatch
 from pipeline.training.assigners.grouped_sort import is_best_of_group
 from pipeline.training.assigners.lattice_search import nearest
@@ -46,7 +46,7 @@ class Atss(Assigner):
         levels = range(len(anchors.level_ends))
         anchor_GC = torch.cat([nearest(anchors, level, rows.boxes, self.k) for level in levels], dim=1)
         boxes_GC4, faces_G14 = anchors.corners[anchor_GC], rows.boxes[:, None, :]
-        iou_GC = aligned_iou(boxes_GC4, faces_G14)
+        iou_GC = iou_pairs(boxes_GC4, faces_G14)
         spread_G1 = iou_GC.std(dim=1, keepdim=True) if iou_GC.shape[1] > 1 else 0.0
         reached = iou_GC >= iou_GC.mean(dim=1, keepdim=True) + spread_G1
         middle = (boxes_GC4[..., :2] + boxes_GC4[..., 2:]) / 2

@@ -8,6 +8,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from pipeline.boxes.iou import iou_pairs
 from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.faces import FaceRows
 
@@ -38,16 +39,6 @@ class OverlapPairs:
         return OverlapPairs(self.row[mask], self.anchor[mask], self.index[mask], self.iou[mask])
 
 
-def aligned_iou(boxes: Tensor, others: Tensor) -> Tensor:
-    """Returns float [...], the IoU of boxes float [..., 4] xyxy with `others`, one by one; 0 without area."""
-    low = torch.maximum(boxes[..., :2], others[..., :2])
-    high = torch.minimum(boxes[..., 2:], others[..., 2:])
-    shared = (high - low).clamp(min=0).prod(dim=-1)
-    sizes = [(each[..., 2:] - each[..., :2]).clamp(min=0).prod(dim=-1) for each in (boxes, others)]
-    union = sizes[0] + sizes[1] - shared
-    return torch.where(union > 0, shared / union, torch.zeros_like(union))
-
-
 def overlapping(anchors: Anchors, rows: FaceRows, at_least: float, *, best_too: bool) -> OverlapPairs:
     """Returns a superset of the pairs that reach an IoU, all with IoU > 0, found through the anchors' lattices.
 
@@ -70,7 +61,7 @@ def overlapping(anchors: Anchors, rows: FaceRows, at_least: float, *, best_too: 
     shared_GL = most_GL2.prod(dim=-1)
     threshold_G1 = torch.full_like(both_GL[:, :1], at_least)
     if best_too:
-        known = aligned_iou(rows.boxes[:, None, :], anchors.corners[table.nearest(rows.boxes)])
+        known = iou_pairs(rows.boxes[:, None, :], anchors.corners[table.nearest(rows.boxes)])
         threshold_G1 = torch.minimum(threshold_G1, known.amax(dim=1, keepdim=True))
     threshold_G1 = threshold_G1 * (1 - _SLACK)
     possible_GL = (shared_GL > 0) & (shared_GL >= threshold_G1 * (both_GL - shared_GL))
@@ -78,7 +69,7 @@ def overlapping(anchors: Anchors, rows: FaceRows, at_least: float, *, best_too: 
     low_GL2 = (face_G14[..., :2] - table.corner_L4[:, 2:] + needed_GL2) / table.stride_L1
     high_GL2 = (face_G14[..., 2:] - table.corner_L4[:, :2] - needed_GL2) / table.stride_L1
     row, anchor = table.cells_between(low_GL2, high_GL2, possible_GL)
-    iou = aligned_iou(rows.boxes[row], anchors.corners[anchor])
+    iou = iou_pairs(rows.boxes[row], anchors.corners[anchor])
     pairs = OverlapPairs(row, anchor, rows.image[row] * len(anchors) + anchor, iou)
     return pairs.where((iou > 0) & (iou >= threshold_G1[row, 0]))
 
@@ -102,7 +93,7 @@ def centre_prior(anchors: Anchors, rows: FaceRows, strides: float) -> OverlapPai
     centre = (corners[:, :2] + corners[:, 2:]) / 2
     inside = ((centre > box[:, :2]) & (centre < box[:, 2:])).all(dim=1)
     near = (centre - (box[:, :2] + box[:, 2:]) / 2).abs().amax(dim=1) < table.stride_of(anchor) * strides
-    pairs = OverlapPairs(row, anchor, rows.image[row] * len(anchors) + anchor, aligned_iou(box, corners))
+    pairs = OverlapPairs(row, anchor, rows.image[row] * len(anchors) + anchor, iou_pairs(box, corners))
     return pairs.where(inside & near)
 
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from pipeline.boxes.geometry import pairwise_iou
+from pipeline.boxes.iou import iou_matrix
 from pipeline.models.transfer import moved
 from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assigner import Assigner, StaticAssignment
@@ -118,7 +118,7 @@ class PartialHamBox:
         backwards = torch.arange(count - 1, -1, -1, device=boxes.device)
         for image, (start, end) in enumerate(pairwise((0, *self.ends))):
             for low in range(start, end, step):
-                iou = pairwise_iou(self.rows.boxes[low : min(end, low + step)], boxes[image])
+                iou = iou_matrix(self.rows.boxes[low : min(end, low + step)], boxes[image])
                 highest[image] = torch.maximum(highest[image], iou.amax(dim=0))
                 iou *= free[image]
                 # IoU, whose bits rise with it, and index in one integer: equal overlaps go to the lower index.

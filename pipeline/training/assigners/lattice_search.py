@@ -13,8 +13,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from pipeline.boxes.iou import iou_pairs
 from pipeline.training.assigners.anchors import Anchors, Lattice
-from pipeline.training.assigners.candidate_pairs import aligned_iou
 from pipeline.training.assigners.grouped_sort import k_smallest
 
 
@@ -55,7 +55,7 @@ def most_overlapping(anchors: Anchors, level: int, boxes_G4: Tensor, k: int) -> 
         column, row = _best_cells(across, down, k)
         cells.append(lattice.first + (row * lattice.columns + column) * lattice.step)
     cell = torch.cat(cells, dim=1)
-    cost, anchor = k_smallest(-aligned_iou(boxes_G4[:, None, :], anchors.corners[cell]), cell, k)
+    cost, anchor = k_smallest(-iou_pairs(boxes_G4[:, None, :], anchors.corners[cell]), cell, k)
     return anchor, -cost
 
 

@@ -8,11 +8,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from pipeline.boxes.iou import iou_pairs
 from pipeline.models.transfer import moved
 from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assigner import Assigner
 from pipeline.training.assigners.assignment import BACKGROUND, FACE, Assignment, all_background
-from pipeline.training.assigners.candidate_pairs import aligned_iou, centre_prior
+from pipeline.training.assigners.candidate_pairs import centre_prior
 from pipeline.training.assigners.faces import FaceBatch, FaceRows, Predicted, require_predicted
 from pipeline.training.assigners.grouped_sort import is_best_of_group, rank_in_group
 from pipeline.training.assigners.sinkhorn import transport
@@ -113,7 +114,7 @@ class PartialOta:
         if len(self.row) == 0:
             return replace(out, candidates=self.reachable)
         logits, boxes = output.logits.reshape(-1).double(), output.boxes.reshape(-1, 4).float()
-        share, rest = self._shares(aligned_iou(boxes[self.index], rows.boxes[self.row]), logits)
+        share, rest = self._shares(iou_pairs(boxes[self.index], rows.boxes[self.row]), logits)
         better = share >= rest[self.index]  # the background is the last row: faces win ties
         wins = is_best_of_group(self.index, torch.where(better, share, -1.0).float(), self.row, len(logits))
         taker = self.row.new_full((len(logits),), -1)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 
+from pipeline.engine.registry import Registry
 from pipeline.training.augment.das import DataAnchorSampling
 from pipeline.training.augment.face_scale import FaceScale
 from pipeline.training.augment.mirror import mirror
@@ -104,17 +105,20 @@ class Policy:
         return self.sample(rng, width, height, scene.boxes[scene.valid]).apply(scene)
 
 
-POLICIES: Mapping[str, Callable[[], Geometry]] = {
-    "das": lambda: FaceScale(DataAnchorSampling()),
-    "sse": lambda: FaceScale(SelectiveScale(), max_side=None, short_side=(640, 1280), fallback="centre"),
-    "sse_anywhere": lambda: FaceScale(SelectiveScale(), max_side=None, short_side=(640, 1280), window="anywhere"),
-    "sse_official": lambda: FaceScale(SelectiveScale(CONFIG_EDGES, reading="official")),
-    "mst": MultiScale,
-    "square_crop": SquareCrop,
-    "plain": Whole,
-}
-"""Name -> its geometry: the rows of MogFace's Table 4, SSE with Algorithm 2's crop to the letter, the released code's
-SSE, and RetinaFace's crop."""
+POLICIES: Registry[Callable[[], Geometry]] = Registry(
+    "augmentation",
+    {
+        "das": lambda: FaceScale(DataAnchorSampling()),
+        "sse": lambda: FaceScale(SelectiveScale(), max_side=None, short_side=(640, 1280), fallback="centre"),
+        "sse_anywhere": lambda: FaceScale(SelectiveScale(), max_side=None, short_side=(640, 1280), window="anywhere"),
+        "sse_official": lambda: FaceScale(SelectiveScale(CONFIG_EDGES, reading="official")),
+        "mst": MultiScale,
+        "square_crop": SquareCrop,
+        "plain": Whole,
+    },
+)
+"""Name -> its geometry: the rows of Table 4, SSE with Algorithm 2's crop to the letter, the released code's SSE, and
+S3FD's crop."""
 
 
 def policy(name: str, **changes: Any) -> Policy:
@@ -127,6 +131,4 @@ def policy(name: str, **changes: Any) -> Policy:
     Raises:
         ValueError: a name that is not there.
     """
-    if name not in POLICIES:
-        raise ValueError(f"unknown augmentation {name!r}; there are {', '.join(POLICIES)}")
-    return Policy(**{"geometry": POLICIES[name](), **changes})
+    return Policy(**{"geometry": POLICIES.find(name)(), **changes})

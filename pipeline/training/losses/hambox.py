@@ -8,8 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from pipeline.boxes.iou import iou_pairs
 from pipeline.training.assigners.assignment import BACKGROUND, FACE, IGNORED, Assignment, candidate_indices
-from pipeline.training.assigners.candidate_pairs import aligned_iou
 from pipeline.training.assigners.faces import FaceBatch
 from pipeline.training.losses.box_regression import SmoothL1Loss
 from pipeline.training.losses.focal import FocalLoss
@@ -33,7 +33,7 @@ def fit_of_faces(boxes: Tensor, faces: FaceBatch, assignment: Assignment) -> Ten
     """
     index = candidate_indices(assignment)
     image = torch.div(index, assignment.label.shape[1], rounding_mode="floor")
-    iou = aligned_iou(boxes.view(-1, 4)[index].float(), faces.boxes[image, assignment.face.view(-1)[index]])
+    iou = iou_pairs(boxes.view(-1, 4)[index].float(), faces.boxes[image, assignment.face.view(-1)[index]])
     fit = boxes.new_zeros(assignment.label.shape, dtype=torch.float32)
     fit.view(-1)[index] = torch.where(assignment.label.view(-1)[index] == FACE, iou, 0.0)
     return fit

@@ -43,13 +43,13 @@ def matching_frame(boxes: Tensor, coder: BoxCoder) -> Tensor:
     """Returns boxes in the corner convention of matching.
 
     MogFace matches inclusive corners, x2 = x1 + width - 1, by their plain differences: a face of 16 pixels has an area
-    of 15 x 15 there, and so have the anchors of `Anchors.of(..., inclusive=True)`.
+    of 15 x 15 there, and so have the anchors of `Anchors.of(..., pixel_inclusive=True)`.
 
     Args:
         boxes: float [..., 4] xyxy in pixels, continuous: x2 = x1 + width.
         coder: the detector's.
     """
-    return torch.cat([boxes[..., :2], boxes[..., 2:] - 1], dim=-1) if coder.inclusive else boxes
+    return torch.cat([boxes[..., :2], boxes[..., 2:] - 1], dim=-1) if coder.pixel_inclusive else boxes
 
 
 @torch.no_grad()

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from pipeline.boxes.anchors import AnchorGrid
-from pipeline.models.detectors import detector_spec
+from pipeline.engine.registry import Registry
+from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Detector, Raw
-from pipeline.models.detectors.six_levels import SixLevelDetector
 from pipeline.models.weights import load
 from pipeline.training.assigners import ASSIGNERS, Assigner
 from pipeline.training.assigners.anchors import Anchors
@@ -42,7 +42,7 @@ class DetectorTask(Task[Detector, Batch]):
 
     def build(self) -> Detector:
         """Returns the detector with its first weights, see `Task.build`."""
-        detector = self._seeded(detector_spec(self.name).build)
+        detector = self._seeded(DETECTORS.find(self.name).build)
         if self.weights is not None:
             load(detector, self.weights)
         return detector
@@ -80,32 +80,34 @@ class DetectorTask(Task[Detector, Batch]):
 
 
 def assigner_of(detector: Detector, recipe: DetectorRecipe) -> Assigner:
-    """Returns the assigner that a recipe names; for "auto" the one of the detector's paper.
-
-    That is RetinaFace's own matching; HAMBox's for HAMBox and HRNet, which have no inclusive coder; Ali-AMS for
-    MogFace's final models, which have context and an auxiliary head; the standard matching for its ablations.
-    """
-    if recipe.assigner != "auto":
-        return ASSIGNERS[recipe.assigner]
-    if not isinstance(detector, SixLevelDetector):
-        return ASSIGNERS["max_iou"]
-    if not detector.coder.inclusive:
-        return ASSIGNERS["hambox"]
-    return ASSIGNERS["mogface" if detector.hierarchical is None or detector.first_shot is None else "ali_ams"]
+    """Returns the assigner that a recipe names; for "auto" the one of the detector's `spec`."""
+    return ASSIGNERS.find(detector.spec.assigner if recipe.assigner == "auto" else recipe.assigner)
 
 
 def objective_of(detector: Detector, recipe: DetectorRecipe) -> Objective:
-    """Returns what the detector's paper minimises, with the weights that a recipe names."""
-    if not isinstance(detector, SixLevelDetector):
-        return SoftmaxObjective()
+    """Returns the loss of the detector's `spec`, with the weights that a recipe names."""
+    return OBJECTIVES.find(detector.spec.objective)(detector, recipe)
+
+
+def _softmax(detector: Detector, recipe: DetectorRecipe) -> Objective:
+    return SoftmaxObjective()
+
+
+def _sigmoid(detector: Detector, recipe: DetectorRecipe) -> Objective:
     # The progressive classifier is trained on the anchors at which the network itself uses it.
-    threshold = 0.1 if detector.hierarchical is None else detector.hierarchical.threshold
+    context = getattr(detector, "hierarchical", None)
     return SigmoidObjective(
         context_weight=recipe.context_weight,
         first_shot_weight=recipe.first_shot_weight,
         regression_aware=recipe.regression_aware,
-        threshold=threshold,
+        threshold=0.1 if context is None else context.threshold,
     )
+
+
+OBJECTIVES: Registry[Callable[[Detector, DetectorRecipe], Objective]] = Registry(
+    "objective", {"softmax": _softmax, "sigmoid": _sigmoid}
+)
+"""Losses by the name that a detector's `spec` gives."""
 
 
 def half_size(grid: AnchorGrid) -> AnchorGrid:
@@ -128,10 +130,10 @@ def _targets(
 ) -> tuple[Targets, tuple[int, ...]]:
     """Returns the targets of a batch on its anchors, and where each level's anchors end."""
     height, width = batch.images.shape[2:]
-    inclusive, device = detector.coder.inclusive, raw.boxes.device
-    anchors = host = Anchors.of(grid, height, width, device, inclusive=inclusive)
+    inclusive, device = detector.coder.pixel_inclusive, raw.boxes.device
+    anchors = host = Anchors.of(grid, height, width, device, pixel_inclusive=inclusive)
     if device.type != "cpu":
-        host = Anchors.of(grid, height, width, inclusive=inclusive)
+        host = Anchors.of(grid, height, width, pixel_inclusive=inclusive)
     predicted = predicted_by(detector, raw, anchors) if assigner.needs_prediction or fit else None
     targets = encode_targets(anchors, batch.faces, assigner, detector.coder, predicted, fit=fit, host=host)
     return targets, anchors.level_ends

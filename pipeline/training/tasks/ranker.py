@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pipeline.models.checkpoint_id import resolve_detector, resolve_ranker, stored_config
-from pipeline.models.detectors import detector_spec
-from pipeline.models.rankers import ranker_spec
+from pipeline.models.checkpoint import Checkpoint
+from pipeline.models.detectors import DETECTORS
+from pipeline.models.published_names import rename
+from pipeline.models.rankers import RANKERS
 from pipeline.models.rankers.ranker import Ranker
-from pipeline.models.renames import rename
-from pipeline.models.weights import KeyReport, built, load, model_args_of, read_tensors
+from pipeline.models.weights import KeyReport, built, load
 from pipeline.training.data.batch import RankerBatch
 from pipeline.training.loop.determinism import mixed
 from pipeline.training.losses.pairs import compare, offsets_of
@@ -47,12 +47,14 @@ class RankerTask(Task[Ranker, RankerBatch]):
 
     def build(self) -> Ranker:
         """Returns the ranker with its first weights, see `Task.build`."""
-        ranker = self._seeded(ranker_spec(self.name).build)
-        if self.weights is not None and "ranker" in (stored_config(self.weights) or {}):
-            resolve_ranker(self.weights, self.name)
-            load(ranker, self.weights)
-        elif self.weights is not None:
-            take_body(ranker, self.weights)
+        ranker = self._seeded(RANKERS.find(self.name).build)
+        if self.weights is not None:
+            checkpoint = Checkpoint(self.weights)
+            if checkpoint.kind == "ranker":
+                checkpoint.ranker(self.name)
+                load(ranker, checkpoint)
+            else:
+                take_body(ranker, checkpoint)
         ranker.checkpointed, ranker.frame = self.recipe.checkpointed, self.recipe.frame
         return ranker
 
@@ -119,7 +121,7 @@ def _in_order(refined: Tensor, truths: Tensor, valid: Tensor, recipe: RankerReci
     return dict(zip(("pairs", "ordered", "ordered_before"), sums.unbind(), strict=True))
 
 
-def take_body(ranker: Ranker, weights: bytes) -> KeyReport:
+def take_body(ranker: Ranker, checkpoint: Checkpoint) -> KeyReport:
     """Loads a detector's backbone into a ranker, and of pyramid and context the units of the same shape, in place.
 
     All other parts keep their weights. CRFace's pyramid reads the box branch too, so that of it only the units that
@@ -127,7 +129,7 @@ def take_body(ranker: Ranker, weights: bytes) -> KeyReport:
 
     Args:
         ranker: with the detector's backbone.
-        weights: the detector's checkpoint, published or ours.
+        checkpoint: the detector's, published or of this project.
 
     Returns:
         Matched, missing and mismatched names of these parts; the detector's other parts are among the unexpected.
@@ -135,9 +137,9 @@ def take_body(ranker: Ranker, weights: bytes) -> KeyReport:
     Raises:
         ValueError: not a known detector's checkpoint, or its backbone or normalisation is another one.
     """
-    name = resolve_detector(weights)
+    name = checkpoint.detector()
     with torch.device("meta"):
-        detector = built(detector_spec(name).build, model_args_of(weights), weights)
+        detector = built(DETECTORS.find(name).build, checkpoint.model_args, checkpoint)
     theirs = getattr(detector, "backbone", None)
     # The text has depth, widths and slopes: two published bodies have the same shapes and other activations.
     if repr(theirs) != repr(ranker.backbone):
@@ -146,7 +148,8 @@ def take_body(ranker: Ranker, weights: bytes) -> KeyReport:
         raise ValueError(
             f"{name} was trained on pixels of {detector.normalisation}, this ranker is built for {ranker.normalisation}"
         )
-    report = _met(ranker, {rename(key): value for key, value in read_tensors(weights).items()})
+    names = detector.spec.published_names
+    report = _met(ranker, {rename(key, names): value for key, value in checkpoint.tensors.items()})
     lacking = [key for key in report.missing if key.startswith("backbone.")]
     if lacking:
         raise ValueError(f"the checkpoint of {name} lacks {len(lacking)} tensors of its backbone, such as {lacking[0]}")

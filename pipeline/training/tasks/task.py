@@ -10,7 +10,8 @@ from typing import Any, Generic, Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
-from pipeline.models.weights import FIRST_WEIGHTS, save_bytes
+from pipeline.models.checkpoint import FIRST_WEIGHTS
+from pipeline.models.weights import save_bytes
 from pipeline.training.recipes.base import Recipe
 
 Normalise = Callable[[Tensor], Tensor]

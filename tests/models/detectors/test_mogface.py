@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from pipeline.models.detectors import DETECTORS
-from pipeline.models.detectors.mogface import mogface, mogface_baseline
 from pipeline.models.detectors.six_levels import SixLevelDetector
 from pipeline.models.fuse import for_inference
 from pipeline.models.weights import load
@@ -145,7 +144,7 @@ def test_anchors_are_the_published_ones(shared: Path, entry: str) -> None:
 def second_look() -> SixLevelDetector:
     """The baseline with HCAM; last layers loud enough that some main scores pass the threshold and others do not."""
     torch.manual_seed(0)
-    detector = mogface_baseline(hcam=(3, 5)).eval()
+    detector = DETECTORS["mogface_baseline"].build(hcam=(3, 5)).eval()
     with torch.no_grad():
         for part, scale in ((detector.heads.predict.kinds[1], 40.0), (detector.hierarchical.classifier, 40.0)):
             for conv in part.levels:
@@ -201,7 +200,7 @@ def test_the_order_across_the_masks_border(second_look: SixLevelDetector) -> Non
 
 def test_no_second_classifier_no_choice() -> None:
     with torch.device("meta"):
-        plain = mogface_baseline()
+        plain = DETECTORS["mogface_baseline"].build()
     with pytest.raises(ValueError, match="decides='product' needs hierarchical context"):
         plain.decide_by("product")
     assert plain.decides == "main"
@@ -221,7 +220,7 @@ def test_difference_2_paper_entries_let_the_progressive_classifier_decide_offici
     }
     assert built["mogface_official"].hierarchical is None
     with pytest.raises(ValueError, match="needs hierarchical context"), torch.device("meta"):
-        mogface_baseline(decides="progressive")
+        DETECTORS["mogface_baseline"].build(decides="progressive")
 
 
 def test_heads_that_do_not_decide_are_not_computed_at_test_time(second_look: SixLevelDetector) -> None:
@@ -267,7 +266,7 @@ def test_difference_8_the_released_deep_head_repeats_its_first_convolution() -> 
 @pytest.mark.parametrize("neighbourhoods", [(), (3,), (5,), (3, 5)])
 def test_every_ablation_of_hcam_is_a_switch(neighbourhoods: tuple[int, ...]) -> None:
     with torch.device("meta"):
-        detector = mogface_baseline(hcam=neighbourhoods)
+        detector = DETECTORS["mogface_baseline"].build(hcam=neighbourhoods)
     extra = sum(parameter.numel() for parameter in detector.parameters()) - NETS["baseline"][1]
     per_n, common = 4 * (256 * 256 * 9 + 256), 256 * 3840 + 4 * 256 + 6 * (256 * 9 + 1)
     assert extra == (len(neighbourhoods) * per_n + common if neighbourhoods else 0)
@@ -278,7 +277,7 @@ def test_every_ablation_of_hcam_is_a_switch(neighbourhoods: tuple[int, ...]) -> 
 @pytest.mark.parametrize("pyramid_anchor", [False, True])
 def test_every_ablation_of_the_heads_is_a_switch(head: str, deep_head: bool, pyramid_anchor: bool) -> None:
     with torch.device("meta"):
-        detector = mogface(depth=50, head=head, deep_head=deep_head, pyramid_anchor=pyramid_anchor)
+        detector = DETECTORS["mogface"].build(depth=50, head=head, deep_head=deep_head, pyramid_anchor=pyramid_anchor)
         raw = detector(torch.zeros(2, 3, 40, 50))
     anchors = detector.grid.count(40, 50)
     assert raw.logits.shape == raw.progressive.shape == (2, anchors, 1)
@@ -292,11 +291,11 @@ def test_every_ablation_of_the_heads_is_a_switch(head: str, deep_head: bool, pyr
 
 def test_wrong_switches_list_the_choices() -> None:
     with pytest.raises(ValueError, match="no head 'fpn'; there are plain, ssh, cpm"), torch.device("meta"):
-        mogface(head="fpn")
+        DETECTORS["mogface"].build(head="fpn")
     with pytest.raises(ValueError, match="no ResNet of depth 34; there are 50, 101, 152, 152-short"):
-        mogface(depth=34)
+        DETECTORS["mogface"].build(depth=34)
     with pytest.raises(ValueError, match="odd numbers of cells, got \\[4\\]"), torch.device("meta"):
-        mogface(hcam=(4,))
+        DETECTORS["mogface"].build(hcam=(4,))
 
 
 def test_difference_1_only_the_paper_entries_combine_context_and_the_final_heads() -> None:

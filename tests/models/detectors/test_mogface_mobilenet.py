@@ -6,14 +6,14 @@ import pytest
 import torch
 from torch import nn
 
-from pipeline.models.detectors.mogface_mobilenet import mogface_mobilenet
+from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.six_levels import SixLevelDetector
 from pipeline.models.fuse import for_inference
 
 
 def meta(**model_args: object) -> SixLevelDetector:
     with torch.device("meta"):
-        return mogface_mobilenet(**model_args)  # type: ignore[arg-type]
+        return DETECTORS["mogface_mobilenet"].build(**model_args)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("head", ["plain", "ssh", "cpm"])
@@ -81,7 +81,7 @@ def test_memory_is_what_was_measured(model_args: dict[str, object], height: int,
 
 def test_no_pixel_beyond_the_halo_reaches_it() -> None:
     """509 pixels on the coarsest level, so 512 is the least multiple of 128 that holds them."""
-    detector = mogface_mobilenet(hcam=()).eval().double()
+    detector = DETECTORS["mogface_mobilenet"].build(hcam=()).eval().double()
     with torch.no_grad():
         for module in detector.modules():  # all weights positive: no rectifier hides a path
             if isinstance(module, nn.Conv2d):
@@ -99,7 +99,7 @@ def test_no_pixel_beyond_the_halo_reaches_it() -> None:
 
 def test_the_fast_copy_answers_alike() -> None:
     torch.manual_seed(4)
-    detector = mogface_mobilenet().double().eval()
+    detector = DETECTORS["mogface_mobilenet"].build().double().eval()
     for module in detector.modules():
         if isinstance(module, nn.BatchNorm2d):  # statistics that do something
             nn.init.uniform_(module.running_mean, -0.5, 0.5)

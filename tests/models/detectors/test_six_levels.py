@@ -2,9 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from pipeline.models.detectors.hambox import hambox
-from pipeline.models.detectors.hrnet import hrnet
-from pipeline.models.detectors.mogface import mogface_baseline
+from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.six_levels import PRACTICAL_HALO, SixLevelDetector, square_anchors
 from pipeline.models.fuse import for_inference
 
@@ -18,7 +16,7 @@ def test_anchors_are_four_strides_wide() -> None:
 
 def test_no_pixel_beyond_the_halo_reaches_the_baseline() -> None:
     """565 pixels on the coarsest level, so 640 is the least multiple of 128 that holds them."""
-    detector = mogface_baseline().eval().double()
+    detector = DETECTORS["mogface_baseline"].build().eval().double()
     with torch.no_grad():
         for module in detector.modules():  # all weights positive: no rectifier hides a path
             if isinstance(module, nn.Conv2d):
@@ -39,7 +37,14 @@ def test_no_pixel_beyond_the_halo_reaches_the_baseline() -> None:
 
 def test_halos_beyond_the_practical_one_are_cut() -> None:
     with torch.device("meta"):
-        assert [each.receptive_halo for each in (hambox(head="plain"), hambox(), hrnet(width=18))] == [
+        assert [
+            each.receptive_halo
+            for each in (
+                DETECTORS["hambox_resnet50"].build(head="plain"),
+                DETECTORS["hambox_resnet50"].build(),
+                DETECTORS["hrnet_w18"].build(),
+            )
+        ] == [
             640,
             PRACTICAL_HALO,
             PRACTICAL_HALO,
@@ -51,8 +56,10 @@ def test_halos_beyond_the_practical_one_are_cut() -> None:
 def test_switches_of_hrnet_and_hambox(head: str, pyramid: str) -> None:
     with torch.device("meta"):
         for detector in (
-            hrnet(width=18, pyramid=pyramid, head=head, pyramid_anchor=True, anchor_scale=0.68),
-            hambox(head=head, deep_head=True, shared_heads=True, pyramid_anchor=True, anchor_scale=0.68),
+            DETECTORS["hrnet_w18"].build(pyramid=pyramid, head=head, pyramid_anchor=True, anchor_scale=0.68),
+            DETECTORS["hambox_resnet50"].build(
+                head=head, deep_head=True, shared_heads=True, pyramid_anchor=True, anchor_scale=0.68
+            ),
         ):
             raw = detector.train()(torch.zeros(2, 3, 64, 96))
             anchors = detector.grid.count(64, 96)
@@ -63,9 +70,9 @@ def test_switches_of_hrnet_and_hambox(head: str, pyramid: str) -> None:
 
 def test_mistakes_list_the_choices() -> None:
     with pytest.raises(ValueError, match="no pyramid 'fpn'; there are low, v2p"):
-        hrnet(pyramid="fpn")
+        DETECTORS["hrnet_w48"].build(pyramid="fpn")
     with pytest.raises(ValueError, match="no head 'x'; there are plain, ssh, cpm"), torch.device("meta"):
-        hambox(head="x")
+        DETECTORS["hambox_resnet50"].build(head="x")
 
 
 def _uneven(detector: SixLevelDetector) -> SixLevelDetector:
@@ -80,7 +87,11 @@ def _uneven(detector: SixLevelDetector) -> SixLevelDetector:
 @pytest.mark.parametrize("name", ["hambox", "hrnet"])
 def test_folding_changes_nothing(name: str) -> None:
     torch.manual_seed(4)
-    detector = _uneven(hambox(head="cpm", shared_heads=True) if name == "hambox" else hrnet(width=18))
+    detector = _uneven(
+        DETECTORS["hambox_resnet50"].build(head="cpm", shared_heads=True)
+        if name == "hambox"
+        else DETECTORS["hrnet_w18"].build()
+    )
     images = torch.randn(1, 3, 35, 45, dtype=torch.float64)
     fast = for_inference(detector)
     with torch.inference_mode():

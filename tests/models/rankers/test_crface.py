@@ -5,14 +5,16 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.models.blocks import rectifier
-from pipeline.models.rankers import ranker_spec
-from pipeline.models.rankers.crface import CRFace, Sampling
-from pipeline.models.rankers.normalisations import pixels_named
+from pipeline.models.rankers import RANKERS
+from pipeline.models.rankers.crface import CRFace, CRFaceConfig, Sampling
+from pipeline.models.rankers.normalisations import PIXELS
 from pipeline.training.losses.pairwise_rank import PairwiseRankLoss
 
 
 class Strides(nn.Module):
     """Means over the cells of strides 8, 16 and 32: a backbone that costs nothing."""
+
+    channels = (3, 3, 3)
 
     def forward(self, images: Tensor) -> list[Tensor]:
         return [nn.functional.avg_pool2d(images, stride, ceil_mode=True) for stride in (8, 16, 32)]
@@ -21,16 +23,8 @@ class Strides(nn.Module):
 def tiny(rows: int, *, sampling: Sampling = "nearest", learnt: bool = True) -> CRFace:
     """A ranker of four channels, whose last layers say something where it has learnt."""
     torch.manual_seed(0)
-    ranker = CRFace(
-        Strides(),
-        (3, 3, 3),
-        width=4,
-        activation=rectifier(0.1),
-        normalisation=pixels_named("retinaface"),
-        num_candidates=rows,
-        sampling=sampling,
-        box_width=4,
-    )
+    config = CRFaceConfig(pixels="retinaface", num_candidates=rows, sampling=sampling)
+    ranker = CRFace(Strides(), config, width=4, activation=rectifier(0.1), box_width=4)
     if learnt:
         for module in ranker.confidence:
             nn.init.normal_(module.answer.weight)
@@ -44,7 +38,7 @@ def tables(rows: int, batch: int = 1) -> Tensor:
 @pytest.mark.parametrize(("name", "least", "most"), [("crface", 31.6e6, 32.4e6), ("crface_mobilenet", 1.85e6, 1.95e6)])
 def test_size_is_what_the_papers_megabytes_say(name: str, least: float, most: float) -> None:
     with torch.device("meta"):
-        ranker = ranker_spec(name).build()
+        ranker = RANKERS.find(name).build()
     assert least < sum(parameter.numel() for parameter in ranker.parameters()) < most
     assert sum(parameter.numel() for parameter in ranker.boxes.parameters()) == 493_056
 
@@ -62,7 +56,7 @@ def test_one_number_per_row_whatever_the_size(sampling: Sampling, height: int, w
 
 def test_nothing_is_corrected_before_it_has_learnt() -> None:
     residual = (
-        ranker_spec("crface_mobilenet")
+        RANKERS["crface_mobilenet"]
         .build(num_candidates=50)
         .eval()(torch.randn(1, 3, 40, 40), tables(50), torch.tensor([50]))
     )
@@ -137,16 +131,14 @@ def test_a_small_scale_keeps_the_first_steps_below_the_gaps_of_neighbours() -> N
     boxes[..., 4] = torch.linspace(1, 0, rows)
     gap, image = 1 / (rows - 1), torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     torch.manual_seed(0)
-    printed, scaled = (
-        ranker_spec("crface_mobilenet").build(num_candidates=rows, scale=scale) for scale in (None, 1e-3)
-    )
+    printed, scaled = (RANKERS["crface_mobilenet"].build(num_candidates=rows, scale=scale) for scale in (None, 1e-3))
     apart = step(printed, image, boxes).diff().abs().mean().item()
     together = step(scaled, image, boxes).diff().abs().mean().item()
     assert apart > 5 * gap and 0 < together < gap / 10
 
 
 def test_a_scale_is_learnt_and_is_not_there_as_printed() -> None:
-    build = ranker_spec("crface_mobilenet").build
+    build = RANKERS["crface_mobilenet"].build
     printed, scaled = build(num_candidates=20), build(num_candidates=20, scale=0.25)
     assert scaled.log_scale is not None and printed.log_scale is None
     assert scaled.state_dict().keys() - printed.state_dict().keys() == {"log_scale"}
@@ -162,18 +154,18 @@ def test_a_scale_is_learnt_and_is_not_there_as_printed() -> None:
 
 
 def test_switches_reach_the_network() -> None:
-    build = ranker_spec("crface_mobilenet").build
+    build = RANKERS["crface_mobilenet"].build
     assert build(num_candidates=7, kernel=[5, 3]).boxes.convs[0].kernel_size == (5, 3)
     assert build(num_candidates=7, sampling="average").sampling == "average"
-    assert build(num_candidates=7, pixels="imagenet").normalisation == pixels_named("imagenet")
-    assert build(num_candidates=7).normalisation == pixels_named("retinaface")
+    assert build(num_candidates=7, pixels="imagenet").normalisation == PIXELS["imagenet"]
+    assert build(num_candidates=7).normalisation == PIXELS["retinaface"]
     for model_args, words in (
         ({"sampling": "linear"}, "nearest or average, got 'linear'"),
         ({"scale": 0.0}, "scale must be above 0, got 0.0; leave it out"),
-        ({"pixels": "grey"}, "no pixels 'grey'; there are imagenet, retinaface"),
+        ({"pixels": "grey"}, "no way to normalise pixels is called 'grey'"),
         (
             {"colour": 1},
-            "crface_mobilenet has no switch colour; there are kernel, sampling, pixels, rows, slope, scale",
+            "CRFaceMobileNet has no switch colour; there are kernel, sampling, pixels, num_candidates, scale, slope",
         ),
     ):
         with pytest.raises(ValueError, match=words):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pipeline.boxes.geometry import pairwise_iou
+from pipeline.boxes.iou import iou_matrix
 from pipeline.models.rankers.neighbours import STATISTICS, best_neighbours, overlapping, statistics
 
 
@@ -27,7 +27,7 @@ def crowd(count: int, seed: int = 0) -> tuple[Tensor, Tensor]:
 def test_all_pairs_of_the_full_matrix_are_found(count: int, least: float) -> None:
     boxes, _ = crowd(count)
     pairs = overlapping(boxes, least)
-    overlap = pairwise_iou(boxes, boxes).fill_diagonal_(0)
+    overlap = iou_matrix(boxes, boxes).fill_diagonal_(0)
     expected = torch.nonzero(overlap > least)
     # Rounding may decide otherwise for a pair at the very threshold.
     sure = torch.nonzero((overlap > least + 1e-6).int() - (overlap > max(least - 1e-6, 0)).int())
@@ -65,7 +65,7 @@ def test_the_best_neighbours_are_those_of_the_highest_scores() -> None:
     boxes, scores = crowd(200)
     pairs, most = overlapping(boxes), 5
     near = best_neighbours(boxes, scores, pairs, most)
-    overlap = pairwise_iou(boxes, boxes).fill_diagonal_(0)
+    overlap = iou_matrix(boxes, boxes).fill_diagonal_(0)
     for box in range(200):
         others = torch.nonzero(overlap[box] > 0.4).squeeze(1)[:most]
         assert near.index[box, near.there[box]].tolist() == others.tolist()

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pipeline.models.rankers import RANKERS, ranker_spec
+from pipeline.models.rankers import RANKERS
 
 
 @pytest.mark.parametrize("name", ["crface_mobilenet", "roi_mobilenet"])
@@ -27,8 +27,8 @@ def test_rows_that_are_candidates() -> None:
 
 
 def test_unknown_ranker_lists_the_choices() -> None:
-    with pytest.raises(ValueError, match="no ranker 'yolo'; there are crface, crface_mobilenet, roi, roi_mobilenet"):
-        ranker_spec("yolo")
+    with pytest.raises(ValueError, match="no ranker is called 'yolo'"):
+        RANKERS.find("yolo")
 
 
 def test_the_table_costs_no_torch() -> None:

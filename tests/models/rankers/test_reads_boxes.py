@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pipeline.models.rankers import ranker_spec
+from pipeline.models.rankers import RANKERS
 from pipeline.models.rankers.ranker import Ranker
 
 ROWS = 1000
@@ -21,7 +21,7 @@ SHARE = 0.01
 def said(name: str, **model_args: object) -> Ranker:
     """A ranker whose last layers say something."""
     torch.manual_seed(0)
-    ranker = ranker_spec(name).build(num_candidates=ROWS, **model_args)
+    ranker = RANKERS.find(name).build(num_candidates=ROWS, **model_args)
     for part in ranker.modules():
         if isinstance(part, nn.Linear) and not part.weight.any():
             nn.init.normal_(part.weight)

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import Tensor, nn
 
-from pipeline.models.rankers import ranker_spec
-from pipeline.models.rankers.roi import RoIRanker
+from pipeline.models.rankers import RANKERS
+from pipeline.models.rankers.roi import OWN, RoIRanker, box_numbers
 
 ROWS = 60
 
@@ -13,7 +15,7 @@ ROWS = 60
 def learnt(**model_args: object) -> RoIRanker:
     """A ranker whose last layer says something."""
     torch.manual_seed(0)
-    ranker = ranker_spec("roi_mobilenet").build(num_candidates=ROWS, **model_args)
+    ranker = RANKERS["roi_mobilenet"].build(num_candidates=ROWS, **model_args)
     assert isinstance(ranker, RoIRanker)
     nn.init.normal_(ranker.answer[-1].weight)
     return ranker.eval()
@@ -38,7 +40,7 @@ def pixels(batch: int = 1, height: int = 96, width: int = 128) -> Tensor:
 @pytest.mark.parametrize(("name", "millions"), [("roi", 27.47), ("roi_mobilenet", 0.61)])
 def test_size(name: str, millions: float) -> None:
     with torch.device("meta"):
-        ranker = ranker_spec(name).build()
+        ranker = RANKERS.find(name).build()
     assert sum(parameter.numel() for parameter in ranker.parameters()) / 1e6 == pytest.approx(millions, abs=0.005)
 
 
@@ -53,7 +55,7 @@ def test_one_number_per_candidate_whatever_the_size(height: int, width: int) -> 
 
 
 def test_nothing_is_corrected_before_it_has_learnt() -> None:
-    residual = ranker_spec("roi_mobilenet").build(num_candidates=ROWS).eval()(pixels(), *tables(ROWS))
+    residual = RANKERS["roi_mobilenet"].build(num_candidates=ROWS).eval()(pixels(), *tables(ROWS))
     assert not residual.any()
 
 
@@ -78,7 +80,7 @@ def test_it_is_boxes_that_are_corrected_not_ranks() -> None:
     assert float((before[0] - before[1]).abs()) > 0.01
 
 
-def test_what_overlaps_a_box_is_heard() -> None:
+def test_what_overlaps_a_box_counts() -> None:
     ranker, (table, valid) = learnt(), tables(ROWS)
     alone = table.clone()
     alone[0, 1:, :2] += 5  # nothing lies on the first box any more
@@ -108,7 +110,7 @@ def test_a_frozen_body_stays_as_it_is() -> None:
     ranker.train()
     ranker(pixels(2), *tables(ROWS, ROWS)).square().sum().backward()
     learning = {name for name, each in ranker.named_parameters() if each.requires_grad}
-    assert {name.split(".")[0] for name in learning} == {"look", "embed", "exchange", "answer"}
+    assert {name.split(".")[0] for name in learning} == {"roi_features", "embed", "messages", "answer"}
     assert all(each.grad is not None for each in ranker.parameters() if each.requires_grad)
     assert all(torch.equal(before[name], value) for name, value in ranker.state_dict().items())
     assert not ranker.backbone.training
@@ -122,4 +124,41 @@ def test_tables_of_zeros_are_answered() -> None:
 
 def test_imagenets_weights_with_other_pixels_are_refused() -> None:
     with pytest.raises(ValueError, match="ImageNet's weights want pixels: imagenet, found retinaface"):
-        ranker_spec("roi").build(pretrained=True)
+        RANKERS["roi"].build(pretrained=True)
+
+
+def test_numbers_of_a_box_by_hand() -> None:
+    rows = torch.tensor([[0.25, 0.5, 0.25, 0.25, 0.5], [0, 0, 0, 0.2, 1.0]])
+    numbers = box_numbers(rows, torch.tensor([0, 99]), torch.tensor([640.0, 160.0]), 100)
+    # Centre at 240 x 100 of 640 pixels along the long edge.
+    expected = torch.tensor([0.5, 0, 0, math.log2(160 * 40) / 4 - 2.5, 2, 2 * 240 / 640 - 1, 2 * 100 / 640 - 1])
+    assert numbers.shape == (2, OWN)
+    torch.testing.assert_close(numbers[0], expected)
+    assert float(numbers[1, 2]) == pytest.approx(1)
+    assert torch.isfinite(numbers).all()
+
+
+def test_an_image_padded_to_a_square_changes_nothing() -> None:
+    rows = torch.tensor([[0.25, 0.5, 0.25, 0.25, 0.5], [0.1, 0.2, 0.3, 0.4, 0.4]])
+    padded = rows * torch.tensor([1, 0.25, 1, 0.25, 1])
+    alone, square = (
+        box_numbers(table, torch.tensor([0, 1]), torch.tensor(size), 100)
+        for table, size in ((rows, [640.0, 160.0]), (padded, [640.0, 640.0]))
+    )
+    torch.testing.assert_close(alone, square)
+
+
+@pytest.mark.parametrize(
+    ("score", "logit"), [(1.0, 1 - 1e-5), (0.0, 1e-5), (1.3, 1 - 1e-5), (-0.2, 1e-5), (0.75, 0.75)]
+)
+def test_the_logit_of_a_score_ends_near_the_ends(score: float, logit: float) -> None:
+    """Scores of a dump may lie outside 0..1; the score itself stays as it is."""
+    rows = torch.tensor([[0.1, 0.1, 0.2, 0.2, score]])
+    numbers = box_numbers(rows, torch.tensor([0]), torch.tensor([100.0, 100.0]), 10)[0]
+    assert numbers[0].item() == pytest.approx(score)
+    assert numbers[1].item() == pytest.approx(math.log(logit / (1 - logit)) / 5, rel=1e-3)
+
+
+def test_a_table_of_one_row() -> None:
+    numbers = box_numbers(torch.full((1, 5), 0.5), torch.tensor([0]), torch.tensor([100.0, 100.0]), 1)
+    assert torch.isfinite(numbers).all() and numbers[0, 2] == 0

@@ -13,7 +13,7 @@ from pipeline.data.images import encode_jpeg, encode_png
 from pipeline.inference.engines import fastest
 from pipeline.inference.postprocess import detections
 from pipeline.inference.predictor import Predictor
-from pipeline.inference.test_time import detect, mode_named
+from pipeline.inference.test_time import MODES, detect
 from pipeline.models.weights import open_detector
 from stages.cli.detect import _stems
 from tests.counted_text import Counted, counted
@@ -49,7 +49,7 @@ def test_a_mode_looks_at_several_sizes_and_votes(wider8k, photo: Path, weights: 
     arguments = ("detect", photo, "--weights", weights, "--score", 0.3, "--mode", "crface_multi")
     assert wider8k(*arguments, "--json", file).code == 0
     (found,) = json.loads(file.read_text())
-    expected = detect(Predictor(open_detector(weights)[1]), drawn_image(4), mode_named("crface_multi"))
+    expected = detect(Predictor(open_detector(weights)[1]), drawn_image(4), MODES.find("crface_multi"))
     kept = expected.scores > 0.3
     assert kept.any()
     np.testing.assert_array_equal(np.array(found["boxes"], np.float32), expected.boxes[kept])
@@ -114,9 +114,12 @@ def test_mistakes_are_named(wider8k, photo: Path, weights: str, tmp_path: Path) 
     for arguments, words in (
         (("--weights", tmp_path / "gone.pth"), "gone.pth"),
         (("--weights", cut), f"error: {cut}: expected a checkpoint of "),
-        (("--weights", photo), "say which detector it belongs to, one of hambox_resnet50, hrnet_w18"),
+        (("--weights", photo), "say which detector it belongs to, one of retinaface_mobilenet"),
         (("--weights", weights, "--detector", "retinaface_resnet50"), "checkpoint is retinaface_mobilenet"),
-        (("--weights", weights, "--detector", "yolo"), "no detector 'yolo'; there are hambox_resnet50, hrnet_w18"),
+        (
+            ("--weights", weights, "--detector", "yolo"),
+            "no detector is called 'yolo'",
+        ),
         (("--weights", weights, "--scale", "9k"), "unknown canvas '9k': choose 8k"),
     ):
         answer = wider8k("detect", photo, *arguments)

@@ -27,7 +27,7 @@ def test_mistakes_are_named(wider8k, weights: str, tmp_path: Path) -> None:
         ((weights, "--out", tmp_path), "expected a file in a folder that exists"),
         ((weights, "--out", tmp_path / "none" / "x.onnx"), "expected a file in a folder that exists"),
         ((tmp_path / "gone.pth", "--out", tmp_path / "x.onnx"), "gone.pth"),
-        ((weights, "--out", tmp_path / "x.onnx", "--detector", "yolo"), "no detector 'yolo'; there are"),
+        ((weights, "--out", tmp_path / "x.onnx", "--detector", "yolo"), "no detector is called 'yolo'"),
     ):
         answer = wider8k("export", *arguments)
         assert answer.code == 2

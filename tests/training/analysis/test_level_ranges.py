@@ -16,7 +16,7 @@ from pipeline.training.analysis.level_ranges import LevelSweep, Reading, sweep_l
 from pipeline.training.assigners import ASSIGNERS
 from pipeline.training.augment.sse import CONFIG_EDGES, PAPER_EDGES
 
-INCLUSIVE, PLAIN = BoxCoder(1, 1, inclusive=True), BoxCoder(0.1, 0.2)
+INCLUSIVE, PLAIN = BoxCoder(1, 1, pixel_inclusive=True), BoxCoder(0.1, 0.2)
 
 
 @pytest.fixture(scope="module")

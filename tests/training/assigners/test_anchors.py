@@ -31,7 +31,7 @@ def test_every_anchor_lies_where_its_lattice_says(height: int, width: int) -> No
 
 
 def test_inclusive_corners_are_one_pixel_shorter() -> None:
-    anchors = Anchors.of(GRID, 64, 64, inclusive=True)
+    anchors = Anchors.of(GRID, 64, 64, pixel_inclusive=True)
     sides = anchors.corners[:, 2:] - anchors.corners[:, :2]
     torch.testing.assert_close(sides, anchors.centres[:, 2:] - 1)
     torch.testing.assert_close((anchors.corners[:, 2:] + anchors.corners[:, :2]) / 2, anchors.centres[:, :2])

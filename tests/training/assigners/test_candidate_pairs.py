@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pipeline.boxes.anchors import AnchorGrid
-from pipeline.boxes.geometry import pairwise_iou
+from pipeline.boxes.iou import iou_matrix
 from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.candidate_pairs import centre_prior, overlapping
 from pipeline.training.assigners.faces import FaceBatch
@@ -28,7 +28,7 @@ def test_nothing_that_is_wanted_is_missing(at_least: float, best_too: bool) -> N
     for seed in range(20):
         rows = _faces(seed).rows()
         pairs = overlapping(ANCHORS, rows, at_least, best_too=best_too)
-        table = pairwise_iou(rows.boxes, ANCHORS.corners)
+        table = iou_matrix(rows.boxes, ANCHORS.corners)
         torch.testing.assert_close(pairs.iou, table[pairs.row, pairs.anchor], rtol=1e-6, atol=0)
         assert (pairs.iou > 0).all()
         assert torch.equal(pairs.index, rows.image[pairs.row] * len(ANCHORS) + pairs.anchor)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pipeline.boxes.anchors import AnchorGrid
-from pipeline.boxes.geometry import pairwise_iou
+from pipeline.boxes.iou import iou_matrix
 from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.lattice_search import most_overlapping, nearest
 
@@ -31,7 +31,7 @@ def test_equals_the_whole_level(k: int) -> None:
             wanted = torch.sort((gap * gap).sum(dim=2), dim=1, stable=True)
             assert torch.equal(nearest(ANCHORS, level, boxes, k), wanted.indices[:, :k] + starts[level])
 
-            table = torch.sort(pairwise_iou(boxes, corners), dim=1, descending=True, stable=True)
+            table = torch.sort(iou_matrix(boxes, corners), dim=1, descending=True, stable=True)
             anchor, iou = most_overlapping(ANCHORS, level, boxes, k)
             assert torch.equal(iou, table.values[:, :k])
             touching = iou > 0

@@ -42,7 +42,7 @@ OFFICIAL = OfficialMaxIou()
 
 def mogface_anchors(scale: float = 1.0, side: int = 640) -> Anchors:
     grid = AnchorGrid(STRIDES, tuple((4 * stride * scale,) for stride in STRIDES))
-    return Anchors.of(grid, side, side, inclusive=True)
+    return Anchors.of(grid, side, side, pixel_inclusive=True)
 
 
 def targets(anchors: Anchors, boxes: torch.Tensor, which: torch.Tensor) -> torch.Tensor:

@@ -145,9 +145,7 @@ def test_algorithm_2_to_the_letter_crops_anywhere() -> None:
 
 
 def test_refuses_and_lists_the_choices() -> None:
-    with pytest.raises(
-        ValueError, match="unknown augmentation 'ssd'; there are das, sse, sse_anywhere, sse_official, mst"
-    ):
+    with pytest.raises(ValueError, match="no augmentation is called 'ssd'"):
         policy("ssd")
     for change in ({"side": 0}, {"flip_prob": 1.5}, {"min_face": -1.0}):
         with pytest.raises(ValueError, match=next(iter(change))):

@@ -16,9 +16,9 @@ import torch
 
 from pipeline.engine.storage import Store
 from pipeline.engine.worker_group import in_threads
-from pipeline.models.checkpoint_id import stored_config
+from pipeline.models.checkpoint import Checkpoint
 from pipeline.models.detectors.detector import Detector
-from pipeline.models.weights import open_detector, read_tensors
+from pipeline.models.weights import open_detector
 from pipeline.training.data.batch import Example
 from pipeline.training.data.sampler import BatchSampler
 from pipeline.training.loop.checkpoints import Checkpoints
@@ -99,7 +99,7 @@ def test_it_does_what_the_plain_loop_does(tmp_path: Path) -> None:
     history = train(detector, normalised(one.batches, detector.normalisation), recipe)
     assert all(torch.equal(value, detector.state_dict()[key]) for key, value in came_out.state_dict().items())
     np.testing.assert_allclose(losses(one), history.losses["total"], rtol=1e-6)
-    config = stored_config(one.store.read("work/" + FINAL))
+    config = Checkpoint(one.store.read("work/" + FINAL)).config
     assert config is not None
     assert DetectorRecipe(**config["recipe"]) == recipe
     assert config["model_args"] == {}
@@ -218,7 +218,7 @@ def test_it_starts_from_given_weights(tmp_path: Path) -> None:
     start = trained(training(tmp_path / "start"))
     still = replace(RECIPE, steps=1, learning_rate=1e-12, norms="frozen")
     went_on = trained(training(tmp_path / "on", still, weights=start))
-    before, after = read_tensors(start), read_tensors(went_on)
+    before, after = Checkpoint(start).tensors, Checkpoint(went_on).tensors
     assert all(torch.allclose(before[name], after[name], atol=1e-9) for name in before)
 
 
@@ -226,7 +226,7 @@ def test_it_starts_from_given_weights(tmp_path: Path) -> None:
 def test_evaluations_come_at_their_steps_and_the_best_or_last_weights_are_saved(tmp_path: Path, keep: Any) -> None:
     validator = Witness()
     one = training(tmp_path, replace(RECIPE, steps=11, eval_every=2, select=keep, ema_decay=0.5), validator=validator)
-    weights = read_tensors(trained(one))
+    weights = Checkpoint(trained(one)).tensors
     evaluated = [entry for entry in log(one) if "ap" in entry]
     assert [entry["step"] for entry in evaluated] == [2, 4, 6, 8, 10, 11]
     assert all(set(entry["ap"]) == {"easy", "medium", "hard"} for entry in evaluated)
@@ -235,7 +235,7 @@ def test_evaluations_come_at_their_steps_and_the_best_or_last_weights_are_saved(
     assert best not in (0, 5), "the best evaluation must be neither the first nor the last"
     shown = validator.shown[best if keep == "best" else -1]
     assert all(torch.equal(value, shown[name]) for name, value in weights.items())
-    (kept,) = [read_tensors(one.store.read(f"work/{BEST}"))]
+    (kept,) = [Checkpoint(one.store.read(f"work/{BEST}")).tensors]
     assert all(torch.equal(value, validator.shown[best][name]) for name, value in kept.items())
 
 
@@ -261,7 +261,7 @@ def test_without_eval_every_only_the_end_is_evaluated(tmp_path: Path) -> None:
 def test_evaluation_changes_nothing_of_the_training(tmp_path: Path) -> None:
     evaluated = training(tmp_path / "a", replace(RECIPE, steps=4, eval_every=1), validator=Witness())
     plain = training(tmp_path / "b", replace(RECIPE, steps=4))
-    a, b = read_tensors(trained(evaluated)), read_tensors(trained(plain))
+    a, b = Checkpoint(trained(evaluated)).tensors, Checkpoint(trained(plain)).tensors
     assert all(torch.equal(a[name], b[name]) for name in a)
 
 
@@ -355,7 +355,7 @@ def test_two_processes(tmp_path: Path) -> None:
     """All that differs between one process and two, in one pair of them, since starting takes seconds."""
     start = trained(training(tmp_path / "start"))
     alone = training(tmp_path / "alone", FROZEN, weights=start, checkpoint_seconds=1e9)
-    came_out = read_tensors(trained(alone))
+    came_out = Checkpoint(trained(alone)).tensors
     with pytest.raises(Killed):
         trained(training(tmp_path / "apart 0"), until(2))
     (tmp_path / "meeting").mkdir()
@@ -380,7 +380,7 @@ def test_two_processes(tmp_path: Path) -> None:
         {**entry, "loss": 0, "gradient_norm": 0} for entry in log(alone)
     ]
     assert losses(alone)[-1] < 0.9 * losses(alone)[0]
-    for name, value in read_tensors(both.store.read(f"work/{FINAL}")).items():
+    for name, value in Checkpoint(both.store.read(f"work/{FINAL}")).tensors.items():
         torch.testing.assert_close(value, came_out[name], rtol=1e-3, atol=1e-4)
 
     later = training(tmp_path / "later", FROZEN)
@@ -388,11 +388,11 @@ def test_two_processes(tmp_path: Path) -> None:
     assert later.store.read(f"work/{FINAL}") == both.store.read(f"work/{FINAL}")
 
     ranked, ranked_alone = ranker_training(tmp_path / "ranker"), ranker_training(tmp_path / "ranker alone")
-    came_out = read_tensors(trained(ranked_alone))
+    came_out = Checkpoint(trained(ranked_alone)).tensors
     np.testing.assert_allclose(losses(ranked), losses(ranked_alone), rtol=1e-5)
     assert losses(ranked)[-1] < 0.99 * losses(ranked)[0]
     assert [entry["pairs"] for entry in log(ranked)] == [entry["pairs"] for entry in log(ranked_alone)]
-    for name, value in read_tensors(ranked.store.read(f"work/{FINAL}")).items():
+    for name, value in Checkpoint(ranked.store.read(f"work/{FINAL}")).tensors.items():
         torch.testing.assert_close(value, came_out[name], rtol=1e-3, atol=1e-4)
 
     # Started by two, finished by one.

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
+from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Detector, Normalisation
-from pipeline.models.detectors.retinaface import retinaface_mobilenet
 from pipeline.training.data.batch import Batch, Example
 from pipeline.training.data.sampler import BatchSampler
 from pipeline.training.loop.trainer import PendingStep, Step, Trainer, TrainingError
@@ -34,7 +34,7 @@ def _batches(examples: Sequence[Example] = POOL, normalisation: Normalisation = 
 
 def _detector(seed: int = 0) -> Detector:
     torch.manual_seed(seed)
-    return retinaface_mobilenet()
+    return DETECTORS["retinaface_mobilenet"].build()
 
 
 def _trainer(detector: Detector, recipe: DetectorRecipe = RECIPE) -> Trainer:

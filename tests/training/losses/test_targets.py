@@ -65,7 +65,7 @@ def test_targets_stay_finite_beside_faces_without_area(dead: list[float]) -> Non
 
 def test_inclusive_coders_match_one_pixel_less_and_decode_to_the_same_face() -> None:
     """MogFace: an anchor of 16 pixels has an area of 15 x 15. A face of 9.8 x 16 pixels has IoU 0.59 with it, not 0.61."""
-    anchors, coder = Anchors.of(GRID, 64, 64, inclusive=True), BoxCoder(1, 1, inclusive=True)
+    anchors, coder = Anchors.of(GRID, 64, 64, pixel_inclusive=True), BoxCoder(1, 1, pixel_inclusive=True)
     at = anchors.centres[18 * 2]  # row 2, column 2 of the first level, its smaller size
     assert at.tolist() == [20.0, 20.0, 16.0, 16.0]
     # Inclusive centres are half a pixel left of continuous ones.
@@ -85,7 +85,7 @@ def test_inclusive_coders_match_one_pixel_less_and_decode_to_the_same_face() -> 
 @pytest.mark.parametrize("case", range(6))
 def test_targets_of_the_released_code(shared: Path, case: int) -> None:
     z = vectors.load(shared, "matching")
-    anchors, coder = vectors.mogface_anchors(), BoxCoder(1, 1, inclusive=True)
+    anchors, coder = vectors.mogface_anchors(), BoxCoder(1, 1, pixel_inclusive=True)
     outer = torch.from_numpy(z[f"c{case}_gt"][:, :4]) + torch.tensor([0.0, 0.0, 1.0, 1.0])
     faces = Faces(outer, torch.full((len(outer), 5, 2), float("nan")), torch.zeros(len(outer), dtype=torch.bool))
     targets = encode_targets(anchors, [faces], vectors.OFFICIAL, coder)

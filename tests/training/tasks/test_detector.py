@@ -11,14 +11,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from pipeline.boxes.iou import iou_pairs
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Detector, Raw
-from pipeline.models.renames import rename
+from pipeline.models.published_names import MOGFACE, rename
 from pipeline.models.weights import load
 from pipeline.training.assigners import ASSIGNERS
 from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assignment import Assignment
-from pipeline.training.assigners.candidate_pairs import aligned_iou
 from pipeline.training.assigners.faces import FaceBatch
 from pipeline.training.data.batch import Batch, Faces
 from pipeline.training.losses.context import discrepancy_label
@@ -87,7 +87,7 @@ def test_training_step_equals_the_released_code(shared: Path, net: str, mode: st
     assert losses.counts["compensated"].item() == 0
     if net == "hcam":
         assert got["context"] == pytest.approx(z[f"{mode}_loss_hcam"].item(), rel=1e-6)
-        anchors = Anchors.of(detector.grid, 256, 256, inclusive=True)
+        anchors = Anchors.of(detector.grid, 256, 256, pixel_inclusive=True)
         main = encode_targets(anchors, faces, assigner_of(detector, task.recipe), detector.coder).label
         label = discrepancy_label(raw.logits[..., 0], main)
         counts = [int((label == kind).sum()) for kind in (-1, 0, 1)]
@@ -102,7 +102,7 @@ def test_training_step_equals_the_released_code(shared: Path, net: str, mode: st
 
 def _gradients_equal(detector: Detector, z: np.lib.npyio.NpzFile, mode: str) -> None:
     norms = {name: 0.0 if p.grad is None else p.grad.norm().item() for name, p in detector.named_parameters()}
-    names = [rename(str(name)) for name in z[f"{mode}_grad_names"]]
+    names = [rename(str(name), MOGFACE) for name in z[f"{mode}_grad_names"]]
     assert set(names) == set(norms)
     expected = dict(zip(names, z[f"{mode}_grad_l2"].tolist(), strict=True))
     # Biases in front of a norm have no gradient but rounding.
@@ -243,8 +243,8 @@ def test_assigners_see_decoded_boxes_in_the_frame_of_the_faces_and_without_gradi
 ) -> None:
     """Perfect outputs decode to the faces in either corner convention: HAMBox's F is then 1."""
     detector = known[name]
-    inclusive = detector.coder.inclusive
-    anchors = Anchors.of(detector.grid, SIDE, SIDE, inclusive=inclusive)
+    inclusive = detector.coder.pixel_inclusive
+    anchors = Anchors.of(detector.grid, SIDE, SIDE, pixel_inclusive=inclusive)
     targets = encode_targets(anchors, FACES, ASSIGNERS["mogface"], detector.coder)
     raw = Raw(targets.boxes.clone().requires_grad_(), torch.zeros(4, len(anchors), 1, requires_grad=True))
     predicted = predicted_by(detector, raw, anchors)
@@ -254,7 +254,7 @@ def test_assigners_see_decoded_boxes_in_the_frame_of_the_faces_and_without_gradi
     assignment = targets.assignment
     assert isinstance(assignment, Assignment)
     own = batch.boxes[image, assignment.face[image, anchor]]
-    assert aligned_iou(predicted.boxes[image, anchor], own).min() > 0.999
+    assert iou_pairs(predicted.boxes[image, anchor], own).min() > 0.999
     width = (own[:, 2] - own[:, 0]).max().item()
     assert width == pytest.approx(64.0 - inclusive)
     fitted = encode_targets(anchors, FACES, ASSIGNERS["mogface"], detector.coder, predicted, fit=True)
@@ -267,7 +267,7 @@ def test_the_first_shot_head_learns_anchors_of_half_the_size(known: dict[str, De
     """A face of 16 x 16 pixels is met by the half-size anchors of the second level, by the whole ones of the first."""
     detector = known["mogface"]
     assert [sizes[0] for sizes in half_size(detector.grid).sizes] == [8, 16, 32, 64, 128, 256]
-    anchors = Anchors.of(half_size(detector.grid), SIDE, SIDE, inclusive=True)
+    anchors = Anchors.of(half_size(detector.grid), SIDE, SIDE, pixel_inclusive=True)
     faces = (faces_of(torch.tensor([[52.0, 52.0, 68.0, 68.0]])),)
     wanted = encode_targets(anchors, faces, ASSIGNERS["mogface"], detector.coder)
     first = anchors.level_ends[0]
@@ -322,6 +322,6 @@ def test_images_may_be_sent_through_a_wrapper_of_the_network() -> None:
 
 def test_fit_needs_a_prediction(known: dict[str, Detector]) -> None:
     detector = known["mogface"]
-    anchors = Anchors.of(detector.grid, SIDE, SIDE, inclusive=True)
+    anchors = Anchors.of(detector.grid, SIDE, SIDE, pixel_inclusive=True)
     with pytest.raises(ValueError, match="pass `predicted`"):
         encode_targets(anchors, FACES, ASSIGNERS["mogface"], detector.coder, fit=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pipeline.models.checkpoint_id import stored_config
+from pipeline.models.checkpoint import Checkpoint
 from pipeline.models.detectors.detector import Detector
 from pipeline.models.weights import open_detector, save_bytes
 from pipeline.training.recipes.detector import DetectorRecipe
@@ -62,6 +62,6 @@ def test_what_is_saved_is_what_was_built() -> None:
     name, opened = open_detector(saved)
     assert name == "mogface_mobilenet" and opened.hierarchical is None
     assert all(torch.equal(value, opened.state_dict()[key]) for key, value in detector.state_dict().items())
-    config = stored_config(saved)
+    config = Checkpoint(saved).config
     assert config is not None and config["recipe"]["assigner"] == "atss"
     assert task.save(DetectorTask(task.name, task.recipe, task.model_args, weights=saved).build()) == saved

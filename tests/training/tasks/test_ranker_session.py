@@ -10,10 +10,9 @@ import pytest
 import torch
 
 from pipeline.engine.storage import Store
-from pipeline.models.checkpoint_id import stored_config
+from pipeline.models.checkpoint import Checkpoint
 from pipeline.models.detectors import DETECTORS
-from pipeline.models.rankers.checkpoint import open_ranker
-from pipeline.models.weights import read_tensors, save_bytes
+from pipeline.models.weights import open_ranker, save_bytes
 from pipeline.training.data.sampler import BatchSampler
 from pipeline.training.loop.session import Training
 from pipeline.training.loop.trainer import TrainingError
@@ -58,7 +57,7 @@ def test_another_seed_gives_other_bytes_and_the_checkpoint_opens(tmp_path: Path)
     assert trained(training(tmp_path / "b", replace(RECIPE, seed=1), model_args=model_args)) != first
     name, ranker = open_ranker(first)
     assert name == "crface_mobilenet" and ranker.num_candidates == 50 and not ranker.training
-    config = stored_config(first)
+    config = Checkpoint(first).config
     assert config is not None
     assert config["model_args"] == {"num_candidates": 50, "sampling": "average"}
     assert RankerRecipe(**config["recipe"]) == RECIPE
@@ -72,9 +71,9 @@ def test_it_starts_from_a_ranker_or_from_a_detectors_body(tmp_path: Path) -> Non
     came_out = trained(training(tmp_path / "body", still, weights=body))
     for name, value in detector.state_dict().items():
         if name.startswith("backbone."):
-            assert torch.allclose(read_tensors(came_out)[name], value, atol=1e-9), name
-    went_on = read_tensors(trained(training(tmp_path / "on", replace(still, seed=3), weights=came_out)))
-    assert all(torch.allclose(value, went_on[name], atol=1e-9) for name, value in read_tensors(came_out).items())
+            assert torch.allclose(Checkpoint(came_out).tensors[name], value, atol=1e-9), name
+    went_on = Checkpoint(trained(training(tmp_path / "on", replace(still, seed=3), weights=came_out))).tensors
+    assert all(torch.allclose(value, went_on[name], atol=1e-9) for name, value in Checkpoint(came_out).tensors.items())
 
 
 def test_memory_may_be_saved() -> None:

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline.models.detectors import detector_spec
-from pipeline.models.rankers import ranker_spec
+from pipeline.models.checkpoint import Checkpoint
+from pipeline.models.detectors import DETECTORS
+from pipeline.models.rankers import RANKERS
 from pipeline.models.rankers.ranker import Ranker
-from pipeline.models.weights import read_tensors, save_bytes
+from pipeline.models.weights import save_bytes
 from pipeline.training.recipes.ranker import RankerRecipe
 from pipeline.training.tasks.ranker import RankerTask, take_body
 
@@ -24,7 +25,7 @@ def initial_ranker(name: str, seed: int, model_args: dict, weights: bytes | None
 
 def detector(name: str = "retinaface_mobilenet", **model_args: object) -> bytes:
     torch.manual_seed(11)
-    network = detector_spec(name).build(**model_args)
+    network = DETECTORS.find(name).build(**model_args)
     for norm in network.modules():
         if isinstance(norm, torch.nn.BatchNorm2d):
             torch.nn.init.uniform_(norm.running_mean)
@@ -64,7 +65,7 @@ def test_another_rankers_checkpoint_is_refused() -> None:
 )
 def test_a_detectors_body_is_taken_over_and_the_rest_is_the_seeds(name: str, taken: tuple[str, ...], left: str) -> None:
     weights = detector()
-    theirs, random = read_tensors(weights), initial_ranker(name, 3, FEW).state_dict()
+    theirs, random = Checkpoint(weights).tensors, initial_ranker(name, 3, FEW).state_dict()
     started = initial_ranker(name, 3, FEW, weights).state_dict()
     of_theirs = [key for key in started if key.startswith(taken) and key in theirs]
     assert len(of_theirs) > 150
@@ -76,11 +77,11 @@ def test_a_detectors_body_is_taken_over_and_the_rest_is_the_seeds(name: str, tak
 
 
 def test_the_report_has_what_was_matched() -> None:
-    report = take_body(ranker_spec("crface_mobilenet").build(**FEW), detector())
+    report = take_body(RANKERS.find("crface_mobilenet").build(**FEW), detector())
     assert not report.missing
     assert [each.split()[0] for each in report.mismatched] == [f"pyramid.laterals.{i}.conv.weight" for i in range(3)]
     assert {key.split(".")[0] for key in report.unexpected} == {"context", "heads"}
-    whole = take_body(ranker_spec("roi_mobilenet").build(**FEW), detector())
+    whole = take_body(RANKERS["roi_mobilenet"].build(**FEW), Checkpoint(detector()))
     assert not whole.missing
     assert not whole.mismatched
     assert {key.split(".")[0] for key in whole.unexpected} == {"heads"}
@@ -114,6 +115,6 @@ def test_unknown_files_are_refused() -> None:
 @pytest.mark.wider
 def test_the_published_detector_lends_its_body(shared: Path) -> None:
     weights = (shared / "data/weights/retinaface_mobilenet0.25_Final.pth").read_bytes()
-    started, published = initial_ranker("roi_mobilenet", 0, FEW, weights), read_tensors(weights)
+    started, published = initial_ranker("roi_mobilenet", 0, FEW, weights), Checkpoint(weights).tensors
     assert torch.equal(started.backbone.stages[0][0].conv.weight, published["body.stage1.0.0.weight"])
     assert torch.equal(started.context[2].far.conv.weight, published["ssh3.conv7x7_3.0.weight"])

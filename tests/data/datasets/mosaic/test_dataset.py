@@ -125,7 +125,7 @@ def test_the_table_and_its_fields_know_it() -> None:
     [
         ({"of": "image_folder"}, "made of images with labelled faces"),
         ({"of": {"kind": "mosaic"}}, "and not of mosaics"),
-        ({"of": "photos"}, "no dataset kind 'photos'"),
+        ({"of": "photos"}, "no dataset is called 'photos'"),
         ({"largest": 300}, "at most the canvas's 288 pixels of height"),
         ({"smallest": 271}, "expected smallest below largest"),
     ],

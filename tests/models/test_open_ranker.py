@@ -5,19 +5,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline.models.checkpoint_id import resolve_detector, resolve_ranker, stored_config
-from pipeline.models.detectors import detector_spec
-from pipeline.models.detectors.retinaface import retinaface_mobilenet
-from pipeline.models.rankers import ranker_spec
-from pipeline.models.rankers.checkpoint import open_ranker
-from pipeline.models.weights import open_detector, save_bytes
+from pipeline.models.checkpoint import Checkpoint
+from pipeline.models.detectors import DETECTORS
+from pipeline.models.rankers import RANKERS
+from pipeline.models.weights import open_detector, open_ranker, save_bytes
 
-SWITCHES = {"rows": 6, "kernel": [5, 3], "sampling": "average"}
+SWITCHES = {"num_candidates": 6, "kernel": [5, 3], "sampling": "average"}
 
 
 def saved() -> tuple[torch.nn.Module, bytes]:
     torch.manual_seed(2)
-    ranker = ranker_spec("crface_mobilenet").build(**SWITCHES).eval()
+    ranker = RANKERS["crface_mobilenet"].build(**SWITCHES).eval()
     torch.nn.init.normal_(ranker.confidence[0].answer.weight)
     return ranker, save_bytes("crface_mobilenet", ranker, {"model_args": SWITCHES})
 
@@ -33,16 +31,16 @@ def test_a_ranker_comes_back_as_it_was_built_and_trained(tmp_path: Path) -> None
         assert not opened.training
         assert opened.sampling == "average"
         assert torch.equal(opened(*inputs), ranker(*inputs))
-    assert stored_config(data) == {"ranker": "crface_mobilenet", "model_args": SWITCHES}
+    assert Checkpoint(data).config == {"ranker": "crface_mobilenet", "model_args": SWITCHES}
 
 
 def test_a_ranker_is_no_detector_and_a_detector_no_ranker() -> None:
-    ranker, detector = saved()[1], save_bytes("retinaface_mobilenet", retinaface_mobilenet())
+    ranker, detector = saved()[1], save_bytes("retinaface_mobilenet", DETECTORS["retinaface_mobilenet"].build())
     for requested in (None, "retinaface_mobilenet"):
         with pytest.raises(ValueError, match="checkpoint holds the ranker crface_mobilenet, not a detector"):
             open_detector(ranker, requested)
         with pytest.raises(ValueError, match="checkpoint holds the ranker crface_mobilenet, not a detector"):
-            resolve_detector(ranker, requested)
+            Checkpoint(ranker).detector(requested)
     with pytest.raises(ValueError, match="holds the detector retinaface_mobilenet: expected one of a ranker"):
         open_ranker(detector)
 
@@ -53,9 +51,9 @@ def test_other_files_and_other_rankers_are_refused() -> None:
         open_ranker(b"of nobody")
     with pytest.raises(ValueError, match="is crface_mobilenet .*, not roi_mobilenet: use ranker crface_mobilenet"):
         open_ranker(ranker, "roi_mobilenet")
-    with pytest.raises(ValueError, match="no ranker 'x'; there are"):
-        resolve_ranker(ranker, "x")
-    other = save_bytes("roi_mobilenet", ranker_spec("crface_mobilenet").build(num_candidates=6))
+    with pytest.raises(ValueError, match="no ranker is called 'x'"):
+        Checkpoint(ranker).ranker("x")
+    other = save_bytes("roi_mobilenet", RANKERS["crface_mobilenet"].build(num_candidates=6))
     with pytest.raises(ValueError, match="checkpoint does not fit RoIRanker"):
         open_ranker(other)
 
@@ -63,7 +61,7 @@ def test_other_files_and_other_rankers_are_refused() -> None:
 @pytest.mark.wider
 def test_a_published_detector_is_named(shared: Path) -> None:
     with pytest.raises(ValueError, match="holds the detector retinaface_mobilenet: expected one of a ranker"):
-        resolve_ranker(shared / "data/weights/retinaface_mobilenet0.25_Final.pth")
+        Checkpoint(shared / "data/weights/retinaface_mobilenet0.25_Final.pth").ranker()
 
 
 def test_what_the_file_holds_is_not_fetched_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,14 +72,12 @@ def test_what_the_file_holds_is_not_fetched_again(monkeypatch: pytest.MonkeyPatc
 
     data = save_bytes(
         "crface",
-        ranker_spec("crface").build(num_candidates=6),
+        RANKERS["crface"].build(num_candidates=6),
         {"model_args": {"num_candidates": 6, "pretrained": True}},
     )
-    found = save_bytes(
-        "hambox_resnet50", detector_spec("hambox_resnet50").build(), {"model_args": {"pretrained": True}}
-    )
+    found = save_bytes("hambox_resnet50", DETECTORS["hambox_resnet50"].build(), {"model_args": {"pretrained": True}})
     monkeypatch.setattr("pipeline.models.backbones.resnet._imagenet", unreachable)
     with pytest.raises(OSError, match="no network"):
-        ranker_spec("crface").build(pretrained=True)
-    assert open_ranker(data)[1].rows == 6
+        RANKERS["crface"].build(pretrained=True)
+    assert open_ranker(data)[1].num_candidates == 6
     assert open_detector(found)[0] == "hambox_resnet50"

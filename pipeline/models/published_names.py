@@ -1,11 +1,15 @@
-"""Names of tensors in published checkpoints, and ours."""
+"""Names of tensors in published checkpoints, and ours; importing it costs no torch."""
 
 from __future__ import annotations
 
 import re
+from typing import Final
 
-# The first pattern that matches is used. `{0-1}` means that they count from one and we from zero.
-_RETINAFACE = (
+Names = tuple[tuple[str, str], ...]
+"""Patterns of published names and ours; `{0}` is the first group of a pattern, `{0-1}` one less."""
+
+# The first pattern that matches is used.
+RETINAFACE: Final[Names] = (
     (r"body\.stage1\.0\.0\.", "backbone.stages.0.0.conv."),
     (r"body\.stage1\.0\.1\.", "backbone.stages.0.0.norm."),
     (r"body\.stage(\d)\.(\d)\.0\.", "backbone.stages.{0-1}.{1}.depthwise.conv."),
@@ -49,7 +53,7 @@ _CPM_PARTS = (
     ("ssh_3b", "far"),
 )
 
-_MOGFACE = (
+MOGFACE: Final[Names] = (
     *(
         (rf"fpn\.c([67])\.{index}\.", f"pyramid.c{{0}}.{ours}.")
         for index, ours in ((0, "narrow.conv"), (1, "narrow.norm"), (3, "shrink.conv"), (4, "shrink.norm"))
@@ -82,10 +86,10 @@ _MOGFACE = (
 )
 
 
-def rename(name: str) -> str:
+def rename(name: str, names: Names) -> str:
     """Returns our name for a tensor of a public checkpoint, ``module.`` stripped; ours come back unchanged."""
     name = name.removeprefix("module.")
-    for pattern, ours in (*_RETINAFACE, *_MOGFACE):
+    for pattern, ours in names:
         if match := re.match(pattern, name):
             return _fill(ours, match.groups()) + name[match.end() :]
     return name

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pipeline.models.detectors import DETECTORS
-from pipeline.models.renames import rename
+from pipeline.models.published_names import MOGFACE, rename
 from tests.models.weight_rule import published
 
 NETS = {
@@ -20,7 +20,7 @@ NETS = {
 def test_every_published_name_meets_one_of_ours(shared: Path, net: str) -> None:
     with torch.device("meta"):
         own = {name: list(value.shape) for name, value in DETECTORS[NETS[net]].build().state_dict().items()}
-    assert {rename(entry["name"]): entry["shape"] for entry in published(shared, net)} == own
+    assert {rename(entry["name"], MOGFACE): entry["shape"] for entry in published(shared, net)} == own
     assert len(published(shared, net)) == len(own)
 
 
@@ -40,5 +40,5 @@ def test_every_published_name_meets_one_of_ours(shared: Path, net: str) -> None:
     ],
 )
 def test_names_by_hand(theirs: str, ours: str) -> None:
-    assert rename(theirs) == ours
-    assert rename(ours) == ours
+    assert rename(theirs, MOGFACE) == ours
+    assert rename(ours, MOGFACE) == ours
