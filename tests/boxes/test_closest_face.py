@@ -113,5 +113,5 @@ def test_oracle_of_the_published_sets_to_ten_digits(shared: Path, name: str) -> 
     scores = np.concatenate([closest_overlap(rows.boxes[span], faces, pixel_inclusive=True) for span, faces in pairs])
     assert (scores == 0).sum() == wanted["boxes_iou_zero"]
     assert (scores >= 0.5).sum() == wanted["boxes_iou_ge_0.5"]
-    told = PredictionSet(rows.image_ids, rows.offsets, rows.boxes, scores).falling()
-    assert {level: round(ap, 10) for level, ap in evaluate(truth, told).ap.items()} == wanted["oracle"]
+    rescored = PredictionSet(rows.image_ids, rows.offsets, rows.boxes, scores).falling()
+    assert {level: round(ap, 10) for level, ap in evaluate(truth, rescored).ap.items()} == wanted["oracle"]

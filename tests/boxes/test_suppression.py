@@ -51,7 +51,7 @@ def test_the_convention_matters() -> None:
 
 
 @pytest.mark.parametrize(("kind", "step"), [(torch.float32, 1e-6), (torch.float64, 1e-9)])
-def test_scores_that_differ_by_next_to_nothing_are_told_apart(kind: torch.dtype, step: float) -> None:
+def test_scores_that_differ_by_next_to_nothing_are_ordered(kind: torch.dtype, step: float) -> None:
     boxes = torch.tensor([[0.0, 0, 9, 9], [0, 0, 9, 10], [0, 0, 10, 9]])
     scores = torch.tensor([0.5, 0.5 + step, 0.5 + step], dtype=kind)
     assert nms(boxes, scores, 0.4).tolist() == [1]

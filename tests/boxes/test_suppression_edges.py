@@ -1,4 +1,4 @@
-"""Suppression where numbers are equal, few or hard to tell apart."""
+"""Suppression where numbers are equal, few or nearly equal."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_the_last_of_equal_scores_that_fit_is_the_first_by_index() -> None:
     assert top_candidates(torch.tensor([-1.0, -2.0, -1.0]), 2).tolist() == [0, 2]
 
 
-def test_scores_that_float32_cannot_tell_apart_are_told_apart() -> None:
+def test_scores_that_are_equal_in_float32_only_are_ordered() -> None:
     boxes = torch.tensor([[0.0, 0, 9, 9], [0, 0, 9, 9]])
     scores = torch.tensor([0.5, 0.5 + 1e-12], dtype=torch.float64)
     assert nms(boxes, scores, 0.4).tolist() == [1]

@@ -90,7 +90,7 @@ def test_groups_are_those_of_suppression_over_many_blocks() -> None:
 def test_partners_as_far_apart_as_the_threshold_allows_are_found(
     iou: float, axis: int, large_leads: bool, end: str
 ) -> None:
-    """A box and its share `iou` at one end of it, or two alike that share so much: nothing that joins lies farther.
+    """A box and its share `iou` at one end of it, or two alike that share so much: nothing that joins is farther.
 
     Pairs of all sizes at all places, each pair far from the others; a search that looks a little less far misses some.
     """

@@ -18,7 +18,7 @@ def test_what_is_not_there_is_not_averaged() -> None:
 
 
 def test_the_better_leads_however_little_better_it_is() -> None:
-    # In float32 both scores are 0.5 and the first would lead; the group's score tells who did.
+    # In float32 both scores are 0.5 and the first would lead; the group's score shows which did.
     scores = np.array([0.5, 0.5 + 1e-12, 0.1])
     assert vote(BOXES, scores).scores.tolist() == [0.5 + 1e-12, 0.1]
     assert vote(BOXES[[0, 2]], scores[:2]).boxes.tolist() == [[50, 0, 59, 9], [0, 0, 9, 9]]

@@ -3,7 +3,7 @@ import torch
 from pipeline.models.first_shot_head import FirstShot
 
 
-def test_raw_backbone_levels_and_finished_top_maps_are_judged() -> None:
+def test_the_head_is_given_raw_backbone_levels_and_finished_top_maps() -> None:
     head = FirstShot((2, 3, 4, 5), 8)
     features = [torch.randn(2, 2 + i, 16 >> i, 16 >> i) for i in range(4)]
     pyramid = [torch.randn(2, 8, 16 >> i if i < 5 else 1, 16 >> i if i < 5 else 1) for i in range(6)]

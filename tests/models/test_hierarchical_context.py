@@ -15,7 +15,7 @@ def parts() -> tuple[HierarchicalContext, list[torch.Tensor], list[torch.Tensor]
 
 
 def test_difference_11_masks_are_squares_cut_off_at_the_border() -> None:
-    """The released code fails where a confident cell lies within N // 2 cells of the last row or column."""
+    """The released code fails where a confident cell is within N // 2 cells of the last row or column."""
     logits = torch.full((1, ANCHORS, 1), -9.0)
     for cell in (0, 63, 3 * 8 + 4):  # two corners and an inner cell of the finest level
         logits[0, cell] = 9

@@ -48,7 +48,7 @@ def test_a_ranker_is_no_detector_and_a_detector_no_ranker() -> None:
 def test_other_files_and_other_rankers_are_refused() -> None:
     ranker = saved()[1]
     with pytest.raises(ValueError, match="does not say what it holds: expected one of a ranker"):
-        open_ranker(b"of nobody")
+        open_ranker(b"unknown")
     with pytest.raises(ValueError, match="is crface_mobilenet .*, not roi_mobilenet: use ranker crface_mobilenet"):
         open_ranker(ranker, "roi_mobilenet")
     with pytest.raises(ValueError, match="no ranker is called 'x'"):

@@ -118,6 +118,6 @@ def test_a_canvas_that_all_images_fill_costs_nothing_and_changes_nothing() -> No
         assert torch.equal(careful(image).logits, detector(image).logits)
 
 
-def test_a_canvas_whose_levels_could_not_be_told_apart_is_refused() -> None:
+def test_a_canvas_with_two_levels_of_one_size_is_refused() -> None:
     with pytest.raises(ValueError, match=f"multiples of {COARSEST}, found 320 x 256"):
         Layout(torch.tensor([[10, 10]]), 256, 320)

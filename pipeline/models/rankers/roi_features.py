@@ -28,8 +28,8 @@ class RoIFeatures(nn.Module):
     ) -> None:
         """Args: channels of maps and vector; pixels per cell of three maps, finest first; channels to sample.
 
-        A box with ``margin`` (in its sides) on each side is sampled at ``cells`` points a side. Raises ValueError
-        where there are not as many levels as sizes.
+        A box with ``margin`` (in its sides) on each side is sampled at ``cells`` points a side.
+        Raises ValueError where there are not as many levels as sizes.
         """
         super().__init__()
         if len(strides) != len(_BORDERS) + 1:

@@ -66,7 +66,7 @@ def test_no_pixel_beyond_the_reach_is_seen(depth: int | str, reach: int) -> None
 
 def test_pretrained_weights_out_of_reach_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nobody listens there
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # no server there
     with pytest.raises(
         OSError, match=r"ImageNet weights of ResNet-50 cannot be fetched .*TORCH_HOME.*without pretrained"
     ):

@@ -174,7 +174,7 @@ def test_difference_2_which_classifier_decides_is_a_choice(second_look: SixLevel
 
 
 def test_the_order_across_the_masks_border(second_look: SixLevelDetector) -> None:
-    """Two cells that the main classifier tells apart by next to nothing, just above and just below 0.1.
+    """Two cells with nearly the same main score, just above and just below 0.1.
 
     Where masked, the better one falls to what the progressive classifier says and the other one stays: they change
     places. The product, and the main score of course, keep the order, also beyond the border.

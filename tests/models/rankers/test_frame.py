@@ -1,4 +1,4 @@
-"""The picture of a ranker: sizes, padding, and boxes that stay on what they show."""
+"""A ranker's input image: sizes, padding, and boxes that stay on the same content."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def test_the_best_neighbours_are_those_of_the_highest_scores() -> None:
     assert not near.there.all()
 
 
-def test_where_a_neighbour_lies_is_told_in_units_of_the_box() -> None:
+def test_a_neighbours_position_is_in_units_of_the_box() -> None:
     boxes = torch.tensor([[0, 0, 10, 20], [1, 2, 11, 18.0]])
     near = best_neighbours(boxes, torch.tensor([0.5, 0.25]), overlapping(boxes), 1)
     expected = [0.1, 0.0, 0.0, math.log(0.8), 144 / (200 + 160 - 144), -0.25]
@@ -121,5 +121,5 @@ def test_scores_of_zero_weigh_a_little() -> None:
     boxes = torch.tensor([[0, 0, 10, 10], [0, 0, 8, 10.0]])
     said = statistics(boxes, torch.zeros(2), overlapping(boxes))
     assert torch.isfinite(said).all()
-    # Weights of 1e-4 each: the mean lies halfway to the other box, 0.1 of the own width away.
+    # Weights of 1e-4 each: the mean is halfway to the other box, 0.1 of the own width away.
     assert said[0, 12].item() == pytest.approx(4 * -0.1 / 2, abs=1e-6)

@@ -83,7 +83,7 @@ def test_it_is_boxes_that_are_corrected_not_ranks() -> None:
 def test_what_overlaps_a_box_counts() -> None:
     ranker, (table, valid) = learnt(), tables(ROWS)
     alone = table.clone()
-    alone[0, 1:, :2] += 5  # nothing lies on the first box any more
+    alone[0, 1:, :2] += 5  # nothing overlaps the first box any more
     assert not torch.allclose(ranker(pixels(), table, valid)[0, 0], ranker(pixels(), alone, valid)[0, 0])
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.boxes.anchors import AnchorGrid
 from pipeline.boxes.coder import BoxCoder
-from pipeline.boxes.geometry import pairwise_iou
+from pipeline.boxes.iou import iou_matrix
 from pipeline.training.assigners import Assigner
 from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assigner import StaticAssignment
@@ -31,7 +31,7 @@ class OfficialMaxIou(Assigner):
     def prepare(self, anchors: Anchors, faces: FaceBatch) -> StaticAssignment:
         got = STANDARD(anchors, faces)
         for image, valid in enumerate(faces.valid):
-            best = pairwise_iou(faces.boxes[image], anchors.corners).argmax(dim=1)  # 0 in a row of zeros
+            best = iou_matrix(faces.boxes[image], anchors.corners).argmax(dim=1)  # 0 in a row of zeros
             for face in torch.nonzero(valid & (best == 0)).flatten().tolist():
                 got.face[image, 0], got.label[image, 0] = face, 1
         return StaticAssignment(Assignment(got.face, got.label, got.compensated))
