@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 
 from pipeline.engine.stage import Resources, Stage
@@ -88,15 +89,16 @@ class Graph:
         return found
 
     def _sort(self) -> tuple[str, ...]:
-        order: list[str] = []
-        rest = dict(self.nodes)
-        while rest:
-            ready = [name for name, node in rest.items() if not any(u in rest for u in node.upstream)]
-            if not ready:
-                raise ValueError(f"these nodes feed each other in a circle: {', '.join(sorted(rest))}")
-            order += ready
-            for name in ready:
-                del rest[name]
+        sorter = TopologicalSorter({name: node.upstream for name, node in self.nodes.items()})
+        try:
+            sorter.prepare()
+        except CycleError as error:
+            raise ValueError(f"these nodes feed each other in a cycle: {' -> '.join(error.args[1])}") from None
+        order, place = list[str](), {name: i for i, name in enumerate(self.nodes)}
+        while sorter.is_active():
+            ready = sorter.get_ready()
+            order += sorted(ready, key=place.__getitem__)
+            sorter.done(*ready)
         return tuple(order)
 
     def ancestors(self, name: str) -> set[str]:

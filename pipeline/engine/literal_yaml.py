@@ -6,6 +6,7 @@ for knows what was meant: `LiteralValue` carries both readings to it, and `resol
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import types
 from collections.abc import Mapping, Sequence
@@ -34,6 +35,10 @@ class LiteralValue(str):
         made = super().__new__(cls, text)
         made.value = value
         return made
+
+    def __getnewargs__(self) -> tuple[str, Any]:
+        """Returns what a copy is made from."""
+        return str(self), self.value
 
 
 class LiteralModel(BaseModel):
@@ -102,11 +107,13 @@ class _Loader(yaml.SafeLoader):
         self._begun: list[Any] = []
 
     def compose_node(self, parent: Any, index: Any) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            event: Any = self.peek_event()  # type: ignore[no-untyped-call]
-            if event.anchor in self._begun:
-                raise yaml.composer.ComposerError(None, None, f"*{event.anchor} stands within itself", event.start_mark)
-        return super().compose_node(parent, index)
+        if not self.check_event(yaml.AliasEvent):
+            return super().compose_node(parent, index)
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        if event.anchor in self._begun:
+            raise yaml.composer.ComposerError(None, None, f"*{event.anchor} stands within itself", event.start_mark)
+        # A copy: what is set in one place must not change the others.
+        return copy.deepcopy(super().compose_node(parent, index))
 
     def compose_sequence_node(self, anchor: Any) -> yaml.SequenceNode:
         self._begun.append(anchor)

@@ -18,6 +18,7 @@ gives the nodes train_standard and train_hambox, and a table of ap_standard and 
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -68,7 +69,7 @@ def _filled(value: Any, known: Mapping[str, Any], where: str) -> Any:
     if missing := [name for name in _VARIABLE.findall(value) if name not in known]:
         raise ValueError(f"nodes.{where}: row {known[ROW]} has no variable {missing[0]}; it has {', '.join(known)}")
     if whole := _VARIABLE.fullmatch(value):
-        return known[whole[1]]
+        return copy.deepcopy(known[whole[1]])
     return _VARIABLE.sub(lambda found: str(known[found[1]]), value)
 
 

@@ -124,8 +124,23 @@ def test_nodes_of_other_rows_do_not_fit(tmp_path):
         )
 
 
-def test_circles_are_named(tmp_path):
-    with pytest.raises(ValueError, match="circle: a2, b2"):
+@pytest.mark.parametrize("matrix", ["", "rows: {only: {run: {workers: 2}}}\n"])
+def test_set_on_one_node_leaves_the_others_that_share_an_alias(tmp_path, matrix):
+    text = BASE.replace("path: here}", "run: &two {workers: 2}}").replace("numbers: a}}", "numbers: a}, run: *two}")
+    config = load(tmp_path, matrix + text, "a.run.workers=9")
+    assert [config.graph.nodes[name].resources.workers for name in "ab"] == [9, 2]
+
+
+def test_set_on_one_node_leaves_the_others_that_share_a_variable(tmp_path):
+    text = "name: n\nstore: s\nrows: {only: {run: {workers: 2}}}\nnodes:\n" + "".join(
+        f"  {name}_{{row}}: {{stage: numbers, run: '{{run}}'}}\n" for name in "ab"
+    )
+    nodes = load(tmp_path, text, "a_only.run.workers=9").graph.nodes
+    assert [nodes[f"{name}_only"].resources.workers for name in "ab"] == [9, 2]
+
+
+def test_cycles_are_named(tmp_path):
+    with pytest.raises(ValueError, match="cycle: a2 -> b2 -> a2|cycle: b2 -> a2 -> b2"):
         load(
             tmp_path,
             BASE + "  a2: {stage: squares, inputs: {numbers: b2}}\n  b2: {stage: squares, inputs: {numbers: a2}}\n",
