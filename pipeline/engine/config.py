@@ -17,7 +17,7 @@ from pipeline.engine.matrix import expand
 from pipeline.engine.stage import Resources, Stage
 
 SHARE = "max_error_share"  # of every node that has none of its own
-TOP_FIELDS = ("base", "name", "store", "nodes", SHARE)
+TOP_FIELDS = ("base", "name", "store", "machine", "machines", "matrix", "nodes", SHARE)
 NODE_FIELDS = ("stage", "inputs", "path", "run")
 M = TypeVar("M", bound=BaseModel)
 
@@ -32,17 +32,21 @@ class Config:
     path: Path
 
 
-def load_config(path: Path, stages: Mapping[str, type[Stage]], overrides: Sequence[str] = ()) -> Config:
-    """Returns the checked config of a file.
+def load_config(
+    path: Path, stages: Mapping[str, type[Stage]], overrides: Sequence[str] = (), machine: str | None = None
+) -> Config:
+    """Returns the checked config of a file; `configs/README.md` shows what one is made of.
 
     Args:
-        path: YAML with `name`, `store` and `nodes`; `base: other.yaml` (beside it) is merged below it, and a node set
-            to null is removed; `rows` repeats nodes, see `rows.expand`; `max_error_share` is that of every node that
-            has none of its own, see `Resources`.
+        path: YAML with `nodes`. `name` is the file's own without one, `store` is then `runs/<name>`. `base: other.yaml`
+            (beside it) is merged below it, and a node set to null is removed; `matrix` repeats nodes, see
+            `matrix.expand`; `machines` names profiles: stage name -> `Resources` of its nodes, where their own `run`
+            says nothing else, and `machine` chooses one; `max_error_share` is that of every node without its own.
         stages: stage name -> class.
-        overrides: `node.field=value` or `store=...`; a field for text takes the value as it stands, any other reads
-            it as YAML. A `*` in the name stands for anything, so that `train_*.recipe.steps=100` sets a field of many
-            nodes.
+        overrides: `node.field=value` or `store=...`; a field for text takes the value as it is written, any other
+            reads it as YAML. A `*` in the name matches anything, so that `train_*.recipe.steps=100` sets a field of
+            many nodes.
+        machine: the profile to take instead of the config's own.
 
     Raises:
         ValueError: naming file, field, what was expected and what was found, all mistakes at once.
@@ -51,24 +55,42 @@ def load_config(path: Path, stages: Mapping[str, type[Stage]], overrides: Sequen
     for override in overrides:
         _override(tree, override)
     problems = [f"{key}: unknown field{nearest(key, TOP_FIELDS)}" for key in tree if key not in TOP_FIELDS]
-    problems += [f"{key}: missing" for key in ("name", "store", "nodes") if not tree.get(key)]
+    problems += [] if tree.get("nodes") else ["nodes: missing"]
     nodes = tree.get("nodes") or {}
     if not isinstance(nodes, Mapping):
         problems, nodes = [*problems, f"nodes: expected a mapping of node names, found {type(nodes).__name__}"], {}
-    share = {} if tree.get(SHARE) is None else {SHARE: tree[SHARE]}
-    if _validated(Resources, share, "", problems) is None:
-        share = {}
-    built = []
-    for name, fields in nodes.items():
-        if fields is not None:
-            built.append(_node(str(name), fields, stages, share, problems))
+    profile = _profile(tree, machine, stages, problems)
+    built = [_node(str(name), fields, stages, profile, problems) for name, fields in nodes.items() if fields is not None]
     if problems:
         raise ValueError(f"{path}:\n" + "\n".join(f"  - {p}" for p in problems))
     try:
         graph = Graph([node for node in built if node])
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    return Config(str(tree["name"]), str(tree["store"]), graph, path)
+    name = str(tree.get("name") or path.stem)
+    return Config(name, str(tree.get("store") or f"runs/{name}"), graph, path)
+
+
+def _profile(
+    tree: Mapping[str, Any], machine: str | None, stages: Mapping[str, type[Stage]], problems: list[str]
+) -> dict[str, dict[str, Any]]:
+    """Returns stage name -> resources of the machine that was chosen, `max_error_share` among those of every stage."""
+    machines, chosen = tree.get("machines") or {}, machine or tree.get("machine")
+    share = {} if tree.get(SHARE) is None else {SHARE: tree[SHARE]}
+    if _validated(Resources, share, "", problems) is None:
+        share = {}
+    if not isinstance(machines, Mapping) or not all(isinstance(each, Mapping) for each in machines.values()):
+        problems.append(f"machines: expected a mapping of names to a mapping of stages to resources, found {machines!r}")
+        machines = {}
+    elif chosen is not None and chosen not in machines:
+        problems.append(f"machine: none is called {chosen!r}{nearest(str(chosen), map(str, machines))}")
+    for name, profile in machines.items():
+        for stage, resources in profile.items():
+            if stage not in stages:
+                problems.append(f"machines.{name}.{stage}: no such stage{nearest(str(stage), stages)}")
+            _validated(Resources, resources, f"machines.{name}.{stage}", problems)
+    taken = machines.get(chosen) or {}
+    return {stage: {**share, **(resolved(taken.get(stage), dict[str, Any]) or {})} for stage in stages}
 
 
 def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
@@ -80,7 +102,7 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     except FileNotFoundError:
         raise ValueError(f"{path}: no such config file") from None
     if not isinstance(tree, dict):
-        raise ValueError(f"{path}: expected a mapping with name, store and nodes, found {type(tree).__name__}")
+        raise ValueError(f"{path}: expected a mapping with nodes, found {type(tree).__name__}")
     base = tree.pop("base", None)
     return _merge(_read(path.parent / str(base), (*seen, path)), tree) if base else tree
 
@@ -133,7 +155,11 @@ def _put(tree: dict[str, Any], keys: Sequence[str], value: Any, override: str) -
 
 
 def _node(
-    name: str, fields: object, stages: Mapping[str, type[Stage]], share: Mapping[str, Any], problems: list[str]
+    name: str,
+    fields: object,
+    stages: Mapping[str, type[Stage]],
+    profile: Mapping[str, Mapping[str, Any]],
+    problems: list[str],
 ) -> Node | None:
     where, before = f"nodes.{name}", len(problems)
     if not isinstance(fields, Mapping):
@@ -153,7 +179,8 @@ def _node(
     except ValueError as error:
         problems.append(f"{where}: {error}")
         return None
-    resources = _validated(Resources, {**share, **run} if isinstance(run, Mapping) else run, f"{where}.run", problems)
+    usual = profile[str(fields["stage"])]
+    resources = _validated(Resources, {**usual, **run} if isinstance(run, Mapping) else run, f"{where}.run", problems)
     files = resolved(fields.get("path"), str | None)
     if files is not None and not isinstance(files, str):
         problems.append(f"{where}.path: expected a path, found {files!r}")
