@@ -7,29 +7,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 import pyarrow as pa
 from pydantic import Field, field_validator
 
-from pipeline.data.schemas import AP, CHECKPOINT, COMPARISON, DETECTIONS, LEVELS
+from pipeline.data.schemas import AP, COMPARISON, LEVELS
 from pipeline.engine.graph import nearest
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Port, Row, StageContext, WholeStage
 from pipeline.evaluation.comparison import DIGEST, Compared, markdown, without_ap
 from pipeline.evaluation.without_answer import LEFT_OUT
+from stages.lineage import FOLLOWED, Lineage, lineage_of_ap
 from stages.row_times import row_milliseconds
 
 Stated = tuple[float | None, ...]
-# From a row's AP to what it came from, nearest first; each is made of the next.
-_LINE: Final = ("ap", "detections", "candidates", "checkpoint")
 
 
 class Table(WholeStage):
     """One row per evaluation, named after its node; printed at the end of a run and published as `{node}.md`.
 
-    Wire to `detections`, `candidates` and `checkpoint` what the evaluations came from, in the same order, to see in
-    which parameters the rows differ; each of the three may be left out.
+    What the evaluations came from it finds along the graph, to show in which parameters the rows differ and what they
+    cost.
 
     Attributes:
         paper: row -> what a paper states: easy, medium and hard AP in per cent and, if it tells it, the number of
@@ -42,13 +41,8 @@ class Table(WholeStage):
     name: ClassVar[str] = "table"
     version: ClassVar[str] = "1"
     names_in_identity: ClassVar[bool] = True
-    line: ClassVar[tuple[str, ...]] = _LINE
-    inputs: ClassVar[dict[str, Port]] = {
-        "ap": Port(AP, many=True),
-        "detections": Port(DETECTIONS, many=True, optional=True),
-        "candidates": Port(DETECTIONS, many=True, optional=True),
-        "checkpoint": Port(CHECKPOINT, many=True, optional=True),
-    }
+    follows: ClassVar[tuple[str, ...]] = FOLLOWED
+    inputs: ClassVar[dict[str, Port]] = {"ap": Port(AP, many=True)}
     output: ClassVar[pa.Schema] = COMPARISON
     exports: ClassVar[tuple[str, ...]] = ("{node}.md",)
 
@@ -70,42 +64,34 @@ class Table(WholeStage):
         return value
 
     def check(self, path: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
-        """Raises ValueError unless every row has one name and one entry in each input, and the paper's rows exist."""
+        """Raises ValueError unless every evaluation is there once, and the paper's rows exist."""
         rows = inputs.get("ap", ())
         if len(set(rows)) != len(rows):
             raise ValueError(f"inputs.ap: expected each evaluation once, found {', '.join(rows)}")
-        for port in _LINE[1:]:
-            if (found := len(inputs.get(port, ()))) not in (0, len(rows)):
-                raise ValueError(f"inputs.{port}: expected none or one for each of {len(rows)} rows, found {found}")
-        if self.timed and not inputs.get("detections"):
-            raise ValueError("timed: expected inputs.detections, whose times they are, and inputs.candidates")
         for name in self.paper:
             if name not in rows:
                 raise ValueError(f"paper.{name}: no row is called so{nearest(name, rows)}")
 
     def run(self, ctx: StageContext) -> Iterable[Row]:
         """Returns one row per evaluation, in the order they are wired."""
-        for row, ap in enumerate(ctx.inputs["ap"]):
-            line = {port: ctx.inputs[port][row] for port in _LINE if ctx.inputs[port]}
-            yield self._compared(ap, line).to_row()
+        for ap in ctx.inputs["ap"]:
+            yield self._compared(ap, lineage_of_ap(ctx, ap)).to_row()
 
     def publish(self, rows: Sequence[Row]) -> list[bytes]:
         """Returns the table as Markdown; below it, which of its rows have no AP and why."""
         compared = [Compared.from_row(row) for row in rows]
         return ["".join([markdown(compared), *(f"\n{line}\n" for line in without_ap(compared))]).encode()]
 
-    def _compared(self, ap: Artifact, line: Mapping[str, Artifact]) -> Compared:
+    def _compared(self, ap: Artifact, line: Lineage) -> Compared:
         rows = {row["subset"]: row for row in ap.rows()}
         hard, stated = rows["hard"], self.paper.get(ap.node, ())
-        # An evaluation stored by an earlier version has no column for false alarms.
-        score, found = hard.get("alarm_score"), hard.get("found")
         alarms = stated[len(LEVELS)] if len(stated) > len(LEVELS) else None
         return Compared(
             name=ap.node,
             ap={level: rows[level]["ap"] for level in LEVELS},
-            alarm_score=score,
-            alarms=hard.get("alarms"),
-            recall=None if found is None or not hard["faces"] else found / hard["faces"],
+            alarm_score=hard["alarm_score"],
+            alarms=hard["alarms"],
+            recall=None if hard["found"] is None or not hard["faces"] else hard["found"] / hard["faces"],
             paper_ap={level: each / 100 for level, each in zip(LEVELS, stated, strict=False) if each is not None},
             paper_alarms=None if alarms is None else int(alarms),
             left_out=json.loads(hard["protocol"]).get(LEFT_OUT, 0),
@@ -114,21 +100,18 @@ class Table(WholeStage):
         )
 
 
-def _times(line: Mapping[str, Artifact]) -> dict[str, float | None]:
-    seen, after = row_milliseconds(line.get("candidates"), line["detections"])
-    return {"detect_ms": seen, "refine_ms": after}
+def _times(line: Lineage) -> dict[str, float | None]:
+    detect, refine = row_milliseconds(line.candidates, line.detections)
+    return {"detect_ms": detect, "refine_ms": refine}
 
 
-def _facts(line: Mapping[str, Artifact]) -> Iterator[tuple[str, Any]]:
+def _facts(line: Lineage) -> Iterator[tuple[str, Any]]:
     """Yields ("stage.parameter", value) of all that led to a row, the first cause first."""
-    for port in reversed(_LINE):
-        if port in line:
-            fingerprint_fields = line[port].manifest.fingerprint_fields
-            yield from _flat(
-                fingerprint_fields["stage"], {**fingerprint_fields["params"], **fingerprint_fields["file_hashes"]}
-            )
-            if port == "checkpoint":
-                yield f"{fingerprint_fields['stage']}.{DIGEST}", next(line[port].rows([DIGEST]))[DIGEST]
+    for step in line.steps:
+        fields = step.manifest.fingerprint_fields
+        yield from _flat(fields["stage"], {**fields["params"], **fields["file_hashes"]})
+        if step in (line.detector, line.ranker):
+            yield f"{fields['stage']}.{DIGEST}", next(step.rows([DIGEST]))[DIGEST]
 
 
 def _flat(name: str, value: Any) -> Iterator[tuple[str, Any]]:

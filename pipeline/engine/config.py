@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import fnmatch
 import os
 from collections.abc import Mapping, Sequence
@@ -60,7 +61,8 @@ def load_config(
     if not isinstance(nodes, Mapping):
         problems, nodes = [*problems, f"nodes: expected a mapping of node names, found {type(nodes).__name__}"], {}
     profile = _profile(tree, machine, stages, problems)
-    built = [_node(str(name), fields, stages, profile, problems) for name, fields in nodes.items() if fields is not None]
+    kept = {str(name): fields for name, fields in nodes.items() if fields is not None}
+    built = [_node(name, fields, stages, profile, problems) for name, fields in kept.items()]
     if problems:
         raise ValueError(f"{path}:\n" + "\n".join(f"  - {p}" for p in problems))
     try:
@@ -80,7 +82,7 @@ def _profile(
     if _validated(Resources, share, "", problems) is None:
         share = {}
     if not isinstance(machines, Mapping) or not all(isinstance(each, Mapping) for each in machines.values()):
-        problems.append(f"machines: expected a mapping of names to a mapping of stages to resources, found {machines!r}")
+        problems.append(f"machines: expected a mapping of names to stages to resources, found {machines!r}")
         machines = {}
     elif chosen is not None and chosen not in machines:
         problems.append(f"machine: none is called {chosen!r}{nearest(str(chosen), map(str, machines))}")
@@ -138,7 +140,7 @@ def _override(tree: dict[str, Any], override: str) -> None:
     if not chosen:
         raise ValueError(f"--set {override}: no node is called {keys[0]!r}{nearest(keys[0], nodes)}")
     for name in chosen:
-        _put(tree, ["nodes", name, *keys[1:]], value, override)
+        _put(tree, ["nodes", name, *keys[1:]], copy.deepcopy(value), override)
 
 
 def _put(tree: dict[str, Any], keys: Sequence[str], value: Any, override: str) -> None:

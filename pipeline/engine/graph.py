@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
-from itertools import pairwise
 
 from pipeline.engine.stage import Resources, Stage
 
@@ -22,6 +21,7 @@ class Node:
         path: where its outside files lie; not part of its identity.
         resources: how it is executed; not part of its identity.
         own_share: whether its `max_error_share` is its own and not the config's.
+        lineage: node name -> port -> names wired to it, of every node that its stage follows; filled in by `Graph`.
     """
 
     name: str
@@ -30,11 +30,13 @@ class Node:
     path: str | None = None
     resources: Resources = field(default_factory=Resources)
     own_share: bool = False
+    lineage: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
 
     @property
     def upstream(self) -> tuple[str, ...]:
-        """Names of all nodes it reads, each once."""
-        return tuple(dict.fromkeys(name for names in self.inputs.values() for name in names))
+        """Names of all nodes it reads, each once: its inputs, then what its stage follows them to."""
+        wirings = (self.inputs, *self.lineage.values())
+        return tuple(dict.fromkeys(name for wiring in wirings for names in wiring.values() for name in names))
 
 
 class Graph:
@@ -48,10 +50,10 @@ class Graph:
         """
         self.nodes = {node.name: node for node in nodes}
         problems = [problem for node in self.nodes.values() for problem in self._wiring_problems(node)]
-        problems = problems or [problem for node in self.nodes.values() for problem in self._line_problems(node)]
         if problems:
             raise ValueError("the graph does not fit together:\n" + "\n".join(f"  - {p}" for p in problems))
         self.order = self._sort()
+        self.nodes = {name: replace(node, lineage=self._lineage(node)) for name, node in self.nodes.items()}
 
     def _wiring_problems(self, node: Node) -> list[str]:
         ports, found = node.stage.inputs, []
@@ -76,16 +78,15 @@ class Graph:
                     )
         return found
 
-    def _line_problems(self, node: Node) -> list[str]:
-        found = []
-        for port, origin in pairwise(node.stage.line):
-            # Lists of different lengths are the stage's own matter.
-            rows = zip(node.inputs.get(port, ()), node.inputs.get(origin, ()), strict=False)
-            for row, (later, earlier) in enumerate(rows, 1):
-                if later != earlier and earlier not in self.nodes[later].upstream:
-                    where = f"{later} (row {row} of {port}) is not made from {earlier} (of {origin})"
-                    found.append(f"{node.name}.inputs: {where}: name the inputs of all rows in the same order")
-                    break
+    def _lineage(self, node: Node) -> dict[str, dict[str, tuple[str, ...]]]:
+        found: dict[str, dict[str, tuple[str, ...]]] = {}
+        ahead = [name for port in node.stage.follows for name in node.inputs.get(port, ())]
+        while ahead:
+            name = ahead.pop(0)
+            if name not in found:
+                inputs = self.nodes[name].inputs
+                found[name] = {port: inputs[port] for port in node.stage.follows if inputs.get(port)}
+                ahead += [source for names in found[name].values() for source in names]
         return found
 
     def _sort(self) -> tuple[str, ...]:

@@ -36,9 +36,8 @@ class LiteralValue(str):
         made.value = value
         return made
 
-    def __getnewargs__(self) -> tuple[str, Any]:
-        """Returns what a copy is made from."""
-        return str(self), self.value
+    def __deepcopy__(self, memo: dict[int, Any]) -> LiteralValue:
+        return LiteralValue(str(self), copy.deepcopy(self.value, memo))
 
 
 class LiteralModel(BaseModel):

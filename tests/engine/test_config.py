@@ -170,6 +170,11 @@ def test_set_on_one_node_leaves_the_others_that_share_a_variable(tmp_path):
     assert [nodes[f"{name}_only"].resources.workers for name in "ab"] == [9, 2]
 
 
+def test_set_on_one_node_leaves_the_others_that_an_earlier_set_gave_the_same(tmp_path):
+    config = load(tmp_path, BASE, "*.run={workers: 2}", "a.run.workers=9")
+    assert [config.graph.nodes[name].resources.workers for name in "ab"] == [9, 2]
+
+
 def test_cycles_are_named(tmp_path):
     with pytest.raises(ValueError, match="cycle: a2 -> b2 -> a2|cycle: b2 -> a2 -> b2"):
         load(

@@ -43,7 +43,10 @@ def test_an_axis_in_the_inputs_alone_is_gathered_in_order() -> None:
 
 def test_a_variable_may_name_axes() -> None:
     matrix = {"way": {"own": {"by": "ranker_{size}"}, "other": {"by": "ranker_l"}}, "size": ["s", "l"]}
-    tree = {"matrix": matrix, "nodes": {"r_{way}_{size}": {"inputs": {"by": "{by}"}}, "all_{way}": {"inputs": {"by": ["{by}"]}}}}
+    tree = {
+        "matrix": matrix,
+        "nodes": {"r_{way}_{size}": {"inputs": {"by": "{by}"}}, "all_{way}": {"inputs": {"by": ["{by}"]}}},
+    }
     nodes = expand(tree)["nodes"]
     assert [nodes[f"r_{name}"]["inputs"]["by"] for name in ("own_s", "own_l", "other_s", "other_l")] == [
         "ranker_s", "ranker_l", "ranker_l", "ranker_l"
@@ -91,7 +94,9 @@ def test_a_field_of_many_nodes_is_set_at_once(tmp_path: Path) -> None:
 
 
 def test_a_base_gives_axes_and_entries(tmp_path: Path) -> None:
-    (tmp_path / "base.yaml").write_text("matrix: {row: {a: {n: 1}}}\nnodes: {'x_{row}': {stage: numbers, plus: '{n}'}}\n")
+    (tmp_path / "base.yaml").write_text(
+        "matrix: {row: {a: {n: 1}}}\nnodes: {'x_{row}': {stage: numbers, plus: '{n}'}}\n"
+    )
     file = tmp_path / "c.yaml"
     file.write_text("base: base.yaml\nmatrix: {row: {a: {n: 2}, b: {n: 3}}}\n")
     nodes = load_config(file, STAGES).graph.nodes
