@@ -31,7 +31,7 @@ Pairs = list[tuple[Sample, Detections]]
 
 
 class Report(WholeStage):
-    """One run per evaluation, then one per `detections` without labels; what they came from is found along the graph.
+    """One run per evaluation, then one per `detections` that none is of; what they came from is found along the graph.
 
     Gallery and histogram show the first run; without an AP the gallery shows what was found. With `statistics` alone
     there is no run, and the page shows the scales of the faces only. `accuracy` (stage `ranking_accuracy`) becomes a
@@ -77,7 +77,8 @@ class Report(WholeStage):
 
         samples = ctx.one("samples")
         lines = [lineage_of_ap(ctx, each) for each in ctx.inputs["ap"]]
-        lines += [lineage_of(ctx, each) for each in ctx.inputs["detections"]]
+        evaluated = {line.detections.node for line in lines}
+        lines += [lineage_of(ctx, each) for each in ctx.inputs["detections"] if each.node not in evaluated]
         pairs = [pair for first in lines[:1] for pair in _joined(samples, first.detections)]
         edge, seen = _median_edge(samples), [each.candidates.node for each in lines]
         runs = [_run(each, edge, seen) for each in lines]
