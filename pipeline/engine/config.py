@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from pipeline.engine.graph import Graph, Node, nearest
 from pipeline.engine.literal_yaml import LiteralValue, parse_literal, read_yaml, resolved
-from pipeline.engine.matrix import expand
+from pipeline.engine.matrix import expand, merged
 from pipeline.engine.stage import Resources, Stage
 
 SHARE = "max_error_share"  # of every node that has none of its own
@@ -106,15 +106,7 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     if not isinstance(tree, dict):
         raise ValueError(f"{path}: expected a mapping with nodes, found {type(tree).__name__}")
     base = tree.pop("base", None)
-    return _merge(_read(path.parent / str(base), (*seen, path)), tree) if base else tree
-
-
-def _merge(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(below)
-    for key, value in above.items():
-        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
-        merged[key] = _merge(merged[key], value) if both else value
-    return merged
+    return dict(merged(_read(path.parent / str(base), (*seen, path)), tree)) if base else tree
 
 
 def _expanded(path: Path, tree: dict[str, Any]) -> dict[str, Any]:

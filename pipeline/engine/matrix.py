@@ -18,7 +18,8 @@ Example::
         inputs: {samples: faces, candidates: "boxes_{detector}_{size}"}
 
 gives four nodes of stage predict, and tables_original with both detectors' boxes at original size, tables_8k at 8K: an
-axis that a node's name has repeats the node; an axis that only its inputs have is gathered.
+axis that a node's name has repeats the node; an axis that only its inputs have is gathered. Where two blocks give the
+same node, the later one is merged over the earlier, as a file is over its base.
 """
 
 from __future__ import annotations
@@ -56,8 +57,15 @@ def expand(tree: Mapping[str, Any]) -> dict[str, Any]:
     for name, fields in (rest.get("nodes") or {}).items():
         for known in _combinations([axis for axis in axes if f"{{{axis}}}" in str(name)], axes):
             node = str(_filled(str(name), known, f"nodes.{name}"))
-            nodes[node] = _node(fields, known, axes, f"nodes.{node}")
+            nodes[node] = merged(nodes.get(node), _node(fields, known, axes, f"nodes.{node}"))
     return {**rest, "nodes": nodes}
+
+
+def merged(below: Any, above: Any) -> Any:
+    """Returns `above` where it says anything, and `below` elsewhere: mappings are merged field by field."""
+    if not isinstance(below, Mapping) or not isinstance(above, Mapping):
+        return above
+    return {**below, **{key: merged(below.get(key), value) for key, value in above.items()}}
 
 
 def _axes(matrix: object) -> Axes:

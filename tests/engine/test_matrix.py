@@ -54,6 +54,16 @@ def test_a_variable_may_name_axes() -> None:
     assert nodes["all_own"]["inputs"] == {"by": ["ranker_s", "ranker_l"]}
 
 
+def test_a_later_block_is_merged_over_an_earlier_one() -> None:
+    nodes = {"x_{row}": {"n": "{n}", "deep": {"a": 1, "b": 2}}, "x_{some}": {"deep": {"b": 3}}, "x_c": None}
+    rows = {name: {"n": number} for number, name in enumerate("abc")}
+    assert expand({"matrix": {"row": rows, "some": ["b"]}, "nodes": nodes})["nodes"] == {
+        "x_a": {"n": 0, "deep": {"a": 1, "b": 2}},
+        "x_b": {"n": 1, "deep": {"a": 1, "b": 3}},
+        "x_c": None,
+    }
+
+
 def test_a_config_without_a_matrix_is_left_alone() -> None:
     tree = {"nodes": {"x_{row}": {"text": "{n}"}}}
     assert expand(tree) == tree
