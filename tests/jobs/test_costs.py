@@ -145,15 +145,15 @@ def test_bytes_of_a_candidate_are_those_of_the_schema(landmarks: bool) -> None:
 
 def test_the_dump_is_of_all_three_parts_and_its_pixels_stay_in_the_workers() -> None:
     assert WIDER_FACE.count == 32_203
-    found = costs("full")["train_8k_hambox"]
+    found = costs("full")["hambox_train_8k"]
     wide, high = 7680 * 5295, 5296 * 7680
     assert found.pixels == pytest.approx(3 * 12_880 * (0.76 * wide + 0.24 * high))
     assert found.raw == 12_880 * 5000 * 20
-    assert costs("full")["train_hambox"].pixels == 0
+    assert costs("full")["hambox_train_original"].pixels == 0
 
 
 def test_several_looks_are_counted_each() -> None:
-    one, many = costs("full")["boxes_hambox"], costs("full")["multi_hambox"]
+    one, many = costs("full")["boxes_val_hambox"], costs("full")["multi_val_hambox"]
     areas = sum(0.76 * each**2 * 1024 / 706 + 0.24 * each**2 * 1485 / 1024 for each in (500, 800, 1100, 1400, 1700))
     image = 1024 * (0.76 * 706 + 0.24 * 1485)
     assert many.operations / one.operations == pytest.approx(2 * areas / image, rel=1e-3)

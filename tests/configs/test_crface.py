@@ -106,4 +106,4 @@ def test_hambox_is_that_of_crface() -> None:
             assert not stage.recipe.regression_aware, name
             assert not {"deep_head", "pyramid_anchor"} & stage.model_args.keys(), name
             assert stage.recipe.assigner in ("auto", "hambox"), name
-    assert {name.split(":")[0] for name in seen} == {"hambox", "hrnet", "full"}
+    assert {name.split(":")[0] for name in seen} == {"detectors", "full"}
