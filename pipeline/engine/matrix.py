@@ -40,8 +40,8 @@ def expand(tree: Mapping[str, Any]) -> dict[str, Any]:
     """Returns a config's tree without `matrix`: nodes repeated along the axes of their names, inputs gathered.
 
     A text that is nothing but one variable becomes its value, a number or a list as well; within a longer text it is
-    put in as it is written. A variable's own value may name axes. What is gathered along two axes has the one that
-    comes first in the text vary slowest.
+    put in as it is written. A variable's own value may name axes. Along two axes the one that comes first in the text
+    varies slowest.
 
     Args:
         tree: a config as read; its values are not changed.
@@ -55,7 +55,7 @@ def expand(tree: Mapping[str, Any]) -> dict[str, Any]:
     axes = _axes(tree["matrix"])
     nodes: dict[str, Any] = {}
     for name, fields in (rest.get("nodes") or {}).items():
-        for known in _combinations([axis for axis in axes if f"{{{axis}}}" in str(name)], axes):
+        for known in _combinations([each for each in _named(name) if each in axes], axes):
             node = str(_filled(str(name), known, f"nodes.{name}"))
             nodes[node] = merged(nodes.get(node), _node(fields, known, axes, f"nodes.{node}"))
     return {**rest, "nodes": nodes}
@@ -111,7 +111,9 @@ def _gathered(value: Any, known: Mapping[str, Any], axes: Axes, where: str) -> A
         found = [_gathered(each, known, axes, where) for each in value]
         return [name for each in found for name in (each if isinstance(each, list) else [each])]
     text = _put(value, known)
-    along = [axis for axis in dict.fromkeys(_variables(text)) if axis in axes]
+    if isinstance(text, list):  # the value of a variable
+        return _gathered(text, known, axes, where)
+    along = [each for each in _named(text) if each in axes]
     if not along:
         return _filled(text, known, where)
     combinations = product(*(axes[axis] for axis in along))
@@ -121,7 +123,7 @@ def _gathered(value: Any, known: Mapping[str, Any], axes: Axes, where: str) -> A
 def _filled(value: Any, known: Mapping[str, Any], where: str) -> Any:
     """Returns a value with all variables put in; raises ValueError for one that is not known."""
     filled = _put(value, known)
-    for name in _variables(filled):
+    for name in _named(filled):
         has = ", ".join(known) or "none"
         raise ValueError(f"{where}: no axis in its name and no variable of one is called {name}; it has {has}")
     return filled
@@ -140,11 +142,11 @@ def _put(value: Any, known: Mapping[str, Any]) -> Any:
     return _VARIABLE.sub(lambda found: str(known.get(found[1], found[0])), value)
 
 
-def _variables(value: Any) -> Iterator[str]:
+def _named(value: Any) -> list[str]:
+    """Returns the variables that a value has, each once, in the order of the text."""
     if isinstance(value, Mapping):
-        yield from (*_variables(list(value)), *_variables(list(value.values())))
-    elif isinstance(value, list):
-        for each in value:
-            yield from _variables(each)
-    elif isinstance(value, str) and not isinstance(value, LiteralValue):
-        yield from _VARIABLE.findall(value)
+        return _named([*value, *value.values()])
+    if isinstance(value, list):
+        return list(dict.fromkeys(name for each in value for name in _named(each)))
+    plain = isinstance(value, str) and not isinstance(value, LiteralValue)
+    return list(dict.fromkeys(_VARIABLE.findall(value))) if plain else []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from stages.graph import STAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
+README = (ROOT / "configs" / "README.md").read_text(encoding="utf-8")
 BASES = sorted((ROOT / "configs" / "bases").glob("*.yaml"))
 
 
@@ -71,3 +74,25 @@ def test_a_base_and_a_matrix_are_the_only_reuse(file: Path) -> None:
     assert not {"name", "store"} & tree.keys()
     wired = [node["inputs"] for node in tree["nodes"].values() if node and node.get("stage") in ("table", "report")] if "nodes" in tree else []  # fmt: skip
     assert all("candidates" not in inputs for inputs in wired)
+
+
+def test_the_anatomy_in_the_readme_is_a_config(tmp_path: Path) -> None:
+    (block,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    shutil.copytree(ROOT / "configs" / "bases", tmp_path / "bases")
+    (tmp_path / "mine.yaml").write_text(block)
+    config = load_config(tmp_path / "mine.yaml", STAGES)
+    assert (config.name, config.store) == ("mine", "runs/mine")
+    nodes = config.graph.nodes
+    assert [name for name in nodes if name.startswith("boxes_")] == [
+        f"boxes_{detector}_{size}" for detector in ("small", "large") for size in ("original", "8k")
+    ]
+    assert nodes["table_8k"].inputs["ap"] == ("ap_small_8k", "ap_large_8k")
+    assert (nodes["boxes_large_8k"].resources.shard_rows, nodes["boxes_large_8k"].resources.workers) == (10, 2)
+
+
+def test_the_readme_names_every_config() -> None:
+    named = [
+        name for cell in re.findall(r"^\| (`.*?) \|", README, re.MULTILINE) for name in re.findall(r"`([\w*.]+)`", cell)
+    ]
+    assert [file.name for file in CONFIGS if not any(fnmatch(file.name, each) for each in named)] == []
+    assert [each for each in named if not any(fnmatch(file.name, each) for file in CONFIGS)] == []

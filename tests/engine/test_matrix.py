@@ -26,7 +26,7 @@ TREE: dict[str, Any] = {
 def test_an_axis_in_a_nodes_name_repeats_it() -> None:
     tree = expand(TREE)
     assert "matrix" not in tree
-    assert list(tree["nodes"]) == ["first_a", "first_b", "both_s_a", "both_l_a", "both_s_b", "both_l_b", "of_s", "of_l", "last"]  # fmt: skip
+    assert list(tree["nodes"]) == ["first_a", "first_b", "both_s_a", "both_s_b", "both_l_a", "both_l_b", "of_s", "of_l", "last"]  # fmt: skip
     assert tree["nodes"]["first_a"] == {"n": 3, "deep": {"many": [1, 2], "said": ["a has 3"]}, "kept": 7}
     assert tree["nodes"]["first_b"]["deep"] == {"many": [], "said": ["b has 4"]}
     assert tree["nodes"]["both_l_b"] == {"inputs": {"x": "first_b"}, "big": "l"}
