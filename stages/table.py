@@ -31,8 +31,8 @@ class Table(WholeStage):
     cost.
 
     Attributes:
-        paper: row -> what a paper states: easy, medium and hard AP in per cent and, if it tells it, the number of
-            false alarms; null where it does not. Example: `{hcam: [95.1, 94.2, 87.4, 192], sse: [95.6, 94.1, null]}`.
+        paper: row -> what a paper states: easy, medium and hard AP in per cent and, if printed, the number of
+            false alarms; null where it is not. Example: `{hcam: [95.1, 94.2, 87.4, 192], sse: [95.6, 94.1, null]}`.
         timed: show the milliseconds that an image took one worker, reading and decoding included: for its candidates,
             and from them to its detections. As the stored shards say, on whatever machine they were computed.
         differences: show the parameters in which the rows differ.
@@ -58,7 +58,7 @@ class Table(WholeStage):
             if len(ap) < len(LEVELS) or len(alarms) > 1:
                 raise ValueError(f"{name}: expected easy, medium, hard and at most the false alarms, found {stated}")
             if any(each is not None and not 0 <= each <= 100 for each in ap):
-                raise ValueError(f"{name}: an AP in per cent lies in 0..100, found {ap}")
+                raise ValueError(f"{name}: an AP in per cent is in 0..100, found {ap}")
             if any(each is not None and (each < 0 or each != int(each)) for each in alarms):
                 raise ValueError(f"{name}: false alarms are a whole number, found {alarms[0]}")
         return value

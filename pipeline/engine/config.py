@@ -25,7 +25,7 @@ M = TypeVar("M", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Config:
-    """What to run: a name, where the outputs lie, and the graph."""
+    """What to run: a name, where the outputs are, and the graph."""
 
     name: str
     store: str
@@ -98,7 +98,7 @@ def _profile(
 def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     path = path.resolve()
     if path in seen:
-        raise ValueError(f"{path}: base files refer to each other in a circle")
+        raise ValueError(f"{path}: base files refer to each other in a cycle")
     try:
         tree = read_yaml(path.read_bytes(), str(path))
     except FileNotFoundError:
@@ -136,16 +136,16 @@ def _override(tree: dict[str, Any], override: str) -> None:
 
 
 def _put(tree: dict[str, Any], keys: Sequence[str], value: Any, override: str) -> None:
-    place = tree
+    group = tree
     for key in keys[:-1]:
-        inner = place.get(key)
+        inner = group.get(key)
         # What an earlier --set gave may be a group of fields too.
         inner = inner.value if isinstance(inner, LiteralValue) else {} if inner is None else inner
         if not isinstance(inner, dict):
             raise ValueError(f"--set {override}: {key} is not a group of fields")
-        place[key] = inner
-        place = inner
-    place[keys[-1]] = value
+        group[key] = inner
+        group = inner
+    group[keys[-1]] = value
 
 
 def _node(

@@ -12,13 +12,13 @@ from pipeline.engine.stage import Resources, Stage
 
 @dataclass(frozen=True)
 class Node:
-    """A stage in its place.
+    """A stage with its name, inputs and resources.
 
     Attributes:
         name: what configs and messages call it.
         stage: the stage with its parameters.
         inputs: port -> names of the nodes wired to it.
-        path: where its outside files lie; not part of its identity.
+        path: where its outside files are; not part of its identity.
         resources: how it is executed; not part of its identity.
         own_share: whether its `max_error_share` is its own and not the config's.
         lineage: node name -> port -> names wired to it, of every node that its stage follows; filled in by `Graph`.

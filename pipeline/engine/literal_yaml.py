@@ -94,7 +94,7 @@ def resolved(value: Any, annotation: Any) -> Any:
     if isinstance(value, Mapping):
         return _mapping(value, kinds)
     if isinstance(value, list):
-        return [resolved(each, _element(kinds, place)) for place, each in enumerate(value)]
+        return [resolved(each, _element(kinds, i)) for i, each in enumerate(value)]
     return value
 
 
@@ -110,8 +110,8 @@ class _Loader(yaml.SafeLoader):
             return super().compose_node(parent, index)
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         if event.anchor in self._begun:
-            raise yaml.composer.ComposerError(None, None, f"*{event.anchor} stands within itself", event.start_mark)
-        # A copy: what is set in one place must not change the others.
+            raise yaml.composer.ComposerError(None, None, f"*{event.anchor} is within itself", event.start_mark)
+        # A copy: --set on one must not change the others.
         return copy.deepcopy(super().compose_node(parent, index))
 
     def compose_sequence_node(self, anchor: Any) -> yaml.SequenceNode:
@@ -174,7 +174,7 @@ def _with_metadata(field: Any) -> Any:
 
 
 def _kinds(annotation: Any) -> tuple[Any, ...]:
-    """Returns the types that a union stands for, bare of `Annotated`; None is one of them."""
+    """Returns the types of a union, without `Annotated`; None is one of them."""
     origin = get_origin(annotation)
     if origin is Annotated:
         return _kinds(get_args(annotation)[0])
@@ -224,11 +224,11 @@ def _mapping(fields: Mapping[Any, Any], kinds: Sequence[Any]) -> Any:
     return {resolved(name, str): resolved(each, Any) for name, each in fields.items()}
 
 
-def _element(kinds: Sequence[Any], place: int) -> Any:
+def _element(kinds: Sequence[Any], index: int) -> Any:
     for kind in kinds:
         arguments = [each for each in get_args(kind) if each is not Ellipsis]
         if get_origin(kind) in (list, set, frozenset, Sequence, tuple) and arguments:
-            return arguments[min(place, len(arguments) - 1)]
+            return arguments[min(index, len(arguments) - 1)]
     return Any
 
 

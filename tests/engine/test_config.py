@@ -108,9 +108,9 @@ def test_groups_of_fields_are_yaml(tmp_path):
         ("[1, 2]", [], "expected a mapping"),
         ("a: [", [], "not valid YAML"),
         (BASE + "name: again\n", [], r"config\.yaml:6: not valid YAML: 'name' is here and in line 1$"),
-        (BASE + "  c: &x {stage: numbers, plus: *x}\n", [], r"config\.yaml:6: not valid YAML: \*x stands within itself"),
+        (BASE + "  c: &x {stage: numbers, plus: *x}\n", [], r"config\.yaml:6: not valid YAML: \*x is within itself"),
         ("base: nowhere.yaml", [], "nowhere.yaml: no such config file"),
-        ("base: config.yaml", [], "circle"),
+        ("base: config.yaml", [], "cycle"),
     ],
 )  # fmt: skip
 def test_every_mistake_is_named(tmp_path, text, sets, message):

@@ -115,7 +115,7 @@ def test_a_table_waits_for_what_its_rows_came_from(compared: World) -> None:
         ("inputs", {"ap": ["plain", "plain"]}, "inputs.ap: expected each evaluation once, found plain, plain"),
         ("paper", {"shrap": [1, 2, 3]}, r"paper\.shrap: no row is called so \(did you mean 'sharp'\?\)"),
         ("paper", {"sharp": [1, 2]}, "sharp: expected easy, medium, hard and at most the false alarms"),
-        ("paper", {"sharp": [0.951, 94.2, 870]}, r"sharp: an AP in per cent lies in 0\.\.100"),
+        ("paper", {"sharp": [0.951, 94.2, 870]}, r"sharp: an AP in per cent is in 0\.\.100"),
         ("paper", {"sharp": [95.1, 94.2, 87.4, 1.5]}, r"sharp: false alarms are a whole number, found 1\.5"),
     ],
 )
