@@ -185,7 +185,7 @@ def explain(
 
 def _explain_input(field: str, old: str, plans: dict[str, NodePlan], store: Store) -> None:
     """Prints what changed inside an input, one level up, so that a hash is not all one sees."""
-    if not field.startswith("inputs."):
+    if not field.startswith(("inputs.", "lineage.")):
         return
     for name, each in plans.items():
         for manifest in stored_manifests(store, name):

@@ -114,6 +114,18 @@ def test_selections(wider8k, faces: World) -> None:
     )
 
 
+def test_a_machine_is_another_way_to_the_same_output(wider8k, faces: World) -> None:
+    path = faces.config
+    with path.open("a") as config:
+        config.write("machines: {slow: {}, odd: {suppress: {shard_rows: 1}}}\n")
+    assert "none is called 'fast' (choices: odd, slow)" in wider8k("plan", "-c", path, "--machine", "fast").err
+    done = wider8k("run", "--local", "-c", path, "--machine", "odd", "--until", "found")
+    assert done.code == 0, done.err
+    assert len(list((faces.folder / "store/found").glob("*/shard-*.parquet"))) == 4  # one image each
+    again = wider8k("run", "--local", "-c", path, "--machine", "slow", "--until", "found")
+    assert "done: 0 computed, 3 reused" in again.out
+
+
 def test_a_limit_takes_the_first_images_and_costs_nothing_later(wider8k, faces: World) -> None:
     run = ("run", "--local", "-c", faces.config, "--until", "found")
     assert wider8k(*run, "--limit", 2).code == 0
