@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
 from jobs.costing.cost import Cost, candidate_bytes
 from jobs.costing.images import OWN_IMAGES, WIDER_FACE
 from jobs.costing.networks import Network
+from jobs.costing.nodes import canvas_passes, network_cost, written
 from jobs.costing.pace import operations_of, pace_of
-from jobs.costing.passes import canvas_passes, network_cost, written
 from jobs.costing.rates import DUMP_BYTES, RATES, WIDER_COUNTS, WIDER_SHAPES, Numbers, Work
-from jobs.costing.table import GIGA, HOUR, PETA, TERA, basis, shown, table
 from pipeline.inference.memory import peak_bytes
 
+HOUR = 3600.0
+GIGA, TERA, PETA = 1e9, 1e12, 1e15
 DUMPED = ("retinaface_resnet50", "hambox_resnet50", "hrnet_w48")
 TOP = 5000
 _WAYS: tuple[tuple[str, Numbers, Work], ...] = (
@@ -212,3 +213,28 @@ def _sum(costs: Sequence[Cost]) -> Cost:
 
 def _of_one_kind(cost: Cost) -> tuple[str, str, float]:
     return cost.network, cost.amount, cost.operations
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Returns the lines of a table; names of columns that begin with a colon are of numbers, to the right."""
+    marks = ["---:" if name.startswith(":") else "---" for name in head]
+    return [_line([name.removeprefix(":") for name in head]), _line(marks), *map(_line, rows)]
+
+
+def shown(value: float) -> str:
+    """Returns a number of any size with about three digits, "0" for nothing at all."""
+    if value == 0:
+        return "0"
+    if value < 0.001:
+        return "<0.001"
+    digits = 0 if value >= 99.95 else 1 if value >= 9.995 else 2 if value >= 0.9995 else 3
+    return f"{value:,.{digits}f}"
+
+
+def basis(measured: bool) -> str:
+    """Returns whether seconds are those of a network that was measured, or of another one's operations."""
+    return "measured" if measured else "counted"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

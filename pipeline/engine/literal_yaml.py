@@ -101,29 +101,17 @@ def resolved(value: Any, annotation: Any) -> Any:
 class _Loader(yaml.SafeLoader):
     """A safe loader that keeps what was written, and takes no key twice and no value within itself."""
 
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self._begun: list[Any] = []
-
     def compose_node(self, parent: Any, index: Any) -> yaml.Node | None:
         if not self.check_event(yaml.AliasEvent):
             return super().compose_node(parent, index)
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
-        if event.anchor in self._begun:
+        if event.anchor in self.anchors and self.anchors[event.anchor].end_mark is None:
             raise yaml.composer.ComposerError(None, None, f"*{event.anchor} is within itself", event.start_mark)
         # A copy: --set on one must not change the others.
         return copy.deepcopy(super().compose_node(parent, index))
 
-    def compose_sequence_node(self, anchor: Any) -> yaml.SequenceNode:
-        self._begun.append(anchor)
-        node = super().compose_sequence_node(anchor)
-        self._begun.pop()
-        return node
-
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        self._begun.append(anchor)
         node = super().compose_mapping_node(anchor)
-        self._begun.pop()
         lines: dict[str, int] = {}
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":

@@ -1,4 +1,4 @@
-"""Cost of nodes with a pass over every image: dumps of detectors, re-ranking, labelled candidates for rankers."""
+"""What nodes cost: trainings, dumps of detectors, re-ranking, labelled candidates for rankers."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import replace
 from jobs.costing.cost import COLOURS, FLOAT, Cost, candidate_bytes
 from jobs.costing.images import ImageSet, images_of
 from jobs.costing.networks import Network
-from jobs.costing.pace import pace_of
+from jobs.costing.pace import FORWARD_AND_BACK, pace_of
 from jobs.costing.rates import DUMP_BYTES, Numbers, Work
-from jobs.costing.sources import detector_of, ranker_of
+from jobs.costing.sources import detector_of, ranker_of, trained_detector, trained_ranker
 from pipeline.data.canvas import ORIGINAL, parse_canvas
 from pipeline.data.schemas import FLOATS, LABELLED_CANDIDATES
 from pipeline.engine.config import Config
@@ -20,9 +20,60 @@ from pipeline.models.rankers.ranker import ROWS
 from stages.label_candidates import LabelCandidates
 from stages.predict import SINGLE, Predict
 from stages.rerank import Rerank
+from stages.train_detector import TrainDetector
+from stages.train_ranker import TrainRanker
 
+_COPIES = 2  # of a checkpoint: its row, and the file at the store's top
+_ONCE_MORE = 4 / 3  # with micro-batches, an image goes forwards through the network once more
 Pass = tuple[float, int, int]
 """A pass over a share of all images (shares may add up to more than 1), each of so many pixels, across and down."""
+
+
+def costs_of(config: Config) -> list[Cost]:
+    """Returns what every node costs that runs a network or holds candidates as they were found, in the graph's order.
+
+    The rest (lists of images, suppression, evaluation, pages) is minutes of CPU and few bytes, and left out.
+    """
+    found = list[Cost]()
+    for name in config.graph.order:
+        node = config.graph.nodes[name]
+        match node.stage:
+            case TrainDetector() | TrainRanker() as stage:
+                found.append(training(node, stage))
+            case Predict() as stage:
+                found.append(dump(config, node, stage))
+            case Rerank() as stage:
+                found.append(reranking(config, node, stage))
+            case LabelCandidates() as stage:
+                found.append(labelling(config, node, stage))
+    return found
+
+
+def training(node: Node, stage: TrainDetector | TrainRanker) -> Cost:
+    """Returns the cost of a training: steps x batch x operations of an image, of all GPUs together.
+
+    Layers that are frozen are counted like the others, and a part of a ranker that is computed again once.
+    """
+    network = trained_detector(stage) if isinstance(stage, TrainDetector) else trained_ranker(stage)
+    recipe = stage.recipe
+    numbers: Numbers = "bfloat16" if recipe.bf16 else "float32"
+    images, sides = recipe.steps * recipe.batch, recipe.sides
+    passes = FORWARD_AND_BACK * (_ONCE_MORE if recipe.micro_batches > 1 else 1)
+    each = passes * sum(network.flops(side, side, training=True) for side in sides) / len(sides)
+    pace, parameters = pace_of(network, "training", numbers), network.parameters
+    shown = " or ".join(map(str, sides))
+    return Cost(
+        node.name,
+        "training",
+        network.name,
+        f"{recipe.steps:,} x {recipe.batch} x {shown} px, {numbers}",
+        operations=images * each,
+        seconds=images * pace.seconds(each),
+        measured=pace.measured,
+        raw=_COPIES * FLOAT * parameters,
+        stored=_COPIES * FLOAT * parameters,
+        on_gpu=node.resources.gpus > 0,
+    )
 
 
 def dump(config: Config, node: Node, stage: Predict) -> Cost:
