@@ -82,13 +82,7 @@ class Report(WholeStage):
         pairs = [pair for first in lines[:1] for pair in _joined(samples, first.detections)]
         edge, seen = _median_edge(samples), [each.candidates.node for each in lines]
         runs = [_run(each, edge, seen) for each in lines]
-        steps = [step for line in lines for step in line.steps]
-        wired = [each for port in self.inputs for each in ctx.inputs[port]]
-        artifacts = list({each.node: each for each in (*ctx.inputs["samples"], *steps, *wired)}.values())
-        trained = [each for line in lines for each in (line.detector, line.ranker) if each] + [
-            *ctx.inputs["checkpoint"]
-        ]
-        losses = {each.node: next(each.rows(["loss"]))["loss"] for each in trained}
+        artifacts = self._artifacts(ctx, lines)
         gallery, unseen = self._gallery(ctx, pairs)
         page = PageData(
             title=self.title,
@@ -99,7 +93,9 @@ class Report(WholeStage):
             gallery_subset=self.subset,
             gallery_run=runs[0].name if runs else "",
             sizes=self._sizes(_evaluated(pairs, ctx.inputs["ap"])),
-            losses={name: loss for name, loss in losses.items() if loss},
+            losses=_losses(
+                [*(each for line in lines for each in (line.detector, line.ranker)), *ctx.inputs["checkpoint"]]
+            ),
             statistics=_statistics(ctx),
             accuracies=[
                 (row["name"], row["neighbours"], row["near"], row["every"])
@@ -107,17 +103,19 @@ class Report(WholeStage):
                 for row in each.rows()
             ],
             timings=[_timing(each) for each in artifacts],
-            errors=[
-                *_without_ap(runs),
-                *_errors(samples, artifacts),
-                *(f"{ctx.node}: {line}" for line in unseen),
-            ],
+            errors=[*_without_ap(runs), *_errors(samples, artifacts), *(f"{ctx.node}: {line}" for line in unseen)],
         )
         yield {"name": f"{ctx.node}.html", "content": render_page(page)}
 
     def publish(self, rows: Sequence[Row]) -> list[bytes]:
         """Returns the page as a file to open in a browser."""
         return [row["content"].encode() for row in rows]
+
+    def _artifacts(self, ctx: StageContext, lines: Sequence[Lineage]) -> list[Artifact]:
+        """Returns all that the page is made from, each once: the images, the runs, then what else is wired."""
+        steps = [step for line in lines for step in line.steps]
+        wired = [each for port in self.inputs for each in ctx.inputs[port]]
+        return list({each.node: each for each in (ctx.one("samples"), *steps, *wired)}.values())
 
     def _gallery(self, ctx: StageContext, pairs: Pairs) -> tuple[list[GalleryItem], list[str]]:
         """Returns the images to show, and a line for each that can no longer be read."""
@@ -145,6 +143,11 @@ class Report(WholeStage):
         if not any(len(boxes) for boxes in truth.boxes):
             return None
         return size_histogram(truth, PredictionSet.of(found for _, found in pairs), self.score, self.subset)
+
+
+def _losses(trainings: Iterable[Artifact | None]) -> dict[str, Sequence[float]]:
+    losses = {each.node: next(each.rows(["loss"]))["loss"] for each in trainings if each}
+    return {name: loss for name, loss in losses.items() if loss}
 
 
 def _errors(samples: Artifact, artifacts: Sequence[Artifact]) -> list[str]:
