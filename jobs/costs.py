@@ -17,7 +17,7 @@ import typer
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # `jobs` is no installed package
 
-from jobs.costing.configs import costs_of  # noqa: E402
+from jobs.costing.nodes import costs_of  # noqa: E402
 from jobs.costing.page import node_table, whole_page  # noqa: E402
 from pipeline.engine.config import load_config  # noqa: E402
 from stages.graph import STAGES  # noqa: E402

@@ -4,12 +4,13 @@
                                                   detections of several -> fuse -> detections
     index -> samples -> train_detector -> checkpoint -> predict
     index -> samples -> statistics -> report
-    samples, candidates of several -> join -> rankings -> train_ranker
+    samples, candidates of several -> label_candidates -> labelled candidates -> train_ranker -> checkpoint
     samples, candidates, checkpoint -> rerank -> detections
-    samples, candidates -> oracle -> detections;  candidates in several orders -> ranking -> report
-    AP of several -> table
+    samples, text files -> text_predictions -> detections
+    samples, candidates -> oracle -> detections;  candidates in several orders -> ranking_accuracy -> report
+    AP of several -> table;  table and report follow the graph back to detections, candidates and checkpoints
 
-A new stage is a new file beside this one and one line in `STAGES`; how stages are wired is a config's business.
+A new stage is a new file beside this one and one line in `STAGES`; configs wire stages.
 """
 
 from __future__ import annotations

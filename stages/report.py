@@ -19,6 +19,7 @@ from pipeline.data.schemas import AP, CHECKPOINT, DETECTIONS, PAGE, RANKING_ACCU
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Port, Row, StageContext, WholeStage
 from pipeline.evaluation.missing_answers import MissingAnswers
+from stages.lineage import FOLLOWED, Lineage, lineage_of, lineage_of_ap
 
 if TYPE_CHECKING:
     from pipeline.evaluation.face_statistics import FaceStatistics
@@ -30,11 +31,12 @@ Pairs = list[tuple[Sample, Detections]]
 
 
 class Report(WholeStage):
-    """One row per run in the table: the i-th of `ap`, `detections` and `candidates` belong together.
+    """One run per evaluation, then one per `detections` that none is of; what they came from is found along the graph.
 
-    Gallery and histogram show the first run. Without `ap` (images without labels) the gallery shows what was found.
-    With `statistics` alone there is no run, and the page shows the scales of the faces only. What is wired to
-    `accuracy` (stage `ranking`) becomes a table; runs at several canvases become lines of AP over the size.
+    Gallery and histogram show the first run; without an AP the gallery shows what was found. With `statistics` alone
+    there is no run, and the page shows the scales of the faces only. `accuracy` (stage `ranking_accuracy`) becomes a
+    table; runs at several canvases become lines of AP over the size. Losses are those of the runs' trainings and of
+    `checkpoint`.
 
     Attributes:
         title, summary: headline and the sentence below it.
@@ -46,11 +48,11 @@ class Report(WholeStage):
     name: ClassVar[str] = "report"
     version: ClassVar[str] = "1"
     names_in_identity: ClassVar[bool] = True
+    follows: ClassVar[tuple[str, ...]] = FOLLOWED
     inputs: ClassVar[dict[str, Port]] = {
         "samples": Port(SAMPLES),
-        "candidates": Port(DETECTIONS, many=True, optional=True),
-        "detections": Port(DETECTIONS, many=True, optional=True),
         "ap": Port(AP, many=True, optional=True),
+        "detections": Port(DETECTIONS, many=True, optional=True),
         "checkpoint": Port(CHECKPOINT, many=True, optional=True),
         "statistics": Port(STATISTICS, optional=True),
         "accuracy": Port(RANKING_ACCURACY, many=True, optional=True),
@@ -64,33 +66,22 @@ class Report(WholeStage):
     gallery: int = Field(24, ge=0)
 
     def check(self, path: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
-        """Raises ValueError unless the runs' parts are equal in number, and there is something to report."""
-        numbers = {port: len(inputs.get(port, ())) for port in ("candidates", "detections", "ap")}
-        if len({n for port, n in numbers.items() if n or port != "ap"}) > 1:
-            raise ValueError(
-                f"inputs: expected as many candidates, detections and ap as there are runs, found {numbers}"
-            )
-        if not numbers["detections"] and not inputs.get("statistics"):
-            raise ValueError("inputs.detections: missing; name the nodes of the runs, or statistics to show them alone")
+        """Raises ValueError where there is nothing to report."""
+        if not any(inputs.get(port) for port in ("ap", "detections", "statistics")):
+            raise ValueError("inputs.ap: missing; name evaluations, detections without labels, or statistics alone")
 
     def run(self, ctx: StageContext) -> Iterable[Row]:
         """Returns the page as one row."""
         from pipeline.evaluation.page import PageData, render_page
 
-        pairs = [pair for first in ctx.inputs["detections"][:1] for pair in _joined(ctx.one("samples"), first)]
-        aps = ctx.inputs["ap"] or [None] * len(ctx.inputs["detections"])
-        trained = {
-            each.manifest.content_hash: next(each.rows(["detector", "content_hash"]))
-            for each in ctx.inputs["checkpoint"]
-        }
-        edge = _median_edge(ctx.one("samples"))
-        seen = [each.node for each in ctx.inputs["candidates"]]
-        runs = [
-            _run(*parts, trained, edge, seen)
-            for parts in zip(aps, ctx.inputs["detections"], ctx.inputs["candidates"], strict=True)
-        ]
-        artifacts = [each for port in self.inputs for each in ctx.inputs[port]]
-        losses = {each.node: next(each.rows(["loss"]))["loss"] for each in ctx.inputs["checkpoint"]}
+        samples = ctx.one("samples")
+        lines = [lineage_of_ap(ctx, each) for each in ctx.inputs["ap"]]
+        evaluated = {line.detections.node for line in lines}
+        lines += [lineage_of(ctx, each) for each in ctx.inputs["detections"] if each.node not in evaluated]
+        pairs = [pair for first in lines[:1] for pair in _joined(samples, first.detections)]
+        edge, seen = _median_edge(samples), [each.candidates.node for each in lines]
+        runs = [_run(each, edge, seen) for each in lines]
+        artifacts = self._artifacts(ctx, lines)
         gallery, unseen = self._gallery(ctx, pairs)
         page = PageData(
             title=self.title,
@@ -100,8 +91,10 @@ class Report(WholeStage):
             gallery_score=self.score,
             gallery_subset=self.subset,
             gallery_run=runs[0].name if runs else "",
-            sizes=self._sizes(_judged(pairs, ctx.inputs["ap"])),
-            losses={name: loss for name, loss in losses.items() if loss},
+            sizes=self._sizes(_evaluated(pairs, ctx.inputs["ap"])),
+            losses=_losses(
+                [*(each for line in lines for each in (line.detector, line.ranker)), *ctx.inputs["checkpoint"]]
+            ),
             statistics=_statistics(ctx),
             accuracies=[
                 (row["name"], row["neighbours"], row["near"], row["every"])
@@ -109,17 +102,19 @@ class Report(WholeStage):
                 for row in each.rows()
             ],
             timings=[_timing(each) for each in artifacts],
-            errors=[
-                *_without_ap(runs),
-                *_errors(ctx.one("samples"), artifacts),
-                *(f"{ctx.node}: {line}" for line in unseen),
-            ],
+            errors=[*_without_ap(runs), *_errors(samples, artifacts), *(f"{ctx.node}: {line}" for line in unseen)],
         )
         yield {"name": f"{ctx.node}.html", "content": render_page(page)}
 
     def exports(self, node: str) -> dict[str, Callable[[Sequence[Row]], bytes]]:
         """Returns the page as a file to open in a browser."""
         return {f"{node}.html": lambda rows: bytes(rows[0]["content"].encode())}
+
+    def _artifacts(self, ctx: StageContext, lines: Sequence[Lineage]) -> list[Artifact]:
+        """Returns all that the page is made from, each once: the images, the runs, then what else is wired."""
+        steps = [step for line in lines for step in line.steps]
+        wired = [each for port in self.inputs for each in ctx.inputs[port]]
+        return list({each.node: each for each in (ctx.one("samples"), *steps, *wired)}.values())
 
     def _gallery(self, ctx: StageContext, pairs: Pairs) -> tuple[list[GalleryItem], list[str]]:
         """Returns the images to show, and a line for each that can no longer be read."""
@@ -133,11 +128,11 @@ class Report(WholeStage):
         else:
             worst = most_detections(pairs, self.score, self.gallery)
         items, unseen = [], []
-        for judged in worst:
+        for each in worst:
             try:
-                items.append(GalleryItem(judged, shrink_jpeg(decode(read(paths[judged.image_id])))))
+                items.append(GalleryItem(each, shrink_jpeg(decode(read(paths[each.image_id])))))
             except (OSError, ValueError) as error:  # gone or changed since it was indexed: no reason to lose the page
-                unseen.append(f"{judged.image_id} is not shown: {error}")
+                unseen.append(f"{each.image_id} is not shown: {error}")
         return items, unseen
 
     def _sizes(self, pairs: Pairs) -> SizeHistogram | None:
@@ -147,6 +142,11 @@ class Report(WholeStage):
         if not any(len(boxes) for boxes in truth.boxes):
             return None
         return size_histogram(truth, PredictionSet.of(found for _, found in pairs), self.score, self.subset)
+
+
+def _losses(trainings: Iterable[Artifact | None]) -> dict[str, Sequence[float]]:
+    losses = {each.node: next(each.rows(["loss"]))["loss"] for each in trainings if each}
+    return {name: loss for name, loss in losses.items() if loss}
 
 
 def _errors(samples: Artifact, artifacts: Sequence[Artifact]) -> list[str]:
@@ -167,7 +167,7 @@ def _joined(samples: Artifact, detections: Artifact) -> Iterator[tuple[Sample, D
             yield Sample.from_row(row), found[row["image_id"]]
 
 
-def _judged(pairs: Pairs, aps: Sequence[Artifact]) -> Pairs:
+def _evaluated(pairs: Pairs, aps: Sequence[Artifact]) -> Pairs:
     """Returns the images whose faces count in the first run, as its evaluation has it."""
     if aps and aps[0].params.get("unreadable") == "missed":
         return pairs
@@ -189,34 +189,24 @@ def _median_edge(samples: Artifact) -> float:
     return float(np.median([size for size in sizes if size])) if any(sizes) else 0.0
 
 
-def _run(
-    ap: Artifact | None,
-    detections: Artifact,
-    candidates: Artifact,
-    trained: Mapping[str, Row],
-    original: float,
-    seen_by: Sequence[str],
-) -> RunResult:
+def _run(line: Lineage, original: float, seen_by: Sequence[str]) -> RunResult:
     from pipeline.evaluation.run_result import RunResult
     from pipeline.evaluation.wider_ap import ApCounts
     from pipeline.models.checkpoint import published_detector
 
-    rows = list(ap.rows()) if ap else []
+    rows = list(line.ap.rows()) if line.ap else []
     counts = {
         row["subset"]: ApCounts(
             row["faces"], row["images"], row["boxes"], np.asarray(row["proposals"]), np.asarray(row["matches"])
         )
         for row in rows
     }
-    suppress, predict = detections.params, candidates.params
+    suppress, predict = line.detections.params, line.candidates.params
     mode = predict.get("mode", "single")
     seen = str(predict.get("canvas") if mode == "single" else mode)
     edge = original if seen == "original" else float(seen) if seen.isdigit() else 0.0
-    way, ranker = _way(detections, trained)
-    made_here = trained.get(next(iter(candidates.manifest.fingerprint_fields["inputs"].get("checkpoint", ())), ""), {})
-    weights = str(
-        made_here.get("content_hash") or candidates.manifest.fingerprint_fields["file_hashes"].get("weights", "")
-    )
+    way, ranker = _way(line)
+    trained, weights = _network(line.detector, line.candidates)
     protocol = {
         **(json.loads(rows[0]["protocol"]) if rows else {}),
         **ranker,
@@ -226,40 +216,34 @@ def _run(
         "scales": seen,
         "weights": weights,
     }
-    detector = str(
-        predict.get("detector") or made_here.get("detector") or published_detector(weights) or "as the weights say"
-    )
-    # A detector of several passes gives final detections, wired as both: no time was spent after it.
-    final = candidates.manifest.content_hash == detections.manifest.content_hash
-    # Two runs on the same candidates are told apart by what was made of them.
-    name = candidates.node if seen_by.count(candidates.node) == 1 else detections.node
-    return RunResult(
-        name,
-        detector,
-        seen,
-        protocol,
-        {row["subset"]: row["ap"] for row in rows},
-        counts,
-        way,
-        edge,
-        (candidates.ms_per_row(), None if final else detections.ms_per_row()),
-    )
+    detector = str(predict.get("detector") or trained or published_detector(weights) or "as the weights say")
+    # Two runs on the same candidates are named after what was made of them.
+    name = line.candidates.node if seen_by.count(line.candidates.node) == 1 else line.detections.node
+    ap, times = {row["subset"]: row["ap"] for row in rows}, line.times
+    return RunResult(name, detector, seen, protocol, ap, counts, way, edge, times)
 
 
-def _way(detections: Artifact, trained: Mapping[str, Row]) -> tuple[str, dict[str, str]]:
+def _network(checkpoint: Artifact | None, user: Artifact) -> tuple[str, str]:
+    """Returns name and content hash of a network: as it was trained here, or as the file was that a node used."""
+    if checkpoint is None:
+        return "", str(user.manifest.fingerprint_fields["file_hashes"].get("weights", ""))
+    row = next(checkpoint.rows(["detector", "content_hash"]))
+    return str(row["detector"]), str(row["content_hash"])
+
+
+def _way(line: Lineage) -> tuple[str, dict[str, str]]:
     """Returns how candidates became these detections, and what of a ranker belongs to the protocol."""
-    fingerprint_fields = detections.manifest.fingerprint_fields
-    if fingerprint_fields["stage"] == "oracle":
+    stage = line.detections.manifest.fingerprint_fields["stage"]
+    if stage == "oracle":
         return "best order (oracle)", {}
-    if fingerprint_fields["stage"] != "rerank":
+    if stage != "rerank":
         return "as detected", {}
-    made_here = trained.get(next(iter(fingerprint_fields["inputs"].get("checkpoint", ())), ""), {})
-    name = str(made_here.get("detector") or "a ranker")
-    content_hash = str(made_here.get("content_hash") or fingerprint_fields["file_hashes"].get("weights", ""))
+    name, weights = _network(line.ranker, line.detections)
+    name = name or "a ranker"
     return f"re-ranked by {name}", {
         "ranker": name,
-        "ranker weights": content_hash,
-        "ranker sees": detections.params["size"],
+        "ranker weights": weights,
+        "ranker sees": line.detections.params["size"],
     }
 
 

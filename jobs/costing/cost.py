@@ -18,7 +18,7 @@ class Cost:
 
     Attributes:
         node: its name.
-        kind: "training", "dump", "ranking" or "join".
+        kind: "training", "dump", "re-ranking" or "labelling".
         network: entry of `DETECTORS` or `RANKERS`, empty without one.
         amount: what is done so often, in words.
         operations: floating-point operations of all of it.

@@ -122,7 +122,7 @@ def _passed_on(maps: torch.Tensor) -> torch.Tensor:
 def _ranker_flops(network: Network, width: int, height: int) -> float:
     if not isinstance(ranker := _ranker(network), RoIRanker):
         return ranker_flops(ranker, height, width)
-    # Where boxes lie decides what it does, so that it needs numbers; its table costs the same whatever the image.
+    # What it does depends on where boxes are, so that it needs numbers; its table costs the same whatever the image.
     small, large = (_counted_roi(network, side) for side in _TWO_SIDES)
     slope = (large - small) / (_TWO_SIDES[1] ** 2 - _TWO_SIDES[0] ** 2)
     return small + slope * (width * height - _TWO_SIDES[0] ** 2)

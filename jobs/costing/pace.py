@@ -62,7 +62,7 @@ def pace_of(network: Network, work: Work, numbers: Numbers) -> Pace:
     right = [each for each in alike if each.numbers == numbers] or alike
     if not right:
         raise ValueError(
-            f"no rate of {work} was measured that could stand for {network.name}; see jobs/costing/rates.py"
+            f"no rate of {work} was measured that {network.name} could be counted from; see jobs/costing/rates.py"
         )
     nearest = min(right, key=lambda rate: _distance(network, rate.network))
     points = _points([each for each in right if each.network == nearest.network])

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
 from jobs.costing.cost import Cost, candidate_bytes
-from jobs.costing.looking import canvas_looks, seen, written
+from jobs.costing.images import OWN_IMAGES, WIDER_FACE
 from jobs.costing.networks import Network
+from jobs.costing.nodes import canvas_passes, network_cost, written
 from jobs.costing.pace import operations_of, pace_of
-from jobs.costing.pictures import OWN_IMAGES, WIDER_FACE
 from jobs.costing.rates import DUMP_BYTES, RATES, WIDER_COUNTS, WIDER_SHAPES, Numbers, Work
-from jobs.costing.table import GIGA, HOUR, PETA, TERA, basis, shown, table
 from pipeline.inference.memory import peak_bytes
 
+HOUR = 3600.0
+GIGA, TERA, PETA = 1e9, 1e12, 1e15
 DUMPED = ("retinaface_resnet50", "hambox_resnet50", "hrnet_w48")
 TOP = 5000
 _WAYS: tuple[tuple[str, Numbers, Work], ...] = (
@@ -26,26 +27,26 @@ _ASSUMED = f"""\
 # What the configs cost
 
 Printed by `uv run python jobs/costs.py`, which reads the configs and builds their networks without numbers; a test
-compares this file with it. `-c CONFIG --set node.field=value` tells one config node by node.
+compares this file with it. `-c CONFIG --set node.field=value` prints one config node by node.
 
 - *Operations* are counted: two per multiply-add of every convolution and product of matrices
   (`pipeline/models/flops.py`); a training step is three times its forward pass with all heads, frozen layers too.
 - *Seconds* are those of one GPU that does nothing else: operations along a line through what was measured (last
-  table). "Measured": this network was, in these numbers, at whatever size. "Counted": it stands on the measured one
+  table). "Measured": this network was, in these numbers, at whatever size. "Counted": from the measured one
   whose operations are nearest. No training was measured in float32: it is taken to be slower by what an 8K image is.
   Small networks wait for launches and not for arithmetic, so that counted trainings of MobileNets come out too short.
-- *Not in it*: reading and decoding in dumps and rankings, what the first batch of each canvas costs (RESULTS.md: 1 s
+- *Not in it*: reading and decoding in dumps and re-ranking, what the first batch of each canvas costs (RESULTS.md: 1 s
   for MobileNet) and its padding, Ray's start, what several GPUs lose against one, nodes
-  without a network. Configs that say CPU are told as if they ran on a GPU.
+  without a network. Configs for a CPU are counted as if they ran on a GPU.
 - *Images*: {WIDER_COUNTS["train"]:,} for training, {WIDER_COUNTS["val"]:,} for validation, \
 {WIDER_COUNTS["test"]:,} for test. Assumed are
   {_WIDE.share:.0%} of {_WIDE.width} x {_WIDE.height} and {_HIGH.share:.0%} of {_HIGH.width} x {_HIGH.height}, \
 the means of wide and high ones among the 495 of validation at
-  hand. Lists given with `--set` are not read; a folder of one's own is told as {OWN_IMAGES:,} such images.
+  hand. Lists given with `--set` are not read; a folder of one's own is counted as {OWN_IMAGES:,} such images.
 - *Store*: a candidate is {candidate_bytes(True)} bytes with landmarks and {candidate_bytes(False)} without, \
-{DUMP_BYTES[True]} and {DUMP_BYTES[False]} as they lie in a shard (measured
-  on one detector), {TOP:,} of an image; joins, whose overlaps are counted as they are; checkpoints as row and file.
-  What suppression and fusion leave, lists and pages are not told.
+{DUMP_BYTES[True]} and {DUMP_BYTES[False]} as stored in a shard (measured
+  on one detector), {TOP:,} of an image; labelled candidates, overlaps uncompressed; checkpoints as row and file.
+  What suppression and fusion leave, lists and pages are not counted.
 - *Pixels*: three bytes each of enlarged images, which never leave their worker."""
 
 
@@ -66,12 +67,12 @@ def dump_table() -> list[str]:
     """Returns the 8K dump of all three parts of WIDER FACE, each detector in every way, and the sum of each way."""
     rows, sums = list[list[str]](), dict[str, list[Cost]]()
     for name in DUMPED:
-        network, looks = Network(name), canvas_looks(WIDER_FACE, "8k")
+        network, passes = Network(name), canvas_passes(WIDER_FACE, "8k")
         for way, numbers, work in _WAYS:
-            found = seen(WIDER_FACE, network, numbers, looks, work)
+            found = network_cost(WIDER_FACE, network, numbers, passes, work)
             found = written(found, WIDER_FACE.count * TOP, network.landmarks)
             sums.setdefault(way, []).append(found)
-            memory = pace_of(network, work, numbers).memory_mb(max(width * height for _, width, height in looks))
+            memory = pace_of(network, work, numbers).memory_mb(max(width * height for _, width, height in passes))
             rows.append([f"`{name}`", way, *_dump_cells(found), "" if memory is None else shown(memory)])
     for way, costs in sums.items():
         rows.append(["all three", way, *_dump_cells(_sum(costs)), ""])
@@ -82,7 +83,7 @@ def dump_table() -> list[str]:
 def config_table(configs: Mapping[str, Sequence[Cost]]) -> list[str]:
     """Returns one row per config."""
     head = [
-        "config", "as written", ":trainings", ":PFLOP", ":GPU-hours: trainings", ":dumps", ":rankings", ":all",
+        "config", "as written", ":trainings", ":PFLOP", ":GPU-hours: trainings", ":dumps", ":re-ranking", ":all",
         ":measured, %", ":GB", ":GB stored", ":TB of pixels",
     ]  # fmt: skip
     return table(head, [_config_row(name, costs) for name, costs in configs.items()])
@@ -163,10 +164,10 @@ def _dump_cells(cost: Cost) -> list[str]:
 
 
 def _dump_words() -> list[str]:
-    sizes = [(width, height) for _, width, height in canvas_looks(WIDER_FACE, "8k")]
+    sizes = [(width, height) for _, width, height in canvas_passes(WIDER_FACE, "8k")]
     largest = max(sizes, key=lambda size: size[0] * size[1])
     whole = [f"{shown(peak_bytes(Network(name).detector(), *largest) / GIGA)} GB for `{name}`" for name in DUMPED]
-    pixels = seen(WIDER_FACE, Network(DUMPED[0]), "float32", canvas_looks(WIDER_FACE, "8k")).pixels
+    pixels = network_cost(WIDER_FACE, Network(DUMPED[0]), "float32", canvas_passes(WIDER_FACE, "8k")).pixels
     return [
         "From the decoded image to candidates on the host; compiled: the network alone. The enlarged pixels of one",
         f"dump are {shown(pixels / TERA)} TB, of all three {shown(3 * pixels / TERA)} TB; none enters the store.",
@@ -177,13 +178,15 @@ def _dump_words() -> list[str]:
 
 
 def _config_row(name: str, costs: Sequence[Cost]) -> list[str]:
-    hours = {kind: sum(c.seconds for c in costs if c.kind == kind) / HOUR for kind in ("training", "dump", "ranking")}
+    hours = {
+        kind: sum(c.seconds for c in costs if c.kind == kind) / HOUR for kind in ("training", "dump", "re-ranking")
+    }
     total = _sum(costs)
     networks = [each for each in costs if each.network]
-    place = "" if not networks else "GPU" if any(each.on_gpu for each in networks) else "CPU"
+    device = "" if not networks else "GPU" if any(each.on_gpu for each in networks) else "CPU"
     return [
         f"`{name}`",
-        place,
+        device,
         str(sum(each.kind == "training" for each in costs)),
         shown(total.operations / PETA),
         *(shown(hours[kind]) for kind in hours),
@@ -210,3 +213,28 @@ def _sum(costs: Sequence[Cost]) -> Cost:
 
 def _of_one_kind(cost: Cost) -> tuple[str, str, float]:
     return cost.network, cost.amount, cost.operations
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Returns the lines of a table; names of columns that begin with a colon are of numbers, to the right."""
+    marks = ["---:" if name.startswith(":") else "---" for name in head]
+    return [_line([name.removeprefix(":") for name in head]), _line(marks), *map(_line, rows)]
+
+
+def shown(value: float) -> str:
+    """Returns a number of any size with about three digits, "0" for nothing at all."""
+    if value == 0:
+        return "0"
+    if value < 0.001:
+        return "<0.001"
+    digits = 0 if value >= 99.95 else 1 if value >= 9.995 else 2 if value >= 0.9995 else 3
+    return f"{value:,.{digits}f}"
+
+
+def basis(measured: bool) -> str:
+    """Returns whether seconds are those of a network that was measured, or of another one's operations."""
+    return "measured" if measured else "counted"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

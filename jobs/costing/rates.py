@@ -19,7 +19,7 @@ class Rate:
 
     Attributes:
         work: "image": a detector from the decoded image in memory to candidates on the host; "network": its forward
-            pass alone, compiled; "rank": a ranker with 5,000 boxes, image to scores; "training": a picture of a
+            pass alone, compiled; "rank": a ranker with 5,000 boxes, image to scores; "training": an image of a
             training through Ray Train.
         network: entry of `DETECTORS` or `RANKERS`, as it is built without switches.
         numbers: it computed with; float32 is as torch has it, with TF32 in convolutions.

@@ -1,4 +1,4 @@
-"""Which network a node runs, as its config tells: named, trained by a node, or a file that another config makes."""
+"""Which network a node runs, by its config: named, trained by a node, or a file that another config makes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def detector_of(config: Config, node: Node, stage: Predict) -> Network:
 
 
 def ranker_of(config: Config, node: Node) -> tuple[Network, Frame]:
-    """Returns the ranker of a node that ranks, and the picture that it sees of an image.
+    """Returns the ranker of a node that ranks, and the frame in which it sees an image.
 
     Raises:
         ValueError: its file is not what a config beside this one publishes.

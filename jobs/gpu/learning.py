@@ -108,22 +108,24 @@ def _detector(setting: Setting) -> Lesson:
 
 def _ranker(setting: Setting, folder: Path) -> Lesson:
     """Returns row `roi` on the candidates of a detector's published weights, and the AP of that detector's order."""
-    dumps, ranked = ("retinaface_seen", "retinaface_unseen"), ("single", "ap_single", "rank_roi", "ap_rank_roi")
-    sets: dict[str, Any] = {"ranker_roi.checkpoint_seconds": 20}
+    dumps, ranker = ("retinaface_seen_original", "retinaface_unseen_original"), "ranker_original_roi"
+    ranked = ("single_original", "ap_single_original", "rank_original_roi", "ap_rank_original_roi")
+    sets: dict[str, Any] = {f"{ranker}.checkpoint_seconds": 20}
     if _small(setting):
         weights = _drawn_weights(folder)
-        sets |= _drawn("seen_faces", "unseen_faces")
-        sets |= {"some_seen_faces.path": folder, "retinaface_*.max_candidates": 200}
-        # Random weights find no face by half.
-        recipe = {**_SMALL_STEP, "num_candidates": 200, "steps": 2, "iou_floor": 0}
-        sets |= {f"ranker_roi.recipe.{field}": number for field, number in recipe.items()}
+        sets |= _drawn("seen_faces", "unseen_faces") | {
+            "some_seen_faces.path": folder,
+            "retinaface_*.max_candidates": 200,
+        }
+        sets |= {f"{ranker}.recipe.{field}": number for field, number in {**_SMALL_STEP, "num_candidates": 200}.items()}
+        sets |= {f"{ranker}.recipe.steps": 2, f"{ranker}.recipe.iou_floor": 0}  # random weights find no face by half
     else:
         assert setting.shared is not None
         weights = setting.shared / REAL_WEIGHTS
         sets |= _real(setting, "*faces", "seen_faces", "unseen_faces")
     sets |= {f"{pattern}.path": weights for pattern in ("ranker_*", "retinaface_*", "other_*")}
-    nodes = ("seen_faces", "unseen_faces", *dumps, "rankings", "ranker_roi", *ranked)
-    return Lesson("crface_small.yaml", nodes, sets | _on_device(setting, ("ranker_roi",), (*dumps, "rank_roi")))
+    nodes = ("seen_faces", "unseen_faces", *dumps, "rankings_original", ranker, *ranked)
+    return Lesson("crface_small.yaml", nodes, sets | _on_device(setting, (ranker,), (*dumps, "rank_original_roi")))
 
 
 _SMALL_STEP = {"batch": 2, "crop": 64, "warmup": 1}

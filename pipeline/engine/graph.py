@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import pairwise
+from dataclasses import dataclass, field, replace
+from graphlib import CycleError, TopologicalSorter
 
 from pipeline.engine.stage import Resources, Stage
 
 
 @dataclass(frozen=True)
 class Node:
-    """A stage in its place.
+    """A stage with its name, inputs and resources.
 
     Attributes:
         name: what configs and messages call it.
         stage: the stage with its parameters.
         inputs: port -> names of the nodes wired to it.
-        path: where its outside files lie; not part of its identity.
+        path: where its outside files are; not part of its identity.
         resources: how it is executed; not part of its identity.
         own_share: whether its `max_error_share` is its own and not the config's.
+        lineage: node name -> port -> names wired to it, of every node that its stage follows; filled in by `Graph`.
     """
 
     name: str
@@ -29,11 +30,13 @@ class Node:
     path: str | None = None
     resources: Resources = field(default_factory=Resources)
     own_share: bool = False
+    lineage: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
 
     @property
     def upstream(self) -> tuple[str, ...]:
-        """Names of all nodes it reads, each once."""
-        return tuple(dict.fromkeys(name for names in self.inputs.values() for name in names))
+        """Names of all nodes it reads, each once: its inputs, then what its stage follows them to."""
+        wirings = (self.inputs, *self.lineage.values())
+        return tuple(dict.fromkeys(name for wiring in wirings for names in wiring.values() for name in names))
 
 
 class Graph:
@@ -47,10 +50,10 @@ class Graph:
         """
         self.nodes = {node.name: node for node in nodes}
         problems = [problem for node in self.nodes.values() for problem in self._wiring_problems(node)]
-        problems = problems or [problem for node in self.nodes.values() for problem in self._line_problems(node)]
         if problems:
             raise ValueError("the graph does not fit together:\n" + "\n".join(f"  - {p}" for p in problems))
         self.order = self._sort()
+        self.nodes = {name: replace(node, lineage=self._lineage(node)) for name, node in self.nodes.items()}
 
     def _wiring_problems(self, node: Node) -> list[str]:
         ports, found = node.stage.inputs, []
@@ -75,28 +78,28 @@ class Graph:
                     )
         return found
 
-    def _line_problems(self, node: Node) -> list[str]:
-        found = []
-        for port, origin in pairwise(node.stage.line):
-            # Lists of different lengths are the stage's own matter.
-            rows = zip(node.inputs.get(port, ()), node.inputs.get(origin, ()), strict=False)
-            for row, (later, earlier) in enumerate(rows, 1):
-                if later != earlier and earlier not in self.nodes[later].upstream:
-                    where = f"{later} (row {row} of {port}) is not made from {earlier} (of {origin})"
-                    found.append(f"{node.name}.inputs: {where}: name the inputs of all rows in the same order")
-                    break
+    def _lineage(self, node: Node) -> dict[str, dict[str, tuple[str, ...]]]:
+        found: dict[str, dict[str, tuple[str, ...]]] = {}
+        ahead = [name for port in node.stage.follows for name in node.inputs.get(port, ())]
+        while ahead:
+            name = ahead.pop(0)
+            if name not in found:
+                inputs = self.nodes[name].inputs
+                found[name] = {port: inputs[port] for port in node.stage.follows if inputs.get(port)}
+                ahead += [source for names in found[name].values() for source in names]
         return found
 
     def _sort(self) -> tuple[str, ...]:
-        order: list[str] = []
-        rest = dict(self.nodes)
-        while rest:
-            ready = [name for name, node in rest.items() if not any(u in rest for u in node.upstream)]
-            if not ready:
-                raise ValueError(f"these nodes feed each other in a circle: {', '.join(sorted(rest))}")
-            order += ready
-            for name in ready:
-                del rest[name]
+        sorter = TopologicalSorter({name: node.upstream for name, node in self.nodes.items()})
+        try:
+            sorter.prepare()
+        except CycleError as error:
+            raise ValueError(f"these nodes feed each other in a cycle: {' -> '.join(error.args[1])}") from None
+        order, place = list[str](), {name: i for i, name in enumerate(self.nodes)}
+        while sorter.is_active():
+            ready = sorter.get_ready()
+            order += sorted(ready, key=place.__getitem__)
+            sorter.done(*ready)
         return tuple(order)
 
     def ancestors(self, name: str) -> set[str]:

@@ -6,6 +6,7 @@ for knows what was meant: `LiteralValue` carries both readings to it, and `resol
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import types
 from collections.abc import Mapping, Sequence
@@ -34,6 +35,9 @@ class LiteralValue(str):
         made = super().__new__(cls, text)
         made.value = value
         return made
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> LiteralValue:
+        return LiteralValue(str(self), copy.deepcopy(self.value, memo))
 
 
 class LiteralModel(BaseModel):
@@ -90,34 +94,24 @@ def resolved(value: Any, annotation: Any) -> Any:
     if isinstance(value, Mapping):
         return _mapping(value, kinds)
     if isinstance(value, list):
-        return [resolved(each, _element(kinds, place)) for place, each in enumerate(value)]
+        return [resolved(each, _element(kinds, i)) for i, each in enumerate(value)]
     return value
 
 
 class _Loader(yaml.SafeLoader):
     """A safe loader that keeps what was written, and takes no key twice and no value within itself."""
 
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self._begun: list[Any] = []
-
     def compose_node(self, parent: Any, index: Any) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            event: Any = self.peek_event()  # type: ignore[no-untyped-call]
-            if event.anchor in self._begun:
-                raise yaml.composer.ComposerError(None, None, f"*{event.anchor} stands within itself", event.start_mark)
-        return super().compose_node(parent, index)
-
-    def compose_sequence_node(self, anchor: Any) -> yaml.SequenceNode:
-        self._begun.append(anchor)
-        node = super().compose_sequence_node(anchor)
-        self._begun.pop()
-        return node
+        if not self.check_event(yaml.AliasEvent):
+            return super().compose_node(parent, index)
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        if event.anchor in self.anchors and self.anchors[event.anchor].end_mark is None:
+            raise yaml.composer.ComposerError(None, None, f"*{event.anchor} is within itself", event.start_mark)
+        # A copy: --set on one must not change the others.
+        return copy.deepcopy(super().compose_node(parent, index))
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        self._begun.append(anchor)
         node = super().compose_mapping_node(anchor)
-        self._begun.pop()
         lines: dict[str, int] = {}
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
@@ -168,7 +162,7 @@ def _with_metadata(field: Any) -> Any:
 
 
 def _kinds(annotation: Any) -> tuple[Any, ...]:
-    """Returns the types that a union stands for, bare of `Annotated`; None is one of them."""
+    """Returns the types of a union, without `Annotated`; None is one of them."""
     origin = get_origin(annotation)
     if origin is Annotated:
         return _kinds(get_args(annotation)[0])
@@ -218,11 +212,11 @@ def _mapping(fields: Mapping[Any, Any], kinds: Sequence[Any]) -> Any:
     return {resolved(name, str): resolved(each, Any) for name, each in fields.items()}
 
 
-def _element(kinds: Sequence[Any], place: int) -> Any:
+def _element(kinds: Sequence[Any], index: int) -> Any:
     for kind in kinds:
         arguments = [each for each in get_args(kind) if each is not Ellipsis]
         if get_origin(kind) in (list, set, frozenset, Sequence, tuple) and arguments:
-            return arguments[min(place, len(arguments) - 1)]
+            return arguments[min(index, len(arguments) - 1)]
     return Any
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -121,11 +121,17 @@ def plan_node(graph: Graph, name: str, store: Store, upstream: Mapping[str, Node
 def context(graph: Graph, name: str, upstream: Mapping[str, NodePlan], file_hashes: Mapping[str, str]) -> StageContext:
     """Returns the stage context of a node whose inputs are all finished."""
     node = graph.nodes[name]
-    inputs = {
-        port: tuple(a for u in node.inputs.get(port, ()) if (a := upstream[u].artifact)) for port in node.stage.inputs
+
+    def artifacts(names: Sequence[str]) -> tuple[Artifact, ...]:
+        return tuple(a for each in names if (a := upstream[each].artifact))
+
+    inputs = {port: artifacts(node.inputs.get(port, ())) for port in node.stage.inputs}
+    lineage = {
+        each: {port: artifacts(names) for port, names in wiring.items()} for each, wiring in node.lineage.items()
     }
     dataset_paths = {each.name: each.path for each in graph.nodes.values()}
-    return StageContext(name, node.path, node.resources, inputs, dataset_paths, file_hashes)
+    known = (node.path, node.resources, inputs, dataset_paths, file_hashes or {})
+    return StageContext(name, *known, lineage=lineage)
 
 
 def _fingerprint_fields(
@@ -141,6 +147,11 @@ def _fingerprint_fields(
     }
     if node.stage.names_in_identity:
         fields["names"] = {port: list(names) for port, names in node.inputs.items()}
+    if node.lineage:
+        fields["lineage"] = {
+            name: {port: {each: contents[each] for each in names} for port, names in wiring.items()}
+            for name, wiring in node.lineage.items()
+        }
     if not node.upstream and items is not None:
         content_hash = hash_json([[i.key, i.version] for i in items])
         fields["dataset"] = {"items": len(items), "content_hash": content_hash}
@@ -165,7 +176,8 @@ def _wait(known: NodePlan, store: Store, upstream: Mapping[str, NodePlan], optio
     if left:
         return replace(known, decision=Decision.BLOCKED, reason=f"by {', '.join(left)}")
     changes = differences(known, store)
-    own = changes and [change for change in changes if change[2] != NOT_COMPUTED and "inputs." not in change[0]]
+    below = ("inputs.", "lineage.")
+    own = changes and [each for each in changes if each[2] != NOT_COMPUTED and not each[0].startswith(below)]
     return replace(known, reason=f"{_reason(own)}after {', '.join(waits)}")
 
 

@@ -116,6 +116,7 @@ class StageContext:
         worker_group: like `run_locally`, possibly on a cluster, for `distributed` stages.
         work_dir: for unfinished work of whole stages; None while planning.
         log: takes one line of progress.
+        lineage: node name -> port -> finished outputs wired to it, of every node reached along `Stage.follows`.
     """
 
     node: str
@@ -128,11 +129,17 @@ class StageContext:
     worker_group: WorkerGroup = run_locally
     work_dir: WorkDir | None = None
     log: Callable[[str], None] = to_stdout
+    lineage: Mapping[str, Mapping[str, tuple[Artifact, ...]]] = field(default_factory=dict)
 
     def one(self, port: str) -> Artifact:
         """Returns the only output wired to `port`."""
         (artifact,) = self.inputs[port]
         return artifact
+
+    def source(self, artifact: Artifact, port: str) -> Artifact | None:
+        """Returns what was wired to a port of the node that made an artifact; None where it was no or several nodes."""
+        found = self.lineage.get(artifact.node, {}).get(port, ())
+        return found[0] if len(found) == 1 else None
 
 
 class Stage(LiteralModel, ABC):
@@ -146,8 +153,8 @@ class Stage(LiteralModel, ABC):
             one group.
         distributed: whether `Resources.workers` processes work on it, each with its own share of the machine.
         names_in_identity: whether its output names the nodes wired to it: another name is then another output.
-        line: inputs whose n-th nodes belong together, the last result first: each is made from that of the next input,
-            or is the same node. An input that is not wired is passed over.
+        follows: inputs, its own and those of the nodes it reads, along which it sees what its inputs came from, see
+            `StageContext.source`. All that is reached this way is part of its fingerprint, by name.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -158,7 +165,7 @@ class Stage(LiteralModel, ABC):
     output: ClassVar[pa.Schema]
     distributed: ClassVar[bool] = False
     names_in_identity: ClassVar[bool] = False
-    line: ClassVar[tuple[str, ...]] = ()
+    follows: ClassVar[tuple[str, ...]] = ()
 
     def file_hashes(self, path: str | None) -> Mapping[str, str]:
         """Returns name -> hash of outside files (weights) that the output depends on; called at planning time.

@@ -38,6 +38,9 @@ FromOption = Annotated[str | None, typer.Option("--from", help="This node and al
 UntilOption = Annotated[str | None, typer.Option(help="This node and all it depends on.")]
 ForceOption = Annotated[list[str] | None, typer.Option(help="Compute this node again; repeatable.")]
 LimitOption = Annotated[int | None, typer.Option(min=1, help="Only the first N images of each dataset.")]
+MachineOption = Annotated[
+    str | None, typer.Option(help="Resources of this profile among the config's `machines`, e.g. gpu4.")
+]
 RetryOption = Annotated[bool, typer.Option("--retry-errors", help="Compute rows again that hold an error.")]
 
 
@@ -56,12 +59,13 @@ def plan(
     set_: SetOption = None,
     limit: LimitOption = None,
     retry_errors: RetryOption = False,
+    machine: MachineOption = None,
 ) -> None:
     """Print what a run would do to every node, and why. Starts nothing.
 
     Example: wider8k plan -c configs/smoke.yaml --set boxes.canvas=8k
     """
-    loaded = load_config(config, STAGES, set_ or [])
+    loaded = load_config(config, STAGES, set_ or [], machine)
     options = _options(loaded, only, from_, until, force, limit, retry_errors)
     plans = make_plan(loaded.graph, Store(loaded.store), options)
     width = max(map(len, plans))
@@ -82,6 +86,7 @@ def run(
     set_: SetOption = None,
     limit: LimitOption = None,
     retry_errors: RetryOption = False,
+    machine: MachineOption = None,
     local: Annotated[bool, typer.Option("--local", help="In this process, without Ray: same bytes, to debug.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Let Ray's own log lines through.")] = False,
 ) -> None:
@@ -89,12 +94,12 @@ def run(
 
     Example: wider8k run -c configs/smoke.yaml
     """
-    loaded = load_config(config, STAGES, set_ or [])
+    loaded = load_config(config, STAGES, set_ or [], machine)
     options = _options(loaded, only, from_, until, force, limit, retry_errors)
     store, started = Store(loaded.store), time.monotonic()
     _check_lasting(store)
     require_exports(loaded.graph, store)
-    again = _again(config, only, from_, until, set_, limit, local)
+    again = _again(config, only, from_, until, set_, limit, machine, local)
 
     def make_executor() -> Executor:
         if local:
@@ -176,7 +181,7 @@ def explain(
 
 def _explain_input(field: str, old: str, plans: dict[str, NodePlan], store: Store) -> None:
     """Prints what changed inside an input, one level up, so that a hash is not all one sees."""
-    if not field.startswith("inputs."):
+    if not field.startswith(("inputs.", "lineage.")):
         return
     for name, each in plans.items():
         for manifest in stored_manifests(store, name):
@@ -265,11 +270,12 @@ def _again(
     until: str | None,
     overrides: list[str] | None,
     limit: int | None,
+    machine: str | None,
     local: bool,
 ) -> str:
     """Returns the command that resumes a run: the same choices without --force, which would start again."""
     words = ["wider8k", "run", "-c", str(config), *(word for name in only or [] for word in ("--only", name))]
-    for option, value in (("--from", from_), ("--until", until), ("--limit", limit)):
+    for option, value in (("--from", from_), ("--until", until), ("--limit", limit), ("--machine", machine)):
         words += [] if value is None else [option, str(value)]
     words += [word for each in overrides or [] for word in ("--set", each)]
     words += ["--local"] if local else []

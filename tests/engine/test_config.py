@@ -9,6 +9,8 @@ from tests.engine.squares import STAGES
 
 BASE = "name: base\nstore: /tmp/s\nnodes:\n  a: {stage: numbers, plus: 1, path: here}\n  b: {stage: squares, inputs: {numbers: a}}\n"
 
+MACHINES = "machine: smal\nmachines:\n  small: {squares: {cpus: 2, workers: 2}}\n  large: {numbers: {workers: 8}, squares: {gpus: 1}}\n"
+
 
 def load(tmp_path, text, *sets):
     path = tmp_path / "config.yaml"
@@ -66,8 +68,8 @@ def test_a_path_in_a_file_is_what_was_written(tmp_path, written):
     assert (config.graph.nodes["a"].path, config.store, config.name) == (written,) * 3
     (tmp_path / written).write_text(BASE)
     assert load(tmp_path, f"base: {written}\n").name == "base"
-    rows = f"rows: {{{written}: {{place: {written}}}}}\nnodes:\n  'n_{{row}}': {{stage: numbers, path: '{{place}}'}}\n"
-    nodes = load(tmp_path, f"name: n\nstore: s\n{rows}").graph.nodes
+    text = f"matrix: {{x: {{{written}: {{place: {written}}}}}}}\nnodes:\n  'n_{{x}}': {{stage: numbers, path: '{{place}}'}}\n"
+    nodes = load(tmp_path, text).graph.nodes
     assert {name: node.path for name, node in nodes.items()} == {f"n_{written}": written}
     named = f"name: n\nstore: s\nnodes:\n  {written}: {{stage: numbers}}\n  b: {{stage: squares, inputs: {{numbers: {written}}}}}\n"
     assert load(tmp_path, named).graph.order == (written, "b")
@@ -94,7 +96,11 @@ def test_groups_of_fields_are_yaml(tmp_path):
         (BASE.replace("stage: squares", "stage: sqares"), [], r"nodes\.b\.stage: no stage .*did you mean 'squares'"),
         (BASE.replace("numbers: a}", "numbers: z}"), [], r"b\.inputs\.numbers: no node is called 'z'"),
         (BASE.replace("inputs: {numbers: a}", "inputs: {nmbers: a}"), [], r"no such input \(did you mean 'numbers'\?\)(.|\n)*missing"),
-        (BASE.replace("store: /tmp/s\n", ""), [], "store: missing"),
+        ("name: n\n", [], "nodes: missing"),
+        (BASE + MACHINES, [], r"machine: none is called 'smal' \(did you mean 'small'\?\)"),
+        (BASE + MACHINES.replace("squares", "sqares"), [], r"machines\.small\.sqares: no such stage \(did you mean 'squares'"),
+        (BASE + MACHINES.replace("cpus", "cpu"), [], r"machines\.small\.squares\.cpu: unknown field \(did you mean 'cpus'"),
+        (BASE + "machines: [small]\n", [], "machines: expected a mapping of names"),
         (BASE + "nodse: {}\n", [], r"nodse: unknown field \(did you mean 'nodes'\?\)"),
         (BASE, ["c.power=1"], "no node is called 'c'"),
         (BASE, ["power"], "expected node.field=value"),
@@ -102,9 +108,9 @@ def test_groups_of_fields_are_yaml(tmp_path):
         ("[1, 2]", [], "expected a mapping"),
         ("a: [", [], "not valid YAML"),
         (BASE + "name: again\n", [], r"config\.yaml:6: not valid YAML: 'name' is here and in line 1$"),
-        (BASE + "  c: &x {stage: numbers, plus: *x}\n", [], r"config\.yaml:6: not valid YAML: \*x stands within itself"),
+        (BASE + "  c: &x {stage: numbers, plus: *x}\n", [], r"config\.yaml:6: not valid YAML: \*x is within itself"),
         ("base: nowhere.yaml", [], "nowhere.yaml: no such config file"),
-        ("base: config.yaml", [], "circle"),
+        ("base: config.yaml", [], "cycle"),
     ],
 )  # fmt: skip
 def test_every_mistake_is_named(tmp_path, text, sets, message):
@@ -117,6 +123,31 @@ def test_all_mistakes_are_listed_at_once(tmp_path):
         load(tmp_path, BASE.replace("plus: 1", "plus: x").replace("stage: squares", "stage: squares, power: y"))
 
 
+def test_name_and_store_are_those_of_the_file(tmp_path):
+    config = load(tmp_path, BASE.replace("name: base\nstore: /tmp/s\n", ""))
+    assert (config.name, config.store) == ("config", "runs/config")
+    assert load(tmp_path, BASE.replace("store: /tmp/s\n", "")).store == "runs/base"
+
+
+def test_a_machine_gives_the_resources_of_its_stages(tmp_path):
+    text = BASE.replace("{numbers: a}", "{numbers: a}, run: {workers: 3}") + MACHINES.replace("smal\n", "small\n")
+    config = load(tmp_path, text, "a.run.cpus=5")
+    a, b = (config.graph.nodes[name].resources for name in "ab")
+    assert (a.workers, a.cpus, b.workers, b.cpus, b.gpus) == (1, 5, 3, 2, 0)  # a node's own run wins, --set above all
+    path = tmp_path / "config.yaml"
+    a, b = (load_config(path, STAGES, machine="large").graph.nodes[name].resources for name in "ab")
+    assert (a.workers, a.cpus, b.workers, b.cpus, b.gpus) == (8, 1, 3, 1, 1)
+    with pytest.raises(ValueError, match=r"machine: none is called 'gpu4' \(choices: large, small\)"):
+        load_config(path, STAGES, machine="gpu4")
+
+
+def test_a_share_of_the_config_is_that_of_every_node(tmp_path):
+    text = BASE.replace("{numbers: a}", "{numbers: a}, run: {max_error_share: 0.3}") + "max_error_share: 0.1\n"
+    a, b = (load(tmp_path, text).graph.nodes[name] for name in "ab")
+    assert (a.resources.max_error_share, a.own_share) == (0.1, False)
+    assert (b.resources.max_error_share, b.own_share) == (0.3, True)
+
+
 def test_nodes_of_other_rows_do_not_fit(tmp_path):
     with pytest.raises(ValueError, match=r"d\.inputs\.numbers: expected rows of \(image_id"):
         load(
@@ -124,8 +155,28 @@ def test_nodes_of_other_rows_do_not_fit(tmp_path):
         )
 
 
-def test_circles_are_named(tmp_path):
-    with pytest.raises(ValueError, match="circle: a2, b2"):
+@pytest.mark.parametrize("matrix", ["", "matrix: {row: [only]}\n"])
+def test_set_on_one_node_leaves_the_others_that_share_an_alias(tmp_path, matrix):
+    text = BASE.replace("path: here}", "run: &two {workers: 2}}").replace("numbers: a}}", "numbers: a}, run: *two}")
+    config = load(tmp_path, matrix + text, "a.run.workers=9")
+    assert [config.graph.nodes[name].resources.workers for name in "ab"] == [9, 2]
+
+
+def test_set_on_one_node_leaves_the_others_that_share_a_variable(tmp_path):
+    text = "matrix: {row: {only: {run: {workers: 2}}}}\nnodes:\n" + "".join(
+        f"  {name}_{{row}}: {{stage: numbers, run: '{{run}}'}}\n" for name in "ab"
+    )
+    nodes = load(tmp_path, text, "a_only.run.workers=9").graph.nodes
+    assert [nodes[f"{name}_only"].resources.workers for name in "ab"] == [9, 2]
+
+
+def test_set_on_one_node_leaves_the_others_that_an_earlier_set_gave_the_same(tmp_path):
+    config = load(tmp_path, BASE, "*.run={workers: 2}", "a.run.workers=9")
+    assert [config.graph.nodes[name].resources.workers for name in "ab"] == [9, 2]
+
+
+def test_cycles_are_named(tmp_path):
+    with pytest.raises(ValueError, match="cycle: a2 -> b2 -> a2|cycle: b2 -> a2 -> b2"):
         load(
             tmp_path,
             BASE + "  a2: {stage: squares, inputs: {numbers: b2}}\n  b2: {stage: squares, inputs: {numbers: a2}}\n",

@@ -13,23 +13,19 @@ from tests.engine.squares import NUMBERS, Numbers, Squares, Total
 
 
 class Compared(Total):
-    """Rows of two inputs that belong together; a third one may be missing."""
+    """Follows its numbers to what they are squares of; what it is beside them for it does not follow."""
 
     name: ClassVar[str] = "compared"
-    inputs: ClassVar[dict[str, Port]] = {
-        "later": Port(NUMBERS, many=True),
-        "earlier": Port(NUMBERS, many=True),
-        "more": Port(NUMBERS, optional=True),
-    }
-    line: ClassVar[tuple[str, ...]] = ("later", "earlier")
+    inputs: ClassVar[dict[str, Port]] = {"numbers": Port(NUMBERS, many=True), "more": Port(NUMBERS, optional=True)}
+    follows: ClassVar[tuple[str, ...]] = ("numbers",)
 
 
 def squares(name: str, *upstream: str) -> Node:
     return Node(name, Squares(), {"numbers": upstream})
 
 
-def compared(later: tuple[str, ...], earlier: tuple[str, ...], **more: tuple[str, ...]) -> Node:
-    return Node("compared", Compared(), {"later": later, "earlier": earlier, **more})
+def compared(*numbers: str, **more: tuple[str, ...]) -> Node:
+    return Node("compared", Compared(), {"numbers": numbers, **more})
 
 
 ROOTS = (Node("a", Numbers()), Node("b", Numbers()))
@@ -42,11 +38,19 @@ def problems(*nodes: Node) -> list[str]:
 
 
 def test_nodes_come_after_what_they_read() -> None:
-    graph = Graph([compared(("c",), ("a",)), squares("d", "c"), squares("c", "a"), *ROOTS])
-    assert graph.order == ("a", "b", "c", "compared", "d")
+    graph = Graph([compared("d", "a"), squares("d", "c"), squares("c", "a"), *ROOTS])
+    assert graph.order == ("a", "b", "c", "d", "compared")
     assert graph.ancestors("d") == {"a", "c"}
     assert graph.ancestors("a") == set()
-    assert graph.nodes["compared"].upstream == ("c", "a")
+    assert graph.nodes["d"].upstream == ("c",)
+
+
+def test_a_stage_that_follows_its_inputs_reads_what_they_came_from() -> None:
+    nodes = (*ROOTS, squares("c", "a"), squares("d", "c"), squares("e", "b"))
+    node = Graph([*nodes, compared("d", "a", more=("e",))]).nodes["compared"]
+    assert node.lineage == {"d": {"numbers": ("c",)}, "a": {}, "c": {"numbers": ("a",)}}
+    assert node.upstream == ("d", "a", "e", "c")
+    assert Graph(nodes).nodes["d"].lineage == {}
 
 
 def test_a_node_that_is_read_twice_is_named_once() -> None:
@@ -66,30 +70,14 @@ def test_every_mistake_of_wiring_is_told() -> None:
     assert problems(*ROOTS, Node("t", Total(), {"numbers": ("a",)}), squares("c", "t")) == [
         "c.inputs.numbers: expected rows of (image_id, value, error, ...), t gives (total, ...)"
     ]
-    assert problems(*ROOTS, compared(("a",), ())) == ["compared.inputs.earlier: missing; name the node that feeds it"]
+    assert problems(*ROOTS, compared()) == ["compared.inputs.numbers: missing; name the node that feeds it"]
 
 
 def test_an_optional_input_may_be_left_out_and_takes_one() -> None:
     both = (*ROOTS, squares("c", "a"))
-    assert Graph([*both, compared(("c",), ("a",))]).order[-1] == "compared"
-    assert Graph([*both, compared(("c",), ("a",), more=("b",))]).nodes["compared"].upstream == ("c", "a", "b")
-    assert problems(*both, compared(("c",), ("a",), more=("a", "b"))) == [
-        "compared.inputs.more: takes one node, found a, b"
-    ]
-
-
-def test_rows_that_belong_together_are_made_from_each_other() -> None:
-    nodes = (*ROOTS, squares("c", "a"), squares("d", "b"))
-    Graph([*nodes, compared(("c", "d"), ("a", "b"))])
-    Graph([*nodes, compared(("a", "d"), ("a", "b"))])
-    Graph([*nodes, compared(("c", "d"), ("a",))])
-    words = ": name the inputs of all rows in the same order"
-    assert problems(*nodes, compared(("c", "d"), ("b", "a"))) == [
-        f"compared.inputs: c (row 1 of later) is not made from b (of earlier){words}"
-    ]
-    assert problems(*nodes, compared(("c", "d"), ("a", "a"))) == [
-        f"compared.inputs: d (row 2 of later) is not made from a (of earlier){words}"
-    ]
+    assert Graph([*both, compared("c")]).order[-1] == "compared"
+    assert Graph([*both, compared("c", more=("b",))]).nodes["compared"].upstream == ("c", "b", "a")
+    assert problems(*both, compared("c", more=("a", "b"))) == ["compared.inputs.more: takes one node, found a, b"]
 
 
 def test_a_schema_of_other_types_does_not_fit() -> None:
@@ -115,9 +103,15 @@ def test_of_many_columns_the_first_are_told() -> None:
     ]
 
 
-def test_a_circle_is_named() -> None:
-    with pytest.raises(ValueError, match=r"feed each other in a circle: c, d$"):
-        Graph([*ROOTS, squares("d", "c"), squares("c", "d")])
+def test_a_cycle_names_its_own_nodes_alone() -> None:
+    """Neither what it reads nor what reads it."""
+
+    class Sum(Total):
+        output: ClassVar[pa.Schema] = NUMBERS
+
+    cycle = (Node("d", Sum(), {"numbers": ("a", "c")}), squares("c", "d"), squares("after", "c"))
+    with pytest.raises(ValueError, match=r"feed each other in a cycle: (c -> d -> c|d -> c -> d)$"):
+        Graph([*ROOTS, *cycle])
 
 
 GRAPH = Graph([*ROOTS, squares("c", "a"), squares("d", "c"), squares("e", "b")])

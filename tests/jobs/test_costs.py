@@ -12,11 +12,11 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from jobs.costing.configs import costs_of
 from jobs.costing.cost import Cost, candidate_bytes
+from jobs.costing.images import WIDER_FACE
 from jobs.costing.networks import Network
+from jobs.costing.nodes import costs_of
 from jobs.costing.pace import FORWARD_AND_BACK, Pace, operations_of, pace_of
-from jobs.costing.pictures import WIDER_FACE
 from jobs.costing.rates import DUMP_BYTES, RATES, Rate
 from jobs.costs import app, page
 from pipeline.data.records import Detections
@@ -51,7 +51,7 @@ def section(title: str) -> str:
 
 
 def test_what_is_committed_is_what_the_command_prints() -> None:
-    assert page() == COMMITTED, "print it anew: uv run python jobs/costs.py > configs/COSTS.md"
+    assert page() == COMMITTED, "print it again: uv run python jobs/costs.py > configs/COSTS.md"
 
 
 def test_every_config_has_a_row() -> None:
@@ -145,15 +145,15 @@ def test_bytes_of_a_candidate_are_those_of_the_schema(landmarks: bool) -> None:
 
 def test_the_dump_is_of_all_three_parts_and_its_pixels_stay_in_the_workers() -> None:
     assert WIDER_FACE.count == 32_203
-    found = costs("full")["train_8k_hambox"]
+    found = costs("full")["hambox_train_8k"]
     wide, high = 7680 * 5295, 5296 * 7680
     assert found.pixels == pytest.approx(3 * 12_880 * (0.76 * wide + 0.24 * high))
     assert found.raw == 12_880 * 5000 * 20
-    assert costs("full")["train_hambox"].pixels == 0
+    assert costs("full")["hambox_train_original"].pixels == 0
 
 
-def test_several_looks_are_counted_each() -> None:
-    one, many = costs("full")["boxes_hambox"], costs("full")["multi_hambox"]
+def test_several_passes_are_counted_each() -> None:
+    one, many = costs("full")["boxes_val_hambox"], costs("full")["multi_val_hambox"]
     areas = sum(0.76 * each**2 * 1024 / 706 + 0.24 * each**2 * 1485 / 1024 for each in (500, 800, 1100, 1400, 1700))
     image = 1024 * (0.76 * 706 + 0.24 * 1485)
     assert many.operations / one.operations == pytest.approx(2 * areas / image, rel=1e-3)
@@ -167,7 +167,7 @@ def test_rankers_of_another_config_are_found_by_their_file() -> None:
         costs("crface_text", "rank_roi.path=runs/nowhere/roi.safetensors")
 
 
-def test_one_config_is_told_node_by_node_and_help_has_an_example() -> None:
+def test_one_config_is_shown_node_by_node_and_help_has_an_example() -> None:
     run = CliRunner().invoke(app, ["-c", str(CONFIGS / "dump_8k.yaml")])
     assert run.exit_code == 0
     assert "| `mobilenet` | dump | `retinaface_mobilenet` | 3,226 images, 8K |" in run.stdout

@@ -41,7 +41,10 @@ WAITING, ASSIGNING = ("steps/s", "share of waiting for data"), ("steps/s", "shar
 DETECTOR = (
     "seen unseen learnt_baseline detector_baseline unseen_boxes_baseline unseen_found_baseline unseen_ap_baseline"
 )
-RANKER = "seen_faces unseen_faces retinaface_seen retinaface_unseen rankings ranker_roi single ap_single rank_roi"
+RANKER = (
+    "seen_faces unseen_faces retinaface_seen_original retinaface_unseen_original rankings_original ranker_original_roi "
+    "single_original ap_single_original rank_original_roi"
+)
 # Of every tiny part, without real data.
 FIGURES = {
     "right": {"tests passed", "tests failed", "tests skipped", "tests error"},
@@ -53,7 +56,8 @@ FIGURES = {
     "train-mogface_baseline": each(["through Ray Train"], WAITING) | each(["bare loop"], ASSIGNING),
     "train-crface": each(["in one process"], WAITING) | each(["bare loop"], ASSIGNING),
     "learn-mogface_baseline": {"whole command", *DETECTOR.split()} | each(["unseen_ap_baseline"], LEVELS),
-    "learn-roi": {"whole command", "ap_rank_roi", *RANKER.split()} | each(["ap_single", "ap_rank_roi"], LEVELS),
+    "learn-roi": {"whole command", "ap_rank_original_roi", *RANKER.split()}
+    | each(["ap_single_original", "ap_rank_original_roi"], LEVELS),
 }
 
 
@@ -86,7 +90,7 @@ def test_on_real_images_a_gpu_learns_what_the_configs_say(name: str, tmp_path: P
     assert {node.resources.gpus for node in trained} == {1}
     found = {node.name: (getattr(node.stage, "detector", None), node.stage.recipe.steps) for node in trained}
     expected = {"learnt_baseline": ("mogface_baseline", 700), "detector_baseline": ("mogface_baseline", 100)}
-    assert found == (expected if name == "mogface_baseline" else {"ranker_roi": (None, 345)})
+    assert found == (expected if name == "mogface_baseline" else {"ranker_original_roi": (None, 345)})
 
 
 def test_a_part_that_does_not_exist_is_refused_and_all_are_listed(tmp_path: Path) -> None:

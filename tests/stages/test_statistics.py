@@ -150,7 +150,7 @@ def test_a_page_of_runs_shows_the_statistics_too(counted: World) -> None:
     counted.node("guesses", "guess", inputs={"samples": "faces"})
     counted.node("found", "suppress", inputs={"candidates": "guesses"})
     counted.node("ap", "evaluate", inputs={"samples": "faces", "detections": "found"})
-    wired = {"samples": "faces", "candidates": "guesses", "detections": "found", "ap": "ap"}
+    wired = {"samples": "faces", "ap": "ap"}
     counted.node("page", "report", inputs=wired, gallery=1)
     counted.done()
     before = counted.identity("page")
@@ -165,7 +165,7 @@ def test_a_page_of_runs_shows_the_statistics_too(counted: World) -> None:
 
 def test_a_page_of_nothing_is_refused(counted: World) -> None:
     counted.node("page", "report", inputs={"samples": "faces"})
-    with pytest.raises(ValueError, match="page: inputs.detections: missing; name the nodes of the runs, or statistics"):
+    with pytest.raises(ValueError, match="page: inputs.ap: missing; name evaluations"):
         counted.run()
 
 
@@ -173,12 +173,10 @@ def test_a_port_that_is_not_wired_is_no_part_of_a_page(world: World) -> None:
     world.node("faces", "index", dataset={"kind": "synthetic", "images": 2})
     world.node("guesses", "guess", inputs={"samples": "faces"})
     world.node("found", "suppress", inputs={"candidates": "guesses"})
-    world.node("page", "report", inputs={"samples": "faces", "candidates": "guesses", "detections": "found"}, title="t")
+    world.node("page", "report", inputs={"samples": "faces", "detections": "found"}, title="t")
     fingerprint_fields = world.plan()["page"].fingerprint_fields
     assert fingerprint_fields is not None
-    assert (
-        set(fingerprint_fields["inputs"]) == set(fingerprint_fields["names"]) == {"samples", "candidates", "detections"}
-    )
+    assert set(fingerprint_fields["inputs"]) == set(fingerprint_fields["names"]) == {"samples", "detections"}
 
 
 @pytest.mark.wider

@@ -44,8 +44,7 @@ def eight(world: World, weights: str) -> World:
     world.node("order", "ranking_accuracy", inputs={**seen, "candidates": ["boxes", "best"]})
     for name in ("found", "best"):
         world.node(f"ap_{name}", "evaluate", inputs={**seen, "detections": name})
-    pairs = {"candidates": ["boxes", "boxes"], "detections": ["found", "best"], "ap": ["ap_found", "ap_best"]}
-    world.node("page", "report", inputs={**seen, **pairs, "accuracy": ["order"]}, gallery=8)
+    world.node("page", "report", inputs={**seen, "ap": ["ap_found", "ap_best"], "accuracy": ["order"]}, gallery=8)
     world.node("result", "table", inputs={"ap": ["ap_found", "ap_best"]})
     return world
 

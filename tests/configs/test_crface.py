@@ -83,7 +83,7 @@ def test_no_config_writes_scores_that_tie() -> None:
 
 
 def test_rankers_of_whole_images_are_used_as_they_were_trained() -> None:
-    """Another size than that of the training is another picture, and other rows of the table are read in it."""
+    """Another size than that of the training is another image, and other rows of the table are read in it."""
     checked = 0
     for name, graph, node in nodes(Rerank):
         assert isinstance(node.stage, Rerank)
@@ -106,4 +106,4 @@ def test_hambox_is_that_of_crface() -> None:
             assert not stage.recipe.regression_aware, name
             assert not {"deep_head", "pyramid_anchor"} & stage.model_args.keys(), name
             assert stage.recipe.assigner in ("auto", "hambox"), name
-    assert {name.split(":")[0] for name in seen} == {"hambox", "hrnet", "full"}
+    assert {name.split(":")[0] for name in seen} == {"detectors", "full"}

@@ -1,0 +1,158 @@
+"""What nodes cost: trainings, dumps of detectors, re-ranking, labelled candidates for rankers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from jobs.costing.cost import COLOURS, FLOAT, Cost, candidate_bytes
+from jobs.costing.images import ImageSet, images_of
+from jobs.costing.networks import Network
+from jobs.costing.pace import FORWARD_AND_BACK, pace_of
+from jobs.costing.rates import DUMP_BYTES, Numbers, Work
+from jobs.costing.sources import detector_of, ranker_of, trained_detector, trained_ranker
+from pipeline.data.canvas import ORIGINAL, parse_canvas
+from pipeline.data.schemas import FLOATS, LABELLED_CANDIDATES
+from pipeline.engine.config import Config
+from pipeline.engine.graph import Node
+from pipeline.inference.test_time import MODES
+from pipeline.models.rankers.ranker import ROWS
+from stages.label_candidates import LabelCandidates
+from stages.predict import SINGLE, Predict
+from stages.rerank import Rerank
+from stages.train_detector import TrainDetector
+from stages.train_ranker import TrainRanker
+
+_COPIES = 2  # of a checkpoint: its row, and the file at the store's top
+_ONCE_MORE = 4 / 3  # with micro-batches, an image goes forwards through the network once more
+Pass = tuple[float, int, int]
+"""A pass over a share of all images (shares may add up to more than 1), each of so many pixels, across and down."""
+
+
+def costs_of(config: Config) -> list[Cost]:
+    """Returns what every node costs that runs a network or holds candidates as they were found, in the graph's order.
+
+    The rest (lists of images, suppression, evaluation, pages) is minutes of CPU and few bytes, and left out.
+    """
+    found = list[Cost]()
+    for name in config.graph.order:
+        node = config.graph.nodes[name]
+        match node.stage:
+            case TrainDetector() | TrainRanker() as stage:
+                found.append(training(node, stage))
+            case Predict() as stage:
+                found.append(dump(config, node, stage))
+            case Rerank() as stage:
+                found.append(reranking(config, node, stage))
+            case LabelCandidates() as stage:
+                found.append(labelling(config, node, stage))
+    return found
+
+
+def training(node: Node, stage: TrainDetector | TrainRanker) -> Cost:
+    """Returns the cost of a training: steps x batch x operations of an image, of all GPUs together.
+
+    Layers that are frozen are counted like the others, and a part of a ranker that is computed again once.
+    """
+    network = trained_detector(stage) if isinstance(stage, TrainDetector) else trained_ranker(stage)
+    recipe = stage.recipe
+    numbers: Numbers = "bfloat16" if recipe.bf16 else "float32"
+    images, sides = recipe.steps * recipe.batch, recipe.sides
+    passes = FORWARD_AND_BACK * (_ONCE_MORE if recipe.micro_batches > 1 else 1)
+    each = passes * sum(network.flops(side, side, training=True) for side in sides) / len(sides)
+    pace, parameters = pace_of(network, "training", numbers), network.parameters
+    shown = " or ".join(map(str, sides))
+    return Cost(
+        node.name,
+        "training",
+        network.name,
+        f"{recipe.steps:,} x {recipe.batch} x {shown} px, {numbers}",
+        operations=images * each,
+        seconds=images * pace.seconds(each),
+        measured=pace.measured,
+        raw=_COPIES * FLOAT * parameters,
+        stored=_COPIES * FLOAT * parameters,
+        on_gpu=node.resources.gpus > 0,
+    )
+
+
+def dump(config: Config, node: Node, stage: Predict) -> Cost:
+    """Returns the cost of a dump; the bytes that several fused passes leave are not known and not counted."""
+    images, network = images_of(config.graph, node), detector_of(config, node, stage)
+    if stage.mode == SINGLE:
+        passes, name = canvas_passes(images, stage.canvas), stage.canvas
+        kept = stage.max_candidates
+    else:
+        mode, name = MODES.find(stage.mode), stage.mode
+        passes = [
+            (shape.share, *each.sizing.size(shape.width, shape.height))
+            for shape in images.shapes
+            for each in mode.passes(shape.width, shape.height)
+        ]
+        kept = stage.max_candidates if mode.fusion is None else 0
+    found = network_cost(images, network, stage.precision, passes)
+    return written(_of_node(found, node, "dump", images, name), images.count * kept, network.landmarks)
+
+
+def reranking(config: Config, node: Node, stage: Rerank) -> Cost:
+    """Returns the cost of re-ranking; the bytes that suppression leaves are not known and not counted."""
+    images, (network, frame) = images_of(config.graph, node), ranker_of(config, node)
+    if stage.size is not None:
+        frame = replace(frame, canvas=parse_canvas(stage.size))
+    passes = [(each.share, *frame.size(each.width, each.height)) for each in images.shapes]
+    found = network_cost(images, network, "float32", passes, "rank")
+    found = _of_node(found, node, "re-ranking", images, str(frame.canvas), " in a square" if frame.square else "")
+    kept = min(stage.max_candidates or ROWS, stage.max_detections or ROWS) if stage.iou is None else 0
+    # Landmarks, where the dump has any, go along.
+    source = config.graph.nodes[node.inputs["candidates"][0]]
+    landmarks = isinstance(source.stage, Predict) and detector_of(config, source, source.stage).landmarks
+    return written(found, images.count * kept, landmarks)
+
+
+def labelling(config: Config, node: Node, stage: LabelCandidates) -> Cost:
+    """Returns the cost of labelled candidates: bytes alone; overlaps are counted as if they could not be compressed."""
+    images, dumps = images_of(config.graph, node), node.inputs["candidates"]
+    columns = sum(field.type == FLOATS for field in LABELLED_CANDIDATES)
+    candidates = images.count * len(dumps) * stage.max_candidates
+    amount = f"{images.count:,} images, {len(dumps)} {'dump' if len(dumps) == 1 else 'dumps'}"
+    stored = candidates * (DUMP_BYTES[False] + FLOAT * columns - candidate_bytes(False))
+    return Cost(node.name, "labelling", "", amount, raw=candidates * FLOAT * columns, stored=stored)
+
+
+def network_cost(
+    images: ImageSet, network: Network, numbers: Numbers, passes: Sequence[Pass], work: Work = "image"
+) -> Cost:
+    """Returns the cost of a network's passes over images, nothing of it written."""
+    pace = pace_of(network, work, numbers)
+    every = [(share * images.count, network.flops(width, height)) for share, width, height in passes]
+    return Cost(
+        "",
+        "",
+        network.name,
+        "",
+        operations=sum(count * operations for count, operations in every),
+        seconds=sum(count * pace.seconds(operations) for count, operations in every),
+        measured=pace.measured,
+        pixels=COLOURS * images.count * sum(share * width * height for share, width, height in passes),
+    )
+
+
+def canvas_passes(images: ImageSet, canvas: str) -> list[Pass]:
+    """Returns one pass over every image on a canvas."""
+    size = parse_canvas(canvas).size
+    return [(each.share, *size(each.width, each.height)) for each in images.shapes]
+
+
+def written(cost: Cost, candidates: float, landmarks: bool) -> Cost:
+    """Returns a cost with the bytes of so many candidates."""
+    return replace(cost, raw=candidates * candidate_bytes(landmarks), stored=candidates * DUMP_BYTES[landmarks])
+
+
+def _of_node(cost: Cost, node: Node, kind: str, images: ImageSet, size: str, more: str = "") -> Cost:
+    """Returns a cost as that of a node; images at their original size are enlarged nowhere."""
+    shown = "8K" if size == str(parse_canvas("8k")) else size
+    pixels = 0.0 if size == str(ORIGINAL) else cost.pixels
+    on_gpu = node.resources.gpus > 0
+    return replace(
+        cost, node=node.name, kind=kind, amount=f"{images.count:,} images, {shown}{more}", pixels=pixels, on_gpu=on_gpu
+    )

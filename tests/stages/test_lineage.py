@@ -1,0 +1,78 @@
+"""From an evaluation back to its detections, candidates and checkpoints, along the graph."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.engine.plan import context
+from pipeline.engine.stage import StageContext
+from stages.lineage import Lineage, lineage_of, lineage_of_ap
+from tests.stages.world import World
+
+
+@pytest.fixture
+def several(world: World) -> World:
+    """Evaluations of suppressed, twice suppressed, fused and untouched candidates."""
+    world.node("faces", "index", dataset={"kind": "synthetic", "images": 2, "width": 96, "height": 64})
+    for name in ("one", "other"):
+        world.node(name, "guess", inputs={"samples": "faces"}, jitter=0.1)
+        world.node(f"found_{name}", "suppress", inputs={"candidates": name})
+    world.node("twice", "suppress", inputs={"candidates": "found_one"}, iou=0.3)
+    world.node("fused", "fuse", inputs={"detections": ["found_one", "found_other"]})
+    for name in ("found_one", "twice", "fused", "other"):
+        world.node(f"ap_{name}", "evaluate", inputs={"samples": "faces", "detections": name})
+    aps = [name for name in world.nodes if name.startswith("ap_")]
+    world.node("table", "table", inputs={"ap": aps})
+    world.done()
+    return world
+
+
+def of(world: World, name: str = "table") -> StageContext:
+    return context(world.graph(), name, world.plan(), {})
+
+
+def names(line: Lineage) -> list[str]:
+    return [step.node for step in line.steps]
+
+
+def test_a_line_leads_from_the_evaluation_to_the_candidates(several: World) -> None:
+    ctx = of(several)
+    lines = {ap.node: lineage_of_ap(ctx, ap) for ap in ctx.inputs["ap"]}
+    assert {name: names(line) for name, line in lines.items()} == {
+        "ap_found_one": ["one", "found_one", "ap_found_one"],
+        "ap_twice": ["one", "twice", "ap_twice"],
+        "ap_fused": ["fused", "ap_fused"],  # of several: the line ends there
+        "ap_other": ["other", "ap_other"],
+    }
+    assert lines["ap_other"].detections is lines["ap_other"].candidates
+    assert all(line.detector is line.ranker is None for line in lines.values())
+
+
+def test_what_is_not_followed_is_not_seen(several: World) -> None:
+    """A stage that follows nothing has no lineage, and finds no source."""
+    ctx = of(several, "ap_twice")
+    assert ctx.lineage == {}
+    assert names(lineage_of(ctx, ctx.one("detections"))) == ["twice"]
+
+
+def test_a_detector_and_a_ranker_have_each_their_checkpoint(world: World) -> None:
+    size = {"width": 96, "height": 96}
+    tiny = {"steps": 2, "batch": 1, "crop": 64, "warmup": 1}
+    world.node("faces", "index", dataset={"kind": "synthetic", "images": 2, **size})
+    world.node("detector", "train_detector", inputs={"samples": "faces"}, recipe={**tiny, "images": 2})
+    found = {"samples": "faces", "checkpoint": "detector"}
+    world.node("boxes", "predict", inputs=found, canvas="original", max_candidates=40)
+    world.node("rankings", "label_candidates", inputs={"samples": "faces", "candidates": "boxes"})
+    learnt_from = {"rankings": "rankings", "samples": "faces"}
+    world.node(
+        "ranker", "train_ranker", inputs=learnt_from, ranker="roi_mobilenet", recipe={**tiny, "num_candidates": 40}
+    )
+    wired = {"samples": "faces", "candidates": "boxes", "checkpoint": "ranker"}
+    world.node("ranked", "rerank", inputs=wired)
+    world.node("ap", "evaluate", inputs={"samples": "faces", "detections": "ranked"})
+    world.node("table", "table", inputs={"ap": "ap"})
+    world.done()
+    ctx = of(world)
+    line = lineage_of_ap(ctx, ctx.one("ap"))
+    assert names(line) == ["detector", "boxes", "ranker", "ranked", "ap"]
+    assert (line.detector and line.detector.node, line.ranker and line.ranker.node) == ("detector", "ranker")
