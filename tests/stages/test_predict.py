@@ -494,7 +494,7 @@ def test_the_other_published_variant_is_refused_at_plan_time(world: World, share
         (ONE_MEGABYTE, "retinaface_mobilenet_mb1", "retinaface_mobilenet"),
     ):
         wire(world, photos, str(shared / "data/weights" / file), detector=other)
-        with pytest.raises(ValueError, match=f"checkpoint is {own} .by its digest .*, not {other}"):
+        with pytest.raises(ValueError, match=f"checkpoint is {own} .by its content hash .*, not {other}"):
             world.run()
 
 
