@@ -16,7 +16,7 @@ from pipeline.data.schemas import AP, COMPARISON, LEVELS
 from pipeline.engine.graph import nearest
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Port, Row, StageContext, WholeStage
-from pipeline.evaluation.comparison import CONTENT_HASH, Compared
+from pipeline.evaluation.comparison import CONTENT_HASH, Compared, markdown, without_ap
 from pipeline.evaluation.missing_answers import LEFT_OUT
 from stages.lineage import FOLLOWED, Lineage, lineage_of_ap
 
