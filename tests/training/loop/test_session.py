@@ -387,6 +387,7 @@ def _in_two(folder: Path, start: bytes) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 def test_two_processes(tmp_path: Path) -> None:
     """All that two processes do differently, in one pair of them, since it takes seconds to start."""
     start = trained(training(tmp_path / "start"))
