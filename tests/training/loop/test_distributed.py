@@ -64,6 +64,7 @@ def _exchanged() -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_two_processes(tmp_path: Path) -> None:
     first, second = in_both(_exchanged, tmp_path)
     assert first.pop("place") == (0, 2, True)
