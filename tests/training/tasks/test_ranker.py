@@ -219,6 +219,7 @@ def test_equal_refined_scores_stand_in_the_order_of_their_rows() -> None:
     assert found.ordered == found.ordered_before > 0
 
 
+@pytest.mark.slow
 def test_a_compiled_network_answers_the_same() -> None:
     ranker = ranker_of("crface_mobilenet").train()
     plain = RankerTask(ranker, RECIPE).answer(batch_for(ranker))
