@@ -46,6 +46,7 @@ def both(name: str, **how: object) -> tuple[Predictor, Predictor]:
 
 @pytest.mark.parametrize("engine", ON_CPU)
 @pytest.mark.parametrize("name", ["retinaface_mobilenet", "mogface_mobilenet"])
+@pytest.mark.slow
 def test_every_engine_gives_the_candidates_of_torch_at_every_size(engine: str, name: str) -> None:
     plain, other = both(name, engine=engine)
     for height, width in SIZES:
@@ -57,6 +58,7 @@ def test_every_engine_gives_the_candidates_of_torch_at_every_size(engine: str, n
         assert np.abs(np.sort(found.boxes, axis=0) - np.sort(expected.boxes, axis=0)).max() < 1e-4 * scale
 
 
+@pytest.mark.slow
 def test_what_torch_compiles_gives_the_same_at_every_size() -> None:
     # Two layers: a whole detector takes more than a minute to compile on a CPU.
     torch.manual_seed(0)
@@ -69,6 +71,7 @@ def test_what_torch_compiles_gives_the_same_at_every_size() -> None:
             torch.testing.assert_close(fast(pixels)[0], plain(pixels)[0], atol=1e-3, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_what_torch_compiles_keeps_images_of_a_padded_canvas_to_themselves() -> None:
     """As on a GPU: one compilation for all batches of a canvas, and no way back to uncompiled torch."""
     torch.manual_seed(0)
