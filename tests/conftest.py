@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import socket
 import subprocess
 import sys
@@ -42,7 +41,7 @@ class _Together(LoadGroupScheduling):
     def _split_scope(self, nodeid: str) -> str:
         file, _, test = nodeid.partition("::")
         if file in _BY_PARAMETER and "[" in test:
-            return f"{file} {re.split(r'[-\]]', test.partition('[')[2])[0]}"
+            return f"{file} {test.partition('[')[2].rstrip(']').partition('-')[0]}"
         return _TOGETHER.get(file, nodeid)
 
     # A process that dies on a test (its time limit, a crash) must cost that test only. As they are, the two methods
