@@ -24,6 +24,9 @@ SHALLOW: dict[str, dict[str, object]] = {
     "mogface_e_official": {"depth": 50},
 }
 CHEAPEST = "retinaface_mobilenet"
+# Building one of these and its tests take 4 to 10 s of a core, each; the others have every part that these have but the
+# first shot's head.
+LARGE = ("hrnet_w32", "hrnet_w48", "mogface", "mogface_e", "mogface_official", "mogface_e_official")
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -31,7 +34,10 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-@pytest.fixture(scope="module", params=list(DETECTORS))
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=pytest.mark.slow if name in LARGE else ()) for name in DETECTORS],
+)
 def named(request: pytest.FixtureRequest) -> tuple[str, Detector]:
     torch.manual_seed(0)
     return request.param, _awake(DETECTORS[request.param].build(**SHALLOW.get(request.param, {})))
