@@ -121,9 +121,7 @@ def test_halo_is_whole_cells_and_memory_is_measured(named: tuple[str, Detector])
     assert list(detector.strides) == sorted(detector.strides)
 
 
-def test_pickled_and_saved_copies_answer_alike(
-    named: tuple[str, Detector], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pickled_and_saved_copies_answer_alike(named: tuple[str, Detector], monkeypatch: pytest.MonkeyPatch) -> None:
     name, detector = named
     for fill in ("kaiming_normal_", "kaiming_uniform_", "normal_", "uniform_", "xavier_uniform_"):
         monkeypatch.setattr(torch.nn.init, fill, lambda tensor, *_, **__: tensor)  # all values come from the file
