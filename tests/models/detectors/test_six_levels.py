@@ -7,6 +7,7 @@ from pipeline.models.detectors.hrnet import hrnet
 from pipeline.models.detectors.mogface import mogface_baseline
 from pipeline.models.detectors.six_levels import PRACTICAL_HALO, SixLevelDetector, square_anchors
 from pipeline.models.fuse import for_inference
+from tests.models.blank import blank_weights
 
 
 def test_anchors_are_four_strides_wide() -> None:
@@ -38,7 +39,7 @@ def test_no_pixel_beyond_the_halo_reaches_the_baseline() -> None:
 
 
 def test_halos_beyond_the_practical_one_are_cut() -> None:
-    with torch.device("meta"):
+    with torch.device("meta"), blank_weights():
         assert [each.receptive_halo for each in (hambox(head="plain"), hambox(), hrnet(width=18))] == [
             640,
             PRACTICAL_HALO,
@@ -49,7 +50,7 @@ def test_halos_beyond_the_practical_one_are_cut() -> None:
 @pytest.mark.parametrize("head", ["plain", "ssh", "cpm"])
 @pytest.mark.parametrize("pyramid", ["low", "v2p"])
 def test_switches_of_hrnet_and_hambox(head: str, pyramid: str) -> None:
-    with torch.device("meta"):
+    with torch.device("meta"), blank_weights():
         for detector in (
             hrnet(width=18, pyramid=pyramid, head=head, pyramid_anchor=True, anchor_scale=0.68),
             hambox(head=head, deep_head=True, shared_heads=True, pyramid_anchor=True, anchor_scale=0.68),
