@@ -30,6 +30,7 @@ _TOGETHER = {
     "tests/cluster/test_stopping.py": "stranger",
     "tests/jobs/test_ray_job.py": "head",
     "tests/cluster/test_damage_on_ray.py": "cluster",
+    "tests/test_readme.py": "readme",
 }
 # Files that build a large network for each first parameter: all tests of one network go to one of the processes.
 _BY_PARAMETER = ("tests/contracts/test_detectors.py", "tests/models/detectors/test_mogface.py")
