@@ -25,7 +25,11 @@ NETS = {
 }
 
 
-@pytest.fixture(scope="module", params=list(NETS))
+@pytest.fixture(
+    scope="module",
+    # The deep two take 2 to 4 s per test of a core.
+    params=[pytest.param(net, marks=pytest.mark.slow if net.startswith("mogface") else ()) for net in NETS],
+)
 def known(request: pytest.FixtureRequest, shared: Path) -> tuple[str, SixLevelDetector, np.lib.npyio.NpzFile]:
     """A detector under the weight rule, loaded through the converter, and its vectors."""
     net = request.param

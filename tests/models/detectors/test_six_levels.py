@@ -17,6 +17,7 @@ def test_anchors_are_four_strides_wide() -> None:
     assert square_anchors().count(1000, 700) == 58_450
 
 
+@pytest.mark.slow
 def test_no_pixel_beyond_the_halo_reaches_the_baseline() -> None:
     """565 pixels on the coarsest level, so 640 is the least multiple of 128 that holds them."""
     detector = mogface_baseline().eval().double()
