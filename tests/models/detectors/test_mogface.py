@@ -27,7 +27,7 @@ NETS = {
 
 @pytest.fixture(
     scope="module",
-    # The deep two take 2 to 4 s per test of a core.
+    # The deep two take 1 to 3 s of a core per case, the building not counted.
     params=[pytest.param(net, marks=pytest.mark.slow if net.startswith("mogface") else ()) for net in NETS],
 )
 def known(request: pytest.FixtureRequest, shared: Path) -> tuple[str, SixLevelDetector, np.lib.npyio.NpzFile]:
