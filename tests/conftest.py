@@ -29,15 +29,21 @@ _TOGETHER = {
     "tests/cluster/test_train.py": "train",
     "tests/cluster/test_stopping.py": "stranger",
     "tests/jobs/test_ray_job.py": "head",
-    "tests/models/detectors/test_mogface.py": "mogface",
+    "tests/cluster/test_damage_on_ray.py": "cluster",
+    "tests/test_readme.py": "readme",
 }
+# Files that build a large network for each first parameter: all tests of one network go to one of the processes.
+_BY_PARAMETER = ("tests/contracts/test_detectors.py", "tests/models/detectors/test_mogface.py")
 
 
 class _Together(LoadGroupScheduling):
     """Gives files that share something to one of the test processes; marks do not reach the scheduler in pytest 9.2."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return _TOGETHER.get(nodeid.split("::")[0], nodeid)
+        file, _, test = nodeid.partition("::")
+        if file in _BY_PARAMETER and "[" in test:
+            return f"{file} {test.partition('[')[2].rstrip(']').partition('-')[0]}"
+        return _TOGETHER.get(file, nodeid)
 
     # A process that dies on a test (its time limit, a crash) must cost that test only. As they are, the two methods
     # below give the test to the next process, which dies as well, and leave a new one waiting for a second test.

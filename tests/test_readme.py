@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import subprocess
 import sys
@@ -31,14 +32,19 @@ def test_there_are_commands_to_check():
     assert len(WIDER8K) >= 5
 
 
+@functools.cache
+def wider8k(*words: str) -> subprocess.CompletedProcess[str]:
+    """Returns what the command said; a page of help, which several commands ask for, is printed once."""
+    command = [sys.executable, "-m", "stages.cli.main", *words]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
 @pytest.mark.parametrize("command", WIDER8K)
 def test_every_command_is_understood(command, tmp_path):
     """Options are parsed, configs and overrides are checked; what is then missing is only the data."""
     words = command[command.index("wider8k ") :].replace("'", "").split()[1:]
     words = ["plan", *words[1:], "--set", f"store={tmp_path / 'store'}"] if words[0] == "run" else [words[0], "--help"]
-    done = subprocess.run(
-        [sys.executable, "-m", "stages.cli.main", *words], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = wider8k(*words)
     assert done.returncode == 0 or "blocked" in done.stdout, done.stdout + done.stderr
     assert "no such" not in done.stderr
     assert words[0] != "plan" or "~" not in done.stdout, "a path was not expanded"
@@ -47,13 +53,7 @@ def test_every_command_is_understood(command, tmp_path):
 def test_every_option_that_is_shown_exists():
     for command in WIDER8K:
         words = command[command.index("wider8k ") :].split()
-        page = subprocess.run(
-            [sys.executable, "-m", "stages.cli.main", words[1], "--help"],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        page = wider8k(words[1], "--help")
         for option in {word for word in words if re.fullmatch(r"--[a-z-]+", word)}:
             assert option in page.stdout, f"{option} of: {command}"
 

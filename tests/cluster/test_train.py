@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -91,15 +92,25 @@ def log(store: Path) -> list[dict]:
 
 
 @pytest.fixture(scope="module")
-def quiet(tmp_path_factory) -> Quiet:
+def indexed(tmp_path_factory) -> Path:
+    """Store in which the images are indexed: two nodes that every run on Ray would begin with."""
+    store = tmp_path_factory.mktemp("indexed") / "store"
+    words = command(store, "--only", "drawings", "--only", "few", "--local")
+    subprocess.run(words, cwd=ROOT, check=True, timeout=300, stdout=subprocess.DEVNULL)
+    return store
+
+
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory, indexed) -> Quiet:
     """An undisturbed run with two processes, beside a training that cannot end well."""
     store = tmp_path_factory.mktemp("train") / "quiet"
+    shutil.copytree(indexed, store)
     done = subprocess.run(command(store), cwd=ROOT, timeout=300, capture_output=True, text=True, check=False)
     return Quiet(store, done.returncode, done.stdout + done.stderr)
 
 
-def test_killed_processes_and_a_killed_driver_change_nothing(quiet, tmp_path):
-    store = tmp_path / "killed"
+def test_killed_processes_and_a_killed_driver_change_nothing(quiet, indexed, tmp_path):
+    store = shutil.copytree(indexed, tmp_path / "killed")
     driver = subprocess.Popen(command(store, *ONLY), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     wait_for(driver, lambda: checkpoints(store)[-1:] >= [4])
     victim = trainers(driver)[-1]
@@ -117,8 +128,8 @@ def test_killed_processes_and_a_killed_driver_change_nothing(quiet, tmp_path):
     assert [entry.get("ap") for entry in log(store)] == [entry.get("ap") for entry in log(quiet.store)]
 
 
-def test_a_stopped_training_leaves_its_checkpoints_and_no_process(tmp_path):
-    store = tmp_path / "stopped"
+def test_a_stopped_training_leaves_its_checkpoints_and_no_process(indexed, tmp_path):
+    store = shutil.copytree(indexed, tmp_path / "stopped")
     driver = subprocess.Popen(
         command(store, *ONLY), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=hear_interrupts
     )

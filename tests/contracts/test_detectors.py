@@ -13,6 +13,7 @@ from pipeline.inference.predictor import Predictor
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Detector, Raw
 from pipeline.models.weights import open_detector, save_bytes
+from tests.models.blank import blank_weights
 from tests.models.weight_rule import tensor
 
 # Depth changes nothing that is asked for here but the time it takes; the two paper entries differ in it alone, so that
@@ -24,6 +25,8 @@ SHALLOW: dict[str, dict[str, object]] = {
     "mogface_e_official": {"depth": 50},
 }
 CHEAPEST = "retinaface_mobilenet"
+# Building one of these and its tests take 4 to 10 s of a core, each.
+LARGE = ("hrnet_w32", "hrnet_w48", "mogface", "mogface_e", "mogface_official", "mogface_e_official")
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -31,7 +34,10 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-@pytest.fixture(scope="module", params=list(DETECTORS))
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=pytest.mark.slow if name in LARGE else ()) for name in DETECTORS],
+)
 def named(request: pytest.FixtureRequest) -> tuple[str, Detector]:
     torch.manual_seed(0)
     return request.param, _awake(DETECTORS[request.param].build(**SHALLOW.get(request.param, {})))
@@ -121,7 +127,8 @@ def test_pickled_and_saved_copies_answer_alike(named: tuple[str, Detector]) -> N
     with torch.inference_mode():
         expected = detector(images).logits
         assert torch.equal(pickle.loads(pickle.dumps(detector))(images).logits, expected)
-        found, loaded = open_detector(save_bytes(name, detector, {"model_args": SHALLOW.get(name, {})}))
+        with blank_weights():  # all values come from the file
+            found, loaded = open_detector(save_bytes(name, detector, {"model_args": SHALLOW.get(name, {})}))
         assert found == name
         assert torch.equal(loaded(images).logits, expected)
 

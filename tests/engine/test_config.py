@@ -12,6 +12,28 @@ BASE = "name: base\nstore: /tmp/s\nnodes:\n  a: {stage: numbers, plus: 1, path: 
 MACHINES = "machine: smal\nmachines:\n  small: {squares: {cpus: 2, workers: 2}}\n  large: {numbers: {workers: 8}, squares: {gpus: 1}}\n"
 
 
+# How it looks: a config of one's own is a base, what differs from it, and what is set on the command line.
+
+
+def test_an_experiment_is_what_differs_from_its_base(tmp_path):
+    (tmp_path / "squares.yaml").write_text(
+        """
+name: squares
+store: runs/powers
+nodes:
+  numbers: {stage: numbers}
+  powers: {stage: squares, inputs: {numbers: numbers}, run: {workers: 2}}
+  total: {stage: total, inputs: {numbers: powers}}
+"""
+    )
+    (tmp_path / "cubes.yaml").write_text("base: squares.yaml\nname: cubes\nnodes:\n  powers: {power: 3}\n")
+    config = load_config(tmp_path / "cubes.yaml", STAGES, ["numbers.path=/data/numbers.txt", "powers.run.workers=8"])
+    powers = config.graph.nodes["powers"]
+    assert (config.name, powers.stage.power, powers.resources.workers) == ("cubes", 3, 8)
+    assert config.graph.nodes["numbers"].path == "/data/numbers.txt"
+    assert config.graph.order == ("numbers", "powers", "total")
+
+
 def load(tmp_path, text, *sets):
     path = tmp_path / "config.yaml"
     path.write_text(text)

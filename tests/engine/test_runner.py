@@ -6,8 +6,44 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.engine.capacity import Machine
+from pipeline.engine.config import load_config
 from pipeline.engine.executor import LocalExecutor
 from pipeline.engine.manifest import Artifact, stored_manifests
+from pipeline.engine.plan import Options
+from pipeline.engine.runner import Outcome, Runner
+from pipeline.engine.storage import Store
+from tests.engine.squares import STAGES
+
+# How it looks: a user's experiment, run, run again, and run with one value changed.
+
+EXPERIMENT = """
+name: experiment
+store: {folder}/store
+nodes:
+  numbers: {{stage: numbers, path: {folder}/numbers.txt}}
+  powers: {{stage: squares, inputs: {{numbers: numbers}}}}
+  total: {{stage: total, inputs: {{numbers: powers}}}}
+"""
+
+
+def test_an_experiment_is_run_and_changed_in_one_value(tmp_path):
+    (tmp_path / "numbers.txt").write_text("two 2\nthree 3\n")
+    (tmp_path / "experiment.yaml").write_text(EXPERIMENT.format(folder=tmp_path))
+    store = Store(str(tmp_path / "store"))
+
+    def run(*sets: str) -> Outcome:
+        graph = load_config(tmp_path / "experiment.yaml", STAGES, sets).graph
+        return Runner(graph, store, Options(frozenset(graph.order)), LocalExecutor).run()
+
+    assert run().computed == ["numbers", "powers", "total"]
+    assert store.read("total.txt") == b"13"
+    assert run().reused == ["numbers", "powers", "total"]
+    cubes = run("powers.power=3")
+    assert (cubes.reused, cubes.computed) == (["numbers"], ["powers", "total"])
+    assert store.read("total.txt") == b"35"
+
+
+# What a run does in every case.
 
 SQUARES, CUBES = sum(i**2 for i in range(10)), sum(i**3 for i in range(10))
 

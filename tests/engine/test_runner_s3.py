@@ -20,6 +20,7 @@ def world(s3_bucket, tmp_path):
     return made
 
 
+@pytest.mark.slow
 def test_runs_reuses_resumes_and_repairs(world):
     assert world.run().computed == ["numbers", "squares", "cubes", "total"]
     assert world.total() == SQUARES + CUBES

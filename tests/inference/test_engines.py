@@ -51,6 +51,7 @@ def both(name: str, **how: object) -> tuple[Predictor, Predictor]:
 
 @pytest.mark.parametrize("engine", ON_CPU)
 @pytest.mark.parametrize("name", ["retinaface_mobilenet", "mogface_mobilenet"])
+@pytest.mark.slow
 def test_every_engine_gives_the_candidates_of_torch_at_every_size(engine: str, name: str) -> None:
     plain, other = both(name, engine=engine)
     for height, width in SIZES:
@@ -62,6 +63,7 @@ def test_every_engine_gives_the_candidates_of_torch_at_every_size(engine: str, n
         assert np.abs(np.sort(found.boxes, axis=0) - np.sort(expected.boxes, axis=0)).max() < 1e-4 * scale
 
 
+@pytest.mark.slow
 def test_what_torch_compiles_gives_the_same_at_every_size() -> None:
     layers = two_layers()
     plain, fast = (open_engine(name, layers, RULE, CPU, torch.float32) for name in ("torch", "compiled"))
@@ -71,6 +73,7 @@ def test_what_torch_compiles_gives_the_same_at_every_size() -> None:
             torch.testing.assert_close(fast(pixels)[0], plain(pixels)[0], atol=1e-3, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_what_torch_compiles_keeps_images_of_a_padded_canvas_to_themselves() -> None:
     """As on a GPU: one compilation for all batches of a canvas, and no way back to uncompiled torch."""
     layers = two_layers()

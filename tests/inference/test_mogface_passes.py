@@ -202,6 +202,7 @@ def predictor() -> Predictor:
 
 
 @pytest.mark.parametrize("name", ["mogface_multi", "mogface_multi_hard"])
+@pytest.mark.slow
 def test_a_whole_mode_is_what_the_codes_rules_give_on_last_pixels(predictor: Predictor, name: str) -> None:
     image = np.random.default_rng(5).integers(0, 256, (96, 120, 3), dtype=np.uint8)
     hard = name.endswith("hard")

@@ -79,6 +79,7 @@ class TestCpuWatch:
         assert watch.cores(11, 15, but={1}) == 0.5
         assert watch.cores(11, 13) is None
 
+    @pytest.mark.slow
     def test_children_are_read(self):
         busy = "import time\nwhile time.process_time() < 5: pass"
         child = subprocess.Popen([sys.executable, "-c", busy])
@@ -94,6 +95,7 @@ class TestCpuWatch:
 
 
 class TestParts:
+    @pytest.mark.slow
     def test_voting_agrees_with_the_plain_loop_and_is_measured_beside_it(self):
         suppressed, voted = suppression_section(None, 1, "again").rows
         assert suppressed.what == "NMS of 5,000 boxes, ms"
@@ -106,6 +108,7 @@ class TestParts:
 
 
 class TestForward:
+    @pytest.mark.slow
     def test_one_line_of_time_and_one_of_memory(self):
         section = forward_section(["retinaface_mobilenet"], ["96"], 2, None, "cpu", "again")
         time_row, memory_row = section.rows
@@ -114,6 +117,7 @@ class TestForward:
         assert memory_row.ours > 300
         assert "random weights" in section.notes[0]
 
+    @pytest.mark.slow
     def test_a_budget_too_small_for_one_leaves_the_others_measured(self):
         section = forward_section(["retinaface_resnet50", "retinaface_mobilenet"], ["1400"], 1, 1.05, "cpu", "again")
         assert {row.what.split(" ")[1] for row in section.rows} == {"retinaface_mobilenet"}
@@ -185,6 +189,7 @@ class TestCocoPeer:
         assert json.loads(capsys.readouterr().out) == {"easy": 1.0, "hard": 1.0}
 
 
+@pytest.mark.slow
 def test_without_real_data_images_are_drawn_and_weights_random(tmp_path):
     (tmp_path / "images").mkdir()
     files, what = gather(tmp_path / "images", 2, None)

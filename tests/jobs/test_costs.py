@@ -50,6 +50,7 @@ def section(title: str) -> str:
     return next(part for part in COMMITTED.split("\n## ") if part.startswith(title))
 
 
+@pytest.mark.slow
 def test_what_is_committed_is_what_the_command_prints() -> None:
     assert page() == COMMITTED, "print it again: uv run python jobs/costs.py > configs/COSTS.md"
 

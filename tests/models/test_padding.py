@@ -18,14 +18,15 @@ SIZES = ((201, 253), (130, 256), (256, 131), (33, 17))
 SIDE = 256
 
 
-def _deep(name: str) -> bool:
-    with torch.device("meta"):
-        return DETECTORS.find(name).build().whole_image_statistics
-
-
 # Of one kind the smallest. The deep networks of MogFace take a minute each here: their own part, norms over whole maps,
 # has a test below, and all of them have one on a GPU.
-KINDS = [name for name in DETECTORS if name not in ("hrnet_w32", "hrnet_w48") and not _deep(name)]
+DEEP = ("mogface", "mogface_e", "mogface_official", "mogface_e_official")
+CHEAP = ("retinaface_mobilenet", "retinaface_mobilenet_mb1", "mogface_mobilenet")
+KINDS = [
+    pytest.param(name, marks=() if name in CHEAP else pytest.mark.slow)
+    for name in DETECTORS
+    if name not in ("hrnet_w32", "hrnet_w48", *DEEP)
+]
 
 
 def canvas() -> tuple[list[Tensor], Tensor]:
@@ -47,6 +48,12 @@ def difference(detector: Detector, alone: Raw, padded: Raw, number: int) -> floa
             away = (one[0] - other[number][inside]).abs().max() / one.abs().max().clamp(min=1)
             worst = max(worst, float(away))
     return worst
+
+
+@pytest.mark.slow
+def test_the_deep_networks_are_those_with_norms_over_whole_maps() -> None:
+    with torch.device("meta"):
+        assert tuple(name for name in DETECTORS if detector_spec(name).build().whole_image_statistics) == DEEP
 
 
 @pytest.mark.parametrize("name", KINDS)

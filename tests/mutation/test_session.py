@@ -58,6 +58,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_what_the_tests_notice_by_failing_and_by_hanging_and_what_they_do_not(tree: Path) -> None:
     failed = (False, "tests/test_tiny.py::test_count", False)
     wanted = {

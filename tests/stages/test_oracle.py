@@ -175,6 +175,7 @@ def truth_of(shared: Path) -> WiderGroundTruth:
 
 @pytest.mark.wider
 @pytest.mark.parametrize("name", SETS)
+@pytest.mark.slow
 def test_published_sets_in_the_best_order_are_the_reference(shared: Path, name: str) -> None:
     truth, expected = truth_of(shared), expected_of(shared)["oracle_on_published_sets"][name]
     file = shared.joinpath(*Path(expected_of(shared)["sets"][name]["file"]).parts[1:])

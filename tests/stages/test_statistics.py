@@ -180,6 +180,7 @@ def test_a_port_that_is_not_wired_is_no_part_of_a_page(world: World) -> None:
 
 
 @pytest.mark.wider
+@pytest.mark.slow
 def test_real_faces(counted: World, shared: Path) -> None:
     dataset = {"kind": "wider_face", "split": "val", "missing": "skip"}
     counted.node("faces", "index", dataset=dataset, path=str(shared / "data/wider_images"))

@@ -13,6 +13,7 @@ from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.six_levels import SixLevelDetector
 from pipeline.models.fuse import for_inference
 from pipeline.models.weights import load
+from tests.models.blank import blank_weights
 from tests.models.weight_rule import checkpoint, images, published, tensor
 
 NETS = {
@@ -23,11 +24,16 @@ NETS = {
 }
 
 
-@pytest.fixture(scope="module", params=list(NETS))
+@pytest.fixture(
+    scope="module",
+    # The deep two take 1 to 3 s of a core per case, the building not counted.
+    params=[pytest.param(net, marks=pytest.mark.slow if net.startswith("mogface") else ()) for net in NETS],
+)
 def known(request: pytest.FixtureRequest, shared: Path) -> tuple[str, SixLevelDetector, np.lib.npyio.NpzFile]:
     """A detector under the weight rule, loaded through the converter, and its vectors."""
     net = request.param
-    detector = DETECTORS[NETS[net][0]].build().eval()
+    with blank_weights():
+        detector = DETECTORS[NETS[net][0]].build().eval()
     report = load(detector, checkpoint(shared, net))
     assert report.complete
     assert len(report.matched) == len(published(shared, net))

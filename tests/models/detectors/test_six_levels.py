@@ -5,6 +5,7 @@ from torch import nn
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.six_levels import PRACTICAL_HALO, SixLevelDetector, square_anchors
 from pipeline.models.fuse import for_inference
+from tests.models.blank import blank_weights
 
 
 def test_anchors_are_four_strides_wide() -> None:
@@ -14,6 +15,7 @@ def test_anchors_are_four_strides_wide() -> None:
     assert square_anchors().count(1000, 700) == 58_450
 
 
+@pytest.mark.slow
 def test_no_pixel_beyond_the_halo_reaches_the_baseline() -> None:
     """565 pixels on the coarsest level, so 640 is the least multiple of 128 that holds them."""
     detector = DETECTORS["mogface_baseline"].build().eval().double()
@@ -54,7 +56,7 @@ def test_halos_beyond_the_practical_one_are_cut() -> None:
 @pytest.mark.parametrize("head", ["plain", "ssh", "cpm"])
 @pytest.mark.parametrize("pyramid", ["low", "v2p"])
 def test_switches_of_hrnet_and_hambox(head: str, pyramid: str) -> None:
-    with torch.device("meta"):
+    with torch.device("meta"), blank_weights():
         for detector in (
             DETECTORS["hrnet_w18"].build(pyramid=pyramid, head=head, pyramid_anchor=True, anchor_scale=0.68),
             DETECTORS["hambox_resnet50"].build(

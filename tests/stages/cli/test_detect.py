@@ -44,6 +44,7 @@ def test_json_holds_what_the_detector_finds(wider8k, photo: Path, weights: str, 
     assert "retinaface_mobilenet" in answer.out
 
 
+@pytest.mark.slow
 def test_a_mode_looks_at_several_sizes_and_votes(wider8k, photo: Path, weights: str, tmp_path: Path) -> None:
     file = tmp_path / "found.json"
     arguments = ("detect", photo, "--weights", weights, "--score", 0.3, "--mode", "crface_multi")
@@ -190,6 +191,7 @@ def test_a_thousand_drawings_of_one_name_are_a_thousand_steps() -> None:
     assert Counted.looks < 20 * len(photos)
 
 
+@pytest.mark.slow
 def test_a_strip_longer_than_a_jpeg_is_drawn_and_the_photo_after_it_too(
     wider8k, photo: Path, weights: str, tmp_path: Path
 ) -> None:

@@ -130,6 +130,7 @@ def test_it_travels(validator: DetectorValidator) -> None:
     assert twin.read(twin.samples[0].path) == read(validator.samples[0].path)
 
 
+@pytest.mark.slow
 def test_the_last_evaluation_of_a_training_is_the_ap_of_the_pipeline(world: World) -> None:
     """From end to end: trained with evaluations, then predicted, suppressed and evaluated by their own stages."""
     synthetic = {"kind": "synthetic", "width": 96, "height": 96}

@@ -136,6 +136,7 @@ def test_every_real_face_with_an_area_is_counted(training_set: list[Sample]) -> 
 
 
 @pytest.mark.wider
+@pytest.mark.slow
 def test_levels_of_the_real_annotation_get_the_shares_of_the_closed_form(training_set: list[Sample]) -> None:
     chosen = policy("sse")
     sampled = sampled_scales(training_set, chosen, seed=0)

@@ -137,6 +137,7 @@ def test_level_shares_do_not_depend_on_the_faces() -> None:
 
 
 @pytest.mark.wider
+@pytest.mark.slow
 def test_levels_of_the_real_faces_follow_the_closed_form(shared: Path) -> None:
     """Every image of WIDER FACE's training set once, of invented sizes, which are not in the annotation."""
     file = shared / "data" / "wider_val_gt" / "wider_face_train_bbx_gt.txt"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from torch import nn
 
@@ -64,6 +65,7 @@ def _exchanged() -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_two_processes(tmp_path: Path) -> None:
     first, second = in_both(_exchanged, tmp_path)
     assert first.pop("place") == (0, 2, True)

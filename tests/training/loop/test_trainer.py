@@ -213,6 +213,7 @@ def _two_steps(backend: str | None) -> list[Step]:
 
 # "aot_eager" is all of torch.compile but its code generation, which takes a minute on a CPU.
 @pytest.mark.parametrize("backend", ["eager", "aot_eager"])
+@pytest.mark.slow
 def test_a_compiled_network_learns_the_same(backend: str) -> None:
     for plain, compiled in zip(_two_steps(None), _two_steps(backend), strict=True):
         assert compiled.losses == pytest.approx(plain.losses, rel=1e-4)

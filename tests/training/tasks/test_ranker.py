@@ -206,6 +206,7 @@ def test_equal_refined_scores_keep_the_order_of_their_rows() -> None:
     assert found.counts["ordered"] == found.counts["ordered_before"] > 0
 
 
+@pytest.mark.slow
 def test_a_compiled_network_answers_the_same() -> None:
     ranker = ranker_of("crface_mobilenet").train()
     plain = TASK.forward(ranker, batch_for(ranker))
