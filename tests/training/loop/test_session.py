@@ -34,15 +34,15 @@ from tests.training.plain_loop import normalised, train
 from tests.training.sessions import Killed, log, quiet, trained, until
 from tests.training.two_processes import in_both
 
-# How it looks: a training is a learner, its batches and a folder; run again, it goes on where it was.
+# How it looks: a training is a task, its batches and a folder; run again, it goes on where it was.
 
 
 def test_a_training_is_run_and_its_detector_opened(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recipe = DetectorRecipe(steps=4, batch=2, crop=64, warmup=1)
-    learner = DetectorLearner("retinaface_mobilenet", recipe)
+    task = DetectorTask("retinaface_mobilenet", recipe)
     batches = BatchSampler(InMemory(bright_squares(side=64)), recipe.batch, recipe.seed, recipe.sides)
     store = Store(str(tmp_path))
-    mine = Training(learner, batches, store, "work", checkpoint_seconds=60)
+    mine = Training(task, batches, store, "work", checkpoint_seconds=60)
     run(mine)
     steps = [line.split()[1] for line in capsys.readouterr().out.splitlines() if line.startswith("step ")]
     assert steps == ["1/4", "2/4", "3/4", "4/4"]
