@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SMALL = [
     "drawings.dataset.images=16", "faces.dataset.images=12", "boxes.run.shard_rows=4", "boxes.run.max_error_share=1",
     "detector.recipe={steps: 4, images: 16, batch: 4}", "report.gallery=2",
-    "ranker.recipe={steps: 2, batch: 2, crop: 160, rows: 100}",
+    "ranker.recipe={steps: 2, batch: 2, crop: 160, num_candidates: 100}",
 ]  # fmt: skip
 
 
