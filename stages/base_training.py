@@ -98,7 +98,7 @@ class TrainingStage(WholeStage):
         )
 
     def file_hashes(self, path: str | None) -> Mapping[str, str]:
-        """Returns the digest of the file of first weights, if there is one."""
+        """Returns the content hash of the file of first weights, if there is one."""
         return {"weights": Checkpoint(path).content_hash} if path else {}
 
     def run(self, ctx: StageContext) -> Iterable[Row]:

@@ -21,7 +21,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # two processes on two cores; read when torch is imported
 
 
-# Files whose tests share something that takes long to set up, and by what name; the rest goes to whoever is free.
+# Files whose tests share something that takes long to set up, and by what name; the rest goes to any free process.
 _TOGETHER = {
     "tests/cluster/test_ray_executor.py": "cluster",
     "tests/stages/test_graph.py": "cluster",

@@ -1,4 +1,4 @@
-"""Text that counts how often it is looked at: work that grows with the square shows without a clock."""
+"""Text that counts how often it is read: work that grows with the square shows without a clock."""
 
 from __future__ import annotations
 

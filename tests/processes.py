@@ -36,5 +36,5 @@ def kill_family(driver: subprocess.Popen[Any]) -> None:
 
 
 def hear_interrupts() -> None:
-    """For ``preexec_fn``: whoever is started in the background of a script is deaf to Ctrl-C, and so are its children."""
+    """For ``preexec_fn``: a process started in the background of a script is deaf to Ctrl-C, and so are its children."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -24,7 +24,7 @@ def unused_files(store: Store, plans: Mapping[str, NodePlan]) -> Iterator[tuple[
     """
     for name, planned in plans.items():
         if planned.row_fingerprint is None and planned.decision is Decision.BLOCKED:
-            raise ValueError(f"cannot tell what {name} uses: {planned.reason}; nothing was deleted")
+            raise ValueError(f"it is unknown what {name} uses: {planned.reason}; nothing was deleted")
     for folder in ("", "runs", *plans):
         yield from _half_written(store, folder)
     for name, planned in plans.items():

@@ -104,7 +104,7 @@ def test_a_host_without_an_address_is_not_waited_for():
         require_answer("no.such.host.invalid", 6379, print)
 
 
-def test_whoever_answers_is_enough(silent):
+def test_any_answer_is_enough(silent):
     require_answer("127.0.0.1", silent, print)
 
 

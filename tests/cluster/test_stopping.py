@@ -1,4 +1,4 @@
-"""A driver that is told to end: at once, with a word on how to go on, and nothing of it is left on the machine.
+"""A driver that gets a signal ends at once, with a line on how to go on, and nothing of it is left on the machine.
 
 All the while somebody else's cluster runs on it, which is neither joined nor disturbed.
 """
@@ -161,7 +161,7 @@ def test_a_driver_that_had_joined_a_cluster_leaves_it_as_it_was(world, stranger)
     assert "interrupted by SIGTERM; go on as before" in said
     assert not (world.folder / "store" / "lock.json").exists()
     assert stranger.sessions() == before
-    assert stranger.jobs() == jobs + 2, "it joined once, and whoever asks is one"
+    assert stranger.jobs() == jobs + 2, "it joined once, and the one that asks is one"
     workers = [p for p in stranger.head.children(recursive=True) if "MapWorker" in command_of(p)]
     _, alive = psutil.wait_procs(workers, timeout=10)
     assert alive == []

@@ -51,7 +51,7 @@ def test_our_own_sweep_has_a_name_of_its_own_and_no_figures_of_the_paper() -> No
 
 
 @pytest.mark.parametrize("name", ["mogface_full", "mogface_e"])
-def test_final_models_are_judged_at_several_scales_by_every_reading_of_the_score(name: str) -> None:
+def test_final_models_are_evaluated_at_several_scales_by_every_reading_of_the_score(name: str) -> None:
     nodes = loaded(name).graph.nodes
     for decides in ("main", "where_masked", "product"):
         single, several = nodes[f"boxes_{decides}"].stage, nodes[f"multi_{decides}"].stage

@@ -28,7 +28,7 @@ from tests.training.in_memory import InMemory
 from tests.training.plain_loop import normalised, train
 
 F32 = np.float32
-# One level has two sizes, the picture is no multiple of a stride.
+# One level has two sizes, the image is no multiple of a stride.
 GRID = AnchorGrid((4, 8, 16), ((16,), (24, 32), (64,)))
 HEIGHT, WIDTH = 50, 66
 ANCHORS = Anchors.of(GRID, HEIGHT, WIDTH)
@@ -355,9 +355,9 @@ def test_parameters_are_values() -> None:
 @pytest.mark.parametrize("name", list(ASSIGNERS))
 def test_a_training_step_can_use_it(name: str) -> None:
     """Predictions reach the assigners that need them, and nothing in one is refused as not repeatable."""
-    picture = np.full((64, 64, 3), 90, np.uint8)
-    picture[10:42, 12:44] = 220
-    example = Example("square", picture, np.asarray([[12, 10, 44, 42]], F32), np.full((1, 5, 2), np.nan, F32))
+    image = np.full((64, 64, 3), 90, np.uint8)
+    image[10:42, 12:44] = 220
+    example = Example("square", image, np.asarray([[12, 10, 44, 42]], F32), np.full((1, 5, 2), np.nan, F32))
     batches = BatchSampler(InMemory([example]), batch=1, seed=1)
     history = train(
         DETECTORS.find("retinaface_mobilenet").build(),

@@ -22,7 +22,7 @@ from pipeline.data.schemas import LEVELS, SAMPLES
 Built = tuple[Dataset, str]
 
 
-def _picture(file: Path, shade: int) -> None:
+def _image(file: Path, shade: int) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(encode_jpeg(np.full((20, 30, 3), shade, np.uint8)))
 
@@ -30,7 +30,7 @@ def _picture(file: Path, shade: int) -> None:
 def _wider_face(root: Path) -> Dataset:
     lines = ""
     for name in ("0--A/y.jpg", "0--A/x.jpg", "1--B/z.jpg"):
-        _picture(root / "WIDER_train" / "images" / name, 40)
+        _image(root / "WIDER_train" / "images" / name, 40)
         lines += f"{name}\n2\n1 2 10 11 0 1 0 0 2 0 \n0 0 0 0 0 0 0 1 0 0 \n"
     (root / "wider_face_train_bbx_gt.txt").write_text(lines)
     return DATASETS["wider_face"].model_validate({"split": "train"})
@@ -38,13 +38,13 @@ def _wider_face(root: Path) -> Dataset:
 
 def _image_folder(root: Path) -> Dataset:
     for name in ("b.jpg", "deep/a.jpg"):
-        _picture(root / name, 60)
+        _image(root / name, 60)
     return DATASETS["image_folder"]()
 
 
 def _coco_json(root: Path) -> Dataset:
     for name in ("b.jpg", "deep/a.jpg"):
-        _picture(root / name, 80)
+        _image(root / name, 80)
     images = [{"id": 1, "file_name": "b.jpg"}, {"id": 2, "file_name": "deep/a.jpg"}]
     content = {"images": images, "annotations": [{"image_id": 2, "bbox": [1, 2, 3.5, 40]}]}
     (root / "annotations.json").write_text(json.dumps(content))

@@ -17,7 +17,7 @@ from tests.models.blank import blank_weights
 from tests.models.weight_rule import tensor
 
 # Depth changes nothing that is asked for here but the time it takes; the two paper entries differ in it alone, so that
-# one of them stands for the narrower head and the other for no deep head.
+# one of them is for the narrower head and the other for no deep head.
 SHALLOW: dict[str, dict[str, object]] = {
     "mogface": {"depth": 50, "head": "cpm"},
     "mogface_e": {"depth": 50, "deep_head": False, "pyramid_anchor": False},

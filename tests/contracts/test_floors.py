@@ -62,7 +62,7 @@ def imports(source: str, module: str, is_package: bool = False) -> Iterator[Impo
 
 
 def floor(name: str) -> str | None:
-    """Returns the floor that a module lies on, None for anything that is not ours."""
+    """Returns the floor that a module is on, None for anything that is not ours."""
     found = [each for each in FLOORS if name == each or name.startswith(each + ".")]
     return found[0] if found else None
 
@@ -70,13 +70,13 @@ def floor(name: str) -> str | None:
 def wrong_imports(source: str, module: str, is_package: bool = False) -> list[str]:
     """Returns a line for every import that points upwards or sideways, or that its floor must not have."""
     here = floor(module)
-    assert here is not None, f"{module} lies on no floor"
+    assert here is not None, f"{module} is on no floor"
     problems = []
     for each in imports(source, module, is_package):
         there, top = floor(each.target), each.target.partition(".")[0]
         where = f"{module}:{each.line}: {each.target}"
         if there is None and top in ("pipeline", "tests"):
-            problems.append(f"{where}: lies on no floor")
+            problems.append(f"{where}: is on no floor")
         elif there is not None and there != here:
             if FLOORS[there] >= FLOORS[here]:
                 problems.append(f"{where}: {here} is not above {there}")
@@ -156,7 +156,7 @@ def test_every_floor_exists_and_every_module_lies_on_one() -> None:
             "only pipeline.cluster imports Ray",
         ),
         ("stages.index", "from jobs import full_pipeline", "not above jobs"),
-        ("stages.index", "import pipeline.helpers", "lies on no floor"),
+        ("stages.index", "import pipeline.helpers", "is on no floor"),
     ],
 )
 def test_wrong_imports_are_seen(module: str, source: str, words: str) -> None:

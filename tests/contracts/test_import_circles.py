@@ -11,25 +11,18 @@ from tests.contracts.test_floors import MODULES, imports
 # Circles that exist only through an import inside a function or under TYPE_CHECKING, and why each has to.
 ALLOWED = {
     (
-        "pipeline.engine.integrity",
-        "pipeline.engine.manifest",
-        "pipeline.engine.shard_reuse",
-        "pipeline.engine.shards",
-        "pipeline.engine.stage",
-    ): "a stage's context holds artifacts of its inputs, a type only, and an artifact is made of shards of a stage",
-    (
         "pipeline.data.datasets",
         "pipeline.data.datasets.config_field",
         "pipeline.data.datasets.mosaic.dataset",
     ): "a mosaic takes any dataset of the table as its source, and the table lists the mosaic",
     (
-        "pipeline.evaluation.dump_errors",
         "pipeline.evaluation.evaluate_files",
-    ): "the errors are sorted out of the inputs of an evaluation, a type only",
+        "pipeline.evaluation.unreadable_images",
+    ): "unreadable images are taken out of the inputs of an evaluation, a type only",
     (
-        "pipeline.evaluation.page",
-        "pipeline.evaluation.size_lines",
-    ): "the lines are those of the page's runs, a type only",
+        "pipeline.models.detectors.detector",
+        "pipeline.models.detectors.spec",
+    ): "a spec builds a detector, a type only, and a detector has its spec",
 }
 
 

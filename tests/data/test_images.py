@@ -132,14 +132,14 @@ def test_sixteen_bits_are_scaled_not_wrapped() -> None:
 
 
 def test_palette_alpha_and_bilevel() -> None:
-    picture = Pillow.fromarray(photo())
-    faint = picture.copy()
+    pillow = Pillow.fromarray(photo())
+    faint = pillow.copy()
     faint.putalpha(40)
     np.testing.assert_array_equal(decode(saved(faint, "PNG")), photo()[..., ::-1])  # alpha is dropped, not blended
     np.testing.assert_array_equal(decode(saved(faint, "TIFF")), photo()[..., ::-1])
     for mode in ("P", "1", "LA"):
-        expected = np.asarray(picture.convert(mode).convert("RGB"))[..., ::-1]
-        np.testing.assert_array_equal(decode(saved(picture.convert(mode), "PNG")), expected)
+        expected = np.asarray(pillow.convert(mode).convert("RGB"))[..., ::-1]
+        np.testing.assert_array_equal(decode(saved(pillow.convert(mode), "PNG")), expected)
 
 
 def test_truncated_files_name_what_is_wrong(capfd: pytest.CaptureFixture[str]) -> None:
@@ -154,7 +154,7 @@ def test_truncated_files_name_what_is_wrong(capfd: pytest.CaptureFixture[str]) -
     assert capfd.readouterr().err == ""
 
 
-def test_the_end_of_a_thumbnail_is_not_the_end_of_the_picture() -> None:
+def test_the_end_of_a_thumbnail_is_not_the_end_of_the_image() -> None:
     small = encode_jpeg(np.zeros((8, 8, 3), np.uint8))
     jpeg = encode_jpeg(photo())
     segment = b"\xff\xe1" + struct.pack(">H", len(small) + 2) + small
@@ -162,7 +162,7 @@ def test_the_end_of_a_thumbnail_is_not_the_end_of_the_picture() -> None:
     check_complete(nested)
     with pytest.raises(ImageError, match="truncated JPEG"):
         check_complete(nested[:-2])
-    check_complete(jpeg + b"a phone's video may follow the picture")
+    check_complete(jpeg + b"a phone's video may follow the image")
 
 
 def test_progressive_and_restart_markers_are_followed() -> None:

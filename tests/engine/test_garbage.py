@@ -37,5 +37,5 @@ def test_shards_of_an_unfinished_output_are_kept(world):
 def test_what_a_blocked_node_uses_is_unknown(world, tmp_path):
     world.run()
     (tmp_path / "numbers.txt").unlink()
-    with pytest.raises(ValueError, match="cannot tell what numbers uses"):
+    with pytest.raises(ValueError, match="it is unknown what numbers uses"):
         paths(world)

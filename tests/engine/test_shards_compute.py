@@ -25,7 +25,7 @@ ITEMS = [Item(f"n{n:03d}", str(n), {"value": n}) for n in (3, 1, 2, 0)]
 
 
 class Died(BaseException):
-    """Stands for the death of a process: nothing catches it, so that the store is as a killed process leaves it."""
+    """The death of a process: nothing catches it, so that the store is as a killed process leaves it."""
 
 
 @pytest.fixture

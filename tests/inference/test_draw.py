@@ -27,7 +27,7 @@ def test_lines_grow_with_the_image() -> None:
     assert inked(4200) * 4200 > 1.5 * inked(300) * 300
 
 
-def test_labels_landmarks_and_scores_change_the_picture() -> None:
+def test_labels_landmarks_and_scores_change_the_image() -> None:
     image = np.full((300, 300, 3), 128, np.uint8)
     plain = draw(image, BOX, SURE, labels=False)
     marks = np.array([[[90, 90], [130, 90], [110, 110], [95, 135], [125, 135]]], np.float32)

@@ -63,7 +63,7 @@ def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
                 time.sleep(0.2)
         yield env
     finally:
-        # Asked to end, a head takes its time over daemons that nobody needs any more.
+        # Asked to end, a head takes its time over daemons that are not needed any more.
         kill_family(process)
 
 

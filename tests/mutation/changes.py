@@ -24,7 +24,7 @@ _PAIRS = (
 _NAMES = {a: b for pair in _PAIRS for a, b in (pair, pair[::-1])} | {"float64": "float32", "double": "float"}
 _TEXTS = {"left": "right", "right": "left", "amin": "amax", "amax": "amin"}
 _NEEDED = frozenset({"property", "classmethod", "staticmethod", "abstractmethod", "cached_property"})
-_UNTOLD = frozenset({"device", "repr"})  # what tests without a GPU cannot tell; how a dataclass prints itself
+_UNTOLD = frozenset({"device", "repr"})  # what tests without a GPU cannot see; how a dataclass prints itself
 _SCOPES = ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef
 
 
@@ -139,7 +139,7 @@ def _walk(node: ast.AST, where: str, statement: ast.stmt) -> Iterator[tuple[_Pla
 
 
 def _is_outside(node: ast.AST, name: str) -> bool:
-    """Returns whether a field of a node is no behaviour: annotations, decorators, what type checkers alone look at."""
+    """Returns whether a field of a node is no behaviour: annotations, decorators, what only type checkers read."""
     annotated = name in ("annotation", "returns", "type_params") or (isinstance(node, _SCOPES) and name == "bases")
     typing_only = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
     alias = isinstance(node, ast.Assign) and "Literal[" in ast.unparse(node.value)

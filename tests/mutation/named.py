@@ -14,7 +14,7 @@ class Named:
     Attributes:
         module: see `modules.Module`.
         title: what the mistake is.
-        old, new: a piece of the module that occurs once, and what stands in its place.
+        old, new: a piece of the module that occurs once, and what replaces it.
     """
 
     module: str
@@ -67,7 +67,6 @@ NAMED = (
     Named("engine/manifest", "order of the shards in the content", "hash_json(sorted([s.content_hash, *(s.keys or ())] for s in self.shards))", "hash_json([[s.content_hash, *(s.keys or ())] for s in self.shards])"),
     Named("engine/manifest", "oldest output first", "key=lambda m: -float", "key=lambda m: float"),
     Named("boxes/voting", "half of the row height", "self._row_height = self._share *", "self._row_height = 0.5 * self._share *"),
-    Named("data/canvas", "factors in float32", "np.tile(np.array([fx, fy]), pairs)", "np.tile(np.array([fx, fy], np.float32), pairs)"),
     Named("data/images", "an orientation tag of 9", "1 <= orientation <= 8", "1 <= orientation <= 9"),
     Named("training/losses/pairwise_rank", "the margin form without its clamp", ".clamp(min=0)\n", "\n"),
     Named("training/losses/context", "a score exactly at the threshold", "> threshold", ">= threshold"),

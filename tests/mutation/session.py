@@ -102,7 +102,7 @@ def _plain(module: Module, bench: Bench, tests: Sequence[str]) -> Answer:
     answer = bench.try_plain(tests)
     if not answer.passed:
         raise RuntimeError(
-            f"{module.path}: its tests fail without any mistake ({answer.test or 'no test answered'}); mend that first:\n"
+            f"{module.path}: its tests fail without any mistake ({answer.test or 'no test answered'}); fix that first:\n"
             + bench.log.read_text()[-2000:]
         )
     return answer
@@ -132,7 +132,7 @@ def explanations(file: Path) -> list[Explanation]:
 
 
 def explain(findings: Iterable[Finding], known: Sequence[Explanation]) -> list[Finding]:
-    """Returns the findings, those that nobody noticed with the reason where one is known."""
+    """Returns the findings, those that no test noticed with the reason where one is known."""
     return [
         finding
         if not finding.answer.passed

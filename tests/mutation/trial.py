@@ -1,7 +1,7 @@
 """Runs tests against changed modules: a warm process that is forked for each trial, so that one costs little.
 
 Importing torch takes longer than most of these tests; the warm process has imported everything that is not ours, and
-each child imports our modules anew, the changed one among them.
+each child imports our modules again, the changed one among them.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class Bench:
         file = self._tree / module
         plain = file.read_bytes()
         for cached in file.parent.glob(f"__pycache__/{file.stem}.*.pyc"):
-            cached.unlink()  # bytecode is told by second and size, which a mistake may leave as they are
+            cached.unlink()  # bytecode is known by second and size, which a mistake may leave as they are
         try:
             file.write_text(source)
             return self._fork(tests, seconds, keep_bytecode=False)
@@ -115,7 +115,7 @@ class Bench:
         if not child:
             self._be_child(tests, witness, keep_bytecode)
         with contextlib.suppress(OSError):
-            os.setpgid(child, child)  # whoever comes first, child or parent
+            os.setpgid(child, child)  # the first one, child or parent
         status = None
         try:
             status = _wait(child, started + seconds)

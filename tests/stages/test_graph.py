@@ -49,6 +49,6 @@ def test_ray_writes_the_same_bytes(everything: World) -> None:
         everything.store.delete_folder(node)
     assert sorted(everything.done(executor=RayExecutor).computed) == sorted(everything.nodes)
     there = everything.checksums()
-    # The page tells timings; shards of a pool may finish in any order, but the manifest has them in the dataset's.
+    # The page has timings; shards of a pool may finish in any order, but the manifest has them in the dataset's.
     assert {node: there[node] for node in there if node != "page"} == {n: here[n] for n in here if n != "page"}
     assert len(everything.store.read("page.html")) == pytest.approx(len(page), rel=0.01)

@@ -201,9 +201,9 @@ def test_doubts_that_are_told_cost_no_image_again(
     world.node("images", "index", dataset={"kind": "coco_json"}, path=str(photos))
     message = world.run().failed["images"]
     assert "1 of 2 boxes reach out of their image, such as [90, 2, 30, 40] in a.jpg of 96 x 64 pixels" in message
-    assert "--set images.dataset.doubts=tell" in message
-    world.done("images.dataset.doubts=tell")
-    assert world.computed("images", "images.dataset.doubts=tell") == 0
+    assert "--set images.dataset.doubts=report" in message
+    world.done("images.dataset.doubts=report")
+    assert world.computed("images", "images.dataset.doubts=report") == 0
     assert "images: expected boxes in pixels of their images, found that 1 of 2 boxes" in capfd.readouterr().err
 
 

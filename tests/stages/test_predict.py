@@ -316,7 +316,7 @@ def test_a_plan_names_weights_that_are_missing_or_of_another_detector(world: Wor
     wire(world, photos, str(unknown))
     reason = world.plan()["boxes"].reason
     assert "say which detector it belongs to, one of " in reason
-    assert ", retinaface_mobilenet," in reason
+    assert "retinaface_mobilenet, " in reason
 
 
 def test_changed_weights_are_another_output(world: World, photos: Path, weights: str) -> None:

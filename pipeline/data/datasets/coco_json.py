@@ -42,7 +42,7 @@ class CocoJson(Dataset):
         sizes: "check" refuses widths and heights other than the image's, "scale" scales boxes by them, "ignore".
         form: of boxes: "xywh" as COCO has them, "corners" (x1, y1, x2, y2) or "centre" (and width and height).
         units: of boxes: "pixels", or "relative", shares of the image's sides.
-        doubts: "refuse" boxes that seem to be of other images or of another form, or "tell" (a remark).
+        doubts: "refuse" boxes that seem to be of other images or of another form, or "report" (a remark).
     """
 
     levels: ClassVar[tuple[str, ...]] = LEVELS
@@ -54,7 +54,7 @@ class CocoJson(Dataset):
     sizes: Literal["check", "scale", "ignore"] = "check"
     form: Literal["xywh", "corners", "centre"] = "xywh"
     units: Literal["pixels", "relative"] = "pixels"
-    doubts: Literal["refuse", "tell"] = Field("refuse", exclude=True)
+    doubts: Literal["refuse", "report"] = Field("refuse", exclude=True)
 
     @field_validator("annotation", "images")
     @classmethod

@@ -137,7 +137,7 @@ class LabelFit:
         """Returns the remarks and the contradiction; by doubts "refuse" that is a ValueError at ``where``."""
         doubt = self.contradiction(forms)
         if doubt and doubts == "refuse":
-            raise ValueError(f"{where}: {doubt}; {setting('doubts', 'tell')} goes on with them")
+            raise ValueError(f"{where}: {doubt}; {setting('doubts', 'report')} goes on with them")
         return [*self.remarks(counts_nowhere), *([doubt] if doubt else [])]
 
     def remarks(self, counts_nowhere: bool) -> list[str]:

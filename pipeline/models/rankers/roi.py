@@ -1,4 +1,4 @@
-"""A ranker of ours that reads every box and what overlaps it, where CRFace's own can only correct ranks.
+"""A ranker, not in the paper, that reads every box and what overlaps it, where CRFace's own can only correct ranks.
 
 Same interface, still model-agnostic: its inputs are the image and the table. The body, pyramid and context are those of
 RetinaFace by name and shape, so that they may start from a detector's weights.

@@ -6,18 +6,18 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
+import torch.nn.functional as functional
 from torch import Tensor
 
 from pipeline.boxes.iou import iou_pairs
 from pipeline.models.transfer import moved
 from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assigner import Assigner
-from pipeline.training.assigners.assignment import BACKGROUND, FACE, Assignment, all_background
+from pipeline.training.assigners.assignment import FACE, Assignment, all_background
 from pipeline.training.assigners.candidate_pairs import centre_prior
 from pipeline.training.assigners.faces import FaceBatch, FaceRows, Predicted, require_predicted
 from pipeline.training.assigners.grouped_sort import is_best_of_group, rank_in_group
 from pipeline.training.assigners.sinkhorn import transport
-from pipeline.training.losses.focal import FocalLoss
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +134,9 @@ class PartialOta:
         total_G = logits.new_zeros(faces).scatter_add_(0, self.row, torch.where(top, iou, 0.0).double())
         supply_G = torch.where(self.reached, total_G.floor().clamp(min=1), 0.0)
         supplied_B = logits.new_zeros(images).scatter_add_(0, self.rows.image, supply_G)
-        focal, reachable = FocalLoss(epsilon=0), logits[self.reachable]
-        cost = (
-            focal(logits[self.index], torch.full_like(self.index, FACE))
-            - rule.box_weight * iou.double().clamp(min=1e-8).log()
-        )
-        background = focal(reachable, torch.full_like(self.reachable, BACKGROUND))
+        reachable = logits[self.reachable]
+        cost = _focal(logits[self.index], face=True) - rule.box_weight * iou.double().clamp(min=1e-8).log()
+        background = _focal(reachable, face=False)
         plan = transport(
             self.edges_row, self.edges_column, torch.cat([cost, background, torch.zeros_like(supplied_B)]),
             torch.cat([supply_G, self.anchors - supplied_B]),
@@ -151,3 +148,9 @@ class PartialOta:
         rest = torch.zeros_like(logits)
         rest[self.reachable] = share[len(self.row) : -images]
         return share[: len(self.row)], rest
+
+
+def _focal(logits: Tensor, *, face: bool) -> Tensor:
+    """Returns the focal loss (alpha 0.25, gamma 2, exact logarithms) of each logit as a face or as background."""
+    right = logits if face else -logits
+    return -(0.25 if face else 0.75) * torch.sigmoid(-right) ** 2.0 * functional.logsigmoid(right)

@@ -56,12 +56,12 @@ def test_one_category(root: Path) -> None:
 
 
 def test_images_in_their_own_folder(root: Path) -> None:
-    (root / "pictures").mkdir()
-    (root / "b.jpg").rename(root / "pictures" / "b.jpg")
-    data = CocoJson(images="pictures", missing="skip", category="face")
-    assert [entry.path for entry in data.entries(str(root))] == ["pictures/b.jpg"]
-    with pytest.raises(FileNotFoundError, match=r"1 of 2 images .*annotations\.json are missing: pictures/sub/a\.jpg"):
-        CocoJson(images="pictures", category="face").entries(str(root))
+    (root / "photos").mkdir()
+    (root / "b.jpg").rename(root / "photos" / "b.jpg")
+    data = CocoJson(images="photos", missing="skip", category="face")
+    assert [entry.path for entry in data.entries(str(root))] == ["photos/b.jpg"]
+    with pytest.raises(FileNotFoundError, match=r"1 of 2 images .*annotations\.json are missing: photos/sub/a\.jpg"):
+        CocoJson(images="photos", category="face").entries(str(root))
 
 
 def test_a_changed_label_changes_that_stamp_only(root: Path) -> None:
@@ -182,7 +182,7 @@ def test_boxes_that_cannot_be_found_count_nowhere_with_a_remark(root: Path) -> N
     boxes = [[5, 5, 0, 40], [5, 5, 40, -40], [80, 5, 20, 40], [5, -50, 20, 40], [79, 5, 20, 40], [10, 10, 50, 50]]
     annotations = [{"image_id": 7, "bbox": box} for box in boxes]
     changed(root, (("annotations",), annotations))
-    data = CocoJson(doubts="tell")
+    data = CocoJson(doubts="report")
     sample = data.open(str(root))(data.entries(str(root))[0])
     assert sample.levels["hard"].tolist() == [False, False, False, False, True, True]
     lines = review(data, root)
@@ -245,7 +245,7 @@ def test_boxes_of_another_form_are_refused_with_the_way_to_read_them(
     changed(root, (("annotations",), [{"image_id": 7, "bbox": written(*box)} for box in FACES]))
     with pytest.raises(ValueError, match=rf"annotations\[\*\]\.bbox: expected x, y, .*{says}|bbox: .*{says}") as caught:
         review(CocoJson(), root)
-    first = next(iter(helps.items()), ("doubts", "tell"))
+    first = next(iter(helps.items()), ("doubts", "report"))
     assert f"--set <node>.dataset.{first[0]}={first[1]}" in str(caught.value)
     if helps:
         data = CocoJson.model_validate(helps)

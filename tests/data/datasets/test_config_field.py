@@ -54,7 +54,7 @@ def test_as_a_field_it_is_parsed_and_written() -> None:
         ),
         ({"split": "val"}, "expected `kind`, one of .*found only split"),
         (7, "no dataset is called '7'"),
-        ({"kind": "synthetic", "pictures": 3}, "pictures"),
+        ({"kind": "synthetic", "photos": 3}, "photos"),
         ({"kind": "synthetic", "images": 0}, "greater than or equal to 1"),
     ],
 )

@@ -46,7 +46,7 @@ def test_what_an_image_is_its_bytes_tell_and_a_name_that_claims_to_be_one(tmp_pa
         (tmp_path / name).write_bytes(data)
     none = {
         "clip.mp4": b"\0\0\0\x18ftypisom" + bytes(99),
-        "BM.txt": b"BM is no picture, and this is a text",
+        "BM.txt": b"BM is no image, and this is a text",
         "nothing": b"",
     }
     for name, data in none.items():

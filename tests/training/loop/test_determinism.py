@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
+from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Detector
-from pipeline.models.detectors.retinaface import retinaface_mobilenet
 from pipeline.training.data.sampler import BatchSampler
 from pipeline.training.loop.determinism import Norms, channels_last, deterministic, mixed, set_norms
 from pipeline.training.recipes.detector import DetectorRecipe
@@ -18,7 +18,7 @@ from tests.training.plain_loop import normalised, train
 
 def _detector() -> Detector:
     torch.manual_seed(0)
-    return retinaface_mobilenet()
+    return DETECTORS["retinaface_mobilenet"].build()
 
 
 def _norms(detector: nn.Module) -> dict[str, torch.Tensor]:

@@ -60,7 +60,7 @@ def test_another_rankers_checkpoint_is_refused() -> None:
     ("name", "taken", "left"),
     [
         ("crface_mobilenet", ("backbone.", "pyramid.merges."), "pyramid.laterals."),
-        ("roi_mobilenet", ("backbone.", "pyramid.", "context."), "look."),
+        ("roi_mobilenet", ("backbone.", "pyramid.", "context."), "roi_features."),
     ],
 )
 def test_a_detectors_body_is_taken_over_and_the_rest_is_the_seeds(name: str, taken: tuple[str, ...], left: str) -> None:
@@ -77,7 +77,7 @@ def test_a_detectors_body_is_taken_over_and_the_rest_is_the_seeds(name: str, tak
 
 
 def test_the_report_has_what_was_matched() -> None:
-    report = take_body(RANKERS.find("crface_mobilenet").build(**FEW), detector())
+    report = take_body(RANKERS.find("crface_mobilenet").build(**FEW), Checkpoint(detector()))
     assert not report.missing
     assert [each.split()[0] for each in report.mismatched] == [f"pyramid.laterals.{i}.conv.weight" for i in range(3)]
     assert {key.split(".")[0] for key in report.unexpected} == {"context", "heads"}

@@ -46,7 +46,7 @@ class WiderFace(Dataset):
         annotation: "text", or "mat" for validation only; they differ in one box.
         subsets: by "official" lists (validation), by "height" (50, 30, 10 px, valid faces), or "auto": lists if any.
         missing: "error" where listed images are absent, or "skip" to use those present.
-        doubts: "refuse" boxes that seem to be of other images or of another form, or "tell" (a remark).
+        doubts: "refuse" boxes that seem to be of other images or of another form, or "report" (a remark).
         only: text file with one "<event>/<name>.jpg" per line: the images to use; no part of the dataset's identity.
     """
 
@@ -56,7 +56,7 @@ class WiderFace(Dataset):
     annotation: Literal["text", "mat"] = "text"
     subsets: Literal["auto", "official", "height"] = "auto"
     missing: Literal["error", "skip"] = "error"
-    doubts: Literal["refuse", "tell"] = Field("refuse", exclude=True)
+    doubts: Literal["refuse", "report"] = Field("refuse", exclude=True)
     only: str | None = Field(None, exclude=True)
 
     @model_validator(mode="after")

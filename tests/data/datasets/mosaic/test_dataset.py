@@ -34,7 +34,7 @@ def test_another_process_composes_the_same() -> None:
     assert there == here
 
 
-def test_samples_know_what_is_in_the_picture() -> None:
+def test_samples_know_what_is_in_the_image() -> None:
     made = mosaic(images=6)
     read, faces = made.open(""), 0
     for entry in made.entries(""):
@@ -43,10 +43,10 @@ def test_samples_know_what_is_in_the_picture() -> None:
         assert (sample.boxes[:, 2:] <= [512.01, 288.01]).all() and sample.landmarks is not None
         centres = sample.landmarks.mean(axis=1)
         assert ((centres > sample.boxes[:, :2]) & (centres < sample.boxes[:, 2:])).all()
-        picture = made.compose("", entry.path)
+        canvas = made.compose("", entry.path)
         for x1, y1, x2, y2 in sample.boxes[sample.boxes[:, 3] - sample.boxes[:, 1] > 24].astype(int):
             faces += 1
-            cheek = picture[(y1 + y2) // 2 : (y1 + 2 * y2) // 3, x1 + 3 : x2 - 3]
+            cheek = canvas[(y1 + y2) // 2 : (y1 + 2 * y2) // 3, x1 + 3 : x2 - 3]
             assert cheek.std() > 0  # no background
     assert faces > 10
 
@@ -96,7 +96,7 @@ def test_a_changed_source_is_another_canvas(wider_root: Path, write_image: Calla
 
 def test_a_source_that_cannot_be_read_leaves_its_cell_to_others(wider_root: Path) -> None:
     made = mosaic(of={"kind": "wider_face", "split": "train"}, images=4, choices=8)
-    (wider_root / "WIDER_train/images/0--Parade/b.jpg").write_bytes(b"no picture")
+    (wider_root / "WIDER_train/images/0--Parade/b.jpg").write_bytes(b"no image")
     for entry in made.entries(str(wider_root)):
         sample = made.open(str(wider_root))(entry)
         assert sample.error is None

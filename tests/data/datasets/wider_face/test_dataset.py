@@ -64,7 +64,7 @@ def test_a_changed_image_changes_that_version_only(wider_root: Path, write_image
 
 def test_unreadable_images_become_errors_with_their_faces(wider_root: Path) -> None:
     file = wider_root / "WIDER_train/images/0--Parade/b.jpg"
-    for data, message in ((b"", "empty"), (b"not a picture", "not an image"), (file.read_bytes()[:-2], "truncated")):
+    for data, message in ((b"", "empty"), (b"not a photo", "not an image"), (file.read_bytes()[:-2], "truncated")):
         file.write_bytes(data)
         entry = TRAIN.entries(str(wider_root))[1]
         sample = TRAIN.open(str(wider_root))(entry)
@@ -134,7 +134,7 @@ FACES = [
 
 
 def test_labels_say_what_counts_and_what_is_odd(wider_root: Path) -> None:
-    lines = review(wider_root, WiderFace(split="train", doubts="tell"))
+    lines = review(wider_root, WiderFace(split="train", doubts="report"))
     assert lines[0] == "3 faces in 2 images; of them count: easy 1, medium 2, hard 2"
     first = "[5, 5, -2, 0] in 0--Parade/b of 40 x 30 pixels"
     assert (
@@ -156,9 +156,9 @@ def test_labels_of_another_form_or_size_are_refused(
     wider_root: Path, written: Callable[..., list[int]], says: str
 ) -> None:
     labelled(wider_root, [written(*face) for face in FACES])
-    with pytest.raises(ValueError, match=rf"train_bbx_gt\.txt: expected .*{says}.*<node>\.dataset\.doubts=tell"):
+    with pytest.raises(ValueError, match=rf"train_bbx_gt\.txt: expected .*{says}.*<node>\.dataset\.doubts=report"):
         review(wider_root)
-    assert says[:20] in review(wider_root, WiderFace(split="train", doubts="tell"))[-1]
+    assert says[:20] in review(wider_root, WiderFace(split="train", doubts="report"))[-1]
 
 
 @pytest.mark.wider
