@@ -41,7 +41,7 @@ class Evaluate(WholeStage):
     """
 
     name: ClassVar[str] = "evaluate"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     inputs: ClassVar[dict[str, Port]] = {"samples": Port(SAMPLES), "detections": Port(DETECTIONS)}
     output: ClassVar[pa.Schema] = AP
 

@@ -30,7 +30,7 @@ class Fuse(MapStage):
     """
 
     name: ClassVar[str] = "fuse"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     mapped_inputs: ClassVar[tuple[str, ...]] = ("detections",)
     inputs: ClassVar[dict[str, Port]] = {"detections": Port(DETECTIONS, many=True)}
     output: ClassVar[pa.Schema] = DETECTIONS

@@ -25,7 +25,7 @@ class Index(MapStage):
     """
 
     name: ClassVar[str] = "index"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     output: ClassVar[pa.Schema] = SAMPLES
 
     dataset: DatasetChoice

@@ -30,7 +30,7 @@ class LabelCandidates(MapStage):
     """
 
     name: ClassVar[str] = "label_candidates"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     mapped_inputs: ClassVar[tuple[str, ...]] = ("samples", "candidates")
     inputs: ClassVar[dict[str, Port]] = {"samples": Port(SAMPLES), "candidates": Port(DETECTIONS, many=True)}
     output: ClassVar[pa.Schema] = LABELLED_CANDIDATES

@@ -35,7 +35,7 @@ class Oracle(MapStage):
     """
 
     name: ClassVar[str] = "oracle"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     mapped_inputs: ClassVar[tuple[str, ...]] = ("samples", "candidates")
     inputs: ClassVar[dict[str, Port]] = {"samples": Port(SAMPLES), "candidates": Port(DETECTIONS)}
     output: ClassVar[pa.Schema] = DETECTIONS

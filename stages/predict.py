@@ -51,7 +51,7 @@ class Predict(NetworkStage):
     """
 
     name: ClassVar[str] = "predict"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     mapped_inputs: ClassVar[tuple[str, ...]] = ("samples",)
     inputs: ClassVar[dict[str, Port]] = {"samples": Port(SAMPLES), "checkpoint": Port(CHECKPOINT, optional=True)}
     output: ClassVar[pa.Schema] = DETECTIONS

@@ -35,7 +35,7 @@ class RankingAccuracy(WholeStage):
     """
 
     name: ClassVar[str] = "ranking_accuracy"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     names_in_identity: ClassVar[bool] = True
     inputs: ClassVar[dict[str, Port]] = {"samples": Port(SAMPLES), "candidates": Port(DETECTIONS, many=True)}
     output: ClassVar[pa.Schema] = RANKING_ACCURACY

@@ -46,7 +46,7 @@ class Report(WholeStage):
     """
 
     name: ClassVar[str] = "report"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     names_in_identity: ClassVar[bool] = True
     follows: ClassVar[tuple[str, ...]] = FOLLOWED
     inputs: ClassVar[dict[str, Port]] = {

@@ -50,7 +50,7 @@ class Rerank(NetworkStage):
     """
 
     name: ClassVar[str] = "rerank"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     mapped_inputs: ClassVar[tuple[str, ...]] = ("samples", "candidates")
     inputs: ClassVar[dict[str, Port]] = {
         "samples": Port(SAMPLES),

@@ -41,7 +41,7 @@ class Statistics(WholeStage):
     """
 
     name: ClassVar[str] = "statistics"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     inputs: ClassVar[dict[str, Port]] = {"samples": Port(SAMPLES)}
     output: ClassVar[pa.Schema] = STATISTICS
 

@@ -32,7 +32,7 @@ class Suppress(MapStage):
     """
 
     name: ClassVar[str] = "suppress"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     mapped_inputs: ClassVar[tuple[str, ...]] = ("candidates",)
     inputs: ClassVar[dict[str, Port]] = {"candidates": Port(DETECTIONS)}
     output: ClassVar[pa.Schema] = DETECTIONS

@@ -31,7 +31,7 @@ class TextPredictions(MapStage):
     """
 
     name: ClassVar[str] = "text_predictions"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     mapped_inputs: ClassVar[tuple[str, ...]] = ("samples",)
     inputs: ClassVar[dict[str, Port]] = {"samples": Port(SAMPLES)}
     output: ClassVar[pa.Schema] = DETECTIONS

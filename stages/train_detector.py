@@ -40,7 +40,7 @@ class TrainDetector(TrainingStage):
     """
 
     name: ClassVar[str] = "train_detector"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     inputs: ClassVar[dict[str, Port]] = {
         "samples": Port(SAMPLES),
         "held_out": Port(SAMPLES, optional=True),

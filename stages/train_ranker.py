@@ -38,7 +38,7 @@ class TrainRanker(TrainingStage):
     """
 
     name: ClassVar[str] = "train_ranker"
-    version: ClassVar[str] = "3"
+    version: ClassVar[str] = "4"
     inputs: ClassVar[dict[str, Port]] = {
         "rankings": Port(LABELLED_CANDIDATES),
         "samples": Port(SAMPLES, many=True),
