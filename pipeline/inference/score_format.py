@@ -16,8 +16,9 @@ ScoreFormat = Literal["sum", "squash", "clip"]
 def format_scores(refined: Float32, how: ScoreFormat) -> Float32:
     """Returns float32 [M], refined scores (detector's score plus correction, float32 [M]) in a format.
 
-    * "sum" leaves them: no two become equal, and a box that is not corrected keeps the detector's score. Some leave
-      0..1, which voting and a score cut do not expect; few that are far out take thresholds from all the others.
+    * "sum" leaves them: no two become equal, and a box that is not corrected keeps the detector's score. Some are
+      outside 0..1, which voting and score cuts do not expect. AP spaces its 1,000 thresholds evenly from the lowest to
+      the highest score, so a few outliers leave fewer thresholds for the rest.
     * "squash" brings them into 0..1: 0..1 itself becomes 0.25..0.75, linearly, and the rest approaches the ends as
       1 / x does: at 10, float32 still separates sums that differ by 5e-5. The order stays and 0.5 stays 0.5; other
       thresholds mean something else.

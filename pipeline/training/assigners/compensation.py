@@ -69,9 +69,9 @@ class PartialAliAms:
     Attributes:
         matched: the standard matching; `complete` writes into it.
         candidates: compensated one after the other.
-        rounds: of `deferred_acceptance`, for faces that choose in order of their index among what earlier ones have
-            left; 0 for faces of which each takes its best, drops what is FACE already, and leaves an anchor that
-            several take to the lowest face.
+        rounds: above 0: faces choose one after the other (the paper), and this is the number of rounds of
+            `deferred_acceptance`. 0: all choose at once (released code); anchors that are FACE already are dropped, and
+            an anchor that several faces want goes to the face with the lowest index.
         name: of the assigner, for a message.
     """
 

@@ -34,9 +34,8 @@ class MaxIou(Assigner):
     Attributes:
         positive: IoU from which an anchor is FACE, inclusive.
         forced: IoU from which a face's best anchor is FACE by force; None for no force at all.
-        hand_over: a face's best anchor learns it even if the face is below `forced`, so that an anchor that is FACE
-            because of one face may learn another, hopeless one: published RetinaFace, whose losses and weights come
-            from it.
+        hand_over: a face takes over its best anchor even if their IoU is below `forced`. An anchor that is positive for
+            one face may so be trained on another that it hardly overlaps. Published RetinaFace does this.
         compensation: S3FD's second stage (section 3.2 of that paper): a face with fewer matches than the mean N
             of its image (rounded down) takes its best anchors of IoU above this that are still background, until it
             has N; an anchor of several such faces goes to the highest IoU. S3FD has 0.1; None for no such stage.

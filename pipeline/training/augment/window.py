@@ -18,9 +18,9 @@ def window_around(
 ) -> tuple[int, int] | None:
     """Returns x, y of a window of `side` pixels about one face, or None where no trial is good.
 
-    Fifty windows are sampled as in MogFace's code: if the image is larger than the window in either direction, so that
-    they hold the face (or are inside it, if it is larger), past the image's border where the face is near it; otherwise
-    so that they hold the image. A window is good if it holds some face whole or has an IoU above 0.7 with some face;
+    Samples 50 windows, as MogFace's code does. If the image is larger than the window in either direction, each window
+    contains the face (or is inside it, if the face is larger) and may cross the image's border. Otherwise each contains
+    the whole image. A window is good if it holds some face whole or has an IoU above 0.7 with some face;
     one of the good ones is sampled.
 
     Args:
