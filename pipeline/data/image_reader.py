@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from pipeline.data.datasets.config_field import parse_dataset
-from pipeline.data.images import Image, content_hash_of, decode
+from pipeline.data.images import Image, decode
+from pipeline.engine.fingerprint import hash_bytes
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Item, StageContext
 from pipeline.engine.worker_group import prefetch
@@ -51,7 +52,7 @@ class ImageReader:
         if not content_hash and self._dataset.hash_is_of_bytes:
             raise ValueError(f"{path} could not be read when it was indexed; run again with --retry-errors")
         data = self.read(path)
-        if self._dataset.hash_is_of_bytes and content_hash_of(data) != content_hash:
+        if self._dataset.hash_is_of_bytes and hash_bytes(data) != content_hash:
             raise ValueError(f"{path} has changed since it was indexed; run again")
         return data
 

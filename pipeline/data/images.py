@@ -6,7 +6,6 @@ holds everywhere, so that boxes, headers and pixels agree: what a viewer shows u
 OpenCV, Pillow and simplejpeg are imported when first needed, so that planning a run does not pay for them.
 """
 
-import hashlib
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, Final
@@ -93,11 +92,6 @@ def encode_jpeg(image_bgr: Image, quality: int = 95) -> bytes:
 def encode_png(image_bgr: Image) -> bytes:
     """Returns a PNG (lossless, quickest compression) of uint8 [H, W, 3] BGR pixels."""
     return _encode(".png", image_bgr, "IMWRITE_PNG_COMPRESSION", 1)
-
-
-def content_hash_of(data: bytes) -> str:
-    """Returns the BLAKE2b-128 of ``data``, 32 hexadecimal digits."""
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
 def resize(image: Image, width: int, height: int) -> Image:

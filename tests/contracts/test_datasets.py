@@ -15,9 +15,10 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline.data.datasets import DATASETS, Dataset
-from pipeline.data.images import content_hash_of, decode, encode_jpeg
+from pipeline.data.images import decode, encode_jpeg
 from pipeline.data.records import Sample
 from pipeline.data.schemas import LEVELS, SAMPLES
+from pipeline.engine.fingerprint import hash_bytes
 
 Built = tuple[Dataset, str]
 
@@ -97,7 +98,7 @@ def test_samples_match_their_entries_and_their_pixels(built: Built) -> None:
         assert len(sample.content_hash) == 32
         content = data.image_bytes(root, sample.path)
         assert decode(content).shape == (sample.height, sample.width, 3)
-        assert (content_hash_of(content) == sample.content_hash) is data.hash_is_of_bytes
+        assert (hash_bytes(content) == sample.content_hash) is data.hash_is_of_bytes
         assert sample.boxes.dtype == np.float32
         assert set(sample.levels) == set(data.levels)
         assert set(data.levels) <= set(LEVELS)

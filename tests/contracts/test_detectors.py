@@ -25,7 +25,7 @@ SHALLOW: dict[str, dict[str, object]] = {
     "mogface_e_official": {"depth": 50},
 }
 CHEAPEST = "retinaface_mobilenet"
-# Building one of these and its tests take 4 to 10 s of a core, each.
+# Large networks, each of which takes seconds to build and to test.
 LARGE = ("hrnet_w32", "hrnet_w48", "mogface", "mogface_e", "mogface_official", "mogface_e_official")
 
 

@@ -27,7 +27,9 @@ ALLOWED = {
 
 
 def graph(sources: Mapping[str, tuple[str, bool]], deferred: bool) -> dict[str, set[str]]:
-    """Returns what each module imports of the others.
+    """Returns what each module imports of the others, with the packages that are loaded on the way.
+
+    Loading p.a from outside p runs p's own file first, and with it all that this imports.
 
     Args:
         sources: module -> (source, whether it is a package).
@@ -36,7 +38,10 @@ def graph(sources: Mapping[str, tuple[str, bool]], deferred: bool) -> dict[str, 
     found: dict[str, set[str]] = {}
     for module, (source, package) in sources.items():
         targets = (each.target for each in imports(source, module, package) if deferred or not each.deferred)
-        found[module] = {near for target in targets if (near := _module(target, sources)) not in (None, module)}
+        near = {each for target in targets if (each := _module(target, sources)) not in (None, module)}
+        packages = {each.rpartition(".")[0] for each in near if each}
+        foreign = {each for each in packages if each in sources and not f"{module}.".startswith(f"{each}.")}
+        found[module] = near | foreign
     return found
 
 
@@ -94,3 +99,10 @@ def test_circles_are_found(back: str, at_once: list[tuple[str, ...]], in_all: li
     sources = {name: (text, False) for name, text in texts.items()}
     assert list(circles(graph(sources, deferred=False))) == at_once
     assert list(circles(graph(sources, deferred=True))) == in_all
+
+
+def test_a_circle_through_the_file_of_a_package_is_found() -> None:
+    """An import of r.f first runs q's file, which imports q.b, which needs the half loaded r.f."""
+    texts = {"q": "from q.b import x", "q.a": "", "q.b": "from r.f import y", "r.f": "from q.a import z"}
+    sources = {name: (text, name == "q") for name, text in texts.items()}
+    assert list(circles(graph(sources, deferred=False))) == [("q", "q.b", "r.f")]

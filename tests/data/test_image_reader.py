@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from pipeline.data.image_reader import ImageReader
-from pipeline.data.images import content_hash_of, encode_png
+from pipeline.data.images import encode_png
+from pipeline.engine.fingerprint import hash_bytes
 from pipeline.engine.plan import context
 from pipeline.engine.stage import Item, Resources, StageContext
 from tests.stages.world import World, drawn_image
@@ -31,7 +32,7 @@ def reading(world: World, cpus: float) -> StageContext:
 
 def items(folder: Path) -> list[Item]:
     files = sorted(folder.iterdir())
-    return [Item(file.name, content_hash_of(file.read_bytes()), {"path": file.name}) for file in files]
+    return [Item(file.name, hash_bytes(file.read_bytes()), {"path": file.name}) for file in files]
 
 
 @pytest.mark.parametrize("cpus", [1, 2])

@@ -12,17 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from pipeline.data.images import (
-    ImageError,
-    check_complete,
-    content_hash_of,
-    decode,
-    encode_jpeg,
-    encode_png,
-    pages,
-    read_header,
-    resize,
-)
+from pipeline.data.images import ImageError, check_complete, decode, encode_jpeg, encode_png, pages, read_header, resize
+from pipeline.engine.fingerprint import hash_bytes
 
 WIDTH, HEIGHT = 48, 32
 
@@ -248,8 +239,8 @@ def test_png_round_trip_and_jpeg_quality() -> None:
 
 
 def test_digest_is_blake2b_of_128_bits() -> None:
-    assert content_hash_of(b"") == "cae66941d9efbd404e4d88758ea67670"
-    assert content_hash_of(b"a") != content_hash_of(b"b")
+    assert hash_bytes(b"") == "cae66941d9efbd404e4d88758ea67670"
+    assert hash_bytes(b"a") != hash_bytes(b"b")
 
 
 def test_resize_is_bilinear_with_aligned_centres() -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.data.images import content_hash_of, encode_jpeg
+from pipeline.data.images import encode_jpeg
 from pipeline.data.records import Sample
+from pipeline.engine.fingerprint import hash_bytes
 from pipeline.engine.plan import Decision
 from tests.stages.world import World, drawn_image
 
@@ -47,7 +48,7 @@ def test_a_folder(world: World, photos: Path) -> None:
     assert list(found) == ["a.jpg", "b.jpg", "deep/c.jpg"]
     deep = found["deep/c.jpg"]
     assert (deep.width, deep.height, deep.path) == (80, 50, "deep/c.jpg")
-    assert deep.content_hash == content_hash_of((photos / "deep" / "c.jpg").read_bytes())
+    assert deep.content_hash == hash_bytes((photos / "deep" / "c.jpg").read_bytes())
     assert deep.boxes.shape == (0, 4)
 
 

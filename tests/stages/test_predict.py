@@ -12,10 +12,11 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from pipeline.data.canvas import Canvas
-from pipeline.data.images import content_hash_of, encode_png
+from pipeline.data.images import encode_png
 from pipeline.data.records import Detections
 from pipeline.data.schemas import DETECTIONS
 from pipeline.engine.config import load_config
+from pipeline.engine.fingerprint import hash_bytes
 from pipeline.engine.plan import Decision, context
 from pipeline.engine.stage import Item, StageContext
 from pipeline.inference.predictor import PendingBatch, Predictor, Sizing
@@ -198,7 +199,7 @@ def test_only_a_lack_of_memory_is_an_images_own_trouble(world: World, photos: Pa
     data = encode_png(drawn_image(1)[:6])
     (photos / "1.png").write_bytes(data)
     with pytest.raises(RuntimeError, match="cannot be multiplied"):
-        list(stage.open(ctx)([Item("1.png", content_hash_of(data), {"path": "1.png"})]))
+        list(stage.open(ctx)([Item("1.png", hash_bytes(data), {"path": "1.png"})]))
 
 
 def test_rows_fall_in_score_and_have_as_many_boxes_as_they_say(world: World, photos: Path, weights: str) -> None:

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.datasets.dataset import Log, quiet, setting
-from pipeline.data.images import ImageError, check_complete, content_hash_of, read_header
+from pipeline.data.images import ImageError, check_complete, read_header
 from pipeline.data.records import Sample
+from pipeline.engine.fingerprint import hash_bytes
 
 SHOWN: Final = 20  # names of one line
 Wanted = Callable[[str], bool]
@@ -156,7 +157,7 @@ def read_sample(root: str, image_id: str, path: str, labels: Labels) -> Sample:
     content_hash, (width, height), error = "", (0, 0), None
     try:
         data = (Path(root) / path).read_bytes()
-        content_hash = content_hash_of(data)
+        content_hash = hash_bytes(data)
         size = read_header(data)
         check_complete(data)
         width, height = size

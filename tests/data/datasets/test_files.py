@@ -17,7 +17,7 @@ from pipeline.data.datasets.files import (
     scan,
     shortened,
 )
-from pipeline.data.images import content_hash_of
+from pipeline.engine.fingerprint import hash_bytes
 
 Write = Callable[..., Path]
 
@@ -84,7 +84,7 @@ def test_read_sample(tmp_path: Path, write_image: Write) -> None:
     data = write_image(tmp_path / "a.jpg", 17, 9).read_bytes()
     labels = Labels(boxes=np.ones((1, 4), np.float32), levels={"easy": np.array([True])})
     sample = read_sample(str(tmp_path), "a", "a.jpg", labels)
-    assert (sample.width, sample.height, sample.content_hash, sample.error) == (17, 9, content_hash_of(data), None)
+    assert (sample.width, sample.height, sample.content_hash, sample.error) == (17, 9, hash_bytes(data), None)
     assert sample.boxes is labels.boxes
 
 

@@ -17,9 +17,10 @@ from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, quiet
 from pipeline.data.datasets.mosaic.cells import Cell, HeightDistribution
 from pipeline.data.datasets.mosaic.patch import Patch, paste, patch_for, placed_faces
 from pipeline.data.datasets.wider_face.dataset import WiderFace
-from pipeline.data.images import Image, content_hash_of, decode, encode_jpeg
+from pipeline.data.images import Image, decode, encode_jpeg
 from pipeline.data.records import Sample
 from pipeline.data.schemas import LEVELS
+from pipeline.engine.fingerprint import hash_bytes
 
 # Part of every content hash: bump when the same parameters give other pixels or boxes.
 _VERSION: Final = 1
@@ -164,7 +165,7 @@ class Mosaic(Dataset):
     def _content_hash(self, index: int, sources: Sequence[str]) -> str:
         own: Mapping[str, Any] = self.model_dump(exclude={"images"})
         fields = {**own, "index": index, "sources": list(sources), "version": _VERSION}
-        return content_hash_of(json.dumps(fields, sort_keys=True).encode())
+        return hash_bytes(json.dumps(fields, sort_keys=True).encode())
 
 
 def _id(index: int) -> str:

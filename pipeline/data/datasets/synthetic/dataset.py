@@ -18,9 +18,10 @@ from pipeline.data.datasets.synthetic.background import background, finish
 from pipeline.data.datasets.synthetic.render import draw_face
 from pipeline.data.datasets.synthetic.shapes import Pen
 from pipeline.data.datasets.wider_face.subsets import height_levels
-from pipeline.data.images import content_hash_of, encode_png
+from pipeline.data.images import encode_png
 from pipeline.data.records import Sample
 from pipeline.data.schemas import LEVELS
+from pipeline.engine.fingerprint import hash_bytes
 
 # Part of every content hash: bump when the same parameters give other pixels or boxes.
 _DRAWING_VERSION: Final = 1
@@ -105,7 +106,7 @@ class Synthetic(Dataset):
 
     def _content_hash(self, index: int) -> str:
         fields = {**self.model_dump(exclude={"images"}), "index": index, "drawing": _DRAWING_VERSION}
-        return content_hash_of(json.dumps(fields, sort_keys=True).encode())
+        return hash_bytes(json.dumps(fields, sort_keys=True).encode())
 
     def _id(self, index: int) -> str:
         return f"{self.split}/{index:06d}"

@@ -11,15 +11,16 @@ import pytest
 
 from pipeline.data.datasets import DATASETS, Mosaic, Synthetic
 from pipeline.data.datasets.config_field import dataset_fields, parse_dataset
-from pipeline.data.images import content_hash_of, decode
+from pipeline.data.images import decode
+from pipeline.engine.fingerprint import hash_bytes
 
 SMALL = {"width": 512, "height": 288, "largest": 270, "smallest": 8, "finest": 36, "choices": 2}
 DRAWN = {"kind": "synthetic", "images": 12, "width": 200, "height": 150}
 CODE = f"""
 from pipeline.data.datasets import Mosaic
-from pipeline.data.images import content_hash_of
+from pipeline.engine.fingerprint import hash_bytes
 made = Mosaic.model_validate({{"of": {DRAWN!r}, "images": 3, **{SMALL!r}}})
-print(*[content_hash_of(made.compose("", entry.path).tobytes()) + entry.version for entry in made.entries("")])
+print(*[hash_bytes(made.compose("", entry.path).tobytes()) + entry.version for entry in made.entries("")])
 """
 
 
@@ -29,7 +30,7 @@ def mosaic(**fields: object) -> Mosaic:
 
 def test_another_process_composes_the_same() -> None:
     made = mosaic()
-    here = [content_hash_of(made.compose("", entry.path).tobytes()) + entry.version for entry in made.entries("")]
+    here = [hash_bytes(made.compose("", entry.path).tobytes()) + entry.version for entry in made.entries("")]
     there = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True).stdout.split()
     assert there == here
 

@@ -9,20 +9,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.data.datasets import Synthetic
-from pipeline.data.images import content_hash_of, decode
+from pipeline.data.images import decode
+from pipeline.engine.fingerprint import hash_bytes
 
 CODE = """
 from pipeline.data.datasets import Synthetic
-from pipeline.data.images import content_hash_of
+from pipeline.engine.fingerprint import hash_bytes
 image, boxes, marks = Synthetic(seed=3, split="train").draw(5)
-print(content_hash_of(image.tobytes() + boxes.tobytes() + marks.tobytes()))
+print(hash_bytes(image.tobytes() + boxes.tobytes() + marks.tobytes()))
 """
 
 
 def test_another_process_draws_the_same() -> None:
     image, boxes, marks = Synthetic(seed=3, split="train").draw(5)
     other = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True).stdout.strip()
-    assert content_hash_of(image.tobytes() + boxes.tobytes() + marks.tobytes()) == other
+    assert hash_bytes(image.tobytes() + boxes.tobytes() + marks.tobytes()) == other
 
 
 def test_boxes_are_the_same_on_every_machine() -> None:
