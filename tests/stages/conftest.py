@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline.models.detectors.retinaface import retinaface_mobilenet
 from pipeline.models.weights import save_bytes
 from stages.cli.main import main
+from tests.inference.networks import lively_detector
 from tests.stages.world import World
 
 
@@ -41,15 +41,7 @@ def world(tmp_path: Path) -> World:
 def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Path of an untrained detector whose answers vary from place to place."""
     with torch.random.fork_rng():
-        torch.manual_seed(0)
-        detector = retinaface_mobilenet()
-        # The usual first weights let every signal die on the way, and all scores would be one half.
-        for module in detector.modules():
-            if isinstance(module, torch.nn.Conv2d):
-                torch.nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-        with torch.no_grad():
-            for parameter in detector.heads.parameters():
-                parameter.mul_(0.01)
+        detector = lively_detector()
     file = tmp_path_factory.mktemp("weights") / "untrained.safetensors"
     file.write_bytes(save_bytes("retinaface_mobilenet", detector))
     return str(file)

@@ -34,31 +34,17 @@ def ranker(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(file)
 
 
-@pytest.fixture
-def photos(world: World) -> Path:
-    """Four images, the last of them broken."""
-    folder = world.folder / "photos"
-    folder.mkdir()
-    for seed in range(3):
-        (folder / f"{seed}.png").write_bytes(encode_png(drawn_image(seed)))
-    (folder / "broken.jpg").write_text("plain text")
-    return folder
+LENIENT = {"max_error_share": 0.9, "shard_rows": 2}
 
 
 @pytest.fixture
-def wired(world: World, photos: Path, weights: str, ranker: str) -> World:
-    lenient = {"max_error_share": 0.9, "shard_rows": 2}
-    world.node("images", "index", dataset="image_folder", path=str(photos), run=lenient)
-    world.node(
-        "boxes",
-        "predict",
-        inputs={"samples": "images"},
-        path=weights,
-        canvas="original",
-        max_candidates=120,
-        run=lenient,
-    )
-    world.node("ranked", "rerank", inputs={"samples": "images", "candidates": "boxes"}, path=ranker, run=lenient)
+def photos(world: World, weights: str) -> Path:
+    return world.dump_of_photos(weights, 120, LENIENT)
+
+
+@pytest.fixture
+def wired(world: World, photos: Path, ranker: str) -> World:
+    world.node("ranked", "rerank", inputs={"samples": "images", "candidates": "boxes"}, path=ranker, run=LENIENT)
     return world
 
 

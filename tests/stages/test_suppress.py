@@ -41,22 +41,8 @@ def _overlap(a: np.ndarray, b: np.ndarray) -> float:
 @pytest.fixture
 def candidates(world: World, weights: str) -> World:
     """Four images, one of them broken, and 150 candidates of each in shards of three."""
-    folder = world.folder / "photos"
-    folder.mkdir()
-    for seed in range(3):
-        (folder / f"{seed}.png").write_bytes(encode_png(drawn_image(seed)))
-    (folder / "broken.jpg").write_text("plain text")
     lenient = {"max_error_share": 0.5, "shard_rows": 3}
-    world.node("images", "index", dataset="image_folder", path=str(folder), run=lenient)
-    world.node(
-        "boxes",
-        "predict",
-        inputs={"samples": "images"},
-        path=weights,
-        canvas="original",
-        max_candidates=150,
-        run=lenient,
-    )
+    world.dump_of_photos(weights, 150, lenient)
     world.node("found", "suppress", inputs={"candidates": "boxes"}, run=lenient)
     return world
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 import yaml
 
 from pipeline.data.datasets.synthetic.dataset import Synthetic
+from pipeline.data.images import encode_png
 from pipeline.data.records import Detections, Sample
 from pipeline.data.schemas import DETECTIONS, SAMPLES
 from pipeline.engine.config import load_config
@@ -86,6 +87,18 @@ class World:
 
     def node(self, name: str, stage: str, *, run: dict[str, Any] | None = None, **fields: Any) -> None:
         self.nodes[name] = {"stage": stage, **fields, "run": run or {}}
+
+    def dump_of_photos(self, weights: str, candidates: int, run: dict[str, Any]) -> Path:
+        """Adds nodes `images` and `boxes` over four files, the last of them no image, and returns their folder."""
+        folder = self.folder / "photos"
+        folder.mkdir()
+        for seed in range(3):
+            (folder / f"{seed}.png").write_bytes(encode_png(drawn_image(seed)))
+        (folder / "broken.jpg").write_text("plain text")
+        found = {"inputs": {"samples": "images"}, "path": weights, "canvas": "original", "max_candidates": candidates}
+        self.node("images", "index", dataset="image_folder", path=str(folder), run=run)
+        self.node("boxes", "predict", **found, run=run)
+        return folder
 
     def graph(self, *sets: str) -> Graph:
         return load_config(self.config, {**STAGES, Guess.name: Guess}, sets).graph
