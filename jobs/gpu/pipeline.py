@@ -12,6 +12,7 @@ from pathlib import Path
 from jobs.benchmarks.detecting import BOXES, detecting_graph
 from jobs.benchmarks.images import gather, model_for
 from jobs.benchmarks.pipeline_run import ShardSpan, rate_of, run_node
+from jobs.gpu.device_watch import DeviceWatch
 from jobs.gpu.figures import Figures
 from jobs.gpu.measuring import busy, median_seconds, wait
 from jobs.gpu.parts import Setting
@@ -40,12 +41,16 @@ def pipeline(setting: Setting, figures: Figures, canvas: str, engine: str) -> No
             share = 1 / workers if accelerated else 0.0
             cpus, shard_rows = (1, 2) if setting.tiny else (12 // workers, SHARD[canvas])
             resources = Resources(workers=workers, cpus=cpus, gpus=share, shard_rows=shard_rows)
-            ours = run_node(detecting_graph(model, Path(folder), resources), BOXES, Store(f"{store_folder}/store"))
+            with DeviceWatch() as watch:
+                ours = run_node(detecting_graph(model, Path(folder), resources), BOXES, Store(f"{store_folder}/store"))
             label = f"{canvas}, {model.engine}, {workers} worker{'s' * (workers > 1)}"
             figures.add(f"{label}, images/s through Ray", ours.rate, "1/s", f"{what}, {network}")
             steady = [shard for shard in ours.shards if shard.begun > _after_first(ours.shards)]
             if steady:
                 figures.add(f"{label}, images/s after each worker's first shards", rate_of(steady), "1/s")
+                busy_share = watch.busy(min(each.begun for each in steady), max(each.ended for each in steady))
+                if busy_share is not None:
+                    figures.add(f"{label}, device busy after these", busy_share, "%", "by the driver")
             figures.add(f"{label}, rows with an error", float(ours.errors))
             figures.add(f"{label}, MB of a worker", float(ours.peak_mb), "MB")
 

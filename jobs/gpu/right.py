@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import subprocess
@@ -18,6 +19,8 @@ def right(setting: Setting, figures: Figures) -> None:
     asked = ["tests/gpu", *options.split()]
     if setting.tiny:
         asked += ["-k", "suppression or losses_of_rankers"]
+    elif importlib.util.find_spec("xdist"):
+        asked += ["-n", str(min(6, max(1, (os.cpu_count() or 1) // 2)))]
     environment = dict(os.environ, WIDER8K_TEST_DEVICE=setting.device)
     log = setting.folder / "right.log"
     with log.open("w", encoding="utf-8") as file:
