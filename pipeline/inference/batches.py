@@ -20,7 +20,8 @@ def plan_batches(sizes: Sequence[tuple[int, int]], predictor: Predictor, canvas:
     """Returns which images go together, each once: those of one padded canvas, by their first; else each one alone.
 
     ``sizes`` are (width, height) of the originals in pixels; an image of unknown size (zeros) is alone. A batch does
-    not exceed the predictor's ``batch_pixels``, unless it is a single image.
+    not exceed the predictor's ``batch_pixels``, unless it is a single image. What fills no batch of its canvas goes
+    with images of the next larger one: a batch of few images is a new size to the device, which costs more.
     """
     if not predictor.pads:
         return [[number] for number in range(len(sizes))]
@@ -31,9 +32,14 @@ def plan_batches(sizes: Sequence[tuple[int, int]], predictor: Predictor, canvas:
             batches.append([number])
         else:
             groups.setdefault(padded_sides(*canvas.size(width, height)), []).append(number)
-    for (width, height), members in groups.items():
-        room = predictor.room(width, height)
-        batches += [members[start : start + room] for start in range(0, len(members), room)]
+    by_area = sorted(groups, key=lambda sides: sides[0] * sides[1])
+    for place, (width, height) in enumerate(by_area):
+        members, room = sorted(groups[width, height]), predictor.room(width, height)
+        larger = next((each for each in by_area[place + 1 :] if each[0] >= width and each[1] >= height), None)
+        full = len(members) if larger is None else len(members) // room * room
+        batches += [members[start : start + room] for start in range(0, full, room)]
+        if larger is not None:
+            groups[larger] += members[full:]
     return sorted(batches)
 
 

@@ -50,16 +50,17 @@ class _Sized:
 
 @dataclass
 class PendingBatch:
-    """A batch at work: what `pack` gave on its way to the host, the anchors of each image, and how to wait."""
+    """A batch at work: what `pack` gave on its way to the host, what `unpack` asks for, and how to wait."""
 
     host: Tensor
+    most: int
     counts: Sequence[int]
     arrival: Callable[[], None]
 
     def wait(self) -> list[ScoredBoxes | ValueError]:
         """Returns the candidates of each image, or an error; the one place that waits for the device."""
         self.arrival()
-        return unpack(self.host, self.counts)
+        return unpack(self.host, self.most, self.counts)
 
 
 class Predictor:
@@ -148,7 +149,7 @@ class Predictor:
             rows = pack(chosen, self._streams.to_device(torch.tensor(factors, dtype=torch.float64)))
             host, arrival = self._streams.to_host(rows)
         counts = [min(self.max_candidates, self.detector.grid.count(each.height, each.width)) for each in sized]
-        return PendingBatch(host, counts, arrival)
+        return PendingBatch(host, chosen.scores_BK.shape[1], counts, arrival)
 
     def room(self, width: int, height: int) -> int:
         """Returns how many images of a canvas make a full batch; at least one."""
@@ -182,7 +183,7 @@ class Predictor:
             raise ValueError(f"only a single image goes in tiles, got {len(sized)}")
         grid = self.detector.grid
         width, height = sized[0].width, sized[0].height
-        pixels = self._enlarged(sized[0])
+        (pixels,) = self._enlarged(sized)
         parts = []
         for tile in tiles(width, height, side, self.detector.receptive_halo, max(self.detector.strides)):
             x0, y0, x1, y1 = tile.window
@@ -197,19 +198,22 @@ class Predictor:
 
     def _pixels(self, sized: Sequence[_Sized], count: int, width: int, height: int) -> Tensor:
         """Returns uint8 [count, height, width, 3] on the device, zero beyond an image."""
-        if count == 1 and (sized[0].height, sized[0].width) == (height, width):
-            return self._enlarged(sized[0])[None]
+        enlarged = self._enlarged(sized)
+        if count == 1 and enlarged[0].shape[:2] == (height, width):
+            return enlarged[0][None]
         pixels = torch.zeros(count, height, width, 3, dtype=torch.uint8, device=self.device)
-        for place, each in zip(pixels, sized, strict=False):
-            place[: each.height, : each.width] = self._enlarged(each)
+        for place, each in zip(pixels, enlarged, strict=False):
+            place[: each.shape[0], : each.shape[1]] = each
         return pixels
 
-    def _enlarged(self, sized: _Sized) -> Tensor:
-        """Returns uint8 [height, width, 3] on the device; the small image is copied there."""
+    def _enlarged(self, sized: Sequence[_Sized]) -> list[Tensor]:
+        """Returns uint8 [height, width, 3] of each on the device; the small images are copied there together."""
         if self.device.type == "cpu":
-            return torch.from_numpy(np.ascontiguousarray(resize(sized.image, sized.width, sized.height)))
-        small = self._streams.to_device(torch.from_numpy(np.ascontiguousarray(sized.image)))
-        return enlarge_on_device(small, sized.width, sized.height)
+            return [
+                torch.from_numpy(np.ascontiguousarray(resize(each.image, each.width, each.height))) for each in sized
+            ]
+        small = self._streams.all_to_device([torch.from_numpy(np.ascontiguousarray(each.image)) for each in sized])
+        return [enlarge_on_device(image, each.width, each.height) for image, each in zip(small, sized, strict=True)]
 
 
 def enlarge_on_device(pixels: Tensor, width: int, height: int) -> Tensor:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -89,29 +88,28 @@ def pack(chosen: Selected, factors_B2: Tensor) -> Tensor:
     """Returns everything the host needs as one tensor, so that it is copied once.
 
     Boxes are scaled from canvas to original pixels by factors_B2, float64, of x and y. The result is float32
-    [B, K + 1, 5 + 2 P]: a row of flags, then boxes, score and landmarks of each candidate.
+    [B, 3 + (5 + 2 P) K]: flags, then the boxes as four columns and the scores, as they are written, then landmarks.
     """
     points = [chosen.boxes_BK4] if chosen.landmarks_BKP is None else [chosen.boxes_BK4, chosen.landmarks_BKP]
     scaled = [(each.double() * factors_B2.repeat(1, each.shape[2] // 2)[:, None]).to(torch.float32) for each in points]
-    rows = torch.cat([scaled[0], chosen.scores_BK[..., None], *scaled[1:]], dim=2)
-    flags = torch.zeros(rows.shape[0], 1, rows.shape[2], device=rows.device)
-    flags[:, 0, :3] = chosen.finite_B3.to(torch.float32)
-    return torch.cat([flags, rows], dim=1)
+    parts = [chosen.finite_B3.to(torch.float32), scaled[0].transpose(1, 2), chosen.scores_BK, *scaled[1:]]
+    return torch.cat([each.flatten(1) for each in parts], dim=1)
 
 
-def unpack(host: Tensor, counts: Sequence[int]) -> list[ScoredBoxes | ValueError]:
+def unpack(host: Tensor, most: int, counts: Sequence[int]) -> list[ScoredBoxes | ValueError]:
     """Returns the candidates of each image, or an error where the network's answer for it is not finite.
 
-    ``host`` is from `pack`, on the CPU; ``counts`` are the anchors of each image, the most candidates it can have.
+    ``host`` is from `pack` of ``most`` candidates, on the CPU, and is kept by what is returned; ``counts`` are the
+    anchors of each image, the most candidates it can have.
     """
     found: list[ScoredBoxes | ValueError] = []
-    for rows, count in zip(host.numpy(), counts, strict=False):  # a batch may be filled up with empty images
-        if broken := [name for name, finite in zip(_CHECKED, rows[0, :3], strict=True) if not finite]:
+    for numbers, count in zip(host.numpy(), counts, strict=False):  # a batch may be filled up with empty images
+        if broken := [name for name, finite in zip(_CHECKED, numbers[:3], strict=True) if not finite]:
             found.append(ValueError(_BROKEN.format(broken[0])))
             continue
-        best = rows[1 : 1 + count]
-        boxes, scores, points = (np.ascontiguousarray(each) for each in (best[:, :4], best[:, 4], best[:, 5:]))
-        found.append(ScoredBoxes(boxes, scores, points.reshape(len(best), -1, 2) if points.shape[1] else None))
+        columns, points = numbers[3 : 3 + 5 * most].reshape(5, most)[:, :count], numbers[3 + 5 * most :]
+        landmarks = points.reshape(most, -1, 2)[:count] if len(points) else None
+        found.append(ScoredBoxes(columns[:4].T, columns[4], landmarks))
     return found
 
 

@@ -1,6 +1,6 @@
 """Copies to and from a device beside its work; on a CPU every method passes its argument on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -20,18 +20,23 @@ class Streams:
             self._up, self._down = torch.cuda.Stream(device), torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def to_device(self, values: Tensor) -> Tensor:
-        """Returns the tensor on the device, ready for the work that is launched from now on.
+        """Returns the tensor on the device, see `all_to_device`."""
+        return self.all_to_device([values])[0]
 
-        The host does not wait where the tensor is pinned, and copies it into pinned memory where it is not.
+    def all_to_device(self, values: Sequence[Tensor]) -> list[Tensor]:
+        """Returns the tensors on the device, ready for the work that is launched from now on.
+
+        The host does not wait where a tensor is pinned, and copies it into pinned memory where it is not.
         """
         if not self._cuda:
-            return values
+            return list(values)
         work = torch.cuda.current_stream(self._device)
-        pinned = values if values.is_pinned() else values.pin_memory()
+        pinned = [each if each.is_pinned() else each.pin_memory() for each in values]
         with torch.cuda.stream(self._up):
-            there = pinned.to(self._device, non_blocking=True)
+            there = [each.to(self._device, non_blocking=True) for each in pinned]
         work.wait_stream(self._up)
-        there.record_stream(work)
+        for each in there:
+            each.record_stream(work)
         return there
 
     def to_host(self, values: Tensor) -> tuple[Tensor, Callable[[], None]]:
