@@ -53,7 +53,7 @@ def hash_json(value: object, size: int = 12) -> str:
     return hashlib.blake2b(text.encode(), digest_size=size).hexdigest()
 
 
-def hash_bytes(data: bytes) -> str:
+def hash_bytes(data: bytes | memoryview) -> str:
     """Returns the hexadecimal BLAKE2b-128 of a file's bytes."""
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 

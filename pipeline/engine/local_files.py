@@ -19,7 +19,7 @@ _NOT_OFFERED = frozenset(
 )
 
 
-def write_whole(target: str, data: bytes) -> None:
+def write_whole(target: str, data: bytes | memoryview) -> None:
     """Writes a file under a temporary name, flushes it to the disk and renames it; makes the folder.
 
     Raises OSError if it could not be written; the file that was there before is still there.
@@ -91,7 +91,7 @@ def give_name(temporary: str, target: str) -> None:
         os.unlink(aside)
 
 
-def _fill(path: str, data: bytes) -> None:
+def _fill(path: str, data: bytes | memoryview) -> None:
     with open(path, "wb") as file:
         file.write(data)
         file.flush()

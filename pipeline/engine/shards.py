@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import resource
 import socket
@@ -46,7 +45,7 @@ def shard_name(items: Sequence[Item]) -> str:
     return "shard-" + hash_json([[item.key, item.version] for item in items], size=8)
 
 
-def encode(table: pa.Table, row_group: int | None = None) -> bytes:
+def encode(table: pa.Table, row_group: int | None = None) -> memoryview:
     """Returns a table as Parquet bytes: float lists byte-stream-split, all zstd; equal tables give equal bytes.
 
     `row_group` is the number of rows of one group; None for one group, up to pyarrow's own limit.
@@ -55,10 +54,10 @@ def encode(table: pa.Table, row_group: int | None = None) -> bytes:
         f"{f.name}.list.element" for f in table.schema if pa.types.is_list(f.type) and f.type.value_type == pa.float32()
     ]
     text = [f.name for f in table.schema if pa.types.is_string(f.type)]
-    sink = io.BytesIO()
+    sink = pa.BufferOutputStream()  # a Python file would take the interpreter's lock for every page
     how = {"compression": "zstd", "use_dictionary": text, "use_byte_stream_split": split}
     pq.write_table(table, sink, row_group_size=row_group, **how)
-    return sink.getvalue()
+    return memoryview(sink.getvalue()).cast("B")
 
 
 def compute_shard(

@@ -92,7 +92,7 @@ class Store:
         except (FileNotFoundError, NotADirectoryError):
             return None
 
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, name: str, data: bytes | memoryview) -> None:
         """Writes a file so that a reader finds all of it or none, also after a crash at any moment.
 
         Local: see `write_whole`. Object stores show an object only once closed.
