@@ -14,7 +14,7 @@ from jobs.gpu.parts import Setting
 
 
 def right(setting: Setting, figures: Figures) -> None:
-    """Runs `tests/gpu`; the log is in ``right.log`` and the names of failed tests are figures."""
+    """Runs `tests/gpu`; the log is in ``tests.log`` and the names of failed tests are figures."""
     options = "-m gpu -p no:cacheprovider -o addopts= --import-mode=importlib -rf -v"
     asked = ["tests/gpu", *options.split()]
     if setting.tiny:
@@ -22,7 +22,7 @@ def right(setting: Setting, figures: Figures) -> None:
     elif importlib.util.find_spec("xdist"):
         asked += ["-n", str(min(6, max(1, (os.cpu_count() or 1) // 2)))]
     environment = dict(os.environ, WIDER8K_TEST_DEVICE=setting.device)
-    log = setting.folder / "right.log"
+    log = setting.folder / "tests.log"
     with log.open("w", encoding="utf-8") as file:
         subprocess.run([sys.executable, "-m", "pytest", *asked], cwd=ROOT, env=environment, stdout=file, stderr=file)
     text = log.read_text(encoding="utf-8")
