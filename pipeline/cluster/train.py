@@ -40,6 +40,9 @@ def train_together(
     # Its workers would change into a folder of their own, where no relative path of a config holds.
     os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"
     os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "600")
+    if passing:  # a cluster of one machine: nothing is taken away with a warning, and nobody reads its statistics
+        os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
+        os.environ.setdefault("RAY_TRAIN_METRICS_ENABLED", "0")
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig
     from ray.train.v2.api.exceptions import TrainingFailedError
@@ -72,20 +75,21 @@ def train_together(
 
 
 def _trainer_class(passing: bool) -> type[Any]:
-    """Returns TorchTrainer; in a passing cluster without the actor that frees resources after a controller's death.
+    """Returns TorchTrainer without the actors that nothing here needs; each is a process that imports Ray and torch.
 
-    That actor asks the dashboard, which a local cluster does not have: every training would end by waiting twelve
-    seconds for it.
+    Data come through `ray_loader`. In a passing cluster the actor that frees resources after a controller's death asks
+    the dashboard, which a local cluster does not have: every training would end by waiting twelve seconds for it.
     """
     from ray.train.torch import TorchTrainer
 
-    class WithoutCleaner(TorchTrainer):  # type: ignore[misc]
+    left_out = {"DatasetsCallback", *(["PlacementGroupCleanerCallback"] if passing else [])}
+
+    class Lean(TorchTrainer):  # type: ignore[misc]
         def _create_default_callbacks(self) -> list[Any]:
             callbacks = super()._create_default_callbacks()
-            return [each for each in callbacks if type(each).__name__ != "PlacementGroupCleanerCallback"]
+            return [each for each in callbacks if type(each).__name__ not in left_out]
 
-    known = hasattr(TorchTrainer, "_create_default_callbacks")
-    trainer: type[Any] = WithoutCleaner if passing and known else TorchTrainer
+    trainer: type[Any] = Lean if hasattr(TorchTrainer, "_create_default_callbacks") else TorchTrainer
     return trainer
 
 
