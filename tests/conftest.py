@@ -16,6 +16,8 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadGroupScheduling
 from xdist.workermanage import WorkerController
 
+from tests import slow_tests
+
 _HERE = Path(__file__).resolve().parent
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # two processes on two cores; read when torch is imported
@@ -65,6 +67,12 @@ class _Together(LoadGroupScheduling):
         if self.workqueue:
             for node in self.nodes:
                 self._reschedule(node)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks what a measured run found slow, before `-m` chooses."""
+    slow_tests.mark(items)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _Together:

@@ -40,7 +40,7 @@ def train_together(
     # Its workers would change into a folder of their own, where no relative path of a config holds.
     os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"
     os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "600")
-    if passing:  # a cluster of one machine: nothing is taken away with a warning, and nobody reads its statistics
+    if passing:  # a cluster of one machine: no machine is taken away, and its statistics have no reader
         os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
         os.environ.setdefault("RAY_TRAIN_METRICS_ENABLED", "0")
     from ray.train import FailureConfig, RunConfig, ScalingConfig
