@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from pipeline.boxes.iou import iou_matrix
-from pipeline.boxes.matching import best_faces
 from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth, load_ground_truth
 from pipeline.data.datasets.wider_face.predictions import read_wider_text
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.evaluation.false_alarms import FalseAlarms, count_false_alarms
+from tests.boxes.test_matching import nearest_faces
 
 LEVELS = ("easy", "medium", "hard")
 # A face of every level, a hard one and one that counts nowhere.
@@ -101,7 +101,7 @@ def test_a_published_set_has_what_a_count_image_by_image_finds(shared: Path) -> 
     alarms = found = 0
     for image, (start, stop) in enumerate(pairwise(rows.offsets.tolist())):
         boxes = rows.boxes[start:stop][rows.scores[start:stop] >= 0.5]
-        face, best = best_faces(boxes, truth.boxes[image])
+        face, best = nearest_faces(boxes, truth.boxes[image])
         alarms += int((best < 0.5).sum())
         found += int(truth.counts["hard"][image][np.unique(face[best >= 0.5])].sum())
     assert (counts.alarms, counts.found["hard"]) == (alarms, found) == (1530, 22619)
