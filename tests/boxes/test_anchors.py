@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from pipeline.boxes.anchors import AnchorGrid
-from pipeline.boxes.geometry import to_centres
 
 STANDARD = AnchorGrid((8, 16, 32), ((16, 32), (64, 128), (256, 512)))
 ONE_MEGABYTE = AnchorGrid((8, 16, 32), ((10, 20), (32, 64), (128, 256)))
@@ -48,7 +47,8 @@ def test_s3fd_like_levels_have_the_known_number() -> None:
 
 def test_corners_are_the_same_squares() -> None:
     corners = STANDARD.corners(33, 17)
-    assert torch.equal(to_centres(corners), STANDARD.centres(33, 17))
+    centres = torch.cat([(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]], dim=1)
+    assert torch.equal(centres, STANDARD.centres(33, 17))
     assert corners[0].tolist() == [-4, -4, 12, 12]
 
 
