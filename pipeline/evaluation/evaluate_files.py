@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth, load_ground_truth
 from pipeline.data.datasets.wider_face.prediction_lines import Reading
-from pipeline.data.datasets.wider_face.predictions import TextReport, read_wider_text
+from pipeline.data.datasets.wider_face.predictions import WiderText, read_wider_text
 from pipeline.data.prediction_form import ImageInfo, require_form
 from pipeline.data.prediction_names import NameMatch
 from pipeline.data.prediction_set import PredictionSet
@@ -88,7 +88,7 @@ def read_inputs(
         text = read_wider_text(predictions, truth.image_ids, reading, known=whole.image_ids)
         text.require(predictions, _known(truth))
         inputs = EvaluationInputs(
-            truth, text.predictions, reading, text.extra_scores, {"source": "WIDER text"}, text_problems(text.report)
+            truth, text.predictions, reading, text.extra_scores, {"source": "WIDER text"}, _text_problems(text)
         )
     protocol = {**inputs.protocol, "restricted": images is not None, "score_cut": score, "nms": nms}
     return replace(inputs, predictions=_thinned(inputs.predictions, nms, score), protocol=protocol)
@@ -109,13 +109,12 @@ def read_image_list(file: Path) -> list[str]:
     return image_ids
 
 
-def text_problems(report: TextReport) -> dict[str, list[str]]:
+def _text_problems(text: WiderText) -> dict[str, list[str]]:
     """Returns the oddities of a submission as name -> lines, as results and pages carry them."""
     return {
-        "missing": [f"{image_id}.txt" for image_id in report.missing],
-        "extra": list(report.extra),
-        "malformed": [str(problem) for problem in report.malformed],
-        "disagreeing": list(report.disagreeing),
+        "missing": [f"{image_id}.txt" for image_id in text.missing],
+        "extra": list(text.extra),
+        "disagreeing": list(text.disagreeing),
     }
 
 

@@ -12,11 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 import scipy.io
 
-from pipeline.data.datasets.wider_face.prediction_lines import MalformedLine
-from pipeline.data.datasets.wider_face.predictions import PredictionTextError, TextReport
 from pipeline.data.records import Detections
 from pipeline.data.schemas import DETECTIONS
-from pipeline.evaluation.evaluate_files import read_image_list, read_inputs, report_page, text_problems
+from pipeline.evaluation.evaluate_files import read_image_list, read_inputs, report_page
 from pipeline.evaluation.wider_result import WiderResult
 from tests.data.wider_text import write_wider_text
 
@@ -120,7 +118,7 @@ def test_mistakes_are_refused_with_the_choices(truth: Path, tmp_path: Path) -> N
     with pytest.raises(FileNotFoundError, match=r"wider_face_val\.mat"):
         result_of(tmp_path, tmp_path)
     write_wider_text(tmp_path / "text", ROWS[:2])
-    with pytest.raises(PredictionTextError, match="no file for e/c"):
+    with pytest.raises(ValueError, match="no file for e/c"):
         result_of(tmp_path / "text", truth, reading="python")
 
 
@@ -241,16 +239,6 @@ def test_a_list_that_is_no_text_is_named(tmp_path: Path) -> None:
     listing.write_bytes("e/é\n".encode("latin-1"))
     with pytest.raises(ValueError, match=rf"^{listing}: expected a list of images in UTF-8, found byte 0xe9"):
         read_image_list(listing)
-
-
-def test_text_problems() -> None:
-    report = TextReport(9, 9, ("e/a",), ("x.txt",), (MalformedLine("f", 3, "a", "b"),), ("d",))
-    assert text_problems(report) == {
-        "missing": ["e/a.txt"],
-        "extra": ["x.txt"],
-        "malformed": ["f:3: expected a, found b"],
-        "disagreeing": ["d"],
-    }
 
 
 def test_page_of_an_evaluation(truth: Path, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def _truth(shared: Path) -> WiderGroundTruth:
 def _predictions(shared: Path, name: str) -> PredictionSet:
     file = shared.joinpath(*Path(_expected(shared)["sets"][name]["file"]).parts[1:])
     text = read_wider_text(file, _truth(shared).image_ids)
-    assert (text.report.missing, text.report.extra, text.report.disagreeing) == ((), (), ())
+    assert (text.missing, text.extra, text.disagreeing) == ((), (), ())
     return text.predictions
 
 
