@@ -14,7 +14,7 @@ from pydantic import Field, field_validator
 
 from pipeline.data.datasets.coco_file import CocoFile, CocoImage, read_coco
 from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, in_order, quiet, require_folder, setting
-from pipeline.data.datasets.files import Labels, file_version, hash_labels, present, read_sample
+from pipeline.data.datasets.files import file_version, hash_labels, present, read_sample
 from pipeline.data.datasets.label_fit import LabelFit, overlaps_image
 from pipeline.data.datasets.wider_face.subsets import height_levels
 from pipeline.data.records import Sample
@@ -113,7 +113,7 @@ class CocoJson(Dataset):
         return read_coco(file, names, self.sizes != "ignore", self.form == "corners")
 
     def _sample(self, root: str, entry: Entry, image: CocoImage) -> Sample:
-        sample = read_sample(root, entry.image_id, entry.path, Labels())
+        sample = read_sample(root, entry)
         size = (sample.width, sample.height)
         boxes, heights = self._in_pixels(image, size if all(size) else image.size)
         ignored = np.array(image.ignored, bool) | ~overlaps_image(boxes, *size)

@@ -1,4 +1,4 @@
-"""Images of a folder: listing them with their versions, and reading one with its labels into a `Sample`."""
+"""Images of a folder: listing them with their versions, and reading one into a `Sample`."""
 
 import hashlib
 import os
@@ -7,10 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
-from pipeline.data.datasets.dataset import Log, quiet, setting
+from pipeline.data.datasets.dataset import Entry, Log, quiet, setting
 from pipeline.data.images import ImageError, check_complete, read_header
 from pipeline.data.records import Sample
 from pipeline.engine.fingerprint import hash_bytes
@@ -40,15 +37,6 @@ def shortened(names: Sequence[str], most: int = SHOWN) -> str:
     """Returns names in one line, the first ones and how many more there are."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(name if name.isprintable() else ascii(name) for name in names[:most]) + more
-
-
-@dataclass(frozen=True, slots=True)
-class Labels:
-    """The faces of one image."""
-
-    boxes: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 4), np.float32))  # [F, 4] xyxy, pixels
-    attributes: Mapping[str, NDArray[np.int8]] = field(default_factory=dict)  # name -> [F]
-    levels: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)  # subset -> [F], counts
 
 
 def scan(
@@ -152,11 +140,11 @@ def present(
             yield position, path, version
 
 
-def read_sample(root: str, image_id: str, path: str, labels: Labels) -> Sample:
-    """Returns the sample of one image file, whose bytes are read once for size and content hash."""
+def read_sample(root: str, entry: Entry) -> Sample:
+    """Returns the sample of one image file, still without faces; the bytes are read once for size and content hash."""
     content_hash, (width, height), error = "", (0, 0), None
     try:
-        data = (Path(root) / path).read_bytes()
+        data = (Path(root) / entry.path).read_bytes()
         content_hash = hash_bytes(data)
         size = read_header(data)
         check_complete(data)
@@ -165,6 +153,4 @@ def read_sample(root: str, image_id: str, path: str, labels: Labels) -> Sample:
         error = f"cannot read the file: {problem.strerror}"
     except ImageError as problem:
         error = str(problem)
-    return Sample(
-        image_id, path, content_hash, width, height, labels.boxes, labels.attributes, labels.levels, error=error
-    )
+    return Sample(entry.image_id, entry.path, content_hash, width, height, error=error)

@@ -8,7 +8,7 @@ from typing import Final
 import pyarrow as pa
 
 from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, in_order, quiet, require_folder
-from pipeline.data.datasets.files import Labels, SkippedFiles, read_sample, scan, shortened
+from pipeline.data.datasets.files import SkippedFiles, read_sample, scan, shortened
 from pipeline.data.image_kinds import HEAD, READ, claims_to_be_image, kind_of
 from pipeline.data.images import pages
 
@@ -44,7 +44,7 @@ class ImageFolder(Dataset):
     def open(self, root: str) -> Reader:
         """Returns a reader, as `Dataset.open`; its samples have no faces."""
         require_folder(root)
-        return lambda entry: read_sample(root, entry.image_id, entry.path, Labels())
+        return lambda entry: read_sample(root, entry)
 
     def review(self, root: str, samples: Iterable[pa.Table]) -> list[str]:
         """Returns a line on files of several pages, of which the first one is used, as `Dataset.review`."""

@@ -4,19 +4,10 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from pipeline.data.datasets.dataset import require_folder
-from pipeline.data.datasets.files import (
-    Labels,
-    SkippedFiles,
-    hash_labels,
-    present,
-    read_sample,
-    scan,
-    shortened,
-)
+from pipeline.data.datasets.dataset import Entry, require_folder
+from pipeline.data.datasets.files import SkippedFiles, hash_labels, present, read_sample, scan, shortened
 from pipeline.engine.fingerprint import hash_bytes
 
 Write = Callable[..., Path]
@@ -82,10 +73,8 @@ def test_present_keeps_positions() -> None:
 
 def test_read_sample(tmp_path: Path, write_image: Write) -> None:
     data = write_image(tmp_path / "a.jpg", 17, 9).read_bytes()
-    labels = Labels(boxes=np.ones((1, 4), np.float32), levels={"easy": np.array([True])})
-    sample = read_sample(str(tmp_path), "a", "a.jpg", labels)
+    sample = read_sample(str(tmp_path), Entry("a", "a.jpg", "1"))
     assert (sample.width, sample.height, sample.content_hash, sample.error) == (17, 9, hash_bytes(data), None)
-    assert sample.boxes is labels.boxes
 
 
 @pytest.mark.parametrize("root", ["", "/does/not/exist"])

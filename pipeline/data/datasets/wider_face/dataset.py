@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar, Literal, Self
@@ -19,7 +19,7 @@ import pyarrow as pa
 from pydantic import Field, model_validator
 
 from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, in_order, quiet, require_folder
-from pipeline.data.datasets.files import Labels, file_version, hash_labels, present, read_sample, scan
+from pipeline.data.datasets.files import file_version, hash_labels, present, read_sample, scan
 from pipeline.data.datasets.label_fit import LabelFit
 from pipeline.data.datasets.wider_face.annotation import WiderAnnotation, read_wider_annotation
 from pipeline.data.datasets.wider_face.ground_truth import load_ground_truth
@@ -31,6 +31,7 @@ from pipeline.data.datasets.wider_face.subsets import (
     height_levels,
     official_levels,
 )
+from pipeline.data.records import Sample
 from pipeline.data.schemas import ATTRIBUTES, LEVELS
 
 _BESIDE = ("", "wider_face_split", "ground_truth", "../wider_val_gt")
@@ -93,9 +94,7 @@ class WiderFace(Dataset):
         source = self._source(root)
         annotation, levels = source.annotation(), source.levels()
         position_of = {_image_id(name): position for position, name in enumerate(annotation.names)}
-        return lambda entry: read_sample(
-            root, entry.image_id, entry.path, _labels(annotation, levels, position_of[entry.image_id])
-        )
+        return lambda entry: _with_faces(read_sample(root, entry), annotation, levels, position_of[entry.image_id])
 
     def review(self, root: str, samples: Iterable[pa.Table]) -> list[str]:
         """Returns oddities of how boxes fit their images, as `Dataset.review`."""
@@ -162,12 +161,13 @@ def _annotation(file: Path, form: str, version: str) -> WiderAnnotation:
     return mat_annotation(load_ground_truth(file.parent), file.parent)
 
 
-def _labels(annotation: WiderAnnotation, levels: Levels, position: int) -> Labels:
+def _with_faces(sample: Sample, annotation: WiderAnnotation, levels: Levels, position: int) -> Sample:
     faces = annotation.faces(position)
     rows = slice(annotation.starts[position], annotation.starts[position + 1])
     boxes = faces[:, :4].astype(np.float32)
     boxes[:, 2:] += boxes[:, :2]
-    return Labels(
+    return replace(
+        sample,
         boxes=boxes,
         attributes={name: faces[:, 4 + column].astype(np.int8) for column, name in enumerate(ATTRIBUTES)},
         levels={name: level[rows] for name, level in levels.items()},
