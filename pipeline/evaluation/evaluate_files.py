@@ -23,6 +23,8 @@ from pipeline.evaluation.dump_reader import dump_shards, read_dump, unreadable_i
 from pipeline.evaluation.missing_answers import LEFT_OUT, UNREADABLE
 from pipeline.evaluation.wider_result import WiderResult, evaluate, subsets_without_faces
 
+_FOUND_FROM = 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class EvaluationInputs:
@@ -192,12 +194,10 @@ def _kept(
     return survivors
 
 
-def report_page(
-    inputs: EvaluationInputs, result: WiderResult, name: str, score: float = 0.5, commands: Sequence[str] = ()
-) -> str:
+def report_page(inputs: EvaluationInputs, result: WiderResult, name: str, commands: Sequence[str] = ()) -> str:
     """Returns the HTML page of one evaluation: AP, curves, protocol, face sizes and problems; no images.
 
-    `name` is that of the predictions; the face-size histogram counts a face as found from the raw `score` on.
+    `name` is that of the predictions; the face-size histogram counts a face as found from a raw score of `_FOUND_FROM` on.
     """
     from pipeline.evaluation.hits_and_misses import size_histogram
     from pipeline.evaluation.page import PageData, render_page
@@ -206,9 +206,9 @@ def report_page(
     data = PageData(
         title=f"{name} on WIDER FACE",
         summary=f"{result.protocol['boxes']:,} detections in {result.protocol['images']:,} images.",
-        runs=[RunResult.of(result, name)],
-        gallery_score=score,
-        sizes=size_histogram(inputs.truth, inputs.predictions, score),
+        runs=[RunResult(name, "", "", result.protocol, result.ap, result.counts)],
+        gallery_score=_FOUND_FROM,
+        sizes=size_histogram(inputs.truth, inputs.predictions, _FOUND_FROM),
         errors=[
             *filter(None, [subsets_without_faces({name: each.faces for name, each in result.counts.items()})]),
             *(f"{kind}: {line}" for kind, lines in result.problems.items() for line in lines),

@@ -16,7 +16,6 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from pipeline.data.schemas import LEVELS
-from pipeline.evaluation.ap_by_size import ap_by_size
 from pipeline.evaluation.face_statistics import FaceStatistics, ScaleBin
 from pipeline.evaluation.hits_and_misses import GalleryItem, SizeHistogram
 from pipeline.evaluation.missing_answers import FAILED, LEFT_OUT, UNREADABLE
@@ -31,7 +30,7 @@ from pipeline.evaluation.plots import (
     size_curves,
     target_bars,
 )
-from pipeline.evaluation.run_result import RunResult
+from pipeline.evaluation.run_result import RunResult, ap_by_size
 from pipeline.evaluation.wider_ap import ApCounts
 
 _WORDS = {

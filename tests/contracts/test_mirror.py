@@ -20,7 +20,6 @@ ELSEWHERE = {
     "pipeline/engine/heartbeat.py": "tests/engine/test_progress.py",
     "pipeline/engine/shard_record.py": "tests/engine/test_bit_rot.py",
     "pipeline/engine/stage.py": "tests/engine/test_plan_identity.py",
-    "pipeline/evaluation/run_result.py": "tests/evaluation/test_ap_by_size.py",
     "pipeline/inference/engines/compiled.py": "tests/inference/test_engines.py",
     "pipeline/inference/engines/eager.py": "tests/inference/test_engines.py",
     "pipeline/inference/engines/engine.py": "tests/inference/test_engines.py",
