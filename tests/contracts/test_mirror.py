@@ -11,7 +11,6 @@ ELSEWHERE = {
     "pipeline/cluster/session.py": "tests/cluster/test_ray_executor.py",
     "pipeline/cluster/start.py": "tests/cluster/test_stopping.py",
     "pipeline/data/datasets/coco_file.py": "tests/data/datasets/test_coco_json.py",
-    "pipeline/data/file_names.py": "tests/stages/test_index.py",
     "pipeline/data/schemas.py": "tests/data/test_records.py",
     "pipeline/engine/checksummed_json.py": "tests/engine/test_bit_rot.py",
     "pipeline/engine/error_rows.py": "tests/engine/test_runner.py",
