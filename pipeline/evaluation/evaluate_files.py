@@ -23,7 +23,7 @@ from pipeline.evaluation.dump_reader import dump_shards, read_dump, unreadable_i
 from pipeline.evaluation.missing_answers import LEFT_OUT, UNREADABLE
 from pipeline.evaluation.wider_result import WiderResult, evaluate, subsets_without_faces
 
-_FOUND_FROM = 0.5
+_FOUND_FROM = 0.5  # raw score
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +197,7 @@ def _kept(
 def report_page(inputs: EvaluationInputs, result: WiderResult, name: str, commands: Sequence[str] = ()) -> str:
     """Returns the HTML page of one evaluation: AP, curves, protocol, face sizes and problems; no images.
 
-    `name` is that of the predictions; the face-size histogram counts a face as found from a raw score of `_FOUND_FROM` on.
+    `name` is that of the predictions; the face-size histogram counts faces as found from `_FOUND_FROM` on.
     """
     from pipeline.evaluation.hits_and_misses import size_histogram
     from pipeline.evaluation.page import PageData, render_page

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from functools import reduce
 from itertools import pairwise
 from operator import add
@@ -84,13 +83,6 @@ def test_counts_add_up_over_images_and_at_one_score_only() -> None:
     assert 0 < whole.found["easy"] <= 6
     with pytest.raises(ValueError, match=r"0\.25 and 0\.5 do not add up"):
         whole + FalseAlarms.none(0.5)
-
-
-def test_plain_values() -> None:
-    counts = FalseAlarms(0.5, 3, {"easy": 1, "medium": 2, "hard": 4})
-    assert json.loads(json.dumps(counts.to_json())) == {
-        "score": 0.5, "alarms": 3, "found": {"easy": 1, "medium": 2, "hard": 4}
-    }  # fmt: skip
 
 
 @pytest.mark.wider

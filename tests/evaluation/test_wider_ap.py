@@ -174,7 +174,6 @@ def test_ranges_of_the_two_tools() -> None:
     assert score_range(high, "python") == ScoreRange(1.0, 3.0)
     assert score_range(-high, "python") == ScoreRange(-3.0, 0.0)
     assert ScoreRange(1.0, 3.0).normalise(high).tolist() == [0.5, 1.0]
-    assert score_range(np.zeros(0)).constant
     assert score_range(np.zeros(0)) | score_range(high) == ScoreRange(2.0, 3.0)
 
 
