@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline.data.datasets.dataset import setting
@@ -60,9 +61,9 @@ class LabelFit:
         lengths = np.array([len(row) for row in table[CORNERS[0]]], np.int64)
         names = np.repeat(np.array(table["image_id"].to_pylist(), object), lengths)
         sides_F2 = np.stack([np.repeat(_numbers(table[side]), lengths) for side in ("width", "height")], axis=1)
-        boxes_F4 = np.stack([_numbers(pa.chunked_array(_flat(table[name]))) for name in CORNERS], axis=1)
+        boxes_F4 = np.stack([_numbers(pc.list_flatten(table[name])) for name in CORNERS], axis=1)
         for level in LEVELS:
-            self.counted[level] += int(np.count_nonzero(_numbers(pa.chunked_array(_flat(table[level])))))
+            self.counted[level] += int(np.count_nonzero(_numbers(pc.list_flatten(table[level]))))
         self.images += int(np.count_nonzero(lengths))
         self.faces += len(boxes_F4)
         self._count(names, boxes_F4, sides_F2)
@@ -163,10 +164,6 @@ class LabelFit:
         if self.faces and not any(self.counted.values()):
             lines.append("no face counts in any subset, so there is no AP: all are ignored, too small or misplaced")
         return lines
-
-
-def _flat(column: pa.ChunkedArray) -> list[pa.Array]:
-    return [chunk.flatten() for chunk in column.chunks] or [pa.array([], pa.float32())]
 
 
 def _numbers(column: pa.ChunkedArray) -> Float64:
