@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict
 from functools import reduce
 from operator import add, or_
 from pathlib import Path
@@ -153,7 +153,8 @@ def test_any_split_of_the_images_adds_up_to_the_whole(seed: int, reading: Readin
     scores = reduce(or_, [score_range(image[1], reading) for image in images])
     assert scores == score_range(predictions.scores, reading)
     parts = [count_image(b, s, f, c, scores, reading) for b, s, f, c in images]
-    assert reduce(add, parts, ApCounts.zero()) == count_images(predictions, truth, scores, reading)["x"]
+    together = count_images(predictions, truth, scores, reading)["x"]
+    np.testing.assert_equal(asdict(reduce(add, parts, ApCounts.zero())), asdict(together))
 
 
 def test_thresholds_are_the_tools_doubles() -> None:
@@ -206,20 +207,10 @@ def test_average_precision_without_faces_does_not_exist() -> None:
 ONE = ApCounts(3, 2, 7, np.arange(STEPS), np.arange(STEPS) // 2)
 
 
-def test_counts_are_equal_where_all_of_them_are() -> None:
-    assert replace(ONE, proposals=ONE.proposals.copy()) == ONE
-    others = [
-        replace(ONE, faces=4), replace(ONE, images=3), replace(ONE, boxes=8),
-        replace(ONE, proposals=ONE.proposals + 1), replace(ONE, matches=ONE.matches + 1),
-    ]  # fmt: skip
-    assert all(other != ONE for other in others)
-    assert ONE.__eq__(7) is NotImplemented
-
-
 def test_each_count_is_added_to_its_own() -> None:
     total = ONE + ApCounts(30, 20, 70, np.full(STEPS, 5), np.full(STEPS, 2))
-    assert total == ApCounts(33, 22, 77, ONE.proposals + 5, ONE.matches + 2)
-    assert ApCounts.zero() + ONE == ONE
+    np.testing.assert_equal(asdict(total), asdict(ApCounts(33, 22, 77, ONE.proposals + 5, ONE.matches + 2)))
+    np.testing.assert_equal(asdict(ApCounts.zero() + ONE), asdict(ONE))
 
 
 @pytest.mark.parametrize("shapes", [(STEPS, 10), (10, STEPS)])
