@@ -124,11 +124,16 @@ class LabelledCandidateReader:
     def __getitem__(self, number: int) -> LabelledCandidates:
         """Returns one row. Raises ValueError: its bytes are damaged."""
         shard, row = self._rows[number].tolist()
+        name, checksum = self._shards[shard]
         try:
-            with self._file(shard) as file:
+            footer = _footer(self._store, name, checksum)
+            with pq.ParquetFile(self._store.path(name), metadata=footer, filesystem=self._store.filesystem) as file:
                 table = file.read_row_group(row)
         except (OSError, pa.ArrowInvalid) as error:
-            raise self._damaged(shard, error) from error
+            raise ValueError(
+                f"{name}: expected a whole Parquet file, found a damaged one ({error}); "
+                f"run `wider8k run --force {self.node}` to compute it again"
+            ) from error
         return LabelledCandidates.from_row({name: _value(table.column(name)) for name in table.column_names})
 
     def _columns(self, shard: int, data: bytes) -> tuple[list[str], list[str | None]]:
@@ -142,20 +147,6 @@ class LabelledCandidateReader:
             )
         table = file.read(["image_id", "error"])
         return table.column("image_id").to_pylist(), table.column("error").to_pylist()
-
-    def _file(self, shard: int) -> pq.ParquetFile:
-        name, checksum = self._shards[shard]
-        try:
-            footer = _footer(self._store, name, checksum)
-            return pq.ParquetFile(self._store.path(name), metadata=footer, filesystem=self._store.filesystem)
-        except (OSError, pa.ArrowInvalid) as error:
-            raise self._damaged(shard, error) from error
-
-    def _damaged(self, shard: int, error: Exception) -> ValueError:
-        return ValueError(
-            f"{self._shards[shard][0]}: expected a whole Parquet file, found a damaged one ({error}); "
-            f"run `wider8k run --force {self.node}` to compute it again"
-        )
 
 
 @lru_cache(maxsize=FOOTERS)
