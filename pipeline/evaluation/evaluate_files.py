@@ -78,14 +78,14 @@ def read_inputs(
     """
     if nms is not None and not 0 <= nms <= 1:
         raise ValueError(f"expected an NMS threshold in 0..1, got {nms}")
-    whole = load_ground_truth(ground_truth)
-    truth = whole if images is None else whole.restrict(read_image_list(images))
+    full_truth = load_ground_truth(ground_truth)
+    truth = full_truth if images is None else full_truth.restrict(read_image_list(images))
     if predictions.is_dir() and dump_shards(predictions):
-        inputs = _from_dump(predictions, truth, whole, reading)
+        inputs = _from_dump(predictions, truth, full_truth, reading)
         if inputs.problems["errors"]:
             inputs = apply_unreadable(inputs, predictions, unreadable)
     else:
-        text = read_wider_text(predictions, truth.image_ids, reading, known=whole.image_ids)
+        text = read_wider_text(predictions, truth.image_ids, reading, known=full_truth.image_ids)
         text.require(predictions, _known(truth))
         inputs = EvaluationInputs(
             truth, text.predictions, reading, text.extra_scores, {"source": "WIDER text"}, _text_problems(text)
@@ -122,11 +122,13 @@ def _known(truth: WiderGroundTruth) -> dict[str, ImageInfo]:
     return {image_id: ImageInfo(faces) for image_id, faces in zip(truth.image_ids, truth.boxes, strict=True)}
 
 
-def _from_dump(folder: Path, truth: WiderGroundTruth, whole: WiderGroundTruth, reading: Reading) -> EvaluationInputs:
+def _from_dump(
+    folder: Path, truth: WiderGroundTruth, full_truth: WiderGroundTruth, reading: Reading
+) -> EvaluationInputs:
     dump = read_dump(folder)
     present, wanted = set(dump.predictions.image_ids), set(truth.image_ids)
     missing = [image_id for image_id in truth.image_ids if image_id not in present]
-    NameMatch(wanted, missing, sorted(present - set(whole.image_ids)), suffix="").require(folder)
+    NameMatch(wanted, missing, sorted(present - set(full_truth.image_ids)), suffix="").require(folder)
     errors = {image_id: reason for image_id, reason in dump.errors.items() if image_id in wanted}
     if len(errors) == len(wanted) - len(missing):
         first, reason = next(iter(errors.items()))

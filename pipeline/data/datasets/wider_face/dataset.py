@@ -107,21 +107,20 @@ class WiderFace(Dataset):
         name = f"wider_face_{self.split}_bbx_gt.txt" if self.annotation == "text" else OFFICIAL_FILES[0]
         file = _find(root, name)
         if self.annotation == "mat":
-            return _Source(file, "mat", None if self.subsets == "height" else file.parent)
+            return _Source(file, None if self.subsets == "height" else file.parent)
         lists = None if self.split == "train" or self.subsets == "height" else _find_lists(root)
         if lists is None and self.subsets == "official":
             raise FileNotFoundError(f"no folder with {', '.join(OFFICIAL_FILES)}; looked in {_searched(root)}")
-        return _Source(file, "text", lists)
+        return _Source(file, lists)
 
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    file: Path  # the annotation
-    form: Literal["text", "mat"]
+    file: Path  # the annotation, text or MATLAB
     lists: Path | None  # folder of the official lists; None grades by height
 
     def annotation(self) -> WiderAnnotation:
-        return _annotation(self.file, self.form, file_version(self.file.stat()))
+        return _annotation(self.file, file_version(self.file.stat()))
 
     def levels(self) -> Levels:
         annotation = self.annotation()
@@ -154,11 +153,11 @@ def _chosen(file: Path, names: Sequence[str]) -> list[str]:
 
 
 @lru_cache(maxsize=4)
-def _annotation(file: Path, form: str, version: str) -> WiderAnnotation:
+def _annotation(file: Path, version: str) -> WiderAnnotation:
     # Listing and reading in one process parse once; `version` makes a changed file a new entry.
-    if form == "text":
-        return read_wider_annotation(file)
-    return mat_annotation(load_ground_truth(file.parent), file.parent)
+    if file.suffix == ".mat":
+        return mat_annotation(load_ground_truth(file.parent), file.parent)
+    return read_wider_annotation(file)
 
 
 def _with_faces(sample: Sample, annotation: WiderAnnotation, levels: Levels, position: int) -> Sample:
