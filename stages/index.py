@@ -10,7 +10,7 @@ from typing import ClassVar
 import pyarrow as pa
 
 from pipeline.data.datasets.config_field import DatasetChoice
-from pipeline.data.datasets.dataset import named
+from pipeline.data.datasets.dataset import with_node
 from pipeline.data.records import Sample
 from pipeline.data.schemas import SAMPLES
 from pipeline.engine.manifest import Artifact
@@ -45,7 +45,7 @@ class Index(MapStage):
         try:
             entries = self.dataset.entries(ctx.path or "", ctx.log)
         except (ValueError, FileNotFoundError) as error:
-            raise ValueError(named(str(error), ctx.node)) from None
+            raise ValueError(with_node(str(error), ctx.node)) from None
         return [Item(_escaped(entry.image_id), entry.version, {"entry": entry}) for entry in entries]
 
     def review(self, ctx: StageContext, output: Artifact) -> Sequence[str]:
@@ -55,9 +55,9 @@ class Index(MapStage):
             ValueError: its labels contradict its images.
         """
         try:
-            return [named(line, ctx.node) for line in self.dataset.review(ctx.path or "", output.tables())]
+            return [with_node(line, ctx.node) for line in self.dataset.review(ctx.path or "", output.tables())]
         except ValueError as error:
-            raise ValueError(named(str(error), ctx.node)) from None
+            raise ValueError(with_node(str(error), ctx.node)) from None
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
         """Returns a worker that reads each file once; a file name that is no UTF-8 makes an error row."""

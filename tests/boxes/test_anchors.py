@@ -100,10 +100,10 @@ def test_bad_grids_are_refused() -> None:
     "grid", [AnchorGrid((8, 16, 32), ((16, 32), (64, 128), (256, 512))), AnchorGrid((4, 64), ((5,), (7, 9, 11)))]
 )
 def test_chosen_anchors_are_those_of_the_whole_grid(grid: AnchorGrid, height: int, width: int) -> None:
-    whole = grid.centres(height, width)
-    assert torch.equal(grid.centres_of(torch.arange(len(whole)), height, width), whole)
-    index = torch.randint(0, len(whole), (3, 40), generator=torch.Generator().manual_seed(0))
-    assert torch.equal(grid.centres_of(index, height, width), whole[index])
+    every = grid.centres(height, width)
+    assert torch.equal(grid.centres_of(torch.arange(len(every)), height, width), every)
+    index = torch.randint(0, len(every), (3, 40), generator=torch.Generator().manual_seed(0))
+    assert torch.equal(grid.centres_of(index, height, width), every[index])
 
 
 def test_the_anchors_of_images_on_a_padded_canvas_are_their_own_in_order() -> None:

@@ -52,7 +52,7 @@ def test_partners_as_far_apart_as_the_threshold_allows_are_found(iou: float, lar
     assert (match_faces(boxes, image, faces, image, min(1, iou * 1.001)) == -1).all()
 
 
-def _scene(seed: int, spread: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _random_images(seed: int, spread: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     images = rng.integers(1, 5)
     face_image = rng.integers(0, images, rng.integers(0, 30))
@@ -67,7 +67,7 @@ def _scene(seed: int, spread: float) -> tuple[np.ndarray, np.ndarray, np.ndarray
 @settings(max_examples=150, deadline=None)
 @given(st.integers(0, 10**6), st.sampled_from([6.0, 40.0]), st.sampled_from([0.05, 0.3, 0.5, 0.75, 1.0]))
 def test_many_images_at_once_equal_one_by_one(seed: int, spread: float, iou: float) -> None:
-    boxes, box_image, faces, face_image = _scene(seed, spread)
+    boxes, box_image, faces, face_image = _random_images(seed, spread)
     expected = np.full(len(boxes), -1)
     for image in np.unique(box_image):
         mine, theirs = np.flatnonzero(box_image == image), np.flatnonzero(face_image == image)
@@ -79,12 +79,12 @@ def test_many_images_at_once_equal_one_by_one(seed: int, spread: float, iou: flo
 
 
 def test_pairs_in_rounds_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    scenes = [_scene(seed, 6.0) for seed in range(20)]
-    at_once = [match_faces(*scene, 0.3) for scene in scenes]
+    cases = [_random_images(seed, 6.0) for seed in range(20)]
+    at_once = [match_faces(*case, 0.3) for case in cases]
     assert sum((face >= 0).sum() for face in at_once) > 50
     monkeypatch.setattr(matching, "PAIRS_AT_ONCE", 5)
-    for scene, expected in zip(scenes, at_once, strict=True):
-        assert match_faces(*scene, 0.3).tolist() == expected.tolist()
+    for case, expected in zip(cases, at_once, strict=True):
+        assert match_faces(*case, 0.3).tolist() == expected.tolist()
 
 
 def test_only_the_first_row_of_a_face_is_its_hit() -> None:

@@ -24,12 +24,12 @@ def slow_nms(boxes: NDArray[np.float32], scores: NDArray[np.float32], iou: float
 
 
 @pytest.mark.parametrize("pixel_inclusive", [True, False])
-@pytest.mark.parametrize("whole", [True, False])
-def test_equals_the_slow_definition(pixel_inclusive: bool, whole: bool) -> None:
+@pytest.mark.parametrize("rounded", [True, False])
+def test_equals_the_slow_definition(pixel_inclusive: bool, rounded: bool) -> None:
     rng = np.random.default_rng(5)
     corner, side = rng.uniform(0, 200, (1500, 2)), rng.uniform(2, 40, (1500, 2))
     boxes = np.concatenate([corner, corner + side], 1).astype(np.float32)
-    boxes = boxes.round() if whole else boxes  # whole numbers give overlaps of exactly 0.4
+    boxes = boxes.round() if rounded else boxes  # whole numbers give overlaps of exactly 0.4
     scores = rng.random(1500).round(2).astype(np.float32)  # and ties
     kept = nms(torch.from_numpy(boxes), torch.from_numpy(scores), 0.4, pixel_inclusive=pixel_inclusive)
     assert kept.tolist() == slow_nms(boxes, scores, 0.4, float(pixel_inclusive))

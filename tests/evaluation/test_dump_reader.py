@@ -65,7 +65,7 @@ def test_damaged_columns(tmp_path: Path, name: str, value: list[float], message:
 def test_a_damaged_or_foreign_shard_is_one_line_that_names_it(tmp_path: Path) -> None:
     shard = tmp_path / "0.parquet"
     write_dump(shard, *[_row(f"e/{n}", 0.9, 0.1) for n in range(50)])
-    whole = shard.read_bytes()
+    written = shard.read_bytes()
     row = _row("e/a", 0.9).to_row()
     others = {
         "x1 of string": pa.table({**{name: [value] for name, value in row.items()}, "x1": ["1.5"]}),
@@ -76,8 +76,8 @@ def test_a_damaged_or_foreign_shard_is_one_line_that_names_it(tmp_path: Path) ->
         ),
     }
     for content, words in (
-        (whole[: len(whole) // 2], "it is a Parquet file, perhaps cut off"),
-        (whole[:4] + bytes(len(whole) - 8) + whole[-4:], "it is a Parquet file"),
+        (written[: len(written) // 2], "it is a Parquet file, perhaps cut off"),
+        (written[:4] + bytes(len(written) - 8) + written[-4:], "it is a Parquet file"),
         (b"<html>gone</html>", "it is an HTML page"),
         (b"", "it is an empty file"),
         *((table, words) for words, table in others.items()),

@@ -72,17 +72,17 @@ def test_counts_add_up_over_images_and_at_one_score_only() -> None:
         np.concatenate([each.boxes for each in rows]),
         np.concatenate([each.scores for each in rows]),
     )
-    whole = count_false_alarms(everything, truth_of(*names), 0.25)
+    together = count_false_alarms(everything, truth_of(*names), 0.25)
     parts = [count_false_alarms(each, truth_of(name), 0.25) for each, name in zip(rows, names, strict=True)]
-    assert reduce(add, parts, FalseAlarms.none(0.25)) == whole
+    assert reduce(add, parts, FalseAlarms.none(0.25)) == together
     # Counted again, box by box.
     table = tables.reshape(-1, 5)
     best = iou_matrix(table[:, :4], FACES, pixel_inclusive=True).max(axis=1)
     alarms = int(((table[:, 4] >= 0.25) & (best < 0.5)).sum())
-    assert whole.alarms == alarms > 10
-    assert 0 < whole.found["easy"] <= 6
+    assert together.alarms == alarms > 10
+    assert 0 < together.found["easy"] <= 6
     with pytest.raises(ValueError, match=r"0\.25 and 0\.5 do not add up"):
-        whole + FalseAlarms.none(0.5)
+        together + FalseAlarms.none(0.5)
 
 
 @pytest.mark.wider

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from pipeline.data.datasets.dataset import Entry, Log, quiet, setting
+from pipeline.data.datasets.dataset import Entry, Log, no_log, set_option
 from pipeline.data.images import ImageError, check_complete, read_header
 from pipeline.data.records import Sample
 from pipeline.engine.fingerprint import hash_bytes
@@ -112,8 +112,8 @@ def hash_labels(*parts: bytes) -> str:
     return hashlib.blake2b(b"".join(parts), digest_size=8).hexdigest()
 
 
-def present(
-    listed: Sequence[str], item_versions: Mapping[str, str], annotation: Path, missing: str, say: Log = quiet
+def present_images(
+    listed: Sequence[str], item_versions: Mapping[str, str], annotation: Path, missing: str, log: Log = no_log
 ) -> Iterator[tuple[int, str, str]]:
     """Yields (position, path, file version) of the listed images that exist.
 
@@ -122,19 +122,19 @@ def present(
         item_versions: path -> version of each file on disk.
         annotation: named in the message.
         missing: "error" refuses an incomplete folder, "skip" leaves the absent images out.
-        say: takes a line on images that are left out.
+        log: takes a line on images that are left out.
 
     Raises FileNotFoundError: images are missing and ``missing`` is "error", or all are.
     """
     absent = [path for path in listed if path not in item_versions]
     if absent and (missing == "error" or len(absent) == len(listed)):
         some = len(absent) < len(listed)
-        advice = f"; {setting('missing', 'skip')} uses only those that are there" if some else ""
+        advice = f"; {set_option('missing', 'skip')} uses only those that are there" if some else ""
         raise FileNotFoundError(
             f"{len(absent)} of {len(listed)} images named by {annotation} are missing: {shortened(absent, 3)}{advice}"
         )
     if absent:
-        say(f"left out {len(absent)} of {len(listed)} images named by {annotation}, not there: {shortened(absent, 3)}")
+        log(f"left out {len(absent)} of {len(listed)} images named by {annotation}, not there: {shortened(absent, 3)}")
     for position, path in enumerate(listed):
         if (version := item_versions.get(path)) is not None:
             yield position, path, version

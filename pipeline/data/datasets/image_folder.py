@@ -7,7 +7,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, in_order, quiet, require_folder
+from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, in_order, no_log, require_folder
 from pipeline.data.datasets.files import SkippedFiles, read_sample, scan, shortened
 from pipeline.data.image_kinds import HEAD, READ, claims_to_be_image, kind_of
 from pipeline.data.images import pages
@@ -22,7 +22,7 @@ class ImageFolder(Dataset):
     extension.
     """
 
-    def entries(self, root: str, say: Log = quiet) -> list[Entry]:
+    def entries(self, root: str, log: Log = no_log) -> list[Entry]:
         """Returns the images found, as `Dataset.entries`; files of other names are checked by their first bytes.
 
         Raises FileNotFoundError: the folder does not exist or holds no image.
@@ -35,7 +35,7 @@ class ImageFolder(Dataset):
             else:
                 found.append(Entry(path, path, version))
         for line in skipped.lines():
-            say(line)
+            log(line)
         if not found:
             others = "".join(f"; {line}" for line in skipped.lines())
             raise FileNotFoundError(f"no image below {root}: expected {', '.join(READ)}{others}")

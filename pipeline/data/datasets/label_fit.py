@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipeline.data.datasets.dataset import setting
+from pipeline.data.datasets.dataset import set_option
 from pipeline.data.schemas import CORNERS, LEVELS
 
 SLACK: Final = 0.02  # of a side: labels reach a little out of their image
@@ -138,7 +138,7 @@ class LabelFit:
         """Returns the remarks and the contradiction; by doubts "refuse" that is a ValueError at ``where``."""
         doubt = self.contradiction(forms)
         if doubt and doubts == "refuse":
-            raise ValueError(f"{where}: {doubt}; {setting('doubts', 'report')} goes on with them")
+            raise ValueError(f"{where}: {doubt}; {set_option('doubts', 'report')} goes on with them")
         return [*self.remarks(counts_nowhere), *([doubt] if doubt else [])]
 
     def remarks(self, counts_nowhere: bool) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.data.datasets.dataset import Entry, require_folder
-from pipeline.data.datasets.files import SkippedFiles, hash_labels, present, read_sample, scan, shortened
+from pipeline.data.datasets.files import SkippedFiles, hash_labels, present_images, read_sample, scan, shortened
 from pipeline.engine.fingerprint import hash_bytes
 
 Write = Callable[..., Path]
@@ -60,15 +60,15 @@ def test_label_digest_is_short_and_depends_on_content() -> None:
 
 def test_present_keeps_positions() -> None:
     said = list[str]()
-    rows = list(present(["a", "b", "c"], {"a": "1", "c": "3"}, Path("list.txt"), "skip", said.append))
+    rows = list(present_images(["a", "b", "c"], {"a": "1", "c": "3"}, Path("list.txt"), "skip", said.append))
     assert rows == [(0, "a", "1"), (2, "c", "3")]
     assert said == ["left out 1 of 3 images named by list.txt, not there: b"]
     advice = r"--set <node>\.dataset\.missing=skip uses only those that are there"
     with pytest.raises(FileNotFoundError, match=rf"5 of 6 .* by list\.txt are missing: b, c, d and 2 more; {advice}$"):
-        list(present(list("abcdef"), {"a": "1"}, Path("list.txt"), "error"))
+        list(present_images(list("abcdef"), {"a": "1"}, Path("list.txt"), "error"))
     with pytest.raises(FileNotFoundError, match=r"2 of 2 images named by list\.txt are missing: a, b$"):
-        list(present(["a", "b"], {}, Path("list.txt"), "skip"))
-    assert list(present([], {}, Path("list.txt"), "error")) == []
+        list(present_images(["a", "b"], {}, Path("list.txt"), "skip"))
+    assert list(present_images([], {}, Path("list.txt"), "error")) == []
 
 
 def test_read_sample(tmp_path: Path, write_image: Write) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, quiet
+from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, no_log
 from pipeline.data.datasets.synthetic.appearance import Appearance, sample_appearance
 from pipeline.data.datasets.synthetic.background import background, finish
 from pipeline.data.datasets.synthetic.render import draw_face
@@ -57,7 +57,7 @@ class Synthetic(Dataset):
         """Never: the images are drawn."""
         return False
 
-    def entries(self, root: str = "", say: Log = quiet) -> list[Entry]:
+    def entries(self, root: str = "", log: Log = no_log) -> list[Entry]:
         """Returns one entry per image, as `Dataset.entries`; ``root`` is ignored."""
         return [
             Entry(self._id(index), f"{self._id(index)}.png", self._content_hash(index)) for index in range(self.images)

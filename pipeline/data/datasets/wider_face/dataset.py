@@ -18,8 +18,8 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field, model_validator
 
-from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, in_order, quiet, require_folder
-from pipeline.data.datasets.files import file_version, hash_labels, present, read_sample, scan
+from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, in_order, no_log, require_folder
+from pipeline.data.datasets.files import file_version, hash_labels, present_images, read_sample, scan
 from pipeline.data.datasets.label_fit import LabelFit
 from pipeline.data.datasets.wider_face.annotation import WiderAnnotation, read_wider_annotation
 from pipeline.data.datasets.wider_face.ground_truth import load_ground_truth
@@ -66,7 +66,7 @@ class WiderFace(Dataset):
             raise ValueError("split 'train' has no .mat evaluation files: use annotation 'text' and subsets 'height'")
         return self
 
-    def entries(self, root: str, say: Log = quiet) -> list[Entry]:
+    def entries(self, root: str, log: Log = no_log) -> list[Entry]:
         """Returns the annotated images, as `Dataset.entries` (12,880 images in about 0.4 s)."""
         require_folder(root)
         source = self._source(root)
@@ -85,7 +85,7 @@ class WiderFace(Dataset):
                 path=path,
                 version=f"{version}:{hash_labels(annotation.faces(position_of[names[place]]).tobytes(), graded_by)}",
             )
-            for place, path, version in present(listed, item_versions, source.file, self.missing, say)
+            for place, path, version in present_images(listed, item_versions, source.file, self.missing, log)
         )
 
     def open(self, root: str) -> Reader:

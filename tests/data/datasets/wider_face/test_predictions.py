@@ -115,10 +115,10 @@ def test_unreadable_sources(tmp_path: Path) -> None:
     broken.write_bytes(b"not a tar")
     with pytest.raises(ValueError, match="cannot be read as a tar archive"):
         read_wider_text(broken, [A])
-    whole = io.BytesIO()
-    with tarfile.open(fileobj=whole, mode="w:gz") as archive:
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:gz") as archive:
         archive.add(_write(tmp_path / "f", P__a="a\n1\n" + "1 2 3 4 0.5\n"), "f")
-    broken.write_bytes(whole.getvalue()[:-40])
+    broken.write_bytes(content.getvalue()[:-40])
     with pytest.raises(ValueError, match="cannot be read as a tar archive"):
         read_wider_text(broken, [A])
 
