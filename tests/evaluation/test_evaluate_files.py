@@ -276,9 +276,9 @@ print(json.dumps([loaded, json.loads(result.to_json())]))
     assert {subset: round(content[subset], 10) for subset in expected} == expected
 
 
-CORNERS = np.array([[10, 10, 19, 19]], np.float32)
+ONE_FACE = np.array([[10, 10, 19, 19]], np.float32)
 ANSWERS = (
-    Detections("a", 99, 99, CORNERS, np.array([0.9], np.float32)),
+    Detections("a", 99, 99, ONE_FACE, np.array([0.9], np.float32)),
     Detections("b", 0, 0, error="plain text"),
     Detections("c", 99, 99, error="out of memory"),
 )
@@ -288,7 +288,7 @@ def _inputs() -> EvaluationInputs:
     """One face in each of the three images."""
     names = tuple(row.image_id for row in ANSWERS)
     flags = {level: (np.ones(1, bool),) * 3 for level in ("easy", "medium", "hard")}
-    truth = WiderGroundTruth(names, (CORNERS.astype(np.float64),) * 3, flags)
+    truth = WiderGroundTruth(names, (ONE_FACE.astype(np.float64),) * 3, flags)
     problems = {"missing": [], "errors": ["b: plain text", "c: out of memory"]}
     return EvaluationInputs(truth, PredictionSet.of(ANSWERS), problems=problems)
 

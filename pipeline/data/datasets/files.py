@@ -2,8 +2,8 @@
 
 import hashlib
 import os
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -14,23 +14,16 @@ from pipeline.engine.fingerprint import hash_bytes
 
 SHOWN: Final = 20  # names of one line
 Wanted = Callable[[str], bool]
+Skipped = defaultdict[str, list[str]]  # reason -> paths
 
 
-@dataclass(slots=True)
-class SkippedFiles:
-    """Files that a search of a folder skips: reason -> paths."""
+def skipped_line(skipped: Mapping[str, Sequence[str]]) -> str:
+    """Returns one line with the number of skipped files, and per reason its number and names; "" without any.
 
-    paths: dict[str, list[str]] = field(default_factory=dict)
-
-    def add(self, path: str, reason: str) -> None:
-        """Takes one path."""
-        self.paths.setdefault(reason, []).append(path)
-
-    def lines(self) -> list[str]:
-        """Returns one line with the number of all, and per reason its number and names; no line without any."""
-        parts = [f"{len(paths)} {reason}: {shortened(sorted(paths))}" for reason, paths in sorted(self.paths.items())]
-        count = sum(map(len, self.paths.values()))
-        return [f"skipped {count} files and folders; {'; '.join(parts)}"] if parts else []
+    ``skipped`` has the paths that `scan` left out, by reason.
+    """
+    parts = [f"{len(paths)} {reason}: {shortened(sorted(paths))}" for reason, paths in sorted(skipped.items())]
+    return f"skipped {sum(map(len, skipped.values()))} files and folders; {'; '.join(parts)}" if parts else ""
 
 
 def shortened(names: Sequence[str], most: int = SHOWN) -> str:
@@ -40,7 +33,7 @@ def shortened(names: Sequence[str], most: int = SHOWN) -> str:
 
 
 def scan(
-    root: str, folder: str = "", wanted: Wanted = lambda directory: True, skipped: SkippedFiles | None = None
+    root: str, folder: str = "", wanted: Wanted = lambda directory: True, skipped: Skipped | None = None
 ) -> Iterator[tuple[str, str]]:
     """Yields (path relative to ``root`` with forward slashes, "size:mtime_ns") of every file below ``root/folder``.
 
@@ -51,16 +44,16 @@ def scan(
         root: dataset folder.
         folder: where below it to start, forward slashes.
         wanted: directory's path relative to ``root`` -> whether to search it.
-        skipped: receives the files that are left out, and why.
+        skipped: receives the files that are left out, by why.
 
     Raises FileNotFoundError: ``root/folder`` does not exist.
     """
-    start, skipped = os.path.join(root, folder), skipped or SkippedFiles()
-    yield from _below(start, f"{folder}/" if folder else "", wanted, skipped, frozenset({_inode(start)}))
+    start, left_out = os.path.join(root, folder), Skipped(list) if skipped is None else skipped
+    yield from _below(start, f"{folder}/" if folder else "", wanted, left_out, frozenset({_inode(start)}))
 
 
 def _below(
-    directory: str, prefix: str, wanted: Wanted, skipped: SkippedFiles, above: frozenset[tuple[int, int]]
+    directory: str, prefix: str, wanted: Wanted, skipped: Skipped, above: frozenset[tuple[int, int]]
 ) -> Iterator[tuple[str, str]]:
     """Yields the files of `scan` in one folder; `above` has the inodes of it and of the folders around it."""
     with os.scandir(directory) as items:
@@ -73,7 +66,7 @@ def _below(
             elif kind == "file":
                 yield path, _version(item)
             else:
-                skipped.add(path, kind)
+                skipped[kind].append(path)
 
 
 def _kind(item: os.DirEntry[str], above: frozenset[tuple[int, int]]) -> str:

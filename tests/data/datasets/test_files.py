@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 
 from pipeline.data.datasets.dataset import Entry, require_folder
-from pipeline.data.datasets.files import SkippedFiles, hash_labels, present_images, read_sample, scan, shortened
+from pipeline.data.datasets.files import (
+    Skipped,
+    hash_labels,
+    present_images,
+    read_sample,
+    scan,
+    shortened,
+    skipped_line,
+)
 from pipeline.engine.fingerprint import hash_bytes
 
 Write = Callable[..., Path]
@@ -22,7 +30,7 @@ def test_scan_finds_every_file_and_tells_what_it_leaves_out(tmp_path: Path, writ
     (tmp_path / "twin").symlink_to(tmp_path / "deep" / "er", target_is_directory=True)
     (tmp_path / os.fsdecode(b"caf\xe9.jpg")).write_bytes(b"")
     os.mkfifo(tmp_path / "pipe.jpg")
-    skipped = SkippedFiles()
+    skipped = Skipped(list)
     found = dict(scan(str(tmp_path), skipped=skipped))
     # A name that is no UTF-8 and a link to itself are files that cannot be read: rows with an error, not passed over.
     odd = ["caf\udce9.jpg", "itself.jpg"]
@@ -34,7 +42,7 @@ def test_scan_finds_every_file_and_tells_what_it_leaves_out(tmp_path: Path, writ
         "deep/c.tiff",
         *(f"deep/up/{name}" for name in ("a.JPG", "caf\udce9.jpg", "e.txt", "itself.jpg", "jpg", "twin/b.jpeg")),
     ]
-    (line,) = skipped.lines()
+    line = skipped_line(skipped)
     assert line.startswith("skipped 5 files and folders; 2 hidden: .cache, .hidden.jpg; ")
     assert "1 that link to a folder around them: deep/up" in line
     for name in ("dangling.jpg", "pipe.jpg"):

@@ -22,15 +22,9 @@ from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, in_order
 from pipeline.data.datasets.files import file_version, hash_labels, present_images, read_sample, scan
 from pipeline.data.datasets.label_fit import LabelFit
 from pipeline.data.datasets.wider_face.annotation import WiderAnnotation, read_wider_annotation
-from pipeline.data.datasets.wider_face.ground_truth import load_ground_truth
+from pipeline.data.datasets.wider_face.ground_truth import OFFICIAL_FILES, load_ground_truth
 from pipeline.data.datasets.wider_face.mat_annotation import mat_annotation
-from pipeline.data.datasets.wider_face.subsets import (
-    OFFICIAL_FILES,
-    Levels,
-    has_official_levels,
-    height_levels,
-    official_levels,
-)
+from pipeline.data.datasets.wider_face.subsets import Levels, height_levels, official_levels
 from pipeline.data.records import Sample
 from pipeline.data.schemas import ATTRIBUTES, LEVELS
 
@@ -185,7 +179,8 @@ def _find(root: str, name: str) -> Path:
 
 
 def _find_lists(root: str) -> Path | None:
-    return next((folder for each in _BESIDE if has_official_levels(folder := Path(root, each))), None)
+    folders = (Path(root, each) for each in _BESIDE)
+    return next((folder for folder in folders if all((folder / name).is_file() for name in OFFICIAL_FILES)), None)
 
 
 def _searched(root: str) -> str:

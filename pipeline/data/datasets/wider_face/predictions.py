@@ -95,8 +95,10 @@ def read_wider_text(
     predictions = _flat(image_ids, [found.get(image_id, empty)[1] for image_id in image_ids])
     if reading == "matlab":
         predictions = predictions.falling()
-    oddities = (tuple(names) for names in (missing, extra, disagreeing, unrelated))
-    return WiderText(predictions, *oddities, np.concatenate([np.zeros(0), *outside]), wide)
+    extra_scores = np.concatenate([np.zeros(0), *outside])
+    return WiderText(
+        predictions, tuple(missing), tuple(extra), tuple(disagreeing), tuple(unrelated), extra_scores, wide
+    )
 
 
 def _all_malformed(source: Path, malformed: Sequence[str], of: int) -> str:
