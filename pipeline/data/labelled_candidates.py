@@ -10,14 +10,11 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
-from pipeline.data.records import boxes_of
+from pipeline.data.records import Float32, boxes_of
 from pipeline.data.schemas import CORNERS
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.storage import Store
-
-Float32 = NDArray[np.float32]
 
 _FIELDS: Final = ("image_id", "path", "width", "height", "error")
 FOOTERS: Final = 32

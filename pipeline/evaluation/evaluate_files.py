@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth, load_ground_truth
 from pipeline.data.datasets.wider_face.prediction_lines import Reading
-from pipeline.data.datasets.wider_face.predictions import WiderText, read_wider_text
+from pipeline.data.datasets.wider_face.predictions import read_wider_text
 from pipeline.data.prediction_form import ImageInfo, require_form
 from pipeline.data.prediction_names import NameMatch
 from pipeline.data.prediction_set import PredictionSet
@@ -85,11 +85,7 @@ def read_inputs(
         if inputs.problems["errors"]:
             inputs = apply_unreadable(inputs, predictions, unreadable)
     else:
-        text = read_wider_text(predictions, truth.image_ids, reading, known=full_truth.image_ids)
-        text.require(predictions, _known(truth))
-        inputs = EvaluationInputs(
-            truth, text.predictions, reading, text.extra_scores, {"source": "WIDER text"}, _text_problems(text)
-        )
+        inputs = _from_text(predictions, truth, full_truth, reading)
     protocol = {**inputs.protocol, "restricted": images is not None, "score_cut": score, "nms": nms}
     return replace(inputs, predictions=_thinned(inputs.predictions, nms, score), protocol=protocol)
 
@@ -109,17 +105,21 @@ def read_image_list(file: Path) -> list[str]:
     return image_ids
 
 
-def _text_problems(text: WiderText) -> dict[str, list[str]]:
-    """Returns the oddities of a submission as name -> lines, as results and pages carry them."""
-    return {
+def _known(truth: WiderGroundTruth) -> dict[str, ImageInfo]:
+    return {image_id: ImageInfo(faces) for image_id, faces in zip(truth.image_ids, truth.boxes, strict=True)}
+
+
+def _from_text(
+    source: Path, truth: WiderGroundTruth, full_truth: WiderGroundTruth, reading: Reading
+) -> EvaluationInputs:
+    text = read_wider_text(source, truth.image_ids, reading, known=full_truth.image_ids)
+    text.require(source, _known(truth))
+    problems = {
         "missing": [f"{image_id}.txt" for image_id in text.missing],
         "extra": list(text.extra),
         "disagreeing": list(text.disagreeing),
     }
-
-
-def _known(truth: WiderGroundTruth) -> dict[str, ImageInfo]:
-    return {image_id: ImageInfo(faces) for image_id, faces in zip(truth.image_ids, truth.boxes, strict=True)}
+    return EvaluationInputs(truth, text.predictions, reading, text.extra_scores, {"source": "WIDER text"}, problems)
 
 
 def _from_dump(

@@ -11,7 +11,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final, NoReturn, TypeGuard
 
 from pipeline.data.datasets.dataset import set_option
-from pipeline.data.datasets.files import file_version
 from pipeline.engine.file_kind import file_kind
 
 LARGEST: Final = 2**24
@@ -37,7 +36,9 @@ class CocoFile:
     remarks: tuple[str, ...]
 
 
-def read_coco(file: Path, category: tuple[str, ...], sized: bool, corners: bool) -> CocoFile:
+# Planning, reading and reviewing in one process parse once.
+@lru_cache(maxsize=4)
+def read_coco(file: Path, category: tuple[str, ...], sized: bool, corners: bool, version: str) -> CocoFile:
     """Returns the images of a file with the boxes of some categories; parsed once as long as it does not change.
 
     Args:
@@ -45,18 +46,10 @@ def read_coco(file: Path, category: tuple[str, ...], sized: bool, corners: bool)
         category: names of the categories whose boxes are faces; empty where all boxes are of one.
         sized: read the sizes of images, and refuse invalid ones.
         corners: boxes are known to be corners.
+        version: of the file; another one is parsed again.
 
-    Raises FileNotFoundError: there is no such file; ValueError: it is not COCO JSON or contradicts itself; the message
-    names field, expected and found.
+    Raises ValueError: it is not COCO JSON or contradicts itself; the message names field, expected and found.
     """
-    if not file.is_file():
-        raise FileNotFoundError(f"no annotation {file}")
-    return _read(file, category, sized, corners, file_version(file.stat()))
-
-
-@lru_cache(maxsize=4)
-def _read(file: Path, category: tuple[str, ...], sized: bool, corners: bool, version: str) -> CocoFile:
-    # Planning, reading and reviewing in one process parse once; `version` makes a changed file a new entry.
     data = file.read_bytes()
     try:
         content = json.loads(data)

@@ -111,7 +111,9 @@ class CocoJson(Dataset):
     def _read(self, root: str) -> CocoFile:
         names = (self.category,) if isinstance(self.category, str) else self.category or ()
         file = require_folder(root) / self.annotation
-        return read_coco(file, names, self.sizes != "ignore", self.form == "corners")
+        if not file.is_file():
+            raise FileNotFoundError(f"no annotation {file}")
+        return read_coco(file, names, self.sizes != "ignore", self.form == "corners", file_version(file.stat()))
 
     def _sample(self, root: str, entry: Entry, image: CocoImage) -> Sample:
         sample = read_sample(root, entry)

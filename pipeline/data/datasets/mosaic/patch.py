@@ -7,8 +7,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.data.canvas import Box
 from pipeline.data.datasets.mosaic.cells import Cell
-from pipeline.data.datasets.mosaic.window import Box, inside, visible, window_around
+from pipeline.data.datasets.mosaic.window import inside, visible, window_around
 from pipeline.data.datasets.wider_face.subsets import MIN_HEIGHT, height_levels
 from pipeline.data.images import Image
 from pipeline.data.records import Sample
