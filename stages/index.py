@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar
@@ -9,8 +10,7 @@ from typing import ClassVar
 import pyarrow as pa
 
 from pipeline.data.datasets.config_field import DatasetChoice
-from pipeline.data.datasets.dataset import named
-from pipeline.data.file_names import escaped, is_utf8
+from pipeline.data.datasets.dataset import with_node
 from pipeline.data.records import Sample
 from pipeline.data.schemas import SAMPLES
 from pipeline.engine.manifest import Artifact
@@ -45,8 +45,8 @@ class Index(MapStage):
         try:
             entries = self.dataset.entries(ctx.path or "", ctx.log)
         except (ValueError, FileNotFoundError) as error:
-            raise ValueError(named(str(error), ctx.node)) from None
-        return [Item(escaped(entry.image_id), entry.version, {"entry": entry}) for entry in entries]
+            raise ValueError(with_node(str(error), ctx.node)) from None
+        return [Item(_escaped(entry.image_id), entry.version, {"entry": entry}) for entry in entries]
 
     def review(self, ctx: StageContext, output: Artifact) -> Sequence[str]:
         """Returns what is odd about the set now that its images are read, as `Dataset.review`.
@@ -55,9 +55,9 @@ class Index(MapStage):
             ValueError: its labels contradict its images.
         """
         try:
-            return [named(line, ctx.node) for line in self.dataset.review(ctx.path or "", output.tables())]
+            return [with_node(line, ctx.node) for line in self.dataset.review(ctx.path or "", output.tables())]
         except ValueError as error:
-            raise ValueError(named(str(error), ctx.node)) from None
+            raise ValueError(with_node(str(error), ctx.node)) from None
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
         """Returns a worker that reads each file once; a file name that is no UTF-8 makes an error row."""
@@ -71,14 +71,23 @@ class Index(MapStage):
 
 
 def _storable(sample: Sample) -> Sample:
-    if is_utf8(sample.image_id) and is_utf8(sample.path):
+    image_id, path = _escaped(sample.image_id), _escaped(sample.path)
+    if (image_id, path) == (sample.image_id, sample.path):
         return sample
     return replace(
         sample,
-        image_id=escaped(sample.image_id),
-        path=escaped(sample.path),
+        image_id=image_id,
+        path=path,
         content_hash="",
         width=0,
         height=0,
         error="the file's name is no UTF-8: rename it",
     )
+
+
+def _escaped(name: str) -> str:
+    r"""Returns a name of `os.fsdecode` as text that can be stored and printed: an invalid byte becomes ``\xe9``."""
+    try:
+        return os.fsencode(name).decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:
+        return name.encode("utf-8", "backslashreplace").decode("utf-8")

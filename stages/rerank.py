@@ -98,7 +98,7 @@ class Rerank(NetworkStage):
         set_threads(ctx)  # before torch is imported
         from pipeline.inference.memory import out_of_memory
 
-        images = ImageReader(ctx, ctx.one("samples"), lambda item: str(item.data["content_hash"]))
+        images = ImageReader(ctx, ctx.one("samples"))
         reranker, rows = self.reranker(ctx), ShardReader(ctx.one("candidates"))
 
         def work(items: Sequence[Item]) -> Iterator[Row]:

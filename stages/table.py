@@ -16,7 +16,7 @@ from pipeline.data.schemas import AP, COMPARISON, LEVELS
 from pipeline.engine.graph import nearest
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Port, Row, StageContext, WholeStage
-from pipeline.evaluation.comparison import CONTENT_HASH, Compared, markdown, without_ap
+from pipeline.evaluation.comparison import CONTENT_HASH, ComparisonRow, markdown, without_ap
 from pipeline.evaluation.missing_answers import LEFT_OUT
 from stages.lineage import FOLLOWED, Lineage, lineage_of_ap
 
@@ -79,11 +79,11 @@ class Table(WholeStage):
         """Returns the table as Markdown."""
         return {f"{node}.md": _page}
 
-    def _compared(self, ap: Artifact, line: Lineage) -> Compared:
+    def _compared(self, ap: Artifact, line: Lineage) -> ComparisonRow:
         rows = {row["subset"]: row for row in ap.rows()}
         hard, stated = rows["hard"], self.paper.get(ap.node, ())
         alarms = stated[len(LEVELS)] if len(stated) > len(LEVELS) else None
-        return Compared(
+        return ComparisonRow(
             name=ap.node,
             ap={level: rows[level]["ap"] for level in LEVELS},
             alarm_score=hard["alarm_score"],
@@ -99,7 +99,7 @@ class Table(WholeStage):
 
 def _page(rows: Sequence[Row]) -> bytes:
     """Returns the table as Markdown; below it, which of its rows have no AP and why."""
-    compared = [Compared.from_row(row) for row in rows]
+    compared = [ComparisonRow.from_row(row) for row in rows]
     return "".join([markdown(compared), *(f"\n{line}\n" for line in without_ap(compared))]).encode()
 
 

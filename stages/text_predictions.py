@@ -75,7 +75,7 @@ class TextPredictions(MapStage):
             raise ValueError(f"{ctx.path}: expected the predictions that this run was planned with, found others")
         keys = [key for key, _, _ in ctx.one("samples").item_versions()]
         text, row_of = read_wider_text(Path(ctx.path or ""), keys), {key: row for row, key in enumerate(keys)}
-        missing, best = set(text.report.missing), slice(self.max_candidates)
+        missing, best = set(text.missing), slice(self.max_candidates)
 
         def work(items: Sequence[Item]) -> Iterator[Row]:
             for item in items:

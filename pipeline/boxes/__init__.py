@@ -1,1 +1,1 @@
-"""Plain arithmetic on boxes: geometry, anchors, coding, suppression. Knows torch, nothing else."""
+"""Plain arithmetic on boxes: anchors, coding, suppression. Knows torch, nothing else."""

@@ -122,8 +122,8 @@ class AnchorGrid:
         if not inside or x0 % coarse or y0 % coarse:
             raise ValueError(f"window {window} is not on the {coarse}-pixel cells of {width} x {height}")
         parts, first = [], 0
-        whole, cut = self.shapes(height, width), self.shapes(y1 - y0, x1 - x0)
-        for (rows, columns), (r, c), stride, sizes in zip(whole, cut, self.strides, self.sizes, strict=True):
+        of_image, of_window = self.shapes(height, width), self.shapes(y1 - y0, x1 - x0)
+        for (rows, columns), (r, c), stride, sizes in zip(of_image, of_window, self.strides, self.sizes, strict=True):
             row = torch.arange(r, device=device) + y0 // stride
             column = torch.arange(c, device=device) + x0 // stride
             cell = (row[:, None] * columns + column[None, :]).reshape(-1, 1) * len(sizes)
@@ -140,7 +140,7 @@ def _tables(
     per_cell = [len(sides) for sides in sizes]
     anchors = [rows * columns * count for (rows, columns), count in zip(shapes, per_cell, strict=True)]
     with torch.inference_mode(False):
-        whole = [
+        integers = [
             [sum(anchors[:level]) for level in range(len(strides))],
             [columns for _, columns in shapes],
             list(strides),
@@ -148,7 +148,7 @@ def _tables(
             [sum(per_cell[:level]) for level in range(len(strides))],
         ]
         every = torch.tensor([side for sides in sizes for side in sides], dtype=torch.float32)
-        held = [*(torch.tensor(numbers) for numbers in whole), every]
+        held = [*(torch.tensor(numbers) for numbers in integers), every]
         if device.startswith("cuda"):  # from pinned memory, so that the host does not wait
             held = [each.pin_memory().to(device, non_blocking=True) for each in held]
         return tuple(held)

@@ -42,9 +42,9 @@ def box_table(boxes: Float32, scores: Float32, width: float, height: float, rows
     valid = min(count, rows)
     table = np.zeros((rows, len(COLUMNS)), np.float32)
     size = np.array([width, height], np.float32)
-    seen = np.clip(boxes[:valid], 0, np.tile(size, 2))
-    table[:valid, 0:2] = seen[:, :2] / size
-    table[:valid, 2:4] = (seen[:, 2:] - seen[:, :2]) / size
+    clipped = np.clip(boxes[:valid], 0, np.tile(size, 2))
+    table[:valid, 0:2] = clipped[:, :2] / size
+    table[:valid, 2:4] = (clipped[:, 2:] - clipped[:, :2]) / size
     table[:valid, 4] = scores[:valid]
     return table, valid
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pipeline.boxes.geometry import to_centres, to_corners
-
 _HALF_PIXEL = 0.5
 
 
@@ -38,14 +36,17 @@ class BoxCoder:
         if self.pixel_inclusive:
             centre = centre + _HALF_PIXEL
         size = anchors[..., 2:] * torch.exp(deltas[..., 2:] * self.size_variance)
-        return to_corners(torch.cat([centre, size], dim=-1))
+        # Not `torchvision.ops.box_convert`, whose second corner has other bits.
+        corner = centre - size / 2
+        return torch.cat([corner, corner + size], dim=-1)
 
     def encode(self, boxes: Tensor, anchors: Tensor) -> Tensor:
         """Returns the deltas [..., 4] that `decode` turns into boxes [..., 4]; infinite without width or height."""
-        target = to_centres(boxes)
-        centre = target[..., :2] - _HALF_PIXEL if self.pixel_inclusive else target[..., :2]
+        centre, size = (boxes[..., :2] + boxes[..., 2:]) / 2, boxes[..., 2:] - boxes[..., :2]
+        if self.pixel_inclusive:
+            centre = centre - _HALF_PIXEL
         shift = (centre - anchors[..., :2]) / (self.centre_variance * anchors[..., 2:])
-        ratio = torch.log(target[..., 2:] / anchors[..., 2:]) / self.size_variance
+        ratio = torch.log(size / anchors[..., 2:]) / self.size_variance
         return torch.cat([shift, ratio], dim=-1)
 
     def decode_landmarks(self, deltas: Tensor, anchors: Tensor) -> Tensor:

@@ -11,34 +11,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.boxes.iou import iou_matrix, iou_pairs
+from pipeline.boxes.iou import iou_pairs
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 
 PAIRS_AT_ONCE: Final = 1 << 20  # keeps the pair arrays of one round around 100 MB
 NO_FACE: Final = -1
-
-
-def best_faces(boxes_N4: NDArray[Any], faces_F4: NDArray[Any]) -> tuple[Int64, Float64]:
-    """Returns each box's face of highest IoU and that IoU, in one image.
-
-    Args:
-        boxes_N4: [N, 4] xyxy.
-        faces_F4: [F, 4] xyxy; zero and negative sizes are allowed.
-
-    Returns:
-        int64 [N], the first such face on ties, -1 where no face overlaps; float64 [N], 0 where none does.
-    """
-    if len(boxes_N4) == 0 or len(faces_F4) == 0:
-        return np.full(len(boxes_N4), NO_FACE), np.zeros(len(boxes_N4))
-    face_N, best_N = np.empty(len(boxes_N4), np.int64), np.empty(len(boxes_N4))
-    step = max(1, PAIRS_AT_ONCE // len(faces_F4))
-    for start in range(0, len(boxes_N4), step):
-        iou = iou_matrix(boxes_N4[start : start + step], faces_F4, pixel_inclusive=True)
-        face_N[start : start + step] = iou.argmax(axis=1)
-        best_N[start : start + step] = iou.max(axis=1)
-    return np.where(best_N > 0, face_N, NO_FACE), best_N
 
 
 def match_faces(
@@ -50,8 +29,8 @@ def match_faces(
 ) -> Int64:
     """Returns each detection's face of highest IoU if that reaches a threshold, over many images in one go.
 
-    The same choice as `best_faces` image by image, but only pairs that could reach the threshold are computed
-    (`_candidates`). Example: the 297,298 detections of a published set need 551,238 pairs.
+    Only pairs that could reach the threshold are computed (`_candidates`). Example: the 297,298 detections of a
+    published set need 551,238 pairs.
 
     Args:
         boxes_N4: [N, 4] xyxy, the detections of all images.

@@ -97,7 +97,7 @@ def group(boxes_N4: Float64, iou: float, *, pixel_inclusive: bool = True) -> tup
     leader_N = np.full(len(corners), len(corners), np.int64)
     rest = np.arange(len(corners))
     columns = np.ascontiguousarray(corners.T)
-    near = Neighbourhood(corners, iou)
+    near = OverlapIndex(corners, iou)
     while len(rest):
         # Of a block of the best, suppression finds the leaders; they take what they cover of all the rest.
         block = rest[:_BLOCK]
@@ -114,7 +114,7 @@ def group(boxes_N4: Float64, iou: float, *, pixel_inclusive: bool = True) -> tup
     return leaders, np.searchsorted(leaders, leader_N)
 
 
-class Neighbourhood:
+class OverlapIndex:
     """An index of boxes by size and place that finds the few that may overlap another one by at least a threshold.
 
     With an overlap of t the shared height is at least t times either height: heights differ by at most a factor of 1/t,

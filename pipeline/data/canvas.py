@@ -20,13 +20,8 @@ _SHORT: Final = "short-"
 class Canvas:
     """The size at which a detector sees an image; without an edge, the original one."""
 
-    long_edge: int | None = LONG_EDGE_8K  # pixels of the longer side, or None
+    long_edge: int | None = None  # pixels of the longer side, or None
     short_edge: int | None = None  # pixels of the shorter side instead, or None
-
-    @classmethod
-    def short(cls, pixels: int) -> Canvas:
-        """Returns the canvas whose shorter side has so many pixels."""
-        return cls(None, pixels)
 
     def __post_init__(self) -> None:
         """Raises ValueError unless there is at most one edge, of at least one pixel."""
@@ -59,7 +54,7 @@ class Canvas:
         return _scaled(width, edge, side), _scaled(height, edge, side)
 
 
-ORIGINAL: Final = Canvas(None)
+ORIGINAL: Final = Canvas()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +74,10 @@ def parse_canvas(text: str | int) -> Canvas:
     if name == "8k":
         return Canvas(LONG_EDGE_8K)
     if name == "original":
-        return Canvas(None)
+        return ORIGINAL
     edge = name.removeprefix(_SHORT)
     if edge.isascii() and edge.isdigit() and int(edge) > 0:
-        return Canvas(int(edge)) if edge == name else Canvas.short(int(edge))
+        return Canvas(int(edge)) if edge == name else Canvas(short_edge=int(edge))
     raise ValueError(
         f"unknown canvas {text!r}: choose 8k (long edge {LONG_EDGE_8K}), original, a long edge in pixels, "
         f"or a short one, such as {_SHORT}640"

@@ -1,6 +1,6 @@
 """The images of an index: compressed, by the path in a sample's row, or decoded ahead of their use."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from pipeline.data.datasets.config_field import parse_dataset
@@ -17,25 +17,19 @@ Fetched = tuple[Item, bytes | None, str | None]
 Decoded = tuple[Item, Image | None, str | None]
 
 
-def _version(item: Item) -> str:
-    return item.version
-
-
 class ImageReader:
     """Reads the images that one node has indexed; picklable, and its methods with it."""
 
-    def __init__(self, ctx: StageContext, samples: Artifact, hash_of: Callable[[Item], str] = _version) -> None:
+    def __init__(self, ctx: StageContext, samples: Artifact) -> None:
         """Reads nothing yet.
 
         Args:
             ctx: of the stage.
             samples: the index that the images are of.
-            hash_of: the content hash that an item's image was indexed with, for `ahead`.
         """
         self._dataset = parse_dataset(samples.params["dataset"])
         self._root = ctx.dataset_paths.get(samples.node) or ""
         self._cpus, self._accelerated = ctx.resources.cpus, ctx.resources.gpus > 0
-        self._hash_of = hash_of
 
     def read(self, path: str) -> bytes:
         """Returns the compressed image of a sample's `path`; raises OSError where it is gone."""
@@ -60,7 +54,8 @@ class ImageReader:
         """Returns (item, image, error) of each item in order: uint8 [H, W, 3] BGR, or why there is none.
 
         The next images are fetched during this one, and decoded too where there is a core to spare. A defect of an
-        image is its error; trouble of the machine is raised. An item's path is its ``data["path"]``.
+        image is its error; trouble of the machine is raised. An item's ``data["path"]`` is the image's, and
+        ``data["content_hash"]``, or its version without one, what it was indexed with.
         """
         count = max(THREADS, int(self._cpus))
         threads = ThreadPoolExecutor(count, thread_name_prefix="decode")
@@ -72,7 +67,8 @@ class ImageReader:
 
     def _fetch(self, item: Item) -> Fetched:
         try:
-            return item, self.read_indexed(item.data["path"], self._hash_of(item)), None
+            content_hash = item.data.get("content_hash", item.version)
+            return item, self.read_indexed(item.data["path"], content_hash), None
         # Of this image; any other OSError (a stale mount, no descriptors left) is the machine's and stops the node.
         except (FileNotFoundError, IsADirectoryError, PermissionError, ValueError) as error:
             return item, None, f"{type(error).__name__}: {error}"

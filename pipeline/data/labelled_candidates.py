@@ -10,14 +10,11 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
-from pipeline.data.records import boxes_of
+from pipeline.data.records import Float32, boxes_of
 from pipeline.data.schemas import CORNERS
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.storage import Store
-
-Float32 = NDArray[np.float32]
 
 _FIELDS: Final = ("image_id", "path", "width", "height", "error")
 FOOTERS: Final = 32
@@ -124,11 +121,16 @@ class LabelledCandidateReader:
     def __getitem__(self, number: int) -> LabelledCandidates:
         """Returns one row. Raises ValueError: its bytes are damaged."""
         shard, row = self._rows[number].tolist()
+        name, checksum = self._shards[shard]
         try:
-            with self._file(shard) as file:
+            footer = _footer(self._store, name, checksum)
+            with pq.ParquetFile(self._store.path(name), metadata=footer, filesystem=self._store.filesystem) as file:
                 table = file.read_row_group(row)
         except (OSError, pa.ArrowInvalid) as error:
-            raise self._damaged(shard, error) from error
+            raise ValueError(
+                f"{name}: expected a whole Parquet file, found a damaged one ({error}); "
+                f"run `wider8k run --force {self.node}` to compute it again"
+            ) from error
         return LabelledCandidates.from_row({name: _value(table.column(name)) for name in table.column_names})
 
     def _columns(self, shard: int, data: bytes) -> tuple[list[str], list[str | None]]:
@@ -142,20 +144,6 @@ class LabelledCandidateReader:
             )
         table = file.read(["image_id", "error"])
         return table.column("image_id").to_pylist(), table.column("error").to_pylist()
-
-    def _file(self, shard: int) -> pq.ParquetFile:
-        name, checksum = self._shards[shard]
-        try:
-            footer = _footer(self._store, name, checksum)
-            return pq.ParquetFile(self._store.path(name), metadata=footer, filesystem=self._store.filesystem)
-        except (OSError, pa.ArrowInvalid) as error:
-            raise self._damaged(shard, error) from error
-
-    def _damaged(self, shard: int, error: Exception) -> ValueError:
-        return ValueError(
-            f"{self._shards[shard][0]}: expected a whole Parquet file, found a damaged one ({error}); "
-            f"run `wider8k run --force {self.node}` to compute it again"
-        )
 
 
 @lru_cache(maxsize=FOOTERS)

@@ -194,14 +194,14 @@ class _Rows:
             bool(((np.diff(column) <= 0) | (np.diff(self.image_N) > 0)).all() and len(np.unique(column)) > 2)
             for column in self.columns
         ]
-        whole = bool((self.columns[0] == np.round(self.columns[0])).all())
-        offset = 1 + falls[1] if whole else int(falls[0] and not falls[-1])
+        integers = bool((self.columns[0] == np.round(self.columns[0])).all())
+        offset = 1 + falls[1] if integers else int(falls[0] and not falls[-1])
         return min(offset, max(self._offsets()))
 
     def _named(self, offset: int, layout: str) -> str:
         first = self.columns[0]
-        whole = bool((first == np.round(first)).all()) and len(np.unique(first)) <= 100
-        before = ([], ["class" if whole else "score"], ["class", "score"])[offset]
+        is_class = bool((first == np.round(first)).all()) and len(np.unique(first)) <= 100
+        before = ([], ["class" if is_class else "score"], ["class", "score"])[offset]
         after = ["score"] if len(self.columns) - offset > 4 else []
         return " ".join([*before, layout, *after])
 

@@ -114,9 +114,7 @@ RANKING_ACCURACY: Final = pa.schema(
         *_columns(INT64, "images", "boxes"),
         *_columns(COUNTS, "pairs", "untied", "right"),  # one number for each distance 1..n in the detector's order
         *_columns(INT64, "all_pairs", "all_untied", "all_right"),  # the same over every pair
-        *_columns(
-            FLOAT64, "neighbours", "near", "every"
-        ),  # shares of the untied pairs in 0..1; NaN where there is none
+        *_columns(FLOAT64, "neighbours", "near", "every"),  # shares of the untied pairs in 0..1; NaN without one
         *_columns(INT64, "left_out", null=True),  # images that one of the sets has as an error
     ]
 )

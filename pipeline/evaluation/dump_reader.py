@@ -20,6 +20,7 @@ from pipeline.engine.shard_record import ShardRecord
 from pipeline.engine.storage import Store
 
 _COLUMNS = ["image_id", *CORNERS, "score", "error"]
+_SIZE_COLUMNS = ["image_id", "width", "height", "error"]
 _NUMBERS = pa.list_(pa.float32())
 _TYPES = pa.schema({"image_id": pa.string(), **dict.fromkeys((*CORNERS, "score"), _NUMBERS), "error": pa.string()})
 
@@ -59,6 +60,16 @@ def read_dump(folder: Path) -> Dump:
         raise ValueError(f"{folder}: {error}; name the folder of one dump only") from error
     errors = {name: text for name, text in zip(image_ids, table["error"].to_pylist(), strict=True) if text is not None}
     return Dump(predictions, errors)
+
+
+def unreadable_images(folder: Path) -> set[str]:
+    """Returns the images whose rows hold an error and no size; a foreign file may lack these columns."""
+    found: set[str] = set()
+    for shard in dump_shards(folder):
+        if set(_SIZE_COLUMNS) <= set(pq.read_schema(shard).names):
+            rows = pq.read_table(shard, columns=_SIZE_COLUMNS, partitioning=None).to_pylist()
+            found |= {row["image_id"] for row in rows if row["error"] is not None and not row["width"]}
+    return found
 
 
 def _tables(folder: Path) -> list[pa.Table]:

@@ -15,13 +15,15 @@ from numpy.typing import NDArray
 
 from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth, load_ground_truth
 from pipeline.data.datasets.wider_face.prediction_lines import Reading
-from pipeline.data.datasets.wider_face.predictions import TextReport, read_wider_text
+from pipeline.data.datasets.wider_face.predictions import read_wider_text
 from pipeline.data.prediction_form import ImageInfo, require_form
 from pipeline.data.prediction_names import NameMatch
 from pipeline.data.prediction_set import PredictionSet
-from pipeline.evaluation.dump_reader import dump_shards, read_dump
-from pipeline.evaluation.unreadable_images import apply_unreadable
+from pipeline.evaluation.dump_reader import dump_shards, read_dump, unreadable_images
+from pipeline.evaluation.missing_answers import LEFT_OUT, UNREADABLE
 from pipeline.evaluation.wider_result import WiderResult, evaluate, subsets_without_faces
+
+_FOUND_FROM = 0.5  # raw score
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,22 +76,16 @@ def read_inputs(
         ValueError: malformed predictions, or such that cannot be meant for these images (see `prediction_names` and
             `prediction_form`); an unknown image in the list, or a threshold out of range.
     """
-    if reading not in ("matlab", "python"):
-        raise ValueError(f"unknown reading {reading!r}: choose matlab or python")
     if nms is not None and not 0 <= nms <= 1:
         raise ValueError(f"expected an NMS threshold in 0..1, got {nms}")
-    whole = load_ground_truth(ground_truth)
-    truth = whole if images is None else whole.restrict(read_image_list(images))
+    full_truth = load_ground_truth(ground_truth)
+    truth = full_truth if images is None else full_truth.restrict(read_image_list(images))
     if predictions.is_dir() and dump_shards(predictions):
-        inputs = _from_dump(predictions, truth, whole, reading)
+        inputs = _from_dump(predictions, truth, full_truth, reading)
         if inputs.problems["errors"]:
             inputs = apply_unreadable(inputs, predictions, unreadable)
     else:
-        text = read_wider_text(predictions, truth.image_ids, reading, known=whole.image_ids)
-        text.require(predictions, _known(truth))
-        inputs = EvaluationInputs(
-            truth, text.predictions, reading, text.extra_scores, {"source": "WIDER text"}, text_problems(text.report)
-        )
+        inputs = _from_text(predictions, truth, full_truth, reading)
     protocol = {**inputs.protocol, "restricted": images is not None, "score_cut": score, "nms": nms}
     return replace(inputs, predictions=_thinned(inputs.predictions, nms, score), protocol=protocol)
 
@@ -109,25 +105,30 @@ def read_image_list(file: Path) -> list[str]:
     return image_ids
 
 
-def text_problems(report: TextReport) -> dict[str, list[str]]:
-    """Returns the oddities of a submission as name -> lines, as results and pages carry them."""
-    return {
-        "missing": [f"{image_id}.txt" for image_id in report.missing],
-        "extra": list(report.extra),
-        "malformed": [str(problem) for problem in report.malformed],
-        "disagreeing": list(report.disagreeing),
-    }
-
-
 def _known(truth: WiderGroundTruth) -> dict[str, ImageInfo]:
     return {image_id: ImageInfo(faces) for image_id, faces in zip(truth.image_ids, truth.boxes, strict=True)}
 
 
-def _from_dump(folder: Path, truth: WiderGroundTruth, whole: WiderGroundTruth, reading: Reading) -> EvaluationInputs:
+def _from_text(
+    source: Path, truth: WiderGroundTruth, full_truth: WiderGroundTruth, reading: Reading
+) -> EvaluationInputs:
+    text = read_wider_text(source, truth.image_ids, reading, known=full_truth.image_ids)
+    text.require(source, _known(truth))
+    problems = {
+        "missing": [f"{image_id}.txt" for image_id in text.missing],
+        "extra": list(text.extra),
+        "disagreeing": list(text.disagreeing),
+    }
+    return EvaluationInputs(truth, text.predictions, reading, text.extra_scores, {"source": "WIDER text"}, problems)
+
+
+def _from_dump(
+    folder: Path, truth: WiderGroundTruth, full_truth: WiderGroundTruth, reading: Reading
+) -> EvaluationInputs:
     dump = read_dump(folder)
     present, wanted = set(dump.predictions.image_ids), set(truth.image_ids)
     missing = [image_id for image_id in truth.image_ids if image_id not in present]
-    NameMatch(wanted, missing, sorted(present - set(whole.image_ids)), suffix="").require(folder)
+    NameMatch(wanted, missing, sorted(present - set(full_truth.image_ids)), suffix="").require(folder)
     errors = {image_id: reason for image_id, reason in dump.errors.items() if image_id in wanted}
     if len(errors) == len(wanted) - len(missing):
         first, reason = next(iter(errors.items()))
@@ -139,6 +140,33 @@ def _from_dump(folder: Path, truth: WiderGroundTruth, whole: WiderGroundTruth, r
     require_form(folder, "x1 y1 x2 y2", rows)
     problems = {"missing": missing, "errors": [f"{image_id}: {reason}" for image_id, reason in errors.items()]}
     return EvaluationInputs(truth, chosen, reading, np.zeros(0), {"source": "dump"}, problems)
+
+
+def apply_unreadable(
+    inputs: EvaluationInputs, folder: Path, unreadable: Literal["left_out", "missed"]
+) -> EvaluationInputs:
+    """Returns the inputs of an evaluation without the images that could not be read, or with their number.
+
+    Args:
+        inputs: of a dump.
+        folder: of the dump.
+        unreadable: "left_out" evaluates the other images alone; "missed" counts their faces as missed.
+    """
+    found = unreadable_images(folder) & set(inputs.truth.image_ids)
+    if not found:
+        return inputs
+    protocol = {**inputs.protocol, (LEFT_OUT if unreadable == "left_out" else UNREADABLE): len(found)}
+    if unreadable == "missed":
+        return replace(inputs, protocol=protocol)
+    truth = inputs.truth.restrict(set(inputs.truth.image_ids) - found)
+    if not truth.image_ids:
+        raise ValueError(f"{folder}: none of {len(found)} images could be read: nothing to evaluate")
+    lines = inputs.problems["errors"]
+    left_out = [line for line in lines if line.partition(": ")[0] in found]
+    errors = [line for line in lines if line not in left_out]
+    problems = {**inputs.problems, "errors": errors, "unreadable, left out of AP": left_out}
+    chosen = inputs.predictions.select(truth.image_ids)
+    return replace(inputs, truth=truth, predictions=chosen, protocol=protocol, problems=problems)
 
 
 def _thinned(predictions: PredictionSet, nms: float | None, score: float | None) -> PredictionSet:
@@ -168,12 +196,10 @@ def _kept(
     return survivors
 
 
-def report_page(
-    inputs: EvaluationInputs, result: WiderResult, name: str, score: float = 0.5, commands: Sequence[str] = ()
-) -> str:
+def report_page(inputs: EvaluationInputs, result: WiderResult, name: str, commands: Sequence[str] = ()) -> str:
     """Returns the HTML page of one evaluation: AP, curves, protocol, face sizes and problems; no images.
 
-    `name` is that of the predictions; the face-size histogram counts a face as found from the raw `score` on.
+    `name` is that of the predictions; the face-size histogram counts faces as found from `_FOUND_FROM` on.
     """
     from pipeline.evaluation.hits_and_misses import size_histogram
     from pipeline.evaluation.page import PageData, render_page
@@ -182,9 +208,9 @@ def report_page(
     data = PageData(
         title=f"{name} on WIDER FACE",
         summary=f"{result.protocol['boxes']:,} detections in {result.protocol['images']:,} images.",
-        runs=[RunResult.of(result, name)],
-        gallery_score=score,
-        sizes=size_histogram(inputs.truth, inputs.predictions, score),
+        runs=[RunResult(name, "", "", result.protocol, result.ap, result.counts)],
+        gallery_score=_FOUND_FROM,
+        sizes=size_histogram(inputs.truth, inputs.predictions, _FOUND_FROM),
         errors=[
             *filter(None, [subsets_without_faces({name: each.faces for name, each in result.counts.items()})]),
             *(f"{kind}: {line}" for kind, lines in result.problems.items() for line in lines),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,10 +51,6 @@ class FalseAlarms:
             raise ValueError(f"false alarms at scores {self.score:g} and {other.score:g} do not add up")
         found = {level: number + other.found[level] for level, number in self.found.items()}
         return FalseAlarms(self.score, self.alarms + other.alarms, found)
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns `{"score", "alarms", "found": {"easy", "medium", "hard"}}` in plain JSON values."""
-        return {"score": self.score, "alarms": self.alarms, "found": dict(self.found)}
 
 
 def count_false_alarms(predictions: PredictionSet, truth: WiderGroundTruth, score: float = PAPER_SCORE) -> FalseAlarms:

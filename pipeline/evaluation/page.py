@@ -16,7 +16,6 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from pipeline.data.schemas import LEVELS
-from pipeline.evaluation.ap_by_size import ap_by_size
 from pipeline.evaluation.face_statistics import FaceStatistics, ScaleBin
 from pipeline.evaluation.hits_and_misses import GalleryItem, SizeHistogram
 from pipeline.evaluation.missing_answers import FAILED, LEFT_OUT, UNREADABLE
@@ -31,7 +30,7 @@ from pipeline.evaluation.plots import (
     size_curves,
     target_bars,
 )
-from pipeline.evaluation.run_result import RunResult
+from pipeline.evaluation.run_result import RunResult, ap_by_size
 from pipeline.evaluation.wider_ap import ApCounts
 
 _WORDS = {
@@ -120,7 +119,10 @@ def render_page(data: PageData) -> str:
         subsets=subsets,
         rows=[_row(run, data.runs, subsets) for run in data.runs],
         best=[_best(data.runs, subset) for subset in subsets],
-        curves=[(level.title(), pr_curves([_counts(run, level) for run in data.runs], level)) for level in subsets],
+        curves=[
+            (level.title(), pr_curves([run.counts.get(level, ApCounts.zero()) for run in data.runs], level))
+            for level in subsets
+        ],
         by_size=[
             (level.title(), size_curves(lines, level)) for level in subsets if (lines := ap_by_size(data.runs, level))
         ],
@@ -137,10 +139,6 @@ def render_page(data: PageData) -> str:
         timings=[_timing(timing, max(other.seconds for other in data.timings)) for timing in data.timings],
     )
     return page
-
-
-def _counts(run: RunResult, subset: str) -> ApCounts:
-    return run.counts.get(subset, ApCounts.zero())
 
 
 def _row(run: RunResult, runs: Sequence[RunResult], subsets: Sequence[str]) -> dict[str, Any]:

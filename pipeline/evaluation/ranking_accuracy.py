@@ -136,5 +136,5 @@ def places_of(boxes_M4: NDArray[Any], ordered_M4: NDArray[Any]) -> Int64:
     return place_M
 
 
-def _share(part: int, whole: int) -> float:
-    return part / whole if whole else float("nan")
+def _share(part: int, total: int) -> float:
+    return part / total if total else float("nan")

@@ -1,13 +1,12 @@
-"""One evaluated run as a page shows it."""
+"""Evaluated runs as a page shows them, and their AP over the image size: CRFace's Fig. 2."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pipeline.evaluation.wider_ap import ApCounts
-from pipeline.evaluation.wider_result import WiderResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,19 @@ class RunResult:
     edge: float = 0.0
     ms: tuple[float | None, float | None] = (None, None)
 
-    @classmethod
-    def of(cls, result: WiderResult, name: str, detector: str = "", canvas: str = "") -> RunResult:
-        """Returns the row of an evaluation."""
-        return cls(name, detector, canvas, result.protocol, result.ap, result.counts)
+
+def ap_by_size(runs: Sequence[RunResult], subset: str) -> dict[str, list[tuple[float, float]]]:
+    """Returns way -> (long edge in pixels, AP) with rising edge; empty where no way has two sizes.
+
+    With several detectors each has lines of its own, named by detector and way. Of two runs of one way and size the
+    first counts. Runs without a size or an AP are left out.
+    """
+    found: dict[str, dict[float, float]] = {}
+    alone = len({run.detector for run in runs}) == 1
+    for run in runs:
+        if run.edge and subset in run.ap:
+            name = run.way if alone else f"{run.detector}: {run.way}"
+            found.setdefault(name, {}).setdefault(run.edge, run.ap[subset])
+    if all(len(points) < 2 for points in found.values()):
+        return {}
+    return {way: sorted(points.items()) for way, points in found.items()}

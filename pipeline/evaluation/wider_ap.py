@@ -47,18 +47,13 @@ class ScoreRange:
     def __or__(self, other: ScoreRange) -> ScoreRange:
         return ScoreRange(min(self.low, other.low), max(self.high, other.high))
 
-    @property
-    def constant(self) -> bool:
-        """True where there is no range to map: no score at all, or all equal."""
-        return not self.low < self.high
-
     def normalise(self, scores: NDArray[Any]) -> Float64:
         """Returns float64 (s - low) / (high - low).
 
         Where all scores are equal the official tools divide by zero; here every score becomes 1, so that all rows
         enter together at the first threshold.
         """
-        if self.constant:
+        if not self.low < self.high:  # all equal, or no score at all
             return np.ones(len(scores))
         normal: Float64 = (scores.astype(np.float64) - self.low) / (self.high - self.low)
         return normal
@@ -101,15 +96,6 @@ class ApCounts:
 
     def __add__(self, other: ApCounts) -> ApCounts:
         return ApCounts(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, ApCounts):
-            return NotImplemented
-        same = (self.faces, self.images, self.boxes) == (other.faces, other.images, other.boxes)
-        curves = np.array_equal(self.proposals, other.proposals) and np.array_equal(self.matches, other.matches)
-        return same and curves
-
-    __hash__ = None  # type: ignore[assignment]
 
 
 def count_images(

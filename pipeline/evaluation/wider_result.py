@@ -52,7 +52,7 @@ class WiderResult:
         ap = {subset: None if math.isnan(value) else value for subset, value in self.ap.items()}
         content = {**ap, "protocol": dict(self.protocol), "counts": counts, "problems": dict(self.problems)}
         if self.false_alarms is not None:
-            content["false_alarms"] = self.false_alarms.to_json()
+            content["false_alarms"] = asdict(self.false_alarms)
         return json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n"
 
 

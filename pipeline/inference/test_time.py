@@ -210,7 +210,7 @@ MODES = Registry(
             lambda width, height: Scale(min(1.0, mogface_largest(width, height, capped=False))),
             MOGFACE,
         ),
-        "crface_multi": crface([Canvas.short(edge) for edge in (500, 800, 1100, 1400, 1700)]),
+        "crface_multi": crface([Canvas(short_edge=edge) for edge in (500, 800, 1100, 1400, 1700)]),
         "crface_8k_multi": crface([Canvas(edge) for edge in (7680, 5760, 4096)]),
         "mogface_multi": mogface(),
         "mogface_multi_hard": mogface(hard=True),

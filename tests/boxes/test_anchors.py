@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from pipeline.boxes.anchors import AnchorGrid
-from pipeline.boxes.geometry import to_centres
 
 STANDARD = AnchorGrid((8, 16, 32), ((16, 32), (64, 128), (256, 512)))
 ONE_MEGABYTE = AnchorGrid((8, 16, 32), ((10, 20), (32, 64), (128, 256)))
@@ -48,7 +47,8 @@ def test_s3fd_like_levels_have_the_known_number() -> None:
 
 def test_corners_are_the_same_squares() -> None:
     corners = STANDARD.corners(33, 17)
-    assert torch.equal(to_centres(corners), STANDARD.centres(33, 17))
+    centres = torch.cat([(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]], dim=1)
+    assert torch.equal(centres, STANDARD.centres(33, 17))
     assert corners[0].tolist() == [-4, -4, 12, 12]
 
 
@@ -100,10 +100,10 @@ def test_bad_grids_are_refused() -> None:
     "grid", [AnchorGrid((8, 16, 32), ((16, 32), (64, 128), (256, 512))), AnchorGrid((4, 64), ((5,), (7, 9, 11)))]
 )
 def test_chosen_anchors_are_those_of_the_whole_grid(grid: AnchorGrid, height: int, width: int) -> None:
-    whole = grid.centres(height, width)
-    assert torch.equal(grid.centres_of(torch.arange(len(whole)), height, width), whole)
-    index = torch.randint(0, len(whole), (3, 40), generator=torch.Generator().manual_seed(0))
-    assert torch.equal(grid.centres_of(index, height, width), whole[index])
+    every = grid.centres(height, width)
+    assert torch.equal(grid.centres_of(torch.arange(len(every)), height, width), every)
+    index = torch.randint(0, len(every), (3, 40), generator=torch.Generator().manual_seed(0))
+    assert torch.equal(grid.centres_of(index, height, width), every[index])
 
 
 def test_the_anchors_of_images_on_a_padded_canvas_are_their_own_in_order() -> None:

@@ -48,22 +48,22 @@ def overlap(a: Float, b: Float, one: float) -> float:
     return width * height / union if union > 0 else 0.0
 
 
-def scene(seed: int, boxes: int = 400, faces: int = 60, whole: bool = False) -> tuple[Float, Float]:
+def random_boxes(seed: int, boxes: int = 400, faces: int = 60, rounded: bool = False) -> tuple[Float, Float]:
     """Boxes of all sizes about some faces, with tied scores."""
     rng = np.random.default_rng(seed)
     side, centre, of = np.exp(rng.uniform(1, 6, faces)), rng.uniform(0, 500, (faces, 2)), rng.integers(0, faces, boxes)
     middle = centre[of] + rng.normal(0, 0.2, (boxes, 2)) * side[of, None]
     half = side[of, None] * np.exp(rng.normal(0, 0.3, (boxes, 2))) / 2
     corners = np.concatenate([middle - half, middle + half], 1)
-    return corners.round() if whole else corners, rng.integers(1, 200, boxes) / 200
+    return corners.round() if rounded else corners, rng.integers(1, 200, boxes) / 200
 
 
 @pytest.mark.parametrize("iou", [0.02, 0.25, 0.4, 0.6, 0.97, 1.0])
 @pytest.mark.parametrize("pixel_inclusive", [True, False])
 @pytest.mark.parametrize("singles", ["keep", "drop"])
 def test_equals_the_slow_definition(iou: float, pixel_inclusive: bool, singles: Any) -> None:
-    for seed, whole in ((0, True), (1, False)):
-        boxes, scores = scene(seed, 200, 30, whole)
+    for seed, rounded in ((0, True), (1, False)):
+        boxes, scores = random_boxes(seed, 200, 30, rounded)
         found = vote(boxes, scores, iou=iou, pixel_inclusive=pixel_inclusive, singles=singles)
         expected = np.array(slow_vote(boxes, scores, iou, float(pixel_inclusive), singles))
         np.testing.assert_allclose(found.boxes, expected[:, :4], atol=1e-9)
@@ -71,7 +71,7 @@ def test_equals_the_slow_definition(iou: float, pixel_inclusive: bool, singles: 
 
 
 def test_groups_are_those_of_suppression_over_many_blocks() -> None:
-    boxes, scores = scene(3, 3000, 900)
+    boxes, scores = random_boxes(3, 3000, 900)
     order = np.argsort(-scores, kind="stable")
     leaders, of = group(boxes[order], 0.4)
     kept = nms(torch.from_numpy(boxes), torch.from_numpy(scores), 0.4, iou_inclusive=True)
@@ -153,7 +153,7 @@ def test_boxes_without_area_and_scores_of_zero() -> None:
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 60))
 def test_properties(seed: int, number: int) -> None:
-    boxes, scores = scene(seed, number, 6)
+    boxes, scores = random_boxes(seed, number, 6)
     scores = (np.random.default_rng(seed).permutation(number) + 1) / number  # all different
     one = vote(boxes[:1], scores[:1])
     assert one.boxes.tolist() == boxes[:1].tolist()
@@ -259,3 +259,21 @@ def test_fusion_of_published_sets(shared: Path, truth: WiderGroundTruth, pair: t
         )
         assert len(fused.scores) == expected.get(f"{name}_kept", expected["boxes_in"]), name
         assert evaluate(truth, fused).ap == pytest.approx(expected[name], abs=1e-9), name
+
+
+BOXES = np.array([[0.0, 0, 9, 9], [0, 0, 9, 11], [50, 0, 59, 9]])
+
+
+def test_what_is_not_there_is_not_averaged() -> None:
+    found = vote(BOXES, np.array([0.5, 0.5, 0.5]))
+    assert found.extras.shape == (2, 0)
+    assert found.boxes.shape == (2, 4)
+    empty = vote(BOXES[:0], np.zeros(0), extras_NE=np.zeros((0, 10)))
+    assert (empty.boxes.shape, empty.scores.shape, empty.extras.shape) == ((0, 4), (0,), (0, 10))
+
+
+def test_the_better_leads_however_little_better_it_is() -> None:
+    # In float32 both scores are 0.5 and the first would lead; the group's score shows which did.
+    scores = np.array([0.5, 0.5 + 1e-12, 0.1])
+    assert vote(BOXES, scores).scores.tolist() == [0.5 + 1e-12, 0.1]
+    assert vote(BOXES[[0, 2]], scores[:2]).boxes.tolist() == [[50, 0, 59, 9], [0, 0, 9, 9]]

@@ -38,7 +38,7 @@ def test_sizes(long_edge: int | None, original: tuple[int, int], size: tuple[int
     ],
 )
 def test_sizes_by_the_short_edge(short_edge: int, original: tuple[int, int], size: tuple[int, int]) -> None:
-    assert Canvas.short(short_edge).size(*original) == size
+    assert Canvas(short_edge=short_edge).size(*original) == size
 
 
 @given(st.integers(1, 9000), SIDES, SIDES)
@@ -52,9 +52,9 @@ def test_long_side_is_exact_and_short_side_is_nearest(long_edge: int, width: int
 def test_names() -> None:
     assert parse_canvas("8k") == parse_canvas("8K") == parse_canvas(7680) == parse_canvas("7680") == Canvas(7680)
     assert parse_canvas("original") == Canvas(None) and parse_canvas(str(Canvas(1024))) == Canvas(1024)
-    assert parse_canvas(str(Canvas(None))) == Canvas(None) and parse_canvas("short-640") == Canvas.short(640)
-    assert (parse_canvas("1"), parse_canvas("short-1")) == (Canvas(1), Canvas.short(1))
-    assert parse_canvas(str(Canvas.short(640))) == Canvas.short(640)
+    assert parse_canvas(str(Canvas(None))) == Canvas(None) and parse_canvas("short-640") == Canvas(short_edge=640)
+    assert (parse_canvas("1"), parse_canvas("short-1")) == (Canvas(1), Canvas(short_edge=1))
+    assert parse_canvas(str(Canvas(short_edge=640))) == Canvas(short_edge=640)
 
 
 @pytest.mark.parametrize("text", ["4k", "", "-5", "0", "1.5", "two", "²", "short", "short-", "short-0", "short-8k"])
@@ -66,7 +66,7 @@ def test_unknown_names_list_the_choices(text: str) -> None:
 def test_senseless_geometry_is_refused() -> None:
     for words, make in (
         ("at least 1 pixel", lambda: Canvas(0)),
-        ("short edge must be at least 1 pixel", lambda: Canvas.short(0)),
+        ("short edge must be at least 1 pixel", lambda: Canvas(short_edge=0)),
         ("one edge, got a long one of 640 and 480", lambda: Canvas(640, 480)),
         ("0 x 5", lambda: Canvas(10).size(0, 5)),
         ("no core", lambda: tiles(100, 100, 64, 32)),

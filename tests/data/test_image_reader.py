@@ -73,7 +73,7 @@ def test_the_content_hash_may_be_in_another_field(photos: tuple[World, Path]) ->
     world, folder = photos
     ctx = reading(world, 1)
     moved = [Item(item.key, "other", {**item.data, "content_hash": item.version}) for item in items(folder)]
-    images = ImageReader(ctx, ctx.one("samples"), lambda item: str(item.data["content_hash"])).ahead(moved)
+    images = ImageReader(ctx, ctx.one("samples")).ahead(moved)
     assert [error for _, _, error in images] == [None] * 6
 
 

@@ -49,10 +49,10 @@ def test_an_invalid_row_is_one_error(world: World) -> None:
     rows[2]["score"] = rows[2]["score"][::-1]
     rows[3]["x1"] = rows[3]["x1"][:-1]
     damaged = pa.Table.from_pylist(rows, schema=table.schema)
-    found, whole = list(rows_of(damaged, "guesses")), list(rows_of(table, "guesses"))
-    assert [row.image_id for row in found] == [row.image_id for row in whole]
+    found, expected = list(rows_of(damaged, "guesses")), list(rows_of(table, "guesses"))
+    assert [row.image_id for row in found] == [row.image_id for row in expected]
     for place in (0, 4):
-        np.testing.assert_array_equal(found[place].boxes, whole[place].boxes)
+        np.testing.assert_array_equal(found[place].boxes, expected[place].boxes)
         assert found[place].error is None
     for place, why in ((1, "must be finite"), (2, "must never rise"), (3, "shape")):
         assert str(found[place].error).startswith("row of guesses cannot be used: ")

@@ -9,7 +9,9 @@ import pytest
 
 from pipeline.data.records import Detections
 from pipeline.data.schemas import DETECTIONS
-from pipeline.evaluation.dump_reader import dump_shards, read_dump
+from pipeline.engine.fingerprint import hash_bytes
+from pipeline.engine.shard_record import ShardRecord
+from pipeline.evaluation.dump_reader import dump_shards, read_dump, unreadable_images
 
 
 def write_dump(file: Path, *rows: Detections) -> None:
@@ -63,7 +65,7 @@ def test_damaged_columns(tmp_path: Path, name: str, value: list[float], message:
 def test_a_damaged_or_foreign_shard_is_one_line_that_names_it(tmp_path: Path) -> None:
     shard = tmp_path / "0.parquet"
     write_dump(shard, *[_row(f"e/{n}", 0.9, 0.1) for n in range(50)])
-    whole = shard.read_bytes()
+    written = shard.read_bytes()
     row = _row("e/a", 0.9).to_row()
     others = {
         "x1 of string": pa.table({**{name: [value] for name, value in row.items()}, "x1": ["1.5"]}),
@@ -74,8 +76,8 @@ def test_a_damaged_or_foreign_shard_is_one_line_that_names_it(tmp_path: Path) ->
         ),
     }
     for content, words in (
-        (whole[: len(whole) // 2], "it is a Parquet file, perhaps cut off"),
-        (whole[:4] + bytes(len(whole) - 8) + whole[-4:], "it is a Parquet file"),
+        (written[: len(written) // 2], "it is a Parquet file, perhaps cut off"),
+        (written[:4] + bytes(len(written) - 8) + written[-4:], "it is a Parquet file"),
         (b"<html>gone</html>", "it is an HTML page"),
         (b"", "it is an empty file"),
         *((table, words) for words, table in others.items()),
@@ -97,3 +99,25 @@ def test_another_writers_lists_are_read(tmp_path: Path) -> None:
     dump = read_dump(tmp_path)
     assert dump.predictions.scores.tolist() == [0.5, 0.25]
     assert dump.errors == {"e/b": "broken"}
+
+
+def test_files_of_others_need_no_sizes(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"image_id": ["b"], "error": ["plain text"]}), tmp_path / "0.parquet")
+    assert unreadable_images(tmp_path) == set()
+
+
+def test_a_flipped_bit_is_found_by_the_record_beside_a_shard(tmp_path: Path) -> None:
+    rows = (_row("a", 0.9), Detections("b", 0, 0, error="plain text"), Detections("c", 99, 99, error="out of memory"))
+    write_dump(tmp_path / "0.parquet", *rows)
+    data = (tmp_path / "0.parquet").read_bytes()
+    record = ShardRecord(
+        "0", "r", 3, len(data), hash_bytes(data), [(row.image_id, "") for row in rows], [], 0.1, 1, "h"
+    )
+    (tmp_path / "0.json").write_bytes(record.to_json())
+    assert len(read_dump(tmp_path).errors) == 2
+    for place in range(0, len(data), 97):
+        changed = bytearray(data)
+        changed[place] ^= 1 << place % 8
+        (tmp_path / "0.parquet").write_bytes(changed)
+        with pytest.raises(ValueError, match=r"0\.parquet is damaged: expected the \d+ bytes of its record"):
+            read_dump(tmp_path)

@@ -67,10 +67,12 @@ def test_mirroring_back_twice_changes_nothing() -> None:
 
 def test_several_passes_are_each_thinned_then_fused(predictor: Predictor, image: NDArray[np.uint8]) -> None:
     score = float(np.median(predictor.candidates(image, Canvas(None)).scores))
-    mode = crface([Canvas.short(64), Canvas.short(100)], score)
+    mode = crface([Canvas(short_edge=64), Canvas(short_edge=100)], score)
     found = [each(predictor, image) for each in mode.passes(96, 64)]
     planned = [(side, mirrored) for side in (64, 100) for mirrored in (False, True)]
-    assert [(each.sizing, each.mirrored) for each in mode.passes(96, 64)] == [(Canvas.short(a), b) for a, b in planned]
+    assert [(each.sizing, each.mirrored) for each in mode.passes(96, 64)] == [
+        (Canvas(short_edge=a), b) for a, b in planned
+    ]
     assert all(0 < len(each) <= 60 and each.scores.min() > score for each in found)
     fused = detect(predictor, image, mode)
     assert_equal(fused, fuse(found, Voting(iou=0.4, singles="keep", convention=RETINAFACE)))

@@ -48,7 +48,6 @@ MODULES = (
     Module("boxes/voting"),
     Module("boxes/matching"),
     Module("boxes/coder", (PUBLISHED,)),
-    Module("boxes/geometry"),
     Module("boxes/iou"),
     Module("data/canvas", (PUBLISHED,)),
     Module("data/images"),

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.boxes.matching import best_faces
 from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth, load_ground_truth
 from pipeline.data.datasets.wider_face.predictions import read_wider_text
 from pipeline.data.images import encode_png
@@ -18,6 +17,7 @@ from pipeline.data.records import Detections, Sample, ScoredBoxes
 from pipeline.evaluation.wider_result import evaluate
 from pipeline.inference.postprocess import detections
 from stages.oracle import by_overlap
+from tests.boxes.test_matching import nearest_faces
 from tests.stages.world import World, drawn_image
 
 DATA = {"kind": "synthetic", "images": 5, "width": 160, "height": 120}
@@ -44,7 +44,7 @@ def test_boxes_stand_in_the_order_of_their_overlaps(ordered: World, inclusive: b
     assert list(found) == list(given)
     for image_id, best in found.items():
         boxes = given[image_id].boxes.astype(np.float64)
-        overlap = best_faces(boxes, faces[image_id].boxes)[1] if inclusive else plain(boxes, faces[image_id].boxes)
+        overlap = nearest_faces(boxes, faces[image_id].boxes)[1] if inclusive else plain(boxes, faces[image_id].boxes)
         order = np.argsort(-overlap, kind="stable")
         np.testing.assert_array_equal(best.boxes, given[image_id].boxes[order])
         np.testing.assert_allclose(best.scores, overlap[order], rtol=0, atol=1e-6)

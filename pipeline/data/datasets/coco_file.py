@@ -10,8 +10,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, NoReturn, TypeGuard
 
-from pipeline.data.datasets.dataset import setting
-from pipeline.data.datasets.files import file_version
+from pipeline.data.datasets.dataset import set_option
 from pipeline.engine.file_kind import file_kind
 
 LARGEST: Final = 2**24
@@ -37,7 +36,9 @@ class CocoFile:
     remarks: tuple[str, ...]
 
 
-def read_coco(file: Path, category: tuple[str, ...], sized: bool, corners: bool) -> CocoFile:
+# Planning, reading and reviewing in one process parse once.
+@lru_cache(maxsize=4)
+def read_coco(file: Path, category: tuple[str, ...], sized: bool, corners: bool, version: str) -> CocoFile:
     """Returns the images of a file with the boxes of some categories; parsed once as long as it does not change.
 
     Args:
@@ -45,18 +46,10 @@ def read_coco(file: Path, category: tuple[str, ...], sized: bool, corners: bool)
         category: names of the categories whose boxes are faces; empty where all boxes are of one.
         sized: read the sizes of images, and refuse invalid ones.
         corners: boxes are known to be corners.
+        version: of the file; another one is parsed again.
 
-    Raises FileNotFoundError: there is no such file; ValueError: it is not COCO JSON or contradicts itself; the message
-    names field, expected and found.
+    Raises ValueError: it is not COCO JSON or contradicts itself; the message names field, expected and found.
     """
-    if not file.is_file():
-        raise FileNotFoundError(f"no annotation {file}")
-    return _read(file, category, sized, corners, file_version(file.stat()))
-
-
-@lru_cache(maxsize=4)
-def _read(file: Path, category: tuple[str, ...], sized: bool, corners: bool, version: str) -> CocoFile:
-    # Planning, reading and reviewing in one process parse once; `version` makes a changed file a new entry.
     data = file.read_bytes()
     try:
         content = json.loads(data)
@@ -136,7 +129,7 @@ class _Parser:
             return None
         for name, side in sides.items():
             if not _is_number(side) or side != int(side) or not 0 < side <= LARGEST:
-                advice = f"; {setting('sizes', 'ignore')} skips this check"
+                advice = f"; {set_option('sizes', 'ignore')} skips this check"
                 self._refuse(f"{where}.{name}", "a number of pixels", _shown(side), advice)
         return int(sides["width"]), int(sides["height"])  # type: ignore[arg-type]
 
@@ -153,8 +146,8 @@ class _Parser:
         if not self._category:
             if len(used) > 1:
                 best = min(used, key=lambda name: (name.lower() != "face", "face" not in name.lower()))
-                every = setting("category", f"[{', '.join(used)}]")
-                advice = f"; {setting('category', best)} takes one, {every} all of them"
+                every = set_option("category", f"[{', '.join(used)}]")
+                advice = f"; {set_option('category', best)} takes one, {every} all of them"
                 self._refuse("annotations[*].category_id", "boxes of one category", shown, advice)
             taken = f"all {len(annotations)} boxes are of category {shown} and are taken as faces"
             plain = not used or used[0] not in known.values() or re.search("face|head", used[0], re.IGNORECASE)
@@ -196,7 +189,7 @@ class _Parser:
         )
         if boxes and as_corners >= 0.99 * len(boxes) and as_sizes < 0.5 * len(boxes) and not self._corners:
             area, *box = boxes[0]
-            advice = f"; {setting('form', 'corners')} reads them so"
+            advice = f"; {set_option('form', 'corners')} reads them so"
             found = f"{box} with area {area:g}, which is that of [x1, y1, x2, y2]"
             self._refuse("annotations[*].bbox", "[x, y, width, height] of the area beside it", found, advice)
 

@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
 from pipeline.data.datasets.coco_file import CocoFile, CocoImage, read_coco
-from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, in_order, quiet, require_folder, setting
-from pipeline.data.datasets.files import Labels, file_version, hash_labels, present, read_sample
+from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, in_order, no_log, require_folder, set_option
+from pipeline.data.datasets.files import file_version, hash_labels, present_images, read_sample
 from pipeline.data.datasets.label_fit import LabelFit, overlaps_image
 from pipeline.data.datasets.wider_face.subsets import height_levels
 from pipeline.data.records import Sample
 from pipeline.data.schemas import LEVELS
 
 _FORMS: Final = {
-    form: f"{setting('units' if form == 'relative' else 'form', form)} reads them so"
+    form: f"{set_option('units' if form == 'relative' else 'form', form)} reads them so"
     for form in ("corners", "centre", "relative")
 }
 
@@ -73,15 +73,16 @@ class CocoJson(Dataset):
             return tuple(str(each) for each in value)
         return str(value) if isinstance(value, int) else value
 
-    def entries(self, root: str, say: Log = quiet) -> list[Entry]:
+    def entries(self, root: str, log: Log = no_log) -> list[Entry]:
         """Returns the images of the JSON file, as `Dataset.entries`."""
         images = self._read(root).images
         paths = [self._path(name) for name in images]
         item_versions = {path: file_version(file.stat()) for path in paths if (file := Path(root, path)).is_file()}
         names = list(images)
+        found = present_images(paths, item_versions, Path(root, self.annotation), self.missing, log)
         return in_order(
             Entry(names[position], path, f"{version}:{hash_labels(_canonical(images[names[position]]))}")
-            for position, path, version in present(paths, item_versions, Path(root, self.annotation), self.missing, say)
+            for position, path, version in found
         )
 
     def open(self, root: str) -> Reader:
@@ -97,7 +98,7 @@ class CocoJson(Dataset):
             differing += [] if self.sizes != "check" else _differing(table, read)
         file = Path(root, self.annotation)
         if differing:
-            scale, ignore = setting("sizes", "scale"), setting("sizes", "ignore")
+            scale, ignore = set_option("sizes", "scale"), set_option("sizes", "ignore")
             raise ValueError(
                 f"{file}: images[*].width, height: expected the sizes of the images, found {len(differing)} others: "
                 f"{', '.join(differing[:3])}; {scale} scales their boxes, {ignore} takes them as they are"
@@ -110,10 +111,12 @@ class CocoJson(Dataset):
     def _read(self, root: str) -> CocoFile:
         names = (self.category,) if isinstance(self.category, str) else self.category or ()
         file = require_folder(root) / self.annotation
-        return read_coco(file, names, self.sizes != "ignore", self.form == "corners")
+        if not file.is_file():
+            raise FileNotFoundError(f"no annotation {file}")
+        return read_coco(file, names, self.sizes != "ignore", self.form == "corners", file_version(file.stat()))
 
     def _sample(self, root: str, entry: Entry, image: CocoImage) -> Sample:
-        sample = read_sample(root, entry.image_id, entry.path, Labels())
+        sample = read_sample(root, entry)
         size = (sample.width, sample.height)
         boxes, heights = self._in_pixels(image, size if all(size) else image.size)
         ignored = np.array(image.ignored, bool) | ~overlaps_image(boxes, *size)

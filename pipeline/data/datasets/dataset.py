@@ -32,20 +32,20 @@ Reader = Callable[[Entry], Sample]
 Log = Callable[[str], None]
 
 NODE: Final = "<node>"
-"""Placeholder in messages for the node whose parameter helps; replaced where its name is known (`named`)."""
+"""Placeholder in messages for the node whose parameter helps; replaced where its name is known (`with_node`)."""
 
 
-def quiet(line: str) -> None:
+def no_log(line: str) -> None:
     """Takes a line and drops it."""
 
 
-def setting(field: str, value: str) -> str:
+def set_option(field: str, value: str) -> str:
     """Returns how a parameter of the dataset is set on the command line, for a message."""
     typed = f"{NODE}.dataset.{field}={value}"
     return f"--set {typed}" if re.fullmatch(r"[\w.+-]+", value) else f"--set '{typed}'"
 
 
-def named(message: str, node: str) -> str:
+def with_node(message: str, node: str) -> str:
     """Returns a message with the node's name in place of `NODE`."""
     return message.replace(NODE, node)
 
@@ -80,12 +80,12 @@ class Dataset(LiteralModel, ABC):
         return True
 
     @abstractmethod
-    def entries(self, root: str, say: Log = quiet) -> list[Entry]:
+    def entries(self, root: str, log: Log = no_log) -> list[Entry]:
         """Returns every image, sorted by ``image_id``, without decoding one.
 
         Args:
             root: the dataset's folder; ignored unless ``needs_root``.
-            say: takes a line on skipped files.
+            log: takes a line on skipped files.
 
         Raises FileNotFoundError: the folder, an annotation file or listed images are not there; ValueError: an
         annotation is malformed; the message says where, what was expected and what was found.

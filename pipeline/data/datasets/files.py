@@ -1,39 +1,29 @@
-"""Images of a folder: listing them with their versions, and reading one with its labels into a `Sample`."""
+"""Images of a folder: listing them with their versions, and reading one into a `Sample`."""
 
 import hashlib
 import os
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
-from pipeline.data.datasets.dataset import Log, quiet, setting
+from pipeline.data.datasets.dataset import Entry, Log, no_log, set_option
 from pipeline.data.images import ImageError, check_complete, read_header
 from pipeline.data.records import Sample
 from pipeline.engine.fingerprint import hash_bytes
 
 SHOWN: Final = 20  # names of one line
 Wanted = Callable[[str], bool]
+Skipped = defaultdict[str, list[str]]  # reason -> paths
 
 
-@dataclass(slots=True)
-class SkippedFiles:
-    """Files that a search of a folder skips: reason -> paths."""
+def skipped_line(skipped: Mapping[str, Sequence[str]]) -> str:
+    """Returns one line with the number of skipped files, and per reason its number and names; "" without any.
 
-    paths: dict[str, list[str]] = field(default_factory=dict)
-
-    def add(self, path: str, reason: str) -> None:
-        """Takes one path."""
-        self.paths.setdefault(reason, []).append(path)
-
-    def lines(self) -> list[str]:
-        """Returns one line with the number of all, and per reason its number and names; no line without any."""
-        parts = [f"{len(paths)} {reason}: {shortened(sorted(paths))}" for reason, paths in sorted(self.paths.items())]
-        count = sum(map(len, self.paths.values()))
-        return [f"skipped {count} files and folders; {'; '.join(parts)}"] if parts else []
+    ``skipped`` has the paths that `scan` left out, by reason.
+    """
+    parts = [f"{len(paths)} {reason}: {shortened(sorted(paths))}" for reason, paths in sorted(skipped.items())]
+    return f"skipped {sum(map(len, skipped.values()))} files and folders; {'; '.join(parts)}" if parts else ""
 
 
 def shortened(names: Sequence[str], most: int = SHOWN) -> str:
@@ -42,17 +32,8 @@ def shortened(names: Sequence[str], most: int = SHOWN) -> str:
     return ", ".join(name if name.isprintable() else ascii(name) for name in names[:most]) + more
 
 
-@dataclass(frozen=True, slots=True)
-class Labels:
-    """The faces of one image."""
-
-    boxes: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 4), np.float32))  # [F, 4] xyxy, pixels
-    attributes: Mapping[str, NDArray[np.int8]] = field(default_factory=dict)  # name -> [F]
-    levels: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)  # subset -> [F], counts
-
-
 def scan(
-    root: str, folder: str = "", wanted: Wanted = lambda directory: True, skipped: SkippedFiles | None = None
+    root: str, folder: str = "", wanted: Wanted = lambda directory: True, skipped: Skipped | None = None
 ) -> Iterator[tuple[str, str]]:
     """Yields (path relative to ``root`` with forward slashes, "size:mtime_ns") of every file below ``root/folder``.
 
@@ -63,16 +44,16 @@ def scan(
         root: dataset folder.
         folder: where below it to start, forward slashes.
         wanted: directory's path relative to ``root`` -> whether to search it.
-        skipped: receives the files that are left out, and why.
+        skipped: receives the files that are left out, by why.
 
     Raises FileNotFoundError: ``root/folder`` does not exist.
     """
-    start, skipped = os.path.join(root, folder), skipped or SkippedFiles()
-    yield from _below(start, f"{folder}/" if folder else "", wanted, skipped, frozenset({_inode(start)}))
+    start, left_out = os.path.join(root, folder), Skipped(list) if skipped is None else skipped
+    yield from _below(start, f"{folder}/" if folder else "", wanted, left_out, frozenset({_inode(start)}))
 
 
 def _below(
-    directory: str, prefix: str, wanted: Wanted, skipped: SkippedFiles, above: frozenset[tuple[int, int]]
+    directory: str, prefix: str, wanted: Wanted, skipped: Skipped, above: frozenset[tuple[int, int]]
 ) -> Iterator[tuple[str, str]]:
     """Yields the files of `scan` in one folder; `above` has the inodes of it and of the folders around it."""
     with os.scandir(directory) as items:
@@ -85,7 +66,7 @@ def _below(
             elif kind == "file":
                 yield path, _version(item)
             else:
-                skipped.add(path, kind)
+                skipped[kind].append(path)
 
 
 def _kind(item: os.DirEntry[str], above: frozenset[tuple[int, int]]) -> str:
@@ -124,8 +105,8 @@ def hash_labels(*parts: bytes) -> str:
     return hashlib.blake2b(b"".join(parts), digest_size=8).hexdigest()
 
 
-def present(
-    listed: Sequence[str], item_versions: Mapping[str, str], annotation: Path, missing: str, say: Log = quiet
+def present_images(
+    listed: Sequence[str], item_versions: Mapping[str, str], annotation: Path, missing: str, log: Log = no_log
 ) -> Iterator[tuple[int, str, str]]:
     """Yields (position, path, file version) of the listed images that exist.
 
@@ -134,29 +115,29 @@ def present(
         item_versions: path -> version of each file on disk.
         annotation: named in the message.
         missing: "error" refuses an incomplete folder, "skip" leaves the absent images out.
-        say: takes a line on images that are left out.
+        log: takes a line on images that are left out.
 
     Raises FileNotFoundError: images are missing and ``missing`` is "error", or all are.
     """
     absent = [path for path in listed if path not in item_versions]
     if absent and (missing == "error" or len(absent) == len(listed)):
         some = len(absent) < len(listed)
-        advice = f"; {setting('missing', 'skip')} uses only those that are there" if some else ""
+        advice = f"; {set_option('missing', 'skip')} uses only those that are there" if some else ""
         raise FileNotFoundError(
             f"{len(absent)} of {len(listed)} images named by {annotation} are missing: {shortened(absent, 3)}{advice}"
         )
     if absent:
-        say(f"left out {len(absent)} of {len(listed)} images named by {annotation}, not there: {shortened(absent, 3)}")
+        log(f"left out {len(absent)} of {len(listed)} images named by {annotation}, not there: {shortened(absent, 3)}")
     for position, path in enumerate(listed):
         if (version := item_versions.get(path)) is not None:
             yield position, path, version
 
 
-def read_sample(root: str, image_id: str, path: str, labels: Labels) -> Sample:
-    """Returns the sample of one image file, whose bytes are read once for size and content hash."""
+def read_sample(root: str, entry: Entry) -> Sample:
+    """Returns the sample of one image file, still without faces; the bytes are read once for size and content hash."""
     content_hash, (width, height), error = "", (0, 0), None
     try:
-        data = (Path(root) / path).read_bytes()
+        data = (Path(root) / entry.path).read_bytes()
         content_hash = hash_bytes(data)
         size = read_header(data)
         check_complete(data)
@@ -165,6 +146,4 @@ def read_sample(root: str, image_id: str, path: str, labels: Labels) -> Sample:
         error = f"cannot read the file: {problem.strerror}"
     except ImageError as problem:
         error = str(problem)
-    return Sample(
-        image_id, path, content_hash, width, height, labels.boxes, labels.attributes, labels.levels, error=error
-    )
+    return Sample(entry.image_id, entry.path, content_hash, width, height, error=error)

@@ -7,8 +7,8 @@ from typing import Final
 
 import pyarrow as pa
 
-from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, in_order, quiet, require_folder
-from pipeline.data.datasets.files import Labels, SkippedFiles, read_sample, scan, shortened
+from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, in_order, no_log, require_folder
+from pipeline.data.datasets.files import Skipped, read_sample, scan, shortened, skipped_line
 from pipeline.data.image_kinds import HEAD, READ, claims_to_be_image, kind_of
 from pipeline.data.images import pages
 
@@ -22,29 +22,28 @@ class ImageFolder(Dataset):
     extension.
     """
 
-    def entries(self, root: str, say: Log = quiet) -> list[Entry]:
+    def entries(self, root: str, log: Log = no_log) -> list[Entry]:
         """Returns the images found, as `Dataset.entries`; files of other names are checked by their first bytes.
 
         Raises FileNotFoundError: the folder does not exist or holds no image.
         """
         require_folder(root)
-        skipped, found = SkippedFiles(), list[Entry]()
+        skipped, found = Skipped(list), list[Entry]()
         for path, version in scan(root, skipped=skipped):
             if reason := _no_image(root, path):
-                skipped.add(path, reason)
+                skipped[reason].append(path)
             else:
                 found.append(Entry(path, path, version))
-        for line in skipped.lines():
-            say(line)
+        if line := skipped_line(skipped):
+            log(line)
         if not found:
-            others = "".join(f"; {line}" for line in skipped.lines())
-            raise FileNotFoundError(f"no image below {root}: expected {', '.join(READ)}{others}")
+            raise FileNotFoundError(f"no image below {root}: expected {', '.join(READ)}{line and f'; {line}'}")
         return in_order(found)
 
     def open(self, root: str) -> Reader:
         """Returns a reader, as `Dataset.open`; its samples have no faces."""
         require_folder(root)
-        return lambda entry: read_sample(root, entry.image_id, entry.path, Labels())
+        return lambda entry: read_sample(root, entry)
 
     def review(self, root: str, samples: Iterable[pa.Table]) -> list[str]:
         """Returns a line on files of several pages, of which the first one is used, as `Dataset.review`."""

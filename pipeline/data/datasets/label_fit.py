@@ -10,9 +10,10 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipeline.data.datasets.dataset import setting
+from pipeline.data.datasets.dataset import set_option
 from pipeline.data.schemas import CORNERS, LEVELS
 
 SLACK: Final = 0.02  # of a side: labels reach a little out of their image
@@ -60,9 +61,9 @@ class LabelFit:
         lengths = np.array([len(row) for row in table[CORNERS[0]]], np.int64)
         names = np.repeat(np.array(table["image_id"].to_pylist(), object), lengths)
         sides_F2 = np.stack([np.repeat(_numbers(table[side]), lengths) for side in ("width", "height")], axis=1)
-        boxes_F4 = np.stack([_numbers(pa.chunked_array(_flat(table[name]))) for name in CORNERS], axis=1)
+        boxes_F4 = np.stack([_numbers(pc.list_flatten(table[name])) for name in CORNERS], axis=1)
         for level in LEVELS:
-            self.counted[level] += int(np.count_nonzero(_numbers(pa.chunked_array(_flat(table[level])))))
+            self.counted[level] += int(np.count_nonzero(_numbers(pc.list_flatten(table[level]))))
         self.images += int(np.count_nonzero(lengths))
         self.faces += len(boxes_F4)
         self._count(names, boxes_F4, sides_F2)
@@ -137,7 +138,7 @@ class LabelFit:
         """Returns the remarks and the contradiction; by doubts "refuse" that is a ValueError at ``where``."""
         doubt = self.contradiction(forms)
         if doubt and doubts == "refuse":
-            raise ValueError(f"{where}: {doubt}; {setting('doubts', 'report')} goes on with them")
+            raise ValueError(f"{where}: {doubt}; {set_option('doubts', 'report')} goes on with them")
         return [*self.remarks(counts_nowhere), *([doubt] if doubt else [])]
 
     def remarks(self, counts_nowhere: bool) -> list[str]:
@@ -163,10 +164,6 @@ class LabelFit:
         if self.faces and not any(self.counted.values()):
             lines.append("no face counts in any subset, so there is no AP: all are ignored, too small or misplaced")
         return lines
-
-
-def _flat(column: pa.ChunkedArray) -> list[pa.Array]:
-    return [chunk.flatten() for chunk in column.chunks] or [pa.array([], pa.float32())]
 
 
 def _numbers(column: pa.ChunkedArray) -> Float64:

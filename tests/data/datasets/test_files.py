@@ -4,18 +4,17 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from pipeline.data.datasets.dataset import require_folder
+from pipeline.data.datasets.dataset import Entry, require_folder
 from pipeline.data.datasets.files import (
-    Labels,
-    SkippedFiles,
+    Skipped,
     hash_labels,
-    present,
+    present_images,
     read_sample,
     scan,
     shortened,
+    skipped_line,
 )
 from pipeline.engine.fingerprint import hash_bytes
 
@@ -31,7 +30,7 @@ def test_scan_finds_every_file_and_tells_what_it_leaves_out(tmp_path: Path, writ
     (tmp_path / "twin").symlink_to(tmp_path / "deep" / "er", target_is_directory=True)
     (tmp_path / os.fsdecode(b"caf\xe9.jpg")).write_bytes(b"")
     os.mkfifo(tmp_path / "pipe.jpg")
-    skipped = SkippedFiles()
+    skipped = Skipped(list)
     found = dict(scan(str(tmp_path), skipped=skipped))
     # A name that is no UTF-8 and a link to itself are files that cannot be read: rows with an error, not passed over.
     odd = ["caf\udce9.jpg", "itself.jpg"]
@@ -43,7 +42,7 @@ def test_scan_finds_every_file_and_tells_what_it_leaves_out(tmp_path: Path, writ
         "deep/c.tiff",
         *(f"deep/up/{name}" for name in ("a.JPG", "caf\udce9.jpg", "e.txt", "itself.jpg", "jpg", "twin/b.jpeg")),
     ]
-    (line,) = skipped.lines()
+    line = skipped_line(skipped)
     assert line.startswith("skipped 5 files and folders; 2 hidden: .cache, .hidden.jpg; ")
     assert "1 that link to a folder around them: deep/up" in line
     for name in ("dangling.jpg", "pipe.jpg"):
@@ -69,23 +68,21 @@ def test_label_digest_is_short_and_depends_on_content() -> None:
 
 def test_present_keeps_positions() -> None:
     said = list[str]()
-    rows = list(present(["a", "b", "c"], {"a": "1", "c": "3"}, Path("list.txt"), "skip", said.append))
+    rows = list(present_images(["a", "b", "c"], {"a": "1", "c": "3"}, Path("list.txt"), "skip", said.append))
     assert rows == [(0, "a", "1"), (2, "c", "3")]
     assert said == ["left out 1 of 3 images named by list.txt, not there: b"]
     advice = r"--set <node>\.dataset\.missing=skip uses only those that are there"
     with pytest.raises(FileNotFoundError, match=rf"5 of 6 .* by list\.txt are missing: b, c, d and 2 more; {advice}$"):
-        list(present(list("abcdef"), {"a": "1"}, Path("list.txt"), "error"))
+        list(present_images(list("abcdef"), {"a": "1"}, Path("list.txt"), "error"))
     with pytest.raises(FileNotFoundError, match=r"2 of 2 images named by list\.txt are missing: a, b$"):
-        list(present(["a", "b"], {}, Path("list.txt"), "skip"))
-    assert list(present([], {}, Path("list.txt"), "error")) == []
+        list(present_images(["a", "b"], {}, Path("list.txt"), "skip"))
+    assert list(present_images([], {}, Path("list.txt"), "error")) == []
 
 
 def test_read_sample(tmp_path: Path, write_image: Write) -> None:
     data = write_image(tmp_path / "a.jpg", 17, 9).read_bytes()
-    labels = Labels(boxes=np.ones((1, 4), np.float32), levels={"easy": np.array([True])})
-    sample = read_sample(str(tmp_path), "a", "a.jpg", labels)
+    sample = read_sample(str(tmp_path), Entry("a", "a.jpg", "1"))
     assert (sample.width, sample.height, sample.content_hash, sample.error) == (17, 9, hash_bytes(data), None)
-    assert sample.boxes is labels.boxes
 
 
 @pytest.mark.parametrize("root", ["", "/does/not/exist"])

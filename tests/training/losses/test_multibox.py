@@ -12,7 +12,6 @@ import torch
 
 from pipeline.boxes.anchors import AnchorGrid
 from pipeline.boxes.coder import BoxCoder
-from pipeline.boxes.geometry import to_corners
 from pipeline.models.detectors.detector import Raw
 from pipeline.training.assigners import ASSIGNERS
 from pipeline.training.assigners.anchors import Anchors
@@ -33,7 +32,7 @@ def test_published_vectors(shared: Path, case: int) -> None:
     centres = torch.from_numpy(z["priors"])
     torch.testing.assert_close(grid.centres / 160, centres)
     lattices = tuple(replace(each, stride=each.stride / 160) for each in grid.lattices)
-    anchors = Anchors(centres, to_corners(centres), lattices)
+    anchors = Anchors(centres, BoxCoder().decode(torch.zeros_like(centres), centres), lattices)
     targets = encode_targets(anchors, faces, ASSIGNERS["max_iou"], BoxCoder())
 
     # The published label is -1 for a face without landmarks.

@@ -13,9 +13,9 @@ from typing import Any, ClassVar, Final, Self
 import numpy as np
 from pydantic import Field, field_serializer, field_validator, model_validator
 
-from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, quiet
+from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, no_log
 from pipeline.data.datasets.mosaic.cells import Cell, HeightDistribution
-from pipeline.data.datasets.mosaic.patch import Patch, paste, patch_for, placed_faces
+from pipeline.data.datasets.mosaic.patch import Patch, paste, patch_for, with_faces
 from pipeline.data.datasets.wider_face.dataset import WiderFace
 from pipeline.data.images import Image, decode, encode_jpeg
 from pipeline.data.records import Sample
@@ -85,9 +85,9 @@ class Mosaic(Dataset):
         """Whether a folder has to be given: where the sources need one."""
         return self.of.needs_root
 
-    def entries(self, root: str, say: Log = quiet) -> list[Entry]:
+    def entries(self, root: str, log: Log = no_log) -> list[Entry]:
         """Returns one entry per canvas, as `Dataset.entries`; only the sources are listed, none is opened."""
-        pool = self.of.entries(root, say)
+        pool = self.of.entries(root, log)
         return [self._entry(index, pool) for index in range(self.images)]
 
     def open(self, root: str) -> Reader:
@@ -118,8 +118,8 @@ class Mosaic(Dataset):
     def _entry(self, index: int, pool: Sequence[Entry]) -> Entry:
         random, _ = self._random(index)
         chosen = [pool[row] for row in random.integers(len(pool), size=len(self._cells(index)) * self.choices)]
-        path = json.dumps([index, [[each.image_id, each.path] for each in chosen]], ensure_ascii=False)
-        return Entry(_id(index), path, self._content_hash(index, [each.version for each in chosen]))
+        content_hash = self._content_hash(index, [each.version for each in chosen])
+        return Entry(_id(index), _path(index, chosen), content_hash)
 
     def _sources(self, path: str, read: Reader) -> tuple[int, list[Sample]]:
         try:
@@ -132,18 +132,9 @@ class Mosaic(Dataset):
         return index, [read(entry) for entry in entries]
 
     def _sample(self, index: int, sources: Sequence[Sample]) -> Sample:
-        found = placed_faces(self._patches(index, sources))
-        return Sample(
-            image_id=_id(index),
-            path=json.dumps([index, [[each.image_id, each.path] for each in sources]], ensure_ascii=False),
-            content_hash=self._content_hash(index, [each.content_hash for each in sources]),
-            width=self.width,
-            height=self.height,
-            boxes=found.boxes,
-            attributes=found.attributes,
-            levels=found.levels,
-            landmarks=found.landmarks,
-        )
+        content_hash = self._content_hash(index, [each.content_hash for each in sources])
+        canvas = Sample(_id(index), _path(index, sources), content_hash, self.width, self.height)
+        return with_faces(canvas, self._patches(index, sources))
 
     def _patches(self, index: int, sources: Sequence[Sample]) -> list[Patch]:
         _, random = self._random(index)
@@ -170,6 +161,10 @@ class Mosaic(Dataset):
 
 def _id(index: int) -> str:
     return f"mosaic/{index:06d}"
+
+
+def _path(index: int, sources: Sequence[Entry] | Sequence[Sample]) -> str:
+    return json.dumps([index, [[each.image_id, each.path] for each in sources]], ensure_ascii=False)
 
 
 @lru_cache(maxsize=4)

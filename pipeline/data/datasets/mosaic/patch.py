@@ -1,14 +1,15 @@
 """A patch: a window of an image scaled into a rectangle of the canvas, with its faces and pixels."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.data.canvas import Box
 from pipeline.data.datasets.mosaic.cells import Cell
-from pipeline.data.datasets.mosaic.window import Box, inside, visible, window_around
+from pipeline.data.datasets.mosaic.window import inside, visible, window_around
 from pipeline.data.datasets.wider_face.subsets import MIN_HEIGHT, height_levels
 from pipeline.data.images import Image
 from pipeline.data.records import Sample
@@ -40,16 +41,6 @@ class Patch:
         return moved.astype(np.float32).reshape(points.shape)
 
 
-@dataclass(frozen=True, slots=True)
-class PlacedFaces:
-    """The faces of a canvas."""
-
-    boxes: NDArray[np.float32]  # float32 [F, 4], xyxy in pixels of the canvas
-    attributes: Mapping[str, NDArray[np.int8]]  # name -> int8 [F], those that every source has
-    levels: Mapping[str, NDArray[np.bool_]]  # subset -> bool [F], whether the face counts in it
-    landmarks: NDArray[np.float32] | None  # float32 [F, 5, 2] in pixels of the canvas, or None where a source has none
-
-
 def patch_for(cell: Cell, sources: Sequence[Sample], random: np.random.Generator) -> Patch | None:
     """Returns a patch in which one face has the cell's height, or None where no source has such a patch.
 
@@ -71,10 +62,11 @@ def patch_for(cell: Cell, sources: Sequence[Sample], random: np.random.Generator
     return None
 
 
-def placed_faces(patches: Sequence[Patch]) -> PlacedFaces:
-    """Returns the faces of all patches on the canvas, those of the first patch first.
+def with_faces(canvas: Sample, patches: Sequence[Patch]) -> Sample:
+    """Returns a canvas with the faces of all its patches, those of the first patch first, in pixels of the canvas.
 
-    Levels are by height on the canvas, see `MIN_CANVAS_HEIGHT`; a face that its source ignores is ignored.
+    It has the attributes and landmarks that every source has. Levels are by height on the canvas, see
+    `MIN_CANVAS_HEIGHT`; a face that its source ignores is ignored.
     """
     rows = [patch.faces() for patch in patches]
     both = list(zip(patches, rows, strict=True))
@@ -87,11 +79,12 @@ def placed_faces(patches: Sequence[Patch]) -> PlacedFaces:
         if both and all(len(patch.source.attributes.get(name, ())) for patch in patches)
     }
     landmarks = [patch.to_canvas(found[row]) for patch, row in both if (found := patch.source.landmarks) is not None]
-    return PlacedFaces(
-        joined,
-        attributes,
-        height_levels(joined[:, 3] - joined[:, 1], ignored, MIN_CANVAS_HEIGHT),
-        np.concatenate(landmarks) if landmarks and len(landmarks) == len(patches) else None,
+    return replace(
+        canvas,
+        boxes=joined,
+        attributes=attributes,
+        levels=height_levels(joined[:, 3] - joined[:, 1], ignored, MIN_CANVAS_HEIGHT),
+        landmarks=np.concatenate(landmarks) if landmarks and len(landmarks) == len(patches) else None,
     )
 
 

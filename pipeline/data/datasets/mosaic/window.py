@@ -5,7 +5,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-Box = tuple[int, int, int, int]
+from pipeline.data.canvas import Box
+
 _LEFT, _TOP, _RIGHT, _BOTTOM = range(4)
 _PIXEL: Final = 1.0  # least side of a face that counts
 

@@ -52,7 +52,8 @@ class Appearance:
 
     def landmarks(self) -> Points:
         """Returns left eye, right eye, nose tip, left and right mouth corner (image left first), head coordinates."""
-        shift, eye, mouth = self.shift, self.eye_offset, self.mouth_half
+        shift, eye = self.shift, self.eye_offset
+        mouth = (0.33 + 0.08 * max(0.0, self.smile)) * self.breadth  # half its width
         corner = self.mouth_height - 0.09 * self.smile
         return [
             (shift - eye, self.eye_height),
@@ -71,11 +72,6 @@ class Appearance:
     def eye_offset(self) -> float:
         """Half the distance between the eyes, units."""
         return 0.45 * self.breadth
-
-    @property
-    def mouth_half(self) -> float:
-        """Half the width of the mouth, units."""
-        return (0.33 + 0.08 * max(0.0, self.smile)) * self.breadth
 
 
 def sample_appearance(rng: np.random.Generator) -> Appearance:

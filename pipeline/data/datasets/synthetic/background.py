@@ -3,10 +3,9 @@
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-Image = NDArray[np.uint8]
-Colour = tuple[int, int, int]
+from pipeline.data.datasets.synthetic.shapes import Colour
+from pipeline.data.images import Image
 
 _NOISE: Final = ((4, True, 0.3), (11, False, 0.3), (40, False, 0.2))  # cells across, in colour, greatest share
 

@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, quiet
+from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, no_log
 from pipeline.data.datasets.synthetic.appearance import Appearance, sample_appearance
 from pipeline.data.datasets.synthetic.background import background, finish
 from pipeline.data.datasets.synthetic.render import draw_face
 from pipeline.data.datasets.synthetic.shapes import Pen
 from pipeline.data.datasets.wider_face.subsets import height_levels
 from pipeline.data.images import encode_png
-from pipeline.data.records import Sample
+from pipeline.data.records import Float32, Sample
 from pipeline.data.schemas import LEVELS
 from pipeline.engine.fingerprint import hash_bytes
 
@@ -31,8 +31,6 @@ _LEAST_HEIGHT: Final = {"easy": 32, "medium": 16, "hard": 8}
 # Extent of a head with hair and shoulders, in units of half the face height, so that none hides another's face.
 _REACH: Final = (1.5, 1.5, 1.5, 2.2)
 _TRIES: Final = 24
-
-Float32 = NDArray[np.float32]
 
 
 class Synthetic(Dataset):
@@ -57,7 +55,7 @@ class Synthetic(Dataset):
         """Never: the images are drawn."""
         return False
 
-    def entries(self, root: str = "", say: Log = quiet) -> list[Entry]:
+    def entries(self, root: str = "", log: Log = no_log) -> list[Entry]:
         """Returns one entry per image, as `Dataset.entries`; ``root`` is ignored."""
         return [
             Entry(self._id(index), f"{self._id(index)}.png", self._content_hash(index)) for index in range(self.images)

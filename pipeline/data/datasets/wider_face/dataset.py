@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar, Literal, Self
@@ -18,19 +18,14 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field, model_validator
 
-from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, in_order, quiet, require_folder
-from pipeline.data.datasets.files import Labels, file_version, hash_labels, present, read_sample, scan
+from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, in_order, no_log, require_folder
+from pipeline.data.datasets.files import file_version, hash_labels, present_images, read_sample, scan
 from pipeline.data.datasets.label_fit import LabelFit
 from pipeline.data.datasets.wider_face.annotation import WiderAnnotation, read_wider_annotation
-from pipeline.data.datasets.wider_face.ground_truth import load_ground_truth
+from pipeline.data.datasets.wider_face.ground_truth import OFFICIAL_FILES, load_ground_truth
 from pipeline.data.datasets.wider_face.mat_annotation import mat_annotation
-from pipeline.data.datasets.wider_face.subsets import (
-    OFFICIAL_FILES,
-    Levels,
-    has_official_levels,
-    height_levels,
-    official_levels,
-)
+from pipeline.data.datasets.wider_face.subsets import Levels, height_levels, official_levels
+from pipeline.data.records import Sample
 from pipeline.data.schemas import ATTRIBUTES, LEVELS
 
 _BESIDE = ("", "wider_face_split", "ground_truth", "../wider_val_gt")
@@ -65,7 +60,7 @@ class WiderFace(Dataset):
             raise ValueError("split 'train' has no .mat evaluation files: use annotation 'text' and subsets 'height'")
         return self
 
-    def entries(self, root: str, say: Log = quiet) -> list[Entry]:
+    def entries(self, root: str, log: Log = no_log) -> list[Entry]:
         """Returns the annotated images, as `Dataset.entries` (12,880 images in about 0.4 s)."""
         require_folder(root)
         source = self._source(root)
@@ -84,7 +79,7 @@ class WiderFace(Dataset):
                 path=path,
                 version=f"{version}:{hash_labels(annotation.faces(position_of[names[place]]).tobytes(), graded_by)}",
             )
-            for place, path, version in present(listed, item_versions, source.file, self.missing, say)
+            for place, path, version in present_images(listed, item_versions, source.file, self.missing, log)
         )
 
     def open(self, root: str) -> Reader:
@@ -93,9 +88,7 @@ class WiderFace(Dataset):
         source = self._source(root)
         annotation, levels = source.annotation(), source.levels()
         position_of = {_image_id(name): position for position, name in enumerate(annotation.names)}
-        return lambda entry: read_sample(
-            root, entry.image_id, entry.path, _labels(annotation, levels, position_of[entry.image_id])
-        )
+        return lambda entry: _with_faces(read_sample(root, entry), annotation, levels, position_of[entry.image_id])
 
     def review(self, root: str, samples: Iterable[pa.Table]) -> list[str]:
         """Returns oddities of how boxes fit their images, as `Dataset.review`."""
@@ -108,21 +101,20 @@ class WiderFace(Dataset):
         name = f"wider_face_{self.split}_bbx_gt.txt" if self.annotation == "text" else OFFICIAL_FILES[0]
         file = _find(root, name)
         if self.annotation == "mat":
-            return _Source(file, "mat", None if self.subsets == "height" else file.parent)
+            return _Source(file, None if self.subsets == "height" else file.parent)
         lists = None if self.split == "train" or self.subsets == "height" else _find_lists(root)
         if lists is None and self.subsets == "official":
             raise FileNotFoundError(f"no folder with {', '.join(OFFICIAL_FILES)}; looked in {_searched(root)}")
-        return _Source(file, "text", lists)
+        return _Source(file, lists)
 
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    file: Path  # the annotation
-    form: Literal["text", "mat"]
+    file: Path  # the annotation, text or MATLAB
     lists: Path | None  # folder of the official lists; None grades by height
 
     def annotation(self) -> WiderAnnotation:
-        return _annotation(self.file, self.form, file_version(self.file.stat()))
+        return _annotation(self.file, file_version(self.file.stat()))
 
     def levels(self) -> Levels:
         annotation = self.annotation()
@@ -155,19 +147,20 @@ def _chosen(file: Path, names: Sequence[str]) -> list[str]:
 
 
 @lru_cache(maxsize=4)
-def _annotation(file: Path, form: str, version: str) -> WiderAnnotation:
+def _annotation(file: Path, version: str) -> WiderAnnotation:
     # Listing and reading in one process parse once; `version` makes a changed file a new entry.
-    if form == "text":
-        return read_wider_annotation(file)
-    return mat_annotation(load_ground_truth(file.parent), file.parent)
+    if file.suffix == ".mat":
+        return mat_annotation(load_ground_truth(file.parent), file.parent)
+    return read_wider_annotation(file)
 
 
-def _labels(annotation: WiderAnnotation, levels: Levels, position: int) -> Labels:
+def _with_faces(sample: Sample, annotation: WiderAnnotation, levels: Levels, position: int) -> Sample:
     faces = annotation.faces(position)
     rows = slice(annotation.starts[position], annotation.starts[position + 1])
     boxes = faces[:, :4].astype(np.float32)
     boxes[:, 2:] += boxes[:, :2]
-    return Labels(
+    return replace(
+        sample,
         boxes=boxes,
         attributes={name: faces[:, 4 + column].astype(np.int8) for column, name in enumerate(ATTRIBUTES)},
         levels={name: level[rows] for name, level in levels.items()},
@@ -186,7 +179,8 @@ def _find(root: str, name: str) -> Path:
 
 
 def _find_lists(root: str) -> Path | None:
-    return next((folder for each in _BESIDE if has_official_levels(folder := Path(root, each))), None)
+    folders = (Path(root, each) for each in _BESIDE)
+    return next((folder for folder in folders if all((folder / name).is_file() for name in OFFICIAL_FILES)), None)
 
 
 def _searched(root: str) -> str:

@@ -17,6 +17,7 @@ from pipeline.data.schemas import LEVELS
 
 FACES_FILE: Final = "wider_face_val.mat"
 LEVEL_FILES: Final = {level: f"wider_{level}_val.mat" for level in LEVELS}
+OFFICIAL_FILES: Final = (FACES_FILE, *LEVEL_FILES.values())
 
 
 @dataclass(frozen=True)
@@ -82,10 +83,9 @@ def load_ground_truth(folder: Path) -> WiderGroundTruth:
     Raises FileNotFoundError: naming each .mat file that is not there; ValueError: a file does not have the official
     structure, or keeps a face that does not exist.
     """
-    files = (FACES_FILE, *LEVEL_FILES.values())
-    missing = [name for name in files if not (folder / name).is_file()]
-    if missing:
-        raise FileNotFoundError(f"{folder} lacks {', '.join(missing)}; the official ground truth is {', '.join(files)}")
+    if missing := [name for name in OFFICIAL_FILES if not (folder / name).is_file()]:
+        expected = ", ".join(OFFICIAL_FILES)
+        raise FileNotFoundError(f"{folder} lacks {', '.join(missing)}; the official ground truth is {expected}")
     image_ids, boxes = _faces(folder / FACES_FILE)
     counts = {level: _kept(folder / name, image_ids, boxes) for level, name in LEVEL_FILES.items()}
     try:

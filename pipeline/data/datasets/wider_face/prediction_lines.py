@@ -15,27 +15,6 @@ _ROW = "a row 'x y w h score' of five numbers"
 
 
 @dataclass(frozen=True, slots=True)
-class MalformedLine:
-    """A line that breaks the format: file, 1-based line number, expected and found."""
-
-    file: str
-    line: int
-    expected: str
-    found: str
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}: expected {self.expected}, found {self.found}"
-
-
-class LineError(ValueError):
-    """Raised with the `MalformedLine` at which reading stopped."""
-
-    def __init__(self, problem: MalformedLine) -> None:
-        super().__init__(str(problem))
-        self.problem = problem
-
-
-@dataclass(frozen=True, slots=True)
 class ParsedFile:
     """One file's content: line 1, the number on line 2 (None where it was not read), the rows, the number present.
 
@@ -52,7 +31,8 @@ class ParsedFile:
 def parse_lines(file: str, data: bytes, reading: Reading) -> ParsedFile:
     """Returns the rows `x y w h score` of one file's bytes as the named tool reads them, in file order.
 
-    ``file`` is its name in an error. Raises LineError: the tool could not read this file, or a number is not finite.
+    ``file`` is its name in an error. Raises ValueError: the tool could not read this file, or a number is not finite;
+    the message says file, line, expected and found.
     """
     lines = data.decode("utf-8", errors="replace").split("\n")
     numbered = [(number, line.rstrip("\r")) for number, line in enumerate(lines, start=1)]
@@ -109,5 +89,5 @@ def _numbers(file: str, number: int, words: list[str], line: str) -> list[float]
     return values
 
 
-def _error(file: str, line: int, expected: str, found: str) -> LineError:
-    return LineError(MalformedLine(file, line, expected, found))
+def _error(file: str, line: int, expected: str, found: str) -> ValueError:
+    return ValueError(f"{file}:{line}: expected {expected}, found {found}")

@@ -14,40 +14,19 @@ import pyarrow.csv
 from numpy.typing import NDArray
 
 from pipeline.data.datasets.wider_face.prediction_files import text_files
-from pipeline.data.datasets.wider_face.prediction_lines import LineError, MalformedLine, Reading, parse_lines
+from pipeline.data.datasets.wider_face.prediction_lines import Reading, parse_lines
 from pipeline.data.prediction_form import ImageInfo, require_form
 from pipeline.data.prediction_names import NameMatch
 from pipeline.data.prediction_set import PredictionSet
 
-_LISTED = 20  # malformed files that a message names; the report has all
+_LISTED = 20  # malformed files that a message names
 _COLUMNS = ["x", "y", "w", "h", "score"]
 Rows = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class TextReport:
-    """Oddities of a submission."""
-
-    files: int = 0  # files found
-    rows: int = 0  # rows read from the files of the wanted images
-    missing: tuple[str, ...] = ()  # wanted images without a file (they have no detections; their faces still count)
-    extra: tuple[str, ...] = ()  # files that belong to no known image
-    malformed: tuple[MalformedLine, ...] = ()  # every file that cannot be read, with the line
-    disagreeing: tuple[str, ...] = ()  # files with more rows than line 2 says; only that many were read
-    others: tuple[str, ...] = ()  # names of some files that are not .txt
-
-
-class PredictionTextError(ValueError):
-    """The submission cannot be evaluated; `report` has all that was found, the message the first of it."""
-
-    def __init__(self, message: str, report: TextReport) -> None:
-        super().__init__(message)
-        self.report = report
-
-
-@dataclass(frozen=True, slots=True)
 class WiderText:
-    """A submission: the detections of the wanted images, a report, and facts of one reading only.
+    """A submission: the detections of the wanted images, oddities of its files, and facts of one reading only.
 
     Read as by "matlab", the rows of an image fall in score (stable), and ``wide`` has all numbers [n, 6 or more] of
     rows with more than the five that are read. By "python" they are in file order, and float64 ``extra_scores`` take
@@ -55,14 +34,16 @@ class WiderText:
     """
 
     predictions: PredictionSet  # in the order of the wanted images
-    report: TextReport  # missing, extra and disagreeing files
+    missing: tuple[str, ...]  # wanted images without a file (they have no detections; their faces still count)
+    extra: tuple[str, ...]  # files that belong to no known image
+    disagreeing: tuple[str, ...]  # files with more rows than line 2 says; only that many were read
+    others: tuple[str, ...]  # names of some files that are not .txt
     extra_scores: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))  # of extra files
     wide: Mapping[str, Rows] = field(default_factory=dict)  # image id -> rows of more than five numbers
 
     def require(self, source: Path, known: Mapping[str, ImageInfo]) -> None:
         """Raises ValueError, beginning with ``source``, where names or numbers cannot be those of the known images."""
-        names = NameMatch(self.predictions.image_ids, self.report.missing, self.report.extra, self.report.others)
-        names.require(source)
+        NameMatch(self.predictions.image_ids, self.missing, self.extra, self.others).require(source)
         require_form(source, "x y w h", self._as_written(known))
 
     def _as_written(self, known: Mapping[str, ImageInfo]) -> Iterator[tuple[Rows, ImageInfo]]:
@@ -88,47 +69,41 @@ def read_wider_text(
             an image has no file; extra files take part in the score normalisation.
         known: images that exist but are not wanted; their files are neither read nor called extra.
 
-    Raises FileNotFoundError: the source does not exist; PredictionTextError: some files are malformed (named with
-    line, expected and found), or images are missing and the reading is "python"; ValueError: two files claim to be the
-    same image's, or the archive cannot be read.
+    Raises FileNotFoundError: the source does not exist; ValueError: some files are malformed (named with line, expected
+    and found), images are missing and the reading is "python", two files claim to be the same image's, or the archive
+    cannot be read.
     """
     unrelated: list[str] = []
     files = text_files(source, unrelated)
     wanted = set(image_ids)
     others = set(known) - wanted
+    existing = wanted | others
     chosen = [name for name in files if name in wanted or (reading == "python" and name not in others)]
     found, disagreeing, malformed, wide = _parse(files, chosen, reading)
+    if malformed:
+        raise ValueError(_all_malformed(source, malformed, len(chosen)))
     # A file is called extra by the key that the reading uses: its path, or the name on its first line.
     keys = {name: name for name in files} if reading == "matlab" else {name: key for name, (key, _) in found.items()}
-    extra = sorted(key for name, key in keys.items() if name not in wanted and name not in others)
-    unread = files if malformed else found
-    missing = [image_id for image_id in image_ids if image_id not in unread]
-    report = TextReport(
-        files=len(files),
-        rows=sum(len(rows) for name, (_, rows) in found.items() if name in wanted),
-        missing=tuple(missing),
-        extra=tuple(f"{name}.txt" for name in extra),
-        malformed=tuple(malformed),
-        disagreeing=tuple(disagreeing),
-        others=tuple(unrelated),
-    )
-    if malformed:
-        raise PredictionTextError(_all_malformed(source, malformed, len(chosen)), report)
+    extra = [f"{key}.txt" for key in sorted(key for name, key in keys.items() if name not in existing)]
+    missing = [image_id for image_id in image_ids if image_id not in found]
     if missing and reading == "python":
-        problem = NameMatch(wanted, missing, report.extra, report.others).problem()
+        problem = NameMatch(wanted, missing, extra, unrelated).problem()
         more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
-        raise PredictionTextError(f"{source}: {problem or 'no file for ' + ', '.join(missing[:5]) + more}", report)
-    outside = [rows[:, 4] for name, (_, rows) in found.items() if name not in wanted and name not in others]
+        raise ValueError(f"{source}: {problem or 'no file for ' + ', '.join(missing[:5]) + more}")
+    outside = [rows[:, 4] for name, (_, rows) in found.items() if name not in existing]
     empty = ("", np.zeros((0, 5)))
     predictions = _flat(image_ids, [found.get(image_id, empty)[1] for image_id in image_ids])
     if reading == "matlab":
         predictions = predictions.falling()
-    return WiderText(predictions, report, np.concatenate([np.zeros(0), *outside]), wide)
+    extra_scores = np.concatenate([np.zeros(0), *outside])
+    return WiderText(
+        predictions, tuple(missing), tuple(extra), tuple(disagreeing), tuple(unrelated), extra_scores, wide
+    )
 
 
-def _all_malformed(source: Path, malformed: Sequence[MalformedLine], of: int) -> str:
+def _all_malformed(source: Path, malformed: Sequence[str], of: int) -> str:
     """Returns the message for malformed files: how many, and the first of them."""
-    lines = [f"{source}: {len(malformed)} malformed files:", *map(str, malformed[:_LISTED])]
+    lines = [f"{source}: {len(malformed)} malformed files:", *malformed[:_LISTED]]
     if len(malformed) > _LISTED:
         lines.append(f"... and {len(malformed) - _LISTED} more of {of}")
     return "\n".join(lines)
@@ -136,12 +111,12 @@ def _all_malformed(source: Path, malformed: Sequence[MalformedLine], of: int) ->
 
 def _parse(
     files: dict[str, bytes], chosen: list[str], reading: Reading
-) -> tuple[dict[str, tuple[str, Rows]], list[str], list[MalformedLine], dict[str, Rows]]:
+) -> tuple[dict[str, tuple[str, Rows]], list[str], list[str], dict[str, Rows]]:
     """Returns image id -> (file, rows [n, 5]) of the readable files; disagreeing counts, malformed lines, wide rows."""
     wide: dict[str, Rows] = {}
     found: dict[str, tuple[str, Rows]] = {}
     disagreeing: list[str] = []
-    malformed: list[MalformedLine] = []
+    malformed: list[str] = []
     quick = _parse_together(files, chosen, reading)
     for key in chosen:
         if key in quick:
@@ -149,8 +124,8 @@ def _parse(
         else:
             try:
                 parsed = parse_lines(f"{key}.txt", files[key], reading)
-            except LineError as error:
-                malformed.append(error.problem)
+            except ValueError as error:
+                malformed.append(str(error))
                 continue
             first, rows = parsed.name, np.array(parsed.rows, np.float64).reshape(-1, 5)
             if parsed.wide:
@@ -159,8 +134,8 @@ def _parse(
                 disagreeing.append(f"{key}.txt: line 2 says {parsed.stated} rows, there are {parsed.present}")
         image_id = key if reading == "matlab" else _named(key, first)
         if image_id in found:
-            expected = f"a name that {found[image_id][0]}.txt does not have"
-            malformed.append(MalformedLine(f"{key}.txt", 1, expected, repr(first)))
+            other = f"{found[image_id][0]}.txt"
+            malformed.append(f"{key}.txt:1: expected a name that {other} does not have, found {first!r}")
             continue
         found[image_id] = (key, rows)
     return found, disagreeing, malformed, wide

@@ -1,17 +1,15 @@
 """Which faces of WIDER FACE count as easy, medium and hard: the official lists, or by height where there are none."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.datasets.wider_face.annotation import WiderAnnotation
-from pipeline.data.datasets.wider_face.ground_truth import FACES_FILE, LEVEL_FILES, WiderGroundTruth
+from pipeline.data.datasets.wider_face.ground_truth import OFFICIAL_FILES, WiderGroundTruth
 from pipeline.data.schemas import LEVELS
 
-OFFICIAL_FILES: Final = (FACES_FILE, *LEVEL_FILES.values())
 MIN_HEIGHT: Final = {"easy": 50, "medium": 30, "hard": 10}
 """Pixels; the official validation lists keep to these to within a few faces, and never keep an invalid one."""
 
@@ -50,8 +48,3 @@ def height_levels(
     smallest height that counts in each subset.
     """
     return {level: (heights >= least[level]) & ~ignored for level in LEVELS}
-
-
-def has_official_levels(folder: Path) -> bool:
-    """Returns whether ``folder`` has all four official .mat files."""
-    return all((folder / name).is_file() for name in OFFICIAL_FILES)

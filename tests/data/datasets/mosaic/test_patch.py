@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from pipeline.data.datasets.mosaic.cells import Cell
-from pipeline.data.datasets.mosaic.patch import MIN_CANVAS_HEIGHT, Patch, paste, patch_for, placed_faces
+from pipeline.data.datasets.mosaic.patch import MIN_CANVAS_HEIGHT, Patch, paste, patch_for, with_faces
 from pipeline.data.records import Sample
+
+CANVAS = Sample("mosaic/000000", "", "", 2000, 1000)
 
 
 def sample(name: str, *boxes: tuple[float, ...], levels: dict | None = None, size=(200, 100), **more) -> Sample:
@@ -48,7 +50,7 @@ def test_labels_are_graded_on_the_canvas() -> None:
     levels = {"hard": np.array([True, False, True, False])}
     boxes = ((0, 0, 10, 10), (20, 0, 30, 20), (40, 0, 50, 2), (60, 0, 66, 6))
     source = sample("a", *boxes, levels=levels, attributes={"blur": np.array([0, 1, 2, 1], np.int8)})
-    found = placed_faces([Patch(source, (0, 0, 100, 50), (100, 200, 500, 400))])
+    found = with_faces(CANVAS, [Patch(source, (0, 0, 100, 50), (100, 200, 500, 400))])
     assert found.boxes[0].tolist() == [100, 200, 140, 240] and found.attributes["blur"].tolist() == [0, 1, 2, 1]
     assert found.attributes.keys() == {"blur"} and found.landmarks is None
     # 40, 80, 8 and 24 pixels high; the second one is large enough in its image and yet does not count there.
@@ -63,13 +65,13 @@ def test_labels_are_graded_on_the_canvas() -> None:
 def test_faces_at_the_edge_of_their_image_are_cut_to_it_and_landmarks_come_along() -> None:
     marks = np.arange(10, dtype=np.float32).reshape(1, 5, 2)
     source = sample("a", (-10, 20, 30, 60), landmarks=marks)
-    found = placed_faces([Patch(source, (0, 0, 200, 100), (50, 60, 150, 110))])
+    found = with_faces(CANVAS, [Patch(source, (0, 0, 200, 100), (50, 60, 150, 110))])
     assert found.boxes.tolist() == [[50, 70, 65, 90]]
     np.testing.assert_allclose(found.landmarks, marks / 2 + [50, 60])
 
 
 def test_no_patch_no_face() -> None:
-    found = placed_faces([])
+    found = with_faces(CANVAS, [])
     assert found.boxes.shape == (0, 4) and found.attributes == {}
     assert all(len(flags) == 0 for flags in found.levels.values())
 

@@ -100,6 +100,8 @@ def test_missing_pieces_are_named(wider_root: Path) -> None:
     annotation(wider_root).rename(wider_root / "wider_face_val_bbx_gt.txt")
     with pytest.raises(FileNotFoundError, match="no folder WIDER_val/images"):
         WiderFace().entries(str(wider_root))
+    for name in ("wider_face_val.mat", "wider_easy_val.mat", "wider_medium_val.mat"):
+        (wider_root / name).touch()  # all four are needed
     with pytest.raises(FileNotFoundError, match=r"no folder with wider_face_val\.mat"):
         WiderFace(subsets="official").entries(str(wider_root))
 

@@ -5,11 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.data.datasets.wider_face.predictions import (
-    PredictionTextError,
-    TextReport,
-    read_wider_text,
-)
+from pipeline.data.datasets.wider_face.predictions import read_wider_text
 from pipeline.data.records import Detections
 from tests.data.wider_text import write_wider_text
 
@@ -39,7 +35,7 @@ def test_folder_and_archive_at_any_depth_read_alike(tmp_path: Path) -> None:
         text = read_wider_text(place, [B, A])
         assert text.predictions.image_ids == (B, A) and text.predictions.offsets.tolist() == [0, 0, 2]
         assert text.predictions.boxes.tolist() == [[5, 6, 12, 14], [1, 2, 4, 6]]  # sorted; x2 = x + w
-        assert text.predictions.scores.tolist() == [0.5, 0.25] and text.report == TextReport(files=2, rows=2)
+        assert text.predictions.scores.tolist() == [0.5, 0.25] and not (text.missing or text.extra)
 
 
 def test_odd_files_among_plain_ones(tmp_path: Path) -> None:
@@ -65,35 +61,35 @@ def test_count_on_line_two(tmp_path: Path) -> None:
     source = _write(tmp_path, P__a="a\n1\n1 2 3 4 0.5\n1 2 3 4 0.25\n")
     matlab = read_wider_text(source, [A])
     assert matlab.predictions.scores.tolist() == [0.5]
-    assert matlab.report.disagreeing == ("0--Parade/a.txt: line 2 says 1 rows, there are 2",)
+    assert matlab.disagreeing == ("0--Parade/a.txt: line 2 says 1 rows, there are 2",)
     assert read_wider_text(source, [A], "python").predictions.scores.tolist() == [0.5, 0.25]
 
 
 def test_missing_and_extra_files(tmp_path: Path) -> None:
     source = _write(tmp_path, P__a="a\n1\n1 2 3 4 0.5\n", P__zz="zz\n1\n1 2 3 4 9\n", H__known="known\nbroken")
     text = read_wider_text(source, [A, B], known=[A, B, "1--Hand/known"])
-    assert text.report.missing == (B,) and text.report.extra == ("0--Parade/zz.txt",)
+    assert text.missing == (B,) and text.extra == ("0--Parade/zz.txt",)
     assert text.extra_scores.tolist() == []  # the MATLAB tool never opens them
     assert text.predictions.offsets.tolist() == [0, 1, 1]
     python = read_wider_text(source, [A], "python", known=[A, B, "1--Hand/known"])
     assert python.extra_scores.tolist() == [9]
-    with pytest.raises(PredictionTextError, match=f"no file for {B}"):
+    with pytest.raises(ValueError, match=f"no file for {B}"):
         read_wider_text(source, [A, B], "python", known=["1--Hand/known"])
 
 
 def test_python_finds_files_by_their_first_line(tmp_path: Path) -> None:
     source = _write(tmp_path, P__whatever="0--Parade/a.jpg\n1\n1 2 3 4 0.5\n")
     text = read_wider_text(source, [A], "python")
-    assert (text.predictions.scores.tolist(), text.report.extra) == ([0.5], ())
-    assert read_wider_text(source, [A]).report.missing == (A,)
+    assert (text.predictions.scores.tolist(), text.extra) == ([0.5], ())
+    assert read_wider_text(source, [A]).missing == (A,)
     # The characters . j p g are stripped, not the suffix.
     stripped = _write(tmp_path / "s", P__x="jpg_gap.jpg\n0\n")
-    assert read_wider_text(stripped, ["0--Parade/jpg_ga"], "python").report.missing == ()
+    assert read_wider_text(stripped, ["0--Parade/jpg_ga"], "python").missing == ()
 
 
 def test_two_files_with_one_name(tmp_path: Path) -> None:
     twice = _write(tmp_path / "t", P__x="a\n0\n", P__y="a\n0\n")
-    with pytest.raises(PredictionTextError, match=r"txt:1: expected a name that .* does not have, found 'a'"):
+    with pytest.raises(ValueError, match=r"txt:1: expected a name that .* does not have, found 'a'"):
         read_wider_text(twice, [A], "python")
     nested = _write(tmp_path / "n", P__a="a\n0\n")
     _write(nested / "copy", P__a="a\n0\n")
@@ -103,13 +99,13 @@ def test_two_files_with_one_name(tmp_path: Path) -> None:
 
 def test_every_malformed_file_is_listed(tmp_path: Path) -> None:
     source = _write(tmp_path, P__a="a\n1\n1 2 3 x 0.5\n", H__b="b\n3\n1 2 3 4 0.5\n", H__c="c\n1\n1 2 3 4 0.5\n")
-    with pytest.raises(PredictionTextError) as caught:
+    with pytest.raises(ValueError, match="2 malformed files") as caught:
         read_wider_text(source, [A, B, "1--Hand/c", "1--Hand/d"])
-    assert sorted(str(problem) for problem in caught.value.report.malformed) == [
+    assert sorted(str(caught.value).splitlines()) == [
+        f"{source}: 2 malformed files:",
         "0--Parade/a.txt:3: expected a row 'x y w h score' of five numbers, found '1 2 3 x 0.5'",
         "1--Hand/b.txt:4: expected 3 rows as line 2 says, found 1 rows",
     ]
-    assert "2 malformed files" in str(caught.value) and caught.value.report.missing == ("1--Hand/d",)
 
 
 def test_unreadable_sources(tmp_path: Path) -> None:
@@ -119,10 +115,10 @@ def test_unreadable_sources(tmp_path: Path) -> None:
     broken.write_bytes(b"not a tar")
     with pytest.raises(ValueError, match="cannot be read as a tar archive"):
         read_wider_text(broken, [A])
-    whole = io.BytesIO()
-    with tarfile.open(fileobj=whole, mode="w:gz") as archive:
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:gz") as archive:
         archive.add(_write(tmp_path / "f", P__a="a\n1\n" + "1 2 3 4 0.5\n"), "f")
-    broken.write_bytes(whole.getvalue()[:-40])
+    broken.write_bytes(content.getvalue()[:-40])
     with pytest.raises(ValueError, match="cannot be read as a tar archive"):
         read_wider_text(broken, [A])
 
@@ -135,7 +131,7 @@ def _detections(image_id: str) -> Detections:
 def test_written_floats_come_back_to_the_last_bit(tmp_path: Path) -> None:
     written = write_wider_text(tmp_path, [_detections(A), Detections(B, 0, 0, error="broken")], truncate=False)
     text = read_wider_text(tmp_path, [A, B])
-    assert (written, text.report) == (2, TextReport(files=2, rows=3))
+    assert written == 2 and not (text.missing or text.extra or text.disagreeing)
     assert text.predictions.boxes.tolist() == _detections(A).boxes.astype(np.float64).tolist()
     assert text.predictions.scores.tolist() == _detections(A).scores.astype(np.float64).tolist()
 

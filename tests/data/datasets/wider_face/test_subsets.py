@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.data.datasets.wider_face.annotation import COLUMNS, WiderAnnotation, read_wider_annotation
 from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth, load_ground_truth
-from pipeline.data.datasets.wider_face.subsets import has_official_levels, height_levels, official_levels
+from pipeline.data.datasets.wider_face.subsets import height_levels, official_levels
 
 
 def truth(counts: list[bool]) -> WiderGroundTruth:
@@ -42,14 +42,6 @@ def test_heights_on_their_edges() -> None:
     assert levels["easy"].tolist() == [True] + [False] * 6
     assert levels["medium"].tolist() == [True] * 3 + [False] * 4
     assert levels["hard"].tolist() == [True] * 5 + [False] * 2
-
-
-def test_all_four_files_are_needed(tmp_path: Path) -> None:
-    names = ("wider_face_val.mat", "wider_easy_val.mat", "wider_medium_val.mat", "wider_hard_val.mat")
-    for name in names:
-        assert not has_official_levels(tmp_path)
-        (tmp_path / name).touch()
-    assert has_official_levels(tmp_path)
 
 
 @pytest.mark.wider

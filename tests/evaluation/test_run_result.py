@@ -2,8 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pipeline.evaluation.ap_by_size import ap_by_size
-from pipeline.evaluation.run_result import RunResult
+from pipeline.evaluation.run_result import RunResult, ap_by_size
 
 
 def run(way: str, edge: float, hard: float) -> RunResult:
