@@ -11,7 +11,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from pipeline.models.rankers.row_selection import Indices, row_plan
-from pipeline.models.transfer import moved
+from pipeline.models.transfer import to_device
 
 Kernel = tuple[int, int]
 
@@ -66,7 +66,7 @@ class BoxBranch(nn.Module):
         """
         maps = self.whole(tables, checkpointed=checkpointed)
         # A product with a matrix of shares: pooling's own gradient is not deterministic on a GPU.
-        shares = [moved(_shares(tables.shape[1], height), tables.device).to(tables) for height, _ in sizes]
+        shares = [to_device(_shares(tables.shape[1], height), tables.device).to(tables) for height, _ in sizes]
         means = [torch.einsum("hn,bcnk->bchk", share.to(h.dtype), h) for share, h in zip(shares, maps, strict=True)]
         return [_spread(mean, width) for mean, (_, width) in zip(means, sizes, strict=True)]
 
@@ -95,7 +95,7 @@ class BoxBranch(nn.Module):
 
 def _rows(h: Tensor, rows: Indices) -> Tensor:
     """Returns [B, C, R, 5], the chosen rows of [B, C, N, 5]."""
-    return h.index_select(2, moved(torch.from_numpy(rows), h.device))
+    return h.index_select(2, to_device(torch.from_numpy(rows), h.device))
 
 
 def _spread(h: Tensor, width: int) -> Tensor:
