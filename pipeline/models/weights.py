@@ -14,7 +14,7 @@ from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Detector
 from pipeline.models.published_names import rename
 from pipeline.models.rankers import RANKERS
-from pipeline.models.rankers.frame import stored_frame
+from pipeline.models.rankers.preprocessing import stored_preprocessing
 from pipeline.models.rankers.ranker import Ranker
 
 N = TypeVar("N", bound=nn.Module)
@@ -89,7 +89,7 @@ def open_ranker(source: Checkpoint | Source, requested: str | None = None) -> tu
     checkpoint = Checkpoint.of(source)
     name = checkpoint.ranker(requested)
     ranker = built(RANKERS[name].build, checkpoint.model_args, checkpoint)
-    ranker.frame = stored_frame(checkpoint.config)
+    ranker.preprocessing = stored_preprocessing(checkpoint.config)
     load(ranker, checkpoint)
     return name, ranker.eval()
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.models.detectors.detector import Normalisation
-from pipeline.models.rankers.frame import Frame
+from pipeline.models.rankers.preprocessing import Preprocessing
 
 ROWS = 5000  # of a table, in the paper
 
@@ -21,7 +21,7 @@ class Ranker(nn.Module, ABC):
         normalisation: of the image.
         num_candidates: N, which the tables must have.
         backbone: image to feature levels, finest first; a detector with the same one has the same names in it.
-        frame: how its input is made from an image: as in its training.
+        preprocessing: how its input is made from an image: as in its training.
         checkpointed: in training, compute what takes most memory a second time in the backward pass instead of holding
             it. The same numbers; not part of a checkpoint.
     """
@@ -29,7 +29,7 @@ class Ranker(nn.Module, ABC):
     normalisation: Normalisation
     num_candidates: int
     backbone: nn.Module
-    frame: Frame = Frame()
+    preprocessing: Preprocessing = Preprocessing()
     checkpointed: bool = False
 
     @abstractmethod
