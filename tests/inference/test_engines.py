@@ -11,7 +11,7 @@ from jobs.benchmarks.forward import settled
 from pipeline.data.canvas import Canvas
 from pipeline.engine.registry import Registry
 from pipeline.inference.engines import ENGINES, EngineSpec, fastest, open_engine, require_engine
-from pipeline.inference.engines.engine import Job
+from pipeline.inference.engines.engine import EngineSetup
 from pipeline.inference.engines.onnx_runtime import open_session
 from pipeline.inference.engines.tensorrt import answers_on_device
 from pipeline.inference.predictor import Predictor
@@ -100,8 +100,8 @@ def test_onnxruntime_answers_where_the_pixels_are() -> None:
     """As on a GPU with TensorRT, whose execution provider is all that differs."""
     layers = two_layers()
     plain = open_engine("torch", layers, RULE, CPU, torch.float32)
-    job = Job(layers, RULE, CPU, torch.float32, 1, False)
-    session = open_session(job, [("CPUExecutionProvider", {})])
+    setup = EngineSetup(layers, RULE, CPU, torch.float32, 1, False)
+    session = open_session(setup, [("CPUExecutionProvider", {})])
     held = []
     for height, width in SIZES:
         pixels = torch.from_numpy(np.stack([noise(height, width, height)] * 2))
