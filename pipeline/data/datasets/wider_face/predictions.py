@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.data.datasets.wider_face.prediction_files import text_files
 from pipeline.data.datasets.wider_face.prediction_lines import LineError, MalformedLine, Reading, parse_lines
-from pipeline.data.prediction_form import ImageInfo, require_form
+from pipeline.data.prediction_format import ImageInfo, require_format
 from pipeline.data.prediction_names import NameMatch
 from pipeline.data.prediction_set import PredictionSet
 
@@ -63,7 +63,7 @@ class WiderText:
         """Raises ValueError, beginning with ``source``, where names or numbers cannot be those of the known images."""
         names = NameMatch(self.predictions.image_ids, self.report.missing, self.report.extra, self.report.others)
         names.require(source)
-        require_form(source, "x y w h", self._as_written(known))
+        require_format(source, "x y w h", self._as_written(known))
 
     def _as_written(self, known: Mapping[str, ImageInfo]) -> Iterator[tuple[Rows, ImageInfo]]:
         for image_id, rows in self.predictions.by_image():
