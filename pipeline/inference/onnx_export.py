@@ -6,7 +6,6 @@ Needs the extra `onnx`. The file is run by onnxruntime and compared with torch b
 import copy
 import json
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module
@@ -17,7 +16,7 @@ import numpy as np
 import torch
 
 from pipeline.engine.local_files import give_name
-from pipeline.inference.onnx_file import write_onnx
+from pipeline.inference.engines.traced import write_onnx
 from pipeline.models.detectors.detector import Detector, RawAnswers
 
 OUTPUTS: Final = ("boxes", "logits", "landmarks")
@@ -77,13 +76,10 @@ def export_onnx(
 
 
 def _trace(network: RawAnswers, file: Path) -> tuple[str, ...]:
-    # With gradients on, the network runs in one go: a loop over blocks would fix the traced size in the graph.
-    with torch.enable_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        images = torch.zeros(_TRACED[0], 3, *_TRACED[1:])
-        outputs = OUTPUTS[: len(network(images))]
-        axes = {"images": {0: "batch", 2: "height", 3: "width"}, **{o: {0: "batch", 1: "anchors"} for o in outputs}}
-        write_onnx(network, images, file, "images", outputs, axes)
+    images = torch.zeros(_TRACED[0], 3, *_TRACED[1:])
+    outputs = OUTPUTS[: len(network(images))]
+    axes = {"images": {0: "batch", 2: "height", 3: "width"}, **{o: {0: "batch", 1: "anchors"} for o in outputs}}
+    write_onnx(network, images, file, "images", outputs, axes)
     return outputs
 
 

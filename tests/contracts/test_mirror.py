@@ -29,7 +29,6 @@ ELSEWHERE = {
     "pipeline/inference/engines/openvino.py": "tests/inference/test_engines.py",
     "pipeline/inference/engines/tensorrt.py": "tests/inference/test_engines.py",
     "pipeline/inference/engines/traced.py": "tests/inference/test_engines.py",
-    "pipeline/inference/onnx_file.py": "tests/inference/test_onnx_export.py",
     "pipeline/inference/padded_canvas.py": "tests/inference/test_batches.py",
     "pipeline/inference/selection.py": "tests/inference/test_batches.py",
     "pipeline/inference/streams.py": "tests/gpu/test_inference.py",

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from pipeline.inference.engines.engine import Answers, EngineSetup, Size
-from pipeline.inference.engines.traced import Traced, example, tracing
-from pipeline.inference.onnx_file import write_onnx
+from pipeline.inference.engines.traced import Traced, example, write_onnx
 
 Provider = tuple[str, Mapping[str, Any]]
 
@@ -44,7 +43,7 @@ def open_session(setup: EngineSetup, providers: Sequence[Provider]) -> Any:
 
 def _as_onnx(network: Traced) -> bytes:
     """Returns an ONNX model of which every size is free."""
-    with tracing(), tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "network.onnx"
         answers = network(example())
         names = [f"answer{number}" for number in range(len(answers))]
