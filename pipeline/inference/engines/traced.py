@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from pipeline.models.detectors.detector import Normalisation
 
-
 OPSET: Final = 17
 Axes = Mapping[str, Mapping[int, str]]
 
