@@ -40,7 +40,7 @@ def test_only_rows_that_are_read_are_computed_and_counted() -> None:
     nearest, average = (
         RANKERS["crface_mobilenet"].build(num_candidates=rows, sampling=each).eval() for each in ("nearest", "average")
     )
-    read = [len(inputs) for inputs in row_plan(rows, heights, 3).inputs]
+    read = [len(taken) for taken in row_plan(rows, heights, 3).taken]
     of_row = 2 * 5 * 15 * channels  # of one layer with one channel in: two operations per tap
     layers = [1, channels, channels, *[channels] * 6]
     saved = sum(of_row * inputs * (rows - read[layer // 3]) for layer, inputs in enumerate(layers))

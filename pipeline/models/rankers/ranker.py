@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from pipeline.models.detectors.detector import Normalisation
 from pipeline.models.rankers.preprocessing import Preprocessing
@@ -83,3 +85,11 @@ class RankerMaps(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Returns `Ranker.maps` of images."""
         return tuple(self.ranker.maps(images))
+
+
+def recomputed(wanted: bool, function: Callable[..., Tensor], *inputs: Any) -> Tensor:
+    """Returns ``function(*inputs)``; where ``wanted``, the backward pass computes it again instead of holding it."""
+    if not (wanted and torch.is_grad_enabled()):
+        return function(*inputs)
+    result: Tensor = checkpoint(function, *inputs, use_reentrant=False, preserve_rng_state=False)
+    return result
