@@ -33,7 +33,6 @@ ELSEWHERE = {
     "pipeline/inference/selection.py": "tests/inference/test_batches.py",
     "pipeline/inference/streams.py": "tests/gpu/test_inference.py",
     "pipeline/models/detectors/hambox.py": "tests/models/detectors/test_six_levels.py",
-    "pipeline/models/detectors/hrnet.py": "tests/models/detectors/test_six_levels.py",
     "pipeline/models/detectors/spec.py": "tests/contracts/test_new_detector.py",
     "pipeline/models/lazy.py": "tests/contracts/test_detectors.py",
     "pipeline/models/resampling.py": "tests/models/test_padding.py",

@@ -20,8 +20,7 @@ from pipeline.models.backbones.resnet import Depth, ResNet
 from pipeline.models.blocks import Activation, rectifier
 from pipeline.models.pyramid import FeaturePyramid
 from pipeline.models.rankers.box_branch import BoxBranch, Kernel
-from pipeline.models.rankers.normalisations import PIXELS, Pixels
-from pipeline.models.rankers.ranker import ROWS, Ranker
+from pipeline.models.rankers.ranker import PIXELS, ROWS, Pixels, Ranker
 
 Sampling = Literal["nearest", "average"]
 

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from pipeline.engine.registry import Registry
 from pipeline.models.detectors.detector import Normalisation
+from pipeline.models.detectors.six_levels import imagenet_rgb
 from pipeline.models.rankers.preprocessing import Preprocessing
 
 ROWS = 5000  # of a table, in the paper
+
+Pixels = Literal["imagenet", "retinaface"]
+
+# A body that was trained elsewhere wants the pixels it was trained with; RetinaFace's are not divided.
+PIXELS = Registry(
+    "way to normalise pixels",
+    {"imagenet": imagenet_rgb(), "retinaface": Normalisation((104.0, 117.0, 123.0))},
+)
 
 
 class Ranker(nn.Module, ABC):

@@ -20,8 +20,7 @@ from pipeline.models.context import SSH
 from pipeline.models.pyramid import FeaturePyramid
 from pipeline.models.rankers.message_passing import MessagePassing
 from pipeline.models.rankers.neighbours import STATISTICS, Neighbours, best_neighbours, overlapping, statistics
-from pipeline.models.rankers.normalisations import PIXELS, Pixels
-from pipeline.models.rankers.ranker import ROWS, Ranker, recomputed
+from pipeline.models.rankers.ranker import PIXELS, ROWS, Pixels, Ranker, recomputed
 from pipeline.models.rankers.roi_features import RoIFeatures
 
 OWN = 7  # numbers per box that `box_numbers` gives
