@@ -124,17 +124,6 @@ def test_enlarging_on_the_device_equals_opencv_to_one_level() -> None:
         assert ours.dtype == np.uint8 and np.abs(ours.astype(int) - resize(small, width, height)).max() <= 1
 
 
-@pytest.mark.gpu
-def test_gpu_finds_what_the_cpu_finds(untrained: Detector) -> None:
-    if not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
-    image = noise(120, 170)
-    cpu, gpu = (
-        Predictor(untrained, device, max_candidates=50).candidates(image, Canvas(340)) for device in ("cpu", "cuda")
-    )
-    np.testing.assert_allclose(cpu.scores, gpu.scores, atol=0.02)
-
-
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_answers_that_are_not_finite_are_refused(untrained: Detector, value: float) -> None:
     broken = pickle.loads(pickle.dumps(untrained))
