@@ -52,9 +52,7 @@ class KeyReport:
         return "; ".join(parts)
 
 
-def open_detector(
-    source: Checkpoint | Source, requested: str | None = None, *, partial: bool = False
-) -> tuple[str, Detector]:
+def open_detector(source: Checkpoint | Source, requested: str | None = None) -> tuple[str, Detector]:
     """Returns the name and the loaded detector of a checkpoint, in evaluation mode on the CPU.
 
     It is built with the ``model_args`` that the checkpoint has.
@@ -62,7 +60,6 @@ def open_detector(
     Args:
         source: checkpoint, its bytes or its path.
         requested: detector the user asked for; needed only where the file does not say.
-        partial: load what fits even if names are missing, unexpected or of another shape.
 
     Raises:
         ValueError: see `Checkpoint.detector` and `load`.
@@ -70,7 +67,7 @@ def open_detector(
     checkpoint = Checkpoint.of(source)
     name = checkpoint.detector(requested)
     detector = built(DETECTORS[name].build, checkpoint.model_args, checkpoint)
-    load(detector, checkpoint, partial=partial)
+    load(detector, checkpoint)
     return name, detector.eval()
 
 

@@ -14,14 +14,7 @@ from pipeline.models.detectors.six_levels import SixLevelDetector
 from pipeline.models.fuse import for_inference
 from pipeline.models.weights import load
 from tests.models.blank import blank_weights
-from tests.models.weight_rule import checkpoint, images, published, tensor
-
-NETS = {
-    "baseline": ("mogface_baseline", 36_068_318),
-    "hcam": ("mogface_hcam", 41_786_852),
-    "mogface": ("mogface_official", 85_268_938),
-    "mogface_e": ("mogface_e_official", 85_667_402),
-}
+from tests.models.weight_rule import NETS, checkpoint, images, published, tensor
 
 
 @pytest.fixture(
