@@ -20,7 +20,7 @@ from pipeline.inference.engines.traced import write_onnx
 from pipeline.models.detectors.detector import Detector, RawAnswers
 
 OUTPUTS: Final = ("boxes", "logits", "landmarks")
-TOLERANCE: Final = 1e-3
+TOLERANCE: Final = 1e-3  # largest difference allowed
 # (batch, height, width), none of them the traced one: odd sides, and an image smaller than the coarsest stride.
 CHECKED: Final = ((1, 201, 253), (2, 33, 17), (3, 128, 320))
 _TRACED: Final = (2, 161, 225)
@@ -39,12 +39,7 @@ class Exported:
 
 
 def export_onnx(
-    detector: Detector,
-    file: Path,
-    *,
-    name: str = "",
-    checked: Sequence[tuple[int, int, int]] = CHECKED,
-    tolerance: float = TOLERANCE,
+    detector: Detector, file: Path, *, name: str = "", checked: Sequence[tuple[int, int, int]] = CHECKED
 ) -> Exported:
     """Returns the exported network, after onnxruntime gave the same answers as torch.
 
@@ -53,7 +48,6 @@ def export_onnx(
         file: to be written; an older one is replaced only by one that passed.
         name: of the detector, for the file's metadata, beside its normalisation.
         checked: (batch, height, width) of the inputs to compare on.
-        tolerance: largest difference allowed.
 
     Raises ValueError: the extra `onnx` is not installed, or the answers differ; nothing is written then.
     """
@@ -65,9 +59,9 @@ def export_onnx(
         _describe(onnx, part, name, detector)
         differences = {shape: _difference(network, part, shape) for shape in checked}
         worst = max(differences.values(), default=0.0)
-        if not worst <= tolerance:
+        if not worst <= TOLERANCE:
             raise ValueError(
-                f"onnxruntime and torch differ by {worst:.2g}, allowed are {tolerance:g}: the exported network is wrong"
+                f"onnxruntime and torch differ by {worst:.2g}, allowed are {TOLERANCE:g}: the exported network is wrong"
             )
         give_name(str(part), str(file))
     finally:

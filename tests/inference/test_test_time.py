@@ -110,8 +110,8 @@ def test_mogfaces_fusion() -> None:
     thin = {
         name: {each.postprocess for each in MODES[name].passes(640, 480)} for name in MODES if "mogface_multi" in name
     }
-    assert thin["mogface_multi"] == thin["mogface_multi_sides"] == {Postprocess(0.01, 0.3, 750, MOGFACE)}
-    assert thin["mogface_multi_hard"] == {Postprocess(0.01, 0.4, 750, MOGFACE)}
+    assert thin["mogface_multi"] == thin["mogface_multi_sides"] == {Postprocess(0.01, 0.3, 750)}
+    assert thin["mogface_multi_hard"] == {Postprocess(0.01, 0.4, 750)}
     assert {name for name, mode in MODES.items() if mode.convention is MOGFACE} == {*thin, "mogface_single"}
 
 
