@@ -56,8 +56,9 @@ class SixLevelConfig:
         pyramid_anchor: auxiliary head for half-size anchors, for training only: `FirstShot`.
         anchor_scale: of the sides 16..512; 0.68 in MogFace's released final models.
         shared_heads: one set of head weights for all levels.
-        decides: see `SixLevelDetector.decide_by`; by default "where_masked" with HCAM and "main" without. MogFace's
-            paper implies that the progressive classifier decides; the released test uses "main" always.
+        decides: whose score counts in use, see `SixLevelDetector.decide_by`; by default "where_masked" with HCAM and
+            "main" without. MogFace's paper implies that the progressive classifier decides; the released test uses
+            "main" always.
         threshold: of HCAM's masks, see `HierarchicalContext`.
     """
 
