@@ -8,7 +8,7 @@ import torch
 
 from jobs.benchmarks.forward import settled
 from pipeline.boxes.suppression import _by_key, top_candidates
-from pipeline.data.canvas import Canvas
+from pipeline.data.canvas import ORIGINAL, Canvas
 from pipeline.data.records import ScoredBoxes
 from pipeline.inference.batches import launch_within_memory, plan_batches
 from pipeline.inference.fusion import Voting
@@ -20,7 +20,6 @@ from pipeline.models.detectors.detector import Detector
 from tests.inference.networks import noise
 from tests.training.waits import Waits
 
-ORIGINAL = Canvas(None)
 SIZES = ((120, 90), (64, 128), (33, 17), (128, 128), (300, 200))  # height, width
 
 

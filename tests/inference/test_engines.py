@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from jobs.benchmarks.forward import settled
-from pipeline.data.canvas import Canvas
+from pipeline.data.canvas import ORIGINAL
 from pipeline.engine.registry import Registry
 from pipeline.inference.engines import ENGINES, EngineSpec, fastest, open_engine, require_engine
 from pipeline.inference.engines.engine import EngineSetup
@@ -19,7 +19,6 @@ from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Normalisation
 from tests.inference.networks import noise
 
-ORIGINAL = Canvas(None)
 SIZES = ((201, 253), (64, 64), (33, 17), (130, 301), (201, 253))
 # Compiling a whole detector takes more than a minute on a CPU: that engine has a test of its own.
 ON_CPU = [name for name, spec in ENGINES.items() if "cpu" in spec.devices and name not in ("torch", "compiled")]

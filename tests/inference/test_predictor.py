@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.data.canvas import Canvas
+from pipeline.data.canvas import ORIGINAL, Canvas
 from pipeline.data.images import resize
 from pipeline.data.records import ScoredBoxes
 from pipeline.inference.postprocess import detections
@@ -17,7 +17,6 @@ from pipeline.models.weights import open_detector
 from tests.inference.networks import lively_detector, noise
 
 FILES = {"std": "retinaface_mobilenet0.25_Final.pth", "mb1": "facedetector1mb_mobilenet0.25_Final.pth"}
-ORIGINAL = Canvas(None)
 
 
 @pytest.fixture(scope="module")

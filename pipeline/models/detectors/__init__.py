@@ -59,7 +59,7 @@ DETECTORS = Registry(
         ),
         "mogface_mobilenet": _mogface(
             "a MogFace for two cores: MobileNet-0.25, maps of 64 channels, hierarchical context, one head per level",
-            Lazy(f"{__name__}.mogface_mobilenet", "MogFaceMobileNetConfig"),
+            Lazy(_MOGFACE, "MogFaceMobileNetConfig"),
             "mogface",
         ),
         "mogface": _mogface(
