@@ -1,4 +1,4 @@
-"""MogFace: an S3FD-like baseline on ResNet, hierarchical context (HCAM), the heads of its final models; and a small one.
+"""MogFace: an S3FD-like baseline on ResNet, hierarchical context (HCAM), the heads of its final models; a small one.
 
 Liu et al., "MogFace: Towards a Deeper Appreciation on Face Detection" (CVPR 2022). Ali-AMS and SSE, its two other
 parts, are matters of training. The defaults follow the paper. The released code differs: no released configuration
