@@ -47,7 +47,8 @@ class Predict(NetworkStage):
             cut into overlapping tiles, which give the same boxes up to rounding. None: always the whole image.
         precision, engine: see `NetworkStage`.
         decides: whose score counts where a detector has two classifiers (MogFace's HCAM): "main", "progressive",
-            "where_masked" or "product", see `SixLevelDetector.decide_by`; None: what its model args say.
+            "where_masked" (the progressive one where the main one is confident, else the main one) or "product", see
+            `SixLevelDetector.decide_by`; None: what its model args say.
     """
 
     name: ClassVar[str] = "predict"

@@ -13,7 +13,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from pipeline.data.datasets.wider_face.predictions import read_wider_text
-from pipeline.data.prediction_form import ImageInfo
+from pipeline.data.prediction_format import ImageInfo
 from pipeline.data.records import Detections, Sample
 from pipeline.data.schemas import DETECTIONS, SAMPLES
 from pipeline.engine.fingerprint import hash_json
@@ -56,7 +56,7 @@ class TextPredictions(MapStage):
 
         Raises:
             ValueError: files that cannot be read (named with line, expected and found), or predictions that cannot be
-                meant for these images, see `prediction_names` and `prediction_form`.
+                meant for these images, see `prediction_names` and `prediction_format`.
         """
         samples = list(ctx.one("samples").rows(["image_id", "width", "height", "error"]))
         text = read_wider_text(Path(ctx.path or ""), [row["image_id"] for row in samples])

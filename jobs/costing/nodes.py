@@ -96,12 +96,14 @@ def dump(config: Config, node: Node, stage: Predict) -> Cost:
 
 def reranking(config: Config, node: Node, stage: Rerank) -> Cost:
     """Returns the cost of re-ranking; the bytes that suppression leaves are not known and not counted."""
-    images, (network, frame) = images_of(config.graph, node), ranker_of(config, node)
+    images, (network, preprocessing) = images_of(config.graph, node), ranker_of(config, node)
     if stage.size is not None:
-        frame = replace(frame, canvas=parse_canvas(stage.size))
-    passes = [(each.share, *frame.size(each.width, each.height)) for each in images.shapes]
+        preprocessing = replace(preprocessing, canvas=parse_canvas(stage.size))
+    passes = [(each.share, *preprocessing.size(each.width, each.height)) for each in images.shapes]
     found = network_cost(images, network, "float32", passes, "rank")
-    found = _of_node(found, node, "re-ranking", images, str(frame.canvas), " in a square" if frame.square else "")
+    found = _of_node(
+        found, node, "re-ranking", images, str(preprocessing.canvas), " in a square" if preprocessing.square else ""
+    )
     kept = min(stage.max_candidates or ROWS, stage.max_detections or ROWS) if stage.iou is None else 0
     # Landmarks, where the dump has any, go along.
     source = config.graph.nodes[node.inputs["candidates"][0]]

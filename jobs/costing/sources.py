@@ -8,7 +8,7 @@ from jobs.costing.networks import Network
 from pipeline.engine.config import Config, load_config
 from pipeline.engine.graph import Node
 from pipeline.models.detectors.six_levels import Decides
-from pipeline.models.rankers.frame import Frame
+from pipeline.models.rankers.preprocessing import Preprocessing
 from stages.graph import STAGES
 from stages.predict import Predict
 from stages.train_detector import TrainDetector
@@ -25,8 +25,8 @@ def detector_of(config: Config, node: Node, stage: Predict) -> Network:
     return Network.of(stage.detector or PUBLISHED.name, {}, stage.decides)
 
 
-def ranker_of(config: Config, node: Node) -> tuple[Network, Frame]:
-    """Returns the ranker of a node that ranks, and the frame in which it sees an image.
+def ranker_of(config: Config, node: Node) -> tuple[Network, Preprocessing]:
+    """Returns the ranker of a node that ranks, and how it is given an image.
 
     Raises:
         ValueError: its file is not what a config beside this one publishes.
@@ -34,7 +34,7 @@ def ranker_of(config: Config, node: Node) -> tuple[Network, Frame]:
     trained = _trained(config, node)
     if not isinstance(trained, TrainRanker):
         trained = _published(config, node)
-    return trained_ranker(trained), trained.recipe.frame
+    return trained_ranker(trained), trained.recipe.preprocessing
 
 
 def trained_detector(stage: TrainDetector, decides: Decides | None = None) -> Network:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth, load_ground_truth
 from pipeline.data.datasets.wider_face.prediction_lines import Reading
 from pipeline.data.datasets.wider_face.predictions import read_wider_text
-from pipeline.data.prediction_form import ImageInfo, require_form
+from pipeline.data.prediction_format import ImageInfo, require_format
 from pipeline.data.prediction_names import NameMatch
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.evaluation.dump_reader import dump_shards, read_dump, unreadable_images
@@ -74,7 +74,7 @@ def read_inputs(
     Raises:
         FileNotFoundError: predictions, the list or a .mat file does not exist.
         ValueError: malformed predictions, or such that cannot be meant for these images (see `prediction_names` and
-            `prediction_form`); an unknown image in the list, or a threshold out of range.
+            `prediction_format`); an unknown image in the list, or a threshold out of range.
     """
     if nms is not None and not 0 <= nms <= 1:
         raise ValueError(f"expected an NMS threshold in 0..1, got {nms}")
@@ -137,7 +137,7 @@ def _from_dump(
         )
     chosen, known = dump.predictions.select(truth.image_ids), _known(truth)
     rows = ((np.c_[boxes, scores], known[image_id]) for image_id, (boxes, scores) in chosen.by_image())
-    require_form(folder, "x1 y1 x2 y2", rows)
+    require_format(folder, "x1 y1 x2 y2", rows)
     problems = {"missing": missing, "errors": [f"{image_id}: {reason}" for image_id, reason in errors.items()]}
     return EvaluationInputs(truth, chosen, reading, np.zeros(0), {"source": "dump"}, problems)
 

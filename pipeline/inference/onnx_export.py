@@ -6,7 +6,6 @@ Needs the extra `onnx`. The file is run by onnxruntime and compared with torch b
 import copy
 import json
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module
@@ -17,11 +16,11 @@ import numpy as np
 import torch
 
 from pipeline.engine.local_files import give_name
-from pipeline.inference.onnx_file import write_onnx
+from pipeline.inference.engines.traced import write_onnx
 from pipeline.models.detectors.detector import Detector, RawAnswers
 
 OUTPUTS: Final = ("boxes", "logits", "landmarks")
-TOLERANCE: Final = 1e-3
+TOLERANCE: Final = 1e-3  # largest difference allowed
 # (batch, height, width), none of them the traced one: odd sides, and an image smaller than the coarsest stride.
 CHECKED: Final = ((1, 201, 253), (2, 33, 17), (3, 128, 320))
 _TRACED: Final = (2, 161, 225)
@@ -40,12 +39,7 @@ class Exported:
 
 
 def export_onnx(
-    detector: Detector,
-    file: Path,
-    *,
-    name: str = "",
-    checked: Sequence[tuple[int, int, int]] = CHECKED,
-    tolerance: float = TOLERANCE,
+    detector: Detector, file: Path, *, name: str = "", checked: Sequence[tuple[int, int, int]] = CHECKED
 ) -> Exported:
     """Returns the exported network, after onnxruntime gave the same answers as torch.
 
@@ -54,7 +48,6 @@ def export_onnx(
         file: to be written; an older one is replaced only by one that passed.
         name: of the detector, for the file's metadata, beside its normalisation.
         checked: (batch, height, width) of the inputs to compare on.
-        tolerance: largest difference allowed.
 
     Raises ValueError: the extra `onnx` is not installed, or the answers differ; nothing is written then.
     """
@@ -66,9 +59,9 @@ def export_onnx(
         _describe(onnx, part, name, detector)
         differences = {shape: _difference(network, part, shape) for shape in checked}
         worst = max(differences.values(), default=0.0)
-        if not worst <= tolerance:
+        if not worst <= TOLERANCE:
             raise ValueError(
-                f"onnxruntime and torch differ by {worst:.2g}, allowed are {tolerance:g}: the exported network is wrong"
+                f"onnxruntime and torch differ by {worst:.2g}, allowed are {TOLERANCE:g}: the exported network is wrong"
             )
         give_name(str(part), str(file))
     finally:
@@ -77,13 +70,10 @@ def export_onnx(
 
 
 def _trace(network: RawAnswers, file: Path) -> tuple[str, ...]:
-    # With gradients on, the network runs in one go: a loop over blocks would fix the traced size in the graph.
-    with torch.enable_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        images = torch.zeros(_TRACED[0], 3, *_TRACED[1:])
-        outputs = OUTPUTS[: len(network(images))]
-        axes = {"images": {0: "batch", 2: "height", 3: "width"}, **{o: {0: "batch", 1: "anchors"} for o in outputs}}
-        write_onnx(network, images, file, "images", outputs, axes)
+    images = torch.zeros(_TRACED[0], 3, *_TRACED[1:])
+    outputs = OUTPUTS[: len(network(images))]
+    axes = {"images": {0: "batch", 2: "height", 3: "width"}, **{o: {0: "batch", 1: "anchors"} for o in outputs}}
+    write_onnx(network, images, file, "images", outputs, axes)
     return outputs
 
 

@@ -15,7 +15,7 @@ from pipeline.inference.predictor import enlarge_on_device
 from pipeline.inference.score_format import ScoreFormat, format_scores
 from pipeline.inference.streams import Streams
 from pipeline.models.fuse import for_inference
-from pipeline.models.rankers.frame import fill_of
+from pipeline.models.rankers.preprocessing import fill_of
 from pipeline.models.rankers.ranker import Ranker, RankerMaps
 
 
@@ -48,9 +48,9 @@ class Reranker:
         Args:
             ranker: trained.
             device: where images are resized and the network runs.
-            canvas: size at which the ranker sees the image; None: that of its own frame, the size of its training
-                where that was of whole images, else the image's own. Tables hold shares of the image, so candidates
-                of any canvas go with any size.
+            canvas: size at which the ranker sees the image; None: that of its own preprocessing, the size of its
+                training where that was of whole images, else the image's own. Tables hold shares of the image, so
+                candidates of any canvas go with any size.
             top: most candidates; the table's rows if None or more than those.
             clip: scores are clipped to 0..1, as in the paper; without it, or `squash`, they are the plain sums of
                 score and correction. See `format_scores` for what each costs.
@@ -58,7 +58,7 @@ class Reranker:
             dtype: of the arithmetic of the image part; the rest is in float32.
             engine: entry of `pipeline.inference.engines.ENGINES` that runs the image part.
             pads: images of any size are laid on one of few canvases, which changes no map of theirs; None: on a GPU,
-                where each new size costs a second, and unless the frame has one size for all.
+                where each new size costs a second, and unless the preprocessing has one size for all.
 
         Raises ValueError: ``top`` is under one, two score formats are chosen, or the engine is missing.
         """
@@ -67,9 +67,9 @@ class Reranker:
         if top is not None and top < 1:
             raise ValueError(f"top must be at least 1, got {top}")
         self.device = torch.device(device)
-        self.frame = ranker.frame if canvas is None else replace(ranker.frame, canvas=canvas)
+        self.preprocessing = ranker.preprocessing if canvas is None else replace(ranker.preprocessing, canvas=canvas)
         self.ranker = for_inference(ranker).to(self.device)
-        pads = False if self.frame.square and self.frame.canvas.long_edge is not None else pads
+        pads = False if self.preprocessing.square and self.preprocessing.canvas.long_edge is not None else pads
         self._engine = open_engine(engine, RankerMaps(ranker), ranker.normalisation, self.device, dtype, pads)
         self._streams = Streams(self.device)
         self.fill = ranker.normalisation.mean_bgr
@@ -90,7 +90,7 @@ class Reranker:
             raise ValueError(f"image must be uint8 [H, W, 3], got {image_bgr.dtype} {list(image_bgr.shape)}")
         height, width = image_bgr.shape[:2]
         best = candidates.take(slice(self.top))
-        table, valid = self.frame.table(best.boxes, best.scores, width, height, self.ranker.num_candidates)
+        table, valid = self.preprocessing.table(best.boxes, best.scores, width, height, self.ranker.num_candidates)
         if not valid:
             return best
         refined = best.scores + self._residual(self._pixels(image_bgr), table, valid)
@@ -106,7 +106,7 @@ class Reranker:
         """
         pixels = torch.zeros(256, 256, 3, dtype=torch.uint8, device=self.device)
         boxes, scores = np.array([[64, 64, 128, 128]] * 2, np.float32), np.ones(2, np.float32)
-        self._residual(pixels, *self.frame.table(boxes, scores, 256, 256, self.ranker.num_candidates))
+        self._residual(pixels, *self.preprocessing.table(boxes, scores, 256, 256, self.ranker.num_candidates))
 
     def _residual(self, pixels: Tensor, table: NDArray[np.float32], valid: int) -> NDArray[np.float32]:
         """Returns float32 [valid], the corrections of the table's candidates."""
@@ -136,16 +136,16 @@ class Reranker:
         return [each[:, :, :rows, :columns] for each, (rows, columns) in zip(found, cells, strict=True)]
 
     def _pixels(self, image: NDArray[np.uint8]) -> Tensor:
-        """Returns uint8 [h, w, 3] on the device, the pixels of `Frame.pixels`."""
+        """Returns uint8 [h, w, 3] on the device, the pixels of `Preprocessing.pixels`."""
         if self.device.type == "cpu":
-            return torch.from_numpy(np.ascontiguousarray(self.frame.pixels(image, self.fill)))
+            return torch.from_numpy(np.ascontiguousarray(self.preprocessing.pixels(image, self.fill)))
         return self._enlarged(self._streams.to_device(torch.from_numpy(np.ascontiguousarray(image))))
 
     def _enlarged(self, image: Tensor) -> Tensor:
         """Returns the same for an image on the device, a grey level apart at most: only the small image is copied."""
         height, width = image.shape[:2]
-        seen = enlarge_on_device(image, *self.frame.canvas.size(width, height))
-        across, down = self.frame.size(width, height)
+        seen = enlarge_on_device(image, *self.preprocessing.canvas.size(width, height))
+        across, down = self.preprocessing.size(width, height)
         if seen.shape[:2] == (down, across):
             return seen
         padded = self._fill.to(image.device).expand(down, across, 3).clone()

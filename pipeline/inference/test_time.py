@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.boxes.frame import MOGFACE, RETINAFACE, Convention, Frame
+from pipeline.boxes.frame import MOGFACE, RETINAFACE, Convention
 from pipeline.data.canvas import ORIGINAL, Canvas
 from pipeline.data.records import ScoredBoxes
 from pipeline.engine.registry import Registry
@@ -30,18 +30,17 @@ _LEFT_RIGHT: Final = [1, 0, 2, 4, 3]  # eyes and mouth corners change sides in a
 class SizeFilter:
     """Which boxes of a pass count: those whose measure is strictly between two bounds; None is no bound.
 
-    In pixels of the original: "area" is the product of the plain differences of corners, "longer" and "shorter" are
-    sides with both end pixels.
+    In pixels of the original, by corners in the frame of MogFace's code, whose filters these are: "area" is the product
+    of their plain differences, "longer" and "shorter" are sides with both end pixels.
     """
 
     measure: Literal["area", "longer", "shorter"] = "area"
     above: float | None = None  # lower bound
     below: float | None = None  # upper bound
-    frame: Frame = MOGFACE.frame  # of the corners that are measured: MogFace's, whose filters these are
 
     def keeps(self, found: ScoredBoxes) -> NDArray[np.bool_]:
         """Returns bool [N], which of the boxes count, whatever frame they are in."""
-        corners = found.corners(self.frame)
+        corners = found.corners(MOGFACE.frame)
         sides = corners[:, 2:] - corners[:, :2]
         by_side = sides.max(1) if self.measure == "longer" else sides.min(1)
         value = sides.prod(1) if self.measure == "area" else by_side + 1
@@ -55,12 +54,11 @@ class SizeFilter:
 
 @dataclass(frozen=True, slots=True)
 class Postprocess:
-    """Score cut, suppression and limit of one pass before its boxes are fused; see `pipeline.inference.postprocess`."""
+    """Score cut, MogFace's suppression and limit of one pass before its boxes are fused; see `detections`."""
 
     score: float = 0.02  # kept are scores strictly greater
     iou: float | None = None  # threshold of suppression; None: no suppression
-    max_detections: int | None = None  # most boxes left; by the convention, equal scores may leave more
-    convention: Convention = MOGFACE  # of suppression
+    max_detections: int | None = None  # most boxes left; after suppression equal scores may leave more
 
     def __call__(self, found: ScoredBoxes) -> ScoredBoxes:
         """Returns the boxes that are left, best first."""
@@ -69,7 +67,7 @@ class Postprocess:
         from pipeline.inference.postprocess import detections
 
         limits = {"max_before_nms": None, "max_detections": self.max_detections}
-        return detections(found, score=self.score, iou=self.iou, convention=self.convention, **limits)
+        return detections(found, score=self.score, iou=self.iou, convention=MOGFACE, **limits)
 
 
 @dataclass(frozen=True, slots=True)

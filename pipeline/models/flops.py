@@ -6,6 +6,7 @@ Run: python -m pipeline.models.flops
 from __future__ import annotations
 
 import torch
+from torch import nn
 
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Detector
@@ -18,12 +19,7 @@ def flops(detector: Detector, height: int = 640, width: int = 640) -> int:
 
     The detector is best built on torch's "meta" device, where nothing is computed; sides are in pixels.
     """
-    from torch.utils.flop_counter import FlopCounterMode
-
-    device = next(detector.parameters()).device
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        detector(torch.zeros(1, 3, height, width, device=device))
-    return int(counter.get_total_flops())
+    return _counted(detector, torch.zeros(1, 3, height, width, device=next(detector.parameters()).device))
 
 
 def ranker_flops(ranker: Ranker, height: int = 640, width: int = 640) -> int:
@@ -31,15 +27,19 @@ def ranker_flops(ranker: Ranker, height: int = 640, width: int = 640) -> int:
 
     On torch's "meta" device only for a ranker whose work does not depend on the boxes, as CRFace's.
     """
-    from torch.utils.flop_counter import FlopCounterMode
-
     device = next(ranker.parameters()).device
     count = ranker.num_candidates
     corner = torch.rand(1, count, 2, generator=torch.Generator().manual_seed(0)) * 0.8
     tables = torch.cat([corner, torch.full((1, count, 2), 0.1), torch.full((1, count, 1), 0.5)], dim=2)
     images = torch.zeros(1, 3, height, width, device=device)
+    return _counted(ranker, images, tables.to(device), torch.tensor([count]))
+
+
+def _counted(network: nn.Module, *inputs: torch.Tensor) -> int:
+    from torch.utils.flop_counter import FlopCounterMode
+
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        ranker(images, tables.to(device), torch.tensor([count]))
+        network(*inputs)
     return int(counter.get_total_flops())
 
 

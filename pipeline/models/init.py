@@ -10,7 +10,7 @@ from torch import nn
 FOCAL_PRIOR_BIAS = -math.log((1 - 0.01) / 0.01)
 
 
-def start_small(module: nn.Module, deviation: float = 0.01) -> None:
+def init_normal(module: nn.Module, deviation: float = 0.01) -> None:
     """Samples every convolution of a part from N(0, deviation) with bias 0, in place; norms stay at 1 and 0."""
     for part in module.modules():
         if isinstance(part, nn.Conv2d):
@@ -19,7 +19,7 @@ def start_small(module: nn.Module, deviation: float = 0.01) -> None:
                 nn.init.zeros_(part.bias)
 
 
-def start_rare(module: nn.Module) -> None:
+def init_focal_prior(module: nn.Module) -> None:
     """Sets the bias of every convolution of a class head to the focal prior -4.595, in place."""
     for part in module.modules():
         if isinstance(part, nn.Conv2d) and part.bias is not None:

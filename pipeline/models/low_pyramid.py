@@ -48,11 +48,16 @@ class LowPyramid(nn.Module):
             raise ValueError(f"the low-level pyramid needs four levels, got {len(inputs)}")
         self.c6 = ExtraLevel(inputs[-1], 2 * outputs, 2 * outputs)
         self.c7 = ExtraLevel(2 * outputs, outputs // 2, outputs)
-        three, one = (_normed_three, _normed_one) if norms else (_three, _one)
-        self.tops = nn.ModuleList(three(channels, outputs) for channels in (inputs[-1], 2 * outputs, outputs))
-        self.laterals = nn.ModuleList(one(channels, outputs) for channels in inputs[:-1])
+
+        def conv(channels: int, kernel: int) -> nn.Module:
+            if norms:
+                return ConvUnit(channels, outputs, kernel, activation=nn.Identity if kernel == 1 else rectifier())
+            return nn.Conv2d(channels, outputs, kernel, padding=kernel // 2)
+
+        self.tops = nn.ModuleList(conv(channels, 3) for channels in (inputs[-1], 2 * outputs, outputs))
+        self.laterals = nn.ModuleList(conv(channels, 1) for channels in inputs[:-1])
         self.doubled = Enlarge(2)
-        self.smooths = nn.ModuleList(three(outputs, outputs) for _ in inputs[:-1])
+        self.smooths = nn.ModuleList(conv(outputs, 3) for _ in inputs[:-1])
 
     def forward(self, levels: Sequence[Tensor]) -> list[Tensor]:
         """Returns six maps [B, outputs, H_i, W_i], finest first, of the four [B, inputs[i], H_i, W_i]."""
@@ -80,7 +85,7 @@ class FlatPyramid(nn.Module):
         # By whole factors and cropped, so that a cell's position does not depend on the size of the image.
         self.enlarged = nn.ModuleList(Enlarge(2**k) for k in range(1, len(inputs)))
         self.averaged = nn.ModuleList(Average(2**k) for k in range(1, levels))
-        self.smooths = nn.ModuleList(_three(outputs, outputs) for _ in range(levels))
+        self.smooths = nn.ModuleList(nn.Conv2d(outputs, outputs, 3, padding=1) for _ in range(levels))
 
     def forward(self, levels: Sequence[Tensor]) -> list[Tensor]:
         """Returns maps [B, outputs, H_i, W_i], each half of the one before, of branches [B, inputs[i], H_i, W_i]."""
@@ -89,19 +94,3 @@ class FlatPyramid(nn.Module):
         base: Tensor = self.merge(torch.cat(raised, dim=1))
         maps = [base] + [average(base) for average in self.averaged]
         return [conv(x) for conv, x in zip(self.smooths, maps, strict=True)]
-
-
-def _three(inputs: int, outputs: int) -> nn.Module:
-    return nn.Conv2d(inputs, outputs, 3, padding=1)
-
-
-def _one(inputs: int, outputs: int) -> nn.Module:
-    return nn.Conv2d(inputs, outputs, 1)
-
-
-def _normed_three(inputs: int, outputs: int) -> nn.Module:
-    return ConvUnit(inputs, outputs, activation=rectifier())
-
-
-def _normed_one(inputs: int, outputs: int) -> nn.Module:
-    return ConvUnit(inputs, outputs, 1)

@@ -167,9 +167,8 @@ class Padding:
 
 def _careful(module: nn.Module, extent: Extent) -> nn.Module | None:
     """Returns what a part becomes, or None where it needs no care by itself."""
-    if isinstance(module, nn.Conv2d) and max(module.kernel_size) > 1:
-        return _Masked(module, extent)
-    if isinstance(module, nn.MaxPool2d):  # everywhere of numbers that are not negative: zero is what changes nothing
+    # What is pooled is nowhere negative: zeros beyond an image change no maximum.
+    if isinstance(module, nn.MaxPool2d) or (isinstance(module, nn.Conv2d) and max(module.kernel_size) > 1):
         return _Masked(module, extent)
     if isinstance(module, Enlarge):
         return _Continued(module, extent)
@@ -180,30 +179,26 @@ def _careful(module: nn.Module, extent: Extent) -> nn.Module | None:
     return None
 
 
-class _Masked(nn.Module):
+class _Careful(nn.Module):
+    """A part of a network, and which cells of its maps belong to an image."""
+
     def __init__(self, part: nn.Module, extent: Extent) -> None:
         super().__init__()
         self.part, self._extent = part, extent
 
+
+class _Masked(_Careful):
     def forward(self, x: Tensor) -> Tensor:
         return cast(Tensor, self.part(self._extent.masked(x)))
 
 
-class _Continued(nn.Module):
-    def __init__(self, part: Enlarge, extent: Extent) -> None:
-        super().__init__()
-        self.part, self._extent = part, extent
-
+class _Continued(_Careful):
     def forward(self, x: Tensor, rows: int, columns: int) -> Tensor:
         return cast(Tensor, self.part(self._extent.continued(x), rows, columns))
 
 
-class _AverageInside(nn.Module):
+class _AverageInside(_Careful):
     """The sum of the cells inside over how many these are."""
-
-    def __init__(self, part: Average, extent: Extent) -> None:
-        super().__init__()
-        self.part, self._extent = part, extent
 
     def forward(self, x: Tensor) -> Tensor:
         inside = self._extent.inside(x)
@@ -213,12 +208,10 @@ class _AverageInside(nn.Module):
         return cast(Tensor, self.part(x * inside) / share.clamp(min=1e-6).to(x.dtype))
 
 
-class _NormInside(nn.Module):
+class _NormInside(_Careful):
     """A group norm whose mean and variance are those of the cells inside."""
 
-    def __init__(self, part: nn.GroupNorm, extent: Extent) -> None:
-        super().__init__()
-        self.part, self._extent = part, extent
+    part: nn.GroupNorm
 
     def forward(self, x: Tensor) -> Tensor:
         inside = self._extent.inside(x)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 
-def moved(values: Tensor, device: torch.device | str) -> Tensor:
+def to_device(values: Tensor, device: torch.device | str) -> Tensor:
     """Returns the values on a device; a GPU is handed pinned memory, which it fetches while the host goes on.
 
     The host gets the very same tensor; what is elsewhere already is moved as torch does it.

@@ -14,7 +14,7 @@ from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Detector
 from pipeline.models.published_names import rename
 from pipeline.models.rankers import RANKERS
-from pipeline.models.rankers.frame import stored_frame
+from pipeline.models.rankers.preprocessing import stored_preprocessing
 from pipeline.models.rankers.ranker import Ranker
 
 N = TypeVar("N", bound=nn.Module)
@@ -52,9 +52,7 @@ class KeyReport:
         return "; ".join(parts)
 
 
-def open_detector(
-    source: Checkpoint | Source, requested: str | None = None, *, partial: bool = False
-) -> tuple[str, Detector]:
+def open_detector(source: Checkpoint | Source, requested: str | None = None) -> tuple[str, Detector]:
     """Returns the name and the loaded detector of a checkpoint, in evaluation mode on the CPU.
 
     It is built with the ``model_args`` that the checkpoint has.
@@ -62,7 +60,6 @@ def open_detector(
     Args:
         source: checkpoint, its bytes or its path.
         requested: detector the user asked for; needed only where the file does not say.
-        partial: load what fits even if names are missing, unexpected or of another shape.
 
     Raises:
         ValueError: see `Checkpoint.detector` and `load`.
@@ -70,7 +67,7 @@ def open_detector(
     checkpoint = Checkpoint.of(source)
     name = checkpoint.detector(requested)
     detector = built(DETECTORS[name].build, checkpoint.model_args, checkpoint)
-    load(detector, checkpoint, partial=partial)
+    load(detector, checkpoint)
     return name, detector.eval()
 
 
@@ -89,7 +86,7 @@ def open_ranker(source: Checkpoint | Source, requested: str | None = None) -> tu
     checkpoint = Checkpoint.of(source)
     name = checkpoint.ranker(requested)
     ranker = built(RANKERS[name].build, checkpoint.model_args, checkpoint)
-    ranker.frame = stored_frame(checkpoint.config)
+    ranker.preprocessing = stored_preprocessing(checkpoint.config)
     load(ranker, checkpoint)
     return name, ranker.eval()
 

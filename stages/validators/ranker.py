@@ -51,7 +51,7 @@ class OrderingCounts:
 class RankerValidator:
     """A `Validator`: every image with the boxes of every detector.
 
-    The ranker gets them as in use, see `RankerRecipe.frame`.
+    The ranker gets them as in use, see `RankerRecipe.preprocessing`.
 
     Attributes:
         rankings: images and boxes.
@@ -77,7 +77,7 @@ class RankerValidator:
                     continue  # another image than the boxes are of
             except (OSError, ValueError):
                 continue
-            pixels = self.recipe.frame.pixels(image, ranker.normalisation.mean_bgr)
+            pixels = self.recipe.preprocessing.pixels(image, ranker.normalisation.mean_bgr)
             for place in range(len(ranking.valid)):
                 total += self._counts(ranker, pixels, ranking, place)
         return total
@@ -108,7 +108,9 @@ class RankerValidator:
         self, ranker: Ranker, pixels: NDArray[np.uint8], ranking: LabelledCandidates, place: int
     ) -> OrderingCounts:
         boxes, scores, overlaps = ranking.of_detector(place)
-        table, valid = self.recipe.frame.table(boxes, scores, ranking.width, ranking.height, self.recipe.num_candidates)
+        table, valid = self.recipe.preprocessing.table(
+            boxes, scores, ranking.width, ranking.height, self.recipe.num_candidates
+        )
         truth = self.recipe.truths(overlaps[:valid])
         before = count_pairs(truth, np.arange(valid), self.recipe.pairs)
         residual = _residual(ranker, pixels, table, valid)

@@ -1,4 +1,4 @@
-"""A small detector with varied answers, and noise to show it."""
+"""Small networks with varied answers, and noise to show them."""
 
 import numpy as np
 import torch
@@ -6,6 +6,8 @@ from numpy.typing import NDArray
 
 from pipeline.models.detectors.detector import Detector
 from pipeline.models.detectors.retinaface import retinaface_mobilenet
+from pipeline.models.rankers import RANKERS
+from pipeline.models.rankers.ranker import Ranker
 
 
 def lively_detector() -> Detector:
@@ -19,6 +21,16 @@ def lively_detector() -> Detector:
         for parameter in detector.heads.parameters():
             parameter.mul_(0.01)
     return detector
+
+
+def lively_ranker(name: str) -> Ranker:
+    """Returns an untrained ranker of 40 candidates: a last layer that begins at zero hides all that is before it."""
+    torch.manual_seed(0)
+    ranker = RANKERS.find(name).build(num_candidates=40).eval()
+    with torch.no_grad():
+        for parameter in ranker.parameters():
+            parameter.add_(0.02 * torch.randn_like(parameter))
+    return ranker
 
 
 def noise(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:

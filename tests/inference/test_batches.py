@@ -5,11 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from jobs.benchmarks.forward import settled
 from pipeline.boxes.suppression import _by_key, top_candidates
-from pipeline.data.canvas import Canvas
+from pipeline.data.canvas import ORIGINAL, Canvas
 from pipeline.data.records import ScoredBoxes
 from pipeline.inference.batches import launch_within_memory, plan_batches
 from pipeline.inference.fusion import Voting
@@ -19,8 +18,8 @@ from pipeline.inference.test_time import Mode, Pass, detect
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Detector
 from tests.inference.networks import noise
+from tests.training.waits import Waits
 
-ORIGINAL = Canvas(None)
 SIZES = ((120, 90), (64, 128), (33, 17), (128, 128), (300, 200))  # height, width
 
 
@@ -89,12 +88,10 @@ def test_batches_hold_each_image_once_by_canvas_and_within_their_pixels(detector
     canvas = Canvas(1024)
     batches = plan_batches(sizes, predictor, canvas)
     assert sorted(number for batch in batches for number in batch) == list(range(len(sizes)))
-    unfilled = 0
     for batch in batches:
         sides = [padded_sides(*canvas.size(*sizes[n])) if sizes[n][0] else (1, 1) for n in batch]
         width, height = (max(each) for each in zip(*sides, strict=True))
         assert len(batch) == 1 or len(batch) * width * height <= predictor.batch_pixels
-    assert unfilled <= 1  # the rest of the largest canvas: every other size of a batch is that of a full one
     assert plan_batches(sizes, Predictor(detector), canvas) == [[number] for number in range(len(sizes))]
 
 
@@ -165,22 +162,6 @@ def test_a_broken_device_is_no_lack_of_memory(detector: Detector) -> None:
         launch_within_memory(Broken(detector), [noise(9, 9, 9)], ORIGINAL)
 
 
-class Waits(TorchDispatchMode):
-    """Counts operations that make the host wait for a device: a number read back, a shape that depends on numbers."""
-
-    names = ("_local_scalar_dense", "nonzero", "item", "is_nonzero", "equal", "masked_select", "unique")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seen: list[str] = []
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
-        name = func.overloadpacket.__name__
-        if name in self.names:
-            self.seen.append(name)
-        return func(*args, **(kwargs or {}))
-
-
 @pytest.mark.parametrize("name", ["retinaface_mobilenet", "mogface_mobilenet"])
 def test_a_batch_is_launched_without_a_wait_for_the_device(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The selection of candidates on a CPU reads back; here it is that of a GPU."""
@@ -191,10 +172,10 @@ def test_a_batch_is_launched_without_a_wait_for_the_device(name: str, monkeypatc
     with Waits() as waits:
         launched = predictor.launch(images, ORIGINAL)
         predictor.launch(images[:1], ORIGINAL, tile=2**20)
-    assert waits.seen == []
+    assert waits.found == []
     with Waits() as control:
         bool(torch.ones(1).sum() > 0)
-    assert control.seen == ["_local_scalar_dense"]
+    assert control.found == ["_local_scalar_dense"]
     assert all(isinstance(found, ScoredBoxes) for found in launched.wait())
 
 

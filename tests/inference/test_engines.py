@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 from jobs.benchmarks.forward import settled
-from pipeline.data.canvas import Canvas
+from pipeline.data.canvas import ORIGINAL
 from pipeline.engine.registry import Registry
 from pipeline.inference.engines import ENGINES, EngineSpec, fastest, open_engine, require_engine
-from pipeline.inference.engines.engine import Job
+from pipeline.inference.engines.engine import EngineSetup
 from pipeline.inference.engines.onnx_runtime import open_session
 from pipeline.inference.engines.tensorrt import answers_on_device
 from pipeline.inference.predictor import Predictor
@@ -19,7 +19,6 @@ from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Normalisation
 from tests.inference.networks import noise
 
-ORIGINAL = Canvas(None)
 SIZES = ((201, 253), (64, 64), (33, 17), (130, 301), (201, 253))
 # Compiling a whole detector takes more than a minute on a CPU: that engine has a test of its own.
 ON_CPU = [name for name, spec in ENGINES.items() if "cpu" in spec.devices and name not in ("torch", "compiled")]
@@ -100,8 +99,8 @@ def test_onnxruntime_answers_where_the_pixels_are() -> None:
     """As on a GPU with TensorRT, whose execution provider is all that differs."""
     layers = two_layers()
     plain = open_engine("torch", layers, RULE, CPU, torch.float32)
-    job = Job(layers, RULE, CPU, torch.float32, 1, False)
-    session = open_session(job, [("CPUExecutionProvider", {})])
+    setup = EngineSetup(layers, RULE, CPU, torch.float32, 1, False)
+    session = open_session(setup, [("CPUExecutionProvider", {})])
     held = []
     for height, width in SIZES:
         pixels = torch.from_numpy(np.stack([noise(height, width, height)] * 2))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.data.canvas import Canvas
+from pipeline.data.canvas import ORIGINAL, Canvas
 from pipeline.data.images import resize
 from pipeline.data.records import ScoredBoxes
 from pipeline.inference.postprocess import detections
@@ -17,7 +17,6 @@ from pipeline.models.weights import open_detector
 from tests.inference.networks import lively_detector, noise
 
 FILES = {"std": "retinaface_mobilenet0.25_Final.pth", "mb1": "facedetector1mb_mobilenet0.25_Final.pth"}
-ORIGINAL = Canvas(None)
 
 
 @pytest.fixture(scope="module")
@@ -122,17 +121,6 @@ def test_enlarging_on_the_device_equals_opencv_to_one_level() -> None:
     for width, height in [(530, 370), (401, 97), (53, 37)]:
         ours = enlarge_on_device(torch.from_numpy(small), width, height).numpy()
         assert ours.dtype == np.uint8 and np.abs(ours.astype(int) - resize(small, width, height)).max() <= 1
-
-
-@pytest.mark.gpu
-def test_gpu_finds_what_the_cpu_finds(untrained: Detector) -> None:
-    if not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
-    image = noise(120, 170)
-    cpu, gpu = (
-        Predictor(untrained, device, max_candidates=50).candidates(image, Canvas(340)) for device in ("cpu", "cuda")
-    )
-    np.testing.assert_allclose(cpu.scores, gpu.scores, atol=0.02)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

@@ -13,6 +13,7 @@ from pipeline.inference.rerank import Reranker
 from pipeline.models.detectors.detector import Normalisation
 from pipeline.models.rankers import RANKERS
 from pipeline.models.rankers.ranker import Ranker
+from tests.inference.networks import lively_ranker, noise
 from tests.stages.world import drawn_image
 
 
@@ -157,12 +158,7 @@ def test_an_answer_that_is_no_number_is_refused() -> None:
 @pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
 @pytest.mark.parametrize("name", ["crface_mobilenet", "roi_mobilenet"])
 def test_every_engine_ranks_as_torch_does(name: str, engine: str) -> None:
-    torch.manual_seed(0)
-    ranker = RANKERS.find(name).build(num_candidates=40).eval()
-    with torch.no_grad():  # a last layer that begins at zero says nothing of what comes before it
-        for parameter in ranker.parameters():
-            parameter.add_(0.02 * torch.randn_like(parameter))
-    image = np.random.default_rng(0).integers(0, 256, (201, 170, 3), np.uint8)
+    ranker, image = lively_ranker(name), noise(201, 170)
     plain, other = Reranker(ranker), Reranker(ranker, engine=engine)
     for size in (201, 64, 201):
         cut = np.ascontiguousarray(image[:size])
@@ -177,8 +173,9 @@ def test_the_part_that_sees_the_image_may_compute_in_bfloat16() -> None:
     ranker = RANKERS["roi_mobilenet"].build(num_candidates=40).eval()
     with torch.no_grad():
         ranker.answer[-1].weight.normal_(std=0.1)
-    image = np.random.default_rng(0).integers(0, 256, (128, 128, 3), np.uint8)
-    expected, found = (Reranker(ranker, dtype=dtype)(image, some()) for dtype in (torch.float32, torch.bfloat16))
+    expected, found = (
+        Reranker(ranker, dtype=dtype)(noise(128, 128), some()) for dtype in (torch.float32, torch.bfloat16)
+    )
     difference = np.abs(np.sort(found.scores) - np.sort(expected.scores)).max()
     assert 0 < difference < 0.02
 
@@ -186,14 +183,10 @@ def test_the_part_that_sees_the_image_may_compute_in_bfloat16() -> None:
 @pytest.mark.parametrize("name", ["crface_mobilenet", "roi_mobilenet"])
 def test_a_padded_canvas_changes_no_answer(name: str) -> None:
     """As on a GPU, where each new size costs a second."""
-    torch.manual_seed(0)
-    ranker = RANKERS.find(name).build(num_candidates=40).eval()
-    with torch.no_grad():
-        for parameter in ranker.parameters():
-            parameter.add_(0.02 * torch.randn_like(parameter))
+    ranker = lively_ranker(name)
     plain, padded = Reranker(ranker), Reranker(ranker, pads=True)
     for height, width in ((201, 170), (33, 300), (256, 256), (9, 12)):
-        image = np.random.default_rng(height).integers(0, 256, (height, width, 3), np.uint8)
+        image = noise(height, width, height)
         expected, found = plain(image, some()), padded(image, some())
         assert np.ptp(expected.scores - some().scores) > 1e-4
         np.testing.assert_allclose(found.scores, expected.scores, atol=1e-5)

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline.boxes.frame import MOGFACE, RETINAFACE, Frame
-from pipeline.data.canvas import Canvas
+from pipeline.data.canvas import ORIGINAL, Canvas
 from pipeline.data.records import ScoredBoxes
 from pipeline.inference.fusion import Voting, fuse
 from pipeline.inference.postprocess import detections
@@ -36,13 +36,13 @@ def assert_equal(one: ScoredBoxes, other: ScoredBoxes) -> None:
 
 
 def test_single_is_the_predictor_at_original_size(predictor: Predictor, image: NDArray[np.uint8]) -> None:
-    assert_equal(detect(predictor, image, MODES["single"]), predictor.candidates(image, Canvas(None)))
+    assert_equal(detect(predictor, image, MODES["single"]), predictor.candidates(image, ORIGINAL))
 
 
 def test_a_mirrored_pass_finds_the_mirrored_image_in_place(predictor: Predictor, image: NDArray[np.uint8]) -> None:
     """A mirrored pass over the mirrored image gives the mirrored boxes of the plain pass."""
-    seen = Pass(Canvas(None), mirrored=True)(predictor, np.ascontiguousarray(image[:, ::-1]))
-    plain = predictor.candidates(image, Canvas(None))
+    seen = Pass(ORIGINAL, mirrored=True)(predictor, np.ascontiguousarray(image[:, ::-1]))
+    plain = predictor.candidates(image, ORIGINAL)
     np.testing.assert_array_equal(seen.scores, plain.scores)
     np.testing.assert_allclose(seen.boxes[:, 0], 96 - plain.boxes[:, 2], atol=1e-4)
     np.testing.assert_allclose(seen.boxes[:, [1, 3]], plain.boxes[:, [1, 3]])
@@ -66,7 +66,7 @@ def test_mirroring_back_twice_changes_nothing() -> None:
 
 
 def test_several_passes_are_each_thinned_then_fused(predictor: Predictor, image: NDArray[np.uint8]) -> None:
-    score = float(np.median(predictor.candidates(image, Canvas(None)).scores))
+    score = float(np.median(predictor.candidates(image, ORIGINAL).scores))
     mode = crface([Canvas(short_edge=64), Canvas(short_edge=100)], score)
     found = [each(predictor, image) for each in mode.passes(96, 64)]
     planned = [(side, mirrored) for side in (64, 100) for mirrored in (False, True)]
@@ -112,8 +112,8 @@ def test_mogfaces_fusion() -> None:
     thin = {
         name: {each.postprocess for each in MODES[name].passes(640, 480)} for name in MODES if "mogface_multi" in name
     }
-    assert thin["mogface_multi"] == thin["mogface_multi_sides"] == {Postprocess(0.01, 0.3, 750, MOGFACE)}
-    assert thin["mogface_multi_hard"] == {Postprocess(0.01, 0.4, 750, MOGFACE)}
+    assert thin["mogface_multi"] == thin["mogface_multi_sides"] == {Postprocess(0.01, 0.3, 750)}
+    assert thin["mogface_multi_hard"] == {Postprocess(0.01, 0.4, 750)}
     assert {name for name, mode in MODES.items() if mode.convention is MOGFACE} == {*thin, "mogface_single"}
 
 

@@ -12,6 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+NETS = {
+    "baseline": ("mogface_baseline", 36_068_318),
+    "hcam": ("mogface_hcam", 41_786_852),
+    "mogface": ("mogface_official", 85_268_938),
+    "mogface_e": ("mogface_e_official", 85_667_402),
+}
+"""Published networks by the names of their files: our entry, and the number of parameters that they have."""
+
 _HEADS = {"pred_cls", "pred_loc", "dsfd_conf", "dsfd_loc"}
 
 

@@ -157,8 +157,8 @@ def test_a_size_on_request_keeps_the_square() -> None:
     from pipeline.data.canvas import Canvas
 
     opened = open_ranker(task.save(task.build()))[1]
-    assert Reranker(opened, canvas=Canvas(96)).frame.size(100, 70) == (96, 96)
-    assert Reranker(opened).frame.size(100, 70) == (48, 48) == task.recipe.frame.size(100, 70)
+    assert Reranker(opened, canvas=Canvas(96)).preprocessing.size(100, 70) == (96, 96)
+    assert Reranker(opened).preprocessing.size(100, 70) == (48, 48) == task.recipe.preprocessing.size(100, 70)
 
 
 def test_a_device_makes_the_same_image() -> None:

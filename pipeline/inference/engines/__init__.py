@@ -28,7 +28,7 @@ class EngineSpec:
     """
 
     module: str  # of this package, imported when the engine is opened
-    kind: str  # its class, called with a `Job`
+    kind: str  # its class, called with an `EngineSetup`
     packages: tuple[str, ...] = ()  # needed beside the plain install
     extra: str | None = None  # of the project, which installs them
     provider: str | None = None  # needed in onnxruntime
@@ -127,13 +127,14 @@ def open_engine(
     """
     import torch
 
-    from pipeline.inference.engines.engine import Job
+    from pipeline.inference.engines.engine import EngineSetup
     from pipeline.models.fuse import for_inference
 
     spec = require_engine(name, str(dtype).removeprefix("torch."), device.type)
     together = device.type == "cuda" if pads is None else pads
-    job = Job(for_inference(network).float().cpu(), normalisation, device, dtype, torch.get_num_threads(), together)
-    engine: Engine = getattr(import_module(f"{__name__}.{spec.module}"), spec.kind)(job)
+    threads = torch.get_num_threads()
+    setup = EngineSetup(for_inference(network).float().cpu(), normalisation, device, dtype, threads, together)
+    engine: Engine = getattr(import_module(f"{__name__}.{spec.module}"), spec.kind)(setup)
     return engine
 
 

@@ -5,8 +5,8 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from pipeline.inference.engines.eager import PixelNetwork
-from pipeline.inference.engines.engine import Answers, Job, Size
+from pipeline.inference.engines.eager import Eager
+from pipeline.inference.engines.engine import Answers, EngineSetup, Size
 
 _COMPILATIONS = 128
 
@@ -18,13 +18,13 @@ class Compiled:
     for all batches: with the sides free too, arithmetic of sizes in place of numbers takes minutes.
     """
 
-    def __init__(self, job: Job) -> None:
-        """Takes over the job's network."""
-        self.pads = job.pads
+    def __init__(self, setup: EngineSetup) -> None:
+        """Takes over the setup's network."""
+        self.pads = setup.pads
         # Beyond its limit torch would go on uncompiled and say nothing: canvases, each for one image and for several.
         torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, _COMPILATIONS)
         torch._dynamo.config.fail_on_recompile_limit_hit = True
-        self._network = torch.compile(PixelNetwork(job), dynamic=not job.pads)
+        self._network = torch.compile(Eager(setup), dynamic=not setup.pads)
 
     def __call__(self, pixels: Tensor, sizes: Tensor | None = None, alone: Size = None) -> Answers:
         """Returns the answers, see `Engine`."""

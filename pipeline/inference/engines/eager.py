@@ -4,19 +4,23 @@ from typing import cast
 
 from torch import Tensor, nn
 
-from pipeline.inference.engines.engine import Answers, Job, Size
+from pipeline.inference.engines.engine import Answers, EngineSetup, Size
 from pipeline.models.padding import Layout, Padding
 
 
-class PixelNetwork(nn.Module):
-    """A network from pixels on: normalised, and where images are smaller than the canvas kept to themselves."""
+class Eager(nn.Module):
+    """The engine "torch"; on a CPU the one whose bytes all others are compared with.
 
-    def __init__(self, job: Job) -> None:
-        """Takes over the job's network."""
+    A network from pixels on: normalised, and where images are smaller than the canvas kept to themselves.
+    """
+
+    def __init__(self, setup: EngineSetup) -> None:
+        """Takes over the setup's network."""
         super().__init__()
-        self.network = job.network.to(device=job.device, dtype=job.dtype)
-        self._normalisation, self._dtype = job.normalisation, job.dtype
-        self._padding = Padding(self.network) if job.pads else None
+        self.pads = setup.pads
+        self.network = setup.network.to(device=setup.device, dtype=setup.dtype)
+        self._normalisation, self._dtype = setup.normalisation, setup.dtype
+        self._padding = Padding(self.network) if setup.pads else None
 
     def forward(self, pixels: Tensor, sizes: Tensor | None = None, alone: Size = None) -> Answers:
         """Returns the answers, see `Engine`."""
@@ -29,16 +33,3 @@ class PixelNetwork(nn.Module):
     def _images(self, pixels: Tensor) -> Tensor:
         # In a frame of its own: on a CPU the float32 copy is gone before the network begins.
         return self._normalisation(pixels).permute(0, 3, 1, 2).to(self._dtype)
-
-
-class Eager:
-    """The engine "torch"; on a CPU the one whose bytes all others are compared with."""
-
-    def __init__(self, job: Job) -> None:
-        """Takes over the job's network."""
-        self.pads = job.pads
-        self._network = PixelNetwork(job)
-
-    def __call__(self, pixels: Tensor, sizes: Tensor | None = None, alone: Size = None) -> Answers:
-        """Returns the answers, see `Engine`."""
-        return cast(Answers, self._network(pixels, sizes, alone))

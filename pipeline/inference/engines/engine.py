@@ -13,10 +13,11 @@ Size = tuple[int, int] | None
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """The network of an engine: normalised images float [B, 3, H, W] of any sides to a tuple of tensors.
+class EngineSetup:
+    """What an engine is made from: a network, and where and how it is to run.
 
-    It is in evaluation mode, folded for inference, in float32 on the CPU.
+    The network takes normalised images float [B, 3, H, W] of any sides and gives a tuple of tensors. It is in
+    evaluation mode, folded for inference, in float32 on the CPU.
     """
 
     network: nn.Module  # the engine may change it

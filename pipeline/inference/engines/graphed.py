@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pipeline.inference.engines.eager import PixelNetwork
-from pipeline.inference.engines.engine import Answers, Job, Size
+from pipeline.inference.engines.eager import Eager
+from pipeline.inference.engines.engine import Answers, EngineSetup, Size
 
 _KEPT = 32
 """Graphs at a time, the least recently used goes first. They share their memory: they never run at once."""
@@ -24,11 +24,11 @@ class _Captured:
 class Graphed:
     """The engine "cuda_graph": the same kernels as "torch", launched together."""
 
-    def __init__(self, job: Job) -> None:
-        """Takes over the job's network; the device is a CUDA one."""
-        self._device = job.device
-        self.pads = job.pads
-        self._network = PixelNetwork(job)
+    def __init__(self, setup: EngineSetup) -> None:
+        """Takes over the setup's network; the device is a CUDA one."""
+        self._device = setup.device
+        self.pads = setup.pads
+        self._network = Eager(setup)
         self._captured: OrderedDict[tuple[int | bool, ...], _Captured] = OrderedDict()
         self._pool = torch.cuda.graph_pool_handle()
 

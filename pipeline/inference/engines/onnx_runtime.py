@@ -9,9 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pipeline.inference.engines.engine import Answers, Job, Size
-from pipeline.inference.engines.traced import Traced, example, tracing
-from pipeline.inference.onnx_file import write_onnx
+from pipeline.inference.engines.engine import Answers, EngineSetup, Size
+from pipeline.inference.engines.traced import Traced, example, write_onnx
 
 Provider = tuple[str, Mapping[str, Any]]
 
@@ -21,30 +20,30 @@ class OnnxRuntime:
 
     pads = False
 
-    def __init__(self, job: Job) -> None:
-        """Takes over the job's network."""
-        self._session = open_session(job, [("CPUExecutionProvider", {})])
+    def __init__(self, setup: EngineSetup) -> None:
+        """Takes over the setup's network."""
+        self._session = open_session(setup, [("CPUExecutionProvider", {})])
 
     def __call__(self, pixels: Tensor, sizes: Tensor | None = None, alone: Size = None) -> Answers:
         """Returns the answers, see `Engine`."""
         return tuple(map(torch.from_numpy, self._session.run(None, {"pixels": pixels.contiguous().numpy()})))
 
 
-def open_session(job: Job, providers: Sequence[Provider]) -> Any:
-    """Returns an onnxruntime session of a job's network, which it takes over: "pixels" in, answers out, any size.
+def open_session(setup: EngineSetup, providers: Sequence[Provider]) -> Any:
+    """Returns an onnxruntime session of a setup's network, which it takes over: "pixels" in, answers out, any size.
 
     ``providers`` are execution providers and their options, the preferred one first.
     """
     runtime = import_module("onnxruntime")
     options = runtime.SessionOptions()
-    options.intra_op_num_threads = job.threads
-    model = _as_onnx(Traced(job.network, job.normalisation))
+    options.intra_op_num_threads = setup.threads
+    model = _as_onnx(Traced(setup.network, setup.normalisation))
     return runtime.InferenceSession(model, options, providers=[(name, dict(how)) for name, how in providers])
 
 
 def _as_onnx(network: Traced) -> bytes:
     """Returns an ONNX model of which every size is free."""
-    with tracing(), tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "network.onnx"
         answers = network(example())
         names = [f"answer{number}" for number in range(len(answers))]

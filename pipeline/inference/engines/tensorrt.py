@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.dlpack import from_dlpack
 
-from pipeline.inference.engines.engine import Answers, Job, Size
+from pipeline.inference.engines.engine import Answers, EngineSetup, Size
 from pipeline.inference.engines.onnx_runtime import open_session
 
 PROVIDER = "TensorrtExecutionProvider"
@@ -24,15 +24,15 @@ class TensorRt:
 
     pads = False
 
-    def __init__(self, job: Job) -> None:
-        """Takes over the job's network.
+    def __init__(self, setup: EngineSetup) -> None:
+        """Takes over the setup's network.
 
         Raises ValueError: TensorRT's libraries cannot be loaded; onnxruntime itself would go on without them.
         """
         # One folder per worker: two that build the same engine at once would write the same file.
         self._cache = tempfile.TemporaryDirectory(prefix="wider8k-tensorrt-")
-        self._device = job.device
-        number = torch.cuda.current_device() if job.device.index is None else job.device.index
+        self._device = setup.device
+        number = torch.cuda.current_device() if setup.device.index is None else setup.device.index
         how = {
             "device_id": number,
             "trt_engine_cache_enable": True,
@@ -42,7 +42,7 @@ class TensorRt:
         }
         # Operations without a layer in TensorRT, as turning uint8 pixels into planes, run beside it on the device.
         beside = [("CUDAExecutionProvider", {"device_id": number}), ("CPUExecutionProvider", {})]
-        self._session = open_session(job, [(PROVIDER, how), *beside])
+        self._session = open_session(setup, [(PROVIDER, how), *beside])
         if PROVIDER not in self._session.get_providers():
             raise ValueError("engine tensorrt: onnxruntime cannot load TensorRT's libraries, its log says which")
 

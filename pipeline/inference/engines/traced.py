@@ -1,14 +1,18 @@
-"""A network from pixels to a tuple of arrays, as exporters and converters want it: every size stays free."""
+"""Tracing of networks for exporters and converters: every size stays free."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import cast
+from pathlib import Path
+from typing import Final, cast
 
 import torch
 from torch import Tensor, nn
 
 from pipeline.models.detectors.detector import Normalisation
+
+OPSET: Final = 17
+Axes = Mapping[str, Mapping[int, str]]
 
 
 class Traced(nn.Module):
@@ -43,3 +47,23 @@ def tracing() -> Iterator[None]:
     with torch.inference_mode(False), torch.enable_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+
+
+def write_onnx(network: nn.Module, example: Tensor, file: Path, given: str, outputs: Sequence[str], axes: Axes) -> None:
+    """Writes a network from one tensor (``given``, traced on an example of odd sides) to a tuple of tensors.
+
+    ``axes`` has the free sizes of input and outputs.
+    """
+    # The tracing exporter keeps every size a value of the graph. The newer one gives the same numbers, but takes 20 s
+    # instead of 0.6 s for MobileNet and only promises sizes above 16 pixels.
+    with tracing():
+        torch.onnx.export(
+            network,
+            (example,),
+            str(file),
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=[given],
+            output_names=list(outputs),
+            dynamic_axes={name: dict(free) for name, free in axes.items()},
+        )

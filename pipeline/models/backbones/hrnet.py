@@ -5,7 +5,6 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-_STRIDES = (4, 8, 16, 32)
 _WIDTHS = (18, 32, 48)
 _COARSE = 32
 
@@ -20,7 +19,7 @@ class HRNet(nn.Module):
         pads_to: images are padded to a multiple of so many pixels.
     """
 
-    strides: tuple[int, ...] = _STRIDES
+    strides: tuple[int, ...] = (4, 8, 16, 32)
     reach = 1391
     pads_to = _COARSE
 
@@ -45,7 +44,7 @@ class HRNet(nn.Module):
         levels: list[Tensor] = self.body(padded)
         return [
             level[..., : (height + stride - 1) // stride, : (width + stride - 1) // stride]
-            for level, stride in zip(levels, _STRIDES, strict=True)
+            for level, stride in zip(levels, self.strides, strict=True)
         ]
 
 

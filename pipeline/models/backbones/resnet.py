@@ -64,20 +64,16 @@ class ResNet(nn.Module):
             x = in_blocks(lambda part: self._up_to(first, part), images, stride=_STRIDES[first], halo=_HALOS[first])
         levels = [x]
         for number in range(first + 1, self.taken[-1] + 1):
-            x = self._layer(number)(x)
+            x = self.get_submodule(f"layer{number}")(x)
             if number in self.taken:
                 levels.append(x)
         return levels
-
-    def _layer(self, number: int) -> nn.Module:
-        layers: tuple[nn.Module, ...] = (self.layer1, self.layer2, self.layer3, self.layer4)
-        return layers[number - 1]
 
     def _up_to(self, number: int, images: Tensor) -> Tensor:
         """Returns the output of a layer, from the image on."""
         x: Tensor = self.maxpool(self.relu(self.bn1(self.conv1(images))))
         for earlier in range(1, number + 1):
-            x = self._layer(earlier)(x)
+            x = self.get_submodule(f"layer{earlier}")(x)
         return x
 
 

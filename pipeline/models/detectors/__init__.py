@@ -9,7 +9,7 @@ from pipeline.models.detectors.spec import DetectorSpec
 from pipeline.models.lazy import Lazy
 from pipeline.models.published_names import MOGFACE, RETINAFACE
 
-_RETINAFACE, _MOGFACE = f"{__name__}.retinaface", f"{__name__}.mogface"
+_RETINAFACE, _HAMBOX, _MOGFACE = (f"{__name__}.{file}" for file in ("retinaface", "hambox", "mogface"))
 _BASELINE = {
     "depth": 50,
     "hcam": (),
@@ -42,13 +42,11 @@ DETECTORS = Registry(
         ),
         "hambox_resnet50": _hambox(
             "HAMBox as in CRFace, ResNet-50, anchors 16..512, context block per level",
-            Lazy(f"{__name__}.hambox", "HamBoxConfig"),
+            Lazy(_HAMBOX, "HamBoxConfig"),
         ),
-        "hrnet_w18": _hambox("HAMBox on HRNet-W18", Lazy(f"{__name__}.hrnet", "HRNetConfig", {"width": 18})),
-        "hrnet_w32": _hambox("HAMBox on HRNet-W32", Lazy(f"{__name__}.hrnet", "HRNetConfig", {"width": 32})),
-        "hrnet_w48": _hambox(
-            "HAMBox on HRNet-W48, CRFace's best", Lazy(f"{__name__}.hrnet", "HRNetConfig", {"width": 48})
-        ),
+        "hrnet_w18": _hambox("HAMBox on HRNet-W18", Lazy(_HAMBOX, "HRNetConfig", {"width": 18})),
+        "hrnet_w32": _hambox("HAMBox on HRNet-W32", Lazy(_HAMBOX, "HRNetConfig", {"width": 32})),
+        "hrnet_w48": _hambox("HAMBox on HRNet-W48, CRFace's best", Lazy(_HAMBOX, "HRNetConfig", {"width": 48})),
         "mogface_baseline": _mogface(
             "MogFace's baseline, ResNet-50, anchors 16..512, one 3x3 head per level",
             Lazy(_MOGFACE, "MogFaceConfig", _BASELINE),
@@ -61,7 +59,7 @@ DETECTORS = Registry(
         ),
         "mogface_mobilenet": _mogface(
             "a MogFace for two cores: MobileNet-0.25, maps of 64 channels, hierarchical context, one head per level",
-            Lazy(f"{__name__}.mogface_mobilenet", "MogFaceMobileNetConfig"),
+            Lazy(_MOGFACE, "MogFaceMobileNetConfig"),
             "mogface",
         ),
         "mogface": _mogface(

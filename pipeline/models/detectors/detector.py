@@ -72,8 +72,8 @@ class Raw:
         landmarks: float [B, A, 2 * P], deltas, or None.
         progressive: float [B, A, 1], logits of HCAM's second classifier (MogFace section 3.3), in training or where
             `Detector.all_heads` is set; ``logits`` are then the main classifier's alone. Else None.
-        first_shot: answers of the auxiliary head for anchors of half the size on the same cells ("pyramid anchor"),
-            under the same condition. Else None.
+        first_shot: answers of the auxiliary head for anchors of half the size on the same cells (DSFD's first shot,
+            MogFace's "pyramid anchor"), under the same condition. Else None.
     """
 
     boxes: Tensor

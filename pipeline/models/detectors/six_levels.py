@@ -14,10 +14,9 @@ from pipeline.boxes.anchors import AnchorGrid
 from pipeline.boxes.coder import BoxCoder
 from pipeline.models.context import ContextPrediction, DilatedSSH
 from pipeline.models.detectors.detector import Detector, MemoryNeed, Normalisation, Raw
-from pipeline.models.face_heads import FaceHeads
-from pipeline.models.first_shot_head import FirstShot
+from pipeline.models.face_heads import FaceHeads, FirstShot
 from pipeline.models.hierarchical_context import HierarchicalContext
-from pipeline.models.init import start_rare, start_small
+from pipeline.models.init import init_focal_prior, init_normal
 
 STRIDES = (4, 8, 16, 32, 64, 128)
 CONTEXTS = {"plain": None, "ssh": DilatedSSH, "cpm": ContextPrediction}
@@ -54,11 +53,12 @@ class SixLevelConfig:
         hcam: neighbourhoods N of HCAM in cells: (), (3,), (5,) or (3, 5) (MogFace, Table 5).
         head: block in front of the predictions: "plain" for none, "ssh", or "cpm" as released for MogFace-E.
         deep_head: four convolutions with GroupNorm each for class and box.
-        pyramid_anchor: auxiliary head for half-size anchors, for training only.
+        pyramid_anchor: auxiliary head for half-size anchors, for training only: `FirstShot`.
         anchor_scale: of the sides 16..512; 0.68 in MogFace's released final models.
         shared_heads: one set of head weights for all levels.
-        decides: see `SixLevelDetector.decide_by`; by default "where_masked" with HCAM and "main" without. MogFace's
-            paper implies that the progressive classifier decides; the released test uses "main" always.
+        decides: whose score counts in use, see `SixLevelDetector.decide_by`; by default "where_masked" with HCAM and
+            "main" without. MogFace's paper implies that the progressive classifier decides; the released test uses
+            "main" always.
         threshold: of HCAM's masks, see `HierarchicalContext`.
     """
 
@@ -124,7 +124,7 @@ class SixLevelDetector(Detector):
         self.decide_by(config.decides or ("where_masked" if config.hcam else "main"))
         self.whole_image_statistics = deep
         self.receptive_halo = _halo(int(backbone.reach), self.heads.reach)  # type: ignore[arg-type]
-        self._start()
+        self._init_weights()
 
     def decide_by(self, decides: Decides) -> None:
         """Sets the score that counts in evaluation; a matter of use, not of training.
@@ -170,17 +170,17 @@ class SixLevelDetector(Detector):
         both = both.clamp(max=-1e-7)
         return (both - torch.log(-torch.expm1(both))).to(main.dtype)
 
-    def _start(self) -> None:
-        start_small(self.pyramid)
-        start_small(self.heads)
-        start_rare(self.heads.predict.kinds[1])  # type: ignore[index, arg-type]
+    def _init_weights(self) -> None:
+        init_normal(self.pyramid)
+        init_normal(self.heads)
+        init_focal_prior(self.heads.predict.kinds[1])  # type: ignore[index, arg-type]
         if self.hierarchical is not None:
             # Its context convolutions keep the framework's own start.
-            start_small(self.hierarchical.classifier)
-            start_rare(self.hierarchical.classifier)
+            init_normal(self.hierarchical.classifier)
+            init_focal_prior(self.hierarchical.classifier)
         if self.first_shot is not None:
-            start_small(self.first_shot)
-            start_rare(self.first_shot.heads.kinds[1])  # type: ignore[index, arg-type]
+            init_normal(self.first_shot)
+            init_focal_prior(self.first_shot.heads.kinds[1])  # type: ignore[index, arg-type]
 
 
 def _halo(backbone_reach: int, head_reach: int) -> int:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.checkpoint import checkpoint
 
+from pipeline.models.rankers.ranker import recomputed
 from pipeline.models.rankers.row_selection import Indices, row_plan
-from pipeline.models.transfer import moved
+from pipeline.models.transfer import to_device
 
 Kernel = tuple[int, int]
 
@@ -55,7 +55,7 @@ class BoxBranch(nn.Module):
         plan = row_plan(tables.shape[1], tuple(height for height, _ in sizes), self.reach)
         h, maps = tables[:, None], []
         for group, (_, width) in enumerate(sizes):
-            h = self._group(group, _rows(h, plan.taken[group]), checkpointed)
+            h = recomputed(checkpointed, self._group, group, _rows(h, plan.taken[group]))
             maps.append(_spread(_rows(h, plan.reads[group]), width))
         return maps
 
@@ -66,7 +66,7 @@ class BoxBranch(nn.Module):
         """
         maps = self.whole(tables, checkpointed=checkpointed)
         # A product with a matrix of shares: pooling's own gradient is not deterministic on a GPU.
-        shares = [moved(_shares(tables.shape[1], height), tables.device).to(tables) for height, _ in sizes]
+        shares = [to_device(_shares(tables.shape[1], height), tables.device).to(tables) for height, _ in sizes]
         means = [torch.einsum("hn,bcnk->bchk", share.to(h.dtype), h) for share, h in zip(shares, maps, strict=True)]
         return [_spread(mean, width) for mean, (_, width) in zip(means, sizes, strict=True)]
 
@@ -74,20 +74,13 @@ class BoxBranch(nn.Module):
         """Returns the maps after layers 3, 6 and 9, each [B, 64, N, 5], of tables [B, N, 5]."""
         h, maps = tables[:, None], []
         for group in range(GROUPS):
-            h = self._group(group, h, checkpointed)
+            h = recomputed(checkpointed, self._group, group, h)
             maps.append(h)
         return maps
 
-    def _group(self, group: int, h: Tensor, checkpointed: bool) -> Tensor:
+    def _group(self, group: int, h: Tensor) -> Tensor:
         first = group * LAYERS_OF_GROUP
-        layers = list(self.convs)[first : first + LAYERS_OF_GROUP]
-        if not (checkpointed and torch.is_grad_enabled()):
-            return self._through(layers, h)
-        out: Tensor = checkpoint(self._through, layers, h, use_reentrant=False, preserve_rng_state=False)
-        return out
-
-    def _through(self, layers: Iterable[nn.Module], h: Tensor) -> Tensor:
-        for conv in layers:
+        for conv in list(self.convs)[first : first + LAYERS_OF_GROUP]:
             seen = functional.leaky_relu(conv(h), self.slope)
             h = seen if conv is self.convs[0] else h + seen
         return h
@@ -95,7 +88,7 @@ class BoxBranch(nn.Module):
 
 def _rows(h: Tensor, rows: Indices) -> Tensor:
     """Returns [B, C, R, 5], the chosen rows of [B, C, N, 5]."""
-    return h.index_select(2, moved(torch.from_numpy(rows), h.device))
+    return h.index_select(2, to_device(torch.from_numpy(rows), h.device))
 
 
 def _spread(h: Tensor, width: int) -> Tensor:

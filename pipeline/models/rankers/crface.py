@@ -20,8 +20,7 @@ from pipeline.models.backbones.resnet import Depth, ResNet
 from pipeline.models.blocks import Activation, rectifier
 from pipeline.models.pyramid import FeaturePyramid
 from pipeline.models.rankers.box_branch import BoxBranch, Kernel
-from pipeline.models.rankers.normalisations import PIXELS, Pixels
-from pipeline.models.rankers.ranker import ROWS, Ranker
+from pipeline.models.rankers.ranker import PIXELS, ROWS, Pixels, Ranker
 
 Sampling = Literal["nearest", "average"]
 
@@ -69,8 +68,8 @@ class CRFace(Ranker):
 
     It cannot read a box: every map is averaged over all positions before the last layer, so that a row of the table is
     one of thousands of parts of a mean, and an output belongs to a row's position and to the image. Exchanging two rows
-    reverses the difference of a box scorer's outputs, and changes that of these by a few thousandths of it. Only
-    `row_selection.coverage` of the rows are read. So it is printed.
+    reverses the difference of a box scorer's outputs, and changes that of these by a few thousandths of it. Only some
+    rows are read, see `row_selection`. So it is printed.
     """
 
     def __init__(

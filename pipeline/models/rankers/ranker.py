@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
+from pipeline.engine.registry import Registry
 from pipeline.models.detectors.detector import Normalisation
-from pipeline.models.rankers.frame import Frame
+from pipeline.models.detectors.six_levels import imagenet_rgb
+from pipeline.models.rankers.preprocessing import Preprocessing
 
 ROWS = 5000  # of a table, in the paper
+
+Pixels = Literal["imagenet", "retinaface"]
+
+# A body that was trained elsewhere wants the pixels it was trained with; RetinaFace's are not divided.
+PIXELS = Registry(
+    "way to normalise pixels",
+    {"imagenet": imagenet_rgb(), "retinaface": Normalisation((104.0, 117.0, 123.0))},
+)
 
 
 class Ranker(nn.Module, ABC):
@@ -21,7 +33,7 @@ class Ranker(nn.Module, ABC):
         normalisation: of the image.
         num_candidates: N, which the tables must have.
         backbone: image to feature levels, finest first; a detector with the same one has the same names in it.
-        frame: how its input is made from an image: as in its training.
+        preprocessing: how its input is made from an image: as in its training.
         checkpointed: in training, compute what takes most memory a second time in the backward pass instead of holding
             it. The same numbers; not part of a checkpoint.
     """
@@ -29,7 +41,7 @@ class Ranker(nn.Module, ABC):
     normalisation: Normalisation
     num_candidates: int
     backbone: nn.Module
-    frame: Frame = Frame()
+    preprocessing: Preprocessing = Preprocessing()
     checkpointed: bool = False
 
     @abstractmethod
@@ -83,3 +95,11 @@ class RankerMaps(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Returns `Ranker.maps` of images."""
         return tuple(self.ranker.maps(images))
+
+
+def recomputed(wanted: bool, function: Callable[..., Tensor], *inputs: Any) -> Tensor:
+    """Returns ``function(*inputs)``; where ``wanted``, the backward pass computes it again instead of holding it."""
+    if not (wanted and torch.is_grad_enabled()):
+        return function(*inputs)
+    result: Tensor = checkpoint(function, *inputs, use_reentrant=False, preserve_rng_state=False)
+    return result

@@ -12,7 +12,6 @@ from typing import Self
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from pipeline.models.backbones.mobilenet import MobileNetV1
 from pipeline.models.backbones.resnet import Depth, ResNet
@@ -21,8 +20,7 @@ from pipeline.models.context import SSH
 from pipeline.models.pyramid import FeaturePyramid
 from pipeline.models.rankers.message_passing import MessagePassing
 from pipeline.models.rankers.neighbours import STATISTICS, Neighbours, best_neighbours, overlapping, statistics
-from pipeline.models.rankers.normalisations import PIXELS, Pixels
-from pipeline.models.rankers.ranker import ROWS, Ranker
+from pipeline.models.rankers.ranker import PIXELS, ROWS, Pixels, Ranker, recomputed
 from pipeline.models.rankers.roi_features import RoIFeatures
 
 OWN = 7  # numbers per box that `box_numbers` gives
@@ -117,7 +115,7 @@ class RoIRanker(Ranker):
         size = torch.tensor([sides[1], sides[0]] * 2, dtype=torch.float32, device=tables.device)
         corners = torch.cat([rows[:, :2], rows[:, :2] + rows[:, 2:4]], dim=1)
         numbers, near = _neighbourhood(corners, rows[:, 4], valid.tolist(), self.num_neighbours)
-        features = self._features(list(maps), image, corners * size)
+        features = recomputed(self.checkpointed, self.roi_features, list(maps), image, corners * size)
         own = box_numbers(rows, place, size[:2], self.num_candidates)
         vectors = self.embed(torch.cat([features, own.to(features), numbers.to(features)], 1))
         if self.messages is not None:
@@ -127,15 +125,6 @@ class RoIRanker(Ranker):
 
     def _body(self) -> tuple[nn.Module, ...]:
         return self.backbone, self.pyramid, self.context
-
-    def _features(self, levels: list[Tensor], image: Tensor, boxes: Tensor) -> Tensor:
-        if not (self.checkpointed and torch.is_grad_enabled()):
-            held: Tensor = self.roi_features(levels, image, boxes)
-            return held
-        again: Tensor = checkpoint(
-            self.roi_features, levels, image, boxes, use_reentrant=False, preserve_rng_state=False
-        )
-        return again
 
 
 def box_numbers(rows: Tensor, place: Tensor, size: Tensor, count: int) -> Tensor:

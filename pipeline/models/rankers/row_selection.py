@@ -7,7 +7,6 @@ time and memory, forwards and backwards.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -22,12 +21,11 @@ class RowPlan:
     """What is computed, in as many groups of layers as there are levels; each array rises.
 
     Attributes:
-        inputs: per group int64 [R], the rows of the table that its first layer is given.
-        taken: per group int64 [R], their positions among the rows of the group before; of the first: in the table.
+        taken: per group int64 [R], the rows that its first layer is given, by their positions among the rows of the
+            group before; of the first group: in the table.
         reads: per group int64 [H], positions of the rows that its level reads among its own.
     """
 
-    inputs: tuple[Indices, ...]
     taken: tuple[Indices, ...]
     reads: tuple[Indices, ...]
 
@@ -56,15 +54,9 @@ def row_plan(count: int, heights: tuple[int, ...], reach: int) -> RowPlan:
     # the ends of a run, the error moves inwards by one row a layer, and the runs are that much wider than what is read.
     above = [np.arange(count, dtype=np.int64), *needed]
     return RowPlan(
-        inputs=tuple(needed),
         taken=tuple(_positions(few, many) for few, many in zip(needed, above, strict=False)),
         reads=tuple(_positions(rows, own) for rows, own in zip(wanted, needed, strict=True)),
     )
-
-
-def coverage(count: int, heights: Sequence[int], reach: int) -> int:
-    """Returns how many rows of the table can change anything at all; arguments as those of `row_plan`."""
-    return len(row_plan(count, tuple(heights), reach).inputs[0])
 
 
 def _widened(rows: Indices, reach: int, count: int) -> Indices:

@@ -12,7 +12,7 @@ from typing import ClassVar, Protocol
 
 import torch
 
-from pipeline.models.transfer import moved
+from pipeline.models.transfer import to_device
 from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assignment import FACE, Assignment, all_background, candidate_indices
 from pipeline.training.assigners.faces import FaceBatch, Predicted
@@ -91,7 +91,7 @@ class StaticAssignment:
         known = self.assignment
         index = candidate_indices(known)
         flat = (index, known.face.view(-1)[index], known.compensated.view(-1)[index])
-        index, face, compensated = (moved(each, device) for each in flat)
+        index, face, compensated = (to_device(each, device) for each in flat)
         there = all_background(known.label.shape[0], known.label.shape[1], device)
         there.face.view(-1)[index] = face
         there.label.view(-1).index_fill_(0, index, FACE)

@@ -9,7 +9,7 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
-from pipeline.models.transfer import moved
+from pipeline.models.transfer import to_device
 from pipeline.training.assigners.assigner import StaticAssignment
 from pipeline.training.assigners.assignment import FACE, Assignment, candidate_indices
 from pipeline.training.assigners.faces import Predicted, require_predicted
@@ -44,7 +44,7 @@ class CandidateAnchors:
 
     def to(self, device: torch.device) -> CandidateAnchors:
         """Returns them on a device."""
-        return CandidateAnchors(*(moved(getattr(self, each.name), device) for each in fields(self)))
+        return CandidateAnchors(*(to_device(getattr(self, each.name), device) for each in fields(self)))
 
     def sequential(self, logits: Tensor, rounds: int) -> Tensor:
         """Returns int64 [C]: the group that gets each slot if the groups choose in turn, -1 for none."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pipeline.models.transfer import moved
+from pipeline.models.transfer import to_device
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class FaceRows:
 
     def to(self, device: torch.device) -> FaceRows:
         """Returns them on a device, without waiting for it."""
-        boxes, image, column = (moved(each, device) for each in (self.boxes, self.image, self.column))
+        boxes, image, column = (to_device(each, device) for each in (self.boxes, self.image, self.column))
         return FaceRows(boxes, image, column, self.images)
 
 

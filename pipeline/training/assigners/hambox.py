@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pipeline.boxes.iou import iou_matrix
-from pipeline.models.transfer import moved
+from pipeline.models.transfer import to_device
 from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assigner import Assigner, StaticAssignment
 from pipeline.training.assigners.assignment import BACKGROUND, FACE, IGNORED, Assignment, candidate_indices
@@ -77,7 +77,7 @@ class PartialHamBox:
 
     def to(self, device: torch.device) -> PartialHamBox:
         """Returns it on a device."""
-        missing = moved(self.missing, device)
+        missing = to_device(self.missing, device)
         return replace(self, matched=self.matched.to(device), rows=self.rows.to(device), missing=missing)
 
     def complete(self, predicted: Predicted | None) -> Assignment:

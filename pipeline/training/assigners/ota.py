@@ -10,7 +10,7 @@ import torch.nn.functional as functional
 from torch import Tensor
 
 from pipeline.boxes.iou import iou_pairs
-from pipeline.models.transfer import moved
+from pipeline.models.transfer import to_device
 from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assigner import Assigner
 from pipeline.training.assigners.assignment import FACE, Assignment, all_background
@@ -104,7 +104,7 @@ class PartialOta:
     def to(self, device: torch.device) -> PartialOta:
         """Returns it on a device."""
         names = ("row", "index", "reachable", "edges_row", "edges_column", "reached", "others")
-        there = {name: moved(getattr(self, name), device) for name in names}
+        there = {name: to_device(getattr(self, name), device) for name in names}
         return replace(self, rows=self.rows.to(device), **there)  # type: ignore[arg-type]
 
     def complete(self, predicted: Predicted | None) -> Assignment:

@@ -38,10 +38,10 @@ class _Pixels:
         """Returns the images [B, 3, H, W] on a device, normalised there."""
         import torch
 
-        from pipeline.models.transfer import moved
+        from pipeline.models.transfer import to_device
 
         # A permuted view of H x W x 3 is channels-last already, which is the faster layout for the convolutions.
-        return normalisation(moved(torch.from_numpy(self.pixels), device)).permute(0, 3, 1, 2)
+        return normalisation(to_device(torch.from_numpy(self.pixels), device)).permute(0, 3, 1, 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,10 +112,10 @@ class RankerPixelBatch(_Pixels):
         """Returns the batch on a device."""
         import torch
 
-        from pipeline.models.transfer import moved
+        from pipeline.models.transfer import to_device
 
         images = self.images(normalisation, device)
-        rest = (moved(torch.from_numpy(each), device) for each in (self.tables, self.truths, self.valid))
+        rest = (to_device(torch.from_numpy(each), device) for each in (self.tables, self.truths, self.valid))
         return RankerBatch(self.image_ids, images, *rest)
 
 

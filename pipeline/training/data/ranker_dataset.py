@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pipeline.boxes.box_table import COLUMNS
 from pipeline.data.images import decode
 from pipeline.data.labelled_candidates import LabelledCandidateReader, LabelledCandidates
-from pipeline.models.rankers.frame import Seen, trained_frame
+from pipeline.models.rankers.preprocessing import RankerInput, trained_preprocessing
 from pipeline.training.augment.mirror import mirror
 from pipeline.training.augment.photometric import Distortion, Photometric
 from pipeline.training.augment.policy import Policy
@@ -46,8 +46,8 @@ class RankerDataset:
     *crop*.
 
     A crop is an image of its own from then on. Where `recipe.whole` is set, the image is mirrored and its colours are
-    changed, and nothing else: all boxes stay, and the network gets exactly what it gets of that image in use. `Frame`
-    makes its input in either case.
+    changed, and nothing else: all boxes stay, and the network gets exactly what it gets of that image in use.
+    `Preprocessing` makes its input in either case.
 
     Attributes:
         rankings: each image's file and boxes.
@@ -91,22 +91,22 @@ class RankerDataset:
         """Returns the batch of examples, see `RankerPixelBatch.of`."""
         return RankerPixelBatch.of(step, examples, errors)
 
-    def _crop(self, rng: np.random.Generator, scene: Scene, scores: Float32, side: int) -> tuple[Seen, Int64]:
+    def _crop(self, rng: np.random.Generator, scene: Scene, scores: Float32, side: int) -> tuple[RankerInput, Int64]:
         """Returns the network's input of a square of the scene, and which rows of the scene are left."""
         cut = rank_policy(self.recipe, side, self.fill)(rng, scene)
-        image, frame = cut.image.astype(np.uint8, copy=False), trained_frame(False, side)
-        return frame.see(image, cut.boxes, scores[cut.rows], self.recipe.num_candidates, self.fill), cut.rows
+        image, preprocessing = cut.image.astype(np.uint8, copy=False), trained_preprocessing(False, side)
+        return preprocessing.apply(image, cut.boxes, scores[cut.rows], self.recipe.num_candidates, self.fill), cut.rows
 
-    def _whole(self, rng: np.random.Generator, scene: Scene, scores: Float32, side: int) -> tuple[Seen, Int64]:
+    def _whole(self, rng: np.random.Generator, scene: Scene, scores: Float32, side: int) -> tuple[RankerInput, Int64]:
         """Returns the network's input of the whole scene, and its rows."""
         distortion = Photometric().sample(rng) if self.recipe.colour_jitter else None
         # Before it is put into the square: mirrored afterwards, a high image would be in the other corner.
         flipped = mirror(scene) if rng.random() < self.recipe.flip_prob else scene
-        frame, image = trained_frame(True, side), flipped.image.astype(np.uint8, copy=False)
+        preprocessing, image = trained_preprocessing(True, side), flipped.image.astype(np.uint8, copy=False)
         height, width = image.shape[:2]
-        pixels = frame.pixels(image, self.fill, None if distortion is None else partial(_distorted, distortion))
-        table = frame.table(flipped.boxes, scores, width, height, self.recipe.num_candidates)
-        return Seen(pixels, *table), flipped.rows
+        pixels = preprocessing.pixels(image, self.fill, None if distortion is None else partial(_distorted, distortion))
+        table = preprocessing.table(flipped.boxes, scores, width, height, self.recipe.num_candidates)
+        return RankerInput(pixels, *table), flipped.rows
 
     def _decoded(self, row: LabelledCandidates) -> NDArray[np.uint8]:
         image = decode(self.read(row.path))

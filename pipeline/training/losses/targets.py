@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pipeline.boxes.coder import BoxCoder
-from pipeline.models.transfer import moved
+from pipeline.models.transfer import to_device
 from pipeline.training.assigners import Assigner
 from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assignment import FACE, Assignment, candidate_indices
@@ -84,9 +84,9 @@ def encode_targets(
     # masked. Not only FACE anchors, whose number the host would have to wait for.
     index = candidate_indices(assignment)
     label, face = assignment.label.view(-1)[index], assignment.face.view(-1)[index]
-    row = moved(batch.row_of(), device)[torch.div(index, len(anchors), rounding_mode="floor"), face].clamp(min=0)
+    row = to_device(batch.row_of(), device)[torch.div(index, len(anchors), rounding_mode="floor"), face].clamp(min=0)
     outlines, points, marks = (
-        moved(torch.cat([part.cpu() for part in parts]), device)
+        to_device(torch.cat([part.cpu() for part in parts]), device)
         for parts in (
             [each.boxes for each in faces],
             [each.landmarks for each in faces],
@@ -103,6 +103,6 @@ def encode_targets(
     landmarks.view(-1, 10)[index] = torch.where((marks[row] & learns)[:, None], encoded, 0.0)
     fits = None
     if fit:
-        there = FaceBatch(moved(batch.boxes, device), moved(batch.valid, device))
+        there = FaceBatch(to_device(batch.boxes, device), to_device(batch.valid, device))
         fits = fit_of_faces(require_predicted(predicted, "fit").boxes, there, assignment)
     return Targets(boxes, landmarks, assignment.label, marked, assignment, fits)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from pydantic.dataclasses import dataclass
 
-from pipeline.models.rankers.frame import Frame, trained_frame
+from pipeline.models.rankers.preprocessing import Preprocessing, trained_preprocessing
 from pipeline.training.loop.lr_schedule import exponential_rate
 from pipeline.training.recipes.base import STRICT, Recipe, Scales, Share, Side, require
 
@@ -71,9 +71,9 @@ class RankerRecipe(Recipe):
     checkpointed: bool = False
 
     @property
-    def frame(self) -> Frame:
+    def preprocessing(self) -> Preprocessing:
         """How the ranker gets an image in evaluation and in use."""
-        return trained_frame(self.whole, self.crop)
+        return trained_preprocessing(self.whole, self.crop)
 
     def truths(self, overlaps: NDArray[np.float32]) -> NDArray[np.float32]:
         """Returns the targets of the scores of boxes: overlaps, 0 below `iou_floor` and 1 from `iou_cap` on."""

@@ -55,7 +55,7 @@ class RankerTask(Task[Ranker, RankerBatch]):
                 load(ranker, checkpoint)
             else:
                 take_body(ranker, checkpoint)
-        ranker.checkpointed, ranker.frame = self.recipe.checkpointed, self.recipe.frame
+        ranker.checkpointed, ranker.preprocessing = self.recipe.checkpointed, self.recipe.preprocessing
         return ranker
 
     def forward(

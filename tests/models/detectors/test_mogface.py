@@ -14,14 +14,7 @@ from pipeline.models.detectors.six_levels import SixLevelDetector
 from pipeline.models.fuse import for_inference
 from pipeline.models.weights import load
 from tests.models.blank import blank_weights
-from tests.models.weight_rule import checkpoint, images, published, tensor
-
-NETS = {
-    "baseline": ("mogface_baseline", 36_068_318),
-    "hcam": ("mogface_hcam", 41_786_852),
-    "mogface": ("mogface_official", 85_268_938),
-    "mogface_e": ("mogface_e_official", 85_667_402),
-}
+from tests.models.weight_rule import NETS, checkpoint, images, published, tensor
 
 
 @pytest.fixture(
@@ -209,6 +202,8 @@ def test_no_second_classifier_no_choice() -> None:
         plain = DETECTORS["mogface_baseline"].build()
     with pytest.raises(ValueError, match="decides='product' needs hierarchical context"):
         plain.decide_by("product")
+    with pytest.raises(ValueError, match="decides='progressive' needs hierarchical context"), torch.device("meta"):
+        DETECTORS["mogface_baseline"].build(decides="progressive")
     assert plain.decides == "main"
 
 
@@ -225,8 +220,6 @@ def test_difference_2_paper_entries_let_the_progressive_classifier_decide_offici
         "mogface_e_official": "main",
     }
     assert built["mogface_official"].hierarchical is None
-    with pytest.raises(ValueError, match="needs hierarchical context"), torch.device("meta"):
-        DETECTORS["mogface_baseline"].build(decides="progressive")
 
 
 def test_heads_that_do_not_decide_are_not_computed_at_test_time(second_look: SixLevelDetector) -> None:

@@ -8,7 +8,7 @@ from torch import nn
 
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.six_levels import SixLevelDetector
-from pipeline.models.fuse import for_inference
+from tests.models.reach import farthest_pixel, only_positive_weights
 
 
 def meta(**model_args: object) -> SixLevelDetector:
@@ -48,10 +48,6 @@ def test_switches_are_those_of_the_large_ones() -> None:
     assert both.decides == "product"
     with pytest.raises(ValueError, match="width is 40, expected a multiple of 16"):
         meta(width=40)
-    with pytest.raises(ValueError, match="no head 'x'; there are plain, ssh, cpm"):
-        meta(head="x")
-    with pytest.raises(ValueError, match="needs hierarchical context"):
-        meta(hcam=(), decides="progressive")
 
 
 @pytest.mark.parametrize("norms", [False, True])
@@ -82,34 +78,6 @@ def test_memory_is_what_was_measured(model_args: dict[str, object], height: int,
 def test_no_pixel_beyond_the_halo_reaches_it() -> None:
     """509 pixels on the coarsest level, so 512 is the least multiple of 128 that holds them."""
     detector = DETECTORS["mogface_mobilenet"].build(hcam=()).eval().double()
-    with torch.no_grad():
-        for module in detector.modules():  # all weights positive: no rectifier hides a path
-            if isinstance(module, nn.Conv2d):
-                module.weight.fill_(1 / module.weight[0].numel())
-                if module.bias is not None:
-                    module.bias.zero_()
-    images = torch.ones(1, 3, 1, 128 * 10, dtype=torch.float64, requires_grad=True)
-    logits = detector(images).logits[0]
-    coarsest = detector.grid.shapes(1, 128 * 10)[-1][1]
-    (gradient,) = torch.autograd.grad(logits[-coarsest + 5].sum(), images)
-    seen = gradient.abs().sum((0, 1, 2)).nonzero().squeeze(1)
-    assert max(5 * 128 - int(seen[0]), int(seen[-1]) + 1 - 6 * 128) == 509
+    only_positive_weights(detector)
+    assert farthest_pixel(detector, torch.ones(1, 3, 1, 128 * 10, dtype=torch.float64, requires_grad=True)) == 509
     assert detector.receptive_halo == 512
-
-
-def test_the_fast_copy_answers_alike() -> None:
-    torch.manual_seed(4)
-    detector = DETECTORS["mogface_mobilenet"].build().double().eval()
-    for module in detector.modules():
-        if isinstance(module, nn.BatchNorm2d):  # statistics that do something
-            nn.init.uniform_(module.running_mean, -0.5, 0.5)
-            nn.init.uniform_(module.running_var, 0.5, 2)
-            nn.init.uniform_(module.bias, -0.5, 0.5)
-    detector.all_heads = True
-    images = torch.randn(1, 3, 35, 45, dtype=torch.float64)
-    fast = for_inference(detector)
-    with torch.inference_mode():
-        expected, found = detector(images), fast(images)
-    assert not any(isinstance(module, nn.BatchNorm2d) for module in fast.modules())
-    for one, other in ((expected.boxes, found.boxes), (expected.progressive, found.progressive)):
-        assert torch.allclose(one, other, rtol=1e-8, atol=1e-8 * float(one.abs().max()))

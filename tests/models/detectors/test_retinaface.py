@@ -11,6 +11,7 @@ from pipeline.models.detectors.detector import Detector
 from pipeline.models.detectors.retinaface import retinaface_mobilenet, retinaface_resnet50
 from pipeline.models.fuse import for_inference
 from pipeline.models.weights import open_detector
+from tests.models.reach import farthest_pixel, only_positive_weights
 
 FILES = {"std": "retinaface_mobilenet0.25_Final.pth", "mb1": "facedetector1mb_mobilenet0.25_Final.pth"}
 MEETING = "11_Meeting_Meeting_11_Meeting_Meeting_11_26"
@@ -84,19 +85,7 @@ def test_known_sizes(build: type[Detector], parameters: int, values: int, tensor
 def test_nothing_beyond_the_halo_reaches_a_cell(build: type[Detector]) -> None:
     """No pixel farther than the halo changes a cell of any level, and some pixels nearly that far do."""
     detector = build().eval()
-    with torch.no_grad():
-        for module in detector.modules():  # all weights positive: no rectifier hides a path
-            if isinstance(module, torch.nn.Conv2d):
-                module.weight.fill_(1 / module.weight[0].numel())
-    width, farthest = 32 * 24, 0
+    only_positive_weights(detector)
     # Both directions are alike: a strip of one coarse cell's height is enough.
-    images = torch.ones(1, 3, 32, width, requires_grad=True)
-    logits = detector(images).logits[0]
-    first = 0
-    for stride, (rows, columns) in zip(detector.strides, detector.grid.shapes(32, width), strict=True):
-        cell = columns // 2
-        (gradient,) = torch.autograd.grad(logits[first + 2 * cell].sum(), images, retain_graph=True)
-        seen = torch.nonzero(gradient.abs().sum((0, 1, 2))).squeeze(1)
-        farthest = max(farthest, cell * stride - int(seen[0]), int(seen[-1]) + 1 - (cell + 1) * stride)
-        first += rows * columns * 2
+    farthest = farthest_pixel(detector, torch.ones(1, 3, 32, 32 * 24, requires_grad=True))
     assert detector.receptive_halo - max(detector.strides) < farthest <= detector.receptive_halo

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from pipeline.models.blocks import rectifier
 from pipeline.models.rankers import RANKERS
 from pipeline.models.rankers.crface import CRFace, CRFaceConfig, Sampling
-from pipeline.models.rankers.normalisations import PIXELS
+from pipeline.models.rankers.ranker import PIXELS
 from pipeline.training.losses.pairwise_rank import PairwiseRankLoss
 
 

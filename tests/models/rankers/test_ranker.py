@@ -3,7 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from pipeline.models.detectors import DETECTORS
 from pipeline.models.rankers import RANKERS
+from pipeline.models.rankers.ranker import PIXELS
 
 
 @pytest.mark.parametrize("name", ["crface_mobilenet", "roi_mobilenet"])
@@ -24,6 +26,12 @@ def test_tables_of_another_length_are_refused(name: str, tables: torch.Tensor, v
 def test_rows_that_are_candidates() -> None:
     ranker = RANKERS["roi_mobilenet"].build(num_candidates=3)
     assert ranker.real(torch.zeros(2, 3, 5), torch.tensor([0, 2])).tolist() == [[False] * 3, [True, True, False]]
+
+
+def test_pixels_are_those_that_a_body_was_trained_with() -> None:
+    assert PIXELS["retinaface"] == DETECTORS["retinaface_mobilenet"].build().normalisation
+    grey = torch.tensor([[[103.53, 116.28, 123.675]]])  # ImageNet's mean, blue first
+    assert PIXELS["imagenet"](grey).abs().max() < 1e-3
 
 
 def test_unknown_ranker_lists_the_choices() -> None:

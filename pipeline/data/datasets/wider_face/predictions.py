@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.data.datasets.wider_face.prediction_files import text_files
 from pipeline.data.datasets.wider_face.prediction_lines import Reading, parse_lines
-from pipeline.data.prediction_form import ImageInfo, require_form
+from pipeline.data.prediction_format import ImageInfo, require_format
 from pipeline.data.prediction_names import NameMatch
 from pipeline.data.prediction_set import PredictionSet
 
@@ -44,7 +44,7 @@ class WiderText:
     def require(self, source: Path, known: Mapping[str, ImageInfo]) -> None:
         """Raises ValueError, beginning with ``source``, where names or numbers cannot be those of the known images."""
         NameMatch(self.predictions.image_ids, self.missing, self.extra, self.others).require(source)
-        require_form(source, "x y w h", self._as_written(known))
+        require_format(source, "x y w h", self._as_written(known))
 
     def _as_written(self, known: Mapping[str, ImageInfo]) -> Iterator[tuple[Rows, ImageInfo]]:
         for image_id, rows in self.predictions.by_image():

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.data.datasets.wider_face.ground_truth import load_ground_truth
 from pipeline.data.datasets.wider_face.predictions import read_wider_text
-from pipeline.data.prediction_form import ImageInfo, require_form
+from pipeline.data.prediction_format import ImageInfo, require_format
 
 Rows = np.ndarray
 Form = Callable[[Rows, float, float], Rows]
@@ -73,7 +73,7 @@ def check(form: Form, images: int = 20, labelled: bool = True, sized: bool = Tru
         (form(found(image), WIDTH, HEIGHT), ImageInfo(faces(image), size) if labelled else ImageInfo(size=size))
         for image in range(images)
     ]
-    require_form("them", expected, rows)
+    require_format("them", expected, rows)
 
 
 FORMS: list[tuple[Form, str]] = [
@@ -179,4 +179,4 @@ def test_published_sets_are_what_they_are_read_as(shared: Path, name: str) -> No
     for image_id, (boxes, scores) in text.predictions.by_image():
         numbers.append((np.c_[boxes, scores], known[image_id]))
     with pytest.raises(ValueError, match=r"look like x1 y1 x2 y2 score: so read they meet \d{3,4} of \d{4} faces"):
-        require_form(name, "x y w h", numbers)
+        require_format(name, "x y w h", numbers)

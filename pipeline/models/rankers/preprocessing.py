@@ -21,7 +21,7 @@ Pixels = NDArray[np.uint8]
 Colour = tuple[float, float, float]
 
 
-class Seen(NamedTuple):
+class RankerInput(NamedTuple):
     """One image and the candidates of one detector as they reach a network.
 
     Attributes:
@@ -36,7 +36,7 @@ class Seen(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class Preprocessing:
     """How a ranker's input is made from an image.
 
     Attributes:
@@ -53,10 +53,10 @@ class Frame:
         size = self.canvas.size(width, height)
         return (max(size), max(size)) if self.square else size
 
-    def see(self, image: Pixels, boxes: Float32, scores: Float32, rows: int, fill: Colour) -> Seen:
-        """Returns `pixels` and `table` of one image."""
+    def apply(self, image: Pixels, boxes: Float32, scores: Float32, rows: int, fill: Colour) -> RankerInput:
+        """Returns the network's input of one image, see `pixels` and `table`."""
         height, width = image.shape[:2]
-        return Seen(self.pixels(image, fill), *self.table(boxes, scores, width, height, rows))
+        return RankerInput(self.pixels(image, fill), *self.table(boxes, scores, width, height, rows))
 
     def pixels(self, image: Pixels, fill: Colour, change: Callable[[Pixels], Pixels] | None = None) -> Pixels:
         """Returns the input image, uint8 [h, w, 3], BGR.
@@ -92,30 +92,30 @@ class Frame:
         return table, valid
 
 
-def trained_frame(whole: bool, side: int) -> Frame:
-    """Returns the frame that a ranker is trained and used with.
+def trained_preprocessing(whole: bool, side: int) -> Preprocessing:
+    """Returns the preprocessing that a ranker is trained and used with.
 
     Args:
         whole: it learns from whole images, in squares; otherwise from squares cut out of them, which are images of
             their own, as large as they are.
         side: of the squares in pixels.
     """
-    return Frame(Canvas(side), square=True) if whole else Frame()
+    return Preprocessing(Canvas(side), square=True) if whole else Preprocessing()
 
 
-def stored_frame(config: Mapping[str, Any]) -> Frame:
-    """Returns the frame of a checkpoint's configuration: that of its recipe, or the image as it is without one.
+def stored_preprocessing(config: Mapping[str, Any]) -> Preprocessing:
+    """Returns the preprocessing of a checkpoint's configuration: that of its recipe, or the image as it is without one.
 
     Raises:
         ValueError: its recipe has `whole` and no size in pixels.
     """
     recipe = config.get("recipe") or {}
     if not recipe.get("whole"):
-        return Frame()
+        return Preprocessing()
     side = recipe.get("crop")
     if not isinstance(side, int) or side < 1:
         raise ValueError(f"the checkpoint's recipe.crop must be a size in pixels, found {side!r}")
-    return trained_frame(True, side)
+    return trained_preprocessing(True, side)
 
 
 def fill_of(colour: Colour) -> NDArray[np.uint8]:

@@ -1,8 +1,8 @@
-"""Check of the form of predictions: boxes in pixels of the original image, and a score.
+"""Check of the format of predictions: boxes in pixels of the original image, and a score.
 
 Corners read as widths, shares of the image read as pixels or a score in front of the box give an AP near zero and no
-error. Each published form is tried on some of the images: where another one finds several times as many faces, the
-numbers are of that form. A weak detector is weak in every form, and passes.
+error. Each published format is tried on some of the images: where another one finds several times as many faces, the
+numbers are of that format. A weak detector is weak in every format, and passes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Float64 = NDArray[np.float64]
 
 IMAGES: Final = 200
 ROWS: Final = 100
-_TIMES: Final = 3  # another form must find so many times the faces found as read, or by chance,
+_TIMES: Final = 3  # another format must find so many times the faces found as read, or by chance,
 _MORE, _MANY = 2, 5  # and two more; five where boxes are so many that some match by chance
 _SHARE: Final = 0.1  # and of all faces
 _SCALED_SHARE: Final = 0.2  # the same for an unknown factor
@@ -46,8 +46,8 @@ class ImageInfo:
     size: tuple[int, int] | None = None
 
 
-def require_form(source: object, expected: str, rows: Iterable[tuple[NDArray[np.floating], ImageInfo]]) -> None:
-    """Raises ValueError, beginning with ``source``, where predictions are evidently of another form than expected.
+def require_format(source: object, expected: str, rows: Iterable[tuple[NDArray[np.floating], ImageInfo]]) -> None:
+    """Raises ValueError, beginning with ``source``, where predictions are evidently of another format than expected.
 
     ``expected`` is an entry of `LAYOUTS`, the first four numbers of a row, whose last one is its score; ``rows`` has
     the numbers [n, 5 or more] of each image, and its facts.
@@ -55,7 +55,7 @@ def require_form(source: object, expected: str, rows: Iterable[tuple[NDArray[np.
     sampled = _Rows.of(rows, expected)
     if sampled is None:
         return
-    problem = sampled.shares() or sampled.other_form() or sampled.misplaced() or sampled.leaves_the_image()
+    problem = sampled.shares() or sampled.other_format() or sampled.misplaced() or sampled.leaves_the_image()
     if problem:
         raise ValueError(f"{source}: expected rows of {expected} score in pixels of the original image, {problem}")
 
@@ -123,8 +123,8 @@ class _Rows:
                 return f"{found} and the last one, {_range(last)}, does not: leave out what follows the score"
         return None
 
-    def other_form(self) -> str | None:
-        """Returns a message where another form finds several times as many faces."""
+    def other_format(self) -> str | None:
+        """Returns a message where another format finds several times as many faces."""
         total = len(self.faces)
         as_read = self._found(0, self.expected)
         if _TIMES * as_read + _MORE > total:
