@@ -20,17 +20,21 @@ from pipeline.engine.shard_record import ShardRecord
 from pipeline.engine.storage import Store
 
 _COLUMNS = ["image_id", *CORNERS, "score", "error"]
-_SIZE_COLUMNS = ["image_id", "width", "height", "error"]
 _NUMBERS = pa.list_(pa.float32())
 _TYPES = pa.schema({"image_id": pa.string(), **dict.fromkeys((*CORNERS, "score"), _NUMBERS), "error": pa.string()})
 
 
 @dataclass(frozen=True, slots=True)
 class Dump:
-    """All rows of a dump: the detections, and image_id -> reason of the images that could not be processed."""
+    """All rows of a dump: the detections, and image_id -> reason of the images that could not be processed.
+
+    Attributes:
+        unreadable: of these, the images that have no size either; foreign shards may lack it, and then none is known.
+    """
 
     predictions: PredictionSet
     errors: dict[str, str]
+    unreadable: frozenset[str]
 
 
 def dump_shards(folder: Path) -> list[Path]:
@@ -59,17 +63,9 @@ def read_dump(folder: Path) -> Dump:
     except ValueError as error:
         raise ValueError(f"{folder}: {error}; name the folder of one dump only") from error
     errors = {name: text for name, text in zip(image_ids, table["error"].to_pylist(), strict=True) if text is not None}
-    return Dump(predictions, errors)
-
-
-def unreadable_images(folder: Path) -> set[str]:
-    """Returns the images whose rows hold an error and no size; a foreign file may lack these columns."""
-    found: set[str] = set()
-    for shard in dump_shards(folder):
-        if set(_SIZE_COLUMNS) <= set(pq.read_schema(shard).names):
-            rows = pq.read_table(shard, columns=_SIZE_COLUMNS, partitioning=None).to_pylist()
-            found |= {row["image_id"] for row in rows if row["error"] is not None and not row["width"]}
-    return found
+    widths = table["width"].to_pylist() if "width" in table.column_names else [None] * len(image_ids)
+    unreadable = frozenset(name for name, width in zip(image_ids, widths, strict=True) if name in errors and width == 0)
+    return Dump(predictions, errors, unreadable)
 
 
 def _tables(folder: Path) -> list[pa.Table]:
@@ -85,7 +81,7 @@ def _tables(folder: Path) -> list[pa.Table]:
         manifest = load_manifest(store, newest.parents[1].name, newest.parent.name, name)
         if manifest is None:
             raise ValueError(f"{newest} is not a manifest")
-        return list(Artifact(store, manifest).tables(_COLUMNS))
+        return list(Artifact(store, manifest).tables([*_COLUMNS, "width"]))
     shards = dump_shards(folder)
     if not shards:
         raise FileNotFoundError(f"no *.parquet below {folder}")
@@ -103,7 +99,8 @@ def _as_written(shard: Path) -> Path:
 
 def _read(shard: Path) -> pa.Table:
     try:
-        table = pq.read_table(shard, columns=_COLUMNS, partitioning=None)
+        sized = {"width"} & set(pq.read_schema(shard).names)
+        table = pq.read_table(shard, columns=[*_COLUMNS, *sized], partitioning=None)
         if unlike := [name for name in _COLUMNS if not _readable(table[name].type, _TYPES.field(name).type)]:
             kinds = ", ".join(f"{name} of {table[name].type}" for name in unlike)
             raise ValueError(

@@ -19,7 +19,7 @@ from pipeline.data.datasets.wider_face.predictions import read_wider_text
 from pipeline.data.prediction_format import ImageInfo, require_format
 from pipeline.data.prediction_names import NameMatch
 from pipeline.data.prediction_set import PredictionSet
-from pipeline.evaluation.dump_reader import dump_shards, read_dump, unreadable_images
+from pipeline.evaluation.dump_reader import dump_shards, read_dump
 from pipeline.evaluation.missing_answers import LEFT_OUT, UNREADABLE
 from pipeline.evaluation.wider_result import WiderResult, evaluate, subsets_without_faces
 
@@ -81,9 +81,9 @@ def read_inputs(
     full_truth = load_ground_truth(ground_truth)
     truth = full_truth if images is None else full_truth.restrict(read_image_list(images))
     if predictions.is_dir() and dump_shards(predictions):
-        inputs = _from_dump(predictions, truth, full_truth, reading)
-        if inputs.problems["errors"]:
-            inputs = apply_unreadable(inputs, predictions, unreadable)
+        inputs, without_size = _from_dump(predictions, truth, full_truth, reading)
+        if without_size:
+            inputs = apply_unreadable(inputs, predictions, without_size, unreadable)
     else:
         inputs = _from_text(predictions, truth, full_truth, reading)
     protocol = {**inputs.protocol, "restricted": images is not None, "score_cut": score, "nms": nms}
@@ -124,7 +124,8 @@ def _from_text(
 
 def _from_dump(
     folder: Path, truth: WiderGroundTruth, full_truth: WiderGroundTruth, reading: Reading
-) -> EvaluationInputs:
+) -> tuple[EvaluationInputs, frozenset[str]]:
+    """Returns the inputs, and those of their images that could not be read."""
     dump = read_dump(folder)
     present, wanted = set(dump.predictions.image_ids), set(truth.image_ids)
     missing = [image_id for image_id in truth.image_ids if image_id not in present]
@@ -139,22 +140,21 @@ def _from_dump(
     rows = ((np.c_[boxes, scores], known[image_id]) for image_id, (boxes, scores) in chosen.by_image())
     require_format(folder, "x1 y1 x2 y2", rows)
     problems = {"missing": missing, "errors": [f"{image_id}: {reason}" for image_id, reason in errors.items()]}
-    return EvaluationInputs(truth, chosen, reading, np.zeros(0), {"source": "dump"}, problems)
+    inputs = EvaluationInputs(truth, chosen, reading, np.zeros(0), {"source": "dump"}, problems)
+    return inputs, dump.unreadable & wanted
 
 
 def apply_unreadable(
-    inputs: EvaluationInputs, folder: Path, unreadable: Literal["left_out", "missed"]
+    inputs: EvaluationInputs, folder: Path, found: frozenset[str], unreadable: Literal["left_out", "missed"]
 ) -> EvaluationInputs:
     """Returns the inputs of an evaluation without the images that could not be read, or with their number.
 
     Args:
         inputs: of a dump.
         folder: of the dump.
+        found: the images of the ground truth that could not be read; at least one.
         unreadable: "left_out" evaluates the other images alone; "missed" counts their faces as missed.
     """
-    found = unreadable_images(folder) & set(inputs.truth.image_ids)
-    if not found:
-        return inputs
     protocol = {**inputs.protocol, (LEFT_OUT if unreadable == "left_out" else UNREADABLE): len(found)}
     if unreadable == "missed":
         return replace(inputs, protocol=protocol)

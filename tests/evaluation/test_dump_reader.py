@@ -11,7 +11,7 @@ from pipeline.data.records import Detections
 from pipeline.data.schemas import DETECTIONS
 from pipeline.engine.fingerprint import hash_bytes
 from pipeline.engine.shard_record import ShardRecord
-from pipeline.evaluation.dump_reader import dump_shards, read_dump, unreadable_images
+from pipeline.evaluation.dump_reader import dump_shards, read_dump
 
 
 def write_dump(file: Path, *rows: Detections) -> None:
@@ -102,8 +102,13 @@ def test_another_writers_lists_are_read(tmp_path: Path) -> None:
 
 
 def test_files_of_others_need_no_sizes(tmp_path: Path) -> None:
-    pq.write_table(pa.table({"image_id": ["b"], "error": ["plain text"]}), tmp_path / "0.parquet")
-    assert unreadable_images(tmp_path) == set()
+    write_dump(tmp_path / "0.parquet", Detections("b", 0, 0, error="plain text"), Detections("c", 9, 9, error="memory"))
+    dump = read_dump(tmp_path)
+    assert (set(dump.errors), dump.unreadable) == ({"b", "c"}, {"b"})
+    table = pq.read_table(tmp_path / "0.parquet").drop_columns(["width", "height"])
+    pq.write_table(table, tmp_path / "0.parquet")
+    dump = read_dump(tmp_path)
+    assert (set(dump.errors), dump.unreadable) == ({"b", "c"}, set())
 
 
 def test_a_flipped_bit_is_found_by_the_record_beside_a_shard(tmp_path: Path) -> None:

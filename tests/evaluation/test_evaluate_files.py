@@ -294,21 +294,14 @@ def _inputs() -> EvaluationInputs:
 
 
 def test_what_nobody_could_read_is_left_out_by_choice_and_counted(tmp_path: Path) -> None:
-    _dump(tmp_path / "d", *ANSWERS)
-    without = apply_unreadable(_inputs(), tmp_path / "d", "left_out")
+    without = apply_unreadable(_inputs(), tmp_path, frozenset({"b"}), "left_out")
     result = without.evaluate()
     assert result.ap["hard"] == 0.5  # of a, found, and c, which the detector failed on
     assert result.counts["hard"].faces == 2
     assert result.protocol["images_left_out"] == 1
     assert result.problems["errors"] == ["c: out of memory"]
     assert result.problems["unreadable, left out of AP"] == ["b: plain text"]
-    missed = apply_unreadable(_inputs(), tmp_path / "d", "missed").evaluate()
+    missed = apply_unreadable(_inputs(), tmp_path, frozenset({"b"}), "missed").evaluate()
     assert (missed.ap["hard"], missed.counts["hard"].faces) == (pytest.approx(1 / 3), 3)
     assert missed.protocol["images_unreadable"] == 1
     assert missed.problems["errors"] == ["b: plain text", "c: out of memory"]
-
-
-def test_where_all_can_be_read_nothing_changes(tmp_path: Path) -> None:
-    _dump(tmp_path / "d", ANSWERS[0], ANSWERS[2])
-    same = _inputs()
-    assert apply_unreadable(same, tmp_path / "d", "left_out") is same

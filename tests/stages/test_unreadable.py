@@ -13,6 +13,7 @@ from pipeline.data.datasets.wider_face.ground_truth import ground_truth_of
 from pipeline.data.images import encode_jpeg
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.records import Sample
+from pipeline.evaluation.dump_reader import read_dump
 from pipeline.evaluation.wider_result import evaluate
 from tests.stages.odd_images import broken_files
 from tests.stages.world import World, drawn_image
@@ -73,6 +74,20 @@ def test_a_run_goes_to_its_end_and_every_stage_says_what_was_left_out(wider8k, e
     again = wider8k("run", "--local", "-c", eight.config).out.splitlines()
     assert again[-1].startswith("done: 0 computed, 9 reused")
     assert [line for line in again if line in told] == told
+
+
+def test_an_image_that_a_second_try_reads_is_not_unreadable_in_its_first_shard(eight: World) -> None:
+    photo = eight.folder / "photos" / "0.jpg"
+    eight.done(selected=["faces"])
+    data = photo.read_bytes()
+    photo.unlink()
+    eight.done("boxes.run.max_error_share=1", selected=["boxes"])
+    dump = Path(eight.store.url) / "boxes"
+    assert read_dump(dump).unreadable == {"0.jpg", "7.jpg"}
+    photo.write_bytes(data)
+    eight.done("boxes.run.max_error_share=1", selected=["boxes"], retry_errors=True)
+    assert len(list(dump.rglob("*.parquet"))) > 3, "the shard with its error is still there"
+    assert read_dump(dump).unreadable == {"7.jpg"}
 
 
 def test_ap_is_that_of_the_images_that_could_be_read(eight: World) -> None:
