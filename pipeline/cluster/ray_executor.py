@@ -25,7 +25,6 @@ from pipeline.cluster.session import connect
 from pipeline.cluster.start import leave
 from pipeline.cluster.train import train_together
 from pipeline.engine.capacity import Machine
-from pipeline.engine.executor import with_heartbeat
 from pipeline.engine.runner import NodeFailed
 from pipeline.engine.shard_record import ShardRecord
 from pipeline.engine.shards import ShardJob, compute_shard, compute_whole
@@ -124,7 +123,7 @@ class RayExecutor:
         worker_group = partial(
             train_together, resources=resources, store=job.store, folder=f"{job.folder}/work/ray", passing=passing
         )
-        job = with_heartbeat(replace(job, ctx=replace(job.ctx, fan_out=fan_out, worker_group=worker_group)))
+        job = replace(job, ctx=replace(job.ctx, fan_out=fan_out, worker_group=worker_group))
         # The task of a distributed stage only waits for its worker group, which holds the node's resources.
         request = {"num_cpus": 0} if job.stage.distributed else _request(resources)
         try:
@@ -139,7 +138,8 @@ class RayExecutor:
 
     def stop(self) -> None:
         """Ends the threads that wait for shards and whole stages within a second."""
-        _halt(self._name)
+        logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # it would report the end as an error of its own
+        _asked.add(self._name)
 
     def close(self) -> None:
         """Leaves the cluster if this executor connected to it; a local one ends."""
@@ -193,19 +193,13 @@ def _cause(error: BaseException) -> Exception:
     return NodeFailed(f"{kind}: {message.splitlines()[-1] if message else 'no message'}")
 
 
-def _halt(name: str) -> None:
-    """Ends every dataset that runs under `_halting(name)`, within a fraction of a second."""
-    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # it would report the end as an error of its own
-    _asked.add(name)
-
-
 def _halted(name: str) -> bool:
-    """Returns whether `_halt(name)` was called in this process."""
+    """Returns whether the executor of this name was stopped in this process."""
     return name in _asked
 
 
 def _halting(name: str) -> type[Any]:
-    """Returns a callback of Ray Data's scheduler that ends its dataset after `_halt(name)`.
+    """Returns a callback of Ray Data's scheduler that ends its dataset once `_halted(name)`.
 
     The thread that reads a dataset waits, and Ray Data has no other way to end it. The class is pickled and sent to the
     workers, so it holds a name instead of an event.
