@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from pipeline.engine.graph import Graph, Node, nearest
+from pipeline.engine.graph import Graph, Node
 from pipeline.engine.literal_yaml import LiteralValue, parse_literal, read_yaml, resolved
 from pipeline.engine.matrix import expand, merged
+from pipeline.engine.registry import nearest
 from pipeline.engine.stage import Resources, Stage
 
 SHARE = "max_error_share"  # of every node that has none of its own

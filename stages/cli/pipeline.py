@@ -243,7 +243,7 @@ def _planned(
     """Returns the store and the plan of every node; raises ValueError where there is no such node."""
     loaded = load_config(config, STAGES, set_ or [])
     if node is not None:
-        loaded.graph.check_name(node)
+        loaded.graph.nodes.find(node)
     store = Store(loaded.store)
     return store, make_plan(loaded.graph, store, _options(loaded, limit=limit))
 
@@ -258,7 +258,7 @@ def _options(
     retry_errors: bool = False,
 ) -> Options:
     for name in force or []:
-        loaded.graph.check_name(name)
+        loaded.graph.nodes.find(name)
     selected = frozenset(loaded.graph.select(only or (), from_, until))
     return Options(selected, frozenset(force or []), limit, retry_errors)
 

@@ -159,7 +159,7 @@ def test_a_machine_gives_the_resources_of_its_stages(tmp_path):
     path = tmp_path / "config.yaml"
     a, b = (load_config(path, STAGES, machine="large").graph.nodes[name].resources for name in "ab")
     assert (a.workers, a.cpus, b.workers, b.cpus, b.gpus) == (8, 1, 3, 1, 1)
-    with pytest.raises(ValueError, match=r"machine: none is called 'gpu4' \(choices: large, small\)"):
+    with pytest.raises(ValueError, match=r"machine: none is called 'gpu4' \(choices: small, large\)"):
         load_config(path, STAGES, machine="gpu4")
 
 

@@ -118,7 +118,7 @@ def test_a_machine_is_another_way_to_the_same_output(wider8k, faces: World) -> N
     path = faces.config
     with path.open("a") as config:
         config.write("machines: {slow: {}, odd: {suppress: {shard_rows: 1}}}\n")
-    assert "none is called 'fast' (choices: odd, slow)" in wider8k("plan", "-c", path, "--machine", "fast").err
+    assert "none is called 'fast' (choices: slow, odd)" in wider8k("plan", "-c", path, "--machine", "fast").err
     done = wider8k("run", "--local", "-c", path, "--machine", "odd", "--until", "found")
     assert done.code == 0, done.err
     assert len(list((faces.folder / "store/found").glob("*/shard-*.parquet"))) == 4  # one image each
@@ -169,10 +169,10 @@ def test_a_failure_ends_with_code_one_and_says_how_to_go_on(wider8k, faces: Worl
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--only", "boxs"), "no node is called 'boxs' (did you mean 'boxes'?); nodes: faces, boxes"),
-        (("--from", "nothing"), "no node is called 'nothing' (choices: ap, boxes, faces"),
-        (("--until", "pge"), "(did you mean 'page'?)"),
-        (("--force", "fond"), "(did you mean 'found'?)"),
+        (("--only", "boxs"), "no node is called 'boxs' (did you mean 'boxes'?; choices: faces, boxes"),
+        (("--from", "nothing"), "no node is called 'nothing' (choices: faces, boxes"),
+        (("--until", "pge"), "(did you mean 'page'?; choices: "),
+        (("--force", "fond"), "(did you mean 'found'?; choices: "),
         (
             ("--set", "boxs.max_candidates=3"),
             "--set boxs.max_candidates=3: no node is called 'boxs' (did you mean 'boxes'?)",
