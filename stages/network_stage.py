@@ -10,7 +10,7 @@ from pydantic import model_validator
 
 from pipeline.engine.stage import Item, MapStage, Row
 from pipeline.inference.engines import require_engine
-from pipeline.inference.worker import check_weights, size_of
+from pipeline.inference.worker import size_of
 from pipeline.models.checkpoint import Checkpoint
 
 
@@ -36,8 +36,11 @@ class NetworkStage(MapStage):
         """Raises ValueError where a weights file is of another network."""
 
     def check(self, path: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
-        """Raises ValueError unless there is exactly one source of weights."""
-        check_weights(path, inputs)
+        """Raises ValueError unless weights come from one place: the node's `path`, or the node at `checkpoint`."""
+        trained = bool(inputs.get("checkpoint"))
+        if trained == bool(path):
+            found = "both" if path else "neither"
+            raise ValueError(f"expected weights either as a file in `path` or from inputs.checkpoint, found {found}")
 
     def file_hashes(self, path: str | None) -> Mapping[str, str]:
         """Returns the content hash of the weights file, if there is one; raises ValueError where it does not fit."""
