@@ -13,7 +13,6 @@ import typer
 from pipeline.engine.config import Config, load_config
 from pipeline.engine.executor import Executor, LocalExecutor
 from pipeline.engine.fingerprint import difference
-from pipeline.engine.garbage import undecided
 from pipeline.engine.lock import StoreLock, StoreLockedError
 from pipeline.engine.manifest import stored_manifests
 from pipeline.engine.plan import NodePlan, Options, differences
@@ -230,7 +229,7 @@ def clean(
     except StoreLockedError as error:
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(LOCKED) from None
-    for name in undecided(plans):
+    for name in (name for name, planned in plans.items() if planned.row_fingerprint is None):
         print(f"{name}: {plans[name].reason}: what it uses is known once its inputs are finished; left as it is")
     print(f"{count} outputs {'deleted' if yes else 'could go; add --yes'}" if count or not went else "nothing to clean")
     if not went:
