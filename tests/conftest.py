@@ -29,7 +29,6 @@ _TOGETHER = {
     "tests/cluster/test_train.py": "train",
     "tests/cluster/test_stopping.py": "stranger",
     "tests/jobs/test_ray_job.py": "head",
-    "tests/cluster/test_damage_on_ray.py": "cluster",
     "tests/test_readme.py": "readme",
 }
 # Files that build a large network for each first parameter: all tests of one network go to one of the processes.
