@@ -61,22 +61,17 @@ class Graph:
         for port in node.inputs.keys() - ports.keys():
             found.append(f"{node.name}.inputs.{port}: no such input{nearest(port, ports)}")
         for port, spec in ports.items():
-            names = node.inputs.get(port, ())
+            where, names = f"{node.name}.inputs.{port}", node.inputs.get(port, ())
             if not names and not spec.optional:
-                found.append(f"{node.name}.inputs.{port}: missing; name the node that feeds it")
+                found.append(f"{where}: missing; name the node that feeds it")
             if len(names) > 1 and not spec.many:
-                found.append(f"{node.name}.inputs.{port}: takes one node, found {', '.join(names)}")
+                found.append(f"{where}: takes one node, found {', '.join(names)}")
             for name in names:
                 if name not in self.nodes:
-                    found.append(f"{node.name}.inputs.{port}: no node is called {name!r}{nearest(name, self.nodes)}")
-                elif not self.nodes[name].stage.output.equals(spec.schema):
-                    expected, given = (
-                        ", ".join(spec.schema.names[:6]),
-                        ", ".join(self.nodes[name].stage.output.names[:6]),
-                    )
-                    found.append(
-                        f"{node.name}.inputs.{port}: expected rows of ({expected}, ...), {name} gives ({given}, ...)"
-                    )
+                    found.append(f"{where}: no node is called {name!r}{nearest(name, self.nodes)}")
+                elif not (output := self.nodes[name].stage.output).equals(spec.schema):
+                    expected, given = (", ".join(schema.names[:6]) for schema in (spec.schema, output))
+                    found.append(f"{where}: expected rows of ({expected}, ...), {name} gives ({given}, ...)")
         return found
 
     def _lineage(self, node: Node) -> dict[str, dict[str, tuple[str, ...]]]:
