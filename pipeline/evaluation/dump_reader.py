@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,6 +60,16 @@ def read_dump(folder: Path) -> Dump:
         raise ValueError(f"{folder}: {error}; name the folder of one dump only") from error
     errors = {name: text for name, text in zip(image_ids, table["error"].to_pylist(), strict=True) if text is not None}
     return Dump(predictions, errors)
+
+
+def unreadable_images(folder: Path) -> Mapping[str, str]:
+    """Returns image_id -> reason of the rows that hold an error and no size; a foreign file may lack these columns."""
+    columns, found = ["image_id", "width", "height", "error"], dict[str, str]()
+    for shard in dump_shards(folder):
+        if set(columns) <= set(pq.read_schema(shard).names):
+            rows = pq.read_table(shard, columns=columns, partitioning=None).to_pylist()
+            found |= {r["image_id"]: r["error"] for r in rows if r["error"] is not None and not r["width"]}
+    return found
 
 
 def _tables(folder: Path) -> list[pa.Table]:

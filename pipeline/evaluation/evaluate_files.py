@@ -19,8 +19,8 @@ from pipeline.data.datasets.wider_face.predictions import TextReport, read_wider
 from pipeline.data.prediction_form import ImageInfo, require_form
 from pipeline.data.prediction_names import NameMatch
 from pipeline.data.prediction_set import PredictionSet
-from pipeline.evaluation.dump_reader import dump_shards, read_dump
-from pipeline.evaluation.unreadable_images import apply_unreadable
+from pipeline.evaluation.dump_reader import dump_shards, read_dump, unreadable_images
+from pipeline.evaluation.missing_answers import LEFT_OUT, UNREADABLE
 from pipeline.evaluation.wider_result import WiderResult, evaluate, subsets_without_faces
 
 
@@ -92,6 +92,33 @@ def read_inputs(
         )
     protocol = {**inputs.protocol, "restricted": images is not None, "score_cut": score, "nms": nms}
     return replace(inputs, predictions=_thinned(inputs.predictions, nms, score), protocol=protocol)
+
+
+def apply_unreadable(
+    inputs: EvaluationInputs, folder: Path, unreadable: Literal["left_out", "missed"]
+) -> EvaluationInputs:
+    """Returns the inputs of an evaluation without the images that could not be read, or with their number.
+
+    Args:
+        inputs: of a dump.
+        folder: of the dump.
+        unreadable: "left_out" evaluates the other images alone; "missed" counts their faces as missed.
+    """
+    found = unreadable_images(folder).keys() & set(inputs.truth.image_ids)
+    if not found:
+        return inputs
+    protocol = {**inputs.protocol, (LEFT_OUT if unreadable == "left_out" else UNREADABLE): len(found)}
+    if unreadable == "missed":
+        return replace(inputs, protocol=protocol)
+    truth = inputs.truth.restrict(set(inputs.truth.image_ids) - found)
+    if not truth.image_ids:
+        raise ValueError(f"{folder}: none of {len(found)} images could be read: nothing to evaluate")
+    lines = inputs.problems["errors"]
+    left_out = [line for line in lines if line.partition(": ")[0] in found]
+    errors = [line for line in lines if line not in left_out]
+    problems = {**inputs.problems, "errors": errors, "unreadable, left out of AP": left_out}
+    chosen = inputs.predictions.select(truth.image_ids)
+    return replace(inputs, truth=truth, predictions=chosen, protocol=protocol, problems=problems)
 
 
 def read_image_list(file: Path) -> list[str]:

@@ -16,10 +16,6 @@ ALLOWED = {
         "pipeline.data.datasets.mosaic.dataset",
     ): "a mosaic takes any dataset of the table as its source, and the table lists the mosaic",
     (
-        "pipeline.evaluation.evaluate_files",
-        "pipeline.evaluation.unreadable_images",
-    ): "unreadable images are taken out of the inputs of an evaluation, a type only",
-    (
         "pipeline.models.detectors.detector",
         "pipeline.models.detectors.spec",
     ): "a spec builds a detector, a type only, and a detector has its spec",

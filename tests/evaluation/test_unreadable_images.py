@@ -14,9 +14,8 @@ from pipeline.data.schemas import DETECTIONS
 from pipeline.engine.fingerprint import hash_bytes
 from pipeline.engine.shard_record import ShardRecord
 from pipeline.engine.shards import encode
-from pipeline.evaluation.dump_reader import read_dump
-from pipeline.evaluation.evaluate_files import EvaluationInputs
-from pipeline.evaluation.unreadable_images import apply_unreadable, unreadable_images
+from pipeline.evaluation.dump_reader import read_dump, unreadable_images
+from pipeline.evaluation.evaluate_files import EvaluationInputs, apply_unreadable
 
 FACE = np.array([[10, 10, 19, 19]], np.float32)
 ROWS = (
