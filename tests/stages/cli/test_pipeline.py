@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from pipeline.data.images import encode_png
 from pipeline.engine.lock import StoreLock
 from pipeline.engine.storage import Store
 from stages.cli.pipeline import _check_lasting
-from tests.processes import hear_interrupts
+from tests.processes import hear_interrupts, wait_for
 from tests.stages.world import World, drawn_image
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -302,11 +301,7 @@ def test_an_interrupt_keeps_what_is_done_and_says_how_to_go_on(faces: World) -> 
     run = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hear_interrupts
     )
-    limit = time.monotonic() + 60
-    while not any("_inflight" in str(p) for p in Path(faces.folder).rglob("detector/**/*.progress")):
-        assert run.poll() is None, run.communicate()
-        assert time.monotonic() < limit
-        time.sleep(0.1)
+    wait_for(run, lambda: any("_inflight" in str(p) for p in Path(faces.folder).rglob("detector/**/*.progress")))
     run.send_signal(signal.SIGINT)
     _, err = run.communicate(timeout=30)
     assert run.returncode == 130
