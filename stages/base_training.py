@@ -47,7 +47,7 @@ class TrainingStage(WholeStage):
     repeatable: Repeatable = Field("preferred", exclude=True)
 
     @abstractmethod
-    def resolve(self, file: str) -> None:
+    def resolve(self, weights: Checkpoint) -> None:
         """Raises ValueError where a file of first weights is of another network."""
 
     @abstractmethod
@@ -76,11 +76,9 @@ class TrainingStage(WholeStage):
         )
 
     def check(self, path: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
-        """Raises ValueError for two sources of first weights, or a file of another network."""
+        """Raises ValueError for two sources of first weights."""
         if path and inputs.get("start"):
             raise ValueError("expected first weights either as a file in `path` or from inputs.start, found both")
-        if path:
-            self.resolve(path)
 
     def fits(self, resources: Resources) -> None:
         """Raises ValueError for shares of GPUs that processes cannot train on together."""
@@ -98,8 +96,11 @@ class TrainingStage(WholeStage):
         )
 
     def file_hashes(self, path: str | None) -> Mapping[str, str]:
-        """Returns the content hash of the file of first weights, if there is one."""
-        return {"weights": Checkpoint(path).content_hash} if path else {}
+        """Returns the content hash of the file of first weights, if there is one; ValueError where it does not fit."""
+        if not path:
+            return {}
+        self.resolve(weights := Checkpoint(path))
+        return {"weights": weights.content_hash}
 
     def run(self, ctx: StageContext) -> Iterable[Row]:
         """Returns the checkpoint as one row.

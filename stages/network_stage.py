@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Literal, Self
 
@@ -30,9 +31,23 @@ class NetworkStage(MapStage):
         require_engine(self.engine, self.precision)
         return self
 
+    @abstractmethod
+    def resolve(self, weights: Checkpoint) -> None:
+        """Raises ValueError where a weights file is of another network."""
+
+    def check(self, path: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
+        """Raises ValueError unless weights come from one place: the node's `path`, or the node at `checkpoint`."""
+        trained = bool(inputs.get("checkpoint"))
+        if trained == bool(path):
+            found = "both" if path else "neither"
+            raise ValueError(f"expected weights either as a file in `path` or from inputs.checkpoint, found {found}")
+
     def file_hashes(self, path: str | None) -> Mapping[str, str]:
-        """Returns the content hash of the weights file, if there is one."""
-        return {"weights": Checkpoint(path).content_hash} if path else {}
+        """Returns the content hash of the weights file, if there is one; raises ValueError where it does not fit."""
+        if not path:
+            return {}
+        self.resolve(weights := Checkpoint(path))
+        return {"weights": weights.content_hash}
 
     def error_row(self, item: Item, message: str) -> Row:
         """Returns the row of an image that killed its worker: with its size, since it was not the image's reading."""

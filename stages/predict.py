@@ -7,7 +7,7 @@ back in pixels of the original.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -22,7 +22,7 @@ from pipeline.data.schemas import CHECKPOINT, DETECTIONS, SAMPLES
 from pipeline.engine.stage import Item, Port, Row, StageContext
 from pipeline.inference.engines import ENGINES
 from pipeline.inference.test_time import MODES, detect
-from pipeline.inference.worker import check_weights, naming_weights, planned_weights, set_threads
+from pipeline.inference.worker import naming_weights, planned_weights, set_threads
 from pipeline.models.checkpoint import Checkpoint
 from pipeline.models.detectors import DETECTORS
 from stages.network_stage import NetworkStage
@@ -96,11 +96,9 @@ class Predict(NetworkStage):
         inclusive = mode.fusion is not None and mode.convention.frame is Frame.INCLUSIVE
         return {**fields, "frame": mode.convention.frame.value} if inclusive else fields
 
-    def check(self, path: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
-        """Raises ValueError unless there is exactly one source of weights, and it fits the detector."""
-        check_weights(path, inputs)
-        if path:
-            Checkpoint(path).detector(self.detector)
+    def resolve(self, weights: Checkpoint) -> None:
+        """Raises ValueError where a file is known to hold another detector, or needs its name and has none."""
+        weights.detector(self.detector)
 
     def items(self, ctx: StageContext) -> Sequence[Item]:
         """Returns one item per sample; only a change of the image's bytes changes it, not one of its labels."""

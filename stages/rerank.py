@@ -20,7 +20,7 @@ from pipeline.data.schemas import CHECKPOINT, DETECTIONS, SAMPLES
 from pipeline.data.shard_reader import ShardReader
 from pipeline.engine.fingerprint import hash_json
 from pipeline.engine.stage import Item, Port, Row, StageContext
-from pipeline.inference.worker import check_weights, naming_weights, planned_weights, set_threads
+from pipeline.inference.worker import naming_weights, planned_weights, set_threads
 from pipeline.models.checkpoint import Checkpoint
 from stages.network_stage import NetworkStage
 
@@ -71,13 +71,15 @@ class Rerank(NetworkStage):
     def _size(cls, value: object) -> str | None:
         return None if value is None else str(parse_canvas(value if isinstance(value, int) else str(value)))
 
+    def resolve(self, weights: Checkpoint) -> None:
+        """Raises ValueError where a file does not hold a ranker."""
+        weights.ranker()
+
     def check(self, path: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
-        """Raises ValueError unless there is exactly one source of weights, and it holds a ranker."""
+        """Raises ValueError for two ways to write scores, and unless there is exactly one source of weights."""
         if self.clip and self.squash:
             raise ValueError("clip and squash are two ways to write scores in 0..1: set one of them")
-        check_weights(path, inputs)
-        if path:
-            Checkpoint(path).ranker()
+        super().check(path, inputs)
 
     def items(self, ctx: StageContext) -> Sequence[Item]:
         """Returns one item per row of the dump.

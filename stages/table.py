@@ -13,8 +13,8 @@ import pyarrow as pa
 from pydantic import Field, field_validator
 
 from pipeline.data.schemas import AP, COMPARISON, LEVELS
-from pipeline.engine.graph import nearest
 from pipeline.engine.manifest import Artifact
+from pipeline.engine.registry import nearest
 from pipeline.engine.stage import Port, Row, StageContext, WholeStage
 from pipeline.evaluation.comparison import CONTENT_HASH, ComparisonRow, markdown, without_ap
 from pipeline.evaluation.missing_answers import LEFT_OUT

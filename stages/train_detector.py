@@ -66,9 +66,9 @@ class TrainDetector(TrainingStage):
             raise ValueError(f"no preset {value['preset']!r}; there are {', '.join(PRESETS)}")
         return {**asdict(PRESETS[value["preset"]]), **{name: each for name, each in value.items() if name != "preset"}}
 
-    def resolve(self, file: str) -> None:
+    def resolve(self, weights: Checkpoint) -> None:
         """Raises ValueError where a file is known to hold another detector."""
-        Checkpoint(file).detector(self.detector)
+        weights.detector(self.detector)
 
     def training(self, ctx: StageContext) -> Training:
         """Returns the training.

@@ -56,13 +56,12 @@ class TrainRanker(TrainingStage):
         RANKERS.find(value)
         return value
 
-    def resolve(self, file: str) -> None:
+    def resolve(self, weights: Checkpoint) -> None:
         """Raises ValueError where a file holds neither this ranker nor a known detector."""
-        checkpoint = Checkpoint(file)
-        if checkpoint.kind == "ranker":
-            checkpoint.ranker(self.ranker)
+        if weights.kind == "ranker":
+            weights.ranker(self.ranker)
         else:
-            checkpoint.detector()
+            weights.detector()
 
     def training(self, ctx: StageContext) -> Training:
         """Returns the training.

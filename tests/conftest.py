@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from xdist.scheduler import LoadGroupScheduling
 from xdist.workermanage import WorkerController
 
 from tests import slow_tests
+from tests.processes import free_port
 
 _HERE = Path(__file__).resolve().parent
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -31,7 +31,6 @@ _TOGETHER = {
     "tests/cluster/test_train.py": "train",
     "tests/cluster/test_stopping.py": "stranger",
     "tests/jobs/test_ray_job.py": "head",
-    "tests/cluster/test_damage_on_ray.py": "cluster",
     "tests/test_readme.py": "readme",
 }
 # Files that build a large network for each first parameter: all tests of one network go to one of the processes.
@@ -95,9 +94,7 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def s3_bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of an empty bucket of an S3 server process on loopback."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     log = tmp_path_factory.mktemp("s3") / "log"
     server = subprocess.Popen(
         [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],

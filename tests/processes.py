@@ -1,12 +1,14 @@
-"""Processes of tests: how they are ended, and what they inherit."""
+"""Processes of tests: what they inherit, how they are waited for, and how they are ended."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import signal
+import socket
 import subprocess
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import psutil
@@ -18,6 +20,22 @@ def command_of(process: psutil.Process) -> str:
         return " ".join(process.cmdline())
     except psutil.NoSuchProcess:  # a zombie is one too
         return ""
+
+
+def free_port() -> int:
+    """Returns a port of this machine that nothing listens at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(process: subprocess.Popen[Any], condition: Callable[[], bool]) -> None:
+    """Returns once the condition holds, while the process still runs; fails after three minutes."""
+    limit = time.monotonic() + 180
+    while not condition():
+        assert process.poll() is None, "it ended by itself"
+        assert time.monotonic() < limit
+        time.sleep(0.02)
 
 
 def kill_all(processes: Iterable[psutil.Process]) -> None:

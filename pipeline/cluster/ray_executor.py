@@ -21,11 +21,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from pipeline.cluster.address import joined
+from pipeline.cluster.ray_loader import on_every_round
 from pipeline.cluster.session import connect
 from pipeline.cluster.start import leave
 from pipeline.cluster.train import train_together
 from pipeline.engine.capacity import Machine
-from pipeline.engine.executor import with_heartbeat
 from pipeline.engine.runner import NodeFailed
 from pipeline.engine.shard_record import ShardRecord
 from pipeline.engine.shards import ShardJob, compute_shard, compute_whole
@@ -33,8 +33,7 @@ from pipeline.engine.stage import Item, MapStage, Resources
 
 DEATHS_WHILE_OPENING = 3
 SECONDS_BETWEEN_CHECKS = 0.25  # of whether the run is being stopped
-STOPPING = "the run is being stopped"
-_asked: set[str] = set()  # names of executors whose datasets end
+_stopped: set[str] = set()  # names of executors
 A = TypeVar("A")
 B = TypeVar("B")
 
@@ -87,7 +86,8 @@ class RayExecutor:
         """
         import ray.data
 
-        ray.data.DataContext.get_current().custom_execution_callback_classes = [_halting(self._name)]
+        end_if_stopped = on_every_round(partial(_end_if_stopped, self._name))
+        ray.data.DataContext.get_current().custom_execution_callback_classes = [end_if_stopped]
         resources = job.ctx.resources
         threads = shards_at_once(resources)
         pool = ray.data.ActorPoolStrategy(
@@ -124,14 +124,13 @@ class RayExecutor:
         worker_group = partial(
             train_together, resources=resources, store=job.store, folder=f"{job.folder}/work/ray", passing=passing
         )
-        job = with_heartbeat(replace(job, ctx=replace(job.ctx, fan_out=fan_out, worker_group=worker_group)))
+        job = replace(job, ctx=replace(job.ctx, fan_out=fan_out, worker_group=worker_group))
         # The task of a distributed stage only waits for its worker group, which holds the node's resources.
         request = {"num_cpus": 0} if job.stage.distributed else _request(resources)
         try:
             task = ray.remote(**request)(compute_whole).remote(job)
             while not ray.wait([task], timeout=SECONDS_BETWEEN_CHECKS)[0]:
-                if _halted(self._name):
-                    raise NodeFailed(STOPPING)
+                _end_if_stopped(self._name)
             record: ShardRecord = ray.get(task)
         except ray.exceptions.RayError as error:
             raise _cause(error) from error
@@ -139,7 +138,8 @@ class RayExecutor:
 
     def stop(self) -> None:
         """Ends the threads that wait for shards and whole stages within a second."""
-        _halt(self._name)
+        logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # it would report the end as an error of its own
+        _stopped.add(self._name)
 
     def close(self) -> None:
         """Leaves the cluster if this executor connected to it; a local one ends."""
@@ -193,28 +193,11 @@ def _cause(error: BaseException) -> Exception:
     return NodeFailed(f"{kind}: {message.splitlines()[-1] if message else 'no message'}")
 
 
-def _halt(name: str) -> None:
-    """Ends every dataset that runs under `_halting(name)`, within a fraction of a second."""
-    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # it would report the end as an error of its own
-    _asked.add(name)
+def _end_if_stopped(name: str) -> None:
+    """Raises NodeFailed where the executor of this name was stopped in this process.
 
-
-def _halted(name: str) -> bool:
-    """Returns whether `_halt(name)` was called in this process."""
-    return name in _asked
-
-
-def _halting(name: str) -> type[Any]:
-    """Returns a callback of Ray Data's scheduler that ends its dataset after `_halt(name)`.
-
-    The thread that reads a dataset waits, and Ray Data has no other way to end it. The class is pickled and sent to the
-    workers, so it holds a name instead of an event.
+    The thread that reads a dataset waits, and Ray Data has no other way to end it than an error in its scheduler. That
+    is pickled and sent to the workers, so it has a name instead of an event.
     """
-    from ray.data._internal.execution.execution_callback import ExecutionCallback
-
-    class Halting(ExecutionCallback):  # type: ignore[misc]
-        def on_execution_step(self, executor: object) -> None:
-            if _halted(name):
-                raise RuntimeError(STOPPING)
-
-    return Halting
+    if name in _stopped:
+        raise NodeFailed("the run is being stopped")

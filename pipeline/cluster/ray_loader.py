@@ -8,13 +8,16 @@ from __future__ import annotations
 import pickle
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from pipeline.engine.worker_group import Prefetch
 
-PAUSE_SECONDS = 0.05  # between two rounds of Ray Data's scheduler
+# Between two rounds of Ray Data's scheduler, which runs in a thread of the training process and, with enough batches
+# ready, loops without waiting: 44 % of a core, and the interpreter's lock with it.
+PAUSE_SECONDS = 0.05
 SEGMENT = 2000  # numbers of one dataset, so that a long training does not list all its steps at once
 
 
@@ -49,7 +52,7 @@ def _segment(make: Callable[[int], Any], numbers: range, loaders: int) -> Iterat
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.execution_options.preserve_order = True
-    context.custom_execution_callback_classes = [_pausing()]
+    context.custom_execution_callback_classes = [on_every_round(partial(time.sleep, PAUSE_SECONDS))]
     rows = [{"number": number} for number in numbers]
     made = ray.data.from_items(rows, override_num_blocks=len(numbers)).map_batches(
         Loader,
@@ -62,16 +65,12 @@ def _segment(make: Callable[[int], Any], numbers: range, loaders: int) -> Iterat
         yield from map(pickle.loads, batch["batch"])
 
 
-def _pausing() -> type[Any]:
-    """Returns a callback that makes Ray Data's scheduler pause after every round.
-
-    It runs in a thread of the training process and, with enough batches ready, loops without waiting: 44 % of a core,
-    and the interpreter's lock with it.
-    """
+def on_every_round(function: Callable[[], None]) -> type[Any]:
+    """Returns a callback of Ray Data's scheduler that calls a function after each round; workers are sent it too."""
     from ray.data._internal.execution.execution_callback import ExecutionCallback
 
-    class Pausing(ExecutionCallback):  # type: ignore[misc]
+    class EveryRound(ExecutionCallback):  # type: ignore[misc]
         def on_execution_step(self, executor: object) -> None:
-            time.sleep(PAUSE_SECONDS)
+            function()
 
-    return Pausing
+    return EveryRound

@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from pipeline.engine.graph import Graph, Node, nearest
+from pipeline.engine.graph import Graph, Node
 from pipeline.engine.literal_yaml import LiteralValue, parse_literal, read_yaml, resolved
 from pipeline.engine.matrix import expand, merged
+from pipeline.engine.registry import nearest
 from pipeline.engine.stage import Resources, Stage
 
 SHARE = "max_error_share"  # of every node that has none of its own
@@ -52,7 +53,11 @@ def load_config(
     Raises:
         ValueError: naming file, field, what was expected and what was found, all mistakes at once.
     """
-    tree = _expanded(path, _read(path, ()))
+    tree = _read(path, ())
+    try:
+        tree = expand(tree)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
     for override in overrides:
         _override(tree, override)
     problems = [f"{key}: unknown field{nearest(key, TOP_FIELDS)}" for key in tree if key not in TOP_FIELDS]
@@ -107,13 +112,6 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
         raise ValueError(f"{path}: expected a mapping with nodes, found {type(tree).__name__}")
     base = tree.pop("base", None)
     return dict(merged(_read(path.parent / str(base), (*seen, path)), tree)) if base else tree
-
-
-def _expanded(path: Path, tree: dict[str, Any]) -> dict[str, Any]:
-    try:
-        return expand(tree)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
 
 
 def _override(tree: dict[str, Any], override: str) -> None:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import concurrent.futures
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 from pipeline.engine.capacity import UNLIMITED, Machine
-from pipeline.engine.heartbeat import Heartbeat
 from pipeline.engine.shard_record import ShardRecord
 from pipeline.engine.shards import ShardJob, compute_shard, compute_whole
 from pipeline.engine.stage import Item, MapStage
@@ -36,12 +34,6 @@ class Executor(Protocol):
         """Releases everything."""
 
 
-def with_heartbeat(job: ShardJob) -> ShardJob:
-    """Returns the job with a `log` that reaches the driver through the store, from any process."""
-    heartbeat = Heartbeat(job.store, f"{job.folder}/_inflight/{job.run_id}-whole.progress")
-    return replace(job, ctx=replace(job.ctx, log=heartbeat))
-
-
 class LocalExecutor:
     """Runs every stage in this process, one after another: the reference for the cluster, and the way to debug.
 
@@ -61,7 +53,7 @@ class LocalExecutor:
 
     def whole(self, job: ShardJob) -> ShardRecord:
         """Runs the stage in this thread."""
-        return compute_whole(with_heartbeat(job))
+        return compute_whole(job)
 
     def stop(self) -> None:
         """Does nothing: the work is done in the thread that asks for it."""

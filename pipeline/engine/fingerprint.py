@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
-from pydantic import BaseModel
-
 ABSENT = "(absent)"
 
 
@@ -21,13 +19,11 @@ def canonical(value: object, where: str = "value") -> Any:
     """Returns `value` as plain JSON types with sorted string keys.
 
     Args:
-        value: None, bool, int, finite float, str, Enum, a pydantic model, or a list, tuple or mapping of these.
+        value: None, bool, int, finite float, str, Enum, or a list, tuple or mapping of these.
         where: name of the value in an error message.
 
     Raises ValueError for anything else, with its place and what to do.
     """
-    if isinstance(value, BaseModel):
-        return canonical(value.model_dump(mode="python"), where)
     if isinstance(value, Enum):
         return canonical(value.value, where)
     if value is None or isinstance(value, bool | int | str):

@@ -17,8 +17,8 @@ def unused_files(store: Store, plans: Mapping[str, NodePlan]) -> Iterator[tuple[
     * Folders of other row fingerprints of a node.
     * Beside a finished output, other manifests and shards that no row is taken from. An unfinished output keeps every
       shard: it may still be reused.
-    * Everywhere, what kills in the middle of a write left, see `left_over`. Of a node whose inputs are not finished
-      (`undecided`) nothing else.
+    * Everywhere, what kills in the middle of a write left, see `left_over`. Of a node whose inputs are not finished,
+      so that it has no row fingerprint yet, nothing else.
 
     Raises ValueError if a node cannot run as configured, since what it uses is then unknown.
     """
@@ -42,11 +42,6 @@ def unused_files(store: Store, plans: Mapping[str, NodePlan]) -> Iterator[tuple[
                 for file, size in sorted(store.sizes(folder).items()):
                     if file not in needed and f"{folder}/{file}" not in found:
                         yield f"{folder}/{file}", size
-
-
-def undecided(plans: Mapping[str, NodePlan]) -> list[str]:
-    """Returns the nodes whose inputs are not finished, so that what they use is not known yet."""
-    return [name for name, planned in plans.items() if planned.row_fingerprint is None]
 
 
 def left_over(store: Store, folder: str) -> Iterator[tuple[str, int]]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 
+from pipeline.engine.registry import Registry, nearest
 from pipeline.engine.stage import Resources, Stage
 
 
@@ -48,34 +48,30 @@ class Graph:
         Raises:
             ValueError: listing every unknown, missing or mismatched input at once, or the cycle.
         """
-        self.nodes = {node.name: node for node in nodes}
+        self.nodes = Registry("node", {node.name: node for node in nodes})
         problems = [problem for node in self.nodes.values() for problem in self._wiring_problems(node)]
         if problems:
             raise ValueError("the graph does not fit together:\n" + "\n".join(f"  - {p}" for p in problems))
         self.order = self._sort()
-        self.nodes = {name: replace(node, lineage=self._lineage(node)) for name, node in self.nodes.items()}
+        found = {name: replace(node, lineage=self._lineage(node)) for name, node in self.nodes.items()}
+        self.nodes = Registry("node", found)
 
     def _wiring_problems(self, node: Node) -> list[str]:
         ports, found = node.stage.inputs, []
         for port in node.inputs.keys() - ports.keys():
             found.append(f"{node.name}.inputs.{port}: no such input{nearest(port, ports)}")
         for port, spec in ports.items():
-            names = node.inputs.get(port, ())
+            where, names = f"{node.name}.inputs.{port}", node.inputs.get(port, ())
             if not names and not spec.optional:
-                found.append(f"{node.name}.inputs.{port}: missing; name the node that feeds it")
+                found.append(f"{where}: missing; name the node that feeds it")
             if len(names) > 1 and not spec.many:
-                found.append(f"{node.name}.inputs.{port}: takes one node, found {', '.join(names)}")
+                found.append(f"{where}: takes one node, found {', '.join(names)}")
             for name in names:
                 if name not in self.nodes:
-                    found.append(f"{node.name}.inputs.{port}: no node is called {name!r}{nearest(name, self.nodes)}")
-                elif not self.nodes[name].stage.output.equals(spec.schema):
-                    expected, given = (
-                        ", ".join(spec.schema.names[:6]),
-                        ", ".join(self.nodes[name].stage.output.names[:6]),
-                    )
-                    found.append(
-                        f"{node.name}.inputs.{port}: expected rows of ({expected}, ...), {name} gives ({given}, ...)"
-                    )
+                    found.append(f"{where}: no node is called {name!r}{nearest(name, self.nodes)}")
+                elif not (output := self.nodes[name].stage.output).equals(spec.schema):
+                    expected, given = (", ".join(schema.names[:6]) for schema in (spec.schema, output))
+                    found.append(f"{where}: expected rows of ({expected}, ...), {name} gives ({given}, ...)")
         return found
 
     def _lineage(self, node: Node) -> dict[str, dict[str, tuple[str, ...]]]:
@@ -120,24 +116,10 @@ class Graph:
             ValueError: for a name that is not in the graph, with the nearest one.
         """
         for name in (*only, *(n for n in (start, until) if n)):
-            self.check_name(name)
+            self.nodes.find(name)
         chosen = set(only or self.order)
         if start:
             chosen &= {name for name in self.order if name == start or start in self.ancestors(name)}
         if until:
             chosen &= {until} | self.ancestors(until)
         return tuple(name for name in self.order if name in chosen)
-
-    def check_name(self, name: str) -> None:
-        """Raises ValueError where no node has this name."""
-        if name not in self.nodes:
-            raise ValueError(f"no node is called {name!r}{nearest(name, self.nodes)}; nodes: {', '.join(self.order)}")
-
-
-def nearest(word: str, choices: Iterable[str]) -> str:
-    """Returns ' (did you mean ...?)' or the list of choices where nothing is near."""
-    choices = list(choices)
-    near = difflib.get_close_matches(word, choices, n=1)
-    if near:
-        return f" (did you mean {near[0]!r}?)"
-    return f" (choices: {', '.join(sorted(choices))})" if choices else ""

@@ -16,7 +16,6 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 import yaml
 from pydantic import BaseModel, model_validator
 
-_NOT_TEXT = ("int", "float", "bool")
 _NONE = type(None)
 
 
@@ -48,7 +47,7 @@ class LiteralModel(BaseModel):
     def _as_meant(cls, fields: Any) -> Any:
         if not isinstance(fields, Mapping):
             return fields
-        known = {name: _with_metadata(each) for name, each in cls.model_fields.items()}
+        known = {name: each.annotation or Any for name, each in cls.model_fields.items()}
         return {str(name): resolved(value, known.get(name, Any)) for name, value in fields.items()}
 
 
@@ -137,7 +136,7 @@ def _keep(kind: str) -> None:
     _Loader.add_constructor(f"tag:yaml.org,2002:{kind}", construct)
 
 
-for _kind in _NOT_TEXT:
+for _kind in ("int", "float", "bool"):
     _keep(_kind)
 _Loader.add_constructor("tag:yaml.org,2002:timestamp", lambda loader, node: str(node.value))  # nothing here is a date
 
@@ -155,10 +154,6 @@ def _load(text: str, where: str, lines: bool) -> Any:
         raise ValueError(f"{where}: not valid YAML: {' '.join(str(error).split())}") from None
     except RecursionError:
         raise ValueError(f"{where}: not valid YAML: nested too deeply") from None
-
-
-def _with_metadata(field: Any) -> Any:
-    return field.annotation if field.annotation is not None else Any
 
 
 def _kinds(annotation: Any) -> tuple[Any, ...]:

@@ -3,34 +3,22 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 T = TypeVar("T")
 
 
-class Registry(Mapping[str, T]):
-    """A read-only mapping whose `find` has one error message for all kinds.
+class Registry(dict[str, T]):
+    """A dict, not changed once it is made, whose `find` has one error message for all kinds.
 
     Example: `find("mogfac")` raises "no detector is called 'mogfac' (did you mean 'mogface'?; choices: ...)".
     """
 
     def __init__(self, kind: str, entries: Mapping[str, T]) -> None:
         """Args: what an entry is called in messages, e.g. "detector"; the entries by name, in the order of a list."""
+        super().__init__(entries)
         self.kind = kind
-        self._entries = dict(entries)
-
-    def __getitem__(self, name: str) -> T:
-        """Returns the entry; KeyError without one. For a user's names see `find`."""
-        return self._entries[name]
-
-    def __iter__(self) -> Iterator[str]:
-        """Yields the names in the order given."""
-        return iter(self._entries)
-
-    def __len__(self) -> int:
-        """Returns the number of entries."""
-        return len(self._entries)
 
     def find(self, name: str) -> T:
         """Returns the entry of a name that a user gave.
@@ -38,8 +26,15 @@ class Registry(Mapping[str, T]):
         Raises:
             ValueError: there is none; the message has the nearest name and the choices.
         """
-        if name in self._entries:
-            return self._entries[name]
-        near = difflib.get_close_matches(name, self._entries, n=1)
-        meant = f"did you mean {near[0]!r}?; " if near else ""
-        raise ValueError(f"no {self.kind} is called {name!r} ({meant}choices: {', '.join(self._entries)})")
+        if name in self:
+            return self[name]
+        raise ValueError(f"no {self.kind} is called {name!r}{nearest(name, self, listed=True)}")
+
+
+def nearest(word: str, choices: Iterable[str], listed: bool = False) -> str:
+    """Returns ' (did you mean ...?)'; where nothing is near, or with `listed`, the choices in their order as well."""
+    names = list(choices)
+    hints = [f"did you mean {near!r}?" for near in difflib.get_close_matches(word, names, n=1)]
+    if names and (listed or not hints):
+        hints.append(f"choices: {', '.join(names)}")
+    return f" ({'; '.join(hints)})" if hints else ""

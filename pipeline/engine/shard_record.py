@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from pipeline.engine.checksummed_json import verified, with_checksum
-from pipeline.engine.fingerprint import hash_bytes
 from pipeline.engine.storage import Store
 
 WHOLE = "whole"  # name of the only shard of a whole stage
@@ -93,24 +92,6 @@ class DamagedError(ValueError):
     def __init__(self, message: str, noted: bool = True) -> None:
         super().__init__(message)
         self.noted = noted
-
-
-def read_shard(store: Store, folder: str, shard: str, size: int, expected: str) -> bytes:
-    """Returns a shard's file of `size` bytes with the content hash `expected`; hashing takes 1 ms a MB.
-
-    Raises DamagedError if the file is another one now, or is gone; the shard is then marked as damaged.
-    """
-    name = f"{folder}/{shard}.parquet"
-    for _ in range(2):  # an error on the way from the disk need not happen twice
-        data = store.read_or_none(name)
-        if data is not None and hash_bytes(data) == expected:
-            return data
-    found = "no file" if data is None else "as many others" if len(data) == size else f"{len(data)} bytes"
-    problem = f"{name} is damaged: expected the {size} bytes that were written, found {found}"
-    noted = mark_damaged(store, folder, shard, problem)
-    node = folder.partition("/")[0]
-    again = "the next `wider8k run` computes it again" if noted else "the store takes no note of it"
-    raise DamagedError(f"{problem}; {again}, with --force {node} all of {node}", noted)
 
 
 def read_record(store: Store, folder: str, shard: str, expected: str) -> ShardRecord | None:

@@ -126,10 +126,11 @@ def _careful_try(job: ShardJob, worker: Worker, items: Sequence[Item], marker: s
 
 
 def compute_whole(job: ShardJob) -> ShardRecord:
-    """Runs a `WholeStage`, writes its only shard and returns the record."""
+    """Runs a `WholeStage`, writes its only shard and returns the record; its `log` reaches the driver as heartbeats."""
     assert isinstance(job.stage, WholeStage)
     started = time.monotonic()
-    ctx = replace(job.ctx, work_dir=WorkDir(job.store, f"{job.folder}/work"))
+    heartbeat = Heartbeat(job.store, f"{job.folder}/_inflight/{job.run_id}-whole.progress")
+    ctx = replace(job.ctx, work_dir=WorkDir(job.store, f"{job.folder}/work"), log=heartbeat)
     rows = list(job.stage.run(ctx))
     return _write(job, WHOLE, rows, [Item(WHOLE, job.row_fingerprint)], started)
 

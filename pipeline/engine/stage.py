@@ -170,7 +170,7 @@ class Stage(LiteralModel, ABC):
     def file_hashes(self, path: str | None) -> Mapping[str, str]:
         """Returns name -> hash of outside files (weights) that the output depends on; called at planning time.
 
-        Raises ValueError if a file is missing; the node is then blocked, with this message.
+        Raises ValueError if a file is missing or does not fit; the node is then blocked, with this message.
         """
         return {}
 

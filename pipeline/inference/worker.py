@@ -3,19 +3,11 @@
 import hashlib
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.engine.stage import Item, StageContext
-
-
-def check_weights(path: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
-    """Raises ValueError unless weights come from exactly one place: the node's `path`, or the node at `checkpoint`."""
-    trained = bool(inputs.get("checkpoint"))
-    if trained == bool(path):
-        found = "both" if path else "neither"
-        raise ValueError(f"expected weights either as a file in `path` or from inputs.checkpoint, found {found}")
 
 
 def planned_weights(ctx: StageContext) -> bytes:

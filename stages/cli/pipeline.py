@@ -13,7 +13,6 @@ import typer
 from pipeline.engine.config import Config, load_config
 from pipeline.engine.executor import Executor, LocalExecutor
 from pipeline.engine.fingerprint import difference
-from pipeline.engine.garbage import undecided
 from pipeline.engine.lock import StoreLock, StoreLockedError
 from pipeline.engine.manifest import stored_manifests
 from pipeline.engine.plan import NodePlan, Options, differences
@@ -230,7 +229,7 @@ def clean(
     except StoreLockedError as error:
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(LOCKED) from None
-    for name in undecided(plans):
+    for name in (name for name, planned in plans.items() if planned.row_fingerprint is None):
         print(f"{name}: {plans[name].reason}: what it uses is known once its inputs are finished; left as it is")
     print(f"{count} outputs {'deleted' if yes else 'could go; add --yes'}" if count or not went else "nothing to clean")
     if not went:
@@ -243,7 +242,7 @@ def _planned(
     """Returns the store and the plan of every node; raises ValueError where there is no such node."""
     loaded = load_config(config, STAGES, set_ or [])
     if node is not None:
-        loaded.graph.check_name(node)
+        loaded.graph.nodes.find(node)
     store = Store(loaded.store)
     return store, make_plan(loaded.graph, store, _options(loaded, limit=limit))
 
@@ -258,7 +257,7 @@ def _options(
     retry_errors: bool = False,
 ) -> Options:
     for name in force or []:
-        loaded.graph.check_name(name)
+        loaded.graph.nodes.find(name)
     selected = frozenset(loaded.graph.select(only or (), from_, until))
     return Options(selected, frozenset(force or []), limit, retry_errors)
 

@@ -15,6 +15,7 @@ import pytest
 
 from pipeline.cluster import address
 from pipeline.cluster.address import host_and_port, joined, require_answer
+from tests.processes import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = """
@@ -36,9 +37,7 @@ def silent() -> Iterator[int]:
 
 @pytest.fixture
 def closed() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_port()
 
 
 def run(folder: Path, code: str = "", **env: str) -> subprocess.CompletedProcess[str]:

@@ -101,6 +101,21 @@ class TestOnOneCluster:
             world.run("squares.run.workers=3", executor=RayExecutor)
         assert world.traced() == []
 
+    def test_a_shard_that_a_worker_finds_damaged_is_computed_again(self, world):
+        """The driver hears of it through the store."""
+        world.run()
+        total = world.total()
+        world.traced()
+        manifest = stored_manifests(world.store, "squares")[0]
+        path = Path(world.store.path(f"{manifest.folder}/{manifest.shards[0].name}.parquet"))
+        good = path.read_bytes()
+        path.write_bytes(good[:300] + bytes([good[300] ^ 1]) + good[301:])
+        outcome = world.run(executor=RayExecutor, force=frozenset({"total"}))
+        assert (outcome.computed, outcome.failed) == (["squares", "total"], {})
+        assert sorted(world.traced()) == ["n000", "n001"]
+        assert path.read_bytes() == good
+        assert world.total() == total
+
     def test_independent_nodes_run_side_by_side(self, world):
         world.run("squares.seconds=0.2", "cubes.seconds=0.2", executor=RayExecutor)
         (log,) = world.store.sizes("runs")

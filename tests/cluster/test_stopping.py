@@ -8,19 +8,18 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.processes import command_of, hear_interrupts, kill_all, kill_family
+from tests.processes import command_of, free_port, hear_interrupts, kill_all, kill_family, wait_for
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,12 +54,6 @@ class Stranger:
         return int(asked.stdout.split()[-1])
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def stranger() -> Iterator[Stranger]:
     folder = Path(tempfile.mkdtemp(prefix="w8k-", dir="/tmp"))  # short: Ray's sockets lie in it
@@ -83,14 +76,6 @@ def stranger() -> Iterator[Stranger]:
     finally:
         kill_family(head)
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def wait_for(process: subprocess.Popen[str] | subprocess.Popen[bytes], condition: Callable[[], bool]) -> None:
-    limit = time.monotonic() + 120
-    while not condition():
-        assert process.poll() is None, "it ended by itself"
-        assert time.monotonic() < limit
-        time.sleep(0.02)
 
 
 def start(world, env: dict[str, str]) -> subprocess.Popen[str]:

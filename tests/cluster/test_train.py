@@ -8,8 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +15,7 @@ import numpy as np
 import psutil
 import pytest
 
-from tests.processes import command_of, hear_interrupts, kill_family
+from tests.processes import command_of, hear_interrupts, kill_family, wait_for
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 ROOT = Path(__file__).resolve().parents[2]
@@ -69,14 +67,6 @@ def command(store: Path, *options: str) -> list[str]:
 def checkpoints(store: Path, node: str = "detector") -> list[int]:
     """Returns the steps there are checkpoints of."""
     return sorted(int(file.stem.removeprefix("step-")) for file in store.glob(f"{node}/*/work/step-*.pt"))
-
-
-def wait_for(driver: subprocess.Popen[bytes], condition: Callable[[], bool]) -> None:
-    limit = time.monotonic() + 180
-    while not condition():
-        assert driver.poll() is None, "it ended before it could be killed"
-        assert time.monotonic() < limit
-        time.sleep(0.02)
 
 
 def family_of(driver: subprocess.Popen[bytes]) -> list[psutil.Process]:

@@ -62,7 +62,7 @@ SPEC = DetectorSpec(
 
 @pytest.fixture
 def registered(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    monkeypatch.setitem(DETECTORS._entries, NAME, SPEC)
+    monkeypatch.setitem(DETECTORS, NAME, SPEC)
     return monkeypatch
 
 
@@ -111,7 +111,7 @@ def test_its_published_weights_are_known_by_their_hash_and_converted(
     with pytest.raises(ValueError, match=f"is unknown: say which detector it belongs to, one of .*{NAME}"):
         convert(file, out)
     known = replace(SPEC, content_hashes=frozenset({Checkpoint(file).content_hash}))
-    registered.setitem(DETECTORS._entries, NAME, known)
+    registered.setitem(DETECTORS, NAME, known)
     inspect(file)
     convert(file, out)
     assert "10 of 10 matched" in capsys.readouterr().out

@@ -159,7 +159,7 @@ def test_a_machine_gives_the_resources_of_its_stages(tmp_path):
     path = tmp_path / "config.yaml"
     a, b = (load_config(path, STAGES, machine="large").graph.nodes[name].resources for name in "ab")
     assert (a.workers, a.cpus, b.workers, b.cpus, b.gpus) == (8, 1, 3, 1, 1)
-    with pytest.raises(ValueError, match=r"machine: none is called 'gpu4' \(choices: large, small\)"):
+    with pytest.raises(ValueError, match=r"machine: none is called 'gpu4' \(choices: small, large\)"):
         load_config(path, STAGES, machine="gpu4")
 
 
@@ -168,13 +168,6 @@ def test_a_share_of_the_config_is_that_of_every_node(tmp_path):
     a, b = (load(tmp_path, text).graph.nodes[name] for name in "ab")
     assert (a.resources.max_error_share, a.own_share) == (0.1, False)
     assert (b.resources.max_error_share, b.own_share) == (0.3, True)
-
-
-def test_nodes_of_other_rows_do_not_fit(tmp_path):
-    with pytest.raises(ValueError, match=r"d\.inputs\.numbers: expected rows of \(image_id"):
-        load(
-            tmp_path, BASE + "  c: {stage: total, inputs: {numbers: b}}\n  d: {stage: squares, inputs: {numbers: c}}\n"
-        )
 
 
 @pytest.mark.parametrize("matrix", ["", "matrix: {row: [only]}\n"])
@@ -195,22 +188,3 @@ def test_set_on_one_node_leaves_the_others_that_share_a_variable(tmp_path):
 def test_set_on_one_node_leaves_the_others_that_an_earlier_set_gave_the_same(tmp_path):
     config = load(tmp_path, BASE, "*.run={workers: 2}", "a.run.workers=9")
     assert [config.graph.nodes[name].resources.workers for name in "ab"] == [9, 2]
-
-
-def test_cycles_are_named(tmp_path):
-    with pytest.raises(ValueError, match="cycle: a2 -> b2 -> a2|cycle: b2 -> a2 -> b2"):
-        load(
-            tmp_path,
-            BASE + "  a2: {stage: squares, inputs: {numbers: b2}}\n  b2: {stage: squares, inputs: {numbers: a2}}\n",
-        )
-
-
-def test_selection(tmp_path):
-    graph = load(tmp_path, BASE + "  c: {stage: total, inputs: {numbers: b}}\n").graph
-    assert graph.select() == ("a", "b", "c")
-    assert graph.select(only=["b"]) == ("b",)
-    assert graph.select(start="b") == ("b", "c")
-    assert graph.select(until="b") == ("a", "b")
-    assert graph.select(start="b", until="b") == ("b",)
-    with pytest.raises(ValueError, match="no node is called 'd'"):
-        graph.select(until="d")

@@ -1,22 +1,27 @@
+"""One run per store: which of two takes over a dead run's lock, and what neither does to the other's."""
+
 from __future__ import annotations
 
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
-from pipeline.engine.lock import LOCK_FILE, StoreLock, StoreLockedError
+from pipeline.engine import lock
+from pipeline.engine.lock import LOCK_FILE, STALE_SECONDS, StoreLock, StoreLockedError, describe, is_dead
 from pipeline.engine.storage import Store
 
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(str(tmp_path))
+# A beat that ends by an error of its own is no quiet end.
+pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
 
 
 def hold_elsewhere(store: Store) -> subprocess.Popen[bytes]:
@@ -30,43 +35,210 @@ def hold_elsewhere(store: Store) -> subprocess.Popen[bytes]:
     return process
 
 
-def test_a_lock_is_given_back(store):
+def of(owner: str, beat: float) -> bytes:
+    return json.dumps(
+        {"owner": owner, "host": "elsewhere", "pid": 7, "started": 0, "purpose": owner, "beat": beat}
+    ).encode()
+
+
+def dead() -> bytes:
+    return of("dead", 0)
+
+
+def alive(owner: str = "other") -> bytes:
+    return of(owner, time.time())
+
+
+def until(true: Callable[[], bool]) -> bool:
+    """Whether it becomes true within ten seconds."""
+    end = time.monotonic() + 10
+    while not true() and time.monotonic() < end:
+        time.sleep(0.005)
+    return true()
+
+
+class Meddled(Store):
+    """A store in which another run acts at a certain moment: before the n-th read of the lock, or after it is deleted."""
+
+    def meddle(self, act: Callable[[Store], None], *, before_read: int = 0, after_delete: bool = False) -> Meddled:
+        self.__dict__.update(act=act, before_read=before_read, after_delete=after_delete, reads=0)
+        return self
+
+    def read_or_none(self, name: str) -> bytes | None:
+        self.__dict__["reads"] += 1
+        if self.__dict__["reads"] == self.__dict__["before_read"]:
+            self.__dict__["act"](Store(self.url))
+        return super().read_or_none(name)
+
+    def delete(self, name: str) -> None:
+        super().delete(name)
+        if self.__dict__["after_delete"]:
+            self.__dict__["act"](Store(self.url))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(str(tmp_path))
+
+
+def test_a_lock_is_given_back(store: Store) -> None:
     with StoreLock(store, "one"):
         assert LOCK_FILE in store.sizes("")
-    with StoreLock(store, "two") as lock:
-        assert lock.taken_over_from is None
+    with StoreLock(store, "two") as mine:
+        assert mine.taken_over_from is None
     assert store.sizes("") == {}
 
 
-def test_the_holder_of_a_lock_is_named_and_a_dead_one_is_replaced(store):
+def test_the_holder_of_a_lock_is_named_and_a_dead_one_is_replaced(store: Store) -> None:
     other = hold_elsewhere(store)
     with pytest.raises(StoreLockedError, match=rf"process {other.pid} on .*the other run"), StoreLock(store, "second"):
         pass
     os.kill(other.pid, signal.SIGKILL)
     other.wait()
-    with StoreLock(store, "second") as lock:
-        assert f"process {other.pid}" in (lock.taken_over_from or "")
+    with StoreLock(store, "second") as mine:
+        assert f"process {other.pid}" in (mine.taken_over_from or "")
     assert store.sizes("") == {}
 
 
-def test_a_reused_process_number_is_not_the_holder(store):
-    mine = {"owner": "x", "host": __import__("socket").gethostname(), "pid": os.getpid(), "purpose": "p"}
-    store.write(LOCK_FILE, json.dumps({**mine, "started": psutil.Process().create_time() - 5, "beat": 0}).encode())
-    with StoreLock(store, "second") as lock:
-        assert lock.taken_over_from
-
-
-def test_a_holder_on_another_machine_counts_by_its_heartbeat(store):
-    there = {"owner": "x", "host": "elsewhere", "pid": 1, "started": time.time(), "purpose": "p"}
-    store.write(LOCK_FILE, json.dumps({**there, "beat": time.time()}).encode())
+def test_a_holder_on_another_machine_counts_by_its_heartbeat(store: Store) -> None:
+    store.write(LOCK_FILE, alive())
     with pytest.raises(StoreLockedError, match="elsewhere"), StoreLock(store, "second"):
         pass
-    store.write(LOCK_FILE, json.dumps({**there, "beat": time.time() - 61}).encode())
-    with StoreLock(store, "second") as lock:
-        assert lock.taken_over_from
+    store.write(LOCK_FILE, of("other", time.time() - 61))
+    with StoreLock(store, "second") as mine:
+        assert mine.taken_over_from
 
 
-def test_an_unreadable_lock_is_replaced(store):
-    store.write(LOCK_FILE, b"{half")
-    with StoreLock(store, "second") as lock:
-        assert lock.taken_over_from == "an unreadable lock"
+def test_leaving_leaves_a_lock_of_another_run(store: Store) -> None:
+    foreign = alive()
+    with StoreLock(store, "mine"):
+        store.write(LOCK_FILE, foreign)
+    assert store.read(LOCK_FILE) == foreign
+
+
+def test_leaving_without_a_lock_makes_none(store: Store) -> None:
+    with StoreLock(store, "mine"):
+        store.delete(LOCK_FILE)
+    assert store.sizes("") == {}
+
+
+def test_the_beat_renews_the_lock(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "BEAT_SECONDS", 0.01)
+    with StoreLock(store, "mine"):
+        first = json.loads(store.read(LOCK_FILE))
+        assert until(lambda: json.loads(store.read(LOCK_FILE))["beat"] > first["beat"])
+        assert json.loads(store.read(LOCK_FILE)) | {"beat": 0} == first | {"beat": 0}
+    assert store.sizes("") == {}
+
+
+def test_the_beat_never_writes_over_a_lock_of_another_run(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "BEAT_SECONDS", 0.2)
+    foreign = alive()
+    with StoreLock(store, "mine") as mine:
+        store.write(LOCK_FILE, foreign)
+        mine._beat.join(10)
+        assert not mine._beat.is_alive(), "the beat goes on though the lock is lost"
+        assert store.read(LOCK_FILE) == foreign
+
+
+def test_the_beat_makes_no_lock_where_there_is_none(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "BEAT_SECONDS", 0.2)
+    with StoreLock(store, "mine") as mine:
+        store.delete(LOCK_FILE)
+        mine._beat.join(10)
+        assert not mine._beat.is_alive()
+        assert store.sizes("") == {}
+
+
+class Unsure(Store):
+    """Its second and third writes fail."""
+
+    def write(self, name: str, data: bytes) -> None:
+        count = self.__dict__["writes"] = self.__dict__.get("writes", 0) + 1
+        if count in (1, 2):
+            raise OSError("no answer")
+        super().write(name, data)
+
+
+def test_the_beat_goes_on_where_the_store_did_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "BEAT_SECONDS", 0.01)
+    store = Unsure(str(tmp_path))
+    with StoreLock(store, "mine"):
+        first = json.loads(store.read(LOCK_FILE))["beat"]
+        assert until(lambda: json.loads(store.read(LOCK_FILE))["beat"] > first)
+
+
+def test_a_lock_taken_over_before_the_second_look_stays_the_others(tmp_path: Path) -> None:
+    foreign = alive()
+    store = Meddled(str(tmp_path)).meddle(lambda other: other.write(LOCK_FILE, foreign), before_read=2)
+    store.write(LOCK_FILE, dead())
+    with pytest.raises(StoreLockedError, match=r"has just been taken by process 7 on elsewhere \(other"):
+        StoreLock(store, "mine").__enter__()
+    assert store.read(LOCK_FILE) == foreign
+
+
+def test_a_lock_made_by_another_in_between_stays_the_others(tmp_path: Path) -> None:
+    foreign = alive()
+    store = Meddled(str(tmp_path)).meddle(lambda other: other.write(LOCK_FILE, foreign), after_delete=True)
+    store.write(LOCK_FILE, dead())
+    with pytest.raises(StoreLockedError, match=r"has just been taken by process 7 on elsewhere \(other"):
+        StoreLock(store, "mine").__enter__()
+    assert store.read(LOCK_FILE) == foreign
+
+
+def test_of_two_that_took_over_the_last_to_write_wins(tmp_path: Path) -> None:
+    foreign = alive()
+    store = Meddled(str(tmp_path)).meddle(lambda other: other.write(LOCK_FILE, foreign), before_read=3)
+    store.write(LOCK_FILE, dead())
+    mine = StoreLock(store, "mine")
+    with pytest.raises(StoreLockedError, match=r"has just been taken by process 7 on elsewhere \(other"):
+        mine.__enter__()
+    assert not mine._beat.is_alive()
+    assert store.read(LOCK_FILE) == foreign
+
+
+def test_the_winner_is_looked_up_after_a_wait(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    foreign = alive()
+    monkeypatch.setattr(lock.time, "sleep", lambda seconds: store.write(LOCK_FILE, foreign))
+    store.write(LOCK_FILE, dead())
+    with pytest.raises(StoreLockedError, match="has just been taken by process 7"):
+        StoreLock(store, "mine").__enter__()
+    assert store.read(LOCK_FILE) == foreign
+
+
+def test_a_lock_that_vanished_from_under_the_winner_is_not_held(tmp_path: Path) -> None:
+    store = Meddled(str(tmp_path)).meddle(lambda other: other.delete(LOCK_FILE), before_read=3)
+    store.write(LOCK_FILE, dead())
+    with pytest.raises(StoreLockedError, match="has just been taken by"):
+        StoreLock(store, "mine").__enter__()
+    assert store.sizes("") == {}
+
+
+def test_the_former_holder_is_named(store: Store) -> None:
+    store.write(LOCK_FILE, dead())
+    with StoreLock(store, "mine") as mine:
+        assert mine.taken_over_from == describe(json.loads(dead()))
+        held: dict[str, Any] = json.loads(store.read(LOCK_FILE))
+        assert (held["host"], held["pid"], held["purpose"]) == (socket.gethostname(), os.getpid(), "mine")
+        assert held["started"] == psutil.Process().create_time()
+
+
+@pytest.mark.parametrize("content", [b"[1, 2]", b"7", b"", b"null", b"{half"])
+def test_a_lock_that_is_no_record_is_replaced(store: Store, content: bytes) -> None:
+    store.write(LOCK_FILE, content)
+    with StoreLock(store, "mine") as mine:
+        assert mine.taken_over_from == "an unreadable lock"
+
+
+@pytest.mark.parametrize(("off", "gone"), [(0.0, False), (1.0, False), (1.5, True), (-1.5, True)])
+def test_a_process_is_known_by_its_number_and_its_start(off: float, gone: bool) -> None:
+    born = psutil.Process().create_time()
+    holder = {"host": socket.gethostname(), "pid": os.getpid(), "started": born + off, "beat": 0}
+    assert is_dead(holder) is gone
+
+
+def test_a_silence_of_exactly_the_longest_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "time", lambda: 1e9)
+    assert not is_dead({"host": "elsewhere", "beat": 1e9 - STALE_SECONDS})
+    assert is_dead({"host": "elsewhere", "beat": 1e9 - STALE_SECONDS - 0.5})
+    assert is_dead({"host": "elsewhere"})

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from pipeline.engine.plan import Decision, differences
+from pipeline.engine.plan import Decision
 
 
 def decisions(plans):
@@ -90,10 +90,3 @@ def test_truncated_missing_and_foreign_shards_are_seen(world):
     # The foreign record is met because the manifest is no longer whole.
     names = ", ".join(sorted(shard.removesuffix(".parquet") for shard in shards[:3]))
     assert plans["squares"].reason == f"4 of 10 items stored, 6 to do in 3 shards; damaged or missing: {names}"
-
-
-def test_differences_are_against_the_most_similar_output(world):
-    world.run()
-    world.run("squares.power=5")
-    fields = differences(world.plan("squares.power=6")["squares"], world.store)
-    assert [field for field, _, _ in fields] == ["params.power"]

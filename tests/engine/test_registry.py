@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.engine.registry import Registry
+from pipeline.engine.registry import Registry, nearest
 
 FRUIT = Registry("fruit", {"pear": 1, "apple": 2})
 
@@ -23,6 +23,14 @@ def test_an_unknown_name_is_answered_with_the_nearest_one_and_the_choices() -> N
         FRUIT.find("appel")
     with pytest.raises(ValueError, match=r"^no fruit is called 'x' \(choices: pear, apple\)$"):
         FRUIT.find("x")
+
+
+def test_the_nearest_or_all_choices() -> None:
+    assert nearest("squarez", ["cubes", "squares"]) == " (did you mean 'squares'?)"
+    assert nearest("zzz", ["squares", "cubes"]) == " (choices: squares, cubes)"
+    assert nearest("zzz", []) == ""
+    assert nearest("zzz", iter(["b", "a"])) == " (choices: b, a)"
+    assert nearest("cube", ["cubed", "cubes", "squares", "cub"]) == " (did you mean 'cubes'?)"
 
 
 def test_entries_given_are_not_changed_afterwards() -> None:

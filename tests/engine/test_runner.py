@@ -111,19 +111,6 @@ def test_damage_is_repaired_and_nothing_else_touched(world):
     assert world.total() == before
 
 
-def test_flipped_bytes_are_found_by_verification_and_named_by_readers(world):
-    world.run()
-    artifact = Artifact(world.store, stored_manifests(world.store, "squares")[0])
-    entry = artifact.manifest.shards[0]
-    path = world.store.path(f"{artifact.manifest.folder}/{entry.name}.parquet")
-    good = open(path, "rb").read()
-    open(path, "wb").write(b"\x00" * len(good))
-    assert artifact.manifest.broken(world.store) == []
-    assert artifact.manifest.verify(world.store) == [entry.name]
-    with pytest.raises(ValueError, match=rf"{entry.name}.*--force squares"):
-        list(artifact.rows())
-
-
 def test_equal_work_gives_equal_bytes(world):
     world.run()
     first = {s.name: s.content_hash for s in stored_manifests(world.store, "squares")[0].shards}

@@ -8,18 +8,9 @@ import torch
 
 from pipeline.engine.stage import Resources, StageContext
 from pipeline.inference.memory import out_of_memory
-from pipeline.inference.worker import check_weights, planned_weights, set_threads
+from pipeline.inference.worker import planned_weights, set_threads
 from pipeline.models.checkpoint import Checkpoint
 from stages.base_training import first_weights
-
-
-def test_weights_come_from_exactly_one_place() -> None:
-    check_weights("file", {"samples": ("images",)})
-    check_weights(None, {"checkpoint": ("trained",)})
-    with pytest.raises(ValueError, match="in `path` or from inputs.checkpoint, found both"):
-        check_weights("file", {"checkpoint": ("trained",)})
-    with pytest.raises(ValueError, match="found neither"):
-        check_weights(None, {"checkpoint": ()})
 
 
 @pytest.mark.parametrize("read", [planned_weights, first_weights])

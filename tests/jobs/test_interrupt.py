@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -13,7 +12,7 @@ import pytest
 
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.weights import save_bytes
-from tests.processes import hear_interrupts
+from tests.processes import hear_interrupts, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = """
@@ -51,10 +50,7 @@ def test_a_signal_stops_at_once_and_the_next_run_goes_on(tmp_path, mode, number)
     process = subprocess.Popen(
         words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hear_interrupts
     )
-    limit = time.monotonic() + 120
-    while len(list(tmp_path.glob("store/boxes/*/shard-*.json"))) < 2 and process.poll() is None:
-        assert time.monotonic() < limit
-        time.sleep(0.05)
+    wait_for(process, lambda: len(list(tmp_path.glob("store/boxes/*/shard-*.json"))) >= 2)
     family = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(number)
     _, errors = process.communicate(timeout=30)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import kill_family
+from tests.processes import free_port, kill_family
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,12 +22,6 @@ SMALL = [
     "detector.recipe={steps: 4, images: 16, batch: 4}", "report.gallery=2",
     "ranker.recipe={steps: 2, batch: 2, crop: 160, num_candidates: 100}",
 ]  # fmt: skip
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

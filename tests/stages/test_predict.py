@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -150,6 +151,16 @@ def test_trouble_of_the_machine_is_no_row(world: World, photos: Path, weights: s
     (photos / "1.png").symlink_to("1.png")  # a loop: an OSError that is none of a single image's
     with pytest.raises(OSError, match="symbolic links"):
         compute()
+
+
+def test_a_plan_reads_the_weights_once(
+    world: World, photos: Path, weights: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, read = hashlib.file_digest, list[str]()
+    monkeypatch.setattr(hashlib, "file_digest", lambda file, name: read.append(file.name) or plain(file, name))
+    wire(world, photos, weights)
+    world.plan()
+    assert read == [weights]
 
 
 def test_weights_must_be_those_that_were_planned(world: World, photos: Path, weights: str) -> None:

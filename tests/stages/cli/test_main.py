@@ -62,4 +62,4 @@ def test_the_module_is_the_command() -> None:
     assert [line.split()[0] for line in answer.stdout.splitlines()][:2] == ["drawings", "faces"]
     answer = subprocess.run([*command, "--only", "facez"], cwd=ROOT, capture_output=True, text=True)
     assert answer.returncode == 2
-    assert answer.stderr.startswith("error: no node is called 'facez' (did you mean 'faces'?)")
+    assert answer.stderr.startswith("error: no node is called 'facez' (did you mean 'faces'?; choices: ")
