@@ -84,9 +84,15 @@ class Recipe(ABC):
     select: Literal["last", "best"] = "last"
     seed: NonNegativeInt = 0
 
-    @abstractmethod
     def rate(self, step: int) -> float:
-        """Returns the learning rate of a step; raises ValueError for a step that the training does not have."""
+        """Returns the learning rate of a step, 0 .. steps - 1; raises ValueError for one that the training lacks."""
+        if not 0 <= step < self.steps:
+            raise ValueError(f"step {step} is not in 0..{self.steps - 1}")
+        return self._rate(step)
+
+    @abstractmethod
+    def _rate(self, step: int) -> float:
+        """Returns the learning rate of a step that the training has."""
 
     @property
     def sides(self) -> tuple[int, ...]:
