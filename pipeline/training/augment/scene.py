@@ -1,18 +1,16 @@
-"""An image with its labelled faces, the input and output of augmentations."""
+"""An image with its labelled faces, the input and output of augmentations; and its horizontal flip."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:  # The workers that decode and augment need no torch.
-    from pipeline.data.records import Sample
-
 Float32 = NDArray[np.float32]
 Pixels = NDArray[np.uint8 | np.float32]
+
+_LEFT_RIGHT = [1, 0, 2, 4, 3]  # landmarks of the flipped face
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +69,6 @@ class Scene:
             rows=np.arange(faces),
         )
 
-    @classmethod
-    def of_sample(cls, sample: Sample, image: Pixels) -> Scene:
-        """Returns the scene of a dataset's row and its decoded image; faces marked `invalid` are kept and valid.
-
-        The published training learns every labelled face, the `invalid` ones of WIDER FACE too.
-        """
-        return cls.of(image, sample.boxes, sample.landmarks)
-
     def take(self, chosen: NDArray[np.bool_]) -> Scene:
         """Returns the scene with only the faces where `chosen`, bool [F]."""
         return replace(
@@ -88,6 +78,18 @@ class Scene:
             valid=self.valid[chosen],
             rows=self.rows[chosen],
         )
+
+
+def mirror(scene: Scene) -> Scene:
+    """Returns the scene flipped left to right, with left and right landmarks exchanged.
+
+    A box (x1, y1, x2, y2) of an image W wide becomes (W - x2, y1, W - x1, y2); the left eye becomes the right one.
+    """
+    width = np.float32(scene.image.shape[1])
+    boxes, landmarks = scene.boxes.copy(), scene.landmarks[:, _LEFT_RIGHT].copy()
+    boxes[:, [0, 2]] = width - scene.boxes[:, [2, 0]]
+    landmarks[:, :, 0] = width - landmarks[:, :, 0]
+    return replace(scene, image=np.ascontiguousarray(scene.image[:, ::-1]), boxes=boxes, landmarks=landmarks)
 
 
 def has_area(boxes: Float32) -> NDArray[np.bool_]:

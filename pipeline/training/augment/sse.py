@@ -102,12 +102,3 @@ def require_shares(shares: Sequence[float]) -> None:
 
 def _listed(shares: Sequence[float]) -> str:
     return ", ".join(f"{share:g}" for share in shares)
-
-
-def level_shares(targets: NDArray[np.floating], edges: tuple[float, ...] = PAPER_EDGES) -> NDArray[np.float64]:
-    """Returns float64 [6]: the share of `targets` (pixels) in the range of each of p2..p7.
-
-    A border belongs to the range above it; targets outside all ranges count for none.
-    """
-    levels = np.digitize(targets, edges) - 1
-    return np.array([(levels == level).sum() for level in range(6)]) / max(len(targets), 1)

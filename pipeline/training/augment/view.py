@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.training.augment.resize import Rect, resize_part, sample_interpolation, source_rect
 from pipeline.training.augment.scene import Float32, Pixels, Scene, has_area
@@ -49,7 +50,7 @@ class View:
     ) -> Scene:
         """Returns the window, [side, side, 3], and its faces.
 
-        A face stays if its centre is strictly inside; its box is clipped, its landmarks are not.
+        Faces that are not `visible` are dropped; the boxes of the others are clipped, their landmarks are not.
 
         Args:
             scene: of the size that the view was sampled for.
@@ -58,12 +59,19 @@ class View:
             when: always before resizing, or after it where there are fewer pixels then.
         """
         image = self._pixels(scene.image, fill, change or (lambda pixels: pixels), when)
-        boxes = self.place(scene.boxes)
+        boxes, kept = self.visible(scene.boxes)
         landmarks = self.place(scene.landmarks.reshape(-1, 10)).reshape(-1, 5, 2)
-        centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-        clipped = np.clip(boxes, 0, np.float32(self.side))
-        kept = ((centres > 0) & (centres < self.side)).all(axis=1) & has_area(clipped)
-        return replace(scene, image=image, boxes=clipped, landmarks=landmarks).take(kept)
+        return replace(scene, image=image, boxes=boxes, landmarks=landmarks).take(kept)
+
+    def visible(self, boxes: Float32) -> tuple[Float32, NDArray[np.bool_]]:
+        """Returns boxes in pixels of the result, clipped, float32 [F, 4], and whether each is visible, bool [F].
+
+        Visible is a box whose centre is strictly inside and that has an area after clipping.
+        """
+        placed = self.place(boxes)
+        centres = (placed[:, :2] + placed[:, 2:]) / 2
+        clipped = np.clip(placed, 0, np.float32(self.side))
+        return clipped, ((centres > 0) & (centres < self.side)).all(axis=1) & has_area(clipped)
 
     def place(self, points: Float32) -> Float32:
         """Returns float32 [F, 2 n]: points x, y, x, y, ... of the original in the pixels of the result, not clipped."""

@@ -54,7 +54,9 @@ class DetectorDataset(LabelledSource):
         sample = self.samples[index]
         image = self._images.get(index, lambda: decode(self.read(sample.path)))
         rng = generator_for(self.recipe.seed, epoch, sample.image_id)
-        scene = policy_of(self.recipe, side, self.fill)(rng, Scene.of_sample(sample, image))
+        # Every labelled face is learned, as in the published training: those that WIDER FACE marks `invalid` too.
+        original = Scene.of(image, sample.boxes, sample.landmarks)
+        scene = policy_of(self.recipe, side, self.fill)(rng, original)
         return Example(sample.image_id, scene.image, scene.boxes, scene.landmarks)
 
 

@@ -14,10 +14,9 @@ from pipeline.boxes.box_table import COLUMNS
 from pipeline.data.images import decode
 from pipeline.data.labelled_candidates import LabelledCandidateReader, LabelledCandidates
 from pipeline.models.rankers.frame import Seen, trained_frame
-from pipeline.training.augment.mirror import mirror
 from pipeline.training.augment.photometric import Distortion, Photometric
 from pipeline.training.augment.policy import Policy
-from pipeline.training.augment.scene import Scene
+from pipeline.training.augment.scene import Scene, mirror
 from pipeline.training.augment.seeds import generator_for
 from pipeline.training.augment.square_crop import SquareCrop
 from pipeline.training.data.batch import RankerExample

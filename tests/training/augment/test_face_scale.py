@@ -14,9 +14,10 @@ from pipeline.training.augment.das import DataAnchorSampling
 from pipeline.training.augment.face_scale import FaceScale
 from pipeline.training.augment.policy import POLICIES
 from pipeline.training.augment.scene import Float32, face_scales
-from pipeline.training.augment.sse import CONFIG_EDGES, SelectiveScale, level_shares
+from pipeline.training.augment.sse import CONFIG_EDGES, SelectiveScale
 from pipeline.training.augment.view import View
 from pipeline.training.augment.window import _is_good
+from tests.training.augment.test_sse import level_shares
 
 NONE = np.zeros((0, 4), np.float32)
 

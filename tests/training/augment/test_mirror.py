@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.training.augment.mirror import mirror
-from pipeline.training.augment.scene import Scene
+from pipeline.training.augment.scene import Scene, mirror
 
 
 def _scene() -> Scene:

@@ -86,11 +86,12 @@ def test_bytes_are_the_rounded_floats(name: str) -> None:
     scene = _scene(90, 70, 4, 1)
     sampled = policy(name, side=SIDE, fill=(1.0, 2.0, 3.0)).sample(generator_for(2, 0, "a"), 90, 70, scene.boxes)
     assert sampled.distortion is not None
-    exact, small = sampled.apply(scene).image, replace(sampled, pixels="uint8").apply(scene).image
+    in_bytes = replace(sampled, policy=replace(sampled.policy, pixels="uint8"))
+    exact, small = sampled.apply(scene).image, in_bytes.apply(scene).image
     assert small.dtype == np.uint8
     np.testing.assert_array_equal(small, np.rint(exact).clip(0, 255))
     plain = replace(sampled, distortion=None)
-    gap = np.abs(replace(plain, pixels="uint8").apply(scene).image - plain.apply(scene).image.clip(0, 255))
+    gap = np.abs(replace(in_bytes, distortion=None).apply(scene).image - plain.apply(scene).image.clip(0, 255))
     assert gap.max() <= 4  # OpenCV's fixed-point kernels for bytes
 
 

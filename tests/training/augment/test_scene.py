@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.data.records import Sample
 from pipeline.training.augment.scene import Scene, drop_small_faces, face_scales, has_area
 
 IMAGE = np.zeros((8, 9, 3), np.uint8)
@@ -32,13 +31,6 @@ def test_taking_keeps_rows_together() -> None:
     assert once.valid.tolist() == [False, True]
     np.testing.assert_array_equal(twice.boxes, BOXES[2:])
     np.testing.assert_array_equal(twice.landmarks, points[2:])
-
-
-def test_from_a_sample() -> None:
-    points = np.zeros((3, 5, 2), np.float32)
-    sample = Sample("a", "a.jpg", "0", 9, 8, BOXES, {"blur": np.array([2, 0, 1], np.int8)}, landmarks=points)
-    scene = Scene.of_sample(sample, IMAGE)
-    assert not scene.landmarks.any() and scene.valid.all() and np.shares_memory(scene.boxes, BOXES)
 
 
 @pytest.mark.parametrize(

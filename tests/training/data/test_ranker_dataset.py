@@ -240,7 +240,7 @@ def test_colours_of_a_shrunk_image_change_where_they_are_few(rankings: LabelledC
         scene = Scene.of(image, np.zeros((0, 4), np.float32))
         policy = rank_policy(recipe, SIDE, FILL)
         plan = policy.sample(np.random.default_rng(seed), WIDTH, HEIGHT, scene.boxes)
-        assert plan.distortion is not None and plan.colours == "cheapest"
+        assert plan.distortion is not None and policy.colours == "cheapest"
         wanted = np.rint(plan.distortion.apply(image[:1, :1])).clip(0, 255)
         seen = plan.apply(scene).image
         assert (np.abs(seen - wanted) <= 1).all()
