@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,13 +12,6 @@ from pipeline.training.assigners.assignment import BACKGROUND, FACE, IGNORED, As
 from pipeline.training.assigners.faces import FaceBatch
 from pipeline.training.losses.box_regression import SmoothL1Loss
 from pipeline.training.losses.focal import FocalLoss
-
-
-class HamBoxLosses(NamedTuple):
-    """The two terms of a batch, each a scalar, not yet weighted."""
-
-    face: Tensor
-    box: Tensor
 
 
 @torch.no_grad()
@@ -66,8 +58,8 @@ class HamBoxLoss:
         assignment: Assignment,
         fit: Tensor,
         normalisers: tuple[Tensor, Tensor],
-    ) -> HamBoxLosses:
-        """Returns the losses of a batch.
+    ) -> tuple[Tensor, Tensor]:
+        """Returns the terms face and box of a batch, each a scalar, not yet weighted.
 
         Args:
             logits: float [B, A].
@@ -85,4 +77,4 @@ class HamBoxLoss:
         added = torch.where(extra, fit.detach() * each, 0.0).sum() / normalisers[0]
         face = added + torch.where(extra, 0.0, each).sum() / normalisers[1]
         sums = [self.smooth_l1(deltas, targets, chosen).sum() for chosen in (extra, ordinary)]
-        return HamBoxLosses(face, sums[0] / normalisers[0] + sums[1] / normalisers[1])
+        return face, sums[0] / normalisers[0] + sums[1] / normalisers[1]

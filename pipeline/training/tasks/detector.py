@@ -19,7 +19,8 @@ from pipeline.training.assigners.assignment import FACE
 from pipeline.training.assigners.faces import Predicted
 from pipeline.training.data.batch import Batch
 from pipeline.training.loop.determinism import mixed
-from pipeline.training.losses.detection import Objective, SigmoidObjective, SoftmaxObjective
+from pipeline.training.losses.detection import Objective, SigmoidObjective
+from pipeline.training.losses.multibox import MultiboxLoss
 from pipeline.training.losses.targets import Targets, encode_targets, matching_frame
 from pipeline.training.recipes.detector import DetectorRecipe
 from pipeline.training.tasks.task import Losses, Normalise, Task, no_reduction
@@ -89,10 +90,6 @@ def objective_of(detector: Detector, recipe: DetectorRecipe) -> Objective:
     return OBJECTIVES.find(detector.spec.objective)(detector, recipe)
 
 
-def _softmax(detector: Detector, recipe: DetectorRecipe) -> Objective:
-    return SoftmaxObjective()
-
-
 def _sigmoid(detector: Detector, recipe: DetectorRecipe) -> Objective:
     # The progressive classifier is trained on the anchors at which the network itself uses it.
     context = getattr(detector, "hierarchical", None)
@@ -105,7 +102,7 @@ def _sigmoid(detector: Detector, recipe: DetectorRecipe) -> Objective:
 
 
 OBJECTIVES: Registry[Callable[[Detector, DetectorRecipe], Objective]] = Registry(
-    "objective", {"softmax": _softmax, "sigmoid": _sigmoid}
+    "objective", {"softmax": lambda detector, recipe: MultiboxLoss(), "sigmoid": _sigmoid}
 )
 """Losses by the name that a detector's `spec` gives."""
 
