@@ -20,12 +20,12 @@ from pipeline.training.augment.square_crop import SquareCrop
 from pipeline.training.augment.sse import SelectiveScale
 from pipeline.training.data.batch import Example
 from pipeline.training.data.cache import SampleCache
-from pipeline.training.data.collate import LabelledSource
+from pipeline.training.data.collate import PixelBatch
 from pipeline.training.recipes.detector import DetectorRecipe
 
 
 @dataclass
-class DetectorDataset(LabelledSource):
+class DetectorDataset:
     """A `Source` over samples; decoded images are cached.
 
     Attributes:
@@ -58,6 +58,15 @@ class DetectorDataset(LabelledSource):
         original = Scene.of(image, sample.boxes, sample.landmarks)
         scene = policy_of(self.recipe, side, self.fill)(rng, original)
         return Example(sample.image_id, scene.image, scene.boxes, scene.landmarks)
+
+    def blank(self, index: int, side: int) -> Example:
+        """Returns a black image without faces."""
+        empty = np.zeros((0, 4), np.float32)
+        return Example(self.name(index), np.zeros((side, side, 3), np.uint8), empty, np.zeros((0, 5, 2), np.float32))
+
+    def assemble(self, step: int, examples: Sequence[Example], errors: Sequence[str]) -> PixelBatch:
+        """Returns the batch of examples, see `PixelBatch.of`."""
+        return PixelBatch.of(step, examples, errors)
 
 
 def policy_of(recipe: DetectorRecipe, side: int, fill: tuple[float, float, float]) -> Policy:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
 
 import torch
 import torch.utils.deterministic as uninitialised
 from torch import Tensor, nn
 
-from pipeline.training.recipes.repeatable import Repeatable
-
-Norms = Literal["own", "sync", "frozen"]
+from pipeline.training.recipes.base import Norms, Repeatable
 
 
 @contextmanager

@@ -25,6 +25,12 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Side = Annotated[int, Field(ge=32)]
 Scales = Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_length=1)]
 
+Norms = Literal["own", "sync", "frozen"]
+
+Repeatable = Literal["required", "preferred", "off"]
+"""Whether a training gives the same bytes again, see `determinism.deterministic`; no part of a recipe, but here because
+a plan is made without importing torch."""
+
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
@@ -78,7 +84,7 @@ class Recipe(ABC):
     bf16: bool = False
     micro_batches: PositiveInt = 1
     ema_decay: Annotated[float, Field(ge=0, lt=1)] | None = None
-    norms: Literal["own", "sync", "frozen"] = "own"
+    norms: Norms = "own"
     compiled: bool = False
     eval_every: NonNegativeInt = 0
     select: Literal["last", "best"] = "last"
