@@ -19,7 +19,7 @@ from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assignment import FACE
 from pipeline.training.assigners.candidate_pairs import overlapping
 from pipeline.training.assigners.faces import FaceBatch
-from pipeline.training.assigners.grouped_sort import is_best_of_group
+from pipeline.training.assigners.grouped_sort import best_of_group
 from pipeline.training.augment.sse import CONFIG_EDGES, PAPER_EDGES
 from pipeline.training.losses.targets import matching_frame
 
@@ -138,7 +138,8 @@ def _matched_levels(anchors: Anchors, assigner: Assigner, boxes_N4: Tensor) -> t
     given = torch.zeros(len(boxes_N4), len(ends), dtype=torch.int64)
     given.index_put_((face, torch.bucketize(anchor, ends, right=True)), torch.ones_like(face), accumulate=True)
     pairs = overlapping(anchors, faces.rows(), 1.0, best_too=True)
-    first = pairs.where(is_best_of_group(pairs.row, pairs.iou, pairs.anchor, len(boxes_N4)))
-    best = torch.zeros_like(given)
-    best[first.row, torch.bucketize(first.anchor, ends, right=True)] = 1
-    return given, best
+    best = best_of_group(pairs.row, pairs.iou, pairs.anchor, len(boxes_N4))
+    (met,) = torch.nonzero(best >= 0, as_tuple=True)
+    wins = torch.zeros_like(given)
+    wins[met, torch.bucketize(best[met], ends, right=True)] = 1
+    return given, wins

@@ -20,7 +20,7 @@ from pipeline.training.assigners.compensation import (
     simultaneous_compensation,
 )
 from pipeline.training.assigners.faces import FaceBatch, FaceRows
-from pipeline.training.assigners.grouped_sort import sortable_bits
+from pipeline.training.assigners.grouped_sort import k_smallest
 from pipeline.training.assigners.lattice_search import most_overlapping, nearest
 from pipeline.training.assigners.max_iou import MaxIou
 
@@ -167,15 +167,12 @@ def official_pool(anchors: Anchors, boxes_G4: Tensor, ordinal_G: Tensor, k: int)
     ends = anchors.level_ends
     middle = (boxes_G4[:, :2] + boxes_G4[:, 2:]) / 2
     centres = (anchors.corners[:, :2] + anchors.corners[:, 2:]) / 2
-    k = min(k, ends[0])
-    out = torch.zeros(len(boxes_G4), k, dtype=torch.int64, device=boxes_G4.device)
+    out = torch.zeros(len(boxes_G4), min(k, ends[0]), dtype=torch.int64, device=boxes_G4.device)
     step, offsets = max(1, CHUNK // ends[0]), torch.arange(ends[0], device=boxes_G4.device)
     for ordinal in torch.unique(ordinal_G).tolist():
         start = ends[ordinal] - ends[0]
         pool, rows = centres[start : ends[ordinal]], torch.nonzero(ordinal_G == ordinal).flatten()
         for part in torch.split(rows, step):
             gap = pool[None, :, :] - middle[part, None, :]
-            # Distance and index in one integer: equal distances go to the lower index.
-            key = (sortable_bits((gap * gap).sum(dim=2)) << 32) | offsets
-            out[part] = start + (key.topk(k, dim=1, largest=False, sorted=True).values & 0xFFFFFFFF)
+            out[part] = start + k_smallest((gap * gap).sum(dim=2), offsets, k)[1]
     return out

@@ -16,7 +16,7 @@ from pipeline.training.assigners.assigner import Assigner, StaticAssignment
 from pipeline.training.assigners.assignment import BACKGROUND, FACE, IGNORED, Assignment, candidate_indices
 from pipeline.training.assigners.candidate_pairs import CHUNK
 from pipeline.training.assigners.faces import FaceBatch, FaceRows, Predicted, require_predicted
-from pipeline.training.assigners.grouped_sort import is_best_of_group
+from pipeline.training.assigners.grouped_sort import best_of_group
 from pipeline.training.assigners.max_iou import MaxIou
 
 
@@ -94,16 +94,13 @@ class PartialHamBox:
         wanted_GK = (iou_GK >= rule.fit) & (torch.arange(k, device=boxes.device) < self.missing[:, None])
         index = (rows.image[:, None] * count + anchor_GK).flatten()
         row = torch.arange(len(rows), device=boxes.device)[:, None].expand(-1, k).flatten()
-        wins = is_best_of_group(index, torch.where(wanted_GK, iou_GK, -1.0).flatten(), row, free.numel())
-        taker = row.new_full((free.numel(),), -1)
-        taker = taker.scatter_reduce_(0, index, torch.where(wins, row, -1), "amax").view_as(free)
-        extra = taker >= 0
-        label = torch.where(free & (best_BA >= rule.ignored), IGNORED, matched.label)
-        return Assignment(
-            torch.where(extra, rows.column[taker], matched.face),
-            torch.where(extra, FACE, label),
-            matched.compensated | extra,
-            torch.cat([candidate_indices(matched), index]),
+        iou = torch.where(wanted_GK, iou_GK, -1.0).flatten()
+        taker = best_of_group(index, iou, row, free.numel()).view_as(free)
+        out = replace(matched, label=torch.where(free & (best_BA >= rule.ignored), IGNORED, matched.label))
+        return replace(
+            out.with_faces(taker, rows.column),
+            compensated=matched.compensated | (taker >= 0),
+            candidates=torch.cat([candidate_indices(matched), index]),
         )
 
     def _compared(self, boxes: Tensor, free: Tensor) -> tuple[Tensor, Tensor, Tensor]:

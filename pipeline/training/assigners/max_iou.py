@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assigner import Assigner, StaticAssignment
-from pipeline.training.assigners.assignment import FACE, Assignment, all_background, candidate_indices
+from pipeline.training.assigners.assignment import FACE, all_background, candidate_indices
 from pipeline.training.assigners.candidate_pairs import OverlapPairs, overlapping
 from pipeline.training.assigners.faces import FaceBatch, FaceRows
-from pipeline.training.assigners.grouped_sort import is_best_of_group, rank_in_group
+from pipeline.training.assigners.grouped_sort import best_of_group, rank_in_group
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,31 +52,31 @@ class MaxIou(Assigner):
         Only pairs of sufficient IoU are ever in memory: 1,000 faces cost about 30,000 pairs, not 34 million.
         """
         rows = faces.rows()
+        matched = all_background(rows.images, len(anchors), rows.boxes.device)
+        if len(rows) == 0:
+            return StaticAssignment(matched)
         lowest = self.positive if self.compensation is None else min(self.positive, self.compensation)
         pairs = overlapping(anchors, rows, lowest, best_too=self.forced is not None)
-        matched = all_background(rows.images, len(anchors), rows.boxes.device)
-        label, row = matched.label.view(-1), matched.face.view(-1)
         high = pairs.where(pairs.iou >= self.positive)
-        winner = is_best_of_group(high.index, high.iou, high.row, len(label))
-        row[high.index[winner]] = high.row[winner]
-        label[high.index] = FACE
+        row = best_of_group(high.index, high.iou, high.row, matched.label.numel())
+        label = (row >= 0).long()
         if self.forced is not None:
             self._force(label, row, pairs, rows, len(anchors), self.forced)
         if self.compensation is not None:
             extra = _second_stage(label, row, pairs.where(pairs.iou > self.compensation), rows)
-            row[extra.index], label[extra.index] = extra.row, FACE
-            matched.compensated.view(-1)[extra.index] = True
-        face = rows.column[matched.face] if len(rows) else matched.face
-        return StaticAssignment(Assignment(face, matched.label, matched.compensated, candidate_indices(matched)))
+            added = extra >= 0
+            row, label = torch.where(added, extra, row), torch.where(added, FACE, label)
+            matched = replace(matched, compensated=added.view_as(matched.compensated))
+        matched = matched.with_faces(torch.where(label == FACE, row, -1).view_as(matched.face), rows.column)
+        return StaticAssignment(replace(matched, candidates=candidate_indices(matched)))
 
     def _force(
         self, label: Tensor, row: Tensor, pairs: OverlapPairs, rows: FaceRows, count: int, forced: float
     ) -> None:
         """Writes every face's best anchor into `label` and `row`, both [B * A]."""
-        best = pairs.where(is_best_of_group(pairs.row, pairs.iou, pairs.anchor, len(rows)))
-        index, iou = rows.image * count, torch.zeros_like(rows.boxes[:, 0])
-        index[best.row], iou[best.row] = best.index, best.iou
-        met = iou > 0
+        anchor = best_of_group(pairs.row, pairs.iou, pairs.anchor, len(rows))
+        iou = torch.zeros_like(rows.boxes[:, 0]).scatter_reduce_(0, pairs.row, pairs.iou, "amax")
+        met, index = anchor >= 0, rows.image * count + anchor.clamp(min=0)
         reached = met & (iou >= forced)
         label[index[reached]] = FACE
         takers = torch.nonzero(met if self.hand_over else reached).squeeze(1)
@@ -86,8 +86,8 @@ class MaxIou(Assigner):
         row[index[takers]] = takers
 
 
-def _second_stage(label: Tensor, row: Tensor, pairs: OverlapPairs, rows: FaceRows) -> OverlapPairs:
-    """Returns the pairs that S3FD's second stage adds to the matching of `label` and `row`, both [B * A]."""
+def _second_stage(label: Tensor, row: Tensor, pairs: OverlapPairs, rows: FaceRows) -> Tensor:
+    """Returns int64 [B * A]: the row that S3FD's second stage adds to the matching of `label` and `row`, or -1."""
     matches_G = torch.bincount(row[label == FACE], minlength=len(rows))
     faces_B = torch.bincount(rows.image, minlength=rows.images)
     total_B = torch.zeros_like(faces_B).scatter_add_(0, rows.image, matches_G)
@@ -95,4 +95,4 @@ def _second_stage(label: Tensor, row: Tensor, pairs: OverlapPairs, rows: FaceRow
     missing_G = mean_B[rows.image] - matches_G
     free = pairs.where((label[pairs.index] != FACE) & (missing_G[pairs.row] > 0))
     wanted = free.where(rank_in_group(free.row, free.iou) < missing_G[free.row])
-    return wanted.where(is_best_of_group(wanted.index, wanted.iou, wanted.row, len(label)))
+    return best_of_group(wanted.index, wanted.iou, wanted.row, len(label))

@@ -13,7 +13,7 @@ from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assignment import Assignment
 from pipeline.training.assigners.candidate_pairs import overlapping
 from pipeline.training.assigners.faces import FaceBatch
-from pipeline.training.assigners.grouped_sort import is_best_of_group
+from pipeline.training.assigners.grouped_sort import best_of_group
 from pipeline.training.assigners.max_iou import MaxIou
 from tests.training.assigners.vectors import OFFICIAL, SETS, STANDARD, assert_learns, load, mogface_anchors, targets
 
@@ -52,9 +52,7 @@ def test_mogface_targets_of_every_anchor(shared: Path) -> None:
     boxes = torch.from_numpy(z["c1_gt"][:, :4])
     batch = FaceBatch.of([boxes])
     pairs = overlapping(anchors, batch.rows(), 0.0, best_too=False)
-    pairs = pairs.where(is_best_of_group(pairs.anchor, pairs.iou, pairs.row, len(anchors)))
-    face = torch.zeros(len(anchors), dtype=torch.int64)
-    face[pairs.anchor] = pairs.row
+    face = best_of_group(pairs.anchor, pairs.iou, pairs.row, len(anchors)).clamp(min=0)
     got = OFFICIAL(anchors, batch)
     face = torch.where(got.label[0] == 1, got.face[0], face)
     np.testing.assert_array_equal(face, z["c1_s1_all_gt"])
