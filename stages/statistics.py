@@ -22,7 +22,7 @@ from pipeline.training.analysis.face_scales import (
     sampled_scales,
     scale_histogram,
 )
-from pipeline.training.augment.policy import POLICIES, Policy, policy
+from pipeline.training.augment.policy import POLICIES, Policy
 
 
 class Statistics(WholeStage):
@@ -56,7 +56,7 @@ class Statistics(WholeStage):
     @classmethod
     def _policies(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for name in value:
-            policy(name)
+            POLICIES.find(name)
         if len(set(value)) != len(value):
             raise ValueError(f"an augmentation is named twice; there are {', '.join(POLICIES)}")
         return value
@@ -81,7 +81,7 @@ class Statistics(WholeStage):
         yield from _bins("original", scale_histogram(labelled))
         for name in self.policies:
             ctx.log(f"{name}: {len(samples):,} images, {self.epochs} times")
-            chosen = policy(name, side=self.side)
+            chosen = Policy(POLICIES.find(name)(), side=self.side)
             drawn = sampled_scales(samples, chosen, self.seed, self.epochs)
             yield from _bins(name, scale_histogram(drawn.scales))
             if len(drawn.targets):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -106,7 +106,7 @@ POLICIES: Registry[Callable[[], Geometry]] = Registry(
         "das": lambda: FaceScale(DataAnchorSampling()),
         "sse": lambda: FaceScale(SelectiveScale(), max_side=None, short_side=(640, 1280), fallback="centre"),
         "sse_anywhere": lambda: FaceScale(SelectiveScale(), max_side=None, short_side=(640, 1280), window="anywhere"),
-        "sse_official": lambda: FaceScale(SelectiveScale(CONFIG_EDGES, reading="official")),
+        "sse_official": lambda: FaceScale(SelectiveScale(CONFIG_EDGES, variant="official")),
         "mst": MultiScale,
         "square_crop": SquareCrop,
         "plain": Whole,
@@ -114,16 +114,3 @@ POLICIES: Registry[Callable[[], Geometry]] = Registry(
 )
 """Name -> its geometry: the rows of Table 4, SSE with Algorithm 2's crop to the letter, the released code's SSE, and
 S3FD's crop."""
-
-
-def policy(name: str, **changes: Any) -> Policy:
-    """Returns the policy of a name.
-
-    Args:
-        name: one of `POLICIES`.
-        changes: fields of `Policy` that differ.
-
-    Raises:
-        ValueError: a name that is not there.
-    """
-    return Policy(**{"geometry": POLICIES.find(name)(), **changes})

@@ -23,7 +23,7 @@ from pipeline.training.losses.detection import Objective, SigmoidObjective
 from pipeline.training.losses.multibox import MultiboxLoss
 from pipeline.training.losses.targets import Targets, encode_targets, matching_frame
 from pipeline.training.recipes.detector import DetectorRecipe
-from pipeline.training.tasks.task import Losses, Normalise, Task, no_reduction
+from pipeline.training.tasks.task import Losses, Normalise, Task, map_tensors, no_reduction
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,10 @@ class DetectorTask(Task[Detector, Batch]):
         images = batch.images.to(weight.device, weight.dtype, memory_format=torch.channels_last)
         with mixed(images, bf16, model.grid.strides[-1]):
             # `network or model` would ask a compiled network for its length, which it refuses.
-            raw = (model if network is None else network)(images)
-        return _wide(raw) if bf16 else raw
+            raw: Raw = (model if network is None else network)(images)
+        if bf16:
+            raw = map_tensors(raw, Tensor.float)
+        return raw
 
     def loss(self, model: Detector, outputs: Raw, batch: Batch, normalise: Normalise = no_reduction) -> Losses:
         """Returns the losses of a batch, see `Task.loss` and `Objective`.
@@ -134,13 +136,3 @@ def _targets(
     predicted = predicted_by(detector, raw, anchors) if assigner.needs_prediction or fit else None
     targets = encode_targets(anchors, batch.faces, assigner, detector.coder, predicted, fit=fit, host=host)
     return targets, anchors.level_ends
-
-
-def _wide(raw: Raw) -> Raw:
-    """Returns outputs in bfloat16 as float32."""
-
-    def wide(values: Tensor | None) -> Tensor | None:
-        return None if values is None else values.float()
-
-    first_shot = None if raw.first_shot is None else _wide(raw.first_shot)
-    return Raw(raw.boxes.float(), raw.logits.float(), wide(raw.landmarks), wide(raw.progressive), first_shot)

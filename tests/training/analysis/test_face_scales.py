@@ -18,10 +18,11 @@ from pipeline.training.analysis.face_scales import (
     scale_histogram,
     seen_scales,
 )
-from pipeline.training.augment.policy import POLICIES, policy
+from pipeline.training.augment.policy import POLICIES
 from pipeline.training.augment.scene import Scene, face_scales
 from pipeline.training.augment.seeds import generator_for
 from pipeline.training.augment.sse import CONFIG_EDGES, PAPER_EDGES
+from tests.training.augment.policies import policy
 
 SIDE = 64
 

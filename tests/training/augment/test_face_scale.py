@@ -102,7 +102,7 @@ def test_anywhere_may_miss_the_face() -> None:
 @pytest.mark.wider
 @pytest.mark.parametrize(
     ("key", "target"),
-    [("sse_crop640", SelectiveScale(CONFIG_EDGES, reading="official")), ("das_crop640", DataAnchorSampling())],
+    [("sse_crop640", SelectiveScale(CONFIG_EDGES, variant="official")), ("das_crop640", DataAnchorSampling())],
 )
 def test_windows_are_accepted_as_in_the_published_statistics(
     shared: Path, key: str, target: SelectiveScale | DataAnchorSampling

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.training.augment.policy import POLICIES, policy
+from pipeline.training.augment.policy import POLICIES
 from pipeline.training.augment.scene import Scene
 from pipeline.training.augment.seeds import generator_for
+from tests.training.augment.policies import policy
 
 SIDE = 48
 

@@ -9,9 +9,9 @@ import sys
 import numpy as np
 import pytest
 
-from pipeline.training.augment.policy import policy
 from pipeline.training.augment.scene import Scene
 from pipeline.training.augment.seeds import generator_for
+from tests.training.augment.policies import policy
 
 NAMES = [f"0--Parade/{index}" for index in range(6)]
 
