@@ -92,14 +92,14 @@ class Statistics(WholeStage):
     def _levels(self, ctx: StageContext) -> Iterator[Row]:
         import torch
 
-        from pipeline.training.analysis.level_ranges import PUBLISHED, READINGS, sweep_levels
+        from pipeline.training.analysis.level_ranges import CRITERIA, PUBLISHED, sweep_levels
         from pipeline.training.assigners import ASSIGNERS
 
         torch.set_num_threads(max(1, int(ctx.resources.cpus)))
         with torch.device("meta"):  # Only anchors and coder are asked for: no weight is ever made.
             network = DETECTORS.find(self.detector).build()
         sweep = sweep_levels(network.grid, network.coder, ASSIGNERS[self.assigner], self.side)
-        ranges: dict[str, Sequence[tuple[float, float] | None]] = {each: sweep.ranges(each) for each in READINGS}
+        ranges: dict[str, Sequence[tuple[float, float] | None]] = {each: sweep.ranges(each) for each in CRITERIA}
         # Published ranges are of six levels from stride 4 on.
         if sweep.levels == tuple(range(2, 8)):
             ranges |= {name: tuple(pairwise(edges)) for name, edges in PUBLISHED.items()}

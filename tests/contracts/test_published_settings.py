@@ -23,7 +23,7 @@ def test_wider_face_and_8k() -> None:
 
 def test_retinaface() -> None:
     matching, loss, coder = MaxIou(), MultiboxLoss(), BoxCoder()
-    assert (matching.positive, matching.forced, matching.hand_over) == (0.35, 0.2, True)
+    assert (matching.positive, matching.low_quality_iou, matching.reassign_best) == (0.35, 0.2, True)
     assert matching.compensation is None
     assert (loss.negatives, loss.box_weight, loss.face_weight, loss.landmark_weight) == (7, 2.0, 1.0, 1.0)
     assert (coder.centre_variance, coder.size_variance, coder.pixel_inclusive) == (0.1, 0.2, False)

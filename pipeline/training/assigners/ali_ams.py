@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple
 
 import torch
@@ -22,9 +22,9 @@ from pipeline.training.assigners.compensation import (
 from pipeline.training.assigners.faces import FaceBatch, FaceRows
 from pipeline.training.assigners.grouped_sort import k_smallest
 from pipeline.training.assigners.lattice_search import most_overlapping, nearest
-from pipeline.training.assigners.max_iou import MaxIou
+from pipeline.training.assigners.max_iou import STANDARD
 
-Reading = Literal["paper", "own_level", "official"]
+Variant = Literal["paper", "own_level", "official"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +42,21 @@ class AliAms(Assigner):
 
     Attributes:
         standard: the matching that is compensated.
-        reading: "paper" as above; "official" is the released code, which differs: T nearest only, of which the T - n
+        variant: "paper" as above; "official" is the released code, which differs: T nearest only, of which the T - n
             best by score, *then* those that are FACE already are dropped and not replaced; faces in order of their
             coordinates, equal boxes as one face; the last level is skipped; and candidates come from the code's
             mistaken index ranges (see `official_pool`). "own_level" is the same with candidates of the right level.
     """
 
-    standard: Assigner = field(default_factory=lambda: MaxIou(forced=0.0, hand_over=False))
-    reading: Reading = "paper"
+    standard: Assigner = STANDARD
+    variant: Variant = "paper"
     needs_prediction: ClassVar[bool] = True
 
     def prepare(self, anchors: Anchors, faces: FaceBatch) -> PartialAliAms:
         """Returns the standard matching and the candidates of each face; the logits decide between them."""
         matched = self.standard(anchors, faces)
         rows = faces.rows()
-        if self.reading == "paper":
+        if self.variant == "paper":
             group = torch.arange(len(rows), device=rows.image.device)
             deficits = _deficits(anchors, matched, faces, rows, group, skip_last=False)
             # An anchor is of one level, so levels are independent: all of them are served together.
@@ -64,12 +64,12 @@ class AliAms(Assigner):
             return sequential_compensation(matched, found, "ali_ams")
         deficits = _deficits(anchors, matched, faces, rows, _by_coordinates(rows), skip_last=True)
         found = [self._official_candidates(anchors, each, rows) for each in deficits]
-        return simultaneous_compensation(matched, found, f"ali_ams_{self.reading}")
+        return simultaneous_compensation(matched, found, f"ali_ams_{self.variant}")
 
     def _official_candidates(self, anchors: Anchors, deficit: _Deficit, rows: FaceRows) -> CandidateAnchors:
         """Returns the candidates of the released code on one level."""
         most, boxes = int(deficit.most.max()), rows.boxes[deficit.row]
-        if self.reading == "own_level":
+        if self.variant == "own_level":
             anchor = nearest(anchors, deficit.level, boxes, most)
         else:
             anchor = official_pool(anchors, boxes, deficit.ordinal[rows.image[deficit.row]], most)

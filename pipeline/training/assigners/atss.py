@@ -20,8 +20,8 @@ class Atss(Assigner):
     """Candidates of a face are the k anchors of each level nearest to its centre (fewer where a level is smaller).
 
     FACE are those whose IoU reaches the mean plus the standard deviation (unbiased) of the IoUs of all candidates of
-    the face, and whose centre is inside it. An anchor of several faces goes to the highest IoU. No forced match: a face
-    may get no anchor.
+    the face, and whose centre is inside it. An anchor of several faces goes to the highest IoU. No low-quality
+    match: a face may get no anchor.
 
     Example: IoUs 0.6, 0.5, 0.1, 0.0 have mean 0.3 and deviation 0.29: only the first reaches 0.59.
 

@@ -107,7 +107,7 @@ def test_background_that_fits_is_left_out_and_faces_never() -> None:
     just = [0.5, 0.5, 0.5, 0.4999]
     face, _ = _by_hand([1, -1, 0, 0], [False] * 4, just)
     assert face == pytest.approx(term(0, 1) + term(3, 0), rel=1e-5)
-    face, _ = _by_hand([1, -1, 0, 0], [False] * 4, just, ignored=0.6)
+    face, _ = _by_hand([1, -1, 0, 0], [False] * 4, just, ignore_iou=0.6)
     assert face == pytest.approx(term(0, 1) + term(2, 0) + term(3, 0), rel=1e-5)
 
 
