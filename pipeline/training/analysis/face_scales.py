@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from pipeline.data.records import Sample
 from pipeline.training.augment.face_scale import FaceScale
+from pipeline.training.augment.labelled_image import Float32, face_scales, has_area
 from pipeline.training.augment.policy import Policy, SampledAugmentation
-from pipeline.training.augment.scene import Float32, face_scales, has_area
 from pipeline.training.augment.seeds import generator_for
 from pipeline.training.augment.sse import PAPER_EDGES, SelectiveScale
 

@@ -63,8 +63,8 @@ def most_overlapping(anchors: Anchors, level: int, boxes_G4: Tensor, k: int) -> 
 def _axes(anchors: Anchors, lattice: Lattice) -> tuple[Tensor, Tensor]:
     """Returns the sides of the columns, float32 [columns, 2] left and right, and of the rows, [rows, 2]."""
     across = slice(lattice.first, lattice.first + lattice.columns * lattice.step, lattice.step)
-    whole_row = lattice.columns * lattice.step
-    down = slice(lattice.first, lattice.first + lattice.rows * whole_row, whole_row)
+    row_step = lattice.columns * lattice.step
+    down = slice(lattice.first, lattice.first + lattice.rows * row_step, row_step)
     return anchors.corners[across, 0::2], anchors.corners[down, 1::2]
 
 

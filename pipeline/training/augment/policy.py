@@ -11,12 +11,12 @@ import numpy as np
 from pipeline.engine.registry import Registry
 from pipeline.training.augment.das import DataAnchorSampling
 from pipeline.training.augment.face_scale import FaceScale
+from pipeline.training.augment.labelled_image import Float32, LabelledImage, Pixels, drop_small_faces, has_area, mirror
 from pipeline.training.augment.multi_scale import MultiScale
 from pipeline.training.augment.photometric import Distortion, Photometric
-from pipeline.training.augment.scene import Float32, Pixels, Scene, drop_small_faces, has_area, mirror
 from pipeline.training.augment.square_crop import SquareCrop
 from pipeline.training.augment.sse import CONFIG_EDGES, SelectiveScale
-from pipeline.training.augment.view import MEAN_BGR, Colours, Geometry, View, Whole
+from pipeline.training.augment.view import MEAN_BGR, Colours, Geometry, Squeeze, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +35,10 @@ class SampledAugmentation:
     distortion: Distortion | None
     mirrored: bool
 
-    def apply(self, scene: Scene) -> Scene:
-        """Returns the augmented scene, [side, side, 3]; the same bytes every time."""
+    def apply(self, labelled: LabelledImage) -> LabelledImage:
+        """Returns the augmented image, [side, side, 3]; the same bytes every time."""
         policy = self.policy
-        seen = self.view.apply(scene, policy.fill, self._colours, policy.colours)
+        seen = self.view.apply(labelled, policy.fill, self._colours, policy.colours)
         if policy.pixels == "uint8" and seen.image.dtype != np.uint8:
             seen = replace(seen, image=np.rint(seen.image).clip(0, 255).astype(np.uint8))
         return drop_small_faces(mirror(seen) if self.mirrored else seen, policy.min_face)
@@ -94,10 +94,10 @@ class Policy:
         mirrored = bool(rng.random() < self.flip_prob)
         return SampledAugmentation(self, view, distortion, mirrored)
 
-    def __call__(self, rng: np.random.Generator, scene: Scene) -> Scene:
-        """Returns the scene with a sampled augmentation applied."""
-        height, width = scene.image.shape[:2]
-        return self.sample(rng, width, height, scene.boxes[scene.valid]).apply(scene)
+    def __call__(self, rng: np.random.Generator, labelled: LabelledImage) -> LabelledImage:
+        """Returns the image with a sampled augmentation applied."""
+        height, width = labelled.image.shape[:2]
+        return self.sample(rng, width, height, labelled.boxes[labelled.valid]).apply(labelled)
 
 
 POLICIES: Registry[Callable[[], Geometry]] = Registry(
@@ -109,7 +109,7 @@ POLICIES: Registry[Callable[[], Geometry]] = Registry(
         "sse_official": lambda: FaceScale(SelectiveScale(CONFIG_EDGES, variant="official")),
         "mst": MultiScale,
         "square_crop": SquareCrop,
-        "plain": Whole,
+        "plain": Squeeze,
     },
 )
 """Name -> its geometry: the rows of Table 4, SSE with Algorithm 2's crop to the letter, the released code's SSE, and

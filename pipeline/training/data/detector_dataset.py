@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from pipeline.data.images import decode
 from pipeline.data.records import Sample
 from pipeline.training.augment.face_scale import FaceScale
+from pipeline.training.augment.labelled_image import LabelledImage
 from pipeline.training.augment.photometric import Photometric
 from pipeline.training.augment.policy import POLICIES, Policy
-from pipeline.training.augment.scene import Scene
 from pipeline.training.augment.seeds import generator_for
 from pipeline.training.augment.square_crop import SquareCrop
 from pipeline.training.augment.sse import SelectiveScale
@@ -54,9 +54,9 @@ class DetectorDataset:
         image = self._images.get(index, lambda: decode(self.read(sample.path)))
         rng = generator_for(self.recipe.seed, epoch, sample.image_id)
         # Every labelled face is learned, as in the published training: those that WIDER FACE marks `invalid` too.
-        original = Scene.of(image, sample.boxes, sample.landmarks)
-        scene = policy_of(self.recipe, side, self.fill)(rng, original)
-        return Example(sample.image_id, scene.image, scene.boxes, scene.landmarks)
+        original = LabelledImage.of(image, sample.boxes, sample.landmarks)
+        labelled = policy_of(self.recipe, side, self.fill)(rng, original)
+        return Example(sample.image_id, labelled.image, labelled.boxes, labelled.landmarks)
 
     def blank(self, index: int, side: int) -> Example:
         """Returns a black image without faces."""

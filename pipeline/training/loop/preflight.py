@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.boxes.anchors import AnchorGrid
 from pipeline.data.labelled_candidates import LabelledCandidateReader
 from pipeline.data.records import Sample
-from pipeline.training.augment.scene import Float32, has_area
+from pipeline.training.augment.labelled_image import Float32, has_area
 from pipeline.training.augment.seeds import generator_for
 from pipeline.training.data.detector_dataset import policy_of
 from pipeline.training.recipes.detector import DetectorRecipe

@@ -18,8 +18,8 @@ from pipeline.training.analysis.face_scales import (
     scale_histogram,
     seen_scales,
 )
+from pipeline.training.augment.labelled_image import LabelledImage, face_scales
 from pipeline.training.augment.policy import POLICIES
-from pipeline.training.augment.scene import Scene, face_scales
 from pipeline.training.augment.seeds import generator_for
 from pipeline.training.augment.sse import CONFIG_EDGES, PAPER_EDGES
 from tests.training.augment.policies import policy
@@ -36,8 +36,8 @@ def _sample(seed: int, faces: int = 6, width: int = 90, height: int = 70) -> Sam
     return Sample(f"image {seed}", "a.png", "", width, height, boxes)
 
 
-def _scene(sample: Sample) -> Scene:
-    return Scene.of(np.zeros((sample.height, sample.width, 3), np.uint8), sample.boxes)
+def _scene(sample: Sample) -> LabelledImage:
+    return LabelledImage.of(np.zeros((sample.height, sample.width, 3), np.uint8), sample.boxes)
 
 
 def test_labelled_faces_without_an_area_have_no_scale() -> None:

@@ -12,8 +12,8 @@ import pytest
 from pipeline.data.datasets.wider_face.annotation import read_wider_annotation
 from pipeline.training.augment.das import DataAnchorSampling
 from pipeline.training.augment.face_scale import FaceScale
+from pipeline.training.augment.labelled_image import Float32, face_scales
 from pipeline.training.augment.policy import POLICIES
-from pipeline.training.augment.scene import Float32, face_scales
 from pipeline.training.augment.sse import CONFIG_EDGES, SelectiveScale
 from pipeline.training.augment.view import View
 from pipeline.training.augment.window import _is_good
