@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from pipeline.training.loop.determinism import batch_norms
 from pipeline.training.tasks.task import Sized, map_tensors
 
 B = TypeVar("B", bound=Sized)
@@ -88,8 +89,7 @@ def _tensors(outputs: Any) -> list[Tensor]:
 @contextmanager
 def _statistics_kept(model: nn.Module) -> Iterator[None]:
     """Lets batch norms use a batch's statistics without taking them into their running means."""
-    norms = [part for part in model.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
-    tracking = [norm for norm in norms if norm.training and norm.track_running_stats]
+    tracking = [norm for norm in batch_norms(model) if norm.training and norm.track_running_stats]
     for norm in tracking:
         norm.track_running_stats = False
     try:

@@ -26,6 +26,7 @@ Side = Annotated[int, Field(ge=32)]
 Scales = Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_length=1)]
 
 Norms = Literal["own", "sync", "frozen"]
+"""Whose images batch norms use in training, see `Recipe.norms`; "own" is plain batch norm in every process."""
 
 Repeatable = Literal["required", "preferred", "off"]
 """Whether a training gives the same bytes again, see `determinism.deterministic`; no part of a recipe, but here because

@@ -67,7 +67,7 @@ class DetectorTask(Task[Detector, Batch]):
         The counts are of FACE anchors: "positives" all, "compensated" those that the assigner added beyond the
         ordinary matching, "positives_of_level" [L] those of each pyramid level, finest first.
         """
-        objective = objective_of(model, self.recipe)
+        objective = OBJECTIVES.find(model.spec.objective)(model, self.recipe)
         assigner = assigner_of(model, self.recipe) if self.assigner is None else self.assigner
         targets, ends = _targets(model, outputs, batch, model.grid, assigner, fit=objective.needs_fit)
         first = None
@@ -87,11 +87,6 @@ def assigner_of(detector: Detector, recipe: DetectorRecipe) -> Assigner:
     return ASSIGNERS.find(detector.spec.assigner if recipe.assigner == "auto" else recipe.assigner)
 
 
-def objective_of(detector: Detector, recipe: DetectorRecipe) -> Objective:
-    """Returns the loss of the detector's `spec`, with the weights that a recipe names."""
-    return OBJECTIVES.find(detector.spec.objective)(detector, recipe)
-
-
 def _sigmoid(detector: Detector, recipe: DetectorRecipe) -> Objective:
     # The progressive classifier is trained on the anchors at which the network itself uses it.
     context = getattr(detector, "hierarchical", None)
@@ -106,7 +101,7 @@ def _sigmoid(detector: Detector, recipe: DetectorRecipe) -> Objective:
 OBJECTIVES: Registry[Callable[[Detector, DetectorRecipe], Objective]] = Registry(
     "objective", {"softmax": lambda detector, recipe: MultiboxLoss(), "sigmoid": _sigmoid}
 )
-"""Losses by the name that a detector's `spec` gives."""
+"""Losses by the name that a detector's `spec` gives, with the weights that a recipe names."""
 
 
 def half_size(grid: AnchorGrid) -> AnchorGrid:
