@@ -17,7 +17,7 @@ from pipeline.engine.stage import Resources, Row, StageContext, WholeStage
 from pipeline.engine.worker_group import Prefetch
 from pipeline.inference.worker import planned_file
 from pipeline.models.checkpoint import Checkpoint
-from pipeline.training.recipes.repeatable import Repeatable
+from pipeline.training.recipes.base import Repeatable
 
 if TYPE_CHECKING:
     from pipeline.training.data.sampler import Source

@@ -22,7 +22,7 @@ from pipeline.training.analysis.face_scales import (
     sampled_scales,
     scale_histogram,
 )
-from pipeline.training.augment.policy import POLICIES, Policy, policy
+from pipeline.training.augment.policy import POLICIES, Policy
 
 
 class Statistics(WholeStage):
@@ -56,7 +56,7 @@ class Statistics(WholeStage):
     @classmethod
     def _policies(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for name in value:
-            policy(name)
+            POLICIES.find(name)
         if len(set(value)) != len(value):
             raise ValueError(f"an augmentation is named twice; there are {', '.join(POLICIES)}")
         return value
@@ -81,7 +81,7 @@ class Statistics(WholeStage):
         yield from _bins("original", scale_histogram(labelled))
         for name in self.policies:
             ctx.log(f"{name}: {len(samples):,} images, {self.epochs} times")
-            chosen = policy(name, side=self.side)
+            chosen = Policy(POLICIES.find(name)(), side=self.side)
             drawn = sampled_scales(samples, chosen, self.seed, self.epochs)
             yield from _bins(name, scale_histogram(drawn.scales))
             if len(drawn.targets):
@@ -92,14 +92,14 @@ class Statistics(WholeStage):
     def _levels(self, ctx: StageContext) -> Iterator[Row]:
         import torch
 
-        from pipeline.training.analysis.level_ranges import PUBLISHED, READINGS, sweep_levels
+        from pipeline.training.analysis.level_ranges import CRITERIA, PUBLISHED, sweep_levels
         from pipeline.training.assigners import ASSIGNERS
 
         torch.set_num_threads(max(1, int(ctx.resources.cpus)))
         with torch.device("meta"):  # Only anchors and coder are asked for: no weight is ever made.
             network = DETECTORS.find(self.detector).build()
         sweep = sweep_levels(network.grid, network.coder, ASSIGNERS[self.assigner], self.side)
-        ranges: dict[str, Sequence[tuple[float, float] | None]] = {each: sweep.ranges(each) for each in READINGS}
+        ranges: dict[str, Sequence[tuple[float, float] | None]] = {each: sweep.ranges(each) for each in CRITERIA}
         # Published ranges are of six levels from stride 4 on.
         if sweep.levels == tuple(range(2, 8)):
             ranges |= {name: tuple(pairwise(edges)) for name, edges in PUBLISHED.items()}

@@ -85,11 +85,11 @@ def slow_max_iou(a: MaxIou, faces: np.ndarray) -> Answer:
         if alive:
             face[k] = max(alive, key=lambda f: tables[f][k])
             label[k] = int(tables[face[k]][k] >= F32(a.positive))
-    for f in alive if a.forced is not None else []:
+    for f in alive if a.low_quality_iou is not None else []:
         k = int(tables[f].argmax())
-        reached = tables[f][k] >= F32(a.forced)
+        reached = tables[f][k] >= F32(a.low_quality_iou)
         label[k] |= int(reached)
-        if reached or a.hand_over:
+        if reached or a.reassign_best:
             face[k] = f
     if a.compensation is not None and len(faces):
         have = [sum(1 for k in range(len(ANCHORS)) if label[k] and face[k] == f) for f in range(len(faces))]
@@ -104,20 +104,18 @@ def slow_max_iou(a: MaxIou, faces: np.ndarray) -> Answer:
 
 
 def slow_hambox(a: HamBox, faces: np.ndarray, boxes: np.ndarray, logits: np.ndarray) -> Answer:
-    face, label = slow_max_iou(MaxIou(a.plain, 0.0 if a.forced else None, False), faces)
-    if a.matches == 0:
-        return face, label
+    face, label = slow_max_iou(MaxIou(a.positive, 0.0 if a.low_quality_matches else None, False), faces)
     tables = [iou(one, boxes) for one in faces]
     wishes: dict[int, list[int]] = {}
     for f, table in enumerate(tables):
         have = sum(1 for k in range(len(ANCHORS)) if label[k] and face[k] == f)
-        fitting = [k for k in range(len(ANCHORS)) if not label[k] and table[k] >= F32(a.fit)]
-        for k in best(table, fitting, max(0, a.matches - have)):
+        fitting = [k for k in range(len(ANCHORS)) if not label[k] and table[k] >= F32(a.compensation_iou)]
+        for k in best(table, fitting, max(0, a.min_matches - have)):
             wishes.setdefault(k, []).append(f)
     for k in range(len(ANCHORS)):
         if k in wishes:
             face[k], label[k] = max(wishes[k], key=lambda f: tables[f][k]), 1
-        elif not label[k] and any(table[k] >= F32(a.ignored) for table in tables):
+        elif not label[k] and any(table[k] >= F32(a.ignore_iou) for table in tables):
             label[k] = -1
     return face, label
 
@@ -177,19 +175,19 @@ def slow_ali_ams(a: AliAms, faces: np.ndarray, boxes: np.ndarray, logits: np.nda
     face, label = slow_max_iou(a.standard, faces)
     plain, group = list(label), {f: f for f in range(len(faces))}
     order = list(range(len(faces)))
-    if a.reading != "paper":
+    if a.variant != "paper":
         group = {f: next(g for g in range(f + 1) if (faces[g] == faces[f]).all()) for f in range(len(faces))}
         order.sort(key=lambda f: tuple(faces[f]))
     ordinal = 0
-    for level in LEVELS if a.reading == "paper" else LEVELS[:-1]:
+    for level in LEVELS if a.variant == "paper" else LEVELS[:-1]:
         have = {f: sum(1 for k in level if plain[k] and group[face[k]] == f) for f in range(len(faces))}
         most = max(have.values(), default=0)
         pool = list(level)
-        if a.reading == "official":
+        if a.variant == "official":
             pool = list(range(LEVELS[ordinal].stop - LEVELS[0].stop, LEVELS[ordinal].stop))
         for f in [f for f in order if 0 < have[f] < most]:
             near = best(-_gaps(faces[f]), pool, most)
-            if a.reading == "paper":
+            if a.variant == "paper":
                 table = iou(faces[f], CORNERS)
                 high = best(table, [k for k in pool if table[k] > 0], most)
                 near = sorted(k for k in {*near, *high} if not label[k])
@@ -212,13 +210,13 @@ def slow(assigner: Assigner, faces: np.ndarray, said: Predicted, image: int) -> 
 VARIANTS: dict[str, Assigner] = {
     **ASSIGNERS,
     "max_iou, half": MaxIou(0.5, 0.3),
-    "s3fd, forced": MaxIou(forced=0.0, hand_over=False, compensation=0.1),
-    "hambox, loose": HamBox(matches=6, fit=0.55, ignored=0.4, forced=False),
-    "hambox, ignoring little": HamBox(matches=6, fit=0.4, ignored=0.6),
+    "s3fd, low-quality matches": MaxIou(low_quality_iou=0.0, reassign_best=False, compensation=0.1),
+    "hambox, loose": HamBox(min_matches=6, compensation_iou=0.55, ignore_iou=0.4, low_quality_matches=False),
+    "hambox, ignoring little": HamBox(min_matches=6, compensation_iou=0.4, ignore_iou=0.6),
     "atss, 4": Atss(k=4, margin=2.0),
     "ota, wide": Ota(radius=4.0, candidates=5, iterations=7),
-    "ali_ams, own level": AliAms(reading="own_level"),
-    "ali_ams, official": AliAms(reading="official"),
+    "ali_ams, own level": AliAms(variant="own_level"),
+    "ali_ams, official": AliAms(variant="official"),
 }
 
 
@@ -316,11 +314,11 @@ def test_padding_may_hold_anything_and_lie_anywhere(name: str) -> None:
     assert torch.equal(got.face[learns], plain.face[learns] * 2 + 1)
 
 
-@pytest.mark.parametrize("reading", ["paper", "own_level", "official"])
-def test_ali_ams_drops_no_standard_match(reading: str) -> None:
+@pytest.mark.parametrize("variant", ["paper", "own_level", "official"])
+def test_ali_ams_drops_no_standard_match(variant: str) -> None:
     for seed in range(5):
         batch = batch_of([draw(70 + seed, 12)])
-        assigner = AliAms(reading=reading)
+        assigner = AliAms(variant=variant)
         before, after = assigner.standard(ANCHORS, batch), assigner(ANCHORS, batch, predict(seed, 1))
         matched = before.label == 1
         assert torch.equal(after.face[matched], before.face[matched])
@@ -339,16 +337,8 @@ def test_says_what_it_needs(name: str) -> None:
         assert torch.equal(ASSIGNERS[name](ANCHORS, batch).label, ASSIGNERS[name](ANCHORS, batch, predict(1, 1)).label)
 
 
-def test_hambox_without_online_matches_is_the_plain_assigner() -> None:
-    batch, said = batch_of([draw(4, 9), draw(5, 3)]), predict(1, 2)
-    plain, off = ASSIGNERS["mogface"](ANCHORS, batch), HamBox(matches=0)(ANCHORS, batch, said)
-    assert torch.equal(off.label, plain.label)
-    assert torch.equal(off.face, plain.face)
-    assert (HamBox(matches=10, fit=0.3)(ANCHORS, batch, said).label != plain.label).any()
-
-
 def test_parameters_are_values() -> None:
-    assert replace(HamBox(), matches=5) == HamBox(matches=5) != HamBox()
+    assert replace(HamBox(), min_matches=5) == HamBox(min_matches=5) != HamBox()
     assert len({*ASSIGNERS.values()}) == len(ASSIGNERS)
 
 

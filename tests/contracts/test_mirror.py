@@ -36,7 +36,6 @@ ELSEWHERE = {
     "pipeline/models/resampling.py": "tests/models/test_padding.py",
     "pipeline/training/assigners/assignment.py": "tests/contracts/test_assigners.py",
     "pipeline/training/loop/validator.py": "tests/stages/validators/test_detector.py",
-    "pipeline/training/recipes/repeatable.py": "tests/training/loop/test_determinism.py",
     "pipeline/training/tasks/task.py": "tests/training/tasks/test_detector.py",
     "stages/base_training.py": "tests/stages/test_train_detector.py",
     "stages/cli/stored.py": "tests/stages/cli/test_pipeline.py",

@@ -23,7 +23,7 @@ def test_wider_face_and_8k() -> None:
 
 def test_retinaface() -> None:
     matching, loss, coder = MaxIou(), MultiboxLoss(), BoxCoder()
-    assert (matching.positive, matching.forced, matching.hand_over) == (0.35, 0.2, True)
+    assert (matching.positive, matching.low_quality_iou, matching.reassign_best) == (0.35, 0.2, True)
     assert matching.compensation is None
     assert (loss.negatives, loss.box_weight, loss.face_weight, loss.landmark_weight) == (7, 2.0, 1.0, 1.0)
     assert (coder.centre_variance, coder.size_variance, coder.pixel_inclusive) == (0.1, 0.2, False)
@@ -33,7 +33,7 @@ def test_mogface() -> None:
     assert PAPER_EDGES == (8.4, 20.7, 48.2, 106.2, 212.4, 420.8, 640.0)
     assert CONFIG_EDGES == (8.4, 26.7, 54.0, 106.2, 212.4, 420.8, 640.0)
     scale = SelectiveScale()
-    assert (scale.edges, scale.share_p5, scale.share_p6) == (PAPER_EDGES, 0.2, 0.16)
+    assert (scale.edges, scale.shares) == (PAPER_EDGES, (0.2, 0.16))
     assert AliAms() == AliAms(MaxIou(0.35, 0.0, False, None), "paper")
     focal = FocalLoss(0.25, 2.0, 1e-7)
     assert SigmoidObjective() == SigmoidObjective(1.0, 2.0, 1.0, 1.0, False, 0.1, focal, SmoothL1Loss(1 / 9))

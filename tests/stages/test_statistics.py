@@ -14,9 +14,9 @@ from pipeline.engine.plan import Options
 from pipeline.engine.runner import Runner
 from pipeline.engine.storage import Store
 from pipeline.training.analysis.face_scales import labelled_scales, sampled_scales
-from pipeline.training.augment.policy import policy
 from stages.graph import STAGES
 from tests.stages.world import World, drawn_image
+from tests.training.augment.policies import policy
 
 CONFIG = Path(__file__).resolve().parents[2] / "configs/statistics.yaml"
 # Anchors of three levels on a small image: seconds less than MogFace's six at 640.

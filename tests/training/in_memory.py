@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,21 @@ import numpy as np
 from pipeline.boxes.box_table import box_table
 from pipeline.boxes.closest_face import closest_overlap
 from pipeline.training.data.batch import Example, RankerExample
-from pipeline.training.data.collate import LabelledSource, RankerPixelBatch
+from pipeline.training.data.collate import PixelBatch, RankerPixelBatch
+
+
+class LabelledSource(ABC):
+    """What sources of images with faces share."""
+
+    @abstractmethod
+    def name(self, index: int) -> str: ...
+
+    def blank(self, index: int, side: int) -> Example:
+        nothing = np.zeros((0, 4), np.float32)
+        return Example(self.name(index), np.zeros((side, side, 3), np.uint8), nothing, np.zeros((0, 5, 2), np.float32))
+
+    def assemble(self, step: int, examples: Sequence[Example], errors: Sequence[str]) -> PixelBatch:
+        return PixelBatch.of(step, examples, errors)
 
 
 @dataclass(frozen=True)

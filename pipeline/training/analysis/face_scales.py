@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 
 from pipeline.data.records import Sample
 from pipeline.training.augment.face_scale import FaceScale
+from pipeline.training.augment.labelled_image import Float32, face_scales, has_area
 from pipeline.training.augment.policy import Policy, SampledAugmentation
-from pipeline.training.augment.scene import Float32, face_scales, has_area
 from pipeline.training.augment.seeds import generator_for
 from pipeline.training.augment.sse import PAPER_EDGES, SelectiveScale
-from pipeline.training.augment.view import View
 
 SCALE_EDGES: Final = tuple(2.0 ** (step / 2) for step in range(4, 21))
 """Borders of the bins: half octaves from 4 to 1024 pixels."""
@@ -87,25 +86,17 @@ def sampled_scales(samples: Sequence[Sample], policy: Policy, seed: int, epochs:
 def seen_scales(plan: SampledAugmentation, boxes: Float32) -> Float32:
     """Returns float32 [K]: the scales of the faces that `plan.apply` would leave, in pixels of the training image.
 
-    The same rules in the same order: see `visible_boxes`, then small ones dropped unless all are. The mirror changes no
+    The same rules in the same order: `View.visible`, then small ones dropped unless all are. The mirror changes no
     scale.
 
     Args:
         plan: of one image.
         boxes: float32 [F, 4] xyxy in pixels of that image.
     """
-    scales = face_scales(visible_boxes(plan.view, boxes))
-    large = scales >= plan.min_face
+    placed, visible = plan.view.visible(boxes)
+    scales = face_scales(placed[visible])
+    large = scales >= plan.policy.min_face
     return scales[large] if large.any() else scales
-
-
-def visible_boxes(view: View, boxes: Float32) -> Float32:
-    """Returns float32 [K, 4]: boxes in pixels of the view whose centre is strictly inside, clipped, with an area."""
-    side = np.float32(view.side)
-    placed = view.place(boxes)
-    centres = (placed[:, :2] + placed[:, 2:]) / 2
-    clipped = np.clip(placed, 0, side)
-    return clipped[((centres > 0) & (centres < side)).all(axis=1) & has_area(clipped)]
 
 
 def scale_histogram(scales: Float32, edges: Sequence[float] = SCALE_EDGES) -> NDArray[np.int64]:
@@ -116,7 +107,7 @@ def scale_histogram(scales: Float32, edges: Sequence[float] = SCALE_EDGES) -> ND
 def level_shares_of(policy: Policy, targets: NDArray[np.float64]) -> LevelShares:
     """Returns the share of targets per level, in the policy's own ranges if it has some, else those of Table 2.
 
-    A border belongs to the range above it (`sse.level_shares`).
+    A border belongs to the range above it; targets outside all ranges count for none.
 
     Args:
         policy: that sampled them.

@@ -19,14 +19,14 @@ from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assignment import FACE
 from pipeline.training.assigners.candidate_pairs import overlapping
 from pipeline.training.assigners.faces import FaceBatch
-from pipeline.training.assigners.grouped_sort import is_best_of_group
+from pipeline.training.assigners.grouped_sort import best_of_group
 from pipeline.training.augment.sse import CONFIG_EDGES, PAPER_EDGES
 from pipeline.training.losses.targets import matching_frame
 
-Reading = Literal["best", "most", "any"]
+Criterion = Literal["best", "most", "any"]
 Range = tuple[float, float]
 
-READINGS: Final[tuple[Reading, ...]] = ("best", "most", "any")
+CRITERIA: Final[tuple[Criterion, ...]] = ("best", "most", "any")
 PUBLISHED: Final[Mapping[str, tuple[float, ...]]] = {"paper": PAPER_EDGES, "released": CONFIG_EDGES}
 """Borders of p2..p7: Table 2, and the released configurations."""
 
@@ -54,10 +54,10 @@ class LevelSweep:
     anchors: NDArray[np.int64]
     best: NDArray[np.int64]
 
-    def ranges(self, reading: Reading) -> tuple[Range | None, ...]:
+    def ranges(self, criterion: Criterion) -> tuple[Range | None, ...]:
         """Returns per level the smallest and largest scale in pixels of its faces; None where it has none.
 
-        The paper does not say how Table 2 was made. Three readings of "matches":
+        The paper does not say how Table 2 was made. Three criteria of "matches":
 
         * "best": the level holds the anchor of highest IoU at most positions;
         * "most": the level gives more FACE anchors than any other, the finer one on a tie;
@@ -66,10 +66,10 @@ class LevelSweep:
         The first range starts and the last one ends with the sweep. A level that wins twice has everything between as
         its range.
         """
-        if reading == "any":
+        if criterion == "any":
             wins = self.anchors > 0
         else:
-            score = self.best if reading == "best" else self.anchors
+            score = self.best if criterion == "best" else self.anchors
             wins = np.arange(score.shape[1]) == score.argmax(axis=1)[:, None]
         between = np.sqrt(self.sizes[:-1] * self.sizes[1:])
         borders = np.concatenate([self.sizes[:1], between, self.sizes[-1:]])
@@ -99,7 +99,7 @@ def sweep_levels(
 
     "most" ends where the finer level gives no anchor any more (a face s around an anchor a: IoU (a / s)^2 = 0.35), as
     its cells are twice as dense. The released configurations agree with it to 1.5 %, so that is likely what Table 2
-    counts. Its two lowest borders, 22 % and 10 % further down, no reading explains: the paper does not say which faces
+    counts. Its two lowest borders, 22 % and 10 % further down, none explains: the paper does not say which faces
     it was measured on. 8.4 and 640, where Table 2 begins and ends, are here the ends of the sweep: training drops faces
     below 8 pixels, and its images are 640.
 
@@ -138,7 +138,8 @@ def _matched_levels(anchors: Anchors, assigner: Assigner, boxes_N4: Tensor) -> t
     given = torch.zeros(len(boxes_N4), len(ends), dtype=torch.int64)
     given.index_put_((face, torch.bucketize(anchor, ends, right=True)), torch.ones_like(face), accumulate=True)
     pairs = overlapping(anchors, faces.rows(), 1.0, best_too=True)
-    first = pairs.where(is_best_of_group(pairs.row, pairs.iou, pairs.anchor, len(boxes_N4)))
-    best = torch.zeros_like(given)
-    best[first.row, torch.bucketize(first.anchor, ends, right=True)] = 1
-    return given, best
+    best = best_of_group(pairs.row, pairs.iou, pairs.anchor, len(boxes_N4))
+    (met,) = torch.nonzero(best >= 0, as_tuple=True)
+    wins = torch.zeros_like(given)
+    wins[met, torch.bucketize(best[met], ends, right=True)] = 1
+    return given, wins

@@ -7,7 +7,7 @@ from pipeline.training.assigners.ali_ams import AliAms
 from pipeline.training.assigners.assigner import Assigner
 from pipeline.training.assigners.atss import Atss
 from pipeline.training.assigners.hambox import HamBox
-from pipeline.training.assigners.max_iou import MaxIou
+from pipeline.training.assigners.max_iou import STANDARD, MaxIou
 from pipeline.training.assigners.ota import Ota
 
 __all__ = ["ASSIGNERS", "Assigner"]
@@ -16,14 +16,14 @@ ASSIGNERS: Registry[Assigner] = Registry(
     "assigner",
     {
         "max_iou": MaxIou(),
-        "s3fd": MaxIou(forced=None, compensation=0.1),
-        "mogface": MaxIou(forced=0.0, hand_over=False),
+        "s3fd": MaxIou(low_quality_iou=None, compensation=0.1),
+        "mogface": STANDARD,
         "hambox": HamBox(),
         "atss": Atss(),
         "ota": Ota(),
         "ali_ams": AliAms(),
-        "ali_ams_own_level": AliAms(reading="own_level"),
-        "ali_ams_official": AliAms(reading="official"),
+        "ali_ams_own_level": AliAms(variant="own_level"),
+        "ali_ams_official": AliAms(variant="official"),
     },
 )
 """Assigners by the name that a recipe gives; `max_iou` is RetinaFace's published matching, `mogface` the standard one

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple
 
 import torch
@@ -20,11 +20,11 @@ from pipeline.training.assigners.compensation import (
     simultaneous_compensation,
 )
 from pipeline.training.assigners.faces import FaceBatch, FaceRows
-from pipeline.training.assigners.grouped_sort import sortable_bits
+from pipeline.training.assigners.grouped_sort import k_smallest
 from pipeline.training.assigners.lattice_search import most_overlapping, nearest
-from pipeline.training.assigners.max_iou import MaxIou
+from pipeline.training.assigners.max_iou import STANDARD
 
-Reading = Literal["paper", "own_level", "official"]
+Variant = Literal["paper", "own_level", "official"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +42,21 @@ class AliAms(Assigner):
 
     Attributes:
         standard: the matching that is compensated.
-        reading: "paper" as above; "official" is the released code, which differs: T nearest only, of which the T - n
+        variant: "paper" as above; "official" is the released code, which differs: T nearest only, of which the T - n
             best by score, *then* those that are FACE already are dropped and not replaced; faces in order of their
             coordinates, equal boxes as one face; the last level is skipped; and candidates come from the code's
             mistaken index ranges (see `official_pool`). "own_level" is the same with candidates of the right level.
     """
 
-    standard: Assigner = field(default_factory=lambda: MaxIou(forced=0.0, hand_over=False))
-    reading: Reading = "paper"
+    standard: Assigner = STANDARD
+    variant: Variant = "paper"
     needs_prediction: ClassVar[bool] = True
 
     def prepare(self, anchors: Anchors, faces: FaceBatch) -> PartialAliAms:
         """Returns the standard matching and the candidates of each face; the logits decide between them."""
         matched = self.standard(anchors, faces)
         rows = faces.rows()
-        if self.reading == "paper":
+        if self.variant == "paper":
             group = torch.arange(len(rows), device=rows.image.device)
             deficits = _deficits(anchors, matched, faces, rows, group, skip_last=False)
             # An anchor is of one level, so levels are independent: all of them are served together.
@@ -64,12 +64,12 @@ class AliAms(Assigner):
             return sequential_compensation(matched, found, "ali_ams")
         deficits = _deficits(anchors, matched, faces, rows, _by_coordinates(rows), skip_last=True)
         found = [self._official_candidates(anchors, each, rows) for each in deficits]
-        return simultaneous_compensation(matched, found, f"ali_ams_{self.reading}")
+        return simultaneous_compensation(matched, found, f"ali_ams_{self.variant}")
 
     def _official_candidates(self, anchors: Anchors, deficit: _Deficit, rows: FaceRows) -> CandidateAnchors:
         """Returns the candidates of the released code on one level."""
         most, boxes = int(deficit.most.max()), rows.boxes[deficit.row]
-        if self.reading == "own_level":
+        if self.variant == "own_level":
             anchor = nearest(anchors, deficit.level, boxes, most)
         else:
             anchor = official_pool(anchors, boxes, deficit.ordinal[rows.image[deficit.row]], most)
@@ -167,15 +167,12 @@ def official_pool(anchors: Anchors, boxes_G4: Tensor, ordinal_G: Tensor, k: int)
     ends = anchors.level_ends
     middle = (boxes_G4[:, :2] + boxes_G4[:, 2:]) / 2
     centres = (anchors.corners[:, :2] + anchors.corners[:, 2:]) / 2
-    k = min(k, ends[0])
-    out = torch.zeros(len(boxes_G4), k, dtype=torch.int64, device=boxes_G4.device)
+    out = torch.zeros(len(boxes_G4), min(k, ends[0]), dtype=torch.int64, device=boxes_G4.device)
     step, offsets = max(1, CHUNK // ends[0]), torch.arange(ends[0], device=boxes_G4.device)
     for ordinal in torch.unique(ordinal_G).tolist():
         start = ends[ordinal] - ends[0]
         pool, rows = centres[start : ends[ordinal]], torch.nonzero(ordinal_G == ordinal).flatten()
         for part in torch.split(rows, step):
             gap = pool[None, :, :] - middle[part, None, :]
-            # Distance and index in one integer: equal distances go to the lower index.
-            key = (sortable_bits((gap * gap).sum(dim=2)) << 32) | offsets
-            out[part] = start + (key.topk(k, dim=1, largest=False, sorted=True).values & 0xFFFFFFFF)
+            out[part] = start + k_smallest((gap * gap).sum(dim=2), offsets, k)[1]
     return out

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -36,6 +36,17 @@ class Assignment:
         dtypes = (self.face.dtype, self.label.dtype, self.compensated.dtype)
         if dtypes != (torch.int64, torch.int64, torch.bool):
             raise ValueError(f"face, label, compensated must be int64, int64, bool, got {dtypes}")
+
+    def with_faces(self, row: Tensor, column: Tensor) -> Assignment:
+        """Returns the assignment in which anchors are FACE for the face of a row, without a change where that is -1.
+
+        Args:
+            row: int64 [B, A], of `FaceRows`.
+            column: int64 [G], of each row, G at least 1.
+        """
+        chosen = row >= 0
+        face, label = torch.where(chosen, column[row], self.face), torch.where(chosen, FACE, self.label)
+        return replace(self, face=face, label=label)
 
 
 def candidate_indices(assignment: Assignment) -> Tensor:

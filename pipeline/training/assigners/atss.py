@@ -9,9 +9,9 @@ import torch
 from pipeline.boxes.iou import iou_pairs
 from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assigner import Assigner, StaticAssignment
-from pipeline.training.assigners.assignment import FACE, Assignment, all_background, candidate_indices
+from pipeline.training.assigners.assignment import all_background, candidate_indices
 from pipeline.training.assigners.faces import FaceBatch
-from pipeline.training.assigners.grouped_sort import is_best_of_group
+from pipeline.training.assigners.grouped_sort import best_of_group
 from pipeline.training.assigners.lattice_search import nearest
 
 
@@ -20,8 +20,8 @@ class Atss(Assigner):
     """Candidates of a face are the k anchors of each level nearest to its centre (fewer where a level is smaller).
 
     FACE are those whose IoU reaches the mean plus the standard deviation (unbiased) of the IoUs of all candidates of
-    the face, and whose centre is inside it. An anchor of several faces goes to the highest IoU. No forced match: a face
-    may get no anchor.
+    the face, and whose centre is inside it. An anchor of several faces goes to the highest IoU. No low-quality
+    match: a face may get no anchor.
 
     Example: IoUs 0.6, 0.5, 0.1, 0.0 have mean 0.3 and deviation 0.29: only the first reaches 0.59.
 
@@ -35,14 +35,10 @@ class Atss(Assigner):
 
     def prepare(self, anchors: Anchors, faces: FaceBatch) -> StaticAssignment:
         """Returns the whole assignment; see `Assigner`."""
-        out = self._assign(anchors, faces)
-        return StaticAssignment(replace(out, candidates=candidate_indices(out)))
-
-    def _assign(self, anchors: Anchors, faces: FaceBatch) -> Assignment:
         rows = faces.rows()
         out = all_background(rows.images, len(anchors), rows.boxes.device)
         if len(rows) == 0:
-            return out
+            return StaticAssignment(out)
         levels = range(len(anchors.level_ends))
         anchor_GC = torch.cat([nearest(anchors, level, rows.boxes, self.k) for level in levels], dim=1)
         boxes_GC4, faces_G14 = anchors.corners[anchor_GC], rows.boxes[:, None, :]
@@ -52,8 +48,7 @@ class Atss(Assigner):
         middle = (boxes_GC4[..., :2] + boxes_GC4[..., 2:]) / 2
         gap = torch.minimum(middle - faces_G14[..., :2], faces_G14[..., 2:] - middle).amin(dim=-1)
         row, column = torch.nonzero(reached & (gap > self.margin), as_tuple=True)
-        index, iou = rows.image[row] * len(anchors) + anchor_GC[row, column], iou_GC[row, column]
-        wins = is_best_of_group(index, iou, row, out.label.numel())
-        out.face.view(-1)[index[wins]] = rows.column[row[wins]]
-        out.label.view(-1)[index] = FACE
-        return out
+        index = rows.image[row] * len(anchors) + anchor_GC[row, column]
+        taker = best_of_group(index, iou_GC[row, column], row, out.label.numel()).view_as(out.label)
+        out = out.with_faces(taker, rows.column)
+        return StaticAssignment(replace(out, candidates=candidate_indices(out)))

@@ -20,11 +20,11 @@ def k_smallest(cost_GN: Tensor, index_GN: Tensor, k: int) -> tuple[Tensor, Tenso
 
     Args:
         cost_GN: float32 [G, N].
-        index_GN: int64 [G, N], below 2^32, different within a row.
+        index_GN: int64 [G, N], or [N] for all rows; below 2^32, different within a row.
         k: how many; all N where there are fewer.
     """
-    # One sort of (cost, index) in one integer instead of two stable ones.
-    key = torch.sort((sortable_bits(cost_GN) << 32) | index_GN, dim=1).values[:, :k]
+    # (cost, index) in one integer instead of two stable sorts.
+    key = ((sortable_bits(cost_GN) << 32) | index_GN).topk(min(k, cost_GN.shape[1]), dim=1, largest=False).values
     bits = (key >> 32).int()
     return torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits).view(torch.float32), key & _INDEX
 
@@ -44,18 +44,18 @@ def rank_in_group(group: Tensor, score: Tensor) -> Tensor:
     return rank
 
 
-def is_best_of_group(group: Tensor, value: Tensor, tie_break: Tensor, groups: int) -> Tensor:
-    """Returns bool [P]: whether each candidate has the highest value of its group, ties to the lowest `tie_break`.
+def best_of_group(group: Tensor, value: Tensor, item: Tensor, groups: int) -> Tensor:
+    """Returns int64 [groups]: the item with the highest value of each group, ties to the lowest item; -1 without one.
 
     Args:
         group: int64 [P], in 0 .. groups - 1.
-        value: float32 [P]; a candidate below 0 is never the best.
-        tie_break: int64 [P], below 2^31; different within a group.
+        value: float32 [P]; an item below 0 is never the best.
+        item: int64 [P], below 2^31; different within a group.
         groups: number of groups.
     """
-    key = (sortable_bits(value) << 32) | (0x7FFFFFFF - tie_break)
+    key = (sortable_bits(value) << 32) | (0x7FFFFFFF - item)
     best = key.new_full((groups,), -1).scatter_reduce_(0, group, key, "amax")
-    return best[group] == key
+    return torch.where(best < 0, -1, 0x7FFFFFFF - (best & _INDEX))
 
 
 def deferred_acceptance(group: Tensor, score: Tensor, slot: Tensor, wanted: Tensor, slots: int, rounds: int) -> Tensor:

@@ -16,54 +16,56 @@ from pipeline.training.assigners.assigner import Assigner, StaticAssignment
 from pipeline.training.assigners.assignment import BACKGROUND, FACE, IGNORED, Assignment, candidate_indices
 from pipeline.training.assigners.candidate_pairs import CHUNK
 from pipeline.training.assigners.faces import FaceBatch, FaceRows, Predicted, require_predicted
-from pipeline.training.assigners.grouped_sort import is_best_of_group
+from pipeline.training.assigners.grouped_sort import best_of_group
 from pipeline.training.assigners.max_iou import MaxIou
 
 
 @dataclass(frozen=True, slots=True)
 class HamBox(Assigner):
-    """Plain matching, then anchors whose *predicted* boxes fit a face that has few.
+    """Matching by IoU, then anchors whose *predicted* boxes fit a face that has few.
 
-    1. Plain matching with threshold `plain`, with a forced best anchor per face or without.
-    2. A face with M < `matches` anchors is an outer face. It takes the best K - M background anchors by the IoU of
-       their decoded boxes with it, if that is at least `fit`. An anchor of several faces goes to the highest IoU.
-    3. Background anchors left, whose decoded box reaches `ignored` with any face, are ignored.
+    1. First-step matches: anchors of IoU `positive` or more, see `MaxIou`.
+    2. Compensation: a face with M < `min_matches` anchors is an outer face. It takes the best K - M background anchors
+       by the IoU of their decoded boxes with it, if that is at least `compensation_iou`. An anchor of several faces
+       goes to the highest IoU.
+    3. Background anchors left, whose decoded box reaches `ignore_iou` with any face, are ignored.
 
     Example: K = 3, a face with one anchor; the decoded boxes of three background anchors have IoU 0.9, 0.85 and 0.7
     with it. The first two are compensated, the third is ignored.
 
     Attributes:
-        matches: K. At 0 steps 2 and 3 are off, and no prediction is needed.
-        plain: T1, IoU of anchors.
-        fit: T2, IoU of decoded boxes.
-        ignored: IoU of decoded boxes.
-        forced: whether each face takes its best anchor in step 1 (CRFace) or not (HAMBox).
+        min_matches: K.
+        positive: T1, IoU of anchors.
+        compensation_iou: T2, IoU of decoded boxes.
+        ignore_iou: IoU of decoded boxes.
+        low_quality_matches: whether each face takes its best anchor in step 1 (CRFace) or not (HAMBox).
     """
 
-    matches: int = 3
-    plain: float = 0.35
-    fit: float = 0.8
-    ignored: float = 0.5
-    forced: bool = True
+    min_matches: int = 3
+    positive: float = 0.35
+    compensation_iou: float = 0.8
+    ignore_iou: float = 0.5
+    low_quality_matches: bool = True
     needs_prediction: ClassVar[bool] = True
 
     def prepare(self, anchors: Anchors, faces: FaceBatch) -> PartialHamBox:
-        """Returns the plain matching, and how many anchors each face still wants; predicted boxes decide which."""
-        matched, rows = MaxIou(self.plain, 0.0 if self.forced else None, hand_over=False)(anchors, faces), faces.rows()
+        """Returns the first-step matches, and how many anchors each face still wants; predicted boxes decide which."""
+        first_step = MaxIou(self.positive, 0.0 if self.low_quality_matches else None, reassign_best=False)
+        matched, rows = first_step(anchors, faces), faces.rows()
         image, anchor = torch.nonzero(matched.label == FACE, as_tuple=True)
         row = faces.row_of()[image, matched.face[image, anchor]]
-        missing = self.matches - torch.bincount(row, minlength=len(rows))
+        missing = self.min_matches - torch.bincount(row, minlength=len(rows))
         ends = torch.bincount(rows.image, minlength=rows.images).cumsum(0).tolist()
         return PartialHamBox(self, StaticAssignment(matched), rows, missing, tuple(ends))
 
 
 @dataclass(frozen=True, slots=True)
 class PartialHamBox:
-    """The plain matching, and the faces that predicted boxes are compared with.
+    """The first-step matches, and the faces that predicted boxes are compared with.
 
     Attributes:
         rule: with its thresholds.
-        matched: the plain matching.
+        matched: the first-step matches.
         rows: the faces.
         missing: int64 [G], how many anchors each face may still take; 0 or less for none.
         ends: of each image, the row behind its last face.
@@ -83,27 +85,22 @@ class PartialHamBox:
     def complete(self, predicted: Predicted | None) -> Assignment:
         """Returns the compensated matching; see `PartialAssignment`."""
         matched, rows, rule = self.matched.complete(predicted), self.rows, self.rule
-        if rule.matches == 0:
-            return matched
         boxes = require_predicted(predicted, "hambox").boxes.float()
         if len(rows) == 0:
             return matched
         free = matched.label == BACKGROUND
         best_BA, iou_GK, anchor_GK = self._compared(boxes, free)
         count, k = free.shape[1], iou_GK.shape[1]
-        wanted_GK = (iou_GK >= rule.fit) & (torch.arange(k, device=boxes.device) < self.missing[:, None])
+        wanted_GK = (iou_GK >= rule.compensation_iou) & (torch.arange(k, device=boxes.device) < self.missing[:, None])
         index = (rows.image[:, None] * count + anchor_GK).flatten()
         row = torch.arange(len(rows), device=boxes.device)[:, None].expand(-1, k).flatten()
-        wins = is_best_of_group(index, torch.where(wanted_GK, iou_GK, -1.0).flatten(), row, free.numel())
-        taker = row.new_full((free.numel(),), -1)
-        taker = taker.scatter_reduce_(0, index, torch.where(wins, row, -1), "amax").view_as(free)
-        extra = taker >= 0
-        label = torch.where(free & (best_BA >= rule.ignored), IGNORED, matched.label)
-        return Assignment(
-            torch.where(extra, rows.column[taker], matched.face),
-            torch.where(extra, FACE, label),
-            matched.compensated | extra,
-            torch.cat([candidate_indices(matched), index]),
+        iou = torch.where(wanted_GK, iou_GK, -1.0).flatten()
+        taker = best_of_group(index, iou, row, free.numel()).view_as(free)
+        out = replace(matched, label=torch.where(free & (best_BA >= rule.ignore_iou), IGNORED, matched.label))
+        return replace(
+            out.with_faces(taker, rows.column),
+            compensated=matched.compensated | (taker >= 0),
+            candidates=torch.cat([candidate_indices(matched), index]),
         )
 
     def _compared(self, boxes: Tensor, free: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -123,7 +120,7 @@ class PartialHamBox:
                 iou *= free[image]
                 # IoU, whose bits rise with it, and index in one integer: equal overlaps go to the lower index.
                 key = iou.view(torch.int32).long().bitwise_left_shift_(32).bitwise_or_(backwards)
-                anchor = count - 1 - (key.topk(min(self.rule.matches, count), dim=1).values & 0xFFFFFFFF)
+                anchor = count - 1 - (key.topk(min(self.rule.min_matches, count), dim=1).values & 0xFFFFFFFF)
                 best.append(iou.gather(1, anchor))
                 anchors.append(anchor)
         return highest, torch.cat(best), torch.cat(anchors)

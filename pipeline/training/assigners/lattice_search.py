@@ -30,7 +30,8 @@ def nearest(anchors: Anchors, level: int, boxes_G4: Tensor, k: int) -> Tensor:
     middle = (boxes_G4[:, :2] + boxes_G4[:, 2:]) / 2
     cells, costs = [], []
     for lattice in anchors.of_level(level):
-        dx, dy = (_squared(axis.mean(dim=1), middle[:, i, None]) for i, axis in enumerate(_axes(anchors, lattice)))
+        gaps = (axis.mean(dim=1) - middle[:, i, None] for i, axis in enumerate(_axes(anchors, lattice)))
+        dx, dy = (gap * gap for gap in gaps)
         column, row = _best_cells(dx, dy, k)
         cells.append(lattice.first + (row * lattice.columns + column) * lattice.step)
         costs.append(dx.gather(1, column) + dy.gather(1, row))
@@ -62,14 +63,9 @@ def most_overlapping(anchors: Anchors, level: int, boxes_G4: Tensor, k: int) -> 
 def _axes(anchors: Anchors, lattice: Lattice) -> tuple[Tensor, Tensor]:
     """Returns the sides of the columns, float32 [columns, 2] left and right, and of the rows, [rows, 2]."""
     across = slice(lattice.first, lattice.first + lattice.columns * lattice.step, lattice.step)
-    whole_row = lattice.columns * lattice.step
-    down = slice(lattice.first, lattice.first + lattice.rows * whole_row, whole_row)
+    row_step = lattice.columns * lattice.step
+    down = slice(lattice.first, lattice.first + lattice.rows * row_step, row_step)
     return anchors.corners[across, 0::2], anchors.corners[down, 1::2]
-
-
-def _squared(centres_N: Tensor, middle_G1: Tensor) -> Tensor:
-    gap = centres_N - middle_G1
-    return gap * gap
 
 
 def _shared(sides_N2: Tensor, low_G1: Tensor, high_G1: Tensor) -> Tensor:

@@ -13,10 +13,10 @@ from pipeline.boxes.iou import iou_pairs
 from pipeline.models.transfer import to_device
 from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assigner import Assigner
-from pipeline.training.assigners.assignment import FACE, Assignment, all_background
+from pipeline.training.assigners.assignment import Assignment, all_background
 from pipeline.training.assigners.candidate_pairs import centre_prior
 from pipeline.training.assigners.faces import FaceBatch, FaceRows, Predicted, require_predicted
-from pipeline.training.assigners.grouped_sort import is_best_of_group, rank_in_group
+from pipeline.training.assigners.grouped_sort import best_of_group, rank_in_group
 from pipeline.training.assigners.sinkhorn import transport
 
 
@@ -116,16 +116,8 @@ class PartialOta:
         logits, boxes = output.logits.reshape(-1).double(), output.boxes.reshape(-1, 4).float()
         share, rest = self._shares(iou_pairs(boxes[self.index], rows.boxes[self.row]), logits)
         better = share >= rest[self.index]  # the background is the last row: faces win ties
-        wins = is_best_of_group(self.index, torch.where(better, share, -1.0).float(), self.row, len(logits))
-        taker = self.row.new_full((len(logits),), -1)
-        taker = taker.scatter_reduce_(0, self.index, torch.where(wins, self.row, -1), "amax").view_as(out.face)
-        chosen = taker >= 0
-        return replace(
-            out,
-            face=torch.where(chosen, rows.column[taker], out.face),
-            label=torch.where(chosen, FACE, out.label),
-            candidates=self.reachable,
-        )
+        taker = best_of_group(self.index, torch.where(better, share, -1.0).float(), self.row, len(logits))
+        return replace(out.with_faces(taker.view_as(out.face), rows.column), candidates=self.reachable)
 
     def _shares(self, iou: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
         """Returns each pair's share of its face's maximum, float64 [P], and the background's of each anchor [B * A]."""

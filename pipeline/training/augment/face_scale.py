@@ -9,10 +9,10 @@ from typing import Literal
 import numpy as np
 
 from pipeline.training.augment.das import DataAnchorSampling
+from pipeline.training.augment.labelled_image import Float32, face_scales
 from pipeline.training.augment.resize import sample_interpolation, scaled_size
-from pipeline.training.augment.scene import Float32, face_scales
 from pipeline.training.augment.sse import SelectiveScale
-from pipeline.training.augment.view import View, Whole
+from pipeline.training.augment.view import Squeeze, View
 from pipeline.training.augment.window import window_anywhere, window_around
 
 
@@ -59,12 +59,12 @@ class FaceScale:
                 x1, y1, x2, y2 = placed[face].tolist()
                 corner = math.floor((x1 + x2 - side) / 2), math.floor((y1 + y2 - side) / 2)
         if corner is None:
-            return Whole(kind).sample(rng, width, height, boxes, side)
+            return Squeeze(kind).sample(rng, width, height, boxes, side)
         return View((0, 0, width, height), new_width, new_height, *corner, side, kind, target)
 
     def _without_faces(self, rng: np.random.Generator, width: int, height: int, side: int) -> View:
         if self.short_side is None:
-            return Whole().sample(rng, width, height, np.zeros((0, 4), np.float32), side)
+            return Squeeze().sample(rng, width, height, np.zeros((0, 4), np.float32), side)
         ratio = float(rng.uniform(*self.short_side)) / min(width, height)
         new_width, new_height = scaled_size(width, height, ratio, self.max_side)
         kind = sample_interpolation(rng)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.training.augment.scene import Float32, Pixels
+from pipeline.training.augment.labelled_image import Float32, Pixels
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from pipeline.engine.registry import Registry
 from pipeline.training.augment.das import DataAnchorSampling
 from pipeline.training.augment.face_scale import FaceScale
-from pipeline.training.augment.mirror import mirror
+from pipeline.training.augment.labelled_image import Float32, LabelledImage, Pixels, drop_small_faces, has_area, mirror
 from pipeline.training.augment.multi_scale import MultiScale
 from pipeline.training.augment.photometric import Distortion, Photometric
-from pipeline.training.augment.scene import Float32, Pixels, Scene, drop_small_faces, has_area
 from pipeline.training.augment.square_crop import SquareCrop
 from pipeline.training.augment.sse import CONFIG_EDGES, SelectiveScale
-from pipeline.training.augment.view import MEAN_BGR, Colours, Geometry, View, Whole
+from pipeline.training.augment.view import MEAN_BGR, Colours, Geometry, Squeeze, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,34 +24,29 @@ class SampledAugmentation:
     """One image's augmentation, deterministic: colours, view, mirror, small faces, in this order.
 
     Attributes:
+        policy: that sampled it.
         view: cut, scale and window; for one image size.
         distortion: of the colours, None for none.
         mirrored: flipped left to right.
-        min_face: faces below it are dropped, pixels.
-        fill: BGR outside the image.
-        pixels: dtype of the result; "uint8" rounds and clips once, at the end, a quarter of the bytes.
-        colours: when they are distorted, see `View.apply`.
     """
 
+    policy: Policy
     view: View
-    distortion: Distortion | None = None
-    mirrored: bool = False
-    min_face: float = 8.0
-    fill: tuple[float, float, float] = MEAN_BGR
-    pixels: Literal["float32", "uint8"] = "float32"
-    colours: Colours = "first"
+    distortion: Distortion | None
+    mirrored: bool
 
-    def apply(self, scene: Scene) -> Scene:
-        """Returns the augmented scene, [side, side, 3]; the same bytes every time."""
-        seen = self.view.apply(scene, self.fill, self._colours, self.colours)
-        if self.pixels == "uint8" and seen.image.dtype != np.uint8:
+    def apply(self, labelled: LabelledImage) -> LabelledImage:
+        """Returns the augmented image, [side, side, 3]; the same bytes every time."""
+        policy = self.policy
+        seen = self.view.apply(labelled, policy.fill, self._colours, policy.colours)
+        if policy.pixels == "uint8" and seen.image.dtype != np.uint8:
             seen = replace(seen, image=np.rint(seen.image).clip(0, 255).astype(np.uint8))
-        return drop_small_faces(mirror(seen) if self.mirrored else seen, self.min_face)
+        return drop_small_faces(mirror(seen) if self.mirrored else seen, policy.min_face)
 
     def _colours(self, image: Pixels) -> Pixels:
         if self.distortion is not None:
             return self.distortion.apply(image)
-        return image if self.pixels == "uint8" else image.astype(np.float32)
+        return image if self.policy.pixels == "uint8" else image.astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +60,8 @@ class Policy:
         flip_prob: share of images that are mirrored.
         min_face: faces below it, in the training image, are dropped unless all are.
         fill: BGR outside the image; the detector's own mean is zero after normalisation.
-        pixels: "float32" keeps what photometric distortion puts outside 0..255, as the released code does.
+        pixels: dtype of the result. "float32" keeps what photometric distortion puts outside 0..255, as the released
+            code does; "uint8" rounds and clips once, at the end, a quarter of the bytes.
         colours: when they are distorted, see `View.apply`; the released code's order is "first".
     """
 
@@ -97,12 +92,12 @@ class Policy:
         distortion = None if self.photometric is None else self.photometric.sample(rng)
         view = self.geometry.sample(rng, width, height, boxes[has_area(boxes)], self.side)
         mirrored = bool(rng.random() < self.flip_prob)
-        return SampledAugmentation(view, distortion, mirrored, self.min_face, self.fill, self.pixels, self.colours)
+        return SampledAugmentation(self, view, distortion, mirrored)
 
-    def __call__(self, rng: np.random.Generator, scene: Scene) -> Scene:
-        """Returns the scene with a sampled augmentation applied."""
-        height, width = scene.image.shape[:2]
-        return self.sample(rng, width, height, scene.boxes[scene.valid]).apply(scene)
+    def __call__(self, rng: np.random.Generator, labelled: LabelledImage) -> LabelledImage:
+        """Returns the image with a sampled augmentation applied."""
+        height, width = labelled.image.shape[:2]
+        return self.sample(rng, width, height, labelled.boxes[labelled.valid]).apply(labelled)
 
 
 POLICIES: Registry[Callable[[], Geometry]] = Registry(
@@ -111,24 +106,11 @@ POLICIES: Registry[Callable[[], Geometry]] = Registry(
         "das": lambda: FaceScale(DataAnchorSampling()),
         "sse": lambda: FaceScale(SelectiveScale(), max_side=None, short_side=(640, 1280), fallback="centre"),
         "sse_anywhere": lambda: FaceScale(SelectiveScale(), max_side=None, short_side=(640, 1280), window="anywhere"),
-        "sse_official": lambda: FaceScale(SelectiveScale(CONFIG_EDGES, reading="official")),
+        "sse_official": lambda: FaceScale(SelectiveScale(CONFIG_EDGES, variant="official")),
         "mst": MultiScale,
         "square_crop": SquareCrop,
-        "plain": Whole,
+        "plain": Squeeze,
     },
 )
 """Name -> its geometry: the rows of Table 4, SSE with Algorithm 2's crop to the letter, the released code's SSE, and
 S3FD's crop."""
-
-
-def policy(name: str, **changes: Any) -> Policy:
-    """Returns the policy of a name.
-
-    Args:
-        name: one of `POLICIES`.
-        changes: fields of `Policy` that differ.
-
-    Raises:
-        ValueError: a name that is not there.
-    """
-    return Policy(**{"geometry": POLICIES.find(name)(), **changes})

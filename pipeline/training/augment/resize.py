@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from pipeline.training.augment.scene import Pixels
+from pipeline.training.augment.labelled_image import Pixels
 
 _FLAGS = {
     "linear": "INTER_LINEAR",
@@ -83,8 +83,8 @@ def resize_part(
         raise ValueError(f"unknown interpolation {kind!r}; there are {', '.join(_FLAGS)}")
     how = getattr(cv2, _FLAGS[kind])
     if not _is_part_of_larger(source, size, seen):
-        whole = part if source == size else cv2.resize(part, size, interpolation=how)
-        return np.ascontiguousarray(whole[y1:y2, x1:x2])
+        resized = part if source == size else cv2.resize(part, size, interpolation=how)
+        return np.ascontiguousarray(resized[y1:y2, x1:x2])
     step_x, step_y = source[0] / size[0], source[1] / size[1]
     # The warp has no averaging, which an enlarged image does not need, and its nearest is exact.
     how = {"area": cv2.INTER_LINEAR, "nearest": cv2.INTER_NEAREST}.get(kind, how)

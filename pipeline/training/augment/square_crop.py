@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.training.augment.labelled_image import Float32
 from pipeline.training.augment.resize import sample_interpolation, scaled_size
-from pipeline.training.augment.scene import Float32
 from pipeline.training.augment.view import View
 
 

@@ -25,46 +25,43 @@ _ROUNDING = 1e-6  # tolerance of sums of written shares, such as six times 0.166
 class SelectiveScale:
     """Samples the target size of a face, independent of its size.
 
-    "paper" (Algorithm 2): with r uniform, p5 if r < share_p5, p6 if r <= share_p5 + share_p6, else one of p2, p3, p4
-    and p7 with equal chance; the target is uniform in that level's range. "official" (the released code): the same two
-    shares for p5 and p6, but the rest is uniform from 16 px to where p5 begins, so that p2 gets little and p7 nothing.
+    "paper" (Algorithm 2): with r uniform, p5 if r < its share, p6 if r <= both shares, else one of p2, p3, p4 and p7
+    with equal chance; the target is uniform in that level's range. "official" (the released code): the same two shares
+    for p5 and p6, but the rest is uniform from 16 px to where p5 begins, so that p2 gets little and p7 nothing.
 
     Attributes:
         edges: seven borders of the ranges of p2..p7, pixels.
-        share_p5: chance of p5; the paper's 0.2.
-        share_p6: chance of p6; the paper's (1 - 0.2) * 0.2.
-        reading: one of the two.
-        shares: chance of each of p2..p7, together 1, in place of the two above: what Table 1 varies.
+        shares: chances of p5 and p6, the paper's 0.2 and (1 - 0.2) * 0.2; or of each of p2..p7, together 1: what Table
+            1 varies.
+        variant: one of the two.
     """
 
     edges: tuple[float, ...] = PAPER_EDGES
-    share_p5: float = 0.2
-    share_p6: float = 0.16
-    reading: Literal["paper", "official"] = "paper"
-    shares: tuple[float, ...] | None = None
+    shares: tuple[float, ...] = (0.2, 0.16)
+    variant: Literal["paper", "official"] = "paper"
 
     def __post_init__(self) -> None:
         """Raises ValueError where the borders are not seven rising numbers or the shares are invalid."""
         rising = all(a < b for a, b in zip(self.edges, self.edges[1:], strict=False))
         if len(self.edges) != 7 or not rising or self.edges[0] <= 0:
             raise ValueError(f"edges is {self.edges}, expected seven rising numbers above 0")
-        require_shares((self.share_p5, self.share_p6) if self.shares is None else self.shares)
-        if self.shares is not None and self.reading == "official":
+        require_shares(self.shares)
+        if len(self.shares) == 6 and self.variant == "official":
             raise ValueError("the official rule has shares of p5 and p6 alone, expected no others")
-        if self.reading == "official" and self.edges[_P5] <= _OFFICIAL_SMALLEST:
+        if self.variant == "official" and self.edges[_P5] <= _OFFICIAL_SMALLEST:
             raise ValueError(f"p5 begins at {self.edges[_P5]}, but the official rule starts at {_OFFICIAL_SMALLEST}")
 
     def sample(self, rng: np.random.Generator, scale: float) -> float:
         """Returns the target in pixels (root of the area); the face's own `scale` has no effect."""
         r = rng.random()
-        if self.shares is not None:
+        if len(self.shares) == 6:
             ends = np.cumsum(self.shares)
             level = int(np.searchsorted(ends, r * ends[-1], side="right"))
-        elif r < self.share_p5:
+        elif r < self.shares[0]:
             level = _P5
-        elif r <= self.share_p5 + self.share_p6:
+        elif r <= self.shares[0] + self.shares[1]:
             level = _P6
-        elif self.reading == "official":
+        elif self.variant == "official":
             return float(rng.uniform(_OFFICIAL_SMALLEST, self.edges[_P5]))
         else:
             level = _OTHERS[int(rng.integers(len(_OTHERS)))]
@@ -75,17 +72,18 @@ class SelectiveScale:
 
         With the defaults 0.16, 0.16, 0.16, 0.2, 0.16, 0.16.
         """
-        if self.shares is not None:
+        if len(self.shares) == 6:
             return np.array(self.shares, np.float64) / sum(self.shares)
-        rest = max(0.0, 1 - self.share_p5 - self.share_p6)
+        share_p5, share_p6 = self.shares
+        rest = max(0.0, 1 - share_p5 - share_p6)
         shares = np.zeros(6)
-        if self.reading == "paper":
+        if self.variant == "paper":
             shares[list(_OTHERS)] = rest / len(_OTHERS)
         else:
             within = np.clip(self.edges, _OFFICIAL_SMALLEST, self.edges[_P5])
             shares += rest * np.diff(within) / (self.edges[_P5] - _OFFICIAL_SMALLEST)
-        shares[_P5] += self.share_p5
-        shares[_P6] += self.share_p6
+        shares[_P5] += share_p5
+        shares[_P6] += share_p6
         return shares
 
 
@@ -102,12 +100,3 @@ def require_shares(shares: Sequence[float]) -> None:
 
 def _listed(shares: Sequence[float]) -> str:
     return ", ".join(f"{share:g}" for share in shares)
-
-
-def level_shares(targets: NDArray[np.floating], edges: tuple[float, ...] = PAPER_EDGES) -> NDArray[np.float64]:
-    """Returns float64 [6]: the share of `targets` (pixels) in the range of each of p2..p7.
-
-    A border belongs to the range above it; targets outside all ranges count for none.
-    """
-    levels = np.digitize(targets, edges) - 1
-    return np.array([(levels == level).sum() for level in range(6)]) / max(len(targets), 1)

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
+from pipeline.training.augment.labelled_image import Float32, LabelledImage, Pixels, has_area
 from pipeline.training.augment.resize import Rect, resize_part, sample_interpolation, source_rect
-from pipeline.training.augment.scene import Float32, Pixels, Scene, has_area
 
 MEAN_BGR = (103.53, 116.28, 123.675)
 """ImageNet's mean colour: zero after normalisation, MogFace's zero padding."""
@@ -42,28 +43,35 @@ class View:
 
     def apply(
         self,
-        scene: Scene,
+        labelled: LabelledImage,
         fill: tuple[float, float, float] = MEAN_BGR,
         change: Callable[[Pixels], Pixels] | None = None,
         when: Colours = "first",
-    ) -> Scene:
+    ) -> LabelledImage:
         """Returns the window, [side, side, 3], and its faces.
 
-        A face stays if its centre is strictly inside; its box is clipped, its landmarks are not.
+        Faces that are not `visible` are dropped; the boxes of the others are clipped, their landmarks are not.
 
         Args:
-            scene: of the size that the view was sampled for.
+            labelled: of the size that the view was sampled for.
             fill: BGR outside the image, 0..255; rounded for uint8 pixels.
             change: a pointwise change of colours, applied only to pixels that are needed.
             when: always before resizing, or after it where there are fewer pixels then.
         """
-        image = self._pixels(scene.image, fill, change or (lambda pixels: pixels), when)
-        boxes = self.place(scene.boxes)
-        landmarks = self.place(scene.landmarks.reshape(-1, 10)).reshape(-1, 5, 2)
-        centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-        clipped = np.clip(boxes, 0, np.float32(self.side))
-        kept = ((centres > 0) & (centres < self.side)).all(axis=1) & has_area(clipped)
-        return replace(scene, image=image, boxes=clipped, landmarks=landmarks).take(kept)
+        image = self._pixels(labelled.image, fill, change or (lambda pixels: pixels), when)
+        boxes, kept = self.visible(labelled.boxes)
+        landmarks = self.place(labelled.landmarks.reshape(-1, 10)).reshape(-1, 5, 2)
+        return replace(labelled, image=image, boxes=boxes, landmarks=landmarks).take(kept)
+
+    def visible(self, boxes: Float32) -> tuple[Float32, NDArray[np.bool_]]:
+        """Returns boxes in pixels of the result, clipped, float32 [F, 4], and whether each is visible, bool [F].
+
+        Visible is a box whose centre is strictly inside and that has an area after clipping.
+        """
+        placed = self.place(boxes)
+        centres = (placed[:, :2] + placed[:, 2:]) / 2
+        clipped = np.clip(placed, 0, np.float32(self.side))
+        return clipped, ((centres > 0) & (centres < self.side)).all(axis=1) & has_area(clipped)
 
     def place(self, points: Float32) -> Float32:
         """Returns float32 [F, 2 n]: points x, y, x, y, ... of the original in the pixels of the result, not clipped."""
@@ -121,7 +129,7 @@ class Geometry(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class Squeeze:
     """The whole image squeezed to the training size, aspect not kept: the row without DAS of MogFace's Table 4."""
 
     interpolation: str | None = None

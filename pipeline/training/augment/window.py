@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.training.augment.scene import Float32
+from pipeline.training.augment.labelled_image import Float32
 
 TRIALS = 50
 _OVERLAP = 0.7
@@ -56,6 +56,6 @@ def _is_good(corners: NDArray[np.float64], boxes: Float32, side: int) -> NDArray
     shared = np.clip(high - low, 0, None).prod(axis=2)
     areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
     overlap = shared / (side * side + areas - shared)
-    whole = (boxes[None, :, :2] >= corners[:, None]) & (boxes[None, :, 2:] <= corners[:, None] + side)
-    good: NDArray[np.bool_] = (whole.all(axis=2) | (overlap > _OVERLAP)).any(axis=1)
+    held = (boxes[None, :, :2] >= corners[:, None]) & (boxes[None, :, 2:] <= corners[:, None] + side)
+    good: NDArray[np.bool_] = (held.all(axis=2) | (overlap > _OVERLAP)).any(axis=1)
     return good

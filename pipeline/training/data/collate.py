@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -129,20 +128,3 @@ def _stacked(step: int, examples: Sequence[Example | RankerExample], errors: Seq
         "pixels": np.stack([example.image for example in examples]),
         "errors": tuple(errors),
     }
-
-
-class LabelledSource(ABC):
-    """Base of the sources of images with faces, see `sampler.Source`."""
-
-    @abstractmethod
-    def name(self, index: int) -> str:
-        """Returns the image's name."""
-
-    def blank(self, index: int, side: int) -> Example:
-        """Returns a black image without faces."""
-        empty = np.zeros((0, 4), np.float32)
-        return Example(self.name(index), np.zeros((side, side, 3), np.uint8), empty, np.zeros((0, 5, 2), np.float32))
-
-    def assemble(self, step: int, examples: Sequence[Example], errors: Sequence[str]) -> PixelBatch:
-        """Returns the batch of examples, see `PixelBatch.of`."""
-        return PixelBatch.of(step, examples, errors)

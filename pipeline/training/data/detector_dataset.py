@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,20 +11,20 @@ from numpy.typing import NDArray
 from pipeline.data.images import decode
 from pipeline.data.records import Sample
 from pipeline.training.augment.face_scale import FaceScale
+from pipeline.training.augment.labelled_image import LabelledImage
 from pipeline.training.augment.photometric import Photometric
-from pipeline.training.augment.policy import Policy, policy
-from pipeline.training.augment.scene import Scene
+from pipeline.training.augment.policy import POLICIES, Policy
 from pipeline.training.augment.seeds import generator_for
 from pipeline.training.augment.square_crop import SquareCrop
 from pipeline.training.augment.sse import SelectiveScale
 from pipeline.training.data.batch import Example
 from pipeline.training.data.cache import SampleCache
-from pipeline.training.data.collate import LabelledSource
+from pipeline.training.data.collate import PixelBatch
 from pipeline.training.recipes.detector import DetectorRecipe
 
 
 @dataclass
-class DetectorDataset(LabelledSource):
+class DetectorDataset:
     """A `Source` over samples; decoded images are cached.
 
     Attributes:
@@ -54,8 +53,19 @@ class DetectorDataset(LabelledSource):
         sample = self.samples[index]
         image = self._images.get(index, lambda: decode(self.read(sample.path)))
         rng = generator_for(self.recipe.seed, epoch, sample.image_id)
-        scene = policy_of(self.recipe, side, self.fill)(rng, Scene.of_sample(sample, image))
-        return Example(sample.image_id, scene.image, scene.boxes, scene.landmarks)
+        # Every labelled face is learned, as in the published training: those that WIDER FACE marks `invalid` too.
+        original = LabelledImage.of(image, sample.boxes, sample.landmarks)
+        labelled = policy_of(self.recipe, side, self.fill)(rng, original)
+        return Example(sample.image_id, labelled.image, labelled.boxes, labelled.landmarks)
+
+    def blank(self, index: int, side: int) -> Example:
+        """Returns a black image without faces."""
+        empty = np.zeros((0, 4), np.float32)
+        return Example(self.name(index), np.zeros((side, side, 3), np.uint8), empty, np.zeros((0, 5, 2), np.float32))
+
+    def assemble(self, step: int, examples: Sequence[Example], errors: Sequence[str]) -> PixelBatch:
+        """Returns the batch of examples, see `PixelBatch.of`."""
+        return PixelBatch.of(step, examples, errors)
 
 
 def policy_of(recipe: DetectorRecipe, side: int, fill: tuple[float, float, float]) -> Policy:
@@ -66,19 +76,17 @@ def policy_of(recipe: DetectorRecipe, side: int, fill: tuple[float, float, float
         side: of the result in pixels.
         fill: BGR outside the image.
     """
-    changes: dict[str, Any] = {
-        "side": side,
-        "photometric": Photometric() if recipe.colour_jitter else None,
-        "min_face": recipe.min_face,
-        "flip_prob": recipe.flip_prob,
-        "fill": fill,
-        "pixels": "uint8" if recipe.uint8_pixels or not recipe.colour_jitter else "float32",
-    }
-    if recipe.augmentation == "square_crop":
-        changes["geometry"] = SquareCrop(recipe.crop_scales)
-    found, shares = policy(recipe.augmentation, **changes), recipe.sse_shares
-    if isinstance(found.geometry, FaceScale) and isinstance(found.geometry.target, SelectiveScale):
-        changed = {"share_p5": shares[0], "share_p6": shares[1]} if len(shares) == 2 else {"shares": shares}
-        target = replace(found.geometry.target, **changed)
-        found = replace(found, geometry=replace(found.geometry, target=target))
-    return found
+    geometry = POLICIES.find(recipe.augmentation)()
+    if isinstance(geometry, SquareCrop):
+        geometry = SquareCrop(recipe.crop_scales)
+    if isinstance(geometry, FaceScale) and isinstance(geometry.target, SelectiveScale):
+        geometry = replace(geometry, target=replace(geometry.target, shares=recipe.sse_shares))
+    return Policy(
+        geometry=geometry,
+        side=side,
+        photometric=Photometric() if recipe.colour_jitter else None,
+        flip_prob=recipe.flip_prob,
+        min_face=recipe.min_face,
+        fill=fill,
+        pixels="uint8" if recipe.uint8_pixels or not recipe.colour_jitter else "float32",
+    )

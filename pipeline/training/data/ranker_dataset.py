@@ -8,16 +8,16 @@ from functools import partial
 from typing import Final
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
 from pipeline.boxes.box_table import COLUMNS
 from pipeline.data.images import decode
 from pipeline.data.labelled_candidates import LabelledCandidateReader, LabelledCandidates
 from pipeline.models.rankers.preprocessing import RankerInput, trained_preprocessing
-from pipeline.training.augment.mirror import mirror
+from pipeline.training.augment.labelled_image import Float32, LabelledImage, mirror
 from pipeline.training.augment.photometric import Distortion, Photometric
 from pipeline.training.augment.policy import Policy
-from pipeline.training.augment.scene import Scene
 from pipeline.training.augment.seeds import generator_for
 from pipeline.training.augment.square_crop import SquareCrop
 from pipeline.training.data.batch import RankerExample
@@ -25,7 +25,6 @@ from pipeline.training.data.cache import SampleCache
 from pipeline.training.data.collate import RankerPixelBatch
 from pipeline.training.recipes.ranker import RankerRecipe
 
-Float32 = NDArray[np.float32]
 Int64 = NDArray[np.int64]
 Uint8 = NDArray[np.uint8]
 
@@ -76,8 +75,9 @@ class RankerDataset:
         row = self._rows.get(index, lambda: self.rankings[index])
         rng = generator_for(self.recipe.seed, epoch, row.image_id)
         boxes, scores, overlaps = row.of_detector(int(rng.integers(len(row.valid))))
-        scene = Scene.of(self._images.get(index, lambda: self._decoded(row)), boxes, valid=overlaps >= ON_A_FACE)
-        seen, kept = (self._whole if self.recipe.whole else self._crop)(rng, scene, scores, side)
+        image = self._images.get(index, lambda: self._decoded(row))
+        labelled = LabelledImage.of(image, boxes, valid=overlaps >= ON_A_FACE)
+        seen, kept = (self._resized if self.recipe.whole else self._crop)(rng, labelled, scores, side)
         truth = np.zeros(self.recipe.num_candidates, np.float32)
         truth[: seen.valid] = self.recipe.truths(overlaps[kept[: seen.valid]])
         return RankerExample(row.image_id, seen.pixels, seen.table, truth, seen.valid)
@@ -91,17 +91,19 @@ class RankerDataset:
         """Returns the batch of examples, see `RankerPixelBatch.of`."""
         return RankerPixelBatch.of(step, examples, errors)
 
-    def _crop(self, rng: np.random.Generator, scene: Scene, scores: Float32, side: int) -> tuple[RankerInput, Int64]:
-        """Returns the network's input of a square of the scene, and which rows of the scene are left."""
-        cut = rank_policy(self.recipe, side, self.fill)(rng, scene)
+    def _crop(self, rng: Generator, labelled: LabelledImage, scores: Float32, side: int) -> tuple[RankerInput, Int64]:
+        """Returns the network's input of a square of the image, and which of its rows are left."""
+        cut = rank_policy(self.recipe, side, self.fill)(rng, labelled)
         image, preprocessing = cut.image.astype(np.uint8, copy=False), trained_preprocessing(False, side)
         return preprocessing.apply(image, cut.boxes, scores[cut.rows], self.recipe.num_candidates, self.fill), cut.rows
 
-    def _whole(self, rng: np.random.Generator, scene: Scene, scores: Float32, side: int) -> tuple[RankerInput, Int64]:
-        """Returns the network's input of the whole scene, and its rows."""
+    def _resized(
+        self, rng: Generator, labelled: LabelledImage, scores: Float32, side: int
+    ) -> tuple[RankerInput, Int64]:
+        """Returns the network's input of the whole image, and its rows."""
         distortion = Photometric().sample(rng) if self.recipe.colour_jitter else None
         # Before it is put into the square: mirrored afterwards, a high image would be in the other corner.
-        flipped = mirror(scene) if rng.random() < self.recipe.flip_prob else scene
+        flipped = mirror(labelled) if rng.random() < self.recipe.flip_prob else labelled
         preprocessing, image = trained_preprocessing(True, side), flipped.image.astype(np.uint8, copy=False)
         height, width = image.shape[:2]
         pixels = preprocessing.pixels(image, self.fill, None if distortion is None else partial(_distorted, distortion))

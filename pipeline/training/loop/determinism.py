@@ -5,15 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
 
 import torch
 import torch.utils.deterministic as uninitialised
 from torch import Tensor, nn
 
-from pipeline.training.recipes.repeatable import Repeatable
-
-Norms = Literal["own", "sync", "frozen"]
+from pipeline.training.recipes.base import Norms, Repeatable
 
 
 @contextmanager
@@ -95,7 +92,7 @@ def set_norms(network: nn.Module, norms: Norms, processes: int = 1) -> None:
     """
     network.train()
     if norms == "frozen":
-        for norm in _batch_norms(network):
+        for norm in batch_norms(network):
             norm.eval()
             norm.requires_grad_(False)
     elif norms == "sync" and processes > 1:
@@ -108,5 +105,6 @@ def set_norms(network: nn.Module, norms: Norms, processes: int = 1) -> None:
         nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
 
 
-def _batch_norms(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
+def batch_norms(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
+    """Returns the batch norms of a network, of all dimensions and kinds."""
     return [part for part in network.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]

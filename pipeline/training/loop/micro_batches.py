@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from pipeline.training.tasks.task import Sized
+from pipeline.training.loop.determinism import batch_norms
+from pipeline.training.tasks.task import Sized, map_tensors
 
 B = TypeVar("B", bound=Sized)
 
@@ -51,7 +52,8 @@ def forward_in_parts(
             with unsynchronised() if number < parts - 1 else nullcontext():
                 torch.autograd.backward(_tensors(forward(piece)), list(share))
 
-    return _rebuilt(outputs[0], iter(leaves)), backward
+    rest = iter(leaves)
+    return map_tensors(outputs[0], lambda _: next(rest)), backward
 
 
 def split_batch(batch: B, parts: int) -> list[B]:
@@ -84,18 +86,10 @@ def _tensors(outputs: Any) -> list[Tensor]:
     return [tensor for each in fields(outputs) for tensor in _tensors(getattr(outputs, each.name))]
 
 
-def _rebuilt(like: Any, tensors: Iterator[Tensor]) -> Any:
-    """Returns outputs of the same form with other tensors, in the order of `_tensors`."""
-    if like is None or isinstance(like, Tensor):
-        return None if like is None else next(tensors)
-    return replace(like, **{each.name: _rebuilt(getattr(like, each.name), tensors) for each in fields(like)})
-
-
 @contextmanager
 def _statistics_kept(model: nn.Module) -> Iterator[None]:
     """Lets batch norms use a batch's statistics without taking them into their running means."""
-    norms = [part for part in model.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
-    tracking = [norm for norm in norms if norm.training and norm.track_running_stats]
+    tracking = [norm for norm in batch_norms(model) if norm.training and norm.track_running_stats]
     for norm in tracking:
         norm.track_running_stats = False
     try:

@@ -10,32 +10,19 @@ from torch import Tensor, nn
 from pipeline.training.recipes.base import Recipe
 
 
-def parameter_groups(
-    model: nn.Module, weight_decay: float, decay_biases: bool = False
-) -> list[dict[str, list[Tensor] | float]]:
-    """Returns the optimizer's groups of all trainable parameters.
-
-    Args:
-        model: what is trained.
-        weight_decay: of the first group.
-        decay_biases: one group with everything, as in MogFace's code; else two, kernels with weight decay, biases and
-            norm parameters (one axis) without.
-    """
-    trainable: list[Tensor] = [p for p in model.parameters() if p.requires_grad]
-    if decay_biases:
-        return [{"params": trainable, "weight_decay": weight_decay}]
-    kernels, others = [p for p in trainable if p.ndim > 1], [p for p in trainable if p.ndim <= 1]
-    return [{"params": kernels, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
-
-
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """Returns a recipe's optimizer; its rate is to be set before each step.
+    """Returns a recipe's optimizer of all trainable parameters; its rate is to be set before each step.
 
+    Kernels decay in a group of their own, unless biases and norm parameters (one axis) decay too, as in MogFace's code.
     "adam" has its authors' betas, "adamw" a second beta of 0.99, "sgd" momentum as in the published training of
     detectors. On a GPU all are fused: few kernels, and a step that the device itself can skip. On a CPU SGD is not,
     whose fused form rounds differently.
     """
-    groups = parameter_groups(model, recipe.weight_decay, recipe.decay_biases)
+    decaying: list[Tensor] = [p for p in model.parameters() if p.requires_grad]
+    groups: list[dict[str, Any]] = [{"params": decaying, "weight_decay": recipe.weight_decay}]
+    if not recipe.decay_biases:
+        groups[0]["params"] = [p for p in decaying if p.ndim > 1]
+        groups.append({"params": [p for p in decaying if p.ndim <= 1], "weight_decay": 0.0})
     rate, momentum = recipe.learning_rate, recipe.momentum
     if recipe.optimizer == "sgd":
         fused = next(model.parameters()).is_cuda or None

@@ -9,8 +9,7 @@ import numpy as np
 from pipeline.boxes.anchors import AnchorGrid
 from pipeline.data.labelled_candidates import LabelledCandidateReader
 from pipeline.data.records import Sample
-from pipeline.training.analysis.face_scales import visible_boxes
-from pipeline.training.augment.scene import Float32, has_area
+from pipeline.training.augment.labelled_image import Float32, has_area
 from pipeline.training.augment.seeds import generator_for
 from pipeline.training.data.detector_dataset import policy_of
 from pipeline.training.recipes.detector import DetectorRecipe
@@ -89,4 +88,5 @@ def _augmented(sample: Sample, recipe: DetectorRecipe, side: int) -> Float32:
         return np.zeros((0, 4), np.float32)
     rng = generator_for(recipe.seed, 0, sample.image_id)
     plan = policy_of(recipe, side, (0, 0, 0)).sample(rng, sample.width, sample.height, usable)
-    return visible_boxes(plan.view, usable)
+    boxes, visible = plan.view.visible(usable)
+    return boxes[visible]

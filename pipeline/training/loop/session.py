@@ -30,8 +30,7 @@ from pipeline.training.loop.distributed import Process
 from pipeline.training.loop.metrics_log import MetricsLog
 from pipeline.training.loop.trainer import PendingStep, Step, Trainer, TrainingError
 from pipeline.training.loop.validator import Validator
-from pipeline.training.recipes.base import Recipe
-from pipeline.training.recipes.repeatable import Repeatable
+from pipeline.training.recipes.base import Recipe, Repeatable
 from pipeline.training.tasks.task import Task
 
 FINAL, BEST = "final.safetensors", "best.safetensors"

@@ -1,10 +1,10 @@
-"""Objectives of detectors: the weighted terms of a batch, divided by counts that are summed over all processes."""
+"""The interface of detectors' losses, and the one of MogFace and HAMBox: weighted terms, divided by counts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -15,7 +15,6 @@ from pipeline.training.losses.box_regression import SmoothL1Loss
 from pipeline.training.losses.context import discrepancy_label
 from pipeline.training.losses.focal import FocalLoss
 from pipeline.training.losses.hambox import HamBoxLoss
-from pipeline.training.losses.multibox import MultiboxLoss
 from pipeline.training.losses.targets import Targets
 from pipeline.training.tasks.task import Normalise, no_reduction
 
@@ -56,31 +55,6 @@ class Objective(Protocol):
             normalise: see `Normalise`; called once.
         """
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class SoftmaxObjective:
-    """RetinaFace's: "box", "face" and "landmarks" of `MultiboxLoss`, two logits per anchor.
-
-    Attributes:
-        multibox: the terms and their weights.
-    """
-
-    multibox: MultiboxLoss = field(default_factory=MultiboxLoss)
-    needs_fit: ClassVar[bool] = False
-
-    def __call__(
-        self, raw: Raw, targets: Targets, first_shot: Targets | None = None, normalise: Normalise = no_reduction
-    ) -> ObjectiveLosses:
-        """Returns the three terms; see `Objective` and, for errors, `MultiboxLoss`."""
-        own = self.multibox(raw, targets)
-        counts = torch.stack([(targets.label == FACE).sum(), targets.marked.sum()]).float()
-        # Own positives / those of all processes; exactly 1 in one process.
-        anchors, marked = (counts.clamp(min=1) / normalise(counts).clamp(min=1)).unbind()
-        terms = {"box": own.box * anchors, "face": own.face * anchors, "landmarks": own.landmarks * marked}
-        weights = (self.multibox.box_weight, self.multibox.face_weight, self.multibox.landmark_weight)
-        box, face, landmarks = (weight * term for weight, term in zip(weights, terms.values(), strict=True))
-        return ObjectiveLosses(terms, box + face + landmarks)
 
 
 @dataclass(frozen=True, slots=True)

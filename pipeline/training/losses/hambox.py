@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,13 +12,6 @@ from pipeline.training.assigners.assignment import BACKGROUND, FACE, IGNORED, As
 from pipeline.training.assigners.faces import FaceBatch
 from pipeline.training.losses.box_regression import SmoothL1Loss
 from pipeline.training.losses.focal import FocalLoss
-
-
-class HamBoxLosses(NamedTuple):
-    """The two terms of a batch, each a scalar, not yet weighted."""
-
-    face: Tensor
-    box: Tensor
 
 
 @torch.no_grad()
@@ -43,7 +35,7 @@ def fit_of_faces(boxes: Tensor, faces: FaceBatch, assignment: Assignment) -> Ten
 class HamBoxLoss:
     """With psi the compensated anchors and Omega all others, the two sums of section 3.3.
 
-    face = sum_psi F FL(p, 1) / N_com + sum_Omega (FL(p, l), background only where F < `ignored`) / N_norm, and
+    face = sum_psi F FL(p, 1) / N_com + sum_Omega (FL(p, l), background only where F < `ignore_iou`) / N_norm, and
     box = sum_psi SL1 / N_com + sum_(Omega, FACE) SL1 / N_norm.
 
     Example: a compensated anchor at logit 0 whose box has IoU 0.8 adds 0.8 * 0.0433 before the division.
@@ -51,12 +43,12 @@ class HamBoxLoss:
     Attributes:
         focal: FL.
         smooth_l1: SL1.
-        ignored: F from which background is ignored.
+        ignore_iou: F from which background is ignored.
     """
 
     focal: FocalLoss = field(default_factory=FocalLoss)
     smooth_l1: SmoothL1Loss = field(default_factory=SmoothL1Loss)
-    ignored: float = 0.5
+    ignore_iou: float = 0.5
 
     def __call__(
         self,
@@ -66,8 +58,8 @@ class HamBoxLoss:
         assignment: Assignment,
         fit: Tensor,
         normalisers: tuple[Tensor, Tensor],
-    ) -> HamBoxLosses:
-        """Returns the losses of a batch.
+    ) -> tuple[Tensor, Tensor]:
+        """Returns the terms face and box of a batch, each a scalar, not yet weighted.
 
         Args:
             logits: float [B, A].
@@ -80,9 +72,9 @@ class HamBoxLoss:
         """
         label, extra = assignment.label, assignment.compensated
         ordinary = (label == FACE) & ~extra
-        label = torch.where((label == BACKGROUND) & (fit >= self.ignored), IGNORED, label)
+        label = torch.where((label == BACKGROUND) & (fit >= self.ignore_iou), IGNORED, label)
         each = self.focal(logits, label)
         added = torch.where(extra, fit.detach() * each, 0.0).sum() / normalisers[0]
         face = added + torch.where(extra, 0.0, each).sum() / normalisers[1]
         sums = [self.smooth_l1(deltas, targets, chosen).sum() for chosen in (extra, ordinary)]
-        return HamBoxLosses(face, sums[0] / normalisers[0] + sums[1] / normalisers[1])
+        return face, sums[0] / normalisers[0] + sums[1] / normalisers[1]

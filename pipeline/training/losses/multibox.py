@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as functional
@@ -11,21 +11,14 @@ from torch import Tensor
 
 from pipeline.models.detectors.detector import Raw
 from pipeline.training.assigners.assignment import BACKGROUND, FACE
+from pipeline.training.losses.detection import ObjectiveLosses
 from pipeline.training.losses.targets import Targets
-
-
-class MultiboxLosses(NamedTuple):
-    """The terms of one batch, each a scalar tensor, not yet weighted; `total` is their weighted sum."""
-
-    box: Tensor
-    face: Tensor
-    landmarks: Tensor
-    total: Tensor
+from pipeline.training.tasks.task import Normalise, no_reduction
 
 
 @dataclass(frozen=True, slots=True)
 class MultiboxLoss:
-    """The loss of the published training.
+    """The loss of the published training, an `Objective` with the terms "box", "face" and "landmarks".
 
     Attributes:
         negatives: mined negatives per positive anchor of an image.
@@ -36,16 +29,21 @@ class MultiboxLoss:
     box_weight: float = 2.0
     face_weight: float = 1.0
     landmark_weight: float = 1.0
+    needs_fit: ClassVar[bool] = False
 
-    def __call__(self, raw: Raw, targets: Targets) -> MultiboxLosses:
+    def __call__(
+        self, raw: Raw, targets: Targets, first_shot: Targets | None = None, normalise: Normalise = no_reduction
+    ) -> ObjectiveLosses:
         """Returns the losses of one batch.
 
-        Box and class sums are divided by the number of positive anchors of the whole batch, the landmark sum by the
-        number of those whose face has landmarks (each at least 1). An image without positives adds 0.
+        Box and class sums are divided by the number of positive anchors of the batch, the landmark sum by the number
+        of those whose face has landmarks (each at least 1). An image without positives adds 0.
 
         Args:
             raw: deltas [B, A, 4], logits [B, A, 2] (column 1 is face), landmarks [B, A, 10] or None.
             targets: of the same B images and A anchors.
+            first_shot: not used.
+            normalise: see `Objective`.
 
         Raises:
             ValueError: the logits do not have two columns, or the shapes of targets and outputs differ.
@@ -54,15 +52,17 @@ class MultiboxLoss:
             expected = (*targets.label.shape, 2)
             raise ValueError(f"logits have shape {tuple(raw.logits.shape)}, the targets expect {expected}")
         positive = targets.label == FACE
-        count = positive.sum().clamp(min=1)
-        box = _smooth_l1(raw.boxes, targets.boxes, positive) / count
-        face = self._class_loss(raw.logits, targets.label) / count
+        counts = torch.stack([positive.sum(), targets.marked.sum()]).float()
+        anchors, marked = counts.clamp(min=1).unbind()
+        # Own positives / those of all processes; exactly 1 in one process.
+        share, marked_share = (counts.clamp(min=1) / normalise(counts).clamp(min=1)).unbind()
+        box = _smooth_l1(raw.boxes, targets.boxes, positive) / anchors * share
+        face = self._class_loss(raw.logits, targets.label) / anchors * share
         landmarks = torch.zeros_like(box)
         if raw.landmarks is not None:
-            marked = targets.marked.sum().clamp(min=1)
-            landmarks = _smooth_l1(raw.landmarks, targets.landmarks, targets.marked) / marked
+            landmarks = _smooth_l1(raw.landmarks, targets.landmarks, targets.marked) / marked * marked_share
         total = self.box_weight * box + self.face_weight * face + self.landmark_weight * landmarks
-        return MultiboxLosses(box=box, face=face, landmarks=landmarks, total=total)
+        return ObjectiveLosses({"box": box, "face": face, "landmarks": landmarks}, total)
 
     def _class_loss(self, logits: Tensor, label: Tensor) -> Tensor:
         """Returns the cross-entropy summed over positives and the hardest negatives of each image."""

@@ -27,20 +27,13 @@ class Comparison:
     counted: Tensor
 
 
-def offsets_of(pairs: int, reading: Offsets = "all") -> tuple[int, ...]:
-    """Returns the distances between compared rows.
+def offsets_of(pairs: int, offsets: Offsets = "all") -> tuple[int, ...]:
+    """Returns the distances between compared rows of n `pairs`, n at least 1.
 
     The paper calls neighbours "1 pair" and adds "the odd and even pair" for 2: n-pairs are then 1, 2, ... n rows apart.
     It does not say what is between for larger n; "ends" takes 1 and n alone.
-
-    Raises:
-        ValueError: less than one pair, or an unknown reading.
     """
-    if pairs < 1:
-        raise ValueError(f"pairs is {pairs}, expected 1 or more")
-    if reading not in ("all", "ends"):
-        raise ValueError(f"unknown reading {reading!r} of n-pairs; there are all, ends")
-    return tuple(range(1, pairs + 1)) if reading == "all" else tuple(sorted({1, pairs}))
+    return tuple(range(1, pairs + 1)) if offsets == "all" else tuple(sorted({1, pairs}))
 
 
 def compare(truths: Tensor, valid: Tensor, offset: int, ties: Ties = "skip") -> Comparison:
@@ -54,12 +47,7 @@ def compare(truths: Tensor, valid: Tensor, offset: int, ties: Ties = "skip") -> 
         valid: int64 [B], rows that are boxes; the padding behind them is not compared.
         offset: k, 1 or more.
         ties: pairs of equal truth are left out ("skip"), or the second row is taken for the better one ("literal").
-
-    Raises:
-        ValueError: an unknown rule for ties.
     """
-    if ties not in ("skip", "literal"):
-        raise ValueError(f"unknown rule {ties!r} for ties; there are skip, literal")
     first, second = truths[:, :-offset], truths[:, offset:]
     counted = torch.arange(offset, offset + second.shape[1], device=truths.device) < valid[:, None]
     if ties == "skip":

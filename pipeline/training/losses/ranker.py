@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 
 from pipeline.training.losses.focal import wide
 from pipeline.training.losses.pairwise_rank import Form, PairwiseRankLoss
 from pipeline.training.losses.score_regression import score_regression
-
-if TYPE_CHECKING:
-    from pipeline.training.recipes.ranker import RankerRecipe
+from pipeline.training.recipes.ranker import RankerRecipe
 
 
 def ranker_losses(refined: Tensor, truths: Tensor, valid: Tensor, recipe: RankerRecipe) -> Tensor:

@@ -27,9 +27,6 @@ def score_regression(kind: Regression, refined: Tensor, truths: Tensor, valid: T
         refined: float [B, N], score plus residual, not clipped.
         truths: float [B, N] in 0..1.
         valid: int64 [B], rows that are boxes; the others have no effect.
-
-    Raises:
-        ValueError: an unknown kind.
     """
     real = torch.arange(refined.shape[1], device=refined.device) < valid[:, None]
     each = torch.where(real, _each(kind, refined, truths.to(refined)), 0.0)
@@ -63,6 +60,4 @@ def _each(kind: Regression, refined: Tensor, truths: Tensor) -> Tensor:
         return (refined - truths).abs()
     if kind == "l2":
         return (refined - truths) ** 2
-    if kind == "smooth_l1":
-        return functional.smooth_l1_loss(refined, truths, reduction="none", beta=1.0)
-    raise ValueError(f"unknown regression {kind!r}; there are cross_entropy, l1, l2, smooth_l1")
+    return functional.smooth_l1_loss(refined, truths, reduction="none", beta=1.0)

@@ -25,6 +25,13 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Side = Annotated[int, Field(ge=32)]
 Scales = Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_length=1)]
 
+Norms = Literal["own", "sync", "frozen"]
+"""Whose images batch norms use in training, see `Recipe.norms`; "own" is plain batch norm in every process."""
+
+Repeatable = Literal["required", "preferred", "off"]
+"""Whether a training gives the same bytes again, see `determinism.deterministic`; no part of a recipe, but here because
+a plan is made without importing torch."""
+
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
@@ -78,15 +85,21 @@ class Recipe(ABC):
     bf16: bool = False
     micro_batches: PositiveInt = 1
     ema_decay: Annotated[float, Field(ge=0, lt=1)] | None = None
-    norms: Literal["own", "sync", "frozen"] = "own"
+    norms: Norms = "own"
     compiled: bool = False
     eval_every: NonNegativeInt = 0
     select: Literal["last", "best"] = "last"
     seed: NonNegativeInt = 0
 
-    @abstractmethod
     def rate(self, step: int) -> float:
-        """Returns the learning rate of a step; raises ValueError for a step that the training does not have."""
+        """Returns the learning rate of a step, 0 .. steps - 1; raises ValueError for one that the training lacks."""
+        if not 0 <= step < self.steps:
+            raise ValueError(f"step {step} is not in 0..{self.steps - 1}")
+        return self._rate(step)
+
+    @abstractmethod
+    def _rate(self, step: int) -> float:
+        """Returns the learning rate of a step that the training has."""
 
     @property
     def sides(self) -> tuple[int, ...]:

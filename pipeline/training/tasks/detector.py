@@ -19,10 +19,11 @@ from pipeline.training.assigners.assignment import FACE
 from pipeline.training.assigners.faces import Predicted
 from pipeline.training.data.batch import Batch
 from pipeline.training.loop.determinism import mixed
-from pipeline.training.losses.detection import Objective, SigmoidObjective, SoftmaxObjective
+from pipeline.training.losses.detection import Objective, SigmoidObjective
+from pipeline.training.losses.multibox import MultiboxLoss
 from pipeline.training.losses.targets import Targets, encode_targets, matching_frame
 from pipeline.training.recipes.detector import DetectorRecipe
-from pipeline.training.tasks.task import Losses, Normalise, Task, no_reduction
+from pipeline.training.tasks.task import Losses, Normalise, Task, map_tensors, no_reduction
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,10 @@ class DetectorTask(Task[Detector, Batch]):
         images = batch.images.to(weight.device, weight.dtype, memory_format=torch.channels_last)
         with mixed(images, bf16, model.grid.strides[-1]):
             # `network or model` would ask a compiled network for its length, which it refuses.
-            raw = (model if network is None else network)(images)
-        return _wide(raw) if bf16 else raw
+            raw: Raw = (model if network is None else network)(images)
+        if bf16:
+            raw = map_tensors(raw, Tensor.float)
+        return raw
 
     def loss(self, model: Detector, outputs: Raw, batch: Batch, normalise: Normalise = no_reduction) -> Losses:
         """Returns the losses of a batch, see `Task.loss` and `Objective`.
@@ -64,7 +67,7 @@ class DetectorTask(Task[Detector, Batch]):
         The counts are of FACE anchors: "positives" all, "compensated" those that the assigner added beyond the
         ordinary matching, "positives_of_level" [L] those of each pyramid level, finest first.
         """
-        objective = objective_of(model, self.recipe)
+        objective = OBJECTIVES.find(model.spec.objective)(model, self.recipe)
         assigner = assigner_of(model, self.recipe) if self.assigner is None else self.assigner
         targets, ends = _targets(model, outputs, batch, model.grid, assigner, fit=objective.needs_fit)
         first = None
@@ -84,15 +87,6 @@ def assigner_of(detector: Detector, recipe: DetectorRecipe) -> Assigner:
     return ASSIGNERS.find(detector.spec.assigner if recipe.assigner == "auto" else recipe.assigner)
 
 
-def objective_of(detector: Detector, recipe: DetectorRecipe) -> Objective:
-    """Returns the loss of the detector's `spec`, with the weights that a recipe names."""
-    return OBJECTIVES.find(detector.spec.objective)(detector, recipe)
-
-
-def _softmax(detector: Detector, recipe: DetectorRecipe) -> Objective:
-    return SoftmaxObjective()
-
-
 def _sigmoid(detector: Detector, recipe: DetectorRecipe) -> Objective:
     # The progressive classifier is trained on the anchors at which the network itself uses it.
     context = getattr(detector, "hierarchical", None)
@@ -105,9 +99,9 @@ def _sigmoid(detector: Detector, recipe: DetectorRecipe) -> Objective:
 
 
 OBJECTIVES: Registry[Callable[[Detector, DetectorRecipe], Objective]] = Registry(
-    "objective", {"softmax": _softmax, "sigmoid": _sigmoid}
+    "objective", {"softmax": lambda detector, recipe: MultiboxLoss(), "sigmoid": _sigmoid}
 )
-"""Losses by the name that a detector's `spec` gives."""
+"""Losses by the name that a detector's `spec` gives, with the weights that a recipe names."""
 
 
 def half_size(grid: AnchorGrid) -> AnchorGrid:
@@ -137,13 +131,3 @@ def _targets(
     predicted = predicted_by(detector, raw, anchors) if assigner.needs_prediction or fit else None
     targets = encode_targets(anchors, batch.faces, assigner, detector.coder, predicted, fit=fit, host=host)
     return targets, anchors.level_ends
-
-
-def _wide(raw: Raw) -> Raw:
-    """Returns outputs in bfloat16 as float32."""
-
-    def wide(values: Tensor | None) -> Tensor | None:
-        return None if values is None else values.float()
-
-    first_shot = None if raw.first_shot is None else _wide(raw.first_shot)
-    return Raw(raw.boxes.float(), raw.logits.float(), wide(raw.landmarks), wide(raw.progressive), first_shot)

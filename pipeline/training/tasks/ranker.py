@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from pipeline.models.detectors import DETECTORS
 from pipeline.models.published_names import rename
 from pipeline.models.rankers import RANKERS
 from pipeline.models.rankers.ranker import Ranker
-from pipeline.models.weights import KeyReport, built, load
+from pipeline.models.weights import built, load
 from pipeline.training.data.batch import RankerBatch
 from pipeline.training.loop.determinism import mixed
 from pipeline.training.losses.pairs import compare, offsets_of
@@ -121,7 +121,7 @@ def _in_order(refined: Tensor, truths: Tensor, valid: Tensor, recipe: RankerReci
     return dict(zip(("pairs", "ordered", "ordered_before"), sums.unbind(), strict=True))
 
 
-def take_body(ranker: Ranker, checkpoint: Checkpoint) -> KeyReport:
+def take_body(ranker: Ranker, checkpoint: Checkpoint) -> None:
     """Loads a detector's backbone into a ranker, and of pyramid and context the units of the same shape, in place.
 
     All other parts keep their weights. CRFace's pyramid reads the box branch too, so that of it only the units that
@@ -130,9 +130,6 @@ def take_body(ranker: Ranker, checkpoint: Checkpoint) -> KeyReport:
     Args:
         ranker: with the detector's backbone.
         checkpoint: the detector's, published or of this project.
-
-    Returns:
-        Matched, missing and mismatched names of these parts; the detector's other parts are among the unexpected.
 
     Raises:
         ValueError: not a known detector's checkpoint, or its backbone or normalisation is another one.
@@ -149,24 +146,16 @@ def take_body(ranker: Ranker, checkpoint: Checkpoint) -> KeyReport:
             f"{name} was trained on pixels of {detector.normalisation}, this ranker is built for {ranker.normalisation}"
         )
     names = detector.spec.published_names
-    report = _met(ranker, {rename(key, names): value for key, value in checkpoint.tensors.items()})
-    lacking = [key for key in report.missing if key.startswith("backbone.")]
+    tensors = {rename(key, names): value for key, value in checkpoint.tensors.items()}
+    own = {key: value for key, value in ranker.state_dict().items() if key.startswith(("backbone.", *_SHARED))}
+    lacking = [key for key in own if key.startswith("backbone.") and key not in tensors]
     if lacking:
         raise ValueError(f"the checkpoint of {name} lacks {len(lacking)} tensors of its backbone, such as {lacking[0]}")
-    return report
-
-
-def _met(ranker: Ranker, tensors: Mapping[str, Tensor]) -> KeyReport:
-    """Loads what fits and returns the report over the parts that are shared."""
-    own = {key: value for key, value in ranker.state_dict().items() if key.startswith(("backbone.", *_SHARED))}
-    differing = [key for key in own if key in tensors and own[key].shape != tensors[key].shape]
+    common = [key for key in own if key in tensors]
     # A norm is of use only with the convolution whose outputs it has seen: "pyramid.laterals.0.conv.weight".
-    units = {key.rsplit(".", 2)[0] for key in differing}
-    same = tuple(key for key in own if key in tensors and key.rsplit(".", 2)[0] not in units)
-    ranker.load_state_dict({key: tensors[key] for key in same}, strict=False)
-    return KeyReport(
-        matched=same,
-        missing=tuple(key for key in own if key not in tensors),
-        unexpected=tuple(key for key in tensors if key not in own),
-        mismatched=tuple(f"{key} {tuple(tensors[key].shape)} for {tuple(own[key].shape)}" for key in differing),
-    )
+    differing = {_unit(key) for key in common if own[key].shape != tensors[key].shape}
+    ranker.load_state_dict({key: tensors[key] for key in common if _unit(key) not in differing}, strict=False)
+
+
+def _unit(key: str) -> str:
+    return key.rsplit(".", 2)[0]

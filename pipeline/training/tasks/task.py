@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 import torch
@@ -21,6 +21,13 @@ Normalise = Callable[[Tensor], Tensor]
 def no_reduction(counts: Tensor) -> Tensor:
     """Returns the counts as they are: one process has the whole batch."""
     return counts
+
+
+def map_tensors(outputs: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """Returns the outputs of a network, see `Task.forward`, with every tensor changed, in the order of the fields."""
+    if outputs is None or isinstance(outputs, Tensor):
+        return None if outputs is None else change(outputs)
+    return replace(outputs, **{each.name: map_tensors(getattr(outputs, each.name), change) for each in fields(outputs)})
 
 
 @dataclass(frozen=True, slots=True)

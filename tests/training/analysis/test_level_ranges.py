@@ -12,7 +12,7 @@ import torch
 from pipeline.boxes.anchors import AnchorGrid
 from pipeline.boxes.coder import BoxCoder
 from pipeline.models.detectors.six_levels import square_anchors
-from pipeline.training.analysis.level_ranges import LevelSweep, Reading, sweep_levels
+from pipeline.training.analysis.level_ranges import Criterion, LevelSweep, sweep_levels
 from pipeline.training.assigners import ASSIGNERS
 from pipeline.training.augment.sse import CONFIG_EDGES, PAPER_EDGES
 
@@ -89,11 +89,11 @@ def test_best_changes_between_two_anchors_where_their_overlaps_are_equal(baselin
 
 
 @pytest.mark.parametrize(
-    ("reading", "borders"),
+    ("criterion", "borders"),
     [("best", [22.5, 45.0, 89.8, 182.7, 364.6]), ("most", [26.4, 53.7, 107.2, 214.0, 427.0])],
 )
-def test_borders_that_are_written_down(baseline: LevelSweep, reading: Reading, borders: list[float]) -> None:
-    found = [each for each in baseline.ranges(reading) if each]
+def test_borders_that_are_written_down(baseline: LevelSweep, criterion: Criterion, borders: list[float]) -> None:
+    found = [each for each in baseline.ranges(criterion) if each]
     np.testing.assert_allclose(found, list(pairwise([8, *borders, 640])), rtol=0.003)
 
 

@@ -77,7 +77,7 @@ def _added(
     grid: AnchorGrid,
     height: int,
     positive: float,
-    reading: str = "paper",
+    variant: str = "paper",
     slope: float = -0.01,
 ) -> list[tuple[int, int]]:
     """(anchor, face) of the compensated anchors on an image 128 wide; the anchors of `likely` score highest."""
@@ -85,7 +85,7 @@ def _added(
     logits = torch.arange(len(anchors)).float()[None] * slope
     for rank, anchor in enumerate(likely):
         logits[0, anchor] = 10.0 - rank
-    assigner = AliAms(MaxIou(positive, forced=0.0, hand_over=False), reading)
+    assigner = AliAms(MaxIou(positive, low_quality_iou=0.0, reassign_best=False), variant)
     got = assigner(anchors, FaceBatch.of([torch.tensor(faces)]), Predicted(logits, torch.zeros(1, len(anchors), 4)))
     return [(k, int(got.face[0, k])) for k in torch.nonzero(got.compensated[0]).flatten().tolist()]
 
@@ -137,17 +137,17 @@ def test_choice_6_ties_go_to_the_lower_anchor() -> None:
     assert _added([[0.0, 0.0, 32.0, 16.0], AT_6], [7], ROW, 16, 0.2) == [(5, 1)]
 
 
-@pytest.mark.parametrize("reading", ["own_level", "official"])
-def test_equal_logits_go_to_the_lower_anchor_as_released(reading: str) -> None:
+@pytest.mark.parametrize("variant", ["own_level", "official"])
+def test_equal_logits_go_to_the_lower_anchor_as_released(variant: str) -> None:
     """B's four nearest are 4 to 7; its three best are 4, 5 and its own 6, which is dropped. By score it is 7, 6, 5."""
-    assert _added([WIDE, AT_6], [], COARSE, 16, 0.2, reading, slope=0) == [(4, 1), (5, 1)]
-    assert _added([WIDE, AT_6], [], COARSE, 16, 0.2, reading, slope=0.01) == [(5, 1), (7, 1)]
+    assert _added([WIDE, AT_6], [], COARSE, 16, 0.2, variant, slope=0) == [(4, 1), (5, 1)]
+    assert _added([WIDE, AT_6], [], COARSE, 16, 0.2, variant, slope=0.01) == [(5, 1), (7, 1)]
     # C at 4 has the candidates 2 to 5: its best are 2, 3 and 4, all taken, or 5, 4 and 3; then 5 is C's, whose
     # coordinates precede B's, whatever their order.
     for faces in ([WIDE, AT_4, AT_6], [WIDE, AT_6, AT_4]):
         at_4, at_6 = faces.index(AT_4), faces.index(AT_6)
-        assert _added(faces, [], COARSE, 16, 0.2, reading, slope=0) == [(5, at_6)]
-        assert _added(faces, [], COARSE, 16, 0.2, reading, slope=0.01) == [(5, at_4), (7, at_6)]
+        assert _added(faces, [], COARSE, 16, 0.2, variant, slope=0) == [(5, at_6)]
+        assert _added(faces, [], COARSE, 16, 0.2, variant, slope=0.01) == [(5, at_4), (7, at_6)]
 
 
 def test_equal_logits_go_to_the_lower_anchor_as_printed() -> None:

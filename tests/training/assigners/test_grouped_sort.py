@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from pipeline.training.assigners.grouped_sort import (
+    best_of_group,
     deferred_acceptance,
-    is_best_of_group,
     k_smallest,
     rank_in_group,
     rounds_needed,
@@ -36,7 +36,8 @@ def test_worked_example_of_ranks() -> None:
 
 def test_the_highest_value_of_a_group() -> None:
     group, value = torch.tensor([4, 4, 2, 4]), torch.tensor([0.5, 0.7, 0.1, 0.7])
-    assert is_best_of_group(group, value, torch.tensor([0, 5, 9, 3]), 6).tolist() == [False, False, True, True]
+    assert best_of_group(group, value, torch.tensor([0, 5, 9, 3]), 6).tolist() == [-1, -1, 9, -1, 3, -1]
+    assert best_of_group(group, -value, torch.tensor([0, 5, 9, 3]), 6).tolist() == [-1] * 6
 
 
 def test_deferred_acceptance_equals_choosing_in_turn() -> None:

@@ -25,23 +25,34 @@ def _labels(assigner: HamBox, faces: list[list[float]], fits: list[float]) -> tu
 def test_worked_example() -> None:
     fits = [1.0, 0.9, 0.85, 0.7, 0.4]
     assert _labels(HamBox(), [FACE], fits)[0] == [1, 1, 1, -1, 0]
-    assert _labels(HamBox(matches=2), [FACE], fits)[0] == [1, 1, -1, -1, 0]
-    assert _labels(HamBox(fit=0.6, matches=9), [FACE], fits)[0] == [1, 1, 1, 1, 0]
-    assert _labels(HamBox(ignored=0.75), [FACE], fits)[0] == [1, 1, 1, 0, 0]
-    assert _labels(HamBox(matches=0), [FACE], fits)[0] == [1, 0, 0, 0, 0]
+    assert _labels(HamBox(min_matches=2), [FACE], fits)[0] == [1, 1, -1, -1, 0]
+    assert _labels(HamBox(compensation_iou=0.6, min_matches=9), [FACE], fits)[0] == [1, 1, 1, 1, 0]
+    assert _labels(HamBox(ignore_iou=0.75), [FACE], fits)[0] == [1, 1, 1, 0, 0]
 
 
 def test_a_fit_equal_to_a_threshold_reaches_it() -> None:
     """16 x 12 and 16 x 8 of 16 x 16 are three quarters and a half to the bit."""
-    assert _labels(HamBox(fit=0.75), [FACE], [1.0, 0.75, 0.5, 0.49, 0.1])[0] == [1, 1, -1, 0, 0]
-    assert _labels(HamBox(fit=0.7501, ignored=0.5001), [FACE], [1.0, 0.75, 0.5, 0.49, 0.1])[0] == [1, -1, 0, 0, 0]
-    assert _labels(HamBox(fit=0.5, ignored=0.75), [FACE], [1.0, 0.75, 0.5, 0.75, 0.1])[0] == [1, 1, 0, 1, 0]
+    assert _labels(HamBox(compensation_iou=0.75), [FACE], [1.0, 0.75, 0.5, 0.49, 0.1])[0] == [1, 1, -1, 0, 0]
+    assert _labels(HamBox(compensation_iou=0.7501, ignore_iou=0.5001), [FACE], [1.0, 0.75, 0.5, 0.49, 0.1])[0] == [
+        1,
+        -1,
+        0,
+        0,
+        0,
+    ]
+    assert _labels(HamBox(compensation_iou=0.5, ignore_iou=0.75), [FACE], [1.0, 0.75, 0.5, 0.75, 0.1])[0] == [
+        1,
+        1,
+        0,
+        1,
+        0,
+    ]
 
 
-def test_forced_matches_are_an_option() -> None:
+def test_low_quality_matches_are_an_option() -> None:
     small = [0.0, 0.0, 8.0, 8.0]  # IoU 0.25 with anchor 0
     assert _labels(HamBox(), [small], [0.1] * 5)[0] == [1, 0, 0, 0, 0]
-    assert _labels(HamBox(forced=False), [small], [0.1] * 5)[0] == [0, 0, 0, 0, 0]
+    assert _labels(HamBox(low_quality_matches=False), [small], [0.1] * 5)[0] == [0, 0, 0, 0, 0]
 
 
 def test_an_anchor_that_two_faces_want_goes_to_the_better_fit() -> None:
@@ -53,7 +64,7 @@ def test_an_anchor_that_two_faces_want_goes_to_the_better_fit() -> None:
 
 def test_equal_fits_go_to_the_lower_anchor() -> None:
     assert _labels(HamBox(), [FACE], [0.1, 0.875, 0.875, 0.875, 0.1])[0] == [1, 1, 1, -1, 0]
-    assert _labels(HamBox(matches=2), [FACE], [0.1, 0.875, 0.875, 0.9375, 0.1])[0] == [1, -1, -1, 1, 0]
+    assert _labels(HamBox(min_matches=2), [FACE], [0.1, 0.875, 0.875, 0.9375, 0.1])[0] == [1, -1, -1, 1, 0]
 
 
 def test_faces_in_blocks_get_what_they_get_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from pipeline.training.assigners.anchors import Anchors
 from pipeline.training.assigners.assignment import Assignment
 from pipeline.training.assigners.candidate_pairs import overlapping
 from pipeline.training.assigners.faces import FaceBatch
-from pipeline.training.assigners.grouped_sort import is_best_of_group
+from pipeline.training.assigners.grouped_sort import best_of_group
 from pipeline.training.assigners.max_iou import MaxIou
 from tests.training.assigners.vectors import OFFICIAL, SETS, STANDARD, assert_learns, load, mogface_anchors, targets
 
@@ -52,9 +52,7 @@ def test_mogface_targets_of_every_anchor(shared: Path) -> None:
     boxes = torch.from_numpy(z["c1_gt"][:, :4])
     batch = FaceBatch.of([boxes])
     pairs = overlapping(anchors, batch.rows(), 0.0, best_too=False)
-    pairs = pairs.where(is_best_of_group(pairs.anchor, pairs.iou, pairs.row, len(anchors)))
-    face = torch.zeros(len(anchors), dtype=torch.int64)
-    face[pairs.anchor] = pairs.row
+    face = best_of_group(pairs.anchor, pairs.iou, pairs.row, len(anchors)).clamp(min=0)
     got = OFFICIAL(anchors, batch)
     face = torch.where(got.label[0] == 1, got.face[0], face)
     np.testing.assert_array_equal(face, z["c1_s1_all_gt"])
@@ -75,11 +73,13 @@ def test_faces_without_area_go_to_anchor_0_in_the_released_code_only(shared: Pat
     assert torch.equal(ours.label[0, 1:], official.label[0, 1:])
 
 
-@pytest.mark.parametrize("hand_over", [True, False])
-def test_faces_that_overlap_no_anchor_are_skipped(hand_over: bool) -> None:
+@pytest.mark.parametrize("reassign_best", [True, False])
+def test_faces_that_overlap_no_anchor_are_skipped(reassign_best: bool) -> None:
     """On anchor 1, a point, outside; three images: with all faces, with the last one alone, and with none."""
     faces = torch.tensor([[16.0, 0.0, 32.0, 16.0], [40.0, 8.0, 40.0, 8.0], [900.0, 0.0, 916.0, 16.0]])
-    got = MaxIou(forced=0.0, hand_over=hand_over)(ROW, FaceBatch.of([faces, faces[2:], torch.zeros(0, 4)]))
+    got = MaxIou(low_quality_iou=0.0, reassign_best=reassign_best)(
+        ROW, FaceBatch.of([faces, faces[2:], torch.zeros(0, 4)])
+    )
     assert got.label.tolist() == [[0, 1, 0, 0], [0] * 4, [0] * 4]
     assert got.face[0, 1] == 0
 
@@ -88,7 +88,7 @@ def test_worked_example_of_the_quirk() -> None:
     """Face B takes anchor 0 from face A, through which it is FACE; in MogFace by force."""
     faces = [[0.0, 0.0, 16.0, 10.0], [15.0, 0.0, 17.0, 16.0]]
     assert _match(MaxIou(), faces) == ([1, 0, 0, 0], [1, 0, 0, 0])
-    assert _match(MaxIou(hand_over=False), faces) == ([0, 0, 0, 0], [1, 0, 0, 0])
+    assert _match(MaxIou(reassign_best=False), faces) == ([0, 0, 0, 0], [1, 0, 0, 0])
     assert _match(STANDARD, faces) == ([1, 0, 0, 0], [1, 0, 0, 0])
 
 
@@ -97,26 +97,26 @@ def test_the_first_face_too_is_handed_its_best_anchor() -> None:
     faces = [[0.0, 0.0, 8.0, 8.0], [2.0, 0.0, 32.0, 16.0]]
     face, label = _match(MaxIou(), faces)
     assert (face[:2], label) == ([0, 1], [1, 1, 0, 0])
-    assert _match(MaxIou(forced=None), faces)[0][:2] == [1, 1]
+    assert _match(MaxIou(low_quality_iou=None), faces)[0][:2] == [1, 1]
 
 
-def test_forced_match_under_the_threshold() -> None:
+def test_low_quality_match_under_the_threshold() -> None:
     assert _match(MaxIou(), [[0, 0, 8, 8]])[1] == [1, 0, 0, 0]  # IoU 0.25
     assert _match(MaxIou(), [[0, 0, 7, 7]])[1] == [0, 0, 0, 0]  # 0.19
     assert _match(STANDARD, [[0, 0, 7, 7]])[1] == [1, 0, 0, 0]
-    assert _match(MaxIou(forced=None), [[0, 0, 8, 8]])[1] == [0, 0, 0, 0]
+    assert _match(MaxIou(low_quality_iou=None), [[0, 0, 8, 8]])[1] == [0, 0, 0, 0]
 
 
 def test_ties() -> None:
-    """Equal faces: the first keeps what it overlaps, the last one the forced anchor. Equal anchors: the first."""
+    """Equal faces: the first keeps what it overlaps, the last one the best anchor. Equal anchors: the first."""
     box = [0.0, 0.0, 32.0, 16.0]  # IoU 0.5 with anchors 0 and 1
     assert _match(STANDARD, [box, box, box]) == ([2, 0, 0, 0], [1, 1, 0, 0])
     assert _match(STANDARD, [[4.0, 0.0, 28.0, 4.0]]) == ([0, 0, 0, 0], [1, 0, 0, 0])
 
 
 def test_threshold_is_inclusive() -> None:
-    assert _match(MaxIou(positive=0.5, forced=None), [[0.0, 0.0, 16.0, 8.0]])[1] == [1, 0, 0, 0]
-    assert _match(MaxIou(positive=0.5001, forced=None), [[0.0, 0.0, 16.0, 8.0]])[1] == [0, 0, 0, 0]
+    assert _match(MaxIou(positive=0.5, low_quality_iou=None), [[0.0, 0.0, 16.0, 8.0]])[1] == [1, 0, 0, 0]
+    assert _match(MaxIou(positive=0.5001, low_quality_iou=None), [[0.0, 0.0, 16.0, 8.0]])[1] == [0, 0, 0, 0]
 
 
 @pytest.mark.parametrize("positive", [0.25, 0.35, 0.5, 0.6])
@@ -127,27 +127,27 @@ def test_an_overlap_equal_to_the_threshold_in_float32_is_a_match(positive: float
     pairs = overlapping(anchors, FaceBatch.of([torch.tensor([face])]).rows(), positive, best_too=False)
     assert pairs.iou.tolist() == [torch.tensor(positive).item()]
     for step, label in ((0.0, 1), (1e-6, 0), (-1e-6, 1)):
-        assert _match(MaxIou(positive=positive + step, forced=None), [face], anchors)[1] == [label, 0]
+        assert _match(MaxIou(positive=positive + step, low_quality_iou=None), [face], anchors)[1] == [label, 0]
 
 
-def test_a_forced_match_at_its_threshold_counts() -> None:
+def test_a_low_quality_match_at_its_threshold_counts() -> None:
     face = [0.0, 0.0, 8.0, 8.0]  # IoU 0.25 with anchor 0
-    for forced, label in ((0.25, 1), (0.2501, 0)):
-        assert _match(MaxIou(forced=forced), [face])[1] == [label, 0, 0, 0]
-        assert _match(MaxIou(forced=forced, hand_over=False), [face])[1] == [label, 0, 0, 0]
+    for lowest, label in ((0.25, 1), (0.2501, 0)):
+        assert _match(MaxIou(low_quality_iou=lowest), [face])[1] == [label, 0, 0, 0]
+        assert _match(MaxIou(low_quality_iou=lowest, reassign_best=False), [face])[1] == [label, 0, 0, 0]
 
 
 def test_the_second_stage_takes_only_overlaps_above_its_threshold() -> None:
     for bound, label in ((0.1875, 0), (0.1874, 1)):
-        assert _match(MaxIou(forced=None, compensation=bound), FEW)[1] == [1, 1, label, 0]
+        assert _match(MaxIou(low_quality_iou=None, compensation=bound), FEW)[1] == [1, 1, label, 0]
 
 
 def test_second_stage_of_s3fd() -> None:
     """The mean is 1, so B takes its best anchor of IoU > 0.1, though it is below 0.35."""
-    assert _match(MaxIou(forced=None), FEW)[1] == [1, 1, 0, 0]
-    s3fd = MaxIou(forced=None, compensation=0.1)
+    assert _match(MaxIou(low_quality_iou=None), FEW)[1] == [1, 1, 0, 0]
+    s3fd = MaxIou(low_quality_iou=None, compensation=0.1)
     assert _match(s3fd, FEW) == ([0, 0, 1, 0], [1, 1, 1, 0])
-    assert _match(MaxIou(forced=None, compensation=0.2), FEW)[1] == [1, 1, 0, 0]
+    assert _match(MaxIou(low_quality_iou=None, compensation=0.2), FEW)[1] == [1, 1, 0, 0]
     got = s3fd(ROW, FaceBatch.of([torch.tensor(FEW)]))
     assert got.compensated[0].tolist() == [False, False, True, False]
 

@@ -21,7 +21,7 @@ from pipeline.training.assigners.max_iou import MaxIou
 
 STRIDES = (4, 8, 16, 32, 64, 128)
 SETS = {"s1": 1.0, "s0.68": 0.68, "pyr": 0.34}
-STANDARD = MaxIou(forced=0.0, hand_over=False)
+STANDARD = MaxIou(low_quality_iou=0.0, reassign_best=False)
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,12 @@ import pytest
 from pipeline.data.datasets.wider_face.annotation import read_wider_annotation
 from pipeline.training.augment.das import DataAnchorSampling
 from pipeline.training.augment.face_scale import FaceScale
+from pipeline.training.augment.labelled_image import Float32, face_scales
 from pipeline.training.augment.policy import POLICIES
-from pipeline.training.augment.scene import Float32, face_scales
-from pipeline.training.augment.sse import CONFIG_EDGES, SelectiveScale, level_shares
+from pipeline.training.augment.sse import CONFIG_EDGES, SelectiveScale
 from pipeline.training.augment.view import View
 from pipeline.training.augment.window import _is_good
+from tests.training.augment.test_sse import level_shares
 
 NONE = np.zeros((0, 4), np.float32)
 
@@ -101,7 +102,7 @@ def test_anywhere_may_miss_the_face() -> None:
 @pytest.mark.wider
 @pytest.mark.parametrize(
     ("key", "target"),
-    [("sse_crop640", SelectiveScale(CONFIG_EDGES, reading="official")), ("das_crop640", DataAnchorSampling())],
+    [("sse_crop640", SelectiveScale(CONFIG_EDGES, variant="official")), ("das_crop640", DataAnchorSampling())],
 )
 def test_windows_are_accepted_as_in_the_published_statistics(
     shared: Path, key: str, target: SelectiveScale | DataAnchorSampling

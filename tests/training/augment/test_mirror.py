@@ -7,15 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.training.augment.mirror import mirror
-from pipeline.training.augment.scene import Scene
+from pipeline.training.augment.labelled_image import LabelledImage, mirror
 
 
-def _scene() -> Scene:
+def _scene() -> LabelledImage:
     rng = np.random.default_rng(4)
     image = rng.integers(0, 256, (20, 30, 3), dtype=np.uint8)
     boxes = np.float32([[3, 4, 9, 12], [20, 0, 30, 10]])
-    return Scene.of(image, boxes, rng.uniform(0, 20, (2, 5, 2)).astype(np.float32))
+    return LabelledImage.of(image, boxes, rng.uniform(0, 20, (2, 5, 2)).astype(np.float32))
 
 
 def test_boxes_follow_the_pixels() -> None:
@@ -49,8 +48,8 @@ def test_twice_is_the_identity_and_the_original_stays() -> None:
 def test_published_vector(shared: Path) -> None:
     z = np.load(shared / "reference" / "mogface" / "transforms.npz")
     exclusive = np.array([0, 0, 1, 1], np.float32)  # released corners are the last pixels, ours the borders
-    scene = Scene.of(z["img_bgr"], z["boxes"][:, :4].astype(np.float32) + exclusive)
-    turned = mirror(scene)
+    labelled = LabelledImage.of(z["img_bgr"], z["boxes"][:, :4].astype(np.float32) + exclusive)
+    turned = mirror(labelled)
     np.testing.assert_allclose(turned.boxes, z["flip_boxes"][:, :4] + exclusive, atol=1e-4)
     np.testing.assert_array_equal(turned.image, z["img_bgr"][:, ::-1])
     assert turned.rows.tolist() == [0, 1, 2, 3, 4]

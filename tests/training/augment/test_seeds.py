@@ -9,17 +9,17 @@ import sys
 import numpy as np
 import pytest
 
-from pipeline.training.augment.policy import policy
-from pipeline.training.augment.scene import Scene
+from pipeline.training.augment.labelled_image import LabelledImage
 from pipeline.training.augment.seeds import generator_for
+from tests.training.augment.policies import policy
 
 NAMES = [f"0--Parade/{index}" for index in range(6)]
 
 
-def _scene(name: str) -> Scene:
+def _scene(name: str) -> LabelledImage:
     rng = np.random.default_rng(NAMES.index(name))
     boxes = np.array([[5, 6, 30, 40], [50, 20, 60, 34]], np.float32)
-    return Scene.of(rng.integers(0, 256, (60, 80, 3), dtype=np.uint8), boxes)
+    return LabelledImage.of(rng.integers(0, 256, (60, 80, 3), dtype=np.uint8), boxes)
 
 
 def _epoch(workers: int, epoch: int) -> dict[str, bytes]:

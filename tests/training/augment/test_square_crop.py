@@ -5,24 +5,26 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.training.augment.scene import Scene
+from pipeline.training.augment.labelled_image import LabelledImage
 from pipeline.training.augment.square_crop import SquareCrop
 
 SHARES = (0.5, 0.8, 1.0)
 
 
-def _scene(height: int, width: int, boxes: list[list[float]]) -> Scene:
+def _scene(height: int, width: int, boxes: list[list[float]]) -> LabelledImage:
     """Each pixel holds its position: channel 0 is x, channel 1 is y; all landmarks are in a face's centre."""
     y, x = np.mgrid[:height, :width]
     image = np.stack([x, y, np.zeros_like(x)], axis=2).astype(np.uint8)
     b = np.float32(boxes).reshape(-1, 4)
-    return Scene.of(image, b, np.repeat((b[:, None, :2] + b[:, None, 2:]) / 2, 5, axis=1))
+    return LabelledImage.of(image, b, np.repeat((b[:, None, :2] + b[:, None, 2:]) / 2, 5, axis=1))
 
 
-def _cropped(scene: Scene, side: int, shares: tuple[float, ...], seed: int, tries: int = 250) -> Scene:
-    height, width = scene.image.shape[:2]
+def _cropped(
+    labelled: LabelledImage, side: int, shares: tuple[float, ...], seed: int, tries: int = 250
+) -> LabelledImage:
+    height, width = labelled.image.shape[:2]
     crop = SquareCrop(shares, tries=tries)
-    return crop.sample(np.random.default_rng(seed), width, height, scene.boxes, side).apply(scene)
+    return crop.sample(np.random.default_rng(seed), width, height, labelled.boxes, side).apply(labelled)
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.training.augment.scene import Scene
-from pipeline.training.augment.view import View, Whole
+from pipeline.training.augment.labelled_image import LabelledImage
+from pipeline.training.augment.view import Squeeze, View
 
 EXCLUSIVE = np.array([0, 0, 1, 1], np.float32)  # released corners are the last pixels, ours the borders
 
@@ -18,9 +18,9 @@ EXCLUSIVE = np.array([0, 0, 1, 1], np.float32)  # released corners are the last 
 @pytest.mark.parametrize("case", range(5))
 def test_published_crops(shared: Path, case: int) -> None:
     z = np.load(shared / "reference" / "mogface" / "transforms.npz")
-    scene = Scene.of(z["img_bgr"].astype(np.float32), z["boxes"][:, :4].astype(np.float32) + EXCLUSIVE)
+    labelled = LabelledImage.of(z["img_bgr"].astype(np.float32), z["boxes"][:, :4].astype(np.float32) + EXCLUSIVE)
     x, y = z["crop_rects"][case, :2].tolist()
-    seen = View((0, 0, 90, 50), 90, 50, x, y, 64).apply(scene, fill=tuple(z["mean_bgr"].tolist()))
+    seen = View((0, 0, 90, 50), 90, 50, x, y, 64).apply(labelled, fill=tuple(z["mean_bgr"].tolist()))
     np.testing.assert_allclose(seen.image, z[f"crop{case}_img_f32"], atol=1e-4)
     np.testing.assert_allclose(seen.boxes, z[f"crop{case}_boxes"][:, :4] + EXCLUSIVE, atol=1e-4)
 
@@ -28,20 +28,20 @@ def test_published_crops(shared: Path, case: int) -> None:
 @pytest.mark.wider
 def test_published_squeeze(shared: Path) -> None:
     z = np.load(shared / "reference" / "mogface" / "transforms.npz")
-    scene = Scene.of(z["img_bgr"].astype(np.float32), z["boxes"][:, :4].astype(np.float32) + EXCLUSIVE)
-    view = Whole("linear").sample(np.random.default_rng(0), 90, 50, scene.boxes, 64)
-    seen = view.apply(scene)
+    labelled = LabelledImage.of(z["img_bgr"].astype(np.float32), z["boxes"][:, :4].astype(np.float32) + EXCLUSIVE)
+    view = Squeeze("linear").sample(np.random.default_rng(0), 90, 50, labelled.boxes, 64)
+    seen = view.apply(labelled)
     np.testing.assert_allclose(seen.image, z["resize64_linear_img"], atol=1e-3)
     np.testing.assert_allclose(seen.boxes, z["resize64_boxes"][:, :4] + EXCLUSIVE, atol=1e-4)
 
 
-def _places(width: int, height: int) -> Scene:
+def _places(width: int, height: int) -> LabelledImage:
     """Every pixel holds its position: channel 0 is x, channel 1 is y."""
     y, x = np.mgrid[:height, :width].astype(np.float32)
     boxes = np.array([[4, 6, 14, 18], [20, 5, 30, 25], [38, 28, 40, 30]], np.float32)
     points = np.repeat((boxes[:, None, :2] + boxes[:, None, 2:]) / 2, 5, axis=1)
     points[1] = np.nan
-    return Scene.of(np.stack([x, y, x * 0], axis=2), boxes, points, np.array([True, False, True]))
+    return LabelledImage.of(np.stack([x, y, x * 0], axis=2), boxes, points, np.array([True, False, True]))
 
 
 @pytest.mark.parametrize("kind", ["linear", "cubic", "lanczos"])
@@ -74,22 +74,22 @@ def test_landmarks_and_boxes_stay_on_their_pixels(view: View, kind: str) -> None
 
 def test_a_centre_on_the_border_is_outside() -> None:
     boxes = np.array([[-5, 0, 5, 10], [-4, 0, 5, 10], [10, 10, 30, 20], [15, 5, 24.9, 15]], np.float32)
-    seen = View((0, 0, 40, 40), 40, 40, 0, 0, 20).apply(Scene.of(np.zeros((40, 40, 3), np.uint8), boxes))
+    seen = View((0, 0, 40, 40), 40, 40, 0, 0, 20).apply(LabelledImage.of(np.zeros((40, 40, 3), np.uint8), boxes))
     assert seen.rows.tolist() == [1, 3]
     np.testing.assert_allclose(seen.boxes, [[0, 0, 5, 10], [15, 5, 20, 15]])
 
 
 def test_outside_is_the_fill() -> None:
-    scene = Scene.of(np.full((10, 10, 3), 7, np.uint8), np.zeros((0, 4), np.float32))
-    seen = View((0, 0, 10, 10), 10, 10, -3, 100, 8).apply(scene, fill=(1.4, 2.6, 300 / 2))
+    labelled = LabelledImage.of(np.full((10, 10, 3), 7, np.uint8), np.zeros((0, 4), np.float32))
+    seen = View((0, 0, 10, 10), 10, 10, -3, 100, 8).apply(labelled, fill=(1.4, 2.6, 300 / 2))
     assert seen.image.dtype == np.uint8 and (seen.image == (1, 3, 150)).all()  # the window misses the image
-    seen = View((0, 0, 10, 10), 10, 10, -3, -2, 8).apply(scene, fill=(1.0, 1.0, 1.0))
+    seen = View((0, 0, 10, 10), 10, 10, -3, -2, 8).apply(labelled, fill=(1.0, 1.0, 1.0))
     assert (seen.image[2:, 3:] == 7).all() and (seen.image == 1).all(axis=2).sum() == 64 - 30
 
 
 def test_colours_change_before_the_window_so_that_the_fill_stays() -> None:
-    scene = Scene.of(np.full((10, 10, 3), 7, np.float32), np.zeros((0, 4), np.float32))
-    seen = View((0, 0, 10, 10), 10, 10, -4, 0, 8).apply(scene, fill=(0, 0, 0), change=lambda pixels: pixels + 100)
+    labelled = LabelledImage.of(np.full((10, 10, 3), 7, np.float32), np.zeros((0, 4), np.float32))
+    seen = View((0, 0, 10, 10), 10, 10, -4, 0, 8).apply(labelled, fill=(0, 0, 0), change=lambda pixels: pixels + 100)
     assert sorted(np.unique(seen.image).tolist()) == [0, 107]
 
 
@@ -105,13 +105,13 @@ def test_colours_change_before_the_window_so_that_the_fill_stays() -> None:
 def test_colours_change_where_pixels_are_few_if_that_is_asked(
     view: View, early: tuple[int, int], late: tuple[int, int]
 ) -> None:
-    scene, sizes = _places(40, 30), []
+    labelled, sizes = _places(40, 30), []
 
     def change(pixels: np.ndarray) -> np.ndarray:
         sizes.append(pixels.shape[:2])
         return pixels.astype(np.float32) * np.float32(0.5) + 3
 
-    first, cheapest = (view.apply(scene, (0, 0, 0), change, when).image for when in ("first", "cheapest"))
+    first, cheapest = (view.apply(labelled, (0, 0, 0), change, when).image for when in ("first", "cheapest"))
     assert sizes == [early, late]
     np.testing.assert_allclose(cheapest, first, atol=1e-4)  # resizing is linear, so is this change
 
@@ -119,7 +119,7 @@ def test_colours_change_where_pixels_are_few_if_that_is_asked(
 def test_squeezing_samples_its_interpolation_unless_set() -> None:
     rng = np.random.default_rng(0)
     none = np.zeros((0, 4), np.float32)
-    assert {Whole().sample(rng, 5, 6, none, 8).interpolation for _ in range(60)} == {
+    assert {Squeeze().sample(rng, 5, 6, none, 8).interpolation for _ in range(60)} == {
         "linear", "cubic", "area", "nearest", "lanczos"
     }  # fmt: skip
-    assert {Whole("area").sample(rng, 5, 6, none, 8).interpolation for _ in range(9)} == {"area"}
+    assert {Squeeze("area").sample(rng, 5, 6, none, 8).interpolation for _ in range(9)} == {"area"}

@@ -12,7 +12,7 @@ import pytest
 from pipeline.data.datasets.synthetic.dataset import Synthetic
 from pipeline.data.images import encode_png
 from pipeline.data.records import Sample
-from pipeline.training.augment.scene import Scene, face_scales
+from pipeline.training.augment.labelled_image import LabelledImage, face_scales
 from pipeline.training.augment.seeds import generator_for
 from pipeline.training.data.batch import Example
 from pipeline.training.data.cache import SampleCache
@@ -138,8 +138,8 @@ def test_an_epoch_and_a_seed_of_its_own_and_always_the_same() -> None:
     other = _dataset(replace(recipe, seed=4))
     assert not all(_same(other(0, epoch, 48), first[epoch]) for epoch in range(6))
     # Random numbers depend on seed, epoch and sample alone.
-    scene = Scene.of_sample(SAMPLES[0], SYNTHETIC[0][0])
-    wanted = policy_of(recipe, 48, FILL)(generator_for(3, 2, "image 0"), scene)
+    labelled = LabelledImage.of(SYNTHETIC[0][0], SAMPLES[0].boxes, SAMPLES[0].landmarks)
+    wanted = policy_of(recipe, 48, FILL)(generator_for(3, 2, "image 0"), labelled)
     np.testing.assert_array_equal(wanted.image, first[2].image)
     np.testing.assert_array_equal(wanted.boxes, first[2].boxes)
 

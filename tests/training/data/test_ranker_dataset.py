@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.data.images import encode_png
 from pipeline.data.labelled_candidates import LabelledCandidateReader, LabelledCandidates
-from pipeline.training.augment.scene import Scene
+from pipeline.training.augment.labelled_image import LabelledImage
 from pipeline.training.augment.seeds import generator_for
 from pipeline.training.data.batch import RankerExample
 from pipeline.training.data.cache import SampleCache
@@ -237,12 +237,12 @@ def test_colours_of_a_shrunk_image_change_where_they_are_few(rankings: LabelledC
     recipe = replace(RECIPE, colour_jitter=True, crop_scales=(1.0,))
     image = np.full((HEIGHT, WIDTH, 3), (50, 90, 130), np.uint8)
     for seed in range(8):
-        scene = Scene.of(image, np.zeros((0, 4), np.float32))
+        labelled = LabelledImage.of(image, np.zeros((0, 4), np.float32))
         policy = rank_policy(recipe, SIDE, FILL)
-        plan = policy.sample(np.random.default_rng(seed), WIDTH, HEIGHT, scene.boxes)
-        assert plan.distortion is not None and plan.colours == "cheapest"
+        plan = policy.sample(np.random.default_rng(seed), WIDTH, HEIGHT, labelled.boxes)
+        assert plan.distortion is not None and policy.colours == "cheapest"
         wanted = np.rint(plan.distortion.apply(image[:1, :1])).clip(0, 255)
-        seen = plan.apply(scene).image
+        seen = plan.apply(labelled).image
         assert (np.abs(seen - wanted) <= 1).all()
 
 

@@ -12,9 +12,8 @@ import numpy as np
 import pytest
 
 from pipeline.training.data.batch import Example
-from pipeline.training.data.collate import LabelledSource
 from pipeline.training.data.sampler import BatchSampler, Source
-from tests.training.in_memory import InMemory
+from tests.training.in_memory import InMemory, LabelledSource
 
 NO_BOXES, NO_POINTS = np.zeros((0, 4), np.float32), np.zeros((0, 5, 2), np.float32)
 

@@ -9,9 +9,9 @@ from torch import nn
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.detector import Detector
 from pipeline.training.data.sampler import BatchSampler
-from pipeline.training.loop.determinism import Norms, channels_last, deterministic, mixed, set_norms
+from pipeline.training.loop.determinism import channels_last, deterministic, mixed, set_norms
+from pipeline.training.recipes.base import Norms, Repeatable
 from pipeline.training.recipes.detector import DetectorRecipe
-from pipeline.training.recipes.repeatable import Repeatable
 from tests.training.in_memory import InMemory, bright_squares
 from tests.training.plain_loop import normalised, train
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from pipeline.training.loop.optimizer import make_optimizer, parameter_groups
+from pipeline.training.loop.optimizer import make_optimizer
 from pipeline.training.recipes.detector import DetectorRecipe
 
 
 def test_only_kernels_decay() -> None:
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 2, 1))
     model[2].weight.requires_grad_(False)
-    kernels, others = parameter_groups(model, 0.1)
+    kernels, others = make_optimizer(model, DetectorRecipe(weight_decay=0.1)).param_groups
     assert kernels["weight_decay"] == 0.1
     assert others["weight_decay"] == 0.0
-    assert [p.shape for p in kernels["params"]] == [model[0].weight.shape]  # type: ignore[union-attr]
-    assert len(others["params"]) == 4  # type: ignore[arg-type]
+    assert [p.shape for p in kernels["params"]] == [model[0].weight.shape]
+    assert len(others["params"]) == 4
 
 
 def test_each_optimizer_by_name() -> None:
@@ -34,6 +34,6 @@ def test_each_optimizer_by_name() -> None:
 
 def test_everything_decays_in_the_released_code() -> None:
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
-    (group,) = parameter_groups(model, 0.1, True)
+    (group,) = make_optimizer(model, DetectorRecipe(weight_decay=0.1, decay_biases=True)).param_groups
     assert group["weight_decay"] == 0.1
-    assert len(group["params"]) == 4  # type: ignore[arg-type]
+    assert len(group["params"]) == 4

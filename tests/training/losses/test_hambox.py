@@ -10,7 +10,7 @@ from pipeline.training.assigners.assignment import Assignment
 from pipeline.training.assigners.faces import FaceBatch
 from pipeline.training.losses.box_regression import SmoothL1Loss
 from pipeline.training.losses.focal import FocalLoss
-from pipeline.training.losses.hambox import HamBoxLoss, HamBoxLosses, fit_of_faces
+from pipeline.training.losses.hambox import HamBoxLoss, fit_of_faces
 from tests.training.losses.reduction import reduced
 from tests.training.losses.test_box_regression import smooth
 
@@ -32,7 +32,9 @@ def _case(seed: int) -> tuple[Tensor, Tensor, Tensor, Assignment, Tensor]:
     return logits, deltas, targets, Assignment(torch.zeros_like(label), label, extra), torch.rand(2, A, generator=g)
 
 
-def _loss(logits: Tensor, deltas: Tensor, targets: Tensor, assignment: Assignment, fit: Tensor) -> HamBoxLosses:
+def _loss(
+    logits: Tensor, deltas: Tensor, targets: Tensor, assignment: Assignment, fit: Tensor
+) -> tuple[Tensor, Tensor]:
     return HamBoxLoss()(logits, deltas, targets, assignment, fit, counts_of(assignment))
 
 
@@ -51,7 +53,7 @@ def test_equals_a_loop_over_anchors() -> None:
                 sums[extra][1] += smooth_l1(deltas[b, a], targets[b, a], torch.tensor(True)).item()
                 sums[extra][2] += 1
     got = _loss(logits, deltas, targets, assignment, fit)
-    for value, term in ((got.face, 0), (got.box, 1)):
+    for term, value in enumerate(got):
         wanted = sum(sums[extra][term] / sums[extra][2] for extra in (True, False))
         assert value.item() == pytest.approx(wanted, rel=1e-5)
 
@@ -60,13 +62,13 @@ def test_nothing_compensated_and_nothing_at_all() -> None:
     logits, deltas, targets, assignment, fit = _case(2)
     fit, label = fit * 0.4, assignment.label
     plain = Assignment(assignment.face, label, torch.zeros_like(assignment.compensated))
-    got = _loss(logits, deltas, targets, plain, fit)
-    assert got.face.item() == pytest.approx(reduced(FocalLoss()(logits, label), label).item(), rel=1e-6)
-    assert got.box.item() == pytest.approx(reduced(SmoothL1Loss()(deltas, targets, label == 1), label).item(), rel=1e-6)
+    face, box = _loss(logits, deltas, targets, plain, fit)
+    assert face.item() == pytest.approx(reduced(FocalLoss()(logits, label), label).item(), rel=1e-6)
+    assert box.item() == pytest.approx(reduced(SmoothL1Loss()(deltas, targets, label == 1), label).item(), rel=1e-6)
     empty = Assignment(assignment.face, torch.zeros_like(label), plain.compensated)
-    got = _loss(logits, deltas, targets, empty, fit)
-    assert got.box.item() == 0
-    assert got.face.item() == pytest.approx(FocalLoss()(logits, empty.label).sum().item(), rel=1e-6)
+    face, box = _loss(logits, deltas, targets, empty, fit)
+    assert box.item() == 0
+    assert face.item() == pytest.approx(FocalLoss()(logits, empty.label).sum().item(), rel=1e-6)
 
 
 def _by_hand(label: list[int], extra: list[bool], fit: list[float], **settings: float) -> tuple[float, float]:
@@ -74,8 +76,8 @@ def _by_hand(label: list[int], extra: list[bool], fit: list[float], **settings: 
     assignment = Assignment(torch.zeros_like(labels), labels, torch.tensor([extra]))
     deltas, fits = torch.arange(16.0).reshape(1, 4, 4) / 8, torch.tensor([fit])
     loss = HamBoxLoss(**settings)  # type: ignore[arg-type]
-    found = loss(torch.tensor([LOGITS]), deltas, torch.zeros(1, 4, 4), assignment, fits, counts_of(assignment))
-    return found.face.item(), found.box.item()
+    face, box = loss(torch.tensor([LOGITS]), deltas, torch.zeros(1, 4, 4), assignment, fits, counts_of(assignment))
+    return face.item(), box.item()
 
 
 def term(anchor: int, label: int) -> float:
@@ -105,7 +107,7 @@ def test_background_that_fits_is_left_out_and_faces_never() -> None:
     just = [0.5, 0.5, 0.5, 0.4999]
     face, _ = _by_hand([1, -1, 0, 0], [False] * 4, just)
     assert face == pytest.approx(term(0, 1) + term(3, 0), rel=1e-5)
-    face, _ = _by_hand([1, -1, 0, 0], [False] * 4, just, ignored=0.6)
+    face, _ = _by_hand([1, -1, 0, 0], [False] * 4, just, ignore_iou=0.6)
     assert face == pytest.approx(term(0, 1) + term(2, 0) + term(3, 0), rel=1e-5)
 
 
@@ -113,17 +115,17 @@ def test_no_gradient_through_the_fit() -> None:
     fit, logits = torch.full((1, 2), 0.7, requires_grad=True), torch.zeros(1, 2, requires_grad=True)
     label = torch.tensor([[1, 0]])
     assignment = Assignment(torch.zeros_like(label), label, torch.tensor([[True, False]]))
-    _loss(logits, torch.zeros(1, 2, 4), torch.zeros(1, 2, 4), assignment, fit).face.backward()
+    _loss(logits, torch.zeros(1, 2, 4), torch.zeros(1, 2, 4), assignment, fit)[0].backward()
     assert fit.grad is None
     assert logits.grad is not None
 
 
 def test_divisors_of_many_processes() -> None:
     case = _case(3)
-    got, own = HamBoxLoss()(*case, (torch.tensor(3.0), torch.tensor(11.0))), _loss(*case)
+    (got, _), (own, _) = HamBoxLoss()(*case, (torch.tensor(3.0), torch.tensor(11.0))), _loss(*case)
     extra = torch.where(case[3].compensated, case[4] * FocalLoss()(case[0], case[3].label), 0.0).sum()
-    rest = (own.face - extra / counts_of(case[3])[0]) * counts_of(case[3])[1]
-    assert got.face.item() == pytest.approx((extra / 3 + rest / 11).item(), rel=1e-5)
+    rest = (own - extra / counts_of(case[3])[0]) * counts_of(case[3])[1]
+    assert got.item() == pytest.approx((extra / 3 + rest / 11).item(), rel=1e-5)
 
 
 def test_fit_is_the_overlap_with_the_own_face_and_has_no_gradient() -> None:

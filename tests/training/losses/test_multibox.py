@@ -46,7 +46,8 @@ def test_published_vectors(shared: Path, case: int) -> None:
     outputs = [torch.from_numpy(z[name]).requires_grad_() for name in ("loc", "conf", "landm")]
     losses = MultiboxLoss()(Raw(*outputs), targets)
     losses.total.backward()
-    for got, name in zip(losses, ("loss_loc", "loss_cls", "loss_landm", "loss_total"), strict=True):
+    names = ("loss_loc", "loss_cls", "loss_landm", "loss_total")
+    for got, name in zip((*losses.terms.values(), losses.total), names, strict=True):
         assert got.item() == pytest.approx(z[name].item(), rel=1e-5)
     for output, name in zip(outputs, ("grad_loc", "grad_conf", "grad_landm"), strict=True):
         assert output.grad is not None
@@ -88,7 +89,7 @@ def test_equals_a_loop_over_anchors(anchors: int, faces: int) -> None:
     n, m = int((targets.label == 1).sum()), int(targets.marked.sum())
     got = MultiboxLoss(box_weight=3.0, face_weight=2.0, landmark_weight=0.5)(raw, targets)
     expected = (box / n, face / n, marks / m, 3 * box / n + 2 * face / n + 0.5 * marks / m)
-    assert [x.item() for x in got] == pytest.approx(expected, rel=1e-5)
+    assert [x.item() for x in (*got.terms.values(), got.total)] == pytest.approx(expected, rel=1e-5)
 
 
 def test_no_faces_at_all_is_zero_with_zero_gradients() -> None:
@@ -104,20 +105,20 @@ def test_no_faces_at_all_is_zero_with_zero_gradients() -> None:
 
 def test_ignored_anchors_count_nowhere() -> None:
     raw, targets = _random(2, 30, 3, seed=7)
-    before = MultiboxLoss(negatives=100)(raw, targets)
+    before = MultiboxLoss(negatives=100)(raw, targets).terms
     hidden = torch.nonzero(targets.label[1] == 0).squeeze(1)[:4]
     targets.label[1, hidden] = -1
-    after = MultiboxLoss(negatives=100)(raw, targets)
+    after = MultiboxLoss(negatives=100)(raw, targets).terms
     gap = torch.nn.functional.cross_entropy(raw.logits[1, hidden], torch.zeros(4, dtype=torch.int64), reduction="sum")
-    assert (before.face - after.face).item() == pytest.approx(gap.item() / 3, rel=1e-5)
-    assert after.box.item() == before.box.item()
+    assert (before["face"] - after["face"]).item() == pytest.approx(gap.item() / 3, rel=1e-5)
+    assert after["box"].item() == before["box"].item()
 
 
 def test_without_a_landmark_head() -> None:
     raw, targets = _random(2, 30, 3, seed=9)
-    losses = MultiboxLoss()(Raw(raw.boxes, raw.logits, None), targets)
-    assert losses.landmarks.item() == 0.0
-    assert losses.total.item() == pytest.approx((2 * losses.box + losses.face).item())
+    terms, total = MultiboxLoss()(Raw(raw.boxes, raw.logits, None), targets)
+    assert terms["landmarks"].item() == 0.0
+    assert total.item() == pytest.approx((2 * terms["box"] + terms["face"]).item())
 
 
 def test_refuses_logits_of_another_shape() -> None:
@@ -130,7 +131,7 @@ def class_term(label: list[list[int]], logits: list[list[float]], negatives: int
     """The class term; each logit is that of face, against 0."""
     faces, labels = torch.tensor(logits, dtype=torch.float64), torch.tensor(label)
     raw = Raw(torch.zeros(*labels.shape, 4), torch.stack([torch.zeros_like(faces), faces], dim=2), None)
-    return MultiboxLoss(negatives=negatives)(raw, _targets(labels)).face.item()
+    return MultiboxLoss(negatives=negatives)(raw, _targets(labels)).terms["face"].item()
 
 
 def _targets(label: torch.Tensor, marked: torch.Tensor | None = None) -> Targets:
@@ -163,7 +164,7 @@ def test_at_most_all_but_one_negative_and_no_ignored_one() -> None:
 def test_landmarks_are_divided_by_the_faces_that_have_some() -> None:
     targets = _targets(torch.tensor([[1, 1, 1, 0]]), torch.tensor([[False, True, False, False]]))
     raw = Raw(torch.full((1, 4, 4), 2.0), torch.zeros(1, 4, 2), torch.full((1, 4, 10), 0.5))
-    found = MultiboxLoss()(raw, targets)
-    assert found.landmarks.item() == pytest.approx(10 * smooth(0.5, 1.0))
-    assert found.box.item() == pytest.approx(4 * smooth(2.0, 1.0))
-    assert found.face.item() == pytest.approx(4 * math.log(2) / 3)
+    found = MultiboxLoss()(raw, targets).terms
+    assert found["landmarks"].item() == pytest.approx(10 * smooth(0.5, 1.0))
+    assert found["box"].item() == pytest.approx(4 * smooth(2.0, 1.0))
+    assert found["face"].item() == pytest.approx(4 * math.log(2) / 3)

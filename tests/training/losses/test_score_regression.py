@@ -98,8 +98,3 @@ def test_padding_and_empty_images(kind: Regression) -> None:
     assert got[0].item() == score_regression(kind, REFINED[:, :2], TRUTHS[:, :2], torch.tensor([2])).item()
     got.sum().backward()
     assert not refined.grad[0, 2:].any() and not refined.grad[1].any() and refined.grad[0, :2].all()
-
-
-def test_unknown_kinds_are_refused() -> None:
-    with pytest.raises(ValueError, match="there are cross_entropy, l1, l2, smooth_l1"):
-        score_regression("l3", REFINED, TRUTHS, torch.tensor([4]))  # type: ignore[arg-type]

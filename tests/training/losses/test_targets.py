@@ -75,7 +75,7 @@ def test_inclusive_coders_match_one_pixel_less_and_decode_to_the_same_face() -> 
     assert matching_frame(faces.boxes, BoxCoder()) is faces.boxes
     overlap = 8.8 * 15 / (15 * 15)
     for threshold, found in ((overlap - 1e-4, True), (overlap + 1e-4, False)):
-        targets = encode_targets(anchors, [faces], MaxIou(threshold, forced=None, hand_over=False), coder)
+        targets = encode_targets(anchors, [faces], MaxIou(threshold, low_quality_iou=None, reassign_best=False), coder)
         assert bool(targets.label[0, 36]) is found
         if found:
             torch.testing.assert_close(coder.decode(targets.boxes[0, 36], at), faces.boxes[0])

@@ -1,14 +1,17 @@
-"""Ranges of a detector's recipe; its choices are those of the tables."""
+"""Ranges of a detector's recipe; its choices are those of the tables; the shape of its learning rate."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 
 from pipeline.training.assigners import ASSIGNERS
 from pipeline.training.augment.policy import POLICIES
-from pipeline.training.recipes.detector import AssignerName, Augmentation, DetectorRecipe
+from pipeline.training.recipes.detector import PRESETS, AssignerName, Augmentation, DetectorRecipe
 
 
 @pytest.mark.parametrize(
@@ -42,3 +45,69 @@ def test_one_side_or_several() -> None:
 def test_choices_written_out_are_those_of_the_tables() -> None:
     assert set(get_args(Augmentation)) == set(POLICIES)
     assert set(get_args(AssignerName)) == {"auto", *ASSIGNERS}
+
+
+def test_warm_up_then_cosine() -> None:
+    recipe = DetectorRecipe(steps=100, learning_rate=0.01, warmup=10)
+    rates = [recipe.rate(s) for s in range(100)]
+    assert rates[0] == pytest.approx(0.001)
+    assert rates[9] == pytest.approx(0.01)
+    assert rates == sorted(rates[:10]) + sorted(rates[10:], reverse=True)
+    assert 0 < rates[-1] < 1e-5
+    assert sum(rates[10:]) == pytest.approx(0.005 * 90, rel=0.01)
+
+
+def test_published_steps() -> None:
+    recipe = DetectorRecipe(steps=250, learning_rate=1e-3, warmup=0, decay="steps")
+    rates = [recipe.rate(s) for s in range(250)]
+    assert rates[189] == pytest.approx(1e-3)
+    assert rates[190] == pytest.approx(1e-4)
+    assert rates[219] == pytest.approx(1e-4)
+    assert rates[220] == pytest.approx(1e-5)
+
+
+def test_refuses_a_step_outside() -> None:
+    with pytest.raises(ValueError, match=r"step 5 .*0\.\.4"):
+        DetectorRecipe(steps=5, warmup=0).rate(5)
+
+
+@pytest.mark.wider
+@pytest.mark.parametrize(("suffix", "name"), [("", "baseline"), ("_final", "mogface")])
+def test_rates_of_the_released_code(shared: Path, suffix: str, name: str) -> None:
+    table = json.loads((shared / "reference/mogface/lr_schedule.json").read_text())
+    longer = {reading: replace(PRESETS[reading + suffix], steps=200_001) for reading in ("paper", "official")}
+    for step, wanted in zip(table["iters"], table[name], strict=True):
+        assert longer["official"].rate(step) == pytest.approx(wanted, rel=1e-9)
+        # Behind the last milestone the released rate jumps back; the presets of the paper do not.
+        lowest = 0.01 * longer["paper"].learning_rate
+        assert longer["paper"].rate(step) == pytest.approx(lowest if step >= 160_000 else wanted, rel=1e-9)
+
+
+def test_presets_differ_where_paper_and_code_do() -> None:
+    """Weight decay; the jump of the rate is behind the last step of either."""
+    assert {name: each.weight_decay for name, each in PRESETS.items()} == {
+        "paper": 5e-5, "paper_final": 5e-5, "official": 1e-4, "official_final": 1e-4,
+    }  # fmt: skip
+    for suffix in ("", "_final"):
+        paper, official = PRESETS["paper" + suffix], PRESETS["official" + suffix]
+        # What colour distortion puts outside 0..255 stays there in the released code.
+        assert replace(official, weight_decay=5e-5, lr_reset_step=None, uint8_pixels=True) == paper
+        assert (official.uint8_pixels, paper.uint8_pixels) == (False, True)
+        assert official.lr_reset_step is not None and official.lr_reset_step > official.steps
+        assert (paper.batch, paper.momentum, paper.optimizer, paper.decay_biases) == (28, 0.9, "sgd", True)
+    assert [PRESETS[name].clip_norm for name in ("paper", "official_final")] == [None, 5.0]
+
+
+def test_climb_from_a_start() -> None:
+    recipe = DetectorRecipe(steps=20, learning_rate=0.01, warmup=10, warmup_start=1e-6, decay="steps")
+    rates = [recipe.rate(s) for s in range(12)]
+    assert rates[0] == 1e-6
+    assert rates[5] == pytest.approx(0.0050005)
+    assert rates[9] < rates[10] == rates[11] == 0.01
+
+
+def test_milestones_are_shares_or_steps() -> None:
+    recipe = DetectorRecipe(steps=10, warmup=0, decay="steps", learning_rate=1.0)
+    for milestones in ((0.5, 1.0), (5, 10), (0.5,)):
+        rates = [replace(recipe, milestones=milestones).rate(s) for s in range(10)]
+        assert rates == pytest.approx([1.0] * 5 + [0.1] * 5)

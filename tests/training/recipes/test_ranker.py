@@ -19,7 +19,8 @@ def test_defaults_are_the_papers() -> None:
     assert (recipe.optimizer, recipe.weight_decay, recipe.clip_norm) == ("adam", 0.0, None)
     assert recipe.rate(0) == 1e-3
     assert recipe.rate(50_000) == pytest.approx(1e-3 * 10**-1.5)
-    assert recipe.rate(99_999) == pytest.approx(1e-6, rel=1e-4)
+    assert recipe.rate(33_333) / recipe.rate(33_334) == pytest.approx(1000 ** (1 / 100_000), rel=1e-9)
+    assert recipe.rate(99_999) == pytest.approx(1e-6, rel=1e-4) and recipe.rate(99_999) > 1e-6
     assert recipe.sides == (640,)
 
 
@@ -28,6 +29,14 @@ def test_the_rate_is_climb_times_decay() -> None:
     assert [recipe.rate(step) for step in range(4)] == pytest.approx([0.5, 0.1, 0.01, 0.001])
     with pytest.raises(ValueError, match=r"step 4 is not in 0\.\.3"):
         recipe.rate(4)
+    plain, climbing = (RankerRecipe(steps=10, warmup=warmup, learning_rate=1e-2, final_rate=1e-4) for warmup in (0, 4))
+    ratios = [climbing.rate(step) / plain.rate(step) for step in range(10)]
+    assert ratios == pytest.approx([0.25, 0.5, 0.75] + [1.0] * 7)
+
+
+def test_a_constant_rate_stays() -> None:
+    recipe = RankerRecipe(steps=7, learning_rate=0.1, final_rate=0.1)
+    assert {recipe.rate(step) for step in range(7)} == {0.1}
 
 
 @pytest.mark.parametrize(

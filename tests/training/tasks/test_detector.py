@@ -25,7 +25,7 @@ from pipeline.training.losses.context import discrepancy_label
 from pipeline.training.losses.detection import SigmoidObjective
 from pipeline.training.losses.targets import encode_targets, matching_frame
 from pipeline.training.recipes.detector import DetectorRecipe
-from pipeline.training.tasks.detector import DetectorTask, assigner_of, half_size, objective_of, predicted_by
+from pipeline.training.tasks.detector import OBJECTIVES, DetectorTask, assigner_of, half_size, predicted_by
 from pipeline.training.tasks.task import Losses, Normalise
 from tests.models.weight_rule import checkpoint, images
 from tests.training.gradients import part_of
@@ -282,7 +282,7 @@ def test_the_first_shot_head_learns_anchors_of_half_the_size(known: dict[str, De
 def test_the_progressive_classifier_learns_where_the_network_uses_it() -> None:
     with torch.device("meta"):
         detector = DETECTORS["mogface_hcam"].build(threshold=0.3)
-    objective = objective_of(detector, DetectorRecipe())
+    objective = OBJECTIVES.find(detector.spec.objective)(detector, DetectorRecipe())
     assert isinstance(objective, SigmoidObjective)
     assert objective.threshold == 0.3
 

@@ -1,4 +1,4 @@
-"""A scene refuses arrays that do not fit together and keeps its rows together."""
+"""A labelled image refuses arrays that do not fit together and keeps its rows together."""
 
 from __future__ import annotations
 
@@ -9,36 +9,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.data.records import Sample
-from pipeline.training.augment.scene import Scene, drop_small_faces, face_scales, has_area
+from pipeline.training.augment.labelled_image import LabelledImage, drop_small_faces, face_scales, has_area
 
 IMAGE = np.zeros((8, 9, 3), np.uint8)
 BOXES = np.array([[0, 0, 4, 9], [1, 1, 1, 5], [2, 2, 3, 3]], np.float32)
 
 
 def test_defaults() -> None:
-    scene = Scene.of(IMAGE, BOXES)
-    assert scene.rows.tolist() == [0, 1, 2] and scene.valid.all()
-    assert np.isnan(scene.landmarks).all()
+    labelled = LabelledImage.of(IMAGE, BOXES)
+    assert labelled.rows.tolist() == [0, 1, 2] and labelled.valid.all()
+    assert np.isnan(labelled.landmarks).all()
 
 
 def test_taking_keeps_rows_together() -> None:
     points = np.arange(30, dtype=np.float32).reshape(3, 5, 2)
     valid = np.array([True, False, True])
-    scene = Scene.of(IMAGE, BOXES, points, valid)
-    once = scene.take(np.array([False, True, True]))
+    labelled = LabelledImage.of(IMAGE, BOXES, points, valid)
+    once = labelled.take(np.array([False, True, True]))
     twice = once.take(np.array([False, True]))
     assert once.rows.tolist() == [1, 2] and twice.rows.tolist() == [2]
     assert once.valid.tolist() == [False, True]
     np.testing.assert_array_equal(twice.boxes, BOXES[2:])
     np.testing.assert_array_equal(twice.landmarks, points[2:])
-
-
-def test_from_a_sample() -> None:
-    points = np.zeros((3, 5, 2), np.float32)
-    sample = Sample("a", "a.jpg", "0", 9, 8, BOXES, {"blur": np.array([2, 0, 1], np.int8)}, landmarks=points)
-    scene = Scene.of_sample(sample, IMAGE)
-    assert not scene.landmarks.any() and scene.valid.all() and np.shares_memory(scene.boxes, BOXES)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +44,7 @@ def test_from_a_sample() -> None:
 )
 def test_refuses(change: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Scene.of(**{"image": IMAGE, "boxes": BOXES, **change})  # type: ignore[arg-type]
+        LabelledImage.of(**{"image": IMAGE, "boxes": BOXES, **change})  # type: ignore[arg-type]
 
 
 def test_scales() -> None:
@@ -72,12 +64,12 @@ def test_workers_that_augment_load_no_torch() -> None:
 def test_small_faces_of_the_released_code(shared: Path, case: str) -> None:
     z = np.load(shared / "reference" / "mogface" / "transforms.npz")
     exclusive = np.array([0, 0, 1, 1], np.float32)  # released corners are the last pixels
-    scene = Scene.of(IMAGE, z[f"{case}_in"][:, :4].astype(np.float32) + exclusive)
-    np.testing.assert_allclose(drop_small_faces(scene).boxes, z[f"{case}_out"][:, :4] + exclusive, rtol=1e-6)
+    labelled = LabelledImage.of(IMAGE, z[f"{case}_in"][:, :4].astype(np.float32) + exclusive)
+    np.testing.assert_allclose(drop_small_faces(labelled).boxes, z[f"{case}_out"][:, :4] + exclusive, rtol=1e-6)
 
 
 def test_small_faces_are_dropped_unless_all_are_small() -> None:
     boxes = np.array([[0, 0, 8, 8], [0, 0, 7.9, 8], [0, 0, 4, 16]], np.float32)
-    assert drop_small_faces(Scene.of(IMAGE, boxes)).rows.tolist() == [0, 2]
-    assert drop_small_faces(Scene.of(IMAGE, boxes), min_face=20).rows.tolist() == [0, 1, 2]
-    assert drop_small_faces(Scene.of(IMAGE, boxes[:0])).boxes.shape == (0, 4)
+    assert drop_small_faces(LabelledImage.of(IMAGE, boxes)).rows.tolist() == [0, 2]
+    assert drop_small_faces(LabelledImage.of(IMAGE, boxes), min_face=20).rows.tolist() == [0, 1, 2]
+    assert drop_small_faces(LabelledImage.of(IMAGE, boxes[:0])).boxes.shape == (0, 4)

@@ -1,22 +1,20 @@
-"""An image with its labelled faces, the input and output of augmentations."""
+"""An image with its labelled faces, the input and output of augmentations; and its horizontal flip."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:  # The workers that decode and augment need no torch.
-    from pipeline.data.records import Sample
-
 Float32 = NDArray[np.float32]
 Pixels = NDArray[np.uint8 | np.float32]
 
+_LEFT_RIGHT = [1, 0, 2, 4, 3]  # landmarks of the flipped face
+
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class LabelledImage:
     """An image and its faces, one per row.
 
     Attributes:
@@ -50,8 +48,8 @@ class Scene:
         boxes: Float32,
         landmarks: Float32 | None = None,
         valid: NDArray[np.bool_] | None = None,
-    ) -> Scene:
-        """Returns the scene of an original image; without landmarks they are NaN, without `valid` all faces are.
+    ) -> LabelledImage:
+        """Returns an original image with its faces; without landmarks they are NaN, without `valid` all faces are.
 
         Args:
             image: uint8 or float32 [H, W, 3], BGR.
@@ -71,16 +69,8 @@ class Scene:
             rows=np.arange(faces),
         )
 
-    @classmethod
-    def of_sample(cls, sample: Sample, image: Pixels) -> Scene:
-        """Returns the scene of a dataset's row and its decoded image; faces marked `invalid` are kept and valid.
-
-        The published training learns every labelled face, the `invalid` ones of WIDER FACE too.
-        """
-        return cls.of(image, sample.boxes, sample.landmarks)
-
-    def take(self, chosen: NDArray[np.bool_]) -> Scene:
-        """Returns the scene with only the faces where `chosen`, bool [F]."""
+    def take(self, chosen: NDArray[np.bool_]) -> LabelledImage:
+        """Returns the image with only the faces where `chosen`, bool [F]."""
         return replace(
             self,
             boxes=self.boxes[chosen],
@@ -88,6 +78,18 @@ class Scene:
             valid=self.valid[chosen],
             rows=self.rows[chosen],
         )
+
+
+def mirror(labelled: LabelledImage) -> LabelledImage:
+    """Returns the image flipped left to right, with left and right landmarks exchanged.
+
+    A box (x1, y1, x2, y2) of an image W wide becomes (W - x2, y1, W - x1, y2); the left eye becomes the right one.
+    """
+    width = np.float32(labelled.image.shape[1])
+    boxes, landmarks = labelled.boxes.copy(), labelled.landmarks[:, _LEFT_RIGHT].copy()
+    boxes[:, [0, 2]] = width - labelled.boxes[:, [2, 0]]
+    landmarks[:, :, 0] = width - landmarks[:, :, 0]
+    return replace(labelled, image=np.ascontiguousarray(labelled.image[:, ::-1]), boxes=boxes, landmarks=landmarks)
 
 
 def has_area(boxes: Float32) -> NDArray[np.bool_]:
@@ -103,7 +105,7 @@ def face_scales(boxes: Float32) -> Float32:
     return scales
 
 
-def drop_small_faces(scene: Scene, min_face: float = 8.0) -> Scene:
-    """Returns the scene without faces whose scale is below `min_face` pixels; with all of them if none would remain."""
-    large = face_scales(scene.boxes) >= min_face
-    return scene.take(large) if large.any() else scene
+def drop_small_faces(labelled: LabelledImage, min_face: float = 8.0) -> LabelledImage:
+    """Returns the image without faces whose scale is below `min_face` pixels; with all of them if none would remain."""
+    large = face_scales(labelled.boxes) >= min_face
+    return labelled.take(large) if large.any() else labelled
