@@ -44,12 +44,6 @@ MachineOption = Annotated[
 RetryOption = Annotated[bool, typer.Option("--retry-errors", help="Compute rows again that hold an error.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Adds the commands of this file."""
-    for command in (plan, run, explain, status, clean):
-        app.command()(command)
-
-
 def plan(
     config: ConfigOption,
     only: OnlyOption = None,

@@ -17,20 +17,14 @@ _HELP = """Convert published checkpoints to our format, or look into one.
 Example: wider8k weights inspect runs/smoke/detector.safetensors
 """
 
-
-def register(app: typer.Typer) -> None:
-    """Adds the commands of this file, as the group ``weights``."""
-    group = typer.Typer(help=_HELP, no_args_is_help=True, rich_markup_mode=None)
-    group.command()(convert)
-    group.command()(inspect)
-    app.add_typer(group, name="weights")
-
+group = typer.Typer(help=_HELP, no_args_is_help=True, rich_markup_mode=None)
 
 Switches = Annotated[
     list[str] | None, typer.Option("--switch", help="name=value of the detector's factory, e.g. depth=101; repeatable.")
 ]
 
 
+@group.command()
 def convert(
     source: Annotated[Path, typer.Argument(help="Published checkpoint (.pth) or our own (.safetensors).")],
     out: Annotated[Path, typer.Option(help="File to write, .safetensors.")],
@@ -62,6 +56,7 @@ def convert(
     print(f"{out}: {name}, {report}, sha256 {Checkpoint(data).content_hash}")
 
 
+@group.command()
 def inspect(
     file: Annotated[Path, typer.Argument(help="Checkpoint: our own (.safetensors) or a published one (.pth).")],
     detector: Annotated[str | None, typer.Option(help="Needed only where the weights do not name it.")] = None,
