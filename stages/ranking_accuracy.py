@@ -72,11 +72,8 @@ class RankingAccuracy(WholeStage):
     def review(self, ctx: StageContext, output: Artifact) -> Sequence[str]:
         """Returns a line where nothing can be in the right order or the wrong one."""
         empty = ", ".join(row["name"] for row in output.rows(["name", "all_untied"]) if not row["all_untied"])
-        return (
-            [f"no two boxes of an image differ in their overlap with faces: nothing to order in {empty}"]
-            if empty
-            else []
-        )
+        line = f"no two boxes of an image differ in their overlap with faces: nothing to order in {empty}"
+        return [line] if empty else []
 
     def exports(self, node: str) -> dict[str, Callable[[Sequence[Row]], bytes]]:
         """Returns the table as Markdown."""
@@ -86,15 +83,9 @@ class RankingAccuracy(WholeStage):
         """Returns the table: accuracies in per cent, of neighbours, of pairs 1..n apart, of all pairs."""
         apart = len(rows[0]["pairs"]) if rows else self.pairs
         left_out = ["left out"] * any(row["left_out"] for row in rows)
-        head = [
-            "right order of untied pairs, %",
-            "neighbours",
-            f"1 to {apart} apart",
-            "all",
-            "untied of all, %",
-            "images",
-        ]
-        lines = [f"| {' | '.join([*head, *left_out])} |", "|---|--:|--:|--:|--:|--:|" + "--:|" * len(left_out)]
+        shown = ["right order of untied pairs, %", "neighbours", f"1 to {apart} apart", "all", "untied of all, %"]
+        head = [*shown, "images", *left_out]
+        lines = [f"| {' | '.join(head)} |", "|---" + "|--:" * (len(head) - 1) + "|"]
         for row in rows:
             untied = row["all_untied"] / row["all_pairs"] if row["all_pairs"] else math.nan
             shares = map(_percent, (row["neighbours"], row["near"], row["every"], untied))

@@ -43,3 +43,8 @@ class Registry(Mapping[str, T]):
         near = difflib.get_close_matches(name, self._entries, n=1)
         meant = f"did you mean {near[0]!r}?; " if near else ""
         raise ValueError(f"no {self.kind} is called {name!r} ({meant}choices: {', '.join(self._entries)})")
+
+    def known(self, name: str) -> str:
+        """Returns the name itself, for a pydantic field that holds one; raises ValueError as `find` does."""
+        self.find(name)
+        return name
