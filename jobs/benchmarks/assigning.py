@@ -21,7 +21,7 @@ IMAGES, SIDE, FACES = 8, 800, 40
 STRIDES = (4, 8, 16, 32, 64, 128)
 
 
-def assigning_section(rounds: int, command: str) -> Section:
+def assigning_section(rounds: int) -> Section:
     """Returns the line of matching + Ali-AMS for 8 images of 800 x 800 with 40 faces each, on one thread.
 
     Ours (ten times) and the loop (once) alternate; medians count.
@@ -61,7 +61,7 @@ def assigning_section(rounds: int, command: str) -> Section:
         "peer: for each image, each face against all anchors with vector operations; ours has no loop over faces and "
         "visits the anchors near a face only",
     ]
-    return Section("assigning", [more_is_better(what, IMAGES / median(mine), IMAGES / median(theirs), command)], notes)
+    return Section("assigning", [more_is_better(what, IMAGES / median(mine), IMAGES / median(theirs))], notes)
 
 
 def _batch() -> tuple[Anchors, FaceBatch, Predicted]:

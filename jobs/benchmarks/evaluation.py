@@ -19,7 +19,7 @@ from pipeline.data.datasets.wider_face.predictions import read_wider_text
 from pipeline.evaluation.wider_result import evaluate
 
 
-def evaluation_section(predictions: Path, ground_truth: Path, rounds: int, command: str) -> Section:
+def evaluation_section(predictions: Path, ground_truth: Path, rounds: int) -> Section:
     """Returns medians over alternating rounds; predictions as text, ground truth as the four official .mat files."""
     truth = load_ground_truth(ground_truth)
     boxes = read_wider_text(predictions, truth.image_ids).predictions
@@ -35,10 +35,10 @@ def evaluation_section(predictions: Path, ground_truth: Path, rounds: int, comma
             our_commands.append(run_command(our_command))
             peer_commands.append(run_command(peer_command))
     rows = [
-        less_is_better("evaluation, CPU s: boxes in memory to AP", _cpu(ours), _cpu(peers), command),
-        less_is_better("evaluation, CPU s: reading included", _cpu(ours, True), _cpu(peers, True), command),
-        less_is_better("evaluation, CPU s: whole command", *_medians(our_commands, peer_commands, 0), command),
-        less_is_better("evaluation, wall s: whole command", *_medians(our_commands, peer_commands, 1), command),
+        less_is_better("evaluation, CPU s: boxes in memory to AP", _cpu(ours), _cpu(peers)),
+        less_is_better("evaluation, CPU s: reading included", _cpu(ours, True), _cpu(peers, True)),
+        less_is_better("evaluation, CPU s: whole command", *_medians(our_commands, peer_commands, 0)),
+        less_is_better("evaluation, wall s: whole command", *_medians(our_commands, peer_commands, 1)),
     ]
     return Section("evaluation", rows, _notes(len(truth.image_ids), len(boxes.scores), rounds, ours[0], peers[0]))
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
-from jobs.benchmarks.prerequisites import prepare, require_success
-from jobs.benchmarks.results import Section, alone
+from jobs.benchmarks.prerequisites import in_new_process, prepare, require_success
+from jobs.benchmarks.results import Measured, Section
 from jobs.benchmarks.synthetic_dumps import SyntheticDump, SyntheticSamples
 from pipeline.engine.executor import LocalExecutor
 from pipeline.engine.graph import Graph, Node
@@ -79,22 +79,21 @@ class OneWorker(LocalExecutor):
         self._pool.shutdown()
 
 
-def joining_section(images: int, boxes: int, command: str) -> Section:
+def joining_section(images: int, boxes: int) -> Section:
     """Returns rows/s and peak memory of a join of three dumps with so many random boxes per image."""
     with tempfile.TemporaryDirectory(prefix="wider8k-benchmark-") as folder:
         graph, store = joining_graph(images, boxes), Store(folder)
         begun = time.monotonic()
         prepare(graph, JOINED, store)
         written = time.monotonic() - begun
-        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-            found = pool.submit(join, graph, store).result()
+        found = in_new_process(join, graph, store)
     name = f"joining {images:,} images, {len(DUMPS)} x {boxes} boxes"
     rows = [
-        alone(f"{name}, rows/s", found.rows / found.seconds, command),
-        alone(f"{name}, MB: peak of the worker, first tenth", found.first_mb, command),
-        alone(f"{name}, MB: peak of the worker, last tenth", found.last_mb, command),
-        alone(f"{name}, MB: peak of the planning process", found.planning_mb, command),
-        alone(f"{name}, s: planning", found.planning_seconds, command),
+        Measured(f"{name}, rows/s", found.rows / found.seconds),
+        Measured(f"{name}, MB: peak of the worker, first tenth", found.first_mb),
+        Measured(f"{name}, MB: peak of the worker, last tenth", found.last_mb),
+        Measured(f"{name}, MB: peak of the planning process", found.planning_mb),
+        Measured(f"{name}, s: planning", found.planning_seconds),
     ]
     notes = [
         f"one worker beside the planning process, without Ray; {JOINED_ROWS} rows per shard, {INPUT_ROWS:,} per shard "

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from jobs.benchmarks.images import REAL_IMAGES, REAL_WEIGHTS, evenly
-from jobs.benchmarks.results import Section, alone, less_is_better
+from jobs.benchmarks.images import REAL_WEIGHTS, evenly, real_images
+from jobs.benchmarks.results import Measured, Section, less_is_better
 from pipeline.boxes.suppression import nms
 from pipeline.boxes.voting import vote
 
@@ -22,7 +22,7 @@ TOP = 5000
 Boxes = NDArray[np.float32]
 
 
-def suppression_section(shared: Path | None, rounds: int, command: str) -> Section:
+def suppression_section(shared: Path | None, rounds: int) -> Section:
     """Returns milliseconds on one thread, medians of rounds in turn on each image; without `shared`, of random boxes.
 
     Raises:
@@ -37,8 +37,8 @@ def suppression_section(shared: Path | None, rounds: int, command: str) -> Secti
         torch.set_num_threads(threads)
     suppressed, voted, looped = (median(each[kind] for each in times) for kind in range(3))
     rows = [
-        alone(f"NMS of {TOP:,} boxes, ms", suppressed, command),
-        less_is_better(f"box voting of {TOP:,} boxes, ms (peer: the plain loop)", voted, looped, command),
+        Measured(f"NMS of {TOP:,} boxes, ms", suppressed),
+        less_is_better(f"box voting of {TOP:,} boxes, ms (peer: the plain loop)", voted, looped),
     ]
     groups = sorted(len(vote(boxes, scores, iou=IOU).scores) for boxes, scores in given)
     notes = [
@@ -88,7 +88,7 @@ def _times(boxes: Boxes, scores: Boxes, rounds: int) -> tuple[float, float, floa
 
 def _candidates(shared: Path | None) -> tuple[list[tuple[Boxes, Boxes]], str]:
     """Returns boxes and scores of eight images, and what they are."""
-    files = sorted((shared / REAL_IMAGES).glob("*/*.jpg")) if shared else []
+    files = real_images(shared)
     if not shared or not files or not (shared / REAL_WEIGHTS).is_file():
         return [_sampled(seed) for seed in range(8)], "random boxes about 3,000 faces"
     from pipeline.data.canvas import ORIGINAL

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from jobs.benchmarks.alternate import Way, conditions, cost_rows, pace_rows, round_notes, take_turns
-from jobs.benchmarks.baseline import bare_loop
-from jobs.benchmarks.detecting import BOXES, Model, detecting, detecting_graph
-from jobs.benchmarks.images import gather, model_for
+from jobs.benchmarks.alternate import conditions, cost_rows, pace_rows, round_notes, rows_of_shard, run_rounds
+from jobs.benchmarks.detecting import BOXES, bench_of, detecting, detecting_graph
 from jobs.benchmarks.pipeline_run import PipelineRun, run_node
-from jobs.benchmarks.results import Measured, Section, alone
+from jobs.benchmarks.results import Measured, Section
 from pipeline.engine.stage import Resources
-from pipeline.engine.storage import Store
 
 INSIDE = (
     "ours, steady state: from the first shard's begin to the last one's end. In it: reading and decoding the files, "
@@ -24,62 +19,49 @@ INSIDE = (
 PEER = "peer: the same network over images decoded in memory, warmed up, nothing written"
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
-    """What a section runs; canvas and detector as in `Predict`.
+def throughput_section(
+    canvas: str,
+    images: int,
+    detector: str,
+    shared: Path | None,
+    rounds: int,
+    workers: int,
+    tile_budget_gb: float | None = None,
+) -> Section:
+    """Returns the lines of one canvas: medians over rounds in which ours and the peer alternate.
 
-    Attributes:
+    Args:
+        canvas: as in `Predict`; `detector` likewise.
+        images: how many.
+        detector: see `bench_of`; `shared` likewise.
+        shared: folder of real data, or None.
         rounds: measurements of either side, in turn; the slower way of each in the first round only.
         workers: cores for either: as many processes of one thread, or one process of as many threads.
         tile_budget_gb: memory of one worker in one more run with tiles, None for no such run.
-        shared: folder of real data, or None.
     """
-
-    name: str
-    canvas: str
-    images: int
-    rounds: int
-    workers: int
-    detector: str
-    tile_budget_gb: float | None
-    shared: Path | None
-    command: str
-
-
-def throughput_section(load: Load) -> Section:
-    """Returns the lines of one canvas: medians over rounds in which ours and the peer alternate."""
-    with (
-        tempfile.TemporaryDirectory(prefix="wider8k-images-") as images,
-        tempfile.TemporaryDirectory(prefix="wider8k-benchmark-") as folder,
-    ):
-        files, origin = gather(Path(images), load.images, load.shared)
-        model, network = model_for(Path(folder), load.canvas, load.shared, load.detector)
-        shard_rows = max(1, len(files) // (8 * load.workers))
-        ours = partial(_run, model, Path(images), Store(f"{folder}/store"), shard_rows)
-        peer = partial(detecting, model, files)
-        rounds = take_turns(ours, lambda way: bare_loop(peer, len(files), *way), load.workers, load.rounds)
-        rows = [*pace_rows(rounds, load.name, load.command), *cost_rows(rounds, load.name, load.command)]
-        if load.tile_budget_gb is not None:
-            rows += _tile_rows(load, ours((load.workers, 1), load.tile_budget_gb))
+    name = f"pipeline-{canvas}"
+    with bench_of(images, canvas, shared, detector) as bench:
+        graph = partial(detecting_graph, bench.model, bench.folder)
+        found = run_rounds(bench, graph, BOXES, partial(detecting, bench.model, bench.files), workers, rounds)
+        rows = [*pace_rows(found, name), *cost_rows(found, name)]
+        shard_rows = rows_of_shard(images, workers)
+        if tile_budget_gb is not None:
+            resources = Resources(workers=workers, shard_rows=shard_rows)
+            run = run_node(graph(resources, tile_budget_gb), BOXES, bench.store)
+            rows += _tile_rows(f"{name} in tiles for {tile_budget_gb:g} GB", run)
     notes = [
-        f"{origin}, {network}, canvas {load.canvas}",
-        conditions(load.rounds, load.workers, shard_rows, rounds.loads),
-        *round_notes(rounds, INSIDE, PEER),
+        f"{bench.origin}, {bench.network}, canvas {canvas}",
+        conditions(rounds, workers, shard_rows, found.loads),
+        *round_notes(found, INSIDE, PEER),
         "object store: the pickled ids and paths that go in and the records that come out, no pixel and no box; "
         "Ray's own framing adds about 3 KB per shard",
     ]
-    return Section(load.name, rows, notes)
+    return Section(name, rows, notes)
 
 
-def _run(model: Model, folder: Path, store: Store, rows: int, way: Way, budget: float | None = None) -> PipelineRun:
-    resources = Resources(workers=way[0], cpus=way[1], shard_rows=rows)
-    return run_node(detecting_graph(model, folder, resources, budget), BOXES, store)
-
-
-def _tile_rows(load: Load, run: PipelineRun) -> list[Measured]:
-    name, crossing = f"{load.name} in tiles for {load.tile_budget_gb:g} GB", run.bytes_through_store / run.images
+def _tile_rows(name: str, run: PipelineRun) -> list[Measured]:
     return [
-        alone(f"{name}, images/s: steady state", run.rate, load.command),
-        alone(f"{name}, MB: peak memory of a worker", run.peak_mb, load.command),
-        alone(f"{name}, bytes/image: payload through the object store", crossing, load.command),
+        Measured(f"{name}, images/s: steady state", run.rate),
+        Measured(f"{name}, MB: peak memory of a worker", run.peak_mb),
+        Measured(f"{name}, bytes/image: payload through the object store", run.bytes_through_store / run.images),
     ]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
-from jobs.benchmarks.prerequisites import prepare, require_success
-from jobs.benchmarks.results import Measured, alone, cores, more_is_better
+from jobs.benchmarks.prerequisites import in_new_process, prepare, require_success
+from jobs.benchmarks.results import Measured, cores, more_is_better
 from pipeline.cluster.ray_executor import RayExecutor
 from pipeline.engine.executor import Executor
 from pipeline.engine.graph import Graph
@@ -63,12 +61,12 @@ class Compared:
     ours: Spent
     bare: Spent
 
-    def rows(self, name: str, command: str) -> list[Measured]:
+    def rows(self, name: str) -> list[Measured]:
         """Returns steps/s of both, and our share of waiting."""
         waiting = 100 * self.ours.part / self.ours.step
         return [
-            more_is_better(f"{name}, steps/s", 1 / self.ours.step, 1 / self.bare.step, command),
-            alone(f"{name}, % of the time spent waiting for data", waiting, command),
+            more_is_better(f"{name}, steps/s", 1 / self.ours.step, 1 / self.bare.step),
+            Measured(f"{name}, % of the time spent waiting for data", waiting),
         ]
 
 
@@ -77,8 +75,7 @@ def compared(course: Course, rounds: int) -> Compared:
     ours, bare = [], []
     for _ in range(rounds):
         ours.append(run_training(course))
-        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-            bare.append(pool.submit(bare_training, course).result())
+        bare.append(in_new_process(bare_training, course))
     return Compared(_median(ours), _median(bare))
 
 
