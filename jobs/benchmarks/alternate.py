@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
+
+import torch
 
 from jobs.benchmarks.baseline import Make, Pace, bare_loop
 from jobs.benchmarks.detecting import Bench
@@ -47,6 +50,21 @@ def run_rounds(
         return run_node(graph(resources), node, bench.store)
 
     return take_turns(ours, lambda way: bare_loop(make, images, *way), workers, rounds)
+
+
+def median_seconds(rounds: int, *works: Callable[[], object]) -> list[float]:
+    """Returns the median seconds of each work on one thread, measured one after the other in every round."""
+    threads, spent = torch.get_num_threads(), [[0.0] * rounds for _ in works]
+    torch.set_num_threads(1)
+    try:
+        for turn in range(rounds):
+            for seconds, work in zip(spent, works, strict=True):
+                begun = time.perf_counter()
+                work()
+                seconds[turn] = time.perf_counter() - begun
+    finally:
+        torch.set_num_threads(threads)
+    return [median(seconds) for seconds in spent]
 
 
 def rows_of_shard(images: int, workers: int) -> int:

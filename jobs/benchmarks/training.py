@@ -9,7 +9,7 @@ from typing import Any
 from jobs.benchmarks.detecting import Model, model_for
 from jobs.benchmarks.images import evenly, real_images
 from jobs.benchmarks.results import Measured, Section, cores
-from jobs.benchmarks.training_run import Course, compared, course_note
+from jobs.benchmarks.training_run import Course, compared, course_note, step_rows
 from pipeline.data.datasets.synthetic.dataset import Synthetic
 from pipeline.data.datasets.wider_face.dataset import WiderFace
 from pipeline.engine.graph import Graph, Node
@@ -31,10 +31,10 @@ def training_section(detector: str, recipe: DetectorRecipe, shared: Path | None,
     """Returns our steps/s and the bare loop's on the same cores, and the shares of waiting and of assigning."""
     with tempfile.TemporaryDirectory(prefix="wider8k-benchmark-") as place:
         course = detector_course(detector, recipe, shared, Path(place))
-        found = compared(course, rounds)
+        ours, bare = compared(course, rounds)
     name = f"training, {detector}, {recipe.batch} x {recipe.crop} px"
-    share = 100 * found.bare.part / found.bare.step
-    rows = [*found.rows(name), Measured(f"{name}, % of a step spent in {recipe.assigner}", share)]
+    share = 100 * bare.part / bare.step
+    rows = [*step_rows(name, ours, bare), Measured(f"{name}, % of a step spent in {recipe.assigner}", share)]
     data = "real validation images" if shared else "drawn images of 1024 x 683"
     return Section("training", rows, [course_note(course, f"{recipe.augmentation} crops of {data}", rounds)])
 
@@ -46,10 +46,10 @@ def ranker_training_section(
     with tempfile.TemporaryDirectory(prefix="wider8k-benchmark-") as place:
         model, network = model_for(Path(place), CANVAS, shared)
         course, origin = ranker_course(ranker, recipe, images, shared, model, Path(place))
-        found = compared(course, rounds)
+        ours, bare = compared(course, rounds)
     name = f"ranker-training, {ranker}, {recipe.batch} x {recipe.crop} px"
     data = f"crops of {origin}, candidates of {network} at {CANVAS}"
-    return Section("ranker-training", found.rows(name), [course_note(course, data, rounds)])
+    return Section("ranker-training", step_rows(name, ours, bare), [course_note(course, data, rounds)])
 
 
 def detector_course(detector: str, recipe: DetectorRecipe, shared: Path | None, folder: Path) -> Course:
