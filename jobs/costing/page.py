@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
-from jobs.costing.cost import Cost, candidate_bytes
-from jobs.costing.images import OWN_IMAGES, WIDER_FACE
 from jobs.costing.networks import Network
-from jobs.costing.nodes import canvas_passes, network_cost, written
+from jobs.costing.nodes import Cost, candidate_bytes, canvas_passes, network_cost, written
 from jobs.costing.pace import operations_of, pace_of
 from jobs.costing.rates import DUMP_BYTES, RATES, WIDER_COUNTS, WIDER_SHAPES, Numbers, Work
+from jobs.costing.sources import OWN_IMAGES, WIDER_FACE
 from pipeline.inference.memory import peak_bytes
 
 HOUR = 3600.0
@@ -208,7 +207,7 @@ def _sum(costs: Sequence[Cost]) -> Cost:
     """Returns several costs as one; measured where all of them are."""
     names = ("operations", "seconds", "raw", "stored", "pixels")
     totals = {name: float(sum(getattr(each, name) for each in costs)) for name in names}
-    return Cost("", "", "", "", measured=all(each.measured for each in costs), **totals)
+    return Cost(measured=all(each.measured for each in costs), **totals)
 
 
 def _of_one_kind(cost: Cost) -> tuple[str, str, float]:

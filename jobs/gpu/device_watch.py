@@ -43,5 +43,5 @@ class DeviceWatch:
     def _read(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
         for line in process.stdout:
-            with contextlib.suppress(ValueError):  # "[N/A]" where the driver cannot tell
+            with contextlib.suppress(ValueError):  # "[N/A]" where the driver does not know
                 self.readings.append((time.time(), float(line)))
