@@ -165,7 +165,7 @@ def reranking(
 
     Example: uv run python jobs/benchmark.py reranking --images 120 --rounds 1
     """
-    from jobs.benchmarks.reranking import reranking_section
+    from jobs.benchmarks.throughput import reranking_section
 
     check("--ranker", [ranker], RANKERS.find)
     check("--size", [size], parse_canvas)

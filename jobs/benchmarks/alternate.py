@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-import torch
-
 from jobs.benchmarks.baseline import Make, Pace, bare_loop
 from jobs.benchmarks.detecting import Bench
 from jobs.benchmarks.pipeline_run import PipelineRun, run_node
@@ -54,6 +52,8 @@ def run_rounds(
 
 def median_seconds(rounds: int, *works: Callable[[], object]) -> list[float]:
     """Returns the median seconds of each work on one thread, measured one after the other in every round."""
+    import torch
+
     threads, spent = torch.get_num_threads(), [[0.0] * rounds for _ in works]
     torch.set_num_threads(1)
     try:

@@ -56,7 +56,10 @@ def forward_section(
         sampled: of a canvas in tiles, only so many are timed, spread over it, and the time of all is estimated by their
             area; an 8K image takes the largest detector half an hour. Without a line of memory.
     """
-    rows, notes = [], [f"random weights, one image of 1024 x 683 pixels, median of {passes} passes, {_where(device)}"]
+    import torch
+
+    where = f"{cores()} threads, float32" if device == "cpu" else f"{torch.cuda.get_device_name()}, bfloat16"
+    rows, notes = [], [f"random weights, one image of 1024 x 683 pixels, median of {passes} passes, {where}"]
     for name in names:
         for canvas in canvases:
             try:
@@ -137,11 +140,3 @@ def settled(detector: Detector) -> Detector:
     with torch.no_grad():
         detector.train()(detector.normalisation(pixels).permute(0, 3, 1, 2))
     return detector.eval()
-
-
-def _where(device: str) -> str:
-    if device == "cpu":
-        return f"{cores()} threads, float32"
-    import torch
-
-    return f"{torch.cuda.get_device_name()}, bfloat16"

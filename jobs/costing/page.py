@@ -49,14 +49,14 @@ the means of wide and high ones among the 495 of validation at
 - *Pixels*: three bytes each of enlarged images, which never leave their worker."""
 
 
-def whole_page(configs: Mapping[str, Sequence[Cost]], in_full: str) -> str:
-    """Returns the page of all configs, by name, and of one of them node by node."""
+def whole_page(configs: Mapping[str, Sequence[Cost]]) -> str:
+    """Returns the page of all configs, by name, and of `full` node by node."""
     parts = [
         [_ASSUMED],
         [f"## The dump: {WIDER_FACE.count:,} images at 8K, three detectors", "", *dump_table(), "", *_dump_words()],
         ["## Every config", "", *config_table(configs)],
         ["## Every training", "", "Steps x batch x side, GPU-hours of one training.", "", *training_table(configs)],
-        [f"## {in_full}.yaml, node by node", "", *node_table(configs[in_full])],
+        ["## full.yaml, node by node", "", *node_table(configs["full"])],
         ["## Rates", "", "Of one image; a training's operations are those of forward and back.", "", *rate_table()],
     ]
     return "\n\n".join("\n".join(part) for part in parts) + "\n"

@@ -17,7 +17,7 @@ from jobs.benchmarks.detecting import Bench, Model, model_for
 from jobs.benchmarks.joining import DUMPS, JOINED, Joined, joining_graph, joining_section
 from jobs.benchmarks.pipeline_run import PipelineRun, ShardSpan
 from jobs.benchmarks.prerequisites import compute, prepare, require_success
-from jobs.benchmarks.reranking import BOXES, RANKED, ranker_for, reranking, reranking_graph
+from jobs.benchmarks.throughput import BOXES, RANKED, ranker_for, reranking, reranking_graph
 from jobs.benchmarks.training import ranker_course
 from jobs.benchmarks.training_run import Course, Spent, bare_training, run_training, step_rows
 from pipeline.boxes.closest_face import closest_overlap
