@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from pipeline.engine.literal_yaml import parse_literal, resolved
+from pipeline.models.checkpoint import Checkpoint
+from pipeline.models.detectors import DETECTORS
 from stages.cli.outputs import require_files, require_folder
-
-if TYPE_CHECKING:
-    from pipeline.models.checkpoint import Checkpoint
 
 _HELP = """Convert published checkpoints to our format, or look into one.
 
@@ -35,8 +35,6 @@ def convert(
 
     Example: wider8k weights convert MogFace.pth --detector mogface_official --out mogface.safetensors
     """
-    from pipeline.models.checkpoint import Checkpoint
-    from pipeline.models.detectors import DETECTORS
     from pipeline.models.weights import built, load, save_bytes
 
     require_folder("--out", out.parent)
@@ -68,8 +66,6 @@ def inspect(
 
     Example: wider8k weights inspect mogface.safetensors
     """
-    from pipeline.models.checkpoint import Checkpoint
-    from pipeline.models.detectors import DETECTORS
     from pipeline.models.weights import built, load
 
     checkpoint = Checkpoint(file)
@@ -92,8 +88,6 @@ def inspect(
 
 def _model_args(checkpoint: Checkpoint, given: list[str] | None) -> dict[str, Any]:
     """Returns the model args written into the file, and over them those given."""
-    from pipeline.engine.literal_yaml import parse_literal, resolved
-
     model_args = checkpoint.model_args
     for text in given or []:
         name, equals, value = text.partition("=")
