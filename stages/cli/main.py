@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from pipeline.engine.lock import StoreLockedError
 from pipeline.engine.redaction import redact
 from stages.cli import weights
 from stages.cli.detect import detect
@@ -18,6 +19,8 @@ from stages.cli.download import download
 from stages.cli.evaluate import evaluate
 from stages.cli.export import export
 from stages.cli.pipeline import clean, explain, plan, run, status
+
+LOCKED = 3  # exit code where another run holds the store
 
 app = typer.Typer(
     name="wider8k",
@@ -47,6 +50,9 @@ def main() -> None:
     sys.excepthook = _trace
     try:
         app()
+    except StoreLockedError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(LOCKED)
     except (ValueError, OSError) as error:
         if os.environ.get("WIDER8K_DEBUG"):
             raise

@@ -15,7 +15,7 @@ from pipeline.engine.config import Config, load_config
 from pipeline.engine.executor import Executor, LocalExecutor
 from pipeline.engine.fingerprint import difference
 from pipeline.engine.garbage import undecided
-from pipeline.engine.lock import StoreLock, StoreLockedError
+from pipeline.engine.lock import StoreLock
 from pipeline.engine.manifest import stored_manifests
 from pipeline.engine.plan import NodePlan, Options, differences
 from pipeline.engine.plan import plan as make_plan
@@ -28,7 +28,7 @@ from stages.cli.outputs import require_exports
 from stages.cli.stored import clear, is_begun, status_line, stored_badly
 from stages.graph import STAGES
 
-FAILED, MISTAKE, LOCKED = 1, 2, 3
+FAILED, MISTAKE = 1, 2
 
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="YAML file, e.g. configs/smoke.yaml.")]
 SetOption = Annotated[
@@ -141,17 +141,13 @@ def run(
 
         return RayExecutor(verbose)
 
-    try:
-        with (
-            stoppable(f"finished shards are kept. Resume with: {again}"),
-            StoreLock(store, f"wider8k run -c {config}") as lock,
-        ):
-            if lock.taken_over_from:
-                print(f"took over the lock of {lock.taken_over_from}, which is gone", file=sys.stderr)
-            outcome = Runner(loaded.graph, store, options, make_executor).run()
-    except StoreLockedError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise typer.Exit(LOCKED) from None
+    with (
+        stoppable(f"finished shards are kept. Resume with: {again}"),
+        StoreLock(store, f"wider8k run -c {config}") as lock,
+    ):
+        if lock.taken_over_from:
+            print(f"took over the lock of {lock.taken_over_from}, which is gone", file=sys.stderr)
+        outcome = Runner(loaded.graph, store, options, make_executor).run()
     _conclude(outcome, loaded, store, duration(time.monotonic() - started), again)
 
 
@@ -259,12 +255,8 @@ def clean(
     Example: wider8k clean -c configs/smoke.yaml --yes
     """
     store, plans = Choice(config, set_, limit).planned()
-    try:
-        with StoreLock(store, f"wider8k clean -c {config}"):
-            count, went = clear(store, plans, yes)
-    except StoreLockedError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise typer.Exit(LOCKED) from None
+    with StoreLock(store, f"wider8k clean -c {config}"):
+        count, went = clear(store, plans, yes)
     for name in undecided(plans):
         print(f"{name}: {plans[name].reason}: what it uses is known once its inputs are finished; left as it is")
     print(f"{count} outputs {'deleted' if yes else 'could go; add --yes'}" if count or not went else "nothing to clean")
