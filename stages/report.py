@@ -90,6 +90,7 @@ class Report(WholeStage):
         artifacts = self._artifacts(ctx, lines)
         gallery, unseen = self._gallery(ctx, pairs)
         statistics = ctx.inputs["statistics"]
+        trained = [each for line in lines for each in (line.detector, line.ranker)]
         page = PageData(
             title=self.title,
             summary=self.summary,
@@ -99,9 +100,7 @@ class Report(WholeStage):
             gallery_subset=self.subset,
             gallery_run=runs[0].name if runs else "",
             sizes=self._sizes(_evaluated(pairs, ctx.inputs["ap"])),
-            losses=_losses(
-                [*(each for line in lines for each in (line.detector, line.ranker)), *ctx.inputs["checkpoint"]]
-            ),
+            losses=_losses([*trained, *ctx.inputs["checkpoint"]]),
             statistics=FaceStatistics.of(statistics[0].rows()) if statistics else None,
             accuracies=[
                 (row["name"], row["neighbours"], row["near"], row["every"])
