@@ -27,13 +27,10 @@ class Rounds:
     peers: dict[Way, list[Pace]]
     loads: list[float]
 
-    def best_ours(self) -> Way:
-        """Returns our faster way."""
-        return max(self.ours, key=lambda way: median(run.rate for run in self.ours[way]))
-
-    def best_peer(self) -> Way:
-        """Returns the peer's faster way."""
-        return max(self.peers, key=lambda way: median(pace.rate for pace in self.peers[way]))
+    @property
+    def fastest(self) -> tuple[list[PipelineRun], list[Pace]]:
+        """The runs of either side in its faster way."""
+        return self.ours[_faster(self.ours)], self.peers[_faster(self.peers)]
 
 
 def run_rounds(
@@ -82,16 +79,16 @@ def take_turns(ours: Callable[[Way], PipelineRun], peer: Callable[[Way], Pace], 
     found = Rounds({way: [] for way in ways}, {way: [] for way in ways}, [])
     for turn in range(rounds):
         found.loads.append(os.getloadavg()[0])
-        for way in [found.best_ours()] if turn else list(ways):
+        for way in [_faster(found.ours)] if turn else list(ways):
             found.ours[way].append(ours(way))
-        for way in [found.best_peer()] if turn else list(ways):
+        for way in [_faster(found.peers)] if turn else list(ways):
             found.peers[way].append(peer(way))
     return found
 
 
 def pace_rows(rounds: Rounds, name: str) -> list[Measured]:
     """Returns images/s in steady state and CPU time per image, either side in its faster way."""
-    runs, peers = rounds.ours[rounds.best_ours()], rounds.peers[rounds.best_peer()]
+    runs, peers = rounds.fastest
     rows = [
         more_is_better(
             f"{name}, images/s: steady state",
@@ -111,7 +108,7 @@ def pace_rows(rounds: Rounds, name: str) -> list[Measured]:
 
 def cost_rows(rounds: Rounds, name: str) -> list[Measured]:
     """Returns images/s with everything, the memory of a worker, and what went through the object store."""
-    runs, peers = rounds.ours[rounds.best_ours()], rounds.peers[rounds.best_peer()]
+    runs, peers = rounds.fastest
     whole = median(run.images / run.seconds for run in runs)
     crossing = median(run.bytes_through_store / run.images for run in runs)
     peak, peer_peak = max(run.peak_mb for run in runs), max(pace.peak_mb for pace in peers)
@@ -142,6 +139,10 @@ def conditions(rounds: int, workers: int, shard_rows: int, loads: Sequence[float
         f"{cores()} cores, {workers} used, {shard_rows} images per shard; medians of {rounds} rounds in turn, either "
         f"side in the faster of its two ways (processes x threads); load at their starts: {_listed(loads)}"
     )
+
+
+def _faster(found: Mapping[Way, Sequence[PipelineRun | Pace]]) -> Way:
+    return max(found, key=lambda way: median(each.rate for each in found[way]))
 
 
 def _ways(rates: Mapping[Way, Sequence[float]]) -> str:

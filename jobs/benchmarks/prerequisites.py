@@ -1,4 +1,7 @@
-"""Prerequisites of the measured node: computed here, without Ray, and kept for all rounds."""
+"""Prerequisites of the measured node: computed here, without Ray, and kept for all rounds.
+
+Nothing here imports Ray: processes whose memory is measured import this.
+"""
 
 from __future__ import annotations
 

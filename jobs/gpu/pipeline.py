@@ -11,10 +11,9 @@ import torch
 from jobs.benchmarks.detecting import BOXES, bench_of, detecting_graph
 from jobs.benchmarks.pipeline_run import ShardSpan, run_node
 from jobs.benchmarks.prerequisites import in_new_process
-from jobs.gpu.device_watch import DeviceWatch
 from jobs.gpu.dumping import candidates_of_all, load_images
 from jobs.gpu.figures import Figures
-from jobs.gpu.measuring import busy, median_seconds, wait
+from jobs.gpu.measuring import DeviceWatch, busy, median_seconds, wait
 from jobs.gpu.parts import Setting
 from pipeline.data.canvas import parse_canvas
 from pipeline.engine.stage import Resources
