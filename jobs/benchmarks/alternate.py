@@ -47,7 +47,7 @@ def run_rounds(
     return take_turns(ours, lambda way: bare_loop(make, images, *way), workers, rounds)
 
 
-def median_seconds(rounds: int, *works: Callable[[], object]) -> list[float]:
+def seconds_in_turn(rounds: int, *works: Callable[[], object]) -> list[float]:
     """Returns the median seconds of each work on one thread, measured one after the other in every round."""
     import torch
 

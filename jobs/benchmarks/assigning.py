@@ -7,7 +7,7 @@ import os
 import torch
 from torch import Tensor
 
-from jobs.benchmarks.alternate import median_seconds
+from jobs.benchmarks.alternate import seconds_in_turn
 from jobs.benchmarks.results import Section, more_is_better
 from pipeline.boxes.anchors import AnchorGrid
 from pipeline.boxes.iou import iou_matrix
@@ -35,7 +35,7 @@ def assigning_section(rounds: int) -> Section:
         return [_one_image(anchors, boxes, score) for boxes, score in zip(faces.boxes, predicted.logits, strict=True)]
 
     got, looped = assigner(anchors, faces, predicted), loop()
-    ten, theirs = median_seconds(rounds, lambda: [assigner(anchors, faces, predicted) for _ in range(10)], loop)
+    ten, theirs = seconds_in_turn(rounds, lambda: [assigner(anchors, faces, predicted) for _ in range(10)], loop)
     mine = ten / 10
     for image, (face, label) in enumerate(looped):
         learns = label == FACE

@@ -56,14 +56,10 @@ class Joined:
     before_mb: int
 
     @property
-    def first_mb(self) -> int:
-        """Of the worker, in the first tenth of the shards."""
-        return max(self.worker_mb[: max(1, len(self.worker_mb) // 10)])
-
-    @property
-    def last_mb(self) -> int:
-        """Of the worker, in the last tenth of the shards."""
-        return max(self.worker_mb[-max(1, len(self.worker_mb) // 10) :])
+    def ends_mb(self) -> tuple[int, int]:
+        """Of the worker, in the first tenth of the shards and in the last one."""
+        tenth = max(1, len(self.worker_mb) // 10)
+        return max(self.worker_mb[:tenth]), max(self.worker_mb[-tenth:])
 
 
 class OneWorker(LocalExecutor):
@@ -96,11 +92,12 @@ def joining_section(images: int, boxes: int) -> Section:
         prepare(graph, JOINED, store)
         written = time.monotonic() - begun
         found = in_new_process(join, graph, store)
+    first_mb, last_mb = found.ends_mb
     name = f"joining {images:,} images, {len(DUMPS)} x {boxes} boxes"
     rows = [
         Measured(f"{name}, rows/s", found.rows / found.seconds),
-        Measured(f"{name}, MB: peak of the worker, first tenth", found.first_mb),
-        Measured(f"{name}, MB: peak of the worker, last tenth", found.last_mb),
+        Measured(f"{name}, MB: peak of the worker, first tenth", first_mb),
+        Measured(f"{name}, MB: peak of the worker, last tenth", last_mb),
         Measured(f"{name}, MB: peak of the planning process", found.planning_mb),
         Measured(f"{name}, s: planning", found.planning_seconds),
     ]

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from jobs.benchmarks.alternate import median_seconds
+from jobs.benchmarks.alternate import seconds_in_turn
 from jobs.benchmarks.images import REAL_WEIGHTS, evenly, real_images
 from jobs.benchmarks.results import Measured, Section, less_is_better
 from pipeline.boxes.suppression import nms
@@ -65,7 +65,7 @@ def _times(boxes: Boxes, scores: Boxes, rounds: int) -> list[float]:
     found, expected = vote(boxes, scores, iou=IOU), plain_vote(boxes, scores, IOU)
     if len(found.boxes) != len(expected) or np.abs(found.boxes - expected[:, :4]).max(initial=0) > 1e-6:
         raise RuntimeError("vectorised box voting does not give what the plain loop gives")
-    seconds = median_seconds(
+    seconds = seconds_in_turn(
         rounds,
         lambda: nms(*tensors, IOU),
         lambda: vote(boxes, scores, iou=IOU),

@@ -217,8 +217,8 @@ class TestJoining:
 
     def test_memory_is_compared_between_the_ends(self):
         joined = Joined(20, 1.0, 1.0, tuple(range(100, 120)), 50, 40)
-        assert (joined.first_mb, joined.last_mb) == (101, 119)
-        assert Joined(2, 1.0, 1.0, (5, 7), 50, 40).first_mb == 5
+        assert joined.ends_mb == (101, 119)
+        assert Joined(2, 1.0, 1.0, (5, 7), 50, 40).ends_mb == (5, 7)
 
     def test_the_section(self):
         section = joining_section(12, 3)
