@@ -26,9 +26,6 @@ from pipeline.inference.engines import ENGINES
 from pipeline.inference.padded_canvas import padded_count, padded_sides
 from pipeline.inference.predictor import Predictor, _on_canvas
 from pipeline.models.detectors import DETECTORS
-from pipeline.models.detectors.detector import Detector
-
-TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 def dump(setting: Setting, figures: Figures, name: str) -> None:
@@ -44,8 +41,13 @@ def dump(setting: Setting, figures: Figures, name: str) -> None:
         # One size: several are measured by `new_sizes` and through Ray.
         images = load_images(setting, 1) * counts[label]
         for engine, number in _ways(setting):
-            with catch_out_of_memory(figures, f"{label} {number}, {engine}"):
-                _way(setting, figures, detector, images, canvas, (label, engine, number))
+            what = f"{label} {number}, {engine}"
+            with catch_out_of_memory(figures, what):
+                empty(setting.device)
+                predictor = Predictor(detector, setting.device, dtype=getattr(torch, number), engine=engine)
+                _whole(setting, figures, predictor, images, canvas, what)
+                if engine == "torch" and number == "bfloat16":
+                    _pieces(setting, figures, predictor, images[0], canvas, what)
 
 
 def _ways(setting: Setting) -> list[tuple[str, str]]:
@@ -57,21 +59,13 @@ def _ways(setting: Setting) -> list[tuple[str, str]]:
     return [("torch", "float32"), *((name, ENGINES[name].precisions[-1]) for name in engines)]
 
 
-def _way(
-    setting: Setting,
-    figures: Figures,
-    detector: Detector,
-    images: Sequence[Image],
-    canvas: Canvas,
-    labels: tuple[str, str, str],
+def _whole(
+    setting: Setting, figures: Figures, predictor: Predictor, images: Sequence[Image], canvas: Canvas, what: str
 ) -> None:
-    label, engine, number = labels
-    empty(setting.device)
-    predictor = Predictor(detector, setting.device, dtype=TYPES[number], engine=engine)
+    """Measures all images in batches, and the network alone."""
     begun = time.perf_counter()
     candidates_of_all(predictor, images, canvas)
     wait(setting.device)
-    what = f"{label} {number}, {engine}"
     figures.add(f"{what}, first time", time.perf_counter() - begun, "s", f"{len(images)} images")
     seconds = median_seconds(setting, lambda: candidates_of_all(predictor, images, canvas), passes=3)
     figures.add(f"{what}, images/s", len(images) / seconds, "1/s")
@@ -81,8 +75,6 @@ def _way(
     if setting.device == "cuda":
         figures.add(f"{what}, peak memory", torch.cuda.max_memory_allocated() / 2**20, "MB")
         figures.add(f"{what}, device busy", 100 * busy(lambda: candidates_of_all(predictor, images, canvas)), "%")
-    if engine == "torch" and number == "bfloat16":
-        _pieces(setting, figures, predictor, images, canvas, what)
 
 
 def candidates_of_all(predictor: Predictor, images: Sequence[Image], canvas: Canvas) -> int:
@@ -116,11 +108,9 @@ def _network_alone(predictor: Predictor, images: Sequence[Image], canvas: Canvas
     return torch.inference_mode()(lambda: engine(pixels, extents)), count
 
 
-def _pieces(
-    setting: Setting, figures: Figures, predictor: Predictor, images: Sequence[Image], canvas: Canvas, what: str
-) -> None:
+def _pieces(setting: Setting, figures: Figures, predictor: Predictor, image: Image, canvas: Canvas, what: str) -> None:
     """Measures the steps of one image, each alone and synchronised: together they take longer than the whole."""
-    image, size = images[0], (images[0].shape[1], images[0].shape[0])
+    size = image.shape[1], image.shape[0]
     seen = canvas.size(*size)
     data = encode_jpeg(image, 90)
     found = predictor.candidates(image, canvas)
