@@ -110,7 +110,7 @@ def _without_norms(network: M) -> M:
     """Returns a network whose batch norms pass on what they are given: uncounted, they take half of the time here."""
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
-            module.forward = lambda maps: maps  # type: ignore[method-assign]
+            module.forward = torch.nn.Identity().forward  # type: ignore[method-assign]
     return network
 
 

@@ -116,10 +116,10 @@ def _pieces(setting: Setting, figures: Figures, predictor: Predictor, image: Ima
     found = predictor.candidates(image, canvas)
     rows = [Detections("a", *size, found.boxes, found.scores, found.landmarks).to_row()] * 8
     table = as_table(rows, DETECTIONS)
-    pixels = predictor._enlarged(_on_canvas(image, canvas))
+    pixels = predictor._enlarged([_on_canvas(image, canvas)])[0]
     pieces: dict[str, tuple[Callable[[], Any], int]] = {
         "decode": (lambda: decode(data), 1),
-        "copy and enlarge": (lambda: predictor._enlarged(_on_canvas(image, canvas)), 1),
+        "copy and enlarge": (lambda: predictor._enlarged([_on_canvas(image, canvas)]), 1),
         "normalise": (lambda: predictor.detector.normalisation(pixels), 1),
         "all of one image": (lambda: predictor.candidates(image, canvas), 1),
         "rows to a table": (lambda: as_table(rows, DETECTIONS), len(rows)),

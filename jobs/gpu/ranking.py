@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ def rank(setting: Setting, figures: Figures, name: str) -> None:
         with catch_out_of_memory(figures, f"{label} float32"):
             empty(setting.device)
             reranker = Reranker(ranker, setting.device, canvas=canvas)
-            seconds = median_seconds(setting, lambda each=reranker: each(image, found))  # from decoded image to arrays
+            seconds = median_seconds(setting, partial(reranker, image, found))  # from decoded image to arrays
             figures.add(f"{label} float32, an image", 1000 * seconds, "ms")
             if setting.device == "cuda":
                 figures.add(f"{label} float32, peak memory", torch.cuda.max_memory_allocated() / 2**20, "MB")
