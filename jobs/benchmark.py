@@ -21,7 +21,6 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # `jobs` is no installed package
 
 from jobs.benchmarks.command_line import begin, check, conclude, measured, shared_folder  # noqa: E402
-from jobs.benchmarks.images import DETECTOR  # noqa: E402
 from jobs.benchmarks.results import Section, cores, table, writable  # noqa: E402
 from pipeline.data.canvas import parse_canvas  # noqa: E402
 from pipeline.models.detectors import DETECTORS  # noqa: E402
@@ -34,6 +33,8 @@ BudgetOption = Annotated[float, typer.Option(min=0, help="Memory of a worker in 
 DetectorOption = Annotated[str, typer.Option(help="Any other than the MobileNet has random weights.")]
 RankerOption = Annotated[str, typer.Option(help="With random weights.")]
 JsonOption = Annotated[Path | None, typer.Option(help="Write every figure with all digits.", callback=writable)]
+
+DETECTOR = "retinaface_mobilenet"  # with published weights
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 

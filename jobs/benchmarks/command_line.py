@@ -11,8 +11,9 @@ from pathlib import Path
 
 import typer
 
-from jobs.benchmarks.product import ROOT
 from jobs.benchmarks.results import Section, as_json, table
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def check(option: str, values: Sequence[str], known: Callable[[str], object]) -> None:
