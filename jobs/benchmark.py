@@ -10,6 +10,8 @@ random weights, and the evaluation is skipped.
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,7 +20,7 @@ import typer
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # `jobs` is no installed package
 
-from jobs.benchmarks.command_line import begin, check, conclude, shared_folder  # noqa: E402
+from jobs.benchmarks.command_line import begin, check, conclude, measured, shared_folder  # noqa: E402
 from jobs.benchmarks.results import Section, cores, table, writable  # noqa: E402
 from pipeline.data.canvas import parse_canvas  # noqa: E402
 from pipeline.models.detectors import DETECTORS  # noqa: E402
@@ -31,6 +33,8 @@ BudgetOption = Annotated[float, typer.Option(min=0, help="Memory of a worker in 
 DetectorOption = Annotated[str, typer.Option(help="Any other than the MobileNet has random weights.")]
 RankerOption = Annotated[str, typer.Option(help="With random weights.")]
 JsonOption = Annotated[Path | None, typer.Option(help="Write every figure with all digits.", callback=writable)]
+
+DETECTOR = "retinaface_mobilenet"  # with published weights
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
@@ -50,14 +54,14 @@ def pipeline_1024(
     shared: SharedOption = None,
     rounds: RoundsOption = 3,
     workers: WorkersOption = None,
-    detector: DetectorOption = "retinaface_mobilenet",
+    detector: DetectorOption = DETECTOR,
     json: JsonOption = None,
 ) -> None:
     """Images/s of the prediction node at long edge 1024 against the bare network.
 
     Example: uv run python jobs/benchmark.py pipeline-1024 --images 120
     """
-    conclude([_pipeline("1024", images, shared_folder(shared), rounds, workers, None, detector)], json)
+    conclude([_pipeline("1024", images, shared_folder(shared), rounds, workers, detector=detector)], json)
 
 
 @app.command("pipeline-8k")
@@ -84,7 +88,7 @@ def assigning(rounds: RoundsOption = 5, json: JsonOption = None) -> None:
     """
     from jobs.benchmarks.assigning import assigning_section
 
-    conclude([assigning_section(rounds, begin("assigning"))], json)
+    conclude([measured("assigning", partial(assigning_section, rounds))], json)
 
 
 @app.command("suppression")
@@ -95,7 +99,7 @@ def suppression(shared: SharedOption = None, rounds: RoundsOption = 5, json: Jso
     """
     from jobs.benchmarks.suppression import suppression_section
 
-    conclude([suppression_section(shared_folder(shared), rounds, begin("suppression"))], json)
+    conclude([measured("suppression", partial(suppression_section, shared_folder(shared), rounds))], json)
 
 
 @app.command("training")
@@ -113,13 +117,14 @@ def training(
 
     Example: uv run python jobs/benchmark.py training --detector mogface_baseline --batch 2 --side 640 --steps 20
     """
-    from jobs.benchmarks.training import Load, training_section
+    from jobs.benchmarks.training import training_section
     from pipeline.training.recipes.detector import DetectorRecipe
 
+    data = shared_folder(shared)
     numbers: dict[str, Any] = {"steps": steps, "batch": batch, "crop": side, "assigner": assigner}
     recipe = DetectorRecipe(**numbers, warmup=10, learning_rate=1e-3, colour_jitter=True)
-    command = begin("training", detector=detector, batch=batch, side=side, steps=steps)
-    conclude([training_section(Load(detector, recipe, shared_folder(shared), rounds, command))], json)
+    make = partial(training_section, detector, recipe, data, rounds)
+    conclude([measured("training", make, detector=detector, batch=batch, side=side, steps=steps)], json)
 
 
 @app.command("ranker-training")
@@ -137,13 +142,14 @@ def ranker_training(
 
     Example: uv run python jobs/benchmark.py ranker-training --batch 4 --steps 30
     """
-    from jobs.benchmarks.ranker_training import Load, ranker_training_section
+    from jobs.benchmarks.training import ranker_training_section
     from pipeline.training.recipes.ranker import RankerRecipe
 
     check("--ranker", [ranker], RANKERS.find)
     recipe = RankerRecipe(steps=steps, batch=batch, crop=side)
-    command = begin("ranker-training", images=images, ranker=ranker, batch=batch, side=side, steps=steps)
-    conclude([ranker_training_section(Load(ranker, recipe, images, shared_folder(shared), rounds, command))], json)
+    make = partial(ranker_training_section, ranker, recipe, images, shared_folder(shared), rounds)
+    typed = {"images": images, "ranker": ranker, "batch": batch, "side": side, "steps": steps}
+    conclude([measured("ranker-training", make, **typed)], json)
 
 
 @app.command("reranking")
@@ -160,13 +166,12 @@ def reranking(
 
     Example: uv run python jobs/benchmark.py reranking --images 120 --rounds 1
     """
-    from jobs.benchmarks.reranking import Load, reranking_section
+    from jobs.benchmarks.throughput import reranking_section
 
     check("--ranker", [ranker], RANKERS.find)
     check("--size", [size], parse_canvas)
-    command = begin("reranking", images=images, ranker=ranker, size=size)
-    load = Load(ranker, size, images, rounds, workers or cores(), shared_folder(shared), command)
-    conclude([reranking_section(load)], json)
+    make = partial(reranking_section, ranker, size, images, shared_folder(shared), rounds, workers or cores())
+    conclude([measured("reranking", make, images=images, ranker=ranker, size=size)], json)
 
 
 @app.command("joining")
@@ -181,7 +186,8 @@ def joining(
     """
     from jobs.benchmarks.joining import joining_section
 
-    conclude([joining_section(images, boxes, begin("joining", images=images, boxes=boxes))], json)
+    make = partial(joining_section, images, boxes)
+    conclude([measured("joining", make, images=images, boxes=boxes)], json)
 
 
 @app.command("forward")
@@ -202,11 +208,9 @@ def forward(
 
     names, sizes = detector or list(DETECTORS), canvas or ["640", "1024"]
     check("--detector", names, DETECTORS.find)
-    chosen = " ".join([f"--detector {name}" for name in detector or []] + [f"--canvas {size}" for size in canvas or []])
-    limits = " ".join([f"--budget-gb {budget_gb:g}"] * bool(budget_gb) + [f"--tiles {tiles}"] * bool(tiles))
-    command = " ".join(part for part in (begin("forward"), chosen, limits) if part)
-    section = forward_section(names, sizes, passes, budget_gb or None, device, command, tiles or None)
-    conclude([section], json)
+    make = partial(forward_section, names, sizes, passes, budget_gb or None, device, tiles or None)
+    limits = {"budget_gb": [f"{budget_gb:g}"] * bool(budget_gb), "tiles": [tiles] * bool(tiles)}
+    conclude([measured("forward", make, detector=detector or [], canvas=canvas or [], **limits)], json)
 
 
 @app.command("engines")
@@ -224,16 +228,14 @@ def engines(
 
     Example: uv run python jobs/benchmark.py engines --detector retinaface_mobilenet --images 60
     """
-    from jobs.benchmarks.engines import Load, engines_sections
+    from jobs.benchmarks.engines import engines_sections
 
     names = detector or ["retinaface_mobilenet", "retinaface_resnet50", "hambox_resnet50", "hrnet_w48"]
     check("--detector", names, DETECTORS.find)
-    data, command = shared_folder(shared), begin("engines")
-    load = Load(tuple(names), images, images_8k, slow_images, slow_8k, budget_gb, data, command)
-    sections = []
-    for section in engines_sections(load):
-        sections.append(section)
-        print(table([section]), flush=True)  # an hour's work: print what is measured
+    data, command, sections = shared_folder(shared), begin("engines"), []
+    for section in engines_sections(names, (images, images_8k), (slow_images, slow_8k), budget_gb, data):
+        sections.append(replace(section, command=command))
+        print(table(sections[-1:]), flush=True)  # an hour's work: print what is measured
     conclude(sections, json)
 
 
@@ -252,7 +254,7 @@ def everything(
     Example: uv run python jobs/benchmark.py all --json benchmark.json
     """
     data = shared_folder(shared)
-    sections = [_evaluation(data, rounds), _pipeline("1024", images, data, rounds, workers, None)]
+    sections = [_evaluation(data, rounds), _pipeline("1024", images, data, rounds, workers)]
     sections.append(_pipeline("8k", images_8k, data, rounds, workers, tile_budget_gb or None))
     conclude(sections, json)
 
@@ -264,7 +266,7 @@ def _evaluation(shared: Path | None, rounds: int) -> Section:
         return Section("evaluation", [], ["skipped, it needs the real predictions and ground truth: see --shared"])
     data = shared / "data"
     predictions = data / "predictions/retinaface_mobilenet025.tar.gz"
-    return evaluation_section(predictions, data / "wider_val_gt", rounds, begin("evaluation"))
+    return measured("evaluation", partial(evaluation_section, predictions, data / "wider_val_gt", rounds))
 
 
 def _pipeline(
@@ -273,16 +275,14 @@ def _pipeline(
     shared: Path | None,
     rounds: int,
     workers: int | None,
-    budget: float | None,
-    detector: str = "retinaface_mobilenet",
+    budget: float | None = None,
+    detector: str = DETECTOR,
 ) -> Section:
-    from jobs.benchmarks.throughput import Load, throughput_section
+    from jobs.benchmarks.throughput import throughput_section
 
-    name = f"pipeline-{canvas}"
-    other = {} if detector == "retinaface_mobilenet" else {"detector": detector}
-    command = begin(name, images=images, **other)
-    load = Load(name, canvas, images, rounds, workers or cores(), detector, budget, shared, command)
-    return throughput_section(load)
+    make = partial(throughput_section, canvas, images, detector, shared, rounds, workers or cores(), budget)
+    other = [] if detector == DETECTOR else [detector]
+    return measured(f"pipeline-{canvas}", make, images=images, detector=other)
 
 
 if __name__ == "__main__":

@@ -22,8 +22,6 @@ from jobs.costing.page import node_table, whole_page  # noqa: E402
 from pipeline.engine.config import load_config  # noqa: E402
 from stages.graph import STAGES  # noqa: E402
 
-IN_FULL = "full"
-
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
@@ -55,7 +53,7 @@ def main(
 def page() -> str:
     """Returns the page of all configs."""
     files = sorted((ROOT / "configs").glob("*.yaml"))
-    return whole_page({file.stem: costs_of(load_config(file, STAGES)) for file in files}, IN_FULL)
+    return whole_page({file.stem: costs_of(load_config(file, STAGES)) for file in files})
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from pipeline.data.schemas import CHECKPOINT
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Resources, Row, StageContext, WholeStage
 from pipeline.engine.worker_group import Prefetch
-from pipeline.inference.worker import planned_file
+from pipeline.inference.worker import planned_weights
 from pipeline.models.checkpoint import Checkpoint
 from pipeline.training.recipes.base import Repeatable
 
@@ -147,13 +147,7 @@ def first_weights(ctx: StageContext) -> bytes | None:
     Raises:
         ValueError: the file at `path` has changed since the run was planned.
     """
-    if ctx.path:
-        return planned_file(ctx)
-    if not ctx.inputs.get("start"):
-        return None
-    (row,) = ctx.one("start").rows(["weights"])
-    weights: bytes = row["weights"]
-    return weights
+    return planned_weights(ctx, "start") if ctx.path or ctx.inputs.get("start") else None
 
 
 def _untimed(entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import reduce
+from dataclasses import asdict, replace
+from functools import partial, reduce
 from operator import or_
 from typing import ClassVar, Literal
 
@@ -69,12 +69,12 @@ class Evaluate(WholeStage):
         if samples and not truth.image_ids:
             raise ValueError(f"{detections.node}: none of {len(samples)} images could be read: nothing to evaluate")
         whole = self.coordinates == "whole"
-        ranges = ctx.fan_out(_Range(detections, left_out), list(shards))
+        ranges = ctx.fan_out(partial(_range, detections, left_out), list(shards))
         scores = reduce(or_, ranges, ScoreRange.empty())
         # Each task gets the faces of its own images: all of them with every task would grow with images times shards.
         counted = set(truth.image_ids)
         tasks = [(name, truth.restrict(counted.intersection(keys))) for name, keys in shards.items()]
-        results = ctx.fan_out(_Count(detections, scores, whole, self.false_alarms), tasks)
+        results = ctx.fan_out(partial(_count, detections, scores, whole, self.false_alarms), tasks)
         parts = [part for part, _ in results]
         # Images without a row in the detections still have faces that count.
         absent = truth.restrict(set(truth.image_ids).difference(*shards.values()))
@@ -127,36 +127,24 @@ def _row(result: WiderResult, level: str, scores: ScoreRange) -> Row:
     }
 
 
-@dataclass(frozen=True)
-class _Range:
-    """Shard name -> range of its scores without those of some images."""
-
-    detections: Artifact
-    left_out: frozenset[str]
-
-    def __call__(self, shard: str) -> ScoreRange:
-        table = self.detections.table(shard, ["image_id", "score"])
-        if self.left_out:
-            table = table.filter(pc.invert(pc.is_in(table["image_id"], pa.array(sorted(self.left_out), pa.string()))))
-        column = table["score"].combine_chunks()
-        return score_range(column.flatten().to_numpy(zero_copy_only=False))
+def _range(detections: Artifact, left_out: frozenset[str], shard: str) -> ScoreRange:
+    """Returns the range of a shard's scores without those of some images."""
+    table = detections.table(shard, ["image_id", "score"])
+    if left_out:
+        table = table.filter(pc.invert(pc.is_in(table["image_id"], pa.array(sorted(left_out), pa.string()))))
+    column = table["score"].combine_chunks()
+    return score_range(column.flatten().to_numpy(zero_copy_only=False))
 
 
-@dataclass(frozen=True)
-class _Count:
-    """Shard name and faces of its images -> their counts, and their false alarms where a score is given."""
-
-    detections: Artifact
-    scores: ScoreRange
-    whole: bool
-    score: float | None
-
-    def __call__(self, task: tuple[str, WiderGroundTruth]) -> tuple[dict[str, ApCounts], FalseAlarms | None]:
-        shard, truth = task
-        known = set(truth.image_ids)
-        rows = [row for row in read_detections(self.detections.table(shard)) if row.image_id in known]
-        if self.whole:
-            rows = [replace(row, boxes=np.trunc(row.boxes)) for row in rows]
-        predictions = PredictionSet.of(rows)
-        alarms = None if self.score is None else count_false_alarms(predictions, truth, self.score)
-        return count_images(predictions, truth, self.scores), alarms
+def _count(
+    detections: Artifact, scores: ScoreRange, whole: bool, score: float | None, task: tuple[str, WiderGroundTruth]
+) -> tuple[dict[str, ApCounts], FalseAlarms | None]:
+    """Returns the counts of a shard and the faces of its images, and their false alarms where a score is given."""
+    shard, truth = task
+    known = set(truth.image_ids)
+    rows = [row for row in read_detections(detections.table(shard)) if row.image_id in known]
+    if whole:
+        rows = [replace(row, boxes=np.trunc(row.boxes)) for row in rows]
+    predictions = PredictionSet.of(rows)
+    alarms = None if score is None else count_false_alarms(predictions, truth, score)
+    return count_images(predictions, truth, scores), alarms

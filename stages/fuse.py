@@ -60,15 +60,10 @@ class Fuse(MapStage):
         """Returns a worker that holds one shard of each input at a time."""
         from pipeline.inference.fusion import Suppression, Voting, fuse
 
-        inputs, convention = (
-            [ShardReader(artifact) for artifact in ctx.inputs["detections"]],
-            CONVENTIONS[self.convention],
-        )
-        rule = (
-            Voting(self.iou, self.singles, self.max_detections, convention)
-            if self.rule == "vote"
-            else Suppression(self.iou, self.max_detections, convention)
-        )
+        inputs = [ShardReader(artifact) for artifact in ctx.inputs["detections"]]
+        rule: Voting | Suppression = Suppression(self.iou, self.max_detections, CONVENTIONS[self.convention])
+        if self.rule == "vote":
+            rule = Voting(self.iou, self.singles, self.max_detections, CONVENTIONS[self.convention])
 
         def work(items: Sequence[Item]) -> Iterator[Row]:
             for item in items:

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import model_validator
+from pydantic import BeforeValidator, model_validator
 
+from pipeline.data.canvas import parse_canvas
 from pipeline.engine.stage import Item, MapStage, Row
 from pipeline.inference.engines import require_engine
 from pipeline.inference.worker import size_of
 from pipeline.models.checkpoint import Checkpoint
+
+
+def _canvas_name(value: object) -> str:
+    return str(parse_canvas(value if isinstance(value, int) else str(value)))
+
+
+CanvasName = Annotated[str, BeforeValidator(_canvas_name)]
+"""A canvas as `parse_canvas` reads it, kept in one way of writing."""
 
 
 class NetworkStage(MapStage):

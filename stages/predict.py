@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 import pyarrow as pa
-from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
+from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from pipeline.boxes.frame import Frame
 from pipeline.data.canvas import parse_canvas
@@ -25,7 +25,7 @@ from pipeline.inference.test_time import MODES, detect
 from pipeline.inference.worker import naming_weights, planned_weights, set_threads
 from pipeline.models.checkpoint import Checkpoint
 from pipeline.models.detectors import DETECTORS
-from stages.network_stage import NetworkStage
+from stages.network_stage import CanvasName, NetworkStage
 
 if TYPE_CHECKING:
     from pipeline.inference.predictor import Predictor
@@ -57,30 +57,12 @@ class Predict(NetworkStage):
     inputs: ClassVar[dict[str, Port]] = {"samples": Port(SAMPLES), "checkpoint": Port(CHECKPOINT, optional=True)}
     output: ClassVar[pa.Schema] = DETECTIONS
 
-    detector: str | None = None
-    mode: str = SINGLE
-    canvas: str = Field("8k", validate_default=True)
+    detector: Annotated[str, AfterValidator(DETECTORS.known)] | None = None
+    mode: Annotated[str, AfterValidator(MODES.known)] = SINGLE
+    canvas: CanvasName = Field("8k", validate_default=True)
     max_candidates: int = Field(5000, ge=1)
     memory_budget_gb: float | None = Field(None, gt=0)
     decides: Literal["main", "progressive", "where_masked", "product"] | None = None
-
-    @field_validator("canvas", mode="before")
-    @classmethod
-    def _canvas(cls, value: object) -> str:
-        return str(parse_canvas(value if isinstance(value, int) else str(value)))
-
-    @field_validator("detector")
-    @classmethod
-    def _detector(cls, value: str | None) -> str | None:
-        if value is not None:
-            DETECTORS.find(value)
-        return value
-
-    @field_validator("mode")
-    @classmethod
-    def _mode(cls, value: str) -> str:
-        MODES.find(value)
-        return value
 
     @model_validator(mode="after")
     def _one_source_of_sizes(self) -> Self:

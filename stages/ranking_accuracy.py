@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
+from pipeline.boxes.closest_face import closest_overlap
 from pipeline.data.image_sets import require_equal_images, require_known_images
 from pipeline.data.labelled_faces import ImageFaces, faces_of
 from pipeline.data.records import WITHOUT_LANDMARKS, Detections
@@ -59,7 +61,7 @@ class RankingAccuracy(WholeStage):
         first = nodes[0]
         require_known_images(first, ctx.one("samples"))
         tasks = _tasks(faces_of(ctx.one("samples")), _shards(nodes))
-        parts = ctx.fan_out(_Count(nodes, self.pairs, self.pixel_inclusive), tasks)
+        parts = ctx.fan_out(partial(_count, nodes, self.pairs, self.pixel_inclusive), tasks)
         for place, node in enumerate(nodes):
             counts = sum((part[place] for part in parts), PairCounts.zero(self.pairs))
             yield _row(node.node, counts, sum(entry.rows for entry in first.manifest.shards) - counts.images)
@@ -72,11 +74,8 @@ class RankingAccuracy(WholeStage):
     def review(self, ctx: StageContext, output: Artifact) -> Sequence[str]:
         """Returns a line where nothing can be in the right order or the wrong one."""
         empty = ", ".join(row["name"] for row in output.rows(["name", "all_untied"]) if not row["all_untied"])
-        return (
-            [f"no two boxes of an image differ in their overlap with faces: nothing to order in {empty}"]
-            if empty
-            else []
-        )
+        line = f"no two boxes of an image differ in their overlap with faces: nothing to order in {empty}"
+        return [line] if empty else []
 
     def exports(self, node: str) -> dict[str, Callable[[Sequence[Row]], bytes]]:
         """Returns the table as Markdown."""
@@ -86,15 +85,9 @@ class RankingAccuracy(WholeStage):
         """Returns the table: accuracies in per cent, of neighbours, of pairs 1..n apart, of all pairs."""
         apart = len(rows[0]["pairs"]) if rows else self.pairs
         left_out = ["left out"] * any(row["left_out"] for row in rows)
-        head = [
-            "right order of untied pairs, %",
-            "neighbours",
-            f"1 to {apart} apart",
-            "all",
-            "untied of all, %",
-            "images",
-        ]
-        lines = [f"| {' | '.join([*head, *left_out])} |", "|---|--:|--:|--:|--:|--:|" + "--:|" * len(left_out)]
+        shown = ["right order of untied pairs, %", "neighbours", f"1 to {apart} apart", "all", "untied of all, %"]
+        head = [*shown, "images", *left_out]
+        lines = [f"| {' | '.join(head)} |", "|---" + "|--:" * (len(head) - 1) + "|"]
         for row in rows:
             untied = row["all_untied"] / row["all_pairs"] if row["all_pairs"] else math.nan
             shares = map(_percent, (row["neighbours"], row["near"], row["every"], untied))
@@ -143,42 +136,30 @@ def _tasks(faces: Mapping[str, ImageFaces], shards: tuple[Mapping[str, str], ...
     ]
 
 
-@dataclass(frozen=True)
-class _Count:
-    """Task -> counts of each node over its images."""
-
-    nodes: tuple[Artifact, ...]
-    offsets: int
-    pixel_inclusive: bool
-
-    def __call__(self, task: _Task) -> list[PairCounts]:
-        found = [self._rows(node, shards) for node, shards in zip(self.nodes, task.shards, strict=True)]
-        counts = [PairCounts.zero(self.offsets) for _ in self.nodes]
-        for image_id, first in found[0].items():
-            rows = [each[image_id] for each in found]
-            faces = task.faces[image_id]
-            if faces.error or any(row.error for row in rows):
-                continue
-            if refusal := faces.mismatch(first):
-                raise ValueError(f"{self.nodes[0].node}: {image_id}: {refusal}")
-            for place, part in enumerate(self._image(rows, faces)):
-                counts[place] = counts[place] + part
-        return counts
-
-    def _rows(self, node: Artifact, shards: Mapping[str, str]) -> dict[str, Detections]:
-        wanted = pa.array(list(shards), pa.string())
-        tables = (node.table(each, WITHOUT_LANDMARKS) for each in dict.fromkeys(shards.values()))
-        chosen = (table.filter(pc.is_in(table["image_id"], wanted)) for table in tables)
-        return {row.image_id: row for table in chosen for row in rows_of(table, node.node)}
-
-    def _image(self, rows: Sequence[Detections], faces: ImageFaces) -> Iterable[PairCounts]:
-        from pipeline.boxes.closest_face import closest_overlap
-
-        truth_M = closest_overlap(rows[0].boxes.astype(np.float64), faces.boxes, self.pixel_inclusive)
-        for node, row in zip(self.nodes, rows, strict=True):
+def _count(nodes: Sequence[Artifact], offsets: int, pixel_inclusive: bool, task: _Task) -> list[PairCounts]:
+    """Returns the counts of each node over the images of a task."""
+    found = [_rows(node, shards) for node, shards in zip(nodes, task.shards, strict=True)]
+    counts = [PairCounts.zero(offsets) for _ in nodes]
+    for image_id, first in found[0].items():
+        rows = [each[image_id] for each in found]
+        faces = task.faces[image_id]
+        if faces.error or any(row.error for row in rows):
+            continue
+        if refusal := faces.mismatch(first):
+            raise ValueError(f"{nodes[0].node}: {image_id}: {refusal}")
+        truth_M = closest_overlap(first.boxes.astype(np.float64), faces.boxes, pixel_inclusive)
+        for place, (node, row) in enumerate(zip(nodes, rows, strict=True)):
             try:
-                place_M = places_of(rows[0].boxes, row.boxes)
+                place_M = places_of(first.boxes, row.boxes)
             except ValueError as error:
                 advice = "wire what is not suppressed (iou: null)"
-                raise ValueError(f"{node.node}: {row.image_id}: {error} as in {self.nodes[0].node}; {advice}") from None
-            yield count_pairs(truth_M, place_M, self.offsets)
+                raise ValueError(f"{node.node}: {row.image_id}: {error} as in {nodes[0].node}; {advice}") from None
+            counts[place] = counts[place] + count_pairs(truth_M, place_M, offsets)
+    return counts
+
+
+def _rows(node: Artifact, shards: Mapping[str, str]) -> dict[str, Detections]:
+    wanted = pa.array(list(shards), pa.string())
+    tables = (node.table(each, WITHOUT_LANDMARKS) for each in dict.fromkeys(shards.values()))
+    chosen = (table.filter(pc.is_in(table["image_id"], wanted)) for table in tables)
+    return {row.image_id: row for table in chosen for row in rows_of(table, node.node)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -18,14 +18,22 @@ from pipeline.data.records import Detections, Sample, read_detections
 from pipeline.data.schemas import AP, CHECKPOINT, DETECTIONS, PAGE, RANKING_ACCURACY, SAMPLES, STATISTICS
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Port, Row, StageContext, WholeStage
+from pipeline.evaluation.face_statistics import FaceStatistics
+from pipeline.evaluation.hits_and_misses import (
+    GalleryItem,
+    SizeHistogram,
+    most_detections,
+    most_mistakes,
+    shrink_jpeg,
+    size_histogram,
+)
 from pipeline.evaluation.missing_answers import MissingAnswers
+from pipeline.evaluation.page import PageData, Timing, render_page
+from pipeline.evaluation.run_result import RunResult
+from pipeline.evaluation.wider_ap import ApCounts
+from pipeline.evaluation.wider_result import subsets_without_faces
+from pipeline.models.checkpoint import published_detector
 from stages.lineage import FOLLOWED, Lineage, lineage_of, lineage_of_ap
-
-if TYPE_CHECKING:
-    from pipeline.evaluation.face_statistics import FaceStatistics
-    from pipeline.evaluation.hits_and_misses import GalleryItem, SizeHistogram
-    from pipeline.evaluation.page import Timing
-    from pipeline.evaluation.run_result import RunResult
 
 Pairs = list[tuple[Sample, Detections]]
 
@@ -72,8 +80,6 @@ class Report(WholeStage):
 
     def run(self, ctx: StageContext) -> Iterable[Row]:
         """Returns the page as one row."""
-        from pipeline.evaluation.page import PageData, render_page
-
         samples = ctx.one("samples")
         lines = [lineage_of_ap(ctx, each) for each in ctx.inputs["ap"]]
         evaluated = {line.detections.node for line in lines}
@@ -83,6 +89,8 @@ class Report(WholeStage):
         runs = [_run(each, edge, seen) for each in lines]
         artifacts = self._artifacts(ctx, lines)
         gallery, unseen = self._gallery(ctx, pairs)
+        statistics = ctx.inputs["statistics"]
+        trained = [each for line in lines for each in (line.detector, line.ranker)]
         page = PageData(
             title=self.title,
             summary=self.summary,
@@ -92,10 +100,8 @@ class Report(WholeStage):
             gallery_subset=self.subset,
             gallery_run=runs[0].name if runs else "",
             sizes=self._sizes(_evaluated(pairs, ctx.inputs["ap"])),
-            losses=_losses(
-                [*(each for line in lines for each in (line.detector, line.ranker)), *ctx.inputs["checkpoint"]]
-            ),
-            statistics=_statistics(ctx),
+            losses=_losses([*trained, *ctx.inputs["checkpoint"]]),
+            statistics=FaceStatistics.of(statistics[0].rows()) if statistics else None,
             accuracies=[
                 (row["name"], row["neighbours"], row["near"], row["every"])
                 for each in ctx.inputs["accuracy"]
@@ -118,8 +124,6 @@ class Report(WholeStage):
 
     def _gallery(self, ctx: StageContext, pairs: Pairs) -> tuple[list[GalleryItem], list[str]]:
         """Returns the images to show, and a line for each that can no longer be read."""
-        from pipeline.evaluation.hits_and_misses import GalleryItem, most_detections, most_mistakes, shrink_jpeg
-
         samples = ctx.one("samples")
         read = ImageReader(ctx, samples).read
         paths = {sample.image_id: sample.path for sample, _ in pairs}
@@ -136,8 +140,6 @@ class Report(WholeStage):
         return items, unseen
 
     def _sizes(self, pairs: Pairs) -> SizeHistogram | None:
-        from pipeline.evaluation.hits_and_misses import size_histogram
-
         truth = ground_truth_of(sample for sample, _ in pairs)
         if not any(len(boxes) for boxes in truth.boxes):
             return None
@@ -176,13 +178,6 @@ def _evaluated(pairs: Pairs, aps: Sequence[Artifact]) -> Pairs:
     return [pair for pair in pairs if pair[0].image_id not in left_out]
 
 
-def _statistics(ctx: StageContext) -> FaceStatistics | None:
-    from pipeline.evaluation.face_statistics import FaceStatistics
-
-    found = ctx.inputs["statistics"]
-    return FaceStatistics.of(found[0].rows()) if found else None
-
-
 def _median_edge(samples: Artifact) -> float:
     """Returns the median long edge of the readable images in pixels, 0 without any: where original size is shown."""
     sizes = [max(row["width"], row["height"]) for row in samples.rows(["width", "height"])]
@@ -190,10 +185,6 @@ def _median_edge(samples: Artifact) -> float:
 
 
 def _run(line: Lineage, original: float, seen_by: Sequence[str]) -> RunResult:
-    from pipeline.evaluation.run_result import RunResult
-    from pipeline.evaluation.wider_ap import ApCounts
-    from pipeline.models.checkpoint import published_detector
-
     rows = list(line.ap.rows()) if line.ap else []
     counts = {
         row["subset"]: ApCounts(
@@ -248,16 +239,12 @@ def _way(line: Lineage) -> tuple[str, dict[str, str]]:
 
 
 def _without_ap(runs: Sequence[RunResult]) -> Iterator[str]:
-    from pipeline.evaluation.wider_result import subsets_without_faces
-
     for run in runs:
         if line := subsets_without_faces({subset: counts.faces for subset, counts in run.counts.items()}):
             yield f"{run.name}: {line}"
 
 
 def _timing(artifact: Artifact) -> Timing:
-    from pipeline.evaluation.page import Timing
-
     run = artifact.manifest.run
     images = int(run.get("items_computed", 0)) if "image_id" in artifact.manifest.key else 0
     return Timing(artifact.node, float(run.get("wall_seconds", 0)), images, f"peak {run.get('peak_mb', 0)} MB")

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 import pyarrow as pa
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from pipeline.data.canvas import parse_canvas
 from pipeline.data.image_reader import ImageReader
@@ -22,7 +22,7 @@ from pipeline.engine.fingerprint import hash_json
 from pipeline.engine.stage import Item, Port, Row, StageContext
 from pipeline.inference.worker import naming_weights, planned_weights, set_threads
 from pipeline.models.checkpoint import Checkpoint
-from stages.network_stage import NetworkStage
+from stages.network_stage import CanvasName, NetworkStage
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,17 +59,12 @@ class Rerank(NetworkStage):
     }
     output: ClassVar[pa.Schema] = DETECTIONS
 
-    size: str | None = None
+    size: CanvasName | None = None
     iou: float | None = Field(0.4, ge=0, le=1)
     max_candidates: int | None = Field(None, ge=1)
     max_detections: int | None = Field(None, ge=1)
     clip: bool = False
     squash: bool = False
-
-    @field_validator("size", mode="before")
-    @classmethod
-    def _size(cls, value: object) -> str | None:
-        return None if value is None else str(parse_canvas(value if isinstance(value, int) else str(value)))
 
     def resolve(self, weights: Checkpoint) -> None:
         """Raises ValueError where a file does not hold a ranker."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from pipeline.data.records import Sample
 from pipeline.data.schemas import SAMPLES, STATISTICS
@@ -49,7 +49,7 @@ class Statistics(WholeStage):
     seed: int = Field(0, ge=0)
     epochs: int = Field(1, ge=1)
     side: int = Field(640, ge=32)
-    detector: str = "mogface_baseline"
+    detector: Annotated[str, AfterValidator(DETECTORS.known)] = "mogface_baseline"
     assigner: Literal["mogface", "max_iou", "s3fd", "atss"] = "mogface"
 
     @field_validator("policies")
@@ -59,12 +59,6 @@ class Statistics(WholeStage):
             POLICIES.find(name)
         if len(set(value)) != len(value):
             raise ValueError(f"an augmentation is named twice; there are {', '.join(POLICIES)}")
-        return value
-
-    @field_validator("detector")
-    @classmethod
-    def _detector(cls, value: str) -> str:
-        DETECTORS.find(value)
         return value
 
     def run(self, ctx: StageContext) -> Iterable[Row]:

@@ -56,9 +56,8 @@ class Suppress(MapStage):
         def work(items: Sequence[Item]) -> Iterator[Row]:
             for item in items:
                 found = rows.get(item.data["shard"], item.key)
-                candidates = found.scored
                 kept = detections(
-                    candidates,
+                    found.scored,
                     score=self.score,
                     iou=self.iou,
                     max_before_nms=self.max_before_nms,

@@ -83,6 +83,7 @@ class Table(WholeStage):
         rows = {row["subset"]: row for row in ap.rows()}
         hard, stated = rows["hard"], self.paper.get(ap.node, ())
         alarms = stated[len(LEVELS)] if len(stated) > len(LEVELS) else None
+        detect_ms, refine_ms = line.times if self.timed else (None, None)
         return ComparisonRow(
             name=ap.node,
             ap={level: rows[level]["ap"] for level in LEVELS},
@@ -93,7 +94,8 @@ class Table(WholeStage):
             paper_alarms=None if alarms is None else int(alarms),
             left_out=json.loads(hard["protocol"]).get(LEFT_OUT, 0),
             facts=dict(_facts(line)) if self.differences else {},
-            **(_times(line) if self.timed else {}),
+            detect_ms=detect_ms,
+            refine_ms=refine_ms,
         )
 
 
@@ -101,11 +103,6 @@ def _page(rows: Sequence[Row]) -> bytes:
     """Returns the table as Markdown; below it, which of its rows have no AP and why."""
     compared = [ComparisonRow.from_row(row) for row in rows]
     return "".join([markdown(compared), *(f"\n{line}\n" for line in without_ap(compared))]).encode()
-
-
-def _times(line: Lineage) -> dict[str, float | None]:
-    detect, refine = line.times
-    return {"detect_ms": detect, "refine_ms": refine}
 
 
 def _facts(line: Lineage) -> Iterator[tuple[str, Any]]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from pipeline.data.image_reader import ImageReader
 from pipeline.data.records import Sample
@@ -47,15 +47,9 @@ class TrainDetector(TrainingStage):
         "start": Port(CHECKPOINT, optional=True),
     }
 
-    detector: str = "retinaface_mobilenet"
+    detector: Annotated[str, AfterValidator(DETECTORS.known)] = "retinaface_mobilenet"
     model_args: dict[str, Any] = Field(default_factory=dict)
     recipe: DetectorRecipe = DetectorRecipe()
-
-    @field_validator("detector")
-    @classmethod
-    def _detector(cls, value: str) -> str:
-        DETECTORS.find(value)
-        return value
 
     @field_validator("recipe", mode="before")
     @classmethod

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field
 
 from pipeline.data.image_reader import ImageReader
 from pipeline.data.labelled_candidates import LabelledCandidateReader
@@ -46,15 +46,9 @@ class TrainRanker(TrainingStage):
         "start": Port(CHECKPOINT, optional=True),
     }
 
-    ranker: str = "crface"
+    ranker: Annotated[str, AfterValidator(RANKERS.known)] = "crface"
     model_args: dict[str, Any] = Field(default_factory=dict)
     recipe: RankerRecipe = RankerRecipe()
-
-    @field_validator("ranker")
-    @classmethod
-    def _ranker(cls, value: str) -> str:
-        RANKERS.find(value)
-        return value
 
     def resolve(self, weights: Checkpoint) -> None:
         """Raises ValueError where a file holds neither this ranker nor a known detector."""

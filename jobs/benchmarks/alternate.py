@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from jobs.benchmarks.baseline import Pace
-from jobs.benchmarks.pipeline_run import PipelineRun
-from jobs.benchmarks.results import Measured, alone, cores, less_is_better, more_is_better
+from jobs.benchmarks.baseline import Make, Pace, bare_loop
+from jobs.benchmarks.detecting import Bench
+from jobs.benchmarks.pipeline_run import PipelineRun, run_node
+from jobs.benchmarks.results import Measured, cores, less_is_better, more_is_better
+from pipeline.engine.graph import Graph
+from pipeline.engine.stage import Resources
 
 Way = tuple[int, int]
 """(processes, threads of each)."""
@@ -23,13 +27,46 @@ class Rounds:
     peers: dict[Way, list[Pace]]
     loads: list[float]
 
-    def best_ours(self) -> Way:
-        """Returns our faster way."""
-        return max(self.ours, key=lambda way: median(run.rate for run in self.ours[way]))
+    @property
+    def fastest(self) -> tuple[list[PipelineRun], list[Pace]]:
+        """The runs of either side in its faster way."""
+        return self.ours[_faster(self.ours)], self.peers[_faster(self.peers)]
 
-    def best_peer(self) -> Way:
-        """Returns the peer's faster way."""
-        return max(self.peers, key=lambda way: median(pace.rate for pace in self.peers[way]))
+
+def run_rounds(
+    bench: Bench, graph: Callable[[Resources], Graph], node: str, make: Make, workers: int, rounds: int
+) -> Rounds:
+    """Returns the figures of a node, in the graph that `graph` gives for its resources, and of the bare loop."""
+    images = len(bench.files)
+
+    def ours(way: Way) -> PipelineRun:
+        processes, threads = way
+        resources = Resources(workers=processes, cpus=threads, shard_rows=rows_of_shard(images, workers))
+        return run_node(graph(resources), node, bench.store)
+
+    return take_turns(ours, lambda way: bare_loop(make, images, *way), workers, rounds)
+
+
+def seconds_in_turn(rounds: int, *works: Callable[[], object]) -> list[float]:
+    """Returns the median seconds of each work on one thread, measured one after the other in every round."""
+    import torch
+
+    threads, spent = torch.get_num_threads(), [[0.0] * rounds for _ in works]
+    torch.set_num_threads(1)
+    try:
+        for turn in range(rounds):
+            for seconds, work in zip(spent, works, strict=True):
+                begun = time.perf_counter()
+                work()
+                seconds[turn] = time.perf_counter() - begun
+    finally:
+        torch.set_num_threads(threads)
+    return [median(seconds) for seconds in spent]
+
+
+def rows_of_shard(images: int, workers: int) -> int:
+    """Returns the images of a shard: eight shards for each worker."""
+    return max(1, images // (8 * workers))
 
 
 def take_turns(ours: Callable[[Way], PipelineRun], peer: Callable[[Way], Pace], workers: int, rounds: int) -> Rounds:
@@ -42,34 +79,43 @@ def take_turns(ours: Callable[[Way], PipelineRun], peer: Callable[[Way], Pace], 
     found = Rounds({way: [] for way in ways}, {way: [] for way in ways}, [])
     for turn in range(rounds):
         found.loads.append(os.getloadavg()[0])
-        for way in [found.best_ours()] if turn else list(ways):
+        for way in [_faster(found.ours)] if turn else list(ways):
             found.ours[way].append(ours(way))
-        for way in [found.best_peer()] if turn else list(ways):
+        for way in [_faster(found.peers)] if turn else list(ways):
             found.peers[way].append(peer(way))
     return found
 
 
-def pace_rows(rounds: Rounds, name: str, command: str) -> list[Measured]:
+def pace_rows(rounds: Rounds, name: str) -> list[Measured]:
     """Returns images/s in steady state and CPU time per image, either side in its faster way."""
-    runs, peers = rounds.ours[rounds.best_ours()], rounds.peers[rounds.best_peer()]
-    ours, peer = median(run.rate for run in runs), median(pace.rate for pace in peers)
-    cpu = median(1000 * pace.cpu_seconds / pace.images for pace in peers)
-    return [
-        more_is_better(f"{name}, images/s: steady state", ours, peer, command),
-        *_cpu_rows(runs, cpu, name, command),
+    runs, peers = rounds.fastest
+    rows = [
+        more_is_better(
+            f"{name}, images/s: steady state",
+            median(run.rate for run in runs),
+            median(pace.rate for pace in peers),
+        )
     ]
+    # CPU time, which other work on the machine disturbs less than images/s.
+    workers = [1000 * run.worker_cores / run.rate for run in runs if run.worker_cores is not None]
+    others = [1000 * run.other_cores / run.rate for run in runs if run.other_cores is not None]
+    if workers and others:
+        cpu = median(1000 * pace.cpu_seconds / pace.images for pace in peers)
+        rows.append(less_is_better(f"{name}, CPU ms/image: workers", median(workers), cpu))
+        rows.append(Measured(f"{name}, CPU ms/image: Ray and the driver beside them", median(others)))
+    return rows
 
 
-def cost_rows(rounds: Rounds, name: str, command: str) -> list[Measured]:
+def cost_rows(rounds: Rounds, name: str) -> list[Measured]:
     """Returns images/s with everything, the memory of a worker, and what went through the object store."""
-    runs, peers = rounds.ours[rounds.best_ours()], rounds.peers[rounds.best_peer()]
+    runs, peers = rounds.fastest
     whole = median(run.images / run.seconds for run in runs)
     crossing = median(run.bytes_through_store / run.images for run in runs)
     peak, peer_peak = max(run.peak_mb for run in runs), max(pace.peak_mb for pace in peers)
     return [
-        alone(f"{name}, images/s: start of Ray and workers included", whole, command),
-        Measured(f"{name}, MB: peak memory of a worker", peak, peer_peak, None, command),
-        alone(f"{name}, bytes/image: payload through the object store", crossing, command),
+        Measured(f"{name}, images/s: start of Ray and workers included", whole),
+        Measured(f"{name}, MB: peak memory of a worker", peak, peer_peak),
+        Measured(f"{name}, bytes/image: payload through the object store", crossing),
     ]
 
 
@@ -91,26 +137,17 @@ def conditions(rounds: int, workers: int, shard_rows: int, loads: Sequence[float
     """Returns under which conditions rounds were measured."""
     return (
         f"{cores()} cores, {workers} used, {shard_rows} images per shard; medians of {rounds} rounds in turn, either "
-        f"side in the faster of its two ways (processes x threads); load at their starts: {listed(loads)}"
+        f"side in the faster of its two ways (processes x threads); load at their starts: {_listed(loads)}"
     )
 
 
-def listed(values: Sequence[float]) -> str:
-    """Returns numbers with three digits, one after the other."""
-    return " ".join(f"{value:.3g}" for value in values)
-
-
-def _cpu_rows(runs: Sequence[PipelineRun], peer: float, name: str, command: str) -> list[Measured]:
-    """Returns CPU time per image, which other work on the machine disturbs less than images/s."""
-    workers = [1000 * run.worker_cores / run.rate for run in runs if run.worker_cores is not None]
-    others = [1000 * run.other_cores / run.rate for run in runs if run.other_cores is not None]
-    if not workers or not others:
-        return []
-    return [
-        less_is_better(f"{name}, CPU ms/image: workers", median(workers), peer, command),
-        alone(f"{name}, CPU ms/image: Ray and the driver beside them", median(others), command),
-    ]
+def _faster(found: Mapping[Way, Sequence[PipelineRun | Pace]]) -> Way:
+    return max(found, key=lambda way: median(each.rate for each in found[way]))
 
 
 def _ways(rates: Mapping[Way, Sequence[float]]) -> str:
-    return ", ".join(f"{processes} x {threads} {listed(each)}" for (processes, threads), each in rates.items())
+    return ", ".join(f"{processes} x {threads} {_listed(each)}" for (processes, threads), each in rates.items())
+
+
+def _listed(values: Sequence[float]) -> str:
+    return " ".join(f"{value:.3g}" for value in values)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import time
-from statistics import median
 
 import torch
 from torch import Tensor
 
+from jobs.benchmarks.alternate import seconds_in_turn
 from jobs.benchmarks.results import Section, more_is_better
 from pipeline.boxes.anchors import AnchorGrid
 from pipeline.boxes.iou import iou_matrix
@@ -21,7 +20,7 @@ IMAGES, SIDE, FACES = 8, 800, 40
 STRIDES = (4, 8, 16, 32, 64, 128)
 
 
-def assigning_section(rounds: int, command: str) -> Section:
+def assigning_section(rounds: int) -> Section:
     """Returns the line of matching + Ali-AMS for 8 images of 800 x 800 with 40 faces each, on one thread.
 
     Ours (ten times) and the loop (once) alternate; medians count.
@@ -29,25 +28,15 @@ def assigning_section(rounds: int, command: str) -> Section:
     Raises:
         RuntimeError: the two disagree on an anchor, and the figures would compare different work.
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        anchors, faces, predicted = _batch()
-        assigner = AliAms()
-        got = assigner(anchors, faces, predicted)
-        mine, theirs = [], []
-        for _ in range(rounds):
-            began = time.perf_counter()
-            for _ in range(10):
-                assigner(anchors, faces, predicted)
-            mine.append((time.perf_counter() - began) / 10)
-            began = time.perf_counter()
-            looped = [
-                _one_image(anchors, boxes, score) for boxes, score in zip(faces.boxes, predicted.logits, strict=True)
-            ]
-            theirs.append(time.perf_counter() - began)
-    finally:
-        torch.set_num_threads(threads)
+    anchors, faces, predicted = _batch()
+    assigner = AliAms()
+
+    def loop() -> list[tuple[Tensor, Tensor]]:
+        return [_one_image(anchors, boxes, score) for boxes, score in zip(faces.boxes, predicted.logits, strict=True)]
+
+    got, looped = assigner(anchors, faces, predicted), loop()
+    ten, theirs = seconds_in_turn(rounds, lambda: [assigner(anchors, faces, predicted) for _ in range(10)], loop)
+    mine = ten / 10
     for image, (face, label) in enumerate(looped):
         learns = label == FACE
         if not torch.equal(label, got.label[image]) or not torch.equal(face[learns], got.face[image][learns]):
@@ -55,13 +44,13 @@ def assigning_section(rounds: int, command: str) -> Section:
     what = f"assigning, images/s: matching + Ali-AMS, {SIDE} x {SIDE}, {FACES} faces each"
     notes = [
         f"a batch of {IMAGES} images, {len(anchors)} anchors on six levels, one thread, medians of {rounds} rounds in "
-        f"turn, load {os.getloadavg()[0]:.2f}; ours {1000 * median(mine):.1f} ms, loop {1000 * median(theirs):.0f} ms",
+        f"turn, load {os.getloadavg()[0]:.2f}; ours {1000 * mine:.1f} ms, loop {1000 * theirs:.0f} ms",
         f"of {int((got.label == FACE).sum())} matched anchors {int(got.compensated.sum())} are compensated; both "
         "agree on every one",
         "peer: for each image, each face against all anchors with vector operations; ours has no loop over faces and "
         "visits the anchors near a face only",
     ]
-    return Section("assigning", [more_is_better(what, IMAGES / median(mine), IMAGES / median(theirs), command)], notes)
+    return Section("assigning", [more_is_better(what, IMAGES / mine, IMAGES / theirs)], notes)
 
 
 def _batch() -> tuple[Anchors, FaceBatch, Predicted]:

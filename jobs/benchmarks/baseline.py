@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pipeline.engine.shards import peak_memory_mb
@@ -43,19 +44,6 @@ class Pace:
         return self.images / self.seconds
 
 
-@dataclass
-class _Share:
-    """What one process holds, handed from its preparation to its loop."""
-
-    work: Work
-    images: int
-    start_together: Any
-    next_image: Any
-
-
-_share: _Share | None = None
-
-
 def bare_loop(make: Make, images: int, processes: int, threads: int) -> Pace:
     """Returns the pace of the work alone, of `make`'s result in each of some processes.
 
@@ -65,13 +53,16 @@ def bare_loop(make: Make, images: int, processes: int, threads: int) -> Pace:
     spawn = multiprocessing.get_context("spawn")
     shared = (spawn.Barrier(processes), spawn.Value("q", 0))
     with ProcessPoolExecutor(processes, spawn, _prepare, (make, images, threads, *shared)) as pool:
-        done = [each.result() for each in [pool.submit(_run) for _ in range(processes)]]
+        done = [each.result() for each in [pool.submit(_run_prepared) for _ in range(processes)]]
     begun, ended = min(each[0] for each in done), max(each[1] for each in done)
     return Pace(images, ended - begun, max(each[2] for each in done), sum(each[3] for each in done))
 
 
+_loop: Callable[[], tuple[float, float, int, float]] | None = None
+
+
 def _prepare(make: Make, images: int, threads: int, start_together: Any, next_image: Any) -> None:
-    global _share
+    global _loop
     import cv2
     import torch
 
@@ -79,18 +70,22 @@ def _prepare(make: Make, images: int, threads: int, start_together: Any, next_im
     cv2.setNumThreads(threads)
     work = make()
     work(0)  # the first pass allocates and plans
-    _share = _Share(work, images, start_together, next_image)
+    _loop = partial(_run, work, images, start_together, next_image)
 
 
-def _run() -> tuple[float, float, int, float]:
+def _run_prepared() -> tuple[float, float, int, float]:
+    assert _loop is not None
+    return _loop()
+
+
+def _run(work: Work, images: int, start_together: Any, next_image: Any) -> tuple[float, float, int, float]:
     """Returns when this process began and ended (monotonic clock), its peak memory in MB, and its CPU seconds."""
-    assert _share is not None
-    _share.start_together.wait(PATIENCE_SECONDS)
+    start_together.wait(PATIENCE_SECONDS)
     begun, spent = time.monotonic(), time.process_time()
     while True:
-        with _share.next_image.get_lock():
-            index = _share.next_image.value
-            _share.next_image.value += 1
-        if index >= _share.images:
+        with next_image.get_lock():
+            index = next_image.value
+            next_image.value += 1
+        if index >= images:
             return begun, time.monotonic(), peak_memory_mb(), time.process_time() - spent
-        _share.work(index)
+        work(index)

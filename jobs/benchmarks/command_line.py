@@ -6,6 +6,7 @@ import json as jsonlib
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import typer
@@ -24,11 +25,19 @@ def check(option: str, values: Sequence[str], known: Callable[[str], object]) ->
         raise typer.BadParameter(str(error), param_hint=option) from None
 
 
-def begin(section: str, **options: object) -> str:
-    """Prints the section's name, and returns the command that repeats it."""
-    print(f"{section} ...", file=sys.stderr, flush=True)
-    chosen = [f"--{name} {value}" for name, value in options.items()]
-    return " ".join(["uv run python jobs/benchmark.py", section, *chosen])
+def begin(name: str, **options: object) -> str:
+    """Prints a command's name, and returns the command line with these options; a list repeats its option."""
+    print(f"{name} ...", file=sys.stderr, flush=True)
+    words = ["uv run python jobs/benchmark.py", name]
+    for option, value in options.items():
+        words += [f"--{option.replace('_', '-')} {each}" for each in (value if isinstance(value, list) else [value])]
+    return " ".join(words)
+
+
+def measured(name: str, make: Callable[[], Section], **options: object) -> Section:
+    """Returns the section that `make` measures, with the command that repeats it, see `begin`."""
+    command = begin(name, **options)
+    return replace(make(), command=command)
 
 
 def shared_folder(given: Path | None) -> Path | None:

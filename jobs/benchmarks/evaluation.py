@@ -19,7 +19,7 @@ from pipeline.data.datasets.wider_face.predictions import read_wider_text
 from pipeline.evaluation.wider_result import evaluate
 
 
-def evaluation_section(predictions: Path, ground_truth: Path, rounds: int, command: str) -> Section:
+def evaluation_section(predictions: Path, ground_truth: Path, rounds: int) -> Section:
     """Returns medians over alternating rounds; predictions as text, ground truth as the four official .mat files."""
     truth = load_ground_truth(ground_truth)
     boxes = read_wider_text(predictions, truth.image_ids).predictions
@@ -34,11 +34,13 @@ def evaluation_section(predictions: Path, ground_truth: Path, rounds: int, comma
             peers.append(spend([(name, coco_truth(truth, name), coco_detections(boxes)) for name in truth.counts]))
             our_commands.append(run_command(our_command))
             peer_commands.append(run_command(peer_command))
+    our_cpu, our_wall = map(median, zip(*our_commands, strict=True))
+    peer_cpu, peer_wall = map(median, zip(*peer_commands, strict=True))
     rows = [
-        less_is_better("evaluation, CPU s: boxes in memory to AP", _cpu(ours), _cpu(peers), command),
-        less_is_better("evaluation, CPU s: reading included", _cpu(ours, True), _cpu(peers, True), command),
-        less_is_better("evaluation, CPU s: whole command", *_medians(our_commands, peer_commands, 0), command),
-        less_is_better("evaluation, wall s: whole command", *_medians(our_commands, peer_commands, 1), command),
+        less_is_better("evaluation, CPU s: boxes in memory to AP", _cpu(ours), _cpu(peers)),
+        less_is_better("evaluation, CPU s: reading included", _cpu(ours, True), _cpu(peers, True)),
+        less_is_better("evaluation, CPU s: whole command", our_cpu, peer_cpu),
+        less_is_better("evaluation, wall s: whole command", our_wall, peer_wall),
     ]
     return Section("evaluation", rows, _notes(len(truth.image_ids), len(boxes.scores), rounds, ours[0], peers[0]))
 
@@ -72,12 +74,6 @@ def _ours(predictions: Path, ground_truth: Path) -> Spent:
 
 def _cpu(spent: Sequence[Spent], reading: bool = False) -> float:
     return median(each.evaluate + (each.load if reading else 0) for each in spent)
-
-
-def _medians(
-    ours: Sequence[tuple[float, float]], peers: Sequence[tuple[float, float]], which: int
-) -> tuple[float, float]:
-    return median(each[which] for each in ours), median(each[which] for each in peers)
 
 
 def _notes(images: int, boxes: int, rounds: int, ours: Spent, peer: Spent) -> list[str]:

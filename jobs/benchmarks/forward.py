@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from math import prod
 from statistics import median
@@ -13,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jobs.benchmarks.results import Section, alone, cores
+from jobs.benchmarks.prerequisites import in_new_process
+from jobs.benchmarks.results import Measured, Section, cores
 from pipeline.data.canvas import Tile, parse_canvas, tiles
 from pipeline.engine.shards import peak_memory_mb
 
@@ -44,7 +43,6 @@ def forward_section(
     passes: int,
     budget_gb: float | None,
     device: str,
-    command: str,
     sampled: int | None = None,
 ) -> Section:
     """Returns one line of time and one of memory per detector and canvas.
@@ -55,25 +53,25 @@ def forward_section(
         passes: timed, after one that is not.
         budget_gb: memory of one process on a CPU; canvases that need more are cut into tiles.
         device: "cpu" or "cuda".
-        command: for the table.
         sampled: of a canvas in tiles, only so many are timed, spread over it, and the time of all is estimated by their
             area; an 8K image takes the largest detector half an hour. Without a line of memory.
     """
-    rows, notes = [], [f"random weights, one image of 1024 x 683 pixels, median of {passes} passes, {_where(device)}"]
+    import torch
+
+    where = f"{cores()} threads, float32" if device == "cpu" else f"{torch.cuda.get_device_name()}, bfloat16"
+    rows, notes = [], [f"random weights, one image of 1024 x 683 pixels, median of {passes} passes, {where}"]
     for name in names:
         for canvas in canvases:
-            # A process of its own: memory that one detector took would count for the next.
-            with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-                passed = pool.submit(time_passes, name, canvas, passes, budget_gb, device, sampled)
             try:
-                done = passed.result()
+                # Memory that one detector took would count for the next.
+                done = in_new_process(time_passes, name, canvas, passes, budget_gb, device, sampled)
             except ValueError as error:  # a budget too small for it: the others are still measured
                 notes.append(f"{name} at {canvas} was not measured: {error}")
                 continue
             label = f"forward, {name} at {canvas}"
-            rows.append(alone(f"{label}, ms", 1000 * done.seconds, command))
+            rows.append(Measured(f"{label}, ms", 1000 * done.seconds))
             if done.share == 1:
-                rows.append(alone(f"{label}, MB at the peak", done.peak_mb, command))
+                rows.append(Measured(f"{label}, MB at the peak", done.peak_mb))
             if done.tiles:
                 part = "" if done.share == 1 else f", estimated from {done.share:.1%} of them"
                 notes.append(f"{name} at {canvas} in tiles of {done.tiles} px for {budget_gb:g} GB{part}")
@@ -142,11 +140,3 @@ def settled(detector: Detector) -> Detector:
     with torch.no_grad():
         detector.train()(detector.normalisation(pixels).permute(0, 3, 1, 2))
     return detector.eval()
-
-
-def _where(device: str) -> str:
-    if device == "cpu":
-        return f"{cores()} threads, float32"
-    import torch
-
-    return f"{torch.cuda.get_device_name()}, bfloat16"

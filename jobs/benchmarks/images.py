@@ -1,4 +1,4 @@
-"""The images and the detector of a section: real images and published weights, else drawn ones and random weights."""
+"""The images of a section: real ones of the shared folder, else drawn ones."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from jobs.benchmarks.detecting import Model
 from pipeline.data.datasets.synthetic.dataset import Synthetic
 
-REAL_IMAGES = "data/wider_images/WIDER_val/images"
 DETECTOR = "retinaface_mobilenet"
 REAL_WEIGHTS = "data/weights/retinaface_mobilenet0.25_Final.pth"
+
+
+def real_images(shared: Path | None) -> list[Path]:
+    """Returns the real validation images of `shared`, by name; none where there are none."""
+    return sorted((shared / "data/wider_images/WIDER_val/images").glob("*/*.jpg")) if shared else []
 
 
 def gather(folder: Path, number: int, shared: Path | None) -> tuple[list[Path], str]:
@@ -20,8 +23,7 @@ def gather(folder: Path, number: int, shared: Path | None) -> tuple[list[Path], 
     Real images of `shared` are taken evenly over all events, and again under other names where there are fewer; without
     `shared` they are drawn, 1024 x 683 pixels.
     """
-    found = sorted((shared / REAL_IMAGES).glob("*/*.jpg")) if shared else []
-    if found:
+    if found := real_images(shared):
         chosen = evenly(found, number)
         for index in range(number):
             again, place = divmod(index, len(chosen))
@@ -37,17 +39,3 @@ def gather(folder: Path, number: int, shared: Path | None) -> tuple[list[Path], 
 def evenly(files: Sequence[Path], number: int) -> Sequence[Path]:
     """Returns at most that many files, spread over the whole list."""
     return [files[index * len(files) // number] for index in range(number)] if number < len(files) else files
-
-
-def model_for(folder: Path, canvas: str, shared: Path | None, name: str = DETECTOR) -> tuple[Model, str]:
-    """Returns a detector and what it is: the published MobileNet-0.25 RetinaFace, else random weights in `folder`."""
-    weights = shared / REAL_WEIGHTS if shared and name == DETECTOR else None
-    if weights and weights.is_file():
-        return Model(weights, None, canvas), "the public MobileNet-0.25 weights"
-    from jobs.benchmarks.forward import settled
-    from pipeline.models.detectors import DETECTORS
-    from pipeline.models.weights import save_bytes
-
-    file = folder / f"{name}.safetensors"
-    file.write_bytes(save_bytes(name, settled(DETECTORS[name].build())))
-    return Model(file, None, canvas), f"{name} with random weights"

@@ -1,17 +1,24 @@
-"""`label_candidates` over an index and three dumps: rows/s, and whether its memory stays constant."""
+"""`label_candidates` over an index and three dumps of random boxes: rows/s, and whether its memory stays constant."""
 
 from __future__ import annotations
 
 import multiprocessing
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from typing import ClassVar
 
-from jobs.benchmarks.prerequisites import prepare, require_success
-from jobs.benchmarks.results import Section, alone
-from jobs.benchmarks.synthetic_dumps import SyntheticDump, SyntheticSamples
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pydantic import Field
+
+from jobs.benchmarks.prerequisites import in_new_process, prepare, require_success
+from jobs.benchmarks.results import Measured, Section
+from pipeline.data.records import Detections, Sample
+from pipeline.data.schemas import DETECTIONS, SAMPLES
 from pipeline.engine.executor import LocalExecutor
 from pipeline.engine.graph import Graph, Node
 from pipeline.engine.manifest import Manifest, stored_manifests
@@ -19,7 +26,7 @@ from pipeline.engine.plan import Options
 from pipeline.engine.runner import Runner
 from pipeline.engine.shard_record import ShardRecord
 from pipeline.engine.shards import ShardJob, Worker, compute_shard, peak_memory_mb
-from pipeline.engine.stage import Item, MapStage, Resources
+from pipeline.engine.stage import Item, MapStage, Port, Resources, Row, StageContext
 from pipeline.engine.storage import Store
 from stages.label_candidates import LabelCandidates
 
@@ -27,6 +34,8 @@ DUMPS = ("first", "second", "third")
 JOINED = "joined"
 INPUT_ROWS = 5000  # of a shard of the inputs
 JOINED_ROWS = 500  # of a shard of the join
+WIDTH, HEIGHT = 1024, 768
+_LARGEST = 200.0  # box side, pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +56,10 @@ class Joined:
     before_mb: int
 
     @property
-    def first_mb(self) -> int:
-        """Of the worker, in the first tenth of the shards."""
-        return max(self.worker_mb[: max(1, len(self.worker_mb) // 10)])
-
-    @property
-    def last_mb(self) -> int:
-        """Of the worker, in the last tenth of the shards."""
-        return max(self.worker_mb[-max(1, len(self.worker_mb) // 10) :])
+    def ends_mb(self) -> tuple[int, int]:
+        """Of the worker, in the first tenth of the shards and in the last one."""
+        tenth = max(1, len(self.worker_mb) // 10)
+        return max(self.worker_mb[:tenth]), max(self.worker_mb[-tenth:])
 
 
 class OneWorker(LocalExecutor):
@@ -79,22 +84,22 @@ class OneWorker(LocalExecutor):
         self._pool.shutdown()
 
 
-def joining_section(images: int, boxes: int, command: str) -> Section:
+def joining_section(images: int, boxes: int) -> Section:
     """Returns rows/s and peak memory of a join of three dumps with so many random boxes per image."""
     with tempfile.TemporaryDirectory(prefix="wider8k-benchmark-") as folder:
         graph, store = joining_graph(images, boxes), Store(folder)
         begun = time.monotonic()
         prepare(graph, JOINED, store)
         written = time.monotonic() - begun
-        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-            found = pool.submit(join, graph, store).result()
+        found = in_new_process(join, graph, store)
+    first_mb, last_mb = found.ends_mb
     name = f"joining {images:,} images, {len(DUMPS)} x {boxes} boxes"
     rows = [
-        alone(f"{name}, rows/s", found.rows / found.seconds, command),
-        alone(f"{name}, MB: peak of the worker, first tenth", found.first_mb, command),
-        alone(f"{name}, MB: peak of the worker, last tenth", found.last_mb, command),
-        alone(f"{name}, MB: peak of the planning process", found.planning_mb, command),
-        alone(f"{name}, s: planning", found.planning_seconds, command),
+        Measured(f"{name}, rows/s", found.rows / found.seconds),
+        Measured(f"{name}, MB: peak of the worker, first tenth", first_mb),
+        Measured(f"{name}, MB: peak of the worker, last tenth", last_mb),
+        Measured(f"{name}, MB: peak of the planning process", found.planning_mb),
+        Measured(f"{name}, s: planning", found.planning_seconds),
     ]
     notes = [
         f"one worker beside the planning process, without Ray; {JOINED_ROWS} rows per shard, {INPUT_ROWS:,} per shard "
@@ -152,3 +157,74 @@ def _open(job: ShardJob) -> None:
 def _compute(items: Sequence[Item]) -> ShardRecord:
     assert _opened is not None
     return compute_shard(*_opened, items)
+
+
+class SyntheticSamples(MapStage):
+    """Samples without files, with faces anywhere in them.
+
+    Attributes:
+        images: how many.
+        faces: of each.
+    """
+
+    name: ClassVar[str] = "synthetic_samples"
+    version: ClassVar[str] = "1"
+    output: ClassVar[pa.Schema] = SAMPLES
+
+    images: int = Field(ge=1)
+    faces: int = Field(10, ge=0)
+
+    def items(self, ctx: StageContext) -> Sequence[Item]:
+        """Returns one item per image."""
+        return [Item(f"synthetic/{number:07d}", "") for number in range(self.images)]
+
+    def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
+        """Returns a worker of random rows of `SAMPLES`."""
+
+        def work(items: Sequence[Item]) -> Iterator[Row]:
+            for item in items:
+                boxes, _ = _sampled(0, item, self.faces)
+                yield Sample(item.key, f"{item.key}.jpg", "", WIDTH, HEIGHT, boxes).to_row()
+
+        return work
+
+
+class SyntheticDump(MapStage):
+    """Boxes anywhere in the images of some samples.
+
+    Attributes:
+        boxes: of each image.
+        seed: one per detector.
+    """
+
+    name: ClassVar[str] = "synthetic_dump"
+    version: ClassVar[str] = "1"
+    mapped_inputs: ClassVar[tuple[str, ...]] = ("samples",)
+    inputs: ClassVar[dict[str, Port]] = {"samples": Port(SAMPLES)}
+    output: ClassVar[pa.Schema] = DETECTIONS
+
+    boxes: int = Field(ge=0)
+    seed: int = Field(1, ge=1)
+
+    def items(self, ctx: StageContext) -> Sequence[Item]:
+        """Returns one item per sample."""
+        return [Item(key, version) for key, version, _ in ctx.one("samples").item_versions()]
+
+    def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
+        """Returns a worker of random rows of `DETECTIONS`."""
+
+        def work(items: Sequence[Item]) -> Iterator[Row]:
+            for item in items:
+                boxes, scores = _sampled(self.seed, item, self.boxes)
+                yield Detections(item.key, WIDTH, HEIGHT, boxes, scores).to_row()
+
+        return work
+
+
+def _sampled(seed: int, item: Item, count: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Returns float32 [count, 4] boxes and float32 [count] falling scores that depend on seed and image alone."""
+    rng = np.random.default_rng((seed, int(item.key.rpartition("/")[2])))
+    numbers = rng.random((count, 5), dtype=np.float32)
+    sides = 8 + numbers[:, 2:4] * (_LARGEST - 8)
+    corners = numbers[:, :2] * (np.array([WIDTH, HEIGHT], np.float32) - sides)
+    return np.concatenate([corners, corners + sides], axis=1), np.sort(numbers[:, 4])[::-1]

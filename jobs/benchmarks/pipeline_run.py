@@ -6,7 +6,7 @@ import pickle
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from jobs.benchmarks.cpu_watch import CpuWatch
@@ -102,33 +102,34 @@ def run_node(graph: Graph, node: str, store: Store) -> PipelineRun:
     """
     prepare(graph, node, store)
     started = time.monotonic()
-    executors: list[CountingExecutor] = []
-
-    def make_executor() -> CountingExecutor:
-        executors.append(CountingExecutor())
-        return executors[0]
-
     with CpuWatch() as watch:
-        outcome = Runner(graph, store, Options(frozenset({node})), make_executor).run()
+        executor = CountingExecutor()
+        outcome = Runner(graph, store, Options(frozenset({node})), lambda: executor).run()
     seconds = time.monotonic() - started
     require_success(outcome)
-    run = _measured(store, node, seconds, executors[0].bytes_counted)
-    begun, ended = min(s.begun for s in run.shards), max(s.ended for s in run.shards)
-    workers = {int(shard.host.rpartition(":")[2]) for shard in run.shards}
-    own, others = watch.cores(begun, ended, only=workers), watch.cores(begun, ended, but=workers)
-    return replace(run, worker_cores=own, other_cores=others)
-
-
-def _measured(store: Store, node: str, seconds: float, counted: int) -> PipelineRun:
     (manifest,) = stored_manifests(store, node)
-    folder = Path(store.path(manifest.folder))
+    shards, peak = _shards(Path(store.path(manifest.folder)))
+    begun, ended = shards[0].begun, max(shard.ended for shard in shards)
+    workers = {int(shard.host.rpartition(":")[2]) for shard in shards}
+    return PipelineRun(
+        shards,
+        seconds,
+        peak,
+        executor.bytes_counted,
+        len(manifest.errors),
+        watch.cores(begun, ended, only=workers),
+        watch.cores(begun, ended, but=workers),
+    )
+
+
+def _shards(folder: Path) -> tuple[tuple[ShardSpan, ...], int]:
+    """Returns the shards of a node's folder in the order in which they began, and the largest peak memory in MB."""
     spans, peak = [], 0
-    for file in sorted(folder.glob("shard-*.json")):
+    for file in folder.glob("shard-*.json"):
         record = ShardRecord.from_json(file.read_bytes())
         assert record is not None
         # A record's seconds end right before its Parquet file is written; the shard ends once the record is there.
         computed = file.with_suffix(".parquet").stat().st_mtime
         spans.append(ShardSpan(record.host, record.rows, computed - record.seconds, file.stat().st_mtime))
         peak = max(peak, record.peak_mb)
-    shards = tuple(sorted(spans, key=lambda span: span.begun))
-    return PipelineRun(shards, seconds, peak, counted, len(manifest.errors))
+    return tuple(sorted(spans, key=lambda span: span.begun)), peak

@@ -1,15 +1,23 @@
-"""Prerequisites of the measured node: computed here, without Ray, and kept for all rounds."""
+"""Prerequisites of the measured node: computed here, without Ray, and kept for all rounds.
+
+Nothing here imports Ray: processes whose memory is measured import this.
+"""
 
 from __future__ import annotations
 
 import multiprocessing
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from typing import ParamSpec, TypeVar
 
 from pipeline.engine.executor import LocalExecutor
 from pipeline.engine.graph import Graph
 from pipeline.engine.plan import Decision, Options, plan
 from pipeline.engine.runner import Outcome, Runner
 from pipeline.engine.storage import Store
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def prepare(graph: Graph, node: str, store: Store) -> None:
@@ -25,8 +33,7 @@ def prepare(graph: Graph, node: str, store: Store) -> None:
     plans = plan(graph, store, Options(before))
     if all(plans[name].decision is Decision.REUSE for name in before):
         return
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        require_success(pool.submit(compute, graph, before, store).result())
+    require_success(in_new_process(compute, graph, before, store))
 
 
 def compute(graph: Graph, nodes: frozenset[str], store: Store) -> Outcome:
@@ -38,3 +45,9 @@ def require_success(outcome: Outcome) -> None:
     """Raises RuntimeError where a node failed or was never begun."""
     if outcome.failed or outcome.blocked:
         raise RuntimeError(f"the benchmark's pipeline failed: {outcome.failed or outcome.blocked}")
+
+
+def in_new_process(work: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+    """Returns what `work` returns in a process of its own: the memory that it took is not this one's."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(work, *arguments, **options).result()

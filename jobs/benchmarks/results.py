@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,45 +20,40 @@ class Measured:
 
     Attributes:
         ours: the figure, or None where it could not be measured.
-        command: repeats the measurement.
     """
 
     what: str
     ours: float | None
-    peer: float | None
-    ratio: float | None
-    command: str
+    peer: float | None = None
+    ratio: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """The lines of one section, and the conditions under which they were measured."""
+    """The lines of one section, the conditions under which they were measured, and the command that repeats it."""
 
     name: str
     rows: Sequence[Measured]
-    notes: Sequence[str] = field(default_factory=tuple)
+    notes: Sequence[str] = ()
+    command: str = ""
 
 
-def alone(what: str, ours: float | None, command: str) -> Measured:
-    """Returns a line without a peer."""
-    return Measured(what, ours, None, None, command)
-
-
-def less_is_better(what: str, ours: float, peer: float, command: str) -> Measured:
+def less_is_better(what: str, ours: float, peer: float) -> Measured:
     """Returns a line whose ratio is peer / ours (seconds)."""
-    return Measured(what, ours, peer, peer / ours, command)
+    return Measured(what, ours, peer, peer / ours)
 
 
-def more_is_better(what: str, ours: float, peer: float, command: str) -> Measured:
+def more_is_better(what: str, ours: float, peer: float) -> Measured:
     """Returns a line whose ratio is ours / peer (images per second)."""
-    return Measured(what, ours, peer, ours / peer, command)
+    return Measured(what, ours, peer, ours / peer)
 
 
 def table(sections: Sequence[Section]) -> str:
     """Returns all sections as one aligned table, with their notes below."""
-    rows = [row for section in sections for row in section.rows]
-    cells = [(row.what, _number(row.ours), _number(row.peer), _number(row.ratio), row.command) for row in rows]
-    cells = [("what", "ours", "peer", "ratio", "command"), *cells]
+    cells = [("what", "ours", "peer", "ratio", "command")]
+    for section in sections:
+        for row in section.rows:
+            cells.append((row.what, _number(row.ours), _number(row.peer), _number(row.ratio), section.command))
     a, b, c, d, _ = (max(map(len, column)) for column in zip(*cells, strict=True))
     lines = [f"{w:<{a}}  {x:>{b}}  {y:>{c}}  {z:>{d}}  {command}" for w, x, y, z, command in cells]
     notes = [f"{section.name}: {note}" for section in sections for note in section.notes]
@@ -67,7 +62,11 @@ def table(sections: Sequence[Section]) -> str:
 
 def as_json(sections: Sequence[Section]) -> dict[str, Any]:
     """Returns everything the table says, with all digits, and the machine it was measured on."""
-    return {"machine": machine(), "sections": [asdict(section) for section in sections]}
+    found = []
+    for section in sections:
+        rows = [{**asdict(row), "command": section.command} for row in section.rows]
+        found.append({"name": section.name, "rows": rows, "notes": section.notes})
+    return {"machine": machine(), "sections": found}
 
 
 def machine() -> Mapping[str, Any]:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from jobs.benchmarks.images import REAL_IMAGES, REAL_WEIGHTS, evenly
-from jobs.benchmarks.results import Section, alone, less_is_better
+from jobs.benchmarks.alternate import seconds_in_turn
+from jobs.benchmarks.images import REAL_WEIGHTS, evenly, real_images
+from jobs.benchmarks.results import Measured, Section, less_is_better
 from pipeline.boxes.suppression import nms
 from pipeline.boxes.voting import vote
 
@@ -22,23 +20,18 @@ TOP = 5000
 Boxes = NDArray[np.float32]
 
 
-def suppression_section(shared: Path | None, rounds: int, command: str) -> Section:
+def suppression_section(shared: Path | None, rounds: int) -> Section:
     """Returns milliseconds on one thread, medians of rounds in turn on each image; without `shared`, of random boxes.
 
     Raises:
         RuntimeError: vectorised voting and the loop disagree.
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        given, origin = _candidates(shared)
-        times = [_times(boxes, scores, rounds) for boxes, scores in given]
-    finally:
-        torch.set_num_threads(threads)
+    given, origin = _candidates(shared)
+    times = [_times(boxes, scores, rounds) for boxes, scores in given]
     suppressed, voted, looped = (median(each[kind] for each in times) for kind in range(3))
     rows = [
-        alone(f"NMS of {TOP:,} boxes, ms", suppressed, command),
-        less_is_better(f"box voting of {TOP:,} boxes, ms (peer: the plain loop)", voted, looped, command),
+        Measured(f"NMS of {TOP:,} boxes, ms", suppressed),
+        less_is_better(f"box voting of {TOP:,} boxes, ms (peer: the plain loop)", voted, looped),
     ]
     groups = sorted(len(vote(boxes, scores, iou=IOU).scores) for boxes, scores in given)
     notes = [
@@ -66,29 +59,24 @@ def plain_vote(boxes_N4: Boxes, scores_N: Boxes, iou: float) -> NDArray[np.float
     return np.array(voted).reshape(-1, 5)
 
 
-def _times(boxes: Boxes, scores: Boxes, rounds: int) -> tuple[float, float, float]:
+def _times(boxes: Boxes, scores: Boxes, rounds: int) -> list[float]:
     """Returns the milliseconds of suppression, voting and the loop."""
     tensors = torch.from_numpy(boxes), torch.from_numpy(scores)
-    runs: tuple[Callable[[], Any], ...] = (
+    found, expected = vote(boxes, scores, iou=IOU), plain_vote(boxes, scores, IOU)
+    if len(found.boxes) != len(expected) or np.abs(found.boxes - expected[:, :4]).max(initial=0) > 1e-6:
+        raise RuntimeError("vectorised box voting does not give what the plain loop gives")
+    seconds = seconds_in_turn(
+        rounds,
         lambda: nms(*tensors, IOU),
         lambda: vote(boxes, scores, iou=IOU),
         lambda: plain_vote(boxes, scores, IOU),
     )
-    found, expected = runs[1](), runs[2]()
-    if len(found.boxes) != len(expected) or np.abs(found.boxes - expected[:, :4]).max(initial=0) > 1e-6:
-        raise RuntimeError("vectorised box voting does not give what the plain loop gives")
-    spent: list[list[float]] = [[], [], []]
-    for _ in range(rounds):
-        for run, list_of in zip(runs, spent, strict=True):
-            start = time.perf_counter()
-            run()
-            list_of.append(1000 * (time.perf_counter() - start))
-    return median(spent[0]), median(spent[1]), median(spent[2])
+    return [1000 * each for each in seconds]
 
 
 def _candidates(shared: Path | None) -> tuple[list[tuple[Boxes, Boxes]], str]:
     """Returns boxes and scores of eight images, and what they are."""
-    files = sorted((shared / REAL_IMAGES).glob("*/*.jpg")) if shared else []
+    files = real_images(shared)
     if not shared or not files or not (shared / REAL_WEIGHTS).is_file():
         return [_sampled(seed) for seed in range(8)], "random boxes about 3,000 faces"
     from pipeline.data.canvas import ORIGINAL

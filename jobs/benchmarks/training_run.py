@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
-from jobs.benchmarks.prerequisites import prepare, require_success
-from jobs.benchmarks.results import Measured, alone, cores, more_is_better
+from jobs.benchmarks.prerequisites import in_new_process, prepare, require_success
+from jobs.benchmarks.results import Measured, cores, more_is_better
 from pipeline.cluster.ray_executor import RayExecutor
 from pipeline.engine.executor import Executor
 from pipeline.engine.graph import Graph
@@ -56,30 +54,21 @@ class Spent:
     part: float
 
 
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """Medians over all rounds, see `Spent`."""
-
-    ours: Spent
-    bare: Spent
-
-    def rows(self, name: str, command: str) -> list[Measured]:
-        """Returns steps/s of both, and our share of waiting."""
-        waiting = 100 * self.ours.part / self.ours.step
-        return [
-            more_is_better(f"{name}, steps/s", 1 / self.ours.step, 1 / self.bare.step, command),
-            alone(f"{name}, % of the time spent waiting for data", waiting, command),
-        ]
+def step_rows(name: str, ours: Spent, bare: Spent) -> list[Measured]:
+    """Returns steps/s of both, and our share of waiting."""
+    return [
+        more_is_better(f"{name}, steps/s", 1 / ours.step, 1 / bare.step),
+        Measured(f"{name}, % of the time spent waiting for data", 100 * ours.part / ours.step),
+    ]
 
 
-def compared(course: Course, rounds: int) -> Compared:
-    """Returns the times of our training and the bare loop, each in processes of its own, in turn."""
+def compared(course: Course, rounds: int) -> tuple[Spent, Spent]:
+    """Returns medians of our training and of the bare loop, each in processes of its own, in turn."""
     ours, bare = [], []
     for _ in range(rounds):
         ours.append(run_training(course))
-        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-            bare.append(pool.submit(bare_training, course).result())
-    return Compared(_median(ours), _median(bare))
+        bare.append(in_new_process(bare_training, course))
+    return _median(ours), _median(bare)
 
 
 def run_training(course: Course, make_executor: Callable[[], Executor] = RayExecutor) -> Spent:

@@ -110,12 +110,8 @@ def _without_norms(network: M) -> M:
     """Returns a network whose batch norms pass on what they are given: uncounted, they take half of the time here."""
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
-            module.forward = _passed_on  # type: ignore[method-assign]
+            module.forward = torch.nn.Identity().forward  # type: ignore[method-assign]
     return network
-
-
-def _passed_on(maps: torch.Tensor) -> torch.Tensor:
-    return maps
 
 
 @cache

@@ -1,18 +1,17 @@
-"""What nodes cost: trainings, dumps of detectors, re-ranking, labelled candidates for rankers."""
+"""What nodes cost: trainings, dumps of detectors, re-ranking, labelled candidates for rankers; in work and bytes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Final
 
-from jobs.costing.cost import COLOURS, FLOAT, Cost, candidate_bytes
-from jobs.costing.images import ImageSet, images_of
 from jobs.costing.networks import Network
 from jobs.costing.pace import FORWARD_AND_BACK, pace_of
 from jobs.costing.rates import DUMP_BYTES, Numbers, Work
-from jobs.costing.sources import detector_of, ranker_of, trained_detector, trained_ranker
+from jobs.costing.sources import ImageSet, detector_of, images_of, ranker_of, trained_detector, trained_ranker
 from pipeline.data.canvas import ORIGINAL, parse_canvas
-from pipeline.data.schemas import FLOATS, LABELLED_CANDIDATES
+from pipeline.data.schemas import DETECTIONS, FLOATS, LABELLED_CANDIDATES
 from pipeline.engine.config import Config
 from pipeline.engine.graph import Node
 from pipeline.inference.test_time import MODES
@@ -23,10 +22,44 @@ from stages.rerank import Rerank
 from stages.train_detector import TrainDetector
 from stages.train_ranker import TrainRanker
 
+FLOAT: Final = 4  # bytes of a number
+COLOURS: Final = 3  # bytes of a pixel
+_LANDMARKS: Final = 10  # numbers of a candidate
 _COPIES = 2  # of a checkpoint: its row, and the file at the store's top
 _ONCE_MORE = 4 / 3  # with micro-batches, an image goes forwards through the network once more
 Pass = tuple[float, int, int]
 """A pass over a share of all images (shares may add up to more than 1), each of so many pixels, across and down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one node costs, or something that is cut like one.
+
+    Attributes:
+        node: its name.
+        kind: "training", "dump", "re-ranking" or "labelling".
+        network: entry of `DETECTORS` or `RANKERS`, empty without one.
+        amount: what is done so often, in words.
+        operations: floating-point operations of all of it.
+        seconds: of one GPU that does nothing else.
+        measured: whether this network was, see `Pace.measured`.
+        raw: bytes of the numbers that go into the store.
+        stored: bytes that they take there.
+        pixels: bytes of enlarged images, made and forgotten in the workers.
+        on_gpu: whether the config puts it on one.
+    """
+
+    node: str = ""
+    kind: str = ""
+    network: str = ""
+    amount: str = ""
+    operations: float = 0.0
+    seconds: float = 0.0
+    measured: bool = False
+    raw: float = 0.0
+    stored: float = 0.0
+    pixels: float = 0.0
+    on_gpu: bool = False
 
 
 def costs_of(config: Config) -> list[Cost]:
@@ -128,10 +161,7 @@ def network_cost(
     pace = pace_of(network, work, numbers)
     every = [(share * images.count, network.flops(width, height)) for share, width, height in passes]
     return Cost(
-        "",
-        "",
-        network.name,
-        "",
+        network=network.name,
         operations=sum(count * operations for count, operations in every),
         seconds=sum(count * pace.seconds(operations) for count, operations in every),
         measured=pace.measured,
@@ -143,6 +173,12 @@ def canvas_passes(images: ImageSet, canvas: str) -> list[Pass]:
     """Returns one pass over every image on a canvas."""
     size = parse_canvas(canvas).size
     return [(each.share, *size(each.width, each.height)) for each in images.shapes]
+
+
+def candidate_bytes(landmarks: bool) -> int:
+    """Returns the bytes of one candidate of a dump by its schema, before compression."""
+    plain = sum(field.type == FLOATS for field in DETECTIONS if field.name != "landmarks")
+    return FLOAT * (plain + _LANDMARKS * landmarks)
 
 
 def written(cost: Cost, candidates: float, landmarks: bool) -> Cost:

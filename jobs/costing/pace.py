@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -65,7 +64,13 @@ def pace_of(network: Network, work: Work, numbers: Numbers) -> Pace:
             f"no rate of {work} was measured that {network.name} could be counted from; see jobs/costing/rates.py"
         )
     nearest = min(right, key=lambda rate: _distance(network, rate.network))
-    points = _points([each for each in right if each.network == nearest.network])
+    points = tuple(
+        sorted(
+            (operations_of(each), each.seconds, each.width * each.height, each.memory_mb)
+            for each in right
+            if each.network == nearest.network
+        )
+    )
     if nearest.numbers == numbers:
         same = nearest.network == network.name and _distance(network, network.name) < _SAME
         return Pace(points, same, nearest.network)
@@ -77,12 +82,6 @@ def operations_of(rate: Rate) -> float:
     training = rate.work == "training"
     forward = Network(rate.network).flops(rate.width, rate.height, training=training)
     return forward * (FORWARD_AND_BACK if training else 1)
-
-
-def _points(rates: Sequence[Rate]) -> tuple[tuple[float, float, int, float | None], ...]:
-    return tuple(
-        sorted((operations_of(each), each.seconds, each.width * each.height, each.memory_mb) for each in rates)
-    )
 
 
 def _distance(network: Network, other: str) -> float:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
-from jobs.costing.cost import Cost, candidate_bytes
-from jobs.costing.images import OWN_IMAGES, WIDER_FACE
 from jobs.costing.networks import Network
-from jobs.costing.nodes import canvas_passes, network_cost, written
+from jobs.costing.nodes import Cost, candidate_bytes, canvas_passes, network_cost, written
 from jobs.costing.pace import operations_of, pace_of
 from jobs.costing.rates import DUMP_BYTES, RATES, WIDER_COUNTS, WIDER_SHAPES, Numbers, Work
+from jobs.costing.sources import OWN_IMAGES, WIDER_FACE
 from pipeline.inference.memory import peak_bytes
 
 HOUR = 3600.0
@@ -50,14 +49,14 @@ the means of wide and high ones among the 495 of validation at
 - *Pixels*: three bytes each of enlarged images, which never leave their worker."""
 
 
-def whole_page(configs: Mapping[str, Sequence[Cost]], in_full: str) -> str:
-    """Returns the page of all configs, by name, and of one of them node by node."""
+def whole_page(configs: Mapping[str, Sequence[Cost]]) -> str:
+    """Returns the page of all configs, by name, and of `full` node by node."""
     parts = [
         [_ASSUMED],
         [f"## The dump: {WIDER_FACE.count:,} images at 8K, three detectors", "", *dump_table(), "", *_dump_words()],
         ["## Every config", "", *config_table(configs)],
         ["## Every training", "", "Steps x batch x side, GPU-hours of one training.", "", *training_table(configs)],
-        [f"## {in_full}.yaml, node by node", "", *node_table(configs[in_full])],
+        ["## full.yaml, node by node", "", *node_table(configs["full"])],
         ["## Rates", "", "Of one image; a training's operations are those of forward and back.", "", *rate_table()],
     ]
     return "\n\n".join("\n".join(part) for part in parts) + "\n"
@@ -208,7 +207,7 @@ def _sum(costs: Sequence[Cost]) -> Cost:
     """Returns several costs as one; measured where all of them are."""
     names = ("operations", "seconds", "raw", "stored", "pixels")
     totals = {name: float(sum(getattr(each, name) for each in costs)) for name in names}
-    return Cost("", "", "", "", measured=all(each.measured for each in costs), **totals)
+    return Cost(measured=all(each.measured for each in costs), **totals)
 
 
 def _of_one_kind(cost: Cost) -> tuple[str, str, float]:

@@ -1,20 +1,56 @@
-"""Which network a node runs, by its config: named, trained by a node, or a file that another config makes."""
+"""Which images a node works on and which network it runs, by its config alone: no file of a dataset is opened.
+
+A network is named, trained by a node, or a file that another config makes.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from jobs.costing.networks import Network
+from jobs.costing.rates import WIDER_COUNTS, WIDER_SHAPES, Shape
+from pipeline.data.datasets.mosaic.dataset import Mosaic
+from pipeline.data.datasets.synthetic.dataset import Synthetic
+from pipeline.data.datasets.wider_face.dataset import WiderFace
 from pipeline.engine.config import Config, load_config
-from pipeline.engine.graph import Node
+from pipeline.engine.graph import Graph, Node
 from pipeline.models.detectors.six_levels import Decides
 from pipeline.models.rankers.preprocessing import Preprocessing
 from stages.graph import STAGES
+from stages.index import Index
 from stages.predict import Predict
 from stages.train_detector import TrainDetector
 from stages.train_ranker import TrainRanker
 
+OWN_IMAGES = 1000  # of a folder of one's own, whose number no config says
 PUBLISHED = Network("retinaface_mobilenet")  # the weights that configs name which leave the detector to their file
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSet:
+    """So many images, `shapes` saying their sizes; the shares add up to 1."""
+
+    count: int
+    shapes: tuple[Shape, ...]
+
+
+WIDER_FACE = ImageSet(sum(WIDER_COUNTS.values()), WIDER_SHAPES)
+
+
+def images_of(graph: Graph, node: Node) -> ImageSet:
+    """Returns the images of a node: those of the index that its samples come from.
+
+    Lists of images (`only`) are not read: they are given with `--set`, and shorten what is counted here.
+    """
+    while not isinstance(node.stage, Index):
+        node = graph.nodes[node.inputs["samples"][0]]
+    dataset = node.stage.dataset
+    if isinstance(dataset, WiderFace):
+        return ImageSet(WIDER_COUNTS[dataset.split], WIDER_SHAPES)
+    if isinstance(dataset, Mosaic | Synthetic):
+        return ImageSet(dataset.images, (Shape(1.0, dataset.width, dataset.height),))
+    return ImageSet(OWN_IMAGES, WIDER_SHAPES)
 
 
 def detector_of(config: Config, node: Node, stage: Predict) -> Network:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from jobs.benchmarks.forward import settled
+from jobs.benchmarks.images import real_images
 from jobs.gpu.figures import Figures
 from jobs.gpu.measuring import busy, catch_out_of_memory, empty, median_seconds, wait
 from jobs.gpu.parts import Setting
@@ -25,9 +26,6 @@ from pipeline.inference.engines import ENGINES
 from pipeline.inference.padded_canvas import padded_count, padded_sides
 from pipeline.inference.predictor import Predictor, _on_canvas
 from pipeline.models.detectors import DETECTORS
-from pipeline.models.detectors.detector import Detector
-
-TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 def dump(setting: Setting, figures: Figures, name: str) -> None:
@@ -43,8 +41,13 @@ def dump(setting: Setting, figures: Figures, name: str) -> None:
         # One size: several are measured by `new_sizes` and through Ray.
         images = load_images(setting, 1) * counts[label]
         for engine, number in _ways(setting):
-            with catch_out_of_memory(figures, f"{label} {number}, {engine}"):
-                _way(setting, figures, detector, images, canvas, (label, engine, number))
+            what = f"{label} {number}, {engine}"
+            with catch_out_of_memory(figures, what):
+                empty(setting.device)
+                predictor = Predictor(detector, setting.device, dtype=getattr(torch, number), engine=engine)
+                _whole(setting, figures, predictor, images, canvas, what)
+                if engine == "torch" and number == "bfloat16":
+                    _pieces(setting, figures, predictor, images[0], canvas, what)
 
 
 def _ways(setting: Setting) -> list[tuple[str, str]]:
@@ -56,32 +59,22 @@ def _ways(setting: Setting) -> list[tuple[str, str]]:
     return [("torch", "float32"), *((name, ENGINES[name].precisions[-1]) for name in engines)]
 
 
-def _way(
-    setting: Setting,
-    figures: Figures,
-    detector: Detector,
-    images: Sequence[Image],
-    canvas: Canvas,
-    labels: tuple[str, str, str],
+def _whole(
+    setting: Setting, figures: Figures, predictor: Predictor, images: Sequence[Image], canvas: Canvas, what: str
 ) -> None:
-    label, engine, number = labels
-    empty(setting.device)
-    predictor = Predictor(detector, setting.device, dtype=TYPES[number], engine=engine)
+    """Measures all images in batches, and the network alone."""
     begun = time.perf_counter()
     candidates_of_all(predictor, images, canvas)
     wait(setting.device)
-    what = f"{label} {number}, {engine}"
     figures.add(f"{what}, first time", time.perf_counter() - begun, "s", f"{len(images)} images")
     seconds = median_seconds(setting, lambda: candidates_of_all(predictor, images, canvas), passes=3)
     figures.add(f"{what}, images/s", len(images) / seconds, "1/s")
-    network = _Network(predictor, images, canvas)
-    seconds = median_seconds(setting, network.run)
-    figures.add(f"{what}, images/s of the network alone", network.count / seconds, "1/s", f"batch of {network.count}")
+    network, count = _network_alone(predictor, images, canvas)
+    seconds = median_seconds(setting, network)
+    figures.add(f"{what}, images/s of the network alone", count / seconds, "1/s", f"batch of {count}")
     if setting.device == "cuda":
         figures.add(f"{what}, peak memory", torch.cuda.max_memory_allocated() / 2**20, "MB")
         figures.add(f"{what}, device busy", 100 * busy(lambda: candidates_of_all(predictor, images, canvas)), "%")
-    if engine == "torch" and number == "bfloat16":
-        _pieces(setting, figures, predictor, images, canvas, what)
 
 
 def candidates_of_all(predictor: Predictor, images: Sequence[Image], canvas: Canvas) -> int:
@@ -98,34 +91,26 @@ def candidates_of_all(predictor: Predictor, images: Sequence[Image], canvas: Can
     return good
 
 
-class _Network:
-    """The engine over the largest batch of these images, already on the device."""
-
-    def __init__(self, predictor: Predictor, images: Sequence[Image], canvas: Canvas) -> None:
-        sizes = [(image.shape[1], image.shape[0]) for image in images]
-        batch = max(plan_batches(sizes, predictor, canvas), key=len)
-        seen = [canvas.size(*sizes[number]) for number in batch]
-        width, height = max(w for w, _ in seen), max(h for _, h in seen)
-        if predictor.pads:
-            width, height = padded_sides(width, height)
-        self.count = padded_count(len(batch), predictor.room(width, height)) if predictor.pads else len(batch)
-        self._engine = predictor._engine
-        self._pixels = torch.zeros(self.count, height, width, 3, dtype=torch.uint8, device=predictor.device)
-        seen += [seen[-1]] * (self.count - len(seen))
+def _network_alone(predictor: Predictor, images: Sequence[Image], canvas: Canvas) -> tuple[Callable[[], object], int]:
+    """Returns a run of the engine over the largest batch of these images, already on the device, and its size."""
+    sizes = [(image.shape[1], image.shape[0]) for image in images]
+    batch = max(plan_batches(sizes, predictor, canvas), key=len)
+    seen, count = [canvas.size(*sizes[number]) for number in batch], len(batch)
+    width, height = max(w for w, _ in seen), max(h for _, h in seen)
+    extents = None
+    if predictor.pads:
+        width, height = padded_sides(width, height)
+        count = padded_count(len(batch), predictor.room(width, height))
+        seen += [seen[-1]] * (count - len(seen))
         extents = torch.tensor([(h, w) for w, h in seen], dtype=torch.int32, device=predictor.device)
-        self._extents = extents if predictor.pads else None
-
-    @torch.inference_mode()
-    def run(self) -> None:
-        """Runs it once."""
-        self._engine(self._pixels, self._extents)
+    pixels = torch.zeros(count, height, width, 3, dtype=torch.uint8, device=predictor.device)
+    engine = predictor._engine
+    return torch.inference_mode()(lambda: engine(pixels, extents)), count
 
 
-def _pieces(
-    setting: Setting, figures: Figures, predictor: Predictor, images: Sequence[Image], canvas: Canvas, what: str
-) -> None:
+def _pieces(setting: Setting, figures: Figures, predictor: Predictor, image: Image, canvas: Canvas, what: str) -> None:
     """Measures the steps of one image, each alone and synchronised: together they take longer than the whole."""
-    image, size = images[0], (images[0].shape[1], images[0].shape[0])
+    size = image.shape[1], image.shape[0]
     seen = canvas.size(*size)
     data = encode_jpeg(image, 90)
     found = predictor.candidates(image, canvas)
@@ -148,8 +133,7 @@ def _pieces(
 
 def load_images(setting: Setting, count: int) -> list[Image]:
     """Returns real photographs where there are some, else noise of their sizes, in turn."""
-    found = sorted((setting.shared / "data/wider_images/WIDER_val/images").glob("*/*.jpg")) if setting.shared else []
-    if found:
+    if found := real_images(setting.shared):
         held = [decode(file.read_bytes()) for file in found[:count]]
     else:
         rng, heights = np.random.default_rng(0), (683, 768, 576, 1365)

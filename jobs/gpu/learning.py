@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+import torch
 
-from jobs.benchmarks.images import REAL_WEIGHTS, model_for
+from jobs.benchmarks.detecting import model_for
+from jobs.benchmarks.images import REAL_WEIGHTS
 from jobs.benchmarks.product import ROOT, product_command
 from jobs.gpu.figures import Figures
 from jobs.gpu.parts import Setting
-from pipeline.engine.manifest import Manifest, stored_manifests
+from pipeline.engine.manifest import stored_manifests
 from pipeline.engine.storage import Store
 
 SEEN, UNSEEN = "val495_train.txt", "val495_test.txt"  # of data/splits: 345 and 150 images
@@ -67,43 +69,31 @@ def lesson_of(setting: Setting, folder: Path, name: str) -> Lesson:
 
 def _report(figures: Figures, folder: Path, lesson: Lesson, reported: set[str]) -> None:
     """Writes the figures of nodes that were finished since the last call."""
-    for node, manifest in _finished(folder, lesson.nodes):
-        if node in reported:
-            continue
-        reported.add(node)
-        figures.add(node, float(manifest.run["wall_seconds"]), "s", f"{manifest.rows} rows")
-        if "ap_" in node:
-            for row in pq.read_table(folder / manifest.folder / "whole.parquet").to_pylist():
+    store = Store(str(folder))
+    for node in lesson.nodes:
+        manifests = [] if node in reported else stored_manifests(store, node)
+        for manifest in manifests[:1]:
+            reported.add(node)
+            figures.add(node, float(manifest.run["wall_seconds"]), "s", f"{manifest.rows} rows")
+            rows = pq.read_table(folder / manifest.folder / "whole.parquet").to_pylist() if "ap_" in node else []
+            for row in rows:
                 ap = 100 * row["ap"] if row["faces"] else "no face"
                 figures.add(f"{node}, {row['subset']}", ap, "AP", f"{row['images']} images")
 
 
-def _finished(folder: Path, nodes: tuple[str, ...]) -> Iterator[tuple[str, Manifest]]:
-    store = Store(str(folder))
-    for node in nodes:
-        for manifest in stored_manifests(store, node)[:1]:
-            yield node, manifest
-
-
 def _detector(setting: Setting) -> Lesson:
     """Returns row `baseline` with the network of `mogface_baseline`, in the steps of the table of equal steps."""
-    trained, steps = ("learnt_baseline", "detector_baseline"), (700, 100)
+    trained = ("learnt_baseline", "detector_baseline")
     evaluated = ("unseen_boxes_baseline", "unseen_found_baseline", "unseen_ap_baseline")
-    sets: dict[str, Any] = {f"{each}.checkpoint_seconds": 20 for each in trained}
-    sets |= {
-        f"{node}.recipe.steps": 2 if _small(setting) else count for node, count in zip(trained, steps, strict=True)
-    }
-    sets |= {f"{node}.recipe.ema_decay": 0.99 for node in trained}
-    if _small(setting):
-        sets |= _drawn("seen", "unseen") | {f"{evaluated[0]}.canvas": 64}
-        sets |= {f"{each}.recipe.{field}": number for each in trained for field, number in _SMALL_STEP.items()}
+    sets = _each(trained, {"checkpoint_seconds": 20, "recipe.ema_decay": 0.99})
+    if setting.tiny or setting.shared is None:
+        sets |= _drawn("seen", "unseen") | {f"{evaluated[0]}.canvas": 64} | _each(trained, _SMALL_STEPS)
     else:
-        sets |= _real(setting, "*seen", "seen", "unseen")
-        sets |= {f"{each}.detector": "mogface_baseline" for each in trained}
-        sets |= {f"{each}.model_args": "{}" for each in trained}
-    return Lesson(
-        "small.yaml", ("seen", "unseen", *trained, *evaluated), sets | _on_device(setting, trained, evaluated[:1])
-    )
+        sets |= _real(setting.shared, "*seen", "seen", "unseen")
+        sets |= _each(trained, {"detector": "mogface_baseline", "model_args": "{}"})
+        sets |= {"learnt_baseline.recipe.steps": 700, "detector_baseline.recipe.steps": 100}
+    nodes = ("seen", "unseen", *trained, *evaluated)
+    return Lesson("small.yaml", nodes, sets | _on_device(setting, trained, evaluated[:1]))
 
 
 def _ranker(setting: Setting, folder: Path) -> Lesson:
@@ -111,33 +101,31 @@ def _ranker(setting: Setting, folder: Path) -> Lesson:
     dumps, ranker = ("retinaface_seen_original", "retinaface_unseen_original"), "ranker_original_roi"
     ranked = ("single_original", "ap_single_original", "rank_original_roi", "ap_rank_original_roi")
     sets: dict[str, Any] = {f"{ranker}.checkpoint_seconds": 20}
-    if _small(setting):
-        weights = _drawn_weights(folder)
-        sets |= _drawn("seen_faces", "unseen_faces") | {
-            "some_seen_faces.path": folder,
-            "retinaface_*.max_candidates": 200,
-        }
-        sets |= {f"{ranker}.recipe.{field}": number for field, number in {**_SMALL_STEP, "num_candidates": 200}.items()}
-        sets |= {f"{ranker}.recipe.steps": 2, f"{ranker}.recipe.iou_floor": 0}  # random weights find no face by half
+    if setting.tiny or setting.shared is None:
+        torch.manual_seed(0)  # the same file when the part is run again
+        weights = model_for(folder, "original", None)[0].weights
+        sets |= _drawn("seen_faces", "unseen_faces")
+        sets |= {"some_seen_faces.path": folder, "retinaface_*.max_candidates": 200}
+        # Random weights find no face by half.
+        sets |= _each([ranker], {**_SMALL_STEPS, "recipe.num_candidates": 200, "recipe.iou_floor": 0})
     else:
-        assert setting.shared is not None
         weights = setting.shared / REAL_WEIGHTS
-        sets |= _real(setting, "*faces", "seen_faces", "unseen_faces")
+        sets |= _real(setting.shared, "*faces", "seen_faces", "unseen_faces")
     sets |= {f"{pattern}.path": weights for pattern in ("ranker_*", "retinaface_*", "other_*")}
     nodes = ("seen_faces", "unseen_faces", *dumps, "rankings_original", ranker, *ranked)
     return Lesson("crface_small.yaml", nodes, sets | _on_device(setting, (ranker,), (*dumps, "rank_original_roi")))
 
 
-_SMALL_STEP = {"batch": 2, "crop": 64, "warmup": 1}
+_SMALL_STEPS = {"recipe.steps": 2, "recipe.batch": 2, "recipe.crop": 64, "recipe.warmup": 1}
 
 
-def _small(setting: Setting) -> bool:
-    return setting.tiny or setting.shared is None
+def _each(nodes: Sequence[str], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the same fields of several nodes."""
+    return {f"{node}.{field}": value for node in nodes for field, value in fields.items()}
 
 
-def _real(setting: Setting, all_of_them: str, seen: str, unseen: str) -> dict[str, Any]:
-    assert setting.shared is not None
-    data = setting.shared / "data"
+def _real(shared: Path, all_of_them: str, seen: str, unseen: str) -> dict[str, Any]:
+    data = shared / "data"
     lists = {f"{seen}.dataset.only": data / "splits" / SEEN, f"{unseen}.dataset.only": data / "splits" / UNSEEN}
     # Missing images are left out; the number of rows is a figure of each node.
     return {f"{all_of_them}.path": data / "wider_images", f"{all_of_them}.dataset.missing": "skip", **lists}
@@ -148,17 +136,8 @@ def _drawn(seen: str, unseen: str) -> dict[str, Any]:
     return {f"{seen}.dataset": drawn.format("train", 4), f"{unseen}.dataset": drawn.format("test", 2)}
 
 
-def _drawn_weights(folder: Path) -> Path:
-    import torch
-
-    torch.manual_seed(0)  # the same file when the part is run again
-    model, _ = model_for(folder, "original", None)
-    return model.weights
-
-
 def _on_device(setting: Setting, trainings: tuple[str, ...], dumps: tuple[str, ...]) -> dict[str, Any]:
     """Returns the resources of what runs a network."""
     if setting.device != "cuda":
-        return {f"{node}.run.cpus": 1 for node in trainings} if setting.tiny else {}
-    gpus = {f"{node}.run.gpus": 1 for node in trainings + dumps}
-    return gpus | {f"{node}.run.loaders": 8 for node in trainings} | {f"{node}.run.workers": 1 for node in dumps}
+        return _each(trainings, {"run.cpus": 1}) if setting.tiny else {}
+    return _each(trainings, {"run.gpus": 1, "run.loaders": 8}) | _each(dumps, {"run.gpus": 1, "run.workers": 1})

@@ -36,9 +36,8 @@ def _passes(setting: Setting, figures: Figures, predictor: Predictor, label: str
     images = [rng.integers(0, 256, (height, width, 3), np.uint8) for height in heights]
     for look in ("first", "second"):
         spent = [_seconds(predictor, image) for image in images]
-        figures.add(
-            f"{label}, {look} look", 1000 * median(spent), "ms", f"{len(images)} sizes, worst {max(spent):.3f} s"
-        )
+        note = f"{len(images)} sizes, worst {max(spent):.3f} s"
+        figures.add(f"{label}, {look} look", 1000 * median(spent), "ms", note)
 
 
 def _seconds(predictor: Predictor, image: np.ndarray) -> float:  # type: ignore[type-arg]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,10 @@ def rank(setting: Setting, figures: Figures, name: str) -> None:
         with catch_out_of_memory(figures, f"{label} float32"):
             empty(setting.device)
             reranker = Reranker(ranker, setting.device, canvas=canvas)
-            _pace(setting, figures, f"{label} float32", lambda each=reranker: each(image, found))
+            seconds = median_seconds(setting, partial(reranker, image, found))  # from decoded image to arrays
+            figures.add(f"{label} float32, an image", 1000 * seconds, "ms")
+            if setting.device == "cuda":
+                figures.add(f"{label} float32, peak memory", torch.cuda.max_memory_allocated() / 2**20, "MB")
             fast = for_inference(ranker).to(setting.device)
             pixels = torch.from_numpy(resize(image, *canvas.size(width, height))).to(setting.device)
             table, valid = box_table(found.boxes, found.scores, width, height, rows)
@@ -45,13 +48,6 @@ def rank(setting: Setting, figures: Figures, name: str) -> None:
 
             with torch.inference_mode():
                 figures.add(f"{label} float32, network alone", 1000 * median_seconds(setting, forward), "ms")
-
-
-def _pace(setting: Setting, figures: Figures, label: str, work: Callable[[], Any]) -> None:
-    """Writes milliseconds of one image from the decoded image to arrays on the host, and the memory it took."""
-    figures.add(f"{label}, an image", 1000 * median_seconds(setting, work), "ms")
-    if setting.device == "cuda":
-        figures.add(f"{label}, peak memory", torch.cuda.max_memory_allocated() / 2**20, "MB")
 
 
 def _candidates(count: int, height: int, width: int) -> ScoredBoxes:

@@ -7,10 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from jobs.benchmarks.images import model_for
-from jobs.benchmarks.ranker_training import Load as RankerLoad
-from jobs.benchmarks.ranker_training import ranker_course
-from jobs.benchmarks.training import Load, detector_course
+from jobs.benchmarks.detecting import model_for
+from jobs.benchmarks.training import detector_course, ranker_course
 from jobs.benchmarks.training_run import Course, Spent, bare_training, run_training
 from jobs.gpu.figures import Figures
 from jobs.gpu.parts import Setting
@@ -18,7 +16,6 @@ from pipeline.cluster.ray_executor import RayExecutor
 from pipeline.engine.executor import LocalExecutor
 from pipeline.engine.graph import Graph
 from pipeline.engine.stage import Resources
-from pipeline.engine.storage import Store
 from pipeline.training.recipes.detector import DetectorRecipe
 from pipeline.training.recipes.ranker import RankerRecipe
 
@@ -49,19 +46,14 @@ def _course(setting: Setting, name: str, place: Path) -> Course:
     if name in ("crface", "crface_mobilenet"):
         recipe = RankerRecipe(**{"batch": 32, **numbers}, bf16=setting.device == "cuda")
         ranker, images = ("crface_mobilenet", 4) if setting.tiny else (name, 64)
-        load = RankerLoad(ranker, recipe, images, setting.shared, 1, "")
         model, _ = model_for(place, "64" if setting.tiny else "1024", setting.shared)
-        course, _ = ranker_course(load, model, place)
+        course, _ = ranker_course(ranker, recipe, images, setting.shared, model, place)
     else:
         batch = {"mogface_baseline": 7, "mogface": 4, "hrnet_w48": 4}[name]
         recipe = DetectorRecipe(
             **{"batch": batch, **numbers}, warmup=10, learning_rate=1e-4, assigner="ali_ams", bf16=True
         )
         detector = "mogface_mobilenet" if setting.tiny else name
-        course = detector_course(Load(detector, recipe, setting.shared, 1, ""), Store(str(place / "store")))
-    return replace(course, graph=_with(course.graph, course.node, resources))
-
-
-def _with(graph: Graph, node: str, resources: Resources) -> Graph:
-    """Returns the graph, one node's resources replaced."""
-    return Graph([replace(each, resources=resources) if each.name == node else each for each in graph.nodes.values()])
+        course = detector_course(detector, recipe, setting.shared, place)
+    nodes = {**course.graph.nodes, course.node: replace(course.graph.nodes[course.node], resources=resources)}
+    return replace(course, graph=Graph(list(nodes.values())))

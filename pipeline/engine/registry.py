@@ -30,6 +30,11 @@ class Registry(dict[str, T]):
             return self[name]
         raise ValueError(f"no {self.kind} is called {name!r}{nearest(name, self, listed=True)}")
 
+    def known(self, name: str) -> str:
+        """Returns the name itself, for a pydantic field that holds one; raises ValueError as `find` does."""
+        self.find(name)
+        return name
+
 
 def nearest(word: str, choices: Iterable[str], listed: bool = False) -> str:
     """Returns ' (did you mean ...?)'; where nothing is near, or with `listed`, the choices in their order as well."""

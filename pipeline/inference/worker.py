@@ -10,14 +10,14 @@ from pathlib import Path
 from pipeline.engine.stage import Item, StageContext
 
 
-def planned_weights(ctx: StageContext) -> bytes:
-    """Returns the checkpoint: the file at the node's `path`, else the output of the node wired to `checkpoint`.
+def planned_weights(ctx: StageContext, port: str = "checkpoint") -> bytes:
+    """Returns the checkpoint: the file at the node's `path`, else the output of the node wired to `port`.
 
     Raises ValueError: as `planned_file`.
     """
     if ctx.path:
         return planned_file(ctx)
-    (row,) = ctx.one("checkpoint").rows(["weights"])
+    (row,) = ctx.one(port).rows(["weights"])
     trained: bytes = row["weights"]
     return trained
 

@@ -1,1 +1,1 @@
-"""The commands of `wider8k`, one group per file; each has `register(app)`."""
+"""The commands of `wider8k`, one group per file; `main` adds them."""

@@ -19,11 +19,6 @@ from stages.cli.outputs import require_files, require_folder
 JPEG_SIDE = 65_500  # pixels, libjpeg's limit; a longer image is written as PNG
 
 
-def register(app: typer.Typer) -> None:
-    """Adds the command of this file."""
-    app.command()(detect)
-
-
 def detect(
     images: Annotated[list[Path], typer.Argument(help="Image files.")],
     weights: Annotated[Path, typer.Option(help="Checkpoint: ours (.safetensors) or a published RetinaFace (.pth).")],

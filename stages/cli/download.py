@@ -10,11 +10,6 @@ import typer
 from stages.cli.outputs import require_folder
 
 
-def register(app: typer.Typer) -> None:
-    """Adds the command of this file."""
-    app.command()(download)
-
-
 def download(
     dataset: Annotated[str, typer.Argument(help="widerface")],
     folder: Annotated[Path, typer.Argument(help="Where to put it.")],

@@ -13,11 +13,6 @@ import typer
 from stages.cli.outputs import require_files
 
 
-def register(app: typer.Typer) -> None:
-    """Adds the command of this file."""
-    app.command()(evaluate)
-
-
 def evaluate(
     predictions: Annotated[
         Path, typer.Argument(help="Folder or .tar.gz in the WIDER text format, or a dump's folder.")

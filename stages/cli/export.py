@@ -10,11 +10,6 @@ import typer
 from stages.cli.outputs import require_files
 
 
-def register(app: typer.Typer) -> None:
-    """Adds the command of this file."""
-    app.command()(export)
-
-
 def export(
     weights: Annotated[Path, typer.Argument(help="Checkpoint: our own (.safetensors) or a published one (.pth).")],
     out: Annotated[Path, typer.Option(help="The .onnx file to write.")],

@@ -11,8 +11,16 @@ from typing import Annotated
 
 import typer
 
+from pipeline.engine.lock import StoreLockedError
 from pipeline.engine.redaction import redact
-from stages.cli import detect, download, evaluate, export, pipeline, weights
+from stages.cli import weights
+from stages.cli.detect import detect
+from stages.cli.download import download
+from stages.cli.evaluate import evaluate
+from stages.cli.export import export
+from stages.cli.pipeline import clean, explain, plan, run, status
+
+LOCKED = 3  # exit code where another run holds the store
 
 app = typer.Typer(
     name="wider8k",
@@ -23,8 +31,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (pipeline, evaluate, detect, export, download, weights):
-    module.register(app)
+for command in (plan, run, explain, status, clean, evaluate, detect, export, download):
+    app.command()(command)
+app.add_typer(weights.group, name="weights")
 
 
 @app.callback()
@@ -41,6 +50,9 @@ def main() -> None:
     sys.excepthook = _trace
     try:
         app()
+    except StoreLockedError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(LOCKED)
     except (ValueError, OSError) as error:
         if os.environ.get("WIDER8K_DEBUG"):
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +14,7 @@ import typer
 from pipeline.engine.config import Config, load_config
 from pipeline.engine.executor import Executor, LocalExecutor
 from pipeline.engine.fingerprint import difference
-from pipeline.engine.lock import StoreLock, StoreLockedError
+from pipeline.engine.lock import StoreLock
 from pipeline.engine.manifest import stored_manifests
 from pipeline.engine.plan import NodePlan, Options, differences
 from pipeline.engine.plan import plan as make_plan
@@ -26,7 +27,7 @@ from stages.cli.outputs import require_exports
 from stages.cli.stored import clear, is_begun, status_line, stored_badly
 from stages.graph import STAGES
 
-FAILED, MISTAKE, LOCKED = 1, 2, 3
+FAILED, MISTAKE = 1, 2
 
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="YAML file, e.g. configs/smoke.yaml.")]
 SetOption = Annotated[
@@ -43,10 +44,45 @@ MachineOption = Annotated[
 RetryOption = Annotated[bool, typer.Option("--retry-errors", help="Compute rows again that hold an error.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Adds the commands of this file."""
-    for command in (plan, run, explain, status, clean):
-        app.command()(command)
+@dataclass(frozen=True)
+class Choice:
+    """What the options of a command choose, as they are typed."""
+
+    config: Path
+    set_: list[str] | None
+    limit: int | None
+    machine: str | None = None
+    only: list[str] | None = None
+    from_: str | None = None
+    until: str | None = None
+    force: list[str] | None = None
+    retry_errors: bool = False
+
+    def read(self) -> tuple[Config, Store, Options]:
+        """Returns the config, its store and what of it is chosen; raises ValueError where there is no such node."""
+        loaded = load_config(self.config, STAGES, self.set_ or [], self.machine)
+        for name in self.force or []:
+            loaded.graph.nodes.find(name)
+        selected = frozenset(loaded.graph.select(self.only or (), self.from_, self.until))
+        options = Options(selected, frozenset(self.force or []), self.limit, self.retry_errors)
+        return loaded, Store(loaded.store), options
+
+    def planned(self) -> tuple[Store, dict[str, NodePlan]]:
+        """Returns the store and the plan of every node."""
+        loaded, store, options = self.read()
+        return store, make_plan(loaded.graph, store, options)
+
+    def again(self, local: bool) -> str:
+        """Returns the command that resumes a run: the same choices without --force, which would start again."""
+        words = ["wider8k", "run", "-c", str(self.config)]
+        words += [word for name in self.only or [] for word in ("--only", name)]
+        options = {"--from": self.from_, "--until": self.until, "--limit": self.limit, "--machine": self.machine}
+        for option, value in options.items():
+            words += [] if value is None else [option, str(value)]
+        words += [word for each in self.set_ or [] for word in ("--set", each)]
+        words += ["--local"] if local else []
+        lacking = advice(" ".join(words))
+        return shlex.join(map(without_keys, words)) + (f" ({lacking})" if lacking else "")
 
 
 def plan(
@@ -64,9 +100,7 @@ def plan(
 
     Example: wider8k plan -c configs/smoke.yaml --set boxes.canvas=8k
     """
-    loaded = load_config(config, STAGES, set_ or [], machine)
-    options = _options(loaded, only, from_, until, force, limit, retry_errors)
-    plans = make_plan(loaded.graph, Store(loaded.store), options)
+    _, plans = Choice(config, set_, limit, machine, only, from_, until, force, retry_errors).planned()
     width = max(map(len, plans))
     for name, each in plans.items():
         print(f"{name:<{width}}  {each.decision:<8}  {each.reason}")
@@ -93,12 +127,11 @@ def run(
 
     Example: wider8k run -c configs/smoke.yaml
     """
-    loaded = load_config(config, STAGES, set_ or [], machine)
-    options = _options(loaded, only, from_, until, force, limit, retry_errors)
-    store, started = Store(loaded.store), time.monotonic()
+    choice = Choice(config, set_, limit, machine, only, from_, until, force, retry_errors)
+    loaded, store, options = choice.read()
+    again, started = choice.again(local), time.monotonic()
     _check_lasting(store)
     require_exports(loaded.graph, store)
-    again = _again(config, only, from_, until, set_, limit, machine, local)
 
     def make_executor() -> Executor:
         if local:
@@ -107,17 +140,13 @@ def run(
 
         return RayExecutor(verbose)
 
-    try:
-        with (
-            stoppable(f"finished shards are kept. Resume with: {again}"),
-            StoreLock(store, f"wider8k run -c {config}") as lock,
-        ):
-            if lock.taken_over_from:
-                print(f"took over the lock of {lock.taken_over_from}, which is gone", file=sys.stderr)
-            outcome = Runner(loaded.graph, store, options, make_executor).run()
-    except StoreLockedError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise typer.Exit(LOCKED) from None
+    with (
+        stoppable(f"finished shards are kept. Resume with: {again}"),
+        StoreLock(store, f"wider8k run -c {config}") as lock,
+    ):
+        if lock.taken_over_from:
+            print(f"took over the lock of {lock.taken_over_from}, which is gone", file=sys.stderr)
+        outcome = Runner(loaded.graph, store, options, make_executor).run()
     _conclude(outcome, loaded, store, duration(time.monotonic() - started), again)
 
 
@@ -160,7 +189,9 @@ def explain(
 
     Example: wider8k explain boxes -c configs/smoke.yaml --set boxes.max_candidates=1000
     """
-    store, plans = _planned(config, set_, limit, node)
+    loaded, store, options = Choice(config, set_, limit).read()
+    loaded.graph.nodes.find(node)
+    plans = make_plan(loaded.graph, store, options)
     known = plans[node]
     print(f"{node}: {known.decision}, {known.reason}")
     changes = differences(known, store)
@@ -199,7 +230,7 @@ def status(
 
     Example: wider8k status -c configs/smoke.yaml --verify
     """
-    store, plans = _planned(config, set_, limit)
+    store, plans = Choice(config, set_, limit).planned()
     bad = {name: stored_badly(store, each, verify) for name, each in plans.items()}
     for name, each in plans.items():
         whole = "; all bytes as written" if verify and is_begun(each) else ""
@@ -222,61 +253,11 @@ def clean(
 
     Example: wider8k clean -c configs/smoke.yaml --yes
     """
-    store, plans = _planned(config, set_, limit)
-    try:
-        with StoreLock(store, f"wider8k clean -c {config}"):
-            count, went = clear(store, plans, yes)
-    except StoreLockedError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise typer.Exit(LOCKED) from None
+    store, plans = Choice(config, set_, limit).planned()
+    with StoreLock(store, f"wider8k clean -c {config}"):
+        count, went = clear(store, plans, yes)
     for name in (name for name, planned in plans.items() if planned.row_fingerprint is None):
         print(f"{name}: {plans[name].reason}: what it uses is known once its inputs are finished; left as it is")
     print(f"{count} outputs {'deleted' if yes else 'could go; add --yes'}" if count or not went else "nothing to clean")
     if not went:
         raise typer.Exit(FAILED)
-
-
-def _planned(
-    config: Path, set_: list[str] | None, limit: int | None, node: str | None = None
-) -> tuple[Store, dict[str, NodePlan]]:
-    """Returns the store and the plan of every node; raises ValueError where there is no such node."""
-    loaded = load_config(config, STAGES, set_ or [])
-    if node is not None:
-        loaded.graph.nodes.find(node)
-    store = Store(loaded.store)
-    return store, make_plan(loaded.graph, store, _options(loaded, limit=limit))
-
-
-def _options(
-    loaded: Config,
-    only: list[str] | None = None,
-    from_: str | None = None,
-    until: str | None = None,
-    force: list[str] | None = None,
-    limit: int | None = None,
-    retry_errors: bool = False,
-) -> Options:
-    for name in force or []:
-        loaded.graph.nodes.find(name)
-    selected = frozenset(loaded.graph.select(only or (), from_, until))
-    return Options(selected, frozenset(force or []), limit, retry_errors)
-
-
-def _again(
-    config: Path,
-    only: list[str] | None,
-    from_: str | None,
-    until: str | None,
-    overrides: list[str] | None,
-    limit: int | None,
-    machine: str | None,
-    local: bool,
-) -> str:
-    """Returns the command that resumes a run: the same choices without --force, which would start again."""
-    words = ["wider8k", "run", "-c", str(config), *(word for name in only or [] for word in ("--only", name))]
-    for option, value in (("--from", from_), ("--until", until), ("--limit", limit), ("--machine", machine)):
-        words += [] if value is None else [option, str(value)]
-    words += [word for each in overrides or [] for word in ("--set", each)]
-    words += ["--local"] if local else []
-    lacking = advice(" ".join(words))
-    return shlex.join(map(without_keys, words)) + (f" ({lacking})" if lacking else "")

@@ -3,34 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from pipeline.engine.literal_yaml import parse_literal, resolved
+from pipeline.models.checkpoint import Checkpoint
+from pipeline.models.detectors import DETECTORS
 from stages.cli.outputs import require_files, require_folder
-
-if TYPE_CHECKING:
-    from pipeline.models.checkpoint import Checkpoint
 
 _HELP = """Convert published checkpoints to our format, or look into one.
 
 Example: wider8k weights inspect runs/smoke/detector.safetensors
 """
 
-
-def register(app: typer.Typer) -> None:
-    """Adds the commands of this file, as the group ``weights``."""
-    group = typer.Typer(help=_HELP, no_args_is_help=True, rich_markup_mode=None)
-    group.command()(convert)
-    group.command()(inspect)
-    app.add_typer(group, name="weights")
-
+group = typer.Typer(help=_HELP, no_args_is_help=True, rich_markup_mode=None)
 
 Switches = Annotated[
     list[str] | None, typer.Option("--switch", help="name=value of the detector's factory, e.g. depth=101; repeatable.")
 ]
 
 
+@group.command()
 def convert(
     source: Annotated[Path, typer.Argument(help="Published checkpoint (.pth) or our own (.safetensors).")],
     out: Annotated[Path, typer.Option(help="File to write, .safetensors.")],
@@ -41,8 +35,6 @@ def convert(
 
     Example: wider8k weights convert MogFace.pth --detector mogface_official --out mogface.safetensors
     """
-    from pipeline.models.checkpoint import Checkpoint
-    from pipeline.models.detectors import DETECTORS
     from pipeline.models.weights import built, load, save_bytes
 
     require_folder("--out", out.parent)
@@ -62,6 +54,7 @@ def convert(
     print(f"{out}: {name}, {report}, sha256 {Checkpoint(data).content_hash}")
 
 
+@group.command()
 def inspect(
     file: Annotated[Path, typer.Argument(help="Checkpoint: our own (.safetensors) or a published one (.pth).")],
     detector: Annotated[str | None, typer.Option(help="Needed only where the weights do not name it.")] = None,
@@ -73,8 +66,6 @@ def inspect(
 
     Example: wider8k weights inspect mogface.safetensors
     """
-    from pipeline.models.checkpoint import Checkpoint
-    from pipeline.models.detectors import DETECTORS
     from pipeline.models.weights import built, load
 
     checkpoint = Checkpoint(file)
@@ -97,8 +88,6 @@ def inspect(
 
 def _model_args(checkpoint: Checkpoint, given: list[str] | None) -> dict[str, Any]:
     """Returns the model args written into the file, and over them those given."""
-    from pipeline.engine.literal_yaml import parse_literal, resolved
-
     model_args = checkpoint.model_args
     for text in given or []:
         name, equals, value = text.partition("=")

@@ -29,8 +29,6 @@ class DetectorValidator:
         samples: images and faces.
         read: path -> compressed bytes.
         accelerated: use the GPU.
-        min_score: boxes at or below it are dropped.
-        iou: of suppression.
     """
 
     name: ClassVar[str] = "ap"
@@ -38,8 +36,6 @@ class DetectorValidator:
     samples: Sequence[Sample]
     read: Callable[[str], bytes]
     accelerated: bool = False
-    min_score: float = 0.02
-    iou: float = 0.4
 
     def __call__(self, detector: Detector, rank: int, processes: int) -> list[Detections]:
         """Returns the detections of every n-th image, from the rank-th on; errors have none."""
@@ -55,7 +51,7 @@ class DetectorValidator:
                 except (OSError, ValueError) as error:
                     found.append(Detections(sample.image_id, 0, 0, error=str(error)))
                     continue
-                kept = detections(candidates, score=self.min_score, iou=self.iou, max_detections=None)
+                kept = detections(candidates, max_detections=None)
                 height, width = image.shape[:2]
                 found.append(Detections(sample.image_id, width, height, kept.boxes, kept.scores))
         return found

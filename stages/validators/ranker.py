@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import ClassVar
 
 import numpy as np
@@ -39,12 +39,7 @@ class OrderingCounts:
     loss_after: float = 0.0
 
     def __add__(self, other: OrderingCounts) -> OrderingCounts:
-        return OrderingCounts(
-            self.before + other.before,
-            self.after + other.after,
-            self.loss_before + other.loss_before,
-            self.loss_after + other.loss_after,
-        )
+        return OrderingCounts(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
 
 
 @dataclass(frozen=True)

@@ -38,3 +38,10 @@ def test_entries_given_are_not_changed_afterwards() -> None:
     registry = Registry("fruit", entries)
     entries["plum"] = 3
     assert list(registry) == ["pear"]
+
+
+def test_a_known_name_is_given_back_and_another_refused_as_by_find() -> None:
+    entries = Registry("detector", {"mogface": 1})
+    assert entries.known("mogface") == "mogface"
+    with pytest.raises(ValueError, match="no detector is called 'mogfac'"):
+        entries.known("mogfac")

@@ -18,10 +18,10 @@ from jobs.benchmarks.assigning import assigning_section
 from jobs.benchmarks.baseline import bare_loop
 from jobs.benchmarks.coco_peer import coco_detections, coco_truth, spend, write_coco_files
 from jobs.benchmarks.cpu_watch import CpuWatch
-from jobs.benchmarks.detecting import detecting
+from jobs.benchmarks.detecting import detecting, model_for
 from jobs.benchmarks.evaluation import run_command
 from jobs.benchmarks.forward import forward_section, time_passes
-from jobs.benchmarks.images import gather, model_for
+from jobs.benchmarks.images import gather
 from jobs.benchmarks.pipeline_run import PipelineRun, ShardSpan
 from jobs.benchmarks.results import Measured, Section, less_is_better, more_is_better, table
 from jobs.benchmarks.suppression import suppression_section
@@ -38,12 +38,12 @@ def flat(text):
 
 class TestTable:
     def test_ratio_says_how_many_times_better_ours_is(self):
-        assert less_is_better("s", 2.0, 10.0, "c").ratio == 5
-        assert more_is_better("images/s", 9.0, 10.0, "c").ratio == 0.9
+        assert less_is_better("s", 2.0, 10.0).ratio == 5
+        assert more_is_better("images/s", 9.0, 10.0).ratio == 0.9
 
     def test_lines_are_aligned_and_notes_follow(self):
-        rows = [Measured("a", 1.0, None, None, "cmd a"), Measured("longer", 12345.6, 0.5, 2.0, "cmd b")]
-        lines = table([Section("one", rows, ["mind this"])]).splitlines()
+        first = Section("one", [Measured("a", 1.0)], ["mind this"], "cmd a")
+        lines = table([first, Section("two", [Measured("longer", 12345.6, 0.5, 2.0)], command="cmd b")]).splitlines()
         assert flat(lines[2]) == "a 1 - - cmd a"
         assert flat(lines[3]) == "longer 12,346 0.5 2 cmd b"
         assert lines[2].index("cmd a") == lines[3].index("cmd b") == lines[0].index("command")
@@ -97,20 +97,20 @@ class TestCpuWatch:
 class TestParts:
     @pytest.mark.slow
     def test_voting_agrees_with_the_plain_loop_and_is_measured_beside_it(self):
-        suppressed, voted = suppression_section(None, 1, "again").rows
+        suppressed, voted = suppression_section(None, 1).rows
         assert suppressed.what == "NMS of 5,000 boxes, ms"
         assert suppressed.ours > 0
         assert voted.ratio == voted.peer / voted.ours
 
     def test_assigning_agrees_with_the_loop_over_faces_and_is_measured_beside_it(self):
-        (row,) = assigning_section(1, "again").rows
+        (row,) = assigning_section(1).rows
         assert row.ratio == row.ours / row.peer
 
 
 class TestForward:
     @pytest.mark.slow
     def test_one_line_of_time_and_one_of_memory(self):
-        section = forward_section(["retinaface_mobilenet"], ["96"], 2, None, "cpu", "again")
+        section = forward_section(["retinaface_mobilenet"], ["96"], 2, None, "cpu")
         time_row, memory_row = section.rows
         assert time_row.what == "forward, retinaface_mobilenet at 96, ms"
         assert 0 < time_row.ours < 5000
@@ -119,7 +119,7 @@ class TestForward:
 
     @pytest.mark.slow
     def test_a_budget_too_small_for_one_leaves_the_others_measured(self):
-        section = forward_section(["retinaface_resnet50", "retinaface_mobilenet"], ["1400"], 1, 1.05, "cpu", "again")
+        section = forward_section(["retinaface_resnet50", "retinaface_mobilenet"], ["1400"], 1, 1.05, "cpu")
         assert {row.what.split(" ")[1] for row in section.rows} == {"retinaface_mobilenet"}
         assert any("retinaface_resnet50 at 1400 was not measured" in note for note in section.notes)
 

@@ -12,12 +12,11 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from jobs.costing.cost import Cost, candidate_bytes
-from jobs.costing.images import WIDER_FACE
 from jobs.costing.networks import Network
-from jobs.costing.nodes import costs_of
+from jobs.costing.nodes import Cost, candidate_bytes, costs_of
 from jobs.costing.pace import FORWARD_AND_BACK, Pace, operations_of, pace_of
 from jobs.costing.rates import DUMP_BYTES, RATES, Rate
+from jobs.costing.sources import WIDER_FACE
 from jobs.costs import app, page
 from pipeline.data.records import Detections
 from pipeline.data.schemas import DETECTIONS

@@ -11,16 +11,15 @@ import torch
 from typer.testing import CliRunner
 
 from jobs.benchmark import app
-from jobs.benchmarks import ranker_training
 from jobs.benchmarks.alternate import Rounds, cost_rows, pace_rows, round_notes, take_turns
 from jobs.benchmarks.baseline import Pace
-from jobs.benchmarks.detecting import Model
-from jobs.benchmarks.images import model_for
+from jobs.benchmarks.detecting import Bench, Model, model_for
 from jobs.benchmarks.joining import DUMPS, JOINED, Joined, joining_graph, joining_section
 from jobs.benchmarks.pipeline_run import PipelineRun, ShardSpan
 from jobs.benchmarks.prerequisites import compute, prepare, require_success
-from jobs.benchmarks.reranking import BOXES, RANKED, Bench, ranker_for, reranking
-from jobs.benchmarks.training_run import Compared, Course, Spent, bare_training, run_training
+from jobs.benchmarks.throughput import BOXES, RANKED, ranker_for, reranking, reranking_graph
+from jobs.benchmarks.training import ranker_course
+from jobs.benchmarks.training_run import Course, Spent, bare_training, run_training, step_rows
 from pipeline.boxes.closest_face import closest_overlap
 from pipeline.data.datasets.synthetic.dataset import Synthetic
 from pipeline.data.labelled_candidates import LabelledCandidates
@@ -69,11 +68,11 @@ class TestTurns:
         assert len(rounds.loads) == 3
 
     def test_either_side_is_told_in_its_faster_way(self):
-        steady, workers, others = pace_rows(self.rounds(), "n", "c")
+        steady, workers, others = pace_rows(self.rounds(), "n")
         assert (steady.ours, steady.peer, steady.ratio) == pytest.approx((4, 5, 0.8))
         assert (workers.ours, workers.peer, workers.ratio) == pytest.approx((375, 800, 800 / 375))
         assert others.ours == pytest.approx(25)
-        whole, memory, crossing = cost_rows(self.rounds(), "n", "c")
+        whole, memory, crossing = cost_rows(self.rounds(), "n")
         assert (whole.ours, memory.ours, memory.peer, crossing.ours) == pytest.approx((1 / 6, 900, 500, 3))
 
     def test_errors_are_told(self):
@@ -87,7 +86,7 @@ class TestTurns:
         )
         assert list(rounds.ours) == list(rounds.peers) == [(1, 1)]
         assert len(rounds.ours[1, 1]) == len(rounds.peers[1, 1]) == 2
-        assert [row.what for row in pace_rows(rounds, "n", "c")] == ["n, images/s: steady state"]
+        assert [row.what for row in pace_rows(rounds, "n")] == ["n, images/s: steady state"]
 
 
 class TestPrepared:
@@ -134,15 +133,14 @@ class TestTraining:
         assert runs[0] != runs[1]
 
     def test_lines_of_the_table(self):
-        steady, waiting = Compared(Spent(0.5, 0.05), Spent(0.4, 0.1)).rows("n", "c")
+        steady, waiting = step_rows("n", Spent(0.5, 0.05), Spent(0.4, 0.1))
         assert (steady.ours, steady.peer, steady.ratio) == pytest.approx((2, 2.5, 0.8))
         assert waiting.ours == pytest.approx(10)
 
     def test_a_ranker_learns_from_a_join(self, tmp_path):
         recipe = RankerRecipe(steps=7, batch=2, crop=64, num_candidates=100, pairs=3)
-        load = ranker_training.Load("crface_mobilenet", recipe, 2, None, 1, "again")
         model, _ = model_for(tmp_path, "96", None)
-        course, images = ranker_training.ranker_course(load, model, tmp_path)
+        course, images = ranker_course("crface_mobilenet", recipe, 2, None, model, tmp_path)
         assert images == "2 drawn images of 1024 x 683"
         require_success(compute(course.graph, frozenset(course.graph.ancestors("ranker")), course.store))
         ours, bare = run_training(course, LocalExecutor), bare_training(course)
@@ -151,8 +149,8 @@ class TestTraining:
 
     @pytest.mark.wider
     def test_real_images_come_from_all_events(self, shared: Path, tmp_path):
-        load = ranker_training.Load("crface_mobilenet", RankerRecipe(), 40, shared, 1, "again")
-        course, images = ranker_training.ranker_course(load, Model(tmp_path / "x", None, "96"), tmp_path)
+        model = Model(tmp_path / "x", "96")
+        course, images = ranker_course("crface_mobilenet", RankerRecipe(), 40, shared, model, tmp_path)
         assert images == "40 real validation images"
         require_success(compute(course.graph, frozenset({"faces"}), course.store))
         rows = list(artifact(course.store, "faces").rows())
@@ -170,11 +168,11 @@ class TestReranking:
         for number, entry in enumerate(drawings.entries()):
             (folder / f"{number}.png").write_bytes(drawings.image_bytes("", entry.path))
         model, _ = model_for(tmp_path, "original", None)
-        bench = Bench(model, folder, ranker_for(tmp_path, "crface_mobilenet"), Store(str(tmp_path / "store")))
-        graph = bench.graph("original", iou, Resources())
+        files, store = sorted(folder.iterdir()), Store(str(tmp_path / "store"))
+        bench, weights = Bench(folder, files, tmp_path, model, store, "", ""), ranker_for(tmp_path, "crface_mobilenet")
+        graph = reranking_graph(bench, weights, "original", iou, Resources())
         require_success(compute(graph, frozenset(graph.order), bench.store))
-        files = sorted(folder.iterdir())
-        work = reranking(bench, files, "original", iou)
+        work = reranking(bench, weights, "original", iou)
         found = [row for table in artifact(bench.store, RANKED).tables() for row in read_detections(table)]
         given = [row for table in artifact(bench.store, BOXES).tables() for row in read_detections(table)]
         for number, row in enumerate(found):
@@ -219,11 +217,11 @@ class TestJoining:
 
     def test_memory_is_compared_between_the_ends(self):
         joined = Joined(20, 1.0, 1.0, tuple(range(100, 120)), 50, 40)
-        assert (joined.first_mb, joined.last_mb) == (101, 119)
-        assert Joined(2, 1.0, 1.0, (5, 7), 50, 40).first_mb == 5
+        assert joined.ends_mb == (101, 119)
+        assert Joined(2, 1.0, 1.0, (5, 7), 50, 40).ends_mb == (5, 7)
 
     def test_the_section(self):
-        section = joining_section(12, 3, "again")
+        section = joining_section(12, 3)
         rows = {row.what.removeprefix("joining 12 images, 3 x 3 boxes, "): row.ours for row in section.rows}
         assert rows["rows/s"] > 0
         worker = "MB: peak of the worker, {} tenth"

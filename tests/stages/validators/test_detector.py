@@ -64,13 +64,6 @@ def test_what_is_found_is_what_the_predictor_finds(validator: DetectorValidator,
     assert set(ap) == {"easy", "medium", "hard"} and ap["hard"] > 0
 
 
-def test_score_and_overlap_are_the_validators_own(validator: DetectorValidator, detector: Detector) -> None:
-    strict = replace(validator, min_score=0.5, iou=0.1)(detector, 0, 1)
-    loose = validator(detector, 0, 1)
-    assert all((each.scores > np.float32(0.5)).all() for each in strict)
-    assert sum(len(each.boxes) for each in strict) < sum(len(each.boxes) for each in loose)
-
-
 @pytest.mark.parametrize("processes", [2, 3, 9])
 def test_shares_together_are_the_whole(validator: DetectorValidator, detector: Detector, processes: int) -> None:
     whole = validator(detector, 0, 1)
