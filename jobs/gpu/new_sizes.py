@@ -19,15 +19,13 @@ NAME = "retinaface_mobilenet"
 
 
 def new_sizes(setting: Setting, figures: Figures) -> None:
-    """Measures the first and second pass over several heights, with and without a common canvas, and traces some."""
+    """Measures the first and second pass over several heights, with and without a common canvas."""
     torch.manual_seed(0)
     detector = settled(DETECTORS.find(NAME).build().to(setting.device)).cpu()
     heights = range(30, 36, 2) if setting.tiny else range(501, 549, 6)
     for label, pads in (("any height", False), ("padded", True)):
         predictor = Predictor(detector, setting.device, dtype=torch.bfloat16, pads=pads)
         _passes(setting, figures, predictor, f"bfloat16, {label}", heights)
-        if setting.device == "cuda" and not pads:
-            _traced(setting, predictor)
 
 
 def _passes(setting: Setting, figures: Figures, predictor: Predictor, label: str, heights: range) -> None:
@@ -44,16 +42,3 @@ def _seconds(predictor: Predictor, image: np.ndarray) -> float:  # type: ignore[
     begun = time.perf_counter()
     predictor.candidates(image, Canvas(image.shape[1]))
     return time.perf_counter() - begun
-
-
-def _traced(setting: Setting, predictor: Predictor) -> None:
-    """Writes the profiler's table of four first passes into the day's folder."""
-    from torch.profiler import ProfilerActivity, profile
-
-    rng = np.random.default_rng(0)
-    images = [rng.integers(0, 256, (height, 1024, 3), np.uint8) for height in (601, 607, 613, 619)]
-    with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as trace:
-        for image in images:
-            predictor.candidates(image, Canvas(1024))
-    table = trace.key_averages().table(sort_by="self_cpu_time_total", row_limit=30)
-    (setting.folder / "new_sizes.txt").write_text(table, encoding="utf-8")

@@ -53,14 +53,14 @@ class BatchWorker:
 def detections_row(item: Item, image: Image, found: Found) -> Row:
     """Returns an image's row: its candidates, or the error that it has instead."""
     height, width = image.shape[:2]
-    try:
-        if isinstance(found, Exception):
-            raise found
-        return Detections(item.key, width, height, found.boxes, found.scores, found.landmarks).to_row()
-    except RuntimeError as problem:  # its message names the type of the error that was raised for lack of memory
-        return Detections(item.key, width, height, error=str(problem)).to_row()
-    except ValueError as problem:
-        return Detections(item.key, width, height, error=f"ValueError: {problem}").to_row()
+    if not isinstance(found, Exception):
+        try:
+            return Detections(item.key, width, height, found.boxes, found.scores, found.landmarks).to_row()
+        except ValueError as problem:
+            found = problem
+    # A RuntimeError names the type of the error that was raised for lack of memory.
+    error = str(found) if isinstance(found, RuntimeError) else f"ValueError: {found}"
+    return Detections(item.key, width, height, error=error).to_row()
 
 
 def error_row_of(item: Item, error: str | None) -> Row:
