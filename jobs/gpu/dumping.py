@@ -38,7 +38,7 @@ def dump(setting: Setting, figures: Figures, name: str) -> None:
     sizes = {"64": Canvas(64)} if setting.tiny else {"1024": Canvas(1024), "8K": parse_canvas("8k")}
     counts = {"64": 3, "1024": 64, "8K": 4}
     for label, canvas in sizes.items():
-        # One size: several are measured by `new_sizes` and through Ray.
+        # One size: several are measured through Ray.
         images = load_images(setting, 1) * counts[label]
         for engine, number in _ways(setting):
             what = f"{label} {number}, {engine}"

@@ -58,7 +58,6 @@ PARTS: Mapping[str, Part] = MappingProxyType(
         "right": Part(210, "right", "right"),
         "dump-retinaface_mobilenet": Part(110, "dumping", "dump", ("retinaface_mobilenet",)),
         "real": Part(90, "right", "real"),
-        "new-sizes": Part(40, "new_sizes", "new_sizes"),
         "pipeline-1024": Part(120, "pipeline", "pipeline", ("1024", "cuda_graph", "retinaface_mobilenet")),
         "pipeline-8k": Part(90, "pipeline", "pipeline", ("8k", "torch", "retinaface_resnet50"), tiny=False),
         **{f"dump-{name}": Part(90, "dumping", "dump", (name,), tiny=False) for name in DETECTORS[1:]},

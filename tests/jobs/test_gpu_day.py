@@ -50,7 +50,6 @@ FIGURES = {
     "right": {"tests passed", "tests failed", "tests skipped", "tests error"},
     "dump-retinaface_mobilenet": each(WAYS, PACES) | each(["64 bfloat16, torch"], PIECES),
     "real": {"AP on real images"},
-    "new-sizes": each(["bfloat16, any height", "bfloat16, padded"], ["first look", "second look"]),
     "pipeline-1024": each(
         ["1024, torch, 1 worker"],
         ["images/s through Ray", "images/s in the second half", "rows with an error", "MB of a worker"],
