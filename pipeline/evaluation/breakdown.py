@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -106,7 +107,7 @@ def break_down(
 
 def height_names() -> tuple[str, ...]:
     """Returns the name of each bin of `HEIGHTS`."""
-    spans = tuple(f"{low} to {high} px" for low, high in zip(HEIGHTS[:-1], HEIGHTS[1:], strict=True))
+    spans = tuple(f"{low} to {high} px" for low, high in pairwise(HEIGHTS))
     return (*spans, f"{HEIGHTS[-1]} px and more")
 
 

@@ -20,8 +20,10 @@ from pipeline.data.prediction_form import ImageInfo, require_form
 from pipeline.data.prediction_names import NameMatch
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.evaluation.dump_reader import dump_shards, read_dump
+from pipeline.evaluation.result_table import ResultTable
 from pipeline.evaluation.unreadable_images import apply_unreadable
-from pipeline.evaluation.wider_result import WiderResult, evaluate, subsets_without_faces
+from pipeline.evaluation.wider_ap import Matches, match_images
+from pipeline.evaluation.wider_result import WiderResult, evaluate, subsets_without_faces, whole_range
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,12 @@ class EvaluationInputs:
         """Returns AP, counts, protocol and problems; with a raw score also the false alarms at it."""
         given = (self.truth, self.predictions, self.reading, self.extra_scores, self.protocol, self.problems)
         return evaluate(*given, false_alarms)
+
+    def matches(self) -> Matches:
+        """Returns every detection with its face, as `evaluate` counts them."""
+        chosen = self.predictions.select(self.truth.image_ids)
+        scores = whole_range(chosen, self.reading, self.extra_scores)
+        return match_images(chosen, self.truth, scores, self.reading)
 
 
 def read_inputs(
@@ -169,11 +177,17 @@ def _kept(
 
 
 def report_page(
-    inputs: EvaluationInputs, result: WiderResult, name: str, score: float = 0.5, commands: Sequence[str] = ()
+    inputs: EvaluationInputs,
+    result: WiderResult,
+    name: str,
+    score: float = 0.5,
+    commands: Sequence[str] = (),
+    tables: Sequence[ResultTable] = (),
 ) -> str:
     """Returns the HTML page of one evaluation: AP, curves, protocol, face sizes and problems; no images.
 
-    `name` is that of the predictions; the face-size histogram counts a face as found from the raw `score` on.
+    `name` is that of the predictions; the face-size histogram counts a face as found from the raw `score` on; `tables`
+    are shown after the curves.
     """
     from pipeline.evaluation.hits_and_misses import size_histogram
     from pipeline.evaluation.page import PageData, render_page
@@ -190,5 +204,6 @@ def report_page(
             *(f"{kind}: {line}" for kind, lines in result.problems.items() for line in lines),
         ],
         commands=commands,
+        tables=tables,
     )
     return render_page(data)

@@ -25,17 +25,14 @@ def oracle_range(matches: Matches, closest: ClosestFaces) -> ScoreRange:
     """
     near_N = closest.face_N >= 0
     found = score_range(closest.iou_N[near_N])
-    starts, ends = (np.searchsorted(matches.image_N, np.arange(len(matches.has_faces_I)), side) for side in _SIDES)
-    first_face, last_face = (
-        np.searchsorted(matches.image_F, np.arange(len(matches.has_faces_I)), side) for side in _SIDES
-    )
-    for image in range(len(starts)):
-        far = matches.boxes_N4[starts[image] : ends[image]][~near_N[starts[image] : ends[image]]]
+    images = np.arange(len(matches.has_faces_I) + 1)
+    first_box, first_face = np.searchsorted(matches.image_N, images), np.searchsorted(matches.image_F, images)
+    for image in images[:-1]:
         if found.low == 0:
             break
-        if len(far):
-            faces = matches.faces_F4[first_face[image] : last_face[image]]
-            found = found | score_range(closest_overlap(far, faces, pixel_inclusive=True))
+        rows, faces = slice(*first_box[image : image + 2]), slice(*first_face[image : image + 2])
+        far = matches.boxes_N4[rows][~near_N[rows]]
+        found = found | score_range(closest_overlap(far, matches.faces_F4[faces], pixel_inclusive=True))
     return found
 
 
@@ -63,6 +60,3 @@ def count_oracle(matches: Matches, closest: ClosestFaces, scores: ScoreRange) ->
         enters_N=enters(scores.normalise(score_N[order])),
     )
     return {subset: ordered.ap_counts(counted_F) for subset, counted_F in matches.counts.items()}
-
-
-_SIDES = ("left", "right")

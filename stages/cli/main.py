@@ -1,4 +1,4 @@
-"""The command `wider8k`: plan, run, explain, status and clean a pipeline; evaluate, detect and download beside it."""
+"""The command `wider8k`: plan, run, explain, status, clean a pipeline; evaluate, compare, detect, download beside it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from pipeline.engine.redaction import redact
-from stages.cli import detect, download, evaluate, export, pipeline, weights
+from stages.cli import compare, detect, download, evaluate, export, pipeline, weights
 
 app = typer.Typer(
     name="wider8k",
@@ -23,7 +23,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (pipeline, evaluate, detect, export, download, weights):
+for module in (pipeline, evaluate, compare, detect, export, download, weights):
     module.register(app)
 
 
