@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -90,6 +91,8 @@ def find_evaluation(run: str) -> StoredEvaluation | None:
     """
     address = run.rstrip("/")
     store = Store(address)
+    if store.local and not Path(store.url).is_dir():
+        return None
     found = {node: newest for node in store.folders() if (newest := _newest_evaluation(store, node))}
     if len(found) > 1:
         choices = ", ".join(f"{address}/{node}" for node in found)

@@ -30,8 +30,8 @@ class RecallCounts:
 
     Attributes:
         faces: faces that count.
-        missed: those that no detection goes to, whatever its score: no detection that has them as its face of highest
-            IoU reaches an IoU of 0.5. At most as many are found by the AP's lowest threshold.
+        missed: those that no detection goes to, whatever its score: none that has them as its face of highest IoU
+            reaches an IoU of 0.5. The others bound the recall of the AP's curve.
         without_box: those that no detection overlaps with an IoU (+1) of 0.5, whatever its score, also none that goes
             to another face; a part of `missed`.
         found: int64 [limits, 10], faces that one of the first boxes of their image (`LIMITS`) goes to with an IoU of

@@ -152,7 +152,10 @@ def compare_runs(
 
 
 def image_changes(a: Matches, b: Matches, subset: str = "hard") -> Float64:
-    """Returns float64 [I], what each image contributes to the difference of AP; NaN where no face counts."""
+    """Returns float64 [I], what each image contributes to the difference of AP; NaN where no face counts.
+
+    The rows of both are the same images.
+    """
     faces = int(a.counts[subset].sum())
     images = len(a.has_faces_I)
     totals = [_curves(each, subset, 0, images, single=True) for each in (a, b)]
@@ -171,7 +174,9 @@ def image_changes(a: Matches, b: Matches, subset: str = "hard") -> Float64:
             - whole[own]
             for own in (0, 1)
         ]
-        change_I[start:stop] = (swapped[0] - swapped[1]) / 2
+        # An image with equal curves changes nothing, not even by rounding.
+        differs = [(one != other).any(axis=0) for one, other in zip(*parts, strict=True)]
+        change_I[start:stop] = np.where(differs[0] | differs[1], (swapped[0] - swapped[1]) / 2, 0)
     return change_I
 
 

@@ -1,4 +1,4 @@
-"""The command `wider8k`: plan, run, explain, status, clean a pipeline; evaluate, compare, detect, download beside it."""
+"""The command `wider8k`: plan, run, explain, status, clean a pipeline; evaluate, compare, detect and more."""
 
 from __future__ import annotations
 
