@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from pipeline.evaluation.bootstrap import Interval
 from pipeline.evaluation.page import PageData, render_page
 from pipeline.evaluation.result_table import ResultTable, percent
-from pipeline.evaluation.run_comparison import ComparedRun, ImageChange, RunComparison
+from pipeline.evaluation.run_comparison import ImageChange, RunComparison
 from pipeline.evaluation.run_result import RunResult
 
-SIGNIFICANT = 0.05
+SIGNIFICANT: Final = 0.05
 
 
 def comparison_json(found: RunComparison) -> str:
@@ -77,19 +77,22 @@ def summary(found: RunComparison) -> str:
     return f"{found.names[1]} against {found.names[0]} on {found.images:,} images: {', '.join(parts)}{left_out}."
 
 
-def comparison_page(found: RunComparison, runs: tuple[ComparedRun, ComparedRun], commands: Sequence[str] = ()) -> str:
+def comparison_page(found: RunComparison, commands: Sequence[str] = ()) -> str:
     """Returns the self-contained HTML page of a comparison: AP, curves, tables, protocol and command."""
-    results = [
-        RunResult(
-            name, "", "", run.inputs.protocol, {subset: pair[place].value for subset, pair in found.ap.items()}, counts
-        )
-        for place, (name, run, counts) in enumerate(zip(found.names, runs, found.counts, strict=True))
-    ]
-    errors = [
-        f"{run.name}: {kind}: {line}" for run in runs for kind, lines in run.inputs.problems.items() for line in lines
-    ]
-    title = f"{found.names[0]} and {found.names[1]}"
-    page = PageData(title, summary(found), results, errors=errors, commands=commands, tables=comparison_tables(found))
+    named = list(zip(found.names, found.results, strict=True))
+    page = PageData(
+        title=f"{found.names[0]} and {found.names[1]}",
+        summary=summary(found),
+        runs=[RunResult.of(result, name) for name, result in named],
+        errors=[
+            f"{name}: {kind}: {line}"
+            for name, result in named
+            for kind, lines in result.problems.items()
+            for line in lines
+        ],
+        commands=commands,
+        tables=comparison_tables(found),
+    )
     return render_page(page)
 
 

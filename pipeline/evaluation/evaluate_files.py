@@ -22,7 +22,7 @@ from pipeline.data.prediction_set import PredictionSet
 from pipeline.evaluation.dump_reader import dump_shards, read_dump
 from pipeline.evaluation.result_table import ResultTable
 from pipeline.evaluation.unreadable_images import apply_unreadable
-from pipeline.evaluation.wider_ap import Matches, match_images
+from pipeline.evaluation.wider_ap import Matches, ScoreRange, match_images
 from pipeline.evaluation.wider_result import WiderResult, evaluate, subsets_without_faces, whole_range
 
 
@@ -51,9 +51,11 @@ class EvaluationInputs:
 
     def matches(self) -> Matches:
         """Returns every detection with its face, as `evaluate` counts them."""
-        chosen = self.predictions.select(self.truth.image_ids)
-        scores = whole_range(chosen, self.reading, self.extra_scores)
-        return match_images(chosen, self.truth, scores, self.reading)
+        return match_images(self.predictions, self.truth, self.scores(), self.reading)
+
+    def scores(self) -> ScoreRange:
+        """Returns what `evaluate` normalises the scores with."""
+        return whole_range(self.predictions.select(self.truth.image_ids), self.reading, self.extra_scores)
 
 
 def read_inputs(

@@ -27,7 +27,8 @@ from pipeline.evaluation.bootstrap import (
     resample,
 )
 from pipeline.evaluation.evaluate_files import EvaluationInputs
-from pipeline.evaluation.wider_ap import STEPS, ApCounts, Matches, average_precision
+from pipeline.evaluation.wider_ap import STEPS, Matches
+from pipeline.evaluation.wider_result import WiderResult, result_of
 
 Float64 = NDArray[np.float64]
 
@@ -84,7 +85,7 @@ class RunComparison:
         images: number of images both runs have.
         left_out: images that one run alone has; they are in no figure.
         resamples, seed: of intervals and test.
-        counts: what the APs were computed from.
+        results: the evaluation of each over the common images.
     """
 
     names: tuple[str, str]
@@ -98,7 +99,7 @@ class RunComparison:
     left_out: int
     resamples: int
     seed: int
-    counts: tuple[Mapping[str, ApCounts], Mapping[str, ApCounts]]
+    results: tuple[WiderResult, WiderResult]
 
 
 def compare_runs(
@@ -123,11 +124,11 @@ def compare_runs(
     names = inputs[0].truth.image_ids
     inputs[1] = replace(inputs[1], truth=inputs[0].truth)
     first, second = (each.matches() for each in inputs)
-    counts = [{level: m.ap_counts(flags) for level, flags in m.counts.items()} for m in (first, second)]
+    results = [_result(each, matches) for each, matches in zip(inputs, (first, second), strict=True)]
     drawn = resample([image_counts(first), image_counts(second)], resamples, seed)
     ap, tests = {}, {}
     for place, level in enumerate(first.counts):
-        values = average_precision(counts[0][level]), average_precision(counts[1][level])
+        values = results[0].ap[level], results[1].ap[level]
         ap[level] = interval(values[0], drawn[0, place]), interval(values[1], drawn[1, place])
         tests[level] = paired_test(values, (drawn[0, place], drawn[1, place]))
     change_I = image_changes(first, second, subset)
@@ -147,7 +148,7 @@ def compare_runs(
         left_out=len({*a.inputs.truth.image_ids} ^ {*b.inputs.truth.image_ids}),
         resamples=resamples,
         seed=seed,
-        counts=(counts[0], counts[1]),
+        results=(results[0], results[1]),
     )
 
 
@@ -195,6 +196,11 @@ def _common_images(a: ComparedRun, b: ComparedRun) -> set[str]:
         if not same:
             raise ValueError(f"{image_id} has other faces in {a.name} than in {b.name}: their APs do not compare")
     return common
+
+
+def _result(inputs: EvaluationInputs, matches: Matches) -> WiderResult:
+    counts = {subset: matches.ap_counts(counted_F) for subset, counted_F in matches.counts.items()}
+    return result_of(counts, inputs.scores(), inputs.reading, inputs.protocol, inputs.problems)
 
 
 def _curves(matches: Matches, subset: str, start: int, stop: int, single: bool = False) -> tuple[Float64, Float64]:

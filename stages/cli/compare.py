@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -52,9 +52,11 @@ def compare(
 
     read = [Path(each) for each in (run_a, run_b, images) if each]
     require_files({"--json": json, "--report": report}, read)
-    first = _read(run_a, ground_truth, images, nms, score)
-    second = _read(run_b, ground_truth, images, nms, score)
-    found = compare_runs(first, second, resamples, seed, top)
+    runs = [
+        _read(run, name, ground_truth, images, nms, score)
+        for run, name in zip((run_a, run_b), short_names(run_a, run_b), strict=True)
+    ]
+    found = compare_runs(runs[0], runs[1], resamples, seed, top)
     print(summary(found))
     for table in comparison_tables(found):
         print(f"\n{table.text()}")
@@ -63,14 +65,28 @@ def compare(
         print(f"all digits: {json}")
     if report:
         typed = shlex.join(["wider8k", *map(without_keys, sys.argv[1:])])
-        report.write_text(comparison_page(found, (first, second), [typed]), encoding="utf-8")
+        report.write_text(comparison_page(found, [typed]), encoding="utf-8")
         print(f"page: {report}")
 
 
+def short_names(run_a: str, run_b: str) -> tuple[str, str]:
+    """Returns what is different of two paths: without the folders both begin with, and an archive's suffix.
+
+    >>> short_names("runs/a/ap", "runs/b/ap")
+    ('a/ap', 'b/ap')
+    """
+    parts = [PurePosixPath(each).parts for each in (run_a, run_b)]
+    shared = 0
+    while shared < min(map(len, parts)) - 1 and parts[0][shared] == parts[1][shared]:
+        shared += 1
+    names = [str(PurePosixPath(*each[shared:])).removesuffix(".gz").removesuffix(".tar") for each in parts]
+    return names[0], names[1]
+
+
 def _read(
-    run: str, ground_truth: Path | None, images: Path | None, nms: float | None, score: float | None
+    run: str, name: str, ground_truth: Path | None, images: Path | None, nms: float | None, score: float | None
 ) -> ComparedRun:
-    """Returns a finished run, or predictions with the ground truth that is given.
+    """Returns a finished run, or predictions with the ground truth that is given, by the name that is shown.
 
     Raises ValueError: it is no finished run, and there is no ground truth.
     """
@@ -82,11 +98,11 @@ def _read(
     if stored := find_evaluation(run):
         if images or nms is not None or score is not None:
             raise ValueError(f"{run} is a finished run: --images, --nms and --score are for predictions")
-        return ComparedRun(run, stored.inputs(), stored.config())
+        return ComparedRun(name, stored.inputs(), stored.config())
     if ground_truth is None:
         raise ValueError(
             f"{run}: expected a finished run with an evaluation, or --ground-truth DIR for predictions; found neither"
         )
     inputs = read_inputs(Path(run), ground_truth, images, nms=nms, score=score)
     require_faces(inputs.truth, str(images or ground_truth))
-    return ComparedRun(run, inputs, inputs.protocol)
+    return ComparedRun(name, inputs, inputs.protocol)

@@ -4,19 +4,19 @@ import json
 from dataclasses import replace
 
 from pipeline.evaluation.comparison_page import comparison_json, comparison_page, comparison_tables, summary
-from pipeline.evaluation.run_comparison import compare_runs
+from pipeline.evaluation.run_comparison import RunComparison, compare_runs
 from tests.evaluation.small_sets import LEVELS, small_set
 from tests.evaluation.test_run_comparison import run, shuffled
 
 
-def compared(seed: int = 5):
+def compared(seed: int = 5) -> RunComparison:
     data = small_set(seed)
     runs = run("first <run>", data, data.predictions, size=1), run("second", data, shuffled(data, seed), size=[2, "x"])
-    return compare_runs(*runs, resamples=80, seed=1), runs
+    return compare_runs(*runs, resamples=80, seed=1)
 
 
 def test_json_holds_every_figure() -> None:
-    found, _ = compared()
+    found = compared()
     plain = json.loads(comparison_json(found))
     assert plain["runs"] == ["first <run>", "second"]
     assert (plain["images"], plain["left_out"], plain["resamples"], plain["seed"]) == (8, 0, 80, 1)
@@ -30,7 +30,7 @@ def test_json_holds_every_figure() -> None:
 
 
 def test_tables_and_summary_name_what_matters() -> None:
-    found, _ = compared()
+    found = compared()
     tables = comparison_tables(found)
     assert [table.title.split(" ")[0] for table in tables] == ["AP", "What", "Images", "Images"]
     assert tables[1].rows == [("size", "1", '[2, "x"]')]
@@ -47,10 +47,10 @@ def test_tables_and_summary_name_what_matters() -> None:
 
 
 def test_the_page_has_them_all_and_asks_the_network_for_nothing() -> None:
-    found, runs = compared()
-    page = comparison_page(found, runs, ["wider8k compare a b"])
+    found = compared()
+    page = comparison_page(found, ["wider8k compare a b"])
     for text in ("first &lt;run&gt;", "wider8k compare a b", "What differs in the config", found.gained[0].image_id):
         assert text in page
     assert "http" not in page.replace("http://www.w3.org", "")
     assert "<script" not in page
-    assert page == comparison_page(found, runs, ["wider8k compare a b"])
+    assert page == comparison_page(found, ["wider8k compare a b"])
