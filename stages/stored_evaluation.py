@@ -71,12 +71,14 @@ class StoredEvaluation:
     def _config(self, manifest: Manifest, seen: set[str]) -> dict[str, Any]:
         fields = manifest.fingerprint_fields
         found = {name: fields[name] for name in _CONFIG if fields.get(name)}
+        below = {}
         for port, contents in fields.get("inputs", {}).items():
             for place, content in enumerate(contents):
                 if content in self._stored and content not in seen:
-                    seen.add(content)
-                    name = port if len(contents) == 1 else f"{port}[{place}]"
-                    found[name] = self._config(self._stored[content], seen)
+                    below[port if len(contents) == 1 else f"{port}[{place}]"] = content
+        # All of a node's own inputs belong to it, also those that one of the others read as well.
+        seen.update(below.values())
+        found |= {name: self._config(self._stored[content], seen) for name, content in below.items()}
         return found
 
 
