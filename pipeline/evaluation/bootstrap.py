@@ -24,7 +24,7 @@ Float64 = NDArray[np.float64]
 RESAMPLES: Final = 1000
 LEVEL: Final = (2.5, 97.5)
 """Percentiles of an interval."""
-_AT_ONCE: Final = 128  # resamples of one block: their weights and counts take some 10 MB
+_AT_ONCE: Final = 128  # resamples of one block: their weights and counts take about 10 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class PairedTest:
 class ImageCounts:
     """What every image adds to the counts of AP, sparse.
 
-    Kinds K are the kinds of detection that the subsets S tell apart: on no face, and on a face that counts in these
+    Kinds K are the kinds of detection that differ for the subsets S: on no face, and on a face that counts in these
     and those subsets, as the first detection or a later one.
 
     Attributes:

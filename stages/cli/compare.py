@@ -70,17 +70,17 @@ def compare(
 
 
 def short_names(run_a: str, run_b: str) -> tuple[str, str]:
-    """Returns what is different of two paths: without the folders both begin with, and an archive's suffix.
+    """Returns the shortest ends of two paths that differ, without an archive's suffix.
 
     >>> short_names("runs/a/ap", "runs/b/ap")
     ('a/ap', 'b/ap')
     """
-    parts = [PurePosixPath(each).parts for each in (run_a, run_b)]
-    shared = 0
-    while shared < min(map(len, parts)) - 1 and parts[0][shared] == parts[1][shared]:
-        shared += 1
-    names = [str(PurePosixPath(*each[shared:])).removesuffix(".gz").removesuffix(".tar") for each in parts]
-    return names[0], names[1]
+    parts = [PurePosixPath(each.removesuffix(".gz").removesuffix(".tar")).parts for each in (run_a, run_b)]
+    length = 1
+    while parts[0][-length:] == parts[1][-length:] and length < max(map(len, parts)):
+        length += 1
+    first, second = ("/".join(each[-length:]) for each in parts)
+    return (first, second) if first != second else (parts[0][-1], parts[1][-1])
 
 
 def _read(

@@ -81,4 +81,5 @@ def test_names_are_as_short_as_they_differ() -> None:
     assert short_names("/x/one.tar.gz", "/x/two.tar.gz") == ("one", "two")
     assert short_names("/x/one", "/x/one") == ("one", "one")
     assert short_names("s3://bucket/a", "s3://bucket/b") == ("a", "b")
-    assert short_names("runs/a", "runs/a/ap") == ("a", "a/ap")
+    assert short_names("runs/a", "runs/a/ap") == ("a", "ap")
+    assert short_names("x/y/ap", "ap") == ("y/ap", "ap")
