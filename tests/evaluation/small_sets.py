@@ -118,6 +118,7 @@ def slow_ap(rows: Sequence[tuple[float, str]], faces: int) -> float:
         points.append((matches / len(passed) if passed else 0.0, matches / faces))
     total, before = 0.0, 0.0
     for place, (_, recall) in enumerate(points):
-        total += (recall - before) * max(precision for precision, _ in points[place:])
+        if recall > before:
+            total += (recall - before) * max(precision for precision, _ in points[place:])
         before = recall
     return total

@@ -216,7 +216,7 @@ def test_further_tables_have_a_section_of_their_own() -> None:
     source = render_page(replace(_data(), tables=[table]))
     page = _Page(source)
     assert (page.problems, page.open) == ([], [])
-    for text in ("By <size>", "What it means.", "Size", "AP n", "8 px", "12.50", "a & b"):
+    for text in ("By <size>", "What it means.", "size", "AP n", "8 px", "12.50", "a & b"):
         assert text in page.text
     assert "tables" in page.ids
     assert "tables" not in _Page(render_page(_data())).ids
