@@ -62,12 +62,8 @@ class Evaluate(WholeStage):
         """
         detections = ctx.one("detections")
         require_known_images(detections, ctx.one("samples"))
-        samples, shards = [Sample.from_row(row) for row in ctx.one("samples").rows()], _images_of_shards(detections)
-        without = _missing_answers(samples, detections, shards)
-        left_out = without.unreadable if self.unreadable == "left_out" else frozenset()
-        truth = ground_truth_of(sample for sample in samples if sample.image_id not in left_out)
-        if samples and not truth.image_ids:
-            raise ValueError(f"{detections.node}: none of {len(samples)} images could be read: nothing to evaluate")
+        shards = _images_of_shards(detections)
+        truth, left_out, answers = evaluated_images(ctx.one("samples"), detections, self.unreadable)
         whole = self.coordinates == "whole"
         ranges = ctx.fan_out(partial(_range, detections, left_out), list(shards))
         scores = reduce(or_, ranges, ScoreRange.empty())
@@ -80,7 +76,7 @@ class Evaluate(WholeStage):
         absent = truth.restrict(set(truth.image_ids).difference(*shards.values()))
         parts.append(count_images(PredictionSet.of([]), absent, scores))
         counts = {level: sum((part[level] for part in parts), ApCounts.zero()) for level in LEVELS}
-        protocol = {"coordinates": self.coordinates, **without.counts(left_out)}
+        protocol = {"coordinates": self.coordinates, **answers}
         result = result_of(counts, scores, protocol=protocol)
         if self.false_alarms is not None:
             alarms = sum((each for _, each in results if each), FalseAlarms.none(self.false_alarms))
@@ -91,6 +87,23 @@ class Evaluate(WholeStage):
         """Returns how many images have no answer, and what that means for AP."""
         first = next(output.rows(["protocol"]), None)
         return notes_of(json.loads(first["protocol"]), f"--set {output.node}.unreadable=missed") if first else []
+
+
+def evaluated_images(
+    samples: Artifact, detections: Artifact, unreadable: Literal["left_out", "missed"]
+) -> tuple[WiderGroundTruth, frozenset[str], dict[str, int]]:
+    """Returns the faces of the images that are evaluated, the images left out, and the entries of the protocol on them.
+
+    Raises:
+        ValueError: if no image could be read.
+    """
+    rows = [Sample.from_row(row) for row in samples.rows()]
+    without = _missing_answers(rows, detections, _images_of_shards(detections))
+    left_out = without.unreadable if unreadable == "left_out" else frozenset()
+    truth = ground_truth_of(row for row in rows if row.image_id not in left_out)
+    if rows and not truth.image_ids:
+        raise ValueError(f"{detections.node}: none of {len(rows)} images could be read: nothing to evaluate")
+    return truth, left_out, without.counts(left_out)
 
 
 def _missing_answers(

@@ -21,7 +21,9 @@ from pipeline.data.prediction_names import NameMatch
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.evaluation.dump_reader import dump_shards, read_dump
 from pipeline.evaluation.missing_answers import LEFT_OUT, UNREADABLE
-from pipeline.evaluation.wider_result import WiderResult, evaluate, subsets_without_faces
+from pipeline.evaluation.result_table import ResultTable
+from pipeline.evaluation.wider_ap import Matches, ScoreRange, match_images
+from pipeline.evaluation.wider_result import WiderResult, evaluate, subsets_without_faces, whole_range
 
 _FOUND_FROM = 0.5  # raw score
 
@@ -48,6 +50,14 @@ class EvaluationInputs:
         """Returns AP, counts, protocol and problems; with a raw score also the false alarms at it."""
         given = (self.truth, self.predictions, self.reading, self.extra_scores, self.protocol, self.problems)
         return evaluate(*given, false_alarms)
+
+    def matches(self) -> Matches:
+        """Returns every detection with its face, as `evaluate` counts them."""
+        return match_images(self.predictions, self.truth, self.scores(), self.reading)
+
+    def scores(self) -> ScoreRange:
+        """Returns what `evaluate` normalises the scores with."""
+        return whole_range(self.predictions.select(self.truth.image_ids), self.reading, self.extra_scores)
 
 
 def read_inputs(
@@ -196,10 +206,17 @@ def _kept(
     return survivors
 
 
-def report_page(inputs: EvaluationInputs, result: WiderResult, name: str, commands: Sequence[str] = ()) -> str:
+def report_page(
+    inputs: EvaluationInputs,
+    result: WiderResult,
+    name: str,
+    commands: Sequence[str] = (),
+    tables: Sequence[ResultTable] = (),
+) -> str:
     """Returns the HTML page of one evaluation: AP, curves, protocol, face sizes and problems; no images.
 
-    `name` is that of the predictions; the face-size histogram counts faces as found from `_FOUND_FROM` on.
+    `name` is that of the predictions; the face-size histogram counts faces as found from `_FOUND_FROM` on; `tables` are
+    shown after the curves.
     """
     from pipeline.evaluation.hits_and_misses import size_histogram
     from pipeline.evaluation.page import PageData, render_page
@@ -216,5 +233,6 @@ def report_page(inputs: EvaluationInputs, result: WiderResult, name: str, comman
             *(f"{kind}: {line}" for kind, lines in result.problems.items() for line in lines),
         ],
         commands=commands,
+        tables=tables,
     )
     return render_page(data)

@@ -30,6 +30,7 @@ from pipeline.evaluation.plots import (
     size_curves,
     target_bars,
 )
+from pipeline.evaluation.result_table import ResultTable
 from pipeline.evaluation.run_result import RunResult, ap_by_size
 from pipeline.evaluation.wider_ap import ApCounts
 
@@ -85,6 +86,7 @@ class PageData:
         errors: one line each: images that failed, problems of the input.
         accuracies: (name, of neighbours, of near pairs, of all pairs), shares in the right order, NaN without pairs.
         commands: as typed, one line each.
+        tables: further figures, each under its own title.
     """
 
     title: str
@@ -101,6 +103,7 @@ class PageData:
     errors: Sequence[str] = ()
     accuracies: Sequence[tuple[str, float, float, float]] = ()
     commands: Sequence[str] = ()
+    tables: Sequence[ResultTable] = ()
 
 
 def render_page(data: PageData) -> str:

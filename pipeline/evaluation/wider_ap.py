@@ -11,6 +11,7 @@ of a counted face is a match, later ones are false alarms. Counted at the 1,000 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from itertools import pairwise
 from typing import Any, Final
@@ -98,6 +99,80 @@ class ApCounts:
         return ApCounts(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
 
 
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """Detections of many images with the face that each goes to, flat: all that any count of the protocol is made of.
+
+    Rows N are detections, image by image in the order in which they are counted; faces F are those of all images.
+
+    Attributes:
+        boxes_N4: float64 [N, 4].
+        image_N: int64 [N], row of its image.
+        face_N: int64 [N], row of the face of highest IoU (+1) where that is at least 0.5, else -1.
+        first_N: bool [N], whether it is the first one that goes to its face.
+        enters_N: int64 [N], index of the first threshold that it reaches; 1000 where it reaches none.
+        faces_F4: float64 [F, 4].
+        image_F: int64 [F], never falling.
+        has_faces_I: bool [I], whether an image has any face; the protocol skips the others.
+        counts: subset -> bool [F], whether a face counts; the others are ignored.
+    """
+
+    boxes_N4: Float64
+    image_N: Int64
+    face_N: Int64
+    first_N: NDArray[np.bool_]
+    enters_N: Int64
+    faces_F4: Float64
+    image_F: Int64
+    has_faces_I: NDArray[np.bool_]
+    counts: Mapping[str, NDArray[np.bool_]]
+
+    def proposals_of(self, counted_F: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Returns bool [N]: detections that stay, for some faces that count: those on the other faces are removed."""
+        return self.has_faces_I[self.image_N] & (self.on(counted_F) | (self.face_N < 0))
+
+    def on(self, counted_F: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Returns bool [N]: detections that go to a face that counts, first or later."""
+        # The spare entry at the end is what -1, no face, reads: a proposal that matches nothing.
+        on_counted_N: NDArray[np.bool_] = np.append(counted_F, False)[self.face_N]
+        return on_counted_N
+
+    def ap_counts(self, counted_F: NDArray[np.bool_]) -> ApCounts:
+        """Returns the counts over all images for the faces that count, bool [F]."""
+        return ApCounts(
+            faces=int(counted_F.sum()),
+            images=int(self.has_faces_I.sum()),
+            boxes=int(self.has_faces_I[self.image_N].sum()),
+            proposals=running(self.enters_N[self.proposals_of(counted_F)]),
+            matches=running(self.enters_N[self.on(counted_F) & self.first_N]),
+        )
+
+
+def match_images(
+    predictions: PredictionSet, truth: WiderGroundTruth, scores: ScoreRange, reading: Reading = "matlab"
+) -> Matches:
+    """Returns the detections of all images of the ground truth, each with its face; arguments as for `count_images`."""
+    rows = predictions.select(truth.image_ids)
+    rows = rows.falling() if reading == "matlab" else rows
+    image_F = np.repeat(np.arange(len(truth.boxes)), [len(faces) for faces in truth.boxes])
+    faces_F4 = np.concatenate([np.zeros((0, 4)), *truth.boxes])
+    image_N = rows.image_rows()
+    # Which face a detection goes to, and which one comes first, is the same in every subset.
+    face_N = match_faces(rows.boxes, image_N, faces_F4, image_F, IOU)
+    normal_N = scores.normalise(rows.scores)
+    return Matches(
+        boxes_N4=rows.boxes,
+        image_N=image_N,
+        face_N=face_N,
+        first_N=first_hits(face_N, len(faces_F4)),
+        enters_N=enters(normal_N if reading == "matlab" else _highest_from_here(normal_N, rows.offsets)),
+        faces_F4=faces_F4,
+        image_F=image_F,
+        has_faces_I=np.array([len(faces) > 0 for faces in truth.boxes], bool),
+        counts={subset: np.concatenate([np.zeros(0, bool), *flags]) for subset, flags in truth.counts.items()},
+    )
+
+
 def count_images(
     predictions: PredictionSet, truth: WiderGroundTruth, scores: ScoreRange, reading: Reading = "matlab"
 ) -> dict[str, ApCounts]:
@@ -110,32 +185,8 @@ def count_images(
         reading: "matlab" sorts each image's rows by falling score (stable); "python" takes them as they come and
             counts, at each threshold, everything up to the last row that passes.
     """
-    rows = predictions.select(truth.image_ids)
-    rows = rows.falling() if reading == "matlab" else rows
-    image_F = np.repeat(np.arange(len(truth.boxes)), [len(faces) for faces in truth.boxes])
-    faces_F4 = np.concatenate([np.zeros((0, 4)), *truth.boxes])
-    image_N = rows.image_rows()
-    face_N = match_faces(rows.boxes, image_N, faces_F4, image_F, IOU)
-    # Which face a detection goes to, and which one comes first, is the same in every subset.
-    first_N = first_hits(face_N, len(faces_F4))
-    normal_N = scores.normalise(rows.scores)
-    enters_N = _enters(normal_N if reading == "matlab" else _highest_from_here(normal_N, rows.offsets))
-    has_faces_I = np.array([len(faces) > 0 for faces in truth.boxes], bool)
-    counted_N = has_faces_I[image_N]
-    counts = {}
-    for subset, flags in truth.counts.items():
-        counted_F = np.concatenate([np.zeros(0, bool), *flags])
-        # The spare entry at the end is what -1, no face, reads: a proposal that matches nothing.
-        on_counted_N = np.append(counted_F, False)[face_N]
-        proposal_N = counted_N & (on_counted_N | (face_N < 0))
-        counts[subset] = ApCounts(
-            faces=int(counted_F.sum()),
-            images=int(has_faces_I.sum()),
-            boxes=int(counted_N.sum()),
-            proposals=_running(enters_N[proposal_N]),
-            matches=_running(enters_N[on_counted_N & first_N]),
-        )
-    return counts
+    matches = match_images(predictions, truth, scores, reading)
+    return {subset: matches.ap_counts(counted_F) for subset, counted_F in matches.counts.items()}
 
 
 def curve(counts: ApCounts) -> tuple[Float64, Float64]:
@@ -157,13 +208,14 @@ def average_precision(counts: ApCounts) -> float:
     return float(np.sum((recall[step + 1] - recall[step]) * envelope[step + 1]))
 
 
-def _enters(normal_N: Float64) -> Int64:
+def enters(normal_N: Float64) -> Int64:
     """Returns the index of the first threshold that each score reaches; 1000 where it reaches none."""
     return STEPS - np.searchsorted(THRESHOLDS[::-1], normal_N, side="right")
 
 
-def _running(enters: Int64) -> Int64:
-    return np.bincount(enters, minlength=STEPS + 1)[:STEPS].cumsum().astype(np.int64)
+def running(enters_N: Int64) -> Int64:
+    """Returns int64 [1000]: how many rows have entered at each threshold."""
+    return np.bincount(enters_N, minlength=STEPS + 1)[:STEPS].cumsum().astype(np.int64)
 
 
 def _highest_from_here(normal_N: Float64, offsets: Int64) -> Float64:

@@ -31,6 +31,7 @@ class WiderResult:
         protocol: plain JSON values.
         problems: of the input: name -> lines, only those that occurred.
         false_alarms: at a score, where asked for.
+        details: `Details.to_json`, where asked for.
     """
 
     ap: Mapping[str, float]
@@ -38,12 +39,13 @@ class WiderResult:
     protocol: Mapping[str, Any]
     problems: Mapping[str, list[str]] = field(default_factory=dict)
     false_alarms: FalseAlarms | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Returns `{"easy": .., "medium": .., "hard": .., "protocol", "counts", "problems"}` with all digits.
 
-        An AP that does not exist is null; counts carry both curves (1,000 whole numbers each). `"false_alarms"` is
-        there only where it was asked for.
+        An AP that does not exist is null; counts carry both curves (1,000 whole numbers each). `"false_alarms"` and
+        `"details"` are there only where they were asked for.
         """
         counts = {
             subset: {**asdict(c), "proposals": c.proposals.tolist(), "matches": c.matches.tolist()}
@@ -53,6 +55,8 @@ class WiderResult:
         content = {**ap, "protocol": dict(self.protocol), "counts": counts, "problems": dict(self.problems)}
         if self.false_alarms is not None:
             content["false_alarms"] = asdict(self.false_alarms)
+        if self.details:
+            content["details"] = dict(self.details)
         return json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n"
 
 
@@ -140,10 +144,16 @@ def evaluate(
         false_alarms: raw score at and above which to count false alarms; None does not count them.
     """
     chosen = predictions.select(truth.image_ids)
-    scores = score_range(chosen.scores, reading)
-    if extra_scores is not None:
-        scores = scores | score_range(extra_scores, reading)
+    scores = whole_range(chosen, reading, extra_scores)
     result = result_of(count_images(chosen, truth, scores, reading), scores, reading, protocol, problems)
     if false_alarms is None:
         return result
     return replace(result, false_alarms=count_false_alarms(chosen, truth, false_alarms))
+
+
+def whole_range(
+    chosen: PredictionSet, reading: Reading = "matlab", extra_scores: NDArray[np.float64] | None = None
+) -> ScoreRange:
+    """Returns what the scores of an evaluation are normalised with; arguments as for `evaluate`."""
+    scores = score_range(chosen.scores, reading)
+    return scores if extra_scores is None else scores | score_range(extra_scores, reading)

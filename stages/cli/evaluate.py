@@ -5,12 +5,18 @@ from __future__ import annotations
 import math
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from stages.cli.outputs import require_files
+
+if TYPE_CHECKING:
+    from pipeline.evaluation.evaluate_files import EvaluationInputs
+    from pipeline.evaluation.result_table import ResultTable
+    from pipeline.evaluation.wider_result import WiderResult
 
 
 def evaluate(
@@ -32,6 +38,14 @@ def evaluate(
         str, typer.Option(help="Images of a dump that could not be read: their faces are missed, or left_out of AP.")
     ] = "missed",
     false_alarms: Annotated[float | None, typer.Option(help="Count boxes from this score on that hit no face.")] = None,
+    details: Annotated[
+        bool,
+        typer.Option("--details", help="Also intervals, error types, recall, oracle, AP by height, event, attribute."),
+    ] = False,
+    resamples: Annotated[
+        int, typer.Option(min=1, help="Resamples of the images for the intervals of --details.")
+    ] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of these resamples.")] = 0,
 ) -> None:
     """Print easy, medium and hard AP exactly as the benchmark's own tool computes them.
 
@@ -62,10 +76,29 @@ def evaluate(
     if result.false_alarms:
         alarms, faces = result.false_alarms, result.counts["hard"].faces
         print(f"{alarms.alarms} false alarms at score {alarms.score:g}, {alarms.found['hard']} of {faces} faces found")
+    tables: list[ResultTable] = []
+    if details:
+        result, tables = _with_details(inputs, result, ground_truth, resamples, seed)
+        for table in tables:
+            print(f"\n{table.text()}")
     if json:
         json.write_text(result.to_json(), encoding="utf-8")
         print(f"all digits: {json}")
     if report:
         typed = shlex.join(["wider8k", *map(without_keys, sys.argv[1:])])
-        report.write_text(report_page(inputs, result, predictions.name, commands=[typed]), encoding="utf-8")
+        report.write_text(
+            report_page(inputs, result, predictions.name, commands=[typed], tables=tables), encoding="utf-8"
+        )
         print(f"page: {report}")
+
+
+def _with_details(
+    inputs: EvaluationInputs, result: WiderResult, ground_truth: Path, resamples: int, seed: int
+) -> tuple[WiderResult, list[ResultTable]]:
+    """Returns the result with its details for JSON, and the same as tables."""
+    from pipeline.data.datasets.wider_face.mat_annotation import read_attributes
+    from pipeline.evaluation.details import details_of
+
+    names = inputs.truth.image_ids
+    found = details_of(inputs.matches(), names, read_attributes(ground_truth, names), resamples, seed)
+    return replace(result, details=found.to_json()), found.tables()

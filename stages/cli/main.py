@@ -1,4 +1,4 @@
-"""The command `wider8k`: plan, run, explain, status and clean a pipeline; evaluate, detect and download beside it."""
+"""The command `wider8k`: plan, run, explain, status, clean a pipeline; evaluate, compare, detect and more."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import typer
 from pipeline.engine.lock import StoreLockedError
 from pipeline.engine.redaction import redact
 from stages.cli import weights
+from stages.cli.compare import compare
 from stages.cli.detect import detect
 from stages.cli.download import download
 from stages.cli.evaluate import evaluate
@@ -31,7 +32,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (plan, run, explain, status, clean, evaluate, detect, export, download):
+for command in (plan, run, explain, status, clean, evaluate, compare, detect, export, download):
     app.command()(command)
 app.add_typer(weights.group, name="weights")
 

@@ -9,6 +9,7 @@ import numpy as np
 from pipeline.evaluation.face_statistics import FaceStatistics, ScaleBin
 from pipeline.evaluation.hits_and_misses import GalleryItem, ImageMatches, SizeHistogram, shrink_jpeg
 from pipeline.evaluation.page import PageData, Timing, _row, render_page
+from pipeline.evaluation.result_table import ResultTable
 from pipeline.evaluation.run_result import RunResult
 from pipeline.evaluation.wider_ap import ApCounts
 
@@ -208,3 +209,14 @@ def test_a_run_without_an_ap_neither_leads_nor_keeps_another_from_it() -> None:
     runs = [_run("first", 0.5), _run("second", 0.75), _run("third", float("nan"))]
     cells = [_row(run, runs, ["medium", "hard"])["cells"] for run in runs]
     assert [[cell["leads"] for cell in row] for row in cells] == [[False, False], [False, True], [False, False]]
+
+
+def test_further_tables_have_a_section_of_their_own() -> None:
+    table = ResultTable("By <size>", ("size", "AP n"), [("8 px", "12.50"), ("a & b", "–")], "What it means.")
+    source = render_page(replace(_data(), tables=[table]))
+    page = _Page(source)
+    assert (page.problems, page.open) == ([], [])
+    for text in ("By <size>", "What it means.", "size", "AP n", "8 px", "12.50", "a & b"):
+        assert text in page.text
+    assert "tables" in page.ids
+    assert "tables" not in _Page(render_page(_data())).ids

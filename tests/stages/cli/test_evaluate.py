@@ -135,3 +135,45 @@ def test_an_ap_over_no_faces_has_a_word(wider8k, tmp_path: Path, counted: int) -
         "hard   100.00  (1 faces)",
     ]
     assert "no face counts in easy, medium: there is no AP" in page.read_text()
+
+
+@pytest.mark.wider
+def test_details_are_printed_and_written(wider8k, shared: Path, tmp_path: Path) -> None:
+    archive, truth = shared / "data/predictions/yolov7_face.tar.gz", shared / "data/wider_val_gt"
+    files = ("--json", tmp_path / "ap.json", "--report", tmp_path / "page.html")
+    answer = wider8k("evaluate", archive, "--ground-truth", truth, *files, "--details", "--resamples", 100, "--seed", 3)
+    assert answer.code == 0, answer.err
+    content = json.loads((tmp_path / "ap.json").read_text())
+    details = content["details"]
+    assert (details["intervals"]["resamples"], details["intervals"]["seed"]) == (100, 3)
+    hard = details["intervals"]["hard"]
+    assert 0.80 < hard["low"] < hard["value"] == content["hard"] < hard["high"] < 0.86
+    assert round(details["oracle"]["hard"], 9) == 0.880090042
+    faces = {part: sum(each["faces"] for each in groups.values()) for part, groups in details["breakdown"].items()}
+    assert faces == dict.fromkeys(("height", "blur", "occlusion", "pose", "illumination", "event"), 31958)
+    assert details["breakdown"]["blur"]["clear"]["ap"] > details["breakdown"]["blur"]["heavy"]["ap"]
+    page = (tmp_path / "page.html").read_text()
+    for text in ("AP of hard by event", "0--Parade", "without box", "oracle"):
+        assert text in answer.out
+        assert text.lower() in page.lower()
+
+
+def test_details_of_a_list_of_images_and_without_attributes(wider8k, tmp_path: Path) -> None:
+    names = {"event_list": _cells("e"), "file_list": _cells(_cells("a", "b"))}
+    boxes = {"face_bbx_list": _cells(_cells(*[np.array([[10, 10, 9, 9]], np.int32)] * 2))}
+    scipy.io.savemat(tmp_path / "wider_face_val.mat", {**names, **boxes})
+    for level in ("easy", "medium", "hard"):
+        kept = np.ones((1, 1), np.uint8)
+        scipy.io.savemat(tmp_path / f"wider_{level}_val.mat", {**names, "gt_list": _cells(_cells(kept, kept))})
+    (tmp_path / "found" / "e").mkdir(parents=True)
+    for name in "ab":
+        (tmp_path / "found" / "e" / f"{name}.txt").write_text(f"{name}\n2\n10 10 9 9 0.9\n50 50 9 9 0.1\n")
+    (tmp_path / "list.txt").write_text("e/b\n")
+    options = ("--images", tmp_path / "list.txt", "--details", "--json", tmp_path / "ap.json")
+    answer = wider8k("evaluate", tmp_path / "found", "--ground-truth", tmp_path, *options)
+    assert answer.code == 0, answer.err
+    details = json.loads((tmp_path / "ap.json").read_text())["details"]
+    assert details["intervals"]["hard"] == {"value": 1.0, "low": 1.0, "high": 1.0}
+    assert details["errors"]["hard"]["background"] == {"count": 1, "cost": 0.0}
+    assert list(details["breakdown"]) == ["height", "event"]
+    assert "blur" not in answer.out

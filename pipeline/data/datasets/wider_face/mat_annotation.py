@@ -1,5 +1,6 @@
 """The MATLAB annotation of WIDER FACE validation, in the same flat form as the text annotation."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,33 @@ def mat_annotation(truth: WiderGroundTruth, folder: Path) -> WiderAnnotation:
             raise ValueError(f"{folder / FACES_FILE}: {COLUMNS[column]} has {len(values)} values for {len(rows)} faces")
         rows[:, column] = values
     return WiderAnnotation(tuple(f"{image_id}.jpg" for image_id in truth.image_ids), starts, rows)
+
+
+def read_attributes(folder: Path, image_ids: Sequence[str]) -> dict[str, NDArray[np.int64]]:
+    """Returns attribute -> int64 [F], one value per face of these images, image by image; none that the file lacks.
+
+    Args:
+        folder: with ``wider_face_val.mat``.
+        image_ids: "<event>/<name>" of any of its images, in any order.
+
+    Raises ValueError: the file does not have the official structure, or lacks an image.
+    """
+    file = folder / FACES_FILE
+    events, names, *lists = read_mat(
+        file, "event_list", "file_list", optional=tuple(f"{name}_label_list" for name in ATTRIBUTES)
+    )
+    try:
+        known = [f"{event[0]}/{name[0]}" for (event,), (rows,) in zip(events, names, strict=True) for (name,) in rows]
+        row = {image_id: number for number, image_id in enumerate(known)}
+        wanted = [row[image_id] for image_id in image_ids]
+        found = {}
+        for attribute, cells in zip(ATTRIBUTES, lists, strict=True):
+            if cells is not None:
+                values = [np.ravel(each).astype(np.int64) for (event,) in cells for (each,) in event]
+                found[attribute] = np.concatenate([np.zeros(0, np.int64), *(values[number] for number in wanted)])
+    except (ValueError, TypeError, IndexError, KeyError) as error:  # cells nested or filled in another way
+        raise ValueError(f"{file}: expected attributes per event and image, found {error}") from None
+    return found
 
 
 def _attributes(file: Path) -> list[NDArray[Any]]:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from pipeline.data.datasets.wider_face.annotation import read_wider_annotation
+from pipeline.data.datasets.wider_face.annotation import COLUMNS, read_wider_annotation
 from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth, load_ground_truth
-from pipeline.data.datasets.wider_face.mat_annotation import mat_annotation
+from pipeline.data.datasets.wider_face.mat_annotation import mat_annotation, read_attributes
 
 
 @pytest.mark.wider
@@ -26,6 +26,29 @@ def test_text_and_mat_agree_but_for_one_box(shared: Path) -> None:
     assert different == [
         ("39--Ice_Skating/39_Ice_Skating_iceskiing_39_583.jpg", [1026, 474, 0, 23], [1026, 474, -2, 23])
     ]
+
+
+@pytest.mark.wider
+def test_attributes_of_some_images_in_any_order(shared: Path) -> None:
+    folder = shared / "data" / "wider_val_gt"
+    mat = mat_annotation(load_ground_truth(folder), folder)
+    places = [*range(3225, 0, -500), 3]
+    found = read_attributes(folder, [mat.names[place].removesuffix(".jpg") for place in places])
+    rows = np.concatenate([mat.faces(place) for place in places])
+    assert list(found) == list(COLUMNS[4:])
+    assert all(np.array_equal(values, rows[:, 4 + column]) for column, values in enumerate(found.values()))
+    assert found["blur"].any() and found["occlusion"].any()
+    with pytest.raises(
+        ValueError, match="wider_face_val.mat: expected attributes per event and image, found 'e/stranger'"
+    ):
+        read_attributes(folder, ["e/stranger"])
+
+
+def test_a_file_without_attributes_has_none(tmp_path: Path) -> None:
+    events, names, files = (np.empty((1, 1), object) for _ in range(3))
+    events[0, 0], names[0, 0], files[0, 0] = "e", "a", names
+    savemat(tmp_path / "wider_face_val.mat", {"event_list": events, "file_list": files})
+    assert read_attributes(tmp_path, ["e/a"]) == {}
 
 
 def test_missing_and_short_attributes_are_named(tmp_path: Path) -> None:
