@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from pipeline.engine.redaction import redact
-from stages.cli import detect, download, evaluate, export, pipeline, weights
+from stages.cli import detect, download, evaluate, export, pipeline, submission, weights
 
 app = typer.Typer(
     name="wider8k",
@@ -23,7 +23,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (pipeline, evaluate, detect, export, download, weights):
+for module in (pipeline, evaluate, submission, detect, export, download, weights):
     module.register(app)
 
 
