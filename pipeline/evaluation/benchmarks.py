@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pipeline.data.datasets.fddb.annotation import read_fddb
+from pipeline.data.datasets.fddb.annotation import LONGEST, read_fddb
 from pipeline.data.datasets.labels.reader import LabelFile, read_box_labels
 from pipeline.evaluation.benchmark_inputs import BenchmarkDetections, read_detections, read_fddb_lists
 from pipeline.evaluation.box_refinement import refined
@@ -98,7 +98,7 @@ def _fddb(predictions: Path, folder: Path) -> BenchmarkResult:
     for number in [*(each for each in _SHOWN if each < last), last]:
         discrete, continuous = result.at(number)
         lines.append(f"{number:>15}  {100 * discrete:8.2f}  {100 * continuous:10.2f}")
-    borders = "0 and the image's size" if labels.sizes else "0 (the photographs are not here)"
+    borders = f"of {len(labels.sizes)} photographs, of the others 0 and {LONGEST}"
     protocol = {"benchmark": "FDDB", "overlap": OVERLAP, "borders": borders, "source": found.source}
     return BenchmarkResult(lines, {**result.to_json(), "protocol": protocol}, _problems(found))
 

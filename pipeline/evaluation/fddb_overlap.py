@@ -19,7 +19,7 @@ FAR = 1 << 20  # the border of an image whose size is not known
 
 @dataclass(frozen=True, slots=True)
 class _Pixels:
-    """A filled ellipse: its mask, already without what is outside the image, and where its corner is in the image."""
+    """A filled ellipse without what is outside the image: its mask, the place of the mask's corner, and its pixels."""
 
     mask: NDArray[np.uint8]  # uint8 [H, W], 1 inside
     x: int
@@ -67,9 +67,11 @@ def _draw(ellipse: NDArray[np.float64], width: int, height: int) -> _Pixels:
     major, minor = int(ellipse[0]), int(ellipse[1])
     x, y = np.rint(ellipse[3:5].astype(np.float32)).astype(np.int64).tolist()
     reach = max(major, minor) + _MARGIN
-    mask = np.zeros((2 * reach + 1, 2 * reach + 1), np.uint8)
-    degrees = float(np.degrees(ellipse[2]))
-    cv2.ellipse(mask, (reach, reach), (major, minor), degrees, 0, 360, 1, cv2.FILLED)
-    first_x, first_y = x - reach, y - reach
-    cut = mask[max(-first_y, 0) : max(height - first_y, 0), max(-first_x, 0) : max(width - first_x, 0)]
-    return _Pixels(cut, max(first_x, 0), max(first_y, 0), int(np.count_nonzero(cut)))
+    # The canvas ends where the image does: OpenCV draws a shape that is cut off in its own way.
+    left, top = max(x - reach, 0), max(y - reach, 0)
+    right, bottom = min(x + reach + 1, width), min(y + reach + 1, height)
+    mask = np.zeros((max(bottom - top, 0), max(right - left, 0)), np.uint8)
+    if mask.size:
+        degrees = float(np.degrees(ellipse[2]))
+        cv2.ellipse(mask, (x - left, y - top), (major, minor), degrees, 0, 360, 1, cv2.FILLED)
+    return _Pixels(mask, left, top, int(np.count_nonzero(mask)))

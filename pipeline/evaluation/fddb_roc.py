@@ -107,7 +107,7 @@ def count_ellipses(predictions: PredictionSet, labels: FddbLabels) -> FddbCounts
     images = labels.image_ids
     steps: list[tuple[float, int, int, float]] = []
     for image_id, (boxes, scores) in predictions.select(images).falling().by_image():
-        steps += _steps(overlaps(labels.ellipses[image_id], boxes, labels.sizes.get(image_id)), scores)
+        steps += _steps(overlaps(labels.ellipses[image_id], boxes, labels.border(image_id)), scores)
     rows = np.array(steps, np.float64).reshape(-1, 4)
     whole = rows[:, 1:3].astype(np.int64)
     return FddbCounts(len(images), labels.faces, rows[:, 0].copy(), whole[:, 0], whole[:, 1], rows[:, 3].copy())
@@ -140,15 +140,14 @@ def _steps(table: Float64, scores: Float64) -> list[tuple[float, int, int, float
     from scipy.optimize import linear_sum_assignment
 
     ends = np.flatnonzero(np.append(scores[1:] != scores[:-1], True)) + 1 if len(scores) else np.zeros(0, np.int64)
-    met = table.any(axis=0)
+    met = np.flatnonzero(table.any(axis=0))
     steps = []
     start, hits, total = 0, 0, 0.0
     for end in ends.tolist():
         new_hits, new_total = hits, total
         # Detections without any overlap match nothing and change nothing.
-        if met[start:end].any():
-            chosen = np.flatnonzero(met[:end])
-            part = table[:, chosen]
+        if ((met >= start) & (met < end)).any():
+            part = table[:, met[met < end]]
             matched = part[linear_sum_assignment(part, maximize=True)]
             new_hits, new_total = int((matched > OVERLAP).sum()), float(matched.sum())
         steps.append((float(scores[start]), end - start, new_hits - hits, new_total - total))

@@ -61,8 +61,8 @@ class VocProtocol:
 
     def ignored(self, faces_F4: Float64, flags_F: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Returns which faces do not count: those annotated so, and those that are too small."""
-        small: NDArray[np.bool_] = (np.abs(faces_F4[:, 2:] - faces_F4[:, :2]) < self.min_face).any(axis=1)
-        return flags_F | small
+        sides = np.abs(faces_F4[:, 2:] - faces_F4[:, :2])
+        return flags_F | (sides.min(axis=1) < self.min_face)
 
 
 VOC: Final = VocProtocol()

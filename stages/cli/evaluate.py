@@ -65,6 +65,7 @@ def evaluate(
     """
     if benchmark != "wider":
         only = {"--report": report, "--images": images, "--ground-truth": ground_truth, "--nms": nms, "--score": score}
+        only["--false-alarms"] = false_alarms
         if given := [option for option, value in only.items() if value is not None]:
             raise ValueError(f"{', '.join(given)}: expected with --benchmark wider only, found {benchmark}")
         _other_benchmark(benchmark, predictions, labels, json, (protocol, min_face, category, max_detections))

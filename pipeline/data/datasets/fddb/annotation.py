@@ -16,6 +16,8 @@ from pipeline.data.images import ImageError, read_header
 
 COLUMNS: Final = "major minor angle cx cy one"
 """Radii in pixels, the angle of the major one in radians against the x axis, the centre, and a 1."""
+LONGEST: Final = 450
+"""Pixels that no side of FDDB's photographs exceeds: detectors that cut their boxes at the border end there."""
 _LIST: Final = re.compile(r"FDDB-fold-(\d+)\.txt")
 _PHOTOGRAPHS: Final = ("", "originalPics", "../originalPics", "../images", "images")
 
@@ -26,7 +28,7 @@ class FddbLabels:
 
     folds: Mapping[str, tuple[str, ...]]  # number of the fold as in its file's name, "01" -> its images in order
     ellipses: Mapping[str, NDArray[np.float64]]  # image, such as 2002/08/11/big/img_591 -> float64 [F, 5]
-    sizes: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # image -> width, height, where known
+    sizes: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # image -> width, height, where measured
 
     @property
     def image_ids(self) -> tuple[str, ...]:
@@ -37,6 +39,14 @@ class FddbLabels:
     def faces(self) -> int:
         """The number of all ellipses."""
         return sum(map(len, self.ellipses.values()))
+
+    def border(self, image_id: str) -> tuple[int, int] | None:
+        """Returns the width and height at which shapes are cut off, None where nothing is known.
+
+        Without its photograph an image has `LONGEST` sides, unless the centre of a face is beyond them.
+        """
+        centres = self.ellipses[image_id][:, 3:5]
+        return self.sizes.get(image_id) or ((LONGEST, LONGEST) if (centres <= LONGEST).all() else None)
 
     def restrict(self, image_ids: Collection[str]) -> FddbLabels:
         """Returns the labels of these images only. Raises ValueError: an image is not known here."""

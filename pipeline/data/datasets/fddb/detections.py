@@ -59,7 +59,7 @@ def read_fddb_detections(source: Path, image_ids: tuple[str, ...]) -> ListedDete
 
 
 def write_fddb_detections(predictions: PredictionSet, labels: FddbLabels, target: Path) -> list[Path]:
-    """Writes detections in the order of the folds, every number so that it reads back as the same one.
+    """Writes detections in the order of the folds; the single precision numbers of a dump read back as the same.
 
     Args:
         predictions: an image without any has a count of 0.

@@ -64,15 +64,18 @@ def read_box_labels(path: Path, category: str | None = None) -> LabelFile:
 
 def _coco(file: Path, category: str | None) -> LabelFile:
     coco = read_coco(file, (category,) if category else (), False, False)
-    boxes = [np.array(image.boxes, np.float64).reshape(-1, 4) for image in coco.images.values()]
+    # By id, as COCO's own tool takes the images; their order decides between equal scores.
+    ids = sorted(coco.names, key=lambda key: (isinstance(key, str), key))
+    images = {coco.names[key]: coco.images[coco.names[key]] for key in ids}
+    boxes = [np.array(image.boxes, np.float64).reshape(-1, 4) for image in images.values()]
     for each in boxes:
         each[:, 2:] += each[:, :2]
     labels = BoxLabels(
-        image_ids=tuple(coco.images),
+        image_ids=tuple(images),
         boxes=tuple(boxes),
-        ignored=tuple(np.array(image.ignored, bool) for image in coco.images.values()),
-        crowds=tuple(np.array(image.crowds, bool) for image in coco.images.values()),
-        areas=tuple(np.array(image.areas, np.float64) for image in coco.images.values()),
+        ignored=tuple(np.array(image.ignored, bool) for image in images.values()),
+        crowds=tuple(np.array(image.crowds, bool) for image in images.values()),
+        areas=tuple(np.array(image.areas, np.float64) for image in images.values()),
     )
     return LabelFile(labels, "COCO JSON", coco.remarks, coco.names)
 

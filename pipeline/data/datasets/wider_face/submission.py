@@ -51,7 +51,7 @@ def submission_names(image_ids: Sequence[str], expected: Collection[str] | None 
 
 
 def write_submission(predictions: PredictionSet, names: Sequence[str], target: Path) -> None:
-    """Writes the archive: one text per image, rows by falling score, every number so that it reads back the same.
+    """Writes the archive: one text per image, rows by falling score; the numbers of a dump read back as the same.
 
     Args:
         predictions: detections, boxes xyxy with x2 = x + w.
