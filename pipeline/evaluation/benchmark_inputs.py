@@ -105,7 +105,7 @@ def _renamed(
     missing = [image_id for image_id in image_ids if image_id not in own]
     extra = [name for name, image_id in names.items() if image_id is None]
     NameMatch(image_ids, missing, extra, suffix="").require(path)
-    # A name that no file has stands for an image without detections.
+    # A name that no source has means an image without detections.
     chosen = found.select([own.get(image_id, f"\0{image_id}") for image_id in image_ids])
     predictions = PredictionSet(image_ids, chosen.offsets, chosen.boxes, chosen.scores)
     lines = {"missing": missing, "extra": extra, **problems}

@@ -61,8 +61,8 @@ class VocProtocol:
 
     def ignored(self, faces_F4: Float64, flags_F: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Returns which faces do not count: those annotated so, and those that are too small."""
-        sides = np.abs(faces_F4[:, 2:] - faces_F4[:, :2])
-        return flags_F | (sides.min(axis=1) < self.min_face)
+        width_F, height_F = np.abs(faces_F4[:, 2:] - faces_F4[:, :2]).T
+        return flags_F | (width_F < self.min_face) | (height_F < self.min_face)
 
 
 VOC: Final = VocProtocol()

@@ -10,7 +10,7 @@ import typer
 from stages.cli.main import app, main
 
 ROOT = Path(__file__).resolve().parents[3]
-COMMANDS = ("plan", "run", "explain", "status", "clean", "evaluate", "detect", "export", "download")
+COMMANDS = ("plan", "run", "explain", "status", "clean", "evaluate", "submission", "detect", "export", "download")
 
 
 def test_all_commands_are_there(wider8k) -> None:
