@@ -62,7 +62,8 @@ class VocProtocol:
     def ignored(self, faces_F4: Float64, flags_F: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Returns which faces do not count: those annotated so, and those that are too small."""
         width_F, height_F = np.abs(faces_F4[:, 2:] - faces_F4[:, :2]).T
-        return flags_F | (width_F < self.min_face) | (height_F < self.min_face)
+        ignored: NDArray[np.bool_] = flags_F | (width_F < self.min_face) | (height_F < self.min_face)
+        return ignored
 
 
 VOC: Final = VocProtocol()

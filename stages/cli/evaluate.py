@@ -63,11 +63,23 @@ def evaluate(
     Example: wider8k evaluate predictions.tar.gz --ground-truth wider_val_gt --json ap.json
     Example: wider8k evaluate fold-out --benchmark fddb --labels FDDB-folds --json roc.json
     """
+    _require_options_of(
+        benchmark,
+        {
+            ("pascal", "afw"): {"--protocol": protocol != "voc", "--min-face": min_face is not None},
+            ("pascal", "afw", "coco"): {"--category": category is not None},
+            ("coco",): {"--max-detections": max_detections != 100},
+            ("wider",): {
+                "--ground-truth": ground_truth is not None,
+                "--images": images is not None,
+                "--report": report is not None,
+                "--nms": nms is not None,
+                "--score": score is not None,
+                "--false-alarms": false_alarms is not None,
+            },
+        },
+    )
     if benchmark != "wider":
-        only = {"--report": report, "--images": images, "--ground-truth": ground_truth, "--nms": nms, "--score": score}
-        only["--false-alarms"] = false_alarms
-        if given := [option for option, value in only.items() if value is not None]:
-            raise ValueError(f"{', '.join(given)}: expected with --benchmark wider only, found {benchmark}")
         _other_benchmark(benchmark, predictions, labels, json, (protocol, min_face, category, max_detections))
         return
     truth = ground_truth or labels
@@ -103,6 +115,15 @@ def evaluate(
         typed = shlex.join(["wider8k", *map(without_keys, sys.argv[1:])])
         report.write_text(report_page(inputs, result, predictions.name, commands=[typed]), encoding="utf-8")
         print(f"page: {report}")
+
+
+def _require_options_of(benchmark: str, given: Mapping[tuple[str, ...], Mapping[str, bool]]) -> None:
+    """Raises ValueError where an option is given that the benchmark does not use; keys are those that use them."""
+    for benchmarks, options in given.items():
+        named = [option for option, present in options.items() if present]
+        if named and benchmark not in benchmarks:
+            only = " or ".join(benchmarks)
+            raise ValueError(f"{', '.join(named)}: expected with --benchmark {only} only, found {benchmark}")
 
 
 def _other_benchmark(

@@ -175,6 +175,7 @@ def test_what_a_benchmark_needs_is_named(wider8k, tmp_path: Path) -> None:
             ("--benchmark", "afw", "--report", tmp_path / "x", "--nms", "0.4"),
             "--report, --nms: expected with --benchmark wider only, found afw",
         ),
+        (("--category", "face"), "--category: expected with --benchmark pascal or afw or coco only, found wider"),
         (("--benchmark", "afw", "--labels", tmp_path / "gone.csv"), "no labels at"),
         ((), "Missing option '--ground-truth'"),
     ):
