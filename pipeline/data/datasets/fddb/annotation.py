@@ -11,8 +11,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.data.datasets.fddb.blocks import Block, read_blocks, read_lines, refuse
+from pipeline.data.datasets.fddb.blocks import Block, read_blocks
 from pipeline.data.images import ImageError, read_header
+from pipeline.data.text_lines import read_lines, refuse
 
 COLUMNS: Final = "major minor angle cx cy one"
 """Radii in pixels, the angle of the major one in radians against the x axis, the centre, and a 1."""

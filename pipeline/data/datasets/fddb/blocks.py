@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pipeline.data.text_lines import read_lines, refuse
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,30 +44,14 @@ def read_blocks(file: Path, columns: str) -> list[Block]:
         if len(lines) < first + count:
             expected = f"{count} rows of {lines[position]} as line {first} says"
             refuse(file, len(lines), expected, f"the end of the file after {len(lines) - first}")
-        rows = [row_of_numbers(file, number + 1, lines[number], columns) for number in range(first, first + count)]
+        rows = [_row_of_numbers(file, number + 1, lines[number], columns) for number in range(first, first + count)]
         table = np.array(rows, np.float64).reshape(-1, len(columns.split()))
         blocks.append(Block(lines[position], position + 1, table))
         position = first + count
     return blocks
 
 
-def read_lines(file: Path) -> list[str]:
-    """Returns the lines of a text file without spaces around them; blank ones at the end are left out.
-
-    Raises OSError: the file cannot be read; ValueError: it is not UTF-8.
-    """
-    try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        refuse(file, line, "text in UTF-8", f"byte 0x{error.object[error.start]:02x}")
-    lines = [line.strip() for line in lines]
-    while lines and not lines[-1]:
-        lines.pop()
-    return lines
-
-
-def row_of_numbers(file: Path, line: int, text: str, columns: str) -> list[float]:
+def _row_of_numbers(file: Path, line: int, text: str, columns: str) -> list[float]:
     """Returns the numbers of one line; ``columns`` has their names. Raises ValueError: others, or not finite."""
     names = columns.split()
     try:
@@ -78,11 +63,6 @@ def row_of_numbers(file: Path, line: int, text: str, columns: str) -> list[float
     if not np.isfinite(values).all():
         refuse(file, line, "finite numbers", repr(text[:80]))
     return values
-
-
-def refuse(file: Path, line: int, expected: str, found: str) -> NoReturn:
-    """Raises ValueError on one line of a file."""
-    raise ValueError(f"{file}:{line}: expected {expected}, found {found}")
 
 
 def _count(file: Path, lines: list[str], position: int) -> int:

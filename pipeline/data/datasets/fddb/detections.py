@@ -12,9 +12,10 @@ from typing import Final
 import numpy as np
 
 from pipeline.data.datasets.fddb.annotation import FddbLabels
-from pipeline.data.datasets.fddb.blocks import read_blocks, refuse
+from pipeline.data.datasets.fddb.blocks import read_blocks
 from pipeline.data.image_names import NameIndex
 from pipeline.data.prediction_set import PredictionSet
+from pipeline.data.text_lines import refuse
 
 COLUMNS: Final = "x y w h score"
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import math
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 
 import numpy as np
 
 from pipeline.data.datasets.labels.box_labels import BoxLabels
+from pipeline.data.text_lines import refuse
 
 _CORNERS: Final = ("x1", "y1", "x2", "y2")
 _SIZES: Final = ("x", "y", "w", "h")
@@ -33,12 +34,10 @@ def read_csv_labels(file: Path) -> BoxLabels:
             reader.fieldnames = heading
             form = next((form for form in (_CORNERS, _SIZES) if {"image", *form} <= set(heading)), None)
             if form is None:
-                _refuse(file, 1, _HEADING, repr(",".join(heading)[:80]))
+                refuse(file, 1, _HEADING, repr(",".join(heading)[:80]))
             for row in reader:
                 values = {name: (row[name] or "").strip() for name in ("image", *form)}
-                faces = rows.setdefault(
-                    values.pop("image") or _refuse(file, reader.line_num, "an image", "nothing"), []
-                )
+                faces = rows.setdefault(values.pop("image") or refuse(file, reader.line_num, "an image", "nothing"), [])
                 if any(values.values()):
                     box = _box(file, reader.line_num, list(values.values()), form)
                     faces.append((box, _flag(file, reader.line_num, row.get("ignore") or "")))
@@ -58,16 +57,12 @@ def _box(file: Path, line: int, texts: list[str], form: tuple[str, ...]) -> list
     except ValueError:
         numbers = []
     if not numbers or not all(map(math.isfinite, numbers)) or any("_" in text for text in texts):
-        _refuse(file, line, f"four finite numbers {','.join(form)}", repr(",".join(texts)[:80]))
+        refuse(file, line, f"four finite numbers {','.join(form)}", repr(",".join(texts)[:80]))
     x, y, third, fourth = numbers
     return [x, y, x + third, y + fourth] if form == _SIZES else numbers
 
 
 def _flag(file: Path, line: int, text: str) -> bool:
     if text.strip() not in ("", "0", "1"):
-        _refuse(file, line, "ignore of 0 or 1", repr(text[:80]))
+        refuse(file, line, "ignore of 0 or 1", repr(text[:80]))
     return text.strip() == "1"
-
-
-def _refuse(file: Path, line: int, expected: str, found: str) -> NoReturn:
-    raise ValueError(f"{file}:{line}: expected {expected}, found {found}")

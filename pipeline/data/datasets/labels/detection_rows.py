@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline.data.image_names import NameIndex
 from pipeline.data.prediction_set import PredictionSet
+from pipeline.data.text_lines import read_lines, refuse
 
 COLUMNS: Final = "image score x1 y1 x2 y2"
 
@@ -66,19 +67,15 @@ def read_detection_rows(file: Path, image_ids: Sequence[str]) -> DetectionRows:
     Raises OSError: the file cannot be read; ValueError: a row that is not of this form, or not finite; the message
     gives file, line, expected and found.
     """
-    try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{file}: expected rows {COLUMNS} in UTF-8, found {error}") from None
     names, numbers = [], []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
+    for number, line in enumerate(read_lines(file), start=1):
+        if not line:
             continue
         # The numbers are the last five words: a name may hold spaces.
-        name, *texts = line.strip().rsplit(None, 5)
+        name, *texts = line.rsplit(None, 5)
         values = _numbers(texts)
         if len(values) != 5:
-            raise ValueError(f"{file}:{number}: expected a row {COLUMNS} of finite numbers, found {line[:80]!r}")
+            refuse(file, number, f"a row {COLUMNS} of finite numbers", repr(line[:80]))
         names.append(name)
         numbers.append(values)
     return DetectionRows.of(names, np.array(numbers, np.float64).reshape(-1, 5), image_ids)
