@@ -1,7 +1,7 @@
 """Average precision and recall as COCO's tool computes them: outcomes per detection that add up.
 
 At overlaps from 0.5 to 0.95 and in four ranges of area; the best 100 detections of an image; precision at 101 recalls.
-Equal to pycocotools and faster-coco-eval, but that ``ignore`` of an annotation is obeyed, which those overwrite.
+Equal to faster-coco-eval in the tests, but that ``ignore`` of an annotation is obeyed, which COCO's tool overwrites.
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ def test_no_detection_and_no_face() -> None:
         curves(FddbCounts.zero())
 
 
-# The photographs are not in the shared data, so right and lower borders are not known: MTCNN's boxes end there.
+# As measured, not derived: what remains may be the unknown right and lower borders (the photographs are not there).
 LARGEST = {"MTCNN": (2, 0.00072), "jfda": (0, 0.00045)}
 
 
