@@ -1,10 +1,11 @@
-"""evaluate: the exact WIDER FACE AP of predictions on disk."""
+"""evaluate: the exact WIDER FACE AP of predictions on disk, or the figures of another benchmark."""
 
 from __future__ import annotations
 
 import math
 import shlex
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -20,12 +21,31 @@ if TYPE_CHECKING:
 
 
 def evaluate(
+    ctx: typer.Context,
     predictions: Annotated[
-        Path, typer.Argument(help="Folder or .tar.gz in the WIDER text format, or a dump's folder.")
+        Path,
+        typer.Argument(help="Folder or .tar.gz in the WIDER text format, a dump's folder, or the benchmark's form."),
     ],
     ground_truth: Annotated[
-        Path, typer.Option(help="Folder with wider_face_val.mat and wider_{easy,medium,hard}_val.mat.")
-    ],
+        Path | None, typer.Option(help="Folder with wider_face_val.mat and wider_{easy,medium,hard}_val.mat.")
+    ] = None,
+    benchmark: Annotated[str, typer.Option(help="wider, fddb, pascal, afw or coco.")] = "wider",
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            help="fddb: folder of the folds. Others: COCO .json, .mat, .csv, WIDER .txt or a folder of VOC XML."
+        ),
+    ] = None,
+    protocol: Annotated[
+        str, typer.Option(help="pascal, afw: voc, or face-eval (30 px, boxes shifted and scaled, as published).")
+    ] = "voc",
+    min_face: Annotated[
+        float | None, typer.Option(help="pascal, afw: ignore faces with a smaller side, in pixels.")
+    ] = None,
+    category: Annotated[
+        str | None, typer.Option(help="coco and VOC XML: name of the objects that are faces, where there are several.")
+    ] = None,
+    max_detections: Annotated[int, typer.Option(help="coco: the best so many of an image.", min=1)] = 100,
     images: Annotated[
         Path | None, typer.Option(help="Evaluate only the images of this list: event/name per line.")
     ] = None,
@@ -47,10 +67,34 @@ def evaluate(
     ] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of these resamples.")] = 0,
 ) -> None:
-    """Print easy, medium and hard AP exactly as the benchmark's own tool computes them.
+    """Print easy, medium and hard AP exactly as the benchmark's own tool computes them, or another benchmark's figures.
 
     Example: wider8k evaluate predictions.tar.gz --ground-truth wider_val_gt --json ap.json
+    Example: wider8k evaluate fold-out --benchmark fddb --labels FDDB-folds --json roc.json
     """
+    _require_options_of(
+        benchmark,
+        {
+            ("pascal", "afw"): {"--protocol": protocol != "voc", "--min-face": min_face is not None},
+            ("pascal", "afw", "coco"): {"--category": category is not None},
+            ("coco",): {"--max-detections": max_detections != 100},
+            ("wider",): {
+                "--ground-truth": ground_truth is not None,
+                "--images": images is not None,
+                "--report": report is not None,
+                "--nms": nms is not None,
+                "--score": score is not None,
+                "--false-alarms": false_alarms is not None,
+                "--details": details,
+            },
+        },
+    )
+    if benchmark != "wider":
+        _other_benchmark(benchmark, predictions, labels, json, (protocol, min_face, category, max_detections))
+        return
+    truth = ground_truth or labels
+    if truth is None:
+        ctx.fail("Missing option '--ground-truth'.")
     from pipeline.engine.redaction import without_keys
     from pipeline.evaluation.evaluate_files import read_inputs, report_page
     from pipeline.evaluation.wider_result import require_faces, subsets_without_faces
@@ -62,14 +106,12 @@ def evaluate(
     without: Literal["left_out", "missed"] = "left_out" if unreadable == "left_out" else "missed"
     require_files({"--json": json, "--report": report}, [predictions, *([images] if images else [])])
     chosen: Literal["matlab", "python"] = "python" if reading == "python" else "matlab"
-    inputs = read_inputs(predictions, ground_truth, images, chosen, nms, score, without)
-    require_faces(inputs.truth, str(images or ground_truth))
+    inputs = read_inputs(predictions, truth, images, chosen, nms, score, without)
+    require_faces(inputs.truth, str(images or truth))
     result = inputs.evaluate(false_alarms)
     if line := subsets_without_faces({subset: counts.faces for subset, counts in result.counts.items()}):
         print(line, file=sys.stderr)
-    for name, lines in result.problems.items():
-        shown = ", ".join(lines[:5]) + (f" and {len(lines) - 5} more" if len(lines) > 5 else "")
-        print(f"{name}: {len(lines)}: {shown}", file=sys.stderr)
+    _print_problems(result.problems)
     for subset, value in result.ap.items():
         shown = "     –" if math.isnan(value) else f"{100 * value:6.2f}"
         print(f"{subset:<7}{shown}  ({result.counts[subset].faces} faces)")
@@ -78,7 +120,7 @@ def evaluate(
         print(f"{alarms.alarms} false alarms at score {alarms.score:g}, {alarms.found['hard']} of {faces} faces found")
     tables: list[ResultTable] = []
     if details:
-        result, tables = _with_details(inputs, result, ground_truth, resamples, seed)
+        result, tables = _with_details(inputs, result, truth, resamples, seed)
         for table in tables:
             print(f"\n{table.text()}")
     if json:
@@ -102,3 +144,43 @@ def _with_details(
     names = inputs.truth.image_ids
     found = details_of(inputs.matches(), names, read_attributes(ground_truth, names), resamples, seed)
     return replace(result, details=found.to_json()), found.tables()
+
+
+def _require_options_of(benchmark: str, given: Mapping[tuple[str, ...], Mapping[str, bool]]) -> None:
+    """Raises ValueError where an option is given that the benchmark does not use; keys are those that use them."""
+    for benchmarks, options in given.items():
+        named = [option for option, present in options.items() if present]
+        if named and benchmark not in benchmarks:
+            only = " or ".join(benchmarks)
+            raise ValueError(f"{', '.join(named)}: expected with --benchmark {only} only, found {benchmark}")
+
+
+def _other_benchmark(
+    benchmark: str,
+    predictions: Path,
+    labels: Path | None,
+    json: Path | None,
+    chosen: tuple[str, float | None, str | None, int],
+) -> None:
+    """Prints the figures of a benchmark other than WIDER FACE; `chosen` are the fields of `BenchmarkOptions`."""
+    from pipeline.evaluation.benchmarks import BENCHMARKS, BenchmarkOptions, evaluate_benchmark
+
+    known = next((each for each in BENCHMARKS if each == benchmark), None)
+    if known is None:
+        raise ValueError(f"--benchmark {benchmark}: expected wider, {', '.join(BENCHMARKS)}")
+    if labels is None:
+        raise ValueError(f"--benchmark {benchmark} needs --labels, found none")
+    require_files({"--json": json}, [predictions, labels])
+    result = evaluate_benchmark(known, predictions, labels, BenchmarkOptions(*chosen))
+    _print_problems(result.problems)
+    for line in result.lines:
+        print(line)
+    if json:
+        json.write_text(result.to_json(), encoding="utf-8")
+        print(f"all digits: {json}")
+
+
+def _print_problems(problems: Mapping[str, list[str]]) -> None:
+    for name, lines in problems.items():
+        shown = ", ".join(lines[:5]) + (f" and {len(lines) - 5} more" if len(lines) > 5 else "")
+        print(f"{name}: {len(lines)}: {shown}", file=sys.stderr)

@@ -26,6 +26,8 @@ class CocoImage:
     size: tuple[int, int] | None  # width and height, or None where the file has none
     boxes: list[list[float]] = field(default_factory=list)  # four numbers each, as in the file
     ignored: list[bool] = field(default_factory=list)  # per box, whether it counts nowhere
+    crowds: list[bool] = field(default_factory=list)  # per box, whether it is a group
+    areas: list[float] = field(default_factory=list)  # per box, square pixels of the face or, without, of the box
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class CocoFile:
     """The images of a file by name, in its order, and remarks on oddities, one line each."""
 
     images: Mapping[str, CocoImage]
+    names: Mapping[int | str, str]  # id -> image
     remarks: tuple[str, ...]
 
 
@@ -76,34 +79,38 @@ class _Parser:
         for index, item in enumerate(annotations):
             if wanted is not None and item.get("category_id") not in wanted:
                 continue
-            name, box, ignored = self._annotation(f"annotations[{index}]", item, names)
+            name, box, (crowd, ignored) = self._annotation(f"annotations[{index}]", item, names)
             image = images[name]
             # The same box twice is one face: the second could never be found.
             if (row := seen.setdefault((name, *box), len(image.boxes))) < len(image.boxes):
                 repeated += 1
                 image.ignored[row] &= ignored
+                image.crowds[row] &= crowd
                 continue
             image.boxes.append(list(box))
             image.ignored.append(ignored)
+            image.crowds.append(crowd)
+            image.areas.append(item["area"] if _is_number(item.get("area")) else box[2] * box[3])
         if repeated:
             remarks.append(f"{repeated} boxes repeat another one of their image exactly; each counts once")
         ids = Counter(item["id"] for item in annotations if isinstance(item.get("id"), int | str))
         if double := next((key for key, times in ids.items() if times > 1), None):
             remarks.append(f"{self._file}: annotations[*].id: {double!r} comes more than once, which changes nothing")
-        return CocoFile(images, tuple(remarks))
+        return CocoFile(images, names, tuple(remarks))
 
     def _annotation(
         self, where: str, item: Mapping[str, Any], names: Mapping[int | str, str]
-    ) -> tuple[str, tuple[float, float, float, float], bool]:
+    ) -> tuple[str, tuple[float, float, float, float], tuple[bool, bool]]:
+        """Returns image, box, and whether it is a crowd and whether it counts nowhere."""
         image, box = item.get("image_id"), item.get("bbox")
         if not _is_key(image) or image not in names:
             self._refuse(f"{where}.image_id", "the id of one of the images", _shown(image))
-        flags = [self._flag(f"{where}.{name}", item.get(name)) for name in ("iscrowd", "ignore")]
+        crowd, ignored = (self._flag(f"{where}.{name}", item.get(name)) for name in ("iscrowd", "ignore"))
         if not _are_numbers(box):
             expected = f"four finite numbers [x, y, width, height] of at most {LARGEST}"
             self._refuse(f"{where}.bbox", expected, _shown(box))
         x, y, width, height = map(float, box)
-        return names[image], (x, y, width, height), any(flags)
+        return names[image], (x, y, width, height), (crowd, crowd or ignored)
 
     def _images(self) -> tuple[dict[int | str, str], dict[str, CocoImage]]:
         names: dict[int | str, str] = {}

@@ -177,3 +177,61 @@ def test_details_of_a_list_of_images_and_without_attributes(wider8k, tmp_path: P
     assert details["errors"]["hard"]["background"] == {"count": 1, "cost": 0.0}
     assert list(details["breakdown"]) == ["height", "event"]
     assert "blur" not in answer.out
+
+
+@pytest.mark.parametrize("form", ["folds", "list"])
+def test_fddb_from_folds_and_from_one_list(wider8k, shared: Path, tmp_path: Path, form: str) -> None:
+    found = shared / "data/fddb/detections/jfda"
+    if form == "list":
+        texts = [(found / f"fold-{fold:02}-out.txt").read_text() for fold in range(10, 0, -1)]
+        found = tmp_path / "all.txt"
+        found.write_text("".join(text if text.endswith("\n") else f"{text}\n" for text in texts))
+    options = ("--benchmark", "fddb", "--labels", shared / "data/fddb/FDDB-folds", "--json", tmp_path / "roc.json")
+    answer = wider8k("evaluate", found, *options)
+    assert answer.code == 0, answer.err
+    assert (answer.out.splitlines()[0], answer.err) == ("FDDB: 5171 faces in 2845 images, 4745 detections", "")
+    content = json.loads((tmp_path / "roc.json").read_text())
+    assert content["discrete"][-1] == pytest.approx([92, 0.899826, 0.401795], abs=1e-6)
+    assert content["continuous"][-1] == pytest.approx([92, 0.676182, 0.401795], abs=0.00045)
+    assert len(content["discrete"]) == len(content["continuous"]) == 611
+
+
+@pytest.mark.parametrize("benchmark", ["pascal", "afw", "coco"])
+def test_other_benchmarks_with_labels_as_csv(wider8k, tmp_path: Path, benchmark: str) -> None:
+    (tmp_path / "faces.csv").write_text("image,x1,y1,x2,y2\na.jpg,0,0,99,99\n")
+    (tmp_path / "rows.txt").write_text("a.jpg 3.5 0 0 99 99\nb.jpg 1 0 0 9 9\n")
+    options = ("--benchmark", benchmark, "--labels", tmp_path / "faces.csv", "--json", tmp_path / "ap.json")
+    answer = wider8k("evaluate", tmp_path / "rows.txt", *options)
+    assert answer.code == 0, answer.err
+    assert answer.err == "extra: 1: b.jpg\n"
+    assert "100.00" in answer.out
+    assert json.loads((tmp_path / "ap.json").read_text())["ap"] == 1
+
+
+def test_what_a_benchmark_needs_is_named(wider8k, tmp_path: Path) -> None:
+    for options, words in (
+        (("--benchmark", "voc"), "--benchmark voc: expected wider, fddb, pascal, afw, coco"),
+        (("--benchmark", "fddb"), "--benchmark fddb needs --labels, found none"),
+        (
+            ("--benchmark", "afw", "--report", tmp_path / "x", "--nms", "0.4"),
+            "--report, --nms: expected with --benchmark wider only, found afw",
+        ),
+        (("--category", "face"), "--category: expected with --benchmark pascal or afw or coco only, found wider"),
+        (("--benchmark", "afw", "--labels", tmp_path / "gone.csv"), "no labels at"),
+        ((), "Missing option '--ground-truth'"),
+    ):
+        answer = wider8k("evaluate", tmp_path / "rows.txt", *options)
+        assert (answer.code, answer.out) == (2, "")
+        assert words in answer.err
+
+
+@pytest.mark.wider
+def test_labels_name_the_ground_truth_of_wider_too(wider8k, shared: Path, tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("0--Parade/0_Parade_marchingband_1_465\n")
+    archive, truth = shared / "data/predictions/yolov7_face.tar.gz", shared / "data/wider_val_gt"
+    given = [
+        wider8k("evaluate", archive, option, truth, "--images", tmp_path / "list.txt").out
+        for option in ("--ground-truth", "--labels")
+    ]
+    assert given[0] == given[1]
+    assert "hard" in given[0]

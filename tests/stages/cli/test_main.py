@@ -10,7 +10,19 @@ import typer
 from stages.cli.main import app, main
 
 ROOT = Path(__file__).resolve().parents[3]
-COMMANDS = ("plan", "run", "explain", "status", "clean", "evaluate", "compare", "detect", "export", "download")
+COMMANDS = (
+    "plan",
+    "run",
+    "explain",
+    "status",
+    "clean",
+    "evaluate",
+    "compare",
+    "submission",
+    "detect",
+    "export",
+    "download",
+)
 
 
 def test_all_commands_are_there(wider8k) -> None:

@@ -1,0 +1,60 @@
+"""Faces in the MATLAB files of AFW and PASCAL Face, as the toolbox face-eval and AFW's authors publish them.
+
+* ``Annotations``: a struct array with ``imgname`` and ``objects``, a matrix of rows ``x1 y1 x2 y2``, or of six columns
+  whose last one is 1 for a face to be ignored (``new_annotations_AFW.mat``,
+  ``Annotations_Face_PASCALLayout_large_fixed.mat``).
+* ``anno``: a cell array of rows ``name, boxes, ..``, the boxes as cells ``[x1 y1; x2 y2]`` (AFW's ``anno.mat``).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.data.datasets.labels.box_labels import BoxLabels
+from pipeline.data.datasets.wider_face.ground_truth import read_mat
+
+_IGNORED: Final = 5
+
+Image = tuple[str, NDArray[np.float64], NDArray[np.bool_]]
+
+
+def read_face_eval_mat(file: Path) -> BoxLabels:
+    """Returns the faces of a MATLAB file of one of these forms.
+
+    Raises ValueError: it is no MATLAB file, or of another form; the message gives file, variable and image.
+    """
+    structs, cells = read_mat(file, optional=("Annotations", "anno"))
+    if structs is not None and structs.dtype.names and {"imgname", "objects"} <= set(structs.dtype.names):
+        return BoxLabels.of(
+            _read(file, "Annotations", row, each, _of_struct) for row, each in enumerate(structs.ravel())
+        )
+    if cells is not None and cells.ndim == 2 and cells.shape[1] >= 2:
+        return BoxLabels.of(_read(file, "anno", row, each, _of_cells) for row, each in enumerate(cells))
+    raise ValueError(f"{file}: expected a variable Annotations with imgname and objects, or anno, found neither")
+
+
+def _read(file: Path, variable: str, row: int, entry: Any, read: Any) -> Image:
+    try:
+        name, boxes, ignored = read(entry)
+        if boxes.shape != (len(ignored), 4) or not np.isfinite(boxes).all() or not name:
+            raise ValueError(f"name {name!r} and boxes of shape {boxes.shape}")
+    except (ValueError, TypeError, IndexError, AttributeError, OverflowError) as error:
+        expected = "the name of an image and its boxes"
+        raise ValueError(f"{file}: {variable}({row + 1}): expected {expected}, found {error}") from None
+    return name, boxes, ignored
+
+
+def _of_struct(entry: Any) -> Image:
+    rows = np.asarray(entry["objects"], np.float64)
+    rows = rows.reshape(-1, rows.shape[-1]) if rows.size else np.zeros((0, 4))
+    ignored = rows[:, _IGNORED] != 0 if rows.shape[1] > _IGNORED else np.zeros(len(rows), bool)
+    return str(np.ravel(entry["imgname"])[0]), rows[:, :4], ignored
+
+
+def _of_cells(entry: Any) -> Image:
+    boxes = [np.asarray(each, np.float64).reshape(4) for each in np.ravel(entry[1])]
+    return str(np.ravel(entry[0])[0]), np.array(boxes, np.float64).reshape(-1, 4), np.zeros(len(boxes), bool)

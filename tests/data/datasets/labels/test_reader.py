@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.io
+
+from pipeline.data.datasets.labels.reader import read_box_labels
+
+COCO = {
+    "images": [{"id": 9, "file_name": "b.jpg"}, {"id": 4, "file_name": "a.jpg"}],
+    "categories": [{"id": 1, "name": "face"}, {"id": 2, "name": "hand"}],
+    "annotations": [
+        {"id": 1, "image_id": 4, "category_id": 1, "bbox": [1, 2, 10, 20], "area": 150},
+        {"id": 2, "image_id": 4, "category_id": 1, "bbox": [1, 2, 30, 20], "iscrowd": 1},
+        {"id": 3, "image_id": 9, "category_id": 1, "bbox": [5, 5, 5, 5], "ignore": 1},
+        {"id": 4, "image_id": 9, "category_id": 2, "bbox": [6, 6, 5, 5]},
+    ],
+}
+
+
+def test_coco_with_crowds_areas_and_ids(tmp_path: Path) -> None:
+    (tmp_path / "coco.json").write_text(json.dumps(COCO))
+    file = read_box_labels(tmp_path / "coco.json", "face")
+    assert (file.form, dict(file.ids)) == ("COCO JSON", {9: "b.jpg", 4: "a.jpg"})
+    assert file.labels.image_ids == ("a.jpg", "b.jpg")  # by id, as COCO's tool takes them
+    assert file.labels.boxes[0].tolist() == [[1, 2, 11, 22], [1, 2, 31, 22]]
+    assert file.labels.areas[0].tolist() == [150, 600]
+    assert file.labels.crowds[0].tolist() == file.labels.ignored[0].tolist() == [False, True]
+    assert (file.labels.crowds[1].tolist(), file.labels.ignored[1].tolist()) == ([False], [True])
+    with pytest.raises(ValueError, match="expected boxes of one category"):
+        read_box_labels(tmp_path / "coco.json")
+
+
+@pytest.mark.wider
+def test_wider_text(shared: Path) -> None:
+    file = read_box_labels(shared / "data/wider_val_gt/wider_face_val_bbx_gt.txt")
+    assert len(file.labels.image_ids) == 3226
+    assert file.labels.faces == 39708 - 585
+    assert file.labels.image_ids[0].endswith(".jpg")
+
+
+def test_the_other_forms_by_their_endings(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("image,x,y,w,h\na,1,2,3,4\n")
+    (tmp_path / "xml").mkdir()
+    (tmp_path / "xml" / "a.xml").write_text("<annotation></annotation>")
+    table = np.empty((1, 1), [("imgname", object), ("objects", object)])
+    table[0, 0] = ("a.jpg", np.array([[1, 2, 3, 4]]))
+    scipy.io.savemat(tmp_path / "a.mat", {"Annotations": table})
+    assert [read_box_labels(tmp_path / name).form for name in ("a.csv", "xml", "a.mat")] == [
+        "CSV",
+        "VOC XML",
+        "MATLAB of face-eval",
+    ]
+
+
+def test_what_is_no_form_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no labels at .*gone\.csv: expected COCO \.json"):
+        read_box_labels(tmp_path / "gone.csv")
+    (tmp_path / "a.xls").write_text("")
+    with pytest.raises(ValueError, match=r"a\.xls: expected COCO \.json.*, found the ending '\.xls'"):
+        read_box_labels(tmp_path / "a.xls")
