@@ -133,7 +133,7 @@ class LabelledCandidateReader:
             ) from error
         return LabelledCandidates.from_row({name: _value(table.column(name)) for name in table.column_names})
 
-    def _columns(self, shard: int, data: bytes) -> tuple[list[str], list[str | None]]:
+    def _columns(self, shard: int, data: pa.Buffer) -> tuple[list[str], list[str | None]]:
         """Returns image id and error of every row of a shard."""
         file = pq.ParquetFile(pa.BufferReader(data))
         rows, groups = file.metadata.num_rows, file.metadata.num_row_groups

@@ -167,17 +167,17 @@ class Artifact:
         params: Mapping[str, Any] = self.manifest.fingerprint_fields["params"]
         return params
 
-    def read(self, entry: ShardEntry) -> bytes:
+    def read(self, entry: ShardEntry) -> pa.Buffer:
         """Returns a shard's file as it was written; hashing takes 1 ms a MB.
 
         Raises DamagedError if the file is another one now, or is gone; the shard is then marked as damaged.
         """
         name = f"{self.manifest.folder}/{entry.name}.parquet"
         for _ in range(2):  # an error on the way from the disk need not happen twice
-            data = self.store.read_or_none(name)
-            if data is not None and hash_bytes(data) == entry.content_hash:
+            data = self.store.read_buffer(name)
+            if data is not None and hash_bytes(memoryview(data)) == entry.content_hash:
                 return data
-        found = "no file" if data is None else "as many others" if len(data) == entry.size else f"{len(data)} bytes"
+        found = "no file" if data is None else "as many others" if data.size == entry.size else f"{data.size} bytes"
         problem = f"{name} is damaged: expected the {entry.size} bytes that were written, found {found}"
         noted = mark_damaged(self.store, self.manifest.folder, entry.name, problem)
         again = "the next `wider8k run` computes it again" if noted else "the store takes no note of it"

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.fs as pafs
 
 from pipeline.engine.local_files import create_whole, write_whole
@@ -84,6 +85,17 @@ class Store:
         """Returns a file's bytes. Raises FileNotFoundError."""
         with self.filesystem.open_input_file(self.path(name)) as file:
             return bytes(file.read())
+
+    def read_buffer(self, name: str) -> pa.Buffer | None:
+        """Returns a file's bytes in memory of Arrow's own, or None where there is no such file.
+
+        Its threads may drop them last: a Python object they could not, once the interpreter ends, and would abort.
+        """
+        try:
+            with self.filesystem.open_input_file(self.path(name)) as file:
+                return file.read_buffer()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
 
     def read_or_none(self, name: str) -> bytes | None:
         """Returns a file's bytes, or None where there is no such file."""

@@ -97,7 +97,7 @@ def evaluate(
         ctx.fail("Missing option '--ground-truth'.")
     from pipeline.engine.redaction import without_keys
     from pipeline.evaluation.evaluate_files import read_inputs, report_page
-    from pipeline.evaluation.wider_result import require_faces, subsets_without_faces
+    from pipeline.evaluation.wider_result import require_faces
 
     if reading not in ("matlab", "python"):
         raise ValueError(f"--reading {reading}: expected matlab or python")
@@ -109,15 +109,7 @@ def evaluate(
     inputs = read_inputs(predictions, truth, images, chosen, nms, score, without)
     require_faces(inputs.truth, str(images or truth))
     result = inputs.evaluate(false_alarms)
-    if line := subsets_without_faces({subset: counts.faces for subset, counts in result.counts.items()}):
-        print(line, file=sys.stderr)
-    _print_problems(result.problems)
-    for subset, value in result.ap.items():
-        shown = "     –" if math.isnan(value) else f"{100 * value:6.2f}"
-        print(f"{subset:<7}{shown}  ({result.counts[subset].faces} faces)")
-    if result.false_alarms:
-        alarms, faces = result.false_alarms, result.counts["hard"].faces
-        print(f"{alarms.alarms} false alarms at score {alarms.score:g}, {alarms.found['hard']} of {faces} faces found")
+    _print_ap(result)
     tables: list[ResultTable] = []
     if details:
         result, tables = _with_details(inputs, result, truth, resamples, seed)
@@ -132,6 +124,21 @@ def evaluate(
             report_page(inputs, result, predictions.name, commands=[typed], tables=tables), encoding="utf-8"
         )
         print(f"page: {report}")
+
+
+def _print_ap(result: WiderResult) -> None:
+    """Prints AP and false alarms; on the error stream, subsets without faces and problems."""
+    from pipeline.evaluation.wider_result import subsets_without_faces
+
+    if line := subsets_without_faces({subset: counts.faces for subset, counts in result.counts.items()}):
+        print(line, file=sys.stderr)
+    _print_problems(result.problems)
+    for subset, value in result.ap.items():
+        shown = "     –" if math.isnan(value) else f"{100 * value:6.2f}"
+        print(f"{subset:<7}{shown}  ({result.counts[subset].faces} faces)")
+    if result.false_alarms:
+        alarms, faces = result.false_alarms, result.counts["hard"].faces
+        print(f"{alarms.alarms} false alarms at score {alarms.score:g}, {alarms.found['hard']} of {faces} faces found")
 
 
 def _with_details(

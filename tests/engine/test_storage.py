@@ -37,6 +37,7 @@ def test_files_are_written_read_listed_and_deleted(store):
 
 def test_what_is_absent_reads_as_none(store):
     assert store.read_or_none("nowhere/at/all") is None
+    assert store.read_buffer("nowhere/at/all") is None
     assert store.sizes("nowhere") == {}
     assert store.folders("nowhere") == []
     with pytest.raises(FileNotFoundError):
