@@ -98,6 +98,15 @@ class ApCounts:
     def __add__(self, other: ApCounts) -> ApCounts:
         return ApCounts(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ApCounts):
+            return NotImplemented
+        same = (self.faces, self.images, self.boxes) == (other.faces, other.images, other.boxes)
+        curves = np.array_equal(self.proposals, other.proposals) and np.array_equal(self.matches, other.matches)
+        return same and curves
+
+    __hash__ = None  # type: ignore[assignment]
+
 
 @dataclass(frozen=True, slots=True)
 class Matches:

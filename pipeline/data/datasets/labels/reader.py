@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from pipeline.data.datasets.coco_file import read_coco
+from pipeline.data.datasets.files import file_version
 from pipeline.data.datasets.labels.box_labels import BoxLabels
 from pipeline.data.datasets.labels.csv_file import read_csv_labels
 from pipeline.data.datasets.labels.face_eval_mat import read_face_eval_mat
@@ -63,7 +64,7 @@ def read_box_labels(path: Path, category: str | None = None) -> LabelFile:
 
 
 def _coco(file: Path, category: str | None) -> LabelFile:
-    coco = read_coco(file, (category,) if category else (), False, False)
+    coco = read_coco(file, (category,) if category else (), False, False, file_version(file.stat()))
     # By id, as COCO's own tool takes the images; their order decides between equal scores.
     ids = sorted(coco.names, key=lambda key: (isinstance(key, str), key))
     images = {coco.names[key]: coco.images[coco.names[key]] for key in ids}
