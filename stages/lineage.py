@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,6 +11,7 @@ from pipeline.engine.stage import StageContext
 
 FOLLOWED: Final = ("ap", "detections", "candidates", "checkpoint")
 """Ports that lead from an evaluation to all that its AP came from."""
+_BOXES: Final = ("detections", "candidates")  # those through which boxes come
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,8 @@ class Lineage:
         ranker: the checkpoint that the detections were ordered with; None without a ranker and for weights from
             outside.
         ap: their evaluation, None without one.
+        found_by: all nodes that read images, or text of others, and whose boxes are in the detections.
+        refined_by: all nodes between these and the detections, themselves included.
     """
 
     detections: Artifact
@@ -31,6 +35,8 @@ class Lineage:
     detector: Artifact | None = None
     ranker: Artifact | None = None
     ap: Artifact | None = None
+    found_by: tuple[Artifact, ...] = ()
+    refined_by: tuple[Artifact, ...] = ()
 
     @property
     def steps(self) -> tuple[Artifact, ...]:
@@ -40,9 +46,8 @@ class Lineage:
 
     @property
     def times(self) -> tuple[float | None, float | None]:
-        """Milliseconds of one image to its candidates, and from them to its detections; None where there is no step."""
-        final = self.candidates.manifest.content_hash == self.detections.manifest.content_hash
-        return self.candidates.ms_per_row(), None if final else self.detections.ms_per_row()
+        """Milliseconds of one image until all its boxes are found, and from then on; None where there is no step."""
+        return _ms(self.found_by), _ms(self.refined_by)
 
 
 def lineage_of(ctx: StageContext, detections: Artifact, ap: Artifact | None = None) -> Lineage:
@@ -52,7 +57,11 @@ def lineage_of(ctx: StageContext, detections: Artifact, ap: Artifact | None = No
         candidates = before
     detector = ctx.source(candidates, "checkpoint")
     ranker = None if candidates is detections else ctx.source(detections, "checkpoint")
-    return Lineage(detections, candidates, detector, ranker, ap)
+    nodes = {each.node: each for each in _upstream(ctx, detections)}
+    refined = {name for name in nodes if any(ctx.lineage.get(name, {}).get(port) for port in _BOXES)}
+    found_by = tuple(each for name, each in nodes.items() if name not in refined)
+    refined_by = tuple(each for name, each in nodes.items() if name in refined)
+    return Lineage(detections, candidates, detector, ranker, ap, found_by, refined_by)
 
 
 def lineage_of_ap(ctx: StageContext, ap: Artifact) -> Lineage:
@@ -60,3 +69,16 @@ def lineage_of_ap(ctx: StageContext, ap: Artifact) -> Lineage:
     detections = ctx.source(ap, "detections")
     assert detections is not None, f"{ap.node} was made from no detections"
     return lineage_of(ctx, detections, ap)
+
+
+def _upstream(ctx: StageContext, detections: Artifact) -> Iterator[Artifact]:
+    """Yields the outputs whose boxes are in the detections, themselves first; one may come more than once."""
+    yield detections
+    for port in _BOXES:
+        for source in ctx.lineage.get(detections.node, {}).get(port, ()):
+            yield from _upstream(ctx, source)
+
+
+def _ms(steps: tuple[Artifact, ...]) -> float | None:
+    known = [ms for each in steps if (ms := each.ms_per_row()) is not None]
+    return sum(known) if known and len(known) == len(steps) else None

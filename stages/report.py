@@ -54,7 +54,7 @@ class Report(WholeStage):
     """
 
     name: ClassVar[str] = "report"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     names_in_identity: ClassVar[bool] = True
     follows: ClassVar[tuple[str, ...]] = FOLLOWED
     inputs: ClassVar[dict[str, Port]] = {

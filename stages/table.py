@@ -38,7 +38,7 @@ class Table(WholeStage):
     """
 
     name: ClassVar[str] = "table"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     names_in_identity: ClassVar[bool] = True
     follows: ClassVar[tuple[str, ...]] = FOLLOWED
     inputs: ClassVar[dict[str, Port]] = {"ap": Port(AP, many=True)}

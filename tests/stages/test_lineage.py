@@ -48,6 +48,22 @@ def test_a_line_leads_from_the_evaluation_to_the_candidates(several: World) -> N
     assert all(line.detector is line.ranker is None for line in lines.values())
 
 
+def test_the_time_of_fused_detections_is_that_of_all_they_were_made_of(several: World) -> None:
+    ctx = of(several)
+    ms = {name: several.artifact(name).ms_per_row() for name in ("one", "other", "found_one", "found_other", "twice")}
+    ms["fused"] = several.artifact("fused").ms_per_row()
+    times = {ap.node: lineage_of_ap(ctx, ap).times for ap in ctx.inputs["ap"]}
+
+    def total(*nodes: str) -> float:
+        return sum(each for name in nodes if (each := ms[name]) is not None)
+
+    assert times["ap_other"] == (pytest.approx(total("other")), None)
+    assert times["ap_found_one"] == (pytest.approx(total("one")), pytest.approx(total("found_one")))
+    assert times["ap_twice"] == (pytest.approx(total("one")), pytest.approx(total("found_one", "twice")))
+    fused = pytest.approx(total("found_one", "found_other", "fused"))
+    assert times["ap_fused"] == (pytest.approx(total("one", "other")), fused)
+
+
 def test_what_is_not_followed_is_not_seen(several: World) -> None:
     """A stage that follows nothing has no lineage, and finds no source."""
     ctx = of(several, "ap_twice")
