@@ -100,7 +100,7 @@ def plan_node(graph: Graph, name: str, store: Store, upstream: Mapping[str, Node
         file_hashes = dict(node.stage.file_hashes(node.path))
         blocked = [u for u in node.upstream if upstream[u].decision is Decision.BLOCKED]
         if blocked:
-            return NodePlan(node, Decision.BLOCKED, f"by {', '.join(blocked)}")
+            return NodePlan(node, Decision.BLOCKED, f"by {_first(blocked)}")
         ready = all(upstream[u].artifact for u in node.upstream)
         if ready and isinstance(node.stage, MapStage):
             ctx = context(graph, name, upstream, file_hashes)
@@ -174,7 +174,7 @@ def _wait(known: NodePlan, store: Store, upstream: Mapping[str, NodePlan], optio
         return replace(known, decision=Decision.SKIPPED, reason="not selected, and its inputs are not stored")
     left = [u for u in waits if upstream[u].decision is Decision.SKIPPED]
     if left:
-        return replace(known, decision=Decision.BLOCKED, reason=f"by {', '.join(left)}")
+        return replace(known, decision=Decision.BLOCKED, reason=f"by {_first(left)}")
     changes = differences(known, store)
     below = ("inputs.", "lineage.")
     own = changes and [each for each in changes if each[2] != NOT_COMPUTED and not each[0].startswith(below)]
@@ -256,3 +256,8 @@ def differences(known: NodePlan, store: Store) -> list[tuple[str, Any, Any]] | N
 def _short(value: object) -> str:
     text = str(value)
     return text if len(text) <= 24 else f"{text[:10]}..{text[-4:]}"
+
+
+def _first(names: Sequence[str], most: int = 4) -> str:
+    """Returns names as a line can hold them: a table of sixty rows is blocked by all of them."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
