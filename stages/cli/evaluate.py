@@ -70,6 +70,7 @@ def evaluate(
     """Print easy, medium and hard AP exactly as the benchmark's own tool computes them, or another benchmark's figures.
 
     Example: wider8k evaluate predictions.tar.gz --ground-truth wider_val_gt --json ap.json
+
     Example: wider8k evaluate fold-out --benchmark fddb --labels FDDB-folds --json roc.json
     """
     _require_options_of(
