@@ -7,8 +7,9 @@ from html.parser import HTMLParser
 import numpy as np
 
 from pipeline.evaluation.face_statistics import FaceStatistics, ScaleBin
-from pipeline.evaluation.hits_and_misses import GalleryItem, ImageMatches, SizeHistogram, shrink_jpeg
-from pipeline.evaluation.page import PageData, Timing, _row, render_page
+from pipeline.evaluation.hits_and_misses import ImageMatches, SizeHistogram, shrink_jpeg
+from pipeline.evaluation.page import PageData, Timing, render_page
+from pipeline.evaluation.photographs import GalleryItem
 from pipeline.evaluation.result_table import ResultTable
 from pipeline.evaluation.run_result import RunResult
 from pipeline.evaluation.wider_ap import ApCounts
