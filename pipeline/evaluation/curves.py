@@ -81,7 +81,8 @@ def metric_curves(
             values = _smooth(values)
         parts.append(line(index, places(x, np.clip(values / top, 0, 1))))
     ups = [(share, f"{share * top:.3g}") for share in QUARTERS]
-    across = [(share, f"{round(1 + share * (steps - 1)):,}") for share in QUARTERS]
+    stride = max(1, round(nice_top(steps / 5)))
+    across = [((step - 1) / max(1.0, steps - 1), f"{step:,}") for step in range(stride, int(steps) + 1, stride)]
     return plot(title, "logged step", name, across, ups, parts, (Axis(1, max(2.0, steps)), Axis(0, top)))
 
 

@@ -36,7 +36,8 @@ def sentence(runs: Sequence[RunResult], subsets: Sequence[str]) -> str:
         text += f", {100 * (best.ap[hardest] - second.ap[hardest]):.2f} points more on {hardest} than {second.name}"
     text += "."
     if (limit := ceiling(runs, hardest)) is not None:
-        text += f" The oracle {limit.name}, no result but the limit of its boxes, is at {percent(limit.ap[hardest])}."
+        reached = f"is at {percent(limit.ap[hardest])} on {hardest}"
+        text += f" The oracle {limit.name}, no result but the limit of its boxes, {reached}."
     return text
 
 

@@ -138,6 +138,7 @@ def _rendered(environment: Environment, data: PageData, left_out: int = 0) -> st
     page: str = environment.get_template("page.html.j2").render(
         data=data,
         source=_source,
+        breakable=_breakable,
         colours=COLOURS,
         subsets=subsets,
         headline=sentence(data.runs, subsets),
@@ -184,9 +185,9 @@ def _timing(timing: Timing, slowest: float) -> dict[str, Any]:
     }
 
 
-def _breakable(name: str) -> Markup:
-    """Returns a long file name that may break after each slash and underscore."""
-    return Markup(str(escape(name)).replace("/", "/<wbr>").replace("_", "_<wbr>"))
+def _breakable(text: str) -> Markup:
+    """Returns a text whose long names may break after each slash and underscore."""
+    return Markup(str(escape(text)).replace("/", "/<wbr>").replace("_", "_<wbr>"))
 
 
 def _event(item: GalleryItem) -> str:
@@ -210,7 +211,6 @@ def _photograph(item: GalleryItem) -> dict[str, Any]:
     return {
         "matches": item.matches,
         "event": _event(item),
-        "name": _breakable(item.matches.image_id),
         "jpeg": jpeg_text(item),
         "layers": [(kind, box_path(each)) for kind, each in boxes.items()],
     }

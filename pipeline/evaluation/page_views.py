@@ -21,6 +21,8 @@ from pipeline.evaluation.wider_ap import ApCounts
 Metric = Mapping[str, Sequence[tuple[int, float]]]
 """Name of a training -> (step, value) of one number that it logged."""
 MOST_DISTRIBUTIONS: Final = 9
+MOST_UNSMOOTHED: Final = 40
+"""Points of a line that is drawn as it is; of more a running mean is drawn too."""
 _WORDS = {
     "benchmark": "Benchmark",
     "reading": "Reading of the predictions",
@@ -137,7 +139,8 @@ def training_plots(losses: Mapping[str, Sequence[float]], metrics: Mapping[str, 
     names = [name for name, values in losses.items() if len(values)]
     for metric, trainings in metrics.items():
         series = {name: trainings.get(name, ()) for name in names}
-        found.append((metric, metric_curves(series, metric, metric)))
+        most = max(map(len, series.values()))
+        found.append((metric, metric_curves(series, metric, metric, smooth=most > MOST_UNSMOOTHED)))
     return found
 
 

@@ -87,7 +87,7 @@ def _grid(across: Ticks, ups: Ticks) -> str:
 
 def tick(x: float, text: str) -> str:
     """Returns a text below the horizontal axis."""
-    return f'<text class="tick mid" x="{x:.1f}" y="{HEIGHT - BOTTOM + 14}">{text}</text>'
+    return f'<text class="tick mid" x="{x:.1f}" y="{HEIGHT - BOTTOM + 16}">{text}</text>'
 
 
 def bar(x: float, y: float, width: float, height: float, paint: str) -> str:

@@ -69,9 +69,12 @@ def _times(values: Sequence[float]) -> tuple[float, float]:
 
 def _percents(values: Sequence[float]) -> tuple[float, float]:
     """Returns the ends of an axis that begins near the lowest AP, whose quarters are whole or half points."""
-    step = next(each for each in (2, 4, 10, 20, 40, 100) if max(values) - min(values) <= 0.8 * each)
+    step = next(
+        each for each in (2, 4, 8, 12, 20, 40, 60, 80, 100) if max(values) - min(values) <= 0.8 * each or each == 100
+    )
     floor = math.floor((min(values) - 0.1 * step) / (step / 4)) * step / 4
-    return max(0.0, floor), max(0.0, floor) + (step if max(values) <= max(0.0, floor) + step else 1.25 * step)
+    floor = max(0.0, min(floor, 100 - step))
+    return floor, floor + step
 
 
 def _round_between(low: float, high: float) -> list[float]:

@@ -20,10 +20,10 @@
     share(value) {
       return ((this.log ? Math.log(value) : value) - this.low) / (this.high - this.low);
     }
-    // Round numbers between two shares, about five of them.
+    // Round numbers between two shares, eight of them at most.
     ticks(from, to) {
       const low = this.value(from), high = this.value(to);
-      const rough = (high - low) / 5, power = 10 ** Math.floor(Math.log10(rough));
+      const rough = (high - low) / 8, power = 10 ** Math.floor(Math.log10(rough));
       const step = [1, 2, 5, 10].find((each) => each * power >= rough) * power;
       const found = [];
       for (let place = Math.ceil(low / step); place * step <= high; place++) found.push(+(place * step).toPrecision(6));
@@ -55,6 +55,9 @@
       this.chosen = 0;
       this.build();
       this.reset();
+      this.show(); // as high as it gets, so that nothing below moves
+      this.readout.style.minHeight = `${this.readout.offsetHeight}px`;
+      this.hide();
     }
 
     // Points of a path "Mx yLx y..." as shares of both axes.
@@ -84,7 +87,8 @@
         button.addEventListener("click", act);
         tools.append(button);
       }
-      this.svg.after(this.readout, tools);
+      this.svg.after(this.readout);
+      this.svg.before(tools);
       const settings = { role: "slider", tabindex: 0, "aria-valuemin": 0, "aria-valuemax": STEPS };
       for (const [name, value] of Object.entries(settings)) this.svg.setAttribute(name, value);
       this.svg.addEventListener("pointermove", (event) => this.moved(event));
@@ -250,7 +254,7 @@
         const share = (axis.share(value) - from) / size;
         const at = across ? left + share * width : top + (1 - share) * height;
         return across
-          ? `<path class="grid" d="M${at} ${top}v${height}"/><text class="tick mid" x="${at}" y="${top + height + 14}">${text(value)}</text>`
+          ? `<path class="grid" d="M${at} ${top}v${height}"/><text class="tick mid" x="${at}" y="${top + height + 16}">${text(value)}</text>`
           : `<path class="grid" d="M${left} ${at}h${width}"/><text class="tick end" x="${left - 5}" y="${at + 3.5}">${text(value)}</text>`;
       }).join("");
     }
