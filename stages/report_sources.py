@@ -38,9 +38,8 @@ def logged_trainings(checkpoints: Iterable[Artifact | None]) -> Trainings:
             entry = json.loads(line)
             for name, value in _numbers(entry):
                 metrics.setdefault(name, {}).setdefault(artifact.node, []).append((entry["step"], value))
-    # Held-out figures first: there are few of them and they matter most.
-    ordered = sorted(metrics, key=lambda name: ("/" not in name or name.startswith("loss"), name))
-    drawn = [name for name in ordered if any(len(points) > 1 for points in metrics[name].values())]
+    ordered = sorted(metrics, key=lambda name: (_order(name), name))
+    drawn = [name for name in ordered if any(_changes(points) for points in metrics[name].values())]
     thinned = {name: {node: _thin(points) for node, points in metrics[name].items()} for name in drawn[:MOST_METRICS]}
     return Trainings(losses, thinned)
 
@@ -86,6 +85,17 @@ def _numbers(entry: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
             yield from ((f"{name}/{key}", float(each)) for key, each in parts.items() if each is not None)
         elif isinstance(value, (int, float)):
             yield name, float(value)
+
+
+def _order(name: str) -> int:
+    """Returns how early a number is drawn: figures of held-out images, parts of the loss, what drives it, counts."""
+    if "/" in name:
+        return 1 if name.startswith("loss/") else 0
+    return 2 if name in ("rate", "gradient_norm") else 3
+
+
+def _changes(points: Sequence[tuple[int, float]]) -> bool:
+    return len({value for _, value in points}) > 1
 
 
 def _thin(points: Sequence[tuple[int, float]]) -> Sequence[tuple[int, float]]:

@@ -80,10 +80,14 @@ def metric_curves(
             parts.append(line(index, places(x, values / top), "line faint"))
             values = _smooth(values)
         parts.append(line(index, places(x, np.clip(values / top, 0, 1))))
-    ups = [(share, f"{share * top:.3g}") for share in QUARTERS]
+    ups = [(share, _short(share * top)) for share in QUARTERS]
     stride = max(1, round(nice_top(steps / 5)))
     across = [((step - 1) / max(1.0, steps - 1), f"{step:,}") for step in range(stride, int(steps) + 1, stride)]
     return plot(title, "logged step", name, across, ups, parts, (Axis(1, max(2.0, steps)), Axis(0, top)))
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 def _smooth(values: NDArray[np.float64]) -> NDArray[np.float64]:
