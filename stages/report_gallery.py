@@ -16,7 +16,7 @@ from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import StageContext
 from pipeline.evaluation.hits_and_misses import ImageMatches, most_detections, most_mistakes, shrink
 from pipeline.evaluation.page import View
-from pipeline.evaluation.photographs import MOST_MARKS, GalleryItem, RunMarks, counted_faces, fit_jpegs, mark_image
+from pipeline.evaluation.photographs import GalleryItem, RunMarks, counted_faces, fit_jpegs, mark_image, most_marks
 
 MOST_VIEWS: Final = 6
 """Runs that a reader can turn to; tabs of more do not fit, nor do their boxes."""
@@ -72,7 +72,7 @@ class Gallery:
         loaded = [_load(name, artifact, wanted) for name, artifact in runs[:MOST_VIEWS]] if wanted else []
         alike = int((loaded[0].scores >= self.score).sum()) if loaded else 0
         views = [_view(run, None if place else self.score, alike) for place, run in enumerate(loaded)]
-        most = MOST_MARKS // max(1, len(loaded))
+        most = most_marks(len(loaded))
         items = []
         for matches, jpeg in zip(readable, fit_jpegs(pixels, len(pixels)), strict=True):
             sample = samples[matches.image_id]
@@ -104,7 +104,7 @@ class Gallery:
         found = run.found.get(sample.image_id)
         if found is None or found.error:
             return None
-        return mark_image(sample, found, view.low, most, self.subset if self.labelled else None)
+        return mark_image(sample, found, view.low, most, self.subset if self.labelled else None, view.score)
 
 
 def joined(samples: Artifact, detections: Artifact) -> Iterator[tuple[Sample, Detections]]:

@@ -20,7 +20,7 @@ from pipeline.evaluation import page_views
 from pipeline.evaluation.face_statistics import FaceStatistics
 from pipeline.evaluation.headline import sentence
 from pipeline.evaluation.hits_and_misses import SizeHistogram
-from pipeline.evaluation.photographs import GalleryItem, gallery_json, jpeg_text
+from pipeline.evaluation.photographs import GalleryItem, gallery_json, jpeg_text, most_marks
 from pipeline.evaluation.plot_frame import COLOURS
 from pipeline.evaluation.plots import box_path, size_bars
 from pipeline.evaluation.result_table import ResultTable, percent
@@ -134,18 +134,19 @@ def render_page(data: PageData, most: int = PAGE_BYTES) -> str:
 def _rendered(environment: Environment, data: PageData, left_out: int = 0) -> str:
     subsets = [level for level in LEVELS if any(level in run.ap for run in data.runs)]
     shared, own = page_views.split_protocol([page_views.protocol_lines(run) for run in data.runs])
-    trade_offs = page_views.trade_offs(data.runs, subsets)
     page: str = environment.get_template("page.html.j2").render(
         data=data,
         source=_source,
         breakable=_breakable,
+        legend=lambda names: list(enumerate(names)),
         colours=COLOURS,
         subsets=subsets,
         headline=sentence(data.runs, subsets),
         rows=page_views.ap_rows(data.runs, subsets),
         tiles=page_views.tiles(data.runs, subsets),
         curves=page_views.curve_plots(data.runs, subsets),
-        trade_offs=trade_offs,
+        trade_offs=page_views.trade_offs(data.runs, subsets),
+        timed_runs=page_views.timed_runs(data.runs),
         by_size=page_views.sizes(data.runs, subsets),
         ways=list(ap_by_size(data.runs, subsets[-1])) if subsets else [],
         accuracies=[(name, [percent(share) for share in shares]) for name, *shares in data.accuracies],
@@ -156,6 +157,7 @@ def _rendered(environment: Environment, data: PageData, left_out: int = 0) -> st
         marks=_marks(data),
         events=_events(data.gallery),
         left_out=left_out,
+        most_marks=most_marks(len(data.views)),
         labelled=bool(subsets) or not data.runs,
         bars=size_bars(data.sizes) if data.sizes else "",
         distributions=page_views.score_plots(data.runs, subsets[-1]) if subsets else [],

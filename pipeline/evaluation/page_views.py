@@ -105,14 +105,19 @@ def sizes(runs: Sequence[RunResult], subsets: Sequence[str]) -> list[tuple[str, 
     return [(level.title(), size_curves(lines, f"AP over size, {level}")) for level, lines in found if lines]
 
 
+def timed_runs(runs: Sequence[RunResult]) -> list[tuple[int, str]]:
+    """Returns (row, name) of the runs that AP and time are known of, without oracles."""
+    return [(place, run.name) for place, run in enumerate(runs) if run.image_ms and not run.ceiling]
+
+
 def trade_offs(runs: Sequence[RunResult], subsets: Sequence[str]) -> list[dict[str, Any]]:
     """Returns AP against time per subset, with the names on the frontier; empty with less than two timed runs."""
     found = []
     for level in subsets:
         points = [
-            Point(place, run.name, run.image_ms, ap)
-            for place, run in enumerate(runs)
-            if run.image_ms and not run.ceiling and (ap := run.ap.get(level, math.nan)) == ap
+            Point(place, name, runs[place].image_ms or 0.0, ap)
+            for place, name in timed_runs(runs)
+            if (ap := runs[place].ap.get(level, math.nan)) == ap
         ]
         if len(points) > 1:
             names = ", ".join(point.name for point in frontier(points))

@@ -26,7 +26,7 @@ Float64 = NDArray[np.float64]
 PHOTOGRAPH_BYTES: Final = 1_700_000
 """Of all photographs of a page together, as base64: what its 3 MB leave beside curves, tables and boxes."""
 MOST_MARKS: Final = 1200
-"""Detections kept of one photograph, over all runs: 24 photographs have 600 KB of boxes at most."""
+"""Detections kept of one photograph, over all runs, beside those that are drawn at first: about 600 KB in 24."""
 KINDS: Final = ("hit", "localisation", "duplicate", "alarm")
 """Of a detection, in the order in which a page numbers them."""
 _TRIES: Final = ((1024, 78), (1024, 66), (880, 62), (720, 58), (600, 54), (480, 50), (360, 45), (240, 40), (160, 30))
@@ -72,8 +72,18 @@ def counted_faces(sample: Sample, subset: str) -> Float64:
     return faces
 
 
+def most_marks(runs: int) -> int:
+    """Returns the number of detections of one photograph that each of some runs has a place for."""
+    return MOST_MARKS // max(1, runs)
+
+
 def mark_image(
-    sample: Sample, detections: Detections, floor: float, most: int, subset: str | None = "hard"
+    sample: Sample,
+    detections: Detections,
+    floor: float,
+    most: int,
+    subset: str | None = "hard",
+    whole_from: float = np.inf,
 ) -> RunMarks:
     """Returns what a run did in one image, by the protocol of `hits_and_misses`.
 
@@ -81,9 +91,11 @@ def mark_image(
         sample: image with all its faces.
         detections: of the same image, best first.
         floor: lowest raw score to keep.
-        most: most detections to keep, the best ones.
+        most: most detections to keep, the best ones; more where more reach `whole_from`.
         subset: whose faces count; the others are ignored. None where there are no labels: every detection is a hit.
+        whole_from: raw score at and above which all are kept.
     """
+    most = max(most, int((detections.scores >= whole_from).sum()))
     use = detections.scores >= floor
     boxes, scores = detections.boxes[use][:most].astype(np.float64), detections.scores[use][:most].astype(np.float64)
     if subset is None:

@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 from numpy.typing import NDArray
 
 COLOURS: Final = 8
-"""Colours of runs, --c0 to --c7 in page.css; a ninth run begins again."""
+"""Colours of runs, --c0 to --c7 in page.css; a ninth run begins again, with dashes."""
 UNIT: Final = [(value, f"{value:.1f}") for value in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)]
 QUARTERS: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
 ROUND: Final = (1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10)
@@ -107,6 +107,7 @@ def fill(index: int) -> str:
 
 def line(index: int, points: Sequence[tuple[float, float]], kind: str = "line") -> str:
     """Returns a line of a run through points, see `places`; neighbours closer than a tenth of a pixel are one."""
+    kind += " again" if index >= COLOURS else ""
     return f'<path class="{kind}" data-run="{index}" style="stroke:var(--c{index % COLOURS})" d="{_path(points)}"/>'
 
 

@@ -143,6 +143,15 @@ def test_filters_leave_what_they_name(tab: Browser) -> None:
     assert "0 hit · 2 missed" in tab.js(f"document.querySelector('{FIRST} .counts').textContent")
 
 
+def test_the_score_is_moved_by_arrow_keys(tab: Browser) -> None:
+    tab.js("document.querySelector('#filter-score').focus()")
+    before = float(tab.js("document.querySelector('#filter-score-value').textContent"))
+    for _ in range(3):
+        tab.press("ArrowRight")
+    after = float(tab.js("document.querySelector('#filter-score-value').textContent"))
+    assert 0.01 < after - before < 0.1
+
+
 def test_a_photograph_is_enlarged_and_the_keyboard_goes_on(tab: Browser) -> None:
     tab.click(f"{FIRST} .enlarge")
     text = "document.querySelector('#viewer-text').textContent"

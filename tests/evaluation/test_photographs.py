@@ -46,6 +46,7 @@ def test_floor_and_number_of_detections() -> None:
     found = _found(HIT, AGAIN, NOWHERE, WEAK)
     assert len(mark_image(_sample(), found, 0.5, 100).boxes) == 3
     assert len(mark_image(_sample(), found, 0.1, 2).boxes) == 2
+    assert len(mark_image(_sample(), found, 0.1, 1, whole_from=0.5).boxes) == 3
     assert np.isnan(mark_image(_sample(), found, 0.95, 100).found).all()
 
 

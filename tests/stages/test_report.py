@@ -151,11 +151,11 @@ def test_sizes_ways_and_orders_have_their_place(reported: World, weights: str) -
         "accuracy": "order",
     }
     reported.done()
-    text = page(reported)
+    text = page(reported).replace("<wbr>", "")
     for words in ("best order (oracle)", "as detected", "128 px: ", "Detect, ms", "Order of candidates", "all_96"):
         assert words in text
     for name in found:  # two runs on one dump are called after what was made of it
-        assert f'scope="row">{name}<span' in text.replace("<wbr>", "")
+        assert f'scope="row">{name}<span' in text
 
 
 def test_the_page_is_below_its_budget_and_an_oracle_is_no_result(reported: World) -> None:
@@ -163,7 +163,7 @@ def test_the_page_is_below_its_budget_and_an_oracle_is_no_result(reported: World
     reported.node("ap_best", "evaluate", inputs={"samples": "faces", "detections": "best"})
     reported.nodes["page"]["inputs"]["ap"] = ["ap", "ap_best"]
     reported.done()
-    text = page(reported)
+    text = page(reported).replace("<wbr>", "")
     assert len(text.encode()) < PAGE_BYTES
     hard = {row["subset"]: row["ap"] for row in reported.rows("ap")}["hard"]
     limit = {row["subset"]: row["ap"] for row in reported.rows("ap_best")}["hard"]
@@ -177,7 +177,7 @@ def test_the_page_is_below_its_budget_and_an_oracle_is_no_result(reported: World
 
 def test_what_led_to_the_page_is_on_it(reported: World) -> None:
     reported.done()
-    text = page(reported)
+    text = page(reported).replace("<wbr>", "")
     for node in ("faces", "guesses", "found", "ap"):
         assert reported.artifact(node).manifest.fingerprint in text
     assert "<dt>jitter</dt><dd>0.15</dd>" in text

@@ -95,7 +95,7 @@
       this.svg.addEventListener("pointerdown", (event) => this.pressed(event));
       this.svg.addEventListener("pointerup", (event) => this.released(event));
       this.svg.addEventListener("pointercancel", () => this.drag(null));
-      this.svg.addEventListener("pointerleave", () => { if (!this.start && document.activeElement !== this.svg) this.hide(); });
+      this.svg.addEventListener("pointerleave", (event) => { if (event.pointerType === "mouse" && !this.start && document.activeElement !== this.svg) this.hide(); });
       this.svg.addEventListener("focus", () => { if (this.svg.matches(":focus-visible")) this.show(); });
       this.svg.addEventListener("blur", () => this.hide());
       this.svg.addEventListener("keydown", (event) => this.key(event));
