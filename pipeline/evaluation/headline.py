@@ -33,7 +33,9 @@ def sentence(runs: Sequence[RunResult], subsets: Sequence[str]) -> str:
         text += f" in {best.image_ms:,.0f} ms an image"
     others = [run for run in runs if run is not best]
     if (second := best_run(others, hardest)) is not None:
-        text += f", {100 * (best.ap[hardest] - second.ap[hardest]):.2f} points more on {hardest} than {second.name}"
+        ahead = f"{100 * (best.ap[hardest] - second.ap[hardest]):.2f}"
+        text += f", level with {second.name}" if ahead == "0.00" else f", {ahead} points more than {second.name}"
+        text += f" on {hardest}"
     text += "."
     if (limit := ceiling(runs, hardest)) is not None:
         reached = f"is at {percent(limit.ap[hardest])} on {hardest}"

@@ -15,9 +15,14 @@ def test_the_best_run_is_no_oracle() -> None:
     assert best is not None and best.name == "second"
     assert limit is not None and limit.name == "oracle"
     assert sentence(runs, SUBSETS) == (
-        "second reaches an AP of 98.77 / 75.00 (easy / hard), 25.00 points more on hard than first. "
+        "second reaches an AP of 98.77 / 75.00 (easy / hard), 25.00 points more than first on hard. "
         "The oracle oracle, no result but the limit of its boxes, is at 97.00 on hard."
     )
+
+
+def test_two_equal_runs_are_level() -> None:
+    text = sentence([run_of("first", 0.50001), run_of("second", 0.5)], SUBSETS)
+    assert text == "first reaches an AP of 98.77 / 50.00 (easy / hard), level with second on hard."
 
 
 def test_one_run_alone_with_its_time() -> None:
