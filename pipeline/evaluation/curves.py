@@ -65,7 +65,7 @@ def metric_curves(
     Args:
         series: training -> (step from 1 on, value), rising in the step; values that are not finite are left out.
         title: for screen readers.
-        name: of the number.
+        name: of the number, beside its axis; "" where a title above the plot says it.
         smooth: whether its running mean is drawn, and the values themselves faintly behind it.
     """
     arrays = [np.asarray(points, np.float64).reshape(-1, 2) for points in series.values()]
@@ -87,7 +87,7 @@ def metric_curves(
 
 
 def _short(value: float) -> str:
-    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+    return f"{value / 1000:.3g}k" if value >= 10_000 else f"{value:.4g}" if value >= 1 else f"{value:.3g}"
 
 
 def _smooth(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -145,7 +145,7 @@ def training_plots(losses: Mapping[str, Sequence[float]], metrics: Mapping[str, 
     for metric, trainings in metrics.items():
         series = {name: trainings.get(name, ()) for name in names}
         most = max(map(len, series.values()))
-        found.append((metric, metric_curves(series, metric, metric, smooth=most > MOST_UNSMOOTHED)))
+        found.append((metric, metric_curves(series, metric, "", smooth=most > MOST_UNSMOOTHED)))
     return found
 
 
