@@ -1,39 +1,29 @@
-"""Everything that was found, on one HTML page: protocol, AP, curves, the worst images, face sizes, timings, errors."""
+"""Everything that was found, on one HTML page: the best result, protocol, curves, photographs, times, provenance."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar, Literal
 
-import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
 from pipeline.data.datasets.wider_face.ground_truth import ground_truth_of
-from pipeline.data.image_reader import ImageReader
-from pipeline.data.images import decode
 from pipeline.data.prediction_set import PredictionSet
-from pipeline.data.records import Detections, Sample, read_detections
+from pipeline.data.records import Detections, Sample
 from pipeline.data.schemas import AP, CHECKPOINT, DETECTIONS, PAGE, RANKING_ACCURACY, SAMPLES, STATISTICS
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Port, Row, StageContext, WholeStage
 from pipeline.evaluation.face_statistics import FaceStatistics
-from pipeline.evaluation.hits_and_misses import (
-    GalleryItem,
-    SizeHistogram,
-    most_detections,
-    most_mistakes,
-    shrink_jpeg,
-    size_histogram,
-)
+from pipeline.evaluation.hits_and_misses import SizeHistogram, size_histogram
 from pipeline.evaluation.missing_answers import MissingAnswers
-from pipeline.evaluation.page import PageData, Timing, render_page
+from pipeline.evaluation.page import PageData, render_page
 from pipeline.evaluation.run_result import RunResult
-from pipeline.evaluation.wider_ap import ApCounts
 from pipeline.evaluation.wider_result import subsets_without_faces
-from pipeline.models.checkpoint import published_detector
 from stages.lineage import FOLLOWED, Lineage, lineage_of, lineage_of_ap
+from stages.report_gallery import Gallery, joined
+from stages.report_runs import image_ms, median_edge, run_of
+from stages.report_sources import errors_of, logged_trainings, source_of, timing_of
 
 Pairs = list[tuple[Sample, Detections]]
 
@@ -41,7 +31,8 @@ Pairs = list[tuple[Sample, Detections]]
 class Report(WholeStage):
     """One run per evaluation, then one per `detections` that none is of; what they came from is found along the graph.
 
-    Gallery and histogram show the first run; without an AP the gallery shows what was found. With `statistics` alone
+    The histogram shows the first run; the gallery has the photographs in which the first run made most mistakes, and
+    what the other runs did in them; without an AP it shows what was found. With `statistics` alone
     there is no run, and the page shows the scales of the faces only. `accuracy` (stage `ranking_accuracy`) becomes a
     table; runs at several canvases become lines of AP over the size. Losses are those of the runs' trainings and of
     `checkpoint`.
@@ -84,31 +75,35 @@ class Report(WholeStage):
         lines = [lineage_of_ap(ctx, each) for each in ctx.inputs["ap"]]
         evaluated = {line.detections.node for line in lines}
         lines += [lineage_of(ctx, each) for each in ctx.inputs["detections"] if each.node not in evaluated]
-        pairs = [pair for first in lines[:1] for pair in _joined(samples, first.detections)]
-        edge, seen = _median_edge(samples), [each.candidates.node for each in lines]
-        runs = [_run(each, edge, seen) for each in lines]
+        pairs = [pair for first in lines[:1] for pair in joined(samples, first.detections)]
+        edge, seen = median_edge(samples), [each.candidates.node for each in lines]
+        runs = [run_of(each, edge, seen, image_ms(ctx, each.detections)) for each in lines]
         artifacts = self._artifacts(ctx, lines)
-        gallery, unseen = self._gallery(ctx, pairs)
+        shown = Gallery(self.score, self.subset, self.gallery, labelled=bool(ctx.inputs["ap"]))
+        gallery = shown.of(ctx, pairs, [(run.name, line.detections) for run, line in zip(runs, lines, strict=True)])
         statistics = ctx.inputs["statistics"]
-        trained = [each for line in lines for each in (line.detector, line.ranker)]
+        checkpoints = [each for line in lines for each in (line.detector, line.ranker)]
+        trainings = logged_trainings([*checkpoints, *ctx.inputs["checkpoint"]])
         page = PageData(
             title=self.title,
             summary=self.summary,
             runs=runs,
-            gallery=gallery,
+            gallery=gallery.items,
             gallery_score=self.score,
             gallery_subset=self.subset,
-            gallery_run=runs[0].name if runs else "",
+            views=gallery.views,
             sizes=self._sizes(_evaluated(pairs, ctx.inputs["ap"])),
-            losses=_losses([*trained, *ctx.inputs["checkpoint"]]),
+            losses=trainings.losses,
+            metrics=trainings.metrics,
             statistics=FaceStatistics.of(statistics[0].rows()) if statistics else None,
             accuracies=[
                 (row["name"], row["neighbours"], row["near"], row["every"])
                 for each in ctx.inputs["accuracy"]
                 for row in each.rows()
             ],
-            timings=[_timing(each) for each in artifacts],
-            errors=[*_without_ap(runs), *_errors(samples, artifacts), *(f"{ctx.node}: {line}" for line in unseen)],
+            timings=[timing_of(each) for each in artifacts],
+            errors=[*_without_ap(runs), *errors_of(samples, artifacts), *(f"{ctx.node}: {x}" for x in gallery.unseen)],
+            sources=[source_of(each) for each in artifacts],
         )
         yield {"name": f"{ctx.node}.html", "content": render_page(page)}
 
@@ -122,51 +117,11 @@ class Report(WholeStage):
         wired = [each for port in self.inputs for each in ctx.inputs[port]]
         return list({each.node: each for each in (ctx.one("samples"), *steps, *wired)}.values())
 
-    def _gallery(self, ctx: StageContext, pairs: Pairs) -> tuple[list[GalleryItem], list[str]]:
-        """Returns the images to show, and a line for each that can no longer be read."""
-        samples = ctx.one("samples")
-        read = ImageReader(ctx, samples).read
-        paths = {sample.image_id: sample.path for sample, _ in pairs}
-        if ctx.inputs["ap"]:
-            worst = most_mistakes(pairs, self.score, self.subset, self.gallery)
-        else:
-            worst = most_detections(pairs, self.score, self.gallery)
-        items, unseen = [], []
-        for each in worst:
-            try:
-                items.append(GalleryItem(each, shrink_jpeg(decode(read(paths[each.image_id])))))
-            except (OSError, ValueError) as error:  # gone or changed since it was indexed: no reason to lose the page
-                unseen.append(f"{each.image_id} is not shown: {error}")
-        return items, unseen
-
     def _sizes(self, pairs: Pairs) -> SizeHistogram | None:
         truth = ground_truth_of(sample for sample, _ in pairs)
         if not any(len(boxes) for boxes in truth.boxes):
             return None
         return size_histogram(truth, PredictionSet.of(found for _, found in pairs), self.score, self.subset)
-
-
-def _losses(trainings: Iterable[Artifact | None]) -> dict[str, Sequence[float]]:
-    losses = {each.node: next(each.rows(["loss"]))["loss"] for each in trainings if each}
-    return {name: loss for name, loss in losses.items() if loss}
-
-
-def _errors(samples: Artifact, artifacts: Sequence[Artifact]) -> list[str]:
-    """Returns a line for each row that is an error, where it comes from; what is made of it only carries it along."""
-    unreadable = dict(samples.manifest.errors)
-    lines = {(key, message): f"{samples.node}: {key}: {message}" for key, message in unreadable.items()}
-    for artifact in artifacts:
-        for key, message in artifact.manifest.errors:
-            if key not in unreadable:
-                lines.setdefault((key, message), f"{artifact.node}: {key}: {message}")
-    return list(lines.values())
-
-
-def _joined(samples: Artifact, detections: Artifact) -> Iterator[tuple[Sample, Detections]]:
-    found = {each.image_id: each for table in detections.tables() for each in read_detections(table)}
-    for row in samples.rows():
-        if row["image_id"] in found:
-            yield Sample.from_row(row), found[row["image_id"]]
 
 
 def _evaluated(pairs: Pairs, aps: Sequence[Artifact]) -> Pairs:
@@ -178,73 +133,7 @@ def _evaluated(pairs: Pairs, aps: Sequence[Artifact]) -> Pairs:
     return [pair for pair in pairs if pair[0].image_id not in left_out]
 
 
-def _median_edge(samples: Artifact) -> float:
-    """Returns the median long edge of the readable images in pixels, 0 without any: where original size is shown."""
-    sizes = [max(row["width"], row["height"]) for row in samples.rows(["width", "height"])]
-    return float(np.median([size for size in sizes if size])) if any(sizes) else 0.0
-
-
-def _run(line: Lineage, original: float, seen_by: Sequence[str]) -> RunResult:
-    rows = list(line.ap.rows()) if line.ap else []
-    counts = {
-        row["subset"]: ApCounts(
-            row["faces"], row["images"], row["boxes"], np.asarray(row["proposals"]), np.asarray(row["matches"])
-        )
-        for row in rows
-    }
-    suppress, predict = line.detections.params, line.candidates.params
-    mode = predict.get("mode", "single")
-    seen = str(predict.get("canvas") if mode == "single" else mode)
-    edge = original if seen == "original" else float(seen) if seen.isdigit() else 0.0
-    way, ranker = _way(line)
-    trained, weights = _network(line.detector, line.candidates)
-    protocol = {
-        **(json.loads(rows[0]["protocol"]) if rows else {}),
-        **ranker,
-        "score_cut": suppress.get("score"),
-        "nms": suppress.get("iou"),
-        "candidates per image": predict.get("max_candidates"),
-        "scales": seen,
-        "weights": weights,
-    }
-    detector = str(predict.get("detector") or trained or published_detector(weights) or "as the weights say")
-    # Two runs on the same candidates are named after what was made of them.
-    name = line.candidates.node if seen_by.count(line.candidates.node) == 1 else line.detections.node
-    ap, times = {row["subset"]: row["ap"] for row in rows}, line.times
-    return RunResult(name, detector, seen, protocol, ap, counts, way, edge, times)
-
-
-def _network(checkpoint: Artifact | None, user: Artifact) -> tuple[str, str]:
-    """Returns name and content hash of a network: as it was trained here, or as the file was that a node used."""
-    if checkpoint is None:
-        return "", str(user.manifest.fingerprint_fields["file_hashes"].get("weights", ""))
-    row = next(checkpoint.rows(["detector", "content_hash"]))
-    return str(row["detector"]), str(row["content_hash"])
-
-
-def _way(line: Lineage) -> tuple[str, dict[str, str]]:
-    """Returns how candidates became these detections, and what of a ranker belongs to the protocol."""
-    stage = line.detections.manifest.fingerprint_fields["stage"]
-    if stage == "oracle":
-        return "best order (oracle)", {}
-    if stage != "rerank":
-        return "as detected", {}
-    name, weights = _network(line.ranker, line.detections)
-    name = name or "a ranker"
-    return f"re-ranked by {name}", {
-        "ranker": name,
-        "ranker weights": weights,
-        "ranker sees": line.detections.params["size"],
-    }
-
-
 def _without_ap(runs: Sequence[RunResult]) -> Iterator[str]:
     for run in runs:
         if line := subsets_without_faces({subset: counts.faces for subset, counts in run.counts.items()}):
             yield f"{run.name}: {line}"
-
-
-def _timing(artifact: Artifact) -> Timing:
-    run = artifact.manifest.run
-    images = int(run.get("items_computed", 0)) if "image_id" in artifact.manifest.key else 0
-    return Timing(artifact.node, float(run.get("wall_seconds", 0)), images, f"peak {run.get('peak_mb', 0)} MB")

@@ -52,14 +52,6 @@ class ImageMatches:
 
 
 @dataclass(frozen=True, slots=True)
-class GalleryItem:
-    """An image's matches and a small JPEG of it (any size of the same shape)."""
-
-    matches: ImageMatches
-    jpeg: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class SizeHistogram:
     """Counted faces and found faces per bin of face height.
 
@@ -132,9 +124,9 @@ def most_detections(
     return sorted(found, key=lambda item: (-len(item.hits), item.image_id))[:limit]
 
 
-def shrink_jpeg(image_bgr: NDArray[np.uint8], long_edge: int = DISPLAY_EDGE, quality: int = 78) -> bytes:
-    """Returns a JPEG with its longer side at most `long_edge` pixels of uint8 [H, W, 3] BGR pixels."""
-    from pipeline.data.images import encode_jpeg, resize
+def shrink(image_bgr: NDArray[np.uint8], long_edge: int = DISPLAY_EDGE) -> NDArray[np.uint8]:
+    """Returns uint8 [H, W, 3] BGR pixels with their longer side at most `long_edge`."""
+    from pipeline.data.images import resize
 
     height, width = image_bgr.shape[:2]
     factor = min(1.0, long_edge / max(height, width))
@@ -142,7 +134,7 @@ def shrink_jpeg(image_bgr: NDArray[np.uint8], long_edge: int = DISPLAY_EDGE, qua
     # Exact halves average 2 x 2 pixels; a single bilinear step would skip most of an 8K image.
     while image_bgr.shape[1] >= 2 * target[0] and image_bgr.shape[0] >= 2 * target[1]:
         image_bgr = resize(image_bgr, image_bgr.shape[1] // 2, image_bgr.shape[0] // 2)
-    return encode_jpeg(resize(image_bgr, *target), quality)
+    return resize(image_bgr, *target)
 
 
 def size_histogram(

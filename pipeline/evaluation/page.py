@@ -1,78 +1,81 @@
-"""One self-contained HTML page about some runs: protocol, AP table, curves, worst images, face sizes, timings, errors.
+"""One self-contained HTML page about some runs: result, protocol, tables, curves, photographs, times, provenance.
 
-The page has no script, asks the network for nothing and follows the reader's light or dark setting. Equal input gives
-equal bytes.
+The page asks the network for nothing, follows the reader's light or dark setting and can be read without its script;
+with it, curves are read at the cursor and photographs filtered. It is below `PAGE_BYTES`: photographs that do not fit
+any more are left out, and the page says how many. Equal input gives equal bytes. Templates, styles and scripts are
+the files of `page_parts`.
 """
 
 from __future__ import annotations
 
-import base64
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from markupsafe import Markup, escape
 
 from pipeline.data.schemas import LEVELS
-from pipeline.evaluation.face_statistics import FaceStatistics, ScaleBin
-from pipeline.evaluation.hits_and_misses import GalleryItem, SizeHistogram
-from pipeline.evaluation.missing_answers import FAILED, LEFT_OUT, UNREADABLE
-from pipeline.evaluation.plots import (
-    COLOURS,
-    box_path,
-    loss_curves,
-    pr_curves,
-    range_bars,
-    scale_bars,
-    size_bars,
-    size_curves,
-    target_bars,
-)
-from pipeline.evaluation.result_table import ResultTable
+from pipeline.evaluation import page_views
+from pipeline.evaluation.face_statistics import FaceStatistics
+from pipeline.evaluation.headline import sentence
+from pipeline.evaluation.hits_and_misses import SizeHistogram
+from pipeline.evaluation.photographs import GalleryItem, gallery_json, jpeg_text, most_marks
+from pipeline.evaluation.plot_frame import COLOURS
+from pipeline.evaluation.plots import box_path, size_bars
+from pipeline.evaluation.result_table import ResultTable, percent
 from pipeline.evaluation.run_result import RunResult, ap_by_size
-from pipeline.evaluation.wider_ap import ApCounts
 
-_WORDS = {
-    "benchmark": "Benchmark",
-    "reading": "Reading of the predictions",
-    "iou": "IoU to match",
-    "pixel_inclusive": "Boxes count inclusive pixels (+1)",
-    "thresholds": "Score thresholds",
-    "score_dtype": "Scores compared as",
-    "score_min": "Lowest score",
-    "score_max": "Highest score",
-    "images": "Images",
-    "boxes": "Detections",
-    LEFT_OUT: "Unreadable images, left out",
-    UNREADABLE: "Unreadable images, their faces missed",
-    FAILED: "Images without an answer, their faces missed",
-    "restricted": "Part of the set only",
-    "score_cut": "Score above",
-    "nms": "NMS IoU",
-    "source": "Predictions from",
-    "scales": "Scales",
-    "weights": "Hash of the weights",
-}
-_SCALES = {
-    "original": "As labelled",
-    "best": "best overlap",
-    "most": "most anchors",
-    "any": "any anchor",
-    "paper": "MogFace, Table 2",
-    "released": "MogFace, released",
-}
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+PAGE_BYTES: Final = 3_000_000
+"""A page is smaller: it is sent by mail and opened on phones."""
+_PARTS: Final = Path(__file__).parent / "page_parts"
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """One line of the timings: seconds of wall clock, and how many images (0 where that means nothing)."""
+    """One line of the timings.
+
+    Attributes:
+        stage: its name.
+        seconds: of wall clock.
+        images: how many, 0 where that means nothing.
+        work: seconds of all workers together, which is what it costs; 0 where not known.
+        note: below the name.
+    """
 
     stage: str
     seconds: float
     images: int = 0
     note: str = ""
+    work: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A run whose detections the gallery shows.
+
+    Attributes:
+        name: of the run.
+        score: raw score from which on its detections are drawn at first.
+        low, high: ends of the scores that a reader may choose.
+    """
+
+    name: str
+    score: float
+    low: float = 0.0
+    high: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What an output was made by: its node, fingerprint, and (caption, value) of its stage, config and versions."""
+
+    node: str
+    fingerprint: str
+    lines: Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +83,17 @@ class PageData:
     """Everything a page shows; empty parts are left out.
 
     Attributes:
-        summary: one or two sentences under the title.
-        gallery: worst first, with faces of `gallery_subset` and detections from `gallery_score` on, of `gallery_run`.
+        summary: one or two sentences under the title, after the result.
+        gallery: worst first, with faces of `gallery_subset`.
+        gallery_score: raw score from which on the first run's detections are drawn.
+        views: the runs of the gallery's photographs, in the order of `GalleryItem.runs`.
         losses: name of a training -> loss per logged step.
+        metrics: what else the trainings logged: name -> training -> (step, value).
         errors: one line each: images that failed, problems of the input.
         accuracies: (name, of neighbours, of near pairs, of all pairs), shares in the right order, NaN without pairs.
         commands: as typed, one line each.
         tables: further figures, each under its own title.
+        sources: provenance of every output that led to the page.
     """
 
     title: str
@@ -95,132 +102,76 @@ class PageData:
     gallery: Sequence[GalleryItem] = ()
     gallery_score: float = 0.5
     gallery_subset: str = "hard"
-    gallery_run: str = ""
+    views: Sequence[View] = ()
     sizes: SizeHistogram | None = None
     losses: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    metrics: Mapping[str, page_views.Metric] = field(default_factory=dict)
     statistics: FaceStatistics | None = None
     timings: Sequence[Timing] = ()
     errors: Sequence[str] = ()
     accuracies: Sequence[tuple[str, float, float, float]] = ()
     commands: Sequence[str] = ()
     tables: Sequence[ResultTable] = ()
+    sources: Sequence[Source] = ()
 
 
-def render_page(data: PageData) -> str:
-    """Returns the page as HTML text (UTF-8 when written)."""
+def render_page(data: PageData, most: int = PAGE_BYTES) -> str:
+    """Returns the page as HTML text (UTF-8 when written), of less than `most` bytes as far as photographs decide."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # 0.1 s that an evaluation without a page saves
 
-    loader = FileSystemLoader(Path(__file__).parent, encoding="utf-8")
+    loader = FileSystemLoader(_PARTS, encoding="utf-8")
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    page = _rendered(environment, data)
+    shown = len(data.gallery)
+    while shown and len(page.encode()) >= most:
+        shown -= 1
+        page = _rendered(environment, replace(data, gallery=data.gallery[:shown]), len(data.gallery) - shown)
+    return page
+
+
+def _rendered(environment: Environment, data: PageData, left_out: int = 0) -> str:
     subsets = [level for level in LEVELS if any(level in run.ap for run in data.runs)]
-    shared, own = _split_protocol([_protocol(run) for run in data.runs])
+    shared, own = page_views.split_protocol([page_views.protocol_lines(run) for run in data.runs])
     page: str = environment.get_template("page.html.j2").render(
         data=data,
+        source=_source,
+        breakable=_breakable,
+        legend=lambda names: list(enumerate(names)),
         colours=COLOURS,
         subsets=subsets,
-        rows=[_row(run, data.runs, subsets) for run in data.runs],
-        best=[_best(data.runs, subset) for subset in subsets],
-        curves=[
-            (level.title(), pr_curves([run.counts.get(level, ApCounts.zero()) for run in data.runs], level))
-            for level in subsets
-        ],
-        by_size=[
-            (level.title(), size_curves(lines, level)) for level in subsets if (lines := ap_by_size(data.runs, level))
-        ],
+        headline=sentence(data.runs, subsets),
+        rows=page_views.ap_rows(data.runs, subsets),
+        tiles=page_views.tiles(data.runs, subsets),
+        curves=page_views.curve_plots(data.runs, subsets),
+        trade_offs=page_views.trade_offs(data.runs, subsets),
+        timed_runs=page_views.timed_runs(data.runs),
+        by_size=page_views.sizes(data.runs, subsets),
         ways=list(ap_by_size(data.runs, subsets[-1])) if subsets else [],
-        accuracies=[(name, [_percent(share) for share in shares]) for name, *shares in data.accuracies],
+        accuracies=[(name, [percent(share) for share in shares]) for name, *shares in data.accuracies],
         timed=any(each is not None for run in data.runs for each in run.ms),
         shared=shared,
         protocols=[(run, lines) for run, lines in zip(data.runs, own, strict=True) if lines],
-        images=[_image(item) for item in data.gallery],
+        photographs=[_photograph(item) for item in data.gallery],
+        marks=_marks(data),
+        events=_events(data.gallery),
+        left_out=left_out,
+        most_marks=most_marks(len(data.views)),
+        labelled=bool(subsets) or not data.runs,
         bars=size_bars(data.sizes) if data.sizes else "",
-        loss=loss_curves(data.losses) if data.losses else "",
+        distributions=page_views.score_plots(data.runs, subsets[-1]) if subsets else [],
+        training=page_views.training_plots(data.losses, data.metrics),
         trained=[name for name, values in data.losses.items() if len(values)],
-        scales=_scales(data.statistics) if data.statistics else None,
+        scales=page_views.scale_views(data.statistics) if data.statistics else None,
         timings=[_timing(timing, max(other.seconds for other in data.timings)) for timing in data.timings],
     )
     return page
 
 
-def _row(run: RunResult, runs: Sequence[RunResult], subsets: Sequence[str]) -> dict[str, Any]:
-    cells = []
-    for subset in subsets:
-        value = run.ap.get(subset, math.nan)
-        # A run without an AP neither leads nor keeps another one from it.
-        leads = len(runs) > 1 and value == max(
-            (ap for other in runs if (ap := other.ap.get(subset, -1)) == ap), default=-1
-        )
-        cells.append({"text": _percent(value), "digits": repr(float(value)), "leads": leads})
-    return {"run": run, "cells": cells, "ms": ["–" if each is None else f"{each:,.1f}" for each in run.ms]}
-
-
-def _best(runs: Sequence[RunResult], subset: str) -> dict[str, str]:
-    ranked = [run for run in runs if not math.isnan(run.ap.get(subset, math.nan))]
-    if not ranked:
-        return {"subset": subset, "text": "–", "name": ""}
-    run = max(ranked, key=lambda candidate: candidate.ap[subset])
-    return {"subset": subset, "text": _percent(run.ap[subset]), "name": run.name if len(runs) > 1 else ""}
-
-
-def _percent(value: float) -> str:
-    return "–" if math.isnan(value) else f"{100 * value:.2f}"
-
-
-def _protocol(run: RunResult) -> list[tuple[str, str]]:
-    own = [("Detector", run.detector), ("Canvas", run.canvas)]
-    lines = [(_WORDS.get(key, key.replace("_", " ")), _plain(value)) for key, value in run.protocol.items()]
-    return [(caption, text) for caption, text in (*own, *lines) if text]
-
-
-def _split_protocol(runs: list[list[tuple[str, str]]]) -> tuple[list[tuple[str, str]], list[list[tuple[str, str]]]]:
-    """Returns the lines that all runs have in common, and per run the lines that are its own."""
-    shared = [line for line in runs[0] if all(line in other for other in runs)] if runs else []
-    return shared, [[line for line in lines if line not in shared] for lines in runs]
-
-
-def _plain(value: Any) -> str:
-    if value is None:
-        return "not applied"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:.7g}"
-    return ", ".join(map(_plain, value)) if isinstance(value, list | tuple) else str(value)
-
-
-def _scales(statistics: FaceStatistics) -> dict[str, Any]:
-    most = max((each.share for bins in statistics.scales.values() for each in bins), default=0.0)
-    levels = sorted({each.level or 0 for bins in statistics.levels.values() for each in bins})
-    spans = {name: {each.level: _span(each) for each in bins} for name, bins in statistics.levels.items()}
-    return {
-        "histograms": [
-            (f"{_SCALES.get(name, f'After {name}')}: {_total(bins)} faces", scale_bars(bins, most))
-            for name, bins in statistics.scales.items()
-        ],
-        "readings": [_SCALES.get(name, name) for name in statistics.levels],
-        "ranges": range_bars(statistics.levels) if statistics.levels else "",
-        "levels": [(f"p{level}", [spans[name].get(level, "–") for name in spans]) for level in levels],
-        "aims": [{"name": name, "sizes": _total(bins), "gap": _gap(bins)} for name, bins in statistics.targets.items()],
-        "targets": target_bars(statistics.targets) if statistics.targets else "",
-    }
-
-
-def _total(bins: Sequence[ScaleBin]) -> str:
-    return f"{sum(each.count for each in bins):,}"
-
-
-def _span(each: ScaleBin) -> str:
-    return "–" if each.low is None or each.high is None else f"{each.low:.1f}–{each.high:.1f}"
-
-
-def _gap(bins: Sequence[ScaleBin]) -> str:
-    """Returns the largest distance of a share from its closed form, in percentage points; "" where there is none."""
-    gaps = [abs(each.share - each.expected) for each in bins if each.expected is not None]
-    return f"{100 * max(gaps):.2f}" if gaps else ""
+def _source(name: str) -> Markup:
+    """Returns a style sheet or script as it is written."""
+    return Markup((_PARTS / name).read_text(encoding="utf-8"))
 
 
 def _timing(timing: Timing, slowest: float) -> dict[str, Any]:
@@ -229,21 +180,39 @@ def _timing(timing: Timing, slowest: float) -> dict[str, Any]:
         "stage": timing.stage,
         "note": timing.note,
         "seconds": f"{timing.seconds:,.1f}",
+        "work": f"{timing.work:,.1f}" if timing.work else "–",
+        "each": f"{1000 * timing.work / timing.images:,.1f}" if timing.work and timing.images else "–",
         "rate": (f"{rate:,.0f}" if rate >= 100 else f"{rate:.2f}") if rate else "–",
         "share": f"{100 * timing.seconds / slowest:.1f}" if slowest else "0",
     }
 
 
-def _breakable(name: str) -> Markup:
-    """Returns a long file name that may break after each slash and underscore."""
-    return Markup(str(escape(name)).replace("/", "/<wbr>").replace("_", "_<wbr>"))
+def _breakable(text: str) -> Markup:
+    """Returns a text whose long names may break after each slash and underscore."""
+    return Markup(str(escape(text)).replace("/", "/<wbr>").replace("_", "_<wbr>"))
 
 
-def _image(item: GalleryItem) -> dict[str, Any]:
+def _event(item: GalleryItem) -> str:
+    """Returns the folder of an image, which is its event in WIDER FACE; "" without one."""
+    return item.matches.image_id.rpartition("/")[0]
+
+
+def _events(gallery: Sequence[GalleryItem]) -> list[str]:
+    """Returns the events to choose from, empty where there is only one."""
+    events = sorted({_event(item) for item in gallery} - {""})
+    return events if len(events) > 1 else []
+
+
+def _marks(data: PageData) -> dict[str, Any]:
+    known = [{"name": each.name, "score": each.score, "low": each.low, "high": each.high} for each in data.views]
+    return {"views": known, "images": [gallery_json(item) for item in data.gallery]}
+
+
+def _photograph(item: GalleryItem) -> dict[str, Any]:
     boxes = {"hit": item.matches.hits, "miss": item.matches.misses, "alarm": item.matches.false_alarms}
     return {
         "matches": item.matches,
-        "name": _breakable(item.matches.image_id),
-        "jpeg": base64.b64encode(item.jpeg).decode("ascii"),
+        "event": _event(item),
+        "jpeg": jpeg_text(item),
         "layers": [(kind, box_path(each)) for kind, each in boxes.items()],
     }

@@ -23,6 +23,8 @@ class RunResult:
         way: how candidates became detections; runs that differ in size alone have the same one.
         edge: long edge of the image as the detector saw it, pixels; 0 where it is not one number.
         ms: milliseconds of one image in one worker, to its candidates and from them on; None where not known.
+        image_ms: of the whole way from an image to its detections, every detector and canvas; None where not known.
+        ceiling: whether the faces were known to it (an oracle): a limit and no result.
     """
 
     name: str
@@ -34,6 +36,8 @@ class RunResult:
     way: str = ""
     edge: float = 0.0
     ms: tuple[float | None, float | None] = (None, None)
+    image_ms: float | None = None
+    ceiling: bool = False
 
 
 def ap_by_size(runs: Sequence[RunResult], subset: str) -> dict[str, list[tuple[float, float]]]:

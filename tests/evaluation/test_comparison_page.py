@@ -48,9 +48,9 @@ def test_tables_and_summary_name_what_matters() -> None:
 
 def test_the_page_has_them_all_and_asks_the_network_for_nothing() -> None:
     found = compared()
-    page = comparison_page(found, ["wider8k compare a b"])
+    page = comparison_page(found, ["wider8k compare a b"]).replace("<wbr>", "")
     for text in ("first &lt;run&gt;", "wider8k compare a b", "What differs in the config", found.gained[0].image_id):
         assert text in page
     assert "http" not in page.replace("http://www.w3.org", "")
-    assert "<script" not in page
-    assert page == comparison_page(found, ["wider8k compare a b"])
+    assert "src=" not in page
+    assert comparison_page(found) == comparison_page(found)

@@ -1,19 +1,24 @@
+"""Structure of the page: valid nesting, ids that are there, nothing fetched, its size, and what its sections show."""
+
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
-import numpy as np
+import pytest
 
+from pipeline.evaluation import page as page_module
 from pipeline.evaluation.face_statistics import FaceStatistics, ScaleBin
-from pipeline.evaluation.hits_and_misses import GalleryItem, ImageMatches, SizeHistogram, shrink_jpeg
-from pipeline.evaluation.page import PageData, Timing, _row, render_page
+from pipeline.evaluation.page import PAGE_BYTES, PageData, render_page
 from pipeline.evaluation.result_table import ResultTable
-from pipeline.evaluation.run_result import RunResult
-from pipeline.evaluation.wider_ap import ApCounts
+from tests.evaluation.page_data import small_page, whole_page
 
-VOID = {"meta", "link", "br", "wbr", "img"}
+PARTS = Path(page_module.__file__).parent / "page_parts"
+VOID = {"meta", "link", "br", "wbr", "img", "input"}
+REFERENCES = ("for", "aria-controls", "aria-labelledby", "aria-describedby", "list")
 
 
 class _Page(HTMLParser):
@@ -25,6 +30,7 @@ class _Page(HTMLParser):
         self.problems: list[str] = []
         self.addresses: list[str] = []
         self.ids: list[str] = []
+        self.referred: list[str] = []
         self.text = ""
         self.feed(page)
         self.close()
@@ -32,6 +38,7 @@ class _Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.addresses += [value or "" for name, value in attrs if name in ("href", "src", "xlink:href")]
         self.ids += [value or "" for name, value in attrs if name == "id"]
+        self.referred += [word for name, value in attrs if name in REFERENCES for word in (value or "").split()]
         if tag not in VOID:
             self.open.append(tag)
 
@@ -43,37 +50,12 @@ class _Page(HTMLParser):
             self.problems.append(f"</{tag}> at {self.getpos()}")
 
     def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] not in ("style", "title"):
+        if self.open and self.open[-1] not in ("style", "title", "script"):
             self.text += data
 
 
-def _run(name: str, hard: float, **protocol: object) -> RunResult:
-    proposals = np.arange(1000)
-    counts = {level: ApCounts(2000, 3, 1000, proposals, proposals // 2) for level in ("easy", "medium", "hard")}
-    ap = {"easy": 0.987654321, "medium": float("nan"), "hard": hard}
-    return RunResult(name, "retinaface", "8k", {"iou": 0.5, "scales": [1.0, 2.0], **protocol}, ap, counts)
-
-
-def _data() -> PageData:
-    box = np.array([[10.0, 10, 30, 40]])
-    matches = ImageMatches("0--Parade/a_<b>", 100, 50, box, box + 5, np.zeros((0, 4)))
-    item = GalleryItem(matches, shrink_jpeg(np.full((50, 100, 3), 128, np.uint8)))
-    return PageData(
-        title="A <title> & more",
-        summary="What it is.",
-        runs=[_run("first", 0.5, weights="2979b33f", nms=None), _run("second", 0.75, weights="other", nms=0.4)],
-        gallery=[item],
-        gallery_run="second",
-        sizes=SizeHistogram((0, 8), np.array([10, 20]), np.array([5, 10])),
-        losses={"detector": [3.0, 2.0, 1.0]},
-        timings=[Timing("index", 2.0, 500), Timing("predict", 1234.5, 1000, "2 workers"), Timing("report", 0.0)],
-        errors=["x.jpg: <truncated>"],
-        commands=["wider8k run -c configs/smoke.yaml"],
-    )
-
-
 def test_well_formed_with_every_number_in_it() -> None:
-    page = _Page(render_page(_data()))
+    page = _Page(render_page(small_page()))
     assert (page.problems, page.open) == ([], [])
     for text in (
         "A <title> & more",
@@ -101,38 +83,92 @@ def test_well_formed_with_every_number_in_it() -> None:
 
 
 def test_all_digits_and_the_best_of_each_column() -> None:
-    page = render_page(_data())
+    page = render_page(small_page())
     assert 'title="0.987654321"' in page
     assert re.findall(r"<b>([\d.]+)</b>", page) == ["98.77", "98.77", "75.00"]  # equal ones share the mark
-    assert "<b>" not in render_page(replace(_data(), runs=_data().runs[:1]))
+    assert "<b>" not in render_page(replace(small_page(), runs=small_page().runs[:1]))
 
 
 def test_what_runs_share_is_told_once() -> None:
-    text = _Page(render_page(_data())).text
+    text = _Page(render_page(small_page())).text
     assert (text.count("IoU to match"), text.count("Hash of the weights"), text.count("All runs")) == (1, 2, 1)
-    assert "All runs" not in _Page(render_page(replace(_data(), runs=_data().runs[:1]))).text
+    assert "All runs" not in _Page(render_page(replace(small_page(), runs=small_page().runs[:1]))).text
 
 
-def test_nothing_is_fetched_and_every_link_has_a_target() -> None:
-    html = render_page(_data())
+@pytest.mark.parametrize("data", [small_page(), whole_page(), PageData("Nothing")])
+def test_nothing_is_fetched_and_every_reference_has_its_target(data: PageData) -> None:
+    html = render_page(data)
     page = _Page(html)
-    assert len(page.addresses) > 5
+    assert (page.problems, page.open) == ([], [])
     for address in page.addresses:
         assert address.startswith("data:") or address[1:] in page.ids, address
+    assert set(page.referred) <= set(page.ids)
     assert len(set(page.ids)) == len(page.ids)
-    for word in ("http:", "https:", "//cdn", "@import", "<script", "url("):
+    for word in ("http:", "https:", "//cdn", "@import", "src=", "url("):
         assert word not in html
+    named = {
+        name for script in PARTS.glob("*.js") for name in re.findall(r'getElementById\("([^"]+)"', script.read_text())
+    }
+    if data.views:
+        assert named <= set(page.ids)
+
+
+def test_scripts_and_styles_are_files_to_read() -> None:
+    files = sorted(PARTS.iterdir())
+    assert {file.suffix for file in files} == {".js", ".css", ".j2"}
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        assert len(text.splitlines()) < 300, file.name
+        assert file.suffix == ".j2" or "</" + "script" not in text
+    assert "<script" not in render_page(PageData("Nothing"))
+
+
+def test_a_page_is_below_its_budget_whatever_its_photographs() -> None:
+    assert PAGE_BYTES == 3_000_000
+    data = whole_page()
+    heavy = [replace(item, jpeg=bytes(200_000)) for item in data.gallery * 8]
+    html = render_page(replace(data, gallery=heavy))
+    assert len(html.encode()) < PAGE_BYTES
+    shown = html.count('class="photo"')
+    assert 0 < shown < 24
+    assert f"{24 - shown} more photographs are left out" in html
+    marks = re.search(r'id="gallery-data">(.*?)</script>', html)
+    assert marks is not None and len(json.loads(marks[1])["images"]) == shown
+    assert "left out: a page" not in render_page(data)
+
+
+def test_the_best_result_comes_first_and_the_oracle_is_a_limit() -> None:
+    text = _Page(render_page(whole_page())).text
+    assert "retinaface_mobilenet_union_of_three_canvases reaches an AP of 98.77 / – / 80.00" in text
+    assert "The oracle best, no result but the limit of its boxes, is at 97.00 on hard." in text
+    first = text.index("80.00"), text.index("97.00"), text.index("Average precision")
+    assert list(first) == sorted(first)
+    assert "limit 97.00" in text and "a limit, no result" in text
+
+
+def test_provenance_training_and_trade_off_have_their_sections() -> None:
+    page = _Page(render_page(whole_page()))
+    assert {"provenance", "training", "trade-off", "distributions", "gallery", "curves", "tables"} <= set(page.ids)
+    for text in ("a1b2c3d4", "index 3", "numpy 2.1", "ap/hard", "On the frontier", "2,469.0", "30 rows"):
+        assert text in page.text
+
+
+def test_tables_keep_their_roles_where_a_phone_lays_them_out() -> None:
+    html = render_page(whole_page())
+    assert html.count("<table") == html.count('role="table"')
+    assert html.count("<tr") == html.count('<tr role="row"')
+    assert html.count("<td") == html.count('<td role="cell"')
 
 
 def test_same_input_same_bytes() -> None:
-    assert render_page(_data()) == render_page(_data())
+    assert render_page(small_page()) == render_page(small_page())
 
 
 def test_boxes_are_drawn_by_kind() -> None:
-    html = render_page(_data())
+    html = render_page(small_page())
     assert '<path class="hit" d="M10.0 10.0H30.0V40.0H10.0z"/>' in html
     assert '<path class="miss" d="M15.0 15.0H35.0V45.0H15.0z"/>' in html
-    assert 'class="alarm" d="M' not in html.split('class="store"')[1]
+    assert 'class="alarm" d="M1' not in html
     assert 'viewBox="0 0 100 50"' in html
 
 
@@ -141,7 +177,7 @@ def test_an_empty_page_says_only_what_there_is() -> None:
     assert (page.problems, page.open) == ([], [])
     assert "Nothing yet" in page.text
     assert "None." in page.text
-    assert set(page.ids) == {"errors"}
+    assert set(page.ids) == {"content", "errors"}
 
 
 def test_scales_have_a_section_of_their_own() -> None:
@@ -152,7 +188,7 @@ def test_scales_have_a_section_of_their_own() -> None:
     )
     page = _Page(render_page(PageData("Scales", statistics=faces)))
     assert (page.problems, page.open) == ([], [])
-    assert {"scales", "errors"} == set(page.ids)
+    assert {"content", "scales", "errors"} == set(page.ids)
     for text in (
         "As labelled: 1,200 faces",
         "After <mine>: 5 faces",
@@ -166,17 +202,17 @@ def test_scales_have_a_section_of_their_own() -> None:
     alone = _Page(render_page(PageData("Scales", statistics=FaceStatistics(scales=faces.scales))))
     assert (alone.problems, alone.open) == ([], [])
     assert "closed form" not in alone.text and "pyramid level" not in alone.text
-    assert "scales" not in _Page(render_page(_data())).ids
+    assert "scales" not in _Page(render_page(small_page())).ids
 
 
 def test_follows_dark_mode_and_small_screens() -> None:
-    html = render_page(_data())
+    html = render_page(small_page())
     assert "prefers-color-scheme: dark" in html
     assert 'name="viewport" content="width=device-width' in html
 
 
 def test_runs_at_several_sizes_are_lines() -> None:
-    data = _data()
+    data = small_page()
     same = replace(data, runs=[replace(run, way="as detected", edge=512.0) for run in data.runs])
     assert 'id="sizes"' not in render_page(same)
     more = replace(data, runs=[replace(run, way="a <way>", edge=512.0 * n) for n, run in enumerate(data.runs, 1)])
@@ -188,9 +224,9 @@ def test_runs_at_several_sizes_are_lines() -> None:
 
 
 def test_the_order_of_candidates_has_a_table() -> None:
-    assert 'id="order"' not in render_page(_data())
+    assert 'id="order"' not in render_page(small_page())
     page = _Page(
-        render_page(replace(_data(), accuracies=[("before", 0.501, 0.52, float("nan")), ("after", 0.9, 1, 1)]))
+        render_page(replace(small_page(), accuracies=[("before", 0.501, 0.52, float("nan")), ("after", 0.9, 1, 1)]))
     )
     assert (page.problems, page.open) == ([], [])
     for text in ("before", "50.10", "–", "after", "90.00", "100.00"):
@@ -198,25 +234,19 @@ def test_the_order_of_candidates_has_a_table() -> None:
 
 
 def test_times_of_an_image_have_their_columns_where_known() -> None:
-    data = _data()
+    data = small_page()
     assert "Detect, ms" not in render_page(data)
     page = _Page(render_page(replace(data, runs=[replace(data.runs[0], ms=(45.04, None)), data.runs[1]])))
     assert (page.problems, page.open) == ([], [])
     assert "Detect, ms" in page.text and "45.0" in page.text
 
 
-def test_a_run_without_an_ap_neither_leads_nor_keeps_another_from_it() -> None:
-    runs = [_run("first", 0.5), _run("second", 0.75), _run("third", float("nan"))]
-    cells = [_row(run, runs, ["medium", "hard"])["cells"] for run in runs]
-    assert [[cell["leads"] for cell in row] for row in cells] == [[False, False], [False, True], [False, False]]
-
-
 def test_further_tables_have_a_section_of_their_own() -> None:
     table = ResultTable("By <size>", ("size", "AP n"), [("8 px", "12.50"), ("a & b", "–")], "What it means.")
-    source = render_page(replace(_data(), tables=[table]))
+    source = render_page(replace(small_page(), tables=[table]))
     page = _Page(source)
     assert (page.problems, page.open) == ([], [])
     for text in ("By <size>", "What it means.", "size", "AP n", "8 px", "12.50", "a & b"):
         assert text in page.text
     assert "tables" in page.ids
-    assert "tables" not in _Page(render_page(_data())).ids
+    assert "tables" not in _Page(render_page(small_page())).ids

@@ -10,12 +10,10 @@ from pipeline.evaluation.face_statistics import ScaleBin
 from pipeline.evaluation.hits_and_misses import SizeHistogram
 from pipeline.evaluation.plots import (
     box_path,
-    loss_curves,
-    pr_curves,
     range_bars,
     scale_bars,
+    score_bars,
     size_bars,
-    size_curves,
     target_bars,
 )
 from pipeline.evaluation.wider_ap import ApCounts
@@ -27,23 +25,6 @@ def _elements(svg: str, tag: str, kind: str) -> list[ElementTree.Element]:
 
 def _numbers(path: str) -> list[float]:
     return [float(number) for number in re.findall(r"-?\d+\.?\d*", path)]
-
-
-def test_curve_runs_from_the_corner_of_certainty_to_the_last_recall() -> None:
-    proposals = np.concatenate([np.zeros(100, np.int64), np.arange(1, 901)])
-    counts = ApCounts(900, 1, 900, proposals, proposals // 2)
-    (line,) = _elements(pr_curves([counts], "easy"), "path", "line")
-    numbers = _numbers(line.get("d", ""))
-    assert numbers[0] == pytest.approx(48, abs=0.1)  # recall 0 at the left edge
-    assert numbers[-2] == pytest.approx(48 + 0.5 * (380 - 58), abs=0.3)
-    assert numbers[-1] == pytest.approx(300 - 38 - 0.5 * (300 - 52), abs=0.3)
-
-
-def test_one_line_per_run_even_without_faces() -> None:
-    lines = _elements(pr_curves([ApCounts.zero()] * 10, "hard"), "path", "line")
-    assert len(lines) == 10
-    assert lines[0].get("style") == lines[8].get("style") == "stroke:var(--c0)"
-    assert lines[0].get("d") == "M"
 
 
 def test_bars_are_as_high_as_their_counts() -> None:
@@ -59,24 +40,8 @@ def test_bars_are_as_high_as_their_counts() -> None:
     assert "16 px and more: 50 of 50 faces found" in svg
 
 
-def test_empty_histogram_and_empty_losses_still_draw() -> None:
+def test_an_empty_histogram_still_draws() -> None:
     assert len(_elements(size_bars(SizeHistogram((0,), np.zeros(1, int), np.zeros(1, int))), "rect", "bar-all")) == 1
-    assert _elements(loss_curves({"none": []}), "path", "line") == []
-
-
-def test_losses_fall_on_the_page_as_they_do_in_training() -> None:
-    svg = loss_curves({"a": [11.0, 6.0, float("nan"), 1.0], "b": [2.0]})
-    lines = _elements(svg, "path", "line")
-    assert len(lines) == 4  # raw and smoothed, twice
-    numbers = _numbers(lines[0].get("d", ""))
-    assert len(numbers) == 6  # the NaN is left out
-    assert numbers[1] < numbers[3] < numbers[5]  # y grows downwards
-    assert [node.text for node in _elements(svg, "text", "end")] == ["0", "3", "6", "9", "12"]
-    assert "nan" not in svg
-
-
-def test_zero_losses_have_a_scale() -> None:
-    assert [node.text for node in _elements(loss_curves({"a": [0.0, 0.0]}), "text", "end")][-1] == "1"
 
 
 def test_bars_of_scales_share_one_axis() -> None:
@@ -134,21 +99,14 @@ def test_box_path() -> None:
     assert box_path(np.zeros((0, 4))) == ""
 
 
-def test_ap_over_size_lies_in_octaves() -> None:
-    lines = {"as <detected>": [(1024, 0.5), (2048, 0.75), (4096, 1.0)], "oracle": [(1024, float("nan")), (4096, 0.9)]}
-    svg = size_curves(lines, "hard")
-    first, second = _elements(svg, "path", "line")
-    spots = [node for node in ElementTree.fromstring(svg).iter() if node.tag.endswith("circle")]
-    across = [float(spot.get("cx", "")) for spot in spots]
-    assert len(spots) == 4
-    assert across[1] - across[0] == pytest.approx(across[2] - across[1], abs=0.2)
-    assert (across[0], across[2]) == (48, 370)
-    up = [float(spot.get("cy", "")) for spot in spots]
-    assert up[2] == pytest.approx(14) and up[0] == pytest.approx((14 + 262) / 2)
-    assert first.get("style") != second.get("style")
-    assert "as &lt;detected&gt;, 2048 px: 75.00" in svg
-    assert [node.text for node in ElementTree.fromstring(svg).iter() if node.text in ("1024", "2048", "4096")]
-
-
-def test_no_line_at_all_is_an_empty_plot() -> None:
-    assert _elements(size_curves({}, "hard"), "path", "line") == []
+def test_scores_are_counted_between_thresholds() -> None:
+    proposals = np.concatenate([np.full(50, 10), np.full(950, 1010)])
+    matches = np.minimum(proposals, 110)
+    svg = score_bars(ApCounts(200, 1, 1010, proposals, matches))
+    assert "0.95 to 1.00: 10 on faces, 0 false" in svg
+    assert "0.90 to 0.95: 100 on faces, 900 false" in svg
+    assert "0.00 to 0.05: 0 on faces, 0 false" in svg
+    heights = [float(bar.get("height", "")) for bar in _elements(svg, "rect", "bar-found")]
+    # One decade of the logarithmic axis between 10 and 100; its top is 1,000 and a single detection has a height.
+    assert heights[18] - heights[19] == pytest.approx((300 - 52) / 4, abs=0.2)
+    assert heights[0] == 0

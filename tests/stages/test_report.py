@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
 from pipeline.data.images import encode_png
+from pipeline.evaluation.page import PAGE_BYTES
 from tests.stages.world import World, drawn_image
 
 DATA = {"kind": "synthetic", "images": 5, "width": 160, "height": 120}
@@ -149,8 +151,34 @@ def test_sizes_ways_and_orders_have_their_place(reported: World, weights: str) -
         "accuracy": "order",
     }
     reported.done()
-    text = page(reported)
+    text = page(reported).replace("<wbr>", "")
     for words in ("best order (oracle)", "as detected", "128 px: ", "Detect, ms", "Order of candidates", "all_96"):
         assert words in text
     for name in found:  # two runs on one dump are called after what was made of it
-        assert f"<td>{name}<span" in text
+        assert f'scope="row">{name}<span' in text
+
+
+def test_the_page_is_below_its_budget_and_an_oracle_is_no_result(reported: World) -> None:
+    reported.node("best", "oracle", inputs={"samples": "faces", "candidates": "guesses"})
+    reported.node("ap_best", "evaluate", inputs={"samples": "faces", "detections": "best"})
+    reported.nodes["page"]["inputs"]["ap"] = ["ap", "ap_best"]
+    reported.done()
+    text = page(reported).replace("<wbr>", "")
+    assert len(text.encode()) < PAGE_BYTES
+    hard = {row["subset"]: row["ap"] for row in reported.rows("ap")}["hard"]
+    limit = {row["subset"]: row["ap"] for row in reported.rows("ap_best")}["hard"]
+    assert limit > hard
+    assert "found reaches an AP of" in text and f"is at {100 * limit:.2f} on hard" in text
+    assert '<tr role="row" class="ceiling">' in text
+    marks = json.loads(re.search(r'id="gallery-data">(.*?)</script>', text)[1])  # type: ignore[index]
+    assert [view["name"] for view in marks["views"]] == ["found", "best"]
+    assert all(len(image["runs"]) == 2 and image["runs"][1]["boxes"] for image in marks["images"])
+
+
+def test_what_led_to_the_page_is_on_it(reported: World) -> None:
+    reported.done()
+    text = page(reported).replace("<wbr>", "")
+    for node in ("faces", "guesses", "found", "ap"):
+        assert reported.artifact(node).manifest.fingerprint in text
+    assert "<dt>jitter</dt><dd>0.15</dd>" in text
+    assert re.search(r"<dt>versions</dt><dd>[^<]*numpy \d", text)

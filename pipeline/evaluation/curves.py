@@ -1,0 +1,100 @@
+"""Lines and points as SVG text: precision and recall, AP over the image size, a training, AP against time.
+
+A script reads the values at the cursor out of the paths and hides the runs that are switched off (`page_parts`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from pipeline.evaluation.plot_frame import QUARTERS, UNIT, Axis, line, nice_top, places, plot, spot, to_right, up
+from pipeline.evaluation.wider_ap import ApCounts, curve
+
+_SHARE = Axis(0, 1)
+
+
+def pr_curves(runs: Sequence[ApCounts], title: str) -> Markup:
+    """Returns one square plot with a precision-recall line per run; precision up, recall to the right, both 0 to 1."""
+    lines = []
+    for index, counts in enumerate(runs):
+        precision, recall = curve(counts)
+        known = np.isfinite(precision) & np.isfinite(recall)
+        lines.append(line(index, places(recall[known], precision[known])))
+    return plot(title, "recall", "precision", UNIT, UNIT, lines, (_SHARE, _SHARE))
+
+
+def size_curves(lines: Mapping[str, Sequence[tuple[float, float]]], title: str) -> Markup:
+    """Returns AP (up, 0 to 1) over the long edge of the image in pixels (to the right, in octaves), one line per name.
+
+    Args:
+        lines: name -> (long edge, AP), rising in the edge; an AP that does not exist leaves its point out.
+        title: the label for screen readers.
+    """
+    edges = sorted({edge for points in lines.values() for edge, _ in points})
+    octaves = [float(np.log2(edge)) for edge in edges]
+    first, last = min(octaves, default=0.0), max(octaves, default=1.0)
+    span = max(last - first, 1e-9)
+    share = {edge: (octave - first) / span for edge, octave in zip(edges, octaves, strict=True)}
+    parts = []
+    for index, (name, points) in enumerate(lines.items()):
+        known = [(edge, ap) for edge, ap in points if np.isfinite(ap)]
+        spots = [(to_right(share[edge]), up(ap)) for edge, ap in known]
+        parts.append(line(index, spots))
+        for (x, y), (edge, ap) in zip(spots, known, strict=True):
+            parts.append(spot(index, x, y, f"{name}, {edge:g} px: {100 * ap:.2f}"))
+    across = [(share[edge], f"{edge:g}") for edge in edges]
+    axes = Axis(2**first, 2 ** (first + span), "log"), _SHARE
+    return plot(title, "long edge of the image in px", "AP", across, UNIT, parts, axes)
+
+
+def loss_curves(losses: Mapping[str, Sequence[float]]) -> Markup:
+    """Returns training loss per logged step, one line per training; values that are not finite leave a gap."""
+    series = {name: list(enumerate(values, 1)) for name, values in losses.items() if len(values)}
+    return metric_curves(series, "Training loss", "loss", smooth=True)
+
+
+def metric_curves(
+    series: Mapping[str, Sequence[tuple[int, float]]], title: str, name: str, smooth: bool = False
+) -> Markup:
+    """Returns a number over the steps of a training, one line per training.
+
+    Args:
+        series: training -> (step from 1 on, value), rising in the step; values that are not finite are left out.
+        title: for screen readers.
+        name: of the number, beside its axis; "" where a title above the plot says it.
+        smooth: whether its running mean is drawn, and the values themselves faintly behind it.
+    """
+    arrays = [np.asarray(points, np.float64).reshape(-1, 2) for points in series.values()]
+    finite = np.concatenate([np.zeros(0), *(points[np.isfinite(points[:, 1]), 1] for points in arrays)])
+    top = nice_top(float(finite.max())) if finite.size else 1.0
+    steps = max((float(points[:, 0].max()) for points in arrays if len(points)), default=1.0)
+    parts = []
+    for index, points in enumerate(arrays):
+        known = points[np.isfinite(points[:, 1])]
+        x, values = (known[:, 0] - 1) / max(1.0, steps - 1), known[:, 1]
+        if smooth:
+            parts.append(line(index, places(x, values / top), "line faint"))
+            values = _smooth(values)
+        parts.append(line(index, places(x, np.clip(values / top, 0, 1))))
+    ups = [(share, _short(share * top)) for share in QUARTERS]
+    stride = max(1, round(nice_top(steps / 5)))
+    across = [((step - 1) / max(1.0, steps - 1), f"{step:,}") for step in range(stride, int(steps) + 1, stride)]
+    return plot(title, "logged step", name, across, ups, parts, (Axis(1, max(2.0, steps)), Axis(0, top)))
+
+
+def _short(value: float) -> str:
+    return f"{value / 1000:.3g}k" if value >= 10_000 else f"{value:.4g}" if value >= 1 else f"{value:.3g}"
+
+
+def _smooth(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns a running mean over a twentieth of the steps."""
+    window = max(1, len(values) // 20)
+    total = np.cumsum(np.concatenate([[0.0], values]))
+    ends = np.arange(1, len(values) + 1)
+    starts = np.maximum(ends - window, 0)
+    mean: NDArray[np.float64] = (total[ends] - total[starts]) / (ends - starts)
+    return mean

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from pipeline.evaluation.curves import loss_curves, metric_curves, pr_curves, size_curves
+from pipeline.evaluation.wider_ap import ApCounts
+
+
+def _elements(svg: str, tag: str, kind: str) -> list[ElementTree.Element]:
+    return [node for node in ElementTree.fromstring(svg).iter(tag) if kind in node.get("class", "").split()]
+
+
+def _numbers(path: str) -> list[float]:
+    return [float(number) for number in re.findall(r"-?\d+\.?\d*", path)]
+
+
+def test_curve_runs_from_the_corner_of_certainty_to_the_last_recall() -> None:
+    proposals = np.concatenate([np.zeros(100, np.int64), np.arange(1, 901)])
+    counts = ApCounts(900, 1, 900, proposals, proposals // 2)
+    (line,) = _elements(pr_curves([counts], "easy"), "path", "line")
+    numbers = _numbers(line.get("d", ""))
+    assert numbers[0] == pytest.approx(48, abs=0.1)  # recall 0 at the left edge
+    assert numbers[-2] == pytest.approx(48 + 0.5 * (380 - 58), abs=0.3)
+    assert numbers[-1] == pytest.approx(300 - 38 - 0.5 * (300 - 52), abs=0.3)
+
+
+def test_one_line_per_run_even_without_faces() -> None:
+    lines = _elements(pr_curves([ApCounts.zero()] * 10, "hard"), "path", "line")
+    assert len(lines) == 10
+    assert lines[0].get("style") == lines[8].get("style") == "stroke:var(--c0)"
+    assert lines[0].get("d") == "M"
+
+
+def test_losses_fall_on_the_page_as_they_do_in_training() -> None:
+    svg = loss_curves({"a": [11.0, 6.0, float("nan"), 1.0], "b": [2.0]})
+    lines = _elements(svg, "path", "line")
+    assert len(lines) == 4  # raw and smoothed, twice
+    numbers = _numbers(lines[0].get("d", ""))
+    assert len(numbers) == 6  # the NaN is left out
+    assert numbers[1] < numbers[3] < numbers[5]  # y grows downwards
+    assert [node.text for node in _elements(svg, "text", "end")] == ["0", "3", "6", "9", "12"]
+    assert "nan" not in svg
+
+
+def test_zero_losses_have_a_scale() -> None:
+    assert [node.text for node in _elements(loss_curves({"a": [0.0, 0.0]}), "text", "end")][-1] == "1"
+
+
+def test_ap_over_size_lies_in_octaves() -> None:
+    lines = {"as <detected>": [(1024, 0.5), (2048, 0.75), (4096, 1.0)], "oracle": [(1024, float("nan")), (4096, 0.9)]}
+    svg = size_curves(lines, "hard")
+    first, second = _elements(svg, "path", "line")
+    spots = [_numbers(spot.get("d", "")) for spot in _elements(svg, "path", "spot")]
+    across = [spot[0] for spot in spots]
+    assert len(spots) == 4
+    assert across[1] - across[0] == pytest.approx(across[2] - across[1], abs=0.2)
+    assert (across[0], across[2]) == (48, 370)
+    up = [spot[1] for spot in spots]
+    assert up[2] == pytest.approx(14) and up[0] == pytest.approx((14 + 262) / 2)
+    assert first.get("style") != second.get("style")
+    assert "as &lt;detected&gt;, 2048 px: 75.00" in svg
+    assert [node.text for node in ElementTree.fromstring(svg).iter() if node.text in ("1024", "2048", "4096")]
+
+
+def test_no_line_at_all_is_an_empty_plot() -> None:
+    assert _elements(size_curves({}, "hard"), "path", "line") == []
+
+
+def test_no_losses_still_draw() -> None:
+    assert _elements(loss_curves({"none": []}), "path", "line") == []
+
+
+def test_numbers_of_a_training_are_at_their_steps() -> None:
+    svg = metric_curves({"a": [(1, 0.0), (11, 0.5)], "b": [], "c": [(6, 1.0), (7, float("nan"))]}, "AP", "ap")
+    first, empty, single = _elements(svg, "path", "line")
+    assert _numbers(first.get("d", ""))[::2] == [48, 370]
+    assert empty.get("d") == "M"
+    assert _numbers(single.get("d", "")) == [48 + 161, 14]
+    assert ElementTree.fromstring(svg).get("data-x") == "linear 1 11"
