@@ -85,8 +85,8 @@ class Report(WholeStage):
         evaluated = {line.detections.node for line in lines}
         lines += [lineage_of(ctx, each) for each in ctx.inputs["detections"] if each.node not in evaluated]
         pairs = [pair for first in lines[:1] for pair in _joined(samples, first.detections)]
-        edge, seen = _median_edge(samples), [each.candidates.node for each in lines]
-        runs = [_run(each, edge, seen) for each in lines]
+        edge, seen = median_edge(samples), [each.candidates.node for each in lines]
+        runs = [run_result(each, edge, seen) for each in lines]
         artifacts = self._artifacts(ctx, lines)
         gallery, unseen = self._gallery(ctx, pairs)
         statistics = ctx.inputs["statistics"]
@@ -178,13 +178,20 @@ def _evaluated(pairs: Pairs, aps: Sequence[Artifact]) -> Pairs:
     return [pair for pair in pairs if pair[0].image_id not in left_out]
 
 
-def _median_edge(samples: Artifact) -> float:
+def median_edge(samples: Artifact) -> float:
     """Returns the median long edge of the readable images in pixels, 0 without any: where original size is shown."""
     sizes = [max(row["width"], row["height"]) for row in samples.rows(["width", "height"])]
     return float(np.median([size for size in sizes if size])) if any(sizes) else 0.0
 
 
-def _run(line: Lineage, original: float, seen_by: Sequence[str]) -> RunResult:
+def run_result(line: Lineage, original: float, seen_by: Sequence[str]) -> RunResult:
+    """Returns an evaluated run as a page shows it.
+
+    Args:
+        line: what it came from.
+        original: long edge that "original" is shown at, pixels.
+        seen_by: the nodes of the candidates of all runs of the page.
+    """
     rows = list(line.ap.rows()) if line.ap else []
     counts = {
         row["subset"]: ApCounts(

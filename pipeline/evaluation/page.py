@@ -76,6 +76,16 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True)
+class Figure:
+    """One plot of several lines: its title, the SVG, the lines' names and a sentence on what is shown."""
+
+    title: str
+    plot: Markup
+    names: Sequence[str]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PageData:
     """Everything a page shows; empty parts are left out.
 
@@ -86,7 +96,8 @@ class PageData:
         errors: one line each: images that failed, problems of the input.
         accuracies: (name, of neighbours, of near pairs, of all pairs), shares in the right order, NaN without pairs.
         commands: as typed, one line each.
-        tables: further figures, each under its own title.
+        figures: further plots, each under its own title.
+        tables: further figures in numbers, likewise.
     """
 
     title: str
@@ -104,6 +115,7 @@ class PageData:
     accuracies: Sequence[tuple[str, float, float, float]] = ()
     commands: Sequence[str] = ()
     tables: Sequence[ResultTable] = ()
+    figures: Sequence[Figure] = ()
 
 
 def render_page(data: PageData) -> str:

@@ -57,6 +57,40 @@ def size_curves(lines: Mapping[str, Sequence[tuple[float, float]]], title: str) 
     return _plot(title, _grid(across, _UNIT), "long edge of the image in px", "AP", parts)
 
 
+def line_plot(
+    lines: Mapping[str, Sequence[tuple[float, float]]], title: str, across: str, up: str, octaves: bool = False
+) -> Markup:
+    """Returns one line per name through its points; values that are not finite are left out.
+
+    Args:
+        lines: name -> (x, y), y at least 0.
+        title: for screen readers.
+        across: of the horizontal axis, plain words.
+        up: of the vertical one.
+        octaves: x in octaves; it is then above 0. Otherwise x is at least 0.
+    """
+    known = {name: [(x, y) for x, y in points if np.isfinite([x, y]).all()] for name, points in lines.items()}
+    values = sorted({x for points in known.values() for x, _ in points}) or [1.0]
+    top = _nice_top(max((y for points in known.values() for _, y in points), default=1.0))
+    first, last = (np.log2(values[0]), np.log2(values[-1])) if octaves else (0.0, _nice_top(values[-1]))
+    span = max(last - first, 1e-9)
+
+    def share(x: float) -> float:
+        return float(((np.log2(x) if octaves else x) - first) / span)
+
+    parts = []
+    for index, (name, points) in enumerate(known.items()):
+        spots = [(_across(share(x)), _up(y / top)) for x, y in points]
+        parts.append(_line(index, spots))
+        for (x, y), point in zip(spots, points, strict=True):
+            spot = f'<circle {_fill(index)} cx="{x:.1f}" cy="{y:.1f}" r="2"/>'
+            parts.append(_titled(f"{escape(name)}, {point[0]:g}: {point[1]:.3g}", spot))
+    whole = range(int(np.ceil(first)), int(last) + 1) if octaves else ()
+    ticks = [2.0**each for each in whole] or [quarter * last for quarter in _QUARTERS]
+    ups = [(quarter, f"{quarter * top:.3g}") for quarter in _QUARTERS]
+    return _plot(title, _grid([(share(tick), f"{tick:g}") for tick in ticks], ups), across, up, parts)
+
+
 def loss_curves(losses: Mapping[str, Sequence[float]]) -> Markup:
     """Returns training loss per logged step, one line per training; values that are not finite leave a gap."""
     series = [np.asarray(values, np.float64) for values in losses.values() if len(values)]

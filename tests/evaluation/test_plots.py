@@ -10,6 +10,7 @@ from pipeline.evaluation.face_statistics import ScaleBin
 from pipeline.evaluation.hits_and_misses import SizeHistogram
 from pipeline.evaluation.plots import (
     box_path,
+    line_plot,
     loss_curves,
     pr_curves,
     range_bars,
@@ -152,3 +153,20 @@ def test_ap_over_size_lies_in_octaves() -> None:
 
 def test_no_line_at_all_is_an_empty_plot() -> None:
     assert _elements(size_curves({}, "hard"), "path", "line") == []
+
+
+def test_lines_go_through_their_points_and_leave_out_what_is_no_number() -> None:
+    svg = line_plot({"a <b>": [(1.0, 0.0), (2.0, float("nan")), (4.0, 100.0)]}, "t", "x", "y", octaves=True)
+    (line,) = _elements(svg, "path", "line")
+    assert _numbers(line.get("d", "")) == pytest.approx([48, 262, 370, 14], abs=0.1)
+    ticks = [node.text for node in _elements(svg, "text", "mid")]
+    assert ticks == ["1", "2", "4"]
+    assert "a &lt;b&gt;, 4: 100" in svg and svg.count("<circle") == 2
+
+
+def test_a_line_plot_without_octaves_begins_at_zero_and_one_without_points_still_draws() -> None:
+    svg = line_plot({"a": [(0.5, 1.0), (1.0, 3.0)]}, "t", "x", "y")
+    (line,) = _elements(svg, "path", "line")
+    assert _numbers(line.get("d", ""))[0] == pytest.approx(48 + (380 - 58) / 2, abs=0.1)
+    assert line_plot({}, "t", "x", "y").startswith("<svg")
+    assert line_plot({}, "t", "x", "y", octaves=True).startswith("<svg")
