@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from stages.cli.paper_results import PaperResult
 
 CONFIGS: Final = Path(__file__).resolve().parents[2] / "configs"
+CPU: Final = "cpu2"  # the machine in configs/bases/machines.yaml that has no GPU
 TINY: Final = "Run on drawn faces with networks that have learnt nothing: its figures mean nothing."
 
 
@@ -74,7 +75,7 @@ def reproduce(
     sets += _tiny(loaded, Store(sets[0].partition("=")[2])) if tiny else []
     sets += _files(item, chosen, loaded, images, weights or [])
     typed = shlex.join(["wider8k", *map(without_keys, sys.argv[1:])])
-    choice = Choice(config, [*sets, *(set_ or [])], limit, machine, until=chosen.node)
+    choice = Choice(config, [*sets, *(set_ or [])], limit, machine or (CPU if tiny else None), until=chosen.node)
     carry_out(choice, typed, local, verbose)
     _publish(item, chosen, choice, Publication(typed, TINY if tiny else ""))
 

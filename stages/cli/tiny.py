@@ -23,7 +23,7 @@ from stages.train_ranker import TrainRanker
 
 IMAGES: Final = 3
 SIDE: Final = 96  # of the images, pixels
-CANDIDATES: Final = 40
+CANDIDATES: Final = 120  # of an image: more than the largest distance between two boxes that a config compares
 WEIGHTS, PREDICTIONS = "untrained.safetensors", "predictions"
 _TRAINING: Final = {"steps": 2, "batch": 2, "crop": 64, "warmup": 1, "bf16": False, "colour_jitter": False}
 # The papers' sizes of several passes are for large images; these have as many steps for small ones.
