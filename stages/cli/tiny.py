@@ -21,11 +21,11 @@ from stages.text_predictions import TextPredictions
 from stages.train_detector import TrainDetector
 from stages.train_ranker import TrainRanker
 
-IMAGES: Final = 3
+IMAGES: Final = 2
 SIDE: Final = 96  # of the images, pixels
 CANDIDATES: Final = 120  # of an image: more than the largest distance between two boxes that a config compares
 WEIGHTS, PREDICTIONS = "untrained.safetensors", "predictions"
-_TRAINING: Final = {"steps": 2, "batch": 2, "crop": 64, "warmup": 1, "bf16": False, "colour_jitter": False}
+_TRAINING: Final = {"steps": 1, "batch": 2, "crop": 64, "warmup": 0, "bf16": False, "colour_jitter": False}
 # The papers' sizes of several passes are for large images; these have as many steps for small ones.
 _MODE: Final = "mogface_multi"
 
@@ -69,7 +69,10 @@ def _train_detector(node: Node, folder: Path) -> Fields:
     yield "detector", "mogface_mobilenet" if six_levels else "retinaface_mobilenet"
     hcam = args.get("hcam", [] if detector.endswith("baseline") else [3, 5])
     yield "model_args", {"hcam": hcam, "width": 16} if six_levels else {}
-    yield from ((f"recipe.{name}", value) for name, value in _TRAINING.items())
+    # MST enlarges every image to hundreds of pixels: a small crop of it has no face.
+    fields = {**_TRAINING, "crop": 640} if node.stage.recipe.augmentation == "mst" else _TRAINING
+    yield from ((f"recipe.{name}", value) for name, value in fields.items())
+    yield "run.cpus", 1
 
 
 def _train_ranker(node: Node, folder: Path) -> Fields:
@@ -78,6 +81,7 @@ def _train_ranker(node: Node, folder: Path) -> Fields:
     yield "model_args", {}
     fields = {**_TRAINING, "num_candidates": CANDIDATES, "checkpointed": False}
     yield from ((f"recipe.{name}", value) for name, value in fields.items())
+    yield "run.cpus", 1
 
 
 def _predict(node: Node, folder: Path) -> Fields:
