@@ -35,6 +35,7 @@ class PaperItem(LiteralModel):
         node: the node of that config that it is printed from, with all that leads there.
         kind: how it is printed, see `stages/cli/paper_results.py`.
         cost: in words where it was measured or is below that of the whole config; else what was counted for that.
+        datasets: node -> the dataset that it takes with `--images`, where the config draws faces.
         files: name -> pattern of nodes; `--weights NAME=FILE` gives their files.
         columns: of `COLUMNS`, those shown; () for all that the node has.
         rows: name of a row -> the paper's name for it.
@@ -52,6 +53,7 @@ class PaperItem(LiteralModel):
     node: str | None = None
     kind: Kind | None = None
     cost: str = ""
+    datasets: dict[str, dict[str, str]] = Field(default_factory=dict)
     files: dict[str, str] = Field(default_factory=dict)
     columns: tuple[str, ...] = ()
     rows: dict[str, str] = Field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
@@ -138,6 +139,7 @@ def _files(name: str, item: PaperItem, loaded: Config, images: Path | None, weig
     sets = []
     if images is not None:
         roots = [node for node, each in loaded.graph.nodes.items() if each.stage.name == "index"]
+        sets += [f"{node}.dataset={json.dumps(fields)}" for node, fields in item.datasets.items()]
         sets += [f"{node}.path={images}" for node in roots]
     for given in weights:
         key, equals, file = given.partition("=")
