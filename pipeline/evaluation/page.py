@@ -92,6 +92,7 @@ class PageData:
     Attributes:
         summary: one or two sentences under the title.
         gallery: worst first, with faces of `gallery_subset` and detections from `gallery_score` on, of `gallery_run`.
+        gallery_note: what the gallery shows, where it is not the images with most mistakes of one run.
         losses: name of a training -> loss per logged step.
         errors: one line each: images that failed, problems of the input.
         accuracies: (name, of neighbours, of near pairs, of all pairs), shares in the right order, NaN without pairs.
@@ -107,6 +108,7 @@ class PageData:
     gallery_score: float = 0.5
     gallery_subset: str = "hard"
     gallery_run: str = ""
+    gallery_note: str = ""
     sizes: SizeHistogram | None = None
     losses: Mapping[str, Sequence[float]] = field(default_factory=dict)
     statistics: FaceStatistics | None = None

@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from typing import Final
 
@@ -18,7 +17,6 @@ from pipeline.data.records import Sample
 from pipeline.data.schemas import LEVELS
 from pipeline.engine.graph import Graph
 from pipeline.engine.manifest import Artifact
-from pipeline.engine.plan import NodePlan, context
 from pipeline.evaluation.breakdown import HEIGHTS, height_names
 from pipeline.evaluation.comparison import ComparisonRow
 from pipeline.evaluation.face_statistics import FaceStatistics, ScaleBin
@@ -26,56 +24,14 @@ from pipeline.evaluation.page import Figure
 from pipeline.evaluation.paper_items import Kind, PaperItem
 from pipeline.evaluation.paper_tables import PaperRow, beside, row_of
 from pipeline.evaluation.plots import line_plot
-from pipeline.evaluation.result_table import NONE, ResultTable, percent
-from pipeline.evaluation.run_result import RunResult
-from stages.lineage import Lineage, lineage_of_ap
-from stages.report import median_edge, run_result
+from pipeline.evaluation.result_table import NONE, percent
+from stages.cli.finished_run import FinishedRun, PaperResult, row_name
+from stages.cli.side_by_side import gallery_result
 from stages.statistics import Statistics
 from stages.table import Table
 
 SCORE_BINS: Final = 20
 """Bins of the scores from 0 to 1."""
-
-
-@dataclass(frozen=True, slots=True)
-class PaperResult:
-    """What is printed of one table or figure, and shown on its page."""
-
-    tables: Sequence[ResultTable]
-    runs: Sequence[RunResult] = ()
-    figures: Sequence[Figure] = ()
-    statistics: FaceStatistics | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class FinishedRun:
-    """A graph whose nodes up to one are stored."""
-
-    graph: Graph
-    plans: Mapping[str, NodePlan]
-
-    def artifact(self, node: str) -> Artifact:
-        """Returns the finished output of a node; raises ValueError where there is none."""
-        found = self.plans[node].artifact
-        if found is None:
-            raise ValueError(f"{node}: expected a finished output, found none: {self.plans[node].reason}")
-        return found
-
-    def samples_of(self, node: str) -> Artifact:
-        """Returns the samples wired to a node."""
-        return self.artifact(self.graph.nodes[node].inputs["samples"][0])
-
-    def lines(self, node: str) -> list[Lineage]:
-        """Returns what each evaluation came from that is wired to a table."""
-        ctx = context(self.graph, node, self.plans, {})
-        return [lineage_of_ap(ctx, each) for each in ctx.inputs["ap"]]
-
-    def runs(self, item: PaperItem, node: str) -> list[RunResult]:
-        """Returns the evaluations wired to a table, by the names that the paper has for them."""
-        lines = self.lines(node)
-        edge, seen = median_edge(self.samples_of(lines[0].ap.node if lines[0].ap else node)), [""]
-        found = [run_result(line, edge, seen) for line in lines]
-        return [replace(run, name=_name(item, line)) for run, line in zip(found, lines, strict=True)]
 
 
 def ap_result(item: PaperItem, run: FinishedRun, node: str) -> PaperResult:
@@ -155,7 +111,7 @@ def cumulative_result(item: PaperItem, run: FinishedRun, node: str) -> PaperResu
     policy = stage.policies[0]
     scales = sampled_scales(samples, Policy(POLICIES.find(policy)(), side=stage.side), stage.seed, stage.epochs).scales
     shares = {"faces, as labelled": shares_below(labelled_scales(samples))}
-    shares[f"faces, after {policy}"] = shares_below(scales)
+    shares[f"faces, after {policy.upper()}"] = shares_below(scales)
     for name in ("mogface", "s3fd", "atss"):
         sweep = sweep_levels(network.grid, network.coder, ASSIGNERS[name], stage.side)
         shares[f"anchors, {_MATCHINGS[name]}"] = shares_below(scales, sweep)
@@ -167,8 +123,8 @@ def cumulative_result(item: PaperItem, run: FinishedRun, node: str) -> PaperResu
         for place, scale in enumerate(SCALES)
     ]
     note = (
-        f"Per cent of all faces, and of the anchors that the faces after {policy} match, that are below a scale; "
-        f"each face alone in its image. The border is at {BORDER:g} px."
+        f"Per cent of all faces, and of the anchors that the faces after {policy.upper()} match, that are below a "
+        f"scale; each face alone in its image. The border is at {BORDER:g} px."
     )
     lines = {name: list(zip(SCALES, (100 * values).tolist(), strict=True)) for name, values in shares.items()} | {
         f"border, {BORDER:g} px": [(BORDER, 0.0), (BORDER, 100.0)]
@@ -180,7 +136,7 @@ def cumulative_result(item: PaperItem, run: FinishedRun, node: str) -> PaperResu
 
 def scores_result(item: PaperItem, run: FinishedRun, node: str) -> PaperResult:
     """Returns the distribution of the scores of what is evaluated, one column per row of a table."""
-    counts = {_name(item, line): _score_counts(line.detections) for line in run.lines(node)}
+    counts = {row_name(item, line): _score_counts(line.detections) for line in run.lines(node)}
     shares = {name: each / max(1, each.sum()) for name, each in counts.items()}
     edges = np.linspace(0, 1, SCORE_BINS + 1)
     rows = [
@@ -220,6 +176,7 @@ KINDS: Final[Mapping[Kind, Callable[[PaperItem, FinishedRun, str], PaperResult]]
     "cumulative": cumulative_result,
     "scores": scores_result,
     "heights": heights_result,
+    "gallery": gallery_result,
 }
 _MATCHINGS: Final = {"mogface": "standard matching", "s3fd": "S3FD's two steps", "atss": "ATSS"}
 
@@ -229,11 +186,6 @@ def stated_rows(item: PaperItem, graph: Graph) -> Iterator[str]:
     stage = graph.nodes[str(item.node)].stage
     known = graph.nodes[str(item.node)].inputs.get("ap", ()) if isinstance(stage, Table) else ()
     yield from (name for name in {**item.rows, **item.paper} if name not in known)
-
-
-def _name(item: PaperItem, line: Lineage) -> str:
-    node = line.ap.node if line.ap else line.detections.node
-    return item.rows.get(node, node)
 
 
 def _megabytes(checkpoint: Artifact) -> float:

@@ -21,7 +21,7 @@ from stages.graph import STAGES
 
 if TYPE_CHECKING:
     from pipeline.evaluation.paper_items import PaperItem
-    from stages.cli.paper_results import PaperResult
+    from stages.cli.finished_run import PaperResult
 
 CONFIGS: Final = Path(__file__).resolve().parents[2] / "configs"
 CPU: Final = "cpu2"  # the machine in configs/bases/machines.yaml that has no GPU
@@ -156,7 +156,8 @@ def _publish(name: str, item: PaperItem, choice: Choice, said: Publication) -> N
     """Writes Markdown, LaTeX and page into the store, and prints the Markdown and where they are."""
     from pipeline.engine.plan import plan as make_plan
     from pipeline.evaluation.paper_tables import as_latex, as_markdown
-    from stages.cli.paper_results import KINDS, FinishedRun
+    from stages.cli.finished_run import FinishedRun
+    from stages.cli.paper_results import KINDS
 
     loaded, store, options = choice.read()
     assert item.kind is not None and item.node is not None
@@ -183,6 +184,8 @@ def _page(name: str, item: PaperItem, result: PaperResult, remarks: Sequence[str
             runs=result.runs,
             statistics=result.statistics,
             figures=result.figures,
+            gallery=result.gallery,
+            gallery_note=result.tables[0].note,
             tables=result.tables,
             commands=[command],
         )

@@ -8,7 +8,8 @@ import pytest
 from pipeline.evaluation.breakdown import HEIGHTS
 from pipeline.evaluation.paper_items import PaperItem
 from pipeline.evaluation.result_table import percent
-from stages.cli.paper_results import KINDS, SCORE_BINS, FinishedRun, PaperResult, stated_rows
+from stages.cli.finished_run import FinishedRun, PaperResult
+from stages.cli.paper_results import KINDS, SCORE_BINS, stated_rows
 from tests.stages.world import World
 
 

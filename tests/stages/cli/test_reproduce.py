@@ -48,7 +48,8 @@ def test_an_entry_fits_its_config(name: str, item: PaperItem) -> None:
     assert list(stated_rows(item, graph)) == []
     load_config(CONFIGS / str(item.config), STAGES, [f"{pattern}.path=file" for pattern in item.files.values()])
     stage = graph.nodes[str(item.node)].stage
-    assert set(getattr(stage, "paper", {})) <= item.rows.keys() or "section" in name
+    if item.kind == "ap" and "section" not in name:
+        assert set(getattr(stage, "paper", {})) <= item.rows.keys()
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +84,7 @@ def test_it_runs_on_drawn_faces(name: str, item: PaperItem, stores: Path, wider8
 def test_mistakes_are_named(wider8k: Callable[..., Answer], tmp_path: Path) -> None:
     for words, problem in (
         (["mogface-table-9"], "did you mean 'mogface-table-"),
-        (["crface-figure-8"], "cannot be reproduced yet: a gallery"),
+        (["crface-figure-9"], "cannot be reproduced yet: its photographs"),
         ([], "--list` has all of them"),
         (["mogface-table-2", "--tiny", "--images", tmp_path], "leave out --images"),
         (["crface-table-1", "--weights", "hrnt=a.pth"], "retinaface, hambox, hrnet"),
