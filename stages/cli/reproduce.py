@@ -163,7 +163,7 @@ def _publish(name: str, item: PaperItem, choice: Choice, said: Publication) -> N
     assert item.kind is not None and item.node is not None
     run = FinishedRun(loaded.graph, make_plan(loaded.graph, store, options))
     result = KINDS[item.kind](item, run, item.node)
-    remarks = [each for each in (said.warning, f"Part only: {item.lacks}." if item.lacks else "") if each]
+    remarks = [each for each in (said.warning, f"Missing: {item.lacks}." if item.lacks else "") if each]
     texts = "\n".join(as_markdown(table) for table in result.tables)
     markdown = "\n\n".join([f"# {name}", *remarks, texts, f"    {said.command}"]) + "\n"
     latex = "\n".join([*(f"% {each}" for each in (said.command, *remarks)), *map(as_latex, result.tables)])
