@@ -22,7 +22,7 @@ from pipeline.evaluation.run_result import RunResult
 from pipeline.evaluation.wider_result import subsets_without_faces
 from stages.lineage import FOLLOWED, Lineage, lineage_of, lineage_of_ap
 from stages.report_gallery import Gallery, joined
-from stages.report_runs import image_ms, median_edge, run_of
+from stages.report_runs import median_edge, run_of
 from stages.report_sources import errors_of, logged_trainings, source_of, timing_of
 
 Pairs = list[tuple[Sample, Detections]]
@@ -77,7 +77,7 @@ class Report(WholeStage):
         lines += [lineage_of(ctx, each) for each in ctx.inputs["detections"] if each.node not in evaluated]
         pairs = [pair for first in lines[:1] for pair in joined(samples, first.detections)]
         edge, seen = median_edge(samples), [each.candidates.node for each in lines]
-        runs = [run_of(each, edge, seen, image_ms(ctx, each.detections)) for each in lines]
+        runs = [run_of(each, edge, seen) for each in lines]
         artifacts = self._artifacts(ctx, lines)
         shown = Gallery(self.score, self.subset, self.gallery, labelled=bool(ctx.inputs["ap"]))
         gallery = shown.of(ctx, pairs, [(run.name, line.detections) for run, line in zip(runs, lines, strict=True)])

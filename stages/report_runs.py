@@ -9,7 +9,6 @@ from typing import Final
 import numpy as np
 
 from pipeline.engine.manifest import Artifact
-from pipeline.engine.stage import StageContext
 from pipeline.evaluation.run_result import RunResult
 from pipeline.evaluation.wider_ap import ApCounts
 from pipeline.models.checkpoint import published_detector
@@ -24,14 +23,13 @@ def median_edge(samples: Artifact) -> float:
     return float(np.median([size for size in sizes if size])) if any(sizes) else 0.0
 
 
-def run_of(line: Lineage, original: float, seen_by: Sequence[str], whole_ms: float | None = None) -> RunResult:
+def run_of(line: Lineage, original: float, seen_by: Sequence[str]) -> RunResult:
     """Returns a run as a page shows it.
 
     Args:
         line: what it came from.
         original: pixels of the long edge that "original" is shown at.
         seen_by: the candidates of every run of the page, by node: two runs on the same ones have other names.
-        whole_ms: of `image_ms`.
     """
     rows = list(line.ap.rows()) if line.ap else []
     counts = {
@@ -59,7 +57,7 @@ def run_of(line: Lineage, original: float, seen_by: Sequence[str], whole_ms: flo
     # Two runs on the same candidates are named after what was made of them.
     name = line.candidates.node if seen_by.count(line.candidates.node) == 1 else line.detections.node
     ap, times = {row["subset"]: row["ap"] for row in rows}, line.times
-    return RunResult(name, detector, seen, protocol, ap, counts, way, edge, times, whole_ms, way == ORACLE)
+    return RunResult(name, detector, seen, protocol, ap, counts, way, edge, times, line.image_ms, way == ORACLE)
 
 
 def _network(checkpoint: Artifact | None, user: Artifact) -> tuple[str, str]:
@@ -84,20 +82,3 @@ def _way(line: Lineage) -> tuple[str, dict[str, str]]:
         "ranker weights": weights,
         "ranker sees": line.detections.params["size"],
     }
-
-
-def image_ms(ctx: StageContext, detections: Artifact) -> float | None:
-    """Returns milliseconds of one image in one worker from its pixels to some detections.
-
-    Every output is counted that the detections were made of, such as those of each detector that was fused, once. None
-    where one of them has no time.
-    """
-    todo, seen = [detections], dict[str, float | None]()
-    while todo:
-        each = todo.pop()
-        if each.node not in seen:
-            seen[each.node] = each.ms_per_row()
-            wired = ctx.lineage.get(each.node, {})
-            todo += [*wired.get("candidates", ()), *wired.get("detections", ())]
-    times = [ms for ms in seen.values() if ms is not None]
-    return sum(times) if len(times) == len(seen) else None

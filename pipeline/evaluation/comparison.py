@@ -16,6 +16,7 @@ from pipeline.data.schemas import LEVELS
 NONE: Final = "–"
 CONTENT_HASH: Final = "content_hash"  # last part of a fact's name
 LONGEST: Final = 28  # characters of a parameter's value
+Column = tuple[str, list[str], bool]  # title, one text per row, whether it is a number, aligned to the right
 _PLAIN: Final = ("name", "alarm_score", "alarms", "recall", "paper_alarms", "detect_ms", "refine_ms", "left_out")
 
 
@@ -77,7 +78,11 @@ def markdown(rows: Sequence[ComparisonRow]) -> str:
     agree.
     """
     figures = [*_figures(rows), *_left_out(rows), *_times(rows), *_paper(rows)]
-    columns = [("", [row.name for row in rows], False), *figures, *_differences(rows)]
+    return columns_as_markdown([("", [row.name for row in rows], False), *figures, *_differences(rows)])
+
+
+def columns_as_markdown(columns: Sequence[Column]) -> str:
+    """Returns aligned columns as a table, one line per row, ending in a newline."""
     lines = zip(*(_aligned(column) for column in columns), strict=True)
     return "".join(f"|{'|'.join(cells)}|\n" for cells in lines)
 
@@ -86,9 +91,6 @@ def without_ap(rows: Sequence[ComparisonRow]) -> list[str]:
     """Returns a line for every row that lacks an AP because no face counts there."""
     missing = ((row.name, [level for level in LEVELS if math.isnan(row.ap[level])]) for row in rows)
     return [f"{name}: no face counts in {', '.join(levels)}: there is no AP" for name, levels in missing if levels]
-
-
-Column = tuple[str, list[str], bool]  # title, one text per row, whether it is a number, aligned to the right
 
 
 def _figures(rows: Sequence[ComparisonRow]) -> list[Column]:

@@ -51,6 +51,39 @@ def size_curves(lines: Mapping[str, Sequence[tuple[float, float]]], title: str) 
     return plot(title, "long edge of the image in px", "AP", across, UNIT, parts, axes)
 
 
+def line_plot(
+    lines: Mapping[str, Sequence[tuple[float, float]]], title: str, x: str, y: str, octaves: bool = False
+) -> Markup:
+    """Returns one line per name through its points; values that are not finite are left out.
+
+    Args:
+        lines: name -> (x, y), y at least 0.
+        title: for screen readers.
+        x: name of the horizontal axis.
+        y: name of the vertical axis.
+        octaves: x in octaves; it is then above 0. Otherwise x is at least 0.
+    """
+    known = {name: [each for each in points if np.isfinite(each).all()] for name, points in lines.items()}
+    values = sorted({a for points in known.values() for a, _ in points}) or [1.0]
+    top = nice_top(max((b for points in known.values() for _, b in points), default=1.0))
+    low, high = (values[0], max(values[-1], 2 * values[0])) if octaves else (0.0, nice_top(values[-1]))
+
+    def share(value: float) -> float:
+        return float(np.log2(value / low) / np.log2(high / low)) if octaves else value / high
+
+    parts = []
+    for index, (name, points) in enumerate(known.items()):
+        spots = [(to_right(share(a)), up(b / top)) for a, b in points]
+        parts.append(line(index, spots))
+        for (across, height), (a, b) in zip(spots, points, strict=True):
+            parts.append(spot(index, across, height, f"{name}, {a:g}: {b:.3g}"))
+    exponents = range(int(np.ceil(np.log2(low))), int(np.log2(high)) + 1) if octaves else ()
+    ticks = [2.0**each for each in exponents] or [quarter * high for quarter in QUARTERS]
+    ups = [(quarter, f"{quarter * top:.3g}") for quarter in QUARTERS]
+    axes = Axis(low, high, "log" if octaves else "linear"), Axis(0, top)
+    return plot(title, x, y, [(share(tick), f"{tick:g}") for tick in ticks], ups, parts, axes)
+
+
 def loss_curves(losses: Mapping[str, Sequence[float]]) -> Markup:
     """Returns training loss per logged step, one line per training; values that are not finite leave a gap."""
     series = {name: list(enumerate(values, 1)) for name, values in losses.items() if len(values)}

@@ -79,6 +79,16 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Figure:
+    """One plot of several lines: its title, the SVG, the lines' names and a sentence on what is shown."""
+
+    title: str
+    plot: Markup
+    names: Sequence[str]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PageData:
     """Everything a page shows; empty parts are left out.
 
@@ -92,7 +102,9 @@ class PageData:
         errors: one line each: images that failed, problems of the input.
         accuracies: (name, of neighbours, of near pairs, of all pairs), shares in the right order, NaN without pairs.
         commands: as typed, one line each.
-        tables: further figures, each under its own title.
+        gallery_note: what the gallery shows, where it is not the images with most mistakes of the first run.
+        figures: further plots, each under its own title.
+        tables: further figures in numbers, likewise.
         sources: provenance of every output that led to the page.
     """
 
@@ -103,6 +115,7 @@ class PageData:
     gallery_score: float = 0.5
     gallery_subset: str = "hard"
     views: Sequence[View] = ()
+    gallery_note: str = ""
     sizes: SizeHistogram | None = None
     losses: Mapping[str, Sequence[float]] = field(default_factory=dict)
     metrics: Mapping[str, page_views.Metric] = field(default_factory=dict)
@@ -111,6 +124,7 @@ class PageData:
     errors: Sequence[str] = ()
     accuracies: Sequence[tuple[str, float, float, float]] = ()
     commands: Sequence[str] = ()
+    figures: Sequence[Figure] = ()
     tables: Sequence[ResultTable] = ()
     sources: Sequence[Source] = ()
 

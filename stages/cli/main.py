@@ -20,6 +20,7 @@ from stages.cli.download import download
 from stages.cli.evaluate import evaluate
 from stages.cli.export import export
 from stages.cli.pipeline import clean, explain, plan, run, status
+from stages.cli.reproduce import reproduce
 from stages.cli.submission import submission
 
 LOCKED = 3  # exit code where another run holds the store
@@ -33,7 +34,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (plan, run, explain, status, clean, evaluate, compare, submission, detect, export, download):
+for command in (plan, run, explain, status, clean, evaluate, compare, reproduce, submission, detect, export, download):
     app.command()(command)
 app.add_typer(weights.group, name="weights")
 

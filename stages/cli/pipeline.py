@@ -128,8 +128,24 @@ def run(
     Example: wider8k run -c configs/smoke.yaml
     """
     choice = Choice(config, set_, limit, machine, only, from_, until, force, retry_errors)
+    carry_out(choice, choice.again(local), local, verbose)
+
+
+def carry_out(choice: Choice, again: str, local: bool, verbose: bool) -> None:
+    """Runs what is chosen and prints how it ended.
+
+    Args:
+        choice: config and nodes.
+        again: the command that resumes it, as it is shown.
+        local: in this process, without Ray.
+        verbose: let Ray's own log lines through.
+
+    Raises:
+        typer.Exit: something failed or could not begin.
+        ValueError: nothing was started, for a mistake in what is chosen.
+    """
     loaded, store, options = choice.read()
-    again, started = choice.again(local), time.monotonic()
+    started = time.monotonic()
     _check_lasting(store)
     require_exports(loaded.graph, store)
 
@@ -142,7 +158,7 @@ def run(
 
     with (
         stoppable(f"finished shards are kept. Resume with: {again}"),
-        StoreLock(store, f"wider8k run -c {config}") as lock,
+        StoreLock(store, f"wider8k run -c {choice.config}") as lock,
     ):
         if lock.taken_over_from:
             print(f"took over the lock of {lock.taken_over_from}, which is gone", file=sys.stderr)

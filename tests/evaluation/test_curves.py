@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from pipeline.evaluation.curves import loss_curves, metric_curves, pr_curves, size_curves
+from pipeline.evaluation.curves import line_plot, loss_curves, metric_curves, pr_curves, size_curves
 from pipeline.evaluation.wider_ap import ApCounts
 
 
@@ -81,3 +81,20 @@ def test_numbers_of_a_training_are_at_their_steps() -> None:
     assert empty.get("d") == "M"
     assert _numbers(single.get("d", "")) == [48 + 161, 14]
     assert ElementTree.fromstring(svg).get("data-x") == "linear 1 11"
+
+
+def test_lines_go_through_their_points_and_leave_out_what_is_no_number() -> None:
+    svg = line_plot({"a <b>": [(1.0, 0.0), (2.0, float("nan")), (4.0, 100.0)]}, "t", "x", "y", octaves=True)
+    (line,) = _elements(svg, "path", "line")
+    assert _numbers(line.get("d", "")) == pytest.approx([48, 262, 370, 14], abs=0.1)
+    ticks = [node.text for node in ElementTree.fromstring(svg).iter("text")]
+    assert {"1", "2", "4"} <= set(ticks)
+    assert "a &lt;b&gt;, 4: 100" in svg and svg.count('class="spot"') == 2
+
+
+def test_a_line_plot_without_octaves_begins_at_zero_and_one_without_points_still_draws() -> None:
+    svg = line_plot({"a": [(0.5, 1.0), (1.0, 3.0)]}, "t", "x", "y")
+    (line,) = _elements(svg, "path", "line")
+    assert _numbers(line.get("d", ""))[0] == pytest.approx(48 + (380 - 58) / 2, abs=0.1)
+    assert line_plot({}, "t", "x", "y").startswith("<svg")
+    assert line_plot({}, "t", "x", "y", octaves=True).startswith("<svg")

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.evaluation import page as page_module
+from pipeline.evaluation.curves import line_plot
 from pipeline.evaluation.face_statistics import FaceStatistics, ScaleBin
-from pipeline.evaluation.page import PAGE_BYTES, PageData, render_page
+from pipeline.evaluation.page import PAGE_BYTES, Figure, PageData, render_page
 from pipeline.evaluation.result_table import ResultTable
 from tests.evaluation.page_data import small_page, whole_page
 
@@ -250,3 +251,13 @@ def test_further_tables_have_a_section_of_their_own() -> None:
         assert text in page.text
     assert "tables" in page.ids
     assert "tables" not in _Page(render_page(small_page())).ids
+
+
+def test_figures_have_their_lines_named_and_commands_are_shown_without_a_run() -> None:
+    figure = Figure("Shares", line_plot({"one": [(1.0, 2.0)]}, "t", "x", "y"), ["one <1>"], "What it is.")
+    found = _Page(render_page(PageData(title="t", figures=[figure], commands=["wider8k reproduce x"])))
+    assert (found.problems, found.open) == ([], [])
+    assert "figures" in found.ids and "commands" in found.ids
+    for text in ("Shares", "one <1>", "What it is.", "wider8k reproduce x"):
+        assert text in found.text
+    assert "figures" not in _Page(render_page(small_page())).ids

@@ -18,6 +18,7 @@ COMMANDS = (
     "clean",
     "evaluate",
     "compare",
+    "reproduce",
     "submission",
     "detect",
     "export",

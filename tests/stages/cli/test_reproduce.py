@@ -1,0 +1,104 @@
+"""Every table and figure of both papers: listed in full, and those that can be reproduced so, on drawn faces."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline.engine.config import load_config
+from pipeline.evaluation.paper_items import PaperItem, read_items
+from stages.cli.paper_results import KINDS, stated_rows
+from stages.cli.reproduce import CONFIGS
+from stages.graph import STAGES
+from tests.stages.conftest import Answer
+
+ITEMS = read_items(CONFIGS / "papers")
+MOGFACE = [f"mogface-table-{n}" for n in range(1, 6)] + [f"mogface-figure-{n}" for n in ("1b", "1c", "3", "4")]
+CRFACE = [f"crface-table-{n}" for n in range(1, 6)] + [f"crface-figure-{n}" for n in (2, *range(4, 15))]
+RUN = {name: item for name, item in ITEMS.items() if item.config}
+
+
+def test_ten_tables_and_sixteen_figures_are_listed() -> None:
+    assert [name for name in ITEMS if "-section-" not in name] == [*MOGFACE, *CRFACE]
+    assert sum("-table-" in name for name in ITEMS) == 10
+    assert sum("-figure-" in name for name in ITEMS) == 16
+
+
+def test_the_list_has_every_field_of_each(wider8k: Callable[..., Answer]) -> None:
+    done = wider8k("reproduce", "--list")
+    assert done.code == 0
+    blocks = {block.partition(":")[0]: block for block in done.out.split("\n\n")}
+    for name, item in ITEMS.items():
+        block = blocks[name]
+        assert block.startswith(f"{name}: {item.state}\n")
+        for word in ("shows", "prints", "needs", "costs", *(["runs"] if item.config else []), *(["lacks"] if item.lacks else [])):  # fmt: skip
+            assert re.search(rf"^  {word:<9}\S", block, re.MULTILINE), f"{name}: {word}"
+        assert item.config is None or "not counted" not in block
+    assert f"{len(ITEMS)} in all: " in done.out
+
+
+@pytest.mark.parametrize(("name", "item"), RUN.items(), ids=list(RUN))
+def test_an_entry_fits_its_config(name: str, item: PaperItem) -> None:
+    graph = load_config(CONFIGS / str(item.config), STAGES).graph
+    assert item.node in graph.nodes
+    assert item.kind in KINDS
+    assert list(stated_rows(item, graph)) == []
+    load_config(CONFIGS / str(item.config), STAGES, [f"{pattern}.path=file" for pattern in item.files.values()])
+    stage = graph.nodes[str(item.node)].stage
+    if item.kind == "ap" and "section" not in name:
+        assert set(getattr(stage, "paper", {})) <= item.rows.keys()
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one store per config: what two figures share is computed once."""
+    return tmp_path_factory.mktemp("stores")
+
+
+@pytest.mark.parametrize(
+    ("name", "item"),
+    [pytest.param(name, item, id=name, marks=pytest.mark.xdist_group("reproduce")) for name, item in RUN.items()],
+)
+def test_it_runs_on_drawn_faces(name: str, item: PaperItem, stores: Path, wider8k: Callable[..., Answer]) -> None:
+    store = stores / Path(str(item.config)).stem
+    done = wider8k("reproduce", name, "--tiny", "--local", "--store", store)
+    assert done.code == 0, done.out + done.err
+    markdown, latex, page = ((store / f"{name}.{ending}").read_text("utf-8") for ending in ("md", "tex", "html"))
+    assert markdown in done.out and str(store / f"{name}.html") in done.out
+    for text in (markdown, latex, page):
+        assert "its figures mean nothing" in text
+    rows = [line for line in markdown.splitlines() if line.startswith("|")]
+    assert len(rows) > 2 and len({len(re.split(r"(?<!\\)\|", row)) for row in rows}) == 1
+    assert all(shown in markdown for shown in item.rows.values())
+    cells = [line.count(" & ") for line in latex.splitlines() if line.endswith(r"\\")]
+    assert len(cells) == len(rows) - 1 and len(set(cells)) == 1
+    assert latex.count(r"\begin{") == latex.count(r"\end{") == 2
+    assert '<table role="table"' in page and f"wider8k reproduce {name}" in page
+    for stated in item.paper.values():
+        assert all(f" {number} " in markdown for number in stated.values())
+
+
+def test_mistakes_are_named(wider8k: Callable[..., Answer], tmp_path: Path) -> None:
+    for words, problem in (
+        (["mogface-table-9"], "did you mean 'mogface-table-"),
+        (["crface-figure-9"], "cannot be reproduced yet: its photographs"),
+        ([], "--list` has all of them"),
+        (["mogface-table-2", "--tiny", "--images", tmp_path], "leave out --images"),
+        (["crface-table-1", "--weights", "hrnt=a.pth"], "retinaface, hambox, hrnet"),
+        (["crface-table-1", "--weights", "a.pth"], "expected NAME=FILE"),
+        (["mogface-table-3", "--tiny", "--store", "s3://bucket/store"], "expected a folder"),
+    ):
+        done = wider8k("reproduce", *words)
+        assert done.code == 2 and problem in done.err, (words, done.err)
+
+
+def test_images_and_weights_reach_the_nodes_that_need_them(wider8k: Callable[..., Answer], tmp_path: Path) -> None:
+    store = ["--store", tmp_path / "store", "--local"]
+    done = wider8k(
+        "reproduce", "crface-figure-2", "--images", tmp_path / "none", "--weights", tmp_path / "w.pth", *store
+    )
+    assert done.code == 2
+    assert f"{tmp_path}/none" in done.err and f"{tmp_path}/w.pth" in done.err
