@@ -24,8 +24,8 @@ def train(setting: Setting, figures: Figures, name: str) -> None:
     """Measures steps/s of both, the share of waiting for data, memory, and the assigner's share of a step."""
     with tempfile.TemporaryDirectory() as folder:
         course = _course(setting, name, Path(folder))
-        # Of two tiny trainings one starts a cluster, which takes most of their time.
-        alone = setting.tiny and name == "crface"
+        # Where tiny, a cluster's start would take most of the time.
+        alone = setting.tiny
         ours = run_training(course, LocalExecutor if alone else RayExecutor)
         _add(figures, course, "in one process" if alone else "through Ray Train", ours, "waiting for data")
         _add(figures, course, "bare loop", bare_training(course), "assigning")

@@ -55,7 +55,7 @@ FIGURES = {
         ["images/s through Ray", "images/s in the second half", "rows with an error", "MB of a worker"],
     ),
     "rank-crface_mobilenet": {"64 float32, an image", "64 float32, network alone"},
-    "train-mogface_baseline": each(["through Ray Train"], WAITING) | each(["bare loop"], ASSIGNING),
+    "train-mogface_baseline": each(["in one process"], WAITING) | each(["bare loop"], ASSIGNING),
     "train-crface": each(["in one process"], WAITING) | each(["bare loop"], ASSIGNING),
     "learn-mogface_baseline": {"whole command", *DETECTOR.split()} | each(["unseen_ap_baseline"], LEVELS),
     "learn-roi": {"whole command", "ap_rank_original_roi", *RANKER.split()}
