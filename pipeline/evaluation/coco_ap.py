@@ -6,9 +6,9 @@ Equal to faster-coco-eval in the tests, but that ``ignore`` of an annotation is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pipeline.data.datasets.labels.box_labels import BoxLabels
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.evaluation.coco_matching import AREAS, THRESHOLDS, match_image, outside
+from pipeline.evaluation.joined_counts import JoinedCounts
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -23,11 +24,10 @@ Bool = NDArray[np.bool_]
 
 MAX_DETECTIONS: Final = 100
 RECALLS: Final[Float64] = np.linspace(0.0, 1.0, 101)
-_JOINED: Final = ("scores", "positions", "found", "ignored")
 
 
-@dataclass(frozen=True, slots=True)
-class CocoCounts:
+@dataclass(frozen=True, slots=True, eq=False)
+class CocoCounts(JoinedCounts):
     """Outcomes of the detections of some images; adding two of them is exact.
 
     Attributes:
@@ -38,6 +38,8 @@ class CocoCounts:
         found: bool [N, A, T], whether a face was found at each overlap.
         ignored: bool [N, A, T], whether the detection counts as neither right nor wrong.
     """
+
+    rows: ClassVar[tuple[str, ...]] = ("scores", "positions", "found", "ignored")
 
     images: int
     faces: Int64
@@ -51,17 +53,6 @@ class CocoCounts:
         """Returns the counts of no image."""
         flags = np.zeros((0, len(AREAS), len(THRESHOLDS)), bool)
         return cls(0, np.zeros(len(AREAS), np.int64), np.zeros(0), np.zeros((0, 2), np.int64), flags, flags)
-
-    def __add__(self, other: CocoCounts) -> CocoCounts:
-        joined = {name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in _JOINED}
-        return CocoCounts(self.images + other.images, self.faces + other.faces, **joined)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, CocoCounts):
-            return NotImplemented
-        return all(np.array_equal(getattr(self, each.name), getattr(other, each.name)) for each in fields(self))
-
-    __hash__ = None  # type: ignore[assignment]
 
 
 def count_coco(

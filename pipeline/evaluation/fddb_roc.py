@@ -8,8 +8,8 @@ as the tool writes them: detections without those that count in the discrete sen
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pipeline.data.datasets.fddb.annotation import FddbLabels
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.evaluation.fddb_overlap import overlaps
+from pipeline.evaluation.joined_counts import JoinedCounts
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -24,8 +25,8 @@ Int64 = NDArray[np.int64]
 OVERLAP: Final = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class FddbCounts:
+@dataclass(frozen=True, slots=True, eq=False)
+class FddbCounts(JoinedCounts):
     """What each distinct score of each image adds to the counts; adding two of them puts their rows together.
 
     Attributes:
@@ -36,6 +37,8 @@ class FddbCounts:
         hits: int64 [S], how many more overlaps are above one half with them than without; may be negative.
         overlap: float64 [S], how much greater the sum of the overlaps is.
     """
+
+    rows: ClassVar[tuple[str, ...]] = ("scores", "detections", "hits", "overlap")
 
     images: int
     faces: int
@@ -48,18 +51,6 @@ class FddbCounts:
     def zero(cls) -> FddbCounts:
         """Returns the counts of no image."""
         return cls(0, 0, np.zeros(0), np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
-
-    def __add__(self, other: FddbCounts) -> FddbCounts:
-        columns = ("scores", "detections", "hits", "overlap")
-        joined = {name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in columns}
-        return FddbCounts(self.images + other.images, self.faces + other.faces, **joined)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, FddbCounts):
-            return NotImplemented
-        return all(np.array_equal(getattr(self, each.name), getattr(other, each.name)) for each in fields(self))
-
-    __hash__ = None  # type: ignore[assignment]
 
 
 @dataclass(frozen=True, slots=True)

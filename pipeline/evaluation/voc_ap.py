@@ -21,9 +21,9 @@ published (marcopede/face-eval, `box_refinement`).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from pipeline.boxes.iou import iou_matrix
 from pipeline.data.datasets.labels.box_labels import BoxLabels
 from pipeline.data.prediction_set import PredictionSet
+from pipeline.evaluation.joined_counts import JoinedCounts
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -70,8 +71,8 @@ VOC: Final = VocProtocol()
 FACE_EVAL: Final = VocProtocol("face-eval", min_face=30, min_box=21, rounds=5)
 
 
-@dataclass(frozen=True, slots=True)
-class VocCounts:
+@dataclass(frozen=True, slots=True, eq=False)
+class VocCounts(JoinedCounts):
     """Outcomes of the detections of some images that are no ignored face's; adding two of them is exact.
 
     Attributes:
@@ -81,6 +82,8 @@ class VocCounts:
         positions: int64 [N], place of each detection in its source, which orders equal scores.
         hits: bool [N], whether it is the first on a face that counts.
     """
+
+    rows: ClassVar[tuple[str, ...]] = ("scores", "positions", "hits")
 
     images: int
     faces: int
@@ -92,18 +95,6 @@ class VocCounts:
     def zero(cls) -> VocCounts:
         """Returns the counts of no image."""
         return cls(0, 0, np.zeros(0), np.zeros(0, np.int64), np.zeros(0, bool))
-
-    def __add__(self, other: VocCounts) -> VocCounts:
-        columns = ("scores", "positions", "hits")
-        joined = {name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in columns}
-        return VocCounts(self.images + other.images, self.faces + other.faces, **joined)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, VocCounts):
-            return NotImplemented
-        return all(np.array_equal(getattr(self, each.name), getattr(other, each.name)) for each in fields(self))
-
-    __hash__ = None  # type: ignore[assignment]
 
 
 @dataclass(frozen=True, slots=True)
