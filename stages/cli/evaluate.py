@@ -87,6 +87,8 @@ def evaluate(
                 "--score": score is not None,
                 "--false-alarms": false_alarms is not None,
                 "--details": details,
+                "--reading": reading != "matlab",
+                "--unreadable": unreadable != "missed",
             },
         },
     )
@@ -96,18 +98,13 @@ def evaluate(
     truth = ground_truth or labels
     if truth is None:
         ctx.fail("Missing option '--ground-truth'.")
-    from pipeline.engine.redaction import without_keys
-    from pipeline.evaluation.evaluate_files import read_inputs, report_page
+    if ground_truth and labels:
+        raise ValueError("--ground-truth and --labels are two names of one folder: expected one of them, found both")
+    from pipeline.evaluation.evaluate_files import read_inputs
     from pipeline.evaluation.wider_result import require_faces
 
-    if reading not in ("matlab", "python"):
-        raise ValueError(f"--reading {reading}: expected matlab or python")
-    if unreadable not in ("left_out", "missed"):
-        raise ValueError(f"--unreadable {unreadable}: expected left_out or missed")
-    without: Literal["left_out", "missed"] = "left_out" if unreadable == "left_out" else "missed"
     require_files({"--json": json, "--report": report}, [predictions, *([images] if images else [])])
-    chosen: Literal["matlab", "python"] = "python" if reading == "python" else "matlab"
-    inputs = read_inputs(predictions, truth, images, chosen, nms, score, without)
+    inputs = read_inputs(predictions, truth, images, *_chosen(reading, nms, score, unreadable))
     require_faces(inputs.truth, str(images or truth))
     result = inputs.evaluate(false_alarms)
     _print_ap(result)
@@ -120,11 +117,30 @@ def evaluate(
         json.write_text(result.to_json(), encoding="utf-8")
         print(f"all digits: {json}")
     if report:
-        typed = shlex.join(["wider8k", *map(without_keys, sys.argv[1:])])
-        report.write_text(
-            report_page(inputs, result, predictions.name, commands=[typed], tables=tables), encoding="utf-8"
-        )
-        print(f"page: {report}")
+        _write_page(report, inputs, result, predictions.name, tables)
+
+
+def _chosen(
+    reading: str, nms: float | None, score: float | None, unreadable: str
+) -> tuple[Literal["matlab", "python"], float | None, float | None, Literal["left_out", "missed"]]:
+    """Returns the options of `read_inputs`; raises ValueError where one is none of its choices."""
+    if reading not in ("matlab", "python"):
+        raise ValueError(f"--reading {reading}: expected matlab or python")
+    if unreadable not in ("left_out", "missed"):
+        raise ValueError(f"--unreadable {unreadable}: expected left_out or missed")
+    tool: Literal["matlab", "python"] = "python" if reading == "python" else "matlab"
+    return tool, nms, score, "left_out" if unreadable == "left_out" else "missed"
+
+
+def _write_page(
+    file: Path, inputs: EvaluationInputs, result: WiderResult, name: str, tables: list[ResultTable]
+) -> None:
+    from pipeline.engine.redaction import without_keys
+    from pipeline.evaluation.evaluate_files import report_page
+
+    typed = shlex.join(["wider8k", *map(without_keys, sys.argv[1:])])
+    file.write_text(report_page(inputs, result, name, commands=[typed], tables=tables), encoding="utf-8")
+    print(f"page: {file}")
 
 
 def _print_ap(result: WiderResult) -> None:

@@ -216,6 +216,11 @@ def test_what_a_benchmark_needs_is_named(wider8k, tmp_path: Path) -> None:
             ("--benchmark", "afw", "--report", tmp_path / "x", "--nms", "0.4"),
             "--report, --nms: expected with --benchmark wider only, found afw",
         ),
+        (
+            ("--benchmark", "fddb", "--reading", "python", "--unreadable", "left_out"),
+            "--reading, --unreadable: expected with --benchmark wider only, found fddb",
+        ),
+        (("--ground-truth", tmp_path, "--labels", tmp_path), "expected one of them, found both"),
         (("--category", "face"), "--category: expected with --benchmark pascal or afw or coco only, found wider"),
         (("--benchmark", "afw", "--labels", tmp_path / "gone.csv"), "no labels at"),
         ((), "Missing option '--ground-truth'"),
