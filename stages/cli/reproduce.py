@@ -57,6 +57,8 @@ def reproduce(
     from pipeline.evaluation.paper_items import read_items
     from stages.cli.paper_results import stated_rows
 
+    if not (CONFIGS / "papers").is_dir():
+        raise ValueError(f"reproduce needs the configs of the project's checkout, found none at {CONFIGS}")
     items = read_items(CONFIGS / "papers")
     if list_:
         print("\n\n".join(listed(items)))

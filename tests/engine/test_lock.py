@@ -168,18 +168,12 @@ def test_the_beat_goes_on_where_the_store_did_not_answer(tmp_path: Path, monkeyp
         assert until(lambda: json.loads(store.read(LOCK_FILE))["beat"] > first)
 
 
-def test_a_lock_taken_over_before_the_second_look_stays_the_others(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "when", [{"before_read": 2}, {"after_delete": True}], ids=["before a second read", "once free"]
+)
+def test_a_lock_that_another_takes_in_between_stays_the_others(tmp_path: Path, when: dict[str, int]) -> None:
     foreign = alive()
-    store = Meddled(str(tmp_path)).meddle(lambda other: other.write(LOCK_FILE, foreign), before_read=2)
-    store.write(LOCK_FILE, dead())
-    with pytest.raises(StoreLockedError, match=r"has just been taken by process 7 on elsewhere \(other"):
-        StoreLock(store, "mine").__enter__()
-    assert store.read(LOCK_FILE) == foreign
-
-
-def test_a_lock_made_by_another_in_between_stays_the_others(tmp_path: Path) -> None:
-    foreign = alive()
-    store = Meddled(str(tmp_path)).meddle(lambda other: other.write(LOCK_FILE, foreign), after_delete=True)
+    store = Meddled(str(tmp_path)).meddle(lambda other: other.write(LOCK_FILE, foreign), **when)
     store.write(LOCK_FILE, dead())
     with pytest.raises(StoreLockedError, match=r"has just been taken by process 7 on elsewhere \(other"):
         StoreLock(store, "mine").__enter__()

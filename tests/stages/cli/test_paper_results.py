@@ -10,6 +10,7 @@ from pipeline.evaluation.paper_items import PaperItem
 from pipeline.evaluation.result_table import percent
 from stages.cli.finished_run import FinishedRun, PaperResult
 from stages.cli.paper_results import KINDS, SCORE_BINS, stated_rows
+from tests.stages.cli.paper_entry import paper_entry
 from tests.stages.world import World
 
 
@@ -29,26 +30,15 @@ def finished(world: World) -> FinishedRun:
     return FinishedRun(world.graph(), world.plan())
 
 
-def item(kind: str, node: str, **more: object) -> PaperItem:
-    fields = {
-        "shows": "It",
-        "prints": "x",
-        "needs": (),
-        "state": "whole",
-        "config": "x.yaml",
-        "node": node,
-        "kind": kind,
-    }
-    return PaperItem.model_validate({**fields, **more})
-
-
 def result(finished: FinishedRun, entry: PaperItem) -> PaperResult:
     assert entry.kind and entry.node
     return KINDS[entry.kind](entry, finished, entry.node)
 
 
 def test_an_ap_is_beside_the_papers_under_its_name_and_the_page_has_curves(finished: FinishedRun) -> None:
-    found = result(finished, item("ap", "table", rows={"ap_one": "Baseline"}, paper={"ap_other": {"AP at 8K": 24.1}}))
+    found = result(
+        finished, paper_entry("ap", "table", rows={"ap_one": "Baseline"}, paper={"ap_other": {"AP at 8K": 24.1}})
+    )
     (table,) = found.tables
     stored = {row["name"]: row for row in finished.artifact("table").rows()}
     assert [row[0] for row in table.rows] == ["Baseline", "ap_other"] and "are ours" in table.note
@@ -61,7 +51,7 @@ def test_an_ap_is_beside_the_papers_under_its_name_and_the_page_has_curves(finis
 
 
 def test_levels_have_the_papers_ranges(finished: FinishedRun) -> None:
-    found = result(finished, item("levels", "scales"))
+    found = result(finished, paper_entry("levels", "scales"))
     (table,) = found.tables
     rows = {row[0]: dict(zip(table.header, row, strict=True)) for row in table.rows}
     assert list(rows) == [f"P{level}" for level in range(2, 8)]
@@ -70,7 +60,7 @@ def test_levels_have_the_papers_ranges(finished: FinishedRun) -> None:
 
 
 def test_cumulative_shares_rise_to_everything(finished: FinishedRun) -> None:
-    found = result(finished, item("cumulative", "scales"))
+    found = result(finished, paper_entry("cumulative", "scales"))
     (table,) = found.tables
     assert any(row[0] == "20 px (border)" for row in table.rows)
     for column in range(1, len(table.header)):
@@ -80,7 +70,7 @@ def test_cumulative_shares_rise_to_everything(finished: FinishedRun) -> None:
 
 
 def test_scores_are_counted_in_bins(finished: FinishedRun) -> None:
-    (table,) = result(finished, item("scores", "table")).tables
+    (table,) = result(finished, paper_entry("scores", "table")).tables
     scores = np.concatenate([row["score"] for row in finished.artifact("found_one").rows()])
     assert len(table.rows) == SCORE_BINS
     wanted = np.histogram(np.clip(scores, 0, 1), SCORE_BINS, (0, 1))[0] / len(scores)
@@ -88,14 +78,14 @@ def test_scores_are_counted_in_bins(finished: FinishedRun) -> None:
 
 
 def test_faces_are_counted_by_height(finished: FinishedRun) -> None:
-    (table,) = result(finished, item("heights", "faces")).tables
+    (table,) = result(finished, paper_entry("heights", "faces")).tables
     heights = np.concatenate([np.subtract(row["y2"], row["y1"]) for row in finished.artifact("faces").rows()])
     wanted = np.histogram(heights, [*HEIGHTS, np.inf])[0]
     assert [int(row[1]) for row in table.rows] == wanted.tolist()
 
 
 def test_rows_that_the_table_lacks_are_found_and_outputs_that_are_missing_named(finished: FinishedRun) -> None:
-    entry = item("ap", "table", rows={"ap_two": "x"}, paper={"ap_one": {"easy": 1}, "ap_tree": {"easy": 1}})
+    entry = paper_entry("ap", "table", rows={"ap_two": "x"}, paper={"ap_one": {"easy": 1}, "ap_tree": {"easy": 1}})
     assert list(stated_rows(entry, finished.graph)) == ["ap_two", "ap_tree"]
     with pytest.raises(KeyError):
         finished.artifact("nowhere")

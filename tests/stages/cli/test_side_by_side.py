@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pipeline.data.records import Sample
 from pipeline.evaluation.hits_and_misses import match_image
-from pipeline.evaluation.paper_items import PaperItem
 from stages.cli.finished_run import FinishedRun
 from stages.cli.side_by_side import IMAGES, gallery_result
+from tests.stages.cli.paper_entry import paper_entry
 from tests.stages.world import World
 
 
@@ -17,16 +17,7 @@ def test_images_on_which_the_last_row_is_better_come_first_once_per_row(world: W
         world.node(f"ap_{name}", "evaluate", inputs={"samples": "faces", "detections": name})
     world.node("table", "table", inputs={"ap": ["ap_worse", "ap_better"]})
     world.done()
-    fields = {
-        "shows": "It",
-        "prints": "x",
-        "needs": (),
-        "state": "whole",
-        "config": "x.yaml",
-        "node": "table",
-        "kind": "gallery",
-    }
-    item = PaperItem.model_validate({**fields, "rows": {"ap_worse": "Worse", "ap_better": "Better"}})
+    item = paper_entry("gallery", "table", rows={"ap_worse": "Worse", "ap_better": "Better"})
     found = gallery_result(item, FinishedRun(world.graph(), world.plan()), "table")
     (table,) = found.tables
     assert list(table.header) == ["", "Worse", "Better"] and len(table.rows) == IMAGES
