@@ -128,7 +128,7 @@ def details_of(
         seed: of their draws.
     """
     closest = closest_faces(matches)
-    ap = {subset: average_precision(matches.ap_counts(counted)) for subset, counted in matches.counts.items()}
+    ap = {subset: average_precision(counts) for subset, counts in matches.counts_of_subsets().items()}
     (drawn_SR,) = resample([image_counts(matches)], resamples, seed)
     oracle = count_oracle(matches, closest, oracle_range(matches, closest))
     return Details(

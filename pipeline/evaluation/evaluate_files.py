@@ -46,10 +46,13 @@ class EvaluationInputs:
     protocol: dict[str, Any] = field(default_factory=dict)
     problems: dict[str, list[str]] = field(default_factory=dict)
 
-    def evaluate(self, false_alarms: float | None = None) -> WiderResult:
-        """Returns AP, counts, protocol and problems; with a raw score also the false alarms at it."""
+    def evaluate(self, false_alarms: float | None = None, matches: Matches | None = None) -> WiderResult:
+        """Returns AP, counts, protocol and problems; with a raw score also the false alarms at it.
+
+        ``matches`` are those of `matches`, where they are known already.
+        """
         given = (self.truth, self.predictions, self.reading, self.extra_scores, self.protocol, self.problems)
-        return evaluate(*given, false_alarms)
+        return evaluate(*given, false_alarms, matches)
 
     def matches(self) -> Matches:
         """Returns every detection with its face, as `evaluate` counts them."""

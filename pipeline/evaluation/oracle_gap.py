@@ -59,4 +59,4 @@ def count_oracle(matches: Matches, closest: ClosestFaces, scores: ScoreRange) ->
         first_N=first_hits(face_N, len(matches.faces_F4)),
         enters_N=enters(scores.normalise(score_N[order])),
     )
-    return {subset: ordered.ap_counts(counted_F) for subset, counted_F in matches.counts.items()}
+    return ordered.counts_of_subsets()

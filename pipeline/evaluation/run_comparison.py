@@ -28,7 +28,7 @@ from pipeline.evaluation.bootstrap import (
 )
 from pipeline.evaluation.evaluate_files import EvaluationInputs
 from pipeline.evaluation.wider_ap import STEPS, Matches
-from pipeline.evaluation.wider_result import WiderResult, result_of
+from pipeline.evaluation.wider_result import WiderResult
 
 Float64 = NDArray[np.float64]
 
@@ -124,7 +124,7 @@ def compare_runs(
     names = inputs[0].truth.image_ids
     inputs[1] = replace(inputs[1], truth=inputs[0].truth)
     first, second = (each.matches() for each in inputs)
-    results = [_result(each, matches) for each, matches in zip(inputs, (first, second), strict=True)]
+    results = [each.evaluate(matches=matches) for each, matches in zip(inputs, (first, second), strict=True)]
     drawn = resample([image_counts(first), image_counts(second)], resamples, seed)
     ap, tests = {}, {}
     for place, level in enumerate(first.counts):
@@ -196,11 +196,6 @@ def _common_images(a: ComparedRun, b: ComparedRun) -> set[str]:
         if not same:
             raise ValueError(f"{image_id} has other faces in {a.name} than in {b.name}: their APs do not compare")
     return common
-
-
-def _result(inputs: EvaluationInputs, matches: Matches) -> WiderResult:
-    counts = {subset: matches.ap_counts(counted_F) for subset, counted_F in matches.counts.items()}
-    return result_of(counts, inputs.scores(), inputs.reading, inputs.protocol, inputs.problems)
 
 
 def _curves(matches: Matches, subset: str, start: int, stop: int, single: bool = False) -> tuple[Float64, Float64]:

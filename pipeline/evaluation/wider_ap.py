@@ -146,6 +146,10 @@ class Matches:
         on_counted_N: NDArray[np.bool_] = np.append(counted_F, False)[self.face_N]
         return on_counted_N
 
+    def counts_of_subsets(self) -> dict[str, ApCounts]:
+        """Returns the counts of every subset."""
+        return {subset: self.ap_counts(counted_F) for subset, counted_F in self.counts.items()}
+
     def ap_counts(self, counted_F: NDArray[np.bool_]) -> ApCounts:
         """Returns the counts over all images for the faces that count, bool [F]."""
         return ApCounts(
@@ -194,8 +198,7 @@ def count_images(
         reading: "matlab" sorts each image's rows by falling score (stable); "python" takes them as they come and
             counts, at each threshold, everything up to the last row that passes.
     """
-    matches = match_images(predictions, truth, scores, reading)
-    return {subset: matches.ap_counts(counted_F) for subset, counted_F in matches.counts.items()}
+    return match_images(predictions, truth, scores, reading).counts_of_subsets()
 
 
 def curve(counts: ApCounts) -> tuple[Float64, Float64]:

@@ -15,7 +15,16 @@ from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth
 from pipeline.data.datasets.wider_face.prediction_lines import Reading
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.evaluation.false_alarms import FalseAlarms, count_false_alarms
-from pipeline.evaluation.wider_ap import IOU, STEPS, ApCounts, ScoreRange, average_precision, count_images, score_range
+from pipeline.evaluation.wider_ap import (
+    IOU,
+    STEPS,
+    ApCounts,
+    Matches,
+    ScoreRange,
+    average_precision,
+    count_images,
+    score_range,
+)
 
 # Share of the faces of every subset; a mirrored set of good boxes meets 18 % of the easy ones by chance.
 FEW_MET: Final = 0.25
@@ -128,6 +137,7 @@ def evaluate(
     protocol: Mapping[str, Any] | None = None,
     problems: Mapping[str, list[str]] | None = None,
     false_alarms: float | None = None,
+    matches: Matches | None = None,
 ) -> WiderResult:
     """Returns AP, counts and protocol over the images of the ground truth.
 
@@ -142,10 +152,12 @@ def evaluate(
         protocol: further entries, in plain JSON values.
         problems: of the input, name -> lines.
         false_alarms: raw score at and above which to count false alarms; None does not count them.
+        matches: of these very arguments, where they are known already.
     """
     chosen = predictions.select(truth.image_ids)
     scores = whole_range(chosen, reading, extra_scores)
-    result = result_of(count_images(chosen, truth, scores, reading), scores, reading, protocol, problems)
+    counts = count_images(chosen, truth, scores, reading) if matches is None else matches.counts_of_subsets()
+    result = result_of(counts, scores, reading, protocol, problems)
     if false_alarms is None:
         return result
     return replace(result, false_alarms=count_false_alarms(chosen, truth, false_alarms))

@@ -15,8 +15,10 @@ import typer
 from stages.cli.outputs import require_files
 
 if TYPE_CHECKING:
+    from pipeline.evaluation.details import Details
     from pipeline.evaluation.evaluate_files import EvaluationInputs
     from pipeline.evaluation.result_table import ResultTable
+    from pipeline.evaluation.wider_ap import Matches
     from pipeline.evaluation.wider_result import WiderResult
 
 
@@ -106,11 +108,13 @@ def evaluate(
     require_files({"--json": json, "--report": report}, [predictions, *([images] if images else [])])
     inputs = read_inputs(predictions, truth, images, *_chosen(reading, nms, score, unreadable))
     require_faces(inputs.truth, str(images or truth))
-    result = inputs.evaluate(false_alarms)
+    matches = inputs.matches() if details else None
+    result = inputs.evaluate(false_alarms, matches)
     _print_ap(result)
     tables: list[ResultTable] = []
-    if details:
-        result, tables = _with_details(inputs, result, truth, resamples, seed)
+    if matches is not None:
+        found = _details(inputs, matches, truth, resamples, seed)
+        result, tables = replace(result, details=found.to_json()), found.tables()
         for table in tables:
             print(f"\n{table.text()}")
     if json:
@@ -158,16 +162,12 @@ def _print_ap(result: WiderResult) -> None:
         print(f"{alarms.alarms} false alarms at score {alarms.score:g}, {alarms.found['hard']} of {faces} faces found")
 
 
-def _with_details(
-    inputs: EvaluationInputs, result: WiderResult, ground_truth: Path, resamples: int, seed: int
-) -> tuple[WiderResult, list[ResultTable]]:
-    """Returns the result with its details for JSON, and the same as tables."""
+def _details(inputs: EvaluationInputs, matches: Matches, ground_truth: Path, resamples: int, seed: int) -> Details:
     from pipeline.data.datasets.wider_face.mat_annotation import read_attributes
     from pipeline.evaluation.details import details_of
 
     names = inputs.truth.image_ids
-    found = details_of(inputs.matches(), names, read_attributes(ground_truth, names), resamples, seed)
-    return replace(result, details=found.to_json()), found.tables()
+    return details_of(matches, names, read_attributes(ground_truth, names), resamples, seed)
 
 
 def _require_options_of(benchmark: str, given: Mapping[tuple[str, ...], Mapping[str, bool]]) -> None:
