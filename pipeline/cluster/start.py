@@ -33,14 +33,14 @@ class _RayThread(threading.Thread):
     def __init__(self, options: Mapping[str, Any]) -> None:
         super().__init__(name="ray", daemon=True)
         self._options = options
-        self.begun, self.leaving = threading.Event(), threading.Event()
+        self.begun, self.leaving, self.abandoned = threading.Event(), threading.Event(), threading.Event()
         self.error: BaseException | None = None
 
     def run(self) -> None:
         import ray
 
         try:
-            with _own_process_groups():
+            with _own_process_groups(), no_wait_once(self.abandoned):
                 ray.init(**self._options)
         except BaseException as error:
             self.error = error
@@ -64,7 +64,12 @@ def start_local(options: Mapping[str, Any], verbose: bool) -> None:
     """
     folder = _temporary_folder()
     with _muffled(verbose), _no_process_left():
-        error = _begin(options, lambda seconds: None)
+        try:
+            error = _begin(options, lambda seconds: None)
+        except BaseException:
+            if _thread is not None:
+                _thread.abandoned.set()
+            raise
         if error:
             raise ConnectionError(
                 f"Ray could not be started on this machine ({_first_line(error)}); its logs are in {folder}/ray, "
@@ -157,6 +162,29 @@ def _own_process_groups() -> Iterator[None]:
         yield
     finally:
         services.ConsolePopen = plain
+
+
+@contextmanager
+def no_wait_once(abandoned: threading.Event) -> Iterator[None]:
+    """Lets Ray's start end at once when its processes are about to be killed.
+
+    Ray waits half a minute for the port of its first daemon, the interpreter's lock in hand: if that daemon is dead,
+    nothing else of this process runs until then.
+    """
+    from ray._private import node
+
+    plain = node.wait_for_persisted_port
+
+    def wait(*arguments: Any, **options: Any) -> int:
+        if abandoned.is_set():
+            raise ConnectionError("Ray is not wanted any more")
+        return int(plain(*arguments, **options))
+
+    node.wait_for_persisted_port = wait
+    try:
+        yield
+    finally:
+        node.wait_for_persisted_port = plain
 
 
 def _local_address() -> str:
