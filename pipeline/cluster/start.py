@@ -11,12 +11,12 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import psutil
 
 from pipeline.cluster.address import SECONDS_OF_SILENCE, host_and_port, no_cluster, require_answer
+from pipeline.cluster.ray_daemons import few_daemons, no_wait_once, own_process_groups
 
 SECONDS_TO_JOIN = 30.0  # with those until it answers, less than a minute
 SECONDS_TO_LEAVE = 30.0
@@ -40,7 +40,7 @@ class _RayThread(threading.Thread):
         import ray
 
         try:
-            with _own_process_groups(), no_wait_once(self.abandoned):
+            with own_process_groups(), no_wait_once(self.abandoned), few_daemons(self._options):
                 ray.init(**self._options)
         except BaseException as error:
             self.error = error
@@ -146,45 +146,6 @@ def _sigterm_restorer() -> Callable[[], None]:
             signal.signal(signal.SIGTERM, handler)
 
     return restore
-
-
-@contextmanager
-def _own_process_groups() -> Iterator[None]:
-    """Starts Ray's processes in groups of their own.
-
-    A scheduler or a shell sends SIGTERM to a group: Ray's processes would end at once, and this one with them.
-    """
-    from ray._private import services
-
-    plain = services.ConsolePopen
-    services.ConsolePopen = partial(plain, process_group=0)
-    try:
-        yield
-    finally:
-        services.ConsolePopen = plain
-
-
-@contextmanager
-def no_wait_once(abandoned: threading.Event) -> Iterator[None]:
-    """Lets Ray's start end at once when its processes are about to be killed.
-
-    Ray waits half a minute for the port of its first daemon, the interpreter's lock in hand: if that daemon is dead,
-    nothing else of this process runs until then.
-    """
-    from ray._private import node
-
-    plain = node.wait_for_persisted_port
-
-    def wait(*arguments: Any, **options: Any) -> int:
-        if abandoned.is_set():
-            raise ConnectionError("Ray is not wanted any more")
-        return int(plain(*arguments, **options))
-
-    node.wait_for_persisted_port = wait
-    try:
-        yield
-    finally:
-        node.wait_for_persisted_port = plain
 
 
 def _local_address() -> str:

@@ -20,19 +20,12 @@ COLUMNS: Final = "image score x1 y1 x2 y2"
 
 @dataclass(frozen=True, slots=True)
 class DetectionRows:
-    """Detections of some images, and the order in which they were written.
+    """Detections of some images, and the order in which they were written."""
 
-    Attributes:
-        predictions: the rows of the wanted images, in their order; the rows of one image keep theirs.
-        positions: int64 [N], the place of each row in the source, which decides between equal scores.
-        missing: wanted images without a row.
-        extra: names that belong to no wanted image; their rows are left out.
-    """
-
-    predictions: PredictionSet
-    positions: NDArray[np.int64]
-    missing: tuple[str, ...]
-    extra: tuple[str, ...]
+    predictions: PredictionSet  # the rows of the wanted images, in their order; the rows of one image keep theirs
+    positions: NDArray[np.int64]  # int64 [N], the place of each row in the source, which decides between equal scores
+    missing: tuple[str, ...]  # wanted images without a row
+    extra: tuple[str, ...]  # names that belong to no wanted image; their rows are left out
 
     @classmethod
     def of(cls, names: Sequence[str], numbers: NDArray[np.float64], image_ids: Sequence[str]) -> DetectionRows:

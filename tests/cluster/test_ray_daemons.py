@@ -1,4 +1,4 @@
-"""The start of Ray, as far as no cluster is needed for it."""
+"""What is changed of the start of Ray, as far as no cluster is needed for it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from pipeline.cluster.start import no_wait_once
+from pipeline.cluster.ray_daemons import UNUSED_DAEMONS, few_daemons, no_wait_once
 
 
 def test_an_abandoned_start_does_not_wait_for_the_port_of_a_daemon(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,3 +23,16 @@ def test_an_abandoned_start_does_not_wait_for_the_port_of_a_daemon(monkeypatch: 
             node.wait_for_persisted_port("session", timeout_ms=30_000)
     assert asked == ["session"]
     assert node.wait_for_persisted_port is plain
+
+
+def test_a_cluster_of_this_machine_has_fewer_daemons_unless_its_output_is_shown() -> None:
+    from ray._private.node import Node
+
+    plain = [getattr(Node, name) for name in UNUSED_DAEMONS]
+    with few_daemons({"address": "local", "log_to_driver": True}):
+        assert [getattr(Node, name) for name in UNUSED_DAEMONS] == plain
+    with few_daemons({"log_to_driver": False}):
+        assert [getattr(Node, name) for name in UNUSED_DAEMONS] == plain
+    with few_daemons({"address": "local", "log_to_driver": False}):
+        assert not {getattr(Node, name) for name in UNUSED_DAEMONS} & set(plain)
+    assert [getattr(Node, name) for name in UNUSED_DAEMONS] == plain

@@ -1,0 +1,72 @@
+"""What Ray's start does otherwise than it would by itself: no option of `ray.init` reaches these."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any
+
+# Of a head's daemons, what one machine does not need: an autoscaler, a dashboard without its pages (both also serve
+# clusters of several machines), and what copies the workers' output, which is shown with --verbose alone. They take a
+# fifth of the CPU time of a start and of the first tasks, and a Python process each.
+UNUSED_DAEMONS = ("start_monitor", "start_api_server", "start_log_monitor")
+
+
+@contextmanager
+def own_process_groups() -> Iterator[None]:
+    """Starts Ray's processes in groups of their own.
+
+    A scheduler or a shell sends SIGTERM to a group: Ray's processes would end at once, and this one with them.
+    """
+    from ray._private import services
+
+    with _replaced(services, "ConsolePopen", partial(services.ConsolePopen, process_group=0)):
+        yield
+
+
+@contextmanager
+def no_wait_once(abandoned: threading.Event) -> Iterator[None]:
+    """Lets Ray's start end at once when its processes are about to be killed.
+
+    Ray waits half a minute for the port of its first daemon, the interpreter's lock in hand: if that daemon is dead,
+    nothing else of this process runs until then.
+    """
+    from ray._private import node
+
+    plain = node.wait_for_persisted_port
+
+    def wait(*arguments: Any, **options: Any) -> int:
+        if abandoned.is_set():
+            raise ConnectionError("Ray is not wanted any more")
+        return int(plain(*arguments, **options))
+
+    with _replaced(node, "wait_for_persisted_port", wait):
+        yield
+
+
+@contextmanager
+def few_daemons(options: Mapping[str, Any]) -> Iterator[None]:
+    """Starts a cluster of this machine without `UNUSED_DAEMONS`; one that is joined, or shows its output, as it is.
+
+    Args:
+        options: of `ray.init`.
+    """
+    from ray._private.node import Node
+
+    with ExitStack() as stack:
+        if options.get("address") == "local" and not options["log_to_driver"]:
+            for name in UNUSED_DAEMONS:
+                stack.enter_context(_replaced(Node, name, lambda *_, **__: None))
+        yield
+
+
+@contextmanager
+def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+    before = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, before)
