@@ -99,6 +99,7 @@ def quiet(tmp_path_factory, indexed) -> Quiet:
     return Quiet(store, done.returncode, done.stdout + done.stderr)
 
 
+@pytest.mark.faults
 def test_killed_processes_and_a_killed_driver_change_nothing(quiet, indexed, tmp_path):
     store = shutil.copytree(indexed, tmp_path / "killed")
     driver = subprocess.Popen(command(store, *ONLY), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -118,6 +119,7 @@ def test_killed_processes_and_a_killed_driver_change_nothing(quiet, indexed, tmp
     assert [entry.get("ap") for entry in log(store)] == [entry.get("ap") for entry in log(quiet.store)]
 
 
+@pytest.mark.faults
 def test_a_stopped_training_leaves_its_checkpoints_and_no_process(indexed, tmp_path):
     store = shutil.copytree(indexed, tmp_path / "stopped")
     driver = subprocess.Popen(

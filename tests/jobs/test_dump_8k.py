@@ -75,6 +75,7 @@ def kill_at_a_random_moment(words: list[str], store: Store, chance: random.Rando
     kill_family(driver)
 
 
+@pytest.mark.faults
 def test_three_kills_change_nothing(shared, flat, tmp_path):
     # The quiet one in a process of its own, without Ray; the killed ones begin with the images indexed.
     subprocess.run([*command(shared, flat, tmp_path / "quiet"), "--local"], cwd=ROOT, check=True, timeout=300)
