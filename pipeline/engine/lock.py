@@ -8,6 +8,8 @@ import socket
 import threading
 import time
 import uuid
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -16,8 +18,9 @@ from pipeline.engine.redaction import redact
 from pipeline.engine.storage import Store
 
 LOCK_FILE = "lock.json"
-BEAT_SECONDS = 10.0
+BEAT_SECONDS = 5.0
 STALE_SECONDS = 60.0  # only for holders on other machines; on this one the process itself is looked up
+SECONDS_BETWEEN_LOOKS = 0.5
 
 
 class StoreLockedError(RuntimeError):
@@ -28,11 +31,15 @@ class StoreLock:
     """Holds a store for the length of a `with` block; the lock of a dead process is taken over.
 
     Two runs at once would do no harm (shards are named by content and written whole): the lock prevents double work.
+    Whether a holder on another machine lives is seen by its beat, which changes while this process watches: no clock of
+    one machine is compared with that of another.
     """
 
-    def __init__(self, store: Store, purpose: str) -> None:
-        self._store, self._purpose = store, purpose
+    def __init__(self, store: Store, purpose: str, log: Callable[[str], None] = lambda line: None) -> None:
+        """Args: the store; what the run is, for messages; what gets the line about a wait for a sign of life."""
+        self._store, self._purpose, self._log = store, purpose, log
         self._owner = uuid.uuid4().hex
+        self._beats = 0
         self._stop = threading.Event()
         self._beat = threading.Thread(target=self._keep_alive, name="store-lock", daemon=True)
         self.taken_over_from: str | None = None
@@ -43,9 +50,9 @@ class StoreLock:
             if (holder := self._holder()) is None:
                 time.sleep(0.2)  # an unreadable lock may be half-written, on file systems without hard links
                 holder = self._holder()
-            if holder and not is_dead(holder):
+            if holder and not self._is_dead(holder):
                 raise StoreLockedError(
-                    f"{self._store.url} is in use by {describe(holder)}; wait for it or stop it first"
+                    f"{self._store.url} is in use by {describe(self._holder() or holder)}; wait for it or stop it first"
                 )
             self.taken_over_from = describe(holder) if holder else "an unreadable lock"
             if self._holder() == holder:  # not taken over by another run in the meantime
@@ -65,6 +72,20 @@ class StoreLock:
         if (self._holder() or {}).get("owner") == self._owner:
             self._store.delete(LOCK_FILE)
 
+    def _is_dead(self, holder: dict[str, Any]) -> bool:
+        """Returns whether the holder has ended: of this machine at once, of another after a silence."""
+        if (lives := lives_here(holder)) is not None:
+            return not lives
+        self._log(
+            f"{self._store.url} is locked by {describe(holder)}; waiting up to {STALE_SECONDS:.0f} s for a sign of life"
+        )
+        end = time.monotonic() + STALE_SECONDS
+        while time.monotonic() < end:
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+            if (now := self._holder()) != holder:
+                return now is None  # given back, or its beat; another run's is as good
+        return True
+
     def _holder(self) -> dict[str, Any] | None:
         try:
             holder = json.loads(self._store.read_or_none(LOCK_FILE) or b"null")
@@ -76,10 +97,11 @@ class StoreLock:
         fields = {
             "owner": self._owner,
             "host": socket.gethostname(),
+            "machine": machine(),
             "pid": os.getpid(),
             "started": psutil.Process().create_time(),
             "purpose": redact(self._purpose),
-            "beat": time.time(),
+            "beat": self._beats,
         }
         return json.dumps(fields).encode()
 
@@ -88,20 +110,34 @@ class StoreLock:
             try:
                 if (self._holder() or {}).get("owner") != self._owner:
                     return  # taken over while this process was suspended: the lock is the new holder's
+                self._beats += 1
                 self._store.write(LOCK_FILE, self._content())
             except OSError:  # a store that does not answer now may answer at the next beat
                 continue
 
 
-def is_dead(holder: dict[str, Any]) -> bool:
-    """Returns whether the run that wrote this lock has ended, or on another machine has been silent too long."""
-    if holder.get("host") == socket.gethostname():
-        try:
-            # The same number may belong to a new process, which has another start time.
-            return abs(psutil.Process(int(holder["pid"])).create_time() - float(holder["started"])) > 1
-        except psutil.NoSuchProcess:
-            return True
-    return time.time() - float(holder.get("beat", 0)) > STALE_SECONDS
+def machine() -> str:
+    """Returns what two processes have in common that see each other by number: host, boot and PID namespace.
+
+    Containers of one host may share its name and count from 1, and a machine that was started again counts from the start.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        namespace = os.readlink("/proc/self/ns/pid")
+    except OSError:  # no Linux
+        boot, namespace = f"{psutil.boot_time():.0f}", ""
+    return " ".join((socket.gethostname(), boot, namespace)).strip()
+
+
+def lives_here(holder: dict[str, Any]) -> bool | None:
+    """Returns whether the process that wrote this lock runs, None if it is of another machine or container."""
+    if holder.get("machine") != machine():
+        return None
+    try:
+        # The same number may belong to a new process, which has another start time.
+        return abs(psutil.Process(int(holder["pid"])).create_time() - float(holder["started"])) <= 1
+    except psutil.NoSuchProcess:
+        return False
 
 
 def describe(holder: dict[str, Any]) -> str:

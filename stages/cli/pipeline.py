@@ -158,12 +158,16 @@ def carry_out(choice: Choice, again: str, local: bool, verbose: bool) -> None:
 
     with (
         stoppable(f"finished shards are kept. Resume with: {again}"),
-        StoreLock(store, f"wider8k run -c {choice.config}") as lock,
+        StoreLock(store, f"wider8k run -c {choice.config}", _log) as lock,
     ):
         if lock.taken_over_from:
             print(f"took over the lock of {lock.taken_over_from}, which is gone", file=sys.stderr)
         outcome = Runner(loaded.graph, store, options, make_executor).run()
     _conclude(outcome, loaded, store, duration(time.monotonic() - started), again)
+
+
+def _log(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _check_lasting(store: Store) -> None:
@@ -270,7 +274,7 @@ def clean(
     Example: wider8k clean -c configs/smoke.yaml --yes
     """
     store, plans = Choice(config, set_, limit).planned()
-    with StoreLock(store, f"wider8k clean -c {config}"):
+    with StoreLock(store, f"wider8k clean -c {config}", _log):
         count, went = clear(store, plans, yes)
     for name in (name for name, planned in plans.items() if planned.row_fingerprint is None):
         print(f"{name}: {plans[name].reason}: what it uses is known once its inputs are finished; left as it is")

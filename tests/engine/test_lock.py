@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +20,7 @@ import psutil
 import pytest
 
 from pipeline.engine import lock
-from pipeline.engine.lock import LOCK_FILE, STALE_SECONDS, StoreLock, StoreLockedError, describe, is_dead
+from pipeline.engine.lock import LOCK_FILE, StoreLock, StoreLockedError, describe, lives_here, machine
 from pipeline.engine.storage import Store
 
 # A beat that ends by an error of its own is no quiet end.
@@ -35,18 +38,18 @@ def hold_elsewhere(store: Store) -> subprocess.Popen[bytes]:
     return process
 
 
-def of(owner: str, beat: float) -> bytes:
-    return json.dumps(
-        {"owner": owner, "host": "elsewhere", "pid": 7, "started": 0, "purpose": owner, "beat": beat}
-    ).encode()
+def of(owner: str, beat: int = 0, where: str = "elsewhere", pid: int = 7) -> bytes:
+    fields = {"owner": owner, "host": "elsewhere", "machine": where, "pid": pid, "started": 0, "purpose": owner}
+    return json.dumps(fields | {"beat": beat}).encode()
 
 
 def dead() -> bytes:
-    return of("dead", 0)
+    """Of a process of this machine that has another start time than the one there is."""
+    return of("dead", where=machine(), pid=os.getpid())
 
 
 def alive(owner: str = "other") -> bytes:
-    return of(owner, time.time())
+    return of(owner)
 
 
 def until(true: Callable[[], bool]) -> bool:
@@ -100,13 +103,88 @@ def test_the_holder_of_a_lock_is_named_and_a_dead_one_is_replaced(store: Store) 
     assert store.sizes("") == {}
 
 
-def test_a_holder_on_another_machine_counts_by_its_heartbeat(store: Store) -> None:
-    store.write(LOCK_FILE, alive())
-    with pytest.raises(StoreLockedError, match="elsewhere"), StoreLock(store, "second"):
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A silence of 0.4 s is a long one."""
+    monkeypatch.setattr(lock, "STALE_SECONDS", 0.4)
+    monkeypatch.setattr(lock, "SECONDS_BETWEEN_LOOKS", 0.01)
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("clock", [-86_400.0, 0.0, 86_400.0], ids=["a day behind", "right", "a day ahead"])
+def test_a_holder_on_another_machine_lives_while_its_beat_changes(
+    store: Store, monkeypatch: pytest.MonkeyPatch, clock: float
+) -> None:
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + clock)
+    store.write(LOCK_FILE, of("other", 1))
+    beat = threading.Timer(0.1, lambda: store.write(LOCK_FILE, of("other", 2)))
+    beat.start()
+    lines: list[str] = []
+    with (
+        pytest.raises(StoreLockedError, match="in use by process 7 on elsewhere"),
+        StoreLock(store, "2nd", lines.append),
+    ):
         pass
-    store.write(LOCK_FILE, of("other", time.time() - 61))
+    beat.join()
+    (line,) = lines
+    assert re.search(r"is locked by process 7 on elsewhere \(other, .* waiting up to 0 s for a sign of life$", line)
+    assert store.read(LOCK_FILE) == of("other", 2)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_holder_on_another_machine_is_gone_after_a_silence(store: Store) -> None:
+    store.write(LOCK_FILE, of("other", 2**60))
+    begun = time.monotonic()
     with StoreLock(store, "second") as mine:
-        assert mine.taken_over_from
+        assert time.monotonic() - begun >= 0.4
+        assert mine.taken_over_from == describe(json.loads(of("other")))
+    assert store.sizes("") == {}
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_lock_given_back_while_it_is_watched_is_free(store: Store) -> None:
+    store.write(LOCK_FILE, of("other", 1))
+    end = threading.Timer(0.1, lambda: store.delete(LOCK_FILE))
+    end.start()
+    with StoreLock(store, "second"):
+        assert json.loads(store.read(LOCK_FILE))["purpose"] == "second"
+    end.join()
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_lock_that_a_third_run_takes_while_it_is_watched_is_the_thirds(store: Store) -> None:
+    store.write(LOCK_FILE, of("other", 1))
+    third = threading.Timer(0.1, lambda: store.write(LOCK_FILE, of("third", 1)))
+    third.start()
+    with pytest.raises(StoreLockedError, match=r"in use by process 7 on elsewhere \(third"), StoreLock(store, "second"):
+        pass
+    third.join()
+    assert store.read(LOCK_FILE) == of("third", 1)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("unshare") or os.geteuid() != 0, reason="needs unshare and root")
+def test_two_containers_of_one_host_are_two_machines(store: Store) -> None:
+    """Process 1 of another PID namespace: here that number is another process, which does not hold the lock."""
+    code = (
+        "import time; from pipeline.engine.lock import StoreLock; from pipeline.engine.storage import Store\n"
+        f"with StoreLock(Store(r'{store.url}'), 'the other run'):\n  print('held', flush=True); time.sleep(60)"
+    )
+    command = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", sys.executable, "-c", code]
+    other = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        assert other.stdout is not None
+        if other.stdout.readline() != b"held\n":
+            pytest.skip(f"no PID namespace can be made here: {other.communicate()[1].decode()[-200:]}")
+        holder = json.loads(store.read(LOCK_FILE))
+        assert (holder["host"], holder["pid"]) == (socket.gethostname(), 1)
+        assert lives_here(holder) is None
+        with pytest.raises(StoreLockedError, match=r"process 1 on .*the other run"), StoreLock(store, "second"):
+            pass
+    finally:
+        other.kill()
+        other.wait()
 
 
 def test_leaving_leaves_a_lock_of_another_run(store: Store) -> None:
@@ -224,15 +302,10 @@ def test_a_lock_that_is_no_record_is_replaced(store: Store, content: bytes) -> N
         assert mine.taken_over_from == "an unreadable lock"
 
 
-@pytest.mark.parametrize(("off", "gone"), [(0.0, False), (1.0, False), (1.5, True), (-1.5, True)])
-def test_a_process_is_known_by_its_number_and_its_start(off: float, gone: bool) -> None:
+@pytest.mark.parametrize(("off", "lives"), [(0.0, True), (1.0, True), (1.5, False), (-1.5, False)])
+def test_a_process_is_known_by_its_number_and_its_start(off: float, lives: bool) -> None:
     born = psutil.Process().create_time()
-    holder = {"host": socket.gethostname(), "pid": os.getpid(), "started": born + off, "beat": 0}
-    assert is_dead(holder) is gone
-
-
-def test_a_silence_of_exactly_the_longest_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(time, "time", lambda: 1e9)
-    assert not is_dead({"host": "elsewhere", "beat": 1e9 - STALE_SECONDS})
-    assert is_dead({"host": "elsewhere", "beat": 1e9 - STALE_SECONDS - 0.5})
-    assert is_dead({"host": "elsewhere"})
+    holder = {"host": "any", "machine": machine(), "pid": os.getpid(), "started": born + off}
+    assert lives_here(holder) is lives
+    assert lives_here(holder | {"machine": f"{machine()}0"}) is None
+    assert lives_here({}) is None
