@@ -119,7 +119,7 @@ class StoreLock:
 def machine() -> str:
     """Returns what two processes have in common that see each other by number: host, boot and PID namespace.
 
-    Containers of one host may share its name and count from 1, and a machine that was started again counts from the start.
+    Containers of one host may share its name, and all count from 1, as does a machine that was started again.
     """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
