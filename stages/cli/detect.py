@@ -2,76 +2,147 @@
 
 from __future__ import annotations
 
-import json as jsonlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain, count
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from stages.cli.found_faces import KINDS, FaceCsv, JsonArray, named, stems_of, write_kind
+from stages.cli.image_arguments import images_of
 from stages.cli.outputs import require_files, require_folder
 
-JPEG_SIDE = 65_500  # pixels, libjpeg's limit; a longer image is written as PNG
+LISTED = 50  # images that have a line each; of more there is one from time to time
+SECONDS_BETWEEN_LINES = 10.0
 
 
 def detect(
-    images: Annotated[list[Path], typer.Argument(help="Image files.")],
+    images: Annotated[
+        list[Path], typer.Argument(help="Image files, folders with all below them, or '*.jpg' patterns.")
+    ],
     weights: Annotated[Path, typer.Option(help="Checkpoint: ours (.safetensors) or a published RetinaFace (.pth).")],
     detector: Annotated[str | None, typer.Option(help="Needed only where the weights do not name it.")] = None,
+    ranker: Annotated[Path | None, typer.Option(help="Trained ranker that re-scores the candidates first.")] = None,
     scale: Annotated[
         str, typer.Option(help="original, 8k, a long edge in pixels, or a short one: short-640.")
     ] = "original",
     mode: Annotated[str, typer.Option(help="Test-time mode with sizes of its own, e.g. crface_multi.")] = "single",
     score: Annotated[float, typer.Option(min=0, max=1, help="Only boxes above it.")] = 0.02,
-    draw_score: Annotated[float, typer.Option(min=0, max=1, help="Only boxes above it are drawn.")] = 0.5,
+    draw_score: Annotated[
+        float, typer.Option(min=0, max=1, help="Only boxes above it are drawn, blurred and cropped.")
+    ] = 0.5,
     device: Annotated[str, typer.Option(help="auto (cuda where there is one), cpu or cuda.")] = "auto",
     engine: Annotated[
         str, typer.Option(help="torch, openvino, onnxruntime, ...; auto: the fastest one installed.")
     ] = "torch",
     out: Annotated[Path | None, typer.Option(help="Folder for the images with boxes drawn.")] = None,
+    blur: Annotated[Path | None, typer.Option(help="Folder for the images with every face blurred for good.")] = None,
+    crops: Annotated[Path | None, typer.Option(help="Folder for an image of each face.")] = None,
     json: Annotated[Path | None, typer.Option(help="Write boxes, scores and landmarks in original pixels.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write a line per face: image, corners in pixels, score.")] = None,
 ) -> None:
-    """Find faces in images; print how many, and draw or write them.
+    """Find faces in images; print how many, and draw, blur, crop or write them.
 
-    What goes wrong with one image is a line of its own, and exit code 1 at the end; the others are done.
+    What goes wrong with one image is a line of its own, and exit code 1 at the end; the others are done. A blurred copy
+    is written of every image, also of one without faces.
 
     Example: wider8k detect photo.jpg --weights runs/smoke/detector.safetensors --out found
+
+    Example: wider8k detect ~/photos --weights runs/smoke/detector.safetensors --blur blurred --csv faces.csv
     """
     from pipeline.inference.predictor import Predictor
     from pipeline.models.weights import open_detector
 
-    stems = _stems(images)
-    _check_outputs(images, weights, out, stems, json)
-    detections, chosen_device = _detections(scale, mode, score), _device(device)
+    images = images_of(images, lambda line: print(line, file=sys.stderr))
+    folders = {kind: folder for kind, folder in (("out", out), ("blur", blur), ("crops", crops)) if folder is not None}
+    stems, read = stems_of(images), [*images, weights, *([ranker] if ranker else [])]
+    _check_outputs(images, folders, stems, read, {"--json": json, "--csv": csv})
+    chosen_device = _device(device)
+    detections = _detections(scale, mode, score, _reranker(ranker, mode, chosen_device))
     chosen_engine = _engine(engine, chosen_device)
     name, network = open_detector(weights, detector)
-    predictor, done = Predictor(network, chosen_device, engine=chosen_engine), _Done()
-    try:
+    predictor = Predictor(network, chosen_device, engine=chosen_engine)
+    with ExitStack() as stack:
+        rows = stack.enter_context(JsonArray(json)) if json else None
+        lines = stack.enter_context(FaceCsv(csv)) if csv else None
+        done = _Done(len(images), score, draw_score, name, rows, lines)
         for path, stem in zip(images, stems, strict=True):
-            _one(path, out and out / stem, partial(detections, predictor), done, (score, draw_score, name))
-    finally:
-        if json:
-            json.write_text(jsonlib.dumps(done.rows) + "\n", encoding="utf-8")
-            print(f"all boxes: {json}")
-    for what, failed in done.failed.items():
-        print(f"{failed} of {len(images)} images could not be {what}", file=sys.stderr)
-    if done.failed:
-        raise typer.Exit(1)
+            targets = {kind: folder / stem for kind, folder in folders.items()}
+            done.one(path, targets, lambda image: detections(predictor, image))
+    for file, what in ((json, "boxes"), (csv, "faces")):
+        if file:
+            print(f"all {what}: {file}")
+    done.conclude()
 
 
 @dataclass(slots=True)
 class _Done:
-    """Rows found so far, and the number of images per failed action."""
+    """What is done so far: numbers of images and faces, and of images per failed action."""
 
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    images: int
+    score: float
+    draw_score: float
+    detector: str
+    rows: JsonArray | None
+    lines: FaceCsv | None
+    count: int = 0
+    faces: int = 0
     failed: dict[str, int] = field(default_factory=dict)
+    begun: float = field(default_factory=time.monotonic)
+    last: float = field(default_factory=time.monotonic)
 
-    def attempt(self, path: Path, what: str, action: Callable[[], Any]) -> Any:
+    def one(self, path: Path, targets: Mapping[str, Path], detect: Callable[[Any], Any]) -> None:
+        """Reads one image, detects its faces, prints their number and writes what is wanted."""
+        from pipeline.data.images import decode
+
+        self.count += 1
+        image = self._attempt(path, "read", lambda: decode(path.read_bytes()))
+        found = None if image is None else self._attempt(path, "processed", lambda: detect(image))
+        if found is None:
+            return
+        height, width = image.shape[:2]
+        marks = [] if found.landmarks is None else found.landmarks.tolist()
+        row = {"image": str(path), "width": width, "height": height, "boxes": found.boxes.tolist()}
+        if self.rows:
+            self.rows.add({**row, "scores": found.scores.tolist(), "landmarks": marks})
+        if self.lines:
+            self.lines.add(path, found)
+        shown = found.take(found.scores > self.draw_score)
+        self.faces += len(shown)
+        self._print(path, found, len(shown))
+        for kind, target in targets.items():
+            written = self._attempt(path, KINDS[kind], partial(write_kind, kind, target, image, shown))
+            if written and self.images <= LISTED:
+                print(f"  {KINDS[kind]}: {written}")
+
+    def conclude(self) -> None:
+        """Prints the totals of many images, and raises typer.Exit(1) where something failed."""
+        if self.images > LISTED:
+            seconds = time.monotonic() - self.begun
+            print(f"{self.faces} faces above {self.draw_score:g} in {self.images} images in {seconds:.0f} s")
+        for what, failed in self.failed.items():
+            print(f"{failed} of {self.images} images could not be {what}", file=sys.stderr)
+        if self.failed:
+            raise typer.Exit(1)
+
+    def _print(self, path: Path, found: Any, shown: int) -> None:
+        now = time.monotonic()
+        if self.images <= LISTED:
+            best = f", best {found.scores[0]:.3f}" if len(found.scores) else ""
+            counts = f"{shown} faces above {self.draw_score:g} ({len(found.scores)} above {self.score:g}{best})"
+            print(f"{path}: {counts} by {self.detector}")
+        elif now - self.last >= SECONDS_BETWEEN_LINES:
+            self.last, rate = now, self.count / (now - self.begun)
+            left = (self.images - self.count) / rate
+            print(f"{self.count}/{self.images} images {self.faces} faces {rate:.3g}/s {left:.0f} s left", flush=True)
+
+    def _attempt(self, path: Path, what: str, action: Callable[[], Any]) -> Any:
         """Returns what the action gives, or None where it fails: printed and counted, and the others go on."""
         try:
             return action()
@@ -84,43 +155,45 @@ class _Done:
             return None
 
 
-def _one(
-    path: Path, target: Path | None, detect: Callable[[Any], Any], done: _Done, shown_as: tuple[float, float, str]
-) -> None:
-    """Reads one image, detects its faces, prints their number and draws them."""
-    from pipeline.data.images import decode
-
-    image = done.attempt(path, "read", lambda: decode(path.read_bytes()))
-    found = None if image is None else done.attempt(path, "processed", lambda: detect(image))
-    if found is None:
-        return
-    score, draw_score, name = shown_as
-    height, width = image.shape[:2]
-    marks = [] if found.landmarks is None else found.landmarks.tolist()
-    row = {"image": str(path), "width": width, "height": height, "boxes": found.boxes.tolist()}
-    done.rows.append({**row, "scores": found.scores.tolist(), "landmarks": marks})
-    shown = int((found.scores > draw_score).sum())
-    best = f", best {found.scores[0]:.3f}" if len(found.scores) else ""
-    print(f"{path}: {shown} faces above {draw_score:g} ({len(found.scores)} above {score:g}{best}) by {name}")
-    if target and (drawn := done.attempt(path, "drawn", lambda: _draw(target, image, found, shown))):
-        print(f"  drawn: {drawn}")
-
-
 def _check_outputs(
-    images: Sequence[Path], weights: Path, out: Path | None, stems: Sequence[str], json: Path | None
+    images: Sequence[Path],
+    folders: Mapping[str, Path],
+    stems: Sequence[str],
+    inputs: Sequence[Path],
+    files: Mapping[str, Path | None],
 ) -> None:
-    """Raises ValueError for what could not be written in the end, or would replace what is read."""
-    require_files({"--json": json}, (*images, weights))
-    if out is None:
-        return
-    require_folder("--out", out)
-    read = {os.path.realpath(path) for path in images}
-    for target in (os.path.realpath(_named(out / stem, suffix)) for stem in stems for suffix in (".jpg", ".png")):
-        if target in read:
-            raise ValueError(f"--out {out}: a drawing would replace {target}, which is read: give another folder")
+    """Raises ValueError for what could not be written in the end, or would replace what is read or written."""
+    require_files(files, inputs)
+    read, taken = {os.path.realpath(path) for path in images}, dict[str, str]()
+    for kind, folder in folders.items():
+        require_folder(f"--{kind}", folder)
+        real = os.path.realpath(folder)
+        if real in taken:
+            raise ValueError(f"--{kind} {folder}: expected another folder than that of --{taken[real]}, found the same")
+        taken[real] = kind
+        for target in (os.path.realpath(named(folder / stem, suffix)) for stem in stems for suffix in (".jpg", ".png")):
+            if target in read and kind != "crops":
+                what = "a drawing" if kind == "out" else "a blurred copy"
+                raise ValueError(
+                    f"--{kind} {folder}: {what} would replace {target}, which is read: give another folder"
+                )
 
 
-def _detections(scale: str, name: str, score: float) -> Callable[[Any, Any], Any]:
+def _reranker(file: Path | None, mode: str, device: str) -> Callable[[Any, Any], Any] | None:
+    """Returns a function from image and candidates to candidates in a ranker's order, None without a ranker."""
+    if file is None:
+        return None
+    from pipeline.inference.rerank import Reranker
+    from pipeline.models.weights import open_ranker
+
+    if mode != "single":
+        raise ValueError(f"--ranker re-scores the candidates of one pass: expected no --mode, found {mode}")
+    return Reranker(open_ranker(file)[1], device)
+
+
+def _detections(
+    scale: str, name: str, score: float, rerank: Callable[[Any, Any], Any] | None
+) -> Callable[[Any, Any], Any]:
     """Returns a function from predictor and image to detections: one pass and suppression, or a mode's own rule."""
     from pipeline.data.canvas import parse_canvas
     from pipeline.inference.batches import candidates_within_memory
@@ -143,6 +216,7 @@ def _detections(scale: str, name: str, score: float) -> Callable[[Any, Any], Any
                 factor = ENGINES.find(predictor.engine).memory
                 require_memory(predictor.detector, *canvas.size(image.shape[1], image.shape[0]), factor)
             found, convention = candidates_within_memory(predictor, image, canvas), predictor.detector.convention
+            found = rerank(image, found) if rerank else found
         return detections(found, score=score, convention=convention)
 
     return found_in
@@ -171,32 +245,3 @@ def _engine(choice: str, device: str) -> str:
     name = fastest(device)
     print(f"engine: {name}")
     return name
-
-
-def _stems(images: Sequence[Path]) -> list[str]:
-    """Returns a name for each drawing; images of one name in several folders are numbered."""
-    stems: dict[str, None] = {}
-    others: dict[str, Iterator[str]] = {}
-    for path in images:
-        # Counted on from the last number of a name, so that a thousand folders of one name are a thousand steps.
-        names = others.setdefault(path.stem, chain([path.stem], map(f"{path.stem}_{{}}".format, count(2))))
-        stems[next(stem for stem in names if stem not in stems)] = None
-    return list(stems)
-
-
-def _named(stem: Path, suffix: str) -> Path:
-    return stem.with_name(stem.name + suffix)
-
-
-def _draw(stem: Path, image: Any, found: Any, shown: int) -> Path:
-    """Writes the drawing and returns its file: a JPEG, or a PNG where a side is longer than a JPEG's may be."""
-    from pipeline.data.images import encode_jpeg, encode_png
-    from pipeline.inference.draw import draw
-
-    marks = None if found.landmarks is None else found.landmarks[:shown]
-    drawing = draw(image, found.boxes[:shown], found.scores[:shown], marks)
-    long = max(drawing.shape[:2]) > JPEG_SIDE
-    target = _named(stem, ".png" if long else ".jpg")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(encode_png(drawing) if long else encode_jpeg(drawing))
-    return target

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import cv2
@@ -13,9 +14,11 @@ from pipeline.data.images import encode_jpeg, encode_png
 from pipeline.inference.engines import fastest
 from pipeline.inference.postprocess import detections
 from pipeline.inference.predictor import Predictor
+from pipeline.inference.rerank import Reranker
 from pipeline.inference.test_time import MODES, detect
-from pipeline.models.weights import open_detector
-from stages.cli.detect import _stems
+from pipeline.models.rankers import RANKERS
+from pipeline.models.weights import open_detector, open_ranker, save_bytes
+from stages.cli.found_faces import stems_of
 from tests.counted_text import Counted, counted
 from tests.data.photograph_forms import photograph_forms, preview_first
 from tests.stages.world import World, drawn_image
@@ -178,7 +181,7 @@ def test_it_reads_what_a_run_over_the_folder_reads(wider8k, world: World, weight
 
 def test_drawings_of_one_name_are_numbered_and_none_replaces_another() -> None:
     names = ["a/x.jpg", "b/x.jpg", "x_2.png", "c/x.jpg", "y.jpg", "d/x_2.jpg"]
-    assert _stems([Path(name) for name in names]) == ["x", "x_2", "x_2_2", "x_3", "y", "x_2_3"]
+    assert stems_of([Path(name) for name in names]) == ["x", "x_2", "x_2_2", "x_3", "y", "x_2_3"]
 
 
 def test_a_thousand_drawings_of_one_name_are_a_thousand_steps() -> None:
@@ -187,7 +190,7 @@ def test_a_thousand_drawings_of_one_name_are_a_thousand_steps() -> None:
             self.stem = stem
 
     photos = [Photo(stem) for stem in counted(["x"] * 1000)]
-    assert len(set(_stems(photos))) == 1000  # type: ignore[arg-type]
+    assert len(set(stems_of(photos))) == 1000  # type: ignore[arg-type]
     assert Counted.looks < 20 * len(photos)
 
 
@@ -261,3 +264,60 @@ def test_a_canvas_that_no_machine_holds_is_one_line_and_the_others_are_done(
     assert answer.code == 1
     assert f"{strip}: a canvas of 19200000 x 640 pixels needs " in answer.err
     assert [row["image"] for row in json.loads(file.read_text())] == [str(photo)]
+
+
+def test_a_folder_is_blurred_cropped_and_listed(wider8k, weights: str, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    (folder / "below").mkdir(parents=True)
+    for seed, name in enumerate(("a.png", "below/b.png")):
+        (folder / name).write_bytes(encode_png(drawn_image(seed + 3)))
+    outputs = ("--blur", tmp_path / "blurred", "--crops", tmp_path / "crops", "--csv", tmp_path / "faces.csv")
+    options = ("--score", 0.3, "--draw-score", 0.4, "--json", tmp_path / "found.json")
+    answer = wider8k("detect", folder, "--weights", weights, *outputs, *options)
+    assert answer.code == 0, answer.err
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert [row["image"] for row in found] == [str(folder / "a.png"), str(folder / "below/b.png")]
+    shown = [sum(score > 0.4 for score in row["scores"]) for row in found]
+    assert sum(shown)
+    assert len(list((tmp_path / "crops").iterdir())) == sum(shown)
+    assert {file.name for file in (tmp_path / "blurred").iterdir()} == {"a.jpg", "b.jpg"}
+    assert len((tmp_path / "faces.csv").read_text().splitlines()) == 1 + sum(len(row["scores"]) for row in found)
+
+
+def test_of_many_images_there_is_one_line(
+    wider8k, photo: Path, weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stages.cli.detect.LISTED", 1)
+    monkeypatch.setattr("stages.cli.detect.SECONDS_BETWEEN_LINES", 0)
+    second = tmp_path / "second.png"
+    second.write_bytes(encode_png(drawn_image(5)))
+    answer = wider8k("detect", photo, second, "--weights", weights)
+    assert answer.code == 0
+    first, then, total = answer.out.splitlines()
+    assert re.fullmatch(r"1/2 images \d+ faces \S+/s \d+ s left", first)
+    assert then.startswith("2/2 images ")
+    assert re.fullmatch(r"\d+ faces above 0.5 in 2 images in \d+ s", total)
+
+
+@pytest.mark.slow
+def test_a_ranker_re_scores_the_candidates(wider8k, photo: Path, weights: str, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    network = RANKERS["roi_mobilenet"].build()
+    file = tmp_path / "ranker.safetensors"
+    file.write_bytes(save_bytes("roi_mobilenet", network))
+    assert wider8k("detect", photo, "--weights", weights, "--ranker", file, "--json", tmp_path / "f.json").code == 0
+    (found,) = json.loads((tmp_path / "f.json").read_text())
+    candidates = Predictor(open_detector(weights)[1]).candidates(drawn_image(4), Canvas(None))
+    expected = detections(Reranker(open_ranker(file)[1])(drawn_image(4), candidates), score=0.02)
+    np.testing.assert_array_equal(np.array(found["boxes"], np.float32), expected.boxes)
+    np.testing.assert_array_equal(np.array(found["scores"], np.float32), expected.scores)
+    refused = wider8k("detect", photo, "--weights", weights, "--ranker", file, "--mode", "crface_multi")
+    assert refused.code == 2
+    assert "--ranker re-scores the candidates of one pass: expected no --mode, found crface_multi" in refused.err
+    assert wider8k("detect", photo, "--weights", weights, "--ranker", weights).code == 2
+
+
+def test_two_folders_of_one_name_are_refused(wider8k, photo: Path, weights: str, tmp_path: Path) -> None:
+    answer = wider8k("detect", photo, "--weights", weights, "--out", tmp_path / "o", "--blur", tmp_path / "o")
+    assert (answer.code, answer.out) == (2, "")
+    assert f"--blur {tmp_path / 'o'}: expected another folder than that of --out" in answer.err
