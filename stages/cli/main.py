@@ -13,9 +13,10 @@ import typer
 
 from pipeline.engine.lock import StoreLockedError
 from pipeline.engine.redaction import redact
-from stages.cli import weights
+from stages.cli import configs, weights
 from stages.cli.compare import compare
 from stages.cli.detect import detect
+from stages.cli.doctor import doctor
 from stages.cli.download import download
 from stages.cli.evaluate import evaluate
 from stages.cli.export import export
@@ -29,14 +30,29 @@ app = typer.Typer(
     name="wider8k",
     help=__doc__,
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (plan, run, explain, status, clean, evaluate, compare, reproduce, submission, detect, export, download):
+for command in (
+    plan,
+    run,
+    explain,
+    status,
+    clean,
+    evaluate,
+    compare,
+    reproduce,
+    submission,
+    detect,
+    export,
+    download,
+    doctor,
+):
     app.command()(command)
 app.add_typer(weights.group, name="weights")
+app.add_typer(configs.group, name="configs")
 
 
 @app.callback()

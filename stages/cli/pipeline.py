@@ -26,10 +26,14 @@ from pipeline.engine.storage import Store
 from stages.cli.outputs import require_exports
 from stages.cli.stored import clear, is_begun, status_line, stored_badly
 from stages.graph import STAGES
+from stages.packaged_configs import find_config
 
 FAILED, MISTAKE = 1, 2
 
-ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="YAML file, e.g. configs/smoke.yaml.")]
+ConfigOption = Annotated[
+    Path,
+    typer.Option("--config", "-c", help="YAML file, or the name of a packaged one: smoke.", callback=find_config),
+]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", help="node.field=value, e.g. boxes.canvas=8k; repeatable.")
 ]

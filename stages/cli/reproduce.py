@@ -18,12 +18,12 @@ from pipeline.engine.registry import Registry
 from pipeline.engine.storage import Store
 from stages.cli.pipeline import Choice, LimitOption, MachineOption, SetOption, carry_out
 from stages.graph import STAGES
+from stages.packaged_configs import CONFIGS
 
 if TYPE_CHECKING:
     from pipeline.evaluation.paper_items import PaperItem
     from stages.cli.finished_run import PaperResult
 
-CONFIGS: Final = Path(__file__).resolve().parents[2] / "configs"
 CPU: Final = "cpu2"  # the machine in configs/bases/machines.yaml that has no GPU
 TINY: Final = "Run on drawn faces with networks that have learnt nothing: its figures mean nothing."
 
@@ -57,8 +57,6 @@ def reproduce(
     from pipeline.evaluation.paper_items import read_items
     from stages.cli.paper_results import stated_rows
 
-    if not (CONFIGS / "papers").is_dir():
-        raise ValueError(f"reproduce needs the configs of the project's checkout, found none at {CONFIGS}")
     items = read_items(CONFIGS / "papers")
     if list_:
         print("\n\n".join(listed(items)))

@@ -11,6 +11,7 @@ from stages.cli.main import app, main
 
 ROOT = Path(__file__).resolve().parents[3]
 COMMANDS = (
+    "doctor",
     "plan",
     "run",
     "explain",

@@ -11,8 +11,8 @@ import pytest
 from pipeline.engine.config import load_config
 from pipeline.evaluation.paper_items import PaperItem, read_items
 from stages.cli.paper_results import KINDS, stated_rows
-from stages.cli.reproduce import CONFIGS
 from stages.graph import STAGES
+from stages.packaged_configs import CONFIGS
 from tests.stages.conftest import Answer
 
 ITEMS = read_items(CONFIGS / "papers")
@@ -102,11 +102,3 @@ def test_images_and_weights_reach_the_nodes_that_need_them(wider8k: Callable[...
     )
     assert done.code == 2
     assert f"{tmp_path}/none" in done.err and f"{tmp_path}/w.pth" in done.err
-
-
-def test_without_a_checkout_it_says_what_it_needs(
-    wider8k: Callable[..., Answer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("stages.cli.reproduce.CONFIGS", tmp_path)
-    answer = wider8k("reproduce", "--list")
-    assert answer.code == 2 and f"needs the configs of the project's checkout, found none at {tmp_path}" in answer.err

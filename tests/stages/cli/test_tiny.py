@@ -9,10 +9,10 @@ import pytest
 from pipeline.data.datasets.synthetic.dataset import Synthetic
 from pipeline.engine.config import load_config
 from pipeline.evaluation.paper_items import read_items
-from stages.cli.reproduce import CONFIGS
 from stages.cli.tiny import tiny_sets, write_tiny_files
 from stages.graph import STAGES
 from stages.index import Index
+from stages.packaged_configs import CONFIGS
 from stages.predict import Predict
 from stages.train_detector import TrainDetector
 from stages.train_ranker import TrainRanker
