@@ -94,6 +94,7 @@ def evaluate(
             },
         },
     )
+    _require_details(ctx, details)
     if benchmark != "wider":
         _other_benchmark(benchmark, predictions, labels, json, (protocol, min_face, category, max_detections))
         return
@@ -177,6 +178,18 @@ def _require_options_of(benchmark: str, given: Mapping[tuple[str, ...], Mapping[
         if named and benchmark not in benchmarks:
             only = " or ".join(benchmarks)
             raise ValueError(f"{', '.join(named)}: expected with --benchmark {only} only, found {benchmark}")
+
+
+def _require_details(ctx: typer.Context, details: bool) -> None:
+    """Raises ValueError where an option of the intervals is given, even at its default, and `--details` is not."""
+    given = [f"--{name}" for name in ("resamples", "seed") if _is_typed(ctx, name)]
+    if given and not details:
+        raise ValueError(f"{', '.join(given)}: expected with --details only, found no --details")
+
+
+def _is_typed(ctx: typer.Context, name: str) -> bool:
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _other_benchmark(

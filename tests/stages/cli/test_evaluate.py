@@ -221,6 +221,11 @@ def test_what_a_benchmark_needs_is_named(wider8k, tmp_path: Path) -> None:
             "--reading, --unreadable: expected with --benchmark wider only, found fddb",
         ),
         (("--ground-truth", tmp_path, "--labels", tmp_path), "expected one of them, found both"),
+        (
+            ("--ground-truth", tmp_path, "--resamples", "1000", "--seed", "3"),
+            "--resamples, --seed: expected with --details only, found no --details",
+        ),
+        (("--benchmark", "coco", "--seed", "0"), "--seed: expected with --details only, found no --details"),
         (("--category", "face"), "--category: expected with --benchmark pascal or afw or coco only, found wider"),
         (("--benchmark", "afw", "--labels", tmp_path / "gone.csv"), "no labels at"),
         ((), "Missing option '--ground-truth'"),
