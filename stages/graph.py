@@ -8,6 +8,7 @@
     samples, candidates, checkpoint -> rerank -> detections
     samples, text files -> text_predictions -> detections
     samples, candidates -> oracle -> detections;  candidates in several orders -> ranking_accuracy -> report
+    samples, detections, labels at `path` -> benchmark
     AP of several -> table;  table and report follow the graph back to detections, candidates and checkpoints
 
 A new stage is a new file beside this one and one line in `STAGES`; configs wire stages.
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 from pipeline.engine.registry import Registry
 from pipeline.engine.stage import Stage
+from stages.benchmark import Benchmark
 from stages.evaluate import Evaluate
 from stages.fuse import Fuse
 from stages.index import Index
@@ -49,6 +51,7 @@ STAGES: Registry[type[Stage]] = Registry(
         Oracle.name: Oracle,
         RankingAccuracy.name: RankingAccuracy,
         Evaluate.name: Evaluate,
+        Benchmark.name: Benchmark,
         Report.name: Report,
         Table.name: Table,
     },

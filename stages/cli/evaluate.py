@@ -200,7 +200,8 @@ def _other_benchmark(
     chosen: tuple[str, float | None, str | None, int],
 ) -> None:
     """Prints the figures of a benchmark other than WIDER FACE; `chosen` are the fields of `BenchmarkOptions`."""
-    from pipeline.evaluation.benchmarks import BENCHMARKS, BenchmarkOptions, evaluate_benchmark
+    from pipeline.evaluation.benchmark_results import BENCHMARKS
+    from pipeline.evaluation.benchmarks import BenchmarkOptions, evaluate_benchmark
 
     known = next((each for each in BENCHMARKS if each == benchmark), None)
     if known is None:

@@ -19,7 +19,7 @@ from stages.graph import STAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 # Parameters that a stage cannot do without, and for each stage one choice beside its defaults.
-NEEDED: dict[str, dict[str, Any]] = {"index": {"dataset": "synthetic"}}
+NEEDED: dict[str, dict[str, Any]] = {"index": {"dataset": "synthetic"}, "benchmark": {"benchmark": "fddb"}}
 OTHER: dict[str, dict[str, Any]] = {
     "index": {"dataset": {"kind": "wider_face", "split": "train", "missing": "skip"}},
     "statistics": {"policies": ["plain"], "epochs": 2, "assigner": "atss"},
@@ -35,6 +35,7 @@ OTHER: dict[str, dict[str, Any]] = {
     "oracle": {"pixel_inclusive": False, "iou": None},
     "ranking_accuracy": {"pairs": 3, "pixel_inclusive": True},
     "evaluate": {"coordinates": "whole"},
+    "benchmark": {"benchmark": "afw", "protocol": "face-eval"},
     "report": {"title": "t", "score": 1, "subset": "easy"},
 }
 
