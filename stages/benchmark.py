@@ -23,6 +23,7 @@ from pipeline.data.records import Sample, read_detections
 from pipeline.data.schemas import BENCHMARK, DETECTIONS, SAMPLES
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Port, Row, StageContext, WholeStage
+from pipeline.evaluation.benchmark_page import benchmark_page
 from pipeline.evaluation.benchmark_parts import BenchmarkPart, Counts
 from pipeline.evaluation.benchmark_results import BenchmarkName, BenchmarkResult, coco_result, fddb_result, voc_result
 from pipeline.evaluation.benchmarks import BenchmarkOptions, borders
@@ -131,8 +132,12 @@ class Benchmark(WholeStage):
         return lines
 
     def exports(self, node: str) -> dict[str, Callable[[Sequence[Row]], bytes]]:
-        """Returns the figures as Markdown, and with all digits as JSON."""
-        return {f"{node}.md": _markdown, f"{node}.json": lambda rows: str(rows[0]["content"]).encode()}
+        """Returns the figures as Markdown, with all digits as JSON, and as a page with their curves."""
+        return {
+            f"{node}.md": _markdown,
+            f"{node}.json": lambda rows: str(rows[0]["content"]).encode(),
+            f"{node}.html": partial(_page, node),
+        }
 
     def _options(self) -> BenchmarkOptions:
         return BenchmarkOptions(self.protocol, self.min_face, self.category, self.max_detections)
@@ -213,6 +218,11 @@ def _result(
 
 def _markdown(rows: Sequence[Row]) -> bytes:
     return "".join(f"    {line}\n" for line in rows[0]["lines"]).encode()
+
+
+def _page(node: str, rows: Sequence[Row]) -> bytes:
+    content = json.loads(rows[0]["content"])
+    return benchmark_page(BenchmarkResult(rows[0]["lines"], content, content["problems"]), node).encode()
 
 
 def _hash_of(source: Path) -> str:

@@ -81,3 +81,21 @@ def line_plot(
     ups = [(quarter, f"{quarter * top:.3g}") for quarter in QUARTERS]
     axes = Axis(low, high, "log" if octaves else "linear"), Axis(0, top)
     return plot(title, x, y, [(share(tick), f"{tick:g}") for tick in ticks], ups, parts, axes)
+
+
+def dense_curves(lines: Mapping[str, Sequence[tuple[float, float]]], title: str, x: str, y: str) -> Markup:
+    """Returns one line per name through its points, however many, without a spot on each; y is from 0 to 1.
+
+    Args:
+        lines: name -> (x, y), x at least 0 and never falling; from 0 to 1 where none is above 1, as a recall is.
+        title: for screen readers.
+        x: name of the horizontal axis.
+        y: name of the vertical axis.
+    """
+    arrays = [np.asarray(points, np.float64).reshape(-1, 2) for points in lines.values()]
+    most = max((float(points[:, 0].max()) for points in arrays if len(points)), default=1.0)
+    shares = most <= 1
+    top = 1.0 if shares else nice_top(most)
+    across = UNIT if shares else [(quarter, f"{quarter * top:,.0f}") for quarter in QUARTERS]
+    parts = [line(index, places(points[:, 0] / top, points[:, 1])) for index, points in enumerate(arrays)]
+    return plot(title, x, y, across, UNIT, parts, (Axis(0, top), _SHARE))

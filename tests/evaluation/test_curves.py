@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from pipeline.evaluation.curves import line_plot, pr_curves, size_curves
+from pipeline.evaluation.curves import dense_curves, line_plot, pr_curves, size_curves
 from pipeline.evaluation.wider_ap import ApCounts
 
 
@@ -70,3 +70,14 @@ def test_a_line_plot_without_octaves_begins_at_zero_and_one_without_points_still
     assert _numbers(line.get("d", ""))[0] == pytest.approx(48 + (380 - 58) / 2, abs=0.1)
     assert line_plot({}, "t", "x", "y").startswith("<svg")
     assert line_plot({}, "t", "x", "y", octaves=True).startswith("<svg")
+
+
+def test_dense_curves_have_no_spots_and_shares_where_nothing_is_above_one() -> None:
+    svg = dense_curves({"a": [(0.0, 1.0), (0.5, 0.5)], "b": []}, "t", "recall", "precision")
+    line, empty = _elements(svg, "path", "line")
+    assert _numbers(line.get("d", "")) == pytest.approx([48, 14, 48 + 161, 138], abs=0.1)
+    assert empty.get("d") == "M" and _elements(svg, "path", "spot") == []
+    assert ElementTree.fromstring(svg).get("data-x") == "linear 0 1"
+    counts = dense_curves({"a": [(0.0, 0.0), (1500.0, 0.5)]}, "t", "false positives", "rate")
+    assert ElementTree.fromstring(counts).get("data-x") == "linear 0 1600"
+    assert [node.text for node in _elements(counts, "text", "mid")] == ["0", "400", "800", "1,200", "1,600"]

@@ -70,6 +70,8 @@ def test_figures_are_printed_and_kept_in_files(guessed: World, root: Path) -> No
     lines = guessed.store.read("figures.md").decode()
     assert lines.startswith("    FDDB: ") and "discrete  continuous" in lines
     assert json.loads(guessed.store.read("figures.json")) == content(guessed)
+    page = guessed.store.read("figures.html").decode()
+    assert "figures on FDDB" in page and page.count('class="plot chart"') == 2
     assert content(guessed)["protocol"]["borders"] == "of 7 photographs, of the others 0 and 450"
 
 
