@@ -6,6 +6,7 @@
     index -> samples -> statistics -> report
     samples, candidates of several -> label_candidates -> labelled candidates -> train_ranker -> checkpoint
     samples, candidates, checkpoint -> rerank -> detections
+    samples, detections, checkpoint -> redetect -> detections
     samples, text files -> text_predictions -> detections
     samples, candidates -> oracle -> detections;  candidates in several orders -> ranking_accuracy -> report
     samples, detections, labels at `path` -> benchmark
@@ -26,6 +27,7 @@ from stages.label_candidates import LabelCandidates
 from stages.oracle import Oracle
 from stages.predict import Predict
 from stages.ranking_accuracy import RankingAccuracy
+from stages.redetect import Redetect
 from stages.report import Report
 from stages.rerank import Rerank
 from stages.statistics import Statistics
@@ -45,6 +47,7 @@ STAGES: Registry[type[Stage]] = Registry(
         TextPredictions.name: TextPredictions,
         Suppress.name: Suppress,
         Rerank.name: Rerank,
+        Redetect.name: Redetect,
         Fuse.name: Fuse,
         LabelCandidates.name: LabelCandidates,
         TrainRanker.name: TrainRanker,

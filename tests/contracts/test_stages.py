@@ -28,6 +28,7 @@ OTHER: dict[str, dict[str, Any]] = {
     "table": {"paper": {"ap": [95.1, 94.2, 87.4, 192]}},
     "predict": {"canvas": 4096, "max_candidates": 10, "memory_budget_gb": 2, "detector": "retinaface_mobilenet_mb1"},
     "rerank": {"size": "8k", "iou": None, "max_candidates": 100, "clip": True},
+    "redetect": {"context": 2, "canvas": 320},
     "text_predictions": {"max_candidates": 3},
     "suppress": {"score": 0.5, "max_detections": 3},
     "fuse": {"rule": "nms", "iou": 0.5, "max_detections": 3},
