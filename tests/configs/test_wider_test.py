@@ -6,8 +6,6 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from pipeline.data.images import encode_jpeg
 from pipeline.evaluation.dump_reader import read_dump
 from tests.stages.conftest import Answer
@@ -17,7 +15,6 @@ CONFIG = Path(__file__).resolve().parents[2] / "configs/wider_test.yaml"
 NAMES = ["0--Parade/a", "0--Parade/b", "1--Handshaking/a"]
 
 
-@pytest.mark.slow
 def test_the_config_leads_from_photographs_to_the_servers_archive(
     weights: str, tmp_path: Path, wider8k: Callable[..., Answer]
 ) -> None:

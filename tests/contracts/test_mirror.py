@@ -39,7 +39,7 @@ ELSEWHERE = {
     "stages/base_training.py": "tests/stages/test_train_detector.py",
     "stages/cli/finished_run.py": "tests/stages/cli/test_paper_results.py",
     "stages/cli/stored.py": "tests/stages/cli/test_pipeline.py",
-    "stages/network_stage.py": "tests/stages/test_predict.py",
+    "stages/network_stage.py": "tests/stages/test_predict_weights.py",
 }
 
 
