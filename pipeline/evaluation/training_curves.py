@@ -70,7 +70,7 @@ def _vertical(values: Sequence[NDArray[np.float64]]) -> tuple[Axis, Ticks]:
     ticks = np.array(powers if len(powers) > 2 else [step * power for power in powers for step in (1, 2, 5)])
     within = ticks[ticks <= top * (1 + 1e-9)]
     return axis, [
-        (share, _short(value)) for share, value in zip(_shares(axis, within).tolist(), within.tolist(), strict=True)
+        (share, _power(value)) for share, value in zip(_shares(axis, within).tolist(), within.tolist(), strict=True)
     ]
 
 
@@ -86,6 +86,11 @@ def _shares(axis: Axis, values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _short(value: float) -> str:
     return f"{value / 1000:.3g}k" if value >= 10_000 else f"{value:.4g}" if value >= 1 else f"{value:.3g}"
+
+
+def _power(value: float) -> str:
+    """Returns a tick of a logarithmic axis; small ones as 1e-3, which leaves room for the axis's name."""
+    return _short(value) if value >= 0.01 else f"{value:.0e}".replace("e-0", "e-")
 
 
 def _smooth(values: NDArray[np.float64]) -> NDArray[np.float64]:

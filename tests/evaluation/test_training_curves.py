@@ -75,6 +75,7 @@ def test_a_value_far_below_all_others_is_at_the_lower_end() -> None:
     svg = metric_curves({"a": [(1, 10.0)], "b": [(1, 1.0), (2, 1e-9), (3, 1.0)]}, "t", "loss")
     assert ElementTree.fromstring(svg).get("data-y") == "log 0.001 10"
     assert _heights(svg)[1][1] == 262
+    assert [node.text for node in _elements(svg, "text", "end")] == ["1e-3", "0.01", "0.1", "1", "10"]
 
 
 def test_few_powers_of_ten_have_ticks_between_them() -> None:
