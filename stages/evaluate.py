@@ -62,7 +62,7 @@ class Evaluate(WholeStage):
         """
         detections = ctx.one("detections")
         require_known_images(detections, ctx.one("samples"))
-        shards = _images_of_shards(detections)
+        shards = images_of_shards(detections)
         truth, left_out, answers = evaluated_images(ctx.one("samples"), detections, self.unreadable)
         whole = self.coordinates == "whole"
         ranges = ctx.fan_out(partial(_range, detections, left_out), list(shards))
@@ -98,7 +98,7 @@ def evaluated_images(
         ValueError: if no image could be read.
     """
     rows = [Sample.from_row(row) for row in samples.rows()]
-    without = _missing_answers(rows, detections, _images_of_shards(detections))
+    without = missing_answers(rows, detections, images_of_shards(detections))
     left_out = without.unreadable if unreadable == "left_out" else frozenset()
     truth = ground_truth_of(row for row in rows if row.image_id not in left_out)
     if rows and not truth.image_ids:
@@ -106,9 +106,10 @@ def evaluated_images(
     return truth, left_out, without.counts(left_out)
 
 
-def _missing_answers(
+def missing_answers(
     samples: Sequence[Sample], detections: Artifact, shards: Mapping[str, Sequence[str]]
 ) -> MissingAnswers:
+    """Returns the images without an answer; `shards` are those of `images_of_shards`."""
     # A dump says in its records which rows are errors: the shards without any need not be read for it.
     failed = {key for key, _ in detections.manifest.errors}
     read = [shard for shard, keys in shards.items() if not failed.isdisjoint(keys)]
@@ -117,7 +118,7 @@ def _missing_answers(
     return MissingAnswers.of(samples, rows)
 
 
-def _images_of_shards(detections: Artifact) -> dict[str, list[str]]:
+def images_of_shards(detections: Artifact) -> dict[str, list[str]]:
     """Returns shard name -> its images, from the shards' records."""
     shards: dict[str, list[str]] = {entry.name: [] for entry in detections.manifest.shards}
     for key, _, shard in detections.item_versions():

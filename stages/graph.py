@@ -6,8 +6,10 @@
     index -> samples -> statistics -> report
     samples, candidates of several -> label_candidates -> labelled candidates -> train_ranker -> checkpoint
     samples, candidates, checkpoint -> rerank -> detections
+    samples, detections, checkpoint -> redetect -> detections
     samples, text files -> text_predictions -> detections
     samples, candidates -> oracle -> detections;  candidates in several orders -> ranking_accuracy -> report
+    samples, detections, labels at `path` -> benchmark
     AP of several -> table;  table and report follow the graph back to detections, candidates and checkpoints
 
 A new stage is a new file beside this one and one line in `STAGES`; configs wire stages.
@@ -17,6 +19,7 @@ from __future__ import annotations
 
 from pipeline.engine.registry import Registry
 from pipeline.engine.stage import Stage
+from stages.benchmark import Benchmark
 from stages.evaluate import Evaluate
 from stages.fuse import Fuse
 from stages.index import Index
@@ -24,6 +27,7 @@ from stages.label_candidates import LabelCandidates
 from stages.oracle import Oracle
 from stages.predict import Predict
 from stages.ranking_accuracy import RankingAccuracy
+from stages.redetect import Redetect
 from stages.report import Report
 from stages.rerank import Rerank
 from stages.statistics import Statistics
@@ -43,12 +47,14 @@ STAGES: Registry[type[Stage]] = Registry(
         TextPredictions.name: TextPredictions,
         Suppress.name: Suppress,
         Rerank.name: Rerank,
+        Redetect.name: Redetect,
         Fuse.name: Fuse,
         LabelCandidates.name: LabelCandidates,
         TrainRanker.name: TrainRanker,
         Oracle.name: Oracle,
         RankingAccuracy.name: RankingAccuracy,
         Evaluate.name: Evaluate,
+        Benchmark.name: Benchmark,
         Report.name: Report,
         Table.name: Table,
     },

@@ -65,7 +65,8 @@ class Cost:
 def costs_of(config: Config) -> list[Cost]:
     """Returns what every node costs that runs a network or holds candidates as they were found, in the graph's order.
 
-    The rest (lists of images, suppression, evaluation, pages) is minutes of CPU and few bytes, and left out.
+    The rest (lists of images, suppression, evaluation, pages) is minutes of CPU and few bytes, and left out; so are
+    boxes examined again, whose number is not known before.
     """
     found = list[Cost]()
     for name in config.graph.order:

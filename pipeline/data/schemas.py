@@ -90,6 +90,15 @@ AP: Final = pa.schema(
     ]
 )
 
+# One row: the figures of a benchmark other than WIDER FACE.
+BENCHMARK: Final = pa.schema(
+    [
+        *_columns(TEXT, "benchmark"),
+        *_columns(pa.list_(TEXT), "lines"),  # to be printed
+        *_columns(pa.large_string(), "content"),  # JSON: figures, curves, protocol
+    ]
+)
+
 # One row per evaluation that is compared. Precisions and recalls are in 0..1; NaN where no face counts.
 COMPARISON: Final = pa.schema(
     [

@@ -7,39 +7,47 @@ next one, and the last one's counts are the result. A figure computed so is abov
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.datasets.labels.box_labels import BoxLabels
 from pipeline.data.prediction_set import PredictionSet
+from pipeline.evaluation.joined_counts import JoinedCounts
 from pipeline.evaluation.voc_ap import VocProtocol, matched_faces
 
 Float64 = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class Fit:
-    """Sums over the hits of some images; adding two of them gives those of both.
+@dataclass(frozen=True, slots=True, eq=False)
+class Fit(JoinedCounts):
+    """How the hits of some images differ from their faces; adding two of them is exact, in any order.
 
     Attributes:
-        hits: their number.
-        sums: float64 [4], of shifts in x and y by the box's own width and height, and of the faces' widths and heights
-            by the boxes' own.
+        changes: float64 [H, 4], per hit the shift in x and y by the box's own width and height, and the face's width
+            and height by the box's own.
     """
 
-    hits: int
-    sums: Float64
+    rows: ClassVar[tuple[str, ...]] = ("changes",)
 
-    def __add__(self, other: Fit) -> Fit:
-        return Fit(self.hits + other.hits, self.sums + other.sums)
+    changes: Float64
+
+    @classmethod
+    def zero(cls) -> Fit:
+        """Returns that of no hit."""
+        return cls(np.zeros((0, 4)))
 
     def apply(self, boxes: Float64) -> Float64:
         """Returns boxes [N, 4] xyxy after the mean shift and scale; as they are where there is no hit."""
-        if not self.hits:
+        if not len(self.changes):
             return boxes
-        shift, scale = np.split(self.sums / self.hits, 2)
+        # Correctly rounded sums: neither the order of the images nor the cut into shards changes a bit.
+        means = np.array([math.fsum(column) for column in self.changes.T.tolist()]) / len(self.changes)
+        shift, scale = np.split(means, 2)
         sides = boxes[:, 2:] - boxes[:, :2]
         centres = (boxes[:, 2:] + boxes[:, :2]) / 2 + shift * sides
         half = sides / 2 * scale
@@ -49,8 +57,8 @@ class Fit:
 def fit_boxes(
     predictions: PredictionSet, labels: BoxLabels, protocol: VocProtocol, positions: NDArray[np.int64]
 ) -> Fit:
-    """Returns the sums over the hits of these images; arguments as those of `voc_ap.matched_faces`."""
-    total = Fit(0, np.zeros(4))
+    """Returns what the hits of these images say; arguments as those of `voc_ap.matched_faces`."""
+    parts = [np.zeros((0, 4))]
     for image, rows, face_N in matched_faces(predictions, labels, protocol, positions):
         faces = labels.boxes[image]
         counted = ~np.append(protocol.ignored(faces, labels.ignored[image]), True)
@@ -62,19 +70,36 @@ def fit_boxes(
         boxes, hit, sides = boxes[sized], hit[sized], sides[sized]
         shift = (hit[:, 2:] + hit[:, :2] - boxes[:, 2:] - boxes[:, :2]) / 2 / sides
         scale = (hit[:, 2:] - hit[:, :2]) / sides
-        total += Fit(len(boxes), np.concatenate([shift, scale], axis=1).sum(axis=0))
-    return total
+        parts.append(np.concatenate([shift, scale], axis=1))
+    return Fit(np.concatenate(parts))
+
+
+def counted(
+    predictions: PredictionSet, protocol: VocProtocol, positions: NDArray[np.int64], fits: Sequence[Fit] = ()
+) -> tuple[PredictionSet, NDArray[np.int64]]:
+    """Returns the detections that are large enough to be counted, their boxes after some rounds, and their positions.
+
+    Args:
+        predictions: boxes as they were found.
+        protocol: which are large enough, as they were found.
+        positions: int64 [N], place of each row in its source.
+        fits: of the rounds before, over the whole set.
+    """
+    sides = predictions.boxes[:, 2:] - predictions.boxes[:, :2]
+    kept = (sides > protocol.min_box).any(axis=1)
+    ends = np.concatenate([[0], kept.cumsum()]).astype(np.int64)[predictions.offsets]
+    boxes = predictions.boxes[kept]
+    for fit in fits:
+        boxes = fit.apply(boxes)
+    return replace(predictions, offsets=ends, boxes=boxes, scores=predictions.scores[kept]), positions[kept]
 
 
 def refined(
     predictions: PredictionSet, labels: BoxLabels, protocol: VocProtocol, positions: NDArray[np.int64]
 ) -> tuple[PredictionSet, NDArray[np.int64]]:
     """Returns the detections that a protocol counts, their boxes after all rounds but the last, and their positions."""
-    sides = predictions.boxes[:, 2:] - predictions.boxes[:, :2]
-    kept = (sides > protocol.min_box).any(axis=1)
-    ends = np.concatenate([[0], kept.cumsum()]).astype(np.int64)[predictions.offsets]
-    chosen = replace(predictions, offsets=ends, boxes=predictions.boxes[kept], scores=predictions.scores[kept])
+    fits: list[Fit] = []
     for _ in range(protocol.rounds - 1):
-        fit = fit_boxes(chosen, labels, protocol, positions[kept])
-        chosen = replace(chosen, boxes=fit.apply(chosen.boxes))
-    return chosen, positions[kept]
+        chosen, places = counted(predictions, protocol, positions, fits)
+        fits.append(fit_boxes(chosen, labels, protocol, places))
+    return counted(predictions, protocol, positions, fits)

@@ -6,6 +6,7 @@ Equal to faster-coco-eval in the tests, but that ``ignore`` of an annotation is 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar, Final
@@ -56,14 +57,17 @@ class CocoCounts(JoinedCounts):
 
 
 def count_coco(
-    predictions: PredictionSet, labels: BoxLabels, first: int = 0, max_detections: int = MAX_DETECTIONS
+    predictions: PredictionSet,
+    labels: BoxLabels,
+    numbers: Sequence[int] | None = None,
+    max_detections: int = MAX_DETECTIONS,
 ) -> CocoCounts:
     """Returns the outcomes over all images of the labels.
 
     Args:
         predictions: detections of exactly the images of the labels, in their order, rows in any order.
         labels: the faces.
-        first: number of the first of these images in the whole set.
+        numbers: of each of these images in the whole set; None where they are the whole set.
         max_detections: the best so many of an image.
     """
     rows = predictions.falling()
@@ -76,7 +80,9 @@ def count_coco(
         faces += (~ignored_AF).sum(axis=1)
         found, ignored = match_image(rows.boxes[best], labels.boxes[image], labels.crowds[image], ignored_AF)
         scores = rows.scores[best]
-        places = np.stack([np.full(len(scores), first + image), np.arange(len(scores))], axis=1)
+        places = np.stack(
+            [np.full(len(scores), image if numbers is None else numbers[image]), np.arange(len(scores))], axis=1
+        )
         parts.append((scores, places, np.moveaxis(found, 2, 0), np.moveaxis(ignored, 2, 0)))
     return CocoCounts(len(labels.image_ids), faces, *map(np.concatenate, zip(*parts, strict=True)))
 
@@ -87,11 +93,17 @@ class CocoResult:
 
     Attributes:
         precision: float64 [A, T], the mean precision over 101 recalls.
+        curves: float64 [A, T, 101], the precision at each of `RECALLS`, 0 where detections do not reach it.
         recall: dict of the number of detections of an image -> float64 [A, T], recall with the best so many.
     """
 
     precision: Float64
+    curves: Float64
     recall: dict[int, Float64]
+
+    def by_overlap(self) -> dict[str, float]:
+        """Returns the overlap as text, such as "0.50" -> precision of the faces of every area."""
+        return {f"{overlap:.2f}": float(each) for overlap, each in zip(THRESHOLDS, self.precision[0], strict=True)}
 
     def figures(self) -> dict[str, float]:
         """Returns COCO's figures by name: ap, ap50, ap75, ap and ar by area, ar by number of detections."""
@@ -126,20 +138,23 @@ def average(counts: CocoCounts, max_detections: int = MAX_DETECTIONS) -> CocoRes
         hits = (found & counted)[ranks < number].sum(axis=0)
         recall[number] = _by(hits, counts.faces)
     precision = np.full((len(AREAS), len(THRESHOLDS)), np.nan)
+    curves = np.full((*precision.shape, len(RECALLS)), np.nan)
     for area, faces in enumerate(counts.faces.tolist()):
         for place in range(len(THRESHOLDS) if faces else 0):
             kept = counted[:, area, place]
-            precision[area, place] = _precision(found[kept, area, place], faces)
-    return CocoResult(precision, recall)
+            curves[area, place] = _precision(found[kept, area, place], faces)
+            precision[area, place] = curves[area, place].mean()
+    return CocoResult(precision, curves, recall)
 
 
-def _precision(hits_N: Bool, faces: int) -> float:
-    """Returns the mean precision at `RECALLS` of detections by falling score."""
+def _precision(hits_N: Bool, faces: int) -> Float64:
+    """Returns the precision at `RECALLS` of detections by falling score."""
     hits = hits_N.cumsum()
     precision = hits / np.arange(1, len(hits) + 1)
     envelope = np.maximum.accumulate(precision[::-1])[::-1]
     places = np.searchsorted(hits / faces, RECALLS, side="left")
-    return float(np.append(envelope, 0.0)[places].mean())
+    at_recalls: Float64 = np.append(envelope, 0.0)[places]
+    return at_recalls
 
 
 def _by(hits: Int64, faces: Int64) -> Float64:

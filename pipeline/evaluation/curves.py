@@ -1,4 +1,4 @@
-"""Lines and points as SVG text: precision and recall, AP over the image size, a training, AP against time.
+"""Lines and points as SVG text: precision and recall, AP over the image size, any number over another.
 
 A script reads the values at the cursor out of the paths and hides the runs that are switched off (`page_parts`).
 """
@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from markupsafe import Markup
-from numpy.typing import NDArray
 
 from pipeline.evaluation.plot_frame import QUARTERS, UNIT, Axis, line, nice_top, places, plot, spot, to_right, up
 from pipeline.evaluation.wider_ap import ApCounts, curve
@@ -84,50 +83,19 @@ def line_plot(
     return plot(title, x, y, [(share(tick), f"{tick:g}") for tick in ticks], ups, parts, axes)
 
 
-def loss_curves(losses: Mapping[str, Sequence[float]]) -> Markup:
-    """Returns training loss per logged step, one line per training; values that are not finite leave a gap."""
-    series = {name: list(enumerate(values, 1)) for name, values in losses.items() if len(values)}
-    return metric_curves(series, "Training loss", "loss", smooth=True)
-
-
-def metric_curves(
-    series: Mapping[str, Sequence[tuple[int, float]]], title: str, name: str, smooth: bool = False
-) -> Markup:
-    """Returns a number over the steps of a training, one line per training.
+def dense_curves(lines: Mapping[str, Sequence[tuple[float, float]]], title: str, x: str, y: str) -> Markup:
+    """Returns one line per name through its points, however many, without a spot on each; y is from 0 to 1.
 
     Args:
-        series: training -> (step from 1 on, value), rising in the step; values that are not finite are left out.
+        lines: name -> (x, y), x at least 0 and never falling; from 0 to 1 where none is above 1, as a recall is.
         title: for screen readers.
-        name: of the number, beside its axis; "" where a title above the plot says it.
-        smooth: whether its running mean is drawn, and the values themselves faintly behind it.
+        x: name of the horizontal axis.
+        y: name of the vertical axis.
     """
-    arrays = [np.asarray(points, np.float64).reshape(-1, 2) for points in series.values()]
-    finite = np.concatenate([np.zeros(0), *(points[np.isfinite(points[:, 1]), 1] for points in arrays)])
-    top = nice_top(float(finite.max())) if finite.size else 1.0
-    steps = max((float(points[:, 0].max()) for points in arrays if len(points)), default=1.0)
-    parts = []
-    for index, points in enumerate(arrays):
-        known = points[np.isfinite(points[:, 1])]
-        x, values = (known[:, 0] - 1) / max(1.0, steps - 1), known[:, 1]
-        if smooth:
-            parts.append(line(index, places(x, values / top), "line faint"))
-            values = _smooth(values)
-        parts.append(line(index, places(x, np.clip(values / top, 0, 1))))
-    ups = [(share, _short(share * top)) for share in QUARTERS]
-    stride = max(1, round(nice_top(steps / 5)))
-    across = [((step - 1) / max(1.0, steps - 1), f"{step:,}") for step in range(stride, int(steps) + 1, stride)]
-    return plot(title, "logged step", name, across, ups, parts, (Axis(1, max(2.0, steps)), Axis(0, top)))
-
-
-def _short(value: float) -> str:
-    return f"{value / 1000:.3g}k" if value >= 10_000 else f"{value:.4g}" if value >= 1 else f"{value:.3g}"
-
-
-def _smooth(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns a running mean over a twentieth of the steps."""
-    window = max(1, len(values) // 20)
-    total = np.cumsum(np.concatenate([[0.0], values]))
-    ends = np.arange(1, len(values) + 1)
-    starts = np.maximum(ends - window, 0)
-    mean: NDArray[np.float64] = (total[ends] - total[starts]) / (ends - starts)
-    return mean
+    arrays = [np.asarray(points, np.float64).reshape(-1, 2) for points in lines.values()]
+    most = max((float(points[:, 0].max()) for points in arrays if len(points)), default=1.0)
+    shares = most <= 1
+    top = 1.0 if shares else nice_top(most)
+    across = UNIT if shares else [(quarter, f"{quarter * top:,.0f}") for quarter in QUARTERS]
+    parts = [line(index, places(points[:, 0] / top, points[:, 1])) for index, points in enumerate(arrays)]
+    return plot(title, x, y, across, UNIT, parts, (Axis(0, top), _SHARE))

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-from pipeline.evaluation.curves import loss_curves, metric_curves, pr_curves, size_curves
+from pipeline.evaluation.curves import pr_curves, size_curves
 from pipeline.evaluation.face_statistics import FaceStatistics, ScaleBin
 from pipeline.evaluation.headline import best_run, ceiling
 from pipeline.evaluation.missing_answers import FAILED, LEFT_OUT, UNREADABLE
@@ -16,6 +16,7 @@ from pipeline.evaluation.plots import range_bars, scale_bars, score_bars, target
 from pipeline.evaluation.result_table import percent
 from pipeline.evaluation.run_result import RunResult, ap_by_size
 from pipeline.evaluation.trade_off import Point, frontier, trade_off_plot
+from pipeline.evaluation.training_curves import loss_curves, metric_curves
 from pipeline.evaluation.wider_ap import ApCounts
 
 Metric = Mapping[str, Sequence[tuple[int, float]]]

@@ -17,7 +17,7 @@ from pipeline.engine.literal_yaml import LiteralModel, read_yaml
 from pipeline.engine.registry import Registry
 
 State = Literal["whole", "part", "not yet"]
-Kind = Literal["ap", "sizes", "levels", "cumulative", "scores", "heights", "gallery"]
+Kind = Literal["ap", "sizes", "levels", "cumulative", "scores", "heights", "gallery", "vanished"]
 COLUMNS = (*LEVELS, "false alarms", "hard recall", "detect ms", "refine ms", "ranker MB")
 """Figures of our own that a table can have: AP and recall in per cent, milliseconds of one image in one worker."""
 

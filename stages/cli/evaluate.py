@@ -52,7 +52,7 @@ def evaluate(
         Path | None, typer.Option(help="Evaluate only the images of this list: event/name per line.")
     ] = None,
     json: Annotated[Path | None, typer.Option(help="Write AP with all digits, protocol and counts.")] = None,
-    report: Annotated[Path | None, typer.Option(help="Write a page: AP, curves, face sizes, problems.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Write a page: figures, curves, problems.")] = None,
     reading: Annotated[str, typer.Option(help="Where the official tools differ: matlab or python.")] = "matlab",
     nms: Annotated[float | None, typer.Option(help="Suppress above this overlap first (for dumps: 0.4).")] = None,
     score: Annotated[float | None, typer.Option(help="Drop boxes at or below it first (for dumps: 0.02).")] = None,
@@ -84,7 +84,6 @@ def evaluate(
             ("wider",): {
                 "--ground-truth": ground_truth is not None,
                 "--images": images is not None,
-                "--report": report is not None,
                 "--nms": nms is not None,
                 "--score": score is not None,
                 "--false-alarms": false_alarms is not None,
@@ -94,8 +93,10 @@ def evaluate(
             },
         },
     )
+    _require_details(ctx, details)
     if benchmark != "wider":
-        _other_benchmark(benchmark, predictions, labels, json, (protocol, min_face, category, max_detections))
+        files = {"--json": json, "--report": report}
+        _other_benchmark(benchmark, predictions, labels, files, (protocol, min_face, category, max_detections))
         return
     truth = ground_truth or labels
     if truth is None:
@@ -139,12 +140,17 @@ def _chosen(
 def _write_page(
     file: Path, inputs: EvaluationInputs, result: WiderResult, name: str, tables: list[ResultTable]
 ) -> None:
-    from pipeline.engine.redaction import without_keys
     from pipeline.evaluation.evaluate_files import report_page
 
-    typed = shlex.join(["wider8k", *map(without_keys, sys.argv[1:])])
-    file.write_text(report_page(inputs, result, name, commands=[typed], tables=tables), encoding="utf-8")
+    file.write_text(report_page(inputs, result, name, commands=[_typed()], tables=tables), encoding="utf-8")
     print(f"page: {file}")
+
+
+def _typed() -> str:
+    """Returns the command as it was typed, without keys."""
+    from pipeline.engine.redaction import without_keys
+
+    return shlex.join(["wider8k", *map(without_keys, sys.argv[1:])])
 
 
 def _print_ap(result: WiderResult) -> None:
@@ -179,29 +185,55 @@ def _require_options_of(benchmark: str, given: Mapping[tuple[str, ...], Mapping[
             raise ValueError(f"{', '.join(named)}: expected with --benchmark {only} only, found {benchmark}")
 
 
+def _require_details(ctx: typer.Context, details: bool) -> None:
+    """Raises ValueError where an option of the intervals is given, even at its default, and `--details` is not."""
+    given = [f"--{name}" for name in ("resamples", "seed") if _is_typed(ctx, name)]
+    if given and not details:
+        raise ValueError(f"{', '.join(given)}: expected with --details only, found no --details")
+
+
+def _is_typed(ctx: typer.Context, name: str) -> bool:
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
 def _other_benchmark(
     benchmark: str,
     predictions: Path,
     labels: Path | None,
-    json: Path | None,
+    files: Mapping[str, Path | None],
     chosen: tuple[str, float | None, str | None, int],
 ) -> None:
-    """Prints the figures of a benchmark other than WIDER FACE; `chosen` are the fields of `BenchmarkOptions`."""
-    from pipeline.evaluation.benchmarks import BENCHMARKS, BenchmarkOptions, evaluate_benchmark
+    """Prints the figures of a benchmark other than WIDER FACE, and writes its files.
+
+    Args:
+        benchmark: its name as typed.
+        predictions: see `benchmark_inputs`.
+        labels: see `evaluate_benchmark`.
+        files: `--json` and `--report`.
+        chosen: the fields of `BenchmarkOptions`.
+    """
+    from pipeline.evaluation.benchmark_results import BENCHMARKS
+    from pipeline.evaluation.benchmarks import BenchmarkOptions, evaluate_benchmark
 
     known = next((each for each in BENCHMARKS if each == benchmark), None)
     if known is None:
         raise ValueError(f"--benchmark {benchmark}: expected wider, {', '.join(BENCHMARKS)}")
     if labels is None:
         raise ValueError(f"--benchmark {benchmark} needs --labels, found none")
-    require_files({"--json": json}, [predictions, labels])
+    require_files(files, [predictions, labels])
     result = evaluate_benchmark(known, predictions, labels, BenchmarkOptions(*chosen))
     _print_problems(result.problems)
     for line in result.lines:
         print(line)
-    if json:
+    if json := files["--json"]:
         json.write_text(result.to_json(), encoding="utf-8")
         print(f"all digits: {json}")
+    if page := files["--report"]:
+        from pipeline.evaluation.benchmark_page import benchmark_page
+
+        page.write_text(benchmark_page(result, predictions.name, commands=[_typed()]), encoding="utf-8")
+        print(f"page: {page}")
 
 
 def _print_problems(problems: Mapping[str, list[str]]) -> None:

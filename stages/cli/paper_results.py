@@ -27,6 +27,7 @@ from pipeline.evaluation.paper_tables import PaperRow, beside, row_of
 from pipeline.evaluation.result_table import NONE, percent
 from stages.cli.finished_run import FinishedRun, PaperResult, row_name
 from stages.cli.side_by_side import gallery_result
+from stages.cli.vanished import vanished_result
 from stages.statistics import Statistics
 from stages.table import Table
 
@@ -177,6 +178,7 @@ KINDS: Final[Mapping[Kind, Callable[[PaperItem, FinishedRun, str], PaperResult]]
     "scores": scores_result,
     "heights": heights_result,
     "gallery": gallery_result,
+    "vanished": vanished_result,
 }
 _MATCHINGS: Final = {"mogface": "standard matching", "s3fd": "S3FD's two steps", "atss": "ATSS"}
 

@@ -135,7 +135,7 @@ def run(
     carry_out(choice, choice.again(local), local, verbose)
 
 
-def carry_out(choice: Choice, again: str, local: bool, verbose: bool) -> None:
+def carry_out(choice: Choice, again: str, local: bool, verbose: bool, tables: bool = True) -> None:
     """Runs what is chosen and prints how it ended.
 
     Args:
@@ -143,6 +143,7 @@ def carry_out(choice: Choice, again: str, local: bool, verbose: bool) -> None:
         again: the command that resumes it, as it is shown.
         local: in this process, without Ray.
         verbose: let Ray's own log lines through.
+        tables: print the Markdown that its nodes export, not only where it is.
 
     Raises:
         typer.Exit: something failed or could not begin.
@@ -167,7 +168,8 @@ def carry_out(choice: Choice, again: str, local: bool, verbose: bool) -> None:
         if lock.taken_over_from:
             print(f"took over the lock of {lock.taken_over_from}, which is gone", file=sys.stderr)
         outcome = Runner(loaded.graph, store, options, make_executor).run()
-    _conclude(outcome, loaded, store, duration(time.monotonic() - started), again)
+    _print_exports(outcome, loaded, store, tables)
+    _conclude(outcome, duration(time.monotonic() - started), again)
 
 
 def _log(line: str) -> None:
@@ -184,12 +186,15 @@ def _check_lasting(store: Store) -> None:
         )
 
 
-def _conclude(outcome: Outcome, loaded: Config, store: Store, took: str, again: str) -> None:
+def _print_exports(outcome: Outcome, loaded: Config, store: Store, tables: bool) -> None:
     for name in (*outcome.computed, *outcome.reused):
         for file in loaded.graph.nodes[name].stage.exports(name):
             print(f"{name}: {store.path(file)}")
-            if file.endswith(".md"):  # short, and made to be read as it is
+            if tables and file.endswith(".md"):  # short, and made to be read as it is
                 print(store.read(file).decode())
+
+
+def _conclude(outcome: Outcome, took: str, again: str) -> None:
     for line in outcome.notes:
         print(line)
     counts = f"{len(outcome.computed)} computed, {len(outcome.reused)} reused"

@@ -77,7 +77,7 @@ def reproduce(
     sets += _files(item, chosen, loaded, images, weights or [])
     typed = shlex.join(["wider8k", *map(without_keys, sys.argv[1:])])
     choice = Choice(config, [*sets, *(set_ or [])], limit, machine or (CPU if tiny else None), until=chosen.node)
-    carry_out(choice, typed, local, verbose)
+    carry_out(choice, typed, local, verbose, tables=False)
     _publish(item, chosen, choice, Publication(typed, TINY if tiny else ""))
 
 

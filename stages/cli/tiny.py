@@ -15,6 +15,7 @@ from pipeline.inference.test_time import MODES
 from stages.index import Index
 from stages.label_candidates import LabelCandidates
 from stages.predict import SINGLE, Predict
+from stages.redetect import Redetect
 from stages.rerank import Rerank
 from stages.statistics import Statistics
 from stages.text_predictions import TextPredictions
@@ -97,6 +98,15 @@ def _predict(node: Node, folder: Path) -> Fields:
         yield "canvas", _small(node.stage.canvas)
 
 
+def _redetect(node: Node, folder: Path) -> Fields:
+    assert isinstance(node.stage, Redetect)
+    if not node.inputs.get("checkpoint"):
+        yield "detector", "retinaface_mobilenet"
+        yield "path", str(folder / WEIGHTS)
+    if node.stage.canvas != "original":
+        yield "canvas", _small(node.stage.canvas)
+
+
 def _rerank(node: Node, folder: Path) -> Fields:
     assert isinstance(node.stage, Rerank)
     if node.stage.size is not None:
@@ -120,6 +130,7 @@ _FIELDS: Final[Mapping[type, Callable[[Node, Path], Fields]]] = {
     TrainDetector: _train_detector,
     TrainRanker: _train_ranker,
     Predict: _predict,
+    Redetect: _redetect,
     Rerank: _rerank,
     LabelCandidates: _label,
     TextPredictions: _text_predictions,

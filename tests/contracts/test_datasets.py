@@ -19,6 +19,7 @@ from pipeline.data.images import decode, encode_jpeg
 from pipeline.data.records import Sample
 from pipeline.data.schemas import LEVELS, SAMPLES
 from pipeline.engine.fingerprint import hash_bytes
+from tests.data.datasets.fddb.folds import ELLIPSES, write_folds
 
 Built = tuple[Dataset, str]
 
@@ -52,6 +53,13 @@ def _coco_json(root: Path) -> Dataset:
     return DATASETS["coco_json"]()
 
 
+def _fddb(root: Path) -> Dataset:
+    write_folds(root / "FDDB-folds")
+    for name in (name for images in ELLIPSES.values() for name in images):
+        _image(root / "originalPics" / f"{name}.jpg", 100)
+    return DATASETS["fddb"]()
+
+
 def _synthetic(root: Path) -> Dataset:
     return DATASETS["synthetic"].model_validate({"images": 4, "width": 64, "height": 48})
 
@@ -65,6 +73,7 @@ BUILDERS: dict[str, Callable[[Path], Dataset]] = {
     "wider_face": _wider_face,
     "image_folder": _image_folder,
     "coco_json": _coco_json,
+    "fddb": _fddb,
     "synthetic": _synthetic,
     "mosaic": _mosaic,
 }

@@ -19,7 +19,7 @@ from stages.graph import STAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 # Parameters that a stage cannot do without, and for each stage one choice beside its defaults.
-NEEDED: dict[str, dict[str, Any]] = {"index": {"dataset": "synthetic"}}
+NEEDED: dict[str, dict[str, Any]] = {"index": {"dataset": "synthetic"}, "benchmark": {"benchmark": "fddb"}}
 OTHER: dict[str, dict[str, Any]] = {
     "index": {"dataset": {"kind": "wider_face", "split": "train", "missing": "skip"}},
     "statistics": {"policies": ["plain"], "epochs": 2, "assigner": "atss"},
@@ -28,6 +28,7 @@ OTHER: dict[str, dict[str, Any]] = {
     "table": {"paper": {"ap": [95.1, 94.2, 87.4, 192]}},
     "predict": {"canvas": 4096, "max_candidates": 10, "memory_budget_gb": 2, "detector": "retinaface_mobilenet_mb1"},
     "rerank": {"size": "8k", "iou": None, "max_candidates": 100, "clip": True},
+    "redetect": {"context": 2, "canvas": 320},
     "text_predictions": {"max_candidates": 3},
     "suppress": {"score": 0.5, "max_detections": 3},
     "fuse": {"rule": "nms", "iou": 0.5, "max_detections": 3},
@@ -35,6 +36,7 @@ OTHER: dict[str, dict[str, Any]] = {
     "oracle": {"pixel_inclusive": False, "iou": None},
     "ranking_accuracy": {"pairs": 3, "pixel_inclusive": True},
     "evaluate": {"coordinates": "whole"},
+    "benchmark": {"benchmark": "afw", "protocol": "face-eval"},
     "report": {"title": "t", "score": 1, "subset": "easy"},
 }
 

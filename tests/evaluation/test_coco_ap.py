@@ -62,11 +62,22 @@ def test_parts_of_the_images_add_up_in_any_order() -> None:
     parts = []
     for start in range(0, 23, 6):
         part = labels.select(range(start, min(start + 6, 23)))
-        parts.append(count_coco(found.select(part.image_ids), part, first=start))
+        parts.append(count_coco(found.select(part.image_ids), part, range(start, 23)))
     whole = count_coco(found, labels)
     assert reduce(add, parts, CocoCounts.zero()) == whole
     backwards = average(reduce(add, parts[::-1], CocoCounts.zero())).figures()
     assert backwards == average(whole).figures()
+
+
+def test_curves_have_the_mean_precision_of_each_overlap() -> None:
+    result = average(count_coco(*small_set(3, 30)))
+    assert result.curves.shape == (4, 10, 101)
+    assert result.curves.mean(axis=2) == pytest.approx(result.precision, nan_ok=True)
+    assert (np.diff(result.curves[0], axis=1) <= 0).all()
+    by_overlap = result.by_overlap()
+    assert list(by_overlap)[:2] == ["0.50", "0.55"] and len(by_overlap) == 10
+    assert by_overlap["0.75"] == result.figures()["ap75"]
+    assert sorted(by_overlap.values(), reverse=True) == list(by_overlap.values())
 
 
 def test_no_detection_and_no_face() -> None:

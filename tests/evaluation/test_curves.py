@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from pipeline.evaluation.curves import line_plot, loss_curves, metric_curves, pr_curves, size_curves
+from pipeline.evaluation.curves import dense_curves, line_plot, pr_curves, size_curves
 from pipeline.evaluation.wider_ap import ApCounts
 
 
@@ -35,21 +35,6 @@ def test_one_line_per_run_even_without_faces() -> None:
     assert lines[0].get("d") == "M"
 
 
-def test_losses_fall_on_the_page_as_they_do_in_training() -> None:
-    svg = loss_curves({"a": [11.0, 6.0, float("nan"), 1.0], "b": [2.0]})
-    lines = _elements(svg, "path", "line")
-    assert len(lines) == 4  # raw and smoothed, twice
-    numbers = _numbers(lines[0].get("d", ""))
-    assert len(numbers) == 6  # the NaN is left out
-    assert numbers[1] < numbers[3] < numbers[5]  # y grows downwards
-    assert [node.text for node in _elements(svg, "text", "end")] == ["0", "3", "6", "9", "12"]
-    assert "nan" not in svg
-
-
-def test_zero_losses_have_a_scale() -> None:
-    assert [node.text for node in _elements(loss_curves({"a": [0.0, 0.0]}), "text", "end")][-1] == "1"
-
-
 def test_ap_over_size_lies_in_octaves() -> None:
     lines = {"as <detected>": [(1024, 0.5), (2048, 0.75), (4096, 1.0)], "oracle": [(1024, float("nan")), (4096, 0.9)]}
     svg = size_curves(lines, "hard")
@@ -70,19 +55,6 @@ def test_no_line_at_all_is_an_empty_plot() -> None:
     assert _elements(size_curves({}, "hard"), "path", "line") == []
 
 
-def test_no_losses_still_draw() -> None:
-    assert _elements(loss_curves({"none": []}), "path", "line") == []
-
-
-def test_numbers_of_a_training_are_at_their_steps() -> None:
-    svg = metric_curves({"a": [(1, 0.0), (11, 0.5)], "b": [], "c": [(6, 1.0), (7, float("nan"))]}, "AP", "ap")
-    first, empty, single = _elements(svg, "path", "line")
-    assert _numbers(first.get("d", ""))[::2] == [48, 370]
-    assert empty.get("d") == "M"
-    assert _numbers(single.get("d", "")) == [48 + 161, 14]
-    assert ElementTree.fromstring(svg).get("data-x") == "linear 1 11"
-
-
 def test_lines_go_through_their_points_and_leave_out_what_is_no_number() -> None:
     svg = line_plot({"a <b>": [(1.0, 0.0), (2.0, float("nan")), (4.0, 100.0)]}, "t", "x", "y", octaves=True)
     (line,) = _elements(svg, "path", "line")
@@ -98,3 +70,14 @@ def test_a_line_plot_without_octaves_begins_at_zero_and_one_without_points_still
     assert _numbers(line.get("d", ""))[0] == pytest.approx(48 + (380 - 58) / 2, abs=0.1)
     assert line_plot({}, "t", "x", "y").startswith("<svg")
     assert line_plot({}, "t", "x", "y", octaves=True).startswith("<svg")
+
+
+def test_dense_curves_have_no_spots_and_shares_where_nothing_is_above_one() -> None:
+    svg = dense_curves({"a": [(0.0, 1.0), (0.5, 0.5)], "b": []}, "t", "recall", "precision")
+    line, empty = _elements(svg, "path", "line")
+    assert _numbers(line.get("d", "")) == pytest.approx([48, 14, 48 + 161, 138], abs=0.1)
+    assert empty.get("d") == "M" and _elements(svg, "path", "spot") == []
+    assert ElementTree.fromstring(svg).get("data-x") == "linear 0 1"
+    counts = dense_curves({"a": [(0.0, 0.0), (1500.0, 0.5)]}, "t", "false positives", "rate")
+    assert ElementTree.fromstring(counts).get("data-x") == "linear 0 1600"
+    assert [node.text for node in _elements(counts, "text", "mid")] == ["0", "400", "800", "1,200", "1,600"]

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from pipeline.data.datasets.coco_json import CocoJson
 from pipeline.data.datasets.dataset import Dataset, Entry, Reader
+from pipeline.data.datasets.fddb.dataset import Fddb
 from pipeline.data.datasets.image_folder import ImageFolder
 from pipeline.data.datasets.mosaic.dataset import Mosaic
 from pipeline.data.datasets.synthetic.dataset import Synthetic
 from pipeline.data.datasets.wider_face.dataset import WiderFace
 from pipeline.engine.registry import Registry
 
-__all__ = ["DATASETS", "CocoJson", "Dataset", "Entry", "ImageFolder", "Mosaic", "Reader", "Synthetic", "WiderFace"]
+__all__ = [
+    "DATASETS",
+    "CocoJson",
+    "Dataset",
+    "Entry",
+    "Fddb",
+    "ImageFolder",
+    "Mosaic",
+    "Reader",
+    "Synthetic",
+    "WiderFace",
+]
 
 DATASETS: Registry[type[Dataset]] = Registry(
     "dataset",
@@ -18,6 +30,7 @@ DATASETS: Registry[type[Dataset]] = Registry(
         "wider_face": WiderFace,
         "image_folder": ImageFolder,
         "coco_json": CocoJson,
+        "fddb": Fddb,
         "synthetic": Synthetic,
         "mosaic": Mosaic,
     },

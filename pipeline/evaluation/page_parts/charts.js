@@ -20,9 +20,13 @@
     share(value) {
       return ((this.log ? Math.log(value) : value) - this.low) / (this.high - this.low);
     }
-    // Round numbers between two shares, eight of them at most.
+    // Round numbers between two shares, eight of them at most; powers of ten where there are several.
     ticks(from, to) {
       const low = this.value(from), high = this.value(to);
+      if (this.log && high / low >= 100) {
+        const [first, last] = [Math.ceil(Math.log10(low) - 1e-9), Math.floor(Math.log10(high) + 1e-9)];
+        return Array.from({ length: last - first + 1 }, (_, place) => +(10 ** (first + place)).toPrecision(6));
+      }
       const rough = (high - low) / 8, power = 10 ** Math.floor(Math.log10(rough));
       const step = [1, 2, 5, 10].find((each) => each * power >= rough) * power;
       const found = [];
@@ -33,7 +37,8 @@
 
   const text = (value) => {
     const size = Math.abs(value);
-    return size >= 1000 ? Math.round(value).toLocaleString("en") : +value.toFixed(size >= 100 ? 1 : 3) + "";
+    if (size >= 1000) return Math.round(value).toLocaleString("en");
+    return (size && size < 0.01 ? +value.toPrecision(2) : +value.toFixed(size >= 100 ? 1 : 3)) + "";
   };
 
   class Chart {

@@ -200,12 +200,16 @@ def test_fddb_from_folds_and_from_one_list(wider8k, shared: Path, tmp_path: Path
 def test_other_benchmarks_with_labels_as_csv(wider8k, tmp_path: Path, benchmark: str) -> None:
     (tmp_path / "faces.csv").write_text("image,x1,y1,x2,y2\na.jpg,0,0,99,99\n")
     (tmp_path / "rows.txt").write_text("a.jpg 3.5 0 0 99 99\nb.jpg 1 0 0 9 9\n")
-    options = ("--benchmark", benchmark, "--labels", tmp_path / "faces.csv", "--json", tmp_path / "ap.json")
+    files = ("--json", tmp_path / "ap.json", "--report", tmp_path / "page.html")
+    options = ("--benchmark", benchmark, "--labels", tmp_path / "faces.csv", *files)
     answer = wider8k("evaluate", tmp_path / "rows.txt", *options)
     assert answer.code == 0, answer.err
     assert answer.err == "extra: 1: b.jpg\n"
     assert "100.00" in answer.out
     assert json.loads((tmp_path / "ap.json").read_text())["ap"] == 1
+    page = (tmp_path / "page.html").read_text()
+    assert f"wider8k evaluate {tmp_path / 'rows.txt'} --benchmark {benchmark}" in page
+    assert "extra: b.jpg" in page and "100.00" in page
 
 
 def test_what_a_benchmark_needs_is_named(wider8k, tmp_path: Path) -> None:
@@ -213,14 +217,19 @@ def test_what_a_benchmark_needs_is_named(wider8k, tmp_path: Path) -> None:
         (("--benchmark", "voc"), "--benchmark voc: expected wider, fddb, pascal, afw, coco"),
         (("--benchmark", "fddb"), "--benchmark fddb needs --labels, found none"),
         (
-            ("--benchmark", "afw", "--report", tmp_path / "x", "--nms", "0.4"),
-            "--report, --nms: expected with --benchmark wider only, found afw",
+            ("--benchmark", "afw", "--score", "0.1", "--nms", "0.4"),
+            "--nms, --score: expected with --benchmark wider only, found afw",
         ),
         (
             ("--benchmark", "fddb", "--reading", "python", "--unreadable", "left_out"),
             "--reading, --unreadable: expected with --benchmark wider only, found fddb",
         ),
         (("--ground-truth", tmp_path, "--labels", tmp_path), "expected one of them, found both"),
+        (
+            ("--ground-truth", tmp_path, "--resamples", "1000", "--seed", "3"),
+            "--resamples, --seed: expected with --details only, found no --details",
+        ),
+        (("--benchmark", "coco", "--seed", "0"), "--seed: expected with --details only, found no --details"),
         (("--category", "face"), "--category: expected with --benchmark pascal or afw or coco only, found wider"),
         (("--benchmark", "afw", "--labels", tmp_path / "gone.csv"), "no labels at"),
         ((), "Missing option '--ground-truth'"),

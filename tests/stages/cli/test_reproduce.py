@@ -71,6 +71,7 @@ def test_it_runs_on_drawn_faces(name: str, item: PaperItem, stores: Path, wider8
     for text in (markdown, latex, page):
         assert "its figures mean nothing" in text
     rows = [line for line in markdown.splitlines() if line.startswith("|")]
+    assert [line for line in done.out.splitlines() if line.startswith("|")] == rows
     assert len(rows) > 2 and len({len(re.split(r"(?<!\\)\|", row)) for row in rows}) == 1
     assert all(shown in markdown for shown in item.rows.values())
     cells = [line.count(" & ") for line in latex.splitlines() if line.endswith(r"\\")]

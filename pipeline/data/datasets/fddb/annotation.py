@@ -62,11 +62,13 @@ class FddbLabels:
         )
 
 
-def read_fddb(folder: Path) -> FddbLabels:
+def read_fddb(folder: Path, measured: bool = True) -> FddbLabels:
     """Returns the folds of a folder: every ``FDDB-fold-XX.txt`` with its ``FDDB-fold-XX-ellipseList.txt``.
 
-    Where the photographs are there too (``<image>.jpg`` in the folder, in ``originalPics`` or ``images`` in it or next
-    to it), the sizes of the images are read from their headers.
+    Args:
+        folder: of the folds.
+        measured: where the photographs are there too (``<image>.jpg`` in the folder, in ``originalPics`` or ``images``
+            in it or next to it), read the sizes of the images from their headers.
 
     Raises FileNotFoundError: no folder, no list of a fold, or a list without its ellipses; ValueError: a malformed
     line, an image in two folds, or a list and its ellipses that differ; the message gives file, line, expected, found.
@@ -91,7 +93,7 @@ def read_fddb(folder: Path) -> FddbLabels:
                 refuse(annotation, block.line, "radii of 0 or more", str(block.rows[:, :2].min()))
             ellipses[block.name] = block.rows[:, :5]
         folds[fold] = tuple(block.name for block in blocks)
-    return FddbLabels(folds, ellipses, _sizes(folder, ellipses))
+    return FddbLabels(folds, ellipses, _sizes(folder, ellipses) if measured else {})
 
 
 def _require_equal(file: Path, annotation: Path, blocks: list[Block]) -> None:

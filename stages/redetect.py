@@ -1,0 +1,101 @@
+"""Detections to detections: each confident one cropped with its context and examined again (MogFace, Fig. 1c)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Annotated, ClassVar
+
+import pyarrow as pa
+from pydantic import AfterValidator, Field
+
+from pipeline.data.canvas import parse_canvas
+from pipeline.data.image_reader import ImageReader
+from pipeline.data.image_sets import require_known_images
+from pipeline.data.records import Detections
+from pipeline.data.schemas import CHECKPOINT, DETECTIONS, SAMPLES
+from pipeline.data.shard_reader import ShardReader
+from pipeline.engine.fingerprint import hash_json
+from pipeline.engine.stage import Item, Port, Row, StageContext
+from pipeline.models.checkpoint import Checkpoint
+from pipeline.models.detectors import DETECTORS
+from stages.network_stage import CanvasName, NetworkStage
+from stages.predict import Predict
+
+
+class Redetect(NetworkStage):
+    """Boxes stay; those from `score` on get the best score of the same box in their crop, 0 where there is none.
+
+    A detector that is right about a face finds it in the crop too. The cost is one pass per box: some milliseconds.
+
+    Attributes:
+        detector: entry of `DETECTORS`; not needed where the weights name it.
+        score: detections from this score on are examined; the others keep theirs.
+        context: sides of the crop by those of the box.
+        canvas: size at which the detector sees a crop: "original", or a long edge in pixels.
+        iou: overlap with the box from which on a box found in the crop is the same one.
+        precision, engine: see `NetworkStage`.
+    """
+
+    name: ClassVar[str] = "redetect"
+    version: ClassVar[str] = "1"
+    mapped_inputs: ClassVar[tuple[str, ...]] = ("samples", "detections")
+    inputs: ClassVar[dict[str, Port]] = {
+        "samples": Port(SAMPLES),
+        "detections": Port(DETECTIONS),
+        "checkpoint": Port(CHECKPOINT, optional=True),
+    }
+    output: ClassVar[pa.Schema] = DETECTIONS
+
+    detector: Annotated[str, AfterValidator(DETECTORS.known)] | None = None
+    score: float = Field(0.5, allow_inf_nan=False)
+    context: float = Field(3, ge=1, allow_inf_nan=False)
+    canvas: CanvasName = Field("original", validate_default=True)
+    iou: float = Field(0.5, gt=0, le=1)
+
+    def resolve(self, weights: Checkpoint) -> None:
+        """Raises ValueError where a file is known to hold another detector, or needs its name and has none."""
+        weights.detector(self.detector)
+
+    def items(self, ctx: StageContext) -> Sequence[Item]:
+        """Returns one item per row of the detections.
+
+        Raises:
+            ValueError: if they have images that the samples do not have.
+        """
+        require_known_images(ctx.one("detections"), ctx.one("samples"))
+        columns = ["image_id", "content_hash", "path", "width", "height"]
+        images = {row.pop("image_id"): row for row in ctx.one("samples").rows(columns)}
+        return [
+            Item(key, hash_json([version, images[key]["content_hash"]], size=8), {"shard": shard, **images[key]})
+            for key, version, shard in ctx.one("detections").item_versions()
+        ]
+
+    def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
+        """Returns a worker that holds one shard of the detections at a time."""
+        predictor = Predict(
+            detector=self.detector, canvas=self.canvas, precision=self.precision, engine=self.engine
+        ).predictor(ctx)
+        from pipeline.inference.memory import out_of_memory
+        from pipeline.inference.redetection import Redetection
+
+        images, rows = ImageReader(ctx, ctx.one("samples")), ShardReader(ctx.one("detections"))
+        again = Redetection(self.score, self.context, parse_canvas(self.canvas), self.iou)
+
+        def work(items: Sequence[Item]) -> Iterator[Row]:
+            for item, image, error in images.ahead(items):
+                found = rows.get(item.data["shard"], item.key)
+                if image is None or found.error:
+                    yield _failed(found, found.error or str(error)).to_row()
+                    continue
+                try:
+                    yield again.rescore(predictor, image, found).to_row()
+                except (RuntimeError, ValueError) as problem:
+                    if isinstance(problem, RuntimeError) and not out_of_memory(problem):
+                        raise  # a broken device or library: other images would fare no better
+                    yield _failed(found, f"{type(problem).__name__}: {problem}").to_row()
+
+        return work
+
+
+def _failed(found: Detections, error: str) -> Detections:
+    return Detections(found.image_id, found.width, found.height, error=error)
