@@ -13,7 +13,7 @@ import typer
 
 from pipeline.engine.lock import StoreLockedError
 from pipeline.engine.redaction import redact
-from stages.cli import weights
+from stages.cli import dataset, weights
 from stages.cli.compare import compare
 from stages.cli.detect import detect
 from stages.cli.download import download
@@ -37,6 +37,7 @@ app = typer.Typer(
 for command in (plan, run, explain, status, clean, evaluate, compare, reproduce, submission, detect, export, download):
     app.command()(command)
 app.add_typer(weights.group, name="weights")
+app.add_typer(dataset.group, name="dataset")
 
 
 @app.callback()

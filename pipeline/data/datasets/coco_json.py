@@ -8,12 +8,22 @@ from typing import Any, ClassVar, Final, Literal
 
 import numpy as np
 import pyarrow as pa
-import yaml
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
 from pipeline.data.datasets.coco_file import CocoFile, CocoImage, read_coco
-from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, in_order, no_log, require_folder, set_option
+from pipeline.data.datasets.dataset import (
+    Dataset,
+    Entry,
+    Log,
+    Reader,
+    below_root,
+    category_names,
+    in_order,
+    no_log,
+    require_folder,
+    set_option,
+)
 from pipeline.data.datasets.files import file_version, hash_labels, present_images, read_sample
 from pipeline.data.datasets.label_fit import LabelFit, overlaps_image
 from pipeline.data.datasets.wider_face.subsets import height_levels
@@ -56,22 +66,8 @@ class CocoJson(Dataset):
     units: Literal["pixels", "relative"] = "pixels"
     doubts: Literal["refuse", "report"] = Field("refuse", exclude=True)
 
-    @field_validator("annotation", "images")
-    @classmethod
-    def _below_root(cls, value: str) -> str:
-        path = PurePosixPath(value)
-        if path.is_absolute() or ".." in path.parts:
-            raise ValueError(f"{value!r} must be relative to the dataset's root")
-        return value
-
-    @field_validator("category", mode="before")
-    @classmethod
-    def _names(cls, value: object) -> object:
-        if isinstance(value, str) and value.startswith("[") and value.endswith("]"):  # as typed on a command line
-            value = yaml.safe_load(value)
-        if isinstance(value, list | tuple):
-            return tuple(str(each) for each in value)
-        return str(value) if isinstance(value, int) else value
+    _below_root = field_validator("annotation", "images")(below_root)
+    _category_names = field_validator("category", mode="before")(category_names)
 
     def entries(self, root: str, log: Log = no_log) -> list[Entry]:
         """Returns the images of the JSON file, as `Dataset.entries`."""
