@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, ClassVar, Final, Literal
 
 import numpy as np
@@ -24,8 +24,9 @@ from pipeline.data.datasets.dataset import (
     require_folder,
     set_option,
 )
-from pipeline.data.datasets.files import file_version, hash_labels, present_images, read_sample
+from pipeline.data.datasets.files import file_version, hash_labels, present_images, read_sample, scan
 from pipeline.data.datasets.label_fit import LabelFit, overlaps_image
+from pipeline.data.datasets.labels.image_files import locate_images
 from pipeline.data.datasets.wider_face.subsets import height_levels
 from pipeline.data.records import Sample
 from pipeline.data.schemas import LEVELS
@@ -41,7 +42,8 @@ class CocoJson(Dataset):
 
     A face with ``iscrowd`` or ``ignore`` set counts in no subset, nor does a box without an area or outside its image;
     the others are graded by height (easy from 50 px, medium from 30, hard from 10). Key points and masks are not read.
-    The ``image_id`` is the ``file_name``. The file is checked for contradictions, also with the images once they are
+    The ``image_id`` is the ``file_name``, which means the file of that path below ``images``, below ``images`` in it, or
+    the one file whose path ends alike. The labels are checked for contradictions, also with the images once those are
     read.
 
     Attributes:
@@ -72,9 +74,8 @@ class CocoJson(Dataset):
     def entries(self, root: str, log: Log = no_log) -> list[Entry]:
         """Returns the images of the JSON file, as `Dataset.entries`."""
         images = self._read(root).images
-        paths = [self._path(name) for name in images]
-        item_versions = {path: file_version(file.stat()) for path in paths if (file := Path(root, path)).is_file()}
-        names = list(images)
+        names, item_versions = list(images), dict(scan(root, self.images))
+        paths = locate_images(names, item_versions, self.images)
         found = present_images(paths, item_versions, Path(root, self.annotation), self.missing, log)
         return in_order(
             Entry(names[position], path, f"{version}:{hash_labels(_canonical(images[names[position]]))}")
@@ -100,9 +101,6 @@ class CocoJson(Dataset):
                 f"{', '.join(differing[:3])}; {scale} scales their boxes, {ignore} takes them as they are"
             )
         return [*fit.review(f"{file}: annotations[*].bbox", _FORMS, self.doubts, counts_nowhere=True), *read.remarks]
-
-    def _path(self, name: str) -> str:
-        return (PurePosixPath(self.images) / name).as_posix()
 
     def _read(self, root: str) -> CocoFile:
         names = (self.category,) if isinstance(self.category, str) else self.category or ()

@@ -108,7 +108,8 @@ class LabelTable:
     def without_repeats(self) -> LabelTable:
         """Returns the table where a box that repeats another one of its image exactly is left out.
 
-        The second of two equal boxes could never be found. A face that is ignored in one of them only counts.
+        The second of two equal boxes could never be found. A face that is ignored in one of them only counts; its
+        landmarks are those of the first one that has some.
         """
         counts = np.diff(self.starts)
         images = np.repeat(np.arange(len(self)), counts)
@@ -123,6 +124,10 @@ class LabelTable:
         counting = np.bincount(groups, ~self.ignored[order]) > 0
         ignored = self.ignored.copy()
         ignored[order[new]] = ~counting
+        landmarks = None if self.landmarks is None else self.landmarks.copy()
+        if landmarks is not None:
+            marked = np.flatnonzero(np.isfinite(landmarks[order]).all(axis=(1, 2)))[::-1]  # the first one last
+            landmarks[order[new][groups[marked]]] = landmarks[order[marked]]
         kept = np.sort(order[new])
         starts = np.concatenate([[0], np.cumsum(np.bincount(images[kept], minlength=len(self)))]).astype(np.int64)
         line = f"{len(keys) - len(kept)} boxes repeat another one of their image exactly; each counts once"
@@ -131,7 +136,7 @@ class LabelTable:
             starts=starts,
             boxes=self.boxes[kept],
             ignored=ignored[kept],
-            landmarks=None if self.landmarks is None else self.landmarks[kept],
+            landmarks=None if landmarks is None else landmarks[kept],
             remarks=(*self.remarks, line),
         )
 

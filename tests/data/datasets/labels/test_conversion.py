@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -54,9 +53,7 @@ def test_there_and_back(first: str, second: str, small: LabelTable, of_form, tmp
         assert (tmp_path / "out/images" / name).is_file()
     assert (done.images, done.faces) == (3, len(table.boxes))
     lost = " ".join(done.lines)
-    assert ("1 ignored faces are left out" in lost) == (
-        FORMS[first].keeps_ignored and not FORMS[second].keeps_ignored
-    )
+    assert ("1 ignored faces are left out" in lost) == (FORMS[first].keeps_ignored and not FORMS[second].keeps_ignored)
     assert ("landmarks of 1 faces are left out" in lost) == (
         FORMS[first].keeps_landmarks and not FORMS[second].keeps_landmarks
     )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.data.datasets.labels.label_table import LabelOptions
 from pipeline.data.datasets.labels.voc_xml import read_voc_xml
 
 
@@ -21,7 +22,7 @@ def test_boxes_difficult_faces_and_empty_images(tmp_path: Path) -> None:
     part = "<part><name>head</name><bndbox><xmin>9</xmin></bndbox></part>"
     write(tmp_path, "b", face("1 2 3 4"), face("5 6 7.5 8", more=f"<difficult>1</difficult>{part}"))
     write(tmp_path, "a")
-    labels = read_voc_xml(tmp_path)
+    labels = read_voc_xml(tmp_path).box_labels()
     assert labels.image_ids == ("a", "b")
     assert labels.boxes[1].tolist() == [[1, 2, 3, 4], [5, 6, 7.5, 8]]
     assert labels.ignored[1].tolist() == [False, True]
@@ -31,15 +32,15 @@ def test_one_name_of_several_is_chosen(tmp_path: Path) -> None:
     write(tmp_path, "a", face("1 2 3 4", "with_mask"), face("5 6 7 8", "hat"), face("1 1 2 2", "hat"))
     with pytest.raises(ValueError, match=r"expected objects of one name, found hat \(2\), with_mask \(1\); --category"):
         read_voc_xml(tmp_path)
-    assert read_voc_xml(tmp_path, "with_mask").boxes[0].tolist() == [[1, 2, 3, 4]]
+    assert read_voc_xml(tmp_path, LabelOptions(("with_mask",))).boxes.tolist() == [[1, 2, 3, 4]]
     with pytest.raises(ValueError, match="expected objects named 'face', found"):
-        read_voc_xml(tmp_path, "face")
+        read_voc_xml(tmp_path, LabelOptions(("face",)))
 
 
 @pytest.mark.wider
 def test_real_files(shared: Path) -> None:
     folder = next(iter(sorted((shared / "data/large_images").rglob("*.xml")))).parent
-    labels = read_voc_xml(folder, "with_mask")
+    labels = read_voc_xml(folder, LabelOptions(("with_mask",))).box_labels()
     assert labels.faces > 0
 
 
