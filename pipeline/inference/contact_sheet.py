@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]
 
+SIDE: Final = 480
+"""Pixels of an image's square on a sheet."""
+
 _GAP: Final = 8
 _CAPTION: Final = 28
 _PAPER: Final = 245
 
 
-def contact_sheet(images: Sequence[Image], captions: Sequence[str], columns: int = 4, side: int = 480) -> Image:
+def contact_sheet(images: Sequence[Image], captions: Sequence[str], columns: int = 4, side: int = SIDE) -> Image:
     """Returns uint8 [H, W, 3], the images in rows of ``columns``, each fitted into a square and with its caption.
 
     ``images`` are uint8 [h, w, 3] of any size, BGR; ``side`` is that of the squares in pixels. A long caption keeps its
@@ -29,14 +32,15 @@ def contact_sheet(images: Sequence[Image], captions: Sequence[str], columns: int
     sheet = np.full((rows * height + _GAP, columns * width + _GAP, 3), _PAPER, np.uint8)
     for place, (image, caption) in enumerate(zip(images, captions, strict=True)):
         top, left = _GAP + place // columns * height, _GAP + place % columns * width
-        fitted = _fitted(image, side)
-        y, x = top + (side - fitted.shape[0]) // 2, left + (side - fitted.shape[1]) // 2
-        sheet[y : y + fitted.shape[0], x : x + fitted.shape[1]] = fitted
+        tile = fitted(image, side)
+        y, x = top + (side - tile.shape[0]) // 2, left + (side - tile.shape[1]) // 2
+        sheet[y : y + tile.shape[0], x : x + tile.shape[1]] = tile
         _write(sheet, caption, left, top + side + _CAPTION - 9, side)
     return sheet
 
 
-def _fitted(image: Image, side: int) -> Image:
+def fitted(image: Image, side: int = SIDE) -> Image:
+    """Returns an image, uint8 [h, w, 3], enlarged or reduced so that its long edge is ``side`` pixels."""
     import cv2
 
     scale = side / max(image.shape[:2])

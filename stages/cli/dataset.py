@@ -105,7 +105,7 @@ def _write_sheet(result: Inspection, sheet: Path) -> None:
     import numpy as np
 
     from pipeline.data.images import decode, encode_jpeg, encode_png
-    from pipeline.inference.contact_sheet import contact_sheet
+    from pipeline.inference.contact_sheet import contact_sheet, fitted
     from pipeline.inference.draw import draw
 
     drawn, captions = [], []
@@ -114,7 +114,10 @@ def _write_sheet(result: Inspection, sheet: Path) -> None:
         counts = np.zeros(len(sample.boxes), np.float32)
         for flags in sample.levels.values():
             counts[flags] = 1
-        drawn.append(draw(pixels, sample.boxes, counts, sample.landmarks, labels=False))
+        tile = fitted(pixels)
+        scale = np.float32(max(tile.shape) / max(pixels.shape))  # lines of the same width on images of every size
+        marks = None if sample.landmarks is None else np.nan_to_num(sample.landmarks * scale, nan=-1000)
+        drawn.append(draw(tile, sample.boxes * scale, counts, marks, labels=False))
         captions.append(f"{sample.image_id} ({len(sample.boxes)})")
     page = contact_sheet(drawn, captions)
     sheet.write_bytes(encode_png(page) if sheet.suffix.lower() == ".png" else encode_jpeg(page))

@@ -76,7 +76,7 @@ def inspect_labels(found: FoundLabels, opened: int = READ, drawn: int = 12) -> I
         remarks.append(f"cannot be read: {len(samples.errors) - 3} more images")
     if unlabelled := _unlabelled(found, entries):
         remarks.append(f"{len(unlabelled)} images have no labels; the first is {unlabelled[0]}")
-    counts = (*_counts(found, table, len(entries)), *_fit_counts(len(chosen), heights, samples.counted))
+    counts = (*_counts(found, table, len(entries)), *_fit_counts(len(chosen), len(entries), heights, samples.counted))
     drawn_samples = tuple(read(entry) for entry in _spread(with_faces, drawn))
     lines = tuple(dict.fromkeys(with_node(line, _NODE) for line in remarks))
     return Inspection(counts, lines, problem, drawn_samples, dataset, found.root)
@@ -132,8 +132,9 @@ def _counts(found: FoundLabels, table: LabelTable, files: int) -> Iterator[tuple
         yield "objects", ", ".join(f"{name} {count:,}" for name, count in named.items())
 
 
-def _fit_counts(opened: int, heights: list[float], counted: dict[str, int]) -> Iterator[tuple[str, str]]:
-    yield "opened", f"{opened:,} images" + ("" if opened != READ else ", evenly spread; --opened N for others")
+def _fit_counts(opened: int, files: int, heights: list[float], counted: dict[str, int]) -> Iterator[tuple[str, str]]:
+    spread = f" of {files:,}, evenly spread; --opened N for others"
+    yield "opened", f"{opened:,} images{spread if opened < files else ''}"
     if heights:
         low, median, high = np.percentile(heights, (5, 50, 95)).tolist()
         yield "heights", f"5 % of the faces are below {low:.0f} px, half below {median:.0f}, 5 % above {high:.0f}"

@@ -64,7 +64,7 @@ def _add(builder: LabelTableBuilder, file: Path, path: str) -> None:
 
 def _size(root: ET.Element, file: Path) -> tuple[int, int]:
     texts = [(root.findtext(f"size/{side}") or "").strip() for side in ("width", "height")]
-    if not any(text.strip("0") for text in texts):  # absent, or 0 as some programs write for unknown
+    if not all(text.strip("0") for text in texts):  # absent, or 0 as some programs write for unknown
         return 0, 0
     sides = finite_numbers(texts)
     if len(sides) != 2 or any(side != int(side) or not 0 < side < 2**31 for side in sides):

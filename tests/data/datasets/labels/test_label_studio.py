@@ -56,7 +56,7 @@ def test_another_field_of_the_task_has_the_image(tmp_path: Path) -> None:
 
 
 def test_json_min(tmp_path: Path) -> None:
-    flat = {key: value for key, value in region()["value"].items()}
+    flat = dict(region()["value"])
     short = {"image": "/data/upload/a.jpg", "id": 1, "label": [{**flat, "original_width": 200, "original_height": 100}]}
     assert read_label_studio(write(tmp_path, short)).boxes.tolist() == [[20, 20.5, 70, 70.5]]
 

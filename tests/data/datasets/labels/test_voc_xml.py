@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.data.datasets.labels.label_table import LabelOptions
-from pipeline.data.datasets.labels.voc_xml import read_voc_xml
+from pipeline.data.datasets.labels.voc_xml import VocXml, read_voc_xml
 
 
 def face(box: str, name: str = "face", more: str = "") -> str:
@@ -66,3 +66,25 @@ def test_mistakes_are_named(tmp_path: Path, text: str, words: str) -> None:
 def test_an_empty_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"expected <image>\.xml"):
         read_voc_xml(tmp_path)
+
+
+def test_names_have_the_ending_that_the_file_names(tmp_path: Path) -> None:
+    (tmp_path / "day").mkdir()
+    sized = "<size><width>80</width><height>{}</height></size>"
+    (tmp_path / "day/1.xml").write_text(f"<annotation><filename>1.PNG</filename>{sized.format(60)}</annotation>")
+    (tmp_path / "2.xml").write_text(f"<annotation><filename>other.jpg</filename>{sized.format(0)}</annotation>")
+    table = read_voc_xml(tmp_path)
+    assert (table.names, table.sizes.tolist()) == (("2", "day/1.PNG"), [[0, 0], [80, 60]])
+
+
+def test_a_file_is_read_alone_whatever_the_dots_in_its_name(tmp_path: Path, photographs: Path) -> None:
+    image = (photographs / "images/a.jpg").read_bytes()
+    for name in ("x", "x.y"):
+        (tmp_path / f"{name}.jpg").write_bytes(image)
+        (tmp_path / f"{name}.xml").write_text(f"<annotation>{face(f'1 2 {len(name)} 40')}</annotation>")
+    data = VocXml()
+    read = data.open(str(tmp_path))
+    assert [(entry.image_id, read(entry).boxes[0, 2]) for entry in data.entries(str(tmp_path))] == [
+        ("x", 1),
+        ("x.y", 3),
+    ]
