@@ -42,9 +42,8 @@ class CocoJson(Dataset):
 
     A face with ``iscrowd`` or ``ignore`` set counts in no subset, nor does a box without an area or outside its image;
     the others are graded by height (easy from 50 px, medium from 30, hard from 10). Key points and masks are not read.
-    The ``image_id`` is the ``file_name``, for the file of that path below ``images``, or in a folder ``images`` of it, or
-    the one file whose path ends alike. The labels are checked for contradictions, also with the images once those
-    are read.
+    The ``image_id`` is the ``file_name``: the file of that path below ``images``, or below ``images`` in it, or the one
+    file whose path ends alike. The labels are checked for contradictions, also with the images once those are read.
 
     Attributes:
         annotation: the JSON file, relative to the root.

@@ -63,4 +63,5 @@ COCO: Final = Form(
     read=read_coco_table,
     write=write_coco,
     keeps_ignored=True,
+    ending=".json",
 )

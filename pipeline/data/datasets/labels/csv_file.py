@@ -7,13 +7,13 @@ and holds the file in memory; pandas would be a dependency for this alone.
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import ClassVar, Final
 
 import numpy as np
 
-from pipeline.data.datasets.labels.form import Form, number
+from pipeline.data.datasets.labels.form import Form, head_of, number
 from pipeline.data.datasets.labels.label_table import EVERY, LabelOptions, LabelTable, LabelTableBuilder, image_name
 from pipeline.data.datasets.labels.labelled_files import LabelledFiles
 from pipeline.data.text_lines import finite_numbers, refuse
@@ -41,8 +41,7 @@ def read_csv_table(file: Path, options: LabelOptions = EVERY) -> LabelTable:
             reader = csv.DictReader(stream, skipinitialspace=True, strict=True)
             heading = [name.strip() for name in reader.fieldnames or ()]
             reader.fieldnames = heading
-            form = next((form for form in (_CORNERS, _SIZES) if {"image", *form} <= set(heading)), None)
-            if form is None:
+            if (form := _form_of(heading)) is None:
                 refuse(file, 1, _HEADING, repr(",".join(heading)[:80]))
             if (some := set(LANDMARKS) & set(heading)) and len(some) < len(LANDMARKS):
                 refuse(file, 1, f"all of the columns {','.join(LANDMARKS)}, or none", ",".join(sorted(some)))
@@ -54,6 +53,12 @@ def read_csv_table(file: Path, options: LabelOptions = EVERY) -> LabelTable:
     except csv.Error as error:
         raise ValueError(f"{file}: expected CSV, found that {error}") from None
     return builder.build(file, options)
+
+
+def _form_of(heading: Iterable[str]) -> tuple[str, ...] | None:
+    """Returns the columns of the box that a heading has."""
+    names = {name.strip().strip('"') for name in heading}
+    return next((form for form in (_CORNERS, _SIZES) if {"image", *form} <= names), None)
 
 
 def _add(
@@ -121,9 +126,10 @@ class Csv(LabelledFiles):
 
     label_form: ClassVar[Form] = Form(
         words="CSV",
-        matches=lambda path: path.suffix.lower() == ".csv" and path.is_file(),
+        matches=lambda path: _form_of(head_of(path, ".csv").split("\n")[0].split(",")) is not None,
         read=read_csv_table,
         write=write_csv,
         keeps_ignored=True,
+        ending=".csv",
         keeps_landmarks=True,
     )

@@ -118,5 +118,6 @@ class CvatXml(LabelledFiles):
         read=read_cvat_xml,
         write=write_cvat_xml,
         keeps_ignored=True,
+        ending=".xml",
         needs_sizes=True,
     )

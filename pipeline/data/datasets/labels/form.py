@@ -27,6 +27,7 @@ class Form:
         keeps_ignored: whether a face can be marked as one that counts nowhere.
         keeps_landmarks: whether a face can have five landmarks.
         needs_sizes: whether it can only be written where the size of every image is known.
+        ending: of its files, "" for folders; a file that does not match is found by it, for a message on what is wrong.
     """
 
     words: str
@@ -36,6 +37,7 @@ class Form:
     keeps_ignored: bool
     keeps_landmarks: bool = False
     needs_sizes: bool = False
+    ending: str = ""
 
 
 def head_of(path: Path, *endings: str) -> str:

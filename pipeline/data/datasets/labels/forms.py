@@ -11,7 +11,7 @@ from pipeline.data.datasets.labels.cvat_xml import CvatXml
 from pipeline.data.datasets.labels.face_eval_mat import FACE_EVAL_MAT
 from pipeline.data.datasets.labels.form import Form
 from pipeline.data.datasets.labels.label_studio import LabelStudio
-from pipeline.data.datasets.labels.labelled_files import LabelledFiles, labels_in
+from pipeline.data.datasets.labels.labelled_files import LabelledFiles, labels_in, only_labels_in
 from pipeline.data.datasets.labels.retinaface_text import RetinafaceText
 from pipeline.data.datasets.labels.voc_xml import VocXml
 from pipeline.data.datasets.labels.wider_text import WiderText
@@ -45,6 +45,8 @@ def recognise(path: Path) -> tuple[str, Path]:
         raise FileNotFoundError(f"no labels at {path}: expected {_choices()}")
     if path.is_file():
         found = [(name, path) for name, form in FORMS.items() if form.matches(path)]
+        # A heading that does not fit is named when it is read.
+        found = found or [(name, path) for name, form in FORMS.items() if form.ending == path.suffix.lower() == ".csv"]
     else:
         found = [(name, labels) for name, form in FORMS.items() for labels in labels_in(path, form)]
     if not found:
@@ -67,13 +69,7 @@ def labels_of_form(path: Path, name: str) -> Path:
         raise FileNotFoundError(f"no labels at {path}: expected {form.words}")
     if path.is_file():
         return path
-    found = list(labels_in(path, form))
-    if not found:
-        raise FileNotFoundError(f"{path}: expected labels as {form.words}, found none")
-    if len(found) > 1:
-        names = ", ".join(each.name for each in found[:5])
-        raise ValueError(f"{path}: expected one {form.words}, found {names}; give the path of one of them")
-    return found[0]
+    return only_labels_in(path, form, "give the path of one of them")
 
 
 def _choices() -> str:

@@ -13,6 +13,7 @@ from pipeline.data.datasets.labels.form import Form
 from pipeline.data.datasets.labels.forms import FORMS, labels_of_form, recognise
 from pipeline.data.datasets.labels.image_files import locate_images
 from pipeline.data.datasets.labels.label_table import LabelOptions, LabelTable
+from pipeline.data.image_kinds import claims_to_be_image
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +85,8 @@ def find_labels(
     if images is not None and not (images := images.expanduser()).is_dir():
         raise FileNotFoundError(f"--images {images}: expected a folder, found none")
     start = path if path.is_dir() else path.parent
-    # A folder of nothing but labels: the images are in it or beside it.
-    if images is None and path.is_dir() and labels == path and name == "voc":
+    # A folder of nothing but labels, such as VOC2007/Annotations: the images are beside it.
+    if labels == path and name == "voc" and not any(claims_to_be_image(each) for each, _ in scan(str(path))):
         start = path.parent
     within = images or start
     root = Path(os.path.commonpath([labels.absolute(), within.absolute()]))

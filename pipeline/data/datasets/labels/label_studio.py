@@ -182,5 +182,6 @@ class LabelStudio(LabelledFiles):
         read=read_label_studio,
         write=write_label_studio,
         keeps_ignored=True,
+        ending=".json",
         needs_sizes=True,
     )

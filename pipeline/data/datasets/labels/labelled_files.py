@@ -118,14 +118,7 @@ class LabelledFiles(Dataset, ABC):
             if not (folder / self.annotation).exists():
                 raise FileNotFoundError(f"no annotation {folder / self.annotation}")
             return folder / self.annotation
-        found = list(labels_in(folder, self.label_form))
-        if not found:
-            raise FileNotFoundError(f"{root}: expected labels as {self.label_form.words}, found none")
-        if len(found) > 1:
-            names = ", ".join(str(each.relative_to(folder)) for each in found[:5])
-            advice = set_option("annotation", str(found[0].relative_to(folder)))
-            raise ValueError(f"{root}: expected one {self.label_form.words}, found {names}; {advice} takes one")
-        return found[0]
+        return only_labels_in(folder, self.label_form, f"{set_option('annotation', 'FILE')} takes one, such as {{}}")
 
     def read_labels(self, root: str, labels: Path) -> LabelTable:
         """Returns the faces of a file or folder of the form, without a cache."""
@@ -160,8 +153,11 @@ class LabelledFiles(Dataset, ABC):
         return replace(sample, boxes=boxes.astype(np.float32), levels=levels, landmarks=marks)
 
 
-def labels_in(folder: Path, form: Form) -> Iterator[Path]:
-    """Yields the labels of one form in a folder: the folder itself, or files in it and in folders usual for labels."""
+def labels_in(folder: Path, form: Form, by_ending: bool = False) -> Iterator[Path]:
+    """Yields the labels of one form in a folder: the folder itself, or files in it and in folders usual for labels.
+
+    ``by_ending`` takes every file of the form's ending, whatever is in it.
+    """
     if form.matches(folder):
         yield folder
         return
@@ -175,7 +171,26 @@ def labels_in(folder: Path, form: Form) -> Iterator[Path]:
             yield inside
             continue
         files = sorted(file for file in inside.iterdir() if file.suffix.lower() in _LABEL_ENDINGS and file.is_file())
-        yield from (file for file in files if form.matches(file))
+        yield from (file for file in files if form.matches(file) or (by_ending and file.suffix.lower() == form.ending))
+
+
+def only_labels_in(folder: Path, form: Form, advice: str) -> Path:
+    """Returns the only labels of one form in a folder.
+
+    Where none match, the only file of the form's ending is taken, so that reading it says what is wrong with it.
+    ``advice``, where it is several, has their first one as ``{}``.
+
+    Raises FileNotFoundError: there are none; ValueError: there are several.
+    """
+    found = list(labels_in(folder, form))
+    if not found and len(alike := list(labels_in(folder, form, by_ending=True))) == 1:
+        return alike[0]
+    if not found:
+        raise FileNotFoundError(f"{folder}: expected labels as {form.words}, found none")
+    if len(found) > 1:
+        names = [str(each.relative_to(folder)) for each in found[:5]]
+        raise ValueError(f"{folder}: expected one {form.words}, found {', '.join(names)}; {advice.format(names[0])}")
+    return found[0]
 
 
 def labels_version(labels: Path) -> str:

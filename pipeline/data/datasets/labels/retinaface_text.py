@@ -85,5 +85,6 @@ class RetinafaceText(LabelledFiles):
         read=read_retinaface_text,
         write=write_retinaface_text,
         keeps_ignored=False,
+        ending=".txt",
         keeps_landmarks=True,
     )

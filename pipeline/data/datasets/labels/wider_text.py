@@ -106,4 +106,5 @@ class WiderText(LabelledFiles):
         read=read_wider_text,
         write=write_wider_text,
         keeps_ignored=True,
+        ending=".txt",
     )

@@ -34,9 +34,16 @@ def test_labels_of_several_forms_need_a_choice(small: LabelTable, photographs: P
     with pytest.raises(ValueError, match=words):
         recognise(photographs)
     assert labels_of_form(photographs, "csv") == photographs / "labels.csv"
-    (photographs / "more.csv").write_text("")
+    (photographs / "more.csv").write_text("image,x,y,w,h\n")
     with pytest.raises(ValueError, match=r"expected one CSV, found labels\.csv, more\.csv"):
         labels_of_form(photographs, "csv")
+
+
+def test_other_csv_files_are_no_labels_but_named_ones_are_read(photographs: Path, small: LabelTable) -> None:
+    WRITTEN["coco_json"](small, photographs)
+    (photographs / "sizes.csv").write_text("image,width,height\n")
+    assert recognise(photographs)[0] == "coco_json"
+    assert recognise(photographs / "sizes.csv")[0] == "csv"
 
 
 def test_what_is_no_form_is_refused(tmp_path: Path) -> None:

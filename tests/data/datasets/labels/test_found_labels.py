@@ -43,3 +43,11 @@ def test_a_form_without_image_files_is_no_dataset(tmp_path: Path) -> None:
     scipy.io.savemat(tmp_path / "a.mat", {"Annotations": table})
     with pytest.raises(ValueError, match="expected labels of image files, found MATLAB of face-eval"):
         find_labels(tmp_path / "a.mat").dataset()
+
+
+def test_xml_files_among_their_images_need_nothing_beside_them(photographs: Path, tmp_path: Path) -> None:
+    for file in (photographs / "images").iterdir():
+        if file.is_file():
+            file.with_suffix(".xml").write_text("<annotation></annotation>")
+    found = find_labels(photographs / "images")
+    assert (found.name, found.root, found.images) == ("voc", photographs / "images", "")

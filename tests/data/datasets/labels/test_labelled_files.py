@@ -103,7 +103,7 @@ def test_the_labels_are_found_by_themselves_or_named(photographs: Path) -> None:
     (photographs / "labels.csv").rename(photographs / "annotations/x.csv")
     assert data.labels_path(str(photographs)) == photographs / "annotations/x.csv"
     write(photographs, "a.jpg,0,0,20,50,,,")
-    words = r"expected one CSV, found labels\.csv, annotations/x\.csv; --set <node>\.dataset\.annotation=labels\.csv takes one"
+    words = r"expected one CSV, found labels\.csv, annotations/x\.csv; --set <node>\.dataset\.annotation=FILE takes"
     with pytest.raises(ValueError, match=words):
         data.entries(str(photographs))
     assert len(Csv(annotation="annotations/x.csv").entries(str(photographs))) == 1
@@ -130,3 +130,12 @@ def test_a_changed_label_changes_the_version_of_its_image_only(
     read = data.open(str(photographs))
     (entry,) = (entry for entry in data.entries(str(photographs)) if entry.image_id == "a.jpg")
     np.testing.assert_allclose(read(entry).boxes, boxes[:2], atol=1e-4)
+
+
+def test_the_only_file_of_the_ending_is_read_for_what_is_wrong_with_it(photographs: Path) -> None:
+    (photographs / "labels.csv").write_text("name,left,top\n")
+    with pytest.raises(ValueError, match=r"labels\.csv:1: expected a heading image,x1,y1,x2,y2"):
+        Csv().entries(str(photographs))
+    (photographs / "more.csv").write_text("name,left,top\n")
+    with pytest.raises(FileNotFoundError, match="expected labels as CSV, found none"):
+        Csv().entries(str(photographs))
