@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeGuard
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from pipeline.data.datasets.labels.form import Form, head_of
@@ -110,7 +110,7 @@ def _notes(region: dict[str, Any]) -> list[Any]:
     return text if isinstance(text, list) else [text]
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 2**24
 
 

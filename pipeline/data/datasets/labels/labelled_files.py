@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache
@@ -34,7 +35,8 @@ from pipeline.data.datasets.wider_face.subsets import height_levels
 from pipeline.data.records import Sample
 from pipeline.data.schemas import LEVELS
 
-_LABEL_FOLDERS: Final = ("", "annotations", "Annotations", "labels")
+_LABEL_FOLDERS: Final = ("", "annotations", "Annotations", "labels", "wider_face_split")
+_MANY: Final = 100  # files of one ending in a folder: from here on they belong to one image each
 _LABEL_ENDINGS: Final = (".txt", ".xml", ".yaml", ".yml", ".json", ".csv")
 
 
@@ -170,8 +172,18 @@ def labels_in(folder: Path, form: Form, by_ending: bool = False) -> Iterator[Pat
         if each and form.matches(inside):
             yield inside
             continue
-        files = sorted(file for file in inside.iterdir() if file.suffix.lower() in _LABEL_ENDINGS and file.is_file())
-        yield from (file for file in files if form.matches(file) or (by_ending and file.suffix.lower() == form.ending))
+        for file in _single_files(inside):
+            if form.matches(file) or (by_ending and file.suffix.lower() == form.ending):
+                yield file
+
+
+def _single_files(folder: Path) -> Iterator[Path]:
+    """Yields the files of a folder that may have the labels of many images, by name."""
+    by_ending = defaultdict[str, list[Path]](list)
+    for file in folder.iterdir():
+        by_ending[file.suffix.lower()].append(file)
+    found = (files for ending in _LABEL_ENDINGS if len(files := by_ending[ending]) < _MANY)
+    yield from sorted(file for files in found for file in files if file.is_file())
 
 
 def only_labels_in(folder: Path, form: Form, advice: str) -> Path:

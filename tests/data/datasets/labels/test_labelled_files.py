@@ -139,3 +139,13 @@ def test_the_only_file_of_the_ending_is_read_for_what_is_wrong_with_it(photograp
     (photographs / "more.csv").write_text("name,left,top\n")
     with pytest.raises(FileNotFoundError, match="expected labels as CSV, found none"):
         Csv().entries(str(photographs))
+
+
+def test_files_of_one_image_each_are_not_searched_for_labels_of_many(photographs: Path) -> None:
+    data = write(photographs, "a.jpg,0,0,20,50,,,")
+    for index in range(99):
+        (photographs / f"{index}.csv").write_text("name\n")
+    with pytest.raises(FileNotFoundError, match="expected labels as CSV, found none"):
+        data.entries(str(photographs))
+    (photographs / "98.csv").unlink()
+    assert len(data.entries(str(photographs))) == 1
