@@ -9,10 +9,19 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from pipeline.data.datasets.coco_file import read_coco
 from pipeline.data.datasets.files import file_version
 from pipeline.data.datasets.labels.form import Form, head_of
-from pipeline.data.datasets.labels.label_table import EVERY, LabelOptions, LabelTable, LabelTableBuilder, image_name
+from pipeline.data.datasets.labels.label_table import (
+    EVERY,
+    POINTS,
+    LabelOptions,
+    LabelTable,
+    LabelTableBuilder,
+    image_name,
+)
 
 
 def read_coco_table(file: Path, options: LabelOptions = EVERY) -> LabelTable:
@@ -24,16 +33,17 @@ def read_coco_table(file: Path, options: LabelOptions = EVERY) -> LabelTable:
     builder = LabelTableBuilder()
     for name, image in coco.images.items():
         position = builder.image(image_name(name), image.size or (0, 0))
-        for (x, y, width, height), ignored in zip(image.boxes, image.ignored, strict=True):
-            builder.face(position, (x, y, x + width, y + height), "face", ignored)
+        for (x, y, width, height), ignored, points in zip(image.boxes, image.ignored, image.landmarks, strict=True):
+            builder.face(position, (x, y, x + width, y + height), "face", ignored, points)
     return builder.build(file, LabelOptions(), coco.remarks)
 
 
 def write_coco(table: LabelTable, folder: Path) -> Path:
     """Writes ``annotations.json``, piece by piece, one category ``face``; an ignored face has ``ignore`` of 1."""
-    file, number = folder / "annotations.json", 0
+    file = folder / "annotations.json"
+    category = {"id": 1, "name": "face", **({"keypoints": POINTS} if table.landmarks is not None else {})}
     with file.open("w", encoding="utf-8") as stream:
-        stream.write('{"categories": [{"id": 1, "name": "face"}],\n"images": [')
+        stream.write(f'{{"categories": [{json.dumps(category)}],\n"images": [')
         for position, name in enumerate(table.names):
             width, height = table.sizes[position].tolist()
             image = {"id": position + 1, "file_name": name, "width": width, "height": height}
@@ -41,20 +51,23 @@ def write_coco(table: LabelTable, folder: Path) -> Path:
         stream.write('],\n"annotations": [')
         for position in range(len(table)):
             rows = table.rows(position)
-            for box, ignored in zip(table.boxes[rows].tolist(), table.ignored[rows].tolist(), strict=True):
-                stream.write(
-                    f"{',' if number else ''}\n{json.dumps(_annotation(number + 1, position + 1, box, ignored))}"
-                )
-                number += 1
+            for row in range(rows.start, rows.stop):
+                found = {"id": row + 1, "image_id": position + 1, "category_id": 1, **_annotation(table, row)}
+                stream.write(f"{',' if row else ''}\n{json.dumps(found)}")
         stream.write("]}\n")
     return file
 
 
-def _annotation(key: int, image: int, box: list[float], ignored: bool) -> dict[str, Any]:
-    x1, y1, x2, y2 = box
+def _annotation(table: LabelTable, row: int) -> dict[str, Any]:
+    x1, y1, x2, y2 = table.boxes[row].tolist()
     width, height = round(x2 - x1, 6), round(y2 - y1, 6)
-    found = {"id": key, "image_id": image, "category_id": 1, "bbox": [x1, y1, width, height]}
-    return {**found, "area": width * height, "iscrowd": 0, **({"ignore": 1} if ignored else {})}
+    found: dict[str, Any] = {"bbox": [x1, y1, width, height], "area": width * height, "iscrowd": 0}
+    if table.ignored[row]:
+        found["ignore"] = 1
+    if table.landmarks is not None and np.isfinite(table.landmarks[row]).all():
+        found["keypoints"] = [number for x, y in table.landmarks[row].tolist() for number in (x, y, 2)]
+        found["num_keypoints"] = 5
+    return found
 
 
 COCO: Final = Form(
@@ -63,5 +76,6 @@ COCO: Final = Form(
     read=read_coco_table,
     write=write_coco,
     keeps_ignored=True,
+    keeps_landmarks=True,
     ending=".json",
 )

@@ -14,15 +14,21 @@ from typing import ClassVar, Final
 import numpy as np
 
 from pipeline.data.datasets.labels.form import Form, head_of, number
-from pipeline.data.datasets.labels.label_table import EVERY, LabelOptions, LabelTable, LabelTableBuilder, image_name
+from pipeline.data.datasets.labels.label_table import (
+    EVERY,
+    POINTS,
+    LabelOptions,
+    LabelTable,
+    LabelTableBuilder,
+    image_name,
+)
 from pipeline.data.datasets.labels.labelled_files import LabelledFiles
 from pipeline.data.text_lines import finite_numbers, refuse
 
 _CORNERS: Final = ("x1", "y1", "x2", "y2")
 _SIZES: Final = ("x", "y", "w", "h")
 _HEADING: Final = f"a heading image,{','.join(_CORNERS)} or image,{','.join(_SIZES)}, and perhaps ignore"
-_POINTS: Final = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")
-LANDMARKS: Final = tuple(f"{point}_{axis}" for point in _POINTS for axis in "xy")
+LANDMARKS: Final = tuple(f"{point}_{axis}" for point in POINTS for axis in "xy")
 
 
 def read_csv_table(file: Path, options: LabelOptions = EVERY) -> LabelTable:

@@ -20,6 +20,8 @@ from pipeline.data.datasets.labels.box_labels import BoxLabels
 
 Float64 = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+POINTS: Final = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")
+"""The five landmarks of a face in their order; left is on the left of the image."""
 NO_LANDMARKS: Final = (float("nan"),) * 10
 
 
