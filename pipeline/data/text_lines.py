@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -20,6 +22,31 @@ def read_lines(file: Path) -> list[str]:
     while lines and not lines[-1]:
         lines.pop()
     return lines
+
+
+def stream_lines(file: Path) -> Iterator[tuple[int, str]]:
+    """Yields (number counted from 1, line without spaces around it), blank ones too; one line is in memory at a time.
+
+    Raises OSError: the file cannot be read; ValueError: a line is not UTF-8.
+    """
+    with file.open("rb") as stream:
+        for number, data in enumerate(stream, start=1):
+            try:
+                yield number, data.decode("utf-8-sig" if number == 1 else "utf-8").strip()
+            except UnicodeDecodeError as error:
+                refuse(file, number, "text in UTF-8", f"byte 0x{error.object[error.start]:02x}")
+
+
+def finite_numbers(words: Iterable[str]) -> list[float]:
+    """Returns words as numbers; nothing where one is no number or not finite."""
+    texts = list(words)
+    try:
+        numbers = list(map(float, texts))
+    except ValueError:
+        return []
+    if any("_" in text for text in texts):  # float() would take 1_0 for ten
+        return []
+    return numbers if all(map(math.isfinite, numbers)) else []
 
 
 def refuse(file: Path, line: int, expected: str, found: str) -> NoReturn:

@@ -139,6 +139,8 @@ def _put(tree: dict[str, Any], keys: Sequence[str], value: Any, override: str) -
         inner = group.get(key)
         # What an earlier --set gave may be a group of fields too.
         inner = inner.value if isinstance(inner, LiteralValue) else {} if inner is None else inner
+        # A text is short for a group with that kind and no other field.
+        inner = {"kind": inner} if isinstance(inner, str) else inner
         if not isinstance(inner, dict):
             raise ValueError(f"--set {override}: {key} is not a group of fields")
         group[key] = inner

@@ -13,7 +13,7 @@ import typer
 
 from pipeline.engine.lock import StoreLockedError
 from pipeline.engine.redaction import redact
-from stages.cli import configs, weights
+from stages.cli import configs, dataset, weights
 from stages.cli.compare import compare
 from stages.cli.detect import detect
 from stages.cli.doctor import doctor
@@ -53,6 +53,7 @@ for command in (
     app.command()(command)
 app.add_typer(weights.group, name="weights")
 app.add_typer(configs.group, name="configs")
+app.add_typer(dataset.group, name="dataset")
 
 
 @app.callback()

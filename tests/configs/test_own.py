@@ -9,6 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.data.datasets.labels.conversion import convert_labels
+from pipeline.data.datasets.labels.forms import FORMS
+from pipeline.data.datasets.labels.found_labels import find_labels
 from pipeline.data.datasets.synthetic.dataset import Synthetic
 from pipeline.data.images import encode_png
 from pipeline.engine.config import load_config
@@ -57,3 +60,26 @@ def test_the_config_leads_from_a_coco_file_to_a_page_with_ap(heights: np.ndarray
     assert "Faces found in my own set" in page
     assert all(f"{100 * row['ap']:.2f}" in page and repr(row["ap"]) in page for row in rows.values())
     assert sum(int(faces) for faces in re.findall(r"of (\d+) faces found", page)) == rows["hard"]["faces"]
+
+
+@pytest.mark.parametrize("kind", [name for name, form in FORMS.items() if form.write])
+def test_every_form_of_labels_gives_the_same_faces(kind: str, heights: np.ndarray, tmp_path: Path) -> None:
+    convert_labels(find_labels(tmp_path / "set"), kind, tmp_path / "other")
+    rows = []
+    for folder, chosen in (("set", "coco_json"), ("other", kind)):
+        # The order in which a user types them: the form, then what its message advises.
+        sets = [f"faces.dataset={chosen}", "faces.dataset.doubts=report", f"faces.path={tmp_path / folder}"]
+        loaded = load_config(CONFIG, STAGES, [*sets, "boxes.path=none.pth", f"store={tmp_path / 'store'}"])
+        store, options = Store(loaded.store), Options(frozenset({"faces"}))
+        Runner(loaded.graph, store, options, LocalExecutor).run()
+        samples = plan(loaded.graph, store, options)["faces"].artifact
+        assert samples is not None
+        rows.append(sorted(samples.rows(), key=lambda row: str(row["image_id"])))
+    first, second = rows
+    assert sum(len(row["x1"]) for row in first) == len(heights) > 0
+    for one, other in zip(first, second, strict=True):
+        assert (one["image_id"], one["content_hash"]) == (other["image_id"], other["content_hash"])
+        for name in ("easy", "medium", "hard"):
+            assert one[name] == other[name]
+        for name in ("x1", "y1", "x2", "y2"):
+            np.testing.assert_allclose(other[name], one[name], atol=1e-4)

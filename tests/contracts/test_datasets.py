@@ -15,6 +15,8 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline.data.datasets import DATASETS, Dataset
+from pipeline.data.datasets.labels.forms import LABELLED
+from pipeline.data.datasets.labels.label_table import EVERY, LabelTableBuilder
 from pipeline.data.images import decode, encode_jpeg
 from pipeline.data.records import Sample
 from pipeline.data.schemas import LEVELS, SAMPLES
@@ -60,6 +62,20 @@ def _fddb(root: Path) -> Dataset:
     return DATASETS["fddb"]()
 
 
+def _labelled(kind: str) -> Callable[[Path], Dataset]:
+    def build(root: Path) -> Dataset:
+        builder = LabelTableBuilder()
+        for name in ("b.jpg", "deep/a.jpg"):
+            _image(root / "images" / name, 90)
+            builder.face(builder.image(name, (30, 20)), (1, 2, 9.5, 15), "face", landmarks=[5.0] * 10)
+        write = LABELLED[kind].label_form.write
+        assert write is not None
+        write(builder.build(root, EVERY), root)
+        return DATASETS[kind]()
+
+    return build
+
+
 def _synthetic(root: Path) -> Dataset:
     return DATASETS["synthetic"].model_validate({"images": 4, "width": 64, "height": 48})
 
@@ -74,6 +90,7 @@ BUILDERS: dict[str, Callable[[Path], Dataset]] = {
     "image_folder": _image_folder,
     "coco_json": _coco_json,
     "fddb": _fddb,
+    **{kind: _labelled(kind) for kind in LABELLED},
     "synthetic": _synthetic,
     "mosaic": _mosaic,
 }

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from pipeline.data.datasets.synthetic.dataset import Synthetic
 from pipeline.data.images import encode_png
 from pipeline.engine.plan import Decision
 from pipeline.models.checkpoint import Checkpoint
@@ -255,3 +256,26 @@ def test_anchors_that_match_no_face_are_refused_before_training(trained: World) 
     )  # fmt: skip
     (message,) = trained.run().failed.values()
     assert "drawings: anchors of 1600 to 51200 px cannot match any face" in message
+
+
+@pytest.mark.parametrize("marked", [True, False])
+def test_landmarks_of_a_label_file_are_trained_and_absent_ones_are_not(
+    marked: bool, world: World, tmp_path: Path
+) -> None:
+    drawn, rows = Synthetic(width=96, height=96), ""
+    for index in range(4):
+        pixels, boxes, points = drawn.draw(index)
+        (tmp_path / f"{index}.png").write_bytes(encode_png(pixels))
+        rows += f"# {index}.png\n"
+        for (x1, y1, x2, y2), five in zip(boxes.tolist(), points.tolist(), strict=True):
+            marks = " ".join(f"{x} {y} 0.0" for x, y in five) if marked else "-1.0 " * 15
+            rows += f"{x1} {y1} {x2 - x1} {y2 - y1} {marks} 0.5\n"
+    (tmp_path / "label.txt").write_text(rows)
+    world.node("labelled", "index", dataset="retinaface", path=str(tmp_path))
+    recipe = {**TINY, "steps": 1}
+    world.node("detector", "train_detector", inputs={"samples": "labelled"}, recipe=recipe)
+    world.done()
+    (line,) = Path(world.store.path("detector.jsonl")).read_text().splitlines()
+    loss = json.loads(line)["loss"]
+    assert loss["box"] > 0
+    assert (loss["landmarks"] > 0) is marked

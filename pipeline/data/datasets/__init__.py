@@ -1,4 +1,7 @@
-"""The datasets by name: an explicit table. A new one is a file here and a line in `DATASETS`."""
+"""The datasets by name: an explicit table. A new one is a file here and a line in `DATASETS`.
+
+Those with labels of one form come from `labels.forms`, with their readers and writers.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from pipeline.data.datasets.coco_json import CocoJson
 from pipeline.data.datasets.dataset import Dataset, Entry, Reader
 from pipeline.data.datasets.fddb.dataset import Fddb
 from pipeline.data.datasets.image_folder import ImageFolder
+from pipeline.data.datasets.labels.forms import LABELLED
 from pipeline.data.datasets.mosaic.dataset import Mosaic
 from pipeline.data.datasets.synthetic.dataset import Synthetic
 from pipeline.data.datasets.wider_face.dataset import WiderFace
@@ -31,6 +35,7 @@ DATASETS: Registry[type[Dataset]] = Registry(
         "image_folder": ImageFolder,
         "coco_json": CocoJson,
         "fddb": Fddb,
+        **LABELLED,
         "synthetic": Synthetic,
         "mosaic": Mosaic,
     },

@@ -28,6 +28,7 @@ class CocoImage:
     ignored: list[bool] = field(default_factory=list)  # per box, whether it counts nowhere
     crowds: list[bool] = field(default_factory=list)  # per box, whether it is a group
     areas: list[float] = field(default_factory=list)  # per box, square pixels of the face or, without, of the box
+    landmarks: list[list[float] | None] = field(default_factory=list)  # per box, five x, y as in the file, or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +81,18 @@ class _Parser:
             if wanted is not None and item.get("category_id") not in wanted:
                 continue
             name, box, (crowd, ignored) = self._annotation(f"annotations[{index}]", item, names)
-            image = images[name]
+            image, landmarks = images[name], self._landmarks(f"annotations[{index}].keypoints", item.get("keypoints"))
             # The same box twice is one face: the second could never be found.
             if (row := seen.setdefault((name, *box), len(image.boxes))) < len(image.boxes):
                 repeated += 1
                 image.ignored[row] &= ignored
                 image.crowds[row] &= crowd
+                image.landmarks[row] = image.landmarks[row] or landmarks
                 continue
             image.boxes.append(list(box))
             image.ignored.append(ignored)
             image.crowds.append(crowd)
+            image.landmarks.append(landmarks)
             image.areas.append(item["area"] if _is_number(item.get("area")) else box[2] * box[3])
         if repeated:
             remarks.append(f"{repeated} boxes repeat another one of their image exactly; each counts once")
@@ -111,6 +114,18 @@ class _Parser:
             self._refuse(f"{where}.bbox", expected, _shown(box))
         x, y, width, height = map(float, box)
         return names[image], (x, y, width, height), (crowd, crowd or ignored)
+
+    def _landmarks(self, where: str, points: Any) -> list[float] | None:
+        """Returns the x, y of five key points; None where there are others, or one of them is not labelled (v = 0)."""
+        if not isinstance(points, list) or len(points) != 15:
+            return None
+        if not all(map(_is_number, points)):
+            self._refuse(where, "five times x, y, visibility", _shown(points))
+        return (
+            None
+            if 0 in points[2::3]
+            else [float(number) for row in range(0, 15, 3) for number in points[row : row + 2]]
+        )
 
     def _images(self) -> tuple[dict[int | str, str], dict[str, CocoImage]]:
         names: dict[int | str, str] = {}

@@ -3,19 +3,31 @@
 import json
 from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, ClassVar, Final, Literal
 
 import numpy as np
 import pyarrow as pa
-import yaml
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
 from pipeline.data.datasets.coco_file import CocoFile, CocoImage, read_coco
-from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, in_order, no_log, require_folder, set_option
-from pipeline.data.datasets.files import file_version, hash_labels, present_images, read_sample
+from pipeline.data.datasets.dataset import (
+    Dataset,
+    Entry,
+    Log,
+    Reader,
+    below_root,
+    category_names,
+    in_order,
+    no_log,
+    require_folder,
+    set_option,
+)
+from pipeline.data.datasets.files import file_version, hash_labels, present_images, read_sample, scan
 from pipeline.data.datasets.label_fit import LabelFit, overlaps_image
+from pipeline.data.datasets.labels.image_files import locate_images
+from pipeline.data.datasets.labels.label_table import NO_LANDMARKS
 from pipeline.data.datasets.wider_face.subsets import height_levels
 from pipeline.data.records import Sample
 from pipeline.data.schemas import LEVELS
@@ -30,9 +42,10 @@ class CocoJson(Dataset):
     """Images and faces of a COCO JSON file: ``images`` (id, file_name) and ``annotations`` (image_id, bbox xywh).
 
     A face with ``iscrowd`` or ``ignore`` set counts in no subset, nor does a box without an area or outside its image;
-    the others are graded by height (easy from 50 px, medium from 30, hard from 10). Key points and masks are not read.
-    The ``image_id`` is the ``file_name``. The file is checked for contradictions, also with the images once they are
-    read.
+    the others are graded by height (easy from 50 px, medium from 30, hard from 10). Five ``keypoints``
+    are landmarks (eyes, nose, mouth corners; left first); other key points and masks are not read.
+    The ``image_id`` is the ``file_name``: the file of that path below ``images``, or below ``images`` in it, or the one
+    file whose path ends alike. The labels are checked for contradictions, also with the images once those are read.
 
     Attributes:
         annotation: the JSON file, relative to the root.
@@ -56,29 +69,14 @@ class CocoJson(Dataset):
     units: Literal["pixels", "relative"] = "pixels"
     doubts: Literal["refuse", "report"] = Field("refuse", exclude=True)
 
-    @field_validator("annotation", "images")
-    @classmethod
-    def _below_root(cls, value: str) -> str:
-        path = PurePosixPath(value)
-        if path.is_absolute() or ".." in path.parts:
-            raise ValueError(f"{value!r} must be relative to the dataset's root")
-        return value
-
-    @field_validator("category", mode="before")
-    @classmethod
-    def _names(cls, value: object) -> object:
-        if isinstance(value, str) and value.startswith("[") and value.endswith("]"):  # as typed on a command line
-            value = yaml.safe_load(value)
-        if isinstance(value, list | tuple):
-            return tuple(str(each) for each in value)
-        return str(value) if isinstance(value, int) else value
+    _below_root = field_validator("annotation", "images")(below_root)
+    _category_names = field_validator("category", mode="before")(category_names)
 
     def entries(self, root: str, log: Log = no_log) -> list[Entry]:
         """Returns the images of the JSON file, as `Dataset.entries`."""
         images = self._read(root).images
-        paths = [self._path(name) for name in images]
-        item_versions = {path: file_version(file.stat()) for path in paths if (file := Path(root, path)).is_file()}
-        names = list(images)
+        names, item_versions = list(images), dict(scan(root, self.images))
+        paths = locate_images(names, item_versions, self.images)
         found = present_images(paths, item_versions, Path(root, self.annotation), self.missing, log)
         return in_order(
             Entry(names[position], path, f"{version}:{hash_labels(_canonical(images[names[position]]))}")
@@ -105,9 +103,6 @@ class CocoJson(Dataset):
             )
         return [*fit.review(f"{file}: annotations[*].bbox", _FORMS, self.doubts, counts_nowhere=True), *read.remarks]
 
-    def _path(self, name: str) -> str:
-        return (PurePosixPath(self.images) / name).as_posix()
-
     def _read(self, root: str) -> CocoFile:
         names = (self.category,) if isinstance(self.category, str) else self.category or ()
         file = require_folder(root) / self.annotation
@@ -118,15 +113,19 @@ class CocoJson(Dataset):
     def _sample(self, root: str, entry: Entry, image: CocoImage) -> Sample:
         sample = read_sample(root, entry)
         size = (sample.width, sample.height)
-        boxes, heights = self._in_pixels(image, size if all(size) else image.size)
+        scale_2 = self._scale(image, size if all(size) else image.size)
+        boxes, heights = self._corners(image)
+        boxes, heights = boxes * np.tile(scale_2, 2), heights * scale_2[1]
         ignored = np.array(image.ignored, bool) | ~overlaps_image(boxes, *size)
+        landmarks = None
+        if any(image.landmarks):
+            points = [each or NO_LANDMARKS for each in image.landmarks]
+            landmarks = (np.array(points, np.float64).reshape(-1, 5, 2) * scale_2).astype(np.float32)
         levels = height_levels(heights, ignored)
-        return replace(sample, boxes=boxes.astype(np.float32), levels=levels)
+        return replace(sample, boxes=boxes.astype(np.float32), levels=levels, landmarks=landmarks)
 
-    def _in_pixels(
-        self, image: CocoImage, size: tuple[int, int] | None
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Returns float64 [F, 4] xyxy and [F] heights in pixels of the image; without a size, as in the file."""
+    def _corners(self, image: CocoImage) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Returns float64 [F, 4] xyxy and [F] heights in the units of the file."""
         boxes = np.array(image.boxes, np.float64).reshape(-1, 4)
         # The file's own height, since the difference of two edges may fall below a limit that it reaches.
         heights = boxes[:, 3] - boxes[:, 1] if self.form == "corners" else boxes[:, 3].copy()
@@ -134,15 +133,19 @@ class CocoJson(Dataset):
             boxes[:, :2] -= boxes[:, 2:] / 2
         if self.form != "corners":
             boxes[:, 2:] += boxes[:, :2]
-        if size is not None and self.units == "relative":
-            return boxes * np.tile(size, 2), heights * size[1]
-        if size is not None and self.sizes == "scale" and image.size is not None:
-            return boxes * np.tile(np.divide(size, image.size), 2), heights * size[1] / image.size[1]
         return boxes, heights
+
+    def _scale(self, image: CocoImage, size: tuple[int, int] | None) -> NDArray[np.float64]:
+        """Returns float64 [2], what x and y are multiplied by to be pixels of the image; 1 without a size."""
+        if size is not None and self.units == "relative":
+            return np.array(size, np.float64)
+        if size is not None and self.sizes == "scale" and image.size is not None:
+            return np.divide(size, image.size)
+        return np.ones(2)
 
 
 def _canonical(image: CocoImage) -> bytes:
-    labels: list[Any] = [image.boxes, image.ignored]
+    labels: list[Any] = [image.boxes, image.ignored, *([image.landmarks] if any(image.landmarks) else [])]
     return json.dumps(labels if image.size is None else [*labels, image.size]).encode()
 
 

@@ -9,10 +9,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import ClassVar, Final
 
 import pyarrow as pa
+import yaml
 from pydantic import ConfigDict
 
 from pipeline.data.records import Sample
@@ -61,6 +62,23 @@ def require_folder(root: str) -> Path:
     if not root or not folder.is_dir():
         raise FileNotFoundError(f"dataset folder {root!r} does not exist")
     return folder
+
+
+def below_root(value: str) -> str:
+    """Returns a path of a parameter. Raises ValueError: it is not relative to the dataset's root, or leaves it."""
+    path = PurePosixPath(value)
+    if path.is_absolute() or ".." in path.parts:
+        raise ValueError(f"{value!r} must be relative to the dataset's root")
+    return value
+
+
+def category_names(value: object) -> object:
+    """Returns a parameter that names categories, ``[a, b]`` as typed on a command line as a tuple of texts."""
+    if isinstance(value, str) and value.startswith("[") and value.endswith("]"):
+        value = yaml.safe_load(value)
+    if isinstance(value, list | tuple):
+        return tuple(str(each) for each in value)
+    return str(value) if isinstance(value, int) else value
 
 
 class Dataset(LiteralModel, ABC):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -322,3 +323,26 @@ def test_other_files_are_refused(root: Path) -> None:
 def test_names_stay_below_the_root(field: str, value: str) -> None:
     with pytest.raises(ValueError, match="relative to the dataset's root"):
         CocoJson.model_validate({field: value})
+
+
+def test_five_key_points_are_landmarks(root: Path) -> None:
+    points = [3, 4, 2, 8, 4.5, 1, 5, 6, 2, 4, 9, 2, 8, 9, 2]
+    hidden = [*points[:6], 0, 0, 0, *points[9:]]
+    changed(root, (("annotations", 0, "keypoints"), points), (("annotations", 1, "keypoints"), hidden))
+    (sample,) = (ALL.open(str(root))(entry) for entry in ALL.entries(str(root))[:1])
+    assert sample.landmarks is not None
+    assert sample.landmarks[0].tolist() == [[3, 4], [8, 4.5], [5, 6], [4, 9], [8, 9]]
+    assert np.isnan(sample.landmarks[1:]).all()
+    scaled = CocoJson(category=("face", "dog"), units="relative", sizes="ignore")
+    (other,) = (scaled.open(str(root))(entry) for entry in scaled.entries(str(root))[:1])
+    assert other.landmarks is not None and other.landmarks[0, 0].tolist() == [3 * 80, 4 * 70]
+    changed(root, (("annotations", 0, "keypoints"), ["x", *points[1:]]))
+    with pytest.raises(ValueError, match=r"annotations\[0\]\.keypoints: expected five times x, y, visibility, found"):
+        ALL.entries(str(root))
+
+
+def test_key_points_change_the_version_of_their_image_only(root: Path) -> None:
+    before = [entry.version for entry in ALL.entries(str(root))]
+    changed(root, (("annotations", 0, "keypoints"), [1] * 15))
+    after = [entry.version for entry in ALL.entries(str(root))]
+    assert before[0] != after[0] and before[1] == after[1]

@@ -1,1 +1,1 @@
-"""Faces as boxes from any published form of annotation, for benchmarks that need no images."""
+"""The forms of labels: one file each with its reader, its writer and its dataset; `forms` has the table of them."""

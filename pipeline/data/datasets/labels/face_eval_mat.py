@@ -8,13 +8,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.data.datasets.labels.box_labels import BoxLabels
+from pipeline.data.datasets.labels.form import Form
+from pipeline.data.datasets.labels.label_table import EVERY, LabelOptions, LabelTable, LabelTableBuilder
 from pipeline.data.datasets.wider_face.ground_truth import read_mat
 
 _IGNORED: Final = 5
@@ -22,19 +24,29 @@ _IGNORED: Final = 5
 Image = tuple[str, NDArray[np.float64], NDArray[np.bool_]]
 
 
-def read_face_eval_mat(file: Path) -> BoxLabels:
-    """Returns the faces of a MATLAB file of one of these forms.
+def read_face_eval_mat(file: Path, options: LabelOptions = EVERY) -> LabelTable:
+    """Returns the faces of a MATLAB file of one of these forms, which have no categories.
 
     Raises ValueError: it is no MATLAB file, or of another form; the message gives file, variable and image.
     """
     structs, cells = read_mat(file, optional=("Annotations", "anno"))
     if structs is not None and structs.dtype.names and {"imgname", "objects"} <= set(structs.dtype.names):
-        return BoxLabels.of(
-            _read(file, "Annotations", row, each, _of_struct) for row, each in enumerate(structs.ravel())
-        )
+        structs = structs.ravel()
+        return _table(file, (_read(file, "Annotations", row, each, _of_struct) for row, each in enumerate(structs)))
     if cells is not None and cells.ndim == 2 and cells.shape[1] >= 2:
-        return BoxLabels.of(_read(file, "anno", row, each, _of_cells) for row, each in enumerate(cells))
+        return _table(file, (_read(file, "anno", row, each, _of_cells) for row, each in enumerate(cells)))
     raise ValueError(f"{file}: expected a variable Annotations with imgname and objects, or anno, found neither")
+
+
+def _table(file: Path, images: Iterable[Image]) -> LabelTable:
+    builder = LabelTableBuilder()
+    for name, boxes, ignored in images:
+        if name in builder:
+            raise ValueError(f"{file}: expected each image once, found {name} twice")
+        image = builder.image(name)
+        for box, flag in zip(boxes.tolist(), ignored.tolist(), strict=True):
+            builder.face(image, box, ignored=flag)
+    return builder.build(file, LabelOptions())
 
 
 def _read(file: Path, variable: str, row: int, entry: Any, read: Any) -> Image:
@@ -58,3 +70,12 @@ def _of_struct(entry: Any) -> Image:
 def _of_cells(entry: Any) -> Image:
     boxes = [np.asarray(each, np.float64).reshape(4) for each in np.ravel(entry[1])]
     return str(np.ravel(entry[0])[0]), np.array(boxes, np.float64).reshape(-1, 4), np.zeros(len(boxes), bool)
+
+
+FACE_EVAL_MAT: Final = Form(
+    words="MATLAB of face-eval",
+    matches=lambda path: path.suffix.lower() == ".mat" and path.is_file(),
+    read=read_face_eval_mat,
+    write=None,
+    keeps_ignored=True,
+)

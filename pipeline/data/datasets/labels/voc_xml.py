@@ -1,69 +1,145 @@
-"""Faces in the XML files of PASCAL VOC: one file per image, one ``<object>`` per face."""
+"""Faces in the XML files of PASCAL VOC: one file per image, one ``<object>`` per face.
+
+Parsed with xml.etree, whose C parser holds one small file at a time. lxml is no faster here and another dependency;
+torchvision's VOCDetection wants the whole kit's layout, and xmltodict keeps no place for a message.
+"""
 
 from __future__ import annotations
 
-import math
 import xml.etree.ElementTree as ET
-from collections import Counter
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import ClassVar
 
-import numpy as np
-
-from pipeline.data.datasets.labels.box_labels import BoxLabels
+from pipeline.data.datasets.dataset import Entry
+from pipeline.data.datasets.files import scan
+from pipeline.data.datasets.labels.form import Form, head_of, number
+from pipeline.data.datasets.labels.label_table import EVERY, LabelOptions, LabelTable, LabelTableBuilder, image_name
+from pipeline.data.datasets.labels.labelled_files import LabelledFiles
+from pipeline.data.text_lines import finite_numbers
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 
-def read_voc_xml(folder: Path, category: str | None = None) -> BoxLabels:
-    """Returns the faces of every ``.xml`` of a folder; an image has the name of its file.
+def read_voc_xml(folder: Path, options: LabelOptions = EVERY) -> LabelTable:
+    """Returns the faces of every ``.xml`` below a folder.
 
-    A face with ``<difficult>1</difficult>`` is ignored. Boxes of an object's parts are not read.
+    An image has the path of its file, with the ending of ``<filename>`` where that has the same name. A face with
+    ``<difficult>1</difficult>`` is ignored. Corners are taken as they are written; boxes of an object's parts are not
+    read.
 
     Args:
         folder: such as ``VOC2007/Annotations``.
-        category: name of the objects that are faces; None where all have one name.
+        options: the names of the objects that are faces.
 
     Raises FileNotFoundError: no such file; ValueError: a file that is not of this form, or objects of several names;
     the message gives file, line where there is one, expected and found.
     """
-    files = sorted(folder.glob("*.xml"))
+    files = sorted(path for path, _ in scan(str(folder)) if path.lower().endswith(".xml"))
     if not files:
         raise FileNotFoundError(f"{folder}: expected <image>.xml of PASCAL VOC, found none")
-    found = [(file, _objects(file)) for file in files]
-    names = Counter(name for _, objects in found for name, _, _ in objects)
-    if category is None and len(names) > 1:
-        shown = ", ".join(f"{name} ({count})" for name, count in names.most_common())
-        raise ValueError(f"{folder}: expected objects of one name, found {shown}; --category NAME takes one")
-    if category is not None and category not in names:
-        raise ValueError(f"{folder}: expected objects named {category!r}, found {sorted(names)}")
-    images = []
-    for file, objects in found:
-        faces = [(box, difficult) for name, box, difficult in objects if category in (None, name)]
-        flags = np.array([difficult for _, difficult in faces], bool)
-        images.append((file.stem, np.array([box for box, _ in faces], np.float64), flags))
-    return BoxLabels.of(images)
+    builder = LabelTableBuilder()
+    for path in files:
+        _add(builder, folder / path, path)
+    return builder.build(folder, options)
 
 
-def _objects(file: Path) -> list[tuple[str, list[float], bool]]:
-    """Returns name, corners and whether it is difficult, of every object of a file."""
+def _add(builder: LabelTableBuilder, file: Path, path: str) -> None:
+    """Adds the image of one file, which is ``path`` below the folder of the labels."""
     try:
         root = ET.fromstring(file.read_bytes())
     except ET.ParseError as error:
         raise ValueError(f"{file}:{error.position[0]}: expected XML of PASCAL VOC, found that {error}") from None
     if root.tag != "annotation":
         raise ValueError(f"{file}:1: expected <annotation>, found <{root.tag}>")
-    found = []
-    for number, each in enumerate(root.findall("object"), start=1):
-        where = f"{file}: object {number}"
+    stem = PurePosixPath(path).with_suffix("")
+    named = PurePosixPath(image_name(root.findtext("filename") or ""))
+    name = f"{stem}{named.suffix}" if named.stem == stem.name else str(stem)
+    if name in builder:
+        raise ValueError(f"{file}: expected the image of this file only, found {name} in another one too")
+    image = builder.image(name, _size(root, file))
+    for box, category, difficult in _objects(root, file):
+        builder.face(image, box, category, difficult)
+
+
+def _size(root: ET.Element, file: Path) -> tuple[int, int]:
+    texts = [(root.findtext(f"size/{side}") or "").strip() for side in ("width", "height")]
+    if not all(text.strip("0") for text in texts):  # absent, or 0 as some programs write for unknown
+        return 0, 0
+    sides = finite_numbers(texts)
+    if len(sides) != 2 or any(side != int(side) or not 0 < side < 2**31 for side in sides):
+        raise ValueError(f"{file}: expected whole numbers of pixels in <size> width, height, found {texts}")
+    return int(sides[0]), int(sides[1])
+
+
+def _objects(root: ET.Element, file: Path) -> Iterator[tuple[list[float], str, bool]]:
+    """Yields corners, name and whether it is difficult, of every object."""
+    for count, each in enumerate(root.findall("object"), start=1):
         texts = [(each.findtext(f"bndbox/{name}") or "").strip() for name in _CORNERS]
-        try:
-            box = [float(text) for text in texts]
-        except ValueError:
-            box = [math.nan]
-        if not all(map(math.isfinite, box)):
-            raise ValueError(f"{where}: expected numbers in <bndbox> {', '.join(_CORNERS)}, found {texts}")
+        box = finite_numbers(texts)
+        if not box:
+            expected = f"expected numbers in <bndbox> {', '.join(_CORNERS)}"
+            raise ValueError(f"{file}: object {count}: {expected}, found {texts}")
         difficult = (each.findtext("difficult") or "0").strip()
         if difficult not in ("0", "1"):
-            raise ValueError(f"{where}: expected 0 or 1 in <difficult>, found {difficult!r}")
-        found.append(((each.findtext("name") or "").strip(), box, difficult == "1"))
-    return found
+            raise ValueError(f"{file}: object {count}: expected 0 or 1 in <difficult>, found {difficult!r}")
+        yield box, (each.findtext("name") or "").strip(), difficult == "1"
+
+
+def write_voc_xml(table: LabelTable, folder: Path) -> Path:
+    """Writes ``Annotations/<image>.xml``, corners as they are. Raises ValueError: two images share such a file."""
+    out, written = folder / "Annotations", set[str]()
+    for position, name in enumerate(table.names):
+        path = PurePosixPath(name).with_suffix(".xml").as_posix()
+        if path in written:
+            raise ValueError(f"{name}: expected images that differ in more than their ending, found two of {path}")
+        written.add(path)
+        root = ET.Element("annotation")
+        ET.SubElement(root, "filename").text = PurePosixPath(name).name
+        size = ET.SubElement(root, "size")
+        for side, value in zip(("width", "height"), table.sizes[position].tolist(), strict=True):
+            ET.SubElement(size, side).text = str(value)
+        ET.SubElement(size, "depth").text = "3"
+        rows = table.rows(position)
+        for box, ignored in zip(table.boxes[rows].tolist(), table.ignored[rows].tolist(), strict=True):
+            each = ET.SubElement(root, "object")
+            ET.SubElement(each, "name").text = "face"
+            ET.SubElement(each, "difficult").text = str(int(ignored))
+            corners = ET.SubElement(each, "bndbox")
+            for corner, value in zip(_CORNERS, box, strict=True):
+                ET.SubElement(corners, corner).text = number(value)
+        (out / path).parent.mkdir(parents=True, exist_ok=True)
+        ET.indent(root)
+        (out / path).write_bytes(ET.tostring(root, encoding="utf-8"))
+    return out
+
+
+def _matches(path: Path) -> bool:
+    """Returns whether a folder has XML files of VOC: in it, or below where its name is Annotations."""
+    if not path.is_dir():
+        return False
+    pattern = "**/*.xml" if path.name.lower() == "annotations" else "*.xml"
+    head = next((head_of(file, ".xml") for file in path.glob(pattern)), "")
+    return "<annotation>" in head or "<annotation " in head
+
+
+class VocXml(LabelledFiles):
+    """Your own labelled images with an XML file of PASCAL VOC each, see `read_voc_xml`."""
+
+    label_form: ClassVar[Form] = Form(
+        words="VOC XML", matches=_matches, read=read_voc_xml, write=write_voc_xml, keeps_ignored=True
+    )
+
+    def _opened(self, root: str) -> Callable[[Entry], tuple[LabelTable, int]]:
+        labels = self.labels_path(root)
+
+        def one(entry: Entry) -> tuple[LabelTable, int]:
+            builder, path = LabelTableBuilder(), f"{PurePosixPath(entry.image_id).with_suffix('')}.xml"
+            if (labels / path).is_file():
+                _add(builder, labels / path, path)
+            if entry.image_id not in builder:  # another case of the ending, or a dot in the name
+                table = self.table(root)
+                return table, table.names.index(entry.image_id)
+            return builder.build(labels / path, self._options(), strict=False).without_repeats(), 0
+
+        return one

@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.data.datasets.labels.csv_file import read_csv_labels
+from pipeline.data.datasets.labels.csv_file import LANDMARKS, read_csv_table
+from pipeline.data.datasets.labels.label_table import LabelOptions
 
 
 def test_corners_ignored_faces_and_images_without_any(tmp_path: Path) -> None:
     file = tmp_path / "faces.csv"
     file.write_text("\ufeffx1, y1,x2,y2,image,ignore,note\n1,2,3,4,a.jpg,,\n5,6,7.5,8,a.jpg,1,small\n,,,,b.jpg,,\n")
-    labels = read_csv_labels(file)
+    labels = read_csv_table(file).box_labels()
     assert labels.image_ids == ("a.jpg", "b.jpg")
     assert labels.boxes[0].tolist() == [[1, 2, 3, 4], [5, 6, 7.5, 8]]
     assert labels.ignored[0].tolist() == [False, True]
@@ -20,7 +21,7 @@ def test_corners_ignored_faces_and_images_without_any(tmp_path: Path) -> None:
 def test_widths_and_heights(tmp_path: Path) -> None:
     file = tmp_path / "faces.csv"
     file.write_text("image,x,y,w,h\na,1,2,3,4\n")
-    assert read_csv_labels(file).boxes[0].tolist() == [[1, 2, 4, 6]]
+    assert read_csv_table(file).box_labels().boxes[0].tolist() == [[1, 2, 4, 6]]
 
 
 @pytest.mark.parametrize(
@@ -38,5 +39,41 @@ def test_mistakes_are_named(tmp_path: Path, text: str, words: str) -> None:
     file = tmp_path / "faces.csv"
     file.write_text(text)
     with pytest.raises(ValueError, match="expected") as error:
-        read_csv_labels(file)
+        read_csv_table(file)
+    assert str(error.value).startswith(f"{file}{words}")
+
+
+LANDMARK_HEADING = ",".join(LANDMARKS)
+
+
+def test_landmarks_sizes_and_categories(tmp_path: Path) -> None:
+    file = tmp_path / "faces.csv"
+    file.write_text(
+        f"image,x1,y1,x2,y2,category,width,height,{LANDMARK_HEADING}\n"
+        f"a\\b.jpg,0,0,9,9,face,40,30,{','.join('1234567890')}\n"
+        f"a/b.jpg,1,1,9,9,hand,40,30{',' * 10}\n"
+    )
+    table = read_csv_table(file, LabelOptions(("face",)))
+    assert (table.names, table.sizes.tolist(), table.categories) == (("a/b.jpg",), [[40, 30]], {"face": 1, "hand": 1})
+    assert table.landmarks is not None
+    assert table.landmarks.ravel().tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 9, 0]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("image,x,y,w,h,nose_x\n", ":1: expected all of the columns left_eye_x,left_eye_y,right_eye_x"),
+        (
+            "image,x,y,w,h,width,height\na,1,2,3,4,x,9\n",
+            ":2: expected width and height as whole numbers of pixels, found 'x,9'",
+        ),
+        (f"image,x,y,w,h,{LANDMARK_HEADING}\na,1,2,3,4,1{',' * 9}\n", ":2: expected ten finite numbers left_eye_x"),
+        ("image,x,y,w,h\na,1,2,3,1_0\n", ":2: expected four finite numbers x,y,w,h, found '1,2,3,1_0'"),
+    ],
+)
+def test_mistakes_in_further_columns_are_named(tmp_path: Path, text: str, words: str) -> None:
+    file = tmp_path / "faces.csv"
+    file.write_text(text)
+    with pytest.raises(ValueError, match="expected") as error:
+        read_csv_table(file)
     assert str(error.value).startswith(f"{file}{words}")

@@ -21,7 +21,7 @@ def test_the_toolbox_form(tmp_path: Path) -> None:
     four = np.array([[1.5, 2, 3, 4]])
     content = {"Annotations": _annotations(("2007_000272.jpg", six), ("b.jpg", np.zeros((0, 0))), ("c.jpg", four))}
     scipy.io.savemat(tmp_path / "pascal.mat", content)
-    labels = read_face_eval_mat(tmp_path / "pascal.mat")
+    labels = read_face_eval_mat(tmp_path / "pascal.mat").box_labels()
     assert labels.image_ids == ("2007_000272.jpg", "b.jpg", "c.jpg")
     assert labels.boxes[0].tolist() == [[1, 2, 300, 4], [5, 6, 7, 8]]
     assert labels.ignored[0].tolist() == [False, True]
@@ -37,7 +37,7 @@ def test_the_form_of_afw(tmp_path: Path) -> None:
     anno[0] = ["1004109301.jpg", boxes, 0, 0]
     anno[1] = ["b.jpg", np.empty((1, 0), object), 0, 0]
     scipy.io.savemat(tmp_path / "anno.mat", {"anno": anno})
-    labels = read_face_eval_mat(tmp_path / "anno.mat")
+    labels = read_face_eval_mat(tmp_path / "anno.mat").box_labels()
     assert labels.image_ids == ("1004109301.jpg", "b.jpg")
     assert labels.boxes[0].tolist() == [[1, 2, 3, 4], [5.5, 6, 7, 8]]
     assert labels.faces == 2

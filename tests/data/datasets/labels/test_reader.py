@@ -57,8 +57,8 @@ def test_the_other_forms_by_their_endings(tmp_path: Path) -> None:
 
 
 def test_what_is_no_form_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"no labels at .*gone\.csv: expected COCO \.json"):
+    with pytest.raises(FileNotFoundError, match=r"no labels at .*gone\.csv: expected COCO JSON \(coco_json\), YOLO"):
         read_box_labels(tmp_path / "gone.csv")
     (tmp_path / "a.xls").write_text("")
-    with pytest.raises(ValueError, match=r"a\.xls: expected COCO \.json.*, found the ending '\.xls'"):
+    with pytest.raises(ValueError, match=r"a\.xls: expected COCO JSON .*, found none of them"):
         read_box_labels(tmp_path / "a.xls")

@@ -1,0 +1,76 @@
+"""The forms of labels by the name of their dataset: an explicit table. A new one is a file and a line in `LABELLED`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from pipeline.data.datasets.labels.coco_table import COCO
+from pipeline.data.datasets.labels.csv_file import Csv
+from pipeline.data.datasets.labels.cvat_xml import CvatXml
+from pipeline.data.datasets.labels.face_eval_mat import FACE_EVAL_MAT
+from pipeline.data.datasets.labels.form import Form
+from pipeline.data.datasets.labels.label_studio import LabelStudio
+from pipeline.data.datasets.labels.labelled_files import LabelledFiles, labels_in, only_labels_in
+from pipeline.data.datasets.labels.retinaface_text import RetinafaceText
+from pipeline.data.datasets.labels.voc_xml import VocXml
+from pipeline.data.datasets.labels.wider_text import WiderText
+from pipeline.data.datasets.labels.yolo_text import YoloText
+from pipeline.engine.registry import Registry
+
+LABELLED: Final[dict[str, type[LabelledFiles]]] = {
+    "yolo": YoloText,
+    "voc": VocXml,
+    "csv": Csv,
+    "retinaface": RetinafaceText,
+    "wider_text": WiderText,
+    "label_studio": LabelStudio,
+    "cvat": CvatXml,
+}
+"""The datasets whose labels are of one form each."""
+
+FORMS: Registry[Form] = Registry(
+    "form of labels",
+    {"coco_json": COCO, **{name: kind.label_form for name, kind in LABELLED.items()}, "face_eval_mat": FACE_EVAL_MAT},
+)
+"""The form of each dataset of labelled files, and MATLAB files, which name no image file."""
+
+
+def recognise(path: Path) -> tuple[str, Path]:
+    """Returns the form of labels, as in `FORMS`, and their file or folder: ``path`` itself, or what is inside it.
+
+    Raises FileNotFoundError: ``path`` does not exist; ValueError: it is of no form, or has labels of several ones.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"no labels at {path}: expected {_choices()}")
+    if path.is_file():
+        found = [(name, path) for name, form in FORMS.items() if form.matches(path)]
+        # A heading that does not fit is named when it is read.
+        found = found or [(name, path) for name, form in FORMS.items() if form.ending == path.suffix.lower() == ".csv"]
+    else:
+        found = [(name, labels) for name, form in FORMS.items() for labels in labels_in(path, form)]
+    if not found:
+        raise ValueError(f"{path}: expected {_choices()}, found none of them")
+    if len(found) > 1:
+        shown = ", ".join(
+            f"{labels.relative_to(path) if labels != path else labels} ({name})" for name, labels in found
+        )
+        raise ValueError(f"{path}: expected labels of one form, found {shown}; give the path of one of them, or --form")
+    return found[0]
+
+
+def labels_of_form(path: Path, name: str) -> Path:
+    """Returns the labels of a known form: ``path`` itself where it is a file, else the only ones inside it.
+
+    Raises FileNotFoundError: there are none; ValueError: no such form, or several labels.
+    """
+    form = FORMS.find(name)
+    if not path.exists():
+        raise FileNotFoundError(f"no labels at {path}: expected {form.words}")
+    if path.is_file():
+        return path
+    return only_labels_in(path, form, "give the path of one of them")
+
+
+def _choices() -> str:
+    return ", ".join(f"{form.words} ({name})" for name, form in FORMS.items())

@@ -1,0 +1,145 @@
+"""The folders of a YOLO dataset: its ``data.yaml``, and which label file belongs to which image."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+
+import yaml
+
+from pipeline.data.text_lines import read_lines, refuse
+
+_SPLITS: Final = ("train", "val", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class YoloLayout:
+    """The content of ``data.yaml``.
+
+    Attributes:
+        file: that file, or the folder where there is none.
+        names: class -> name; empty where unknown.
+        splits: split -> folders, or text files with one image a line, as written.
+        base: folder of these, relative to the dataset's.
+        points: number of key points of a face, 0 where there are none.
+        point_dims: numbers of each, 2 or 3; 0 where there are none.
+    """
+
+    file: Path
+    names: Mapping[int, str] = field(default_factory=dict)
+    splits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    base: str = ""
+    points: int = 0
+    point_dims: int = 0
+
+    def category(self, file: Path, line: int, numbers: Sequence[float]) -> str:
+        """Returns the name of the class of a row. Raises ValueError: it has no such class, or fewer than 5 numbers."""
+        if len(numbers) < 5 or numbers[0] != int(numbers[0]) or numbers[0] < 0:
+            refuse(file, line, "class cx cy w h: a whole number and four finite ones", repr(list(numbers)))
+        if self.names and int(numbers[0]) not in self.names:
+            refuse(file, line, f"a class of {self.file.name}, one of {sorted(self.names)}", str(int(numbers[0])))
+        return self.names.get(int(numbers[0]), str(int(numbers[0])))
+
+    def images(self, root: Path, split: str, images: Iterable[str]) -> Iterator[str]:
+        """Yields those of the images, paths below the root, that belong to a split.
+
+        Raises FileNotFoundError: a folder or list of the split is not there.
+        """
+        for written in self.splits[split]:
+            place = self._place(root, written)
+            if (root / place).is_file():
+                for text in filter(None, read_lines(root / place)):
+                    yield _relative(root, text, posixpath.dirname(place))
+            else:
+                inside = "" if place == "." else f"{place}/"
+                yield from (each for each in images if each.startswith(inside))
+
+    def _place(self, root: Path, written: str) -> str:
+        # Roboflow writes "../train/images" for what is beside data.yaml.
+        plain = posixpath.normpath(_relative(root, written, self.base))
+        for place in (plain, plain.removeprefix("../")):
+            if not place.startswith("..") and (root / place).exists():
+                return place
+        raise FileNotFoundError(f"{self.file}: expected a folder or list of images below {root}, found {written!r}")
+
+
+def _relative(root: Path, text: str, base: str) -> str:
+    path = PurePosixPath(text.replace("\\", "/"))
+    if path.is_absolute():
+        try:
+            return path.relative_to(root.absolute().as_posix()).as_posix()
+        except ValueError:
+            return path.as_posix()
+    return posixpath.normpath(posixpath.join(base, path.as_posix()))
+
+
+def read_layout(path: Path) -> tuple[Path, YoloLayout]:
+    """Returns the dataset's folder and what its ``data.yaml`` says; an empty layout where it has none.
+
+    Raises ValueError: the file is no YAML, names no classes, or there are several; the message gives file, field,
+    expected and found.
+    """
+    if path.is_file():
+        return path.parent, _read(path)
+    files = [file for pattern in ("*.yaml", "*.yml") for file in sorted(path.glob(pattern))]
+    found = [file for file in files if "names" in _content(file)]
+    if len(found) > 1:
+        raise ValueError(f"{path}: expected one data.yaml, found {', '.join(file.name for file in found)}")
+    return path, _read(found[0]) if found else YoloLayout(path)
+
+
+def _content(file: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(file.read_bytes())
+    except yaml.YAMLError as error:
+        raise ValueError(f"{file}: expected YAML, found that {' '.join(str(error).split())}") from None
+    return content if isinstance(content, dict) else {}
+
+
+def _read(file: Path) -> YoloLayout:
+    content = _content(file)
+    names = content.get("names")
+    pairs = enumerate(names) if isinstance(names, list) else names.items() if isinstance(names, dict) else ()
+    classes = {key: str(name) for key, name in pairs if isinstance(key, int)}
+    if not classes:
+        raise ValueError(f"{file}: names: expected a list of classes, or number: name, found {names!r}")
+    splits = {}
+    for split in _SPLITS:
+        value = content.get(split)
+        places = value if isinstance(value, list) else [value] if value else []
+        if not all(isinstance(each, str) for each in places):
+            raise ValueError(f"{file}: {split}: expected a folder, a text file or a list of them, found {value!r}")
+        if places:
+            splits[split] = tuple(places)
+    base = content.get("path") or ""
+    # Often the path on the machine that wrote the file, or one below its folder of datasets.
+    base = _relative(file.parent, str(base), "") if base else ""
+    base = base if base and not base.startswith(("/", "..")) and (file.parent / base).is_dir() else ""
+    shape = content.get("kpt_shape")
+    if shape is not None and not (isinstance(shape, list) and len(shape) == 2 and shape[1] in (2, 3)):
+        raise ValueError(f"{file}: kpt_shape: expected [points, 2 or 3], found {shape!r}")
+    points, dims = shape or (0, 0)
+    return YoloLayout(file, classes, splits, "" if base == "." else base, points, dims if points == 5 else 0)
+
+
+def label_path(image: str) -> str:
+    """Returns the label file of an image: its last folder ``images`` is ``labels``, the ending ``.txt``."""
+    parts = list(PurePosixPath(image).parts)
+    if (place := _images_folder(parts)) is not None:
+        parts[place] = "labels"
+    return PurePosixPath(*parts).with_suffix(".txt").as_posix()
+
+
+def image_name_of(image: str) -> str:
+    """Returns the path of an image without its last folder ``images``."""
+    parts = list(PurePosixPath(image).parts)
+    if (place := _images_folder(parts)) is not None:
+        del parts[place]
+    return PurePosixPath(*parts).as_posix()
+
+
+def _images_folder(parts: Sequence[str]) -> int | None:
+    return next((place for place in range(len(parts) - 2, -1, -1) if parts[place] == "images"), None)

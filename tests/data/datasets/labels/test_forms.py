@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.data.datasets import DATASETS
+from pipeline.data.datasets.labels.forms import FORMS, LABELLED, labels_of_form, recognise
+from pipeline.data.datasets.labels.label_table import LabelTable
+
+WRITTEN = {name: form.write for name, form in FORMS.items() if form.write}
+
+
+def test_every_form_that_is_written_is_a_dataset() -> None:
+    assert set(WRITTEN) <= set(DATASETS)
+    assert set(LABELLED) <= set(FORMS)
+    assert len({form.words for form in FORMS.values()}) == len(FORMS)
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_a_form_is_recognised_by_its_file_and_by_its_folder(name: str, small: LabelTable, photographs: Path) -> None:
+    labels = WRITTEN[name](small, photographs)
+    assert recognise(photographs) == (name, labels)
+    assert recognise(labels) == (name, labels)
+    assert labels_of_form(photographs, name) == labels
+    for other, form in FORMS.items():
+        assert form.matches(labels) == (other == name), other
+
+
+def test_labels_of_several_forms_need_a_choice(small: LabelTable, photographs: Path) -> None:
+    for name in ("csv", "coco_json"):
+        WRITTEN[name](small, photographs)
+    words = r"expected labels of one form, found annotations\.json \(coco_json\), labels\.csv \(csv\); give the path"
+    with pytest.raises(ValueError, match=words):
+        recognise(photographs)
+    assert labels_of_form(photographs, "csv") == photographs / "labels.csv"
+    (photographs / "more.csv").write_text("image,x,y,w,h\n")
+    with pytest.raises(ValueError, match=r"expected one CSV, found labels\.csv, more\.csv"):
+        labels_of_form(photographs, "csv")
+
+
+def test_other_csv_files_are_no_labels_but_named_ones_are_read(photographs: Path, small: LabelTable) -> None:
+    WRITTEN["coco_json"](small, photographs)
+    (photographs / "sizes.csv").write_text("image,width,height\n")
+    assert recognise(photographs)[0] == "coco_json"
+    assert recognise(photographs / "sizes.csv")[0] == "csv"
+
+
+def test_what_is_no_form_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "results.json").write_text('[{"image_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5}]')
+    with pytest.raises(ValueError, match=r"expected COCO JSON \(coco_json\), .* found none of them"):
+        recognise(tmp_path)
+    with pytest.raises(FileNotFoundError, match="no labels at"):
+        recognise(tmp_path / "gone")
+    with pytest.raises(FileNotFoundError, match="expected labels as VOC XML, found none"):
+        labels_of_form(tmp_path, "voc")
+    with pytest.raises(ValueError, match=r"no form of labels is called 'yol' \(did you mean 'yolo'"):
+        labels_of_form(tmp_path, "yol")
