@@ -72,7 +72,7 @@ def test_every_option_that_is_shown_exists():
 @pytest.mark.parametrize("page", PAGES)
 def test_every_file_that_is_named_exists(page):
     for name in set(re.findall(r"\b((?:configs|jobs|pipeline|stages)/[\w./]+\.(?:yaml|py|md))", PAGES[page])):
-        assert (ROOT / name).is_file(), name
+        assert (ROOT / name).is_file() or f"```python\n# {name}\n" in PAGES[page], name  # or the page writes it
 
 
 @pytest.mark.parametrize("page", PAGES)
