@@ -1,21 +1,31 @@
-"""The README's commands exist, its files exist, and its two first commands are what CI and the tests run."""
+"""Commands, files and links of the README and of docs/ exist, Python in them runs, and CI runs the two first commands."""
 
 from __future__ import annotations
 
 import functools
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from pipeline.data.images import encode_png
+from tests.api.conftest import ranker_weights, weights
+from tests.stages.world import drawn_image
+
+__all__ = ["ranker_weights", "weights"]
+
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {str(file.relative_to(ROOT)): file.read_text("utf-8") for file in sorted((ROOT / "docs").glob("*.md"))}
+PAGES["README.md"] = README
 BLOCKS = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
 WIDER8K = [
     command.replace("\\\n", " ").split("#")[0].split("&&")[-1].strip()
-    for block in BLOCKS
+    for page in PAGES.values()
+    for block in re.findall(r"```bash\n(.*?)```", page, re.DOTALL)
     for command in re.split(r"\n(?! )", block)
     if "wider8k " in command and not command.startswith("#")
 ]
@@ -29,7 +39,8 @@ def test_the_first_two_blocks_are_whole_commands_for_a_fresh_machine():
 
 
 def test_there_are_commands_to_check():
-    assert len(WIDER8K) >= 5
+    assert len(WIDER8K) >= 25
+    assert len(PAGES) >= 6
 
 
 @functools.cache
@@ -41,10 +52,10 @@ def wider8k(*words: str) -> subprocess.CompletedProcess[str]:
 
 def named(words: list[str]) -> list[str]:
     """Returns the name of the command that some words call: two of a group, else one."""
-    return words[: 2 if words[0] in ("dataset", "weights") else 1]
+    return words[: 2 if words[0] in ("dataset", "weights", "configs") else 1]
 
 
-@pytest.mark.parametrize("command", WIDER8K)
+@pytest.mark.parametrize("command", dict.fromkeys(WIDER8K))
 def test_every_command_is_understood(command, tmp_path):
     """Options are parsed, configs and overrides are checked; what is then missing is only the data."""
     words = command[command.index("wider8k ") :].replace("'", "").split()[1:]
@@ -66,6 +77,36 @@ def test_every_option_that_is_shown_exists():
             assert option in page.stdout, f"{option} of: {command}"
 
 
-def test_every_file_that_is_named_exists():
-    for name in set(re.findall(r"\b((?:configs|jobs|pipeline|stages)/[\w./]+\.(?:yaml|py|md))", README)):
-        assert (ROOT / name).is_file(), name
+@pytest.mark.parametrize("page", PAGES)
+def test_every_file_that_is_named_exists(page):
+    for name in set(re.findall(r"\b((?:configs|jobs|pipeline|stages)/[\w./]+\.(?:yaml|py|md))", PAGES[page])):
+        assert (ROOT / name).is_file() or f"```python\n# {name}\n" in PAGES[page], name  # or the page writes it
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_leads_to_a_file(page):
+    for target in re.findall(r"\]\(([^)#:]+)\)", PAGES[page]):
+        assert (ROOT / page).parent.joinpath(target).exists(), target
+
+
+def test_the_readme_links_every_page():
+    linked = {(ROOT / target).resolve() for target in re.findall(r"\]\(([^)#:]+)\)", README)}
+    assert {file.resolve() for file in (ROOT / "docs").iterdir()} <= linked
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "page", [page for page, text in PAGES.items() if "```python" in text and "docs/new-" not in page]
+)
+def test_python_of_a_page_runs(page, weights, ranker_weights, tmp_path, monkeypatch, capsys):
+    """With an untrained detector and ranker in the place of the smoke run's; `test_how_to.py` runs docs/new-*.md."""
+    smoke = tmp_path / "runs/smoke"
+    smoke.mkdir(parents=True)
+    shutil.copy(weights, smoke / "detector.safetensors")
+    shutil.copy(ranker_weights, smoke / "ranker.safetensors")
+    (tmp_path / "photo.jpg").write_bytes(encode_png(drawn_image(4)))
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for block in re.findall(r"```python\n(.*?)```", PAGES[page], re.DOTALL):
+        exec(compile(block, page, "exec"), names)
+    assert "AP all" in capsys.readouterr().out

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-AREAS = ("README.md", "configs", "pipeline", "stages", "jobs", "tests")
+AREAS = ("README.md", "docs", "configs", "pipeline", "stages", "jobs", "tests")
 EXCLUDED = {
     "configs/RESULTS.md",  # history: the words of the day each figure was measured
     "tests/contracts/test_words.py",  # names the words

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import pipeline
+from pipeline.data.canvas import Canvas
+from pipeline.inference.predictor import Predictor
+from pipeline.models.weights import open_detector
+from tests.stages.world import drawn_image
+
+
+def test_it_finds_what_the_command_finds(weights: Path, photo: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "stages.cli.main", "detect", photo, "--weights", weights, "--score", "0.3"]
+    subprocess.run([*command, "--json", tmp_path / "found.json"], check=True, capture_output=True)
+    (row,) = json.loads((tmp_path / "found.json").read_text())
+    faces = pipeline.load(weights, device="cpu").detect(photo, score=0.3)
+    assert len(faces) > 1
+    assert (faces.width, faces.height) == (96, 64)
+    np.testing.assert_array_equal(faces.boxes, np.array(row["boxes"], np.float32))
+    np.testing.assert_array_equal(faces.scores, np.array(row["scores"], np.float32))
+    np.testing.assert_array_equal(faces.landmarks, np.array(row["landmarks"], np.float32))
+
+
+def test_arrays_of_either_order_and_a_path_give_the_same(weights: Path, photo: Path) -> None:
+    detector, bgr = pipeline.load(str(weights), device="cpu"), drawn_image(4)
+    faces = detector.detect(photo)
+    for again in (detector.detect(bgr, channels="bgr"), detector.detect(bgr[:, :, ::-1])):
+        np.testing.assert_array_equal(again.boxes, faces.boxes)
+        np.testing.assert_array_equal(again.scores, faces.scores)
+
+
+def test_candidates_are_those_of_the_predictor_at_the_canvas(weights: Path, photo: Path) -> None:
+    found = pipeline.load(weights, device="cpu", canvas="160").candidates(photo)
+    expected = Predictor(open_detector(weights)[1]).candidates(drawn_image(4), Canvas(160))
+    np.testing.assert_array_equal(found.boxes, expected.boxes)
+    np.testing.assert_array_equal(found.scores, expected.scores)
+    assert len(found) > len(pipeline.load(weights, device="cpu").candidates(photo))
+
+
+def test_thresholds_and_limits(weights: Path, photo: Path) -> None:
+    detector = pipeline.load(weights, device="cpu")
+    assert len(detector.detect(photo, score=0, max_detections=2)) == 2
+    assert len(detector.detect(photo, score=0, iou=0.1)) < len(detector.detect(photo, score=0, iou=0.9))
+    for name in ("score", "iou"):
+        with pytest.raises(ValueError, match=f"{name}: expected a number in 0..1, found 1.5"):
+            detector.detect(photo, **{name: 1.5})
+
+
+def test_what_cannot_be_loaded_is_named(weights: Path, ranker_weights: Path, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        pipeline.load(tmp_path / "nowhere.pth")
+    with pytest.raises(ValueError, match="holds the ranker roi_mobilenet, not a detector"):
+        pipeline.load(ranker_weights)
+    with pytest.raises(ValueError, match="device: expected auto, cpu or cuda, found 'tpu'"):
+        pipeline.load(weights, device="tpu")
+    with pytest.raises(ValueError, match="unknown canvas 'huge'"):
+        pipeline.load(weights, canvas="huge")
+    with pytest.raises(ValueError, match="did you mean 'torch'"):
+        pipeline.load(weights, engine="torhc")
+    assert repr(pipeline.load(weights, device="cpu")) == "FaceDetector(retinaface_mobilenet, cpu, torch)"
