@@ -66,11 +66,7 @@ class StoreLock:
             self._store.delete(LOCK_FILE)
 
     def _holder(self) -> dict[str, Any] | None:
-        try:
-            holder = json.loads(self._store.read_or_none(LOCK_FILE) or b"null")
-        except ValueError:
-            return None
-        return holder if isinstance(holder, dict) else None
+        return lock_holder(self._store)
 
     def _content(self) -> bytes:
         fields = {
@@ -91,6 +87,15 @@ class StoreLock:
                 self._store.write(LOCK_FILE, self._content())
             except OSError:  # a store that does not answer now may answer at the next beat
                 continue
+
+
+def lock_holder(store: Store) -> dict[str, Any] | None:
+    """Returns what the holder of a store's lock wrote into it; None without a lock and for one that is half-written."""
+    try:
+        holder = json.loads(store.read_or_none(LOCK_FILE) or b"null")
+    except ValueError:
+        return None
+    return holder if isinstance(holder, dict) else None
 
 
 def is_dead(holder: dict[str, Any]) -> bool:

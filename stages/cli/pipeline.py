@@ -18,13 +18,16 @@ from pipeline.engine.lock import StoreLock
 from pipeline.engine.manifest import stored_manifests
 from pipeline.engine.plan import NodePlan, Options, differences
 from pipeline.engine.plan import plan as make_plan
-from pipeline.engine.progress import duration
+from pipeline.engine.node_progress import duration
 from pipeline.engine.redaction import advice, redact, without_keys
 from pipeline.engine.runner import Outcome, Runner
 from pipeline.engine.stopping import stoppable
 from pipeline.engine.storage import Store
+from pipeline.engine.terminal import has_cursor, link
+from stages.cli.ap_table import ap_table
 from stages.cli.outputs import require_exports
 from stages.cli.stored import clear, is_begun, status_line, stored_badly
+from stages.cli.watch import watch as watch_run
 from stages.graph import STAGES
 
 FAILED, MISTAKE = 1, 2
@@ -122,16 +125,20 @@ def run(
     machine: MachineOption = None,
     local: Annotated[bool, typer.Option("--local", help="In this process, without Ray: same bytes, to debug.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Let Ray's own log lines through.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress: results and failures only.")] = False,
+    report: Annotated[bool, typer.Option("--report", help="End with a link to each page that was made.")] = False,
 ) -> None:
     """Compute what is missing or changed, and nothing else. Interrupt it at any time: the next run resumes.
 
     Example: wider8k run -c configs/smoke.yaml
     """
     choice = Choice(config, set_, limit, machine, only, from_, until, force, retry_errors)
-    carry_out(choice, choice.again(local), local, verbose)
+    carry_out(choice, choice.again(local), local, verbose, quiet, report)
 
 
-def carry_out(choice: Choice, again: str, local: bool, verbose: bool) -> None:
+def carry_out(
+    choice: Choice, again: str, local: bool, verbose: bool, quiet: bool = False, report: bool = False
+) -> None:
     """Runs what is chosen and prints how it ended.
 
     Args:
@@ -139,6 +146,8 @@ def carry_out(choice: Choice, again: str, local: bool, verbose: bool) -> None:
         again: the command that resumes it, as it is shown.
         local: in this process, without Ray.
         verbose: let Ray's own log lines through.
+        quiet: show no progress.
+        report: end with a link to each page.
 
     Raises:
         typer.Exit: something failed or could not begin.
@@ -162,8 +171,23 @@ def carry_out(choice: Choice, again: str, local: bool, verbose: bool) -> None:
     ):
         if lock.taken_over_from:
             print(f"took over the lock of {lock.taken_over_from}, which is gone", file=sys.stderr)
-        outcome = Runner(loaded.graph, store, options, make_executor).run()
-    _conclude(outcome, loaded, store, duration(time.monotonic() - started), again)
+        outcome = Runner(loaded.graph, store, options, make_executor, quiet).run()
+    try:
+        _conclude(outcome, loaded, store, duration(time.monotonic() - started), again)
+    finally:
+        if report:
+            _print_pages(outcome, loaded, store)
+
+
+def _print_pages(outcome: Outcome, loaded: Config, store: Store) -> None:
+    """Prints each page of the run as a link that a terminal opens; elsewhere as an address."""
+    exports = [file for name in outcome.outputs for file in loaded.graph.nodes[name].stage.exports(name)]
+    pages = [store.path(file) for file in exports if file.endswith(".html")]
+    for path in pages:
+        address = path if "://" in path else Path(path).absolute().as_uri()
+        print(f"report: {link(path, sys.stdout) if has_cursor(sys.stdout) else address}")
+    if not pages:
+        print("report: no finished node makes a page; a `report` node in the config makes one")
 
 
 def _check_lasting(store: Store) -> None:
@@ -179,11 +203,13 @@ def _check_lasting(store: Store) -> None:
 def _conclude(outcome: Outcome, loaded: Config, store: Store, took: str, again: str) -> None:
     for name in (*outcome.computed, *outcome.reused):
         for file in loaded.graph.nodes[name].stage.exports(name):
-            print(f"{name}: {store.path(file)}")
+            print(f"{name}: {link(store.path(file), sys.stdout)}")
             if file.endswith(".md"):  # short, and made to be read as it is
                 print(store.read(file).decode())
     for line in outcome.notes:
         print(line)
+    if table := ap_table(outcome.outputs):
+        print(table.text())
     counts = f"{len(outcome.computed)} computed, {len(outcome.reused)} reused"
     if not outcome.failed and not outcome.blocked:
         print(f"done: {counts} in {took}")
@@ -241,12 +267,21 @@ def status(
     set_: SetOption = None,
     limit: LimitOption = None,
     verify: Annotated[bool, typer.Option("--verify", help="Read every byte and compare checksums.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Follow a run of another process until it ends.")] = False,
 ) -> None:
     """Print what is stored of every node: rows, errors, size, seconds and peak memory of its computation.
 
     Example: wider8k status -c configs/smoke.yaml --verify
     """
-    store, plans = Choice(config, set_, limit).planned()
+    choice = Choice(config, set_, limit)
+    if watch:
+        try:
+            watch_run(choice.read()[1], lambda: choice.planned()[1], sys.stdout)
+        except KeyboardInterrupt:
+            raise typer.Exit(130) from None
+        if not verify:
+            return
+    store, plans = choice.planned()
     bad = {name: stored_badly(store, each, verify) for name, each in plans.items()}
     for name, each in plans.items():
         whole = "; all bytes as written" if verify and is_begun(each) else ""

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from pipeline.engine.heartbeat import Heartbeat, latest_heartbeats
-from pipeline.engine.progress import NodeProgress, duration
+from pipeline.engine.node_progress import NodeProgress, duration
 from pipeline.engine.shards import ShardJob
 from pipeline.engine.stage import Resources, StageContext
 from pipeline.engine.storage import Store
