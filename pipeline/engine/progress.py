@@ -1,4 +1,4 @@
-"""Progress of a run: live bars or lines while it goes, one line per finished node, and a JSON-lines log in the store."""
+"""Progress of a run: bars or lines while it goes, a line per finished node, and a JSON-lines log in the store."""
 
 from __future__ import annotations
 
@@ -73,12 +73,19 @@ class ProgressReporter:
             seconds=record.seconds, peak_mb=record.peak_mb, host=record.host,
         )  # fmt: skip
 
-    def node_ended(self, node: str, outcome: str, failed: bool = False, **facts: Any) -> None:
-        """Ends a node with one lasting line, and saves the log so far."""
+    def node_ended(self, node: str, outcome: str, **facts: Any) -> None:
+        """Ends a node with one lasting line, unless `quiet`, and saves the log so far."""
+        self._end(node, outcome, not self._quiet, facts)
+
+    def node_failed(self, node: str, message: str, trace: str) -> None:
+        """Ends a node that failed with one lasting line, and saves the log so far; the trace is in the log only."""
+        self._end(node, f"failed: {message}", True, {"trace": trace})
+
+    def _end(self, node: str, outcome: str, lasting: bool, facts: dict[str, Any]) -> None:
         with self._guard:
             progress = self._active.pop(node, None)
         seconds = f" in {duration(time.monotonic() - progress.started)}" if progress else ""
-        if not self._quiet or failed:
+        if lasting:
             self.log(f"{node}: {outcome}{seconds}")
         self._event("node ended", node=node, outcome=outcome, **facts)
         self._save()

@@ -207,7 +207,7 @@ class Runner:
         # A user's mistake is one line; anything else keeps its trace in the log.
         message = str(error) if isinstance(error, ValueError | NodeFailed) else f"{type(error).__name__}: {error}"
         outcome.failed[name] = message = redact(message)
-        reporter.node_ended(name, f"failed: {message}", True, trace="".join(traceback.format_exception(error)))
+        reporter.node_failed(name, message, "".join(traceback.format_exception(error)))
 
     def _run_node(self, name: str, executor: Executor, reporter: ProgressReporter) -> bool:
         """Returns whether anything had to be computed."""

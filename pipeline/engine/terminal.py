@@ -98,7 +98,8 @@ class BottomLines:
     def draw(self, lines: Sequence[str]) -> None:
         """Replaces the lines. Each is overwritten in its place and in one write, so that nothing flickers."""
         if not lines:
-            return self.clear()
+            self.clear()
+            return
         text = "\n".join(f"\r{line}\x1b[K" for line in lines) + "\x1b[J\r"
         self._stream.write(text + (f"\x1b[{len(lines) - 1}A" if len(lines) > 1 else ""))
         self._stream.flush()

@@ -16,9 +16,9 @@ from pipeline.engine.executor import Executor, LocalExecutor
 from pipeline.engine.fingerprint import difference
 from pipeline.engine.lock import StoreLock
 from pipeline.engine.manifest import stored_manifests
+from pipeline.engine.node_progress import duration
 from pipeline.engine.plan import NodePlan, Options, differences
 from pipeline.engine.plan import plan as make_plan
-from pipeline.engine.node_progress import duration
 from pipeline.engine.redaction import advice, redact, without_keys
 from pipeline.engine.runner import Outcome, Runner
 from pipeline.engine.stopping import stoppable
