@@ -15,6 +15,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Final, TextIO
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -63,7 +64,8 @@ def render(states: Sequence[ProgressState], columns: int, rows: int) -> list[str
     shown = states if len(states) <= room else states[: room - 1]
     width = max(10, columns - 1)
     grid = Table.grid(padding=(0, 1))
-    grid.add_column(no_wrap=True, overflow="ellipsis", max_width=max(8, width // 3))
+    named = min(max((cell_len(each.node) for each in shown), default=0), max(8, width // 3))
+    grid.add_column(no_wrap=True, overflow="ellipsis", width=named)
     if columns >= _WIDE:
         grid.add_column(width=_BAR_WIDTH)
     grid.add_column(no_wrap=True, overflow="ellipsis")

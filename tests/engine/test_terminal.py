@@ -36,7 +36,7 @@ def shown(lines: list[str], columns: int) -> list[str]:
 
 def test_a_wide_terminal_shows_everything_of_a_node_in_one_line():
     first, second = shown(render([BOXES, TRAINING], 120, 24), 120)
-    assert first.split() == ["boxes", "\u2501" * 5 + first.split()[1][5:], *first.split()[2:]]
+    assert first.split()[1].startswith("\u2501" * 5), "no bar"
     assert first.endswith("120/495 items 1m32s left 2 errors 812 MB 4.1/s 3/8 shards")
     assert second.endswith("step 3/10 loss 0.5 stalled for 40s")
     assert first.index("120/495") == second.index("step"), "not aligned"
@@ -51,7 +51,7 @@ def test_no_line_wraps(columns):
 
 
 def test_forty_columns_keep_what_matters_most():
-    assert shown(render([BOXES], 40, 24), 40) == ["boxes 120/495 items 1m32s left 2 errors\u2026"[:38] + "\u2026"]
+    assert shown(render([BOXES], 40, 24), 40) == ["boxes 120/495 items 1m32s left 2 error\u2026"]
 
 
 def test_more_nodes_than_rows_are_counted():
