@@ -71,7 +71,9 @@ def render(states: Sequence[ProgressState], columns: int, rows: int) -> list[str
     grid.add_column(no_wrap=True, overflow="ellipsis")
     for each in shown:
         bar = ProgressBar(total=1.0, completed=each.share or 0.0, width=_BAR_WIDTH)
-        grid.add_row(Text(each.node), *([bar] if columns >= _WIDE else []), _facts(each))
+        facts = _facts(each)  # cut off here: the table would take from the names as well
+        facts.truncate(width - named - 1 - (_BAR_WIDTH + 1) * (columns >= _WIDE), overflow="ellipsis")
+        grid.add_row(Text(each.node), *([bar] if columns >= _WIDE else []), facts)
     target = StringIO()
     console = Console(file=target, width=width, height=rows, force_terminal=True, legacy_windows=False)
     console.print(grid)
