@@ -20,17 +20,16 @@ from pipeline.engine.node_progress import duration
 from pipeline.engine.plan import NodePlan, Options, differences
 from pipeline.engine.plan import plan as make_plan
 from pipeline.engine.redaction import advice, redact, without_keys
-from pipeline.engine.runner import Outcome, Runner
+from pipeline.engine.runner import Runner
 from pipeline.engine.stopping import stoppable
 from pipeline.engine.storage import Store
-from pipeline.engine.terminal import has_cursor, link
-from stages.cli.ap_table import ap_table
+from stages.cli.conclusion import FAILED, conclude, print_pages
 from stages.cli.outputs import require_exports
 from stages.cli.stored import clear, is_begun, status_line, stored_badly
 from stages.cli.watch import watch as watch_run
 from stages.graph import STAGES
 
-FAILED, MISTAKE = 1, 2
+MISTAKE = 2
 
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="YAML file, e.g. configs/smoke.yaml.")]
 SetOption = Annotated[
@@ -173,21 +172,10 @@ def carry_out(
             print(f"took over the lock of {lock.taken_over_from}, which is gone", file=sys.stderr)
         outcome = Runner(loaded.graph, store, options, make_executor, quiet).run()
     try:
-        _conclude(outcome, loaded, store, duration(time.monotonic() - started), again)
+        conclude(outcome, loaded, store, duration(time.monotonic() - started), again)
     finally:
         if report:
-            _print_pages(outcome, loaded, store)
-
-
-def _print_pages(outcome: Outcome, loaded: Config, store: Store) -> None:
-    """Prints each page of the run as a link that a terminal opens; elsewhere as an address."""
-    exports = [file for name in outcome.outputs for file in loaded.graph.nodes[name].stage.exports(name)]
-    pages = [store.path(file) for file in exports if file.endswith(".html")]
-    for path in pages:
-        address = path if "://" in path else Path(path).absolute().as_uri()
-        print(f"report: {link(path, sys.stdout) if has_cursor(sys.stdout) else address}")
-    if not pages:
-        print("report: no finished node makes a page; a `report` node in the config makes one")
+            print_pages(outcome, loaded, store)
 
 
 def _check_lasting(store: Store) -> None:
@@ -198,27 +186,6 @@ def _check_lasting(store: Store) -> None:
             f"store: {store.url} is in Ray's temporary copy of the project and would be lost; "
             "give a folder that all machines share, or s3://, e.g. --set store=/shared/wider8k"
         )
-
-
-def _conclude(outcome: Outcome, loaded: Config, store: Store, took: str, again: str) -> None:
-    for name in (*outcome.computed, *outcome.reused):
-        for file in loaded.graph.nodes[name].stage.exports(name):
-            print(f"{name}: {link(store.path(file), sys.stdout)}")
-            if file.endswith(".md"):  # short, and made to be read as it is
-                print(store.read(file).decode())
-    for line in outcome.notes:
-        print(line)
-    if table := ap_table(outcome.outputs):
-        print(table.text())
-    counts = f"{len(outcome.computed)} computed, {len(outcome.reused)} reused"
-    if not outcome.failed and not outcome.blocked:
-        print(f"done: {counts} in {took}")
-        return
-    failed = "; ".join(f"{name}: {message.splitlines()[0]}" for name, message in outcome.failed.items())
-    waiting = f", {len(outcome.blocked)} not begun ({', '.join(outcome.blocked)})" if outcome.blocked else ""
-    reason = f", for {', '.join(outcome.missing)} is neither stored nor selected" if outcome.missing else ""
-    print(f"failed: {failed or 'nothing could start'}; {counts}{waiting}{reason}. Fix it, then resume with: {again}")
-    raise typer.Exit(FAILED)
 
 
 def explain(
