@@ -87,11 +87,7 @@ class StoreLock:
         return True
 
     def _holder(self) -> dict[str, Any] | None:
-        try:
-            holder = json.loads(self._store.read_or_none(LOCK_FILE) or b"null")
-        except ValueError:
-            return None
-        return holder if isinstance(holder, dict) else None
+        return lock_holder(self._store)
 
     def _content(self) -> bytes:
         fields = {
@@ -116,6 +112,15 @@ class StoreLock:
                 continue
 
 
+def lock_holder(store: Store) -> dict[str, Any] | None:
+    """Returns what the holder of a store's lock wrote into it; None without a lock and for one that is half-written."""
+    try:
+        holder = json.loads(store.read_or_none(LOCK_FILE) or b"null")
+    except ValueError:
+        return None
+    return holder if isinstance(holder, dict) else None
+
+
 def machine() -> str:
     """Returns what two processes have in common that see each other by number: host, boot and PID namespace.
 
@@ -138,6 +143,27 @@ def lives_here(holder: dict[str, Any]) -> bool | None:
         return abs(psutil.Process(int(holder["pid"])).create_time() - float(holder["started"])) <= 1
     except psutil.NoSuchProcess:
         return False
+
+
+class SignsOfLife:
+    """Follows the holder of a lock from outside, without the clock of another machine."""
+
+    def __init__(self) -> None:
+        """Has seen nothing yet."""
+        self._seen: dict[str, Any] | None = None
+        self._since = 0.0
+
+    def ended(self, holder: dict[str, Any]) -> bool:
+        """Returns whether the holder has ended: of this machine at once, of another after a silence.
+
+        Args:
+            holder: what the lock says now; to be asked again and again.
+        """
+        if (lives := lives_here(holder)) is not None:
+            return not lives
+        if holder != self._seen:
+            self._seen, self._since = holder, time.monotonic()
+        return time.monotonic() - self._since > STALE_SECONDS
 
 
 def describe(holder: dict[str, Any]) -> str:

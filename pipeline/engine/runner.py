@@ -43,6 +43,7 @@ class Outcome:
         blocked: never begun.
         missing: inputs of the blocked ones that are neither stored nor selected.
         notes: lines about the outputs: rows that are errors, what was left out.
+        outputs: finished outputs of the selected nodes, by node, in the order of the graph.
     """
 
     computed: list[str] = field(default_factory=list)
@@ -51,6 +52,7 @@ class Outcome:
     blocked: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    outputs: dict[str, Artifact] = field(default_factory=dict)
 
     def followed_by(self, later: Outcome, lost: Collection[str]) -> Outcome:
         """Returns the outcome of two attempts, of which the second left out the `lost` nodes of the first."""
@@ -68,8 +70,11 @@ class NodeFailed(RuntimeError):
 class Runner:
     """Runs the selected nodes of a graph on one store."""
 
-    def __init__(self, graph: Graph, store: Store, options: Options, make_executor: Callable[[], Executor]) -> None:
-        """Starts nothing: the executor is made only when a node has work."""
+    def __init__(
+        self, graph: Graph, store: Store, options: Options, make_executor: Callable[[], Executor], quiet: bool = False
+    ) -> None:
+        """Starts nothing: the executor is made only when a node has work. A `quiet` one shows no progress."""
+        self._quiet = quiet
         self._graph, self._store, self._options = graph, store, options
         self._make_executor = make_executor
         self._run_id = time.strftime("%Y%m%d-%H%M%S-") + uuid.uuid4().hex[:6]
@@ -95,6 +100,7 @@ class Runner:
         for name in (name for name in self._graph.order if name in self._options.selected):
             planned = self._plans[name]
             if planned.artifact:
+                outcome.outputs[name] = planned.artifact
                 manifest, inputs = planned.artifact.manifest, context(self._graph, name, self._plans, {}).inputs
                 outcome.notes += output_notes(planned.node, manifest, own_errors(planned.node, manifest, inputs))
         return outcome
@@ -133,8 +139,11 @@ class Runner:
         if self._tools is None:
             executor = self._make_executor()
             self._open.callback(executor.close)
-            self._tools = executor, self._open.enter_context(ProgressReporter(self._store, self._run_id))
+            self._tools = executor, self._open.enter_context(self._make_reporter())
         return self._tools
+
+    def _make_reporter(self) -> ProgressReporter:
+        return ProgressReporter(self._store, self._run_id, quiet=self._quiet)
 
     def _with_inputs(self, name: str) -> set[str]:
         """Returns a node and those it reads."""
@@ -198,7 +207,7 @@ class Runner:
         # A user's mistake is one line; anything else keeps its trace in the log.
         message = str(error) if isinstance(error, ValueError | NodeFailed) else f"{type(error).__name__}: {error}"
         outcome.failed[name] = message = redact(message)
-        reporter.node_ended(name, f"failed: {message}", trace="".join(traceback.format_exception(error)))
+        reporter.node_failed(name, message, "".join(traceback.format_exception(error)))
 
     def _run_node(self, name: str, executor: Executor, reporter: ProgressReporter) -> bool:
         """Returns whether anything had to be computed."""

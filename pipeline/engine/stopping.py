@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from pipeline.engine.terminal import CLEAR, has_cursor
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SECONDS_TO_STOP = 15.0  # for threads that wait for a cluster; they check several times a second
 
@@ -44,8 +46,8 @@ def stoppable(line: str) -> Iterator[None]:
         name = signal.Signals(number).name
         text = f"{name} again: already stopping" if again else f"interrupted by {name}; {line}"
         with contextlib.suppress(OSError):  # the terminal may be gone
-            # On a terminal, below the progress line.
-            os.write(stderr, ("\n" * os.isatty(stderr) + text + "\n").encode())
+            # On a terminal, in the place of the bars: what is drawn later is below it.
+            os.write(stderr, (CLEAR * has_cursor(stderr) + text + "\n").encode())
         if not again:
             raise Stopped(number)
 

@@ -16,19 +16,21 @@ from pipeline.engine.executor import Executor, LocalExecutor
 from pipeline.engine.fingerprint import difference
 from pipeline.engine.lock import StoreLock
 from pipeline.engine.manifest import stored_manifests
+from pipeline.engine.node_progress import duration
 from pipeline.engine.plan import NodePlan, Options, differences
 from pipeline.engine.plan import plan as make_plan
-from pipeline.engine.progress import duration
 from pipeline.engine.redaction import advice, redact, without_keys
-from pipeline.engine.runner import Outcome, Runner
+from pipeline.engine.runner import Runner
 from pipeline.engine.stopping import stoppable
 from pipeline.engine.storage import Store
+from stages.cli.conclusion import FAILED, conclude, print_pages
 from stages.cli.outputs import require_exports
 from stages.cli.stored import clear, is_begun, status_line, stored_badly
+from stages.cli.watch import watch as watch_run
 from stages.graph import STAGES
 from stages.packaged_configs import find_config
 
-FAILED, MISTAKE = 1, 2
+MISTAKE = 2
 
 ConfigOption = Annotated[
     Path,
@@ -126,16 +128,26 @@ def run(
     machine: MachineOption = None,
     local: Annotated[bool, typer.Option("--local", help="In this process, without Ray: same bytes, to debug.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Let Ray's own log lines through.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress: results and failures only.")] = False,
+    report: Annotated[bool, typer.Option("--report", help="End with a link to each page that was made.")] = False,
 ) -> None:
     """Compute what is missing or changed, and nothing else. Interrupt it at any time: the next run resumes.
 
     Example: wider8k run -c configs/smoke.yaml
     """
     choice = Choice(config, set_, limit, machine, only, from_, until, force, retry_errors)
-    carry_out(choice, choice.again(local), local, verbose)
+    carry_out(choice, choice.again(local), local, verbose, quiet, report)
 
 
-def carry_out(choice: Choice, again: str, local: bool, verbose: bool, tables: bool = True) -> None:
+def carry_out(
+    choice: Choice,
+    again: str,
+    local: bool,
+    verbose: bool,
+    quiet: bool = False,
+    report: bool = False,
+    tables: bool = True,
+) -> None:
     """Runs what is chosen and prints how it ended.
 
     Args:
@@ -143,6 +155,8 @@ def carry_out(choice: Choice, again: str, local: bool, verbose: bool, tables: bo
         again: the command that resumes it, as it is shown.
         local: in this process, without Ray.
         verbose: let Ray's own log lines through.
+        quiet: show no progress.
+        report: end with a link to each page.
         tables: print the Markdown that its nodes export, not only where it is.
 
     Raises:
@@ -167,9 +181,12 @@ def carry_out(choice: Choice, again: str, local: bool, verbose: bool, tables: bo
     ):
         if lock.taken_over_from:
             print(f"took over the lock of {lock.taken_over_from}, which is gone", file=sys.stderr)
-        outcome = Runner(loaded.graph, store, options, make_executor).run()
-    _print_exports(outcome, loaded, store, tables)
-    _conclude(outcome, duration(time.monotonic() - started), again)
+        outcome = Runner(loaded.graph, store, options, make_executor, quiet).run()
+    try:
+        conclude(outcome, loaded, store, duration(time.monotonic() - started), again, tables)
+    finally:
+        if report:
+            print_pages(outcome, loaded, store)
 
 
 def _log(line: str) -> None:
@@ -184,28 +201,6 @@ def _check_lasting(store: Store) -> None:
             f"store: {store.url} is in Ray's temporary copy of the project and would be lost; "
             "give a folder that all machines share, or s3://, e.g. --set store=/shared/wider8k"
         )
-
-
-def _print_exports(outcome: Outcome, loaded: Config, store: Store, tables: bool) -> None:
-    for name in (*outcome.computed, *outcome.reused):
-        for file in loaded.graph.nodes[name].stage.exports(name):
-            print(f"{name}: {store.path(file)}")
-            if tables and file.endswith(".md"):  # short, and made to be read as it is
-                print(store.read(file).decode())
-
-
-def _conclude(outcome: Outcome, took: str, again: str) -> None:
-    for line in outcome.notes:
-        print(line)
-    counts = f"{len(outcome.computed)} computed, {len(outcome.reused)} reused"
-    if not outcome.failed and not outcome.blocked:
-        print(f"done: {counts} in {took}")
-        return
-    failed = "; ".join(f"{name}: {message.splitlines()[0]}" for name, message in outcome.failed.items())
-    waiting = f", {len(outcome.blocked)} not begun ({', '.join(outcome.blocked)})" if outcome.blocked else ""
-    reason = f", for {', '.join(outcome.missing)} is neither stored nor selected" if outcome.missing else ""
-    print(f"failed: {failed or 'nothing could start'}; {counts}{waiting}{reason}. Fix it, then resume with: {again}")
-    raise typer.Exit(FAILED)
 
 
 def explain(
@@ -254,12 +249,21 @@ def status(
     set_: SetOption = None,
     limit: LimitOption = None,
     verify: Annotated[bool, typer.Option("--verify", help="Read every byte and compare checksums.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Follow a run of another process until it ends.")] = False,
 ) -> None:
     """Print what is stored of every node: rows, errors, size, seconds and peak memory of its computation.
 
     Example: wider8k status -c configs/smoke.yaml --verify
     """
-    store, plans = Choice(config, set_, limit).planned()
+    choice = Choice(config, set_, limit)
+    if watch:
+        try:
+            watch_run(choice.read()[1], lambda: choice.planned()[1], sys.stdout)
+        except KeyboardInterrupt:
+            raise typer.Exit(130) from None
+        if not verify:
+            return
+    store, plans = choice.planned()
     bad = {name: stored_badly(store, each, verify) for name, each in plans.items()}
     for name, each in plans.items():
         whole = "; all bytes as written" if verify and is_begun(each) else ""

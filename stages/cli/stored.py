@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pipeline.engine.exports import damaged_exports
 from pipeline.engine.garbage import unused_files
 from pipeline.engine.manifest import Manifest, finish, stored_manifests
+from pipeline.engine.node_progress import duration
 from pipeline.engine.plan import Decision, NodePlan
-from pipeline.engine.progress import duration
 from pipeline.engine.storage import Store
 
 

@@ -37,6 +37,7 @@ ELSEWHERE = {
     "pipeline/training/loop/validator.py": "tests/stages/validators/test_detector.py",
     "pipeline/training/tasks/task.py": "tests/training/tasks/test_detector.py",
     "stages/base_training.py": "tests/stages/test_train_detector.py",
+    "stages/cli/conclusion.py": "tests/stages/cli/test_pipeline.py",
     "stages/cli/finished_run.py": "tests/stages/cli/test_paper_results.py",
     "stages/cli/stored.py": "tests/stages/cli/test_pipeline.py",
     "stages/network_stage.py": "tests/stages/test_predict_weights.py",

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
+import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
+import termios
+import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +21,7 @@ from pipeline.engine.lock import StoreLock
 from pipeline.engine.storage import Store
 from stages.cli.pipeline import _check_lasting
 from tests.processes import hear_interrupts, wait_for
+from tests.screen import Screen
 from tests.stages.world import World, drawn_image
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -319,3 +326,62 @@ def test_a_store_inside_a_jobs_temporary_folder_is_refused(tmp_path, monkeypatch
         _check_lasting(Store("runs/smoke"))
     _check_lasting(Store(str(tmp_path / "elsewhere")))
     _check_lasting(Store("s3://bucket/smoke"))
+
+
+def test_a_run_ends_with_its_ap_and_a_link_also_where_nothing_is_computed(wider8k, faces: World) -> None:
+    command = ("run", "--local", "-c", faces.config, "--report")
+    first, second = wider8k(*command), wider8k(*command)
+    for answer in (first, second):
+        lines = answer.out.splitlines()
+        place = lines.index("AP in %")
+        assert lines[place + 1].split() == ["evaluation", "easy", "medium", "hard"]
+        assert lines[place + 2].split()[0] == "ap"
+        assert lines[-2].startswith("done: ")
+        assert lines[-1].startswith(f"report: {Path(faces.store.url).as_uri()}/")
+        assert "\x1b" not in answer.out + answer.err
+    assert first.out.split("AP in %")[1].split("done")[0] == second.out.split("AP in %")[1].split("done")[0]
+
+
+def test_a_quiet_run_shows_results_and_failures_only(wider8k, faces: World) -> None:
+    answer = wider8k("run", "--local", "--quiet", "-c", faces.config, "--only", "faces")
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.out.startswith("done: 1 computed")
+
+
+@pytest.mark.slow
+def test_on_a_narrow_terminal_bars_go_and_an_interrupt_is_a_line_of_its_own(faces: World) -> None:
+    faces.node("many", "index", dataset={"kind": "synthetic", "images": 4, "width": 512, "height": 512})
+    faces.node("detector", "train_detector", inputs={"samples": "many"}, recipe={"steps": 100_000, "images": 4})
+    main, side = pty.openpty()
+    fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))
+    before = termios.tcgetattr(side)
+    command = [
+        sys.executable,
+        "-m",
+        "stages.cli.main",
+        "run",
+        "--local",
+        "-c",
+        str(faces.config),
+        "--until",
+        "detector",
+    ]
+    run = subprocess.Popen(
+        command, cwd=ROOT, stdin=side, stdout=side, stderr=side, env={**os.environ, "TERM": "xterm"},
+        preexec_fn=hear_interrupts,
+    )  # fmt: skip
+    text, deadline = b"", time.monotonic() + 90
+    while b"\rdetector" not in text and time.monotonic() < deadline:
+        text += os.read(main, 4096) if select.select([main], [], [], 1)[0] else b""
+    drawn = Screen(40).feed(text.decode()).lines()
+    assert drawn[-1].startswith("detector "), drawn
+    assert len(drawn[-1]) < 40
+    run.send_signal(signal.SIGINT)
+    while run.poll() is None or select.select([main], [], [], 0.2)[0]:
+        text += os.read(main, 4096) if select.select([main], [], [], 0.2)[0] else b""
+    assert run.returncode == 130
+    assert termios.tcgetattr(side) == before
+    assert b"\x1b[?25l" not in text, "the cursor is hidden"
+    lines = Screen(1000).feed(text.decode()).lines()
+    assert lines[-1].startswith("interrupted by SIGINT; finished shards are kept. Resume with: wider8k run -c ")
+    assert sum(line.startswith("detector") for line in lines) == 0, lines
