@@ -34,9 +34,10 @@ def detect(
     ] = "original",
     mode: Annotated[str, typer.Option(help="Test-time mode with sizes of its own, e.g. crface_multi.")] = "single",
     score: Annotated[float, typer.Option(min=0, max=1, help="Only boxes above it.")] = 0.02,
-    draw_score: Annotated[
-        float, typer.Option(min=0, max=1, help="Only boxes above it are drawn, blurred and cropped.")
-    ] = 0.5,
+    draw_score: Annotated[float, typer.Option(min=0, max=1, help="Only boxes above it are drawn and cropped.")] = 0.5,
+    blur_score: Annotated[
+        float, typer.Option(min=0, max=1, help="Boxes above it are blurred: rather one too many than a face too few.")
+    ] = 0.2,
     device: Annotated[str, typer.Option(help="auto (cuda where there is one), cpu or cuda.")] = "auto",
     engine: Annotated[
         str, typer.Option(help="torch, openvino, onnxruntime, ...; auto: the fastest one installed.")
@@ -71,7 +72,7 @@ def detect(
     with ExitStack() as stack:
         rows = stack.enter_context(JsonArray(json)) if json else None
         lines = stack.enter_context(FaceCsv(csv)) if csv else None
-        done = _Done(len(images), score, draw_score, name, rows, lines)
+        done = _Done(len(images), score, draw_score, blur_score, name, rows, lines)
         for path, stem in zip(images, stems, strict=True):
             targets = {kind: folder / stem for kind, folder in folders.items()}
             done.one(path, targets, lambda image: detections(predictor, image))
@@ -88,6 +89,7 @@ class _Done:
     images: int
     score: float
     draw_score: float
+    blur_score: float
     detector: str
     rows: JsonArray | None
     lines: FaceCsv | None
@@ -114,10 +116,13 @@ class _Done:
         if self.lines:
             self.lines.add(path, found)
         shown = found.take(found.scores > self.draw_score)
+        blurred = found.take(found.scores > self.blur_score)
         self.faces += len(shown)
         self._print(path, found, len(shown))
         for kind, target in targets.items():
-            written = self._attempt(path, KINDS[kind], partial(write_kind, kind, target, image, shown))
+            written = self._attempt(
+                path, KINDS[kind], partial(write_kind, kind, target, image, blurred if kind == "blur" else shown)
+            )
             if written and self.images <= LISTED:
                 print(f"  {KINDS[kind]}: {written}")
 

@@ -12,6 +12,7 @@ import torch
 from pipeline.data.canvas import Canvas
 from pipeline.data.images import encode_jpeg, encode_png
 from pipeline.inference.engines import fastest
+from pipeline.inference.faces import blur_faces
 from pipeline.inference.postprocess import detections
 from pipeline.inference.predictor import Predictor
 from pipeline.inference.rerank import Reranker
@@ -281,6 +282,9 @@ def test_a_folder_is_blurred_cropped_and_listed(wider8k, weights: str, tmp_path:
     assert sum(shown)
     assert len(list((tmp_path / "crops").iterdir())) == sum(shown)
     assert {file.name for file in (tmp_path / "blurred").iterdir()} == {"a.jpg", "b.jpg"}
+    (blurred,) = (cv2.imread(str(file)) for file in (tmp_path / "blurred").glob("a.jpg"))
+    boxes = np.array(found[0]["boxes"], np.float32)  # all of them are above 0.3, and those above 0.2 are blurred
+    assert np.abs(blurred.astype(int) - blur_faces(drawn_image(3), boxes)).mean() < 3
     assert len((tmp_path / "faces.csv").read_text().splitlines()) == 1 + sum(len(row["scores"]) for row in found)
 
 
