@@ -39,7 +39,7 @@ def test_what_is_left_of_a_face_is_a_few_means() -> None:
 
 @pytest.mark.parametrize("side", [4, 40, 400])
 def test_two_faces_that_differ_in_detail_alone_look_the_same(side: int) -> None:
-    """Stripes finer than a cell, in two directions, cannot be told apart afterwards beyond their mean."""
+    """Stripes finer than a cell, in two directions, cannot be distinguished afterwards beyond their mean."""
     image = np.full((2 * side, 2 * side, 3), 100, np.uint8)
     image[::2] = 140
     turned = image.transpose(1, 0, 2).copy()
