@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from pipeline.models.published import weights_file
 from stages.cli.found_faces import KINDS, FaceCsv, JsonArray, named, stems_of, write_kind
 from stages.cli.image_arguments import images_of
 from stages.cli.outputs import require_files, require_folder
@@ -26,7 +27,13 @@ def detect(
     images: Annotated[
         list[Path], typer.Argument(help="Image files, folders with all below them, or '*.jpg' patterns.")
     ],
-    weights: Annotated[Path, typer.Option(help="Checkpoint: ours (.safetensors) or a published RetinaFace (.pth).")],
+    weights: Annotated[
+        Path,
+        typer.Option(
+            help="Checkpoint: ours (.safetensors), a published RetinaFace (.pth), or a name of `wider8k weights list`.",
+            callback=weights_file,
+        ),
+    ],
     detector: Annotated[str | None, typer.Option(help="Needed only where the weights do not name it.")] = None,
     ranker: Annotated[Path | None, typer.Option(help="Trained ranker that re-scores the candidates first.")] = None,
     scale: Annotated[

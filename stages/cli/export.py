@@ -7,11 +7,18 @@ from typing import Annotated
 
 import typer
 
+from pipeline.models.published import weights_file
 from stages.cli.outputs import require_files
 
 
 def export(
-    weights: Annotated[Path, typer.Argument(help="Checkpoint: our own (.safetensors) or a published one (.pth).")],
+    weights: Annotated[
+        Path,
+        typer.Argument(
+            help="Checkpoint: ours (.safetensors), a published one (.pth), or a name of `wider8k weights list`.",
+            callback=weights_file,
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="The .onnx file to write.")],
     detector: Annotated[str | None, typer.Option(help="Needed only where the weights do not name it.")] = None,
 ) -> None:

@@ -1,7 +1,8 @@
-"""weights: convert a published checkpoint to our format, or look into one."""
+"""weights: fetch a published checkpoint, convert one to our format, or look into one."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,9 +11,10 @@ import typer
 from pipeline.engine.literal_yaml import parse_literal, resolved
 from pipeline.models.checkpoint import Checkpoint
 from pipeline.models.detectors import DETECTORS
+from pipeline.models.published import PUBLISHED, cached, fetch
 from stages.cli.outputs import require_files, require_folder
 
-_HELP = """Convert published checkpoints to our format, or look into one.
+_HELP = """Fetch published checkpoints, convert them to our format, or look into one.
 
 Example: wider8k weights inspect runs/smoke/detector.safetensors
 """
@@ -84,6 +86,39 @@ def inspect(
             print(f"{label:<11} {line}")
     if not report.complete:
         raise typer.Exit(1)
+
+
+@group.command("list")
+def list_published() -> None:
+    """List the published checkpoints that can be fetched: AP as their authors claim it, licence, source, where it is.
+
+    Example: wider8k weights list
+    """
+    for name, file in PUBLISHED.items():
+        print(f"{name}: AP {file.claim} (claimed); {file.licence}; {file.size / 1e6:.1f} MB; from {file.source}")
+        target = cached(name)
+        print(f"  {target}" if target.exists() else f"  not fetched yet: wider8k weights get {name}")
+
+
+@group.command()
+def get(
+    name: Annotated[str, typer.Argument(help="Name of a published checkpoint, see wider8k weights list.")],
+) -> None:
+    """Fetch a published checkpoint into the user's cache and check it; --weights then takes its name.
+
+    Example: wider8k weights get retinaface_mobilenet
+    """
+    shown = sys.stderr.isatty()
+
+    def progress(done: int, total: int) -> None:
+        print(f"\r{name}: {done / 1e6:.1f} of {total / 1e6:.1f} MB", end="", file=sys.stderr, flush=True)
+
+    try:
+        file = fetch(name, progress=progress) if shown else fetch(name)
+    finally:
+        if shown:
+            print(file=sys.stderr)
+    print(f"{file}: sha256 right; --weights {name} uses it")
 
 
 def _model_args(checkpoint: Checkpoint, given: list[str] | None) -> dict[str, Any]:

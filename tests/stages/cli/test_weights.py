@@ -1,15 +1,22 @@
 from __future__ import annotations
 
+import hashlib
 import io
 from pathlib import Path
 
 import pytest
 import torch
 
+from pipeline.data.images import encode_png
+from pipeline.engine.registry import Registry
+from pipeline.models import published
 from pipeline.models.checkpoint import Checkpoint
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.detectors.retinaface import retinaface_mobilenet
+from pipeline.models.published import Published, cached
 from pipeline.models.weights import open_detector, save_bytes
+from stages.cli import weights as weights_command
+from tests.stages.world import drawn_image
 
 
 def torch_file(path: Path, state: dict[str, torch.Tensor]) -> Path:
@@ -118,3 +125,28 @@ def test_help_shows_an_example(wider8k, command: str) -> None:
     answer = wider8k("weights", command, "--help")
     assert answer.code == 0
     assert f"Example: wider8k weights {command} " in " ".join(answer.out.split())
+
+
+def test_published_files_are_listed_fetched_and_used_by_name(
+    wider8k, tmp_path: Path, weights: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    data = Path(weights).read_bytes()
+    source = tmp_path / "source.pth"
+    source.write_bytes(data)
+    file = Published("any", source.as_uri(), hashlib.sha256(data).hexdigest(), len(data), "MIT", "a/b", "1 / 2 / 3")
+    for module in (published, weights_command):
+        monkeypatch.setattr(module, "PUBLISHED", Registry("published file", {"small": file}))
+    assert "not fetched yet: wider8k weights get small" in wider8k("weights", "list").out
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(encode_png(drawn_image(4)))
+    refused = wider8k("detect", photo, "--weights", "small")
+    assert (refused.code, refused.err) == (2, "error: small: not fetched yet: wider8k weights get small\n")
+    got = wider8k("weights", "get", "small")
+    assert (got.code, got.err) == (0, "")
+    assert "sha256 right; --weights small uses it" in got.out
+    assert str(cached("small")) in wider8k("weights", "list").out
+    assert wider8k("detect", photo, "--weights", "small").code == 0
+    unknown = wider8k("weights", "get", "smal")
+    assert unknown.code == 2
+    assert "no published file is called 'smal' (did you mean 'small'?" in unknown.err
