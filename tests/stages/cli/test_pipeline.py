@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.data.images import encode_png
-from pipeline.engine.lock import StoreLock
+from pipeline.engine.lock import StoreLock, machine
 from pipeline.engine.storage import Store
 from stages.cli.pipeline import _check_lasting
 from tests.processes import hear_interrupts, wait_for
@@ -283,6 +283,7 @@ def test_the_lock_of_a_dead_process_is_taken_over(wider8k, faces: World) -> None
     with subprocess.Popen([sys.executable, "-c", ""]) as gone:
         pass
     lock = {"owner": "x", "host": socket.gethostname(), "pid": gone.pid, "started": 1.0, "purpose": "gone", "beat": 0}
+    lock["machine"] = machine()
     faces.store.write("lock.json", json.dumps(lock).encode())
     answer = wider8k("run", "--local", "-c", faces.config, "--only", "faces")
     assert answer.code == 0
