@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Annotated, ClassVar
 
 import pyarrow as pa
 from pydantic import AfterValidator, Field
 
 from pipeline.data.canvas import parse_canvas
-from pipeline.data.image_reader import ImageReader
 from pipeline.data.image_sets import require_known_images
-from pipeline.data.records import Detections
 from pipeline.data.schemas import CHECKPOINT, DETECTIONS, SAMPLES
-from pipeline.data.shard_reader import ShardReader
 from pipeline.engine.fingerprint import hash_json
 from pipeline.engine.stage import Item, Port, Row, StageContext
 from pipeline.models.checkpoint import Checkpoint
 from pipeline.models.detectors import DETECTORS
 from stages.network_stage import CanvasName, NetworkStage
 from stages.predict import Predict
+from stages.refined_rows import refined_rows
 
 
 class Redetect(NetworkStage):
@@ -75,27 +74,7 @@ class Redetect(NetworkStage):
         predictor = Predict(
             detector=self.detector, canvas=self.canvas, precision=self.precision, engine=self.engine
         ).predictor(ctx)
-        from pipeline.inference.memory import out_of_memory
         from pipeline.inference.redetection import Redetection
 
-        images, rows = ImageReader(ctx, ctx.one("samples")), ShardReader(ctx.one("detections"))
         again = Redetection(self.score, self.context, parse_canvas(self.canvas), self.iou)
-
-        def work(items: Sequence[Item]) -> Iterator[Row]:
-            for item, image, error in images.ahead(items):
-                found = rows.get(item.data["shard"], item.key)
-                if image is None or found.error:
-                    yield _failed(found, found.error or str(error)).to_row()
-                    continue
-                try:
-                    yield again.rescore(predictor, image, found).to_row()
-                except (RuntimeError, ValueError) as problem:
-                    if isinstance(problem, RuntimeError) and not out_of_memory(problem):
-                        raise  # a broken device or library: other images would fare no better
-                    yield _failed(found, f"{type(problem).__name__}: {problem}").to_row()
-
-        return work
-
-
-def _failed(found: Detections, error: str) -> Detections:
-    return Detections(found.image_id, found.width, found.height, error=error)
+        return refined_rows(ctx, "detections", partial(again.rescore, predictor))

@@ -7,22 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import pyarrow as pa
 from pydantic import Field
 
 from pipeline.data.canvas import parse_canvas
-from pipeline.data.image_reader import ImageReader
 from pipeline.data.image_sets import require_known_images
 from pipeline.data.records import Detections
 from pipeline.data.schemas import CHECKPOINT, DETECTIONS, SAMPLES
-from pipeline.data.shard_reader import ShardReader
 from pipeline.engine.fingerprint import hash_json
 from pipeline.engine.stage import Item, Port, Row, StageContext
 from pipeline.inference.worker import naming_weights, planned_weights, set_threads
 from pipeline.models.checkpoint import Checkpoint
 from stages.network_stage import CanvasName, NetworkStage
+from stages.refined_rows import refined_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -93,25 +93,7 @@ class Rerank(NetworkStage):
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
         """Returns a worker that holds one shard of the dump at a time, and reads the next images during this one."""
         set_threads(ctx)  # before torch is imported
-        from pipeline.inference.memory import out_of_memory
-
-        images = ImageReader(ctx, ctx.one("samples"))
-        reranker, rows = self.reranker(ctx), ShardReader(ctx.one("candidates"))
-
-        def work(items: Sequence[Item]) -> Iterator[Row]:
-            for item, image, error in images.ahead(items):
-                found = rows.get(item.data["shard"], item.key)
-                if image is None or found.error:
-                    yield _failed(found, found.error or str(error)).to_row()
-                    continue
-                try:
-                    yield self._ranked(reranker, image, found).to_row()
-                except (RuntimeError, ValueError) as problem:
-                    if isinstance(problem, RuntimeError) and not out_of_memory(problem):
-                        raise  # a broken device or library: other images would fare no better
-                    yield _failed(found, f"{type(problem).__name__}: {problem}").to_row()
-
-        return work
+        return refined_rows(ctx, "candidates", partial(self._ranked, self.reranker(ctx)))
 
     def reranker(self, ctx: StageContext) -> Reranker:
         """Returns the loaded ranker, ready for this node's device and threads."""
@@ -154,7 +136,3 @@ class Rerank(NetworkStage):
             ranked = ranked.take(nms(torch.from_numpy(ranked.boxes), torch.from_numpy(ranked.scores), self.iou).numpy())
         left = ranked.take(slice(self.max_detections))
         return replace(found, boxes=left.boxes, scores=left.scores, landmarks=left.landmarks)
-
-
-def _failed(found: Detections, error: str) -> Detections:
-    return Detections(found.image_id, found.width, found.height, error=error)

@@ -9,8 +9,8 @@ from functools import partial
 from typing import Any
 
 # Of a head's daemons, what one machine does not need: an autoscaler, a dashboard without its pages (both also serve
-# clusters of several machines), and what copies the workers' output, which is shown with --verbose alone. They take a
-# fifth of the CPU time of a start and of the first tasks, and a Python process each.
+# clusters of several machines), and what copies the workers' output, which is shown with --verbose alone. They take 1.4
+# to 2.5 of 10 to 12 s of CPU for a start and the first tasks, and a Python process each.
 UNUSED_DAEMONS = ("start_monitor", "start_api_server", "start_log_monitor")
 
 
