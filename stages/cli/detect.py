@@ -67,6 +67,10 @@ def detect(
     from pipeline.inference.predictor import Predictor
     from pipeline.models.weights import open_detector
 
+    if blur is not None and score > blur_score:
+        raise ValueError(
+            f"--score {score:g}: boxes down to --blur-score {blur_score:g} are blurred, expected at most that"
+        )
     images = images_of(images, lambda line: print(line, file=sys.stderr))
     folders = {kind: folder for kind, folder in (("out", out), ("blur", blur), ("crops", crops)) if folder is not None}
     stems, read = stems_of(images), [*images, weights, *([ranker] if ranker else [])]

@@ -273,7 +273,10 @@ def test_a_folder_is_blurred_cropped_and_listed(wider8k, weights: str, tmp_path:
     for seed, name in enumerate(("a.png", "below/b.png")):
         (folder / name).write_bytes(encode_png(drawn_image(seed + 3)))
     outputs = ("--blur", tmp_path / "blurred", "--crops", tmp_path / "crops", "--csv", tmp_path / "faces.csv")
-    options = ("--score", 0.3, "--draw-score", 0.4, "--json", tmp_path / "found.json")
+    options = ("--score", 0.3, "--blur-score", 0.3, "--draw-score", 0.4, "--json", tmp_path / "found.json")
+    refused = wider8k("detect", folder, "--weights", weights, *outputs, "--score", 0.3)
+    assert refused.code == 2
+    assert "--score 0.3: boxes down to --blur-score 0.2 are blurred, expected at most that" in refused.err
     answer = wider8k("detect", folder, "--weights", weights, *outputs, *options)
     assert answer.code == 0, answer.err
     found = json.loads((tmp_path / "found.json").read_text())
@@ -283,7 +286,7 @@ def test_a_folder_is_blurred_cropped_and_listed(wider8k, weights: str, tmp_path:
     assert len(list((tmp_path / "crops").iterdir())) == sum(shown)
     assert {file.name for file in (tmp_path / "blurred").iterdir()} == {"a.jpg", "b.jpg"}
     (blurred,) = (cv2.imread(str(file)) for file in (tmp_path / "blurred").glob("a.jpg"))
-    boxes = np.array(found[0]["boxes"], np.float32)  # all of them are above 0.3, and those above 0.2 are blurred
+    boxes = np.array(found[0]["boxes"], np.float32)
     assert np.abs(blurred.astype(int) - blur_faces(drawn_image(3), boxes)).mean() < 3
     assert len((tmp_path / "faces.csv").read_text().splitlines()) == 1 + sum(len(row["scores"]) for row in found)
 
