@@ -20,10 +20,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from pipeline.cluster.address import joined
 from pipeline.cluster.ray_loader import on_every_round
 from pipeline.cluster.session import connect
-from pipeline.cluster.start import leave
+from pipeline.cluster.start import ends_with_this_process, leave
 from pipeline.cluster.train import train_together
 from pipeline.engine.capacity import Machine
 from pipeline.engine.runner import NodeFailed
@@ -120,7 +119,7 @@ class RayExecutor:
         """
         import ray
 
-        resources, passing = job.ctx.resources, self._connected and not joined()
+        resources, passing = job.ctx.resources, ends_with_this_process()
         worker_group = partial(
             train_together, resources=resources, store=job.store, folder=f"{job.folder}/work/ray", passing=passing
         )

@@ -32,7 +32,7 @@ class _RayThread(threading.Thread):
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         super().__init__(name="ray", daemon=True)
-        self._options = options
+        self._options, self.local = options, options.get("address") == "local"
         self.begun, self.leaving, self.abandoned = threading.Event(), threading.Event(), threading.Event()
         self.error: BaseException | None = None
 
@@ -104,6 +104,11 @@ def join(options: Mapping[str, Any], verbose: bool) -> None:
         error = _begin(options, watch)
     if error:
         raise ConnectionError(no_cluster(address, _first_line(error))) from error
+
+
+def ends_with_this_process() -> bool:
+    """Returns whether the cluster is one that `start_local` has started here."""
+    return _thread is not None and _thread.is_alive() and _thread.local
 
 
 def leave() -> None:

@@ -126,14 +126,15 @@ class TestOnOneCluster:
 
 
 @pytest.mark.slow
-def test_a_killed_driver_loses_and_doubles_nothing(world):
-    """Two SIGKILLs of driver and workers at random moments, then an undisturbed end: the rows of a quiet run."""
+@pytest.mark.parametrize("kills", [1, pytest.param(4, marks=pytest.mark.faults)])
+def test_a_killed_driver_loses_and_doubles_nothing(world, kills):
+    """SIGKILLs of driver and workers at random moments, then an undisturbed end: the rows of a quiet run."""
     world.numbers(range(30))
     sets = ["squares.seconds=0.15", "squares.run.workers=2", "cubes.seconds=0.05"]
     command = [sys.executable, "-m", "tests.cluster.squares_job", str(world.folder / "config.yaml"), *sets]
     finished: set[str] = set()
     chance = random.Random(7)
-    for _ in range(2):
+    for _ in range(kills):
         driver = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE)
         world.traced()
         trace = world.folder / "trace"
