@@ -7,11 +7,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.data.predictions.dump import dump_shards, read_dump
 from pipeline.data.records import Detections
 from pipeline.data.schemas import DETECTIONS
 from pipeline.engine.fingerprint import hash_bytes
 from pipeline.engine.shard_record import ShardRecord
-from pipeline.evaluation.dump_reader import dump_shards, read_dump
 
 
 def write_dump(file: Path, *rows: Detections) -> None:
