@@ -8,10 +8,33 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
+from stages.cli.evaluation_options import (
+    Benchmark,
+    Category,
+    FalseAlarmScore,
+    GroundTruth,
+    Images,
+    Json,
+    Labels,
+    MaxDetections,
+    MinFace,
+    Nms,
+    Protocol,
+    ReadingOption,
+    Report,
+    Resamples,
+    Score,
+    Seed,
+    Unreadable,
+    WithDetails,
+    chosen_reading,
+    require_details,
+    require_options_of,
+)
 from stages.cli.outputs import require_files
 from stages.cli.predictions import ClassOption, FormOption, ImageFolderOption, Predictions
 
@@ -22,39 +45,6 @@ if TYPE_CHECKING:
     from pipeline.evaluation.result_table import ResultTable
     from pipeline.evaluation.wider_ap import Matches
     from pipeline.evaluation.wider_result import WiderResult
-
-GroundTruth = Annotated[
-    Path | None, typer.Option(help="Folder with wider_face_val.mat and wider_{easy,medium,hard}_val.mat.")
-]
-Labels = Annotated[
-    Path | None,
-    typer.Option(help="Labels of any form of `wider8k dataset`, or that folder. fddb: the folder of the folds."),
-]
-Benchmark = Annotated[str, typer.Option(help="Whose rule: wider, fddb, pascal, afw or coco.")]
-Protocol = Annotated[
-    str, typer.Option(help="pascal, afw: voc, or face-eval (30 px, boxes shifted and scaled, as published).")
-]
-MinFace = Annotated[float | None, typer.Option(help="pascal, afw: ignore faces with a smaller side, in pixels.")]
-Category = Annotated[
-    str | None, typer.Option(help="Of labels: name of the objects that are faces, where there are several.")
-]
-MaxDetections = Annotated[int, typer.Option(help="coco: the best so many of an image.", min=1)]
-Images = Annotated[Path | None, typer.Option(help="Evaluate only the images of this list, a name per line.")]
-Json = Annotated[Path | None, typer.Option(help="Write AP with all digits, protocol and counts.")]
-Report = Annotated[Path | None, typer.Option(help="Write a page: figures, curves, problems.")]
-ReadingOption = Annotated[str, typer.Option(help="Where the official tools differ: matlab or python.")]
-Nms = Annotated[float | None, typer.Option(help="Suppress above this overlap first (for dumps: 0.4).")]
-Score = Annotated[float | None, typer.Option(help="Drop boxes at or below it first (for dumps: 0.02).")]
-Unreadable = Annotated[
-    str, typer.Option(help="Images of a dump that could not be read: their faces are missed, or left_out of AP.")
-]
-FalseAlarmScore = Annotated[float | None, typer.Option(help="Count boxes from this score on that hit no face.")]
-WithDetails = Annotated[
-    bool,
-    typer.Option("--details", help="Also intervals, error types, recall, oracle, AP by height, event, attribute."),
-]
-Resamples = Annotated[int, typer.Option(min=1, help="Resamples of the images for the intervals of --details.")]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of these resamples.")]
 
 
 def evaluate(
@@ -94,25 +84,8 @@ def evaluate(
     """
     from pipeline.data.predictions.matching import GivenPredictions
 
-    _require_options_of(
-        benchmark,
-        {
-            ("pascal", "afw"): {"--protocol": protocol != "voc", "--min-face": min_face is not None},
-            ("pascal", "afw", "coco", "wider"): {"--category": category is not None},
-            ("coco",): {"--max-detections": max_detections != 100},
-            ("wider",): {
-                "--ground-truth": ground_truth is not None,
-                "--images": images is not None,
-                "--nms": nms is not None,
-                "--score": score is not None,
-                "--false-alarms": false_alarms is not None,
-                "--details": details,
-                "--reading": reading != "matlab",
-                "--unreadable": unreadable != "missed",
-            },
-        },
-    )
-    _require_details(ctx, details)
+    require_options_of(ctx, benchmark)
+    require_details(ctx, details)
     given = GivenPredictions(form, class_name, image_folder)
     outputs = {"--json": json, "--report": report}
     if benchmark != "wider":
@@ -121,7 +94,7 @@ def evaluate(
         return
     truth = _one_truth(ctx, ground_truth, labels, category, details)
     require_files(outputs, [predictions, *([images] if images else [])])
-    inputs = _read(predictions, truth, images, *_chosen(reading, nms, score, unreadable), given)
+    inputs = _read(predictions, truth, images, *chosen_reading(reading, nms, score, unreadable), given)
     asked = _Details(resamples, seed) if details else None
     _print_and_write(inputs, truth, predictions.name, outputs, false_alarms, asked)
 
@@ -214,18 +187,6 @@ def _rule(inputs: EvaluationInputs) -> str:
     return f"{read}, by WIDER FACE's rule at IoU 0.5 (--benchmark pascal and coco take theirs)"
 
 
-def _chosen(
-    reading: str, nms: float | None, score: float | None, unreadable: str
-) -> tuple[Literal["matlab", "python"], float | None, float | None, Literal["left_out", "missed"]]:
-    """Returns the options of `read_inputs`; raises ValueError where one is none of its choices."""
-    if reading not in ("matlab", "python"):
-        raise ValueError(f"--reading {reading}: expected matlab or python")
-    if unreadable not in ("left_out", "missed"):
-        raise ValueError(f"--unreadable {unreadable}: expected left_out or missed")
-    tool: Literal["matlab", "python"] = "python" if reading == "python" else "matlab"
-    return tool, nms, score, "left_out" if unreadable == "left_out" else "missed"
-
-
 def _write_page(
     file: Path, inputs: EvaluationInputs, result: WiderResult, name: str, tables: list[ResultTable]
 ) -> None:
@@ -264,27 +225,6 @@ def _details(inputs: EvaluationInputs, matches: Matches, ground_truth: Path, ask
 
     names = inputs.truth.image_ids
     return details_of(matches, names, read_attributes(ground_truth, names), asked.resamples, asked.seed)
-
-
-def _require_options_of(benchmark: str, given: Mapping[tuple[str, ...], Mapping[str, bool]]) -> None:
-    """Raises ValueError where an option is given that the benchmark does not use; keys are those that use them."""
-    for benchmarks, options in given.items():
-        named = [option for option, present in options.items() if present]
-        if named and benchmark not in benchmarks:
-            only = " or ".join(benchmarks)
-            raise ValueError(f"{', '.join(named)}: expected with --benchmark {only} only, found {benchmark}")
-
-
-def _require_details(ctx: typer.Context, details: bool) -> None:
-    """Raises ValueError where an option of the intervals is given, even at its default, and `--details` is not."""
-    given = [f"--{name}" for name in ("resamples", "seed") if _is_typed(ctx, name)]
-    if given and not details:
-        raise ValueError(f"{', '.join(given)}: expected with --details only, found no --details")
-
-
-def _is_typed(ctx: typer.Context, name: str) -> bool:
-    source = ctx.get_parameter_source(name)
-    return source is not None and source.name == "COMMANDLINE"
 
 
 def _other_benchmark(

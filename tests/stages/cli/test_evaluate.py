@@ -213,39 +213,6 @@ def test_other_benchmarks_with_labels_as_csv(wider8k, tmp_path: Path, benchmark:
     assert "extra: b.jpg" in page and "100.00" in page
 
 
-def test_what_a_benchmark_needs_is_named(wider8k, tmp_path: Path) -> None:
-    for options, words in (
-        (("--benchmark", "voc"), "--benchmark voc: expected wider, fddb, pascal, afw, coco"),
-        (("--benchmark", "fddb"), "--benchmark fddb needs --labels, found none"),
-        (
-            ("--benchmark", "afw", "--score", "0.1", "--nms", "0.4"),
-            "--nms, --score: expected with --benchmark wider only, found afw",
-        ),
-        (
-            ("--benchmark", "fddb", "--reading", "python", "--unreadable", "left_out"),
-            "--reading, --unreadable: expected with --benchmark wider only, found fddb",
-        ),
-        (("--ground-truth", tmp_path, "--labels", tmp_path), "expected one of them, found both"),
-        (
-            ("--ground-truth", tmp_path, "--resamples", "1000", "--seed", "3"),
-            "--resamples, --seed: expected with --details only, found no --details",
-        ),
-        (("--benchmark", "coco", "--seed", "0"), "--seed: expected with --details only, found no --details"),
-        (
-            ("--benchmark", "fddb", "--category", "face"),
-            "--category: expected with --benchmark pascal or afw or coco or wider",
-        ),
-        (("--ground-truth", tmp_path, "--category", "face"), "--category: expected with --labels of your own only"),
-        (("--labels", tmp_path / "a.csv", "--details"), "--details: expected with the official .mat files only"),
-        (("--labels", tmp_path / "gone.csv"), "no labels at"),
-        (("--benchmark", "afw", "--labels", tmp_path / "gone.csv"), "no labels at"),
-        ((), "Missing option '--ground-truth' or '--labels'"),
-    ):
-        answer = wider8k("evaluate", tmp_path / "rows.txt", *options)
-        assert (answer.code, answer.out) == (2, "")
-        assert words in answer.err
-
-
 @pytest.mark.wider
 def test_labels_name_the_ground_truth_of_wider_too(wider8k, shared: Path, tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("0--Parade/0_Parade_marchingband_1_465\n")
