@@ -9,20 +9,18 @@ import json
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import pipeline
 from pipeline.data.datasets.labels.conversion import convert_labels
 from pipeline.data.datasets.labels.forms import FORMS as LABELS
 from pipeline.data.datasets.labels.found_labels import find_labels
-from pipeline.data.datasets.synthetic.dataset import Synthetic
-from pipeline.data.images import encode_png
 from pipeline.data.predictions.conversion import convert_predictions
 from pipeline.data.predictions.forms import FORMS as PREDICTIONS
 from pipeline.data.predictions.forms import recognise
 from pipeline.evaluation.benchmarks import evaluate_benchmark
 from pipeline.evaluation.evaluate_files import read_inputs, read_labels
+from tests.evaluation.six_photographs import rows_of, write_photographs
 
 LABEL_FORMS = [name for name in LABELS if name != "face_eval_mat"]  # whose images are only named in MATLAB's
 WRITTEN = {  # what a user may have -> its form and how it is written
@@ -39,31 +37,12 @@ WRITTEN = {  # what a user may have -> its form and how it is written
     "dump": ("dump", "found"),
     "dump.parquet": ("dump", "found"),
 }
-NAMES = [f"{event}/{event}_{number}.png" for event in ("0--Parade", "1--Handshaking") for number in range(3)]
 
 
 @pytest.fixture(scope="module")
 def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six drawn photographs, their faces in `labels.csv`, and boxes with scores in `found.csv`."""
-    root = tmp_path_factory.mktemp("forms")
-    drawn = Synthetic(images=len(NAMES), width=256, height=128, seed=7)
-    rng = np.random.default_rng(11)
-    labels, found, scores = ["image,x1,y1,x2,y2"], ["image,x1,y1,x2,y2,score"], iter(rng.permutation(1024))
-    for index, name in enumerate(NAMES):
-        pixels, boxes, _ = drawn.draw(index)
-        file = root / "set/images" / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(encode_png(pixels))
-        faces = np.unique(np.round(np.clip(boxes, 0, [254, 126, 254, 126])), axis=0)
-        labels += [f"{name},{','.join(f'{value:.0f}' for value in face)}" for face in faces]
-        shifted = faces + rng.integers(-2, 3, faces.shape)
-        corner = rng.integers(0, 60, (4, 2))
-        alarms = np.concatenate([corner, corner + rng.integers(8, 40, (4, 2))], axis=1)
-        for box in np.concatenate([faces[::2], shifted, alarms]).astype(int).tolist():
-            found.append(f"{name},{','.join(map(str, box))},{int(next(scores)) / 1024}")
-    (root / "set/labels.csv").write_text("\n".join(labels) + "\n")
-    (root / "found.csv").write_text("\n".join(found) + "\n")
-    return root
+    """Six drawn photographs, their faces in `set/labels.csv`, and boxes with scores in `found.csv`."""
+    return write_photographs(tmp_path_factory.mktemp("forms"))
 
 
 @pytest.fixture(scope="module")
@@ -92,16 +71,8 @@ def predictions(photographs: Path, labels: dict[str, Path]) -> dict[str, Path]:
 @pytest.fixture(scope="module")
 def expected(photographs: Path) -> dict[str, float]:
     """Rule -> AP of the boxes as arrays, which no reader has touched."""
-    boxes: dict[str, dict[str, list[list[float]]]] = {}
-    for file in ("set/labels.csv", "found.csv"):
-        boxes[file] = {name: [] for name in NAMES}
-        for line in (photographs / file).read_text().splitlines()[1:]:
-            name, *numbers = line.split(",")
-            boxes[file][name].append(list(map(float, numbers)))
-    found = {
-        rule: pipeline.evaluate(boxes["found.csv"], boxes["set/labels.csv"], protocol=rule).ap
-        for rule in ("wider", "voc", "coco")
-    }
+    labels, boxes = rows_of(photographs / "set/labels.csv"), rows_of(photographs / "found.csv")
+    found = {rule: pipeline.evaluate(boxes, labels, protocol=rule).ap for rule in ("wider", "voc", "coco")}
     return {"wider": found["wider"]["all"], "pascal": found["voc"]["all"], "coco": found["coco"]["ap50"]}
 
 

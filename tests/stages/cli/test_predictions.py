@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from pipeline.data.datasets.labels.conversion import convert_labels
+from pipeline.data.datasets.labels.found_labels import find_labels
 from pipeline.data.images import encode_png
+from pipeline.data.predictions.conversion import convert_predictions
+from pipeline.data.predictions.matching import GivenPredictions
+from tests.evaluation.six_photographs import NAMES, write_official, write_photographs
 
 
 @pytest.fixture
@@ -120,3 +127,45 @@ def test_a_mistake_is_one_line(wider8k, found: Path, words: tuple[str, ...], mes
     assert answer.code == 2
     assert answer.err.startswith(message.format(set=found.parent))
     assert answer.err.count("\n") == 1
+
+
+@pytest.fixture
+def reader_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the files that the commands of docs/predictions.md name."""
+    root = write_photographs(tmp_path)
+    labels, photos = root / "labels.csv", root / "photos"
+    (root / "set/labels.csv").rename(labels)
+    (root / "set/images").rename(photos)
+    write_official(root / "data/WIDER/wider_face_split", labels)
+    coco = convert_labels(find_labels(labels, images=photos), "coco_json", root / "coco", "none").labels
+    coco.rename(root / "annotations.json")
+    for form, out in (
+        ("coco_results", "results.json"),
+        ("rows", "rows.txt"),
+        ("wider_text", "predictions.tar.gz"),
+        ("wider_text", "a.tar.gz"),
+        ("wider_text", "b.tar.gz"),
+        ("yolo", "runs/detect/predict"),
+    ):
+        convert_predictions(root / "found.csv", form, root / out, given=GivenPredictions(image_folder=photos))
+    (root / "list.txt").write_bytes("".join(f"./{name}\r\n" for name in NAMES[:4]).encode("utf-8-sig"))
+    monkeypatch.chdir(root)
+    return root
+
+
+OFFICIAL = "~/data/WIDER/wider_face_split"
+
+
+def test_every_command_of_the_page_runs(wider8k, reader_of_the_page: Path) -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs/predictions.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```bash\n(.*?)```", page, re.DOTALL)
+    commands = [shlex.split(line)[3:] for line in "".join(blocks).splitlines()]
+    assert len(commands) >= 12
+    answers = {}
+    for words in commands:
+        answer = wider8k(*(word.replace("~", str(reader_of_the_page)) for word in words))
+        assert answer.code == 0, f"{words}: {answer.err}"
+        answers[" ".join(words[:4])] = answer.out
+    own = re.search(r"all +(\S+)", answers["evaluate results.json --labels labels.csv"])
+    official = re.search(r"hard +(\S+)", answers[f"evaluate predictions.tar.gz --ground-truth {OFFICIAL}"])
+    assert own is not None and official is not None and own[1] == official[1]
