@@ -14,10 +14,10 @@ import numpy as np
 from pipeline.api.memory_inputs import BoxesByImage, LabelsByImage, labels_in_memory, predictions_in_memory
 from pipeline.data.datasets.labels.box_labels import BoxLabels
 from pipeline.data.datasets.labels.reader import read_box_labels
-from pipeline.data.datasets.wider_face.ground_truth import load_ground_truth
+from pipeline.data.datasets.wider_face.ground_truth import is_official, load_ground_truth
 from pipeline.evaluation import coco_ap, voc_ap
 from pipeline.evaluation.benchmark_inputs import BenchmarkDetections, WantedImages, read_detections
-from pipeline.evaluation.evaluate_files import is_official, read_inputs, truth_of_labels
+from pipeline.evaluation.evaluate_files import read_inputs, truth_of_labels
 from pipeline.evaluation.wider_result import WiderResult, require_faces
 from pipeline.evaluation.wider_result import evaluate as evaluate_wider
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.data.datasets.labels.box_labels import BoxLabels
 from pipeline.data.datasets.labels.reader import LabelFile, read_box_labels
-from pipeline.data.datasets.wider_face.ground_truth import OFFICIAL_FILES, WiderGroundTruth, load_ground_truth
+from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth, is_official, load_ground_truth
 from pipeline.data.datasets.wider_face.prediction_files import is_archive
 from pipeline.data.datasets.wider_face.prediction_lines import Reading
 from pipeline.data.datasets.wider_face.predictions import read_wider_text
@@ -81,11 +81,6 @@ class LabelledImages:
     path: Path
     truth: WiderGroundTruth
     file: LabelFile | None = None
-
-
-def is_official(path: Path) -> bool:
-    """Returns whether a folder has one of the four official .mat files."""
-    return path.is_dir() and any((path / name).is_file() for name in OFFICIAL_FILES)
 
 
 def truth_of_labels(labels: BoxLabels) -> WiderGroundTruth:

@@ -120,7 +120,7 @@ def _one_truth(
     ctx: typer.Context, ground_truth: Path | None, labels: Path | None, category: str | None, details: bool
 ) -> _Truth:
     """Returns what the two options name; raises ValueError where they are two, or do not go together."""
-    from pipeline.evaluation.evaluate_files import is_official
+    from pipeline.data.datasets.wider_face.ground_truth import is_official
 
     path = ground_truth or labels
     if path is None:

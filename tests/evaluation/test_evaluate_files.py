@@ -15,12 +15,12 @@ import scipy.io
 
 from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth
 from pipeline.data.prediction_set import PredictionSet
+from pipeline.data.predictions.conversion import convert_predictions
 from pipeline.data.records import Detections
 from pipeline.data.schemas import DETECTIONS
 from pipeline.evaluation.evaluate_files import (
     EvaluationInputs,
     apply_unreadable,
-    is_official,
     read_inputs,
     read_labels,
     report_page,
@@ -277,7 +277,6 @@ def test_labels_of_ones_own_by_the_same_rule(crowd: tuple[Path, dict[str, np.nda
     page = report_page(inputs, result, "mine")
     assert "mine on CSV" in page and "labels by the rule of WIDER FACE" in page
     assert result_of(text, truth).ap["hard"] == result_of(text, read_labels(truth)).ap["hard"] == pytest.approx(18 / 36)
-    assert is_official(truth) and not is_official(labels) and not is_official(tmp_path)
     with pytest.raises(ValueError, match="--reading python: expected the official .mat files"):
         read_inputs(text, read_labels(labels), reading="python")
 
@@ -341,3 +340,22 @@ def test_what_nobody_could_read_is_left_out_by_choice_and_counted(tmp_path: Path
     assert (missed.ap["hard"], missed.counts["hard"].faces) == (pytest.approx(1 / 3), 3)
     assert missed.protocol["images_unreadable"] == 1
     assert missed.problems["errors"] == ["b: plain text", "c: out of memory"]
+
+
+@pytest.mark.wider
+@pytest.mark.parametrize(
+    ("form", "out"),
+    [
+        ("wider_text", "a.zip"),
+        ("wider_text", "a.txt"),
+        ("coco_results", "a.json"),
+        ("csv", "a.csv"),
+        ("rows", "a.txt"),
+        ("dump", "a"),
+    ],
+)
+def test_a_published_set_has_its_ap_in_every_form(shared: Path, tmp_path: Path, form: str, out: str) -> None:
+    convert_predictions(shared / "data/predictions/yolov7_face.tar.gz", form, tmp_path / out)
+    expected = json.loads((shared / "reference/wider_eval/expected.json").read_text())["sets"]["yolov7_face"]["ap"]
+    result = read_inputs(tmp_path / out, shared / "data/wider_val_gt").evaluate()
+    assert {subset: round(value, 10) for subset, value in result.ap.items()} == expected

@@ -9,8 +9,9 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from pipeline.data.datasets.files import shortened
-from pipeline.data.datasets.labels.reader import LabelFile, read_box_labels
+from pipeline.data.datasets.labels.reader import LabelFile
 from pipeline.data.image_names import without_ending
+from pipeline.data.predictions.compared_labels import read_compared_labels
 from pipeline.data.predictions.form import PredictionForm, WriteOptions
 from pipeline.data.predictions.forms import FORMS
 from pipeline.data.predictions.matching import FoundPredictions, GivenPredictions, find_predictions
@@ -62,7 +63,7 @@ def convert_predictions(
     """
     form, given = FORMS.find(to), given or GivenPredictions()
     _require_empty(to, out)
-    file = read_box_labels(labels) if labels else None
+    file = read_compared_labels(labels) if labels else None
     found = find_predictions(path, given.form, file.ids if file else None, given.category)
     table, lines = _chosen(found, labels, file, given, form)
     _require_writable(table, form, path)

@@ -10,7 +10,8 @@ import numpy as np
 
 from pipeline.boxes.matching import match_faces
 from pipeline.data.datasets.files import shortened
-from pipeline.data.datasets.labels.reader import LabelFile, read_box_labels
+from pipeline.data.datasets.labels.reader import LabelFile
+from pipeline.data.predictions.compared_labels import read_compared_labels
 from pipeline.data.predictions.forms import FORMS
 from pipeline.data.predictions.matching import FoundPredictions, GivenPredictions, MatchedPredictions, find_predictions
 from pipeline.data.predictions.sizes import sizes_by_labels, sizes_in_folder
@@ -47,7 +48,7 @@ def inspect_predictions(
     Raises FileNotFoundError: something is not there; ValueError: predictions or labels are malformed.
     """
     given = given or GivenPredictions()
-    file = read_box_labels(labels) if labels else None
+    file = read_compared_labels(labels) if labels else None
     found = find_predictions(path, given.form, file.ids if file else None, given.category)
     counts, remarks = list(_counts(found)), list(_remarks(found.table))
     if labels is None or file is None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pipeline.data.datasets.files import scan
 from pipeline.data.datasets.labels.found_labels import find_labels
 from pipeline.data.datasets.labels.image_files import image_sizes, locate_images
+from pipeline.data.datasets.wider_face.ground_truth import is_official
 from pipeline.data.image_names import NameIndex
 
 Int32 = NDArray[np.int32]
@@ -30,8 +31,12 @@ def sizes_in_folder(folder: Path, names: Sequence[str]) -> Int32:
 def sizes_by_labels(labels: Path, names: Sequence[str]) -> Int32:
     """Returns int32 [N, 2] of labelled images, of the image files where the labels do not have them; else zeros.
 
+    The official files of WIDER FACE have none, and name no folder of images.
+
     Raises as `find_labels` and its form's reader.
     """
+    if is_official(labels):
+        return np.zeros((len(names), 2), np.int32)
     found = find_labels(labels)
     table = found.table()
     sizes = table.sizes.copy()

@@ -29,8 +29,9 @@ def test_images_are_found_however_they_are_named(small: PredictionTable, tmp_pat
     expected = rows_of(small)
     assert found.table.names == IMAGES
     assert rows_of(found.table) == {each: expected.get(each, []) for each in IMAGES}
-    # Forms that name every image miss one; others cannot say whether they do.
-    assert found.problems() == ({"missing": ["x.jpg"]} if FORMS[name].names_empty else {})
+    # Forms that name every image miss one; others cannot say whether it has a box.
+    problems = {"missing": ["x.jpg"]} if FORMS[name].names_empty else {"without a box": ["a.jpg", "x.jpg"]}
+    assert found.problems() == problems
 
 
 def write(folder: Path, text: str) -> Path:
