@@ -48,7 +48,10 @@ def test_every_form_gives_the_same_detections(tmp_path: Path) -> None:
         assert np.array_equal(found.predictions.boxes, BOXES)
         assert np.array_equal(found.predictions.scores, SCORES)
         assert found.positions.tolist() == [0, 1]
-    assert read_detections(tmp_path / "rows.txt", WantedImages(IMAGES)).problems == {"extra": ["stranger"]}
+    assert read_detections(tmp_path / "rows.txt", WantedImages(IMAGES)).problems == {
+        "without a box": ["b.jpg", "c.jpg"],
+        "extra": ["stranger"],
+    }
     problems = read_detections(dump, WantedImages(IMAGES)).problems
     assert problems == {"missing": ["c.jpg"], "errors": ["b.jpg: no image"]}
 

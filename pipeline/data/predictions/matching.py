@@ -102,12 +102,10 @@ class MatchedPredictions:
     def problems(self) -> dict[str, list[str]]:
         """Returns name -> lines of what is to be said, only those that occurred."""
         counts = np.diff(self.table.offsets).tolist()
-        empty = (
-            [] if self.form.names_empty else [name for name, n in zip(self.table.names, counts, strict=True) if not n]
-        )
+        empty = [name for name, count in zip(self.table.names, counts, strict=True) if not count]
         found = {
             "missing": list(self.missing),
-            "without a box": empty,
+            "without a box": [] if self.form.names_empty else empty,
             "extra": list(self.extra),
             "errors": [f"{image_id}: {reason}" for image_id, reason in self.table.errors.items()],
             "predictions": list(self.table.remarks),
