@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from pipeline.data.datasets.fddb.annotation import LONGEST, FddbLabels, read_fddb
 from pipeline.data.datasets.labels.reader import LabelFile, read_box_labels
-from pipeline.evaluation.benchmark_inputs import BenchmarkDetections, read_detections, read_fddb_lists
+from pipeline.data.predictions.matching import GivenPredictions
+from pipeline.evaluation.benchmark_inputs import BenchmarkDetections, WantedImages, read_detections
 from pipeline.evaluation.benchmark_results import BenchmarkName, BenchmarkResult, coco_result, fddb_result, voc_result
 from pipeline.evaluation.box_refinement import refined
 from pipeline.evaluation.coco_ap import MAX_DETECTIONS, count_coco
@@ -27,12 +28,14 @@ class BenchmarkOptions:
         min_face: pixels; faces with a smaller side are ignored; None as in the protocol.
         category: name of the objects that are faces, where labels have several.
         max_detections: the best so many of an image, of COCO.
+        given: what is known about the predictions.
     """
 
     protocol: str = "voc"
     min_face: float | None = None
     category: str | None = None
     max_detections: int = MAX_DETECTIONS
+    given: GivenPredictions = field(default_factory=GivenPredictions)
 
     def voc(self) -> VocProtocol:
         """Returns the protocol of PASCAL Face and AFW; raises ValueError where it is none."""
@@ -49,7 +52,7 @@ def evaluate_benchmark(
 
     Args:
         benchmark: one of `BENCHMARKS`.
-        predictions: see `benchmark_inputs`.
+        predictions: of one of `predictions.forms.FORMS`.
         labels: the folder of FDDB's folds; for the others see `labels.reader`.
         options: what may be chosen; those of other benchmarks are not used.
 
@@ -58,9 +61,10 @@ def evaluate_benchmark(
     """
     chosen = options or BenchmarkOptions()
     if benchmark == "fddb":
-        return _fddb(predictions, labels)
+        return _fddb(predictions, labels, chosen.given)
     file = read_counted_labels(labels, chosen.category)
-    found = read_detections(predictions, file.labels.image_ids, file.ids)
+    wanted = WantedImages(file.labels.image_ids, file.labels.boxes, file.ids, labels=labels)
+    found = read_detections(predictions, wanted, chosen.given)
     if benchmark == "coco":
         return _coco(found, file, chosen)
     return _voc(benchmark, found, file, chosen)
@@ -79,9 +83,9 @@ def borders(labels: FddbLabels) -> str:
     return f"of {len(labels.sizes)} photographs, of the others 0 and {LONGEST}"
 
 
-def _fddb(predictions: Path, folder: Path) -> BenchmarkResult:
+def _fddb(predictions: Path, folder: Path, given: GivenPredictions) -> BenchmarkResult:
     labels = read_fddb(folder)
-    found = read_fddb_lists(predictions, labels.image_ids)
+    found = read_detections(predictions, WantedImages(labels.image_ids), given)
     counts = count_ellipses(found.predictions, labels)
     return _with_problems(fddb_result(counts, {"borders": borders(labels), "source": found.source}), found)
 
