@@ -1,4 +1,4 @@
-"""The benchmarks besides WIDER FACE: FDDB, AFW, PASCAL Face and any COCO set, from files to figures."""
+"""The benchmarks besides WIDER FACE: FDDB, AFW, PASCAL Face, any COCO set, single faces; from files to figures."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pipeline.evaluation.benchmark_results import BenchmarkName, BenchmarkResult
 from pipeline.evaluation.box_refinement import refined
 from pipeline.evaluation.coco_ap import MAX_DETECTIONS, count_coco
 from pipeline.evaluation.fddb_roc import count_ellipses
+from pipeline.evaluation.single_face import SCORE, require_single, single_result
 from pipeline.evaluation.voc_ap import FACE_EVAL, VOC, VocProtocol, count_boxes
 
 PROTOCOLS: Final = {"voc": VOC, "face-eval": FACE_EVAL}
@@ -27,12 +28,19 @@ class BenchmarkOptions:
         min_face: pixels; faces with a smaller side are ignored; None as in the protocol.
         category: name of the objects that are faces, where labels have several.
         max_detections: the best so many of an image, of COCO.
+        score: from which on a detection counts, of single faces; None for `single_face.SCORE`.
     """
 
     protocol: str = "voc"
     min_face: float | None = None
     category: str | None = None
     max_detections: int = MAX_DETECTIONS
+    score: float | None = None
+
+    @property
+    def counted_score(self) -> float:
+        """The score from which on a detection of a single face counts."""
+        return SCORE if self.score is None else self.score
 
     def voc(self) -> VocProtocol:
         """Returns the protocol of PASCAL Face and AFW; raises ValueError where it is none."""
@@ -60,6 +68,8 @@ def evaluate_benchmark(
     if benchmark == "fddb":
         return _fddb(predictions, labels)
     file = read_counted_labels(labels, chosen.category)
+    if benchmark == "single":
+        require_single(file.labels, labels)
     found = read_detections(predictions, file.labels.image_ids, file.ids)
     if benchmark == "coco":
         return _coco(found, file, chosen)
@@ -93,7 +103,11 @@ def _voc(
     predictions, positions = refined(found.predictions, file.labels, protocol, found.positions)
     counts = count_boxes(predictions, file.labels, protocol, positions)
     more = {"labels": file.form, "source": found.source}
-    return _with_problems(voc_result(benchmark, counts, protocol, more), found, file)
+    single = benchmark == "single"
+    result = (
+        single_result(counts, options.counted_score, more) if single else voc_result(benchmark, counts, protocol, more)
+    )
+    return _with_problems(result, found, file)
 
 
 def _coco(found: BenchmarkDetections, file: LabelFile, options: BenchmarkOptions) -> BenchmarkResult:

@@ -31,7 +31,9 @@ def evaluate(
     ground_truth: Annotated[
         Path | None, typer.Option(help="Folder with wider_face_val.mat and wider_{easy,medium,hard}_val.mat.")
     ] = None,
-    benchmark: Annotated[str, typer.Option(help="wider, fddb, pascal, afw or coco.")] = "wider",
+    benchmark: Annotated[
+        str, typer.Option(help="wider, fddb, pascal, afw, coco, or single (one face to an image).")
+    ] = "wider",
     labels: Annotated[
         Path | None,
         typer.Option(
@@ -55,7 +57,9 @@ def evaluate(
     report: Annotated[Path | None, typer.Option(help="Write a page: figures, curves, problems.")] = None,
     reading: Annotated[str, typer.Option(help="Where the official tools differ: matlab or python.")] = "matlab",
     nms: Annotated[float | None, typer.Option(help="Suppress above this overlap first (for dumps: 0.4).")] = None,
-    score: Annotated[float | None, typer.Option(help="Drop boxes at or below it first (for dumps: 0.02).")] = None,
+    score: Annotated[
+        float | None, typer.Option(help="Drop boxes at or below it first (for dumps: 0.02); single: those that count.")
+    ] = None,
     unreadable: Annotated[
         str, typer.Option(help="Images of a dump that could not be read: their faces are missed, or left_out of AP.")
     ] = "missed",
@@ -79,13 +83,13 @@ def evaluate(
         benchmark,
         {
             ("pascal", "afw"): {"--protocol": protocol != "voc", "--min-face": min_face is not None},
-            ("pascal", "afw", "coco"): {"--category": category is not None},
+            ("pascal", "afw", "coco", "single"): {"--category": category is not None},
             ("coco",): {"--max-detections": max_detections != 100},
+            ("wider", "single"): {"--score": score is not None},
             ("wider",): {
                 "--ground-truth": ground_truth is not None,
                 "--images": images is not None,
                 "--nms": nms is not None,
-                "--score": score is not None,
                 "--false-alarms": false_alarms is not None,
                 "--details": details,
                 "--reading": reading != "matlab",
@@ -96,7 +100,7 @@ def evaluate(
     _require_details(ctx, details)
     if benchmark != "wider":
         files = {"--json": json, "--report": report}
-        _other_benchmark(benchmark, predictions, labels, files, (protocol, min_face, category, max_detections))
+        _other_benchmark(benchmark, predictions, labels, files, (protocol, min_face, category, max_detections, score))
         return
     truth = ground_truth or labels
     if truth is None:
@@ -202,7 +206,7 @@ def _other_benchmark(
     predictions: Path,
     labels: Path | None,
     files: Mapping[str, Path | None],
-    chosen: tuple[str, float | None, str | None, int],
+    chosen: tuple[str, float | None, str | None, int, float | None],
 ) -> None:
     """Prints the figures of a benchmark other than WIDER FACE, and writes its files.
 

@@ -196,7 +196,7 @@ def test_fddb_from_folds_and_from_one_list(wider8k, shared: Path, tmp_path: Path
     assert len(content["discrete"]) == len(content["continuous"]) == 611
 
 
-@pytest.mark.parametrize("benchmark", ["pascal", "afw", "coco"])
+@pytest.mark.parametrize("benchmark", ["pascal", "afw", "coco", "single"])
 def test_other_benchmarks_with_labels_as_csv(wider8k, tmp_path: Path, benchmark: str) -> None:
     (tmp_path / "faces.csv").write_text("image,x1,y1,x2,y2\na.jpg,0,0,99,99\n")
     (tmp_path / "rows.txt").write_text("a.jpg 3.5 0 0 99 99\nb.jpg 1 0 0 9 9\n")
@@ -214,11 +214,15 @@ def test_other_benchmarks_with_labels_as_csv(wider8k, tmp_path: Path, benchmark:
 
 def test_what_a_benchmark_needs_is_named(wider8k, tmp_path: Path) -> None:
     for options, words in (
-        (("--benchmark", "voc"), "--benchmark voc: expected wider, fddb, pascal, afw, coco"),
+        (("--benchmark", "voc"), "--benchmark voc: expected wider, fddb, pascal, afw, coco, single"),
         (("--benchmark", "fddb"), "--benchmark fddb needs --labels, found none"),
         (
-            ("--benchmark", "afw", "--score", "0.1", "--nms", "0.4"),
-            "--nms, --score: expected with --benchmark wider only, found afw",
+            ("--benchmark", "afw", "--images", "a.txt", "--nms", "0.4"),
+            "--images, --nms: expected with --benchmark wider only, found afw",
+        ),
+        (
+            ("--benchmark", "afw", "--score", "0.1"),
+            "--score: expected with --benchmark wider or single only, found afw",
         ),
         (
             ("--benchmark", "fddb", "--reading", "python", "--unreadable", "left_out"),
@@ -230,7 +234,10 @@ def test_what_a_benchmark_needs_is_named(wider8k, tmp_path: Path) -> None:
             "--resamples, --seed: expected with --details only, found no --details",
         ),
         (("--benchmark", "coco", "--seed", "0"), "--seed: expected with --details only, found no --details"),
-        (("--category", "face"), "--category: expected with --benchmark pascal or afw or coco only, found wider"),
+        (
+            ("--category", "face"),
+            "--category: expected with --benchmark pascal or afw or coco or single only, found wider",
+        ),
         (("--benchmark", "afw", "--labels", tmp_path / "gone.csv"), "no labels at"),
         ((), "Missing option '--ground-truth'"),
     ):
