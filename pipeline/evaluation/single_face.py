@@ -3,7 +3,7 @@
 FFHQ itself has no detection protocol: it is a set for generating faces, and what the papers take of it is its images.
 The rule here is that of ``voc`` (`voc_ap`): overlap of 0.5 or more, the first detection on the face is the hit. An
 **extra** box is every other one at the score: a second one on the face, or one elsewhere, which on photographs with
-people in the background may be a face that nobody labelled. So found faces compare detectors, extra boxes and AP only
+people in the background may be a face without a label. So found faces compare detectors, extra boxes and AP only
 as far as the labels are complete.
 """
 
