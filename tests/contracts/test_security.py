@@ -267,3 +267,10 @@ def test_a_checkpoint_of_a_training_is_data_alone(tmp_path: Path) -> None:
         checkpoints.newest()
     checkpoints.close()
     assert not mark.exists()
+
+
+def test_every_test_that_the_page_names_is_there() -> None:
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "SECURITY.md").read_text(encoding="utf-8")))
+    there = {name for file in (ROOT / "tests").rglob("test_*.py") for name in re.findall(r"def (test_\w+)", file.read_text(encoding="utf-8"))}  # fmt: skip
+    assert len(named) > 15
+    assert named <= there, named - there
