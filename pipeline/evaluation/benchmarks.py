@@ -1,4 +1,4 @@
-"""The benchmarks besides WIDER FACE: FDDB, AFW, PASCAL Face and any COCO set, from files to figures."""
+"""The benchmarks besides WIDER FACE: FDDB, AFW, PASCAL Face, any COCO set, single faces; from files to figures."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pipeline.evaluation.benchmark_results import BenchmarkName, BenchmarkResult
 from pipeline.evaluation.box_refinement import refined
 from pipeline.evaluation.coco_ap import MAX_DETECTIONS, count_coco
 from pipeline.evaluation.fddb_roc import count_ellipses
+from pipeline.evaluation.single_face import SCORE, require_single, single_result
 from pipeline.evaluation.voc_ap import FACE_EVAL, VOC, VocProtocol, count_boxes
 
 PROTOCOLS: Final = {"voc": VOC, "face-eval": FACE_EVAL}
@@ -29,6 +30,7 @@ class BenchmarkOptions:
         category: name of the objects that are faces, where labels have several.
         max_detections: the best so many of an image, of COCO.
         given: what is known about the predictions.
+        score: from which on a detection counts, of single faces; None for `single_face.SCORE`.
     """
 
     protocol: str = "voc"
@@ -36,6 +38,12 @@ class BenchmarkOptions:
     category: str | None = None
     max_detections: int = MAX_DETECTIONS
     given: GivenPredictions = field(default_factory=GivenPredictions)
+    score: float | None = None
+
+    @property
+    def counted_score(self) -> float:
+        """The score from which on a detection of a single face counts."""
+        return SCORE if self.score is None else self.score
 
     def voc(self) -> VocProtocol:
         """Returns the protocol of PASCAL Face and AFW; raises ValueError where it is none."""
@@ -63,6 +71,8 @@ def evaluate_benchmark(
     if benchmark == "fddb":
         return _fddb(predictions, labels, chosen.given)
     file = read_counted_labels(labels, chosen.category)
+    if benchmark == "single":
+        require_single(file.labels, labels)
     wanted = WantedImages(file.labels.image_ids, file.labels.boxes, file.ids, labels=labels)
     found = read_detections(predictions, wanted, chosen.given)
     if benchmark == "coco":
@@ -97,7 +107,11 @@ def _voc(
     predictions, positions = refined(found.predictions, file.labels, protocol, found.positions)
     counts = count_boxes(predictions, file.labels, protocol, positions)
     more = {"labels": file.form, "source": found.source}
-    return _with_problems(voc_result(benchmark, counts, protocol, more), found, file)
+    single = benchmark == "single"
+    result = (
+        single_result(counts, options.counted_score, more) if single else voc_result(benchmark, counts, protocol, more)
+    )
+    return _with_problems(result, found, file)
 
 
 def _coco(found: BenchmarkDetections, file: LabelFile, options: BenchmarkOptions) -> BenchmarkResult:

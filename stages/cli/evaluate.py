@@ -89,7 +89,7 @@ def evaluate(
     given = GivenPredictions(form, class_name, image_folder)
     outputs = {"--json": json, "--report": report}
     if benchmark != "wider":
-        chosen = (protocol, min_face, category, max_detections, given)
+        chosen = (protocol, min_face, category, max_detections, given, score)
         _other_benchmark(benchmark, predictions, labels, outputs, chosen)
         return
     truth = _one_truth(ctx, ground_truth, labels, category, details)
@@ -232,7 +232,7 @@ def _other_benchmark(
     predictions: Path,
     labels: Path | None,
     files: Mapping[str, Path | None],
-    chosen: tuple[str, float | None, str | None, int, GivenPredictions],
+    chosen: tuple[str, float | None, str | None, int, GivenPredictions, float | None],
 ) -> None:
     """Prints the figures of a benchmark other than WIDER FACE, and writes its files.
 

@@ -15,7 +15,9 @@ Labels = Annotated[
     Path | None,
     typer.Option(help="Labels of any form of `wider8k dataset`, or that folder. fddb: the folder of the folds."),
 ]
-Benchmark = Annotated[str, typer.Option(help="Whose rule: wider, fddb, pascal, afw or coco.")]
+Benchmark = Annotated[
+    str, typer.Option(help="Whose rule: wider, fddb, pascal, afw, coco, or single (one face to an image).")
+]
 Protocol = Annotated[
     str, typer.Option(help="pascal, afw: voc, or face-eval (30 px, boxes shifted and scaled, as published).")
 ]
@@ -29,7 +31,10 @@ Json = Annotated[Path | None, typer.Option(help="Write AP with all digits, proto
 Report = Annotated[Path | None, typer.Option(help="Write a page: figures, curves, problems.")]
 ReadingOption = Annotated[str, typer.Option(help="Where the official tools differ: matlab or python.")]
 Nms = Annotated[float | None, typer.Option(help="Suppress above this overlap first (for dumps: 0.4).")]
-Score = Annotated[float | None, typer.Option(help="Drop boxes at or below it first (for dumps: 0.02).")]
+Score = Annotated[
+    float | None,
+    typer.Option(help="Drop boxes at or below it first (for dumps: 0.02); single: those from it on count."),
+]
 Unreadable = Annotated[
     str, typer.Option(help="Images of a dump that could not be read: their faces are missed, or left_out of AP.")
 ]
@@ -56,13 +61,13 @@ def chosen_reading(
 
 USED_BY: Final[Mapping[tuple[str, ...], tuple[str, ...]]] = {
     ("pascal", "afw"): ("protocol", "min_face"),
-    ("wider", "pascal", "afw", "coco"): ("category",),
+    ("wider", "pascal", "afw", "coco", "single"): ("category",),
     ("coco",): ("max_detections",),
+    ("wider", "single"): ("score",),
     ("wider",): (
         "ground_truth",
         "images",
         "nms",
-        "score",
         "false_alarms",
         "details",
         "reading",

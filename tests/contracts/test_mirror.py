@@ -10,7 +10,6 @@ ELSEWHERE = {
     "pipeline/cluster/ray_loader.py": "tests/cluster/test_train.py",
     "pipeline/cluster/session.py": "tests/cluster/test_ray_executor.py",
     "pipeline/cluster/start.py": "tests/cluster/test_stopping.py",
-    "pipeline/data/datasets/coco_file.py": "tests/data/datasets/test_coco_json.py",
     "pipeline/data/schemas.py": "tests/data/test_records.py",
     "pipeline/engine/checksummed_json.py": "tests/engine/test_bit_rot.py",
     "pipeline/engine/error_rows.py": "tests/engine/test_runner.py",

@@ -197,7 +197,7 @@ def test_fddb_from_folds_and_from_one_list(wider8k, shared: Path, tmp_path: Path
     assert len(content["discrete"]) == len(content["continuous"]) == 611
 
 
-@pytest.mark.parametrize("benchmark", ["pascal", "afw", "coco"])
+@pytest.mark.parametrize("benchmark", ["pascal", "afw", "coco", "single"])
 def test_other_benchmarks_with_labels_as_csv(wider8k, tmp_path: Path, benchmark: str) -> None:
     (tmp_path / "faces.csv").write_text("image,x1,y1,x2,y2\na.jpg,0,0,99,99\n")
     (tmp_path / "rows.txt").write_text("a.jpg 3.5 0 0 99 99\nb.jpg 1 0 0 9 9\n")

@@ -9,11 +9,15 @@ from stages.cli.evaluation_options import chosen_reading
 
 def test_what_a_benchmark_needs_is_named(wider8k, tmp_path: Path) -> None:
     for options, words in (
-        (("--benchmark", "voc"), "--benchmark voc: expected wider, fddb, pascal, afw, coco"),
+        (("--benchmark", "voc"), "--benchmark voc: expected wider, fddb, pascal, afw, coco, single"),
         (("--benchmark", "fddb"), "--benchmark fddb needs --labels, found none"),
         (
-            ("--benchmark", "afw", "--score", "0.1", "--nms", "0.4"),
-            "--nms, --score: expected with --benchmark wider only, found afw",
+            ("--benchmark", "afw", "--images", "a.txt", "--nms", "0.4"),
+            "--images, --nms: expected with --benchmark wider only, found afw",
+        ),
+        (
+            ("--benchmark", "afw", "--score", "0.1"),
+            "--score: expected with --benchmark wider or single only, found afw",
         ),
         (
             ("--benchmark", "fddb", "--reading", "python", "--unreadable", "left_out"),
@@ -27,7 +31,7 @@ def test_what_a_benchmark_needs_is_named(wider8k, tmp_path: Path) -> None:
         (("--benchmark", "coco", "--seed", "0"), "--seed: expected with --details only, found no --details"),
         (
             ("--benchmark", "fddb", "--category", "face"),
-            "--category: expected with --benchmark wider or pascal or afw or coco only, found fddb",
+            "--category: expected with --benchmark wider or pascal or afw or coco or single only, found fddb",
         ),
         (("--ground-truth", tmp_path, "--category", "face"), "--category: expected with --labels of your own only"),
         (("--labels", tmp_path / "a.csv", "--details"), "--details: expected with the official .mat files only"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 import numpy as np
@@ -89,6 +89,8 @@ def read_fddb(folder: Path, measured: bool = True) -> FddbLabels:
         for block in blocks:
             if block.name in ellipses:
                 refuse(annotation, block.line, "an image that comes once", f"{block.name} again")
+            if PurePosixPath(block.name).is_absolute() or ".." in PurePosixPath(block.name).parts:
+                refuse(annotation, block.line, "the name of an image below a folder of photographs", block.name)
             if len(block.rows) and block.rows[:, :2].min() < 0:
                 refuse(annotation, block.line, "radii of 0 or more", str(block.rows[:, :2].min()))
             ellipses[block.name] = block.rows[:, :5]

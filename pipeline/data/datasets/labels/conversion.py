@@ -126,11 +126,8 @@ def _without_what_is_lost(table: LabelTable, form: Form) -> tuple[LabelTable, li
     lines = []
     if not form.keeps_ignored and table.ignored.any():
         kept = np.flatnonzero(~table.ignored)
-        images = np.repeat(np.arange(len(table)), np.diff(table.starts))[kept]
-        starts = np.concatenate([[0], np.cumsum(np.bincount(images, minlength=len(table)))]).astype(np.int64)
-        marks = None if table.landmarks is None else table.landmarks[kept]
         lines.append(f"{len(table.ignored) - len(kept)} ignored faces are left out: {form.words} has no mark for them")
-        table = replace(table, starts=starts, boxes=table.boxes[kept], ignored=table.ignored[kept], landmarks=marks)
+        table = table.faces_at(kept)
     if table.landmarks is not None and not np.isfinite(table.landmarks).any():
         table = replace(table, landmarks=None)
     if not form.keeps_landmarks and table.landmarks is not None:

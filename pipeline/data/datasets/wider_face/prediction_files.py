@@ -15,6 +15,10 @@ from pipeline.engine.file_kind import HEAD, file_kind
 
 _TARS: Final = ("a gzip file", "a bzip2 file", "an xz file", "a tar archive")
 _ZIPS: Final = ("a zip archive", "an empty zip archive")
+LARGEST: Final = 64 * 2**20
+"""Bytes of one file of an archive: the boxes of one image are a thousandth of it."""
+LARGEST_SUM: Final = 4 * 2**30
+"""Bytes of all of them: 5,000 boxes in each of the 16,097 images of the test split are less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +48,28 @@ def members(source: Path, others: list[str], name_all: bool = False) -> Iterator
         others: receives the names of some other files, for messages.
         name_all: of all other files.
 
-    Raises FileNotFoundError: the source does not exist; ValueError: the archive cannot be read.
+    Raises FileNotFoundError: the source does not exist; ValueError: the archive cannot be read, or its files are larger
+    than `LARGEST`, together than `LARGEST_SUM`.
     """
-    for member in (_archive if source.is_file() else _folder)(source):
+    archive, total = source.is_file(), 0
+    for member in (_archive if archive else _folder)(source):
         last = PurePosixPath(member.name).name
         if last.startswith(".") or member.name.startswith("__MACOSX/"):
             continue
         if last.lower().endswith(".txt"):
+            total += member.size
+            # Before a byte is unpacked: 2 MB of an archive may hold gigabytes of zeros.
+            if archive and (member.size > LARGEST or total > LARGEST_SUM):
+                raise ValueError(f"{source}: {_too_large(member, total)}")
             yield member
         elif name_all or len(others) < 3:
             others.append(member.name)
+
+
+def _too_large(member: Member, total: int) -> str:
+    if member.size > LARGEST:
+        return f"{member.name}: expected at most {LARGEST:,} bytes of one image, found {member.size:,}"
+    return f"expected files of at most {LARGEST_SUM:,} bytes together, found {total:,} up to {member.name}"
 
 
 def text_files(source: Path, others: list[str]) -> dict[str, bytes]:

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.data.datasets import CocoJson
-from pipeline.data.datasets.labels.coco_table import COCO, read_coco_table, write_coco
+from pipeline.data.datasets.labels.coco_json import CocoJson, write_coco
+from pipeline.data.datasets.labels.coco_reader import read_coco
 from pipeline.data.datasets.labels.label_table import LabelOptions, LabelTable
 
 
 def test_what_is_written_is_a_dataset(small: LabelTable, photographs: Path) -> None:
     file = write_coco(small, photographs)
-    assert COCO.matches(file)
+    assert CocoJson.label_form.matches(file)
     data = CocoJson()
     samples = [data.open(str(photographs))(entry) for entry in data.entries(str(photographs))]
     assert [sample.boxes.tolist() for sample in samples] == [
@@ -30,6 +30,6 @@ def test_crowds_and_ignored_ones_are_ignored_faces_of_the_category(tmp_path: Pat
     categories = [{"id": 1, "name": "face"}, {"id": 2, "name": "hand"}]
     file = tmp_path / "annotations.json"
     file.write_text(json.dumps({"images": images, "annotations": annotations, "categories": categories}))
-    table = read_coco_table(file, LabelOptions(("face",)))
+    table = read_coco(file, LabelOptions(("face",)))
     assert (table.names, table.sizes.tolist()) == (("a/b.jpg", "c.jpg"), [[9, 8], [0, 0]])
     assert (table.boxes.tolist(), table.ignored.tolist()) == ([[1, 2, 4, 6]] * 2, [False, True])

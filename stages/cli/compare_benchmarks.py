@@ -1,0 +1,104 @@
+"""compare, of two finished `benchmark` nodes: their figures beside each other, what differs in the config, curves."""
+
+from __future__ import annotations
+
+import json as json_text
+import math
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipeline.evaluation.result_table import ResultTable
+    from stages.stored_evaluation import StoredBenchmark
+
+NO_TEST = "No interval and no test of chance: the stored counts are of all images together."
+
+
+def compare_benchmarks(
+    runs: tuple[StoredBenchmark, StoredBenchmark],
+    names: tuple[str, str],
+    given: Sequence[str],
+    json: Path | None,
+    report: Path | None,
+) -> None:
+    """Prints the figures of two results, their difference, and what differs in the config; writes the files.
+
+    Args:
+        runs: finished results of one benchmark.
+        names: as they are shown.
+        given: options that are for predictions.
+        json: gets all figures with all digits, and the differences of the config.
+        report: gets the page.
+
+    Raises ValueError: they are of different benchmarks, or options for predictions are given.
+    """
+    from pipeline.engine.fingerprint import difference
+    from pipeline.engine.redaction import without_keys
+    from pipeline.evaluation.benchmark_comparison import headline, joined_figures
+    from pipeline.evaluation.page import PageData, render_page
+
+    if given:
+        raise ValueError(f"{', '.join(given)}: expected with predictions only, found finished benchmarks")
+    contents = [each.content() for each in runs]
+    titles = [each["protocol"]["benchmark"] for each in contents]
+    if titles[0] != titles[1]:
+        raise ValueError(f"{names[0]} is of {titles[0]} and {names[1]} of {titles[1]}: their figures do not compare")
+    figures = [headline(each) for each in contents]
+    config = difference(runs[0].config(), runs[1].config())
+    tables = _tables(names, titles[0], contents, figures, config)
+    summary = f"{names[1]} against {names[0]} on {titles[0]}: {_first(figures)}. {NO_TEST}"
+    print(summary)
+    for table in tables:
+        print(f"\n{table.text()}")
+    if json:
+        shown = {name: {"a": _plain(figures[0][name]), "b": _plain(figures[1][name])} for name in figures[0]}
+        changes = [{"field": name, "a": a, "b": b} for name, a, b in config]
+        content = {"runs": list(names), "benchmark": titles[0], "figures": shown, "config": changes}
+        json.write_text(json_text.dumps(content, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+        print(f"all digits: {json}")
+    if report:
+        typed = shlex.join(["wider8k", *map(without_keys, sys.argv[1:])])
+        plots = joined_figures(dict(zip(names, contents, strict=True)))
+        data = PageData(f"{names[0]} and {names[1]}", summary, tables=tables, figures=plots, commands=[typed])
+        report.write_text(render_page(data), encoding="utf-8")
+        print(f"page: {report}")
+
+
+def _tables(
+    names: tuple[str, str],
+    title: str,
+    contents: Sequence[Mapping[str, Any]],
+    figures: Sequence[Mapping[str, float]],
+    config: Sequence[tuple[str, Any, Any]],
+) -> list[ResultTable]:
+    from pipeline.evaluation.result_table import ResultTable, percent
+
+    rows = [
+        (name, percent(a), percent(figures[1][name]), percent(figures[1][name] - a, sign=True))
+        for name, a in figures[0].items()
+    ]
+    counts = [(name, *(f"{each[name]:,}" for each in contents), "") for name in ("images", "faces")]
+    same = all(contents[0][name] == contents[1][name] for name in ("images", "faces"))
+    note = "Figures in per cent." + ("" if same else " They are of other images or faces, and do not compare.")
+    tables = [ResultTable(title, ("", *names, "difference"), [*rows, *counts], note)]
+    if config:
+        shown = [
+            (name, *(each if isinstance(each, str) else json_text.dumps(each) for each in pair))
+            for name, *pair in config
+        ]
+        tables.append(ResultTable("What differs in the config", ("field", *names), shown))
+    return tables
+
+
+def _first(figures: Sequence[Mapping[str, float]]) -> str:
+    """Returns the first figure of both and their difference, in words."""
+    name = next(iter(figures[0]))
+    a, b = (100 * each[name] for each in figures)
+    return f"{name} {a:.2f} to {b:.2f} ({b - a:+.2f})"
+
+
+def _plain(value: float) -> float | None:
+    return None if math.isnan(value) else value
