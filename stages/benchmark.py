@@ -144,7 +144,7 @@ class Benchmark(WholeStage):
         }
 
     def _options(self) -> BenchmarkOptions:
-        return BenchmarkOptions(self.protocol, self.min_face, self.category, self.max_detections, self.score)
+        return BenchmarkOptions(self.protocol, self.min_face, self.category, self.max_detections, score=self.score)
 
 
 @dataclass(frozen=True)
