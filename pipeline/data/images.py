@@ -29,6 +29,7 @@ _ORIENTATION_TAG: Final = 0x0112
 _TIFF_REDUCED, _TIFF_WIDTH, _TIFF_HEIGHT = 254, 256, 257
 # Nothing else is tried: one of Pillow's other formats would see an image in almost any bytes, another starts a program.
 _PILLOW: Final = {kind: {"PNM": "PPM", "JPEG 2000": "JPEG2000"}.get(kind, kind.upper()) for kind in READ}
+_PILLOW_DECODES: Final = (("TIFF", "RGBA"), ("TIFF", "LA"))
 _HEIF: Final = "HEIF"  # of pillow-heif, where it is installed
 _OPENING: Final = Lock()
 _JPEG_SCAN: Final = 0xDA
@@ -91,9 +92,7 @@ def decode(data: bytes, max_megapixels: float = MAX_MEGAPIXELS) -> Image:
     check_complete(data)
     if header.container in ("JPEG", "MPO") and header.mode in ("RGB", "L"):
         image = _decode_jpeg(data, header)
-    elif header.container == _HEIF:
-        image = _decode_pillow(data)
-    elif header.mode == "CMYK" or (header.container == "TIFF" and header.mode in ("RGBA", "LA")):
+    elif header.mode == "CMYK" or (header.container, header.mode) in _PILLOW_DECODES or header.container == _HEIF:
         image = _decode_pillow(data)
     else:
         image = _decode_opencv(data, header)

@@ -243,13 +243,14 @@ def test_absurd_size_is_refused_before_memory_is_asked_for() -> None:
         read_header(b"\x89PNG\r\n\x1a\n" + chunk + b"\0\0\0\0IDAT\0\0\0\0\0\0\0\0IEND\xae\x42\x60\x82")
 
 
+@pytest.mark.slow
 def test_a_limit_of_ones_own(recwarn: pytest.WarningsRecorder) -> None:
     wide = np.zeros((10_000, 20_000, 3), np.uint8)  # more than Pillow opens, and as many as a phone's camera has
-    for data in (encode_jpeg(wide, 30), encode_png(wide)):
-        assert read_header(data) == (20_000, 10_000)
-        assert decode(data).shape == (10_000, 20_000, 3)
-        with pytest.raises(ImageTooLargeError, match="are 200 megapixels, above the limit of 199.5"):
-            decode(data, max_megapixels=199.5)
+    data = encode_jpeg(wide, 30)
+    assert read_header(data) == (20_000, 10_000)
+    assert decode(data).shape == (10_000, 20_000, 3)
+    with pytest.raises(ImageTooLargeError, match="are 200 megapixels, above the limit of 199.5"):
+        decode(data, max_megapixels=199.5)
     assert not recwarn.list
     assert Pillow.MAX_IMAGE_PIXELS == 89_478_485  # of the process, and others rely on it
 

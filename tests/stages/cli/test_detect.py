@@ -119,7 +119,7 @@ def test_mistakes_are_named(wider8k, photo: Path, weights: str, tmp_path: Path) 
     for arguments, words in (
         (("--weights", tmp_path / "gone.pth"), "gone.pth"),
         (("--weights", cut), f"error: {cut}: expected a checkpoint of "),
-        (("--weights", photo), "say which detector it belongs to, one of retinaface_mobilenet"),
+        (("--weights", photo), f"{photo}: expected a checkpoint, found a PNG image"),
         (("--weights", weights, "--detector", "retinaface_resnet50"), "checkpoint is retinaface_mobilenet"),
         (
             ("--weights", weights, "--detector", "yolo"),
