@@ -7,7 +7,8 @@ import torch
 
 from pipeline.data.images import Image
 from pipeline.data.records import ScoredBoxes
-from pipeline.inference.memory import out_of_memory
+from pipeline.inference.engines import ENGINES
+from pipeline.inference.memory import out_of_memory, tile_for_machine
 from pipeline.inference.padded_canvas import padded_sides
 from pipeline.inference.predictor import Predictor, Sizing
 
@@ -75,6 +76,23 @@ def candidates_within_memory(predictor: Predictor, image: Image, canvas: Sizing)
     in the smallest tiles either, or the device or a library is broken.
     """
     (found,) = launch_within_memory(predictor, [image], canvas)()
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+def candidates_of_any_size(predictor: Predictor, image: Image, canvas: Sizing) -> ScoredBoxes:
+    """Returns what `candidates_within_memory` does; on a CPU in tiles that fit, since lack of memory is the end there.
+
+    The tiles give the boxes of the whole canvas, up to rounding.
+
+    Raises ValueError, RuntimeError: as there; ValueError: the canvas can never fit into this machine.
+    """
+    if predictor.device.type != "cpu" or predictor.tile is not None:
+        return candidates_within_memory(predictor, image, canvas)
+    size, factor = canvas.size(image.shape[1], image.shape[0]), ENGINES.find(predictor.engine).memory
+    tile = tile_for_machine(predictor.detector, *size, factor)
+    (found,) = predictor.launch([image], canvas, tile=tile).wait()
     if isinstance(found, Exception):
         raise found
     return found
