@@ -96,4 +96,3 @@ def load(
     chosen = choose_engine(engine, place)
     name, network = open_detector(Path(weights).expanduser(), detector)
     return FaceDetector(name, Predictor(network, place, engine=chosen), canvas)
-

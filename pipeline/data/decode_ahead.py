@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ _Read = tuple[Path, bytes | Exception, int]
 
 def decode_ahead(
     paths: Iterable[Path], ahead: int = 1, max_megapixels: float = MAX_MEGAPIXELS
-) -> Iterator[tuple[Path, Image | Exception]]:
+) -> Generator[tuple[Path, Image | Exception], None, None]:
     """Yields (path, image) in the order of the paths; instead of an image, the error that its file has.
 
     Args:

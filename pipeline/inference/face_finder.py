@@ -112,7 +112,7 @@ class FaceFinder:
             found = window.found[number]
             yield key, image, _or_error(lambda: self._faces(image, found))  # noqa: B023
 
-    def _faces(self, image_bgr: Image, found: Found) -> ScoredBoxes:
+    def _faces(self, image_bgr: Image, found: Found | Exception) -> ScoredBoxes:
         if isinstance(found, Exception):
             raise found
         ranked = self.reranker(image_bgr, found) if self.reranker else found
@@ -127,7 +127,7 @@ class _Window(Generic[K]):
 
     def __init__(self, members: list[tuple[K, Image]]) -> None:
         self.members = members
-        self.found: dict[int, Found] = {}
+        self.found: dict[int, Found | Exception] = {}
         self._working: deque[tuple[Sequence[int], Callable[[], Sequence[Found]]]] = deque()
 
     def launch(self, numbers: Sequence[int], wait: Callable[[], Sequence[Found]]) -> None:
@@ -138,8 +138,8 @@ class _Window(Generic[K]):
         while len(self._working) > most:
             numbers, wait = self._working.popleft()
             answers = _or_error(wait)
-            found = [answers] * len(numbers) if isinstance(answers, Exception) else answers
-            self.found.update(zip(numbers, found, strict=True))
+            for number in numbers:
+                self.found[number] = answers if isinstance(answers, Exception) else answers[numbers.index(number)]
 
 
 def _or_error(action: Callable[[], T]) -> T | Exception:

@@ -55,7 +55,10 @@ def test_a_mode_and_a_ranker(detector: Detector, images: list[Image]) -> None:
     expected = detections(reranker(images[1], predictor.candidates(images[1], Canvas(None))), score=0.1)
     np.testing.assert_array_equal(ranked.scores, expected.scores)
     for wrong, words in (
-        ({"mode": "crface_multi", "scale": "8k"}, "mode crface_multi has sizes of its own: expected no scale, found 8k"),
+        (
+            {"mode": "crface_multi", "scale": "8k"},
+            "mode crface_multi has sizes of its own: expected no scale, found 8k",
+        ),
         ({"mode": "crface_multi", "reranker": reranker}, "expected no mode, found crface_multi"),
         ({"mode": "best"}, "'best'"),
         ({"scale": "9k"}, "unknown canvas '9k'"),
