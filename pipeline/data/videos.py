@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import struct
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -25,6 +26,7 @@ _MISSING: Final = 0.02  # of the frames that a header counts: containers without
 _UNEVEN: Final = 1.5  # the longest time between frames over the shortest; whole milliseconds of 60 a second make 1.07
 _LONGEST_SIDE: Final = 8190  # pixels, of MPEG-4
 _FRAMES_AHEAD: Final = 1
+_BOXES: Final = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")  # that an MP4 or QuickTime file begins with
 _CONVERT: Final = "convert it, e.g. ffmpeg -i IN -c:v libx264 -pix_fmt yuv420p OUT.mp4"
 
 
@@ -49,7 +51,8 @@ class VideoReader(AbstractContextManager["VideoReader"]):
         rate: frames a second as the file has it, on average; None where it has none.
         declared: number of frames that its header counts; 0 where it has none.
         read: frames passed so far, those that were left out too.
-        problem: why fewer frames were read than are in the file, in a line; None where none is known to be missing.
+        problem: why frames at its end could not be read, in a line; None where none is known to be missing.
+        note: of a whole file, why fewer frames were read than are in it; None where all were.
     """
 
     def __init__(self, file: Path) -> None:
@@ -74,6 +77,8 @@ class VideoReader(AbstractContextManager["VideoReader"]):
         self.declared = max(0, int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)))
         self.read = 0
         self.problem: str | None = None
+        self.note: str | None = None
+        self._whole = head[4:8] in _BOXES and _boxes(file)[1]
         self._times: list[float] = []  # of the last frame only
         self._gaps = (math.inf, 0.0)  # seconds between frames: shortest, longest
 
@@ -116,7 +121,10 @@ class VideoReader(AbstractContextManager["VideoReader"]):
             if not self._capture.grab():
                 break
         if self.read < self.declared * (1 - _MISSING) - 1:
-            self.problem = f"cut off or damaged: {self.read} of {self.declared} frames could be read"
+            if self._whole:
+                self.note = f"{self.read} of the {self.declared} frames in it are shown: it is trimmed, or damaged"
+            else:
+                self.problem = f"cut off or damaged: {self.read} of {self.declared} frames could be read"
 
     def _seconds(self) -> float:
         """Returns the time of the frame that was grabbed last, by the file's clock; by its rate where it has none."""
@@ -173,7 +181,7 @@ class VideoWriter(AbstractContextManager["VideoWriter"]):
 
         cv2 = _opencv()
         stem.parent.mkdir(parents=True, exist_ok=True)
-        self._shape, self.count = (height, width, 3), 0
+        self._shape, self._rate, self.count = (height, width, 3), rate, 0
         self._last = np.zeros(self._shape, np.uint8)
         for suffix, backend, code in ((".mp4", cv2.CAP_FFMPEG, "mp4v"), (".avi", cv2.CAP_OPENCV_MJPEG, "MJPG")):
             if suffix == ".mp4" and (width % 2 or height % 2 or max(width, height) > _LONGEST_SIDE):
@@ -211,6 +219,8 @@ class VideoWriter(AbstractContextManager["VideoWriter"]):
     ) -> None:
         """Closes the file; raises VideoError where frames are missing in it, which OpenCV does not say."""
         self._writer.release()
+        if self.file.suffix == ".avi":
+            _set_rate(self.file, self._rate)
         if error is not None:
             return
         cv2 = _opencv()
@@ -221,13 +231,23 @@ class VideoWriter(AbstractContextManager["VideoWriter"]):
             raise VideoError(f"{self.file}: {found} of {self.count} frames are in it: is the disk full?")
 
 
+def _set_rate(avi: Path, rate: float) -> None:
+    """Writes a rate into the two headers of an AVI: OpenCV's encoder rounds it to a whole number."""
+    with avi.open("r+b") as file:
+        head = file.read(256)
+        file.seek(head.index(b"avih") + 8)
+        file.write(struct.pack("<I", round(1e6 / rate)))
+        file.seek(head.index(b"strh") + 28)
+        file.write(struct.pack("<II", 10_000, round(10_000 * rate)))
+
+
 def _why_closed(file: Path, head: bytes) -> str:
     """Returns why a file could not be opened as a video."""
     if not head:
         return "the file is empty (zero bytes)"
     kind = file_kind(head)
-    if head[4:8] in (b"ftyp", b"mdat", b"wide", b"free", b"skip"):
-        if not _has_index(file):
+    if head[4:8] in _BOXES:
+        if b"moov" not in _boxes(file)[0]:
             size = file.stat().st_size
             return f"cut off after {size:,} bytes: the index at the end of an MP4 is missing; fetch or record it again"
     elif not kind.startswith("bytes that start with"):
@@ -235,23 +255,21 @@ def _why_closed(file: Path, head: bytes) -> str:
     return f"OpenCV's FFmpeg cannot open it (a damaged file, or a form that it does not know): {_CONVERT}"
 
 
-def _has_index(file: Path) -> bool:
-    """Returns whether an MP4 or QuickTime file has its box `moov`, whole."""
-    size = file.stat().st_size
+def _boxes(file: Path) -> tuple[set[bytes], bool]:
+    """Returns the names of the whole boxes of an MP4 or QuickTime file, and whether the last one is whole too."""
+    size, at, names = file.stat().st_size, 0, set[bytes]()
     with file.open("rb") as opened:
-        at = 0
         while at + 8 <= size:
             opened.seek(at)
             head = opened.read(16)
             length = int.from_bytes(head[:4], "big")
             if length == 1:
                 length = int.from_bytes(head[8:16], "big")
-            if head[4:8] == b"moov":
-                return at + length <= size
-            if length < 8:  # 0: to the end of the file
-                return False
-            at += length
-    return False
+            at += length or size - at  # 0: to the end of the file
+            if 0 < length < 8 or at > size:
+                return names, False
+            names.add(head[4:8])
+    return names, at == size
 
 
 def _opencv() -> Any:
