@@ -68,8 +68,9 @@ class VideoReader(AbstractContextManager["VideoReader"]):
             raise VideoError(_why_closed(file, head))
         whole, first = self._capture.read()
         if not whole:
+            codec = self._codec()
             self._capture.release()
-            raise VideoError(f"no frame of it can be decoded ({self._codec()}): {_CONVERT}")
+            raise VideoError(f"no frame of it can be decoded ({codec}): {_CONVERT}")
         self._first: Image = first
         self.height, self.width = first.shape[:2]
         rate = float(self._capture.get(cv2.CAP_PROP_FPS))

@@ -77,6 +77,7 @@ class DetectRun:
     max_megapixels: float = 500
     ahead: int = 1
     total: int = 0
+    kind: str = "images"
     count: int = 0
     faces: int = 0
     failed: dict[str, int] = field(default_factory=dict)
@@ -86,6 +87,7 @@ class DetectRun:
     def __call__(self, inputs: Sequence[Input]) -> None:
         """Goes through the inputs that are not done; what fails is printed and counted."""
         self.total = len(inputs)
+        self.kind = "files" if any(each.video for each in inputs) else "images"
         left = [each for each in inputs if each.key not in self.log.done]
         for each in inputs:
             if done := self.log.done.get(each.key):
@@ -182,6 +184,8 @@ class DetectRun:
             print(f"  its frames are {least:.0f} to {most:.0f} ms apart: seconds are those of each frame{rate}")
         elif video.rate is None:
             print("  it does not say how many frames it has a second: 25 are taken")
+        if video.note:
+            print(f"  {video.note}")
 
     def _write(
         self, path: Path, size: tuple[int, int], found: ScoredBoxes, frame: tuple[int, float] | None = None
@@ -213,9 +217,9 @@ class DetectRun:
         """Prints the totals of many images; raises typer.Exit(1) where something failed."""
         if self.total > LISTED:
             seconds = time.monotonic() - self.begun
-            print(f"{self.faces} faces above {self.thresholds.draw:g} in {self.total} images in {seconds:.0f} s")
+            print(f"{self.faces} faces above {self.thresholds.draw:g} in {self.total} {self.kind} in {seconds:.0f} s")
         for what, failed in self.failed.items():
-            print(f"{failed} of {self.total} images could not be {what}", file=sys.stderr)
+            print(f"{failed} of {self.total} {self.kind} could not be {what}", file=sys.stderr)
         if self.failed:
             raise typer.Exit(1)
 
@@ -229,7 +233,9 @@ class DetectRun:
         if self.total > LISTED and now - self.last >= SECONDS_BETWEEN_LINES:
             self.last, rate = now, (self.count - len(self.log.done)) / (now - self.begun)
             left = (self.total - self.count) / max(rate, 1e-9)
-            print(f"{self.count}/{self.total} images {self.faces} faces {rate:.3g}/s {left:.0f} s left", flush=True)
+            print(
+                f"{self.count}/{self.total} {self.kind} {self.faces} faces {rate:.3g}/s {left:.0f} s left", flush=True
+            )
 
     def _print_frames(self, path: Path, video: VideoReader, state: _Frames, faces: int) -> None:
         now = time.monotonic()

@@ -90,6 +90,8 @@ def test_of_a_video_that_is_cut_off_the_frames_before_are_read(ending: str, tmp_
 def test_what_is_no_video_is_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     whole = write_video(tmp_path / "film.mp4", frames_of(10)).read_bytes()
     avi = write_video(tmp_path / "film.avi", frames_of(10)).read_bytes()
+    start, end = avi.index(b"\xff\xd8\xff"), avi.index(b"\xff\xd9") + 2  # the first frame, the only one kept whole
+    avi = avi.replace(b"00dc", b"JUNK").replace(b"JUNK", b"00dc", 1)
     garbage = b"RIFF\0\1\0\0AVI " + bytes(200)
     for data, words in (
         (b"", "the file is empty"),
@@ -98,7 +100,7 @@ def test_what_is_no_video_is_named(tmp_path: Path, capfd: pytest.CaptureFixture[
         (b"version https://git-lfs.github.com/spec/v1\n", "found a pointer of Git LFS"),
         (garbage, "cannot open it (a damaged file, or a form that it does not know): convert it, e.g. ffmpeg -i"),
         (avi.replace(b"MJPG", b"ZZZZ"), "cannot open it (a damaged file, or a form that it does not know): convert it"),
-        (avi.replace(b"\xff\xd8\xff", bytes(3)), "no frame of it can be decoded (codec MJPG): convert it, e.g. "),
+        (avi[:start] + bytes(end - start) + avi[end:], "no frame of it can be decoded (codec MJPG): convert it, e.g. "),
     ):  # fmt: skip
         (tmp_path / "odd.mp4").write_bytes(data)
         with pytest.raises(VideoError) as caught:
