@@ -7,15 +7,14 @@ OpenCV, Pillow and simplejpeg are imported when first needed, so that planning a
 """
 
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from io import BytesIO
-from threading import Lock
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.image_kinds import HEIC, READ, kind_of
+from pipeline.data.pillow_images import HEIF, opened, reads_heic
 from pipeline.data.tiff_samples import PACKED_BITS, TiffSamples, tiff_samples
 
 Image = NDArray[np.uint8]
@@ -30,8 +29,6 @@ _TIFF_REDUCED, _TIFF_WIDTH, _TIFF_HEIGHT = 254, 256, 257
 # Nothing else is tried: one of Pillow's other formats would see an image in almost any bytes, another starts a program.
 _PILLOW: Final = {kind: {"PNM": "PPM", "JPEG 2000": "JPEG2000"}.get(kind, kind.upper()) for kind in READ}
 _PILLOW_DECODES: Final = (("TIFF", "RGBA"), ("TIFF", "LA"))
-_HEIF: Final = "HEIF"  # of pillow-heif, where it is installed
-_OPENING: Final = Lock()
 _JPEG_SCAN: Final = 0xDA
 _JPEG_END: Final = b"\xff\xd9"
 _PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
@@ -92,8 +89,8 @@ def decode(data: bytes, max_megapixels: float = MAX_MEGAPIXELS) -> Image:
     check_complete(data)
     if header.container in ("JPEG", "MPO") and header.mode in ("RGB", "L"):
         image = _decode_jpeg(data, header)
-    elif header.mode == "CMYK" or (header.container, header.mode) in _PILLOW_DECODES or header.container == _HEIF:
-        image = _decode_pillow(data)
+    elif header.mode == "CMYK" or (header.container, header.mode) in _PILLOW_DECODES or header.container == HEIF:
+        image = _decode_pillow(data, header)
     else:
         image = _decode_opencv(data, header)
     width, height = header.upright_size
@@ -124,7 +121,7 @@ def resize(image: Image, width: int, height: int) -> Image:
 def pages(file: str) -> int:
     """Returns the number of pages of a file, 1 where it is unknown; only the first one is ever used."""
     try:
-        with _opened(file, list(_PILLOW.values())) as image:
+        with opened(file, list(_PILLOW.values())) as image:
             return int(getattr(image, "n_frames", 1))
     except Exception:  # a damaged file has its own error, where it is read
         return 1
@@ -136,9 +133,9 @@ def _probe(data: bytes, max_megapixels: float) -> _Header:
     kind = kind_of(data)
     if kind is None:
         raise ImageError(f"not an image: {len(data)} bytes that start with {data[:12]!r}")
-    if kind == HEIC:
-        _require_heif()
-    elif kind not in READ:
+    if kind == HEIC and not reads_heic():
+        raise ImageError('a HEIC image: pip install "wider8k[heic]" to read it, or convert it to JPEG')
+    if kind not in (*READ, HEIC):
         raise ImageError(f"a {kind} image, which cannot be read here: convert it; read are {', '.join(READ)}")
     samples = tiff_samples(data) if kind == "TIFF" else None
     if samples and samples.unknown_white:
@@ -155,7 +152,7 @@ def _opened_header(data: bytes, kind: str) -> _Header:
     from PIL import Image as Pillow
 
     try:
-        with _opened(BytesIO(data), [_PILLOW.get(kind, _HEIF)]) as image:
+        with opened(BytesIO(data), [_PILLOW.get(kind, HEIF)]) as image:
             header, preview = _header(image)
     except Pillow.UnidentifiedImageError:
         problem = f"damaged {kind}, or one of a form that cannot be read: no header in {len(data)} bytes"
@@ -171,27 +168,6 @@ def _opened_header(data: bytes, kind: str) -> _Header:
 def _packed(samples: TiffSamples) -> _Header:
     """Returns the header of a TIFF of 10, 12 or 14 bits, which Pillow does not open."""
     return _Header("TIFF", "I;16", samples.width, samples.height, samples.orientation, samples.bits)
-
-
-def _opened(file: Any, formats: list[str]) -> Any:
-    """Returns an opened Pillow image of any size; the limit is this module's, and pixels are decoded later."""
-    from PIL import Image as Pillow
-
-    with _OPENING:  # Pillow's limit is one of the process, not of a call, and its warning goes to the terminal
-        limit, Pillow.MAX_IMAGE_PIXELS = Pillow.MAX_IMAGE_PIXELS, None
-        try:
-            return Pillow.open(file, formats=formats)
-        finally:
-            Pillow.MAX_IMAGE_PIXELS = limit
-
-
-def _require_heif() -> None:
-    """Has Pillow read HEIC; raises ImageError where the package for it is missing."""
-    if find_spec("pillow_heif") is None:
-        raise ImageError('a HEIC image: pip install "wider8k[heic]" to read it, or convert it to JPEG')
-    import pillow_heif
-
-    pillow_heif.register_heif_opener()
 
 
 def _header(image: Any) -> tuple[_Header, bool]:
@@ -271,11 +247,11 @@ def _decode_opencv(data: bytes, header: _Header) -> Image:
     return _upright(image, orientation)
 
 
-def _decode_pillow(data: bytes) -> Image:
+def _decode_pillow(data: bytes, header: _Header) -> Image:
     from PIL import ImageOps
 
     try:
-        with _opened(BytesIO(data), [*_PILLOW.values(), _HEIF]) as image:
+        with opened(BytesIO(data), ["JPEG" if header.container == "MPO" else header.container]) as image:
             turned = ImageOps.exif_transpose(image)
             return np.ascontiguousarray(np.asarray(turned.convert("RGB"))[..., ::-1])
     except Exception as error:

@@ -16,7 +16,7 @@ from typing import Any
 import typer
 
 from pipeline.data.decode_ahead import decode_ahead
-from pipeline.data.images import Image, ImageTooLargeError
+from pipeline.data.images import MAX_MEGAPIXELS, MOST_MEGAPIXELS, Image, ImageTooLargeError
 from pipeline.data.records import ScoredBoxes
 from pipeline.data.videos import VideoReader
 from pipeline.inference.face_finder import FaceFinder
@@ -74,10 +74,11 @@ class DetectRun:
     rows: JsonArray | None = None
     lines: FaceCsv | None = None
     every: int = 1
-    max_megapixels: float = 500
+    max_megapixels: float = MAX_MEGAPIXELS
     ahead: int = 1
     total: int = 0
     kind: str = "images"
+    before: int = 0
     count: int = 0
     faces: int = 0
     failed: dict[str, int] = field(default_factory=dict)
@@ -92,9 +93,9 @@ class DetectRun:
         for each in inputs:
             if done := self.log.done.get(each.key):
                 self._count(done)
-        if before := self.total - len(left):
-            print(f"{before} of {self.total} were done before: {self.log.file}")
-        self.count = before
+        self.count = self.before = self.total - len(left)
+        if self.before:
+            print(f"{self.before} of {self.total} were done before: {self.log.file}")
         for video, members in groupby(left, lambda each: each.video):
             if video:
                 for each in members:
@@ -118,7 +119,7 @@ class DetectRun:
         for path, image in decoded:
             if isinstance(image, Exception):
                 self.count += 1
-                more = isinstance(image, ImageTooLargeError)
+                more = isinstance(image, ImageTooLargeError) and self.max_megapixels < MOST_MEGAPIXELS
                 self._fail(path, "read", image, ": --max-megapixels reads larger ones" if more else "")
             else:
                 yield inputs[path], image
@@ -146,31 +147,32 @@ class DetectRun:
     def _video(self, each: Input) -> None:
         """Reads a video frame by frame; what was written of it stays where it ends early."""
         self.count += 1
-        faces, failed = 0, list[str]()
-        state = _Frames()
+        state, faces, failed, action = _Frames(), 0, list[str](), "read"
         try:
-            with VideoReader(each.path) as video, FoundVideo(video, each.targets) as films:
-                with closing(video.frames(self.every)) as frames:
-                    for frame, _, found in self.finder.each((frame, frame.image) for frame in frames):
-                        if isinstance(found, Exception):
-                            raise found
-                        self._write(each.path, (video.width, video.height), found, (frame.number, frame.seconds))
-                        shown, blurred = self._shown(found)
-                        films.add(frame, shown, blurred)
-                        faces, state = faces + len(shown), state.next(frame.number)
-                        self._print_frames(each.path, video, state, faces)
-                films.end(video.read)
+            with VideoReader(each.path) as video:
+                action = "written"
+                with FoundVideo(video, each.targets) as films:
+                    action = "processed"
+                    with closing(video.frames(self.every)) as frames:
+                        for frame, _, found in self.finder.each((frame, frame.image) for frame in frames):
+                            if isinstance(found, Exception):
+                                raise found
+                            self._write(each.path, (video.width, video.height), found, (frame.number, frame.seconds))
+                            shown, blurred = self._shown(found)
+                            films.add(frame, shown, blurred)
+                            faces, state = faces + len(shown), state.next(frame.number)
+                            self._print_frames(each.path, video, state, faces)
+                    films.end(video.read)
+                    action = "written"
             self._conclude_video(each, video, films, state, faces)
             if video.problem:
-                self._fail(each.path, "read to their end", ValueError(f"{video.problem}; those read stay"))
                 failed.append("read to their end")
+                self._fail(each.path, failed[-1], ValueError(f"{video.problem}; those read stay"))
         except Exception as error:  # one input of many: its reader, the network and encoders have their own errors
-            what = "processed" if state.done else "read"
-            self._fail(each.path, what, error)
-            if not state.done:
-                return
-            failed.append(what)
-        self._done(each, faces, state.done, failed)
+            self._fail(each.path, action, error)
+            failed.append(action)
+        if state.done:
+            self._done(each, faces, state.done, failed)
 
     def _conclude_video(self, each: Input, video: VideoReader, films: FoundVideo, state: _Frames, faces: int) -> None:
         which = f"{state.done} frames" if self.every == 1 else f"{state.done} of {video.read} frames"
@@ -231,7 +233,7 @@ class DetectRun:
     def _print_rate(self) -> None:
         now = time.monotonic()
         if self.total > LISTED and now - self.last >= SECONDS_BETWEEN_LINES:
-            self.last, rate = now, (self.count - len(self.log.done)) / (now - self.begun)
+            self.last, rate = now, (self.count - self.before) / (now - self.begun)
             left = (self.total - self.count) / max(rate, 1e-9)
             print(
                 f"{self.count}/{self.total} {self.kind} {self.faces} faces {rate:.3g}/s {left:.0f} s left", flush=True

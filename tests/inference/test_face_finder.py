@@ -67,8 +67,8 @@ def test_a_mode_and_a_ranker(detector: Detector, images: list[Image]) -> None:
             FaceFinder(predictor, **wrong)
 
 
-@pytest.mark.parametrize("window", [1, 2, 3, 64])
-@pytest.mark.parametrize("pixels", [1, 40_000, 10**9])
+@pytest.mark.parametrize("window", [1, 3, 64])
+@pytest.mark.parametrize("pixels", [40_000, 10**9])
 def test_a_stream_in_batches_gives_what_each_image_gives_alone(
     detector: Detector, images: list[Image], window: int, pixels: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -92,6 +92,18 @@ def test_what_is_wrong_with_a_video_is_a_line_and_the_others_are_done(
     assert len(read_video(tmp_path / "drawn" / "film.mp4")[0]) == 7
 
 
+def test_a_video_that_cannot_be_written_is_named_and_the_others_are_done(
+    wider8k, film: Path, weights: str, tmp_path: Path
+) -> None:
+    other = film.rename(tmp_path / "other.mp4")
+    (tmp_path / "drawn" / "film.mp4").mkdir(parents=True)
+    film.write_bytes(other.read_bytes())
+    answer = wider8k("detect", film, other, "--weights", weights, "--out", tmp_path / "drawn")
+    assert answer.code == 1
+    assert answer.err == f"{film}: Is a directory\n1 of 2 files could not be written\n"
+    assert len(read_video(tmp_path / "drawn" / "other.mp4")[0]) == 7
+
+
 def test_a_drawing_never_replaces_its_video(wider8k, film: Path, weights: str, tmp_path: Path) -> None:
     answer = wider8k("detect", film, "--weights", weights, "--out", tmp_path)
     assert answer.code == 2
