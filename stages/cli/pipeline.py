@@ -48,6 +48,15 @@ MachineOption = Annotated[
     str | None, typer.Option(help="Resources of this profile among the config's `machines`, e.g. gpu4.")
 ]
 RetryOption = Annotated[bool, typer.Option("--retry-errors", help="Compute rows again that hold an error.")]
+WaitOption = Annotated[
+    float | None,
+    typer.Option(
+        "--wait-minutes",
+        min=0,
+        help="How long a node waits for a machine with room for it. "
+        "By default 10 where an autoscaler may start one or the last one is lost, and else not at all.",
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -63,6 +72,7 @@ class Choice:
     until: str | None = None
     force: list[str] | None = None
     retry_errors: bool = False
+    wait_minutes: float | None = None
 
     def read(self) -> tuple[Config, Store, Options]:
         """Returns the config, its store and what of it is chosen; raises ValueError where there is no such node."""
@@ -83,6 +93,7 @@ class Choice:
         words = ["wider8k", "run", "-c", str(self.config)]
         words += [word for name in self.only or [] for word in ("--only", name)]
         options = {"--from": self.from_, "--until": self.until, "--limit": self.limit, "--machine": self.machine}
+        options |= {"--wait-minutes": None if self.wait_minutes is None else f"{self.wait_minutes:g}"}
         for option, value in options.items():
             words += [] if value is None else [option, str(value)]
         words += [word for each in self.set_ or [] for word in ("--set", each)]
@@ -130,12 +141,13 @@ def run(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Let Ray's own log lines through.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress: results and failures only.")] = False,
     report: Annotated[bool, typer.Option("--report", help="End with a link to each page that was made.")] = False,
+    wait_minutes: WaitOption = None,
 ) -> None:
     """Compute what is missing or changed, and nothing else. Interrupt it at any time: the next run resumes.
 
     Example: wider8k run -c configs/smoke.yaml
     """
-    choice = Choice(config, set_, limit, machine, only, from_, until, force, retry_errors)
+    choice = Choice(config, set_, limit, machine, only, from_, until, force, retry_errors, wait_minutes)
     carry_out(choice, choice.again(local), local, verbose, quiet, report)
 
 
@@ -173,7 +185,7 @@ def carry_out(
             return LocalExecutor()
         from pipeline.cluster.ray_executor import RayExecutor
 
-        return RayExecutor(verbose)
+        return RayExecutor(verbose, wait_minutes=choice.wait_minutes)
 
     with (
         stoppable(f"finished shards are kept. Resume with: {again}"),
