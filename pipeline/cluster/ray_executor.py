@@ -10,6 +10,7 @@ import gc
 import logging
 import pickle
 import re
+import time
 import uuid
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +29,7 @@ from pipeline.cluster.session import connect
 from pipeline.cluster.start import leave
 from pipeline.cluster.train import train_together
 from pipeline.cluster.waiting import DEFAULT_MINUTES, Waiting
-from pipeline.engine.capacity import FIXED, Machine, Outlook, demand
+from pipeline.engine.capacity import FIXED, Machine, Outlook, demand, room_for
 from pipeline.engine.runner import NodeFailed
 from pipeline.engine.shard_record import ShardRecord
 from pipeline.engine.shards import ShardJob, compute_shard, compute_whole
@@ -145,34 +146,54 @@ class RayExecutor:
     def whole(self, job: ShardJob) -> ShardRecord:
         """Runs a whole stage in one task of its resources; its `fan_out` and `worker_group` use the cluster.
 
-        Raises NodeFailed with the task's own error.
+        Raises NodeFailed with the task's own error, or where no machine with room joined.
         """
         import ray
 
-        resources, passing = job.ctx.resources, self._connected and not joined()
+        resources, passing = self._processes(job), self._connected and not joined()
         worker_group = partial(
             train_together, resources=resources, store=job.store, folder=f"{job.folder}/work/ray", passing=passing
         )
-        job = replace(job, ctx=replace(job.ctx, fan_out=fan_out, worker_group=worker_group))
+        job = replace(job, ctx=replace(job.ctx, fan_out=fan_out, worker_group=worker_group, resources=resources))
         # The task of a distributed stage only waits for its worker group, which holds the node's resources.
         request = {"num_cpus": 0} if job.stage.distributed else _request(resources)
+        waiting = self._waiting(job, resources.workers if job.stage.distributed else 1)
+        task = ray.remote(**request)(compute_whole).remote(job)
         try:
-            task = ray.remote(**request)(compute_whole).remote(job)
-            waiting = self._waiting(job)
             while not ray.wait([task], timeout=SECONDS_BETWEEN_CHECKS)[0]:
                 _end_if_stopped(self._name)
                 waiting.check(machines_now(leaving=True))  # it may run on one that is drained
             record: ShardRecord = ray.get(task)
+        except NodeFailed:
+            ray.cancel(task, force=True)
+            raise
         except ray.exceptions.RayError as error:
             raise _cause(error) from error
         return record
 
+    def _processes(self, job: ShardJob) -> Resources:
+        """Returns the resources of a whole stage with as many workers as start together: those that fit by now.
+
+        On a cluster that starts machines on demand these are all, and asking for them is what it starts them for.
+        """
+        resources = job.ctx.resources
+        if not job.stage.distributed or self._autoscaled():
+            return resources
+        waiting = self._waiting(job)
+        while True:
+            machines = self.machines()
+            waiting.check(machines)
+            if room := int(min(resources.workers, room_for(demand(resources), machines))):
+                return resources.model_copy(update={"workers": room})
+            _end_if_stopped(self._name)
+            time.sleep(SECONDS_BETWEEN_CHECKS)
+
     def _autoscaled(self) -> bool:
         return joined() and cluster_outlook().grows
 
-    def _waiting(self, job: ShardJob) -> Waiting:
+    def _waiting(self, job: ShardJob, count: int = 1) -> Waiting:
         minutes = DEFAULT_MINUTES if self._wait_minutes is None else self._wait_minutes
-        return Waiting(job.ctx.node, demand(job.ctx.resources), minutes, self.log, cannot_be_started)
+        return Waiting(job.ctx.node, demand(job.ctx.resources), minutes, self.log, cannot_be_started, count)
 
     def stop(self) -> None:
         """Ends the threads that wait for shards and whole stages within a second."""

@@ -13,7 +13,7 @@ SECONDS_OF_DOUBT = 30.0  # before an autoscaler's word that it has no such machi
 
 
 class Waiting:
-    """The patience of one node while no machine of the cluster has room for a worker of it.
+    """The patience of one node while the cluster has no room for a worker of it, or not for all that start together.
 
     It counts what machines have in all: one that is there and busy is no reason to end.
     """
@@ -25,6 +25,7 @@ class Waiting:
         minutes: float,
         log: Callable[[str], None],
         cannot_be_started: Callable[[Machine], bool] = lambda worker: False,
+        count: int = 1,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Waits for nothing yet.
@@ -32,13 +33,14 @@ class Waiting:
         Args:
             node: its name.
             worker: what a worker takes of its machine.
-            minutes: how long no machine may have room, at most.
+            minutes: how long there may be no room, at most.
             log: takes a line when the wait begins and ends.
-            cannot_be_started: whether the cluster reports by now that no such machine can ever join.
+            cannot_be_started: whether the cluster reports by now that no machine for such a worker can ever join.
+            count: workers that there must be room for.
             clock: seconds; the time of day is made of them.
         """
         self._node, self._worker, self._minutes, self._log = node, worker, minutes, log
-        self._cannot_be_started, self._clock = cannot_be_started, clock
+        self._cannot_be_started, self._count, self._clock = cannot_be_started, count, clock
         self._since: float | None = None
 
     def check(self, machines: Iterable[Machine]) -> None:
@@ -47,32 +49,33 @@ class Waiting:
         Raises NodeFailed, with what was missing, once it has lasted too long or is known to be in vain.
         """
         there, now = tuple(machines), self._clock()
-        if room_for(self._worker, there) >= 1:
+        room = room_for(self._worker, there)
+        if room >= self._count:
             if self._since is not None:
                 self._log(f"{self._node}: a machine has joined after {_duration(now - self._since)}; it goes on")
             self._since = None
             return
+        which = "a worker" if self._count == 1 else f"{self._count} workers"
+        lacking = f"room for {which} of {wanted(self._worker)}"
         if self._since is None:
             self._since = now
             until = time.strftime("%H:%M:%S", time.localtime(now + 60 * self._minutes))
-            self._log(
-                f"{self._node}: no machine of the cluster has room for a worker of {wanted(self._worker)} "
-                f"({inventory(there)}); waiting for one until {until}"
-            )
+            begins = f"no machine of the cluster has {lacking}" if self._count == 1 else f"the cluster has no {lacking}"
+            self._log(f"{self._node}: {begins} ({inventory(there)}); waiting until {until} for one that joins")
         waited = now - self._since
         if waited >= 60 * self._minutes:
             raise NodeFailed(
-                f"no machine with room for a worker of {wanted(self._worker)} joined within "
-                f"{_duration(60 * self._minutes)} (--wait-minutes); {_KEPT}"
+                f"no machine joined within {_duration(60 * self._minutes)} (--wait-minutes), and the cluster has no "
+                f"{lacking} ({inventory(there)}); {_KEPT}"
             )
-        if waited >= SECONDS_OF_DOUBT and self._cannot_be_started(self._worker):
+        if waited >= SECONDS_OF_DOUBT and room < 1 and self._cannot_be_started(self._worker):
             raise NodeFailed(
-                f"the cluster's autoscaler has no kind of machine with room for a worker of {wanted(self._worker)}; "
-                f"add one to its configuration, or change {self._node}.run; {_KEPT}"
+                f"the cluster's autoscaler has no kind of machine with {lacking}; add one to its configuration, or "
+                f"change {self._node}.run; {_KEPT}"
             )
 
 
-_KEPT = "finished shards are kept, and the same command goes on from them"
+_KEPT = "what is finished is kept, and the same command goes on from it"
 
 
 def _duration(seconds: float) -> str:

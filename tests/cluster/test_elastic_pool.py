@@ -1,0 +1,113 @@
+"""A node that runs while machines join its cluster, are taken away and are lost: nothing is lost, nothing doubled."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from pipeline.cluster.elastic_pool import ElasticPool
+from pipeline.cluster.waiting import Waiting
+from pipeline.engine.capacity import Machine
+from pipeline.engine.stage import AUTO
+from tests.cluster.small_cluster import SmallCluster, start_squares
+from tests.cluster.test_ray_executor import checksums, values
+from tests.processes import kill_family
+
+SLOW = ("squares.seconds=0.3", "squares.run.workers=auto", "cubes.run.workers=4")
+
+
+@pytest.mark.parametrize(
+    ("wish", "grows", "rooms", "shards", "expected"),
+    [
+        (4, False, (2, 1), 100, 3),  # what fits, now
+        (4, False, (8, 1), 100, 4),
+        (4, False, (8,), 2, 2),
+        (4, False, (0,), 100, 1),  # one that waits for a machine
+        (4, True, (0,), 100, 4),  # what an autoscaler starts machines for
+        (AUTO, False, (2, 1), 100, 3),
+        (AUTO, True, (0,), 100, 1),
+        (AUTO, True, (2, 1), 100, 6),
+        (AUTO, True, (2, 1), 4, 4),
+    ],
+)
+def test_a_pool_is_as_large_as_what_fits(
+    wish: int, grows: bool, rooms: tuple[int, ...], shards: int, expected: int
+) -> None:
+    worker = Machine(1, 0, 0)
+    pool = ElasticPool("n", worker, wish, grows, Waiting("n", worker, 1, print), print)
+    assert pool.size([Machine(room) for room in rooms], shards) == expected
+
+
+@pytest.fixture(scope="module")
+def machines() -> Iterator[SmallCluster]:
+    cluster = SmallCluster()
+    yield cluster
+    cluster.close()
+
+
+def read_until(driver: subprocess.Popen[str], *parts: str) -> str:
+    """Returns what a driver prints up to a line with all of these parts, which it prints within two minutes."""
+    limit, text = time.monotonic() + 120, ""
+    assert driver.stdout
+    for line in driver.stdout:
+        text += line
+        if all(part in line for part in parts):
+            return text
+        assert time.monotonic() < limit, text
+    raise AssertionError(f"it ended without {parts}:\n{text}")
+
+
+def ended(driver: subprocess.Popen[str]) -> tuple[int, str]:
+    try:
+        text, _ = driver.communicate(timeout=150)
+    finally:
+        if driver.poll() is None:
+            kill_family(driver)
+    return driver.returncode, text
+
+
+def wait_for_items(world, count: int) -> None:
+    limit, trace = time.monotonic() + 60, world.folder / "trace"
+    while not trace.exists() or len(trace.read_text().split()) < count:
+        assert time.monotonic() < limit
+        time.sleep(0.05)
+
+
+def assert_as_in_a_quiet_run(world, numbers: int) -> None:
+    assert values(world, "squares") == [(f"n{i:03d}", i * i) for i in range(numbers)]
+    disturbed = checksums(world)
+    for node in ("squares", "cubes", "total"):
+        world.store.delete_folder(node)
+    world.run()
+    assert checksums(world) == disturbed
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+class TestSeveralMachines:
+    def test_a_cluster_without_room_is_refused_with_what_helps(self, world, machines):
+        code, text = ended(start_squares(world, machines.env))
+        assert code == 1
+        assert "squares: a worker takes 1 cpus, and the cluster has no machine with room for one (1 x 0 cpus" in text
+        assert "no setting helps; add a machine" in text
+
+    def test_machines_that_join_are_used_and_a_lost_one_is_made_up_for(self, world, machines):
+        world.numbers(range(60))
+        driver = start_squares(world, machines.env, "wait=2", *SLOW)
+        read_until(
+            driver, "numbers: no machine of the cluster has room for a worker of 1 cpus", "waiting for one until"
+        )
+        first = machines.add(1)
+        read_until(driver, "numbers: a machine has joined")
+        wait_for_items(world, 4)
+        machines.add(2)
+        text = read_until(driver, "squares: the cluster has room for 3 workers now")
+        machines.lose(first)
+        code, rest = ended(driver)
+        assert code == 0, text + rest
+        assert "squares: the cluster has room for 2 workers now" in rest
+        assert "state-dump" not in text + rest and "Traceback" not in text + rest
+        assert_as_in_a_quiet_run(world, 60)
