@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import platform
 import sys
 import threading
@@ -11,7 +10,7 @@ import traceback
 import uuid
 from collections.abc import Callable, Collection
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
 from pipeline.engine.capacity import UNLIMITED, require_capacity, side_by_side
@@ -22,6 +21,7 @@ from pipeline.engine.graph import Graph
 from pipeline.engine.manifest import Artifact, Manifest, finish
 from pipeline.engine.plan import Decision, NodePlan, Options, context, plan, plan_node
 from pipeline.engine.progress import ProgressReporter
+from pipeline.engine.provenance import installed_versions
 from pipeline.engine.redaction import redact
 from pipeline.engine.shard_record import DamagedError, ReusedShard
 from pipeline.engine.shards import ShardJob
@@ -30,7 +30,6 @@ from pipeline.engine.stopping import SECONDS_TO_STOP
 from pipeline.engine.storage import Store
 
 SECONDS_BETWEEN_COUNTS = 5.0  # of the machines, while a node waits for room beside others
-PACKAGES = ("wider8k", "torch", "ray", "pyarrow", "numpy", "opencv-python-headless")  # named in the provenance
 
 
 @dataclass
@@ -242,7 +241,7 @@ class Runner:
         kept, facts = _collect(planned, job, executor, reporter)
         run = {
             "finished": round(time.time(), 6), "wall_seconds": round(time.monotonic() - started, 3), **facts,
-            "run_id": self._run_id, "machine": platform.platform(), "versions": _versions(),
+            "run_id": self._run_id, "machine": platform.platform(), "versions": installed_versions(),
         }  # fmt: skip
         key = node.stage.key if isinstance(node.stage, MapStage) else node.stage.output.names[0]
         base = Manifest(node.name, planned.fingerprint, planned.row_fingerprint, fields, key, run=run)
@@ -296,12 +295,3 @@ def _check_visible(manifest: Manifest, kept: list[ReusedShard], store: Store) ->
             f"{len(unseen)} shards that workers on {', '.join(hosts)} wrote are not to be seen here in {store.url}; "
             "a cluster needs a store that all its machines share: a network folder, s3:// or gs://"
         )
-
-
-def _versions() -> dict[str, str]:
-    """Returns package -> version of those that are installed."""
-    found = {}
-    for package in PACKAGES:
-        with suppress(importlib.metadata.PackageNotFoundError):
-            found[package] = importlib.metadata.version(package)
-    return found

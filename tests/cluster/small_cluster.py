@@ -65,6 +65,11 @@ class SmallCluster:
         self._machines.remove(machine)
         kill_family(machine)
 
+    def lose_all(self) -> None:
+        """Ends all machines but the head."""
+        for machine in self._machines[1:]:
+            self.lose(machine)
+
     def drain(self, resource: str) -> None:
         """Announces that the machine with a resource of this name will be taken away."""
         command = [sys.executable, "-c", DRAIN, self.address, resource]
@@ -72,8 +77,9 @@ class SmallCluster:
 
     def close(self) -> None:
         """Ends all machines."""
-        for machine in reversed(self._machines):
-            kill_family(machine)
+        self.lose_all()
+        kill_family(self._machines[0])
+        self._log.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _start(self, arguments: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:

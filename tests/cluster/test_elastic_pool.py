@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import collections
+import json
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -42,10 +45,17 @@ def test_a_pool_is_as_large_as_what_fits(
 
 
 @pytest.fixture(scope="module")
-def machines() -> Iterator[SmallCluster]:
+def head() -> Iterator[SmallCluster]:
     cluster = SmallCluster()
     yield cluster
     cluster.close()
+
+
+@pytest.fixture
+def machines(head: SmallCluster) -> Iterator[SmallCluster]:
+    """A cluster of a head without CPUs."""
+    yield head
+    head.lose_all()
 
 
 def read_until(driver: subprocess.Popen[str], *parts: str) -> str:
@@ -74,6 +84,22 @@ def wait_for_items(world, count: int) -> None:
     while not trace.exists() or len(trace.read_text().split()) < count:
         assert time.monotonic() < limit
         time.sleep(0.05)
+
+
+def finished_keys(world) -> set[str]:
+    """Returns the keys of the stored shards of `squares`."""
+    found = set()
+    for recipe in world.store.folders("squares"):
+        for name in world.store.sizes(f"squares/{recipe}"):
+            if name.startswith("shard-") and name.endswith(".json"):
+                record = json.loads(world.store.read(f"squares/{recipe}/{name}"))
+                found |= {key for key, _ in record["items"]}
+    return found
+
+
+def assert_without_dumps(text: str) -> None:
+    """Fails where Ray's own words are among those of the run."""
+    assert not re.search(r"state-dump|Traceback|\(raylet\)|ray\.exceptions|\[E \d|WARNING", text), text
 
 
 def assert_as_in_a_quiet_run(world, numbers: int) -> None:
@@ -109,5 +135,46 @@ class TestSeveralMachines:
         code, rest = ended(driver)
         assert code == 0, text + rest
         assert "squares: the cluster has room for 2 workers now" in rest
-        assert "state-dump" not in text + rest and "Traceback" not in text + rest
+        assert_without_dumps(text + rest)
+        assert_as_in_a_quiet_run(world, 60)
+
+    def test_a_lost_last_machine_is_waited_for_and_the_same_job_goes_on_with_another(self, world, machines):
+        world.numbers(range(40))
+        job = ("wait=0.2", "squares.seconds=0.3", "squares.run.workers=4")
+        last = machines.add(2)
+        driver = start_squares(world, machines.env, *job)
+        wait_for_items(world, 8)
+        machines.lose(last)
+        text = read_until(driver, "squares: no machine of the cluster has room for a worker", "waiting until")
+        code, rest = ended(driver)
+        assert code == 1
+        assert "squares: failed: no machine joined within 12 s (--wait-minutes)" in rest
+        assert "what is finished is kept, and the same command goes on from it" in rest
+        assert_without_dumps(text + rest)
+        finished = finished_keys(world)
+        assert 0 < len(finished) < 40
+        world.traced()
+        machines.add(1)
+        driver = start_squares(world, machines.env, *job)
+        text = read_until(driver, "squares: 4 workers of 1 cpus each are wished for, and the cluster has room for 1")
+        code, rest = ended(driver)
+        assert code == 0, text + rest
+        assert not finished & set(world.traced())
+        assert_as_in_a_quiet_run(world, 40)
+
+    def test_a_machine_that_will_be_taken_away_finishes_what_it_has(self, world, machines):
+        world.numbers(range(60))
+        taken = machines.add(2, taken=1)
+        driver = start_squares(world, machines.env, "wait=1", *SLOW)
+        wait_for_items(world, 4)
+        machines.add(2)
+        text = read_until(driver, "squares: the cluster has room for 4 workers now")
+        machines.drain("taken")
+        text += read_until(driver, "squares: the cluster has room for 2 workers now")
+        time.sleep(3)  # each worker has two shards of 0.6 s
+        machines.lose(taken)
+        code, rest = ended(driver)
+        assert code == 0, text + rest
+        counts = collections.Counter(world.traced())
+        assert set(counts.values()) == {1}, "something was computed twice"
         assert_as_in_a_quiet_run(world, 60)
