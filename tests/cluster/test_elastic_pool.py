@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import collections
 import json
-import re
-import subprocess
 import time
 from collections.abc import Iterator
 
@@ -15,9 +13,14 @@ from pipeline.cluster.elastic_pool import ElasticPool
 from pipeline.cluster.waiting import Waiting
 from pipeline.engine.capacity import Machine
 from pipeline.engine.stage import AUTO
-from tests.cluster.small_cluster import SmallCluster, start_squares
-from tests.cluster.test_ray_executor import checksums, values
-from tests.processes import kill_family
+from tests.cluster.small_cluster import (
+    SmallCluster,
+    assert_as_in_a_quiet_run,
+    assert_without_dumps,
+    ended,
+    read_until,
+    start_squares,
+)
 
 SLOW = ("squares.seconds=0.3", "squares.run.workers=auto", "cubes.run.workers=4")
 
@@ -58,27 +61,6 @@ def machines(head: SmallCluster) -> Iterator[SmallCluster]:
     head.lose_all()
 
 
-def read_until(driver: subprocess.Popen[str], *parts: str) -> str:
-    """Returns what a driver prints up to a line with all of these parts, which it prints within two minutes."""
-    limit, text = time.monotonic() + 120, ""
-    assert driver.stdout
-    for line in driver.stdout:
-        text += line
-        if all(part in line for part in parts):
-            return text
-        assert time.monotonic() < limit, text
-    raise AssertionError(f"it ended without {parts}:\n{text}")
-
-
-def ended(driver: subprocess.Popen[str]) -> tuple[int, str]:
-    try:
-        text, _ = driver.communicate(timeout=150)
-    finally:
-        if driver.poll() is None:
-            kill_family(driver)
-    return driver.returncode, text
-
-
 def wait_for_items(world, count: int) -> None:
     limit, trace = time.monotonic() + 60, world.folder / "trace"
     while not trace.exists() or len(trace.read_text().split()) < count:
@@ -97,20 +79,6 @@ def finished_keys(world) -> set[str]:
     return found
 
 
-def assert_without_dumps(text: str) -> None:
-    """Fails where Ray's own words are among those of the run."""
-    assert not re.search(r"state-dump|Traceback|\(raylet\)|ray\.exceptions|\[E \d|WARNING", text), text
-
-
-def assert_as_in_a_quiet_run(world, numbers: int) -> None:
-    assert values(world, "squares") == [(f"n{i:03d}", i * i) for i in range(numbers)]
-    disturbed = checksums(world)
-    for node in ("squares", "cubes", "total"):
-        world.store.delete_folder(node)
-    world.run()
-    assert checksums(world) == disturbed
-
-
 @pytest.mark.ray
 @pytest.mark.slow
 class TestSeveralMachines:
@@ -123,9 +91,7 @@ class TestSeveralMachines:
     def test_machines_that_join_are_used_and_a_lost_one_is_made_up_for(self, world, machines):
         world.numbers(range(60))
         driver = start_squares(world, machines.env, "wait=2", *SLOW)
-        read_until(
-            driver, "numbers: no machine of the cluster has room for a worker of 1 cpus", "waiting for one until"
-        )
+        read_until(driver, "numbers: no machine of the cluster has room for a worker of 1 cpus", "waiting until")
         first = machines.add(1)
         read_until(driver, "numbers: a machine has joined")
         wait_for_items(world, 4)
