@@ -83,7 +83,7 @@ class RayExecutor:
                 where an autoscaler may start one, or one was lost meanwhile.
         """
         self._name = uuid.uuid4().hex  # by which its datasets are ended
-        self._wait_minutes = wait_minutes
+        self._wait_minutes, self._waits_since = wait_minutes, dict[tuple[Machine, int], float]()
         self._connected = connect(verbose, cpus)
 
     def machines(self) -> tuple[Machine, ...]:
@@ -193,7 +193,8 @@ class RayExecutor:
 
     def _waiting(self, job: ShardJob, count: int = 1) -> Waiting:
         minutes = DEFAULT_MINUTES if self._wait_minutes is None else self._wait_minutes
-        return Waiting(job.ctx.node, demand(job.ctx.resources), minutes, self.log, cannot_be_started, count)
+        worker = demand(job.ctx.resources)
+        return Waiting(job.ctx.node, worker, minutes, self.log, cannot_be_started, count, self._waits_since)
 
     def stop(self) -> None:
         """Ends the threads that wait for shards and whole stages within a second."""

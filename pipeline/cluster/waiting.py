@@ -26,6 +26,7 @@ class Waiting:
         log: Callable[[str], None],
         cannot_be_started: Callable[[Machine], bool] = lambda worker: False,
         count: int = 1,
+        since: dict[tuple[Machine, int], float] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Waits for nothing yet.
@@ -37,11 +38,14 @@ class Waiting:
             log: takes a line when the wait begins and ends.
             cannot_be_started: whether the cluster reports by now that no machine for such a worker can ever join.
             count: workers that there must be room for.
+            since: when the wait for each kind of room began, shared by the nodes of a run: what one has waited for in
+                vain, the next one does not wait for once more.
             clock: seconds; the time of day is made of them.
         """
         self._node, self._worker, self._minutes, self._log = node, worker, minutes, log
         self._cannot_be_started, self._count, self._clock = cannot_be_started, count, clock
-        self._since: float | None = None
+        self._since = {} if since is None else since
+        self._waits = False
 
     def check(self, machines: Iterable[Machine]) -> None:
         """Prints a line where a wait begins or ends.
@@ -49,20 +53,21 @@ class Waiting:
         Raises NodeFailed, with what was missing, once it has lasted too long or is known to be in vain.
         """
         there, now = tuple(machines), self._clock()
-        room = room_for(self._worker, there)
+        room, kind = room_for(self._worker, there), (self._worker, self._count)
         if room >= self._count:
-            if self._since is not None:
-                self._log(f"{self._node}: a machine has joined after {_duration(now - self._since)}; it goes on")
-            self._since = None
+            since = self._since.pop(kind, now)
+            if self._waits:
+                self._log(f"{self._node}: a machine has joined after {_duration(now - since)}; it goes on")
+            self._waits = False
             return
+        waited = now - self._since.setdefault(kind, now)
         which = "a worker" if self._count == 1 else f"{self._count} workers"
         lacking = f"room for {which} of {wanted(self._worker)}"
-        if self._since is None:
-            self._since = now
-            until = time.strftime("%H:%M:%S", time.localtime(now + 60 * self._minutes))
+        if not self._waits and waited < 60 * self._minutes:
+            self._waits = True
+            until = time.strftime("%H:%M:%S", time.localtime(now - waited + 60 * self._minutes))
             begins = f"no machine of the cluster has {lacking}" if self._count == 1 else f"the cluster has no {lacking}"
             self._log(f"{self._node}: {begins} ({inventory(there)}); waiting until {until} for one that joins")
-        waited = now - self._since
         if waited >= 60 * self._minutes:
             raise NodeFailed(
                 f"no machine joined within {_duration(60 * self._minutes)} (--wait-minutes), and the cluster has no "

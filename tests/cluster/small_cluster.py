@@ -25,6 +25,10 @@ QUICK = {"RAY_health_check_period_ms": "500", "RAY_health_check_failure_threshol
 # The provider of Ray's own tests, which starts raylets on this machine; nothing here ends others' as its helper does.
 PROVIDER = "ray.autoscaler._private.fake_multi_node.node_provider.FakeMultiNodeProvider"
 HEAD_ID, HEAD_KIND = "f" * 51 + "00000", "ray.head.default"
+UNUSED_LISTS = (
+    "cluster_synced_files", "rsync_exclude", "rsync_filter", "initialization_commands", "setup_commands",
+    "head_setup_commands", "worker_setup_commands", "head_start_ray_commands", "worker_start_ray_commands",
+)  # fmt: skip
 FAKE = {1: {"RAY_FAKE_CLUSTER": "1", "AUTOSCALER_UPDATE_INTERVAL_S": "1"}}
 FAKE[2] = FAKE[1] | {
     "RAY_enable_autoscaler_v2": "1", "RAY_CLOUD_INSTANCE_ID": HEAD_ID, "RAY_OVERRIDE_NODE_ID_FOR_TESTING": HEAD_ID,
@@ -103,6 +107,8 @@ class SmallCluster:
         config = {
             "cluster_name": "small", "max_workers": 8, "idle_timeout_minutes": 5, "provider": provider,
             "head_node_type": HEAD_KIND, "available_node_types": {HEAD_KIND: head, **kinds},
+            "auth": {}, "docker": {}, "file_mounts": {}, **{name: [] for name in UNUSED_LISTS},
+            "upscaling_speed": 1.0, "file_mounts_sync_continuously": False,
         }  # fmt: skip
         file = self.folder / "autoscaling.json"
         file.write_text(json.dumps(config))
@@ -162,10 +168,18 @@ def assert_without_dumps(text: str) -> None:
     assert not re.search(r"state-dump|Traceback|\(raylet\)|ray\.exceptions|\[E \d|WARNING", text), text
 
 
-def assert_as_in_a_quiet_run(world, numbers: int) -> None:
+def at_a_pace(world: Any, numbers: int) -> None:
+    """Makes a `World` of so many numbers, of which `squares` takes 0.3 s each."""
+    world.numbers(range(numbers))
+    (world.folder / "pace").write_text("0.3")
+
+
+def assert_as_in_a_quiet_run(world: Any, numbers: int) -> None:
+    """Fails where a row is lost or doubled, or where a run in one process gives other bytes."""
     assert values(world, "squares") == [(f"n{i:03d}", i * i) for i in range(numbers)]
     disturbed = checksums(world)
     for node in ("squares", "cubes", "total"):
         world.store.delete_folder(node)
+    (world.folder / "pace").unlink()
     world.run()
     assert checksums(world) == disturbed

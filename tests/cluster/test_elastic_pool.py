@@ -17,12 +17,13 @@ from tests.cluster.small_cluster import (
     SmallCluster,
     assert_as_in_a_quiet_run,
     assert_without_dumps,
+    at_a_pace,
     ended,
     read_until,
     start_squares,
 )
 
-SLOW = ("squares.seconds=0.3", "squares.run.workers=auto", "cubes.run.workers=4")
+WORKERS = ("squares.run.workers=auto", "cubes.run.workers=4")
 
 
 @pytest.mark.parametrize(
@@ -89,8 +90,8 @@ class TestSeveralMachines:
         assert "no setting helps; add a machine" in text
 
     def test_machines_that_join_are_used_and_a_lost_one_is_made_up_for(self, world, machines):
-        world.numbers(range(60))
-        driver = start_squares(world, machines.env, "wait=2", *SLOW)
+        at_a_pace(world, 60)
+        driver = start_squares(world, machines.env, "wait=2", *WORKERS)
         read_until(driver, "numbers: no machine of the cluster has room for a worker of 1 cpus", "waiting until")
         first = machines.add(1)
         read_until(driver, "numbers: a machine has joined")
@@ -105,8 +106,8 @@ class TestSeveralMachines:
         assert_as_in_a_quiet_run(world, 60)
 
     def test_a_lost_last_machine_is_waited_for_and_the_same_job_goes_on_with_another(self, world, machines):
-        world.numbers(range(40))
-        job = ("wait=0.2", "squares.seconds=0.3", "squares.run.workers=4")
+        at_a_pace(world, 40)
+        job = ("wait=0.2", "squares.run.workers=4")
         last = machines.add(2)
         driver = start_squares(world, machines.env, *job)
         wait_for_items(world, 8)
@@ -116,6 +117,7 @@ class TestSeveralMachines:
         assert code == 1
         assert "squares: failed: no machine joined within 12 s (--wait-minutes)" in rest
         assert "what is finished is kept, and the same command goes on from it" in rest
+        assert "cubes: failed: no machine joined within 12 s" in rest and "cubes: no machine" not in rest
         assert_without_dumps(text + rest)
         finished = finished_keys(world)
         assert 0 < len(finished) < 40
@@ -129,9 +131,9 @@ class TestSeveralMachines:
         assert_as_in_a_quiet_run(world, 40)
 
     def test_a_machine_that_will_be_taken_away_finishes_what_it_has(self, world, machines):
-        world.numbers(range(60))
+        at_a_pace(world, 60)
         taken = machines.add(2, taken=1)
-        driver = start_squares(world, machines.env, "wait=1", *SLOW)
+        driver = start_squares(world, machines.env, "wait=1", *WORKERS)
         wait_for_items(world, 4)
         machines.add(2)
         text = read_until(driver, "squares: the cluster has room for 4 workers now")

@@ -10,6 +10,7 @@ from tests.cluster.small_cluster import (
     SmallCluster,
     assert_as_in_a_quiet_run,
     assert_without_dumps,
+    at_a_pace,
     ended,
     read_until,
     start_squares,
@@ -29,8 +30,8 @@ def growing(request: pytest.FixtureRequest) -> Iterator[SmallCluster]:
 
 
 def test_a_head_without_cpus_is_accepted_and_machines_are_started_for_it(world, growing):
-    world.numbers(range(60))
-    driver = start_squares(world, growing.env, "squares.seconds=0.3", "squares.run.workers=auto")
+    at_a_pace(world, 60)
+    driver = start_squares(world, growing.env, "squares.run.workers=auto")
     text = read_until(driver, "numbers: no machine of the cluster has room for a worker of 1 cpus", "waiting until")
     text += read_until(driver, "numbers: a machine has joined")
     text += read_until(driver, "squares: the cluster has room for 2 workers now")

@@ -83,3 +83,24 @@ def test_workers_that_start_together_need_room_for_all(clock: Clock) -> None:
     waiting.check([LARGE, LARGE])
     assert len(lines) == 2
     assert "the cluster has no room for 2 workers of 1 cpus, 1 gpus (1 x 8 cpus, 1 gpus and 8 GB)" in lines[0]
+
+
+def test_what_one_node_has_waited_for_in_vain_the_next_one_does_not(clock: Clock) -> None:
+    lines: list[str] = []
+    since: dict[tuple[Machine, int], float] = {}
+
+    def node(name: str, cpus: float) -> Waiting:
+        return Waiting(name, Machine(cpus, 0, 0), 5, lines.append, since=since, clock=clock)
+
+    node("a", 4).check([SMALL])
+    clock.now += 240
+    node("b", 4).check([SMALL])
+    node("c", 3).check([SMALL])  # something else
+    clock.now += 60
+    with pytest.raises(NodeFailed, match="within 5 min"):
+        node("d", 4).check([SMALL])
+    assert [line[0] for line in lines] == ["a", "b", "c"]
+    assert lines[0].partition(" until ")[2] == lines[1].partition(" until ")[2] != lines[2].partition(" until ")[2]
+    node("e", 4).check([LARGE])
+    node("f", 4).check([SMALL])
+    assert lines[-1].startswith("f: no machine")
