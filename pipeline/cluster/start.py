@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 
 from pipeline.cluster.address import SECONDS_OF_SILENCE, host_and_port, no_cluster, require_answer
-from pipeline.cluster.ray_daemons import few_daemons, no_wait_once, own_process_groups
+from pipeline.cluster.ray_daemons import few_daemons, no_reports, no_wait_once, own_process_groups
 
 SECONDS_TO_JOIN = 30.0  # with those until it answers, less than a minute
 SECONDS_TO_LEAVE = 30.0
@@ -40,7 +40,12 @@ class _RayThread(threading.Thread):
         import ray
 
         try:
-            with own_process_groups(), no_wait_once(self.abandoned), few_daemons(self._options):
+            with (
+                own_process_groups(),
+                no_wait_once(self.abandoned),
+                few_daemons(self._options),
+                no_reports(self._options),
+            ):
                 ray.init(**self._options)
         except BaseException as error:
             self.error = error

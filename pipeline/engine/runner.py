@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import platform
 import sys
 import threading
@@ -11,7 +10,7 @@ import traceback
 import uuid
 from collections.abc import Callable, Collection
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
 from pipeline.engine.capacity import UNLIMITED, require_capacity, side_by_side
@@ -22,6 +21,7 @@ from pipeline.engine.graph import Graph
 from pipeline.engine.manifest import Artifact, Manifest, finish
 from pipeline.engine.plan import Decision, NodePlan, Options, context, plan, plan_node
 from pipeline.engine.progress import ProgressReporter
+from pipeline.engine.provenance import installed_versions
 from pipeline.engine.redaction import redact
 from pipeline.engine.shard_record import DamagedError, ReusedShard
 from pipeline.engine.shards import ShardJob
@@ -29,7 +29,7 @@ from pipeline.engine.stage import MapStage
 from pipeline.engine.stopping import SECONDS_TO_STOP
 from pipeline.engine.storage import Store
 
-PACKAGES = ("wider8k", "torch", "ray", "pyarrow", "numpy", "opencv-python-headless")  # named in the provenance
+SECONDS_BETWEEN_COUNTS = 5.0  # of the machines, while a node waits for room beside others
 
 
 @dataclass
@@ -128,7 +128,9 @@ class Runner:
         outcome.missing = [name for name in skipped if name in wanted]
         if waiting:
             executor, reporter = self._start()
-            require_capacity([self._plans[name].node for name in waiting], executor.machines())
+            nodes = [self._plans[name].node for name in self._graph.order if name in waiting]
+            for line in require_capacity(nodes, executor.machines(), executor.outlook()):
+                reporter.log(line)
             for name in (n for n in self._graph.order if n in waiting and self._plans[n].damaged):
                 reporter.log(f"{name}: {self._plans[name].reason}")
             self._carry_out(waiting, executor, reporter, outcome)
@@ -139,7 +141,9 @@ class Runner:
         if self._tools is None:
             executor = self._make_executor()
             self._open.callback(executor.close)
-            self._tools = executor, self._open.enter_context(self._make_reporter())
+            reporter = self._open.enter_context(self._make_reporter())
+            executor.log = reporter.log
+            self._tools = executor, reporter
         return self._tools
 
     def _make_reporter(self) -> ProgressReporter:
@@ -171,12 +175,16 @@ class Runner:
         return found
 
     def _carry_out(self, waiting: set[str], executor: Executor, reporter: ProgressReporter, outcome: Outcome) -> None:
-        machines = executor.machines()
         running: dict[Future[bool], str] = {}
         # Threads only wait for the cluster; without one the work is done here, where Ctrl-C reaches it.
-        pool = SerialPool() if machines == UNLIMITED else ThreadPoolExecutor(len(waiting), thread_name_prefix="node")
+        pool = (
+            SerialPool()
+            if executor.machines() == UNLIMITED
+            else ThreadPoolExecutor(len(waiting), thread_name_prefix="node")
+        )
         try:
             while waiting or running:
+                machines = executor.machines()  # some join, some are lost
                 for name in [n for n in self._graph.order if n in waiting]:
                     together = [self._graph.nodes[each] for each in (*running.values(), name)]
                     ready = all(self._plans[u].artifact for u in self._graph.nodes[name].upstream)
@@ -185,7 +193,7 @@ class Runner:
                         running[pool.submit(self._run_node, name, executor, reporter)] = name
                 if not running:
                     break
-                wait(running, return_when=FIRST_COMPLETED)
+                wait(running, SECONDS_BETWEEN_COUNTS if waiting else None, FIRST_COMPLETED)
                 for future in [each for each in running if each.done()]:
                     self._settle(running.pop(future), future, reporter, outcome)
         except BaseException:
@@ -233,7 +241,7 @@ class Runner:
         kept, facts = _collect(planned, job, executor, reporter)
         run = {
             "finished": round(time.time(), 6), "wall_seconds": round(time.monotonic() - started, 3), **facts,
-            "run_id": self._run_id, "machine": platform.platform(), "versions": _versions(),
+            "run_id": self._run_id, "machine": platform.platform(), "versions": installed_versions(),
         }  # fmt: skip
         key = node.stage.key if isinstance(node.stage, MapStage) else node.stage.output.names[0]
         base = Manifest(node.name, planned.fingerprint, planned.row_fingerprint, fields, key, run=run)
@@ -287,12 +295,3 @@ def _check_visible(manifest: Manifest, kept: list[ReusedShard], store: Store) ->
             f"{len(unseen)} shards that workers on {', '.join(hosts)} wrote are not to be seen here in {store.url}; "
             "a cluster needs a store that all its machines share: a network folder, s3:// or gs://"
         )
-
-
-def _versions() -> dict[str, str]:
-    """Returns package -> version of those that are installed."""
-    found = {}
-    for package in PACKAGES:
-        with suppress(importlib.metadata.PackageNotFoundError):
-            found[package] = importlib.metadata.version(package)
-    return found

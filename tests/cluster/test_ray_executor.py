@@ -95,11 +95,16 @@ class TestOnOneCluster:
         outcome = world.run("total.broken=true", executor=RayExecutor)
         assert outcome.failed == {"total": "RuntimeError: set to break"}
 
-    def test_a_pool_that_could_never_start_is_refused(self, world):
-        room = r"squares: 3 workers of 1 cpus each, and the cluster has room for 2 \(1 x 2 cpus, 0 gpus and .* GB\)"
-        with pytest.raises(ValueError, match=room):
-            world.run("squares.run.workers=3", executor=RayExecutor)
+    def test_a_worker_too_large_is_refused_and_too_many_are_fewer(self, world, capsys):
+        with pytest.raises(ValueError, match=r"squares: a worker takes 3 cpus, .* \(1 x 2 cpus, .*try --set .*cpus=2"):
+            world.run("squares.run.cpus=3", executor=RayExecutor)
         assert world.traced() == []
+        assert not world.run("squares.run.workers=3", executor=RayExecutor).failed
+        assert values(world, "squares") == [(f"n{i:03d}", i * i) for i in range(10)]
+        assert (
+            "squares: 3 workers of 1 cpus each are wished for, and the cluster has room for 2"
+            in capsys.readouterr().err
+        )
 
     def test_a_shard_that_a_worker_finds_damaged_is_computed_again(self, world):
         """The driver hears of it through the store."""

@@ -39,6 +39,7 @@ ELSEWHERE = {
     "stages/base_training.py": "tests/stages/test_train_detector.py",
     "stages/cli/conclusion.py": "tests/stages/cli/test_pipeline.py",
     "stages/cli/finished_run.py": "tests/stages/cli/test_paper_results.py",
+    "stages/cli/run_options.py": "tests/stages/cli/test_pipeline.py",
     "stages/cli/stored.py": "tests/stages/cli/test_pipeline.py",
     "stages/refined_rows.py": "tests/stages/test_rerank.py",
     "stages/network_stage.py": "tests/stages/test_predict_weights.py",

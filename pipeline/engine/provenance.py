@@ -1,0 +1,17 @@
+"""What made an output, beside its parameters and inputs."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from contextlib import suppress
+
+PACKAGES = ("wider8k", "torch", "ray", "pyarrow", "numpy", "opencv-python-headless")
+
+
+def installed_versions() -> dict[str, str]:
+    """Returns package -> version of those of `PACKAGES` that are installed."""
+    found = {}
+    for package in PACKAGES:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            found[package] = importlib.metadata.version(package)
+    return found
