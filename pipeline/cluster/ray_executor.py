@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from pipeline.cluster.address import joined
 from pipeline.cluster.elastic_pool import ElasticPool, following, forget
 from pipeline.cluster.machines import cannot_be_started, cluster_outlook, machines_now
 from pipeline.cluster.ray_loader import on_every_round
