@@ -15,6 +15,7 @@ from pipeline.api.memory_inputs import BoxesByImage, LabelsByImage, labels_in_me
 from pipeline.data.datasets.labels.box_labels import BoxLabels
 from pipeline.data.datasets.labels.reader import read_box_labels
 from pipeline.data.datasets.wider_face.ground_truth import is_official, load_ground_truth
+from pipeline.data.predictions.compared_labels import ComparedLabels
 from pipeline.evaluation import coco_ap, voc_ap
 from pipeline.evaluation.benchmark_inputs import BenchmarkDetections, WantedImages, read_detections
 from pipeline.evaluation.evaluate_files import read_inputs, truth_of_labels
@@ -94,7 +95,7 @@ def evaluate(
         path = Path(labels).expanduser()
         file = read_box_labels(path)
         truth = file.labels
-        wanted = WantedImages(truth.image_ids, truth.boxes, file.ids, labels=path)
+        wanted = WantedImages.of(ComparedLabels(path, file))
     if not truth.faces:
         raise ValueError(f"labels: expected faces that count, found none in {len(truth.image_ids)} images")
     if isinstance(predictions, Mapping):

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.prediction_set import PredictionSet
-from pipeline.data.predictions.matching import GivenPredictions, find_predictions
-from pipeline.data.predictions.sizes import sizes_by_labels, sizes_in_folder
+from pipeline.data.predictions.compared_labels import ComparedLabels
+from pipeline.data.predictions.matching import PLAIN, GivenPredictions, find_predictions
+from pipeline.data.predictions.sizes import Sizes
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +43,23 @@ class WantedImages:
         faces: float64 [F, 4] xyxy of each, against which the format of boxes is checked; None checks nothing.
         ids: COCO's id of each image -> its name.
         known: images that exist and are not wanted.
-        labels: their file or folder, which may have the sizes of the images.
+        sizes: of images, by their labels; None where these have none.
     """
 
     image_ids: tuple[str, ...]
     faces: Sequence[NDArray[np.float64]] | None = None
     ids: Mapping[int | str, str] = field(default_factory=dict)
     known: Collection[str] = ()
-    labels: Path | None = None
+    sizes: Sizes | None = None
 
-    def sizes(self, folder: Path | None, names: Sequence[str]) -> NDArray[np.int32]:
-        """Returns int32 [N, 2], width and height of images, from a folder of them or else by the labels."""
-        if folder is not None:
-            return sizes_in_folder(folder, names)
-        return np.zeros((len(names), 2), np.int32) if self.labels is None else sizes_by_labels(self.labels, names)
+    @classmethod
+    def of(cls, labels: ComparedLabels) -> WantedImages:
+        """Returns all images of labels."""
+        faces = labels.file.labels
+        return cls(faces.image_ids, faces.boxes, labels.file.ids, sizes=labels.sizes)
 
 
-def read_detections(path: Path, wanted: WantedImages, given: GivenPredictions | None = None) -> BenchmarkDetections:
+def read_detections(path: Path, wanted: WantedImages, given: GivenPredictions = PLAIN) -> BenchmarkDetections:
     """Returns the detections of the images of a benchmark.
 
     Args:
@@ -69,9 +70,8 @@ def read_detections(path: Path, wanted: WantedImages, given: GivenPredictions | 
     Raises FileNotFoundError: there is nothing; ValueError: it is malformed, of another box format, or its names cannot
     be those of the images; the message gives file, line or entry, expected and found.
     """
-    given = given or GivenPredictions()
-    found = find_predictions(path, given.form, wanted.ids, given.category)
-    matched = found.of_images(wanted.image_ids, wanted.known, lambda names: wanted.sizes(given.image_folder, names))
+    found = find_predictions(path, given, wanted.ids)
+    matched = found.of_images(wanted.image_ids, wanted.known, given.sizes(wanted.sizes))
     table = matched.table
     if len(table.errors) == len(wanted.image_ids) - len(matched.missing) > 0:
         first, reason = next(iter(table.errors.items()))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from pipeline.data.datasets.fddb.annotation import LONGEST, FddbLabels, read_fddb
 from pipeline.data.datasets.labels.reader import LabelFile, read_box_labels
-from pipeline.data.predictions.matching import GivenPredictions
+from pipeline.data.predictions.compared_labels import ComparedLabels
+from pipeline.data.predictions.matching import PLAIN, GivenPredictions
 from pipeline.evaluation.benchmark_inputs import BenchmarkDetections, WantedImages, read_detections
 from pipeline.evaluation.benchmark_results import BenchmarkName, BenchmarkResult, coco_result, fddb_result, voc_result
 from pipeline.evaluation.box_refinement import refined
@@ -37,7 +38,7 @@ class BenchmarkOptions:
     min_face: float | None = None
     category: str | None = None
     max_detections: int = MAX_DETECTIONS
-    given: GivenPredictions = field(default_factory=GivenPredictions)
+    given: GivenPredictions = PLAIN
     score: float | None = None
 
     @property
@@ -73,7 +74,7 @@ def evaluate_benchmark(
     file = read_counted_labels(labels, chosen.category)
     if benchmark == "single":
         require_single(file.labels, labels)
-    wanted = WantedImages(file.labels.image_ids, file.labels.boxes, file.ids, labels=labels)
+    wanted = WantedImages.of(ComparedLabels(labels, file, chosen.category))
     found = read_detections(predictions, wanted, chosen.given)
     if benchmark == "coco":
         return _coco(found, file, chosen)

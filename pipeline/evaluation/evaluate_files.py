@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.datasets.labels.box_labels import BoxLabels
-from pipeline.data.datasets.labels.reader import LabelFile, read_box_labels
 from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth, is_official, load_ground_truth
 from pipeline.data.datasets.wider_face.prediction_files import is_archive
 from pipeline.data.datasets.wider_face.prediction_lines import Reading
@@ -22,8 +21,9 @@ from pipeline.data.datasets.wider_face.predictions import read_wider_text
 from pipeline.data.image_list import match_image_list
 from pipeline.data.prediction_format import ImageInfo
 from pipeline.data.prediction_set import PredictionSet
+from pipeline.data.predictions.compared_labels import ComparedLabels, read_compared_labels
 from pipeline.data.predictions.forms import recognise
-from pipeline.data.predictions.matching import GivenPredictions
+from pipeline.data.predictions.matching import PLAIN, GivenPredictions
 from pipeline.evaluation.benchmark_inputs import WantedImages, read_detections
 from pipeline.evaluation.missing_answers import LEFT_OUT, UNREADABLE
 from pipeline.evaluation.result_table import ResultTable
@@ -70,17 +70,15 @@ class EvaluationInputs:
 
 @dataclass(frozen=True, slots=True)
 class LabelledImages:
-    """All images and faces at a path.
+    """All images and faces of labels.
 
     Attributes:
-        path: of the labels.
         truth: the faces; those that count are one subset, "all", or the three official ones.
-        file: the labels; None where they are the official files.
+        own: the labels; None where they are the official files.
     """
 
-    path: Path
     truth: WiderGroundTruth
-    file: LabelFile | None = None
+    own: ComparedLabels | None = None
 
 
 def truth_of_labels(labels: BoxLabels) -> WiderGroundTruth:
@@ -99,9 +97,9 @@ def read_labels(path: Path, category: str | None = None) -> LabelledImages:
     place, expected and found.
     """
     if is_official(path):
-        return LabelledImages(path, load_ground_truth(path))
-    file = read_box_labels(path, category)
-    return LabelledImages(path, truth_of_labels(file.labels), file)
+        return LabelledImages(load_ground_truth(path))
+    labels = read_compared_labels(path, category)
+    return LabelledImages(truth_of_labels(labels.file.labels), labels)
 
 
 def read_inputs(
@@ -112,7 +110,7 @@ def read_inputs(
     nms: float | None = None,
     score: float | None = None,
     unreadable: Literal["left_out", "missed"] = "missed",
-    given: GivenPredictions | None = None,
+    given: GivenPredictions = PLAIN,
 ) -> EvaluationInputs:
     """Returns the inputs of an evaluation by WIDER FACE's rule.
 
@@ -136,10 +134,10 @@ def read_inputs(
         raise ValueError(f"expected an NMS threshold in 0..1, got {nms}")
     labelled = ground_truth
     if isinstance(labelled, Path):
-        labelled = LabelledImages(labelled, load_ground_truth(labelled))
+        labelled = LabelledImages(load_ground_truth(labelled))
     listed = None if images is None else match_image_list(images, labelled.truth.image_ids)
     truth = labelled.truth if listed is None else labelled.truth.restrict(listed.image_ids)
-    inputs, without_size = _read_predictions(predictions, truth, labelled, reading, given or GivenPredictions())
+    inputs, without_size = _read_predictions(predictions, truth, labelled, reading, given)
     if listed is not None and listed.unknown:
         inputs = replace(inputs, problems={**inputs.problems, "listed, not labelled": list(listed.unknown)})
     if without_size:
@@ -152,23 +150,20 @@ def _read_predictions(
     source: Path, truth: WiderGroundTruth, labelled: LabelledImages, reading: Reading, given: GivenPredictions
 ) -> tuple[EvaluationInputs, frozenset[str]]:
     """Returns the inputs, and those of their images that could not be read."""
-    if reading == "python" and labelled.file is not None:
+    own = labelled.own
+    if reading == "python" and own is not None:
         raise ValueError("--reading python: expected the official .mat files, found labels of another form")
-    if labelled.file is None and (reading == "python" or _has_files_of_images(source, given)):
+    text = reading == "python" or _has_files_of_images(source, given)
+    if own is None and text and given.category is None:  # which WIDER text does not have
         return _from_text(source, truth, labelled.truth, reading), frozenset()
-    file = labelled.file
-    wanted = WantedImages(
-        truth.image_ids,
-        truth.boxes,
-        ids=file.ids if file else {},
-        known=set(labelled.truth.image_ids).difference(truth.image_ids),
-        labels=labelled.path if file else None,
-    )
+    wanted = WantedImages(truth.image_ids, truth.boxes) if own is None else WantedImages.of(own)
+    known = set(labelled.truth.image_ids).difference(truth.image_ids)
+    wanted = replace(wanted, image_ids=truth.image_ids, faces=truth.boxes, known=known)
     found = read_detections(source, wanted, given)
-    problems = {**found.problems, "labels": list(file.remarks) if file else []}
-    protocol: dict[str, Any] = {"source": found.source}
-    if file:
-        protocol |= {"benchmark": "labels by the rule of WIDER FACE", "labels": file.form}
+    problems, protocol = dict(found.problems), dict[str, Any](source=found.source)
+    if own is not None:
+        protocol |= {"benchmark": "labels by the rule of WIDER FACE", "labels": own.file.form}
+        problems["labels"] = list(own.file.remarks)
     inputs = EvaluationInputs(truth, found.predictions, reading, np.zeros(0), protocol, problems)
     return inputs, found.unreadable
 

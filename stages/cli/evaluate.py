@@ -14,7 +14,6 @@ import typer
 
 from stages.cli.evaluation_options import (
     Benchmark,
-    Category,
     FalseAlarmScore,
     GroundTruth,
     Images,
@@ -36,7 +35,7 @@ from stages.cli.evaluation_options import (
     require_options_of,
 )
 from stages.cli.outputs import require_files
-from stages.cli.predictions import ClassOption, FormOption, ImageFolderOption, Predictions
+from stages.cli.predictions import CategoryOption, ClassOption, FormOption, ImageFolderOption, Predictions
 
 if TYPE_CHECKING:
     from pipeline.data.predictions.matching import GivenPredictions
@@ -56,7 +55,7 @@ def evaluate(
     form: FormOption = None,
     class_name: ClassOption = None,
     image_folder: ImageFolderOption = None,
-    category: Category = None,
+    category: CategoryOption = None,
     protocol: Protocol = "voc",
     min_face: MinFace = None,
     max_detections: MaxDetections = 100,

@@ -22,9 +22,6 @@ Protocol = Annotated[
     str, typer.Option(help="pascal, afw: voc, or face-eval (30 px, boxes shifted and scaled, as published).")
 ]
 MinFace = Annotated[float | None, typer.Option(help="pascal, afw: ignore faces with a smaller side, in pixels.")]
-Category = Annotated[
-    str | None, typer.Option(help="Of labels: name of the objects that are faces, where there are several.")
-]
 MaxDetections = Annotated[int, typer.Option(help="coco: the best so many of an image.", min=1)]
 Images = Annotated[Path | None, typer.Option(help="Evaluate only the images of this list, a name per line.")]
 Json = Annotated[Path | None, typer.Option(help="Write AP with all digits, protocol and counts.")]

@@ -40,6 +40,11 @@ LabelsOption = Annotated[
     typer.Option(help="Labels of any form of `wider8k dataset`: names, COCO's ids and sizes of the images."),
 ]
 
+CategoryOption = Annotated[
+    str | None,
+    typer.Option("--category", help="Of the labels: name of the objects that are faces, where there are several."),
+]
+
 
 @group.command()
 def inspect(
@@ -48,6 +53,7 @@ def inspect(
     form: FormOption = None,
     class_name: ClassOption = None,
     image_folder: ImageFolderOption = None,
+    category: CategoryOption = None,
 ) -> None:
     """Print what is in predictions: form, images, boxes, scores; with labels also how names and boxes fit them.
 
@@ -58,7 +64,7 @@ def inspect(
     from pipeline.data.predictions.inspection import inspect_predictions
     from pipeline.data.predictions.matching import GivenPredictions
 
-    result = inspect_predictions(path, labels, GivenPredictions(form, class_name, image_folder))
+    result = inspect_predictions(path, labels, GivenPredictions(form, class_name, image_folder), category)
     for what, text in result.counts:
         print(f"{what:<9}{text}")
     for line in result.remarks:
@@ -80,6 +86,7 @@ def convert(
     form: FormOption = None,
     class_name: ClassOption = None,
     image_folder: ImageFolderOption = None,
+    category: CategoryOption = None,
 ) -> None:
     """Write predictions in another form; with labels, those of their images alone and named as these are.
 
@@ -92,7 +99,8 @@ def convert(
         require_folder("--out", out)
     else:
         require_files({"--out": out}, [path] if path.is_file() else [])
-    done = convert_predictions(path, to, out, labels, GivenPredictions(form, class_name, image_folder))
+    given = GivenPredictions(form, class_name, image_folder)
+    done = convert_predictions(path, to, out, labels, given, category)
     for line in done.lines:
         print(f"remark   {line}")
     print(f"{out}: {done.images:,} images, {done.boxes:,} boxes")

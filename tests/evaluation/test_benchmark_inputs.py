@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.data.images import encode_png
+from pipeline.data.predictions.compared_labels import read_compared_labels
 from pipeline.data.predictions.matching import GivenPredictions
 from pipeline.data.records import Detections
 from pipeline.data.schemas import DETECTIONS
@@ -93,8 +94,8 @@ def test_shares_of_the_image_take_its_size_from_labels_or_a_folder(tmp_path: Pat
     (tmp_path / "found").mkdir()
     (tmp_path / "found/a.txt").write_text("0 0.5 0.5 0.25 0.5 0.75\n")
     (tmp_path / "labels.csv").write_text("image,x1,y1,x2,y2,width,height\na.jpg,1,2,3,4,64,32\n")
-    found = read_detections(tmp_path / "found", WantedImages(IMAGES, labels=tmp_path / "labels.csv"))
-    assert found.predictions.boxes.tolist() == [[24, 8, 40, 24]]
+    found = read_detections(tmp_path / "found", WantedImages.of(read_compared_labels(tmp_path / "labels.csv")))
+    assert (found.predictions.image_ids, found.predictions.boxes.tolist()) == (("a.jpg",), [[24, 8, 40, 24]])
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos/a.jpg").write_bytes(encode_png(np.zeros((64, 64, 3), np.uint8)))
     given = GivenPredictions(image_folder=tmp_path / "photos")

@@ -16,6 +16,7 @@ import scipy.io
 from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.predictions.conversion import convert_predictions
+from pipeline.data.predictions.matching import GivenPredictions
 from pipeline.data.records import Detections
 from pipeline.data.schemas import DETECTIONS
 from pipeline.evaluation.evaluate_files import (
@@ -291,6 +292,8 @@ def test_every_form_against_the_official_files(crowd: tuple[Path, dict[str, np.n
     (tmp_path / "found.json").write_text(json.dumps(rows))
     result = result_of(tmp_path / "found.json", truth)
     assert (result.ap["hard"], result.problems, result.protocol["source"]) == (1, {}, "COCO results")
+    with pytest.raises(ValueError, match="--class 0: expected detections with a class, found WIDER text"):
+        read_inputs(_text(tmp_path / "text", faces), truth, given=GivenPredictions(category="0"))
 
 
 @pytest.mark.wider

@@ -72,12 +72,14 @@ def _name(image_id: int | str, options: ReadOptions) -> str:
 
 def _numbers(entry: Any) -> list[float] | None:
     """Returns score, x, y, width and height of an entry, None where it does not have them."""
-    if not isinstance(entry, dict) or not isinstance(entry.get("image_id"), int | str):
+    try:
+        values = [entry["score"], *entry["bbox"]]
+        named = type(entry["image_id"]) in (int, str)
+    except (TypeError, KeyError):
         return None
-    box = entry.get("bbox")
-    values = [entry.get("score"), *(box if isinstance(box, list) else ())]
-    numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
-    return numbers if len(values) == len(numbers) == 5 and all(map(math.isfinite, numbers)) else None
+    # Exact types: a boolean is an int to isinstance.
+    fits = named and len(values) == 5 and set(map(type, values)) <= {int, float} and all(map(math.isfinite, values))
+    return values if fits else None
 
 
 def write_coco_results(table: PredictionTable, file: Path, options: WriteOptions) -> list[str]:
@@ -108,7 +110,7 @@ COCO_RESULTS: Final = PredictionForm(
     matches=lambda contents: contents.single and contents.head.lstrip()[:1] == "[",
     read=read_coco_results,
     write=write_coco_results,
-    target_words="a .json file",
+    has_classes=True,
     endings=(".json",),
     names_empty=False,
     one_sequence=True,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -14,8 +13,8 @@ from pipeline.data.image_names import without_ending
 from pipeline.data.predictions.compared_labels import read_compared_labels
 from pipeline.data.predictions.form import PredictionForm, WriteOptions
 from pipeline.data.predictions.forms import FORMS
-from pipeline.data.predictions.matching import FoundPredictions, GivenPredictions, find_predictions
-from pipeline.data.predictions.sizes import Int32, sizes_by_labels, sizes_in_folder
+from pipeline.data.predictions.matching import PLAIN, FoundPredictions, GivenPredictions, find_predictions
+from pipeline.data.predictions.sizes import Sizes
 from pipeline.data.predictions.table import PredictionTable
 
 
@@ -40,13 +39,18 @@ def is_folder(to: str, out: Path) -> bool:
     if any(out.name.lower().endswith(ending) for ending in form.endings):
         return False
     # A form that may be a folder or a file is a folder unless the ending says otherwise.
-    if "folder" in form.target_words and (out.is_dir() or not out.suffix or not form.endings):
+    if form.folder and (out.is_dir() or not out.suffix or not form.endings):
         return True
-    raise ValueError(f"--out {out}: {form.words} is {form.target_words}, found {out.name}")
+    raise ValueError(f"--out {out}: {form.words} is written as {form.target_words}, found {out.name}")
 
 
 def convert_predictions(
-    path: Path, to: str, out: Path, labels: Path | None = None, given: GivenPredictions | None = None
+    path: Path,
+    to: str,
+    out: Path,
+    labels: Path | None = None,
+    given: GivenPredictions = PLAIN,
+    category: str | None = None,
 ) -> Conversion:
     """Writes predictions in another form.
 
@@ -57,16 +61,21 @@ def convert_predictions(
         labels: whose images are written, each of them, under the names that the labels have; None writes all images
             under their own names.
         given: what is known about the predictions.
+        category: of the labels: name of the objects that are faces; None where all have one name.
 
     Raises FileNotFoundError: something is not there; ValueError: no such form, predictions that are malformed or not of
     the images of the labels, an image whose size is needed and unknown, or a folder that is not empty.
     """
-    form, given = FORMS.find(to), given or GivenPredictions()
+    form = FORMS.find(to)
     _require_empty(to, out)
-    file = read_compared_labels(labels) if labels else None
-    found = find_predictions(path, given.form, file.ids if file else None, given.category)
-    table, lines = _chosen(found, labels, file, given, form)
-    _require_writable(table, form, path)
+    compared = read_compared_labels(labels, category) if labels else None
+    file = compared.file if compared else None
+    found = find_predictions(path, given, file.ids if file else None)
+    sizes = given.sizes(compared.sizes if compared else None)
+    table, lines = _chosen(found, file, form, sizes)
+    _require_sizes(table, form, path)
+    if form.text_per_image and out.suffix.lower() != ".txt":
+        _require_file_names(table, form, path)
     ids = {name: key for key, name in file.ids.items()} if file else {}
     if is_folder(to, out):
         out.mkdir(parents=True, exist_ok=True)
@@ -81,24 +90,16 @@ def _require_empty(to: str, out: Path) -> None:
 
 
 def _chosen(
-    found: FoundPredictions, labels: Path | None, file: LabelFile | None, given: GivenPredictions, form: PredictionForm
+    found: FoundPredictions, file: LabelFile | None, form: PredictionForm, sizes: Sizes | None
 ) -> tuple[PredictionTable, list[str]]:
     """Returns the predictions to be written, in pixels, and a line on what is left out."""
-
-    def sizes(names: Sequence[str]) -> Int32:
-        if given.image_folder is not None:
-            return sizes_in_folder(given.image_folder, names)
-        return np.zeros((len(names), 2), np.int32) if labels is None else sizes_by_labels(labels, names)
-
-    if file is None:
-        table, lines = found.table, list[str]()
-    else:
+    table, lines = found.table, list[str]()
+    if file is not None:
         matched = found.of_images(file.labels.image_ids, sizes=sizes)
         table, count = matched.table, len(matched.extra)
-        lines = [f"{count} names of no labelled image are left out: {shortened(matched.extra, 3)}"] if count else []
-    names = table.names
-    if table.relative or (form.needs_sizes and (table.sizes <= 0).any()):
-        table = table.take(range(len(table)), names, sizes(names))
+        lines += [f"{count} names of no labelled image are left out: {shortened(matched.extra, 3)}"] if count else []
+    if sizes is not None and (table.relative or (form.needs_sizes and (table.sizes <= 0).any())):
+        table = table.take(range(len(table)), table.names, sizes(table.names))
     return _in_pixels(table, found.path), lines
 
 
@@ -109,16 +110,18 @@ def _in_pixels(table: PredictionTable, path: Path) -> PredictionTable:
         raise ValueError(f"{path}: {error}") from None
 
 
-def _require_writable(table: PredictionTable, form: PredictionForm, path: Path) -> None:
-    """Raises ValueError where sizes are needed and unknown, a name leaves the folder, or two files would be one."""
+def _require_sizes(table: PredictionTable, form: PredictionForm, path: Path) -> None:
+    """Raises ValueError where sizes are needed and unknown."""
     unknown = np.flatnonzero((np.diff(table.offsets) > 0) & (table.sizes <= 0).any(axis=1)).tolist()
     if form.needs_sizes and unknown:
         raise ValueError(
             f"{path}: expected the sizes of the images, for {form.words} needs them; found none of {len(unknown)} of "
             f"{len(table)} images, the first is {table.names[unknown[0]]}; --image-folder names their folder"
         )
-    if "folder" not in form.target_words:
-        return
+
+
+def _require_file_names(table: PredictionTable, form: PredictionForm, path: Path) -> None:
+    """Raises ValueError where a name leaves the folder, or two texts would be one."""
     stems: dict[str, str] = {}
     for name in table.names:
         parts = PurePosixPath(name).parts

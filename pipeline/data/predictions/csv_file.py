@@ -235,7 +235,7 @@ CSV: Final = PredictionForm(
     matches=_matches,
     read=read_csv_predictions,
     write=write_csv_predictions,
-    target_words="a .csv file",
+    has_classes=True,
     endings=(".csv",),
     one_sequence=True,
 )

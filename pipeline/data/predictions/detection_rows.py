@@ -69,7 +69,6 @@ DETECTION_ROWS: Final = PredictionForm(
     matches=_matches,
     read=read_detection_rows,
     write=write_detection_rows,
-    target_words="a .txt file",
     endings=(".txt",),
     names_empty=False,
     one_sequence=True,

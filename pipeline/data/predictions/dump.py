@@ -199,5 +199,5 @@ DUMP: Final = PredictionForm(
     matches=lambda contents: contents.path.exists() and bool(dump_shards(contents.path)),
     read=read_dump_table,
     write=write_dump,
-    target_words="an empty folder",
+    folder=True,
 )

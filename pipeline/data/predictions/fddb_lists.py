@@ -74,6 +74,5 @@ FDDB: Final = PredictionForm(
     matches=is_fddb,
     read=read_fddb_lists,
     write=write_fddb_list,
-    target_words="a .txt file",
     endings=(".txt",),
 )

@@ -48,10 +48,11 @@ class PredictionForm:
         layout: of the box as it is written, an entry of `prediction_format.LAYOUTS`.
         matches: what is at a path -> whether it is of this form.
         read: (path, options) -> predictions. Raises OSError, ValueError: one line with file, place, expected and found.
-        write: (predictions in pixels, target, options) -> a line on each thing that is lost. What ``target`` may be, a
-            file or a folder, is in ``target_words``.
-        target_words: what is written, such as "a .json file".
-        endings: of the file that is written; empty for a folder.
+        write: (predictions in pixels, file or folder, options) -> a line on each thing that is lost.
+        endings: of a file that it may be written as; ``.txt`` has all images in it.
+        folder: whether it may be written as a folder.
+        text_per_image: whether a folder or an archive has a text named after each image, without its ending.
+        has_classes: whether a detection can have a class.
         names_empty: whether it can name an image without detections, so that an absent one is worth a word.
         one_sequence: whether the boxes of all images are one sequence, whose order decides between equal scores of
             different images; else the order of the labels does.
@@ -63,8 +64,16 @@ class PredictionForm:
     matches: Callable[[Contents], bool]
     read: Callable[[Path, ReadOptions], PredictionTable]
     write: Callable[[PredictionTable, Path, WriteOptions], list[str]]
-    target_words: str
     endings: tuple[str, ...] = ()
+    folder: bool = False
+    text_per_image: bool = False
+    has_classes: bool = False
     names_empty: bool = True
     one_sequence: bool = False
     needs_sizes: bool = False
+
+    @property
+    def target_words(self) -> str:
+        """What it may be written as."""
+        files = f"a file that ends in {' or '.join(self.endings)}" if self.endings else ""
+        return " or ".join(filter(None, ["an empty folder" if self.folder else "", files]))

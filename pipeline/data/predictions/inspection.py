@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -13,11 +14,16 @@ from pipeline.data.datasets.files import shortened
 from pipeline.data.datasets.labels.reader import LabelFile
 from pipeline.data.predictions.compared_labels import read_compared_labels
 from pipeline.data.predictions.forms import FORMS
-from pipeline.data.predictions.matching import FoundPredictions, GivenPredictions, MatchedPredictions, find_predictions
-from pipeline.data.predictions.sizes import sizes_by_labels, sizes_in_folder
+from pipeline.data.predictions.matching import (
+    PLAIN,
+    FoundPredictions,
+    GivenPredictions,
+    MatchedPredictions,
+    find_predictions,
+)
 from pipeline.data.predictions.table import PredictionTable
 
-_SHOWN = 3
+_SHOWN: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +42,7 @@ class PredictionInspection:
 
 
 def inspect_predictions(
-    path: Path, labels: Path | None = None, given: GivenPredictions | None = None
+    path: Path, labels: Path | None = None, given: GivenPredictions = PLAIN, category: str | None = None
 ) -> PredictionInspection:
     """Returns what is in predictions, all of which are read.
 
@@ -44,22 +50,18 @@ def inspect_predictions(
         path: of the predictions.
         labels: of the same images; None compares with nothing.
         given: what is known about the predictions.
+        category: of the labels: name of the objects that are faces; None where all have one name.
 
     Raises FileNotFoundError: something is not there; ValueError: predictions or labels are malformed.
     """
-    given = given or GivenPredictions()
-    file = read_compared_labels(labels) if labels else None
-    found = find_predictions(path, given.form, file.ids if file else None, given.category)
+    compared = read_compared_labels(labels, category) if labels else None
+    found = find_predictions(path, given, compared.file.ids if compared else None)
     counts, remarks = list(_counts(found)), list(_remarks(found.table))
-    if labels is None or file is None:
+    if compared is None:
         return PredictionInspection(tuple(counts), tuple(remarks), None)
+    file = compared.file
     try:
-        matched = found.of_images(
-            file.labels.image_ids,
-            sizes=lambda names: (
-                sizes_in_folder(given.image_folder, names) if given.image_folder else sizes_by_labels(labels, names)
-            ),
-        )
+        matched = found.of_images(file.labels.image_ids, sizes=given.sizes(compared.sizes))
         matched.require_format(file.labels.boxes)
     except ValueError as error:
         return PredictionInspection(tuple(counts), tuple(remarks), str(error))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +15,10 @@ from pipeline.data.prediction_format import ImageInfo, require_format
 from pipeline.data.prediction_names import NameMatch
 from pipeline.data.predictions.form import PredictionForm, ReadOptions
 from pipeline.data.predictions.forms import FORMS, predictions_of_form, recognise
+from pipeline.data.predictions.sizes import Sizes, sizes_in_folder
 from pipeline.data.predictions.table import PredictionTable, widths_of
 
-Sizes = Callable[[Sequence[str]], NDArray[np.int32]]
-"""Names of images -> int32 [N, 2], width and height in pixels, zeros where unknown."""
-
-_SIZES_ADVICE = "; --image-folder names the folder of the images"
+_SIZES_ADVICE: Final = "; --image-folder names the folder of the images"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +48,7 @@ class FoundPredictions:
         Raises ValueError: a name may be several images, or two names are one image's, no name is of an image, or sizes
         are unknown; the message gives the path, expected and found.
         """
-        index = NameIndex([*image_ids, *known])
-        own: dict[str, int] = {}
-        extra = []
-        for place, name in enumerate(self.table.names):
-            try:
-                image_id = index.find(name)
-            except ValueError as error:
-                raise ValueError(f"{self.path}: {error}") from None
-            if image_id is None:
-                extra.append(name)
-            elif own.setdefault(image_id, place) != place:
-                first = self.table.names[own[image_id]]
-                raise ValueError(f"{self.path}: {first} and {name} are both detections of {image_id}")
+        own, extra = self._places(NameIndex([*image_ids, *known]))
         missing = tuple(image_id for image_id in image_ids if image_id not in own)
         # Where images without detections are not named, their absence is no mistake.
         if self.form.names_empty or (len(missing) == len(image_ids) and extra):
@@ -79,6 +66,22 @@ class FoundPredictions:
         positions = table.positions if self.form.one_sequence else np.arange(len(table.scores))
         table = replace(table, positions=positions, errors=errors, unreadable=unreadable)
         return MatchedPredictions(self.path, self.form, table, missing if self.form.names_empty else (), tuple(extra))
+
+    def _places(self, index: NameIndex) -> tuple[dict[str, int], list[str]]:
+        """Returns image -> its place in the table, and the names of no image."""
+        own: dict[str, int] = {}
+        extra = []
+        for place, name in enumerate(self.table.names):
+            try:
+                image_id = index.find(name)
+            except ValueError as error:
+                raise ValueError(f"{self.path}: {error}") from None
+            if image_id is None:
+                extra.append(name)
+            elif own.setdefault(image_id, place) != place:
+                first = self.table.names[own[image_id]]
+                raise ValueError(f"{self.path}: {first} and {name} are both detections of {image_id}")
+        return own, extra
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,26 +132,6 @@ class MatchedPredictions:
             yield np.c_[turned(boxes), scores], ImageInfo(each, (size[0], size[1]) if all(size) else None)
 
 
-def find_predictions(
-    path: Path, form: str | None = None, ids: Mapping[int | str, str] | None = None, category: str | None = None
-) -> FoundPredictions:
-    """Returns the predictions at a path.
-
-    Args:
-        path: file, folder or archive.
-        form: one of `FORMS`; None recognises it.
-        ids: COCO's id of an image -> its name.
-        category: class or category of the detections that are faces; None where all have one.
-
-    Raises FileNotFoundError: nothing is there; ValueError: it is of no form or malformed; the message gives file,
-    place, expected and found.
-    """
-    path = path.expanduser()
-    name, at = recognise(path) if form is None else (form, predictions_of_form(path, form))
-    found = FORMS.find(name)
-    return FoundPredictions(at, found, found.read(at, ReadOptions(ids or {}, category)))
-
-
 @dataclass(frozen=True, slots=True)
 class GivenPredictions:
     """How a user may say what is at a path of predictions.
@@ -156,9 +139,39 @@ class GivenPredictions:
     Attributes:
         form: one of `FORMS`; None recognises it.
         category: class or category of the detections that are faces; None where all have one.
-        image_folder: of the images, for their sizes, where labels have none.
+        image_folder: of the images, for their sizes; None takes those of the labels.
     """
 
     form: str | None = None
     category: str | None = None
     image_folder: Path | None = None
+
+    def sizes(self, by_labels: Sizes | None) -> Sizes | None:
+        """Returns what gives the sizes of images: the folder, or else the labels, or nothing."""
+        folder = self.image_folder
+        return by_labels if folder is None else lambda names: sizes_in_folder(folder, names)
+
+
+PLAIN: Final = GivenPredictions()
+"""Nothing is known but the path."""
+
+
+def find_predictions(
+    path: Path, given: GivenPredictions = PLAIN, ids: Mapping[int | str, str] | None = None
+) -> FoundPredictions:
+    """Returns the predictions at a path.
+
+    Args:
+        path: file, folder or archive.
+        given: what a user says about them.
+        ids: COCO's id of an image -> its name.
+
+    Raises FileNotFoundError: nothing is there; ValueError: it is of no form or malformed, or a class is chosen that the
+    form does not have; the message gives file, place, expected and found.
+    """
+    path = path.expanduser()
+    name, at = recognise(path) if given.form is None else (given.form, predictions_of_form(path, given.form))
+    form = FORMS.find(name)
+    if given.category is not None and not form.has_classes:
+        raise ValueError(f"{at}: --class {given.category}: expected detections with a class, found {form.words}")
+    return FoundPredictions(at, form, form.read(at, ReadOptions(ids or {}, given.category)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from pipeline.data.datasets.files import scan
 from pipeline.data.datasets.labels.found_labels import find_labels
 from pipeline.data.datasets.labels.image_files import image_sizes, locate_images
-from pipeline.data.datasets.wider_face.ground_truth import is_official
 from pipeline.data.image_names import NameIndex
 
 Int32 = NDArray[np.int32]
+Sizes = Callable[[Sequence[str]], Int32]
+"""Names of images -> int32 [N, 2], width and height in pixels, zeros where unknown."""
 
 
 def sizes_in_folder(folder: Path, names: Sequence[str]) -> Int32:
@@ -28,16 +29,17 @@ def sizes_in_folder(folder: Path, names: Sequence[str]) -> Int32:
     return image_sizes(folder, locate_images(names, files))
 
 
-def sizes_by_labels(labels: Path, names: Sequence[str]) -> Int32:
+def sizes_by_labels(labels: Path, names: Sequence[str], category: str | None = None) -> Int32:
     """Returns int32 [N, 2] of labelled images, of the image files where the labels do not have them; else zeros.
 
-    The official files of WIDER FACE have none, and name no folder of images.
+    Args:
+        labels: of one of `labels.forms.FORMS`.
+        names: of images.
+        category: name of the objects that are faces; None where all have one name.
 
     Raises as `find_labels` and its form's reader.
     """
-    if is_official(labels):
-        return np.zeros((len(names), 2), np.int32)
-    found = find_labels(labels)
+    found = find_labels(labels, category=(category,) if category else ())
     table = found.table()
     sizes = table.sizes.copy()
     absent = np.flatnonzero((sizes <= 0).any(axis=1)).tolist()

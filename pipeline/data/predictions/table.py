@@ -117,13 +117,16 @@ class PredictionTableBuilder:
         """Makes an empty one; ``relative``: boxes are shares of the image's sides."""
         self._relative = relative
         self._images: dict[str, int] = {}
+        self._numbers: dict[str, int] = {}  # by the name as it is written
         self._rows: list[Int64] = []
         self._boxes: list[Float64] = []
         self._scores: list[Float64] = []
 
     def image(self, name: str) -> int:
         """Returns the number of an image, added where it is new."""
-        return self._images.setdefault(plain_name(name), len(self._images))
+        if (number := self._numbers.get(name)) is None:
+            number = self._numbers[name] = self._images.setdefault(plain_name(name), len(self._images))
+        return number
 
     def __contains__(self, name: str) -> bool:
         """Returns whether an image has been added."""

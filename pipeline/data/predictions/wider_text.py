@@ -126,6 +126,7 @@ WIDER_TEXT: Final = PredictionForm(
     matches=_matches,
     read=read_wider_predictions,
     write=write_wider_predictions,
-    target_words="an empty folder, a .zip, .tar.gz or .tar, or a .txt with all images",
+    folder=True,
+    text_per_image=True,
     endings=(*_ARCHIVES, ".txt"),
 )

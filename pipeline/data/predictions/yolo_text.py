@@ -132,7 +132,9 @@ YOLO: Final = PredictionForm(
     matches=_matches,
     read=read_yolo_predictions,
     write=write_yolo_predictions,
-    target_words="an empty folder",
+    folder=True,
+    text_per_image=True,
+    has_classes=True,
     names_empty=False,
     needs_sizes=True,
 )

@@ -38,7 +38,7 @@ def test_every_form_becomes_every_other(
     (tmp_path / "out").mkdir()
     done = convert_predictions(first, to, target(tmp_path / "out", to), labels)
     assert (done.images, done.boxes) == (4, 4)
-    again = find_predictions(target(tmp_path / "out", to), to)
+    again = find_predictions(target(tmp_path / "out", to), GivenPredictions(to))
     sizes = np.array([*SIZES.values(), (64, 64)], np.int32)
     found = again.of_images([*SIZES, "x.jpg"], sizes=lambda names: sizes)
     assert rows_of(found.table) == {**rows_of(small), "x.jpg": []}
@@ -103,7 +103,7 @@ def test_names_that_are_no_files_are_refused(small: PredictionTable, tmp_path: P
 )
 def test_the_ending_decides_between_file_and_folder(to: str, out: str, folder: bool | None) -> None:
     if folder is None:
-        with pytest.raises(ValueError, match=f"--out {out}: {FORMS[to].words} is "):
+        with pytest.raises(ValueError, match=f"--out {out}: {FORMS[to].words} is written as "):
             is_folder(to, Path(out))
     else:
         assert is_folder(to, Path(out)) == folder

@@ -29,6 +29,9 @@ def test_every_form_is_here() -> None:
     for form in FORMS.values():
         assert form.layout in LAYOUTS
         assert form.words and form.target_words
+    assert FORMS["dump"].target_words == "an empty folder"
+    assert FORMS["csv"].target_words == "a file that ends in .csv"
+    assert FORMS["wider_text"].target_words.startswith("an empty folder or a file that ends in .tar.gz or ")
 
 
 @pytest.mark.parametrize(("name", "target"), [(name, each) for name, targets in TARGETS.items() for each in targets])

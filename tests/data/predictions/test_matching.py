@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from pipeline.data.predictions.form import WriteOptions
 from pipeline.data.predictions.forms import FORMS
-from pipeline.data.predictions.matching import find_predictions
+from pipeline.data.predictions.matching import GivenPredictions, find_predictions
 from pipeline.data.predictions.table import PredictionTable
 from pipeline.data.records import Detections
 from pipeline.data.schemas import DETECTIONS
@@ -55,7 +56,7 @@ def test_names_of_no_image_are_kept_apart_and_of_no_image_at_all_refused(tmp_pat
         ValueError, match=r"rows\.txt: none of 2 images is among its rows, the first would be b; found a"
     ):
         found.of_images(("b", "c"))
-    assert len(find_predictions(write(tmp_path, ""), "rows").of_images(("b",)).table.scores) == 0
+    assert len(find_predictions(write(tmp_path, ""), GivenPredictions("rows")).of_images(("b",)).table.scores) == 0
 
 
 def test_the_order_of_equal_scores_is_that_of_the_rows_or_of_the_labels(small: PredictionTable, tmp_path: Path) -> None:
@@ -122,5 +123,17 @@ def test_boxes_of_another_format_are_refused(tmp_path: Path, name: str) -> None:
 def test_a_form_and_a_category_that_are_given(tmp_path: Path) -> None:
     entries = [{"image_id": 1, "category_id": c, "bbox": [1, 2, 3, 4], "score": 0.5} for c in (1, 2)]
     (tmp_path / "a.json").write_text(json.dumps(entries))
-    found = find_predictions(tmp_path, "coco_results", {1: "photo"}, "2")
+    found = find_predictions(tmp_path, GivenPredictions("coco_results", "2"), {1: "photo"})
     assert (found.path, found.form.words, found.table.names) == (tmp_path / "a.json", "COCO results", ("photo",))
+    with pytest.raises(ValueError, match=r"--class 2: expected detections with a class, found rows 'image score"):
+        find_predictions(write(tmp_path, "a 0.5 1 2 3 4\n"), GivenPredictions(category="2"))
+
+
+def test_a_folder_of_images_decides_about_sizes(tmp_path: Path) -> None:
+    def by_labels(names: Sequence[str]) -> np.ndarray:
+        return np.full((len(names), 2), 7, np.int32)
+
+    assert GivenPredictions().sizes(None) is None
+    assert GivenPredictions().sizes(by_labels) is by_labels
+    by_folder = GivenPredictions(image_folder=tmp_path).sizes(by_labels)
+    assert by_folder is not None and by_folder(["a"]).tolist() == [[0, 0]]

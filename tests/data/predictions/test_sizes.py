@@ -33,3 +33,11 @@ def test_labels_that_have_sizes_and_images_beside_them(tmp_path: Path) -> None:
     photograph(tmp_path / "images/b.png", 20, 10)
     photograph(tmp_path / "images/a.png", 9, 9)  # the labels are about 64 x 32
     assert sizes_by_labels(labels, ["c.png", "b.png", "a.png", "x"]).tolist() == [[0, 0], [20, 10], [64, 32], [0, 0]]
+
+
+def test_labels_with_several_kinds_of_objects(tmp_path: Path) -> None:
+    labels = tmp_path / "labels.csv"
+    labels.write_text("image,x1,y1,x2,y2,width,height,category\na.png,1,2,3,4,64,32,face\na.png,1,2,3,4,64,32,dog\n")
+    assert sizes_by_labels(labels, ["a.png"], "face").tolist() == [[64, 32]]
+    with pytest.raises(ValueError, match="--category NAME"):
+        sizes_by_labels(labels, ["a.png"])

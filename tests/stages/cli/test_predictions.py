@@ -106,7 +106,7 @@ def test_yolo_takes_sizes_of_a_folder_of_images(wider8k, found: Path, tmp_path: 
         ),
         (
             ("convert", "{set}/found.json", "--to", "csv", "--out", "{set}/x.txt"),
-            "error: --out {set}/x.txt: CSV is a .csv file, found x.txt",
+            "error: --out {set}/x.txt: CSV is written as a file that ends in .csv, found x.txt",
         ),
         (
             ("convert", "{set}/found.json", "--to", "wider_text", "--out", "{set}"),
