@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stages.cli.compare_benchmarks import compare_benchmarks
+from stages.cli.compare_benchmarks import Result, compare_benchmarks, find_result
 from stages.cli.outputs import require_files
 
 if TYPE_CHECKING:
     from pipeline.evaluation.run_comparison import ComparedRun
-    from stages.stored_evaluation import StoredBenchmark
 
 _RUN = (
     "Predictions (folder or .tar.gz in the WIDER text format, or a dump), or a finished run: its store, or the folder "
-    "of an evaluation or a benchmark in it."
+    "of an evaluation or a benchmark in it, or what evaluate --benchmark wrote as --json."
 )
 
 
@@ -85,16 +84,14 @@ def short_names(run_a: str, run_b: str) -> tuple[str, str]:
     return (first, second) if first != second else (parts[0][-1], parts[1][-1])
 
 
-def _benchmarks(run_a: str, run_b: str) -> tuple[StoredBenchmark, StoredBenchmark] | None:
-    """Returns two finished results of benchmarks, None where neither is one. Raises ValueError: one alone is."""
-    from stages.stored_evaluation import find_benchmark, find_evaluation
-
-    first, second = (None if find_evaluation(each) else find_benchmark(each) for each in (run_a, run_b))
+def _benchmarks(run_a: str, run_b: str) -> tuple[Result, Result] | None:
+    """Returns two results of benchmarks, None where neither is one. Raises ValueError: one alone is."""
+    first, second = map(find_result, (run_a, run_b))
     if first and second:
         return first, second
     if first or second:
         one, other = (run_a, run_b) if first else (run_b, run_a)
-        raise ValueError(f"{one} is a finished benchmark: expected another one beside it, found {other}")
+        raise ValueError(f"{one} is a result of a benchmark: expected another one beside it, found {other}")
     return None
 
 

@@ -1,4 +1,4 @@
-"""compare, of two finished `benchmark` nodes: their figures beside each other, what differs in the config, curves."""
+"""compare, of two results of a benchmark: figures beside each other, what differs in config or protocol, curves."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import math
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from pipeline.evaluation.result_table import ResultTable
@@ -17,8 +18,52 @@ if TYPE_CHECKING:
 NO_TEST = "No interval and no test of chance: the stored counts are of all images together."
 
 
+@dataclass(frozen=True, slots=True)
+class BenchmarkFile:
+    """What `wider8k evaluate --benchmark NAME --json FILE` wrote.
+
+    Attributes:
+        path: of the file.
+    """
+
+    path: Path
+
+    def content(self) -> dict[str, Any]:
+        """Returns the figures, as `BenchmarkResult.content`. Raises ValueError: the file has none of a benchmark."""
+        from pipeline.evaluation.benchmark_results import TITLES
+
+        try:
+            found: dict[str, Any] = json_text.loads(self.path.read_bytes())
+        except ValueError as error:
+            raise ValueError(f"{self.path}: expected the --json of an evaluation, found that {error}") from None
+        protocol = found.get("protocol") if isinstance(found, dict) else None
+        if not isinstance(protocol, dict) or protocol.get("benchmark") not in TITLES.values():
+            known = ", ".join(TITLES.values())
+            raise ValueError(
+                f"{self.path}: protocol.benchmark: expected one of {known}: evaluate --benchmark writes it"
+            )
+        return found
+
+    def config(self) -> dict[str, Any]:
+        """Returns the protocol, which is all that is known of how the figures came about."""
+        return {"protocol": self.content()["protocol"]}
+
+
+Result: TypeAlias = "StoredBenchmark | BenchmarkFile"
+
+
+def find_result(run: str) -> Result | None:
+    """Returns a finished `benchmark` node, or the `--json` of an evaluation; None for what is neither."""
+    from stages.stored_evaluation import find_benchmark, find_evaluation
+
+    file = Path(run)
+    if file.suffix == ".json" and file.is_file():
+        return BenchmarkFile(file)
+    return None if find_evaluation(run) else find_benchmark(run)
+
+
 def compare_benchmarks(
-    runs: tuple[StoredBenchmark, StoredBenchmark],
+    runs: tuple[Result, Result],
     names: tuple[str, str],
     given: Sequence[str],
     json: Path | None,
@@ -27,7 +72,7 @@ def compare_benchmarks(
     """Prints the figures of two results, their difference, and what differs in the config; writes the files.
 
     Args:
-        runs: finished results of one benchmark.
+        runs: results of one benchmark.
         names: as they are shown.
         given: options that are for predictions.
         json: gets all figures with all digits, and the differences of the config.
@@ -41,13 +86,17 @@ def compare_benchmarks(
     from pipeline.evaluation.page import PageData, render_page
 
     if given:
-        raise ValueError(f"{', '.join(given)}: expected with predictions only, found finished benchmarks")
+        raise ValueError(f"{', '.join(given)}: expected with predictions only, found results of a benchmark")
     contents = [each.content() for each in runs]
     titles = [each["protocol"]["benchmark"] for each in contents]
     if titles[0] != titles[1]:
         raise ValueError(f"{names[0]} is of {titles[0]} and {names[1]} of {titles[1]}: their figures do not compare")
     figures = [headline(each) for each in contents]
-    config = difference(runs[0].config(), runs[1].config())
+    alike = type(runs[0]) is type(runs[1])
+    configs = [
+        run.config() if alike else {"protocol": each["protocol"]} for run, each in zip(runs, contents, strict=True)
+    ]
+    config = difference(configs[0], configs[1])
     tables = _tables(names, titles[0], contents, figures, config)
     summary = f"{names[1]} against {names[0]} on {titles[0]}: {_first(figures)}. {NO_TEST}"
     print(summary)

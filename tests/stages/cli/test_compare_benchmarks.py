@@ -51,10 +51,40 @@ def test_what_does_not_compare_is_named(wider8k, runs: World) -> None:
     url = runs.store.url
     for arguments, words in (
         (("wide", "other"), "wide is of PASCAL Face and other of COCO: their figures do not compare"),
-        (("wide", "ap"), "/wide is a finished benchmark: expected another one beside it, found"),
-        (("wide", "close", "--nms", "0.4"), "--nms: expected with predictions only, found finished benchmarks"),
+        (("wide", "ap"), "/wide is a result of a benchmark: expected another one beside it, found"),
+        (("wide", "close", "--nms", "0.4"), "--nms: expected with predictions only, found results of a benchmark"),
     ):
         names = [f"{url}/{each}" if each.isalpha() else each for each in arguments]
         answer = wider8k("compare", *names)
         assert (answer.code, answer.out) == (2, "")
         assert words in answer.err
+
+
+@pytest.mark.wider
+def test_two_published_lists_of_fddb_by_their_json(wider8k, shared: Path, tmp_path: Path) -> None:
+    folds = shared / "data/fddb/FDDB-folds"
+    for name in ("MTCNN", "jfda"):
+        options = ("--benchmark", "fddb", "--labels", folds, "--json", tmp_path / f"{name}.json")
+        assert wider8k("evaluate", shared / f"data/fddb/detections/{name}", *options).code == 0
+    answer = wider8k("compare", tmp_path / "MTCNN.json", tmp_path / "jfda.json", "--report", tmp_path / "c.html")
+    assert answer.code == 0, answer.err
+    a, b = (json.loads((tmp_path / f"{name}.json").read_text())["discrete"][-1][1] for name in ("MTCNN", "jfda"))
+    words = f"discrete {100 * a:.2f} to {100 * b:.2f} ({100 * (b - a):+.2f}). No interval"
+    assert words in answer.out and "continuous" in answer.out
+    assert "What differs" not in answer.out
+    assert (tmp_path / "c.html").read_text().count('class="plot chart"') == 2
+
+
+def test_a_stored_result_and_a_file_differ_by_their_protocol(wider8k, runs: World, tmp_path: Path) -> None:
+    url, file = runs.store.url, tmp_path / "close.json"
+    file.write_bytes(runs.store.read("close.json").replace(b'"voc"', b'"face-eval"'))
+    answer = wider8k("compare", f"{url}/wide", file)
+    assert answer.code == 0, answer.err
+    assert "protocol.name" in answer.out and "jitter" not in answer.out
+    for content, words in (
+        (b"{", "expected the --json of an evaluation, found that"),
+        (b"[]", "expected one of FDDB, "),
+    ):
+        file.write_bytes(content)
+        answer = wider8k("compare", f"{url}/wide", file)
+        assert answer.code == 2 and words in answer.err

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.data.datasets.dataset import leaves_folder
 from pipeline.data.datasets.fddb.blocks import Block, read_blocks
 from pipeline.data.images import ImageError, read_header
 from pipeline.data.text_lines import read_lines, refuse
@@ -89,7 +90,7 @@ def read_fddb(folder: Path, measured: bool = True) -> FddbLabels:
         for block in blocks:
             if block.name in ellipses:
                 refuse(annotation, block.line, "an image that comes once", f"{block.name} again")
-            if PurePosixPath(block.name).is_absolute() or ".." in PurePosixPath(block.name).parts:
+            if leaves_folder(block.name):
                 refuse(annotation, block.line, "the name of an image below a folder of photographs", block.name)
             if len(block.rows) and block.rows[:, :2].min() < 0:
                 refuse(annotation, block.line, "radii of 0 or more", str(block.rows[:, :2].min()))

@@ -12,12 +12,12 @@ from array import array
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Final, Literal, NoReturn, TypeGuard
 
 import numpy as np
 
-from pipeline.data.datasets.dataset import set_option
+from pipeline.data.datasets.dataset import leaves_folder, set_option
 from pipeline.data.datasets.labels.json_array import stream_array, value_at
 from pipeline.data.datasets.labels.label_table import EVERY, LabelOptions, LabelTable, LabelTableBuilder, image_name
 
@@ -96,7 +96,7 @@ class _Reader:
             text = item.get("file_name")
             key = self._new_key(where, item, self._images, "image")
             name = image_name(text) if isinstance(text, str) else ""
-            if name in ("", ".") or PurePosixPath(name).is_absolute() or ".." in name.split("/"):
+            if name in ("", ".") or leaves_folder(name):
                 self._refuse(f"{where}.file_name", "a file name relative to the images", _shown(text))
             if name in self._builder:
                 before = self._builder.image(name)

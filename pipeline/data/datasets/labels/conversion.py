@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.data.datasets.dataset import leaves_folder
 from pipeline.data.datasets.files import shortened
 from pipeline.data.datasets.labels.form import Form
 from pipeline.data.datasets.labels.forms import FORMS
@@ -91,8 +92,7 @@ def _require_all(found: FoundLabels, table: LabelTable, paths: Sequence[str | No
 
 def _portable(name: str, path: str | None) -> str:
     """Returns a name that is a path of an image file below a folder."""
-    pure = PurePosixPath(name)
-    if pure.is_absolute() or ".." in pure.parts:
+    if leaves_folder(name):
         if path is None:
             raise ValueError(f"{name}: expected a path below the folder of the images, found another and no such file")
         return path
