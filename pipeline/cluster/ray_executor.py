@@ -22,6 +22,7 @@ import numpy as np
 
 from pipeline.cluster.address import joined
 from pipeline.cluster.ray_loader import on_every_round
+from pipeline.cluster.process_watch import ProcessWatch
 from pipeline.cluster.session import connect
 from pipeline.cluster.start import leave
 from pipeline.cluster.train import train_together
@@ -30,6 +31,7 @@ from pipeline.engine.runner import NodeFailed
 from pipeline.engine.shard_record import ShardRecord
 from pipeline.engine.shards import ShardJob, compute_shard, compute_whole
 from pipeline.engine.stage import Item, MapStage, Resources
+from pipeline.engine.watch import Watch
 
 DEATHS_WHILE_OPENING = 3
 SECONDS_BETWEEN_CHECKS = 0.25  # of whether the run is being stopped
@@ -51,6 +53,8 @@ class ShardWorker:
         marker = f"{job.folder}/_inflight/{opening}{uuid.uuid4().hex[:8]}"
         job.store.write(marker, b"")
         self._job, self._worker, self._turn = job, job.stage.open(job.ctx), Lock()
+        self._watch = Watch(job.ctx.resources.item_seconds)
+        ProcessWatch(self._watch).start()
         job.store.delete(marker)
         # What is loaded by now stays: the collector need not walk Ray's and torch's objects again and again.
         gc.collect()
@@ -59,7 +63,7 @@ class ShardWorker:
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Takes pickled item lists, returns the records of the shards it wrote."""
         todo = [pickle.loads(items) for items in batch["items"]]
-        records = [compute_shard(self._job, self._worker, items, self._turn).to_json() for items in todo]
+        records = [compute_shard(self._job, self._worker, items, self._watch, self._turn).to_json() for items in todo]
         return {"record": np.array(records, dtype=object)}
 
 
