@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.data.file_bytes import NotAFileError, read_file
 from pipeline.data.images import ImageError, decode
 
 Pixels: TypeAlias = NDArray[np.uint8]
@@ -32,8 +33,8 @@ def read_bgr(image: ImageSource, channels: ChannelOrder = "rgb") -> Pixels:
         raise ValueError(f"channels: expected 'rgb' or 'bgr', found {channels!r}")
     if isinstance(image, str | PathLike):
         try:
-            return decode(Path(image).expanduser().read_bytes())
-        except ImageError as error:
+            return decode(read_file(Path(image).expanduser()))
+        except (ImageError, NotAFileError) as error:
             raise ImageError(f"{image}: {error}") from None
     if hasattr(image, "convert"):
         return np.ascontiguousarray(np.asarray(image.convert("RGB"))[:, :, ::-1])

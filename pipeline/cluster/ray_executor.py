@@ -24,6 +24,7 @@ import numpy as np
 from pipeline.cluster.address import joined
 from pipeline.cluster.elastic_pool import ElasticPool, following, forget
 from pipeline.cluster.machines import cannot_be_started, cluster_outlook, machines_now
+from pipeline.cluster.process_watch import ProcessWatch
 from pipeline.cluster.ray_loader import on_every_round
 from pipeline.cluster.session import connect
 from pipeline.cluster.start import ends_with_this_process, leave
@@ -34,6 +35,7 @@ from pipeline.engine.runner import NodeFailed
 from pipeline.engine.shard_record import ShardRecord
 from pipeline.engine.shards import ShardJob, compute_shard, compute_whole
 from pipeline.engine.stage import Item, MapStage, Resources, to_stdout
+from pipeline.engine.watch import Watch
 
 DEATHS_WHILE_OPENING = 3
 WORKERS_THAT_MAY_DIE = 8  # of a pool that may grow, while they open
@@ -56,6 +58,8 @@ class ShardWorker:
         marker = f"{job.folder}/_inflight/{opening}{uuid.uuid4().hex[:8]}"
         job.store.write(marker, b"")
         self._job, self._worker, self._turn = job, job.stage.open(job.ctx), Lock()
+        self._watch = Watch(job.ctx.resources.item_seconds)
+        ProcessWatch(self._watch).start()
         job.store.delete(marker)
         # What is loaded by now stays: the collector need not walk Ray's and torch's objects again and again.
         gc.collect()
@@ -64,7 +68,7 @@ class ShardWorker:
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Takes pickled item lists, returns the records of the shards it wrote."""
         todo = [pickle.loads(items) for items in batch["items"]]
-        records = [compute_shard(self._job, self._worker, items, self._turn).to_json() for items in todo]
+        records = [compute_shard(self._job, self._worker, items, self._watch, self._turn).to_json() for items in todo]
         return {"record": np.array(records, dtype=object)}
 
 

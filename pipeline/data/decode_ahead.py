@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from pipeline.data.file_bytes import NotAFileError, read_file
 from pipeline.data.images import MAX_MEGAPIXELS, Image, ImageError, decode, read_header
 from pipeline.engine.worker_group import prefetch
 
@@ -56,9 +57,9 @@ def _next(waiting: deque[tuple[Path, Future[Image | Exception], int]]) -> tuple[
 def _read(max_megapixels: float, path: Path) -> _Read:
     """Returns path, bytes and number of pixels; instead of the bytes, the error of the file."""
     try:
-        data = path.read_bytes()
+        data = read_file(path)
         width, height = read_header(data, max_megapixels)
-    except (OSError, ImageError, MemoryError) as error:
+    except (OSError, NotAFileError, ImageError, MemoryError) as error:
         return path, error, 0
     return path, data, width * height
 
@@ -67,6 +68,6 @@ def _decode(data: bytes | Exception, max_megapixels: float) -> Image | Exception
     if isinstance(data, Exception):
         return data
     try:
-        return decode(data, max_megapixels)
+        return decode(data, max_megapixels=max_megapixels)
     except (ImageError, MemoryError) as error:
         return error

@@ -5,12 +5,14 @@ from __future__ import annotations
 import concurrent.futures
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import closing
 from typing import Any, Protocol, TypeVar
 
 from pipeline.engine.capacity import FIXED, UNLIMITED, Machine, Outlook
 from pipeline.engine.shard_record import ShardRecord
-from pipeline.engine.shards import ShardJob, compute_shard, compute_whole
-from pipeline.engine.stage import Item, MapStage, to_stdout
+from pipeline.engine.shards import ShardJob, compute_whole
+from pipeline.engine.stage import Item, to_stdout
+from pipeline.engine.watched_thread import WatchedThread
 
 T = TypeVar("T")
 
@@ -46,7 +48,8 @@ class Executor(Protocol):
 class LocalExecutor:
     """Runs every stage in this process, one after another: the reference for the cluster, and the way to debug.
 
-    A node with several workers is still one worker here; threads per worker are the same, so bytes are the same.
+    A node with several workers is still one worker here; threads per worker are the same, so bytes are the same. The
+    worker is a thread, so that an item that does not end can be given up.
     """
 
     log: Callable[[str], None] = staticmethod(to_stdout)
@@ -60,11 +63,10 @@ class LocalExecutor:
         return FIXED
 
     def shards(self, job: ShardJob, todo: Sequence[tuple[Item, ...]]) -> Iterator[ShardRecord]:
-        """Opens the stage once and computes shard after shard."""
-        assert isinstance(job.stage, MapStage)
-        worker = job.stage.open(job.ctx)
-        for items in todo:
-            yield compute_shard(job, worker, items)
+        """Opens the stage once, and again after an item that exceeded its time, and computes shard after shard."""
+        with closing(WatchedThread(job)) as worker:
+            for items in todo:
+                yield worker.compute(items)
 
     def whole(self, job: ShardJob) -> ShardRecord:
         """Runs the stage in this thread."""

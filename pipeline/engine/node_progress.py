@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from dataclasses import dataclass, field
 from typing import Final
 
+from pipeline.engine.delays import Delay, new_delays
 from pipeline.engine.heartbeat import latest_heartbeats
 from pipeline.engine.shards import ShardJob
 
@@ -26,7 +28,8 @@ class ProgressState:
         node: its name.
         count: what is finished, e.g. ``120/495 items``, or the line a whole stage logged last; may be empty.
         share: finished share in 0..1, None where it is not known.
-        left: e.g. ``1m32s left``, ``stalled for 40s``, ``no item done yet``, or the time it has run.
+        left: e.g. ``1m32s left``, ``no item finished for 40s``, ``stalled for 1m05s`` of a whole stage, or how long it
+            has run.
         stalled: nothing was finished for several times the usual.
         shards: e.g. ``3/8 shards``, empty for a whole stage.
         rate: e.g. ``4.1/s``, empty for a whole stage.
@@ -70,6 +73,8 @@ class NodeProgress:
     _seen: object = None  # what was finished when last asked
     _advances: int = 0
     _last_advance: float | None = None
+    _reported: set[str] = field(default_factory=set)  # files of the reports that were given back
+    _asking: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def state(self, now: float) -> ProgressState:
         """Returns the progress at `now`. Raises OSError where the store does not answer."""
@@ -80,16 +85,23 @@ class NodeProgress:
         """Returns the progress at `now` as one line. Raises OSError where the store does not answer."""
         return self.state(now).line()
 
+    def new_delays(self) -> list[Delay]:
+        """Returns what workers report of items that take long, each report once. Raises OSError as `state`."""
+        with self._asking:
+            found = new_delays(self.job.store, self.job.folder, self.job.run_id, self._reported)
+            self._reported |= found.keys()
+        return list(found.values())
+
     def _of_items(self, lines: dict[str, str], now: float) -> ProgressState:
         name, seconds = self.job.ctx.node, now - self.started
         partial = sum(int(text.partition("/")[0]) for text in lines.values() if "/" in text)
         done = min(self.items, self.items_done + partial)
         rate = done / seconds if seconds > 0 else 0.0
-        left = duration((self.items - done) / rate) + " left" if done else "no item done yet"
+        left = duration((self.items - done) / rate) + " left" if done else f"no item finished for {duration(seconds)}"
         silent = self._silent(done, bool(done), SHORTEST_STALL, now)
         return ProgressState(
             name, f"{done}/{self.items} items", done / self.items if self.items else None,
-            f"stalled for {duration(silent)}" if silent else left, silent > 0,
+            f"no item finished for {duration(silent)}" if silent else left, silent > 0,
             f"{self.shards_done}/{self.shards} shards", f"{rate:.3g}/s", self.errors, self.peak_mb,
         )  # fmt: skip
 

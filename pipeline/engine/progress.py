@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import threading
 import time
+from dataclasses import asdict
 from typing import Any, TextIO
 
 from pipeline.engine.node_progress import NodeProgress, ProgressState, duration
@@ -83,12 +85,24 @@ class ProgressReporter:
 
     def _end(self, node: str, outcome: str, lasting: bool, facts: dict[str, Any]) -> None:
         with self._guard:
-            progress = self._active.pop(node, None)
+            progress = self._active.get(node)
+        if progress:
+            self._report_delays(progress)
+        with self._guard:
+            self._active.pop(node, None)
         seconds = f" in {duration(time.monotonic() - progress.started)}" if progress else ""
         if lasting:
             self.log(f"{node}: {outcome}{seconds}")
         self._event("node ended", node=node, outcome=outcome, **facts)
         self._save()
+
+    def _report_delays(self, progress: NodeProgress) -> None:
+        """Prints a line for each new report of an item that takes long; the log has the stack of what was ended too."""
+        with contextlib.suppress(OSError):  # a store that does not answer now is asked again
+            for delay in progress.new_delays():
+                if delay.ended or not self._quiet:
+                    self.log(f"{progress.job.ctx.node}: {delay.line()}")
+                self._event("item ended" if delay.ended else "item slow", node=progress.job.ctx.node, **asdict(delay))
 
     def _event(self, event: str, **facts: Any) -> None:
         line = json.dumps({"time": round(time.time(), 3), "event": event, **facts}, ensure_ascii=False)
@@ -105,11 +119,15 @@ class ProgressReporter:
         last = time.monotonic()
         while not self._stop.wait(1.0):
             now = time.monotonic()
-            if self._quiet or (not self._terminal and now - last < SECONDS_BETWEEN_LINES):
+            if now - last < SECONDS_BETWEEN_LINES and (self._quiet or not self._terminal):
                 continue
             last = now
             with self._guard:
                 active = list(self._active.values())
+            for progress in active:
+                self._report_delays(progress)
+            if self._quiet:
+                continue
             try:
                 states = [progress.state(now) for progress in active]
             except OSError:  # a store that does not answer now is no reason to stop the run

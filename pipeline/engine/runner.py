@@ -253,7 +253,6 @@ class Runner:
             reporter.log(f"{node.name}: {line}")
         manifest = replace(manifest, run={**run, "notes": list(node.stage.notes(artifact))})
         manifest.save(self._store)
-        self._store.delete_folder(f"{folder}/_inflight")
         artifact = Artifact(self._store, manifest)
         done = replace(
             planned, decision=Decision.REUSE, reason="just computed", artifact=artifact, shard_plan=None, damaged=()
@@ -263,6 +262,7 @@ class Runner:
         export_files(node, artifact)
         errors = f", {len(manifest.errors)} errors (first: {': '.join(manifest.errors[0])})" if manifest.errors else ""
         reporter.node_ended(node.name, f"{manifest.rows} rows{errors}", fingerprint=manifest.fingerprint, **run)
+        self._store.delete_folder(f"{folder}/_inflight")  # the reporter has read the reports in it
 
 
 def _collect(

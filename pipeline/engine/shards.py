@@ -6,7 +6,6 @@ import os
 import resource
 import socket
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -22,9 +21,11 @@ from pipeline.engine.redaction import redact
 from pipeline.engine.shard_record import DAMAGED, WHOLE, ShardRecord
 from pipeline.engine.stage import Item, MapStage, Row, Stage, StageContext, WholeStage, WorkDir
 from pipeline.engine.storage import Store
+from pipeline.engine.tries import TOO_LONG, Tries
+from pipeline.engine.watch import Watch
 
-_WRITING = "written"  # unlike any hash of a key
 CRASHES_TO_GIVE_UP = 2  # crashes *while known to be on one item*; one more, unnamed, came before them
+OVERDUE_TO_STOP = 5  # items in succession: no item is to blame then
 Worker = Callable[[Sequence[Item]], Iterator[Row]]
 
 
@@ -61,40 +62,49 @@ def encode(table: pa.Table, row_group: int | None = None) -> memoryview:
 
 
 def compute_shard(
-    job: ShardJob, worker: Worker, items: Sequence[Item], turn: AbstractContextManager[Any] | None = None
+    job: ShardJob,
+    worker: Worker,
+    items: Sequence[Item],
+    watch: Watch,
+    turn: AbstractContextManager[Any] | None = None,
 ) -> ShardRecord:
     """Computes the rows of `items`, writes file and record, and returns the record.
 
     An item that kills its process costs itself only. The first death of a shard is noted without a name; after it the
     shard is computed item by item with the name on disk, and an item met at two more deaths becomes an error row.
-    Deaths count within one run, so killing whole runs never makes an image an error.
+    Deaths count within one run, so killing whole runs never makes an image an error. An item whose row does not come
+    within the limit of `watch` costs itself likewise: what watches the worker ends it, and an item met at one more such
+    end becomes an error row.
 
     With several threads `turn` is held while rows are computed and released while they are written: another thread's
     shard is computed meanwhile, and the worker is never called by two at once.
+
+    Raises ValueError: several items in succession gave no row in time, so that the cause is none of them.
     """
     name = shard_name(items)
     marker = f"{job.folder}/_inflight/{job.run_id}-{name}"
     with turn or nullcontext():
         started = time.monotonic()
-        rows = _rows(job, worker, items, marker)
+        rows = _rows(job, worker, items, watch, marker)
     record = _write(job, name, rows, items, started)
     job.store.delete(marker)
     job.store.delete(f"{marker}.progress")
     return record
 
 
-def _rows(job: ShardJob, worker: Worker, items: Sequence[Item], marker: str) -> list[Row]:
+def _rows(job: ShardJob, worker: Worker, items: Sequence[Item], watch: Watch, marker: str) -> list[Row]:
     """Returns the rows of a shard; the marker lets a later try know that this one began."""
     assert isinstance(job.stage, MapStage)
-    attempts = (job.store.read_or_none(marker) or b"").decode()
-    job.store.write(marker, (attempts + "#\n").encode())
+    tries = Tries.begin(job.store, marker, socket.gethostname())
     heartbeat = Heartbeat(job.store, f"{marker}.progress")
     rows: list[Row] = []
-    for row in (
-        _first_try(job.stage, worker, items) if not attempts else _careful_try(job, worker, items, marker, attempts)
-    ):
-        rows.append(row)
-        heartbeat(f"{len(rows)}/{len(items)}")
+    with watch.over(shard_name(items), this_process(), items, tries):
+        for row in (
+            _careful_try(job.stage, worker, items, tries) if tries.earlier else _first_try(job.stage, worker, items)
+        ):
+            watch.row()
+            rows.append(row)
+            heartbeat(f"{len(rows)}/{len(items)}")
     return rows
 
 
@@ -109,20 +119,23 @@ def _first_try(stage: MapStage, worker: Worker, items: Sequence[Item]) -> Iterat
         raise RuntimeError(f"{type(stage).__name__} gave {count} rows for {len(items)} items")
 
 
-def _careful_try(job: ShardJob, worker: Worker, items: Sequence[Item], marker: str, attempts: str) -> Iterator[Row]:
-    assert isinstance(job.stage, MapStage)
-    # The last name written in an attempt is the item its process died on.
-    deaths = Counter(lines[-1] for part in attempts.split("#\n") if (lines := part.splitlines()))
-    log = attempts + "#\n"
+def _careful_try(stage: MapStage, worker: Worker, items: Sequence[Item], tries: Tries) -> Iterator[Row]:
+    overdue: list[str] = []
     for item in items:
-        if deaths[hash_json(item.key)] >= CRASHES_TO_GIVE_UP:
-            yield job.stage.error_row(item, f"its worker process died {CRASHES_TO_GIVE_UP + 1} times on it")
+        problem = tries.error_of(item.key, CRASHES_TO_GIVE_UP)
+        overdue = [*overdue, item.key] if problem and problem.startswith(TOO_LONG) else []
+        if len(overdue) == OVERDUE_TO_STOP:
+            raise ValueError(
+                f"{len(overdue)} items in succession gave no row in time, {overdue[0]} to {overdue[-1]} on "
+                f"{socket.gethostname()} ({problem}): a disk or mount that does not answer, or a limit too short for "
+                "them, see run.item_seconds"
+            )
+        if problem:
+            yield stage.error_row(item, problem)
             continue
-        log += hash_json(item.key) + "\n"  # a hash, since a key may hold any character
-        job.store.write(marker, log.encode())
-        yield from _first_try(job.stage, worker, [item])
-    # While it is written another shard is computed: a death then is of none of these items.
-    job.store.write(marker, (log + _WRITING + "\n").encode())
+        tries.at(item.key)
+        yield from _first_try(stage, worker, [item])
+    tries.at(None)  # while it is written another shard is computed: a death then is of none of these items
 
 
 def compute_whole(job: ShardJob) -> ShardRecord:
@@ -151,12 +164,17 @@ def _write(job: ShardJob, name: str, rows: list[Row], items: Sequence[Item], sta
         errors=[(str(row[schema.names[0]]), redact(str(row["error"]))) for row in failed],
         seconds=round(time.monotonic() - started, 3),
         peak_mb=peak_memory_mb(),
-        host=f"{socket.gethostname()}:{os.getpid()}",
+        host=this_process(),
     )
     job.store.write(f"{job.folder}/{name}.parquet", data)
     job.store.write(f"{job.folder}/{name}.json", record.to_json())  # last: its presence is the success
     job.store.delete(f"{job.folder}/{name}{DAMAGED}")
     return record
+
+
+def this_process() -> str:
+    """Returns ``machine:process``."""
+    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def peak_memory_mb() -> int:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import collections
 import json
+import os
 import random
 import subprocess
 import sys
@@ -87,6 +88,30 @@ class TestOnOneCluster:
         assert not outcome.failed
         assert values(world, "squares") == [(f"n{i:03d}", i * i) for i in range(10)]
         assert stored_manifests(world.store, "squares")[0].errors == ()
+
+    def test_an_item_that_never_ends_costs_itself_only(self, world):
+        """It reads a FIFO without a writer, where only the end of its process helps."""
+        world.run()
+        quiet = checksums(world)["squares"]
+        world.store.delete_folder("squares")
+        world.traced()
+        os.mkfifo(world.folder / "trace.n005")
+        started = time.monotonic()
+        outcome = world.run("squares.run.item_seconds=2", "squares.run.workers=2", executor=RayExecutor)
+        assert time.monotonic() - started < 60
+        assert not outcome.failed
+        (error,) = stored_manifests(world.store, "squares")[0].errors
+        assert error[0] == "n005"
+        assert error[1].startswith("no result within the time limit of 2 s: its worker was ended after 2")
+        assert values(world, "squares") == [(f"n{i:03d}", 0 if i == 5 else i * i) for i in range(10)]
+        assert sum(quiet[name] == content for name, content in checksums(world)["squares"].items()) == 4
+        assert collections.Counter(world.traced()) == {f"n{i:03d}": {4: 3, 5: 2}.get(i, 1) for i in range(10)}
+        logs = [world.store.read(f"runs/{name}").decode() for name in world.store.sizes("runs")]
+        events = [json.loads(line) for log in logs for line in log.splitlines()]
+        ended = [each for each in events if each["event"] == "item ended"]
+        assert [(each["key"], each["limit"]) for each in ended] == [("n005", 2.0)] * 2
+        assert all("read_bytes" in each["stack"] and "thread" in each["stack"] for each in ended)
+        assert len({each["host"] for each in ended}) == 2, "the first worker was replaced"
 
     def test_errors_of_workers_arrive_as_their_own_words(self, world):
         outcome = world.run("total.broken=true", "squares.open_fails=true", executor=RayExecutor)

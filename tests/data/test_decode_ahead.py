@@ -46,11 +46,11 @@ def test_the_next_image_is_decoded_during_this_one_and_no_more(
     begun: list[int] = []
     there = threading.Condition()
 
-    def counted(data: bytes, limit: float) -> Image:
+    def counted(data: bytes, max_megapixels: float) -> Image:
         with there:
             begun.append(1)
             there.notify_all()
-        return decode(data, limit)
+        return decode(data, max_megapixels=max_megapixels)
 
     monkeypatch.setattr(module, "decode", counted)
     for used, _ in enumerate(decode_ahead(files, 2), 1):

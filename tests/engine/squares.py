@@ -46,6 +46,7 @@ class Squares(MapStage):
     """Squares every number; writes the key it works on to `trace` files and can be set to fail or die.
 
     A file `pace` beside the trace holds seconds that each number takes: other than `seconds`, no part of the output.
+    It reads the file ``<path>.<key>`` of an item that has one: no parameter, so that the output has the same identity.
     """
 
     name: ClassVar[str] = "squares"
@@ -74,6 +75,8 @@ class Squares(MapStage):
                     with open(ctx.path, "a") as trace:
                         trace.write(item.key + "\n")
                 time.sleep(self.seconds + _pace(ctx.path))
+                if os.path.exists(f"{ctx.path}.{item.key}"):
+                    Path(f"{ctx.path}.{item.key}").read_bytes()  # hangs where it is a FIFO without a writer
                 if item.key == self.die_on:
                     os.kill(os.getpid(), signal.SIGKILL)
                 trouble = self.flaky and os.path.exists(ctx.path or "") and item.key in ("n003", "n004")

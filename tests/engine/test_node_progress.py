@@ -56,7 +56,7 @@ def test_a_node_that_finishes_nothing_for_long_has_stalled_until_it_goes_on(tmp_
         progress.items_done = done
         assert progress.state(now=100.0 + 10 * done).left.endswith(" left")
     assert progress.state(now=199.0).left.endswith(" left"), "49 seconds are not five times the usual"
-    assert progress.state(now=201.0).line() == "boxes 5/40 items 0/4 shards 0.0495/s stalled for 51s"
+    assert progress.state(now=201.0).line() == "boxes 5/40 items 0/4 shards 0.0495/s no item finished for 51s"
     progress.items_done = 6
     assert not progress.state(now=202.0).stalled
 
@@ -78,4 +78,4 @@ def test_a_training_that_is_silent_has_stalled_only_after_a_minute(tmp_path):
 
 def test_what_has_not_begun_has_not_stalled(tmp_path):
     progress = NodeProgress(job(tmp_path, Squares()), items=40, shards=4, started=100.0)
-    assert progress.state(now=1000.0).left == "no item done yet"
+    assert progress.state(now=1000.0).left == "no item finished for 15m00s"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +17,10 @@ import pytest
 from pipeline.engine.executor import LocalExecutor
 from pipeline.engine.fingerprint import hash_bytes
 from pipeline.engine.shard_record import ShardRecord, finished_shards
-from pipeline.engine.shards import ShardJob, compute_shard, encode, shard_name
+from pipeline.engine.shards import ShardJob, Worker, compute_shard, encode, shard_name
 from pipeline.engine.stage import Item, Resources, Row, StageContext
 from pipeline.engine.storage import Store
+from pipeline.engine.watch import Watch
 from tests.engine.conftest import World
 from tests.engine.squares import Numbers, Squares
 
@@ -42,6 +44,10 @@ def rows(items: Sequence[Item]) -> Iterator[Row]:
         yield {"image_id": item.key, "value": item.data["value"], "error": None}
 
 
+def compute(job: ShardJob, worker: Worker, items: Sequence[Item]) -> ShardRecord:
+    return compute_shard(job, worker, items, Watch())
+
+
 def stored(job: ShardJob, record: ShardRecord) -> list[tuple[str, int, str | None]]:
     table = pq.read_table(io.BytesIO(job.store.read(f"{FOLDER}/{record.name}.parquet")))
     return [(row["image_id"], row["value"], row["error"]) for row in table.to_pylist()]
@@ -62,21 +68,21 @@ def deaths(job: ShardJob, worker: Callable[[Sequence[Item]], Iterator[Row]]) -> 
     """Tries until the shard is done; returns how often it died."""
     for count in range(20):
         try:
-            return count, compute_shard(job, worker, ITEMS)
+            return count, compute(job, worker, ITEMS)
         except Died:
             continue
     raise AssertionError("the shard is never done")
 
 
 def test_rows_and_record_are_in_the_order_of_the_items(job: ShardJob) -> None:
-    record = compute_shard(job, rows, ITEMS)
+    record = compute(job, rows, ITEMS)
     assert stored(job, record) == [("n003", 3, None), ("n001", 1, None), ("n002", 2, None), ("n000", 0, None)]
     assert record.items == [("n003", "3"), ("n001", "1"), ("n002", "2"), ("n000", "0")]
     assert record.name == shard_name(ITEMS) != shard_name(ITEMS[::-1])
 
 
 def test_the_record_holds_what_was_written(job: ShardJob) -> None:
-    record = compute_shard(job, lambda items: ({**r, "error": "bad" if r["value"] > 1 else None} for r in rows(items)), ITEMS)  # fmt: skip
+    record = compute(job, lambda items: ({**r, "error": "bad" if r["value"] > 1 else None} for r in rows(items)), ITEMS)  # fmt: skip
     data = job.store.read(f"{FOLDER}/{record.name}.parquet")
     assert (record.rows, record.size, record.content_hash) == (4, len(data), hash_bytes(data))
     assert record.errors == [("n003", "bad"), ("n002", "bad")]
@@ -88,7 +94,7 @@ def test_the_record_holds_what_was_written(job: ShardJob) -> None:
 
 
 def test_nothing_else_is_left_behind(job: ShardJob) -> None:
-    record = compute_shard(job, rows, ITEMS)
+    record = compute(job, rows, ITEMS)
     assert set(job.store.sizes(FOLDER)) == {f"{record.name}.parquet", f"{record.name}.json"}
     assert job.store.sizes(f"{FOLDER}/_inflight") == {}
 
@@ -103,8 +109,11 @@ def test_while_it_works_a_marker_shows_its_progress(job: ShardJob) -> None:
                 {name: job.store.read(f"{FOLDER}/_inflight/{name}") for name in job.store.sizes(f"{FOLDER}/_inflight")}
             )
 
-    record = compute_shard(job, work, ITEMS)
-    assert seen == {f"run1-{record.name}": b"#\n", f"run1-{record.name}.progress": b"1/4"}  # every two seconds
+    record = compute(job, work, ITEMS)
+    assert seen.keys() == {f"run1-{record.name}", f"run1-{record.name}.progress"}
+    assert seen[f"run1-{record.name}.progress"] == b"1/4"  # every two seconds
+    (own,) = json.loads(seen[f"run1-{record.name}"])
+    assert (own["machine"], own["key"], own["overdue"]) == (socket.gethostname(), None, 0)
 
 
 def test_no_marker_is_left_by_a_node_that_failed(world: World) -> None:
@@ -129,7 +138,7 @@ def test_rows_that_are_not_those_of_the_items_are_refused(
     job: ShardJob, change: Callable[[list[Row]], list[Row]], words: str
 ) -> None:
     with pytest.raises(RuntimeError, match=f"Numbers {words}"):
-        compute_shard(job, lambda items: iter(change(list(rows(items)))), ITEMS)
+        compute(job, lambda items: iter(change(list(rows(items)))), ITEMS)
     assert job.store.sizes(FOLDER) == {}
 
 
@@ -171,8 +180,8 @@ def test_a_process_that_died_of_something_else_costs_nothing(job: ShardJob) -> N
 def test_deaths_of_another_run_do_not_count(job: ShardJob) -> None:
     for run in ("run1", "run2", "run3", "run4"):
         with pytest.raises(Died):
-            compute_shard(replace(job, run_id=run), dies_on("n001", seen=[]), ITEMS)
-    assert compute_shard(replace(job, run_id="run5"), rows, ITEMS).errors == []
+            compute(replace(job, run_id=run), dies_on("n001", seen=[]), ITEMS)
+    assert compute(replace(job, run_id="run5"), rows, ITEMS).errors == []
 
 
 def test_the_file_is_there_before_its_record(job: ShardJob, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,14 +192,14 @@ def test_the_file_is_there_before_its_record(job: ShardJob, monkeypatch: pytest.
             super().write(name, data)
 
     with pytest.raises(OSError, match="no space left"):
-        compute_shard(replace(job, store=Fails(job.store.url)), rows, ITEMS)
+        compute(replace(job, store=Fails(job.store.url)), rows, ITEMS)
     assert set(job.store.sizes(FOLDER)) == {f"{shard_name(ITEMS)}.parquet"}
     assert finished_shards(job.store, FOLDER, "r") == []
 
 
 def test_finished_shards_are_listed_by_name_and_only_if_whole(job: ShardJob) -> None:
     parts = [ITEMS[:1], ITEMS[1:2], ITEMS[2:3], ITEMS[3:]]
-    records = [compute_shard(job, rows, part) for part in parts]
+    records = [compute(job, rows, part) for part in parts]
     assert finished_shards(job.store, FOLDER, "r") == sorted(records, key=lambda r: r.name)
     cut, gone, unread, whole = records
     job.store.write(f"{FOLDER}/{cut.name}.parquet", job.store.read(f"{FOLDER}/{cut.name}.parquet")[:-1])
@@ -201,7 +210,7 @@ def test_finished_shards_are_listed_by_name_and_only_if_whole(job: ShardJob) -> 
 
 
 def test_a_record_of_another_layout_is_none(job: ShardJob) -> None:
-    record = compute_shard(job, rows, ITEMS[:1])
+    record = compute(job, rows, ITEMS[:1])
     data = record.to_json()
     assert all(ShardRecord.from_json(data[:stop]) is None for stop in range(len(data)))
     fields = json.loads(data)
@@ -212,7 +221,7 @@ def test_a_record_of_another_layout_is_none(job: ShardJob) -> None:
 
 def test_keys_of_any_script_are_kept_readable(job: ShardJob) -> None:
     item = Item("Gesicht-größer/日本.jpg", "1", {"value": 1})
-    data = compute_shard(job, rows, [item]).to_json()
+    data = compute(job, rows, [item]).to_json()
     assert item.key.encode() in data
 
 
@@ -235,7 +244,7 @@ def test_names_of_stored_shards_stay_what_they_were() -> None:
 
 
 def test_only_texts_are_kept_in_a_dictionary(job: ShardJob) -> None:
-    record = compute_shard(job, rows, ITEMS)
+    record = compute(job, rows, ITEMS)
     group = pq.ParquetFile(io.BytesIO(job.store.read(f"{FOLDER}/{record.name}.parquet"))).metadata.row_group(0)
     kinds = {group.column(i).path_in_schema: group.column(i).has_dictionary_page for i in range(group.num_columns)}
     assert kinds["image_id"]

@@ -44,10 +44,10 @@ def test_half_of_the_machine_is_taken_and_all_of_it_where_tiles_would_be_mostly_
     detector = retinaface_mobilenet()
     whole = peak_bytes(detector, 16384, 12288)
     for have, budget in ((2 * whole, whole), (whole, whole // 2), (whole // 4, whole // 4)):
-        monkeypatch.setattr(memory, "machine_bytes", lambda have=have: have)
+        monkeypatch.setattr(memory, "memory_limit", lambda have=have: have)
         expected = tile_for_budget(detector, budget, width=16384, height=12288)
         assert tile_for_machine(detector, 16384, 12288) == expected
-    monkeypatch.setattr(memory, "machine_bytes", lambda: 1400 * MB)
+    monkeypatch.setattr(memory, "memory_limit", lambda: 1400 * MB)
     with pytest.raises(ValueError, match=r"a canvas of 16384 x 12288 pixels needs 1\.\d GB, of which there are 1\.4"):
         tile_for_machine(detector, 16384, 12288)
 

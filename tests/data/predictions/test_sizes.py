@@ -39,5 +39,5 @@ def test_labels_with_several_kinds_of_objects(tmp_path: Path) -> None:
     labels = tmp_path / "labels.csv"
     labels.write_text("image,x1,y1,x2,y2,width,height,category\na.png,1,2,3,4,64,32,face\na.png,1,2,3,4,64,32,dog\n")
     assert sizes_by_labels(labels, ["a.png"], "face").tolist() == [[64, 32]]
-    with pytest.raises(ValueError, match="--category NAME"):
+    with pytest.raises(ValueError, match="--category 'face' takes one"):
         sizes_by_labels(labels, ["a.png"])

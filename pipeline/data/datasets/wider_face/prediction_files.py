@@ -6,19 +6,21 @@ import os
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import IO, Final, cast
 
+from pipeline.data.file_bytes import NotAFileError, read_file
+from pipeline.data.opened_size import BoundedReader, TooLargeError
 from pipeline.engine.file_kind import HEAD, file_kind
+from pipeline.engine.machine_memory import memory_limit
 
 _TARS: Final = ("a gzip file", "a bzip2 file", "an xz file", "a tar archive")
 _ZIPS: Final = ("a zip archive", "an empty zip archive")
-LARGEST: Final = 64 * 2**20
-"""Bytes of one file of an archive: the boxes of one image are a thousandth of it."""
-LARGEST_SUM: Final = 4 * 2**30
-"""Bytes of all of them: 5,000 boxes in each of the 16,097 images of the test split are less."""
+MOST_BYTES: Final = 64 * 2**20
+"""Of one file: a million boxes of one image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,36 +50,33 @@ def members(source: Path, others: list[str], name_all: bool = False) -> Iterator
         others: receives the names of some other files, for messages.
         name_all: of all other files.
 
-    Raises FileNotFoundError: the source does not exist; ValueError: the archive cannot be read, or its files are larger
-    than `LARGEST`, together than `LARGEST_SUM`.
+    Raises FileNotFoundError: the source does not exist; ValueError: the archive cannot be read, or, when it is read, a
+    file is larger than `MOST_BYTES`.
     """
-    archive, total = source.is_file(), 0
-    for member in (_archive if archive else _folder)(source):
+    for member in (_archive if source.is_file() else _folder)(source):
         last = PurePosixPath(member.name).name
         if last.startswith(".") or member.name.startswith("__MACOSX/"):
             continue
         if last.lower().endswith(".txt"):
-            total += member.size
-            # Before a byte is unpacked: 2 MB of an archive may hold gigabytes of zeros.
-            if archive and (member.size > LARGEST or total > LARGEST_SUM):
-                raise ValueError(f"{source}: {_too_large(member, total)}")
             yield member
         elif name_all or len(others) < 3:
             others.append(member.name)
 
 
-def _too_large(member: Member, total: int) -> str:
-    if member.size > LARGEST:
-        return f"{member.name}: expected at most {LARGEST:,} bytes of one image, found {member.size:,}"
-    return f"expected files of at most {LARGEST_SUM:,} bytes together, found {total:,} up to {member.name}"
-
-
 def text_files(source: Path, others: list[str]) -> dict[str, bytes]:
     """Returns "<event>/<name>" -> content of every .txt of `members`; the key is the last two parts of its path.
 
-    Raises as `members`; ValueError: two files claim to be the same image's.
+    Raises as `members`; ValueError: two files claim to be the same image's, or all together, decompressed, have more
+    bytes than half of the memory.
     """
-    return dict(_keyed(source, members(source, others)))
+    found, total, most = dict[str, bytes](), 0, memory_limit() // 2
+    for key, content in _keyed(source, members(source, others)):
+        found[key] = content
+        total += len(content)
+        if total > most:
+            limit = f"half of this machine's memory, {most / 2**30:.1f} GB"
+            raise ValueError(f"{source}: its .txt files, decompressed, have more bytes than {limit}: none is used")
+    return found
 
 
 def _folder(source: Path) -> Iterator[Member]:
@@ -88,13 +87,22 @@ def _folder(source: Path) -> Iterator[Member]:
         for name in sorted(names):
             path = Path(folder, name)
             size = path.stat().st_size if path.exists() else 0
-            yield Member(path.relative_to(source).as_posix(), size, path.read_bytes)
+            yield Member(path.relative_to(source).as_posix(), size, partial(_regular, path))
+
+
+def _regular(path: Path) -> bytes:
+    try:
+        return read_file(path, MOST_BYTES)
+    except NotAFileError as error:
+        raise ValueError(f"{path}: expected the predictions of one image, found {error}") from None
 
 
 def _archive(source: Path) -> Iterator[Member]:
     kind = _kind(source)
     try:
         yield from (_zip if kind in _ZIPS else _tar)(source)
+    except TooLargeError as error:
+        raise ValueError(f"{source}: expected the predictions of one image per .txt, found {error}") from None
     except Exception as error:  # tarfile, zipfile, gzip, bz2 and lzma have their own kinds for bytes that are damaged
         reason = next(iter(str(error).splitlines()), "") or type(error).__name__
         found = f"{kind}, perhaps cut off ({reason})" if kind in (*_TARS, *_ZIPS) else kind
@@ -104,10 +112,21 @@ def _archive(source: Path) -> Iterator[Member]:
 
 
 def _tar(source: Path) -> Iterator[Member]:
-    with tarfile.open(source) as archive:
+    with closing(BoundedReader(source, MOST_BYTES)) as file, _opened(file) as archive:
         for item in archive:
             if item.isfile():
+                _require_small(item.name, item.size)
                 yield Member(item.name.removeprefix("./"), item.size, partial(_read, archive, item))
+
+
+def _opened(file: BoundedReader) -> tarfile.TarFile:
+    return tarfile.open(fileobj=cast("IO[bytes]", file), mode="r:")  # it uses no other methods
+
+
+def _require_small(name: str, size: int) -> None:
+    """Before a byte is unpacked: 2 MB of an archive may hold gigabytes of zeros."""
+    if name.lower().endswith(".txt") and size > MOST_BYTES:
+        raise TooLargeError(f"{name} of {size:,} bytes, and none above {MOST_BYTES:,} is read")
 
 
 def _read(archive: tarfile.TarFile, item: tarfile.TarInfo) -> bytes:
@@ -119,6 +138,7 @@ def _zip(source: Path) -> Iterator[Member]:
     with zipfile.ZipFile(source) as archive:
         for item in archive.infolist():
             if not item.is_dir():
+                _require_small(item.filename, item.file_size)
                 yield Member(item.filename, item.file_size, partial(archive.read, item))
 
 
