@@ -10,9 +10,8 @@ import pyarrow as pa
 from pydantic import AfterValidator, Field
 
 from pipeline.data.canvas import parse_canvas
-from pipeline.data.image_sets import require_known_images
+from pipeline.data.image_sets import refined_items
 from pipeline.data.schemas import CHECKPOINT, DETECTIONS, SAMPLES
-from pipeline.engine.fingerprint import hash_json
 from pipeline.engine.stage import Item, Port, Row, StageContext
 from pipeline.models.checkpoint import Checkpoint
 from pipeline.models.detectors import DETECTORS
@@ -61,13 +60,8 @@ class Redetect(NetworkStage):
         Raises:
             ValueError: if they have images that the samples do not have.
         """
-        require_known_images(ctx.one("detections"), ctx.one("samples"))
-        columns = ["image_id", "content_hash", "path", "width", "height"]
-        images = {row.pop("image_id"): row for row in ctx.one("samples").rows(columns)}
-        return [
-            Item(key, hash_json([version, images[key]["content_hash"]], size=8), {"shard": shard, **images[key]})
-            for key, version, shard in ctx.one("detections").item_versions()
-        ]
+        columns = ["content_hash", "path", "width", "height"]
+        return refined_items(ctx.one("detections"), ctx.one("samples"), columns, version="content_hash")
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
         """Returns a worker that holds one shard of the detections at a time."""

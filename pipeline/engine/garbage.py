@@ -38,6 +38,8 @@ def unused_files(store: Store, plans: Mapping[str, NodePlan]) -> Iterator[tuple[
             manifest = load_manifest(store, name, row_fingerprint, planned.fingerprint or "")
             if planned.row_fingerprint and manifest:
                 needed = {f"manifest-{manifest.fingerprint}.json"}
+                if rows := manifest.row_list:
+                    needed |= {f"{rows.name}.parquet", f"{rows.name}{DAMAGED}"}
                 needed |= {f"{shard.name}{end}" for shard in manifest.shards for end in (".parquet", ".json", DAMAGED)}
                 for file, size in sorted(store.sizes(folder).items()):
                     if file not in needed and f"{folder}/{file}" not in found:

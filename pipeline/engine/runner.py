@@ -23,7 +23,9 @@ from pipeline.engine.manifest import Artifact, Manifest, finish
 from pipeline.engine.plan import Decision, NodePlan, Options, context, plan, plan_node
 from pipeline.engine.progress import ProgressReporter
 from pipeline.engine.redaction import redact
+from pipeline.engine.row_list import write_row_list
 from pipeline.engine.shard_record import DamagedError, ReusedShard
+from pipeline.engine.shard_reuse import in_order_of
 from pipeline.engine.shards import ShardJob
 from pipeline.engine.stage import MapStage
 from pipeline.engine.stopping import SECONDS_TO_STOP
@@ -240,6 +242,9 @@ class Runner:
         manifest = finish(base, kept)
         check_errors(node, manifest, own_errors(node, manifest, ctx.inputs))
         _check_visible(manifest, kept, self._store)
+        if isinstance(node.stage, MapStage):
+            row_list = write_row_list(self._store, folder, planned.fingerprint, kept, node.stage.output)
+            manifest = replace(manifest, row_list=row_list)
         artifact = Artifact(self._store, manifest)
         for line in node.stage.review(ctx, artifact):
             reporter.log(f"{node.name}: {line}")
@@ -248,7 +253,13 @@ class Runner:
         self._store.delete_folder(f"{folder}/_inflight")
         artifact = Artifact(self._store, manifest)
         done = replace(
-            planned, decision=Decision.REUSE, reason="just computed", artifact=artifact, shard_plan=None, damaged=()
+            planned,
+            decision=Decision.REUSE,
+            reason="just computed",
+            artifact=artifact,
+            items=None,
+            shard_plan=None,
+            damaged=(),
         )
         with self._guard:
             self._plans[node.name] = done
@@ -267,15 +278,14 @@ def _collect(
         facts = {"seconds": record.seconds, "peak_mb": record.peak_mb, "items_computed": 1}
         return [ReusedShard(record, None)], facts
     todo = planned.shard_plan.todo
-    count = sum(map(len, todo))
+    count = todo.items
     reporter.node_started(job, count, len(todo))
     kept, seconds, peak = list(planned.shard_plan.kept), 0.0, 0
     for record in executor.shards(job, todo) if todo else ():
         reporter.shard_done(planned.node.name, record)
         kept.append(ReusedShard(record, None))
         seconds, peak = seconds + record.seconds, max(peak, record.peak_mb)
-    place = {item.key: i for i, item in enumerate(planned.items or ())}
-    kept.sort(key=lambda k: min(place[key] for key, _ in k.record.items if key in place))
+    kept = in_order_of(planned.items or (), kept)
     return kept, {"seconds": round(seconds, 3), "peak_mb": peak, "items_computed": count}
 
 

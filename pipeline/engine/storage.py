@@ -5,17 +5,21 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.fs as pafs
 
 from pipeline.engine.local_files import create_whole, write_whole
 from pipeline.engine.redaction import advice, redact, without_keys
+from pipeline.engine.worker_group import prefetch
+
+READS_AT_ONCE: Final = 64  # of an object store: at 20 ms each, 3,000 small files a second
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
@@ -103,6 +107,14 @@ class Store:
             return self.read(name)
         except (FileNotFoundError, NotADirectoryError):
             return None
+
+    def read_all(self, names: Iterable[str]) -> Iterator[bytes | None]:
+        """Yields the bytes of each file in order, None where there is no such file; some are read ahead in threads."""
+        if self.local:  # a small file takes less than handing it to a thread
+            yield from map(self.read_or_none, names)
+            return
+        with ThreadPoolExecutor(READS_AT_ONCE, thread_name_prefix="read") as threads:
+            yield from prefetch(threads, self.read_or_none, names, 2 * READS_AT_ONCE)
 
     def write(self, name: str, data: bytes | memoryview) -> None:
         """Writes a file so that a reader finds all of it or none, also after a crash at any moment.

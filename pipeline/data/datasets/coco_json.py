@@ -14,16 +14,15 @@ from pydantic import Field, field_validator
 from pipeline.data.datasets.coco_file import CocoFile, CocoImage, read_coco
 from pipeline.data.datasets.dataset import (
     Dataset,
-    Entry,
     Log,
     Reader,
     below_root,
     category_names,
-    in_order,
     no_log,
     require_folder,
     set_option,
 )
+from pipeline.data.datasets.entries import Entries, Entry, in_order
 from pipeline.data.datasets.files import file_version, hash_labels, present_images, read_sample, scan
 from pipeline.data.datasets.label_fit import LabelFit, overlaps_image
 from pipeline.data.datasets.labels.image_files import locate_images
@@ -72,7 +71,7 @@ class CocoJson(Dataset):
     _below_root = field_validator("annotation", "images")(below_root)
     _category_names = field_validator("category", mode="before")(category_names)
 
-    def entries(self, root: str, log: Log = no_log) -> list[Entry]:
+    def entries(self, root: str, log: Log = no_log) -> Entries:
         """Returns the images of the JSON file, as `Dataset.entries`."""
         images = self._read(root).images
         names, item_versions = list(images), dict(scan(root, self.images))

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from pipeline.data.datasets.dataset import Entry, Log, no_log, set_option
+from pipeline.data.datasets.dataset import Log, no_log, set_option
+from pipeline.data.datasets.entries import Entry
 from pipeline.data.images import ImageError, check_complete, read_header
 from pipeline.data.records import Sample
 from pipeline.engine.fingerprint import hash_bytes

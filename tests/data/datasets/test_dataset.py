@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.data.datasets.dataset import Entry, in_order
+from pipeline.data.datasets.entries import Entry, in_order
 
 
 def test_sorted_by_id() -> None:
