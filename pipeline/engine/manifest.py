@@ -164,8 +164,9 @@ def _parse(data: bytes) -> Manifest | None:
         values = verified(data)
         shards = tuple(ShardEntry(*shard, None if keys is None else tuple(keys)) for *shard, keys in values["shards"])
         errors = tuple((key, message) for key, message in values["errors"])
-        row_list = values["row_list"] and RowList(**values["row_list"])
-        return Manifest(**{**values, "shards": shards, "errors": errors, "row_list": row_list})
+        if listed := values["row_list"]:
+            values["row_list"] = RowList(**{**listed, "columns": tuple(listed["columns"])})
+        return Manifest(**{**values, "shards": shards, "errors": errors})
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
 
