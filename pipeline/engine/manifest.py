@@ -162,7 +162,10 @@ def stored_manifests(store: Store, node: str) -> list[Manifest]:
 def _parse(data: bytes) -> Manifest | None:
     try:
         values = verified(data)
-        shards = tuple(ShardEntry(*shard, None if keys is None else tuple(keys)) for *shard, keys in values["shards"])
+        shards = tuple(
+            ShardEntry(name, size, rows, content_hash, seconds, None if keys is None else tuple(keys))
+            for name, size, rows, content_hash, seconds, keys in values["shards"]
+        )
         errors = tuple((key, message) for key, message in values["errors"])
         if listed := values["row_list"]:
             values["row_list"] = RowList(**{**listed, "columns": tuple(listed["columns"])})

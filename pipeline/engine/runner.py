@@ -24,7 +24,7 @@ from pipeline.engine.plan import Decision, NodePlan, Options, context, plan, pla
 from pipeline.engine.progress import ProgressReporter
 from pipeline.engine.redaction import redact
 from pipeline.engine.row_list import write_row_list
-from pipeline.engine.shard_record import DamagedError, ReusedShard
+from pipeline.engine.shard_record import TOGETHER, DamagedError, ReusedShard, ShardRecord, compacted
 from pipeline.engine.shard_reuse import in_order_of
 from pipeline.engine.shards import ShardJob
 from pipeline.engine.stage import MapStage
@@ -280,11 +280,15 @@ def _collect(
     todo = planned.shard_plan.todo
     count = todo.items
     reporter.node_started(job, count, len(todo))
-    kept, seconds, peak = list(planned.shard_plan.kept), 0.0, 0
+    kept, new, seconds, peak = list(planned.shard_plan.kept), list[ShardRecord](), 0.0, 0
     for record in executor.shards(job, todo) if todo else ():
         reporter.shard_done(planned.node.name, record)
-        kept.append(ReusedShard(record, None))
+        new.append(record)
+        if len(new) == TOGETHER:
+            kept += [ReusedShard(each, None) for each in compacted(new)]
+            new.clear()
         seconds, peak = seconds + record.seconds, max(peak, record.peak_mb)
+    kept += [ReusedShard(each, None) for each in new]
     kept = in_order_of(planned.items or (), kept)
     return kept, {"seconds": round(seconds, 3), "peak_mb": peak, "items_computed": count}
 

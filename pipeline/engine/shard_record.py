@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from itertools import islice
 from typing import Any, Final
 
 import pyarrow as pa
@@ -13,6 +14,7 @@ from pipeline.engine.storage import Store
 
 KEY: Final = "key"
 VERSION: Final = "version"
+TOGETHER: Final = 500  # records that share memory
 _TEXTS: Final = ((KEY, pa.string()), (VERSION, pa.string()))
 WHOLE = "whole"  # name of the only shard of a whole stage
 DAMAGED = ".damaged"
@@ -96,7 +98,21 @@ def finished_shards(
     """
     found = store.sizes(folder) if sizes is None else sizes
     records = (ShardRecord.from_json(data) for data in _record_files(store, folder, found))
-    return [r for r in records if r and r.row_fingerprint == row_fingerprint and is_whole(found, r.name, r.size)]
+    whole = (r for r in records if r and r.row_fingerprint == row_fingerprint and is_whole(found, r.name, r.size))
+    return list(compacted(whole))
+
+
+def compacted(records: Iterable[ShardRecord]) -> Iterator[ShardRecord]:
+    """Yields the same records, whose columns share memory: alone, small ones take more for themselves than for rows."""
+    rest = iter(records)
+    while part := list(islice(rest, TOGETHER)):
+        tables = [pa.Table.from_batches([record.items]) for record in part]
+        (rows,) = pa.concat_tables(tables, promote_options="permissive").combine_chunks().to_batches() or [None]
+        first = 0
+        for record in part:
+            count = record.items.num_rows
+            yield record if rows is None else replace(record, items=rows.slice(first, count))
+            first += count
 
 
 def _record_files(store: Store, folder: str, sizes: Mapping[str, int]) -> Iterator[bytes]:

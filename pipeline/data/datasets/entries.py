@@ -45,7 +45,7 @@ class Entries(Sequence[Entry]):
 
     def __len__(self) -> int:
         """Number of entries."""
-        return self.table.num_rows
+        return int(self.table.num_rows)
 
     @overload
     def __getitem__(self, place: int) -> Entry: ...
