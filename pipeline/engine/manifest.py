@@ -154,7 +154,7 @@ def load_manifest(store: Store, node: str, row_fingerprint: str, fingerprint: st
 def stored_manifests(store: Store, node: str) -> list[Manifest]:
     """Returns every manifest of a node, newest first."""
     folders = [f"{node}/{row_fingerprint}" for row_fingerprint in store.folders(node)]
-    names = [f"{folder}/{name}" for folder in folders for name in store.sizes(folder) if name.startswith(_PREFIX)]
+    names = [f"{folder}/{name}" for folder in folders for name in store.named(folder, _PREFIX)]
     found = (_parse(data) for data in store.read_all(names) if data is not None)
     return sorted((manifest for manifest in found if manifest), key=lambda m: -float(m.run.get("finished", 0)))
 

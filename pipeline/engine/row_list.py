@@ -62,7 +62,10 @@ def row_list_file(fingerprint: str) -> str:
 def write_row_list(
     store: Store, folder: str, fingerprint: str, kept: Sequence[ReusedShard], schema: pa.Schema
 ) -> RowList:
-    """Writes the list of the rows that count of these shards of an output of this schema; returns what it is."""
+    """Writes the list of the rows that count of these shards of an output of this schema; returns what it is.
+
+    A marker of damage beside it stays.
+    """
     columns = planned_with(schema)
     fields = [pa.field(KEY, pa.string(), False), *(schema.field(name) for name in columns)]
     parts = [_counted(each).select([KEY, *columns]).cast(pa.schema(fields)) for each in kept]
@@ -72,8 +75,6 @@ def write_row_list(
     data = memoryview(sink.getvalue()).cast("B")
     found = RowList(row_list_file(fingerprint), len(data), hash_bytes(data), columns)
     store.write(f"{folder}/{found.name}.parquet", data)
-    if f"{found.name}{DAMAGED}" in store.sizes(folder):
-        store.delete(f"{folder}/{found.name}{DAMAGED}")
     return found
 
 

@@ -24,7 +24,7 @@ from pipeline.engine.plan import Decision, NodePlan, Options, context, plan, pla
 from pipeline.engine.progress import ProgressReporter
 from pipeline.engine.redaction import redact
 from pipeline.engine.row_list import write_row_list
-from pipeline.engine.shard_record import TOGETHER, DamagedError, ReusedShard, ShardRecord, compacted
+from pipeline.engine.shard_record import DAMAGED, TOGETHER, DamagedError, ReusedShard, ShardRecord, compacted
 from pipeline.engine.shard_reuse import in_order_of
 from pipeline.engine.shards import ShardJob
 from pipeline.engine.stage import MapStage
@@ -230,7 +230,9 @@ class Runner:
         assert planned.row_fingerprint and planned.fingerprint and fields
         folder = f"{node.name}/{planned.row_fingerprint}"
         ctx = context(self._graph, node.name, self._plans, fields["file_hashes"])
-        job = ShardJob(self._store, folder, planned.row_fingerprint, self._run_id, node.stage, ctx)
+        files = self._store.sizes(folder)
+        damaged = frozenset(name.removesuffix(DAMAGED) for name in files if name.endswith(DAMAGED))
+        job = ShardJob(self._store, folder, planned.row_fingerprint, self._run_id, node.stage, ctx, damaged)
         started = time.monotonic()
         kept, facts = _collect(planned, job, executor, reporter)
         run = {
@@ -244,6 +246,8 @@ class Runner:
         _check_visible(manifest, kept, self._store)
         if isinstance(node.stage, MapStage):
             row_list = write_row_list(self._store, folder, planned.fingerprint, kept, node.stage.output)
+            if row_list.name in damaged:
+                self._store.delete(f"{folder}/{row_list.name}{DAMAGED}")
             manifest = replace(manifest, row_list=row_list)
         artifact = Artifact(self._store, manifest)
         for line in node.stage.review(ctx, artifact):

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from pipeline.engine.columns import as_table
 from pipeline.engine.fingerprint import hash_bytes, hash_json, hash_texts
-from pipeline.engine.heartbeat import Heartbeat
+from pipeline.engine.heartbeat import SECONDS_BETWEEN, Heartbeat
 from pipeline.engine.items import Item, Items
 from pipeline.engine.redaction import redact
 from pipeline.engine.row_list import planned_with
@@ -40,6 +40,7 @@ class ShardJob:
     run_id: str
     stage: Stage
     ctx: StageContext
+    damaged: frozenset[str] = frozenset()  # names of shards that are marked so
 
 
 def shard_name(items: Sequence[Item]) -> str:
@@ -81,17 +82,19 @@ def compute_shard(
         started = time.monotonic()
         rows = _rows(job, worker, items, marker)
     record = _write(job, name, rows, items, started)
-    job.store.delete(marker)
-    job.store.delete(f"{marker}.progress")
+    if job.store.local or time.monotonic() - started >= SECONDS_BETWEEN:
+        job.store.delete(marker, f"{marker}.progress")  # quick ones on an object store go with their folder
     return record
 
 
 def _rows(job: ShardJob, worker: Worker, items: Sequence[Item], marker: str) -> list[Row]:
     """Returns the rows of a shard; the marker lets a later try know that this one began."""
     assert isinstance(job.stage, MapStage)
-    attempts = (job.store.read_or_none(marker) or b"").decode()
-    job.store.write(marker, (attempts + "#\n").encode())
-    heartbeat = Heartbeat(job.store, f"{marker}.progress")
+    attempts = ""
+    if not job.store.create(marker, b"#\n"):
+        attempts = (job.store.read_or_none(marker) or b"").decode()
+        job.store.write(marker, (attempts + "#\n").encode())
+    heartbeat = Heartbeat(job.store, f"{marker}.progress", time.monotonic())
     rows: list[Row] = []
     for row in (
         _first_try(job.stage, worker, items) if not attempts else _careful_try(job, worker, items, marker, attempts)
@@ -158,7 +161,8 @@ def _write(job: ShardJob, name: str, rows: list[Row], items: Sequence[Item], sta
     )
     job.store.write(f"{job.folder}/{name}.parquet", data)
     job.store.write(f"{job.folder}/{name}.json", record.to_json())  # last: its presence is the success
-    job.store.delete(f"{job.folder}/{name}{DAMAGED}")
+    if name in job.damaged:
+        job.store.delete(f"{job.folder}/{name}{DAMAGED}")
     return record
 
 

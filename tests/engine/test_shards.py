@@ -93,7 +93,8 @@ def test_nothing_else_is_left_behind(job: ShardJob) -> None:
     assert job.store.sizes(f"{FOLDER}/_inflight") == {}
 
 
-def test_while_it_works_a_marker_shows_its_progress(job: ShardJob) -> None:
+def test_while_it_works_a_marker_shows_its_progress(job: ShardJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.engine.heartbeat.SECONDS_BETWEEN", 0)
     seen: dict[str, bytes] = {}
 
     def work(items: Sequence[Item]) -> Iterator[Row]:
@@ -104,7 +105,7 @@ def test_while_it_works_a_marker_shows_its_progress(job: ShardJob) -> None:
             )
 
     record = compute_shard(job, work, ITEMS)
-    assert seen == {f"run1-{record.name}": b"#\n", f"run1-{record.name}.progress": b"1/4"}  # every two seconds
+    assert seen == {f"run1-{record.name}": b"#\n", f"run1-{record.name}.progress": b"3/4"}
 
 
 def test_no_marker_is_left_by_a_node_that_failed(world: World) -> None:
