@@ -148,18 +148,19 @@ def finish(base: Manifest, kept: Sequence[ReusedShard]) -> Manifest:
 def load_manifest(store: Store, node: str, row_fingerprint: str, fingerprint: str) -> Manifest | None:
     """Returns a stored manifest, or None where there is none that can be read as it was written."""
     data = store.read_or_none(manifest_name(node, row_fingerprint, fingerprint))
-    return None if data is None else _parse(data)
+    return None if data is None else parse_manifest(data)
 
 
 def stored_manifests(store: Store, node: str) -> list[Manifest]:
     """Returns every manifest of a node, newest first."""
     folders = [f"{node}/{row_fingerprint}" for row_fingerprint in store.folders(node)]
     names = [f"{folder}/{name}" for folder in folders for name in store.named(folder, _PREFIX)]
-    found = (_parse(data) for data in store.read_all(names) if data is not None)
+    found = (parse_manifest(data) for data in store.read_all(names) if data is not None)
     return sorted((manifest for manifest in found if manifest), key=lambda m: -float(m.run.get("finished", 0)))
 
 
-def _parse(data: bytes) -> Manifest | None:
+def parse_manifest(data: bytes) -> Manifest | None:
+    """Returns the manifest that `Manifest.save` wrote as these bytes, or None where they are others."""
     try:
         values = verified(data)
         shards = tuple(

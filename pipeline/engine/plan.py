@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.engine.fingerprint import canonical, difference, hash_json, hash_texts
 from pipeline.engine.graph import Graph, Node
 from pipeline.engine.items import Items
-from pipeline.engine.manifest import Artifact, Manifest, load_manifest, manifest_name, stored_manifests
+from pipeline.engine.manifest import Artifact, Manifest, manifest_name, parse_manifest, stored_manifests
 from pipeline.engine.redaction import redact
 from pipeline.engine.shard_record import DamagedError, finished_shards, shard_names
 from pipeline.engine.shard_reuse import ShardPlan, plan_shards
@@ -215,11 +215,11 @@ def _decide(known: NodePlan, store: Store, options: Options) -> NodePlan:
 
 def _stored(known: NodePlan, store: Store) -> tuple[Manifest | None, tuple[str, ...]]:
     """Returns the manifest of the wanted output, if it can be read, and what is stored of it and cannot be used."""
-    names = known.node.name, known.row_fingerprint or "", known.fingerprint or ""
-    manifest = load_manifest(store, *names)
+    data = store.read_or_none(manifest_name(known.node.name, known.row_fingerprint or "", known.fingerprint or ""))
+    manifest = None if data is None else parse_manifest(data)
     if manifest is not None:
         return manifest, tuple(manifest.broken(store))
-    return None, () if store.read_or_none(manifest_name(*names)) is None else ("its manifest",)
+    return None, () if data is None else ("its manifest",)
 
 
 def _with_shards(known: NodePlan, store: Store, options: Options) -> NodePlan:

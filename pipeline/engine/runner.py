@@ -20,12 +20,12 @@ from pipeline.engine.executor import Executor, SerialPool
 from pipeline.engine.exports import export_files
 from pipeline.engine.graph import Graph
 from pipeline.engine.manifest import Artifact, Manifest, finish
+from pipeline.engine.node_shards import compute_shards
 from pipeline.engine.plan import Decision, NodePlan, Options, context, plan, plan_node
 from pipeline.engine.progress import ProgressReporter
 from pipeline.engine.redaction import redact
 from pipeline.engine.row_list import write_row_list
-from pipeline.engine.shard_record import DAMAGED, TOGETHER, DamagedError, ReusedShard, ShardRecord, compacted
-from pipeline.engine.shard_reuse import in_order_of
+from pipeline.engine.shard_record import DAMAGED, DamagedError, ReusedShard
 from pipeline.engine.shards import ShardJob
 from pipeline.engine.stage import MapStage
 from pipeline.engine.stopping import SECONDS_TO_STOP
@@ -234,7 +234,7 @@ class Runner:
         damaged = frozenset(name.removesuffix(DAMAGED) for name in files if name.endswith(DAMAGED))
         job = ShardJob(self._store, folder, planned.row_fingerprint, self._run_id, node.stage, ctx, damaged)
         started = time.monotonic()
-        kept, facts = _collect(planned, job, executor, reporter)
+        kept, facts = compute_shards(planned, job, executor, reporter)
         run = {
             "finished": round(time.time(), 6), "wall_seconds": round(time.monotonic() - started, 3), **facts,
             "run_id": self._run_id, "machine": platform.platform(), "versions": _versions(),
@@ -270,31 +270,6 @@ class Runner:
         export_files(node, artifact)
         errors = f", {len(manifest.errors)} errors (first: {': '.join(manifest.errors[0])})" if manifest.errors else ""
         reporter.node_ended(node.name, f"{manifest.rows} rows{errors}", fingerprint=manifest.fingerprint, **run)
-
-
-def _collect(
-    planned: NodePlan, job: ShardJob, executor: Executor, reporter: ProgressReporter
-) -> tuple[list[ReusedShard], dict[str, float]]:
-    """Computes the missing shards; returns all in the order of the items, and time and memory of the new ones."""
-    if planned.shard_plan is None:
-        reporter.node_started(job, 1, 0)
-        record = executor.whole(job)
-        facts = {"seconds": record.seconds, "peak_mb": record.peak_mb, "items_computed": 1}
-        return [ReusedShard(record, None)], facts
-    todo = planned.shard_plan.todo
-    count = todo.items
-    reporter.node_started(job, count, len(todo))
-    kept, new, seconds, peak = list(planned.shard_plan.kept), list[ShardRecord](), 0.0, 0
-    for record in executor.shards(job, todo) if todo else ():
-        reporter.shard_done(planned.node.name, record)
-        new.append(record)
-        if len(new) == TOGETHER:
-            kept += [ReusedShard(each, None) for each in compacted(new)]
-            new.clear()
-        seconds, peak = seconds + record.seconds, max(peak, record.peak_mb)
-    kept += [ReusedShard(each, None) for each in new]
-    kept = in_order_of(planned.items or (), kept)
-    return kept, {"seconds": round(seconds, 3), "peak_mb": peak, "items_computed": count}
 
 
 def _check_visible(manifest: Manifest, kept: list[ReusedShard], store: Store) -> None:
