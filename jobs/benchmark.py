@@ -190,6 +190,23 @@ def joining(
     conclude([measured("joining", make, images=images, boxes=boxes)], json)
 
 
+@app.command("planning")
+def planning(
+    images: Annotated[list[int] | None, typer.Option(min=1, help="Again for more; default 10,000 and 100,000.")] = None,
+    store: Annotated[str | None, typer.Option(help="Folder or s3://, kept; default a temporary folder.")] = None,
+    json: JsonOption = None,
+) -> None:
+    """Seconds, memory and growth of plan, run without work, status and clean over three nodes of many images.
+
+    Example: uv run python jobs/benchmark.py planning --images 1000 --images 10000
+    """
+    from jobs.benchmarks.planning import planning_section
+
+    sizes = sorted(set(images or [10_000, 100_000]))
+    make = partial(planning_section, sizes, store)
+    conclude([measured("planning", make, images=sizes, store=[store] * bool(store))], json)
+
+
 @app.command("forward")
 def forward(
     detector: Annotated[list[str] | None, typer.Option(help="Again for more; default every one there is.")] = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 import pyarrow as pa
@@ -64,7 +65,7 @@ def test_more_items_than_are_objects_at_once() -> None:
 @given(st.lists(st.lists(st.integers(0, 9), max_size=4), max_size=5))
 def test_parts_are_the_items_at_their_places(places: list[list[int]]) -> None:
     ends = np.cumsum([len(part) for part in places], dtype=np.int64)
-    parts = Parts(columns(), np.array(sum(places, []), np.int64), ends)
+    parts = Parts(columns(), np.array(list(chain(*places)), np.int64), ends)
     assert [whole(part) for part in parts] == [whole([LISTED[place] for place in part]) for part in places]
     assert (len(parts), parts.items) == (len(places), sum(map(len, places)))
     assert parts[1:] == tuple(parts)[1:]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -20,7 +21,7 @@ LISTED = NUMBERS.with_metadata({"planned_with": "value,error"})
 class Reads(Store):
     """A store that remembers what is read."""
 
-    names: list[str] = []
+    names: ClassVar[list[str]] = []
 
     def read_buffer(self, name: str):  # type: ignore[no-untyped-def]
         self.names.append(name)
