@@ -194,6 +194,7 @@ def joining(
 def planning(
     images: Annotated[list[int] | None, typer.Option(min=1, help="Again for more; default 10,000 and 100,000.")] = None,
     store: Annotated[str | None, typer.Option(help="Folder or s3://, kept; default a temporary folder.")] = None,
+    delay_ms: Annotated[float | None, typer.Option(min=0, help="In a stand-in for S3 with such requests.")] = None,
     json: JsonOption = None,
 ) -> None:
     """Seconds, memory and growth of plan, run without work, status and clean over three nodes of many images.
@@ -203,8 +204,9 @@ def planning(
     from jobs.benchmarks.planning import planning_section
 
     sizes = sorted(set(images or [10_000, 100_000]))
-    make = partial(planning_section, sizes, store)
-    conclude([measured("planning", make, images=sizes, store=[store] * bool(store))], json)
+    make = partial(planning_section, sizes, store, delay_ms)
+    typed = {"store": [store] * bool(store), "delay_ms": [] if delay_ms is None else [f"{delay_ms:g}"]}
+    conclude([measured("planning", make, images=sizes, **typed)], json)
 
 
 @app.command("forward")

@@ -1,4 +1,4 @@
-"""What a plan, a run without work, `status` and `clean` cost over many images in three nodes; seconds, memory, growth."""
+"""What plan, a run without work, `status` and `clean` cost over many images in three nodes: seconds, memory, growth."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -15,6 +15,7 @@ import pyarrow as pa
 from jobs.benchmarks.joining import SyntheticSamples
 from jobs.benchmarks.prerequisites import compute, in_new_process, require_success
 from jobs.benchmarks.results import Measured, Section
+from jobs.benchmarks.slow_s3 import BUCKET, slow_s3, wait
 from pipeline.data.records import Detections
 from pipeline.data.schemas import DETECTIONS, SAMPLES
 from pipeline.engine.garbage import unused_files
@@ -41,12 +42,21 @@ class Cost:
     memory_mb: int
 
 
-def planning_section(sizes: Sequence[int], store: str | None) -> Section:
+def planning_section(sizes: Sequence[int], store: str | None, delay_ms: float | None = None) -> Section:
     """Returns the costs of planning over so many images each; without a store in a temporary folder.
 
-    A store that is given keeps the outputs, one folder per size: another run measures them again.
+    A store that is given keeps the outputs, one folder per size: another run measures them again. With a delay the
+    store is a stand-in for S3 on this machine that answers every request after so many milliseconds.
     """
-    with tempfile.TemporaryDirectory(prefix="wider8k-benchmark-") if store is None else nullcontext(store) as place:
+    with ExitStack() as open_:
+        if delay_ms is not None:
+            server, store = open_.enter_context(slow_s3()), f"s3://{BUCKET}"
+        place = store or open_.enter_context(tempfile.TemporaryDirectory(prefix="wider8k-benchmark-"))
+        for images in sizes:
+            prepared = in_new_process(compute, planning_graph(images), frozenset(NODES), Store(f"{place}/{images}"))
+            require_success(prepared)
+        if delay_ms is not None:
+            wait(server, delay_ms / 1000)
         costs = {images: _costs(images, Store(f"{place}/{images}")) for images in sizes}
     rows = []
     for what in WORK:
@@ -57,7 +67,8 @@ def planning_section(sizes: Sequence[int], store: str | None) -> Section:
             rows.append(Measured(f"{name}, MB", found[what].memory_mb))
         if len(sizes) > 1:
             rows.append(Measured(f"{what}, growth exponent", growth({n: costs[n][what].cpu_seconds for n in sizes})))
-    notes = [f"{SHARD_ROWS} rows a shard; each in a process of its own; the growth is of the seconds of one core"]
+    far = "" if delay_ms is None else f"; {delay_ms:g} ms a request to a stand-in for S3"
+    notes = [f"{SHARD_ROWS} rows a shard; each in a process of its own; the growth is of the seconds of one core{far}"]
     return Section("planning", rows, notes)
 
 
@@ -112,7 +123,6 @@ class NoneFound(NoBoxes):
 
 def _costs(images: int, store: Store) -> dict[str, Cost]:
     """Returns what each piece of `WORK` takes, in its order."""
-    require_success(in_new_process(compute, planning_graph(images), frozenset(NODES), store))
     return {what: in_new_process(_cost, work, images, store) for what, work in WORK.items()}
 
 

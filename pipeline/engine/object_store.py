@@ -34,7 +34,7 @@ def _as_os_error(function: Callable[P, T]) -> Callable[P, T]:
         try:
             return function(*arguments, **options)
         except BaseError as error:
-            raise OSError(redact(str(error).strip())) from None
+            raise OSError(redact(str(error).partition("\n")[0])) from None  # the rest is for its developers
 
     return asked
 

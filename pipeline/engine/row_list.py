@@ -14,6 +14,7 @@ from pipeline.engine.fingerprint import hash_bytes
 from pipeline.engine.shard_record import DAMAGED, KEY, ReusedShard, mark_damaged
 from pipeline.engine.storage import Store
 
+ROWS = "rows-"
 PLANNED_WITH = b"planned_with"
 """Metadata of a schema: the columns, separated by commas, that later nodes plan with."""
 
@@ -54,11 +55,6 @@ def planned_with(schema: pa.Schema) -> tuple[str, ...]:
     return tuple(filter(None, names.split(",")))
 
 
-def row_list_file(fingerprint: str) -> str:
-    """Returns the name of an output's list of rows, without extension."""
-    return f"rows-{fingerprint}"
-
-
 def write_row_list(
     store: Store, folder: str, fingerprint: str, kept: Sequence[ReusedShard], schema: pa.Schema
 ) -> RowList:
@@ -73,7 +69,7 @@ def write_row_list(
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd", use_dictionary=False, row_group_size=max(1, len(table)))
     data = memoryview(sink.getvalue()).cast("B")
-    found = RowList(row_list_file(fingerprint), len(data), hash_bytes(data), columns)
+    found = RowList(f"{ROWS}{fingerprint}", len(data), hash_bytes(data), columns)
     store.write(f"{folder}/{found.name}.parquet", data)
     return found
 
