@@ -22,6 +22,7 @@ from pipeline.engine.redaction import redact
 
 P = ParamSpec("P")
 T = TypeVar("T")
+OPTIONS: Final = ("endpoint_override", "region", "scheme")
 _AT_ONCE: Final = 1000  # names of one request
 _SECONDS: Final = "300s"  # of one request: a checkpoint of 500 MB may come over a slow line
 
@@ -46,13 +47,18 @@ class S3Objects:
         """Connects to nothing yet.
 
         Args:
-            address: ``s3://bucket/prefix``, with keys and the options ``endpoint_override`` and ``scheme`` of
-                pyarrow.fs. Without keys in it those of the environment count, then those of the AWS profile, then what
-                the machine offers (web identity, container, instance).
+            address: ``s3://bucket/prefix``, with keys and the options `OPTIONS` of pyarrow.fs. Without keys in it those
+                of the environment count, then those of the AWS profile, then what the machine offers (web identity,
+                container, instance).
             region: of the bucket, where it is known.
+
+        Raises:
+            ValueError: it has another option.
         """
         url = urlsplit(address)
         options = {name: values[-1] for name, values in parse_qs(url.query).items()}
+        if unknown := sorted(options.keys() - {*OPTIONS}):
+            raise ValueError(f"store: expected of the options {', '.join(OPTIONS)} only, found {', '.join(unknown)}")
         config: dict[str, Any] = {"region": region} if region else {}
         if endpoint := options.get("endpoint_override"):
             config["endpoint"] = endpoint if "://" in endpoint else f"{options.get('scheme', 'https')}://{endpoint}"

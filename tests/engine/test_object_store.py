@@ -112,6 +112,22 @@ def test_an_error_of_the_server_is_one_of_a_disk_and_shows_no_keys(
         S3Objects("s3://KEYID:S3cr3t@no-such-bucket/x", "us-east-1").write("a", b"1")
 
 
+def test_an_option_that_would_be_ignored_is_refused() -> None:
+    found = "found allow_bucket_creation, tls_verify_certificates"
+    with pytest.raises(ValueError, match=f"endpoint_override, region, scheme only, {found}"):
+        S3Objects("s3://bucket/x?region=r&tls_verify_certificates=false&allow_bucket_creation=true", "r")
+
+
+def test_the_options_of_the_url_say_where_the_server_is(
+    s3_bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = os.environ["AWS_ENDPOINT_URL"].removeprefix("http://")
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    url = f"{s3_bucket}/{tmp_path.name}?region=us-east-1&scheme=http&endpoint_override={host}"
+    Store(url).write("a/b", b"12")
+    assert Store(url).below("") == {"a/b": 2}
+
+
 def test_keys_of_a_profile_are_taken_where_the_environment_has_none(
     s3_bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
