@@ -35,7 +35,6 @@ RankerOption = Annotated[str, typer.Option(help="With random weights.")]
 JsonOption = Annotated[Path | None, typer.Option(help="Write every figure with all digits.", callback=writable)]
 
 DETECTOR = "retinaface_mobilenet"  # with published weights
-
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
 
@@ -61,7 +60,7 @@ def pipeline_1024(
 
     Example: uv run python jobs/benchmark.py pipeline-1024 --images 120
     """
-    conclude([_pipeline("1024", images, shared_folder(shared), rounds, workers, detector=detector)], json)
+    conclude([_pipeline("1024", images, shared_folder(shared), rounds, workers, None, detector)], json)
 
 
 @app.command("pipeline-8k")
@@ -77,7 +76,7 @@ def pipeline_8k(
 
     Example: uv run python jobs/benchmark.py pipeline-8k --images 8 --rounds 1
     """
-    conclude([_pipeline("8k", images, shared_folder(shared), rounds, workers, tile_budget_gb or None)], json)
+    conclude([_pipeline("8k", images, shared_folder(shared), rounds, workers, tile_budget_gb or None, DETECTOR)], json)
 
 
 @app.command("assigning")
@@ -190,6 +189,24 @@ def joining(
     conclude([measured("joining", make, images=images, boxes=boxes)], json)
 
 
+@app.command("planning")
+def planning(
+    images: Annotated[list[int] | None, typer.Option(min=1, help="Again for more; default 10,000 and 100,000.")] = None,
+    store: Annotated[str | None, typer.Option(help="Folder or s3://, kept; default a temporary folder.")] = None,
+    delay_ms: Annotated[float | None, typer.Option(min=0, help="In a stand-in for S3 with such requests.")] = None,
+    json: JsonOption = None,
+) -> None:
+    """Seconds, memory and growth of plan, run without work, status and clean over three nodes of many images.
+
+    Example: uv run python jobs/benchmark.py planning --images 1000 --images 10000
+    """
+    from jobs.benchmarks.planning import planning_section
+
+    sizes, far = sorted(set(images or [10_000, 100_000])), [] if delay_ms is None else [f"{delay_ms:g}"]
+    make = partial(planning_section, sizes, store, delay_ms)
+    conclude([measured("planning", make, images=sizes, store=[store] * bool(store), delay_ms=far)], json)
+
+
 @app.command("forward")
 def forward(
     detector: Annotated[list[str] | None, typer.Option(help="Again for more; default every one there is.")] = None,
@@ -254,9 +271,9 @@ def everything(
     Example: uv run python jobs/benchmark.py all --json benchmark.json
     """
     data = shared_folder(shared)
-    sections = [_evaluation(data, rounds), _pipeline("1024", images, data, rounds, workers)]
-    sections.append(_pipeline("8k", images_8k, data, rounds, workers, tile_budget_gb or None))
-    conclude(sections, json)
+    small = _pipeline("1024", images, data, rounds, workers, None, DETECTOR)
+    large = _pipeline("8k", images_8k, data, rounds, workers, tile_budget_gb or None, DETECTOR)
+    conclude([_evaluation(data, rounds), small, large], json)
 
 
 def _evaluation(shared: Path | None, rounds: int) -> Section:
@@ -270,13 +287,7 @@ def _evaluation(shared: Path | None, rounds: int) -> Section:
 
 
 def _pipeline(
-    canvas: str,
-    images: int,
-    shared: Path | None,
-    rounds: int,
-    workers: int | None,
-    budget: float | None = None,
-    detector: str = DETECTOR,
+    canvas: str, images: int, shared: Path | None, rounds: int, workers: int | None, budget: float | None, detector: str
 ) -> Section:
     from jobs.benchmarks.throughput import throughput_section
 

@@ -119,10 +119,11 @@ def missing_answers(
 
 
 def images_of_shards(detections: Artifact) -> dict[str, list[str]]:
-    """Returns shard name -> its images, from the shards' records."""
-    shards: dict[str, list[str]] = {entry.name: [] for entry in detections.manifest.shards}
-    for key, _, shard in detections.item_versions():
-        shards[shard].append(key)
+    """Returns shard name -> its images, from the list of the rows."""
+    keys, shards, first = detections.keys(), dict[str, list[str]](), 0
+    for entry in detections.manifest.shards:
+        shards[entry.name] = keys[first : first + entry.rows].to_pylist()
+        first += entry.rows
     return shards
 
 

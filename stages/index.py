@@ -11,10 +11,11 @@ import pyarrow as pa
 
 from pipeline.data.datasets.config_field import DatasetChoice
 from pipeline.data.datasets.dataset import with_node
+from pipeline.data.datasets.entries import Entries, Entry, name_of
 from pipeline.data.records import Sample
 from pipeline.data.schemas import SAMPLES
 from pipeline.engine.manifest import Artifact
-from pipeline.engine.stage import Item, MapStage, Row, StageContext
+from pipeline.engine.stage import Item, Items, MapStage, Row, StageContext
 
 
 class Index(MapStage):
@@ -46,7 +47,13 @@ class Index(MapStage):
             entries = self.dataset.entries(ctx.path or "", ctx.log)
         except (ValueError, FileNotFoundError) as error:
             raise ValueError(with_node(str(error), ctx.node)) from None
-        return [Item(_escaped(entry.image_id), entry.version, {"entry": entry}) for entry in entries]
+        table = Entries.of(entries).table
+        names = table["image_id"]
+        try:
+            keys = names.cast(pa.string())
+        except pa.ArrowInvalid:  # a name that is no UTF-8
+            keys = pa.array([_escaped(name_of(name)) for name in names.to_pylist()], pa.string())
+        return Items(keys, table["version"], table.select(["image_id", "path"]))
 
     def review(self, ctx: StageContext, output: Artifact) -> Sequence[str]:
         """Returns what is odd about the set now that its images are read, as `Dataset.review`.
@@ -65,7 +72,8 @@ class Index(MapStage):
 
         def work(items: Sequence[Item]) -> Iterator[Row]:
             for item in items:
-                yield _storable(read(item.data["entry"])).to_row()
+                image_id, path = (name_of(item.data[name]) for name in ("image_id", "path"))
+                yield _storable(read(Entry(image_id, path, item.version))).to_row()
 
         return work
 

@@ -13,12 +13,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import Field
 
-from pipeline.data.image_sets import require_known_images
+from pipeline.data.image_sets import refined_items
 from pipeline.data.labelled_faces import faces_of
 from pipeline.data.records import Detections
 from pipeline.data.schemas import DETECTIONS, SAMPLES
 from pipeline.data.shard_reader import ShardReader
-from pipeline.engine.fingerprint import hash_json
 from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
 
 
@@ -49,12 +48,7 @@ class Oracle(MapStage):
         Raises:
             ValueError: if the dump has images that the samples do not have.
         """
-        require_known_images(ctx.one("candidates"), ctx.one("samples"))
-        faces = {key: version for key, version, _ in ctx.one("samples").item_versions()}
-        return [
-            Item(key, hash_json([version, faces[key]], size=8), {"shard": shard})
-            for key, version, shard in ctx.one("candidates").item_versions()
-        ]
+        return refined_items(ctx.one("candidates"), ctx.one("samples"))
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
         """Returns a worker that holds all faces and one shard of the dump at a time."""

@@ -20,7 +20,8 @@ from pipeline.data.canvas import parse_canvas
 from pipeline.data.decode_memory import Room
 from pipeline.data.image_reader import ImageReader
 from pipeline.data.schemas import CHECKPOINT, DETECTIONS, SAMPLES
-from pipeline.engine.stage import Item, Port, Row, StageContext
+from pipeline.engine.shard_record import KEY
+from pipeline.engine.stage import Item, Items, Port, Row, StageContext
 from pipeline.inference.engines import ENGINES
 from pipeline.inference.test_time import MODES, detect
 from pipeline.inference.worker import naming_weights, planned_weights, set_threads
@@ -86,8 +87,8 @@ class Predict(NetworkStage):
 
     def items(self, ctx: StageContext) -> Sequence[Item]:
         """Returns one item per sample; only a change of the image's bytes changes it, not one of its labels."""
-        rows = ctx.one("samples").rows(["image_id", "content_hash", "path", "width", "height"])
-        return [Item(row.pop("image_id"), row.pop("content_hash"), row) for row in rows]
+        rows = ctx.one("samples").listing(["content_hash", "path", "width", "height"])
+        return Items(rows[KEY], rows["content_hash"], rows.select(["path", "width", "height"]))
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
         """Returns a worker that fetches, and where it has a core to spare decodes, the next images during this one."""

@@ -19,7 +19,8 @@ from pipeline.data.labelled_faces import ImageFaces, faces_of
 from pipeline.data.records import WITHOUT_LANDMARKS, Detections
 from pipeline.data.schemas import DETECTIONS, RANKING_ACCURACY, SAMPLES
 from pipeline.data.shard_reader import rows_of
-from pipeline.engine.manifest import Artifact
+from pipeline.engine.manifest import SHARD, Artifact
+from pipeline.engine.shard_record import KEY
 from pipeline.engine.stage import Port, Row, StageContext, WholeStage
 from pipeline.evaluation.ranking_accuracy import PairCounts, count_pairs, places_of
 
@@ -111,7 +112,8 @@ def _shards(nodes: Sequence[Artifact]) -> tuple[dict[str, str], ...]:
     Raises:
         ValueError: a node has other images than the first one.
     """
-    found = tuple({key: shard for key, _, shard in node.item_versions()} for node in nodes)
+    listings = [node.listing() for node in nodes]
+    found = tuple(dict(zip(rows[KEY].to_pylist(), rows[SHARD].to_pylist(), strict=True)) for rows in listings)
     for node, shards in zip(nodes, found, strict=True):
         require_equal_images(nodes[0].node, found[0], node.node, shards, "compare dumps of the same images")
     return found

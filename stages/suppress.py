@@ -12,7 +12,9 @@ from pydantic import Field
 from pipeline.boxes.frame import CONVENTIONS
 from pipeline.data.schemas import DETECTIONS
 from pipeline.data.shard_reader import ShardReader
-from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
+from pipeline.engine.manifest import SHARD
+from pipeline.engine.shard_record import KEY, VERSION
+from pipeline.engine.stage import Item, Items, MapStage, Port, Row, StageContext
 
 
 class Suppress(MapStage):
@@ -44,8 +46,9 @@ class Suppress(MapStage):
     convention: Literal["retinaface", "mogface", "plain"] = "retinaface"
 
     def items(self, ctx: StageContext) -> Sequence[Item]:
-        """Returns one item per row of the dump, from its records alone."""
-        return [Item(key, version, {"shard": shard}) for key, version, shard in ctx.one("candidates").item_versions()]
+        """Returns one item per row of the dump, from the list of its rows alone."""
+        rows = ctx.one("candidates").listing()
+        return Items(rows[KEY], rows[VERSION], rows.select([SHARD]))
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
         """Returns a worker that holds one shard of the dump at a time."""

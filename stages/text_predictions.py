@@ -74,7 +74,7 @@ class TextPredictions(MapStage):
         """
         if _hash_of(Path(ctx.path or "")) != ctx.file_hashes["text"]:
             raise ValueError(f"{ctx.path}: expected the predictions that this run was planned with, found others")
-        keys = [key for key, _, _ in ctx.one("samples").item_versions()]
+        keys = ctx.one("samples").keys().to_pylist()
         text, row_of = read_wider_text(Path(ctx.path or ""), keys), {key: row for row, key in enumerate(keys)}
         missing, best = set(text.missing), slice(self.max_candidates)
 

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -24,9 +25,9 @@ from pipeline.engine.graph import Graph, Node
 from pipeline.engine.manifest import Manifest, stored_manifests
 from pipeline.engine.plan import Options
 from pipeline.engine.runner import Runner
-from pipeline.engine.shard_record import ShardRecord
+from pipeline.engine.shard_record import KEY, VERSION, ShardRecord
 from pipeline.engine.shards import ShardJob, Worker, compute_shard, peak_memory_mb
-from pipeline.engine.stage import Item, MapStage, Port, Resources, Row, StageContext
+from pipeline.engine.stage import Item, Items, MapStage, Port, Resources, Row, StageContext
 from pipeline.engine.storage import Store
 from stages.label_candidates import LabelCandidates
 
@@ -176,7 +177,9 @@ class SyntheticSamples(MapStage):
 
     def items(self, ctx: StageContext) -> Sequence[Item]:
         """Returns one item per image."""
-        return [Item(f"synthetic/{number:07d}", "") for number in range(self.images)]
+        numbers = pc.utf8_lpad(pc.cast(pa.array(np.arange(self.images)), pa.string()), 7, "0")
+        keys = pc.binary_join_element_wise("synthetic", numbers, "/")
+        return Items(keys, pa.nulls(len(keys), pa.string()).fill_null(""))
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
         """Returns a worker of random rows of `SAMPLES`."""
@@ -208,7 +211,8 @@ class SyntheticDump(MapStage):
 
     def items(self, ctx: StageContext) -> Sequence[Item]:
         """Returns one item per sample."""
-        return [Item(key, version) for key, version, _ in ctx.one("samples").item_versions()]
+        rows = ctx.one("samples").listing()
+        return Items(rows[KEY], rows[VERSION])
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
         """Returns a worker of random rows of `DETECTIONS`."""

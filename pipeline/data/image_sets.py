@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any
 
-from pipeline.engine.fingerprint import hash_json
-from pipeline.engine.manifest import Artifact
-from pipeline.engine.stage import Item
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.engine.items import Items
+from pipeline.engine.manifest import SHARD, Artifact
+from pipeline.engine.shard_record import KEY, VERSION
 
 
 def require_equal_images(one: str, ones: Collection[str], other: str, others: Collection[str], advice: str) -> None:
@@ -20,31 +23,61 @@ def require_equal_images(one: str, ones: Collection[str], other: str, others: Co
 
 def require_known_images(detections: Artifact, samples: Artifact) -> None:
     """Raises ValueError where detections are of images that the samples do not have; the reverse is allowed."""
-    known, found = set(samples.keys()), list(detections.keys())
-    if unknown := sorted(set(found) - known):
+    found = detections.keys()
+    unknown = found.filter(pc.invert(pc.is_in(found, samples.keys())))
+    if len(unknown):
         raise ValueError(
             f"{detections.node}: {len(unknown)} of {len(found)} images are not in {samples.node}: "
-            f"{', '.join(unknown[:3])}; use a dump with the dataset it was made of"
+            f"{', '.join(sorted(unknown.to_pylist())[:3])}; use a dump with the dataset it was made of"
         )
 
 
-def joined_items(artifacts: Sequence[Artifact], advice: str) -> list[Item]:
+def refined_items(refined: Artifact, samples: Artifact, columns: Sequence[str] = (), version: str = VERSION) -> Items:
+    """Returns one item per row of `refined`, in their order, with the name of its shard as `data["shard"]`.
+
+    Args:
+        refined: detections of images of the samples.
+        samples: the images.
+        columns: of the samples, which become data of the items.
+        version: the column of the samples that an item's version changes with, beside the row of `refined`.
+
+    Raises:
+        ValueError: if it has images that the samples do not have.
+    """
+    require_known_images(refined, samples)
+    rows, images = refined.listing(), samples.listing(columns)
+    images = images.take(pc.index_in(rows[KEY], images[KEY]))
+    data = images.select(columns).append_column(SHARD, rows[SHARD])
+    return Items(rows[KEY], joined_versions([rows[VERSION], images[version]]), data)
+
+
+def joined_items(artifacts: Sequence[Artifact], advice: str) -> Items:
     """Returns one item per image, in the order of the first node: `data["shards"]` names its shard in each of them.
 
     Raises:
         ValueError: a node has other images than the first one; `advice` ends the message.
     """
-    versions, shards = dict[str, list[str]](), dict[str, list[str]]()
-    for place, artifact in enumerate(artifacts):
-        rows = {key: (version, shard) for key, version, shard in artifact.item_versions()}
-        if place:
-            require_equal_images(artifacts[0].node, versions, artifact.node, rows, advice)
-        for key, (version, shard) in rows.items():
-            versions.setdefault(key, []).append(version)
-            shards.setdefault(key, []).append(shard)
-    # Most images share their shards with others: one tuple for all of them.
-    known: dict[tuple[str, ...], dict[str, Any]] = {}
-    return [
-        Item(key, hash_json(parts, size=8), known.setdefault(names := tuple(shards.pop(key)), {"shards": names}))
-        for key, parts in versions.items()
-    ]
+    listings = [artifact.listing() for artifact in artifacts]
+    first, keys = artifacts[0], listings[0][KEY]
+    for place, (artifact, rows) in enumerate(zip(artifacts[1:], listings[1:], strict=True), start=1):
+        at = pc.index_in(keys, rows[KEY])
+        if at.null_count or len(rows) != len(keys):
+            require_equal_images(first.node, keys.to_pylist(), artifact.node, rows[KEY].to_pylist(), advice)
+        listings[place] = rows.take(at)
+    shards = _lists([rows[SHARD].combine_chunks() for rows in listings])
+    return Items(keys, joined_versions([rows[VERSION] for rows in listings]), pa.table({"shards": shards}))
+
+
+def joined_versions(versions: Sequence[pa.ChunkedArray]) -> pa.ChunkedArray:
+    """Returns versions that change where one of several does: their texts, one after the other."""
+    return pc.binary_join_element_wise(*(each.cast(pa.string()) for each in versions), "+")
+
+
+def _lists(columns: Sequence[pa.DictionaryArray]) -> pa.ListArray:
+    """Returns the values of columns of texts row by row, each text once in memory."""
+    starts = np.cumsum([0, *(len(column.dictionary) for column in columns)])
+    indices = [column.indices.to_numpy() + start for column, start in zip(columns, starts[:-1], strict=True)]
+    flat = pa.array(np.stack(indices, axis=1).astype(np.int32).ravel())
+    texts = pa.concat_arrays([column.dictionary for column in columns])
+    ends = pa.array(np.arange(len(columns[0]) + 1, dtype=np.int32) * len(columns))
+    return pa.ListArray.from_arrays(ends, pa.DictionaryArray.from_arrays(flat, texts))

@@ -34,7 +34,8 @@ SAMPLES: Final = pa.schema(
         # Ten numbers per face (eyes, nose, mouth corners), flattened; empty where the dataset has none.
         *_columns(FLOATS, "landmarks"),
         *_columns(TEXT, "error", null=True),
-    ]
+    ],
+    {"planned_with": "content_hash,path,width,height"},
 )
 
 # Both a dump (candidates before suppression) and final detections; rows fall in score.

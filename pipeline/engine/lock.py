@@ -50,20 +50,26 @@ class StoreLock:
             if (holder := self._holder()) is None:
                 time.sleep(0.2)  # an unreadable lock may be half-written, on file systems without hard links
                 holder = self._holder()
-            if holder and not self._is_dead(holder):
-                raise StoreLockedError(
-                    f"{self._store.url} is in use by {describe(self._holder() or holder)}; wait for it or stop it first"
-                )
-            self.taken_over_from = describe(holder) if holder else "an unreadable lock"
-            if self._holder() == holder:  # not taken over by another run in the meantime
-                self._store.delete(LOCK_FILE)
-            created = self._store.create(LOCK_FILE, self._content())
-            time.sleep(0.1)  # another run may be taking over the same dead lock: the last one to write wins
-            winner = self._holder() or {}
-            if not created or winner.get("owner") != self._owner:
-                raise StoreLockedError(f"{self._store.url} has just been taken by {describe(winner)}")
+            # A write whose answer was lost on the way is repeated, and then finds its own lock.
+            if holder is None or holder.get("owner") != self._owner:
+                self._take_over(holder)
         self._beat.start()
         return self
+
+    def _take_over(self, holder: dict[str, Any] | None) -> None:
+        """Takes the lock of a holder that has ended, or an unreadable one; raises StoreLockedError otherwise."""
+        if holder and not self._is_dead(holder):
+            raise StoreLockedError(
+                f"{self._store.url} is in use by {describe(self._holder() or holder)}; wait for it or stop it first"
+            )
+        self.taken_over_from = describe(holder) if holder else "an unreadable lock"
+        if self._holder() == holder:  # not taken over by another run in the meantime
+            self._store.delete(LOCK_FILE)
+        created = self._store.create(LOCK_FILE, self._content())
+        time.sleep(0.1)  # another run may be taking over the same dead lock: the last one to write wins
+        winner = self._holder() or {}
+        if not created or winner.get("owner") != self._owner:
+            raise StoreLockedError(f"{self._store.url} has just been taken by {describe(winner)}")
 
     def __exit__(self, *_: object) -> None:
         """Deletes the lock, if this run still owns it."""

@@ -2,38 +2,53 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.engine.checksummed_json import verified, with_checksum
-from pipeline.engine.fingerprint import hash_bytes, hash_json
+from pipeline.engine.fingerprint import hash_bytes
+from pipeline.engine.row_list import RowList
 from pipeline.engine.shard_record import (
     DAMAGED,
-    WHOLE,
+    KEY,
+    VERSION,
     DamagedError,
     ReusedShard,
-    ShardRecord,
     is_whole,
     mark_damaged,
     read_record,
 )
 from pipeline.engine.storage import Store
 
+SHARD: Final = "shard"
+_VERSION_DIGITS: Final = 16
+_PREFIX: Final = "manifest-"
+
 
 @dataclass(frozen=True)
 class ShardEntry:
-    """One shard of an output; `keys` are the rows of it that count, None for all."""
+    """One shard of an output.
+
+    Attributes:
+        name, size, content_hash: of its file.
+        rows: how many of its rows count.
+        seconds: wall time of these rows in one worker.
+        keys: the rows that count, None for all.
+    """
 
     name: str
     size: int
     rows: int
     content_hash: str
+    seconds: float = 0
     keys: tuple[str, ...] | None = None
 
 
@@ -48,6 +63,7 @@ class Manifest:
         key: the column that names a row.
         shards: the files of the rows.
         rows, errors: how many rows, and (key, message) of those that hold an error.
+        row_list: the file that lists the rows, for stages that plan with them; None for the output of a whole stage.
         run: provenance: seconds of work, peak memory, when, versions.
     """
 
@@ -59,12 +75,14 @@ class Manifest:
     shards: tuple[ShardEntry, ...] = ()
     rows: int = 0
     errors: tuple[tuple[str, str], ...] = ()
+    row_list: RowList | None = None
     run: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def content_hash(self) -> str:
         """Hash of the rows, by which later nodes know this output: the same bytes computed again are the same input."""
-        return hash_json(sorted([s.content_hash, *(s.keys or ())] for s in self.shards))
+        shards = sorted([s.content_hash, *(s.keys or ())] for s in self.shards)
+        return hash_bytes(json.dumps(shards, ensure_ascii=False).encode())[:24]
 
     @cached_property
     def entries(self) -> Mapping[str, ShardEntry]:
@@ -77,22 +95,28 @@ class Manifest:
         return f"{self.node}/{self.row_fingerprint}"
 
     def save(self, store: Store) -> None:
-        """Writes the manifest; all its shards are in place before."""
-        store.write(
-            manifest_name(self.node, self.row_fingerprint, self.fingerprint), with_checksum(asdict(self), indent=1)
-        )
+        """Writes the manifest; all its shards and the list of its rows are in place before."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        shards = [[getattr(shard, each.name) for each in fields(ShardEntry)] for shard in self.shards]
+        row_list = self.row_list and vars(self.row_list)
+        data = with_checksum({**values, "shards": shards, "row_list": row_list})
+        store.write(manifest_name(self.node, self.row_fingerprint, self.fingerprint), data)
 
-    def broken(self, store: Store) -> list[str]:
-        """Returns the names of shards that are not whole, see `is_whole`; reads none of them."""
-        sizes = store.sizes(self.folder)
-        return [s.name for s in self.shards if not is_whole(sizes, s.name, s.size)]
+    def broken(self, store: Store, sizes: Mapping[str, int] | None = None) -> list[str]:
+        """Returns the names of shards that are not whole, see `is_whole`, and of the list of rows; reads none of them.
+
+        `sizes` are those of the files in its folder, where they are known.
+        """
+        found = store.sizes(self.folder) if sizes is None else sizes
+        bad = [s.name for s in self.shards if not is_whole(found, s.name, s.size)]
+        return bad + ([self.row_list.name] if self.row_list and not self.row_list.is_whole(found) else [])
 
     def verify(self, store: Store) -> list[str]:
         """Returns the names of shards whose bytes or records are not those that were written; reads every byte.
 
         Afterwards exactly these are marked as damaged.
         """
-        bad = []
+        bad = self.row_list.verify(store, self.folder) if self.row_list else []
         for shard in self.shards:
             data = store.read_or_none(f"{self.folder}/{shard.name}.parquet")
             record = read_record(store, self.folder, shard.name, shard.content_hash)
@@ -106,7 +130,7 @@ class Manifest:
 
 def manifest_name(node: str, row_fingerprint: str, fingerprint: str) -> str:
     """Returns the file name of a manifest within the store."""
-    return f"{node}/{row_fingerprint}/manifest-{fingerprint}.json"
+    return f"{node}/{row_fingerprint}/{_PREFIX}{fingerprint}.json"
 
 
 def finish(base: Manifest, kept: Sequence[ReusedShard]) -> Manifest:
@@ -115,7 +139,8 @@ def finish(base: Manifest, kept: Sequence[ReusedShard]) -> Manifest:
     for each in kept:
         record, keys = each.record, each.keys
         rows, counted = (record.rows, None) if keys is None else (len(keys), set(keys))
-        entries.append(ShardEntry(record.name, record.size, rows, record.content_hash, keys))
+        seconds = round(record.seconds * rows / record.rows, 3) if record.rows else 0
+        entries.append(ShardEntry(record.name, record.size, rows, record.content_hash, seconds, keys))
         errors += [error for error in record.errors if counted is None or error[0] in counted]
     return replace(base, shards=tuple(entries), rows=sum(entry.rows for entry in entries), errors=tuple(errors))
 
@@ -123,25 +148,29 @@ def finish(base: Manifest, kept: Sequence[ReusedShard]) -> Manifest:
 def load_manifest(store: Store, node: str, row_fingerprint: str, fingerprint: str) -> Manifest | None:
     """Returns a stored manifest, or None where there is none that can be read as it was written."""
     data = store.read_or_none(manifest_name(node, row_fingerprint, fingerprint))
-    return None if data is None else _parse(data)
+    return None if data is None else parse_manifest(data)
 
 
 def stored_manifests(store: Store, node: str) -> list[Manifest]:
     """Returns every manifest of a node, newest first."""
-    found = []
-    for row_fingerprint in store.folders(node):
-        for name in store.sizes(f"{node}/{row_fingerprint}"):
-            if name.startswith("manifest-") and (manifest := _parse(store.read(f"{node}/{row_fingerprint}/{name}"))):
-                found.append(manifest)
-    return sorted(found, key=lambda m: -float(m.run.get("finished", 0)))
+    folders = [f"{node}/{row_fingerprint}" for row_fingerprint in store.folders(node)]
+    names = [f"{folder}/{name}" for folder in folders for name in store.named(folder, _PREFIX)]
+    found = (parse_manifest(data) for data in store.read_all(names) if data is not None)
+    return sorted((manifest for manifest in found if manifest), key=lambda m: -float(m.run.get("finished", 0)))
 
 
-def _parse(data: bytes) -> Manifest | None:
+def parse_manifest(data: bytes) -> Manifest | None:
+    """Returns the manifest that `Manifest.save` wrote as these bytes, or None where they are others."""
     try:
-        fields = verified(data)
-        shards = tuple(ShardEntry(**{**s, "keys": s["keys"] and tuple(s["keys"])}) for s in fields.pop("shards"))
-        errors = tuple((a, b) for a, b in fields.pop("errors"))
-        return Manifest(**fields, shards=shards, errors=errors)
+        values = verified(data)
+        shards = tuple(
+            ShardEntry(name, size, rows, content_hash, seconds, None if keys is None else tuple(keys))
+            for name, size, rows, content_hash, seconds, keys in values["shards"]
+        )
+        errors = tuple((key, message) for key, message in values["errors"])
+        if listed := values["row_list"]:
+            values["row_list"] = RowList(**{**listed, "columns": tuple(listed["columns"])})
+        return Manifest(**{**values, "shards": shards, "errors": errors})
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
 
@@ -167,10 +196,10 @@ class Artifact:
         params: Mapping[str, Any] = self.manifest.fingerprint_fields["params"]
         return params
 
-    def read(self, entry: ShardEntry) -> pa.Buffer:
-        """Returns a shard's file as it was written; hashing takes 1 ms a MB.
+    def read(self, entry: ShardEntry | RowList) -> pa.Buffer:
+        """Returns a shard's file, or that of the list of rows, as it was written; hashing takes 1 ms a MB.
 
-        Raises DamagedError if the file is another one now, or is gone; the shard is then marked as damaged.
+        Raises DamagedError if the file is another one now, or is gone; it is then marked as damaged.
         """
         name = f"{self.manifest.folder}/{entry.name}.parquet"
         for _ in range(2):  # an error on the way from the disk need not happen twice
@@ -205,33 +234,42 @@ class Artifact:
         for table in self.tables(columns):
             yield from table.to_pylist()
 
-    def keys(self) -> Iterator[str]:
-        """Yields the key of every row, in the order of `rows`; reads a shard only where its record is missing."""
-        for entry in self.manifest.shards:
-            yield from self._keys(entry)
+    def keys(self) -> pa.ChunkedArray:
+        """Returns the key of every row, in the order of `rows`; reads no shard of a map stage's output."""
+        return self._listed([]).column(0)
 
-    def item_versions(self) -> Iterator[tuple[str, str, str]]:
-        """Yields (key, version, shard) of every row; the version changes with the bytes of the shard that holds it."""
-        for entry in self.manifest.shards:
-            for key in self._keys(entry):
-                yield key, hash_json([entry.content_hash, key], size=8), entry.name
+    def listing(self, columns: Sequence[str] = ()) -> pa.Table:
+        """Returns a row for every row of the output, in the order of `rows`: what later nodes plan with.
+
+        Its columns are the key; `VERSION`, which changes with the bytes of the shard that holds the row; `SHARD`, its
+        name; and columns of the output. Shards are read only for those that the output's schema does not name in
+        its metadata ``planned_with``.
+
+        Raises DamagedError if a file that is read is damaged.
+        """
+        table = self._listed(columns)
+        shards = self.manifest.shards
+        places = pa.array(np.repeat(np.arange(len(shards), dtype=np.int32), [shard.rows for shard in shards]))
+        facts = {VERSION: [s.content_hash[:_VERSION_DIGITS] for s in shards], SHARD: [s.name for s in shards]}
+        for name, values in facts.items():
+            column = pa.DictionaryArray.from_arrays(places, pa.array(values, pa.string()))
+            table = table.append_column(name, column)
+        return table.select([KEY, VERSION, SHARD, *columns])
 
     def ms_per_row(self) -> float | None:
         """Returns the wall time of one row in one worker, in milliseconds, over the shards of all runs.
 
-        None where no shard has a record, or none has a row.
+        None where it has no row.
         """
-        records = [record for entry in self.manifest.shards if (record := self._record(entry))]
-        rows = sum(record.rows for record in records)
-        return 1000 * sum(record.seconds for record in records) / rows if rows else None
+        seconds = sum(shard.seconds for shard in self.manifest.shards)
+        return 1000 * seconds / self.manifest.rows if self.manifest.rows else None
 
-    def _record(self, entry: ShardEntry) -> ShardRecord | None:
-        return read_record(self.store, self.manifest.folder, entry.name, entry.content_hash)
-
-    def _keys(self, entry: ShardEntry) -> Sequence[str]:
-        if entry.keys is not None:
-            return entry.keys
-        if entry.name != WHOLE and (record := self._record(entry)):  # the only item of a whole stage is no row
-            return [key for key, _ in record.items]
-        keys: list[str] = self.table(entry.name, [self.manifest.key]).column(0).to_pylist()
-        return keys
+    def _listed(self, columns: Sequence[str]) -> pa.Table:
+        """Returns `KEY` and columns of every row."""
+        key, listed = self.manifest.key, self.manifest.row_list
+        if listed is not None and {*columns} <= {*listed.columns}:
+            return pq.read_table(pa.BufferReader(self.read(listed)), columns=[KEY, *columns])
+        wanted = list(dict.fromkeys([key, *columns]))
+        parts = list(self.tables(wanted))
+        table = pa.concat_tables(parts) if parts else pa.table({name: pa.array([], pa.string()) for name in wanted})
+        return table.append_column(KEY, table[key]).select([KEY, *columns])

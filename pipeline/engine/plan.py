@@ -7,16 +7,18 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from pipeline.engine.fingerprint import canonical, difference, hash_json
+from pipeline.engine.fingerprint import canonical, difference, hash_json, hash_texts
 from pipeline.engine.graph import Graph, Node
-from pipeline.engine.manifest import Artifact, Manifest, load_manifest, manifest_name, stored_manifests
+from pipeline.engine.items import Items
+from pipeline.engine.manifest import Artifact, Manifest, manifest_name, parse_manifest, stored_manifests
 from pipeline.engine.redaction import redact
 from pipeline.engine.shard_record import DamagedError, finished_shards, shard_names
 from pipeline.engine.shard_reuse import ShardPlan, plan_shards
-from pipeline.engine.stage import Item, MapStage, StageContext
+from pipeline.engine.stage import MapStage, StageContext
 from pipeline.engine.storage import Store
 
 NOT_COMPUTED = "(not computed yet)"
+FORMAT = "2"  # of what is stored; part of every fingerprint
 
 
 class Decision(StrEnum):
@@ -47,7 +49,7 @@ class NodePlan:
         decision, reason: what and why, for people.
         fingerprint_fields: what the fingerprint is the hash of; None for a blocked node.
         fingerprint, row_fingerprint: None until all inputs are finished.
-        items: all items of a map stage; None until all inputs are finished.
+        items: all items of a map stage that has work; None where there is none, and until all inputs are finished.
         shard_plan: stored shards to keep and new ones to compute; None likewise.
         artifact: the finished output, for `Decision.REUSE` only.
         damaged: what is stored of the wanted output and cannot be used: names of shards, or "its manifest".
@@ -61,7 +63,7 @@ class NodePlan:
     fingerprint_fields: Mapping[str, Any] | None = None
     fingerprint: str | None = None
     row_fingerprint: str | None = None
-    items: tuple[Item, ...] | None = field(default=None, repr=False)
+    items: Items | None = field(default=None, repr=False)
     shard_plan: ShardPlan | None = field(default=None, repr=False)
     artifact: Artifact | None = field(default=None, repr=False)
     damaged: tuple[str, ...] = ()
@@ -93,7 +95,7 @@ def plan_node(graph: Graph, name: str, store: Store, upstream: Mapping[str, Node
     """
     node = graph.nodes[name]
     notes: list[str] = []
-    items: tuple[Item, ...] | None = None
+    items: Items | None = None
     try:
         node.stage.check(node.path, node.inputs)
         node.stage.fits(node.resources)
@@ -102,20 +104,24 @@ def plan_node(graph: Graph, name: str, store: Store, upstream: Mapping[str, Node
         if blocked:
             return NodePlan(node, Decision.BLOCKED, f"by {_first(blocked)}")
         ready = all(upstream[u].artifact for u in node.upstream)
-        if ready and isinstance(node.stage, MapStage):
-            ctx = context(graph, name, upstream, file_hashes)
-            items = tuple(node.stage.items(replace(ctx, log=notes.append)))
-            items = items[: options.limit] if not node.upstream else items
+        ctx = replace(context(graph, name, upstream, file_hashes), log=notes.append)
+        if not node.upstream and isinstance(node.stage, MapStage):
+            items = Items.of(node.stage.items(ctx))[: options.limit]
+        fields = _fingerprint_fields(node, file_hashes, upstream, items)
+        known = NodePlan(node, Decision.RUN, "", fields, items=items, notes=tuple(notes))
+        if not ready:
+            return _wait(known, store, upstream, options)
+        known = replace(known, fingerprint=hash_json(fields), row_fingerprint=_row_fingerprint(node, fields))
+        known = _decide(known, store, options)
+        if known.decision is Decision.RUN and isinstance(node.stage, MapStage):
+            if known.items is None:  # what is stored needs none: they follow from the inputs' content
+                known = replace(known, items=Items.of(node.stage.items(ctx)), notes=tuple(notes))
+            known = _with_shards(known, store, options)
     except DamagedError:
         raise
     except (ValueError, OSError) as error:
         return NodePlan(node, Decision.BLOCKED, redact(str(error)), invalid=name in options.selected)
-    fields = _fingerprint_fields(node, file_hashes, upstream, items)
-    known = NodePlan(node, Decision.RUN, "", fields, items=items, notes=tuple(notes))
-    if not ready:
-        return _wait(known, store, upstream, options)
-    known = replace(known, fingerprint=hash_json(fields), row_fingerprint=_row_fingerprint(node, fields))
-    return _decide(known, store, options)
+    return known if known.shard_plan else replace(known, items=None)
 
 
 def context(graph: Graph, name: str, upstream: Mapping[str, NodePlan], file_hashes: Mapping[str, str]) -> StageContext:
@@ -135,10 +141,11 @@ def context(graph: Graph, name: str, upstream: Mapping[str, NodePlan], file_hash
 
 
 def _fingerprint_fields(
-    node: Node, file_hashes: Mapping[str, str], upstream: Mapping[str, NodePlan], items: tuple[Item, ...] | None
+    node: Node, file_hashes: Mapping[str, str], upstream: Mapping[str, NodePlan], items: Items | None
 ) -> dict[str, Any]:
     contents = {u: a.manifest.content_hash if (a := upstream[u].artifact) else NOT_COMPUTED for u in node.upstream}
     fields = {
+        "format": FORMAT,
         "stage": node.stage.name,
         "version": node.stage.version,
         "params": node.stage.model_dump(mode="python"),
@@ -153,7 +160,7 @@ def _fingerprint_fields(
             for name, wiring in node.lineage.items()
         }
     if not node.upstream and items is not None:
-        content_hash = hash_json([[i.key, i.version] for i in items])
+        content_hash = hash_texts(items.keys, items.versions)
         fields["dataset"] = {"items": len(items), "content_hash": content_hash}
     plain: dict[str, Any] = canonical(fields, node.name)
     return plain
@@ -182,12 +189,12 @@ def _wait(known: NodePlan, store: Store, upstream: Mapping[str, NodePlan], optio
 
 
 def _decide(known: NodePlan, store: Store, options: Options) -> NodePlan:
+    """Returns the decision about a node whose inputs are finished, without what is stored of its shards."""
     name = known.node.name
     assert known.fingerprint and known.row_fingerprint
     selected = name in options.selected
     forced = selected and name in options.force
-    manifest = load_manifest(store, name, known.row_fingerprint, known.fingerprint)
-    damaged = _damaged(known, store, manifest)
+    manifest, damaged = _stored(known, store)
     retry = selected and options.retry_errors and bool(manifest and manifest.errors)
     if manifest and not (damaged or forced or retry):
         artifact = Artifact(store, manifest)
@@ -203,28 +210,29 @@ def _decide(known: NodePlan, store: Store, options: Options) -> NodePlan:
         reason = f"{len(manifest.errors)} errors to retry"
     else:
         reason = _reason(differences(known, store)).removesuffix("; ") or "stored shards without a manifest"
-    known = replace(known, reason=reason, damaged=damaged)
-    return known if known.items is None else _with_shards(known, store, forced, options.retry_errors)
+    return replace(known, reason=reason, damaged=damaged)
 
 
-def _damaged(known: NodePlan, store: Store, manifest: Manifest | None) -> tuple[str, ...]:
-    """Returns what is stored of the wanted output and cannot be used."""
+def _stored(known: NodePlan, store: Store) -> tuple[Manifest | None, tuple[str, ...]]:
+    """Returns the manifest of the wanted output, if it can be read, and what is stored of it and cannot be used."""
+    data = store.read_or_none(manifest_name(known.node.name, known.row_fingerprint or "", known.fingerprint or ""))
+    manifest = None if data is None else parse_manifest(data)
     if manifest is not None:
-        return tuple(manifest.broken(store))
-    name = manifest_name(known.node.name, known.row_fingerprint or "", known.fingerprint or "")
-    return () if store.read_or_none(name) is None else ("its manifest",)
+        return manifest, tuple(manifest.broken(store))
+    return None, () if data is None else ("its manifest",)
 
 
-def _with_shards(known: NodePlan, store: Store, forced: bool, retry_errors: bool) -> NodePlan:
+def _with_shards(known: NodePlan, store: Store, options: Options) -> NodePlan:
+    """Returns the decision about a map stage that has work, with its shards."""
     assert known.items is not None and known.row_fingerprint
     folder = f"{known.node.name}/{known.row_fingerprint}"
-    stored = [] if forced else finished_shards(store, folder, known.row_fingerprint)
-    shard_plan = plan_shards(known.items, stored, known.node.resources.shard_rows, retry_errors)
-    items, todo = len(known.items), sum(len(part) for part in shard_plan.todo)
-    damaged = known.damaged
-    if not forced:
-        unusable = set(shard_names(store.sizes(folder))) - {record.name for record in stored}
-        damaged = tuple(dict.fromkeys((*damaged, *sorted(unusable))))
+    forced = known.node.name in options.force
+    sizes = {} if forced else store.sizes(folder)
+    stored = finished_shards(store, folder, known.row_fingerprint, sizes)
+    shard_plan = plan_shards(known.items, stored, known.node.resources.shard_rows, options.retry_errors)
+    items, todo = len(known.items), shard_plan.todo.items
+    unusable = set(shard_names(sizes)) - {record.name for record in stored}
+    damaged = tuple(dict.fromkeys((*known.damaged, *sorted(unusable))))
     known = replace(known, damaged=damaged, shard_plan=shard_plan)
     if todo == items:
         return replace(known, reason=f"{known.reason}; {todo} items in {len(shard_plan.todo)} shards")

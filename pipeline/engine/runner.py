@@ -19,11 +19,13 @@ from pipeline.engine.executor import Executor, SerialPool
 from pipeline.engine.exports import export_files
 from pipeline.engine.graph import Graph
 from pipeline.engine.manifest import Artifact, Manifest, finish
+from pipeline.engine.node_shards import compute_shards
 from pipeline.engine.plan import Decision, NodePlan, Options, context, plan, plan_node
 from pipeline.engine.progress import ProgressReporter
 from pipeline.engine.provenance import installed_versions
 from pipeline.engine.redaction import redact
-from pipeline.engine.shard_record import DamagedError, ReusedShard
+from pipeline.engine.row_list import write_row_list
+from pipeline.engine.shard_record import DAMAGED, DamagedError, ReusedShard
 from pipeline.engine.shards import ShardJob
 from pipeline.engine.stage import MapStage
 from pipeline.engine.stopping import SECONDS_TO_STOP
@@ -236,9 +238,11 @@ class Runner:
         assert planned.row_fingerprint and planned.fingerprint and fields
         folder = f"{node.name}/{planned.row_fingerprint}"
         ctx = context(self._graph, node.name, self._plans, fields["file_hashes"])
-        job = ShardJob(self._store, folder, planned.row_fingerprint, self._run_id, node.stage, ctx)
+        files = self._store.sizes(folder)
+        damaged = frozenset(name.removesuffix(DAMAGED) for name in files if name.endswith(DAMAGED))
+        job = ShardJob(self._store, folder, planned.row_fingerprint, self._run_id, node.stage, ctx, damaged)
         started = time.monotonic()
-        kept, facts = _collect(planned, job, executor, reporter)
+        kept, facts = compute_shards(planned, job, executor, reporter)
         run = {
             "finished": round(time.time(), 6), "wall_seconds": round(time.monotonic() - started, 3), **facts,
             "run_id": self._run_id, "machine": platform.platform(), "versions": installed_versions(),
@@ -248,6 +252,11 @@ class Runner:
         manifest = finish(base, kept)
         check_errors(node, manifest, own_errors(node, manifest, ctx.inputs))
         _check_visible(manifest, kept, self._store)
+        if isinstance(node.stage, MapStage):
+            row_list = write_row_list(self._store, folder, planned.fingerprint, kept, node.stage.output)
+            if row_list.name in damaged:
+                self._store.delete(f"{folder}/{row_list.name}{DAMAGED}")
+            manifest = replace(manifest, row_list=row_list)
         artifact = Artifact(self._store, manifest)
         for line in node.stage.review(ctx, artifact):
             reporter.log(f"{node.name}: {line}")
@@ -255,7 +264,13 @@ class Runner:
         manifest.save(self._store)
         artifact = Artifact(self._store, manifest)
         done = replace(
-            planned, decision=Decision.REUSE, reason="just computed", artifact=artifact, shard_plan=None, damaged=()
+            planned,
+            decision=Decision.REUSE,
+            reason="just computed",
+            artifact=artifact,
+            items=None,
+            shard_plan=None,
+            damaged=(),
         )
         with self._guard:
             self._plans[node.name] = done
@@ -263,28 +278,6 @@ class Runner:
         errors = f", {len(manifest.errors)} errors (first: {': '.join(manifest.errors[0])})" if manifest.errors else ""
         reporter.node_ended(node.name, f"{manifest.rows} rows{errors}", fingerprint=manifest.fingerprint, **run)
         self._store.delete_folder(f"{folder}/_inflight")  # the reporter has read the reports in it
-
-
-def _collect(
-    planned: NodePlan, job: ShardJob, executor: Executor, reporter: ProgressReporter
-) -> tuple[list[ReusedShard], dict[str, float]]:
-    """Computes the missing shards; returns all in the order of the items, and time and memory of the new ones."""
-    if planned.shard_plan is None:
-        reporter.node_started(job, 1, 0)
-        record = executor.whole(job)
-        facts = {"seconds": record.seconds, "peak_mb": record.peak_mb, "items_computed": 1}
-        return [ReusedShard(record, None)], facts
-    todo = planned.shard_plan.todo
-    count = sum(map(len, todo))
-    reporter.node_started(job, count, len(todo))
-    kept, seconds, peak = list(planned.shard_plan.kept), 0.0, 0
-    for record in executor.shards(job, todo) if todo else ():
-        reporter.shard_done(planned.node.name, record)
-        kept.append(ReusedShard(record, None))
-        seconds, peak = seconds + record.seconds, max(peak, record.peak_mb)
-    place = {item.key: i for i, item in enumerate(planned.items or ())}
-    kept.sort(key=lambda k: min(place[key] for key, _ in k.record.items if key in place))
-    return kept, {"seconds": round(seconds, 3), "peak_mb": peak, "items_computed": count}
 
 
 def _check_visible(manifest: Manifest, kept: list[ReusedShard], store: Store) -> None:

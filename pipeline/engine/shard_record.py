@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from itertools import islice
+from typing import Any, Final
+
+import pyarrow as pa
 
 from pipeline.engine.checksummed_json import verified, with_checksum
 from pipeline.engine.storage import Store
 
+KEY: Final = "key"
+VERSION: Final = "version"
+TOGETHER: Final = 500  # records that share memory
+_TEXTS: Final = ((KEY, pa.string()), (VERSION, pa.string()))
 WHOLE = "whole"  # name of the only shard of a whole stage
 DAMAGED = ".damaged"
 """Suffix of the marker beside a shard whose bytes are not those that were written: it is computed again.
@@ -25,7 +33,7 @@ class ShardRecord:
         name: file name without extension.
         row_fingerprint: of the function that computed the rows.
         rows, size, content_hash: of the Parquet file, in rows, in bytes, and its BLAKE2b-128.
-        items: (key, version) of every row, in row order.
+        items: `KEY` and `VERSION` of every row, in row order, and those columns of it that later nodes plan with.
         errors: (key, message) of the rows that hold an error.
         seconds: wall time of the computation; peak_mb: largest resident memory of the process so far.
         host: ``machine:process``.
@@ -36,7 +44,7 @@ class ShardRecord:
     rows: int
     size: int
     content_hash: str
-    items: list[tuple[str, str]]
+    items: pa.RecordBatch
     errors: list[tuple[str, str]]
     seconds: float
     peak_mb: int
@@ -44,17 +52,28 @@ class ShardRecord:
 
     def to_json(self) -> bytes:
         """Returns the record as the bytes of its file."""
-        return with_checksum(asdict(self))
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return with_checksum({**values, "items": self.items.to_pydict()})
 
     @classmethod
     def from_json(cls, data: bytes) -> ShardRecord | None:
         """Returns the record, or None where the bytes are not one that `to_json` wrote."""
         try:
-            fields = verified(data)
-            pairs = {name: [(str(a), str(b)) for a, b in fields.pop(name)] for name in ("items", "errors")}
-            return cls(**{**fields, **pairs})
+            values = verified(data)
+            errors = [(str(key), str(message)) for key, message in values.pop("errors")]
+            return cls(**{**values, "items": item_columns(values.pop("items")), "errors": errors})
         except (ValueError, TypeError, KeyError, AttributeError):
             return None
+
+
+def item_columns(columns: Mapping[str, Sequence[Any]]) -> pa.RecordBatch:
+    """Returns the columns of `ShardRecord.items`, whose keys and versions are text.
+
+    Raises ValueError, TypeError or KeyError where they are not, or are not of one length.
+    """
+    arrays = {name: pa.array(columns[name], kind) for name, kind in _TEXTS}
+    more = {name: pa.array(values) for name, values in columns.items() if name not in arrays}
+    return pa.record_batch({**arrays, **more})
 
 
 @dataclass(frozen=True)
@@ -70,11 +89,35 @@ def shard_names(sizes: Mapping[str, int]) -> list[str]:
     return sorted(n.removesuffix(".json") for n in sizes if n.endswith(".json") and n.startswith("shard-"))
 
 
-def finished_shards(store: Store, folder: str, row_fingerprint: str) -> list[ShardRecord]:
-    """Returns the records of the shards in `folder` that are whole and of this row fingerprint, by name."""
-    sizes = store.sizes(folder)
-    records = (ShardRecord.from_json(store.read(f"{folder}/{name}.json")) for name in shard_names(sizes))
-    return [r for r in records if r and r.row_fingerprint == row_fingerprint and is_whole(sizes, r.name, r.size)]
+def finished_shards(
+    store: Store, folder: str, row_fingerprint: str, sizes: Mapping[str, int] | None = None
+) -> list[ShardRecord]:
+    """Returns the records of the shards in `folder` that are whole and of this row fingerprint, by name.
+
+    `sizes` are those of the files in the folder, where they are known.
+    """
+    found = store.sizes(folder) if sizes is None else sizes
+    records = (ShardRecord.from_json(data) for data in _record_files(store, folder, found))
+    whole = (r for r in records if r and r.row_fingerprint == row_fingerprint and is_whole(found, r.name, r.size))
+    return list(compacted(whole))
+
+
+def compacted(records: Iterable[ShardRecord]) -> Iterator[ShardRecord]:
+    """Yields the same records, whose columns share memory: alone, small ones take more for themselves than for rows."""
+    rest = iter(records)
+    while part := list(islice(rest, TOGETHER)):
+        tables = [pa.Table.from_batches([record.items]) for record in part]
+        (rows,) = pa.concat_tables(tables, promote_options="permissive").combine_chunks().to_batches() or [None]
+        first = 0
+        for record in part:
+            count = record.items.num_rows
+            yield record if rows is None else replace(record, items=rows.slice(first, count))
+            first += count
+
+
+def _record_files(store: Store, folder: str, sizes: Mapping[str, int]) -> Iterator[bytes]:
+    """Yields the record of every shard that has one."""
+    return (data for data in store.read_all(f"{folder}/{name}.json" for name in shard_names(sizes)) if data is not None)
 
 
 def is_whole(sizes: Mapping[str, int], name: str, size: int) -> bool:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.engine.shard_record import ReusedShard, ShardRecord
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from pipeline.engine.items import Item, Items, Parts
+from pipeline.engine.shard_record import KEY, VERSION, ReusedShard, ShardRecord
 from pipeline.engine.shards import shard_name
-from pipeline.engine.stage import Item
 
 
 @dataclass(frozen=True)
@@ -16,7 +20,7 @@ class ShardPlan:
     """The stored shards to use and the new shards to compute; together they hold every item exactly once."""
 
     kept: tuple[ReusedShard, ...]
-    todo: tuple[tuple[Item, ...], ...]
+    todo: Parts
 
 
 def plan_shards(
@@ -33,36 +37,117 @@ def plan_shards(
     A row that holds an error is used only where no stored shard has a good one, and never with `retry_errors`. `stored`
     are shards of the same row fingerprint. Raises ValueError if a key occurs twice.
     """
-    for key, count in Counter(item.key for item in items).items():
-        if count > 1:
-            raise ValueError(f"two items are called {key!r}; keys must be unique")
-    cut = [tuple(items[i : i + shard_rows]) for i in range(0, len(items), shard_rows)]
-    planned = {shard_name(part): place for place, part in enumerate(cut)}
-    # The planned shards in their order, then the largest first: fewest files to open later.
-    ordered = sorted(stored, key=lambda r: (planned.get(r.name, len(cut)), -r.rows, r.name))
-    failed = {record.name: {key for key, _ in record.errors} for record in stored}
-    good = {pair for record in stored for pair in record.items if pair[0] not in failed[record.name]}
-    missing = {(item.key, item.version) for item in items}
-    kept = []
-    for record in ordered:
-        refused = {pair for pair in record.items if pair[0] in failed[record.name] and (retry_errors or pair in good)}
-        usable = [pair for pair in record.items if pair in missing and pair not in refused]
-        if usable:
-            missing.difference_update(usable)
-            whole = len(usable) == len(record.items)
-            kept.append(ReusedShard(record, None if whole else tuple(key for key, _ in usable)))
-    return ShardPlan(tuple(kept), tuple(_cut_rest(cut, missing, shard_rows)))
+    wanted = Items.of(items)
+    _require_unique(wanted.keys)
+    missing = np.ones(len(wanted), bool)
+    kept: tuple[ReusedShard, ...] = ()
+    if stored:
+        planned = {shard_name(wanted[i : i + shard_rows]): i for i in range(0, len(wanted), shard_rows)}
+        # The planned shards in their order, then the largest first: fewest files to open later.
+        ordered = sorted(stored, key=lambda r: (planned.get(r.name, len(wanted)), -r.rows, r.name))
+        rows = _StoredRows.of(ordered)
+        rows.locate(wanted, [planned.get(record.name, -1) for record in ordered])
+        chosen = rows.chosen(wanted, retry_errors)
+        missing[rows.places[chosen]] = False
+        kept = tuple(rows.kept(ordered, chosen))
+    return ShardPlan(kept, _cut_rest(wanted, missing, shard_rows))
 
 
-def _cut_rest(
-    cut: Sequence[tuple[Item, ...]], missing: set[tuple[str, str]], shard_rows: int
-) -> list[tuple[Item, ...]]:
-    whole: list[tuple[Item, ...]] = []
-    loose: list[Item] = []
-    for part in cut:
-        wanted = tuple(item for item in part if (item.key, item.version) in missing)
-        if len(wanted) == len(part):
-            whole.append(part)
-        else:
-            loose += wanted
-    return whole + [tuple(loose[i : i + shard_rows]) for i in range(0, len(loose), shard_rows)]
+def in_order_of(items: Sequence[Item], kept: Sequence[ReusedShard]) -> list[ReusedShard]:
+    """Returns shards of these items, by the first item that each of them holds."""
+    wanted, rows = Items.of(items), _StoredRows.of([each.record for each in kept])
+    rows.locate(wanted, [-1] * len(kept))
+    places = np.where(rows.places < 0, len(wanted), rows.places)
+    first = np.full(len(kept), len(wanted))
+    np.minimum.at(first, rows.shards, places)
+    return [kept[number] for number in np.argsort(first, kind="stable").tolist()]
+
+
+def _require_unique(keys: pa.StringArray) -> None:
+    """Raises ValueError if a key occurs twice."""
+    if pc.all(pc.greater(keys[1:], keys[: max(0, len(keys) - 1)])).as_py():
+        return  # as most datasets are listed; counting a million takes a second
+    if pc.count_distinct(keys).as_py() != len(keys):
+        counts = pc.value_counts(keys)
+        twice = counts.field(0).filter(pc.greater(counts.field(1), 1))
+        raise ValueError(f"two items are called {twice[0].as_py()!r}; keys must be unique")
+
+
+@dataclass
+class _StoredRows:
+    """The rows of stored shards, one shard after the other.
+
+    Attributes:
+        keys, versions: of every row.
+        shards: int64 number of the shard of every row, rising.
+        failed: bool, whether the row holds an error.
+        places: int64 place of the item with this key, -1 where there is none; after `locate`.
+    """
+
+    keys: pa.StringArray
+    versions: pa.StringArray
+    shards: NDArray[np.int64]
+    failed: NDArray[np.bool_]
+    places: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, records: Sequence[ShardRecord]) -> _StoredRows:
+        def column(name: str) -> pa.StringArray:
+            return pa.concat_arrays([record.items[name] for record in records] or [pa.array([], pa.string())])
+
+        counts = [record.items.num_rows for record in records]
+        keys, shards = column(KEY), np.repeat(np.arange(len(records)), counts)
+        failed, ends = np.zeros(len(keys), bool), np.cumsum([0, *counts])
+        for number, record in enumerate(records):
+            if record.errors:
+                bad = pa.array([key for key, _ in record.errors], pa.string())
+                failed[ends[number] : ends[number + 1]] = pc.is_in(record.items[KEY], bad).to_numpy(False)
+        return cls(keys, column(VERSION), shards, failed, np.full(len(keys), -1))
+
+    def locate(self, items: Items, starts: Sequence[int]) -> None:
+        """Finds the item of every row by its key; `starts` are known places of the first rows of shards, or -1.
+
+        A million rows take two seconds to find, and none of those whose shard is where it was planned.
+        """
+        counts = np.bincount(self.shards, minlength=len(starts))
+        first = np.array(starts, np.int64)
+        known = np.repeat(first >= 0, counts)
+        self.places = np.arange(len(self.keys)) + np.repeat(first - (np.cumsum(counts) - counts), counts)
+        if not known.all():
+            keys = self.keys.filter(pa.array(~known))
+            self.places[~known] = pc.fill_null(pc.index_in(keys, items.keys), -1).to_numpy(False)
+
+    def chosen(self, items: Items, retry_errors: bool) -> NDArray[np.int64]:
+        """Returns the rows to use, one for each item that has one: of its version, a good one, the first of these."""
+        found = np.flatnonzero(self.places >= 0)
+        same = pc.equal(self.versions.take(pa.array(found)), items.versions.take(pa.array(self.places[found])))
+        found = found[same.to_numpy(False)]
+        good = np.zeros(len(items), bool)
+        good[self.places[found[~self.failed[found]]]] = True
+        found = found[~self.failed[found] | (not retry_errors) & ~good[self.places[found]]]
+        _, first = np.unique(self.places[found], return_index=True)
+        return np.sort(found[first])
+
+    def kept(self, records: Sequence[ShardRecord], rows: NDArray[np.int64]) -> list[ReusedShard]:
+        """Returns the shards that rows are taken from, in their order; the numbers of the rows rise."""
+        counts = np.bincount(self.shards[rows], minlength=len(records))
+        starts = np.cumsum(counts) - counts
+        kept = []
+        for number in np.flatnonzero(counts).tolist():
+            record, count = records[number], int(counts[number])
+            keys: tuple[str, ...] | None = None
+            if count < record.items.num_rows:
+                part = rows[starts[number] : starts[number] + count]
+                keys = tuple(self.keys.take(pa.array(part)).to_pylist())
+            kept.append(ReusedShard(record, keys))
+        return kept
+
+
+def _cut_rest(items: Items, missing: NDArray[np.bool_], shard_rows: int) -> Parts:
+    """Returns the whole parts of the cut that are missing, then the other missing items, put together."""
+    cuts = np.arange(len(items)) // shard_rows
+    of_cut = np.bincount(cuts)
+    whole = np.bincount(cuts[missing], minlength=len(of_cut)) == of_cut
+    first, rest = np.flatnonzero(missing & whole[cuts]), np.flatnonzero(missing & ~whole[cuts])
+    loose = np.minimum(np.arange(shard_rows, len(rest) + shard_rows, shard_rows), len(rest))
+    return Parts(items, np.concatenate([first, rest]), np.concatenate([np.cumsum(of_cut[whole]), len(first) + loose]))

@@ -15,11 +15,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.engine.columns import as_table
-from pipeline.engine.fingerprint import hash_bytes, hash_json
-from pipeline.engine.heartbeat import Heartbeat
+from pipeline.engine.fingerprint import hash_bytes, hash_texts
+from pipeline.engine.heartbeat import SECONDS_BETWEEN, Heartbeat
+from pipeline.engine.items import Item, Items
 from pipeline.engine.redaction import redact
-from pipeline.engine.shard_record import DAMAGED, WHOLE, ShardRecord
-from pipeline.engine.stage import Item, MapStage, Row, Stage, StageContext, WholeStage, WorkDir
+from pipeline.engine.row_list import planned_with
+from pipeline.engine.shard_record import DAMAGED, KEY, VERSION, WHOLE, ShardRecord, item_columns
+from pipeline.engine.stage import MapStage, Row, Stage, StageContext, WholeStage, WorkDir
 from pipeline.engine.storage import Store
 from pipeline.engine.tries import TOO_LONG, Tries
 from pipeline.engine.watch import Watch
@@ -39,11 +41,13 @@ class ShardJob:
     run_id: str
     stage: Stage
     ctx: StageContext
+    damaged: frozenset[str] = frozenset()  # names of shards that are marked so
 
 
 def shard_name(items: Sequence[Item]) -> str:
     """Returns the file name of the shard that holds exactly these items: equal items, equal name."""
-    return "shard-" + hash_json([[item.key, item.version] for item in items], size=8)
+    columns = Items.of(items)
+    return "shard-" + hash_texts(columns.keys, columns.versions, size=8)
 
 
 def encode(table: pa.Table, row_group: int | None = None) -> memoryview:
@@ -87,8 +91,8 @@ def compute_shard(
         started = time.monotonic()
         rows = _rows(job, worker, items, watch, marker)
     record = _write(job, name, rows, items, started)
-    job.store.delete(marker)
-    job.store.delete(f"{marker}.progress")
+    if job.store.local or time.monotonic() - started >= SECONDS_BETWEEN:
+        job.store.delete(marker, f"{marker}.progress")  # quick ones on an object store go with their folder
     return record
 
 
@@ -96,7 +100,7 @@ def _rows(job: ShardJob, worker: Worker, items: Sequence[Item], watch: Watch, ma
     """Returns the rows of a shard; the marker lets a later try know that this one began."""
     assert isinstance(job.stage, MapStage)
     tries = Tries.begin(job.store, marker, socket.gethostname())
-    heartbeat = Heartbeat(job.store, f"{marker}.progress")
+    heartbeat = Heartbeat(job.store, f"{marker}.progress", time.monotonic())
     rows: list[Row] = []
     with watch.over(shard_name(items), this_process(), items, tries):
         for row in (
@@ -160,7 +164,7 @@ def _write(job: ShardJob, name: str, rows: list[Row], items: Sequence[Item], sta
         rows=len(rows),
         size=len(data),
         content_hash=hash_bytes(data),
-        items=[(item.key, item.version) for item in items],
+        items=_item_columns(table, items, planned_with(schema) if isinstance(job.stage, MapStage) else ()),
         errors=[(str(row[schema.names[0]]), redact(str(row["error"]))) for row in failed],
         seconds=round(time.monotonic() - started, 3),
         peak_mb=peak_memory_mb(),
@@ -168,13 +172,20 @@ def _write(job: ShardJob, name: str, rows: list[Row], items: Sequence[Item], sta
     )
     job.store.write(f"{job.folder}/{name}.parquet", data)
     job.store.write(f"{job.folder}/{name}.json", record.to_json())  # last: its presence is the success
-    job.store.delete(f"{job.folder}/{name}{DAMAGED}")
+    if name in job.damaged:
+        job.store.delete(f"{job.folder}/{name}{DAMAGED}")
     return record
 
 
 def this_process() -> str:
     """Returns ``machine:process``."""
     return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def _item_columns(table: pa.Table, items: Sequence[Item], more: Sequence[str]) -> pa.RecordBatch:
+    """Returns key and version of every item, and more columns of its row."""
+    texts = {KEY: [item.key for item in items], VERSION: [item.version for item in items]}
+    return item_columns({**texts, **table.select(more).to_pydict()})
 
 
 def peak_memory_mb() -> int:

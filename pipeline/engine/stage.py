@@ -16,6 +16,8 @@ from typing import Any, ClassVar, TypeVar
 import pyarrow as pa
 from pydantic import ConfigDict, Field, field_validator
 
+from pipeline.engine.items import Item as Item
+from pipeline.engine.items import Items as Items
 from pipeline.engine.literal_yaml import LiteralModel
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.storage import Store
@@ -69,21 +71,6 @@ class Resources(LiteralModel):
         None beside a GPU: such a worker would otherwise take the CPU that its own node's data needs.
         """
         return 0 if self.gpus and self.cpus <= 1 else self.cpus
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """What one row is computed from.
-
-    Attributes:
-        key: unique within the node; the value of the output's key column.
-        version: hash of the content the row is computed from.
-        data: what the worker needs beside the key (a path, a shard's name); never hashed.
-    """
-
-    key: str
-    version: str
-    data: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +149,8 @@ class Stage(LiteralModel, ABC):
         version: bump it when the meaning of the output changes; refactoring needs no bump.
         inputs: port name -> `Port`.
         output: schema of its rows. Metadata ``row_group`` sets the rows of a Parquet row group; without it a shard is
-            one group.
+            one group. Metadata ``planned_with`` names small columns, separated by commas, that `Artifact.listing` gives
+            to later nodes without reading a shard.
         distributed: whether `Resources.workers` processes work on it, each with its own share of the machine.
         names_in_identity: whether its output names the nodes wired to it: another name is then another output.
         follows: inputs, its own and those of the nodes it reads, along which it sees what its inputs came from, see
@@ -226,7 +214,10 @@ class MapStage(Stage):
 
     @abstractmethod
     def items(self, ctx: StageContext) -> Sequence[Item]:
-        """Returns all items in a stable order. Called while planning: it must not read pixels nor import torch.
+        """Returns all items in a stable order; many are best given as `Items`, which are columns.
+
+        Called while planning, unless the output is stored: it must not read pixels nor import torch. What it returns
+        depends on the inputs' content alone, but for a node without inputs.
 
         Lines given to `ctx.log` are shown beside the plan, and once by a run.
         """

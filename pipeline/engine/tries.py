@@ -54,13 +54,14 @@ class Tries:
     @classmethod
     def begin(cls, store: Store, name: str, machine: str) -> Tries:
         """Reads the tries before this one and adds it to the file."""
+        tries = cls(store, name, [], Try(machine, kernel_kills()))
+        if store.create(name, tries._data()):  # a single request where this is the first
+            return tries
         data = store.read_or_none(name)
-        earlier = [Try(**fields) for fields in json.loads(data)] if data else []
-        own = Try(machine, kernel_kills())
-        for before, after in pairwise([*earlier, own]):
+        tries.earlier = [Try(**fields) for fields in json.loads(data)] if data else []
+        for before, after in pairwise([*tries.earlier, tries.own]):
             if not before.shortage and before.machine == after.machine and before.kills < after.kills:
                 before.shortage = "the kernel ended a process for lack of memory"
-        tries = cls(store, name, earlier, own)
         tries._save()
         return tries
 
@@ -94,5 +95,8 @@ class Tries:
         cause = f", probably out of memory: {shortage}" if shortage else ""
         return f"its worker process died {deaths + 1} times on it{cause}"
 
+    def _data(self) -> bytes:
+        return json.dumps([asdict(each) for each in (*self.earlier, self.own)]).encode()
+
     def _save(self) -> None:
-        self.store.write(self.name, json.dumps([asdict(each) for each in (*self.earlier, self.own)]).encode())
+        self.store.write(self.name, self._data())

@@ -27,15 +27,15 @@ def test_every_row_is_found_and_every_shard_is_read_once_in_order(world: World) 
     world.done()
     dump = Counted(world.artifact("guesses"))
     rows = ShardReader(dump)  # type: ignore[arg-type]
-    item_versions = list(world.artifact("guesses").item_versions())
-    for key, _, shard in item_versions:
-        assert rows.get(shard, key).image_id == key
+    listed = world.artifact("guesses").listing().to_pylist()
+    for row in listed:
+        assert rows.get(row["shard"], row["key"]).image_id == row["key"]
     assert len(dump.read) == len(set(dump.read)) == 3
     with pytest.raises(KeyError):
-        rows.get(item_versions[-1][2], item_versions[0][0])
+        rows.get(listed[-1]["shard"], listed[0]["key"])
     assert rows.node == "guesses"
     few = ShardReader(world.artifact("guesses"), ["image_id", "score"])
-    assert few.row(item_versions[0][2], item_versions[0][0]).column_names == ["image_id", "score"]
+    assert few.row(listed[0]["shard"], listed[0]["key"]).column_names == ["image_id", "score"]
 
 
 def test_an_invalid_row_is_one_error(world: World) -> None:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from pipeline.engine.checksummed_json import verified, with_checksum
+from pipeline.engine.executor import LocalExecutor
 from pipeline.engine.manifest import Artifact, Manifest, ShardEntry, finish, load_manifest, stored_manifests
-from pipeline.engine.shard_record import ReusedShard, ShardRecord
+from pipeline.engine.row_list import RowList
+from pipeline.engine.shard_record import ReusedShard, ShardRecord, item_columns
+from pipeline.engine.shards import ShardJob
+from pipeline.engine.stage import Item
+from pipeline.engine.storage import Store
 from tests.engine.conftest import World
 
-ONE = ShardEntry("shard-1", 10, 3, "c1")
-TWO = ShardEntry("shard-2", 20, 4, "c2", ("a", "b"))
+ONE = ShardEntry("shard-1", 10, 3, "c1", 1.5)
+TWO = ShardEntry("shard-2", 20, 2, "c2", 1.0, ("a", "b"))
 BASE = Manifest("n", "f", "r", {"params": {"x": 1}}, "image_id")
 
 
@@ -46,22 +49,23 @@ def test_the_content_hash_is_of_the_rows_and_not_of_their_place() -> None:
 
 
 def record(name: str, keys: str, failed: str = "") -> ShardRecord:
-    pairs = [(key, "s") for key in keys]
-    return ShardRecord(name, "r", len(keys), 7, f"c-{name}", pairs, [(key, "bad") for key in failed], 1.0, 1, "h")
+    items = item_columns({"key": list(keys), "version": ["s"] * len(keys)})
+    return ShardRecord(name, "r", len(keys), 7, f"c-{name}", items, [(key, "bad") for key in failed], 1.0, 1, "h")
 
 
 def test_an_output_counts_the_rows_and_errors_that_count() -> None:
     made = finish(
         BASE, [ReusedShard(record("s1", "abc", "c"), None), ReusedShard(record("s2", "xyz", "xz"), ("x", "y"))]
     )
-    assert made.shards == (ShardEntry("s1", 7, 3, "c-s1"), ShardEntry("s2", 7, 2, "c-s2", ("x", "y")))
+    assert made.shards == (ShardEntry("s1", 7, 3, "c-s1", 1.0), ShardEntry("s2", 7, 2, "c-s2", 0.667, ("x", "y")))
     assert made.rows == 5
     assert made.errors == (("c", "bad"), ("x", "bad"))
     assert replace(made, shards=(), rows=0, errors=()) == BASE
 
 
 def test_a_manifest_is_read_as_it_was_written(world: World) -> None:
-    made = replace(manifest(ONE, TWO), rows=5, errors=(("a", "bad"),), run={"finished": 1.5})
+    listed = RowList("rows-f", 9, "c", ("value",))
+    made = replace(manifest(ONE, TWO), rows=5, errors=(("a", "bad"),), run={"finished": 1.5}, row_list=listed)
     made.save(world.store)
     assert load_manifest(world.store, "n", "r", "f") == made
     assert load_manifest(world.store, "n", "r", "another") is None
@@ -108,21 +112,35 @@ def test_only_the_keys_that_count_are_read(world: World, done: Artifact) -> None
     assert part.table(first.name).column_names == ["image_id", "value", "error"]
 
 
-def test_an_item_version_is_of_the_row_and_the_bytes_of_its_shard(world: World, done: Artifact) -> None:
-    # BLAKE2b-64: another version would compute everything again that is made from stored rows.
-    wanted = []
-    for entry, numbers in zip(done.manifest.shards, range(0, 10, 2), strict=True):
-        for key in (f"n{numbers:03d}", f"n{numbers + 1:03d}"):
-            version = hashlib.blake2b(f'["{entry.content_hash}","{key}"]'.encode(), digest_size=8).hexdigest()
-            wanted.append((key, version, entry.name))
-    assert list(done.item_versions()) == wanted
+def listed(artifact: Artifact) -> list[tuple[str, str, str]]:
+    return [tuple(row.values()) for row in artifact.listing().to_pylist()]
+
+
+def test_a_row_is_listed_with_a_version_of_the_bytes_of_its_shard(world: World, done: Artifact) -> None:
+    # 64 bits of it: another version would compute everything again that is made from stored rows.
+    wanted = [
+        (f"n{number:03d}", entry.content_hash[:16], entry.name)
+        for first, entry in zip(range(0, 10, 2), done.manifest.shards, strict=True)
+        for number in (first, first + 1)
+    ]
+    assert listed(done) == wanted
+    assert done.keys().to_pylist() == [key for key, _, _ in wanted]
     (world.folder / "numbers.txt").write_text("".join(f"n{i:03d} {70 if i == 7 else i}\n" for i in range(10)))
     world.run()
-    after = {
-        key: version
-        for key, version, _ in Artifact(world.store, stored_manifests(world.store, "squares")[0]).item_versions()
-    }
+    after = {key: version for key, version, _ in listed(squares(world))}
     assert [key for key, version, _ in wanted if after[key] != version] == ["n007"]
+
+
+def test_columns_that_are_not_listed_are_read_from_the_shards(done: Artifact) -> None:
+    assert done.listing(["value"]).select(["key", "value"]).to_pydict() == {
+        "key": [f"n{i:03d}" for i in range(10)], "value": [i * i for i in range(10)]
+    }  # fmt: skip
+
+
+def test_the_output_of_a_whole_stage_is_listed_by_its_first_column(world: World, done: Artifact) -> None:
+    total = Artifact(world.store, stored_manifests(world.store, "total")[0])
+    (row,) = total.listing().to_pylist()
+    assert (row["key"], row["shard"], total.manifest.row_list) == (world.total(), "whole", None)
 
 
 def test_an_output_has_the_name_and_parameters_of_its_stage(done: Artifact) -> None:
@@ -141,41 +159,35 @@ def test_a_damaged_file_is_named_with_what_helps(world: World, done: Artifact) -
         done.table(name)
 
 
-@pytest.fixture
-def five(world: World) -> World:
-    world.numbers(range(5))
-    world.run()
-    return world
-
-
 def squares(world: World) -> Artifact:
     return Artifact(world.store, stored_manifests(world.store, "squares")[0])
 
 
-def records(world: World) -> list[Path]:
-    return sorted(Path(world.store.path(squares(world).manifest.folder)).glob("shard-*.json"))
+class Timed(LocalExecutor):
+    """Every shard takes as many seconds as it has rows, and 10 ms."""
+
+    def shards(self, job: ShardJob, todo: Sequence[tuple[Item, ...]]) -> Iterator[ShardRecord]:
+        for record in super().shards(job, todo):
+            slow = replace(record, seconds=record.rows + 0.01)
+            job.store.write(f"{job.folder}/{record.name}.json", slow.to_json())
+            yield slow
 
 
-def test_ms_per_row_counts_shards_by_their_rows(five: World) -> None:
-    for place, file in enumerate(records(five)):
-        file.write_bytes(with_checksum({**verified(file.read_bytes()), "seconds": 2.0 + place}))
-    assert sorted(verified(file.read_bytes())["rows"] for file in records(five)) == [1, 2, 2]
-    assert squares(five).ms_per_row() == pytest.approx(1000 * (2 + 3 + 4) / 5)
+def test_ms_per_row_counts_shards_by_their_rows(world: World) -> None:
+    world.numbers(range(5))
+    world.run(executor=Timed)
+    assert squares(world).ms_per_row() == pytest.approx(1000 * (2.01 + 2.01 + 1.01) / 5)
 
 
-def test_ms_per_row_counts_shards_of_an_earlier_run(five: World) -> None:
-    for file in records(five):
-        file.write_bytes(with_checksum({**verified(file.read_bytes()), "seconds": 1.0}))
-    five.traced()
-    five.numbers(range(7))
-    five.run()
-    assert sorted(five.traced()) == ["n005", "n006"]
-    time = squares(five).ms_per_row()
-    assert time is not None and time >= 1000 * 3 / 7
+def test_ms_per_row_counts_shards_of_an_earlier_run_and_rows_that_count(world: World) -> None:
+    world.numbers(range(5))
+    world.run(executor=Timed)
+    world.traced()
+    world.numbers((0, 2, 3))
+    world.run()
+    assert world.traced() == []
+    assert squares(world).ms_per_row() == pytest.approx(1000 * (2.01 / 2 + 2.01) / 3)
 
 
-def test_ms_per_row_is_unknown_without_a_record(five: World) -> None:
-    artifact = squares(five)
-    for file in records(five):
-        file.write_text("cut off")
-    assert artifact.ms_per_row() is None
+def test_ms_per_row_is_unknown_without_rows() -> None:
+    assert Artifact(Store("."), manifest()).ms_per_row() is None

@@ -176,15 +176,15 @@ def test_an_identity_is_made_of_this_and_stays_what_it_was(world: World) -> None
     contents = {name: plans[name].artifact.manifest.content_hash for name in plans}
     params = {"die_on": "", "fail_on": "x", "flaky": False, "open_fails": False, "power": 3, "seconds": 0}
     assert plans["cubes"].fingerprint_fields == {
-        "file_hashes": {}, "inputs": {"numbers": [contents["numbers"]]}, "params": params, "stage": "squares",
-        "version": "1",
+        "file_hashes": {}, "format": "2", "inputs": {"numbers": [contents["numbers"]]}, "params": params,
+        "stage": "squares", "version": "1",
     }  # fmt: skip
     assert plans["numbers"].fingerprint_fields == {
-        "dataset": {"content_hash": "cfa84189d70f3324c32e52d4", "items": 10}, "file_hashes": {}, "inputs": {}, "params": {"plus": 0},
-        "stage": "numbers", "version": "1",
+        "dataset": {"content_hash": "7dc286c4890f8dc4d1b41bc3", "items": 10}, "file_hashes": {}, "format": "2", "inputs": {},
+        "params": {"plus": 0}, "stage": "numbers", "version": "1",
     }  # fmt: skip
     assert (plans["numbers"].fingerprint, plans["numbers"].row_fingerprint) == (
-        "55bddf9c9260262546c4b631", "bd314c25538514fd",
+        "ce687dc8073d23630a44a1c9", "eee2ad990f45cad6",
     )  # fmt: skip
 
 

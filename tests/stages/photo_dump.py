@@ -43,7 +43,7 @@ def worker(world: World, file_hashes: Mapping[str, str] | None = None) -> Callab
     """Returns what opens the stage of node `boxes` and computes all its rows, planned now."""
     plans = world.plan()
     ctx = context(world.graph(), "boxes", plans, file_hashes or {})
-    stage, items = plans["boxes"].node.stage, plans["boxes"].items
+    stage, items = plans["boxes"].node.stage, world.items("boxes")
     assert isinstance(stage, Predict)
     assert items
     return lambda: [Detections.from_row(row) for row in stage.open(ctx)(items)]

@@ -210,7 +210,6 @@ def test_memory_does_not_grow_with_the_set(tmp_path: Path) -> None:
         stage = LabelCandidates()
         items = stage.items(ctx)
         peaks.append(peak_of(stage.open(ctx)(items)))
-        assert len({id(item.data) for item in items}) < len(items) / 2
     assert peaks[1] < 1.1 * peaks[0]
     assert peaks[0] > 35 * 100 * 20  # three shards of 10, 20 and 5 rows were there
 

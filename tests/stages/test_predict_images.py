@@ -68,9 +68,9 @@ def test_a_file_that_vanished_after_planning_is_an_error_row(world: World, photo
     world.done()
     plans = world.plan()
     ctx = context(world.graph(), "boxes", plans, {})
-    work = plans["boxes"].node.stage.open(ctx)
+    work, items = plans["boxes"].node.stage.open(ctx), world.items("boxes")
     (photos / "1.png").unlink()
-    rows = [Detections.from_row(row) for row in work(plans["boxes"].items)]
+    rows = [Detections.from_row(row) for row in work(items)]
     assert [row.image_id for row in rows] == ["0.png", "1.png", "2.png"]
     assert [row.error is None for row in rows] == [True, False, True]
     assert "No such file" in str(rows[1].error)
@@ -130,7 +130,7 @@ def test_only_a_lack_of_memory_is_an_images_own_trouble(world: World, photos: Pa
     wire(world, photos, weights)
     world.done()
     plans = world.plan()
-    items, ctx = plans["boxes"].items, context(world.graph(), "boxes", plans, {})
+    items, ctx = world.items("boxes"), context(world.graph(), "boxes", plans, {})
     stage = PredictClumsily(canvas="original", max_candidates=100)
     assert items
     rows = [Detections.from_row(row) for row in stage.open(ctx)(items)]

@@ -155,7 +155,7 @@ def test_an_image_that_kills_the_ranker_was_read_and_is_missed(wired: World) -> 
     planned = wired.plan()["ranked"]
     assert isinstance(planned.node.stage, Rerank)
     sizes = {}
-    for item in planned.items or ():
+    for item in wired.items("ranked"):
         died = planned.node.stage.error_row(item, "its worker process died 3 times on it")
         sizes[item.key] = died["width"], died["height"]
     assert sizes == {"0.png": (96, 64), "1.png": (96, 64), "2.png": (96, 64), "broken.jpg": (0, 0)}

@@ -152,7 +152,7 @@ def test_an_image_that_kills_its_worker_was_read_and_is_missed(eight: World) -> 
     """Leaving it out would flatter a detector that runs out of memory on what is hard."""
     eight.done()
     planned = eight.plan()["boxes"]
-    (item,) = [each for each in planned.items or () if each.key == "3.jpg"]
+    (item,) = [each for each in eight.items("boxes") if each.key == "3.jpg"]
     died = planned.node.stage.error_row(item, "its worker process died 3 times on it")  # type: ignore[attr-defined]
     assert (died["width"], died["height"], died["valid"]) == (96, 64, 0)
 

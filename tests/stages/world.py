@@ -19,8 +19,9 @@ from pipeline.engine.config import load_config
 from pipeline.engine.executor import Executor, LocalExecutor
 from pipeline.engine.fingerprint import hash_json
 from pipeline.engine.graph import Graph
+from pipeline.engine.items import Items
 from pipeline.engine.manifest import Artifact
-from pipeline.engine.plan import NodePlan, Options, plan
+from pipeline.engine.plan import NodePlan, Options, context, plan
 from pipeline.engine.runner import Outcome, Runner
 from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
 from pipeline.engine.storage import Store
@@ -127,6 +128,13 @@ class World:
         found = self.plan(*sets)[node].artifact
         assert found is not None, f"{node} is not stored as configured"
         return found
+
+    def items(self, node: str, *sets: str) -> Items:
+        """Items of a map stage whose inputs are stored, as a plan with work has them."""
+        graph, plans = self.graph(*sets), self.plan(*sets)
+        stage = graph.nodes[node].stage
+        assert isinstance(stage, MapStage)
+        return Items.of(stage.items(context(graph, node, plans, {})))
 
     def rows(self, node: str, *sets: str) -> list[dict[str, Any]]:
         return list(self.artifact(node, *sets).rows())

@@ -5,7 +5,8 @@ Those with labels of one form come from `labels.forms`, with their readers and w
 
 from __future__ import annotations
 
-from pipeline.data.datasets.dataset import Dataset, Entry, Reader
+from pipeline.data.datasets.dataset import Dataset, Reader
+from pipeline.data.datasets.entries import Entry
 from pipeline.data.datasets.fddb.dataset import Fddb
 from pipeline.data.datasets.image_folder import ImageFolder
 from pipeline.data.datasets.labels.forms import LABELLED

@@ -6,9 +6,7 @@ of its methods and never stored, so that the same data on another disk is the sa
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import ClassVar, Final
 
@@ -16,19 +14,10 @@ import pyarrow as pa
 import yaml
 from pydantic import ConfigDict
 
+from pipeline.data.datasets.entries import Entry
 from pipeline.data.file_bytes import read_file
 from pipeline.data.records import Sample
 from pipeline.engine.literal_yaml import LiteralModel
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One image of a dataset, known without opening it."""
-
-    image_id: str  # unique name within the dataset
-    path: str  # file relative to the root, forward slashes (a name only, where there are no files)
-    version: str  # changes when the image file or its own labels change; compares equal as long as neither did
-
 
 Reader = Callable[[Entry], Sample]
 Log = Callable[[str], None]
@@ -104,8 +93,8 @@ class Dataset(LiteralModel, ABC):
         return True
 
     @abstractmethod
-    def entries(self, root: str, log: Log = no_log) -> list[Entry]:
-        """Returns every image, sorted by ``image_id``, without decoding one.
+    def entries(self, root: str, log: Log = no_log) -> Sequence[Entry]:
+        """Returns every image, sorted by ``image_id``, without decoding one; of large sets as `Entries`.
 
         Args:
             root: the dataset's folder; ignored unless ``needs_root``.
@@ -143,12 +132,3 @@ class Dataset(LiteralModel, ABC):
         Raises OSError: the file cannot be read; ValueError: it is no regular file, or larger than any image.
         """
         return read_file(require_folder(root) / sample_path)
-
-
-def in_order(entries: Iterable[Entry]) -> list[Entry]:
-    """Returns the entries sorted by ``image_id``. Raises ValueError: two entries share an ``image_id``."""
-    ordered = sorted(entries, key=lambda entry: entry.image_id)
-    for first, second in pairwise(ordered):
-        if first.image_id == second.image_id:
-            raise ValueError(f"image {first.image_id!r} is listed twice: as {first.path} and as {second.path}")
-    return ordered

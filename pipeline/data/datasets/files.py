@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from pipeline.data.datasets.dataset import Entry, Log, no_log, set_option
+from pipeline.data.datasets.dataset import Log, no_log, set_option
+from pipeline.data.datasets.entries import Entry
 from pipeline.data.file_bytes import NotAFileError, read_file
 from pipeline.data.image_kinds import claims_to_be_image
 from pipeline.data.images import ImageError, check_complete, read_header

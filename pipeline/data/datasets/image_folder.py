@@ -1,13 +1,14 @@
 """A folder of images without labels, searched with everything below it."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
 
-from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, in_order, no_log, require_folder
+from pipeline.data.datasets.dataset import Dataset, Log, Reader, no_log, require_folder
+from pipeline.data.datasets.entries import Entries, Entry, in_order
 from pipeline.data.datasets.files import Skipped, read_sample, scan, shortened, skipped_line
 from pipeline.data.image_kinds import HEAD, READ, claims_to_be_image, kind_of
 from pipeline.data.images import pages
@@ -22,23 +23,19 @@ class ImageFolder(Dataset):
     extension.
     """
 
-    def entries(self, root: str, log: Log = no_log) -> list[Entry]:
+    def entries(self, root: str, log: Log = no_log) -> Entries:
         """Returns the images found, as `Dataset.entries`; files of other names are checked by their first bytes.
 
         Raises FileNotFoundError: the folder does not exist or holds no image.
         """
         require_folder(root)
-        skipped, found = Skipped(list), list[Entry]()
-        for path, version in scan(root, skipped=skipped):
-            if reason := _no_image(root, path):
-                skipped[reason].append(path)
-            else:
-                found.append(Entry(path, path, version))
+        skipped = Skipped(list)
+        found = in_order(_found(root, skipped))
         if line := skipped_line(skipped):
             log(line)
         if not found:
             raise FileNotFoundError(f"no image below {root}: expected {', '.join(READ)}{line and f'; {line}'}")
-        return in_order(found)
+        return found
 
     def open(self, root: str) -> Reader:
         """Returns a reader, as `Dataset.open`; its samples have no faces."""
@@ -51,6 +48,15 @@ class ImageFolder(Dataset):
         counts = {path: count for path in paths if (count := pages(os.path.join(root, path))) > 1}
         several = [f"{path} ({count})" for path, count in counts.items()]
         return [f"only the first page is used of {len(several)} files: {shortened(several)}"] if several else []
+
+
+def _found(root: str, skipped: Skipped) -> Iterator[Entry]:
+    """Yields the images below a folder; `skipped` receives the other files."""
+    for path, version in scan(root, skipped=skipped):
+        if reason := _no_image(root, path):
+            skipped[reason].append(path)
+        else:
+            yield Entry(path, path, version)
 
 
 def _no_image(root: str, path: str) -> str | None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.data.datasets.dataset import Entry, require_folder
+from pipeline.data.datasets.dataset import require_folder
+from pipeline.data.datasets.entries import Entry
 from pipeline.data.datasets.files import (
     Skipped,
     hash_labels,

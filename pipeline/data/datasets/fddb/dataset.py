@@ -13,7 +13,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import field_validator
 
-from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, below_root, in_order, no_log, require_folder
+from pipeline.data.datasets.dataset import Dataset, Log, Reader, below_root, no_log, require_folder
+from pipeline.data.datasets.entries import Entries, Entry, in_order
 from pipeline.data.datasets.fddb.annotation import FddbLabels, read_fddb
 from pipeline.data.datasets.files import file_version, hash_labels, present_images, read_sample
 from pipeline.data.datasets.label_fit import LabelFit, overlaps_image
@@ -44,7 +45,7 @@ class Fddb(Dataset):
 
     _below_root = field_validator("folds", "images")(below_root)
 
-    def entries(self, root: str, log: Log = no_log) -> list[Entry]:
+    def entries(self, root: str, log: Log = no_log) -> Entries:
         """Returns the images of the folds, as `Dataset.entries`."""
         labels = self._labels(root)
         names = labels.image_ids

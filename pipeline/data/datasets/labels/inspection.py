@@ -10,7 +10,8 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from pipeline.data.datasets.dataset import Dataset, Entry, with_node
+from pipeline.data.datasets.dataset import Dataset, with_node
+from pipeline.data.datasets.entries import Entry
 from pipeline.data.datasets.files import scan
 from pipeline.data.datasets.labels.found_labels import FoundLabels
 from pipeline.data.datasets.labels.label_table import LabelTable

@@ -16,16 +16,15 @@ from pydantic import Field, field_validator
 
 from pipeline.data.datasets.dataset import (
     Dataset,
-    Entry,
     Log,
     Reader,
     below_root,
     category_names,
-    in_order,
     no_log,
     require_folder,
     set_option,
 )
+from pipeline.data.datasets.entries import Entries, Entry, in_order
 from pipeline.data.datasets.files import file_version, hash_labels, present_images, read_sample, scan
 from pipeline.data.datasets.label_fit import LabelFit, overlaps_image
 from pipeline.data.datasets.labels.form import Form
@@ -72,7 +71,7 @@ class LabelledFiles(Dataset, ABC):
     _below_root = field_validator("annotation", "images")(below_root)
     _category_names = field_validator("category", mode="before")(category_names)
 
-    def entries(self, root: str, log: Log = no_log) -> list[Entry]:
+    def entries(self, root: str, log: Log = no_log) -> Entries:
         """Returns the labelled images, as `Dataset.entries`."""
         require_folder(root)
         table, labels = self.table(root), self.labels_path(root)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
-from pipeline.data.datasets.dataset import Entry
+from pipeline.data.datasets.entries import Entry
 from pipeline.data.datasets.files import scan
 from pipeline.data.datasets.labels.form import Form, head_of, number
 from pipeline.data.datasets.labels.label_table import EVERY, LabelOptions, LabelTable, LabelTableBuilder, image_name

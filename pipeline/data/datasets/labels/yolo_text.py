@@ -14,7 +14,7 @@ from typing import ClassVar, Final
 import numpy as np
 import yaml
 
-from pipeline.data.datasets.dataset import Entry
+from pipeline.data.datasets.entries import Entry
 from pipeline.data.datasets.files import scan
 from pipeline.data.datasets.labels.form import Form, head_of
 from pipeline.data.datasets.labels.label_table import EVERY, LabelOptions, LabelTable, LabelTableBuilder

@@ -13,7 +13,8 @@ from typing import Any, ClassVar, Final, Self
 import numpy as np
 from pydantic import Field, field_serializer, field_validator, model_validator
 
-from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, no_log
+from pipeline.data.datasets.dataset import Dataset, Log, Reader, no_log
+from pipeline.data.datasets.entries import Entry
 from pipeline.data.datasets.mosaic.cells import Cell, HeightDistribution
 from pipeline.data.datasets.mosaic.patch import Patch, paste, patch_for, with_faces
 from pipeline.data.datasets.wider_face.dataset import WiderFace
@@ -85,7 +86,7 @@ class Mosaic(Dataset):
         """Whether a folder has to be given: where the sources need one."""
         return self.of.needs_root
 
-    def entries(self, root: str, log: Log = no_log) -> list[Entry]:
+    def entries(self, root: str, log: Log = no_log) -> Sequence[Entry]:
         """Returns one entry per canvas, as `Dataset.entries`; only the sources are listed, none is opened."""
         pool = self.of.entries(root, log)
         return [self._entry(index, pool) for index in range(self.images)]

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, no_log
+from pipeline.data.datasets.dataset import Dataset, Log, Reader, no_log
+from pipeline.data.datasets.entries import Entry
 from pipeline.data.datasets.synthetic.appearance import Appearance, sample_appearance
 from pipeline.data.datasets.synthetic.background import background, finish
 from pipeline.data.datasets.synthetic.render import draw_face

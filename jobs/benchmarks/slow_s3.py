@@ -1,0 +1,165 @@
+"""A stand-in for S3 that answers every request after a set time: objects in memory, listings by name.
+
+It does what the engine asks for: get, put (with ``If-None-Match``, or in parts), list, delete one or many. It knows one
+bucket and checks no signature. (moto's listing looks through all objects for each thousand it gives: half a second of
+60,000.)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import re
+import urllib.request
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from urllib.parse import unquote
+from xml.sax.saxutils import escape, unescape
+
+from aiohttp import web
+
+BUCKET = "bucket"
+_PAGE = 1000
+
+
+class _Objects:
+    """The bucket: what is stored, in order, and how long a request takes."""
+
+    def __init__(self) -> None:
+        self.data: dict[str, bytes] = {}
+        self.names: list[str] = []
+        self.parts: dict[str, dict[int, bytes]] = {}
+        self.seconds, self.requests = 0.0, 0
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        if request.path == "/":
+            return self._set(request)
+        self.requests += 1
+        body = await request.read()
+        await asyncio.sleep(self.seconds)
+        key = unquote(request.raw_path.partition("?")[0]).removeprefix(f"/{BUCKET}").lstrip("/")
+        if not key:
+            return self._delete_many(body) if request.method == "POST" else self._list(request)
+        if request.query.keys() & {"uploads", "uploadId"}:
+            return self._in_parts(key, body, request)
+        if request.method == "PUT":
+            return self._put(key, body, request.headers.get("If-None-Match") == "*")
+        if request.method == "DELETE":
+            self._delete(key)
+            return web.Response(status=204)
+        if key not in self.data:
+            return web.Response(status=404, text="<Error><Code>NoSuchKey</Code></Error>")
+        return web.Response(body=self.data[key], headers=_HEADERS)
+
+    def _set(self, request: web.Request) -> web.Response:
+        """Sets the time of a request in seconds; returns how many there were since the last time."""
+        self.seconds, count, self.requests = float(request.query["seconds"]), self.requests, 0
+        return web.Response(text=str(count))
+
+    def _put(self, key: str, body: bytes, only_new: bool) -> web.Response:
+        if only_new and key in self.data:
+            return web.Response(status=412, text="<Error><Code>PreconditionFailed</Code></Error>")
+        if key not in self.data:
+            insort(self.names, key)
+        self.data[key] = body
+        return web.Response(headers=_HEADERS)
+
+    def _in_parts(self, key: str, body: bytes, request: web.Request) -> web.Response:
+        """Begins an upload in parts, takes one of them, or puts them together."""
+        parts = self.parts.setdefault(key, {})
+        if request.method == "PUT":
+            parts[int(request.query["partNumber"])] = body
+            return web.Response(headers=_HEADERS)
+        if "uploads" in request.query:
+            return web.Response(content_type="application/xml", text=_UPLOAD.format("<UploadId>1</UploadId>"))
+        self._put(key, b"".join(parts[number] for number in sorted(parts)), False)
+        del self.parts[key]
+        return web.Response(content_type="application/xml", text=_UPLOAD.format('<ETag>"0"</ETag>'))
+
+    def _delete(self, key: str) -> None:
+        if self.data.pop(key, None) is not None:
+            del self.names[bisect_left(self.names, key)]
+
+    def _delete_many(self, body: bytes) -> web.Response:
+        keys = re.findall(r"<Key>(.*?)</Key>", body.decode())
+        for key in keys:
+            self._delete(unescape(key))
+        gone = "".join(f"<Deleted><Key>{key}</Key></Deleted>" for key in keys)
+        return web.Response(content_type="application/xml", text=f"<DeleteResult>{gone}</DeleteResult>")
+
+    def _list(self, request: web.Request) -> web.Response:
+        prefix, delimiter = request.query.get("prefix", ""), request.query.get("delimiter", "")
+        after = request.query.get("continuation-token") or request.query.get("start-after", "")
+        place = max(bisect_left(self.names, prefix), bisect_right(self.names, after))
+        found, folders = list[str](), list[str]()
+        while place < len(self.names) and self.names[place].startswith(prefix) and len(found) + len(folders) < _PAGE:
+            name = self.names[place]
+            rest = name[len(prefix) :]
+            if delimiter and delimiter in rest:
+                folders.append(prefix + rest.partition(delimiter)[0] + delimiter)
+                place = bisect_left(self.names, folders[-1] + chr(0x10FFFF))
+            else:
+                found.append(name)
+                place += 1
+        more = place < len(self.names) and self.names[place].startswith(prefix)
+        token = f"<NextContinuationToken>{escape(self.names[place - 1])}</NextContinuationToken>" if more else ""
+        return web.Response(content_type="application/xml", text=_listing(self.data, found, folders, more) % token)
+
+
+_UPLOAD = "<UploadResult>{}</UploadResult>"
+_HEADERS = {"ETag": '"0"', "Last-Modified": "Fri, 01 Jan 2021 00:00:00 GMT"}
+_OBJECT = (
+    "<Contents><Key>{}</Key><Size>{}</Size><LastModified>2021-01-01T00:00:00.000Z</LastModified>"
+    '<ETag>"0"</ETag></Contents>'
+)
+
+
+def _listing(data: dict[str, bytes], found: list[str], folders: list[str], more: bool) -> str:
+    objects = "".join(_OBJECT.format(escape(name), len(data[name])) for name in found)
+    prefixes = "".join(f"<CommonPrefixes><Prefix>{escape(each)}</Prefix></CommonPrefixes>" for each in folders)
+    text = f"<IsTruncated>{str(more).lower()}</IsTruncated>{objects}{prefixes}".replace("%", "%%")
+    return f"<ListBucketResult>{text}%s</ListBucketResult>"
+
+
+def _serve(port: Connection) -> None:
+    async def main() -> None:
+        app = web.Application(client_max_size=2**30)
+        app.router.add_route("*", "/{rest:.*}", _Objects().answer)
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0, backlog=256)
+        await site.start()
+        port.send(runner.addresses[0][1])
+        await asyncio.Event().wait()
+
+    asyncio.run(main())
+
+
+def wait(url: str, seconds: float) -> int:
+    """Makes every later request to a stand-in take so long; returns how many there were since the last call."""
+    with urllib.request.urlopen(f"{url}/?seconds={seconds}", timeout=60) as answer:
+        return int(answer.read())
+
+
+@contextmanager
+def slow_s3() -> Iterator[str]:
+    """Runs the stand-in in a process of its own, and yields its URL, to which this environment then points."""
+    ours, theirs = multiprocessing.get_context("spawn").Pipe()
+    server = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs,), daemon=True)
+    server.start()
+    url = f"http://127.0.0.1:{ours.recv()}"
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict(zip(names, ("any", "any", "us-east-1", url), strict=True)))
+    try:
+        yield url
+    finally:
+        server.kill()
+        server.join()
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value

@@ -1,0 +1,80 @@
+"""The list of an output's rows: one Parquet file beside the manifest, so that later nodes plan without its shards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.engine.fingerprint import hash_bytes
+from pipeline.engine.shard_record import DAMAGED, KEY, ReusedShard, mark_damaged
+from pipeline.engine.storage import Store
+
+ROWS = "rows-"
+PLANNED_WITH = b"planned_with"
+"""Metadata of a schema: the columns, separated by commas, that later nodes plan with."""
+
+
+@dataclass(frozen=True)
+class RowList:
+    """A stored list of rows.
+
+    Attributes:
+        name: file name without extension.
+        size, content_hash: of the file, in bytes, and its BLAKE2b-128.
+        columns: what it holds beside the key of every row, in the order of the manifest's shards.
+    """
+
+    name: str
+    size: int
+    content_hash: str
+    columns: Sequence[str]
+
+    def is_whole(self, sizes: Mapping[str, int]) -> bool:
+        """Returns whether it has the size that was written and no marker of damage; `sizes` are of its folder."""
+        return sizes.get(f"{self.name}.parquet") == self.size and f"{self.name}{DAMAGED}" not in sizes
+
+    def verify(self, store: Store, folder: str) -> list[str]:
+        """Returns its name if its bytes are not those that were written, else nothing; it is then marked, or not."""
+        data, marker = store.read_or_none(f"{folder}/{self.name}.parquet"), f"{folder}/{self.name}{DAMAGED}"
+        if data is None or hash_bytes(data) != self.content_hash:
+            mark_damaged(store, folder, self.name, "found by reading every byte")
+            return [self.name]
+        if store.read_or_none(marker) is not None:
+            store.delete(marker)
+        return []
+
+
+def planned_with(schema: pa.Schema) -> tuple[str, ...]:
+    """Returns the columns of an output that later nodes plan with."""
+    names = (schema.metadata or {}).get(PLANNED_WITH, b"").decode()
+    return tuple(filter(None, names.split(",")))
+
+
+def write_row_list(
+    store: Store, folder: str, fingerprint: str, kept: Sequence[ReusedShard], schema: pa.Schema
+) -> RowList:
+    """Writes the list of the rows that count of these shards of an output of this schema; returns what it is.
+
+    A marker of damage beside it stays.
+    """
+    columns = planned_with(schema)
+    fields = [pa.field(KEY, pa.string(), False), *(schema.field(name) for name in columns)]
+    parts = [_counted(each).select([KEY, *columns]).cast(pa.schema(fields)) for each in kept]
+    table = pa.Table.from_batches(parts, pa.schema(fields)).combine_chunks()
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd", use_dictionary=False, row_group_size=max(1, len(table)))
+    data = memoryview(sink.getvalue()).cast("B")
+    found = RowList(f"{ROWS}{fingerprint}", len(data), hash_bytes(data), columns)
+    store.write(f"{folder}/{found.name}.parquet", data)
+    return found
+
+
+def _counted(each: ReusedShard) -> Any:
+    """Returns the columns of a shard's rows that count."""
+    items = each.record.items
+    return items if each.keys is None else items.filter(pc.is_in(items[KEY], pa.array(each.keys, pa.string())))

@@ -1,0 +1,99 @@
+"""An HTTP proxy before an S3 server: it counts requests, and lets each of them take as long as one over a network."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+
+class Proxy(ThreadingHTTPServer):
+    """Forwards every request.
+
+    Attributes:
+        seen: method and path of each request, in order.
+        at_once: the most that were on their way at the same time.
+        authorisation: the header of the last request.
+    """
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, server: str, seconds: float) -> None:
+        """Takes the URL of the server, and how long a request takes in addition."""
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.server, self.seconds = urlsplit(server).netloc, seconds
+        self.seen: list[tuple[str, str]] = []
+        self.at_once = 0
+        self.authorisation = ""
+        self._now = 0
+        self._guard = threading.Lock()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def taken(self) -> list[tuple[str, str]]:
+        """Returns the requests since the last call."""
+        with self._guard:
+            seen, self.seen, self.at_once = self.seen, [], 0
+        return seen
+
+    @contextmanager
+    def counted(self, method: str, path: str) -> Iterator[None]:
+        with self._guard:
+            self.seen.append((method, path))
+            self._now += 1
+            self.at_once = max(self.at_once, self._now)
+        try:
+            yield
+        finally:
+            with self._guard:
+                self._now -= 1
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Proxy
+
+    def forward(self) -> None:
+        with self.server.counted(self.command, self.path):
+            self.server.authorisation = self.headers.get("Authorization", "")
+            time.sleep(self.server.seconds)
+            length = int(self.headers.get("Content-Length") or 0)
+            connection = http.client.HTTPConnection(self.server.server, timeout=60)
+            try:
+                connection.request(self.command, self.path, self.rfile.read(length), dict(self.headers))
+                answer = connection.getresponse()
+                body = answer.read()
+            finally:
+                connection.close()
+        self.send_response_only(answer.status, answer.reason)
+        for name, value in answer.getheaders():
+            if name.lower() not in ("connection", "transfer-encoding", "content-length"):
+                self.send_header(name, value)
+        self.send_header("Content-Length", answer.getheader("Content-Length") or str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = forward
+
+    def log_message(self, *_: object) -> None:
+        """Prints nothing."""
+
+
+@contextmanager
+def proxy(server: str, seconds: float = 0.0) -> Iterator[Proxy]:
+    """Runs a proxy before a server for the length of the block."""
+    with Proxy(server, seconds) as made:
+        thread = threading.Thread(target=made.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield made
+        finally:
+            made.shutdown()
+            thread.join()
