@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import platform
 import sys
 import threading
 import time
@@ -11,7 +9,7 @@ import traceback
 import uuid
 from collections.abc import Callable, Collection
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
 from pipeline.engine.capacity import UNLIMITED, require_capacity, side_by_side
@@ -20,16 +18,16 @@ from pipeline.engine.executor import Executor, SerialPool
 from pipeline.engine.exports import export_files
 from pipeline.engine.graph import Graph
 from pipeline.engine.manifest import Artifact, Manifest, finish
+from pipeline.engine.node_progress import ProgressState
 from pipeline.engine.plan import Decision, NodePlan, Options, context, plan, plan_node
 from pipeline.engine.progress import ProgressReporter
+from pipeline.engine.provenance import driver, versions
 from pipeline.engine.redaction import redact
 from pipeline.engine.shard_record import DamagedError, ReusedShard
 from pipeline.engine.shards import ShardJob
 from pipeline.engine.stage import MapStage
 from pipeline.engine.stopping import SECONDS_TO_STOP
 from pipeline.engine.storage import Store
-
-PACKAGES = ("wider8k", "torch", "ray", "pyarrow", "numpy", "opencv-python-headless")  # named in the provenance
 
 
 @dataclass
@@ -53,6 +51,13 @@ class Outcome:
     missing: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     outputs: dict[str, Artifact] = field(default_factory=dict)
+
+    def line(self) -> str:
+        """Returns how many nodes there are of each kind, e.g. ``3 computed, 1 reused, 1 failed (boxes)``."""
+        parts = [f"{len(self.computed)} computed, {len(self.reused)} reused"]
+        for word, names in (("failed", list(self.failed)), ("not begun", self.blocked)):
+            parts += [f"{len(names)} {word} ({', '.join(names)})"] if names else []
+        return ", ".join(parts)
 
     def followed_by(self, later: Outcome, lost: Collection[str]) -> Outcome:
         """Returns the outcome of two attempts, of which the second left out the `lost` nodes of the first."""
@@ -97,6 +102,8 @@ class Runner:
                 selected, force = options.selected - lost, options.force - set(outcome.computed)
                 options = replace(options, selected=selected, force=force)
                 outcome = outcome.followed_by(self._attempt(options), lost)
+            if self._tools:
+                self._tools[1].event("run ended", outcome=outcome.line())
         for name in (name for name in self._graph.order if name in self._options.selected):
             planned = self._plans[name]
             if planned.artifact:
@@ -128,6 +135,7 @@ class Runner:
         outcome.missing = [name for name in skipped if name in wanted]
         if waiting:
             executor, reporter = self._start()
+            reporter.selected([_shown(each) for each in chosen])
             require_capacity([self._plans[name].node for name in waiting], executor.machines())
             for name in (n for n in self._graph.order if n in waiting and self._plans[n].damaged):
                 reporter.log(f"{name}: {self._plans[name].reason}")
@@ -139,11 +147,10 @@ class Runner:
         if self._tools is None:
             executor = self._make_executor()
             self._open.callback(executor.close)
-            self._tools = executor, self._open.enter_context(self._make_reporter())
+            reporter = self._open.enter_context(ProgressReporter(self._store, self._run_id, quiet=self._quiet))
+            self._tools = executor, reporter
+            reporter.event("run started", run=self._run_id, store=self._store.url, **driver(), versions=versions())
         return self._tools
-
-    def _make_reporter(self) -> ProgressReporter:
-        return ProgressReporter(self._store, self._run_id, quiet=self._quiet)
 
     def _with_inputs(self, name: str) -> set[str]:
         """Returns a node and those it reads."""
@@ -231,9 +238,10 @@ class Runner:
         job = ShardJob(self._store, folder, planned.row_fingerprint, self._run_id, node.stage, ctx)
         started = time.monotonic()
         kept, facts = _collect(planned, job, executor, reporter)
+        reporter.collect_events(node.name)
         run = {
             "finished": round(time.time(), 6), "wall_seconds": round(time.monotonic() - started, 3), **facts,
-            "run_id": self._run_id, "machine": platform.platform(), "versions": _versions(),
+            "run_id": self._run_id, "machine": driver()["machine"], "versions": versions(),
         }  # fmt: skip
         key = node.stage.key if isinstance(node.stage, MapStage) else node.stage.output.names[0]
         base = Manifest(node.name, planned.fingerprint, planned.row_fingerprint, fields, key, run=run)
@@ -255,6 +263,14 @@ class Runner:
         export_files(node, artifact)
         errors = f", {len(manifest.errors)} errors (first: {': '.join(manifest.errors[0])})" if manifest.errors else ""
         reporter.node_ended(node.name, f"{manifest.rows} rows{errors}", fingerprint=manifest.fingerprint, **run)
+
+
+def _shown(planned: NodePlan) -> ProgressState:
+    """Returns what the live state says of a node before the run comes to it."""
+    if planned.artifact:
+        return ProgressState(planned.node.name, f"stored, {planned.artifact.manifest.rows} rows", 1.0, "")
+    waits = {Decision.RUN: "waits", Decision.RESUME: f"waits, {planned.reason}"}
+    return ProgressState(planned.node.name, waits.get(planned.decision, planned.reason), None, "")
 
 
 def _collect(
@@ -287,12 +303,3 @@ def _check_visible(manifest: Manifest, kept: list[ReusedShard], store: Store) ->
             f"{len(unseen)} shards that workers on {', '.join(hosts)} wrote are not to be seen here in {store.url}; "
             "a cluster needs a store that all its machines share: a network folder, s3:// or gs://"
         )
-
-
-def _versions() -> dict[str, str]:
-    """Returns package -> version of those that are installed."""
-    found = {}
-    for package in PACKAGES:
-        with suppress(importlib.metadata.PackageNotFoundError):
-            found[package] = importlib.metadata.version(package)
-    return found

@@ -22,6 +22,7 @@ from pipeline.engine.redaction import redact
 from pipeline.engine.shard_record import DAMAGED, WHOLE, ShardRecord
 from pipeline.engine.stage import Item, MapStage, Row, Stage, StageContext, WholeStage, WorkDir
 from pipeline.engine.storage import Store
+from pipeline.engine.worker_events import note_event
 
 _WRITING = "written"  # unlike any hash of a key
 CRASHES_TO_GIVE_UP = 2  # crashes *while known to be on one item*; one more, unnamed, came before them
@@ -88,6 +89,10 @@ def _rows(job: ShardJob, worker: Worker, items: Sequence[Item], marker: str) -> 
     assert isinstance(job.stage, MapStage)
     attempts = (job.store.read_or_none(marker) or b"").decode()
     job.store.write(marker, (attempts + "#\n").encode())
+    if attempts:
+        note_event(
+            job.store, job.folder, job.run_id, "worker died", at=_died_at(attempts, items), attempt=attempts.count("#")
+        )
     heartbeat = Heartbeat(job.store, f"{marker}.progress")
     rows: list[Row] = []
     for row in (
@@ -96,6 +101,14 @@ def _rows(job: ShardJob, worker: Worker, items: Sequence[Item], marker: str) -> 
         rows.append(row)
         heartbeat(f"{len(rows)}/{len(items)}")
     return rows
+
+
+def _died_at(attempts: str, items: Sequence[Item]) -> str:
+    """Returns what the last attempt at a shard was at when its process died."""
+    last = attempts.split("#\n")[-1].splitlines()[-1:]
+    if last == [_WRITING]:
+        return f"after {shard_name(items)}, which it was writing"
+    return next((item.key for item in items if [hash_json(item.key)] == last), shard_name(items))
 
 
 def _first_try(stage: MapStage, worker: Worker, items: Sequence[Item]) -> Iterator[Row]:

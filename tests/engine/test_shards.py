@@ -19,6 +19,7 @@ from pipeline.engine.shard_record import ShardRecord, finished_shards
 from pipeline.engine.shards import ShardJob, compute_shard, encode, shard_name
 from pipeline.engine.stage import Item, Resources, Row, StageContext
 from pipeline.engine.storage import Store
+from pipeline.engine.worker_events import take_events
 from tests.engine.conftest import World
 from tests.engine.squares import Numbers, Squares
 
@@ -145,6 +146,7 @@ def test_what_kills_its_process_costs_itself_only(job: ShardJob) -> None:
     ]  # fmt: skip
     assert [value for _, value, error in stored(job, record) if error is None] == [3, 2, 0]
     assert record.errors == [("n001", message)]
+    assert len(take_events(job.store, FOLDER, job.run_id)) == 3
     assert job.store.sizes(f"{FOLDER}/_inflight") == {}
 
 

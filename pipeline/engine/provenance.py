@@ -1,0 +1,25 @@
+"""Where and with what a run is made: stored with every output, and in the first line of the run log."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import socket
+from contextlib import suppress
+
+PACKAGES = ("wider8k", "torch", "ray", "pyarrow", "numpy", "opencv-python-headless")
+
+
+def versions() -> dict[str, str]:
+    """Returns package -> version of those that are installed."""
+    found = {}
+    for package in PACKAGES:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            found[package] = importlib.metadata.version(package)
+    return found
+
+
+def driver() -> dict[str, str | int]:
+    """Returns machine, process and operating system of this process."""
+    return {"host": socket.gethostname(), "pid": os.getpid(), "machine": platform.platform()}
