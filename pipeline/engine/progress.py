@@ -149,7 +149,8 @@ class ProgressReporter:
         self._run_log.flush()
 
     def _tick(self) -> None:
-        last_state = last_line = last_event = time.monotonic() - SECONDS_BETWEEN_REMOTE_STATES
+        last_line = last_event = time.monotonic()
+        last_state = 0.0
         between = SECONDS_BETWEEN_STATES if self._store.local else SECONDS_BETWEEN_REMOTE_STATES
         while not self._stop.wait(1.0):
             now = time.monotonic()

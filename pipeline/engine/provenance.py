@@ -7,6 +7,7 @@ import os
 import platform
 import socket
 from contextlib import suppress
+from typing import Any
 
 PACKAGES = ("wider8k", "torch", "ray", "pyarrow", "numpy", "opencv-python-headless")
 
@@ -20,6 +21,6 @@ def versions() -> dict[str, str]:
     return found
 
 
-def driver() -> dict[str, str | int]:
+def driver() -> dict[str, Any]:
     """Returns machine, process and operating system of this process."""
     return {"host": socket.gethostname(), "pid": os.getpid(), "machine": platform.platform()}

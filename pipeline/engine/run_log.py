@@ -64,7 +64,7 @@ class RunLog:
         self._flusher.join()
         with self._guard:
             lines = _encoded(self._limit.due(every=True))
-            self._try(lambda: (self._file.write(lines), self._file.close()))
+            self._try(lambda: self._file.write(lines), self._file.close)
 
     def event(self, event: str, node: str = "", **facts: Any) -> None:
         """Writes one event, or adds it to those of its kind that get a line later."""
@@ -76,15 +76,16 @@ class RunLog:
         """Makes all lines so far last."""
         with self._guard:
             lines = _encoded(self._limit.due())
-            self._try(lambda: (self._file.write(lines), self._file.flush()))
+            self._try(lambda: self._file.write(lines), self._file.flush)
 
     def _keep_flushing(self) -> None:
         while not self._stop.wait(SECONDS_BETWEEN_FLUSHES):
             self.flush()
 
-    def _try(self, write: Callable[[], object]) -> None:
+    def _try(self, *steps: Callable[[], None]) -> None:
         try:
-            write()
+            for step in steps:
+                step()
             self._failing = False
         except OSError as error:
             if not self._failing:  # once for each time that it stops to work

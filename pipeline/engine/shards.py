@@ -143,6 +143,8 @@ def compute_whole(job: ShardJob) -> ShardRecord:
     assert isinstance(job.stage, WholeStage)
     started = time.monotonic()
     heartbeat = Heartbeat(job.store, f"{job.folder}/_inflight/{job.run_id}-whole.progress")
+    if (last := job.store.read_or_none(heartbeat.name)) is not None:
+        note_event(job.store, job.folder, job.run_id, "worker died", at=last.decode())
     ctx = replace(job.ctx, work_dir=WorkDir(job.store, f"{job.folder}/work"), log=heartbeat)
     rows = list(job.stage.run(ctx))
     return _write(job, WHOLE, rows, [Item(WHOLE, job.row_fingerprint)], started)

@@ -258,7 +258,7 @@ def status(
     choice = Choice(config, set_, limit)
     if watch:
         try:
-            watch_run(choice.read()[1], lambda: choice.planned()[1], sys.stdout)
+            watch_run(Store(load_config(config, STAGES, set_ or []).store), sys.stdout)
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
         if not verify:

@@ -13,6 +13,7 @@ import pytest
 
 from pipeline.cluster.ray_executor import RayExecutor
 from pipeline.engine.manifest import Artifact, stored_manifests
+from pipeline.engine.run_log import read_run_log
 from tests.processes import command_of, kill_family
 
 pytestmark = pytest.mark.ray
@@ -87,6 +88,9 @@ class TestOnOneCluster:
         assert not outcome.failed
         assert values(world, "squares") == [(f"n{i:03d}", i * i) for i in range(10)]
         assert stored_manifests(world.store, "squares")[0].errors == ()
+        (log,) = world.store.sizes("runs")
+        events = read_run_log(world.store, log.removesuffix(".jsonl"))
+        assert [e["node"] for e in events if e["event"] == "worker died"] == ["squares"]
 
     def test_errors_of_workers_arrive_as_their_own_words(self, world):
         outcome = world.run("total.broken=true", "squares.open_fails=true", executor=RayExecutor)

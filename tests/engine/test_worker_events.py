@@ -1,13 +1,20 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterable
+from typing import ClassVar
 
+import pyarrow as pa
+
+from pipeline.engine.executor import LocalExecutor
+from pipeline.engine.heartbeat import Heartbeat
 from pipeline.engine.run_log import read_run_log, run_of
-from pipeline.engine.shards import compute_shard, shard_name
-from pipeline.engine.stage import Item
+from pipeline.engine.runner import Runner
+from pipeline.engine.shards import compute_shard, compute_whole, shard_name
+from pipeline.engine.stage import Item, Row, StageContext, WholeStage
 from pipeline.engine.storage import Store
 from pipeline.engine.worker_events import note_event, take_events
-from tests.engine.squares import Squares
+from tests.engine.squares import TOTAL, Squares
 from tests.engine.test_node_progress import job
 
 
@@ -49,15 +56,29 @@ def test_the_worker_after_a_dead_one_notes_what_that_was_at(tmp_path):
     assert (event["event"], event["at"], event["attempt"]) == ("worker died", "n1", 2)
 
 
+def test_a_whole_stage_that_begins_again_notes_what_the_last_one_was_at(tmp_path):
+    whole = job(tmp_path, Constant())
+    compute_whole(whole)
+    assert take_events(whole.store, whole.folder, "run1") == []
+    Heartbeat(whole.store, f"{whole.folder}/_inflight/run1-whole.progress")("step 3/10")
+    compute_whole(whole)
+    assert [event["at"] for event in take_events(whole.store, whole.folder, "run1")] == ["step 3/10"]
+
+
+class Constant(WholeStage):
+    name: ClassVar[str] = "constant"
+    version: ClassVar[str] = "1"
+    output: ClassVar[pa.Schema] = TOTAL
+
+    def run(self, ctx: StageContext) -> Iterable[Row]:
+        return [{"total": 7}]
+
+
 def test_the_driver_puts_them_into_the_run_log(world):
     """Noted before the node begins, as by a worker of the same run."""
     (row,) = {planned.row_fingerprint for name, planned in world.plan().items() if name == "numbers"}
-    import pipeline.engine.runner as runner
-
     graph, options = world._graph((), {})
-    from pipeline.engine.executor import LocalExecutor
-
-    run = runner.Runner(graph, world.store, options, LocalExecutor)
+    run = Runner(graph, world.store, options, LocalExecutor)
     note_event(world.store, f"numbers/{row}", run._run_id, "worker died", at="n001")
     run.run()
     (log,) = (run_of(name) for name in world.store.sizes("runs"))
