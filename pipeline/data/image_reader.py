@@ -7,6 +7,7 @@ from pipeline.data.datasets.config_field import parse_dataset
 from pipeline.data.images import Image, decode
 from pipeline.engine.fingerprint import hash_bytes
 from pipeline.engine.manifest import Artifact
+from pipeline.engine.measures import count, timed
 from pipeline.engine.stage import Item, StageContext
 from pipeline.engine.worker_group import prefetch
 
@@ -33,7 +34,10 @@ class ImageReader:
 
     def read(self, path: str) -> bytes:
         """Returns the compressed image of a sample's `path`; raises OSError where it is gone."""
-        return self._dataset.image_bytes(self._root, path)
+        with timed("read"):
+            data = self._dataset.image_bytes(self._root, path)
+        count("bytes_read", len(data))
+        return data
 
     def read_indexed(self, path: str, content_hash: str) -> bytes:
         """Returns the compressed image that was indexed with this content hash.
@@ -57,9 +61,9 @@ class ImageReader:
         image is its error; trouble of the machine is raised. An item's ``data["path"]`` is the image's, and
         ``data["content_hash"]``, or its version without one, what it was indexed with.
         """
-        count = max(THREADS, int(self._cpus))
-        threads = ThreadPoolExecutor(count, thread_name_prefix="decode")
-        depth = max(GPU_IMAGES_AHEAD if self._accelerated else IMAGES_AHEAD, 2 * count)
+        size = max(THREADS, int(self._cpus))
+        threads = ThreadPoolExecutor(size, thread_name_prefix="decode")
+        depth = max(GPU_IMAGES_AHEAD if self._accelerated else IMAGES_AHEAD, 2 * size)
         # On its only core the network and a decoder beside it take 75 ms of CPU an image, one after the other 64.
         if self._accelerated or self._cpus > 1:
             return prefetch(threads, lambda item: self._decode(self._fetch(item)), items, depth)
@@ -76,7 +80,8 @@ class ImageReader:
     def _decode(self, fetched: Fetched) -> Decoded:
         item, data, error = fetched
         try:
-            image = None if data is None else decode(data)
+            with timed("decode"):
+                image = None if data is None else decode(data)
         except ValueError as problem:
             return item, None, f"{type(problem).__name__}: {problem}"
         return item, _pinned(image) if image is not None and self._accelerated else image, error

@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from typing import Any, Protocol, TypeVar
 
 from pipeline.engine.capacity import UNLIMITED, Machine
+from pipeline.engine.measures import take_measures
 from pipeline.engine.shard_record import ShardRecord
 from pipeline.engine.shards import ShardJob, compute_shard, compute_whole
 from pipeline.engine.stage import Item, MapStage
@@ -48,6 +49,7 @@ class LocalExecutor:
         """Opens the stage once and computes shard after shard."""
         assert isinstance(job.stage, MapStage)
         worker = job.stage.open(job.ctx)
+        take_measures()  # of what ended early in this process
         for items in todo:
             yield compute_shard(job, worker, items)
 

@@ -110,7 +110,7 @@ class ProgressReporter:
             progress.peak_mb = max(progress.peak_mb, record.peak_mb)
         self.event(
             "shard done", node, shard=record.name, rows=record.rows, errors=len(record.errors), bytes=record.size,
-            seconds=record.seconds, peak_mb=record.peak_mb, host=record.host,
+            seconds=record.seconds, peak_mb=record.peak_mb, host=record.host, **record.measured,
         )  # fmt: skip
         for key, message in record.errors:
             self.event("item error", node, key=key, kind=error_kind(message), message=message)

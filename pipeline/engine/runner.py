@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from pipeline.engine.capacity import UNLIMITED, require_capacity, side_by_side
 from pipeline.engine.error_rows import check_errors, output_notes, own_errors
@@ -275,24 +276,27 @@ def _shown(planned: NodePlan) -> ProgressState:
 
 def _collect(
     planned: NodePlan, job: ShardJob, executor: Executor, reporter: ProgressReporter
-) -> tuple[list[ReusedShard], dict[str, float]]:
+) -> tuple[list[ReusedShard], dict[str, Any]]:
     """Computes the missing shards; returns all in the order of the items, and time and memory of the new ones."""
     if planned.shard_plan is None:
         reporter.node_started(job, 1, 0)
         record = executor.whole(job)
-        facts = {"seconds": record.seconds, "peak_mb": record.peak_mb, "items_computed": 1}
-        return [ReusedShard(record, None)], facts
+        facts: dict[str, Any] = {"seconds": record.seconds, "peak_mb": record.peak_mb, "items_computed": 1}
+        return [ReusedShard(record, None)], {**facts, "measured": record.measured}
     todo = planned.shard_plan.todo
     count = sum(map(len, todo))
     reporter.node_started(job, count, len(todo))
-    kept, seconds, peak = list(planned.shard_plan.kept), 0.0, 0
+    kept, seconds, peak, measured = list(planned.shard_plan.kept), 0.0, 0, dict[str, float]()
     for record in executor.shards(job, todo) if todo else ():
         reporter.shard_done(planned.node.name, record)
         kept.append(ReusedShard(record, None))
         seconds, peak = seconds + record.seconds, max(peak, record.peak_mb)
+        for name, amount in record.measured.items():
+            measured[name] = measured.get(name, 0.0) + amount
     place = {item.key: i for i, item in enumerate(planned.items or ())}
     kept.sort(key=lambda k: min(place[key] for key, _ in k.record.items if key in place))
-    return kept, {"seconds": round(seconds, 3), "peak_mb": peak, "items_computed": count}
+    facts = {"seconds": round(seconds, 3), "peak_mb": peak, "items_computed": count}
+    return kept, {**facts, "measured": {name: round(amount, 3) for name, amount in measured.items()}}
 
 
 def _check_visible(manifest: Manifest, kept: list[ReusedShard], store: Store) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from pipeline.engine.checksummed_json import verified, with_checksum
 from pipeline.engine.storage import Store
@@ -29,6 +29,7 @@ class ShardRecord:
         errors: (key, message) of the rows that hold an error.
         seconds: wall time of the computation; peak_mb: largest resident memory of the process so far.
         host: ``machine:process``.
+        measured: amounts of `measures`, such as ``boxes``, ``bytes_read`` and seconds per piece.
     """
 
     name: str
@@ -41,6 +42,7 @@ class ShardRecord:
     seconds: float
     peak_mb: int
     host: str
+    measured: dict[str, float] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
         """Returns the record as the bytes of its file."""

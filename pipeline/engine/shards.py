@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from pipeline.engine.columns import as_table
 from pipeline.engine.fingerprint import hash_bytes, hash_json
 from pipeline.engine.heartbeat import Heartbeat
+from pipeline.engine.measures import take_measures, timed
 from pipeline.engine.redaction import redact
 from pipeline.engine.shard_record import DAMAGED, WHOLE, ShardRecord
 from pipeline.engine.stage import Item, MapStage, Row, Stage, StageContext, WholeStage, WorkDir
@@ -153,8 +154,10 @@ def compute_whole(job: ShardJob) -> ShardRecord:
 def _write(job: ShardJob, name: str, rows: list[Row], items: Sequence[Item], started: float) -> ShardRecord:
     schema = job.stage.output
     row_group = (schema.metadata or {}).get(b"row_group")
-    table = as_table(rows, schema.with_metadata({"wider8k.row_fingerprint": job.row_fingerprint}))
-    data = encode(table, int(row_group) if row_group else None)
+    with timed("write"):
+        table = as_table(rows, schema.with_metadata({"wider8k.row_fingerprint": job.row_fingerprint}))
+        data = encode(table, int(row_group) if row_group else None)
+        job.store.write(f"{job.folder}/{name}.parquet", data)
     failed = [row for row in rows if row["error"] is not None] if "error" in schema.names else []
     record = ShardRecord(
         name=name,
@@ -167,8 +170,8 @@ def _write(job: ShardJob, name: str, rows: list[Row], items: Sequence[Item], sta
         seconds=round(time.monotonic() - started, 3),
         peak_mb=peak_memory_mb(),
         host=f"{socket.gethostname()}:{os.getpid()}",
+        measured=take_measures(),
     )
-    job.store.write(f"{job.folder}/{name}.parquet", data)
     job.store.write(f"{job.folder}/{name}.json", record.to_json())  # last: its presence is the success
     job.store.delete(f"{job.folder}/{name}{DAMAGED}")
     return record

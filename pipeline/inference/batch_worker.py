@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pipeline.data.image_reader import Decoded
 from pipeline.data.images import Image
 from pipeline.data.records import Detections
+from pipeline.engine.measures import timed
 from pipeline.engine.stage import Item, Row
 from pipeline.inference.batches import Found, launch_within_memory, plan_batches
 from pipeline.inference.memory import out_of_memory
@@ -42,7 +43,8 @@ class BatchWorker:
         for numbers in batches:
             batch = [next(decoded) for _ in numbers]
             good = [image for _, image, _ in batch if image is not None]
-            wait = launch_within_memory(self._predictor, good, self._canvas) if good else list
+            with timed("network"):
+                wait = launch_within_memory(self._predictor, good, self._canvas) if good else list
             working.append((batch, wait))
             while len(working) > self._ahead:
                 yield from _rows_of(*working.popleft())
@@ -81,6 +83,7 @@ def or_error(run: Callable[[], Found]) -> Found:
 
 
 def _rows_of(batch: _Batch, wait: Callable[[], list[Found]]) -> Iterator[Row]:
-    found = iter(wait())
+    with timed("device_wait"):
+        found = iter(wait())
     for item, image, error in batch:
         yield error_row_of(item, error) if image is None else detections_row(item, image, next(found))

@@ -6,7 +6,6 @@ Each look costs two small files of the store, however many nodes, shards and wor
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from typing import Any, Final, TextIO
 
 from pipeline.engine.live_state import LiveState, read_live_state
@@ -72,7 +71,7 @@ def _line(state: ProgressState) -> str:
     return f"{state.node}: {state.line().removeprefix(state.node).strip()}"
 
 
-def _last_words(store: Store, holder: Mapping[str, Any] | None, state: LiveState | None) -> list[str]:
+def _last_words(store: Store, holder: dict[str, Any] | None, state: LiveState | None) -> list[str]:
     """Returns how a run ended that is not there any more."""
     if holder is not None:
         state = state or read_live_state(store)
