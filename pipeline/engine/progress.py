@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, TextIO
 
 from pipeline.engine.error_kind import error_kind
 from pipeline.engine.live_state import LIVE_FILE, LiveState
+from pipeline.engine.metrics import Metrics, NoMetrics
 from pipeline.engine.node_progress import NodeProgress, ProgressState, duration
 from pipeline.engine.redaction import redact
 from pipeline.engine.run_log import RunLog
@@ -26,10 +27,6 @@ SECONDS_BETWEEN_REMOTE_STATES: Final = 5.0  # each is a listing and a request pe
 SECONDS_BETWEEN_PROGRESS_EVENTS: Final = 60.0
 
 
-def _no_endpoint(states: Sequence[ProgressState]) -> None:
-    """Takes states where nothing publishes them."""
-
-
 class ProgressReporter:
     """Prints progress, writes the run log and the live state; safe to call from several threads.
 
@@ -43,10 +40,11 @@ class ProgressReporter:
         run_id: str,
         stream: TextIO | None = None,
         quiet: bool = False,
-        publish: Callable[[Sequence[ProgressState]], None] = _no_endpoint,
+        metrics: Metrics | None = None,
     ) -> None:
-        """Args: the store; the run; what is printed to; whether little is; what gets the states of running nodes."""
-        self._store, self._run_id, self._stream, self._publish = store, run_id, stream or sys.stderr, publish
+        """Args: the store; the run; what is printed to; whether little is; what publishes the figures, if anything."""
+        self._store, self._run_id, self._stream = store, run_id, stream or sys.stderr
+        self._metrics = metrics or NoMetrics()
         self._active: dict[str, NodeProgress] = {}
         self._nodes: dict[str, ProgressState] = {}  # of all selected nodes, for the live state
         self._stalled: set[str] = set()
@@ -98,6 +96,7 @@ class ProgressReporter:
         """Begins a node; `shards` is 0 for a whole stage."""
         with self._guard:
             self._active[job.ctx.node] = NodeProgress(job, items, shards)
+        self._metrics.node_started(job.ctx.node, job.stage.name)
         self.event("node started", job.ctx.node, items=items, shards=shards)
 
     def shard_done(self, node: str, record: ShardRecord) -> None:
@@ -108,6 +107,7 @@ class ProgressReporter:
             progress.shards_done += 1
             progress.errors += len(record.errors)
             progress.peak_mb = max(progress.peak_mb, record.peak_mb)
+        self._metrics.shard_done(node, record)
         self.event(
             "shard done", node, shard=record.name, rows=record.rows, errors=len(record.errors), bytes=record.size,
             seconds=record.seconds, peak_mb=record.peak_mb, host=record.host, **record.measured,
@@ -126,6 +126,8 @@ class ProgressReporter:
         except OSError:  # they stay where they are
             return
         for each in found:
+            if each["event"] == "worker died":
+                self._metrics.worker_died(node)
             self.event(each.pop("event"), node, **each)
 
     def node_ended(self, node: str, outcome: str, **facts: Any) -> None:
@@ -145,6 +147,7 @@ class ProgressReporter:
             self._nodes[node] = ProgressState(node, f"{outcome}{seconds}", share, "", stalled=share is None)
         if lasting:
             self.log(f"{node}: {outcome}{seconds}")
+        self._metrics.node_ended(node)
         self.event(event, node, outcome=outcome, **facts)
         self._run_log.flush()
 
@@ -185,7 +188,7 @@ class ProgressReporter:
         """Writes the live state, publishes it, and takes what workers noted."""
         for each in states:
             self.collect_events(each.node)
-        self._publish(states)
+        self._metrics.progress(states)
         with self._guard:
             nodes = {**self._nodes, **{each.node: each for each in states}}
         LiveState.here(self._run_id, list(nodes.values())).write(self._store)

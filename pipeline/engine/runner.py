@@ -19,6 +19,7 @@ from pipeline.engine.executor import Executor, SerialPool
 from pipeline.engine.exports import export_files
 from pipeline.engine.graph import Graph
 from pipeline.engine.manifest import Artifact, Manifest, finish
+from pipeline.engine.metrics import Metrics, NoMetrics
 from pipeline.engine.node_progress import ProgressState
 from pipeline.engine.plan import Decision, NodePlan, Options, context, plan, plan_node
 from pipeline.engine.progress import ProgressReporter
@@ -77,10 +78,19 @@ class Runner:
     """Runs the selected nodes of a graph on one store."""
 
     def __init__(
-        self, graph: Graph, store: Store, options: Options, make_executor: Callable[[], Executor], quiet: bool = False
+        self,
+        graph: Graph,
+        store: Store,
+        options: Options,
+        make_executor: Callable[[], Executor],
+        quiet: bool = False,
+        make_metrics: Callable[[str], Metrics] = lambda run_id: NoMetrics(),
     ) -> None:
-        """Starts nothing: the executor is made only when a node has work. A `quiet` one shows no progress."""
-        self._quiet = quiet
+        """Starts nothing: the executor is made only when a node has work, and then the metrics, of the run's id.
+
+        A `quiet` one shows no progress.
+        """
+        self._quiet, self._make_metrics = quiet, make_metrics
         self._graph, self._store, self._options = graph, store, options
         self._make_executor = make_executor
         self._run_id = time.strftime("%Y%m%d-%H%M%S-") + uuid.uuid4().hex[:6]
@@ -148,10 +158,13 @@ class Runner:
         if self._tools is None:
             executor = self._make_executor()
             self._open.callback(executor.close)
-            reporter = self._open.enter_context(ProgressReporter(self._store, self._run_id, quiet=self._quiet))
+            reporter = self._open.enter_context(self._make_reporter())
             self._tools = executor, reporter
             reporter.event("run started", run=self._run_id, store=self._store.url, **driver(), versions=versions())
         return self._tools
+
+    def _make_reporter(self) -> ProgressReporter:
+        return ProgressReporter(self._store, self._run_id, quiet=self._quiet, metrics=self._make_metrics(self._run_id))
 
     def _with_inputs(self, name: str) -> set[str]:
         """Returns a node and those it reads."""

@@ -24,6 +24,7 @@ from pipeline.engine.runner import Runner
 from pipeline.engine.stopping import stoppable
 from pipeline.engine.storage import Store
 from stages.cli.conclusion import FAILED, conclude, print_pages
+from stages.cli.metrics import metrics_of_run
 from stages.cli.outputs import require_exports
 from stages.cli.stored import clear, is_begun, status_line, stored_badly
 from stages.cli.watch import watch as watch_run
@@ -46,6 +47,14 @@ ForceOption = Annotated[list[str] | None, typer.Option(help="Compute this node a
 LimitOption = Annotated[int | None, typer.Option(min=1, help="Only the first N images of each dataset.")]
 MachineOption = Annotated[
     str | None, typer.Option(help="Resources of this profile among the config's `machines`, e.g. gpu4.")
+]
+MetricsOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--metrics/--no-metrics",
+        help="Figures for Prometheus at Ray's endpoint; by default on a cluster that is joined.",
+        show_default=False,
+    ),
 ]
 RetryOption = Annotated[bool, typer.Option("--retry-errors", help="Compute rows again that hold an error.")]
 
@@ -130,13 +139,14 @@ def run(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Let Ray's own log lines through.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress: results and failures only.")] = False,
     report: Annotated[bool, typer.Option("--report", help="End with a link to each page that was made.")] = False,
+    metrics: MetricsOption = None,
 ) -> None:
     """Compute what is missing or changed, and nothing else. Interrupt it at any time: the next run resumes.
 
     Example: wider8k run -c configs/smoke.yaml
     """
     choice = Choice(config, set_, limit, machine, only, from_, until, force, retry_errors)
-    carry_out(choice, choice.again(local), local, verbose, quiet, report)
+    carry_out(choice, choice.again(local), local, verbose, quiet, report, metrics=metrics)
 
 
 def carry_out(
@@ -147,6 +157,7 @@ def carry_out(
     quiet: bool = False,
     report: bool = False,
     tables: bool = True,
+    metrics: bool | None = None,
 ) -> None:
     """Runs what is chosen and prints how it ended.
 
@@ -158,6 +169,7 @@ def carry_out(
         quiet: show no progress.
         report: end with a link to each page.
         tables: print the Markdown that its nodes export, not only where it is.
+        metrics: publish figures at Ray's Prometheus endpoint; None for on a cluster that is joined.
 
     Raises:
         typer.Exit: something failed or could not begin.
@@ -175,13 +187,14 @@ def carry_out(
 
         return RayExecutor(verbose)
 
+    make_metrics = metrics_of_run(metrics, local, _log)
     with (
         stoppable(f"finished shards are kept. Resume with: {again}"),
         StoreLock(store, f"wider8k run -c {choice.config}", _log) as lock,
     ):
         if lock.taken_over_from:
             print(f"took over the lock of {lock.taken_over_from}, which is gone", file=sys.stderr)
-        outcome = Runner(loaded.graph, store, options, make_executor, quiet).run()
+        outcome = Runner(loaded.graph, store, options, make_executor, quiet, make_metrics).run()
     try:
         conclude(outcome, loaded, store, duration(time.monotonic() - started), again, tables)
     finally:

@@ -10,6 +10,7 @@ from pipeline.engine.live_state import LIVE_FILE, read_live_state
 from pipeline.engine.node_progress import ProgressState
 from pipeline.engine.progress import ProgressReporter
 from pipeline.engine.run_log import read_run_log
+from pipeline.engine.shard_record import ShardRecord
 from pipeline.engine.storage import Store
 from pipeline.engine.worker_events import note_event
 from tests.engine.squares import Squares
@@ -80,12 +81,34 @@ def test_the_live_state_shows_every_node_while_the_run_goes_and_is_gone_after_it
     assert world.store.read_or_none(LIVE_FILE) is None
 
 
+class Recorded:
+    """Metrics that keep what they are given."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, tuple[object, ...]]] = []
+
+    def __getattr__(self, name: str):
+        return lambda *arguments: self.calls.append((name, arguments))
+
+
+def test_what_happens_to_a_node_is_published(tmp_path):
+    shard_job, metrics = job(tmp_path, Squares()), Recorded()
+    record = ShardRecord("shard-1", "r", 4, 10, "h", [], [("a", "bad")], 1.0, 7, "h:1")
+    with ProgressReporter(shard_job.store, "run1", io.StringIO(), metrics=metrics) as reporter:
+        reporter.node_started(shard_job, items=4, shards=1)
+        reporter.shard_done("boxes", record)
+        reporter.node_ended("boxes", "4 rows")
+    assert [call for call in metrics.calls if call[0] != "progress"] == [
+        ("node_started", ("boxes", "squares")), ("shard_done", ("boxes", record)), ("node_ended", ("boxes",)),
+    ]  # fmt: skip
+
+
 def test_a_stall_its_end_and_what_a_worker_noted_are_events(tmp_path, monkeypatch):
     monkeypatch.setattr(progress, "SECONDS_BETWEEN_STATES", 0.0)
     monkeypatch.setattr(progress, "SECONDS_BETWEEN_PROGRESS_EVENTS", 0.0)
     monkeypatch.setattr("pipeline.engine.node_progress.SHORTEST_STALL", 0.5)
     monkeypatch.setattr("pipeline.engine.node_progress.USUAL_GAPS", 0.01)
-    shard_job, published = job(tmp_path, Squares()), []
+    shard_job, metrics = job(tmp_path, Squares()), Recorded()
 
     def events() -> list[str]:
         return [e["event"] for e in read_run_log(shard_job.store, "run1")]
@@ -96,7 +119,7 @@ def test_a_stall_its_end_and_what_a_worker_noted_are_events(tmp_path, monkeypatc
             assert time.monotonic() < limit, event
             time.sleep(0.05)
 
-    with ProgressReporter(shard_job.store, "run1", io.StringIO(), quiet=True, publish=published.append) as reporter:
+    with ProgressReporter(shard_job.store, "run1", io.StringIO(), quiet=True, metrics=metrics) as reporter:
         reporter.node_started(shard_job, items=40, shards=4)
         reporter._active["boxes"].items_done = 5
         note_event(shard_job.store, shard_job.folder, "run1", "worker died", at="n003")
@@ -105,7 +128,9 @@ def test_a_stall_its_end_and_what_a_worker_noted_are_events(tmp_path, monkeypatc
         wait_until("goes on")
     assert events().count("worker died") == 1
     assert "progress" in events()
-    assert published[-1][0].node == "boxes"
+    assert metrics.calls[0] == ("node_started", ("boxes", "squares"))
+    assert metrics.calls.count(("worker_died", ("boxes",))) == 1
+    assert {each.node for name, (states, *_) in metrics.calls if name == "progress" for each in states} == {"boxes"}
 
 
 def test_a_run_that_is_interrupted_says_so_in_its_log(tmp_path):
