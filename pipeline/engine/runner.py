@@ -44,6 +44,7 @@ class Outcome:
         missing: inputs of the blocked ones that are neither stored nor selected.
         notes: lines about the outputs: rows that are errors, what was left out.
         outputs: finished outputs of the selected nodes, by node, in the order of the graph.
+        errors: (key, message) of the rows of each of them that became errors there, by node; none without any.
     """
 
     computed: list[str] = field(default_factory=list)
@@ -53,6 +54,7 @@ class Outcome:
     missing: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     outputs: dict[str, Artifact] = field(default_factory=dict)
+    errors: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
 
     def line(self) -> str:
         """Returns how many nodes there are of each kind, e.g. ``3 computed, 1 reused, 1 failed (boxes)``."""
@@ -120,7 +122,9 @@ class Runner:
             if planned.artifact:
                 outcome.outputs[name] = planned.artifact
                 manifest, inputs = planned.artifact.manifest, context(self._graph, name, self._plans, {}).inputs
-                outcome.notes += output_notes(planned.node, manifest, own_errors(planned.node, manifest, inputs))
+                if own := own_errors(planned.node, manifest, inputs):
+                    outcome.errors[name] = own
+                outcome.notes += output_notes(planned.node, manifest, own)
         return outcome
 
     def _attempt(self, options: Options) -> Outcome:

@@ -196,7 +196,7 @@ def carry_out(
             print(f"took over the lock of {lock.taken_over_from}, which is gone", file=sys.stderr)
         outcome = Runner(loaded.graph, store, options, make_executor, quiet, make_metrics).run()
     try:
-        conclude(outcome, loaded, store, duration(time.monotonic() - started), again, tables)
+        conclude(outcome, loaded, store, duration(time.monotonic() - started), again, tables, not quiet)
     finally:
         if report:
             print_pages(outcome, loaded, store)
