@@ -30,7 +30,7 @@ GAUGES: Final[Mapping[str, str]] = {
     "wider8k_progress_ratio": "finished share of the node's rows or steps in 0..1",
     "wider8k_images_per_second": "rows per second since the node began, unfinished shards included",
     "wider8k_stalled": "1 while the node has finished nothing for several times as long as usual",
-    "wider8k_running": "1 while the node runs",
+    "wider8k_running": "1 while the node runs; then 0, and soon absent",
     "wider8k_worker_memory_bytes": "largest resident memory that a worker of the node has had",
 }
 
@@ -74,6 +74,7 @@ class RayMetrics:
         """Takes how far each running node is."""
         for each in states:
             known: dict[str, float | None] = {
+                "wider8k_running": 1.0,  # Ray drops a gauge that is not set again within its reports
                 "wider8k_time_left_seconds": each.seconds_left,
                 "wider8k_progress_ratio": each.share,
                 "wider8k_images_per_second": each.per_second,
@@ -83,7 +84,7 @@ class RayMetrics:
             self._set(each.node, **known)
 
     def node_ended(self, node: str) -> None:
-        """Ends a node, in whatever way: what is left of it is nothing."""
+        """Ends a node, in whatever way: nothing is left of it, until Ray drops its gauges."""
         self._set(
             node, wider8k_running=0.0, wider8k_time_left_seconds=0.0, wider8k_images_per_second=0.0, wider8k_stalled=0.0
         )
