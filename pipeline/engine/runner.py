@@ -6,7 +6,6 @@ import sys
 import threading
 import time
 import traceback
-import uuid
 from collections.abc import Callable, Collection
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
@@ -25,6 +24,7 @@ from pipeline.engine.plan import Decision, NodePlan, Options, context, plan, pla
 from pipeline.engine.progress import ProgressReporter
 from pipeline.engine.provenance import driver, versions
 from pipeline.engine.redaction import redact
+from pipeline.engine.run_id import new_run_id
 from pipeline.engine.shard_record import DamagedError, ReusedShard
 from pipeline.engine.shards import ShardJob
 from pipeline.engine.stage import MapStage
@@ -95,7 +95,7 @@ class Runner:
         self._quiet, self._make_metrics = quiet, make_metrics
         self._graph, self._store, self._options = graph, store, options
         self._make_executor = make_executor
-        self._run_id = time.strftime("%Y%m%d-%H%M%S-") + uuid.uuid4().hex[:6]
+        self._run_id = new_run_id(store)
         self._guard = threading.Lock()
         self._tools: tuple[Executor, ProgressReporter] | None = None
 
