@@ -70,33 +70,35 @@ def test_every_figure_is_on_the_dashboard():
     assert [name for name in (*COUNTERS, *GAUGES) if f"ray_{name}" not in text] == []
 
 
+@pytest.fixture(scope="module")
+def driver() -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A process that publishes a shard for each line it gets, and its address."""
+    env = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
+    env["RAY_metrics_report_interval_ms"] = "1000"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.cluster.published_metrics"],
+        cwd=ROOT, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        yield process, process.stdout.readline().strip()
+    finally:
+        kill_family(process)
+
+
+@pytest.fixture(scope="module")
+def samples(driver: tuple[subprocess.Popen[str], str]) -> Samples:
+    """What is there after two shards, and Ray's own figures, which come a little later."""
+    process, address = driver
+    until(lambda: "ray_node_mem_used" in scrape(address) and "ray_node_cpu_utilization" in scrape(address))
+    process.stdin.write("shard\nshard\n")
+    process.stdin.flush()
+    shards = "ray_wider8k_shards_total"
+    return until(lambda: (found := scrape(address)).get(shards, [({}, 0)])[0][1] == 2 and found)
+
+
 @pytest.mark.ray
 @pytest.mark.slow
 class TestAtRaysEndpoint:
-    @pytest.fixture(scope="class")
-    def driver(self) -> Iterator[tuple[subprocess.Popen[str], str]]:
-        """A process that publishes a shard for each line it gets, and its address."""
-        env = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
-        env["RAY_metrics_report_interval_ms"] = "1000"
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.cluster.published_metrics"],
-            cwd=ROOT, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        try:
-            yield process, process.stdout.readline().strip()
-        finally:
-            kill_family(process)
-
-    @pytest.fixture(scope="class")
-    def samples(self, driver: tuple[subprocess.Popen[str], str]) -> Samples:
-        """What is there after two shards, and Ray's own figures, which come a little later."""
-        process, address = driver
-        until(lambda: "ray_node_mem_used" in scrape(address) and "ray_node_cpu_utilization" in scrape(address))
-        process.stdin.write("shard\nshard\n")
-        process.stdin.flush()
-        shards = "ray_wider8k_shards_total"
-        return until(lambda: (found := scrape(address)).get(shards, [({}, 0)])[0][1] == 2 and found)
-
     def test_every_figure_has_its_labels_and_value(self, samples: Samples):
         def values(name: str, **labels: str) -> list[float]:
             wanted = {"run": "run1", "node": "boxes", "stage": "predict", **labels}
