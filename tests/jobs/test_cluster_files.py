@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import re
 import shlex
 import shutil
@@ -18,6 +19,7 @@ from ray.autoscaler._private.util import prepare_config, validate_config
 from ray.scripts.scripts import start
 
 from jobs import submit
+from pipeline.cluster.ray_metrics import COUNTERS, GAUGES
 from pipeline.engine.capacity import Machine
 from pipeline.engine.config import load_config
 from pipeline.engine.stage import Resources
@@ -91,7 +93,7 @@ def fits(resources: Resources, machine: Machine) -> bool:
 
 def config_of(words: list[str]) -> None:
     """Reads the config of a command of `jobs/full_pipeline.py` with its choices."""
-    sets = [value for option, value in zip(words, words[1:], strict=False) if option == "--set"]
+    sets = [value for option, value in itertools.pairwise(words) if option == "--set"]
     machine = words[words.index("--machine") + 1] if "--machine" in words else None
     load_config(ROOT / words[words.index("-c") + 1], STAGES, sets, machine)
 
@@ -255,3 +257,43 @@ def test_the_commands_of_a_comment_are_read_by_those_they_name(name):
         config_of([word for word in words if word != "--watch"])
     for line in re.findall(r"jobs/submit\.py (-c .*)", text):
         assert submit.main(["--dry-run", *shlex.split(line)]) == 0
+
+
+class TestPage:
+    """docs/clusters.md has the figures of configs/COSTS.md and the names that are there."""
+
+    TEXT = (ROOT / "docs/clusters.md").read_text()
+    COSTS = (ROOT / "configs/COSTS.md").read_text()
+
+    @staticmethod
+    def cells(text: str, first: str) -> list[str]:
+        """Returns the cells of the only row of a table that begins so."""
+        (line,) = (line for line in text.splitlines() if line.startswith(f"| {first} |"))
+        return [cell.strip() for cell in line.strip("|").split("|")]
+
+    @pytest.mark.parametrize("name", ["crface", "crface_8k", "mogface_full", "full"])
+    def test_a_config_costs_what_the_page_of_costs_says(self, name):
+        configs = self.COSTS[self.COSTS.index("## Every config") : self.COSTS.index("## Every training")]
+        costs, page = self.cells(configs, f"`{name}`"), self.cells(self.TEXT, f"`{name}`")
+        assert (page[1], page[5]) == (costs[7], costs[10])
+        self.require_hours(page)
+
+    def test_the_dumps_cost_what_the_page_of_costs_says(self):
+        (line,) = (line for line in self.COSTS.splitlines() if line.startswith("| all three | bfloat16 |"))
+        costs = [cell.strip() for cell in line.strip("|").split("|")]
+        page = self.cells(self.TEXT, "three dumps of 32,203 images at 8K, bfloat16")
+        assert (page[1], page[5]) == (costs[4], costs[7])
+        self.require_hours(page)
+
+    @staticmethod
+    def require_hours(page: list[str]) -> None:
+        for gpus, shown in zip((1, 4, 8), page[2:5], strict=True):
+            hours = float(page[1]) / gpus
+            assert float(shown.removesuffix(" h")) == pytest.approx(hours, rel=0.02, abs=0.05)
+
+    def test_every_file_is_named(self):
+        assert [file.name for file in CLUSTER.iterdir() if f"`{file.name}`" not in self.TEXT] == []
+
+    def test_every_metric_is_named(self):
+        names = [name.removeprefix("wider8k") for name in (*COUNTERS, *GAUGES)]
+        assert [name for name in names if f"{name}`" not in self.TEXT] == []
