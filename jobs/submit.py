@@ -10,13 +10,11 @@ that of RAY_API_SERVER_ADDRESS, as for `ray job submit`. The submission id is th
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import re
 import shlex
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,12 +22,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # `jobs` is no installed package
 
+from pipeline.cluster.upload import largest_files, upload_size  # noqa: E402
 from pipeline.engine.config import load_config  # noqa: E402
 from pipeline.engine.redaction import redact, without_keys  # noqa: E402
 from stages.graph import STAGES  # noqa: E402
 
 LIMIT_MB = 5.0
-_QUIET = logging.Logger("upload", logging.ERROR)  # Ray's packing names every file that it leaves out
 LARGEST = 5  # files that are named where the upload is too large
 
 
@@ -42,9 +40,8 @@ def main(given: Sequence[str]) -> int:
         size = upload_size(ROOT)
         print(f"upload: {size / 1e6:.2f} MB, allowed are {options.limit_mb:g} MB")
         if size > options.limit_mb * 1e6:
-            raise ValueError(
-                f"the upload is too large: add to .rayignore or .gitignore what no job needs: {_largest(ROOT)}"
-            )
+            largest = ", ".join(f"{name} ({bytes_ / 1e6:.2f} MB)" for name, bytes_ in largest_files(ROOT, LARGEST))
+            raise ValueError(f"the upload is too large: add to .rayignore or .gitignore what no job needs: {largest}")
     except ValueError as error:
         print(f"error: {redact(str(error))}", file=sys.stderr)
         return 2
@@ -96,30 +93,6 @@ def next_id(job: str) -> str:
     """Returns the id of the next submission of a job: Ray takes each only once."""
     found = re.fullmatch(r"(.*)-r(\d+)", job)
     return f"{found[1]}-r{int(found[2]) + 1}" if found else f"{job}-r2"
-
-
-def upload_size(folder: Path) -> int:
-    """Returns the bytes of the archive that Ray would upload for a working directory, by Ray's own packing."""
-    from ray._private.runtime_env.packaging import create_package
-
-    with tempfile.TemporaryDirectory() as place:
-        archive = Path(place) / "package.zip"
-        create_package(str(folder), archive, include_gitignore=True, logger=_QUIET)
-        return archive.stat().st_size
-
-
-def _largest(folder: Path) -> str:
-    from ray._private.runtime_env.packaging import _dir_travel, get_excludes_from_ignore_files
-
-    found: list[tuple[int, str]] = []
-
-    def weigh(path: Path) -> None:
-        if path.is_file():
-            found.append((path.stat().st_size, str(path.relative_to(folder))))
-
-    excludes = get_excludes_from_ignore_files(folder, include_gitignore=True, logger=_QUIET)
-    _dir_travel(folder, excludes, weigh, include_gitignore=True, logger=_QUIET)
-    return ", ".join(f"{name} ({size / 1e6:.2f} MB)" for size, name in sorted(found, reverse=True)[:LARGEST])
 
 
 def _config(words: Sequence[str]) -> tuple[str, str]:

@@ -109,7 +109,13 @@ def report_often() -> None:
     os.environ.setdefault("RAY_metrics_report_interval_ms", "5000")
 
 
-def endpoints(nodes: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Returns the addresses of the metrics of every living machine, from what `ray.nodes()` gives."""
+def endpoints() -> list[str]:
+    """Returns the address of the metrics of every living machine of the cluster that this process is connected to."""
+    import ray
+
+    return _addresses(ray.nodes())
+
+
+def _addresses(nodes: Sequence[Mapping[str, Any]]) -> list[str]:
     living = (node for node in nodes if node["Alive"] and node["MetricsExportPort"])
     return [f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics" for node in living]

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from pipeline.engine.lock import machine
 from pipeline.engine.node_progress import ProgressState
+from pipeline.engine.plan import Decision, NodePlan
 from pipeline.engine.redaction import redact
 from pipeline.engine.run_log_file import FOLDER
 from pipeline.engine.storage import Store
@@ -55,3 +56,11 @@ def read_live_state(store: Store) -> LiveState | None:
         return LiveState(str(tree["run"]), int(tree["pid"]), str(tree["machine"]), nodes)
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
+
+
+def shown_before(planned: NodePlan) -> ProgressState:
+    """Returns what the live state says of a node before the run comes to it."""
+    if planned.artifact:
+        return ProgressState(planned.node.name, f"stored, {planned.artifact.manifest.rows} rows", 1.0, "")
+    waits = {Decision.RUN: "waits", Decision.RESUME: f"waits, {planned.reason}"}
+    return ProgressState(planned.node.name, waits.get(planned.decision, planned.reason), None, "")

@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable, Collection
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from pipeline.engine.capacity import UNLIMITED, require_capacity, side_by_side
@@ -17,9 +17,10 @@ from pipeline.engine.error_rows import check_errors, output_notes, own_errors
 from pipeline.engine.executor import Executor, SerialPool
 from pipeline.engine.exports import export_files
 from pipeline.engine.graph import Graph
+from pipeline.engine.live_state import shown_before
 from pipeline.engine.manifest import Artifact, Manifest, finish
 from pipeline.engine.metrics import Metrics, NoMetrics
-from pipeline.engine.node_progress import ProgressState
+from pipeline.engine.outcome import Outcome
 from pipeline.engine.plan import Decision, NodePlan, Options, context, plan, plan_node
 from pipeline.engine.progress import ProgressReporter
 from pipeline.engine.provenance import driver, versions
@@ -30,46 +31,6 @@ from pipeline.engine.shards import ShardJob
 from pipeline.engine.stage import MapStage
 from pipeline.engine.stopping import SECONDS_TO_STOP
 from pipeline.engine.storage import Store
-
-
-@dataclass
-class Outcome:
-    """The result of a run, as names of nodes.
-
-    Attributes:
-        computed: in whole or in part.
-        reused: as they were stored.
-        failed: with the message.
-        blocked: never begun.
-        missing: inputs of the blocked ones that are neither stored nor selected.
-        notes: lines about the outputs: rows that are errors, what was left out.
-        outputs: finished outputs of the selected nodes, by node, in the order of the graph.
-        errors: (key, message) of the rows of each of them that became errors there, by node; none without any.
-    """
-
-    computed: list[str] = field(default_factory=list)
-    reused: list[str] = field(default_factory=list)
-    failed: dict[str, str] = field(default_factory=dict)
-    blocked: list[str] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    outputs: dict[str, Artifact] = field(default_factory=dict)
-    errors: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
-
-    def line(self) -> str:
-        """Returns how many nodes there are of each kind, e.g. ``3 computed, 1 reused, 1 failed (boxes)``."""
-        parts = [f"{len(self.computed)} computed, {len(self.reused)} reused"]
-        for word, names in (("failed", list(self.failed)), ("not begun", self.blocked)):
-            parts += [f"{len(names)} {word} ({', '.join(names)})"] if names else []
-        return ", ".join(parts)
-
-    def followed_by(self, later: Outcome, lost: Collection[str]) -> Outcome:
-        """Returns the outcome of two attempts, of which the second left out the `lost` nodes of the first."""
-        computed = list(dict.fromkeys([*self.computed, *later.computed]))
-        failed = {**{name: message for name, message in self.failed.items() if name in lost}, **later.failed}
-        missing = [name for name in later.missing if name not in lost]
-        reused = [name for name in later.reused if name not in computed]
-        return Outcome(computed, reused, failed, later.blocked, missing)
 
 
 class NodeFailed(RuntimeError):
@@ -150,7 +111,7 @@ class Runner:
         outcome.missing = [name for name in skipped if name in wanted]
         if waiting:
             executor, reporter = self._start()
-            reporter.selected([_shown(each) for each in chosen])
+            reporter.selected([shown_before(each) for each in chosen])
             require_capacity([self._plans[name].node for name in waiting], executor.machines())
             for name in (n for n in self._graph.order if n in waiting and self._plans[n].damaged):
                 reporter.log(f"{name}: {self._plans[name].reason}")
@@ -281,14 +242,6 @@ class Runner:
         export_files(node, artifact)
         errors = f", {len(manifest.errors)} errors (first: {': '.join(manifest.errors[0])})" if manifest.errors else ""
         reporter.node_ended(node.name, f"{manifest.rows} rows{errors}", fingerprint=manifest.fingerprint, **run)
-
-
-def _shown(planned: NodePlan) -> ProgressState:
-    """Returns what the live state says of a node before the run comes to it."""
-    if planned.artifact:
-        return ProgressState(planned.node.name, f"stored, {planned.artifact.manifest.rows} rows", 1.0, "")
-    waits = {Decision.RUN: "waits", Decision.RESUME: f"waits, {planned.reason}"}
-    return ProgressState(planned.node.name, waits.get(planned.decision, planned.reason), None, "")
 
 
 def _collect(

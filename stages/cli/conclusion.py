@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 
 from pipeline.engine.config import Config
-from pipeline.engine.runner import Outcome
+from pipeline.engine.outcome import Outcome
 from pipeline.engine.storage import Store
 from pipeline.engine.terminal import has_cursor, link
 from stages.cli.ap_table import ap_table

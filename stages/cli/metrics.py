@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Annotated
+
+import typer
 
 from pipeline.engine.metrics import Metrics, NoMetrics
+
+MetricsOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--metrics/--no-metrics",
+        help="Figures for Prometheus at Ray's endpoint; by default on a cluster that is joined.",
+        show_default=False,
+    ),
+]
 
 
 def metrics_of_run(wanted: bool | None, local: bool, log: Callable[[str], None]) -> Callable[[str], Metrics]:
@@ -30,9 +42,7 @@ def metrics_of_run(wanted: bool | None, local: bool, log: Callable[[str], None])
         report_often()
 
     def make(run_id: str) -> Metrics:
-        import ray
-
-        log(f"metrics: {' '.join(endpoints(ray.nodes())) or 'no machine has an endpoint for them'}")
+        log(f"metrics: {' '.join(endpoints()) or 'no machine has an endpoint for them'}")
         return RayMetrics(run_id)
 
     return make

@@ -1,4 +1,4 @@
-"""plan, run, explain, status, clean: a config's graph and what is stored of it."""
+"""plan, run, status, clean: a config's graph and what is stored of it."""
 
 from __future__ import annotations
 
@@ -13,18 +13,16 @@ import typer
 
 from pipeline.engine.config import Config, load_config
 from pipeline.engine.executor import Executor, LocalExecutor
-from pipeline.engine.fingerprint import difference
 from pipeline.engine.lock import StoreLock
-from pipeline.engine.manifest import stored_manifests
 from pipeline.engine.node_progress import duration
-from pipeline.engine.plan import NodePlan, Options, differences
+from pipeline.engine.plan import NodePlan, Options
 from pipeline.engine.plan import plan as make_plan
-from pipeline.engine.redaction import advice, redact, without_keys
+from pipeline.engine.redaction import advice, without_keys
 from pipeline.engine.runner import Runner
 from pipeline.engine.stopping import stoppable
 from pipeline.engine.storage import Store
 from stages.cli.conclusion import FAILED, conclude, print_pages
-from stages.cli.metrics import metrics_of_run
+from stages.cli.metrics import MetricsOption, metrics_of_run
 from stages.cli.outputs import require_exports
 from stages.cli.stored import clear, is_begun, status_line, stored_badly
 from stages.cli.watch import watch as watch_run
@@ -47,14 +45,6 @@ ForceOption = Annotated[list[str] | None, typer.Option(help="Compute this node a
 LimitOption = Annotated[int | None, typer.Option(min=1, help="Only the first N images of each dataset.")]
 MachineOption = Annotated[
     str | None, typer.Option(help="Resources of this profile among the config's `machines`, e.g. gpu4.")
-]
-MetricsOption = Annotated[
-    bool | None,
-    typer.Option(
-        "--metrics/--no-metrics",
-        help="Figures for Prometheus at Ray's endpoint; by default on a cluster that is joined.",
-        show_default=False,
-    ),
 ]
 RetryOption = Annotated[bool, typer.Option("--retry-errors", help="Compute rows again that hold an error.")]
 
@@ -214,47 +204,6 @@ def _check_lasting(store: Store) -> None:
             f"store: {store.url} is in Ray's temporary copy of the project and would be lost; "
             "give a folder that all machines share, or s3://, e.g. --set store=/shared/wider8k"
         )
-
-
-def explain(
-    node: Annotated[str, typer.Argument(help="Name of a node.")],
-    config: ConfigOption,
-    set_: SetOption = None,
-    limit: LimitOption = None,
-) -> None:
-    """Print, field by field, how a node's fingerprint differs from the most similar output that is stored.
-
-    Example: wider8k explain boxes -c configs/smoke.yaml --set boxes.max_candidates=1000
-    """
-    loaded, store, options = Choice(config, set_, limit).read()
-    loaded.graph.nodes.find(node)
-    plans = make_plan(loaded.graph, store, options)
-    known = plans[node]
-    print(f"{node}: {known.decision}, {known.reason}")
-    changes = differences(known, store)
-    if changes is None:
-        print(
-            "  nothing is stored of this node"
-            if known.fingerprint_fields
-            else "  its fingerprint depends on what blocks it"
-        )
-        return
-    for field, old, new in changes:
-        print(redact(f"  {field}: stored {old} -> wanted {new}"))
-        _explain_input(field, str(old), plans, store)
-    if not changes:
-        print(f"  identical to what is stored: {known.fingerprint}")
-
-
-def _explain_input(field: str, old: str, plans: dict[str, NodePlan], store: Store) -> None:
-    """Prints what changed inside an input, one level up, so that a hash is not all one sees."""
-    if not field.startswith(("inputs.", "lineage.")):
-        return
-    for name, each in plans.items():
-        for manifest in stored_manifests(store, name):
-            if manifest.content_hash in old and each.fingerprint_fields and manifest.fingerprint != each.fingerprint:
-                for inner, was, now in difference(manifest.fingerprint_fields, each.fingerprint_fields):
-                    print(redact(f"    {name}.{inner}: stored {was} -> wanted {now}"))
 
 
 def status(

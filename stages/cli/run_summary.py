@@ -8,7 +8,7 @@ from typing import Any, Final
 from pipeline.engine.error_kind import count_kinds
 from pipeline.engine.graph import Node
 from pipeline.engine.node_progress import duration
-from pipeline.engine.runner import Outcome
+from pipeline.engine.outcome import Outcome
 from pipeline.engine.stage import MapStage
 from pipeline.evaluation.result_table import ResultTable
 

@@ -19,7 +19,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from pipeline.cluster.ray_metrics import COUNTERS, GAUGES, endpoints
+from pipeline.cluster.ray_metrics import COUNTERS, GAUGES, _addresses
 from pipeline.engine.measures import PIECES
 from tests.cluster.published_metrics import MEASURED
 from tests.processes import free_port, kill_family
@@ -62,7 +62,7 @@ def test_endpoints_are_those_of_living_machines():
         {"Alive": False, "NodeManagerAddress": "10.0.0.2", "MetricsExportPort": 8080},
         {"Alive": True, "NodeManagerAddress": "10.0.0.3", "MetricsExportPort": 0},
     ]
-    assert endpoints(nodes) == ["http://10.0.0.1:8080/metrics"]
+    assert _addresses(nodes) == ["http://10.0.0.1:8080/metrics"]
 
 
 def test_every_figure_is_on_the_dashboard():

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from jobs import submit
+from pipeline.cluster.upload import upload_size
 
 ROOT = Path(__file__).resolve().parents[2]
 SMOKE = ("-c", "configs/smoke.yaml", "--set", "store=s3://bucket/smoke")
@@ -20,7 +20,7 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_upload_of_this_tree_is_small():
-    assert 1e6 < submit.upload_size(ROOT) < submit.LIMIT_MB * 1e6
+    assert 1e6 < upload_size(ROOT) < submit.LIMIT_MB * 1e6
 
 
 def test_a_dry_run_weighs_the_upload_and_prints_how_to_watch_stop_and_resume():
@@ -82,12 +82,3 @@ def test_keys_in_an_address_are_left_out_of_the_lines():
     text = "\n".join(submit.lines("a-1", "jobs/full_pipeline.py", words, "s3://KEY:SECRET@bucket/smoke"))
     assert "SECRET" not in text
     assert "store=s3://bucket/smoke" in text
-
-
-def test_what_is_ignored_is_not_uploaded(tmp_path):
-    (tmp_path / "a.py").write_bytes(os.urandom(1000))
-    small = submit.upload_size(tmp_path)
-    (tmp_path / "weights.pth").write_bytes(os.urandom(100_000))
-    assert submit.upload_size(tmp_path) > 100_000
-    (tmp_path / ".rayignore").write_text("*.pth\n")
-    assert submit.upload_size(tmp_path) < small + 1000

@@ -6,8 +6,9 @@ import pytest
 
 from pipeline.engine.config import load_config
 from pipeline.engine.executor import LocalExecutor
+from pipeline.engine.outcome import Outcome
 from pipeline.engine.plan import Options
-from pipeline.engine.runner import Outcome, Runner
+from pipeline.engine.runner import Runner
 from stages.cli.run_summary import device_share, run_summary
 from tests.engine.conftest import World, world
 from tests.engine.squares import STAGES
