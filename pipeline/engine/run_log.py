@@ -34,7 +34,8 @@ from pipeline.engine.run_log_file import FOLDER, LineFile, open_lines
 from pipeline.engine.storage import Store
 
 SECONDS_BETWEEN_FLUSHES: Final = 5.0
-LONGEST_TEXT: Final = 20_000  # of one field: a trace keeps its end, which names the error
+LONGEST_TEXT: Final = 2000  # characters of one field
+LONGEST_TRACE: Final = 20_000  # of which the end is kept, which names the error
 _PART = re.compile(r"(?P<run>.+?)(?:\.part\d{4,})?\.jsonl")
 
 
@@ -50,6 +51,7 @@ class RunLog:
         self._name, self._warn = f"{store.url}/{FOLDER}/{run_id}.jsonl", warn
         self._file: LineFile = open_lines(store, run_id)
         self._limit, self._guard, self._failing = EventLimit(), threading.Lock(), False
+        self._flushing = threading.Lock()
         self._stop = threading.Event()
         self._flusher = threading.Thread(target=self._keep_flushing, name="run-log", daemon=True)
 
@@ -62,30 +64,33 @@ class RunLog:
         """Writes what is left and closes the file."""
         self._stop.set()
         self._flusher.join()
-        with self._guard:
-            lines = _encoded(self._limit.due(every=True))
-            self._try(lambda: self._file.write(lines), self._file.close)
+        self._write(self._limit.due(every=True))
+        self._try(self._file.close)
 
     def event(self, event: str, node: str = "", **facts: Any) -> None:
         """Writes one event, or adds it to those of its kind that get a line later."""
         with self._guard:
-            if lines := _encoded(self._limit.add(event, node, facts)):
-                self._try(lambda: self._file.write(lines))
+            self._write(self._limit.add(event, node, facts))
 
     def flush(self) -> None:
         """Makes all lines so far last."""
         with self._guard:
-            lines = _encoded(self._limit.due())
-            self._try(lambda: self._file.write(lines), self._file.flush)
+            self._write(self._limit.due())
+        with self._flushing:  # other threads may write meanwhile
+            self._try(self._file.flush)
 
     def _keep_flushing(self) -> None:
         while not self._stop.wait(SECONDS_BETWEEN_FLUSHES):
             self.flush()
 
-    def _try(self, *steps: Callable[[], None]) -> None:
+    def _write(self, events: list[Event]) -> None:
+        if events:
+            lines = _encoded(events)
+            self._try(lambda: self._file.write(lines))
+
+    def _try(self, step: Callable[[], None]) -> None:
         try:
-            for step in steps:
-                step()
+            step()
             self._failing = False
         except OSError as error:
             if not self._failing:  # once for each time that it stops to work
@@ -114,10 +119,12 @@ def _encoded(events: list[Event]) -> bytes:
 
 
 def _cut(event: Event) -> Event:
-    def cut(value: Any) -> Any:
-        return f"… {value[-LONGEST_TEXT:]}" if isinstance(value, str) and len(value) > LONGEST_TEXT else value
+    def cut(name: str, value: Any) -> Any:
+        if not isinstance(value, str) or len(value) <= (LONGEST_TRACE if name == "trace" else LONGEST_TEXT):
+            return value
+        return f"… {value[-LONGEST_TRACE:]}" if name == "trace" else f"{value[:LONGEST_TEXT]} …"
 
-    return {name: cut(value) for name, value in event.items()}
+    return {name: cut(name, value) for name, value in event.items()}
 
 
 def _decoded(line: bytes) -> Event | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -19,7 +20,10 @@ _NO_APPEND: Final = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, er
 
 
 class LineFile(Protocol):
-    """Takes lines; what could not be written is kept and written with the next ones."""
+    """Takes lines; what could not be written is kept and written with the next ones.
+
+    One thread may `flush` while others `write`: these never wait for a store that is slow to answer.
+    """
 
     def write(self, lines: bytes) -> None:
         """Takes whole lines; on a disk they are in the file when this returns. Raises OSError, and keeps them."""
@@ -45,13 +49,17 @@ class AppendedFile:
         self._path = Path(store.path(f"{name}.jsonl"))
         self._parts, self._in_parts = Parts(store, name), False
         self._handle: int | None = None
-        self._pending = b""
+        self._pending, self._guard = b"", threading.Lock()
 
     def write(self, lines: bytes) -> None:
         """See `LineFile`."""
         if self._in_parts:
             self._parts.write(lines)
             return
+        with self._guard:
+            self._append(lines)
+
+    def _append(self, lines: bytes) -> None:
         self._pending += lines
         try:
             if self._handle is None:
@@ -91,19 +99,22 @@ class Parts:
     def __init__(self, store: Store, name: str) -> None:
         self._store, self._name = store, name
         self._number, self._text, self._written = 0, b"", 0
+        self._guard = threading.Lock()
 
     def write(self, lines: bytes) -> None:
         """Keeps the lines until `flush`: a request per line would be slow and dear."""
-        self._text += lines
+        with self._guard:
+            self._text += lines
 
     def flush(self) -> None:
         """See `LineFile`."""
-        if len(self._text) > self._written:
-            text = self._text
+        text = self._text
+        if len(text) > self._written:
             self._store.write(part_name(self._name, self._number), text)
             self._written = len(text)
         if self._written >= PART_BYTES:
-            self._number, self._text, self._written = self._number + 1, self._text[self._written :], 0
+            with self._guard:
+                self._number, self._text, self._written = self._number + 1, self._text[self._written :], 0
 
     def close(self) -> None:
         """See `LineFile`."""

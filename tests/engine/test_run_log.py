@@ -11,6 +11,7 @@ import threading
 import time
 from pathlib import Path
 
+import pyarrow.fs as pafs
 import pytest
 
 from pipeline.engine import run_log, run_log_file
@@ -46,6 +47,41 @@ def test_keys_in_addresses_are_hidden_and_long_texts_keep_their_end(tmp_path):
     assert event["outcome"] == "s3://***@bucket/x"
     assert event["trace"].endswith("ValueError: the end")
     assert len(event["trace"]) < 21_000
+
+
+def test_a_long_message_keeps_its_beginning(tmp_path):
+    store = Store(str(tmp_path))
+    with RunLog(store, "r1") as log:
+        log.event("item error", "boxes", key="a", message="ValueError: " + "no " * 10**4)
+    (event,) = read_run_log(store, "r1")
+    assert event["message"].startswith("ValueError: no no")
+    assert event["message"].endswith(" …")
+    assert len(event["message"]) < 2010
+
+
+def test_a_store_that_hangs_holds_up_no_event(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_log, "SECONDS_BETWEEN_FLUSHES", 0.01)
+    monkeypatch.setattr(Store, "local", False)
+    plain, asked, answers = Store.write, threading.Event(), threading.Event()
+
+    def hangs(self, name, data):
+        asked.set()
+        assert answers.wait(20)
+        plain(self, name, data)
+
+    store = Store(str(tmp_path))
+    object.__setattr__(store, "_opened", (pafs.LocalFileSystem(), str(tmp_path)))
+    (tmp_path / "runs").mkdir()
+    monkeypatch.setattr(Store, "write", hangs)
+    with RunLog(store, "r1") as log:
+        log.event("run started", run="r1")
+        assert asked.wait(20)
+        started = time.monotonic()
+        for i in range(100):
+            log.event("shard done", "boxes", i=i)
+        assert time.monotonic() - started < 1
+        answers.set()
+    assert [event.get("i") for event in read_run_log(store, "r1")] == [None, *range(100)]
 
 
 def test_a_line_that_was_cut_off_is_left_out(tmp_path):
