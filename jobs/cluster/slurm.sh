@@ -22,6 +22,9 @@ set -euo pipefail
 
 cd "${SLURM_SUBMIT_DIR:?this script is for sbatch}"
 export PATH="$PWD/.venv/bin:$PATH" RAY_ENABLE_UV_RUN_RUNTIME_ENV=0 WIDER8K_RUN_ID="slurm-$SLURM_JOB_ID"
+# Others reach the ports of these machines: only who has this token may run anything there.
+RAY_AUTH_MODE=token RAY_AUTH_TOKEN=$(python -c 'import secrets; print(secrets.token_hex(32))')
+export RAY_AUTH_MODE RAY_AUTH_TOKEN
 mapfile -t machines < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
 head=${machines[0]}
 port=$((20000 + SLURM_JOB_ID % 20000))

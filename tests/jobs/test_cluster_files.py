@@ -30,7 +30,7 @@ CLUSTER = ROOT / "jobs/cluster"
 RAY_START = {option for parameter in start.params for option in parameter.opts}
 GPU4 = yaml.safe_load((ROOT / "configs/bases/machines.yaml").read_text())["machines"]["gpu4"]
 
-# Fields of ray.io/v1 of KubeRay 1.2 to 1.5; its schemas are in no package registry.
+# Fields of ray.io/v1 of KubeRay 1.5; its schemas are in no package registry.
 JOB = {
     "activeDeadlineSeconds", "backoffLimit", "clusterSelector", "deletionStrategy", "entrypoint", "entrypointNumCpus",
     "entrypointNumGpus", "entrypointResources", "jobId", "managedBy", "metadata", "rayClusterSpec", "runtimeEnvYAML",
@@ -38,6 +38,7 @@ JOB = {
     "ttlSecondsAfterFinished",
 }  # fmt: skip
 SPEC = {
+    "authOptions",
     "autoscalerOptions",
     "enableInTreeAutoscaling",
     "headGroupSpec",
@@ -160,6 +161,9 @@ class TestKubeRay:
                 volume["name"] for volume in pod["volumes"]
             }
 
+    def test_only_who_has_its_token_may_submit(self, name):
+        assert cluster_spec(name)["authOptions"] == {"mode": "token"}
+
     def test_its_ray_is_that_of_the_lock(self, name):
         (version,) = re.findall(r'\[\[package\]\]\nname = "ray"\nversion = "([^"]+)"', (ROOT / "uv.lock").read_text())
         assert cluster_spec(name)["rayVersion"] == version
@@ -207,6 +211,11 @@ class TestVirtualMachines:
         kinds = (kind["resources"] for kind in config["available_node_types"].values())
         room = [Machine(kind["CPU"], kind.get("GPU", 0), kind.get("memory", 0) / 2**30) for kind in kinds]
         assert any(fits(Resources.model_validate(GPU4[stage]), machine) for machine in room)
+
+    def test_only_who_has_the_token_may_submit(self, config):
+        assert config["file_mounts"]["/home/ubuntu/.ray/auth_token"] == "~/.ray/auth_token"
+        for line in (config["head_start_ray_commands"][-1], config["worker_start_ray_commands"][-1]):
+            assert "RAY_AUTH_MODE=token" in line.partition("ray start")[0]
 
     def test_its_start_commands_are_rays(self, config):
         for line in (*config["head_start_ray_commands"], *config["worker_start_ray_commands"]):

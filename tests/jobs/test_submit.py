@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -13,10 +15,21 @@ ROOT = Path(__file__).resolve().parents[2]
 SMOKE = ("-c", "configs/smoke.yaml", "--set", "store=s3://bucket/smoke")
 
 
-def run(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "jobs/submit.py", "--dry-run", *words], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+class Done(NamedTuple):
+    """How a call ended, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def run(capsys) -> Callable[..., Done]:
+    def call(*words: str) -> Done:
+        code = submit.main(["--dry-run", *words])
+        return Done(code, *capsys.readouterr())
+
+    return call
 
 
 def test_the_upload_of_this_tree_is_small():
@@ -24,8 +37,9 @@ def test_the_upload_of_this_tree_is_small():
 
 
 def test_a_dry_run_weighs_the_upload_and_prints_how_to_watch_stop_and_resume():
-    done = run("--id", "smoke-1", *SMOKE, "--until", "boxes")
-    assert done.returncode == 0, done.stderr
+    command = [sys.executable, "jobs/submit.py", "--dry-run", "--id", "smoke-1", *SMOKE, "--until", "boxes"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
     first, *rest = done.stdout.splitlines()
     assert first.startswith("upload: ")
     assert first.endswith(" MB, allowed are 5 MB")
@@ -51,13 +65,13 @@ def test_each_submission_has_an_id_of_its_own(job, following):
     assert submit.next_id(job) == following
 
 
-def test_an_upload_that_is_too_large_is_refused_with_its_largest_files():
+def test_an_upload_that_is_too_large_is_refused_with_its_largest_files(run):
     done = run(*SMOKE, "--limit-mb", "0.1")
-    assert done.returncode == 2
-    assert done.stderr.startswith(
+    assert done.code == 2
+    assert done.err.startswith(
         "error: the upload is too large: add to .rayignore or .gitignore what no job needs: configs/RESULTS.md (0."
     )
-    assert "stop:" not in done.stdout
+    assert "stop:" not in done.out
 
 
 @pytest.mark.parametrize(
@@ -69,12 +83,12 @@ def test_an_upload_that_is_too_large_is_refused_with_its_largest_files():
         ((*SMOKE, "--set", "boxes.canvass=8k"), "canvass"),
     ],
 )
-def test_a_mistake_is_one_line_before_the_upload(words, problem):
+def test_a_mistake_is_one_line_before_the_upload(run, words, problem):
     done = run(*words)
-    assert done.returncode == 2
-    assert problem in done.stderr
-    assert done.stderr.startswith("error: ")
-    assert "Traceback" not in done.stderr
+    assert done.code == 2
+    assert problem in done.err
+    assert done.err.startswith("error: ")
+    assert "Traceback" not in done.err
 
 
 def test_keys_in_an_address_are_left_out_of_the_lines():
