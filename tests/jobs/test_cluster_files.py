@@ -169,13 +169,25 @@ class TestKubeRay:
         assert cluster_spec(name)["rayVersion"] == version
 
 
+def test_the_image_has_all_that_is_imported():
+    text = (CLUSTER / "Dockerfile").read_text()
+    copied = {
+        source for line in re.findall(r"^COPY --chown=ray (.*)$", text, re.MULTILINE) for source in line.split()[:-1]
+    }
+    assert {"pyproject.toml", "uv.lock", "README.md", "LICENSE", "pipeline", "stages", "configs", "jobs"} == copied
+    assert all((ROOT / source).exists() for source in copied)
+
+
 def test_a_ray_job_has_the_cluster_of_the_other_file():
     assert cluster_spec("rayjob.yaml") == cluster_spec("raycluster.yaml")
 
 
 def test_what_a_ray_job_runs_exists_and_its_config_is_read():
     job = read("rayjob.yaml")
-    words = shlex.split(job["spec"]["entrypoint"])
+    (folder,) = re.findall(r"^WORKDIR (.*)$", (CLUSTER / "Dockerfile").read_text(), re.MULTILINE)
+    # Absolute: a job without an upload has the working directory of the machine it is on.
+    words = [word.removeprefix(f"{folder}/") for word in shlex.split(job["spec"]["entrypoint"])]
+    assert job["spec"]["entrypoint"].count(f"{folder}/") == 2
     assert words[0] == "python"
     assert (ROOT / words[1]).is_file()
     config_of(words)
