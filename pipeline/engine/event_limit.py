@@ -15,9 +15,9 @@ from typing import Any, Final
 SINGLE: Final = 500
 """Events of one kind and node that are lines of their own."""
 SHORTEST_INTERVAL: Final = 10.0
-"""Seconds that one line stands for, at least."""
+"""Seconds that one line covers, at least."""
 INTERVAL_SHARE: Final = 0.01
-"""Share of a run's time so far that one line stands for."""
+"""Share of a run's time so far that one line covers."""
 _KINDS: Final = 20  # different texts of one field that a line counts
 _MAXIMA: Final = frozenset({"peak_mb"})  # fields of which a line holds the largest; of other numbers the sum
 
