@@ -52,7 +52,7 @@ class ProgressReporter:
         self._stop = threading.Event()
         self._quiet, self._terminal = quiet, has_cursor(self._stream)
         self._bottom = BottomLines(self._stream)
-        self._run_log = RunLog(store, run_id, self.log)
+        self._run_log = RunLog(store, run_id, self._print)
         self._ticker = threading.Thread(target=self._tick, name="progress", daemon=True)
 
     def __enter__(self) -> ProgressReporter:
@@ -78,10 +78,9 @@ class ProgressReporter:
             return
 
     def log(self, line: str) -> None:
-        """Prints one lasting line."""
-        with self._guard:
-            self._bottom.clear()
-            print(redact(line), file=self._stream, flush=True)
+        """Prints one lasting line, and adds it to the run log."""
+        self._print(line)
+        self.event("message", line=line)
 
     def event(self, event: str, node: str = "", **facts: Any) -> None:
         """Adds an event to the run log."""
@@ -139,6 +138,11 @@ class ProgressReporter:
         self.collect_events(node)
         self._end("node failed", node, f"failed: {message}", True, {"trace": trace})
 
+    def _print(self, line: str) -> None:
+        with self._guard:
+            self._bottom.clear()
+            print(redact(line), file=self._stream, flush=True)
+
     def _end(self, event: str, node: str, outcome: str, lasting: bool, facts: Mapping[str, Any]) -> None:
         with self._guard:
             progress = self._active.pop(node, None)
@@ -146,7 +150,7 @@ class ProgressReporter:
             share = 1.0 if event == "node ended" else None
             self._nodes[node] = ProgressState(node, f"{outcome}{seconds}", share, "", stalled=share is None)
         if lasting:
-            self.log(f"{node}: {outcome}{seconds}")
+            self._print(f"{node}: {outcome}{seconds}")
         self._metrics.node_ended(node)
         self.event(event, node, outcome=outcome, **facts)
         self._run_log.flush()

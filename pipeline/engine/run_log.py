@@ -11,6 +11,7 @@ What each event has beside ``time`` (seconds since the epoch) and ``event``; `no
 | ``worker died`` | node, host of the worker that took over, what the dead one was at |
 | ``stalled``, ``goes on`` | node, line (its progress) |
 | ``progress`` | node, line; every minute |
+| ``message`` | line: what was printed of a run as a whole |
 | ``node ended``, ``node failed`` | node, outcome, facts of its manifest or the trace |
 | ``run ended`` | outcome |
 
