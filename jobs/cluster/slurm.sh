@@ -28,7 +28,7 @@ export RAY_AUTH_MODE RAY_AUTH_TOKEN
 mapfile -t machines < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
 head=${machines[0]}
 port=$((20000 + SLURM_JOB_ID % 20000))
-address=$(srun --nodes=1 --ntasks=1 --nodelist="$head" hostname --ip-address | awk '{print $1}')
+address=$(srun --nodes=1 --ntasks=1 --nodelist="$head" python -c 'import ray; print(ray.util.get_node_ip_address())')
 options=(--num-cpus="${SLURM_CPUS_PER_TASK:?}" --block --disable-usage-stats)
 if [[ -n ${SLURM_GPUS_PER_NODE:-} ]]; then
   options+=(--num-gpus="${SLURM_GPUS_PER_NODE##*:}") # "4" or "h100:4"
@@ -45,10 +45,11 @@ interrupted() { # by the end of its time or a preemption: USR1 or TERM; by a per
 trap 'interrupted USR1' USR1
 trap 'interrupted TERM' TERM
 trap 'interrupted INT' INT
-trap 'jobs -p | xargs -r kill 2>/dev/null || true' EXIT
+trap 'jobs -p | xargs -r kill 2>/dev/null; wait || true' EXIT # until Ray has left its ports
 
 srun --nodes=1 --ntasks=1 --nodelist="$head" --overlap \
   ray start --head --node-ip-address="$address" --port="$port" "${options[@]}" &
+ray=$!
 for machine in "${machines[@]:1}"; do
   srun --nodes=1 --ntasks=1 --nodelist="$machine" --overlap \
     ray start --address="$address:$port" "${options[@]}" &
@@ -58,6 +59,7 @@ for ((second = 0; ; second++)); do
   joined=$(python -c 'import ray, sys; ray.init(log_to_driver=False, logging_level="ERROR"); print(len(ray.nodes()))' 2>/dev/null || echo 0)
   ((joined < ${#machines[@]})) || break
   [[ -z $requeue ]] || break
+  kill -0 "$ray" 2>/dev/null || { echo "error: Ray did not start on $head, for the reason above" >&2; exit 1; }
   ((second < 60)) || { echo "error: $joined of ${#machines[@]} machines have joined Ray after several minutes" >&2; exit 1; }
   sleep 2
 done

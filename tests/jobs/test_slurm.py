@@ -65,7 +65,7 @@ def test_a_job_whose_time_is_nearly_over_is_queued_again_and_resumes(env, tmp_pa
     try:
         wait_for(first, lambda: len(list(tmp_path.glob("store/faces/*/shard-*.json"))) >= 3)
         first.send_signal(signal.SIGUSR1)
-        first.wait(60)
+        first.wait(90)
     finally:
         kill_family(first) if first.poll() is None else None
     text = (tmp_path / "first.log").read_text()
@@ -86,3 +86,16 @@ def test_a_job_whose_time_is_nearly_over_is_queued_again_and_resumes(env, tmp_pa
     assert (tmp_path / "requeued").read_text().split() == [job], "a job that has ended is not queued again"
     events = read_run_log(store, f"slurm-{job}.2")
     assert sum(event.get("count", 1) for event in events if event["event"] == "shard done") == 100 - stored
+
+
+def test_a_ray_that_does_not_start_ends_the_job_with_a_line(env, tmp_path):
+    (tmp_path / "bin/ray").write_text("#!/bin/bash\necho 'no room for Ray' >&2\nexit 3\n")
+    (tmp_path / "bin/ray").chmod(0o755)
+    job = start(env, tmp_path, "job.log")
+    try:
+        assert job.wait(120) == 1
+    finally:
+        kill_family(job) if job.poll() is None else None
+    lines = (tmp_path / "job.log").read_text().splitlines()
+    assert lines[-2:] == ["no room for Ray", "error: Ray did not start on here, for the reason above"]
+    assert not (tmp_path / "requeued").exists()
