@@ -1,4 +1,4 @@
-"""Where and with what a run is made: stored with every output, and in the first line of the run log."""
+"""What made an output, beside its parameters and inputs."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any
 PACKAGES = ("wider8k", "torch", "ray", "pyarrow", "numpy", "opencv-python-headless")
 
 
-def versions() -> dict[str, str]:
-    """Returns package -> version of those that are installed."""
+def installed_versions() -> dict[str, str]:
+    """Returns package -> version of those of `PACKAGES` that are installed."""
     found = {}
     for package in PACKAGES:
         with suppress(importlib.metadata.PackageNotFoundError):
@@ -22,5 +22,5 @@ def versions() -> dict[str, str]:
 
 
 def driver() -> dict[str, Any]:
-    """Returns machine, process and operating system of this process."""
+    """Returns host, process and operating system of this process."""
     return {"host": socket.gethostname(), "pid": os.getpid(), "machine": platform.platform()}

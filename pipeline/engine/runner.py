@@ -23,7 +23,7 @@ from pipeline.engine.metrics import Metrics, NoMetrics
 from pipeline.engine.outcome import Outcome
 from pipeline.engine.plan import Decision, NodePlan, Options, context, plan, plan_node
 from pipeline.engine.progress import ProgressReporter
-from pipeline.engine.provenance import driver, versions
+from pipeline.engine.provenance import driver, installed_versions
 from pipeline.engine.redaction import redact
 from pipeline.engine.run_id import new_run_id
 from pipeline.engine.shard_record import DamagedError, ReusedShard
@@ -125,7 +125,9 @@ class Runner:
             self._open.callback(executor.close)
             reporter = self._open.enter_context(self._make_reporter())
             self._tools = executor, reporter
-            reporter.event("run started", run=self._run_id, store=self._store.url, **driver(), versions=versions())
+            reporter.event(
+                "run started", run=self._run_id, store=self._store.url, **driver(), versions=installed_versions()
+            )
         return self._tools
 
     def _make_reporter(self) -> ProgressReporter:
@@ -220,7 +222,7 @@ class Runner:
         reporter.collect_events(node.name)
         run = {
             "finished": round(time.time(), 6), "wall_seconds": round(time.monotonic() - started, 3), **facts,
-            "run_id": self._run_id, "machine": driver()["machine"], "versions": versions(),
+            "run_id": self._run_id, "machine": driver()["machine"], "versions": installed_versions(),
         }  # fmt: skip
         key = node.stage.key if isinstance(node.stage, MapStage) else node.stage.output.names[0]
         base = Manifest(node.name, planned.fingerprint, planned.row_fingerprint, fields, key, run=run)

@@ -78,7 +78,7 @@ def test_a_run_publishes_boxes_bytes_and_the_seconds_of_each_piece(tmp_path):
         assert re.fullmatch(r"http://[\d.]+:\d+/metrics", address)
         found: dict[tuple[str, str], float] = {}
         limit = time.monotonic() + 90
-        while ("ray_wider8k_boxes_total", "") not in found:
+        while not all(found.get((f"ray_wider8k_{name}", "")) for name in ("boxes_total", "progress_ratio")):
             assert time.monotonic() < limit
             assert run.poll() is None
             time.sleep(1)
