@@ -1,5 +1,5 @@
 # Shortcuts; each is one command that can be typed by hand.
-.PHONY: setup lint types test test-ray faults slow-tests mutants smoke
+.PHONY: setup lint types test test-ray faults slow-tests mutants audit smoke
 setup:     ; python3 -m pip install uv && uv sync --compile-bytecode && uv run pre-commit install
 lint:      ; uv run ruff format . && uv run ruff check .
 types:     ; uv run mypy
@@ -8,4 +8,5 @@ test-ray:  ; uv run pytest -m "ray or slow"
 faults:    ; uv run pytest -m faults
 slow-tests:; uv run pytest --junitxml=/tmp/suite.xml; uv run python -m tests.slow_tests /tmp/suite.xml
 mutants:   ; uv run python -m tests.mutants
+audit:     ; .ci/audit
 smoke:     ; uv run wider8k run -c configs/smoke.yaml

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from pipeline.data.schemas import CHECKPOINT
 from pipeline.engine.manifest import Artifact
-from pipeline.engine.stage import Resources, Row, StageContext, WholeStage
+from pipeline.engine.stage import AUTO, Resources, Row, StageContext, WholeStage
 from pipeline.engine.worker_group import Prefetch
 from pipeline.inference.worker import planned_weights
 from pipeline.models.checkpoint import Checkpoint
@@ -83,6 +83,11 @@ class TrainingStage(WholeStage):
     def fits(self, resources: Resources) -> None:
         """Raises ValueError for shares of GPUs that processes cannot train on together."""
         workers, gpus = resources.workers, resources.gpus
+        if workers == AUTO:
+            raise ValueError(
+                "workers is auto, which is for stages that work shard by shard; the processes of a training share each "
+                "batch: take run.workers=1, or the number of GPUs"
+            )
         if gpus in (0, 1) or (gpus < 1 and workers == 1):
             return
         if gpus < 1:

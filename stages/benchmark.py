@@ -1,4 +1,4 @@
-"""Detections against the faces of FDDB, PASCAL Face, AFW or a COCO set, counted shard by shard and added up."""
+"""Detections against the faces of FDDB, PASCAL Face, AFW, a COCO set or single faces, counted shard by shard."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ from pipeline.evaluation.box_refinement import Fit
 from pipeline.evaluation.coco_ap import CocoCounts
 from pipeline.evaluation.fddb_roc import FddbCounts
 from pipeline.evaluation.missing_answers import notes_of
+from pipeline.evaluation.single_face import SCORE, single_result
 from stages.evaluate import images_of_shards, missing_answers
 
 ABSENT = "images_absent"
@@ -44,11 +45,12 @@ class Benchmark(WholeStage):
     folder of VOC XML. Images are compared by name, with or without an ending and folder.
 
     Attributes:
-        benchmark: whose protocol: "fddb", "pascal", "afw" or "coco".
+        benchmark: whose protocol: "fddb", "pascal", "afw" or "coco"; "single" for one face to an image, as in FFHQ.
         protocol: of PASCAL Face and AFW: "voc", or "face-eval" (30 px, boxes shifted and scaled, as published).
         min_face: pixels; faces of PASCAL Face and AFW with a smaller side are ignored; None as in the protocol.
         category: name of the objects that are faces, where COCO JSON or VOC XML has several.
         max_detections: the best so many of an image, of COCO.
+        score: from which on a detection counts, of single faces.
         unreadable: what becomes of images that could not be read: "left_out", or their faces are "missed".
     """
 
@@ -62,6 +64,7 @@ class Benchmark(WholeStage):
     min_face: float | None = Field(None, ge=0, allow_inf_nan=False)
     category: str | None = None
     max_detections: int = Field(100, ge=1)
+    score: float = Field(SCORE, allow_inf_nan=False)
     unreadable: Literal["left_out", "missed"] = "left_out"
 
     def check(self, path: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
@@ -73,8 +76,9 @@ class Benchmark(WholeStage):
         uses = {
             "protocol": ("pascal", "afw"),
             "min_face": ("pascal", "afw"),
-            "category": ("pascal", "afw", "coco"),
+            "category": ("pascal", "afw", "coco", "single"),
             "max_detections": ("coco",),
+            "score": ("single",),
         }
         for field, benchmarks in uses.items():
             if self.benchmark not in benchmarks and getattr(self, field) != type(self).model_fields[field].default:
@@ -140,7 +144,7 @@ class Benchmark(WholeStage):
         }
 
     def _options(self) -> BenchmarkOptions:
-        return BenchmarkOptions(self.protocol, self.min_face, self.category, self.max_detections)
+        return BenchmarkOptions(self.protocol, self.min_face, self.category, self.max_detections, score=self.score)
 
 
 @dataclass(frozen=True)
@@ -213,6 +217,8 @@ def _result(
         return fddb_result(counts, protocol)
     if isinstance(counts, CocoCounts):
         return coco_result(counts, protocol, options.max_detections)
+    if benchmark == "single":
+        return single_result(counts, options.counted_score, protocol)
     return voc_result(benchmark, counts, options.voc(), protocol)
 
 

@@ -9,7 +9,7 @@
     samples, detections, checkpoint -> redetect -> detections
     samples, text files -> text_predictions -> detections
     samples, candidates -> oracle -> detections;  candidates in several orders -> ranking_accuracy -> report
-    samples, detections, labels at `path` -> benchmark
+    samples, detections, labels at `path` -> benchmark -> figures;  figures of several -> benchmark_table, report
     AP of several -> table;  table and report follow the graph back to detections, candidates and checkpoints
 
 A new stage is a new file beside this one and one line in `STAGES`; configs wire stages.
@@ -20,6 +20,7 @@ from __future__ import annotations
 from pipeline.engine.registry import Registry
 from pipeline.engine.stage import Stage
 from stages.benchmark import Benchmark
+from stages.benchmark_table import BenchmarkTable
 from stages.evaluate import Evaluate
 from stages.fuse import Fuse
 from stages.index import Index
@@ -55,6 +56,7 @@ STAGES: Registry[type[Stage]] = Registry(
         RankingAccuracy.name: RankingAccuracy,
         Evaluate.name: Evaluate,
         Benchmark.name: Benchmark,
+        BenchmarkTable.name: BenchmarkTable,
         Report.name: Report,
         Table.name: Table,
     },

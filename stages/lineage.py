@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import StageContext
+from pipeline.evaluation.comparison import CONTENT_HASH
 
 FOLLOWED: Final = ("ap", "detections", "candidates", "checkpoint")
 """Ports that lead from an evaluation to all that its AP came from."""
@@ -76,6 +77,15 @@ def lineage_of_ap(ctx: StageContext, ap: Artifact) -> Lineage:
     return lineage_of(ctx, detections, ap)
 
 
+def facts_of(line: Lineage) -> Iterator[tuple[str, Any]]:
+    """Yields ("stage.parameter", value) of all that led to a row, the first cause first."""
+    for step in line.steps:
+        fields = step.manifest.fingerprint_fields
+        yield from _flat(fields["stage"], {**fields["params"], **fields["file_hashes"]})
+        if step in (line.detector, line.ranker):
+            yield f"{fields['stage']}.{CONTENT_HASH}", next(step.rows([CONTENT_HASH]))[CONTENT_HASH]
+
+
 def _upstream(ctx: StageContext, detections: Artifact) -> Iterator[Artifact]:
     """Yields the outputs whose boxes are in the detections, themselves first; one may come more than once."""
     yield detections
@@ -87,3 +97,11 @@ def _upstream(ctx: StageContext, detections: Artifact) -> Iterator[Artifact]:
 def _ms(steps: tuple[Artifact, ...]) -> float | None:
     known = [ms for each in steps if (ms := each.ms_per_row()) is not None]
     return sum(known) if known and len(known) == len(steps) else None
+
+
+def _flat(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _flat(f"{name}.{key}", inner)
+    else:
+        yield name, value

@@ -10,15 +10,13 @@ import pyarrow as pa
 from pydantic import AfterValidator, Field
 
 from pipeline.data.canvas import parse_canvas
-from pipeline.data.image_sets import require_known_images
 from pipeline.data.schemas import CHECKPOINT, DETECTIONS, SAMPLES
-from pipeline.engine.fingerprint import hash_json
 from pipeline.engine.stage import Item, Port, Row, StageContext
 from pipeline.models.checkpoint import Checkpoint
 from pipeline.models.detectors import DETECTORS
 from stages.network_stage import CanvasName, NetworkStage
 from stages.predict import Predict
-from stages.refined_rows import refined_rows
+from stages.refined_rows import refined_items, refined_rows
 
 
 class Redetect(NetworkStage):
@@ -61,13 +59,7 @@ class Redetect(NetworkStage):
         Raises:
             ValueError: if they have images that the samples do not have.
         """
-        require_known_images(ctx.one("detections"), ctx.one("samples"))
-        columns = ["image_id", "content_hash", "path", "width", "height"]
-        images = {row.pop("image_id"): row for row in ctx.one("samples").rows(columns)}
-        return [
-            Item(key, hash_json([version, images[key]["content_hash"]], size=8), {"shard": shard, **images[key]})
-            for key, version, shard in ctx.one("detections").item_versions()
-        ]
+        return refined_items(ctx, "detections")
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
         """Returns a worker that holds one shard of the detections at a time."""

@@ -1,17 +1,34 @@
-"""Detections that are refined with their image beside them: the loop that such stages share."""
+"""Detections that are refined with their image beside them: the items and the loop that such stages share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
 from pipeline.data.image_reader import ImageReader
+from pipeline.data.image_sets import require_known_images
 from pipeline.data.images import Image
 from pipeline.data.records import Detections
 from pipeline.data.shard_reader import ShardReader
+from pipeline.engine.fingerprint import hash_json
 from pipeline.engine.measures import timed
 from pipeline.engine.stage import Item, Row, StageContext
 
 Refine = Callable[[Image, Detections], Detections]
+
+
+def refined_items(ctx: StageContext, port: str) -> list[Item]:
+    """Returns one item per row of the detections at `port`, with its shard, and path and size of its image.
+
+    Raises:
+        ValueError: if they have images that the samples do not have.
+    """
+    require_known_images(ctx.one(port), ctx.one("samples"))
+    columns = ["image_id", "content_hash", "path", "width", "height"]
+    images = {row.pop("image_id"): row for row in ctx.one("samples").rows(columns)}
+    return [
+        Item(key, hash_json([version, images[key]["content_hash"]], size=8), {"shard": shard, **images[key]})
+        for key, version, shard in ctx.one(port).item_versions()
+    ]
 
 
 def refined_rows(ctx: StageContext, port: str, refine: Refine) -> Callable[[Sequence[Item]], Iterator[Row]]:

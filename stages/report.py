@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar, Literal
 
@@ -11,16 +12,17 @@ from pydantic import Field
 from pipeline.data.datasets.wider_face.ground_truth import ground_truth_of
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.records import Detections, Sample
-from pipeline.data.schemas import AP, CHECKPOINT, DETECTIONS, PAGE, RANKING_ACCURACY, SAMPLES, STATISTICS
+from pipeline.data.schemas import AP, BENCHMARK, CHECKPOINT, DETECTIONS, PAGE, RANKING_ACCURACY, SAMPLES, STATISTICS
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Port, Row, StageContext, WholeStage
+from pipeline.evaluation.benchmark_comparison import joined_figures, joined_tables
 from pipeline.evaluation.face_statistics import FaceStatistics
 from pipeline.evaluation.hits_and_misses import SizeHistogram, size_histogram
 from pipeline.evaluation.missing_answers import MissingAnswers
 from pipeline.evaluation.page import PageData, render_page
 from pipeline.evaluation.run_result import RunResult
 from pipeline.evaluation.wider_result import subsets_without_faces
-from stages.lineage import FOLLOWED, Lineage, lineage_of, lineage_of_ap
+from stages.lineage import FOLLOWED, Lineage, facts_of, lineage_of, lineage_of_ap
 from stages.report_gallery import Gallery, joined
 from stages.report_runs import median_edge, run_of
 from stages.report_sources import errors_of, logged_trainings, source_of, timing_of
@@ -34,8 +36,8 @@ class Report(WholeStage):
     The histogram shows the first run; the gallery has the photographs in which the first run made most mistakes, and
     what the other runs did in them; without an AP it shows what was found. With `statistics` alone
     there is no run, and the page shows the scales of the faces only. `accuracy` (stage `ranking_accuracy`) becomes a
-    table; runs at several canvases become lines of AP over the size. Losses are those of the runs' trainings and of
-    `checkpoint`.
+    table; `figures` (stage `benchmark`) stand beside each other, with their curves; runs at several canvases become
+    lines of AP over the size. Losses are those of the runs' trainings and of `checkpoint`.
 
     Attributes:
         title, summary: headline and the sentence below it.
@@ -47,7 +49,7 @@ class Report(WholeStage):
     name: ClassVar[str] = "report"
     version: ClassVar[str] = "3"
     names_in_identity: ClassVar[bool] = True
-    follows: ClassVar[tuple[str, ...]] = FOLLOWED
+    follows: ClassVar[tuple[str, ...]] = (*FOLLOWED, "figures")
     inputs: ClassVar[dict[str, Port]] = {
         "samples": Port(SAMPLES),
         "ap": Port(AP, many=True, optional=True),
@@ -55,6 +57,7 @@ class Report(WholeStage):
         "checkpoint": Port(CHECKPOINT, many=True, optional=True),
         "statistics": Port(STATISTICS, optional=True),
         "accuracy": Port(RANKING_ACCURACY, many=True, optional=True),
+        "figures": Port(BENCHMARK, many=True, optional=True),
     }
     output: ClassVar[pa.Schema] = PAGE
 
@@ -84,6 +87,7 @@ class Report(WholeStage):
         statistics = ctx.inputs["statistics"]
         checkpoints = [each for line in lines for each in (line.detector, line.ranker)]
         trainings = logged_trainings([*checkpoints, *ctx.inputs["checkpoint"]])
+        figures = {each.node: json.loads(row["content"]) for each in ctx.inputs["figures"] for row in each.rows()}
         page = PageData(
             title=self.title,
             summary=self.summary,
@@ -101,6 +105,10 @@ class Report(WholeStage):
                 for each in ctx.inputs["accuracy"]
                 for row in each.rows()
             ],
+            figures=joined_figures(figures),
+            tables=joined_tables(
+                figures, {each.node: dict(facts_of(lineage_of_ap(ctx, each))) for each in ctx.inputs["figures"]}
+            ),
             timings=[timing_of(each) for each in artifacts],
             errors=[*_without_ap(runs), *errors_of(samples, artifacts), *(f"{ctx.node}: {x}" for x in gallery.unseen)],
             sources=[source_of(each) for each in artifacts],

@@ -14,15 +14,13 @@ import pyarrow as pa
 from pydantic import Field
 
 from pipeline.data.canvas import parse_canvas
-from pipeline.data.image_sets import require_known_images
 from pipeline.data.records import Detections
 from pipeline.data.schemas import CHECKPOINT, DETECTIONS, SAMPLES
-from pipeline.engine.fingerprint import hash_json
 from pipeline.engine.stage import Item, Port, Row, StageContext
 from pipeline.inference.worker import naming_weights, planned_weights, set_threads
 from pipeline.models.checkpoint import Checkpoint
 from stages.network_stage import CanvasName, NetworkStage
-from stages.refined_rows import refined_rows
+from stages.refined_rows import refined_items, refined_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,13 +80,7 @@ class Rerank(NetworkStage):
         Raises:
             ValueError: if the dump has images that the samples do not have.
         """
-        require_known_images(ctx.one("candidates"), ctx.one("samples"))
-        columns = ["image_id", "content_hash", "path", "width", "height"]
-        images = {row.pop("image_id"): row for row in ctx.one("samples").rows(columns)}
-        return [
-            Item(key, hash_json([version, images[key]["content_hash"]], size=8), {"shard": shard, **images[key]})
-            for key, version, shard in ctx.one("candidates").item_versions()
-        ]
+        return refined_items(ctx, "candidates")
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
         """Returns a worker that holds one shard of the dump at a time, and reads the next images during this one."""

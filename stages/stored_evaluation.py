@@ -1,7 +1,8 @@
-"""A finished evaluation of a store, read back without its config: faces, detections, and all that led to them."""
+"""A finished evaluation or benchmark of a store, read back without its config, with all that led to it."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,6 +16,7 @@ from pipeline.data.records import read_detections
 from pipeline.engine.manifest import Artifact, Manifest, stored_manifests
 from pipeline.engine.storage import Store
 from pipeline.evaluation.evaluate_files import EvaluationInputs
+from stages.benchmark import Benchmark
 from stages.evaluate import Evaluate, evaluated_images
 
 _CONFIG: Final = ("stage", "version", "params", "file_hashes", "dataset")
@@ -22,31 +24,16 @@ _CONFIG: Final = ("stage", "version", "params", "file_hashes", "dataset")
 
 
 @dataclass(frozen=True)
-class StoredEvaluation:
-    """The newest finished output of an `evaluate` node.
+class StoredRun:
+    """The newest finished output of one node.
 
     Attributes:
         store: where it is.
-        manifest: of the evaluation.
+        manifest: of the output.
     """
 
     store: Store
     manifest: Manifest
-
-    def inputs(self) -> EvaluationInputs:
-        """Returns faces and detections as the stage evaluated them.
-
-        Raises:
-            ValueError: one of its inputs is no longer stored.
-        """
-        stage = Evaluate(**self.manifest.fingerprint_fields["params"])
-        samples, detections = (Artifact(self.store, self._input(port)) for port in ("samples", "detections"))
-        truth, left_out, answers = evaluated_images(samples, detections, stage.unreadable)
-        rows = [row for table in detections.tables() for row in read_detections(table) if row.image_id not in left_out]
-        if stage.coordinates == "whole":
-            rows = [replace(row, boxes=np.trunc(row.boxes)) for row in rows]
-        protocol = {"source": "a finished run", "coordinates": stage.coordinates, **answers}
-        return EvaluationInputs(truth, PredictionSet.of(rows), protocol=protocol)
 
     def config(self) -> dict[str, Any]:
         """Returns the parameters of the evaluation and, below the name of each input, of all that it came from.
@@ -82,6 +69,35 @@ class StoredEvaluation:
         return found
 
 
+class StoredEvaluation(StoredRun):
+    """The newest finished output of an `evaluate` node."""
+
+    def inputs(self) -> EvaluationInputs:
+        """Returns faces and detections as the stage evaluated them.
+
+        Raises:
+            ValueError: one of its inputs is no longer stored.
+        """
+        stage = Evaluate(**self.manifest.fingerprint_fields["params"])
+        samples, detections = (Artifact(self.store, self._input(port)) for port in ("samples", "detections"))
+        truth, left_out, answers = evaluated_images(samples, detections, stage.unreadable)
+        rows = [row for table in detections.tables() for row in read_detections(table) if row.image_id not in left_out]
+        if stage.coordinates == "whole":
+            rows = [replace(row, boxes=np.trunc(row.boxes)) for row in rows]
+        protocol = {"source": "a finished run", "coordinates": stage.coordinates, **answers}
+        return EvaluationInputs(truth, PredictionSet.of(rows), protocol=protocol)
+
+
+class StoredBenchmark(StoredRun):
+    """The newest finished output of a `benchmark` node."""
+
+    def content(self) -> dict[str, Any]:
+        """Returns the figures, as `BenchmarkResult.content`."""
+        (row,) = Artifact(self.store, self.manifest).rows(["content"])
+        found: dict[str, Any] = json.loads(row["content"])
+        return found
+
+
 def find_evaluation(run: str) -> StoredEvaluation | None:
     """Returns the finished evaluation of a store with one `evaluate` node, or of such a node's folder; None for others.
 
@@ -91,23 +107,33 @@ def find_evaluation(run: str) -> StoredEvaluation | None:
     Raises:
         ValueError: the store has several evaluations; the message names them.
     """
+    found = _find(run, Evaluate.name, "evaluations")
+    return StoredEvaluation(*found) if found else None
+
+
+def find_benchmark(run: str) -> StoredBenchmark | None:
+    """Returns the finished result of a benchmark, as `find_evaluation` does the evaluation."""
+    found = _find(run, Benchmark.name, "results of benchmarks")
+    return StoredBenchmark(*found) if found else None
+
+
+def _find(run: str, stage: str, words: str) -> tuple[Store, Manifest] | None:
     address = run.rstrip("/")
     store = Store(address)
     if store.local and not Path(store.url).is_dir():
         return None
-    found = {node: newest for node in store.folders() if (newest := _newest_evaluation(store, node))}
+    found = {node: newest for node in store.folders() if (newest := _newest(store, node, stage))}
     if len(found) > 1:
         choices = ", ".join(f"{address}/{node}" for node in found)
-        raise ValueError(f"{run} has {len(found)} evaluations: name one of {choices}")
+        raise ValueError(f"{run} has {len(found)} {words}: name one of {choices}")
     if found:
-        return StoredEvaluation(store, next(iter(found.values())))
+        return store, next(iter(found.values()))
     above, _, node = store.url.rpartition("/")
     if not above or not node:
         return None
-    newest = _newest_evaluation(Store(above), node)
-    return StoredEvaluation(Store(above), newest) if newest else None
+    newest = _newest(Store(above), node, stage)
+    return (Store(above), newest) if newest else None
 
 
-def _newest_evaluation(store: Store, node: str) -> Manifest | None:
-    manifests = stored_manifests(store, node)
-    return next((m for m in manifests if m.fingerprint_fields.get("stage") == Evaluate.name), None)
+def _newest(store: Store, node: str, stage: str) -> Manifest | None:
+    return next((m for m in stored_manifests(store, node) if m.fingerprint_fields.get("stage") == stage), None)

@@ -6,8 +6,8 @@ The end of an ablation: a config trains, predicts and evaluates every row, and t
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import ClassVar
 
 import pyarrow as pa
 from pydantic import Field, field_validator
@@ -16,9 +16,9 @@ from pipeline.data.schemas import AP, COMPARISON, LEVELS
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.registry import nearest
 from pipeline.engine.stage import Port, Row, StageContext, WholeStage
-from pipeline.evaluation.comparison import CONTENT_HASH, ComparisonRow, markdown, without_ap
+from pipeline.evaluation.comparison import ComparisonRow, markdown, without_ap
 from pipeline.evaluation.missing_answers import LEFT_OUT
-from stages.lineage import FOLLOWED, Lineage, lineage_of_ap
+from stages.lineage import FOLLOWED, Lineage, facts_of, lineage_of_ap
 
 Stated = tuple[float | None, ...]
 
@@ -93,7 +93,7 @@ class Table(WholeStage):
             paper_ap={level: each / 100 for level, each in zip(LEVELS, stated, strict=False) if each is not None},
             paper_alarms=None if alarms is None else int(alarms),
             left_out=json.loads(hard["protocol"]).get(LEFT_OUT, 0),
-            facts=dict(_facts(line)) if self.differences else {},
+            facts=dict(facts_of(line)) if self.differences else {},
             detect_ms=detect_ms,
             refine_ms=refine_ms,
         )
@@ -103,20 +103,3 @@ def _page(rows: Sequence[Row]) -> bytes:
     """Returns the table as Markdown; below it, which of its rows have no AP and why."""
     compared = [ComparisonRow.from_row(row) for row in rows]
     return "".join([markdown(compared), *(f"\n{line}\n" for line in without_ap(compared))]).encode()
-
-
-def _facts(line: Lineage) -> Iterator[tuple[str, Any]]:
-    """Yields ("stage.parameter", value) of all that led to a row, the first cause first."""
-    for step in line.steps:
-        fields = step.manifest.fingerprint_fields
-        yield from _flat(fields["stage"], {**fields["params"], **fields["file_hashes"]})
-        if step in (line.detector, line.ranker):
-            yield f"{fields['stage']}.{CONTENT_HASH}", next(step.rows([CONTENT_HASH]))[CONTENT_HASH]
-
-
-def _flat(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from _flat(f"{name}.{key}", inner)
-    else:
-        yield name, value

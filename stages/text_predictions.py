@@ -21,17 +21,18 @@ from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
 
 
 class TextPredictions(MapStage):
-    """Reads submission text of WIDER FACE (``<event>/<name>.txt``), a folder or a tar archive: the node's `path`.
+    """Reads submission text of WIDER FACE (``<event>/<name>.txt``), a folder or an archive: the node's `path`.
 
-    Boxes of equal score keep their order. An image without a file becomes a row with an error; files of images that the
-    samples do not have are left out. Memory: the boxes of the samples, 40 bytes each.
+    A file is found by its name as `NameIndex` compares it. Boxes of equal score keep their order. An image without a
+    file becomes a row with an error; files of images that the samples do not have are left out. Memory: the boxes of
+    the samples, 40 bytes each.
 
     Attributes:
         max_candidates: the best so many boxes of an image; None takes all.
     """
 
     name: ClassVar[str] = "text_predictions"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     mapped_inputs: ClassVar[tuple[str, ...]] = ("samples",)
     inputs: ClassVar[dict[str, Port]] = {"samples": Port(SAMPLES)}
     output: ClassVar[pa.Schema] = DETECTIONS
@@ -42,10 +43,10 @@ class TextPredictions(MapStage):
         """Raises ValueError where no predictions are given, or they are not there."""
         if not path:
             raise ValueError(
-                "path: expected a folder or .tar.gz of text predictions; set it in the config or with --set"
+                "path: expected a folder, .tar.gz or .zip of text predictions; set it in the config or with --set"
             )
         if not Path(path).exists():
-            raise ValueError(f"path: no predictions at {path}: expected a folder or a .tar.gz")
+            raise ValueError(f"path: no predictions at {path}: expected a folder, a .tar.gz or a .zip")
 
     def file_hashes(self, path: str | None) -> Mapping[str, str]:
         """Returns the hash of all the text: any change computes every row again, in a second or two."""
@@ -98,7 +99,9 @@ def _size(sample: Sample) -> tuple[int, int] | None:
 
 def _hash_of(source: Path) -> str:
     """Returns a hash of the names and bytes of all files."""
-    files = sorted(source.rglob("*.txt")) if source.is_dir() else [source]
+    files = [source]
+    if source.is_dir():
+        files = sorted(file for file in source.rglob("*") if file.suffix.lower() == ".txt" and file.is_file())
     found = blake2b(digest_size=16)
     for file in files:
         found.update(os.fsencode(file.relative_to(source)) + b"\0" + blake2b(file.read_bytes()).digest())

@@ -52,7 +52,7 @@ def wider8k(*words: str) -> subprocess.CompletedProcess[str]:
 
 def named(words: list[str]) -> list[str]:
     """Returns the name of the command that some words call: two of a group, else one."""
-    return words[: 2 if words[0] in ("dataset", "weights", "configs") else 1]
+    return words[: 2 if words[0] in ("dataset", "predictions", "weights", "configs") else 1]
 
 
 @pytest.mark.parametrize("command", dict.fromkeys(WIDER8K))

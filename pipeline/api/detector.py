@@ -5,15 +5,11 @@ from __future__ import annotations
 from os import PathLike
 from pathlib import Path
 
-import torch
-
 from pipeline.api.faces import Faces
 from pipeline.api.images import ChannelOrder, ImageSource, read_bgr
 from pipeline.data.canvas import parse_canvas
-from pipeline.data.records import ScoredBoxes
-from pipeline.inference.batches import candidates_within_memory
-from pipeline.inference.engines import ENGINES, fastest, require_engine
-from pipeline.inference.memory import require_memory
+from pipeline.inference.batches import candidates_of_any_size
+from pipeline.inference.device import choose_device, choose_engine
 from pipeline.inference.postprocess import detections
 from pipeline.inference.predictor import Predictor
 from pipeline.models.weights import open_detector
@@ -72,10 +68,7 @@ class FaceDetector:
         """
         pixels = read_bgr(image, channels)
         height, width = pixels.shape[:2]
-        if self.predictor.device.type == "cpu":  # elsewhere too little memory is an error of its own, not the end
-            factor = ENGINES.find(self.predictor.engine).memory
-            require_memory(self.predictor.detector, *self.canvas.size(width, height), factor)
-        found: ScoredBoxes = candidates_within_memory(self.predictor, pixels, self.canvas)
+        found = candidates_of_any_size(self.predictor, pixels, self.canvas)
         return Faces(found.boxes, found.scores, found.landmarks, width, height, image, channels)
 
 
@@ -99,17 +92,7 @@ def load(
     Raises OSError: the file cannot be read; ValueError: it holds no such detector, or one of the names is unknown.
     """
     parse_canvas(canvas)
-    place = device_of(device)
-    chosen = fastest(place) if engine == "auto" else engine
-    require_engine(chosen, "float32", place)
+    place = choose_device(device)
+    chosen = choose_engine(engine, place)
     name, network = open_detector(Path(weights).expanduser(), detector)
     return FaceDetector(name, Predictor(network, place, engine=chosen), canvas)
-
-
-def device_of(name: str) -> str:
-    """Returns "cpu" or "cuda". Raises ValueError: another name than these and "auto", or there is no GPU."""
-    if name not in ("auto", "cpu", "cuda"):
-        raise ValueError(f"device: expected auto, cpu or cuda, found {name!r}")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device cuda: torch sees no CUDA device here; choose cpu or auto")
-    return "cuda" if torch.cuda.is_available() and name != "cpu" else "cpu"

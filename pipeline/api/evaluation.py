@@ -14,10 +14,11 @@ import numpy as np
 from pipeline.api.memory_inputs import BoxesByImage, LabelsByImage, labels_in_memory, predictions_in_memory
 from pipeline.data.datasets.labels.box_labels import BoxLabels
 from pipeline.data.datasets.labels.reader import read_box_labels
-from pipeline.data.datasets.wider_face.ground_truth import OFFICIAL_FILES, WiderGroundTruth, load_ground_truth
+from pipeline.data.datasets.wider_face.ground_truth import is_official, load_ground_truth
+from pipeline.data.predictions.compared_labels import ComparedLabels
 from pipeline.evaluation import coco_ap, voc_ap
-from pipeline.evaluation.benchmark_inputs import BenchmarkDetections, read_detections
-from pipeline.evaluation.evaluate_files import read_inputs
+from pipeline.evaluation.benchmark_inputs import BenchmarkDetections, WantedImages, read_detections
+from pipeline.evaluation.evaluate_files import read_inputs, truth_of_labels
 from pipeline.evaluation.wider_result import WiderResult, require_faces
 from pipeline.evaluation.wider_result import evaluate as evaluate_wider
 
@@ -70,11 +71,12 @@ def evaluate(
     """Returns the AP of predictions.
 
     Args:
-        predictions: a path: WIDER text (folder or tar), a dump, COCO results, or rows `image score x1 y1 x2 y2`. Or a
+        predictions: a path of any form of `wider8k predictions`: WIDER text, COCO results, YOLO text, CSV, ... Or a
             mapping of image name -> `Faces`, or float [N, 5] with x1 y1 x2 y2 score in pixels of the original image.
-        labels: a path: the folder of the four official WIDER FACE .mat files, COCO JSON, CSV, WIDER text, or a folder
-            of VOC XML. Or a mapping of image name -> float [F, 4] x1 y1 x2 y2, all of which count. The images are those
-            of the labels; one without predictions has no detections, and is listed in `problems`.
+        labels: a path: the folder of the four official WIDER FACE .mat files, or labels of any form of
+            `wider8k dataset`: COCO JSON, YOLO text, VOC XML, CSV, ... Or a mapping of image name -> float [F, 4]
+            x1 y1 x2 y2, all of which count. The images are those of the labels; one without predictions has no
+            detections, and is listed in `problems`.
         protocol: "wider", "voc" or "coco"; the three give different numbers, see docs/protocols.md.
 
     Raises FileNotFoundError: a path is not there; ValueError: malformed input, predictions that are not of these
@@ -82,26 +84,25 @@ def evaluate(
     """
     if protocol not in PROTOCOLS:
         raise ValueError(f"protocol: expected one of {', '.join(PROTOCOLS)}, found {protocol!r}")
-    if not isinstance(labels, Mapping) and _is_official(path := Path(labels).expanduser()):
+    if not isinstance(labels, Mapping) and is_official(path := Path(labels).expanduser()):
         if protocol != "wider":
             raise ValueError(f"{path}: the official files go with protocol 'wider' alone, found {protocol!r}")
         return _official(predictions, path)
     if isinstance(labels, Mapping):
-        truth, ids = labels_in_memory(labels), None
+        truth = labels_in_memory(labels)
+        wanted = WantedImages(truth.image_ids, truth.boxes)
     else:
-        file = read_box_labels(Path(labels).expanduser())
-        truth, ids = file.labels, file.ids
+        path = Path(labels).expanduser()
+        file = read_box_labels(path)
+        truth = file.labels
+        wanted = WantedImages.of(ComparedLabels(path, file))
     if not truth.faces:
         raise ValueError(f"labels: expected faces that count, found none in {len(truth.image_ids)} images")
     if isinstance(predictions, Mapping):
         found = predictions_in_memory(predictions, truth.image_ids, truth.boxes)
     else:
-        found = read_detections(Path(predictions).expanduser(), truth.image_ids, ids)
+        found = read_detections(Path(predictions).expanduser(), wanted)
     return {"wider": _wider, "voc": _voc, "coco": _coco}[protocol](found, truth)
-
-
-def _is_official(path: Path) -> bool:
-    return path.is_dir() and any((path / name).is_file() for name in OFFICIAL_FILES)
 
 
 def _official(predictions: str | PathLike[str] | BoxesByImage, folder: Path) -> Evaluation:
@@ -113,8 +114,7 @@ def _official(predictions: str | PathLike[str] | BoxesByImage, folder: Path) -> 
 
 
 def _wider(found: BenchmarkDetections, labels: BoxLabels) -> Evaluation:
-    counts = {"all": tuple(~flags for flags in labels.ignored)}
-    truth = WiderGroundTruth(labels.image_ids, labels.boxes, counts)
+    truth = truth_of_labels(labels)
     require_faces(truth, "labels")
     return _of_wider(evaluate_wider(truth, found.predictions, problems=_problems(found)))
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import torch
 
-from pipeline.api.detector import device_of
 from pipeline.api.faces import Faces
 from pipeline.api.images import read_bgr
 from pipeline.boxes.suppression import nms
+from pipeline.inference.device import choose_device
 from pipeline.inference.rerank import Reranker
 from pipeline.models.weights import open_ranker
 
@@ -64,4 +64,4 @@ def load_ranker(weights: str | PathLike[str], *, device: str = "auto") -> FaceRa
     Raises OSError: the file cannot be read; ValueError: it holds no ranker, or the device is unknown.
     """
     name, ranker = open_ranker(Path(weights).expanduser())
-    return FaceRanker(name, Reranker(ranker, device_of(device)))
+    return FaceRanker(name, Reranker(ranker, choose_device(device)))

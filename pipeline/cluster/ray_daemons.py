@@ -63,6 +63,24 @@ def few_daemons(options: Mapping[str, Any]) -> Iterator[None]:
 
 
 @contextmanager
+def no_reports(options: Mapping[str, Any]) -> Iterator[None]:
+    """Joins a cluster without the thread that prints what its machines report of themselves, unless output is shown.
+
+    A machine that is lost reports the last lines of its logs, a state dump of fifty lines: it is not an error of the
+    run, which goes on elsewhere and says what it waits for.
+
+    Args:
+        options: of `ray.init`.
+    """
+    from ray._private import worker
+
+    with ExitStack() as stack:
+        if not options["log_to_driver"]:
+            stack.enter_context(_replaced(worker, "listen_error_messages", lambda *_: None))
+        yield
+
+
+@contextmanager
 def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
     before = getattr(owner, name)
     setattr(owner, name, value)

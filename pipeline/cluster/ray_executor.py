@@ -10,6 +10,7 @@ import gc
 import logging
 import pickle
 import re
+import time
 import uuid
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -21,17 +22,21 @@ from typing import Any, TypeVar
 import numpy as np
 
 from pipeline.cluster.address import joined
+from pipeline.cluster.elastic_pool import ElasticPool, following, forget
+from pipeline.cluster.machines import cannot_be_started, cluster_outlook, machines_now
 from pipeline.cluster.ray_loader import on_every_round
 from pipeline.cluster.session import connect
-from pipeline.cluster.start import leave
+from pipeline.cluster.start import ends_with_this_process, leave
 from pipeline.cluster.train import train_together
-from pipeline.engine.capacity import Machine
+from pipeline.cluster.waiting import DEFAULT_MINUTES, Waiting
+from pipeline.engine.capacity import FIXED, Machine, Outlook, demand, room_for
 from pipeline.engine.runner import NodeFailed
 from pipeline.engine.shard_record import ShardRecord
 from pipeline.engine.shards import ShardJob, compute_shard, compute_whole
-from pipeline.engine.stage import Item, MapStage, Resources
+from pipeline.engine.stage import Item, MapStage, Resources, to_stdout
 
 DEATHS_WHILE_OPENING = 3
+WORKERS_THAT_MAY_DIE = 8  # of a pool that may grow, while they open
 SECONDS_BETWEEN_CHECKS = 0.25  # of whether the run is being stopped
 _stopped: set[str] = set()  # names of executors
 A = TypeVar("A")
@@ -66,32 +71,55 @@ class ShardWorker:
 class RayExecutor:
     """Carries out nodes on the cluster this process is connected to, or connects first."""
 
-    def __init__(self, verbose: bool = False, cpus: int | None = None) -> None:
+    log: Callable[[str], None] = staticmethod(to_stdout)
+
+    def __init__(self, verbose: bool = False, cpus: int | None = None, wait_minutes: float | None = None) -> None:
+        """Connects.
+
+        Args:
+            verbose: show Ray's own log lines and the workers' output.
+            cpus: cores of a local cluster, None for all.
+            wait_minutes: how long a node may wait for a machine that has room for a worker. None for `DEFAULT_MINUTES`
+                where an autoscaler may start one, or one was lost meanwhile.
+        """
         self._name = uuid.uuid4().hex  # by which its datasets are ended
+        self._wait_minutes, self._waits_since = wait_minutes, dict[tuple[Machine, int], float]()
         self._connected = connect(verbose, cpus)
 
     def machines(self) -> tuple[Machine, ...]:
-        """Returns the CPUs, GPUs and memory of each machine of the cluster as it is now."""
-        import ray
+        """Returns the CPUs, GPUs and memory of each machine of the cluster that takes work now."""
+        return machines_now()
 
-        found = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        return tuple(
-            Machine(each.get("CPU", 0.0), each.get("GPU", 0.0), each.get("memory", 0.0) / 2**30) for each in found
-        )
+    def outlook(self) -> Outlook:
+        """Returns what machines may join: of an autoscaler, or any where the run is to wait for some."""
+        if not joined() or self._wait_minutes == 0:
+            return FIXED
+        found = cluster_outlook()
+        return Outlook(True) if self._wait_minutes and not found.grows else found
 
     def shards(self, job: ShardJob, todo: Sequence[tuple[Item, ...]]) -> Iterator[ShardRecord]:
-        """Computes shards in a pool of `job.ctx.resources.workers` actors; yields records as shards finish.
+        """Computes shards in a pool of actors: as many as fit, `job.ctx.resources.workers` at most.
 
-        Raises NodeFailed with the worker's own error; finished shards stay.
+        The pool grows while machines join, and yields records as shards finish.
+
+        Raises NodeFailed with the worker's own error, or where no machine with room joined; finished shards stay.
         """
         import ray.data
 
         end_if_stopped = on_every_round(partial(_end_if_stopped, self._name))
-        ray.data.DataContext.get_current().custom_execution_callback_classes = [end_if_stopped]
-        resources = job.ctx.resources
+        resources, name = job.ctx.resources, uuid.uuid4().hex
+        elastic = ElasticPool(
+            job.ctx.node, demand(resources), resources.workers, self._autoscaled(), self._waiting(job), self.log
+        )
+        size = elastic.size(self.machines(), len(todo))
+        # Each may die once of a lost machine while it opens, and more may start than at first.
+        most = min(resources.workers, max(size, WORKERS_THAT_MAY_DIE))
+        job = replace(job, ctx=replace(job.ctx, resources=resources.model_copy(update={"workers": most})))
+        following_cluster = following(name, elastic)
+        ray.data.DataContext.get_current().custom_execution_callback_classes = [end_if_stopped, following_cluster]
         threads = shards_at_once(resources)
         pool = ray.data.ActorPoolStrategy(
-            size=min(resources.workers, len(todo)),
+            size=size,
             enable_true_multi_threading=threads > 1,
             # Otherwise the first worker that is there takes twice as many, and the others find none.
             max_tasks_in_flight_per_actor=threads if threads > 1 else None,
@@ -112,29 +140,61 @@ class RayExecutor:
                     yield record
         except ray.exceptions.RayError as error:
             raise _cause(error) from error
+        finally:
+            forget(name)
 
     def whole(self, job: ShardJob) -> ShardRecord:
         """Runs a whole stage in one task of its resources; its `fan_out` and `worker_group` use the cluster.
 
-        Raises NodeFailed with the task's own error.
+        Raises NodeFailed with the task's own error, or where no machine with room joined.
         """
         import ray
 
-        resources, passing = job.ctx.resources, self._connected and not joined()
+        resources, passing = self._processes(job), ends_with_this_process()
         worker_group = partial(
             train_together, resources=resources, store=job.store, folder=f"{job.folder}/work/ray", passing=passing
         )
-        job = replace(job, ctx=replace(job.ctx, fan_out=fan_out, worker_group=worker_group))
+        job = replace(job, ctx=replace(job.ctx, fan_out=fan_out, worker_group=worker_group, resources=resources))
         # The task of a distributed stage only waits for its worker group, which holds the node's resources.
         request = {"num_cpus": 0} if job.stage.distributed else _request(resources)
+        waiting = self._waiting(job, resources.workers if job.stage.distributed else 1)
+        task = ray.remote(**request)(compute_whole).remote(job)
         try:
-            task = ray.remote(**request)(compute_whole).remote(job)
             while not ray.wait([task], timeout=SECONDS_BETWEEN_CHECKS)[0]:
                 _end_if_stopped(self._name)
+                waiting.check(machines_now(leaving=True))  # it may run on one that is drained
             record: ShardRecord = ray.get(task)
+        except NodeFailed:
+            ray.cancel(task, force=True)
+            raise
         except ray.exceptions.RayError as error:
             raise _cause(error) from error
         return record
+
+    def _processes(self, job: ShardJob) -> Resources:
+        """Returns the resources of a whole stage with as many workers as start together: those that fit by now.
+
+        On a cluster that starts machines on demand these are all, and asking for them is what it starts them for.
+        """
+        resources = job.ctx.resources
+        if not job.stage.distributed or self._autoscaled():
+            return resources
+        waiting = self._waiting(job)
+        while True:
+            machines = self.machines()
+            waiting.check(machines)
+            if room := int(min(resources.workers, room_for(demand(resources), machines))):
+                return resources.model_copy(update={"workers": room})
+            _end_if_stopped(self._name)
+            time.sleep(SECONDS_BETWEEN_CHECKS)
+
+    def _autoscaled(self) -> bool:
+        return joined() and cluster_outlook().grows
+
+    def _waiting(self, job: ShardJob, count: int = 1) -> Waiting:
+        minutes = DEFAULT_MINUTES if self._wait_minutes is None else self._wait_minutes
+        worker = demand(job.ctx.resources)
+        return Waiting(job.ctx.node, worker, minutes, self.log, cannot_be_started, count, self._waits_since)
 
     def stop(self) -> None:
         """Ends the threads that wait for shards and whole stages within a second."""

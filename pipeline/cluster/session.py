@@ -47,7 +47,8 @@ def connect(verbose: bool = False, cpus: int | None = None) -> bool:
     context.enable_progress_bars = verbose
     context.execution_options.verbose_progress = verbose
     context.execution_no_progress_timeout_s = NO_PROGRESS_SECONDS
-    logging.getLogger("ray.data").setLevel(logging.INFO if verbose else logging.ERROR)
+    # What ends a dataset is raised as well, and said in words of this project.
+    logging.getLogger("ray.data").setLevel(logging.INFO if verbose else logging.CRITICAL)
     return connects
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 
 from pipeline.cluster.address import SECONDS_OF_SILENCE, host_and_port, no_cluster, require_answer
-from pipeline.cluster.ray_daemons import few_daemons, no_wait_once, own_process_groups
+from pipeline.cluster.ray_daemons import few_daemons, no_reports, no_wait_once, own_process_groups
 
 SECONDS_TO_JOIN = 30.0  # with those until it answers, less than a minute
 SECONDS_TO_LEAVE = 30.0
@@ -32,7 +32,7 @@ class _RayThread(threading.Thread):
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         super().__init__(name="ray", daemon=True)
-        self._options = options
+        self._options, self.local = options, options.get("address") == "local"
         self.begun, self.leaving, self.abandoned = threading.Event(), threading.Event(), threading.Event()
         self.error: BaseException | None = None
 
@@ -40,7 +40,12 @@ class _RayThread(threading.Thread):
         import ray
 
         try:
-            with own_process_groups(), no_wait_once(self.abandoned), few_daemons(self._options):
+            with (
+                own_process_groups(),
+                no_wait_once(self.abandoned),
+                few_daemons(self._options),
+                no_reports(self._options),
+            ):
                 ray.init(**self._options)
         except BaseException as error:
             self.error = error
@@ -104,6 +109,11 @@ def join(options: Mapping[str, Any], verbose: bool) -> None:
         error = _begin(options, watch)
     if error:
         raise ConnectionError(no_cluster(address, _first_line(error))) from error
+
+
+def ends_with_this_process() -> bool:
+    """Returns whether the cluster is one that `start_local` has started here."""
+    return _thread is not None and _thread.is_alive() and _thread.local
 
 
 def leave() -> None:

@@ -24,8 +24,11 @@ READ: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Kinds that are read, with the endings that claim to be one of them."""
 
+HEIC: Final = "HEIC"
+"""Read where the extra ``heic`` is installed."""
+
 NOT_READ: Final[Mapping[str, tuple[str, ...]]] = {
-    "HEIC": (".heic", ".heif", ".hif"),
+    HEIC: (".heic", ".heif", ".hif"),
     "JPEG XL": (".jxl",),
     "Photoshop": (".psd", ".psb"),
     "OpenEXR": (".exr",),
@@ -36,7 +39,7 @@ NOT_READ: Final[Mapping[str, tuple[str, ...]]] = {
         *(".arw", ".cr2", ".cr3", ".crw", ".dng", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".srw"),
     ),
 }
-"""Kinds that photographs come in and that no library here reads."""
+"""Kinds that photographs come in and that no library of the plain install reads."""
 
 ENDINGS: Final = tuple(ending for kinds in (READ, NOT_READ) for endings in kinds.values() for ending in endings)
 

@@ -6,21 +6,29 @@ holds everywhere, so that boxes, headers and pixels agree: what a viewer shows u
 OpenCV, Pillow and simplejpeg are imported when first needed, so that planning a run does not pay for them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.data.image_kinds import READ, kind_of
+from pipeline.data.image_kinds import HEIC, READ, kind_of
+from pipeline.data.pillow_images import HEIF, opened, reads_heic
+from pipeline.data.tiff_samples import PACKED_BITS, TiffSamples, tiff_samples
 
 Image = NDArray[np.uint8]
+
+MAX_MEGAPIXELS: Final = 500
+"""Largest image that is decoded where no other limit is given: above every camera's, 1.5 GB of pixels."""
+MOST_MEGAPIXELS: Final = 1_073
+"""OpenCV's own limit, 2^30 pixels: no other limit may be larger."""
 
 _ORIENTATION_TAG: Final = 0x0112
 _TIFF_REDUCED, _TIFF_WIDTH, _TIFF_HEIGHT = 254, 256, 257
 # Nothing else is tried: one of Pillow's other formats would see an image in almost any bytes, another starts a program.
 _PILLOW: Final = {kind: {"PNM": "PPM", "JPEG 2000": "JPEG2000"}.get(kind, kind.upper()) for kind in READ}
+_PILLOW_DECODES: Final = (("TIFF", "RGBA"), ("TIFF", "LA"))
 _JPEG_SCAN: Final = 0xDA
 _JPEG_END: Final = b"\xff\xd9"
 _PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
@@ -30,6 +38,10 @@ class ImageError(ValueError):
     """Bytes that are not a whole, readable image; the message is one line and says what was found."""
 
 
+class ImageTooLargeError(ImageError):
+    """An image of more pixels than the limit, by its header: nothing of it was decoded."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Header:
     container: str  # Pillow's name of the file format: JPEG, PNG, ...
@@ -37,18 +49,20 @@ class _Header:
     width: int  # as stored, before orientation
     height: int
     orientation: int  # EXIF 1..8
+    bits: int = 8  # of a sample, where a TIFF says so
 
     @property
     def upright_size(self) -> tuple[int, int]:
         return (self.height, self.width) if self.orientation >= 5 else (self.width, self.height)
 
 
-def read_header(data: bytes) -> tuple[int, int]:
+def read_header(data: bytes, max_megapixels: float = MAX_MEGAPIXELS) -> tuple[int, int]:
     """Returns (width, height) in pixels of a whole compressed file, after the orientation tag is applied.
 
-    Raises ImageError: empty, not an image, or of an impossible size.
+    Raises ImageError: empty, not an image, of a form that is not read, or of an impossible size; `ImageTooLargeError`:
+    of more pixels than the limit, or than `MOST_MEGAPIXELS`.
     """
-    return _probe(data).upright_size
+    return _probe(data, max_megapixels).upright_size
 
 
 def check_complete(data: bytes) -> None:
@@ -62,20 +76,21 @@ def check_complete(data: bytes) -> None:
         _check_png(data)
 
 
-def decode(data: bytes) -> Image:
+def decode(data: bytes, max_megapixels: float = MAX_MEGAPIXELS) -> Image:
     """Returns the image of a whole compressed file as uint8 [H, W, 3] BGR, contiguous and upright; of pages the first.
 
-    Greyscale, palette and bilevel images become three equal or looked-up channels, alpha is dropped, 16 bits are scaled
-    to 8, and CMYK (Adobe's inverted kind too) is converted as Pillow does.
+    Greyscale, palette and bilevel images become three equal or looked-up channels, alpha is dropped, 10 to 16 bits are
+    scaled to 8, and CMYK (Adobe's inverted kind too) is converted as Pillow does. HEIC needs the extra ``heic``.
 
-    Raises ImageError: empty, of no kind in `image_kinds.READ`, truncated or damaged, or unlike its header.
+    Raises ImageError: empty, of no kind in `image_kinds.READ`, truncated or damaged, unlike its header, or a TIFF of
+    numbers whose white is not known; `ImageTooLargeError`: of more pixels than the limit, or than `MOST_MEGAPIXELS`.
     """
-    header = _probe(data)
+    header = _probe(data, max_megapixels)
     check_complete(data)
     if header.container in ("JPEG", "MPO") and header.mode in ("RGB", "L"):
         image = _decode_jpeg(data, header)
-    elif header.mode == "CMYK" or (header.container == "TIFF" and header.mode in ("RGBA", "LA")):
-        image = _decode_pillow(data)
+    elif header.mode == "CMYK" or (header.container, header.mode) in _PILLOW_DECODES or header.container == HEIF:
+        image = _decode_pillow(data, header)
     else:
         image = _decode_opencv(data, header)
     width, height = header.upright_size
@@ -105,30 +120,40 @@ def resize(image: Image, width: int, height: int) -> Image:
 
 def pages(file: str) -> int:
     """Returns the number of pages of a file, 1 where it is unknown; only the first one is ever used."""
-    from PIL import Image as Pillow
-
     try:
-        with Pillow.open(file, formats=list(_PILLOW.values())) as image:
+        with opened(file, list(_PILLOW.values())) as image:
             return int(getattr(image, "n_frames", 1))
     except Exception:  # a damaged file has its own error, where it is read
         return 1
 
 
-def _probe(data: bytes) -> _Header:
-    from PIL import Image as Pillow
-
+def _probe(data: bytes, max_megapixels: float) -> _Header:
     if not data:
         raise ImageError("the file is empty (zero bytes)")
     kind = kind_of(data)
     if kind is None:
         raise ImageError(f"not an image: {len(data)} bytes that start with {data[:12]!r}")
-    if kind not in READ:
+    if kind == HEIC and not reads_heic():
+        raise ImageError('a HEIC image: pip install "wider8k[heic]" to read it, or convert it to JPEG')
+    if kind not in (*READ, HEIC):
         raise ImageError(f"a {kind} image, which cannot be read here: convert it; read are {', '.join(READ)}")
+    samples = tiff_samples(data) if kind == "TIFF" else None
+    if samples and samples.unknown_white:
+        raise ImageError(f"a TIFF of {samples}, whose white is not known: save it with 8 or 16 bits a sample")
+    header = _packed(samples) if samples and samples.packed else _opened_header(data, kind)
+    limit = min(max_megapixels, MOST_MEGAPIXELS)
+    if header.width * header.height > limit * 1e6:
+        size = f"{header.width} x {header.height} pixels are {header.width * header.height / 1e6:.0f} megapixels"
+        raise ImageTooLargeError(f"{size}, above the limit of {limit:g}")
+    return replace(header, bits=samples.bits) if samples else header
+
+
+def _opened_header(data: bytes, kind: str) -> _Header:
+    from PIL import Image as Pillow
+
     try:
-        with Pillow.open(BytesIO(data), formats=[_PILLOW[kind]]) as image:
+        with opened(BytesIO(data), [_PILLOW.get(kind, HEIF)]) as image:
             header, preview = _header(image)
-    except Pillow.DecompressionBombError as error:
-        raise ImageError(f"refused: {error}") from None
     except Pillow.UnidentifiedImageError:
         problem = f"damaged {kind}, or one of a form that cannot be read: no header in {len(data)} bytes"
         raise ImageError(problem) from None
@@ -138,6 +163,11 @@ def _probe(data: bytes) -> _Header:
         size = f"{header.width} x {header.height} pixels, as camera raw files do"
         raise ImageError(f"a TIFF that begins with a preview of {size}: convert it to JPEG or a plain TIFF")
     return header
+
+
+def _packed(samples: TiffSamples) -> _Header:
+    """Returns the header of a TIFF of 10, 12 or 14 bits, which Pillow does not open."""
+    return _Header("TIFF", "I;16", samples.width, samples.height, samples.orientation, samples.bits)
 
 
 def _header(image: Any) -> tuple[_Header, bool]:
@@ -198,6 +228,8 @@ def _decode_jpeg(data: bytes, header: _Header) -> Image:
 def _decode_opencv(data: bytes, header: _Header) -> Image:
     cv2 = _opencv()
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    if header.bits in PACKED_BITS:
+        flags |= cv2.IMREAD_ANYDEPTH  # then OpenCV has them as the upper bits of 16; else it refuses them
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
@@ -206,17 +238,20 @@ def _decode_opencv(data: bytes, header: _Header) -> Image:
         form = ", or of a form that cannot be read" if header.container == "TIFF" else ""
         size = f"{header.width} x {header.height} pixels declared, none decoded"
         raise ImageError(f"damaged {header.container}{form}: {size}")
+    if image.dtype == np.uint16:
+        image = (image >> 8).astype(np.uint8)
+    if header.container == "TIFF" and header.bits == 16 and 0 < image.max() <= 16:  # 4095 / 257, rounded
+        raise ImageError("a TIFF of 16 bits whose numbers end below 4096, as if they were of 12: multiply them by 16")
     # OpenCV turns a TIFF whatever the flag; for the others versions differ, so that they are turned here.
     orientation = 1 if header.container == "TIFF" else header.orientation
     return _upright(image, orientation)
 
 
-def _decode_pillow(data: bytes) -> Image:
-    from PIL import Image as Pillow
+def _decode_pillow(data: bytes, header: _Header) -> Image:
     from PIL import ImageOps
 
     try:
-        with Pillow.open(BytesIO(data)) as image:
+        with opened(BytesIO(data), ["JPEG" if header.container == "MPO" else header.container]) as image:
             turned = ImageOps.exif_transpose(image)
             return np.ascontiguousarray(np.asarray(turned.convert("RGB"))[..., ::-1])
     except Exception as error:

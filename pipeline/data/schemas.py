@@ -99,6 +99,15 @@ BENCHMARK: Final = pa.schema(
     ]
 )
 
+# One row per result of a benchmark that is compared.
+BENCHMARK_TABLE: Final = pa.schema(
+    [
+        *_columns(TEXT, "name"),
+        *_columns(pa.large_string(), "content"),  # JSON, as of `BENCHMARK`
+        *_columns(TEXT, "facts"),  # JSON: "stage.parameter" -> value
+    ]
+)
+
 # One row per evaluation that is compared. Precisions and recalls are in 0..1; NaN where no face counts.
 COMPARISON: Final = pa.schema(
     [

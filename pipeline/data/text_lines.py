@@ -49,6 +49,6 @@ def finite_numbers(words: Iterable[str]) -> list[float]:
     return numbers if all(map(math.isfinite, numbers)) else []
 
 
-def refuse(file: Path, line: int, expected: str, found: str) -> NoReturn:
+def refuse(file: Path | str, line: int, expected: str, found: str) -> NoReturn:
     """Raises ValueError on one line of a file, counted from 1."""
     raise ValueError(f"{file}:{line}: expected {expected}, found {found}")

@@ -1,4 +1,7 @@
-"""Capacity of a cluster's machines, and whether the workers of nodes fit onto them."""
+"""Capacity of a cluster's machines, now and later, and whether the workers of nodes fit onto them.
+
+A node needs room for one worker. `Resources.workers` is what it wishes: it starts with as many as there is room for.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pipeline.engine.graph import Node
+from pipeline.engine.stage import AUTO, Resources
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +44,53 @@ UNLIMITED = (Machine(math.inf, math.inf),)
 """Machines of an executor without parallelism."""
 
 
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What may join a cluster while a run goes.
+
+    Attributes:
+        grows: machines may join: the cluster starts them on demand, or the run is asked to wait for some.
+        kinds: a machine of each kind that it can start; empty where it does not say which.
+    """
+
+    grows: bool
+    kinds: tuple[Machine, ...] = ()
+
+    def may_carry(self, worker: Machine) -> bool:
+        """Returns whether a machine may join that has room for such a worker."""
+        return self.grows and (not self.kinds or room_for(worker, self.kinds) >= 1)
+
+
+FIXED = Outlook(False)
+"""No machine joins by itself."""
+
+
+def room_for(worker: Machine, machines: Iterable[Machine]) -> float:
+    """Returns how many such workers go onto the machines together: a whole number, or infinity."""
+    return sum(machine.times(worker) for machine in machines)
+
+
+def demand(resources: Resources) -> Machine:
+    """Returns what one worker takes of its machine."""
+    return Machine(resources.reserved_cpus, resources.gpus, resources.memory_gb)
+
+
+def wanted(worker: Machine) -> str:
+    """Returns what a worker takes in words, e.g. ``1 cpus, 1 gpus``."""
+    amounts = ((worker.cpus, "cpus"), (worker.gpus, "gpus"), (worker.memory_gb, "GB"))
+    return ", ".join(f"{amount:g} {unit}" for amount, unit in amounts if amount) or "nothing"
+
+
+def inventory(machines: Iterable[Machine]) -> str:
+    """Returns the machines in words, e.g. ``3 x 2 cpus, 0 gpus and 16 GB``."""
+    counted = Counter(map(str, machines))
+    return "; ".join(f"{number} x {machine}" for machine, number in counted.items()) or "no machine"
+
+
 def side_by_side(nodes: Iterable[Node], machines: Sequence[Machine]) -> bool:
-    """Returns whether all workers of all nodes fit at the same time; the largest are placed first."""
+    """Returns whether all workers that the nodes wish for fit at the same time; the largest are placed first."""
     left = list(machines)
-    for worker, count in sorted(map(_demand, nodes), key=lambda each: (-each[0].gpus, -each[0].cpus)):
+    for worker, count in sorted(map(_wish, nodes), key=lambda each: (-each[0].gpus, -each[0].cpus)):
         for i, machine in enumerate(left):
             here = int(min(count, machine.times(worker)))
             left[i] = machine.without(worker, here)
@@ -53,36 +100,67 @@ def side_by_side(nodes: Iterable[Node], machines: Sequence[Machine]) -> bool:
     return True
 
 
-def require_capacity(nodes: Iterable[Node], machines: Sequence[Machine]) -> None:
-    """Raises ValueError where a node's workers could never all start, with a setting that fits."""
-    problems = []
+def require_capacity(nodes: Iterable[Node], machines: Sequence[Machine], outlook: Outlook = FIXED) -> list[str]:
+    """Returns a line for each node that begins with fewer workers than it wishes for.
+
+    Raises ValueError where a node's worker could never start, with settings under which it could.
+    """
+    notes, problems = [], []
     for node in nodes:
-        worker, count = _demand(node)
-        room = sum(machine.times(worker) for machine in machines)
-        if count > room:
-            has = "; ".join(f"{number} x {machine}" for machine, number in Counter(map(str, machines)).items())
-            change = f"workers={room}" if room else _smaller(worker, machines)
-            amounts = ((worker.cpus, "cpus"), (worker.gpus, "gpus"), (worker.memory_gb, "GB"))
-            asked = ", ".join(f"{amount:g} {unit}" for amount, unit in amounts if amount)
+        worker, count = _wish(node)
+        room = room_for(worker, machines)
+        if room < 1 and not outlook.may_carry(worker):
             problems.append(
-                f"{node.name}: {count} workers of {asked} each, and the cluster has room for {room} "
-                f"({has}); they would wait for ever: try --set {node.name}.run.{change}"
+                f"{node.name}: a worker takes {wanted(worker)}, and the cluster has no machine with room for one "
+                f"({inventory(machines)}){_kinds(outlook)}: {_advice(node, [*machines, *outlook.kinds])}"
+            )
+        elif 1 <= room < count and count != AUTO:
+            notes.append(
+                f"{node.name}: {count} workers of {wanted(worker)} each are wished for, and the cluster has room for "
+                f"{room:g} ({inventory(machines)}): it starts with {room:g}"
             )
     if problems:
         raise ValueError("nothing was started:\n" + "\n".join(f"  - {problem}" for problem in problems))
+    return notes
 
 
-def _demand(node: Node) -> tuple[Machine, int]:
-    """Returns the demand of one worker of a node, and the number of workers."""
-    resources = node.resources
-    one = Machine(resources.reserved_cpus, resources.gpus, resources.memory_gb)
-    return one, resources.workers if node.stage.distributed else 1
+def _wish(node: Node) -> tuple[Machine, int]:
+    """Returns the demand of one worker of a node, and the number of workers it wishes for."""
+    return demand(node.resources), node.resources.workers if node.stage.distributed else 1
 
 
-def _smaller(worker: Machine, machines: Sequence[Machine]) -> str:
-    """Returns the first setting that exceeds every machine, lowered to the largest one."""
+def _kinds(outlook: Outlook) -> str:
+    return f" and starts none that has ({inventory(outlook.kinds)})" if outlook.grows else ""
+
+
+def _advice(node: Node, machines: Sequence[Machine]) -> str:
+    """Returns what to change so that a worker fits: the fewest settings, and no GPU given up where others do."""
+    found = [settings for machine in machines if (settings := _lowered(node, machine))]
+    if not found:
+        return (
+            "no setting helps; add a machine (`ray start --address=HEAD:PORT` on it), wait for one "
+            "(--wait-minutes 10), or run without the cluster (--local)"
+        )
+    gpus = node.resources.gpus
+    settings = min(found, key=lambda each: (len(each), -each.get("gpus", gpus), -each.get("cpus", 0)))
+    return "try " + " ".join(f"--set {node.name}.run.{name}={value:g}" for name, value in settings.items())
+
+
+def _lowered(node: Node, machine: Machine) -> dict[str, float]:
+    """Returns the settings with which a worker fits onto a machine; empty where none do, or its stage refuses them."""
+    settings: dict[str, float] = {}
     for name in ("gpus", "cpus", "memory_gb"):
-        most = max((getattr(machine, name) for machine in machines), default=0)
-        if getattr(worker, name) > most:
-            return f"{name}={math.floor(most * 100) / 100:g}"
-    return "cpus=1"  # each is there, on different machines
+        asked = node.resources.model_copy(update=settings)
+        have = getattr(machine, name)
+        if getattr(demand(asked), name) > have:
+            settings[name] = math.floor(have * 100) / 100
+            if name == "cpus" and not settings[name]:
+                if not asked.gpus:
+                    return {}
+                settings[name] = 1  # beside a GPU one core is not counted
+    asked = node.resources.model_copy(update=settings)
+    try:
+        node.stage.fits(asked)
+    except ValueError:
+        return {}
+    return settings if machine.times(demand(asked)) >= 1 else {}

@@ -7,20 +7,29 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any, Protocol, TypeVar
 
-from pipeline.engine.capacity import UNLIMITED, Machine
+from pipeline.engine.capacity import FIXED, UNLIMITED, Machine, Outlook
 from pipeline.engine.measures import take_measures
 from pipeline.engine.shard_record import ShardRecord
 from pipeline.engine.shards import ShardJob, compute_shard, compute_whole
-from pipeline.engine.stage import Item, MapStage
+from pipeline.engine.stage import Item, MapStage, to_stdout
 
 T = TypeVar("T")
 
 
 class Executor(Protocol):
-    """Carries out the shards of a node, in any order."""
+    """Carries out the shards of a node, in any order.
+
+    Attributes:
+        log: takes a line on what it waits for; a run sets it to where its own lines go.
+    """
+
+    log: Callable[[str], None]
 
     def machines(self) -> Sequence[Machine]:
-        """Returns what each machine has; `UNLIMITED` for an executor without parallelism."""
+        """Returns what each machine has that takes work now; `UNLIMITED` for an executor without parallelism."""
+
+    def outlook(self) -> Outlook:
+        """Returns what machines may join."""
 
     def shards(self, job: ShardJob, todo: Sequence[tuple[Item, ...]]) -> Iterator[ShardRecord]:
         """Computes shards of a map stage; yields each one's record once it is safely stored."""
@@ -41,9 +50,15 @@ class LocalExecutor:
     A node with several workers is still one worker here; threads per worker are the same, so bytes are the same.
     """
 
+    log: Callable[[str], None] = staticmethod(to_stdout)
+
     def machines(self) -> Sequence[Machine]:
         """Returns `UNLIMITED`: nothing runs in parallel here."""
         return UNLIMITED
+
+    def outlook(self) -> Outlook:
+        """Returns that no machine joins."""
+        return FIXED
 
     def shards(self, job: ShardJob, todo: Sequence[tuple[Item, ...]]) -> Iterator[ShardRecord]:
         """Opens the stage once and computes shard after shard."""

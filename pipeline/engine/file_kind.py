@@ -23,6 +23,8 @@ _SIGNATURES: Final = (
     (b"\x89PNG", "a PNG image"),
     (b"\xff\xd8\xff", "a JPEG image"),
     (b"%PDF", "a PDF"),
+    (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", "a PyTorch file of the form before 1.6"),
+    *((bytes((0x80, protocol)), "a Python pickle") for protocol in range(2, 6)),
 )
 _HTML: Final = re.compile(rb"\s*<(!doctype html|html|head|\?xml|!--)", re.IGNORECASE)
 

@@ -11,11 +11,13 @@ import dataclasses
 import types
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
 import yaml
 from pydantic import BaseModel, model_validator
 
+COPIED: Final = 20_000
+"""Values that the aliases of a file may stand for, together."""
 _NONE = type(None)
 
 
@@ -100,14 +102,23 @@ def resolved(value: Any, annotation: Any) -> Any:
 class _Loader(yaml.SafeLoader):
     """A safe loader that keeps what was written, and takes no key twice and no value within itself."""
 
+    _copied = 0  # values that aliases stand for so far
+
     def compose_node(self, parent: Any, index: Any) -> yaml.Node | None:
         if not self.check_event(yaml.AliasEvent):
             return super().compose_node(parent, index)
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         if event.anchor in self.anchors and self.anchors[event.anchor].end_mark is None:
             raise yaml.composer.ComposerError(None, None, f"*{event.anchor} is within itself", event.start_mark)
+        node = super().compose_node(parent, index)
+        # A few lines of aliases of aliases stand for billions of values.
+        self._copied += _size(node, COPIED - self._copied)
+        if self._copied > COPIED:
+            raise yaml.composer.ComposerError(
+                None, None, f"its aliases stand for more than {COPIED:,} values", event.start_mark
+            )
         # A copy: --set on one must not change the others.
-        return copy.deepcopy(super().compose_node(parent, index))
+        return copy.deepcopy(node)
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node = super().compose_mapping_node(anchor)
@@ -121,6 +132,19 @@ class _Loader(yaml.SafeLoader):
                 )
             lines[key.value] = key.start_mark.line + 1
         return node
+
+
+def _size(node: yaml.Node | None, most: int) -> int:
+    """Returns the number of values in a node, itself included; no longer exact above `most`."""
+    count, waiting = 0, [node]
+    while waiting and count <= most:
+        each = waiting.pop()
+        count += 1
+        if isinstance(each, yaml.SequenceNode):
+            waiting += each.value
+        elif isinstance(each, yaml.MappingNode):
+            waiting += [part for pair in each.value for part in pair]
+    return count
 
 
 def _keep(kind: str) -> None:

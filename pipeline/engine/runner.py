@@ -32,6 +32,8 @@ from pipeline.engine.stage import MapStage
 from pipeline.engine.stopping import SECONDS_TO_STOP
 from pipeline.engine.storage import Store
 
+SECONDS_BETWEEN_COUNTS = 5.0  # of the machines, while a node waits for room beside others
+
 
 class NodeFailed(RuntimeError):
     """A node could not be finished; its finished shards are kept."""
@@ -112,7 +114,9 @@ class Runner:
         if waiting:
             executor, reporter = self._start()
             reporter.selected([shown_before(each) for each in chosen])
-            require_capacity([self._plans[name].node for name in waiting], executor.machines())
+            nodes = [self._plans[name].node for name in self._graph.order if name in waiting]
+            for line in require_capacity(nodes, executor.machines(), executor.outlook()):
+                reporter.log(line)
             for name in (n for n in self._graph.order if n in waiting and self._plans[n].damaged):
                 reporter.log(f"{name}: {self._plans[name].reason}")
             self._carry_out(waiting, executor, reporter, outcome)
@@ -124,6 +128,7 @@ class Runner:
             executor = self._make_executor()
             self._open.callback(executor.close)
             reporter = self._open.enter_context(self._make_reporter())
+            executor.log = reporter.log
             self._tools = executor, reporter
             reporter.event(
                 "run started", run=self._run_id, store=self._store.url, **driver(), versions=installed_versions()
@@ -159,12 +164,16 @@ class Runner:
         return found
 
     def _carry_out(self, waiting: set[str], executor: Executor, reporter: ProgressReporter, outcome: Outcome) -> None:
-        machines = executor.machines()
         running: dict[Future[bool], str] = {}
         # Threads only wait for the cluster; without one the work is done here, where Ctrl-C reaches it.
-        pool = SerialPool() if machines == UNLIMITED else ThreadPoolExecutor(len(waiting), thread_name_prefix="node")
+        pool = (
+            SerialPool()
+            if executor.machines() == UNLIMITED
+            else ThreadPoolExecutor(len(waiting), thread_name_prefix="node")
+        )
         try:
             while waiting or running:
+                machines = executor.machines()  # some join, some are lost
                 for name in [n for n in self._graph.order if n in waiting]:
                     together = [self._graph.nodes[each] for each in (*running.values(), name)]
                     ready = all(self._plans[u].artifact for u in self._graph.nodes[name].upstream)
@@ -173,7 +182,7 @@ class Runner:
                         running[pool.submit(self._run_node, name, executor, reporter)] = name
                 if not running:
                     break
-                wait(running, return_when=FIRST_COMPLETED)
+                wait(running, SECONDS_BETWEEN_COUNTS if waiting else None, FIRST_COMPLETED)
                 for future in [each for each in running if each.done()]:
                     self._settle(running.pop(future), future, reporter, outcome)
         except BaseException:

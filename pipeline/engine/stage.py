@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
 import pyarrow as pa
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, field_validator
 
 from pipeline.engine.literal_yaml import LiteralModel
 from pipeline.engine.manifest import Artifact
@@ -25,12 +25,16 @@ Row = Mapping[str, Any]
 A = TypeVar("A")
 B = TypeVar("B")
 
+AUTO = 1_000_000
+"""`Resources.workers` of ``workers: auto``: a maximum that no cluster reaches, so that as many start as fit."""
+
 
 class Resources(LiteralModel):
     """How a node is executed: never part of what its output is, so never hashed.
 
     Attributes:
-        workers: processes that work on shards at the same time.
+        workers: processes that work on shards at the same time, at most: fewer start where fewer fit, and more as
+            machines join. ``auto`` is `AUTO`. Processes of a training are that many from its start to its end.
         cpus: CPU cores of one worker; also the number of threads it computes with.
         gpus: accelerators of one worker.
         memory_gb: memory of one worker that the cluster reserves; 0 leaves it out of the accounting.
@@ -49,6 +53,11 @@ class Resources(LiteralModel):
     loaders: int = Field(1, ge=0)
     shard_rows: int = Field(100, ge=1)
     max_error_share: float = Field(0.5, ge=0, le=1)
+
+    @field_validator("workers", mode="before")
+    @classmethod
+    def _as_many_as_fit(cls, value: Any) -> Any:
+        return AUTO if value == "auto" else value
 
     @property
     def reserved_cpus(self) -> float:

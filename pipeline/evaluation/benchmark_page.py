@@ -87,7 +87,12 @@ def _voc(content: Mapping[str, Any], name: str) -> tuple[list[Figure], list[Resu
         rows,
         "In per cent; the score from which on it holds.",
     )
-    return [Figure("Precision and recall", plot, [name], note)], [table]
+    tables = [table]
+    if by_score := content.get("by_score"):
+        rows = [[f"{score:g}", *(f"{each:,}" for each in counts)] for score, *counts in by_score]
+        words = "An extra box is any but the first on the labelled face."
+        tables.insert(0, ResultTable("Single faces at a score", ["Score", "Found", "Missed", "Extra"], rows, words))
+    return [Figure("Precision and recall", plot, [name], note)], tables
 
 
 def _coco(content: Mapping[str, Any], name: str) -> tuple[list[Figure], list[ResultTable]]:

@@ -21,6 +21,7 @@ from pipeline.evaluation.benchmarks import BenchmarkOptions, read_counted_labels
 from pipeline.evaluation.box_refinement import Fit, counted, fit_boxes
 from pipeline.evaluation.coco_ap import CocoCounts, count_coco
 from pipeline.evaluation.fddb_roc import FddbCounts, count_ellipses
+from pipeline.evaluation.single_face import require_single
 from pipeline.evaluation.voc_ap import VocCounts, count_boxes
 
 Counts = FddbCounts | VocCounts | CocoCounts
@@ -65,6 +66,8 @@ class BenchmarkPart:
         else:
             file = read_counted_labels(path, options.category)
             labels, form, remarks = file.labels, file.form, file.remarks
+            if benchmark == "single":
+                require_single(labels, path)
         numbers = {image_id: number for number, image_id in enumerate(labels.image_ids)}
         return cls(benchmark, options, labels, numbers, form, remarks)
 

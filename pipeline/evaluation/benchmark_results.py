@@ -13,9 +13,15 @@ from pipeline.evaluation.coco_matching import AREAS
 from pipeline.evaluation.fddb_roc import OVERLAP, FddbCounts, curves
 from pipeline.evaluation.voc_ap import IOU, VocCounts, VocProtocol, average_precision
 
-BenchmarkName = Literal["fddb", "pascal", "afw", "coco"]
-BENCHMARKS: Final[tuple[BenchmarkName, ...]] = ("fddb", "pascal", "afw", "coco")
-TITLES: Final[Mapping[BenchmarkName, str]] = {"fddb": "FDDB", "pascal": "PASCAL Face", "afw": "AFW", "coco": "COCO"}
+BenchmarkName = Literal["fddb", "pascal", "afw", "coco", "single"]
+BENCHMARKS: Final[tuple[BenchmarkName, ...]] = ("fddb", "pascal", "afw", "coco", "single")
+TITLES: Final[Mapping[BenchmarkName, str]] = {
+    "fddb": "FDDB",
+    "pascal": "PASCAL Face",
+    "afw": "AFW",
+    "coco": "COCO",
+    "single": "Single face",
+}
 DRAWN: Final = ("0.50", "0.75", "0.90")
 """Overlaps of COCO whose curves are kept."""
 _SHOWN: Final = (100, 500, 1000, 2000)  # false positives at which FDDB's rates are printed
@@ -59,7 +65,7 @@ def fddb_result(counts: FddbCounts, protocol: Mapping[str, Any]) -> BenchmarkRes
 def voc_result(
     benchmark: BenchmarkName, counts: VocCounts, chosen: VocProtocol, protocol: Mapping[str, Any]
 ) -> BenchmarkResult:
-    """Returns AP and curve of PASCAL Face or AFW.
+    """Returns AP and curve of PASCAL Face, AFW or a set of single faces.
 
     Args:
         benchmark: whose.

@@ -1,4 +1,4 @@
-"""The benchmarks besides WIDER FACE: FDDB, AFW, PASCAL Face and any COCO set, from files to figures."""
+"""The benchmarks besides WIDER FACE: FDDB, AFW, PASCAL Face, any COCO set, single faces; from files to figures."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from typing import Final
 
 from pipeline.data.datasets.fddb.annotation import LONGEST, FddbLabels, read_fddb
 from pipeline.data.datasets.labels.reader import LabelFile, read_box_labels
-from pipeline.evaluation.benchmark_inputs import BenchmarkDetections, read_detections, read_fddb_lists
+from pipeline.data.predictions.compared_labels import ComparedLabels
+from pipeline.data.predictions.matching import PLAIN, GivenPredictions
+from pipeline.evaluation.benchmark_inputs import BenchmarkDetections, WantedImages, read_detections
 from pipeline.evaluation.benchmark_results import BenchmarkName, BenchmarkResult, coco_result, fddb_result, voc_result
 from pipeline.evaluation.box_refinement import refined
 from pipeline.evaluation.coco_ap import MAX_DETECTIONS, count_coco
 from pipeline.evaluation.fddb_roc import count_ellipses
+from pipeline.evaluation.single_face import SCORE, require_single, single_result
 from pipeline.evaluation.voc_ap import FACE_EVAL, VOC, VocProtocol, count_boxes
 
 PROTOCOLS: Final = {"voc": VOC, "face-eval": FACE_EVAL}
@@ -27,12 +30,21 @@ class BenchmarkOptions:
         min_face: pixels; faces with a smaller side are ignored; None as in the protocol.
         category: name of the objects that are faces, where labels have several.
         max_detections: the best so many of an image, of COCO.
+        given: what is known about the predictions.
+        score: from which on a detection counts, of single faces; None for `single_face.SCORE`.
     """
 
     protocol: str = "voc"
     min_face: float | None = None
     category: str | None = None
     max_detections: int = MAX_DETECTIONS
+    given: GivenPredictions = PLAIN
+    score: float | None = None
+
+    @property
+    def counted_score(self) -> float:
+        """The score from which on a detection of a single face counts."""
+        return SCORE if self.score is None else self.score
 
     def voc(self) -> VocProtocol:
         """Returns the protocol of PASCAL Face and AFW; raises ValueError where it is none."""
@@ -49,7 +61,7 @@ def evaluate_benchmark(
 
     Args:
         benchmark: one of `BENCHMARKS`.
-        predictions: see `benchmark_inputs`.
+        predictions: of one of `predictions.forms.FORMS`.
         labels: the folder of FDDB's folds; for the others see `labels.reader`.
         options: what may be chosen; those of other benchmarks are not used.
 
@@ -58,9 +70,12 @@ def evaluate_benchmark(
     """
     chosen = options or BenchmarkOptions()
     if benchmark == "fddb":
-        return _fddb(predictions, labels)
+        return _fddb(predictions, labels, chosen.given)
     file = read_counted_labels(labels, chosen.category)
-    found = read_detections(predictions, file.labels.image_ids, file.ids)
+    if benchmark == "single":
+        require_single(file.labels, labels)
+    wanted = WantedImages.of(ComparedLabels(labels, file, chosen.category))
+    found = read_detections(predictions, wanted, chosen.given)
     if benchmark == "coco":
         return _coco(found, file, chosen)
     return _voc(benchmark, found, file, chosen)
@@ -79,9 +94,9 @@ def borders(labels: FddbLabels) -> str:
     return f"of {len(labels.sizes)} photographs, of the others 0 and {LONGEST}"
 
 
-def _fddb(predictions: Path, folder: Path) -> BenchmarkResult:
+def _fddb(predictions: Path, folder: Path, given: GivenPredictions) -> BenchmarkResult:
     labels = read_fddb(folder)
-    found = read_fddb_lists(predictions, labels.image_ids)
+    found = read_detections(predictions, WantedImages(labels.image_ids), given)
     counts = count_ellipses(found.predictions, labels)
     return _with_problems(fddb_result(counts, {"borders": borders(labels), "source": found.source}), found)
 
@@ -93,7 +108,11 @@ def _voc(
     predictions, positions = refined(found.predictions, file.labels, protocol, found.positions)
     counts = count_boxes(predictions, file.labels, protocol, positions)
     more = {"labels": file.form, "source": found.source}
-    return _with_problems(voc_result(benchmark, counts, protocol, more), found, file)
+    single = benchmark == "single"
+    result = (
+        single_result(counts, options.counted_score, more) if single else voc_result(benchmark, counts, protocol, more)
+    )
+    return _with_problems(result, found, file)
 
 
 def _coco(found: BenchmarkDetections, file: LabelFile, options: BenchmarkOptions) -> BenchmarkResult:

@@ -78,7 +78,9 @@ def markdown(rows: Sequence[ComparisonRow]) -> str:
     agree.
     """
     figures = [*_figures(rows), *_left_out(rows), *_times(rows), *_paper(rows)]
-    return columns_as_markdown([("", [row.name for row in rows], False), *figures, *_differences(rows)])
+    return columns_as_markdown(
+        [("", [row.name for row in rows], False), *figures, *differing_parameters([row.facts for row in rows])]
+    )
 
 
 def columns_as_markdown(columns: Sequence[Column]) -> str:
@@ -130,14 +132,15 @@ def _paper(rows: Sequence[ComparisonRow]) -> list[Column]:
     return [column for column in columns if set(column[1]) != {NONE}]
 
 
-def _differences(rows: Sequence[ComparisonRow]) -> list[Column]:
+def differing_parameters(facts: Sequence[Mapping[str, Any]]) -> list[Column]:
+    """Returns the parameters in which rows differ, each under the shortest end of its name that no other one has.
+
+    ``facts`` has for each row "stage.parameter" -> plain value.
+    """
     # Weights trained here always differ, and follow from the other facts.
-    names = [
-        name for name in dict.fromkeys(n for row in rows for n in row.facts) if not name.endswith(f".{CONTENT_HASH}")
-    ]
-    texts = {name: [_short(row.facts.get(name)) for row in rows] for name in names}
-    differing = [name for name in names if any(row.facts.get(name) != rows[0].facts.get(name) for row in rows)]
-    return [(_title(name, differing), texts[name], False) for name in differing]
+    names = [name for name in dict.fromkeys(n for row in facts for n in row) if not name.endswith(f".{CONTENT_HASH}")]
+    differing = [name for name in names if any(row.get(name) != facts[0].get(name) for row in facts)]
+    return [(_title(name, differing), [_short(row.get(name)) for row in facts], False) for name in differing]
 
 
 def _title(name: str, names: Sequence[str]) -> str:

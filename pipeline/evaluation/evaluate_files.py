@@ -1,4 +1,4 @@
-"""The command `wider8k evaluate`: predictions and ground truth from files, AP, JSON and a page.
+"""The command `wider8k evaluate`: predictions and labels from files of any form, AP, JSON and a page.
 
 No torch is imported unless suppression is asked for, so that the whole validation set takes about two seconds.
 """
@@ -13,13 +13,18 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth, load_ground_truth
+from pipeline.data.datasets.labels.box_labels import BoxLabels
+from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth, is_official, load_ground_truth
+from pipeline.data.datasets.wider_face.prediction_files import is_archive
 from pipeline.data.datasets.wider_face.prediction_lines import Reading
 from pipeline.data.datasets.wider_face.predictions import read_wider_text
-from pipeline.data.prediction_format import ImageInfo, require_format
-from pipeline.data.prediction_names import NameMatch
+from pipeline.data.image_list import match_image_list
+from pipeline.data.prediction_format import ImageInfo
 from pipeline.data.prediction_set import PredictionSet
-from pipeline.evaluation.dump_reader import dump_shards, read_dump
+from pipeline.data.predictions.compared_labels import ComparedLabels, read_compared_labels
+from pipeline.data.predictions.forms import recognise
+from pipeline.data.predictions.matching import PLAIN, GivenPredictions
+from pipeline.evaluation.benchmark_inputs import WantedImages, read_detections
 from pipeline.evaluation.missing_answers import LEFT_OUT, UNREADABLE
 from pipeline.evaluation.result_table import ResultTable
 from pipeline.evaluation.wider_ap import Matches, ScoreRange, match_images
@@ -63,98 +68,124 @@ class EvaluationInputs:
         return whole_range(self.predictions.select(self.truth.image_ids), self.reading, self.extra_scores)
 
 
+@dataclass(frozen=True, slots=True)
+class LabelledImages:
+    """All images and faces of labels.
+
+    Attributes:
+        truth: the faces; those that count are one subset, "all", or the three official ones.
+        own: the labels; None where they are the official files.
+    """
+
+    truth: WiderGroundTruth
+    own: ComparedLabels | None = None
+
+
+def truth_of_labels(labels: BoxLabels) -> WiderGroundTruth:
+    """Returns labels as ground truth with one subset, "all", of the faces that are not ignored."""
+    return WiderGroundTruth(labels.image_ids, labels.boxes, {"all": tuple(~flags for flags in labels.ignored)})
+
+
+def read_labels(path: Path, category: str | None = None) -> LabelledImages:
+    """Returns the faces of labels of any form, or of the folder with the official files.
+
+    Args:
+        path: of one of `labels.forms.FORMS`, or a folder with the four .mat files.
+        category: name of the objects that are faces; None where all have one name.
+
+    Raises FileNotFoundError: it does not exist; ValueError: it is of no form, or malformed; the message gives file,
+    place, expected and found.
+    """
+    if is_official(path):
+        return LabelledImages(load_ground_truth(path))
+    labels = read_compared_labels(path, category)
+    return LabelledImages(truth_of_labels(labels.file.labels), labels)
+
+
 def read_inputs(
     predictions: Path,
-    ground_truth: Path,
+    ground_truth: Path | LabelledImages,
     images: Path | None = None,
     reading: Reading = "matlab",
     nms: float | None = None,
     score: float | None = None,
     unreadable: Literal["left_out", "missed"] = "missed",
+    given: GivenPredictions = PLAIN,
 ) -> EvaluationInputs:
-    """Returns the inputs of an evaluation.
+    """Returns the inputs of an evaluation by WIDER FACE's rule.
 
     Args:
-        predictions: folder or tar archive in the WIDER submission format, or a folder with Parquet shards (a dump).
-        ground_truth: folder with the four official .mat files.
-        images: text file with one `event/name` or `event/name.jpg` per line; None for the whole validation set.
-        reading: whose oddities to follow, "matlab" or "python".
+        predictions: of one of `predictions.forms.FORMS`.
+        ground_truth: folder with the four official .mat files, or what `read_labels` returns.
+        images: text file with one image per line, see `image_list`; None for all of them.
+        reading: whose oddities to follow, "matlab" or "python"; the latter is of WIDER text for the official files.
         nms: drop boxes that overlap a better one by more than this (+1 IoU); None leaves them.
         score: keep only scores above this; None keeps all.
         unreadable: of a dump: leave images out that could not be read, or count their faces as missed, as the
             benchmark's own tool counts images without a file.
+        given: what is known about the predictions.
 
     Raises:
-        FileNotFoundError: predictions, the list or a .mat file does not exist.
+        FileNotFoundError: predictions, labels, the list or a .mat file does not exist.
         ValueError: malformed predictions, or such that cannot be meant for these images (see `prediction_names` and
-            `prediction_format`); an unknown image in the list, or a threshold out of range.
+            `prediction_format`); a list that names none of the images, or a threshold out of range.
     """
     if nms is not None and not 0 <= nms <= 1:
         raise ValueError(f"expected an NMS threshold in 0..1, got {nms}")
-    full_truth = load_ground_truth(ground_truth)
-    truth = full_truth if images is None else full_truth.restrict(read_image_list(images))
-    if predictions.is_dir() and dump_shards(predictions):
-        inputs, without_size = _from_dump(predictions, truth, full_truth, reading)
-        if without_size:
-            inputs = apply_unreadable(inputs, predictions, without_size, unreadable)
-    else:
-        inputs = _from_text(predictions, truth, full_truth, reading)
+    labelled = ground_truth
+    if isinstance(labelled, Path):
+        labelled = LabelledImages(load_ground_truth(labelled))
+    listed = None if images is None else match_image_list(images, labelled.truth.image_ids)
+    truth = labelled.truth if listed is None else labelled.truth.restrict(listed.image_ids)
+    inputs, without_size = _read_predictions(predictions, truth, labelled, reading, given)
+    if listed is not None and listed.unknown:
+        inputs = replace(inputs, problems={**inputs.problems, "listed, not labelled": list(listed.unknown)})
+    if without_size:
+        inputs = apply_unreadable(inputs, predictions, without_size, unreadable)
     protocol = {**inputs.protocol, "restricted": images is not None, "score_cut": score, "nms": nms}
     return replace(inputs, predictions=_thinned(inputs.predictions, nms, score), protocol=protocol)
 
 
-def read_image_list(file: Path) -> list[str]:
-    """Returns the image ids of a list: one `event/name[.jpg]` per line, blank lines and `#` comments skipped."""
-    try:
-        text = file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{file}: expected a list of images in UTF-8, found byte 0x{error.object[error.start]:02x}"
-        ) from None
-    lines = (line.strip() for line in text.splitlines())
-    image_ids = [line.removesuffix(".jpg") for line in lines if line and not line.startswith("#")]
-    if not image_ids:
-        raise ValueError(f"{file} lists no image")
-    return image_ids
+def _read_predictions(
+    source: Path, truth: WiderGroundTruth, labelled: LabelledImages, reading: Reading, given: GivenPredictions
+) -> tuple[EvaluationInputs, frozenset[str]]:
+    """Returns the inputs, and those of their images that could not be read."""
+    own = labelled.own
+    if reading == "python" and own is not None:
+        raise ValueError("--reading python: expected the official .mat files, found labels of another form")
+    text = reading == "python" or _has_files_of_images(source, given)
+    if own is None and text and given.category is None:  # which WIDER text does not have
+        return _from_text(source, truth, labelled.truth, reading), frozenset()
+    wanted = WantedImages(truth.image_ids, truth.boxes) if own is None else WantedImages.of(own)
+    known = set(labelled.truth.image_ids).difference(truth.image_ids)
+    wanted = replace(wanted, image_ids=truth.image_ids, faces=truth.boxes, known=known)
+    found = read_detections(source, wanted, given)
+    problems, protocol = dict(found.problems), dict[str, Any](source=found.source)
+    if own is not None:
+        protocol |= {"benchmark": "labels by the rule of WIDER FACE", "labels": own.file.form}
+        problems["labels"] = list(own.file.remarks)
+    inputs = EvaluationInputs(truth, found.predictions, reading, np.zeros(0), protocol, problems)
+    return inputs, found.unreadable
 
 
-def _known(truth: WiderGroundTruth) -> dict[str, ImageInfo]:
-    return {image_id: ImageInfo(faces) for image_id, faces in zip(truth.image_ids, truth.boxes, strict=True)}
+def _has_files_of_images(source: Path, given: GivenPredictions) -> bool:
+    """Returns whether predictions are WIDER text with a file per image, as the benchmark's own tool reads it."""
+    name = given.form or recognise(source)[0]
+    return name == "wider_text" and not (source.is_file() and not is_archive(source))
 
 
 def _from_text(
     source: Path, truth: WiderGroundTruth, full_truth: WiderGroundTruth, reading: Reading
 ) -> EvaluationInputs:
     text = read_wider_text(source, truth.image_ids, reading, known=full_truth.image_ids)
-    text.require(source, _known(truth))
+    faces = zip(truth.image_ids, truth.boxes, strict=True)
+    text.require(source, {image_id: ImageInfo(boxes) for image_id, boxes in faces})
     problems = {
         "missing": [f"{image_id}.txt" for image_id in text.missing],
         "extra": list(text.extra),
         "disagreeing": list(text.disagreeing),
     }
     return EvaluationInputs(truth, text.predictions, reading, text.extra_scores, {"source": "WIDER text"}, problems)
-
-
-def _from_dump(
-    folder: Path, truth: WiderGroundTruth, full_truth: WiderGroundTruth, reading: Reading
-) -> tuple[EvaluationInputs, frozenset[str]]:
-    """Returns the inputs, and those of their images that could not be read."""
-    dump = read_dump(folder)
-    present, wanted = set(dump.predictions.image_ids), set(truth.image_ids)
-    missing = [image_id for image_id in truth.image_ids if image_id not in present]
-    NameMatch(wanted, missing, sorted(present - set(full_truth.image_ids)), suffix="").require(folder)
-    errors = {image_id: reason for image_id, reason in dump.errors.items() if image_id in wanted}
-    if len(errors) == len(wanted) - len(missing):
-        first, reason = next(iter(errors.items()))
-        raise ValueError(
-            f"{folder}: expected detections, found {len(errors)} rows that are all errors: {first}: {reason}"
-        )
-    chosen, known = dump.predictions.select(truth.image_ids), _known(truth)
-    rows = ((np.c_[boxes, scores], known[image_id]) for image_id, (boxes, scores) in chosen.by_image())
-    require_format(folder, "x1 y1 x2 y2", rows)
-    problems = {"missing": missing, "errors": [f"{image_id}: {reason}" for image_id, reason in errors.items()]}
-    inputs = EvaluationInputs(truth, chosen, reading, np.zeros(0), {"source": "dump"}, problems)
-    return inputs, dump.unreadable & wanted
 
 
 def apply_unreadable(
@@ -174,7 +205,7 @@ def apply_unreadable(
     truth = inputs.truth.restrict(set(inputs.truth.image_ids) - found)
     if not truth.image_ids:
         raise ValueError(f"{folder}: none of {len(found)} images could be read: nothing to evaluate")
-    lines = inputs.problems["errors"]
+    lines = inputs.problems.get("errors", [])
     left_out = [line for line in lines if line.partition(": ")[0] in found]
     errors = [line for line in lines if line not in left_out]
     problems = {**inputs.problems, "errors": errors, "unreadable, left out of AP": left_out}
@@ -225,12 +256,14 @@ def report_page(
     from pipeline.evaluation.page import PageData, render_page
     from pipeline.evaluation.run_result import RunResult
 
+    subset = list(inputs.truth.counts)[-1]
     data = PageData(
-        title=f"{name} on WIDER FACE",
+        title=f"{name} on {result.protocol.get('labels', 'WIDER FACE')}",
         summary=f"{result.protocol['boxes']:,} detections in {result.protocol['images']:,} images.",
         runs=[RunResult(name, "", "", result.protocol, result.ap, result.counts)],
         gallery_score=_FOUND_FROM,
-        sizes=size_histogram(inputs.truth, inputs.predictions, _FOUND_FROM),
+        gallery_subset=subset,
+        sizes=size_histogram(inputs.truth, inputs.predictions, _FOUND_FROM, subset),
         errors=[
             *filter(None, [subsets_without_faces({name: each.faces for name, each in result.counts.items()})]),
             *(f"{kind}: {line}" for kind, lines in result.problems.items() for line in lines),

@@ -15,6 +15,7 @@ PROCESS_BYTES = 930 * 2**20
 _CANVAS_BYTES_PER_PIXEL = 4
 # On a GPU nothing is cut into blocks: at 8K in float32 networks took 1.2 to 3 times what a CPU takes per pixel.
 _GPU_FACTOR = 3
+_ROOMY = 6  # halos along a tile's side: its overlap then costs 2.25 times the work
 _MOST_BATCH_PIXELS = 2**25
 """32 canvases of 1024 x 1024: enough to keep a GPU busy with any detector; a larger batch waits for its last image."""
 
@@ -69,12 +70,27 @@ def machine_bytes() -> int:
     return min(limits)
 
 
-def require_memory(detector: Detector, width: int, height: int, factor: float = 1) -> None:
-    """Raises ValueError where a whole canvas can never fit into this machine, which would kill the process."""
-    need, have = peak_bytes(detector, width, height, factor=factor), machine_bytes()
-    if need > have:
-        sizes = f"needs {need / 2**30:.1f} GB, of which there are {have / 2**30:.1f}"
-        raise ValueError(f"a canvas of {width} x {height} pixels {sizes}: choose a smaller one")
+def tile_for_machine(detector: Detector, width: int, height: int, factor: float = 1) -> int | None:
+    """Returns the greatest side of a tile for a canvas on this machine's CPU, None for no tiles, see `tile_for_budget`.
+
+    The process takes at most half of the machine; all of it where tiles would be little more than their overlap.
+
+    Raises ValueError: even in the smallest tiles the canvas can never fit, which would kill the process.
+    """
+    have, tile = machine_bytes(), None
+    try:
+        for budget in (have // 2, have):
+            tile = tile_for_budget(detector, budget, width=width, height=height, factor=factor)
+            if tile is None or tile >= _ROOMY * detector.receptive_halo:
+                break
+    except ValueError:
+        smallest = 2 * detector.receptive_halo + max(detector.strides)
+        need = peak_bytes(detector, width, height, smallest, factor)
+        if need > have:
+            sizes = f"needs {need / 2**30:.1f} GB, of which there are {have / 2**30:.1f}"
+            raise ValueError(f"a canvas of {width} x {height} pixels {sizes}: choose a smaller one") from None
+        return tile_for_budget(detector, have, width=width, height=height, factor=factor)
+    return tile
 
 
 def batch_pixels(detector: Detector, device: torch.device, share: float = 1) -> int:

@@ -106,8 +106,8 @@ class Checkpoint:
             requested: the name the user gave, if any.
 
         Raises:
-            ValueError: the name does not exist, contradicts what the file is known to be, or is needed and missing; or
-                the checkpoint holds a ranker.
+            ValueError: the name does not exist, contradicts what the file is known to be, or is needed and missing;
+                the checkpoint holds a ranker, or is none that can be read.
         """
         if requested is not None:
             DETECTORS.find(requested)
@@ -119,6 +119,7 @@ class Checkpoint:
             known, why = str(self.config["detector"]), "by the name stored in it"
             DETECTORS.find(known)
         if known is None and requested is None:
+            _ = self.tensors  # a file that is cut off or no checkpoint has its own error, whatever the name
             names = ", ".join(DETECTORS)
             raise ValueError(
                 f"{self.where}checkpoint {short} is unknown: say which detector it belongs to, one of {names}"
@@ -176,6 +177,8 @@ def _tensors(data: bytes, where: str) -> dict[str, Tensor]:
     try:
         content: Any = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:
+        if isinstance(error, EOFError) or "unexpected EOF" in str(error):
+            raise ValueError(f"{where}the checkpoint is cut off after {len(data):,} bytes: fetch it again") from error
         # torch raises half a dozen types for bytes that are no checkpoint, some with a page of advice.
         reason = f"{first_line(error).split('. ')[0]} (the file is {file_kind(data[:HEAD])})"
         raise ValueError(f"{where}not a checkpoint that torch can load safely: {reason}") from error

@@ -13,7 +13,10 @@ from pipeline.engine.file_kind import HEAD, file_kind
 
 HEADER_LIMIT = 100_000_000  # safetensors' own
 _ZIP = b"PK\x03\x04"
-_NEVER = ("an empty file", "an HTML page", "a pointer of Git LFS", "zeros only")  # what never is a checkpoint
+_NEVER = (  # what never is a checkpoint
+    *("an empty file", "an HTML page", "a pointer of Git LFS", "zeros only", "a gzip file"),
+    *("a PNG image", "a JPEG image", "a PDF", "a Parquet file", "an xz file", "a RAR", "a 7z"),
+)
 
 
 def in_file(source: bytes | str | Path) -> str:

@@ -1,4 +1,4 @@
-"""compare: two runs or two sets of predictions on the same images, with intervals and a paired test."""
+"""compare: two runs, sets of predictions or results of a benchmark; the first two with intervals and a paired test."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stages.cli.compare_benchmarks import Result, compare_benchmarks, find_result
 from stages.cli.outputs import require_files
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 _RUN = (
     "Predictions (folder or .tar.gz in the WIDER text format, or a dump), or a finished run: its store, or the folder "
-    "of an evaluation in it."
+    "of an evaluation or a benchmark in it, or what evaluate --benchmark wrote as --json."
 )
 
 
@@ -47,6 +48,11 @@ def compare(
 
     read = [Path(each) for each in (run_a, run_b, images) if each]
     require_files({"--json": json, "--report": report}, read)
+    if benchmarks := _benchmarks(run_a, run_b):
+        options = {"--ground-truth": ground_truth, "--images": images, "--nms": nms, "--score": score}
+        given = [option for option, value in options.items() if value is not None]
+        compare_benchmarks(benchmarks, short_names(run_a, run_b), given, json, report)
+        return
     runs = [
         _read(run, name, ground_truth, images, nms, score)
         for run, name in zip((run_a, run_b), short_names(run_a, run_b), strict=True)
@@ -76,6 +82,17 @@ def short_names(run_a: str, run_b: str) -> tuple[str, str]:
         length += 1
     first, second = ("/".join(each[-length:]) for each in parts)
     return (first, second) if first != second else (parts[0][-1], parts[1][-1])
+
+
+def _benchmarks(run_a: str, run_b: str) -> tuple[Result, Result] | None:
+    """Returns two results of benchmarks, None where neither is one. Raises ValueError: one alone is."""
+    first, second = map(find_result, (run_a, run_b))
+    if first and second:
+        return first, second
+    if first or second:
+        one, other = (run_a, run_b) if first else (run_b, run_a)
+        raise ValueError(f"{one} is a result of a benchmark: expected another one beside it, found {other}")
+    return None
 
 
 def _read(

@@ -1,4 +1,4 @@
-"""evaluate: the exact WIDER FACE AP of predictions on disk, or the figures of another benchmark."""
+"""evaluate: the AP of predictions of any form, by WIDER FACE's rule or another benchmark's."""
 
 from __future__ import annotations
 
@@ -6,15 +6,39 @@ import math
 import shlex
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
+from stages.cli.evaluation_options import (
+    Benchmark,
+    FalseAlarmScore,
+    GroundTruth,
+    Images,
+    Json,
+    Labels,
+    MaxDetections,
+    MinFace,
+    Nms,
+    Protocol,
+    ReadingOption,
+    Report,
+    Resamples,
+    Score,
+    Seed,
+    Unreadable,
+    WithDetails,
+    chosen_reading,
+    require_details,
+    require_options_of,
+)
 from stages.cli.outputs import require_files
+from stages.cli.predictions import CategoryOption, ClassOption, FormOption, ImageFolderOption, Predictions
 
 if TYPE_CHECKING:
+    from pipeline.data.predictions.matching import GivenPredictions
     from pipeline.evaluation.details import Details
     from pipeline.evaluation.evaluate_files import EvaluationInputs
     from pipeline.evaluation.result_table import ResultTable
@@ -24,117 +48,142 @@ if TYPE_CHECKING:
 
 def evaluate(
     ctx: typer.Context,
-    predictions: Annotated[
-        Path,
-        typer.Argument(help="Folder or .tar.gz in the WIDER text format, a dump's folder, or the benchmark's form."),
-    ],
-    ground_truth: Annotated[
-        Path | None, typer.Option(help="Folder with wider_face_val.mat and wider_{easy,medium,hard}_val.mat.")
-    ] = None,
-    benchmark: Annotated[str, typer.Option(help="wider, fddb, pascal, afw or coco.")] = "wider",
-    labels: Annotated[
-        Path | None,
-        typer.Option(
-            help="fddb: folder of the folds. Others: COCO .json, .mat, .csv, WIDER .txt or a folder of VOC XML."
-        ),
-    ] = None,
-    protocol: Annotated[
-        str, typer.Option(help="pascal, afw: voc, or face-eval (30 px, boxes shifted and scaled, as published).")
-    ] = "voc",
-    min_face: Annotated[
-        float | None, typer.Option(help="pascal, afw: ignore faces with a smaller side, in pixels.")
-    ] = None,
-    category: Annotated[
-        str | None, typer.Option(help="coco and VOC XML: name of the objects that are faces, where there are several.")
-    ] = None,
-    max_detections: Annotated[int, typer.Option(help="coco: the best so many of an image.", min=1)] = 100,
-    images: Annotated[
-        Path | None, typer.Option(help="Evaluate only the images of this list: event/name per line.")
-    ] = None,
-    json: Annotated[Path | None, typer.Option(help="Write AP with all digits, protocol and counts.")] = None,
-    report: Annotated[Path | None, typer.Option(help="Write a page: figures, curves, problems.")] = None,
-    reading: Annotated[str, typer.Option(help="Where the official tools differ: matlab or python.")] = "matlab",
-    nms: Annotated[float | None, typer.Option(help="Suppress above this overlap first (for dumps: 0.4).")] = None,
-    score: Annotated[float | None, typer.Option(help="Drop boxes at or below it first (for dumps: 0.02).")] = None,
-    unreadable: Annotated[
-        str, typer.Option(help="Images of a dump that could not be read: their faces are missed, or left_out of AP.")
-    ] = "missed",
-    false_alarms: Annotated[float | None, typer.Option(help="Count boxes from this score on that hit no face.")] = None,
-    details: Annotated[
-        bool,
-        typer.Option("--details", help="Also intervals, error types, recall, oracle, AP by height, event, attribute."),
-    ] = False,
-    resamples: Annotated[
-        int, typer.Option(min=1, help="Resamples of the images for the intervals of --details.")
-    ] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of these resamples.")] = 0,
+    predictions: Predictions,
+    ground_truth: GroundTruth = None,
+    labels: Labels = None,
+    benchmark: Benchmark = "wider",
+    form: FormOption = None,
+    class_name: ClassOption = None,
+    image_folder: ImageFolderOption = None,
+    category: CategoryOption = None,
+    protocol: Protocol = "voc",
+    min_face: MinFace = None,
+    max_detections: MaxDetections = 100,
+    images: Images = None,
+    json: Json = None,
+    report: Report = None,
+    reading: ReadingOption = "matlab",
+    nms: Nms = None,
+    score: Score = None,
+    unreadable: Unreadable = "missed",
+    false_alarms: FalseAlarmScore = None,
+    details: WithDetails = False,
+    resamples: Resamples = 1000,
+    seed: Seed = 0,
 ) -> None:
-    """Print easy, medium and hard AP exactly as the benchmark's own tool computes them, or another benchmark's figures.
+    """Print easy, medium and hard AP exactly as the benchmark's own tool computes them, or AP on your own labels.
+
+    `--benchmark` takes another benchmark's rule.
 
     Example: wider8k evaluate predictions.tar.gz --ground-truth wider_val_gt --json ap.json
 
+    Example: wider8k evaluate results.json --labels labels.csv
+
     Example: wider8k evaluate fold-out --benchmark fddb --labels FDDB-folds --json roc.json
     """
-    _require_options_of(
-        benchmark,
-        {
-            ("pascal", "afw"): {"--protocol": protocol != "voc", "--min-face": min_face is not None},
-            ("pascal", "afw", "coco"): {"--category": category is not None},
-            ("coco",): {"--max-detections": max_detections != 100},
-            ("wider",): {
-                "--ground-truth": ground_truth is not None,
-                "--images": images is not None,
-                "--nms": nms is not None,
-                "--score": score is not None,
-                "--false-alarms": false_alarms is not None,
-                "--details": details,
-                "--reading": reading != "matlab",
-                "--unreadable": unreadable != "missed",
-            },
-        },
-    )
-    _require_details(ctx, details)
+    from pipeline.data.predictions.matching import GivenPredictions
+
+    require_options_of(ctx, benchmark)
+    require_details(ctx, details)
+    given = GivenPredictions(form, class_name, image_folder)
+    outputs = {"--json": json, "--report": report}
     if benchmark != "wider":
-        files = {"--json": json, "--report": report}
-        _other_benchmark(benchmark, predictions, labels, files, (protocol, min_face, category, max_detections))
+        chosen = (protocol, min_face, category, max_detections, given, score)
+        _other_benchmark(benchmark, predictions, labels, outputs, chosen)
         return
-    truth = ground_truth or labels
-    if truth is None:
-        ctx.fail("Missing option '--ground-truth'.")
+    truth = _one_truth(ctx, ground_truth, labels, category, details)
+    require_files(outputs, [predictions, *([images] if images else [])])
+    inputs = _read(predictions, truth, images, *chosen_reading(reading, nms, score, unreadable), given)
+    asked = _Details(resamples, seed) if details else None
+    _print_and_write(inputs, truth, predictions.name, outputs, false_alarms, asked)
+
+
+@dataclass(frozen=True, slots=True)
+class _Truth:
+    """Where the faces are, and whether they are in the official files."""
+
+    path: Path
+    official: bool
+    category: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Details:
+    """What `--details` computes intervals from."""
+
+    resamples: int
+    seed: int
+
+
+def _one_truth(
+    ctx: typer.Context, ground_truth: Path | None, labels: Path | None, category: str | None, details: bool
+) -> _Truth:
+    """Returns what the two options name; raises ValueError where they are two, or do not go together."""
+    from pipeline.data.datasets.wider_face.ground_truth import is_official
+
+    path = ground_truth or labels
+    if path is None:
+        ctx.fail("Missing option '--ground-truth' or '--labels'.")
     if ground_truth and labels:
         raise ValueError("--ground-truth and --labels are two names of one folder: expected one of them, found both")
-    from pipeline.evaluation.evaluate_files import read_inputs
+    official = labels is None or is_official(labels)
+    if official and category is not None:
+        raise ValueError("--category: expected with --labels of your own only, found the official files")
+    if details and not official:
+        raise ValueError("--details: expected with the official .mat files only, found --labels of your own")
+    return _Truth(path, official, category)
+
+
+def _read(
+    predictions: Path,
+    truth: _Truth,
+    images: Path | None,
+    reading: Literal["matlab", "python"],
+    nms: float | None,
+    score: float | None,
+    unreadable: Literal["left_out", "missed"],
+    given: GivenPredictions,
+) -> EvaluationInputs:
+    from pipeline.evaluation.evaluate_files import read_inputs, read_labels
     from pipeline.evaluation.wider_result import require_faces
 
-    require_files({"--json": json, "--report": report}, [predictions, *([images] if images else [])])
-    inputs = read_inputs(predictions, truth, images, *_chosen(reading, nms, score, unreadable))
-    require_faces(inputs.truth, str(images or truth))
-    matches = inputs.matches() if details else None
+    faces = truth.path if truth.official else read_labels(truth.path, truth.category)
+    inputs = read_inputs(predictions, faces, images, reading, nms, score, unreadable, given)
+    require_faces(inputs.truth, str(images or truth.path))
+    return inputs
+
+
+def _print_and_write(
+    inputs: EvaluationInputs,
+    truth: _Truth,
+    name: str,
+    outputs: Mapping[str, Path | None],
+    false_alarms: float | None,
+    asked: _Details | None,
+) -> None:
+    """Prints AP and what else is asked for, and writes the files; ``name`` is that of the predictions."""
+    matches = inputs.matches() if asked else None
     result = inputs.evaluate(false_alarms, matches)
+    if not truth.official:
+        print(_rule(inputs))
     _print_ap(result)
     tables: list[ResultTable] = []
-    if matches is not None:
-        found = _details(inputs, matches, truth, resamples, seed)
+    if asked and matches is not None:
+        found = _details(inputs, matches, truth.path, asked)
         result, tables = replace(result, details=found.to_json()), found.tables()
         for table in tables:
             print(f"\n{table.text()}")
-    if json:
+    if json := outputs["--json"]:
         json.write_text(result.to_json(), encoding="utf-8")
         print(f"all digits: {json}")
-    if report:
-        _write_page(report, inputs, result, predictions.name, tables)
+    if report := outputs["--report"]:
+        _write_page(report, inputs, result, name, tables)
 
 
-def _chosen(
-    reading: str, nms: float | None, score: float | None, unreadable: str
-) -> tuple[Literal["matlab", "python"], float | None, float | None, Literal["left_out", "missed"]]:
-    """Returns the options of `read_inputs`; raises ValueError where one is none of its choices."""
-    if reading not in ("matlab", "python"):
-        raise ValueError(f"--reading {reading}: expected matlab or python")
-    if unreadable not in ("left_out", "missed"):
-        raise ValueError(f"--unreadable {unreadable}: expected left_out or missed")
-    tool: Literal["matlab", "python"] = "python" if reading == "python" else "matlab"
-    return tool, nms, score, "left_out" if unreadable == "left_out" else "missed"
+def _rule(inputs: EvaluationInputs) -> str:
+    """Returns the rule of an AP on labels of one's own, in one line."""
+    read = f"{inputs.protocol['source']} against {inputs.protocol['labels']}"
+    return f"{read}, by WIDER FACE's rule at IoU 0.5 (--benchmark pascal and coco take theirs)"
 
 
 def _write_page(
@@ -164,37 +213,17 @@ def _print_ap(result: WiderResult) -> None:
         shown = "     –" if math.isnan(value) else f"{100 * value:6.2f}"
         print(f"{subset:<7}{shown}  ({result.counts[subset].faces} faces)")
     if result.false_alarms:
-        alarms, faces = result.false_alarms, result.counts["hard"].faces
-        print(f"{alarms.alarms} false alarms at score {alarms.score:g}, {alarms.found['hard']} of {faces} faces found")
+        alarms, (subset, counts) = result.false_alarms, list(result.counts.items())[-1]
+        found = f"{alarms.found[subset]} of {counts.faces} faces found"
+        print(f"{alarms.alarms} false alarms at score {alarms.score:g}, {found}")
 
 
-def _details(inputs: EvaluationInputs, matches: Matches, ground_truth: Path, resamples: int, seed: int) -> Details:
+def _details(inputs: EvaluationInputs, matches: Matches, ground_truth: Path, asked: _Details) -> Details:
     from pipeline.data.datasets.wider_face.mat_annotation import read_attributes
     from pipeline.evaluation.details import details_of
 
     names = inputs.truth.image_ids
-    return details_of(matches, names, read_attributes(ground_truth, names), resamples, seed)
-
-
-def _require_options_of(benchmark: str, given: Mapping[tuple[str, ...], Mapping[str, bool]]) -> None:
-    """Raises ValueError where an option is given that the benchmark does not use; keys are those that use them."""
-    for benchmarks, options in given.items():
-        named = [option for option, present in options.items() if present]
-        if named and benchmark not in benchmarks:
-            only = " or ".join(benchmarks)
-            raise ValueError(f"{', '.join(named)}: expected with --benchmark {only} only, found {benchmark}")
-
-
-def _require_details(ctx: typer.Context, details: bool) -> None:
-    """Raises ValueError where an option of the intervals is given, even at its default, and `--details` is not."""
-    given = [f"--{name}" for name in ("resamples", "seed") if _is_typed(ctx, name)]
-    if given and not details:
-        raise ValueError(f"{', '.join(given)}: expected with --details only, found no --details")
-
-
-def _is_typed(ctx: typer.Context, name: str) -> bool:
-    source = ctx.get_parameter_source(name)
-    return source is not None and source.name == "COMMANDLINE"
+    return details_of(matches, names, read_attributes(ground_truth, names), asked.resamples, asked.seed)
 
 
 def _other_benchmark(
@@ -202,13 +231,13 @@ def _other_benchmark(
     predictions: Path,
     labels: Path | None,
     files: Mapping[str, Path | None],
-    chosen: tuple[str, float | None, str | None, int],
+    chosen: tuple[str, float | None, str | None, int, GivenPredictions, float | None],
 ) -> None:
     """Prints the figures of a benchmark other than WIDER FACE, and writes its files.
 
     Args:
         benchmark: its name as typed.
-        predictions: see `benchmark_inputs`.
+        predictions: of one of `predictions.forms.FORMS`.
         labels: see `evaluate_benchmark`.
         files: `--json` and `--report`.
         chosen: the fields of `BenchmarkOptions`.

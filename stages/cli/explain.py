@@ -12,7 +12,8 @@ from pipeline.engine.plan import NodePlan, differences
 from pipeline.engine.plan import plan as make_plan
 from pipeline.engine.redaction import redact
 from pipeline.engine.storage import Store
-from stages.cli.pipeline import Choice, ConfigOption, LimitOption, SetOption
+from stages.cli.pipeline import Choice
+from stages.cli.run_options import ConfigOption, LimitOption, SetOption
 
 
 def explain(

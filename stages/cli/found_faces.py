@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import chain, count
@@ -15,6 +16,7 @@ from pipeline.data.records import ScoredBoxes
 
 JPEG_SIDE = 65_500  # pixels, libjpeg's limit; a longer image is written as PNG
 COLUMNS = ("image", "x1", "y1", "x2", "y2", "score")
+FRAME_COLUMNS = ("image", "frame", "seconds", *COLUMNS[1:])  # where a video is among the images
 KINDS: Mapping[str, str] = {"out": "drawn", "blur": "blurred", "crops": "cropped"}
 """Option of a folder of images -> what is done for it."""
 
@@ -22,17 +24,24 @@ KINDS: Mapping[str, str] = {"out": "drawn", "blur": "blurred", "crops": "cropped
 class JsonArray(AbstractContextManager["JsonArray"]):
     """A JSON array in a file, an element a line: whole at the end, and readable line by line if it is cut off."""
 
-    def __init__(self, file: Path) -> None:
-        """Opens the file; one that is there is replaced."""
-        self._file = file.open("w", encoding="utf-8")
-        self._file.write("[")
-        self._first = True
+    def __init__(self, file: Path, kept: int = 0) -> None:
+        """Opens the file, of which the first ``kept`` bytes, whole elements, stay; the rest is replaced."""
+        self._file = _opened(file, kept)
+        self._first = kept <= 1
+        if not kept:
+            self._file.write("[")
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Writes one element through to the system."""
         self._file.write(("\n" if self._first else ",\n") + json.dumps(row))
         self._file.flush()
         self._first = False
+
+    @property
+    def size(self) -> int:
+        """Returns the bytes up to the last element."""
+        self._file.flush()
+        return os.fstat(self._file.fileno()).st_size
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -43,25 +52,45 @@ class JsonArray(AbstractContextManager["JsonArray"]):
 
 
 class FaceCsv(AbstractContextManager["FaceCsv"]):
-    """A CSV file, a face a line: image, corners in pixels of the original, score; an image without faces has none."""
+    """A CSV file, a face a line: image, corners in pixels of the original, score; an image without faces has none.
 
-    def __init__(self, file: Path) -> None:
-        """Opens the file and writes the names of the columns."""
-        self._file: TextIO = file.open("w", encoding="utf-8", newline="")
-        self._writer = csv.writer(self._file)
-        self._writer.writerow(COLUMNS)
+    With ``frames`` number and seconds of a video's frame are behind the image; they are empty for a photograph.
+    """
 
-    def add(self, image: Path, found: ScoredBoxes) -> None:
-        """Writes the faces of one image."""
+    def __init__(self, file: Path, kept: int = 0, *, frames: bool = False) -> None:
+        """Opens the file, of which the first ``kept`` bytes, whole lines, stay; a new one gets the columns' names."""
+        self._file = _opened(file, kept, newline="")
+        self._writer, self._frames = csv.writer(self._file), frames
+        if not kept:
+            self._writer.writerow(FRAME_COLUMNS if frames else COLUMNS)
+
+    def add(self, image: Path, found: ScoredBoxes, frame: tuple[int, float] | None = None) -> None:
+        """Writes the faces of one image, or of a video's frame of that number and time in seconds."""
+        place = ("", "") if frame is None else (frame[0], f"{frame[1]:.3f}")
         for box, score in zip(found.boxes.tolist(), found.scores.tolist(), strict=True):
-            self._writer.writerow((image, *(f"{value:.2f}" for value in box), f"{score:.6g}"))
+            numbers = (*(f"{value:.2f}" for value in box), f"{score:.6g}")
+            self._writer.writerow((image, *(place if self._frames else ()), *numbers))
         self._file.flush()
+
+    @property
+    def size(self) -> int:
+        """Returns the bytes up to the last line."""
+        self._file.flush()
+        return os.fstat(self._file.fileno()).st_size
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Closes the file."""
         self._file.close()
+
+
+def _opened(file: Path, kept: int, newline: str | None = None) -> TextIO:
+    if not kept:
+        return file.open("w", encoding="utf-8", newline=newline)
+    with file.open("r+b") as whole:
+        whole.truncate(kept)
+    return file.open("a", encoding="utf-8", newline=newline)
 
 
 def write_image(stem: Path, image: Any) -> Path:
@@ -84,8 +113,7 @@ def write_kind(kind: str, stem: Path, image: Any, faces: ScoredBoxes) -> str:
         image: uint8 [H, W, 3] BGR.
         faces: those that are shown.
     """
-    from pipeline.inference.draw import draw
-    from pipeline.inference.faces import blur_faces, crop_faces
+    from pipeline.inference.faces import crop_faces
 
     if kind == "crops":
         files = [
@@ -93,20 +121,36 @@ def write_kind(kind: str, stem: Path, image: Any, faces: ScoredBoxes) -> str:
             for number, crop in enumerate(crop_faces(image, faces.boxes), 1)
         ]
         return f"{len(files)} in {stem.parent}"
+    return str(write_image(stem, changed(kind, image, faces)))
+
+
+def changed(kind: str, image: Any, faces: ScoredBoxes) -> Any:
+    """Returns a copy of uint8 [H, W, 3] BGR with faces drawn ("out") or blurred ("blur")."""
+    from pipeline.inference.draw import draw
+    from pipeline.inference.faces import blur_faces
+
     if kind == "blur":
-        return str(write_image(stem, blur_faces(image, faces.boxes)))
-    return str(write_image(stem, draw(image, faces.boxes, faces.scores, faces.landmarks)))
+        return blur_faces(image, faces.boxes)
+    return draw(image, faces.boxes, faces.scores, faces.landmarks)
 
 
-def stems_of(images: Sequence[Path]) -> list[str]:
-    """Returns a name for the files of each image; images of one name in several folders are numbered."""
-    stems: dict[str, None] = {}
+def stems_of(images: Sequence[Path], known: Mapping[Path, str] | None = None) -> list[str]:
+    """Returns a name for the files of each image; images of one name in several folders are numbered.
+
+    Those in ``known`` keep theirs, which no other image gets.
+    """
+    given = known or {}
+    taken, stems = set(given.values()), list[str]()
     others: dict[str, Any] = {}
     for path in images:
+        if path in given:
+            stems.append(given[path])
+            continue
         # Counted on from the last number of a name, so that a thousand folders of one name are a thousand steps.
         names = others.setdefault(path.stem, chain([path.stem], map(f"{path.stem}_{{}}".format, count(2))))
-        stems[next(stem for stem in names if stem not in stems)] = None
-    return list(stems)
+        stems.append(next(stem for stem in names if stem not in taken))
+        taken.add(stems[-1])
+    return stems
 
 
 def named(stem: Path, suffix: str) -> Path:

@@ -37,7 +37,7 @@ def images_of(arguments: Sequence[Path], log: Callable[[str], None]) -> list[Pat
     if len(found) > FOLDER_RUN:
         log(
             f"{len(found)} images: wider8k run -c configs/folder.yaml --set faces.path=FOLDER --set boxes.path=WEIGHTS "
-            "does so on all cores and goes on where it was stopped"
+            "does so on all cores, and on many machines"
         )
     return list(found)
 

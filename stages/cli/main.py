@@ -13,7 +13,7 @@ import typer
 
 from pipeline.engine.lock import StoreLockedError
 from pipeline.engine.redaction import redact
-from stages.cli import configs, dataset, weights
+from stages.cli import configs, dataset, predictions, weights
 from stages.cli.compare import compare
 from stages.cli.detect import detect
 from stages.cli.doctor import doctor
@@ -55,6 +55,7 @@ for command in (
 app.add_typer(weights.group, name="weights")
 app.add_typer(configs.group, name="configs")
 app.add_typer(dataset.group, name="dataset")
+app.add_typer(predictions.group, name="predictions")
 
 
 @app.callback()

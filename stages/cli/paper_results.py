@@ -6,11 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from itertools import pairwise
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.data.canvas import parse_canvas
 from pipeline.data.records import Sample
@@ -25,14 +23,12 @@ from pipeline.evaluation.page import Figure
 from pipeline.evaluation.paper_items import Kind, PaperItem
 from pipeline.evaluation.paper_tables import PaperRow, beside, row_of
 from pipeline.evaluation.result_table import NONE, percent
-from stages.cli.finished_run import FinishedRun, PaperResult, row_name
+from stages.cli.finished_run import FinishedRun, PaperResult
+from stages.cli.score_distribution import scores_result
 from stages.cli.side_by_side import gallery_result
 from stages.cli.vanished import vanished_result
 from stages.statistics import Statistics
 from stages.table import Table
-
-SCORE_BINS: Final = 20
-"""Bins of the scores from 0 to 1."""
 
 
 def ap_result(item: PaperItem, run: FinishedRun, node: str) -> PaperResult:
@@ -135,22 +131,6 @@ def cumulative_result(item: PaperItem, run: FinishedRun, node: str) -> PaperResu
     return PaperResult([beside(item.shows, table, note)], figures=figures)
 
 
-def scores_result(item: PaperItem, run: FinishedRun, node: str) -> PaperResult:
-    """Returns the distribution of the scores of what is evaluated, one column per row of a table."""
-    counts = {row_name(item, line): _score_counts(line.detections) for line in run.lines(node)}
-    shares = {name: each / max(1, each.sum()) for name, each in counts.items()}
-    edges = np.linspace(0, 1, SCORE_BINS + 1)
-    rows = [
-        PaperRow(f"{low:.2f} to {high:.2f}", {name: percent(float(each[place])) for name, each in shares.items()})
-        for place, (low, high) in enumerate(pairwise(edges.tolist()))
-    ]
-    note = "Per cent of the boxes of a row with such a score; scores outside 0 to 1 are in the first and the last bin."
-    middles = ((edges[:-1] + edges[1:]) / 2).tolist()
-    lines = {name: list(zip(middles, (100 * each).tolist(), strict=True)) for name, each in shares.items()}
-    plot = line_plot(lines, "Distribution of scores", "score", "boxes, %")
-    return PaperResult([beside(item.shows, rows, note)], figures=[Figure("Scores", plot, list(lines), note)])
-
-
 def heights_result(item: PaperItem, run: FinishedRun, node: str) -> PaperResult:
     """Returns the number of labelled faces by their height."""
     heights = [sample.boxes[:, 3] - sample.boxes[:, 1] for sample in map(Sample.from_row, run.artifact(node).rows())]
@@ -192,15 +172,6 @@ def stated_rows(item: PaperItem, graph: Graph) -> Iterator[str]:
 
 def _megabytes(checkpoint: Artifact) -> float:
     return len(next(checkpoint.rows(["weights"]))["weights"]) / 1e6
-
-
-def _score_counts(detections: Artifact) -> NDArray[np.int64]:
-    """Returns int64 [SCORE_BINS]: boxes by their score."""
-    counts = np.zeros(SCORE_BINS, np.int64)
-    for table in detections.tables(["score"]):
-        scores = table["score"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-        counts += np.histogram(np.clip(scores, 0, 1), SCORE_BINS, (0, 1))[0]
-    return counts
 
 
 def _span(each: ScaleBin) -> str:

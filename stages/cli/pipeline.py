@@ -24,29 +24,23 @@ from pipeline.engine.storage import Store
 from stages.cli.conclusion import FAILED, conclude, print_pages
 from stages.cli.metrics import MetricsOption, metrics_of_run
 from stages.cli.outputs import require_exports
+from stages.cli.run_options import (
+    ConfigOption,
+    ForceOption,
+    FromOption,
+    LimitOption,
+    MachineOption,
+    OnlyOption,
+    RetryOption,
+    SetOption,
+    UntilOption,
+    WaitOption,
+)
 from stages.cli.stored import clear, is_begun, status_line, stored_badly
 from stages.cli.watch import watch as watch_run
 from stages.graph import STAGES
-from stages.packaged_configs import find_config
 
 MISTAKE = 2
-
-ConfigOption = Annotated[
-    Path,
-    typer.Option("--config", "-c", help="YAML file, or the name of a packaged one: smoke.", callback=find_config),
-]
-SetOption = Annotated[
-    list[str] | None, typer.Option("--set", help="node.field=value, e.g. boxes.canvas=8k; repeatable.")
-]
-OnlyOption = Annotated[list[str] | None, typer.Option(help="This node alone; repeatable.")]
-FromOption = Annotated[str | None, typer.Option("--from", help="This node and all that depend on it.")]
-UntilOption = Annotated[str | None, typer.Option(help="This node and all it depends on.")]
-ForceOption = Annotated[list[str] | None, typer.Option(help="Compute this node again; repeatable.")]
-LimitOption = Annotated[int | None, typer.Option(min=1, help="Only the first N images of each dataset.")]
-MachineOption = Annotated[
-    str | None, typer.Option(help="Resources of this profile among the config's `machines`, e.g. gpu4.")
-]
-RetryOption = Annotated[bool, typer.Option("--retry-errors", help="Compute rows again that hold an error.")]
 
 
 @dataclass(frozen=True)
@@ -62,6 +56,7 @@ class Choice:
     until: str | None = None
     force: list[str] | None = None
     retry_errors: bool = False
+    wait_minutes: float | None = None
 
     def read(self) -> tuple[Config, Store, Options]:
         """Returns the config, its store and what of it is chosen; raises ValueError where there is no such node."""
@@ -82,6 +77,7 @@ class Choice:
         words = ["wider8k", "run", "-c", str(self.config)]
         words += [word for name in self.only or [] for word in ("--only", name)]
         options = {"--from": self.from_, "--until": self.until, "--limit": self.limit, "--machine": self.machine}
+        options |= {"--wait-minutes": None if self.wait_minutes is None else f"{self.wait_minutes:g}"}
         for option, value in options.items():
             words += [] if value is None else [option, str(value)]
         words += [word for each in self.set_ or [] for word in ("--set", each)]
@@ -130,12 +126,13 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress: results and failures only.")] = False,
     report: Annotated[bool, typer.Option("--report", help="End with a link to each page that was made.")] = False,
     metrics: MetricsOption = None,
+    wait_minutes: WaitOption = None,
 ) -> None:
     """Compute what is missing or changed, and nothing else. Interrupt it at any time: the next run resumes.
 
     Example: wider8k run -c configs/smoke.yaml
     """
-    choice = Choice(config, set_, limit, machine, only, from_, until, force, retry_errors)
+    choice = Choice(config, set_, limit, machine, only, from_, until, force, retry_errors, wait_minutes)
     carry_out(choice, choice.again(local), local, verbose, quiet, report, metrics=metrics)
 
 
@@ -175,7 +172,7 @@ def carry_out(
             return LocalExecutor()
         from pipeline.cluster.ray_executor import RayExecutor
 
-        return RayExecutor(verbose)
+        return RayExecutor(verbose, wait_minutes=choice.wait_minutes)
 
     make_metrics = metrics_of_run(metrics, local, _log)
     with (

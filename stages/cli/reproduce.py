@@ -16,7 +16,8 @@ from pipeline.engine.config import Config, load_config
 from pipeline.engine.redaction import without_keys
 from pipeline.engine.registry import Registry
 from pipeline.engine.storage import Store
-from stages.cli.pipeline import Choice, LimitOption, MachineOption, SetOption, carry_out
+from stages.cli.pipeline import Choice, carry_out
+from stages.cli.run_options import LimitOption, MachineOption, SetOption
 from stages.graph import STAGES
 from stages.packaged_configs import CONFIGS
 

@@ -12,7 +12,7 @@ from stages.cli.outputs import require_files, require_folder
 
 
 def submission(
-    predictions: Annotated[Path, typer.Argument(help="A dump's folder, or published text of the same benchmark.")],
+    predictions: Annotated[Path, typer.Argument(help="Of any form, see `wider8k predictions inspect`.")],
     out: Annotated[Path, typer.Option(help="The .zip (wider), .txt, or for fddb a folder of fold-XX-out.txt.")],
     benchmark: Annotated[str, typer.Option(help="wider (test split), fddb, pascal or afw.")] = "wider",
     images: Annotated[
@@ -39,48 +39,48 @@ def submission(
 
 
 def _wider(predictions: Path, out: Path, images: Path | None) -> None:
-    from pipeline.data.datasets.wider_face.prediction_files import text_files
-    from pipeline.data.datasets.wider_face.predictions import read_wider_text
     from pipeline.data.datasets.wider_face.submission import submission_names, write_submission
-    from pipeline.evaluation.dump_reader import dump_shards, read_dump
-    from pipeline.evaluation.evaluate_files import read_image_list
+    from pipeline.data.image_list import read_image_list
+    from pipeline.data.predictions.matching import find_predictions
 
-    if predictions.is_dir() and dump_shards(predictions):
-        dump = read_dump(predictions)
-        found = dump.predictions
-        if dump.errors:
-            print(f"errors: {len(dump.errors)}: images without an answer have no detections", file=sys.stderr)
-    else:
-        found = read_wider_text(predictions, list(text_files(predictions, []))).predictions
+    table = find_predictions(predictions).table.in_pixels()
+    if table.errors:
+        print(f"errors: {len(table.errors)}: images without an answer have no detections", file=sys.stderr)
     try:
-        names = submission_names(found.image_ids, read_image_list(images) if images else None)
+        names = submission_names(table.names, read_image_list(images) if images else None)
     except ValueError as error:
         raise ValueError(f"{predictions}: {error}") from None
-    write_submission(found, names, out)
-    print(f"{out}: {len(names)} images, {len(found.scores)} detections")
+    write_submission(table.prediction_set(), names, out)
+    print(f"{out}: {len(names)} images, {len(table.scores)} detections")
 
 
 def _fddb(predictions: Path, out: Path, labels: Path | None) -> None:
     from pipeline.data.datasets.fddb.annotation import read_fddb
-    from pipeline.data.datasets.fddb.detections import write_fddb_detections
-    from pipeline.evaluation.benchmark_inputs import read_fddb_lists
+    from pipeline.data.predictions.fddb_lists import write_folds
+    from pipeline.data.predictions.listed_rows import write_list
+    from pipeline.data.predictions.matching import find_predictions
 
     if labels is None:
         raise ValueError("--benchmark fddb needs --labels, the folder of the folds")
     folds = read_fddb(labels)
-    found = read_fddb_lists(predictions, folds.image_ids)
-    files = write_fddb_detections(found.predictions, folds, out)
-    print(f"{out}: {len(files)} files, {len(folds.image_ids)} images, {len(found.predictions.scores)} detections")
+    table = find_predictions(predictions).of_images(folds.image_ids).table
+    if out.suffix == ".txt":
+        write_list(table, out)
+    else:
+        write_folds(table, folds, out)
+    files = 1 if out.suffix == ".txt" else len(folds.folds)
+    print(f"{out}: {files} files, {len(table)} images, {len(table.scores)} detections")
 
 
 def _rows(predictions: Path, out: Path) -> None:
     from dataclasses import replace
 
-    from pipeline.data.datasets.labels.detection_rows import write_detection_rows
     from pipeline.data.image_names import without_ending
-    from pipeline.evaluation.dump_reader import read_dump
+    from pipeline.data.predictions.detection_rows import write_detection_rows
+    from pipeline.data.predictions.form import WriteOptions
+    from pipeline.data.predictions.matching import find_predictions
 
-    found = read_dump(predictions).predictions
-    names = tuple(without_ending(image_id).rpartition("/")[2] for image_id in found.image_ids)
-    write_detection_rows(replace(found, image_ids=names), out)
-    print(f"{out}: {len(names)} images, {len(found.scores)} detections")
+    table = find_predictions(predictions).table.in_pixels()
+    names = tuple(without_ending(name).rpartition("/")[2] for name in table.names)
+    write_detection_rows(replace(table, names=names), out, WriteOptions())
+    print(f"{out}: {len(names)} images, {len(table.scores)} detections")

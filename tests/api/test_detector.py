@@ -57,7 +57,7 @@ def test_what_cannot_be_loaded_is_named(weights: Path, ranker_weights: Path, tmp
         pipeline.load(tmp_path / "nowhere.pth")
     with pytest.raises(ValueError, match="holds the ranker roi_mobilenet, not a detector"):
         pipeline.load(ranker_weights)
-    with pytest.raises(ValueError, match="device: expected auto, cpu or cuda, found 'tpu'"):
+    with pytest.raises(ValueError, match="device tpu: expected auto, cpu or cuda"):
         pipeline.load(weights, device="tpu")
     with pytest.raises(ValueError, match="unknown canvas 'huge'"):
         pipeline.load(weights, canvas="huge")

@@ -1,4 +1,7 @@
-"""Runs the config of a `World` on a Ray of its own, or that of RAY_ADDRESS: a driver to be ended from outside."""
+"""Runs the config of a `World` on a Ray of its own, or that of RAY_ADDRESS: a driver to be ended from outside.
+
+python -m tests.cluster.squares_job CONFIG [wait=MINUTES] [NODE.FIELD=VALUE ...]
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,15 @@ from pipeline.engine.storage import Store
 from tests.engine.squares import STAGES
 
 if __name__ == "__main__":
-    config = load_config(Path(sys.argv[1]), STAGES, sys.argv[2:])
+    waits = [float(each.removeprefix("wait=")) for each in sys.argv[2:] if each.startswith("wait=")]
+    sets = [each for each in sys.argv[2:] if not each.startswith("wait=")]
+    config = load_config(Path(sys.argv[1]), STAGES, sets)
     store = Store(config.store)
     with stoppable("go on as before"), StoreLock(store, "squares job"):
         options = Options(frozenset(config.graph.order))
-        outcome = Runner(config.graph, store, options, lambda: RayExecutor(cpus=None if joined() else 2)).run()
+        cpus, wait = None if joined() else 2, waits[0] if waits else None
+        try:
+            outcome = Runner(config.graph, store, options, lambda: RayExecutor(cpus=cpus, wait_minutes=wait)).run()
+        except ValueError as error:
+            sys.exit(str(error))
     sys.exit(1 if outcome.failed or outcome.blocked else 0)

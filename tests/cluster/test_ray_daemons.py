@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from pipeline.cluster.ray_daemons import UNUSED_DAEMONS, few_daemons, no_wait_once
+from pipeline.cluster.ray_daemons import UNUSED_DAEMONS, few_daemons, no_reports, no_wait_once
 
 
 def test_an_abandoned_start_does_not_wait_for_the_port_of_a_daemon(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,3 +36,14 @@ def test_a_cluster_of_this_machine_has_fewer_daemons_unless_its_output_is_shown(
     with few_daemons({"address": "local", "log_to_driver": False}):
         assert not {getattr(Node, name) for name in UNUSED_DAEMONS} & set(plain)
     assert [getattr(Node, name) for name in UNUSED_DAEMONS] == plain
+
+
+def test_what_machines_report_of_themselves_is_printed_only_with_the_rest_of_rays_output() -> None:
+    from ray._private import worker
+
+    plain = worker.listen_error_messages
+    with no_reports({"log_to_driver": True}):
+        assert worker.listen_error_messages is plain
+    with no_reports({"log_to_driver": False}):
+        assert worker.listen_error_messages(worker, threading.Event()) is None  # the plain one would read on and on
+    assert worker.listen_error_messages is plain

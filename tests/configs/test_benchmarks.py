@@ -32,6 +32,8 @@ def test_the_config_leads_from_photographs_to_the_figures_of_four_benchmarks(wei
     assert {each["images"] for each in content.values()} == {IMAGES}
     assert content["fddb"]["faces"] == content["coco"]["faces"] > content["pascal"]["faces"] > 0
     assert content["pascal"]["ap"] == content["afw"]["ap"]
+    titles = [line for line in store.read("benchmarks.md").decode().splitlines() if line.startswith("##")]
+    assert titles == ["## FDDB", "## PASCAL Face", "## AFW", "## COCO"]
     # An untrained network's boxes meet some of the faces at a low score.
     assert len(content["fddb"]["discrete"]) > 50 and content["fddb"]["discrete"][-1][0] > 50
     assert content["pascal"]["protocol"]["labels"] == "CSV" and content["coco"]["protocol"]["labels"] == "COCO JSON"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.data.images import encode_jpeg
-from pipeline.evaluation.dump_reader import read_dump
+from pipeline.data.predictions.dump import read_dump
 from tests.stages.conftest import Answer
 from tests.stages.world import drawn_image
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 import subprocess
 import sys
@@ -46,15 +45,6 @@ def _image_folder(root: Path) -> Dataset:
     return DATASETS["image_folder"]()
 
 
-def _coco_json(root: Path) -> Dataset:
-    for name in ("b.jpg", "deep/a.jpg"):
-        _image(root / name, 80)
-    images = [{"id": 1, "file_name": "b.jpg"}, {"id": 2, "file_name": "deep/a.jpg"}]
-    content = {"images": images, "annotations": [{"image_id": 2, "bbox": [1, 2, 3.5, 40]}]}
-    (root / "annotations.json").write_text(json.dumps(content))
-    return DATASETS["coco_json"]()
-
-
 def _fddb(root: Path) -> Dataset:
     write_folds(root / "FDDB-folds")
     for name in (name for images in ELLIPSES.values() for name in images):
@@ -88,7 +78,6 @@ def _mosaic(root: Path) -> Dataset:
 BUILDERS: dict[str, Callable[[Path], Dataset]] = {
     "wider_face": _wider_face,
     "image_folder": _image_folder,
-    "coco_json": _coco_json,
     "fddb": _fddb,
     **{kind: _labelled(kind) for kind in LABELLED},
     "synthetic": _synthetic,

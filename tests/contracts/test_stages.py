@@ -37,6 +37,7 @@ OTHER: dict[str, dict[str, Any]] = {
     "ranking_accuracy": {"pairs": 3, "pixel_inclusive": True},
     "evaluate": {"coordinates": "whole"},
     "benchmark": {"benchmark": "afw", "protocol": "face-eval"},
+    "benchmark_table": {"title": "t", "differences": False},
     "report": {"title": "t", "score": 1, "subset": "easy"},
 }
 

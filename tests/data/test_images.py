@@ -5,6 +5,7 @@ import json
 import struct
 import zlib
 from hashlib import sha256
+from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
@@ -12,8 +13,19 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from pipeline.data.images import ImageError, check_complete, decode, encode_jpeg, encode_png, pages, read_header, resize
+from pipeline.data.images import (
+    ImageError,
+    ImageTooLargeError,
+    check_complete,
+    decode,
+    encode_jpeg,
+    encode_png,
+    pages,
+    read_header,
+    resize,
+)
 from pipeline.engine.fingerprint import hash_bytes
+from tests.data.tiff_forms import FLOAT, SIGNED, UNSIGNED, tiff_of
 
 WIDTH, HEIGHT = 48, 32
 
@@ -227,8 +239,67 @@ def test_stray_bytes_between_segments_take_nothing_from_a_jpeg() -> None:
 def test_absurd_size_is_refused_before_memory_is_asked_for() -> None:
     header = struct.pack(">IIBBBBB", 200_000, 200_000, 8, 2, 0, 0, 0)
     chunk = struct.pack(">I", 13) + b"IHDR" + header + struct.pack(">I", zlib.crc32(b"IHDR" + header))
-    with pytest.raises(ImageError, match="refused"):
+    with pytest.raises(ImageTooLargeError, match="200000 x 200000 pixels are 40000 megapixels, above the limit of 500"):
         read_header(b"\x89PNG\r\n\x1a\n" + chunk + b"\0\0\0\0IDAT\0\0\0\0\0\0\0\0IEND\xae\x42\x60\x82")
+
+
+@pytest.mark.slow
+def test_a_limit_of_ones_own(recwarn: pytest.WarningsRecorder) -> None:
+    wide = np.zeros((10_000, 20_000, 3), np.uint8)  # more than Pillow opens, and as many as a phone's camera has
+    data = encode_jpeg(wide, 30)
+    assert read_header(data) == (20_000, 10_000)
+    assert decode(data).shape == (10_000, 20_000, 3)
+    with pytest.raises(ImageTooLargeError, match="are 200 megapixels, above the limit of 199.5"):
+        decode(data, max_megapixels=199.5)
+    assert not recwarn.list
+    assert Pillow.MAX_IMAGE_PIXELS == 89_478_485  # of the process, and others rely on it
+
+
+@pytest.mark.parametrize(
+    ("form", "what"),
+    [
+        ((32, FLOAT), "a TIFF of 32-bit floating-point numbers, whose white is not known: save it with 8 or 16 bits"),
+        ((16, FLOAT), "a TIFF of 16-bit floating-point numbers, whose white"),
+        ((16, SIGNED), "a TIFF of 16-bit signed numbers, whose white"),
+        ((32, UNSIGNED), "a TIFF of 32-bit numbers, whose white"),
+    ],
+)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_numbers_without_a_white_are_refused(form: tuple[int, int], what: str, channels: int) -> None:
+    data = tiff_of(photo()[..., :channels], *form)
+    for read in (read_header, decode):
+        with pytest.raises(ImageError, match=what):
+            read(data)
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_tiff_of_more_bits_is_scaled_by_its_own_white(bits: int, channels: int) -> None:
+    image = photo()[..., :channels]
+    data = tiff_of(image.astype(np.uint16) << (bits - 8), bits, UNSIGNED)
+    assert read_header(data) == (WIDTH, HEIGHT)
+    assert np.abs(decode(data).astype(int) - image[..., ::-1]).max() <= (1 if bits == 16 else 0)
+
+
+def test_twelve_bits_in_sixteen_are_no_black_image() -> None:
+    with pytest.raises(ImageError, match="numbers end below 4096, as if they were of 12: multiply them by 16"):
+        decode(tiff_of(photo().astype(np.uint16) << 4, 16, UNSIGNED))
+    assert not decode(tiff_of(np.zeros((4, 4, 1), np.uint16), 16, UNSIGNED)).any()
+
+
+def test_heic_is_read_or_says_what_to_install() -> None:
+    if find_spec("pillow_heif") is None:
+        with pytest.raises(ImageError, match=r'a HEIC image: pip install "wider8k\[heic\]" to read it, or convert'):
+            decode(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(99))
+        return
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    data = saved(Pillow.fromarray(photo()), "HEIF", quality=100)
+    assert read_header(data) == (WIDTH, HEIGHT)
+    assert np.abs(decode(data).astype(int) - photo()[..., ::-1]).mean() < 3
+    with pytest.raises(ImageError, match="damaged"):
+        decode(data[: len(data) // 2])
 
 
 def test_png_round_trip_and_jpeg_quality() -> None:

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from pipeline.engine.capacity import UNLIMITED, Machine, require_capacity, side_by_side
+from pipeline.engine.capacity import FIXED, UNLIMITED, Machine, Outlook, require_capacity, side_by_side
 from pipeline.engine.graph import Node
 from pipeline.engine.stage import Resources
 from tests.engine.squares import Squares, Total
 
 SMALL = (Machine(2, 0, 16), Machine(2, 0, 16), Machine(2, 0, 16))
 MIXED = (Machine(16, 0, 64), Machine(8, 2, 32))
+HEAD = Machine(0, 0, 8)
 
 
 def node(name: str = "n", kind: type = Squares, **asked: Any) -> Node:
@@ -22,25 +23,76 @@ def node(name: str = "n", kind: type = Squares, **asked: Any) -> Node:
 
 
 @pytest.mark.parametrize(
-    ("machines", "asked", "room", "change"),
+    ("machines", "asked", "change"),
     [
         # Six cores, and no machine with four of them: a check of the sum alone would let it wait for ever.
-        (SMALL, {"cpus": 4}, 0, "cpus=2"),
-        (SMALL, {"workers": 4, "cpus": 2}, 3, "workers=3"),
-        (SMALL, {"memory_gb": 20}, 0, "memory_gb=16"),
-        (SMALL, {"workers": 8, "memory_gb": 9}, 3, "workers=3"),
-        (SMALL, {"gpus": 1}, 0, "gpus=0"),
-        (MIXED, {"workers": 3, "gpus": 1}, 2, "workers=2"),
-        (MIXED, {"workers": 5, "gpus": 0.5}, 4, "workers=4"),
-        (MIXED, {"gpus": 1, "cpus": 12}, 0, "cpus=1"),  # each is there, on different machines
-        ((), {}, 0, "cpus=0"),
+        (SMALL, {"cpus": 4}, {"cpus": 2}),
+        (SMALL, {"memory_gb": 20}, {"memory_gb": 16}),
+        (SMALL, {"memory_gb": 20, "cpus": 3}, {"cpus": 2, "memory_gb": 16}),
+        (SMALL, {"gpus": 1}, {"gpus": 0}),
+        (SMALL, {"gpus": 1, "cpus": 4}, {"gpus": 0, "cpus": 2}),
+        (MIXED, {"gpus": 1, "cpus": 12}, {"cpus": 8}),  # each is there, on different machines; the GPU is kept
+        (MIXED, {"gpus": 4}, {"gpus": 2}),
+        ((Machine(0, 1, 8),), {"gpus": 1, "cpus": 2}, {"cpus": 1}),  # beside a GPU one core is not counted
+        ((HEAD, Machine(0.5, 0, 8)), {}, {"cpus": 0.5}),
     ],
 )
-def test_what_could_never_start_is_refused(
-    machines: tuple[Machine, ...], asked: dict[str, Any], room: int, change: str
+def test_what_could_never_start_is_refused_with_settings_that_are_accepted(
+    machines: tuple[Machine, ...], asked: dict[str, Any], change: dict[str, float]
 ) -> None:
-    with pytest.raises(ValueError, match=rf"n: .* room for {room} .*try --set n.run.{re.escape(change)}$"):
+    sets = " ".join(f"--set n.run.{name}={value:g}" for name, value in change.items())
+    with pytest.raises(ValueError, match=rf"n: a worker takes .* no machine with room .*: try {re.escape(sets)}$"):
         require_capacity([node(**asked)], machines)
+    assert require_capacity([node(**asked | change)], machines) == []
+
+
+@pytest.mark.parametrize("machines", [(), (HEAD,)])
+def test_where_no_setting_helps_none_is_advised(machines: tuple[Machine, ...]) -> None:
+    with pytest.raises(ValueError, match=r"no setting helps; add a machine .*--wait-minutes 10.*--local") as caught:
+        require_capacity([node()], machines)
+    assert "--set" not in str(caught.value)
+
+
+class OnGpus(Squares):
+    """A stage that computes on a GPU and nowhere else."""
+
+    def fits(self, resources: Resources) -> None:
+        if not resources.gpus:
+            raise ValueError("expected a GPU")
+
+
+def test_what_a_stage_refuses_is_not_advised() -> None:
+    with pytest.raises(ValueError, match="no setting helps"):
+        require_capacity([node(kind=OnGpus, gpus=1)], SMALL)
+
+
+@pytest.mark.parametrize(
+    ("machines", "asked", "room"),
+    [
+        (SMALL, {"workers": 4, "cpus": 2}, 3),
+        (SMALL, {"workers": 8, "memory_gb": 9}, 3),
+        (MIXED, {"workers": 3, "gpus": 1}, 2),
+        (MIXED, {"workers": 5, "gpus": 0.5}, 4),
+    ],
+)
+def test_a_node_starts_with_fewer_workers_than_it_wishes_for_and_says_so(
+    machines: tuple[Machine, ...], asked: dict[str, Any], room: int
+) -> None:
+    (line,) = require_capacity([node(**asked)], machines)
+    assert line.startswith(f"n: {asked['workers']} workers of ")
+    assert line.endswith(f": it starts with {room}") and f"room for {room} (" in line
+    assert require_capacity([node(**asked | {"workers": "auto"})], machines) == []
+
+
+def test_what_no_machine_carries_is_accepted_where_one_may_join() -> None:
+    assert require_capacity([node()], (HEAD,), Outlook(True)) == []
+    assert require_capacity([node(cpus=8)], (HEAD,), Outlook(True, (Machine(4), Machine(8)))) == []
+    with pytest.raises(
+        ValueError, match=r"\(1 x 0 cpus, 0 gpus and 8 GB\) and starts none that has \(1 x 4 cpus.*cpus=4$"
+    ):
+        require_capacity([node(cpus=8)], (HEAD,), Outlook(True, (Machine(4),)))
+    with pytest.raises(ValueError, match="no setting helps"):
+        require_capacity([node()], (HEAD,), FIXED)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +107,7 @@ def test_what_could_never_start_is_refused(
     ],
 )
 def test_what_can_start_is_let_through(machines: tuple[Machine, ...], asked: dict[str, Any]) -> None:
-    require_capacity([node(**asked)], machines)
+    assert require_capacity([node(**asked)], machines) == []
     assert side_by_side([node(**asked)], machines)
 
 
@@ -66,7 +118,7 @@ def test_all_problems_are_listed_at_once() -> None:
 
 
 def test_a_stage_that_does_not_spread_counts_once() -> None:
-    require_capacity([node(kind=Total, workers=9, cpus=2)], SMALL)
+    assert require_capacity([node(kind=Total, workers=9, cpus=2)], SMALL) == []
 
 
 def test_nodes_go_side_by_side_where_every_worker_finds_a_machine() -> None:
@@ -75,6 +127,8 @@ def test_nodes_go_side_by_side_where_every_worker_finds_a_machine() -> None:
     # Four cores are free, two on each of two machines: enough for two of two, not for one of three beside them.
     assert side_by_side([node(cpus=2), node(workers=2, cpus=2)], SMALL)
     assert not side_by_side([node(workers=2, cpus=1.5), node(workers=2, cpus=1.5)], SMALL)
+    # As many as fit leave no room beside them.
+    assert not side_by_side([node(workers="auto"), node()], SMALL)
     # The larger workers choose first, so that small ones do not fill the only machine that has room for them.
     assert side_by_side([node(workers=8, cpus=1), node(cpus=16)], MIXED)
     assert math.isinf(UNLIMITED[0].times(Machine(4, 1, 8)))

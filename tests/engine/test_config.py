@@ -5,6 +5,7 @@ import os
 import pytest
 
 from pipeline.engine.config import load_config
+from pipeline.engine.stage import AUTO
 from tests.engine.squares import STAGES
 
 BASE = "name: base\nstore: /tmp/s\nnodes:\n  a: {stage: numbers, plus: 1, path: here}\n  b: {stage: squares, inputs: {numbers: a}}\n"
@@ -32,6 +33,11 @@ nodes:
     assert (config.name, powers.stage.power, powers.resources.workers) == ("cubes", 3, 8)
     assert config.graph.nodes["numbers"].path == "/data/numbers.txt"
     assert config.graph.order == ("numbers", "powers", "total")
+
+
+def test_workers_may_be_as_many_as_fit(tmp_path):
+    nodes = load(tmp_path, BASE.replace("b: {", "b: {run: {workers: auto}, "), "a.run.workers=auto").graph.nodes
+    assert [nodes[name].resources.workers for name in "ab"] == [AUTO, AUTO]
 
 
 def load(tmp_path, text, *sets):

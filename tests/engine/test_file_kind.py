@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import pickle
 import tarfile
 import zipfile
 
@@ -36,6 +37,7 @@ def _tar() -> bytes:
         (bytes(600), "zeros only"),
         (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
         (b"PAR1xx", "a Parquet file"),
+        (pickle.dumps({"a": 1}), "a Python pickle"),
         (b'{"images": []}', "JSON text"),
         (b"0 0.5 0.5 0.1 0.1\n", "text that starts with '0 0.5 0.5 0.1 0.1'"),
         ("é".encode() * HEAD, "text that starts with 'é"),

@@ -249,10 +249,12 @@ def test_a_mistake_stops_the_run_before_any_work(world, tmp_path):
         world.run(executor=NeverExecutor)
 
 
-def test_more_workers_than_the_cluster_has_are_refused(world):
-    with pytest.raises(ValueError, match=r"squares: 3 workers of 1 cpus.*room for 2.*try --set squares.run.workers=2"):
-        world.run("squares.run.workers=3", executor=SmallExecutor)
+def test_more_workers_than_the_cluster_has_room_for_are_fewer_and_one_too_large_is_refused(world, capsys):
+    with pytest.raises(ValueError, match=r"squares: a worker takes 3 cpus.*try --set squares.run.cpus=2"):
+        world.run("squares.run.cpus=3", executor=SmallExecutor)
     assert world.traced() == []
+    assert not world.run("squares.run.workers=3", executor=SmallExecutor).failed
+    assert "squares: 3 workers of 1 cpus each are wished for, and the cluster has room for 2" in capsys.readouterr().err
 
 
 def test_what_is_exported_comes_back_when_deleted(world):

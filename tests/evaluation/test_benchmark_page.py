@@ -10,6 +10,7 @@ from pipeline.evaluation.benchmark_page import benchmark_page
 from pipeline.evaluation.benchmark_results import BenchmarkResult, coco_result, fddb_result, voc_result
 from pipeline.evaluation.coco_ap import CocoCounts
 from pipeline.evaluation.fddb_roc import FddbCounts
+from pipeline.evaluation.single_face import single_result
 from pipeline.evaluation.voc_ap import VOC, VocCounts
 
 
@@ -55,6 +56,14 @@ def test_voc_has_its_curve_and_precision_at_a_recall() -> None:
     assert "mine on AFW" in page and "Average precision 41.67 %" in page and "extra: &lt;b&gt;" in page
     assert lines_of(page) == [pytest.approx([0.25, 0.5, 1, 2 / 3], abs=0.002)]
     assert ["50", "66.67", "0.7"] in rows_of(page) and ["60", "–", "–"] in rows_of(page)
+
+
+def test_single_faces_have_their_counts_at_scores() -> None:
+    counts = VocCounts(4, 4, np.array([0.9, 0.8, 0.7]), np.arange(3), np.array([True, False, True]))
+    page = benchmark_page(single_result(counts, 0.75, {}), "mine")
+    assert "mine on Single face" in page and "Average precision 41.67 %" in page
+    rows = rows_of(page)
+    assert ["0.75", "1", "3", "1"] in rows and ["0.5", "2", "2", "1"] in rows
 
 
 def test_coco_has_curves_at_three_overlaps_and_ap_by_overlap() -> None:

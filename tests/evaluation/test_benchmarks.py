@@ -54,6 +54,18 @@ def test_coco(faces: Path, rows: Path) -> None:
     assert "ap_medium     –" in result.lines
 
 
+def test_single_faces(faces: Path, rows: Path, tmp_path: Path) -> None:
+    with pytest.raises(
+        ValueError, match=r"faces\.csv: expected one face that counts in every image, found 2 in a\.jpg"
+    ):
+        evaluate_benchmark("single", rows, faces)
+    (tmp_path / "one.csv").write_text("image,x1,y1,x2,y2,ignore\na,0,0,99,99,\na,200,0,219,19,1\nc,0,0,9,9,\n")
+    result = evaluate_benchmark("single", rows, tmp_path / "one.csv", BenchmarkOptions(score=3))
+    assert result.lines[1] == "at score 3: 1 found, 1 missed, 0 extra boxes"
+    assert result.content["ap"] == 0.5
+    assert evaluate_benchmark("single", rows, tmp_path / "one.csv").content["protocol"]["score"] == 0.5
+
+
 def test_fddb(tmp_path: Path) -> None:
     folds = write_folds(tmp_path / "folds")
     (tmp_path / "list.txt").write_text("2003/01/01/big/img_265\n2\n10 15 40 30 0.9\n200 200 9 9 0.95\n")

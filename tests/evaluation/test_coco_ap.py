@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from functools import reduce
 from operator import add
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from pipeline.data.datasets.labels.box_labels import BoxLabels
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.evaluation.coco_ap import CocoCounts, average, count_coco
+from pipeline.evaluation.evaluate_files import read_inputs
 from tests.evaluation.coco_sets import AREAS, slow_figures, small_set
 
 
@@ -88,3 +90,15 @@ def test_no_detection_and_no_face() -> None:
     assert np.isnan(figures["ap_large"])
     with pytest.raises(ValueError, match="expected faces that count, found none in 0 images"):
         average(CocoCounts.zero())
+
+
+@pytest.mark.wider
+def test_the_limit_of_detections_costs_what_the_page_on_protocols_says(shared: Path) -> None:
+    """Of one detector, hard AP50 with a hundred boxes of an image and with all, and nothing else changed."""
+    inputs = read_inputs(shared / "data/predictions/yolov7_face.tar.gz", shared / "data/wider_val_gt")
+    truth = inputs.truth
+    faces = zip(truth.image_ids, truth.boxes, truth.counts["hard"], strict=True)
+    labels = BoxLabels.of((name, boxes, ~counts) for name, boxes, counts in faces)
+    found = inputs.predictions.select(truth.image_ids)
+    ap50 = [average(count_coco(found, labels, None, most), most).figures()["ap50"] for most in (100, 10_000)]
+    assert [round(100 * each, 2) for each in ap50] == [72.41, 81.42]

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from pipeline.data.datasets.labels.box_labels import BoxLabels
-from pipeline.data.datasets.labels.detection_rows import read_detection_rows
 from pipeline.data.prediction_set import PredictionSet
+from pipeline.data.predictions.matching import find_predictions
 from pipeline.evaluation.voc_ap import FACE_EVAL, VOC, VocCounts, VocProtocol, average_precision, count_boxes
 
 
@@ -145,16 +145,14 @@ def test_published_detections_against_those_of_another_detector(shared: Path, fi
     """There is no annotation here: the confident boxes of one detector stand for it, at the scale of the real sets."""
     truth = shared / f"data/{file.split('/')[0]}/Headhunter.txt"
     names = sorted({line.split()[0] for line in truth.read_text().splitlines()})
-    best = read_detection_rows(truth, names).predictions
+    best = find_predictions(truth).of_images(names).table
     labels = BoxLabels.of(
-        (name, boxes[scores > 0.2], np.zeros((scores > 0.2).sum(), bool)) for name, (boxes, scores) in best.by_image()
+        (name, boxes[scores > 0.2], np.zeros((scores > 0.2).sum(), bool)) for name, boxes, scores in best.by_image()
     )
-    rows = read_detection_rows(shared / f"data/{file}.txt", names)
-    chosen = np.concatenate([[0], np.cumsum(np.minimum(np.diff(rows.predictions.offsets), 12))])
-    keep = np.concatenate(
-        [np.arange(a, a + n) for a, n in zip(rows.predictions.offsets[:-1], np.diff(chosen), strict=True)]
-    )
-    found = PredictionSet(tuple(names), chosen, rows.predictions.boxes[keep], rows.predictions.scores[keep])
+    rows = find_predictions(shared / f"data/{file}.txt").of_images(names).table
+    chosen = np.concatenate([[0], np.cumsum(np.minimum(np.diff(rows.offsets), 12))])
+    keep = np.concatenate([np.arange(a, a + n) for a, n in zip(rows.offsets[:-1], np.diff(chosen), strict=True)])
+    found = PredictionSet(tuple(names), chosen, rows.boxes[keep], rows.scores[keep])
     result = average_precision(count_boxes(found, labels, VOC, rows.positions[keep])).ap
     assert result == pytest.approx(slow_ap(found, labels, VOC, rows.positions[keep]), abs=1e-12)
     assert 0.5 < result <= 1

@@ -1,6 +1,7 @@
 import pytest
 
-from pipeline.inference.memory import peak_bytes, tile_for_budget
+from pipeline.inference import memory
+from pipeline.inference.memory import peak_bytes, tile_for_budget, tile_for_machine
 from pipeline.models.detectors.retinaface import retinaface_mobilenet
 
 MB = 2**20
@@ -35,6 +36,20 @@ def test_a_long_narrow_canvas_gets_longer_tiles() -> None:
 def test_too_little_says_how_much_is_needed() -> None:
     with pytest.raises(ValueError, match=r"500 MB per worker are too few for a 7680 x 7680 .* at least \d+ MB"):
         tile_for_budget(retinaface_mobilenet(), 500 * MB)
+
+
+def test_half_of_the_machine_is_taken_and_all_of_it_where_tiles_would_be_mostly_overlap(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    detector = retinaface_mobilenet()
+    whole = peak_bytes(detector, 16384, 12288)
+    for have, budget in ((2 * whole, whole), (whole, whole // 2), (whole // 4, whole // 4)):
+        monkeypatch.setattr(memory, "machine_bytes", lambda have=have: have)
+        expected = tile_for_budget(detector, budget, width=16384, height=12288)
+        assert tile_for_machine(detector, 16384, 12288) == expected
+    monkeypatch.setattr(memory, "machine_bytes", lambda: 1400 * MB)
+    with pytest.raises(ValueError, match=r"a canvas of 16384 x 12288 pixels needs 1\.\d GB, of which there are 1\.4"):
+        tile_for_machine(detector, 16384, 12288)
 
 
 def test_an_engine_that_takes_more_gets_smaller_tiles() -> None:

@@ -1,8 +1,10 @@
+import io
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from pipeline.models.checkpoint import Checkpoint, published_detector
 from pipeline.models.detectors import DETECTORS
@@ -41,8 +43,12 @@ def test_a_known_checkpoint_is_refused_to_the_other_variant(monkeypatch: pytest.
 
 
 def test_an_unknown_checkpoint_needs_a_name() -> None:
+    theirs = io.BytesIO()
+    torch.save({"a": torch.ones(2)}, theirs)
     with pytest.raises(ValueError, match=r"unknown: say which detector.*retinaface_mobilenet_mb1"):
-        Checkpoint(b"who knows").detector()
+        Checkpoint(theirs.getvalue()).detector()
+    with pytest.raises(ValueError, match=r"not a checkpoint .*\(the file is text that starts with 'who knows'"):
+        Checkpoint(b"who knows").detector()  # no name would make weights of it
     assert Checkpoint(b"who knows").detector("retinaface_resnet50") == "retinaface_resnet50"
     with pytest.raises(ValueError, match="no detector is called 'retina'"):
         Checkpoint(b"who knows").detector("retina")

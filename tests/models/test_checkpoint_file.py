@@ -53,6 +53,7 @@ def test_a_file_that_is_not_whole_is_named_before_anything_is_built(ours: bytes,
         (ours + b"x", "something was added to it"),
         (ours[:100], "checkpoint is cut off in its header"),
         (theirs[: len(theirs) // 2], f"checkpoint is cut off after {len(theirs) // 2:,} bytes: fetch it again"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(50), "a checkpoint, found a PNG image"),
         (header(b'{"a":' * 50_000 + b"1" + b"}" * 50_000), "header cannot be read"),
         (header(b'{"a": nonsense}'), "header cannot be read"),
         (header({"a": 3}), "does not say where its tensors are"),
@@ -74,6 +75,19 @@ def test_a_file_that_is_not_whole_is_named_before_anything_is_built(ours: bytes,
         _ = Checkpoint(file).tensors
 
 
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_published_file_that_is_cut_off_anywhere(zipped: bool, tmp_path: Path) -> None:
+    file, whole = tmp_path / "weights.pth", io.BytesIO()
+    torch.save({"a": torch.ones(500)}, whole, _use_new_zipfile_serialization=zipped)
+    data = whole.getvalue()
+    for size in (60, len(data) // 2, len(data) - 1):
+        file.write_bytes(data[:size])
+        with pytest.raises(
+            ValueError, match=f"^{file}: the checkpoint is cut off after {size:,} bytes: fetch it again"
+        ):
+            open_detector(file)
+
+
 def test_bytes_that_torch_cannot_read_are_named(tmp_path: Path) -> None:
     file = tmp_path / "weights.pth"
     for content, words in (
@@ -86,8 +100,8 @@ def test_bytes_that_torch_cannot_read_are_named(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match=f"^{file}: .*{re.escape(words)}") as caught:
             _ = Checkpoint(file).tensors
         assert "\n" not in str(caught.value)
-    file.write_bytes(b"\x89PNG\r\n")
-    with pytest.raises(ValueError, match=r"weights\.pth: not a checkpoint .*\(the file is a PNG image\)"):
+    file.write_bytes(b"MATLAB 5.0")
+    with pytest.raises(ValueError, match=r"weights\.pth: not a checkpoint .*\(the file is a MATLAB file\)"):
         _ = Checkpoint(file).tensors
 
 

@@ -14,7 +14,7 @@ from pipeline.models.detectors.detector import Detector, Raw
 from pipeline.models.fuse import for_inference
 from pipeline.models.padding import COARSEST, Layout, Padding
 
-SIZES = ((201, 253), (130, 256), (256, 131), (33, 17))
+SIZES = ((201, 253), (256, 131), (33, 17))
 SIDE = 256
 
 
@@ -66,11 +66,11 @@ def test_every_image_gets_its_own_answers(name: str) -> None:
     with torch.inference_mode():
         alone = [detector(image) for image in images]
         padding.lay(Layout(torch.tensor(SIZES), SIDE, SIDE))
-        together, seen = careful(padded), careless(padded)
+        together, seen = careful(padded), careless(padded[:1])
         for number in range(len(SIZES)):
             assert difference(detector, alone[number], together, number) < 1e-4
         assert difference(detector, alone[0], seen, 0) > 1e-3  # without care the edge is another one
-        for number in (0, 3):  # a single one, whose size the host knows
+        for number in (0, 2):  # a single one, whose size the host knows
             padding.lay(Layout(torch.tensor(SIZES[number : number + 1]), SIDE, SIDE, alone=SIZES[number]))
             single = careful(canvas()[1][number : number + 1])
             other = Raw(
@@ -111,7 +111,7 @@ def test_a_norm_over_whole_maps_counts_the_cells_of_its_image_only() -> None:
         together, careless = careful(padded), layers(padded)
         for number, (image, (height, width)) in enumerate(zip(images, SIZES, strict=True)):
             torch.testing.assert_close(together[number, :, :height, :width], layers(image)[0], atol=1e-5, rtol=1e-4)
-        assert abs(careless[3, :, :33, :17] - layers(images[3])[0]).max() > 0.1
+        assert abs(careless[2, :, :33, :17] - layers(images[2])[0]).max() > 0.1
 
 
 def test_a_canvas_that_all_images_fill_costs_nothing_and_changes_nothing() -> None:

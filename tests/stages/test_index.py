@@ -181,7 +181,7 @@ def test_labels_that_contradict_their_images_are_never_finished(
     world.node("images", "index", dataset={"kind": "coco_json"}, path=str(photos))
     outcome = world.run()
     message = outcome.failed["images"]
-    assert message.startswith(f"{photos}/annotations.json: images[*].width, height: expected the sizes of the images, ")
+    assert message.startswith(f"{photos}/annotations.json: expected the widths and heights of the images, ")
     assert "found 2 others: 192 x 128 for a.jpg of 96 x 64 pixels" in message
     assert (
         "--set images.dataset.sizes=scale scales their boxes, --set images.dataset.sizes=ignore takes them" in message

@@ -84,7 +84,7 @@ def test_a_plan_names_weights_that_are_missing_or_of_another_detector(world: Wor
     wire(world, photos, str(world.folder / "gone.pth"))
     assert "gone.pth" in world.plan()["boxes"].reason
     unknown = world.folder / "unknown.pth"
-    unknown.write_bytes(b"unknown")
+    torch.save({"a": torch.ones(2)}, unknown)
     wire(world, photos, str(unknown))
     reason = world.plan()["boxes"].reason
     assert "say which detector it belongs to, one of " in reason

@@ -167,6 +167,7 @@ def test_on_a_cpu_every_kind_of_repeatable_gives_the_same_bytes(trained: World) 
     ("run", "message"),
     [
         ({"workers": 2, "gpus": 0.5}, r"gpus is 0.5 for 2 workers, .*cannot share a GPU: take run.workers=1, or"),
+        ({"workers": "auto"}, r"workers is auto, .* shard by shard; .*take run.workers=1, or the number of GPUs"),
         ({"workers": 3, "gpus": 2}, r"gpus is 2, and a process trains on one GPU: take run.gpus=1, and run.workers=6"),
     ],
 )

@@ -13,8 +13,8 @@ from pipeline.data.datasets.wider_face.ground_truth import ground_truth_of
 from pipeline.data.image_reader import ImageReader
 from pipeline.data.images import encode_jpeg
 from pipeline.data.prediction_set import PredictionSet
+from pipeline.data.predictions.dump import read_dump
 from pipeline.data.records import Sample
-from pipeline.evaluation.dump_reader import read_dump
 from pipeline.evaluation.wider_result import evaluate
 from tests.stages.odd_images import broken_files
 from tests.stages.world import World, drawn_image

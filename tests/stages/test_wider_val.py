@@ -41,7 +41,7 @@ def run(shared, cluster, tmp_path_factory):
     store = tmp_path_factory.mktemp("val") / "store"
 
     def go(
-        *sets: str, until: str = "ap", executor: Callable[[], Executor] = RayExecutor, config: Path = CONFIG
+        *sets: str, until: str = "ap", executor: Callable[[], Executor] = LocalExecutor, config: Path = CONFIG
     ) -> dict[str, float]:
         always = [
             f"store={store}",
@@ -71,7 +71,7 @@ def levels(of) -> list[float]:
 
 
 def test_the_published_weights_give_the_published_ap(run, expected):
-    ap = run(until="report")
+    ap = run(until="report", executor=RayExecutor)
     np.testing.assert_allclose(levels(ap), levels(expected["retinaface_std_thr0.02_nms0.4_float"]), rtol=0, atol=CLOSE)
     (faces,) = stored_manifests(run.store, "faces")
     assert (faces.rows, faces.errors) == (495, ())
@@ -84,10 +84,10 @@ def test_the_published_weights_give_the_published_ap(run, expected):
 
 def test_whole_pixels_and_no_score_cut_give_theirs_without_a_new_dump(run, expected):
     run()
-    ap = run("ap.coordinates=whole", executor=LocalExecutor)
+    ap = run("ap.coordinates=whole")
     assert run.computed == ["ap"]
     np.testing.assert_allclose(levels(ap), levels(expected["same_int_truncated"]), rtol=0, atol=1e-5)
-    ap = run("found.score=0", executor=LocalExecutor)
+    ap = run("found.score=0")
     assert run.computed == ["found", "ap"]
     np.testing.assert_allclose(levels(ap), levels(expected["top5000_no_thr_nms0.4"]), rtol=0, atol=CLOSE)
 

@@ -5,7 +5,6 @@ Those with labels of one form come from `labels.forms`, with their readers and w
 
 from __future__ import annotations
 
-from pipeline.data.datasets.coco_json import CocoJson
 from pipeline.data.datasets.dataset import Dataset, Entry, Reader
 from pipeline.data.datasets.fddb.dataset import Fddb
 from pipeline.data.datasets.image_folder import ImageFolder
@@ -17,7 +16,6 @@ from pipeline.engine.registry import Registry
 
 __all__ = [
     "DATASETS",
-    "CocoJson",
     "Dataset",
     "Entry",
     "Fddb",
@@ -33,7 +31,6 @@ DATASETS: Registry[type[Dataset]] = Registry(
     {
         "wider_face": WiderFace,
         "image_folder": ImageFolder,
-        "coco_json": CocoJson,
         "fddb": Fddb,
         **LABELLED,
         "synthetic": Synthetic,

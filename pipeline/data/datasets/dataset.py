@@ -64,10 +64,15 @@ def require_folder(root: str) -> Path:
     return folder
 
 
+def leaves_folder(name: str) -> bool:
+    """Returns whether a path, forward slashes, is absolute or goes above the folder that it is relative to."""
+    path = PurePosixPath(name)
+    return path.is_absolute() or ".." in path.parts
+
+
 def below_root(value: str) -> str:
     """Returns a path of a parameter. Raises ValueError: it is not relative to the dataset's root, or leaves it."""
-    path = PurePosixPath(value)
-    if path.is_absolute() or ".." in path.parts:
+    if leaves_folder(value):
         raise ValueError(f"{value!r} must be relative to the dataset's root")
     return value
 

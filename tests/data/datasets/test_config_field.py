@@ -2,8 +2,9 @@ import pytest
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from pipeline.data.datasets import DATASETS, CocoJson, ImageFolder, Synthetic, WiderFace
+from pipeline.data.datasets import DATASETS, ImageFolder, Synthetic, WiderFace
 from pipeline.data.datasets.config_field import DatasetChoice, dataset_fields, parse_dataset
+from pipeline.data.datasets.labels.coco_json import CocoJson
 from pipeline.engine.literal_yaml import parse_literal
 
 

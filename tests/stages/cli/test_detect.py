@@ -60,7 +60,7 @@ def test_a_mode_looks_at_several_sizes_and_votes(wider8k, photo: Path, weights: 
     np.testing.assert_array_equal(np.array(found["boxes"], np.float32), expected.boxes[kept])
     refused = wider8k(*arguments, "--scale", "8k")
     assert refused.code == 2
-    assert "--mode crface_multi has sizes of its own" in refused.err
+    assert "mode crface_multi has sizes of its own" in refused.err
 
 
 def test_boxes_are_drawn_on_the_image(wider8k, photo: Path, weights: str, tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_mistakes_are_named(wider8k, photo: Path, weights: str, tmp_path: Path) 
     for arguments, words in (
         (("--weights", tmp_path / "gone.pth"), "gone.pth"),
         (("--weights", cut), f"error: {cut}: expected a checkpoint of "),
-        (("--weights", photo), "say which detector it belongs to, one of retinaface_mobilenet"),
+        (("--weights", photo), f"{photo}: expected a checkpoint, found a PNG image"),
         (("--weights", weights, "--detector", "retinaface_resnet50"), "checkpoint is retinaface_mobilenet"),
         (
             ("--weights", weights, "--detector", "yolo"),
@@ -140,7 +140,7 @@ def test_the_device_is_chosen_by_name(wider8k, photo: Path, weights: str, tmp_pa
         found[device] = json.loads(file.read_text())[0]["scores"]
     np.testing.assert_allclose(found["auto"], found["cpu"], atol=1e-4)
     answer = wider8k("detect", photo, "--weights", weights, "--device", "tpu")
-    assert (answer.code, answer.err) == (2, "error: --device tpu: expected auto, cpu or cuda\n")
+    assert (answer.code, answer.err) == (2, "error: device tpu: expected auto, cpu or cuda\n")
 
 
 def test_the_fastest_engine_is_named_and_finds_the_same(wider8k, photo: Path, weights: str, tmp_path: Path) -> None:
@@ -246,14 +246,22 @@ def test_an_interrupted_look_writes_what_it_has(
     second.write_bytes(encode_png(drawn_image(5)))
     launch = Predictor.launch
 
-    def interrupted(self: Predictor, images: list[np.ndarray], canvas: Canvas) -> object:
+    def interrupted(self: Predictor, images: list[np.ndarray], canvas: Canvas, **options: int) -> object:
         if np.array_equal(images[0], drawn_image(5)):
             raise KeyboardInterrupt
-        return launch(self, images, canvas)
+        return launch(self, images, canvas, **options)
 
     monkeypatch.setattr(Predictor, "launch", interrupted)
-    wider8k("detect", photo, second, "--weights", weights, "--json", tmp_path / "found.json")
+    command = ("detect", photo, second, "--weights", weights, "--json", tmp_path / "found.json")
+    answer = wider8k(*command)
+    assert "stopped after 1 of 2: the same command goes on" in answer.err
     assert [row["image"] for row in json.loads((tmp_path / "found.json").read_text())] == [str(photo)]
+    monkeypatch.setattr(Predictor, "launch", launch)
+    answer = wider8k(*command)
+    assert (answer.code, answer.err) == (0, "")
+    assert f"1 of 2 were done before: {tmp_path / 'found.json.unfinished'}" in answer.out
+    assert [row["image"] for row in json.loads((tmp_path / "found.json").read_text())] == [str(photo), str(second)]
+    assert {file.name for file in tmp_path.iterdir()} == {"photo.png", "second.png", "found.json"}
 
 
 def test_a_canvas_that_no_machine_holds_is_one_line_and_the_others_are_done(
@@ -294,8 +302,8 @@ def test_a_folder_is_blurred_cropped_and_listed(wider8k, weights: str, tmp_path:
 def test_of_many_images_there_is_one_line(
     wider8k, photo: Path, weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stages.cli.detect.LISTED", 1)
-    monkeypatch.setattr("stages.cli.detect.SECONDS_BETWEEN_LINES", 0)
+    monkeypatch.setattr("stages.cli.detect_run.LISTED", 1)
+    monkeypatch.setattr("stages.cli.detect_run.SECONDS_BETWEEN_LINES", 0)
     second = tmp_path / "second.png"
     second.write_bytes(encode_png(drawn_image(5)))
     answer = wider8k("detect", photo, second, "--weights", weights)
@@ -320,7 +328,7 @@ def test_a_ranker_re_scores_the_candidates(wider8k, photo: Path, weights: str, t
     np.testing.assert_array_equal(np.array(found["scores"], np.float32), expected.scores)
     refused = wider8k("detect", photo, "--weights", weights, "--ranker", file, "--mode", "crface_multi")
     assert refused.code == 2
-    assert "--ranker re-scores the candidates of one pass: expected no --mode, found crface_multi" in refused.err
+    assert "a ranker re-scores the candidates of one pass: expected no mode, found crface_multi" in refused.err
     assert wider8k("detect", photo, "--weights", weights, "--ranker", weights).code == 2
 
 

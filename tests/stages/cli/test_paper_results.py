@@ -9,7 +9,7 @@ from pipeline.evaluation.breakdown import HEIGHTS
 from pipeline.evaluation.paper_items import PaperItem
 from pipeline.evaluation.result_table import percent
 from stages.cli.finished_run import FinishedRun, PaperResult
-from stages.cli.paper_results import KINDS, SCORE_BINS, stated_rows
+from stages.cli.paper_results import KINDS, stated_rows
 from tests.stages.cli.paper_entry import paper_entry
 from tests.stages.world import World
 
@@ -67,14 +67,6 @@ def test_cumulative_shares_rise_to_everything(finished: FinishedRun) -> None:
         values = [float(row[column]) for row in table.rows]
         assert values == sorted(values) and values[-1] == 100
     assert [figure.names[-1] for figure in found.figures] == ["border, 20 px"]
-
-
-def test_scores_are_counted_in_bins(finished: FinishedRun) -> None:
-    (table,) = result(finished, paper_entry("scores", "table")).tables
-    scores = np.concatenate([row["score"] for row in finished.artifact("found_one").rows()])
-    assert len(table.rows) == SCORE_BINS
-    wanted = np.histogram(np.clip(scores, 0, 1), SCORE_BINS, (0, 1))[0] / len(scores)
-    assert [row[1] for row in table.rows] == [percent(float(share)) for share in wanted]
 
 
 def test_faces_are_counted_by_height(finished: FinishedRun) -> None:

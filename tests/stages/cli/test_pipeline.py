@@ -296,16 +296,9 @@ def test_an_interrupt_keeps_what_is_done_and_says_how_to_go_on(faces: World) -> 
     faces.node("many", "index", dataset={"kind": "synthetic", "images": 4, "width": 512, "height": 512})
     faces.node("detector", "train_detector", inputs={"samples": "many"}, recipe={"steps": 100_000, "images": 4})
     command = [
-        sys.executable,
-        "-m",
-        "stages.cli.main",
-        "run",
-        "--local",
-        "-c",
-        str(faces.config),
-        "--until",
-        "detector",
-    ]
+        sys.executable, "-m", "stages.cli.main", "run", "--local", "--wait-minutes", "2.5", "-c", str(faces.config),
+        "--until", "detector",
+    ]  # fmt: skip
     run = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hear_interrupts
     )
@@ -314,7 +307,7 @@ def test_an_interrupt_keeps_what_is_done_and_says_how_to_go_on(faces: World) -> 
     _, err = run.communicate(timeout=30)
     assert run.returncode == 130
     assert "interrupted by SIGINT; finished shards are kept. Resume with: wider8k run -c " in err
-    assert err.rstrip().endswith("--until detector --local")
+    assert err.rstrip().endswith("--until detector --wait-minutes 2.5 --local")
     assert len(faces.rows("many")) == 4
     assert faces.done(selected=["many"]).reused == ["many"]
 
@@ -357,16 +350,9 @@ def test_on_a_narrow_terminal_bars_go_and_an_interrupt_is_a_line_of_its_own(face
     fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))
     before = termios.tcgetattr(side)
     command = [
-        sys.executable,
-        "-m",
-        "stages.cli.main",
-        "run",
-        "--local",
-        "-c",
-        str(faces.config),
-        "--until",
-        "detector",
-    ]
+        sys.executable, "-m", "stages.cli.main", "run", "--local", "--wait-minutes", "2.5", "-c", str(faces.config),
+        "--until", "detector",
+    ]  # fmt: skip
     run = subprocess.Popen(
         command, cwd=ROOT, stdin=side, stdout=side, stderr=side, env={**os.environ, "TERM": "xterm"},
         preexec_fn=hear_interrupts,

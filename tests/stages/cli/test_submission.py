@@ -41,7 +41,7 @@ def test_lists_of_the_other_benchmarks(wider8k, tmp_path: Path) -> None:
     options = ("--benchmark", "fddb", "--labels", folds, "--out", tmp_path / "out")
     answer = wider8k("submission", dump, *options)
     assert answer.code == 0, answer.err
-    assert (tmp_path / "out/fold-02-out.txt").read_text() == "2003/01/01/big/img_265\n1\n1.0 2.0 4.0 6.0 0.5\n"
+    assert (tmp_path / "out/fold-02-out.txt").read_text() == "2003/01/01/big/img_265\n1\n1 2 4 6 0.5\n"
     assert (tmp_path / "out/fold-01-out.txt").read_text().splitlines()[1::2] == ["0", "0"]
     answer = wider8k("submission", dump, "--benchmark", "afw", "--out", tmp_path / "rows.txt")
     assert answer.code == 0, answer.err

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.data.datasets.dataset import leaves_folder
 from pipeline.data.datasets.fddb.blocks import Block, read_blocks
 from pipeline.data.images import ImageError, read_header
 from pipeline.data.text_lines import read_lines, refuse
@@ -89,6 +90,8 @@ def read_fddb(folder: Path, measured: bool = True) -> FddbLabels:
         for block in blocks:
             if block.name in ellipses:
                 refuse(annotation, block.line, "an image that comes once", f"{block.name} again")
+            if leaves_folder(block.name):
+                refuse(annotation, block.line, "the name of an image below a folder of photographs", block.name)
             if len(block.rows) and block.rows[:, :2].min() < 0:
                 refuse(annotation, block.line, "radii of 0 or more", str(block.rows[:, :2].min()))
             ellipses[block.name] = block.rows[:, :5]

@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import field_validator
 
-from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, in_order, no_log, require_folder
+from pipeline.data.datasets.dataset import Dataset, Entry, Log, Reader, below_root, in_order, no_log, require_folder
 from pipeline.data.datasets.fddb.annotation import FddbLabels, read_fddb
 from pipeline.data.datasets.files import file_version, hash_labels, present_images, read_sample
 from pipeline.data.datasets.label_fit import LabelFit, overlaps_image
@@ -42,13 +42,7 @@ class Fddb(Dataset):
     images: str = "originalPics"
     missing: Literal["error", "skip"] = "error"
 
-    @field_validator("folds", "images")
-    @classmethod
-    def _below_root(cls, value: str) -> str:
-        path = PurePosixPath(value)
-        if path.is_absolute() or ".." in path.parts:
-            raise ValueError(f"{value!r} must be relative to the dataset's root")
-        return value
+    _below_root = field_validator("folds", "images")(below_root)
 
     def entries(self, root: str, log: Log = no_log) -> list[Entry]:
         """Returns the images of the folds, as `Dataset.entries`."""

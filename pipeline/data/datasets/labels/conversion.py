@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.data.datasets.dataset import leaves_folder
 from pipeline.data.datasets.files import shortened
 from pipeline.data.datasets.labels.form import Form
 from pipeline.data.datasets.labels.forms import FORMS
@@ -91,8 +92,7 @@ def _require_all(found: FoundLabels, table: LabelTable, paths: Sequence[str | No
 
 def _portable(name: str, path: str | None) -> str:
     """Returns a name that is a path of an image file below a folder."""
-    pure = PurePosixPath(name)
-    if pure.is_absolute() or ".." in pure.parts:
+    if leaves_folder(name):
         if path is None:
             raise ValueError(f"{name}: expected a path below the folder of the images, found another and no such file")
         return path
@@ -126,11 +126,8 @@ def _without_what_is_lost(table: LabelTable, form: Form) -> tuple[LabelTable, li
     lines = []
     if not form.keeps_ignored and table.ignored.any():
         kept = np.flatnonzero(~table.ignored)
-        images = np.repeat(np.arange(len(table)), np.diff(table.starts))[kept]
-        starts = np.concatenate([[0], np.cumsum(np.bincount(images, minlength=len(table)))]).astype(np.int64)
-        marks = None if table.landmarks is None else table.landmarks[kept]
         lines.append(f"{len(table.ignored) - len(kept)} ignored faces are left out: {form.words} has no mark for them")
-        table = replace(table, starts=starts, boxes=table.boxes[kept], ignored=table.ignored[kept], landmarks=marks)
+        table = table.faces_at(kept)
     if table.landmarks is not None and not np.isfinite(table.landmarks).any():
         table = replace(table, landmarks=None)
     if not form.keeps_landmarks and table.landmarks is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from pipeline.data.datasets.labels.coco_table import COCO
+from pipeline.data.datasets.labels.coco_json import CocoJson
 from pipeline.data.datasets.labels.csv_file import Csv
 from pipeline.data.datasets.labels.cvat_xml import CvatXml
 from pipeline.data.datasets.labels.face_eval_mat import FACE_EVAL_MAT
@@ -19,6 +19,7 @@ from pipeline.data.datasets.labels.yolo_text import YoloText
 from pipeline.engine.registry import Registry
 
 LABELLED: Final[dict[str, type[LabelledFiles]]] = {
+    "coco_json": CocoJson,
     "yolo": YoloText,
     "voc": VocXml,
     "csv": Csv,
@@ -31,7 +32,7 @@ LABELLED: Final[dict[str, type[LabelledFiles]]] = {
 
 FORMS: Registry[Form] = Registry(
     "form of labels",
-    {"coco_json": COCO, **{name: kind.label_form for name, kind in LABELLED.items()}, "face_eval_mat": FACE_EVAL_MAT},
+    {**{name: kind.label_form for name, kind in LABELLED.items()}, "face_eval_mat": FACE_EVAL_MAT},
 )
 """The form of each dataset of labelled files, and MATLAB files, which name no image file."""
 

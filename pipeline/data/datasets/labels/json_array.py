@@ -2,39 +2,93 @@
 
 ijson does the parsing; with its C backend it is as fast as Python's own json, which needs the whole file (20,000 tasks
 with 100,000 boxes, 26 MB: 0.6 s). pyarrow's JSON reader wants an object a line, orjson and msgspec the whole file, too.
+What ijson refuses and Python's json reads (NaN, Infinity, halves of surrogate pairs) is read as a whole.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
+
+from pipeline.engine.file_kind import file_kind
 
 _BOM: Final = b"\xef\xbb\xbf"
+_HEAD: Final = 4096
 
 
-def stream_array(file: Path) -> Iterator[Any]:
+def stream_array(file: Path, key: str = "") -> Iterator[Any]:
     """Yields the elements of a file that is one JSON array; numbers with a point are floats.
 
-    Raises OSError: the file cannot be read; ValueError: it is no JSON array; the message gives file, element, expected
-    and found.
+    With ``key``, those of the array that the file's one object has under it; nothing where that is absent, or no array.
+
+    Raises OSError: the file cannot be read; ValueError: it is no JSON array (object); the message gives file, element,
+    expected and found.
     """
     import ijson
 
     index = 0
-    with file.open("rb") as stream:
-        if stream.read(len(_BOM)) != _BOM:
-            stream.seek(0)
-        start = stream.tell()
-        if (head := stream.read(4096).lstrip())[:1] != b"[":
-            raise ValueError(f"{file}: expected a JSON array, found {head[:40].decode(errors='replace')!r}")
-        stream.seek(start)
+    with _opened(file, "{" if key else "[") as stream:
         try:
-            for element in ijson.items(stream, "item", use_float=True):
+            for element in ijson.items(stream, f"{key}.item" if key else "item", use_float=True):
                 yield element
                 index += 1
         except (ijson.JSONError, UnicodeDecodeError) as error:
-            problem = error.args[0] if error.args else ""
-            text = problem.decode(errors="replace") if isinstance(problem, bytes) else str(error)
-            found = next(iter(text.strip().splitlines()), "it ends")
-            raise ValueError(f"{file}: [{index}]: expected JSON, found that {found}") from None
+            where = f"{file}: " if key else f"{file}: [{index}]: "
+            content = _as_a_whole(file, f"{where}expected JSON, found that {_problem(error)}")
+            elements = content.get(key) if key else content
+            yield from elements[index:] if isinstance(elements, list) else ()
+
+
+def value_at(file: Path, key: str) -> Any:
+    """Returns what the one object of a file has under a key: a scalar, ``[]`` for any array, ``{}`` for any object.
+
+    None where the key is absent. Nothing behind the value is read.
+
+    Raises as `stream_array`.
+    """
+    import ijson
+
+    with _opened(file, "{") as stream:
+        try:
+            for prefix, event, value in ijson.parse(stream, use_float=True):
+                if prefix == key:
+                    return {"start_array": [], "start_map": {}}.get(event, value)
+        except (ijson.JSONError, UnicodeDecodeError) as error:
+            found = _as_a_whole(file, f"{file}: expected JSON, found that {_problem(error)}").get(key)
+            return type(found)() if isinstance(found, list | dict) else found
+    return None
+
+
+def _as_a_whole(file: Path, problem: str) -> Any:
+    """Returns what Python's json makes of a file. Raises ValueError: ijson's problem, where json refuses it too."""
+    try:
+        return json.loads(file.read_bytes())
+    except (ValueError, RecursionError):
+        raise ValueError(problem) from None
+
+
+@contextmanager
+def _opened(file: Path, bracket: str) -> Iterator[BinaryIO]:
+    """Opens a file behind its BOM. Raises ValueError: it does not start with the bracket."""
+    with file.open("rb") as stream:
+        head = stream.read(_HEAD)
+        start = len(_BOM) if head.startswith(_BOM) else 0
+        text = head[start:].lstrip()
+        if not text.startswith(bracket.encode()):
+            kind = file_kind(head)
+            found = kind if kind != "JSON text" else repr(text[:40].decode(errors="replace"))
+            raise ValueError(f"{file}: expected a JSON {'array' if bracket == '[' else 'object'}, found {found}")
+        stream.seek(start)
+        yield stream
+
+
+def _problem(error: Exception) -> str:
+    """Returns what ijson says, and the text around the place, in one line."""
+    problem = error.args[0] if error.args else ""
+    text = problem.decode(errors="replace") if isinstance(problem, bytes) else str(error)
+    words, *context = text.strip().splitlines() or ["it ends"]
+    around = context[0].strip() if context else ""
+    return f"{words.rstrip('.')}, around {around!r}" if around else words

@@ -6,9 +6,10 @@ any order, one at a time.
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -22,7 +23,10 @@ Float64 = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 POINTS: Final = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")
 """The five landmarks of a face in their order; left is on the left of the image."""
-NO_LANDMARKS: Final = (float("nan"),) * 10
+
+
+def _category_option(names: Sequence[str]) -> str:
+    return f"--category '{names[0]}' takes one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +35,11 @@ class LabelOptions:
 
     Attributes:
         category: names of the objects that are faces; empty where all have one name.
-        option: how a user sets it, for a message.
+        advice: names that occur, the likeliest first -> how a user chooses, for a message.
     """
 
     category: tuple[str, ...] = ()
-    option: str = "--category NAME"
+    advice: Callable[[Sequence[str]], str] = _category_option
 
 
 EVERY: Final = LabelOptions()
@@ -58,6 +62,9 @@ class LabelTable:
         paths: N image files relative to the dataset's root, where the form determines them; else None.
         categories: category -> boxes, those left out included.
         remarks: oddities, one line each.
+        crowds: bool [F], those of the ignored faces that are groups; None where the form knows none.
+        areas: float64 [F], square pixels of a face as the labels have them, NaN where they do not; None for all.
+        ids: N keys of the images, where the form has some beside the names.
     """
 
     names: tuple[str, ...]
@@ -70,6 +77,9 @@ class LabelTable:
     paths: tuple[str, ...] | None = None
     categories: Mapping[str, int] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    crowds: Bools | None = None
+    areas: Float64 | None = None
+    ids: tuple[int | str, ...] | None = None
 
     def __len__(self) -> int:
         """Returns the number of images."""
@@ -126,29 +136,44 @@ class LabelTable:
         counting = np.bincount(groups, ~self.ignored[order]) > 0
         ignored = self.ignored.copy()
         ignored[order[new]] = ~counting
+        crowds = None if self.crowds is None else self.crowds.copy()
+        if crowds is not None:
+            crowds[order[new]] = np.bincount(groups, ~crowds[order]) == 0
         landmarks = None if self.landmarks is None else self.landmarks.copy()
         if landmarks is not None:
             marked = np.flatnonzero(np.isfinite(landmarks[order]).all(axis=(1, 2)))[::-1]  # the first one last
             landmarks[order[new][groups[marked]]] = landmarks[order[marked]]
         kept = np.sort(order[new])
-        starts = np.concatenate([[0], np.cumsum(np.bincount(images[kept], minlength=len(self)))]).astype(np.int64)
         line = f"{len(keys) - len(kept)} boxes repeat another one of their image exactly; each counts once"
+        changed = replace(self, ignored=ignored, crowds=crowds, landmarks=landmarks, remarks=(*self.remarks, line))
+        return changed.faces_at(kept)
+
+    def faces_at(self, rows: NDArray[np.int64]) -> LabelTable:
+        """Returns the table with the faces at these ascending rows only; images without one stay."""
+        images = np.repeat(np.arange(len(self)), np.diff(self.starts))
+        starts = np.concatenate([[0], np.cumsum(np.bincount(images[rows], minlength=len(self)))])
         return replace(
             self,
-            starts=starts,
-            boxes=self.boxes[kept],
-            ignored=ignored[kept],
-            landmarks=None if landmarks is None else landmarks[kept],
-            remarks=(*self.remarks, line),
+            starts=starts.astype(np.int64),
+            boxes=self.boxes[rows],
+            ignored=self.ignored[rows],
+            landmarks=None if self.landmarks is None else self.landmarks[rows],
+            crowds=None if self.crowds is None else self.crowds[rows],
+            areas=None if self.areas is None else self.areas[rows],
         )
 
     def box_labels(self) -> BoxLabels:
         """Returns the faces for a benchmark, image by image; boxes are in pixels."""
-        slices = [self.rows(position) for position in range(len(self))]
+        cuts = self.starts[1:-1]
         boxes = self.in_pixels().boxes
-        return BoxLabels.of(
-            (name, boxes[rows], self.ignored[rows]) for name, rows in zip(self.names, slices, strict=True)
+        areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+        if self.areas is not None:
+            areas = np.where(np.isnan(self.areas), areas, self.areas)
+        crowds = np.zeros(len(boxes), bool) if self.crowds is None else self.crowds
+        boxes_N, ignored_N, crowds_N, areas_N = (
+            tuple(np.split(column, cuts)) for column in (boxes, self.ignored, crowds, areas)
         )
+        return BoxLabels(self.names, boxes_N, ignored_N, crowds_N, areas_N)
 
 
 class LabelTableBuilder:
@@ -161,8 +186,10 @@ class LabelTableBuilder:
         self._sizes, self._rows = array("i"), array("q")
         self._boxes, self._landmarks = array("d"), array("d")
         self._flags, self._categories = array("b"), array("i")
+        self._crowds, self._areas = array("b"), array("d")
         self._category_ids: dict[str, int] = {}
-        self._marked = False
+        self._left_out = Counter[str]()
+        self._marked = array("q")  # the faces with landmarks, which few labels have
 
     def image(self, name: str, size: tuple[int, int] = (0, 0)) -> int:
         """Returns the position of an image, added where it is new, ``size`` as width and height."""
@@ -182,14 +209,26 @@ class LabelTableBuilder:
         category: str = "",
         ignored: bool = False,
         landmarks: Sequence[float] | None = None,
+        crowd: bool = False,
+        area: float | None = None,
     ) -> None:
-        """Adds a face to the image at a position; ``box`` is xyxy, ``landmarks`` ten numbers or None."""
+        """Adds a face to the image at a position; ``box`` is xyxy, ``landmarks`` ten numbers or None.
+
+        ``crowd``: it is a group; ``area``: its square pixels, where they are not those of the box.
+        """
         self._rows.append(image)
         self._boxes.extend(box)
         self._flags.append(ignored)
         self._categories.append(self._category_ids.setdefault(category, len(self._category_ids)))
-        self._landmarks.extend(NO_LANDMARKS if landmarks is None else landmarks)
-        self._marked |= landmarks is not None
+        if landmarks is not None:
+            self._marked.append(len(self._rows) - 1)
+            self._landmarks.extend(landmarks)
+        self._crowds.append(crowd)
+        self._areas.append(math.nan if area is None else area)
+
+    def leave_out(self, category: str) -> None:
+        """Counts an object of a category that is not wanted, without keeping it."""
+        self._left_out[category] += 1
 
     def build(
         self,
@@ -214,26 +253,33 @@ class LabelTableBuilder:
         kept = np.flatnonzero(taken[ids]) if len(ids) else np.zeros(0, np.int64)
         kept = kept[np.argsort(rows[kept], kind="stable")]
         starts = np.concatenate([[0], np.cumsum(np.bincount(rows[kept], minlength=len(self._images)))])
-        marks = np.array(self._landmarks, np.float64).reshape(-1, 5, 2)[kept] if self._marked else None
+        marks = np.full((len(rows), 5, 2), np.nan) if self._marked else None
+        if marks is not None:
+            marks[np.array(self._marked)] = np.array(self._landmarks, np.float64).reshape(-1, 5, 2)
+        crowds, areas = np.array(self._crowds, bool)[kept], np.array(self._areas, np.float64)[kept]
         return LabelTable(
             names=tuple(self._images),
             starts=starts.astype(np.int64),
             boxes=np.array(self._boxes, np.float64).reshape(-1, 4)[kept],
             ignored=np.array(self._flags, bool)[kept],
-            landmarks=marks,
+            landmarks=None if marks is None else marks[kept],
             sizes=np.array(self._sizes, np.int32).reshape(-1, 2),
             relative=self._relative,
             paths=None if paths is None else tuple(paths),
             categories=counts,
             remarks=tuple(remarks),
+            crowds=crowds if crowds.any() else None,
+            areas=None if np.isnan(areas).all() else areas,
         )
 
     def _counts(self, source: Path, options: LabelOptions) -> dict[str, int]:
         by_id = Counter(self._categories)
-        counts = {name: by_id[key] for name, key in self._category_ids.items() if by_id[key]}
-        shown = ", ".join(f"{name} ({count})" for name, count in sorted(counts.items(), key=lambda each: -each[1]))
+        counts = {name: by_id[key] for name, key in self._category_ids.items() if by_id[key]} | dict(self._left_out)
         if not options.category and len(counts) > 1:
-            raise ValueError(f"{source}: expected objects of one name, found {shown}; {options.option} takes one")
+            most = sorted(counts.items(), key=lambda each: -each[1])
+            shown = ", ".join(f"{name or 'without a name'} ({count})" for name, count in most)
+            likely = sorted(filter(None, counts), key=lambda name: (name.lower() != "face", "face" not in name.lower()))
+            raise ValueError(f"{source}: expected objects of one name, found {shown}; {options.advice(likely)}")
         for name in options.category:
             if counts and name not in counts:
                 raise ValueError(f"{source}: expected objects named {name!r}, found {sorted(counts)}")

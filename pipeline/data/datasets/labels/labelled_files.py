@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -58,6 +58,8 @@ class LabelledFiles(Dataset, ABC):
     """
 
     label_form: ClassVar[Form]
+    box_forms: ClassVar[Mapping[str, str]] = {}
+    """Advice on the parameter that reads boxes of another form, as `LabelFit.contradiction` takes it."""
     levels: ClassVar[tuple[str, ...]] = LEVELS
 
     annotation: str = ""
@@ -103,7 +105,7 @@ class LabelledFiles(Dataset, ABC):
                 f"{labels}: expected the widths and heights of the images, found {len(differing)} others: "
                 f"{', '.join(differing[:3])}; {scale} scales their boxes, {ignore} takes them as they are"
             )
-        return [*fit.review(str(labels), {}, self.doubts, counts_nowhere=True), *table.remarks]
+        return [*fit.review(str(labels), self.box_forms, self.doubts, counts_nowhere=True), *table.remarks]
 
     def table(self, root: str) -> LabelTable:
         """Returns the faces of the labels, boxes as they are in there; read once as long as the labels do not change.
@@ -128,7 +130,7 @@ class LabelledFiles(Dataset, ABC):
 
     def _options(self) -> LabelOptions:
         names = (self.category,) if isinstance(self.category, str) else self.category or ()
-        return LabelOptions(names, set_option("category", "NAME"))
+        return LabelOptions(names, _choose_category)
 
     def _opened(self, root: str) -> Callable[[Entry], tuple[LabelTable, int]]:
         """Returns what gives the table and position of an image; forms with a file per image read that one only."""
@@ -153,6 +155,11 @@ class LabelledFiles(Dataset, ABC):
         if marks is not None and not np.isfinite(marks).any():
             marks = None
         return replace(sample, boxes=boxes.astype(np.float32), levels=levels, landmarks=marks)
+
+
+def _choose_category(names: Sequence[str]) -> str:
+    every = f", {set_option('category', '[' + ', '.join(names) + ']')} all of them" if len(names) > 1 else ""
+    return f"{set_option('category', names[0])} takes one{every}"
 
 
 def labels_in(folder: Path, form: Form, by_ending: bool = False) -> Iterator[Path]:

@@ -6,11 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
-from pipeline.data.datasets.coco_file import read_coco
-from pipeline.data.datasets.files import file_version
 from pipeline.data.datasets.labels.box_labels import BoxLabels
+from pipeline.data.datasets.labels.coco_reader import CocoNumbers, read_coco
 from pipeline.data.datasets.labels.forms import FORMS, labels_of_form, recognise
 from pipeline.data.datasets.labels.image_files import image_sizes
 from pipeline.data.datasets.labels.label_table import LabelOptions
@@ -59,18 +56,8 @@ def read_box_labels(path: Path, category: str | None = None, form: str | None = 
 
 
 def _coco(file: Path, options: LabelOptions, words: str) -> LabelFile:
-    coco = read_coco(file, options.category, False, False, file_version(file.stat()))
+    table = read_coco(file, options, CocoNumbers(sized=False)).without_repeats()
+    ids = table.ids or ()
     # By id, as COCO's own tool takes the images; their order decides between equal scores.
-    ids = sorted(coco.names, key=lambda key: (isinstance(key, str), key))
-    images = {coco.names[key]: coco.images[coco.names[key]] for key in ids}
-    boxes = [np.array(image.boxes, np.float64).reshape(-1, 4) for image in images.values()]
-    for each in boxes:
-        each[:, 2:] += each[:, :2]
-    labels = BoxLabels(
-        image_ids=tuple(images),
-        boxes=tuple(boxes),
-        ignored=tuple(np.array(image.ignored, bool) for image in images.values()),
-        crowds=tuple(np.array(image.crowds, bool) for image in images.values()),
-        areas=tuple(np.array(image.areas, np.float64) for image in images.values()),
-    )
-    return LabelFile(labels, words, coco.remarks, coco.names)
+    rows = sorted(range(len(ids)), key=lambda row: (isinstance(ids[row], str), ids[row]))
+    return LabelFile(table.box_labels().select(rows), words, table.remarks, dict(zip(ids, table.names, strict=True)))

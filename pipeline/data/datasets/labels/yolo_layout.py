@@ -61,7 +61,7 @@ class YoloLayout:
         # Roboflow writes "../train/images" for what is beside data.yaml.
         plain = posixpath.normpath(_relative(root, written, self.base))
         for place in (plain, plain.removeprefix("../")):
-            if not place.startswith("..") and (root / place).exists():
+            if not place.startswith(("..", "/")) and (root / place).exists():
                 return place
         raise FileNotFoundError(f"{self.file}: expected a folder or list of images below {root}, found {written!r}")
 
@@ -93,7 +93,11 @@ def read_layout(path: Path) -> tuple[Path, YoloLayout]:
 
 def _content(file: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(file.read_bytes())
+        text = file.read_bytes()
+        # Aliases of aliases are a few lines that stand for billions of values; no tool writes them here.
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
+            raise ValueError(f"{file}: expected YAML without aliases (*name), found one")
+        content = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ValueError(f"{file}: expected YAML, found that {' '.join(str(error).split())}") from None
     return content if isinstance(content, dict) else {}

@@ -77,6 +77,11 @@ def ground_truth_of(samples: Iterable[Sample]) -> WiderGroundTruth:
     )
 
 
+def is_official(path: Path) -> bool:
+    """Returns whether a folder has one of the four official files."""
+    return path.is_dir() and any((path / name).is_file() for name in OFFICIAL_FILES)
+
+
 def load_ground_truth(folder: Path) -> WiderGroundTruth:
     """Returns the ground truth of the four official files in a folder (about 0.1 s).
 

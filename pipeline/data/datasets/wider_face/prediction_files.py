@@ -1,69 +1,138 @@
-"""The files of a WIDER submission, from a folder or a tar archive, at any depth."""
+"""The text files of predictions, one per image, from a folder, a tar archive or a zip archive, at any depth."""
+
+from __future__ import annotations
 
 import os
 import tarfile
-from collections.abc import Iterable, Iterator, Sequence
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import Final
 
 from pipeline.engine.file_kind import HEAD, file_kind
 
-_ARCHIVES = ("a gzip file", "a bzip2 file", "an xz file", "a tar archive")
+_TARS: Final = ("a gzip file", "a bzip2 file", "an xz file", "a tar archive")
+_ZIPS: Final = ("a zip archive", "an empty zip archive")
+LARGEST: Final = 64 * 2**20
+"""Bytes of one file of an archive: the boxes of one image are a thousandth of it."""
+LARGEST_SUM: Final = 4 * 2**30
+"""Bytes of all of them: 5,000 boxes in each of the 16,097 images of the test split are less."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A text file: its path in the source with forward slashes, its bytes' number, and how to read it, at once."""
+
+    name: str
+    size: int
+    read: Callable[[], bytes]
+
+    @property
+    def image(self) -> str:
+        """The path without ``.txt``."""
+        return self.name[: -len(".txt")]
+
+
+def is_archive(source: Path) -> bool:
+    """Returns whether a file is a tar or zip archive, or compressed, by its first bytes."""
+    return source.is_file() and _kind(source) in (*_TARS, *_ZIPS)
+
+
+def members(source: Path, others: list[str], name_all: bool = False) -> Iterator[Member]:
+    """Yields every .txt of a folder, .tar.gz, .tgz, .tar or .zip, at any depth; hidden ones are left out.
+
+    Args:
+        source: folder or archive.
+        others: receives the names of some other files, for messages.
+        name_all: of all other files.
+
+    Raises FileNotFoundError: the source does not exist; ValueError: the archive cannot be read, or its files are larger
+    than `LARGEST`, together than `LARGEST_SUM`.
+    """
+    archive, total = source.is_file(), 0
+    for member in (_archive if archive else _folder)(source):
+        last = PurePosixPath(member.name).name
+        if last.startswith(".") or member.name.startswith("__MACOSX/"):
+            continue
+        if last.lower().endswith(".txt"):
+            total += member.size
+            # Before a byte is unpacked: 2 MB of an archive may hold gigabytes of zeros.
+            if archive and (member.size > LARGEST or total > LARGEST_SUM):
+                raise ValueError(f"{source}: {_too_large(member, total)}")
+            yield member
+        elif name_all or len(others) < 3:
+            others.append(member.name)
+
+
+def _too_large(member: Member, total: int) -> str:
+    if member.size > LARGEST:
+        return f"{member.name}: expected at most {LARGEST:,} bytes of one image, found {member.size:,}"
+    return f"expected files of at most {LARGEST_SUM:,} bytes together, found {total:,} up to {member.name}"
 
 
 def text_files(source: Path, others: list[str]) -> dict[str, bytes]:
-    """Returns "<event>/<name>" -> content of every .txt of a folder, .tar.gz, .tgz or .tar, at any depth.
+    """Returns "<event>/<name>" -> content of every .txt of `members`; the key is the last two parts of its path.
 
-    ``others`` receives the names of some other files, for messages. Raises FileNotFoundError: the source does not
-    exist; ValueError: two files claim to be the same image's, or the archive cannot be read.
+    Raises as `members`; ValueError: two files claim to be the same image's.
     """
-    return dict(_keyed(source, (_archive if source.is_file() else _folder)(source, others)))
+    return dict(_keyed(source, members(source, others)))
 
 
-def _folder(source: Path, others: list[str]) -> Iterator[tuple[str, bytes]]:
-    """Yields (path, content) of every .txt, and adds some other names to ``others``."""
+def _folder(source: Path) -> Iterator[Member]:
     if not source.is_dir():
-        raise FileNotFoundError(f"no predictions at {source}: expected a folder or a .tar.gz")
-    for folder, _, names in os.walk(source):
-        for name in names:
-            if name.endswith(".txt"):
-                path = os.path.join(folder, name)
-                with open(path, "rb") as file:
-                    yield os.path.relpath(path, source), file.read()
-            elif _worth_naming(name, others):
-                others.append(os.path.relpath(os.path.join(folder, name), source))
+        raise FileNotFoundError(f"no predictions at {source}: expected a folder, a .tar.gz or a .zip")
+    for folder, folders, names in os.walk(source):
+        folders.sort()
+        for name in sorted(names):
+            path = Path(folder, name)
+            size = path.stat().st_size if path.exists() else 0
+            yield Member(path.relative_to(source).as_posix(), size, path.read_bytes)
 
 
-def _archive(source: Path, others: list[str]) -> Iterator[tuple[str, bytes]]:
-    """Yields like `_folder`, out of a tar archive."""
-    with open(source, "rb") as file:
-        kind = file_kind(file.read(HEAD))
+def _archive(source: Path) -> Iterator[Member]:
+    kind = _kind(source)
     try:
-        with tarfile.open(source) as archive:
-            for member in archive:
-                if not member.isfile():
-                    continue
-                if member.name.endswith(".txt") and (content := archive.extractfile(member)):
-                    yield member.name, content.read()
-                elif _worth_naming(member.name, others):
-                    others.append(member.name)
-    except Exception as error:  # tarfile, gzip, bz2 and lzma have their own kinds for bytes that are damaged
+        yield from (_zip if kind in _ZIPS else _tar)(source)
+    except Exception as error:  # tarfile, zipfile, gzip, bz2 and lzma have their own kinds for bytes that are damaged
         reason = next(iter(str(error).splitlines()), "") or type(error).__name__
-        found = f"{kind}, perhaps cut off ({reason})" if kind in _ARCHIVES else kind
-        expected = "a folder or a whole .tar.gz of <event>/<name>.txt"
-        raise ValueError(f"{source} cannot be read as a tar archive: expected {expected}, found {found}") from error
+        found = f"{kind}, perhaps cut off ({reason})" if kind in (*_TARS, *_ZIPS) else kind
+        expected = "a folder or a whole .tar.gz or .zip of <event>/<name>.txt"
+        form = "zip" if kind in _ZIPS else "tar"
+        raise ValueError(f"{source} cannot be read as a {form} archive: expected {expected}, found {found}") from error
 
 
-def _worth_naming(name: str, others: Sequence[str]) -> bool:
-    """Returns whether to name a file that is no .txt: every .TXT, and the first few others."""
-    return name.lower().endswith(".txt") or len(others) < 3
+def _tar(source: Path) -> Iterator[Member]:
+    with tarfile.open(source) as archive:
+        for item in archive:
+            if item.isfile():
+                yield Member(item.name.removeprefix("./"), item.size, partial(_read, archive, item))
 
 
-def _keyed(source: Path, files: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
+def _read(archive: tarfile.TarFile, item: tarfile.TarInfo) -> bytes:
+    content = archive.extractfile(item)
+    return content.read() if content else b""
+
+
+def _zip(source: Path) -> Iterator[Member]:
+    with zipfile.ZipFile(source) as archive:
+        for item in archive.infolist():
+            if not item.is_dir():
+                yield Member(item.filename, item.file_size, partial(archive.read, item))
+
+
+def _kind(source: Path) -> str:
+    with source.open("rb") as file:
+        return file_kind(file.read(HEAD))
+
+
+def _keyed(source: Path, files: Iterable[Member]) -> Iterator[tuple[str, bytes]]:
     """Yields ("<event>/<name>", content), the key being the last two parts of each path."""
     seen: dict[str, str] = {}
-    for path, content in files:
-        key = "/".join(PurePosixPath(path.replace(os.sep, "/")).parts[-2:]).removesuffix(".txt")
+    for member in files:
+        key = "/".join(PurePosixPath(member.image).parts[-2:])
         if key in seen:
-            raise ValueError(f"{source}: {seen[key]} and {path} are both files of {key}")
-        seen[key] = path
-        yield key, content
+            raise ValueError(f"{source}: {seen[key]} and {member.name} are both files of {key}")
+        seen[key] = member.name
+        yield key, member.read()

@@ -9,18 +9,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.csv
 from numpy.typing import NDArray
 
 from pipeline.data.datasets.wider_face.prediction_files import text_files
 from pipeline.data.datasets.wider_face.prediction_lines import Reading, parse_lines
+from pipeline.data.image_names import NameIndex
+from pipeline.data.number_rows import parse_rows
 from pipeline.data.prediction_format import ImageInfo, require_format
 from pipeline.data.prediction_names import NameMatch
 from pipeline.data.prediction_set import PredictionSet
 
 _LISTED = 20  # malformed files that a message names
-_COLUMNS = ["x", "y", "w", "h", "score"]
 Rows = NDArray[np.float64]
 
 
@@ -59,14 +58,14 @@ class WiderText:
 def read_wider_text(
     source: Path, image_ids: Sequence[str], reading: Reading = "matlab", known: Collection[str] = ()
 ) -> WiderText:
-    """Returns the detections of some images from a folder or a tar archive, at any depth in either.
+    """Returns the detections of some images from a folder or an archive, at any depth in either.
 
     Args:
-        source: folder, .tar.gz, .tgz or .tar.
+        source: folder, .tar.gz, .tgz, .tar or .zip.
         image_ids: wanted images, "<event>/<name>".
-        reading: of which public tool, see `prediction_lines`. "matlab" finds a file by its path, sorts its rows
-            and ignores other files. "python" finds it by its first line, keeps the order of the rows and fails where
-            an image has no file; extra files take part in the score normalisation.
+        reading: of which public tool, see `prediction_lines`. "matlab" finds a file by its path, as `NameIndex`
+            compares names, sorts its rows and ignores other files. "python" finds it by its first line, keeps the order
+            of the rows and fails where an image has no file; extra files take part in the score normalisation.
         known: images that exist but are not wanted; their files are neither read nor called extra.
 
     Raises FileNotFoundError: the source does not exist; ValueError: some files are malformed (named with line, expected
@@ -78,10 +77,12 @@ def read_wider_text(
     wanted = set(image_ids)
     others = set(known) - wanted
     existing = wanted | others
+    if reading == "matlab":
+        files = _under_their_image(source, files, existing)
     chosen = [name for name in files if name in wanted or (reading == "python" and name not in others)]
-    found, disagreeing, malformed, wide = _parse(files, chosen, reading)
+    found, disagreeing, malformed, wide = parse_files(files, chosen, reading)
     if malformed:
-        raise ValueError(_all_malformed(source, malformed, len(chosen)))
+        raise ValueError(all_malformed(source, malformed, len(chosen)))
     # A file is called extra by the key that the reading uses: its path, or the name on its first line.
     keys = {name: name for name in files} if reading == "matlab" else {name: key for name, (key, _) in found.items()}
     extra = [f"{key}.txt" for key in sorted(key for name, key in keys.items() if name not in existing)]
@@ -101,18 +102,40 @@ def read_wider_text(
     )
 
 
-def _all_malformed(source: Path, malformed: Sequence[str], of: int) -> str:
-    """Returns the message for malformed files: how many, and the first of them."""
+def _under_their_image(source: Path, files: dict[str, bytes], existing: Collection[str]) -> dict[str, bytes]:
+    """Returns the files by the image they mean, see `NameIndex`; those of no image keep their name."""
+    if all(name in existing for name in files):
+        return files
+    index, found, meant = NameIndex(existing), dict[str, bytes](), dict[str, str]()
+    for name, content in files.items():
+        try:
+            image_id = index.find(name) or name
+        except ValueError as error:
+            raise ValueError(f"{source}: {error}") from None
+        if meant.setdefault(image_id, name) != name:
+            raise ValueError(f"{source}: {meant[image_id]}.txt and {name}.txt are both files of {image_id}")
+        found[image_id] = content
+    return found
+
+
+def all_malformed(source: Path, malformed: Sequence[str], of: int) -> str:
+    """Returns the message for malformed files: how many ``of`` so many, and the first of them."""
     lines = [f"{source}: {len(malformed)} malformed files:", *malformed[:_LISTED]]
     if len(malformed) > _LISTED:
         lines.append(f"... and {len(malformed) - _LISTED} more of {of}")
     return "\n".join(lines)
 
 
-def _parse(
+def parse_files(
     files: dict[str, bytes], chosen: list[str], reading: Reading
 ) -> tuple[dict[str, tuple[str, Rows]], list[str], list[str], dict[str, Rows]]:
-    """Returns image id -> (file, rows [n, 5]) of the readable files; disagreeing counts, malformed lines, wide rows."""
+    """Returns image id -> (file, rows [n, 5]) of the readable files; disagreeing counts, malformed lines, wide rows.
+
+    Args:
+        files: name without ``.txt`` -> content.
+        chosen: those of them to parse.
+        reading: of which public tool, see `read_wider_text`.
+    """
     wide: dict[str, Rows] = {}
     found: dict[str, tuple[str, Rows]] = {}
     disagreeing: list[str] = []
@@ -163,30 +186,11 @@ def _parse_together(files: dict[str, bytes], chosen: list[str], reading: Reading
             firsts.append(first.decode("utf-8", errors="replace"))
             bodies.append(body)
             lengths.append(rows)
-    table = _numbers(b"".join(bodies), sum(lengths))
+    table = parse_rows(b"".join(bodies), sum(lengths), 5)
     if table is None:
         return {}
     pieces = np.split(table, np.cumsum(lengths)[:-1]) if keys else []
     return {key: (first, rows) for key, first, rows in zip(keys, firsts, pieces, strict=True)}
-
-
-def _numbers(text: bytes, rows: int) -> Rows | None:
-    if not text:
-        return np.zeros((0, 5))
-    try:
-        table = pa.csv.read_csv(
-            pa.BufferReader(text),
-            read_options=pa.csv.ReadOptions(column_names=_COLUMNS, use_threads=False, block_size=1 << 24),
-            parse_options=pa.csv.ParseOptions(delimiter=" ", quote_char=False),
-            convert_options=pa.csv.ConvertOptions(
-                column_types={name: pa.float64() for name in _COLUMNS}, null_values=[]
-            ),
-        )
-    except pa.ArrowInvalid:
-        return None
-    # Arrow's own to_numpy imports pandas, a quarter of a second that nothing here needs.
-    numbers = np.stack([np.concatenate([np.from_dlpack(c) for c in table[name].chunks]) for name in _COLUMNS], axis=1)
-    return numbers if len(numbers) == rows and bool(np.isfinite(numbers).all()) else None
 
 
 def _flat(image_ids: Sequence[str], tables: list[Rows]) -> PredictionSet:

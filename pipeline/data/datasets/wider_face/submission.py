@@ -29,6 +29,8 @@ def submission_names(image_ids: Sequence[str], expected: Collection[str] | None 
     Raises ValueError: images are missing, unknown or come twice, or have no event; the message says how many and which.
     """
     names = ["/".join(PurePosixPath(without_ending(image_id)).parts[-2:]) for image_id in image_ids]
+    if leaving := [name for name in names if ".." in name.split("/")]:
+        raise ValueError(f"expected images <event>/<name>, found {_shown(leaving)} with a folder above")
     if odd := [name for name in names if "/" not in name]:
         raise ValueError(f"expected images <event>/<name>, found {_shown(odd)} without an event")
     if twice := [name for name, times in Counter(names).items() if times > 1]:

@@ -31,9 +31,9 @@ def test_one_of_several_categories_has_to_be_chosen() -> None:
     for category in ("hand", "face", "hand"):
         builder.face(image, (0, 0, 1, 1), category)
     with pytest.raises(
-        ValueError, match=r"expected objects of one name, found hand \(2\), face \(1\); --set it takes one"
+        ValueError, match=r"expected objects of one name, found hand \(2\), face \(1\); --set it=face takes one"
     ):
-        builder.build(HERE, LabelOptions(option="--set it"))
+        builder.build(HERE, LabelOptions(advice=lambda names: f"--set it={names[0]} takes one"))
     with pytest.raises(ValueError, match=r"objects named 'dog', found \['face', 'hand'\]"):
         builder.build(HERE, LabelOptions(("dog",)))
     table = builder.build(HERE, LabelOptions(("face",)))
@@ -61,6 +61,23 @@ def test_equal_boxes_of_one_image_count_once(small: LabelTable) -> None:
     assert table.boxes.tolist() == [[0, 0, 9, 9], [5, 5, 9, 9], [0, 0, 9, 9]]
     assert table.ignored.tolist() == [False, False, True]
     assert table.remarks == ("1 boxes repeat another one of their image exactly; each counts once",)
+    assert (table.crowds, table.areas) == (None, None)
+
+
+def test_crowds_areas_and_objects_left_out() -> None:
+    builder = LabelTableBuilder()
+    image = builder.image("a", (20, 20))
+    builder.face(image, (0, 0, 9, 9), "face", ignored=True, crowd=True)
+    builder.face(image, (0, 0, 5, 4), "face", area=7.5)
+    builder.face(image, (0, 0, 9, 9), "face", ignored=True)
+    builder.leave_out("dog")
+    table = builder.build(HERE, LabelOptions(("face",)))
+    assert table.categories == {"face": 3, "dog": 1}
+    once = table.without_repeats().box_labels()
+    assert once.crowds[0].tolist() == [False, False]  # a crowd in both rows, or none
+    assert once.areas[0].tolist() == [81, 7.5]
+    assert table.box_labels().crowds[0].tolist() == [True, False, False]
+    assert table.faces_at(np.array([0, 1])).box_labels().areas[0].tolist() == [81, 7.5]
 
 
 def test_landmarks_survive_the_repetition_of_a_box_without_them() -> None:

@@ -30,7 +30,7 @@ def test_coco_with_crowds_areas_and_ids(tmp_path: Path) -> None:
     assert file.labels.areas[0].tolist() == [150, 600]
     assert file.labels.crowds[0].tolist() == file.labels.ignored[0].tolist() == [False, True]
     assert (file.labels.crowds[1].tolist(), file.labels.ignored[1].tolist()) == ([False], [True])
-    with pytest.raises(ValueError, match="expected boxes of one category"):
+    with pytest.raises(ValueError, match="expected objects of one name, found face .*; --category 'face' takes one"):
         read_box_labels(tmp_path / "coco.json")
 
 

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 import scipy.io
 
-from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth, ground_truth_of, load_ground_truth
+from pipeline.data.datasets.wider_face.ground_truth import (
+    WiderGroundTruth,
+    ground_truth_of,
+    is_official,
+    load_ground_truth,
+)
 from pipeline.data.records import Sample
 from tests.counted_text import Counted, counted
 
@@ -157,3 +162,9 @@ def test_official_files(shared: Path) -> None:
     assert kept == {"easy": 7211, "medium": 13319, "hard": 31958}
     empty = {level: sum(not flags.any() for flags in column) for level, column in truth.counts.items()}
     assert empty == {"easy": 622, "medium": 207, "hard": 7}
+
+
+def test_one_of_the_four_files_makes_a_folder_official(tmp_path: Path) -> None:
+    assert not is_official(tmp_path) and not is_official(tmp_path / "gone")
+    (tmp_path / "wider_easy_val.mat").touch()
+    assert is_official(tmp_path) and not is_official(tmp_path / "wider_easy_val.mat")

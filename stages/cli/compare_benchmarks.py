@@ -1,0 +1,153 @@
+"""compare, of two results of a benchmark: figures beside each other, what differs in config or protocol, curves."""
+
+from __future__ import annotations
+
+import json as json_text
+import math
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from pipeline.evaluation.result_table import ResultTable
+    from stages.stored_evaluation import StoredBenchmark
+
+NO_TEST = "No interval and no test of chance: the stored counts are of all images together."
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkFile:
+    """What `wider8k evaluate --benchmark NAME --json FILE` wrote.
+
+    Attributes:
+        path: of the file.
+    """
+
+    path: Path
+
+    def content(self) -> dict[str, Any]:
+        """Returns the figures, as `BenchmarkResult.content`. Raises ValueError: the file has none of a benchmark."""
+        from pipeline.evaluation.benchmark_results import TITLES
+
+        try:
+            found: dict[str, Any] = json_text.loads(self.path.read_bytes())
+        except ValueError as error:
+            raise ValueError(f"{self.path}: expected the --json of an evaluation, found that {error}") from None
+        protocol = found.get("protocol") if isinstance(found, dict) else None
+        if not isinstance(protocol, dict) or protocol.get("benchmark") not in TITLES.values():
+            known = ", ".join(TITLES.values())
+            raise ValueError(
+                f"{self.path}: protocol.benchmark: expected one of {known}: evaluate --benchmark writes it"
+            )
+        return found
+
+    def config(self) -> dict[str, Any]:
+        """Returns the protocol, which is all that is known of how the figures came about."""
+        return {"protocol": self.content()["protocol"]}
+
+
+Result: TypeAlias = "StoredBenchmark | BenchmarkFile"
+
+
+def find_result(run: str) -> Result | None:
+    """Returns a finished `benchmark` node, or the `--json` of an evaluation; None for what is neither."""
+    from stages.stored_evaluation import find_benchmark, find_evaluation
+
+    file = Path(run)
+    if file.suffix == ".json" and file.is_file():
+        return BenchmarkFile(file)
+    return None if find_evaluation(run) else find_benchmark(run)
+
+
+def compare_benchmarks(
+    runs: tuple[Result, Result],
+    names: tuple[str, str],
+    given: Sequence[str],
+    json: Path | None,
+    report: Path | None,
+) -> None:
+    """Prints the figures of two results, their difference, and what differs in the config; writes the files.
+
+    Args:
+        runs: results of one benchmark.
+        names: as they are shown.
+        given: options that are for predictions.
+        json: gets all figures with all digits, and the differences of the config.
+        report: gets the page.
+
+    Raises ValueError: they are of different benchmarks, or options for predictions are given.
+    """
+    from pipeline.engine.fingerprint import difference
+    from pipeline.engine.redaction import without_keys
+    from pipeline.evaluation.benchmark_comparison import headline, joined_figures
+    from pipeline.evaluation.page import PageData, render_page
+
+    if given:
+        raise ValueError(f"{', '.join(given)}: expected with predictions only, found results of a benchmark")
+    contents = [each.content() for each in runs]
+    titles = [each["protocol"]["benchmark"] for each in contents]
+    if titles[0] != titles[1]:
+        raise ValueError(f"{names[0]} is of {titles[0]} and {names[1]} of {titles[1]}: their figures do not compare")
+    figures = [headline(each) for each in contents]
+    alike = type(runs[0]) is type(runs[1])
+    configs = [
+        run.config() if alike else {"protocol": each["protocol"]} for run, each in zip(runs, contents, strict=True)
+    ]
+    config = difference(configs[0], configs[1])
+    tables = _tables(names, titles[0], contents, figures, config)
+    summary = f"{names[1]} against {names[0]} on {titles[0]}: {_first(figures)}. {NO_TEST}"
+    print(summary)
+    for table in tables:
+        print(f"\n{table.text()}")
+    if json:
+        shown = {name: {"a": _plain(figures[0][name]), "b": _plain(figures[1][name])} for name in figures[0]}
+        changes = [{"field": name, "a": a, "b": b} for name, a, b in config]
+        content = {"runs": list(names), "benchmark": titles[0], "figures": shown, "config": changes}
+        json.write_text(json_text.dumps(content, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+        print(f"all digits: {json}")
+    if report:
+        typed = shlex.join(["wider8k", *map(without_keys, sys.argv[1:])])
+        plots = joined_figures(dict(zip(names, contents, strict=True)))
+        data = PageData(f"{names[0]} and {names[1]}", summary, tables=tables, figures=plots, commands=[typed])
+        report.write_text(render_page(data), encoding="utf-8")
+        print(f"page: {report}")
+
+
+def _tables(
+    names: tuple[str, str],
+    title: str,
+    contents: Sequence[Mapping[str, Any]],
+    figures: Sequence[Mapping[str, float]],
+    config: Sequence[tuple[str, Any, Any]],
+) -> list[ResultTable]:
+    from pipeline.evaluation.result_table import ResultTable, percent
+
+    rows = [
+        (name, percent(a), percent(figures[1][name]), percent(figures[1][name] - a, sign=True))
+        for name, a in figures[0].items()
+    ]
+    counts = [(name, *(f"{each[name]:,}" for each in contents), "") for name in ("images", "faces")]
+    same = all(contents[0][name] == contents[1][name] for name in ("images", "faces"))
+    note = "Figures in per cent." + ("" if same else " They are of other images or faces, and do not compare.")
+    tables = [ResultTable(title, ("", *names, "difference"), [*rows, *counts], note)]
+    if config:
+        shown = [
+            (name, *(each if isinstance(each, str) else json_text.dumps(each) for each in pair))
+            for name, *pair in config
+        ]
+        tables.append(ResultTable("What differs in the config", ("field", *names), shown))
+    return tables
+
+
+def _first(figures: Sequence[Mapping[str, float]]) -> str:
+    """Returns the first figure of both and their difference, in words."""
+    name = next(iter(figures[0]))
+    a, b = (100 * each[name] for each in figures)
+    return f"{name} {a:.2f} to {b:.2f} ({b - a:+.2f})"
+
+
+def _plain(value: float) -> float | None:
+    return None if math.isnan(value) else value

@@ -1,0 +1,99 @@
+"""What may be asked of `wider8k evaluate`, and which options go together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import typer
+
+GroundTruth = Annotated[
+    Path | None, typer.Option(help="Folder with wider_face_val.mat and wider_{easy,medium,hard}_val.mat.")
+]
+Labels = Annotated[
+    Path | None,
+    typer.Option(help="Labels of any form of `wider8k dataset`, or that folder. fddb: the folder of the folds."),
+]
+Benchmark = Annotated[
+    str, typer.Option(help="Whose rule: wider, fddb, pascal, afw, coco, or single (one face to an image).")
+]
+Protocol = Annotated[
+    str, typer.Option(help="pascal, afw: voc, or face-eval (30 px, boxes shifted and scaled, as published).")
+]
+MinFace = Annotated[float | None, typer.Option(help="pascal, afw: ignore faces with a smaller side, in pixels.")]
+MaxDetections = Annotated[int, typer.Option(help="coco: the best so many of an image.", min=1)]
+Images = Annotated[Path | None, typer.Option(help="Evaluate only the images of this list, a name per line.")]
+Json = Annotated[Path | None, typer.Option(help="Write AP with all digits, protocol and counts.")]
+Report = Annotated[Path | None, typer.Option(help="Write a page: figures, curves, problems.")]
+ReadingOption = Annotated[str, typer.Option(help="Where the official tools differ: matlab or python.")]
+Nms = Annotated[float | None, typer.Option(help="Suppress above this overlap first (for dumps: 0.4).")]
+Score = Annotated[
+    float | None,
+    typer.Option(help="Drop boxes at or below it first (for dumps: 0.02); single: those from it on count."),
+]
+Unreadable = Annotated[
+    str, typer.Option(help="Images of a dump that could not be read: their faces are missed, or left_out of AP.")
+]
+FalseAlarmScore = Annotated[float | None, typer.Option(help="Count boxes from this score on that hit no face.")]
+WithDetails = Annotated[
+    bool,
+    typer.Option("--details", help="Also intervals, error types, recall, oracle, AP by height, event, attribute."),
+]
+Resamples = Annotated[int, typer.Option(min=1, help="Resamples of the images for the intervals of --details.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of these resamples.")]
+
+
+def chosen_reading(
+    reading: str, nms: float | None, score: float | None, unreadable: str
+) -> tuple[Literal["matlab", "python"], float | None, float | None, Literal["left_out", "missed"]]:
+    """Returns the options of `read_inputs`; raises ValueError where one is none of its choices."""
+    if reading not in ("matlab", "python"):
+        raise ValueError(f"--reading {reading}: expected matlab or python")
+    if unreadable not in ("left_out", "missed"):
+        raise ValueError(f"--unreadable {unreadable}: expected left_out or missed")
+    tool: Literal["matlab", "python"] = "python" if reading == "python" else "matlab"
+    return tool, nms, score, "left_out" if unreadable == "left_out" else "missed"
+
+
+USED_BY: Final[Mapping[tuple[str, ...], tuple[str, ...]]] = {
+    ("pascal", "afw"): ("protocol", "min_face"),
+    ("wider", "pascal", "afw", "coco", "single"): ("category",),
+    ("coco",): ("max_detections",),
+    ("wider", "single"): ("score",),
+    ("wider",): (
+        "ground_truth",
+        "images",
+        "nms",
+        "false_alarms",
+        "details",
+        "reading",
+        "unreadable",
+    ),
+}
+"""Benchmarks -> the options that only these use."""
+
+
+def require_options_of(ctx: typer.Context, benchmark: str) -> None:
+    """Raises ValueError where an option is typed that the benchmark does not use."""
+    for benchmarks, options in USED_BY.items():
+        typed = [_typed_as(name) for name in options if _is_typed(ctx, name)]
+        if typed and benchmark not in benchmarks:
+            only = " or ".join(benchmarks)
+            raise ValueError(f"{', '.join(typed)}: expected with --benchmark {only} only, found {benchmark}")
+
+
+def require_details(ctx: typer.Context, details: bool) -> None:
+    """Raises ValueError where an option of the intervals is typed, even at its default, and `--details` is not."""
+    typed = [_typed_as(name) for name in ("resamples", "seed") if _is_typed(ctx, name)]
+    if typed and not details:
+        raise ValueError(f"{', '.join(typed)}: expected with --details only, found no --details")
+
+
+def _typed_as(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _is_typed(ctx: typer.Context, name: str) -> bool:
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"

@@ -1,0 +1,185 @@
+"""A cluster of several machines on this one: each a `ray start` process of its own, which can be killed like a machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.cluster.test_ray_executor import checksums, values
+from tests.processes import free_port, kill_family
+
+ROOT = Path(__file__).resolve().parents[2]
+RAY = str(Path(sys.executable).parent / "ray")
+SECONDS_TO_START, SECONDS_FOR_A_LINE = 90, 60
+# A machine counts as lost after 1.5 s without a sign of life instead of 15.
+QUICK = {"RAY_health_check_period_ms": "500", "RAY_health_check_failure_threshold": "3"}
+# The provider of Ray's own tests, which starts raylets on this machine; nothing here ends others' as its helper does.
+PROVIDER = "ray.autoscaler._private.fake_multi_node.node_provider.FakeMultiNodeProvider"
+HEAD_ID, HEAD_KIND = "f" * 51 + "00000", "ray.head.default"
+UNUSED_LISTS = (
+    "cluster_synced_files", "rsync_exclude", "rsync_filter", "initialization_commands", "setup_commands",
+    "head_setup_commands", "worker_setup_commands", "head_start_ray_commands", "worker_start_ray_commands",
+)  # fmt: skip
+FAKE = {1: {"RAY_FAKE_CLUSTER": "1", "AUTOSCALER_UPDATE_INTERVAL_S": "1"}}
+FAKE[2] = FAKE[1] | {
+    "RAY_enable_autoscaler_v2": "1", "RAY_CLOUD_INSTANCE_ID": HEAD_ID, "RAY_OVERRIDE_NODE_ID_FOR_TESTING": HEAD_ID,
+    "RAY_NODE_TYPE_NAME": HEAD_KIND,  # as `ray up` and KubeRay set it
+}  # fmt: skip
+DRAIN = """
+import sys, ray
+ray.init(address=sys.argv[1], log_to_driver=False, logging_level="ERROR")
+from ray._private.worker import global_worker
+from ray.core.generated import autoscaler_pb2
+reason = autoscaler_pb2.DrainNodeReason.Value("DRAIN_NODE_REASON_PREEMPTION")
+(node,) = [each["NodeID"] for each in ray.nodes() if each["Resources"].get(sys.argv[2])]
+assert global_worker.gcs_client.drain_node(node, reason, "preempted", 0)[0]
+"""
+
+
+class SmallCluster:
+    """A head without CPUs, and what is added to it: by `add`, or by Ray's own autoscaler."""
+
+    def __init__(self, kinds: Mapping[str, Any] | None = None, autoscaler: int = 2) -> None:
+        """Starts the head.
+
+        Args:
+            kinds: of machines that the autoscaler may start, by name, as in the YAML of `ray up`; None for none.
+            autoscaler: its version.
+        """
+        self.folder = Path(tempfile.mkdtemp(prefix="w8k-", dir="/tmp"))  # short: Ray's sockets are in it
+        self._port, self._log = free_port(), (self.folder / "log").open("w")
+        self._kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+        self._kept |= {"RAY_TMPDIR": str(self.folder), "RAY_AUTH_MODE": "disabled", "RAY_BACKEND_LOG_LEVEL": "fatal"}
+        self._machines: list[subprocess.Popen[bytes]] = []
+        command = ["--head", f"--port={self._port}", "--num-cpus=0", "--include-dashboard=false"]
+        command += [f"--ray-client-server-port={free_port()}", *self._autoscaling(kinds)]
+        self._start(command, QUICK | (FAKE[autoscaler] if kinds else {}))
+        self.address = self._addressed()
+
+    @property
+    def env(self) -> dict[str, str]:
+        """Environment of a driver that joins."""
+        return {**self._kept, "RAY_ADDRESS": self.address}
+
+    def add(self, cpus: int, **resources: float) -> subprocess.Popen[bytes]:
+        """Starts a machine; returns before it has joined."""
+        command = [f"--address={self.address}", f"--num-cpus={cpus}", f"--resources={json.dumps(resources)}"]
+        return self._start(command, {})
+
+    def lose(self, machine: subprocess.Popen[bytes]) -> None:
+        """Ends a machine without warning."""
+        self._machines.remove(machine)
+        kill_family(machine)
+
+    def lose_all(self) -> None:
+        """Ends all machines but the head."""
+        for machine in self._machines[1:]:
+            self.lose(machine)
+
+    def drain(self, resource: str) -> None:
+        """Announces that the machine with a resource of this name will be taken away."""
+        command = [sys.executable, "-c", DRAIN, self.address, resource]
+        subprocess.run(command, env=self._kept, check=True, timeout=60)
+
+    def close(self) -> None:
+        """Ends all machines."""
+        self.lose_all()
+        kill_family(self._machines[0])
+        self._log.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _autoscaling(self, kinds: Mapping[str, Any] | None) -> list[str]:
+        if not kinds:
+            return []
+        provider = {"type": "external", "module": PROVIDER, "gcs_address": f"127.0.0.1:{self._port}"}
+        provider |= {"use_node_id_as_ip": True, "disable_node_updaters": True, "disable_launch_config_check": True}
+        provider |= {"launch_multiple": True, "head_node_id": HEAD_ID}
+        head = {"resources": {"CPU": 0}, "node_config": {}, "max_workers": 0}
+        config = {
+            "cluster_name": "small", "max_workers": 8, "idle_timeout_minutes": 5, "provider": provider,
+            "head_node_type": HEAD_KIND, "available_node_types": {HEAD_KIND: head, **kinds},
+            "auth": {}, "docker": {}, "file_mounts": {}, **{name: [] for name in UNUSED_LISTS},
+            "upscaling_speed": 1.0, "file_mounts_sync_continuously": False,
+        }  # fmt: skip
+        file = self.folder / "autoscaling.json"
+        file.write_text(json.dumps(config))
+        return [f"--autoscaling-config={file}"]
+
+    def _start(self, arguments: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
+        command = [RAY, "start", "--block", "--object-store-memory=80000000", "--dashboard-agent-listen-port=0"]
+        machine = subprocess.Popen(
+            [*command, *arguments],
+            env=self._kept | environment, stdout=self._log, stderr=self._log, start_new_session=True,
+        )  # fmt: skip
+        self._machines.append(machine)
+        return machine
+
+    def _addressed(self) -> str:
+        written, limit = self.folder / "ray" / "ray_current_cluster", time.monotonic() + SECONDS_TO_START
+        while not (written.exists() and written.read_text().strip()):
+            assert self._machines[0].poll() is None and time.monotonic() < limit, (self.folder / "log").read_text()
+            time.sleep(0.05)
+        return written.read_text().strip()
+
+
+def start_squares(world: Any, env: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
+    """Starts a driver that runs a `World`'s config; its output is that of a terminal's user."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.cluster.squares_job", str(world.folder / "config.yaml"), *arguments],
+        cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+    )  # fmt: skip
+
+
+def read_until(driver: subprocess.Popen[str], *parts: str) -> str:
+    """Returns what a driver prints up to a line with all of these parts; ends it and fails where none comes in time."""
+    limit, text = time.monotonic() + SECONDS_FOR_A_LINE, ""
+    assert driver.stdout
+    for line in driver.stdout:
+        text += line
+        if all(part in line for part in parts):
+            return text
+        if time.monotonic() > limit:
+            break
+    if driver.poll() is None:
+        kill_family(driver)
+    raise AssertionError(f"no line with {parts}:\n{text}")
+
+
+def ended(driver: subprocess.Popen[str]) -> tuple[int, str]:
+    try:
+        text, _ = driver.communicate(timeout=150)
+    finally:
+        if driver.poll() is None:
+            kill_family(driver)
+    return driver.returncode, text
+
+
+def assert_without_dumps(text: str) -> None:
+    """Fails where Ray's own words are among those of the run."""
+    assert not re.search(r"state-dump|Traceback|\(raylet\)|ray\.exceptions|\[E \d|WARNING", text), text
+
+
+def at_a_pace(world: Any, numbers: int) -> None:
+    """Makes a `World` of so many numbers, of which `squares` takes 0.3 s each."""
+    world.numbers(range(numbers))
+    (world.folder / "pace").write_text("0.3")
+
+
+def assert_as_in_a_quiet_run(world: Any, numbers: int) -> None:
+    """Fails where a row is lost or doubled, or where a run in one process gives other bytes."""
+    assert values(world, "squares") == [(f"n{i:03d}", i * i) for i in range(numbers)]
+    disturbed = checksums(world)
+    for node in ("squares", "cubes", "total"):
+        world.store.delete_folder(node)
+    (world.folder / "pace").unlink()
+    world.run()
+    assert checksums(world) == disturbed
