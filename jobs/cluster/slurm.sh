@@ -45,7 +45,7 @@ interrupted() { # by the end of its time or a preemption: USR1 or TERM; by a per
 trap 'interrupted USR1' USR1
 trap 'interrupted TERM' TERM
 trap 'interrupted INT' INT
-trap 'jobs -p | xargs -r kill 2>/dev/null; wait || true' EXIT # until Ray has left its ports
+trap 'jobs -p | xargs -r kill 2>/dev/null || true; wait || true' EXIT # until Ray has left its ports
 
 srun --nodes=1 --ntasks=1 --nodelist="$head" --overlap \
   ray start --head --node-ip-address="$address" --port="$port" "${options[@]}" &
@@ -55,17 +55,21 @@ for machine in "${machines[@]:1}"; do
     ray start --address="$address:$port" "${options[@]}" &
 done
 export RAY_ADDRESS="$address:$port"
-for ((second = 0; ; second++)); do
-  joined=$(python -c 'import ray, sys; ray.init(log_to_driver=False, logging_level="ERROR"); print(len(ray.nodes()))' 2>/dev/null || echo 0)
-  ((joined < ${#machines[@]})) || break
+answers() { (exec 3<> "/dev/tcp/$address/$port") 2>/dev/null; }
+count='import ray; ray.init(log_to_driver=False, logging_level="ERROR"); print(len(ray.nodes()))'
+joined=0
+for ((try = 0; joined < ${#machines[@]}; try++)); do
   [[ -z $requeue ]] || break
   kill -0 "$ray" 2>/dev/null || { echo "error: Ray did not start on $head, for the reason above" >&2; exit 1; }
-  ((second < 60)) || { echo "error: $joined of ${#machines[@]} machines have joined Ray after several minutes" >&2; exit 1; }
+  ((try < 100)) || { echo "error: $joined of ${#machines[@]} machines have joined Ray after several minutes" >&2; exit 1; }
   sleep 2
+  if answers; then
+    joined=$(python -c "$count" 2>/dev/null || echo 0)
+  fi
 done
-echo "Ray runs on ${#machines[@]} machines at $RAY_ADDRESS"
 
 if [[ -z $requeue ]]; then
+  echo "Ray runs on ${#machines[@]} machines at $RAY_ADDRESS"
   python jobs/full_pipeline.py "$@" &
   driver=$!
   code=0
