@@ -10,6 +10,7 @@ from pipeline.data.images import Image
 from pipeline.data.records import Detections
 from pipeline.data.shard_reader import ShardReader
 from pipeline.engine.items import Item, Items
+from pipeline.engine.measures import timed
 from pipeline.engine.stage import Row, StageContext
 
 Refine = Callable[[Image, Detections], Detections]
@@ -47,7 +48,9 @@ def refined_rows(ctx: StageContext, port: str, refine: Refine) -> Callable[[Sequ
                 yield _failed(found, found.error or str(error)).to_row()
                 continue
             try:
-                yield refine(image, found).to_row()
+                with timed("network"):
+                    refined = refine(image, found)
+                yield refined.to_row()
             except (RuntimeError, ValueError) as problem:
                 if isinstance(problem, RuntimeError) and not out_of_memory(problem):
                     raise  # a broken device or library: other images would fare no better

@@ -12,8 +12,9 @@ from typing import ParamSpec, TypeVar
 
 from pipeline.engine.executor import LocalExecutor
 from pipeline.engine.graph import Graph
+from pipeline.engine.outcome import Outcome
 from pipeline.engine.plan import Decision, Options, plan
-from pipeline.engine.runner import Outcome, Runner
+from pipeline.engine.runner import Runner
 from pipeline.engine.storage import Store
 
 P = ParamSpec("P")

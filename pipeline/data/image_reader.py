@@ -9,6 +9,7 @@ from pipeline.engine.daemon_pool import DaemonPool
 from pipeline.engine.fingerprint import hash_bytes
 from pipeline.engine.machine_memory import memory_limit
 from pipeline.engine.manifest import Artifact
+from pipeline.engine.measures import count, timed
 from pipeline.engine.stage import Item, StageContext
 from pipeline.engine.worker_group import prefetch
 
@@ -39,7 +40,10 @@ class ImageReader:
 
     def read(self, path: str) -> bytes:
         """Returns the compressed image of a sample's `path`; raises OSError where it is gone."""
-        return self._dataset.image_bytes(self._root, path)
+        with timed("read"):
+            data = self._dataset.image_bytes(self._root, path)
+        count("bytes_read", len(data))
+        return data
 
     def read_indexed(self, path: str, content_hash: str) -> bytes:
         """Returns the compressed image that was indexed with this content hash.
@@ -64,10 +68,10 @@ class ImageReader:
         raised. Images are held ahead as far as they are small. An item's ``data["path"]`` is the image's, and
         ``data["content_hash"]``, or its version without one, what it was indexed with.
         """
-        count = max(THREADS, int(self._cpus))
-        depth = max(GPU_IMAGES_AHEAD if self._accelerated else IMAGES_AHEAD, 2 * count)
+        size = max(THREADS, int(self._cpus))
+        depth = max(GPU_IMAGES_AHEAD if self._accelerated else IMAGES_AHEAD, 2 * size)
         most = self._room.bytes // 2 if self._accelerated else AHEAD_BYTES
-        with DaemonPool(count, "decode") as threads:
+        with DaemonPool(size, "decode") as threads:
             # On its only core the network and a decoder beside it take 75 ms of CPU an image, one after the other 64.
             if self._accelerated or self._cpus > 1:
                 yield from prefetch(threads, lambda item: self._decode(self._fetch(item)), items, depth, _cost, most)
@@ -85,7 +89,8 @@ class ImageReader:
     def _decode(self, fetched: Fetched) -> Decoded:
         item, data, error = fetched
         try:
-            image = None if data is None else decode(data, self._room)
+            with timed("decode"):
+                image = None if data is None else decode(data, self._room)
         except ValueError as problem:
             return item, None, f"{type(problem).__name__}: {problem}"
         return item, _pinned(image) if image is not None and self._accelerated else image, error

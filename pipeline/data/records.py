@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.boxes.frame import Frame
 from pipeline.data.schemas import ATTRIBUTES, CORNERS, LEVELS
+from pipeline.engine.measures import count
 
 Float32 = NDArray[np.float32]
 
@@ -143,6 +144,7 @@ class Detections:
 
     def to_row(self) -> dict[str, Any]:
         """Returns a row of `schemas.DETECTIONS`."""
+        count("boxes", len(self.boxes))
         return {
             **{name: getattr(self, name) for name in _DETECTIONS_FIELDS},
             "valid": len(self.boxes),

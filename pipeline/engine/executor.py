@@ -9,6 +9,7 @@ from contextlib import closing
 from typing import Any, Protocol, TypeVar
 
 from pipeline.engine.capacity import FIXED, UNLIMITED, Machine, Outlook
+from pipeline.engine.measures import take_measures
 from pipeline.engine.shard_record import ShardRecord
 from pipeline.engine.shards import ShardJob, compute_whole
 from pipeline.engine.stage import Item, to_stdout
@@ -64,6 +65,7 @@ class LocalExecutor:
 
     def shards(self, job: ShardJob, todo: Sequence[tuple[Item, ...]]) -> Iterator[ShardRecord]:
         """Opens the stage once, and again after an item that exceeded its time, and computes shard after shard."""
+        take_measures()  # of what ended early in this process
         with closing(WatchedThread(job)) as worker:
             for items in todo:
                 yield worker.compute(items)

@@ -29,6 +29,6 @@ class Heartbeat:
 def latest_heartbeats(store: Store, folder: str, run_id: str) -> dict[str, str]:
     """Returns label -> newest line of the workers of this run in `folder`."""
     inflight = f"{folder}/_inflight"
-    names = [n for n in store.sizes(inflight) if n.startswith(run_id) and n.endswith(".progress")]
+    names = [n for n in store.sizes(inflight) if n.startswith(f"{run_id}-") and n.endswith(".progress")]
     lines = {n.removeprefix(f"{run_id}-"): store.read_or_none(f"{inflight}/{n}") for n in names}
     return {label.removesuffix(".progress"): line.decode() for label, line in sorted(lines.items()) if line}

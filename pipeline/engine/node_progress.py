@@ -35,6 +35,8 @@ class ProgressState:
         rate: e.g. ``4.1/s``, empty for a whole stage.
         errors: rows that hold an error.
         peak_mb: largest memory of a worker in MB, 0 where not known.
+        seconds_left: until it has finished, None where that is not known.
+        per_second: finished items per second since it began, None for a whole stage.
     """
 
     node: str
@@ -46,6 +48,8 @@ class ProgressState:
     rate: str = ""
     errors: int = 0
     peak_mb: int = 0
+    seconds_left: float | None = None
+    per_second: float | None = None
 
     def line(self) -> str:
         """Returns e.g. ``boxes 120/495 items 3/8 shards 4.1/s 1m32s left 2 errors 812 MB``."""
@@ -103,14 +107,17 @@ class NodeProgress:
             name, f"{done}/{self.items} items", done / self.items if self.items else None,
             f"no item finished for {duration(silent)}" if silent else left, silent > 0,
             f"{self.shards_done}/{self.shards} shards", f"{rate:.3g}/s", self.errors, self.peak_mb,
+            (self.items - done) / rate if done else None, rate,
         )  # fmt: skip
 
     def _of_steps(self, newest: str, now: float) -> ProgressState:
         steps = re.search(r"(\d+)/(\d+)", newest)
         share = min(1.0, int(steps[1]) / int(steps[2])) if steps and int(steps[2]) else None
         silent = self._silent(newest, bool(steps), SHORTEST_STALL_OF_STEPS, now)
-        left = f"stalled for {duration(silent)}" if silent else self._time_left(steps, now)
-        return ProgressState(self.job.ctx.node, newest, share, left, silent > 0)
+        seconds = self._seconds_left(steps, now)
+        left = f"{duration(seconds)} left" if seconds is not None else duration(now - self.started)
+        shown = f"stalled for {duration(silent)}" if silent else left
+        return ProgressState(self.job.ctx.node, newest, share, shown, silent > 0, seconds_left=seconds)
 
     def _silent(self, seen: object, begun: bool, shortest: float, now: float) -> float:
         """Returns for how many seconds nothing was finished, 0 where that is no longer than usual or nothing is yet."""
@@ -123,16 +130,16 @@ class NodeProgress:
         silent = now - self._last_advance
         return silent if silent > max(shortest, USUAL_GAPS * usual) else 0.0
 
-    def _time_left(self, steps: re.Match[str] | None, now: float) -> str:
-        """Returns how long a stage that logs ``... 30/120 ...`` still needs, else how long it has run."""
+    def _seconds_left(self, steps: re.Match[str] | None, now: float) -> float | None:
+        """Returns how long a stage that logs ``... 30/120 ...`` still needs; None where that is not known."""
         if steps is None or not int(steps[2]):
-            return duration(now - self.started)
+            return None
         done, total = int(steps[1]), int(steps[2])
         # What a resumed stage had done before took no time of this run: only steps seen in it count.
         self._first_steps = self._first_steps or (done, now)
         before, then = self._first_steps
         pace = (done - before) / (now - then) if done > before else done / (now - self.started)
-        return duration((total - done) / pace) + " left" if pace else duration(now - self.started)
+        return (total - done) / pace if pace else None
 
 
 def duration(seconds: float) -> str:

@@ -1,66 +1,104 @@
-"""Progress of a run: bars or lines while it goes, a line per finished node, and a JSON-lines log in the store."""
+"""Progress of a run: bars or lines while it goes, a line per finished node, the run log and the live state."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, TextIO
+from types import TracebackType
+from typing import Any, Final, TextIO
 
+from pipeline.engine.error_kind import error_kind
+from pipeline.engine.live_state import LIVE_FILE, LiveState
+from pipeline.engine.metrics import Metrics, NoMetrics
 from pipeline.engine.node_progress import NodeProgress, ProgressState, duration
 from pipeline.engine.redaction import redact
+from pipeline.engine.run_log import RunLog
 from pipeline.engine.shard_record import ShardRecord
 from pipeline.engine.shards import ShardJob
 from pipeline.engine.storage import Store
 from pipeline.engine.terminal import BottomLines, has_cursor, render, terminal_size
+from pipeline.engine.worker_events import take_events
 
-SECONDS_BETWEEN_LINES = 10.0  # where the output is a file or a pipe
+SECONDS_BETWEEN_LINES: Final = 10.0  # where the output is a file or a pipe
+SECONDS_BETWEEN_STATES: Final = 2.0  # of the live state; as often as workers write their heartbeats
+SECONDS_BETWEEN_REMOTE_STATES: Final = 5.0  # each is a listing and a request per worker
+SECONDS_BETWEEN_PROGRESS_EVENTS: Final = 60.0
 
 
 class ProgressReporter:
-    """Prints progress and writes ``runs/<id>.jsonl``; safe to call from several threads.
+    """Prints progress, writes the run log and the live state; safe to call from several threads.
 
     A terminal shows a bar per running node, below all lasting lines; elsewhere a new line comes every ten seconds at
     most. A `quiet` one prints only what failed or was found damaged; its log holds everything.
     """
 
-    def __init__(self, store: Store, run_id: str, stream: TextIO | None = None, quiet: bool = False) -> None:
+    def __init__(
+        self,
+        store: Store,
+        run_id: str,
+        stream: TextIO | None = None,
+        quiet: bool = False,
+        metrics: Metrics | None = None,
+    ) -> None:
+        """Args: the store; the run; what is printed to; whether little is; what publishes the figures, if anything."""
         self._store, self._run_id, self._stream = store, run_id, stream or sys.stderr
+        self._metrics = metrics or NoMetrics()
         self._active: dict[str, NodeProgress] = {}
-        self._events: list[str] = []
+        self._nodes: dict[str, ProgressState] = {}  # of all selected nodes, for the live state
+        self._stalled: set[str] = set()
         self._guard = threading.RLock()
         self._stop = threading.Event()
         self._quiet, self._terminal = quiet, has_cursor(self._stream)
         self._bottom = BottomLines(self._stream)
+        self._run_log = RunLog(store, run_id, self._print)
         self._ticker = threading.Thread(target=self._tick, name="progress", daemon=True)
 
     def __enter__(self) -> ProgressReporter:
         """Starts to show progress."""
+        self._run_log.__enter__()
         self._ticker.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Clears the bars and saves the log."""
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Clears the bars, ends the log with how the run ended, and takes back the live state."""
         self._stop.set()
         self._ticker.join()
         with self._guard:
             self._bottom.clear()
-        self._save()
+        if error is not None:
+            self.event("run ended", outcome=f"ended by {type(error).__name__}: {error}")
+        self._run_log.__exit__(kind, error, trace)
+        try:
+            self._store.delete(LIVE_FILE)
+        except OSError:  # the store's trouble is none of the run's, which has ended
+            return
 
     def log(self, line: str) -> None:
-        """Prints one lasting line."""
+        """Prints one lasting line, and adds it to the run log."""
+        self._print(line)
+        self.event("message", line=line)
+
+    def event(self, event: str, node: str = "", **facts: Any) -> None:
+        """Adds an event to the run log."""
+        self._run_log.event(event, node, **facts)
+
+    def selected(self, nodes: Sequence[ProgressState]) -> None:
+        """Sets what the live state shows of each selected node until it runs; what has run stays as it is."""
         with self._guard:
-            self._bottom.clear()
-            print(redact(line), file=self._stream, flush=True)
+            self._nodes = {each.node: self._nodes.get(each.node, each) for each in nodes}
 
     def node_started(self, job: ShardJob, items: int, shards: int) -> None:
         """Begins a node; `shards` is 0 for a whole stage."""
         with self._guard:
             self._active[job.ctx.node] = NodeProgress(job, items, shards)
-        self._event("node started", node=job.ctx.node, items=items, shards=shards)
+        self._metrics.node_started(job.ctx.node, job.stage.name)
+        self.event("node started", job.ctx.node, items=items, shards=shards)
 
     def shard_done(self, node: str, record: ShardRecord) -> None:
         """Counts a finished shard."""
@@ -70,76 +108,128 @@ class ProgressReporter:
             progress.shards_done += 1
             progress.errors += len(record.errors)
             progress.peak_mb = max(progress.peak_mb, record.peak_mb)
-        self._event(
-            "shard done", node=node, shard=record.name, rows=record.rows, errors=record.errors,
-            seconds=record.seconds, peak_mb=record.peak_mb, host=record.host,
+        self._metrics.shard_done(node, record)
+        self.event(
+            "shard done", node, shard=record.name, rows=record.rows, errors=len(record.errors), bytes=record.size,
+            seconds=record.seconds, peak_mb=record.peak_mb, host=record.host, **record.measured,
         )  # fmt: skip
+        for key, message in record.errors:
+            self.event("item error", node, key=key, kind=error_kind(message), message=message)
+
+    def collect_events(self, node: str) -> None:
+        """Writes what the node's workers noted into the run log; before their folder is deleted."""
+        with self._guard:
+            progress = self._active.get(node)
+        if progress is None:
+            return
+        try:
+            found = take_events(self._store, progress.job.folder, self._run_id)
+        except OSError:  # they stay where they are
+            return
+        for each in found:
+            if each["event"] == "worker died":
+                self._metrics.worker_died(node)
+            self.event(each.pop("event"), node, **each)
 
     def node_ended(self, node: str, outcome: str, **facts: Any) -> None:
-        """Ends a node with one lasting line, unless `quiet`, and saves the log so far."""
-        self._end(node, outcome, not self._quiet, facts)
+        """Ends a node with one lasting line, unless `quiet`; the log has it for good when this returns."""
+        self._end("node ended", node, outcome, not self._quiet, facts)
 
     def node_failed(self, node: str, message: str, trace: str) -> None:
-        """Ends a node that failed with one lasting line, and saves the log so far; the trace is in the log only."""
-        self._end(node, f"failed: {message}", True, {"trace": trace})
+        """Ends a node that failed with one lasting line; the trace is in the log only."""
+        self.collect_events(node)
+        self._end("node failed", node, f"failed: {message}", True, {"trace": trace})
 
-    def _end(self, node: str, outcome: str, lasting: bool, facts: dict[str, Any]) -> None:
+    def _print(self, line: str) -> None:
+        with self._guard:
+            self._bottom.clear()
+            print(redact(line), file=self._stream, flush=True)
+
+    def _end(self, event: str, node: str, outcome: str, lasting: bool, facts: Mapping[str, Any]) -> None:
         with self._guard:
             progress = self._active.get(node)
         if progress:
             self._report_delays(progress)
         with self._guard:
             self._active.pop(node, None)
-        seconds = f" in {duration(time.monotonic() - progress.started)}" if progress else ""
+            seconds = f" in {duration(time.monotonic() - progress.started)}" if progress else ""
+            share = 1.0 if event == "node ended" else None
+            self._nodes[node] = ProgressState(node, f"{outcome}{seconds}", share, "", stalled=share is None)
         if lasting:
-            self.log(f"{node}: {outcome}{seconds}")
-        self._event("node ended", node=node, outcome=outcome, **facts)
-        self._save()
+            self._print(f"{node}: {outcome}{seconds}")
+        self._metrics.node_ended(node)
+        self.event(event, node, outcome=outcome, **facts)
+        self._run_log.flush()
 
     def _report_delays(self, progress: NodeProgress) -> None:
         """Prints a line for each new report of an item that takes long; the log has the stack of what was ended too."""
+        node = progress.job.ctx.node
         with contextlib.suppress(OSError):  # a store that does not answer now is asked again
             for delay in progress.new_delays():
                 if delay.ended or not self._quiet:
-                    self.log(f"{progress.job.ctx.node}: {delay.line()}")
-                self._event("item ended" if delay.ended else "item slow", node=progress.job.ctx.node, **asdict(delay))
-
-    def _event(self, event: str, **facts: Any) -> None:
-        line = json.dumps({"time": round(time.time(), 3), "event": event, **facts}, ensure_ascii=False)
-        with self._guard:
-            self._events.append(redact(line))
-
-    def _save(self) -> None:
-        with self._guard:
-            text = "".join(f"{line}\n" for line in self._events)
-        if text:
-            self._store.write(f"runs/{self._run_id}.jsonl", text.encode())
+                    self._print(f"{node}: {delay.line()}")
+                self.event("item ended" if delay.ended else "item slow", node, **asdict(delay))
 
     def _tick(self) -> None:
-        last = time.monotonic()
+        last_line = last_event = time.monotonic()
+        last_state = 0.0
+        between = SECONDS_BETWEEN_STATES if self._store.local else SECONDS_BETWEEN_REMOTE_STATES
         while not self._stop.wait(1.0):
             now = time.monotonic()
-            if now - last < SECONDS_BETWEEN_LINES and (self._quiet or not self._terminal):
-                continue
-            last = now
-            with self._guard:
-                active = list(self._active.values())
-            for progress in active:
-                self._report_delays(progress)
-            if self._quiet:
+            due = now - last_state >= between
+            if not due and not (self._terminal and not self._quiet and self._store.local):
                 continue
             try:
-                states = [progress.state(now) for progress in active]
+                states = self._states(now)
+                if due:
+                    last_state = now
+                    self._write(states)
+                    self._note_delays()
             except OSError:  # a store that does not answer now is no reason to stop the run
                 continue
-            with self._guard:
-                # One that ended meanwhile has its lasting line.
-                states = [each for each in states if each.node in self._active]
+            self._note_stalls(states)
+            if now - last_event >= SECONDS_BETWEEN_PROGRESS_EVENTS:
+                last_event = now
+                for each in states:
+                    self.event("progress", each.node, line=each.line())
+            if not self._quiet and (self._terminal or now - last_line >= SECONDS_BETWEEN_LINES):
+                last_line = now
                 self._show(states)
 
-    def _show(self, states: list[ProgressState]) -> None:
-        if self._terminal:
-            self._bottom.draw(render(states, *terminal_size(self._stream)) if states else [])
-        elif states:
-            self._stream.write(redact(" | ".join(each.line() for each in states)) + "\n")
-            self._stream.flush()
+    def _states(self, now: float) -> list[ProgressState]:
+        with self._guard:
+            active = list(self._active.values())
+        states = [progress.state(now) for progress in active]
+        with self._guard:
+            # One that ended meanwhile has its lasting line.
+            return [each for each in states if each.node in self._active]
+
+    def _write(self, states: Sequence[ProgressState]) -> None:
+        """Writes the live state, publishes it, and takes what workers noted."""
+        for each in states:
+            self.collect_events(each.node)
+        self._metrics.progress(states)
+        with self._guard:
+            nodes = {**self._nodes, **{each.node: each for each in states}}
+        LiveState.here(self._run_id, list(nodes.values())).write(self._store)
+
+    def _note_delays(self) -> None:
+        with self._guard:
+            active = list(self._active.values())
+        for progress in active:
+            self._report_delays(progress)
+
+    def _note_stalls(self, states: Sequence[ProgressState]) -> None:
+        for each in states:
+            if each.stalled != (each.node in self._stalled):
+                (self._stalled.add if each.stalled else self._stalled.discard)(each.node)
+                self.event("stalled" if each.stalled else "goes on", each.node, line=each.line())
+
+    def _show(self, states: Sequence[ProgressState]) -> None:
+        with self._guard:
+            shown = [each for each in states if each.node in self._active]
+            if self._terminal:
+                self._bottom.draw(render(shown, *terminal_size(self._stream)) if shown else [])
+            elif shown:
+                self._stream.write(redact(" | ".join(each.line() for each in shown)) + "\n")
+                self._stream.flush()

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
+import platform
+import socket
 from contextlib import suppress
+from typing import Any
 
 PACKAGES = ("wider8k", "torch", "ray", "pyarrow", "numpy", "opencv-python-headless")
 
@@ -15,3 +19,8 @@ def installed_versions() -> dict[str, str]:
         with suppress(importlib.metadata.PackageNotFoundError):
             found[package] = importlib.metadata.version(package)
     return found
+
+
+def driver() -> dict[str, Any]:
+    """Returns host, process and operating system of this process."""
+    return {"host": socket.gethostname(), "pid": os.getpid(), "machine": platform.platform()}

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import platform
 import sys
 import threading
 import time
 import traceback
-import uuid
 from collections.abc import Callable, Collection
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from pipeline.engine.capacity import UNLIMITED, require_capacity, side_by_side
 from pipeline.engine.error_rows import check_errors, output_notes, own_errors
 from pipeline.engine.executor import Executor, SerialPool
 from pipeline.engine.exports import export_files
 from pipeline.engine.graph import Graph
+from pipeline.engine.live_state import shown_before
 from pipeline.engine.manifest import Artifact, Manifest, finish
+from pipeline.engine.metrics import Metrics, NoMetrics
 from pipeline.engine.node_shards import compute_shards
+from pipeline.engine.outcome import Outcome
 from pipeline.engine.plan import Decision, NodePlan, Options, context, plan, plan_node
 from pipeline.engine.progress import ProgressReporter
-from pipeline.engine.provenance import installed_versions
+from pipeline.engine.provenance import driver, installed_versions
 from pipeline.engine.redaction import redact
 from pipeline.engine.row_list import write_row_list
+from pipeline.engine.run_id import new_run_id
 from pipeline.engine.shard_record import DAMAGED, DamagedError, ReusedShard
 from pipeline.engine.shards import ShardJob
 from pipeline.engine.stage import MapStage
@@ -32,37 +34,6 @@ from pipeline.engine.stopping import SECONDS_TO_STOP
 from pipeline.engine.storage import Store
 
 SECONDS_BETWEEN_COUNTS = 5.0  # of the machines, while a node waits for room beside others
-
-
-@dataclass
-class Outcome:
-    """The result of a run, as names of nodes.
-
-    Attributes:
-        computed: in whole or in part.
-        reused: as they were stored.
-        failed: with the message.
-        blocked: never begun.
-        missing: inputs of the blocked ones that are neither stored nor selected.
-        notes: lines about the outputs: rows that are errors, what was left out.
-        outputs: finished outputs of the selected nodes, by node, in the order of the graph.
-    """
-
-    computed: list[str] = field(default_factory=list)
-    reused: list[str] = field(default_factory=list)
-    failed: dict[str, str] = field(default_factory=dict)
-    blocked: list[str] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    outputs: dict[str, Artifact] = field(default_factory=dict)
-
-    def followed_by(self, later: Outcome, lost: Collection[str]) -> Outcome:
-        """Returns the outcome of two attempts, of which the second left out the `lost` nodes of the first."""
-        computed = list(dict.fromkeys([*self.computed, *later.computed]))
-        failed = {**{name: message for name, message in self.failed.items() if name in lost}, **later.failed}
-        missing = [name for name in later.missing if name not in lost]
-        reused = [name for name in later.reused if name not in computed]
-        return Outcome(computed, reused, failed, later.blocked, missing)
 
 
 class NodeFailed(RuntimeError):
@@ -73,13 +44,22 @@ class Runner:
     """Runs the selected nodes of a graph on one store."""
 
     def __init__(
-        self, graph: Graph, store: Store, options: Options, make_executor: Callable[[], Executor], quiet: bool = False
+        self,
+        graph: Graph,
+        store: Store,
+        options: Options,
+        make_executor: Callable[[], Executor],
+        quiet: bool = False,
+        make_metrics: Callable[[str], Metrics] = lambda run_id: NoMetrics(),
     ) -> None:
-        """Starts nothing: the executor is made only when a node has work. A `quiet` one shows no progress."""
-        self._quiet = quiet
+        """Starts nothing: the executor is made only when a node has work, and then the metrics, of the run's id.
+
+        A `quiet` one shows no progress.
+        """
+        self._quiet, self._make_metrics = quiet, make_metrics
         self._graph, self._store, self._options = graph, store, options
         self._make_executor = make_executor
-        self._run_id = time.strftime("%Y%m%d-%H%M%S-") + uuid.uuid4().hex[:6]
+        self._run_id = new_run_id(store)
         self._guard = threading.Lock()
         self._tools: tuple[Executor, ProgressReporter] | None = None
 
@@ -99,12 +79,16 @@ class Runner:
                 selected, force = options.selected - lost, options.force - set(outcome.computed)
                 options = replace(options, selected=selected, force=force)
                 outcome = outcome.followed_by(self._attempt(options), lost)
+            if self._tools:
+                self._tools[1].event("run ended", outcome=outcome.line())
         for name in (name for name in self._graph.order if name in self._options.selected):
             planned = self._plans[name]
             if planned.artifact:
                 outcome.outputs[name] = planned.artifact
                 manifest, inputs = planned.artifact.manifest, context(self._graph, name, self._plans, {}).inputs
-                outcome.notes += output_notes(planned.node, manifest, own_errors(planned.node, manifest, inputs))
+                if own := own_errors(planned.node, manifest, inputs):
+                    outcome.errors[name] = own
+                outcome.notes += output_notes(planned.node, manifest, own)
         return outcome
 
     def _attempt(self, options: Options) -> Outcome:
@@ -130,6 +114,7 @@ class Runner:
         outcome.missing = [name for name in skipped if name in wanted]
         if waiting:
             executor, reporter = self._start()
+            reporter.selected([shown_before(each) for each in chosen])
             nodes = [self._plans[name].node for name in self._graph.order if name in waiting]
             for line in require_capacity(nodes, executor.machines(), executor.outlook()):
                 reporter.log(line)
@@ -146,10 +131,13 @@ class Runner:
             reporter = self._open.enter_context(self._make_reporter())
             executor.log = reporter.log
             self._tools = executor, reporter
+            reporter.event(
+                "run started", run=self._run_id, store=self._store.url, **driver(), versions=installed_versions()
+            )
         return self._tools
 
     def _make_reporter(self) -> ProgressReporter:
-        return ProgressReporter(self._store, self._run_id, quiet=self._quiet)
+        return ProgressReporter(self._store, self._run_id, quiet=self._quiet, metrics=self._make_metrics(self._run_id))
 
     def _with_inputs(self, name: str) -> set[str]:
         """Returns a node and those it reads."""
@@ -243,9 +231,10 @@ class Runner:
         job = ShardJob(self._store, folder, planned.row_fingerprint, self._run_id, node.stage, ctx, damaged)
         started = time.monotonic()
         kept, facts = compute_shards(planned, job, executor, reporter)
+        reporter.collect_events(node.name)
         run = {
             "finished": round(time.time(), 6), "wall_seconds": round(time.monotonic() - started, 3), **facts,
-            "run_id": self._run_id, "machine": platform.platform(), "versions": installed_versions(),
+            "run_id": self._run_id, "machine": driver()["machine"], "versions": installed_versions(),
         }  # fmt: skip
         key = node.stage.key if isinstance(node.stage, MapStage) else node.stage.output.names[0]
         base = Manifest(node.name, planned.fingerprint, planned.row_fingerprint, fields, key, run=run)

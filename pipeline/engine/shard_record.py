@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from itertools import islice
 from typing import Any, Final
 
@@ -37,6 +37,7 @@ class ShardRecord:
         errors: (key, message) of the rows that hold an error.
         seconds: wall time of the computation; peak_mb: largest resident memory of the process so far.
         host: ``machine:process``.
+        measured: amounts of `measures`, such as ``boxes``, ``bytes_read`` and seconds per piece.
     """
 
     name: str
@@ -49,6 +50,7 @@ class ShardRecord:
     seconds: float
     peak_mb: int
     host: str
+    measured: dict[str, float] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
         """Returns the record as the bytes of its file."""

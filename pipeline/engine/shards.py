@@ -18,6 +18,7 @@ from pipeline.engine.columns import as_table
 from pipeline.engine.fingerprint import hash_bytes, hash_texts
 from pipeline.engine.heartbeat import SECONDS_BETWEEN, Heartbeat
 from pipeline.engine.items import Item, Items
+from pipeline.engine.measures import take_measures, timed
 from pipeline.engine.redaction import redact
 from pipeline.engine.row_list import planned_with
 from pipeline.engine.shard_record import DAMAGED, KEY, VERSION, WHOLE, ShardRecord, item_columns
@@ -25,6 +26,7 @@ from pipeline.engine.stage import MapStage, Row, Stage, StageContext, WholeStage
 from pipeline.engine.storage import Store
 from pipeline.engine.tries import TOO_LONG, Tries
 from pipeline.engine.watch import Watch
+from pipeline.engine.worker_events import note_event
 
 CRASHES_TO_GIVE_UP = 2  # crashes *while known to be on one item*; one more, unnamed, came before them
 OVERDUE_TO_STOP = 5  # items in succession: no item is to blame then
@@ -100,6 +102,9 @@ def _rows(job: ShardJob, worker: Worker, items: Sequence[Item], watch: Watch, ma
     """Returns the rows of a shard; the marker lets a later try know that this one began."""
     assert isinstance(job.stage, MapStage)
     tries = Tries.begin(job.store, marker, socket.gethostname())
+    if tries.earlier:
+        at = tries.earlier[-1].key or shard_name(items)
+        note_event(job.store, job.folder, job.run_id, "worker died", at=at, attempt=len(tries.earlier))
     heartbeat = Heartbeat(job.store, f"{marker}.progress", time.monotonic())
     rows: list[Row] = []
     with watch.over(shard_name(items), this_process(), items, tries):
@@ -147,6 +152,8 @@ def compute_whole(job: ShardJob) -> ShardRecord:
     assert isinstance(job.stage, WholeStage)
     started = time.monotonic()
     heartbeat = Heartbeat(job.store, f"{job.folder}/_inflight/{job.run_id}-whole.progress")
+    if (last := job.store.read_or_none(heartbeat.name)) is not None:
+        note_event(job.store, job.folder, job.run_id, "worker died", at=last.decode())
     ctx = replace(job.ctx, work_dir=WorkDir(job.store, f"{job.folder}/work"), log=heartbeat)
     rows = list(job.stage.run(ctx))
     return _write(job, WHOLE, rows, [Item(WHOLE, job.row_fingerprint)], started)
@@ -155,8 +162,10 @@ def compute_whole(job: ShardJob) -> ShardRecord:
 def _write(job: ShardJob, name: str, rows: list[Row], items: Sequence[Item], started: float) -> ShardRecord:
     schema = job.stage.output
     row_group = (schema.metadata or {}).get(b"row_group")
-    table = as_table(rows, schema.with_metadata({"wider8k.row_fingerprint": job.row_fingerprint}))
-    data = encode(table, int(row_group) if row_group else None)
+    with timed("write"):
+        table = as_table(rows, schema.with_metadata({"wider8k.row_fingerprint": job.row_fingerprint}))
+        data = encode(table, int(row_group) if row_group else None)
+        job.store.write(f"{job.folder}/{name}.parquet", data)
     failed = [row for row in rows if row["error"] is not None] if "error" in schema.names else []
     record = ShardRecord(
         name=name,
@@ -169,8 +178,8 @@ def _write(job: ShardJob, name: str, rows: list[Row], items: Sequence[Item], sta
         seconds=round(time.monotonic() - started, 3),
         peak_mb=peak_memory_mb(),
         host=this_process(),
+        measured=take_measures(),
     )
-    job.store.write(f"{job.folder}/{name}.parquet", data)
     job.store.write(f"{job.folder}/{name}.json", record.to_json())  # last: its presence is the success
     if name in job.damaged:
         job.store.delete(f"{job.folder}/{name}{DAMAGED}")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pipeline.data.image_reader import Decoded
 from pipeline.data.images import Image
 from pipeline.data.records import Detections
+from pipeline.engine.measures import timed
 from pipeline.engine.stage import Item, Row
 from pipeline.inference.batches import Found, launch_within_memory, plan_batches
 from pipeline.inference.memory import out_of_memory
@@ -49,7 +50,8 @@ class BatchWorker:
     def _launch(self, batch: _Batch) -> tuple[_Batch, Callable[[], list[Found]]]:
         """Returns a batch at work. A function of its own: no variable holds an image while the next one is decoded."""
         good = [image for _, image, _ in batch if image is not None]
-        return batch, launch_within_memory(self._predictor, good, self._canvas) if good else list
+        with timed("network"):
+            return batch, launch_within_memory(self._predictor, good, self._canvas) if good else list
 
 
 def detections_row(item: Item, image: Image, found: Found) -> Row:
@@ -83,6 +85,7 @@ def or_error(run: Callable[[], Found]) -> Found:
 
 
 def _rows_of(batch: _Batch, wait: Callable[[], list[Found]]) -> Iterator[Row]:
-    found = iter(wait())
+    with timed("device_wait"):
+        found = iter(wait())
     for item, image, error in batch:
         yield error_row_of(item, error) if image is None else detections_row(item, image, next(found))

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from pipeline.data.canvas import Canvas
 from pipeline.data.records import ScoredBoxes
+from pipeline.engine.measures import timed
 from pipeline.inference.engines import open_engine
 from pipeline.inference.padded_canvas import padded_sides
 from pipeline.inference.predictor import enlarge_on_device
@@ -116,7 +117,8 @@ class Reranker:
             self._streams.to_device(torch.tensor([valid])),
         )
         answer = self.ranker.residual(maps, (pixels.shape[0], pixels.shape[1]), tables, count)
-        residual: NDArray[np.float32] = answer[0, :valid].cpu().numpy()  # waits for the device, once
+        with timed("device_wait"):
+            residual: NDArray[np.float32] = answer[0, :valid].cpu().numpy()  # waits for the device, once
         if not np.isfinite(residual).all():
             raise ValueError("the ranker answered with NaN or infinity: weights or input are damaged")
         return residual

@@ -8,16 +8,27 @@ from pathlib import Path
 import typer
 
 from pipeline.engine.config import Config
-from pipeline.engine.runner import Outcome
+from pipeline.engine.outcome import Outcome
 from pipeline.engine.storage import Store
 from pipeline.engine.terminal import has_cursor, link
 from stages.cli.ap_table import ap_table
+from stages.cli.run_summary import run_summary
 
 FAILED = 1  # exit code
 
 
-def conclude(outcome: Outcome, loaded: Config, store: Store, took: str, again: str, tables: bool = True) -> None:
-    """Prints exports, with `tables` their Markdown, notes, the AP of every evaluation, and last how the run ended.
+def conclude(
+    outcome: Outcome,
+    loaded: Config,
+    store: Store,
+    took: str,
+    again: str,
+    tables: bool = True,
+    summary: bool = True,
+) -> None:
+    """Prints exports, notes, the AP of every evaluation, and last how the run ended.
+
+    With `tables` it prints the Markdown of the exports too, with `summary` what each node took.
 
     Raises typer.Exit where something failed or could not begin.
     """
@@ -26,6 +37,8 @@ def conclude(outcome: Outcome, loaded: Config, store: Store, took: str, again: s
             print(f"{name}: {link(store.path(file), sys.stdout)}")
             if tables and file.endswith(".md"):  # short, and made to be read as it is
                 print(store.read(file).decode())
+    if summary and (text := run_summary(outcome, loaded.graph.nodes)):
+        print(text)
     for line in outcome.notes:
         print(line)
     if table := ap_table(outcome.outputs):

@@ -19,8 +19,9 @@ from stages.cli.detect import detect
 from stages.cli.doctor import doctor
 from stages.cli.download import download
 from stages.cli.evaluate import evaluate
+from stages.cli.explain import explain
 from stages.cli.export import export
-from stages.cli.pipeline import clean, explain, plan, run, status
+from stages.cli.pipeline import clean, plan, run, status
 from stages.cli.reproduce import reproduce
 from stages.cli.submission import submission
 

@@ -1,4 +1,4 @@
-"""plan, run, explain, status, clean: a config's graph and what is stored of it."""
+"""plan, run, status, clean: a config's graph and what is stored of it."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ import typer
 
 from pipeline.engine.config import Config, load_config
 from pipeline.engine.executor import Executor, LocalExecutor
-from pipeline.engine.fingerprint import difference
 from pipeline.engine.lock import StoreLock
-from pipeline.engine.manifest import stored_manifests
 from pipeline.engine.node_progress import duration
-from pipeline.engine.plan import NodePlan, Options, differences
+from pipeline.engine.plan import NodePlan, Options
 from pipeline.engine.plan import plan as make_plan
-from pipeline.engine.redaction import advice, redact, without_keys
+from pipeline.engine.redaction import advice, without_keys
 from pipeline.engine.runner import Runner
 from pipeline.engine.stopping import stoppable
 from pipeline.engine.storage import Store
 from stages.cli.conclusion import FAILED, conclude, print_pages
+from stages.cli.metrics import MetricsOption, metrics_of_run
 from stages.cli.outputs import require_exports
 from stages.cli.run_options import (
     ConfigOption,
@@ -126,6 +125,7 @@ def run(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Let Ray's own log lines through.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress: results and failures only.")] = False,
     report: Annotated[bool, typer.Option("--report", help="End with a link to each page that was made.")] = False,
+    metrics: MetricsOption = None,
     wait_minutes: WaitOption = None,
 ) -> None:
     """Compute what is missing or changed, and nothing else. Interrupt it at any time: the next run resumes.
@@ -133,7 +133,7 @@ def run(
     Example: wider8k run -c configs/smoke.yaml
     """
     choice = Choice(config, set_, limit, machine, only, from_, until, force, retry_errors, wait_minutes)
-    carry_out(choice, choice.again(local), local, verbose, quiet, report)
+    carry_out(choice, choice.again(local), local, verbose, quiet, report, metrics=metrics)
 
 
 def carry_out(
@@ -144,6 +144,7 @@ def carry_out(
     quiet: bool = False,
     report: bool = False,
     tables: bool = True,
+    metrics: bool | None = None,
 ) -> None:
     """Runs what is chosen and prints how it ended.
 
@@ -155,6 +156,7 @@ def carry_out(
         quiet: show no progress.
         report: end with a link to each page.
         tables: print the Markdown that its nodes export, not only where it is.
+        metrics: publish figures at Ray's Prometheus endpoint; None for on a cluster that is joined.
 
     Raises:
         typer.Exit: something failed or could not begin.
@@ -172,15 +174,16 @@ def carry_out(
 
         return RayExecutor(verbose, wait_minutes=choice.wait_minutes)
 
+    make_metrics = metrics_of_run(metrics, local, _log)
     with (
         stoppable(f"finished shards are kept. Resume with: {again}"),
         StoreLock(store, f"wider8k run -c {choice.config}", _log) as lock,
     ):
         if lock.taken_over_from:
             print(f"took over the lock of {lock.taken_over_from}, which is gone", file=sys.stderr)
-        outcome = Runner(loaded.graph, store, options, make_executor, quiet).run()
+        outcome = Runner(loaded.graph, store, options, make_executor, quiet, make_metrics).run()
     try:
-        conclude(outcome, loaded, store, duration(time.monotonic() - started), again, tables)
+        conclude(outcome, loaded, store, duration(time.monotonic() - started), again, tables, not quiet)
     finally:
         if report:
             print_pages(outcome, loaded, store)
@@ -200,47 +203,6 @@ def _check_lasting(store: Store) -> None:
         )
 
 
-def explain(
-    node: Annotated[str, typer.Argument(help="Name of a node.")],
-    config: ConfigOption,
-    set_: SetOption = None,
-    limit: LimitOption = None,
-) -> None:
-    """Print, field by field, how a node's fingerprint differs from the most similar output that is stored.
-
-    Example: wider8k explain boxes -c configs/smoke.yaml --set boxes.max_candidates=1000
-    """
-    loaded, store, options = Choice(config, set_, limit).read()
-    loaded.graph.nodes.find(node)
-    plans = make_plan(loaded.graph, store, options)
-    known = plans[node]
-    print(f"{node}: {known.decision}, {known.reason}")
-    changes = differences(known, store)
-    if changes is None:
-        print(
-            "  nothing is stored of this node"
-            if known.fingerprint_fields
-            else "  its fingerprint depends on what blocks it"
-        )
-        return
-    for field, old, new in changes:
-        print(redact(f"  {field}: stored {old} -> wanted {new}"))
-        _explain_input(field, str(old), plans, store)
-    if not changes:
-        print(f"  identical to what is stored: {known.fingerprint}")
-
-
-def _explain_input(field: str, old: str, plans: dict[str, NodePlan], store: Store) -> None:
-    """Prints what changed inside an input, one level up, so that a hash is not all one sees."""
-    if not field.startswith(("inputs.", "lineage.")):
-        return
-    for name, each in plans.items():
-        for manifest in stored_manifests(store, name):
-            if manifest.content_hash in old and each.fingerprint_fields and manifest.fingerprint != each.fingerprint:
-                for inner, was, now in difference(manifest.fingerprint_fields, each.fingerprint_fields):
-                    print(redact(f"    {name}.{inner}: stored {was} -> wanted {now}"))
-
-
 def status(
     config: ConfigOption,
     set_: SetOption = None,
@@ -255,7 +217,7 @@ def status(
     choice = Choice(config, set_, limit)
     if watch:
         try:
-            watch_run(choice.read()[1], lambda: choice.planned()[1], sys.stdout)
+            watch_run(Store(load_config(config, STAGES, set_ or []).store), sys.stdout)
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
         if not verify:

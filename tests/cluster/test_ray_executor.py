@@ -14,6 +14,7 @@ import pytest
 
 from pipeline.cluster.ray_executor import RayExecutor
 from pipeline.engine.manifest import Artifact, stored_manifests
+from pipeline.engine.run_log import read_run_log
 from tests.processes import command_of, kill_family
 
 pytestmark = pytest.mark.ray
@@ -88,6 +89,9 @@ class TestOnOneCluster:
         assert not outcome.failed
         assert values(world, "squares") == [(f"n{i:03d}", i * i) for i in range(10)]
         assert stored_manifests(world.store, "squares")[0].errors == ()
+        (log,) = world.store.sizes("runs")
+        events = read_run_log(world.store, log.removesuffix(".jsonl"))
+        assert [e["node"] for e in events if e["event"] == "worker died"] == ["squares"]
 
     def test_an_item_that_never_ends_costs_itself_only(self, world):
         """It reads a FIFO without a writer, where only the end of its process helps."""
@@ -150,7 +154,7 @@ class TestOnOneCluster:
         world.run("squares.seconds=0.2", "cubes.seconds=0.2", executor=RayExecutor)
         (log,) = world.store.sizes("runs")
         events = [json.loads(line) for line in world.store.read(f"runs/{log}").decode().splitlines()]
-        at = {(e["event"], e["node"]): e["time"] for e in events}
+        at = {(e["event"], e.get("node")): e["time"] for e in events}
         assert at["node started", "cubes"] < at["node ended", "squares"]
         assert at["node started", "squares"] < at["node ended", "cubes"]
 

@@ -8,8 +8,9 @@ import pytest
 
 from pipeline.engine.config import load_config
 from pipeline.engine.executor import Executor, LocalExecutor
+from pipeline.engine.outcome import Outcome
 from pipeline.engine.plan import NodePlan, Options, plan
-from pipeline.engine.runner import Outcome, Runner
+from pipeline.engine.runner import Runner
 from pipeline.engine.storage import Store
 from tests.engine.squares import STAGES
 

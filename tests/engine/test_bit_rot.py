@@ -228,7 +228,9 @@ def test_what_fails_for_another_reason_has_no_second_turn(world: World) -> None:
     assert outcome.failed == {"bad": "RuntimeError: set to break"}
     assert outcome.computed == ["squares", "total", "sum"] or outcome.computed == ["squares", "sum", "total"]
     logs = "".join(file.read_text() for file in world.folder.rglob("runs/*.jsonl")).splitlines()
-    ended = [event["node"] for event in map(json.loads, logs) if event["event"] == "node ended"]
+    messages = [event["line"] for event in map(json.loads, logs) if event["event"] == "message"]
+    assert any(line.startswith("squares: damaged: shard-") for line in messages)
+    ended = [event["node"] for event in map(json.loads, logs) if event["event"] in ("node ended", "node failed")]
     assert (ended.count("bad"), ended.count("sum")) == (1, 2)
 
 

@@ -9,8 +9,9 @@ from pipeline.engine.capacity import Machine
 from pipeline.engine.config import load_config
 from pipeline.engine.executor import LocalExecutor
 from pipeline.engine.manifest import Artifact, stored_manifests
+from pipeline.engine.outcome import Outcome
 from pipeline.engine.plan import Options
-from pipeline.engine.runner import Outcome, Runner
+from pipeline.engine.runner import Runner
 from pipeline.engine.storage import Store
 from tests.engine.squares import STAGES
 

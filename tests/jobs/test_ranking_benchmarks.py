@@ -27,7 +27,7 @@ from pipeline.data.records import Detections, Sample, read_detections
 from pipeline.engine.executor import LocalExecutor
 from pipeline.engine.graph import Graph, Node
 from pipeline.engine.manifest import Artifact, stored_manifests
-from pipeline.engine.runner import Outcome
+from pipeline.engine.outcome import Outcome
 from pipeline.engine.stage import Resources
 from pipeline.engine.storage import Store
 from pipeline.training.recipes.detector import DetectorRecipe

@@ -17,6 +17,7 @@ from pipeline.engine.config import load_config
 from pipeline.engine.executor import LocalExecutor
 from pipeline.engine.manifest import stored_manifests
 from pipeline.engine.plan import Options
+from pipeline.engine.run_log import read_run_log
 from pipeline.engine.runner import Runner
 from pipeline.engine.storage import Store
 from stages.graph import STAGES
@@ -122,3 +123,7 @@ def test_a_stopped_job_says_how_to_go_on_and_frees_its_store(head, tmp_path):
     told = subprocess.run(["ray", "job", "logs", "stopped"], env=head, capture_output=True, text=True, timeout=60)
     assert "interrupted by SIGTERM; finished shards are kept. Resume with: wider8k run" in told.stdout + told.stderr
     assert not (store / "lock.json").exists()
+    # The submission id is the run id.
+    events = read_run_log(Store(str(store)), "stopped")
+    assert events[0]["event"] == "run started"
+    assert events[-1] | {"time": 0} == {"time": 0, "event": "run ended", "outcome": "ended by Stopped: SIGTERM"}

@@ -21,8 +21,9 @@ from pipeline.engine.fingerprint import hash_json
 from pipeline.engine.graph import Graph
 from pipeline.engine.items import Items
 from pipeline.engine.manifest import Artifact
+from pipeline.engine.outcome import Outcome
 from pipeline.engine.plan import NodePlan, Options, context, plan
-from pipeline.engine.runner import Outcome, Runner
+from pipeline.engine.runner import Runner
 from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
 from pipeline.engine.storage import Store
 from stages.graph import STAGES

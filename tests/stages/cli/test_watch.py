@@ -3,80 +3,168 @@ from __future__ import annotations
 import io
 import json
 import os
+import pty
+import re
+import select
+import subprocess
+import sys
 import threading
+import time
+from pathlib import Path
+
+import pytest
 
 from pipeline.engine import lock
-from pipeline.engine.config import load_config
-from pipeline.engine.heartbeat import Heartbeat
+from pipeline.engine.live_state import LiveState
 from pipeline.engine.lock import LOCK_FILE, StoreLock, machine
-from pipeline.engine.plan import Options
-from pipeline.engine.plan import plan as make_plan
+from pipeline.engine.node_progress import ProgressState
+from pipeline.engine.run_log import RunLog
+from pipeline.engine.storage import Store
 from stages.cli.watch import watch
-from stages.graph import STAGES
-from tests.stages.world import World
+from tests.processes import wait_for
+from tests.screen import Screen
+
+ROOT = Path(__file__).resolve().parents[3]
+STORED = ProgressState("faces", "stored, 4 rows", 1.0, "")
+RUNNING = ProgressState("boxes", "1/4 items", 0.25, "3s left", shards="0/2 shards", rate="0.5/s", errors=1)
 
 
-def watched(world: World, meanwhile=lambda: None) -> str:
-    graph, out = load_config(world.config, STAGES, []).graph, io.StringIO()
-    calls = []
-
-    def make_plans():
-        calls.append(1)
-        if len(calls) == 3:
-            meanwhile()
-        return make_plan(graph, world.store, Options(frozenset(graph.nodes)))
-
-    watch(world.store, make_plans, out, seconds=0.05)
-    return out.getvalue()
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(str(tmp_path / "store"))
 
 
-def test_without_a_run_it_says_so_and_ends(world: World) -> None:
-    world.node("faces", "index", dataset={"kind": "synthetic", "images": 4, "width": 96, "height": 64})
-    assert watched(world) == "no run holds the store\n"
+def watched(store: Store) -> list[str]:
+    out = io.StringIO()
+    watch(store, out, seconds=0.02)
+    return out.getvalue().splitlines()
 
 
-def test_it_prints_what_changes_until_the_lock_is_gone(world: World) -> None:
-    world.node("faces", "index", dataset={"kind": "synthetic", "images": 4, "width": 96, "height": 64})
-    graph = load_config(world.config, STAGES, []).graph
-    recipe = make_plan(graph, world.store, Options(frozenset(graph.nodes)))["faces"].row_fingerprint
-    may_end = threading.Event()
-    with StoreLock(world.store, "wider8k run"):
-        Heartbeat(world.store, f"faces/{recipe}/_inflight/20260101-000000-abcdef-shard-x.progress")("1/4")
-
-        def end() -> None:
-            Heartbeat(world.store, f"faces/{recipe}/_inflight/20260101-000000-abcdef-shard-x.progress")("3/4")
-            may_end.set()
-
-        text: list[str] = []
-        reader = threading.Thread(target=lambda: text.append(watched(world, end)))
-        reader.start()
-        assert may_end.wait(20)
-        threading.Event().wait(0.3)
-    reader.join(20)
-    lines = text[0].splitlines()
-    assert [line.rpartition("; ")[2] for line in lines] == [
-        "1 items of 1 shards in work", "3 items of 1 shards in work", "no run holds the store",
-    ]  # fmt: skip
-
-
-def test_the_lock_of_a_dead_run_ends_it_too(world: World) -> None:
-    world.node("faces", "index", dataset={"kind": "synthetic", "images": 4, "width": 96, "height": 64})
-    # The number is that of this process, which has another start.
+def dead(store: Store, **changed: object) -> None:
+    """Leaves the lock of a run whose process is gone: its number is that of this process, which has another start."""
     gone = {"host": "here", "machine": machine(), "pid": os.getpid(), "started": 0, "beat": 0, "purpose": "wider8k run"}
-    world.store.write(LOCK_FILE, json.dumps(gone).encode())
-    assert "ended without a word: run it again, it resumes" in watched(world)
+    store.write(LOCK_FILE, json.dumps(gone | changed).encode())
 
 
-def test_a_silent_run_of_another_machine_ends_it_after_a_while(world: World, monkeypatch) -> None:
+def test_without_a_run_it_says_so_and_ends(store: Store) -> None:
+    assert watched(store) == ["no run holds the store"]
+
+
+def test_it_prints_what_changes_until_the_lock_is_gone_and_how_the_run_ended(store: Store) -> None:
+    lines: list[str] = []
+    with StoreLock(store, "wider8k run"):
+        reader = threading.Thread(target=lambda: lines.extend(watched(store)))
+        reader.start()
+        time.sleep(0.1)
+        for state in (RUNNING, ProgressState("boxes", "4 rows in 2s", 1.0, "")):
+            LiveState.here("r1", [STORED, state]).write(store)
+            time.sleep(0.2)
+        with RunLog(store, "r1") as log:
+            log.event("run ended", outcome="1 computed, 1 reused")
+    reader.join(20)
+    assert lines == [
+        "faces: stored, 4 rows",
+        "boxes: 1/4 items 0/2 shards 0.5/s 3s left 1 errors",
+        "boxes: 4 rows in 2s",
+        "run r1 has ended: 1 computed, 1 reused",
+    ]
+
+
+def test_the_state_of_an_earlier_run_is_not_shown(store: Store) -> None:
+    LiveState("r0", os.getpid() + 1, machine(), (RUNNING,)).write(store)
+    lines: list[str] = []
+    with StoreLock(store, "wider8k run"):
+        reader = threading.Thread(target=lambda: lines.extend(watched(store)))
+        reader.start()
+        time.sleep(0.2)
+    reader.join(20)
+    assert lines == ["no run holds the store"]
+
+
+def test_the_lock_of_a_dead_run_ends_it_with_what_was_known_last(store: Store) -> None:
+    LiveState.here("r1", [STORED, RUNNING]).write(store)
+    dead(store)
+    *known, last = watched(store)
+    assert known == ["at last: faces: stored, 4 rows", "at last: boxes: 1/4 items 0/2 shards 0.5/s 3s left 1 errors"]
+    assert last.endswith("ended without a word: run it again, it resumes")
+
+
+def test_a_silent_run_of_another_machine_ends_it_after_a_while(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lock, "STALE_SECONDS", 0.2)
-    world.node("faces", "index", dataset={"kind": "synthetic", "images": 4, "width": 96, "height": 64})
-    gone = {
-        "host": "elsewhere",
-        "machine": "elsewhere",
-        "pid": 1,
-        "started": 0,
-        "beat": 2**40,
-        "purpose": "wider8k run",
-    }
-    world.store.write(LOCK_FILE, json.dumps(gone).encode())
-    assert "ended without a word: run it again, it resumes" in watched(world)
+    dead(store, host="elsewhere", machine="elsewhere", pid=1, beat=2**40)
+    assert watched(store)[-1].endswith("ended without a word: run it again, it resumes")
+
+
+def test_a_look_reads_two_files_and_lists_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many shards a run has: a watcher on S3 costs two requests per look."""
+    asked: list[str] = []
+    plain = Store.read
+    monkeypatch.setattr(Store, "read", lambda self, name: asked.append(name) or plain(self, name))
+    monkeypatch.setattr(Store, "sizes", lambda *_: pytest.fail("a listing"))
+    LiveState.here("r1", [RUNNING]).write(store)
+    dead(store)
+    watched(store)
+    assert len(asked) <= 3
+    assert set(asked) == {"lock.json", "runs/live.json"}
+
+
+class Terminal:
+    """A command on a terminal of its own, and all that it has written."""
+
+    def __init__(self, *words: str, columns: int = 100) -> None:
+        self.columns, self.text = columns, ""
+        inner, outer = pty.openpty()
+        import fcntl
+        import struct
+        import termios
+
+        fcntl.ioctl(outer, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
+        env = {**os.environ, "TERM": "xterm", "NO_COLOR": "1"}
+        self.process = subprocess.Popen(words, cwd=ROOT, env=env, stdin=outer, stdout=outer, stderr=outer)
+        os.close(outer)
+        self._handle = inner
+
+    def read(self, seconds: float = 0.1) -> None:
+        """Takes what it writes within that time."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0 and select.select([self._handle], [], [], left)[0]:
+            try:
+                self.text += os.read(self._handle, 65536).decode()
+            except OSError:  # it has ended
+                return
+
+    def lines(self) -> list[str]:
+        """Returns what its screen shows."""
+        plain = re.sub(r"\x1b\[[0-9;]*m", "", self.text)
+        return Screen(self.columns).feed(plain).lines()
+
+
+@pytest.mark.slow
+def test_a_run_is_watched_on_a_terminal_until_it_ends(tmp_path: Path) -> None:
+    """The real command on a pty beside a real run: bars that move, then how it ended, and a clean screen."""
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        f"name: watched\nstore: {tmp_path}/store\nnodes:\n"
+        "  faces: {stage: index, dataset: {kind: synthetic, images: 3000}, run: {shard_rows: 20}}\n"
+    )
+    command = [sys.executable, "-m", "stages.cli.main"]
+    run = subprocess.Popen([*command, "run", "-c", str(config), "--local", "-q"], cwd=ROOT)
+    try:
+        wait_for(run, (tmp_path / "store" / "runs" / "live.json").exists)
+        terminal = Terminal(*command, "status", "-c", str(config), "--watch")
+        seen: set[int] = set()
+        while terminal.process.poll() is None:
+            terminal.read()
+            for line in terminal.lines():
+                assert len(line) < terminal.columns
+                if found := re.match(r"faces .*?(\d+)/3000 items", line):
+                    assert "process" in terminal.lines()[0]
+                    seen.add(int(found[1]))
+        terminal.read()
+    finally:
+        run.kill() if run.poll() is None else None
+        run.wait()
+    assert len(seen) >= 2, "its bar has moved"
+    assert terminal.lines()[0].startswith("run ")
+    assert terminal.lines()[0].endswith("has ended: 1 computed, 0 reused")
+    assert terminal.process.returncode == 0
