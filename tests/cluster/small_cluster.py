@@ -124,7 +124,9 @@ class SmallCluster:
             )  # fmt: skip
         self._machines.append(machine)
         limit = time.monotonic() + SECONDS_TO_START
-        while "Ray runtime started" not in (text := log.read_text()):
+        while "will now block forever" not in (
+            text := log.read_text()
+        ):  # the last line; its address is written by then
             assert machine.poll() is None and time.monotonic() < limit, text
             time.sleep(0.05)
         return machine
