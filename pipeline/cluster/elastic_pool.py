@@ -26,6 +26,7 @@ class ElasticPool:
     """The size of one node's pool.
 
     Attributes:
+        node: its name.
         worker: what a worker takes of its machine.
         wish: workers at most, `AUTO` for as many as fit.
         grows: the cluster starts machines for workers that wait for one.

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -56,14 +57,14 @@ class SmallCluster:
             autoscaler: its version.
         """
         self.folder = Path(tempfile.mkdtemp(prefix="w8k-", dir="/tmp"))  # short: Ray's sockets are in it
-        self._port, self._log = free_port(), (self.folder / "log").open("w")
+        self._port = free_port()
         self._kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
         self._kept |= {"RAY_TMPDIR": str(self.folder), "RAY_AUTH_MODE": "disabled", "RAY_BACKEND_LOG_LEVEL": "fatal"}
         self._machines: list[subprocess.Popen[bytes]] = []
         command = ["--head", f"--port={self._port}", "--num-cpus=0", "--include-dashboard=false"]
         command += [f"--ray-client-server-port={free_port()}", *self._autoscaling(kinds)]
         self._start(command, QUICK | (FAKE[autoscaler] if kinds else {}))
-        self.address = self._addressed()
+        self.address = (self.folder / "ray" / "ray_current_cluster").read_text().strip()
 
     @property
     def env(self) -> dict[str, str]:
@@ -71,7 +72,7 @@ class SmallCluster:
         return {**self._kept, "RAY_ADDRESS": self.address}
 
     def add(self, cpus: int, **resources: float) -> subprocess.Popen[bytes]:
-        """Starts a machine; returns before it has joined."""
+        """Starts a machine; returns once it has joined."""
         command = [f"--address={self.address}", f"--num-cpus={cpus}", f"--resources={json.dumps(resources)}"]
         return self._start(command, {})
 
@@ -94,7 +95,6 @@ class SmallCluster:
         """Ends all machines."""
         self.lose_all()
         kill_family(self._machines[0])
-        self._log.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _autoscaling(self, kinds: Mapping[str, Any] | None) -> list[str]:
@@ -116,19 +116,20 @@ class SmallCluster:
 
     def _start(self, arguments: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
         command = [RAY, "start", "--block", "--object-store-memory=80000000", "--dashboard-agent-listen-port=0"]
-        machine = subprocess.Popen(
-            [*command, *arguments],
-            env=self._kept | environment, stdout=self._log, stderr=self._log, start_new_session=True,
-        )  # fmt: skip
+        log = self.folder / f"log-{uuid.uuid4().hex[:8]}"
+        with log.open("w") as file:
+            machine = subprocess.Popen(
+                [*command, *arguments],
+                env=self._kept | environment, stdout=file, stderr=file, start_new_session=True,
+            )  # fmt: skip
         self._machines.append(machine)
-        return machine
-
-    def _addressed(self) -> str:
-        written, limit = self.folder / "ray" / "ray_current_cluster", time.monotonic() + SECONDS_TO_START
-        while not (written.exists() and written.read_text().strip()):
-            assert self._machines[0].poll() is None and time.monotonic() < limit, (self.folder / "log").read_text()
+        limit = time.monotonic() + SECONDS_TO_START
+        while "will now block forever" not in (
+            text := log.read_text()
+        ):  # the last line; its address is written by then
+            assert machine.poll() is None and time.monotonic() < limit, text
             time.sleep(0.05)
-        return written.read_text().strip()
+        return machine
 
 
 def start_squares(world: Any, env: dict[str, str], *arguments: str) -> subprocess.Popen[str]:

@@ -89,8 +89,9 @@ class TestSeveralMachines:
         assert "squares: a worker takes 1 cpus, and the cluster has no machine with room for one (1 x 0 cpus" in text
         assert "no setting helps; add a machine" in text
 
+    @pytest.mark.faults
     def test_machines_that_join_are_used_and_a_lost_one_is_made_up_for(self, world, machines):
-        at_a_pace(world, 60)
+        at_a_pace(world, 40)
         driver = start_squares(world, machines.env, "wait=2", *WORKERS)
         read_until(driver, "numbers: no machine of the cluster has room for a worker of 1 cpus", "waiting until")
         first = machines.add(1)
@@ -103,8 +104,9 @@ class TestSeveralMachines:
         assert code == 0, text + rest
         assert "squares: the cluster has room for 2 workers now" in rest
         assert_without_dumps(text + rest)
-        assert_as_in_a_quiet_run(world, 60)
+        assert_as_in_a_quiet_run(world, 40)
 
+    @pytest.mark.faults
     def test_a_lost_last_machine_is_waited_for_and_the_same_job_goes_on_with_another(self, world, machines):
         at_a_pace(world, 40)
         job = ("wait=0.2", "squares.run.workers=4")
@@ -130,8 +132,9 @@ class TestSeveralMachines:
         assert not finished & set(world.traced())
         assert_as_in_a_quiet_run(world, 40)
 
+    @pytest.mark.faults
     def test_a_machine_that_will_be_taken_away_finishes_what_it_has(self, world, machines):
-        at_a_pace(world, 60)
+        at_a_pace(world, 40)
         taken = machines.add(2, taken=1)
         driver = start_squares(world, machines.env, "wait=1", *WORKERS)
         wait_for_items(world, 4)
@@ -145,4 +148,4 @@ class TestSeveralMachines:
         assert code == 0, text + rest
         counts = collections.Counter(world.traced())
         assert set(counts.values()) == {1}, "something was computed twice"
-        assert_as_in_a_quiet_run(world, 60)
+        assert_as_in_a_quiet_run(world, 40)

@@ -16,12 +16,12 @@ from tests.cluster.small_cluster import (
     start_squares,
 )
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.faults]
 RESOURCES = {"CPU": 1, "object_store_memory": 80_000_000}
 KINDS = {"single": {"resources": RESOURCES, "node_config": {}, "min_workers": 0, "max_workers": 2}}
 
 
-@pytest.fixture(scope="module", params=[2, pytest.param(1, marks=pytest.mark.faults)])
+@pytest.fixture(scope="module", params=[2, 1])
 def growing(request: pytest.FixtureRequest) -> Iterator[SmallCluster]:
     """A head without CPUs and an autoscaler that can start two machines of one."""
     cluster = SmallCluster(KINDS, request.param)
@@ -41,14 +41,13 @@ def test_a_head_without_cpus_is_accepted_and_machines_are_started_for_it(world, 
     assert_as_in_a_quiet_run(world, 60)
 
 
-@pytest.mark.faults
 def test_a_machine_that_no_autoscaler_has_is_not_waited_for_to_the_end(world, growing, request):
     driver = start_squares(world, growing.env, "wait=0.8", "squares.run.cpus=3", "cubes.run.cpus=3")
     text = read_until(driver, "squares: no machine of the cluster has room for a worker of 3 cpus")
     code, rest = ended(driver)
     assert code == 1
     # The first version reports nothing of what it cannot start.
-    reports = "growing2" in request.node.name or "[2]" in request.node.name
+    reports = request.node.callspec.params["growing"] == 2
     reason = "the cluster's autoscaler has no kind of machine" if reports else "no machine joined within 48 s"
     assert f"squares: failed: {reason}" in rest, text + rest
     assert_without_dumps(text + rest)

@@ -14,6 +14,7 @@ import numpy as np
 import psutil
 import pytest
 
+from tests.cluster.small_cluster import SmallCluster, assert_without_dumps, ended, read_until
 from tests.processes import command_of, hear_interrupts, kill_family, wait_for
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -126,6 +127,34 @@ def test_a_stopped_training_leaves_its_checkpoints_and_no_process(indexed, tmp_p
     assert checkpoints(store)
     assert not (store / "lock.json").exists()
     assert not (store / "detector.safetensors").exists()
+
+
+@pytest.mark.faults
+def test_a_training_that_loses_a_machine_waits_and_the_same_job_goes_on_with_fewer_processes(quiet, indexed, tmp_path):
+    store, machines = shutil.copytree(indexed, tmp_path / "lost"), SmallCluster()
+    job = command(store, *ONLY, "--set", "detector.run={workers: 2, cpus: 1}", "--wait-minutes", "0.4")
+    try:
+        lost, _ = machines.add(1), machines.add(1)
+        driver = subprocess.Popen(
+            job, cwd=ROOT, env=machines.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        wait_for(driver, lambda: checkpoints(store)[-1:] >= [4])
+        machines.lose(lost)
+        text = read_until(driver, "detector: the cluster has no room for 2 workers of 1 cpus", "waiting until")
+        code, rest = ended(driver)
+        assert code == 1
+        assert "detector: failed: no machine joined within 24 s" in rest
+        reached = checkpoints(store)[-1]
+        assert reached < STEPS
+        done = subprocess.run(job, cwd=ROOT, env=machines.env, timeout=200, capture_output=True, text=True, check=False)
+    finally:
+        machines.close()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "detector: 2 workers of 1 cpus each are wished for, and the cluster has room for 1" in done.stderr
+    assert_without_dumps(text + rest + done.stderr)
+    ours, theirs = ([entry["loss"]["total"] for entry in log(each) if "loss" in entry] for each in (store, quiet.store))
+    assert len(ours) == len(theirs) == STEPS
+    np.testing.assert_allclose(ours[:20], theirs[:20], rtol=1e-5)
 
 
 def test_one_process_gives_what_two_gave(quiet, tmp_path):
