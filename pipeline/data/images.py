@@ -13,16 +13,19 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.data.decode_memory import Decoding, Room
 from pipeline.data.image_kinds import READ, kind_of
 
 Image = NDArray[np.uint8]
 
 _ORIENTATION_TAG: Final = 0x0112
 _TIFF_REDUCED, _TIFF_WIDTH, _TIFF_HEIGHT = 254, 256, 257
+_TIFF_BITS, _TIFF_SAMPLES, _TIFF_STRIP_ROWS, _TIFF_TILE_WIDTH, _TIFF_TILE_HEIGHT = 258, 277, 278, 322, 323
 # Nothing else is tried: one of Pillow's other formats would see an image in almost any bytes, another starts a program.
 _PILLOW: Final = {kind: {"PNM": "PPM", "JPEG 2000": "JPEG2000"}.get(kind, kind.upper()) for kind in READ}
 _JPEG_SCAN: Final = 0xDA
 _JPEG_END: Final = b"\xff\xd9"
+_ROWS: Final = 64  # converted at a time
 _PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 
 
@@ -37,6 +40,7 @@ class _Header:
     width: int  # as stored, before orientation
     height: int
     orientation: int  # EXIF 1..8
+    strip_bytes: int = 0  # of a TIFF: decoded size of one strip or tile
 
     @property
     def upright_size(self) -> tuple[int, int]:
@@ -62,16 +66,19 @@ def check_complete(data: bytes) -> None:
         _check_png(data)
 
 
-def decode(data: bytes) -> Image:
+def decode(data: bytes, room: Room | None = None) -> Image:
     """Returns the image of a whole compressed file as uint8 [H, W, 3] BGR, contiguous and upright; of pages the first.
 
     Greyscale, palette and bilevel images become three equal or looked-up channels, alpha is dropped, 16 bits are scaled
     to 8, and CMYK (Adobe's inverted kind too) is converted as Pillow does.
 
-    Raises ImageError: empty, of no kind in `image_kinds.READ`, truncated or damaged, or unlike its header.
+    Raises ImageError: empty, of no kind in `image_kinds.READ`, truncated or damaged, unlike its header, or not to be
+    decoded within ``room``; that is known before memory is asked for.
     """
     header = _probe(data)
     check_complete(data)
+    if room and (problem := room.problem(header.width, header.height, _decoding(data, header), len(data))):
+        raise ImageError(problem)
     if header.container in ("JPEG", "MPO") and header.mode in ("RGB", "L"):
         image = _decode_jpeg(data, header)
     elif header.mode == "CMYK" or (header.container == "TIFF" and header.mode in ("RGBA", "LA")):
@@ -82,6 +89,15 @@ def decode(data: bytes) -> Image:
     if image.shape != (height, width, 3):
         raise ImageError(f"decoded to {image.shape[1]} x {image.shape[0]}, but the header says {width} x {height}")
     return image
+
+
+def bytes_to_decode(data: bytes) -> int:
+    """Returns the most bytes that `decode` holds at once, the image included and the file not; raises as `read_header`.
+
+    An upper limit by the header, up to twice what it is.
+    """
+    header = _probe(data)
+    return _decoding(data, header).peak_bytes(header.width, header.height)
 
 
 def encode_jpeg(image_bgr: Image, quality: int = 95) -> bytes:
@@ -143,15 +159,48 @@ def _probe(data: bytes) -> _Header:
 def _header(image: Any) -> tuple[_Header, bool]:
     """Returns the header of an opened file, and whether its first page is only a smaller copy of another one in it."""
     width, height = image.size
-    preview = False
+    preview, strip_bytes = False, 0
     # Pillow swaps a TIFF's sides already, and only a PNG with its tag up front can be asked without decoding.
     if image.format == "TIFF":
         width, height = image.tag_v2[_TIFF_WIDTH], image.tag_v2[_TIFF_HEIGHT]
         preview = bool(image.tag_v2.get(_TIFF_REDUCED, 0) & 1)
+        strip_bytes = _strip_bytes(image.tag_v2, width, height)
     tagged = image.format == "TIFF" or "exif" in image.info
     orientation = image.getexif().get(_ORIENTATION_TAG, 1) if tagged else 1
     valid = isinstance(orientation, int) and 1 <= orientation <= 8
-    return _Header(str(image.format), image.mode, int(width), int(height), orientation if valid else 1), preview
+    turn = orientation if valid else 1
+    return _Header(str(image.format), image.mode, int(width), int(height), turn, strip_bytes), preview
+
+
+def _strip_bytes(tags: Any, width: int, height: int) -> int:
+    """Returns the decoded size in bytes of one strip or tile of a TIFF."""
+    rows = min(height, int(tags.get(_TIFF_TILE_HEIGHT, tags.get(_TIFF_STRIP_ROWS, height))))
+    columns = int(tags.get(_TIFF_TILE_WIDTH, width))
+    bits = tags.get(_TIFF_BITS, (1,))
+    return columns * rows * int(tags.get(_TIFF_SAMPLES, 1)) * max(bits) // 8
+
+
+def _decoding(data: bytes, header: _Header) -> Decoding:
+    """Returns what the memory of decoding depends on, beside the size."""
+    jpeg = header.container in ("JPEG", "MPO")
+    return Decoding(
+        header.container, header.mode, header.orientation != 1, jpeg and _in_several_scans(data), header.strip_bytes
+    )
+
+
+def _in_several_scans(data: bytes) -> bool:
+    """Returns whether a JPEG is progressive, or has its components one after another: held whole as coefficients."""
+    position, components = 2, 0
+    while data[position : position + 1] == b"\xff" and position + 10 <= len(data):
+        marker = data[position + 1]
+        if marker in (0xC0, 0xC1):
+            components = data[position + 9]
+        elif 0xC2 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            return True
+        if marker == _JPEG_SCAN:
+            return data[position + 4] < components
+        position += 1 if marker == 0xFF else 2 + int.from_bytes(data[position + 2 : position + 4], "big")
+    return True
 
 
 def _check_jpeg(data: bytes) -> None:
@@ -217,8 +266,14 @@ def _decode_pillow(data: bytes) -> Image:
 
     try:
         with Pillow.open(BytesIO(data)) as image:
-            turned = ImageOps.exif_transpose(image)
-            return np.ascontiguousarray(np.asarray(turned.convert("RGB"))[..., ::-1])
+            image.load()
+            ImageOps.exif_transpose(image, in_place=True)
+            pixels = np.empty((image.height, image.width, 3), np.uint8)
+            # Part by part: Pillow's copies of a whole image would take 18 bytes a pixel.
+            for top in range(0, image.height, _ROWS):
+                part = image.crop((0, top, image.width, min(top + _ROWS, image.height)))
+                pixels[top : top + _ROWS] = np.asarray(part.convert("RGB"))[..., ::-1]
+            return pixels
     except Exception as error:
         raise ImageError(f"damaged image: {type(error).__name__}: {_first_line(error)}") from None
 

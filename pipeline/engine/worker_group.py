@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 A = TypeVar("A")
@@ -39,11 +39,32 @@ def in_threads(make: Callable[[int], Any], numbers: range) -> Iterator[Any]:
         yield from prefetch(pool, make, numbers, DEPTH)
 
 
-def prefetch(pool: ThreadPoolExecutor, function: Callable[[A], B], arguments: Iterable[A], depth: int) -> Iterator[B]:
-    """Yields function(a) in order, computing up to `depth` of them ahead in the pool's threads."""
-    rest = iter(arguments)
-    waiting: deque[Future[B]] = deque(pool.submit(function, each) for each in islice(rest, depth))
+def prefetch(
+    pool: Executor,
+    function: Callable[[A], B],
+    arguments: Iterable[A],
+    depth: int,
+    cost: Callable[[A], float] = lambda argument: 0.0,
+    room: float = math.inf,
+) -> Iterator[B]:
+    """Yields function(a) in order, computing up to `depth` of them ahead in the pool's threads.
+
+    The costs of those that are ahead stay within `room`; a single one may exceed it.
+    """
+    waiting: deque[tuple[Future[B], float]] = deque()
+    held = 0.0
+    for argument in arguments:
+        amount = cost(argument)
+        while waiting and held + amount > room:
+            future, freed = waiting.popleft()
+            yield future.result()
+            held -= freed
+        due, freed = waiting.popleft() if len(waiting) == depth else (None, 0.0)
+        if due:
+            due.result()  # an error comes before more is computed
+        waiting.append((pool.submit(function, argument), amount))
+        held += amount - freed
+        if due:
+            yield due.result()
     while waiting:
-        result = waiting.popleft().result()
-        waiting.extend(pool.submit(function, each) for each in islice(rest, 1))
-        yield result
+        yield waiting.popleft()[0].result()

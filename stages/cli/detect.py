@@ -112,10 +112,11 @@ class _Done:
 
     def one(self, path: Path, targets: Mapping[str, Path], detect: Callable[[Any], Any]) -> None:
         """Reads one image, detects its faces, prints their number and writes what is wanted."""
+        from pipeline.data.file_bytes import read_file
         from pipeline.data.images import decode
 
         self.count += 1
-        image = self._attempt(path, "read", lambda: decode(path.read_bytes()))
+        image = self._attempt(path, "read", lambda: decode(read_file(path)))
         found = None if image is None else self._attempt(path, "processed", lambda: detect(image))
         if found is None:
             return

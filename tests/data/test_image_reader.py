@@ -1,3 +1,4 @@
+import os
 import pickle
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from pipeline.data.image_reader import ImageReader
 from pipeline.data.images import encode_png
 from pipeline.engine.fingerprint import hash_bytes
+from pipeline.engine.manifest import stored_manifests
 from pipeline.engine.plan import context
 from pipeline.engine.stage import Item, Resources, StageContext
 from tests.stages.world import World, drawn_image
@@ -58,6 +60,30 @@ def test_what_is_wrong_with_an_image_is_its_error(photos: tuple[World, Path], cp
     assert [error is None for error in errors] == [True, False, False, True, False, True]
     assert "No such file" in str(errors[1]) and "not an image" in str(errors[2])
     assert "4.png has changed since it was indexed" in str(errors[4])
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("cpus", [1, 2])
+def test_a_fifo_is_an_error_at_the_index_and_where_it_takes_an_images_place(world: World, cpus: float) -> None:
+    folder = world.folder / "photos"
+    folder.mkdir()
+    for seed in range(4):
+        (folder / f"{seed}.png").write_bytes(encode_png(drawn_image(seed)))
+    wanted = items(folder)
+    os.mkfifo(folder / "pipe.jpg")
+    world.node("images", "index", dataset="image_folder", path=str(folder))
+    world.node("guesses", "guess", inputs={"samples": "images"})
+    world.done(selected=frozenset({"images"}))
+    (indexed,) = stored_manifests(world.store, "images")
+    assert (indexed.rows, indexed.errors) == (5, (("pipe.jpg", "not a regular file but a FIFO"),))
+    ctx = reading(world, cpus)
+    (folder / "2.png").unlink()
+    os.mkfifo(folder / "2.png")
+    read = list(ImageReader(ctx, ctx.one("samples")).ahead([*wanted, Item("pipe.jpg", "", {"path": "pipe.jpg"})]))
+    assert [error for _, _, error in read] == [
+        None, None, "NotAFileError: not a regular file but a FIFO", None,
+        "ValueError: pipe.jpg could not be read when it was indexed; run again with --retry-errors",
+    ]  # fmt: skip
 
 
 def test_trouble_of_the_machine_is_raised(photos: tuple[World, Path]) -> None:

@@ -16,6 +16,7 @@ import pyarrow as pa
 import yaml
 from pydantic import ConfigDict
 
+from pipeline.data.file_bytes import read_file
 from pipeline.data.records import Sample
 from pipeline.engine.literal_yaml import LiteralModel
 
@@ -134,9 +135,9 @@ class Dataset(LiteralModel, ABC):
     def image_bytes(self, root: str, sample_path: str) -> bytes:
         """Returns the compressed image that `Sample.path` names: by default, the bytes of that file below the root.
 
-        Raises OSError: the file cannot be read.
+        Raises OSError: the file cannot be read; ValueError: it is no regular file, or larger than any image.
         """
-        return (require_folder(root) / sample_path).read_bytes()
+        return read_file(require_folder(root) / sample_path)
 
 
 def in_order(entries: Iterable[Entry]) -> list[Entry]:

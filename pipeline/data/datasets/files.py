@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.data.datasets.dataset import Entry, Log, no_log, set_option
+from pipeline.data.file_bytes import NotAFileError, read_file
+from pipeline.data.image_kinds import claims_to_be_image
 from pipeline.data.images import ImageError, check_complete, read_header
 from pipeline.data.records import Sample
 from pipeline.engine.fingerprint import hash_bytes
@@ -75,7 +77,10 @@ def _kind(item: os.DirEntry[str], above: frozenset[tuple[int, int]]) -> str:
         if item.is_file():
             return "file"
         if not item.is_dir():
-            return "that link to nothing" if item.is_symlink() else "that are no files"
+            if not os.path.exists(item.path):
+                return "that link to nothing"
+            # A FIFO or a device: what its name claims to be an image has a row, with the error.
+            return "file" if claims_to_be_image(item.name) else "that are no files"
         if _inode(item.path) in above:
             return "that link to a folder around them"
         return "folder" if os.access(item.path, os.R_OK | os.X_OK) else "that may not be read"
@@ -137,13 +142,13 @@ def read_sample(root: str, entry: Entry) -> Sample:
     """Returns the sample of one image file, still without faces; the bytes are read once for size and content hash."""
     content_hash, (width, height), error = "", (0, 0), None
     try:
-        data = (Path(root) / entry.path).read_bytes()
+        data = read_file(Path(root) / entry.path)
         content_hash = hash_bytes(data)
         size = read_header(data)
         check_complete(data)
         width, height = size
     except OSError as problem:
         error = f"cannot read the file: {problem.strerror}"
-    except ImageError as problem:
+    except (ImageError, NotAFileError) as problem:
         error = str(problem)
     return Sample(entry.image_id, entry.path, content_hash, width, height, error=error)

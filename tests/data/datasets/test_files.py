@@ -30,22 +30,25 @@ def test_scan_finds_every_file_and_tells_what_it_leaves_out(tmp_path: Path, writ
     (tmp_path / "twin").symlink_to(tmp_path / "deep" / "er", target_is_directory=True)
     (tmp_path / os.fsdecode(b"caf\xe9.jpg")).write_bytes(b"")
     os.mkfifo(tmp_path / "pipe.jpg")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link.png").symlink_to(tmp_path / "pipe")
     skipped = Skipped(list)
     found = dict(scan(str(tmp_path), skipped=skipped))
-    # A name that is no UTF-8 and a link to itself are files that cannot be read: rows with an error, not passed over.
-    odd = ["caf\udce9.jpg", "itself.jpg"]
+    # A name that is no UTF-8, a link to itself and a FIFO that is named like an image are files that cannot be read: rows
+    # with an error, not passed over.
+    odd = ["caf\udce9.jpg", "itself.jpg", "link.png", "pipe.jpg"]
     assert sorted(found) == sorted(["a.JPG", "deep/c.tiff", "deep/er/b.jpeg", "e.txt", "jpg", "twin/b.jpeg", *odd])
     assert found["itself.jpg"].startswith("unreadable:")
     stat = (tmp_path / "a.JPG").stat()
     assert found["a.JPG"] == f"{stat.st_size}:{stat.st_mtime_ns}"
     assert sorted(dict(scan(str(tmp_path), "deep", lambda folder: folder != "deep/er"))) == [
         "deep/c.tiff",
-        *(f"deep/up/{name}" for name in ("a.JPG", "caf\udce9.jpg", "e.txt", "itself.jpg", "jpg", "twin/b.jpeg")),
+        *(f"deep/up/{name}" for name in ("a.JPG", "caf\udce9.jpg", "e.txt", "itself.jpg", "jpg", "link.png", "pipe.jpg", "twin/b.jpeg")),
     ]
     line = skipped_line(skipped)
     assert line.startswith("skipped 5 files and folders; 2 hidden: .cache, .hidden.jpg; ")
     assert "1 that link to a folder around them: deep/up" in line
-    for name in ("dangling.jpg", "pipe.jpg"):
+    for name in ("dangling.jpg", "1 that are no files: pipe"):
         assert name in line
 
 

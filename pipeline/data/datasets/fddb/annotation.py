@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.datasets.fddb.blocks import Block, read_blocks
+from pipeline.data.file_bytes import NotAFileError, read_file
 from pipeline.data.images import ImageError, read_header
 from pipeline.data.text_lines import read_lines, refuse
 
@@ -114,7 +115,7 @@ def _sizes(folder: Path, image_ids: Collection[str]) -> dict[str, tuple[int, int
     sizes = {}
     for image_id in image_ids if root else ():
         try:
-            sizes[image_id] = read_header((root / f"{image_id}.jpg").read_bytes())  # type: ignore[operator]
-        except (OSError, ImageError):
+            sizes[image_id] = read_header(read_file(root / f"{image_id}.jpg"))  # type: ignore[operator]
+        except (OSError, ImageError, NotAFileError):
             continue
     return sizes

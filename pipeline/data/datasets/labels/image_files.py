@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline.data.image_kinds import claims_to_be_image
 from pipeline.data.image_names import without_ending
+from pipeline.data.file_bytes import NotAFileError, read_file
 from pipeline.data.images import ImageError, read_header
 
 _UPLOAD: Final = re.compile(r"(^|/)[0-9a-f]{8}-(?=[^/]+$)")  # Label Studio puts it before the name of an upload
@@ -70,7 +71,7 @@ def image_sizes(root: Path, paths: Sequence[str]) -> NDArray[np.int32]:
     sizes = np.zeros((len(paths), 2), np.int32)
     for position, path in enumerate(paths):
         try:
-            sizes[position] = read_header((root / path).read_bytes())
-        except (OSError, ImageError):
+            sizes[position] = read_header(read_file(root / path))
+        except (OSError, ImageError, NotAFileError):
             continue
     return sizes
