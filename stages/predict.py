@@ -17,6 +17,7 @@ from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model
 
 from pipeline.boxes.frame import Frame
 from pipeline.data.canvas import parse_canvas
+from pipeline.data.decode_memory import Room
 from pipeline.data.image_reader import ImageReader
 from pipeline.data.schemas import CHECKPOINT, DETECTIONS, SAMPLES
 from pipeline.engine.stage import Item, Port, Row, StageContext
@@ -44,7 +45,8 @@ class Predict(NetworkStage):
             sees the image; for "single".
         max_candidates: candidates kept per image, best first; in a mode of several passes, of each pass.
         memory_budget_gb: what one worker process may take on a CPU, libraries included; a canvas that needs more is
-            cut into overlapping tiles, which give the same boxes up to rounding. None: always the whole image.
+            cut into overlapping tiles, which give the same boxes up to rounding, and an image that cannot be decoded
+            within it is an error row. None: always the whole image.
         precision, engine: see `NetworkStage`.
         decides: whose score counts where a detector has two classifiers (MogFace's HCAM): "main", "progressive",
             "where_masked" (the progressive one where the main one is confident, else the main one) or "product", see
@@ -92,7 +94,7 @@ class Predict(NetworkStage):
         set_threads(ctx)  # before torch is imported
         from pipeline.inference.batch_worker import BatchWorker, detections_row, error_row_of, or_error
 
-        images, predictor = ImageReader(ctx, ctx.one("samples")).ahead, self.predictor(ctx)
+        images, predictor = ImageReader(ctx, ctx.one("samples"), self._room()).ahead, self.predictor(ctx)
         if self.mode == SINGLE:
             return BatchWorker(predictor, parse_canvas(self.canvas), images)
         mode = MODES.find(self.mode)
@@ -103,15 +105,25 @@ class Predict(NetworkStage):
                     yield error_row_of(item, error)
                 else:
                     yield detections_row(item, image, or_error(partial(detect, predictor, image, mode)))
+                del image  # before the next one is decoded
 
         return work
+
+    def _room(self) -> Room | None:
+        """Returns what one image may take while it is decoded; None: no limit of its own."""
+        from pipeline.inference.memory import PROCESS_BYTES
+
+        if self.memory_budget_gb is None:
+            return None
+        left = int(self.memory_budget_gb * 2**30) - PROCESS_BYTES
+        return Room(left, f"memory_budget_gb of {self.memory_budget_gb:g}")
 
     def predictor(self, ctx: StageContext) -> Predictor:
         """Returns the loaded network, ready for this node's device and threads."""
         set_threads(ctx)
         import torch
 
-        from pipeline.inference.memory import tile_for_budget
+        from pipeline.inference.memory import TileBudget
         from pipeline.inference.predictor import Predictor
         from pipeline.models.detectors.six_levels import SixLevelDetector
         from pipeline.models.weights import open_detector
@@ -126,11 +138,10 @@ class Predict(NetworkStage):
         tile = None
         if self.memory_budget_gb is not None:
             edge = parse_canvas(self.canvas).long_edge if self.mode == SINGLE else None
-            # Originals, and what a mode makes of them, may be of any size; they are taken for the largest 8K canvas.
+            # Originals, and what a mode makes of them, may be of any size: planned for is the largest 8K canvas.
             sides: dict[str, Any] = {} if edge is None else {"width": edge, "height": edge}
-            tile = tile_for_budget(
-                detector, int(self.memory_budget_gb * 2**30), **sides, factor=ENGINES.find(self.engine).memory
-            )
+            factor = ENGINES.find(self.engine).memory
+            tile = TileBudget(detector, int(self.memory_budget_gb * 2**30), **sides, factor=factor)
         predictor = Predictor(
             detector,
             device="cuda" if ctx.resources.gpus else "cpu",

@@ -31,7 +31,9 @@ def read_file(path: str | os.PathLike[str], most: int = MOST_BYTES) -> bytes:
         if not stat.S_ISREG(status.st_mode):
             raise NotAFileError(f"not a regular file but {_KINDS.get(stat.S_IFMT(status.st_mode), 'something else')}")
         if status.st_size > most:
-            raise NotAFileError(f"a file of {status.st_size / 2**30:.1f} GB, and none of more than {most} bytes is read")
+            raise NotAFileError(
+                f"a file of {status.st_size / 2**30:.1f} GB, and none of more than {most} bytes is read"
+            )
         return file.read()
 
 

@@ -1,11 +1,13 @@
 """The images of an index: compressed, by the path in a sample's row, or decoded ahead of their use."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from pipeline.data.datasets.config_field import parse_dataset
+from pipeline.data.decode_memory import Room
 from pipeline.data.images import Image, decode
+from pipeline.engine.daemon_pool import DaemonPool
 from pipeline.engine.fingerprint import hash_bytes
+from pipeline.engine.machine_memory import memory_limit
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Item, StageContext
 from pipeline.engine.worker_group import prefetch
@@ -13,6 +15,8 @@ from pipeline.engine.worker_group import prefetch
 IMAGES_AHEAD = 4  # originals, 2 MB each at 1024 px: only the image in work is ever held enlarged
 GPU_IMAGES_AHEAD = 64  # two batches
 THREADS = 2  # at least: the next files are fetched beside the decoding of one
+AHEAD_BYTES = 64 * 2**20  # of all images ahead on a CPU, where one is not larger by itself: 7 megapixels being decoded
+_BYTES_PER_PIXEL = 9  # of an image ahead: its file, or what decoding it takes
 Fetched = tuple[Item, bytes | None, str | None]
 Decoded = tuple[Item, Image | None, str | None]
 
@@ -20,13 +24,15 @@ Decoded = tuple[Item, Image | None, str | None]
 class ImageReader:
     """Reads the images that one node has indexed; picklable, and its methods with it."""
 
-    def __init__(self, ctx: StageContext, samples: Artifact) -> None:
+    def __init__(self, ctx: StageContext, samples: Artifact, room: Room | None = None) -> None:
         """Reads nothing yet.
 
         Args:
             ctx: of the stage.
             samples: the index that the images are of.
+            room: what the memory of one image may be while it is decoded; None: this machine's.
         """
+        self._room = room or Room(memory_limit(), "the memory of this machine")
         self._dataset = parse_dataset(samples.params["dataset"])
         self._root = ctx.dataset_paths.get(samples.node) or ""
         self._cpus, self._accelerated = ctx.resources.cpus, ctx.resources.gpus > 0
@@ -54,16 +60,19 @@ class ImageReader:
         """Returns (item, image, error) of each item in order: uint8 [H, W, 3] BGR, or why there is none.
 
         The next images are fetched during this one, and decoded too where there is a core to spare. A defect of an
-        image is its error; trouble of the machine is raised. An item's ``data["path"]`` is the image's, and
+        image is its error, and so is one that takes more memory than there is room for; trouble of the machine is
+        raised. Images are held ahead as far as they are small. An item's ``data["path"]`` is the image's, and
         ``data["content_hash"]``, or its version without one, what it was indexed with.
         """
         count = max(THREADS, int(self._cpus))
-        threads = ThreadPoolExecutor(count, thread_name_prefix="decode")
         depth = max(GPU_IMAGES_AHEAD if self._accelerated else IMAGES_AHEAD, 2 * count)
-        # On its only core the network and a decoder beside it take 75 ms of CPU an image, one after the other 64.
-        if self._accelerated or self._cpus > 1:
-            return prefetch(threads, lambda item: self._decode(self._fetch(item)), items, depth)
-        return map(self._decode, prefetch(threads, self._fetch, items, depth))
+        most = self._room.bytes // 2 if self._accelerated else AHEAD_BYTES
+        with DaemonPool(count, "decode") as threads:
+            # On its only core the network and a decoder beside it take 75 ms of CPU an image, one after the other 64.
+            if self._accelerated or self._cpus > 1:
+                yield from prefetch(threads, lambda item: self._decode(self._fetch(item)), items, depth, _cost, most)
+            else:
+                yield from map(self._decode, prefetch(threads, self._fetch, items, depth, _cost, most))
 
     def _fetch(self, item: Item) -> Fetched:
         try:
@@ -76,10 +85,14 @@ class ImageReader:
     def _decode(self, fetched: Fetched) -> Decoded:
         item, data, error = fetched
         try:
-            image = None if data is None else decode(data)
+            image = None if data is None else decode(data, self._room)
         except ValueError as problem:
             return item, None, f"{type(problem).__name__}: {problem}"
         return item, _pinned(image) if image is not None and self._accelerated else image, error
+
+
+def _cost(item: Item) -> float:
+    return float(_BYTES_PER_PIXEL * item.data.get("width", 0) * item.data.get("height", 0))
 
 
 def _pinned(image: Image) -> Image:

@@ -177,7 +177,7 @@ def _strip_bytes(tags: Any, width: int, height: int) -> int:
     rows = min(height, int(tags.get(_TIFF_TILE_HEIGHT, tags.get(_TIFF_STRIP_ROWS, height))))
     columns = int(tags.get(_TIFF_TILE_WIDTH, width))
     bits = tags.get(_TIFF_BITS, (1,))
-    return columns * rows * int(tags.get(_TIFF_SAMPLES, 1)) * max(bits) // 8
+    return columns * rows * int(tags.get(_TIFF_SAMPLES, 1)) * int(max(bits)) // 8
 
 
 def _decoding(data: bytes, header: _Header) -> Decoding:

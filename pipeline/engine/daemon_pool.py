@@ -19,7 +19,9 @@ class DaemonPool(concurrent.futures.Executor):
     def __init__(self, threads: int, name: str) -> None:
         """Starts that many threads, all of this name."""
         self._calls: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._threads = [threading.Thread(target=_work, args=(self._calls,), name=name, daemon=True) for _ in range(threads)]
+        self._threads = [
+            threading.Thread(target=_work, args=(self._calls,), name=name, daemon=True) for _ in range(threads)
+        ]
         for thread in self._threads:
             thread.start()
 

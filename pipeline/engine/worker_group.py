@@ -56,15 +56,15 @@ def prefetch(
     for argument in arguments:
         amount = cost(argument)
         while waiting and held + amount > room:
-            future, freed = waiting.popleft()
-            yield future.result()
-            held -= freed
-        due, freed = waiting.popleft() if len(waiting) == depth else (None, 0.0)
-        if due:
-            due.result()  # an error comes before more is computed
+            held -= waiting[0][1]
+            yield waiting.popleft()[0].result()  # held by nothing here while it is used
+        full = len(waiting) == depth
+        if full:
+            waiting[0][0].result()  # an error comes before more is computed
         waiting.append((pool.submit(function, argument), amount))
-        held += amount - freed
-        if due:
-            yield due.result()
+        held += amount
+        if full:
+            held -= waiting[0][1]
+            yield waiting.popleft()[0].result()
     while waiting:
         yield waiting.popleft()[0].result()

@@ -40,14 +40,16 @@ class BatchWorker:
         decoded = self._images([items[number] for batch in batches for number in batch])
         working: deque[tuple[_Batch, Callable[[], list[Found]]]] = deque()
         for numbers in batches:
-            batch = [next(decoded) for _ in numbers]
-            good = [image for _, image, _ in batch if image is not None]
-            wait = launch_within_memory(self._predictor, good, self._canvas) if good else list
-            working.append((batch, wait))
+            working.append(self._launch([next(decoded) for _ in numbers]))
             while len(working) > self._ahead:
                 yield from _rows_of(*working.popleft())
         while working:
             yield from _rows_of(*working.popleft())
+
+    def _launch(self, batch: _Batch) -> tuple[_Batch, Callable[[], list[Found]]]:
+        """Returns a batch at work. A function of its own: no variable holds an image while the next one is decoded."""
+        good = [image for _, image, _ in batch if image is not None]
+        return batch, launch_within_memory(self._predictor, good, self._canvas) if good else list
 
 
 def detections_row(item: Item, image: Image, found: Found) -> Row:

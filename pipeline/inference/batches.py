@@ -47,11 +47,17 @@ def launch_within_memory(predictor: Predictor, images: Sequence[Image], canvas: 
     """Returns a function that waits for the results of a batch of uint8 [H, W, 3] BGR images, in their order.
 
     Where memory does not suffice, each half of the batch is tried, and a single image in ever smaller tiles; an image
-    that fits in no way has that error, and the next ones are done.
+    that fits in no way, or not into the predictor's memory budget, has that error, and the next ones are done.
 
     Raises RuntimeError: the device or a library is broken: other images would fare no better.
     """
-    launched = _attempt(predictor, lambda: predictor.launch(images, canvas).wait)
+    try:
+        launched = _attempt(predictor, lambda: predictor.launch(images, canvas).wait)
+    except ValueError as problem:
+        if len(images) > 1:
+            raise
+        unfit: Found = problem.with_traceback(None)  # it would keep the image
+        return lambda: [unfit]
     if not isinstance(launched, RuntimeError):
         return lambda: list(launched())
     sizes = [canvas.size(image.shape[1], image.shape[0]) for image in images]

@@ -1,11 +1,11 @@
 """How large a tile fits into the memory of one worker."""
 
 import math
-from pathlib import Path
+from dataclasses import dataclass
 
-import psutil
 import torch
 
+from pipeline.engine.machine_memory import memory_limit
 from pipeline.models.detectors.detector import Detector
 
 # A Ray worker with torch, torchvision and OpenCV loaded and a shard of candidates held: most of it is libraries.
@@ -15,6 +15,7 @@ PROCESS_BYTES = 930 * 2**20
 _CANVAS_BYTES_PER_PIXEL = 4
 # On a GPU nothing is cut into blocks: at 8K in float32 networks took 1.2 to 3 times what a CPU takes per pixel.
 _GPU_FACTOR = 3
+_SMALL_IMAGE_BYTES = 64 * 2**20  # decoded, 22 megapixels: up to there it is in the figures above
 _MOST_BATCH_PIXELS = 2**25
 """32 canvases of 1024 x 1024: enough to keep a GPU busy with any detector; a larger batch waits for its last image."""
 
@@ -58,20 +59,49 @@ def tile_for_budget(
     return side // coarse * coarse
 
 
-def machine_bytes() -> int:
-    """Returns the memory limit of this process in bytes: the machine's, or less where its control group has one."""
-    limits = [int(psutil.virtual_memory().total)]
-    for file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+@dataclass(frozen=True, slots=True)
+class TileBudget:
+    """The tiles with which a worker stays inside its memory on a CPU, also for images larger than it is planned for.
+
+    Attributes:
+        detector: what the memory is of.
+        memory_bytes: of one worker process with its libraries.
+        width, height: of the largest canvas it is planned for.
+        factor: of the engine, see `peak_bytes`.
+    """
+
+    detector: Detector
+    memory_bytes: int
+    width: int = 7680
+    height: int = 7680
+    factor: float = 1
+
+    def planned(self) -> int | None:
+        """Returns the greatest side of a tile of a planned canvas, None for no tiles; raises as `tile_for_budget`."""
+        return self._side(self.memory_bytes)
+
+    def side(self, image: tuple[int, int], canvas: tuple[int, int]) -> int | None:
+        """Returns that of one image; ``image`` and ``canvas`` are (width, height) in pixels.
+
+        Raises ValueError: not even the smallest tile fits beside the image and its canvas.
+        """
+        beside = max(0, 3 * image[0] * image[1] - _SMALL_IMAGE_BYTES)
+        beside += _CANVAS_BYTES_PER_PIXEL * max(0, canvas[0] * canvas[1] - self.width * self.height)
+        if not beside:
+            return self.planned()
         try:
-            limits.append(int(Path(file).read_text(encoding="ascii")))
-        except (OSError, ValueError):  # no such group, or "max"
-            continue
-    return min(limits)
+            return self._side(self.memory_bytes - beside)
+        except ValueError:
+            sizes = f"an image of {image[0]} x {image[1]} pixels on a canvas of {canvas[0]} x {canvas[1]}"
+            raise ValueError(f"{sizes} does not fit into {self.memory_bytes / 2**30:g} GB per worker") from None
+
+    def _side(self, memory_bytes: int) -> int | None:
+        return tile_for_budget(self.detector, memory_bytes, width=self.width, height=self.height, factor=self.factor)
 
 
 def require_memory(detector: Detector, width: int, height: int, factor: float = 1) -> None:
     """Raises ValueError where a whole canvas can never fit into this machine, which would kill the process."""
-    need, have = peak_bytes(detector, width, height, factor=factor), machine_bytes()
+    need, have = peak_bytes(detector, width, height, factor=factor), memory_limit()
     if need > have:
         sizes = f"needs {need / 2**30:.1f} GB, of which there are {have / 2**30:.1f}"
         raise ValueError(f"a canvas of {width} x {height} pixels {sizes}: choose a smaller one")

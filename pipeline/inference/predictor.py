@@ -18,7 +18,7 @@ from pipeline.data.canvas import Tile, tiles
 from pipeline.data.images import resize
 from pipeline.data.records import ScoredBoxes
 from pipeline.inference.engines import open_engine
-from pipeline.inference.memory import batch_pixels
+from pipeline.inference.memory import TileBudget, batch_pixels
 from pipeline.inference.padded_canvas import full_count, padded_count, padded_sides
 from pipeline.inference.selection import Selected, merge_tiles, pack, select, unpack
 from pipeline.inference.streams import Streams
@@ -79,7 +79,7 @@ class Predictor:
         device: torch.device | str = "cpu",
         *,
         max_candidates: int = 5000,
-        tile: int | None = None,
+        tile: int | TileBudget | None = None,
         dtype: torch.dtype = torch.float32,
         engine: str = "torch",
         gpu_share: float = 1,
@@ -91,8 +91,9 @@ class Predictor:
             detector: trained.
             device: where images are enlarged and the network runs.
             max_candidates: most candidates per image.
-            tile: greatest side of a tile in canvas pixels, None for the whole canvas at once. Tiles overlap by the
-                detector's receptive halo, so that the candidates equal those of the whole canvas.
+            tile: greatest side of a tile in canvas pixels, None for the whole canvas at once, or the memory that it
+                follows from. Tiles overlap by the detector's receptive halo, so that the candidates equal those of the
+                whole canvas.
             dtype: of the network's arithmetic; scores and boxes are float32 whatever it is.
             engine: entry of `pipeline.inference.engines.ENGINES` that runs the network.
             gpu_share: part of a GPU's memory that batches may use.
@@ -104,6 +105,8 @@ class Predictor:
         if max_candidates < 1:
             raise ValueError(f"max_candidates must be at least 1, got {max_candidates}")
         self.smallest_tile = 2 * detector.receptive_halo + max(detector.strides)
+        self._budget = tile if isinstance(tile, TileBudget) else None
+        tile = tile.planned() if isinstance(tile, TileBudget) else tile
         if tile is not None and tile < self.smallest_tile:
             raise ValueError(f"tile of {tile} px is too small for this detector: at least {self.smallest_tile} px")
         self.device = torch.device(device)
@@ -138,12 +141,12 @@ class Predictor:
             canvas: size at which the detector sees them.
             tile: greatest side of a tile for a single image; None: that of the predictor.
 
-        Raises ValueError: not such images, or of sizes that cannot go together; torch.OutOfMemoryError: too many
+        Raises ValueError: not such images, of sizes that cannot go together, or too large for the memory; torch.OutOfMemoryError: too many
         pixels for the device; nothing is at work then.
         """
         sized = [_on_canvas(image, canvas) for image in images_bgr]
         with self._streams.on_device():
-            side = tile or self.tile
+            side = tile or self._side(sized)
             chosen = self._batch(sized) if side is None else self._tiled(sized, side)
             factors = [each.factors for each in sized] + [(1.0, 1.0)] * (len(chosen.scores_BK) - len(sized))
             rows = pack(chosen, self._streams.to_device(torch.tensor(factors, dtype=torch.float64)))
@@ -159,6 +162,13 @@ class Predictor:
         """Halves later batches after one of ``images`` canvases of (width, height) pixels did not fit."""
         width, height = padded_sides(*canvas) if self.pads else canvas
         self.batch_pixels = min(self.batch_pixels, max(1, images // 2) * width * height)
+
+    def _side(self, sized: Sequence[_Sized]) -> int | None:
+        """Returns the greatest side of a tile for a batch, None for no tiles."""
+        if self._budget is None or len(sized) != 1:
+            return self.tile
+        height, width = sized[0].image.shape[:2]
+        return self._budget.side((width, height), (sized[0].width, sized[0].height))
 
     def _batch(self, sized: Sequence[_Sized]) -> Selected:
         width, height = max(each.width for each in sized), max(each.height for each in sized)

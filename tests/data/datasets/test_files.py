@@ -43,7 +43,10 @@ def test_scan_finds_every_file_and_tells_what_it_leaves_out(tmp_path: Path, writ
     assert found["a.JPG"] == f"{stat.st_size}:{stat.st_mtime_ns}"
     assert sorted(dict(scan(str(tmp_path), "deep", lambda folder: folder != "deep/er"))) == [
         "deep/c.tiff",
-        *(f"deep/up/{name}" for name in ("a.JPG", "caf\udce9.jpg", "e.txt", "itself.jpg", "jpg", "link.png", "pipe.jpg", "twin/b.jpeg")),
+        *(
+            f"deep/up/{name}"
+            for name in ("a.JPG", "caf\udce9.jpg", "e.txt", "itself.jpg", "jpg", "link.png", "pipe.jpg", "twin/b.jpeg")
+        ),
     ]
     line = skipped_line(skipped)
     assert line.startswith("skipped 5 files and folders; 2 hidden: .cache, .hidden.jpg; ")
