@@ -21,8 +21,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from pipeline.cluster.address import joined
-from pipeline.cluster.ray_loader import on_every_round
 from pipeline.cluster.process_watch import ProcessWatch
+from pipeline.cluster.ray_loader import on_every_round
 from pipeline.cluster.session import connect
 from pipeline.cluster.start import leave
 from pipeline.cluster.train import train_together

@@ -41,7 +41,7 @@ class DaemonPool(concurrent.futures.Executor):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Ends the threads after the calls in the queue, which are dropped with `cancel_futures`; never waits for one."""
+        """Ends the threads after the calls in the queue, which `cancel_futures` drops; never waits for one."""
         while cancel_futures:
             try:
                 self._calls.get_nowait()

@@ -1,4 +1,4 @@
-"""Reports of workers on items that take long: written beside the shard, read by the driver for its lines and run log."""
+"""Reports of workers on items that take long: written beside the shard, read by the driver for lines and run log."""
 
 from __future__ import annotations
 

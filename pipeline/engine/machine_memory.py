@@ -1,4 +1,4 @@
-"""Memory of this machine: its limit, what is used of it, and how often the kernel has ended a process for lack of it."""
+"""Memory of this machine: its limit, what is used of it, how often the kernel has ended a process for lack of it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def memory_limit() -> int:
 
 
 def memory_shortage() -> str:
-    """Returns how much memory is used where it is short, e.g. ``15.2 of 16.0 GB in use, 12.1 by this process``, or ""."""
+    """Returns e.g. ``15.2 of 16.0 GB in use, 12.1 by this process`` where memory is short, else ""."""
     machine = psutil.virtual_memory()
     uses = [(int(machine.total - machine.available), int(machine.total))]
     for limit, use, statistics in zip(_LIMITS, _USES, _STATISTICS, strict=True):
@@ -37,7 +37,7 @@ def memory_shortage() -> str:
 
 
 def kernel_kills() -> int:
-    """Returns how many processes the kernel of this machine has ended for lack of memory since it started; 0: unknown."""
+    """Returns how many processes this machine's kernel has ended for lack of memory since it started; 0: unknown."""
     return _field("/proc/vmstat", "oom_kill")
 
 

@@ -97,7 +97,7 @@ class ProgressReporter:
         self._save()
 
     def _report_delays(self, progress: NodeProgress) -> None:
-        """Prints a line for each new report of an item that takes long, and logs it, with the stack of what was ended."""
+        """Prints a line for each new report of an item that takes long; the log has the stack of what was ended too."""
         with contextlib.suppress(OSError):  # a store that does not answer now is asked again
             for delay in progress.new_delays():
                 if delay.ended or not self._quiet:

@@ -141,8 +141,8 @@ class Predictor:
             canvas: size at which the detector sees them.
             tile: greatest side of a tile for a single image; None: that of the predictor.
 
-        Raises ValueError: not such images, of sizes that cannot go together, or too large for the memory; torch.OutOfMemoryError: too many
-        pixels for the device; nothing is at work then.
+        Raises ValueError: not such images, of sizes that cannot go together, or too large for the memory;
+        torch.OutOfMemoryError: too many pixels for the device; nothing is at work then.
         """
         sized = [_on_canvas(image, canvas) for image in images_bgr]
         with self._streams.on_device():

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 from pipeline.engine.file_kind import HEAD, file_kind
 
 HEADER_LIMIT = 100_000_000  # safetensors' own
+MOST_TIMES = 10  # what a zip holds, relative to its size
 _ZIP = b"PK\x03\x04"
 _NEVER = ("an empty file", "an HTML page", "a pointer of Git LFS", "zeros only")  # what never is a checkpoint
 
@@ -47,9 +48,18 @@ def _header(file: BinaryIO, size: int, where: str) -> Mapping[str, Any] | None:
     if head[8:9] == b"{" and length <= HEADER_LIMIT:
         file.seek(8)
         return _safetensors(length, file.read(length), size, where)
-    if head.startswith(_ZIP) and not zipfile.is_zipfile(file):
-        raise ValueError(f"{where}the checkpoint is cut off after {size:,} bytes: fetch it again")
+    if head.startswith(_ZIP):
+        _check_zip(file, size, where)
     return None
+
+
+def _check_zip(file: BinaryIO, size: int, where: str) -> None:
+    if not zipfile.is_zipfile(file):
+        raise ValueError(f"{where}the checkpoint is cut off after {size:,} bytes: fetch it again")
+    with zipfile.ZipFile(file) as archive:
+        opened = sum(member.file_size for member in archive.infolist())
+    if opened > MOST_TIMES * size:  # torch stores tensors as they are
+        raise ValueError(f"{where}expected a checkpoint, found a zip of {size:,} bytes that opens to {opened:,}")
 
 
 def _safetensors(length: int, text: bytes, size: int, where: str) -> Mapping[str, Any]:

@@ -52,5 +52,7 @@ def test_its_threads_end_after_what_is_in_the_queue(dropped: bool) -> None:
 
 
 def test_a_call_that_hangs_does_not_keep_the_process() -> None:
-    done = subprocess.run([sys.executable, "-c", HANGS], cwd=ROOT, timeout=60, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", HANGS], cwd=ROOT, timeout=60, capture_output=True, text=True, check=True
+    )
     assert done.stdout == "end\n"

@@ -3,13 +3,14 @@ from __future__ import annotations
 import io
 import json
 import re
+import zipfile
 from pathlib import Path
 
 import pytest
 import torch
 
 from pipeline.models.checkpoint import Checkpoint
-from pipeline.models.checkpoint_file import whole_header
+from pipeline.models.checkpoint_file import MOST_TIMES, whole_header
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.weights import open_detector, save_bytes
 
@@ -98,3 +99,16 @@ def test_switches_that_build_nothing_name_the_file(tmp_path: Path) -> None:
     )
     with pytest.raises(ValueError, match=rf"^{file}: no network with the switches sizes=3: "):
         open_detector(file)
+
+
+def test_a_zip_that_opens_to_far_more_than_it_has_is_no_checkpoint(tmp_path: Path) -> None:
+    file = tmp_path / "bomb.pth"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data/0", bytes(20_000_000))
+    size = file.stat().st_size
+    assert size * MOST_TIMES < 20_000_000
+    for source in (file, file.read_bytes()):
+        with pytest.raises(
+            ValueError, match=f"expected a checkpoint, found a zip of {size:,} bytes that opens to 20,000,000"
+        ):
+            whole_header(source)

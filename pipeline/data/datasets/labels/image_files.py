@@ -11,9 +11,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.data.file_bytes import NotAFileError, read_file
 from pipeline.data.image_kinds import claims_to_be_image
 from pipeline.data.image_names import without_ending
-from pipeline.data.file_bytes import NotAFileError, read_file
 from pipeline.data.images import ImageError, read_header
 
 _UPLOAD: Final = re.compile(r"(^|/)[0-9a-f]{8}-(?=[^/]+$)")  # Label Studio puts it before the name of an upload

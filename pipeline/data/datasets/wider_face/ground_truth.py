@@ -12,12 +12,15 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.data.opened_size import TooLargeError, check_mat_size
 from pipeline.data.records import Sample
 from pipeline.data.schemas import LEVELS
 
 FACES_FILE: Final = "wider_face_val.mat"
 LEVEL_FILES: Final = {level: f"wider_{level}_val.mat" for level in LEVELS}
 OFFICIAL_FILES: Final = (FACES_FILE, *LEVEL_FILES.values())
+MOST_MAT_BYTES: Final = 2**30
+"""Of the variables of a MATLAB file, decompressed; the official ones have 5 million."""
 
 
 @dataclass(frozen=True)
@@ -114,12 +117,15 @@ def _faces(file: Path) -> tuple[list[str], list[NDArray[np.float64]]]:
 def read_mat(file: Path, *names: str, optional: tuple[str, ...] = ()) -> list[Any]:
     """Returns variables of a MATLAB file, None for an optional one that is absent.
 
-    Raises ValueError: it is no MATLAB file, or lacks a variable.
+    Raises ValueError: it is no MATLAB file, lacks a variable, or opens to more than `MOST_MAT_BYTES`.
     """
     import scipy.io  # 0.3 s that planning need not pay
 
     try:
+        check_mat_size(file, MOST_MAT_BYTES)
         content = scipy.io.loadmat(file, variable_names=[*names, *optional])
+    except TooLargeError as error:
+        raise ValueError(f"{file}: expected ground truth or predictions, found a MATLAB file: {error}") from None
     except Exception as error:  # scipy raises errors of many types for damaged bytes
         raise ValueError(f"{file} cannot be read as a MATLAB file: {' '.join(str(error).split())}") from error
     if absent := [name for name in names if name not in content]:
