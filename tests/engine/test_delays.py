@@ -1,0 +1,53 @@
+"""Reports of items that take long: each is read once, in the order in which it was written."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.engine.delays import MOST_STACK, Delay, new_delays, stacks
+from pipeline.engine.storage import Store
+
+SLOW = Delay("shard-a", "e/1.jpg", "6 of 100", 31.2, 2.04, 300, "node7:123")
+ENDED = replace(SLOW, seconds=300.4, ended=True, stack="File x, line 1")
+
+
+def test_a_report_is_one_line() -> None:
+    where = "e/1.jpg (row 6 of 100 of shard-a) on node7:123"
+    assert SLOW.line() == f"waiting for {where} for 31 s; the longest before it was 2.0 s, the limit is 300"
+    first = replace(SLOW, usual=0.0)
+    assert first.line() == f"waiting for {where} for 31 s; none was finished before it, the limit is 300"
+    assert ENDED.line() == f"no row for {where} in 300 s, and the limit is 300: worker replaced"
+
+
+def test_each_is_read_once_and_the_end_after_the_wait(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    ENDED.save(store, "n/r/_inflight/run1-shard-a", 0)
+    SLOW.save(store, "n/r/_inflight/run1-shard-a", 0)
+    SLOW.save(store, "n/r/_inflight/run2-shard-a", 0)
+    store.write("n/r/_inflight/run1-shard-a.progress", b"1/2")
+    found = new_delays(store, "n/r", "run1", set())
+    assert list(found.values()) == [SLOW, ENDED]
+    later = replace(SLOW, place="7 of 100")
+    later.save(store, "n/r/_inflight/run1-shard-a", 0)
+    assert list(new_delays(store, "n/r", "run1", found).values()) == [later]
+    assert new_delays(store, "none", "run1", set()) == {}
+
+
+def test_stacks_are_those_of_the_other_threads() -> None:
+    may_go, there = threading.Event(), threading.Event()
+
+    def hangs_in_here() -> None:
+        there.set()
+        may_go.wait()
+
+    thread = threading.Thread(target=hangs_in_here, name="the worker")
+    thread.start()
+    there.wait()
+    text = stacks()
+    may_go.set()
+    thread.join()
+    assert "thread the worker\n" in text and "in hangs_in_here" in text
+    assert "test_stacks_are_those_of_the_other_threads" not in text
+    assert len(text) <= MOST_STACK
