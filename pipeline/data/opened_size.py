@@ -34,7 +34,7 @@ class BoundedReader:
         """Opens the file. Raises OSError."""
         with path.open("rb") as file:
             kind = file_kind(file.read(HEAD))
-        self._file: IO[bytes] = _OPENERS.get(kind, open)(path, "rb")  # type: ignore[call-arg]
+        self._file: IO[bytes] = _OPENERS.get(kind, open)(path, "rb")
         self._most = most
 
     def read(self, size: int = -1) -> bytes:

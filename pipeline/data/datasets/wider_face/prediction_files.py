@@ -56,7 +56,7 @@ def _archive(source: Path, others: list[str]) -> Iterator[tuple[str, bytes]]:
     with open(source, "rb") as file:
         kind = file_kind(file.read(HEAD))
     try:
-        with closing(BoundedReader(source, MOST_BYTES)) as file, _opened(file) as archive:
+        with closing(BoundedReader(source, MOST_BYTES)) as opened, _in_archive(opened) as archive:
             for member in archive:
                 if not member.isfile():
                     continue
@@ -77,7 +77,7 @@ def _archive(source: Path, others: list[str]) -> Iterator[tuple[str, bytes]]:
         raise ValueError(f"{source} cannot be read as a tar archive: expected {expected}, found {found}") from error
 
 
-def _opened(file: BoundedReader) -> tarfile.TarFile:
+def _in_archive(file: BoundedReader) -> tarfile.TarFile:
     return tarfile.open(fileobj=cast("IO[bytes]", file), mode="r:")  # it uses no other methods
 
 
