@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.inference.memory import peak_bytes, tile_for_budget
+from pipeline.inference.memory import TileBudget, peak_bytes, tile_for_budget
 from pipeline.models.detectors.retinaface import retinaface_mobilenet
 
 MB = 2**20
@@ -44,3 +44,25 @@ def test_an_engine_that_takes_more_gets_smaller_tiles() -> None:
     assert (
         peak_bytes(detector, 7680, 5122, tiles[1], 2.4) <= budget < peak_bytes(detector, 7680, 5122, tiles[1] + 32, 2.4)
     )
+
+
+def test_an_image_larger_than_planned_for_gets_smaller_tiles() -> None:
+    """Beside a tile there are its own pixels, and what its canvas has more than the planned one."""
+    detector, memory = retinaface_mobilenet(), 1600 * MB
+    budget = TileBudget(detector, memory, 7680, 7680)
+    planned = budget.planned()
+    assert planned == tile_for_budget(detector, memory, width=7680, height=7680)
+    assert planned is not None
+    assert budget.side((5000, 4000), (7680, 6144)) == planned, "20 megapixels are in the figures"
+    beside = 3 * 9000 * 6000
+    assert budget.side((9000, 6000), (7680, 5120)) == tile_for_budget(
+        detector, memory - beside, width=7680, height=7680
+    )
+    on_its_own = budget.side((9000, 8000), (9000, 8000))
+    beside = 3 * 9000 * 8000 + 4 * (9000 * 8000 - 7680 * 7680)
+    assert on_its_own == tile_for_budget(detector, memory - beside, width=7680, height=7680)
+    assert on_its_own is not None
+    assert on_its_own < planned
+    message = r"an image of 13000 x 13000 pixels on a canvas of 13000 x 13000 does not fit into 1\.5625 GB per worker"
+    with pytest.raises(ValueError, match=message):
+        budget.side((13000, 13000), (13000, 13000))
