@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.data.decode_memory import Decoding, Room
+from pipeline.data.decode_memory import Decoding, Room, in_several_scans
 from pipeline.data.image_kinds import HEIC, READ, kind_of
 from pipeline.data.pillow_images import HEIF, opened, reads_heic
 from pipeline.data.tiff_samples import PACKED_BITS, TiffSamples, tiff_samples
@@ -214,23 +214,8 @@ def _decoding(data: bytes, header: _Header) -> Decoding:
     """Returns what the memory of decoding depends on, beside the size."""
     jpeg = header.container in ("JPEG", "MPO")
     return Decoding(
-        header.container, header.mode, header.orientation != 1, jpeg and _in_several_scans(data), header.strip_bytes
+        header.container, header.mode, header.orientation != 1, jpeg and in_several_scans(data), header.strip_bytes
     )
-
-
-def _in_several_scans(data: bytes) -> bool:
-    """Returns whether a JPEG is progressive, or has its components one after another: held whole as coefficients."""
-    position, components = 2, 0
-    while data[position : position + 1] == b"\xff" and position + 10 <= len(data):
-        marker = data[position + 1]
-        if marker in (0xC0, 0xC1):
-            components = data[position + 9]
-        elif 0xC2 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            return True
-        if marker == _JPEG_SCAN:
-            return data[position + 4] < components
-        position += 1 if marker == 0xFF else 2 + int.from_bytes(data[position + 2 : position + 4], "big")
-    return True
 
 
 def _check_jpeg(data: bytes) -> None:

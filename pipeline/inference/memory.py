@@ -86,7 +86,8 @@ class TileBudget:
 
         Raises ValueError: not even the smallest tile fits beside the image and its canvas.
         """
-        beside = max(0, 3 * image[0] * image[1] - _SMALL_IMAGE_BYTES)
+        pixels = 3 * image[0] * image[1]
+        beside = pixels if pixels > _SMALL_IMAGE_BYTES else 0
         beside += _CANVAS_BYTES_PER_PIXEL * max(0, canvas[0] * canvas[1] - self.width * self.height)
         if not beside:
             return self.planned()

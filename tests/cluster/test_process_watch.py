@@ -8,8 +8,6 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
-
 from pipeline.engine.delays import new_delays
 from pipeline.engine.storage import Store
 from pipeline.engine.tries import Tries
@@ -39,7 +37,6 @@ def run(tmp_path: Path, hangs: str) -> tuple[subprocess.CompletedProcess[str], f
     return done, time.monotonic() - started
 
 
-@pytest.mark.slow
 def test_what_waits_is_ended_with_a_report(tmp_path: Path) -> None:
     done, _ = run(tmp_path, "time.sleep(3600)")
     assert done.returncode == -signal.SIGKILL
@@ -50,7 +47,6 @@ def test_what_waits_is_ended_with_a_report(tmp_path: Path) -> None:
     assert Tries.begin(store, MARKER, "m").earlier[0].overdue >= 1
 
 
-@pytest.mark.slow
 def test_what_keeps_the_interpreter_to_itself_is_ended_with_its_stack_in_the_workers_log(tmp_path: Path) -> None:
     """`PyDLL` calls C with the interpreter's lock held, as a broken extension does."""
     done, seconds = run(tmp_path, "ctypes.PyDLL(None).sleep(3600)")
@@ -60,7 +56,6 @@ def test_what_keeps_the_interpreter_to_itself_is_ended_with_its_stack_in_the_wor
     assert Tries.begin(Store(str(tmp_path)), MARKER, "m").earlier[0].overdue == 0, "a death as any other"
 
 
-@pytest.mark.slow
 def test_what_ends_in_time_is_left_alone(tmp_path: Path) -> None:
     done, _ = run(tmp_path, "time.sleep(0.5); watch.row()")
     assert (done.returncode, done.stderr) == (0, "")

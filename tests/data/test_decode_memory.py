@@ -19,7 +19,6 @@ from pipeline.data.images import ImageError, bytes_to_decode, decode, encode_jpe
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.slow
 def test_no_form_takes_more_than_its_estimate(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.data.decode_peaks", str(tmp_path)]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}

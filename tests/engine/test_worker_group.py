@@ -45,6 +45,19 @@ def test_endless_arguments_are_no_trouble() -> None:
         assert list(islice(prefetch(pool, str, count(), 2), 3)) == ["0", "1", "2"]
 
 
+def test_what_is_ahead_stays_within_its_room() -> None:
+    costs, computed = [1, 1, 5, 9, 1, 1, 1], list[int]()
+    with ThreadPoolExecutor(1) as pool:
+        stream = prefetch(pool, lambda n: computed.append(n) or n, range(7), 3, lambda n: costs[n], room=6)
+        for number in range(7):
+            assert next(stream) == number
+            pool.submit(int).result()  # what was submitted before is done
+            ahead = sum(costs[each] for each in computed if each > number)
+            assert ahead <= 6 or [each for each in computed if each > number] == [3]
+        assert list(stream) == []
+    assert computed == list(range(7))
+
+
 def test_an_error_comes_in_its_turn() -> None:
     def make(number: int) -> int:
         if number == 2:

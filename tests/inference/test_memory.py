@@ -1,7 +1,7 @@
 import pytest
 
-from pipeline.inference import memory
-from pipeline.inference.memory import peak_bytes, tile_for_budget, tile_for_machine
+from pipeline.inference import memory as module
+from pipeline.inference.memory import TileBudget, peak_bytes, tile_for_budget, tile_for_machine
 from pipeline.models.detectors.retinaface import retinaface_mobilenet
 
 MB = 2**20
@@ -44,10 +44,10 @@ def test_half_of_the_machine_is_taken_and_all_of_it_where_tiles_would_be_mostly_
     detector = retinaface_mobilenet()
     whole = peak_bytes(detector, 16384, 12288)
     for have, budget in ((2 * whole, whole), (whole, whole // 2), (whole // 4, whole // 4)):
-        monkeypatch.setattr(memory, "memory_limit", lambda have=have: have)
+        monkeypatch.setattr(module, "memory_limit", lambda have=have: have)
         expected = tile_for_budget(detector, budget, width=16384, height=12288)
         assert tile_for_machine(detector, 16384, 12288) == expected
-    monkeypatch.setattr(memory, "memory_limit", lambda: 1400 * MB)
+    monkeypatch.setattr(module, "memory_limit", lambda: 1400 * MB)
     with pytest.raises(ValueError, match=r"a canvas of 16384 x 12288 pixels needs 1\.\d GB, of which there are 1\.4"):
         tile_for_machine(detector, 16384, 12288)
 
@@ -59,3 +59,25 @@ def test_an_engine_that_takes_more_gets_smaller_tiles() -> None:
     assert (
         peak_bytes(detector, 7680, 5122, tiles[1], 2.4) <= budget < peak_bytes(detector, 7680, 5122, tiles[1] + 32, 2.4)
     )
+
+
+def test_an_image_larger_than_planned_for_gets_smaller_tiles() -> None:
+    """Beside a tile there are its own pixels, and what its canvas has more than the planned one."""
+    detector, memory = retinaface_mobilenet(), 1600 * MB
+    budget = TileBudget(detector, memory, 7680, 7680)
+    planned = budget.planned()
+    assert planned == tile_for_budget(detector, memory, width=7680, height=7680)
+    assert planned is not None
+    assert budget.side((5000, 4000), (7680, 6144)) == planned, "20 megapixels are in the figures"
+    beside = 3 * 9000 * 6000
+    assert budget.side((9000, 6000), (7680, 5120)) == tile_for_budget(
+        detector, memory - beside, width=7680, height=7680
+    )
+    on_its_own = budget.side((9000, 8000), (9000, 8000))
+    beside = 3 * 9000 * 8000 + 4 * (9000 * 8000 - 7680 * 7680)
+    assert on_its_own == tile_for_budget(detector, memory - beside, width=7680, height=7680)
+    assert on_its_own is not None
+    assert on_its_own < planned
+    message = r"an image of 13000 x 13000 pixels on a canvas of 13000 x 13000 does not fit into 1\.5625 GB per worker"
+    with pytest.raises(ValueError, match=message):
+        budget.side((13000, 13000), (13000, 13000))
