@@ -49,7 +49,7 @@ class Fuse(MapStage):
             raise ValueError("singles is an option of rule vote")
 
     def items(self, ctx: StageContext) -> Sequence[Item]:
-        """Returns one item per image, from the records of all inputs alone.
+        """Returns one item per image, from the lists of rows of all inputs alone.
 
         Raises:
             ValueError: an image is in one input and not in another.

@@ -38,7 +38,7 @@ class LabelCandidates(MapStage):
     max_candidates: int = Field(5000, ge=1)
 
     def items(self, ctx: StageContext) -> Sequence[Item]:
-        """Returns one item per sample, from the records of all inputs alone.
+        """Returns one item per sample, from the lists of rows of all inputs alone.
 
         Raises:
             ValueError: an image is among the samples and not in a dump, or the other way round.

@@ -43,7 +43,7 @@ class Oracle(MapStage):
     iou: float | None = Field(0.4, ge=0, le=1)
 
     def items(self, ctx: StageContext) -> Sequence[Item]:
-        """Returns one item per row of the dump, from its records alone.
+        """Returns one item per row of the dump, from the lists of rows alone.
 
         Raises:
             ValueError: if the dump has images that the samples do not have.

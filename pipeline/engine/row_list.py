@@ -14,7 +14,7 @@ from pipeline.engine.fingerprint import hash_bytes
 from pipeline.engine.shard_record import DAMAGED, KEY, ReusedShard, mark_damaged
 from pipeline.engine.storage import Store
 
-ROWS = "rows-"
+ROWS = "_rows-"  # readers of a folder of Parquet files leave out names that begin like this
 PLANNED_WITH = b"planned_with"
 """Metadata of a schema: the columns, separated by commas, that later nodes plan with."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
+import pyarrow.dataset as ds
 import pytest
 
 from pipeline.engine.manifest import Artifact
@@ -66,6 +67,14 @@ def test_the_rows_are_listed_without_reading_a_shard(listed: World) -> None:
     assert values(far) == {f"n{i:03d}": i for i in range(10)}
     assert far.keys().to_pylist() == [row["image_id"] for row in found.rows()]
     assert {name.rpartition("/")[2] for name in store.names} == {row_list(listed).name}
+
+
+def test_a_folder_of_shards_is_read_without_its_list(listed: World) -> None:
+    listed.run()
+    path = row_list(listed, "squares")
+    assert path.is_file() and len(list(path.parent.glob("shard-*.parquet"))) == 5
+    found = ds.dataset(path.parent, format="parquet", exclude_invalid_files=True).to_table()
+    assert sorted(found["value"].to_pylist()) == [i * i for i in range(10)]
 
 
 def test_rows_of_several_runs_are_listed_as_they_are_read(listed: World) -> None:

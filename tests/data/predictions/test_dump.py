@@ -14,7 +14,7 @@ from pipeline.data.predictions.table import PredictionTable
 from pipeline.data.records import Detections
 from pipeline.data.schemas import DETECTIONS
 from pipeline.engine.fingerprint import hash_bytes
-from pipeline.engine.shard_record import ShardRecord
+from pipeline.engine.shard_record import ShardRecord, item_columns
 from tests.data.predictions.conftest import rows_of
 
 
@@ -121,9 +121,8 @@ def test_a_flipped_bit_is_found_by_the_record_beside_a_shard(tmp_path: Path) -> 
     rows = (_row("a", 0.9), Detections("b", 0, 0, error="plain text"), Detections("c", 99, 99, error="out of memory"))
     write_shard(tmp_path / "0.parquet", *rows)
     data = (tmp_path / "0.parquet").read_bytes()
-    record = ShardRecord(
-        "0", "r", 3, len(data), hash_bytes(data), [(row.image_id, "") for row in rows], [], 0.1, 1, "h"
-    )
+    items = item_columns({"key": [row.image_id for row in rows], "version": [""] * 3})
+    record = ShardRecord("0", "r", 3, len(data), hash_bytes(data), items, [], 0.1, 1, "h")
     (tmp_path / "0.json").write_bytes(record.to_json())
     assert len(read_dump(tmp_path).errors) == 2
     for place in range(0, len(data), 97):
