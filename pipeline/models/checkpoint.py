@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import warnings
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -175,7 +176,9 @@ def _tensors(data: bytes, where: str) -> dict[str, Tensor]:
             raise ValueError(f"{where}not a safetensors file that can be read: {first_line(error)}") from error
         return loaded
     try:
-        content: Any = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():  # of a newer pickle, two lines on the terminal: what is wrong is an error
+            warnings.simplefilter("ignore", UserWarning)
+            content: Any = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:
         if isinstance(error, EOFError) or "unexpected EOF" in str(error):
             raise ValueError(f"{where}the checkpoint is cut off after {len(data):,} bytes: fetch it again") from error

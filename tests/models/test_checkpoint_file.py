@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import pickle
 import re
 import zipfile
 from pathlib import Path
@@ -87,6 +88,14 @@ def test_a_published_file_that_is_cut_off_anywhere(zipped: bool, tmp_path: Path)
             ValueError, match=f"^{file}: the checkpoint is cut off after {size:,} bytes: fetch it again"
         ):
             open_detector(file)
+
+
+def test_a_pickle_is_named_and_nothing_else_is_printed(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    file = tmp_path / "weights.pkl"
+    file.write_bytes(pickle.dumps({"a": Path("x")}, protocol=4))
+    with pytest.raises(ValueError, match=rf"^{file}: not a checkpoint .*\(the file is a Python pickle\)"):
+        open_detector(file)
+    assert not recwarn.list
 
 
 def test_bytes_that_torch_cannot_read_are_named(tmp_path: Path) -> None:

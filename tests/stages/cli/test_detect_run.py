@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.data.canvas import ORIGINAL
+from pipeline.data.canvas import ORIGINAL, Canvas
 from pipeline.data.images import encode_png
 from pipeline.inference.postprocess import detections
 from pipeline.inference.predictor import Predictor
@@ -53,6 +53,28 @@ def test_boxes_per_frame_with_its_number_and_time(wider8k, film: Path, weights: 
     assert f"{film}: {shown} faces above 0.5 in 3 of 7 frames by retinaface_mobilenet" in answer.out
     drawn, rate = read_video(tmp_path / "drawn" / "film.mp4")
     assert (len(drawn), rate) == (7, RATE)
+
+
+def test_a_video_that_was_stopped_is_searched_again_and_has_each_frame_once(
+    wider8k, film: Path, weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launch, calls, found = Predictor.launch, list[int](), tmp_path / "f.json"
+
+    def interrupted(self: Predictor, images: list[np.ndarray], canvas: Canvas, **options: int) -> object:
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return launch(self, images, canvas, **options)
+
+    command = ("detect", film, "--weights", weights, "--json", found, "--blur", tmp_path / "blurred")
+    monkeypatch.setattr(Predictor, "launch", interrupted)
+    assert "stopped after 0 of 1: the same command goes on" in wider8k(*command).err
+    assert [row["frame"] for row in json.loads(found.read_text())] == [0, 1, 2]
+    assert len(read_video(tmp_path / "blurred" / "film.mp4")[0]) == 3
+    answer = wider8k(*command)
+    assert (answer.code, answer.err) == (0, "")
+    assert [row["frame"] for row in json.loads(found.read_text())] == list(range(7))
+    assert len(read_video(tmp_path / "blurred" / "film.mp4")[0]) == 7
 
 
 def test_videos_and_photographs_together(wider8k, film: Path, weights: str, tmp_path: Path) -> None:
