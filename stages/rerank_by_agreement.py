@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
+from pydantic import Field
 
 from pipeline.data.image_sets import joined_items
 from pipeline.data.records import WITHOUT_LANDMARKS, Detections
@@ -25,6 +26,9 @@ class RerankByAgreement(MapStage):
     `detections` are the union of the canvases or detectors wired to `candidates`, made in the same way as in its
     training, and `candidates` are as many as there. No image is read. Weights come from the node's `path`, or from the
     node wired to `checkpoint`.
+
+    Attributes:
+        max_detections: at most so many boxes per image are left; None keeps all.
     """
 
     name: ClassVar[str] = "rerank_by_agreement"
@@ -36,6 +40,8 @@ class RerankByAgreement(MapStage):
         "checkpoint": Port(CHECKPOINT, optional=True),
     }
     output: ClassVar[pa.Schema] = DETECTIONS
+
+    max_detections: int | None = Field(None, ge=1)
 
     def check(self, path: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
         """Raises ValueError unless weights come from one place: the node's `path`, or the node at `checkpoint`."""
@@ -89,7 +95,7 @@ class RerankByAgreement(MapStage):
                     refined = ranker.scores(kept.boxes, kept.scores, [(row.boxes, row.scores) for row in found])
                 except ValueError as mistake:  # a ranker or scores that no image goes with
                     raise ValueError(f"{union.node}: {item.key}: {mistake}") from None
-                order = np.argsort(-refined, kind="stable")
+                order = np.argsort(-refined, kind="stable")[: self.max_detections]
                 left = kept.take(order)
                 yield replace(boxes, boxes=left.boxes, scores=refined[order], landmarks=left.landmarks).to_row()
 
