@@ -12,7 +12,7 @@ from pipeline.training.recipes.base import STRICT
 
 @dataclass(frozen=True, config=STRICT)
 class AgreementRecipe:
-    """Everything that decides the outcome beside the boxes; the defaults were chosen on 245 images of WIDER FACE.
+    """Everything that decides the outcome beside the boxes; the defaults were chosen by five folds of 345 images of WIDER FACE.
 
     Attributes:
         steps: weight updates, with AdamW.
@@ -23,7 +23,7 @@ class AgreementRecipe:
         seed: of the first weights and of the boxes that are drawn.
     """
 
-    steps: PositiveInt = 800
+    steps: PositiveInt = 1600
     batch: PositiveInt = 1024
     learning_rate: PositiveFloat = 2e-3
     weight_decay: NonNegativeFloat = 0.3
