@@ -52,4 +52,4 @@ def test_it_leads_from_images_to_a_table_with_every_rival(tmp_path: Path) -> Non
     shown = [row.split("|")[1].strip() for row in rows if row.startswith("|")]
     assert len(shown) == 4 + 3 + 3 + 1 + 9
     assert {"ap_single_1280", "ap_suppressed_2048", "ap_voted_three", "ap_multi", "ap_rank_2048_a"} <= set(shown)
-    assert "original + 1536 + 2048" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "original + 112 + 128" in (tmp_path / "report.html").read_text(encoding="utf-8")
