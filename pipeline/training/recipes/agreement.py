@@ -12,7 +12,7 @@ from pipeline.training.recipes.base import STRICT
 
 @dataclass(frozen=True, config=STRICT)
 class AgreementRecipe:
-    """Everything that decides the outcome beside the boxes; the defaults were chosen by five folds of 345 images of WIDER FACE.
+    """Everything that decides the outcome beside the boxes; the defaults were chosen by five folds of 345 images.
 
     Attributes:
         steps: weight updates, with AdamW.
