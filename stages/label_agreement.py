@@ -52,7 +52,8 @@ class LabelAgreement(MapStage):
     face_iou: float = Field(0.5, gt=0, le=1)
 
     def check(self, path: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
-        """Raises ValueError where the two overlaps are in the wrong order."""
+        """Raises ValueError where the two overlaps are in the wrong order, or a node's candidates would count twice."""
+        require_each_once(inputs)
         if self.close_iou < self.iou:
             raise ValueError(f"close_iou is {self.close_iou}, expected at least iou, {self.iou}")
 
@@ -74,13 +75,13 @@ class LabelAgreement(MapStage):
             for item in items:
                 first, *others = item.data["shards"]
                 sample = Sample.from_row(samples.row(first, item.key).to_pylist()[0])
-                found = {dump.node: dump.get(shard, item.key) for dump, shard in zip(dumps, others, strict=True)}
+                found = [(dump.node, dump.get(shard, item.key)) for dump, shard in zip(dumps, others, strict=True)]
                 problems = _problems(samples.node, sample, found)
                 if problems:
                     error = "; ".join(problems)
                     yield LabelledAgreement(sample.image_id, sample.width, sample.height, error=error).to_row()
                     continue
-                union, *sets = found.values()
+                union, *sets = (row for _, row in found)
                 try:
                     yield self._labelled(sample, union, sets).to_row()
                 except ValueError as mistake:  # scores that no vote gives
@@ -109,15 +110,22 @@ class LabelAgreement(MapStage):
         )
 
 
+def require_each_once(inputs: Mapping[str, tuple[str, ...]]) -> None:
+    """Raises ValueError where a node is wired to `candidates` twice: it would agree with itself."""
+    nodes = inputs.get("candidates", ())
+    if len(set(nodes)) != len(nodes):
+        raise ValueError(f"inputs.candidates: expected each node once, found {', '.join(nodes)}")
+
+
 def agreement_of(params: Mapping[str, float]) -> Agreement:
     """Returns how the numbers of a box are made, of the parameters of this stage."""
     return Agreement(params["score"], params["candidate_score"], params["iou"], params["close_iou"])
 
 
-def _problems(node: str, sample: Sample, found: Mapping[str, Detections]) -> list[str]:
+def _problems(node: str, sample: Sample, found: Sequence[tuple[str, Detections]]) -> list[str]:
     """Returns what keeps an image from being labelled, a line each that names its node."""
     problems = [] if sample.error is None else [f"{node}: {sample.error}"]
-    for name, row in found.items():
+    for name, row in found:
         if row.error is not None:
             problems.append(f"{name}: {row.error}")
         elif sample.error is None and (row.width, row.height) != (sample.width, sample.height):

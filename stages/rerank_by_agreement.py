@@ -17,6 +17,7 @@ from pipeline.data.shard_reader import ShardReader
 from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
 from pipeline.inference.worker import naming_weights, planned_weights, set_threads
 from pipeline.models.checkpoint import Checkpoint
+from stages.label_agreement import require_each_once
 from stages.network_stage import require_weights
 
 
@@ -44,8 +45,9 @@ class RerankByAgreement(MapStage):
     max_detections: int | None = Field(None, ge=1)
 
     def check(self, path: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
-        """Raises ValueError unless weights come from one place: the node's `path`, or the node at `checkpoint`."""
+        """Raises ValueError unless weights come from one place, `path` or `checkpoint`, and each dump is wired once."""
         require_weights(path, inputs)
+        require_each_once(inputs)
 
     def file_hashes(self, path: str | None) -> Mapping[str, str]:
         """Returns the content hash of the weights file, if there is one; raises ValueError where it does not fit."""

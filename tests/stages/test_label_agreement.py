@@ -144,6 +144,22 @@ def test_a_close_overlap_below_the_other_one_is_refused(two: World) -> None:
     assert "close_iou is 0.3, expected at least iou, 0.4" in two.plan("labelled.close_iou=0.3")["labelled"].reason
 
 
+def test_a_node_that_is_wired_twice_is_refused(two: World) -> None:
+    two.nodes["labelled"]["inputs"]["candidates"] = ["one", "one"]
+    assert "inputs.candidates: expected each node once, found one, one" in two.plan()["labelled"].reason
+
+
+def test_one_dump_may_be_both_the_boxes_and_a_set_of_candidates(two: World) -> None:
+    two.nodes["labelled"]["inputs"]["detections"] = "other"
+    two.done()
+    one, other = two.by_id("one"), two.by_id("other")
+    for row in two.rows("labelled"):
+        name = row["image_id"]
+        sets = [(each[name].boxes, each[name].scores) for each in (one, other)]
+        expected = Agreement().features(other[name].boxes, other[name].scores, sets)
+        np.testing.assert_array_equal(np.float32(row["features"]).reshape(-1, 7), expected)
+
+
 def test_scores_that_are_no_votes_are_refused() -> None:
     """A ranker's plain sums may leave 0..1: their logit would mean nothing."""
     sample = Sample("a", "a.jpg", "", 100, 100, np.float32([[0, 0, 9, 9]]))

@@ -157,6 +157,11 @@ def test_weights_come_from_one_place(two: World, change: dict[str, Any], words: 
     assert words in two.plan()["ranked"].reason
 
 
+def test_a_node_that_is_wired_twice_is_refused(two: World) -> None:
+    two.nodes["ranked"]["inputs"]["candidates"] = ["one", "one"]
+    assert "inputs.candidates: expected each node once, found one, one" in two.plan()["ranked"].reason
+
+
 def test_a_file_of_another_network_is_refused_at_planning(two: World) -> None:
     file = two.folder / "detector.safetensors"
     file.write_bytes(save_bytes("retinaface_mobilenet", DETECTORS["retinaface_mobilenet"].build()))
