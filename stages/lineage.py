@@ -61,8 +61,10 @@ def lineage_of(ctx: StageContext, detections: Artifact, ap: Artifact | None = No
     candidates = detections
     while before := ctx.source(candidates, "candidates"):
         candidates = before
-    detector = ctx.source(candidates, "checkpoint")
-    ranker = None if candidates is detections else ctx.source(detections, "checkpoint")
+    # A node that was given candidates orders them, with a ranker's weights; one that was not may have a detector's.
+    orders = bool(ctx.lineage.get(detections.node, {}).get("candidates"))
+    detector = None if orders and candidates is detections else ctx.source(candidates, "checkpoint")
+    ranker = ctx.source(detections, "checkpoint") if orders else None
     nodes = {each.node: each for each in _upstream(ctx, detections)}
     refined = {name for name in nodes if any(ctx.lineage.get(name, {}).get(port) for port in _BOXES)}
     found_by = tuple(each for name, each in nodes.items() if name not in refined)

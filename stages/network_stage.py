@@ -46,10 +46,7 @@ class NetworkStage(MapStage):
 
     def check(self, path: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
         """Raises ValueError unless weights come from one place: the node's `path`, or the node at `checkpoint`."""
-        trained = bool(inputs.get("checkpoint"))
-        if trained == bool(path):
-            found = "both" if path else "neither"
-            raise ValueError(f"expected weights either as a file in `path` or from inputs.checkpoint, found {found}")
+        require_weights(path, inputs)
 
     def file_hashes(self, path: str | None) -> Mapping[str, str]:
         """Returns the content hash of the weights file, if there is one; raises ValueError where it does not fit."""
@@ -61,3 +58,10 @@ class NetworkStage(MapStage):
     def error_row(self, item: Item, message: str) -> Row:
         """Returns the row of an image that killed its worker: with its size, since it was not the image's reading."""
         return {**super().error_row(item, message), **size_of(item)}
+
+
+def require_weights(path: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
+    """Raises ValueError unless weights come from one place: a node's `path`, or the node wired to `checkpoint`."""
+    if bool(inputs.get("checkpoint")) == bool(path):
+        found = "both" if path else "neither"
+        raise ValueError(f"expected weights either as a file in `path` or from inputs.checkpoint, found {found}")

@@ -11,8 +11,10 @@ import numpy as np
 from pipeline.engine.manifest import Artifact
 from pipeline.evaluation.run_result import RunResult
 from pipeline.evaluation.wider_ap import ApCounts
-from pipeline.models.checkpoint import published_detector
+from pipeline.models.checkpoint import AGREEMENT, published_detector
 from stages.lineage import Lineage
+from stages.rerank import Rerank
+from stages.rerank_by_agreement import RerankByAgreement
 
 ORACLE: Final = "best order (oracle)"
 
@@ -39,8 +41,8 @@ def run_of(line: Lineage, original: float, seen_by: Sequence[str]) -> RunResult:
         for row in rows
     }
     suppress, predict = line.detections.params, line.candidates.params
-    mode = predict.get("mode", "single")
-    seen = str(predict.get("canvas") if mode == "single" else mode)
+    several = len(line.found_by) > 1
+    seen = " + ".join(dict.fromkeys(map(_seen, line.found_by if several else (line.candidates,))))
     edge = original if seen == "original" else float(seen) if seen.isdigit() else 0.0
     way, ranker = _way(line)
     trained, weights = _network(line.detector, line.candidates)
@@ -53,11 +55,24 @@ def run_of(line: Lineage, original: float, seen_by: Sequence[str]) -> RunResult:
         "scales": seen,
         "weights": weights,
     }
-    detector = str(predict.get("detector") or trained or published_detector(weights) or "as the weights say")
+    known = [_detector(each) for each in line.found_by] if several else [_detector(line.candidates, trained)]
+    detector = " + ".join(dict.fromkeys(known))
     # Two runs on the same candidates are named after what was made of them.
     name = line.candidates.node if seen_by.count(line.candidates.node) == 1 else line.detections.node
     ap, times = {row["subset"]: row["ap"] for row in rows}, line.times
     return RunResult(name, detector, seen, protocol, ap, counts, way, edge, times, line.image_ms, way == ORACLE)
+
+
+def _seen(candidates: Artifact) -> str:
+    """Returns the canvas of a dump, or its mode."""
+    mode = candidates.params.get("mode", "single")
+    return str(candidates.params.get("canvas") if mode == "single" else mode)
+
+
+def _detector(candidates: Artifact, trained: str = "") -> str:
+    """Returns the name of the detector of a dump, as far as it is known."""
+    _, weights = _network(None, candidates)
+    return str(candidates.params.get("detector") or trained or published_detector(weights) or "as the weights say")
 
 
 def _network(checkpoint: Artifact | None, user: Artifact) -> tuple[str, str]:
@@ -73,12 +88,10 @@ def _way(line: Lineage) -> tuple[str, dict[str, str]]:
     stage = line.detections.manifest.fingerprint_fields["stage"]
     if stage == "oracle":
         return ORACLE, {}
-    if stage != "rerank":
+    if stage not in (Rerank.name, RerankByAgreement.name):
         return "as detected", {}
     name, weights = _network(line.ranker, line.detections)
-    name = name or "a ranker"
-    return f"re-ranked by {name}", {
-        "ranker": name,
-        "ranker weights": weights,
-        "ranker sees": line.detections.params["size"],
-    }
+    by_agreement = stage == RerankByAgreement.name
+    name = name or (AGREEMENT if by_agreement else "a ranker")
+    sees = "no image" if by_agreement else line.detections.params["size"]
+    return f"re-ranked by {name}", {"ranker": name, "ranker weights": weights, "ranker sees": sees}

@@ -65,6 +65,19 @@ LABELLED_CANDIDATES: Final = pa.schema(
     metadata={"row_group": "1"},
 )
 
+# One row per image: the boxes of a union of canvases or detectors that are ordered, best first.
+LABELLED_AGREEMENT: Final = pa.schema(
+    [
+        *_columns(TEXT, "image_id"),
+        *_columns(INT32, "width", "height"),
+        *_columns(FLOATS, "features"),  # seven numbers per box, flattened: `pipeline.boxes.agreement.FEATURES`
+        *_columns(pa.list_(pa.bool_()), "hit"),  # the best box of a face
+        *_columns(pa.list_(pa.bool_()), *LEVELS),  # False where the box is on a face that is ignored in that subset
+        *_columns(COUNTS, "faces"),  # three numbers: the image's faces that count in each subset, found or not
+        *_columns(TEXT, "error", null=True),
+    ]
+)
+
 # One row: a trained network, whole. ``config`` is the JSON a registry entry needs to build it again.
 CHECKPOINT: Final = pa.schema(
     [

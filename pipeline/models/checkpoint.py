@@ -28,8 +28,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 METADATA_KEY = "wider8k"
+AGREEMENT = "agreement"
+"""Key of the settings of a ranker that reads agreement, in its configuration."""
 FIRST_WEIGHTS = "pretrained"
 """The switch that has ImageNet's weights fetched for a network that is to be trained."""
+_KINDS = ("ranker", "detector", AGREEMENT)
+_BY_AGREEMENT = "a ranker that reads agreement"
 
 Source = bytes | str | Path
 
@@ -44,8 +48,8 @@ class Checkpoint:
 
     Attributes:
         where: "<path>: " to begin a message with; empty for bytes.
-        config: the configuration written into a checkpoint of this project, ``{"detector": name, ...}`` or
-            ``{"ranker": name, ...}``; empty for others.
+        config: the configuration written into a checkpoint of this project, ``{"detector": name, ...}``,
+            ``{"ranker": name, ...}`` or ``{"agreement": settings, ...}``; empty for others.
     """
 
     def __init__(self, source: Source) -> None:
@@ -73,8 +77,8 @@ class Checkpoint:
 
     @property
     def kind(self) -> str | None:
-        """Returns "detector" or "ranker" for a checkpoint of this project, else None."""
-        return next((kind for kind in ("ranker", "detector") if kind in self.config), None)
+        """Returns "detector", "ranker" or "agreement" for a checkpoint of this project, else None."""
+        return next((kind for kind in _KINDS if kind in self.config), None)
 
     @property
     def model_args(self) -> dict[str, Any]:
@@ -116,6 +120,8 @@ class Checkpoint:
         known, why = published_detector(self.content_hash), f"by its content hash {short}"
         if known is None and self.kind == "ranker":
             raise ValueError(f"{self.where}checkpoint holds the ranker {self.config['ranker']}, not a detector")
+        if known is None and self.kind == AGREEMENT:
+            raise ValueError(f"{self.where}checkpoint holds {_BY_AGREEMENT}, not a detector")
         if known is None and self.kind == "detector":
             known, why = str(self.config["detector"]), "by the name stored in it"
             DETECTORS.find(known)
@@ -142,10 +148,8 @@ class Checkpoint:
         if requested is not None:
             RANKERS.find(requested)
         if self.kind != "ranker":
-            detector = self.config.get("detector") or published_detector(self.content_hash)
-            held = f"holds the detector {detector}" if detector else "does not say what it holds"
             raise ValueError(
-                f"{self.where}checkpoint {self.content_hash[:12]}… {held}: "
+                f"{self.where}checkpoint {self.content_hash[:12]}… {self._held()}: "
                 "expected one of a ranker, written by this program"
             )
         name = str(self.config["ranker"])
@@ -156,13 +160,36 @@ class Checkpoint:
             )
         return name
 
+    def agreement(self) -> dict[str, Any]:
+        """Returns the settings of a ranker that reads agreement.
+
+        Raises:
+            ValueError: it holds another network, or no settings.
+        """
+        settings = self.config.get(AGREEMENT)
+        if not isinstance(settings, dict):
+            raise ValueError(
+                f"{self.where}checkpoint {self.content_hash[:12]}… {self._held()}: "
+                "expected one of stage train_agreement"
+            )
+        return settings
+
+    def _held(self) -> str:
+        """Returns what it holds, in words."""
+        if self.kind == AGREEMENT:
+            return f"holds {_BY_AGREEMENT}"
+        if self.kind == "ranker":
+            return f"holds the ranker {self.config['ranker']}"
+        detector = self.config.get("detector") or published_detector(self.content_hash)
+        return f"holds the detector {detector}" if detector else "does not say what it holds"
+
 
 def _config(header: Mapping[str, Any] | None) -> dict[str, Any]:
     try:
         config = json.loads((header or {}).get("__metadata__", {})[METADATA_KEY])
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
         return {}
-    return config if isinstance(config, dict) and config.keys() & {"detector", "ranker"} else {}
+    return config if isinstance(config, dict) and config.keys() & set(_KINDS) else {}
 
 
 def _tensors(data: bytes, where: str) -> dict[str, Tensor]:

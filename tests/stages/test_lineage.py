@@ -7,6 +7,7 @@ import pytest
 from pipeline.engine.plan import context
 from pipeline.engine.stage import StageContext
 from stages.lineage import Lineage, lineage_of, lineage_of_ap
+from tests.stages.agreeing import agreeing
 from tests.stages.world import World
 
 
@@ -92,3 +93,31 @@ def test_a_detector_and_a_ranker_have_each_their_checkpoint(world: World) -> Non
     line = lineage_of_ap(ctx, ctx.one("ap"))
     assert names(line) == ["detector", "boxes", "ranker", "ranked", "ap"]
     assert (line.detector and line.detector.node, line.ranker and line.ranker.node) == ("detector", "ranker")
+
+
+def test_a_ranker_of_a_union_is_no_detector_and_costs_every_dump_once(world: World) -> None:
+    agreeing(world)
+    world.node("ap", "evaluate", inputs={"samples": "images", "detections": "ranked"})
+    world.node("table", "table", inputs={"ap": "ap"}, timed=True)
+    world.done()
+    ctx = of(world)
+    line = lineage_of_ap(ctx, ctx.one("ap"))
+    assert names(line) == ["ranked", "ranker", "ap"]  # of several dumps: the line ends there
+    assert (line.detector, line.ranker and line.ranker.node) == (None, "ranker")
+    assert sorted(each.node for each in line.found_by) == ["one", "other"]
+    assert sorted(each.node for each in line.refined_by) == ["ranked", "voted"]
+    (row,) = world.rows("table")
+    assert row["detect_ms"] == pytest.approx(sum(world.artifact(name).ms_per_row() or 0 for name in ("one", "other")))
+
+
+def test_weights_of_a_second_detection_are_a_detector_s(world: World) -> None:
+    agreeing(world)
+    world.node("detector", "train_detector", inputs={"samples": "images"}, recipe={"steps": 1, "crop": 64, "batch": 1})
+    wired = {"samples": "images", "detections": "voted", "checkpoint": "detector"}
+    world.node("again", "redetect", inputs=wired, score=2.0)
+    world.node("ap", "evaluate", inputs={"samples": "images", "detections": "again"})
+    world.node("table", "table", inputs={"ap": "ap"})
+    world.done()
+    ctx = of(world)
+    line = lineage_of_ap(ctx, ctx.one("ap"))
+    assert (line.detector and line.detector.node, line.ranker) == ("detector", None)
