@@ -58,7 +58,7 @@ def follow(page: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def rows(folder: Path, node: str) -> list[dict[str, Any]]:
-    files = sorted(folder.glob(f"runs/*/{node}/*/*.parquet"))
+    files = sorted(folder.glob(f"runs/*/{node}/*/shard-*.parquet"))
     assert files
     return [row for file in files for row in pq.read_table(file).to_pylist()]
 

@@ -29,6 +29,7 @@ from pipeline.engine.shard_record import KEY, VERSION, ShardRecord
 from pipeline.engine.shards import ShardJob, Worker, compute_shard, peak_memory_mb
 from pipeline.engine.stage import Item, Items, MapStage, Port, Resources, Row, StageContext
 from pipeline.engine.storage import Store
+from pipeline.engine.watch import Watch
 from stages.label_candidates import LabelCandidates
 
 DUMPS = ("first", "second", "third")
@@ -157,7 +158,7 @@ def _open(job: ShardJob) -> None:
 
 def _compute(items: Sequence[Item]) -> ShardRecord:
     assert _opened is not None
-    return compute_shard(*_opened, items)
+    return compute_shard(*_opened, items, Watch())
 
 
 class SyntheticSamples(MapStage):

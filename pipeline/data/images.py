@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.decode_memory import Decoding, Room, in_several_scans
+from pipeline.data.image_ends import missing_end
 from pipeline.data.image_kinds import HEIC, READ, kind_of
 from pipeline.data.pillow_images import HEIF, opened, reads_heic
 from pipeline.data.tiff_samples import PACKED_BITS, TiffSamples, tiff_samples
@@ -31,10 +32,7 @@ _TIFF_BITS, _TIFF_SAMPLES, _TIFF_STRIP_ROWS, _TIFF_TILE_WIDTH, _TIFF_TILE_HEIGHT
 # Nothing else is tried: one of Pillow's other formats would see an image in almost any bytes, another starts a program.
 _PILLOW: Final = {kind: {"PNM": "PPM", "JPEG 2000": "JPEG2000"}.get(kind, kind.upper()) for kind in READ}
 _PILLOW_DECODES: Final = (("TIFF", "RGBA"), ("TIFF", "LA"))
-_JPEG_SCAN: Final = 0xDA
-_JPEG_END: Final = b"\xff\xd9"
 _ROWS: Final = 64  # converted at a time
-_PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 
 
 class ImageError(ValueError):
@@ -74,10 +72,8 @@ def check_complete(data: bytes) -> None:
 
     A decoder would fill the missing part with grey, without an error.
     """
-    if data[:2] == b"\xff\xd8":
-        _check_jpeg(data)
-    elif data.startswith(_PNG_SIGNATURE):
-        _check_png(data)
+    if problem := missing_end(data):
+        raise ImageError(problem)
 
 
 def decode(data: bytes, room: Room | None = None, max_megapixels: float = MAX_MEGAPIXELS) -> Image:
@@ -216,30 +212,6 @@ def _decoding(data: bytes, header: _Header) -> Decoding:
     return Decoding(
         header.container, header.mode, header.orientation != 1, jpeg and in_several_scans(data), header.strip_bytes
     )
-
-
-def _check_jpeg(data: bytes) -> None:
-    position = 2
-    while data[position : position + 1] == b"\xff" and position + 4 <= len(data):
-        marker = data[position + 1]
-        if marker == _JPEG_SCAN:
-            # In coded data 0xff is followed by a zero, so that these two bytes can only be the end. Searched from
-            # the first scan on: a thumbnail in a segment before it has an end of its own. Most files end with it.
-            if data.rfind(_JPEG_END, position) >= 0:
-                return
-            break
-        # A fill byte has no length, a marker is followed by its segment's length.
-        position += 1 if marker == 0xFF else 2 + int.from_bytes(data[position + 2 : position + 4], "big")
-    raise ImageError(f"truncated JPEG: no end marker in {len(data)} bytes")
-
-
-def _check_png(data: bytes) -> None:
-    position = len(_PNG_SIGNATURE)
-    while position + 12 <= len(data):
-        if data[position + 4 : position + 8] == b"IEND":
-            return
-        position += 12 + int.from_bytes(data[position : position + 4], "big")
-    raise ImageError(f"truncated PNG: no IEND chunk in {len(data)} bytes")
 
 
 def _decode_jpeg(data: bytes, header: _Header) -> Image:

@@ -1,6 +1,6 @@
 """What the rows of a node are computed from: one item per row, kept as columns.
 
-A million items are a few Arrow buffers of some 100 bytes an item; an `Item` is made when it is asked for.
+A million items are a few Arrow buffers of about 100 bytes an item; an `Item` is made when it is asked for.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ ELSEWHERE = {
     "pipeline/data/schemas.py": "tests/data/test_records.py",
     "pipeline/engine/checksummed_json.py": "tests/engine/test_bit_rot.py",
     "pipeline/engine/error_rows.py": "tests/engine/test_runner.py",
+    "pipeline/data/image_ends.py": "tests/data/test_images.py",
     "pipeline/engine/executor.py": "tests/engine/test_runner.py",
     "pipeline/engine/exports.py": "tests/contracts/test_stages.py",
     "pipeline/engine/heartbeat.py": "tests/engine/test_progress.py",

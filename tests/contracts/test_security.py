@@ -244,7 +244,7 @@ def test_a_name_on_a_page_is_text() -> None:
 
 
 def test_a_checkpoint_of_a_training_is_data_alone(tmp_path: Path) -> None:
-    """Also where its checksum is right, for whoever can write into the store can write that too."""
+    """Also where its checksum is right, for who can write into the store can write that too."""
     mark, sink = tmp_path / "mark", io.BytesIO()
     torch.save({"step": Evil(mark)}, sink)
     store = Store(str(tmp_path / "store"))

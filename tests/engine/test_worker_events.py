@@ -13,6 +13,7 @@ from pipeline.engine.runner import Runner
 from pipeline.engine.shards import compute_shard, compute_whole, shard_name
 from pipeline.engine.stage import Item, Row, StageContext, WholeStage
 from pipeline.engine.storage import Store
+from pipeline.engine.watch import Watch
 from pipeline.engine.worker_events import note_event, take_events
 from tests.engine.squares import TOTAL, Squares
 from tests.engine.test_node_progress import job
@@ -47,11 +48,11 @@ def test_the_worker_after_a_dead_one_notes_what_that_was_at(tmp_path):
 
     for _ in range(2):
         try:
-            compute_shard(shard, dies_on("n1"), items)
+            compute_shard(shard, dies_on("n1"), items, Watch())
         except KeyboardInterrupt:
             continue
     assert [event["at"] for event in take_events(shard.store, shard.folder, "run1")] == [shard_name(items)]
-    compute_shard(shard, worker, items)
+    compute_shard(shard, worker, items, Watch())
     (event,) = take_events(shard.store, shard.folder, "run1")
     assert (event["event"], event["at"], event["attempt"]) == ("worker died", "n1", 2)
 

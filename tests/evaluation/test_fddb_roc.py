@@ -10,7 +10,6 @@ import pytest
 
 from pipeline.data.datasets.fddb.annotation import FddbLabels, read_fddb
 from pipeline.data.prediction_set import PredictionSet
-from pipeline.evaluation.benchmark_inputs import read_fddb_lists
 from pipeline.evaluation.fddb_overlap import overlaps
 from pipeline.evaluation.fddb_roc import FddbCounts, count_ellipses, curves
 

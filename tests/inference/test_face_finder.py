@@ -129,6 +129,6 @@ def test_tiles_where_a_whole_image_is_too_much_for_the_machine(
     image = noise(1500, 1900, 3)
     whole = FaceFinder(Predictor(detector))(image)
     room = memory.peak_bytes(detector, 1900, 1500, 1300)
-    monkeypatch.setattr(memory, "machine_bytes", lambda: room)
+    monkeypatch.setattr(memory, "memory_limit", lambda: room)
     assert memory.tile_for_machine(detector, 1900, 1500) == 1280
     assert_close(FaceFinder(Predictor(detector))(image), whole)

@@ -208,7 +208,7 @@ def test_memory_does_not_grow_with_the_set(tmp_path: Path) -> None:
     for images in (20, 100):
         ctx = context(tmp_path / str(images), images, boxes=100)
         stage = LabelCandidates()
-        items = stage.items(ctx)
+        items = list(stage.items(ctx))
         peaks.append(peak_of(stage.open(ctx)(items)))
     assert peaks[1] < 1.1 * peaks[0]
     assert peaks[0] > 35 * 100 * 20  # three shards of 10, 20 and 5 rows were there

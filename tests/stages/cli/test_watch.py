@@ -145,7 +145,7 @@ def test_a_run_is_watched_on_a_terminal_until_it_ends(tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
     config.write_text(
         f"name: watched\nstore: {tmp_path}/store\nnodes:\n"
-        "  faces: {stage: index, dataset: {kind: synthetic, images: 3000}, run: {shard_rows: 20}}\n"
+        "  faces: {stage: index, dataset: {kind: synthetic, images: 8000}, run: {shard_rows: 20}}\n"
     )
     command = [sys.executable, "-m", "stages.cli.main"]
     run = subprocess.Popen([*command, "run", "-c", str(config), "--local", "-q"], cwd=ROOT)
@@ -157,7 +157,7 @@ def test_a_run_is_watched_on_a_terminal_until_it_ends(tmp_path: Path) -> None:
             terminal.read()
             for line in terminal.lines():
                 assert len(line) < terminal.columns
-                if found := re.match(r"faces .*?(\d+)/3000 items", line):
+                if found := re.match(r"faces .*?(\d+)/8000 items", line):
                     assert "process" in terminal.lines()[0]
                     seen.add(int(found[1]))
         terminal.read()
