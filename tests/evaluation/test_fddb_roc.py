@@ -10,6 +10,8 @@ import pytest
 
 from pipeline.data.datasets.fddb.annotation import FddbLabels, read_fddb
 from pipeline.data.prediction_set import PredictionSet
+from pipeline.data.predictions.matching import PLAIN
+from pipeline.evaluation.benchmark_inputs import WantedImages, read_detections
 from pipeline.evaluation.fddb_overlap import overlaps
 from pipeline.evaluation.fddb_roc import FddbCounts, count_ellipses, curves
 
@@ -101,7 +103,7 @@ LARGEST = {"MTCNN": (2, 0.00072), "jfda": (0, 0.00045)}
 def test_every_point_of_the_official_curves(shared: Path, detector: str) -> None:
     folder = shared / "data/fddb"
     labels = read_fddb(folder / "FDDB-folds")
-    found = read_fddb_lists(folder / "detections" / detector, labels.image_ids)
+    found = read_detections(folder / "detections" / detector, WantedImages(labels.image_ids), PLAIN)
     assert not any(found.problems.values())
     result = curves(count_ellipses(found.predictions, labels))
     # From the lowest score up; the last row has no detection.

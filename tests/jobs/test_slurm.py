@@ -59,6 +59,7 @@ def start(env: dict[str, str], folder: Path, log: str) -> subprocess.Popen[bytes
         return subprocess.Popen(command, cwd=ROOT, env=env, stdout=file, stderr=file, start_new_session=True)
 
 
+@pytest.mark.faults
 def test_a_job_whose_time_is_nearly_over_is_queued_again_and_resumes(env, tmp_path):
     job, store = env["SLURM_JOB_ID"], Store(str(tmp_path / "store"))
     first = start(env, tmp_path, "first.log")

@@ -139,7 +139,7 @@ def test_first_weights_that_do_not_fit_are_refused_before_anything_starts(traine
     trained.nodes["order"] |= {"path": str(file), "ranker": "roi_mobilenet"}
     assert "checkpoint is crface_mobilenet" in trained.plan()["order"].reason
     file.write_bytes(b"nothing of the kind")
-    assert "is unknown" in trained.plan()["order"].reason
+    assert "not a checkpoint" in trained.plan()["order"].reason
 
 
 def test_boxes_without_an_order_are_refused_before_training(trained: World) -> None:

@@ -158,6 +158,7 @@ def test_another_threshold_does_not_go_on_with_a_stopped_run(wider8k, film: Path
 
 
 @pytest.mark.slow
+@pytest.mark.faults
 def test_a_killed_run_loses_no_row_and_doubles_none(weights: str, tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     for number in range(60):

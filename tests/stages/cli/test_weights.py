@@ -99,7 +99,7 @@ def test_bad_input_is_one_line_and_code_two(wider8k, weights: str, tmp_path: Pat
     cut.write_bytes(Path(weights).read_bytes()[:-100])
     for arguments, words in (
         (("inspect", tmp_path / "gone"), "gone"),
-        (("inspect", noise), "say which detector it belongs to, one of retinaface_mobilenet"),
+        (("inspect", noise), "not a checkpoint that torch can load safely"),
         (("inspect", noise, "--detector", "hrnet_w1"), "no detector is called 'hrnet_w1'"),
         (("inspect", noise, "--detector", "retinaface_mobilenet"), "not a checkpoint"),
         (("inspect", weights, "--switch", "slope"), "--switch slope: expected name=value"),

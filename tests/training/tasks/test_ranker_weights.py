@@ -96,7 +96,7 @@ def test_an_activation_of_ones_own_makes_another_body_fit() -> None:
 
 
 def test_unknown_files_are_refused() -> None:
-    with pytest.raises(ValueError, match="is unknown: say which detector"):
+    with pytest.raises(ValueError, match="not a checkpoint that torch can load safely"):
         initial_ranker("roi_mobilenet", 0, FEW, b"unknown")
 
 

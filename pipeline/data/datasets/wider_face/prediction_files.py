@@ -6,8 +6,8 @@ import os
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Final, cast
@@ -99,8 +99,21 @@ def _regular(path: Path) -> bytes:
 
 def _archive(source: Path) -> Iterator[Member]:
     kind = _kind(source)
+    with _named(source, kind):
+        for member in (_zip if kind in _ZIPS else _tar)(source):
+            yield replace(member, read=partial(_read_named, source, kind, member.read))
+
+
+def _read_named(source: Path, kind: str, read: Callable[[], bytes]) -> bytes:
+    with _named(source, kind):
+        return read()
+
+
+@contextmanager
+def _named(source: Path, kind: str) -> Iterator[None]:
+    """Turns the errors of an archive into one line that names it."""
     try:
-        yield from (_zip if kind in _ZIPS else _tar)(source)
+        yield
     except TooLargeError as error:
         raise ValueError(f"{source}: expected the predictions of one image per .txt, found {error}") from None
     except Exception as error:  # tarfile, zipfile, gzip, bz2 and lzma have their own kinds for bytes that are damaged
