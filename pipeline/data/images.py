@@ -68,10 +68,7 @@ def read_header(data: bytes, max_megapixels: float = MAX_MEGAPIXELS) -> tuple[in
 
 
 def check_complete(data: bytes) -> None:
-    """Raises ImageError where the end of a JPEG or PNG is missing; other formats pass. About 0.02 ms per 100 KB.
-
-    A decoder would fill the missing part with grey, without an error.
-    """
+    """Raises ImageError where the end of a JPEG or PNG is missing; other formats pass. About 0.02 ms per 100 KB."""
     if problem := missing_end(data):
         raise ImageError(problem)
 
@@ -125,9 +122,7 @@ def resize(image: Image, width: int, height: int) -> Image:
     """Returns ``image`` at ``width`` x ``height`` pixels (bilinear, pixel centres aligned); itself if already so."""
     if image.shape[:2] == (height, width):
         return image
-    cv2 = _opencv()
-    resized: Image = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
-    return resized
+    return np.asarray(_opencv().resize(image, (width, height)), np.uint8)  # bilinear is its default
 
 
 def pages(file: str) -> int:
