@@ -31,7 +31,8 @@ class Decoding:
 
     def peak_bytes(self, width: int, height: int) -> int:
         """Returns the most bytes that are held at once, the decoded image included, the compressed file not."""
-        return int(width * height * self._bytes_per_pixel()) + self.strip_bytes + _FIXED
+        # Beside a strip its compressed bytes are read at once.
+        return int(width * height * self._bytes_per_pixel()) + self.strip_bytes * 4 // 3 + _FIXED
 
     def _bytes_per_pixel(self) -> float:
         coefficients = 2.0 * _CHANNELS.get(self.mode, 4) if self.several_scans else 0.0

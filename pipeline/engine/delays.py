@@ -72,8 +72,11 @@ def _row_and_state(name: str) -> tuple[str, bool]:
 
 
 def stacks() -> str:
-    """Returns the Python stacks of all threads of this process but the one that asks, innermost call last."""
+    """Returns the Python stacks of all threads of this process but the one that asks, innermost call last.
+
+    Those that compute a shard come last: where all are too long together, their end is kept.
+    """
     names = {thread.ident: thread.name for thread in threading.enumerate()}
     frames = {ident: frame for ident, frame in sys._current_frames().items() if ident != threading.get_ident()}
     parts = [f"thread {names.get(ident, ident)}\n{''.join(traceback.format_stack(f))}" for ident, f in frames.items()]
-    return "\n".join(parts)[-MOST_STACK:]
+    return "\n".join(sorted(parts, key=lambda part: "in compute_shard" in part))[-MOST_STACK:]

@@ -36,7 +36,8 @@ from pipeline.engine.storage import Store
 
 SECONDS_BETWEEN_FLUSHES: Final = 5.0
 LONGEST_TEXT: Final = 2000  # characters of one field
-LONGEST_TRACE: Final = 20_000  # of which the end is kept, which names the error
+LONGEST_TRACE: Final = 20_000  # of which the end is kept, which names the error or where a worker hangs
+_TRACES: Final = ("trace", "stack")
 _PART = re.compile(r"(?P<run>.+?)(?:\.part\d{4,})?\.jsonl")
 
 
@@ -121,9 +122,9 @@ def _encoded(events: list[Event]) -> bytes:
 
 def _cut(event: Event) -> Event:
     def cut(name: str, value: Any) -> Any:
-        if not isinstance(value, str) or len(value) <= (LONGEST_TRACE if name == "trace" else LONGEST_TEXT):
+        if not isinstance(value, str) or len(value) <= (LONGEST_TRACE if name in _TRACES else LONGEST_TEXT):
             return value
-        return f"… {value[-LONGEST_TRACE:]}" if name == "trace" else f"{value[:LONGEST_TEXT]} …"
+        return f"… {value[-LONGEST_TRACE:]}" if name in _TRACES else f"{value[:LONGEST_TEXT]} …"
 
     return {name: cut(name, value) for name, value in event.items()}
 

@@ -69,5 +69,5 @@ def test_the_peak_follows_from_the_form(decoding: Decoding, bytes_per_pixel: flo
     assert decoding.peak_bytes(1000, 100) - decoding.peak_bytes(0, 0) == int(100_000 * bytes_per_pixel)
 
 
-def test_a_strip_is_held_beside_the_image() -> None:
-    assert Decoding("TIFF", "RGB", strip_bytes=77).peak_bytes(9, 9) == Decoding("TIFF", "RGB").peak_bytes(9, 9) + 77
+def test_a_strip_is_held_beside_the_image_with_its_compressed_bytes() -> None:
+    assert Decoding("TIFF", "RGB", strip_bytes=300).peak_bytes(9, 9) == Decoding("TIFF", "RGB").peak_bytes(9, 9) + 400

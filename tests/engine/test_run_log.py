@@ -49,6 +49,15 @@ def test_keys_in_addresses_are_hidden_and_long_texts_keep_their_end(tmp_path):
     assert len(event["trace"]) < 21_000
 
 
+def test_the_stack_of_a_worker_that_hangs_is_kept_like_a_trace(tmp_path):
+    store = Store(str(tmp_path))
+    with RunLog(store, "r1") as log:
+        log.event("item ended", "boxes", stack="thread other\n" * 500 + "in read_bytes")
+    (event,) = read_run_log(store, "r1")
+    assert event["stack"].count("thread other") == 500
+    assert event["stack"].endswith("in read_bytes")
+
+
 def test_a_long_message_keeps_its_beginning(tmp_path):
     store = Store(str(tmp_path))
     with RunLog(store, "r1") as log:
