@@ -46,14 +46,14 @@ def objects(s3_bucket: str, tmp_path: Path) -> S3Objects:
 @pytest.mark.slow
 def test_a_shard_is_written_in_three_requests(world: World, requests: Proxy) -> None:
     counts = []
-    for numbers in (5, 25):
+    for numbers in (2, 10):
         world.numbers(range(100 * numbers, 101 * numbers))
         requests.taken()
         world.run(*ONE_EACH, selected=MAP_NODES)
         counts.append(Counter(method for method, path in requests.taken() if "/squares/" in path))
     more = counts[1] - counts[0]
-    assert more["PUT"] == 3 * (25 - 5)  # a marker, the rows, the record
-    assert more.total() < 4 * (25 - 5)
+    assert more["PUT"] == 3 * (10 - 2)  # a marker, the rows, the record
+    assert more.total() < 4 * (10 - 2)
 
 
 @pytest.mark.slow
@@ -61,7 +61,7 @@ def test_a_plan_of_stored_outputs_takes_as_many_requests_for_many_shards_as_for_
     world: World, requests: Proxy
 ) -> None:
     counts, options = [], {"selected": MAP_NODES, "executor": NeverExecutor}
-    for numbers in (3, 30):
+    for numbers in (2, 8):
         world.numbers(range(numbers))
         world.run(*ONE_EACH, selected=MAP_NODES)
         requests.taken()
@@ -73,17 +73,17 @@ def test_a_plan_of_stored_outputs_takes_as_many_requests_for_many_shards_as_for_
 
 @pytest.mark.slow
 def test_records_are_read_at_once_where_a_run_was_cut_off(world: World, requests: Proxy) -> None:
-    world.numbers(range(30))
+    world.numbers(range(16))
     world.run(*ONE_EACH, selected=MAP_NODES)
     planned = world.plan(*ONE_EACH, selected=MAP_NODES)["squares"]
     world.store.delete(f"squares/{planned.row_fingerprint}/manifest-{planned.fingerprint}.json")
     requests.taken()
     plans = world.plan(*ONE_EACH, selected=MAP_NODES)
     assert plans["squares"].decision is Decision.RESUME
-    assert plans["squares"].reason == "30 of 30 items stored, 0 to do in 0 shards"
+    assert plans["squares"].reason == "16 of 16 items stored, 0 to do in 0 shards"
     assert requests.at_once >= 10
     records = [path for _, path in requests.taken() if "/squares/" in path and "/shard-" in path]
-    assert len(records) == len(set(records)) == 30
+    assert len(records) == len(set(records)) == 16
 
 
 def test_of_many_that_create_an_object_one_wins(objects: S3Objects) -> None:
