@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial, reduce
-from hashlib import blake2b
 from operator import add
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -16,6 +14,8 @@ import pyarrow as pa
 from pydantic import Field
 
 from pipeline.data.datasets.fddb.annotation import FddbLabels
+from pipeline.data.datasets.files import hash_files
+from pipeline.data.datasets.labels.labelled_files import LABEL_ENDINGS
 from pipeline.data.image_names import NameIndex
 from pipeline.data.image_sets import require_known_images
 from pipeline.data.prediction_set import PredictionSet
@@ -41,14 +41,14 @@ ABSENT = "images_absent"
 class Benchmark(WholeStage):
     """The figures that `wider8k evaluate --benchmark` gives of the same detections, with the node's `path` as labels.
 
-    Of FDDB the path is the folder of the folds; of the others COCO JSON, .mat of face-eval, CSV, WIDER FACE text, or a
-    folder of VOC XML. Images are compared by name, with or without an ending and folder.
+    Of FDDB the path is the folder of the folds; of the others labels of any form of `labels.forms.FORMS`. Images are
+    compared by name as by `NameIndex`.
 
     Attributes:
         benchmark: whose protocol: "fddb", "pascal", "afw" or "coco"; "single" for one face to an image, as in FFHQ.
         protocol: of PASCAL Face and AFW: "voc", or "face-eval" (30 px, boxes shifted and scaled, as published).
         min_face: pixels; faces of PASCAL Face and AFW with a smaller side are ignored; None as in the protocol.
-        category: name of the objects that are faces, where COCO JSON or VOC XML has several.
+        category: name of the objects that are faces, where the labels have several.
         max_detections: the best so many of an image, of COCO.
         score: from which on a detection counts, of single faces.
         unreadable: what becomes of images that could not be read: "left_out", or their faces are "missed".
@@ -86,7 +86,7 @@ class Benchmark(WholeStage):
 
     def file_hashes(self, path: str | None) -> Mapping[str, str]:
         """Returns the hash of the labels."""
-        return {"labels": _hash_of(Path(path))} if path else {}
+        return {"labels": hash_files(Path(path), LABEL_ENDINGS)} if path else {}
 
     def run(self, ctx: StageContext) -> Iterable[Row]:
         """Returns one row.
@@ -98,7 +98,7 @@ class Benchmark(WholeStage):
         samples, detections = ctx.one("samples"), ctx.one("detections")
         require_known_images(detections, samples)
         path = Path(ctx.path or "")
-        if _hash_of(path) != ctx.file_hashes["labels"]:
+        if hash_files(path, LABEL_ENDINGS) != ctx.file_hashes["labels"]:
             raise ValueError(f"{path}: expected the labels that this run was planned with, found others")
         part = BenchmarkPart.read(self.benchmark, path, self._options())
         for line in part.remarks:
@@ -229,14 +229,3 @@ def _markdown(rows: Sequence[Row]) -> bytes:
 def _page(node: str, rows: Sequence[Row]) -> bytes:
     content = json.loads(rows[0]["content"])
     return benchmark_page(BenchmarkResult(rows[0]["lines"], content, content["problems"]), node).encode()
-
-
-def _hash_of(source: Path) -> str:
-    """Returns a hash of the names and bytes of a file, or of all text and XML of a folder."""
-    found = blake2b(digest_size=16)
-    files = (
-        [source] if source.is_file() else sorted(each for end in ("txt", "xml") for each in source.rglob(f"*.{end}"))
-    )
-    for file in files:
-        found.update(os.fsencode(file.relative_to(source)) + b"\0" + blake2b(file.read_bytes()).digest())
-    return found.hexdigest()

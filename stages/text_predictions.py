@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from hashlib import blake2b
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
+from pipeline.data.datasets.files import hash_files
 from pipeline.data.datasets.wider_face.predictions import read_wider_text
 from pipeline.data.prediction_format import ImageInfo
 from pipeline.data.records import Detections, Sample
@@ -50,7 +49,7 @@ class TextPredictions(MapStage):
 
     def file_hashes(self, path: str | None) -> Mapping[str, str]:
         """Returns the hash of all the text: any change computes every row again, in a second or two."""
-        return {"text": _hash_of(Path(path))} if path else {}
+        return {"text": hash_files(Path(path), (".txt",))} if path else {}
 
     def items(self, ctx: StageContext) -> Sequence[Item]:
         """Returns one item per sample; its version changes with the image's size.
@@ -72,7 +71,7 @@ class TextPredictions(MapStage):
         Raises:
             ValueError: it is not the text that the run was planned with.
         """
-        if _hash_of(Path(ctx.path or "")) != ctx.file_hashes["text"]:
+        if hash_files(Path(ctx.path or ""), (".txt",)) != ctx.file_hashes["text"]:
             raise ValueError(f"{ctx.path}: expected the predictions that this run was planned with, found others")
         keys = ctx.one("samples").keys().to_pylist()
         text, row_of = read_wider_text(Path(ctx.path or ""), keys), {key: row for row, key in enumerate(keys)}
@@ -95,14 +94,3 @@ class TextPredictions(MapStage):
 
 def _size(sample: Sample) -> tuple[int, int] | None:
     return (sample.width, sample.height) if sample.width and sample.height else None
-
-
-def _hash_of(source: Path) -> str:
-    """Returns a hash of the names and bytes of all files."""
-    files = [source]
-    if source.is_dir():
-        files = sorted(file for file in source.rglob("*") if file.suffix.lower() == ".txt" and file.is_file())
-    found = blake2b(digest_size=16)
-    for file in files:
-        found.update(os.fsencode(file.relative_to(source)) + b"\0" + blake2b(file.read_bytes()).digest())
-    return found.hexdigest()

@@ -13,9 +13,8 @@ import numpy as np
 
 from pipeline.api.memory_inputs import BoxesByImage, LabelsByImage, labels_in_memory, predictions_in_memory
 from pipeline.data.datasets.labels.box_labels import BoxLabels
-from pipeline.data.datasets.labels.reader import read_box_labels
 from pipeline.data.datasets.wider_face.ground_truth import is_official, load_ground_truth
-from pipeline.data.predictions.compared_labels import ComparedLabels
+from pipeline.data.predictions.compared_labels import read_compared_labels
 from pipeline.evaluation import coco_ap, voc_ap
 from pipeline.evaluation.benchmark_inputs import BenchmarkDetections, WantedImages, read_detections
 from pipeline.evaluation.evaluate_files import read_inputs, truth_of_labels
@@ -93,9 +92,8 @@ def evaluate(
         wanted = WantedImages(truth.image_ids, truth.boxes)
     else:
         path = Path(labels).expanduser()
-        file = read_box_labels(path)
-        truth = file.labels
-        wanted = WantedImages.of(ComparedLabels(path, file))
+        compared = read_compared_labels(path)
+        truth, wanted = compared.file.labels, WantedImages.of(compared)
     if not truth.faces:
         raise ValueError(f"labels: expected faces that count, found none in {len(truth.image_ids)} images")
     if isinstance(predictions, Mapping):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.data.image_names import NameIndex, plain_name
+from pipeline.data.text_lines import read_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +28,7 @@ def read_image_list(file: Path) -> list[str]:
 
     Raises OSError: the file cannot be read; ValueError: it is no UTF-8, or names nothing.
     """
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{file}: expected a list of images in UTF-8, found byte 0x{error.object[error.start]:02x}"
-        ) from None
-    names = [plain_name(line) for line in text.splitlines() if not line.lstrip().startswith("#")]
+    names = [plain_name(line) for line in read_lines(file) if not line.startswith("#")]
     if not (names := [name for name in names if name]):
         raise ValueError(f"{file} lists no image")
     return names

@@ -40,7 +40,7 @@ class NameIndex:
     """
 
     def __init__(self, image_ids: Iterable[str]) -> None:
-        """Takes the images; where two differ in their ending only, names are compared with it."""
+        """Takes the images; of two that differ in their ending only, each is found by its whole name alone."""
         self._ids = list(dict.fromkeys(image_ids))
         self._known = set(self._ids)
         self._exact = _Stems(self._ids, _stem)

@@ -41,12 +41,12 @@ def parse_rows(text: bytes, rows: int, columns: int, delimiter: str = " ") -> Fl
     return numbers if len(numbers) == rows and bool(np.isfinite(numbers).all()) else None
 
 
-def numbers_of(file: Path | str, first: int, lines: Sequence[bytes], columns: str) -> Float64:
+def numbers_of(file: Path | str, numbers: Sequence[int], lines: Sequence[bytes], columns: str) -> Float64:
     """Returns float64 [lines, columns], whatever spaces are between and around the numbers.
 
     Args:
         file: for a message.
-        first: number of the first line, from 1.
+        numbers: of the lines, from 1, for a message.
         lines: none of them blank, with or without line ends.
         columns: the numbers of a line by name, separated by spaces.
 
@@ -59,7 +59,7 @@ def numbers_of(file: Path | str, first: int, lines: Sequence[bytes], columns: st
     if table is not None:
         return table
     rows = []
-    for number, line in enumerate(lines, start=first):
+    for number, line in zip(numbers, lines, strict=True):
         words = line.decode("utf-8", "replace").split()
         values = finite_numbers(words)
         if len(values) != count:

@@ -4,12 +4,12 @@ An image without predictions counts as one without detections, so that wrong nam
 partial set, and a set with more images than are wanted, are both valid.
 """
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-_SUFFIX = re.compile(r"\.(txt|jpe?g|png|bmp|webp|tiff?)$", re.IGNORECASE)
+from pipeline.data.image_names import without_ending
+
 _STRANGE = 0.9  # of both sides without a partner: another set, whatever the few that match
 _FEW = 10
 
@@ -89,8 +89,8 @@ def _bare(name: str) -> str:
 def _stem(name: str) -> str:
     """Returns the last part of a name in lower case, without any endings of images and text."""
     stem = name.rpartition("/")[2].lower()
-    while match := _SUFFIX.search(stem):
-        stem = stem[: match.start()]
+    while (shorter := without_ending(stem.removesuffix(".txt"))) != stem:
+        stem = shorter
     return stem
 
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from pipeline.evaluation.run_comparison import ComparedRun
 
 _RUN = (
-    "Predictions (folder or .tar.gz in the WIDER text format, or a dump), or a finished run: its store, or the folder "
-    "of an evaluation or a benchmark in it, or what evaluate --benchmark wrote as --json."
+    "Predictions of any form, or a finished run: its store, or the folder of an evaluation or a benchmark in it, or "
+    "what evaluate --benchmark wrote as --json."
 )
 
 

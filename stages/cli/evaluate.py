@@ -39,6 +39,7 @@ from stages.cli.predictions import CategoryOption, ClassOption, FormOption, Imag
 
 if TYPE_CHECKING:
     from pipeline.data.predictions.matching import GivenPredictions
+    from pipeline.evaluation.benchmarks import BenchmarkOptions
     from pipeline.evaluation.details import Details
     from pipeline.evaluation.evaluate_files import EvaluationInputs
     from pipeline.evaluation.result_table import ResultTable
@@ -88,7 +89,9 @@ def evaluate(
     given = GivenPredictions(form, class_name, image_folder)
     outputs = {"--json": json, "--report": report}
     if benchmark != "wider":
-        chosen = (protocol, min_face, category, max_detections, given, score)
+        from pipeline.evaluation.benchmarks import BenchmarkOptions
+
+        chosen = BenchmarkOptions(protocol, min_face, category, max_detections, given, score)
         _other_benchmark(benchmark, predictions, labels, outputs, chosen)
         return
     truth = _one_truth(ctx, ground_truth, labels, category, details)
@@ -231,7 +234,7 @@ def _other_benchmark(
     predictions: Path,
     labels: Path | None,
     files: Mapping[str, Path | None],
-    chosen: tuple[str, float | None, str | None, int, GivenPredictions, float | None],
+    options: BenchmarkOptions,
 ) -> None:
     """Prints the figures of a benchmark other than WIDER FACE, and writes its files.
 
@@ -240,10 +243,10 @@ def _other_benchmark(
         predictions: of one of `predictions.forms.FORMS`.
         labels: see `evaluate_benchmark`.
         files: `--json` and `--report`.
-        chosen: the fields of `BenchmarkOptions`.
+        options: what may be chosen about it.
     """
     from pipeline.evaluation.benchmark_results import BENCHMARKS
-    from pipeline.evaluation.benchmarks import BenchmarkOptions, evaluate_benchmark
+    from pipeline.evaluation.benchmarks import evaluate_benchmark
 
     known = next((each for each in BENCHMARKS if each == benchmark), None)
     if known is None:
@@ -251,7 +254,7 @@ def _other_benchmark(
     if labels is None:
         raise ValueError(f"--benchmark {benchmark} needs --labels, found none")
     require_files(files, [predictions, labels])
-    result = evaluate_benchmark(known, predictions, labels, BenchmarkOptions(*chosen))
+    result = evaluate_benchmark(known, predictions, labels, options)
     _print_problems(result.problems)
     for line in result.lines:
         print(line)

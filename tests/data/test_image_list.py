@@ -52,5 +52,5 @@ def test_no_list_at_all(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="lists no image"):
         read_image_list(tmp_path / "list.txt")
     (tmp_path / "list.txt").write_bytes("e/é\n".encode("latin-1"))
-    with pytest.raises(ValueError, match=r"list\.txt: expected a list of images in UTF-8, found byte 0xe9"):
+    with pytest.raises(ValueError, match=r"list\.txt:1: expected text in UTF-8, found byte 0xe9"):
         read_image_list(tmp_path / "list.txt")

@@ -109,6 +109,18 @@ def test_new_labels_are_another_output_of_the_same_detections(guessed: World, ro
     assert outcome.computed == ["figures"]
 
 
+@pytest.mark.parametrize("name", ["faces.csv", "faces.json"])
+def test_new_labels_in_a_folder_are_another_output_too(guessed: World, root: Path, tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "labels"
+    folder.mkdir()
+    (folder / name).write_bytes((root / name).read_bytes())
+    guessed.node("figures", "benchmark", inputs={"samples": "faces", "detections": "found"}, path=str(folder), benchmark="pascal")  # fmt: skip
+    guessed.done()
+    before = guessed.identity("figures")
+    (folder / name).write_text((folder / name).read_text() + "\n")
+    assert guessed.identity("figures") != before
+
+
 def test_what_does_not_fit_is_named(guessed: World, root: Path, tmp_path: Path) -> None:
     add(guessed, root, "pascal")
     (tmp_path / "few.csv").write_text("image,x1,y1,x2,y2\n2002/08/11/big/img_0.jpg,0,0,9,9\n")

@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -109,6 +109,23 @@ def file_version(stat: os.stat_result) -> str:
 def hash_labels(*parts: bytes) -> str:
     """Returns a BLAKE2b-64 (16 hexadecimal digits) of label bytes, for the last part of an entry's version."""
     return hashlib.blake2b(b"".join(parts), digest_size=8).hexdigest()
+
+
+def hash_files(source: Path, endings: Collection[str]) -> str:
+    """Returns a BLAKE2b-128 (32 hexadecimal digits) of the name and bytes of a file, or of all such files of a folder.
+
+    Args:
+        source: file, whatever its name, or a folder that is searched at any depth.
+        endings: in lower case, with the point, of the files in a folder that count.
+    """
+    files = [source]
+    if source.is_dir():
+        files = sorted(file for file in source.rglob("*") if file.suffix.lower() in endings and file.is_file())
+    found = hashlib.blake2b(digest_size=16)
+    for file in files:
+        content = hashlib.blake2b(file.read_bytes()).digest()
+        found.update(os.fsencode(file.relative_to(source)) + b"\0" + content)
+    return found.hexdigest()
 
 
 def present_images(

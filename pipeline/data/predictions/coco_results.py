@@ -23,7 +23,7 @@ from pipeline.data.predictions.table import (
     PredictionTable,
     PredictionTableBuilder,
     corners_of,
-    require_one_category,
+    require_category,
     widths_of,
 )
 
@@ -43,10 +43,7 @@ def read_coco_results(file: Path, options: ReadOptions = PLAIN) -> PredictionTab
         images = np.array([builder.image(name) for name, _ in part], np.int64)
         numbers = np.array([values for _, values in part], np.float64)
         builder.add(images, corners_of(numbers[:, 1:]), numbers[:, 0].copy())
-    if options.category is None:
-        require_one_category(file, categories)
-    elif options.category not in categories and categories:
-        raise ValueError(f"{file}: expected detections of category {options.category}, found {sorted(categories)}")
+    require_category(file, categories, options.category)
     return builder.build()
 
 

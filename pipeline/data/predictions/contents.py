@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from pipeline.data.datasets.wider_face.prediction_files import Member, is_archive, members
+from pipeline.data.datasets.wider_face.prediction_files import is_archive, members
 from pipeline.engine.file_kind import HEAD, file_kind
 
 _TEXTS: Final = 8  # opened of a folder or an archive
@@ -58,13 +58,9 @@ def contents_of(path: Path) -> Contents:
             data = stream.read(_HEAD)
         return Contents(path, True, {path.name: _text(data)}, kind=file_kind(data[:HEAD]))
     others = list[str]()
-    texts = (each for each in members(path, others, name_all=True) if _worth_opening(each))
+    texts = (each for each in members(path, others, name_all=True) if each.size)
     heads = {each.name: _text(each.read()[:_HEAD]) for each in islice(texts, _TEXTS)}
     return Contents(path, False, heads, tuple(others))
-
-
-def _worth_opening(member: Member) -> bool:
-    return member.size > 0
 
 
 def _text(data: bytes) -> str:

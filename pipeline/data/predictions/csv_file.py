@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -21,7 +21,7 @@ import pyarrow.csv
 
 from pipeline.data.predictions.contents import Contents
 from pipeline.data.predictions.form import PLAIN, PredictionForm, ReadOptions, WriteOptions
-from pipeline.data.predictions.table import PredictionTable, PredictionTableBuilder, corners_of, require_one_category
+from pipeline.data.predictions.table import PredictionTable, PredictionTableBuilder, corners_of, require_category
 from pipeline.data.text_lines import finite_numbers, refuse
 
 _IMAGE: Final = ("image", "image_id", "image_name", "filename", "file_name", "file", "path")
@@ -62,6 +62,8 @@ def read_csv_predictions(file: Path, options: ReadOptions = PLAIN) -> Prediction
     several categories and none is chosen; the message gives file, line, expected and found.
     """
     columns = _columns(file)
+    if options.category is not None and columns.category is None:
+        refuse(file, 1, f"a column {' or '.join(_CATEGORY)} for --class", repr(",".join(columns.heading)[:80]))
     try:
         return _together(file, columns, options.category)
     except (pa.ArrowInvalid, _OddRowError):
@@ -198,11 +200,7 @@ class _Collected:
         self._builder.add(images[kept], boxes if self._columns.corners else corners_of(boxes), values[kept, 4])
 
     def table(self) -> PredictionTable:
-        found: Mapping[str, int] = self._categories
-        if self._category is None:
-            require_one_category(self._file, found)
-        elif self._category not in found:
-            raise ValueError(f"{self._file}: expected detections of {self._category!r}, found {sorted(found)}")
+        require_category(self._file, self._categories, self._category)
         return self._builder.build()
 
 

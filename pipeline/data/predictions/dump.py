@@ -196,7 +196,7 @@ def _rows(table: PredictionTable, sized: bool) -> Iterator[dict[str, Any]]:
 DUMP: Final = PredictionForm(
     words="dump",
     layout="x1 y1 x2 y2",
-    matches=lambda contents: contents.path.exists() and bool(dump_shards(contents.path)),
+    matches=lambda contents: bool(dump_shards(contents.path)),
     read=read_dump_table,
     write=write_dump,
     folder=True,

@@ -45,7 +45,7 @@ def _read_image(file: Path, name: str, lines: _Lines, builder: PredictionTableBu
     if len(rows) < int(text):
         expected = f"{text} rows of {name} as line {line + 1} says"
         refuse(file, lines.number, expected, f"the end of the file after {len(rows)}")
-    batch.add(builder.image(name), file, line + 2, rows)
+    batch.add(builder.image(name), file, range(line + 2, line + 2 + len(rows)), rows)
 
 
 class _Lines(Iterator[bytes]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -27,15 +27,15 @@ class RowBatch:
     columns: str
     take: Callable[[NDArray[np.int64], NDArray[np.float64]], None]
     _lines: list[bytes] = field(default_factory=list)
-    _parts: list[tuple[int, Path | str, int, int]] = field(default_factory=list)  # image, file, first line, rows
+    _parts: list[tuple[int, Path | str, Sequence[int]]] = field(default_factory=list)  # image, file, line numbers
 
-    def add(self, image: int, file: Path | str, first: int, lines: list[bytes]) -> None:
-        """Adds the lines of an image, of which the first has the number ``first`` in the file, from 1.
+    def add(self, image: int, file: Path | str, numbers: Sequence[int], lines: list[bytes]) -> None:
+        """Adds the lines of an image; ``numbers`` are theirs in the file, from 1.
 
         Raises ValueError: as `parse`.
         """
         self._lines += lines
-        self._parts.append((image, file, first, len(lines)))
+        self._parts.append((image, file, numbers))
         if len(self._lines) >= _PARSED:
             self.parse()
 
@@ -45,15 +45,15 @@ class RowBatch:
         Raises ValueError: a line does not have these numbers; the message gives file, line, expected and found.
         """
         try:
-            numbers = numbers_of("", 1, self._lines, self.columns)
+            rows = numbers_of("", range(len(self._lines)), self._lines, self.columns)
         except ValueError:
             # Again image by image, for the file and the number of the line.
             start = 0
-            for _, file, first, count in self._parts:
-                numbers_of(file, first, self._lines[start : start + count], self.columns)
-                start += count
+            for _, file, numbers in self._parts:
+                numbers_of(file, numbers, self._lines[start : start + len(numbers)], self.columns)
+                start += len(numbers)
             raise
-        counts = [count for *_, count in self._parts]
+        counts = [len(numbers) for *_, numbers in self._parts]
         images = np.repeat(np.array([image for image, *_ in self._parts], np.int64), counts)
         self._lines, self._parts = [], []
-        self.take(images, numbers)
+        self.take(images, rows)

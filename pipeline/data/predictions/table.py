@@ -171,8 +171,14 @@ def widths_of(xyxy: Float64) -> Float64:
     return widths
 
 
-def require_one_category(source: Path, counts: Mapping[str, int]) -> None:
-    """Raises ValueError where detections are of several categories; ``counts`` is category -> detections."""
-    if len(counts) > 1:
+def require_category(source: Path, counts: Mapping[str, int], chosen: str | None) -> None:
+    """Raises ValueError where detections are of several categories and none is chosen, or none is of the chosen one.
+
+    ``counts`` is category -> detections; a file without detections has no categories, and may be of any.
+    """
+    if chosen is not None:
+        if counts and chosen not in counts:
+            raise ValueError(f"{source}: expected detections of {chosen!r}, found {sorted(counts)}")
+    elif len(counts) > 1:
         found = ", ".join(f"{name} ({count:,})" for name, count in sorted(counts.items()))
         raise ValueError(f"{source}: expected detections of one category, found {found}; --class NAME takes one")

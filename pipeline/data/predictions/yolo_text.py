@@ -7,6 +7,7 @@ two or three numbers) are skipped. The sizes of the images come from labels or f
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -18,7 +19,7 @@ from pipeline.data.image_names import without_ending
 from pipeline.data.predictions.contents import Contents
 from pipeline.data.predictions.form import PLAIN, PredictionForm, ReadOptions, WriteOptions
 from pipeline.data.predictions.row_batch import RowBatch
-from pipeline.data.predictions.table import PredictionTable, PredictionTableBuilder, require_one_category
+from pipeline.data.predictions.table import PredictionTable, PredictionTableBuilder, require_category
 from pipeline.data.text_lines import finite_numbers, refuse
 
 _BOX: Final = "class cx cy w h"
@@ -46,7 +47,7 @@ class _Reader:
     def __init__(self, path: Path, category: str | None) -> None:
         self._path, self._category = path, category
         self._builder, self._classes = PredictionTableBuilder(relative=True), Counter[str]()
-        self._files = dict[int, str]()
+        self._lines = dict[int, tuple[str, Sequence[int]]]()  # image -> its file, and the numbers of its lines
         self._batches = {count: RowBatch(columns, self._take) for count, columns in _ROWS.items()}
 
     def add(self, member: Member) -> None:
@@ -54,25 +55,26 @@ class _Reader:
         if name in self._builder:
             raise ValueError(f"{self._path}: expected one text of each image, found a second one: {member.name}")
         image = self._builder.image(name)
-        self._files[image] = file
-        lines = [line for line in member.read().removeprefix(b"\xef\xbb\xbf").splitlines() if line.strip()]
+        numbers, lines = _numbered_lines(member.read().removeprefix(b"\xef\xbb\xbf"))
+        self._lines[image] = file, numbers
         if not lines:
             return
         count = len(lines[0].split())
         if count not in self._batches:
             advice = " (five are a label: save_conf=True writes the confidence)" if count == 5 else ""
-            refuse(file, 1, f"six numbers {_ROWS[6]}{advice}", repr(lines[0].decode("utf-8", "replace")[:80]))
-        self._batches[count].add(image, file, 1, lines)
+            refuse(file, numbers[0], f"six numbers {_ROWS[6]}{advice}", repr(lines[0].decode("utf-8", "replace")[:80]))
+        self._batches[count].add(image, file, numbers, lines)
 
     def _take(self, images: NDArray[np.int64], rows: NDArray[np.float64]) -> None:
         wrong = np.flatnonzero((np.abs(rows[:, 1:5]) > _LARGEST).any(axis=1) | (rows[:, 0] != np.round(rows[:, 0])))
         if len(wrong):
             found = " ".join(f"{value:g}" for value in rows[wrong[0]])
-            expected = "a whole class and cx cy w h as shares of the image's sides, 0 to 1"
-            raise ValueError(f"{self._files[int(images[wrong[0]])]}: expected {expected}, found {found!r}")
+            file, numbers = self._lines[int(images[wrong[0]])]
+            line = numbers[wrong[0] - int(np.argmax(images == images[wrong[0]]))]
+            refuse(file, line, "a whole class and cx cy w h as shares of the image's sides, 0 to 1", repr(found))
         classes, counts = np.unique(rows[:, 0].astype(np.int64), return_counts=True)
         self._classes.update(dict(zip(map(str, classes.tolist()), counts.tolist(), strict=True)))
-        if self._category is not None and self._category.isdigit():
+        if self._category is not None and self._category.isdecimal():
             chosen = rows[:, 0] == int(self._category)
             images, rows = images[chosen], rows[chosen]
         half = rows[:, 3:5] / 2
@@ -82,15 +84,19 @@ class _Reader:
     def table(self) -> PredictionTable:
         for batch in self._batches.values():
             batch.parse()
-        if not self._files:
+        if not self._lines:
             raise FileNotFoundError(f"{self._path}: expected a text of each image with detections, found no .txt")
-        if self._category is None:
-            require_one_category(self._path, self._classes)
-        elif self._category not in self._classes and self._classes:
-            raise ValueError(
-                f"{self._path}: expected detections of class {self._category}, found {sorted(self._classes)}"
-            )
+        require_category(self._path, self._classes, self._category)
         return self._builder.build()
+
+
+def _numbered_lines(data: bytes) -> tuple[Sequence[int], list[bytes]]:
+    """Returns the lines that are not blank, and their numbers from 1."""
+    lines = data.splitlines()
+    kept = [line for line in lines if line.strip()]
+    if len(kept) == len(lines):  # a range takes no memory, and files without blank lines are the rule
+        return range(1, len(lines) + 1), kept
+    return [number for number, line in enumerate(lines, start=1) if line.strip()], kept
 
 
 def _image(member: Member) -> str:

@@ -10,6 +10,7 @@ from pipeline.data.datasets.dataset import require_folder
 from pipeline.data.datasets.entries import Entry
 from pipeline.data.datasets.files import (
     Skipped,
+    hash_files,
     hash_labels,
     present_images,
     read_sample,
@@ -102,3 +103,17 @@ def test_missing_folder_is_named(root: str) -> None:
 def test_a_url_is_told_from_a_missing_folder(root: str) -> None:
     with pytest.raises(FileNotFoundError, match=f"dataset folder '{root}' is a URL: .* local or mounted folders"):
         require_folder(root)
+
+
+def test_files_of_a_folder_are_hashed_by_name_and_bytes(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep/b.TXT").write_text("1")
+    (tmp_path / "a.jpg").write_text("an image")
+    folder = hash_files(tmp_path, (".txt",))
+    (tmp_path / "a.jpg").write_text("another one")
+    assert hash_files(tmp_path, (".txt",)) == folder
+    (tmp_path / "deep/b.TXT").write_text("2")
+    changed = hash_files(tmp_path, (".txt",))
+    (tmp_path / "deep/b.TXT").rename(tmp_path / "deep/c.TXT")
+    assert len({folder, changed, hash_files(tmp_path, (".txt",))}) == 3
+    assert hash_files(tmp_path / "a.jpg", (".txt",)) != hash_files(tmp_path / "deep/c.TXT", ())

@@ -32,7 +32,7 @@ def test_detections_of_several_categories_need_a_choice(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"expected detections of one category, found 1 \(1\), 3 \(2\); --class NAME"):
         read_coco_results(file)
     assert len(read_coco_results(file, ReadOptions(category="3")).scores) == 2
-    with pytest.raises(ValueError, match=r"expected detections of category 2, found \['1', '3'\]"):
+    with pytest.raises(ValueError, match=r"expected detections of '2', found \['1', '3'\]"):
         read_coco_results(file, ReadOptions(category="2"))
 
 

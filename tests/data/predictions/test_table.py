@@ -9,7 +9,7 @@ from pipeline.data.predictions.table import (
     PredictionTable,
     PredictionTableBuilder,
     corners_of,
-    require_one_category,
+    require_category,
     widths_of,
 )
 from tests.data.predictions.conftest import rows_of
@@ -74,8 +74,12 @@ def test_widths_and_corners() -> None:
 
 
 def test_several_categories_are_refused_with_their_counts() -> None:
-    require_one_category(Path("x"), {"0": 3})
+    require_category(Path("x"), {"0": 3}, None)
+    require_category(Path("x"), {"0": 3, "1": 1}, "1")
+    require_category(Path("x"), {}, "1")
     with pytest.raises(
         ValueError, match=r"x: expected detections of one category, found 0 \(3\), 1 \(1,200\); --class"
     ):
-        require_one_category(Path("x"), {"1": 1200, "0": 3})
+        require_category(Path("x"), {"1": 1200, "0": 3}, None)
+    with pytest.raises(ValueError, match=r"x: expected detections of '2', found \['0', '1'\]"):
+        require_category(Path("x"), {"1": 1200, "0": 3}, "2")

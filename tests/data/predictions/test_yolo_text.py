@@ -38,7 +38,7 @@ def test_several_classes_need_a_choice(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"expected detections of one category, found 0 \(1\), 3 \(2\); --class NAME"):
         read_yolo_predictions(folder)
     assert sorted(read_yolo_predictions(folder, ReadOptions(category="3")).scores) == [0.5, 0.75]
-    with pytest.raises(ValueError, match=r"expected detections of class face, found \['0', '3'\]"):
+    with pytest.raises(ValueError, match=r"expected detections of 'face', found \['0', '3'\]"):
         read_yolo_predictions(folder, ReadOptions(category="face"))
 
 
@@ -59,9 +59,11 @@ def test_several_classes_need_a_choice(tmp_path: Path) -> None:
         ),
         (
             "0 300 200 50 60 0.5\n",
-            "a.txt: expected a whole class and cx cy w h as shares of the image's sides, 0 to 1, found",
+            "a.txt:1: expected a whole class and cx cy w h as shares of the image's sides, 0 to 1, found",
         ),
-        ("0.5 0.5 0.5 0.1 0.1 0.5\n", "a.txt: expected a whole class and cx cy w h"),
+        ("0.5 0.5 0.5 0.1 0.1 0.5\n", "a.txt:1: expected a whole class and cx cy w h"),
+        ("0 0 0 1 1 0.5\n\n0 9 0 1 1 0.5\n", "a.txt:3: expected a whole class and cx cy w h"),
+        ("\n0 0 0 1 1 0.5\n\n0 0 0 1 1 x\n", "a.txt:4: expected 6 finite numbers"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, text: str, words: str) -> None:

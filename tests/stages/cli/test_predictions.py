@@ -15,6 +15,7 @@ from pipeline.data.datasets.labels.found_labels import find_labels
 from pipeline.data.images import encode_png
 from pipeline.data.predictions.conversion import convert_predictions
 from pipeline.data.predictions.matching import GivenPredictions
+from pipeline.evaluation.benchmarks import evaluate_benchmark
 from tests.evaluation.six_photographs import NAMES, write_official, write_photographs
 
 
@@ -148,6 +149,9 @@ def reader_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("yolo", "runs/detect/predict"),
     ):
         convert_predictions(root / "found.csv", form, root / out, given=GivenPredictions(image_folder=photos))
+    for name in ("a", "b"):
+        result = evaluate_benchmark("pascal", root / "rows.txt", labels)
+        (root / f"{name}.json").write_text(result.to_json(), encoding="utf-8")
     (root / "list.txt").write_bytes("".join(f"./{name}\r\n" for name in NAMES[:4]).encode("utf-8-sig"))
     monkeypatch.chdir(root)
     return root
@@ -160,7 +164,7 @@ def test_every_command_of_the_page_runs(wider8k, reader_of_the_page: Path) -> No
     page = (Path(__file__).resolve().parents[3] / "docs/predictions.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```bash\n(.*?)```", page, re.DOTALL)
     commands = [shlex.split(line)[3:] for line in "".join(blocks).splitlines()]
-    assert len(commands) >= 12
+    assert len(commands) >= 13
     answers = {}
     for words in commands:
         answer = wider8k(*(word.replace("~", str(reader_of_the_page)) for word in words))

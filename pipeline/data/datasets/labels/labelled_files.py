@@ -36,7 +36,8 @@ from pipeline.data.schemas import LEVELS
 
 _LABEL_FOLDERS: Final = ("", "annotations", "Annotations", "labels", "wider_face_split")
 _MANY: Final = 100  # files of one ending in a folder: from here on they belong to one image each
-_LABEL_ENDINGS: Final = (".txt", ".xml", ".yaml", ".yml", ".json", ".csv")
+LABEL_ENDINGS: Final = (".txt", ".xml", ".yaml", ".yml", ".json", ".csv")
+"""Of the files in a folder that may be labels."""
 
 
 class LabelledFiles(Dataset, ABC):
@@ -188,7 +189,7 @@ def _single_files(folder: Path) -> Iterator[Path]:
     by_ending = defaultdict[str, list[Path]](list)
     for file in folder.iterdir():
         by_ending[file.suffix.lower()].append(file)
-    found = (files for ending in _LABEL_ENDINGS if len(files := by_ending[ending]) < _MANY)
+    found = (files for ending in LABEL_ENDINGS if len(files := by_ending[ending]) < _MANY)
     yield from sorted(file for files in found for file in files if file.is_file())
 
 
@@ -215,7 +216,7 @@ def labels_version(labels: Path) -> str:
     """Returns a text that changes whenever a label file is written again; of a folder, of every label file below it."""
     if labels.is_file():
         return file_version(labels.stat())
-    files = sorted(each for each in scan(str(labels)) if each[0].lower().endswith(_LABEL_ENDINGS))
+    files = sorted(each for each in scan(str(labels)) if each[0].lower().endswith(LABEL_ENDINGS))
     return hash_labels(repr(files).encode("utf-8", "surrogateescape"))
 
 

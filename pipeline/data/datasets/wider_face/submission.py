@@ -8,10 +8,9 @@ from collections.abc import Collection, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-import numpy as np
-
 from pipeline.data.image_names import without_ending
 from pipeline.data.prediction_set import PredictionSet
+from pipeline.data.predictions.listed_rows import image_rows
 
 TEST_IMAGES: Final = 16_097
 TEST_EVENTS: Final = 61
@@ -64,16 +63,9 @@ def write_submission(predictions: PredictionSet, names: Sequence[str], target: P
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(texts):
             _, (boxes, scores) = texts[name]
-            sizes = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
-            rows = zip(sizes.tolist(), scores.tolist(), strict=True)
-            lines = [name.split("/")[1], str(len(scores)), *(f"{' '.join(map(_text, box))} {s!r}" for box, s in rows)]
             entry = zipfile.ZipInfo(f"{name}.txt", _DATE)
             entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, "".join(f"{line}\n" for line in lines))
-
-
-def _text(number: float) -> str:
-    return str(int(number)) if number == int(number) else repr(number)
+            archive.writestr(entry, f"{name.split('/')[1]}\n{image_rows(boxes, scores)}")
 
 
 def _shown(names: Sequence[str]) -> str:
