@@ -189,11 +189,11 @@ def _finder(
     engine: str,
 ) -> tuple[str, FaceFinder]:
     """Returns the name of the detector, and what finds its faces."""
+    from pipeline.inference.device import predictor_of_any_size
     from pipeline.inference.face_finder import FaceFinder
-    from pipeline.inference.predictor import Predictor
     from pipeline.inference.rerank import Reranker
     from pipeline.models.weights import open_detector, open_ranker
 
     reranker = Reranker(open_ranker(ranker)[1], device) if ranker else None
     name, network = open_detector(weights, detector)
-    return name, FaceFinder(Predictor(network, device, engine=engine), scale, score, mode, reranker)
+    return name, FaceFinder(predictor_of_any_size(network, device, engine), scale, score, mode, reranker)
