@@ -102,7 +102,7 @@ def test_the_machines_tiles_follow_the_engine_and_are_none_before_an_image_is_kn
     monkeypatch.setattr(module, "memory_limit", lambda: have)
     rule: TileRule = MachineTiles(detector)
     assert rule.planned() is None
-    assert rule(detector).side((1, 1), (7680, 5122)) is None
+    assert rule.side((1, 1), (7680, 5122)) is None
     side = MachineTiles(detector, 2.4).side((1, 1), (7680, 5122))
     assert side == tile_for_budget(detector, have // 2, width=7680, height=5122, factor=2.4)
     assert side is not None
