@@ -61,18 +61,3 @@ class Room:
             return None
         form = f"{decoding.container} image of {width} x {height} pixels ({decoding.mode})"
         return f"a {form} takes {need / 2**30:.2f} GB to decode, and {self.limit} leaves {self.bytes / 2**30:.2f}"
-
-
-def in_several_scans(data: bytes) -> bool:
-    """Returns whether a JPEG is progressive, or has its components one after another: held whole as coefficients."""
-    position, components = 2, 0
-    while data[position : position + 1] == b"\xff" and position + 10 <= len(data):
-        marker = data[position + 1]
-        if marker in (0xC0, 0xC1):
-            components = data[position + 9]
-        elif 0xC2 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            return True
-        if marker == 0xDA:
-            return data[position + 4] < components
-        position += 1 if marker == 0xFF else 2 + int.from_bytes(data[position + 2 : position + 4], "big")
-    return True
