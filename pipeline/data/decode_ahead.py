@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from pipeline.data.decode_memory import machine_room
 from pipeline.data.file_bytes import NotAFileError, read_file
 from pipeline.data.images import MAX_MEGAPIXELS, Image, ImageError, decode, read_header
 from pipeline.engine.daemon_pool import DaemonPool
@@ -27,7 +28,8 @@ def decode_ahead(
     Args:
         paths: files.
         ahead: images that are decoded at the same time, in as many threads, beside the one that is in work; at least 1.
-        max_megapixels: larger images are an `ImageTooLargeError`.
+        max_megapixels: larger images are an `ImageTooLargeError`; what this machine's memory cannot hold is an
+            `ImageError`.
 
     The images are uint8 [H, W, 3] BGR. Those ahead have `AHEAD_PIXELS` at most, so that memory stays the same however
     many images there are, and however large.
@@ -59,6 +61,6 @@ def _decode(max_megapixels: float, read: _Read) -> tuple[Path, Image | Exception
     if isinstance(data, Exception):
         return path, data
     try:
-        return path, decode(data, max_megapixels=max_megapixels)
+        return path, decode(data, machine_room(), max_megapixels)
     except (ImageError, MemoryError) as error:
         return path, error

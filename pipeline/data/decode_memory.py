@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
+from pipeline.engine.machine_memory import memory_limit
+
 _PIXEL_BYTES: Final = 3
 _CHANNELS: Final = {"1": 1, "L": 1, "P": 1, "RGB": 3, "YCbCr": 3, "CMYK": 4}  # of Pillow's modes; 4 for any other
 # Bytes per pixel at the peak, the image included, as measured (`tests/data/decode_peaks.py`): OpenCV's decoders hold a
@@ -61,3 +63,8 @@ class Room:
             return None
         form = f"{decoding.container} image of {width} x {height} pixels ({decoding.mode})"
         return f"a {form} takes {need / 2**30:.2f} GB to decode, and {self.limit} leaves {self.bytes / 2**30:.2f}"
+
+
+def machine_room() -> Room:
+    """Returns the limit where no other is given: the memory of this machine, or of this process's control group."""
+    return Room(memory_limit(), "the memory of this machine")
