@@ -8,8 +8,8 @@ from pathlib import Path
 from pipeline.api.faces import Faces
 from pipeline.api.images import ChannelOrder, ImageSource, read_bgr
 from pipeline.data.canvas import parse_canvas
-from pipeline.inference.batches import candidates_of_any_size
-from pipeline.inference.device import choose_device, choose_engine
+from pipeline.inference.batches import candidates_within_memory
+from pipeline.inference.device import choose_device, choose_engine, predictor_of_any_size
 from pipeline.inference.postprocess import detections
 from pipeline.inference.predictor import Predictor
 from pipeline.models.weights import open_detector
@@ -68,7 +68,7 @@ class FaceDetector:
         """
         pixels = read_bgr(image, channels)
         height, width = pixels.shape[:2]
-        found = candidates_of_any_size(self.predictor, pixels, self.canvas)
+        found = candidates_within_memory(self.predictor, pixels, self.canvas)
         return Faces(found.boxes, found.scores, found.landmarks, width, height, image, channels)
 
 
@@ -95,4 +95,4 @@ def load(
     place = choose_device(device)
     chosen = choose_engine(engine, place)
     name, network = open_detector(Path(weights).expanduser(), detector)
-    return FaceDetector(name, Predictor(network, place, engine=chosen), canvas)
+    return FaceDetector(name, predictor_of_any_size(network, place, chosen), canvas)

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.data.decode_memory import machine_room
 from pipeline.data.file_bytes import NotAFileError, read_file
 from pipeline.data.images import ImageError, decode
 
@@ -27,13 +28,14 @@ def read_bgr(image: ImageSource, channels: ChannelOrder = "rgb") -> Pixels:
             orientation tag, arrays and Pillow images are taken as they are.
         channels: order of an array's channels: "rgb" as Pillow, imageio and matplotlib have them, "bgr" as OpenCV.
 
-    Raises OSError: the file cannot be read; ValueError: it is no whole image, or not such an array.
+    Raises OSError: the file cannot be read; ValueError: it is no whole image, takes more memory than there is,
+    or is not such an array.
     """
     if channels not in ("rgb", "bgr"):
         raise ValueError(f"channels: expected 'rgb' or 'bgr', found {channels!r}")
     if isinstance(image, str | PathLike):
         try:
-            return decode(read_file(Path(image).expanduser()))
+            return decode(read_file(Path(image).expanduser()), machine_room())
         except (ImageError, NotAFileError) as error:
             raise ImageError(f"{image}: {error}") from None
     if hasattr(image, "convert"):

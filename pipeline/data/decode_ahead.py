@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Final
 
+from pipeline.data.decode_memory import machine_room
 from pipeline.data.file_bytes import NotAFileError, read_file
 from pipeline.data.images import MAX_MEGAPIXELS, Image, ImageError, decode, read_header
+from pipeline.engine.daemon_pool import DaemonPool
 from pipeline.engine.worker_group import prefetch
 
 AHEAD_PIXELS: Final = 2**27
@@ -27,31 +27,19 @@ def decode_ahead(
 
     Args:
         paths: files.
-        ahead: images that are decoded at the same time, in as many threads, beside the one that is in work.
-        max_megapixels: larger images are an `ImageTooLargeError`.
+        ahead: images that are decoded at the same time, in as many threads, beside the one that is in work; at least 1.
+        max_megapixels: larger images are an `ImageTooLargeError`; what this machine's memory cannot hold is an
+            `ImageError`.
 
     The images are uint8 [H, W, 3] BGR. Those ahead have `AHEAD_PIXELS` at most, so that memory stays the same however
     many images there are, and however large.
     """
-    with ThreadPoolExecutor(ahead + 1, thread_name_prefix="decode") as pool:
-        waiting: deque[tuple[Path, Future[Image | Exception], int]] = deque()
-        try:
-            for path, data, pixels in prefetch(pool, partial(_read, max_megapixels), paths, ahead + _FILES_AHEAD):
-                while waiting and sum(each[2] for each in waiting) + pixels > AHEAD_PIXELS:
-                    yield _next(waiting)
-                waiting.append((path, pool.submit(_decode, data, max_megapixels), pixels))
-                del data  # 60 MB of a large photograph, else held until the next one
-                while len(waiting) > ahead:
-                    yield _next(waiting)
-            while waiting:
-                yield _next(waiting)
-        finally:  # an interrupted run does not wait for what is ahead
-            pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _next(waiting: deque[tuple[Path, Future[Image | Exception], int]]) -> tuple[Path, Image | Exception]:
-    path, future, _ = waiting.popleft()
-    return path, future.result()
+    pool = DaemonPool(ahead + 1, "decode")
+    try:
+        read = prefetch(pool, partial(_read, max_megapixels), paths, ahead + _FILES_AHEAD)
+        yield from prefetch(pool, partial(_decode, max_megapixels), read, ahead, _pixels, AHEAD_PIXELS)
+    finally:  # an interrupted run does not wait for what is ahead, nor for a mount that does not answer
+        pool.shutdown(cancel_futures=True)
 
 
 def _read(max_megapixels: float, path: Path) -> _Read:
@@ -64,10 +52,15 @@ def _read(max_megapixels: float, path: Path) -> _Read:
     return path, data, width * height
 
 
-def _decode(data: bytes | Exception, max_megapixels: float) -> Image | Exception:
+def _pixels(read: _Read) -> float:
+    return read[2]
+
+
+def _decode(max_megapixels: float, read: _Read) -> tuple[Path, Image | Exception]:
+    path, data, _ = read
     if isinstance(data, Exception):
-        return data
+        return path, data
     try:
-        return decode(data, max_megapixels=max_megapixels)
+        return path, decode(data, machine_room(), max_megapixels)
     except (ImageError, MemoryError) as error:
-        return error
+        return path, error

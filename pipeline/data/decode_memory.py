@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
+from pipeline.engine.machine_memory import memory_limit
+
 _PIXEL_BYTES: Final = 3
 _CHANNELS: Final = {"1": 1, "L": 1, "P": 1, "RGB": 3, "YCbCr": 3, "CMYK": 4}  # of Pillow's modes; 4 for any other
 # Bytes per pixel at the peak, the image included, as measured (`tests/data/decode_peaks.py`): OpenCV's decoders hold a
@@ -64,16 +66,6 @@ class Room:
         return f"a {form} takes {need / 2**30:.2f} GB to decode, and {self.limit} leaves {self.bytes / 2**30:.2f}"
 
 
-def in_several_scans(data: bytes) -> bool:
-    """Returns whether a JPEG is progressive, or has its components one after another: held whole as coefficients."""
-    position, components = 2, 0
-    while data[position : position + 1] == b"\xff" and position + 10 <= len(data):
-        marker = data[position + 1]
-        if marker in (0xC0, 0xC1):
-            components = data[position + 9]
-        elif 0xC2 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            return True
-        if marker == 0xDA:
-            return data[position + 4] < components
-        position += 1 if marker == 0xFF else 2 + int.from_bytes(data[position + 2 : position + 4], "big")
-    return True
+def machine_room() -> Room:
+    """Returns the limit where no other is given: the memory of this machine, or of this process's control group."""
+    return Room(memory_limit(), "the memory of this machine")

@@ -2,7 +2,8 @@
 
 from typing import Final
 
-_JPEG_SCAN: Final = 0xDA
+from pipeline.data.jpeg_segments import SCAN, jpeg_segments
+
 _JPEG_END: Final = b"\xff\xd9"
 _PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 
@@ -17,16 +18,9 @@ def missing_end(data: bytes) -> str | None:
 
 
 def _has_jpeg_end(data: bytes) -> bool:
-    position = 2
-    while data[position : position + 1] == b"\xff" and position + 4 <= len(data):
-        marker = data[position + 1]
-        if marker == _JPEG_SCAN:
-            # In coded data 0xff is followed by a zero, so that these two bytes can only be the end. Searched from
-            # the first scan on: a thumbnail in a segment before it has an end of its own. Most files end with it.
-            return data.rfind(_JPEG_END, position) >= 0
-        # A fill byte has no length, a marker is followed by its segment's length.
-        position += 1 if marker == 0xFF else 2 + int.from_bytes(data[position + 2 : position + 4], "big")
-    return False
+    # In coded data 0xff is followed by a zero, so that these two bytes can only be the end. Searched from the first
+    # scan on: a thumbnail in a segment before it has an end of its own. Most files end with it.
+    return any(marker == SCAN and data.rfind(_JPEG_END, position) >= 0 for marker, position in jpeg_segments(data))
 
 
 def _has_png_end(data: bytes) -> bool:

@@ -3,11 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from pipeline.data.datasets.config_field import parse_dataset
-from pipeline.data.decode_memory import Room
+from pipeline.data.decode_memory import Room, machine_room
 from pipeline.data.images import Image, decode
 from pipeline.engine.daemon_pool import DaemonPool
 from pipeline.engine.fingerprint import hash_bytes
-from pipeline.engine.machine_memory import memory_limit
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.measures import count, timed
 from pipeline.engine.stage import Item, StageContext
@@ -33,7 +32,7 @@ class ImageReader:
             samples: the index that the images are of.
             room: what the memory of one image may be while it is decoded; None: this machine's.
         """
-        self._room = room or Room(memory_limit(), "the memory of this machine")
+        self._room = room or machine_room()
         self._dataset = parse_dataset(samples.params["dataset"])
         self._root = ctx.dataset_paths.get(samples.node) or ""
         self._cpus, self._accelerated = ctx.resources.cpus, ctx.resources.gpus > 0

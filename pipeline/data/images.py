@@ -13,9 +13,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.data.decode_memory import Decoding, Room, in_several_scans
+from pipeline.data.decode_memory import Decoding, Room
 from pipeline.data.image_ends import missing_end
 from pipeline.data.image_kinds import HEIC, READ, kind_of
+from pipeline.data.jpeg_segments import in_several_scans
 from pipeline.data.pillow_images import HEIF, opened, reads_heic
 from pipeline.data.tiff_samples import PACKED_BITS, TiffSamples, tiff_samples
 
@@ -203,10 +204,8 @@ def _strip_bytes(tags: Any, width: int, height: int) -> int:
 
 def _decoding(data: bytes, header: _Header) -> Decoding:
     """Returns what the memory of decoding depends on, beside the size."""
-    jpeg = header.container in ("JPEG", "MPO")
-    return Decoding(
-        header.container, header.mode, header.orientation != 1, jpeg and in_several_scans(data), header.strip_bytes
-    )
+    scans = header.container in ("JPEG", "MPO") and in_several_scans(data)
+    return Decoding(header.container, header.mode, header.orientation != 1, scans, header.strip_bytes)
 
 
 def _decode_jpeg(data: bytes, header: _Header) -> Image:

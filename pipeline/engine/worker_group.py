@@ -62,6 +62,7 @@ def prefetch(
         if full:
             waiting[0][0].result()  # an error comes before more is computed
         waiting.append((pool.submit(function, argument), amount))
+        del argument  # 60 MB of a large photograph's file, else held until the next one
         held += amount
         if full:
             held -= waiting[0][1]

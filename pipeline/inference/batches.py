@@ -7,8 +7,7 @@ import torch
 
 from pipeline.data.images import Image
 from pipeline.data.records import ScoredBoxes
-from pipeline.inference.engines import ENGINES
-from pipeline.inference.memory import out_of_memory, tile_for_machine
+from pipeline.inference.memory import out_of_memory
 from pipeline.inference.padded_canvas import padded_sides
 from pipeline.inference.predictor import Predictor, Sizing
 
@@ -44,12 +43,8 @@ def plan_batches(sizes: Sequence[tuple[int, int]], predictor: Predictor, canvas:
     return sorted(batches)
 
 
-def launch_within_memory(
-    predictor: Predictor, images: Sequence[Image], canvas: Sizing, tile: int | None = None
-) -> Callable[[], list[Found]]:
+def launch_within_memory(predictor: Predictor, images: Sequence[Image], canvas: Sizing) -> Callable[[], list[Found]]:
     """Returns a function that waits for the results of a batch of uint8 [H, W, 3] BGR images, in their order.
-
-    A single image may be given the greatest side of its tiles.
 
     Where memory does not suffice, each half of the batch is tried, and a single image in ever smaller tiles; an image
     that fits in no way, or not into the predictor's memory budget, has that error, and the next ones are done.
@@ -57,7 +52,7 @@ def launch_within_memory(
     Raises RuntimeError: the device or a library is broken: other images would fare no better.
     """
     try:
-        launched = _attempt(predictor, lambda: predictor.launch(images, canvas, tile=tile).wait)
+        launched = _attempt(predictor, lambda: predictor.launch(images, canvas).wait)
     except ValueError as problem:
         if len(images) > 1:
             raise
@@ -72,7 +67,7 @@ def launch_within_memory(
         parts = [launch_within_memory(predictor, part, canvas)() for part in (images[:half], images[half:])]
         return lambda: [found for part in parts for found in part]
     found: Found = launched
-    side = min(max(sizes[0]), tile or predictor.tile or max(sizes[0])) // 2
+    side = min(max(sizes[0]), predictor.tile or max(sizes[0])) // 2
     while isinstance(found, RuntimeError) and side >= predictor.smallest_tile:
         found = _attempt(predictor, lambda: predictor.launch(images, canvas, tile=side).wait()[0])  # noqa: B023
         side //= 2
@@ -86,23 +81,6 @@ def candidates_within_memory(predictor: Predictor, image: Image, canvas: Sizing)
     in the smallest tiles either, or the device or a library is broken.
     """
     (found,) = launch_within_memory(predictor, [image], canvas)()
-    if isinstance(found, Exception):
-        raise found
-    return found
-
-
-def candidates_of_any_size(predictor: Predictor, image: Image, canvas: Sizing) -> ScoredBoxes:
-    """Returns what `candidates_within_memory` does; on a CPU in tiles that fit: too little memory ends a process.
-
-    The tiles give the boxes of the whole canvas, up to rounding.
-
-    Raises ValueError, RuntimeError: as there; ValueError: the canvas can never fit into this machine.
-    """
-    if predictor.device.type != "cpu" or predictor.tile is not None:
-        return candidates_within_memory(predictor, image, canvas)
-    size, factor = canvas.size(image.shape[1], image.shape[0]), ENGINES.find(predictor.engine).memory
-    tile = tile_for_machine(predictor.detector, *size, factor)
-    (found,) = launch_within_memory(predictor, [image], canvas, tile)()
     if isinstance(found, Exception):
         raise found
     return found

@@ -1,10 +1,13 @@
-"""Which device and engine a command or a script runs on."""
+"""Which device and engine a command or a script runs on, and a detector made ready there."""
 
 from __future__ import annotations
 
 import torch
 
-from pipeline.inference.engines import fastest, require_engine
+from pipeline.inference.engines import ENGINES, fastest, require_engine
+from pipeline.inference.memory import MachineTiles
+from pipeline.inference.predictor import Predictor
+from pipeline.models.detectors.detector import Detector
 
 
 def choose_device(name: str) -> str:
@@ -35,3 +38,18 @@ def choose_engine(name: str, device: str) -> str:
     chosen = fastest(device) if name == "auto" else name
     require_engine(chosen, "float32", device)
     return chosen
+
+
+def predictor_of_any_size(detector: Detector, device: str, engine: str) -> Predictor:
+    """Returns the detector made ready for images of any size; on a CPU in tiles that fit into this machine.
+
+    Its only process is this one: a lack of memory on a CPU would end it. The tiles give the boxes of the whole canvas,
+    up to rounding.
+
+    Args:
+        detector: trained.
+        device: of `choose_device`.
+        engine: of `choose_engine`.
+    """
+    tiles = MachineTiles(detector, ENGINES.find(engine).memory) if device == "cpu" else None
+    return Predictor(detector, device, engine=engine, tile=tiles)

@@ -11,7 +11,7 @@ from pipeline.boxes.frame import Convention
 from pipeline.data.canvas import Canvas, parse_canvas
 from pipeline.data.images import Image
 from pipeline.data.records import ScoredBoxes
-from pipeline.inference.batches import Found, candidates_of_any_size, launch_within_memory, plan_batches
+from pipeline.inference.batches import Found, candidates_within_memory, launch_within_memory, plan_batches
 from pipeline.inference.postprocess import detections
 from pipeline.inference.predictor import Predictor
 from pipeline.inference.rerank import Reranker
@@ -58,7 +58,7 @@ class FaceFinder:
         Raises ValueError, RuntimeError: the image has no answer, or can never fit into memory at this size.
         """
         if self.mode == SINGLE:
-            return self._faces(image_bgr, candidates_of_any_size(self.predictor, image_bgr, self._canvas))
+            return self._faces(image_bgr, candidates_within_memory(self.predictor, image_bgr, self._canvas))
         mode: Mode = MODES.find(self.mode)
         found = detect(self.predictor, image_bgr, mode)
         if mode.fusion is not None:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 
@@ -19,6 +20,11 @@ _ROOMY = 6  # halos along a tile's side: its overlap then costs 2.25 times the w
 _SMALL_IMAGE_BYTES = 64 * 2**20  # decoded, 22 megapixels: up to there it is in the figures above
 _MOST_BATCH_PIXELS = 2**25
 """32 canvases of 1024 x 1024: enough to keep a GPU busy with any detector; a larger batch waits for its last image."""
+
+
+def smallest_tile(detector: Detector) -> int:
+    """Returns the least side of a tile that has room between its halos, in canvas pixels."""
+    return 2 * detector.receptive_halo + max(detector.strides)
 
 
 def peak_bytes(detector: Detector, width: int, height: int, tile: int | None = None, factor: float = 1) -> int:
@@ -44,8 +50,7 @@ def tile_for_budget(
     if peak_bytes(detector, width, height, factor=factor) <= memory_bytes:
         return None
     coarse = max(detector.strides)
-    smallest = 2 * detector.receptive_halo + coarse
-    need = peak_bytes(detector, width, height, smallest, factor)
+    need = peak_bytes(detector, width, height, smallest_tile(detector), factor)
     if need > memory_bytes:
         raise ValueError(
             f"{memory_bytes / 2**20:.0f} MB per worker are too few for a {width} x {height} canvas: "
@@ -58,6 +63,19 @@ def tile_for_budget(
     if side > short:
         side = left // short
     return side // coarse * coarse
+
+
+class TileRule(Protocol):
+    """How the tiles of an image follow from its size."""
+
+    def planned(self) -> int | None:
+        """Returns the greatest side of a tile before any image is known, None for no tiles."""
+
+    def side(self, image: tuple[int, int], canvas: tuple[int, int]) -> int | None:
+        """Returns that of one image; ``image`` and ``canvas`` are (width, height) in pixels.
+
+        Raises ValueError: it does not fit into memory.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,49 +97,61 @@ class TileBudget:
 
     def planned(self) -> int | None:
         """Returns the greatest side of a tile of a planned canvas, None for no tiles; raises as `tile_for_budget`."""
-        return self._side(self.memory_bytes)
+        return self._side(self.memory_bytes, (self.width, self.height))
 
     def side(self, image: tuple[int, int], canvas: tuple[int, int]) -> int | None:
-        """Returns that of one image; ``image`` and ``canvas`` are (width, height) in pixels.
+        """Returns that of one image: its own where it or its canvas is larger than planned for.
 
         Raises ValueError: not even the smallest tile fits beside the image and its canvas.
         """
         pixels = 3 * image[0] * image[1]
         beside = pixels if pixels > _SMALL_IMAGE_BYTES else 0
-        beside += _CANVAS_BYTES_PER_PIXEL * max(0, canvas[0] * canvas[1] - self.width * self.height)
-        if not beside:
-            return self.planned()
+        larger = max((self.width, self.height), canvas, key=math.prod)
         try:
-            return self._side(self.memory_bytes - beside)
+            return self._side(self.memory_bytes - beside, larger)
         except ValueError:
             sizes = f"an image of {image[0]} x {image[1]} pixels on a canvas of {canvas[0]} x {canvas[1]}"
             raise ValueError(f"{sizes} does not fit into {self.memory_bytes / 2**30:g} GB per worker") from None
 
-    def _side(self, memory_bytes: int) -> int | None:
-        return tile_for_budget(self.detector, memory_bytes, width=self.width, height=self.height, factor=self.factor)
+    def _side(self, memory_bytes: int, canvas: tuple[int, int]) -> int | None:
+        return tile_for_budget(self.detector, memory_bytes, width=canvas[0], height=canvas[1], factor=self.factor)
 
 
-def tile_for_machine(detector: Detector, width: int, height: int, factor: float = 1) -> int | None:
-    """Returns the greatest side of a tile for a canvas on this machine's CPU, None for no tiles, see `tile_for_budget`.
+@dataclass(frozen=True, slots=True)
+class MachineTiles:
+    """The tiles with which one process stays inside this machine's memory on a CPU, whatever image it gets.
 
-    The process takes at most half of the machine; all of it where tiles would be little more than their overlap.
+    Too little memory ends a process there, without an error that could be caught.
 
-    Raises ValueError: even in the smallest tiles the canvas can never fit, which would kill the process.
+    Attributes:
+        detector: what the memory is of.
+        factor: of the engine, see `peak_bytes`.
     """
-    have, tile = memory_limit(), None
-    try:
+
+    detector: Detector
+    factor: float = 1
+
+    def planned(self) -> None:
+        """Returns None: most images need no tiles."""
+
+    def side(self, image: tuple[int, int], canvas: tuple[int, int]) -> int | None:
+        """Returns the greatest side of a tile of a canvas of (width, height) pixels, None for no tiles.
+
+        The process takes at most half of the machine; all of it where tiles would be little more than their overlap.
+
+        Raises ValueError: even in the smallest tiles the canvas does not fit.
+        """
+        (width, height), have = canvas, memory_limit()
         for budget in (have // 2, have):
-            tile = tile_for_budget(detector, budget, width=width, height=height, factor=factor)
-            if tile is None or tile >= _ROOMY * detector.receptive_halo:
-                break
-    except ValueError:
-        smallest = 2 * detector.receptive_halo + max(detector.strides)
-        need = peak_bytes(detector, width, height, smallest, factor)
-        if need > have:
-            sizes = f"needs {need / 2**30:.1f} GB, of which there are {have / 2**30:.1f}"
-            raise ValueError(f"a canvas of {width} x {height} pixels {sizes}: choose a smaller one") from None
-        return tile_for_budget(detector, have, width=width, height=height, factor=factor)
-    return tile
+            try:
+                tile = tile_for_budget(self.detector, budget, width=width, height=height, factor=self.factor)
+            except ValueError:
+                continue
+            if budget == have or tile is None or tile >= _ROOMY * self.detector.receptive_halo:
+                return tile
+        need = peak_bytes(self.detector, width, height, smallest_tile(self.detector), self.factor)
+        sizes = f"needs {need / 2**30:.1f} GB, of which there are {have / 2**30:.1f}"
+        raise ValueError(f"a canvas of {width} x {height} pixels {sizes}: choose a smaller one")
 
 
 def batch_pixels(detector: Detector, device: torch.device, share: float = 1) -> int:

@@ -18,7 +18,7 @@ from pipeline.data.canvas import Tile, tiles
 from pipeline.data.images import resize
 from pipeline.data.records import ScoredBoxes
 from pipeline.inference.engines import open_engine
-from pipeline.inference.memory import TileBudget, batch_pixels
+from pipeline.inference.memory import TileRule, batch_pixels, smallest_tile
 from pipeline.inference.padded_canvas import full_count, padded_count, padded_sides
 from pipeline.inference.selection import Selected, merge_tiles, pack, select, unpack
 from pipeline.inference.streams import Streams
@@ -79,7 +79,7 @@ class Predictor:
         device: torch.device | str = "cpu",
         *,
         max_candidates: int = 5000,
-        tile: int | TileBudget | None = None,
+        tile: int | TileRule | None = None,
         dtype: torch.dtype = torch.float32,
         engine: str = "torch",
         gpu_share: float = 1,
@@ -91,7 +91,7 @@ class Predictor:
             detector: trained.
             device: where images are enlarged and the network runs.
             max_candidates: most candidates per image.
-            tile: greatest side of a tile in canvas pixels, None for the whole canvas at once, or the memory that it
+            tile: greatest side of a tile in canvas pixels, None for the whole canvas at once, or the rule that it
                 follows from. Tiles overlap by the detector's receptive halo, so that the candidates equal those of the
                 whole canvas.
             dtype: of the network's arithmetic; scores and boxes are float32 whatever it is.
@@ -104,9 +104,9 @@ class Predictor:
         """
         if max_candidates < 1:
             raise ValueError(f"max_candidates must be at least 1, got {max_candidates}")
-        self.smallest_tile = 2 * detector.receptive_halo + max(detector.strides)
-        self._budget = tile if isinstance(tile, TileBudget) else None
-        tile = tile.planned() if isinstance(tile, TileBudget) else tile
+        self.smallest_tile = smallest_tile(detector)
+        self._rule = None if tile is None or isinstance(tile, int) else tile
+        tile = tile if tile is None or isinstance(tile, int) else tile.planned()
         if tile is not None and tile < self.smallest_tile:
             raise ValueError(f"tile of {tile} px is too small for this detector: at least {self.smallest_tile} px")
         self.device = torch.device(device)
@@ -165,10 +165,10 @@ class Predictor:
 
     def _side(self, sized: Sequence[_Sized]) -> int | None:
         """Returns the greatest side of a tile for a batch, None for no tiles."""
-        if self._budget is None or len(sized) != 1:
+        if self._rule is None or len(sized) != 1:
             return self.tile
         height, width = sized[0].image.shape[:2]
-        return self._budget.side((width, height), (sized[0].width, sized[0].height))
+        return self._rule.side((width, height), (sized[0].width, sized[0].height))
 
     def _batch(self, sized: Sequence[_Sized]) -> Selected:
         width, height = max(each.width for each in sized), max(each.height for each in sized)

@@ -7,22 +7,20 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from pipeline.data.images import MAX_MEGAPIXELS, MOST_MEGAPIXELS
+from pipeline.data.images import MAX_MEGAPIXELS
 from pipeline.data.video_kinds import is_video
 from pipeline.models.checkpoint import Checkpoint
-from pipeline.models.published import weights_file
+from stages.cli import detect_options as options
+from stages.cli.detect_options import require_blurred, require_outputs
 from stages.cli.found_faces import FaceCsv, JsonArray, named, stems_of
 from stages.cli.image_arguments import images_of
-from stages.cli.outputs import require_files, require_folder
 from stages.cli.unfinished import Unfinished
 
 if TYPE_CHECKING:
     from pipeline.inference.face_finder import FaceFinder
-    from stages.cli.detect_run import Input
+    from stages.cli.detect_run import DetectRun, Input
 
 AHEAD = {"cpu": 1, "cuda": 8}
 """Device -> images that are decoded beside the network."""
@@ -30,44 +28,25 @@ _IMAGES, _VIDEOS = (".jpg", ".png"), (".mp4", ".avi")  # endings of what is writ
 
 
 def detect(
-    images: Annotated[
-        list[Path],
-        typer.Argument(help="Image and video files, folders with all images below them, or '*.jpg' patterns."),
-    ],
-    weights: Annotated[
-        Path,
-        typer.Option(
-            help="Checkpoint: ours (.safetensors), a published RetinaFace (.pth), or a name of `wider8k weights list`.",
-            callback=weights_file,
-        ),
-    ],
-    detector: Annotated[str | None, typer.Option(help="Needed only where the weights do not name it.")] = None,
-    ranker: Annotated[Path | None, typer.Option(help="Trained ranker that re-scores the candidates first.")] = None,
-    scale: Annotated[
-        str, typer.Option(help="original, 8k, a long edge in pixels, or a short one: short-640.")
-    ] = "original",
-    mode: Annotated[str, typer.Option(help="Test-time mode with sizes of its own, e.g. crface_multi.")] = "single",
-    score: Annotated[float, typer.Option(min=0, max=1, help="Only boxes above it.")] = 0.02,
-    draw_score: Annotated[float, typer.Option(min=0, max=1, help="Only boxes above it are drawn and cropped.")] = 0.5,
-    blur_score: Annotated[
-        float, typer.Option(min=0, max=1, help="Boxes above it are blurred: rather one too many than a face too few.")
-    ] = 0.2,
-    device: Annotated[str, typer.Option(help="auto (cuda where there is one), cpu or cuda.")] = "auto",
-    engine: Annotated[
-        str, typer.Option(help="torch, openvino, onnxruntime, ...; auto: the fastest one installed.")
-    ] = "torch",
-    every: Annotated[int, typer.Option(min=1, help="Of a video, only every n-th frame, shown until the next.")] = 1,
-    max_megapixels: Annotated[
-        int, typer.Option(min=1, max=MOST_MEGAPIXELS, help="Larger images are an error, before they take memory.")
-    ] = MAX_MEGAPIXELS,
-    out: Annotated[Path | None, typer.Option(help="Folder for the images and videos with boxes drawn.")] = None,
-    blur: Annotated[Path | None, typer.Option(help="Folder for them with every face blurred for good.")] = None,
-    crops: Annotated[Path | None, typer.Option(help="Folder for an image of each face.")] = None,
-    json: Annotated[Path | None, typer.Option(help="Write boxes, scores and landmarks in original pixels.")] = None,
-    csv: Annotated[
-        Path | None, typer.Option(help="Write a line per face: image, of a video frame and seconds, corners, score.")
-    ] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Forget what a stopped run has done.")] = False,
+    images: options.Images,
+    weights: options.Weights,
+    detector: options.Detector = None,
+    ranker: options.Ranker = None,
+    scale: options.Scale = "original",
+    mode: options.TestTimeMode = "single",
+    score: options.Score = 0.02,
+    draw_score: options.DrawScore = 0.5,
+    blur_score: options.BlurScore = 0.2,
+    device: options.Device = "auto",
+    engine: options.Engine = "torch",
+    every: options.Every = 1,
+    max_megapixels: options.MaxMegapixels = MAX_MEGAPIXELS,
+    out: options.Out = None,
+    blur: options.Blur = None,
+    crops: options.Crops = None,
+    json: options.Json = None,
+    csv: options.Csv = None,
+    fresh: options.Fresh = False,
 ) -> None:
     """Find faces in images and videos; print how many, and draw, blur, crop or write them.
 
@@ -83,14 +62,12 @@ def detect(
     from pipeline.inference.device import choose_device, choose_engine
     from stages.cli.detect_run import DetectRun, Thresholds
 
-    if blur is not None and score > blur_score:
-        raise ValueError(
-            f"--score {score:g}: boxes down to --blur-score {blur_score:g} are blurred, expected at most that"
-        )
+    if blur is not None:
+        require_blurred(score, blur_score)
     images = images_of(images, lambda line: print(line, file=sys.stderr))
     folders = {kind: folder for kind, folder in (("out", out), ("blur", blur), ("crops", crops)) if folder is not None}
     files = {option: file for option, file in (("--json", json), ("--csv", csv)) if file is not None}
-    _check_outputs(folders, files, [*images, weights, *([ranker] if ranker else [])])
+    require_outputs(folders, files, [*images, weights, *([ranker] if ranker else [])])
     place = choose_device(device)
     chosen = choose_engine(engine, place)
     settings = {
@@ -113,44 +90,31 @@ def detect(
     name, finder = _finder(weights, detector, ranker, scale, mode, score, place, chosen)
     if engine == "auto":
         print(f"engine: {chosen}")
+    thresholds = Thresholds(score, draw_score, blur_score)
+    run = DetectRun(finder, name, thresholds, log, every=every, max_megapixels=max_megapixels, ahead=AHEAD[place])
+    _go_through(inputs, run, files)
+    run.conclude()
+
+
+def _go_through(inputs: Sequence[Input], run: DetectRun, files: Mapping[str, Path]) -> None:
+    """Has the run write its files, behind what a stopped one has left in them."""
+    log = run.log
     with ExitStack() as stack:
         stack.enter_context(log)
-        kept, frames = log.sizes, any(each.video for each in inputs)
-        rows = stack.enter_context(JsonArray(json, kept.get("--json", 0))) if json else None
-        lines = stack.enter_context(FaceCsv(csv, kept.get("--csv", 0), frames=frames)) if csv else None
-        run = DetectRun(
-            finder,
-            name,
-            Thresholds(score, draw_score, blur_score),
-            log,
-            rows,
-            lines,
-            every,
-            max_megapixels,
-            AHEAD[place],
-        )
+        if file := files.get("--json"):
+            run.rows = stack.enter_context(JsonArray(file, log.sizes.get("--json", 0)))
+        if file := files.get("--csv"):
+            frames = any(each.video for each in inputs)
+            run.lines = stack.enter_context(FaceCsv(file, log.sizes.get("--csv", 0), frames=frames))
         try:
             run(inputs)
         except KeyboardInterrupt:
             if log.file is not None:
                 print(f"stopped after {len(log.done)} of {len(inputs)}: the same command goes on", file=sys.stderr)
             raise
-    for file, what in ((json, "boxes"), (csv, "faces")):
-        if file:
-            print(f"all {what}: {file}")
-    run.conclude()
-
-
-def _check_outputs(folders: Mapping[str, Path], files: Mapping[str, Path], inputs: Sequence[Path]) -> None:
-    """Raises ValueError for what could not be written in the end."""
-    require_files(files, inputs)
-    taken = dict[str, str]()
-    for kind, folder in folders.items():
-        require_folder(f"--{kind}", folder)
-        real = os.path.realpath(folder)
-        if real in taken:
-            raise ValueError(f"--{kind} {folder}: expected another folder than that of --{taken[real]}, found the same")
-        taken[real] = kind
+    for option, what in (("--json", "boxes"), ("--csv", "faces")):
+        if option in files:
+            print(f"all {what}: {files[option]}")
 
 
 def _inputs(images: Sequence[Path], folders: Mapping[str, Path], log: Unfinished) -> list[Input]:
@@ -189,11 +153,11 @@ def _finder(
     engine: str,
 ) -> tuple[str, FaceFinder]:
     """Returns the name of the detector, and what finds its faces."""
+    from pipeline.inference.device import predictor_of_any_size
     from pipeline.inference.face_finder import FaceFinder
-    from pipeline.inference.predictor import Predictor
     from pipeline.inference.rerank import Reranker
     from pipeline.models.weights import open_detector, open_ranker
 
     reranker = Reranker(open_ranker(ranker)[1], device) if ranker else None
     name, network = open_detector(weights, detector)
-    return name, FaceFinder(Predictor(network, device, engine=engine), scale, score, mode, reranker)
+    return name, FaceFinder(predictor_of_any_size(network, device, engine), scale, score, mode, reranker)

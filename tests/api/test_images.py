@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from pipeline.api.images import read_bgr
+from pipeline.data import decode_memory
 from pipeline.data.images import ImageError
 from tests.stages.world import drawn_image
 
@@ -51,3 +52,11 @@ def test_a_file_that_is_no_image_is_named(tmp_path: Path) -> None:
 def test_an_unknown_order_is_refused(photo: Path) -> None:
     with pytest.raises(ValueError, match="channels: expected 'rgb' or 'bgr', found 'hsv'"):
         read_bgr(photo, "hsv")  # type: ignore[arg-type]
+
+
+def test_a_file_that_the_machine_cannot_hold_is_named(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decode_memory, "memory_limit", lambda: 2**20)
+    with pytest.raises(
+        ImageError, match=r"photo\.png: a PNG image of 96 x 64 .* and the memory of this machine leaves"
+    ):
+        read_bgr(photo)

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from pipeline.data import decode_ahead as module
+from pipeline.data import decode_memory
 from pipeline.data.decode_ahead import decode_ahead
+from pipeline.data.decode_memory import Room
 from pipeline.data.images import Image, ImageError, ImageTooLargeError, decode, encode_png
 
 
@@ -38,6 +40,15 @@ def test_a_limit_is_the_error_of_the_larger_ones(files: list[Path]) -> None:
     assert [isinstance(each, ImageTooLargeError) for each in found] == [number > 3 for number in range(8)]
 
 
+def test_what_the_machine_cannot_hold_is_an_error_and_not_its_end(
+    files: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decode_memory, "memory_limit", lambda: 2**20)
+    found = [image for _, image in decode_ahead(files)]
+    assert all(isinstance(each, ImageError) for each in found)
+    assert "and the memory of this machine leaves 0.00" in str(found[0])
+
+
 @pytest.mark.parametrize(("pixels", "most"), [(10**9, 2), (550, 1), (1, 0)])
 def test_the_next_image_is_decoded_during_this_one_and_no_more(
     files: list[Path], pixels: int, most: int, monkeypatch: pytest.MonkeyPatch
@@ -46,11 +57,11 @@ def test_the_next_image_is_decoded_during_this_one_and_no_more(
     begun: list[int] = []
     there = threading.Condition()
 
-    def counted(data: bytes, max_megapixels: float) -> Image:
+    def counted(data: bytes, room: Room, max_megapixels: float) -> Image:
         with there:
             begun.append(1)
             there.notify_all()
-        return decode(data, max_megapixels=max_megapixels)
+        return decode(data, room, max_megapixels)
 
     monkeypatch.setattr(module, "decode", counted)
     for used, _ in enumerate(decode_ahead(files, 2), 1):

@@ -10,6 +10,7 @@ from jobs.benchmarks.forward import settled
 from pipeline.data.canvas import Canvas
 from pipeline.data.records import ScoredBoxes
 from pipeline.inference import face_finder, memory
+from pipeline.inference.device import predictor_of_any_size
 from pipeline.inference.face_finder import FaceFinder
 from pipeline.inference.postprocess import detections
 from pipeline.inference.predictor import Image, Predictor
@@ -130,5 +131,15 @@ def test_tiles_where_a_whole_image_is_too_much_for_the_machine(
     whole = FaceFinder(Predictor(detector))(image)
     room = memory.peak_bytes(detector, 1900, 1500, 1300)
     monkeypatch.setattr(memory, "memory_limit", lambda: room)
-    assert memory.tile_for_machine(detector, 1900, 1500) == 1280
-    assert_close(FaceFinder(Predictor(detector))(image), whole)
+    assert memory.MachineTiles(detector).side((1900, 1500), (1900, 1500)) == 1280
+    assert_close(FaceFinder(predictor_of_any_size(detector, "cpu", "torch"))(image), whole)
+
+
+@pytest.mark.parametrize("mode", ["single", "mogface_single", "crface_multi"])
+def test_what_can_never_fit_is_an_error_in_every_mode_and_not_the_end_of_the_process(
+    detector: Detector, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    monkeypatch.setattr(memory, "memory_limit", lambda: memory.PROCESS_BYTES)
+    finder = FaceFinder(predictor_of_any_size(detector, "cpu", "torch"), mode=mode)
+    with pytest.raises(ValueError, match=r"^a canvas of \d+ x \d+ pixels needs .* choose a smaller one$"):
+        finder(noise(90, 120, 3))

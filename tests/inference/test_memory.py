@@ -1,7 +1,7 @@
 import pytest
 
 from pipeline.inference import memory as module
-from pipeline.inference.memory import TileBudget, peak_bytes, tile_for_budget, tile_for_machine
+from pipeline.inference.memory import MachineTiles, TileBudget, TileRule, peak_bytes, smallest_tile, tile_for_budget
 from pipeline.models.detectors.retinaface import retinaface_mobilenet
 
 MB = 2**20
@@ -46,10 +46,10 @@ def test_half_of_the_machine_is_taken_and_all_of_it_where_tiles_would_be_mostly_
     for have, budget in ((2 * whole, whole), (whole, whole // 2), (whole // 4, whole // 4)):
         monkeypatch.setattr(module, "memory_limit", lambda have=have: have)
         expected = tile_for_budget(detector, budget, width=16384, height=12288)
-        assert tile_for_machine(detector, 16384, 12288) == expected
+        assert MachineTiles(detector).side((16384, 12288), (16384, 12288)) == expected
     monkeypatch.setattr(module, "memory_limit", lambda: 1400 * MB)
     with pytest.raises(ValueError, match=r"a canvas of 16384 x 12288 pixels needs 1\.\d GB, of which there are 1\.4"):
-        tile_for_machine(detector, 16384, 12288)
+        MachineTiles(detector).side((16384, 12288), (16384, 12288))
 
 
 def test_an_engine_that_takes_more_gets_smaller_tiles() -> None:
@@ -81,3 +81,29 @@ def test_an_image_larger_than_planned_for_gets_smaller_tiles() -> None:
     message = r"an image of 13000 x 13000 pixels on a canvas of 13000 x 13000 does not fit into 1\.5625 GB per worker"
     with pytest.raises(ValueError, match=message):
         budget.side((13000, 13000), (13000, 13000))
+
+
+def test_a_canvas_larger_than_planned_for_is_cut_where_a_planned_one_is_not() -> None:
+    """A budget in which the planned canvas just fits whole says nothing of a canvas of twice its pixels."""
+    detector = retinaface_mobilenet()
+    image = canvas = (10860, 10860)
+    budget = TileBudget(detector, peak_bytes(detector, 7680, 7680) + 3 * 10860**2 + 4 * 10860**2, 7680, 7680)
+    assert budget.planned() is None
+    side = budget.side(image, canvas)
+    assert side is not None
+    assert peak_bytes(detector, *canvas, side) + 3 * 10860**2 <= budget.memory_bytes
+
+
+def test_the_machines_tiles_follow_the_engine_and_are_none_before_an_image_is_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    detector = retinaface_mobilenet()
+    have = 2 * peak_bytes(detector, 7680, 5122)
+    monkeypatch.setattr(module, "memory_limit", lambda: have)
+    rule: TileRule = MachineTiles(detector)
+    assert rule.planned() is None
+    assert rule.side((1, 1), (7680, 5122)) is None
+    side = MachineTiles(detector, 2.4).side((1, 1), (7680, 5122))
+    assert side == tile_for_budget(detector, have // 2, width=7680, height=5122, factor=2.4)
+    assert side is not None
+    assert side >= smallest_tile(detector)
