@@ -8,11 +8,11 @@ installed on the cluster, the project itself need not be.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from jobs.given_options import given_options
 from pipeline.engine.config import load_config
 from pipeline.engine.redaction import redact
 from stages.cli.main import main
@@ -22,10 +22,7 @@ from stages.graph import STAGES
 def arguments(given: list[str]) -> list[str]:
     """Returns the arguments of `wider8k` for index and predict alone; a choice made by --only stays as it is."""
     given = ["-c", "configs/dump_8k.yaml", *given]  # a later -c wins
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    for option in (("-c", "--config"), ("--set",), ("--only",)):
-        parser.add_argument(*option, action="append", default=[])
-    known, _ = parser.parse_known_args(given)
+    known = given_options(given)
     nodes = load_config(Path(known.config[-1]), STAGES, known.set).graph.nodes.values()
     if not (only := known.only or [node.name for node in nodes if node.stage.name in ("index", "predict")]):
         raise ValueError(f"{known.config[-1]}: no node is of stage index or predict")

@@ -10,6 +10,7 @@ that of RAY_API_SERVER_ADDRESS, as for `ray job submit`. The submission id is th
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import re
 import shlex
@@ -22,11 +23,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # `jobs` is no installed package
 
+from jobs.given_options import given_options  # noqa: E402
 from pipeline.cluster.upload import largest_files, upload_size  # noqa: E402
 from pipeline.engine.config import load_config  # noqa: E402
 from pipeline.engine.redaction import redact, without_keys  # noqa: E402
 from stages.graph import STAGES  # noqa: E402
+from stages.packaged_configs import find_config  # noqa: E402
 
+SCRIPT = "jobs/full_pipeline.py"
 LIMIT_MB = 5.0
 LARGEST = 5  # files that are named where the upload is too large
 
@@ -57,27 +61,15 @@ def main(given: Sequence[str]) -> int:
 
 def submission(job: str, script: str, words: Sequence[str], wait: bool) -> list[str]:
     """Returns the command that submits; `words` are options of `wider8k run`."""
-    waits = [] if wait else ["--no-wait"]
-    return [
-        "ray",
-        "job",
-        "submit",
-        "--submission-id",
-        job,
-        *waits,
-        "--working-dir",
-        ".",
-        "--",
-        "python",
-        script,
-        *words,
-    ]
+    how = ["--submission-id", job, *([] if wait else ["--no-wait"]), "--working-dir", "."]
+    return ["ray", "job", "submit", *how, "--", "python", script, *words]
 
 
 def lines(job: str, script: str, words: Sequence[str], store: str) -> list[str]:
     """Returns how to follow a job, to stop it and to submit it again; without keys that are in an address."""
-    own = [] if script == _SCRIPT else ["--script", script]
-    chosen = [word for option in ("-c", "--config", "--set") for word in _given(words, option)]
+    own = [] if script == SCRIPT else ["--script", script]
+    known = given_options(words)
+    chosen = ["-c", *known.config[-1:], *(word for each in known.set for word in ("--set", each))]
     again = shlex.join(map(without_keys, ["python", "jobs/submit.py", "--id", next_id(job), *own, *words]))
     watch = shlex.join(map(without_keys, ["wider8k", "status", *chosen, "--watch"]))
     return [
@@ -97,10 +89,11 @@ def next_id(job: str) -> str:
 
 def _config(words: Sequence[str]) -> tuple[str, str]:
     """Returns name and store; a job's own folder would be lost with it, and a mistake is found before the upload."""
-    files = _given(words, "-c", "--config")[1::2]
-    if not files:
+    known = given_options(words)
+    if not known.config:
         raise ValueError("expected -c CONFIG among the options of `wider8k run`, found none")
-    loaded = load_config(ROOT / files[-1], STAGES, _given(words, "--set")[1::2])
+    with contextlib.chdir(ROOT):  # where the job is
+        loaded = load_config(find_config(Path(known.config[-1])), STAGES, known.set, known.machine)
     if "://" not in loaded.store and not os.path.isabs(loaded.store):
         raise ValueError(
             f"store: {loaded.store} would be in Ray's copy of the project and lost with it; expected s3://, gs:// or a "
@@ -109,27 +102,12 @@ def _config(words: Sequence[str]) -> tuple[str, str]:
     return loaded.name, loaded.store
 
 
-def _given(words: Sequence[str], *names: str) -> list[str]:
-    """Returns options of these names with their values."""
-    found = []
-    for place, word in enumerate(words):
-        option, equals, value = word.partition("=")
-        if word in names and place + 1 < len(words):
-            found += [word, words[place + 1]]
-        elif option in names and option.startswith("--") and equals:
-            found += [option, value]
-    return found
-
-
-_SCRIPT = "jobs/full_pipeline.py"
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     parser.add_argument("--id", help="submission and run id; by default name of the config and time")
-    parser.add_argument("--script", default=_SCRIPT, help="of the folder jobs; default %(default)s")
+    parser.add_argument("--script", default=SCRIPT, help="of the folder jobs; default %(default)s")
     parser.add_argument("--limit-mb", type=float, default=LIMIT_MB, help="largest upload; default %(default)s")
     parser.add_argument("--wait", action="store_true", help="print its output until it ends")
     parser.add_argument("--dry-run", action="store_true", help="submit nothing")

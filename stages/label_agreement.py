@@ -11,7 +11,7 @@ from pydantic import Field
 
 from pipeline.boxes.agreement import Agreement
 from pipeline.boxes.matching import first_hits, match_faces
-from pipeline.data.image_sets import joined_items
+from pipeline.data.image_sets import joined_items, unusable
 from pipeline.data.labelled_agreement import LabelledAgreement
 from pipeline.data.records import WITHOUT_LANDMARKS, Detections, Sample
 from pipeline.data.schemas import DETECTIONS, LABELLED_AGREEMENT, LEVELS, SAMPLES
@@ -58,7 +58,7 @@ class LabelAgreement(MapStage):
             raise ValueError(f"close_iou is {self.close_iou}, expected at least iou, {self.iou}")
 
     def items(self, ctx: StageContext) -> Sequence[Item]:
-        """Returns one item per sample, from the records of all inputs alone.
+        """Returns one item per sample, from the lists of rows of all inputs alone.
 
         Raises:
             ValueError: an image is among the samples and not in a dump, or the other way round.
@@ -75,13 +75,12 @@ class LabelAgreement(MapStage):
             for item in items:
                 first, *others = item.data["shards"]
                 sample = Sample.from_row(samples.row(first, item.key).to_pylist()[0])
-                found = [(dump.node, dump.get(shard, item.key)) for dump, shard in zip(dumps, others, strict=True)]
-                problems = _problems(samples.node, sample, found)
-                if problems:
+                union, *sets = [dump.get(shard, item.key) for dump, shard in zip(dumps, others, strict=True)]
+                found = dict(zip((dump.node for dump in dumps), (union, *sets), strict=True))
+                if problems := unusable(samples.node, sample.error, (sample.width, sample.height), found):
                     error = "; ".join(problems)
                     yield LabelledAgreement(sample.image_id, sample.width, sample.height, error=error).to_row()
                     continue
-                union, *sets = (row for _, row in found)
                 try:
                     yield self._labelled(sample, union, sets).to_row()
                 except ValueError as mistake:  # scores that no vote gives
@@ -120,15 +119,3 @@ def require_each_once(inputs: Mapping[str, tuple[str, ...]]) -> None:
 def agreement_of(params: Mapping[str, float]) -> Agreement:
     """Returns how the numbers of a box are made, of the parameters of this stage."""
     return Agreement(params["score"], params["candidate_score"], params["iou"], params["close_iou"])
-
-
-def _problems(node: str, sample: Sample, found: Sequence[tuple[str, Detections]]) -> list[str]:
-    """Returns what keeps an image from being labelled, a line each that names its node."""
-    problems = [] if sample.error is None else [f"{node}: {sample.error}"]
-    for name, row in found:
-        if row.error is not None:
-            problems.append(f"{name}: {row.error}")
-        elif sample.error is None and (row.width, row.height) != (sample.width, sample.height):
-            sizes = f"{row.width} x {row.height}, {node} has {sample.width} x {sample.height}"
-            problems.append(f"{name}: its boxes are of an image of {sizes}")
-    return problems

@@ -10,7 +10,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from pipeline.boxes.closest_face import closest_overlap
-from pipeline.data.image_sets import joined_items
+from pipeline.data.image_sets import joined_items, unusable
 from pipeline.data.labelled_candidates import LabelledCandidates
 from pipeline.data.records import WITHOUT_LANDMARKS, Detections, read_detections
 from pipeline.data.schemas import CORNERS, DETECTIONS, LABELLED_CANDIDATES, SAMPLES
@@ -62,22 +62,10 @@ class LabelCandidates(MapStage):
     def _labelled(self, samples: str, sample: pa.Table, tables: Mapping[str, pa.Table]) -> LabelledCandidates:
         (facts,) = sample.select(["image_id", "path", "width", "height", "error"]).to_pylist()
         error = facts.pop("error")
-        problems = [] if error is None else [f"{samples}: {error}"]
-        found: list[Detections] = []
-        for node, table in tables.items():
-            try:
-                (row,) = read_detections(table)
-            except ValueError as mistake:  # numbers that are not finite, or rising scores: a foreign dump
-                problems.append(f"{node}: {mistake}")
-                continue
-            found.append(row)
-            if row.error is not None:
-                problems.append(f"{node}: {row.error}")
-            elif error is None and (row.width, row.height) != (facts["width"], facts["height"]):
-                sizes = f"{row.width} x {row.height}, {samples} has {facts['width']} x {facts['height']}"
-                problems.append(f"{node}: its boxes are of an image of {sizes}")
-        if problems:
+        named = {node: _row(table) for node, table in tables.items()}
+        if problems := unusable(samples, error, (facts["width"], facts["height"]), named):
             return LabelledCandidates(**facts, valid=(0,) * len(tables), error="; ".join(problems))
+        found = named.values()
         faces = np.stack([sample[name].combine_chunks().flatten().to_numpy() for name in CORNERS], 1).astype(np.float32)
         best = slice(self.max_candidates)
         return LabelledCandidates(
@@ -87,3 +75,11 @@ class LabelCandidates(MapStage):
             scores=np.concatenate([row.scores[best] for row in found]),
             overlaps=np.concatenate([closest_overlap(row.boxes[best], faces) for row in found]),
         )
+
+
+def _row(table: pa.Table) -> Detections:
+    try:
+        (row,) = read_detections(table)
+    except ValueError as mistake:  # numbers that are not finite, or rising scores: a foreign dump
+        return Detections(table["image_id"][0].as_py(), 0, 0, error=str(mistake))
+    return row

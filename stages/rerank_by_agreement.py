@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from pipeline.data.image_sets import joined_items
+from pipeline.data.image_sets import joined_items, unusable
 from pipeline.data.records import WITHOUT_LANDMARKS, Detections
 from pipeline.data.schemas import CHECKPOINT, DETECTIONS
 from pipeline.data.shard_reader import ShardReader
@@ -58,7 +58,7 @@ class RerankByAgreement(MapStage):
         return {"weights": weights.content_hash}
 
     def items(self, ctx: StageContext) -> Sequence[Item]:
-        """Returns one item per image, from the records of all inputs alone.
+        """Returns one item per image, from the lists of rows of all inputs alone.
 
         Raises:
             ValueError: an image is in one input and not in another.
@@ -87,9 +87,9 @@ class RerankByAgreement(MapStage):
                 shard, *others = item.data["shards"]
                 boxes = union.get(shard, item.key)
                 found = [dump.get(each, item.key) for dump, each in zip(dumps, others, strict=True)]
-                named = {union.node: boxes, **{dump.node: row for dump, row in zip(dumps, found, strict=True)}}
-                if problems := _problems(named, boxes):
-                    width, height = max((row.width, row.height) for row in named.values())
+                named = dict(zip((dump.node for dump in dumps), found, strict=True))
+                if problems := unusable(union.node, boxes.error, (boxes.width, boxes.height), named):
+                    width, height = max((row.width, row.height) for row in (boxes, *found))
                     yield Detections(item.key, width, height, error="; ".join(problems)).to_row()
                     continue
                 kept = boxes.scored.take(boxes.scores > ranker.agreement.score)
@@ -102,15 +102,3 @@ class RerankByAgreement(MapStage):
                 yield replace(boxes, boxes=left.boxes, scores=refined[order], landmarks=left.landmarks).to_row()
 
         return work
-
-
-def _problems(found: Mapping[str, Detections], union: Detections) -> list[str]:
-    """Returns what keeps an image from being ordered, a line each that names its node."""
-    failed = [f"{node}: {row.error}" for node, row in found.items() if row.error]
-    if failed:
-        return failed
-    return [
-        f"{node}: its boxes are of an image of {row.width} x {row.height}, expected {union.width} x {union.height}"
-        for node, row in found.items()
-        if (row.width, row.height) != (union.width, union.height)
-    ]

@@ -35,11 +35,26 @@ _EMPTY: Final = Detections("", 1024, 768).to_row()
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Seconds of a wall clock and of the processor, and the largest resident memory, libraries included."""
+    """What one piece of work takes.
+
+    Attributes:
+        seconds, cpu_seconds: of a wall clock, and of the processor.
+        memory_mb: the largest resident memory, libraries included.
+        requests: to the stand-in for S3; None without one.
+    """
 
     seconds: float
     cpu_seconds: float
     memory_mb: int
+    requests: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Far:
+    """A stand-in for S3, by its URL, and how many seconds each of its answers takes."""
+
+    server: str
+    delay: float
 
 
 def planning_section(sizes: Sequence[int], store: str | None, delay_ms: float | None = None) -> Section:
@@ -49,15 +64,14 @@ def planning_section(sizes: Sequence[int], store: str | None, delay_ms: float | 
     store is a stand-in for S3 on this machine that answers every request after so many milliseconds.
     """
     with ExitStack() as open_:
+        far = None
         if delay_ms is not None:
-            server, store = open_.enter_context(slow_s3()), f"s3://{BUCKET}"
+            far, store = Far(open_.enter_context(slow_s3()), delay_ms / 1000), f"s3://{BUCKET}"
         place = store or open_.enter_context(tempfile.TemporaryDirectory(prefix="wider8k-benchmark-"))
         for images in sizes:
             prepared = in_new_process(compute, planning_graph(images), frozenset(NODES), Store(f"{place}/{images}"))
             require_success(prepared)
-        if delay_ms is not None:
-            wait(server, delay_ms / 1000)
-        costs = {images: _costs(images, Store(f"{place}/{images}")) for images in sizes}
+        costs = {images: _costs(images, Store(f"{place}/{images}"), far) for images in sizes}
     rows = []
     for what in WORK:
         for images, found in costs.items():
@@ -65,10 +79,12 @@ def planning_section(sizes: Sequence[int], store: str | None, delay_ms: float | 
             rows.append(Measured(f"{name}, s", found[what].seconds))
             rows.append(Measured(f"{name}, s of one core", found[what].cpu_seconds))
             rows.append(Measured(f"{name}, MB", found[what].memory_mb))
+            if (requests := found[what].requests) is not None:
+                rows.append(Measured(f"{name}, requests", requests))
         if len(sizes) > 1:
             rows.append(Measured(f"{what}, growth exponent", growth({n: costs[n][what].cpu_seconds for n in sizes})))
-    far = "" if delay_ms is None else f"; {delay_ms:g} ms a request to a stand-in for S3"
-    notes = [f"{SHARD_ROWS} rows a shard; each in a process of its own; the growth is of the seconds of one core{far}"]
+    slow = "" if delay_ms is None else f"; {delay_ms:g} ms a request to a stand-in for S3"
+    notes = [f"{SHARD_ROWS} rows a shard; each in a process of its own; the growth is of the seconds of one core{slow}"]
     return Section("planning", rows, notes)
 
 
@@ -121,17 +137,20 @@ class NoneFound(NoBoxes):
         return Items(rows[KEY], rows[VERSION], rows.select([SHARD]))
 
 
-def _costs(images: int, store: Store) -> dict[str, Cost]:
+def _costs(images: int, store: Store, far: Far | None) -> dict[str, Cost]:
     """Returns what each piece of `WORK` takes, in its order."""
-    return {what: in_new_process(_cost, work, images, store) for what, work in WORK.items()}
+    return {what: in_new_process(_cost, work, images, store, far) for what, work in WORK.items()}
 
 
-def _cost(work: Callable[[Graph, Store], None], images: int, store: Store) -> Cost:
+def _cost(work: Callable[[Graph, Store], None], images: int, store: Store, far: Far | None) -> Cost:
     graph = planning_graph(images)
     with _without_manifest(graph, store) if work is _plan_after_a_kill else nullcontext():
+        if far:
+            wait(far.server, far.delay)
         begun, used = time.monotonic(), time.process_time()
         work(graph, store)
-        return Cost(time.monotonic() - begun, time.process_time() - used, peak_memory_mb())
+        seconds, cpu_seconds = time.monotonic() - begun, time.process_time() - used
+        return Cost(seconds, cpu_seconds, peak_memory_mb(), wait(far.server, 0) if far else None)
 
 
 @contextmanager

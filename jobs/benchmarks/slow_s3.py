@@ -74,10 +74,10 @@ class _Objects:
             parts[int(request.query["partNumber"])] = body
             return web.Response(headers=_HEADERS)
         if "uploads" in request.query:
-            return web.Response(content_type="application/xml", text=_UPLOAD.format("<UploadId>1</UploadId>"))
+            return web.Response(content_type="application/xml", text=_BEGUN)
         self._put(key, b"".join(parts[number] for number in sorted(parts)), False)
         del self.parts[key]
-        return web.Response(content_type="application/xml", text=_UPLOAD.format('<ETag>"0"</ETag>'))
+        return web.Response(content_type="application/xml", text=_COMPLETED)
 
     def _delete(self, key: str) -> None:
         if self.data.pop(key, None) is not None:
@@ -105,11 +105,13 @@ class _Objects:
                 found.append(name)
                 place += 1
         more = place < len(self.names) and self.names[place].startswith(prefix)
-        token = f"<NextContinuationToken>{escape(self.names[place - 1])}</NextContinuationToken>" if more else ""
-        return web.Response(content_type="application/xml", text=_listing(self.data, found, folders, more) % token)
+        sizes = {name: len(self.data[name]) for name in found}
+        text = _listing(sizes, folders, self.names[place - 1] if more else None)
+        return web.Response(content_type="application/xml", text=text)
 
 
-_UPLOAD = "<UploadResult>{}</UploadResult>"
+_BEGUN = "<InitiateMultipartUploadResult><UploadId>1</UploadId></InitiateMultipartUploadResult>"
+_COMPLETED = '<CompleteMultipartUploadResult><ETag>"0"</ETag></CompleteMultipartUploadResult>'
 _HEADERS = {"ETag": '"0"', "Last-Modified": "Fri, 01 Jan 2021 00:00:00 GMT"}
 _OBJECT = (
     "<Contents><Key>{}</Key><Size>{}</Size><LastModified>2021-01-01T00:00:00.000Z</LastModified>"
@@ -117,11 +119,13 @@ _OBJECT = (
 )
 
 
-def _listing(data: dict[str, bytes], found: list[str], folders: list[str], more: bool) -> str:
-    objects = "".join(_OBJECT.format(escape(name), len(data[name])) for name in found)
+def _listing(sizes: dict[str, int], folders: list[str], last: str | None) -> str:
+    """Returns a page of a listing; `last` is the name that the next page begins after, None on the last one."""
+    objects = "".join(_OBJECT.format(escape(name), size) for name, size in sizes.items())
     prefixes = "".join(f"<CommonPrefixes><Prefix>{escape(each)}</Prefix></CommonPrefixes>" for each in folders)
-    text = f"<IsTruncated>{str(more).lower()}</IsTruncated>{objects}{prefixes}".replace("%", "%%")
-    return f"<ListBucketResult>{text}%s</ListBucketResult>"
+    token = "" if last is None else f"<NextContinuationToken>{escape(last)}</NextContinuationToken>"
+    truncated = f"<IsTruncated>{str(last is not None).lower()}</IsTruncated>"
+    return f"<ListBucketResult>{truncated}{objects}{prefixes}{token}</ListBucketResult>"
 
 
 def _serve(port: Connection) -> None:

@@ -36,7 +36,7 @@ fi
 
 driver=
 requeue=
-# shellcheck disable=SC2317 # the traps call it
+# shellcheck disable=SC2317,SC2329 # the traps call it
 interrupted() { # by the end of its time or a preemption: USR1 or TERM; by a person: INT
   echo "$1: stops the run"
   [[ $1 == INT ]] || requeue=yes

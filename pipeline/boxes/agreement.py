@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.boxes.iou import iou_pairs
+from pipeline.boxes.overlap_index import OverlapIndex
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -89,8 +90,6 @@ class Agreement:
         set_M = np.repeat(np.arange(len(sets)), [len(s) for _, s in kept])
         corners = np.concatenate([boxes_N4.astype(np.float64), *(b.astype(np.float64) for b, _ in kept)])
         corners[:, 2:] += 1
-        from pipeline.boxes.voting import OverlapIndex  # it loads torch, which a plan does without
-
         # Boxes and candidates are in one index; the pairs of two boxes are left out.
         box_P, row_P = OverlapIndex(corners, self.iou).pairs(np.arange(n))
         box_P, candidate_P = box_P[row_P >= n], row_P[row_P >= n] - n

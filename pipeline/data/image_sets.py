@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.data.records import Detections
 from pipeline.engine.items import Items
 from pipeline.engine.manifest import SHARD, Artifact
 from pipeline.engine.shard_record import KEY, VERSION
@@ -66,6 +67,25 @@ def joined_items(artifacts: Sequence[Artifact], advice: str) -> Items:
         listings[place] = rows.take(at)
     shards = _lists([rows[SHARD].combine_chunks() for rows in listings])
     return Items(keys, joined_versions([rows[VERSION] for rows in listings]), pa.table({"shards": shards}))
+
+
+def unusable(node: str, error: str | None, size: tuple[int, int], others: Mapping[str, Detections]) -> list[str]:
+    """Returns what keeps the rows of one image in several nodes from being used together, a line each; [] if nothing.
+
+    Args:
+        node: that says how large the image is.
+        error: of its row, or None.
+        size: width and height in pixels, where it has no error.
+        others: rows of the other nodes, by their names: they have no error, and the boxes of an image of that size.
+    """
+    problems = [] if error is None else [f"{node}: {error}"]
+    for name, row in others.items():
+        if row.error is not None:
+            problems.append(f"{name}: {row.error}")
+        elif error is None and (row.width, row.height) != size:
+            sizes = f"{row.width} x {row.height}, {node} has {size[0]} x {size[1]}"
+            problems.append(f"{name}: its boxes are of an image of {sizes}")
+    return problems
 
 
 def joined_versions(versions: Sequence[pa.ChunkedArray]) -> pa.ChunkedArray:

@@ -52,6 +52,13 @@ def test_a_dry_run_weighs_the_upload_and_prints_how_to_watch_stop_and_resume():
     ]
 
 
+def test_a_packaged_config_is_named_as_for_the_command_itself(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # the job is in the project's folder wherever it is submitted from
+    done = run("--id", "a", "-c", "smoke", "--set=store=s3://bucket/smoke")
+    assert done.code == 0
+    assert "watch:  wider8k status -c smoke --set store=s3://bucket/smoke --watch" in done.out
+
+
 def test_the_command_names_the_job_and_passes_the_rest_on():
     assert submit.submission("a-1", "jobs/dump_8k.py", ["--limit", "3"], wait=False) == [
         "ray", "job", "submit", "--submission-id", "a-1", "--no-wait", "--working-dir", ".", "--",
@@ -81,6 +88,7 @@ def test_an_upload_that_is_too_large_is_refused_with_its_largest_files(run):
         (("-c", "configs/smoke.yaml"), "store: runs/smoke would be in Ray's copy of the project and lost with it"),
         (("-c", "configs/none.yaml"), "configs/none.yaml"),
         ((*SMOKE, "--set", "boxes.canvass=8k"), "canvass"),
+        (("-c", "configs/full.yaml", "--set", "store=s3://bucket/full", "--machine", "gpu5"), "gpu5"),
     ],
 )
 def test_a_mistake_is_one_line_before_the_upload(run, words, problem):

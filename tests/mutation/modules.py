@@ -46,6 +46,7 @@ MODULES = (
     Module("engine/graph", ("tests/engine/test_config.py", "tests/engine/test_plan.py")),
     Module("boxes/suppression"),
     Module("boxes/voting"),
+    Module("boxes/overlap_index", ("tests/boxes/test_voting.py",)),
     Module("boxes/matching"),
     Module("boxes/coder", (PUBLISHED,)),
     Module("boxes/iou"),

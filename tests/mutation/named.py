@@ -60,7 +60,7 @@ NAMED = (
     Named("engine/fingerprint", "keys in the order of writing", "for key in sorted(value)}", "for key in value}"),
     Named("engine/manifest", "keys of a part left out of the content", "[s.content_hash, *(s.keys or ())]", "[s.content_hash]"),
     Named("engine/manifest", "oldest output first", "key=lambda m: -float", "key=lambda m: float"),
-    Named("boxes/voting", "half of the row height", "self._row_height = self._share *", "self._row_height = 0.5 * self._share *"),
+    Named("boxes/overlap_index", "half of the row height", "self._row_height = self._share *", "self._row_height = 0.5 * self._share *"),
     Named("data/images", "an orientation tag of 9", "1 <= orientation <= 8", "1 <= orientation <= 9"),
     Named("training/losses/pairwise_rank", "the margin form without its clamp", ".clamp(min=0)\n", "\n"),
     Named("training/losses/context", "a score exactly at the threshold", "> threshold", ">= threshold"),

@@ -225,13 +225,7 @@ def test_changed_weights_and_sizes_are_other_outputs(wired: World, ranker: str) 
 
 
 def test_a_new_image_costs_its_own_row(wired: World, photos: Path) -> None:
-    wired.done()
-    before = {row["image_id"]: json.dumps(row) for row in wired.rows("ranked")}
-    (photos / "added.png").write_bytes(encode_png(drawn_image(7)))
-    wired.done()
-    assert wired.computed("ranked") == 1
-    after = {row["image_id"]: json.dumps(row) for row in wired.rows("ranked")}
-    assert len(after) == len(before) + 1 and before.items() <= after.items()
+    wired.require_own_row("ranked", lambda: (photos / "added.png").write_bytes(encode_png(drawn_image(7))))
 
 
 def test_equal_work_in_other_shards_gives_equal_rows(wired: World) -> None:

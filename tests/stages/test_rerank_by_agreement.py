@@ -75,11 +75,7 @@ def test_ranked_boxes_go_on_to_the_evaluation_and_the_page(two: World) -> None:
 
 def test_landmarks_go_along_and_a_new_image_costs_one_row(world: World, weights: str) -> None:
     agreeing(world)
-    folder = world.folder / "photos"
-    folder.mkdir()
-    for seed in range(2):
-        (folder / f"{seed}.png").write_bytes(encode_png(drawn_image(seed)))
-    world.node("images", "index", dataset="image_folder", path=str(folder))
+    folder = world.photos(2)
     world.node("learnt_images", "index", dataset={"kind": "synthetic", "images": 6, "width": 160, "height": 120})
     for name in ("one", "other"):
         world.nodes[f"learnt_{name}"] = {**world.nodes[name], "inputs": {"samples": "learnt_images"}}
@@ -98,10 +94,7 @@ def test_landmarks_go_along_and_a_new_image_costs_one_row(world: World, weights:
         place = {box.tobytes(): number for number, box in enumerate(voted[name].boxes)}
         order = [place[box.tobytes()] for box in row.boxes]
         np.testing.assert_array_equal(row.landmarks, voted[name].landmarks[order])  # type: ignore[index]
-    (folder / "2.png").write_bytes(encode_png(drawn_image(5)))
-    world.done()
-    assert world.computed("ranked") == 1
-    assert len(world.by_id("ranked")) == 3
+    world.require_own_row("ranked", lambda: (folder / "2.png").write_bytes(encode_png(drawn_image(5))))
 
 
 def test_an_error_of_any_input_stays_one(two: World) -> None:
@@ -142,7 +135,7 @@ def test_candidates_of_an_image_of_another_size_are_an_error(two: World) -> None
     two.node("larger", "index", dataset={"kind": "synthetic", "images": 6, "width": 320, "height": 240})
     two.node("wide", "guess", inputs={"samples": "larger"})
     two.nodes["ranked"]["inputs"]["candidates"] = ["one", "wide"]
-    assert "wide: its boxes are of an image of 320 x 240, expected 160 x 120" in two.run().failed["ranked"]
+    assert "wide: its boxes are of an image of 320 x 240, voted has 160 x 120" in two.run().failed["ranked"]
 
 
 @pytest.mark.parametrize(

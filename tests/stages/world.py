@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,15 +91,20 @@ class World:
     def node(self, name: str, stage: str, *, run: dict[str, Any] | None = None, **fields: Any) -> None:
         self.nodes[name] = {"stage": stage, **fields, "run": run or {}}
 
-    def dump_of_photos(self, weights: str, candidates: int, run: dict[str, Any]) -> Path:
-        """Adds nodes `images` and `boxes` over four files, the last of them no image, and returns their folder."""
+    def photos(self, count: int, run: dict[str, Any] | None = None) -> Path:
+        """Makes `images` a node over a folder of drawn images, and returns the folder."""
         folder = self.folder / "photos"
         folder.mkdir()
-        for seed in range(3):
+        for seed in range(count):
             (folder / f"{seed}.png").write_bytes(encode_png(drawn_image(seed)))
+        self.node("images", "index", dataset="image_folder", path=str(folder), run=run)
+        return folder
+
+    def dump_of_photos(self, weights: str, candidates: int, run: dict[str, Any]) -> Path:
+        """Adds nodes `images` and `boxes` over four files, the last of them no image, and returns their folder."""
+        folder = self.photos(3, run)
         (folder / "broken.jpg").write_text("plain text")
         found = {"inputs": {"samples": "images"}, "path": weights, "canvas": "original", "max_candidates": candidates}
-        self.node("images", "index", dataset="image_folder", path=str(folder), run=run)
         self.node("boxes", "predict", **found, run=run)
         return folder
 
@@ -124,6 +130,19 @@ class World:
         assert not outcome.failed, outcome.failed
         assert not outcome.blocked
         return outcome
+
+    def require_own_row(self, node: str, add: Callable[[], object]) -> None:
+        """Runs, adds an image and runs again: of a node one row is computed, and the others are as they were."""
+        self.done()
+        before = self._texts(node)
+        add()
+        self.done()
+        after = self._texts(node)
+        assert self.computed(node) == 1
+        assert len(after) == len(before) + 1 and before.items() <= after.items()
+
+    def _texts(self, node: str) -> dict[str, str]:
+        return {row["image_id"]: json.dumps(row) for row in self.rows(node)}
 
     def artifact(self, node: str, *sets: str) -> Artifact:
         found = self.plan(*sets)[node].artifact
