@@ -152,7 +152,7 @@ def test_a_training_that_loses_a_machine_waits_and_the_same_job_goes_on_with_few
     assert done.returncode == 0, done.stdout + done.stderr
     assert "detector: 2 workers of 1 cpus each are wished for, and the cluster has room for 1" in done.stderr
     assert_without_dumps(text + rest + done.stderr)
-    ours, theirs = ([entry["loss"]["total"] for entry in log(each) if "loss" in entry] for each in (store, quiet.store))
+    ours, theirs = ([entry["loss"]["total"] for entry in log(each) if "loss" in entry] for each in (store, quiet))
     assert len(ours) == len(theirs) == STEPS
     np.testing.assert_allclose(ours[:20], theirs[:20], rtol=1e-5)
 
