@@ -76,7 +76,7 @@ def finished_keys(world) -> set[str]:
         for name in world.store.sizes(f"squares/{recipe}"):
             if name.startswith("shard-") and name.endswith(".json"):
                 record = json.loads(world.store.read(f"squares/{recipe}/{name}"))
-                found |= {key for key, _ in record["items"]}
+                found |= set(record["items"]["key"])
     return found
 
 

@@ -15,6 +15,7 @@ import pyarrow.fs as pafs
 import pytest
 
 from pipeline.engine import run_log, run_log_file
+from pipeline.engine.delays import MOST_STACK
 from pipeline.engine.run_log import RunLog, read_run_log, run_of
 from pipeline.engine.storage import Store
 from tests.processes import wait_for
@@ -47,6 +48,14 @@ def test_keys_in_addresses_are_hidden_and_long_texts_keep_their_end(tmp_path):
     assert event["outcome"] == "s3://***@bucket/x"
     assert event["trace"].endswith("ValueError: the end")
     assert len(event["trace"]) < 21_000
+
+
+def test_the_stacks_of_a_replaced_worker_are_there_in_full(tmp_path):
+    """As many characters as `stacks` gives; what hangs may be in any of the threads."""
+    store, stack = Store(str(tmp_path)), "thread 1\n" + "x" * (MOST_STACK - 9)
+    with RunLog(store, "r1") as log:
+        log.event("item ended", "boxes", stack=stack)
+    assert [event["stack"] for event in read_run_log(store, "r1")] == [stack]
 
 
 def test_a_long_message_keeps_its_beginning(tmp_path):
