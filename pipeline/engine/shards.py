@@ -92,7 +92,7 @@ def compute_shard(
     marker = _marker(job, name)
     with turn or nullcontext():
         started = time.monotonic()
-        rows = _rows(job, worker, items, watch, marker)
+        rows = _rows(job, worker, items, watch, name)
     record = _write(job, name, rows, items, started)
     if job.store.local or time.monotonic() - started >= SECONDS_BETWEEN:
         job.store.delete(marker, f"{marker}{HEARTBEAT}")  # quick ones on an object store go with their folder
@@ -103,16 +103,17 @@ def _marker(job: ShardJob, name: str) -> str:
     return f"{job.folder}/_inflight/{job.run_id}-{name}"
 
 
-def _rows(job: ShardJob, worker: Worker, items: Sequence[Item], watch: Watch, marker: str) -> list[Row]:
+def _rows(job: ShardJob, worker: Worker, items: Sequence[Item], watch: Watch, name: str) -> list[Row]:
     """Returns the rows of a shard; the marker lets a later try know that this one began."""
     assert isinstance(job.stage, MapStage)
+    marker = _marker(job, name)
     tries = Tries.begin(job.store, marker, socket.gethostname())
     if tries.earlier:
-        at = tries.earlier[-1].key or shard_name(items)
+        at = tries.earlier[-1].key or name
         note_event(job.store, marker, "worker died", at=at, attempt=len(tries.earlier))
     heartbeat = Heartbeat(job.store, f"{marker}{HEARTBEAT}", time.monotonic())
     rows: list[Row] = []
-    with watch.over(shard_name(items), this_process(), items, tries):
+    with watch.over(name, this_process(), items, tries):
         for row in (
             _careful_try(job.stage, worker, items, tries) if tries.earlier else _first_try(job.stage, worker, items)
         ):
