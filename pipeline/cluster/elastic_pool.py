@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from pipeline.cluster.machines import leaving_nodes, machines_now
+from pipeline.cluster.ray_loader import on_every_round
 from pipeline.cluster.waiting import Waiting
 from pipeline.engine.capacity import Machine, inventory, room_for
 from pipeline.engine.stage import AUTO
@@ -89,20 +90,11 @@ def following(name: str, pool: ElasticPool) -> type[Any]:
     """Returns a callback of Ray Data's scheduler by which a pool follows the cluster until `forget`.
 
     Args:
-        name: of this pool, unique in this process. The callback is pickled and sent to the workers, so it has a name
-            instead of the pool.
+        name: of this pool, unique in this process.
         pool: which to follow.
     """
-    from ray.data._internal.execution.execution_callback import ExecutionCallback
-
     _pools[name] = pool
-    follow = partial(_follow, name)
-
-    class Following(ExecutionCallback):  # type: ignore[misc]
-        def on_execution_step(self, executor: object) -> None:
-            follow(executor)
-
-    return Following
+    return on_every_round(partial(_follow, name))
 
 
 def forget(name: str) -> None:

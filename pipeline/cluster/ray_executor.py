@@ -119,8 +119,6 @@ class RayExecutor:
         # Each may die once of a lost machine while it opens, and more may start than at first.
         most = min(resources.workers, max(size, WORKERS_THAT_MAY_DIE))
         job = replace(job, ctx=replace(job.ctx, resources=resources.model_copy(update={"workers": most})))
-        following_cluster = following(name, elastic)
-        ray.data.DataContext.get_current().custom_execution_callback_classes = [end_if_stopped, following_cluster]
         threads = shards_at_once(resources)
         pool = ray.data.ActorPoolStrategy(
             size=size,
@@ -129,13 +127,13 @@ class RayExecutor:
             max_tasks_in_flight_per_actor=threads if threads > 1 else None,
         )
         request = _request(resources) | ({"max_concurrency": threads} if threads > 1 else {})
-        rows = [{"items": pickle.dumps(items)} for items in todo]
+        items = ray.data.from_items([{"items": pickle.dumps(each)} for each in todo], override_num_blocks=len(todo))
+        # Its own context: another node's thread may make its dataset meanwhile.
+        items.context.custom_execution_callback_classes = [end_if_stopped, following(name, elastic)]
         with warnings.catch_warnings():
             # There is no other way yet to give a worker several threads.
             warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
-            done = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
-                ShardWorker, fn_constructor_args=(job,), batch_size=1, compute=pool, **request
-            )
+            done = items.map_batches(ShardWorker, fn_constructor_args=(job,), batch_size=1, compute=pool, **request)
         try:
             for batch in done.iter_batches(batch_size=None, prefetch_batches=0):
                 for data in batch["record"]:
@@ -257,7 +255,7 @@ def _cause(error: BaseException) -> Exception:
     return NodeFailed(f"{kind}: {message.splitlines()[-1] if message else 'no message'}")
 
 
-def _end_if_stopped(name: str) -> None:
+def _end_if_stopped(name: str, executor: object = None) -> None:
     """Raises NodeFailed where the executor of this name was stopped in this process.
 
     The thread that reads a dataset waits, and Ray Data has no other way to end it than an error in its scheduler. That

@@ -8,7 +8,6 @@ from __future__ import annotations
 import pickle
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -46,13 +45,17 @@ def stream_with(loaders: int) -> Prefetch:
     return stream
 
 
+def _pause(executor: object) -> None:
+    time.sleep(PAUSE_SECONDS)
+
+
 def _segment(make: Callable[[int], Any], numbers: range, loaders: int) -> Iterator[Any]:
     import ray.data
 
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.execution_options.preserve_order = True
-    context.custom_execution_callback_classes = [on_every_round(partial(time.sleep, PAUSE_SECONDS))]
+    context.custom_execution_callback_classes = [on_every_round(_pause)]
     rows = [{"number": number} for number in numbers]
     made = ray.data.from_items(rows, override_num_blocks=len(numbers)).map_batches(
         Loader,
@@ -65,12 +68,15 @@ def _segment(make: Callable[[int], Any], numbers: range, loaders: int) -> Iterat
         yield from map(pickle.loads, batch["batch"])
 
 
-def on_every_round(function: Callable[[], None]) -> type[Any]:
-    """Returns a callback of Ray Data's scheduler that calls a function after each round; workers are sent it too."""
+def on_every_round(function: Callable[[Any], None]) -> type[Any]:
+    """Returns a callback of Ray Data's scheduler: a function of its executor, called after each round.
+
+    The callback is pickled and sent to the workers: what belongs to this process has a name in it instead.
+    """
     from ray.data._internal.execution.execution_callback import ExecutionCallback
 
     class EveryRound(ExecutionCallback):  # type: ignore[misc]
         def on_execution_step(self, executor: object) -> None:
-            function()
+            function(executor)
 
     return EveryRound

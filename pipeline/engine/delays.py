@@ -1,20 +1,19 @@
-"""Reports of workers on items that take long: written beside the shard, read by the driver for lines and run log."""
+"""What a worker knows of an item that takes long: a line for people, and the facts of an event for the run log."""
 
 from __future__ import annotations
 
-import json
 import sys
 import threading
 import traceback
-from collections.abc import Container
 from dataclasses import asdict, dataclass
 from typing import Final
 
+from pipeline.engine.run_log import LONGEST_TRACE
 from pipeline.engine.storage import Store
+from pipeline.engine.worker_reports import note_event
 
-SUFFIX: Final = ".delay"
-MOST_STACK: Final = 20_000
-"""Characters of the stacks of one report."""
+MOST_STACK: Final = LONGEST_TRACE
+"""Characters of the stacks of one report, of which the run log holds all."""
 
 
 @dataclass(frozen=True)
@@ -51,24 +50,9 @@ class Delay:
         usual = f"the longest before it was {self.usual:.1f} s" if self.usual else "none was finished before it"
         return f"waiting for {where} for {self.seconds:.0f} s; {usual}, the limit is {self.limit:.0f}"
 
-    def save(self, store: Store, marker: str, number: int) -> None:
-        """Writes the report beside the marker of a shard, where `new_delays` finds it; `number` is that of the try."""
-        row, state = self.place.partition(" ")[0], "ended" if self.ended else "slow"
-        store.write(f"{marker}.{number}-{row}-{state}{SUFFIX}", json.dumps(asdict(self)).encode())
-
-
-def new_delays(store: Store, folder: str, run_id: str, seen: Container[str]) -> dict[str, Delay]:
-    """Returns file name -> report of those of this run in `folder` that are not among the `seen` names."""
-    inflight = f"{folder}/_inflight"
-    names = [n for n in store.sizes(inflight) if n.startswith(run_id) and n.endswith(SUFFIX) and n not in seen]
-    # Of one row, that it is slow before that its worker was ended.
-    found = {name: store.read_or_none(f"{inflight}/{name}") for name in sorted(names, key=_row_and_state)}
-    return {name: Delay(**json.loads(data)) for name, data in found.items() if data}
-
-
-def _row_and_state(name: str) -> tuple[str, bool]:
-    row, _, state = name.rpartition("-")
-    return row, state.startswith("ended")
+    def note(self, store: Store, marker: str) -> None:
+        """Reports it to the driver, beside the marker of its shard; see `note_event`."""
+        note_event(store, marker, "item ended" if self.ended else "item slow", line=self.line(), **asdict(self))
 
 
 def stacks() -> str:

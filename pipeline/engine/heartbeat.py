@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pipeline.engine.storage import Store
 
 SECONDS_BETWEEN = 2.0
+SUFFIX = ".progress"
+"""Of the file, after the name of the marker beside it."""
 
 
 @dataclass
@@ -24,11 +26,3 @@ class Heartbeat:
         if now - self._last >= SECONDS_BETWEEN:
             self._last = now
             self.store.write(self.name, line.encode())
-
-
-def latest_heartbeats(store: Store, folder: str, run_id: str) -> dict[str, str]:
-    """Returns label -> newest line of the workers of this run in `folder`."""
-    inflight = f"{folder}/_inflight"
-    names = [n for n in store.sizes(inflight) if n.startswith(f"{run_id}-") and n.endswith(".progress")]
-    lines = {n.removeprefix(f"{run_id}-"): store.read_or_none(f"{inflight}/{n}") for n in names}
-    return {label.removesuffix(".progress"): line.decode() for label, line in sorted(lines.items()) if line}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Final
 
@@ -52,7 +53,7 @@ def _number(file: str) -> int | None:
 def _field(file: str, name: str) -> int:
     """Returns the number after a name in a file of ``name number`` lines, 0 where there is none."""
     try:
-        words = (line.split() for line in Path(file).read_text(encoding="ascii").splitlines())
-        return next((int(each[1]) for each in words if len(each) == 2 and each[0] == name), 0)
+        found = re.search(rf"^{name} (\d+)$", Path(file).read_text(encoding="ascii"), re.MULTILINE)
     except (OSError, ValueError):
         return 0
+    return int(found[1]) if found else 0

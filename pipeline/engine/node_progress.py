@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from pipeline.engine.delays import Delay, new_delays
-from pipeline.engine.heartbeat import latest_heartbeats
 from pipeline.engine.shards import ShardJob
 
 USUAL_GAPS: Final = 5.0
@@ -77,26 +75,12 @@ class NodeProgress:
     _seen: object = None  # what was finished when last asked
     _advances: int = 0
     _last_advance: float | None = None
-    _reported: set[str] = field(default_factory=set)  # files of the reports that were given back
-    _asking: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def state(self, now: float) -> ProgressState:
-        """Returns the progress at `now`. Raises OSError where the store does not answer."""
-        lines = latest_heartbeats(self.job.store, self.job.folder, self.job.run_id)
+    def state(self, now: float, lines: Mapping[str, str]) -> ProgressState:
+        """Returns the progress at `now`; `lines` are the newest ones of its shards in work, by their names."""
         return self._of_items(lines, now) if self.shards else self._of_steps(next(iter(lines.values()), ""), now)
 
-    def line(self, now: float) -> str:
-        """Returns the progress at `now` as one line. Raises OSError where the store does not answer."""
-        return self.state(now).line()
-
-    def new_delays(self) -> list[Delay]:
-        """Returns what workers report of items that take long, each report once. Raises OSError as `state`."""
-        with self._asking:
-            found = new_delays(self.job.store, self.job.folder, self.job.run_id, self._reported)
-            self._reported |= found.keys()
-        return list(found.values())
-
-    def _of_items(self, lines: dict[str, str], now: float) -> ProgressState:
+    def _of_items(self, lines: Mapping[str, str], now: float) -> ProgressState:
         name, seconds = self.job.ctx.node, now - self.started
         partial = sum(int(text.partition("/")[0]) for text in lines.values() if "/" in text)
         done = min(self.items, self.items_done + partial)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, TextIO
 
@@ -21,7 +20,7 @@ from pipeline.engine.shard_record import ShardRecord
 from pipeline.engine.shards import ShardJob
 from pipeline.engine.storage import Store
 from pipeline.engine.terminal import BottomLines, has_cursor, render, terminal_size
-from pipeline.engine.worker_events import take_events
+from pipeline.engine.worker_reports import WorkerReports
 
 SECONDS_BETWEEN_LINES: Final = 10.0  # where the output is a file or a pipe
 SECONDS_BETWEEN_STATES: Final = 2.0  # of the live state; as often as workers write their heartbeats
@@ -54,7 +53,7 @@ class ProgressReporter:
         self._stop = threading.Event()
         self._quiet, self._terminal = quiet, has_cursor(self._stream)
         self._bottom = BottomLines(self._stream)
-        self._run_log = RunLog(store, run_id, self._print)
+        self._run_log, self._reports = RunLog(store, run_id, self._print), WorkerReports(store, run_id)
         self._ticker = threading.Thread(target=self._tick, name="progress", daemon=True)
 
     def __enter__(self) -> ProgressReporter:
@@ -116,28 +115,12 @@ class ProgressReporter:
         for key, message in record.errors:
             self.event("item error", node, key=key, kind=error_kind(message), message=message)
 
-    def collect_events(self, node: str) -> None:
-        """Writes what the node's workers noted into the run log; before their folder is deleted."""
-        with self._guard:
-            progress = self._active.get(node)
-        if progress is None:
-            return
-        try:
-            found = take_events(self._store, progress.job.folder, self._run_id)
-        except OSError:  # they stay where they are
-            return
-        for each in found:
-            if each["event"] == "worker died":
-                self._metrics.worker_died(node)
-            self.event(each.pop("event"), node, **each)
-
     def node_ended(self, node: str, outcome: str, **facts: Any) -> None:
         """Ends a node with one lasting line, unless `quiet`; the log has it for good when this returns."""
         self._end("node ended", node, outcome, not self._quiet, facts)
 
     def node_failed(self, node: str, message: str, trace: str) -> None:
         """Ends a node that failed with one lasting line; the trace is in the log only."""
-        self.collect_events(node)
         self._end("node failed", node, f"failed: {message}", True, {"trace": trace})
 
     def _print(self, line: str) -> None:
@@ -149,7 +132,8 @@ class ProgressReporter:
         with self._guard:
             progress = self._active.get(node)
         if progress:
-            self._report_delays(progress)
+            with suppress(OSError):  # a store that does not answer does not keep the node from ending
+                self._take_reports(progress)
         with self._guard:
             self._active.pop(node, None)
             seconds = f" in {duration(time.monotonic() - progress.started)}" if progress else ""
@@ -161,14 +145,17 @@ class ProgressReporter:
         self.event(event, node, outcome=outcome, **facts)
         self._run_log.flush()
 
-    def _report_delays(self, progress: NodeProgress) -> None:
-        """Prints a line for each new report of an item that takes long; the log has the stack of what was ended too."""
-        node = progress.job.ctx.node
-        with contextlib.suppress(OSError):  # a store that does not answer now is asked again
-            for delay in progress.new_delays():
-                if delay.ended or not self._quiet:
-                    self._print(f"{node}: {delay.line()}")
-                self.event("item ended" if delay.ended else "item slow", node, **asdict(delay))
+    def _take_reports(self, progress: NodeProgress) -> Mapping[str, str]:
+        """Prints and logs what the node's workers noted since the last call, and returns their heartbeats."""
+        node, reports = progress.job.ctx.node, self._reports.new(progress.job.folder)
+        for each in reports.events:
+            event = each.pop("event")
+            if event == "worker died":
+                self._metrics.worker_died(node)
+            if event == "item ended" or (event == "item slow" and not self._quiet):
+                self._print(f"{node}: {each['line']}")
+            self.event(event, node, **each)
+        return reports.heartbeats
 
     def _tick(self) -> None:
         last_line = last_event = time.monotonic()
@@ -184,7 +171,6 @@ class ProgressReporter:
                 if due:
                     last_state = now
                     self._write(states)
-                    self._note_delays()
             except OSError:  # a store that does not answer now is no reason to stop the run
                 continue
             self._note_stalls(states)
@@ -199,25 +185,17 @@ class ProgressReporter:
     def _states(self, now: float) -> list[ProgressState]:
         with self._guard:
             active = list(self._active.values())
-        states = [progress.state(now) for progress in active]
+        states = [progress.state(now, self._take_reports(progress)) for progress in active]
         with self._guard:
             # One that ended meanwhile has its lasting line.
             return [each for each in states if each.node in self._active]
 
     def _write(self, states: Sequence[ProgressState]) -> None:
-        """Writes the live state, publishes it, and takes what workers noted."""
-        for each in states:
-            self.collect_events(each.node)
+        """Writes the live state and publishes it."""
         self._metrics.progress(states)
         with self._guard:
             nodes = {**self._nodes, **{each.node: each for each in states}}
         LiveState.here(self._run_id, list(nodes.values())).write(self._store)
-
-    def _note_delays(self) -> None:
-        with self._guard:
-            active = list(self._active.values())
-        for progress in active:
-            self._report_delays(progress)
 
     def _note_stalls(self, states: Sequence[ProgressState]) -> None:
         for each in states:

@@ -21,6 +21,11 @@ def installed_versions() -> dict[str, str]:
     return found
 
 
+def this_process() -> str:
+    """Returns ``machine:process``."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
 def driver() -> dict[str, Any]:
     """Returns host, process and operating system of this process."""
     return {"host": socket.gethostname(), "pid": os.getpid(), "machine": platform.platform()}

@@ -9,6 +9,7 @@ What each event has beside ``time`` (seconds since the epoch) and ``event``; `no
 | ``shard done`` | node, shard, rows, errors, bytes, seconds, peak_mb, host |
 | ``item error`` | node, key, kind (the message without names and numbers), message |
 | ``worker died`` | node, host of the worker that took over, what the dead one was at |
+| ``item slow``, ``item ended`` | node, facts of `Delay`, of an ended one with the stacks of its worker |
 | ``stalled``, ``goes on`` | node, line (its progress) |
 | ``progress`` | node, line; every minute |
 | ``message`` | line: what was printed of a run as a whole |
@@ -36,8 +37,8 @@ from pipeline.engine.storage import Store
 
 SECONDS_BETWEEN_FLUSHES: Final = 5.0
 LONGEST_TEXT: Final = 2000  # characters of one field
-LONGEST_TRACE: Final = 20_000  # of which the end is kept, which names the error or where a worker hangs
-_TRACES: Final = ("trace", "stack")
+LONGEST_TRACE: Final = 20_000  # of one of `_TRACES`, of which the end is kept: it names the error
+_TRACES: Final = frozenset({"trace", "stack"})
 _PART = re.compile(r"(?P<run>.+?)(?:\.part\d{4,})?\.jsonl")
 
 

@@ -231,7 +231,6 @@ class Runner:
         job = ShardJob(self._store, folder, planned.row_fingerprint, self._run_id, node.stage, ctx, damaged)
         started = time.monotonic()
         kept, facts = compute_shards(planned, job, executor, reporter)
-        reporter.collect_events(node.name)
         run = {
             "finished": round(time.time(), 6), "wall_seconds": round(time.monotonic() - started, 3), **facts,
             "run_id": self._run_id, "machine": driver()["machine"], "versions": installed_versions(),

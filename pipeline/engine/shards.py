@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import socket
 import time
@@ -17,8 +16,10 @@ import pyarrow.parquet as pq
 from pipeline.engine.columns import as_table
 from pipeline.engine.fingerprint import hash_bytes, hash_texts
 from pipeline.engine.heartbeat import SECONDS_BETWEEN, Heartbeat
+from pipeline.engine.heartbeat import SUFFIX as HEARTBEAT
 from pipeline.engine.items import Item, Items
 from pipeline.engine.measures import take_measures, timed
+from pipeline.engine.provenance import this_process
 from pipeline.engine.redaction import redact
 from pipeline.engine.row_list import planned_with
 from pipeline.engine.shard_record import DAMAGED, KEY, VERSION, WHOLE, ShardRecord, item_columns
@@ -26,7 +27,7 @@ from pipeline.engine.stage import MapStage, Row, Stage, StageContext, WholeStage
 from pipeline.engine.storage import Store
 from pipeline.engine.tries import TOO_LONG, Tries
 from pipeline.engine.watch import Watch
-from pipeline.engine.worker_events import note_event
+from pipeline.engine.worker_reports import note_event
 
 CRASHES_TO_GIVE_UP = 2  # crashes *while known to be on one item*; one more, unnamed, came before them
 OVERDUE_TO_STOP = 5  # items in succession: no item is to blame then
@@ -88,26 +89,31 @@ def compute_shard(
     Raises ValueError: several items in succession gave no row in time, so that the cause is none of them.
     """
     name = shard_name(items)
-    marker = f"{job.folder}/_inflight/{job.run_id}-{name}"
+    marker = _marker(job, name)
     with turn or nullcontext():
         started = time.monotonic()
-        rows = _rows(job, worker, items, watch, marker)
+        rows = _rows(job, worker, items, watch, name)
     record = _write(job, name, rows, items, started)
     if job.store.local or time.monotonic() - started >= SECONDS_BETWEEN:
-        job.store.delete(marker, f"{marker}.progress")  # quick ones on an object store go with their folder
+        job.store.delete(marker, f"{marker}{HEARTBEAT}")  # quick ones on an object store go with their folder
     return record
 
 
-def _rows(job: ShardJob, worker: Worker, items: Sequence[Item], watch: Watch, marker: str) -> list[Row]:
+def _marker(job: ShardJob, name: str) -> str:
+    return f"{job.folder}/_inflight/{job.run_id}-{name}"
+
+
+def _rows(job: ShardJob, worker: Worker, items: Sequence[Item], watch: Watch, name: str) -> list[Row]:
     """Returns the rows of a shard; the marker lets a later try know that this one began."""
     assert isinstance(job.stage, MapStage)
+    marker = _marker(job, name)
     tries = Tries.begin(job.store, marker, socket.gethostname())
     if tries.earlier:
-        at = tries.earlier[-1].key or shard_name(items)
-        note_event(job.store, job.folder, job.run_id, "worker died", at=at, attempt=len(tries.earlier))
-    heartbeat = Heartbeat(job.store, f"{marker}.progress", time.monotonic())
+        at = tries.earlier[-1].key or name
+        note_event(job.store, marker, "worker died", at=at, attempt=len(tries.earlier))
+    heartbeat = Heartbeat(job.store, f"{marker}{HEARTBEAT}", time.monotonic())
     rows: list[Row] = []
-    with watch.over(shard_name(items), this_process(), items, tries):
+    with watch.over(name, this_process(), items, tries):
         for row in (
             _careful_try(job.stage, worker, items, tries) if tries.earlier else _first_try(job.stage, worker, items)
         ):
@@ -151,9 +157,10 @@ def compute_whole(job: ShardJob) -> ShardRecord:
     """Runs a `WholeStage`, writes its only shard and returns the record; its `log` reaches the driver as heartbeats."""
     assert isinstance(job.stage, WholeStage)
     started = time.monotonic()
-    heartbeat = Heartbeat(job.store, f"{job.folder}/_inflight/{job.run_id}-whole.progress")
+    marker = _marker(job, WHOLE)
+    heartbeat = Heartbeat(job.store, f"{marker}{HEARTBEAT}")
     if (last := job.store.read_or_none(heartbeat.name)) is not None:
-        note_event(job.store, job.folder, job.run_id, "worker died", at=last.decode())
+        note_event(job.store, marker, "worker died", at=last.decode())
     ctx = replace(job.ctx, work_dir=WorkDir(job.store, f"{job.folder}/work"), log=heartbeat)
     rows = list(job.stage.run(ctx))
     return _write(job, WHOLE, rows, [Item(WHOLE, job.row_fingerprint)], started)
@@ -184,11 +191,6 @@ def _write(job: ShardJob, name: str, rows: list[Row], items: Sequence[Item], sta
     if name in job.damaged:
         job.store.delete(f"{job.folder}/{name}{DAMAGED}")
     return record
-
-
-def this_process() -> str:
-    """Returns ``machine:process``."""
-    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def _item_columns(table: pa.Table, items: Sequence[Item], more: Sequence[str]) -> pa.RecordBatch:

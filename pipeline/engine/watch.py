@@ -116,7 +116,7 @@ class Watch:
         if report:
             if overdue:  # first: the next try must know, whatever becomes of the report
                 watched.tries.ended_overdue(delay.seconds, limit)
-            delay.save(watched.tries.store, watched.tries.name, len(watched.tries.earlier))
+            delay.note(watched.tries.store, watched.tries.name)
         return delay if overdue else None
 
     def _delay(self, watched: _Watched, limit: float, ended: bool) -> Delay:

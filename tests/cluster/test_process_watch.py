@@ -8,9 +8,9 @@ import sys
 import time
 from pathlib import Path
 
-from pipeline.engine.delays import new_delays
 from pipeline.engine.storage import Store
 from pipeline.engine.tries import Tries
+from pipeline.engine.worker_reports import WorkerReports
 
 ROOT = Path(__file__).resolve().parents[2]
 MARKER = "n/r/_inflight/run-shard-a"
@@ -41,9 +41,9 @@ def test_what_waits_is_ended_with_a_report(tmp_path: Path) -> None:
     done, _ = run(tmp_path, "time.sleep(3600)")
     assert done.returncode == -signal.SIGKILL
     store = Store(str(tmp_path))
-    slow, ended = new_delays(store, "n/r", "run", set()).values()
-    assert (slow.ended, ended.ended, ended.key, ended.limit) == (False, True, "a", 1.0)
-    assert 'File "<string>"' in ended.stack
+    slow, ended = WorkerReports(store, "run").new("n/r").events
+    assert (slow["event"], ended["event"], ended["key"], ended["limit"]) == ("item slow", "item ended", "a", 1.0)
+    assert 'File "<string>"' in ended["stack"]
     assert Tries.begin(store, MARKER, "m").earlier[0].overdue >= 1
 
 
@@ -59,4 +59,5 @@ def test_what_keeps_the_interpreter_to_itself_is_ended_with_its_stack_in_the_wor
 def test_what_ends_in_time_is_left_alone(tmp_path: Path) -> None:
     done, _ = run(tmp_path, "time.sleep(0.5); watch.row()")
     assert (done.returncode, done.stderr) == (0, "")
-    assert new_delays(Store(str(tmp_path)), "n/r", "run", set()).keys() <= {"run-shard-a.0-1-slow.delay"}
+    events = WorkerReports(Store(str(tmp_path)), "run").new("n/r").events
+    assert {event["event"] for event in events} <= {"item slow"}

@@ -1,13 +1,14 @@
-"""Reports of items that take long: each is read once, in the order in which it was written."""
+"""An item that takes long: its line, its event, and the stacks of its worker."""
 
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
-from pipeline.engine.delays import MOST_STACK, Delay, new_delays, stacks
+from pipeline.engine.delays import MOST_STACK, Delay, stacks
 from pipeline.engine.storage import Store
+from pipeline.engine.worker_reports import WorkerReports
 
 SLOW = Delay("shard-a", "e/1.jpg", "6 of 100", 31.2, 2.04, 300, "node7:123")
 ENDED = replace(SLOW, seconds=300.4, ended=True, stack="File x, line 1")
@@ -21,18 +22,14 @@ def test_a_report_is_one_line() -> None:
     assert ENDED.line() == f"no row for {where} in 300 s, and the limit is 300: worker replaced"
 
 
-def test_each_is_read_once_and_the_end_after_the_wait(tmp_path: Path) -> None:
+def test_the_driver_gets_the_line_and_what_it_is_made_of(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
-    ENDED.save(store, "n/r/_inflight/run1-shard-a", 0)
-    SLOW.save(store, "n/r/_inflight/run1-shard-a", 0)
-    SLOW.save(store, "n/r/_inflight/run2-shard-a", 0)
-    store.write("n/r/_inflight/run1-shard-a.progress", b"1/2")
-    found = new_delays(store, "n/r", "run1", set())
-    assert list(found.values()) == [SLOW, ENDED]
-    later = replace(SLOW, place="7 of 100")
-    later.save(store, "n/r/_inflight/run1-shard-a", 0)
-    assert list(new_delays(store, "n/r", "run1", found).values()) == [later]
-    assert new_delays(store, "none", "run1", set()) == {}
+    SLOW.note(store, "n/r/_inflight/run1-shard-a")
+    ENDED.note(store, "n/r/_inflight/run1-shard-a")
+    slow, ended = WorkerReports(store, "run1").new("n/r").events
+    assert (slow["event"], ended["event"]) == ("item slow", "item ended")
+    assert {**asdict(SLOW), "line": SLOW.line()}.items() <= slow.items()
+    assert {**asdict(ENDED), "line": ENDED.line()}.items() <= ended.items()
 
 
 def test_stacks_are_those_of_the_other_threads() -> None:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.engine.heartbeat import Heartbeat
 from pipeline.engine.node_progress import NodeProgress, duration
 from pipeline.engine.shards import ShardJob
 from pipeline.engine.stage import Resources, StageContext
@@ -25,57 +24,52 @@ def job(tmp_path, stage):
 def test_the_progress_line_counts_finished_and_half_finished_shards(tmp_path):
     progress = NodeProgress(job(tmp_path, Squares()), items=40, shards=4, started=100.0)
     progress.items_done, progress.shards_done, progress.errors, progress.peak_mb = 10, 1, 2, 512
-    Heartbeat(progress.job.store, "boxes/r/_inflight/run1-shard-a.progress")("5/10")
-    Heartbeat(progress.job.store, "boxes/r/_inflight/another-run-shard-a.progress")("9/10")
-    line = progress.line(now=105.0)
+    line = progress.state(105.0, {"shard-a": "5/10"}).line()
     assert line == "boxes 15/40 items 1/4 shards 3/s 8.3s left 2 errors 512 MB"
 
 
 def test_a_whole_stage_shows_what_it_logs(tmp_path):
     progress = NodeProgress(job(tmp_path, Total()), items=1, shards=0, started=100.0)
-    Heartbeat(progress.job.store, "boxes/r/_inflight/run1-whole.progress")("step 3/10 loss 0.5")
-    assert progress.line(now=106.0) == "boxes step 3/10 loss 0.5 14s left"
+    assert progress.state(106.0, {"whole": "step 3/10 loss 0.5"}).line() == "boxes step 3/10 loss 0.5 14s left"
 
 
 def test_what_a_resumed_stage_had_done_before_took_no_time_of_this_run(tmp_path):
     progress = NodeProgress(job(tmp_path, Total()), items=1, shards=0, started=100.0)
-    name = "boxes/r/_inflight/run1-whole.progress"
-    Heartbeat(progress.job.store, name)("step 900/1000")
-    progress.line(now=110.0)
-    Heartbeat(progress.job.store, name)("step 910/1000")
-    assert progress.line(now=120.0) == "boxes step 910/1000 1m30s left"
+    progress.state(110.0, {"whole": "step 900/1000"})
+    assert progress.state(120.0, {"whole": "step 910/1000"}).line() == "boxes step 910/1000 1m30s left"
 
 
 def test_a_whole_stage_that_logs_nothing_shows_its_time(tmp_path):
-    assert NodeProgress(job(tmp_path, Total()), items=1, shards=0, started=100.0).line(now=104.0) == "boxes 4.0s"
+    progress = NodeProgress(job(tmp_path, Total()), items=1, shards=0, started=100.0)
+    assert progress.state(104.0, {}).line() == "boxes 4.0s"
 
 
 def test_a_node_that_finishes_nothing_for_long_has_stalled_until_it_goes_on(tmp_path):
     progress = NodeProgress(job(tmp_path, Squares()), items=40, shards=4, started=100.0)
     for done in range(1, 6):  # an item every ten seconds
         progress.items_done = done
-        assert progress.state(now=100.0 + 10 * done).left.endswith(" left")
-    assert progress.state(now=199.0).left.endswith(" left"), "49 seconds are not five times the usual"
-    assert progress.state(now=201.0).line() == "boxes 5/40 items 0/4 shards 0.0495/s no item finished for 51s"
+        assert progress.state(100.0 + 10 * done, {}).left.endswith(" left")
+    assert progress.state(199.0, {}).left.endswith(" left"), "49 seconds are not five times the usual"
+    assert progress.state(201.0, {}).line() == "boxes 5/40 items 0/4 shards 0.0495/s no item finished for 51s"
     progress.items_done = 6
-    assert not progress.state(now=202.0).stalled
+    assert not progress.state(202.0, {}).stalled
 
 
 def test_a_quick_node_has_not_stalled_within_the_time_of_some_heartbeats(tmp_path):
     progress = NodeProgress(job(tmp_path, Squares()), items=40, shards=4, started=100.0, items_done=10)
-    assert progress.state(now=101.0).share == 0.25
-    assert not progress.state(now=116.0).stalled
-    assert progress.state(now=117.0).stalled
+    assert progress.state(101.0, {}).share == 0.25
+    assert not progress.state(116.0, {}).stalled
+    assert progress.state(117.0, {}).stalled
 
 
 def test_a_training_that_is_silent_has_stalled_only_after_a_minute(tmp_path):
     progress = NodeProgress(job(tmp_path, Total()), items=1, shards=0, started=100.0)
-    Heartbeat(progress.job.store, "boxes/r/_inflight/run1-whole.progress")("step 3/10 loss 0.5")
-    progress.state(now=101.0)
-    assert progress.state(now=160.0).left.endswith(" left")
-    assert progress.line(now=162.0) == "boxes step 3/10 loss 0.5 stalled for 1m01s"
+    lines = {"whole": "step 3/10 loss 0.5"}
+    progress.state(101.0, lines)
+    assert progress.state(160.0, lines).left.endswith(" left")
+    assert progress.state(162.0, lines).line() == "boxes step 3/10 loss 0.5 stalled for 1m01s"
 
 
 def test_what_has_not_begun_has_not_stalled(tmp_path):
     progress = NodeProgress(job(tmp_path, Squares()), items=40, shards=4, started=100.0)
-    assert progress.state(now=1000.0).left == "no item finished for 15m00s"
+    assert progress.state(1000.0, {}).left == "no item finished for 15m00s"

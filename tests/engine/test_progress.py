@@ -5,14 +5,14 @@ import json
 import time
 
 from pipeline.engine import progress
-from pipeline.engine.heartbeat import Heartbeat, latest_heartbeats
+from pipeline.engine.heartbeat import Heartbeat
 from pipeline.engine.live_state import LIVE_FILE, read_live_state
 from pipeline.engine.node_progress import ProgressState
 from pipeline.engine.progress import ProgressReporter
 from pipeline.engine.run_log import read_run_log
 from pipeline.engine.shard_record import ShardRecord
 from pipeline.engine.storage import Store
-from pipeline.engine.worker_events import note_event
+from pipeline.engine.worker_reports import WorkerReports, note_event
 from tests.engine.squares import Squares
 from tests.engine.test_node_progress import job
 
@@ -22,7 +22,7 @@ def test_a_heartbeat_writes_now_and_then_only(tmp_path):
     heartbeat = Heartbeat(store, "n/r/_inflight/run1-x.progress")
     for i in range(100):
         heartbeat(f"{i}/100")
-    assert latest_heartbeats(store, "n/r", "run1") == {"x": "0/100"}
+    assert WorkerReports(store, "run1").new("n/r").heartbeats == {"x": "0/100"}
 
 
 def test_a_run_leaves_lines_for_people_and_a_log_for_machines(world, capsys):
@@ -122,7 +122,7 @@ def test_a_stall_its_end_and_what_a_worker_noted_are_events(tmp_path, monkeypatc
     with ProgressReporter(shard_job.store, "run1", io.StringIO(), quiet=True, metrics=metrics) as reporter:
         reporter.node_started(shard_job, items=40, shards=4)
         reporter._active["boxes"].items_done = 5
-        note_event(shard_job.store, shard_job.folder, "run1", "worker died", at="n003")
+        note_event(shard_job.store, f"{shard_job.folder}/_inflight/run1-shard-1", "worker died", at="n003")
         wait_until("stalled")
         reporter._active["boxes"].items_done = 6
         wait_until("goes on")

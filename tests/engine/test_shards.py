@@ -21,7 +21,7 @@ from pipeline.engine.shards import ShardJob, Worker, compute_shard, encode, shar
 from pipeline.engine.stage import Item, Resources, Row, StageContext
 from pipeline.engine.storage import Store
 from pipeline.engine.watch import Watch
-from pipeline.engine.worker_events import take_events
+from pipeline.engine.worker_reports import WorkerReports
 from tests.engine.conftest import World
 from tests.engine.squares import Numbers, Squares
 
@@ -156,8 +156,9 @@ def test_what_kills_its_process_costs_itself_only(job: ShardJob) -> None:
     ]  # fmt: skip
     assert [value for _, value, error in stored(job, record) if error is None] == [3, 2, 0]
     assert record.errors == [("n001", message)]
-    assert len(take_events(job.store, FOLDER, job.run_id)) == 3
-    assert job.store.sizes(f"{FOLDER}/_inflight") == {}
+    died = WorkerReports(job.store, job.run_id).new(FOLDER).events
+    assert [(each["event"], each["attempt"]) for each in died] == [("worker died", count) for count in (1, 2, 3)]
+    assert all(name.endswith(".event") for name in job.store.sizes(f"{FOLDER}/_inflight"))
 
 
 def test_two_that_kill_cost_two(job: ShardJob) -> None:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.engine.delays import Delay, new_delays
+from pipeline.engine.delays import Delay
 from pipeline.engine.stage import Item
 from pipeline.engine.storage import Store
 from pipeline.engine.tries import Tries
 from pipeline.engine.watch import FIRST_LIMIT, SHORTEST_LIMIT, TICK, TIMES_THE_SLOWEST, Abandoned, Watch
+from pipeline.engine.worker_reports import WorkerReports
 
 ITEMS = [Item(f"n{number}", "1") for number in range(3)]
 
@@ -62,15 +63,16 @@ def test_the_limit_follows_from_the_slowest_before(clock: Clock, store: Store) -
 
 
 def test_an_item_is_overdue_after_the_limit_and_reported_before(clock: Clock, store: Store) -> None:
-    watch, own = Watch(), tries(store)
+    watch, own, reports = Watch(), tries(store), WorkerReports(store, "run")
     with watch.over("shard-a", "m:1", ITEMS, own):
         clock.wait(watch, 2)
         watch.row()
         assert clock.wait(watch, 29) is None
-        assert new_delays(store, "n/r", "run", set()) == {}
+        assert reports.new("n/r").events == []
         assert clock.wait(watch, 100) is None
-        (slow,) = new_delays(store, "n/r", "run", set()).values()
-        assert (slow.key, slow.place, slow.seconds, slow.usual, slow.ended) == ("n1", "2 of 3", 30.0, 2.0, False)
+        (slow,) = reports.new("n/r").events
+        facts = {"event": "item slow", "key": "n1", "place": "2 of 3", "seconds": 30.0, "usual": 2.0, "ended": False}
+        assert facts.items() <= slow.items()
         delay = clock.wait(watch, 1000)
         assert delay is not None
         assert (delay.key, delay.seconds, delay.limit, delay.host, delay.ended) == ("n1", 300.0, 300.0, "m:1", True)
