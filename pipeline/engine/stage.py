@@ -43,7 +43,7 @@ class Resources(LiteralModel):
         loaders: processes that make batches for one worker of a training; 0 for threads of the worker itself.
         shard_rows: items of one shard: 2-10 minutes of work is a good size.
         item_seconds: limit on the time an item may take; after it the item is an error row and its worker is replaced.
-            None: 20 times the longest of the items before, at least 300 s, and 900 s for the first of a process.
+            None: 20 times the longest of the items before, at least 300 s, and an hour for the first of a process.
         max_error_share: the node fails if more than this share of its rows are errors; a single one never fails it.
             Where it is the config's own, errors that are only carried along from an input fail nothing again.
     """

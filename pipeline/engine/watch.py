@@ -16,8 +16,9 @@ from pipeline.engine.tries import Tries
 
 TICK: Final = 0.5
 """Seconds between two checks."""
-FIRST_LIMIT: Final = 900.0
-"""Seconds for an item before which this process has finished none."""
+FIRST_LIMIT: Final = 3600.0
+"""Seconds for an item before which this process has finished none. An image in ten passes of `mogface` is 261 TFLOP
+(`configs/COSTS.md`): at 0.1 TFLOP/s, of a core or two, three quarters of an hour."""
 SHORTEST_LIMIT: Final = 300.0
 """Seconds that an item has at least, unless the config gives other ones."""
 TIMES_THE_SLOWEST: Final = 20.0
