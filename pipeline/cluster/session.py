@@ -30,10 +30,14 @@ def connect(verbose: bool = False, cpus: int | None = None) -> bool:
         ConnectionError: no cluster answers at `RAY_ADDRESS` within a minute.
     """
     local = not joined()
-    # Ray reads these when it is imported, so nothing may import it before.
     _set_environment(local, verbose)
     import ray
     import ray.data
+    from ray._private import auto_init_hook, ray_constants
+
+    # Ray reads these two of its environment when it is imported, which a user's program may have done before.
+    auto_init_hook.enable_auto_connect = False
+    ray_constants.RAY_ENABLE_UV_RUN_RUNTIME_ENV = ray_constants.env_bool("RAY_ENABLE_UV_RUN_RUNTIME_ENV", False)
 
     connects = not ray.is_initialized()
     if connects:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+import ray  # before `connect` sets what Ray reads when it is imported, as a user's program may import it
 
 from pipeline.cluster.session import connect
 from tests.engine.conftest import world
@@ -15,6 +16,4 @@ def cluster() -> Iterator[None]:
     """One local Ray of two CPUs for all tests of the session."""
     connect(cpus=2)
     yield
-    import ray  # not before `connect`, which sets variables that Ray reads when it is imported
-
     ray.shutdown()

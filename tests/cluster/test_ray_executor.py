@@ -11,6 +11,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+from ray._private import auto_init_hook, worker
+from ray._private.runtime_env import uv_runtime_env_hook
 
 from pipeline.cluster.ray_executor import RayExecutor
 from pipeline.engine.manifest import Artifact, stored_manifests
@@ -35,6 +37,12 @@ def values(world, node):
 
 @pytest.mark.usefixtures("cluster")
 class TestOnOneCluster:
+    def test_workers_start_without_uv_though_ray_was_imported_first(self, monkeypatch):
+        """Under `uv run` Ray starts every worker through uv again, in a copy of the project that lacks its lock."""
+        monkeypatch.setattr(uv_runtime_env_hook, "_get_uv_run_cmdline", lambda: ["uv", "run", "pytest"])
+        assert worker._maybe_modify_runtime_env({}, _skip_env_hook=False) == {}
+        assert not auto_init_hook.enable_auto_connect
+
     def test_ray_and_this_process_write_the_same_bytes(self, world):
         world.run()
         here = checksums(world)
