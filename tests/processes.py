@@ -54,5 +54,6 @@ def kill_family(driver: subprocess.Popen[Any]) -> None:
 
 
 def hear_interrupts() -> None:
-    """For ``preexec_fn``: a process started in the background of a script is deaf to Ctrl-C, and so are its children."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    """For ``preexec_fn``: what a script starts in the background is deaf to Ctrl-C, under `nohup` to a lost terminal too."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)

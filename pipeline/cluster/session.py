@@ -64,6 +64,8 @@ def _set_environment(local: bool, verbose: bool) -> None:
         # each, and a hang in a test run.
         "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+        # Otherwise every run has one more process, which gathers what Ray's makers want to know of it.
+        "RAY_DATA_USAGE_DISABLED": "1",
     }
     if not verbose:
         # Otherwise every actor pool prints a line about Ray's own constructor arguments.
@@ -74,6 +76,7 @@ def _set_environment(local: bool, verbose: bool) -> None:
             "RAY_metrics_report_interval_ms": "60000",
             "RAY_task_events_report_interval_ms": "0",
             "RAY_event_stats": "0",
+            "RAY_USAGE_STATS_ENABLED": "0",
             # Below eight processes on two cores Ray warns of them in yellow; a training has its loaders beside it.
             "RAY_worker_maximum_startup_concurrency": str(max(4, os.cpu_count() or 1)),
             **WORKER_MEMORY,

@@ -137,9 +137,14 @@ def test_a_loop_in_python_is_ended_and_not_left_behind(tmp_path: Path, left: Cal
             return work
 
     worker = WatchedThread(job(tmp_path, Loops()))
+    # A shell's background jobs ignore it, and the tests may be one.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Timer(0.2, lambda: signal.raise_signal(signal.SIGINT)).start()
-    with pytest.raises(KeyboardInterrupt), closing(worker):
-        worker.compute([Item("a", "1")])
+    try:
+        with pytest.raises(KeyboardInterrupt), closing(worker):
+            worker.compute([Item("a", "1")])
+    finally:
+        signal.signal(signal.SIGINT, before)
     wait_until_none_is(left)
 
 
