@@ -23,7 +23,7 @@ from pipeline.data.schemas import CHECKPOINT, DETECTIONS, SAMPLES
 from pipeline.engine.shard_record import KEY
 from pipeline.engine.stage import Item, Items, Port, Row, StageContext
 from pipeline.inference.engines import ENGINES
-from pipeline.inference.test_time import MODES, detect
+from pipeline.inference.test_time import MODES, SINGLE, detect
 from pipeline.inference.worker import naming_weights, planned_weights, set_threads
 from pipeline.models.checkpoint import Checkpoint
 from pipeline.models.detectors import DETECTORS
@@ -31,8 +31,6 @@ from stages.network_stage import CanvasName, NetworkStage
 
 if TYPE_CHECKING:
     from pipeline.inference.predictor import Predictor
-
-SINGLE = "single"
 
 
 class Predict(NetworkStage):

@@ -14,10 +14,10 @@ from pipeline.data.canvas import ORIGINAL, parse_canvas
 from pipeline.data.schemas import DETECTIONS, FLOATS, LABELLED_CANDIDATES
 from pipeline.engine.config import Config
 from pipeline.engine.graph import Node
-from pipeline.inference.test_time import MODES
+from pipeline.inference.test_time import MODES, SINGLE
 from pipeline.models.rankers.ranker import ROWS
 from stages.label_candidates import LabelCandidates
-from stages.predict import SINGLE, Predict
+from stages.predict import Predict
 from stages.rerank import Rerank
 from stages.train_detector import TrainDetector
 from stages.train_ranker import TrainRanker

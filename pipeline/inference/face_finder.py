@@ -15,12 +15,11 @@ from pipeline.inference.batches import Found, candidates_within_memory, launch_w
 from pipeline.inference.postprocess import detections
 from pipeline.inference.predictor import Predictor
 from pipeline.inference.rerank import Reranker
-from pipeline.inference.test_time import MODES, Mode, detect
+from pipeline.inference.test_time import MODES, SINGLE, Mode, detect
 
 K = TypeVar("K")
 T = TypeVar("T")
 
-SINGLE = "single"
 WINDOW_IMAGES = 64  # of a stream that are put into batches together: two of a GPU's, of 1024 x 1024
 WINDOW_PIXELS = 2**28  # of these images, 0.8 GB: large photographs make a window of few
 

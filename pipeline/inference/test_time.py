@@ -198,10 +198,11 @@ def _one(description: str, sizing: Callable[[int, int], Sizing], convention: Con
     return Mode(description, lambda width, height: (Pass(sizing(width, height)),), convention=convention)
 
 
+SINGLE = "single"
 MODES = Registry(
     "test-time mode",
     {
-        "single": _one("one pass at original size", lambda width, height: ORIGINAL),
+        SINGLE: _one("one pass at original size", lambda width, height: ORIGINAL),
         "retinaface_1600": _one("one pass, short edge 1600, long one at most 2150", lambda w, h: RetinaFaceSize()),
         "mogface_single": _one(
             "one pass at original size, above 10.7 megapixels reduced to that",

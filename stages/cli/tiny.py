@@ -11,10 +11,10 @@ import numpy as np
 
 from pipeline.engine.config import Config
 from pipeline.engine.graph import Node
-from pipeline.inference.test_time import MODES
+from pipeline.inference.test_time import MODES, SINGLE
 from stages.index import Index
 from stages.label_candidates import LabelCandidates
-from stages.predict import SINGLE, Predict
+from stages.predict import Predict
 from stages.redetect import Redetect
 from stages.rerank import Rerank
 from stages.statistics import Statistics

@@ -117,7 +117,7 @@ def stop(driver: subprocess.Popen[str], signals: list[signal.Signals]) -> tuple[
     [
         ("work", [signal.SIGTERM, signal.SIGTERM, signal.SIGINT]),
         ("start", [signal.SIGTERM]),
-        ("start", [signal.SIGHUP]),
+        pytest.param("start", [signal.SIGHUP], marks=pytest.mark.faults),
     ],
 )
 def test_nothing_is_left_of_a_stopped_driver_and_no_stranger_is_joined(world, stranger, moment, signals):

@@ -38,7 +38,8 @@ nodes:
     [
         ("--local", signal.SIGTERM),
         ("--local", signal.SIGINT),
-        pytest.param("--verbose", signal.SIGINT, marks=pytest.mark.ray),
+        # On Ray a small driver is stopped in `tests/cluster/test_stopping.py`.
+        pytest.param("--verbose", signal.SIGINT, marks=[pytest.mark.ray, pytest.mark.faults]),
     ],
 )
 def test_a_signal_stops_at_once_and_the_next_run_goes_on(tmp_path, mode, number):
