@@ -185,7 +185,7 @@ def _wait(known: NodePlan, store: Store, upstream: Mapping[str, NodePlan], optio
     changes = differences(known, store)
     below = ("inputs.", "lineage.")
     own = changes and [each for each in changes if each[2] != NOT_COMPUTED and not each[0].startswith(below)]
-    return replace(known, reason=f"{_reason(own)}after {', '.join(waits)}")
+    return replace(known, reason=f"{_reason(own)}after {_first(waits)}")
 
 
 def _decide(known: NodePlan, store: Store, options: Options) -> NodePlan:
@@ -267,5 +267,5 @@ def _short(value: object) -> str:
 
 
 def _first(names: Sequence[str], most: int = 4) -> str:
-    """Returns names as a line can hold them: a table of sixty rows is blocked by all of them."""
+    """Returns names as a line can hold them: a table of sixty rows waits for all of them."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -1,4 +1,4 @@
-"""The evidence of `crface_agreement.yaml` from drawn images to its table, and that it compares what it says."""
+"""The evidence of `crface_agreement*.yaml` from drawn images to its table, and that it compares what it says."""
 
 from __future__ import annotations
 
@@ -14,28 +14,36 @@ from pipeline.engine.storage import Store
 from stages.cli.tiny import tiny_sets, write_tiny_files
 from stages.graph import STAGES
 
-CONFIG = Path(__file__).resolve().parents[2] / "configs/crface_agreement.yaml"
-UNIONS = {"1536": ["original", "1536"], "2048": ["original", "2048"], "three": ["original", "1536", "2048"]}
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+CONFIG, AT_8K = CONFIGS / "crface_agreement.yaml", CONFIGS / "crface_agreement_8k.yaml"
+UNIONS = {
+    (CONFIG, "1536"): ["original", "1536"],
+    (CONFIG, "2048"): ["original", "2048"],
+    (CONFIG, "three"): ["original", "1536", "2048"],
+    (AT_8K, "near"): ["4096", "8k"],
+    (AT_8K, "far"): ["2048", "8k"],
+}
 
 
-@pytest.mark.parametrize("union", UNIONS)
-def test_a_union_has_the_same_sizes_in_training_and_in_use(union: str) -> None:
-    nodes = load_config(CONFIG, STAGES).graph.nodes
+@pytest.mark.parametrize(("config", "union"), UNIONS, ids=[union for _, union in UNIONS])
+def test_a_union_has_the_same_sizes_in_training_and_in_use(config: Path, union: str) -> None:
+    nodes, sizes = load_config(config, STAGES).graph.nodes, UNIONS[config, union]
     for part, made in (("seen", f"labelled_{union}"), ("unseen", f"rank_{union}_a")):
-        assert nodes[made].inputs["candidates"] == tuple(f"boxes_{part}_{size}" for size in UNIONS[union])
+        assert nodes[made].inputs["candidates"] == tuple(f"boxes_{part}_{size}" for size in sizes)
         (voted,) = nodes[made].inputs["detections"]
-        assert nodes[voted].inputs["detections"] == tuple(f"single_{part}_{size}" for size in UNIONS[union])
+        assert nodes[voted].inputs["detections"] == tuple(f"single_{part}_{size}" for size in sizes)
     assert nodes[f"labelled_{union}"].inputs["samples"] == ("seen_faces",)
 
 
-def test_nothing_is_learnt_from_the_images_of_the_evaluation() -> None:
-    graph = load_config(CONFIG, STAGES).graph
+@pytest.mark.parametrize(("config", "unions"), [(CONFIG, 3), (AT_8K, 2)], ids=["original", "8k"])
+def test_nothing_is_learnt_from_the_images_of_the_evaluation(config: Path, unions: int) -> None:
+    graph = load_config(config, STAGES).graph
 
     def behind(name: str) -> set[str]:
         return {name}.union(*(behind(each) for each in graph.nodes[name].upstream))
 
     trained = [name for name, node in graph.nodes.items() if node.stage.name == "train_agreement"]
-    assert len(trained) == 9
+    assert len(trained) == 3 * unions
     assert all("unseen_faces" not in behind(name) and "seen_faces" in behind(name) for name in trained)
     assert all(graph.nodes[name].inputs["samples"] == ("unseen_faces",) for name in graph.nodes["table"].inputs["ap"])
 
