@@ -77,8 +77,6 @@ def _set_environment(local: bool, verbose: bool) -> None:
             "RAY_task_events_report_interval_ms": "0",
             "RAY_event_stats": "0",
             "RAY_USAGE_STATS_ENABLED": "0",
-            # A process beside every training that waits for this machine to be taken away.
-            "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
             # Below eight processes on two cores Ray warns of them in yellow; a training has its loaders beside it.
             "RAY_worker_maximum_startup_concurrency": str(max(4, os.cpu_count() or 1)),
             **WORKER_MEMORY,

@@ -35,6 +35,12 @@ def values(world, node):
     return sorted((row["image_id"], row["value"]) for row in artifact.rows())
 
 
+def squares(world, *sets):
+    """Runs the node `squares` on Ray, and only it: the start of every other node there takes seconds."""
+    world.run(selected=frozenset({"numbers"}))
+    return world.run(*sets, executor=RayExecutor, selected=frozenset({"squares"}))
+
+
 @pytest.mark.usefixtures("cluster")
 class TestOnOneCluster:
     def test_workers_start_without_uv_though_ray_was_imported_first(self, monkeypatch):
@@ -68,7 +74,7 @@ class TestOnOneCluster:
         assert checksums(world)["cubes"].keys() == here["cubes"].keys()
 
     def test_an_item_that_kills_its_worker_costs_itself_only(self, world):
-        outcome = world.run("squares.die_on=n005", executor=RayExecutor)
+        outcome = squares(world, "squares.die_on=n005")
         assert not outcome.failed
         assert values(world, "squares") == [(f"n{i:03d}", 0 if i == 5 else i * i) for i in range(10)]
         (error,) = stored_manifests(world.store, "squares")[0].errors
@@ -91,14 +97,14 @@ class TestOnOneCluster:
         killed: list[int] = []
         thread = threading.Thread(target=kill_a_worker)
         thread.start()
-        outcome = world.run("squares.seconds=0.3", executor=RayExecutor)
+        outcome = squares(world, "squares.seconds=0.3")
         thread.join()
         assert killed
         assert not outcome.failed
         assert values(world, "squares") == [(f"n{i:03d}", i * i) for i in range(10)]
         assert stored_manifests(world.store, "squares")[0].errors == ()
-        (log,) = world.store.sizes("runs")
-        events = read_run_log(world.store, log.removesuffix(".jsonl"))
+        logs = [read_run_log(world.store, name.removesuffix(".jsonl")) for name in world.store.sizes("runs")]
+        events = [event for log in logs for event in log]
         assert [e["node"] for e in events if e["event"] == "worker died"] == ["squares"]
 
     def test_an_item_that_never_ends_costs_itself_only(self, world):
@@ -109,7 +115,7 @@ class TestOnOneCluster:
         world.traced()
         os.mkfifo(world.folder / "trace.n005")
         started = time.monotonic()
-        outcome = world.run("squares.run.item_seconds=2", "squares.run.workers=2", executor=RayExecutor)
+        outcome = squares(world, "squares.run.item_seconds=2", "squares.run.workers=2")
         assert time.monotonic() - started < 60
         assert not outcome.failed
         (error,) = stored_manifests(world.store, "squares")[0].errors
@@ -136,7 +142,7 @@ class TestOnOneCluster:
         with pytest.raises(ValueError, match=r"squares: a worker takes 3 cpus, .* \(1 x 2 cpus, .*try --set .*cpus=2"):
             world.run("squares.run.cpus=3", executor=RayExecutor)
         assert world.traced() == []
-        assert not world.run("squares.run.workers=3", executor=RayExecutor).failed
+        assert not squares(world, "squares.run.workers=3").failed
         assert values(world, "squares") == [(f"n{i:03d}", i * i) for i in range(10)]
         assert (
             "squares: 3 workers of 1 cpus each are wished for, and the cluster has room for 2"
