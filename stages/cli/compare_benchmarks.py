@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pipeline.evaluation.result_table import ResultTable
     from stages.stored_evaluation import StoredBenchmark
 
+_HEAD = 4096  # bytes of a file that are read to see what it is
+WIDTH = 100  # characters of a line of what is printed
 NO_TEST = "No interval and no test of chance: the stored counts are of all images together."
 
 
@@ -52,14 +54,13 @@ class BenchmarkFile:
 Result: TypeAlias = "StoredBenchmark | BenchmarkFile"
 
 
-def find_result(run: str) -> Result | None:
-    """Returns a finished `benchmark` node, or the `--json` of an evaluation; None for what is neither."""
-    from stages.stored_evaluation import find_benchmark, find_evaluation
-
+def is_benchmark_file(run: str) -> bool:
+    """Returns whether a path is a file with a JSON object, as no form of predictions is one."""
     file = Path(run)
-    if file.suffix == ".json" and file.is_file():
-        return BenchmarkFile(file)
-    return None if find_evaluation(run) else find_benchmark(run)
+    if file.suffix.lower() != ".json" or not file.is_file():
+        return False
+    with file.open("rb") as opened:
+        return opened.read(_HEAD).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{"
 
 
 def compare_benchmarks(
@@ -101,7 +102,7 @@ def compare_benchmarks(
     summary = f"{names[1]} against {names[0]} on {titles[0]}: {_first(figures)}. {NO_TEST}"
     print(summary)
     for table in tables:
-        print(f"\n{table.text()}")
+        print(f"\n{table.text(WIDTH)}")
     if json:
         shown = {name: {"a": _plain(figures[0][name]), "b": _plain(figures[1][name])} for name in figures[0]}
         changes = [{"field": name, "a": a, "b": b} for name, a, b in config]
@@ -123,6 +124,7 @@ def _tables(
     figures: Sequence[Mapping[str, float]],
     config: Sequence[tuple[str, Any, Any]],
 ) -> list[ResultTable]:
+    from pipeline.evaluation.config_difference import config_table
     from pipeline.evaluation.result_table import ResultTable, percent
 
     rows = [
@@ -133,13 +135,7 @@ def _tables(
     same = all(contents[0][name] == contents[1][name] for name in ("images", "faces"))
     note = "Figures in per cent." + ("" if same else " They are of other images or faces, and do not compare.")
     tables = [ResultTable(title, ("", *names, "difference"), [*rows, *counts], note)]
-    if config:
-        shown = [
-            (name, *(each if isinstance(each, str) else json_text.dumps(each) for each in pair))
-            for name, *pair in config
-        ]
-        tables.append(ResultTable("What differs in the config", ("field", *names), shown))
-    return tables
+    return [*tables, config_table(names, config)] if config else tables
 
 
 def _first(figures: Sequence[Mapping[str, float]]) -> str:
