@@ -83,7 +83,8 @@ def test_a_stored_result_and_a_file_differ_by_their_protocol(wider8k, runs: Worl
     assert "protocol.name" in answer.out and "jitter" not in answer.out
     for content, words in (
         (b"{", "expected the --json of an evaluation, found that"),
-        (b"[]", "expected one of FDDB, "),
+        (b"{}", "protocol.benchmark: expected one of FDDB, "),
+        (b"[]", "/wide is a result of a benchmark: expected another one beside it, found"),
     ):
         file.write_bytes(content)
         answer = wider8k("compare", f"{url}/wide", file)
