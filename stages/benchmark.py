@@ -26,7 +26,7 @@ from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.records import Sample, read_detections
 from pipeline.data.schemas import BENCHMARK, DETECTIONS, SAMPLES
 from pipeline.engine.manifest import Artifact
-from pipeline.engine.stage import Port, Row, StageContext, WholeStage
+from pipeline.engine.stage import NODE, Port, Row, StageContext, WholeStage
 from pipeline.evaluation.benchmark_fields import unused
 from pipeline.evaluation.benchmark_page import benchmark_page
 from pipeline.evaluation.benchmark_parts import BenchmarkPart, Counts
@@ -82,7 +82,7 @@ class Benchmark(WholeStage):
     def check(self, path: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
         """Raises ValueError where no labels are given or they are not there, or a field of another benchmark is set."""
         if not path:
-            raise ValueError("path: expected the labels of the benchmark; set it in the config or with --set")
+            raise ValueError(f"path: expected the labels of the benchmark, found none: --set {NODE}.path=PATH")
         if not Path(path).exists():
             raise ValueError(f"path: no labels at {path}: expected those of {self.benchmark}")
         fields = type(self).model_fields

@@ -115,7 +115,8 @@ def _require_sizes(table: PredictionTable, form: PredictionForm, path: Path) -> 
     if form.needs_sizes and unknown:
         raise ValueError(
             f"{path}: expected the sizes of the images, for {form.words} needs them; found none of {len(unknown)} of "
-            f"{len(table)} images, the first is {table.names[unknown[0]]}; --image-folder names their folder"
+            f"{len(table)} images, the first is {table.names[unknown[0]]}; --image-folder names their "
+            "folder, --labels labels that have sizes"
         )
 
 

@@ -83,12 +83,17 @@ def test_shares_are_of_the_sizes_that_are_given(tmp_path: Path) -> None:
         return np.array([[100, 50]], np.int32)
 
     assert read_box_labels(tmp_path, sizes=sizes).labels.boxes[0].tolist() == [[40, 15, 60, 35]]
-    with pytest.raises(ValueError, match=r"a\.png: expected the image, for its boxes are shares of its sides, found none"):
+    with pytest.raises(
+        ValueError, match=r"a\.png: expected the image, for its boxes are shares of its sides, found none"
+    ):
         read_box_labels(tmp_path)
 
 
 def test_sizes_of_coco_that_are_none_are_unknown(tmp_path: Path) -> None:
-    images = [{"id": 1, "file_name": "a.png", "width": 64, "height": 32}, {"id": 2, "file_name": "b.png", "width": "?", "height": 3}]
+    images = [
+        {"id": 1, "file_name": "a.png", "width": 64, "height": 32},
+        {"id": 2, "file_name": "b.png", "width": "?", "height": 3},
+    ]
     box = {"image_id": 1, "bbox": [1, 2, 3, 4]}
     (tmp_path / "faces.json").write_text(json.dumps({"images": images, "annotations": [box]}))
     sizes = read_box_labels(tmp_path / "faces.json").sizes
