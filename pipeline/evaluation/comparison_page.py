@@ -62,7 +62,8 @@ def comparison_tables(found: RunComparison) -> list[ResultTable]:
         tables.append(config_table(found.names, found.config))
     for title, images in (("gained", found.gained), ("lost", found.lost)):
         if images:
-            tables.append(_image_table(f"Images that {title} most in {found.subset}", images))
+            within = "" if found.subset == "all" else f" in {found.subset}"
+            tables.append(_image_table(f"Images that {title} most{within}", images))
     return tables
 
 
