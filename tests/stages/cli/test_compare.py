@@ -103,7 +103,7 @@ def test_two_predictions_on_labels_of_ones_own(wider8k, tmp_path: Path) -> None:
     alone = [tmp_path / "a_ap.json", tmp_path / "b_ap.json"]
     for source, file in zip((root / "a.json", root / "few.csv"), alone, strict=True):
         assert wider8k("evaluate", source, "--labels", labels, "--json", file).code == 0
-    values = [json.loads(file.read_text())["ap"]["all"] for file in alone]
+    values = [json.loads(file.read_text())["all"] for file in alone]
     assert [content["ap"]["all"][run]["value"] for run in "ab"] == values
     both = wider8k("compare", found, found, "--labels", labels, "--ground-truth", tmp_path)
     assert both.code == 2 and "expected one of them, found both" in both.err
