@@ -116,7 +116,10 @@ def _one_truth(
     """Returns what the two options name; raises ValueError where they are two, or do not go together."""
     truth = Truth.of(ground_truth, labels, category)
     if truth is None:
-        ctx.fail("Missing option '--ground-truth' or '--labels'.")
+        ctx.fail(
+            "Missing option '--ground-truth' or '--labels': the folder of WIDER FACE's four .mat files, or labels of "
+            "your own in any form, which wider8k dataset inspect recognises."
+        )
     if details and not truth.official:
         raise ValueError("--details: expected with the official .mat files only, found --labels of your own")
     return truth
