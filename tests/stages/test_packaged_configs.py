@@ -84,8 +84,8 @@ def test_the_smoke_run_of_the_wheel_ends_and_its_detector_finds_faces(
         assert said.returncode == 0, said.stdout + said.stderr
         return said.stdout
 
-    assert "done: 13 computed, 0 reused" in wider8k("run", "-c", "smoke")
-    assert "done: 0 computed, 13 reused" in wider8k("run", "-c", "smoke")
+    assert "done: 14 computed, 0 reused" in wider8k("run", "-c", "smoke")
+    assert "done: 0 computed, 14 reused" in wider8k("run", "-c", "smoke")
     networks = ("--weights", "runs/smoke/detector.safetensors", "--ranker", "runs/smoke/ranker.safetensors")
     assert "photo.png: " in wider8k("detect", "photo.png", *networks, "--out", "found", "--json", "found.json")
     (found,) = json.loads((tmp_path / "found.json").read_text())
