@@ -89,5 +89,5 @@ def test_the_smoke_run_of_the_wheel_ends_and_its_detector_finds_faces(
     networks = ("--weights", "runs/smoke/detector.safetensors", "--ranker", "runs/smoke/ranker.safetensors")
     assert "photo.png: " in wider8k("detect", "photo.png", *networks, "--out", "found", "--json", "found.json")
     (found,) = json.loads((tmp_path / "found.json").read_text())
-    assert found["boxes"] and (tmp_path / "found/photo.png").is_file()
+    assert found["boxes"] and (tmp_path / "found/photo.jpg").is_file()
     assert "ap_rank against ap on 100 images" in wider8k("compare", "runs/smoke/ap", "runs/smoke/ap_rank")
