@@ -5,27 +5,39 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from dataclasses import fields as dataclass_fields
 from functools import partial, reduce
 from operator import add
 from pathlib import Path
 from typing import ClassVar, Literal
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 from pydantic import Field
 
 from pipeline.data.datasets.fddb.annotation import FddbLabels
 from pipeline.data.datasets.files import hash_files
 from pipeline.data.datasets.labels.labelled_files import LABEL_ENDINGS
+from pipeline.data.image_kinds import claims_to_be_image
 from pipeline.data.image_names import NameIndex
 from pipeline.data.image_sets import require_known_images
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.records import Sample, read_detections
 from pipeline.data.schemas import BENCHMARK, DETECTIONS, SAMPLES
 from pipeline.engine.manifest import Artifact
-from pipeline.engine.stage import Port, Row, StageContext, WholeStage
+from pipeline.engine.stage import NODE, Port, Row, StageContext, WholeStage
+from pipeline.evaluation.benchmark_fields import unused
 from pipeline.evaluation.benchmark_page import benchmark_page
 from pipeline.evaluation.benchmark_parts import BenchmarkPart, Counts
-from pipeline.evaluation.benchmark_results import BenchmarkName, BenchmarkResult, coco_result, fddb_result, voc_result
+from pipeline.evaluation.benchmark_results import (
+    BENCHMARKS,
+    BenchmarkName,
+    BenchmarkResult,
+    coco_result,
+    fddb_result,
+    voc_result,
+)
 from pipeline.evaluation.benchmarks import BenchmarkOptions, borders
 from pipeline.evaluation.box_refinement import Fit
 from pipeline.evaluation.coco_ap import CocoCounts
@@ -55,7 +67,7 @@ class Benchmark(WholeStage):
     """
 
     name: ClassVar[str] = "benchmark"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     inputs: ClassVar[dict[str, Port]] = {"samples": Port(SAMPLES), "detections": Port(DETECTIONS)}
     output: ClassVar[pa.Schema] = BENCHMARK
 
@@ -70,23 +82,19 @@ class Benchmark(WholeStage):
     def check(self, path: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
         """Raises ValueError where no labels are given or they are not there, or a field of another benchmark is set."""
         if not path:
-            raise ValueError("path: expected the labels of the benchmark; set it in the config or with --set")
+            raise ValueError(f"path: expected the labels of the benchmark, found none: --set {NODE}.path=PATH")
         if not Path(path).exists():
             raise ValueError(f"path: no labels at {path}: expected those of {self.benchmark}")
-        uses = {
-            "protocol": ("pascal", "afw"),
-            "min_face": ("pascal", "afw"),
-            "category": ("pascal", "afw", "coco", "single"),
-            "max_detections": ("coco",),
-            "score": ("single",),
-        }
-        for field, benchmarks in uses.items():
-            if self.benchmark not in benchmarks and getattr(self, field) != type(self).model_fields[field].default:
-                raise ValueError(f"{field}: expected with {' or '.join(benchmarks)} only, found {self.benchmark}")
+        fields = type(self).model_fields
+        chosen = [each.name for each in dataclass_fields(BenchmarkOptions) if each.name in fields]
+        if found := unused(self.benchmark, (name for name in chosen if getattr(self, name) != fields[name].default)):
+            names, users = found
+            only = " or ".join(each for each in users if each in BENCHMARKS)
+            raise ValueError(f"{', '.join(names)}: expected with {only} only, found {self.benchmark}")
 
     def file_hashes(self, path: str | None) -> Mapping[str, str]:
-        """Returns the hash of the labels."""
-        return {"labels": hash_files(Path(path), LABEL_ENDINGS)} if path else {}
+        """Returns the hash of the labels, and of the names of images beside them: YOLO's form lists none."""
+        return {"labels": _hash(Path(path))} if path else {}
 
     def run(self, ctx: StageContext) -> Iterable[Row]:
         """Returns one row.
@@ -98,15 +106,16 @@ class Benchmark(WholeStage):
         samples, detections = ctx.one("samples"), ctx.one("detections")
         require_known_images(detections, samples)
         path = Path(ctx.path or "")
-        if hash_files(path, LABEL_ENDINGS) != ctx.file_hashes["labels"]:
+        if _hash(path) != ctx.file_hashes["labels"]:
             raise ValueError(f"{path}: expected the labels that this run was planned with, found others")
-        part = BenchmarkPart.read(self.benchmark, path, self._options())
-        for line in part.remarks:
-            ctx.log(line)
         rows = [Sample.from_row(row) for row in samples.rows()]
         shards = images_of_shards(detections)
         without = missing_answers(rows, detections, shards)
         left_out = without.unreadable if self.unreadable == "left_out" else frozenset()
+        sizes_of_labels = partial(_sizes, [row for row in rows if row.image_id not in left_out])
+        part = BenchmarkPart.read(self.benchmark, path, self._options(), sizes_of_labels)
+        for line in part.remarks:
+            ctx.log(line)
         names = _names(samples.node, rows, path, part)
         shown = {name: known for name, known in names.items() if name not in left_out}
         if not shown:
@@ -154,6 +163,21 @@ class _Task:
     shard: str
     part: BenchmarkPart
     names: Mapping[str, str]
+
+
+def _hash(labels: Path) -> str:
+    return hash_files(labels, LABEL_ENDINGS, claims_to_be_image)
+
+
+def _sizes(samples: Sequence[Sample], names: Sequence[str]) -> NDArray[np.int32]:
+    """Returns int32 [N, 2], width and height in pixels of labelled images, for boxes that are shares of them.
+
+    They are those of the samples, whose pixels the detections are in, so that they are a part of the node's identity.
+    """
+    index = NameIndex(names)
+    known = {index.find(each.image_id): (each.width, each.height) for each in samples}
+    # Faces of other images count nowhere, and are of any size.
+    return np.array([known.get(name, (1, 1)) for name in names], np.int32).reshape(-1, 2)
 
 
 def _names(node: str, samples: Sequence[Sample], path: Path, part: BenchmarkPart) -> dict[str, str]:

@@ -10,12 +10,12 @@ from typing import ClassVar
 import pyarrow as pa
 
 from pipeline.data.datasets.config_field import DatasetChoice
-from pipeline.data.datasets.dataset import with_node
 from pipeline.data.datasets.entries import Entries, Entry, name_of
+from pipeline.data.datasets.labels.forms import advice_on_form
 from pipeline.data.records import Sample
 from pipeline.data.schemas import SAMPLES
 from pipeline.engine.manifest import Artifact
-from pipeline.engine.stage import Item, Items, MapStage, Row, StageContext
+from pipeline.engine.stage import NODE, Item, Items, MapStage, Row, StageContext, with_node
 
 
 class Index(MapStage):
@@ -34,7 +34,7 @@ class Index(MapStage):
     def check(self, path: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
         """Raises ValueError where a folder is needed and none is given."""
         if self.dataset.needs_root and not path:
-            raise ValueError("path: expected the dataset's folder, found nothing; set it in the config or with --set")
+            raise ValueError(f"path: expected the dataset's folder, found none: --set {NODE}.path=FOLDER")
 
     def items(self, ctx: StageContext) -> Sequence[Item]:
         """Returns one item per image, whose version changes with the file's size, time or labels.
@@ -46,7 +46,8 @@ class Index(MapStage):
         try:
             entries = self.dataset.entries(ctx.path or "", ctx.log)
         except (ValueError, FileNotFoundError) as error:
-            raise ValueError(with_node(str(error), ctx.node)) from None
+            advice = advice_on_form(self.dataset, ctx.path or "")
+            raise ValueError(with_node(f"{error}{advice}", ctx.node)) from None
         table = Entries.of(entries).table
         names = table["image_id"]
         try:

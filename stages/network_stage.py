@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, model_validator
 
 from pipeline.data.canvas import parse_canvas
-from pipeline.engine.stage import Item, MapStage, Row
+from pipeline.engine.stage import NODE, Item, MapStage, Row
 from pipeline.inference.engines import require_engine
 from pipeline.inference.worker import size_of
 from pipeline.models.checkpoint import Checkpoint
@@ -63,5 +63,5 @@ class NetworkStage(MapStage):
 def require_weights(path: str | None, inputs: Mapping[str, tuple[str, ...]]) -> None:
     """Raises ValueError unless weights come from one place: a node's `path`, or the node wired to `checkpoint`."""
     if bool(inputs.get("checkpoint")) == bool(path):
-        found = "both" if path else "neither"
+        found = "both" if path else f"neither: --set {NODE}.path=FILE, or a name that wider8k weights list prints"
         raise ValueError(f"expected weights either as a file in `path` or from inputs.checkpoint, found {found}")

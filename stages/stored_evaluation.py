@@ -23,17 +23,48 @@ _CONFIG: Final = ("stage", "version", "params", "file_hashes", "dataset")
 """Entries of a fingerprint that are a node's own; its inputs follow from the nodes that made them."""
 
 
+class StoredManifests:
+    """The manifests of a store, those of each node read once.
+
+    Attributes:
+        store: where they are.
+    """
+
+    def __init__(self, store: Store) -> None:
+        """Takes a store; nothing is read yet."""
+        self.store = store
+        self._of_node: dict[str, list[Manifest]] = {}
+
+    def of_node(self, node: str) -> list[Manifest]:
+        """Returns those of a node, newest first."""
+        if node not in self._of_node:
+            self._of_node[node] = stored_manifests(self.store, node)
+        return self._of_node[node]
+
+    @cached_property
+    def by_content(self) -> Mapping[str, Manifest]:
+        """Content hash -> the newest manifest of that content."""
+        found = [manifest for node in self.store.folders() for manifest in self.of_node(node)]
+        oldest_first = sorted(found, key=lambda manifest: float(manifest.run.get("finished", 0)))
+        return {manifest.content_hash: manifest for manifest in oldest_first}
+
+
 @dataclass(frozen=True)
 class StoredRun:
     """The newest finished output of one node.
 
     Attributes:
-        store: where it is.
+        stored: all manifests of its store.
         manifest: of the output.
     """
 
-    store: Store
+    stored: StoredManifests
     manifest: Manifest
+
+    @property
+    def store(self) -> Store:
+        """Where it is."""
+        return self.stored.store
 
     def config(self) -> dict[str, Any]:
         """Returns the parameters of the evaluation and, below the name of each input, of all that it came from.
@@ -42,18 +73,11 @@ class StoredRun:
         """
         return self._config(self.manifest, set())
 
-    @cached_property
-    def _stored(self) -> Mapping[str, Manifest]:
-        """Content hash -> the newest manifest of that content."""
-        each_node = (stored_manifests(self.store, node) for node in self.store.folders())
-        oldest_first = sorted((m for found in each_node for m in found), key=lambda m: float(m.run.get("finished", 0)))
-        return {manifest.content_hash: manifest for manifest in oldest_first}
-
     def _input(self, port: str) -> Manifest:
         (content,) = self.manifest.fingerprint_fields["inputs"][port]
-        if content not in self._stored:
+        if content not in self.stored.by_content:
             raise ValueError(f"{self.store.url}: the {port} that {self.manifest.node} was made of are no longer stored")
-        return self._stored[content]
+        return self.stored.by_content[content]
 
     def _config(self, manifest: Manifest, seen: set[str]) -> dict[str, Any]:
         fields = manifest.fingerprint_fields
@@ -61,11 +85,11 @@ class StoredRun:
         below = {}
         for port, contents in fields.get("inputs", {}).items():
             for place, content in enumerate(contents):
-                if content in self._stored and content not in seen:
+                if content in self.stored.by_content and content not in seen:
                     below[port if len(contents) == 1 else f"{port}[{place}]"] = content
         # All of a node's own inputs belong to it, also those that one of the others read as well.
         seen.update(below.values())
-        found |= {name: self._config(self._stored[content], seen) for name, content in below.items()}
+        found |= {name: self._config(self.stored.by_content[content], seen) for name, content in below.items()}
         return found
 
 
@@ -98,42 +122,48 @@ class StoredBenchmark(StoredRun):
         return found
 
 
-def find_evaluation(run: str) -> StoredEvaluation | None:
-    """Returns the finished evaluation of a store with one `evaluate` node, or of such a node's folder; None for others.
+def find_result(
+    run: str, opened: dict[str, StoredManifests] | None = None
+) -> StoredEvaluation | StoredBenchmark | None:
+    """Returns the newest finished evaluation, or result of a benchmark, at a path; None where there is neither.
 
     Args:
-        run: a store, such as `runs/smoke`, or a node's folder in one, such as `runs/smoke/ap`.
+        run: a store with one `evaluate` node, or without any and with one `benchmark` node, such as `runs/smoke`; or
+            the folder of such a node, such as `runs/smoke/ap`.
+        opened: address -> manifests of the stores that are read already; those that are read are added.
 
     Raises:
-        ValueError: the store has several evaluations; the message names them.
+        ValueError: the store has several evaluations, or several results of benchmarks; the message names them.
     """
-    found = _find(run, Evaluate.name, "evaluations")
-    return StoredEvaluation(*found) if found else None
-
-
-def find_benchmark(run: str) -> StoredBenchmark | None:
-    """Returns the finished result of a benchmark, as `find_evaluation` does the evaluation."""
-    found = _find(run, Benchmark.name, "results of benchmarks")
-    return StoredBenchmark(*found) if found else None
-
-
-def _find(run: str, stage: str, words: str) -> tuple[Store, Manifest] | None:
+    known = {} if opened is None else opened
     address = run.rstrip("/")
     store = Store(address)
     if store.local and not Path(store.url).is_dir():
         return None
-    found = {node: newest for node in store.folders() if (newest := _newest(store, node, stage))}
-    if len(found) > 1:
-        choices = ", ".join(f"{address}/{node}" for node in found)
-        raise ValueError(f"{run} has {len(found)} {words}: name one of {choices}")
-    if found:
-        return store, next(iter(found.values()))
+    stored = known.setdefault(store.url, StoredManifests(store))
+    nodes = store.folders()
+    for stage, words in ((Evaluate.name, "evaluations"), (Benchmark.name, "results of benchmarks")):
+        found = {node: newest for node in nodes if (newest := _newest(stored, node, stage))}
+        if len(found) > 1:
+            choices = ", ".join(f"{address}/{node}" for node in found)
+            raise ValueError(f"{run} has {len(found)} {words}: name one of {choices}")
+        if found:
+            return _RESULTS[stage](stored, next(iter(found.values())))
     above, _, node = store.url.rpartition("/")
     if not above or not node:
         return None
-    newest = _newest(Store(above), node, stage)
-    return (Store(above), newest) if newest else None
+    stored = known.setdefault(above, StoredManifests(Store(above)))
+    for stage, kind in _RESULTS.items():
+        if newest := _newest(stored, node, stage):
+            return kind(stored, newest)
+    return None
 
 
-def _newest(store: Store, node: str, stage: str) -> Manifest | None:
-    return next((m for m in stored_manifests(store, node) if m.fingerprint_fields.get("stage") == stage), None)
+_RESULTS: Final[Mapping[str, type[StoredEvaluation] | type[StoredBenchmark]]] = {
+    Evaluate.name: StoredEvaluation,
+    Benchmark.name: StoredBenchmark,
+}
+
+
+def _newest(stored: StoredManifests, node: str, stage: str) -> Manifest | None:
+    return next((m for m in stored.of_node(node) if m.fingerprint_fields.get("stage") == stage), None)

@@ -16,7 +16,7 @@ from pipeline.data.prediction_format import ImageInfo
 from pipeline.data.records import Detections, Sample
 from pipeline.data.schemas import DETECTIONS, SAMPLES
 from pipeline.engine.fingerprint import hash_json
-from pipeline.engine.stage import Item, MapStage, Port, Row, StageContext
+from pipeline.engine.stage import NODE, Item, MapStage, Port, Row, StageContext
 
 
 class TextPredictions(MapStage):
@@ -42,7 +42,7 @@ class TextPredictions(MapStage):
         """Raises ValueError where no predictions are given, or they are not there."""
         if not path:
             raise ValueError(
-                "path: expected a folder, .tar.gz or .zip of text predictions; set it in the config or with --set"
+                f"path: expected a folder, .tar.gz or .zip of text predictions, found none: --set {NODE}.path=PATH"
             )
         if not Path(path).exists():
             raise ValueError(f"path: no predictions at {path}: expected a folder, a .tar.gz or a .zip")

@@ -92,8 +92,8 @@ def evaluate(
         wanted = WantedImages(truth.image_ids, truth.boxes)
     else:
         path = Path(labels).expanduser()
-        compared = read_compared_labels(path)
-        truth, wanted = compared.file.labels, WantedImages.of(compared)
+        file = read_compared_labels(path)
+        truth, wanted = file.labels, WantedImages.of(file)
     if not truth.faces:
         raise ValueError(f"labels: expected faces that count, found none in {len(truth.image_ids)} images")
     if isinstance(predictions, Mapping):

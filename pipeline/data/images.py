@@ -19,6 +19,7 @@ from pipeline.data.image_kinds import HEIC, READ, kind_of
 from pipeline.data.jpeg_segments import in_several_scans
 from pipeline.data.pillow_images import HEIF, opened, reads_heic
 from pipeline.data.tiff_samples import PACKED_BITS, TiffSamples, tiff_samples
+from pipeline.engine.install_command import install_command
 
 Image = NDArray[np.uint8]
 
@@ -142,7 +143,7 @@ def _probe(data: bytes, max_megapixels: float) -> _Header:
     if kind is None:
         raise ImageError(f"not an image: {len(data)} bytes that start with {data[:12]!r}")
     if kind == HEIC and not reads_heic():
-        raise ImageError('a HEIC image: pip install "wider8k[heic]" to read it, or convert it to JPEG')
+        raise ImageError(f"a HEIC image: {install_command('wider8k[heic]')} to read it, or convert it to JPEG")
     if kind not in (*READ, HEIC):
         raise ImageError(f"a {kind} image, which cannot be read here: convert it; read are {', '.join(READ)}")
     samples = tiff_samples(data) if kind == "TIFF" else None

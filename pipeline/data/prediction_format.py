@@ -25,6 +25,7 @@ _MORE, _MANY = 2, 5  # and two more; five where boxes are so many that some matc
 _SHARE: Final = 0.1  # and of all faces
 _SCALED_SHARE: Final = 0.2  # the same for an unknown factor
 _UNIT: Final = (-0.5, 2.0)  # range of shares of the image, boxes that leave it included
+_EDGE: Final = 1024  # of WIDER FACE's images
 _EDGES: Final = (320, 416, 480, 512, 640, 768, 800, 960, 1280, 1600, 1920, 2048, 3840, 4096, 7680)
 
 LAYOUTS: Final[Mapping[str, Callable[[Float64], list[Float64]]]] = {
@@ -142,7 +143,8 @@ class _Rows:
         met, chance = scaled[edge], self._found(0, self.expected, self._factor(edge), turned=1)
         if met >= max(_TIMES * as_read + _MANY, _SCALED_SHARE * total) and met >= _TIMES * chance:
             counts = f"so enlarged or reduced they meet {met} of {total} faces, else {as_read}"
-            return f"found boxes that look like those of images with a long side of {edge}: {counts}"
+            assumed = f" in place of {_EDGE}" if self.sizes is None else ""
+            return f"found boxes that look like those of images with a long side of {edge}{assumed}: {counts}"
         return None
 
     def leaves_the_image(self) -> str | None:
@@ -172,8 +174,8 @@ class _Rows:
         return len(np.unique(met[met >= 0]))
 
     def _factor(self, edge: int) -> Float64 | float:
-        """Returns the factor from images with such a long side to the original; WIDER's are 1024 wide."""
-        return 1024 / edge if self.sizes is None else self.sizes[self.image_N].max(axis=1) / edge
+        """Returns the factor from images with such a long side to the original, `_EDGE` where that is unknown."""
+        return _EDGE / edge if self.sizes is None else self.sizes[self.image_N].max(axis=1) / edge
 
     def _best_of_shares(self, offset: int) -> str | None:
         if self.sizes is None or not len(self.faces):

@@ -16,7 +16,7 @@ ENDINGS: Final = (
 
 _STARTS: Final = re.compile(
     rb"RIFF.{4}AVI |\x1a\x45\xdf\xa3|\x30\x26\xb2\x75\x8e\x66\xcf\x11|FLV\x01|\0\0\x01\xba|OggS|\x06\x0e\x2b\x34"
-    rb"|.{4}(?:moov|mdat|wide|skip|free)",
+    rb"|\0.{3}(?:moov|wide|skip|free)|.{4}mdat",  # sizes below 16 MB: text may begin with "the free"
     re.DOTALL,
 )
 

@@ -220,10 +220,10 @@ class VideoWriter(AbstractContextManager["VideoWriter"]):
     ) -> None:
         """Closes the file; raises VideoError where frames are missing in it, which OpenCV does not say."""
         self._writer.release()
-        if self.file.suffix == ".avi":
-            _set_rate(self.file, self._rate)
         if error is not None:
             return
+        if self.file.suffix == ".avi":
+            _set_rate(self.file, self._rate)
         cv2 = _opencv()
         written = cv2.VideoCapture(str(self.file), cv2.CAP_FFMPEG)
         found = int(written.get(cv2.CAP_PROP_FRAME_COUNT)) if written.isOpened() else 0
@@ -233,9 +233,14 @@ class VideoWriter(AbstractContextManager["VideoWriter"]):
 
 
 def _set_rate(avi: Path, rate: float) -> None:
-    """Writes a rate into the two headers of an AVI: OpenCV's encoder rounds it to a whole number."""
+    """Writes a rate into the two headers of an AVI: OpenCV's encoder rounds it to a whole number.
+
+    Raises VideoError: it has none, which OpenCV does not say.
+    """
     with avi.open("r+b") as file:
         head = file.read(256)
+        if b"avih" not in head or b"strh" not in head:
+            raise VideoError(f"{avi}: its headers could not be written: is the disk full?")
         file.seek(head.index(b"avih") + 8)
         file.write(struct.pack("<I", round(1e6 / rate)))
         file.seek(head.index(b"strh") + 28)

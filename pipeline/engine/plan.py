@@ -14,7 +14,7 @@ from pipeline.engine.manifest import Artifact, Manifest, manifest_name, parse_ma
 from pipeline.engine.redaction import redact
 from pipeline.engine.shard_record import DamagedError, finished_shards, shard_names
 from pipeline.engine.shard_reuse import ShardPlan, plan_shards
-from pipeline.engine.stage import MapStage, StageContext
+from pipeline.engine.stage import MapStage, StageContext, with_node
 from pipeline.engine.storage import Store
 
 NOT_COMPUTED = "(not computed yet)"
@@ -120,7 +120,7 @@ def plan_node(graph: Graph, name: str, store: Store, upstream: Mapping[str, Node
     except DamagedError:
         raise
     except (ValueError, OSError) as error:
-        return NodePlan(node, Decision.BLOCKED, redact(str(error)), invalid=name in options.selected)
+        return NodePlan(node, Decision.BLOCKED, redact(with_node(str(error), name)), invalid=name in options.selected)
     return known if known.shard_plan else replace(known, items=None)
 
 

@@ -31,6 +31,15 @@ AUTO = 1_000_000
 """`Resources.workers` of ``workers: auto``: a maximum that no cluster reaches, so that as many start as fit."""
 
 
+NODE = "<node>"
+"""Placeholder in a stage's messages for the node whose parameter helps: `with_node` replaces it where it is known."""
+
+
+def with_node(message: str, node: str) -> str:
+    """Returns a message with the node's name in place of `NODE`."""
+    return message.replace(NODE, node)
+
+
 class Resources(LiteralModel):
     """How a node is executed: never part of what its output is, so never hashed.
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.data.datasets.labels.image_files import Sizes
+from pipeline.data.datasets.labels.reader import LabelFile
 from pipeline.data.prediction_set import PredictionSet
-from pipeline.data.predictions.compared_labels import ComparedLabels
 from pipeline.data.predictions.matching import PLAIN, GivenPredictions, find_predictions
-from pipeline.data.predictions.sizes import Sizes
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +53,9 @@ class WantedImages:
     sizes: Sizes | None = None
 
     @classmethod
-    def of(cls, labels: ComparedLabels) -> WantedImages:
+    def of(cls, file: LabelFile) -> WantedImages:
         """Returns all images of labels."""
-        faces = labels.file.labels
-        return cls(faces.image_ids, faces.boxes, labels.file.ids, sizes=labels.sizes)
+        return cls(file.labels.image_ids, file.labels.boxes, file.ids, sizes=file.sizes)
 
 
 def read_detections(path: Path, wanted: WantedImages, given: GivenPredictions = PLAIN) -> BenchmarkDetections:

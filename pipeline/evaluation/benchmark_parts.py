@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.data.datasets.fddb.annotation import FddbLabels, read_fddb
 from pipeline.data.datasets.labels.box_labels import BoxLabels
+from pipeline.data.datasets.labels.image_files import Sizes
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.evaluation.benchmark_results import BenchmarkName
 from pipeline.evaluation.benchmarks import BenchmarkOptions, read_counted_labels
@@ -50,13 +51,16 @@ class BenchmarkPart:
     remarks: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, benchmark: BenchmarkName, path: Path, options: BenchmarkOptions) -> BenchmarkPart:
+    def read(
+        cls, benchmark: BenchmarkName, path: Path, options: BenchmarkOptions, sizes: Sizes | None = None
+    ) -> BenchmarkPart:
         """Returns all images of a benchmark.
 
         Args:
             benchmark: which one.
             path: the folder of FDDB's folds; of the others as `labels.reader` takes it.
             options: what is chosen.
+            sizes: of the images, for boxes that are shares of them; None opens the images beside the labels.
 
         Raises FileNotFoundError, ValueError: labels are missing or malformed; the message says where.
         """
@@ -64,7 +68,7 @@ class BenchmarkPart:
         if benchmark == "fddb":
             labels, form, remarks = read_fddb(path, measured=False), "FDDB folds", tuple[str, ...]()
         else:
-            file = read_counted_labels(path, options.category)
+            file = read_counted_labels(path, options.category, sizes)
             labels, form, remarks = file.labels, file.form, file.remarks
             if benchmark == "single":
                 require_single(labels, path)

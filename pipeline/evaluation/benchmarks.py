@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.data.datasets.fddb.annotation import LONGEST, FddbLabels, read_fddb
+from pipeline.data.datasets.labels.image_files import Sizes
 from pipeline.data.datasets.labels.reader import LabelFile, read_box_labels
-from pipeline.data.predictions.compared_labels import ComparedLabels
 from pipeline.data.predictions.matching import PLAIN, GivenPredictions
 from pipeline.evaluation.benchmark_inputs import BenchmarkDetections, WantedImages, read_detections
 from pipeline.evaluation.benchmark_results import BenchmarkName, BenchmarkResult, coco_result, fddb_result, voc_result
@@ -74,16 +74,16 @@ def evaluate_benchmark(
     file = read_counted_labels(labels, chosen.category)
     if benchmark == "single":
         require_single(file.labels, labels)
-    wanted = WantedImages.of(ComparedLabels(labels, file, chosen.category))
+    wanted = WantedImages.of(file)
     found = read_detections(predictions, wanted, chosen.given)
     if benchmark == "coco":
         return _coco(found, file, chosen)
     return _voc(benchmark, found, file, chosen)
 
 
-def read_counted_labels(path: Path, category: str | None = None) -> LabelFile:
+def read_counted_labels(path: Path, category: str | None = None, sizes: Sizes | None = None) -> LabelFile:
     """Returns the labels of AFW, PASCAL Face or a COCO set, as `read_box_labels`; refuses those without a face."""
-    file = read_box_labels(path, category)
+    file = read_box_labels(path, category, sizes=sizes)
     if not file.labels.faces:
         raise ValueError(f"{path}: expected faces that count, found none in {len(file.labels.image_ids)} images")
     return file

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pipeline.data.schemas import LEVELS
+from pipeline.evaluation.result_table import NONE, shortened
 
-NONE: Final = "–"
 CONTENT_HASH: Final = "content_hash"  # last part of a fact's name
 LONGEST: Final = 28  # characters of a parameter's value
 Column = tuple[str, list[str], bool]  # title, one text per row, whether it is a number, aligned to the right
@@ -140,7 +140,8 @@ def differing_parameters(facts: Sequence[Mapping[str, Any]]) -> list[Column]:
     # Weights trained here always differ, and follow from the other facts.
     names = [name for name in dict.fromkeys(n for row in facts for n in row) if not name.endswith(f".{CONTENT_HASH}")]
     differing = [name for name in names if any(row.get(name) != facts[0].get(name) for row in facts)]
-    return [(_title(name, differing), [_short(row.get(name)) for row in facts], False) for name in differing]
+    columns = {name: [_shown(row.get(name)) for row in facts] for name in differing}
+    return [(_title(name, differing), shortened(texts, LONGEST), False) for name, texts in columns.items()]
 
 
 def _title(name: str, names: Sequence[str]) -> str:
@@ -155,11 +156,10 @@ def _percent(value: float | None, digits: int = 2) -> str:
     return NONE if value is None or math.isnan(value) else f"{100 * value:.{digits}f}"
 
 
-def _short(value: Any) -> str:
+def _shown(value: Any) -> str:
     if value is None:
         return NONE
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _aligned(column: Column) -> list[str]:

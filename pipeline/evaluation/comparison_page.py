@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from typing import Any, Final
 
 from pipeline.evaluation.bootstrap import Interval
+from pipeline.evaluation.config_difference import config_table
 from pipeline.evaluation.page import PageData, render_page
 from pipeline.evaluation.result_table import ResultTable, percent
 from pipeline.evaluation.run_comparison import ImageChange, RunComparison
@@ -57,11 +59,11 @@ def comparison_tables(found: RunComparison) -> list[ResultTable]:
         )
     ]
     if found.config:
-        changes = [(name, _plain(a), _plain(b)) for name, a, b in found.config]
-        tables.append(ResultTable("What differs in the config", ("field", *found.names), changes))
+        tables.append(config_table(found.names, found.config))
     for title, images in (("gained", found.gained), ("lost", found.lost)):
         if images:
-            tables.append(_image_table(f"Images that {title} most in {found.subset}", images))
+            within = "" if found.subset == "all" else f" in {found.subset}"
+            tables.append(_image_table(f"Images that {title} most{within}", images))
     return tables
 
 
@@ -69,7 +71,8 @@ def summary(found: RunComparison) -> str:
     """Returns a sentence on each subset: how much the second run differs, and whether that is more than chance."""
     parts = []
     for subset, test in found.tests.items():
-        if test.p_value != test.p_value:  # NaN: no face counts
+        if math.isnan(test.p_value):  # no face counts
+            parts.append(f"{subset} – (no face counts)")
             continue
         chance = "more than chance" if test.p_value < SIGNIFICANT else "may be chance"
         parts.append(f"{subset} {percent(test.difference.value, sign=True)} ({chance}, p = {test.p_value:.3f})")
@@ -126,7 +129,3 @@ def _image_json(each: ImageChange) -> dict[str, Any]:
 
 def _shown(each: Interval, sign: bool = False) -> str:
     return f"{percent(each.value, sign=sign)} [{percent(each.low, sign=sign)}, {percent(each.high, sign=sign)}]"
-
-
-def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.datasets.labels.box_labels import BoxLabels
+from pipeline.data.datasets.labels.reader import LabelFile
 from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth, is_official, load_ground_truth
 from pipeline.data.datasets.wider_face.prediction_files import is_archive
 from pipeline.data.datasets.wider_face.prediction_lines import Reading
@@ -21,7 +22,7 @@ from pipeline.data.datasets.wider_face.predictions import read_wider_text
 from pipeline.data.image_list import match_image_list
 from pipeline.data.prediction_format import ImageInfo
 from pipeline.data.prediction_set import PredictionSet
-from pipeline.data.predictions.compared_labels import ComparedLabels, read_compared_labels
+from pipeline.data.predictions.compared_labels import read_compared_labels
 from pipeline.data.predictions.forms import recognise
 from pipeline.data.predictions.matching import PLAIN, GivenPredictions
 from pipeline.evaluation.benchmark_inputs import WantedImages, read_detections
@@ -78,7 +79,7 @@ class LabelledImages:
     """
 
     truth: WiderGroundTruth
-    own: ComparedLabels | None = None
+    own: LabelFile | None = None
 
 
 def truth_of_labels(labels: BoxLabels) -> WiderGroundTruth:
@@ -99,7 +100,7 @@ def read_labels(path: Path, category: str | None = None) -> LabelledImages:
     if is_official(path):
         return LabelledImages(load_ground_truth(path))
     labels = read_compared_labels(path, category)
-    return LabelledImages(truth_of_labels(labels.file.labels), labels)
+    return LabelledImages(truth_of_labels(labels.labels), labels)
 
 
 def read_inputs(
@@ -162,8 +163,8 @@ def _read_predictions(
     found = read_detections(source, wanted, given)
     problems, protocol = dict(found.problems), dict[str, Any](source=found.source)
     if own is not None:
-        protocol |= {"benchmark": "labels by the rule of WIDER FACE", "labels": own.file.form}
-        problems["labels"] = list(own.file.remarks)
+        protocol |= {"benchmark": "labels by the rule of WIDER FACE", "labels": own.form}
+        problems["labels"] = list(own.remarks)
     inputs = EvaluationInputs(truth, found.predictions, reading, np.zeros(0), protocol, problems)
     return inputs, found.unreadable
 

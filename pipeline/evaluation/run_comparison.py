@@ -103,7 +103,7 @@ class RunComparison:
 
 
 def compare_runs(
-    a: ComparedRun, b: ComparedRun, resamples: int = RESAMPLES, seed: int = 0, top: int = TOP, subset: str = "hard"
+    a: ComparedRun, b: ComparedRun, resamples: int = RESAMPLES, seed: int = 0, top: int = TOP
 ) -> RunComparison:
     """Returns how a second run differs from a first, over the images that both have.
 
@@ -113,10 +113,11 @@ def compare_runs(
         resamples: of the images; the same ones for both.
         seed: of the draws.
         top: most images to name of those that gained, and of those that lost.
-        subset: whose faces count in the images' changes.
+
+    The changes of the images are those of the last subset: "hard", or "all" of labels of one's own.
 
     Raises:
-        ValueError: they have no image in common, or other faces in one.
+        ValueError: they have no image in common, other subsets of faces, or other faces in an image.
     """
     common = _common_images(a, b)
     inputs = [replace(each.inputs, truth=each.inputs.truth.restrict(common)) for each in (a, b)]
@@ -124,6 +125,7 @@ def compare_runs(
     names = inputs[0].truth.image_ids
     inputs[1] = replace(inputs[1], truth=inputs[0].truth)
     first, second = (each.matches() for each in inputs)
+    subset = list(first.counts)[-1]
     results = [each.evaluate(matches=matches) for each, matches in zip(inputs, (first, second), strict=True)]
     drawn = resample([image_counts(first), image_counts(second)], resamples, seed)
     ap, tests = {}, {}
@@ -152,7 +154,7 @@ def compare_runs(
     )
 
 
-def image_changes(a: Matches, b: Matches, subset: str = "hard") -> Float64:
+def image_changes(a: Matches, b: Matches, subset: str) -> Float64:
     """Returns float64 [I], what each image contributes to the difference of AP; NaN where no face counts.
 
     The rows of both are the same images.
@@ -183,6 +185,11 @@ def image_changes(a: Matches, b: Matches, subset: str = "hard") -> Float64:
 
 def _common_images(a: ComparedRun, b: ComparedRun) -> set[str]:
     truths = a.inputs.truth, b.inputs.truth
+    subsets = [", ".join(truth.counts) for truth in truths]
+    if subsets[0] != subsets[1]:
+        raise ValueError(
+            f"{a.name} counts the faces of {subsets[0]}, {b.name} those of {subsets[1]}: their APs do not compare"
+        )
     common = {*truths[0].image_ids} & {*truths[1].image_ids}
     if not common:
         raise ValueError(f"{a.name} and {b.name} have no image in common")

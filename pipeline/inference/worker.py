@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.engine.stage import Item, StageContext
+from pipeline.models.published import weights_file
 
 
 def planned_weights(ctx: StageContext, port: str = "checkpoint") -> bytes:
@@ -24,7 +25,7 @@ def planned_weights(ctx: StageContext, port: str = "checkpoint") -> bytes:
 
 def planned_file(ctx: StageContext) -> bytes:
     """Returns the weights file at the node's `path`. Raises ValueError: the file has changed since planning."""
-    data = Path(ctx.path or "").read_bytes()
+    data = weights_file(Path(ctx.path or "")).read_bytes()
     if ctx.file_hashes.get("weights") not in (None, hashlib.sha256(data).hexdigest()):
         raise ValueError(f"weights at {ctx.path} on {socket.gethostname()} are not those that were planned")
     return data

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.engine.file_kind import HEAD, file_kind
 from pipeline.models.checkpoint_file import in_file, whole_header
 from pipeline.models.detectors import DETECTORS
+from pipeline.models.published import weights_file
 from pipeline.models.rankers import RANKERS
 
 if TYPE_CHECKING:
@@ -53,11 +54,13 @@ class Checkpoint:
     """
 
     def __init__(self, source: Source) -> None:
-        """Reads the header of a checkpoint's bytes, or of the file at a path.
+        """Reads the header of a checkpoint's bytes, or of the file at a path or of a published name.
 
         Raises:
-            ValueError: it is cut off, or evidently something else.
+            FileNotFoundError: there is neither such a file nor such a name.
+            ValueError: it is cut off, or evidently something else; or the name's file is not fetched yet.
         """
+        source = source if isinstance(source, bytes) else weights_file(Path(source))
         self._source = source
         self.where = in_file(source)
         self.config = _config(whole_header(source))

@@ -86,11 +86,16 @@ def weights_file(given: Path) -> Path:
     """Returns a weights file: the one at a path, else the fetched one of that name.
 
     Raises:
+        FileNotFoundError: there is no such file, and no published one of that name.
         ValueError: it is a published name whose file is not fetched yet.
     """
     name = str(given)
-    if given.exists() or name not in PUBLISHED:
+    if given.exists():
         return given
+    if name not in PUBLISHED:
+        raise FileNotFoundError(
+            f"{name}: expected a weights file, or a name that wider8k weights list prints; found neither"
+        )
     file = cached(name)
     if not file.exists():
         raise ValueError(f"{name}: not fetched yet: wider8k weights get {name}")

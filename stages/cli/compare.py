@@ -4,32 +4,60 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 import typer
 
-from stages.cli.compare_benchmarks import Result, compare_benchmarks, find_result
+from stages.cli.compare_benchmarks import WIDTH, BenchmarkFile, Result, compare_benchmarks, is_benchmark_file
+from stages.cli.evaluation_options import Truth, is_typed, option_name
 from stages.cli.outputs import require_files
+from stages.cli.predictions import CategoryOption, ClassOption, FormOption, ImageFolderOption
 
 if TYPE_CHECKING:
-    from pipeline.evaluation.run_comparison import ComparedRun
+    from pipeline.data.predictions.matching import GivenPredictions
+    from pipeline.evaluation.evaluate_files import LabelledImages
+    from pipeline.evaluation.run_comparison import ComparedRun, RunComparison
+    from stages.stored_evaluation import StoredEvaluation, StoredManifests
 
+Found: TypeAlias = "StoredEvaluation | Result | None"
 _RUN = (
     "Predictions of any form, or a finished run: its store, or the folder of an evaluation or a benchmark in it, or "
     "what evaluate --benchmark wrote as --json."
 )
+_PREDICTIONS: Final = (
+    "ground_truth",
+    "labels",
+    "images",
+    "form",
+    "class_name",
+    "image_folder",
+    "category",
+    "nms",
+    "score",
+)
+"""Options that are for predictions."""
+_OF_BOTH: Final = ("ground_truth", "labels", "category")
+"""Those of them that go with one finished run: they name the faces of the other set."""
 
 
 def compare(
+    ctx: typer.Context,
     run_a: Annotated[str, typer.Argument(help=_RUN)],
     run_b: Annotated[str, typer.Argument(help="Likewise; differences are this one minus the first.")],
     ground_truth: Annotated[
         Path | None, typer.Option(help="For predictions: folder with the four official .mat files.")
     ] = None,
-    images: Annotated[
-        Path | None, typer.Option(help="For predictions: only the images of this list, event/name per line.")
+    labels: Annotated[
+        Path | None, typer.Option(help="For predictions: labels of your own, of any form of `wider8k dataset`.")
     ] = None,
+    images: Annotated[Path | None, typer.Option(help="For predictions: only the images of this list.")] = None,
+    form: FormOption = None,
+    class_name: ClassOption = None,
+    image_folder: ImageFolderOption = None,
+    category: CategoryOption = None,
     nms: Annotated[float | None, typer.Option(help="For predictions: suppress above this overlap first.")] = None,
     score: Annotated[float | None, typer.Option(help="For predictions: drop boxes at or below it first.")] = None,
     resamples: Annotated[int, typer.Option(min=1, help="Resamples of the images, for intervals and test.")] = 1000,
@@ -40,27 +68,36 @@ def compare(
 ) -> None:
     """Print what differs between two runs: config, AP with intervals and a paired test, the images that changed most.
 
-    Example: wider8k compare runs/smoke/ap runs/smoke/ap_ranked --report compare.html
+    Example: wider8k compare runs/smoke/ap runs/smoke/ap_rank --report compare.html
+
+    Example: wider8k compare a.json b.json --labels labels.csv
     """
-    from pipeline.engine.redaction import without_keys
-    from pipeline.evaluation.comparison_page import comparison_json, comparison_page, comparison_tables, summary
+    from pipeline.data.predictions.matching import GivenPredictions
     from pipeline.evaluation.run_comparison import compare_runs
 
-    read = [Path(each) for each in (run_a, run_b, images) if each]
-    require_files({"--json": json, "--report": report}, read)
-    if benchmarks := _benchmarks(run_a, run_b):
-        options = {"--ground-truth": ground_truth, "--images": images, "--nms": nms, "--score": score}
-        given = [option for option, value in options.items() if value is not None]
-        compare_benchmarks(benchmarks, short_names(run_a, run_b), given, json, report)
+    require_files({"--json": json, "--report": report}, [Path(each) for each in (run_a, run_b, images) if each])
+    names = short_names(run_a, run_b)
+    opened = dict[str, "StoredManifests"]()
+    found = [_find(run, opened) for run in (run_a, run_b)]
+    given = [option_name(option) for option in _PREDICTIONS if is_typed(ctx, option)]
+    if results := _results(found, (run_a, run_b)):
+        compare_benchmarks(results, names, given, json, report)
         return
-    runs = [
-        _read(run, name, ground_truth, images, nms, score)
-        for run, name in zip((run_a, run_b), short_names(run_a, run_b), strict=True)
-    ]
-    found = compare_runs(runs[0], runs[1], resamples, seed, top)
+    _require_options(ctx, found, (run_a, run_b))
+    described = _Described(
+        _faces(ground_truth, labels, category), images, nms, score, GivenPredictions(form, class_name, image_folder)
+    )
+    runs = [described.run(*each) for each in zip((run_a, run_b), names, found, strict=True)]
+    _print_and_write(compare_runs(runs[0], runs[1], resamples, seed, top), json, report)
+
+
+def _print_and_write(found: RunComparison, json: Path | None, report: Path | None) -> None:
+    from pipeline.engine.redaction import without_keys
+    from pipeline.evaluation.comparison_page import comparison_json, comparison_page, comparison_tables, summary
+
     print(summary(found))
     for table in comparison_tables(found):
-        print(f"\n{table.text()}")
+        print(f"\n{table.text(WIDTH)}")
     if json:
         json.write_text(comparison_json(found), encoding="utf-8")
         print(f"all digits: {json}")
@@ -84,37 +121,73 @@ def short_names(run_a: str, run_b: str) -> tuple[str, str]:
     return (first, second) if first != second else (parts[0][-1], parts[1][-1])
 
 
-def _benchmarks(run_a: str, run_b: str) -> tuple[Result, Result] | None:
+def _find(run: str, opened: dict[str, StoredManifests]) -> Found:
+    """Returns what is finished at a path; None where it is predictions."""
+    from stages.stored_evaluation import find_result
+
+    return BenchmarkFile(Path(run)) if is_benchmark_file(run) else find_result(run, opened)
+
+
+def _results(found: Sequence[Found], runs: tuple[str, str]) -> tuple[Result, Result] | None:
     """Returns two results of benchmarks, None where neither is one. Raises ValueError: one alone is."""
-    first, second = map(find_result, (run_a, run_b))
-    if first and second:
-        return first, second
-    if first or second:
-        one, other = (run_a, run_b) if first else (run_b, run_a)
+    from stages.stored_evaluation import StoredBenchmark
+
+    results = [each for each in found if isinstance(each, StoredBenchmark | BenchmarkFile)]
+    if len(results) == 1:
+        one, other = runs if results[0] is found[0] else runs[::-1]
         raise ValueError(f"{one} is a result of a benchmark: expected another one beside it, found {other}")
-    return None
+    return (results[0], results[1]) if results else None
 
 
-def _read(
-    run: str, name: str, ground_truth: Path | None, images: Path | None, nms: float | None, score: float | None
-) -> ComparedRun:
-    """Returns a finished run, or predictions with the ground truth that is given, by the name that is shown.
+def _require_options(ctx: typer.Context, found: Sequence[Found], runs: tuple[str, str]) -> None:
+    """Raises ValueError where an option for predictions is typed, and a run is finished that it would be about."""
+    finished = [run for run, each in zip(runs, found, strict=True) if each is not None]
+    allowed = () if len(finished) == len(runs) else _OF_BOTH
+    typed = [option_name(option) for option in _PREDICTIONS if option not in allowed and is_typed(ctx, option)]
+    if finished and typed:
+        raise ValueError(f"{', '.join(typed)}: expected with predictions only, found the finished run {finished[0]}")
 
-    Raises ValueError: it is no finished run, and there is no ground truth.
-    """
-    from pipeline.evaluation.evaluate_files import read_inputs
-    from pipeline.evaluation.run_comparison import ComparedRun
+
+def _faces(ground_truth: Path | None, labels: Path | None, category: str | None) -> LabelledImages | None:
+    """Returns the faces that predictions are compared with, read once; None where none are given."""
     from pipeline.evaluation.wider_result import require_faces
-    from stages.stored_evaluation import find_evaluation
 
-    if stored := find_evaluation(run):
-        if images or nms is not None or score is not None:
-            raise ValueError(f"{run} is a finished run: --images, --nms and --score are for predictions")
-        return ComparedRun(name, stored.inputs(), stored.config())
-    if ground_truth is None:
-        raise ValueError(
-            f"{run}: expected a finished run with an evaluation, or --ground-truth DIR for predictions; found neither"
-        )
-    inputs = read_inputs(Path(run), ground_truth, images, nms=nms, score=score)
-    require_faces(inputs.truth, str(images or ground_truth))
-    return ComparedRun(name, inputs, inputs.protocol)
+    truth = Truth.of(ground_truth, labels, category)
+    if truth is None:
+        return None
+    faces = truth.faces()
+    require_faces(faces.truth, str(truth.path))
+    return faces
+
+
+@dataclass(frozen=True, slots=True)
+class _Described:
+    """What is known of the predictions that are compared."""
+
+    faces: LabelledImages | None
+    images: Path | None
+    nms: float | None
+    score: float | None
+    given: GivenPredictions
+
+    def run(self, run: str, name: str, found: Found) -> ComparedRun:
+        """Returns a finished run, or predictions, by the name that is shown.
+
+        Raises ValueError: it is no finished run, and there are no faces to compare predictions with.
+        """
+        from pipeline.evaluation.evaluate_files import read_inputs
+        from pipeline.evaluation.run_comparison import ComparedRun
+        from pipeline.evaluation.wider_result import require_faces
+        from stages.stored_evaluation import StoredEvaluation
+
+        if isinstance(found, StoredEvaluation):
+            return ComparedRun(name, found.inputs(), found.config())
+        if self.faces is None:
+            raise ValueError(
+                f"{run}: expected a finished run with an evaluation, or predictions with --ground-truth DIR or "
+                "--labels PATH; found none of them"
+            )
+        inputs = read_inputs(Path(run), self.faces, self.images, nms=self.nms, score=self.score, given=self.given)
+        if self.images:
+            require_faces(inputs.truth, str(self.images))
+        return ComparedRun(name, inputs, inputs.protocol)

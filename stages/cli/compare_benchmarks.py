@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from pipeline.evaluation.result_table import ResultTable
     from stages.stored_evaluation import StoredBenchmark
 
+_HEAD = 4096  # bytes of a file that are read to see what it is
+WIDTH = 100  # characters of a line of what is printed
+_COUNTS = ("images", "faces")
+OTHER_FACES = "They are of other images or faces, and do not compare."
 NO_TEST = "No interval and no test of chance: the stored counts are of all images together."
 
 
@@ -52,14 +56,13 @@ class BenchmarkFile:
 Result: TypeAlias = "StoredBenchmark | BenchmarkFile"
 
 
-def find_result(run: str) -> Result | None:
-    """Returns a finished `benchmark` node, or the `--json` of an evaluation; None for what is neither."""
-    from stages.stored_evaluation import find_benchmark, find_evaluation
-
+def is_benchmark_file(run: str) -> bool:
+    """Returns whether a path is a file with a JSON object, as no form of predictions is one."""
     file = Path(run)
-    if file.suffix == ".json" and file.is_file():
-        return BenchmarkFile(file)
-    return None if find_evaluation(run) else find_benchmark(run)
+    if file.suffix.lower() != ".json" or not file.is_file():
+        return False
+    with file.open("rb") as opened:
+        return opened.read(_HEAD).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{"
 
 
 def compare_benchmarks(
@@ -91,17 +94,19 @@ def compare_benchmarks(
     titles = [each["protocol"]["benchmark"] for each in contents]
     if titles[0] != titles[1]:
         raise ValueError(f"{names[0]} is of {titles[0]} and {names[1]} of {titles[1]}: their figures do not compare")
-    figures = [headline(each) for each in contents]
+    figures = _of_both([headline(each) for each in contents])
     alike = type(runs[0]) is type(runs[1])
     configs = [
         run.config() if alike else {"protocol": each["protocol"]} for run, each in zip(runs, contents, strict=True)
     ]
     config = difference(configs[0], configs[1])
     tables = _tables(names, titles[0], contents, figures, config)
-    summary = f"{names[1]} against {names[0]} on {titles[0]}: {_first(figures)}. {NO_TEST}"
+    same = all(contents[0][name] == contents[1][name] for name in _COUNTS)
+    note = NO_TEST if same else OTHER_FACES
+    summary = f"{names[1]} against {names[0]} on {titles[0]}: {_first(figures)}. {note}"
     print(summary)
     for table in tables:
-        print(f"\n{table.text()}")
+        print(f"\n{table.text(WIDTH)}")
     if json:
         shown = {name: {"a": _plain(figures[0][name]), "b": _plain(figures[1][name])} for name in figures[0]}
         changes = [{"field": name, "a": a, "b": b} for name, a, b in config]
@@ -123,23 +128,21 @@ def _tables(
     figures: Sequence[Mapping[str, float]],
     config: Sequence[tuple[str, Any, Any]],
 ) -> list[ResultTable]:
+    from pipeline.evaluation.config_difference import config_table
     from pipeline.evaluation.result_table import ResultTable, percent
 
     rows = [
         (name, percent(a), percent(figures[1][name]), percent(figures[1][name] - a, sign=True))
         for name, a in figures[0].items()
     ]
-    counts = [(name, *(f"{each[name]:,}" for each in contents), "") for name in ("images", "faces")]
-    same = all(contents[0][name] == contents[1][name] for name in ("images", "faces"))
-    note = "Figures in per cent." + ("" if same else " They are of other images or faces, and do not compare.")
-    tables = [ResultTable(title, ("", *names, "difference"), [*rows, *counts], note)]
-    if config:
-        shown = [
-            (name, *(each if isinstance(each, str) else json_text.dumps(each) for each in pair))
-            for name, *pair in config
-        ]
-        tables.append(ResultTable("What differs in the config", ("field", *names), shown))
-    return tables
+    counts = [(name, *(f"{each[name]:,}" for each in contents), "") for name in _COUNTS]
+    tables = [ResultTable(title, ("", *names, "difference"), [*rows, *counts], "Figures in per cent.")]
+    return [*tables, config_table(names, config)] if config else tables
+
+
+def _of_both(figures: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:
+    """Returns the figures that both results have: COCO names recall after the number of detections that count."""
+    return [{name: value for name, value in each.items() if all(name in one for one in figures)} for each in figures]
 
 
 def _first(figures: Sequence[Mapping[str, float]]) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import sys
+import textwrap
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -18,16 +20,24 @@ Example: wider8k configs
 Example: wider8k run -c smoke
 """
 
+_FIRST: Final = {
+    name: place for place, name in enumerate(("smoke", "folder", "own", "wider_val", "benchmarks", "dump_8k"))
+}
+"""What most people run first, before those of the papers."""
+
 group = typer.Typer(help=_HELP, invoke_without_command=True, rich_markup_mode=None)
 
 
 @group.callback()
 def _list(context: typer.Context) -> None:
     if context.invoked_subcommand is None:
-        files = packaged_configs()
+        files = sorted(packaged_configs(), key=lambda file: _FIRST.get(file.stem, len(_FIRST)))
         width = max(len(file.stem) for file in files)
+        columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
         for file in files:
-            print(f"{file.stem:{width}}  {summary(file)}")
+            line = f"{file.stem:{width}}  {summary(file)}"
+            print(textwrap.fill(line, columns, subsequent_indent=" " * (width + 2)) if columns else line)
+        print("run one: wider8k run -c smoke; edit one: wider8k configs copy own experiments")
 
 
 @group.command()

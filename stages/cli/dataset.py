@@ -12,6 +12,7 @@ import typer
 from stages.cli.outputs import require_files, require_folder
 
 if TYPE_CHECKING:
+    from pipeline.data.datasets.labels.found_labels import FoundLabels
     from pipeline.data.datasets.labels.inspection import Inspection
 
 _HELP = """Inspect labelled images of any form (COCO, YOLO, VOC, CSV and others), or convert between them.
@@ -70,6 +71,7 @@ def inspect(
     if result.problem:
         print(f"problem  {result.problem}", file=sys.stderr)
         raise typer.Exit(1)
+    print(f"next: {_run_on(found)}")
 
 
 @group.command()
@@ -99,6 +101,22 @@ def convert(
         print(f"remark   {line}")
     print(f"{done.labels}: {done.images:,} images, {done.faces:,} faces")
     print(f"next: wider8k dataset inspect {shlex.quote(str(out))}")
+
+
+def _run_on(found: FoundLabels) -> str:
+    """Returns the command that finds and scores faces in labelled images."""
+    from pipeline.data.datasets.labels.labelled_files import labels_in
+
+    inside = found.labels.absolute().relative_to(found.root).as_posix()
+    # What a dataset finds by itself need not be named.
+    alone = found.labels.is_dir() or len(list(labels_in(found.root, found.form))) == 1
+    params = {"annotation": "" if alone else inside, "images": found.images}
+    more = [f"faces.dataset.{name}={value}" for name, value in params.items() if value]
+    if found.category:
+        more.append(f"faces.dataset.category=[{', '.join(found.category)}]")
+    chosen = [f"faces.dataset{'.kind' if more else ''}={found.name}"] if found.name != "coco_json" else []
+    sets = [f"faces.path={found.root}", *chosen, *more, "boxes.path=WEIGHTS"]
+    return shlex.join(["wider8k", "run", "-c", "own", *(word for each in sets for word in ("--set", each))])
 
 
 def _write_sheet(result: Inspection, sheet: Path) -> None:

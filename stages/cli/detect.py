@@ -68,6 +68,8 @@ def detect(
     folders = {kind: folder for kind, folder in (("out", out), ("blur", blur), ("crops", crops)) if folder is not None}
     files = {option: file for option, file in (("--json", json), ("--csv", csv)) if file is not None}
     require_outputs(folders, files, [*images, weights, *([ranker] if ranker else [])])
+    if sys.stderr.isatty():  # seconds, in a fresh environment many
+        print(f"loading {weights.name}", file=sys.stderr, flush=True)
     place = choose_device(device)
     chosen = choose_engine(engine, place)
     settings = {

@@ -17,6 +17,8 @@ from typing import Annotated, Literal
 import psutil
 import typer
 
+from pipeline.engine.install_command import install_command
+
 GIGABYTE = 2**30
 PACKAGES = ("wider8k", "torch", "torchvision", "ray", "pyarrow", "numpy", "opencv-python-headless")
 STORE_GB = 1.0  # below it not even the smoke run and Ray's logs have room
@@ -73,7 +75,7 @@ def _versions() -> list[Check]:
         except PackageNotFoundError:
             # A checkout on the path is no installed package.
             state: Literal["optional", "missing"] = "optional" if package == "wider8k" else "missing"
-            checks.append(Check(package, state, "not installed", f"pip install {package}"))
+            checks.append(Check(package, state, "not installed", install_command(package)))
     return checks
 
 
@@ -97,7 +99,7 @@ def _engines() -> list[Check]:
     for name, engine in ENGINES.items():
         missing = engine.missing
         found = f"not installed: {', '.join(missing)}" if missing else f"on {' and '.join(engine.devices)}"
-        fix = f"pip install 'wider8k[{engine.extra}]'" if missing and engine.extra else ""
+        fix = install_command(f"wider8k[{engine.extra}]") if missing and engine.extra else ""
         checks.append(Check(f"engine {name}", "optional" if missing else "ok", found, fix))
     return checks
 
@@ -149,7 +151,7 @@ def _ray() -> Check:
             executor.close()
         cores = sum(machine.cpus for machine in machines)
         where = "the cluster of RAY_ADDRESS" if joined() else "a cluster of this machine"
-        return f"{where} starts: {len(machines)} machines, {cores:.0f} CPUs"
+        return f"{where} starts: {len(machines)} machine{'s' * (len(machines) != 1)}, {cores:.0f} CPUs"
 
     return _attempt("Ray", start, "--local works without it")
 

@@ -28,6 +28,7 @@ from stages.cli.evaluation_options import (
     Resamples,
     Score,
     Seed,
+    Truth,
     Unreadable,
     WithDetails,
     chosen_reading,
@@ -102,15 +103,6 @@ def evaluate(
 
 
 @dataclass(frozen=True, slots=True)
-class _Truth:
-    """Where the faces are, and whether they are in the official files."""
-
-    path: Path
-    official: bool
-    category: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class _Details:
     """What `--details` computes intervals from."""
 
@@ -120,26 +112,22 @@ class _Details:
 
 def _one_truth(
     ctx: typer.Context, ground_truth: Path | None, labels: Path | None, category: str | None, details: bool
-) -> _Truth:
+) -> Truth:
     """Returns what the two options name; raises ValueError where they are two, or do not go together."""
-    from pipeline.data.datasets.wider_face.ground_truth import is_official
-
-    path = ground_truth or labels
-    if path is None:
-        ctx.fail("Missing option '--ground-truth' or '--labels'.")
-    if ground_truth and labels:
-        raise ValueError("--ground-truth and --labels are two names of one folder: expected one of them, found both")
-    official = labels is None or is_official(labels)
-    if official and category is not None:
-        raise ValueError("--category: expected with --labels of your own only, found the official files")
-    if details and not official:
+    truth = Truth.of(ground_truth, labels, category)
+    if truth is None:
+        ctx.fail(
+            "Missing option '--ground-truth' or '--labels': the folder of WIDER FACE's four .mat files, or labels of "
+            "your own in any form, which wider8k dataset inspect recognises."
+        )
+    if details and not truth.official:
         raise ValueError("--details: expected with the official .mat files only, found --labels of your own")
-    return _Truth(path, official, category)
+    return truth
 
 
 def _read(
     predictions: Path,
-    truth: _Truth,
+    truth: Truth,
     images: Path | None,
     reading: Literal["matlab", "python"],
     nms: float | None,
@@ -147,18 +135,17 @@ def _read(
     unreadable: Literal["left_out", "missed"],
     given: GivenPredictions,
 ) -> EvaluationInputs:
-    from pipeline.evaluation.evaluate_files import read_inputs, read_labels
+    from pipeline.evaluation.evaluate_files import read_inputs
     from pipeline.evaluation.wider_result import require_faces
 
-    faces = truth.path if truth.official else read_labels(truth.path, truth.category)
-    inputs = read_inputs(predictions, faces, images, reading, nms, score, unreadable, given)
+    inputs = read_inputs(predictions, truth.faces(), images, reading, nms, score, unreadable, given)
     require_faces(inputs.truth, str(images or truth.path))
     return inputs
 
 
 def _print_and_write(
     inputs: EvaluationInputs,
-    truth: _Truth,
+    truth: Truth,
     name: str,
     outputs: Mapping[str, Path | None],
     false_alarms: float | None,

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+from pipeline.evaluation.benchmark_fields import USED_BY, unused
+
+if TYPE_CHECKING:
+    from pipeline.evaluation.evaluate_files import LabelledImages
 
 GroundTruth = Annotated[
     Path | None, typer.Option(help="Folder with wider_face_val.mat and wider_{easy,medium,hard}_val.mat.")
@@ -44,6 +49,39 @@ Resamples = Annotated[int, typer.Option(min=1, help="Resamples of the images for
 Seed = Annotated[int, typer.Option(min=0, help="Seed of these resamples.")]
 
 
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """Where the faces are, and whether they are in the official files."""
+
+    path: Path
+    official: bool
+    category: str | None
+
+    @classmethod
+    def of(cls, ground_truth: Path | None, labels: Path | None, category: str | None) -> Truth | None:
+        """Returns what the options name, None without any; raises ValueError where they do not go together."""
+        from pipeline.data.datasets.wider_face.ground_truth import is_official
+
+        if ground_truth and labels:
+            raise ValueError(
+                "--ground-truth and --labels are two names of one folder: expected one of them, found both"
+            )
+        path = ground_truth or labels
+        if path is None:
+            return None
+        official = labels is None or is_official(labels)
+        if official and category is not None:
+            raise ValueError("--category: expected with --labels of your own only, found the official files")
+        return cls(path, official, category)
+
+    def faces(self) -> LabelledImages:
+        """Returns the faces; raises as `read_labels` and `load_ground_truth`."""
+        from pipeline.data.datasets.wider_face.ground_truth import load_ground_truth
+        from pipeline.evaluation.evaluate_files import LabelledImages, read_labels
+
+        return LabelledImages(load_ground_truth(self.path)) if self.official else read_labels(self.path, self.category)
+
+
 def chosen_reading(
     reading: str, nms: float | None, score: float | None, unreadable: str
 ) -> tuple[Literal["matlab", "python"], float | None, float | None, Literal["left_out", "missed"]]:
@@ -56,44 +94,27 @@ def chosen_reading(
     return tool, nms, score, "left_out" if unreadable == "left_out" else "missed"
 
 
-USED_BY: Final[Mapping[tuple[str, ...], tuple[str, ...]]] = {
-    ("pascal", "afw"): ("protocol", "min_face"),
-    ("wider", "pascal", "afw", "coco", "single"): ("category",),
-    ("coco",): ("max_detections",),
-    ("wider", "single"): ("score",),
-    ("wider",): (
-        "ground_truth",
-        "images",
-        "nms",
-        "false_alarms",
-        "details",
-        "reading",
-        "unreadable",
-    ),
-}
-"""Benchmarks -> the options that only these use."""
-
-
 def require_options_of(ctx: typer.Context, benchmark: str) -> None:
     """Raises ValueError where an option is typed that the benchmark does not use."""
-    for benchmarks, options in USED_BY.items():
-        typed = [_typed_as(name) for name in options if _is_typed(ctx, name)]
-        if typed and benchmark not in benchmarks:
-            only = " or ".join(benchmarks)
-            raise ValueError(f"{', '.join(typed)}: expected with --benchmark {only} only, found {benchmark}")
+    if found := unused(benchmark, (name for name in USED_BY if is_typed(ctx, name))):
+        names, users = found
+        typed, only = ", ".join(map(option_name, names)), " or ".join(users)
+        raise ValueError(f"{typed}: expected with --benchmark {only} only, found {benchmark}")
 
 
 def require_details(ctx: typer.Context, details: bool) -> None:
     """Raises ValueError where an option of the intervals is typed, even at its default, and `--details` is not."""
-    typed = [_typed_as(name) for name in ("resamples", "seed") if _is_typed(ctx, name)]
+    typed = [option_name(name) for name in ("resamples", "seed") if is_typed(ctx, name)]
     if typed and not details:
         raise ValueError(f"{', '.join(typed)}: expected with --details only, found no --details")
 
 
-def _typed_as(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
+def option_name(name: str) -> str:
+    """Returns an option as it is typed, for its parameter's name."""
+    return "--class" if name == "class_name" else f"--{name.replace('_', '-')}"
 
 
-def _is_typed(ctx: typer.Context, name: str) -> bool:
+def is_typed(ctx: typer.Context, name: str) -> bool:
+    """Returns whether an option is on the command line, even at its default."""
     source = ctx.get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"

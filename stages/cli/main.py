@@ -27,9 +27,20 @@ from stages.cli.submission import submission
 
 LOCKED = 3  # exit code where another run holds the store
 
+_HELP = """Finds faces in images of any size and measures how well, in runs that never compute anything twice.
+
+First steps:
+
+wider8k doctor
+
+wider8k run -c smoke
+
+wider8k detect PHOTOS --weights retinaface_mobilenet --out found
+"""
+
 app = typer.Typer(
     name="wider8k",
-    help=__doc__,
+    help=_HELP,
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,

@@ -72,6 +72,12 @@ def inspect(
     if result.problem:
         print(f"problem  {result.problem}", file=sys.stderr)
         raise typer.Exit(1)
+    options = {"--form": form, "--class": class_name, "--image-folder": image_folder, "--category": category}
+    typed = [word for option, value in options.items() if value is not None for word in (option, str(value))]
+    if labels:
+        print("next:", shlex.join(["wider8k", "evaluate", str(path), "--labels", str(labels), *typed]))
+    else:
+        print("next:", shlex.join(["wider8k", "predictions", "inspect", str(path), *typed, "--labels", "LABELS"]))
 
 
 @group.command()

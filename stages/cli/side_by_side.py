@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
+import numpy as np
+
 from pipeline.data.image_reader import ImageReader
 from pipeline.data.images import decode, encode_jpeg
 from pipeline.data.records import Sample, read_detections
@@ -54,9 +56,9 @@ def gallery_result(item: PaperItem, run: FinishedRun, node: str) -> PaperResult:
 def _matches(line: Lineage, samples: Mapping[str, Sample]) -> dict[str, ImageMatches]:
     """Returns image -> hits, misses and false alarms of its boxes among the best of the set."""
     rows = [row for table in line.detections.tables() for row in read_detections(table) if not row.error]
-    scores = sorted((float(score) for row in rows for score in row.scores), reverse=True)
+    scores = np.sort(np.concatenate([np.zeros(0, np.float32), *(row.scores for row in rows)]))
     faces = sum(int(sample.levels["hard"].sum()) for sample in samples.values() if "hard" in sample.levels)
-    least = scores[min(faces, len(scores)) - 1] if scores and faces else 0.0
+    least = float(scores[-min(faces, len(scores))]) if len(scores) and faces else 0.0
     return {row.image_id: match_image(samples[row.image_id], row, least) for row in rows if samples[row.image_id].width}
 
 

@@ -289,7 +289,9 @@ def test_twelve_bits_in_sixteen_are_no_black_image() -> None:
 
 def test_heic_is_read_or_says_what_to_install() -> None:
     if find_spec("pillow_heif") is None:
-        with pytest.raises(ImageError, match=r'a HEIC image: pip install "wider8k\[heic\]" to read it, or convert'):
+        with pytest.raises(
+            ImageError, match=r'a HEIC image: (uv )?pip install "wider8k\[heic\]" to read it, or convert'
+        ):
             decode(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(99))
         return
     import pillow_heif

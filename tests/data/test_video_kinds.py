@@ -32,3 +32,12 @@ def test_by_its_name_where_bytes_say_nothing(tmp_path: Path) -> None:
     (tmp_path / "page.webm").write_text("<html>")
     for name in ("empty.MP4", "page.webm", "gone.mkv"):
         assert is_video(tmp_path / name), name
+
+
+def test_a_text_that_begins_with_a_name_of_a_box_is_none(tmp_path: Path) -> None:
+    for text in ("the free software", "the wide world", "and skip it"):
+        (tmp_path / "text.txt").write_text(text)
+        assert not is_video(tmp_path / "text.txt")
+    for head in (b"\0\0\0\x08wide\0\0", b"\0\x01\0\0moov\0", b"\x7f\xff\0\0mdat\0"):
+        (tmp_path / "film").write_bytes(head)
+        assert is_video(tmp_path / "film")

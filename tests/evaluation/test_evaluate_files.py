@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 import scipy.io
 
+from pipeline.data.datasets.labels import image_files, yolo_text
+from pipeline.data.datasets.labels.conversion import convert_labels
+from pipeline.data.datasets.labels.found_labels import find_labels
 from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth
 from pipeline.data.prediction_set import PredictionSet
 from pipeline.data.predictions.conversion import convert_predictions
@@ -28,6 +32,7 @@ from pipeline.evaluation.evaluate_files import (
 )
 from pipeline.evaluation.wider_result import WiderResult
 from tests.data.wider_text import write_wider_text
+from tests.evaluation.six_photographs import NAMES, write_photographs
 
 FACE = [[10, 10, 9, 9]]
 
@@ -352,3 +357,23 @@ def test_a_published_set_has_its_ap_in_every_form(shared: Path, tmp_path: Path, 
     expected = json.loads((shared / "reference/wider_eval/expected.json").read_text())["sets"]["yolov7_face"]["ap"]
     result = read_inputs(tmp_path / out, shared / "data/wider_val_gt").evaluate()
     assert {subset: round(value, 10) for subset, value in result.ap.items()} == expected
+
+
+def test_shares_against_shares_read_each_label_and_each_image_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = write_photographs(tmp_path)
+    convert_labels(find_labels(root / "set/labels.csv"), "yolo", root / "yolo")
+    convert_predictions(root / "found.csv", "yolo", root / "found", root / "set/labels.csv")
+    expected = read_inputs(root / "found.csv", read_labels(root / "set/labels.csv")).evaluate().ap
+    read = list[str]()
+    for module, name in ((yolo_text, "stream_lines"), (image_files, "read_file")):
+        real = getattr(module, name)
+
+        def counted(file: Path, real: Callable[[Path], object] = real) -> object:
+            read.append(str(file))
+            return real(file)
+
+        monkeypatch.setattr(module, name, counted)
+    assert read_inputs(root / "found", read_labels(root / "yolo")).evaluate().ap == expected
+    assert len(read) == len(set(read)) == 2 * len(NAMES)

@@ -39,7 +39,7 @@ def test_the_change_of_an_image_is_that_of_ap_when_it_alone_is_swapped(seed: int
     def ap(rows: PredictionSet) -> float:
         return average_precision(count_images(rows, data.truth, data.scores)["hard"])
 
-    found = image_changes(data.matches, match_images(other, data.truth, data.scores))
+    found = image_changes(data.matches, match_images(other, data.truth, data.scores), "hard")
     for place in range(len(data.truth.image_ids)):
         into_first = ap(mixed(data.predictions, other, place)) - ap(data.predictions)
         into_second = ap(mixed(other, data.predictions, place)) - ap(other)
@@ -51,9 +51,9 @@ def test_the_change_of_an_image_is_that_of_ap_when_it_alone_is_swapped(seed: int
 def test_images_are_computed_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
     data = small_set(4)
     other = match_images(shuffled(data, 4), data.truth, data.scores)
-    whole = image_changes(data.matches, other)
+    whole = image_changes(data.matches, other, "hard")
     monkeypatch.setattr("pipeline.evaluation.run_comparison._AT_ONCE", 3)
-    assert image_changes(data.matches, other).tolist() == whole.tolist()
+    assert image_changes(data.matches, other, "hard").tolist() == whole.tolist()
 
 
 def test_a_comparison_has_ap_tests_config_and_images() -> None:
@@ -74,7 +74,7 @@ def test_a_comparison_has_ap_tests_config_and_images() -> None:
         ]
         assert [each.value for each in found.ap[level]] == values
         assert found.tests[level].difference.value == pytest.approx(values[1] - values[0])
-    changes = image_changes(data.matches, match_images(other, data.truth, data.scores))
+    changes = image_changes(data.matches, match_images(other, data.truth, data.scores), "hard")
     gained, lost = found.gained, found.lost
     assert [each.change for each in gained] == sorted(changes[changes > 0], reverse=True)[:2]
     assert [each.change for each in lost] == sorted(changes[changes < 0])[:2]

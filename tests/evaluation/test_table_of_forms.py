@@ -94,7 +94,7 @@ def test_every_cell_has_the_same_ap(
     source, truth = predictions[written], read_labels(labels[form])
     result = read_inputs(source, truth).evaluate()
     assert result.ap["all"] == expected["wider"]
-    assert truth.own is not None and truth.own.file.form == LABELS[form].words
+    assert truth.own is not None and truth.own.form == LABELS[form].words
     assert recognise(source)[0] == WRITTEN[written][0]
     assert result.problems == {}
 

@@ -137,6 +137,6 @@ def test_an_engine_whose_package_is_missing_names_the_extra(monkeypatch: pytest.
     registry = Registry("engine", {"gone": spec, "torch": ENGINES["torch"]})
     monkeypatch.setattr("pipeline.inference.engines.ENGINES", registry)
     monkeypatch.setattr("pipeline.inference.engines._BY_SPEED", {"cpu": ("gone", "torch")})
-    with pytest.raises(ValueError, match=r'needs no_such_package, .*not installed: pip install "wider8k\[openvi'):
+    with pytest.raises(ValueError, match=r'needs no_such_package, .*not installed: (uv )?pip install "wider8k\[openvi'):
         require_engine("gone", "float32", "cpu")
     assert fastest("cpu") == "torch"

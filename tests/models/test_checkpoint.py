@@ -8,6 +8,7 @@ import torch
 
 from pipeline.models.checkpoint import Checkpoint, published_detector
 from pipeline.models.detectors import DETECTORS
+from pipeline.models.published import PUBLISHED, cached
 from pipeline.models.weights import save_bytes
 
 STD = "2979b33ffafda5d74b6948cd7a5b9a7a62f62b949cef24e95fd15d2883a65220"
@@ -88,3 +89,17 @@ def test_neither_the_tables_nor_a_checkpoint_import_torch() -> None:
         "Checkpoint(b'who knows').detector('mogface'); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_published_name_is_its_fetched_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    name = next(iter(PUBLISHED))
+    with pytest.raises(ValueError, match=f"{name}: not fetched yet: wider8k weights get {name}"):
+        Checkpoint(name)
+    file = cached(name)
+    file.parent.mkdir(parents=True)
+    file.write_bytes(save_bytes("retinaface_mobilenet", DETECTORS["retinaface_mobilenet"].build(), {}))
+    assert Checkpoint(name).content_hash == Checkpoint(file).content_hash
+    assert Checkpoint(name).detector() == "retinaface_mobilenet"
+    with pytest.raises(FileNotFoundError, match=r"^gone\.pth: expected a weights file, or a name that wider8k"):
+        Checkpoint("gone.pth")

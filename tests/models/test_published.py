@@ -141,7 +141,12 @@ def test_names_and_paths_of_weights(name: str, tmp_path: Path, monkeypatch: pyte
     assert cache_folder({}) == Path.home() / ".cache/wider8k/weights"
     with pytest.raises(ValueError, match="tried: not fetched yet: wider8k weights get tried"):
         weights_file(Path("tried"))
-    assert weights_file(Path("other.pth")) == Path("other.pth")
+    with pytest.raises(
+        FileNotFoundError, match="gone.pth: expected a weights file, or a name that wider8k weights list"
+    ):
+        weights_file(Path("gone.pth"))
+    (tmp_path / "other.pth").write_bytes(b"")
+    assert weights_file(tmp_path / "other.pth") == tmp_path / "other.pth"
     assert fetch("tried") == cached("tried") == weights_file(Path("tried"))
     with pytest.raises(ValueError, match="nothing"):
         fetch("nothing")

@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from pipeline.data.images import encode_jpeg
 from pipeline.evaluation.benchmarks import BenchmarkOptions, evaluate_benchmark
 from tests.stages.drawn_benchmark import write_benchmark
 from tests.stages.world import World
@@ -138,3 +140,42 @@ def test_what_does_not_fit_is_named(guessed: World, root: Path, tmp_path: Path) 
         except ValueError as error:  # found before anything was started
             problem = str(error)
         assert words in problem, problem
+
+
+def write_yolo(root: Path, scale: int) -> Path:
+    """The faces of `faces.csv` as shares of the sides, beside photographs of another size."""
+    folder, rows = root / "yolo", dict[str, list[str]]()
+    folder.mkdir()
+    (folder / "data.yaml").write_text("names: [face]\n")
+    for line in (root / "faces.csv").read_text().splitlines()[1:]:
+        name, *numbers = line.split(",")
+        x1, y1, x2, y2 = (float(each or 0) for each in numbers[:4])
+        rows.setdefault(name, [])
+        if numbers[0]:
+            rows[name].append(f"0 {(x1 + x2) / 320} {(y1 + y2) / 240} {(x2 - x1) / 160} {(y2 - y1) / 120}")
+    for name, lines in rows.items():
+        for kind, ending, data in (
+            ("images", ".jpg", encode_jpeg(np.zeros((120 * scale, 160 * scale, 3), np.uint8))),
+            ("labels", ".txt", "\n".join(lines).encode()),
+        ):
+            file = (folder / kind / name).with_suffix(ending)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+    return folder
+
+
+def test_shares_are_of_the_images_that_were_searched(guessed: World, root: Path) -> None:
+    (root / "faces.csv").write_text((root / "faces.csv").read_text().replace(",1\n", ",0\n"))  # YOLO ignores none
+    add(guessed, root, "pascal")
+    guessed.done()
+    expected = content(guessed)["ap"]
+    folder = write_yolo(root, scale=2)
+    labels = f"figures.path={folder}"
+    guessed.done(labels)
+    assert content(guessed, labels)["ap"] == pytest.approx(expected, abs=1e-12)
+    assert 0.05 < expected < 0.95
+    # Some of the labelled images are not in the samples.
+    guessed.done(labels, limit=4)
+    before = guessed.identity("figures", labels)
+    next(folder.rglob("img_0.jpg")).unlink()
+    assert guessed.identity("figures", labels) != before

@@ -162,7 +162,9 @@ def test_an_unreadable_image_is_an_error_row_with_its_faces(world: World, photos
 
 def test_a_missing_folder_stops_before_any_work(world: World) -> None:
     world.node("images", "index", dataset="image_folder")
-    with pytest.raises(ValueError, match="images: path: expected the dataset's folder, found nothing"):
+    with pytest.raises(
+        ValueError, match="images: path: expected the dataset's folder, found none: --set images.path=FOLDER"
+    ):
         world.run()
     world.nodes["images"]["path"] = str(world.folder / "nowhere")
     with pytest.raises(ValueError, match=r"images: .*nowhere.* does not exist"):

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import os
+import json
 import subprocess
-import sys
-import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from pipeline.data.datasets.synthetic.dataset import Synthetic
+from pipeline.data.images import encode_png
 from stages.packaged_configs import CONFIGS, find_config, packaged_configs, summary, with_bases
+from tests.wheel import installed
 
-ROOT = Path(__file__).resolve().parents[2]
+__all__ = ["installed"]
 
 
 @pytest.mark.parametrize("typed", ["smoke", "smoke.yaml", "configs/smoke.yaml", "configs/smoke"])
@@ -51,21 +53,11 @@ def test_a_copy_has_all_that_the_config_is_based_on() -> None:
 
 
 @pytest.mark.slow
-def test_the_wheel_works_in_an_empty_folder(tmp_path: Path) -> None:
-    """Built, unpacked as an installer does, and run where nothing else of this project is."""
-    built, site, empty = tmp_path / "built", tmp_path / "site", tmp_path / "empty"
-    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(built)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    (wheel,) = built.glob("wider8k-*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(site)
-    empty.mkdir()
-    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+def test_the_wheel_works_in_an_empty_folder(tmp_path: Path, installed: Mapping[str, str]) -> None:
+    """Run where nothing else of this project is; tests/test_five_minutes.py types what the pages of docs/ say."""
 
     def wider8k(*words: str) -> str:
-        words = (sys.executable, "-P", "-m", "stages.cli.main", *words)
-        said = subprocess.run(words, cwd=empty, env=env | {"PYTHONPATH": str(site)}, capture_output=True, text=True)
+        said = subprocess.run(["wider8k", *words], cwd=tmp_path, env=installed, capture_output=True, text=True)
         assert said.returncode == 0, said.stdout + said.stderr
         return said.stdout
 
@@ -75,3 +67,27 @@ def test_the_wheel_works_in_an_empty_folder(tmp_path: Path) -> None:
     assert "everything needed is here" in wider8k("doctor", "--no-ray")
     wider8k("configs", "copy", "smoke", "mine")
     assert "detector " in wider8k("plan", "-c", "mine/smoke.yaml")
+
+
+@pytest.mark.faults
+@pytest.mark.ray
+@pytest.mark.timeout(900)
+def test_the_smoke_run_of_the_wheel_ends_and_its_detector_finds_faces(
+    tmp_path: Path, installed: Mapping[str, str]
+) -> None:
+    """Three minutes on two cores: the whole run, a second one with nothing to do, then `detect` with both networks."""
+    pixels = Synthetic(images=1, width=320, height=240, seed=9).draw(0)[0]
+    (tmp_path / "photo.png").write_bytes(encode_png(pixels))
+
+    def wider8k(*words: str) -> str:
+        said = subprocess.run(["wider8k", *words], cwd=tmp_path, env=installed, capture_output=True, text=True)
+        assert said.returncode == 0, said.stdout + said.stderr
+        return said.stdout
+
+    assert "done: 14 computed, 0 reused" in wider8k("run", "-c", "smoke")
+    assert "done: 0 computed, 14 reused" in wider8k("run", "-c", "smoke")
+    networks = ("--weights", "runs/smoke/detector.safetensors", "--ranker", "runs/smoke/ranker.safetensors")
+    assert "photo.png: " in wider8k("detect", "photo.png", *networks, "--out", "found", "--json", "found.json")
+    (found,) = json.loads((tmp_path / "found.json").read_text())
+    assert found["boxes"] and (tmp_path / "found/photo.jpg").is_file()
+    assert "ap_rank against ap on 100 images" in wider8k("compare", "runs/smoke/ap", "runs/smoke/ap_rank")

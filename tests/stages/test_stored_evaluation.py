@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.engine.fingerprint import difference
-from stages.stored_evaluation import StoredEvaluation, find_evaluation
+from pipeline.engine.manifest import Manifest, stored_manifests
+from pipeline.engine.storage import Store
+from stages.stored_evaluation import StoredBenchmark, StoredEvaluation, StoredManifests, find_result
+from tests.stages.drawn_benchmark import write_benchmark
 from tests.stages.world import World
 
 DATA = {"kind": "synthetic", "images": 5, "width": 160, "height": 120}
@@ -22,8 +25,8 @@ def evaluated(world: World) -> World:
 
 
 def stored(path: str) -> StoredEvaluation:
-    found = find_evaluation(path)
-    assert found is not None
+    found = find_result(path)
+    assert isinstance(found, StoredEvaluation)
     return found
 
 
@@ -70,7 +73,7 @@ def test_a_store_with_several_evaluations_names_them(evaluated: World) -> None:
     evaluated.done()
     url = evaluated.store.url
     with pytest.raises(ValueError, match=f"{url} has 2 evaluations: name one of {url}/ap, {url}/ap_raw"):
-        find_evaluation(url)
+        find_result(url)
     assert "candidates" not in stored(f"{url}/ap_raw").config()["detections"]
 
 
@@ -79,7 +82,7 @@ def test_what_is_no_evaluation_is_none(evaluated: World, tmp_path: Path) -> None
     (tmp_path / "text.tar.gz").write_bytes(b"")
     (tmp_path / "empty").mkdir()
     for path in (evaluated.store.url, f"{evaluated.store.url}/boxes", "text.tar.gz", "empty", "gone"):
-        assert find_evaluation(str(tmp_path / path)) is None
+        assert find_result(str(tmp_path / path)) is None
 
 
 def test_inputs_that_are_gone_are_named(evaluated: World) -> None:
@@ -89,3 +92,34 @@ def test_inputs_that_are_gone_are_named(evaluated: World) -> None:
         file.unlink()
     with pytest.raises(ValueError, match="the detections that ap was made of are no longer stored"):
         stored(evaluated.store.url).inputs()
+
+
+def test_evaluations_come_before_results_of_benchmarks(evaluated: World, tmp_path: Path) -> None:
+    labels = write_benchmark(tmp_path / "set")
+    evaluated.node("faces", "index", dataset="fddb", path=str(labels))
+    inputs = {"samples": "faces", "detections": "found"}
+    evaluated.node("figures", "benchmark", inputs=inputs, benchmark="pascal", path=str(labels / "faces.csv"))
+    evaluated.done(selected=["faces", "boxes", "found", "figures"])
+    assert isinstance(find_result(evaluated.store.url), StoredBenchmark)
+    evaluated.done()
+    assert isinstance(find_result(evaluated.store.url), StoredEvaluation)
+    assert isinstance(find_result(f"{evaluated.store.url}/figures"), StoredBenchmark)
+
+
+def test_a_store_is_read_once_for_two_runs_in_it(evaluated: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluated.node("ap_raw", "evaluate", inputs={"samples": "faces", "detections": "boxes"})
+    evaluated.done()
+    nodes = list[str]()
+
+    def counted(store: Store, node: str) -> list[Manifest]:
+        nodes.append(node)
+        return stored_manifests(store, node)
+
+    monkeypatch.setattr("stages.stored_evaluation.stored_manifests", counted)
+    opened = dict[str, StoredManifests]()
+    for name in ("ap", "ap_raw"):
+        found = find_result(f"{evaluated.store.url}/{name}", opened)
+        assert isinstance(found, StoredEvaluation)
+        assert found.config()["stage"] == "evaluate" and found.inputs().truth.image_ids
+    below = [node for node in nodes if node in evaluated.nodes]
+    assert sorted(below) == sorted(evaluated.nodes)

@@ -8,7 +8,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePosixPath
-from typing import ClassVar, Final
+from typing import ClassVar
 
 import pyarrow as pa
 import yaml
@@ -18,12 +18,10 @@ from pipeline.data.datasets.entries import Entry
 from pipeline.data.file_bytes import read_file
 from pipeline.data.records import Sample
 from pipeline.engine.literal_yaml import LiteralModel
+from pipeline.engine.stage import NODE
 
 Reader = Callable[[Entry], Sample]
 Log = Callable[[str], None]
-
-NODE: Final = "<node>"
-"""Placeholder in messages for the node whose parameter helps; replaced where its name is known (`with_node`)."""
 
 
 def no_log(line: str) -> None:
@@ -34,11 +32,6 @@ def set_option(field: str, value: str) -> str:
     """Returns how a parameter of the dataset is set on the command line, for a message."""
     typed = f"{NODE}.dataset.{field}={value}"
     return f"--set {typed}" if re.fullmatch(r"[\w.+-]+", value) else f"--set '{typed}'"
-
-
-def with_node(message: str, node: str) -> str:
-    """Returns a message with the node's name in place of `NODE`."""
-    return message.replace(NODE, node)
 
 
 def require_folder(root: str) -> Path:

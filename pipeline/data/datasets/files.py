@@ -111,20 +111,25 @@ def hash_labels(*parts: bytes) -> str:
     return hashlib.blake2b(b"".join(parts), digest_size=8).hexdigest()
 
 
-def hash_files(source: Path, endings: Collection[str]) -> str:
+def hash_files(source: Path, endings: Collection[str], listed: Callable[[str], bool] = lambda name: False) -> str:
     """Returns a BLAKE2b-128 (32 hexadecimal digits) of the name and bytes of a file, or of all such files of a folder.
 
     Args:
         source: file, whatever its name, or a folder that is searched at any depth.
         endings: in lower case, with the point, of the files in a folder that count.
+        listed: name -> whether another file of a folder counts by its name alone.
     """
-    files = [source]
+    files, names = [source], list[Path]()
     if source.is_dir():
-        files = sorted(file for file in source.rglob("*") if file.suffix.lower() in endings and file.is_file())
+        below = sorted(source.rglob("*"))
+        files = [file for file in below if file.suffix.lower() in endings and file.is_file()]
+        names = [file for file in below if file.suffix.lower() not in endings and listed(file.name)]
     found = hashlib.blake2b(digest_size=16)
     for file in files:
         content = hashlib.blake2b(file.read_bytes()).digest()
         found.update(os.fsencode(file.relative_to(source)) + b"\0" + content)
+    for file in names:
+        found.update(os.fsencode(file.relative_to(source)) + b"\0")
     return found.hexdigest()
 
 

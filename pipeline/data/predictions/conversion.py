@@ -8,13 +8,13 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from pipeline.data.datasets.files import shortened
+from pipeline.data.datasets.labels.image_files import Sizes
 from pipeline.data.datasets.labels.reader import LabelFile
 from pipeline.data.image_names import without_ending
 from pipeline.data.predictions.compared_labels import read_compared_labels
 from pipeline.data.predictions.form import PredictionForm, WriteOptions
 from pipeline.data.predictions.forms import FORMS
 from pipeline.data.predictions.matching import PLAIN, FoundPredictions, GivenPredictions, find_predictions
-from pipeline.data.predictions.sizes import Sizes
 from pipeline.data.predictions.table import PredictionTable
 
 
@@ -68,10 +68,9 @@ def convert_predictions(
     """
     form = FORMS.find(to)
     _require_empty(to, out)
-    compared = read_compared_labels(labels, category) if labels else None
-    file = compared.file if compared else None
+    file = read_compared_labels(labels, category) if labels else None
     found = find_predictions(path, given, file.ids if file else None)
-    sizes = given.sizes(compared.sizes if compared else None)
+    sizes = given.sizes(file.sizes if file else None)
     table, lines = _chosen(found, file, form, sizes)
     _require_sizes(table, form, path)
     if form.text_per_image and out.suffix.lower() != ".txt":
@@ -116,7 +115,8 @@ def _require_sizes(table: PredictionTable, form: PredictionForm, path: Path) -> 
     if form.needs_sizes and unknown:
         raise ValueError(
             f"{path}: expected the sizes of the images, for {form.words} needs them; found none of {len(unknown)} of "
-            f"{len(table)} images, the first is {table.names[unknown[0]]}; --image-folder names their folder"
+            f"{len(table)} images, the first is {table.names[unknown[0]]}; --image-folder names their "
+            "folder, --labels labels that have sizes"
         )
 
 

@@ -54,14 +54,13 @@ def inspect_predictions(
 
     Raises FileNotFoundError: something is not there; ValueError: predictions or labels are malformed.
     """
-    compared = read_compared_labels(labels, category) if labels else None
-    found = find_predictions(path, given, compared.file.ids if compared else None)
+    file = read_compared_labels(labels, category) if labels else None
+    found = find_predictions(path, given, file.ids if file else None)
     counts, remarks = list(_counts(found)), list(_remarks(found.table))
-    if compared is None:
+    if file is None:
         return PredictionInspection(tuple(counts), tuple(remarks), None)
-    file = compared.file
     try:
-        matched = found.of_images(file.labels.image_ids, sizes=given.sizes(compared.sizes))
+        matched = found.of_images(file.labels.image_ids, sizes=given.sizes(file.sizes))
         matched.require_format(file.labels.boxes)
     except ValueError as error:
         return PredictionInspection(tuple(counts), tuple(remarks), str(error))

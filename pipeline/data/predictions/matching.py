@@ -10,12 +10,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.data.datasets.labels.image_files import Sizes
 from pipeline.data.image_names import NameIndex
 from pipeline.data.prediction_format import ImageInfo, require_format
 from pipeline.data.prediction_names import NameMatch
 from pipeline.data.predictions.form import PredictionForm, ReadOptions
 from pipeline.data.predictions.forms import FORMS, predictions_of_form, recognise
-from pipeline.data.predictions.sizes import Sizes, sizes_in_folder
+from pipeline.data.predictions.sizes import sizes_in_folder
 from pipeline.data.predictions.table import PredictionTable, widths_of
 
 _SIZES_ADVICE: Final = "; --image-folder names the folder of the images"

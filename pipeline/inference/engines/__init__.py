@@ -7,6 +7,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
+from pipeline.engine.install_command import install_command
 from pipeline.engine.registry import Registry
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def require_engine(name: str, precision: str, device: str | None = None) -> Engi
         raise ValueError(f"engine {name} runs on {' or '.join(spec.devices)}, not on {device}")
     if spec.missing:
         missing = ", ".join(spec.missing)
-        how = f'pip install "wider8k[{spec.extra}]"' if spec.extra else f"install {missing}"
+        how = install_command(f"wider8k[{spec.extra}]") if spec.extra else f"install {missing}"
         raise ValueError(f"engine {name} needs {missing}, which is not installed: {how}")
     return spec
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.data.datasets.dataset import below_root, category_names, require_folder, set_option, with_node
+from pipeline.data.datasets.dataset import below_root, category_names, require_folder, set_option
+from pipeline.engine.stage import with_node
 
 
 def test_a_message_names_the_node_and_how_its_parameter_is_typed() -> None:

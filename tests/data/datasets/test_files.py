@@ -116,4 +116,9 @@ def test_files_of_a_folder_are_hashed_by_name_and_bytes(tmp_path: Path) -> None:
     changed = hash_files(tmp_path, (".txt",))
     (tmp_path / "deep/b.TXT").rename(tmp_path / "deep/c.TXT")
     assert len({folder, changed, hash_files(tmp_path, (".txt",))}) == 3
+    listed = hash_files(tmp_path, (".txt",), lambda name: name.endswith(".jpg"))
+    (tmp_path / "a.jpg").write_text("a third one")
+    assert hash_files(tmp_path, (".txt",), lambda name: name.endswith(".jpg")) == listed
+    (tmp_path / "b.jpg").write_text("")
+    assert hash_files(tmp_path, (".txt",), lambda name: name.endswith(".jpg")) != listed
     assert hash_files(tmp_path / "a.jpg", (".txt",)) != hash_files(tmp_path / "deep/c.TXT", ())

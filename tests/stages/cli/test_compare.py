@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from stages.cli.compare import short_names
+from tests.evaluation.six_photographs import write_photographs
 from tests.stages.world import World
 
 
@@ -52,10 +53,12 @@ def test_mistakes_are_named(wider8k, runs: World, tmp_path: Path) -> None:
     )
     answer = wider8k("compare", f"{url}/found_wide", f"{url}/ap_close")
     assert answer.code == 2
-    assert "found_wide: expected a finished run with an evaluation, or --ground-truth DIR for predictions" in answer.err
+    assert (
+        "found_wide: expected a finished run with an evaluation, or predictions with --ground-truth DIR" in answer.err
+    )
     answer = wider8k("compare", f"{url}/ap_wide", f"{url}/ap_close", "--nms", "0.4")
     assert answer.code == 2
-    assert "--images, --nms and --score are for predictions" in answer.err
+    assert "--nms: expected with predictions only, found the finished run" in answer.err
     answer = wider8k("compare", f"{url}/ap_wide", f"{url}/ap_close", "--json", tmp_path)
     assert "--json" in answer.err and "found a folder" in answer.err
 
@@ -83,3 +86,45 @@ def test_names_are_as_short_as_they_differ() -> None:
     assert short_names("s3://bucket/a", "s3://bucket/b") == ("a", "b")
     assert short_names("runs/a", "runs/a/ap") == ("a", "ap")
     assert short_names("x/y/ap", "ap") == ("y/ap", "ap")
+
+
+def test_two_predictions_on_labels_of_ones_own(wider8k, tmp_path: Path) -> None:
+    root = write_photographs(tmp_path)
+    labels, found = root / "set/labels.csv", root / "found.csv"
+    assert wider8k("predictions", "convert", found, "--to", "coco_results", "--out", root / "a.json").code == 0
+    head, *rows = found.read_text().splitlines()
+    (root / "few.csv").write_text("\n".join([head, *rows[::2]]) + "\n")
+    options = ("--labels", labels, "--resamples", "50", "--json", tmp_path / "c.json")
+    answer = wider8k("compare", root / "a.json", root / "few.csv", *options)
+    assert answer.code == 0, answer.err
+    assert answer.out.startswith("few.csv against a.json on 6 images: all ")
+    assert "Images that lost most\n" in answer.out
+    content = json.loads((tmp_path / "c.json").read_text())
+    alone = [tmp_path / "a_ap.json", tmp_path / "b_ap.json"]
+    for source, file in zip((root / "a.json", root / "few.csv"), alone, strict=True):
+        assert wider8k("evaluate", source, "--labels", labels, "--json", file).code == 0
+    values = [json.loads(file.read_text())["all"] for file in alone]
+    assert [content["ap"]["all"][run]["value"] for run in "ab"] == values
+    both = wider8k("compare", found, found, "--labels", labels, "--ground-truth", tmp_path)
+    assert both.code == 2 and "expected one of them, found both" in both.err
+
+
+def test_a_finished_run_and_predictions_of_other_subsets_do_not_compare(wider8k, runs: World, tmp_path: Path) -> None:
+    root = write_photographs(tmp_path)
+    answer = wider8k("compare", f"{runs.store.url}/ap_wide", root / "found.csv", "--labels", root / "set/labels.csv")
+    assert answer.code == 2
+    assert (
+        "ap_wide counts the faces of easy, medium, hard, found.csv those of all: their APs do not compare" in answer.err
+    )
+
+
+def test_runs_that_are_wired_differently_are_read_in_a_terminal(wider8k, runs: World) -> None:
+    runs.node("kept", "suppress", inputs={"candidates": "found_close"})
+    runs.node("ap_kept", "evaluate", inputs={"samples": "faces", "detections": "kept"})
+    runs.done()
+    answer = wider8k(
+        "compare", f"{runs.store.url}/ap_wide", f"{runs.store.url}/ap_kept", "--resamples", "50", "--top", "1"
+    )
+    assert answer.code == 0, answer.err
+    assert "stage guess" in answer.out and "detections.candidates" in answer.out
+    assert max(map(len, answer.out.split("What differs", 1)[1].splitlines())) <= 100

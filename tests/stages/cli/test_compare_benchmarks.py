@@ -83,8 +83,34 @@ def test_a_stored_result_and_a_file_differ_by_their_protocol(wider8k, runs: Worl
     assert "protocol.name" in answer.out and "jitter" not in answer.out
     for content, words in (
         (b"{", "expected the --json of an evaluation, found that"),
-        (b"[]", "expected one of FDDB, "),
+        (b"{}", "protocol.benchmark: expected one of FDDB, "),
+        (b"[]", "/wide is a result of a benchmark: expected another one beside it, found"),
     ):
         file.write_bytes(content)
         answer = wider8k("compare", f"{url}/wide", file)
         assert answer.code == 2 and words in answer.err
+
+
+def test_figures_of_other_faces_or_detections_are_named(wider8k, tmp_path: Path) -> None:
+    root = write_benchmark(tmp_path / "set")
+    names = [image["file_name"] for image in json.loads((root / "faces.json").read_text())["images"]]
+    (root / "rows.csv").write_text("image,x1,y1,x2,y2,score\n" + "".join(f"{name},10,10,40,50,0.5\n" for name in names))
+    files = [tmp_path / f"{number}.json" for number in (100, 5)]
+    for file in files:
+        options = (
+            "--benchmark",
+            "coco",
+            "--labels",
+            root / "faces.json",
+            "--max-detections",
+            file.stem,
+            "--json",
+            file,
+        )
+        assert wider8k("evaluate", root / "rows.csv", *options).code == 0
+    answer = wider8k("compare", *files)
+    assert answer.code == 0, answer.err
+    assert "ar100" not in answer.out and "ap50" in answer.out and "No interval" in answer.out
+    content = json.loads(files[1].read_text())
+    files[1].write_text(json.dumps({**content, "faces": content["faces"] + 1}))
+    assert "They are of other images or faces, and do not compare." in wider8k("compare", *files).out

@@ -14,7 +14,11 @@ from stages.packaged_configs import packaged_configs
 def test_every_config_has_a_line(wider8k) -> None:
     answer = wider8k("configs")
     assert answer.code == 0
-    assert [line.split()[0] for line in answer.out.splitlines()] == [file.stem for file in packaged_configs()]
+    *lines, last = answer.out.splitlines()
+    names = [line.split()[0] for line in lines]
+    assert sorted(names) == [file.stem for file in packaged_configs()]
+    assert names[:3] == ["smoke", "folder", "own"]
+    assert last == "run one: wider8k run -c smoke; edit one: wider8k configs copy own experiments"
 
 
 @pytest.mark.parametrize("name", ["smoke", "crface_small.yaml"])

@@ -31,7 +31,11 @@ def test_inspect_prints_counts_and_draws_twelve(wider8k, labelled: Path, tmp_pat
     lines = answer.out.splitlines()
     assert lines[0] == "form     CSV (--set faces.dataset=csv)"
     assert "faces    20, 10 of them ignored" in lines
-    assert lines[-1] == f"sheet    {tmp_path / 'sheet.png'}: 12 images"
+    assert lines[-2] == f"sheet    {tmp_path / 'sheet.png'}: 12 images"
+    assert (
+        lines[-1]
+        == f"next: wider8k run -c own --set faces.path={labelled} --set faces.dataset=csv --set boxes.path=WEIGHTS"
+    )
     sheet = decode((tmp_path / "sheet.png").read_bytes())
     assert sheet.shape[1] > 4 * 480
     blue, green, red = (sheet[:, :, channel].astype(int) for channel in range(3))

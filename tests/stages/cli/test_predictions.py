@@ -44,6 +44,7 @@ def test_inspect_prints_counts_and_how_they_fit(wider8k, found: Path, tmp_path: 
         "labels   COCO JSON: 2 images, 2 of them among the predictions",
         "faces    2, 1 of them met by a box at IoU 0.5, whatever its score",
         "remark   1 images belong to no labelled image: image_id 9",
+        f"next: wider8k evaluate {found} --labels {tmp_path / 'labels.json'}",
     ]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.data.datasets.dataset import set_option
 from pipeline.data.datasets.labels.coco_reader import BoxForm, CocoNumbers, read_coco
-from pipeline.data.datasets.labels.form import Form, head_of
+from pipeline.data.datasets.labels.form import HEAD, Form, head_of
 from pipeline.data.datasets.labels.label_table import POINTS, LabelTable
 from pipeline.data.datasets.labels.labelled_files import LabelledFiles
 
@@ -51,9 +51,13 @@ def _annotation(table: LabelTable, row: int) -> dict[str, Any]:
 
 
 def _matches(path: Path) -> bool:
-    """Returns whether a file is an object whose beginning has a key of COCO's."""
+    """Returns whether a file is an object whose beginning has a key of COCO's; a short one has images as well.
+
+    The `notes.json` beside Label Studio's YOLO text has categories and info alone.
+    """
     head = head_of(path, ".json").lstrip()
-    return head[:1] == "{" and any(f'"{key}"' in head for key in _KEYS)
+    keys = _KEYS if path.is_file() and path.stat().st_size > HEAD else _KEYS[:2]
+    return head[:1] == "{" and any(f'"{key}"' in head for key in keys)
 
 
 class CocoJson(LabelledFiles):

@@ -36,7 +36,7 @@ class CocoNumbers:
     Attributes:
         form: of a box: "xywh" as COCO has it, "corners" (x1, y1, x2, y2) or "centre" (and width and height).
         relative: whether boxes and key points are shares of the image's sides.
-        sized: whether the sizes of images are read, and invalid ones refused.
+        sized: whether invalid sizes of images are refused; else they are unknown.
     """
 
     form: BoxForm = "xywh"
@@ -101,8 +101,7 @@ class _Reader:
             if name in self._builder:
                 before = self._builder.image(name)
                 self._refuse(f"{where}.file_name", f"another file than images[{before}].file_name", _shown(text))
-            size = self._size(where, item) if self._numbers.sized else (0, 0)
-            self._images[key] = self._builder.image(name, size)
+            self._images[key] = self._builder.image(name, self._size(where, item))
         if not self._images:
             self._refuse("images", "at least one image", "none")
 
@@ -112,6 +111,8 @@ class _Reader:
             return 0, 0
         for name, side in sides.items():
             if not _is_number(side) or side != int(side) or not 0 < side <= LARGEST:
+                if not self._numbers.sized:
+                    return 0, 0
                 advice = f"; {set_option('sizes', 'ignore')} skips this check"
                 self._refuse(f"{where}.{name}", "a number of pixels", _shown(side), advice)
         return int(sides["width"]), int(sides["height"])  # type: ignore[arg-type]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from pipeline.data.datasets.dataset import Dataset
 from pipeline.data.datasets.labels.coco_json import CocoJson
 from pipeline.data.datasets.labels.csv_file import Csv
 from pipeline.data.datasets.labels.cvat_xml import CvatXml
@@ -17,6 +18,7 @@ from pipeline.data.datasets.labels.voc_xml import VocXml
 from pipeline.data.datasets.labels.wider_text import WiderText
 from pipeline.data.datasets.labels.yolo_text import YoloText
 from pipeline.engine.registry import Registry
+from pipeline.engine.stage import NODE
 
 LABELLED: Final[dict[str, type[LabelledFiles]]] = {
     "coco_json": CocoJson,
@@ -56,8 +58,25 @@ def recognise(path: Path) -> tuple[str, Path]:
         shown = ", ".join(
             f"{labels.relative_to(path) if labels != path else labels} ({name})" for name, labels in found
         )
-        raise ValueError(f"{path}: expected labels of one form, found {shown}; give the path of one of them, or --form")
+        raise ValueError(
+            f"{path}: expected labels of one form, found {shown}; give the path of one of them "
+            "(wider8k dataset: or --form)"
+        )
     return found[0]
+
+
+def advice_on_form(dataset: Dataset, root: str) -> str:
+    """Returns which parameter reads the labels of a folder, where they are of one form and not of the dataset's.
+
+    ``""`` otherwise: for the end of a message.
+    """
+    try:
+        name, labels = recognise(Path(root))
+    except (ValueError, OSError):
+        return ""
+    if not isinstance(dataset, LabelledFiles) or isinstance(dataset, LABELLED.get(name, LabelledFiles)):
+        return ""
+    return f"; {labels} is {FORMS[name].words}: --set {NODE}.dataset={name} reads it"
 
 
 def labels_of_form(path: Path, name: str) -> Path:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.data.datasets import DATASETS
 from pipeline.data.datasets.dataset import Dataset
 from pipeline.data.datasets.files import scan
 from pipeline.data.datasets.labels.form import Form
 from pipeline.data.datasets.labels.forms import FORMS, labels_of_form, recognise
-from pipeline.data.datasets.labels.image_files import locate_images
+from pipeline.data.datasets.labels.image_files import image_sizes, locate_images
 from pipeline.data.datasets.labels.label_table import LabelOptions, LabelTable
 from pipeline.data.image_kinds import claims_to_be_image
+from pipeline.data.image_names import NameIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +28,8 @@ class FoundLabels:
 
     Attributes:
         name: of their form, as in `FORMS`.
-        labels: their file or folder.
-        root: folder that holds labels and images.
+        labels: their file or folder, as it is given.
+        root: folder that holds labels and images, absolute.
         images: folder of the images, relative to the root.
         category: names of the objects that are faces; empty where all have one name.
     """
@@ -47,11 +53,25 @@ class FoundLabels:
         """Returns the file of each image relative to the root, None for one that is not there."""
         files = {path for path, _ in scan(str(self.root), "" if table.paths else self.images)}
         if table.paths:
-            inside = (self.labels if self.labels.is_dir() else self.labels.parent).relative_to(self.root).as_posix()
+            folder = self.labels if self.labels.is_dir() else self.labels.parent
+            inside = folder.absolute().relative_to(self.root).as_posix()
             paths = [path if inside == "." else f"{inside}/{path}" for path in table.paths]
         else:
             paths = locate_images(table.names, files, self.images)
         return [path if path in files else None for path in paths]
+
+    def sizes(self, table: LabelTable) -> NDArray[np.int32]:
+        """Returns int32 [N, 2], width and height in pixels of the images of a table; zeros where unknown.
+
+        Images are opened where the labels do not have their sizes, and all of them where boxes are shares of these.
+        """
+        sizes = table.sizes.copy()
+        asked = np.flatnonzero(table.relative | (sizes <= 0).any(axis=1)).tolist()
+        if asked and self.name in DATASETS:
+            paths = self.files(table)
+            read = image_sizes(self.root, [paths[place] or "" for place in asked])
+            sizes[asked] = np.where(read > 0, read, sizes[asked])
+        return sizes
 
     def dataset(self) -> Dataset:
         """Returns the dataset of these labels, which leaves out absent images and reports doubts.
@@ -62,9 +82,39 @@ class FoundLabels:
             raise ValueError(
                 f"{self.labels}: expected labels of image files, found {self.form.words}: evaluate reads it"
             )
-        inside = self.labels.relative_to(self.root).as_posix()
+        inside = self.labels.absolute().relative_to(self.root).as_posix()
         params = {"annotation": inside, "images": self.images, "category": self.category or None}
         return DATASETS[self.name].model_validate({**params, "missing": "skip", "doubts": "report"})
+
+
+class LabelledSizes:
+    """Sizes of labelled images by name; images whose sizes the labels do not have are opened when first asked for."""
+
+    def __init__(self, found: FoundLabels, table: LabelTable) -> None:
+        """Takes labels and what was read of them."""
+        self._found, self._table = found, table
+
+    def __call__(self, names: Sequence[str]) -> NDArray[np.int32]:
+        """Returns int32 [N, 2], width and height in pixels; zeros where a name is of no image or its size is unknown.
+
+        Args:
+            names: of images, compared as by `NameIndex`.
+        """
+        places = [self._place_of.get(self._index.find(name) or "", -1) for name in names]
+        return self._sizes[places].reshape(-1, 2)
+
+    @cached_property
+    def _place_of(self) -> dict[str, int]:
+        return {name: place for place, name in enumerate(self._table.names)}
+
+    @cached_property
+    def _index(self) -> NameIndex:
+        return NameIndex(self._table.names)
+
+    @cached_property
+    def _sizes(self) -> NDArray[np.int32]:
+        """Those of the table, and zeros behind them."""
+        return np.concatenate([self._found.sizes(self._table), np.zeros((1, 2), np.int32)])
 
 
 def find_labels(
@@ -92,4 +142,4 @@ def find_labels(
     root = Path(os.path.commonpath([labels.absolute(), within.absolute()]))
     root = root if root.is_dir() else root.parent
     inside = within.absolute().relative_to(root).as_posix()
-    return FoundLabels(name, labels.absolute(), root, "" if inside == "." else inside, category)
+    return FoundLabels(name, labels, root, "" if inside == "." else inside, category)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -15,6 +15,9 @@ from pipeline.data.file_bytes import NotAFileError, read_file
 from pipeline.data.image_kinds import claims_to_be_image
 from pipeline.data.image_names import without_ending
 from pipeline.data.images import ImageError, read_header
+
+Sizes = Callable[[Sequence[str]], NDArray[np.int32]]
+"""Names of images -> int32 [N, 2], width and height in pixels, zeros where unknown."""
 
 _UPLOAD: Final = re.compile(r"(^|/)[0-9a-f]{8}-(?=[^/]+$)")  # Label Studio puts it before the name of an upload
 

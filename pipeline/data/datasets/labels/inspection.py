@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from pipeline.data.datasets.dataset import Dataset, with_node
+from pipeline.data.datasets.dataset import Dataset
 from pipeline.data.datasets.entries import Entry
 from pipeline.data.datasets.files import scan
 from pipeline.data.datasets.labels.found_labels import FoundLabels
@@ -18,6 +18,7 @@ from pipeline.data.datasets.labels.label_table import LabelTable
 from pipeline.data.image_kinds import claims_to_be_image
 from pipeline.data.records import Sample
 from pipeline.data.schemas import LEVELS, SAMPLES
+from pipeline.engine.stage import with_node
 
 READ: Final = 2000
 """Images that are opened, unless another number is asked for."""

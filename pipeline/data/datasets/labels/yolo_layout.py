@@ -77,7 +77,9 @@ def _relative(root: Path, text: str, base: str) -> str:
 
 
 def read_layout(path: Path) -> tuple[Path, YoloLayout]:
-    """Returns the dataset's folder and what its ``data.yaml`` says; an empty layout where it has none.
+    """Returns the dataset's folder and what its ``data.yaml`` says; where it has none, what ``classes.txt`` does.
+
+    Label Studio and CVAT write the latter: a name a line. Where both are absent the layout is empty.
 
     Raises ValueError: the file is no YAML, names no classes, or there are several; the message gives file, field,
     expected and found.
@@ -88,7 +90,12 @@ def read_layout(path: Path) -> tuple[Path, YoloLayout]:
     found = [file for file in files if "names" in _content(file)]
     if len(found) > 1:
         raise ValueError(f"{path}: expected one data.yaml, found {', '.join(file.name for file in found)}")
-    return path, _read(found[0]) if found else YoloLayout(path)
+    if found:
+        return path, _read(found[0])
+    listed = path / "classes.txt"
+    if not listed.is_file():
+        return path, YoloLayout(path)
+    return path, YoloLayout(listed, dict(enumerate(name for name in read_lines(listed) if name)))
 
 
 def _content(file: Path) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.data.datasets import DATASETS
-from pipeline.data.datasets.labels.forms import FORMS, LABELLED, labels_of_form, recognise
+from pipeline.data.datasets.labels.form import HEAD
+from pipeline.data.datasets.labels.forms import FORMS, LABELLED, advice_on_form, labels_of_form, recognise
 from pipeline.data.datasets.labels.label_table import LabelTable
 
 WRITTEN = {name: form.write for name, form in FORMS.items() if form.write}
@@ -56,3 +57,24 @@ def test_what_is_no_form_is_refused(tmp_path: Path) -> None:
         labels_of_form(tmp_path, "voc")
     with pytest.raises(ValueError, match=r"no form of labels is called 'yol' \(did you mean 'yolo'"):
         labels_of_form(tmp_path, "yol")
+
+
+def test_notes_beside_yolo_text_are_no_coco(small: LabelTable, photographs: Path) -> None:
+    WRITTEN["yolo"](small, photographs)
+    (photographs / "data.yaml").unlink()
+    (photographs / "notes.json").write_text('{"categories": [{"id": 0, "name": "Face"}], "info": {"year": 2026}}')
+    assert recognise(photographs) == ("yolo", photographs)
+    (photographs / "notes.json").write_text('{"info": {"description": "' + "x" * HEAD + '"}, "images": []}')
+    with pytest.raises(ValueError, match="found notes.json"):
+        recognise(photographs)
+
+
+def test_labels_of_another_form_are_named_with_the_parameter_that_reads_them(
+    small: LabelTable, photographs: Path
+) -> None:
+    labels = WRITTEN["csv"](small, photographs)
+    advice = f"; {labels} is CSV: --set <node>.dataset=csv reads it"
+    assert advice_on_form(DATASETS["coco_json"](), str(photographs)) == advice
+    assert advice_on_form(DATASETS["csv"](), str(photographs)) == ""
+    assert advice_on_form(DATASETS["image_folder"](), str(photographs)) == ""
+    assert advice_on_form(DATASETS["coco_json"](), str(photographs / "gone")) == ""

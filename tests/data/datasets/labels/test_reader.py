@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,7 @@ def test_coco_with_crowds_areas_and_ids(tmp_path: Path) -> None:
 def test_wider_text(shared: Path) -> None:
     file = read_box_labels(shared / "data/wider_val_gt/wider_face_val_bbx_gt.txt")
     assert len(file.labels.image_ids) == 3226
-    assert file.labels.faces == 39708 - 585
+    assert file.labels.faces == 39708 - 585 - 1  # one box repeats another
     assert file.labels.image_ids[0].endswith(".jpg")
 
 
@@ -62,3 +63,38 @@ def test_what_is_no_form_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.xls").write_text("")
     with pytest.raises(ValueError, match=r"a\.xls: expected COCO JSON .*, found none of them"):
         read_box_labels(tmp_path / "a.xls")
+
+
+def test_equal_boxes_count_once_whichever_form_has_them(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("image,x1,y1,x2,y2\na,1,2,3,4\na,1,2,3,4\na,1,2,3,5\n")
+    file = read_box_labels(tmp_path / "a.csv")
+    assert file.labels.boxes[0].tolist() == [[1, 2, 3, 4], [1, 2, 3, 5]]
+    assert file.remarks == ("1 boxes repeat another one of their image exactly; each counts once",)
+
+
+def test_shares_are_of_the_sizes_that_are_given(tmp_path: Path) -> None:
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images/a.png").write_bytes(b"")
+    (tmp_path / "labels/a.txt").write_text("0 0.5 0.5 0.2 0.4\n")
+
+    def sizes(names: Sequence[str]) -> np.ndarray:
+        assert list(names) == ["a.png"]
+        return np.array([[100, 50]], np.int32)
+
+    assert read_box_labels(tmp_path, sizes=sizes).labels.boxes[0].tolist() == [[40, 15, 60, 35]]
+    with pytest.raises(
+        ValueError, match=r"a\.png: expected the image, for its boxes are shares of its sides, found none"
+    ):
+        read_box_labels(tmp_path)
+
+
+def test_sizes_of_coco_that_are_none_are_unknown(tmp_path: Path) -> None:
+    images = [
+        {"id": 1, "file_name": "a.png", "width": 64, "height": 32},
+        {"id": 2, "file_name": "b.png", "width": "?", "height": 3},
+    ]
+    box = {"image_id": 1, "bbox": [1, 2, 3, 4]}
+    (tmp_path / "faces.json").write_text(json.dumps({"images": images, "annotations": [box]}))
+    sizes = read_box_labels(tmp_path / "faces.json").sizes
+    assert sizes is not None and sizes(["b.png", "a.png"]).tolist() == [[0, 0], [64, 32]]

@@ -68,3 +68,14 @@ def test_several_files_with_names_are_refused(tmp_path: Path) -> None:
     (tmp_path / "hyp.yaml").write_text("lr: 1")
     with pytest.raises(ValueError, match=r"expected one data\.yaml, found a\.yaml, b\.yml"):
         read_layout(tmp_path)
+
+
+def test_names_of_classes_without_a_data_yaml(tmp_path: Path) -> None:
+    (tmp_path / "classes.txt").write_text("Face\nHand\n\n")
+    root, layout = read_layout(tmp_path)
+    assert (root, layout.names, layout.splits) == (tmp_path, {0: "Face", 1: "Hand"}, {})
+    assert layout.category(tmp_path / "a.txt", 1, [1, 0.5, 0.5, 0.1, 0.1]) == "Hand"
+    with pytest.raises(ValueError, match=r"a\.txt:1: expected a class of classes\.txt, one of \[0, 1\], found 2"):
+        layout.category(tmp_path / "a.txt", 1, [2, 0.5, 0.5, 0.1, 0.1])
+    (tmp_path / "data.yaml").write_text("names: [face]\n")
+    assert read_layout(tmp_path)[1].names == {0: "face"}
