@@ -207,6 +207,28 @@ def planning(
     conclude([measured("planning", make, images=sizes, store=[store] * bool(store), delay_ms=far)], json)
 
 
+@app.command("scaling")
+def scaling(
+    nodes: Annotated[list[int] | None, typer.Option(min=1, help="Again for more; default 1, 2, 4 and 8.")] = None,
+    images: Annotated[int, typer.Option(min=1, help="For each node of the cluster.")] = 120,
+    seconds: Annotated[float, typer.Option(min=0.001, help="Of the stand-in network for an image.")] = 0.5,
+    shard_rows: Annotated[int, typer.Option(min=1, help="Images of a shard.")] = 4,
+    workers: Annotated[int, typer.Option(min=0, help="That three detectors share; 0: none.")] = 6,
+    json: JsonOption = None,
+) -> None:
+    """Efficiency of clusters of simulated nodes of one worker, and how three detectors share one of them.
+
+    Example: uv run python jobs/benchmark.py scaling --nodes 2 --images 24 --workers 0
+    """
+    from jobs.benchmarks.scaling import scaling_section, sharing_section
+
+    sizes, pace = sorted({1, *(nodes or [2, 4, 8])}), (images, seconds, shard_rows)
+    options = {"nodes": sizes, "images": images, "seconds": f"{seconds:g}", "shard_rows": shard_rows}
+    make = [partial(scaling_section, sizes, *pace)]
+    make += [partial(sharing_section, workers, images * workers // 3, seconds, shard_rows)] if workers else []
+    conclude([measured("scaling", each, **options, workers=workers) for each in make], json)
+
+
 @app.command("forward")
 def forward(
     detector: Annotated[list[str] | None, typer.Option(help="Again for more; default every one there is.")] = None,

@@ -22,8 +22,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from pipeline.cluster.address import joined
+from pipeline.cluster.claims import Claims
 from pipeline.cluster.elastic_pool import ElasticPool, following, forget
-from pipeline.cluster.machines import cannot_be_started, cluster_outlook, machines_now
+from pipeline.cluster.machines import cannot_be_started, cluster_outlook, machines_by_id, machines_now
 from pipeline.cluster.process_watch import ProcessWatch
 from pipeline.cluster.ray_loader import on_every_round
 from pipeline.cluster.session import connect
@@ -34,6 +35,7 @@ from pipeline.engine.capacity import FIXED, Machine, Outlook, demand, room_for
 from pipeline.engine.runner import NodeFailed
 from pipeline.engine.shard_record import ShardRecord
 from pipeline.engine.shards import ShardJob, compute_shard, compute_whole
+from pipeline.engine.shares import Claim
 from pipeline.engine.stage import Item, MapStage, Resources, to_stdout
 from pipeline.engine.watch import Watch
 
@@ -88,6 +90,7 @@ class RayExecutor:
         """
         self._name = uuid.uuid4().hex  # by which its datasets are ended
         self._wait_minutes, self._waits_since = wait_minutes, dict[tuple[Machine, int], float]()
+        self._claims = Claims()
         self._connected = connect(verbose, cpus)
 
     def machines(self) -> tuple[Machine, ...]:
@@ -102,20 +105,19 @@ class RayExecutor:
         return Outlook(True) if self._wait_minutes and not found.grows else found
 
     def shards(self, job: ShardJob, todo: Sequence[tuple[Item, ...]]) -> Iterator[ShardRecord]:
-        """Computes shards in a pool of actors: as many as fit, `job.ctx.resources.workers` at most.
+        """Computes shards in a pool of actors: its fair share of those that fit, `job.ctx.resources.workers` at most.
 
-        The pool grows while machines join, and yields records as shards finish.
+        The pool follows machines and nodes that come and go, and yields records as shards finish.
 
         Raises NodeFailed with the worker's own error, or where no machine with room joined; finished shards stay.
         """
         import ray.data
 
         end_if_stopped = on_every_round(partial(_end_if_stopped, self._name))
-        resources, name = job.ctx.resources, uuid.uuid4().hex
-        elastic = ElasticPool(
-            job.ctx.node, demand(resources), resources.workers, self._autoscaled(), self._waiting(job), self.log
-        )
-        size = elastic.size(self.machines(), len(todo))
+        resources, node, claims = job.ctx.resources, job.ctx.node, self._claims
+        pool_of = (demand(resources), resources.workers, self._autoscaled(), claims)
+        elastic = ElasticPool(uuid.uuid4().hex, node, *pool_of, self._waiting(job), self.log)
+        size = elastic.size(sum(elastic.share(machines_by_id(), len(todo)).values()), len(todo))
         # Each may die once of a lost machine while it opens, and more may start than at first.
         most = min(resources.workers, max(size, WORKERS_THAT_MAY_DIE))
         job = replace(job, ctx=replace(job.ctx, resources=resources.model_copy(update={"workers": most})))
@@ -123,13 +125,13 @@ class RayExecutor:
         pool = ray.data.ActorPoolStrategy(
             size=size,
             enable_true_multi_threading=threads > 1,
-            # Otherwise the first worker that is there takes twice as many, and the others find none.
-            max_tasks_in_flight_per_actor=threads if threads > 1 else None,
+            # One more each would wait for its worker at the end, while others have none.
+            max_tasks_in_flight_per_actor=threads,
         )
         request = _request(resources) | ({"max_concurrency": threads} if threads > 1 else {})
         items = ray.data.from_items([{"items": pickle.dumps(each)} for each in todo], override_num_blocks=len(todo))
         # Its own context: another node's thread may make its dataset meanwhile.
-        items.context.custom_execution_callback_classes = [end_if_stopped, following(name, elastic)]
+        items.context.custom_execution_callback_classes = [end_if_stopped, following(elastic)]
         with warnings.catch_warnings():
             # There is no other way yet to give a worker several threads.
             warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
@@ -143,7 +145,7 @@ class RayExecutor:
         except ray.exceptions.RayError as error:
             raise _cause(error) from error
         finally:
-            forget(name)
+            forget(elastic)
 
     def whole(self, job: ShardJob) -> ShardRecord:
         """Runs a whole stage in one task of its resources; its `fan_out` and `worker_group` use the cluster.
@@ -159,13 +161,15 @@ class RayExecutor:
         job = replace(job, ctx=replace(job.ctx, fan_out=fan_out, worker_group=worker_group, resources=resources))
         # The task of a distributed stage only waits for its worker group, which holds the node's resources.
         request = {"num_cpus": 0} if job.stage.distributed else _request(resources)
-        waiting = self._waiting(job, resources.workers if job.stage.distributed else 1)
+        count = resources.workers if job.stage.distributed else 1
+        waiting = self._waiting(job, count)
         task = ray.remote(**request)(compute_whole).remote(job)
         try:
-            while not ray.wait([task], timeout=SECONDS_BETWEEN_CHECKS)[0]:
-                _end_if_stopped(self._name)
-                waiting.check(machines_now(leaving=True))  # it may run on one that is drained
-            record: ShardRecord = ray.get(task)
+            with self._claims.hold(uuid.uuid4().hex, Claim(demand(resources), count, together=True)):
+                while not ray.wait([task], timeout=SECONDS_BETWEEN_CHECKS)[0]:
+                    _end_if_stopped(self._name)
+                    waiting.check(machines_now(leaving=True))  # it may run on one that is drained
+                record: ShardRecord = ray.get(task)
         except NodeFailed:
             ray.cancel(task, force=True)
             raise
