@@ -74,5 +74,5 @@ def _dominant(worker: Machine, machines: Sequence[Machine]) -> float:
 
 
 def _by_preference(worker: Machine, machines: Sequence[Machine]) -> list[int]:
-    """Returns the numbers of the machines, the one to fill first last: those with GPUs after others if it needs none."""
+    """Returns the numbers of the machines, the one to fill first last; a worker without GPU leaves GPUs for others."""
     return sorted(range(len(machines)), key=lambda n: (bool(machines[n].gpus) and not worker.gpus, n), reverse=True)

@@ -9,9 +9,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from pipeline.cluster.elastic_pool import ElasticPool
+from pipeline.cluster.claims import SECONDS_SETTLED, Claims
+from pipeline.cluster.elastic_pool import ElasticPool, _surplus
 from pipeline.cluster.waiting import Waiting
 from pipeline.engine.capacity import Machine
+from pipeline.engine.shares import Claim
 from pipeline.engine.stage import AUTO
 from tests.cluster.small_cluster import (
     SmallCluster,
@@ -24,6 +26,15 @@ from tests.cluster.small_cluster import (
 )
 
 WORKERS = ("squares.run.workers=auto", "cubes.run.workers=4")
+
+
+def pool_of(wish: int, grows: bool = False, claims: Claims | None = None) -> ElasticPool:
+    worker = Machine(1, 0, 0)
+    return ElasticPool("r", "n", worker, wish, grows, claims or Claims(), Waiting("n", worker, 1, print), print)
+
+
+def machines_of(*cpus: int) -> dict[str, Machine]:
+    return {f"m{number}": Machine(each) for number, each in enumerate(cpus)}
 
 
 @pytest.mark.parametrize(
@@ -43,9 +54,38 @@ WORKERS = ("squares.run.workers=auto", "cubes.run.workers=4")
 def test_a_pool_is_as_large_as_what_fits(
     wish: int, grows: bool, rooms: tuple[int, ...], shards: int, expected: int
 ) -> None:
-    worker = Machine(1, 0, 0)
-    pool = ElasticPool("n", worker, wish, grows, Waiting("n", worker, 1, print), print)
-    assert pool.size([Machine(room) for room in rooms], shards) == expected
+    pool = pool_of(wish, grows)
+    assert pool.size(sum(pool.share(machines_of(*rooms), shards).values()), shards) == expected
+
+
+def test_beside_others_it_has_its_share_and_asks_for_more_once_all_have_theirs() -> None:
+    now = [0.0]
+    claims = Claims(clock=lambda: now[0])
+    pool = pool_of(8, grows=True, claims=claims)
+    with claims.hold("other", Claim(Machine(1, 0, 0), 8)):
+        share = sum(pool.share(machines_of(2, 2, 2), 100).values())
+        assert (share, pool.size(share, 100)) == (3, 3)
+        now[0] += SECONDS_SETTLED
+        assert pool.size(share, 100) == 8
+        claims.report("r", 5, share)  # it has more still: the other's workers wait
+        assert pool.size(share, 100) == 3
+    assert pool.size(sum(pool.share(machines_of(2, 2, 2), 100).values()), 100) == 8
+
+
+@pytest.mark.parametrize(
+    ("places", "busy", "expected"),
+    [
+        ({"m0": 2, "m1": 2}, "abcd", ""),
+        ({"m0": 1, "m1": 1}, "abcd", "db"),  # the newest of each machine
+        ({"m0": 2}, "abcd", "dc"),  # another node's larger workers are to have the other machine
+        ({"m0": 2}, "bcd", "ad"),  # one without a shard ends at once
+        ({"m0": 1}, "abcd", "dcb"),
+    ],
+)
+def test_workers_above_the_share_end(places: dict[str, int], busy: str, expected: str) -> None:
+    located = {"a": "m0", "b": "m0", "c": "m1", "d": "m1"}
+    found = _surplus(located, {each: each in busy for each in located}, places, sum(places.values()))
+    assert sorted(found) == sorted(expected)
 
 
 @pytest.fixture(scope="module")
