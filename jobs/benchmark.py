@@ -196,7 +196,7 @@ def planning(
     delay_ms: Annotated[float | None, typer.Option(min=0, help="In a stand-in for S3 with such requests.")] = None,
     json: JsonOption = None,
 ) -> None:
-    """Seconds, memory and growth of plan, run without work, status and clean over three nodes of many images.
+    """Seconds, memory and growth of plan, resume, run without work, status and clean over three nodes of many images.
 
     Example: uv run python jobs/benchmark.py planning --images 1000 --images 10000
     """
