@@ -1,4 +1,4 @@
-"""What plan, resume, a run without work, `status` and `clean` cost over many images in three nodes: seconds, MB, growth."""
+"""What plan, resume, an empty run, `status` and `clean` cost over many images in three nodes: time, memory, growth."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -183,7 +184,7 @@ def phases(spans: Mapping[str, Sequence[ShardSpan]]) -> list[tuple[float, float,
 
 
 def sleeping_graph(images: int, costs: Mapping[str, float], shard_rows: int) -> Graph:
-    """Returns samples, and for each name a stand-in detector of so many seconds an image, with as many workers as fit."""
+    """Returns samples, and for each name a stand-in detector of so many seconds an image with as many workers as fit."""
     resources = Resources(workers=AUTO, shard_rows=shard_rows)
     detectors = [
         Node(name, SleepingDetector(seconds=cost), {"samples": (IMAGES,)}, resources=resources)
@@ -217,7 +218,7 @@ def _limits(size: int, spans: Sequence[ShardSpan], run: ClusterRun) -> str:
     own = by_worker(spans).values()
     first, last = min(s.begun for s in spans), max(s.ended for s in spans)
     begin, end = all_busy(spans)
-    pauses = [later.begun - earlier.ended for each in own for earlier, later in zip(each, each[1:], strict=False)]
+    pauses = [later.begun - earlier.ended for each in own for earlier, later in pairwise(each)]
     pause = 1000 * sum(pauses) / max(1, len(pauses))
     return (
         f"{size} nodes: {first - run.begun:.1f} s to the first shard, {begin - first:.1f} s until all {len(own)} "

@@ -1,4 +1,4 @@
-"""A Ray cluster of several nodes on this machine: a head without CPUs, and raylets that `ray start` starts beside it."""
+"""A Ray cluster of several nodes on this machine: a head without CPUs, and the raylets that join it."""
 
 from __future__ import annotations
 

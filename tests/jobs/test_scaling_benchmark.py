@@ -41,7 +41,11 @@ def test_start_and_end_are_apart_from_the_steady_state() -> None:
 
 
 def test_phases_are_by_the_detectors_that_have_shards_left() -> None:
-    found = {"one": spans("a", (0, 10)), "two": [*spans("b", (1, 10)), *spans("a", (12, 20))], "three": spans("c", (2, 8))}
+    found = {
+        "one": spans("a", (0, 10)),
+        "two": [*spans("b", (1, 10)), *spans("a", (12, 20))],
+        "three": spans("c", (2, 8)),
+    }
     assert phases(found) == [(0, 8, ("one", "three", "two")), (8, 10, ("one", "two")), (10, 20, ("two",))]
     rows = {row.what: row.ours for row in sharing_rows(ClusterRun({k: tuple(v) for k, v in found.items()}, -3, 30), 3)}
     assert rows["sharing, 3 detectors with work for 8 s, busy workers of two"] == pytest.approx(7 / 8)
