@@ -184,7 +184,7 @@ def phases(spans: Mapping[str, Sequence[ShardSpan]]) -> list[tuple[float, float,
 
 
 def sleeping_graph(images: int, costs: Mapping[str, float], shard_rows: int) -> Graph:
-    """Returns samples, and for each name a stand-in detector of so many seconds an image with as many workers as fit."""
+    """Returns samples, and for each name a stand-in detector of its seconds an image, with as many workers as fit."""
     resources = Resources(workers=AUTO, shard_rows=shard_rows)
     detectors = [
         Node(name, SleepingDetector(seconds=cost), {"samples": (IMAGES,)}, resources=resources)
