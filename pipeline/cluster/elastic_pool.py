@@ -23,6 +23,7 @@ from pipeline.engine.shares import Claim
 from pipeline.engine.stage import AUTO
 
 SECONDS_BETWEEN_COUNTS = 1.0
+SHORT_SECONDS = 5.0  # of a shard: the time from its end to the next one's begin, 0.02 to 0.2 s, counts
 _pools: dict[str, ElasticPool] = {}  # by the name of their node's run, of this process
 
 
@@ -51,6 +52,8 @@ class ElasticPool:
     log: Callable[[str], None]
     _room: float | None = None
     _beside: int = 0
+    _shards: int = 0
+    _seconds: float = 0.0
     _next: float = field(default=0.0, repr=False)
     _ending: list[Any] = field(default_factory=list, repr=False)
 
@@ -77,6 +80,19 @@ class ElasticPool:
         asks = self.grows and self.claims.settled()
         most = share if not asks else max(2 * share, 1) if self.wish == AUTO else self.wish
         return int(max(1, min(most, self.wish, shards)))
+
+    def finished(self, seconds: float) -> None:
+        """Counts a shard that took so long."""
+        self._shards, self._seconds = self._shards + 1, self._seconds + seconds
+
+    def at_once(self, before: int) -> int:
+        """Returns how many shards a worker has at once; never fewer than `before`, which Ray Data does not expect.
+
+        A second one waits for its worker while others may have none, at the end and where the pool shrinks. Where
+        shards are short, waiting for the scheduler between them costs more.
+        """
+        short = self._shards > 0 and self._seconds / self._shards < SHORT_SECONDS
+        return max(before, 2 if short else 1)
 
     def follow(self, executor: Any) -> None:
         """Sets the bounds of the pools of a dataset that is being computed, after every round of its scheduler.
@@ -108,7 +124,9 @@ class ElasticPool:
         size = self.size(share, shards)
         # Those on a machine that is drained finish their shard; others take their place meanwhile.
         size += len(pool._running_actors.keys() - staying) if leaving else 0
-        pool._config = replace(pool._config, min_size=size, max_size=size, initial_size=size)
+        at_once = self.at_once(pool.max_tasks_in_flight_per_actor())
+        sizes = {"min_size": size, "max_size": size, "initial_size": size}
+        pool._config = replace(pool._config, **sizes, max_tasks_in_flight_per_actor=at_once)
         busy = {actor: pool._running_actors[actor].num_tasks_in_flight > 0 for actor in staying}
         self._ending = _surplus(staying, busy, places, max(share, 1))
 

@@ -125,7 +125,6 @@ class RayExecutor:
         pool = ray.data.ActorPoolStrategy(
             size=size,
             enable_true_multi_threading=threads > 1,
-            # One more each would wait for its worker at the end, while others have none.
             max_tasks_in_flight_per_actor=threads,
         )
         request = _request(resources) | ({"max_concurrency": threads} if threads > 1 else {})
@@ -141,6 +140,7 @@ class RayExecutor:
                 for data in batch["record"]:
                     record = ShardRecord.from_json(bytes(data))
                     assert record is not None
+                    elastic.finished(record.seconds)
                     yield record
         except ray.exceptions.RayError as error:
             raise _cause(error) from error

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from pipeline.cluster.claims import SECONDS_SETTLED, Claims
-from pipeline.cluster.elastic_pool import ElasticPool, _surplus
+from pipeline.cluster.elastic_pool import SHORT_SECONDS, ElasticPool, _surplus
 from pipeline.cluster.waiting import Waiting
 from pipeline.engine.capacity import Machine
 from pipeline.engine.shares import Claim
@@ -70,6 +70,16 @@ def test_beside_others_it_has_its_share_and_asks_for_more_once_all_have_theirs()
         claims.report("r", 5, share)  # it has more still: the other's workers wait
         assert pool.size(share, 100) == 3
     assert pool.size(sum(pool.share(machines_of(2, 2, 2), 100).values()), 100) == 8
+
+
+def test_a_worker_has_a_second_shard_where_they_are_short() -> None:
+    pool = pool_of(4)
+    assert pool.at_once(1) == 1
+    for seconds in (SHORT_SECONDS - 4, SHORT_SECONDS + 3):
+        pool.finished(seconds)
+        assert pool.at_once(1) == 2
+    pool.finished(60)
+    assert (pool.at_once(1), pool.at_once(2), pool.at_once(3)) == (1, 2, 3)
 
 
 @pytest.mark.parametrize(
