@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 from jobs.benchmarks.cpu_watch import CpuWatch
 from jobs.benchmarks.prerequisites import prepare, require_success
 from jobs.benchmarks.shard_spans import ShardSpan, by_worker, rate_of, read_spans
-from pipeline.cluster.ray_executor import RayExecutor
+from pipeline.cluster.ray_executor import RayExecutor, packed
 from pipeline.engine.graph import Graph
 from pipeline.engine.manifest import stored_manifests
 from pipeline.engine.plan import Options
@@ -66,8 +65,8 @@ class CountingExecutor(RayExecutor):
     bytes_counted = 0
 
     def shards(self, job: ShardJob, todo: Sequence[tuple[Item, ...]]) -> Iterator[ShardRecord]:
-        """Computes shards as `RayExecutor` does; adds up the pickled items and the records."""
-        self.bytes_counted += sum(len(pickle.dumps(items)) for items in todo)
+        """Computes shards as `RayExecutor` does; adds up the packed items and the records."""
+        self.bytes_counted += sum(len(packed(items)) for items in todo)
         for record in super().shards(job, todo):
             self.bytes_counted += len(record.to_json())
             yield record
