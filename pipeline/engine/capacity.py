@@ -120,7 +120,7 @@ def require_capacity(nodes: Iterable[Node], machines: Sequence[Machine], outlook
         elif 1 <= room < count and count != AUTO:
             notes.append(
                 f"{node.name}: {count} workers of {wanted(worker)} each are wished for, and the cluster has room for "
-                f"{room:g} ({inventory(machines)}): it starts with {room:g}"
+                f"{room:g} ({inventory(machines)}): it starts with {room:g} at most"
             )
     if problems:
         raise ValueError("nothing was started:\n" + "\n".join(f"  - {problem}" for problem in problems))

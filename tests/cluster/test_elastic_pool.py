@@ -6,6 +6,7 @@ import collections
 import json
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +26,9 @@ from tests.cluster.small_cluster import (
     start_squares,
 )
 
+LATE = """\
+  late: {stage: squares, power: 1, seconds: 0.2, inputs: {numbers: cubes}, run: {shard_rows: 2, workers: auto}}
+"""
 WORKERS = ("squares.run.workers=auto", "cubes.run.workers=4")
 
 
@@ -130,6 +134,13 @@ def finished_keys(world) -> set[str]:
     return found
 
 
+def workers_in_order(world, node: str) -> list[str]:
+    """Returns the worker of each stored shard of a node, in the order in which they were finished."""
+    folder = Path(world.store.path(node))
+    files = sorted(folder.glob("*/shard-*.json"), key=lambda file: file.stat().st_mtime_ns)
+    return [json.loads(file.read_text())["host"] for file in files]
+
+
 @pytest.mark.ray
 @pytest.mark.slow
 class TestSeveralMachines:
@@ -199,3 +210,22 @@ class TestSeveralMachines:
         counts = collections.Counter(world.traced())
         assert set(counts.values()) == {1}, "something was computed twice"
         assert_as_in_a_quiet_run(world, 40)
+
+    @pytest.mark.faults
+    def test_a_node_that_begins_later_gets_its_share_of_one_that_has_more(self, world, machines):
+        config = world.folder / "config.yaml"
+        config.write_text(f"{config.read_text()}{LATE}")
+        at_a_pace(world, 120)
+        machines.add(4)
+        sets = ("squares.run.workers=auto", "cubes.seconds=0.05", "wait=1")
+        driver = start_squares(world, machines.env, *sets)
+        text = read_until(driver, "squares: 3 workers, beside 1 other node")
+        text += read_until(driver, "late: 2 workers, beside 1 other node")
+        text += read_until(driver, "workers, alone")
+        code, rest = ended(driver)
+        assert code == 0, text + rest
+        assert_without_dumps(text + rest)
+        hosts = {node: workers_in_order(world, node) for node in ("squares", "late")}
+        assert len(set(hosts["squares"])) >= 3
+        assert len(set(hosts["late"][:8])) == 2, "it did not have two workers from its beginning on"
+        assert [len(each) for each in hosts.values()] == [60, 60]

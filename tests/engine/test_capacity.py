@@ -86,7 +86,7 @@ def test_a_node_starts_with_fewer_workers_than_it_wishes_for_and_says_so(
 ) -> None:
     (line,) = require_capacity([node(**asked)], machines)
     assert line.startswith(f"n: {asked['workers']} workers of ")
-    assert line.endswith(f": it starts with {room}") and f"room for {room} (" in line
+    assert line.endswith(f": it starts with {room} at most") and f"room for {room} (" in line
     assert require_capacity([node(**asked | {"workers": "auto"})], machines) == []
 
 
