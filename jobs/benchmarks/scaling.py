@@ -154,6 +154,7 @@ def sharing_section(workers: int, images: int, seconds: float, shard_rows: int) 
         f"{workers} workers; {images} images for each of three detectors of "
         f"{', '.join(f'{cost:g}' for cost in costs.values())} s an image, {shard_rows} images a shard",
         "phases: while so many of the detectors have shards, from the first shard of the run on",
+        *(f"{node}: {_starts(run.spans[node], run.begun)}; {_pauses(run.spans[node])}" for node in costs),
     ])  # fmt: skip
 
 
@@ -215,13 +216,21 @@ def run_on_cluster(graph: Graph, nodes: Sequence[str], store: Store) -> ClusterR
 
 def _limits(size: int, spans: Sequence[ShardSpan], run: ClusterRun) -> str:
     """Returns where the time of a run on so many nodes went."""
-    own = by_worker(spans).values()
     first, last = min(s.begun for s in spans), max(s.ended for s in spans)
     begin, end = all_busy(spans)
-    pauses = [later.begun - earlier.ended for each in own for earlier, later in pairwise(each)]
-    pause = 1000 * sum(pauses) / max(1, len(pauses))
     return (
-        f"{size} nodes: {first - run.begun:.1f} s to the first shard, {begin - first:.1f} s until all {len(own)} "
-        f"workers had one, {end - begin:.1f} s of steady state, {last - end:.1f} s in which some had none, "
-        f"{run.begun + run.seconds - last:.1f} s after the last; {pause:.0f} ms between two shards of a worker"
+        f"{size} nodes: {first - run.begun:.1f} s to the first shard, {begin - first:.1f} s until every worker had one, "
+        f"{end - begin:.1f} s of steady state, {last - end:.1f} s in which some had none, "
+        f"{run.begun + run.seconds - last:.1f} s after the last; {_pauses(spans)}"
     )
+
+
+def _starts(spans: Sequence[ShardSpan], begun: float) -> str:
+    """Returns when each worker of a detector had its first shard and ended its last one."""
+    times = [(each[0].begun - begun, each[-1].ended - begun) for each in by_worker(spans).values()]
+    return "workers from " + ", ".join(f"{first:.0f} to {last:.0f} s" for first, last in sorted(times))
+
+
+def _pauses(spans: Sequence[ShardSpan]) -> str:
+    pauses = [later.begun - earlier.ended for each in by_worker(spans).values() for earlier, later in pairwise(each)]
+    return f"{1000 * sum(pauses) / max(1, len(pauses)):.0f} ms between two shards of a worker"
