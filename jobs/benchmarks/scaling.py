@@ -219,7 +219,7 @@ def _limits(size: int, spans: Sequence[ShardSpan], run: ClusterRun) -> str:
     first, last = min(s.begun for s in spans), max(s.ended for s in spans)
     begin, end = all_busy(spans)
     return (
-        f"{size} nodes: {first - run.begun:.1f} s to the first shard, {begin - first:.1f} s until every worker had one, "
+        f"{size} nodes: {first - run.begun:.1f} s to the first shard, {begin - first:.1f} s until all workers had one, "
         f"{end - begin:.1f} s of steady state, {last - end:.1f} s in which some had none, "
         f"{run.begun + run.seconds - last:.1f} s after the last; {_pauses(spans)}"
     )
