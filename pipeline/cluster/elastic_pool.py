@@ -114,16 +114,17 @@ class ElasticPool:
         shards = waiting + pool.num_tasks_in_flight()
         places = self.share(machines, shards)
         share = sum(places.values())
+        located = {actor: state.actor_location for actor, state in pool._running_actors.items()}
         staying = {
-            actor: state.actor_location
-            for actor, state in list(pool._running_actors.items())
-            if not state.is_restarting and state.actor_location not in leaving
+            actor: machine
+            for actor, machine in located.items()
+            if machine not in leaving and not pool._running_actors[actor].is_restarting
         }
         self.claims.report(self.name, len(staying), share)
         self._report_share(share)
         size = self.size(share, shards)
         # Those on a machine that is drained finish their shard; others take their place meanwhile.
-        size += len(pool._running_actors.keys() - staying) if leaving else 0
+        size += sum(machine in leaving for machine in located.values())
         at_once = self.at_once(pool.max_tasks_in_flight_per_actor())
         sizes = {"min_size": size, "max_size": size, "initial_size": size}
         pool._config = replace(pool._config, **sizes, max_tasks_in_flight_per_actor=at_once)
