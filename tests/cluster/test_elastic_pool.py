@@ -216,8 +216,9 @@ class TestSeveralMachines:
         config = world.folder / "config.yaml"
         config.write_text(f"{config.read_text()}{LATE}")
         at_a_pace(world, 120)
+        (world.folder / "pace").write_text("0.6")
         machines.add(4)
-        sets = ("squares.run.workers=auto", "cubes.seconds=0.05", "wait=1")
+        sets = ("squares.run.workers=auto", "cubes.seconds=0.05", "cubes.run.shard_rows=30", "wait=1")
         driver = start_squares(world, machines.env, *sets)
         text = read_until(driver, "squares: 3 workers, beside 1 other node")
         text += read_until(driver, "late: 2 workers, beside 1 other node")
