@@ -20,6 +20,7 @@ import typer
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # `jobs` is no installed package
 
+from jobs.benchmarks import engine_commands  # noqa: E402
 from jobs.benchmarks.command_line import begin, check, conclude, measured, shared_folder  # noqa: E402
 from jobs.benchmarks.results import Section, cores, table, writable  # noqa: E402
 from pipeline.data.canvas import parse_canvas  # noqa: E402
@@ -36,6 +37,7 @@ JsonOption = Annotated[Path | None, typer.Option(help="Write every figure with a
 
 DETECTOR = "retinaface_mobilenet"  # with published weights
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+app.add_typer(engine_commands.app)
 
 
 @app.command("evaluation")
@@ -187,24 +189,6 @@ def joining(
 
     make = partial(joining_section, images, boxes)
     conclude([measured("joining", make, images=images, boxes=boxes)], json)
-
-
-@app.command("planning")
-def planning(
-    images: Annotated[list[int] | None, typer.Option(min=1, help="Again for more; default 10,000 and 100,000.")] = None,
-    store: Annotated[str | None, typer.Option(help="Folder or s3://, kept; default a temporary folder.")] = None,
-    delay_ms: Annotated[float | None, typer.Option(min=0, help="In a stand-in for S3 with such requests.")] = None,
-    json: JsonOption = None,
-) -> None:
-    """Seconds, memory and growth of plan, run without work, status and clean over three nodes of many images.
-
-    Example: uv run python jobs/benchmark.py planning --images 1000 --images 10000
-    """
-    from jobs.benchmarks.planning import planning_section
-
-    sizes, far = sorted(set(images or [10_000, 100_000])), [] if delay_ms is None else [f"{delay_ms:g}"]
-    make = partial(planning_section, sizes, store, delay_ms)
-    conclude([measured("planning", make, images=sizes, store=[store] * bool(store), delay_ms=far)], json)
 
 
 @app.command("forward")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import pickle
 import time
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from jobs.benchmarks.cpu_watch import CpuWatch
 from jobs.benchmarks.prerequisites import prepare, require_success
-from pipeline.cluster.ray_executor import RayExecutor
+from jobs.benchmarks.shard_spans import ShardSpan, by_worker, rate_of, read_spans
+from pipeline.cluster.ray_executor import RayExecutor, packed
 from pipeline.engine.graph import Graph
 from pipeline.engine.manifest import stored_manifests
 from pipeline.engine.plan import Options
@@ -20,21 +19,6 @@ from pipeline.engine.shard_record import ShardRecord
 from pipeline.engine.shards import ShardJob
 from pipeline.engine.stage import Item
 from pipeline.engine.storage import Store
-
-
-@dataclass(frozen=True, slots=True)
-class ShardSpan:
-    """When and by which worker one shard was computed, in seconds since the epoch."""
-
-    host: str
-    rows: int
-    begun: float
-    ended: float
-
-
-def rate_of(shards: Sequence[ShardSpan]) -> float:
-    """Returns images/s from the first shard's begin to the last shard's end."""
-    return sum(s.rows for s in shards) / (max(s.ended for s in shards) - min(s.begun for s in shards))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +56,7 @@ class PipelineRun:
     @property
     def busy_rate(self) -> float:
         """Images/s of the workers while they have shards: each one's own pace from begin to end, added up."""
-        own: dict[str, list[ShardSpan]] = defaultdict(list)
-        for shard in self.shards:
-            own[shard.host].append(shard)
-        return sum(rate_of(shards) for shards in own.values())
+        return sum(rate_of(shards) for shards in by_worker(self.shards).values())
 
 
 class CountingExecutor(RayExecutor):
@@ -84,8 +65,8 @@ class CountingExecutor(RayExecutor):
     bytes_counted = 0
 
     def shards(self, job: ShardJob, todo: Sequence[tuple[Item, ...]]) -> Iterator[ShardRecord]:
-        """Computes shards as `RayExecutor` does; adds up the pickled items and the records."""
-        self.bytes_counted += sum(len(pickle.dumps(items)) for items in todo)
+        """Computes shards as `RayExecutor` does; adds up the packed items and the records."""
+        self.bytes_counted += sum(len(packed(items)) for items in todo)
         for record in super().shards(job, todo):
             self.bytes_counted += len(record.to_json())
             yield record
@@ -108,7 +89,7 @@ def run_node(graph: Graph, node: str, store: Store) -> PipelineRun:
     seconds = time.monotonic() - started
     require_success(outcome)
     (manifest,) = stored_manifests(store, node)
-    shards, peak = _shards(Path(store.path(manifest.folder)))
+    shards, peak = read_spans(Path(store.path(manifest.folder)))
     begun, ended = shards[0].begun, max(shard.ended for shard in shards)
     workers = {int(shard.host.rpartition(":")[2]) for shard in shards}
     return PipelineRun(
@@ -120,16 +101,3 @@ def run_node(graph: Graph, node: str, store: Store) -> PipelineRun:
         watch.cores(begun, ended, only=workers),
         watch.cores(begun, ended, but=workers),
     )
-
-
-def _shards(folder: Path) -> tuple[tuple[ShardSpan, ...], int]:
-    """Returns the shards of a node's folder in the order in which they began, and the largest peak memory in MB."""
-    spans, peak = [], 0
-    for file in folder.glob("shard-*.json"):
-        record = ShardRecord.from_json(file.read_bytes())
-        assert record is not None
-        # A record's seconds end right before its Parquet file is written; the shard ends once the record is there.
-        computed = file.with_suffix(".parquet").stat().st_mtime
-        spans.append(ShardSpan(record.host, record.rows, computed - record.seconds, file.stat().st_mtime))
-        peak = max(peak, record.peak_mb)
-    return tuple(sorted(spans, key=lambda span: span.begun)), peak

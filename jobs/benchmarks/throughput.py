@@ -68,7 +68,7 @@ def throughput_section(
         f"{bench.origin}, {bench.network}, canvas {canvas}",
         conditions(rounds, workers, shard_rows, found.loads),
         *round_notes(found, inside, "peer: the same network over images decoded in memory, warmed up, nothing written"),
-        "object store: the pickled ids and paths that go in and the records that come out, no pixel and no box; "
+        "object store: the packed ids and paths that go in and the records that come out, no pixel and no box; "
         "Ray's own framing adds about 3 KB per shard",
     ]
     return Section(name, rows, notes)

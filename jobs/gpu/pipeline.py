@@ -9,8 +9,9 @@ from pathlib import Path
 import torch
 
 from jobs.benchmarks.detecting import BOXES, bench_of, detecting_graph
-from jobs.benchmarks.pipeline_run import ShardSpan, run_node
+from jobs.benchmarks.pipeline_run import run_node
 from jobs.benchmarks.prerequisites import in_new_process
+from jobs.benchmarks.shard_spans import ShardSpan
 from jobs.gpu.dumping import candidates_of_all, load_images
 from jobs.gpu.figures import Figures
 from jobs.gpu.measuring import DeviceWatch, busy, median_seconds, wait

@@ -21,12 +21,16 @@ def leaving_nodes() -> frozenset[str]:
 
 def machines_now(leaving: bool = False) -> tuple[Machine, ...]:
     """Returns what each machine has in all, taken or not; those that are drained only if `leaving`."""
+    return tuple(machines_by_id(leaving).values())
+
+
+def machines_by_id(leaving: bool = False) -> dict[str, Machine]:
+    """Returns the id of each machine's raylet -> what it has in all; those that are drained only if `leaving`."""
     import ray
 
     left_out = frozenset[str]() if leaving else leaving_nodes()
-    return tuple(
-        _machine(node["Resources"]) for node in ray.nodes() if node["Alive"] and node["NodeID"] not in left_out
-    )
+    nodes = (node for node in ray.nodes() if node["Alive"] and node["NodeID"] not in left_out)
+    return {node["NodeID"]: _machine(node["Resources"]) for node in nodes}
 
 
 def cluster_outlook() -> Outlook:

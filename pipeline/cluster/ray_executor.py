@@ -13,6 +13,7 @@ import re
 import time
 import uuid
 import warnings
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -22,8 +23,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from pipeline.cluster.address import joined
+from pipeline.cluster.claims import Claims
 from pipeline.cluster.elastic_pool import ElasticPool, following, forget
-from pipeline.cluster.machines import cannot_be_started, cluster_outlook, machines_now
+from pipeline.cluster.machines import cannot_be_started, cluster_outlook, machines_by_id, machines_now
 from pipeline.cluster.process_watch import ProcessWatch
 from pipeline.cluster.ray_loader import on_every_round
 from pipeline.cluster.session import connect
@@ -34,6 +36,7 @@ from pipeline.engine.capacity import FIXED, Machine, Outlook, demand, room_for
 from pipeline.engine.runner import NodeFailed
 from pipeline.engine.shard_record import ShardRecord
 from pipeline.engine.shards import ShardJob, compute_shard, compute_whole
+from pipeline.engine.shares import Claim
 from pipeline.engine.stage import Item, MapStage, Resources, to_stdout
 from pipeline.engine.watch import Watch
 
@@ -66,8 +69,8 @@ class ShardWorker:
         gc.freeze()
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Takes pickled item lists, returns the records of the shards it wrote."""
-        todo = [pickle.loads(items) for items in batch["items"]]
+        """Takes packed item lists, returns the records of the shards it wrote."""
+        todo = [pickle.loads(zlib.decompress(items)) for items in batch["items"]]
         records = [compute_shard(self._job, self._worker, items, self._watch, self._turn).to_json() for items in todo]
         return {"record": np.array(records, dtype=object)}
 
@@ -88,6 +91,7 @@ class RayExecutor:
         """
         self._name = uuid.uuid4().hex  # by which its datasets are ended
         self._wait_minutes, self._waits_since = wait_minutes, dict[tuple[Machine, int], float]()
+        self._claims = Claims()
         self._connected = connect(verbose, cpus)
 
     def machines(self) -> tuple[Machine, ...]:
@@ -102,48 +106,52 @@ class RayExecutor:
         return Outlook(True) if self._wait_minutes and not found.grows else found
 
     def shards(self, job: ShardJob, todo: Sequence[tuple[Item, ...]]) -> Iterator[ShardRecord]:
-        """Computes shards in a pool of actors: as many as fit, `job.ctx.resources.workers` at most.
+        """Computes shards in a pool of actors: its fair share of those that fit, `job.ctx.resources.workers` at most.
 
-        The pool grows while machines join, and yields records as shards finish.
+        The pool follows machines and nodes that come and go, and yields records as shards finish.
 
         Raises NodeFailed with the worker's own error, or where no machine with room joined; finished shards stay.
         """
+        import ray
+
+        resources = job.ctx.resources
+        pool_of = (demand(resources), resources.workers, self._autoscaled(), self._claims)
+        elastic = ElasticPool(uuid.uuid4().hex, job.ctx.node, *pool_of, self._waiting(job), self.log)
+        try:
+            for batch in self._records(job, todo, elastic).iter_batches(batch_size=None, prefetch_batches=0):
+                for data in batch["record"]:
+                    record = ShardRecord.from_json(bytes(data))
+                    assert record is not None
+                    elastic.finished(record.seconds)
+                    yield record
+        except ray.exceptions.RayError as error:
+            raise _cause(error) from error
+        finally:
+            forget(elastic)
+
+    def _records(self, job: ShardJob, todo: Sequence[tuple[Item, ...]], elastic: ElasticPool) -> Any:
+        """Returns the dataset of the records of shards, to be computed by a pool of actors that `elastic` follows."""
         import ray.data
 
-        end_if_stopped = on_every_round(partial(_end_if_stopped, self._name))
-        resources, name = job.ctx.resources, uuid.uuid4().hex
-        elastic = ElasticPool(
-            job.ctx.node, demand(resources), resources.workers, self._autoscaled(), self._waiting(job), self.log
-        )
-        size = elastic.size(self.machines(), len(todo))
+        resources = job.ctx.resources
+        size = elastic.size(sum(elastic.share(machines_by_id(), len(todo)).values()), len(todo))
         # Each may die once of a lost machine while it opens, and more may start than at first.
         most = min(resources.workers, max(size, WORKERS_THAT_MAY_DIE))
         job = replace(job, ctx=replace(job.ctx, resources=resources.model_copy(update={"workers": most})))
         threads = shards_at_once(resources)
         pool = ray.data.ActorPoolStrategy(
-            size=size,
-            enable_true_multi_threading=threads > 1,
-            # Otherwise the first worker that is there takes twice as many, and the others find none.
-            max_tasks_in_flight_per_actor=threads if threads > 1 else None,
+            size=size, enable_true_multi_threading=threads > 1, max_tasks_in_flight_per_actor=threads
         )
         request = _request(resources) | ({"max_concurrency": threads} if threads > 1 else {})
-        items = ray.data.from_items([{"items": pickle.dumps(each)} for each in todo], override_num_blocks=len(todo))
+        items = ray.data.from_items([{"items": packed(each)} for each in todo], override_num_blocks=len(todo))
         # Its own context: another node's thread may make its dataset meanwhile.
-        items.context.custom_execution_callback_classes = [end_if_stopped, following(name, elastic)]
+        items.context.custom_execution_callback_classes = [
+            on_every_round(partial(_end_if_stopped, self._name)), following(elastic)
+        ]  # fmt: skip
         with warnings.catch_warnings():
             # There is no other way yet to give a worker several threads.
             warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
-            done = items.map_batches(ShardWorker, fn_constructor_args=(job,), batch_size=1, compute=pool, **request)
-        try:
-            for batch in done.iter_batches(batch_size=None, prefetch_batches=0):
-                for data in batch["record"]:
-                    record = ShardRecord.from_json(bytes(data))
-                    assert record is not None
-                    yield record
-        except ray.exceptions.RayError as error:
-            raise _cause(error) from error
-        finally:
-            forget(name)
+            return items.map_batches(ShardWorker, fn_constructor_args=(job,), batch_size=1, compute=pool, **request)
 
     def whole(self, job: ShardJob) -> ShardRecord:
         """Runs a whole stage in one task of its resources; its `fan_out` and `worker_group` use the cluster.
@@ -159,13 +167,15 @@ class RayExecutor:
         job = replace(job, ctx=replace(job.ctx, fan_out=fan_out, worker_group=worker_group, resources=resources))
         # The task of a distributed stage only waits for its worker group, which holds the node's resources.
         request = {"num_cpus": 0} if job.stage.distributed else _request(resources)
-        waiting = self._waiting(job, resources.workers if job.stage.distributed else 1)
+        count = resources.workers if job.stage.distributed else 1
+        waiting = self._waiting(job, count)
         task = ray.remote(**request)(compute_whole).remote(job)
         try:
-            while not ray.wait([task], timeout=SECONDS_BETWEEN_CHECKS)[0]:
-                _end_if_stopped(self._name)
-                waiting.check(machines_now(leaving=True))  # it may run on one that is drained
-            record: ShardRecord = ray.get(task)
+            with self._claims.hold(uuid.uuid4().hex, Claim(demand(resources), count, together=True)):
+                while not ray.wait([task], timeout=SECONDS_BETWEEN_CHECKS)[0]:
+                    _end_if_stopped(self._name)
+                    waiting.check(machines_now(leaving=True))  # it may run on one that is drained
+                record: ShardRecord = ray.get(task)
         except NodeFailed:
             ray.cancel(task, force=True)
             raise
@@ -208,6 +218,11 @@ class RayExecutor:
         if self._connected:
             self._connected = False
             leave()
+
+
+def packed(items: Sequence[Item]) -> bytes:
+    """Returns items as a worker gets them: 30 bytes each, since those of all shards are in memory from the start."""
+    return zlib.compress(pickle.dumps(items), 1)
 
 
 def fan_out(function: Callable[[A], B], arguments: Sequence[A]) -> list[B]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pipeline.engine.graph import Node
-from pipeline.engine.stage import AUTO, Resources
+from pipeline.engine.stage import AUTO, MapStage, Resources
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +88,12 @@ def inventory(machines: Iterable[Machine]) -> str:
 
 
 def side_by_side(nodes: Iterable[Node], machines: Sequence[Machine]) -> bool:
-    """Returns whether all workers that the nodes wish for fit at the same time; the largest are placed first."""
+    """Returns whether nodes can run at the same time: with one worker of each map stage, and all of other stages.
+
+    The largest workers are placed first. What is left over is shared out among the map stages, see `fair_shares`.
+    """
     left = list(machines)
-    for worker, count in sorted(map(_wish, nodes), key=lambda each: (-each[0].gpus, -each[0].cpus)):
+    for worker, count in sorted(map(_least, nodes), key=lambda each: (-each[0].gpus, -each[0].cpus)):
         for i, machine in enumerate(left):
             here = int(min(count, machine.times(worker)))
             left[i] = machine.without(worker, here)
@@ -117,7 +120,7 @@ def require_capacity(nodes: Iterable[Node], machines: Sequence[Machine], outlook
         elif 1 <= room < count and count != AUTO:
             notes.append(
                 f"{node.name}: {count} workers of {wanted(worker)} each are wished for, and the cluster has room for "
-                f"{room:g} ({inventory(machines)}): it starts with {room:g}"
+                f"{room:g} ({inventory(machines)}): it starts with {room:g} at most"
             )
     if problems:
         raise ValueError("nothing was started:\n" + "\n".join(f"  - {problem}" for problem in problems))
@@ -127,6 +130,12 @@ def require_capacity(nodes: Iterable[Node], machines: Sequence[Machine], outlook
 def _wish(node: Node) -> tuple[Machine, int]:
     """Returns the demand of one worker of a node, and the number of workers it wishes for."""
     return demand(node.resources), node.resources.workers if node.stage.distributed else 1
+
+
+def _least(node: Node) -> tuple[Machine, int]:
+    """Returns the demand of one worker of a node, and with how many it can run."""
+    worker, count = _wish(node)
+    return worker, 1 if isinstance(node.stage, MapStage) else count
 
 
 def _kinds(outlook: Outlook) -> str:

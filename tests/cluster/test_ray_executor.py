@@ -165,7 +165,8 @@ class TestOnOneCluster:
         assert world.total() == total
 
     def test_independent_nodes_run_side_by_side(self, world):
-        world.run("squares.seconds=0.2", "cubes.seconds=0.2", executor=RayExecutor)
+        auto = [f"{node}.run.workers=auto" for node in ("squares", "cubes")]
+        world.run("squares.seconds=0.2", "cubes.seconds=0.2", *auto, executor=RayExecutor)
         (log,) = world.store.sizes("runs")
         events = [json.loads(line) for line in world.store.read(f"runs/{log}").decode().splitlines()]
         at = {(e["event"], e.get("node")): e["time"] for e in events}

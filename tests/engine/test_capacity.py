@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -53,6 +53,12 @@ def test_where_no_setting_helps_none_is_advised(machines: tuple[Machine, ...]) -
     assert "--set" not in str(caught.value)
 
 
+class Group(Total):
+    """A whole stage whose processes work together."""
+
+    distributed: ClassVar[bool] = True
+
+
 class OnGpus(Squares):
     """A stage that computes on a GPU and nowhere else."""
 
@@ -80,7 +86,7 @@ def test_a_node_starts_with_fewer_workers_than_it_wishes_for_and_says_so(
 ) -> None:
     (line,) = require_capacity([node(**asked)], machines)
     assert line.startswith(f"n: {asked['workers']} workers of ")
-    assert line.endswith(f": it starts with {room}") and f"room for {room} (" in line
+    assert line.endswith(f": it starts with {room} at most") and f"room for {room} (" in line
     assert require_capacity([node(**asked | {"workers": "auto"})], machines) == []
 
 
@@ -121,14 +127,15 @@ def test_a_stage_that_does_not_spread_counts_once() -> None:
     assert require_capacity([node(kind=Total, workers=9, cpus=2)], SMALL) == []
 
 
-def test_nodes_go_side_by_side_where_every_worker_finds_a_machine() -> None:
-    assert side_by_side([node(workers=3, cpus=1), node(workers=3, cpus=1)], SMALL)
-    assert not side_by_side([node(workers=3, cpus=1), node(workers=4, cpus=1)], SMALL)
-    # Four cores are free, two on each of two machines: enough for two of two, not for one of three beside them.
-    assert side_by_side([node(cpus=2), node(workers=2, cpus=2)], SMALL)
-    assert not side_by_side([node(workers=2, cpus=1.5), node(workers=2, cpus=1.5)], SMALL)
-    # As many as fit leave no room beside them.
-    assert not side_by_side([node(workers="auto"), node()], SMALL)
+def test_nodes_go_side_by_side_where_a_worker_of_each_finds_a_machine() -> None:
+    assert side_by_side([node(workers="auto", cpus=1)] * 6, SMALL)
+    assert not side_by_side([node(workers="auto", cpus=1)] * 7, SMALL)
+    # Two cores are free, one on each of two machines: enough for two of one, not for one of two beside them.
+    assert side_by_side([node(cpus=1.5), node(cpus=1.5), node(cpus=1), node(cpus=1)], SMALL)
+    assert not side_by_side([node(cpus=1.5)] * 4, SMALL)
+    # Processes of a training start together.
+    assert side_by_side([node(kind=Group, workers=5), node(workers="auto")], SMALL)
+    assert not side_by_side([node(kind=Group, workers=6), node(workers="auto")], SMALL)
     # The larger workers choose first, so that small ones do not fill the only machine that has room for them.
-    assert side_by_side([node(workers=8, cpus=1), node(cpus=16)], MIXED)
+    assert side_by_side([node(cpus=1), node(cpus=16)], MIXED)
     assert math.isinf(UNLIMITED[0].times(Machine(4, 1, 8)))

@@ -22,8 +22,9 @@ from jobs.benchmarks.detecting import detecting, model_for
 from jobs.benchmarks.evaluation import run_command
 from jobs.benchmarks.forward import forward_section, time_passes
 from jobs.benchmarks.images import gather
-from jobs.benchmarks.pipeline_run import PipelineRun, ShardSpan
+from jobs.benchmarks.pipeline_run import PipelineRun
 from jobs.benchmarks.results import Measured, Section, less_is_better, more_is_better, table
+from jobs.benchmarks.shard_spans import ShardSpan
 from jobs.benchmarks.suppression import suppression_section
 from pipeline.data.canvas import tiles
 from pipeline.data.datasets.wider_face.ground_truth import WiderGroundTruth

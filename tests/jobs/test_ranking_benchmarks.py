@@ -15,8 +15,9 @@ from jobs.benchmarks.alternate import Rounds, cost_rows, pace_rows, round_notes,
 from jobs.benchmarks.baseline import Pace
 from jobs.benchmarks.detecting import Bench, Model, model_for
 from jobs.benchmarks.joining import DUMPS, JOINED, Joined, joining_graph, joining_section
-from jobs.benchmarks.pipeline_run import PipelineRun, ShardSpan
+from jobs.benchmarks.pipeline_run import PipelineRun
 from jobs.benchmarks.prerequisites import compute, prepare, require_success
+from jobs.benchmarks.shard_spans import ShardSpan
 from jobs.benchmarks.throughput import BOXES, RANKED, ranker_for, reranking, reranking_graph
 from jobs.benchmarks.training import ranker_course
 from jobs.benchmarks.training_run import Course, Spent, bare_training, run_training, step_rows
