@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Final
 
 from pipeline.data.datasets.labels.coco_json import CocoJson
@@ -16,6 +15,7 @@ from pipeline.data.datasets.labels.retinaface_text import RetinafaceText
 from pipeline.data.datasets.labels.voc_xml import VocXml
 from pipeline.data.datasets.labels.wider_text import WiderText
 from pipeline.data.datasets.labels.yolo_text import YoloText
+from pipeline.data.file_path import FilePath, path_below
 from pipeline.engine.registry import Registry
 
 LABELLED: Final[dict[str, type[LabelledFiles]]] = {
@@ -37,7 +37,7 @@ FORMS: Registry[Form] = Registry(
 """The form of each dataset of labelled files, and MATLAB files, which name no image file."""
 
 
-def recognise(path: Path) -> tuple[str, Path]:
+def recognise(path: FilePath) -> tuple[str, FilePath]:
     """Returns the form of labels, as in `FORMS`, and their file or folder: ``path`` itself, or what is inside it.
 
     Raises FileNotFoundError: ``path`` does not exist; ValueError: it is of no form, or has labels of several ones.
@@ -54,13 +54,13 @@ def recognise(path: Path) -> tuple[str, Path]:
         raise ValueError(f"{path}: expected {_choices()}, found none of them")
     if len(found) > 1:
         shown = ", ".join(
-            f"{labels.relative_to(path) if labels != path else labels} ({name})" for name, labels in found
+            f"{path_below(labels, path) if labels != path else labels} ({name})" for name, labels in found
         )
         raise ValueError(f"{path}: expected labels of one form, found {shown}; give the path of one of them, or --form")
     return found[0]
 
 
-def labels_of_form(path: Path, name: str) -> Path:
+def labels_of_form(path: FilePath, name: str) -> FilePath:
     """Returns the labels of a known form: ``path`` itself where it is a file, else the only ones inside it.
 
     Raises FileNotFoundError: there are none; ValueError: no such form, or several labels.

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
 from pipeline.data.datasets import DATASETS
 from pipeline.data.datasets.dataset import Dataset
@@ -13,6 +11,7 @@ from pipeline.data.datasets.labels.form import Form
 from pipeline.data.datasets.labels.forms import FORMS, labels_of_form, recognise
 from pipeline.data.datasets.labels.image_files import locate_images
 from pipeline.data.datasets.labels.label_table import LabelOptions, LabelTable
+from pipeline.data.file_path import FilePath, common_folder, path_below
 from pipeline.data.image_kinds import claims_to_be_image
 
 
@@ -29,8 +28,8 @@ class FoundLabels:
     """
 
     name: str
-    labels: Path
-    root: Path
+    labels: FilePath
+    root: FilePath
     images: str
     category: tuple[str, ...] = ()
 
@@ -45,9 +44,9 @@ class FoundLabels:
 
     def files(self, table: LabelTable) -> list[str | None]:
         """Returns the file of each image relative to the root, None for one that is not there."""
-        files = {path for path, _ in scan(str(self.root), "" if table.paths else self.images)}
+        files = {path for path, _ in scan(self.root, "" if table.paths else self.images)}
         if table.paths:
-            inside = (self.labels if self.labels.is_dir() else self.labels.parent).relative_to(self.root).as_posix()
+            inside = path_below(self.labels if self.labels.is_dir() else self.labels.parent, self.root).as_posix()
             paths = [path if inside == "." else f"{inside}/{path}" for path in table.paths]
         else:
             paths = locate_images(table.names, files, self.images)
@@ -62,13 +61,13 @@ class FoundLabels:
             raise ValueError(
                 f"{self.labels}: expected labels of image files, found {self.form.words}: evaluate reads it"
             )
-        inside = self.labels.relative_to(self.root).as_posix()
+        inside = path_below(self.labels, self.root).as_posix()
         params = {"annotation": inside, "images": self.images, "category": self.category or None}
         return DATASETS[self.name].model_validate({**params, "missing": "skip", "doubts": "report"})
 
 
 def find_labels(
-    path: Path, form: str | None = None, images: Path | None = None, category: tuple[str, ...] = ()
+    path: FilePath, form: str | None = None, images: FilePath | None = None, category: tuple[str, ...] = ()
 ) -> FoundLabels:
     """Returns the labels at a path.
 
@@ -86,10 +85,9 @@ def find_labels(
         raise FileNotFoundError(f"--images {images}: expected a folder, found none")
     start = path if path.is_dir() else path.parent
     # A folder of nothing but labels, such as VOC2007/Annotations: the images are beside it.
-    if labels == path and name == "voc" and not any(claims_to_be_image(each) for each, _ in scan(str(path))):
+    if labels == path and name == "voc" and not any(claims_to_be_image(each) for each, _ in scan(path)):
         start = path.parent
     within = images or start
-    root = Path(os.path.commonpath([labels.absolute(), within.absolute()]))
-    root = root if root.is_dir() else root.parent
-    inside = within.absolute().relative_to(root).as_posix()
+    root = common_folder(labels, within)
+    inside = path_below(within.absolute(), root).as_posix()
     return FoundLabels(name, labels.absolute(), root, "" if inside == "." else inside, category)

@@ -11,6 +11,7 @@ from pipeline.data.datasets.labels.coco_reader import CocoNumbers, read_coco
 from pipeline.data.datasets.labels.forms import FORMS, labels_of_form, recognise
 from pipeline.data.datasets.labels.image_files import image_sizes
 from pipeline.data.datasets.labels.label_table import LabelOptions
+from pipeline.data.file_path import FilePath
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def read_box_labels(path: Path, category: str | None = None, form: str | None = 
     return LabelFile(table.box_labels(), words, table.remarks)
 
 
-def _coco(file: Path, options: LabelOptions, words: str) -> LabelFile:
+def _coco(file: FilePath, options: LabelOptions, words: str) -> LabelFile:
     table = read_coco(file, options, CocoNumbers(sized=False)).without_repeats()
     ids = table.ids or ()
     # By id, as COCO's own tool takes the images; their order decides between equal scores.

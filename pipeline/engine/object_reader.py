@@ -1,0 +1,213 @@
+"""Objects that others keep on S3, Google Storage or Azure, read through obstore: listed with versions, never written.
+
+obstore repeats a request that failed for the network's sake or by an answer of 5xx, ten times within three minutes, and
+goes on where a body was cut off. What is still an error after that is trouble of the store, `UnreachableError`, and none
+of one object.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from pipeline.engine.redaction import redact
+
+SCHEMES: Final = ("s3", "gs", "gcs", "az")
+_AT_ONCE: Final = 1000  # names of one request
+_LISTINGS: Final = 32  # of folders at the same time
+_QUIET: Final = "30s"  # without a byte, after which a request is repeated
+_OWN: Final = ("AccessDenied", "AllAccessDisabled", "InvalidObjectState")  # may be of one object; the last: archived
+_CODE: Final = re.compile(r"<Code>(\w+)</Code>")
+_KEYS: Final = {
+    "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    "gs": "GOOGLE_APPLICATION_CREDENTIALS",
+    "az": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+}
+
+
+class UnreachableError(OSError):
+    """The store does not answer, refuses the keys or has no such bucket; the message is one line, without keys."""
+
+
+class ObjectTooLargeError(ValueError):
+    """An object of more bytes than are to be read: nothing of it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectFacts:
+    """What a listing says of an object.
+
+    Attributes:
+        size: in bytes.
+        version: ``size:etag``, which changes whenever other bytes are written; the time of writing where a store has no
+            ETags.
+    """
+
+    size: int
+    version: str
+
+
+class ObjectReader:
+    """The objects of one bucket or container, by their whole names."""
+
+    def __init__(self, address: str) -> None:
+        """Connects to nothing yet.
+
+        Args:
+            address: ``s3://bucket`` as `object_store.S3Objects` takes it, ``gs://bucket`` or ``az://container``. Keys
+                are those of the environment where it has none: of AWS, Google or Azure.
+
+        Raises ValueError: another scheme, or options that are not known.
+        """
+        url = urlsplit(address)
+        if url.scheme not in SCHEMES:
+            raise ValueError(f"expected {', '.join(f'{each}://' for each in SCHEMES)}, found {redact(address)}")
+        self._scheme = url.scheme.replace("gcs", "gs")
+        self.url = f"{url.scheme}://{url.hostname}"
+        # obstore is imported where it is needed: 40 ms that a run on disks need not wait.
+        if self._scheme == "s3":
+            from pipeline.engine.object_store import s3_store
+
+            self._store: Any = s3_store(address, _region(address), read_timeout=_QUIET)
+            return
+        if url.query:
+            raise ValueError(f"{self.url}: expected no options after ?, found {redact(url.query)}")
+        from obstore.store import from_url
+
+        options: Any = {"client_options": {"allow_http": True, "read_timeout": _QUIET}}
+        if url.username == "anonymous":  # pyarrow's way to write it
+            options["skip_signature"] = True
+        self._store = from_url(f"{self._scheme}://{url.hostname}", **options)
+
+    def read(self, name: str, most: int) -> bytes:
+        """Returns an object's bytes, with one request.
+
+        Raises FileNotFoundError: there is none; PermissionError: this one may not be read; ObjectTooLargeError: it has
+        more than ``most`` bytes; UnreachableError.
+        """
+        with self._errors(name):
+            found = self._store.get(name)
+            if (size := found.meta["size"]) > most:
+                raise ObjectTooLargeError(f"an object of {size} bytes, and none of more than {most} is read")
+            return bytes(found.bytes())
+
+    def beginning(self, name: str, count: int) -> bytes:
+        """Returns the first bytes of an object, ``count`` at most; raises as `read`."""
+        with self._errors(name):
+            if not self.facts(name).size:
+                return b""  # it has no range at all
+            return bytes(self._store.get_range(name, start=0, length=count))
+
+    def facts(self, name: str) -> ObjectFacts:
+        """Returns size and version of an object; raises as `read`."""
+        with self._errors(name):
+            return _facts(self._store.head(name))
+
+    def below(self, folder: str) -> dict[str, ObjectFacts]:
+        """Returns name relative to ``folder`` -> facts of every object below it, however deep; "" is the bucket.
+
+        Where the folder has a few dozen folders, these are listed at the same time: a request gives a thousand names.
+        Empty objects that other programs make for folders are left out. Raises UnreachableError.
+        """
+        with self._errors():
+            files, folders = self.inside(folder)
+            start = f"{folder}/" if folder else ""
+            if len(folders) > _LISTINGS:
+                return self._listed(folder)
+            with ThreadPoolExecutor(max(1, len(folders)), thread_name_prefix="list") as threads:
+                parts = list(threads.map(lambda each: self._listed(f"{start}{each}"), folders))
+            for inside, part in zip(folders, parts, strict=True):
+                files |= {f"{inside}/{name}": facts for name, facts in part.items()}
+            return files
+
+    def inside(self, folder: str) -> tuple[dict[str, ObjectFacts], list[str]]:
+        """Returns name -> facts of the objects right inside a folder, and the names of the folders there.
+
+        Raises UnreachableError.
+        """
+        with self._errors():
+            found = self._store.list_with_delimiter(folder or None)
+            folders = [path.rstrip("/").rpartition("/")[2] for path in found["common_prefixes"]]
+            objects = {each["path"]: _facts(each) for each in found["objects"] if each["path"] != folder}
+            files = {path.rpartition("/")[2]: facts for path, facts in objects.items()}
+            return {name: facts for name, facts in files.items() if facts.size or name not in folders}, folders
+
+    def holds(self, folder: str) -> bool:
+        """Returns whether there is any object below a folder, by one request. Raises UnreachableError."""
+        with self._errors():
+            parts = iter(self._store.list(folder or None, chunk_size=_AT_ONCE))
+            return any(each["path"] != folder for each in next(parts, ()))
+
+    def _listed(self, folder: str) -> dict[str, ObjectFacts]:
+        start = f"{folder}/" if folder else ""
+        parts = self._store.list(folder or None, chunk_size=_AT_ONCE)
+        found = [(each["path"], _facts(each)) for part in parts for each in part if each["path"] != folder]
+        # A folder's own object is right before what is in it.
+        empty = {
+            path for (path, facts), (after, _) in pairwise(found) if not facts.size and after.startswith(f"{path}/")
+        }
+        return {path.removeprefix(start): facts for path, facts in found if path not in empty}
+
+    @contextmanager
+    def _errors(self, name: str | None = None) -> Iterator[None]:
+        """Raises errors of the store as those of a disk or as UnreachableError; ``name`` is of the object, if of one."""
+        from obstore.exceptions import BaseError, InvalidPathError, PermissionDeniedError
+
+        place = self.url if name is None else f"{self.url}/{name}"
+        try:
+            yield
+        except (BaseError, FileNotFoundError, ValueError) as error:
+            if isinstance(error, ObjectTooLargeError) or getattr(error, "filename", None):
+                raise
+            text = str(error)
+            if isinstance(error, ValueError | InvalidPathError):
+                raise ValueError(f"{place}: expected names without empty parts: {text.partition(chr(10))[0]}") from None
+            code = found[1] if (found := _CODE.search(text)) else ""
+            if code == "NoSuchBucket" or (name is None and isinstance(error, FileNotFoundError)):
+                raise UnreachableError(f"{self.url}: no such bucket") from None
+            if isinstance(error, FileNotFoundError):
+                raise FileNotFoundError(errno.ENOENT, "no such object", place) from None
+            if name is not None and isinstance(error, PermissionDeniedError) and code in ("", *_OWN):
+                raise PermissionError(errno.EACCES, f"the store refuses to give it ({code or 403})", place) from None
+            raise UnreachableError(f"{place}: {self._trouble(text, code)}") from None
+
+    def _trouble(self, text: str, code: str) -> str:
+        """Returns the trouble of the store in one line."""
+        first = text.partition("\n")[0]
+        if not code and any(each in first for each in ("169.254.", "metadata.google", "redential")):
+            return f"no keys for it: set {_KEYS[self._scheme]}"
+        line = re.sub(r"^.* - ", "", first)
+        return redact(f"the store answers {code}: {line}" if code else f"the store does not answer: {line}")[:300]
+
+
+def _facts(meta: Any) -> ObjectFacts:
+    mark = (meta["e_tag"] or meta["last_modified"].isoformat()).strip('"')
+    return ObjectFacts(meta["size"], f"{meta['size']}:{mark}")
+
+
+def _region(address: str) -> str | None:
+    """Returns the region of a bucket where neither the address nor the environment says it: S3 is asked, once."""
+    named = {"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"} & os.environ.keys()
+    if named or "region=" in address or "endpoint_override=" in address:
+        return None
+    import pyarrow.fs as pafs
+
+    try:
+        return str(pafs.resolve_s3_region(urlsplit(address).hostname or ""))
+    except OSError:  # no such bucket, or no way to it: the first request says which
+        return None
+
+
+@lru_cache(maxsize=8)
+def reader_of(address: str) -> ObjectReader:
+    """Returns this process's reader of a bucket, with its open connections; raises as `ObjectReader`."""
+    return ObjectReader(address)
