@@ -24,7 +24,10 @@ class NotAFileError(ValueError):
 
 
 def read_file(path: str | os.PathLike[str] | ObjectPath, most: int = MOST_BYTES) -> bytes:
-    """Returns the bytes of a regular file, or of an object, by one request. A file is never waited for a writer, as a FIFO without one would have it, and what has more bytes than ``most`` is not begun.
+    """Returns the bytes of a regular file, or of an object, by one request.
+
+    A file is never waited for a writer, as a FIFO without one would have it, and what has more bytes than ``most`` is
+    not begun.
 
     Raises OSError: it cannot be opened or read, `UnreachableError` where that is the store's trouble; NotAFileError: it
     is a FIFO, a socket or a device, or has more than ``most`` bytes.

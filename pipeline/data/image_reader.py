@@ -70,8 +70,9 @@ class ImageReader:
 
         The next images are fetched during this one, and decoded too where there is a core to spare; those of a store in
         threads of their own, for a request takes longer than decoding. A defect of an image is its error, and so is one
-        that takes more memory than there is room for; trouble of the machine or of the store is raised. Images are held ahead as far as they are small. An item's ``data["path"]`` is the image's, and
-        ``data["content_hash"]``, or its version without one, what it was indexed with.
+        that takes more memory than there is room for; trouble of the machine or of the store is raised. Images are held
+        ahead as far as they are small. An item's ``data["path"]`` is the image's, and ``data["content_hash"]``, or its
+        version without one, what it was indexed with.
         """
         size = max(THREADS, int(self._cpus))
         depth = max(GPU_IMAGES_AHEAD if self._accelerated else IMAGES_AHEAD, 2 * size)

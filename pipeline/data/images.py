@@ -127,7 +127,7 @@ def resize(image: Image, width: int, height: int) -> Image:
 
 
 def pages(file: str | BytesIO) -> int:
-    """Returns the number of pages of a file, by its path or its bytes, 1 where it is unknown; only the first one is ever used."""
+    """Returns the number of pages of a file (path, or bytes), 1 where it is unknown; only the first is ever used."""
     try:
         with opened(file, list(_PILLOW.values())) as image:
             return int(getattr(image, "n_frames", 1))

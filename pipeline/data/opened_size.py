@@ -57,7 +57,7 @@ class BoundedReader:
 
 
 def check_mat_size(file: IO[bytes], most: int) -> None:
-    """Raises TooLargeError where compressed variables of an open MATLAB file (version 5) open to more than ``most`` bytes.
+    """Raises TooLargeError where compressed variables of a MATLAB file (version 5) open to more than ``most`` bytes.
 
     Only counts: what is damaged, or of another version, is left to its reader.
     """

@@ -29,8 +29,9 @@ def read_lines(file: FilePath) -> list[str]:
 def stream_lines(file: FilePath, data: bytes | None = None) -> Iterator[tuple[int, str]]:
     """Yields (number counted from 1, line without spaces around it), blank ones too; one line is in memory at a time.
 
-    ``data`` is what the file holds, where it was read before. Raises OSError: the file cannot be read; ValueError: a line
-    is not UTF-8.
+    ``data`` is what the file holds, where it was read before.
+
+    Raises OSError: the file cannot be read; ValueError: a line is not UTF-8.
     """
     with file.open("rb") if data is None else BytesIO(data) as stream:
         for number, data in enumerate(stream, start=1):

@@ -1,8 +1,8 @@
 """Objects that others keep on S3, Google Storage or Azure, read through obstore: listed with versions, never written.
 
 obstore repeats a request that failed for the network's sake or by an answer of 5xx, ten times within three minutes, and
-goes on where a body was cut off. What is still an error after that is trouble of the store, `UnreachableError`, and none
-of one object.
+goes on where a body was cut off. What is still an error after that is trouble of the store, `UnreachableError`, and no
+defect of an object.
 """
 
 from __future__ import annotations
@@ -152,14 +152,12 @@ class ObjectReader:
         parts = self._store.list(folder or None, chunk_size=_AT_ONCE)
         found = [(each["path"], _facts(each)) for part in parts for each in part if each["path"] != folder]
         # A folder's own object is right before what is in it.
-        empty = {
-            path for (path, facts), (after, _) in pairwise(found) if not facts.size and after.startswith(f"{path}/")
-        }
+        empty = {path for (path, each), (after, _) in pairwise(found) if not each.size and after.startswith(f"{path}/")}
         return {path.removeprefix(start): facts for path, facts in found if path not in empty}
 
     @contextmanager
     def _errors(self, name: str | None = None) -> Iterator[None]:
-        """Raises errors of the store as those of a disk or as UnreachableError; ``name`` is of the object, if of one."""
+        """Raises errors of the store as those of a disk, or as UnreachableError; ``name`` is that of one object."""
         from obstore.exceptions import BaseError, InvalidPathError, PermissionDeniedError
 
         place = self.url if name is None else f"{self.url}/{name}"

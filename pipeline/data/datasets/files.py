@@ -43,8 +43,8 @@ def scan(
 ) -> Iterator[tuple[str, str]]:
     """Yields (path relative to ``root`` with forward slashes, version) of every file below ``root/folder``.
 
-    The version is "size:mtime_ns", of an object "size:etag". Hidden files and folders are left out, and links to a folder
-    around them; no file is opened. Order is the file system's.
+    The version is "size:mtime_ns", of an object "size:etag". Hidden files and folders are left out, and links to a
+    folder around them; no file is opened. Order is the file system's.
 
     Args:
         root: dataset folder.

@@ -77,7 +77,7 @@ def read_fddb(folder: FilePath, measured: bool = True) -> FddbLabels:
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"no folder {folder}: expected the folder of FDDB-fold-XX.txt and -ellipseList.txt")
-    files = {match[1]: file for file in sorted(folder.iterdir(), key=str) if (match := _LIST.fullmatch(file.name))}
+    files = {match[1]: file for file in sorted([*folder.iterdir()], key=str) if (match := _LIST.fullmatch(file.name))}
     if not files:
         raise FileNotFoundError(f"{folder}: expected FDDB-fold-XX.txt and FDDB-fold-XX-ellipseList.txt, found none")
     folds: dict[str, tuple[str, ...]] = {}

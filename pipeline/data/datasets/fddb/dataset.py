@@ -71,7 +71,7 @@ class Fddb(Dataset):
 
     def _labels(self, root: FilePath) -> FddbLabels:
         folder = root / self.folds
-        files = sorted(folder.glob(_LIST), key=str) if folder.is_dir() else []
+        files = sorted([*folder.glob(_LIST)], key=str) if folder.is_dir() else []
         return _parsed(folder, tuple(f"{file.name}:{version_of(file)}" for file in files))
 
 

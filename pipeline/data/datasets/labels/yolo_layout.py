@@ -85,7 +85,7 @@ def read_layout(path: FilePath) -> tuple[FilePath, YoloLayout]:
     """
     if path.is_file():
         return path.parent, _read(path)
-    files = [file for pattern in ("*.yaml", "*.yml") for file in sorted(path.glob(pattern), key=str)]
+    files: list[FilePath] = [*sorted([*path.glob("*.yaml")], key=str), *sorted([*path.glob("*.yml")], key=str)]
     found = [file for file in files if "names" in _content(file)]
     if len(found) > 1:
         raise ValueError(f"{path}: expected one data.yaml, found {', '.join(file.name for file in found)}")
