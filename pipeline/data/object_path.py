@@ -167,17 +167,21 @@ class ObjectPath:
         """Yields the paths below that match a pattern such as ``*.xml``, ``labels/*/*.txt`` or ``**/*.xml``."""
         first, _, rest = pattern.partition("/")
         if first == "**":
-            yield from (self / name for name in self.below() if fnmatch.fnmatchcase(name.rpartition("/")[2], rest))
+            yield from (self / name for name, _ in self.below() if fnmatch.fnmatchcase(name.rpartition("/")[2], rest))
             return
-        for each in self.iterdir() if set("*?[") & set(first) else [self / first]:
+        if not set("*?[") & set(first):
+            each = self / first
+            yield from each.glob(rest) if rest else [each] * each.exists()
+            return
+        for each in self.iterdir():
             if fnmatch.fnmatchcase(each.name, first):
                 if not rest:
                     yield each
                 elif each.is_dir():
                     yield from each.glob(rest)
 
-    def below(self) -> dict[str, ObjectFacts]:
-        """Returns name relative to this folder -> facts of every object below it."""
+    def below(self) -> Iterator[tuple[str, ObjectFacts]]:
+        """Yields (name relative to this folder, facts) of every object below it."""
         return self._bucket.reader.below(self._name)
 
     def read_bytes(self, most: int = MOST_LABEL_BYTES) -> bytes:
@@ -189,6 +193,8 @@ class ObjectPath:
 
     def read_beginning(self, count: int) -> bytes:
         """Returns the first bytes of the object, ``count`` at most; raises as `read_bytes`."""
+        if not self.facts.size:
+            return b""  # a part of nothing cannot be asked for
         return self._bucket.reader.beginning(self._name, count)
 
     def read_text(self, encoding: str) -> str:

@@ -10,18 +10,24 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from pipeline.engine.redaction import redact
 
+if TYPE_CHECKING:
+    from obstore.store import RetryConfig
+
 SCHEMES: Final = ("s3", "gs", "gcs", "az")
+RETRIES = 10  # of a request, within `_RETRY_TIME`
+_RETRY_TIME: Final = timedelta(minutes=3)  # credentials are not renewed meanwhile
 _AT_ONCE: Final = 1000  # names of one request
 _LISTINGS: Final = 32  # of folders at the same time
 _QUIET: Final = "30s"  # without a byte, after which a request is repeated
@@ -73,17 +79,18 @@ class ObjectReader:
             raise ValueError(f"expected {', '.join(f'{each}://' for each in SCHEMES)}, found {redact(address)}")
         self._scheme = url.scheme.replace("gcs", "gs")
         self.url = f"{url.scheme}://{url.hostname}"
+        self._exists = False  # as far as is known
         # obstore is imported where it is needed: 40 ms that a run on disks need not wait.
         if self._scheme == "s3":
             from pipeline.engine.object_store import s3_store
 
-            self._store: Any = s3_store(address, _region(address), read_timeout=_QUIET)
+            self._store: Any = s3_store(address, _region(address), _retry(), read_timeout=_QUIET)
             return
         if url.query:
             raise ValueError(f"{self.url}: expected no options after ?, found {redact(url.query)}")
         from obstore.store import from_url
 
-        options: Any = {"client_options": {"allow_http": True, "read_timeout": _QUIET}}
+        options: Any = {"client_options": {"allow_http": True, "read_timeout": _QUIET}, "retry_config": _retry()}
         if url.username == "anonymous":  # pyarrow's way to write it
             options["skip_signature"] = True
         self._store = from_url(f"{self._scheme}://{url.hostname}", **options)
@@ -101,59 +108,76 @@ class ObjectReader:
             return bytes(found.bytes())
 
     def beginning(self, name: str, count: int) -> bytes:
-        """Returns the first bytes of an object, ``count`` at most; raises as `read`."""
+        """Returns the first bytes of an object that is not empty, ``count`` at most; raises as `read`."""
         with self._errors(name):
-            if not self.facts(name).size:
-                return b""  # it has no range at all
             return bytes(self._store.get_range(name, start=0, length=count))
 
     def facts(self, name: str) -> ObjectFacts:
         """Returns size and version of an object; raises as `read`."""
-        with self._errors(name):
-            return _facts(self._store.head(name))
+        try:
+            with self._errors(name):
+                return _facts(self._store.head(name))
+        except FileNotFoundError:
+            self._exists = self._exists or self.holds("") or True  # this answer has no reason: perhaps no such bucket
+            raise
 
-    def below(self, folder: str) -> dict[str, ObjectFacts]:
-        """Returns name relative to ``folder`` -> facts of every object below it, however deep; "" is the bucket.
+    def below(self, folder: str) -> Iterator[tuple[str, ObjectFacts]]:
+        """Yields (name relative to ``folder``, facts) of every object below it, however deep; "" is the bucket.
 
         Where the folder has a few dozen folders, these are listed at the same time: a request gives a thousand names.
         Empty objects that other programs make for folders are left out. Raises UnreachableError.
         """
-        with self._errors():
-            files, folders = self.inside(folder)
-            start = f"{folder}/" if folder else ""
-            if len(folders) > _LISTINGS:
-                return self._listed(folder)
-            with ThreadPoolExecutor(max(1, len(folders)), thread_name_prefix="list") as threads:
-                parts = list(threads.map(lambda each: self._listed(f"{start}{each}"), folders))
+        files, folders = self.inside(folder)
+        if len(folders) > _LISTINGS:
+            yield from self._listed(folder)
+            return
+        yield from files.items()
+        start = f"{folder}/" if folder else ""
+        with ThreadPoolExecutor(_LISTINGS, thread_name_prefix="list") as threads:
+            parts = threads.map(self._listed, [f"{start}{each}" for each in folders])
             for inside, part in zip(folders, parts, strict=True):
-                files |= {f"{inside}/{name}": facts for name, facts in part.items()}
-            return files
+                yield from ((f"{inside}/{name}", facts) for name, facts in part)
 
     def inside(self, folder: str) -> tuple[dict[str, ObjectFacts], list[str]]:
         """Returns name -> facts of the objects right inside a folder, and the names of the folders there.
 
         Raises UnreachableError.
         """
-        with self._errors():
-            found = self._store.list_with_delimiter(folder or None)
-            folders = [path.rstrip("/").rpartition("/")[2] for path in found["common_prefixes"]]
-            objects = {each["path"]: _facts(each) for each in found["objects"] if each["path"] != folder}
-            files = {path.rpartition("/")[2]: facts for path, facts in objects.items()}
-            return {name: facts for name, facts in files.items() if facts.size or name not in folders}, folders
+        found = self._list(lambda: self._store.list_with_delimiter(folder or None))
+        folders = [path.rstrip("/").rpartition("/")[2] for path in found["common_prefixes"]]
+        objects = {each["path"]: _facts(each) for each in found["objects"] if each["path"] != folder}
+        files = {path.rpartition("/")[2]: facts for path, facts in objects.items()}
+        return {name: facts for name, facts in files.items() if facts.size or name not in folders}, folders
 
     def holds(self, folder: str) -> bool:
         """Returns whether there is any object below a folder, by one request. Raises UnreachableError."""
-        with self._errors():
-            parts = iter(self._store.list(folder or None, chunk_size=_AT_ONCE))
-            return any(each["path"] != folder for each in next(parts, ()))
+        first = self._list(lambda: next(iter(self._store.list(folder or None, chunk_size=_AT_ONCE)), ()))
+        return any(each["path"] != folder for each in first)
 
-    def _listed(self, folder: str) -> dict[str, ObjectFacts]:
+    def _listed(self, folder: str) -> list[tuple[str, ObjectFacts]]:
         start = f"{folder}/" if folder else ""
-        parts = self._store.list(folder or None, chunk_size=_AT_ONCE)
-        found = [(each["path"], _facts(each)) for part in parts for each in part if each["path"] != folder]
+
+        def ask() -> list[tuple[str, ObjectFacts]]:
+            parts = self._store.list(folder or None, chunk_size=_AT_ONCE)
+            return [(each["path"], _facts(each)) for part in parts for each in part if each["path"] != folder]
+
+        found: list[tuple[str, ObjectFacts]] = self._list(ask)
         # A folder's own object is right before what is in it.
         empty = {path for (path, each), (after, _) in pairwise(found) if not each.size and after.startswith(f"{path}/")}
-        return {path.removeprefix(start): facts for path, facts in found if path not in empty}
+        return [(path.removeprefix(start), facts) for path, facts in found if path not in empty]
+
+    def _list(self, ask: Callable[[], Any]) -> Any:
+        """Returns a listing; obstore does not go on where the answer to one was cut off, so it is asked for again."""
+        from obstore.exceptions import GenericError
+
+        with self._errors():
+            for _ in range(RETRIES):
+                try:
+                    return ask()
+                except GenericError as error:
+                    if "response body" not in str(error):
+                        raise
+            return ask()
 
     @contextmanager
     def _errors(self, name: str | None = None) -> Iterator[None]:
@@ -164,7 +188,7 @@ class ObjectReader:
         try:
             yield
         except (BaseError, FileNotFoundError, ValueError) as error:
-            if isinstance(error, ObjectTooLargeError) or getattr(error, "filename", None):
+            if isinstance(error, ObjectTooLargeError):
                 raise
             text = str(error)
             if isinstance(error, ValueError | InvalidPathError):
@@ -185,6 +209,10 @@ class ObjectReader:
             return f"no keys for it: set {_KEYS[self._scheme]}"
         line = re.sub(r"^.* - ", "", first)
         return redact(f"the store answers {code}: {line}" if code else f"the store does not answer: {line}")[:300]
+
+
+def _retry() -> RetryConfig:
+    return {"max_retries": RETRIES, "retry_timeout": _RETRY_TIME}
 
 
 def _facts(meta: Any) -> ObjectFacts:

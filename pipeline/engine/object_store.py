@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import obstore
@@ -19,6 +19,9 @@ from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 from obstore.store import S3Store
 
 from pipeline.engine.redaction import redact
+
+if TYPE_CHECKING:
+    from obstore.store import RetryConfig
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -40,10 +43,14 @@ def _as_os_error(function: Callable[P, T]) -> Callable[P, T]:
     return asked
 
 
-def s3_store(address: str, region: str | None, **client: str) -> S3Store:
+def s3_store(address: str, region: str | None, retry: RetryConfig | None = None, **client: str) -> S3Store:
     """Returns obstore's access to the objects of `S3Objects`, which says what an address is; connects to nothing yet.
 
-    ``client`` has options of obstore's HTTP client beside those that all have here.
+    Args:
+        address: of `S3Objects`.
+        region: of the bucket, where it is known.
+        retry: how often and how long a request is repeated; None for obstore's own way.
+        client: options of obstore's HTTP client beside those that all have here.
 
     Raises ValueError: the address has another option than `OPTIONS`.
     """
@@ -60,7 +67,8 @@ def s3_store(address: str, region: str | None, **client: str) -> S3Store:
     elif "AWS_ACCESS_KEY_ID" not in os.environ:
         config |= _profile_keys()
     settings: Any = {"allow_http": True, "timeout": _SECONDS, **client}
-    return S3Store(url.hostname or "", prefix=unquote(url.path).strip("/") or None, client_options=settings, **config)
+    prefix = unquote(url.path).strip("/") or None
+    return S3Store(url.hostname or "", prefix=prefix, client_options=settings, retry_config=retry, **config)
 
 
 class S3Objects:

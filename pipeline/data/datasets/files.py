@@ -64,8 +64,6 @@ def scan(
 
 def _objects(folder: ObjectPath, prefix: str, wanted: Wanted, skipped: Skipped) -> Iterator[tuple[str, str]]:
     """Yields what `scan` does of objects: of one listing, whatever part of it is wanted."""
-    if not (found := folder.below()):
-        raise FileNotFoundError(f"no object below {folder}")
     searched: dict[str, bool] = {"": True}
 
     def allowed(directory: str) -> bool:
@@ -74,11 +72,15 @@ def _objects(folder: ObjectPath, prefix: str, wanted: Wanted, skipped: Skipped) 
             searched[directory] = allowed(outer) and wanted(f"{prefix}{directory}")
         return searched[directory]
 
-    for name, facts in sorted(found.items()):
+    empty = True
+    for name, facts in folder.below():
+        empty = False
         if name.startswith(".") or "/." in name:
             skipped["hidden"].append(f"{prefix}{name}")
         elif allowed(name.rpartition("/")[0]):
             yield f"{prefix}{name}", facts.version
+    if empty:
+        raise FileNotFoundError(f"no object below {folder}")
 
 
 def _below(
