@@ -33,6 +33,8 @@ _LISTINGS: Final = 32  # of folders at the same time
 _QUIET: Final = "30s"  # without a byte, after which a request is repeated
 _OWN: Final = ("AccessDenied", "AllAccessDisabled", "InvalidObjectState")  # may be of one object; the last: archived
 _CODE: Final = re.compile(r"<Code>(\w+)</Code>")
+_MESSAGE: Final = re.compile(r"<Message>([^<\n]+)")
+_LONGEST: Final = 300  # of a message
 _KEYS: Final = {
     "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
     "gs": "GOOGLE_APPLICATION_CREDENTIALS",
@@ -207,8 +209,10 @@ class ObjectReader:
         first = text.partition("\n")[0]
         if not code and any(each in first for each in ("169.254.", "metadata.google", "redential")):
             return f"no keys for it: set {_KEYS[self._scheme]}"
-        line = re.sub(r"^.* - ", "", first)
-        return redact(f"the store answers {code}: {line}" if code else f"the store does not answer: {line}")[:300]
+        if code:
+            said = _MESSAGE.search(text)
+            return redact(f"the store answers {code}{': ' * bool(said)}{said[1] if said else ''}")[:_LONGEST]
+        return redact(f"the store does not answer: {re.sub(r'^.* - ', '', first)}")[:_LONGEST]
 
 
 def _retry() -> RetryConfig:

@@ -113,7 +113,7 @@ def test_passing_trouble_is_tried_again(reader, requests, folder, fault):
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        ((503, "SlowDown"), "the store answers SlowDown: Server returned non-2xx status code: 503"),
+        ((503, "SlowDown"), "the store answers SlowDown: spoilt"),
         ((400, "ExpiredToken"), "the store answers ExpiredToken"),
         ((403, "InvalidAccessKeyId"), "the store answers InvalidAccessKeyId"),
         ("cut", "the store does not answer"),

@@ -75,7 +75,7 @@ class LabelledFiles(Dataset, ABC):
     def entries(self, root: str, log: Log = no_log) -> Entries:
         """Returns the labelled images, as `Dataset.entries`."""
         folder = require_folder(root)
-        labels = self._labels_in(folder)
+        labels = self.labels_path(folder)
         table, files = self._table(folder, labels), dict(scan(folder, self.images))
         paths = list(table.paths or locate_images(table.names, files, self.images))
         found = present_images(paths, files, labels, self.missing, log)
@@ -92,7 +92,7 @@ class LabelledFiles(Dataset, ABC):
     def review(self, root: str, samples: Iterable[pa.Table]) -> list[str]:
         """Returns oddities of the labels, and of how they fit the images, as `Dataset.review`."""
         folder, fit = require_folder(root), LabelFit()
-        labels = self._labels_in(folder)
+        labels = self.labels_path(folder)
         table = self._table(folder, labels)
         position_of = {name: position for position, name in enumerate(table.names)}
         differing: list[str] = []
@@ -114,12 +114,12 @@ class LabelledFiles(Dataset, ABC):
         Raises as `entries`.
         """
         folder = require_folder(root)
-        return self._table(folder, self._labels_in(folder))
+        return self._table(folder, self.labels_path(folder))
 
     def _table(self, folder: FilePath, labels: FilePath) -> LabelTable:
         return _cached(self, folder, labels, labels_version(labels))
 
-    def _labels_in(self, folder: FilePath) -> FilePath:
+    def labels_path(self, folder: FilePath) -> FilePath:
         """Returns the file or folder of the labels. Raises FileNotFoundError: none, ValueError: several."""
         if self.annotation:
             if not (folder / self.annotation).exists():
@@ -137,7 +137,7 @@ class LabelledFiles(Dataset, ABC):
 
     def _opened(self, folder: FilePath) -> Callable[[Entry], tuple[LabelTable, int]]:
         """Returns what gives the table and position of an image; forms with a file per image read that one only."""
-        table = self._table(folder, self._labels_in(folder))
+        table = self._table(folder, self.labels_path(folder))
         position_of = {name: position for position, name in enumerate(table.names)}
         return lambda entry: (table, position_of[entry.image_id])
 

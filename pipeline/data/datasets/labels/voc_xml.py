@@ -133,7 +133,7 @@ class VocXml(LabelledFiles):
     )
 
     def _opened(self, folder: FilePath) -> Callable[[Entry], tuple[LabelTable, int]]:
-        labels = self._labels_in(folder)
+        labels = self.labels_path(folder)
 
         def one(entry: Entry) -> tuple[LabelTable, int]:
             builder, path = LabelTableBuilder(), f"{PurePosixPath(entry.image_id).with_suffix('')}.xml"

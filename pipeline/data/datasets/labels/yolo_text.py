@@ -190,7 +190,7 @@ class YoloText(LabelledFiles):
         return replace(table, paths=tuple((inside / path).as_posix() for path in table.paths or ()))
 
     def _opened(self, folder: FilePath) -> Callable[[Entry], tuple[LabelTable, int]]:
-        _, layout = read_layout(self._labels_in(folder))
+        _, layout = read_layout(self.labels_path(folder))
 
         def one(entry: Entry) -> tuple[LabelTable, int]:
             builder = LabelTableBuilder(relative=True)
