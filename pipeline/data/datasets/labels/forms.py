@@ -10,7 +10,7 @@ from pipeline.data.datasets.labels.cvat_xml import CvatXml
 from pipeline.data.datasets.labels.face_eval_mat import FACE_EVAL_MAT
 from pipeline.data.datasets.labels.form import Form
 from pipeline.data.datasets.labels.label_studio import LabelStudio
-from pipeline.data.datasets.labels.labelled_files import LabelledFiles, labels_in
+from pipeline.data.datasets.labels.labelled_files import LabelledFiles, labels_in, only_labels_in
 from pipeline.data.datasets.labels.retinaface_text import RetinafaceText
 from pipeline.data.datasets.labels.voc_xml import VocXml
 from pipeline.data.datasets.labels.wider_text import WiderText
