@@ -207,6 +207,26 @@ def planning(
     conclude([measured("planning", make, images=sizes, store=[store] * bool(store), delay_ms=far)], json)
 
 
+@app.command("far-images")
+def far_images(
+    images: Annotated[int, typer.Option(min=1)] = 495,
+    canvas: Annotated[str, typer.Option(help="original, 8k, an edge.")] = "original",
+    delay_ms: Annotated[float, typer.Option(min=0.1, help="Of every request to a stand-in for S3.")] = 20,
+    shared: SharedOption = None,
+    rounds: RoundsOption = 3,
+    json: JsonOption = None,
+) -> None:
+    """Images/s of index and dump over images in a store, fetched ahead, against the same on a disk; requests.
+
+    Example: uv run python jobs/benchmark.py far-images --images 120 --rounds 1
+    """
+    from jobs.benchmarks.far_images import far_images_section
+
+    check("--canvas", [canvas], parse_canvas)
+    make = partial(far_images_section, images, canvas, shared_folder(shared), delay_ms, rounds)
+    conclude([measured("far-images", make, images=images, canvas=canvas, delay_ms=f"{delay_ms:g}")], json)
+
+
 @app.command("forward")
 def forward(
     detector: Annotated[list[str] | None, typer.Option(help="Again for more; default every one there is.")] = None,
