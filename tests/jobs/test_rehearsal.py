@@ -50,13 +50,14 @@ def test_the_tiny_config_has_every_node_and_reads_what_was_drawn(tmp_path: Path)
     assert all(isinstance(node.stage.dataset, WiderFace | Mosaic) for node in indexed.values())
 
 
-def test_outputs_are_compared_by_their_rows(world: World, tmp_path: Path) -> None:
+def test_outputs_are_compared_by_their_rows(tmp_path: Path) -> None:
+    world, other = World(tmp_path / "one"), World(tmp_path / "other")
+    for each in (world, other):
+        each.folder.mkdir()
     world.photos(3)
     assert finished(world.store) == 0
     world.done()
     assert finished(world.store) == 1
-    other = World(tmp_path / "other")
-    other.folder.mkdir()
     folder = other.photos(3)
     other.done()
     assert contents(world.store, "images") == contents(other.store, "images")
