@@ -25,7 +25,7 @@ sys.path.insert(0, str(ROOT))  # `jobs` is no installed package
 
 from jobs.benchmarks.slow_s3 import BUCKET, slow_s3, wait  # noqa: E402
 from jobs.rehearsing.drawn_wider import write_drawn_wider  # noqa: E402
-from jobs.rehearsing.machines import job_ended, ray_job, small_cluster, wait_until  # noqa: E402
+from jobs.rehearsing.machines import job_ended, job_status, ray_job, small_cluster, wait_until  # noqa: E402
 from pipeline.engine.config import load_config  # noqa: E402
 from pipeline.engine.manifest import stored_manifests  # noqa: E402
 from pipeline.engine.storage import Store  # noqa: E402
@@ -33,8 +33,9 @@ from stages.cli.tiny import tiny_sets  # noqa: E402
 from stages.graph import STAGES  # noqa: E402
 
 CONFIG, MACHINE = "configs/full.yaml", "cpu2"
-MACHINES, CPUS = 3, 2
+MACHINES, CPUS = 3, 1
 STOPS: Final = (0.25, 0.6)  # of the nodes that are finished by then
+LOADERS: Final = ("detector_*.run.loaders=0", "ranker_*.run.loaders=0")  # threads: processes of their own cost more
 CANVASES: Final = {"images": 2, "width": 256, "height": 144, "smallest": 12, "largest": 130, "finest": 36}
 SECONDS_OF_A_JOB: Final = 3600
 
@@ -60,7 +61,7 @@ def main(
         log(f"undisturbed, in one process, images and store on a disk: {finished(here)} of {len(nodes)} nodes")
         wait(server, delay_ms / 1000)
         with small_cluster(MACHINES, CPUS) as env:
-            log(f"a cluster of {MACHINES} machines of {CPUS} cores; {delay_ms:g} ms a request to {far} and {there.url}")
+            log(f"a cluster of {MACHINES} machines of {CPUS} core; {delay_ms:g} ms a request to {far} and {there.url}")
             for number, share in enumerate(STOPS, start=1):
                 stop_midway(env, f"full-{number}", sets_for(there.url, far, folder), there, int(share * len(nodes)))
                 log(f"full-{number} stopped with {finished(there)} nodes finished")
@@ -80,7 +81,11 @@ def sets_for(store: str, images: str, folder: Path) -> list[str]:
     config = load_config(ROOT / CONFIG, STAGES, machine=MACHINE)
     tiny = [each for each in tiny_sets(config, folder) if "faces.dataset=" not in each]
     canvases = [f"canvas_faces.dataset.{name}={value}" for name, value in CANVASES.items()]
-    return [word for each in (f"store={store}", f"*faces.path={images}", *tiny, *canvases) for word in ("--set", each)]
+    return [
+        word
+        for each in (f"store={store}", f"*faces.path={images}", *tiny, *canvases, *LOADERS)
+        for word in ("--set", each)
+    ]
 
 
 def run_undisturbed(words: Sequence[str]) -> None:
@@ -119,7 +124,7 @@ def to_the_end(env: Mapping[str, str], job: str, words: Sequence[str]) -> str:
     submit(env, job, words)
     wait_until(lambda: job_ended(env, job), SECONDS_OF_A_JOB)
     text = ray_job(env, "logs", job)
-    if "SUCCEEDED" not in ray_job(env, "status", job):
+    if job_status(env, job) != "SUCCEEDED":
         raise RuntimeError(text)
     return re.findall(r"done: .*", text)[-1]
 
