@@ -1,8 +1,8 @@
 """A stand-in for S3 that answers every request after a set time: objects in memory, listings by name.
 
-It does what the engine asks for: get, put (with ``If-None-Match``, or in parts), list, delete one or many. It knows one
-bucket and checks no signature. (moto's listing looks through all objects for each thousand it gives: half a second of
-60,000.)
+It does what the engine asks for: get (whole or a part), put (with ``If-None-Match``, or in parts), list, delete. It
+knows one bucket and checks no signature. (moto's listing looks through all objects for each thousand it gives: half a
+second of 60,000.)
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import os
 import re
 import urllib.request
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from urllib.parse import unquote
@@ -40,7 +40,7 @@ class _Objects:
         if request.path == "/":
             return self._set(request)
         self.requests += 1
-        body = await request.read()
+        body = _plain(await request.read(), request.headers)
         await asyncio.sleep(self.seconds)
         key = unquote(request.raw_path.partition("?")[0]).removeprefix(f"/{BUCKET}").lstrip("/")
         if not key:
@@ -54,12 +54,20 @@ class _Objects:
             return web.Response(status=204)
         if key not in self.data:
             return web.Response(status=404, text="<Error><Code>NoSuchKey</Code></Error>")
-        return web.Response(body=self.data[key], headers=_headers(self.tags[key]))
+        return self._get(key, request.headers.get("Range", ""))
 
     def _set(self, request: web.Request) -> web.Response:
         """Sets the time of a request in seconds; returns how many there were since the last time."""
         self.seconds, count, self.requests = float(request.query["seconds"]), self.requests, 0
         return web.Response(text=str(count))
+
+    def _get(self, key: str, wanted: str) -> web.Response:
+        data, headers = self.data[key], _headers(self.tags[key])
+        if not (found := re.fullmatch(r"bytes=(\d+)-(\d*)", wanted)):
+            return web.Response(body=data, headers=headers)
+        start, end = int(found[1]), min(int(found[2] or len(data)), len(data) - 1)
+        headers["Content-Range"] = f"bytes {start}-{end}/{len(data)}"
+        return web.Response(status=206, body=data[start : end + 1], headers=headers)
 
     def _put(self, key: str, body: bytes, only_new: bool) -> web.Response:
         if only_new and key in self.data:
@@ -118,6 +126,17 @@ _OBJECT = (
     "<Contents><Key>{}</Key><Size>{}</Size><LastModified>2021-01-01T00:00:00.000Z</LastModified>"
     '<ETag>"{}"</ETag></Contents>'
 )
+
+
+def _plain(body: bytes, headers: Mapping[str, str]) -> bytes:
+    """Returns what a body holds; pyarrow's client sends it in chunks with their sizes, and checksums after them."""
+    if not headers.get("x-amz-content-sha256", "").startswith("STREAMING-"):
+        return body
+    found, place = [], 0
+    while size := int(body[place : (end := body.index(b"\r\n", place))].partition(b";")[0], 16):
+        found.append(body[end + 2 : end + 2 + size])
+        place = end + 2 + size + 2
+    return b"".join(found)
 
 
 def _headers(tag: str) -> dict[str, str]:
