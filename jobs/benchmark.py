@@ -20,6 +20,7 @@ import typer
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # `jobs` is no installed package
 
+from jobs.benchmarks import storage_commands  # noqa: E402
 from jobs.benchmarks.command_line import begin, check, conclude, measured, shared_folder  # noqa: E402
 from jobs.benchmarks.results import Section, cores, table, writable  # noqa: E402
 from pipeline.data.canvas import parse_canvas  # noqa: E402
@@ -36,6 +37,7 @@ JsonOption = Annotated[Path | None, typer.Option(help="Write every figure with a
 
 DETECTOR = "retinaface_mobilenet"  # with published weights
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+app.add_typer(storage_commands.app)
 
 
 @app.command("evaluation")
@@ -207,26 +209,6 @@ def planning(
     conclude([measured("planning", make, images=sizes, store=[store] * bool(store), delay_ms=far)], json)
 
 
-@app.command("far-images")
-def far_images(
-    images: Annotated[int, typer.Option(min=1)] = 495,
-    canvas: Annotated[str, typer.Option(help="original, 8k, an edge.")] = "original",
-    delay_ms: Annotated[float, typer.Option(min=0.1, help="Of every request to a stand-in for S3.")] = 20,
-    shared: SharedOption = None,
-    rounds: RoundsOption = 3,
-    json: JsonOption = None,
-) -> None:
-    """Images/s of index and dump over images in a store, fetched ahead, against the same on a disk; requests.
-
-    Example: uv run python jobs/benchmark.py far-images --images 120 --rounds 1
-    """
-    from jobs.benchmarks.far_images import far_images_section
-
-    check("--canvas", [canvas], parse_canvas)
-    make = partial(far_images_section, images, canvas, shared_folder(shared), delay_ms, rounds)
-    conclude([measured("far-images", make, images=images, canvas=canvas, delay_ms=f"{delay_ms:g}")], json)
-
-
 @app.command("forward")
 def forward(
     detector: Annotated[list[str] | None, typer.Option(help="Again for more; default every one there is.")] = None,
@@ -301,9 +283,8 @@ def _evaluation(shared: Path | None, rounds: int) -> Section:
 
     if shared is None:
         return Section("evaluation", [], ["skipped, it needs the real predictions and ground truth: see --shared"])
-    data = shared / "data"
-    predictions = data / "predictions/retinaface_mobilenet025.tar.gz"
-    return measured("evaluation", partial(evaluation_section, predictions, data / "wider_val_gt", rounds))
+    predictions, truth = shared / "data/predictions/retinaface_mobilenet025.tar.gz", shared / "data/wider_val_gt"
+    return measured("evaluation", partial(evaluation_section, predictions, truth, rounds))
 
 
 def _pipeline(
@@ -312,8 +293,7 @@ def _pipeline(
     from jobs.benchmarks.throughput import throughput_section
 
     make = partial(throughput_section, canvas, images, detector, shared, rounds, workers or cores(), budget)
-    other = [] if detector == DETECTOR else [detector]
-    return measured(f"pipeline-{canvas}", make, images=images, detector=other)
+    return measured(f"pipeline-{canvas}", make, images=images, detector=[detector] * (detector != DETECTOR))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import IO, Any, Final, Literal, overload
+from typing import IO, Any, Final
 from urllib.parse import unquote, urlsplit
 
 from pipeline.engine.object_reader import ObjectFacts, ObjectReader, reader_of
@@ -202,10 +202,6 @@ class ObjectPath:
         with self.open(encoding=encoding) as stream:
             return stream.read()
 
-    @overload
-    def open(self, mode: Literal["rb"]) -> IO[bytes]: ...
-    @overload
-    def open(self, mode: Literal["r"] = "r", *, encoding: str, newline: str | None = None) -> IO[str]: ...
     def open(self, mode: str = "r", *, encoding: str = "utf-8", newline: str | None = None) -> IO[Any]:
         """Returns the object as an open file, read whole; raises as `read_bytes`."""
         data = io.BytesIO(self.read_bytes())
