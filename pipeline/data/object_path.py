@@ -200,7 +200,8 @@ class ObjectPath:
     def read_text(self, encoding: str) -> str:
         """Returns the object's text, with line ends as `Path.read_text` has them; raises as `read_bytes`."""
         with self.open(encoding=encoding) as stream:
-            return stream.read()
+            text: str = stream.read()
+            return text
 
     def open(self, mode: str = "r", *, encoding: str = "utf-8", newline: str | None = None) -> IO[Any]:
         """Returns the object as an open file, read whole; raises as `read_bytes`."""
