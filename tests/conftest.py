@@ -15,7 +15,6 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadGroupScheduling
 from xdist.workermanage import WorkerController
 
-from pipeline.engine.object_reader import reader_of
 from pipeline.engine.storage import Store
 from tests import slow_tests
 from tests.lacking import lacks
@@ -123,9 +122,8 @@ def s3_bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def stored(s3_bucket: str, tmp_path: Path) -> Iterator[Callable[[Path], str]]:
+def stored(s3_bucket: str, tmp_path: Path) -> Callable[[Path], str]:
     """Copies the files of a folder into the bucket, and returns the address that they are below."""
-    reader_of.cache_clear()  # of another test's server
 
     def copy(folder: Path) -> str:
         address = f"{s3_bucket}/{tmp_path.name}/{folder.name}"
@@ -133,5 +131,4 @@ def stored(s3_bucket: str, tmp_path: Path) -> Iterator[Callable[[Path], str]]:
             Store(address).write(file.relative_to(folder).as_posix(), file.read_bytes())
         return address
 
-    yield copy
-    reader_of.cache_clear()
+    return copy

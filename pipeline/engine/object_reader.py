@@ -32,6 +32,7 @@ _AT_ONCE: Final = 1000  # names of one request
 _LISTINGS: Final = 32  # of folders at the same time
 _QUIET: Final = "30s"  # without a byte, after which a request is repeated
 _OWN: Final = ("AccessDenied", "AllAccessDisabled", "InvalidObjectState")  # may be of one object; the last: archived
+_ENVIRONMENT: Final = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _CODE: Final = re.compile(r"<Code>(\w+)</Code>")
 _MESSAGE: Final = re.compile(r"<Message>([^<\n]+)")
 _LONGEST: Final = 300  # of a message
@@ -120,7 +121,9 @@ class ObjectReader:
             with self._errors(name):
                 return _facts(self._store.head(name))
         except FileNotFoundError:
-            self._exists = self._exists or self.holds("") or True  # this answer has no reason: perhaps no such bucket
+            if not self._exists:
+                self.holds(name)  # this answer has no reason, that of a listing has: perhaps there is no such bucket
+                self._exists = True
             raise
 
     def below(self, folder: str) -> Iterator[tuple[str, ObjectFacts]]:
@@ -237,7 +240,11 @@ def _region(address: str) -> str | None:
         return None
 
 
-@lru_cache(maxsize=8)
 def reader_of(address: str) -> ObjectReader:
     """Returns this process's reader of a bucket, with its open connections; raises as `ObjectReader`."""
+    return _reader_of(address, tuple(os.environ.get(name) for name in _ENVIRONMENT))
+
+
+@lru_cache(maxsize=8)
+def _reader_of(address: str, environment: tuple[str | None, ...]) -> ObjectReader:
     return ObjectReader(address)

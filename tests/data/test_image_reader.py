@@ -12,7 +12,7 @@ from pipeline.data.images import encode_png
 from pipeline.engine import object_reader
 from pipeline.engine.fingerprint import hash_bytes
 from pipeline.engine.manifest import stored_manifests
-from pipeline.engine.object_reader import UnreachableError, reader_of
+from pipeline.engine.object_reader import UnreachableError
 from pipeline.engine.plan import context
 from pipeline.engine.stage import Item, Resources, StageContext
 from tests.engine.s3_proxy import proxy
@@ -128,7 +128,6 @@ def test_images_of_a_store_are_fetched_ahead_and_once_each(
     (folder / "3.png").write_bytes(encode_png(drawn_image(9)))
     wanted, ctx = items(folder), reading(world, cpus)
     stored(folder)
-    reader_of.cache_clear()
     with proxy(os.environ["AWS_ENDPOINT_URL"], 0.05) as requests:
         monkeypatch.setenv("AWS_ENDPOINT_URL", requests.url)
         reader = pickle.loads(pickle.dumps(ImageReader(ctx, ctx.one("samples"))))
@@ -165,6 +164,5 @@ def test_a_store_that_is_down_is_raised_and_no_error_of_an_image(
     ctx = reading(world, 1)
     monkeypatch.setattr(object_reader, "RETRIES", 1)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    reader_of.cache_clear()
     with pytest.raises(UnreachableError, match="the store does not answer"):
         list(ImageReader(ctx, ctx.one("samples")).ahead(items(folder)))

@@ -273,7 +273,6 @@ def test_of_a_store_only_an_object_of_other_bytes_is_read_again(
 @pytest.fixture
 def faults(s3_bucket: str, monkeypatch: pytest.MonkeyPatch, photos: Path, bucket: object) -> Iterator[Proxy]:
     monkeypatch.setattr(object_reader, "RETRIES", 2)
-    object_reader.reader_of.cache_clear()
     with proxy(os.environ["AWS_ENDPOINT_URL"]) as made:
         monkeypatch.setenv("AWS_ENDPOINT_URL", made.url)
         yield made
