@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 from pipeline.data.object_path import ObjectPath
 from pipeline.engine.daemon_pool import DaemonPool
 from pipeline.engine.object_reader import SCHEMES
+from pipeline.engine.redaction import redact
 from pipeline.engine.worker_group import prefetch
 
 FilePath = Path | ObjectPath
@@ -37,7 +38,9 @@ def file_path(address: str) -> FilePath:
     if is_object(address):
         return ObjectPath.of(address)
     if _URL.match(address):
-        raise ValueError(f"{address!r} is a URL: expected a folder, {', '.join(f'{each}://' for each in SCHEMES)}")
+        raise ValueError(
+            f"{redact(address)!r} is a URL: expected a folder, {', '.join(f'{each}://' for each in SCHEMES)}"
+        )
     return Path(address)
 
 

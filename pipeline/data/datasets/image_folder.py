@@ -15,6 +15,8 @@ from pipeline.data.images import pages
 from pipeline.data.object_path import ObjectPath
 from pipeline.engine.object_reader import UnreachableError
 
+_AHEAD: Final = 2**28  # bytes of objects that are read at the same time
+_MOST_A_PIXEL: Final = 8  # bytes of a TIFF
 _PAGED: Final = (*READ["TIFF"], *READ["GIF"])
 
 
@@ -45,9 +47,11 @@ class ImageFolder(Dataset):
 
     def review(self, root: str, samples: Iterable[pa.Table]) -> list[str]:
         """Returns a line on files of several pages, of which the first one is used, as `Dataset.review`."""
-        paths = [path for table in samples for path in table["path"].to_pylist() if path.lower().endswith(_PAGED)]
-        folder = require_folder(root)
-        numbers = read_ahead(root, lambda path: _pages(folder / path), paths)
+        sizes = {path: pixels for table in samples for path, pixels in _pixels(table) if path.lower().endswith(_PAGED)}
+        folder, paths = require_folder(root), list(sizes)
+        numbers = read_ahead(
+            root, lambda path: _pages(folder / path), paths, lambda path: _MOST_A_PIXEL * sizes[path], _AHEAD
+        )
         counts = {path: count for path, count in zip(paths, numbers, strict=True) if count > 1}
         several = [f"{path} ({count})" for path, count in counts.items()]
         return [f"only the first page is used of {len(several)} files: {shortened(several)}"] if several else []
@@ -78,6 +82,11 @@ def _no_image(root: FilePath, path: str, version: str) -> str | None:
         raise
     except OSError as error:
         return f"that cannot be read ({error.strerror})"
+
+
+def _pixels(table: pa.Table) -> Iterator[tuple[str, int]]:
+    columns = (table[name].to_pylist() for name in ("path", "width", "height"))
+    yield from ((path, width * height) for path, width, height in zip(*columns, strict=True))
 
 
 def _pages(file: FilePath) -> int:

@@ -27,6 +27,7 @@ from pipeline.engine.fingerprint import hash_bytes
 
 # Part of every content hash: bump when the same parameters give other pixels or boxes.
 _VERSION: Final = 1
+_AHEAD: Final = 2**26  # bytes of sources that are fetched ahead of a store
 _BACKGROUND: Final = (104, 117, 123)  # BGR, between the patches
 
 
@@ -115,7 +116,9 @@ class Mosaic(Dataset):
         canvas: Image = np.empty((self.height, self.width, 3), np.uint8)
         canvas[:] = _BACKGROUND
         patches = self._patches(index, sources)
-        files = read_ahead(root, lambda patch: self.of.image_bytes(root, patch.source.path), patches)
+        files = read_ahead(
+            root, lambda patch: self.of.image_bytes(root, patch.source.path), patches, _file_bytes, _AHEAD
+        )
         for patch, data in zip(patches, files, strict=True):
             paste(canvas, patch, decode(data))
         return canvas
@@ -162,6 +165,11 @@ class Mosaic(Dataset):
         own: Mapping[str, Any] = self.model_dump(exclude={"images"})
         fields = {**own, "index": index, "sources": list(sources), "version": _VERSION}
         return hash_bytes(json.dumps(fields, sort_keys=True).encode())
+
+
+def _file_bytes(patch: Patch) -> float:
+    """Returns the most that the compressed source is likely to have."""
+    return 3.0 * patch.source.width * patch.source.height
 
 
 def _id(index: int) -> str:
