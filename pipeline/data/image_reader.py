@@ -19,7 +19,8 @@ GPU_IMAGES_AHEAD = 64  # two batches
 THREADS = 2  # at least: the next files are fetched beside the decoding of one
 AHEAD_BYTES = 64 * 2**20  # of all images ahead on a CPU, where one is not larger by itself: 7 megapixels being decoded
 _BYTES_PER_PIXEL = 9  # of an image ahead: its file, or what decoding it takes
-_FILE_BYTES_PER_PIXEL = 3  # of a compressed image that is fetched ahead of a store; PNG and TIFF have as many at most
+_FILE_BYTES_PER_PIXEL = 1.5  # of a compressed image that is fetched ahead of a store: a JPEG has less, a PNG twice that
+_FETCHED = 4  # part of what may be ahead that is held compressed: one in so many
 Fetched = tuple[Item, bytes | None, str | None]
 Decoded = tuple[Item, Image | None, str | None]
 
@@ -81,7 +82,7 @@ class ImageReader:
             # On its only core the network and a decoder beside it take 75 ms of CPU an image, one after the other 64.
             beside = self._accelerated or self._cpus > 1
             if is_object(self._root):
-                fetched = read_ahead(self._root, self._fetch, items, _file_cost, most)
+                fetched = read_ahead(self._root, self._fetch, items, _file_cost, most // _FETCHED)
                 if beside:
                     yield from prefetch(threads, self._decode, fetched, depth, lambda each: _cost(each[0]), most)
                 else:

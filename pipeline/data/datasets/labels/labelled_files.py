@@ -30,7 +30,7 @@ from pipeline.data.datasets.labels.form import Form
 from pipeline.data.datasets.labels.image_files import locate_images
 from pipeline.data.datasets.labels.label_table import LabelOptions, LabelTable
 from pipeline.data.datasets.wider_face.subsets import height_levels
-from pipeline.data.file_path import FilePath, path_below
+from pipeline.data.file_path import FilePath, address_of, file_path, path_below
 from pipeline.data.records import Sample
 from pipeline.data.schemas import LEVELS
 
@@ -117,7 +117,7 @@ class LabelledFiles(Dataset, ABC):
         return self._table(folder, self.labels_path(folder))
 
     def _table(self, folder: FilePath, labels: FilePath) -> LabelTable:
-        return _cached(self, folder, labels, labels_version(labels))
+        return _cached(self, address_of(folder), address_of(labels), labels_version(labels))
 
     def labels_path(self, folder: FilePath) -> FilePath:
         """Returns the file or folder of the labels. Raises FileNotFoundError: none, ValueError: several."""
@@ -223,10 +223,10 @@ def labels_version(labels: FilePath) -> str:
     return hash_labels(repr(files).encode("utf-8", "surrogateescape"))
 
 
-# Planning, reading and reviewing in one process parse once.
+# Planning, reading and reviewing in one process parse once. A path would keep the listings that it came from.
 @lru_cache(maxsize=2)
-def _cached(dataset: LabelledFiles, folder: FilePath, labels: FilePath, version: str) -> LabelTable:
-    return dataset.read_labels(folder, labels).without_repeats()
+def _cached(dataset: LabelledFiles, folder: str, labels: str, version: str) -> LabelTable:
+    return dataset.read_labels(file_path(folder), file_path(labels)).without_repeats()
 
 
 def _differing(part: pa.Table, table: LabelTable, position_of: dict[str, int]) -> Iterator[str]:
