@@ -20,7 +20,7 @@ import typer
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # `jobs` is no installed package
 
-from jobs.benchmarks import engine_commands  # noqa: E402
+from jobs.benchmarks import engine_commands, storage_commands  # noqa: E402
 from jobs.benchmarks.command_line import begin, check, conclude, measured, shared_folder  # noqa: E402
 from jobs.benchmarks.results import Section, cores, table, writable  # noqa: E402
 from pipeline.data.canvas import parse_canvas  # noqa: E402
@@ -38,6 +38,7 @@ JsonOption = Annotated[Path | None, typer.Option(help="Write every figure with a
 DETECTOR = "retinaface_mobilenet"  # with published weights
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 app.add_typer(engine_commands.app)
+app.add_typer(storage_commands.app)
 
 
 @app.command("evaluation")
@@ -265,9 +266,8 @@ def _evaluation(shared: Path | None, rounds: int) -> Section:
 
     if shared is None:
         return Section("evaluation", [], ["skipped, it needs the real predictions and ground truth: see --shared"])
-    data = shared / "data"
-    predictions = data / "predictions/retinaface_mobilenet025.tar.gz"
-    return measured("evaluation", partial(evaluation_section, predictions, data / "wider_val_gt", rounds))
+    predictions, truth = shared / "data/predictions/retinaface_mobilenet025.tar.gz", shared / "data/wider_val_gt"
+    return measured("evaluation", partial(evaluation_section, predictions, truth, rounds))
 
 
 def _pipeline(
@@ -276,8 +276,7 @@ def _pipeline(
     from jobs.benchmarks.throughput import throughput_section
 
     make = partial(throughput_section, canvas, images, detector, shared, rounds, workers or cores(), budget)
-    other = [] if detector == DETECTOR else [detector]
-    return measured(f"pipeline-{canvas}", make, images=images, detector=other)
+    return measured(f"pipeline-{canvas}", make, images=images, detector=[detector] * (detector != DETECTOR))
 
 
 if __name__ == "__main__":

@@ -5,17 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import pyarrow as pa
 
 from pipeline.data.datasets.config_field import DatasetChoice
 from pipeline.data.datasets.entries import Entries, Entry, name_of
+from pipeline.data.datasets.files import size_in
 from pipeline.data.datasets.labels.forms import advice_on_form
+from pipeline.data.file_path import read_ahead
 from pipeline.data.records import Sample
 from pipeline.data.schemas import SAMPLES
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import NODE, Item, Items, MapStage, Row, StageContext, with_node
+
+AHEAD_BYTES: Final = 2**28
+"""Of files that are read ahead of a store; a single one may have more."""
 
 
 class Index(MapStage):
@@ -68,13 +73,18 @@ class Index(MapStage):
             raise ValueError(with_node(str(error), ctx.node)) from None
 
     def open(self, ctx: StageContext) -> Callable[[Sequence[Item]], Iterator[Row]]:
-        """Returns a worker that reads each file once; a file name that is no UTF-8 makes an error row."""
+        """Returns a worker that reads each file once, those of a store several at a time.
+
+        A file name that is no UTF-8 makes an error row.
+        """
         read = self.dataset.open(ctx.path or "")
 
+        def row(item: Item) -> Row:
+            image_id, path = (name_of(item.data[name]) for name in ("image_id", "path"))
+            return _storable(read(Entry(image_id, path, item.version))).to_row()
+
         def work(items: Sequence[Item]) -> Iterator[Row]:
-            for item in items:
-                image_id, path = (name_of(item.data[name]) for name in ("image_id", "path"))
-                yield _storable(read(Entry(image_id, path, item.version))).to_row()
+            yield from read_ahead(ctx.path or "", row, items, lambda item: size_in(item.version), AHEAD_BYTES)
 
         return work
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadGroupScheduling
 from xdist.workermanage import WorkerController
 
+from pipeline.engine.storage import Store
 from tests import slow_tests
 from tests.lacking import lacks
 from tests.processes import free_port
@@ -118,3 +119,16 @@ def s3_bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         server.terminate()
         server.wait()
         del os.environ["AWS_ENDPOINT_URL"]
+
+
+@pytest.fixture
+def stored(s3_bucket: str, tmp_path: Path) -> Callable[[Path], str]:
+    """Copies the files of a folder into the bucket, and returns the address that they are below."""
+
+    def copy(folder: Path) -> str:
+        address = f"{s3_bucket}/{tmp_path.name}/{folder.name}"
+        for file in (each for each in folder.rglob("*") if each.is_file()):
+            Store(address).write(file.relative_to(folder).as_posix(), file.read_bytes())
+        return address
+
+    return copy

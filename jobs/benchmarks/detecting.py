@@ -81,7 +81,9 @@ def model_for(folder: Path, canvas: str, shared: Path | None, name: str = DETECT
     return Model(file, canvas), f"{name} with random weights"
 
 
-def detecting_graph(model: Model, folder: Path, resources: Resources, memory_budget_gb: float | None = None) -> Graph:
+def detecting_graph(
+    model: Model, folder: Path | str, resources: Resources, memory_budget_gb: float | None = None
+) -> Graph:
     """Returns the nodes `IMAGES`, an index of the folder, and `BOXES`, the candidates, with `resources`."""
     stage = Predict(
         canvas=model.canvas, precision=model.precision, engine=model.engine, memory_budget_gb=memory_budget_gb

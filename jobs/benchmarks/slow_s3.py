@@ -1,19 +1,20 @@
 """A stand-in for S3 that answers every request after a set time: objects in memory, listings by name.
 
-It does what the engine asks for: get, put (with ``If-None-Match``, or in parts), list, delete one or many. It knows one
-bucket and checks no signature. (moto's listing looks through all objects for each thousand it gives: half a second of
-60,000.)
+It does what the engine asks for: get (whole or a part), put (with ``If-None-Match``, or in parts), list, delete. It
+knows one bucket and checks no signature. (moto's listing looks through all objects for each thousand it gives: half a
+second of 60,000.)
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import multiprocessing
 import os
 import re
 import urllib.request
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from urllib.parse import unquote
@@ -32,13 +33,14 @@ class _Objects:
         self.data: dict[str, bytes] = {}
         self.names: list[str] = []
         self.parts: dict[str, dict[int, bytes]] = {}
+        self.tags: dict[str, str] = {}
         self.seconds, self.requests = 0.0, 0
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         if request.path == "/":
             return self._set(request)
         self.requests += 1
-        body = await request.read()
+        body = _plain(await request.read(), request.headers)
         await asyncio.sleep(self.seconds)
         key = unquote(request.raw_path.partition("?")[0]).removeprefix(f"/{BUCKET}").lstrip("/")
         if not key:
@@ -52,27 +54,35 @@ class _Objects:
             return web.Response(status=204)
         if key not in self.data:
             return web.Response(status=404, text="<Error><Code>NoSuchKey</Code></Error>")
-        return web.Response(body=self.data[key], headers=_HEADERS)
+        return self._get(key, request.headers.get("Range", ""))
 
     def _set(self, request: web.Request) -> web.Response:
         """Sets the time of a request in seconds; returns how many there were since the last time."""
         self.seconds, count, self.requests = float(request.query["seconds"]), self.requests, 0
         return web.Response(text=str(count))
 
+    def _get(self, key: str, wanted: str) -> web.Response:
+        data, headers = self.data[key], _headers(self.tags[key])
+        if not (found := re.fullmatch(r"bytes=(\d+)-(\d*)", wanted)):
+            return web.Response(body=data, headers=headers)
+        start, end = int(found[1]), min(int(found[2] or len(data)), len(data) - 1)
+        headers["Content-Range"] = f"bytes {start}-{end}/{len(data)}"
+        return web.Response(status=206, body=data[start : end + 1], headers=headers)
+
     def _put(self, key: str, body: bytes, only_new: bool) -> web.Response:
         if only_new and key in self.data:
             return web.Response(status=412, text="<Error><Code>PreconditionFailed</Code></Error>")
         if key not in self.data:
             insort(self.names, key)
-        self.data[key] = body
-        return web.Response(headers=_HEADERS)
+        self.data[key], self.tags[key] = body, hashlib.md5(body, usedforsecurity=False).hexdigest()
+        return web.Response(headers=_headers(self.tags[key]))
 
     def _in_parts(self, key: str, body: bytes, request: web.Request) -> web.Response:
         """Begins an upload in parts, takes one of them, or puts them together."""
         parts = self.parts.setdefault(key, {})
         if request.method == "PUT":
             parts[int(request.query["partNumber"])] = body
-            return web.Response(headers=_HEADERS)
+            return web.Response(headers=_headers("0"))
         if "uploads" in request.query:
             return web.Response(content_type="application/xml", text=_BEGUN)
         self._put(key, b"".join(parts[number] for number in sorted(parts)), False)
@@ -105,23 +115,37 @@ class _Objects:
                 found.append(name)
                 place += 1
         more = place < len(self.names) and self.names[place].startswith(prefix)
-        sizes = {name: len(self.data[name]) for name in found}
-        text = _listing(sizes, folders, self.names[place - 1] if more else None)
+        facts = {name: (len(self.data[name]), self.tags[name]) for name in found}
+        text = _listing(facts, folders, self.names[place - 1] if more else None)
         return web.Response(content_type="application/xml", text=text)
 
 
 _BEGUN = "<InitiateMultipartUploadResult><UploadId>1</UploadId></InitiateMultipartUploadResult>"
 _COMPLETED = '<CompleteMultipartUploadResult><ETag>"0"</ETag></CompleteMultipartUploadResult>'
-_HEADERS = {"ETag": '"0"', "Last-Modified": "Fri, 01 Jan 2021 00:00:00 GMT"}
 _OBJECT = (
     "<Contents><Key>{}</Key><Size>{}</Size><LastModified>2021-01-01T00:00:00.000Z</LastModified>"
-    '<ETag>"0"</ETag></Contents>'
+    '<ETag>"{}"</ETag></Contents>'
 )
 
 
-def _listing(sizes: dict[str, int], folders: list[str], last: str | None) -> str:
+def _plain(body: bytes, headers: Mapping[str, str]) -> bytes:
+    """Returns what a body holds; pyarrow's client sends it in chunks with their sizes, and checksums after them."""
+    if not headers.get("x-amz-content-sha256", "").startswith("STREAMING-"):
+        return body
+    found, place = [], 0
+    while size := int(body[place : (end := body.index(b"\r\n", place))].partition(b";")[0], 16):
+        found.append(body[end + 2 : end + 2 + size])
+        place = end + 2 + size + 2
+    return b"".join(found)
+
+
+def _headers(tag: str) -> dict[str, str]:
+    return {"ETag": f'"{tag}"', "Last-Modified": "Fri, 01 Jan 2021 00:00:00 GMT"}
+
+
+def _listing(facts: dict[str, tuple[int, str]], folders: list[str], last: str | None) -> str:
     """Returns a page of a listing; `last` is the name that the next page begins after, None on the last one."""
-    objects = "".join(_OBJECT.format(escape(name), size) for name, size in sizes.items())
+    objects = "".join(_OBJECT.format(escape(name), *each) for name, each in facts.items())
     prefixes = "".join(f"<CommonPrefixes><Prefix>{escape(each)}</Prefix></CommonPrefixes>" for each in folders)
     token = "" if last is None else f"<NextContinuationToken>{escape(last)}</NextContinuationToken>"
     truncated = f"<IsTruncated>{str(last is not None).lower()}</IsTruncated>"

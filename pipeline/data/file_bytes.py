@@ -1,9 +1,12 @@
-"""The bytes of a file that people hand in: of a regular file, and of no more than can be an image."""
+"""The bytes of a file that people hand in: of a regular file or an object, and of no more than can be an image."""
 
 import os
 import stat
 from pathlib import Path
 from typing import Final
+
+from pipeline.data.object_path import ObjectPath
+from pipeline.engine.object_reader import ObjectTooLargeError
 
 MOST_BYTES: Final = 2**31 - 1
 """Largest file that a decoder takes; 179 megapixels of 16 bits and four channels are 1.4 GB."""
@@ -20,12 +23,20 @@ class NotAFileError(ValueError):
     """A path that leads to no regular file, or to one that is larger than any image; the message is one line."""
 
 
-def read_file(path: str | os.PathLike[str], most: int = MOST_BYTES) -> bytes:
-    """Returns the bytes of a regular file. It is never waited for a writer, as a FIFO without one would have it.
+def read_file(path: str | os.PathLike[str] | ObjectPath, most: int = MOST_BYTES) -> bytes:
+    """Returns the bytes of a regular file, or of an object, by one request.
 
-    Raises OSError: it cannot be opened or read; NotAFileError: it is a FIFO, a socket or a device, or has more than
-    ``most`` bytes.
+    A file is never waited for a writer, as a FIFO without one would have it, and what has more bytes than ``most`` is
+    not begun.
+
+    Raises OSError: it cannot be opened or read, `UnreachableError` where that is the store's trouble; NotAFileError: it
+    is a FIFO, a socket or a device, or has more than ``most`` bytes.
     """
+    if isinstance(path, ObjectPath):
+        try:
+            return path.read_bytes(most)
+        except ObjectTooLargeError as error:
+            raise NotAFileError(str(error)) from None
     with open(path, "rb", opener=_open_at_once) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):

@@ -127,8 +127,8 @@ def resize(image: Image, width: int, height: int) -> Image:
     return np.asarray(_opencv().resize(image, (width, height)), np.uint8)  # bilinear is its default
 
 
-def pages(file: str) -> int:
-    """Returns the number of pages of a file, 1 where it is unknown; only the first one is ever used."""
+def pages(file: str | BytesIO) -> int:
+    """Returns the number of pages of a file (path, or bytes), 1 where it is unknown; only the first is ever used."""
     try:
         with opened(file, list(_PILLOW.values())) as image:
             return int(getattr(image, "n_frames", 1))

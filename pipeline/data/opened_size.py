@@ -56,23 +56,22 @@ class BoundedReader:
         self._file.close()
 
 
-def check_mat_size(path: Path, most: int) -> None:
+def check_mat_size(file: IO[bytes], most: int) -> None:
     """Raises TooLargeError where compressed variables of a MATLAB file (version 5) open to more than ``most`` bytes.
 
     Only counts: what is damaged, or of another version, is left to its reader.
     """
     total = 0
-    with path.open("rb") as file:
-        head = file.read(_MAT_HEADER)
-        order = "little" if head[126:128] == b"IM" else "big"
-        while len(tag := file.read(8)) == 8:
-            kind, size = int.from_bytes(tag[:4], order), int.from_bytes(tag[4:], order)  # type: ignore[arg-type]
-            if kind != _MAT_COMPRESSED:
-                file.seek(size, 1)
-                continue
-            total += _inflated(file, size, most - total)
-            if total > most:
-                raise TooLargeError(f"its variables open to more than {most:,} bytes, and no more are read")
+    head = file.read(_MAT_HEADER)
+    order = "little" if head[126:128] == b"IM" else "big"
+    while len(tag := file.read(8)) == 8:
+        kind, size = int.from_bytes(tag[:4], order), int.from_bytes(tag[4:], order)  # type: ignore[arg-type]
+        if kind != _MAT_COMPRESSED:
+            file.seek(size, 1)
+            continue
+        total += _inflated(file, size, most - total)
+        if total > most:
+            raise TooLargeError(f"its variables open to more than {most:,} bytes, and no more are read")
 
 
 def _inflated(file: IO[bytes], size: int, most: int) -> int:

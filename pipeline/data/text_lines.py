@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from io import BytesIO
 from typing import NoReturn
 
+from pipeline.data.file_path import FilePath
 
-def read_lines(file: Path) -> list[str]:
+
+def read_lines(file: FilePath) -> list[str]:
     """Returns the lines of a text file without spaces around them; blank ones at the end are left out.
 
     Raises OSError: the file cannot be read; ValueError: it is not UTF-8.
@@ -24,12 +26,14 @@ def read_lines(file: Path) -> list[str]:
     return lines
 
 
-def stream_lines(file: Path) -> Iterator[tuple[int, str]]:
+def stream_lines(file: FilePath, data: bytes | None = None) -> Iterator[tuple[int, str]]:
     """Yields (number counted from 1, line without spaces around it), blank ones too; one line is in memory at a time.
+
+    ``data`` is what the file holds, where it was read before.
 
     Raises OSError: the file cannot be read; ValueError: a line is not UTF-8.
     """
-    with file.open("rb") as stream:
+    with file.open("rb") if data is None else BytesIO(data) as stream:
         for number, data in enumerate(stream, start=1):
             try:
                 yield number, data.decode("utf-8-sig" if number == 1 else "utf-8").strip()
@@ -49,6 +53,6 @@ def finite_numbers(words: Iterable[str]) -> list[float]:
     return numbers if all(map(math.isfinite, numbers)) else []
 
 
-def refuse(file: Path | str, line: int, expected: str, found: str) -> NoReturn:
+def refuse(file: FilePath | str, line: int, expected: str, found: str) -> NoReturn:
     """Raises ValueError on one line of a file, counted from 1."""
     raise ValueError(f"{file}:{line}: expected {expected}, found {found}")

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import obstore
@@ -19,6 +19,9 @@ from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 from obstore.store import S3Store
 
 from pipeline.engine.redaction import redact
+
+if TYPE_CHECKING:
+    from obstore.store import RetryConfig
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -40,6 +43,34 @@ def _as_os_error(function: Callable[P, T]) -> Callable[P, T]:
     return asked
 
 
+def s3_store(address: str, region: str | None, retry: RetryConfig | None = None, **client: str) -> S3Store:
+    """Returns obstore's access to the objects of `S3Objects`, which says what an address is; connects to nothing yet.
+
+    Args:
+        address: of `S3Objects`.
+        region: of the bucket, where it is known.
+        retry: how often and how long a request is repeated; None for obstore's own way.
+        client: options of obstore's HTTP client beside those that all have here.
+
+    Raises ValueError: the address has another option than `OPTIONS`.
+    """
+    url = urlsplit(address)
+    options = {name: values[-1] for name, values in parse_qs(url.query).items()}
+    if unknown := sorted(options.keys() - {*OPTIONS}):
+        raise ValueError(f"store: expected of the options {', '.join(OPTIONS)} only, found {', '.join(unknown)}")
+    region = options.get("region") or region
+    config: dict[str, Any] = {"region": region} if region else {}
+    if endpoint := options.get("endpoint_override"):
+        config["endpoint"] = endpoint if "://" in endpoint else f"{options.get('scheme', 'https')}://{endpoint}"
+    if url.username:
+        config |= {"access_key_id": unquote(url.username), "secret_access_key": unquote(url.password or "")}
+    elif "AWS_ACCESS_KEY_ID" not in os.environ:
+        config |= _profile_keys()
+    settings: Any = {"allow_http": True, "timeout": _SECONDS, **client}
+    prefix = unquote(url.path).strip("/") or None
+    return S3Store(url.hostname or "", prefix=prefix, client_options=settings, retry_config=retry, **config)
+
+
 class S3Objects:
     """The objects below one prefix of a bucket, by names relative to it."""
 
@@ -55,20 +86,7 @@ class S3Objects:
         Raises:
             ValueError: it has another option.
         """
-        url = urlsplit(address)
-        options = {name: values[-1] for name, values in parse_qs(url.query).items()}
-        if unknown := sorted(options.keys() - {*OPTIONS}):
-            raise ValueError(f"store: expected of the options {', '.join(OPTIONS)} only, found {', '.join(unknown)}")
-        config: dict[str, Any] = {"region": region} if region else {}
-        if endpoint := options.get("endpoint_override"):
-            config["endpoint"] = endpoint if "://" in endpoint else f"{options.get('scheme', 'https')}://{endpoint}"
-        if url.username:
-            config |= {"access_key_id": unquote(url.username), "secret_access_key": unquote(url.password or "")}
-        elif "AWS_ACCESS_KEY_ID" not in os.environ:
-            config |= _profile_keys()
-        prefix = unquote(url.path).strip("/") or None
-        client: Any = {"allow_http": True, "timeout": _SECONDS}
-        self._store = S3Store(url.hostname or "", prefix=prefix, client_options=client, **config)
+        self._store = s3_store(address, region)
 
     @_as_os_error
     def read(self, name: str) -> memoryview | None:

@@ -24,11 +24,11 @@ group = typer.Typer(help=_HELP, no_args_is_help=True, rich_markup_mode=None)
 
 _FORMS = "coco_json, yolo, voc, csv, retinaface, wider_text, label_studio or cvat"
 Source = Annotated[
-    Path, typer.Argument(help="File or folder of the labels, or a folder with labels of one form in it.")
+    str, typer.Argument(help="File or folder of the labels, or a folder with labels of one form in it; also s3://.")
 ]
 FormOption = Annotated[str | None, typer.Option("--form", help=f"{_FORMS}; recognised where it is not given.")]
 ImagesOption = Annotated[
-    Path | None, typer.Option(help="Folder of the images, where it is another than that of the labels.")
+    str | None, typer.Option(help="Folder of the images, where it is another than that of the labels.")
 ]
 CategoryOption = Annotated[
     list[str] | None, typer.Option("--category", help="Name of the objects that are faces; repeatable.")
@@ -55,11 +55,13 @@ def inspect(
     """
     from pipeline.data.datasets.labels.found_labels import find_labels
     from pipeline.data.datasets.labels.inspection import inspect_labels
+    from pipeline.data.file_path import file_path
 
     if sheet.suffix.lower() not in (".jpg", ".jpeg", ".png"):
         raise ValueError(f"--sheet {sheet}: expected the ending .jpg or .png, found {sheet.suffix!r}")
-    require_files({"--sheet": sheet}, [path] if path.is_file() else [])
-    found = find_labels(path, form, images, tuple(category or ()))
+    source = file_path(path)
+    require_files({"--sheet": sheet}, [source] if isinstance(source, Path) and source.is_file() else [])
+    found = find_labels(source, form, file_path(images) if images else None, tuple(category or ()))
     result = inspect_labels(found, opened)
     for what, text in result.counts:
         print(f"{what:<9}{text}")
@@ -94,9 +96,11 @@ def convert(
     """
     from pipeline.data.datasets.labels.conversion import convert_labels
     from pipeline.data.datasets.labels.found_labels import find_labels
+    from pipeline.data.file_path import file_path
 
     require_folder("--out", out)
-    done = convert_labels(find_labels(path, form, images, tuple(category or ())), to, out, files)
+    found = find_labels(file_path(path), form, file_path(images) if images else None, tuple(category or ()))
+    done = convert_labels(found, to, out, files)
     for line in done.lines:
         print(f"remark   {line}")
     print(f"{done.labels}: {done.images:,} images, {done.faces:,} faces")
@@ -106,8 +110,9 @@ def convert(
 def _run_on(found: FoundLabels) -> str:
     """Returns the command that finds and scores faces in labelled images."""
     from pipeline.data.datasets.labels.labelled_files import labels_in
+    from pipeline.data.file_path import path_below
 
-    inside = found.labels.absolute().relative_to(found.root).as_posix()
+    inside = path_below(found.labels, found.root).as_posix()
     # What a dataset finds by itself need not be named.
     alone = found.labels.is_dir() or len(list(labels_in(found.root, found.form))) == 1
     params = {"annotation": "" if alone else inside, "images": found.images}
@@ -122,13 +127,14 @@ def _run_on(found: FoundLabels) -> str:
 def _write_sheet(result: Inspection, sheet: Path) -> None:
     import numpy as np
 
+    from pipeline.data.file_path import address_of
     from pipeline.data.images import decode, encode_jpeg, encode_png
     from pipeline.inference.contact_sheet import contact_sheet, fitted
     from pipeline.inference.draw import draw
 
     drawn, captions = [], []
     for sample in result.drawn:
-        pixels = decode(result.dataset.image_bytes(str(result.root), sample.path))
+        pixels = decode(result.dataset.image_bytes(address_of(result.root), sample.path))
         counts = np.zeros(len(sample.boxes), np.float32)
         for flags in sample.levels.values():
             counts[flags] = 1

@@ -163,6 +163,50 @@ def test_a_missing_folder_is_refused(kind: str, tmp_path: Path) -> None:
             act(str(tmp_path / "nowhere"))
 
 
+ON_DISK = sorted(kind for kind in DATASETS if DATASETS[kind]().needs_root and kind != "mosaic")
+
+
+@pytest.mark.parametrize("kind", [*ON_DISK, "mosaic"])
+def test_a_dataset_in_a_store_is_that_on_the_disk(kind: str, tmp_path: Path, stored: Callable[[Path], str]) -> None:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    data = BUILDERS[kind if kind in ON_DISK else "wider_face"](folder)
+    if kind == "mosaic":
+        size = {"width": 256, "height": 144, "largest": 130, "finest": 36}
+        data = DATASETS["mosaic"].model_validate({"of": {"kind": "wider_face", "split": "train"}, "images": 2, **size})
+    address, here = stored(folder), data.entries(str(folder))
+    there = data.entries(address)
+    assert [(each.image_id, each.path) for each in there] == [(each.image_id, each.path) for each in here]
+    assert {each.version for each in there}.isdisjoint({each.version for each in here})
+    assert data.entries(address) == there
+    read_here, read_there = data.open(str(folder)), data.open(address)
+    for one, other in zip(here, there, strict=True):
+        sample = read_there(other)
+        assert str(sample.to_row()) == str(read_here(one).to_row())
+        assert data.image_bytes(address, sample.path) == data.image_bytes(str(folder), sample.path)
+    tables = [pa.Table.from_pylist([read_here(each).to_row() for each in here], SAMPLES)]
+    assert review(data, address, tables).replace(address, str(folder)) == review(data, str(folder), tables)
+
+
+def review(data: Dataset, root: str, tables: list[pa.Table]) -> str:
+    """Returns the lines or the error."""
+    try:
+        return "\n".join(data.review(root, tables))
+    except ValueError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("kind", ON_DISK)
+def test_a_store_without_it_is_one_line(kind: str, s3_bucket: str, tmp_path: Path) -> None:
+    for address, words in (
+        (f"{s3_bucket}/{tmp_path.name}", tmp_path.name),
+        ("s3://no-such-bucket/x", "no such bucket"),
+    ):
+        with pytest.raises((ValueError, OSError), match=words) as caught:
+            DATASETS[kind]().entries(address)
+        assert len(str(caught.value).splitlines()) == 1
+
+
 def test_listing_needs_neither_torch_nor_opencv() -> None:
     code = (
         "import sys; from pipeline.data.datasets import DATASETS; DATASETS['synthetic']().entries('');"

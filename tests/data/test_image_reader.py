@@ -1,16 +1,21 @@
 import os
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from pipeline.data.decode_memory import Room
 from pipeline.data.image_reader import ImageReader
 from pipeline.data.images import encode_png
+from pipeline.engine import object_reader
 from pipeline.engine.fingerprint import hash_bytes
 from pipeline.engine.manifest import stored_manifests
+from pipeline.engine.object_reader import UnreachableError
 from pipeline.engine.plan import context
 from pipeline.engine.stage import Item, Resources, StageContext
+from tests.engine.s3_proxy import proxy
 from tests.stages.world import World, drawn_image
 
 
@@ -111,3 +116,53 @@ def test_compressed_bytes_are_read_by_path_after_pickling(photos: tuple[World, P
     assert read("3.png") == (folder / "3.png").read_bytes()
     with pytest.raises(FileNotFoundError):
         read("9.png")
+
+
+@pytest.mark.parametrize("cpus", [1, 2])
+def test_images_of_a_store_are_fetched_ahead_and_once_each(
+    photos: tuple[World, Path], stored: Callable[[Path], str], monkeypatch: pytest.MonkeyPatch, cpus: float
+) -> None:
+    world, folder = photos
+    world.node("images", "index", dataset="image_folder", path=stored(folder))
+    world.done(selected=frozenset({"images"}))
+    (folder / "3.png").write_bytes(encode_png(drawn_image(9)))
+    wanted, ctx = items(folder), reading(world, cpus)
+    stored(folder)
+    with proxy(os.environ["AWS_ENDPOINT_URL"], 0.05) as requests:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", requests.url)
+        reader = pickle.loads(pickle.dumps(ImageReader(ctx, ctx.one("samples"))))
+        read = list(reader.ahead([*wanted, Item("none", "0" * 32, {"path": "none.png"})]))
+        assert requests.at_once >= 5
+        assert len(requests.taken()) == 7
+    assert [item for item, _, _ in read[:6]] == wanted
+    for number, (_, image, error) in enumerate(read[:6]):
+        assert error is None
+        np.testing.assert_array_equal(image, drawn_image(9 if number == 3 else number))
+    assert read[6][2] is not None and "no such object" in read[6][2]
+
+
+def test_an_object_that_memory_cannot_hold_is_not_fetched(
+    photos: tuple[World, Path], stored: Callable[[Path], str]
+) -> None:
+    world, folder = photos
+    world.node("images", "index", dataset="image_folder", path=stored(folder))
+    world.done(selected=frozenset({"images"}))
+    ctx = reading(world, 1)
+    size = (folder / "0.png").stat().st_size
+    reader = ImageReader(ctx, ctx.one("samples"), Room(size - 1, "memory_budget_gb of 0"))
+    (_, image, error), *_ = reader.ahead(items(folder)[:1])
+    assert image is None
+    assert error == f"NotAFileError: an object of {size} bytes, and none of more than {size - 1} is read"
+
+
+def test_a_store_that_is_down_is_raised_and_no_error_of_an_image(
+    photos: tuple[World, Path], stored: Callable[[Path], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, folder = photos
+    world.node("images", "index", dataset="image_folder", path=stored(folder))
+    world.done(selected=frozenset({"images"}))
+    ctx = reading(world, 1)
+    monkeypatch.setattr(object_reader, "RETRIES", 1)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    with pytest.raises(UnreachableError, match="the store does not answer"):
+        list(ImageReader(ctx, ctx.one("samples")).ahead(items(folder)))

@@ -36,14 +36,19 @@ def mat(**variables: np.ndarray) -> bytes:
     return sink.getvalue()
 
 
+def _check(file: Path, most: int) -> None:
+    with file.open("rb") as stream:
+        check_mat_size(stream, most)
+
+
 def test_variables_of_a_matlab_file_are_counted_decompressed(tmp_path: Path) -> None:
     file = tmp_path / "a.mat"
     file.write_bytes(mat(one=np.zeros(1000), two=np.arange(500.0)))
-    check_mat_size(file, 12_200)  # and some tags
+    _check(file, 12_200)  # and some tags
     with pytest.raises(TooLargeError, match="its variables open to more than 12,000 bytes"):
-        check_mat_size(file, 12_000)
+        _check(file, 12_000)
     scipy.io.savemat(file, {"plain": np.zeros(1000)})
-    check_mat_size(file, 10)  # in memory it is what it is on the disk
+    _check(file, 10)  # in memory it is what it is on the disk
 
 
 def test_a_bomb_is_refused_within_a_moment_and_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,4 +70,4 @@ def test_damage_is_left_to_the_reader(tmp_path: Path) -> None:
     file, data = tmp_path / "a.mat", mat(one=np.arange(9000.0))
     for damaged in (data[:300], data[:200] + bytes(50) + data[250:], b"", b"MATLAB", data[:130]):
         file.write_bytes(damaged)
-        check_mat_size(file, 10**6)
+        _check(file, 10**6)

@@ -1,13 +1,14 @@
-"""An HTTP proxy before an S3 server: it counts requests, and lets each of them take as long as one over a network."""
+"""An HTTP proxy before an S3 server: it counts requests, lets each take as long as over a network, and spoils some."""
 
 from __future__ import annotations
 
 import http.client
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Literal
 from urllib.parse import urlsplit
 
 
@@ -18,6 +19,7 @@ class Proxy(ThreadingHTTPServer):
         seen: method and path of each request, in order.
         at_once: the most that were on their way at the same time.
         authorisation: the header of the last request.
+        fault: (method, path) -> what to do instead of answering: an error's status and code, or "cut" half of the body.
     """
 
     daemon_threads = True
@@ -30,6 +32,7 @@ class Proxy(ThreadingHTTPServer):
         self.seen: list[tuple[str, str]] = []
         self.at_once = 0
         self.authorisation = ""
+        self.fault: Callable[[str, str], tuple[int, str] | Literal["cut"] | None] = lambda method, path: None
         self._now = 0
         self._guard = threading.Lock()
 
@@ -64,6 +67,7 @@ class _Handler(BaseHTTPRequestHandler):
         with self.server.counted(self.command, self.path):
             self.server.authorisation = self.headers.get("Authorization", "")
             time.sleep(self.server.seconds)
+            fault = self.server.fault(self.command, self.path)
             length = int(self.headers.get("Content-Length") or 0)
             connection = http.client.HTTPConnection(self.server.server, timeout=60)
             try:
@@ -72,13 +76,21 @@ class _Handler(BaseHTTPRequestHandler):
                 body = answer.read()
             finally:
                 connection.close()
+        if isinstance(fault, tuple):
+            self.send_response_only(fault[0])
+            body = f"<Error><Code>{fault[1]}</Code><Message>spoilt</Message></Error>".encode()
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(b"" if self.command == "HEAD" else body)
+            return
         self.send_response_only(answer.status, answer.reason)
         for name, value in answer.getheaders():
             if name.lower() not in ("connection", "transfer-encoding", "content-length"):
                 self.send_header(name, value)
         self.send_header("Content-Length", answer.getheader("Content-Length") or str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        self.wfile.write(body if fault is None else body[: len(body) // 2])
+        self.close_connection = self.close_connection or fault is not None
 
     do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = forward
 
@@ -90,7 +102,7 @@ class _Handler(BaseHTTPRequestHandler):
 def proxy(server: str, seconds: float = 0.0) -> Iterator[Proxy]:
     """Runs a proxy before a server for the length of the block."""
     with Proxy(server, seconds) as made:
-        thread = threading.Thread(target=made.serve_forever, daemon=True)
+        thread = threading.Thread(target=made.serve_forever, args=(0.02,), daemon=True)  # sees its end within 20 ms
         thread.start()
         try:
             yield made

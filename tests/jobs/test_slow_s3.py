@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from jobs.benchmarks.slow_s3 import BUCKET, slow_s3, wait
+from pipeline.engine.object_reader import ObjectReader
 from pipeline.engine.storage import Store
 
 
@@ -72,3 +73,24 @@ def test_every_request_takes_its_time_and_is_counted(server: str, store: Store) 
     assert wait(server, 0) >= 3
     assert 0.15 <= seconds < 5
     assert wait(server, 0) == 0
+
+
+@pytest.mark.slow
+def test_what_pyarrow_writes_in_chunks_is_what_it_reads(store: Store) -> None:
+    with store.filesystem.open_output_stream(store.path("chunked")) as file:
+        file.write(b"123" * 100)
+    assert store.read("chunked") == b"123" * 100
+    with store.filesystem.open_input_file(store.path("chunked")) as file:
+        assert file.read() == b"123" * 100
+
+
+@pytest.mark.slow
+def test_an_object_has_a_tag_of_its_bytes_and_gives_a_part_of_them(server: str, request: pytest.FixtureRequest) -> None:
+    reader, name = ObjectReader(f"s3://{BUCKET}"), f"{request.node.name}/a"
+    store = Store(f"s3://{BUCKET}/{request.node.name}")
+    store.write("a", b"12345")
+    before = reader.facts(name)
+    assert [found for path, found in reader.below(request.node.name)] == [before]
+    assert (reader.beginning(name, 2), reader.beginning(name, 9)) == (b"12", b"12345")
+    store.write("a", b"54321")
+    assert reader.facts(name).version != before.version

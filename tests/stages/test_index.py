@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,10 @@ import pytest
 
 from pipeline.data.images import encode_jpeg
 from pipeline.data.records import Sample
+from pipeline.engine import object_reader
 from pipeline.engine.fingerprint import hash_bytes
 from pipeline.engine.plan import Decision
+from tests.engine.s3_proxy import Proxy, proxy
 from tests.stages.world import World, drawn_image
 
 ANNOTATION = "0--Parade/a.jpg\n1\n10 20 30 40 0 0 0 0 0 0 \n0--Parade/b.jpg\n0\n0 0 0 0 0 0 0 0 0 0 \n"
@@ -232,3 +235,87 @@ def test_images_left_out_are_told(world: World, photos: Path, capfd: pytest.Capt
         world.run()
     world.done("images.dataset.missing=skip")
     assert "images: left out 1 of 2 images named by " in capfd.readouterr().err
+
+
+@pytest.fixture
+def bucket(world: World, photos: Path, stored: Callable[[Path], str]) -> Callable[[], None]:
+    """An index of photographs in a store; the function copies them there again."""
+
+    def copy() -> None:
+        world.node("images", "index", dataset="image_folder", path=stored(photos))
+
+    save(photos / "c.jpg", 2)
+    copy()
+    return copy
+
+
+def test_a_set_in_a_store_gives_the_rows_of_a_disk(world: World, photos: Path, bucket: Callable[[], None]) -> None:
+    world.done()
+    there, checksums = world.rows("images"), world.checksums()
+    world.node("images", "index", dataset="image_folder", path=str(photos))
+    world.done()
+    assert world.rows("images") == there
+    assert world.checksums() == checksums
+
+
+def test_of_a_store_only_an_object_of_other_bytes_is_read_again(
+    world: World, photos: Path, bucket: Callable[[], None]
+) -> None:
+    world.done()
+    bucket()  # written again, as they are
+    assert world.plan()["images"].decision is Decision.REUSE
+    save(photos / "b.jpg", 9)
+    bucket()
+    assert world.plan()["images"].decision is Decision.RESUME
+    world.done()
+    assert world.computed("images") == 1
+    assert samples(world)["b.jpg"].content_hash == hash_bytes((photos / "b.jpg").read_bytes())
+
+
+@pytest.fixture
+def faults(s3_bucket: str, monkeypatch: pytest.MonkeyPatch, photos: Path, bucket: object) -> Iterator[Proxy]:
+    monkeypatch.setattr(object_reader, "RETRIES", 2)
+    with proxy(os.environ["AWS_ENDPOINT_URL"]) as made:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", made.url)
+        yield made
+
+
+def test_an_image_of_a_store_that_is_broken_gone_or_locked_is_an_error_row(
+    world: World, photos: Path, bucket: Callable[[], None], faults: Proxy
+) -> None:
+    (photos / "broken.jpg").write_text("plain text")
+    for seed in (3, 4, 5):
+        save(photos / f"{seed}.jpg", seed)
+    bucket()
+    answers = {"a.jpg": (404, "NoSuchKey"), "b.jpg": (403, "AccessDenied")}  # gone since the listing
+    faults.fault = lambda method, path: answers.get(path.rpartition("/")[2])
+    world.done()
+    errors = {name: sample.error for name, sample in samples(world).items() if sample.error}
+    assert errors.keys() == {"a.jpg", "b.jpg", "broken.jpg"}
+    assert errors["a.jpg"] == "cannot read the file: no such object"
+    assert errors["b.jpg"] == "cannot read the file: the store refuses to give it (AccessDenied)"
+    assert "not an image" in errors["broken.jpg"]
+    reads = [path for method, path in faults.taken() if method == "GET" and path.endswith(".jpg")]
+    assert len(reads) == len(set(reads)) == 7, "each image is fetched once"
+
+
+@pytest.mark.parametrize("fault", [(503, "SlowDown"), (400, "ExpiredToken"), "cut"])
+def test_a_store_that_is_down_fails_the_node_and_makes_no_error_rows(
+    world: World, faults: Proxy, fault: object
+) -> None:
+    faults.fault = lambda method, path: fault if path.endswith(".jpg") else None
+    outcome = world.run()
+    assert list(outcome.failed) == ["images"]
+    assert "UnreachableError: s3://bucket/" in outcome.failed["images"]
+    assert len(outcome.failed["images"].splitlines()) == 1
+    assert not any(name.endswith(".parquet") for name in world.store.below("images"))
+    faults.fault = lambda method, path: None
+    assert world.done().computed == ["images"]
+    assert not any(sample.error for sample in samples(world).values())
+
+
+def test_a_store_that_cannot_be_listed_is_one_line_and_nothing_starts(world: World, faults: Proxy) -> None:
+    faults.fault = lambda method, path: (403, "InvalidAccessKeyId") if "list-type" in path else None
+    with pytest.raises(ValueError, match=r"images: s3://bucket: the store answers InvalidAccessKeyId") as caught:
+        world.run()
+    assert len(str(caught.value).splitlines()) == 2

@@ -15,7 +15,8 @@ import yaml
 from pydantic import ConfigDict
 
 from pipeline.data.datasets.entries import Entry
-from pipeline.data.file_bytes import read_file
+from pipeline.data.file_bytes import MOST_BYTES, read_file
+from pipeline.data.file_path import FilePath, file_path
 from pipeline.data.records import Sample
 from pipeline.engine.literal_yaml import LiteralModel
 from pipeline.engine.stage import NODE
@@ -34,15 +35,13 @@ def set_option(field: str, value: str) -> str:
     return f"--set {typed}" if re.fullmatch(r"[\w.+-]+", value) else f"--set '{typed}'"
 
 
-def require_folder(root: str) -> Path:
-    """Returns ``root`` as a path. Raises FileNotFoundError: it is not a folder, or a URL."""
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", root):
-        raise FileNotFoundError(
-            f"dataset folder {root!r} is a URL: datasets are read from local or mounted folders "
-            "(the store, for what is computed, may be on S3)"
-        )
-    folder = Path(root)
-    if not root or not folder.is_dir():
+def require_folder(root: str) -> FilePath:
+    """Returns ``root`` as a path; whether there are objects in a store is seen when it is listed.
+
+    Raises FileNotFoundError: it is not a folder; ValueError: it is a URL of another kind, or has unknown options.
+    """
+    folder = file_path(root)
+    if isinstance(folder, Path) and (not root or not folder.is_dir()):
         raise FileNotFoundError(f"dataset folder {root!r} does not exist")
     return folder
 
@@ -90,7 +89,7 @@ class Dataset(LiteralModel, ABC):
         """Returns every image, sorted by ``image_id``, without decoding one; of large sets as `Entries`.
 
         Args:
-            root: the dataset's folder; ignored unless ``needs_root``.
+            root: the dataset's folder, a path or ``s3://bucket/prefix``; ignored unless ``needs_root``.
             log: takes a line on skipped files.
 
         Raises FileNotFoundError: the folder, an annotation file or listed images are not there; ValueError: an
@@ -119,9 +118,10 @@ class Dataset(LiteralModel, ABC):
         """
         return []
 
-    def image_bytes(self, root: str, sample_path: str) -> bytes:
+    def image_bytes(self, root: str, sample_path: str, most: int = MOST_BYTES) -> bytes:
         """Returns the compressed image that `Sample.path` names: by default, the bytes of that file below the root.
 
-        Raises OSError: the file cannot be read; ValueError: it is no regular file, or larger than any image.
+        Raises OSError: the file cannot be read; ValueError: it is no regular file, or has more than ``most`` bytes,
+        which is known before any is read.
         """
-        return read_file(require_folder(root) / sample_path)
+        return read_file(require_folder(root) / sample_path, most)

@@ -10,10 +10,13 @@ from typing import Final
 from pipeline.data.datasets.dataset import Log, no_log, set_option
 from pipeline.data.datasets.entries import Entry
 from pipeline.data.file_bytes import NotAFileError, read_file
+from pipeline.data.file_path import FilePath, file_path
 from pipeline.data.image_kinds import claims_to_be_image
 from pipeline.data.images import ImageError, check_complete, read_header
+from pipeline.data.object_path import ObjectPath
 from pipeline.data.records import Sample
 from pipeline.engine.fingerprint import hash_bytes
+from pipeline.engine.object_reader import UnreachableError
 
 SHOWN: Final = 20  # names of one line
 Wanted = Callable[[str], bool]
@@ -36,12 +39,12 @@ def shortened(names: Sequence[str], most: int = SHOWN) -> str:
 
 
 def scan(
-    root: str, folder: str = "", wanted: Wanted = lambda directory: True, skipped: Skipped | None = None
+    root: FilePath, folder: str = "", wanted: Wanted = lambda directory: True, skipped: Skipped | None = None
 ) -> Iterator[tuple[str, str]]:
-    """Yields (path relative to ``root`` with forward slashes, "size:mtime_ns") of every file below ``root/folder``.
+    """Yields (path relative to ``root`` with forward slashes, version) of every file below ``root/folder``.
 
-    Hidden files and folders are left out, and links to a folder around them; no file is opened. Order is the file
-    system's.
+    The version is "size:mtime_ns", of an object "size:etag". Hidden files and folders are left out, and links to a
+    folder around them; no file is opened. Order is the file system's.
 
     Args:
         root: dataset folder.
@@ -49,10 +52,35 @@ def scan(
         wanted: directory's path relative to ``root`` -> whether to search it.
         skipped: receives the files that are left out, by why.
 
-    Raises FileNotFoundError: ``root/folder`` does not exist.
+    Raises FileNotFoundError: ``root/folder`` does not exist, or there is no object below it; UnreachableError.
     """
-    start, left_out = os.path.join(root, folder), Skipped(list) if skipped is None else skipped
+    left_out = Skipped(list) if skipped is None else skipped
+    if isinstance(root, ObjectPath):
+        yield from _objects(root / folder, f"{folder}/" if folder else "", wanted, left_out)
+        return
+    start = os.path.join(root, folder)
     yield from _below(start, f"{folder}/" if folder else "", wanted, left_out, frozenset({_inode(start)}))
+
+
+def _objects(folder: ObjectPath, prefix: str, wanted: Wanted, skipped: Skipped) -> Iterator[tuple[str, str]]:
+    """Yields what `scan` does of objects: of one listing, whatever part of it is wanted."""
+    searched: dict[str, bool] = {"": True}
+
+    def allowed(directory: str) -> bool:
+        if directory not in searched:
+            outer = directory.rpartition("/")[0]
+            searched[directory] = allowed(outer) and wanted(f"{prefix}{directory}")
+        return searched[directory]
+
+    empty = True
+    for name, facts in folder.below():
+        empty = False
+        if name.startswith(".") or "/." in name:
+            skipped["hidden"].append(f"{prefix}{name}")
+        elif allowed(name.rpartition("/")[0]):
+            yield f"{prefix}{name}", facts.version
+    if empty:
+        raise FileNotFoundError(f"no object below {folder}")
 
 
 def _below(
@@ -106,6 +134,17 @@ def file_version(stat: os.stat_result) -> str:
     return f"{stat.st_size}:{stat.st_mtime_ns}"
 
 
+def version_of(path: FilePath) -> str:
+    """Returns the version that `scan` gives a file. Raises OSError: there is none."""
+    return path.facts.version if isinstance(path, ObjectPath) else file_version(path.stat())
+
+
+def size_in(version: str) -> int:
+    """Returns the size in bytes that a version of `scan` begins with; 0 of one without."""
+    size = version.partition(":")[0]
+    return int(size) if size.isdecimal() else 0
+
+
 def hash_labels(*parts: bytes) -> str:
     """Returns a BLAKE2b-64 (16 hexadecimal digits) of label bytes, for the last part of an entry's version."""
     return hashlib.blake2b(b"".join(parts), digest_size=8).hexdigest()
@@ -134,7 +173,7 @@ def hash_files(source: Path, endings: Collection[str], listed: Callable[[str], b
 
 
 def present_images(
-    listed: Sequence[str], item_versions: Mapping[str, str], annotation: Path, missing: str, log: Log = no_log
+    listed: Sequence[str], item_versions: Mapping[str, str], annotation: FilePath, missing: str, log: Log = no_log
 ) -> Iterator[tuple[int, str, str]]:
     """Yields (position, path, file version) of the listed images that exist.
 
@@ -162,14 +201,19 @@ def present_images(
 
 
 def read_sample(root: str, entry: Entry) -> Sample:
-    """Returns the sample of one image file, still without faces; the bytes are read once for size and content hash."""
+    """Returns the sample of one image file, still without faces; the bytes are read once for size and content hash.
+
+    Raises UnreachableError: a store does not answer, which is no defect of the image.
+    """
     content_hash, (width, height), error = "", (0, 0), None
     try:
-        data = read_file(Path(root) / entry.path)
+        data = read_file(file_path(root) / entry.path)
         content_hash = hash_bytes(data)
         size = read_header(data)
         check_complete(data)
         width, height = size
+    except UnreachableError:
+        raise
     except OSError as problem:
         error = f"cannot read the file: {problem.strerror}"
     except (ImageError, NotAFileError) as problem:

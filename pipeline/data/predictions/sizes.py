@@ -19,5 +19,5 @@ def sizes_in_folder(folder: Path, names: Sequence[str]) -> NDArray[np.int32]:
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"--image-folder {folder}: expected a folder, found none")
-    files = {path for path, _ in scan(str(folder))}
+    files = {path for path, _ in scan(folder)}
     return image_sizes(folder, locate_images(names, files))

@@ -15,8 +15,11 @@ def test_a_message_names_the_node_and_how_its_parameter_is_typed() -> None:
 
 def test_what_is_no_folder_is_refused(tmp_path: Path) -> None:
     assert require_folder(str(tmp_path)) == tmp_path
-    with pytest.raises(FileNotFoundError, match="is a URL: datasets are read from local or mounted folders"):
-        require_folder("s3://bucket/faces")
+    with pytest.raises(ValueError, match="'https://host/faces' is a URL: expected a folder, s3://"):
+        require_folder("https://host/faces")
+    assert (
+        str(require_folder("s3://KEYID:S3cr3t@bucket/faces")) == "s3://bucket/faces"
+    )  # of what is in it none is asked
     for name in ("", str(tmp_path / "gone")):
         with pytest.raises(FileNotFoundError, match="does not exist"):
             require_folder(name)

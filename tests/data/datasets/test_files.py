@@ -16,8 +16,11 @@ from pipeline.data.datasets.files import (
     read_sample,
     scan,
     shortened,
+    size_in,
     skipped_line,
+    version_of,
 )
+from pipeline.data.file_path import file_path
 from pipeline.engine.fingerprint import hash_bytes
 
 Write = Callable[..., Path]
@@ -35,7 +38,7 @@ def test_scan_finds_every_file_and_tells_what_it_leaves_out(tmp_path: Path, writ
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link.png").symlink_to(tmp_path / "pipe")
     skipped = Skipped(list)
-    found = dict(scan(str(tmp_path), skipped=skipped))
+    found = dict(scan(tmp_path, skipped=skipped))
     # A name that is no UTF-8, a link to itself and a FIFO that is named like an image are files that cannot be read: rows
     # with an error, not passed over.
     odd = ["caf\udce9.jpg", "itself.jpg", "link.png", "pipe.jpg"]
@@ -43,7 +46,7 @@ def test_scan_finds_every_file_and_tells_what_it_leaves_out(tmp_path: Path, writ
     assert found["itself.jpg"].startswith("unreadable:")
     stat = (tmp_path / "a.JPG").stat()
     assert found["a.JPG"] == f"{stat.st_size}:{stat.st_mtime_ns}"
-    assert sorted(dict(scan(str(tmp_path), "deep", lambda folder: folder != "deep/er"))) == [
+    assert sorted(dict(scan(tmp_path, "deep", lambda folder: folder != "deep/er"))) == [
         "deep/c.tiff",
         *(
             f"deep/up/{name}"
@@ -64,10 +67,10 @@ def test_a_long_list_is_shortened() -> None:
 
 def test_stamp_sees_a_rewrite_of_equal_size(tmp_path: Path, write_image: Write) -> None:
     file = write_image(tmp_path / "a.jpg")
-    before = dict(scan(str(tmp_path)))
+    before = dict(scan(tmp_path))
     stat = file.stat()
     os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1_000_000_000))
-    assert dict(scan(str(tmp_path))) != before
+    assert dict(scan(tmp_path)) != before
 
 
 def test_label_digest_is_short_and_depends_on_content() -> None:
@@ -99,10 +102,27 @@ def test_missing_folder_is_named(root: str) -> None:
         require_folder(root)
 
 
-@pytest.mark.parametrize("root", ["s3://bucket/WIDER", "gs://bucket", "https://host/a"])
-def test_a_url_is_told_from_a_missing_folder(root: str) -> None:
-    with pytest.raises(FileNotFoundError, match=f"dataset folder '{root}' is a URL: .* local or mounted folders"):
-        require_folder(root)
+def test_objects_are_scanned_like_files(tmp_path: Path, stored: Callable[[Path], str]) -> None:
+    folder = tmp_path / "set"
+    for name in ("a.jpg", "deep/b.jpg", "deep/er/c.jpg", ".hidden", "deep/.git/d.jpg", "other/e.jpg"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    root = file_path(stored(folder))
+    skipped = Skipped(list)
+    found = dict(scan(root, skipped=skipped))
+    assert sorted(found) == ["a.jpg", "deep/b.jpg", "deep/er/c.jpg", "other/e.jpg"]
+    assert sorted(skipped["hidden"]) == [".hidden", "deep/.git/d.jpg"]
+    assert all(found[name] == version_of(root / name) for name in found)
+    assert [size_in(found[name]) for name in sorted(found)] == [5, 10, 13, 11]
+    for below in ("", "deep"):
+        wanted = sorted(dict(scan(folder, below, lambda each: each != "deep/er")))
+        assert sorted(dict(scan(root, below, lambda each: each != "deep/er"))) == wanted
+    with pytest.raises(FileNotFoundError, match=f"no object below s3://bucket/{tmp_path.name}/set/none"):
+        list(scan(root, "none"))
+
+
+def test_a_version_without_a_size_has_none() -> None:
+    assert [size_in(each) for each in ("12:34", "unreadable:13", "7")] == [12, 0, 7]
 
 
 def test_files_of_a_folder_are_hashed_by_name_and_bytes(tmp_path: Path) -> None:

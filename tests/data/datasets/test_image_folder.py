@@ -67,12 +67,33 @@ def test_what_an_image_is_its_bytes_tell_and_a_name_that_claims_to_be_one(tmp_pa
                 decode((tmp_path / entry.path).read_bytes())
 
 
-def test_pages_that_are_not_looked_at_are_told(tmp_path: Path) -> None:
-    photograph_forms(tmp_path)
-    paths = pa.table({"path": sorted(file.name for file in tmp_path.iterdir())})
-    assert ImageFolder().review(str(tmp_path), [paths]) == [
+@pytest.mark.parametrize("there", [False, True])
+def test_pages_that_are_not_used_are_counted(tmp_path: Path, stored: Callable[[Path], str], there: bool) -> None:
+    folder = tmp_path / "forms"
+    folder.mkdir()
+    photograph_forms(folder)
+    paths = sorted(file.name for file in folder.iterdir())
+    table = pa.table({"path": paths, "width": [160] * len(paths), "height": [120] * len(paths)})
+    assert ImageFolder().review(stored(folder) if there else str(folder), [table]) == [
         "only the first page is used of 2 files: moving.gif (2), pages.tiff (2)"
     ]
+
+
+def test_what_is_an_image_in_a_store_is_read_of_its_first_bytes(tmp_path: Path, stored: Callable[[Path], str]) -> None:
+    folder = tmp_path / "forms"
+    folder.mkdir()
+    photograph_forms(folder)
+    (folder / "moving.gif").rename(folder / "unnamed")
+    (folder / "empty").write_bytes(b"")
+    (folder / "notes.txt").write_text("a text")
+    lines: dict[str, list[str]] = {"here": [], "there": []}
+    here, there = (
+        ImageFolder().entries(root, lines[place].append)
+        for place, root in (("here", str(folder)), ("there", stored(folder)))
+    )
+    assert [each.path for each in there] == [each.path for each in here]
+    assert "unnamed" in [each.path for each in there]
+    assert lines["there"] == lines["here"]
 
 
 @pytest.mark.wider

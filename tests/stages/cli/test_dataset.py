@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -90,3 +92,30 @@ def test_a_mistake_is_one_line(wider8k, labelled: Path, words: tuple[str, ...], 
     assert answer.code == 2
     assert answer.err.startswith(message.format(set=labelled))
     assert answer.err.count("\n") == 1
+
+
+def test_inspect_of_a_store_prints_what_it_prints_of_a_disk(
+    wider8k, labelled: Path, tmp_path: Path, stored: Callable[[Path], str]
+) -> None:
+    sheets = tmp_path / "here.png", tmp_path / "there.png"
+    address = stored(labelled)
+    here = wider8k("dataset", "inspect", labelled, "--sheet", sheets[0])
+    there = wider8k("dataset", "inspect", address, "--sheet", sheets[1])
+    assert there.code == 0, there.err
+    assert there.out.replace(address, str(labelled)).replace("there.png", "here.png") == here.out
+    assert sheets[0].read_bytes() == sheets[1].read_bytes()
+    host = os.environ["AWS_ENDPOINT_URL"].removeprefix("http://")
+    keys = f"{address.replace('s3://', 's3://KEYID:S3cr3t@')}?scheme=http&endpoint_override={host}"
+    named = wider8k(
+        "dataset", "inspect", keys, "--images", f"{keys.replace('/set?', '/set/photos?')}", "--sheet", sheets[0]
+    )
+    assert named.code == 0, named.err
+    assert "faces    20, 10 of them ignored" in named.out
+    assert "S3cr3t" not in named.out + named.err
+    refused = wider8k("dataset", "convert", address, "--to", "yolo", "--out", tmp_path / "out")
+    assert (
+        refused.err
+        == f"error: {address}/labels.csv: expected labels on a disk: what is in a store is read, and not converted\n"
+    )
+    nowhere = wider8k("dataset", "inspect", "s3://no-such-bucket/x")
+    assert (nowhere.code, nowhere.err) == (2, "error: s3://no-such-bucket: no such bucket\n")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import sys
 
+import numpy as np
 import pytest
 
+from pipeline.data.images import encode_png
 from pipeline.engine.lock import StoreLock, StoreLockedError
 from pipeline.engine.storage import Store
 from stages.cli.main import main
@@ -60,6 +63,30 @@ def test_keys_are_used_and_never_shown(command, s3_bucket, tmp_path):
         assert "S3cr3t" not in str(locked.value)
     assert stored(Store(url)), "nothing was stored there"
     assert not [name for name, data in stored(Store(url)).items() if b"S3cr3t" in data or b"KEYID" in data]
+
+
+def test_keys_of_a_dataset_are_used_and_never_shown(command, stored, tmp_path):
+    folder, host = tmp_path / "photos", os.environ["AWS_ENDPOINT_URL"].removeprefix("http://")
+    folder.mkdir()
+    for name in ("a.png", "b.png"):
+        (folder / name).write_bytes(encode_png(np.full((60, 80, 3), 100, np.uint8)))
+    (folder / "broken.png").write_text("plain text")
+    (folder / "note.txt").write_text("no image")
+    place = stored(folder).replace("s3://", "s3://KEYID:S3cr3t@")
+    url = f"{place}?scheme=http&endpoint_override={host}"
+    words = ["-c", str(tmp_path / "config.yaml"), "--set", f"store={tmp_path / 'store'}", "--only", "photos"]
+    code, said = command("run", "--local", *words, "--set", f"photos.path={url}")
+    assert code == 0, said
+    assert "1 of 3 rows are errors" in said
+    assert "note.txt" in said
+    for path in (f"{place}?colour=red", url.replace("/photos?", "/none?"), url.replace("@bucket", "@no-such-bucket")):
+        for act in ("plan", "explain photos", "status"):
+            command(*act.split(), *words[: 2 if act == "status" else 4], "--set", f"photos.path={path}")
+        code, said = command("run", "--local", *words, "--set", f"photos.path={path}")
+        assert code == 2, said
+    files = [file.read_bytes() for file in (tmp_path / "store").rglob("*") if file.is_file()]
+    assert files
+    assert not [data for data in files if b"S3cr3t" in data or b"KEYID" in data]
 
 
 def test_the_command_to_go_on_works_with_the_keys_it_names(command, s3_bucket, tmp_path):

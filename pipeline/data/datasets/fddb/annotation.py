@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from pipeline.data.datasets.dataset import leaves_folder
 from pipeline.data.datasets.fddb.blocks import Block, read_blocks
 from pipeline.data.file_bytes import NotAFileError, read_file
+from pipeline.data.file_path import FilePath
 from pipeline.data.images import ImageError, read_header
 from pipeline.data.text_lines import read_lines, refuse
 
@@ -64,7 +64,7 @@ class FddbLabels:
         )
 
 
-def read_fddb(folder: Path, measured: bool = True) -> FddbLabels:
+def read_fddb(folder: FilePath, measured: bool = True) -> FddbLabels:
     """Returns the folds of a folder: every ``FDDB-fold-XX.txt`` with its ``FDDB-fold-XX-ellipseList.txt``.
 
     Args:
@@ -77,7 +77,7 @@ def read_fddb(folder: Path, measured: bool = True) -> FddbLabels:
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"no folder {folder}: expected the folder of FDDB-fold-XX.txt and -ellipseList.txt")
-    files = {match[1]: file for file in sorted(folder.iterdir()) if (match := _LIST.fullmatch(file.name))}
+    files = {match[1]: file for file in sorted([*folder.iterdir()], key=str) if (match := _LIST.fullmatch(file.name))}
     if not files:
         raise FileNotFoundError(f"{folder}: expected FDDB-fold-XX.txt and FDDB-fold-XX-ellipseList.txt, found none")
     folds: dict[str, tuple[str, ...]] = {}
@@ -100,7 +100,7 @@ def read_fddb(folder: Path, measured: bool = True) -> FddbLabels:
     return FddbLabels(folds, ellipses, _sizes(folder, ellipses) if measured else {})
 
 
-def _require_equal(file: Path, annotation: Path, blocks: list[Block]) -> None:
+def _require_equal(file: FilePath, annotation: FilePath, blocks: list[Block]) -> None:
     """Refuses a list of a fold whose images are not those of its ellipses, in the same order."""
     listed = [(number, line) for number, line in enumerate(read_lines(file), start=1) if line]
     for (number, name), block in zip(listed, blocks, strict=False):
@@ -111,7 +111,7 @@ def _require_equal(file: Path, annotation: Path, blocks: list[Block]) -> None:
         refuse(annotation, last, f"{len(listed)} images as in {file.name}", str(len(blocks)))
 
 
-def _sizes(folder: Path, image_ids: Collection[str]) -> dict[str, tuple[int, int]]:
+def _sizes(folder: FilePath, image_ids: Collection[str]) -> dict[str, tuple[int, int]]:
     """Returns the sizes of the photographs that are there and can be read."""
     first = next(iter(image_ids), "")
     root = next((folder / each for each in _PHOTOGRAPHS if (folder / each / f"{first}.jpg").is_file()), None)

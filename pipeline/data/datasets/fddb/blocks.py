@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.data.file_path import FilePath
 from pipeline.data.text_lines import read_lines, refuse
 
 
@@ -20,7 +20,7 @@ class Block:
     rows: NDArray[np.float64]  # float64 [n, columns]
 
 
-def read_blocks(file: Path, columns: str) -> list[Block]:
+def read_blocks(file: FilePath, columns: str) -> list[Block]:
     """Returns the images of a file in its order.
 
     Blank lines between images and spaces at the end of a line are allowed, and any line ending.
@@ -51,7 +51,7 @@ def read_blocks(file: Path, columns: str) -> list[Block]:
     return blocks
 
 
-def _row_of_numbers(file: Path, line: int, text: str, columns: str) -> list[float]:
+def _row_of_numbers(file: FilePath, line: int, text: str, columns: str) -> list[float]:
     """Returns the numbers of one line; ``columns`` has their names. Raises ValueError: others, or not finite."""
     names = columns.split()
     try:
@@ -65,7 +65,7 @@ def _row_of_numbers(file: Path, line: int, text: str, columns: str) -> list[floa
     return values
 
 
-def _count(file: Path, lines: list[str], position: int) -> int:
+def _count(file: FilePath, lines: list[str], position: int) -> int:
     text = lines[position + 1] if position + 1 < len(lines) else ""
     if not (text.isascii() and text.isdigit()):
         refuse(file, position + 2, f"the number of rows of {lines[position]}", repr(text[:80]) if text else "nothing")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import ClassVar, Final, Literal
 
 import numpy as np
@@ -16,9 +16,10 @@ from pydantic import field_validator
 from pipeline.data.datasets.dataset import Dataset, Log, Reader, below_root, no_log, require_folder
 from pipeline.data.datasets.entries import Entries, Entry, in_order
 from pipeline.data.datasets.fddb.annotation import FddbLabels, read_fddb
-from pipeline.data.datasets.files import file_version, hash_labels, present_images, read_sample
+from pipeline.data.datasets.files import hash_labels, present_images, read_sample, scan, version_of
 from pipeline.data.datasets.label_fit import LabelFit, overlaps_image
 from pipeline.data.datasets.wider_face.subsets import height_levels
+from pipeline.data.file_path import FilePath
 from pipeline.data.records import Sample
 from pipeline.data.schemas import LEVELS
 
@@ -47,19 +48,18 @@ class Fddb(Dataset):
 
     def entries(self, root: str, log: Log = no_log) -> Entries:
         """Returns the images of the folds, as `Dataset.entries`."""
-        labels = self._labels(root)
-        names = labels.image_ids
+        folder = require_folder(root)
+        names, ellipses = (labels := self._labels(folder)).image_ids, labels.ellipses
         paths = [(PurePosixPath(self.images) / f"{name}.jpg").as_posix() for name in names]
-        versions = {path: file_version(file.stat()) for path in paths if (file := Path(root, path)).is_file()}
-        found = present_images(paths, versions, Path(root, self.folds), self.missing, log)
+        found = present_images(paths, dict(scan(folder, self.images)), folder / self.folds, self.missing, log)
         return in_order(
-            Entry(names[place], path, f"{version}:{hash_labels(labels.ellipses[names[place]].tobytes())}")
+            Entry(names[place], path, f"{version}:{hash_labels(ellipses[names[place]].tobytes())}")
             for place, path, version in found
         )
 
     def open(self, root: str) -> Reader:
         """Returns a reader, as `Dataset.open`; the folds are parsed once."""
-        ellipses = self._labels(root).ellipses
+        ellipses = self._labels(require_folder(root)).ellipses
         return lambda entry: _with_faces(read_sample(root, entry), boxes_around(ellipses[entry.image_id]))
 
     def review(self, root: str, samples: Iterable[pa.Table]) -> list[str]:
@@ -67,12 +67,12 @@ class Fddb(Dataset):
         fit = LabelFit()
         for table in samples:
             fit.add(table)
-        return fit.review(str(Path(root, self.folds)), {}, "report", counts_nowhere=True)
+        return fit.review(str(require_folder(root) / self.folds), {}, "report", counts_nowhere=True)
 
-    def _labels(self, root: str) -> FddbLabels:
-        folder = require_folder(root) / self.folds
-        files = sorted(folder.glob(_LIST)) if folder.is_dir() else []
-        return _parsed(folder, tuple(f"{file.name}:{file_version(file.stat())}" for file in files))
+    def _labels(self, root: FilePath) -> FddbLabels:
+        folder = root / self.folds
+        files = sorted([*folder.glob(_LIST)], key=str) if folder.is_dir() else []
+        return _parsed(folder, tuple(f"{file.name}:{version_of(file)}" for file in files))
 
 
 def boxes_around(ellipses: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -84,7 +84,7 @@ def boxes_around(ellipses: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @lru_cache(maxsize=4)
-def _parsed(folder: Path, versions: tuple[str, ...]) -> FddbLabels:
+def _parsed(folder: FilePath, versions: tuple[str, ...]) -> FddbLabels:
     # Listing and reading in one process parse once; `versions` makes changed folds a new entry.
     return read_fddb(folder, measured=False)
 

@@ -14,6 +14,7 @@ from pipeline.data.datasets.labels.coco_reader import BoxForm, CocoNumbers, read
 from pipeline.data.datasets.labels.form import HEAD, Form, head_of
 from pipeline.data.datasets.labels.label_table import POINTS, LabelTable
 from pipeline.data.datasets.labels.labelled_files import LabelledFiles
+from pipeline.data.file_path import FilePath, read_beginning
 
 _KEYS: Final = ("images", "annotations", "categories", "info", "licenses")
 
@@ -50,13 +51,13 @@ def _annotation(table: LabelTable, row: int) -> dict[str, Any]:
     return found
 
 
-def _matches(path: Path) -> bool:
+def _matches(path: FilePath) -> bool:
     """Returns whether a file is an object whose beginning has a key of COCO's; a short one has images as well.
 
     The `notes.json` beside Label Studio's YOLO text has categories and info alone.
     """
     head = head_of(path, ".json").lstrip()
-    keys = _KEYS if path.is_file() and path.stat().st_size > HEAD else _KEYS[:2]
+    keys = _KEYS if head and len(read_beginning(path, HEAD + 1)) > HEAD else _KEYS[:2]
     return head[:1] == "{" and any(f'"{key}"' in head for key in keys)
 
 
@@ -88,7 +89,7 @@ class CocoJson(LabelledFiles):
     form: BoxForm = "xywh"
     units: Literal["pixels", "relative"] = "pixels"
 
-    def read_labels(self, root: str, labels: Path) -> LabelTable:
+    def read_labels(self, folder: FilePath, labels: FilePath) -> LabelTable:
         """Returns the faces of a file, its numbers read as the parameters say, as `LabelledFiles.read_labels`."""
         numbers = CocoNumbers(self.form, self.units == "relative", self.sizes != "ignore")
         return read_coco(labels, self._options(), numbers)

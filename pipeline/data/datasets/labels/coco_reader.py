@@ -12,7 +12,6 @@ from array import array
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Final, Literal, NoReturn, TypeGuard
 
 import numpy as np
@@ -20,6 +19,7 @@ import numpy as np
 from pipeline.data.datasets.dataset import leaves_folder, set_option
 from pipeline.data.datasets.labels.json_array import stream_array, value_at
 from pipeline.data.datasets.labels.label_table import EVERY, LabelOptions, LabelTable, LabelTableBuilder, image_name
+from pipeline.data.file_path import FilePath
 
 LARGEST: Final = 2**24
 """Pixels; above it float32 has no longer every whole number."""
@@ -48,7 +48,7 @@ AS_COCO: Final = CocoNumbers()
 """As the format's own definition has them."""
 
 
-def read_coco(file: Path, options: LabelOptions = EVERY, numbers: CocoNumbers = AS_COCO) -> LabelTable:
+def read_coco(file: FilePath, options: LabelOptions = EVERY, numbers: CocoNumbers = AS_COCO) -> LabelTable:
     """Returns the faces of a file, those with ``iscrowd`` or ``ignore`` as ignored ones; with crowds, areas and ids.
 
     Raises OSError: the file cannot be read; ValueError: it is not COCO JSON or contradicts itself; the message gives
@@ -60,7 +60,7 @@ def read_coco(file: Path, options: LabelOptions = EVERY, numbers: CocoNumbers = 
 class _Reader:
     """One reading of one file."""
 
-    def __init__(self, file: Path, options: LabelOptions, numbers: CocoNumbers) -> None:
+    def __init__(self, file: FilePath, options: LabelOptions, numbers: CocoNumbers) -> None:
         self._file, self._options, self._numbers = file, options, numbers
         self._builder = LabelTableBuilder(numbers.relative)
         self._images: dict[int | str, int] = {}  # id -> position

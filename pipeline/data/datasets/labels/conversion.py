@@ -19,7 +19,9 @@ from pipeline.data.datasets.labels.forms import FORMS
 from pipeline.data.datasets.labels.found_labels import FoundLabels
 from pipeline.data.datasets.labels.image_files import image_sizes
 from pipeline.data.datasets.labels.label_table import LabelTable
+from pipeline.data.file_path import FilePath, address_of
 from pipeline.data.image_kinds import claims_to_be_image
+from pipeline.data.object_path import ObjectPath
 
 Files = Literal["link", "copy", "none"]
 
@@ -53,6 +55,8 @@ def convert_labels(found: FoundLabels, to: str, out: Path, files: Files = "link"
     Raises FileNotFoundError: images are missing that are linked or copied, or whose size is needed; ValueError: no such
     form, one that is only read, a folder that is not empty, or labels that contradict the sizes of their images.
     """
+    if isinstance(found.labels, ObjectPath):
+        raise ValueError(f"{found.labels}: expected labels on a disk: what is in a store is read, and not converted")
     form = FORMS.find(to)
     if form.write is None:
         raise ValueError(f"{form.words} is read, and not written: expected {', '.join(_written())}")
@@ -137,9 +141,9 @@ def _without_what_is_lost(table: LabelTable, form: Form) -> tuple[LabelTable, li
     return table, lines
 
 
-def _place(root: Path, names: Sequence[str], paths: Sequence[str | None], folder: Path, files: Files) -> None:
+def _place(root: FilePath, names: Sequence[str], paths: Sequence[str | None], folder: Path, files: Files) -> None:
     for name, path in zip(names, paths, strict=True):
-        target, source = folder / name, (root / (path or "")).absolute()
+        target, source = folder / name, Path(address_of(root), path or "").absolute()
         target.parent.mkdir(parents=True, exist_ok=True)
         if files == "copy":
             shutil.copyfile(source, target)

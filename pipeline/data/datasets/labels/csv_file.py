@@ -23,6 +23,7 @@ from pipeline.data.datasets.labels.label_table import (
     image_name,
 )
 from pipeline.data.datasets.labels.labelled_files import LabelledFiles
+from pipeline.data.file_path import FilePath
 from pipeline.data.text_lines import finite_numbers, refuse
 
 _CORNERS: Final = ("x1", "y1", "x2", "y2")
@@ -31,7 +32,7 @@ _HEADING: Final = f"a heading image,{','.join(_CORNERS)} or image,{','.join(_SIZ
 LANDMARKS: Final = tuple(f"{point}_{axis}" for point in POINTS for axis in "xy")
 
 
-def read_csv_table(file: Path, options: LabelOptions = EVERY) -> LabelTable:
+def read_csv_table(file: FilePath, options: LabelOptions = EVERY) -> LabelTable:
     """Returns the faces of a file with the columns ``image,x1,y1,x2,y2`` or ``image,x,y,w,h``.
 
     Perhaps also ``ignore`` (0 or 1, empty for 0), ``category``, ``width`` and ``height`` of the image, and ten columns
@@ -69,7 +70,7 @@ def _form_of(heading: Iterable[str]) -> tuple[str, ...] | None:
 
 def _add(
     builder: LabelTableBuilder,
-    file: Path,
+    file: FilePath,
     line: int,
     row: Mapping[str, str | None],
     columns: tuple[tuple[str, ...], bool, bool],

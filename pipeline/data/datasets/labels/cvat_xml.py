@@ -16,13 +16,14 @@ from pipeline.data.datasets.labels.form import Form, head_of, number
 from pipeline.data.datasets.labels.label_table import EVERY, LabelOptions, LabelTable, LabelTableBuilder, image_name
 from pipeline.data.datasets.labels.labelled_files import LabelledFiles
 from pipeline.data.datasets.labels.rotated_box import enclosing
+from pipeline.data.file_path import FilePath
 from pipeline.data.text_lines import finite_numbers
 
 _CORNERS: Final = ("xtl", "ytl", "xbr", "ybr")
 _SHAPES: Final = ("polygon", "polyline", "points", "mask", "ellipse", "cuboid", "skeleton")
 
 
-def read_cvat_xml(file: Path, options: LabelOptions = EVERY) -> LabelTable:
+def read_cvat_xml(file: FilePath, options: LabelOptions = EVERY) -> LabelTable:
     """Returns the faces of a file; one with an attribute ``ignore`` of ``true`` is ignored.
 
     Of a rotated box the rectangle around it is taken, with a remark; other shapes are left out, with a remark.
@@ -32,24 +33,25 @@ def read_cvat_xml(file: Path, options: LabelOptions = EVERY) -> LabelTable:
     """
     builder, odd = LabelTableBuilder(), Counter[str]()
     try:
-        root = None
-        for event, element in ET.iterparse(file, ("start", "end")):
-            if root is None:
-                root = element
-                if root.tag != "annotations":
-                    raise ValueError(f"{file}:1: expected <annotations>, found <{root.tag}>")
-            elif event == "end" and element.tag == "image":
-                _add(builder, file, element, odd)
-                root.clear()
-            elif event == "start" and element.tag == "track":
-                raise ValueError(f"{file}: expected CVAT for images, found <track>: export the task as that")
+        with file.open("rb") as stream:
+            root = None
+            for event, element in ET.iterparse(stream, ("start", "end")):
+                if root is None:
+                    root = element
+                    if root.tag != "annotations":
+                        raise ValueError(f"{file}:1: expected <annotations>, found <{root.tag}>")
+                elif event == "end" and element.tag == "image":
+                    _add(builder, file, element, odd)
+                    root.clear()
+                elif event == "start" and element.tag == "track":
+                    raise ValueError(f"{file}: expected CVAT for images, found <track>: export the task as that")
     except ET.ParseError as error:
         raise ValueError(f"{file}:{error.position[0]}: expected XML of CVAT, found that {error}") from None
     remarks = [f"{count} {what}" for what, count in sorted(odd.items())]
     return builder.build(file, options, remarks)
 
 
-def _add(builder: LabelTableBuilder, file: Path, element: ET.Element, odd: Counter[str]) -> None:
+def _add(builder: LabelTableBuilder, file: FilePath, element: ET.Element, odd: Counter[str]) -> None:
     text = element.get("name") or ""
     name = image_name(text)
     if not text.strip() or name in builder:

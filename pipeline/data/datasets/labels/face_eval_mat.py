@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -18,13 +17,14 @@ from numpy.typing import NDArray
 from pipeline.data.datasets.labels.form import Form
 from pipeline.data.datasets.labels.label_table import EVERY, LabelOptions, LabelTable, LabelTableBuilder
 from pipeline.data.datasets.wider_face.ground_truth import read_mat
+from pipeline.data.file_path import FilePath
 
 _IGNORED: Final = 5
 
 Image = tuple[str, NDArray[np.float64], NDArray[np.bool_]]
 
 
-def read_face_eval_mat(file: Path, options: LabelOptions = EVERY) -> LabelTable:
+def read_face_eval_mat(file: FilePath, options: LabelOptions = EVERY) -> LabelTable:
     """Returns the faces of a MATLAB file of one of these forms, which have no categories.
 
     Raises ValueError: it is no MATLAB file, or of another form; the message gives file, variable and image.
@@ -38,7 +38,7 @@ def read_face_eval_mat(file: Path, options: LabelOptions = EVERY) -> LabelTable:
     raise ValueError(f"{file}: expected a variable Annotations with imgname and objects, or anno, found neither")
 
 
-def _table(file: Path, images: Iterable[Image]) -> LabelTable:
+def _table(file: FilePath, images: Iterable[Image]) -> LabelTable:
     builder = LabelTableBuilder()
     for name, boxes, ignored in images:
         if name in builder:
@@ -49,7 +49,7 @@ def _table(file: Path, images: Iterable[Image]) -> LabelTable:
     return builder.build(file, LabelOptions())
 
 
-def _read(file: Path, variable: str, row: int, entry: Any, read: Any) -> Image:
+def _read(file: FilePath, variable: str, row: int, entry: Any, read: Any) -> Image:
     try:
         name, boxes, ignored = read(entry)
         if boxes.shape != (len(ignored), 4) or not np.isfinite(boxes).all() or not name:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.data.datasets.labels.label_table import LabelOptions, LabelTable
+from pipeline.data.file_path import FilePath, read_beginning
 
 HEAD: Final = 4096
 """First bytes of a file that determine its form."""
@@ -31,8 +32,8 @@ class Form:
     """
 
     words: str
-    matches: Callable[[Path], bool]
-    read: Callable[[Path, LabelOptions], LabelTable]
+    matches: Callable[[FilePath], bool]
+    read: Callable[[FilePath, LabelOptions], LabelTable]
     write: Callable[[LabelTable, Path], Path] | None
     keeps_ignored: bool
     keeps_landmarks: bool = False
@@ -40,12 +41,11 @@ class Form:
     ending: str = ""
 
 
-def head_of(path: Path, *endings: str) -> str:
+def head_of(path: FilePath, *endings: str) -> str:
     """Returns the first characters of a file with one of these endings (any case), without a BOM; else ""."""
     if path.suffix.lower() not in endings or not path.is_file():
         return ""
-    with path.open("rb") as stream:
-        return stream.read(HEAD).decode("utf-8-sig", "replace")
+    return read_beginning(path, HEAD).decode("utf-8-sig", "replace")
 
 
 def number(value: float) -> str:

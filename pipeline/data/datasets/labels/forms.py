@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Final
 
 from pipeline.data.datasets.dataset import Dataset
@@ -17,6 +16,7 @@ from pipeline.data.datasets.labels.retinaface_text import RetinafaceText
 from pipeline.data.datasets.labels.voc_xml import VocXml
 from pipeline.data.datasets.labels.wider_text import WiderText
 from pipeline.data.datasets.labels.yolo_text import YoloText
+from pipeline.data.file_path import FilePath, file_path, path_below
 from pipeline.engine.registry import Registry
 from pipeline.engine.stage import NODE
 
@@ -39,7 +39,7 @@ FORMS: Registry[Form] = Registry(
 """The form of each dataset of labelled files, and MATLAB files, which name no image file."""
 
 
-def recognise(path: Path) -> tuple[str, Path]:
+def recognise(path: FilePath) -> tuple[str, FilePath]:
     """Returns the form of labels, as in `FORMS`, and their file or folder: ``path`` itself, or what is inside it.
 
     Raises FileNotFoundError: ``path`` does not exist; ValueError: it is of no form, or has labels of several ones.
@@ -56,7 +56,7 @@ def recognise(path: Path) -> tuple[str, Path]:
         raise ValueError(f"{path}: expected {_choices()}, found none of them")
     if len(found) > 1:
         shown = ", ".join(
-            f"{labels.relative_to(path) if labels != path else labels} ({name})" for name, labels in found
+            f"{path_below(labels, path) if labels != path else labels} ({name})" for name, labels in found
         )
         raise ValueError(
             f"{path}: expected labels of one form, found {shown}; give the path of one of them "
@@ -71,7 +71,7 @@ def advice_on_form(dataset: Dataset, root: str) -> str:
     ``""`` otherwise: for the end of a message.
     """
     try:
-        name, labels = recognise(Path(root))
+        name, labels = recognise(file_path(root))
     except (ValueError, OSError):
         return ""
     if not isinstance(dataset, LabelledFiles) or isinstance(dataset, LABELLED.get(name, LabelledFiles)):
@@ -79,7 +79,7 @@ def advice_on_form(dataset: Dataset, root: str) -> str:
     return f"; {labels} is {FORMS[name].words}: --set {NODE}.dataset={name} reads it"
 
 
-def labels_of_form(path: Path, name: str) -> Path:
+def labels_of_form(path: FilePath, name: str) -> FilePath:
     """Returns the labels of a known form: ``path`` itself where it is a file, else the only ones inside it.
 
     Raises FileNotFoundError: there are none; ValueError: no such form, or several labels.

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +16,7 @@ from pipeline.data.datasets.labels.form import Form
 from pipeline.data.datasets.labels.forms import FORMS, labels_of_form, recognise
 from pipeline.data.datasets.labels.image_files import image_sizes, locate_images
 from pipeline.data.datasets.labels.label_table import LabelOptions, LabelTable
+from pipeline.data.file_path import FilePath, common_folder, path_below
 from pipeline.data.image_kinds import claims_to_be_image
 from pipeline.data.image_names import NameIndex
 
@@ -35,8 +34,8 @@ class FoundLabels:
     """
 
     name: str
-    labels: Path
-    root: Path
+    labels: FilePath
+    root: FilePath
     images: str
     category: tuple[str, ...] = ()
 
@@ -51,10 +50,9 @@ class FoundLabels:
 
     def files(self, table: LabelTable) -> list[str | None]:
         """Returns the file of each image relative to the root, None for one that is not there."""
-        files = {path for path, _ in scan(str(self.root), "" if table.paths else self.images)}
+        files = {path for path, _ in scan(self.root, "" if table.paths else self.images)}
         if table.paths:
-            folder = self.labels if self.labels.is_dir() else self.labels.parent
-            inside = folder.absolute().relative_to(self.root).as_posix()
+            inside = path_below(self.labels if self.labels.is_dir() else self.labels.parent, self.root).as_posix()
             paths = [path if inside == "." else f"{inside}/{path}" for path in table.paths]
         else:
             paths = locate_images(table.names, files, self.images)
@@ -82,7 +80,7 @@ class FoundLabels:
             raise ValueError(
                 f"{self.labels}: expected labels of image files, found {self.form.words}: evaluate reads it"
             )
-        inside = self.labels.absolute().relative_to(self.root).as_posix()
+        inside = path_below(self.labels, self.root).as_posix()
         params = {"annotation": inside, "images": self.images, "category": self.category or None}
         return DATASETS[self.name].model_validate({**params, "missing": "skip", "doubts": "report"})
 
@@ -118,7 +116,7 @@ class LabelledSizes:
 
 
 def find_labels(
-    path: Path, form: str | None = None, images: Path | None = None, category: tuple[str, ...] = ()
+    path: FilePath, form: str | None = None, images: FilePath | None = None, category: tuple[str, ...] = ()
 ) -> FoundLabels:
     """Returns the labels at a path.
 
@@ -136,10 +134,9 @@ def find_labels(
         raise FileNotFoundError(f"--images {images}: expected a folder, found none")
     start = path if path.is_dir() else path.parent
     # A folder of nothing but labels, such as VOC2007/Annotations: the images are beside it.
-    if labels == path and name == "voc" and not any(claims_to_be_image(each) for each, _ in scan(str(path))):
+    if labels == path and name == "voc" and not any(claims_to_be_image(each) for each, _ in scan(path)):
         start = path.parent
     within = images or start
-    root = Path(os.path.commonpath([labels.absolute(), within.absolute()]))
-    root = root if root.is_dir() else root.parent
-    inside = within.absolute().relative_to(root).as_posix()
-    return FoundLabels(name, labels, root, "" if inside == "." else inside, category)
+    root = common_folder(labels, within)
+    inside = path_below(within.absolute(), root).as_posix()
+    return FoundLabels(name, labels.absolute(), root, "" if inside == "." else inside, category)

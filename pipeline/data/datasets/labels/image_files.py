@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.file_bytes import NotAFileError, read_file
+from pipeline.data.file_path import FilePath, address_of, read_ahead
 from pipeline.data.image_kinds import claims_to_be_image
 from pipeline.data.image_names import without_ending
 from pipeline.data.images import ImageError, read_header
+from pipeline.engine.object_reader import UnreachableError
 
 Sizes = Callable[[Sequence[str]], NDArray[np.int32]]
 """Names of images -> int32 [N, 2], width and height in pixels, zeros where unknown."""
@@ -69,12 +71,18 @@ def _alike(one: str, other: str) -> bool:
     return f"/{long}".endswith(f"/{short}")
 
 
-def image_sizes(root: Path, paths: Sequence[str]) -> NDArray[np.int32]:
+def image_sizes(root: FilePath, paths: Sequence[str]) -> NDArray[np.int32]:
     """Returns int32 [N, 2], width and height in pixels of each image below a folder, zeros where one cannot be read."""
     sizes = np.zeros((len(paths), 2), np.int32)
-    for position, path in enumerate(paths):
+
+    def size(path: str) -> tuple[int, int]:
         try:
-            sizes[position] = read_header(read_file(root / path))
+            return read_header(read_file(root / path))
+        except UnreachableError:
+            raise
         except (OSError, ImageError, NotAFileError):
-            continue
+            return 0, 0
+
+    for position, found in enumerate(read_ahead(address_of(root), size, paths)):
+        sizes[position] = found
     return sizes

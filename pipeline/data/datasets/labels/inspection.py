@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -15,6 +14,7 @@ from pipeline.data.datasets.entries import Entry
 from pipeline.data.datasets.files import scan
 from pipeline.data.datasets.labels.found_labels import FoundLabels
 from pipeline.data.datasets.labels.label_table import LabelTable
+from pipeline.data.file_path import FilePath, address_of, read_ahead
 from pipeline.data.image_kinds import claims_to_be_image
 from pipeline.data.records import Sample
 from pipeline.data.schemas import LEVELS, SAMPLES
@@ -45,7 +45,7 @@ class Inspection:
     problem: str | None
     drawn: tuple[Sample, ...]
     dataset: Dataset
-    root: Path
+    root: FilePath
 
 
 def inspect_labels(found: FoundLabels, opened: int = READ, drawn: int = 12) -> Inspection:
@@ -54,13 +54,13 @@ def inspect_labels(found: FoundLabels, opened: int = READ, drawn: int = 12) -> I
     Raises FileNotFoundError: no image of the labels is there; ValueError: the labels are malformed.
     """
     table, dataset, remarks = found.table().without_repeats(), found.dataset(), list[str]()
-    entries = dataset.entries(str(found.root), remarks.append)
+    address = address_of(found.root)
+    entries = dataset.entries(address, remarks.append)
     chosen = _spread(entries, opened)
-    read = dataset.open(str(found.root))
+    read = dataset.open(address)
     samples, heights, with_faces = _Samples(), list[float](), list[Entry]()
     tables = []
-    for entry in chosen:
-        sample = read(entry)
+    for entry, sample in zip(chosen, read_ahead(address, read, chosen), strict=True):
         samples.add(sample)
         heights += (sample.boxes[:, 3] - sample.boxes[:, 1]).tolist()
         if len(sample.boxes) and not sample.error:
@@ -70,7 +70,7 @@ def inspect_labels(found: FoundLabels, opened: int = READ, drawn: int = 12) -> I
     tables.append(samples.take())
     problem = None
     try:
-        remarks += dataset.review(str(found.root), tables)
+        remarks += dataset.review(address, tables)
     except ValueError as error:
         problem = with_node(str(error), _NODE)
     remarks += [f"cannot be read: {each}" for each in samples.errors[:3]]
@@ -79,7 +79,7 @@ def inspect_labels(found: FoundLabels, opened: int = READ, drawn: int = 12) -> I
     if unlabelled := _unlabelled(found, entries):
         remarks.append(f"{len(unlabelled)} images have no labels; the first is {unlabelled[0]}")
     counts = (*_counts(found, table, len(entries)), *_fit_counts(len(chosen), len(entries), heights, samples.counted))
-    drawn_samples = tuple(read(entry) for entry in _spread(with_faces, drawn))
+    drawn_samples = tuple(read_ahead(address, read, _spread(with_faces, drawn)))
     lines = tuple(dict.fromkeys(with_node(line, _NODE) for line in remarks))
     return Inspection(counts, lines, problem, drawn_samples, dataset, found.root)
 
@@ -117,7 +117,7 @@ def _spread(entries: Sequence[Entry], most: int) -> list[Entry]:
 
 def _unlabelled(found: FoundLabels, entries: Sequence[Entry]) -> list[str]:
     labelled = {entry.path for entry in entries}
-    files = (path for path, _ in scan(str(found.root), found.images) if claims_to_be_image(path))
+    files = (path for path, _ in scan(found.root, found.images) if claims_to_be_image(path))
     return sorted(path for path in files if path not in labelled)
 
 

@@ -10,16 +10,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import IO, Any, Final
 
+from pipeline.data.file_path import FilePath
 from pipeline.engine.file_kind import file_kind
 
 _BOM: Final = b"\xef\xbb\xbf"
 _HEAD: Final = 4096
 
 
-def stream_array(file: Path, key: str = "") -> Iterator[Any]:
+def stream_array(file: FilePath, key: str = "") -> Iterator[Any]:
     """Yields the elements of a file that is one JSON array; numbers with a point are floats.
 
     With ``key``, those of the array that the file's one object has under it; nothing where that is absent, or no array.
@@ -42,7 +42,7 @@ def stream_array(file: Path, key: str = "") -> Iterator[Any]:
             yield from elements[index:] if isinstance(elements, list) else ()
 
 
-def value_at(file: Path, key: str) -> Any:
+def value_at(file: FilePath, key: str) -> Any:
     """Returns what the one object of a file has under a key: a scalar, ``[]`` for any array, ``{}`` for any object.
 
     None where the key is absent. Nothing behind the value is read.
@@ -62,7 +62,7 @@ def value_at(file: Path, key: str) -> Any:
     return None
 
 
-def _as_a_whole(file: Path, problem: str) -> Any:
+def _as_a_whole(file: FilePath, problem: str) -> Any:
     """Returns what Python's json makes of a file. Raises ValueError: ijson's problem, where json refuses it too."""
     try:
         return json.loads(file.read_bytes())
@@ -71,7 +71,7 @@ def _as_a_whole(file: Path, problem: str) -> Any:
 
 
 @contextmanager
-def _opened(file: Path, bracket: str) -> Iterator[BinaryIO]:
+def _opened(file: FilePath, bracket: str) -> Iterator[IO[bytes]]:
     """Opens a file behind its BOM. Raises ValueError: it does not start with the bracket."""
     with file.open("rb") as stream:
         head = stream.read(_HEAD)

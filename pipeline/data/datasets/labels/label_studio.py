@@ -19,13 +19,14 @@ from pipeline.data.datasets.labels.json_array import stream_array
 from pipeline.data.datasets.labels.label_table import EVERY, LabelOptions, LabelTable, LabelTableBuilder, image_name
 from pipeline.data.datasets.labels.labelled_files import LabelledFiles
 from pipeline.data.datasets.labels.rotated_box import enclosing
+from pipeline.data.file_path import FilePath
 from pipeline.data.image_kinds import claims_to_be_image
 
 _PLACE: Final = ("x", "y", "width", "height")
 _UPLOADS: Final = re.compile(r"^/?data/upload/(\d+/)?")
 
 
-def read_label_studio(file: Path, options: LabelOptions = EVERY) -> LabelTable:
+def read_label_studio(file: FilePath, options: LabelOptions = EVERY) -> LabelTable:
     """Returns the faces of the tasks of an export; of several annotations of a task, the first that counts.
 
     A task without an annotation is left out, with a remark: it has not been labelled. A region with the note ``ignore``
@@ -167,7 +168,7 @@ def _region(key: str, box: list[float], ignored: bool, size: list[int]) -> dict[
     }
 
 
-def _matches(path: Path) -> bool:
+def _matches(path: FilePath) -> bool:
     """Returns whether a file is an array of tasks: COCO's detections are an array too."""
     head = head_of(path, ".json").lstrip()
     return head[:1] == "[" and any(f'"{key}"' in head for key in ("data", "annotations", "completions", "image"))

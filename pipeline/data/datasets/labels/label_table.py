@@ -11,13 +11,14 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.datasets.labels.box_labels import BoxLabels
+from pipeline.data.file_path import FilePath
 
 Float64 = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -232,7 +233,7 @@ class LabelTableBuilder:
 
     def build(
         self,
-        source: Path,
+        source: FilePath,
         options: LabelOptions,
         remarks: Sequence[str] = (),
         paths: Sequence[str] | None = None,
@@ -272,7 +273,7 @@ class LabelTableBuilder:
             areas=None if np.isnan(areas).all() else areas,
         )
 
-    def _counts(self, source: Path, options: LabelOptions) -> dict[str, int]:
+    def _counts(self, source: FilePath, options: LabelOptions) -> dict[str, int]:
         by_id = Counter(self._categories)
         counts = {name: by_id[key] for name, key in self._category_ids.items() if by_id[key]} | dict(self._left_out)
         if not options.category and len(counts) > 1:

@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from pathlib import Path
 from typing import ClassVar, Final, Literal
 
 import numpy as np
@@ -25,12 +24,13 @@ from pipeline.data.datasets.dataset import (
     set_option,
 )
 from pipeline.data.datasets.entries import Entries, Entry, in_order
-from pipeline.data.datasets.files import file_version, hash_labels, present_images, read_sample, scan
+from pipeline.data.datasets.files import hash_labels, present_images, read_sample, scan, version_of
 from pipeline.data.datasets.label_fit import LabelFit, overlaps_image
 from pipeline.data.datasets.labels.form import Form
 from pipeline.data.datasets.labels.image_files import locate_images
 from pipeline.data.datasets.labels.label_table import LabelOptions, LabelTable
 from pipeline.data.datasets.wider_face.subsets import height_levels
+from pipeline.data.file_path import FilePath, address_of, file_path, path_below
 from pipeline.data.records import Sample
 from pipeline.data.schemas import LEVELS
 
@@ -74,9 +74,9 @@ class LabelledFiles(Dataset, ABC):
 
     def entries(self, root: str, log: Log = no_log) -> Entries:
         """Returns the labelled images, as `Dataset.entries`."""
-        require_folder(root)
-        table, labels = self.table(root), self.labels_path(root)
-        files = dict(scan(root, self.images))
+        folder = require_folder(root)
+        labels = self.labels_path(folder)
+        table, files = self._table(folder, labels), dict(scan(folder, self.images))
         paths = list(table.paths or locate_images(table.names, files, self.images))
         found = present_images(paths, files, labels, self.missing, log)
         return in_order(
@@ -86,13 +86,14 @@ class LabelledFiles(Dataset, ABC):
 
     def open(self, root: str) -> Reader:
         """Returns a reader, as `Dataset.open`."""
-        require_folder(root)
-        labels_of = self._opened(root)
+        labels_of = self._opened(require_folder(root))
         return lambda entry: self._sample(root, entry, *labels_of(entry))
 
     def review(self, root: str, samples: Iterable[pa.Table]) -> list[str]:
         """Returns oddities of the labels, and of how they fit the images, as `Dataset.review`."""
-        table, labels, fit = self.table(root), self.labels_path(root), LabelFit()
+        folder, fit = require_folder(root), LabelFit()
+        labels = self.labels_path(folder)
+        table = self._table(folder, labels)
         position_of = {name: position for position, name in enumerate(table.names)}
         differing: list[str] = []
         for part in samples:
@@ -112,29 +113,31 @@ class LabelledFiles(Dataset, ABC):
 
         Raises as `entries`.
         """
-        labels = self.labels_path(root)
-        return _cached(self, root, labels, labels_version(labels))
-
-    def labels_path(self, root: str) -> Path:
-        """Returns the file or folder of the labels. Raises FileNotFoundError: none, ValueError: several."""
         folder = require_folder(root)
+        return self._table(folder, self.labels_path(folder))
+
+    def _table(self, folder: FilePath, labels: FilePath) -> LabelTable:
+        return _cached(self, address_of(folder), address_of(labels), labels_version(labels))
+
+    def labels_path(self, folder: FilePath) -> FilePath:
+        """Returns the file or folder of the labels. Raises FileNotFoundError: none, ValueError: several."""
         if self.annotation:
             if not (folder / self.annotation).exists():
                 raise FileNotFoundError(f"no annotation {folder / self.annotation}")
             return folder / self.annotation
         return only_labels_in(folder, self.label_form, f"{set_option('annotation', 'FILE')} takes one, such as {{}}")
 
-    def read_labels(self, root: str, labels: Path) -> LabelTable:
-        """Returns the faces of a file or folder of the form, without a cache."""
+    def read_labels(self, folder: FilePath, labels: FilePath) -> LabelTable:
+        """Returns the faces of a file or folder of the form, without a cache; ``folder`` is the dataset's."""
         return self.label_form.read(labels, self._options())
 
     def _options(self) -> LabelOptions:
         names = (self.category,) if isinstance(self.category, str) else self.category or ()
         return LabelOptions(names, _choose_category)
 
-    def _opened(self, root: str) -> Callable[[Entry], tuple[LabelTable, int]]:
+    def _opened(self, folder: FilePath) -> Callable[[Entry], tuple[LabelTable, int]]:
         """Returns what gives the table and position of an image; forms with a file per image read that one only."""
-        table = self.table(root)
+        table = self._table(folder, self.labels_path(folder))
         position_of = {name: position for position, name in enumerate(table.names)}
         return lambda entry: (table, position_of[entry.image_id])
 
@@ -162,7 +165,7 @@ def _choose_category(names: Sequence[str]) -> str:
     return f"{set_option('category', names[0])} takes one{every}"
 
 
-def labels_in(folder: Path, form: Form, by_ending: bool = False) -> Iterator[Path]:
+def labels_in(folder: FilePath, form: Form, by_ending: bool = False) -> Iterator[FilePath]:
     """Yields the labels of one form in a folder: the folder itself, or files in it and in folders usual for labels.
 
     ``by_ending`` takes every file of the form's ending, whatever is in it.
@@ -184,16 +187,16 @@ def labels_in(folder: Path, form: Form, by_ending: bool = False) -> Iterator[Pat
                 yield file
 
 
-def _single_files(folder: Path) -> Iterator[Path]:
+def _single_files(folder: FilePath) -> Iterator[FilePath]:
     """Yields the files of a folder that may have the labels of many images, by name."""
-    by_ending = defaultdict[str, list[Path]](list)
+    by_ending = defaultdict[str, list[FilePath]](list)
     for file in folder.iterdir():
         by_ending[file.suffix.lower()].append(file)
     found = (files for ending in LABEL_ENDINGS if len(files := by_ending[ending]) < _MANY)
     yield from sorted(file for files in found for file in files if file.is_file())
 
 
-def only_labels_in(folder: Path, form: Form, advice: str) -> Path:
+def only_labels_in(folder: FilePath, form: Form, advice: str) -> FilePath:
     """Returns the only labels of one form in a folder.
 
     Where none match, the only file of the form's ending is taken, so that reading it says what is wrong with it.
@@ -207,23 +210,23 @@ def only_labels_in(folder: Path, form: Form, advice: str) -> Path:
     if not found:
         raise FileNotFoundError(f"{folder}: expected labels as {form.words}, found none")
     if len(found) > 1:
-        names = [str(each.relative_to(folder)) for each in found[:5]]
+        names = [str(path_below(each, folder)) for each in found[:5]]
         raise ValueError(f"{folder}: expected one {form.words}, found {', '.join(names)}; {advice.format(names[0])}")
     return found[0]
 
 
-def labels_version(labels: Path) -> str:
+def labels_version(labels: FilePath) -> str:
     """Returns a text that changes whenever a label file is written again; of a folder, of every label file below it."""
     if labels.is_file():
-        return file_version(labels.stat())
-    files = sorted(each for each in scan(str(labels)) if each[0].lower().endswith(LABEL_ENDINGS))
+        return version_of(labels)
+    files = sorted(each for each in scan(labels) if each[0].lower().endswith(LABEL_ENDINGS))
     return hash_labels(repr(files).encode("utf-8", "surrogateescape"))
 
 
-# Planning, reading and reviewing in one process parse once.
+# Planning, reading and reviewing in one process parse once. A path would keep the listings that it came from.
 @lru_cache(maxsize=2)
-def _cached(dataset: LabelledFiles, root: str, labels: Path, version: str) -> LabelTable:
-    return dataset.read_labels(root, labels).without_repeats()
+def _cached(dataset: LabelledFiles, folder: str, labels: str, version: str) -> LabelTable:
+    return dataset.read_labels(file_path(folder), file_path(labels)).without_repeats()
 
 
 def _differing(part: pa.Table, table: LabelTable, position_of: dict[str, int]) -> Iterator[str]:

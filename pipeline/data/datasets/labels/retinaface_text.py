@@ -13,6 +13,7 @@ import numpy as np
 from pipeline.data.datasets.labels.form import Form, head_of, number
 from pipeline.data.datasets.labels.label_table import EVERY, LabelOptions, LabelTable, LabelTableBuilder, image_name
 from pipeline.data.datasets.labels.labelled_files import LabelledFiles
+from pipeline.data.file_path import FilePath
 from pipeline.data.text_lines import finite_numbers, refuse, stream_lines
 
 _COUNTS: Final = (4, 19, 20)
@@ -21,7 +22,7 @@ _EXPECTED: Final = (
 )
 
 
-def read_retinaface_text(file: Path, options: LabelOptions = EVERY) -> LabelTable:
+def read_retinaface_text(file: FilePath, options: LabelOptions = EVERY) -> LabelTable:
     """Returns the faces of a ``label.txt``; an image's name is relative to the folder of images.
 
     A point of ``-1 -1 -1`` is no landmark. A face of which a point is missing has none, as in RetinaFace's training;

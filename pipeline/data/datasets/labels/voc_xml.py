@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
@@ -16,12 +17,13 @@ from pipeline.data.datasets.files import scan
 from pipeline.data.datasets.labels.form import Form, head_of, number
 from pipeline.data.datasets.labels.label_table import EVERY, LabelOptions, LabelTable, LabelTableBuilder, image_name
 from pipeline.data.datasets.labels.labelled_files import LabelledFiles
+from pipeline.data.file_path import FilePath, read_all
 from pipeline.data.text_lines import finite_numbers
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 
-def read_voc_xml(folder: Path, options: LabelOptions = EVERY) -> LabelTable:
+def read_voc_xml(folder: FilePath, options: LabelOptions = EVERY) -> LabelTable:
     """Returns the faces of every ``.xml`` below a folder.
 
     An image has the path of its file, with the ending of ``<filename>`` where that has the same name. A face with
@@ -35,19 +37,19 @@ def read_voc_xml(folder: Path, options: LabelOptions = EVERY) -> LabelTable:
     Raises FileNotFoundError: no such file; ValueError: a file that is not of this form, or objects of several names;
     the message gives file, line where there is one, expected and found.
     """
-    files = sorted(path for path, _ in scan(str(folder)) if path.lower().endswith(".xml"))
+    files = sorted(path for path, _ in scan(folder) if path.lower().endswith(".xml"))
     if not files:
         raise FileNotFoundError(f"{folder}: expected <image>.xml of PASCAL VOC, found none")
     builder = LabelTableBuilder()
-    for path in files:
-        _add(builder, folder / path, path)
+    for path, data in zip(files, read_all([folder / path for path in files]), strict=True):
+        _add(builder, folder / path, path, data)
     return builder.build(folder, options)
 
 
-def _add(builder: LabelTableBuilder, file: Path, path: str) -> None:
-    """Adds the image of one file, which is ``path`` below the folder of the labels."""
+def _add(builder: LabelTableBuilder, file: FilePath, path: str, data: bytes) -> None:
+    """Adds the image of one file, which is ``path`` below the folder of the labels and holds these bytes."""
     try:
-        root = ET.fromstring(file.read_bytes())
+        root = ET.fromstring(data)
     except ET.ParseError as error:
         raise ValueError(f"{file}:{error.position[0]}: expected XML of PASCAL VOC, found that {error}") from None
     if root.tag != "annotation":
@@ -62,7 +64,7 @@ def _add(builder: LabelTableBuilder, file: Path, path: str) -> None:
         builder.face(image, box, category, difficult)
 
 
-def _size(root: ET.Element, file: Path) -> tuple[int, int]:
+def _size(root: ET.Element, file: FilePath) -> tuple[int, int]:
     texts = [(root.findtext(f"size/{side}") or "").strip() for side in ("width", "height")]
     if not all(text.strip("0") for text in texts):  # absent, or 0 as some programs write for unknown
         return 0, 0
@@ -72,7 +74,7 @@ def _size(root: ET.Element, file: Path) -> tuple[int, int]:
     return int(sides[0]), int(sides[1])
 
 
-def _objects(root: ET.Element, file: Path) -> Iterator[tuple[list[float], str, bool]]:
+def _objects(root: ET.Element, file: FilePath) -> Iterator[tuple[list[float], str, bool]]:
     """Yields corners, name and whether it is difficult, of every object."""
     for count, each in enumerate(root.findall("object"), start=1):
         texts = [(each.findtext(f"bndbox/{name}") or "").strip() for name in _CORNERS]
@@ -114,7 +116,7 @@ def write_voc_xml(table: LabelTable, folder: Path) -> Path:
     return out
 
 
-def _matches(path: Path) -> bool:
+def _matches(path: FilePath) -> bool:
     """Returns whether a folder has XML files of VOC: in it, or below where its name is Annotations."""
     if not path.is_dir():
         return False
@@ -130,15 +132,15 @@ class VocXml(LabelledFiles):
         words="VOC XML", matches=_matches, read=read_voc_xml, write=write_voc_xml, keeps_ignored=True
     )
 
-    def _opened(self, root: str) -> Callable[[Entry], tuple[LabelTable, int]]:
-        labels = self.labels_path(root)
+    def _opened(self, folder: FilePath) -> Callable[[Entry], tuple[LabelTable, int]]:
+        labels = self.labels_path(folder)
 
         def one(entry: Entry) -> tuple[LabelTable, int]:
             builder, path = LabelTableBuilder(), f"{PurePosixPath(entry.image_id).with_suffix('')}.xml"
-            if (labels / path).is_file():
-                _add(builder, labels / path, path)
+            with suppress(FileNotFoundError):
+                _add(builder, labels / path, path, (labels / path).read_bytes())
             if entry.image_id not in builder:  # another case of the ending, or a dot in the name
-                table = self.table(root)
+                table = self._table(folder, labels)
                 return table, table.names.index(entry.image_id)
             return builder.build(labels / path, self._options(), strict=False).without_repeats(), 0
 

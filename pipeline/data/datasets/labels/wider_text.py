@@ -13,13 +13,14 @@ from typing import ClassVar, Final
 from pipeline.data.datasets.labels.form import Form, head_of, number
 from pipeline.data.datasets.labels.label_table import EVERY, LabelOptions, LabelTable, LabelTableBuilder, image_name
 from pipeline.data.datasets.labels.labelled_files import LabelledFiles
+from pipeline.data.file_path import FilePath
 from pipeline.data.text_lines import finite_numbers, refuse, stream_lines
 
 _INVALID: Final = 7
 _ROW: Final = "4 numbers (x y w h) or 10 (and blur expression illumination invalid occlusion pose)"
 
 
-def read_wider_text(file: Path, options: LabelOptions = EVERY) -> LabelTable:
+def read_wider_text(file: FilePath, options: LabelOptions = EVERY) -> LabelTable:
     """Returns the faces of a file; one whose ``invalid`` is 1 is ignored.
 
     Blank lines between images, any line ending, and a row of zeros below a count of 0 are allowed.
@@ -59,7 +60,7 @@ def read_wider_text(file: Path, options: LabelOptions = EVERY) -> LabelTable:
 class _Lines(Iterator[tuple[int, str]]):
     """The lines of a file that are not blank, and the next one ahead of its turn."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: FilePath) -> None:
         self._lines = (each for each in stream_lines(file) if each[1])
         self._held: tuple[int, str] | None = None
         self.last = 0
@@ -92,7 +93,7 @@ def write_wider_text(table: LabelTable, folder: Path) -> Path:
     return file
 
 
-def _matches(path: Path) -> bool:
+def _matches(path: FilePath) -> bool:
     lines = [line.strip() for line in head_of(path, ".txt").splitlines() if line.strip()]
     return len(lines) > 1 and lines[1].isdigit() and not finite_numbers(lines[0].split()) and lines[0][0] != "#"
 

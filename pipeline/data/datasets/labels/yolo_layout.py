@@ -5,11 +5,12 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any, Final
 
 import yaml
 
+from pipeline.data.file_path import FilePath
 from pipeline.data.text_lines import read_lines, refuse
 
 _SPLITS: Final = ("train", "val", "test")
@@ -28,14 +29,14 @@ class YoloLayout:
         point_dims: numbers of each, 2 or 3; 0 where there are none.
     """
 
-    file: Path
+    file: FilePath
     names: Mapping[int, str] = field(default_factory=dict)
     splits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     base: str = ""
     points: int = 0
     point_dims: int = 0
 
-    def category(self, file: Path, line: int, numbers: Sequence[float]) -> str:
+    def category(self, file: FilePath, line: int, numbers: Sequence[float]) -> str:
         """Returns the name of the class of a row. Raises ValueError: it has no such class, or fewer than 5 numbers."""
         if len(numbers) < 5 or numbers[0] != int(numbers[0]) or numbers[0] < 0:
             refuse(file, line, "class cx cy w h: a whole number and four finite ones", repr(list(numbers)))
@@ -43,7 +44,7 @@ class YoloLayout:
             refuse(file, line, f"a class of {self.file.name}, one of {sorted(self.names)}", str(int(numbers[0])))
         return self.names.get(int(numbers[0]), str(int(numbers[0])))
 
-    def images(self, root: Path, split: str, images: Iterable[str]) -> Iterator[str]:
+    def images(self, root: FilePath, split: str, images: Iterable[str]) -> Iterator[str]:
         """Yields those of the images, paths below the root, that belong to a split.
 
         Raises FileNotFoundError: a folder or list of the split is not there.
@@ -57,7 +58,7 @@ class YoloLayout:
                 inside = "" if place == "." else f"{place}/"
                 yield from (each for each in images if each.startswith(inside))
 
-    def _place(self, root: Path, written: str) -> str:
+    def _place(self, root: FilePath, written: str) -> str:
         # Roboflow writes "../train/images" for what is beside data.yaml.
         plain = posixpath.normpath(_relative(root, written, self.base))
         for place in (plain, plain.removeprefix("../")):
@@ -66,17 +67,17 @@ class YoloLayout:
         raise FileNotFoundError(f"{self.file}: expected a folder or list of images below {root}, found {written!r}")
 
 
-def _relative(root: Path, text: str, base: str) -> str:
+def _relative(root: FilePath, text: str, base: str) -> str:
     path = PurePosixPath(text.replace("\\", "/"))
     if path.is_absolute():
         try:
-            return path.relative_to(root.absolute().as_posix()).as_posix()
+            return path.relative_to(str(root.absolute())).as_posix()
         except ValueError:
             return path.as_posix()
     return posixpath.normpath(posixpath.join(base, path.as_posix()))
 
 
-def read_layout(path: Path) -> tuple[Path, YoloLayout]:
+def read_layout(path: FilePath) -> tuple[FilePath, YoloLayout]:
     """Returns the dataset's folder and what its ``data.yaml`` says; where it has none, what ``classes.txt`` does.
 
     Label Studio and CVAT write the latter: a name a line. Where both are absent the layout is empty.
@@ -86,7 +87,7 @@ def read_layout(path: Path) -> tuple[Path, YoloLayout]:
     """
     if path.is_file():
         return path.parent, _read(path)
-    files = [file for pattern in ("*.yaml", "*.yml") for file in sorted(path.glob(pattern))]
+    files: list[FilePath] = [*sorted([*path.glob("*.yaml")], key=str), *sorted([*path.glob("*.yml")], key=str)]
     found = [file for file in files if "names" in _content(file)]
     if len(found) > 1:
         raise ValueError(f"{path}: expected one data.yaml, found {', '.join(file.name for file in found)}")
@@ -98,7 +99,7 @@ def read_layout(path: Path) -> tuple[Path, YoloLayout]:
     return path, YoloLayout(listed, dict(enumerate(name for name in read_lines(listed) if name)))
 
 
-def _content(file: Path) -> dict[str, Any]:
+def _content(file: FilePath) -> dict[str, Any]:
     try:
         text = file.read_bytes()
         # Aliases of aliases are a few lines that stand for billions of values; no tool writes them here.
@@ -110,7 +111,7 @@ def _content(file: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _read(file: Path) -> YoloLayout:
+def _read(file: FilePath) -> YoloLayout:
     content = _content(file)
     names = content.get("names")
     pairs = enumerate(names) if isinstance(names, list) else names.items() if isinstance(names, dict) else ()

@@ -7,6 +7,7 @@ every image, and drops bad files with a warning.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import ClassVar, Final
@@ -20,6 +21,7 @@ from pipeline.data.datasets.labels.form import Form, head_of
 from pipeline.data.datasets.labels.label_table import EVERY, LabelOptions, LabelTable, LabelTableBuilder
 from pipeline.data.datasets.labels.labelled_files import LabelledFiles
 from pipeline.data.datasets.labels.yolo_layout import YoloLayout, image_name_of, label_path, read_layout
+from pipeline.data.file_path import FilePath, path_below, read_all
 from pipeline.data.image_kinds import claims_to_be_image
 from pipeline.data.text_lines import finite_numbers, refuse, stream_lines
 
@@ -27,7 +29,7 @@ _SLACK: Final = 0.05  # labels reach a little out of their image
 _EXPECTED: Final = "class cx cy w h, or also five landmarks (x y visibility each): 5 or 20 numbers"
 
 
-def read_yolo(path: Path, options: LabelOptions = EVERY, split: str | None = None) -> LabelTable:
+def read_yolo(path: FilePath, options: LabelOptions = EVERY, split: str | None = None) -> LabelTable:
     """Returns the faces of a folder, boxes as shares of their image; an image without a label file has no face.
 
     An image's name is its path without the folder ``images``, which its label file has as ``labels``. Landmarks
@@ -43,10 +45,10 @@ def read_yolo(path: Path, options: LabelOptions = EVERY, split: str | None = Non
     line, expected and found.
     """
     root, layout = read_layout(path)
-    files = {each for each, _ in scan(str(root))}
+    files = {each for each, _ in scan(root)}
     images = _images(root, layout, files, split)
     builder, names = LabelTableBuilder(relative=True), list[str]()
-    used = set[str]()
+    labelled = list[tuple[int, str]]()
     for image in images:
         name = image_name_of(image)
         if name in builder:
@@ -54,9 +56,11 @@ def read_yolo(path: Path, options: LabelOptions = EVERY, split: str | None = Non
         names.append(image)
         position = builder.image(name)
         if (labels := label_path(image)) in files:
-            used.add(labels)
-            _add(builder, position, root / labels, layout)
-    if not used:
+            labelled.append((position, labels))
+    places = [root / labels for _, labels in labelled]
+    for (position, _), place, data in zip(labelled, places, read_all(places), strict=True):
+        _add(builder, position, place, layout, data)
+    if not (used := {labels for _, labels in labelled}):
         raise FileNotFoundError(f"{root}: expected {label_path(images[0])} and the like beside the images, found none")
     texts = {label_path(image) for image in files if claims_to_be_image(image)}
     alone = sorted(each for each in files if each.endswith(".txt") and "labels/" in each and each not in texts)
@@ -66,7 +70,7 @@ def read_yolo(path: Path, options: LabelOptions = EVERY, split: str | None = Non
     return builder.build(root, options, lines, names)
 
 
-def _images(root: Path, layout: YoloLayout, files: Collection[str], split: str | None) -> list[str]:
+def _images(root: FilePath, layout: YoloLayout, files: Collection[str], split: str | None) -> list[str]:
     images = [each for each in files if claims_to_be_image(each)]
     if layout.splits:
         if split is not None and split not in layout.splits:
@@ -81,9 +85,9 @@ def _images(root: Path, layout: YoloLayout, files: Collection[str], split: str |
     return sorted(images)
 
 
-def _add(builder: LabelTableBuilder, image: int, file: Path, layout: YoloLayout) -> None:
-    """Adds the rows of one label file."""
-    for line, text in stream_lines(file):
+def _add(builder: LabelTableBuilder, image: int, file: FilePath, layout: YoloLayout, data: bytes) -> None:
+    """Adds the rows of one label file, which holds these bytes."""
+    for line, text in stream_lines(file, data):
         if not text:
             continue
         numbers = finite_numbers(text.split())
@@ -142,7 +146,7 @@ def _points(marks: np.ndarray | None) -> str:
     return "".join(f" {x!r} {y!r} 2" for x, y in marks.tolist())
 
 
-def _matches(path: Path) -> bool:
+def _matches(path: FilePath) -> bool:
     if path.is_file():
         return "names:" in head_of(path, ".yaml", ".yml")
     if not path.is_dir():
@@ -156,7 +160,7 @@ def _matches(path: Path) -> bool:
     return first is not None and (not words or (len(words) >= 5 and bool(finite_numbers(words))))
 
 
-def _beside_image(file: Path) -> bool:
+def _beside_image(file: FilePath) -> bool:
     return any(file.with_suffix(ending).is_file() for ending in (".jpg", ".png", ".jpeg"))
 
 
@@ -179,20 +183,20 @@ class YoloText(LabelledFiles):
 
     split: str | None = None
 
-    def read_labels(self, root: str, labels: Path) -> LabelTable:
+    def read_labels(self, folder: FilePath, labels: FilePath) -> LabelTable:
         """Returns the faces of the split, as `LabelledFiles.read_labels`; paths are below the root of the dataset."""
         table = read_yolo(labels, self._options(), self.split)
-        inside = (labels if labels.is_dir() else labels.parent).relative_to(root)
+        inside = path_below(labels if labels.is_dir() else labels.parent, folder)
         return replace(table, paths=tuple((inside / path).as_posix() for path in table.paths or ()))
 
-    def _opened(self, root: str) -> Callable[[Entry], tuple[LabelTable, int]]:
-        _, layout = read_layout(self.labels_path(root))
+    def _opened(self, folder: FilePath) -> Callable[[Entry], tuple[LabelTable, int]]:
+        _, layout = read_layout(self.labels_path(folder))
 
         def one(entry: Entry) -> tuple[LabelTable, int]:
             builder = LabelTableBuilder(relative=True)
-            image, labels = builder.image(entry.image_id), Path(root, label_path(entry.path))
-            if labels.is_file():
-                _add(builder, image, labels, layout)
+            image, labels = builder.image(entry.image_id), folder / label_path(entry.path)
+            with suppress(FileNotFoundError):
+                _add(builder, image, labels, layout, labels.read_bytes())
             return builder.build(labels, self._options(), strict=False).without_repeats(), 0
 
         return one

@@ -18,6 +18,8 @@ from pipeline.data.datasets.entries import Entry
 from pipeline.data.datasets.mosaic.cells import Cell, HeightDistribution
 from pipeline.data.datasets.mosaic.patch import Patch, paste, patch_for, with_faces
 from pipeline.data.datasets.wider_face.dataset import WiderFace
+from pipeline.data.file_bytes import MOST_BYTES
+from pipeline.data.file_path import read_ahead
 from pipeline.data.images import Image, decode, encode_jpeg
 from pipeline.data.records import Sample
 from pipeline.data.schemas import LEVELS
@@ -25,6 +27,7 @@ from pipeline.engine.fingerprint import hash_bytes
 
 # Part of every content hash: bump when the same parameters give other pixels or boxes.
 _VERSION: Final = 1
+_AHEAD: Final = 2**26  # bytes of sources that are fetched ahead of a store
 _BACKGROUND: Final = (104, 117, 123)  # BGR, between the patches
 
 
@@ -94,9 +97,9 @@ class Mosaic(Dataset):
     def open(self, root: str) -> Reader:
         """Returns a reader, as `Dataset.open`, of the headers and labels of the sources; nothing is composed."""
         read = self.of.open(root)
-        return lambda entry: self._sample(*self._sources(entry.path, read))
+        return lambda entry: self._sample(*self._sources(root, entry.path, read))
 
-    def image_bytes(self, root: str, sample_path: str) -> bytes:
+    def image_bytes(self, root: str, sample_path: str, most: int = MOST_BYTES) -> bytes:
         """Returns the canvas as JPEG (8K: about a second).
 
         Raises OSError: a source is gone; ValueError: ``sample_path`` is none of this set's, or a source has another
@@ -106,14 +109,18 @@ class Mosaic(Dataset):
 
     def compose(self, root: str, sample_path: str) -> Image:
         """Returns the canvas, uint8 [height, width, 3] BGR; raises as `image_bytes`."""
-        index, sources = self._sources(sample_path, _opened(self.of, root))
+        index, sources = self._sources(root, sample_path, _opened(self.of, root))
         for source in sources:
             if source.error:  # a broken image gives nothing to any canvas; one that is gone would change this one
                 self.of.image_bytes(root, source.path)
         canvas: Image = np.empty((self.height, self.width, 3), np.uint8)
         canvas[:] = _BACKGROUND
-        for patch in self._patches(index, sources):
-            paste(canvas, patch, decode(self.of.image_bytes(root, patch.source.path)))
+        patches = self._patches(index, sources)
+        files = read_ahead(
+            root, lambda patch: self.of.image_bytes(root, patch.source.path), patches, _file_bytes, _AHEAD
+        )
+        for patch, data in zip(patches, files, strict=True):
+            paste(canvas, patch, decode(data))
         return canvas
 
     def _entry(self, index: int, pool: Sequence[Entry]) -> Entry:
@@ -122,7 +129,7 @@ class Mosaic(Dataset):
         content_hash = self._content_hash(index, [each.version for each in chosen])
         return Entry(_id(index), _path(index, chosen), content_hash)
 
-    def _sources(self, path: str, read: Reader) -> tuple[int, list[Sample]]:
+    def _sources(self, root: str, path: str, read: Reader) -> tuple[int, list[Sample]]:
         try:
             index, named = json.loads(path)
             entries = [Entry(image_id, source, "") for image_id, source in named]
@@ -130,7 +137,7 @@ class Mosaic(Dataset):
                 raise ValueError("another number of sources")
         except (ValueError, TypeError):
             raise ValueError(f"{path[:80]!r} is not the path of a canvas of this set") from None
-        return index, [read(entry) for entry in entries]
+        return index, list(read_ahead(root, read, entries))
 
     def _sample(self, index: int, sources: Sequence[Sample]) -> Sample:
         content_hash = self._content_hash(index, [each.content_hash for each in sources])
@@ -158,6 +165,11 @@ class Mosaic(Dataset):
         own: Mapping[str, Any] = self.model_dump(exclude={"images"})
         fields = {**own, "index": index, "sources": list(sources), "version": _VERSION}
         return hash_bytes(json.dumps(fields, sort_keys=True).encode())
+
+
+def _file_bytes(patch: Patch) -> float:
+    """Returns the most that the compressed source is likely to have."""
+    return 3.0 * patch.source.width * patch.source.height
 
 
 def _id(index: int) -> str:

@@ -19,6 +19,7 @@ from pipeline.data.datasets.synthetic.background import background, finish
 from pipeline.data.datasets.synthetic.render import draw_face
 from pipeline.data.datasets.synthetic.shapes import Pen
 from pipeline.data.datasets.wider_face.subsets import height_levels
+from pipeline.data.file_bytes import MOST_BYTES
 from pipeline.data.images import encode_png
 from pipeline.data.records import Float32, Sample
 from pipeline.data.schemas import LEVELS
@@ -66,7 +67,7 @@ class Synthetic(Dataset):
         """Returns a reader, as `Dataset.open`; nothing is drawn."""
         return lambda entry: self._sample(self._index(entry.path))
 
-    def image_bytes(self, root: str, sample_path: str) -> bytes:
+    def image_bytes(self, root: str, sample_path: str, most: int = MOST_BYTES) -> bytes:
         """Returns the image as PNG, with the pixels of `draw`; ValueError for a path of another set."""
         return encode_png(self.draw(self._index(sample_path))[0])
 

@@ -7,12 +7,12 @@ Boxes are kept as published: some have zero width or height.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.data.file_path import FilePath
 from pipeline.data.schemas import ATTRIBUTES
 
 COLUMNS: Final = ("x", "y", "w", "h", *ATTRIBUTES)
@@ -34,7 +34,7 @@ class WiderAnnotation:
         return self.rows[self.starts[position] : self.starts[position + 1]]
 
 
-def read_wider_annotation(file: Path) -> WiderAnnotation:
+def read_wider_annotation(file: FilePath) -> WiderAnnotation:
     """Returns the content of a ``wider_face_{train,val}_bbx_gt.txt`` (12,880 images in about 0.2 s).
 
     Raises OSError: the file cannot be read; ValueError: a malformed line or a count that does not fit; the message
@@ -73,7 +73,7 @@ def read_wider_annotation(file: Path) -> WiderAnnotation:
     return WiderAnnotation(tuple(names), np.array(starts, np.int64), table)
 
 
-def _check_attributes(file: Path, table: NDArray[np.int32], lines: Sequence[int]) -> None:
+def _check_attributes(file: FilePath, table: NDArray[np.int32], lines: Sequence[int]) -> None:
     """Refuses impossible attributes: a column shifted by one would decide which faces count."""
     for column, name in enumerate(COLUMNS[4:], start=4):
         values = table[:, column]
@@ -83,7 +83,7 @@ def _check_attributes(file: Path, table: NDArray[np.int32], lines: Sequence[int]
             _refuse(file, lines[row], f"{name} from 0 to {_GREATEST.get(name, 127)}", str(values[row]))
 
 
-def _heading(file: Path, lines: list[bytes], position: int) -> tuple[str, int]:
+def _heading(file: FilePath, lines: list[bytes], position: int) -> tuple[str, int]:
     """Returns the image name and face count at ``position`` and below."""
     name = lines[position].strip()
     if not name.lower().endswith((b".jpg", b".jpeg")) or b"/" not in name:
@@ -101,5 +101,5 @@ def _shown(line: bytes) -> str:
     return repr(line[:60].decode(errors="replace")) if line else "nothing"
 
 
-def _refuse(file: Path, line: int, expected: str, found: str) -> NoReturn:
+def _refuse(file: FilePath, line: int, expected: str, found: str) -> NoReturn:
     raise ValueError(f"{file}:{line}: expected {expected}, found {found}")

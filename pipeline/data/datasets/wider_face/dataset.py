@@ -20,12 +20,13 @@ from pydantic import Field, model_validator
 
 from pipeline.data.datasets.dataset import Dataset, Log, Reader, no_log, require_folder
 from pipeline.data.datasets.entries import Entries, Entry, in_order
-from pipeline.data.datasets.files import file_version, hash_labels, present_images, read_sample, scan
+from pipeline.data.datasets.files import hash_labels, present_images, read_sample, scan, version_of
 from pipeline.data.datasets.label_fit import LabelFit
 from pipeline.data.datasets.wider_face.annotation import WiderAnnotation, read_wider_annotation
 from pipeline.data.datasets.wider_face.ground_truth import OFFICIAL_FILES, load_ground_truth
 from pipeline.data.datasets.wider_face.mat_annotation import mat_annotation
 from pipeline.data.datasets.wider_face.subsets import Levels, height_levels, official_levels
+from pipeline.data.file_path import FilePath, read_all
 from pipeline.data.records import Sample
 from pipeline.data.schemas import ATTRIBUTES, LEVELS
 
@@ -63,15 +64,15 @@ class WiderFace(Dataset):
 
     def entries(self, root: str, log: Log = no_log) -> Entries:
         """Returns the annotated images, as `Dataset.entries` (12,880 images in about 0.4 s)."""
-        require_folder(root)
-        source = self._source(root)
+        folder = require_folder(root)
+        source = self._source(folder)
         annotation, graded_by = source.annotation(), source.levels_hash()
         images = f"WIDER_{self.split}/images"
-        if not os.path.isdir(os.path.join(root, images)):
-            raise FileNotFoundError(f"{root} has no folder {images}")
+        if not (folder / images).is_dir():
+            raise FileNotFoundError(f"{folder} has no folder {images}")
         events = {f"{images}/{name.split('/', 1)[0]}" for name in annotation.names}
-        item_versions = dict(scan(root, images, events.__contains__))
-        names = annotation.names if self.only is None else _chosen(Path(root) / self.only, annotation.names)
+        item_versions = dict(scan(folder, images, events.__contains__))
+        names = annotation.names if self.only is None else _chosen(folder / self.only, annotation.names)
         position_of = {name: position for position, name in enumerate(annotation.names)}
         listed = [f"{images}/{name}" for name in names]
         return in_order(
@@ -85,8 +86,7 @@ class WiderFace(Dataset):
 
     def open(self, root: str) -> Reader:
         """Returns a reader, as `Dataset.open`; the annotation is parsed once."""
-        require_folder(root)
-        source = self._source(root)
+        source = self._source(require_folder(root))
         annotation, levels = source.annotation(), source.levels()
         position_of = {_image_id(name): position for position, name in enumerate(annotation.names)}
         return lambda entry: _with_faces(read_sample(root, entry), annotation, levels, position_of[entry.image_id])
@@ -96,9 +96,9 @@ class WiderFace(Dataset):
         fit = LabelFit()
         for table in samples:
             fit.add(table)
-        return fit.review(str(self._source(root).file), {}, self.doubts, counts_nowhere=False)
+        return fit.review(str(self._source(require_folder(root)).file), {}, self.doubts, counts_nowhere=False)
 
-    def _source(self, root: str) -> _Source:
+    def _source(self, root: FilePath) -> _Source:
         name = f"wider_face_{self.split}_bbx_gt.txt" if self.annotation == "text" else OFFICIAL_FILES[0]
         file = _find(root, name)
         if self.annotation == "mat":
@@ -111,11 +111,11 @@ class WiderFace(Dataset):
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    file: Path  # the annotation, text or MATLAB
-    lists: Path | None  # folder of the official lists; None grades by height
+    file: FilePath  # the annotation, text or MATLAB
+    lists: FilePath | None  # folder of the official lists; None grades by height
 
     def annotation(self) -> WiderAnnotation:
-        return _annotation(self.file, file_version(self.file.stat()))
+        return _annotation(self.file, version_of(self.file))
 
     def levels(self) -> Levels:
         annotation = self.annotation()
@@ -128,10 +128,10 @@ class _Source:
         # A hash of the files' bytes, so that planning needs no scipy.
         if self.lists is None:
             return b"height"
-        return hash_labels(*((self.lists / name).read_bytes() for name in OFFICIAL_FILES)).encode()
+        return hash_labels(*read_all([self.lists / name for name in OFFICIAL_FILES])).encode()
 
 
-def _chosen(file: Path, names: Sequence[str]) -> list[str]:
+def _chosen(file: FilePath, names: Sequence[str]) -> list[str]:
     """Returns the names that a list has, in its order."""
     if not file.is_file():
         raise FileNotFoundError(f"no list of images {file}")
@@ -148,7 +148,7 @@ def _chosen(file: Path, names: Sequence[str]) -> list[str]:
 
 
 @lru_cache(maxsize=4)
-def _annotation(file: Path, version: str) -> WiderAnnotation:
+def _annotation(file: FilePath, version: str) -> WiderAnnotation:
     # Listing and reading in one process parse once; `version` makes a changed file a new entry.
     if file.suffix == ".mat":
         return mat_annotation(load_ground_truth(file.parent), file.parent)
@@ -172,17 +172,18 @@ def _image_id(name: str) -> str:
     return name.rpartition(".")[0]
 
 
-def _find(root: str, name: str) -> Path:
+def _find(root: FilePath, name: str) -> FilePath:
     for folder in _BESIDE:
-        if (file := Path(root, folder, name)).is_file():
+        if (file := root / folder / name).is_file():
             return file
     raise FileNotFoundError(f"no annotation {name}; looked in {_searched(root)}")
 
 
-def _find_lists(root: str) -> Path | None:
-    folders = (Path(root, each) for each in _BESIDE)
+def _find_lists(root: FilePath) -> FilePath | None:
+    folders = (root / each for each in _BESIDE)
     return next((folder for folder in folders if all((folder / name).is_file() for name in OFFICIAL_FILES)), None)
 
 
-def _searched(root: str) -> str:
-    return ", ".join(os.path.normpath(os.path.join(root, folder)) for folder in _BESIDE)
+def _searched(root: FilePath) -> str:
+    folders = (root / folder for folder in _BESIDE)
+    return ", ".join(os.path.normpath(each) if isinstance(each, Path) else str(each) for each in folders)

@@ -6,15 +6,16 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.data.file_path import FilePath
 from pipeline.data.opened_size import TooLargeError, check_mat_size
 from pipeline.data.records import Sample
 from pipeline.data.schemas import LEVELS
+from pipeline.engine.object_reader import UnreachableError
 
 FACES_FILE: Final = "wider_face_val.mat"
 LEVEL_FILES: Final = {level: f"wider_{level}_val.mat" for level in LEVELS}
@@ -80,12 +81,12 @@ def ground_truth_of(samples: Iterable[Sample]) -> WiderGroundTruth:
     )
 
 
-def is_official(path: Path) -> bool:
+def is_official(path: FilePath) -> bool:
     """Returns whether a folder has one of the four official files."""
     return path.is_dir() and any((path / name).is_file() for name in OFFICIAL_FILES)
 
 
-def load_ground_truth(folder: Path) -> WiderGroundTruth:
+def load_ground_truth(folder: FilePath) -> WiderGroundTruth:
     """Returns the ground truth of the four official files in a folder (about 0.1 s).
 
     Raises FileNotFoundError: naming each .mat file that is not there; ValueError: a file does not have the official
@@ -102,7 +103,7 @@ def load_ground_truth(folder: Path) -> WiderGroundTruth:
         raise ValueError(f"{folder / FACES_FILE}: {error}") from None
 
 
-def _faces(file: Path) -> tuple[list[str], list[NDArray[np.float64]]]:
+def _faces(file: FilePath) -> tuple[list[str], list[NDArray[np.float64]]]:
     tables = read_mat(file, "event_list", "file_list", "face_bbx_list")
     image_ids: list[str] = []
     boxes: list[NDArray[np.float64]] = []
@@ -119,7 +120,7 @@ def _faces(file: Path) -> tuple[list[str], list[NDArray[np.float64]]]:
     return image_ids, boxes
 
 
-def read_mat(file: Path, *names: str, optional: tuple[str, ...] = ()) -> list[Any]:
+def read_mat(file: FilePath, *names: str, optional: tuple[str, ...] = ()) -> list[Any]:
     """Returns variables of a MATLAB file, None for an optional one that is absent.
 
     Raises ValueError: it is no MATLAB file, lacks a variable, or opens to more than `MOST_MAT_BYTES`.
@@ -127,8 +128,12 @@ def read_mat(file: Path, *names: str, optional: tuple[str, ...] = ()) -> list[An
     import scipy.io  # 0.3 s that planning need not pay
 
     try:
-        check_mat_size(file, MOST_MAT_BYTES)
-        content = scipy.io.loadmat(file, variable_names=[*names, *optional])
+        with file.open("rb") as stream:
+            check_mat_size(stream, MOST_MAT_BYTES)
+            stream.seek(0)
+            content = scipy.io.loadmat(stream, variable_names=[*names, *optional])
+    except UnreachableError:
+        raise
     except TooLargeError as error:
         raise ValueError(f"{file}: expected ground truth or predictions, found a MATLAB file: {error}") from None
     except Exception as error:  # scipy raises errors of many types for damaged bytes
@@ -149,7 +154,7 @@ def _corners(xywh: NDArray[Any]) -> NDArray[np.float64]:
     return boxes
 
 
-def _kept(file: Path, image_ids: list[str], boxes: list[NDArray[np.float64]]) -> tuple[NDArray[np.bool_], ...]:
+def _kept(file: FilePath, image_ids: list[str], boxes: list[NDArray[np.float64]]) -> tuple[NDArray[np.bool_], ...]:
     cells, events, names = read_mat(file, "gt_list", optional=("event_list", "file_list"))
     try:
         # The positions are 1-based and uint8 (uint16 in big images): widened before anything is subtracted.

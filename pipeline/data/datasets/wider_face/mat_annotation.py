@@ -1,7 +1,6 @@
 """The MATLAB annotation of WIDER FACE validation, in the same flat form as the text annotation."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,10 +8,11 @@ from numpy.typing import NDArray
 
 from pipeline.data.datasets.wider_face.annotation import COLUMNS, WiderAnnotation
 from pipeline.data.datasets.wider_face.ground_truth import FACES_FILE, WiderGroundTruth, read_mat
+from pipeline.data.file_path import FilePath
 from pipeline.data.schemas import ATTRIBUTES
 
 
-def mat_annotation(truth: WiderGroundTruth, folder: Path) -> WiderAnnotation:
+def mat_annotation(truth: WiderGroundTruth, folder: FilePath) -> WiderAnnotation:
     """Returns the faces of the .mat files, attributes included, in the order of the .mat file.
 
     It differs from the text annotation in one box: row 0 of ``39_Ice_Skating_iceskiing_39_583`` is -2 wide here.
@@ -35,7 +35,7 @@ def mat_annotation(truth: WiderGroundTruth, folder: Path) -> WiderAnnotation:
     return WiderAnnotation(tuple(f"{image_id}.jpg" for image_id in truth.image_ids), starts, rows)
 
 
-def read_attributes(folder: Path, image_ids: Sequence[str]) -> dict[str, NDArray[np.int64]]:
+def read_attributes(folder: FilePath, image_ids: Sequence[str]) -> dict[str, NDArray[np.int64]]:
     """Returns attribute -> int64 [F], one value per face of these images, image by image; none that the file lacks.
 
     Args:
@@ -62,7 +62,7 @@ def read_attributes(folder: Path, image_ids: Sequence[str]) -> dict[str, NDArray
     return found
 
 
-def _attributes(file: Path) -> list[NDArray[Any]]:
+def _attributes(file: FilePath) -> list[NDArray[Any]]:
     lists = read_mat(file, *(f"{name}_label_list" for name in ATTRIBUTES))
     try:
         return [np.concatenate([np.ravel(values) for (event,) in cells for (values,) in event]) for cells in lists]

@@ -101,7 +101,7 @@ def test_the_labels_are_found_by_themselves_or_named(photographs: Path) -> None:
     data = write(photographs, "a.jpg,0,0,20,50,,,")
     (photographs / "annotations").mkdir()
     (photographs / "labels.csv").rename(photographs / "annotations/x.csv")
-    assert data.labels_path(str(photographs)) == photographs / "annotations/x.csv"
+    assert data.labels_path(photographs) == photographs / "annotations/x.csv"
     write(photographs, "a.jpg,0,0,20,50,,,")
     words = r"expected one CSV, found labels\.csv, annotations/x\.csv; --set <node>\.dataset\.annotation=FILE takes"
     with pytest.raises(ValueError, match=words):
