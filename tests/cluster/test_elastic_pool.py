@@ -13,8 +13,8 @@ from pipeline.cluster.elastic_pool import ElasticPool
 from pipeline.cluster.waiting import Waiting
 from pipeline.engine.capacity import Machine
 from pipeline.engine.stage import AUTO
-from tests.cluster.small_cluster import (
-    SmallCluster,
+from jobs.soaking.small_cluster import SmallCluster
+from tests.cluster.squares_driver import (
     assert_as_in_a_quiet_run,
     assert_without_dumps,
     at_a_pace,

@@ -14,7 +14,8 @@ import numpy as np
 import psutil
 import pytest
 
-from tests.cluster.small_cluster import SmallCluster, assert_without_dumps, ended, read_until
+from jobs.soaking.small_cluster import SmallCluster
+from tests.cluster.squares_driver import assert_without_dumps, ended, read_until
 from tests.processes import command_of, hear_interrupts, kill_family, wait_for
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
