@@ -1,4 +1,4 @@
-"""A stand-in for S3 that answers every request after a set time: objects in memory, listings by name.
+"""A stand-in for S3 that answers every request after a set time, or with 503: objects in memory, listings by name.
 
 It does what the engine asks for: get, put (with ``If-None-Match``, or in parts), list, delete one or many. It knows one
 bucket and checks no signature. (moto's listing looks through all objects for each thousand it gives: half a second of
@@ -8,8 +8,10 @@ bucket and checks no signature. (moto's listing looks through all objects for ea
 from __future__ import annotations
 
 import asyncio
+import json
 import multiprocessing
 import os
+import random
 import re
 import urllib.request
 from bisect import bisect_left, bisect_right, insort
@@ -26,20 +28,25 @@ _PAGE = 1000
 
 
 class _Objects:
-    """The bucket: what is stored, in order, and how long a request takes."""
+    """The bucket: what is stored, in order, how long a request takes, and what share of them is refused."""
 
     def __init__(self) -> None:
         self.data: dict[str, bytes] = {}
         self.names: list[str] = []
         self.parts: dict[str, dict[int, bytes]] = {}
-        self.seconds, self.requests = 0.0, 0
+        self.writes = dict[str, int]()  # how often each name was written
+        self.seconds, self.refused, self.requests = 0.0, 0.0, 0
+        self.chance = random.Random(0)
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         if request.path == "/":
-            return self._set(request)
+            written = "written" in request.query
+            return web.json_response({n: self.writes[n] for n in self.names}) if written else self._set(request)
         self.requests += 1
         body = await request.read()
         await asyncio.sleep(self.seconds)
+        if self.chance.random() < self.refused:
+            return web.Response(status=503, content_type="application/xml", text=_REFUSED)
         key = unquote(request.raw_path.partition("?")[0]).removeprefix(f"/{BUCKET}").lstrip("/")
         if not key:
             return self._delete_many(body) if request.method == "POST" else self._list(request)
@@ -55,8 +62,9 @@ class _Objects:
         return web.Response(body=self.data[key], headers=_HEADERS)
 
     def _set(self, request: web.Request) -> web.Response:
-        """Sets the time of a request in seconds; returns how many there were since the last time."""
-        self.seconds, count, self.requests = float(request.query["seconds"]), self.requests, 0
+        """Sets the seconds of a request and the share refused; returns how many there were since the last time."""
+        self.seconds, self.refused = float(request.query["seconds"]), float(request.query["refused"])
+        count, self.requests = self.requests, 0
         return web.Response(text=str(count))
 
     def _put(self, key: str, body: bytes, only_new: bool) -> web.Response:
@@ -65,6 +73,7 @@ class _Objects:
         if key not in self.data:
             insort(self.names, key)
         self.data[key] = body
+        self.writes[key] = self.writes.get(key, 0) + 1
         return web.Response(headers=_HEADERS)
 
     def _in_parts(self, key: str, body: bytes, request: web.Request) -> web.Response:
@@ -110,6 +119,7 @@ class _Objects:
         return web.Response(content_type="application/xml", text=text)
 
 
+_REFUSED = "<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
 _BEGUN = "<InitiateMultipartUploadResult><UploadId>1</UploadId></InitiateMultipartUploadResult>"
 _COMPLETED = '<CompleteMultipartUploadResult><ETag>"0"</ETag></CompleteMultipartUploadResult>'
 _HEADERS = {"ETag": '"0"', "Last-Modified": "Fri, 01 Jan 2021 00:00:00 GMT"}
@@ -142,10 +152,20 @@ def _serve(port: Connection) -> None:
     asyncio.run(main())
 
 
-def wait(url: str, seconds: float) -> int:
-    """Makes every later request to a stand-in take so long; returns how many there were since the last call."""
-    with urllib.request.urlopen(f"{url}/?seconds={seconds}", timeout=60) as answer:
+def wait(url: str, seconds: float, refused: float = 0.0) -> int:
+    """Makes every later request to a stand-in take so long; returns how many there were since the last call.
+
+    `refused` is the share of them that is answered by 503, as S3 does when there are too many.
+    """
+    with urllib.request.urlopen(f"{url}/?seconds={seconds}&refused={refused}", timeout=60) as answer:
         return int(answer.read())
+
+
+def writes(url: str) -> dict[str, int]:
+    """Returns the names of all objects of a stand-in, each with how often it was written; takes no time."""
+    with urllib.request.urlopen(f"{url}/?written", timeout=60) as answer:
+        found: dict[str, int] = json.loads(answer.read())
+        return found
 
 
 @contextmanager

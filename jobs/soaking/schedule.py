@@ -16,7 +16,8 @@ class Schedule:
         Args:
             seed: of all draws.
             kinds: names of faults.
-            least, most: seconds between two faults.
+            least: seconds between two faults, at least.
+            most: at most.
 
         Raises:
             ValueError: no kind, or seconds that are no range.

@@ -1,4 +1,4 @@
-"""A cluster of several machines on this one: each a `ray start` process of its own, which can be killed like a machine."""
+"""A cluster of several machines on this one, each a `ray start` process that can be killed like a machine."""
 
 from __future__ import annotations
 
@@ -59,7 +59,12 @@ class SmallCluster:
         self.folder = Path(tempfile.mkdtemp(prefix="w8k-", dir="/tmp"))  # short: Ray's sockets are in it
         self._port = free_port()
         self._kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-        self._kept |= {**(environment or {}), "RAY_TMPDIR": str(self.folder), "RAY_AUTH_MODE": "disabled", "RAY_BACKEND_LOG_LEVEL": "fatal"}
+        self._kept |= {
+            **(environment or {}),
+            "RAY_TMPDIR": str(self.folder),
+            "RAY_AUTH_MODE": "disabled",
+            "RAY_BACKEND_LOG_LEVEL": "fatal",
+        }
         self._machines: list[subprocess.Popen[bytes]] = []
         command = ["--head", f"--port={self._port}", "--num-cpus=0", "--include-dashboard=false"]
         command += [f"--ray-client-server-port={free_port()}", *self._autoscaling(kinds)]

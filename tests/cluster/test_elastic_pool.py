@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from jobs.soaking.small_cluster import SmallCluster
 from pipeline.cluster.elastic_pool import ElasticPool
 from pipeline.cluster.waiting import Waiting
 from pipeline.engine.capacity import Machine
 from pipeline.engine.stage import AUTO
-from jobs.soaking.small_cluster import SmallCluster
 from tests.cluster.squares_driver import (
     assert_as_in_a_quiet_run,
     assert_without_dumps,
