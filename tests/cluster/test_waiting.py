@@ -14,7 +14,7 @@ HEAD, SMALL, LARGE = Machine(0, 0, 8), Machine(2, 0, 8), Machine(8, 1, 8)
 
 
 class Clock:
-    now = 1_800_000_000.0
+    now = 1_000.0
 
     def __call__(self) -> float:
         return self.now
@@ -29,10 +29,11 @@ def made(clock: Clock, lines: list[str], minutes: float = 5, vain: bool = False)
     return Waiting("boxes", Machine(4, 1, 0), minutes, lines.append, lambda worker: vain, clock=clock)
 
 
-def test_it_says_what_it_waits_for_and_until_when_and_ends(clock: Clock) -> None:
+def test_it_says_what_it_waits_for_and_until_when_and_ends(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     lines: list[str] = []
     waiting = made(clock, lines)
-    until = time.strftime("%H:%M:%S", time.localtime(clock.now + 300))
+    monkeypatch.setattr(time, "time", lambda: 1_800_000_000.0)
+    until = time.strftime("%H:%M:%S", time.localtime(1_800_000_300.0))
     for _ in range(5):
         waiting.check([HEAD, SMALL])
         clock.now += 60 - 1e-3
@@ -46,6 +47,17 @@ def test_it_says_what_it_waits_for_and_until_when_and_ends(clock: Clock) -> None
     ):
         waiting.check([HEAD, SMALL])
     assert len(lines) == 1
+
+
+def test_a_clock_that_is_set_neither_ends_a_wait_nor_makes_it_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+    waiting, right = Waiting("boxes", Machine(1, 0, 0), 5, lines.append), time.time
+    waiting.check([])
+    monkeypatch.setattr(time, "time", lambda: right() + 86_400)
+    waiting.check([])
+    monkeypatch.setattr(time, "time", lambda: right() - 86_400)
+    waiting.check([Machine(1, 0, 0)])
+    assert lines[1:] == ["boxes: a machine has joined after 0 s; it goes on"]
 
 
 def test_each_wait_has_all_its_time(clock: Clock) -> None:
