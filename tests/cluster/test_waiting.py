@@ -21,19 +21,21 @@ class Clock:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Seconds that only count on; the time of day goes with them."""
+    clock = Clock()
+    monkeypatch.setattr(time, "time", lambda: 1_800_000_000.0 + clock.now)
+    return clock
 
 
 def made(clock: Clock, lines: list[str], minutes: float = 5, vain: bool = False) -> Waiting:
     return Waiting("boxes", Machine(4, 1, 0), minutes, lines.append, lambda worker: vain, clock=clock)
 
 
-def test_it_says_what_it_waits_for_and_until_when_and_ends(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_says_what_it_waits_for_and_until_when_and_ends(clock: Clock) -> None:
     lines: list[str] = []
     waiting = made(clock, lines)
-    monkeypatch.setattr(time, "time", lambda: 1_800_000_000.0)
-    until = time.strftime("%H:%M:%S", time.localtime(1_800_000_300.0))
+    until = time.strftime("%H:%M:%S", time.localtime(time.time() + 300))
     for _ in range(5):
         waiting.check([HEAD, SMALL])
         clock.now += 60 - 1e-3
