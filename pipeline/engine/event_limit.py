@@ -66,7 +66,7 @@ class EventLimit:
     """Decides which events become lines now, and makes one of those that do not."""
 
     def __init__(self, clock: Callable[[], float] = time.time, steady: Callable[[], float] = time.monotonic) -> None:
-        """Args: clock: seconds since the epoch, of the lines; steady: of the intervals, whatever the clock is set to."""
+        """Args: clock: seconds since the epoch, of the lines; steady: of the intervals, which no set clock changes."""
         self._clock, self._steady, self._started = clock, steady, steady()
         self._seen: Counter[tuple[str, str]] = Counter()
         self._groups: dict[tuple[str, str], _Group] = {}

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from jobs.benchmarks.slow_s3 import BUCKET, slow_s3, wait
+from jobs.benchmarks.slow_s3 import BUCKET, slow_s3, wait, writes
 from pipeline.engine.storage import Store
 
 
@@ -72,3 +72,17 @@ def test_every_request_takes_its_time_and_is_counted(server: str, store: Store) 
     assert wait(server, 0) >= 3
     assert 0.15 <= seconds < 5
     assert wait(server, 0) == 0
+
+
+@pytest.mark.slow
+def test_a_share_of_requests_is_refused_and_the_client_asks_again(server: str, store: Store) -> None:
+    wait(server, 0)
+    wait(server, 0, refused=0.5)
+    for number in range(20):
+        store.write(f"n/{number}", b"1")
+    assert len(store.sizes("n")) == 20
+    assert wait(server, 0) > 25
+    for number in range(3):
+        store.write("n/7", bytes(number))
+    found = writes(server)
+    assert [found[f"{store.url.removeprefix(f's3://{BUCKET}/')}/n/{number}"] for number in (6, 7)] == [1, 4]
