@@ -11,7 +11,6 @@ fault had hit.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import platform
 import random
@@ -78,8 +77,11 @@ def soak(
     log = Log(out / "log.txt")
     log(f"{time.strftime('%Y-%m-%d %H:%M:%S')}, seed {seed}, a fault every {least:g} to {most:g} s; {_machine()}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # the machines end with it
-    with _scene(out, seed) as scene:
-        good = _soak(scene, schedule, fault or list(FAULTS), log, minutes)
+    try:
+        with _scene(out, seed) as scene:
+            good = _soak(scene, schedule, fault or list(FAULTS), log, minutes)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
     if not good:
         raise typer.Exit(1)
 
@@ -146,9 +148,8 @@ def _scene(out: Path, seed: int) -> Iterator[Scene]:
         scene = Scene(cluster, out, random.Random(seed), url, disk, no_disk, Store(str(out / "quiet")))
         for _ in range(MACHINES):
             scene.add_machine()
-        with contextlib.suppress(KeyboardInterrupt):
-            yield scene
-        scene.kill_driver()
+        opened.callback(scene.kill_driver)
+        yield scene
 
 
 def _machine() -> str:

@@ -118,6 +118,11 @@ class Disturbed:
                 each.before = self._scene.written()  # what an ended run's workers still finished is no recovery
         while driver.poll() is None:
             self._settle()
+            for process in self._scene.replace_ended():
+                self._log(
+                    f"{time.strftime('%H:%M:%S')}  {self._place}  the raylet of process {process} ended by itself; "
+                    "another machine was started"
+                )
             now = time.monotonic()
             if not quiet and now >= self._due and not self.over and not self._lasting():
                 self._inject()

@@ -50,7 +50,7 @@ class WorkerKilled(Fault):
     def begin(self, scene: Scene) -> str:
         """Kills one."""
         names = {each: command_of(each) for each in _children(scene)}
-        busy = [each for each, name in names.items() if name.startswith("ray::") and "IDLE" not in name]
+        busy = [each for each, name in names.items() if has_work(name)]
         if not busy:
             return ""
         victim = scene.chance.choice(sorted(busy, key=lambda each: each.pid))
@@ -116,6 +116,15 @@ class ClockMoved(Fault):
         seconds = scene.chance.choice(CLOCK_SECONDS)
         scene.clocks[whose].move(seconds)
         return f"{'of drivers' if whose is None else f'of the machine of process {whose}'} by {seconds:+g} s"
+
+
+def has_work(command: str) -> bool:
+    """Returns whether a process of this command line is a worker of Ray's that is not idle.
+
+    Its agents, one of each per machine, are none: a raylet ends with them, which is the loss of a machine.
+    """
+    name = command.partition(" ")[0]
+    return name.startswith("ray::") and name != "ray::IDLE" and not name.endswith("Agent")
 
 
 def _children(scene: Scene) -> list[psutil.Process]:

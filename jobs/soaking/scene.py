@@ -61,6 +61,14 @@ class Scene:
         del self.clocks[machine.pid]
         return machine.pid
 
+    def replace_ended(self) -> list[int]:
+        """Starts a machine for each that has ended by itself, as Ray's do now and then; returns their process ids."""
+        ended = self.cluster.forget_ended()
+        for process in ended:
+            del self.clocks[process]
+            self.add_machine()
+        return ended
+
     def submit(self, log: str) -> subprocess.Popen[bytes]:
         """Starts a run of the config on the cluster and returns its driver; its output is appended to a file."""
         clock = self.clocks.setdefault(None, Clock(self.folder / "clock-of-drivers"))

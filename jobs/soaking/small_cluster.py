@@ -71,6 +71,13 @@ class SmallCluster:
         self._start(command, QUICK | (FAKE[autoscaler] if kinds else {}))
         self.address = (self.folder / "ray" / "ray_current_cluster").read_text().strip()
 
+    def forget_ended(self) -> list[int]:
+        """Returns the process ids of machines that have ended by themselves since the last call."""
+        ended = [machine for machine in self.machines if machine.poll() is not None]
+        for machine in ended:
+            self._machines.remove(machine)
+        return [machine.pid for machine in ended]
+
     @property
     def machines(self) -> tuple[subprocess.Popen[bytes], ...]:
         """All machines that were added and are not lost, oldest first."""
@@ -112,7 +119,7 @@ class SmallCluster:
     def _autoscaling(self, kinds: Mapping[str, Any] | None) -> list[str]:
         if not kinds:
             return []
-        provider = {"type": "external", "module": PROVIDER, "gcs_address": f"127.0.0.1:{self._port}"}
+        provider: dict[str, Any] = {"type": "external", "module": PROVIDER, "gcs_address": f"127.0.0.1:{self._port}"}
         provider |= {"use_node_id_as_ip": True, "disable_node_updaters": True, "disable_launch_config_check": True}
         provider |= {"launch_multiple": True, "head_node_id": HEAD_ID}
         head = {"resources": {"CPU": 0}, "node_config": {}, "max_workers": 0}

@@ -238,6 +238,9 @@ def _request(resources: Resources) -> dict[str, Any]:
     return {"num_cpus": resources.reserved_cpus} | {name: amount for name, amount in request.items() if amount}
 
 
+_OF_A_SHARD = "UserCodeException"
+
+
 def _cause(error: BaseException) -> Exception:
     """Returns the worker's own error out of Ray's wrappers: a ValueError as such, anything else as NodeFailed."""
     chain: list[BaseException] = [error]
@@ -247,8 +250,14 @@ def _cause(error: BaseException) -> Exception:
         chain.append(inner)
     last = chain[-1]
     kind, message = type(last).__name__, str(last).strip()
+    if kind == _OF_A_SHARD:
+        # Ray Data's own, with its advice; the worker's is before it in the text of the trace that came with it.
+        before = next(str(each) for each in chain if _OF_A_SHARD in str(each)).partition(f"{_OF_A_SHARD}: ")[0]
+        kind, message = (
+            re.findall(r"^(?:[a-z_][\w.]*\.)?([A-Z]\w*): (.*)$", before, re.MULTILINE) or [(kind, message)]
+        )[-1]
     # A constructor's error arrives as the text of its trace, whose last line names it.
-    if named := re.findall(r"^(\w+(?:Error|Exception)): (.*)$", message, re.MULTILINE):
+    elif named := re.findall(r"^(\w+(?:Error|Exception)): (.*)$", message, re.MULTILINE):
         kind, message = named[-1]
     if kind.endswith("ValueError") or isinstance(last, ValueError):
         return ValueError(message)

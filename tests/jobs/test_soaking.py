@@ -13,6 +13,7 @@ import pytest
 
 from jobs.soaking.clocks import Clock
 from jobs.soaking.comparison import Contents, Difference, difference
+from jobs.soaking.faults import has_work
 from jobs.soaking.figures import Happened, Passed, summary, table
 from jobs.soaking.scene import is_output
 from jobs.soaking.schedule import Schedule
@@ -174,3 +175,20 @@ def test_a_fault_and_a_pass_are_a_line_each() -> None:
         "2 passes in 2.0 min, 3 submissions; 10 rows and 6 files compared with the quiet run: "
         "2 rows lost, 0 rows doubled, 1 files of other bytes, 0 files missing, 0 files too many"
     )
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("ray::MapWorker(MapBatches(ShardWorker)).submit()", True),
+        ("ray::RayTrainWorker", True),
+        ("ray::compute_whole", True),
+        ("ray::IDLE", False),
+        ("ray::RuntimeEnvAgent", False),
+        ("ray::DashboardAgent", False),
+        ("/usr/bin/python -m stages.cli.main run", False),
+        ("", False),
+    ],
+)
+def test_workers_that_have_work_are_known_by_their_name(command: str, expected: bool) -> None:
+    assert has_work(command) is expected
