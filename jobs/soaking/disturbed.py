@@ -19,7 +19,7 @@ SECONDS_BEFORE_ANOTHER_TRY: Final = 1.0
 """Before a run is submitted again, and where a fault had nothing to hit."""
 
 MOST_ENDS_BY_THEMSELVES: Final = 3
-SECONDS_WITHOUT_PROGRESS: Final = 300.0
+SECONDS_WITHOUT_PROGRESS: Final = 600.0
 
 
 class SoakFailed(RuntimeError):
