@@ -2,7 +2,7 @@
 
     python jobs/soak.py --minutes 30 --seed 1 --out /tmp/soak
 
-Three `ray start` machines on this one, a store that is by turns on a small disk and on a stand-in for S3; a dump, a
+Three `ray start` machines on this one, a store that is by turns on a stand-in for S3 and on a small disk; a dump, a
 training, a re-ranking and their AP; every 20 to 60 s a fault: a worker or the driver killed, a machine lost or added, a
 clock moved, the disk full, S3 that answers 503 or slowly, a bit flipped. Every shard, checkpoint and figure is compared
 by checksum with those of a run without faults; it exits with 1 where anything differs, and where a run failed that no
@@ -128,8 +128,8 @@ def _quiet(scene: Scene, log: Log) -> Contents:
 
 
 def _store(scene: Scene, number: int) -> tuple[str, Store]:
-    """Returns where the store of a pass is, in a word, and the store: by turns here and on S3."""
-    if number % 2:
+    """Returns where the store of a pass is, in a word, and the store: by turns on S3 and here."""
+    if number % 2 == 0:
         return "disk", Store(str((scene.disk or scene.folder) / f"pass-{number}"))
     return "S3", Store(f"s3://{BUCKET}/pass-{number}")
 

@@ -166,11 +166,11 @@ class RayExecutor:
                 _end_if_stopped(self._name)
                 waiting.check(machines_now(leaving=True))  # it may run on one that is drained
             record: ShardRecord = ray.get(task)
+        except ray.exceptions.RayError as error:  # first: a task's own NodeFailed is both, and there is no task to end
+            raise _cause(error) from error
         except NodeFailed:
             ray.cancel(task, force=True)
             raise
-        except ray.exceptions.RayError as error:
-            raise _cause(error) from error
         return record
 
     def _processes(self, job: ShardJob) -> Resources:
@@ -259,6 +259,8 @@ def _cause(error: BaseException) -> Exception:
     # A constructor's error arrives as the text of its trace, whose last line names it.
     elif named := re.findall(r"^(\w+(?:Error|Exception)): (.*)$", message, re.MULTILINE):
         kind, message = named[-1]
+    if isinstance(last, NodeFailed):
+        return NodeFailed(message)
     if kind.endswith("ValueError") or isinstance(last, ValueError):
         return ValueError(message)
     return NodeFailed(f"{kind}: {message.splitlines()[-1] if message else 'no message'}")

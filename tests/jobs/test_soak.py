@@ -28,7 +28,7 @@ def test_a_minute_under_faults_leaves_what_a_quiet_run_leaves(tmp_path: Path) ->
         "--out", str(tmp_path), "--minutes", "1", "--seed", "2", "--least", "8", "--most", "12", *only, timeout=1400
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"pass 1 disk  (worker|driver)-killed: .* work went on after \d", done.stdout)
+    assert re.search(r"pass 1 S3  (worker|driver)-killed: .* work went on after \d", done.stdout)
     assert re.search(r"[1-9]\d* rows and [1-9]\d* files compared with the quiet run: 0 rows lost, 0 rows", done.stdout)
     rows = re.findall(r"^\| (\S+) \| ([1-9]\d*) \|", done.stdout, re.MULTILINE)
     assert len(rows) >= 3 and {kind for kind, _ in rows} <= {*kinds}
