@@ -1,6 +1,6 @@
 """A stand-in for S3 that answers every request after a set time, or with 503: objects in memory, listings by name.
 
-It does what the engine asks for: get, put (with ``If-None-Match``, or in parts), list, delete one or many. It knows one
+It does what the engine asks for: get, also a part, put (with ``If-None-Match``, or in parts), list, delete one or many. It knows one
 bucket and checks no signature. (moto's listing looks through all objects for each thousand it gives: half a second of
 60,000.)
 """
@@ -59,7 +59,15 @@ class _Objects:
             return web.Response(status=204)
         if key not in self.data:
             return web.Response(status=404, text="<Error><Code>NoSuchKey</Code></Error>")
-        return web.Response(body=self.data[key], headers=_HEADERS)
+        return self._part(self.data[key], request)
+
+    def _part(self, data: bytes, request: web.Request) -> web.Response:
+        """Returns an object, or the part of it that is asked for."""
+        if "Range" not in request.headers:
+            return web.Response(body=data, headers=_HEADERS)
+        first, end, _ = request.http_range.indices(len(data))
+        place = {"Content-Range": f"bytes {first}-{end - 1}/{len(data)}"}
+        return web.Response(status=206, body=data[first:end], headers=_HEADERS | place)
 
     def _set(self, request: web.Request) -> web.Response:
         """Sets the seconds of a request and the share refused; returns how many there were since the last time."""

@@ -60,6 +60,10 @@ def test_an_object_in_parts_is_put_together(store: Store) -> None:
     data = bytes(range(256)) * (12 * 2**12)  # 12 MiB
     store.write("large", data)
     assert store.read("large") == data
+    with store.filesystem.open_input_file(store.path("large")) as file:  # pyarrow asks for parts
+        file.seek(2**20 + 3)
+        assert file.read(300) == data[2**20 + 3 : 2**20 + 303]
+        assert file.size() == len(data)
 
 
 @pytest.mark.slow
