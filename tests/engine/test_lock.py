@@ -39,7 +39,15 @@ def hold_elsewhere(store: Store) -> subprocess.Popen[bytes]:
 
 
 def of(owner: str, beat: int = 0, where: str = "elsewhere", pid: int = 7) -> bytes:
-    fields = {"owner": owner, "host": "elsewhere", "machine": where, "pid": pid, "started": 0, "purpose": owner, "since_boot": -1}
+    fields = {
+        "owner": owner,
+        "host": "elsewhere",
+        "machine": where,
+        "pid": pid,
+        "started": 0,
+        "purpose": owner,
+        "since_boot": -1,
+    }
     return json.dumps(fields | {"beat": beat}).encode()
 
 
