@@ -1,8 +1,8 @@
 """A stand-in for S3 that answers every request after a set time, or with 503: objects in memory, listings by name.
 
 It does what the engine asks for: get, also a part, put (with ``If-None-Match``, or in parts), list, delete one or many.
-It knows one bucket and checks no signature. (moto's listing looks through all objects for each thousand it gives: half a
-second of 60,000.)
+It knows one bucket and checks no signature. (moto's listing looks through all objects for each thousand it gives: half
+a second of 60,000.)
 """
 
 from __future__ import annotations
