@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import signal
-import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
-import psutil
+from jobs.soaking.processes import command_of, free_port, kill_all, kill_family
 
-
-def command_of(process: psutil.Process) -> str:
-    """Returns the command line, "" of a process that has just ended."""
-    try:
-        return " ".join(process.cmdline())
-    except psutil.NoSuchProcess:  # a zombie is one too
-        return ""
-
-
-def free_port() -> int:
-    """Returns a port of this machine that nothing listens at."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+__all__ = ["command_of", "free_port", "hear_interrupts", "kill_all", "kill_family", "wait_for"]
 
 
 def wait_for(process: subprocess.Popen[Any], condition: Callable[[], bool]) -> None:
@@ -36,21 +20,6 @@ def wait_for(process: subprocess.Popen[Any], condition: Callable[[], bool]) -> N
         assert process.poll() is None, "it ended by itself"
         assert time.monotonic() < limit
         time.sleep(0.02)
-
-
-def kill_all(processes: Iterable[psutil.Process]) -> None:
-    """Kills what still runs; some of a family end by themselves as soon as their head is gone."""
-    for process in processes:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-
-
-def kill_family(driver: subprocess.Popen[Any]) -> None:
-    """Kills a process first and then all that it had started, as a machine that fails would."""
-    family = psutil.Process(driver.pid).children(recursive=True)
-    os.kill(driver.pid, signal.SIGKILL)
-    kill_all(family)
-    driver.wait()
 
 
 def hear_interrupts() -> None:

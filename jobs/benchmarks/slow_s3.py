@@ -1,16 +1,18 @@
-"""A stand-in for S3 that answers every request after a set time: objects in memory, listings by name.
+"""A stand-in for S3 that answers every request after a set time, or with 503: objects in memory, listings by name.
 
-It does what the engine asks for: get (whole or a part), put (with ``If-None-Match``, or in parts), list, delete. It
-knows one bucket and checks no signature. (moto's listing looks through all objects for each thousand it gives: half a
-second of 60,000.)
+It does what the engine asks for: get, also a part, put (with ``If-None-Match``, or in parts), list, delete one or many.
+It knows one bucket and checks no signature. (moto's listing looks through all objects for each thousand it gives: half
+a second of 60,000.)
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import multiprocessing
 import os
+import random
 import re
 import urllib.request
 from bisect import bisect_left, bisect_right, insort
@@ -27,21 +29,26 @@ _PAGE = 1000
 
 
 class _Objects:
-    """The bucket: what is stored, in order, and how long a request takes."""
+    """The bucket: what is stored, in order, how long a request takes, and what share of them is refused."""
 
     def __init__(self) -> None:
         self.data: dict[str, bytes] = {}
         self.names: list[str] = []
         self.parts: dict[str, dict[int, bytes]] = {}
         self.tags: dict[str, str] = {}
-        self.seconds, self.requests = 0.0, 0
+        self.writes = dict[str, int]()  # how often each name was written
+        self.seconds, self.refused, self.requests = 0.0, 0.0, 0
+        self.chance = random.Random(0)
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         if request.path == "/":
-            return self._set(request)
+            written = "written" in request.query
+            return web.json_response({n: self.writes[n] for n in self.names}) if written else self._set(request)
         self.requests += 1
         body = _plain(await request.read(), request.headers)
         await asyncio.sleep(self.seconds)
+        if self.chance.random() < self.refused:
+            return web.Response(status=503, content_type="application/xml", text=_REFUSED)
         key = unquote(request.raw_path.partition("?")[0]).removeprefix(f"/{BUCKET}").lstrip("/")
         if not key:
             return self._delete_many(body) if request.method == "POST" else self._list(request)
@@ -57,8 +64,9 @@ class _Objects:
         return self._get(key, request.headers.get("Range", ""))
 
     def _set(self, request: web.Request) -> web.Response:
-        """Sets the time of a request in seconds; returns how many there were since the last time."""
-        self.seconds, count, self.requests = float(request.query["seconds"]), self.requests, 0
+        """Sets the seconds of a request and the share refused; returns how many there were since the last time."""
+        self.seconds, self.refused = float(request.query["seconds"]), float(request.query["refused"])
+        count, self.requests = self.requests, 0
         return web.Response(text=str(count))
 
     def _get(self, key: str, wanted: str) -> web.Response:
@@ -75,6 +83,7 @@ class _Objects:
         if key not in self.data:
             insort(self.names, key)
         self.data[key], self.tags[key] = body, hashlib.md5(body, usedforsecurity=False).hexdigest()
+        self.writes[key] = self.writes.get(key, 0) + 1
         return web.Response(headers=_headers(self.tags[key]))
 
     def _in_parts(self, key: str, body: bytes, request: web.Request) -> web.Response:
@@ -120,6 +129,7 @@ class _Objects:
         return web.Response(content_type="application/xml", text=text)
 
 
+_REFUSED = "<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
 _BEGUN = "<InitiateMultipartUploadResult><UploadId>1</UploadId></InitiateMultipartUploadResult>"
 _COMPLETED = '<CompleteMultipartUploadResult><ETag>"0"</ETag></CompleteMultipartUploadResult>'
 _OBJECT = (
@@ -166,10 +176,20 @@ def _serve(port: Connection) -> None:
     asyncio.run(main())
 
 
-def wait(url: str, seconds: float) -> int:
-    """Makes every later request to a stand-in take so long; returns how many there were since the last call."""
-    with urllib.request.urlopen(f"{url}/?seconds={seconds}", timeout=60) as answer:
+def wait(url: str, seconds: float, refused: float = 0.0) -> int:
+    """Makes every later request to a stand-in take so long; returns how many there were since the last call.
+
+    `refused` is the share of them that is answered by 503, as S3 does when there are too many.
+    """
+    with urllib.request.urlopen(f"{url}/?seconds={seconds}&refused={refused}", timeout=60) as answer:
         return int(answer.read())
+
+
+def writes(url: str) -> dict[str, int]:
+    """Returns the names of all objects of a stand-in, each with how often it was written; takes no time."""
+    with urllib.request.urlopen(f"{url}/?written", timeout=60) as answer:
+        found: dict[str, int] = json.loads(answer.read())
+        return found
 
 
 @contextmanager

@@ -176,11 +176,11 @@ class RayExecutor:
                     _end_if_stopped(self._name)
                     waiting.check(machines_now(leaving=True))  # it may run on one that is drained
                 record: ShardRecord = ray.get(task)
+        except ray.exceptions.RayError as error:  # first: a task's own NodeFailed is both, and there is no task to end
+            raise _cause(error) from error
         except NodeFailed:
             ray.cancel(task, force=True)
             raise
-        except ray.exceptions.RayError as error:
-            raise _cause(error) from error
         return record
 
     def _processes(self, job: ShardJob) -> Resources:
@@ -253,6 +253,9 @@ def _request(resources: Resources) -> dict[str, Any]:
     return {"num_cpus": resources.reserved_cpus} | {name: amount for name, amount in request.items() if amount}
 
 
+_OF_A_SHARD = "UserCodeException"
+
+
 def _cause(error: BaseException) -> Exception:
     """Returns the worker's own error out of Ray's wrappers: a ValueError as such, anything else as NodeFailed."""
     chain: list[BaseException] = [error]
@@ -262,9 +265,17 @@ def _cause(error: BaseException) -> Exception:
         chain.append(inner)
     last = chain[-1]
     kind, message = type(last).__name__, str(last).strip()
+    if kind == _OF_A_SHARD:
+        # Ray Data's own, with its advice; the worker's is before it in the text of the trace that came with it.
+        before = next(str(each) for each in chain if _OF_A_SHARD in str(each)).partition(f"{_OF_A_SHARD}: ")[0]
+        kind, message = (
+            re.findall(r"^(?:[a-z_][\w.]*\.)?([A-Z]\w*): (.*)$", before, re.MULTILINE) or [(kind, message)]
+        )[-1]
     # A constructor's error arrives as the text of its trace, whose last line names it.
-    if named := re.findall(r"^(\w+(?:Error|Exception)): (.*)$", message, re.MULTILINE):
+    elif named := re.findall(r"^(\w+(?:Error|Exception)): (.*)$", message, re.MULTILINE):
         kind, message = named[-1]
+    if isinstance(last, NodeFailed):
+        return NodeFailed(message)
     if kind.endswith("ValueError") or isinstance(last, ValueError):
         return ValueError(message)
     return NodeFailed(f"{kind}: {message.splitlines()[-1] if message else 'no message'}")

@@ -43,13 +43,34 @@ def train_together(
     if passing:  # a cluster of one machine: no machine is taken away, and its statistics have no reader
         os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
         os.environ.setdefault("RAY_TRAIN_METRICS_ENABLED", "0")
+    from ray.exceptions import RayActorError
+    from ray.train.v2.api.exceptions import TrainingFailedError
+
+    try:
+        for left in reversed(range(RESTARTS + 1)):
+            try:
+                result = _trainer(function, resources, store, folder, passing).fit()
+                break
+            except (TrainingFailedError, RayActorError) as error:
+                if not left or not _is_death_of_supervision(error):
+                    raise NodeFailed(_last_line(error)) from error
+        outcome, value = result.return_value
+    finally:
+        store.delete_folder(folder)
+    if outcome == "stopped":
+        raise WorkersStopped(value)
+    return value
+
+
+def _trainer(
+    function: Callable[[Prefetch], Any], resources: Resources, store: Store, folder: str, passing: bool
+) -> Any:
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig
-    from ray.train.v2.api.exceptions import TrainingFailedError
 
     each = {"CPU": resources.reserved_cpus, "GPU": resources.gpus, "memory": resources.memory_gb * 2**30}
     each = {name: amount for name, amount in each.items() if amount or name == "CPU"}
-    trainer = _trainer_class(passing)(
+    return _trainer_class(passing)(
         partial(_process, function, resources.loaders, resources.gpus > 0),
         # Objects in the host's memory (names, counts, decisions) travel without the GPU, which is busy.
         torch_config=TorchConfig(backend="cpu:gloo,cuda:nccl" if resources.gpus else "gloo"),
@@ -63,15 +84,17 @@ def train_together(
             failure_config=FailureConfig(max_failures=RESTARTS),
         ),
     )
-    try:
-        outcome, value = trainer.fit().return_value
-    except TrainingFailedError as error:
-        raise NodeFailed(_last_line(error)) from error
-    finally:
-        store.delete_folder(folder)
-    if outcome == "stopped":
-        raise WorkersStopped(value)
-    return value
+
+
+def _is_death_of_supervision(error: BaseException) -> bool:
+    """Returns whether a training ended in a way that Ray Train does not begin again after, though nothing is wrong.
+
+    It restarts processes that died while they train. A death while they start, as when a machine is lost, is an error
+    of its controller, which it gives up on; and the controller is a process that may die.
+    """
+    from ray.exceptions import RayActorError, RayError
+
+    return isinstance(error, RayActorError) or isinstance(getattr(error, "controller_failure", None), RayError)
 
 
 def _trainer_class(passing: bool) -> type[Any]:
@@ -112,4 +135,4 @@ def _last_line(error: BaseException) -> str:
     for rank, failure in sorted(failures.items()):
         lines = str(failure).strip().splitlines()
         return f"process {rank}: {lines[-1] if lines else type(failure).__name__}"
-    return str(error).strip().splitlines()[-1]
+    return str(error).strip().splitlines()[-1].strip()

@@ -27,7 +27,7 @@ class Waiting:
         cannot_be_started: Callable[[Machine], bool] = lambda worker: False,
         count: int = 1,
         since: dict[tuple[Machine, int], float] | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Waits for nothing yet.
 
@@ -40,7 +40,7 @@ class Waiting:
             count: workers that there must be room for.
             since: when the wait for each kind of room began, shared by the nodes of a run: what one has waited for in
                 vain, the next one does not wait for once more.
-            clock: seconds; the time of day is made of them.
+            clock: seconds that only count on; the time of day may be set meanwhile.
         """
         self._node, self._worker, self._minutes, self._log = node, worker, minutes, log
         self._cannot_be_started, self._count, self._clock = cannot_be_started, count, clock
@@ -65,7 +65,7 @@ class Waiting:
         lacking = f"room for {which} of {wanted(self._worker)}"
         if not self._waits and waited < 60 * self._minutes:
             self._waits = True
-            until = time.strftime("%H:%M:%S", time.localtime(now - waited + 60 * self._minutes))
+            until = time.strftime("%H:%M:%S", time.localtime(time.time() - waited + 60 * self._minutes))
             begins = f"no machine of the cluster has {lacking}" if self._count == 1 else f"the cluster has no {lacking}"
             self._log(f"{self._node}: {begins} ({inventory(there)}); waiting until {until} for one that joins")
         if waited >= 60 * self._minutes:

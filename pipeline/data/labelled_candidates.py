@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from pipeline.data.records import Float32, boxes_of
 from pipeline.data.schemas import CORNERS
+from pipeline.engine.fingerprint import hash_bytes
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.storage import Store
 
@@ -119,7 +120,7 @@ class LabelledCandidateReader:
         return self._names[number]
 
     def __getitem__(self, number: int) -> LabelledCandidates:
-        """Returns one row. Raises ValueError: its bytes are damaged."""
+        """Returns one row. Raises ValueError: its bytes are damaged; OSError: the store does not answer."""
         shard, row = self._rows[number].tolist()
         name, checksum = self._shards[shard]
         try:
@@ -127,11 +128,18 @@ class LabelledCandidateReader:
             with pq.ParquetFile(self._store.path(name), metadata=footer, filesystem=self._store.filesystem) as file:
                 table = file.read_row_group(row)
         except (OSError, pa.ArrowInvalid) as error:
+            table = self._whole(name, checksum, error).read_row_group(row)
+        return LabelledCandidates.from_row({name: _value(table.column(name)) for name in table.column_names})
+
+    def _whole(self, name: str, checksum: str, error: Exception) -> pq.ParquetFile:
+        """Returns a file read as a whole, after `error`: an object store may have failed where the bytes are good."""
+        data = self._store.read_buffer(name)
+        if data is None or hash_bytes(memoryview(data)) != checksum:
             raise ValueError(
                 f"{name}: expected a whole Parquet file, found a damaged one ({error}); "
                 f"run `wider8k run --force {self.node}` to compute it again"
             ) from error
-        return LabelledCandidates.from_row({name: _value(table.column(name)) for name in table.column_names})
+        return pq.ParquetFile(pa.BufferReader(data))
 
     def _columns(self, shard: int, data: pa.Buffer) -> tuple[list[str], list[str | None]]:
         """Returns image id and error of every row of a shard."""

@@ -29,6 +29,7 @@ class _Group:
     """Events of one kind and node that have no line yet."""
 
     since: float
+    begun: float  # of the clock that only counts on
     count: int = 0
     sums: dict[str, float] = field(default_factory=dict)
     maxima: dict[str, float] = field(default_factory=dict)
@@ -64,12 +65,11 @@ class _Group:
 class EventLimit:
     """Decides which events become lines now, and makes one of those that do not."""
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        """Args: clock: seconds since the epoch, of the lines too."""
-        self._clock, self._started = clock, clock()
+    def __init__(self, clock: Callable[[], float] = time.time, steady: Callable[[], float] = time.monotonic) -> None:
+        """Args: clock: seconds since the epoch, of the lines; steady: of the intervals, which no set clock changes."""
+        self._clock, self._steady, self._started = clock, steady, steady()
         self._seen: Counter[tuple[str, str]] = Counter()
         self._groups: dict[tuple[str, str], _Group] = {}
-        self._last = self._started
 
     def add(self, event: str, node: str, facts: Mapping[str, Any]) -> list[Event]:
         """Returns the lines to write now: that of the event, or none, and those that `due` returns."""
@@ -77,7 +77,7 @@ class EventLimit:
         self._seen[key] += 1
         if self._seen[key] <= SINGLE:
             return [*self.due(), _line(now, event, node, facts)]
-        self._groups.setdefault(key, _Group(now)).add(facts)
+        self._groups.setdefault(key, _Group(now, self._steady())).add(facts)
         return self.due()
 
     def due(self, every: bool = False) -> list[Event]:
@@ -86,9 +86,9 @@ class EventLimit:
         A line has the `time` of its writing, the `count` of its events, the time `since` the first of them, and their
         numbers added up; of ``peak_mb`` it has the largest, of ``kind`` how many of each, of other facts the last.
         """
-        now = self._clock()
-        interval = max(SHORTEST_INTERVAL, INTERVAL_SHARE * (now - self._started))
-        over = [key for key, group in self._groups.items() if every or now - group.since >= interval]
+        now, steady = self._clock(), self._steady()
+        interval = max(SHORTEST_INTERVAL, INTERVAL_SHARE * (steady - self._started))
+        over = [key for key, group in self._groups.items() if every or steady - group.begun >= interval]
         return [_line(now, event, node, self._groups.pop((event, node)).facts()) for event, node in over]
 
 

@@ -102,6 +102,7 @@ class StoreLock:
             "machine": machine(),
             "pid": os.getpid(),
             "started": psutil.Process().create_time(),
+            "since_boot": _since_boot(psutil.Process()),
             "purpose": redact(self._purpose),
             "beat": self._beats,
         }
@@ -146,9 +147,17 @@ def lives_here(holder: dict[str, Any]) -> bool | None:
         return None
     try:
         # The same number may belong to a new process, which has another start time.
-        return abs(psutil.Process(int(holder["pid"])).create_time() - float(holder["started"])) <= 1
+        return abs(_since_boot(psutil.Process(int(holder["pid"]))) - float(holder["since_boot"])) <= 1
     except psutil.NoSuchProcess:
         return False
+
+
+def _since_boot(process: psutil.Process) -> float:
+    """Returns when a process started, in seconds since the machine did.
+
+    Its time of day changes when the machine's clock is set: a living holder would be taken for another process.
+    """
+    return process.create_time() - psutil.boot_time()
 
 
 class SignsOfLife:

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from jobs.soaking.small_cluster import SmallCluster
 from pipeline.cluster.claims import SECONDS_SETTLED, Claims
 from pipeline.cluster.elastic_pool import SHORT_SECONDS, ElasticPool, _surplus
 from pipeline.cluster.waiting import Waiting
 from pipeline.engine.capacity import Machine
 from pipeline.engine.shares import Claim
 from pipeline.engine.stage import AUTO
-from tests.cluster.small_cluster import (
-    SmallCluster,
+from tests.cluster.squares_driver import (
     assert_as_in_a_quiet_run,
     assert_without_dumps,
     at_a_pace,

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.small_cluster import (
-    SmallCluster,
+from jobs.soaking.small_cluster import SmallCluster
+from tests.cluster.squares_driver import (
     assert_as_in_a_quiet_run,
     assert_without_dumps,
     at_a_pace,

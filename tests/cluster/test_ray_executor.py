@@ -137,6 +137,11 @@ class TestOnOneCluster:
         assert outcome.blocked == ["total"]
         outcome = world.run("total.broken=true", executor=RayExecutor)
         assert outcome.failed == {"total": "RuntimeError: set to break"}
+        (world.folder / "trace.n005").mkdir()  # where the item reads a file
+        world.store.delete_folder("squares")
+        outcome = world.run(executor=RayExecutor)
+        place = world.folder / "trace.n005"
+        assert outcome.failed == {"squares": f"IsADirectoryError: [Errno 21] Is a directory: '{place}'"}
 
     def test_a_worker_too_large_is_refused_and_too_many_are_fewer(self, world, capsys):
         with pytest.raises(ValueError, match=r"squares: a worker takes 3 cpus, .* \(1 x 2 cpus, .*try --set .*cpus=2"):

@@ -14,7 +14,8 @@ import numpy as np
 import psutil
 import pytest
 
-from tests.cluster.small_cluster import SmallCluster, assert_without_dumps, ended, read_until
+from jobs.soaking.small_cluster import SmallCluster
+from tests.cluster.squares_driver import assert_without_dumps, ended, read_until
 from tests.processes import command_of, hear_interrupts, kill_family, wait_for
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -107,6 +108,20 @@ def test_killed_processes_and_a_killed_driver_change_nothing(quiet, indexed, tmp
     assert [entry["step"] for entry in log(store)] == [entry["step"] for entry in log(quiet)]
     assert [entry.get("loss") for entry in log(store)] == [entry.get("loss") for entry in log(quiet)]
     assert [entry.get("ap") for entry in log(store)] == [entry.get("ap") for entry in log(quiet)]
+
+
+@pytest.mark.faults
+def test_a_killed_controller_of_ray_train_changes_nothing(quiet, indexed, tmp_path):
+    store = shutil.copytree(indexed, tmp_path / "killed")
+    driver = subprocess.Popen(command(store, *ONLY), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    wait_for(driver, lambda: checkpoints(store)[-1:] >= [4])
+    (controller,) = [process for process in family_of(driver) if "TrainController" in command_of(process)]
+    controller.kill()
+    assert checkpoints(store)[-1] < STEPS
+    _, said = driver.communicate(timeout=200)
+    assert driver.returncode == 0, said.decode()
+    assert (store / "detector.safetensors").read_bytes() == (quiet / "detector.safetensors").read_bytes()
+    assert [entry["step"] for entry in log(store)] == [entry["step"] for entry in log(quiet)]
 
 
 @pytest.mark.faults

@@ -14,15 +14,18 @@ HEAD, SMALL, LARGE = Machine(0, 0, 8), Machine(2, 0, 8), Machine(8, 1, 8)
 
 
 class Clock:
-    now = 1_800_000_000.0
+    now = 1_000.0
 
     def __call__(self) -> float:
         return self.now
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Seconds that only count on; the time of day goes with them."""
+    clock = Clock()
+    monkeypatch.setattr(time, "time", lambda: 1_800_000_000.0 + clock.now)
+    return clock
 
 
 def made(clock: Clock, lines: list[str], minutes: float = 5, vain: bool = False) -> Waiting:
@@ -32,7 +35,7 @@ def made(clock: Clock, lines: list[str], minutes: float = 5, vain: bool = False)
 def test_it_says_what_it_waits_for_and_until_when_and_ends(clock: Clock) -> None:
     lines: list[str] = []
     waiting = made(clock, lines)
-    until = time.strftime("%H:%M:%S", time.localtime(clock.now + 300))
+    until = time.strftime("%H:%M:%S", time.localtime(time.time() + 300))
     for _ in range(5):
         waiting.check([HEAD, SMALL])
         clock.now += 60 - 1e-3
@@ -46,6 +49,17 @@ def test_it_says_what_it_waits_for_and_until_when_and_ends(clock: Clock) -> None
     ):
         waiting.check([HEAD, SMALL])
     assert len(lines) == 1
+
+
+def test_a_clock_that_is_set_neither_ends_a_wait_nor_makes_it_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+    waiting, right = Waiting("boxes", Machine(1, 0, 0), 5, lines.append), time.time
+    waiting.check([])
+    monkeypatch.setattr(time, "time", lambda: right() + 86_400)
+    waiting.check([])
+    monkeypatch.setattr(time, "time", lambda: right() - 86_400)
+    waiting.check([Machine(1, 0, 0)])
+    assert lines[1:] == ["boxes: a machine has joined after 0 s; it goes on"]
 
 
 def test_each_wait_has_all_its_time(clock: Clock) -> None:

@@ -87,6 +87,16 @@ def test_other_rows_are_not_read(tmp_path: Path) -> None:
         rows[4]
 
 
+def test_a_read_that_fails_on_the_way_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = LabelledCandidateReader(stored(tmp_path, ROWS))
+
+    def failing(*_: object) -> None:
+        raise OSError("AWS Error INTERNAL_FAILURE during GetObject operation")
+
+    monkeypatch.setattr(labelled_candidates, "_footer", failing)
+    assert same(rows[2], ROWS[2])
+
+
 def test_readers_pickle_and_serve_several_threads(tmp_path: Path) -> None:
     rows = LabelledCandidateReader(stored(tmp_path, ROWS[:3], ROWS[3:]))
     twin = pickle.loads(pickle.dumps(rows))

@@ -22,7 +22,7 @@ def test_the_first_events_are_lines_of_their_own():
 
 def test_later_ones_are_added_up_per_interval():
     clock = Clock()
-    limit = EventLimit(clock)
+    limit = EventLimit(clock, clock)
     for _ in range(SINGLE):
         limit.add("item error", "boxes", {})
     for i in range(30):
@@ -43,6 +43,19 @@ def test_later_ones_are_added_up_per_interval():
         "peak_mb": 100, "kind": {"OSError": 10, "ValueError": 20}, "key": "k29",
     }  # fmt: skip
     assert limit.due(every=True) == []
+
+
+def test_a_clock_that_is_set_changes_no_interval():
+    clock, steady = Clock(), Clock()
+    limit = EventLimit(clock, steady)
+    for _ in range(SINGLE + 1):
+        limit.add("shard done", "boxes", {"rows": 2})
+    clock.now += 86_400
+    assert limit.due() == []
+    clock.now -= 172_800
+    steady.now += 10
+    (line,) = limit.due()
+    assert (line["time"], line["since"], line["count"]) == (clock.now, 1000.0, 1)
 
 
 def test_what_is_left_at_the_end_gets_its_line():
@@ -66,7 +79,7 @@ def test_many_kinds_become_others():
 def test_a_month_of_shards_is_a_few_hundred_kilobytes():
     """A shard every 20 s for 30 days, by simulated time."""
     clock = Clock()
-    limit, size, events, lines = EventLimit(clock), 0, 0, 0
+    limit, size, events, lines = EventLimit(clock, clock), 0, 0, 0
     facts = {
         "shard": "shard-0123456789abcdef",
         "rows": 100,

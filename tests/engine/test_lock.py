@@ -39,7 +39,15 @@ def hold_elsewhere(store: Store) -> subprocess.Popen[bytes]:
 
 
 def of(owner: str, beat: int = 0, where: str = "elsewhere", pid: int = 7) -> bytes:
-    fields = {"owner": owner, "host": "elsewhere", "machine": where, "pid": pid, "started": 0, "purpose": owner}
+    fields = {
+        "owner": owner,
+        "host": "elsewhere",
+        "machine": where,
+        "pid": pid,
+        "started": 0,
+        "purpose": owner,
+        "since_boot": -1,
+    }
     return json.dumps(fields | {"beat": beat}).encode()
 
 
@@ -293,6 +301,18 @@ def test_the_former_holder_is_named(store: Store) -> None:
         held: dict[str, Any] = json.loads(store.read(LOCK_FILE))
         assert (held["host"], held["pid"], held["purpose"]) == (socket.gethostname(), os.getpid(), "mine")
         assert held["started"] == psutil.Process().create_time()
+        assert held["since_boot"] == pytest.approx(psutil.Process().create_time() - psutil.boot_time(), abs=0.1)
+
+
+def test_a_clock_that_is_set_ends_no_holder(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    with StoreLock(store, "one"):
+        held = json.loads(store.read(LOCK_FILE))
+        right = psutil.boot_time()
+        # The kernel keeps when a process started since boot, and counts back from now to the time of day of that boot.
+        monkeypatch.setattr(psutil, "boot_time", lambda: right + 3600)
+        monkeypatch.setattr(psutil._pslinux, "boot_time", lambda: right + 3600)
+        assert abs(psutil.Process().create_time() - held["started"] - 3600) <= 1
+        assert lives_here(held)
 
 
 @pytest.mark.parametrize("content", [b"[1, 2]", b"7", b"", b"null", b"{half"])
@@ -304,8 +324,8 @@ def test_a_lock_that_is_no_record_is_replaced(store: Store, content: bytes) -> N
 
 @pytest.mark.parametrize(("off", "lives"), [(0.0, True), (1.0, True), (1.5, False), (-1.5, False)])
 def test_a_process_is_known_by_its_number_and_its_start(off: float, lives: bool) -> None:
-    born = psutil.Process().create_time()
-    holder = {"host": "any", "machine": machine(), "pid": os.getpid(), "started": born + off}
+    born = psutil.Process().create_time() - psutil.boot_time()
+    holder = {"host": "any", "machine": machine(), "pid": os.getpid(), "started": 0, "since_boot": born + off}
     assert lives_here(holder) is lives
     assert lives_here(holder | {"machine": f"{machine()}0"}) is None
     assert lives_here({}) is None

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from jobs.benchmarks.slow_s3 import BUCKET, slow_s3, wait
+from jobs.benchmarks.slow_s3 import BUCKET, slow_s3, wait, writes
 from pipeline.engine.object_reader import ObjectReader
 from pipeline.engine.storage import Store
 
@@ -61,6 +61,10 @@ def test_an_object_in_parts_is_put_together(store: Store) -> None:
     data = bytes(range(256)) * (12 * 2**12)  # 12 MiB
     store.write("large", data)
     assert store.read("large") == data
+    with store.filesystem.open_input_file(store.path("large")) as file:  # pyarrow asks for parts
+        file.seek(2**20 + 3)
+        assert file.read(300) == data[2**20 + 3 : 2**20 + 303]
+        assert file.size() == len(data)
 
 
 @pytest.mark.slow
@@ -94,3 +98,17 @@ def test_an_object_has_a_tag_of_its_bytes_and_gives_a_part_of_them(server: str, 
     assert (reader.beginning(name, 2), reader.beginning(name, 9)) == (b"12", b"12345")
     store.write("a", b"54321")
     assert reader.facts(name).version != before.version
+
+
+@pytest.mark.slow
+def test_a_share_of_requests_is_refused_and_the_client_asks_again(server: str, store: Store) -> None:
+    wait(server, 0)
+    wait(server, 0, refused=0.5)
+    for number in range(20):
+        store.write(f"n/{number}", b"1")
+    assert len(store.sizes("n")) == 20
+    assert wait(server, 0) > 25
+    for number in range(3):
+        store.write("n/7", bytes(number))
+    found = writes(server)
+    assert [found[f"{store.url.removeprefix(f's3://{BUCKET}/')}/n/{number}"] for number in (6, 7)] == [1, 4]

@@ -42,8 +42,8 @@ def watched(store: Store) -> list[str]:
 
 def dead(store: Store, **changed: object) -> None:
     """Leaves the lock of a run whose process is gone: its number is that of this process, which has another start."""
-    gone = {"host": "here", "machine": machine(), "pid": os.getpid(), "started": 0, "beat": 0, "purpose": "wider8k run"}
-    store.write(LOCK_FILE, json.dumps(gone | changed).encode())
+    gone = {"host": "here", "machine": machine(), "pid": os.getpid(), "started": 0, "since_boot": -1, "beat": 0}
+    store.write(LOCK_FILE, json.dumps(gone | {"purpose": "wider8k run"} | changed).encode())
 
 
 def test_without_a_run_it_says_so_and_ends(store: Store) -> None:

@@ -1,10 +1,9 @@
-"""A cluster of several machines on this one: each a `ray start` process of its own, which can be killed like a machine."""
+"""A cluster of several machines on this one, each a `ray start` process that can be killed like a machine."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -15,12 +14,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.cluster.test_ray_executor import checksums, values
-from tests.processes import free_port, kill_family
+from jobs.soaking.processes import free_port, kill_family
 
-ROOT = Path(__file__).resolve().parents[2]
 RAY = str(Path(sys.executable).parent / "ray")
-SECONDS_TO_START, SECONDS_FOR_A_LINE = 90, 60
+SECONDS_TO_START = 90
 # A machine counts as lost after 1.5 s without a sign of life instead of 15.
 QUICK = {"RAY_health_check_period_ms": "500", "RAY_health_check_failure_threshold": "3"}
 # The provider of Ray's own tests, which starts raylets on this machine; nothing here ends others' as its helper does.
@@ -49,32 +46,54 @@ assert global_worker.gcs_client.drain_node(node, reason, "preempted", 0)[0]
 class SmallCluster:
     """A head without CPUs, and what is added to it: by `add`, or by Ray's own autoscaler."""
 
-    def __init__(self, kinds: Mapping[str, Any] | None = None, autoscaler: int = 2) -> None:
+    def __init__(
+        self, kinds: Mapping[str, Any] | None = None, autoscaler: int = 2, environment: Mapping[str, str] | None = None
+    ) -> None:
         """Starts the head.
 
         Args:
             kinds: of machines that the autoscaler may start, by name, as in the YAML of `ray up`; None for none.
             autoscaler: its version.
+            environment: of all machines and of drivers, beside that of this process.
         """
         self.folder = Path(tempfile.mkdtemp(prefix="w8k-", dir="/tmp"))  # short: Ray's sockets are in it
         self._port = free_port()
         self._kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-        self._kept |= {"RAY_TMPDIR": str(self.folder), "RAY_AUTH_MODE": "disabled", "RAY_BACKEND_LOG_LEVEL": "fatal"}
+        self._kept |= {
+            **(environment or {}),
+            "RAY_TMPDIR": str(self.folder),
+            "RAY_AUTH_MODE": "disabled",
+            "RAY_BACKEND_LOG_LEVEL": "fatal",
+        }
         self._machines: list[subprocess.Popen[bytes]] = []
         command = ["--head", f"--port={self._port}", "--num-cpus=0", "--include-dashboard=false"]
         command += [f"--ray-client-server-port={free_port()}", *self._autoscaling(kinds)]
         self._start(command, QUICK | (FAKE[autoscaler] if kinds else {}))
         self.address = (self.folder / "ray" / "ray_current_cluster").read_text().strip()
 
+    def forget_ended(self) -> list[int]:
+        """Returns the process ids of machines that have ended by themselves since the last call."""
+        ended = [machine for machine in self.machines if machine.poll() is not None]
+        for machine in ended:
+            self._machines.remove(machine)
+        return [machine.pid for machine in ended]
+
+    @property
+    def machines(self) -> tuple[subprocess.Popen[bytes], ...]:
+        """All machines that were added and are not lost, oldest first."""
+        return tuple(self._machines[1:])
+
     @property
     def env(self) -> dict[str, str]:
         """Environment of a driver that joins."""
         return {**self._kept, "RAY_ADDRESS": self.address}
 
-    def add(self, cpus: int, **resources: float) -> subprocess.Popen[bytes]:
-        """Starts a machine; returns once it has joined."""
+    def add(
+        self, cpus: int, environment: Mapping[str, str] | None = None, **resources: float
+    ) -> subprocess.Popen[bytes]:
+        """Starts a machine, with an environment of its own; returns once it has joined."""
         command = [f"--address={self.address}", f"--num-cpus={cpus}", f"--resources={json.dumps(resources)}"]
-        return self._start(command, {})
+        return self._start(command, dict(environment or {}))
 
     def lose(self, machine: subprocess.Popen[bytes]) -> None:
         """Ends a machine without warning."""
@@ -83,7 +102,7 @@ class SmallCluster:
 
     def lose_all(self) -> None:
         """Ends all machines but the head."""
-        for machine in self._machines[1:]:
+        for machine in self.machines:
             self.lose(machine)
 
     def drain(self, resource: str) -> None:
@@ -100,7 +119,7 @@ class SmallCluster:
     def _autoscaling(self, kinds: Mapping[str, Any] | None) -> list[str]:
         if not kinds:
             return []
-        provider = {"type": "external", "module": PROVIDER, "gcs_address": f"127.0.0.1:{self._port}"}
+        provider: dict[str, Any] = {"type": "external", "module": PROVIDER, "gcs_address": f"127.0.0.1:{self._port}"}
         provider |= {"use_node_id_as_ip": True, "disable_node_updaters": True, "disable_launch_config_check": True}
         provider |= {"launch_multiple": True, "head_node_id": HEAD_ID}
         head = {"resources": {"CPU": 0}, "node_config": {}, "max_workers": 0}
@@ -130,57 +149,3 @@ class SmallCluster:
             assert machine.poll() is None and time.monotonic() < limit, text
             time.sleep(0.05)
         return machine
-
-
-def start_squares(world: Any, env: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
-    """Starts a driver that runs a `World`'s config; its output is that of a terminal's user."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.cluster.squares_job", str(world.folder / "config.yaml"), *arguments],
-        cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
-    )  # fmt: skip
-
-
-def read_until(driver: subprocess.Popen[str], *parts: str) -> str:
-    """Returns what a driver prints up to a line with all of these parts; ends it and fails where none comes in time."""
-    limit, text = time.monotonic() + SECONDS_FOR_A_LINE, ""
-    assert driver.stdout
-    for line in driver.stdout:
-        text += line
-        if all(part in line for part in parts):
-            return text
-        if time.monotonic() > limit:
-            break
-    if driver.poll() is None:
-        kill_family(driver)
-    raise AssertionError(f"no line with {parts}:\n{text}")
-
-
-def ended(driver: subprocess.Popen[str]) -> tuple[int, str]:
-    try:
-        text, _ = driver.communicate(timeout=150)
-    finally:
-        if driver.poll() is None:
-            kill_family(driver)
-    return driver.returncode, text
-
-
-def assert_without_dumps(text: str) -> None:
-    """Fails where Ray's own words are among those of the run."""
-    assert not re.search(r"state-dump|Traceback|\(raylet\)|ray\.exceptions|\[E \d|WARNING", text), text
-
-
-def at_a_pace(world: Any, numbers: int) -> None:
-    """Makes a `World` of so many numbers, of which `squares` takes 0.3 s each."""
-    world.numbers(range(numbers))
-    (world.folder / "pace").write_text("0.3")
-
-
-def assert_as_in_a_quiet_run(world: Any, numbers: int) -> None:
-    """Fails where a row is lost or doubled, or where a run in one process gives other bytes."""
-    assert values(world, "squares") == [(f"n{i:03d}", i * i) for i in range(numbers)]
-    disturbed = checksums(world)
-    for node in ("squares", "cubes", "total"):
-        world.store.delete_folder(node)
-    (world.folder / "pace").unlink()
-    world.run()
-    assert checksums(world) == disturbed
