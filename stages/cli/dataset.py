@@ -112,7 +112,7 @@ def _run_on(found: FoundLabels) -> str:
     from pipeline.data.datasets.labels.labelled_files import labels_in
     from pipeline.data.file_path import path_below
 
-    inside = path_below(found.labels, found.root).as_posix()
+    inside = path_below(found.labels.absolute(), found.root).as_posix()
     # What a dataset finds by itself need not be named.
     alone = found.labels.is_dir() or len(list(labels_in(found.root, found.form))) == 1
     params = {"annotation": "" if alone else inside, "images": found.images}

@@ -370,9 +370,9 @@ def test_shares_against_shares_read_each_label_and_each_image_once(
     for module, name in ((yolo_text, "stream_lines"), (image_files, "read_file")):
         real = getattr(module, name)
 
-        def counted(file: Path, real: Callable[[Path], object] = real) -> object:
+        def counted(file: Path, *rest: object, real: Callable[..., object] = real) -> object:
             read.append(str(file))
-            return real(file)
+            return real(file, *rest)
 
         monkeypatch.setattr(module, name, counted)
     assert read_inputs(root / "found", read_labels(root / "yolo")).evaluate().ap == expected

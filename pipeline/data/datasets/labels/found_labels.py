@@ -52,7 +52,8 @@ class FoundLabels:
         """Returns the file of each image relative to the root, None for one that is not there."""
         files = {path for path, _ in scan(self.root, "" if table.paths else self.images)}
         if table.paths:
-            inside = path_below(self.labels if self.labels.is_dir() else self.labels.parent, self.root).as_posix()
+            folder = self.labels if self.labels.is_dir() else self.labels.parent
+            inside = path_below(folder.absolute(), self.root).as_posix()
             paths = [path if inside == "." else f"{inside}/{path}" for path in table.paths]
         else:
             paths = locate_images(table.names, files, self.images)
@@ -80,7 +81,7 @@ class FoundLabels:
             raise ValueError(
                 f"{self.labels}: expected labels of image files, found {self.form.words}: evaluate reads it"
             )
-        inside = path_below(self.labels, self.root).as_posix()
+        inside = path_below(self.labels.absolute(), self.root).as_posix()
         params = {"annotation": inside, "images": self.images, "category": self.category or None}
         return DATASETS[self.name].model_validate({**params, "missing": "skip", "doubts": "report"})
 
@@ -139,4 +140,4 @@ def find_labels(
     within = images or start
     root = common_folder(labels, within)
     inside = path_below(within.absolute(), root).as_posix()
-    return FoundLabels(name, labels.absolute(), root, "" if inside == "." else inside, category)
+    return FoundLabels(name, labels, root, "" if inside == "." else inside, category)
