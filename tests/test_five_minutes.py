@@ -13,7 +13,8 @@ from tests.wheel import installed
 
 __all__ = ["installed"]
 
-_RAY = {"platform": pytest.mark.ray}
+# A head of its own takes a minute; `test_ray_job` submits to one in a plain run.
+_RAY = {"platform": [pytest.mark.ray, pytest.mark.faults]}
 _PROGRESS = re.compile(r"^\w+( \d+/\d+ items .*| \d[\d.hms]*)$")  # how far a node is, from time to time
 _DEVICES = re.compile(r"^(ok|--|NO|   ) .*")  # of the machine
 

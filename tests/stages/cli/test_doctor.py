@@ -57,4 +57,4 @@ def test_a_store_that_cannot_be_written_and_a_full_disk(
 def test_ray_is_started_and_ended(wider8k) -> None:
     answer = wider8k("doctor", "--json")
     assert answer.code == 0
-    assert checks(answer)["Ray"]["found"].startswith("a cluster of this machine starts: 1 machines, ")
+    assert checks(answer)["Ray"]["found"].startswith("a cluster of this machine starts: 1 machine, ")

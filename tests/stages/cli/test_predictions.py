@@ -147,12 +147,14 @@ def reader_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("wider_text", "predictions.tar.gz"),
         ("wider_text", "a.tar.gz"),
         ("wider_text", "b.tar.gz"),
+        ("coco_results", "a.json"),
+        ("coco_results", "b.json"),
         ("yolo", "runs/detect/predict"),
     ):
         convert_predictions(root / "found.csv", form, root / out, given=GivenPredictions(image_folder=photos))
     for name in ("a", "b"):
         result = evaluate_benchmark("pascal", root / "rows.txt", labels)
-        (root / f"{name}.json").write_text(result.to_json(), encoding="utf-8")
+        (root / f"pascal_{name}.json").write_text(result.to_json(), encoding="utf-8")
     (root / "list.txt").write_bytes("".join(f"./{name}\r\n" for name in NAMES[:4]).encode("utf-8-sig"))
     monkeypatch.chdir(root)
     return root
@@ -164,7 +166,7 @@ OFFICIAL = "~/data/WIDER/wider_face_split"
 def test_every_command_of_the_page_runs(wider8k, reader_of_the_page: Path) -> None:
     page = (Path(__file__).resolve().parents[3] / "docs/predictions.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```bash\n(.*?)```", page, re.DOTALL)
-    commands = [shlex.split(line)[3:] for line in "".join(blocks).splitlines()]
+    commands = [shlex.split(line)[1:] for line in "".join(blocks).splitlines()]
     assert len(commands) >= 13
     answers = {}
     for words in commands:
