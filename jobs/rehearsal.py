@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -25,7 +26,8 @@ sys.path.insert(0, str(ROOT))  # `jobs` is no installed package
 
 from jobs.benchmarks.slow_s3 import BUCKET, slow_s3, wait  # noqa: E402
 from jobs.rehearsing.drawn_wider import write_drawn_wider  # noqa: E402
-from jobs.rehearsing.machines import job_ended, job_status, ray_job, small_cluster, wait_until  # noqa: E402
+from jobs.rehearsing.jobs import job_ended, job_status, ray_job, wait_until  # noqa: E402
+from jobs.simulated.small_cluster import SmallCluster  # noqa: E402
 from pipeline.engine.config import load_config  # noqa: E402
 from pipeline.engine.manifest import stored_manifests  # noqa: E402
 from pipeline.engine.storage import Store  # noqa: E402
@@ -63,7 +65,10 @@ def main(
         run_undisturbed(sets_for(here.url, str(wider), folder))
         log(f"undisturbed, in one process, images and store on a disk: {finished(here)} of {len(nodes)} nodes")
         wait(server, delay_ms / 1000)
-        with small_cluster(MACHINES, CPUS) as env:
+        with closing(SmallCluster(environment=machine_env(folder), patient=True, jobs=True)) as cluster:
+            for _ in range(MACHINES):
+                cluster.add(CPUS)
+            env = cluster.job_env
             log(f"a cluster of {MACHINES} machines of {CPUS} core; {delay_ms:g} ms a request to {far} and {there.url}")
             for number, share in enumerate(STOPS, start=1):
                 stop_midway(env, f"full-{number}", sets_for(there.url, far, folder), there, int(share * len(nodes)))
@@ -78,6 +83,12 @@ def main(
         for node, names in columns.items():
             log(f"{node} differs in {', '.join(names)}")
         sys.exit(0 if all(set(names) <= MEASURED.get(node, set()) for node, names in columns.items()) else 1)
+
+
+def machine_env(home: Path) -> dict[str, str]:
+    """Returns what the machines and those who submit to them have beside this process's environment."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return {"HOME": str(home), "PATH": path, "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0", "OMP_NUM_THREADS": "1"}
 
 
 def sets_for(store: str, images: str, folder: Path) -> list[str]:
@@ -130,7 +141,7 @@ def to_the_end(env: Mapping[str, str], job: str, words: Sequence[str]) -> str:
     text = ray_job(env, "logs", job)
     if job_status(env, job) != "SUCCEEDED":
         raise RuntimeError(text)
-    return re.findall(r"done: .*", text)[-1]
+    return str(re.findall(r"done: .*", text)[-1])
 
 
 def finished(store: Store) -> int:

@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # `jobs` is no installed package
 
 from jobs.benchmarks.slow_s3 import BUCKET, slow_s3  # noqa: E402
+from jobs.simulated.small_cluster import SmallCluster  # noqa: E402
 from jobs.soaking.comparison import Contents, contents  # noqa: E402
 from jobs.soaking.disturbed import Disturbed, SoakFailed  # noqa: E402
 from jobs.soaking.faults import (  # noqa: E402
@@ -42,7 +43,6 @@ from jobs.soaking.faults import (  # noqa: E402
 from jobs.soaking.figures import Log, summary, table  # noqa: E402
 from jobs.soaking.scene import CONFIG, MACHINES, Scene  # noqa: E402
 from jobs.soaking.schedule import Schedule  # noqa: E402
-from jobs.soaking.small_cluster import SmallCluster  # noqa: E402
 from jobs.soaking.small_disk import small_disk  # noqa: E402
 from jobs.soaking.storage_faults import BitFlipped, DiskFull, S3Refuses, S3Slow  # noqa: E402
 from pipeline.engine.storage import Store  # noqa: E402

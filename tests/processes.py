@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from jobs.soaking.processes import command_of, free_port, kill_all, kill_family
+from jobs.simulated.processes import command_of, free_port, kill_all, kill_family
 
 __all__ = ["command_of", "free_port", "hear_interrupts", "kill_all", "kill_family", "wait_for"]
 

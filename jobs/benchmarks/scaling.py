@@ -6,9 +6,11 @@ machine of two cores, and what is measured is what the pipeline adds. Each simul
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -30,7 +32,7 @@ from jobs.benchmarks.shard_spans import (
     rate_of,
     read_spans,
 )
-from jobs.benchmarks.simulated_nodes import simulated_nodes
+from jobs.simulated.small_cluster import SmallCluster
 from pipeline.data.records import Detections
 from pipeline.data.schemas import DETECTIONS, SAMPLES
 from pipeline.engine.graph import Graph, Node
@@ -41,6 +43,7 @@ from pipeline.engine.shard_record import KEY
 from pipeline.engine.stage import AUTO, Item, Items, MapStage, Port, Resources, Row, StageContext
 from pipeline.engine.storage import Store
 
+ROOT = Path(__file__).resolve().parents[2]
 IMAGES, BOXES = "images", "boxes"
 COSTS: Final = (0.5, 1.0, 2.0)  # of an image of the detectors side by side, as multiples of the given seconds
 _EMPTY: Final = Detections("", 1024, 768).to_row()
@@ -102,10 +105,11 @@ def scaling_section(sizes: Sequence[int], images: int, seconds: float, shard_row
         shard_rows: images of a shard.
     """
     runs: dict[int, ClusterRun] = {}
-    with tempfile.TemporaryDirectory(prefix="wider8k-benchmark-") as place, simulated_nodes() as nodes:
+    with tempfile.TemporaryDirectory(prefix="wider8k-benchmark-") as place, joined_cluster() as nodes:
         there = 0
         for size in sorted(sizes):
-            nodes.add(size - there)
+            for _ in range(size - there):
+                nodes.add(1)
             there, store = size, Store(f"{place}/{size}")
             graph = sleeping_graph(size * images, {BOXES: seconds}, shard_rows)
             prepare(graph, BOXES, store)
@@ -116,6 +120,22 @@ def scaling_section(sizes: Sequence[int], images: int, seconds: float, shard_row
         "the other, and the end in which some have none; whole: with joining the cluster, planning, opening, manifest",
         *(_limits(size, run.spans[BOXES], run) for size, run in runs.items()),
     ])  # fmt: skip
+
+
+@contextmanager
+def joined_cluster() -> Iterator[SmallCluster]:
+    """Starts a cluster that the processes started inside join, and ends it. Raises RuntimeError: it did not start."""
+    # Eight raylets that start on two cores are silent for more than a second.
+    cluster = SmallCluster(environment={"PYTHONPATH": str(ROOT)}, patient=True)
+    before = os.environ.get("RAY_ADDRESS")
+    os.environ["RAY_ADDRESS"] = cluster.address
+    try:
+        yield cluster
+    finally:
+        os.environ.pop("RAY_ADDRESS")
+        if before is not None:
+            os.environ["RAY_ADDRESS"] = before
+        cluster.close()
 
 
 def scaling_rows(runs: Mapping[int, ClusterRun]) -> list[Measured]:
@@ -145,8 +165,9 @@ def sharing_section(workers: int, images: int, seconds: float, shard_rows: int) 
         shard_rows: images of a shard.
     """
     costs = {f"detector_{number}": cost * seconds for number, cost in enumerate(COSTS, 1)}
-    with tempfile.TemporaryDirectory(prefix="wider8k-benchmark-") as place, simulated_nodes() as nodes:
-        nodes.add(workers)
+    with tempfile.TemporaryDirectory(prefix="wider8k-benchmark-") as place, joined_cluster() as nodes:
+        for _ in range(workers):
+            nodes.add(1)
         graph, store = sleeping_graph(images, costs, shard_rows), Store(place)
         prepare(graph, next(iter(costs)), store)
         run = in_new_process(run_on_cluster, graph, tuple(costs), store)

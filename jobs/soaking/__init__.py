@@ -1,1 +1,1 @@
-"""The parts of `jobs/soak.py`: faults, passes under them, what they left, and a cluster on one machine."""
+"""The parts of `jobs/soak.py`: faults, passes under them and what they left."""

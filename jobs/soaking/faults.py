@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar, Final
 
 import psutil
 
-from jobs.soaking.processes import command_of
+from jobs.simulated.processes import command_of
 from jobs.soaking.scene import FEWEST, MOST, Scene
 
 CLOCK_SECONDS: Final = (-86_400.0, -3_600.0, -90.0, 90.0, 3_600.0, 86_400.0)
 
 
-class Fault:
+class Fault(ABC):
     """A kind of fault: what the others inherit.
 
     Attributes:
@@ -34,12 +35,13 @@ class Fault:
         """Returns whether it can happen now."""
         return True
 
+    @abstractmethod
     def begin(self, scene: Scene) -> str:
         """Makes it happen; returns what was done to what, "" where there was nothing to do it to."""
-        raise NotImplementedError
 
     def end(self, scene: Scene) -> None:
         """Ends what lasts."""
+        return  # what happens at once has no end
 
 
 class WorkerKilled(Fault):

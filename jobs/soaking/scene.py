@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from jobs.benchmarks.slow_s3 import BUCKET, writes
+from jobs.simulated.processes import kill_family
+from jobs.simulated.small_cluster import SmallCluster
 from jobs.soaking.clocks import Clock
-from jobs.soaking.processes import kill_family
-from jobs.soaking.small_cluster import SmallCluster
 from pipeline.engine.local_files import TEMPORARY
 from pipeline.engine.storage import Store
 

@@ -142,8 +142,11 @@ def machine() -> str:
 
 
 def lives_here(holder: dict[str, Any]) -> bool | None:
-    """Returns whether the process that wrote this lock runs, None if it is of another machine or container."""
-    if holder.get("machine") != machine():
+    """Returns whether the process that wrote this lock runs, None if that cannot be seen from here.
+
+    It is of another machine or container, or of a version of this project that says less of itself.
+    """
+    if holder.get("machine") != machine() or "since_boot" not in holder:
         return None
     try:
         # The same number may belong to a new process, which has another start time.

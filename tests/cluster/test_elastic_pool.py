@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.soaking.small_cluster import SmallCluster
+from jobs.simulated.small_cluster import SmallCluster
 from pipeline.cluster.claims import SECONDS_SETTLED, Claims
 from pipeline.cluster.elastic_pool import SHORT_SECONDS, ElasticPool, _surplus
 from pipeline.cluster.waiting import Waiting

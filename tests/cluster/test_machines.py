@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from jobs.soaking.small_cluster import SmallCluster
+from jobs.simulated.small_cluster import SmallCluster
 from tests.cluster.squares_driver import (
     assert_as_in_a_quiet_run,
     assert_without_dumps,

@@ -14,7 +14,7 @@ import numpy as np
 import psutil
 import pytest
 
-from jobs.soaking.small_cluster import SmallCluster
+from jobs.simulated.small_cluster import SmallCluster
 from tests.cluster.squares_driver import assert_without_dumps, ended, read_until
 from tests.processes import command_of, hear_interrupts, kill_family, wait_for
 

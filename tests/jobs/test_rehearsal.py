@@ -9,7 +9,7 @@ import pytest
 
 from jobs.rehearsal import CONFIG, MACHINE, ROOT, contents, differing_columns, finished, sets_for
 from jobs.rehearsing.drawn_wider import write_drawn_wider
-from jobs.rehearsing.machines import wait_until
+from jobs.rehearsing.jobs import wait_until
 from pipeline.data.datasets import DATASETS, Mosaic, WiderFace
 from pipeline.engine.config import load_config
 from stages.graph import STAGES

@@ -20,6 +20,7 @@ from jobs.soaking.schedule import Schedule
 from jobs.soaking.small_disk import small_disk
 from jobs.soaking.storage_faults import fill, flip
 from pipeline.engine.storage import Store
+from tests.lacking import lacks
 
 KINDS = ("a", "b", "c", "d")
 
@@ -133,7 +134,7 @@ def test_a_bit_is_flipped_in_place(tmp_path: Path) -> None:
 def test_a_full_disk_is_full_to_the_last_byte(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", 2) as problem:
         if problem:
-            pytest.skip(problem)
+            lacks(problem)
         store = Store(str(tmp_path / "disk/store"))
         store.write("kept", b"1" * 5000)
         assert fill(tmp_path / "disk/ballast") > 2**20

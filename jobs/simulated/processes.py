@@ -36,7 +36,9 @@ def kill_all(processes: Iterable[psutil.Process]) -> None:
 
 
 def kill_family(driver: subprocess.Popen[Any]) -> None:
-    """Kills a process first and then all that it had started, as a machine that fails would."""
+    """Kills a process, if it runs, and then all that it had started, as a machine that fails would."""
+    if driver.poll() is not None:
+        return
     family = psutil.Process(driver.pid).children(recursive=True)
     os.kill(driver.pid, signal.SIGKILL)
     kill_all(family)

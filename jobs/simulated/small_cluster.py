@@ -14,10 +14,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jobs.soaking.processes import free_port, kill_family
+from jobs.simulated.processes import free_port, kill_family
 
 RAY = str(Path(sys.executable).parent / "ray")
-SECONDS_TO_START = 90
+SECONDS_TO_START = 180
+OBJECT_STORE_BYTES = 80_000_000  # about the least that Ray takes; only ids and records pass through it
 # A machine counts as lost after 1.5 s without a sign of life instead of 15.
 QUICK = {"RAY_health_check_period_ms": "500", "RAY_health_check_failure_threshold": "3"}
 # The provider of Ray's own tests, which starts raylets on this machine; nothing here ends others' as its helper does.
@@ -47,7 +48,13 @@ class SmallCluster:
     """A head without CPUs, and what is added to it: by `add`, or by Ray's own autoscaler."""
 
     def __init__(
-        self, kinds: Mapping[str, Any] | None = None, autoscaler: int = 2, environment: Mapping[str, str] | None = None
+        self,
+        kinds: Mapping[str, Any] | None = None,
+        autoscaler: int = 2,
+        environment: Mapping[str, str] | None = None,
+        *,
+        patient: bool = False,
+        jobs: bool = False,
     ) -> None:
         """Starts the head.
 
@@ -55,6 +62,8 @@ class SmallCluster:
             kinds: of machines that the autoscaler may start, by name, as in the YAML of `ray up`; None for none.
             autoscaler: its version.
             environment: of all machines and of drivers, beside that of this process.
+            patient: a silent machine counts as lost after 15 s, as by Ray's defaults, instead of 1.5 s.
+            jobs: `ray job` finds it, at the address in `job_env`.
         """
         self.folder = Path(tempfile.mkdtemp(prefix="w8k-", dir="/tmp"))  # short: Ray's sockets are in it
         self._port = free_port()
@@ -66,9 +75,11 @@ class SmallCluster:
             "RAY_BACKEND_LOG_LEVEL": "fatal",
         }
         self._machines: list[subprocess.Popen[bytes]] = []
-        command = ["--head", f"--port={self._port}", "--num-cpus=0", "--include-dashboard=false"]
-        command += [f"--ray-client-server-port={free_port()}", *self._autoscaling(kinds)]
-        self._start(command, QUICK | (FAKE[autoscaler] if kinds else {}))
+        command = ["--head", f"--port={self._port}", "--num-cpus=0", f"--ray-client-server-port={free_port()}"]
+        self._dashboard = free_port() if jobs else 0
+        command += [f"--dashboard-port={self._dashboard}"] if jobs else ["--include-dashboard=false"]
+        command += [f"--dashboard-agent-listen-port={free_port() if jobs else 0}", *self._autoscaling(kinds)]
+        self._start(command, ({} if patient else QUICK) | (FAKE[autoscaler] if kinds else {}))
         self.address = (self.folder / "ray" / "ray_current_cluster").read_text().strip()
 
     def forget_ended(self) -> list[int]:
@@ -88,11 +99,17 @@ class SmallCluster:
         """Environment of a driver that joins."""
         return {**self._kept, "RAY_ADDRESS": self.address}
 
+    @property
+    def job_env(self) -> dict[str, str]:
+        """Environment of a shell that submits jobs."""
+        return {**self._kept, "RAY_API_SERVER_ADDRESS": f"http://127.0.0.1:{self._dashboard}"}
+
     def add(
         self, cpus: int, environment: Mapping[str, str] | None = None, **resources: float
     ) -> subprocess.Popen[bytes]:
         """Starts a machine, with an environment of its own; returns once it has joined."""
         command = [f"--address={self.address}", f"--num-cpus={cpus}", f"--resources={json.dumps(resources)}"]
+        command.append("--dashboard-agent-listen-port=0")
         return self._start(command, dict(environment or {}))
 
     def lose(self, machine: subprocess.Popen[bytes]) -> None:
@@ -113,7 +130,8 @@ class SmallCluster:
     def close(self) -> None:
         """Ends all machines."""
         self.lose_all()
-        kill_family(self._machines[0])
+        if self._machines:
+            kill_family(self._machines.pop())
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _autoscaling(self, kinds: Mapping[str, Any] | None) -> list[str]:
@@ -134,7 +152,7 @@ class SmallCluster:
         return [f"--autoscaling-config={file}"]
 
     def _start(self, arguments: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
-        command = [RAY, "start", "--block", "--object-store-memory=80000000", "--dashboard-agent-listen-port=0"]
+        command = [RAY, "start", "--block", "--disable-usage-stats", f"--object-store-memory={OBJECT_STORE_BYTES}"]
         log = self.folder / f"log-{uuid.uuid4().hex[:8]}"
         with log.open("w") as file:
             machine = subprocess.Popen(
@@ -146,6 +164,8 @@ class SmallCluster:
         while "will now block forever" not in (
             text := log.read_text()
         ):  # the last line; its address is written by then
-            assert machine.poll() is None and time.monotonic() < limit, text
+            if machine.poll() is not None or time.monotonic() > limit:
+                self.close()
+                raise RuntimeError(f"a machine did not start within {SECONDS_TO_START} s:\n{text}")
             time.sleep(0.05)
         return machine
