@@ -13,8 +13,7 @@ from tests.wheel import installed
 
 __all__ = ["installed"]
 
-# A head of its own takes a minute; `test_ray_job` submits to one in a plain run.
-_RAY = {"platform": [pytest.mark.ray, pytest.mark.faults]}
+_RAY = {"platform": pytest.mark.ray}
 _PROGRESS = re.compile(r"^\w+( \d+/\d+ items .*| \d[\d.hms]*)$")  # how far a node is, from time to time
 _DEVICES = re.compile(r"^(ok|--|NO|   ) .*")  # of the machine
 

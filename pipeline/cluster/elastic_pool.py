@@ -102,7 +102,8 @@ class ElasticPool:
         pools = [(state, pool) for operator, state in executor._topology.items() for pool in _pools_of(operator)]
         if (now := time.monotonic()) >= self._next:
             self._next = now + SECONDS_BETWEEN_COUNTS
-            machines, leaving = machines_by_id(), leaving_nodes()
+            leaving = leaving_nodes()
+            machines = machines_by_id(leaving)
             self.waiting.check(machines.values())
             self._report_room(machines)
             for state, pool in pools:

@@ -21,14 +21,13 @@ def leaving_nodes() -> frozenset[str]:
 
 def machines_now(leaving: bool = False) -> tuple[Machine, ...]:
     """Returns what each machine has in all, taken or not; those that are drained only if `leaving`."""
-    return tuple(machines_by_id(leaving).values())
+    return tuple(machines_by_id(frozenset() if leaving else leaving_nodes()).values())
 
 
-def machines_by_id(leaving: bool = False) -> dict[str, Machine]:
-    """Returns the id of each machine's raylet -> what it has in all; those that are drained only if `leaving`."""
+def machines_by_id(left_out: frozenset[str]) -> dict[str, Machine]:
+    """Returns the id of each machine's raylet -> what it has in all; without those of some ids, as of `leaving_nodes`."""
     import ray
 
-    left_out = frozenset[str]() if leaving else leaving_nodes()
     nodes = (node for node in ray.nodes() if node["Alive"] and node["NodeID"] not in left_out)
     return {node["NodeID"]: _machine(node["Resources"]) for node in nodes}
 

@@ -25,7 +25,7 @@ import numpy as np
 from pipeline.cluster.address import joined
 from pipeline.cluster.claims import Claims
 from pipeline.cluster.elastic_pool import ElasticPool, following, forget
-from pipeline.cluster.machines import cannot_be_started, cluster_outlook, machines_by_id, machines_now
+from pipeline.cluster.machines import cannot_be_started, cluster_outlook, leaving_nodes, machines_by_id, machines_now
 from pipeline.cluster.process_watch import ProcessWatch
 from pipeline.cluster.ray_loader import on_every_round
 from pipeline.cluster.session import connect
@@ -134,7 +134,7 @@ class RayExecutor:
         import ray.data
 
         resources = job.ctx.resources
-        size = elastic.size(sum(elastic.share(machines_by_id(), len(todo)).values()), len(todo))
+        size = elastic.size(sum(elastic.share(machines_by_id(leaving_nodes()), len(todo)).values()), len(todo))
         # Each may die once of a lost machine while it opens, and more may start than at first.
         most = min(resources.workers, max(size, WORKERS_THAT_MAY_DIE))
         job = replace(job, ctx=replace(job.ctx, resources=resources.model_copy(update={"workers": most})))
