@@ -25,7 +25,7 @@ def machines_now(leaving: bool = False) -> tuple[Machine, ...]:
 
 
 def machines_by_id(left_out: frozenset[str]) -> dict[str, Machine]:
-    """Returns the id of each machine's raylet -> what it has in all; without those of some ids, as of `leaving_nodes`."""
+    """Returns the id of each machine's raylet -> what it has in all; those of `left_out` are not among them."""
     import ray
 
     nodes = (node for node in ray.nodes() if node["Alive"] and node["NodeID"] not in left_out)
