@@ -79,10 +79,12 @@ class Disturbed:
                 break
             if not self._explained(code):
                 own_ends += 1
-                self.problems.append(f"{place}: submission {submissions} ended with {code} though there was no fault")
+                self.problems.append(f"{place}: submission {submissions} ended with {code} though no fault explains it")
                 self._log(f"{time.strftime('%H:%M:%S')}  {self.problems[-1]}: {self._last_line()}")
             if own_ends == MOST_ENDS_BY_THEMSELVES:
-                raise SoakFailed(f"{place}: {own_ends} submissions failed without a fault; see {self._output}")
+                raise SoakFailed(
+                    f"{place}: {own_ends} submissions failed, and no fault explains it; see {self._output}"
+                )
             time.sleep(SECONDS_BEFORE_ANOTHER_TRY)
         self._settle(everything=True)
         damaged = scene.damaged(self._output)
@@ -171,8 +173,8 @@ class Disturbed:
                 self._log(each.happened.line())
 
     def _explained(self, code: int) -> bool:
-        """Returns whether a fault that work has not gone on after explains the failure, and notes it there."""
-        for each in reversed(self._pending):
+        """Returns whether work has not gone on yet after a fault that may end a run, and notes the end there."""
+        for each in reversed([pending for pending in self._pending if pending.fault.may_end_run]):
             each.happened.ended_run = True
             if not each.fault.ends_run:
                 self._log(f"{time.strftime('%H:%M:%S')}  {self._place}  the run ended with {code}: {self._last_line()}")

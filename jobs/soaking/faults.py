@@ -21,11 +21,13 @@ class Fault(ABC):
         name: of the kind, in options and tables.
         lasts: seconds between which its length is drawn; both 0 for what happens at once.
         ends_run: the run ends by it and has to be submitted again, however good the engine is.
+        may_end_run: the run may fail by it; a failure after another kind of fault is a problem of the engine.
     """
 
     name: ClassVar[str]
     lasts: ClassVar[tuple[float, float]] = (0.0, 0.0)
     ends_run: ClassVar[bool] = False
+    may_end_run: ClassVar[bool] = False
 
     def missing(self, scene: Scene) -> str:
         """Returns why this machine cannot have such a fault, "" where it can."""
@@ -68,6 +70,7 @@ class DriverKilled(Fault):
 
     name: ClassVar[str] = "driver-killed"
     ends_run: ClassVar[bool] = True
+    may_end_run: ClassVar[bool] = True
 
     def begin(self, scene: Scene) -> str:
         """Kills it."""

@@ -21,6 +21,7 @@ class DiskFull(Fault):
 
     name: ClassVar[str] = "disk-full"
     lasts: ClassVar[tuple[float, float]] = (3.0, 12.0)
+    may_end_run: ClassVar[bool] = True  # a node that cannot write fails, and its next run goes on
 
     def missing(self, scene: Scene) -> str:
         """Where no small file system could be made."""

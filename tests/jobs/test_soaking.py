@@ -8,17 +8,20 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from jobs.soaking.clocks import Clock
 from jobs.soaking.comparison import Contents, Difference, difference
-from jobs.soaking.faults import has_work
-from jobs.soaking.figures import Happened, Passed, summary, table
-from jobs.soaking.scene import is_output
+from jobs.soaking.disturbed import Disturbed, _Pending
+from jobs.soaking.faults import DriverKilled, Fault, WorkerKilled, has_work
+from jobs.soaking.figures import Happened, Log, Passed, summary, table
+from jobs.soaking.scene import Scene, is_output
 from jobs.soaking.schedule import Schedule
 from jobs.soaking.small_disk import small_disk
-from jobs.soaking.storage_faults import fill, flip
+from jobs.soaking.storage_faults import DiskFull, fill, flip
 from pipeline.engine.storage import Store
 from tests.lacking import lacks
 
@@ -193,3 +196,16 @@ def test_a_fault_and_a_pass_are_a_line_each() -> None:
 )
 def test_workers_that_have_work_are_known_by_their_name(command: str, expected: bool) -> None:
     assert has_work(command) is expected
+
+
+@pytest.mark.parametrize(("fault", "explains"), [(WorkerKilled(), False), (DriverKilled(), True), (DiskFull(), True)])
+def test_a_run_that_fails_is_a_problem_unless_the_fault_may_end_it(
+    fault: Fault, explains: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "pass-1.log").write_text("failed\n")
+    scene = cast(Scene, SimpleNamespace(folder=tmp_path))
+    passes = Disturbed(scene, Schedule(0, ["a"], 1, 1), {}, Contents({}, {}), Log(tmp_path / "log"), 1)
+    passes._place = "pass 1"
+    passes._pending.append(_Pending(Happened(fault.name, "one", "pass 1", 0.0), fault, 0.0, 0.0, set()))
+    assert passes._explained(1) is explains
+    assert passes._pending[0].happened.ended_run is explains

@@ -10,11 +10,12 @@ from typing import Any, ClassVar, Final, Literal
 import numpy as np
 
 from pipeline.data.datasets.dataset import set_option
+from pipeline.data.datasets.files import size_in, version_of
 from pipeline.data.datasets.labels.coco_reader import BoxForm, CocoNumbers, read_coco
 from pipeline.data.datasets.labels.form import HEAD, Form, head_of
 from pipeline.data.datasets.labels.label_table import POINTS, LabelTable
 from pipeline.data.datasets.labels.labelled_files import LabelledFiles
-from pipeline.data.file_path import FilePath, read_beginning
+from pipeline.data.file_path import FilePath
 
 _KEYS: Final = ("images", "annotations", "categories", "info", "licenses")
 
@@ -57,7 +58,7 @@ def _matches(path: FilePath) -> bool:
     The `notes.json` beside Label Studio's YOLO text has categories and info alone.
     """
     head = head_of(path, ".json").lstrip()
-    keys = _KEYS if head and len(read_beginning(path, HEAD + 1)) > HEAD else _KEYS[:2]
+    keys = _KEYS if head and size_in(version_of(path)) > HEAD else _KEYS[:2]
     return head[:1] == "{" and any(f'"{key}"' in head for key in keys)
 
 
