@@ -30,7 +30,7 @@ def growing(request: pytest.FixtureRequest) -> Iterator[SmallCluster]:
 
 
 def test_a_head_without_cpus_is_accepted_and_machines_are_started_for_it(world, growing):
-    at_a_pace(world, 60)
+    at_a_pace(world, 100)
     driver = start_squares(world, growing.env, "squares.run.workers=auto")
     text = read_until(driver, "numbers: no machine of the cluster has room for a worker of 1 cpus", "waiting until")
     text += read_until(driver, "numbers: a machine has joined")
@@ -38,7 +38,7 @@ def test_a_head_without_cpus_is_accepted_and_machines_are_started_for_it(world, 
     code, rest = ended(driver)
     assert code == 0, text + rest
     assert_without_dumps(text + rest)
-    assert_as_in_a_quiet_run(world, 60)
+    assert_as_in_a_quiet_run(world, 100)
 
 
 def test_a_machine_that_no_autoscaler_has_is_not_waited_for_to_the_end(world, growing, request):
