@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
+import functools
+from importlib.metadata import PackageNotFoundError, version
 
 
 def install_command(package: str) -> str:
@@ -11,5 +12,15 @@ def install_command(package: str) -> str:
     Args:
         package: its name, with extras if any.
     """
-    program = "pip" if find_spec("pip") else "uv pip"
+    program = "pip" if _has_pip() else "uv pip"
     return f'{program} install "{package}"' if "[" in package else f"{program} install {package}"
+
+
+@functools.cache
+def _has_pip() -> bool:
+    # `find_spec("pip")` would switch off setuptools' distutils in this process, without which torch compiles nothing.
+    try:
+        version("pip")
+    except PackageNotFoundError:
+        return False
+    return True

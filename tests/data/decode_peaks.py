@@ -1,6 +1,6 @@
 """Prints, as JSON, the memory that decoding takes at its peak, measured and estimated, of every form of an image file.
 
-    python -m tests.data.decode_peaks FOLDER    # empty; the files of 6 megapixels are left in it
+    python -m tests.data.decode_peaks FOLDER    # empty; the files of 4 megapixels are left in it
 
 A process for each: the peak of a process never falls, unless the kernel is asked to begin again (``clear_refs``), and
 memory that was given back once is used again unseen.
@@ -22,7 +22,7 @@ from PIL import Image as Pillow
 
 from pipeline.data.images import bytes_to_decode, decode, encode_jpeg, encode_png
 
-WIDTH, HEIGHT = 3000, 2000
+WIDTH, HEIGHT = 2400, 1600
 
 
 def saved(image: Any, kind: str, **options: Any) -> bytes:

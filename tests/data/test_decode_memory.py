@@ -62,7 +62,7 @@ def test_a_bomb_is_refused_before_memory_is_asked_for(tmp_path: Path) -> None:
         (Decoding("TIFF", "CMYK", turned=True), 8.2),
         (Decoding("TIFF", "LA"), 7.4),
         (Decoding("PNG", "I;16"), 6.5),
-        (Decoding("JPEG2000", "RGBA"), 17.5),
+        (Decoding("JPEG2000", "RGBA"), 18.5),
     ],
 )
 def test_the_peak_follows_from_the_form(decoding: Decoding, bytes_per_pixel: float) -> None:

@@ -195,12 +195,12 @@ def test_memory_does_not_grow_with_the_set(tmp_path: Path) -> None:
     """Only what a worker holds: the list of items, a few hundred bytes each, belongs to the plan."""
     peaks = []
     for images in (20, 100):
-        ctx = context(tmp_path / str(images), images, boxes=100)
+        ctx = context(tmp_path / str(images), images, boxes=300)
         stage = LabelCandidates()
         items = list(stage.items(ctx))
         peaks.append(peak_of(stage.open(ctx)(items)))
     assert peaks[1] < 1.1 * peaks[0]
-    assert peaks[0] > 35 * 100 * 20  # three shards of 10, 20 and 5 rows were there
+    assert peaks[0] > 35 * 300 * 20  # three shards of 10, 20 and 5 rows were there
 
 
 def test_numbers_that_are_none_are_an_error_row(tmp_path: Path) -> None:

@@ -283,7 +283,7 @@ def test_the_lock_of_a_dead_process_is_taken_over(wider8k, faces: World) -> None
     with subprocess.Popen([sys.executable, "-c", ""]) as gone:
         pass
     lock = {"owner": "x", "host": socket.gethostname(), "pid": gone.pid, "started": 1.0, "purpose": "gone", "beat": 0}
-    lock["machine"] = machine()
+    lock |= {"machine": machine(), "since_boot": -1}
     faces.store.write("lock.json", json.dumps(lock).encode())
     answer = wider8k("run", "--local", "-c", faces.config, "--only", "faces")
     assert answer.code == 0
