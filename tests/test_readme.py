@@ -5,17 +5,18 @@ from __future__ import annotations
 import functools
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from pipeline.data.images import encode_png
+from stages.cli.main import app
 from tests.api.conftest import ranker_weights, weights
+from tests.stages.conftest import wider8k
 from tests.stages.world import drawn_image
 
-__all__ = ["ranker_weights", "weights"]
+__all__ = ["ranker_weights", "weights", "wider8k"]
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -44,10 +45,11 @@ def test_there_are_commands_to_check():
 
 
 @functools.cache
-def wider8k(*words: str) -> subprocess.CompletedProcess[str]:
-    """Returns what the command said; a page of help, which several commands ask for, is printed once."""
-    command = [sys.executable, "-m", "stages.cli.main", *words]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+def help_of(*words: str) -> str:
+    """Returns a command's page of help, which several commands ask for."""
+    asked = CliRunner().invoke(app, [*words, "--help"])
+    assert asked.exit_code == 0, asked.output
+    return asked.output
 
 
 def named(words: list[str]) -> list[str]:
@@ -56,26 +58,26 @@ def named(words: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("command", dict.fromkeys(WIDER8K))
-def test_every_command_is_understood(command, tmp_path):
+def test_every_command_is_understood(command, wider8k, tmp_path, monkeypatch):
     """Options are parsed, configs and overrides are checked; what is then missing is only the data."""
     words = command[command.index("wider8k ") :].replace("'", "").split()[1:]
-    if words[0] == "run":
-        chosen = [word for word in words[1:] if word != "--local"]  # which a plan has no use for
-        words = ["plan", *chosen, "--set", f"store={tmp_path / 'store'}"]
-    else:
-        words = [*named(words), "--help"]
-    done = wider8k(*words)
-    assert done.returncode == 0 or "blocked" in done.stdout, done.stdout + done.stderr
-    assert "no such" not in done.stderr
-    assert words[0] != "plan" or "~" not in done.stdout, "a path was not expanded"
+    if words[0] not in ("run", "plan"):
+        help_of(*named(words))
+        return
+    chosen = [word for word in words[1:] if word != "--local"]  # which a plan has no use for
+    monkeypatch.chdir(ROOT)
+    done = wider8k("plan", *chosen, "--set", f"store={tmp_path / 'store'}")
+    assert done.code == 0 or "blocked" in done.out, done.out + done.err
+    assert "no such" not in done.err
+    assert "~" not in done.out, "a path was not expanded"
 
 
 def test_every_option_that_is_shown_exists():
     for command in WIDER8K:
         words = command[command.index("wider8k ") :].split()
-        page = wider8k(*named(words[1:]), "--help")
+        page = help_of(*named(words[1:]))
         for option in {word for word in words if re.fullmatch(r"--[a-z-]+", word)}:
-            assert option in page.stdout, f"{option} of: {command}"
+            assert option in page, f"{option} of: {command}"
 
 
 @pytest.mark.parametrize("page", PAGES)
