@@ -124,14 +124,11 @@ class TestForward:
         assert {row.what.split(" ")[1] for row in section.rows} == {"retinaface_mobilenet"}
         assert any("retinaface_resnet50 at 1400 was not measured" in note for note in section.notes)
 
-    def test_tiles_are_told(self):
-        done = time_passes("retinaface_mobilenet", "1400", 1, 1.05, "cpu")
-        assert done.tiles is not None
-        assert done.tiles < 1400
-
-    def test_the_time_of_all_tiles_is_told_from_some(self):
+    @pytest.mark.slow
+    def test_tiles_are_told_and_the_time_of_all_from_some(self):
         some = time_passes("retinaface_mobilenet", "1400", 1, 1.05, "cpu", sampled=1)
         every = time_passes("retinaface_mobilenet", "1400", 1, 1.05, "cpu", sampled=1000)
+        assert some.tiles == every.tiles < 1400
         assert every.share == 1
         detector = DETECTORS["retinaface_mobilenet"].build()
         cut = tiles(1400, 934, some.tiles, detector.receptive_halo, max(detector.strides))

@@ -139,7 +139,7 @@ class TestTraining:
         assert waiting.ours == pytest.approx(10)
 
     def test_a_ranker_learns_from_a_join(self, tmp_path):
-        recipe = RankerRecipe(steps=7, batch=2, crop=64, num_candidates=100, pairs=3)
+        recipe = RankerRecipe(steps=7, batch=1, crop=64, num_candidates=50, pairs=3)
         model, _ = model_for(tmp_path, "96", None)
         course, images = ranker_course("crface_mobilenet", recipe, 2, None, model, tmp_path)
         assert images == "2 drawn images of 1024 x 683"

@@ -14,8 +14,8 @@ from pipeline.models.detectors.detector import Detector, Raw
 from pipeline.models.fuse import for_inference
 from pipeline.models.padding import COARSEST, Layout, Padding
 
-SIZES = ((201, 253), (256, 131), (33, 17))
-SIDE = 256
+SIZES = ((101, 125), (128, 67), (33, 17))
+SIDE = 128
 
 
 # Of one kind the smallest. The deep networks of MogFace take a minute each here: their own part, norms over whole maps,
