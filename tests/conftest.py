@@ -30,7 +30,7 @@ _TOGETHER = {
     "tests/cluster/test_ray_executor.py": "cluster",
     "tests/stages/test_graph.py": "cluster",
     "tests/stages/test_wider_val.py": "cluster",
-    "tests/cluster/test_train.py": "train",
+    "tests/cluster/test_train.py": "cluster",
     "tests/cluster/test_stopping.py": "stranger",
     "tests/jobs/test_ray_job.py": "head",
     "tests/test_readme.py": "readme",

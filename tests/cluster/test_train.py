@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,13 @@ import psutil
 import pytest
 
 from jobs.simulated.small_cluster import SmallCluster
+from pipeline.cluster.ray_executor import RayExecutor
+from pipeline.engine.config import load_config
+from pipeline.engine.executor import Executor, LocalExecutor
+from pipeline.engine.plan import Options
+from pipeline.engine.runner import Runner
+from pipeline.engine.storage import Store
+from stages.graph import STAGES
 from tests.cluster.squares_driver import assert_without_dumps, ended, read_until
 from tests.processes import command_of, hear_interrupts, kill_family, wait_for
 
@@ -49,11 +57,24 @@ nodes:
 ONLY = ("--until", "detector")
 
 
-def command(store: Path, *options: str) -> list[str]:
-    """Returns a run of the config above in a store of its own."""
+def config(store: Path) -> Path:
+    """Writes the config above for a store of its own beside it."""
     file = store.parent / f"{store.name}.yaml"
     file.write_text(re.sub(r"\{\{|\}\}", lambda found: found[0][0], CONFIG.replace("{store}", str(store))))
-    return [sys.executable, "-m", "stages.cli.main", "run", "-c", str(file), *options]
+    return file
+
+
+def command(store: Path, *options: str) -> list[str]:
+    """Returns a run of the config above, with a cluster of its own."""
+    return [sys.executable, "-m", "stages.cli.main", "run", "-c", str(config(store)), *options]
+
+
+def run_here(store: Path, executor: Callable[[], Executor], until: Sequence[str] = ("detector",)) -> None:
+    """Runs the config above from this process up to some nodes."""
+    graph = load_config(config(store), STAGES).graph
+    chosen = frozenset().union(*(graph.select((), None, node) for node in until))
+    outcome = Runner(graph, Store(str(store)), Options(chosen), executor).run()
+    assert not outcome.failed and not outcome.blocked
 
 
 def checkpoints(store: Path, node: str = "detector") -> list[int]:
@@ -77,16 +98,15 @@ def log(store: Path) -> list[dict]:
 def indexed(tmp_path_factory) -> Path:
     """Store in which the images are indexed: two nodes that every run on Ray would begin with."""
     store = tmp_path_factory.mktemp("indexed") / "store"
-    words = command(store, "--only", "drawings", "--only", "few", "--local")
-    subprocess.run(words, cwd=ROOT, check=True, timeout=300, stdout=subprocess.DEVNULL)
+    run_here(store, LocalExecutor, ("drawings", "few"))
     return store
 
 
 @pytest.fixture(scope="module")
-def quiet(tmp_path_factory, indexed) -> Path:
+def quiet(tmp_path_factory, cluster, indexed) -> Path:
     """Store of an undisturbed run with two processes."""
     store = shutil.copytree(indexed, tmp_path_factory.mktemp("train") / "quiet")
-    subprocess.run(command(store, *ONLY), cwd=ROOT, check=True, timeout=300, stdout=subprocess.DEVNULL)
+    run_here(store, RayExecutor)
     return store
 
 
@@ -175,7 +195,7 @@ def test_a_training_that_loses_a_machine_waits_and_the_same_job_goes_on_with_few
 def test_one_process_gives_what_two_gave(quiet, tmp_path):
     """Here without Ray: the same function in this process. A resized cluster is the same thing from some step on."""
     store = tmp_path / "alone"
-    subprocess.run(command(store, *ONLY, "--local"), cwd=ROOT, check=True, timeout=300, stdout=subprocess.DEVNULL)
+    run_here(store, LocalExecutor)
     ours, theirs = ([entry["loss"]["total"] for entry in log(each) if "loss" in entry] for each in (store, quiet))
     assert len(ours) == len(theirs) == STEPS
     np.testing.assert_allclose(ours[:20], theirs[:20], rtol=1e-5)

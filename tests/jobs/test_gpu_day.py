@@ -64,6 +64,15 @@ FIGURES = {
 
 
 @pytest.mark.slow
+def test_a_tiny_part_runs_on_a_cpu_and_its_figures_are_in_the_table(tmp_path: Path) -> None:
+    name = "rank-crface_mobilenet"
+    done = day("--device", "cpu", "--tiny", "--out", str(tmp_path), "--shared", str(tmp_path), "--only", name)
+    assert done.returncode == 0, done.stderr
+    assert {figure.what for figure in read_figures(tmp_path)} == FIGURES[name]
+    assert f"| {name} | 64 float32, an image |" in (tmp_path / "table.md").read_text()
+
+
+@pytest.mark.faults
 def test_every_tiny_part_runs_on_a_cpu_and_none_runs_twice(tmp_path: Path) -> None:
     small = ("--device", "cpu", "--tiny", "--out", str(tmp_path), "--shared", str(tmp_path))
     first = day(*small)
