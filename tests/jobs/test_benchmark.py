@@ -221,7 +221,7 @@ def test_every_section_shows_an_example(section):
 
 
 @pytest.mark.ray
-@pytest.mark.slow
+@pytest.mark.faults
 def test_the_pipeline_section_prints_ratio_memory_and_object_store(tmp_path):
     """A process of its own: Ray starts and ends in it, which a session with a shared cluster must not see."""
     root = Path(__file__).resolve().parents[2]
