@@ -5,6 +5,7 @@ The batch of a step depends on the step alone, however many loaders there are.
 
 from __future__ import annotations
 
+import os
 import pickle
 import time
 from collections.abc import Callable, Iterator
@@ -50,6 +51,8 @@ def _pause(executor: object) -> None:
 
 
 def _segment(make: Callable[[int], Any], numbers: range, loaders: int) -> Iterator[Any]:
+    # A worker of a cluster that was joined lacks what `connect` sets: one more process that gathers usage.
+    os.environ.setdefault("RAY_DATA_USAGE_DISABLED", "1")
     import ray.data
 
     context = ray.data.DataContext.get_current()
