@@ -1,4 +1,4 @@
-"""The published RetinaFace over the 495 real validation images, through the whole pipeline on Ray."""
+"""The published RetinaFace over the 495 real validation images, through the whole pipeline."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def run(shared, cluster, tmp_path_factory):
         outcome = Runner(graph, Store(str(store)), Options(frozenset(graph.select((), None, until))), executor).run()
         assert not outcome.failed
         go.computed = outcome.computed
-        newest = stored_manifests(Store(str(store)), "ap")[0]
-        return {row["subset"]: row["ap"] for row in Artifact(Store(str(store)), newest).rows()}
+        newest = stored_manifests(Store(str(store)), "ap")[:1]
+        return {row["subset"]: row["ap"] for each in newest for row in Artifact(Store(str(store)), each).rows()}
 
     go.store = Store(str(store))
     return go
@@ -71,7 +71,11 @@ def levels(of) -> list[float]:
 
 
 def test_the_published_weights_give_the_published_ap(run, expected):
-    ap = run(until="report", executor=RayExecutor)
+    """The dump on Ray, where every other node's start would take seconds; `test_graph` has those."""
+    run(until="faces")
+    run(until="boxes", executor=RayExecutor)
+    assert run.computed == ["boxes"]
+    ap = run(until="report")
     np.testing.assert_allclose(levels(ap), levels(expected["retinaface_std_thr0.02_nms0.4_float"]), rtol=0, atol=CLOSE)
     (faces,) = stored_manifests(run.store, "faces")
     assert (faces.rows, faces.errors) == (495, ())
