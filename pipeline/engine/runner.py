@@ -29,6 +29,7 @@ from pipeline.engine.row_list import write_row_list
 from pipeline.engine.run_id import new_run_id
 from pipeline.engine.shard_record import DAMAGED, DamagedError, ReusedShard
 from pipeline.engine.shards import ShardJob
+from pipeline.engine.spans import spans_of_run
 from pipeline.engine.stage import MapStage
 from pipeline.engine.stopping import SECONDS_TO_STOP
 from pipeline.engine.storage import Store
@@ -130,6 +131,8 @@ class Runner:
             self._open.callback(executor.close)
             reporter = self._open.enter_context(self._make_reporter())
             executor.log = reporter.log
+            if spans := spans_of_run(reporter.log):
+                reporter.listen(spans)
             self._tools = executor, reporter
             reporter.event(
                 "run started", run=self._run_id, store=self._store.url, **driver(), versions=installed_versions()
