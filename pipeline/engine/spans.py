@@ -1,7 +1,7 @@
 """A run as OpenTelemetry spans, run > node > shard, made from the events of its log and sent by OTLP over HTTP.
 
-Only where ``OTEL_EXPORTER_OTLP_ENDPOINT`` (or ``…_TRACES_ENDPOINT``) is set; OTLP's other variables count as they do for
-any program. The packages are those of the extra ``otel``, and nothing of them is imported without an endpoint.
+Only where ``OTEL_EXPORTER_OTLP_ENDPOINT`` (or ``…_TRACES_ENDPOINT``) is set; the other variables of OTLP count as for
+any program. The packages are those of the extra ``otel``; without an endpoint nothing of them is imported.
 
 A span is sent when it has ended: of a killed run the finished shards are there, below a run that never comes. Pieces of
 a shard (`measures.PIECES`) are seconds among its attributes, as they run side by side in threads and have no beginning.
