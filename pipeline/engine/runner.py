@@ -277,5 +277,5 @@ def _check_visible(manifest: Manifest, kept: list[ReusedShard], store: Store) ->
     if unseen:
         raise NodeFailed(
             f"{len(unseen)} shards that workers on {', '.join(hosts)} wrote are not to be seen here in {store.url}; "
-            "a cluster needs a store that all its machines share: a network folder, s3:// or gs://"
+            "a cluster needs a store that all its machines share: a network folder, s3://, gs:// or az://"
         )
