@@ -213,7 +213,9 @@ class Runner:
     def _run_node(self, name: str, executor: Executor, reporter: ProgressReporter) -> bool:
         """Returns whether anything had to be computed."""
         with self._guard:
-            planned = plan_node(self._graph, name, self._store, self._plans, self._chosen)
+            planned = self._plans[name]
+            if planned.fingerprint is None:  # its inputs were not finished when the run was planned
+                planned = plan_node(self._graph, name, self._store, self._plans, self._chosen)
         if planned.invalid:
             raise ValueError(planned.reason)
         if planned.artifact:  # its inputs came out as they were

@@ -69,7 +69,7 @@ class Store:
 
     @cached_property
     def _opened(self) -> tuple[pafs.FileSystem, str]:
-        if self.local:
+        if not is_remote(self.url):
             return pafs.LocalFileSystem(), self.url
         from pipeline.engine.object_access import file_system
 
@@ -99,7 +99,7 @@ class Store:
     @cached_property
     def _objects(self) -> Objects | None:
         """The objects of a store that is no folder."""
-        if self.local:
+        if not is_remote(self.url):
             return None
         # pyarrow also checks the URL of S3, and asks for the region where nothing says it.
         region = getattr(self.filesystem, "region", None) if self.url.startswith("s3://") else None
