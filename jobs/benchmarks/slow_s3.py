@@ -1,8 +1,9 @@
 """A stand-in for S3 that answers every request after a set time, or with 503: objects in memory, listings by name.
 
-It does what the engine asks for: get, also a part, put (with ``If-None-Match``, or in parts), list, delete one or many.
-It knows one bucket and checks no signature. (moto's listing looks through all objects for each thousand it gives: half
-a second of 60,000.)
+It does what the engine asks for: get, also a part, put (under a condition, or in parts), list, delete one or many. It
+knows one bucket and checks no signature. (moto's listing looks through all objects for each thousand it gives: half a
+second of 60,000.) To a client of Google Storage it answers as that does: its condition is the number of an object's
+last write, and an object that is not there cannot be deleted.
 """
 
 from __future__ import annotations
@@ -55,10 +56,11 @@ class _Objects:
         if request.query.keys() & {"uploads", "uploadId"}:
             return self._in_parts(key, body, request)
         if request.method == "PUT":
-            return self._put(key, body, request.headers.get("If-None-Match") == "*")
+            return self._put(key, body) if self._holds(key, request.headers) else _failed()
         if request.method == "DELETE":
+            known = key in self.data or "x-amz-date" in request.headers
             self._delete(key)
-            return web.Response(status=204)
+            return web.Response(status=204 if known else 404)
         if key not in self.data:
             return web.Response(status=404, text="<Error><Code>NoSuchKey</Code></Error>")
         return self._get(key, request.headers.get("Range", ""))
@@ -70,21 +72,31 @@ class _Objects:
         return web.Response(text=str(count))
 
     def _get(self, key: str, wanted: str) -> web.Response:
-        data, headers = self.data[key], _headers(self.tags[key])
+        data, headers = self.data[key], self._facts(key)
         if not (found := re.fullmatch(r"bytes=(\d+)-(\d*)", wanted)):
             return web.Response(body=data, headers=headers)
         start, end = int(found[1]), min(int(found[2] or len(data)), len(data) - 1)
         headers["Content-Range"] = f"bytes {start}-{end}/{len(data)}"
         return web.Response(status=206, body=data[start : end + 1], headers=headers)
 
-    def _put(self, key: str, body: bytes, only_new: bool) -> web.Response:
-        if only_new and key in self.data:
-            return web.Response(status=412, text="<Error><Code>PreconditionFailed</Code></Error>")
+    def _holds(self, key: str, wanted: Mapping[str, str]) -> bool:
+        """Returns whether the conditions of a write are met, those of S3 and that of Google Storage."""
+        if wanted.get("If-None-Match") == "*" and key in self.data:
+            return False
+        if (tag := wanted.get("If-Match")) and tag.strip('"') != self.tags.get(key):
+            return False
+        number = wanted.get("x-goog-if-generation-match")
+        return number is None or number == str(self.writes.get(key, 0) if key in self.data else 0)
+
+    def _put(self, key: str, body: bytes) -> web.Response:
         if key not in self.data:
             insort(self.names, key)
         self.data[key], self.tags[key] = body, hashlib.md5(body, usedforsecurity=False).hexdigest()
         self.writes[key] = self.writes.get(key, 0) + 1
-        return web.Response(headers=_headers(self.tags[key]))
+        return web.Response(headers=self._facts(key))
+
+    def _facts(self, key: str) -> dict[str, str]:
+        return _headers(self.tags[key]) | {"x-goog-generation": str(self.writes[key])}
 
     def _in_parts(self, key: str, body: bytes, request: web.Request) -> web.Response:
         """Begins an upload in parts, takes one of them, or puts them together."""
@@ -94,7 +106,7 @@ class _Objects:
             return web.Response(headers=_headers("0"))
         if "uploads" in request.query:
             return web.Response(content_type="application/xml", text=_BEGUN)
-        self._put(key, b"".join(parts[number] for number in sorted(parts)), False)
+        self._put(key, b"".join(parts[number] for number in sorted(parts)))
         del self.parts[key]
         return web.Response(content_type="application/xml", text=_COMPLETED)
 
@@ -136,6 +148,10 @@ _OBJECT = (
     "<Contents><Key>{}</Key><Size>{}</Size><LastModified>2021-01-01T00:00:00.000Z</LastModified>"
     '<ETag>"{}"</ETag></Contents>'
 )
+
+
+def _failed() -> web.Response:
+    return web.Response(status=412, text="<Error><Code>PreconditionFailed</Code></Error>")
 
 
 def _plain(body: bytes, headers: Mapping[str, str]) -> bytes:

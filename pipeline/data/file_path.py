@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 
 from pipeline.data.object_path import ObjectPath
 from pipeline.engine.daemon_pool import DaemonPool
-from pipeline.engine.object_reader import SCHEMES
+from pipeline.engine.object_access import SCHEMES
 from pipeline.engine.redaction import redact
 from pipeline.engine.worker_group import prefetch
 

@@ -32,7 +32,9 @@ class StoreLock:
 
     Two runs at once would do no harm (shards are named by content and written whole): the lock prevents double work.
     Whether a holder on another machine lives is seen by its beat, which changes while this process watches: no clock of
-    one machine is compared with that of another.
+    one machine is compared with that of another. Every write but the first holds only for the lock that was seen
+    (`Store.swap`): on an object store one of several that take over at once has it, and a holder that was suspended
+    meanwhile writes nothing over it.
     """
 
     def __init__(self, store: Store, purpose: str, log: Callable[[str], None] = lambda line: None) -> None:
@@ -46,36 +48,40 @@ class StoreLock:
 
     def __enter__(self) -> StoreLock:
         """Takes the lock. Raises StoreLockedError if a living run holds it, naming process, machine and since when."""
-        if not self._store.create(LOCK_FILE, self._content()):
-            if (holder := self._holder()) is None:
+        mine = self._content()
+        if not self._store.create(LOCK_FILE, mine):
+            found = self._store.read_or_none(LOCK_FILE)
+            if _parsed(found) is None:
                 time.sleep(0.2)  # an unreadable lock may be half-written, on file systems without hard links
-                holder = self._holder()
+                found = self._store.read_or_none(LOCK_FILE)
             # A write whose answer was lost on the way is repeated, and then finds its own lock.
-            if holder is None or holder.get("owner") != self._owner:
-                self._take_over(holder)
+            if found != mine:
+                self._take_over(found)
         self._beat.start()
         return self
 
-    def _take_over(self, holder: dict[str, Any] | None) -> None:
+    def _take_over(self, found: bytes | None) -> None:
         """Takes the lock of a holder that has ended, or an unreadable one; raises StoreLockedError otherwise."""
+        holder = _parsed(found)
         if holder and not self._is_dead(holder):
             raise StoreLockedError(
                 f"{self._store.url} is in use by {describe(self._holder() or holder)}; wait for it or stop it first"
             )
         self.taken_over_from = describe(holder) if holder else "an unreadable lock"
-        if self._holder() == holder:  # not taken over by another run in the meantime
-            self._store.delete(LOCK_FILE)
-        created = self._store.create(LOCK_FILE, self._content())
-        time.sleep(0.1)  # another run may be taking over the same dead lock: the last one to write wins
+        # One that was given back meanwhile is free for the first that makes a new one.
+        taken = found is not None and self._store.swap(LOCK_FILE, found, self._content())
+        taken = taken or self._store.create(LOCK_FILE, self._content())
+        time.sleep(0.1)  # on a disk another run may be taking over the same dead lock: the last one to write wins
         winner = self._holder() or {}
-        if not created or winner.get("owner") != self._owner:
+        if not taken or winner.get("owner") != self._owner:
             raise StoreLockedError(f"{self._store.url} has just been taken by {describe(winner)}")
 
     def __exit__(self, *_: object) -> None:
         """Deletes the lock, if this run still owns it."""
         self._stop.set()
         self._beat.join()
-        if (self._holder() or {}).get("owner") == self._owner:
+        # The new beat keeps it from one that is about to take it over: it is deleted right after.
+        if self._renew():
             self._store.delete(LOCK_FILE)
 
     def _is_dead(self, holder: dict[str, Any]) -> bool:
@@ -111,18 +117,27 @@ class StoreLock:
     def _keep_alive(self) -> None:
         while not self._stop.wait(BEAT_SECONDS):
             try:
-                if (self._holder() or {}).get("owner") != self._owner:
+                if not self._renew():
                     return  # taken over while this process was suspended: the lock is the new holder's
-                self._beats += 1
-                self._store.write(LOCK_FILE, self._content())
             except OSError:  # a store that does not answer now may answer at the next beat
                 continue
+
+    def _renew(self) -> bool:
+        """Writes a new beat over the last one; returns whether the lock is still this run's."""
+        self._beats += 1
+        found = self._store.read_or_none(LOCK_FILE)
+        mine = found is not None and (_parsed(found) or {}).get("owner") == self._owner
+        return mine and self._store.swap(LOCK_FILE, found or b"", self._content())
 
 
 def lock_holder(store: Store) -> dict[str, Any] | None:
     """Returns what the holder of a store's lock wrote into it; None without a lock and for one that is half-written."""
+    return _parsed(store.read_or_none(LOCK_FILE))
+
+
+def _parsed(lock: bytes | None) -> dict[str, Any] | None:
     try:
-        holder = json.loads(store.read_or_none(LOCK_FILE) or b"null")
+        holder = json.loads(lock or b"null")
     except ValueError:
         return None
     return holder if isinstance(holder, dict) else None

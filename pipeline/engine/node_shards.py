@@ -36,6 +36,6 @@ def compute_shards(
             new.clear()
         seconds, peak = seconds + record.seconds, max(peak, record.peak_mb)
     kept += [ReusedShard(each, None) for each in new]
-    kept = in_order_of(planned.items or (), kept)
+    kept = in_order_of(planned.items or (), kept, planned.node.resources.shard_rows)
     facts = {"seconds": round(seconds, 3), "peak_mb": peak, "items_computed": count}
     return kept, {**facts, "measured": {name: round(amount, 3) for name, amount in measured.items()}}

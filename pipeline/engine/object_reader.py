@@ -20,18 +20,19 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from pipeline.engine.object_access import open_objects
 from pipeline.engine.redaction import redact
 
 if TYPE_CHECKING:
     from obstore.store import RetryConfig
 
-SCHEMES: Final = ("s3", "gs", "gcs", "az")
 RETRIES = 10  # of a request, within `_RETRY_TIME`
 _RETRY_TIME: Final = timedelta(minutes=3)  # credentials are not renewed meanwhile
 _AT_ONCE: Final = 1000  # names of one request
 _LISTINGS: Final = 32  # of folders at the same time
 _QUIET: Final = "30s"  # without a byte, after which a request is repeated
 _OWN: Final = ("AccessDenied", "AllAccessDisabled", "InvalidObjectState")  # may be of one object; the last: archived
+_NO_BUCKET: Final = ("NoSuchBucket", "ContainerNotFound")
 _ENVIRONMENT: Final = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _CODE: Final = re.compile(r"<Code>(\w+)</Code>")
 _MESSAGE: Final = re.compile(r"<Message>([^<\n]+)")
@@ -72,31 +73,16 @@ class ObjectReader:
         """Connects to nothing yet.
 
         Args:
-            address: ``s3://bucket`` as `object_store.S3Objects` takes it, ``gs://bucket`` or ``az://container``. Keys
-                are those of the environment where it has none: of AWS, Google or Azure.
+            address: ``s3://bucket``, ``gs://bucket`` or ``az://container``, as `open_objects` takes it.
 
-        Raises ValueError: another scheme, or options that are not known.
+        Raises ValueError: as `open_objects`.
         """
         url = urlsplit(address)
-        if url.scheme not in SCHEMES:
-            raise ValueError(f"expected {', '.join(f'{each}://' for each in SCHEMES)}, found {redact(address)}")
         self._scheme = url.scheme.replace("gcs", "gs")
         self.url = f"{url.scheme}://{url.hostname}"
         self._exists = False  # as far as is known
-        # obstore is imported where it is needed: 40 ms that a run on disks need not wait.
-        if self._scheme == "s3":
-            from pipeline.engine.object_store import s3_store
-
-            self._store: Any = s3_store(address, _region(address), _retry(), read_timeout=_QUIET)
-            return
-        if url.query:
-            raise ValueError(f"{self.url}: expected no options after ?, found {redact(url.query)}")
-        from obstore.store import from_url
-
-        options: Any = {"client_options": {"allow_http": True, "read_timeout": _QUIET}, "retry_config": _retry()}
-        if url.username == "anonymous":  # pyarrow's way to write it
-            options["skip_signature"] = True
-        self._store = from_url(f"{self._scheme}://{url.hostname}", **options)
+        region = _region(address) if self._scheme == "s3" else None
+        self._store: Any = open_objects(address, region, _retry(), read_timeout=_QUIET)
 
     def read(self, name: str, most: int) -> bytes:
         """Returns an object's bytes, with one request.
@@ -199,7 +185,7 @@ class ObjectReader:
             if isinstance(error, ValueError | InvalidPathError):
                 raise ValueError(f"{place}: expected names without empty parts: {text.partition(chr(10))[0]}") from None
             code = found[1] if (found := _CODE.search(text)) else ""
-            if code == "NoSuchBucket" or (name is None and isinstance(error, FileNotFoundError)):
+            if code in _NO_BUCKET or (name is None and isinstance(error, FileNotFoundError)):
                 raise UnreachableError(f"{self.url}: no such bucket") from None
             if isinstance(error, FileNotFoundError):
                 raise FileNotFoundError(errno.ENOENT, "no such object", place) from None

@@ -1,23 +1,17 @@
-"""Files on S3 through obstore: one request per operation, and writes that succeed only where no object is yet.
-
-`pyarrow.fs` asks for an object's size before it reads, writes in three requests, deletes in three, and has no
-conditional write. It stays the way to a `pyarrow` file system for those who need one (Ray Train, parts of a file).
-"""
+"""Files on S3, Google Storage or Azure through obstore: one request per operation, and writes under a condition."""
 
 from __future__ import annotations
 
-import configparser
-import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from datetime import timedelta
 from functools import wraps
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
-from urllib.parse import parse_qs, unquote, urlsplit
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
-from obstore.store import S3Store
 
+from pipeline.engine.object_access import open_objects
 from pipeline.engine.redaction import redact
 
 if TYPE_CHECKING:
@@ -25,9 +19,11 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
-OPTIONS: Final = ("endpoint_override", "region", "scheme")
 _AT_ONCE: Final = 1000  # names of one request
-_SECONDS: Final = "300s"  # of one request: a checkpoint of 500 MB may come over a slow line
+_FEW: Final[RetryConfig] = {
+    "max_retries": 3,
+    "retry_timeout": timedelta(seconds=20),
+}  # a beat of the lock must not come too late
 
 
 def _as_os_error(function: Callable[P, T]) -> Callable[P, T]:
@@ -43,50 +39,21 @@ def _as_os_error(function: Callable[P, T]) -> Callable[P, T]:
     return asked
 
 
-def s3_store(address: str, region: str | None, retry: RetryConfig | None = None, **client: str) -> S3Store:
-    """Returns obstore's access to the objects of `S3Objects`, which says what an address is; connects to nothing yet.
+class Objects:
+    """The objects below one prefix of a bucket or container, by names relative to it."""
 
-    Args:
-        address: of `S3Objects`.
-        region: of the bucket, where it is known.
-        retry: how often and how long a request is repeated; None for obstore's own way.
-        client: options of obstore's HTTP client beside those that all have here.
-
-    Raises ValueError: the address has another option than `OPTIONS`.
-    """
-    url = urlsplit(address)
-    options = {name: values[-1] for name, values in parse_qs(url.query).items()}
-    if unknown := sorted(options.keys() - {*OPTIONS}):
-        raise ValueError(f"store: expected of the options {', '.join(OPTIONS)} only, found {', '.join(unknown)}")
-    region = options.get("region") or region
-    config: dict[str, Any] = {"region": region} if region else {}
-    if endpoint := options.get("endpoint_override"):
-        config["endpoint"] = endpoint if "://" in endpoint else f"{options.get('scheme', 'https')}://{endpoint}"
-    if url.username:
-        config |= {"access_key_id": unquote(url.username), "secret_access_key": unquote(url.password or "")}
-    elif "AWS_ACCESS_KEY_ID" not in os.environ:
-        config |= _profile_keys()
-    settings: Any = {"allow_http": True, "timeout": _SECONDS, **client}
-    prefix = unquote(url.path).strip("/") or None
-    return S3Store(url.hostname or "", prefix=prefix, client_options=settings, retry_config=retry, **config)
-
-
-class S3Objects:
-    """The objects below one prefix of a bucket, by names relative to it."""
-
-    def __init__(self, address: str, region: str | None) -> None:
+    def __init__(self, address: str, region: str | None = None) -> None:
         """Connects to nothing yet.
 
         Args:
-            address: ``s3://bucket/prefix``, with keys and the options `OPTIONS` of pyarrow.fs. Without keys in it those
-                of the environment count, then those of the AWS profile, then what the machine offers (web identity,
-                container, instance).
-            region: of the bucket, where it is known.
+            address: as `open_objects` takes it.
+            region: of a bucket of S3, where it is known.
 
         Raises:
-            ValueError: it has another option.
+            ValueError: as `open_objects`.
         """
-        self._store = s3_store(address, region)
+        self._store = open_objects(address, region)
+        self._hasty = open_objects(address, region, _FEW)
 
     @_as_os_error
     def read(self, name: str) -> memoryview | None:
@@ -108,6 +75,29 @@ class S3Objects:
             obstore.put(self._store, name, data, mode="create")
         except (AlreadyExistsError, PreconditionError):
             return False
+        return True
+
+    @_as_os_error
+    def swap(self, name: str, old: bytes, new: bytes) -> bool:
+        """Writes an object only if it holds ``old`` (``If-Match``); returns whether it holds ``new`` by this call.
+
+        Of several calls at once one wins; on Google Storage the condition is the object's generation. A server that
+        knows no such condition answers 501, and the object is written without one.
+        """
+        try:
+            found = obstore.get(self._store, name)
+            if bytes(found.bytes()) != old:
+                return False
+            seen: Any = {key: value for key in ("e_tag", "version") if (value := found.meta[key])}
+            obstore.put(self._hasty, name, new, mode=seen)
+        except FileNotFoundError:
+            return False
+        except PreconditionError:  # also where the answer to the same write was lost, and it was repeated
+            return bytes(self.read(name) or b"") == new
+        except BaseError as error:
+            if "501 Not Implemented" not in str(error):
+                raise
+            self.write(name, new)
         return True
 
     @_as_os_error
@@ -136,25 +126,19 @@ class S3Objects:
     def _from(self, folder: str, first: str) -> Iterator[str]:
         for part in obstore.list(self._store, folder, offset=first, chunk_size=_AT_ONCE):
             for each in part:
-                if not each["path"].startswith(first):
+                if each["path"].startswith(first):
+                    yield each["path"].rpartition("/")[2]
+                elif each["path"] > first:  # what is before it is left out by the server, and not by every one
                     return
-                yield each["path"].rpartition("/")[2]
 
     @_as_os_error
     def delete(self, names: Sequence[str]) -> None:
-        """Deletes objects, a thousand in one request; nothing happens where there is none."""
+        """Deletes objects, a thousand in one request (on Google Storage one); nothing happens where there is none."""
         for start in range(0, len(names), _AT_ONCE):
-            obstore.delete(self._store, names[start : start + _AT_ONCE])
-
-
-def _profile_keys() -> dict[str, str]:
-    """Returns the keys that the AWS profile in use holds itself; none where it has another way to get them."""
-    file = Path(os.environ.get("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials")).expanduser()
-    parser = configparser.ConfigParser(interpolation=None)
-    try:
-        parser.read(file, encoding="utf-8")
-        profile = parser[os.environ.get("AWS_PROFILE", "default")]
-    except (KeyError, configparser.Error, UnicodeDecodeError):
-        return {}
-    names = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
-    return {name.removeprefix("aws_"): profile[name] for name in names if name in profile}
+            part = names[start : start + _AT_ONCE]
+            try:
+                obstore.delete(self._store, part)
+            except FileNotFoundError:  # of one of them, on Google Storage; what came after it is still there
+                for name in part:
+                    with suppress(FileNotFoundError):
+                        obstore.delete(self._store, name)

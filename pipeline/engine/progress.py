@@ -18,6 +18,7 @@ from pipeline.engine.redaction import redact
 from pipeline.engine.run_log import RunLog
 from pipeline.engine.shard_record import ShardRecord
 from pipeline.engine.shards import ShardJob
+from pipeline.engine.spans import Listener
 from pipeline.engine.storage import Store
 from pipeline.engine.terminal import BottomLines, has_cursor, render, terminal_size
 from pipeline.engine.worker_reports import WorkerReports
@@ -46,6 +47,7 @@ class ProgressReporter:
         """Args: the store; the run; what is printed to; whether little is; what publishes the figures, if anything."""
         self._store, self._run_id, self._stream = store, run_id, stream or sys.stderr
         self._metrics = metrics or NoMetrics()
+        self._listeners: list[Listener] = []
         self._active: dict[str, NodeProgress] = {}
         self._nodes: dict[str, ProgressState] = {}  # of all selected nodes, for the live state
         self._stalled: set[str] = set()
@@ -84,8 +86,14 @@ class ProgressReporter:
         self.event("message", line=line)
 
     def event(self, event: str, node: str = "", **facts: Any) -> None:
-        """Adds an event to the run log."""
+        """Adds an event to the run log, and hands it to those that listen."""
         self._run_log.event(event, node, **facts)
+        for listener in self._listeners:
+            listener(event, node, facts)
+
+    def listen(self, listener: Listener) -> None:
+        """Hands every event from now on to a listener as well."""
+        self._listeners.append(listener)
 
     def selected(self, nodes: Sequence[ProgressState]) -> None:
         """Sets what the live state shows of each selected node until it runs; what has run stays as it is."""
@@ -97,7 +105,7 @@ class ProgressReporter:
         with self._guard:
             self._active[job.ctx.node] = NodeProgress(job, items, shards)
         self._metrics.node_started(job.ctx.node, job.stage.name)
-        self.event("node started", job.ctx.node, items=items, shards=shards)
+        self.event("node started", job.ctx.node, stage=job.stage.name, items=items, shards=shards)
 
     def shard_done(self, node: str, record: ShardRecord) -> None:
         """Counts a finished shard."""

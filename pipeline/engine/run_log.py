@@ -5,7 +5,7 @@ What each event has beside ``time`` (seconds since the epoch) and ``event``; `no
 | event | facts |
 | --- | --- |
 | ``run started`` | run, nodes to compute, host, pid, versions |
-| ``node started`` | node, items, shards (0 for a whole stage) |
+| ``node started`` | node, stage, items, shards (0 for a whole stage) |
 | ``shard done`` | node, shard, rows, errors, bytes, seconds, peak_mb, host |
 | ``item error`` | node, key, kind (the message without names and numbers), message |
 | ``worker died`` | node, host of the worker that took over, what the dead one was at |

@@ -29,6 +29,7 @@ from pipeline.engine.row_list import write_row_list
 from pipeline.engine.run_id import new_run_id
 from pipeline.engine.shard_record import DAMAGED, DamagedError, ReusedShard
 from pipeline.engine.shards import ShardJob
+from pipeline.engine.spans import spans_of_run
 from pipeline.engine.stage import MapStage
 from pipeline.engine.stopping import SECONDS_TO_STOP
 from pipeline.engine.storage import Store
@@ -130,6 +131,8 @@ class Runner:
             self._open.callback(executor.close)
             reporter = self._open.enter_context(self._make_reporter())
             executor.log = reporter.log
+            if spans := spans_of_run(reporter.log):
+                reporter.listen(spans)
             self._tools = executor, reporter
             reporter.event(
                 "run started", run=self._run_id, store=self._store.url, **driver(), versions=installed_versions()
@@ -210,7 +213,9 @@ class Runner:
     def _run_node(self, name: str, executor: Executor, reporter: ProgressReporter) -> bool:
         """Returns whether anything had to be computed."""
         with self._guard:
-            planned = plan_node(self._graph, name, self._store, self._plans, self._chosen)
+            planned = self._plans[name]
+            if planned.fingerprint is None:  # its inputs were not finished when the run was planned
+                planned = plan_node(self._graph, name, self._store, self._plans, self._chosen)
         if planned.invalid:
             raise ValueError(planned.reason)
         if planned.artifact:  # its inputs came out as they were
@@ -274,5 +279,5 @@ def _check_visible(manifest: Manifest, kept: list[ReusedShard], store: Store) ->
     if unseen:
         raise NodeFailed(
             f"{len(unseen)} shards that workers on {', '.join(hosts)} wrote are not to be seen here in {store.url}; "
-            "a cluster needs a store that all its machines share: a network folder, s3:// or gs://"
+            "a cluster needs a store that all its machines share: a network folder, s3://, gs:// or az://"
         )

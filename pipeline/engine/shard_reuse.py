@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,27 +40,60 @@ def plan_shards(
     wanted = Items.of(items)
     _require_unique(wanted.keys)
     missing = np.ones(len(wanted), bool)
-    kept: tuple[ReusedShard, ...] = ()
+    kept: list[ReusedShard] = []
     if stored:
-        planned = {shard_name(wanted[i : i + shard_rows]): i for i in range(0, len(wanted), shard_rows)}
+        planned = _planned(wanted, shard_rows)
         # The planned shards in their order, then the largest first: fewest files to open later.
         ordered = sorted(stored, key=lambda r: (planned.get(r.name, len(wanted)), -r.rows, r.name))
-        rows = _StoredRows.of(ordered)
-        rows.locate(wanted, [planned.get(record.name, -1) for record in ordered])
-        chosen = rows.chosen(wanted, retry_errors)
-        missing[rows.places[chosen]] = False
-        kept = tuple(rows.kept(ordered, chosen))
-    return ShardPlan(kept, _cut_rest(wanted, missing, shard_rows))
+        others = list[ShardRecord]()
+        for record in ordered:
+            start = planned.get(record.name, -1)
+            if start >= 0 and missing[start] and not record.errors:  # by its name exactly the items from there on
+                kept.append(ReusedShard(record, None))
+                missing[start : start + record.items.num_rows] = False
+            else:
+                others.append(record)
+        if others:
+            kept = _with_others(kept, others, ordered, planned, wanted, missing, retry_errors)
+    return ShardPlan(tuple(kept), _cut_rest(wanted, missing, shard_rows))
 
 
-def in_order_of(items: Sequence[Item], kept: Sequence[ReusedShard]) -> list[ReusedShard]:
-    """Returns shards of these items, by the first item that each of them holds."""
-    wanted, rows = Items.of(items), _StoredRows.of([each.record for each in kept])
-    rows.locate(wanted, [-1] * len(kept))
-    places = np.where(rows.places < 0, len(wanted), rows.places)
-    first = np.full(len(kept), len(wanted))
-    np.minimum.at(first, rows.shards, places)
-    return [kept[number] for number in np.argsort(first, kind="stable").tolist()]
+def _with_others(
+    kept: list[ReusedShard],
+    others: Sequence[ShardRecord],
+    ordered: Sequence[ShardRecord],
+    planned: Mapping[str, int],
+    wanted: Items,
+    missing: NDArray[np.bool_],
+    retry_errors: bool,
+) -> list[ReusedShard]:
+    """Returns what is kept with rows of other shards, as `ordered`; their items are no longer `missing`."""
+    rows = _StoredRows.of(others)
+    rows.locate(wanted, [planned.get(record.name, -1) for record in others])
+    chosen = rows.chosen(wanted, missing, retry_errors)
+    missing[rows.places[chosen]] = False
+    number = {id(record): number for number, record in enumerate(ordered)}
+    return sorted([*kept, *rows.kept(others, chosen)], key=lambda each: number[id(each.record)])
+
+
+def in_order_of(items: Sequence[Item], kept: Sequence[ReusedShard], shard_rows: int) -> list[ReusedShard]:
+    """Returns shards of these items, by the first item that each of them holds; `shard_rows` are those of a cut."""
+    wanted = Items.of(items)
+    planned = _planned(wanted, shard_rows)
+    others = [each for each in kept if each.record.name not in planned]
+    first = {id(each): planned[each.record.name] for each in kept if each.record.name in planned}
+    if others:
+        rows = _StoredRows.of([each.record for each in others])
+        rows.locate(wanted, [-1] * len(others))
+        places = np.full(len(others), len(wanted))
+        np.minimum.at(places, rows.shards, np.where(rows.places < 0, len(wanted), rows.places))
+        first |= {id(each): place for each, place in zip(others, places.tolist(), strict=True)}
+    return sorted(kept, key=lambda each: first[id(each)])
+
+
+def _planned(items: Items, shard_rows: int) -> dict[str, int]:
+    """Returns name -> first item of the shards of a cut as if nothing were stored."""
+    return {shard_name(items[i : i + shard_rows]): i for i in range(0, len(items), shard_rows)}
 
 
 def _require_unique(keys: pa.StringArray) -> None:
@@ -107,7 +140,7 @@ class _StoredRows:
     def locate(self, items: Items, starts: Sequence[int]) -> None:
         """Finds the item of every row by its key; `starts` are known places of the first rows of shards, or -1.
 
-        A million rows take two seconds to find, and none of those whose shard is where it was planned.
+        A million rows take two seconds to find.
         """
         counts = np.bincount(self.shards, minlength=len(starts))
         first = np.array(starts, np.int64)
@@ -117,9 +150,10 @@ class _StoredRows:
             keys = self.keys.filter(pa.array(~known))
             self.places[~known] = pc.fill_null(pc.index_in(keys, items.keys), -1).to_numpy(False)
 
-    def chosen(self, items: Items, retry_errors: bool) -> NDArray[np.int64]:
-        """Returns the rows to use, one for each item that has one: of its version, a good one, the first of these."""
+    def chosen(self, items: Items, missing: NDArray[np.bool_], retry_errors: bool) -> NDArray[np.int64]:
+        """Returns the rows to use, one for each missing item that has one: of its version, a good one, the first."""
         found = np.flatnonzero(self.places >= 0)
+        found = found[missing[self.places[found]]]
         same = pc.equal(self.versions.take(pa.array(found)), items.versions.take(pa.array(self.places[found])))
         found = found[same.to_numpy(False)]
         good = np.zeros(len(items), bool)

@@ -1,4 +1,4 @@
-"""Files of one store, on local disk, S3 (obstore) or GS (pyarrow.fs): what is written is whole or absent."""
+"""Files of one store, on local disk, S3, Google Storage or Azure: what is written is whole or absent."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pipeline.engine.redaction import advice, redact, without_keys
 from pipeline.engine.worker_group import prefetch
 
 if TYPE_CHECKING:
-    from pipeline.engine.object_store import S3Objects
+    from pipeline.engine.object_store import Objects
 
 READS_AT_ONCE: Final = 64  # of an object store: at 20 ms each, 3,000 small files a second
 
@@ -30,7 +30,7 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 def is_remote(url: str) -> bool:
     """Returns whether `url` names an object store rather than a folder."""
-    return url.startswith(("s3://", "gs://", "gcs://"))
+    return url.startswith(("s3://", "gs://", "gcs://", "az://"))
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class Store:
     """A folder of files. Picklable: a worker opens its own connection.
 
     Attributes:
-        url: local path, or ``s3://bucket/prefix``, ``gs://bucket/prefix``, with options of pyarrow.fs after ``?``. Keys
-            and passwords in it are used and then removed from the attribute.
+        url: local path, or ``s3://bucket/prefix``, ``gs://bucket/prefix``, ``az://container/prefix``, with
+            `object_access.OPTIONS` after ``?``. Keys and passwords in it are used and then removed from the attribute.
     """
 
     url: str
@@ -53,7 +53,7 @@ class Store:
         given = self.url
         if not is_remote(given):
             if _SCHEME.match(given):
-                raise ValueError(f"store: expected a folder, s3:// or gs://, found {redact(given)}")
+                raise ValueError(f"store: expected a folder, s3://, gs:// or az://, found {redact(given)}")
             given = str(Path(os.path.expandvars(given)).expanduser().absolute())
         object.__setattr__(self, "_address", given)
         object.__setattr__(self, "url", without_keys(given) if is_remote(given) else given)
@@ -69,15 +69,22 @@ class Store:
 
     @cached_property
     def _opened(self) -> tuple[pafs.FileSystem, str]:
-        if self.local:
+        if not is_remote(self.url):
             return pafs.LocalFileSystem(), self.url
+        from pipeline.engine.object_access import file_system
+
+        with self._named():
+            return file_system(self._address)
+
+    @contextlib.contextmanager
+    def _named(self) -> Iterator[None]:
+        """Raises what goes wrong while the store is opened as a ValueError that names it, without keys."""
         try:
-            filesystem, base = pafs.FileSystem.from_uri(self._address)
+            yield
         except (ValueError, OSError) as error:  # pyarrow's message repeats the URL as it was given
             known = advice(self._address)
             problem = f"store: cannot open {self.url}: {redact(str(error))}{f' ({known})' if known else ''}"
             raise ValueError(problem) from None
-        return filesystem, base.rstrip("/")
 
     @property
     def filesystem(self) -> pafs.FileSystem:
@@ -90,14 +97,16 @@ class Store:
         return f"{base}/{name}" if name else base
 
     @cached_property
-    def _objects(self) -> S3Objects | None:
-        """The objects of a store on S3."""
-        if not self.url.startswith("s3://"):
+    def _objects(self) -> Objects | None:
+        """The objects of a store that is no folder."""
+        if not is_remote(self.url):
             return None
-        region = getattr(self.filesystem, "region", None)  # pyarrow also checks the URL
-        from pipeline.engine.object_store import S3Objects  # 40 ms that other stores need not wait
+        # pyarrow also checks the URL of S3, and asks for the region where nothing says it.
+        region = getattr(self.filesystem, "region", None) if self.url.startswith("s3://") else None
+        from pipeline.engine.object_store import Objects  # 40 ms that other stores need not wait
 
-        return S3Objects(self._address, region)
+        with self._named():
+            return Objects(self._address, region)
 
     def read(self, name: str) -> bytes:
         """Returns a file's bytes. Raises FileNotFoundError."""
@@ -140,32 +149,40 @@ class Store:
     def write(self, name: str, data: bytes | memoryview) -> None:
         """Writes a file so that a reader finds all of it or none, also after a crash at any moment.
 
-        Local: see `write_whole`. Object stores show an object only once closed.
+        Local: see `write_whole`. Object stores show an object only once it is there.
         """
-        if self.local:
-            write_whole(self.path(name), data)
-            return
         if self._objects:
             self._objects.write(name, data)
-            return
-        with self.filesystem.open_output_stream(self.path(name)) as file:
-            file.write(data)
+        else:
+            write_whole(self.path(name), data)
 
     def create(self, name: str, data: bytes) -> bool:
         """Writes a file only if there is none; returns whether this call made it.
 
-        Exact on S3, on disks, and on every mount that can make a file only if it is absent. pyarrow has no such
-        operation for other object stores: there two callers within the same second may both get True, and the caller
-        must cope.
+        Exact on object stores, on disks, and on every mount that can make a file only if it is absent. On others two
+        callers within the same second may both get True, and the caller must cope.
         """
         if self._objects:
             return self._objects.create(name, data)
-        if self.local and (created := create_whole(self.path(name), data)) is not None:
+        if (created := create_whole(self.path(name), data)) is not None:
             return created
         if self.read_or_none(name) is not None:
             return False
         self.write(name, data)
         return self.read_or_none(name) == data
+
+    def swap(self, name: str, old: bytes, new: bytes) -> bool:
+        """Writes a file only if it holds ``old``; returns whether this call did.
+
+        Exact on object stores, see `Objects.swap`. On a disk a caller that reads and writes between the two steps of
+        this one is not noticed: both get True, the last one's content stays, and the caller must cope.
+        """
+        if self._objects:
+            return self._objects.swap(name, old, new)
+        if self.read_or_none(name) != old:
+            return False
+        self.write(name, new)
+        return True
 
     def sizes(self, folder: str) -> dict[str, int]:
         """Returns file name -> bytes for the files right inside `folder`; empty if there is no such folder."""

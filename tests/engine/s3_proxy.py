@@ -19,6 +19,7 @@ class Proxy(ThreadingHTTPServer):
         seen: method and path of each request, in order.
         at_once: the most that were on their way at the same time.
         authorisation: the header of the last request.
+        conditions: whether it takes ``If-Match``, which servers of before 2024 answer by 501.
         fault: (method, path) -> what to do instead of answering: an error's status and code, or "cut" half of the body.
     """
 
@@ -31,7 +32,7 @@ class Proxy(ThreadingHTTPServer):
         self.server, self.seconds = urlsplit(server).netloc, seconds
         self.seen: list[tuple[str, str]] = []
         self.at_once = 0
-        self.authorisation = ""
+        self.authorisation, self.conditions = "", True
         self.fault: Callable[[str, str], tuple[int, str] | Literal["cut"] | None] = lambda method, path: None
         self._now = 0
         self._guard = threading.Lock()
@@ -58,6 +59,18 @@ class Proxy(ThreadingHTTPServer):
             with self._guard:
                 self._now -= 1
 
+    def forwarded(
+        self, method: str, path: str, body: bytes, headers: dict[str, str]
+    ) -> tuple[http.client.HTTPResponse, bytes]:
+        """Returns the server's answer to a request, and its body."""
+        connection = http.client.HTTPConnection(self.server, timeout=60)
+        try:
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
+            return answer, answer.read()
+        finally:
+            connection.close()
+
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -68,14 +81,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.authorisation = self.headers.get("Authorization", "")
             time.sleep(self.server.seconds)
             fault = self.server.fault(self.command, self.path)
-            length = int(self.headers.get("Content-Length") or 0)
-            connection = http.client.HTTPConnection(self.server.server, timeout=60)
-            try:
-                connection.request(self.command, self.path, self.rfile.read(length), dict(self.headers))
-                answer = connection.getresponse()
-                body = answer.read()
-            finally:
-                connection.close()
+            sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            if "If-Match" in self.headers and not self.server.conditions:
+                fault = 501, "NotImplemented"
+            else:
+                answer, body = self.server.forwarded(self.command, self.path, sent, dict(self.headers))
         if isinstance(fault, tuple):
             self.send_response_only(fault[0])
             body = f"<Error><Code>{fault[1]}</Code><Message>spoilt</Message></Error>".encode()

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import pytest
 from pipeline.engine import lock
 from pipeline.engine.lock import LOCK_FILE, StoreLock, StoreLockedError, describe, lives_here, machine
 from pipeline.engine.storage import Store
+from tests.engine.s3_proxy import proxy
 
 # A beat that ends by an error of its own is no quiet end.
 pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
@@ -69,10 +71,10 @@ def until(true: Callable[[], bool]) -> bool:
 
 
 class Meddled(Store):
-    """A store in which another run acts at a certain moment: before the n-th read of the lock, or after it is deleted."""
+    """A store in which another run acts at a certain moment: before the n-th read of the lock."""
 
-    def meddle(self, act: Callable[[Store], None], *, before_read: int = 0, after_delete: bool = False) -> Meddled:
-        self.__dict__.update(act=act, before_read=before_read, after_delete=after_delete, reads=0)
+    def meddle(self, act: Callable[[Store], None], *, before_read: int) -> Meddled:
+        self.__dict__.update(act=act, before_read=before_read, reads=0)
         return self
 
     def read_or_none(self, name: str) -> bytes | None:
@@ -80,11 +82,6 @@ class Meddled(Store):
         if self.__dict__["reads"] == self.__dict__["before_read"]:
             self.__dict__["act"](Store(self.url))
         return super().read_or_none(name)
-
-    def delete(self, name: str) -> None:
-        super().delete(name)
-        if self.__dict__["after_delete"]:
-            self.__dict__["act"](Store(self.url))
 
 
 @pytest.fixture
@@ -254,12 +251,16 @@ def test_the_beat_goes_on_where_the_store_did_not_answer(tmp_path: Path, monkeyp
         assert until(lambda: json.loads(store.read(LOCK_FILE))["beat"] > first)
 
 
-@pytest.mark.parametrize(
-    "when", [{"before_read": 2}, {"after_delete": True}], ids=["before a second read", "once free"]
-)
-def test_a_lock_that_another_takes_in_between_stays_the_others(tmp_path: Path, when: dict[str, int]) -> None:
+@pytest.mark.parametrize("from_", [dead(), None], ids=["it took over", "it was given back"])
+def test_a_lock_that_another_takes_in_between_stays_the_others(tmp_path: Path, from_: bytes | None) -> None:
     foreign = alive()
-    store = Meddled(str(tmp_path)).meddle(lambda other: other.write(LOCK_FILE, foreign), **when)
+
+    def act(other: Store) -> None:
+        if from_ is None:
+            other.delete(LOCK_FILE)
+        other.write(LOCK_FILE, foreign)
+
+    store = Meddled(str(tmp_path)).meddle(act, before_read=2)
     store.write(LOCK_FILE, dead())
     with pytest.raises(StoreLockedError, match=r"has just been taken by process 7 on elsewhere \(other"):
         StoreLock(store, "mine").__enter__()
@@ -275,6 +276,49 @@ def test_of_two_that_took_over_the_last_to_write_wins(tmp_path: Path) -> None:
         mine.__enter__()
     assert not mine._beat.is_alive()
     assert store.read(LOCK_FILE) == foreign
+
+
+@pytest.fixture
+def far(s3_bucket: str, tmp_path: Path) -> Store:
+    return Store(f"{s3_bucket}/{tmp_path.name}")
+
+
+def test_of_many_that_take_over_at_once_on_an_object_store_one_has_the_lock(
+    far: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock.time, "sleep", lambda seconds: None)  # who wrote last is not what decides it
+    far.write(LOCK_FILE, dead())
+    locks, together = [StoreLock(far, f"run {number}") for number in range(8)], threading.Barrier(8)
+
+    def take(each: StoreLock) -> bool:
+        together.wait()
+        try:
+            each.__enter__()
+        except StoreLockedError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as threads:
+        taken = list(threads.map(take, locks))
+    assert taken.count(True) == 1
+    winner = locks[taken.index(True)]
+    assert json.loads(far.read(LOCK_FILE))["owner"] == winner._owner
+    winner.__exit__()
+    assert far.sizes("") == {}
+
+
+def test_a_holder_that_was_suspended_while_it_renews_writes_nothing_over_the_next(
+    far: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next run takes the lock over between the read of this one and its write."""
+    foreign = alive()
+    with proxy(os.environ["AWS_ENDPOINT_URL"]) as requests:
+        near = Store(far.url)
+        near.write("x", b"")  # connected without the proxy
+        monkeypatch.setenv("AWS_ENDPOINT_URL", requests.url)
+        with StoreLock(Store(far.url), "mine"):
+            requests.fault = lambda method, path: near.write(LOCK_FILE, foreign) if method == "PUT" else None
+        assert near.read(LOCK_FILE) == foreign
 
 
 def test_the_winner_is_looked_up_after_a_wait(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ def test_a_run_without_an_endpoint_publishes_nothing_and_loads_no_ray(world):
         "from tests.engine.squares import STAGES\n"
         "c = load_config(Path(sys.argv[1]), STAGES, [])\n"
         "Runner(c.graph, Store(c.store), Options(frozenset(c.graph.order)), LocalExecutor).run()\n"
-        "print([name for name in ('ray', 'prometheus_client') if name in sys.modules])\n"
+        "print([name for name in ('ray', 'prometheus_client', 'opentelemetry') if name in sys.modules])\n"
     )
     command = [sys.executable, "-c", code, str(world.folder / "config.yaml")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

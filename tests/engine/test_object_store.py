@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.engine.object_store import S3Objects
+from pipeline.engine.object_store import Objects
 from pipeline.engine.plan import Decision
 from pipeline.engine.storage import Store
 from tests.engine.conftest import CONFIG, World
@@ -23,7 +23,7 @@ MAP_NODES = frozenset({"numbers", "squares", "cubes"})
 
 @pytest.fixture
 def requests(s3_bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
-    with proxy(os.environ["AWS_ENDPOINT_URL"], 0.02) as made:
+    with proxy(os.environ["AWS_ENDPOINT_URL"], 0.002) as made:
         monkeypatch.setenv("AWS_ENDPOINT_URL", made.url)
         yield made
 
@@ -39,8 +39,8 @@ def far_away(folder: Path, store: Store) -> World:
 
 
 @pytest.fixture
-def objects(s3_bucket: str, tmp_path: Path) -> S3Objects:
-    return S3Objects(f"{s3_bucket}/{tmp_path.name}", "us-east-1")
+def objects(s3_bucket: str, tmp_path: Path) -> Objects:
+    return Objects(f"{s3_bucket}/{tmp_path.name}", "us-east-1")
 
 
 @pytest.mark.slow
@@ -86,14 +86,53 @@ def test_records_are_read_at_once_where_a_run_was_cut_off(world: World, requests
     assert len(records) == len(set(records)) == 16
 
 
-def test_of_many_that_create_an_object_one_wins(objects: S3Objects) -> None:
+def test_of_many_that_create_an_object_one_wins(objects: Objects) -> None:
     with ThreadPoolExecutor(8) as threads:
         made = list(threads.map(lambda number: objects.create("lock", b"%d" % number), range(8)))
     assert made.count(True) == 1
     assert objects.read("lock") == b"%d" % made.index(True)
 
 
-def test_objects_are_listed_by_folder_by_name_and_all(objects: S3Objects) -> None:
+def test_of_many_that_swap_an_object_one_wins(objects: Objects) -> None:
+    assert not objects.swap("lock", b"old", b"new"), "there is none"
+    objects.write("lock", b"old")
+    assert not objects.swap("lock", b"older", b"new")
+    with ThreadPoolExecutor(8) as threads:
+        made = list(threads.map(lambda number: objects.swap("lock", b"old", b"%d" % number), range(8)))
+    assert made.count(True) == 1
+    assert objects.read("lock") == b"%d" % made.index(True)
+
+
+def test_a_swap_between_whose_steps_another_writes_is_none(
+    objects: Objects, s3_bucket: str, requests: Proxy, tmp_path: Path
+) -> None:
+    objects.write("lock", b"old")
+    mine = Objects(f"{s3_bucket}/{tmp_path.name}", "us-east-1")  # through the proxy
+    requests.fault = lambda method, path: objects.write("lock", b"theirs") if method == "PUT" else None  # type: ignore[func-returns-value]
+    assert not mine.swap("lock", b"old", b"mine")
+    assert objects.read("lock") == b"theirs"
+
+
+def test_a_swap_whose_answer_is_lost_is_done(objects: Objects, s3_bucket: str, requests: Proxy, tmp_path: Path) -> None:
+    """Repeated by the client, it finds its own object in the way."""
+    objects.write("lock", b"old")
+    lost = [(500, "InternalError")]
+    requests.fault = lambda method, path: lost.pop() if lost and method == "PUT" else None
+    assert Objects(f"{s3_bucket}/{tmp_path.name}", "us-east-1").swap("lock", b"old", b"mine")
+    assert objects.read("lock") == b"mine"
+    assert not lost
+
+
+def test_a_server_without_conditions_has_the_object_written(
+    objects: Objects, s3_bucket: str, requests: Proxy, tmp_path: Path
+) -> None:
+    objects.write("lock", b"old")
+    requests.conditions = False
+    assert Objects(f"{s3_bucket}/{tmp_path.name}", "us-east-1").swap("lock", b"old", b"mine")
+    assert objects.read("lock") == b"mine"
+
+
+def test_objects_are_listed_by_folder_by_name_and_all(objects: Objects) -> None:
     for name in ("n/a.json", "n/b-1.json", "n/b-2.json", "n/c.json", "n/deep/er/x", "n2/y"):
         objects.write(name, b"12")
     assert objects.inside("n") == ({"a.json": 2, "b-1.json": 2, "b-2.json": 2, "c.json": 2}, ["deep"])
@@ -105,17 +144,17 @@ def test_objects_are_listed_by_folder_by_name_and_all(objects: S3Objects) -> Non
 
 
 def test_an_error_of_the_server_is_one_of_a_disk_and_shows_no_keys(
-    objects: S3Objects, s3_bucket: str, monkeypatch: pytest.MonkeyPatch
+    objects: Objects, s3_bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del objects
     with pytest.raises(OSError, match="NoSuchBucket"):
-        S3Objects("s3://KEYID:S3cr3t@no-such-bucket/x", "us-east-1").write("a", b"1")
+        Objects("s3://KEYID:S3cr3t@no-such-bucket/x", "us-east-1").write("a", b"1")
 
 
 def test_an_option_that_would_be_ignored_is_refused() -> None:
     found = "found allow_bucket_creation, tls_verify_certificates"
     with pytest.raises(ValueError, match=f"endpoint_override, region, scheme only, {found}"):
-        S3Objects("s3://bucket/x?region=r&tls_verify_certificates=false&allow_bucket_creation=true", "r")
+        Objects("s3://bucket/x?region=r&tls_verify_certificates=false&allow_bucket_creation=true", "r")
 
 
 def test_the_options_of_the_url_say_where_the_server_is(
@@ -138,5 +177,5 @@ def test_keys_of_a_profile_are_taken_where_the_environment_has_none(
     (tmp_path / "credentials").write_text("[mine]\naws_access_key_id = PROFILEKEY\naws_secret_access_key = s%cr3t\n")
     with proxy(os.environ["AWS_ENDPOINT_URL"]) as requests:
         monkeypatch.setenv("AWS_ENDPOINT_URL", requests.url)
-        S3Objects(f"{s3_bucket}/{tmp_path.name}", "us-east-1").write("a", b"1")
+        Objects(f"{s3_bucket}/{tmp_path.name}", "us-east-1").write("a", b"1")
         assert "PROFILEKEY" in requests.authorisation

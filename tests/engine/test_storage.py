@@ -82,8 +82,11 @@ def test_keys_in_the_url_open_the_store_and_are_never_seen(s3_bucket, tmp_path, 
         ("s3://KEYID:S3cr3t@bucket/x?nonsense=1", r"store: cannot open s3://bucket/x\?nonsense=1: .*AWS_ACCESS_KEY_ID"),
         ("s3://KEYID:S3/cr3t@bucket/x", r"store: cannot open s3://bucket/x: .*AWS_ACCESS_KEY_ID"),
         ("s3://bucket/x?secret_key=S3cr3t", r"store: cannot open s3://bucket/x: .*AWS_ACCESS_KEY_ID"),
-        ("s3a://KEYID:S3cr3t@bucket/x", r"store: expected a folder, s3:// or gs://, found s3a://\*\*\*@bucket/x"),
-        ("file:///tmp/x", "store: expected a folder, s3:// or gs://, found file:///tmp/x"),
+        (
+            "s3a://KEYID:S3cr3t@bucket/x",
+            r"store: expected a folder, s3://, gs:// or az://, found s3a://\*\*\*@bucket/x",
+        ),
+        ("file:///tmp/x", "store: expected a folder, s3://, gs:// or az://, found file:///tmp/x"),
     ],
 )
 def test_a_url_that_cannot_be_opened_is_refused_without_its_keys(url, words):
