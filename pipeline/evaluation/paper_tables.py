@@ -92,6 +92,11 @@ def row_of(
     return PaperRow(name, ours, paper)
 
 
+def only_paper(stated: Mapping[str, Mapping[str, float | str]]) -> list[PaperRow]:
+    """Returns rows of which only the paper's figures are known: name -> column -> number."""
+    return [PaperRow(name, {}, {column: str(value) for column, value in row.items()}) for name, row in stated.items()]
+
+
 def as_markdown(table: ResultTable) -> str:
     """Returns title, table and note as Markdown, ending in a newline."""
     columns = [(title, [row[place] for row in table.rows], place > 0) for place, title in enumerate(table.header)]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from pipeline.engine.config import load_config
-from pipeline.evaluation.paper_items import PaperItem, read_items
+from pipeline.evaluation.paper_items import STATES, PaperItem, read_items
 from stages.cli.paper_results import KINDS, stated_rows
+from stages.cli.tiny import IMAGES
 from stages.graph import STAGES
 from stages.packaged_configs import CONFIGS
 from tests.stages.conftest import Answer
@@ -18,7 +20,6 @@ from tests.stages.conftest import Answer
 ITEMS = read_items(CONFIGS / "papers")
 MOGFACE = [f"mogface-table-{n}" for n in range(1, 6)] + [f"mogface-figure-{n}" for n in ("1b", "1c", "3", "4")]
 CRFACE = [f"crface-table-{n}" for n in range(1, 6)] + [f"crface-figure-{n}" for n in (2, *range(4, 15))]
-RUN = {name: item for name, item in ITEMS.items() if item.config}
 
 
 def test_ten_tables_and_sixteen_figures_are_listed() -> None:
@@ -34,20 +35,42 @@ def test_the_list_has_every_field_of_each(wider8k: Callable[..., Answer]) -> Non
     for name, item in ITEMS.items():
         block = blocks[name]
         assert block.startswith(f"{name}: {item.state}\n")
-        for word in ("shows", "prints", "needs", "costs", *(["runs"] if item.config else []), *(["lacks"] if item.lacks else [])):  # fmt: skip
+        for word in (
+            "shows",
+            "prints",
+            "needs",
+            "costs",
+            "runs",
+            "command",
+            *(("lacks", "then") if item.lacks else ()),
+        ):
             assert re.search(rf"^  {word:<9}\S", block, re.MULTILINE), f"{name}: {word}"
-        assert item.config is None or "not counted" not in block
-    assert f"{len(ITEMS)} in all: " in done.out
+        assert "not counted" not in block
+    assert f"{len(ITEMS)} in all\n" in done.out
+    for state, meaning in STATES.items():
+        count = sum(item.state == state for item in ITEMS.values())
+        assert re.search(rf"^ +{count} {state}: +{meaning}$", done.out, re.MULTILINE)
 
 
-@pytest.mark.parametrize(("name", "item"), RUN.items(), ids=list(RUN))
+def test_the_command_of_the_list_is_understood(wider8k: Callable[..., Answer]) -> None:
+    """What it needs from outside is named, and what to add once there is more is a field of the config."""
+    for block in wider8k("reproduce", "--list").out.split("\n\n")[:-1]:
+        name = block.partition(":")[0]
+        words = re.findall(r"^  command +wider8k (.*)$", block, re.MULTILINE)[0].split()
+        assert words[:2] == ["reproduce", name]
+        assert ("--images" in words) == ("WIDER" in block.partition("needs")[2].partition("costs")[0])
+        assert words.count("--weights") == len(ITEMS[name].files)
+        load_config(CONFIGS / ITEMS[name].config, STAGES, [each.replace("'", "") for each in re.findall(r"--set ('.*?'|[^\s,]+)", ITEMS[name].then)])  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "item"), ITEMS.items(), ids=list(ITEMS))
 def test_an_entry_fits_its_config(name: str, item: PaperItem) -> None:
-    graph = load_config(CONFIGS / str(item.config), STAGES).graph
+    graph = load_config(CONFIGS / item.config, STAGES).graph
     assert item.node in graph.nodes
     assert item.kind in KINDS
     assert list(stated_rows(item, graph)) == []
-    load_config(CONFIGS / str(item.config), STAGES, [f"{pattern}.path=file" for pattern in item.files.values()])
-    stage = graph.nodes[str(item.node)].stage
+    load_config(CONFIGS / item.config, STAGES, [f"{pattern}.path=file" for pattern in item.files.values()])
+    stage = graph.nodes[item.node].stage
     if item.kind == "ap" and "section" not in name:
         assert set(getattr(stage, "paper", {})) <= item.rows.keys()
 
@@ -60,10 +83,10 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(
     ("name", "item"),
-    [pytest.param(name, item, id=name, marks=pytest.mark.xdist_group("reproduce")) for name, item in RUN.items()],
+    [pytest.param(name, item, id=name, marks=pytest.mark.xdist_group("reproduce")) for name, item in ITEMS.items()],
 )
 def test_it_runs_on_drawn_faces(name: str, item: PaperItem, stores: Path, wider8k: Callable[..., Answer]) -> None:
-    store = stores / Path(str(item.config)).stem
+    store = stores / Path(item.config).stem
     done = wider8k("reproduce", name, "--tiny", "--local", "--store", store)
     assert done.code == 0, done.out + done.err
     markdown, latex, page = ((store / f"{name}.{ending}").read_text("utf-8") for ending in ("md", "tex", "html"))
@@ -78,14 +101,18 @@ def test_it_runs_on_drawn_faces(name: str, item: PaperItem, stores: Path, wider8
     assert len(cells) == len(rows) - 1 and len(set(cells)) == 1
     assert latex.count(r"\begin{") == latex.count(r"\end{") == 2
     assert '<table role="table"' in page and f"wider8k reproduce {name}" in page
-    for stated in item.paper.values():
+    for stated in (*item.paper.values(), *item.only_paper.values()):
         assert all(f" {number} " in markdown for number in stated.values())
+    if item.kind == "submission":
+        with zipfile.ZipFile(store / f"{name}.zip") as archive:
+            assert len(archive.namelist()) == IMAGES
 
 
 def test_mistakes_are_named(wider8k: Callable[..., Answer], tmp_path: Path) -> None:
     for words, problem in (
         (["mogface-table-9"], "did you mean 'mogface-table-"),
-        (["crface-figure-9"], "cannot be reproduced yet: its photographs"),
+        (["crface-figure-9", "--beside", f"other={tmp_path}"], "expected with a table of AP, found crface-figure-9"),
+        (["crface-table-5", "--beside", "other"], "--beside other: expected NAME=FILE"),
         ([], "--list` has all of them"),
         (["mogface-table-2", "--tiny", "--images", tmp_path], "leave out --images"),
         (["crface-table-1", "--weights", "hrnt=a.pth"], "retinaface, hambox, hrnet"),
