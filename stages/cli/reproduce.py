@@ -197,7 +197,7 @@ def _page(name: str, item: PaperItem, result: PaperResult, remarks: Sequence[str
             statistics=result.statistics,
             figures=result.figures,
             gallery=result.gallery,
-            gallery_note=result.tables[0].note,
+            gallery_note="The images of the table, once for each of its columns.",
             tables=result.tables,
             commands=[command],
         )
