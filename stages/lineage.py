@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import StageContext
-from pipeline.evaluation.comparison import CONTENT_HASH
+from pipeline.evaluation.evaluation_table import CONTENT_HASH
 from stages.text_predictions import TextPredictions
 
 FOLLOWED: Final = ("ap", "detections", "candidates", "checkpoint")

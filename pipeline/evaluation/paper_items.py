@@ -19,7 +19,7 @@ from pipeline.engine.registry import Registry
 State = Literal["whole", "stand-in", "part", "server"]
 STATES: Final[Mapping[State, str]] = {
     "whole": "every row and curve, of what is listed as needed",
-    "stand-in": "every row and curve, where something stands in for what is not public",
+    "stand-in": "every row and curve, with something else in place of what is not public",
     "part": "without the rows and curves whose predictions are not public",
     "server": "the archive for the benchmark's server, which alone has the faces",
 }

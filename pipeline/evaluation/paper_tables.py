@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from pipeline.data.schemas import LEVELS
-from pipeline.evaluation.comparison import ComparisonRow, columns_as_markdown
+from pipeline.evaluation.evaluation_table import EvaluationRow, columns_as_markdown
 from pipeline.evaluation.result_table import NONE, ResultTable, percent
 
 _LATEX: Final = {
@@ -59,7 +59,7 @@ def beside(title: str, rows: Sequence[PaperRow], note: str = "") -> ResultTable:
 
 
 def row_of(
-    row: ComparisonRow,
+    row: EvaluationRow,
     name: str,
     columns: Sequence[str] = (),
     stated: Mapping[str, float | str] | None = None,

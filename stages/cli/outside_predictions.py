@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pipeline.evaluation.comparison import ComparisonRow
 from pipeline.evaluation.evaluate_files import LabelledImages, read_inputs
+from pipeline.evaluation.evaluation_table import EvaluationRow
 from pipeline.evaluation.run_result import RunResult
 from stages.cli.finished_run import FinishedRun
 from stages.evaluate import evaluated_images
@@ -33,7 +33,7 @@ def named_files(given: Sequence[str]) -> dict[str, Path]:
     return found
 
 
-def outside_rows(run: FinishedRun, node: str, files: Mapping[str, Path]) -> list[tuple[ComparisonRow, RunResult]]:
+def outside_rows(run: FinishedRun, node: str, files: Mapping[str, Path]) -> list[tuple[EvaluationRow, RunResult]]:
     """Returns a row and its curves for each file of predictions, in order.
 
     They are evaluated on the images of the table's first evaluation, and their false alarms counted at its score.
@@ -55,7 +55,7 @@ def outside_rows(run: FinishedRun, node: str, files: Mapping[str, Path]) -> list
     for name, file in files.items():
         result = read_inputs(file, LabelledImages(truth)).evaluate(score)
         alarms, hard = result.false_alarms, result.counts["hard"]
-        row = ComparisonRow(
+        row = EvaluationRow(
             name,
             result.ap,
             alarm_score=score,

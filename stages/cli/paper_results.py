@@ -16,8 +16,8 @@ from pipeline.data.schemas import LEVELS
 from pipeline.engine.graph import Graph
 from pipeline.engine.manifest import Artifact
 from pipeline.evaluation.breakdown import HEIGHTS, height_names
-from pipeline.evaluation.comparison import ComparisonRow
 from pipeline.evaluation.curves import line_plot
+from pipeline.evaluation.evaluation_table import EvaluationRow
 from pipeline.evaluation.face_statistics import FaceStatistics, ScaleBin
 from pipeline.evaluation.page import Figure
 from pipeline.evaluation.paper_items import Kind, PaperItem
@@ -39,7 +39,7 @@ def ap_result(item: PaperItem, run: FinishedRun, node: str) -> PaperResult:
     """Returns the rows of a table beside the paper's, and the curves of precision and recall."""
     lines = {line.ap.node: line for line in run.lines(node) if line.ap}
     rows = []
-    for each in map(ComparisonRow.from_row, run.artifact(node).rows()):
+    for each in map(EvaluationRow.from_row, run.artifact(node).rows()):
         more = dict(_networks(lines[each.name], item.columns))
         stated = item.paper.get(each.name)
         rows.append(row_of(each, item.rows.get(each.name, each.name), item.columns, stated, more))
