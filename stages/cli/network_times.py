@@ -26,6 +26,8 @@ def _ms(artifact: Artifact) -> float | None:
     folder, names = artifact.manifest.folder, [entry.name for entry in artifact.manifest.shards]
     stored = artifact.store.read_all(f"{folder}/{name}.json" for name in names)
     records = [ShardRecord.from_json(data) if data else None for data in stored]
-    seconds = [sum(each.measured.get(piece, 0.0) for piece in PIECES) for each in records if each]
+    if not names or None in records:
+        return None
+    seconds = sum(each.measured.get(piece, 0.0) for each in records if each for piece in PIECES)
     rows = sum(each.rows for each in records if each)
-    return 1000 * sum(seconds) / rows if rows and len(seconds) == len(names) and sum(seconds) else None
+    return 1000 * seconds / rows if rows and seconds else None
