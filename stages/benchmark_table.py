@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from pipeline.data.schemas import BENCHMARK, BENCHMARK_TABLE
 from pipeline.engine.stage import Port, Row, StageContext, WholeStage
-from pipeline.evaluation.benchmark_comparison import joined_figures, joined_tables
+from pipeline.evaluation.benchmark_tables import joined_figures, joined_tables
 from pipeline.evaluation.page import PageData, render_page
 from pipeline.evaluation.paper_tables import as_markdown
 from pipeline.evaluation.result_table import ResultTable

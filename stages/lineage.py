@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import StageContext
-from pipeline.evaluation.comparison import CONTENT_HASH
+from pipeline.evaluation.evaluation_table import CONTENT_HASH
+from stages.text_predictions import TextPredictions
 
 FOLLOWED: Final = ("ap", "detections", "candidates", "checkpoint")
 """Ports that lead from an evaluation to all that its AP came from."""
@@ -47,7 +48,10 @@ class Lineage:
 
     @property
     def times(self) -> tuple[float | None, float | None]:
-        """Milliseconds of one image until all its boxes are found, and from then on; None where there is no step."""
+        """Milliseconds of one image until all its boxes are found, and from then on.
+
+        None where there is no step, and where boxes were read as text: what their detector took is not known.
+        """
         return _ms(self.found_by), _ms(self.refined_by)
 
     @property
@@ -96,7 +100,14 @@ def _upstream(ctx: StageContext, detections: Artifact) -> Iterator[Artifact]:
             yield from _upstream(ctx, source)
 
 
+def is_text(found: Artifact) -> bool:
+    """Returns whether boxes are predictions of others that were read from text."""
+    return bool(found.manifest.fingerprint_fields["stage"] == TextPredictions.name)
+
+
 def _ms(steps: tuple[Artifact, ...]) -> float | None:
+    if any(map(is_text, steps)):
+        return None
     known = [ms for each in steps if (ms := each.ms_per_row()) is not None]
     return sum(known) if known and len(known) == len(steps) else None
 

@@ -15,7 +15,7 @@ from pipeline.data.records import Detections, Sample
 from pipeline.data.schemas import AP, BENCHMARK, CHECKPOINT, DETECTIONS, PAGE, RANKING_ACCURACY, SAMPLES, STATISTICS
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.stage import Port, Row, StageContext, WholeStage
-from pipeline.evaluation.benchmark_comparison import joined_figures, joined_tables
+from pipeline.evaluation.benchmark_tables import joined_figures, joined_tables
 from pipeline.evaluation.face_statistics import FaceStatistics
 from pipeline.evaluation.hits_and_misses import SizeHistogram, size_histogram
 from pipeline.evaluation.missing_answers import MissingAnswers

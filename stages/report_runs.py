@@ -12,7 +12,7 @@ from pipeline.engine.manifest import Artifact
 from pipeline.evaluation.run_result import RunResult
 from pipeline.evaluation.wider_ap import ApCounts
 from pipeline.models.checkpoint import AGREEMENT, published_detector
-from stages.lineage import Lineage
+from stages.lineage import Lineage, is_text
 from stages.rerank import Rerank
 from stages.rerank_by_agreement import RerankByAgreement
 
@@ -42,7 +42,7 @@ def run_of(line: Lineage, original: float, seen_by: Sequence[str]) -> RunResult:
     }
     suppress, predict = line.detections.params, line.candidates.params
     several = len(line.found_by) > 1
-    seen = " + ".join(dict.fromkeys(map(_seen, line.found_by if several else (line.candidates,))))
+    seen = " + ".join(filter(None, dict.fromkeys(map(_seen, line.found_by if several else (line.candidates,)))))
     edge = original if seen == "original" else float(seen) if seen.isdigit() else 0.0
     way, ranker = _way(line)
     trained, weights = _network(line.detector, line.candidates)
@@ -52,7 +52,7 @@ def run_of(line: Lineage, original: float, seen_by: Sequence[str]) -> RunResult:
         "score_cut": suppress.get("score"),
         "nms": suppress.get("iou"),
         "candidates per image": predict.get("max_candidates"),
-        "scales": seen,
+        "scales": seen or None,
         "weights": weights,
     }
     known = [_detector(each) for each in line.found_by] if several else [_detector(line.candidates, trained)]
@@ -64,13 +64,17 @@ def run_of(line: Lineage, original: float, seen_by: Sequence[str]) -> RunResult:
 
 
 def _seen(candidates: Artifact) -> str:
-    """Returns the canvas of a dump, or its mode."""
+    """Returns the canvas of a dump, or its mode; "" of boxes of others, whose canvas is not known."""
+    if is_text(candidates):
+        return ""
     mode = candidates.params.get("mode", "single")
     return str(candidates.params.get("canvas") if mode == "single" else mode)
 
 
 def _detector(candidates: Artifact, trained: str = "") -> str:
     """Returns the name of the detector of a dump, as far as it is known."""
+    if is_text(candidates):
+        return "published predictions"
     _, weights = _network(None, candidates)
     return str(candidates.params.get("detector") or trained or published_detector(weights) or "as the weights say")
 

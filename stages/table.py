@@ -16,7 +16,7 @@ from pipeline.data.schemas import AP, COMPARISON, LEVELS
 from pipeline.engine.manifest import Artifact
 from pipeline.engine.registry import nearest
 from pipeline.engine.stage import Port, Row, StageContext, WholeStage
-from pipeline.evaluation.comparison import ComparisonRow, markdown, without_ap
+from pipeline.evaluation.evaluation_table import EvaluationRow, markdown, without_ap
 from pipeline.evaluation.missing_answers import LEFT_OUT
 from stages.lineage import FOLLOWED, Lineage, facts_of, lineage_of_ap
 
@@ -79,12 +79,12 @@ class Table(WholeStage):
         """Returns the table as Markdown."""
         return {f"{node}.md": _page}
 
-    def _compared(self, ap: Artifact, line: Lineage) -> ComparisonRow:
+    def _compared(self, ap: Artifact, line: Lineage) -> EvaluationRow:
         rows = {row["subset"]: row for row in ap.rows()}
         hard, stated = rows["hard"], self.paper.get(ap.node, ())
         alarms = stated[len(LEVELS)] if len(stated) > len(LEVELS) else None
         detect_ms, refine_ms = line.times if self.timed else (None, None)
-        return ComparisonRow(
+        return EvaluationRow(
             name=ap.node,
             ap={level: rows[level]["ap"] for level in LEVELS},
             alarm_score=hard["alarm_score"],
@@ -101,5 +101,5 @@ class Table(WholeStage):
 
 def _page(rows: Sequence[Row]) -> bytes:
     """Returns the table as Markdown; below it, which of its rows have no AP and why."""
-    compared = [ComparisonRow.from_row(row) for row in rows]
+    compared = [EvaluationRow.from_row(row) for row in rows]
     return "".join([markdown(compared), *(f"\n{line}\n" for line in without_ap(compared))]).encode()

@@ -153,8 +153,13 @@ def training_plots(losses: Mapping[str, Sequence[float]], metrics: Mapping[str, 
 def protocol_lines(run: RunResult) -> list[tuple[str, str]]:
     """Returns (caption, value) of detector, canvas and protocol of a run, as far as there is something to say."""
     own = [("Detector", run.detector), ("Canvas", run.canvas)]
-    lines = [(_WORDS.get(key, key.replace("_", " ")), plain(value)) for key, value in run.protocol.items()]
+    lines = [(_WORDS.get(key, _caption(key)), plain(value)) for key, value in run.protocol.items()]
     return [(caption, text) for caption, text in (*own, *lines) if text]
+
+
+def _caption(key: str) -> str:
+    """Returns an entry's own name as the others are written."""
+    return key[:1].upper() + key[1:].replace("_", " ")
 
 
 def split_protocol(runs: list[list[tuple[str, str]]]) -> tuple[list[tuple[str, str]], list[list[tuple[str, str]]]]:

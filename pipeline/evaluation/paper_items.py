@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
@@ -16,10 +16,22 @@ from pipeline.data.schemas import LEVELS
 from pipeline.engine.literal_yaml import LiteralModel, read_yaml
 from pipeline.engine.registry import Registry
 
-State = Literal["whole", "part", "not yet"]
-Kind = Literal["ap", "sizes", "levels", "cumulative", "scores", "heights", "gallery", "vanished"]
-COLUMNS = (*LEVELS, "false alarms", "hard recall", "detect ms", "refine ms", "ranker MB")
-"""Figures of our own that a table can have: AP and recall in per cent, milliseconds of one image in one worker."""
+State = Literal["whole", "stand-in", "part", "server"]
+STATES: Final[Mapping[State, str]] = {
+    "whole": "every row and curve, of what is listed as needed",
+    "stand-in": "every row and curve, with something else in place of what is not public",
+    "part": "without the rows and curves whose predictions are not public",
+    "server": "the archive for the benchmark's server, which alone has the faces",
+}
+"""State -> what one command prints."""
+Kind = Literal["ap", "sizes", "levels", "cumulative", "scores", "heights", "gallery", "vanished", "submission"]
+COLUMNS = (
+    *LEVELS, "false alarms", "hard recall", "detect ms", "refine ms", "detector ms", "ranker ms", "ranker MB"
+)  # fmt: skip
+"""Figures of our own that a table can have: AP and recall in per cent, milliseconds of one image in one worker.
+
+"detect ms" and "refine ms" are of whole steps; "detector ms" and "ranker ms" are without reading, decoding and writing.
+"""
 
 
 class PaperItem(LiteralModel):
@@ -29,8 +41,9 @@ class PaperItem(LiteralModel):
         shows: what it is about.
         prints: what the command prints.
         needs: data, weights and machines, a few words each.
-        state: "whole" if one command prints all rows, "part" if something is missing, "not yet".
-        lacks: what is missing; for "part" and "not yet".
+        state: one of `STATES`.
+        lacks: what is not public; for all but "whole".
+        then: what to do once one has it; for all but "whole".
         config: file in `configs` behind it.
         node: the node of that config that it is printed from, with all that leads there.
         kind: how it is printed, see `stages/cli/paper_results.py`.
@@ -40,6 +53,7 @@ class PaperItem(LiteralModel):
         columns: of `COLUMNS`, those shown; () for all that the node has.
         rows: name of a row -> the paper's name for it.
         paper: name of a row -> column -> the paper's number, beside those that the config's own table has.
+        only_paper: rows of the paper that the config has none for: as shown -> column -> number.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -49,24 +63,24 @@ class PaperItem(LiteralModel):
     needs: tuple[str, ...]
     state: State
     lacks: str = ""
-    config: str | None = None
-    node: str | None = None
-    kind: Kind | None = None
+    then: str = ""
+    config: str
+    node: str
+    kind: Kind
     cost: str = ""
     datasets: dict[str, dict[str, str]] = Field(default_factory=dict)
     files: dict[str, str] = Field(default_factory=dict)
     columns: tuple[str, ...] = ()
     rows: dict[str, str] = Field(default_factory=dict)
     paper: dict[str, dict[str, float | str]] = Field(default_factory=dict)
+    only_paper: dict[str, dict[str, float | str]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
         """Raises ValueError where state and fields do not go together."""
-        if (self.state == "whole") != (not self.lacks):
-            raise ValueError(f"state is {self.state}: expected what it lacks for all but 'whole', found {self.lacks!r}")
-        given = [each is not None for each in (self.config, self.node, self.kind)]
-        if any(given) != all(given) or any(given) != (self.state != "not yet"):
-            raise ValueError(f"state is {self.state}: expected config, node and kind for all but 'not yet'")
+        for name, text in (("lacks", self.lacks), ("then", self.then)):
+            if (self.state == "whole") != (not text):
+                raise ValueError(f"state is {self.state}: expected {name} for all but 'whole', found {text!r}")
         if unknown := [each for each in self.columns if each not in COLUMNS]:
             raise ValueError(f"columns: expected {', '.join(COLUMNS)}, found {', '.join(unknown)}")
         return self

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from pipeline.data.schemas import LEVELS
-from pipeline.evaluation.comparison import ComparisonRow, columns_as_markdown
+from pipeline.evaluation.evaluation_table import EvaluationRow, columns_as_markdown
 from pipeline.evaluation.result_table import NONE, ResultTable, percent
 
 _LATEX: Final = {
@@ -59,7 +59,7 @@ def beside(title: str, rows: Sequence[PaperRow], note: str = "") -> ResultTable:
 
 
 def row_of(
-    row: ComparisonRow,
+    row: EvaluationRow,
     name: str,
     columns: Sequence[str] = (),
     stated: Mapping[str, float | str] | None = None,
@@ -90,6 +90,11 @@ def row_of(
         ours = {column: ours[column] for column in columns if column in ours}
         paper = {column: text for column, text in paper.items() if column in columns or column not in LEVELS}
     return PaperRow(name, ours, paper)
+
+
+def only_paper(stated: Mapping[str, Mapping[str, float | str]]) -> list[PaperRow]:
+    """Returns rows of which only the paper's figures are known: name -> column -> number."""
+    return [PaperRow(name, {}, {column: str(value) for column, value in row.items()}) for name, row in stated.items()]
 
 
 def as_markdown(table: ResultTable) -> str:

@@ -45,7 +45,7 @@ def size_bars(histogram: SizeHistogram) -> Markup:
         left, width = LEFT + (index + 0.14) * slot, 0.72 * slot
         counts = (("all", faces), ("found", found))
         pair = "".join(column(left, count / top, width, f'class="bar-{kind}"') for kind, count in counts)
-        share = f"{found / faces:.0%}" if faces else ""
+        share = "" if not faces else "all" if found == faces else f"{found / faces:.0%}"
         pair += f'<text class="share" x="{middle:.1f}" y="{up(faces / top) - 4:.1f}">{share}</text>'
         bars += [titled(f"{label}: {found:,} of {faces:,} faces found", pair), tick(middle, str(edges[index]))]
     ups = [(share, f"{share * top:,.0f}") for share in QUARTERS]

@@ -93,7 +93,7 @@ def compare(
 
 def _print_and_write(found: RunComparison, json: Path | None, report: Path | None) -> None:
     from pipeline.engine.redaction import without_keys
-    from pipeline.evaluation.comparison_page import comparison_json, comparison_page, comparison_tables, summary
+    from pipeline.evaluation.run_comparison_page import comparison_json, comparison_page, comparison_tables, summary
 
     print(summary(found))
     for table in comparison_tables(found):

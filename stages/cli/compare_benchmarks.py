@@ -85,7 +85,7 @@ def compare_benchmarks(
     """
     from pipeline.engine.fingerprint import difference
     from pipeline.engine.redaction import without_keys
-    from pipeline.evaluation.benchmark_comparison import headline, joined_figures
+    from pipeline.evaluation.benchmark_tables import headline, joined_figures
     from pipeline.evaluation.page import PageData, render_page
 
     if given:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from pipeline.engine.graph import Graph
 from pipeline.engine.manifest import Artifact
@@ -20,21 +21,23 @@ from stages.report_runs import median_edge, run_of
 
 @dataclass(frozen=True, slots=True)
 class PaperResult:
-    """What is printed of one table or figure, and shown on its page."""
+    """What is printed of one table or figure, and shown on its page; `files` are ending -> content of further ones."""
 
     tables: Sequence[ResultTable]
     runs: Sequence[RunResult] = ()
     figures: Sequence[Figure] = ()
     statistics: FaceStatistics | None = None
     gallery: Sequence[GalleryItem] = ()
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class FinishedRun:
-    """A graph whose nodes up to one are stored."""
+    """A graph whose nodes up to one are stored; `beside` are predictions of others, name -> file."""
 
     graph: Graph
     plans: Mapping[str, NodePlan]
+    beside: Mapping[str, Path] = field(default_factory=dict)
 
     def artifact(self, node: str) -> Artifact:
         """Returns the finished output of a node; raises ValueError where there is none."""

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -16,17 +16,21 @@ from pipeline.data.schemas import LEVELS
 from pipeline.engine.graph import Graph
 from pipeline.engine.manifest import Artifact
 from pipeline.evaluation.breakdown import HEIGHTS, height_names
-from pipeline.evaluation.comparison import ComparisonRow
 from pipeline.evaluation.curves import line_plot
+from pipeline.evaluation.evaluation_table import EvaluationRow
 from pipeline.evaluation.face_statistics import FaceStatistics, ScaleBin
 from pipeline.evaluation.page import Figure
 from pipeline.evaluation.paper_items import Kind, PaperItem
-from pipeline.evaluation.paper_tables import PaperRow, beside, row_of
+from pipeline.evaluation.paper_tables import PaperRow, beside, only_paper, row_of
 from pipeline.evaluation.result_table import NONE, percent
 from stages.cli.finished_run import FinishedRun, PaperResult
+from stages.cli.network_times import network_ms
+from stages.cli.outside_predictions import outside_rows
 from stages.cli.score_distribution import scores_result
+from stages.cli.server_archive import submission_result
 from stages.cli.side_by_side import gallery_result
 from stages.cli.vanished import vanished_result
+from stages.lineage import Lineage
 from stages.statistics import Statistics
 from stages.table import Table
 
@@ -35,15 +39,17 @@ def ap_result(item: PaperItem, run: FinishedRun, node: str) -> PaperResult:
     """Returns the rows of a table beside the paper's, and the curves of precision and recall."""
     lines = {line.ap.node: line for line in run.lines(node) if line.ap}
     rows = []
-    for each in map(ComparisonRow.from_row, run.artifact(node).rows()):
-        ranker = lines[each.name].ranker
-        more = {"ranker MB": f"{_megabytes(ranker):.1f}"} if ranker and "ranker MB" in item.columns else {}
+    for each in map(EvaluationRow.from_row, run.artifact(node).rows()):
+        more = dict(_networks(lines[each.name], item.columns))
         stated = item.paper.get(each.name)
         rows.append(row_of(each, item.rows.get(each.name, each.name), item.columns, stated, more))
+    others = outside_rows(run, node, run.beside)
+    rows += [row_of(each, each.name, item.columns) for each, _ in others]
+    rows += only_paper(item.only_paper)
     note = "AP in per cent by the protocol of WIDER FACE."
     if item.rows and set(run.graph.nodes[node].inputs["ap"]) - item.rows.keys():
         note += " Rows under the name of their node are ours."
-    return PaperResult([beside(item.shows, rows, note)], run.runs(item, node))
+    return PaperResult([beside(item.shows, rows, note)], [*run.runs(item, node), *(each for _, each in others)])
 
 
 def sizes_result(item: PaperItem, run: FinishedRun, node: str) -> PaperResult:
@@ -159,15 +165,27 @@ KINDS: Final[Mapping[Kind, Callable[[PaperItem, FinishedRun, str], PaperResult]]
     "heights": heights_result,
     "gallery": gallery_result,
     "vanished": vanished_result,
+    "submission": submission_result,
 }
 _MATCHINGS: Final = {"mogface": "standard matching", "s3fd": "S3FD's two steps", "atss": "ATSS"}
 
 
 def stated_rows(item: PaperItem, graph: Graph) -> Iterator[str]:
     """Yields the rows of an entry that its node does not have: a name that is written wrong, or an older one."""
-    stage = graph.nodes[str(item.node)].stage
-    known = graph.nodes[str(item.node)].inputs.get("ap", ()) if isinstance(stage, Table) else ()
+    stage = graph.nodes[item.node].stage
+    known = graph.nodes[item.node].inputs.get("ap", ()) if isinstance(stage, Table) else ()
     yield from (name for name in {**item.rows, **item.paper} if name not in known)
+
+
+def _networks(line: Lineage, columns: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yields column -> figure of the networks behind a row, as far as they are asked for and known."""
+    ranker = line.ranker if line.ranker and "ranker MB" in columns else None
+    times = {"detector ms": network_ms(line.found_by), "ranker ms": network_ms([line.detections])}
+    if not line.ranker:
+        del times["ranker ms"]
+    yield from ((name, f"{ms:.1f}") for name, ms in times.items() if ms is not None and name in columns)
+    if ranker:
+        yield "ranker MB", f"{_megabytes(ranker):.1f}"
 
 
 def _megabytes(checkpoint: Artifact) -> float:

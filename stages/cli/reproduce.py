@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -40,6 +40,10 @@ def reproduce(
     weights: Annotated[
         list[str] | None, typer.Option(help="NAME=FILE, names as --list has them; FILE alone where there is one.")
     ] = None,
+    beside: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=FILE, predictions of others as one more row and curve; of tables of AP."),
+    ] = None,
     limit: LimitOption = None,
     machine: MachineOption = None,
     local: Annotated[bool, typer.Option("--local", help="In this process, without Ray: same bytes, to debug.")] = False,
@@ -56,6 +60,7 @@ def reproduce(
     Example: wider8k reproduce mogface-table-2 --tiny --local
     """
     from pipeline.evaluation.paper_items import read_items
+    from stages.cli.outside_predictions import named_files
     from stages.cli.paper_results import stated_rows
 
     items = read_items(CONFIGS / "papers")
@@ -65,8 +70,9 @@ def reproduce(
     if item is None:
         raise ValueError("expected the name of a table or figure; `wider8k reproduce --list` has all of them")
     chosen = items.find(item)
-    if chosen.config is None or chosen.node is None:
-        raise ValueError(f"{item} cannot be reproduced yet: {chosen.lacks}")
+    others = named_files(beside or [])
+    if others and chosen.kind != "ap":
+        raise ValueError(f"--beside: expected with a table of AP, found {item}, which prints {chosen.prints}")
     config = CONFIGS / chosen.config
     loaded = load_config(config, STAGES)
     if unknown := list(stated_rows(chosen, loaded.graph)):
@@ -79,36 +85,41 @@ def reproduce(
     typed = shlex.join(["wider8k", *map(without_keys, sys.argv[1:])])
     choice = Choice(config, [*sets, *(set_ or [])], limit, machine or (CPU if tiny else None), until=chosen.node)
     carry_out(choice, typed, local, verbose, tables=False)
-    _publish(item, chosen, choice, Publication(typed, TINY if tiny else ""))
+    _publish(item, chosen, choice, Publication(typed, TINY if tiny else "", others))
 
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """What is said beside the figures: the command as typed, and a warning, "" for none."""
+    """What is said beside the figures: the command as typed, a warning, "" for none, and name -> file of `--beside`."""
 
     command: str
     warning: str
+    beside: Mapping[str, Path] = field(default_factory=dict)
 
 
 def listed(items: Registry[PaperItem]) -> Iterator[str]:
     """Yields one block of lines per table and figure, and a last one that counts them."""
-    from pipeline.evaluation.paper_items import counted_costs
+    from pipeline.evaluation.paper_items import STATES, counted_costs
 
     costs = counted_costs((CONFIGS / "COSTS.md").read_text(encoding="utf-8"))
     for name, item in items.items():
         lines = [f"{name}: {item.state}", f"shows    {item.shows}", f"prints   {item.prints}"]
         lines += [f"needs    {', '.join(item.needs) or 'nothing'}", f"costs    {cost_of(item, costs)}"]
-        if item.config:
-            lines.append(f"runs     configs/{item.config}, node {item.node}")
-        if item.files:
-            lines.append(f"weights  {', '.join(f'--weights {each}=FILE' for each in item.files)}")
+        lines.append(f"runs     configs/{item.config}, node {item.node}")
+        lines.append(f"command  {_typed(name, item)}")
         if item.lacks:
-            lines.append(f"lacks    {item.lacks}")
+            lines += [f"lacks    {item.lacks}", f"then     {item.then}"]
         yield "\n  ".join(lines)
     states = [item.state for item in items.values()]
-    yield f"{len(items)} in all: " + ", ".join(
-        f"{states.count(state)} {state}" for state in dict.fromkeys(("whole", "part", "not yet", *states))
-    )
+    counts = [f"{states.count(state):>4} {state + ':':<9} {meaning}" for state, meaning in STATES.items()]
+    yield "\n".join([f"{len(items)} in all", *counts])
+
+
+def _typed(name: str, item: PaperItem) -> str:
+    """Returns the command that prints a table or figure, with all that it needs from outside."""
+    folder = "WIDER/WIDER_test/images" if item.kind == "submission" else "WIDER"
+    images = [f"--images {folder}"] if any("WIDER" in each for each in item.needs) else []
+    return " ".join(["wider8k reproduce", name, *images, *(f"--weights {each}=FILE" for each in item.files)])
 
 
 def cost_of(item: PaperItem, counted: dict[str, str]) -> str:
@@ -120,7 +131,7 @@ def cost_of(item: PaperItem, counted: dict[str, str]) -> str:
     """
     if item.cost:
         return item.cost
-    hours = counted.get(Path(item.config or "").stem)
+    hours = counted.get(Path(item.config).stem)
     return f"{hours} GPU-hours, counted for the whole config (configs/COSTS.md)" if hours else "not counted"
 
 
@@ -161,8 +172,7 @@ def _publish(name: str, item: PaperItem, choice: Choice, said: Publication) -> N
     from stages.cli.paper_results import KINDS
 
     loaded, store, options = choice.read()
-    assert item.kind is not None and item.node is not None
-    run = FinishedRun(loaded.graph, make_plan(loaded.graph, store, options))
+    run = FinishedRun(loaded.graph, make_plan(loaded.graph, store, options), said.beside)
     result = KINDS[item.kind](item, run, item.node)
     remarks = [each for each in (said.warning, f"Missing: {item.lacks}." if item.lacks else "") if each]
     texts = "\n".join(as_markdown(table) for table in result.tables)
@@ -170,8 +180,9 @@ def _publish(name: str, item: PaperItem, choice: Choice, said: Publication) -> N
     latex = "\n".join([*(f"% {each}" for each in (said.command, *remarks)), *map(as_latex, result.tables)])
     contents = {"md": markdown, "tex": latex, "html": _page(name, item, result, remarks, said.command)}
     print(f"\n{markdown}")
-    for ending, content in contents.items():
-        store.write(f"{name}.{ending}", content.encode())
+    files = {ending: content.encode() for ending, content in contents.items()}
+    for ending, content in {**files, **result.files}.items():
+        store.write(f"{name}.{ending}", content)
         print(f"{name}: {store.path(f'{name}.{ending}')}")
 
 
@@ -186,7 +197,7 @@ def _page(name: str, item: PaperItem, result: PaperResult, remarks: Sequence[str
             statistics=result.statistics,
             figures=result.figures,
             gallery=result.gallery,
-            gallery_note=result.tables[0].note,
+            gallery_note="The images of the table, once for each of its columns.",
             tables=result.tables,
             commands=[command],
         )

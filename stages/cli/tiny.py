@@ -25,10 +25,10 @@ from stages.train_ranker import TrainRanker
 IMAGES: Final = 2
 SIDE: Final = 96  # of the images, pixels
 CANDIDATES: Final = 120  # of an image: more than the largest distance between two boxes that a config compares
-WEIGHTS, PREDICTIONS = "untrained.safetensors", "predictions"
+WEIGHTS, RANKER, PREDICTIONS = "untrained.safetensors", "untrained_ranker.safetensors", "predictions"
 _TRAINING: Final = {"steps": 1, "batch": 2, "crop": 64, "warmup": 0, "bf16": False, "colour_jitter": False}
-# The papers' sizes of several passes are for large images; these have as many steps for small ones.
-_MODE: Final = "mogface_multi"
+# Of several passes each has a size of its own, and a network takes a tenth of a second for the first image of a size.
+_MODE: Final = "mogface_single"
 
 Fields = Iterator[tuple[str, Any]]
 
@@ -49,11 +49,13 @@ def tiny_sets(config: Config, folder: Path) -> list[str]:
 
 
 def write_tiny_files(config: Config, folder: Path) -> None:
-    """Writes an untrained RetinaFace where a node needs weights from outside, and text predictions likewise."""
+    """Writes an untrained RetinaFace where a node needs weights from outside, and a ranker and text likewise."""
     stages = [node.stage for node in config.graph.nodes.values() if not node.inputs.get("checkpoint")]
     folder.mkdir(parents=True, exist_ok=True)
     if any(isinstance(stage, Predict) for stage in stages) and not (folder / WEIGHTS).exists():
         _write_weights(folder / WEIGHTS)
+    if any(isinstance(stage, Rerank) for stage in stages) and not (folder / RANKER).exists():
+        _write_ranker(folder / RANKER)
     if any(isinstance(stage, TextPredictions) for stage in stages) and not (folder / PREDICTIONS).exists():
         _write_predictions(folder / PREDICTIONS)
 
@@ -109,6 +111,8 @@ def _redetect(node: Node, folder: Path) -> Fields:
 
 def _rerank(node: Node, folder: Path) -> Fields:
     assert isinstance(node.stage, Rerank)
+    if not node.inputs.get("checkpoint"):
+        yield "path", str(folder / RANKER)
     if node.stage.size is not None:
         yield "size", _small(node.stage.size)
 
@@ -158,6 +162,19 @@ def _write_weights(file: Path) -> None:
         torch.manual_seed(0)
         detector = DETECTORS.find("retinaface_mobilenet").build()
     file.write_bytes(save_bytes("retinaface_mobilenet", detector))
+
+
+def _write_ranker(file: Path) -> None:
+    import torch
+
+    from pipeline.models.rankers import RANKERS
+    from pipeline.models.weights import save_bytes
+
+    args: dict[str, Any] = {"num_candidates": CANDIDATES}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        ranker = RANKERS.find("crface_mobilenet").build(**args)
+    file.write_bytes(save_bytes("crface_mobilenet", ranker, {"model_args": args}))
 
 
 def _write_predictions(folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.evaluation.comparison import ComparisonRow
+from pipeline.evaluation.evaluation_table import EvaluationRow
 from pipeline.evaluation.paper_items import PaperItem
 from pipeline.evaluation.paper_tables import PaperRow, beside
 from pipeline.evaluation.result_table import NONE, percent
@@ -15,7 +15,7 @@ def vanished_result(item: PaperItem, run: FinishedRun, node: str) -> PaperResult
     Raises:
         ValueError: the table's evaluations count no false alarms.
     """
-    compared = [ComparisonRow.from_row(row) for row in run.artifact(node).rows()]
+    compared = [EvaluationRow.from_row(row) for row in run.artifact(node).rows()]
     first = compared[0]
     if any(row.alarms is None for row in compared):
         raise ValueError(

@@ -29,9 +29,14 @@ def test_an_entry_is_read_by_its_name(tmp_path: Path) -> None:
         ("[a]", "expected a mapping"),
         (f"a: {ENTRY[:-1]}, colums: []}}", "colums"),
         (f"a: {ENTRY[:-1]}, columns: [eesy]}}", "eesy"),
-        ("a: {shows: a, prints: b, needs: [], state: part, config: x, node: t, kind: ap}", "what it lacks"),
-        ("a: {shows: a, prints: b, needs: [], state: whole}", "expected config, node and kind"),
-        ("a: {shows: a, prints: b, needs: [], state: not yet, lacks: c, config: x, node: t, kind: ap}", "not yet"),
+        (f"a: {ENTRY[:-1]}, state: part}}".replace("state: whole, ", ""), "state is part: expected lacks"),
+        (f"a: {ENTRY[:-1]}, state: part, lacks: d}}".replace("state: whole, ", ""), "state is part: expected then"),
+        (f"a: {ENTRY[:-1]}, lacks: d}}", "for all but 'whole', found 'd'"),
+        ("a: {shows: a, prints: b, needs: [], state: whole, config: x.yaml}", "node Field required; kind Field"),
+        (
+            f"a: {ENTRY[:-1]}, state: not yet, lacks: d, then: e}}".replace("state: whole, ", ""),
+            "'stand-in', 'part' or",
+        ),
     ],
 )
 def test_what_does_not_fit_is_named(tmp_path: Path, text: str, problem: str) -> None:

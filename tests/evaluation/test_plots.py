@@ -35,7 +35,7 @@ def test_bars_are_as_high_as_their_counts() -> None:
     assert tall[1] == pytest.approx(2 * tall[2])
     assert found[1] == pytest.approx(tall[1] / 4)
     assert found[2] == tall[2]
-    assert [node.text for node in _elements(svg, "text", "share")] == [None, "25%", "100%"]
+    assert [node.text for node in _elements(svg, "text", "share")] == [None, "25%", "all"]
     assert "8 to 16 px: 25 of 100 faces found" in svg
     assert "16 px and more: 50 of 50 faces found" in svg
 

@@ -7,6 +7,7 @@ import pytest
 from pipeline.engine.plan import context
 from pipeline.engine.stage import StageContext
 from stages.lineage import Lineage, lineage_of, lineage_of_ap
+from stages.report_runs import run_of
 from tests.stages.agreeing import agreeing
 from tests.stages.world import World
 
@@ -121,3 +122,22 @@ def test_weights_of_a_second_detection_are_a_detector_s(world: World) -> None:
     ctx = of(world)
     line = lineage_of_ap(ctx, ctx.one("ap"))
     assert (line.detector and line.detector.node, line.ranker) == ("detector", None)
+
+
+def test_boxes_read_as_text_have_no_detectors_time(world: World) -> None:
+    world.node("faces", "index", dataset={"kind": "synthetic", "images": 2, "width": 96, "height": 64})
+    for row in ("test/000000", "test/000001"):
+        file = world.folder / f"text/{row}.txt"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"{row}\n1\n10 10 20 20 0.5\n")
+    world.node("others", "text_predictions", inputs={"samples": "faces"}, path=str(world.folder / "text"))
+    world.node("found", "suppress", inputs={"candidates": "others"})
+    world.node("ap", "evaluate", inputs={"samples": "faces", "detections": "found"})
+    world.node("table", "table", inputs={"ap": "ap"})
+    world.done()
+    ctx = of(world)
+    line = lineage_of_ap(ctx, ctx.one("ap"))
+    assert line.times == (None, pytest.approx(world.artifact("found").ms_per_row()))
+    assert line.image_ms is None
+    run = run_of(line, 96.0, ["others"])
+    assert (run.detector, run.canvas, run.image_ms, run.edge) == ("published predictions", "", None, 0.0)

@@ -7,7 +7,7 @@ leaves open is read by the sizes it prints: 128 MB with ResNet-50, 8 MB with Mob
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -51,6 +51,8 @@ class CRFaceConfig:
         sampling: how its maps are resized along N: "nearest" as printed, "average" so that every row counts.
         pixels: how the image is normalised, see `PIXELS`.
         num_candidates: N.
+        sees_image: False: the maps of the image are zero, so that the boxes alone decide (a remark of section 3.3).
+        adds_score: False: an answer is the refined score itself and no correction of the detector's (section 3.4).
         scale: ours, not the paper's: the residual is multiplied by a number that starts here and is learnt as its
             logarithm. Without it a single step of Adam moves the residuals of neighbours 100 times as far apart as
             their scores are, long before there is anything that it could have learnt; None is as printed.
@@ -60,7 +62,28 @@ class CRFaceConfig:
     sampling: Sampling = "nearest"
     pixels: Pixels = "imagenet"
     num_candidates: int = ROWS
+    sees_image: bool = True
+    adds_score: bool = True
     scale: float | None = None
+
+    def body(self, backbone: Callable[[], nn.Module], channels: Sequence[int]) -> nn.Module:
+        """Returns what sees the image: a backbone, or none of the same channels."""
+        return backbone() if self.sees_image else NoImage(channels)
+
+
+class NoImage(nn.Module):
+    """In place of a backbone: maps of zeros at strides 8, 16 and 32."""
+
+    def __init__(self, channels: Sequence[int]) -> None:
+        """Args: channels of the maps, finest first."""
+        super().__init__()
+        self.channels = tuple(channels)
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Returns [B, C_i, H_i, W_i] of [B, 3, H, W], sides rounded up."""
+        batch, _, height, width = images.shape
+        sizes = ((-(-height // stride), -(-width // stride)) for stride in (8, 16, 32))
+        return [images.new_zeros(batch, each, *size) for each, size in zip(self.channels, sizes, strict=True)]
 
 
 class CRFace(Ranker):
@@ -96,6 +119,7 @@ class CRFace(Ranker):
         self.normalisation = PIXELS.find(config.pixels)
         self.num_candidates = config.num_candidates
         self.sampling = config.sampling
+        self.adds_score = config.adds_score
         self.backbone = backbone
         self.boxes = BoxBranch(box_width, kernel=config.kernel)
         self.pyramid = FeaturePyramid([each + box_width for each in channels], width, activation=activation)
@@ -108,14 +132,18 @@ class CRFace(Ranker):
         return levels
 
     def residual(self, maps: Sequence[Tensor], sides: tuple[int, int], tables: Tensor, valid: Tensor) -> Tensor:
-        """Returns the residual float32 [B, N], see `Ranker`; 0 for all rows of a ranker that has not learnt yet."""
+        """Returns the residual float32 [B, N], see `Ranker`; 0 for all rows of a ranker that has not learnt yet.
+
+        Without `adds_score` what is left of the score is the answer alone.
+        """
         real = self.real(tables, valid)
         resized = self.boxes.nearest if self.sampling == "nearest" else self.boxes.average
         boxes = resized(tables, [level.shape[2:] for level in maps], checkpointed=self.checkpointed)
         joined = [torch.cat([level, each], dim=1) for level, each in zip(maps, boxes, strict=True)]
         answers = [module(level) for module, level in zip(self.confidence, self.pyramid(joined), strict=True)]
-        residual = torch.stack(answers).float().mean(dim=0) * real
-        return residual if self.log_scale is None else residual * self.log_scale.exp()
+        answer = torch.stack(answers).float().mean(dim=0) * real
+        answer = answer if self.log_scale is None else answer * self.log_scale.exp()
+        return answer if self.adds_score else answer - tables[..., 4] * real
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,9 +159,11 @@ class CRFaceResNet(CRFaceConfig):
     pretrained: bool = False
 
     def build(self) -> CRFace:
-        """Returns the ranker with random weights; errors as `CRFace`."""
-        backbone = ResNet(self.depth, layers=(2, 3, 4), pretrained=self.pretrained)
-        return CRFace(backbone, self, width=256, activation=rectifier())
+        """Returns the ranker with random weights; errors as `CRFace`, and ImageNet's weights without an image."""
+        if self.pretrained and not self.sees_image:
+            raise ValueError("pretrained: expected false where sees_image is false, found true: there is no body")
+        body = self.body(lambda: ResNet(self.depth, layers=(2, 3, 4), pretrained=self.pretrained), (512, 1024, 2048))
+        return CRFace(body, self, width=256, activation=rectifier())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,4 +182,5 @@ class CRFaceMobileNet(CRFaceConfig):
     def build(self) -> CRFace:
         """Returns the ranker with random weights; errors as `CRFace`."""
         activation = rectifier(self.slope)
-        return CRFace(MobileNetV1(0.25, activation=activation), self, width=64, activation=activation)
+        body = self.body(lambda: MobileNetV1(0.25, activation=activation), (64, 128, 256))
+        return CRFace(body, self, width=64, activation=activation)

@@ -165,8 +165,36 @@ def test_switches_reach_the_network() -> None:
         ({"pixels": "grey"}, "no way to normalise pixels is called 'grey'"),
         (
             {"colour": 1},
-            "CRFaceMobileNet has no switch colour; there are kernel, sampling, pixels, num_candidates, scale, slope",
+            "CRFaceMobileNet has no switch colour; there are kernel, sampling, pixels, num_candidates, sees_image, adds_score, scale, slope",
         ),
     ):
         with pytest.raises(ValueError, match=words):
             build(num_candidates=7, **model_args)
+
+
+def test_without_an_image_the_boxes_alone_decide() -> None:
+    ranker = RANKERS["crface_mobilenet"].build(num_candidates=30, sees_image=False).eval()
+    assert not list(ranker.backbone.parameters())
+    for module in ranker.confidence:
+        nn.init.normal_(module.answer.weight)
+    with torch.no_grad():
+        for height, width in ((70, 131), (1, 1)):
+            one, other = (ranker(torch.randn(1, 3, height, width), tables(30), torch.tensor([30])) for _ in range(2))
+            assert torch.equal(one, other) and one.all()
+            body = RANKERS["crface_mobilenet"].build(num_candidates=30).backbone.eval()
+            shapes = [level.shape for level in body(torch.zeros(1, 3, height, width))]
+            assert [level.shape for level in ranker.maps(torch.zeros(1, 3, height, width))] == shapes
+    with pytest.raises(ValueError, match="pretrained: expected false where sees_image is false"):
+        RANKERS["crface"].build(pretrained=True, sees_image=False)
+
+
+def test_without_the_detectors_score_the_answer_is_all_that_is_left() -> None:
+    boxes, image, valid = tables(30), torch.randn(1, 3, 40, 40), torch.tensor([20])
+    with torch.no_grad():
+        new = RANKERS["crface_mobilenet"].build(num_candidates=30, adds_score=False).eval()
+        assert not (boxes[..., 4] + new(image, boxes, valid))[0, :20].any()
+        corrects, replaces = tiny(30), tiny(30)
+        replaces.adds_score = False
+        answer = corrects(image, boxes, valid)
+        torch.testing.assert_close((boxes[..., 4] + replaces(image, boxes, valid))[:, :20], answer[:, :20])
+        assert not replaces(image, boxes, valid)[:, 20:].any()

@@ -6,7 +6,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import IO, Final
 
 from pipeline.data.image_names import without_ending
 from pipeline.data.prediction_set import PredictionSet
@@ -51,13 +51,13 @@ def submission_names(image_ids: Sequence[str], expected: Collection[str] | None 
     return names
 
 
-def write_submission(predictions: PredictionSet, names: Sequence[str], target: Path) -> None:
+def write_submission(predictions: PredictionSet, names: Sequence[str], target: Path | IO[bytes]) -> None:
     """Writes the archive: one text per image, rows by falling score; the numbers of a dump read back as the same.
 
     Args:
         predictions: detections, boxes xyxy with x2 = x + w.
         names: ``<event>/<image>`` of each image of the predictions, in their order.
-        target: the ``.zip``.
+        target: the ``.zip``, or where its bytes go.
     """
     texts = dict(zip(names, predictions.falling().by_image(), strict=True))
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.evaluation.benchmark_comparison import by_benchmark, headline, joined_figures, joined_tables
 from pipeline.evaluation.benchmark_results import BenchmarkResult, coco_result, fddb_result, voc_result
+from pipeline.evaluation.benchmark_tables import by_benchmark, headline, joined_figures, joined_tables
 from pipeline.evaluation.coco_ap import CocoCounts
 from pipeline.evaluation.fddb_roc import FddbCounts
 from pipeline.evaluation.single_face import single_result

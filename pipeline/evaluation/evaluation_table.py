@@ -21,7 +21,7 @@ _PLAIN: Final = ("name", "alarm_score", "alarms", "recall", "paper_alarms", "det
 
 
 @dataclass(frozen=True, slots=True)
-class ComparisonRow:
+class EvaluationRow:
     """One row of the table.
 
     Attributes:
@@ -60,7 +60,7 @@ class ComparisonRow:
         }
 
     @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> ComparisonRow:
+    def from_row(cls, row: Mapping[str, Any]) -> EvaluationRow:
         """Returns the record of a row of `schemas.COMPARISON`."""
         stated = {level: row[f"paper_{level}"] for level in LEVELS}
         return cls(
@@ -71,7 +71,7 @@ class ComparisonRow:
         )
 
 
-def markdown(rows: Sequence[ComparisonRow]) -> str:
+def markdown(rows: Sequence[EvaluationRow]) -> str:
     """Returns the table as Markdown, one line per row, ending in a newline.
 
     AP and recall in per cent with two digits. Empty columns are left out, and so are the parameters in which the rows
@@ -89,13 +89,13 @@ def columns_as_markdown(columns: Sequence[Column]) -> str:
     return "".join(f"|{'|'.join(cells)}|\n" for cells in lines)
 
 
-def without_ap(rows: Sequence[ComparisonRow]) -> list[str]:
+def without_ap(rows: Sequence[EvaluationRow]) -> list[str]:
     """Returns a line for every row that lacks an AP because no face counts there."""
     missing = ((row.name, [level for level in LEVELS if math.isnan(row.ap[level])]) for row in rows)
     return [f"{name}: no face counts in {', '.join(levels)}: there is no AP" for name, levels in missing if levels]
 
 
-def _figures(rows: Sequence[ComparisonRow]) -> list[Column]:
+def _figures(rows: Sequence[EvaluationRow]) -> list[Column]:
     columns = [(level, [_percent(row.ap[level]) for row in rows], True) for level in LEVELS]
     scores = {row.alarm_score for row in rows if row.alarm_score is not None}
     if not scores:
@@ -103,7 +103,7 @@ def _figures(rows: Sequence[ComparisonRow]) -> list[Column]:
     # Alarms at different scores are not comparable.
     one = f" at {scores.pop():g}" if len(scores) == 1 else ""
 
-    def shown(show: Callable[[ComparisonRow], str]) -> list[str]:
+    def shown(show: Callable[[EvaluationRow], str]) -> list[str]:
         return [NONE if row.alarms is None else show(row) + ("" if one else f" at {row.alarm_score:g}") for row in rows]
 
     alarms = shown(lambda row: str(row.alarms))
@@ -111,13 +111,13 @@ def _figures(rows: Sequence[ComparisonRow]) -> list[Column]:
     return [*columns, (f"false alarms{one}", alarms, True), (f"hard recall{one}", recall, True)]
 
 
-def _left_out(rows: Sequence[ComparisonRow]) -> list[Column]:
+def _left_out(rows: Sequence[EvaluationRow]) -> list[Column]:
     # Rows of other images are not comparable.
     counts = [str(row.left_out) for row in rows]
     return [("images left out", counts, True)] if any(row.left_out for row in rows) else []
 
 
-def _times(rows: Sequence[ComparisonRow]) -> list[Column]:
+def _times(rows: Sequence[EvaluationRow]) -> list[Column]:
     shown = {"detect ms": [row.detect_ms for row in rows], "refine ms": [row.refine_ms for row in rows]}
     return [
         (title, [NONE if each is None else f"{each:.1f}" for each in values], True)
@@ -126,7 +126,7 @@ def _times(rows: Sequence[ComparisonRow]) -> list[Column]:
     ]
 
 
-def _paper(rows: Sequence[ComparisonRow]) -> list[Column]:
+def _paper(rows: Sequence[EvaluationRow]) -> list[Column]:
     columns = [(f"paper {level}", [_percent(row.paper_ap.get(level), 1) for row in rows], True) for level in LEVELS]
     columns.append(("paper NFA", [NONE if row.paper_alarms is None else str(row.paper_alarms) for row in rows], True))
     return [column for column in columns if set(column[1]) != {NONE}]

@@ -13,8 +13,8 @@ import numpy as np
 
 from pipeline.evaluation.benchmark_results import DRAWN
 from pipeline.evaluation.coco_ap import RECALLS
-from pipeline.evaluation.comparison import differing_parameters
 from pipeline.evaluation.curves import dense_curves
+from pipeline.evaluation.evaluation_table import differing_parameters
 from pipeline.evaluation.missing_answers import LEFT_OUT
 from pipeline.evaluation.page import Figure
 from pipeline.evaluation.result_table import ResultTable, percent

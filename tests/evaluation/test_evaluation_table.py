@@ -6,10 +6,10 @@ from dataclasses import replace
 import pyarrow as pa
 
 from pipeline.data.schemas import COMPARISON
-from pipeline.evaluation.comparison import ComparisonRow, markdown
+from pipeline.evaluation.evaluation_table import EvaluationRow, markdown
 
-PLAIN = ComparisonRow("plain", {"easy": 0.94604, "medium": 0.934, "hard": 0.865}, facts={"train.recipe.steps": 100})
-FULL = ComparisonRow(
+PLAIN = EvaluationRow("plain", {"easy": 0.94604, "medium": 0.934, "hard": 0.865}, facts={"train.recipe.steps": 100})
+FULL = EvaluationRow(
     name="a|b",
     ap={"easy": 1.0, "medium": math.nan, "hard": 0.5},
     alarm_score=0.5,
@@ -28,7 +28,7 @@ def cells(text: str) -> list[list[str]]:
 def test_a_row_survives_arrow_and_back() -> None:
     table = pa.Table.from_pylist([PLAIN.to_row(), FULL.to_row()], schema=COMPARISON)
     table.validate(full=True)
-    plain, full = (ComparisonRow.from_row(row) for row in table.to_pylist())
+    plain, full = (EvaluationRow.from_row(row) for row in table.to_pylist())
     assert plain == PLAIN
     assert math.isnan(full.ap["medium"])
     level = {**FULL.ap, "medium": 0.0}
@@ -82,4 +82,4 @@ def test_times_have_columns_where_there_are_any() -> None:
 
 def test_times_are_read_back() -> None:
     timed = replace(PLAIN, detect_ms=1.5, refine_ms=2.0)
-    assert ComparisonRow.from_row(timed.to_row()) == timed
+    assert EvaluationRow.from_row(timed.to_row()) == timed

@@ -3,8 +3,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from pipeline.evaluation.comparison_page import comparison_json, comparison_page, comparison_tables, summary
 from pipeline.evaluation.run_comparison import RunComparison, compare_runs
+from pipeline.evaluation.run_comparison_page import comparison_json, comparison_page, comparison_tables, summary
 from tests.evaluation.small_sets import LEVELS, small_set
 from tests.evaluation.test_run_comparison import run, shuffled
 

@@ -1,0 +1,66 @@
+"""Predictions of others, from files, evaluated on the images of a finished run: further rows and curves of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pipeline.evaluation.evaluate_files import LabelledImages, read_inputs
+from pipeline.evaluation.evaluation_table import EvaluationRow
+from pipeline.evaluation.run_result import RunResult
+from stages.cli.finished_run import FinishedRun
+from stages.evaluate import evaluated_images
+
+
+def named_files(given: Sequence[str]) -> dict[str, Path]:
+    """Returns name -> file of texts NAME=FILE.
+
+    >>> named_files(["yolov7_face=yolov7_face.tar.gz"])
+    {'yolov7_face': PosixPath('yolov7_face.tar.gz')}
+
+    Raises ValueError: a text has no name, a name comes twice, or there is no such file.
+    """
+    found: dict[str, Path] = {}
+    for text in given:
+        name, equals, file = text.partition("=")
+        if not equals or not name:
+            raise ValueError(f"--beside {text}: expected NAME=FILE, found no name")
+        if name in found:
+            raise ValueError(f"--beside {text}: {name} comes twice")
+        if not Path(file).exists():
+            raise ValueError(f"--beside {text}: expected predictions, found no file {file}")
+        found[name] = Path(file)
+    return found
+
+
+def outside_rows(run: FinishedRun, node: str, files: Mapping[str, Path]) -> list[tuple[EvaluationRow, RunResult]]:
+    """Returns a row and its curves for each file of predictions, in order.
+
+    They are evaluated on the images of the table's first evaluation, and their false alarms counted at its score.
+
+    Args:
+        run: that has the table.
+        node: the table.
+        files: name -> predictions of any form of `predictions.forms`.
+
+    Raises ValueError: predictions are malformed or of other images; the message names the file.
+    """
+    if not files:
+        return []
+    first = run.lines(node)[0]
+    assert first.ap is not None
+    truth, _, _ = evaluated_images(run.samples_of(first.ap.node), first.detections, "left_out")
+    score = next(first.ap.rows(["alarm_score"]))["alarm_score"]
+    found = []
+    for name, file in files.items():
+        result = read_inputs(file, LabelledImages(truth)).evaluate(score)
+        alarms, hard = result.false_alarms, result.counts["hard"]
+        row = EvaluationRow(
+            name,
+            result.ap,
+            alarm_score=score,
+            alarms=None if alarms is None else alarms.alarms,
+            recall=None if alarms is None or not hard.faces else alarms.found["hard"] / hard.faces,
+        )
+        found.append((row, RunResult(name, name, "", result.protocol, result.ap, result.counts, "as published")))
+    return found
