@@ -18,7 +18,7 @@ Example: wider8k predictions inspect results.json
 
 group = typer.Typer(help=_HELP, no_args_is_help=True, rich_markup_mode=None)
 
-_FORMS = "wider_text, coco_results, yolo, csv, fddb, rows or dump"
+_FORMS = "wider_text, coco_results, yolo, csv, fddb, rows, detect_json or dump"
 Predictions = Annotated[
     Path,
     typer.Argument(

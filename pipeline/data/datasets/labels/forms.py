@@ -13,6 +13,7 @@ from pipeline.data.datasets.labels.form import Form
 from pipeline.data.datasets.labels.label_studio import LabelStudio
 from pipeline.data.datasets.labels.labelled_files import LabelledFiles, labels_in, only_labels_in
 from pipeline.data.datasets.labels.retinaface_text import RetinafaceText
+from pipeline.data.datasets.labels.unrecognised import unrecognised
 from pipeline.data.datasets.labels.voc_xml import VocXml
 from pipeline.data.datasets.labels.wider_text import WiderText
 from pipeline.data.datasets.labels.yolo_text import YoloText
@@ -53,7 +54,7 @@ def recognise(path: FilePath) -> tuple[str, FilePath]:
     else:
         found = [(name, labels) for name, form in FORMS.items() for labels in labels_in(path, form)]
     if not found:
-        raise ValueError(f"{path}: expected {_choices()}, found none of them")
+        raise ValueError(f"{path}: expected {_choices()}; found {unrecognised(path)}")
     if len(found) > 1:
         shown = ", ".join(
             f"{path_below(labels, path) if labels != path else labels} ({name})" for name, labels in found
