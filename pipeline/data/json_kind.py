@@ -32,7 +32,7 @@ def json_kind(data: bytes) -> str:
             return known
         if {"filename", "regions"} <= set(inner):
             return "labels of VGG Image Annotator (it exports COCO JSON, too)"
-        return f"a JSON object with the keys {_listed(keys)}" if keys else "an empty JSON object"
+        return f"a JSON object with the keys {_listed(keys)}" if keys else "a JSON object without keys"
     if first == "start_array":
         if known := _known(_ELEMENTS, inner):
             return known

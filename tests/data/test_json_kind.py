@@ -16,7 +16,7 @@ from pipeline.data.json_kind import json_kind
         ('{"a.jpg12": {"filename": "a.jpg", "regions": []}}', "labels of VGG Image Annotator (it exports"),
         ('{"_via_settings": {}, "_via_img_metadata": {', "a project of VGG Image Annotator"),
         ('{"annotations": [{"bbox": [1]}]}', "a JSON object with the keys annotations"),
-        ("{}", "an empty JSON object"),
+        ("{}", "a JSON object without keys"),
         ('[{"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5}, ', "predictions as COCO results"),
         ('[\n{"image": "a", "width": 1, "boxes": [[1, 2, 3, 4]], "scores": [1]}', "predictions as wider8k detect"),
         ('[{"id": 1, "data": {"image": "a"}, "annotations": [', "labels as Label Studio JSON"),

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
 from pipeline.data.datasets.files import scan
 from pipeline.data.datasets.labels.form import HEAD
 from pipeline.data.datasets.labels.labelled_files import LABEL_ENDINGS
-from pipeline.data.file_path import FilePath, path_below, read_beginning
+from pipeline.data.file_path import FilePath, read_beginning
 from pipeline.data.image_kinds import claims_to_be_image
 from pipeline.data.json_kind import json_kind
 from pipeline.engine.file_kind import file_kind
@@ -26,22 +25,23 @@ def unrecognised(path: FilePath) -> str:
     files = [name for name, _ in islice(scan(path), _SEARCHED)]
     texts = sorted(name for name in files if name.lower().endswith(LABEL_ENDINGS))
     if texts:
-        kinds = list(_named_kinds(path, texts[:_SHOWN]))
-        more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
-        return f"{', '.join(f'{name}: {kind}' for name, kind in kinds)}{more}{_advice(kinds[0][1], False)}"
+        named = {kind: name for name in reversed(texts[:_SHOWN]) for kind in [_kind(path / name)]}
+        shown = dict(sorted(named.items(), key=lambda each: each[1]))
+        kinds = [f"{name}: {kind}" for kind, name in shown.items()]
+        more = f" and {len(texts) - len(shown)} more" if len(texts) > len(shown) else ""
+        return f"{', '.join(kinds)}{more}{_advice(next(iter(shown)), False)}"
     images = sum(map(claims_to_be_image, files))
-    return f"{images} images without labels{_advice('', True)}" if images else f"{len(files)} other files"
-
-
-def _named_kinds(folder: FilePath, names: list[str]) -> Iterator[tuple[str, str]]:
-    for name in names:
-        file = folder / name
-        yield str(path_below(file, folder)), _kind(file)
+    if images:
+        return f"{images} images without labels{_advice('', True)}"
+    return f"{len(files)} other files" if files else "an empty folder"
 
 
 def _kind(file: FilePath) -> str:
     head = read_beginning(file, HEAD)
     kind = file_kind(head)
+    if file.suffix.lower() == ".csv" and kind.startswith("text that"):
+        heading = head.decode("utf-8-sig", "replace").splitlines()[0]
+        return f"the heading {heading[:80]!r} in place of image,x1,y1,x2,y2 or image,x,y,w,h"
     return json_kind(head) if kind == "JSON text" else kind
 
 

@@ -27,7 +27,7 @@ def test_a_file(tmp_path: Path, text: str, words: str) -> None:
 
 
 def test_an_image_and_folders(tmp_path: Path) -> None:
-    assert unrecognised(tmp_path) == "0 other files"
+    assert unrecognised(tmp_path) == "an empty folder"
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep/a.jpg").write_bytes(b"\xff\xd8\xff\xe0")
     advice = "; wider8k detect finds faces in images"
@@ -36,4 +36,13 @@ def test_an_image_and_folders(tmp_path: Path) -> None:
     for name in "abc":
         (tmp_path / f"deep/{name}.txt").write_text(name)
     words = "deep/a.txt: text that starts with 'a', deep/b.txt: text that starts with 'b' and 1 more"
+    assert unrecognised(tmp_path) == words
+    for name in "abc":
+        (tmp_path / f"deep/{name}.txt").write_text("alike")
+    assert unrecognised(tmp_path) == "deep/a.txt: text that starts with 'alike' and 2 more"
+
+
+def test_a_heading_of_other_columns(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("\ufefffile,region\r\n1,2\n")
+    words = "a.csv: the heading 'file,region' in place of image,x1,y1,x2,y2 or image,x,y,w,h"
     assert unrecognised(tmp_path) == words
