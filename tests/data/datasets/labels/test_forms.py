@@ -81,3 +81,6 @@ def test_labels_of_another_form_are_named_with_the_parameter_that_reads_them(
     assert advice_on_form(DATASETS["csv"](), str(photographs)) == ""
     assert advice_on_form(DATASETS["image_folder"](), str(photographs)) == ""
     assert advice_on_form(DATASETS["coco_json"](), str(photographs / "gone")) == ""
+    labels.unlink()
+    there = "; there: 3 images without labels; wider8k detect finds faces in images"
+    assert advice_on_form(DATASETS["coco_json"](), str(photographs)) == there
