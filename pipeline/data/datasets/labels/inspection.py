@@ -61,8 +61,7 @@ def inspect_labels(found: FoundLabels, opened: int = READ, drawn: int = 12) -> I
         entries = dataset.entries(address, remarks.append)
     except FileNotFoundError as error:
         counts = tuple(_counts(found, table, 0))
-        problem = f"{error}; --images names their folder"
-        return Inspection(counts, table.remarks, problem, (), dataset, found.root)
+        return Inspection(counts, table.remarks, f"{error}; --images names their folder", (), dataset, found.root)
     chosen = _spread(entries, opened)
     read = dataset.open(address)
     samples, heights, with_faces = _Samples(), list[float](), list[Entry]()
