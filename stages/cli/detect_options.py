@@ -11,6 +11,7 @@ import typer
 
 from pipeline.data.images import MOST_MEGAPIXELS
 from pipeline.models.published import PUBLISHED, weights_file
+from stages.cli.completion import weight_names
 from stages.cli.outputs import require_files, require_folder
 
 Images = Annotated[
@@ -31,6 +32,7 @@ Weights = Annotated[
     typer.Option(
         default_factory=_no_weights,
         show_default="required",
+        autocompletion=weight_names,
         help="Checkpoint: ours (.safetensors), a published RetinaFace (.pth), or a name of `wider8k weights list`.",
         callback=weights_file,
     ),

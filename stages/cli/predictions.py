@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from stages.cli.completion import prediction_forms
 from stages.cli.outputs import require_files, require_folder
 
 _HELP = """Inspect predictions of any form (WIDER text, COCO results, YOLO, CSV and others), or convert between them.
@@ -26,7 +27,12 @@ Predictions = Annotated[
     ),
 ]
 FormOption = Annotated[
-    str | None, typer.Option("--form", help=f"Of the predictions: {_FORMS}; recognised where it is not given.")
+    str | None,
+    typer.Option(
+        "--form",
+        help=f"Of the predictions: {_FORMS}; recognised where it is not given.",
+        autocompletion=prediction_forms,
+    ),
 ]
 ClassOption = Annotated[
     str | None,
@@ -83,7 +89,7 @@ def inspect(
 @group.command()
 def convert(
     path: Predictions,
-    to: Annotated[str, typer.Option(help=f"Form to write: {_FORMS}.")],
+    to: Annotated[str, typer.Option(help=f"Form to write: {_FORMS}.", autocompletion=prediction_forms)],
     out: Annotated[
         Path,
         typer.Option(help="File or empty folder, as the form has it; wider_text: a folder, .zip, .tar.gz or one .txt."),

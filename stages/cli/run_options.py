@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from pipeline.engine.registry import nearest
+from stages.cli.completion import config_names
 from stages.packaged_configs import find_config, packaged_configs
 
 
@@ -24,7 +25,13 @@ def _config_file(typed: Path) -> Path:
 
 ConfigOption = Annotated[
     Path,
-    typer.Option("--config", "-c", help="YAML file, or the name of a packaged one: smoke.", callback=_config_file),
+    typer.Option(
+        "--config",
+        "-c",
+        help="YAML file, or the name of a packaged one: smoke.",
+        callback=_config_file,
+        autocompletion=config_names,
+    ),
 ]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", help="node.field=value, e.g. boxes.canvas=8k; repeatable.")
