@@ -30,10 +30,11 @@ _LINKS: Final = 10_000  # of one file: some file systems have 65,000 at most
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """What listing takes: seconds of a clock, and the largest memory of its process, which had ``before_mb`` before."""
+    """What listing takes: seconds of a clock and of the processor, and the largest memory; ``before_mb`` before it."""
 
     images: int
     seconds: float
+    cpu_seconds: float
     peak_mb: int
     before_mb: int
 
@@ -54,10 +55,11 @@ def labels_section(sizes: Sequence[int]) -> Section:
     for name, costs in found.items():
         for images, listed in costs.items():
             rows.append(Measured(f"{FORMS[name].words}, {images:,} images, s", listed.seconds))
+            rows.append(Measured(f"{FORMS[name].words}, {images:,} images, s of one core", listed.cpu_seconds))
             rows.append(Measured(f"{FORMS[name].words}, {images:,} images, MB: peak", listed.peak_mb))
         if len(costs) > 1:
-            exponent = growth({images: listed.seconds for images, listed in costs.items()})
-            rows.append(Measured(f"{FORMS[name].words}, exponent of the seconds", exponent))
+            exponent = growth({images: listed.cpu_seconds for images, listed in costs.items()})
+            rows.append(Measured(f"{FORMS[name].words}, exponent of the seconds of one core", exponent))
     before = max(listed.before_mb for costs in found.values() for listed in costs.values())
     note = (
         f"{FACES} faces an image; libraries included, which are {before} MB; one process a figure, no image is opened"
@@ -99,9 +101,11 @@ def synthetic_labels(images: int) -> LabelTable:
 
 def list_images(name: str, root: Path) -> Listed:
     """Returns what listing the images of a folder takes, as a plan does it."""
-    dataset, before, begun = DATASETS[name](), peak_memory_mb(), time.monotonic()
+    dataset, before = DATASETS[name](), peak_memory_mb()
+    begun, worked = time.monotonic(), time.process_time()
     entries = dataset.entries(str(root))
-    return Listed(len(entries), time.monotonic() - begun, peak_memory_mb(), before)
+    seconds = time.monotonic() - begun, time.process_time() - worked
+    return Listed(len(entries), *seconds, peak_memory_mb(), before)
 
 
 def _names(images: int) -> list[str]:

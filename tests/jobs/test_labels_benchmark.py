@@ -15,7 +15,11 @@ def test_every_form_lists_what_was_written(name: str, tmp_path: Path) -> None:
     write_labels(name, tmp_path / "set", 3)
     write_images(tmp_path / "set", 3)
     found = list_images(name, tmp_path / "set")
-    assert (found.images, found.seconds > 0, found.peak_mb >= found.before_mb > 0) == (3, True, True)
+    assert (found.images, found.seconds > 0 < found.cpu_seconds, found.peak_mb >= found.before_mb > 0) == (
+        3,
+        True,
+        True,
+    )
 
 
 def test_an_image_has_the_same_faces_each_time() -> None:
