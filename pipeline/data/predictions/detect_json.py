@@ -85,4 +85,5 @@ DETECT_JSON: Final = PredictionForm(
     read=read_detect_json,
     write=write_detect_json,
     endings=(".json",),
+    holds_sizes=True,
 )
