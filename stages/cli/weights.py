@@ -94,12 +94,13 @@ def inspect(
 
 @group.command("list")
 def list_published() -> None:
-    """List the published checkpoints that can be fetched: AP as their authors claim it, licence, source, where it is.
+    """List the published checkpoints that can be fetched: AP as their authors claim it, licence, source, digest, place.
 
     Example: wider8k weights list
     """
     for name, file in PUBLISHED.items():
         print(f"{name}: AP {file.claim} (claimed); {file.licence}; {file.size / 1e6:.1f} MB; from {file.source}")
+        print(f"  sha256 {file.sha256}")
         target = cached(name)
         print(f"  {target}" if target.exists() else f"  not fetched yet: wider8k weights get {name}")
 
