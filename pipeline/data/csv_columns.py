@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from pipeline.data.text_lines import finite_numbers
+
 IMAGE: Final = (
     *("image", "image_id", "imageid", "image_name", "image_path", "image_file", "img", "img_path"),
     *("filename", "file_name", "file", "filepath", "file_path", "path"),
@@ -39,6 +41,13 @@ class BoxColumns:
     def present(self, names: Sequence[str]) -> tuple[str, ...]:
         """Returns those of the names that the heading has."""
         return tuple(name for name in names if name in self.names)
+
+    @property
+    def advice(self) -> str:
+        """What to do where the first line is no heading, "" where it may be one."""
+        return (
+            "; that is a row: write the heading above it" if any(finite_numbers([name]) for name in self.names) else ""
+        )
 
     def choices(self, *more: Sequence[str]) -> str:
         """Returns the columns of which only one can count, for a message: "" where each is there once at most."""

@@ -32,3 +32,8 @@ def test_columns_that_are_there_in_several_ways_are_named() -> None:
     found = read_heading("image,path,x1,y1,x2,y2,x,y,w,h,score")
     assert found.choices(found.present(("score", "conf"))) == "image, path and x1/y1/x2/y2, x/y/w/h"
     assert read_heading("image,x,y,w,h").choices() == ""
+
+
+def test_a_first_line_that_is_a_row_is_said() -> None:
+    assert read_heading("a.jpg,1,2,3,4").advice == "; that is a row: write the heading above it"
+    assert read_heading("image,x1,region").advice == ""

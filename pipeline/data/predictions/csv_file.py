@@ -80,7 +80,7 @@ def _columns(file: Path) -> _Columns:
     scores = heading.present(_SCORE)
     if len(heading.boxes) != 1 or len(heading.images) != 1 or len(scores) != 1:
         many = heading.choices(scores)
-        what = f"{','.join(heading.names)[:80]!r}" + (f" with {many}" if many else "")
+        what = f"{','.join(heading.names)[:80]!r}" + (f" with {many}" if many else heading.advice)
         refuse(file, 1, f"{_HEADING}, each once", what)
     box, corners = heading.boxes[0]
     return _Columns(

@@ -85,7 +85,8 @@ def _columns(file: FilePath, heading: BoxColumns) -> _Columns:
     """Returns the columns that count. Raises ValueError: some are missing, or several of them may be the same."""
     if len(heading.images) != 1 or len(heading.boxes) != 1:
         many = heading.choices()
-        refuse(file, 1, _HEADING, repr(",".join(heading.names)[:80]) + (f" with {many}: leave one" if many else ""))
+        found = repr(",".join(heading.names)[:80]) + (f" with {many}: leave one" if many else heading.advice)
+        refuse(file, 1, _HEADING, found)
     if (some := heading.present(LANDMARKS)) and len(some) < len(LANDMARKS):
         refuse(file, 1, f"all of the columns {','.join(LANDMARKS)}, or none", ",".join(sorted(some)))
     box, corners = heading.boxes[0]

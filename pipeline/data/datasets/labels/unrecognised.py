@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import Final
 
+from pipeline.data.csv_columns import read_heading
 from pipeline.data.datasets.files import scan
 from pipeline.data.datasets.labels.form import HEAD
 from pipeline.data.datasets.labels.labelled_files import LABEL_ENDINGS
@@ -40,8 +41,8 @@ def _kind(file: FilePath) -> str:
     head = read_beginning(file, HEAD)
     kind = file_kind(head)
     if file.suffix.lower() == ".csv" and kind.startswith("text that"):
-        heading = head.decode("utf-8-sig", "replace").splitlines()[0]
-        return f"the heading {heading[:80]!r} in place of image,x1,y1,x2,y2 or image,x,y,w,h"
+        first = head.decode("utf-8-sig", "replace").splitlines()[0]
+        return f"the heading {first[:80]!r} in place of image,x1,y1,x2,y2 or image,x,y,w,h{read_heading(first).advice}"
     return json_kind(head) if kind == "JSON text" else kind
 
 

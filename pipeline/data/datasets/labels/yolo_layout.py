@@ -55,9 +55,7 @@ class YoloLayout:
             if (root / place).is_file():
                 known = set(images)
                 for text in filter(None, read_lines(root / place)):
-                    path = _relative(root, text, posixpath.dirname(place))
-                    # CVAT writes "data/" before paths that its archive has without it.
-                    yield path if path in known else path.partition("/")[2]
+                    yield _listed(_relative(root, text, posixpath.dirname(place)), known)
             else:
                 inside = "" if place == "." else f"{place}/"
                 yield from (each for each in images if each.startswith(inside))
@@ -69,6 +67,16 @@ class YoloLayout:
             if not place.startswith(("..", "/")) and (root / place).exists():
                 return place
         raise FileNotFoundError(f"{self.file}: expected a folder or list of images below {root}, found {written!r}")
+
+
+def _listed(path: str, images: Collection[str]) -> str:
+    """Returns the image that a line of a list means; a path of another machine is the longest end that is one."""
+    # CVAT writes "data/" before paths that its archive has without it.
+    elsewhere = path.startswith(("/", "data/")) or path[1:3] == ":/"
+    shorter = path
+    while elsewhere and shorter and shorter not in images:
+        shorter = shorter.partition("/")[2]
+    return shorter or path
 
 
 def _relative(root: FilePath, text: str, base: str) -> str:

@@ -89,7 +89,9 @@ def test_names_of_classes_as_darknet_has_them(tmp_path: Path, name: str) -> None
 
 
 def test_a_list_whose_paths_begin_with_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    (tmp_path / "train.txt").write_text("data/images/train/a.jpg\nimages/train/b.jpg\n")
+    lines = ["data/images/train/a.jpg", "images/train/b.jpg", "/home/me/set/images/c.jpg", "D:\\set\\images\\d.jpg"]
+    (tmp_path / "train.txt").write_text("\n".join([*lines, "other/images/c.jpg", "/gone.jpg"]))
     (tmp_path / "data.yaml").write_text("names: {0: face}\npath: .\ntrain: train.txt\n")
-    images = ["images/train/a.jpg", "images/train/b.jpg"]
-    assert list(read_layout(tmp_path)[1].images(tmp_path, "train", images)) == images
+    images = ["images/train/a.jpg", "images/train/b.jpg", "images/c.jpg", "images/d.jpg"]
+    found = list(read_layout(tmp_path)[1].images(tmp_path, "train", images))
+    assert found == [*images, "other/images/c.jpg", "/gone.jpg"]
