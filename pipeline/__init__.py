@@ -2,8 +2,7 @@
 
 The door for a script or a notebook; each name is loaded when it is first used, so that importing this costs nothing:
 
-    detector = pipeline.load("retinaface_mobilenet0.25_Final.pth")
-    faces = detector.detect("photo.jpg")
+    faces = pipeline.detect("photo.jpg", "retinaface_mobilenet0.25_Final.pth")
     result = pipeline.evaluate({"photo": faces}, {"photo": labelled_boxes})
 """
 
@@ -13,18 +12,19 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from pipeline.api.detector import FaceDetector, load
+    from pipeline.api.detector import FaceDetector, detect, load
     from pipeline.api.evaluation import Evaluation, evaluate
     from pipeline.api.faces import Faces
     from pipeline.api.ranker import FaceRanker, load_ranker
 
-__all__ = ["Evaluation", "FaceDetector", "FaceRanker", "Faces", "evaluate", "load", "load_ranker"]
+__all__ = ["Evaluation", "FaceDetector", "FaceRanker", "Faces", "detect", "evaluate", "load", "load_ranker"]
 
 _MODULE_OF: Final = {
     "Evaluation": "evaluation",
     "FaceDetector": "detector",
     "FaceRanker": "ranker",
     "Faces": "faces",
+    "detect": "detector",
     "evaluate": "evaluation",
     "load": "detector",
     "load_ranker": "ranker",

@@ -1,4 +1,4 @@
-"""Commands of `jobs/benchmark.py` that measure the engine alone: planning, and clusters of several nodes."""
+"""Commands of `jobs/benchmark.py` that need no network: planning, clusters of several nodes, labels of every form."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from jobs.benchmarks.command_line import conclude, measured
+from jobs.benchmarks.labels import labels_section
 from jobs.benchmarks.planning import planning_section
 from jobs.benchmarks.results import writable
 from jobs.benchmarks.scaling import scaling_section, sharing_section
@@ -32,6 +33,19 @@ def planning(
     sizes, far = sorted(set(images or [10_000, 100_000])), [] if delay_ms is None else [f"{delay_ms:g}"]
     make = partial(planning_section, sizes, store, delay_ms)
     conclude([measured("planning", make, images=sizes, store=[store] * bool(store), delay_ms=far)], json)
+
+
+@app.command("labels")
+def labels(
+    images: Annotated[list[int] | None, typer.Option(min=1, help="Again for more; default 25,000 and 100,000.")] = None,
+    json: JsonOption = None,
+) -> None:
+    """Seconds, memory and growth of listing many labelled images, from every form of labels.
+
+    Example: uv run python jobs/benchmark.py labels --images 1000 --images 10000
+    """
+    sizes = sorted(set(images or [25_000, 100_000]))
+    conclude([measured("labels", partial(labels_section, sizes), images=sizes)], json)
 
 
 @app.command("scaling")

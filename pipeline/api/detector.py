@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from os import PathLike
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from pipeline.inference.batches import candidates_within_memory
 from pipeline.inference.device import choose_device, choose_engine, predictor_of_any_size
 from pipeline.inference.postprocess import detections
 from pipeline.inference.predictor import Predictor
+from pipeline.models.published import weights_file
 from pipeline.models.weights import open_detector
 
 
@@ -96,3 +98,37 @@ def load(
     chosen = choose_engine(engine, place)
     name, network = open_detector(Path(weights).expanduser(), detector)
     return FaceDetector(name, predictor_of_any_size(network, place, chosen), canvas)
+
+
+def detect(
+    image: ImageSource,
+    weights: str | PathLike[str],
+    *,
+    score: float = 0.02,
+    device: str = "auto",
+    canvas: str = "original",
+    channels: ChannelOrder = "rgb",
+) -> Faces:
+    """Returns the faces of one image, best first: `load` and `FaceDetector.detect` in one call.
+
+    The network of the last call is kept, so that a loop over images loads it once.
+
+    Args:
+        image: a path, a Pillow image, or uint8 [H, W, 3].
+        weights: as in `load`.
+        score: kept are scores strictly greater.
+        device: as in `load`.
+        canvas: as in `load`.
+        channels: order of an array's channels; "bgr" for one of OpenCV.
+
+    Raises OSError, ValueError: as `load` and `FaceDetector.detect`.
+    """
+    file = weights_file(Path(weights).expanduser())
+    state = file.stat()
+    detector = _kept(file.absolute(), (state.st_size, state.st_mtime_ns), device, canvas)
+    return detector.detect(image, score=score, channels=channels)
+
+
+@lru_cache(maxsize=1)
+def _kept(file: Path, version: tuple[int, int], device: str, canvas: str) -> FaceDetector:
+    return load(file, device=device, canvas=canvas)

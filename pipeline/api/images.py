@@ -36,6 +36,10 @@ def read_bgr(image: ImageSource, channels: ChannelOrder = "rgb") -> Pixels:
     if isinstance(image, str | PathLike):
         try:
             return decode(read_file(Path(image).expanduser()), machine_room())
+        except IsADirectoryError:
+            raise IsADirectoryError(
+                f"{image}: expected an image, found a folder: wider8k detect takes folders"
+            ) from None
         except (ImageError, NotAFileError) as error:
             raise ImageError(f"{image}: {error}") from None
     if hasattr(image, "convert"):

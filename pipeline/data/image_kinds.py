@@ -8,6 +8,9 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from pipeline.engine.file_kind import HEAD as _KNOWN
+from pipeline.engine.file_kind import file_kind
+
 HEAD: Final = 64
 """First bytes of a file that determine its kind."""
 
@@ -75,6 +78,13 @@ def kind_of(head: bytes) -> str | None:
     if head[4:8] == b"ftyp":
         return _brand(head)
     return next((kind for start, kind in _STARTS if re.match(start, head, re.DOTALL)), None)
+
+
+def no_image(data: bytes) -> str:
+    """Returns, for a message, what the bytes of a file are that is no image."""
+    what = file_kind(data[:_KNOWN])
+    known = "" if what.startswith(("text that", "bytes that")) else f", {what}"
+    return f"not an image: {len(data)} bytes that start with {data[:12]!r}{known}"
 
 
 def claims_to_be_image(name: str) -> bool:

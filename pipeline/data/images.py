@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.data.decode_memory import Decoding, Room
 from pipeline.data.image_ends import missing_end
-from pipeline.data.image_kinds import HEIC, READ, kind_of
+from pipeline.data.image_kinds import HEIC, READ, kind_of, no_image
 from pipeline.data.jpeg_segments import in_several_scans
 from pipeline.data.pillow_images import HEIF, opened, reads_heic
 from pipeline.data.tiff_samples import PACKED_BITS, TiffSamples, tiff_samples
@@ -141,7 +141,7 @@ def _probe(data: bytes, max_megapixels: float) -> _Header:
         raise ImageError("the file is empty (zero bytes)")
     kind = kind_of(data)
     if kind is None:
-        raise ImageError(f"not an image: {len(data)} bytes that start with {data[:12]!r}")
+        raise ImageError(no_image(data))
     if kind == HEIC and not reads_heic():
         raise ImageError(f"a HEIC image: {install_command('wider8k[heic]')} to read it, or convert it to JPEG")
     if kind not in (*READ, HEIC):

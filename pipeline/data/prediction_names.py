@@ -60,7 +60,9 @@ class NameMatch:
             return f"found {twin}: {_advice(first, twin, self.suffix)}"
         if self.extra:
             more = f" and {len(self.extra) - 1} more" if len(self.extra) > 1 else ""
-            return f"found {self.extra[0]}{more}: are they predictions of another set?"
+            numbers = all(name.removeprefix("image_id ").isdigit() for name in self.extra)
+            ids = " Numbers are ids of the images of COCO labels: --labels names those" if numbers else ""
+            return f"found {self.extra[0]}{more}: are they predictions of another set?{ids}"
         if self.others:
             return f"found no {self.suffix or 'row'}, but {', '.join(self.others[:3])}"
         return f"found no {self.suffix} file at all" if self.suffix else "found no rows at all"

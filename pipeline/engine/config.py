@@ -195,6 +195,6 @@ def _validated(kind: type[M], fields: object, where: str, problems: list[str]) -
             unknown = each["type"] in ("extra_forbidden", "unexpected_keyword_argument")
             # Fields further in belong to a model that is not known here; naming this one's would mislead.
             hint = nearest(str(each["loc"][-1]), kind.model_fields) if unknown and len(each["loc"]) == 1 else ""
-            message = "unknown field" if unknown else each["msg"]
+            message = "unknown field" if unknown else each["msg"].removeprefix("Value error, ")
             problems.append(f"{place}: {message}{hint}, found {each['input']!r}")
         return None

@@ -23,10 +23,13 @@ _SIGNATURES: Final = (
     (b"\x89PNG", "a PNG image"),
     (b"\xff\xd8\xff", "a JPEG image"),
     (b"%PDF", "a PDF"),
+    (b"\xff\xfe", "text in UTF-16 (save it as UTF-8)"),
+    (b"\xfe\xff", "text in UTF-16 (save it as UTF-8)"),
     (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", "a PyTorch file of the form before 1.6"),
     *((bytes((0x80, protocol)), "a Python pickle") for protocol in range(2, 6)),
 )
-_HTML: Final = re.compile(rb"\s*<(!doctype html|html|head|\?xml|!--)", re.IGNORECASE)
+_HTML: Final = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?<(!doctype html|html|head|!--)", re.IGNORECASE)
+_XML: Final = re.compile(rb"\s*<\?xml")
 
 
 def file_kind(data: bytes) -> str:
@@ -41,8 +44,12 @@ def file_kind(data: bytes) -> str:
     head = data[:HEAD].removeprefix(b"\xef\xbb\xbf")
     if _HTML.match(head):
         return "an HTML page (a link's page was saved instead of the file)"
+    if _XML.match(head):
+        return "an XML file"
     if not head.strip(b"\0"):
         return "zeros only (a download that never ended)"
+    if data[:1] == b"\x08" and data[2:3] in (b"\x12", b":"):
+        return "an ONNX model"
     if data[8:9] == b"{" and int.from_bytes(data[:8], "little") < 1 << 40:
         return "a safetensors file"
     if head.lstrip()[:1] in (b"{", b"["):

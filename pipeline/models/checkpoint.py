@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import warnings
 from collections.abc import Mapping
 from functools import cached_property
@@ -132,7 +133,8 @@ class Checkpoint:
             _ = self.tensors  # a file that is cut off or no checkpoint has its own error, whatever the name
             names = ", ".join(DETECTORS)
             raise ValueError(
-                f"{self.where}checkpoint {short} is unknown: say which detector it belongs to, one of {names}"
+                f"{self.where}checkpoint {short} is unknown: say which detector it belongs to, one of {names} "
+                "(--detector NAME; in a config: detector)"
             )
         if known is not None and requested not in (None, known):
             raise ValueError(f"{self.where}checkpoint is {known} ({why}), not {requested}: use detector {known}")
@@ -212,6 +214,11 @@ def _tensors(data: bytes, where: str) -> dict[str, Tensor]:
     except Exception as error:
         if isinstance(error, EOFError) or "unexpected EOF" in str(error):
             raise ValueError(f"{where}the checkpoint is cut off after {len(data):,} bytes: fetch it again") from error
+        if held := re.search(r"GLOBAL ([\w.]+) was not an allowed global", str(error)):
+            raise ValueError(
+                f"{where}not a checkpoint that torch can load safely: it holds {held[1]}, whose code would run; save "
+                "model.state_dict() where its program is installed, and give that file"
+            ) from error
         # torch raises half a dozen types for bytes that are no checkpoint, some with a page of advice.
         reason = f"{first_line(error).split('. ')[0]} (the file is {file_kind(data[:HEAD])})"
         raise ValueError(f"{where}not a checkpoint that torch can load safely: {reason}") from error

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from pipeline.engine.registry import Registry
+from pipeline.engine.registry import Registry, nearest
 
 CHUNK: Final = 1 << 18
 SECONDS_TO_ANSWER: Final = 30
@@ -95,6 +95,7 @@ def weights_file(given: Path) -> Path:
     if name not in PUBLISHED:
         raise FileNotFoundError(
             f"{name}: expected a weights file, or a name that wider8k weights list prints; found neither"
+            f"{nearest(name, PUBLISHED, listed=True)}"
         )
     file = cached(name)
     if not file.exists():

@@ -11,6 +11,7 @@ from typing import Annotated, Final
 import typer
 
 from pipeline.engine.registry import nearest
+from stages.cli.completion import config_names
 from stages.packaged_configs import CONFIGS, packaged_configs, summary, with_bases
 
 _HELP = """List the configs that come with the project, a line each; any of them is run by its name.
@@ -42,7 +43,7 @@ def _list(context: typer.Context) -> None:
 
 @group.command()
 def copy(
-    name: Annotated[str, typer.Argument(help="Name of a config, see wider8k configs.")],
+    name: Annotated[str, typer.Argument(help="Name of a config, see wider8k configs.", autocompletion=config_names)],
     folder: Annotated[Path, typer.Argument(help="Where it goes; made where there is none.")] = Path(),
 ) -> None:
     """Copy a config, and what it is based on, into a folder, to be edited and run.

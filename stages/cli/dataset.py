@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from stages.cli.completion import label_forms
 from stages.cli.outputs import require_files, require_folder
 
 if TYPE_CHECKING:
@@ -26,7 +27,10 @@ _FORMS = "coco_json, yolo, voc, csv, retinaface, wider_text, label_studio or cva
 Source = Annotated[
     str, typer.Argument(help="File or folder of the labels, or a folder with labels of one form in it; also s3://.")
 ]
-FormOption = Annotated[str | None, typer.Option("--form", help=f"{_FORMS}; recognised where it is not given.")]
+FormOption = Annotated[
+    str | None,
+    typer.Option("--form", help=f"{_FORMS}; recognised where it is not given.", autocompletion=label_forms),
+]
 ImagesOption = Annotated[
     str | None, typer.Option(help="Folder of the images, where it is another than that of the labels.")
 ]
@@ -79,7 +83,7 @@ def inspect(
 @group.command()
 def convert(
     path: Source,
-    to: Annotated[str, typer.Option(help=f"Form to write: {_FORMS}.")],
+    to: Annotated[str, typer.Option(help=f"Form to write: {_FORMS}.", autocompletion=label_forms)],
     out: Annotated[Path, typer.Option(help="Empty folder, or one to be made, for the labels and their images.")],
     form: FormOption = None,
     images: ImagesOption = None,

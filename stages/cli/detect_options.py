@@ -10,15 +10,29 @@ from typing import Annotated
 import typer
 
 from pipeline.data.images import MOST_MEGAPIXELS
-from pipeline.models.published import weights_file
+from pipeline.models.published import PUBLISHED, weights_file
+from stages.cli.completion import weight_names
 from stages.cli.outputs import require_files, require_folder
 
 Images = Annotated[
     list[Path], typer.Argument(help="Image and video files, folders with all images below them, or '*.jpg' patterns.")
 ]
+
+
+def _no_weights() -> Path:
+    names = " or ".join(PUBLISHED)
+    raise typer.BadParameter(
+        f"expected a checkpoint, ours or a published one, or the name of one that can be fetched ({names}), found none",
+        param_hint="'--weights'",
+    )
+
+
 Weights = Annotated[
     Path,
     typer.Option(
+        default_factory=_no_weights,
+        show_default="required",
+        autocompletion=weight_names,
         help="Checkpoint: ours (.safetensors), a published RetinaFace (.pth), or a name of `wider8k weights list`.",
         callback=weights_file,
     ),

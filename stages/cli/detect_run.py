@@ -20,12 +20,12 @@ from pipeline.data.images import MAX_MEGAPIXELS, MOST_MEGAPIXELS, Image, ImageTo
 from pipeline.data.records import ScoredBoxes
 from pipeline.data.videos import VideoReader
 from pipeline.inference.face_finder import FaceFinder
+from stages.cli.detect_progress import DetectProgress
 from stages.cli.found_faces import KINDS, FaceCsv, JsonArray, write_kind
 from stages.cli.found_video import FoundVideo
 from stages.cli.unfinished import Done, Unfinished, state_of
 
 LISTED = 50  # images that have a line each; of more there is one from time to time
-SECONDS_BETWEEN_LINES = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class DetectRun:
     faces: int = 0
     failed: dict[str, int] = field(default_factory=dict)
     begun: float = field(default_factory=time.monotonic)
-    last: float = field(default_factory=time.monotonic)
+    progress: DetectProgress = field(default_factory=DetectProgress)
 
     def __call__(self, inputs: Sequence[Input]) -> None:
         """Goes through the inputs that are not done; what fails is printed and counted."""
@@ -95,13 +95,16 @@ class DetectRun:
                 self._count(done)
         self.count = self.before = self.total - len(left)
         if self.before:
-            print(f"{self.before} of {self.total} were done before: {self.log.file}")
-        for video, members in groupby(left, lambda each: each.video):
-            if video:
-                for each in members:
-                    self._video(each)
-            else:
-                self._images(list(members))
+            self.progress.say(f"{self.before} of {self.total} were done before: {self.log.file}")
+        try:
+            for video, members in groupby(left, lambda each: each.video):
+                if video:
+                    for each in members:
+                        self._video(each)
+                else:
+                    self._images(list(members))
+        finally:
+            self.progress.clear()
 
     def _images(self, inputs: Sequence[Input]) -> None:
         by_path = {each.path: each for each in inputs}
@@ -110,7 +113,7 @@ class DetectRun:
                 self.count += 1
                 if isinstance(found, Exception):
                     self._fail(each.path, "processed", found)
-                    self._print_rate()
+                    self._show_images()
                 else:
                     self._image(each, image, found)
 
@@ -142,7 +145,7 @@ class DetectRun:
             else:
                 self._say(f"  {KINDS[kind]}: {written}")
         self._done(each, len(shown), failed=failed)
-        self._print_rate()
+        self._show_images()
 
     def _video(self, each: Input) -> None:
         """Reads a video frame by frame; what was written of it stays where it ends early."""
@@ -161,7 +164,7 @@ class DetectRun:
                             shown, blurred = self._shown(found)
                             films.add(frame, shown, blurred)
                             faces, state = faces + len(shown), state.next(frame.number)
-                            self._print_frames(each.path, video, state, faces)
+                            self._show_frames(each.path, video, state, faces)
                     films.end(video.read)
                     action = "written"
             self._conclude_video(each, video, films, state, faces)
@@ -176,18 +179,20 @@ class DetectRun:
 
     def _conclude_video(self, each: Input, video: VideoReader, films: FoundVideo, state: _Frames, faces: int) -> None:
         which = f"{state.done} frames" if self.every == 1 else f"{state.done} of {video.read} frames"
-        print(f"{each.path}: {faces} faces above {self.thresholds.draw:g} in {which} by {self.name}")
+        self.progress.say(f"{each.path}: {faces} faces above {self.thresholds.draw:g} in {which} by {self.name}")
         written = films.lines()
         for line in written:
             self._say(f"  {line}")
         if video.uneven:
             least, most = (1000 * seconds for seconds in video.uneven)
             rate = f"; what is written has {video.rate or 25:.6g} frames a second throughout" if written else ""
-            print(f"  its frames are {least:.0f} to {most:.0f} ms apart: seconds are those of each frame{rate}")
+            self.progress.say(
+                f"  its frames are {least:.0f} to {most:.0f} ms apart: seconds are those of each frame{rate}"
+            )
         elif video.rate is None:
-            print("  it does not say how many frames it has a second: 25 are taken")
+            self.progress.say("  it does not say how many frames it has a second: 25 are taken")
         if video.note:
-            print(f"  {video.note}")
+            self.progress.say(f"  {video.note}")
 
     def _write(
         self, path: Path, size: tuple[int, int], found: ScoredBoxes, frame: tuple[int, float] | None = None
@@ -228,24 +233,18 @@ class DetectRun:
     def _say(self, line: str) -> None:
         """Prints a line of one input, where there are few."""
         if self.total <= LISTED:
-            print(line)
+            self.progress.say(line)
 
-    def _print_rate(self) -> None:
-        now = time.monotonic()
-        if self.total > LISTED and now - self.last >= SECONDS_BETWEEN_LINES:
-            self.last, rate = now, (self.count - self.before) / (now - self.begun)
-            left = (self.total - self.count) / max(rate, 1e-9)
-            print(
-                f"{self.count}/{self.total} {self.kind} {self.faces} faces {rate:.3g}/s {left:.0f} s left", flush=True
-            )
+    def _show_images(self) -> None:
+        if self.total > 1:
+            self.progress.lines = self.total > LISTED
+            failed = sum(self.failed.values())
+            self.progress.show("detect", self.kind, self.count, self.total, self.before, self.faces, failed)
 
-    def _print_frames(self, path: Path, video: VideoReader, state: _Frames, faces: int) -> None:
-        now = time.monotonic()
-        if now - self.last >= SECONDS_BETWEEN_LINES:
-            self.last, rate = now, (state.last + 1) / (now - state.begun)
-            left = f" {(video.declared - state.last) / rate:.0f} s left" if video.declared > state.last else ""
-            of = f"/{video.declared}" if video.declared else ""
-            print(f"{path}: frame {state.last + 1}{of} {faces} faces {rate:.3g}/s{left}", flush=True)
+    def _show_frames(self, path: Path, video: VideoReader, state: _Frames, faces: int) -> None:
+        self.progress.lines = True
+        self.progress.begun = state.begun
+        self.progress.show(str(path), "frames", state.last + 1, video.declared, 0, faces)
 
     def _attempt(self, path: Path, what: str, action: Callable[[], Any]) -> Any:
         """Returns what the action gives, or None where it fails: printed and counted, and the others go on."""
@@ -259,7 +258,7 @@ class DetectRun:
         if os.environ.get("WIDER8K_DEBUG"):
             raise error
         reason = error.strerror if isinstance(error, OSError) else next(iter(str(error).splitlines()), "")
-        print(f"{path}: {reason or type(error).__name__}{advice}", file=sys.stderr)
+        self.progress.say(f"{path}: {reason or type(error).__name__}{advice}", error=True)
         self.failed[what] = self.failed.get(what, 0) + 1
 
 

@@ -135,8 +135,11 @@ def _store(store: Path) -> list[Check]:
 def _write_into(folder: Path) -> str:
     if not folder.is_dir():
         raise NotADirectoryError(f"{folder} is no folder")
-    with tempfile.TemporaryFile(dir=folder):
-        return f"{folder} can be written"
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return f"{folder} can be written"
+    except OSError as error:
+        raise OSError(f"nothing can be written into {folder} ({error.strerror})") from None
 
 
 def _ray() -> Check:

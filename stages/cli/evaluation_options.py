@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from pipeline.evaluation.benchmark_fields import USED_BY, unused
+from stages.cli.completion import benchmarks
 
 if TYPE_CHECKING:
     from pipeline.evaluation.evaluate_files import LabelledImages
@@ -21,7 +22,10 @@ Labels = Annotated[
     typer.Option(help="Labels of any form of `wider8k dataset`, or that folder. fddb: the folder of the folds."),
 ]
 Benchmark = Annotated[
-    str, typer.Option(help="Whose rule: wider, fddb, pascal, afw, coco, or single (one face to an image).")
+    str,
+    typer.Option(
+        help="Whose rule: wider, fddb, pascal, afw, coco, or single (one face to an image).", autocompletion=benchmarks
+    ),
 ]
 Protocol = Annotated[
     str, typer.Option(help="pascal, afw: voc, or face-eval (30 px, boxes shifted and scaled, as published).")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -33,13 +34,23 @@ def images_of(arguments: Sequence[Path], log: Callable[[str], None]) -> list[Pat
                 raise FileNotFoundError(f"nothing matches {argument}")
             found.update(dict.fromkeys(path for path in matches if not path.is_dir()))
         else:
+            _require_no_address(argument)
             found[argument] = None
     if len(found) > FOLDER_RUN:
         log(
-            f"{len(found)} images: wider8k run -c configs/folder.yaml --set faces.path=FOLDER --set boxes.path=WEIGHTS "
+            f"{len(found)} images: wider8k run -c folder --set faces.path=FOLDER --set boxes.path=WEIGHTS "
             "does so on all cores, and on many machines"
         )
     return list(found)
+
+
+def _require_no_address(argument: Path) -> None:
+    """Raises ValueError for what is typed as an address; a path makes one slash of its two."""
+    if re.match(r"\w{2,}:/", str(argument)) and not os.path.lexists(argument):
+        raise ValueError(
+            f"{argument.as_posix().replace(':/', '://', 1)}: expected files and folders of this machine, found an "
+            "address: fetch it first; of a bucket, wider8k run -c folder --set faces.path=s3://BUCKET/FOLDER"
+        )
 
 
 def _below(folder: Path, log: Callable[[str], None]) -> list[Path]:

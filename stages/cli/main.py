@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from importlib import metadata
 from io import TextIOWrapper
 from types import TracebackType
 from typing import Annotated
@@ -69,8 +70,19 @@ app.add_typer(dataset.group, name="dataset")
 app.add_typer(predictions.group, name="predictions")
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"wider8k {metadata.version('wider8k')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _options(debug: Annotated[bool, typer.Option("--debug", help="Show the full trace of an error.")] = False) -> None:
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the full trace of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
     if debug:
         os.environ["WIDER8K_DEBUG"] = "1"
 

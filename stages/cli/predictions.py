@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from stages.cli.completion import prediction_forms
 from stages.cli.outputs import require_files, require_folder
 
 _HELP = """Inspect predictions of any form (WIDER text, COCO results, YOLO, CSV and others), or convert between them.
@@ -18,7 +19,7 @@ Example: wider8k predictions inspect results.json
 
 group = typer.Typer(help=_HELP, no_args_is_help=True, rich_markup_mode=None)
 
-_FORMS = "wider_text, coco_results, yolo, csv, fddb, rows or dump"
+_FORMS = "wider_text, coco_results, yolo, csv, fddb, rows, detect_json or dump"
 Predictions = Annotated[
     Path,
     typer.Argument(
@@ -26,7 +27,12 @@ Predictions = Annotated[
     ),
 ]
 FormOption = Annotated[
-    str | None, typer.Option("--form", help=f"Of the predictions: {_FORMS}; recognised where it is not given.")
+    str | None,
+    typer.Option(
+        "--form",
+        help=f"Of the predictions: {_FORMS}; recognised where it is not given.",
+        autocompletion=prediction_forms,
+    ),
 ]
 ClassOption = Annotated[
     str | None,
@@ -83,7 +89,7 @@ def inspect(
 @group.command()
 def convert(
     path: Predictions,
-    to: Annotated[str, typer.Option(help=f"Form to write: {_FORMS}.")],
+    to: Annotated[str, typer.Option(help=f"Form to write: {_FORMS}.", autocompletion=prediction_forms)],
     out: Annotated[
         Path,
         typer.Option(help="File or empty folder, as the form has it; wider_text: a folder, .zip, .tar.gz or one .txt."),

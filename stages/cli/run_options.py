@@ -7,11 +7,31 @@ from typing import Annotated
 
 import typer
 
-from stages.packaged_configs import find_config
+from pipeline.engine.registry import nearest
+from stages.cli.completion import config_names
+from stages.packaged_configs import find_config, packaged_configs
+
+
+def _config_file(typed: Path) -> Path:
+    """Returns a config file. Raises FileNotFoundError: neither at the path nor among the packaged ones."""
+    found = find_config(typed)
+    if not found.exists():
+        packaged = [file.stem for file in packaged_configs()]
+        near = nearest(typed.stem, packaged) if typed.name in (typed.stem, f"{typed.stem}.yaml") else ""
+        hint = near if "did you mean" in near else ""
+        raise FileNotFoundError(f"{typed}: no such config file{hint}; wider8k configs lists those that come with it")
+    return found
+
 
 ConfigOption = Annotated[
     Path,
-    typer.Option("--config", "-c", help="YAML file, or the name of a packaged one: smoke.", callback=find_config),
+    typer.Option(
+        "--config",
+        "-c",
+        help="YAML file, or the name of a packaged one: smoke.",
+        callback=_config_file,
+        autocompletion=config_names,
+    ),
 ]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", help="node.field=value, e.g. boxes.canvas=8k; repeatable.")

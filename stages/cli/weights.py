@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from pipeline.engine.literal_yaml import parse_literal, resolved
+from pipeline.engine.node_progress import ProgressState, duration
+from pipeline.engine.terminal import BottomLines, has_cursor, render, terminal_size
 from pipeline.models.checkpoint import Checkpoint
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.published import PUBLISHED, cached, fetch
+from stages.cli.completion import weight_names
 from stages.cli.outputs import require_files, require_folder
 
 _HELP = """Fetch published checkpoints, convert them to our format, or look into one.
@@ -90,34 +94,41 @@ def inspect(
 
 @group.command("list")
 def list_published() -> None:
-    """List the published checkpoints that can be fetched: AP as their authors claim it, licence, source, where it is.
+    """List the published checkpoints that can be fetched: AP as their authors claim it, licence, source, digest, place.
 
     Example: wider8k weights list
     """
     for name, file in PUBLISHED.items():
         print(f"{name}: AP {file.claim} (claimed); {file.licence}; {file.size / 1e6:.1f} MB; from {file.source}")
+        print(f"  sha256 {file.sha256}")
         target = cached(name)
         print(f"  {target}" if target.exists() else f"  not fetched yet: wider8k weights get {name}")
 
 
 @group.command()
 def get(
-    name: Annotated[str, typer.Argument(help="Name of a published checkpoint, see wider8k weights list.")],
+    name: Annotated[
+        str,
+        typer.Argument(help="Name of a published checkpoint, see wider8k weights list.", autocompletion=weight_names),
+    ],
 ) -> None:
     """Fetch a published checkpoint into the user's cache and check it; --weights then takes its name.
 
     Example: wider8k weights get retinaface_mobilenet
     """
-    shown = sys.stderr.isatty()
+    bar, begun = BottomLines(sys.stderr), time.monotonic()
 
     def progress(done: int, total: int) -> None:
-        print(f"\r{name}: {done / 1e6:.1f} of {total / 1e6:.1f} MB", end="", file=sys.stderr, flush=True)
+        rate = done / max(time.monotonic() - begun, 1e-9)
+        left = f"{duration((total - done) / rate)} left" if rate else ""
+        count = f"{done / 1e6:.1f} of {total / 1e6:.1f} MB"
+        state = ProgressState(name, count, done / total, left, rate=f"{rate / 1e6:.1f} MB/s")
+        bar.draw(render([state], *terminal_size(sys.stderr)))
 
     try:
-        file = fetch(name, progress=progress) if shown else fetch(name)
+        file = fetch(name, progress=progress) if has_cursor(sys.stderr) else fetch(name)
     finally:
-        if shown:
-            print(file=sys.stderr)
+        bar.clear()
     print(f"{file}: sha256 right; --weights {name} uses it")
 
 

@@ -11,6 +11,8 @@ import pytest
 import torch
 
 import pipeline
+import pipeline.api.detector as detector_module
+from pipeline.api.detector import load
 from pipeline.data.canvas import Canvas
 from pipeline.inference.predictor import Predictor
 from pipeline.models.weights import open_detector
@@ -67,3 +69,22 @@ def test_what_cannot_be_loaded_is_named(weights: Path, ranker_weights: Path, tmp
     with pytest.raises(ValueError, match="did you mean 'torch'"):
         pipeline.load(weights, engine="torhc")
     assert repr(pipeline.load(weights, device="cpu")) == "FaceDetector(retinaface_mobilenet, cpu, torch)"
+
+
+def test_detect_is_one_call_and_keeps_the_network(
+    weights: Path, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = pipeline.load(weights, device="cpu").detect(photo, score=0.3)
+    loaded = []
+    monkeypatch.setattr(detector_module, "load", lambda file, **options: loaded.append(file) or load(file, **options))
+    own = tmp_path / "own.safetensors"
+    own.write_bytes(weights.read_bytes())
+    for source in (photo, drawn_image(4)[:, :, ::-1]):
+        faces = pipeline.detect(source, own, score=0.3, device="cpu")
+        np.testing.assert_array_equal(faces.boxes, expected.boxes)
+    assert loaded == [own]
+    os.utime(own, (1, 1))  # another file of this name is loaded again
+    pipeline.detect(photo, own, device="cpu")
+    assert len(loaded) == 2
+    with pytest.raises(FileNotFoundError, match="expected a weights file, or a name that wider8k weights list prints"):
+        pipeline.detect(photo, tmp_path / "gone.pth")

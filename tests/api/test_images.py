@@ -60,3 +60,8 @@ def test_a_file_that_the_machine_cannot_hold_is_named(photo: Path, monkeypatch: 
         ImageError, match=r"photo\.png: a PNG image of 96 x 64 .* and the memory of this machine leaves"
     ):
         read_bgr(photo)
+
+
+def test_a_folder_is_said_to_be_one(tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError, match="expected an image, found a folder: wider8k detect takes folders"):
+        read_bgr(tmp_path)

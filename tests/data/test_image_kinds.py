@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.data.image_kinds import HEAD, NOT_READ, READ, claims_to_be_image, kind_of
+from pipeline.data.image_kinds import HEAD, NOT_READ, READ, claims_to_be_image, kind_of, no_image
 
 
 def box(first: bytes, *others: bytes) -> bytes:
@@ -47,3 +47,11 @@ def test_names_claim() -> None:
     names = ("a.jpg", "a.JPEG", "b.jfif", "b.Heic", "c.tar.png", "d.nef")
     assert all(map(claims_to_be_image, names))
     assert not any(map(claims_to_be_image, ("jpg", "a.jpg.txt", "a.json", "a.mp4", "a.svg", "ajpg", "")))
+
+
+def test_what_is_no_image_is_said() -> None:
+    assert no_image(b"<!DOCTYPE html>").startswith(
+        "not an image: 15 bytes that start with b'<!DOCTYPE ht', an HTML page"
+    )
+    assert no_image(b"version https://git-lfs.github.com/spec/v1").endswith("(git lfs pull fetches it)")
+    assert no_image(b"hello") == "not an image: 5 bytes that start with b'hello'"

@@ -45,6 +45,10 @@ def test_rows_of_a_table_have_no_ending() -> None:
     assert problem(["test/1", "test/2"], suffix="").endswith(found)
 
 
+def test_numbers_are_said_to_be_ids() -> None:
+    assert problem(["1", "image_id 2"], suffix="").endswith("ids of the images of COCO labels: --labels names those")
+
+
 def test_some_names_of_another_form_are_refused_too() -> None:
     said = problem([*IDS[:30], *(f"{name}.jpg" for name in IDS[30:])])
     first = "1--Handshaking/1--Handshaking_10"

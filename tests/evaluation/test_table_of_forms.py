@@ -34,6 +34,7 @@ WRITTEN = {  # what a user may have -> its form and how it is written
     "csv": ("csv", "found.csv"),
     "fddb": ("fddb", "fold-01-out.txt"),
     "rows": ("rows", "found.txt"),
+    "detect_json": ("detect_json", "found.json"),
     "dump": ("dump", "found"),
     "dump.parquet": ("dump", "found"),
 }

@@ -50,6 +50,7 @@ class LabelFit:
     out: int = 0  # boxes that reach out of their image by more than `SLACK`, those outside included
     corners: int = 0  # boxes that would lie inside if their last two numbers were the lower right corner
     centres: int = 0  # boxes that would if their first two numbers were their centre
+    widths: int = 0  # boxes whose corners would lie inside as x, y, width, height
     unit: int = 0  # boxes all of whose numbers are between 0 and 1, or nearly so
     reach: tuple[float, float] = (0.0, 0.0)  # greatest right and lower edge, as shares of the image's sides
     first: dict[str, str] = field(default_factory=dict)  # kind of oddity -> the first one, for people
@@ -85,6 +86,7 @@ class LabelFit:
         self.out += int(out.sum())
         self.corners += int(inside(start_F2, size_F2).sum())
         self.centres += int(inside(start_F2 - size_F2 / 2, start_F2 + size_F2 / 2).sum())
+        self.widths += int(inside(start_F2, start_F2 + end_F2).sum())
         shares = (start_F2 >= -UNIT_SLACK) & (start_F2 <= 1) & (size_F2 <= 1 + UNIT_SLACK) & (size_F2 >= 0)
         self.unit += int(shares.all(axis=1).sum())
         if len(boxes_F4):
@@ -108,6 +110,8 @@ class LabelFit:
             if self.flat <= max(1, OUT_SHARE * self.faces):
                 return None
             found = f"{self.flat} of {self.faces} boxes have no area, such as {self.first['flat']}"
+            if self.widths >= 0.99 * self.faces:
+                return f"expected corners, found that {found}; they fit as x, y, width, height: name them so"
             return f"expected x, y, width, height in pixels, found that {found}: are they of another form?"
         found = f"{self.out} of {self.faces} boxes reach out of their image, such as {self.first.get('out')}"
         if likely is None:

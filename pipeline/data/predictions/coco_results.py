@@ -18,6 +18,7 @@ from typing import Any, Final
 import numpy as np
 
 from pipeline.data.datasets.labels.json_array import stream_array
+from pipeline.data.predictions.detect_json import is_detect_json
 from pipeline.data.predictions.form import PLAIN, PredictionForm, ReadOptions, WriteOptions
 from pipeline.data.predictions.table import (
     PredictionTable,
@@ -104,7 +105,7 @@ def write_coco_results(table: PredictionTable, file: Path, options: WriteOptions
 COCO_RESULTS: Final = PredictionForm(
     words="COCO results",
     layout="x y w h",
-    matches=lambda contents: contents.single and contents.head.lstrip()[:1] == "[",
+    matches=lambda contents: contents.single and contents.head.lstrip()[:1] == "[" and not is_detect_json(contents),
     read=read_coco_results,
     write=write_coco_results,
     has_classes=True,

@@ -97,7 +97,8 @@ def _chosen(
         matched = found.of_images(file.labels.image_ids, sizes=sizes)
         table, count = matched.table, len(matched.extra)
         lines += [f"{count} names of no labelled image are left out: {shortened(matched.extra, 3)}"] if count else []
-    if sizes is not None and (table.relative or (form.needs_sizes and (table.sizes <= 0).any())):
+    asked = form.needs_sizes or form.holds_sizes
+    if sizes is not None and (table.relative or (asked and (table.sizes <= 0).any())):
         table = table.take(range(len(table)), table.names, sizes(table.names))
     return _in_pixels(table, found.path), lines
 

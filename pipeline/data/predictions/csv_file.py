@@ -19,17 +19,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from pipeline.data.csv_columns import CORNERS, read_heading
 from pipeline.data.predictions.contents import Contents
 from pipeline.data.predictions.form import PLAIN, PredictionForm, ReadOptions, WriteOptions
 from pipeline.data.predictions.table import PredictionTable, PredictionTableBuilder, corners_of, require_category
 from pipeline.data.text_lines import finite_numbers, refuse
 
-_IMAGE: Final = ("image", "image_id", "image_name", "filename", "file_name", "file", "path")
 _SCORE: Final = ("score", "confidence", "conf", "probability")
-_CATEGORY: Final = ("category", "category_id", "class", "label")
-_CORNERS: Final = (("x1", "y1", "x2", "y2"), ("xmin", "ymin", "xmax", "ymax"), ("left", "top", "right", "bottom"))
-_SIZES: Final = (("x", "y", "w", "h"),)
-_SIDES: Final = (("x", "y", "width", "height"),)  # where no other columns are the box; else the image's
 _HEADING: Final = "a heading image,x1,y1,x2,y2,score or image,x,y,w,h,score"
 _PARSED: Final = 100_000  # rows at a time
 
@@ -63,7 +59,7 @@ def read_csv_predictions(file: Path, options: ReadOptions = PLAIN) -> Prediction
     """
     columns = _columns(file)
     if options.category is not None and columns.category is None:
-        refuse(file, 1, f"a column {' or '.join(_CATEGORY)} for --class", repr(",".join(columns.heading)[:80]))
+        refuse(file, 1, "a column category, class or label for --class", repr(",".join(columns.heading)[:80]))
     try:
         return _together(file, columns, options.category)
     except (pa.ArrowInvalid, _OddRowError):
@@ -79,42 +75,23 @@ def _columns(file: Path) -> _Columns:
         with file.open(encoding="utf-8-sig", newline="") as stream:
             first = stream.readline()
     except UnicodeDecodeError as error:
-        raise ValueError(f"{file}: expected text in UTF-8, found {error}") from None
-    delimiter = _delimiter(first)
-    words = next(csv.reader([first], delimiter=delimiter, skipinitialspace=True), [])
-    heading = tuple(word.strip().lower() for word in words)
-    found = _layout(heading)
-    images, scores = _present(heading, _IMAGE), _present(heading, _SCORE)
-    if len(found) != 1 or len(images) != 1 or len(scores) != 1:
-        many = [", ".join(each) for each in (images, scores, ["/".join(box) for box, _ in found]) if len(each) > 1]
-        what = f"{','.join(words)[:80]!r}" + (f" with {' and '.join(many)}" if many else "")
+        raise ValueError(f"{file}: expected text in UTF-8, found {error}: save it with that encoding") from None
+    heading = read_heading(first)
+    scores = heading.present(_SCORE)
+    if len(heading.boxes) != 1 or len(heading.images) != 1 or len(scores) != 1:
+        many = heading.choices(scores)
+        what = f"{','.join(heading.names)[:80]!r}" + (f" with {many}" if many else heading.advice)
         refuse(file, 1, f"{_HEADING}, each once", what)
-    box, corners = found[0]
-    categories = _present(heading, _CATEGORY)
+    box, corners = heading.boxes[0]
     return _Columns(
-        heading=heading,
-        delimiter=delimiter,
-        image=heading.index(images[0]),
-        box=tuple(map(heading.index, box)),
-        score=heading.index(scores[0]),
+        heading=heading.names,
+        delimiter=heading.delimiter,
+        image=heading.names.index(heading.images[0]),
+        box=tuple(map(heading.names.index, box)),
+        score=heading.names.index(scores[0]),
         corners=corners,
-        category=heading.index(categories[0]) if categories else None,
+        category=heading.names.index(heading.category) if heading.category else None,
     )
-
-
-def _delimiter(line: str) -> str:
-    return next((each for each in (",", ";", "\t") if each in line), ",")
-
-
-def _present(heading: Sequence[str], names: Sequence[str]) -> list[str]:
-    return [name for name in names if name in heading]
-
-
-def _layout(heading: Sequence[str]) -> list[tuple[tuple[str, ...], bool]]:
-    """Returns the columns of boxes that a heading has, and whether they are corners."""
-    found: list[tuple[tuple[str, ...], bool]] = [(box, True) for box in _CORNERS if set(box) <= set(heading)]
-    found += [(box, False) for box in _SIZES if set(box) <= set(heading)]
-    return found or [(box, False) for box in _SIDES if set(box) <= set(heading)]
 
 
 def _together(file: Path, columns: _Columns, category: str | None) -> PredictionTable:
@@ -175,7 +152,7 @@ def _rows(file: Path, columns: _Columns) -> Iterator[tuple[str, list[float], str
                 name = row[columns.image].strip() or refuse(file, line, "an image", "nothing")
                 yield name, numbers, "" if columns.category is None else row[columns.category].strip()
     except UnicodeDecodeError as error:
-        raise ValueError(f"{file}: expected text in UTF-8, found {error}") from None
+        raise ValueError(f"{file}: expected text in UTF-8, found {error}: save it with that encoding") from None
     except csv.Error as error:
         raise ValueError(f"{file}: expected CSV, found that {error}") from None
 
@@ -208,7 +185,7 @@ def write_csv_predictions(table: PredictionTable, file: Path, options: WriteOpti
     """Writes ``image,x1,y1,x2,y2,score``, every number so that it reads back the same."""
     with file.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["image", *_CORNERS[0], "score"])
+        writer.writerow(["image", *CORNERS[0], "score"])
         for name, boxes, scores in table.by_image():
             rows = zip(boxes.tolist(), scores.tolist(), strict=True)
             writer.writerows([name, *map(repr, box), repr(score)] for box, score in rows)
@@ -220,9 +197,8 @@ def write_csv_predictions(table: PredictionTable, file: Path, options: WriteOpti
 def _matches(contents: Contents) -> bool:
     if not contents.single:
         return False
-    first = contents.head.split("\n")[0]
-    heading = [word.strip().strip('"').lower() for word in first.split(_delimiter(first))]
-    fits = bool(_present(heading, _IMAGE) and _present(heading, _SCORE) and _layout(heading))
+    heading = read_heading(contents.head.split("\n")[0])
+    fits = bool(heading.images and heading.present(_SCORE) and heading.boxes)
     # A heading that does not fit is named when it is read.
     return fits or contents.path.suffix.lower() == ".csv"
 

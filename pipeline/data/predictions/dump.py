@@ -200,4 +200,5 @@ DUMP: Final = PredictionForm(
     read=read_dump_table,
     write=write_dump,
     folder=True,
+    holds_sizes=True,
 )

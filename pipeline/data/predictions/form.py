@@ -56,6 +56,7 @@ class PredictionForm:
         names_empty: whether it can name an image without detections, so that an absent one is worth a word.
         one_sequence: whether the boxes of all images are one sequence, whose order decides between equal scores of
             different images; else the order of the labels does.
+        holds_sizes: whether it has the size of each image, where that is known.
         needs_sizes: whether it is only written where the size of every image with boxes is known.
     """
 
@@ -70,6 +71,7 @@ class PredictionForm:
     has_classes: bool = False
     names_empty: bool = True
     one_sequence: bool = False
+    holds_sizes: bool = False
     needs_sizes: bool = False
 
     @property

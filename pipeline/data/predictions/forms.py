@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from pipeline.data.json_kind import json_kind
 from pipeline.data.predictions.coco_results import COCO_RESULTS
 from pipeline.data.predictions.contents import Contents, contents_of
 from pipeline.data.predictions.csv_file import CSV
+from pipeline.data.predictions.detect_json import DETECT_JSON
 from pipeline.data.predictions.detection_rows import DETECTION_ROWS
 from pipeline.data.predictions.dump import DUMP
 from pipeline.data.predictions.fddb_lists import FDDB
@@ -25,6 +27,7 @@ FORMS: Final[Registry[PredictionForm]] = Registry(
         "csv": CSV,
         "fddb": FDDB,
         "rows": DETECTION_ROWS,
+        "detect_json": DETECT_JSON,
         "dump": DUMP,
     },
 )
@@ -80,7 +83,8 @@ def _choices() -> str:
 
 def _shown(contents: Contents) -> str:
     if contents.single:
-        return contents.kind
+        kind = json_kind(contents.head.encode()) if contents.kind == "JSON text" else contents.kind
+        return kind + ("; wider8k dataset inspect reads labels" if kind.startswith("labels") else "")
     if contents.heads:
         name, head = next(iter(contents.heads.items()))
         return f"{name} that starts with {head.strip().splitlines()[:1]}"

@@ -108,11 +108,15 @@ def test_a_far_half_without_any_of_many_faces_is_odd() -> None:
 
 
 def test_many_boxes_without_an_area_are_a_contradiction() -> None:
-    flat, good = [50, 50, -20, -20], [10, 10, 20, 20]
+    flat, good = [390, 290, -20, -20], [10, 10, 20, 20]
     doubt = str(fitted(*[flat] * 3, *[good] * 3).contradiction(FORMS))
-    assert "3 of 6 boxes have no area, such as [50, 50, -20, -20] in " in doubt
+    assert "3 of 6 boxes have no area, such as [390, 290, -20, -20] in " in doubt
     assert fitted(flat, good).contradiction(FORMS) is None
     assert fitted(*[flat] * 2, *[good] * 6).contradiction(FORMS) is None
+    assert "are they of another form?" in doubt
+    # x y w h of 50, 60, 20, 30 taken as corners:
+    as_corners = str(fitted(*[[50, 60, 20 - 50, 30 - 60]] * 4).contradiction(FORMS))
+    assert as_corners.endswith("; they fit as x, y, width, height: name them so")
 
 
 def test_a_few_boxes_that_would_fit_as_centres_are_a_remark() -> None:

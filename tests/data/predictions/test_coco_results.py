@@ -39,8 +39,8 @@ def test_detections_of_several_categories_need_a_choice(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("{", "expected a JSON array, found '{'"),
-        ("{}", "expected a JSON array, found '{}'"),
+        ("{", "expected a JSON array, found a JSON object without keys"),
+        ("{}", "expected a JSON array, found a JSON object without keys"),
         ("[1]", "[0]: expected an object with image_id, bbox [x, y, width, height] and score, found 1"),
         (json.dumps([ENTRY, {**ENTRY, "bbox": [1, 2, 3]}]), "[1]: expected an object with image_id"),
         (json.dumps([{**ENTRY, "score": None}]), "[0]: expected an object with image_id"),

@@ -57,9 +57,12 @@ def test_what_is_lost_is_said(small: PredictionTable, labels: Path, tmp_path: Pa
     done = convert_predictions(tmp_path / "found.csv", "dump", tmp_path / "out", labels)
     assert done.lines == (
         "1 names of no labelled image are left out: y.jpg",
-        "width and height are left out: the size of some images is unknown",
         "numbers are rounded to single precision",
     )
+    again = find_predictions(tmp_path / "out").table
+    assert dict(zip(again.names, again.sizes.tolist(), strict=True))["x.jpg"] == [64, 64]  # of the labels
+    without = convert_predictions(tmp_path / "found.csv", "dump", tmp_path / "unsized")
+    assert without.lines[0] == "width and height are left out: the size of some images is unknown"
 
 
 def test_sizes_of_a_folder(small: PredictionTable, tmp_path: Path) -> None:

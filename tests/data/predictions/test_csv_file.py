@@ -50,7 +50,7 @@ def test_several_categories_need_a_choice(tmp_path: Path, space: str) -> None:
     with pytest.raises(ValueError, match=r"expected detections of 'cat', found \['dog', 'face'\]"):
         read(tmp_path, text, category="cat")
     without = "image,x1,y1,x2,y2,score\na,1,2,4,8,0.5\n"
-    with pytest.raises(ValueError, match=r"1: expected a column category or category_id or class or label for --class"):
+    with pytest.raises(ValueError, match=r"1: expected a column category, class or label for --class"):
         read(tmp_path, without, category="face")
 
 

@@ -20,6 +20,7 @@ TARGETS = {
     "csv": ["out.csv"],
     "fddb": ["out.txt"],
     "rows": ["out.txt"],
+    "detect_json": ["out.json"],
     "dump": ["out"],
 }
 

@@ -26,6 +26,7 @@ def write(folder: Path, **texts: str) -> Path:
         ("7 0.5 1 2 3 4\n", "rows"),
         ('[{"image_id": 1}]', "coco_results"),
         ("[]", "coco_results"),
+        ('[\n{"image": "a", "width": 4, "height": 4, "boxes": [], "scores": []}', "detect_json"),
         ("image,score,x,y,w,h\n", "csv"),
         ("FileName;Confidence;xmin;ymin;xmax;ymax\n", "csv"),
     ],
@@ -81,4 +82,4 @@ def test_a_form_that_is_given(tmp_path: Path) -> None:
         predictions_of_form(tmp_path / "gone", "coco_results")
     with pytest.raises(ValueError, match=r"expected one \.json file, found none"):
         predictions_of_form(tmp_path, "coco_results")
-    assert list(FORMS) == ["wider_text", "coco_results", "yolo", "csv", "fddb", "rows", "dump"]
+    assert list(FORMS) == [*("wider_text", "coco_results", "yolo", "csv", "fddb", "rows", "detect_json", "dump")]

@@ -53,4 +53,4 @@ def test_a_config_is_run_by_its_name(wider8k, tmp_path: Path, monkeypatch: pytes
     assert "detector" in answer.out
     missing = wider8k("plan", "-c", "smokes")
     assert missing.code == 2
-    assert "no such config file" in missing.err
+    assert "smokes: no such config file (did you mean 'smoke'?); wider8k configs lists those" in missing.err

@@ -21,7 +21,7 @@ def labelled(tmp_path: Path) -> Path:
     for index in range(20):
         file = root / "photos" / f"{index:02d}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(encode_png(np.full((60, 80, 3), 100, np.uint8)))
+        file.write_bytes(encode_png(np.full((68, 80, 3), 100, np.uint8)))
         rows.append(f"photos/{file.name},10,5,50,{45 + index},{index % 2}\n")
     (root / "labels.csv").write_text(HEADING + "".join(rows))
     return root
@@ -51,6 +51,15 @@ def test_a_contradiction_is_exit_code_1(wider8k, labelled: Path, tmp_path: Path)
     assert answer.code == 1
     assert answer.err.startswith("problem  ") and "--set faces.dataset.sizes=scale" in answer.err
     assert (tmp_path / "sheet.jpg").is_file()
+
+
+def test_labels_without_their_images_are_counted(wider8k, labelled: Path, tmp_path: Path) -> None:
+    os.rename(labelled / "photos", tmp_path / "photos")
+    answer = wider8k("dataset", "inspect", labelled, "--sheet", tmp_path / "sheet.jpg")
+    assert answer.code == 1 and "faces    20, 10 of them ignored" in answer.out.splitlines()
+    assert answer.err.endswith("and 17 more; --images names their folder\n")
+    again = wider8k("dataset", "inspect", labelled, "--images", tmp_path, "--sheet", tmp_path / "sheet.jpg")
+    assert again.code == 0, again.err
 
 
 def test_convert_and_inspect_again(wider8k, labelled: Path, tmp_path: Path) -> None:

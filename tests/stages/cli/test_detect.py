@@ -303,14 +303,14 @@ def test_of_many_images_there_is_one_line(
     wider8k, photo: Path, weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("stages.cli.detect_run.LISTED", 1)
-    monkeypatch.setattr("stages.cli.detect_run.SECONDS_BETWEEN_LINES", 0)
+    monkeypatch.setattr("stages.cli.detect_progress.SECONDS_BETWEEN_LINES", 0)
     second = tmp_path / "second.png"
     second.write_bytes(encode_png(drawn_image(5)))
     answer = wider8k("detect", photo, second, "--weights", weights)
     assert answer.code == 0
     first, then, total = answer.out.splitlines()
-    assert re.fullmatch(r"1/2 images \d+ faces \S+/s \d+ s left", first)
-    assert then.startswith("2/2 images ")
+    assert re.fullmatch(r"detect: 1/2 images \d+ faces \S+/s \S+ left", first)
+    assert then.startswith("detect: 2/2 images ")
     assert re.fullmatch(r"\d+ faces above 0.5 in 2 images in \d+ s", total)
 
 

@@ -49,6 +49,12 @@ def test_a_file_whose_name_looks_like_a_pattern(folder: Path) -> None:
     assert images_of([file], print) == [file]
 
 
+@pytest.mark.parametrize("typed", ["https://example.com/a.jpg", "s3://bucket/photos"])
+def test_an_address_is_refused_with_what_reads_it(typed: str) -> None:
+    with pytest.raises(ValueError, match=f"{typed}: expected files and folders of this machine, found an address"):
+        images_of([Path(typed)], print)
+
+
 def test_a_folder_without_images_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no image below"):
         images_of([tmp_path], print)
@@ -58,4 +64,4 @@ def test_of_very_many_a_run_is_the_better_command(folder: Path, monkeypatch: pyt
     monkeypatch.setattr(image_arguments, "FOLDER_RUN", 3)
     lines: list[str] = []
     images_of([folder], lines.append)
-    assert lines[-1].startswith("4 images: wider8k run -c configs/folder.yaml --set faces.path=")
+    assert lines[-1].startswith("4 images: wider8k run -c folder --set faces.path=")

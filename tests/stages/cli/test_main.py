@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -59,13 +60,19 @@ def test_mistakes_of_usage_end_with_code_two(wider8k) -> None:
     answer = wider8k("run", "-c", "no_such.yaml")
     assert (answer.code, answer.out) == (2, "")
     assert answer.err.startswith("error: ")
-    assert answer.err.strip().endswith("no_such.yaml: no such config file")
+    assert "no_such.yaml: no such config file; wider8k configs lists those that come with it" in answer.err
+
+
+def test_the_version(wider8k) -> None:
+    answer = wider8k("--version")
+    assert (answer.code, answer.err) == (0, "")
+    assert re.fullmatch(r"wider8k \d+\.\d+\.\d+\n", answer.out)
 
 
 def test_a_trace_is_shown_on_request_only(wider8k, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Traceback" not in wider8k("plan", "-c", "no_such.yaml").err
     monkeypatch.setattr(sys, "argv", ["wider8k", "--debug", "plan", "-c", "no_such.yaml"])
-    with pytest.raises(ValueError, match="no such config file"):
+    with pytest.raises(FileNotFoundError, match="no such config file"):
         main()
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 
 from pipeline.data.images import encode_png
 from pipeline.engine.registry import Registry
+from pipeline.engine.terminal import CLEAR
 from pipeline.models import published
 from pipeline.models.checkpoint import Checkpoint
 from pipeline.models.detectors import DETECTORS
@@ -137,7 +139,8 @@ def test_published_files_are_listed_fetched_and_used_by_name(
     file = Published("any", source.as_uri(), hashlib.sha256(data).hexdigest(), len(data), "MIT", "a/b", "1 / 2 / 3")
     for module in (published, weights_command):
         monkeypatch.setattr(module, "PUBLISHED", Registry("published file", {"small": file}))
-    assert "not fetched yet: wider8k weights get small" in wider8k("weights", "list").out
+    listed = wider8k("weights", "list").out
+    assert "not fetched yet: wider8k weights get small" in listed and f"sha256 {file.sha256}" in listed
     photo = tmp_path / "photo.png"
     photo.write_bytes(encode_png(drawn_image(4)))
     refused = wider8k("detect", photo, "--weights", "small")
@@ -145,6 +148,11 @@ def test_published_files_are_listed_fetched_and_used_by_name(
     got = wider8k("weights", "get", "small")
     assert (got.code, got.err) == (0, "")
     assert "sha256 right; --weights small uses it" in got.out
+    cached("small").unlink()
+    monkeypatch.setattr(weights_command, "has_cursor", lambda stream: True)
+    shown = wider8k("weights", "get", "small").err
+    assert "small ━" in re.sub(r"\x1b\[[0-9;]*m", "", shown) and f"{len(data) / 1e6:.1f} MB" in shown
+    assert shown.endswith(CLEAR)
     assert str(cached("small")) in wider8k("weights", "list").out
     assert wider8k("detect", photo, "--weights", "small").code == 0
     unknown = wider8k("weights", "get", "smal")

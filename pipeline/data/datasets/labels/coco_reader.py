@@ -12,14 +12,16 @@ from array import array
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 from typing import Any, Final, Literal, NoReturn, TypeGuard
 
 import numpy as np
 
-from pipeline.data.datasets.dataset import leaves_folder, set_option
+from pipeline.data.datasets.dataset import set_option
 from pipeline.data.datasets.labels.json_array import stream_array, value_at
 from pipeline.data.datasets.labels.label_table import EVERY, LabelOptions, LabelTable, LabelTableBuilder, image_name
 from pipeline.data.file_path import FilePath
+from pipeline.data.object_path import ObjectPath
 
 LARGEST: Final = 2**24
 """Pixels; above it float32 has no longer every whole number."""
@@ -62,6 +64,7 @@ class _Reader:
 
     def __init__(self, file: FilePath, options: LabelOptions, numbers: CocoNumbers) -> None:
         self._file, self._options, self._numbers = file, options, numbers
+        self._data = file.read_bytes() if isinstance(file, ObjectPath) else None  # fetched once
         self._builder = LabelTableBuilder(numbers.relative)
         self._images: dict[int | str, int] = {}  # id -> position
         self._ids = array("q")  # of the annotations, where they are whole numbers
@@ -96,7 +99,8 @@ class _Reader:
             text = item.get("file_name")
             key = self._new_key(where, item, self._images, "image")
             name = image_name(text) if isinstance(text, str) else ""
-            if name in ("", ".") or leaves_folder(name):
+            # The path on another machine is found by its end, see `locate_images`.
+            if name in ("", ".") or ".." in PurePosixPath(name).parts:
                 self._refuse(f"{where}.file_name", "a file name relative to the images", _shown(text))
             if name in self._builder:
                 before = self._builder.image(name)
@@ -181,12 +185,12 @@ class _Reader:
     def _objects(self, name: str, required: bool = True) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yields place and content of every object of a list; only a required one may not be absent."""
         index = -1
-        for index, value in enumerate(stream_array(self._file, name)):
+        for index, value in enumerate(stream_array(self._file, name, self._data)):
             if not isinstance(value, dict):
                 self._refuse(f"{name}[{index}]", "an object", _shown(value))
             yield f"{name}[{index}]", value
         if index < 0:
-            value = value_at(self._file, name)
+            value = value_at(self._file, name, self._data)
             if not isinstance(value, list) and (required or value is not None):
                 self._refuse(name, "a list", _shown(value))
 

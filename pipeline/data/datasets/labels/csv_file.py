@@ -7,12 +7,14 @@ and holds the file in memory; pandas would be a dependency for this alone.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final
 
 import numpy as np
 
+from pipeline.data.csv_columns import BoxColumns, read_heading
 from pipeline.data.datasets.labels.form import Form, head_of, number
 from pipeline.data.datasets.labels.label_table import (
     EVERY,
@@ -27,80 +29,109 @@ from pipeline.data.file_path import FilePath
 from pipeline.data.text_lines import finite_numbers, refuse
 
 _CORNERS: Final = ("x1", "y1", "x2", "y2")
-_SIZES: Final = ("x", "y", "w", "h")
-_HEADING: Final = f"a heading image,{','.join(_CORNERS)} or image,{','.join(_SIZES)}, and perhaps ignore"
+_HEADING: Final = "a heading image,x1,y1,x2,y2 or image,x,y,w,h, and perhaps ignore"
 LANDMARKS: Final = tuple(f"{point}_{axis}" for point in POINTS for axis in "xy")
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """Which columns count: places in a row, none of them for what the file does not have."""
+
+    names: tuple[str, ...]
+    image: int
+    box: tuple[int, ...]
+    corners: bool
+    size: tuple[int, ...]
+    landmarks: tuple[int, ...]
+    ignore: tuple[int, ...]
+    category: tuple[int, ...]
+
+    def named(self, places: Sequence[int]) -> str:
+        return ",".join(self.names[place] for place in places)
 
 
 def read_csv_table(file: FilePath, options: LabelOptions = EVERY) -> LabelTable:
     """Returns the faces of a file with the columns ``image,x1,y1,x2,y2`` or ``image,x,y,w,h``.
 
-    Perhaps also ``ignore`` (0 or 1, empty for 0), ``category``, ``width`` and ``height`` of the image, and ten columns
-    of landmarks (``left_eye_x``, ``left_eye_y``, .. ``right_mouth_y``, all empty for none). Columns may come in any
-    order, others are skipped. A row with a name and an empty box is an image without faces.
+    They may have the other names of `csv_columns`, as ``filename`` and ``xmin``. Perhaps also ``ignore`` (0 or 1, empty
+    for 0), ``category`` or ``class``, ``width`` and ``height`` of the image, and ten columns of landmarks
+    (``left_eye_x``, ``left_eye_y``, .. ``right_mouth_y``, all empty for none). Columns may come in any order, others
+    are skipped. A row with a name and an empty box is an image without faces.
 
     Raises OSError: the file cannot be read; ValueError: no such heading, or a row that does not fit it; the message
     gives file, line, expected and found.
     """
-    builder = LabelTableBuilder()
+    builder, line = LabelTableBuilder(), 1
     try:
         with file.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream, skipinitialspace=True, strict=True)
-            heading = [name.strip() for name in reader.fieldnames or ()]
-            reader.fieldnames = heading
-            if (form := _form_of(heading)) is None:
-                refuse(file, 1, _HEADING, repr(",".join(heading)[:80]))
-            if (some := set(LANDMARKS) & set(heading)) and len(some) < len(LANDMARKS):
-                refuse(file, 1, f"all of the columns {','.join(LANDMARKS)}, or none", ",".join(sorted(some)))
-            sized = {"width", "height"} <= set(heading)
+            heading = read_heading(stream.readline())
+            columns = _columns(file, heading)
+            reader = csv.reader(stream, delimiter=heading.delimiter, skipinitialspace=True, strict=True)
             for row in reader:
-                _add(builder, file, reader.line_num, row, (form, sized, bool(some)))
+                line = reader.line_num + 1
+                if row:
+                    _add(builder, file, line, [*row, *[""] * (len(columns.names) - len(row))], columns)
     except UnicodeDecodeError as error:
-        raise ValueError(f"{file}: expected text in UTF-8, found {error}") from None
+        raise ValueError(
+            f"{file}: expected text in UTF-8, found byte 0x{error.object[error.start]:02x} after line {line}: save it "
+            "with that encoding"
+        ) from None
     except csv.Error as error:
-        raise ValueError(f"{file}: expected CSV, found that {error}") from None
+        raise ValueError(f"{file}: expected CSV, found that {error} after line {line}") from None
     return builder.build(file, options)
 
 
-def _form_of(heading: Iterable[str]) -> tuple[str, ...] | None:
-    """Returns the columns of the box that a heading has."""
-    names = {name.strip().strip('"') for name in heading}
-    return next((form for form in (_CORNERS, _SIZES) if {"image", *form} <= names), None)
+def _columns(file: FilePath, heading: BoxColumns) -> _Columns:
+    """Returns the columns that count. Raises ValueError: some are missing, or several of them may be the same."""
+    if len(heading.images) != 1 or len(heading.boxes) != 1:
+        many = heading.choices()
+        found = repr(",".join(heading.names)[:80]) + (f" with {many}: leave one" if many else heading.advice)
+        refuse(file, 1, _HEADING, found)
+    if (some := heading.present(LANDMARKS)) and len(some) < len(LANDMARKS):
+        refuse(file, 1, f"all of the columns {','.join(LANDMARKS)}, or none", ",".join(sorted(some)))
+    box, corners = heading.boxes[0]
+    sides = () if {"width", "height"} & set(box) else heading.present(("width", "height"))
+
+    def places(names: Sequence[str]) -> tuple[int, ...]:
+        return tuple(map(heading.names.index, names))
+
+    return _Columns(
+        names=heading.names,
+        image=heading.names.index(heading.images[0]),
+        box=places(box),
+        corners=corners,
+        size=places(sides) if len(sides) == 2 else (),
+        landmarks=places(some),
+        ignore=places(heading.present(("ignore",))),
+        category=places((heading.category,)) if heading.category else (),
+    )
 
 
-def _add(
-    builder: LabelTableBuilder,
-    file: FilePath,
-    line: int,
-    row: Mapping[str, str | None],
-    columns: tuple[tuple[str, ...], bool, bool],
-) -> None:
-    form, sized, marked = columns
+def _add(builder: LabelTableBuilder, file: FilePath, line: int, row: Sequence[str], columns: _Columns) -> None:
+    def texts(places: tuple[int, ...]) -> list[str]:
+        return [row[place].strip() for place in places]
 
-    def texts(names: tuple[str, ...]) -> list[str]:
-        return [(row.get(name) or "").strip() for name in names]
-
-    name = texts(("image",))[0] or refuse(file, line, "an image", "nothing")
-    size = texts(("width", "height")) if sized else []
+    name = row[columns.image].strip() or refuse(file, line, "an image", "nothing")
+    size = texts(columns.size)
     if any(size) and not all(text.isascii() and text.isdigit() and int(text) < 2**31 for text in size):
         refuse(file, line, "width and height as whole numbers of pixels", repr(",".join(size)[:80]))
     image = builder.image(image_name(name), (int(size[0]), int(size[1])) if any(size) else (0, 0))
-    box = texts(form)
+    box = texts(columns.box)
     if not any(box):
         return
     numbers = finite_numbers(box)
     if not numbers:
-        refuse(file, line, f"four finite numbers {','.join(form)}", repr(",".join(box)[:80]))
+        refuse(file, line, f"four finite numbers {columns.named(columns.box)}", repr(",".join(box)[:80]))
     x, y, third, fourth = numbers
-    marks = texts(LANDMARKS) if marked else []
+    marks = texts(columns.landmarks)
     points = finite_numbers(marks) if any(marks) else None
     if points == []:
         refuse(file, line, f"ten finite numbers {','.join(LANDMARKS)}, or ten empty cells", ",".join(marks)[:80])
-    ignore, category = texts(("ignore", "category"))
+    ignore = "".join(texts(columns.ignore))
     if ignore not in ("", "0", "1"):
         refuse(file, line, "ignore of 0 or 1", repr(ignore[:80]))
-    corners = [x, y, x + third, y + fourth] if form == _SIZES else numbers
-    builder.face(image, corners, category, ignore == "1", points)
+    corners = numbers if columns.corners else [x, y, x + third, y + fourth]
+    builder.face(image, corners, "".join(texts(columns.category)), ignore == "1", points)
 
 
 def write_csv(table: LabelTable, folder: Path) -> Path:
@@ -128,12 +159,18 @@ def _landmark_cells(table: LabelTable, row: int) -> list[str]:
     return [number(value) for value in points.tolist()] if np.isfinite(points).all() else [""] * 10
 
 
+def _matches(path: FilePath) -> bool:
+    """Returns whether a file has the columns of labels; with a score as well it has predictions."""
+    heading = read_heading(head_of(path, ".csv").split("\n")[0])
+    return bool(heading.images and heading.boxes) and not heading.present(("score", "confidence"))
+
+
 class Csv(LabelledFiles):
     """Your own labelled images: a CSV file with named columns, see `read_csv_table`."""
 
     label_form: ClassVar[Form] = Form(
         words="CSV",
-        matches=lambda path: _form_of(head_of(path, ".csv").split("\n")[0].split(",")) is not None,
+        matches=_matches,
         read=read_csv_table,
         write=write_csv,
         keeps_ignored=True,

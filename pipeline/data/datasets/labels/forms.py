@@ -13,6 +13,7 @@ from pipeline.data.datasets.labels.form import Form
 from pipeline.data.datasets.labels.label_studio import LabelStudio
 from pipeline.data.datasets.labels.labelled_files import LabelledFiles, labels_in, only_labels_in
 from pipeline.data.datasets.labels.retinaface_text import RetinafaceText
+from pipeline.data.datasets.labels.unrecognised import unrecognised
 from pipeline.data.datasets.labels.voc_xml import VocXml
 from pipeline.data.datasets.labels.wider_text import WiderText
 from pipeline.data.datasets.labels.yolo_text import YoloText
@@ -39,10 +40,20 @@ FORMS: Registry[Form] = Registry(
 """The form of each dataset of labelled files, and MATLAB files, which name no image file."""
 
 
+class NoLabelsError(ValueError):
+    """A path holds no labels of any form; `found` says what it holds."""
+
+    def __init__(self, expected: str, found: str) -> None:
+        """Takes what was expected, the path first, and what was found."""
+        super().__init__(f"{expected}; found {found}")
+        self.found = found
+
+
 def recognise(path: FilePath) -> tuple[str, FilePath]:
     """Returns the form of labels, as in `FORMS`, and their file or folder: ``path`` itself, or what is inside it.
 
-    Raises FileNotFoundError: ``path`` does not exist; ValueError: it is of no form, or has labels of several ones.
+    Raises FileNotFoundError: ``path`` does not exist; NoLabelsError: it is of no form; ValueError: it has labels of
+    several ones.
     """
     if not path.exists():
         raise FileNotFoundError(f"no labels at {path}: expected {_choices()}")
@@ -53,7 +64,7 @@ def recognise(path: FilePath) -> tuple[str, FilePath]:
     else:
         found = [(name, labels) for name, form in FORMS.items() for labels in labels_in(path, form)]
     if not found:
-        raise ValueError(f"{path}: expected {_choices()}, found none of them")
+        raise NoLabelsError(f"{path}: expected {_choices()}", unrecognised(path))
     if len(found) > 1:
         shown = ", ".join(
             f"{path_below(labels, path) if labels != path else labels} ({name})" for name, labels in found
@@ -68,10 +79,12 @@ def recognise(path: FilePath) -> tuple[str, FilePath]:
 def advice_on_form(dataset: Dataset, root: str) -> str:
     """Returns which parameter reads the labels of a folder, where they are of one form and not of the dataset's.
 
-    ``""`` otherwise: for the end of a message.
+    Where the dataset has labels and the folder none, what it has instead. ``""`` otherwise: for the end of a message.
     """
     try:
         name, labels = recognise(file_path(root))
+    except NoLabelsError as error:
+        return f"; there: {error.found}" if isinstance(dataset, LabelledFiles) else ""
     except (ValueError, OSError):
         return ""
     if not isinstance(dataset, LabelledFiles) or isinstance(dataset, LABELLED.get(name, LabelledFiles)):

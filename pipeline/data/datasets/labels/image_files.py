@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import takewhile
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -21,6 +22,7 @@ from pipeline.engine.object_reader import UnreachableError
 Sizes = Callable[[Sequence[str]], NDArray[np.int32]]
 """Names of images -> int32 [N, 2], width and height in pixels, zeros where unknown."""
 
+_ELSEWHERE: Final = re.compile(r"/|\w+:/")  # a path of another machine, or an address
 _UPLOAD: Final = re.compile(r"(^|/)[0-9a-f]{8}-(?=[^/]+$)")  # Label Studio puts it before the name of an upload
 
 
@@ -46,7 +48,20 @@ def locate_images(names: Sequence[str], files: Collection[str], folder: str = ""
         index = index or _Endings(path for path in files if path.startswith(prefix) and claims_to_be_image(path))
         found = index.find(names[position]) or index.find(_UPLOAD.sub(r"\1", names[position]))
         expected[position] = found or expected[position]
+    if index is not None:
+        elsewhere = [place for place in absent if expected[place] not in files and _ELSEWHERE.match(names[place])]
+        _locate_by_end(elsewhere, names, expected, index)
     return expected
+
+
+def _locate_by_end(places: Sequence[int], names: Sequence[str], expected: list[str], index: _Endings) -> None:
+    """Puts the file with the most folders in common for each of some names; none where two names would share one."""
+    taken = set(expected)
+    found = {place: index.nearest(names[place]) for place in places}
+    times = Counter(found.values())
+    for place, path in found.items():
+        if path is not None and times[path] == 1 and path not in taken:
+            expected[place] = path
 
 
 class _Endings:
@@ -64,6 +79,21 @@ class _Endings:
         if len(found) > 1:
             found = [path for path in found if _alike(name, path)]
         return found[0] if len(found) == 1 else None
+
+    def nearest(self, name: str) -> str | None:
+        """Returns the file of the same last name with the most folders above it in common; None where several have."""
+        stem = without_ending(name)
+        found = self._by_last.get(stem.rpartition("/")[2], [])
+        shared = [_common_folders(stem, without_ending(path)) for path in found]
+        most = max(shared, default=0)
+        best = [path for path, count in zip(found, shared, strict=True) if count == most]
+        return best[0] if len(best) == 1 else None
+
+
+def _common_folders(one: str, other: str) -> int:
+    """Returns how many parts at the end of two paths are equal."""
+    pairs = zip(reversed(one.split("/")), reversed(other.split("/")), strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _alike(one: str, other: str) -> bool:

@@ -51,11 +51,17 @@ class Inspection:
 def inspect_labels(found: FoundLabels, opened: int = READ, drawn: int = 12) -> Inspection:
     """Returns what is in labels; all of them are read, and so many images, evenly spread, are compared with them.
 
-    Raises FileNotFoundError: no image of the labels is there; ValueError: the labels are malformed.
+    Where no image of theirs is there, that is the problem, and the labels are counted all the same.
+
+    Raises FileNotFoundError: as `Form.read`; ValueError: the labels are malformed.
     """
     table, dataset, remarks = found.table().without_repeats(), found.dataset(), list[str]()
     address = address_of(found.root)
-    entries = dataset.entries(address, remarks.append)
+    try:
+        entries = dataset.entries(address, remarks.append)
+    except FileNotFoundError as error:
+        counts = tuple(_counts(found, table, 0))
+        return Inspection(counts, table.remarks, f"{error}; --images names their folder", (), dataset, found.root)
     chosen = _spread(entries, opened)
     read = dataset.open(address)
     samples, heights, with_faces = _Samples(), list[float](), list[Entry]()
@@ -68,11 +74,8 @@ def inspect_labels(found: FoundLabels, opened: int = READ, drawn: int = 12) -> I
         if samples.full:
             tables.append(samples.take())
     tables.append(samples.take())
-    problem = None
-    try:
-        remarks += dataset.review(address, tables)
-    except ValueError as error:
-        problem = with_node(str(error), _NODE)
+    lines, problem = _review(dataset, address, tables)
+    remarks += lines
     remarks += [f"cannot be read: {each}" for each in samples.errors[:3]]
     if len(samples.errors) > 3:
         remarks.append(f"cannot be read: {len(samples.errors) - 3} more images")
@@ -80,8 +83,20 @@ def inspect_labels(found: FoundLabels, opened: int = READ, drawn: int = 12) -> I
         remarks.append(f"{len(unlabelled)} images have no labels; the first is {unlabelled[0]}")
     counts = (*_counts(found, table, len(entries)), *_fit_counts(len(chosen), len(entries), heights, samples.counted))
     drawn_samples = tuple(read_ahead(address, read, _spread(with_faces, drawn)))
-    lines = tuple(dict.fromkeys(with_node(line, _NODE) for line in remarks))
-    return Inspection(counts, lines, problem, drawn_samples, dataset, found.root)
+    shown = tuple(dict.fromkeys(with_node(line, _NODE) for line in remarks))
+    return Inspection(counts, shown, problem, drawn_samples, dataset, found.root)
+
+
+def _review(dataset: Dataset, address: str, tables: Sequence[pa.Table]) -> tuple[list[str], str | None]:
+    """Returns the remarks of a dataset that reports its doubts, and what a run over it would stop at."""
+    lines = list[str]()
+    try:
+        lines = dataset.review(address, tables)
+        dataset.model_copy(update={"doubts": "refuse"}).review(address, tables)
+    except ValueError as error:
+        problem = str(error)
+        return [line for line in lines if line not in problem], with_node(problem, _NODE)
+    return lines, None
 
 
 class _Samples:

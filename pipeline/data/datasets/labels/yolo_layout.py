@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, Final
@@ -14,6 +14,7 @@ from pipeline.data.file_path import FilePath
 from pipeline.data.text_lines import read_lines, refuse
 
 _SPLITS: Final = ("train", "val", "test")
+_LISTS: Final = ("classes.txt", "obj.names", "_darknet.labels")  # of the names of classes
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class YoloLayout:
             refuse(file, line, f"a class of {self.file.name}, one of {sorted(self.names)}", str(int(numbers[0])))
         return self.names.get(int(numbers[0]), str(int(numbers[0])))
 
-    def images(self, root: FilePath, split: str, images: Iterable[str]) -> Iterator[str]:
+    def images(self, root: FilePath, split: str, images: Collection[str]) -> Iterator[str]:
         """Yields those of the images, paths below the root, that belong to a split.
 
         Raises FileNotFoundError: a folder or list of the split is not there.
@@ -52,8 +53,9 @@ class YoloLayout:
         for written in self.splits[split]:
             place = self._place(root, written)
             if (root / place).is_file():
+                known = set(images)
                 for text in filter(None, read_lines(root / place)):
-                    yield _relative(root, text, posixpath.dirname(place))
+                    yield _listed(_relative(root, text, posixpath.dirname(place)), known)
             else:
                 inside = "" if place == "." else f"{place}/"
                 yield from (each for each in images if each.startswith(inside))
@@ -67,6 +69,16 @@ class YoloLayout:
         raise FileNotFoundError(f"{self.file}: expected a folder or list of images below {root}, found {written!r}")
 
 
+def _listed(path: str, images: Collection[str]) -> str:
+    """Returns the image that a line of a list means; a path of another machine is the longest end that is one."""
+    # CVAT writes "data/" before paths that its archive has without it.
+    elsewhere = path.startswith(("/", "data/")) or path[1:3] == ":/"
+    shorter = path
+    while elsewhere and shorter and shorter not in images:
+        shorter = shorter.partition("/")[2]
+    return shorter or path
+
+
 def _relative(root: FilePath, text: str, base: str) -> str:
     path = PurePosixPath(text.replace("\\", "/"))
     if path.is_absolute():
@@ -78,9 +90,10 @@ def _relative(root: FilePath, text: str, base: str) -> str:
 
 
 def read_layout(path: FilePath) -> tuple[FilePath, YoloLayout]:
-    """Returns the dataset's folder and what its ``data.yaml`` says; where it has none, what ``classes.txt`` does.
+    """Returns the dataset's folder and what its ``data.yaml`` says; where it has none, what a list of names does.
 
-    Label Studio and CVAT write the latter: a name a line. Where both are absent the layout is empty.
+    Label Studio writes ``classes.txt``, CVAT ``obj.names``, Roboflow ``_darknet.labels``: a name a line. Where all are
+    absent the layout is empty.
 
     Raises ValueError: the file is no YAML, names no classes, or there are several; the message gives file, field,
     expected and found.
@@ -93,10 +106,10 @@ def read_layout(path: FilePath) -> tuple[FilePath, YoloLayout]:
         raise ValueError(f"{path}: expected one data.yaml, found {', '.join(file.name for file in found)}")
     if found:
         return path, _read(found[0])
-    listed = path / "classes.txt"
-    if not listed.is_file():
-        return path, YoloLayout(path)
-    return path, YoloLayout(listed, dict(enumerate(name for name in read_lines(listed) if name)))
+    for listed in (path / name for name in _LISTS):
+        if listed.is_file():
+            return path, YoloLayout(listed, dict(enumerate(name for name in read_lines(listed) if name)))
+    return path, YoloLayout(path)
 
 
 def _content(file: FilePath) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from pipeline.data.image_kinds import claims_to_be_image
 from pipeline.data.text_lines import finite_numbers, refuse, stream_lines
 
 _SLACK: Final = 0.05  # labels reach a little out of their image
+_BESIDE: Final = (".jpg", ".png", ".jpeg")
 _EXPECTED: Final = "class cx cy w h, or also five landmarks (x y visibility each): 5 or 20 numbers"
 
 
@@ -90,7 +91,8 @@ def _add(builder: LabelTableBuilder, image: int, file: FilePath, layout: YoloLay
     for line, text in stream_lines(file, data):
         if not text:
             continue
-        numbers = finite_numbers(text.split())
+        if not (numbers := finite_numbers(text.split())):
+            refuse(file, line, "class cx cy w h: five finite numbers", repr(text[:80]))
         category = layout.category(file, line, numbers)
         landmarks, count = None, len(numbers) - 5
         dims = layout.point_dims or (3 if count == 15 else 0)
@@ -156,12 +158,21 @@ def _matches(path: FilePath) -> bool:
         return True
     texts = (file for pattern in ("labels/*.txt", "labels/*/*.txt", "*/labels/*.txt") for file in path.glob(pattern))
     first = next(texts, None) or next((file for file in path.glob("*.txt") if _beside_image(file)), None)
+    first = first or _deep_label(path)
     words = head_of(first, ".txt").split("\n")[0].split() if first else []
     return first is not None and (not words or (len(words) >= 5 and bool(finite_numbers(words))))
 
 
 def _beside_image(file: FilePath) -> bool:
-    return any(file.with_suffix(ending).is_file() for ending in (".jpg", ".png", ".jpeg"))
+    return any(file.with_suffix(ending).is_file() for ending in _BESIDE)
+
+
+def _deep_label(folder: FilePath) -> FilePath | None:
+    """Returns a text that is the label file of an image by its path, at any depth; None where there is none."""
+    files = {name for name, _ in scan(folder)}
+    texts = {name for name in files if name.endswith(".txt")}
+    images = (name for name in files if name.lower().endswith(_BESIDE)) if texts else ()
+    return next((folder / label_path(name) for name in images if label_path(name) in texts), None)
 
 
 class YoloText(LabelledFiles):

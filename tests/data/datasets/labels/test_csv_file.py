@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.data.datasets.labels.csv_file import LANDMARKS, read_csv_table
+from pipeline.data.datasets.labels.csv_file import LANDMARKS, Csv, read_csv_table
 from pipeline.data.datasets.labels.label_table import LabelOptions
 
 
@@ -77,3 +77,36 @@ def test_mistakes_in_further_columns_are_named(tmp_path: Path, text: str, words:
     with pytest.raises(ValueError, match="expected") as error:
         read_csv_table(file)
     assert str(error.value).startswith(f"{file}{words}")
+
+
+@pytest.mark.parametrize(
+    ("text", "box"),
+    [
+        ("filename,width,height,class,xmin,ymin,xmax,ymax\na.jpg,40,30,face,1,2,3,4\n", [1, 2, 3, 4]),
+        ("File;Left;Top;Width;Height\na.jpg;1;2;3;4\n", [1, 2, 4, 6]),
+        ("path\tx\ty\tw\th\r\na.jpg\t1\t2\t3\t4\r\n", [1, 2, 4, 6]),
+    ],
+)
+def test_headings_of_other_programs(tmp_path: Path, text: str, box: list[float]) -> None:
+    file = tmp_path / "faces.csv"
+    file.write_text(text, newline="")
+    table = read_csv_table(file)
+    assert (table.names, table.boxes.tolist()) == (("a.jpg",), [box])
+    assert table.sizes.tolist() == ([[40, 30]] if "class" in text else [[0, 0]])
+    assert Csv.label_form.matches(file)
+
+
+def test_predictions_and_ambiguous_headings_are_no_labels(tmp_path: Path) -> None:
+    file = tmp_path / "found.csv"
+    file.write_text("image,x,y,w,h,score\n")
+    assert not Csv.label_form.matches(file)
+    file.write_text("image,path,x,y,w,h\n")
+    with pytest.raises(ValueError, match=r"found 'image,path,x,y,w,h' with image, path: leave one"):
+        read_csv_table(file)
+
+
+def test_another_encoding_is_named_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "faces.csv"
+    file.write_bytes("image,x,y,w,h\nä.jpg,1,2,3,4\n".encode("latin-1"))
+    with pytest.raises(ValueError, match="expected text in UTF-8, found byte 0xe4 after line 1: save it with that"):
+        read_csv_table(file)

@@ -49,7 +49,10 @@ def test_other_csv_files_are_no_labels_but_named_ones_are_read(photographs: Path
 
 def test_what_is_no_form_is_refused(tmp_path: Path) -> None:
     (tmp_path / "results.json").write_text('[{"image_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5}]')
-    with pytest.raises(ValueError, match=r"expected COCO JSON \(coco_json\), .* found none of them"):
+    with pytest.raises(
+        ValueError,
+        match=r"expected COCO JSON \(coco_json\), .*; found results.json: predictions as COCO results; wider8k predictions",
+    ):
         recognise(tmp_path)
     with pytest.raises(FileNotFoundError, match="no labels at"):
         recognise(tmp_path / "gone")
@@ -78,3 +81,6 @@ def test_labels_of_another_form_are_named_with_the_parameter_that_reads_them(
     assert advice_on_form(DATASETS["csv"](), str(photographs)) == ""
     assert advice_on_form(DATASETS["image_folder"](), str(photographs)) == ""
     assert advice_on_form(DATASETS["coco_json"](), str(photographs / "gone")) == ""
+    labels.unlink()
+    there = "; there: 3 images without labels; wider8k detect finds faces in images"
+    assert advice_on_form(DATASETS["coco_json"](), str(photographs)) == there

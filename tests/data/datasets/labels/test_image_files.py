@@ -20,6 +20,15 @@ def test_else_the_one_file_that_ends_alike() -> None:
     assert not set(found[3:]) & files  # two files end so, or none
 
 
+def test_a_path_of_another_machine_is_the_file_with_most_folders_in_common() -> None:
+    files = {"train/1.jpg", "val/1.jpg", "val/2.jpg", "3.jpg", "x/4.jpg", "y/4.jpg"}
+    names = ["/home/me/train/1.jpg", "C:/set/val/1.jpg", "https:/bucket/a/3.jpg", "/a/4.jpg", "other/2.jpg"]
+    assert locate_images(names, files, "")[:3] == ["train/1.jpg", "val/1.jpg", "3.jpg"]
+    assert not set(locate_images(names, files)[3:]) & files  # two are as near; a relative path is taken as it is
+    assert locate_images(["/a/2.jpg", "/b/2.jpg"], files) == ["/a/2.jpg", "/b/2.jpg"]  # one of them is not there
+    assert locate_images(["/a/val/2.jpg", "/b/2.jpg"], files) == ["val/2.jpg", "/b/2.jpg"]
+
+
 def test_where_only_the_ending_differs_it_counts() -> None:
     files = {"x/a.jpg", "x/a.png"}
     assert locate_images(["a.png", "x/b.jpg"], files)[0] == "x/a.png"

@@ -3,8 +3,6 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import pytest
-
 from pipeline.data.datasets.labels.csv_file import write_csv
 from pipeline.data.datasets.labels.found_labels import find_labels
 from pipeline.data.datasets.labels.inspection import inspect_labels
@@ -49,11 +47,24 @@ def test_a_contradiction_is_a_problem_with_advice(photographs: Path) -> None:
     assert "--set faces.dataset.sizes=scale scales their boxes" in found.problem
 
 
-def test_labels_without_any_image_are_refused(small: LabelTable, photographs: Path) -> None:
+def test_labels_without_any_image_are_a_problem_and_are_counted(small: LabelTable, photographs: Path) -> None:
     write_csv(small, photographs)
     shutil.rmtree(photographs / "images")
-    with pytest.raises(FileNotFoundError, match="3 of 3 images named by"):
-        inspect_labels(find_labels(photographs))
+    found = inspect_labels(find_labels(photographs))
+    assert found.problem is not None
+    assert found.problem.startswith("3 of 3 images named by") and found.problem.endswith(
+        "; --images names their folder"
+    )
+    assert dict(found.counts)["faces"] == "4, 1 of them ignored, 1 with five landmarks"
+    assert found.drawn == ()
+
+
+def test_boxes_of_another_form_are_a_problem_and_drawn(photographs: Path) -> None:
+    (photographs / "labels.csv").write_text("image,x,y,w,h\na.jpg,80,60,120,100\ndeep/b.jpg,40,90,100,160\n")
+    found = inspect_labels(find_labels(photographs))
+    assert found.problem is not None and len(found.drawn) == 2
+    assert "they fit as x1, y1, x2, y2" in found.problem and "faces.dataset.doubts=report goes on" in found.problem
+    assert not any("they fit as" in line for line in found.remarks)
 
 
 def test_images_to_open_are_spread_evenly(small: LabelTable, photographs: Path) -> None:

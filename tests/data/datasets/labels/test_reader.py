@@ -61,7 +61,7 @@ def test_what_is_no_form_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no labels at .*gone\.csv: expected COCO JSON \(coco_json\), YOLO"):
         read_box_labels(tmp_path / "gone.csv")
     (tmp_path / "a.xls").write_text("")
-    with pytest.raises(ValueError, match=r"a\.xls: expected COCO JSON .*, found none of them"):
+    with pytest.raises(ValueError, match=r"a\.xls: expected COCO JSON .*; found an empty file"):
         read_box_labels(tmp_path / "a.xls")
 
 

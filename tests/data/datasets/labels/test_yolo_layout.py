@@ -79,3 +79,19 @@ def test_names_of_classes_without_a_data_yaml(tmp_path: Path) -> None:
         layout.category(tmp_path / "a.txt", 1, [2, 0.5, 0.5, 0.1, 0.1])
     (tmp_path / "data.yaml").write_text("names: [face]\n")
     assert read_layout(tmp_path)[1].names == {0: "face"}
+
+
+@pytest.mark.parametrize("name", ["obj.names", "_darknet.labels"])
+def test_names_of_classes_as_darknet_has_them(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("face\nhand\n")
+    root, layout = read_layout(tmp_path)
+    assert (root, layout.names, layout.file) == (tmp_path, {0: "face", 1: "hand"}, tmp_path / name)
+
+
+def test_a_list_whose_paths_begin_with_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    lines = ["data/images/train/a.jpg", "images/train/b.jpg", "/home/me/set/images/c.jpg", "D:\\set\\images\\d.jpg"]
+    (tmp_path / "train.txt").write_text("\n".join([*lines, "other/images/c.jpg", "/gone.jpg"]))
+    (tmp_path / "data.yaml").write_text("names: {0: face}\npath: .\ntrain: train.txt\n")
+    images = ["images/train/a.jpg", "images/train/b.jpg", "images/c.jpg", "images/d.jpg"]
+    found = list(read_layout(tmp_path)[1].images(tmp_path, "train", images))
+    assert found == [*images, "other/images/c.jpg", "/gone.jpg"]

@@ -93,7 +93,7 @@ def test_landmarks_of_some_faces_are_written_and_read(small: LabelTable, photogr
     [
         ("0 0.5 0.5 1", "class cx cy w h: a whole number and four finite ones, found [0.0, 0.5, 0.5, 1.0]"),
         ("0.5 0.5 0.5 1 1", "class cx cy w h: a whole number and four finite ones"),
-        ("face 0.5 0.5 1 1", "class cx cy w h: a whole number and four finite ones, found []"),
+        ("face 0.5 0.5 1 1", "class cx cy w h: five finite numbers, found 'face 0.5 0.5 1 1'"),
         ("2 0.5 0.5 1 1", "a class of data.yaml, one of [0], found 2"),
         (
             "0 0.5 0.5 1 1 0.9",
@@ -111,6 +111,24 @@ def test_mistakes_are_named(tmp_path: Path, row: str, words: str) -> None:
     with pytest.raises(ValueError, match="expected") as error:
         read_yolo(root)
     assert str(error.value).startswith(f"{root / 'labels/a.txt'}:2: expected {words}")
+
+
+def test_cvat_writes_labels_beside_images_and_the_names_of_classes_apart(tmp_path: Path) -> None:
+    root = _set(tmp_path, {"obj_train_data/deep/a.jpg": "0 0.5 0.5 1 1"})
+    (root / "obj.names").write_text("face\n")
+    (root / "obj.data").write_text("classes = 1\ntrain = data/train.txt\nnames = data/obj.names\n")
+    (root / "train.txt").write_text("data/obj_train_data/deep/a.jpg\n")
+    assert YoloText.label_form.matches(root)
+    assert (read_yolo(root).names, read_yolo(root).categories) == (("obj_train_data/deep/a.jpg",), {"face": 1})
+
+
+@pytest.mark.parametrize("image", ["a/b/c/images/train/x/1.jpg", "a/b/c/1.png", "a/b/images/1.jpeg"])
+def test_a_folder_is_known_by_label_files_at_any_depth(tmp_path: Path, image: str) -> None:
+    root = _set(tmp_path, {image: "0 0.5 0.5 1 1"})
+    assert YoloText.label_form.matches(root)
+    assert len(read_yolo(root).boxes) == 1
+    next(root.rglob("1.txt")).write_text("1\n1 2 3 4 0.5\n")
+    assert not YoloText.label_form.matches(root)
 
 
 def test_no_label_file_at_all_is_refused(tmp_path: Path) -> None:
