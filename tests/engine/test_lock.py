@@ -373,3 +373,12 @@ def test_a_process_is_known_by_its_number_and_its_start(off: float, lives: bool)
     assert lives_here(holder) is lives
     assert lives_here(holder | {"machine": f"{machine()}0"}) is None
     assert lives_here({}) is None
+
+
+def test_a_holder_of_another_machine_has_ended_after_a_silence_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    signs, clock = lock.SignsOfLife(), [100.0]
+    monkeypatch.setattr(lock.time, "monotonic", lambda: clock[0])
+    holder = {"machine": "elsewhere", "beat": 1}
+    for seconds, beat, ended in ((0, 1, False), (lock.STALE_SECONDS, 1, False), (1, 1, True), (1, 2, False)):
+        clock[0] += seconds
+        assert signs.ended({**holder, "beat": beat}) is ended, (clock, beat)
