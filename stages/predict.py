@@ -20,6 +20,7 @@ from pipeline.data.canvas import parse_canvas
 from pipeline.data.decode_memory import Room
 from pipeline.data.image_reader import ImageReader
 from pipeline.data.schemas import CHECKPOINT, DETECTIONS, SAMPLES
+from pipeline.engine.measures import timed
 from pipeline.engine.shard_record import KEY
 from pipeline.engine.stage import Item, Items, Port, Row, StageContext
 from pipeline.inference.engines import ENGINES
@@ -103,7 +104,9 @@ class Predict(NetworkStage):
                 if image is None:
                     yield error_row_of(item, error)
                 else:
-                    yield detections_row(item, image, or_error(partial(detect, predictor, image, mode)))
+                    with timed("network"):
+                        found = or_error(partial(detect, predictor, image, mode))
+                    yield detections_row(item, image, found)
                 del image  # before the next one is decoded
 
         return work

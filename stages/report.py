@@ -23,7 +23,7 @@ from pipeline.evaluation.page import PageData, render_page
 from pipeline.evaluation.run_result import RunResult
 from pipeline.evaluation.wider_result import subsets_without_faces
 from stages.lineage import FOLLOWED, Lineage, facts_of, lineage_of, lineage_of_ap
-from stages.report_gallery import Gallery, joined
+from stages.report_gallery import Gallery, joined, shown_runs
 from stages.report_runs import median_edge, run_of
 from stages.report_sources import errors_of, logged_trainings, source_of, timing_of
 
@@ -83,7 +83,8 @@ class Report(WholeStage):
         runs = [run_of(each, edge, seen) for each in lines]
         artifacts = self._artifacts(ctx, lines)
         shown = Gallery(self.score, self.subset, self.gallery, labelled=bool(ctx.inputs["ap"]))
-        gallery = shown.of(ctx, pairs, [(run.name, line.detections) for run, line in zip(runs, lines, strict=True)])
+        places = shown_runs(runs, self.subset)
+        gallery = shown.of(ctx, pairs, [(runs[place].name, lines[place].detections) for place in places])
         statistics = ctx.inputs["statistics"]
         checkpoints = [each for line in lines for each in (line.detector, line.ranker)]
         trainings = logged_trainings([*checkpoints, *ctx.inputs["checkpoint"]])

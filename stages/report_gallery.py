@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -17,6 +18,7 @@ from pipeline.engine.stage import StageContext
 from pipeline.evaluation.hits_and_misses import ImageMatches, most_detections, most_mistakes, shrink
 from pipeline.evaluation.page import View
 from pipeline.evaluation.photographs import GalleryItem, RunMarks, counted_faces, fit_jpegs, mark_image, most_marks
+from pipeline.evaluation.run_result import RunResult
 
 MOST_VIEWS: Final = 6
 """Runs that a reader can turn to; tabs of more do not fit, nor do their boxes."""
@@ -107,6 +109,22 @@ class Gallery:
         return mark_image(sample, found, view.low, most, self.subset if self.labelled else None, view.score)
 
 
+def shown_runs(runs: Sequence[RunResult], subset: str, most: int = MOST_VIEWS) -> list[int]:
+    """Returns the places of the runs that a reader can turn to, rising; all where there are no more than `most`.
+
+    The first, then the best of each way to come by detections (one canvas, a union, each mode, each ranker, an oracle)
+    by its AP in `subset`, then others in order.
+    """
+    ranked = sorted(range(len(runs)), key=lambda place: -_known(runs[place].ap.get(subset, math.nan)))
+    best: dict[tuple[str, str], int] = {}
+    for place in ranked:
+        run = runs[place]
+        seen = "one" if run.edge else "several" if "+" in run.canvas else run.canvas
+        best.setdefault((run.way, seen), place)
+    order = dict.fromkeys([*range(min(1, len(runs))), *best.values(), *range(len(runs))])
+    return sorted(list(order)[:most])
+
+
 def joined(samples: Artifact, detections: Artifact) -> Iterator[tuple[Sample, Detections]]:
     """Yields the images that some detections are of, with them, in the order of the samples."""
     found = {each.image_id: each for table in detections.tables() for each in read_detections(table)}
@@ -138,6 +156,10 @@ def _view(run: _Run, score: float | None, alike: int) -> View:
     # Rounded outwards, as the page shows them: what reaches the score itself stays.
     high = max(start, float(run.scores[0]))
     return View(run.name, _floor(start), _floor(min(low, start)), -_floor(-high))
+
+
+def _known(value: float) -> float:
+    return -1.0 if math.isnan(value) else value
 
 
 def _floor(value: float) -> float:

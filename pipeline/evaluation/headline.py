@@ -31,7 +31,11 @@ def sentence(runs: Sequence[RunResult], subsets: Sequence[str]) -> str:
     text = f"{best.name} reaches an AP of {figures} ({' / '.join(subsets)})"
     if best.image_ms is not None:
         text += f" in {best.image_ms:,.0f} ms an image"
-    others = [run for run in runs if run is not best]
+    # Another seed of the same is no rival, unless there is nothing else.
+    kind = (best.detector, best.canvas, best.way)
+    others = [run for run in runs if (run.detector, run.canvas, run.way) != kind]
+    if best_run(others, hardest) is None:
+        others = [run for run in runs if run is not best]
     if (second := best_run(others, hardest)) is not None:
         ahead = f"{100 * (best.ap[hardest] - second.ap[hardest]):.2f}"
         text += f", level with {second.name}" if ahead == "0.00" else f", {ahead} points more than {second.name}"

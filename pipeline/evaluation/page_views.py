@@ -70,7 +70,12 @@ def _row(run: RunResult, rivals: Sequence[RunResult], subsets: Sequence[str]) ->
         known = [ap for other in rivals if (ap := other.ap.get(subset, math.nan)) == ap]
         leads = len(rivals) > 1 and not run.ceiling and value == max(known, default=-1)
         cells.append({"text": percent(value), "digits": repr(float(value)), "leads": leads})
-    return {"run": run, "cells": cells, "ms": ["–" if each is None else f"{each:,.1f}" for each in run.ms]}
+    return {"run": run, "cells": cells, "ms": [_milliseconds(each) for each in run.ms]}
+
+
+def _milliseconds(value: float | None) -> str:
+    """Returns a time without decimals from a second on: five columns fit a phone."""
+    return "–" if value is None else f"{value:,.0f}" if value >= 1000 else f"{value:,.1f}"
 
 
 def tiles(runs: Sequence[RunResult], subsets: Sequence[str]) -> list[dict[str, str]]:

@@ -69,12 +69,13 @@ def _times(values: Sequence[float]) -> tuple[float, float]:
 
 def _percents(values: Sequence[float]) -> tuple[float, float]:
     """Returns the ends of an axis that begins near the lowest AP, whose quarters are whole or half points."""
-    step = next(
-        each for each in (2, 4, 8, 12, 20, 40, 60, 80, 100) if max(values) - min(values) <= 0.8 * each or each == 100
-    )
-    floor = math.floor((min(values) - 0.1 * step) / (step / 4)) * step / 4
-    floor = max(0.0, min(floor, 100 - step))
-    return floor, floor + step
+    low, high = min(values), max(values)
+    for step in (2, 4, 8, 12, 20, 40, 60, 80):
+        floor = math.floor((low - 0.1 * step) / (step / 4)) * step / 4
+        floor = max(0.0, min(floor, 100 - step))
+        if high - low <= 0.8 * step and high <= floor + step:
+            return floor, floor + step
+    return 0.0, 100.0
 
 
 def _round_between(low: float, high: float) -> list[float]:

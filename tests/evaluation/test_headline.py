@@ -25,6 +25,15 @@ def test_two_equal_runs_are_level() -> None:
     assert text == "first reaches an AP of 98.77 / 50.00 (easy / hard), level with second on hard."
 
 
+def test_another_seed_is_no_rival() -> None:
+    single, seeds = (
+        run_of("single", 0.5),
+        [replace(run_of(f"rank_{n}", 0.7 + n / 100), way="re-ranked") for n in (1, 2)],
+    )
+    text = sentence([single, *seeds], SUBSETS)
+    assert text == "rank_2 reaches an AP of 98.77 / 72.00 (easy / hard), 22.00 points more than single on hard."
+
+
 def test_one_run_alone_with_its_time() -> None:
     assert sentence([replace(run_of("only", 0.5), image_ms=1234.4)], SUBSETS) == (
         "only reaches an AP of 98.77 / 50.00 (easy / hard) in 1,234 ms an image."

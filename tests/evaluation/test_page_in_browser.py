@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.evaluation.page import render_page
+from pipeline.evaluation.curves import line_plot
+from pipeline.evaluation.page import Figure, PageData, render_page
 from tests.evaluation.browser import Browser, browser, executable
 from tests.evaluation.page_data import whole_page
 
@@ -62,6 +63,17 @@ def test_a_long_name_takes_two_lines_at_most_on_a_phone(chromium: Browser, file:
         "(() => { const c = document.querySelector('#ap .scroll'); return c.scrollWidth - c.clientWidth; })()"
     )
     assert hidden <= 0
+
+
+def test_buttons_are_above_the_plot_of_a_figure_without_a_title_of_its_own(chromium: Browser, tmp_path: Path) -> None:
+    lines = {"one": [(0.0, 0.0), (9.0, 1.0)]}
+    figure = Figure("ROC", line_plot(lines, "ROC", "false positives", "rate"), ["one"])
+    (tmp_path / "figure.html").write_text(render_page(PageData("Figure", figures=[figure])), encoding="utf-8")
+    chromium.open(tmp_path / "figure.html", 390)
+    edges = "[...document.querySelectorAll('#figures {}')].map(each => each.getBoundingClientRect().{})"
+    (bottom,), (top,) = (chromium.js(edges.format(*each)) for each in ((".tools", "bottom"), (".chart", "top")))
+    assert bottom <= top
+    assert chromium.problems == []
 
 
 def test_a_curve_is_read_at_the_cursor(tab: Browser) -> None:

@@ -46,3 +46,8 @@ def test_every_number_of_a_training_has_a_line_for_each_training() -> None:
     assert list(plots) == ["Loss", "rate"]
     assert plots["rate"].count('class="line"') == 2
     assert training_plots({"none": []}, {}) == []
+
+
+def test_a_time_has_no_decimals_from_a_second_on() -> None:
+    (row,) = ap_rows([replace(run_of("slow", 0.5), ms=(14492.44, 85.04))], ["hard"])
+    assert row["ms"] == ["14,492", "85.0"]

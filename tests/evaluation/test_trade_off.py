@@ -39,7 +39,7 @@ def test_points_are_where_their_numbers_are() -> None:
     assert steps.count("V") == 2 and steps.endswith("H370.0")
 
 
-@pytest.mark.parametrize("aps", [(0.0, 1.0), (0.99, 1.0), (0.5, 0.5), (0.01, 0.02), (0.401, 0.855)])
+@pytest.mark.parametrize("aps", [(0.0, 1.0), (0.99, 1.0), (0.5, 0.5), (0.01, 0.02), (0.401, 0.855), (0.1735, 0.6224)])
 def test_the_axis_of_ap_holds_all_and_ends_at_a_hundred(aps: tuple[float, float]) -> None:
     root = ElementTree.fromstring(trade_off_plot([Point(i, "x", 10, ap) for i, ap in enumerate(aps)], "x"))
     _, low, high = root.get("data-y", "").split()

@@ -18,6 +18,7 @@ from pipeline.inference.predictor import Predictor
 from pipeline.inference.test_time import MODES, detect
 from pipeline.models.detectors import DETECTORS
 from pipeline.models.weights import open_detector, save_bytes
+from stages.cli.network_times import network_ms
 from stages.graph import STAGES
 from stages.predict import Predict
 from tests.stages.photo_dump import STANDARD, boxes, wire, write_photos
@@ -155,6 +156,7 @@ def test_a_mode_of_several_looks_gives_what_is_left_after_fusion(world: World, p
         np.testing.assert_array_equal(found.boxes, expected.boxes)
         np.testing.assert_array_equal(found.scores, expected.scores)
         np.testing.assert_array_equal(found.landmarks, expected.landmarks)
+    assert network_ms([world.artifact("boxes")])  # all its passes are counted as the network's
 
 
 def test_whose_score_counts_is_a_choice_of_the_stage(world: World, photos: Path) -> None:

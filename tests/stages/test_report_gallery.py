@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import numpy as np
 import pytest
 
 from pipeline.data.records import Detections
-from stages.report_gallery import _Run, _view
+from stages.report_gallery import _Run, _view, shown_runs
+from tests.evaluation.page_data import run_of
 from tests.stages.world import World
 
 DATA = {"kind": "synthetic", "images": 6, "width": 160, "height": 120}
@@ -32,6 +34,22 @@ def test_another_run_begins_where_it_has_as_many_detections() -> None:
     assert (_view(run, None, 2).low, _view(run, None, 2).high) == (-1.0, 2.5)
     assert _view(run, None, 100).score == -1.0
     assert _view(run, 0.5, 2).score == 0.5
+
+
+def test_of_many_runs_the_first_and_the_best_of_every_way_are_shown() -> None:
+    one, union = {"edge": 1024.0, "way": "as detected"}, {"canvas": "1024 + 2048"}
+    runs = [
+        *(replace(run_of(f"single_{n}", 0.5 + n / 100), **one) for n in range(5)),
+        replace(run_of("voted", 0.6), **union, way="as detected"),
+        replace(run_of("multi", 0.7), canvas="crface_multi", way="as detected"),
+        *(replace(run_of(f"rank_{n}", 0.8 - n / 100), **union, way="re-ranked") for n in range(3)),
+        replace(run_of("best", 0.9), **one | {"way": "best order"}, ceiling=True),
+    ]
+    names = [runs[place].name for place in shown_runs(runs, "hard")]
+    assert names == ["single_0", "single_4", "voted", "multi", "rank_0", "best"]
+    assert shown_runs(runs[:6], "hard") == list(range(6)) and shown_runs([], "hard") == []
+    unknown = [replace(run_of(str(n), float("nan")), **one) for n in range(8)]
+    assert shown_runs(unknown, "hard") == list(range(6))
 
 
 @pytest.mark.parametrize("run", [_scored(), _scored(0.3)])
