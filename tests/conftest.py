@@ -34,6 +34,8 @@ _TOGETHER = {
     "tests/cluster/test_stopping.py": "stranger",
     "tests/jobs/test_ray_job.py": "head",
     "tests/test_readme.py": "readme",
+    "tests/test_five_minutes.py": "wheel",
+    "tests/stages/test_packaged_configs.py": "wheel",
 }
 # Files that build a large network for each first parameter: all tests of one network go to one of the processes.
 _BY_PARAMETER = ("tests/contracts/test_detectors.py", "tests/models/detectors/test_mogface.py")
