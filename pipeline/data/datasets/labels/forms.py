@@ -84,7 +84,11 @@ def advice_on_form(dataset: Dataset, root: str) -> str:
     try:
         name, labels = recognise(file_path(root))
     except NoLabelsError as error:
-        return f"; there: {error.found}" if isinstance(dataset, LabelledFiles) else ""
+        if not isinstance(dataset, LabelledFiles):
+            return ""
+        # A file of the form's ending has a message of its own.
+        named = any(labels_in(file_path(root), dataset.label_form, by_ending=True))
+        return "" if named else f"; there: {error.found}"
     except (ValueError, OSError):
         return ""
     if not isinstance(dataset, LabelledFiles) or isinstance(dataset, LABELLED.get(name, LabelledFiles)):
