@@ -86,4 +86,6 @@ def test_labels_of_another_form_are_named_with_the_parameter_that_reads_them(
     assert advice_on_form(DATASETS["coco_json"](), str(photographs)) == there
     labels.write_text("a.jpg,1,2,3,4")
     assert advice_on_form(DATASETS["csv"](), str(photographs)) == ""
-    assert advice_on_form(DATASETS["coco_json"](), str(photographs)).startswith("; there: labels.csv: the heading 'a.jpg")
+    assert advice_on_form(DATASETS["coco_json"](), str(photographs)).startswith(
+        "; there: labels.csv: the heading 'a.jpg"
+    )
