@@ -62,6 +62,13 @@ def test_what_is_no_form_is_refused(tmp_path: Path) -> None:
         labels_of_form(tmp_path, "yol")
 
 
+def test_what_detect_writes_is_no_label_studio(tmp_path: Path) -> None:
+    row = '{"image": "a.jpg", "width": 9, "height": 9, "boxes": [], "scores": [], "landmarks": []}'
+    (tmp_path / "found.json").write_text(f"[\n{row}\n]\n")
+    with pytest.raises(ValueError, match="found predictions as wider8k detect --json writes them; wider8k predictions"):
+        recognise(tmp_path / "found.json")
+
+
 def test_notes_beside_yolo_text_are_no_coco(small: LabelTable, photographs: Path) -> None:
     WRITTEN["yolo"](small, photographs)
     (photographs / "data.yaml").unlink()
