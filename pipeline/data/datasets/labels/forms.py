@@ -63,6 +63,10 @@ def recognise(path: FilePath) -> tuple[str, FilePath]:
         found = found or [(name, path) for name, form in FORMS.items() if form.ending == path.suffix.lower() == ".csv"]
     else:
         found = [(name, labels) for name, form in FORMS.items() for labels in labels_in(path, form)]
+        # The folder of YOLO's texts alone is its dataset's, which has the images.
+        around = path.parent if path.name else path.absolute().parent
+        if not found and path.absolute().name.lower() == "labels" and (around / "images").is_dir():
+            found = [("yolo", around)] if FORMS["yolo"].matches(around) else []
     if not found:
         raise NoLabelsError(f"{path}: expected {_choices()}", unrecognised(path))
     if len(found) > 1:

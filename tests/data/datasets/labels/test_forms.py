@@ -69,6 +69,14 @@ def test_what_detect_writes_is_no_label_studio(tmp_path: Path) -> None:
         recognise(tmp_path / "found.json")
 
 
+def test_the_folder_of_yolo_texts_means_its_dataset(small: LabelTable, photographs: Path) -> None:
+    WRITTEN["yolo"](small, photographs)
+    assert recognise(photographs / "labels") == ("yolo", photographs)
+    (photographs / "images").rename(photographs / "photos")
+    with pytest.raises(ValueError, match="found deep/b.txt: text that starts with|found a.txt: text that starts with"):
+        recognise(photographs / "labels")
+
+
 def test_notes_beside_yolo_text_are_no_coco(small: LabelTable, photographs: Path) -> None:
     WRITTEN["yolo"](small, photographs)
     (photographs / "data.yaml").unlink()

@@ -47,6 +47,17 @@ def test_the_images_are_beside_a_folder_annotations(small: LabelTable, photograp
     assert set(found.files(found.table())) == {f"images/{each}" for each in small.names}
 
 
+def test_the_images_are_beside_the_texts_of_yolo(
+    small: LabelTable, photographs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    WRITTEN["yolo"](small, photographs)
+    monkeypatch.chdir(photographs / "labels")
+    for path in (photographs / "labels", Path()):
+        found = find_labels(path)
+        assert (found.name, found.root, found.images) == ("yolo", photographs, "")
+        assert None not in found.files(found.table())
+
+
 def test_a_form_without_image_files_is_no_dataset(tmp_path: Path) -> None:
     table = np.empty((1, 1), [("imgname", object), ("objects", object)])
     table[0, 0] = ("a.jpg", np.array([[1, 2, 3, 4]]))
