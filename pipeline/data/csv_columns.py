@@ -57,8 +57,9 @@ class BoxColumns:
 
 def read_heading(line: str) -> BoxColumns:
     """Returns the columns of a first line; names are compared in any case, the delimiter is ``,``, ``;`` or a tab."""
+    line = next(iter(line.removeprefix("\ufeff").splitlines()), "")  # an old Mac's lines end in a carriage return
     delimiter = next((each for each in (",", ";", "\t") if each in line), ",")
-    words = next(csv.reader([line.removeprefix("\ufeff")], delimiter=delimiter, skipinitialspace=True), [])
+    words = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
     names = tuple(word.strip().lower() for word in words)
     boxes = [(box, True) for box in CORNERS if set(box) <= set(names)]
     boxes += [(box, False) for box in _SIZES if set(box) <= set(names)]

@@ -60,7 +60,7 @@ class NameMatch:
             return f"found {twin}: {_advice(first, twin, self.suffix)}"
         if self.extra:
             more = f" and {len(self.extra) - 1} more" if len(self.extra) > 1 else ""
-            numbers = all(name.removeprefix("image_id ").isdigit() for name in self.extra)
+            numbers = all(map(str.isdigit, self.extra))
             ids = " Numbers are ids of the images of COCO labels: --labels names those" if numbers else ""
             return f"found {self.extra[0]}{more}: are they predictions of another set?{ids}"
         if self.others:

@@ -86,10 +86,12 @@ def weights_file(given: Path) -> Path:
     """Returns a weights file: the one at a path, else the fetched one of that name.
 
     Raises:
-        FileNotFoundError: there is no such file, and no published one of that name.
+        FileNotFoundError: there is no such file, and no published one of that name; or it is a folder.
         ValueError: it is a published name whose file is not fetched yet.
     """
     name = str(given)
+    if given.is_dir():
+        raise FileNotFoundError(f"{name}: expected a weights file, found a folder")
     if given.exists():
         return given
     if name not in PUBLISHED:

@@ -101,8 +101,15 @@ def main() -> None:
     except (ValueError, OSError) as error:
         if os.environ.get("WIDER8K_DEBUG"):
             raise
-        print(redact(f"error: {error}"), file=sys.stderr)
+        print(redact(f"error: {_words(error)}"), file=sys.stderr)
         sys.exit(2)
+
+
+def _words(error: Exception) -> str:
+    """Returns what an error says; of the system's own ones file and reason, without their number."""
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"{os.fsdecode(error.filename)}: {error.strerror}"
+    return str(error)
 
 
 def _trace(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

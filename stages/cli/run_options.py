@@ -20,6 +20,10 @@ def _config_file(typed: Path) -> Path:
         near = nearest(typed.stem, packaged) if typed.name in (typed.stem, f"{typed.stem}.yaml") else ""
         hint = near if "did you mean" in near else ""
         raise FileNotFoundError(f"{typed}: no such config file{hint}; wider8k configs lists those that come with it")
+    if found.is_dir():
+        raise FileNotFoundError(
+            f"{typed}: expected a config file, found a folder; wider8k configs lists those that come"
+        )
     return found
 
 

@@ -94,7 +94,7 @@ def inspect(
 
 @group.command("list")
 def list_published() -> None:
-    """List the published checkpoints that can be fetched: AP as their authors claim it, licence, source, SHA-256, place.
+    """List the published checkpoints that can be fetched: AP as their authors claim it, licence, source, sha256, place.
 
     Example: wider8k weights list
     """

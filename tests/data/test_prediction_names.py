@@ -46,7 +46,8 @@ def test_rows_of_a_table_have_no_ending() -> None:
 
 
 def test_numbers_are_said_to_be_ids() -> None:
-    assert problem(["1", "image_id 2"], suffix="").endswith("ids of the images of COCO labels: --labels names those")
+    assert problem(["1", "2"], suffix="").endswith("ids of the images of COCO labels: --labels names those")
+    assert problem(["image_id 1", "image_id 2"], suffix="").endswith("predictions of another set?")  # of known labels
 
 
 def test_some_names_of_another_form_are_refused_too() -> None:

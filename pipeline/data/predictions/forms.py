@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from pipeline.data.image_kinds import claims_to_be_image
 from pipeline.data.json_kind import json_kind
 from pipeline.data.predictions.coco_results import COCO_RESULTS
 from pipeline.data.predictions.contents import Contents, contents_of
@@ -88,4 +89,7 @@ def _shown(contents: Contents) -> str:
     if contents.heads:
         name, head = next(iter(contents.heads.items()))
         return f"{name} that starts with {head.strip().splitlines()[:1]}"
-    return f"no text, but {', '.join(contents.others[:3])}" if contents.others else "nothing in it"
+    if not contents.others:
+        return "nothing in it"
+    images = "; wider8k detect finds faces in images" if claims_to_be_image(contents.others[0]) else ""
+    return f"no text, but {', '.join(contents.others[:3])}{images}"

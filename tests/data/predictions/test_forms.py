@@ -71,7 +71,7 @@ def test_a_mistake_says_what_there_is(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"found notes\.txt that starts with \['hello'\]"):
         recognise(prose)
     shutil.rmtree(prose)
-    with pytest.raises(ValueError, match="found no text, but photo.jpg"):
+    with pytest.raises(ValueError, match="found no text, but photo.jpg; wider8k detect finds faces in images"):
         recognise(write(prose, photo_dot_jpg="x"))
 
 

@@ -84,3 +84,17 @@ def test_the_module_is_the_command() -> None:
     answer = subprocess.run([*command, "--only", "facez"], cwd=ROOT, capture_output=True, text=True)
     assert answer.returncode == 2
     assert answer.stderr.startswith("error: no node is called 'facez' (did you mean 'faces'?; choices: ")
+
+
+def test_an_error_of_the_system_is_file_and_reason(wider8k, tmp_path: Path) -> None:
+    labels = tmp_path / "labels.csv"
+    labels.write_text("image,x1,y1,x2,y2\na.jpg,1,2,3,4\n")
+    (tmp_path / "found.csv").write_text("image,x1,y1,x2,y2,score\na.jpg,1,2,3,4,0.5\n")
+    answer = wider8k("evaluate", tmp_path / "found.csv", "--labels", labels, "--images", tmp_path / "gone.txt")
+    assert (answer.code, answer.err) == (2, f"error: {tmp_path}/gone.txt: No such file or directory\n")
+
+
+def test_a_folder_is_no_config_and_no_weights(wider8k, tmp_path: Path) -> None:
+    assert f"error: {tmp_path}: expected a config file, found a folder" in wider8k("plan", "-c", tmp_path).err
+    said = wider8k("weights", "inspect", tmp_path).err
+    assert said == f"error: {tmp_path}: expected a weights file, found a folder\n"

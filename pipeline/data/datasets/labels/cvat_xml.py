@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -31,24 +31,30 @@ def read_cvat_xml(file: FilePath, options: LabelOptions = EVERY) -> LabelTable:
     Raises OSError: the file cannot be read; ValueError: it is not of this form; the message gives file, line or image,
     expected and found.
     """
-    builder, odd = LabelTableBuilder(), Counter[str]()
-    try:
-        with file.open("rb") as stream:
-            root = None
-            for event, element in ET.iterparse(stream, ("start", "end")):
-                if root is None:
-                    root = element
-                    if root.tag != "annotations":
-                        raise ValueError(f"{file}:1: expected <annotations>, found <{root.tag}>")
-                elif event == "end" and element.tag == "image":
-                    _add(builder, file, element, odd)
-                    root.clear()
-                elif event == "start" and element.tag == "track":
-                    raise ValueError(f"{file}: expected CVAT for images, found <track>: export the task as that")
-    except ET.ParseError as error:
-        raise ValueError(f"{file}:{error.position[0]}: expected XML of CVAT, found that {error}") from None
+    builder, odd, root = LabelTableBuilder(), Counter[str](), None
+    for event, element in _elements(file):
+        if root is None:
+            root = element
+            if root.tag != "annotations":
+                raise ValueError(f"{file}:1: expected <annotations>, found <{root.tag}>")
+        elif event == "end" and element.tag == "image":
+            _add(builder, file, element, odd)
+            root.clear()
+        elif event == "start" and element.tag == "track":
+            raise ValueError(f"{file}: expected CVAT for images, found <track>: export the task as that")
     remarks = [f"{count} {what}" for what, count in sorted(odd.items())]
     return builder.build(file, options, remarks)
+
+
+def _elements(file: FilePath) -> Iterator[tuple[str, ET.Element]]:
+    """Yields the starts and ends of elements."""
+    try:
+        with file.open("rb") as stream:
+            yield from ET.iterparse(stream, ("start", "end"))
+    except ET.ParseError as error:
+        raise ValueError(f"{file}:{error.position[0]}: expected XML of CVAT, found that {error}") from None
+    except (LookupError, ValueError) as error:  # of the first line: "unknown encoding: .."
+        raise ValueError(f"{file}:1: expected XML in UTF-8, found that {error}") from None
 
 
 def _add(builder: LabelTableBuilder, file: FilePath, element: ET.Element, odd: Counter[str]) -> None:

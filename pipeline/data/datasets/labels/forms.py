@@ -63,6 +63,10 @@ def recognise(path: FilePath) -> tuple[str, FilePath]:
         found = found or [(name, path) for name, form in FORMS.items() if form.ending == path.suffix.lower() == ".csv"]
     else:
         found = [(name, labels) for name, form in FORMS.items() for labels in labels_in(path, form)]
+        # The folder of YOLO's texts alone is its dataset's, which has the images.
+        around = path.parent if path.name else path.absolute().parent
+        if not found and path.absolute().name.lower() == "labels" and (around / "images").is_dir():
+            found = [("yolo", around)] if FORMS["yolo"].matches(around) else []
     if not found:
         raise NoLabelsError(f"{path}: expected {_choices()}", unrecognised(path))
     if len(found) > 1:
@@ -84,7 +88,11 @@ def advice_on_form(dataset: Dataset, root: str) -> str:
     try:
         name, labels = recognise(file_path(root))
     except NoLabelsError as error:
-        return f"; there: {error.found}" if isinstance(dataset, LabelledFiles) else ""
+        if not isinstance(dataset, LabelledFiles):
+            return ""
+        # A file of the form's ending has a message of its own.
+        named = any(labels_in(file_path(root), dataset.label_form, by_ending=True))
+        return "" if named else f"; there: {error.found}"
     except (ValueError, OSError):
         return ""
     if not isinstance(dataset, LabelledFiles) or isinstance(dataset, LABELLED.get(name, LabelledFiles)):

@@ -134,9 +134,12 @@ def find_labels(
     if images is not None and not (images := images.expanduser()).is_dir():
         raise FileNotFoundError(f"--images {images}: expected a folder, found none")
     start = path if path.is_dir() else path.parent
-    # A folder of nothing but labels, such as VOC2007/Annotations: the images are beside it.
-    if labels == path and name == "voc" and not any(claims_to_be_image(each) for each, _ in scan(path)):
-        start = path.parent
+    if labels in (path.parent, path.absolute().parent):  # a folder of labels alone was given
+        start = labels
+    # A folder of nothing but labels, such as VOC2007/Annotations or COCO's annotations: the images are beside it.
+    of_labels = name == "voc" if path.is_dir() else start.absolute().name.lower() == "annotations"
+    if labels == path and of_labels and not any(claims_to_be_image(each) for each, _ in scan(start)):
+        start = start.absolute().parent if path.is_file() else path.parent
     within = images or start
     root = common_folder(labels, within)
     inside = path_below(within.absolute(), root).as_posix()

@@ -169,8 +169,10 @@ def _region(key: str, box: list[float], ignored: bool, size: list[int]) -> dict[
 
 
 def _matches(path: FilePath) -> bool:
-    """Returns whether a file is an array of tasks: COCO's detections are an array too."""
+    """Returns whether a file is an array of tasks: COCO's detections are an array too, and so are detect's."""
     head = head_of(path, ".json").lstrip()
+    if '"boxes":' in head and '"scores":' in head:
+        return False
     return head[:1] == "[" and any(f'"{key}"' in head for key in ("data", "annotations", "completions", "image"))
 
 

@@ -24,14 +24,16 @@ def unrecognised(path: FilePath) -> str:
         found = _kind(path)
         return f"{found}{_advice(found, claims_to_be_image(path.name))}"
     files = [name for name, _ in islice(scan(path), _SEARCHED)]
+    images = sum(map(claims_to_be_image, files))
     texts = sorted(name for name in files if name.lower().endswith(LABEL_ENDINGS))
     if texts:
         named = {kind: name for name in reversed(texts[:_SHOWN]) for kind in [_kind(path / name)]}
         shown = dict(sorted(named.items(), key=lambda each: each[1]))
         kinds = [f"{name}: {kind}" for kind, name in shown.items()]
         more = f" and {len(texts) - len(shown)} more" if len(texts) > len(shown) else ""
-        return f"{', '.join(kinds)}{more}{_advice(next(iter(shown)), False)}"
-    images = sum(map(claims_to_be_image, files))
+        beside = f" beside {images} images" if images else ""
+        plain = bool(images) and all(kind.startswith("text that") for kind in shown)
+        return f"{', '.join(kinds)}{more}{beside}{_advice(next(iter(shown)), plain)}"
     if images:
         return f"{images} images without labels{_advice('', True)}"
     return f"{len(files)} other files" if files else "an empty folder"

@@ -52,6 +52,8 @@ def _add(builder: LabelTableBuilder, file: FilePath, path: str, data: bytes) -> 
         root = ET.fromstring(data)
     except ET.ParseError as error:
         raise ValueError(f"{file}:{error.position[0]}: expected XML of PASCAL VOC, found that {error}") from None
+    except (LookupError, ValueError) as error:  # of the first line: "unknown encoding: .."
+        raise ValueError(f"{file}:1: expected XML in UTF-8, found that {error}") from None
     if root.tag != "annotation":
         raise ValueError(f"{file}:1: expected <annotation>, found <{root.tag}>")
     stem = PurePosixPath(path).with_suffix("")

@@ -66,6 +66,11 @@ class YoloLayout:
         for place in (plain, plain.removeprefix("../")):
             if not place.startswith(("..", "/")) and (root / place).exists():
                 return place
+        # The path on the machine that wrote the file: its longest end that is here.
+        parts = plain.split("/") if plain.startswith("/") or plain[1:3] == ":/" else []
+        for place in ("/".join(parts[first:]) for first in range(1, len(parts))):
+            if (root / place).exists():
+                return place
         raise FileNotFoundError(f"{self.file}: expected a folder or list of images below {root}, found {written!r}")
 
 

@@ -82,7 +82,10 @@ def _images(root: FilePath, layout: YoloLayout, files: Collection[str], split: s
     elif split is not None:
         raise FileNotFoundError(f"{root}: expected data.yaml with {split}, found none")
     if not images:
-        raise FileNotFoundError(f"{root}: expected images with labels of YOLO, found none")
+        raise FileNotFoundError(
+            f"{root}: expected images with labels of YOLO, found none; boxes are shares of their sides: put images/ "
+            "beside labels/"
+        )
     return sorted(images)
 
 

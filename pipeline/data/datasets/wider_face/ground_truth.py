@@ -93,8 +93,9 @@ def load_ground_truth(folder: FilePath) -> WiderGroundTruth:
     structure, or keeps a face that does not exist.
     """
     if missing := [name for name in OFFICIAL_FILES if not (folder / name).is_file()]:
-        expected = ", ".join(OFFICIAL_FILES)
-        raise FileNotFoundError(f"{folder} lacks {', '.join(missing)}; the official ground truth is {expected}")
+        lacking = f"{folder} lacks {', '.join(missing)}" if folder.is_dir() else f"no folder {folder}"
+        expected = f"the official ground truth is {', '.join(OFFICIAL_FILES)}"
+        raise FileNotFoundError(f"{lacking}; {expected}, of eval_tools.zip on the benchmark's website")
     image_ids, boxes = _faces(folder / FACES_FILE)
     counts = {level: _kept(folder / name, image_ids, boxes) for level, name in LEVEL_FILES.items()}
     try:

@@ -11,6 +11,9 @@ import pyarrow as pa
 import pytest
 
 from pipeline.data.datasets.labels.coco_json import CocoJson
+from pipeline.data.datasets.labels.coco_reader import read_coco
+from pipeline.data.file_path import file_path
+from pipeline.data.object_path import ObjectPath
 from pipeline.data.schemas import SAMPLES
 
 ALL = CocoJson(category=("face", "dog"))
@@ -333,3 +336,15 @@ def test_key_points_change_the_version_of_their_image_only(root: Path) -> None:
     changed(root, (("annotations", 0, "keypoints"), [1] * 15))
     after = [entry.version for entry in ALL.entries(str(root))]
     assert before[0] != after[0] and before[1] == after[1]
+
+
+def test_a_file_of_a_store_is_fetched_once(
+    tmp_path: Path, stored: Callable[[Path], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = {"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": [{"image_id": 1, "bbox": [1, 2, 3, 4]}]}
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set/labels.json").write_text(json.dumps(content))
+    fetched, plain = list[str](), ObjectPath.read_bytes
+    monkeypatch.setattr(ObjectPath, "read_bytes", lambda self: fetched.append(str(self)) or plain(self))
+    table = read_coco(file_path(f"{stored(tmp_path / 'set')}/labels.json"))
+    assert (table.names, table.boxes.tolist(), len(fetched)) == (("a.jpg",), [[1, 2, 4, 6]], 1)

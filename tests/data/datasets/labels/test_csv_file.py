@@ -85,6 +85,7 @@ def test_mistakes_in_further_columns_are_named(tmp_path: Path, text: str, words:
         ("filename,width,height,class,xmin,ymin,xmax,ymax\na.jpg,40,30,face,1,2,3,4\n", [1, 2, 3, 4]),
         ("File;Left;Top;Width;Height\na.jpg;1;2;3;4\n", [1, 2, 4, 6]),
         ("path\tx\ty\tw\th\r\na.jpg\t1\t2\t3\t4\r\n", [1, 2, 4, 6]),
+        ("image,x,y,w,h\ra.jpg,1,2,3,4\r", [1, 2, 4, 6]),
     ],
 )
 def test_headings_of_other_programs(tmp_path: Path, text: str, box: list[float]) -> None:

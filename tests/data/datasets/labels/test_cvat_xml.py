@@ -54,6 +54,11 @@ def test_one_of_several_labels(tmp_path: Path) -> None:
     ("content", "words"),
     [
         ("<annotations>\n<image>", ":2: expected XML of CVAT, found that "),
+        (
+            "<?xml version='1.0' encoding='uf-8'?><annotations/>",
+            ":1: expected XML in UTF-8, found that unknown encoding",
+        ),
+        ("<?xml version='1.0' encoding='gb2312'?><annotations/>", ":1: expected XML in UTF-8, found that multi-byte"),
         ("<html/>", ":1: expected <annotations>, found <html>"),
         ("<annotations><track id='0'/></annotations>", ": expected CVAT for images, found <track>: export the task"),
         (f"<annotations>{IMAGE.format(3, ' ', '')}</annotations>", ": <image id='3'> name: expected a name, found ' '"),

@@ -62,6 +62,21 @@ def test_what_is_no_form_is_refused(tmp_path: Path) -> None:
         labels_of_form(tmp_path, "yol")
 
 
+def test_what_detect_writes_is_no_label_studio(tmp_path: Path) -> None:
+    row = '{"image": "a.jpg", "width": 9, "height": 9, "boxes": [], "scores": [], "landmarks": []}'
+    (tmp_path / "found.json").write_text(f"[\n{row}\n]\n")
+    with pytest.raises(ValueError, match="found predictions as wider8k detect --json writes them; wider8k predictions"):
+        recognise(tmp_path / "found.json")
+
+
+def test_the_folder_of_yolo_texts_means_its_dataset(small: LabelTable, photographs: Path) -> None:
+    WRITTEN["yolo"](small, photographs)
+    assert recognise(photographs / "labels") == ("yolo", photographs)
+    (photographs / "images").rename(photographs / "photos")
+    with pytest.raises(ValueError, match="found deep/b.txt: text that starts with|found a.txt: text that starts with"):
+        recognise(photographs / "labels")
+
+
 def test_notes_beside_yolo_text_are_no_coco(small: LabelTable, photographs: Path) -> None:
     WRITTEN["yolo"](small, photographs)
     (photographs / "data.yaml").unlink()
@@ -84,3 +99,8 @@ def test_labels_of_another_form_are_named_with_the_parameter_that_reads_them(
     labels.unlink()
     there = "; there: 3 images without labels; wider8k detect finds faces in images"
     assert advice_on_form(DATASETS["coco_json"](), str(photographs)) == there
+    labels.write_text("a.jpg,1,2,3,4")
+    assert advice_on_form(DATASETS["csv"](), str(photographs)) == ""
+    assert advice_on_form(DATASETS["coco_json"](), str(photographs)).startswith(
+        "; there: labels.csv: the heading 'a.jpg"
+    )

@@ -39,6 +39,25 @@ def test_images_in_another_folder(small: LabelTable, photographs: Path, tmp_path
     assert alone.files(alone.table()) == [None] * 3
 
 
+def test_the_images_are_beside_a_folder_annotations(small: LabelTable, photographs: Path) -> None:
+    (photographs / "annotations").mkdir()
+    labels = WRITTEN["coco_json"](small, photographs).rename(photographs / "annotations/instances_val.json")
+    found = find_labels(labels)
+    assert (found.root, found.images) == (photographs, "")
+    assert set(found.files(found.table())) == {f"images/{each}" for each in small.names}
+
+
+def test_the_images_are_beside_the_texts_of_yolo(
+    small: LabelTable, photographs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    WRITTEN["yolo"](small, photographs)
+    monkeypatch.chdir(photographs / "labels")
+    for path in (photographs / "labels", Path()):
+        found = find_labels(path)
+        assert (found.name, found.root, found.images) == ("yolo", photographs, "")
+        assert None not in found.files(found.table())
+
+
 def test_a_form_without_image_files_is_no_dataset(tmp_path: Path) -> None:
     table = np.empty((1, 1), [("imgname", object), ("objects", object)])
     table[0, 0] = ("a.jpg", np.array([[1, 2, 3, 4]]))

@@ -35,10 +35,12 @@ def test_an_image_and_folders(tmp_path: Path) -> None:
     assert unrecognised(tmp_path) == f"1 images without labels{advice}"
     for name in "abc":
         (tmp_path / f"deep/{name}.txt").write_text(name)
-    words = "deep/a.txt: text that starts with 'a', deep/b.txt: text that starts with 'b' and 1 more"
-    assert unrecognised(tmp_path) == words
+    words = "deep/a.txt: text that starts with 'a', deep/b.txt: text that starts with 'b' and 1 more beside 1 images"
+    assert unrecognised(tmp_path) == f"{words}{advice}"
     for name in "abc":
         (tmp_path / f"deep/{name}.txt").write_text("alike")
+    assert unrecognised(tmp_path) == f"deep/a.txt: text that starts with 'alike' and 2 more beside 1 images{advice}"
+    (tmp_path / "deep/a.jpg").unlink()
     assert unrecognised(tmp_path) == "deep/a.txt: text that starts with 'alike' and 2 more"
 
 

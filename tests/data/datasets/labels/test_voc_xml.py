@@ -48,6 +48,11 @@ def test_real_files(shared: Path) -> None:
     ("text", "words"),
     [
         ("<annotation>\n<object>", ":2: expected XML of PASCAL VOC"),
+        (
+            "<?xml version='1.0' encoding='uf-8'?><annotation/>",
+            ":1: expected XML in UTF-8, found that unknown encoding",
+        ),
+        ("<?xml version='1.0' encoding='gb2312'?><annotation/>", ":1: expected XML in UTF-8, found that multi-byte"),
         ("<html></html>", ":1: expected <annotation>, found <html>"),
         (f"<annotation>{face('1 2 3 x')}</annotation>", ": object 1: expected numbers in <bndbox> xmin, ymin"),
         (

@@ -36,9 +36,11 @@ def test_lists_of_images_and_a_base_folder(tmp_path: Path) -> None:
 
 def test_the_path_of_another_machine_is_not_used(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
-    (tmp_path / "data.yaml").write_text("path: /home/somebody/set\ntrain: images\ntest: nowhere\nnames: {0: face}\n")
+    text = "path: /home/somebody/set\ntrain: images\nval: /home/me/set/images\ntest: nowhere\nnames: {0: face}\n"
+    (tmp_path / "data.yaml").write_text(text)
     root, layout = read_layout(tmp_path / "data.yaml")
-    assert list(layout.images(root, "train", ["images/a.jpg", "other/b.jpg"])) == ["images/a.jpg"]
+    for split in ("train", "val"):
+        assert list(layout.images(root, split, ["images/a.jpg", "other/b.jpg"])) == ["images/a.jpg"]
     with pytest.raises(
         FileNotFoundError, match=r"data\.yaml: expected a folder or list of images below .*, found 'nowhere'"
     ):
