@@ -96,8 +96,8 @@ def _config(words: Sequence[str]) -> tuple[str, str]:
         loaded = load_config(find_config(Path(known.config[-1])), STAGES, known.set, known.machine)
     if "://" not in loaded.store and not os.path.isabs(loaded.store):
         raise ValueError(
-            f"store: {loaded.store} would be in Ray's copy of the project and lost with it; expected s3://, gs:// or a "
-            "folder that all machines share: --set store=..."
+            f"store: {loaded.store} would be in Ray's copy of the project and lost with it; expected s3://, gs://, "
+            "az:// or a folder that all machines share: --set store=..."
         )
     return loaded.name, loaded.store
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from jobs.benchmarks.cpu_watch import CpuWatch
 from jobs.benchmarks.prerequisites import prepare, require_success
 from jobs.benchmarks.shard_spans import ShardSpan, by_worker, rate_of, read_spans
-from pipeline.cluster.ray_executor import RayExecutor, packed
+from pipeline.cluster.ray_executor import RayExecutor
+from pipeline.cluster.shard_worker import packed
 from pipeline.engine.graph import Graph
 from pipeline.engine.manifest import stored_manifests
 from pipeline.engine.plan import Options

@@ -15,8 +15,9 @@ from functools import partial
 from typing import Any
 
 from pipeline.cluster.claims import Claims
-from pipeline.cluster.machines import leaving_nodes, machines_by_id
+from pipeline.cluster.machines import free_machines, leaving_nodes, machines_by_id
 from pipeline.cluster.ray_loader import on_every_round
+from pipeline.cluster.second_tries import SecondTries
 from pipeline.cluster.waiting import Waiting
 from pipeline.engine.capacity import Machine, inventory, room_for
 from pipeline.engine.shares import Claim
@@ -40,6 +41,7 @@ class ElasticPool:
         claims: of the nodes that run side by side; its own is among them from `share` on.
         waiting: for a first machine, or another one.
         log: takes a line when the number of workers that fit changes, or those that the node has beside others.
+        second: starts shards once more that take far longer than others.
     """
 
     name: str
@@ -50,6 +52,7 @@ class ElasticPool:
     claims: Claims
     waiting: Waiting
     log: Callable[[str], None]
+    second: SecondTries | None = None
     _room: float | None = None
     _beside: int = 0
     _shards: int = 0
@@ -97,7 +100,7 @@ class ElasticPool:
     def follow(self, executor: Any) -> None:
         """Sets the bounds of the pools of a dataset that is being computed, after every round of its scheduler.
 
-        Raises NodeFailed where no machine has had room for a worker for too long.
+        Raises NodeFailed where no machine has had room for a worker for too long, and as `SecondTries.check`.
         """
         pools = [(state, pool) for operator, state in executor._topology.items() for pool in _pools_of(operator)]
         if (now := time.monotonic()) >= self._next:
@@ -108,11 +111,13 @@ class ElasticPool:
             self._report_room(machines)
             for state, pool in pools:
                 self._set_bounds(pool, state.total_enqueued_input_blocks(), machines, leaving)
+                self._try_again(pool, state.total_enqueued_input_blocks())
         for _, pool in pools:
             self._end_idle(pool)
 
     def _set_bounds(self, pool: Any, waiting: int, machines: Mapping[str, Machine], leaving: frozenset[str]) -> None:
-        shards = waiting + pool.num_tasks_in_flight()
+        # With none waiting, a worker without a shard gets none any more, whatever others have before them.
+        shards = waiting + (pool.num_tasks_in_flight() if waiting else len(_busy(pool)))
         places = self.share(machines, shards)
         share = sum(places.values())
         located = {actor: state.actor_location for actor, state in pool._running_actors.items()}
@@ -131,6 +136,11 @@ class ElasticPool:
         pool._config = replace(pool._config, **sizes, max_tasks_in_flight_per_actor=at_once)
         busy = {actor: pool._running_actors[actor].num_tasks_in_flight > 0 for actor in staying}
         self._ending = _surplus(staying, busy, places, max(share, 1))
+
+    def _try_again(self, pool: Any, waiting: int) -> None:
+        """Has second tries started on machines that no other node has a use for."""
+        if self.second and not self.claims.beside(self.name):
+            self.second.check(waiting, _busy(pool), partial(free_machines, self.worker))
 
     def _end_idle(self, pool: Any) -> None:
         """Keeps further shards from workers that are to end, and ends those that have none.
@@ -183,6 +193,12 @@ def _follow(name: str, executor: object) -> None:
 def _pools_of(operator: Any) -> list[Any]:
     pools: list[Any] = operator.get_autoscaling_actor_pools()
     return pools
+
+
+def _busy(pool: Any) -> dict[Any, str]:
+    """Returns the workers that have a shard -> the ids of their machines."""
+    running = pool._running_actors.items()
+    return {actor: state.actor_location for actor, state in running if state.num_tasks_in_flight}
 
 
 def _surplus(located: Mapping[Any, str], busy: Mapping[Any, bool], places: Mapping[str, int], share: int) -> list[Any]:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pipeline.engine.capacity import FIXED, Machine, Outlook
+from pipeline.engine.capacity import FIXED, Machine, Outlook, room_for
 
 _MIRRORED = "node_"  # begins the kind of each machine in the state of a cluster that was put together by hand
 
@@ -30,6 +30,16 @@ def machines_by_id(left_out: frozenset[str]) -> dict[str, Machine]:
 
     nodes = (node for node in ray.nodes() if node["Alive"] and node["NodeID"] not in left_out)
     return {node["NodeID"]: _machine(node["Resources"]) for node in nodes}
+
+
+def free_machines(worker: Machine) -> list[str]:
+    """Returns the id of every machine that is not drained, as often as it has room for a worker beside its others."""
+    from ray._private.state import available_resources_per_node
+
+    leaving = leaving_nodes()
+    free = {node: _machine(resources) for node, resources in available_resources_per_node().items()}
+    rooms = {node: int(room_for(worker, (machine,))) for node, machine in free.items() if node not in leaving}
+    return [node for node, count in rooms.items() for _ in range(count)]
 
 
 def cluster_outlook() -> Outlook:

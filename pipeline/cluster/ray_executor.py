@@ -6,73 +6,39 @@ object store. The plan is `from_items` and one actor pool, which has no read or 
 
 from __future__ import annotations
 
-import gc
 import logging
-import pickle
 import re
 import time
 import uuid
 import warnings
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from threading import Lock
 from typing import Any, TypeVar
-
-import numpy as np
 
 from pipeline.cluster.address import joined
 from pipeline.cluster.claims import Claims
 from pipeline.cluster.elastic_pool import ElasticPool, following, forget
 from pipeline.cluster.machines import cannot_be_started, cluster_outlook, leaving_nodes, machines_by_id, machines_now
-from pipeline.cluster.process_watch import ProcessWatch
 from pipeline.cluster.ray_loader import on_every_round
+from pipeline.cluster.second_tries import AllFinishedError, SecondTries
 from pipeline.cluster.session import connect
+from pipeline.cluster.shard_worker import ShardWorker, packed, request_of, second_worker, shards_at_once
 from pipeline.cluster.start import ends_with_this_process, leave
 from pipeline.cluster.train import train_together
 from pipeline.cluster.waiting import DEFAULT_MINUTES, Waiting
 from pipeline.engine.capacity import FIXED, Machine, Outlook, demand, room_for
 from pipeline.engine.runner import NodeFailed
 from pipeline.engine.shard_record import ShardRecord
-from pipeline.engine.shards import ShardJob, compute_shard, compute_whole
+from pipeline.engine.shards import ShardJob, compute_whole
 from pipeline.engine.shares import Claim
-from pipeline.engine.stage import Item, MapStage, Resources, to_stdout
-from pipeline.engine.watch import Watch
+from pipeline.engine.stage import Item, Resources, to_stdout
 
-DEATHS_WHILE_OPENING = 3
 WORKERS_THAT_MAY_DIE = 8  # of a pool that may grow, while they open
 SECONDS_BETWEEN_CHECKS = 0.25  # of whether the run is being stopped
 _stopped: set[str] = set()  # names of executors
 A = TypeVar("A")
 B = TypeVar("B")
-
-
-class ShardWorker:
-    """An actor: the stage opened once, one shard per call."""
-
-    def __init__(self, job: ShardJob) -> None:
-        assert isinstance(job.stage, MapStage)
-        # Ray restarts a worker that dies while it opens its model without end; each death leaves its marker.
-        opening = f"{job.run_id}-opening-"
-        deaths = sum(name.startswith(opening) for name in job.store.sizes(f"{job.folder}/_inflight"))
-        if deaths >= job.ctx.resources.workers + DEATHS_WHILE_OPENING:
-            raise ValueError(f"workers of {job.ctx.node} died {deaths} times while they opened their stage")
-        marker = f"{job.folder}/_inflight/{opening}{uuid.uuid4().hex[:8]}"
-        job.store.write(marker, b"")
-        self._job, self._worker, self._turn = job, job.stage.open(job.ctx), Lock()
-        self._watch = Watch(job.ctx.resources.item_seconds)
-        ProcessWatch(self._watch).start()
-        job.store.delete(marker)
-        # What is loaded by now stays: the collector need not walk Ray's and torch's objects again and again.
-        gc.collect()
-        gc.freeze()
-
-    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Takes packed item lists, returns the records of the shards it wrote."""
-        todo = [pickle.loads(zlib.decompress(items)) for items in batch["items"]]
-        records = [compute_shard(self._job, self._worker, items, self._watch, self._turn).to_json() for items in todo]
-        return {"record": np.array(records, dtype=object)}
 
 
 class RayExecutor:
@@ -116,18 +82,22 @@ class RayExecutor:
 
         resources = job.ctx.resources
         pool_of = (demand(resources), resources.workers, self._autoscaled(), self._claims)
-        elastic = ElasticPool(uuid.uuid4().hex, job.ctx.node, *pool_of, self._waiting(job), self.log)
+        second = SecondTries(job, todo, second_worker, self.log)
+        elastic = ElasticPool(uuid.uuid4().hex, job.ctx.node, *pool_of, self._waiting(job), self.log, second)
         try:
             for batch in self._records(job, todo, elastic).iter_batches(batch_size=None, prefetch_batches=0):
                 for data in batch["record"]:
                     record = ShardRecord.from_json(bytes(data))
                     assert record is not None
                     elastic.finished(record.seconds)
-                    yield record
+                    yield second.first(record)
         except ray.exceptions.RayError as error:
             raise _cause(error) from error
+        except AllFinishedError:
+            yield from second.rest()
         finally:
             forget(elastic)
+            second.close()
 
     def _records(self, job: ShardJob, todo: Sequence[tuple[Item, ...]], elastic: ElasticPool) -> Any:
         """Returns the dataset of the records of shards, to be computed by a pool of actors that `elastic` follows."""
@@ -142,7 +112,7 @@ class RayExecutor:
         pool = ray.data.ActorPoolStrategy(
             size=size, enable_true_multi_threading=threads > 1, max_tasks_in_flight_per_actor=threads
         )
-        request = _request(resources) | ({"max_concurrency": threads} if threads > 1 else {})
+        request = request_of(resources) | ({"max_concurrency": threads} if threads > 1 else {})
         items = ray.data.from_items([{"items": packed(each)} for each in todo], override_num_blocks=len(todo))
         # Its own context: another node's thread may make its dataset meanwhile.
         items.context.custom_execution_callback_classes = [
@@ -166,7 +136,7 @@ class RayExecutor:
         )
         job = replace(job, ctx=replace(job.ctx, fan_out=fan_out, worker_group=worker_group, resources=resources))
         # The task of a distributed stage only waits for its worker group, which holds the node's resources.
-        request = {"num_cpus": 0} if job.stage.distributed else _request(resources)
+        request = {"num_cpus": 0} if job.stage.distributed else request_of(resources)
         count = resources.workers if job.stage.distributed else 1
         waiting = self._waiting(job, count)
         task = ray.remote(**request)(compute_whole).remote(job)
@@ -220,11 +190,6 @@ class RayExecutor:
             leave()
 
 
-def packed(items: Sequence[Item]) -> bytes:
-    """Returns items as a worker gets them: 30 bytes each, since those of all shards are in memory from the start."""
-    return zlib.compress(pickle.dumps(items), 1)
-
-
 def fan_out(function: Callable[[A], B], arguments: Sequence[A]) -> list[B]:
     """Returns [function(a) for a in arguments], in order, each computed in a Ray task.
 
@@ -237,20 +202,6 @@ def fan_out(function: Callable[[A], B], arguments: Sequence[A]) -> list[B]:
     shared = ray.put(function)  # what the function carries (ground truth) is stored once, not once per task
     results: list[B] = ray.get([task.remote(shared, argument) for argument in arguments])
     return results
-
-
-def shards_at_once(resources: Resources) -> int:
-    """Returns how many shards a worker has at a time: one that is computed, and on a GPU two that are written.
-
-    At 1024 pixels a GPU computes an image in a third of the time of its writing. On a CPU every core is busy already,
-    and a second shard's rows would take memory.
-    """
-    return 3 if resources.gpus else 1
-
-
-def _request(resources: Resources) -> dict[str, Any]:
-    request = {"num_gpus": resources.gpus, "memory": int(resources.memory_gb * 2**30)}
-    return {"num_cpus": resources.reserved_cpus} | {name: amount for name, amount in request.items() if amount}
 
 
 _OF_A_SHARD = "UserCodeException"

@@ -9,6 +9,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ELSEWHERE = {
     "pipeline/cluster/ray_loader.py": "tests/cluster/test_train.py",
     "pipeline/cluster/session.py": "tests/cluster/test_ray_executor.py",
+    "pipeline/cluster/shard_worker.py": "tests/cluster/test_ray_executor.py",
     "pipeline/cluster/start.py": "tests/cluster/test_stopping.py",
     "pipeline/data/schemas.py": "tests/data/test_records.py",
     "pipeline/engine/checksummed_json.py": "tests/engine/test_bit_rot.py",

@@ -34,7 +34,7 @@ from tests.stages.world import drawn_image
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted(each for floor in ("pipeline", "stages", "jobs") for each in (ROOT / floor).rglob("*.py"))
 # Ray sends work to its own workers by pickle; nothing that was read from a file goes there.
-PICKLES = {"pipeline/cluster/ray_executor.py", "pipeline/cluster/ray_loader.py", "jobs/benchmarks/pipeline_run.py"}
+PICKLES = {"pipeline/cluster/shard_worker.py", "pipeline/cluster/ray_loader.py", "jobs/benchmarks/pipeline_run.py"}
 SECONDS = 20.0  # a bomb that goes off takes minutes and gigabytes
 
 

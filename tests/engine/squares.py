@@ -45,7 +45,8 @@ class Numbers(MapStage):
 class Squares(MapStage):
     """Squares every number; writes the key it works on to `trace` files and can be set to fail or die.
 
-    A file `pace` beside the trace holds seconds that each number takes: other than `seconds`, no part of the output.
+    A file `pace` beside the trace holds seconds that each number takes, and the variable SQUARES_PAUSE of a machine those
+    that it takes there: other than `seconds`, no part of the output.
     It reads the file ``<path>.<key>`` of an item that has one: no parameter, so that the output has the same identity.
     """
 
@@ -74,7 +75,7 @@ class Squares(MapStage):
                 if ctx.path and not self.flaky:
                     with open(ctx.path, "a") as trace:
                         trace.write(item.key + "\n")
-                time.sleep(self.seconds + _pace(ctx.path))
+                time.sleep(self.seconds + _pace(ctx.path) + float(os.environ.get("SQUARES_PAUSE", "0")))
                 if os.path.exists(f"{ctx.path}.{item.key}"):
                     Path(f"{ctx.path}.{item.key}").read_bytes()  # hangs where it is a FIFO without a writer
                 if item.key == self.die_on:
