@@ -21,7 +21,7 @@ def test_a_name_with_an_extra_is_quoted(found: bool, program: str, monkeypatch: 
 
 
 def test_setuptools_keeps_its_distutils_with_which_torch_compiles() -> None:
-    """Whoever looks for a module named pip switches them off for the whole process."""
+    """A search for a module named pip switches them off for the whole process."""
     hack = pytest.importorskip("_distutils_hack")
     _has_pip.cache_clear()
     install_command("torch")
